@@ -20,6 +20,7 @@ from app.core import (
     Stretch,
     VideoInfo,
 )
+from app.i18n import in_language
 from framelens.messages import checked_language, localised
 
 
@@ -90,8 +91,8 @@ class KeyframeList(Sequence[Keyframe]):
         from app.reports.json.encoding import keyframes_json
 
         chosen = KeyframesChosen(self.frames, self.decode)
-        language = checked_language(language)
-        return keyframes_json(self.video, self.sha256, chosen, reused=self.reused, language=language)
+        with in_language(checked_language(language)):
+            return keyframes_json(self.video, self.sha256, chosen, reused=self.reused)
 
     def save(self, folder: str | os.PathLike[str], *, language: Language | None = None) -> list[Path]:
         """Write each frame in full size as a JPEG file named by its time, and a table of them, times.csv.

@@ -16,7 +16,7 @@ sys.path.insert(0, str(REPOSITORY))
 
 from app.cli.models.tables import format_cells  # noqa: E402
 from app.core import Language, gib_text  # noqa: E402
-from app.i18n import t  # noqa: E402
+from app.i18n import in_language, language, t  # noqa: E402
 from app.models import (  # noqa: E402
     FORMATS,
     GpuCard,
@@ -39,9 +39,10 @@ _MACHINES = (
 )  # fmt: skip
 
 
-def written(text: str, language: Language) -> str:
-    """Return `text` with its tables regenerated."""
-    tables = {"catalogue": _catalogue(language), "fit": _fit(language), "formats": _formats(language)}
+def written(text: str, spoken: Language) -> str:
+    """Return `text` with its tables regenerated in this language."""
+    with in_language(spoken):
+        tables = {"catalogue": _catalogue(), "fit": _fit(), "formats": _formats()}
 
     def replaced(found: re.Match[str]) -> str:
         return f"<!-- {found[1]} -->\n{tables[found[1]]}\n<!-- / -->"
@@ -54,20 +55,20 @@ def _table(names: list[str], rows: list[list[str]]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
-def _names(language: Language, *names: str) -> list[str]:
-    return [t(f"models.column_{name}", language) for name in names]
+def _names(*names: str) -> list[str]:
+    return [t(f"models.column_{name}") for name in names]
 
 
-def _catalogue(language: Language) -> str:
+def _catalogue() -> str:
     rows = []
     for entry in built_in().by_id.values():
         shape = entry.shape
         weights = estimate_memory(shape, Plan()).bytes_of("text_weights", "vision_weights")
-        cells = [f"`{entry.id}`", f"{shape.parameters / 1e9:.3g} B", t(f"models.{_sight(entry.sees)}", language)]
-        cells += [t(f"models.format.{format_of(shape).key}.name", language), gib_text(weights)]
-        cells += [f"{shape.text.max_positions:,}", entry.licence, entry.about[language]]
+        cells = [f"`{entry.id}`", f"{shape.parameters / 1e9:.3g} B", t(f"models.{_sight(entry.sees)}")]
+        cells += [t(f"models.format.{format_of(shape).key}.name"), gib_text(weights)]
+        cells += [f"{shape.text.max_positions:,}", entry.licence, entry.about[language()]]
         rows.append(cells)
-    columns = _names(language, "model", "parameters", "sees", "format", "weights", "context", "licence", "about")
+    columns = _names("model", "parameters", "sees", "format", "weights", "context", "licence", "about")
     return _table(columns, rows)
 
 
@@ -75,7 +76,7 @@ def _sight(sees: bool) -> str:
     return "sees" if sees else "blind"
 
 
-def _fit(language: Language) -> str:
+def _fit() -> str:
     entries = tuple(built_in().by_id.values())
     rows = []
     for name, machine in _MACHINES:
@@ -83,7 +84,7 @@ def _fit(language: Language) -> str:
             propose_for_cards(machine, entries) if isinstance(machine, GpuCard) else propose_for_cpu(machine, entries)
         )[0]
         rows.append([name, f"`{best.entry.id}`", gib_text(best.sum.card_bytes), str(best.frames), _settings(best)])
-    return _table(_names(language, "here", "model", "needs", "frames", "how"), rows)
+    return _table(_names("here", "model", "needs", "frames", "how"), rows)
 
 
 def _settings(best: Proposal) -> str:
@@ -91,12 +92,12 @@ def _settings(best: Proposal) -> str:
     return f"`{json.dumps(dict(best.config))}`{more}"
 
 
-def _formats(language: Language) -> str:
-    columns = _names(language, "format", "bits", "seven", "capability", "full", "cpu", "how", "about")
-    rows = [list(format_cells(one, language)) for one in FORMATS]
+def _formats() -> str:
+    columns = _names("format", "bits", "seven", "capability", "full", "cpu", "how", "about")
+    rows = [list(format_cells(one)) for one in FORMATS]
     return _table(columns, [[*row[:6], f"`{row[6]}`" if row[6] != "–" else "–", row[7]] for row in rows])
 
 
 if __name__ == "__main__":
-    for language, path in DOCUMENTS.items():
-        path.write_text(written(path.read_text(encoding="utf-8"), language), encoding="utf-8")
+    for spoken, path in DOCUMENTS.items():
+        path.write_text(written(path.read_text(encoding="utf-8"), spoken), encoding="utf-8")

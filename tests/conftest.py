@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from app import config
+from app import config, i18n
+from app.core import Language
 from app.engine import Endpoint, Launcher, LocalEngine, transformers_launcher, vllm_launcher
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -83,6 +84,22 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf-home"))
     monkeypatch.setenv("VLLM_CPU_KVCACHE_SPACE", "1")
     monkeypatch.setattr(config, "REPOSITORY", tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def no_language(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Text made without a language fails; outside of tests it would be in the system's, by accident."""
+
+    def missing() -> Language:
+        raise LookupError("a text is made outside of in_language")
+
+    monkeypatch.setattr(i18n, "_page_language", missing)
+
+
+@pytest.fixture
+def english() -> Iterator[None]:
+    with i18n.in_language("en"):
+        yield
 
 
 @pytest.fixture

@@ -17,6 +17,8 @@ from app.cli.main import build_parser
 from app.reports import FORMATS
 from app.reports.json.reader import read
 
+pytestmark = pytest.mark.usefixtures("english")
+
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), ROOT / "examples" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 PAIRS = [(path, path.with_name(path.name.replace(".en.md", ".zh.md"))) for path in DOCUMENTS if ".en." in path.name]
@@ -69,7 +71,7 @@ def parsers(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser
 
 def all_options() -> set[str]:
     """The long options of all commands."""
-    found = (option for parser in parsers(build_parser("en")) for a in parser._actions for option in a.option_strings)
+    found = (option for parser in parsers(build_parser()) for a in parser._actions for option in a.option_strings)
     return {option for option in found if option.startswith("--")}
 
 
@@ -90,7 +92,7 @@ def test_documented_commands_parse(document: Path) -> None:
             continue
         given = words[1 : words.index(">")] if ">" in words else words[1:]
         if "…" not in given:
-            build_parser("en").parse_args(given)
+            build_parser().parse_args(given)
 
 
 @each_document

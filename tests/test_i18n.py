@@ -2,14 +2,17 @@ from __future__ import annotations
 
 import ast
 import re
+import threading
 from pathlib import Path
 from string import Formatter
 
 import pytest
 
+from app import i18n
+from app.core.background_task import in_thread
 from app.core.domain import Notice
 from app.core.errors import AppError
-from app.i18n import catalogue, error_text, labelled, language_of, notice_text, sentences, t
+from app.i18n import LANGUAGES, catalogue, error_text, in_language, language, notice_text, t
 from app.i18n.formatting import span
 
 APP = Path(__file__).resolve().parents[1] / "app"
@@ -76,7 +79,9 @@ def test_values_with_braces_are_left_as_they_are() -> None:
 
 
 def test_locales_are_understood() -> None:
-    assert [language_of(tag) for tag in ("zh-CN", "zh_TW.UTF-8", "en-US", "C", "", None)] == ["zh", "zh"] + ["en"] * 4
+    assert [i18n.language_of(tag) for tag in ("zh-CN", "zh_TW.UTF-8", "en-US", "C", "", None)] == ["zh", "zh"] + [
+        "en"
+    ] * 4
 
 
 @pytest.mark.parametrize(("n", "words"), [(1, "1 finding"), ("1", "1 finding"), (0, "0 findings"), (12, "12 findings")])
@@ -91,10 +96,12 @@ def test_no_english_text_has_a_plural_in_brackets() -> None:
 
 
 def test_punctuation_follows_the_language() -> None:
-    assert sentences(["One.", "", "Two."], "en") == "One. Two."
-    assert sentences(["一。", "", "二。"], "zh") == "一。二。"
-    assert labelled("Mode", "text", "en") == "Mode: text"
-    assert labelled("方式", "文字", "zh") == "方式：文字"
+    with in_language("en"):
+        assert i18n.sentences(["One.", "", "Two."]) == "One. Two."
+        assert i18n.labelled("Mode", "text") == "Mode: text"
+    with in_language("zh"):
+        assert i18n.sentences(["一。", "", "二。"]) == "一。二。"
+        assert i18n.labelled("方式", "文字") == "方式：文字"
 
 
 def test_chinese_punctuation_has_no_space_or_ascii_colon() -> None:
@@ -107,4 +114,52 @@ def test_chinese_punctuation_has_no_space_or_ascii_colon() -> None:
     ("seconds", "words"), [(4, "4 s"), (42, "40 s"), (89, "1½ min"), (118, "2 min"), (400, "7 min"), (6000, "1.7 h")]
 )
 def test_durations_are_rounded_as_people_say_them(seconds: float, words: str) -> None:
-    assert span(seconds, seconds, "en") == words
+    with in_language("en"):
+        assert span(seconds, seconds) == words
+
+
+def test_language_is_that_of_the_innermost_block() -> None:
+    with in_language("zh"):
+        with pytest.raises(ValueError, match="x"), in_language("en"):
+            assert (language(), t("report.yes")) == ("en", t("report.yes", "en"))
+            raise ValueError("x")
+        assert (language(), t("report.yes")) == ("zh", t("report.yes", "zh"))
+        i18n.set_language("en")
+        assert language() == "en"
+    with in_language("zh"):
+        assert language() == "zh"
+
+
+def test_threads_have_their_own_language() -> None:
+    meet = threading.Barrier(3)
+
+    def spoken() -> str:
+        meet.wait(10)
+        return t("report.yes")
+
+    waiting = []
+    for one in LANGUAGES:
+        with in_language(one):
+            waiting.append(in_thread(one, spoken))
+    meet.wait(10)
+    assert [one.result(10) for one in waiting] == [t("report.yes", one) for one in LANGUAGES]
+
+
+def test_outside_of_blocks_the_page_answers() -> None:
+    i18n.set_page_language(lambda: "zh")
+    assert language() == "zh"
+    with in_language("en"):
+        assert language() == "en"
+
+
+def test_no_generator_yields_in_a_language_block() -> None:
+    """Its consumer would get the language, too. A context manager is a generator that is meant to."""
+    found = []
+    for path in APP.rglob("*.py"):
+        for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(function, ast.FunctionDef) or function.decorator_list:
+                continue
+            for block in ast.walk(function):
+                if isinstance(block, ast.With) and "in_language(" in ast.unparse(block.items[0]):
+                    found += [path.name for one in ast.walk(block) if isinstance(one, (ast.Yield, ast.YieldFrom))]
+    assert found == []

@@ -23,6 +23,7 @@ from langchain_core.messages import BaseMessage
 from app import engine as engines
 from app.analysis.planning.benchmark_result import REQUESTS, TOGETHER, BenchmarkResult, FrameCost
 from app.core import ContextExceeded, EngineError, EngineProgress, Keyframe, ProgressListener, Usage, gib_number
+from app.i18n import in_language
 from app.llm.chat import EngineChat, connect
 from app.llm.messages import data_url, text_only, with_pictures
 from app.llm.stream import ask
@@ -166,7 +167,8 @@ class _RequestTimer:
 
 
 def _image_messages(frames: Sequence[Keyframe]) -> list[BaseMessage]:
-    return with_pictures(frames, _QUESTION, system="", language="en", url=lambda one: data_url(one, 4096))
+    with in_language("en"):
+        return with_pictures(frames, _QUESTION, system="", url=lambda one: data_url(one, 4096))
 
 
 # ---- memory ----------------------------------------------------------------------------------------------------------

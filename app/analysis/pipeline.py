@@ -27,7 +27,7 @@ from app.analysis.planning.time_parsing import range_notice
 from app.analysis.prompts.templates import Templates
 from app.analysis.requests.engine_connector import EngineConnector
 from app.analysis.task import Task, facts_incomplete, merge_answers
-from app.i18n import as_notice
+from app.i18n import as_notice, in_language
 from app.video import ExtractOptions, Opening
 
 if TYPE_CHECKING:
@@ -298,6 +298,8 @@ class _Run:
         state, done = self.state.now.with_stage_timed(), self.task.done
         if is_failed:
             state = replace(state, results=self._merged_results(), layout=state.layout or done.layout)
+        with in_language(self.request.language):
+            field_names = {one.key: one.name.text for one in self.template.fields}
         state = replace(
             state,
             notices=(*state.notices, *notices),
@@ -308,7 +310,7 @@ class _Run:
                 request=self.request,
                 app_version=version("framelens"),
                 conditions=self.task.conditions,
-                field_names={one.key: one.name.of(self.request.language) for one in self.template.fields},
+                field_names=field_names,
             ),
         )
         assert state.report

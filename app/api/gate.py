@@ -29,7 +29,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core import AppError, EngineError, InputError, Language, StorageError, as_app_error
-from app.i18n import LANGUAGES, error_text, language_of
+from app.i18n import LANGUAGES, error_text, in_language, language_of
 
 if TYPE_CHECKING:
     from app.services import Services
@@ -83,17 +83,18 @@ class Gate:
         """Return a route whose endpoint is called with (request, services) only after all checks have passed."""
 
         async def guarded(request: Request) -> Response:
-            try:
-                self._check(request)
-                if self.services is None:
-                    return Response(status_code=503)
-                response = await endpoint(request, self.services)
-            except AppError as error:
-                response = error_response(error, request)
-            except Exception as error:  # noqa: BLE001 - a bug is logged and reported without its details
-                _log.exception("%s %s failed", request.method, request.url.path)
-                log = self.services.log_path if self.services else ""
-                response = error_response(as_app_error(error, log), request)
+            with in_language(_language(request)):
+                try:
+                    self._check(request)
+                    if self.services is None:
+                        return Response(status_code=503)
+                    response = await endpoint(request, self.services)
+                except AppError as error:
+                    response = error_response(error)
+                except Exception as error:  # noqa: BLE001 - a bug is logged and reported without its details
+                    _log.exception("%s %s failed", request.method, request.url.path)
+                    log = self.services.log_path if self.services else ""
+                    response = error_response(as_app_error(error, log))
             for name, value in _HEADERS.items():
                 response.headers.setdefault(name, value)
             return response
@@ -110,10 +111,9 @@ class Gate:
             raise InputError("route_token")
 
 
-def error_response(error: AppError, request: Request) -> JSONResponse:
+def error_response(error: AppError) -> JSONResponse:
     """Return `{"error": text, "key": key}` in the reader's language with the matching status."""
-    text = error_text(error, _language(request))
-    return JSONResponse({"error": text, "key": error.key}, status_code=_status(error))
+    return JSONResponse({"error": error_text(error), "key": error.key}, status_code=_status(error))
 
 
 def _status(error: AppError) -> int:

@@ -19,8 +19,8 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute
 
 from app.api.gate import Gate
-from app.core import Analysis, InputError, Language, smaller
-from app.i18n import labelled, language_of, t
+from app.core import Analysis, InputError, smaller
+from app.i18n import in_language, labelled, language_of, t
 from app.library.bulk_operations import MOST_EXPORTED
 from app.reports import FORMATS, bundle
 from app.reports.files import ReportFile, write_zip
@@ -129,8 +129,8 @@ async def _export(request: Request, services: Services) -> Response:
     formats = [one for one in request.query_params.get("formats", "json").split(",") if one in FORMATS]
     if not ids or not formats or len(ids) > MOST_EXPORTED:
         raise InputError("nothing_to_export", most=MOST_EXPORTED)
-    language = language_of(request.query_params.get("language"))
-    path = await run_in_threadpool(_zip, services, ids, formats, language)
+    with in_language(language_of(request.query_params.get("language"))):
+        path = await run_in_threadpool(_zip, services, ids, formats)  # a thread with the context of its caller
     return FileResponse(
         path,
         media_type="application/zip",
@@ -139,19 +139,19 @@ async def _export(request: Request, services: Services) -> Response:
     )
 
 
-def _zip(services: Services, ids: Sequence[str], formats: Sequence[str], language: Language) -> Path:
+def _zip(services: Services, ids: Sequence[str], formats: Sequence[str]) -> Path:
     descriptor, name = tempfile.mkstemp(suffix=".zip", prefix="framelens-")
     path = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            write_zip(file, _files(services, ids, formats, language))
+            write_zip(file, _files(services, ids, formats))
     except BaseException:
         path.unlink(missing_ok=True)
         raise
     return path
 
 
-def _files(services: Services, ids: Sequence[str], formats: Sequence[str], language: Language) -> Iterator[ReportFile]:
+def _files(services: Services, ids: Sequence[str], formats: Sequence[str]) -> Iterator[ReportFile]:
     """Yield the files of all reports, then the list of jobs that are left out, if any."""
     left_out: list[str] = []
 
@@ -162,10 +162,10 @@ def _files(services: Services, ids: Sequence[str], formats: Sequence[str], langu
                 yield job.analysis
                 continue
             why = "export_nothing_to_say" if job.analysis else "export_no_report"
-            state = t(f"library.state.{job.state}", language)
-            reason = f"{t(f'library.{why}', language, state=state)} ({job_id})"
-            left_out.append(labelled(job.name, reason, language))
+            state = t(f"library.state.{job.state}")
+            reason = f"{t(f'library.{why}', state=state)} ({job_id})"
+            left_out.append(labelled(job.name, reason))
 
     yield from bundle(analyses(), formats)
     if left_out:
-        yield ReportFile(f"{t('library.export_left_out', language)}.txt", "\n".join((*left_out, "")).encode())
+        yield ReportFile(f"{t('library.export_left_out')}.txt", "\n".join((*left_out, "")).encode())

@@ -22,7 +22,7 @@ from app import core
 from app.analysis import EngineConnection
 from app.analysis.planning.plan import DEFAULT_CONTEXT, base_layout
 from app.ask.conversation import ContextUse, FrameRef, Turn
-from app.i18n import t
+from app.i18n import in_language, t
 from app.i18n.formatting import mark
 from app.llm import messages
 from app.llm.error_mapping import fallback_notice
@@ -88,7 +88,8 @@ class ContextBuilder:
         self._language = language
         self._frames = analysis.keyframes
         self._facts = {one.number: one for one in analysis.facts}
-        self._sections = [list(lines) for lines in (self._findings(), self._texts(), self._cues())]
+        with in_language(language):
+            self._sections = [list(lines) for lines in (self._findings(), self._texts(), self._cues())]
         self._refusal = connection.sight.reason or core.Notice("pictures_unproven")
         self._sees = connection.sight.sees is not False
         self._most_pictures = sum(bool(frame.jpeg) for frame in self._frames)
@@ -118,6 +119,10 @@ class ContextBuilder:
         Raises:
             ContextExceeded: The question alone doesn't fit.
         """
+        with in_language(self._language):
+            return self._build(branch)
+
+    def _build(self, branch: Sequence[Turn]) -> PreparedRequest:
         *before, asked = branch
         earlier = [turn for turn in before if turn.answer.strip()]
         settings = asked.settings
@@ -194,19 +199,17 @@ class ContextBuilder:
         asked = [*(turn.question for turn in turns), question]
         blocks = []
         if described and shown:
-            head = t("ask.prompt.described", self._language)
+            head = t("ask.prompt.described")
             blocks.append("\n".join([head, *map(self._described, described)]))
-        blocks += [*self._material(plan), t("ask.prompt.question", self._language, question=asked[0])]
-        words, language = "\n\n".join(blocks), self._language
+        blocks += [*self._material(plan), t("ask.prompt.question", question=asked[0])]
+        words = "\n\n".join(blocks)
         if shown:
             url = partial(messages.data_url, side=self._side)
-            sent = messages.with_pictures(shown, words, system=system, language=language, url=url)
+            sent = messages.with_pictures(shown, words, system=system, url=url)
         elif described:
-            sent = messages.text_only(
-                messages.text_prompt(described, self._facts, words, language=language), system=system
-            )
+            sent = messages.text_only(messages.text_prompt(described, self._facts, words), system=system)
         else:
-            sent = messages.text_only(messages.text_prompt((), {}, words, language=language), system=system)
+            sent = messages.text_only(messages.text_prompt((), {}, words), system=system)
         for turn, following in zip(turns, asked[1:], strict=True):
             sent += [AIMessage(turn.answer), HumanMessage(following)]
         return sent
@@ -254,20 +257,20 @@ class ContextBuilder:
     # ---- texts
 
     def _system(self, own: str) -> str:
-        rules = t("ask.prompt.system", self._language)
-        return f"{rules}\n{t('ask.prompt.own', self._language, text=own.strip())}" if own.strip() else rules
+        rules = t("ask.prompt.system")
+        return f"{rules}\n{t('ask.prompt.own', text=own.strip())}" if own.strip() else rules
 
     def _described(self, frame: core.Keyframe) -> str:
-        return messages.describe(frame, self._facts.get(frame.number), self._language)
+        return messages.describe(frame, self._facts.get(frame.number))
 
     def _material(self, plan: _Plan) -> Iterator[str]:
         """Yield the block of what is known of the video, if anything is."""
         lines: list[str] = []
         for name, section, count in zip(("findings", "texts", "cues"), self._sections, plan.lines, strict=True):
             if count:
-                lines += [t(f"ask.prompt.{name}", self._language), *section[len(section) - count :]]
+                lines += [t(f"ask.prompt.{name}"), *section[len(section) - count :]]
         if lines:
-            yield "\n".join([t("ask.prompt.material", self._language), *lines])
+            yield "\n".join([t("ask.prompt.material"), *lines])
 
     def _findings(self) -> Iterator[str]:
         found = (*self._analysis.overview, *self._analysis.findings, *self._analysis.reply)
@@ -279,7 +282,7 @@ class ContextBuilder:
         for frame in self._frames:
             if (facts := self._facts.get(frame.number)) and facts.texts:
                 texts = " | ".join(line.text for line in facts.texts)
-                yield f"{mark(frame, self._language)} {_quoted(texts)}"
+                yield f"{mark(frame)} {_quoted(texts)}"
 
     def _cues(self) -> Iterator[str]:
         """Yield the speech near each frame; a cue belongs to the frame nearest to its start."""
@@ -291,7 +294,7 @@ class ContextBuilder:
             )
             near.setdefault(place, []).append(cue.text)
         for place, said in sorted(near.items()):
-            yield f"{mark(self._frames[place], self._language)} {_quoted(' '.join(said))}"
+            yield f"{mark(self._frames[place])} {_quoted(' '.join(said))}"
 
     # ---- tokens
 

@@ -12,7 +12,7 @@ from dataclasses import asdict
 from typing import Any
 
 from app.ask.conversation import Conversation, FrameRef, Turn
-from app.core import Language, Notice, clock
+from app.core import Notice, clock
 from app.i18n import notice_text, t
 from app.reports.content.labels import local_minute, printable
 from app.reports.text.markdown import escape
@@ -22,66 +22,65 @@ FORM = "framelens-conversation/1"
 """Name and version of the JSON form."""
 
 
-def document(conversation: Conversation, *, subject: str, language: Language) -> dict[str, Any]:
+def document(conversation: Conversation, *, subject: str) -> dict[str, Any]:
     """Return a conversation with all its branches as JSON values.
 
     Args:
         conversation: The conversation.
         subject: Name of the video.
-        language: Language of notices.
     """
-    return {**_head(conversation, subject), "turns": [turn_document(one, language) for one in conversation.turns]}
+    return {**_head(conversation, subject), "turns": [turn_document(one) for one in conversation.turns]}
 
 
-def answer_document(conversation: Conversation, *, subject: str, language: Language) -> dict[str, Any]:
+def answer_document(conversation: Conversation, *, subject: str) -> dict[str, Any]:
     """Return the current question and its answer as JSON values."""
-    return {**_head(conversation, subject), "turn": turn_document(conversation.last, language)}
+    return {**_head(conversation, subject), "turn": turn_document(conversation.last)}
 
 
-def turn_document(turn: Turn, language: Language) -> dict[str, Any]:
+def turn_document(turn: Turn) -> dict[str, Any]:
     """Return a turn as JSON values; times are seconds, and as a clock shows them."""
     return {
         **asdict(turn),
-        "why": _notice(turn.why, language) if turn.why else None,
+        "why": _notice(turn.why) if turn.why else None,
         "attached": [_frame(one) for one in turn.attached],
         "cited": [_frame(one) for one in turn.cited],
-        "notices": [_notice(one, language) for one in turn.notices],
+        "notices": [_notice(one) for one in turn.notices],
     }
 
 
-def as_markdown(conversation: Conversation, *, subject: str, language: Language) -> str:
+def as_markdown(conversation: Conversation, *, subject: str) -> str:
     """Return a conversation with all its branches as Markdown; each question says what it follows."""
-    head = t("ask.export.about", language, name=subject, created=local_minute(conversation.created))
+    head = t("ask.export.about", name=subject, created=local_minute(conversation.created))
     lines = [f"# {_inert(conversation.name)}", "", _inert(head), ""]
     for turn in conversation.turns:
-        lines += [f"## {turn.number}. {_inert(turn.question)}", "", *_notes(conversation, turn, language)]
+        lines += [f"## {turn.number}. {_inert(turn.question)}", "", *_notes(conversation, turn)]
         if turn.answer.strip():
             lines += [*(f"> {_inert(line)}  " for line in turn.answer.splitlines()), ""]
-        lines += [*_evidence(turn, language)]
+        lines += [*_evidence(turn)]
     return "\n".join(lines).rstrip() + "\n"
 
 
-def cited_lines(turn: Turn, language: Language) -> Iterator[str]:
+def cited_lines(turn: Turn) -> Iterator[str]:
     """Yield a line for each frame that the answer cites, and one for each kind of citation without evidence."""
     for one in turn.cited:
         yield f"[{one.number}] {clock(one.time_seconds)}"
     if turn.unknown_frames:
-        yield "⚠️ " + t("ask.unknown_frames", language, frames=", ".join(map(str, turn.unknown_frames)))
+        yield "⚠️ " + t("ask.unknown_frames", frames=", ".join(map(str, turn.unknown_frames)))
     if turn.own_times:
-        yield "⚠️ " + t("ask.own_times", language, times=", ".join(map(printable, turn.own_times)))
+        yield "⚠️ " + t("ask.own_times", times=", ".join(map(printable, turn.own_times)))
 
 
-def _notes(conversation: Conversation, turn: Turn, language: Language) -> Iterator[str]:
+def _notes(conversation: Conversation, turn: Turn) -> Iterator[str]:
     previous = max((one.number for one in conversation.turns if one.number < turn.number), default=0)
     if len(conversation.siblings(turn.number)) > 1 or turn.parent != previous:
         key = "ask.export.follows" if turn.parent else "ask.export.begins"
-        yield from (f"*{_inert(t(key, language, number=turn.parent))}*", "")
+        yield from (f"*{_inert(t(key, number=turn.parent))}*", "")
     for notice in filter(None, (turn.why, *turn.notices)):
-        yield from (f"*{_inert(notice_text(notice, language))}*", "")
+        yield from (f"*{_inert(notice_text(notice))}*", "")
 
 
-def _evidence(turn: Turn, language: Language) -> Iterator[str]:
-    for line in cited_lines(turn, language):
+def _evidence(turn: Turn) -> Iterator[str]:
+    for line in cited_lines(turn):
         yield f"- {_inert(line)}"
     yield ""
 
@@ -101,5 +100,5 @@ def _frame(frame: FrameRef) -> Mapping[str, object]:
     return {**asdict(frame), "time": clock(frame.time_seconds)}
 
 
-def _notice(notice: Notice, language: Language) -> Mapping[str, str]:
-    return {"key": notice.key, "level": notice.level, "text": notice_text(notice, language)}
+def _notice(notice: Notice) -> Mapping[str, str]:
+    return {"key": notice.key, "level": notice.level, "text": notice_text(notice)}

@@ -19,19 +19,19 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from app.cli.common import cancel_on_signals, worst_exit_code
+from app.cli.common import cancel_on_signals, in_services, services, worst_exit_code
 from app.cli.inputs import Input
 from app.cli.progress import BatchProgress, ProgressRow
 from app.config import Settings
-from app.core import Analysis, AnalysisRequest, AppError, Cancelled, ConfigError, InputError, Language
+from app.core import Analysis, AnalysisRequest, AppError, Cancelled, ConfigError, InputError
 from app.core.codec import to_builtins
-from app.i18n import error_text, notice_text, t
+from app.i18n import error_text, language, notice_text, t
 from app.i18n.formatting import span
 from app.jobs import WORKERS, JobSnapshot
 from app.reports import FORMATS, files_of, format_of
 from app.reports.files import written
 from app.reports.json import writer
-from app.services import Services, open_services
+from app.services import open_services
 from app.services.analyses import AnalysisRun, raise_without_report, start_run
 from app.store import storage_errors
 from app.video import check_file, printable, worker_ready
@@ -55,15 +55,15 @@ class Output:
         """Return the path of the report on `video`, one that doesn't exist unless the user named it."""
         return self.file or _free_name(self.folder / f"{video.stem}.report{FORMATS[self.format].suffix}")
 
-    def write(self, analysis: Analysis, path: Path, language: Language) -> None:
-        """Write the report and its accompanying files.
+    def write(self, analysis: Analysis, path: Path) -> None:
+        """Write the report and its accompanying files in the language of the command.
 
         Raises:
             StorageError: A file can't be written.
             InputError: The format has no content for this report.
         """
         with storage_errors("report_not_written", path):
-            for _ in written(files_of(self.format, analysis, language, path.name), path.parent):
+            for _ in written(files_of(self.format, analysis, language(), path.name), path.parent):
                 pass
 
 
@@ -141,7 +141,6 @@ class Batch:
     settings: Settings
     given: argparse.Namespace
     output: Output
-    language: Language
 
 
 @dataclass
@@ -165,33 +164,33 @@ def run(batch: Batch, inputs: Iterable[Input]) -> int:
         StorageError: The data folder can't be used.
     """
     waiting = deque(inputs)
-    given, language, total = batch.given, batch.language, len(waiting)
+    given, total = batch.given, len(waiting)
     cancel, since = cancel_on_signals(), time.monotonic()
     outcomes: list[Outcome] = []
     with worker_ready():
-        services = open_services(batch.settings, adopts=False, workers=given.jobs)
+        opened = open_services(batch.settings, adopts=False, workers=given.jobs)
         try:
-            with BatchProgress(language, total, quiet=given.quiet or not sys.stderr.isatty()) as progress:
-                for notice in services.engine_notices if not given.no_model else ():
-                    progress.say(notice_text(notice, language), sys.stderr)
-                for outcome in _outcomes(batch, waiting, services, progress, cancel):
+            with in_services(opened), BatchProgress(total, quiet=given.quiet or not sys.stderr.isatty()) as progress:
+                for notice in opened.engine_notices if not given.no_model else ():
+                    progress.say(notice_text(notice), sys.stderr)
+                for outcome in _outcomes(batch, waiting, progress, cancel):
                     place = f"{len(outcomes) + 1}/{total}"
                     progress.say(_json_line(outcome, batch) if given.json else _line(outcome, place, batch), sys.stdout)
                     outcomes.append(replace(outcome, job=None))  # releases its pictures, many megabytes
         finally:
-            services.close()
+            opened.close()
     _print_summary(outcomes, total, time.monotonic() - since, batch)
     codes = [outcome.exit_code for outcome in outcomes] + [130] * (len(outcomes) < total)
     return worst_exit_code(codes)
 
 
 def _outcomes(
-    batch: Batch, waiting: deque[Input], services: Services, progress: BatchProgress, cancel: threading.Event
+    batch: Batch, waiting: deque[Input], progress: BatchProgress, cancel: threading.Event
 ) -> Iterator[Outcome]:
     running: list[_Running] = []
     while running or (waiting and not cancel.is_set()):
         while waiting and len(running) < (batch.given.jobs or WORKERS) and not cancel.is_set():
-            started = _start(batch, waiting.popleft(), services, progress)
+            started = _start(batch, waiting.popleft(), progress)
             if isinstance(started, _Running):
                 running.append(started)
             else:
@@ -207,16 +206,16 @@ def _outcomes(
                 progress.ended(one.row)
                 outcome = _finish(batch, one, job)
                 if isinstance(job.error, InputError) and job.progress.video is None:  # not a video: nothing to keep
-                    services.jobs.remove(one.run.job_id)
+                    services().jobs.remove(one.run.job_id)
                     outcome = replace(outcome, job=None)
                 yield outcome
         if running:
             time.sleep(_POLL_SECONDS)
 
 
-def _start(batch: Batch, item: Input, services: Services, progress: BatchProgress) -> _Running | Outcome:
+def _start(batch: Batch, item: Input, progress: BatchProgress) -> _Running | Outcome:
     """Submit or resume one video's job, or return its outcome if that isn't needed or not possible."""
-    jobs, given = services.jobs, batch.given
+    jobs, given = services().jobs, batch.given
     try:
         if item.error:
             raise item.error
@@ -248,7 +247,7 @@ def _finish(batch: Batch, one: _Running, job: JobSnapshot) -> Outcome:
         return outcome
     try:
         path = batch.output.path_for(one.path)
-        batch.output.write(job.analysis, path, batch.language)
+        batch.output.write(job.analysis, path)
     except AppError as error:
         return replace(outcome, state="failed", exit_code=error.exit_code, error=error)
     return replace(outcome, report=path)
@@ -258,11 +257,10 @@ def _finish(batch: Batch, one: _Running, job: JobSnapshot) -> Outcome:
 
 
 def _line(outcome: Outcome, place: str, batch: Batch) -> str:
-    language = batch.language
-    state = t(f"cli.batch_{outcome.state}", language)
-    took = span(outcome.seconds, outcome.seconds, language) if outcome.seconds else ""
+    state = t(f"cli.batch_{outcome.state}")
+    took = span(outcome.seconds, outcome.seconds) if outcome.seconds else ""
     is_shown = outcome.error and outcome.state == "failed"
-    what = error_text(outcome.error, language) if outcome.error and is_shown else outcome.title
+    what = error_text(outcome.error) if outcome.error and is_shown else outcome.title
     parts = " · ".join(filter(None, (state, took, _display_path(outcome.path), printable(" ".join(what.split())))))
     return f"[{place}] {parts}" + (f" → {_display_path(outcome.report)}" if outcome.report else "")
 
@@ -282,27 +280,24 @@ def _json_line(outcome: Outcome, batch: Batch) -> str:
         "exit_code": outcome.exit_code,
         "id": job.id if job else None,
         "title": outcome.title or None,
-        "error": {"key": error.key, "text": error_text(error, batch.language)} if error else None,
+        "error": {"key": error.key, "text": error_text(error)} if error else None,
         "report_path": str(outcome.report) if outcome.report else None,
-        "report": writer.form_of(job.analysis, batch.language, pictures=False)
-        if job and job.analysis and not outcome.report
-        else None,
+        "report": writer.form_of(job.analysis, pictures=False) if job and job.analysis and not outcome.report else None,
     }
     return json.dumps(to_builtins(document), ensure_ascii=False)
 
 
 def _print_summary(outcomes: list[Outcome], total: int, seconds: float, batch: Batch) -> None:
-    language = batch.language
     for reason in dict.fromkeys(
-        error_text(one.error, language) for one in outcomes if one.error and one.state == "without_model"
+        error_text(one.error) for one in outcomes if one.error and one.state == "without_model"
     ):
         print(reason, file=sys.stderr)
     counts = Counter(outcome.state for outcome in outcomes)
-    parts = [t(f"cli.batch_{state}_count", language, n=n) for state in get_args(State) if (n := counts[state])]
+    parts = [t(f"cli.batch_{state}_count", n=n) for state in get_args(State) if (n := counts[state])]
     if left := total - len(outcomes):
-        parts.append(t("cli.batch_left_count", language, n=left))
-    words = {"total": total, "counts": t("cli.batch_comma", language).join(parts)}
-    summary = t("cli.batch_summary", language, time=span(seconds, seconds, language), **words)
+        parts.append(t("cli.batch_left_count", n=left))
+    words = {"total": total, "counts": t("cli.batch_comma").join(parts)}
+    summary = t("cli.batch_summary", time=span(seconds, seconds), **words)
     print(summary, file=sys.stderr if batch.given.json else sys.stdout)
     if left or counts["cancelled"]:
-        print(t("cli.batch_stopped", language), file=sys.stderr)
+        print(t("cli.batch_stopped"), file=sys.stderr)

@@ -6,27 +6,33 @@ import argparse
 import signal
 import sys
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, get_args
 
-from app.core.domain import Language, Selection, Strategy
-from app.i18n import LANGUAGES, t
+from app.core.domain import Selection, Strategy
+from app.i18n import LANGUAGES, set_language, t
 from app.services.keyframes import build_selection, parse_interval, parse_seconds, parse_times
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from app.config import Settings
+    from app.services import Services
+
+_services: ContextVar[Services] = ContextVar("services")
 _WIDTH_IN_A_PIPE = 140  # columns; chosen by hand, not tuned
 _FROM_WORST = (130, 1, 5, 4, 3, 2, 0)  # exit codes, most severe first
 
 
-def add_selection_options(parser: argparse.ArgumentParser, language: Language) -> None:
+def add_selection_options(parser: argparse.ArgumentParser) -> None:
     """Add the options for choosing frames and a range; each command adds `--frames` with its own help text."""
-    parser.add_argument("--strategy", choices=get_args(Strategy), help=t("cli.strategy", language))
-    parser.add_argument("--every", type=parse_interval, metavar="SECONDS", help=t("cli.every", language))
-    parser.add_argument("--at", type=parse_times, metavar="T,T,…", help=t("cli.at", language))
-    parser.add_argument("--start", type=parse_seconds, default=0.0, metavar="T", help=t("cli.start", language))
-    parser.add_argument("--end", type=parse_seconds, metavar="T", help=t("cli.end", language))
+    parser.add_argument("--strategy", choices=get_args(Strategy), help=t("cli.strategy"))
+    parser.add_argument("--every", type=parse_interval, metavar="SECONDS", help=t("cli.every"))
+    parser.add_argument("--at", type=parse_times, metavar="T,T,…", help=t("cli.at"))
+    parser.add_argument("--start", type=parse_seconds, default=0.0, metavar="T", help=t("cli.start"))
+    parser.add_argument("--end", type=parse_seconds, metavar="T", help=t("cli.end"))
 
 
 def parse_selection(given: argparse.Namespace) -> Selection:
@@ -50,14 +56,14 @@ def _spelled(name: str, value: object) -> str:
     return f"--{name}" if value is None else f"--{name} {values}"
 
 
-def add_output_options(parser: argparse.ArgumentParser, language: Language, default: str | None) -> None:
+def add_output_options(parser: argparse.ArgumentParser, default: str | None) -> None:
     """Add the options of commands that print tables or documents.
 
     `default` is argparse.SUPPRESS for a subcommand, so that options given before its name still apply.
     """
     no = False if default is None else default
-    parser.add_argument("--json", action="store_true", default=no, help=t("cli.models_json", language))
-    parser.add_argument("--language", choices=LANGUAGES, default=default, help=t("cli.language", language))
+    parser.add_argument("--json", action="store_true", default=no, help=t("cli.models_json"))
+    parser.add_argument("--language", choices=LANGUAGES, default=default, help=t("cli.language"))
 
 
 def wide_console() -> Console:
@@ -65,6 +71,27 @@ def wide_console() -> Console:
     from rich.console import Console  # other commands start without it
 
     return Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH_IN_A_PIPE)
+
+
+def services() -> Services:
+    """Return the services that the command has opened."""
+    return _services.get()
+
+
+@contextmanager
+def in_services(opened: Services) -> Iterator[None]:
+    """Let `services()` return these for a block."""
+    before = _services.set(opened)
+    try:
+        yield
+    finally:
+        _services.reset(before)
+
+
+def use_language(given: argparse.Namespace, settings: Settings) -> None:
+    """Use the language of `--language`, else of the settings, for the rest of the command."""
+    if wanted := given.language or settings.language:
+        set_language(wanted)
 
 
 def worst_exit_code(exit_codes: Iterable[int]) -> int:

@@ -17,9 +17,10 @@ from io import TextIOWrapper
 from typing import TYPE_CHECKING, Any, NoReturn
 from unicodedata import east_asian_width
 
+from app import i18n
 from app.core.domain import Language
 from app.core.errors import AppError, Cancelled, as_app_error
-from app.i18n import LANGUAGES, catalogue, error_text, language_of, system_language, t
+from app.i18n import LANGUAGES, catalogue, error_text, in_language, t
 
 if TYPE_CHECKING:
     from app.core import Language
@@ -71,55 +72,55 @@ def interrupted() -> int:
 
     For an interrupt before the command could handle it itself.
     """
-    return _fail(Cancelled(), system_language())
+    with in_language(i18n.system_language()):
+        return _fail(Cancelled())
 
 
 def _run(argv: Sequence[str] | None) -> int:
     logging.getLogger("app").addHandler(logging.NullHandler())  # before there is a log file, the terminal is not one
     words = sys.argv[1:] if argv is None else argv
-    language = _wanted_language(words)
     named = next((word for word in words if not word.startswith("-")), "")
-    parser = build_parser(language, only=named)
-    if named == _FORWARDS_ARGUMENTS:
-        given, unknown = parser.parse_known_args(argv)
-        given.unknown = unknown
-    else:
-        given = parser.parse_args(argv)
-    language = given.language or language
-    try:
-        return int(given.command(given, language))
-    except Cancelled as error:
-        return _fail(error, language)
-    except AppError as error:
-        log.warning("%s failed: %s", given.name, error)
-        return _fail(error, language)
-    except BrokenPipeError:
-        raise
-    except Exception as error:
-        log.exception("%s failed", given.name)
-        return _fail(as_app_error(error), language)
+    with in_language(_wanted_language(words)):
+        parser = build_parser(only=named)
+        if named == _FORWARDS_ARGUMENTS:
+            given, unknown = parser.parse_known_args(argv)
+            given.unknown = unknown
+        else:
+            given = parser.parse_args(argv)
+        if given.language:
+            i18n.set_language(given.language)
+        try:
+            return int(given.command(given))
+        except Cancelled as error:
+            return _fail(error)
+        except AppError as error:
+            log.warning("%s failed: %s", given.name, error)
+            return _fail(error)
+        except BrokenPipeError:
+            raise
+        except Exception as error:
+            log.exception("%s failed", given.name)
+            return _fail(as_app_error(error))
 
 
-def build_parser(language: Language, *, only: str | None = None) -> argparse.ArgumentParser:
+def build_parser(*, only: str | None = None) -> argparse.ArgumentParser:
     """Build the argument parser of all commands.
 
     Args:
-        language: Language of all help texts.
         only: Name of the command that will run. The others get their names only, and their modules, which import much,
-            are
-            not imported. None builds the arguments of every command.
+            are not imported. None builds the arguments of every command.
     """
-    set_language(language)
-    parser: argparse.ArgumentParser = Parser("framelens", description=t("cli.description", language))
-    parser.add_argument("--version", action=_Version, help=t("cli.argparse.version", language))
-    commands = parser.add_subparsers(dest="name", required=True, metavar=t("cli.command", language))
+    _translate_argparse()
+    parser: argparse.ArgumentParser = Parser("framelens", description=t("cli.description"))
+    parser.add_argument("--version", action=_Version, help=t("cli.argparse.version"))
+    commands = parser.add_subparsers(dest="name", required=True, metavar=t("cli.command"))
     for name, help_key in _COMMANDS.items():
         aliases = _ALIASES.get(name, ())
-        command = commands.add_parser(name, aliases=aliases, help=t(help_key, language))
+        command = commands.add_parser(name, aliases=aliases, help=t(help_key))
         if only is None or only in (name, *aliases):
             module = import_module(f"app.cli.commands.{name}")
             command.set_defaults(command=module.run)
-            module.add_arguments(command, language)
+            module.add_arguments(command)
     return parser
 
 
@@ -141,12 +142,12 @@ def _wanted_language(words: Sequence[str]) -> Language:
     for word, following in zip(words, [*words[1:], ""], strict=True):
         name, _, value = word.partition("=")
         if name == "--language" and (tag := value or following) in LANGUAGES:
-            return language_of(tag)
-    return system_language()
+            return i18n.language_of(tag)
+    return i18n.system_language()
 
 
-def _fail(error: AppError, language: Language) -> int:
-    print(error_text(error, language), file=sys.stderr)
+def _fail(error: AppError) -> int:
+    print(error_text(error), file=sys.stderr)
     return error.exit_code
 
 
@@ -176,27 +177,23 @@ class Parser(argparse.ArgumentParser):
         try:
             return super()._get_value(action, arg_string)
         except AppError as error:
-            raise argparse.ArgumentError(action, error_text(error, _spoken)) from error
+            raise argparse.ArgumentError(action, error_text(error)) from error
 
 
-_spoken: Language = "en"
-
-
-def set_language(language: Language) -> None:
-    """Set the language of argparse's own messages ("usage", "expected one argument").
+def _translate_argparse() -> None:
+    """Give argparse's own messages ("usage", "expected one argument") the language of the command.
 
     argparse looks them up in gettext, which knows only the language of the environment and needs compiled files.
     """
-    global _spoken
-    _spoken = language
-    english, ours = catalogue("en"), catalogue(language)
-    words = {text: ours[key] for key, text in english.items() if key.startswith(_OURS)}
+    keys = {text: key for key, text in catalogue("en").items() if key.startswith(_OURS)}
+
+    def translated(text: str) -> str:
+        return catalogue(i18n.language())[keys[text]] if text in keys else text
 
     def plural(one: str, many: str, number: int) -> str:
-        text = one if number == 1 else many
-        return words.get(text, text)
+        return translated(one if number == 1 else many)
 
-    vars(argparse).update(_=lambda text: words.get(text, text), ngettext=plural)
+    vars(argparse).update(_=translated, ngettext=plural)
 
 
 class _Formatter(argparse.HelpFormatter):

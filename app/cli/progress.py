@@ -21,11 +21,10 @@ from app.i18n import notice_text, t
 class Progress:
     """Listener of one analysis; `quiet` shows only notices."""
 
-    def __init__(self, language: core.Language, *, quiet: bool) -> None:
-        self._language = language
+    def __init__(self, *, quiet: bool) -> None:
         self._console = Console(stderr=True, highlight=False)
         self._bar = _bar(self._console, quiet=quiet)
-        self._row = ProgressRow(self._bar, language)
+        self._row = ProgressRow(self._bar)
         self._state = core.AnalysisState()
         self._printed: set[int] = set()  # numbers of chunks
         self._is_whole_printed = False
@@ -50,14 +49,14 @@ class Progress:
         match event:
             case core.KeyframesChosen(keyframes):
                 times = ", ".join(core.clock(frame.time_seconds) for frame in keyframes)
-                self._print(t("cli.keyframes", self._language, count=len(keyframes), times=times))
+                self._print(t("cli.keyframes", count=len(keyframes), times=times))
             case core.ChunkDone(result) if result.number > 0:
                 self._print_answers()
             case core.Answered(analysis) | core.Finished(analysis) if not self._is_whole_printed:
                 self._is_whole_printed = True
                 self._print_whole(analysis)
             case core.Noticed(notice) if notice.level != "error":  # an error is printed once, at the end
-                self.say(notice_text(notice, self._language))
+                self.say(notice_text(notice))
             case _:
                 pass
 
@@ -93,10 +92,9 @@ class Progress:
 class BatchProgress:
     """Progress of several analyses: a row for each running one, one for all of them, and results above."""
 
-    def __init__(self, language: core.Language, total: int, *, quiet: bool) -> None:
-        self._language = language
+    def __init__(self, total: int, *, quiet: bool) -> None:
         self._bar = _bar(Console(stderr=True, highlight=False), quiet=quiet, redirects=False)
-        self._whole = self._bar.add_task(t("cli.batch_progress", language), total=total)
+        self._whole = self._bar.add_task(t("cli.batch_progress"), total=total)
 
     def __enter__(self) -> BatchProgress:
         self._bar.start()
@@ -110,7 +108,7 @@ class BatchProgress:
 
     def begin(self, name: str) -> ProgressRow:
         """Add and return a row, which displays the events passed to it."""
-        return ProgressRow(self._bar, self._language, name)
+        return ProgressRow(self._bar, name)
 
     def ended(self, row: ProgressRow | None) -> None:
         """Count one analysis as finished and remove its row."""
@@ -129,9 +127,8 @@ class BatchProgress:
 class ProgressRow:
     """One analysis as a row with its stage, count and time left."""
 
-    def __init__(self, bar: Bar, language: core.Language, name: str = "") -> None:
+    def __init__(self, bar: Bar, name: str = "") -> None:
         self._bar = bar
-        self._language = language
         self._name = name
         self._stage = ""
         self._task = bar.add_task(self._described(""), total=None)
@@ -142,12 +139,12 @@ class ProgressRow:
             case core.StageStarted(stage, total):
                 self._stage = stage
                 self.remove()  # a task's known total can't be unset
-                words = self._described(t(f"stage.{stage}", self._language))
+                words = self._described(t(f"stage.{stage}"))
                 self._task = self._bar.add_task(words, total=total)
             case core.SurveyProgress(seconds, duration):
                 self._bar.update(self._task, completed=int(seconds), total=duration and max(1, int(duration)))
             case core.EngineProgress(phase, values) if self._stage == "engine":
-                words = t(f"engine.phase.{phase}", self._language, **values)
+                words = t(f"engine.phase.{phase}", **values)
                 self._bar.update(self._task, description=self._described(words))
             case core.ChunkDone(result) if result.number > 0:
                 self._bar.advance(self._task)

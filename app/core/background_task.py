@@ -11,6 +11,7 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, wait
+from contextvars import copy_context
 from functools import partial
 from typing import Generic, Literal, TypeVar
 
@@ -24,7 +25,7 @@ TaskState = Literal["idle", "running", "cancelling", "done", "failed", "cancelle
 
 
 def in_thread(name: str, work: Callable[[], T]) -> Future[T]:
-    """Run `work` in a daemon thread and return a Future with its result or exception.
+    """Run `work` in a daemon thread, in the context of the caller, and return a Future with its result or exception.
 
     The interpreter waits at its end for an executor's threads; it doesn't wait for these.
     """
@@ -36,7 +37,7 @@ def in_thread(name: str, work: Callable[[], T]) -> Future[T]:
         except BaseException as error:  # noqa: BLE001  # raised again by future.result()
             future.set_exception(error)
 
-    threading.Thread(target=run, name=name, daemon=True).start()
+    threading.Thread(target=copy_context().run, args=(run,), name=name, daemon=True).start()
     return future
 
 

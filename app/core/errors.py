@@ -25,7 +25,7 @@ from __future__ import annotations
 
 
 class AppError(Exception):
-    """An error whose text the user may read: `t("error." + key, language, **values)`.
+    """An error whose text the user may read: `t("error." + key, **values)`.
 
     Attributes:
         text: That text, where the language is known (in the Python API); `str` then gives it instead of the key.

@@ -1,6 +1,11 @@
-"""Translations: `t(key, language, **values)` looks up a text in zh.toml or en.toml, which have the same keys.
+"""Translations: `t(key, **values)` looks up a text in zh.toml or en.toml, which have the same keys.
 
 A text selects singular or plural with `{n:finding|findings}`: the first word if the value is one.
+
+The language is context, not a parameter: `with in_language("zh"):` sets it for a command, a request of the API or the
+writing of a report, and `language()` returns it, on a page that of its reader. A thread begins without it (`in_thread`
+of app.core passes it on; pools don't), and a generator runs in the language of its consumer. So code whose language is
+data, such as prompts and reports, sets it around each call that makes text, and yields outside of the block.
 """
 
 from __future__ import annotations
@@ -9,7 +14,9 @@ import locale
 import os
 import tomllib
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache
 from importlib.resources import files
 from string import Formatter
@@ -18,6 +25,7 @@ from typing import Any, get_args
 from app.core import AppError, Language, Notice
 
 LANGUAGES: tuple[Language, ...] = get_args(Language)
+_chosen: ContextVar[Language | None] = ContextVar("language", default=None)
 
 
 class _PluralFormatter(Formatter):
@@ -48,43 +56,76 @@ def catalogue(language: Language) -> dict[str, str]:
     return dict(_flat(tomllib.loads((files(__name__) / f"{language}.toml").read_text(encoding="utf-8"))))
 
 
-def t(key: str, language: Language, /, **values: object) -> str:
+def language() -> Language:
+    """Return the language of texts here: that of `in_language`, else that of the page, else that of the system."""
+    return _chosen.get() or _page_language()
+
+
+def set_language(chosen: Language) -> None:
+    """Set the language for the rest of the surrounding `in_language` block, or of the thread."""
+    _chosen.set(chosen)
+
+
+def set_page_language(read: Callable[[], Language]) -> None:
+    """Let `read` answer where no language is set."""
+    global _page_language
+    _page_language = read
+
+
+@contextmanager
+def in_language(chosen: Language) -> Iterator[None]:
+    """Set the language for a block. A generator must not yield in it: its consumer would get the language, too."""
+    before = _chosen.set(chosen)
+    try:
+        yield
+    finally:
+        _chosen.reset(before)
+
+
+def _texts(given: Language | None) -> dict[str, str]:
+    return catalogue(given or language())
+
+
+def t(key: str, language: Language | None = None, /, **values: object) -> str:
     """Return the text of a key with its placeholders filled.
 
     Args:
         key: The dotted key.
-        language: The language.
+        language: The language; by default that of the context.
         values: The values of the placeholders `{name}`.
 
     Raises:
         KeyError: There is no such key, or a placeholder has no value.
     """
-    return _FORMATTER.vformat(catalogue(language)[key], (), values)
+    return _FORMATTER.vformat(_texts(language)[key], (), values)
 
 
-def sentences(texts: Iterable[str], language: Language) -> str:
+def sentences(texts: Iterable[str]) -> str:
     """Join sentences, in Chinese without spaces; empty ones are left out."""
-    return ("" if language == "zh" else " ").join(filter(None, texts))
+    return ("" if language() == "zh" else " ").join(filter(None, texts))
 
 
-def labelled(label: str, value: str, language: Language) -> str:
+def labelled(label: str, value: str) -> str:
     """Return "label: value" with the colon of the language."""
-    return t("ui.labelled", language, label=label, value=value)
+    return t("ui.labelled", label=label, value=value)
 
 
-def error_text(error: AppError, language: Language) -> str:
-    """Return the text of an error."""
+def error_text(error: AppError, language: Language | None = None) -> str:
+    """Return the text of an error, by default in the language of the context."""
     return t(f"error.{error.key}", language, **error.values)
 
 
-def notice_text(notice: Notice, language: Language) -> str:
-    """Return the text of a notice; values that are notices themselves are replaced by their texts."""
+def notice_text(notice: Notice, language: Language | None = None) -> str:
+    """Return the text of a notice, by default in the language of the context.
+
+    Values that are notices themselves are replaced by their texts.
+    """
     values = {
         name: notice_text(value, language) if isinstance(value, Notice) else value
         for name, value in notice.values.items()
     }
     # An earlier version may have stored the notice, with other placeholders.
-    text = catalogue(language)[f"{notice.table}.{notice.key}"]
+    text = _texts(language)[f"{notice.table}.{notice.key}"]
     return _FORMATTER.vformat(text, (), defaultdict(lambda: "…", values))
 
 
@@ -113,3 +154,6 @@ def system_language() -> Language:
         if tag := os.environ.get(name):
             return language_of(tag)
     return language_of(locale.getlocale()[0])
+
+
+_page_language: Callable[[], Language] = system_language

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import floor, log10
 
-from app.core import FrameFacts, Keyframe, Language, clock
+from app.core import FrameFacts, Keyframe, clock
 from app.i18n import t
 
 _MINUTE, _HOUR = 60.0, 3600.0
@@ -15,19 +15,19 @@ _MOTION = ((0.01, "none"), (0.06, "little"), (0.2, "much"), (float("inf"), "othe
 """Upper limits of brightness and motion for each word. Chosen by hand; not tuned."""
 
 
-def span(low: float, high: float, language: Language) -> str:
+def span(low: float, high: float) -> str:
     """Return a range of seconds as text: "20–40 s", "40 s – 1½ min", "3 min"."""
     first, last = _measure(low), _measure(high)
     if first == last:
-        return _with_unit(*first, language)
+        return _with_unit(*first)
     if first[1] == last[1]:
-        return _with_unit(f"{first[0]}–{last[0]}", last[1], language)
-    return f"{_with_unit(*first, language)} – {_with_unit(*last, language)}"
+        return _with_unit(f"{first[0]}–{last[0]}", last[1])
+    return f"{_with_unit(*first)} – {_with_unit(*last)}"
 
 
-def exactly(seconds: float, language: Language, *, digits: int = 1) -> str:
+def exactly(seconds: float, *, digits: int = 1) -> str:
     """Return measured seconds with `digits` decimals and their unit: "6.5 s"."""
-    return _with_unit(f"{seconds:.{digits}f}", "s", language)
+    return _with_unit(f"{seconds:.{digits}f}", "s")
 
 
 def two_figures(value: float) -> float:
@@ -48,42 +48,41 @@ def _measure(seconds: float) -> tuple[str, str]:
     return f"{two_figures(seconds / _HOUR):g}", "h"
 
 
-def _with_unit(number: str, unit: str, language: Language) -> str:
-    return t(f"plan.unit_{unit}", language, n=number)
+def _with_unit(number: str, unit: str) -> str:
+    return t(f"plan.unit_{unit}", n=number)
 
 
-def mark(frame: Keyframe, language: Language) -> str:
+def mark(frame: Keyframe) -> str:
     """Return the mark before a frame in a prompt, such as "[frame 3 · 00:04.500]"."""
-    return t("prompt.mark", language, number=frame.number, time=clock(frame.time_seconds))
+    return t("prompt.mark", number=frame.number, time=clock(frame.time_seconds))
 
 
-def origin(frame: Keyframe, language: Language) -> str:
+def origin(frame: Keyframe) -> str:
     """Return the shot of a frame and the reason why it was selected."""
-    return t("facts.shot", language, number=frame.shot, reason=t(f"reason.{frame.reason}", language))
+    return t("facts.shot", number=frame.shot, reason=t(f"reason.{frame.reason}"))
 
 
-def measured(facts: FrameFacts, language: Language) -> list[str]:
+def measured(facts: FrameFacts) -> list[str]:
     """List the measured facts as phrases: text on screen, colours, brightness, motion."""
     phrases = []
     if facts.texts:
-        phrases.append(t("facts.texts", language, texts=" | ".join(line.text for line in facts.texts)))
+        phrases.append(t("facts.texts", texts=" | ".join(line.text for line in facts.texts)))
     if facts.colours:
-        phrases.append(t("facts.colours", language, colours=colours(facts, language)))
-    phrases.append(t(f"facts.light_{_step(_LIGHT, facts.brightness)}", language))
+        phrases.append(t("facts.colours", colours=colours(facts)))
+    phrases.append(t(f"facts.light_{_step(_LIGHT, facts.brightness)}"))
     if facts.motion is not None:
-        phrases.append(t(f"facts.motion_{_step(_MOTION, facts.motion)}", language))
+        phrases.append(t(f"facts.motion_{_step(_MOTION, facts.motion)}"))
     return phrases
 
 
-def colours(facts: FrameFacts, language: Language) -> str:
+def colours(facts: FrameFacts) -> str:
     """Return the dominant colours, such as "red 62 % (the whole frame), white 20 % (top)"."""
-    return t("facts.list", language).join(
+    return t("facts.list").join(
         t(
             "facts.colour",
-            language,
-            colour=t(f"colour.{area.name}", language),
+            colour=t(f"colour.{area.name}"),
             share=round(area.share * 100),
-            place=t(f"place.{area.place}", language),
+            place=t(f"place.{area.place}"),
         )
         for area in facts.colours
     )

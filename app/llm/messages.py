@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 
-from app.core import FrameFacts, Keyframe, Language, smaller
+from app.core import FrameFacts, Keyframe, smaller
 from app.i18n import t
 from app.i18n.formatting import mark, measured, origin
 
@@ -28,12 +28,12 @@ def data_url(frame: Keyframe, side: int) -> str:
 
 
 def with_pictures(
-    frames: Sequence[Keyframe], question: str, *, system: str, language: Language, url: Callable[[Keyframe], str]
+    frames: Sequence[Keyframe], question: str, *, system: str, url: Callable[[Keyframe], str]
 ) -> list[BaseMessage]:
     """Build messages whose user turn is mark, image, mark, image, … question; `url` encodes a frame like `data_url`."""
     content: list[str | dict[str, object]] = []
     for frame in _by_time(frames):
-        content.append({"type": "text", "text": mark(frame, language)})
+        content.append({"type": "text", "text": mark(frame)})
         content.append({"type": "image_url", "image_url": {"url": url(frame)}})
     content.append({"type": "text", "text": question})
     return [SystemMessage(system), HumanMessage(content=content)]
@@ -44,14 +44,14 @@ def text_only(prompt: str, *, system: str) -> list[BaseMessage]:
     return [SystemMessage(system), HumanMessage(prompt)]
 
 
-def in_words(sent: Sequence[BaseMessage], frames: Sequence[Keyframe], language: Language) -> str:
+def in_words(sent: Sequence[BaseMessage], frames: Sequence[Keyframe]) -> str:
     """Format messages word for word for readers, with the frame's number in place of each image."""
     numbers = (frame.number for frame in _by_time(frames))
 
     def lines(message: BaseMessage) -> Iterator[str]:
         for part in [message.content] if isinstance(message.content, str) else message.content:
             text = part if isinstance(part, str) else part.get("text")
-            yield t("prompt.picture", language, number=next(numbers)) if text is None else text
+            yield t("prompt.picture", number=next(numbers)) if text is None else text
 
     return "\n\n".join("\n".join(lines(message)) for message in sent)
 
@@ -60,17 +60,15 @@ def _by_time(frames: Sequence[Keyframe]) -> list[Keyframe]:
     return sorted(frames, key=lambda frame: frame.time_seconds)
 
 
-def describe(frame: Keyframe, facts: FrameFacts | None, language: Language) -> str:
+def describe(frame: Keyframe, facts: FrameFacts | None) -> str:
     """Describe a frame in one line: its mark, its shot and all its measured facts."""
-    parts = [origin(frame, language), *(measured(facts, language) if facts else [])]
-    return mark(frame, language) + " " + t("facts.joint", language).join(parts)
+    parts = [origin(frame), *(measured(facts) if facts else [])]
+    return mark(frame) + " " + t("facts.joint").join(parts)
 
 
-def text_prompt(
-    frames: Sequence[Keyframe], facts: Mapping[int, FrameFacts], question: str, *, language: Language
-) -> str:
+def text_prompt(frames: Sequence[Keyframe], facts: Mapping[int, FrameFacts], question: str) -> str:
     """Build the text prompt: a note that there are no images, each frame's measured facts, the question."""
     if not frames:
-        return t("prompt.no_frames", language) + "\n\n" + question
-    lines = [describe(frame, facts.get(frame.number), language) for frame in frames]
-    return "\n".join([t("prompt.text_mode", language, count=len(frames)), *lines, "", question])
+        return t("prompt.no_frames") + "\n\n" + question
+    lines = [describe(frame, facts.get(frame.number)) for frame in frames]
+    return "\n".join([t("prompt.text_mode", count=len(frames)), *lines, "", question])

@@ -20,7 +20,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import HumanMessage
 from PIL import Image, ImageDraw, ImageFont
 
-from app.core import Keyframe, Language, Notice, PicturesRefused
+from app.core import Keyframe, Notice, PicturesRefused
 from app.i18n import t
 from app.llm.error_mapping import TooManyPictures
 from app.llm.messages import data_url, with_pictures
@@ -122,7 +122,6 @@ def check_vision(
     size: tuple[int, int] = SIZE,
     count: int = COUNT,
     turn: int = 0,
-    language: Language = "en",
     on_progress: Callable[[str], None] = lambda key: None,
     cancel: threading.Event | None = None,
 ) -> VisionCheckResult:
@@ -133,7 +132,6 @@ def check_vision(
         size: (width, height) of the cards in pixels.
         count: Number of cards, at most 8, since each has its own colour; fewer are sent if the model accepts fewer.
         turn: Another number gives other cards.
-        language: Language of the question.
         on_progress: Called with "probing" and "reading", keys below `vision_check.`.
         cancel: Ends the check within 0.1 s of being set.
 
@@ -148,10 +146,10 @@ def check_vision(
     on_progress("reading")
     shown = cards(count, turn=turn)
     try:
-        return _ask_about(chat, shown, size, language, cancel)
+        return _ask_about(chat, shown, size, cancel)
     except TooManyPictures as refused:
         try:
-            return _ask_about(chat, shown[: refused.limit], size, language, cancel)
+            return _ask_about(chat, shown[: refused.limit], size, cancel)
         except TooManyPictures:  # it gives another limit each time
             return _blind(Notice("pictures_rejected", {"reason": str(refused)}), size)
     except PicturesRefused as refused:
@@ -180,14 +178,11 @@ def _ask_about(
     chat: BaseChatModel,
     shown: Sequence[VisionCard],
     size: tuple[int, int],
-    language: Language,
     cancel: threading.Event | None,
 ) -> VisionCheckResult:
-    question, system = t("vision_check.question", language, count=len(shown)), t("vision_check.system", language)
+    question, system = t("vision_check.question", count=len(shown)), t("vision_check.system")
     frames = as_frames(shown, *size)
-    messages = with_pictures(
-        frames, question, system=system, language=language, url=lambda one: data_url(one, max(size))
-    )
+    messages = with_pictures(frames, question, system=system, url=lambda one: data_url(one, max(size)))
     reply = ask(chat.bind(max_tokens=_ANSWER_TOKENS), messages, cancel=cancel)  # type: ignore[arg-type]
     return score(reply.text, shown, size)
 

@@ -16,7 +16,7 @@ from itertools import pairwise
 from unicodedata import east_asian_width
 
 from app.core import Analysis, Cue, Language, clock
-from app.i18n import t
+from app.i18n import in_language, t
 from app.reports.content import aigc_text, finding_text, one_line, remarks, seconds_of, times_of
 
 _LETTERS = str.maketrans({"<": "‹", ">": "›", "{": "(", "}": ")"})
@@ -33,7 +33,8 @@ _LEAST_SECONDS = 0.001  # the resolution of both formats
 
 def write_srt(analysis: Analysis, language: Language) -> bytes:
     """Return the findings as SubRip in UTF-8 with CRLF line ends; empty if there are none."""
-    return _srt_file(finding_cues(analysis, language))
+    with in_language(language):
+        return _srt_file(finding_cues(analysis))
 
 
 def write_transcript_srt(analysis: Analysis, _: Language) -> bytes:
@@ -51,13 +52,15 @@ def _srt_escaped(text: str) -> str:
 
 def write_vtt(analysis: Analysis, language: Language) -> bytes:
     """Return the findings as WebVTT; without findings a valid file without cues."""
-    return _vtt_file((*remarks(analysis, language), aigc_text(analysis)), finding_cues(analysis, language))
+    with in_language(language):
+        return _vtt_file((*remarks(analysis), aigc_text(analysis)), finding_cues(analysis))
 
 
 def write_transcript_vtt(analysis: Analysis, language: Language) -> bytes:
     """Return the transcript as WebVTT, with its source as a note."""
     transcript = analysis.transcript
-    origin = t(f"report.transcript_{transcript.source}", language, label=transcript.label) if transcript else ""
+    with in_language(language):
+        origin = t(f"report.transcript_{transcript.source}", label=transcript.label) if transcript else ""
     return _vtt_file((origin,), transcript_cues(analysis))
 
 
@@ -73,9 +76,9 @@ class _Shown:
     texts: list[str]
 
 
-def finding_cues(analysis: Analysis, language: Language) -> tuple[Cue, ...]:
+def finding_cues(analysis: Analysis) -> tuple[Cue, ...]:
     """Return the findings as cues in time order without overlaps. Findings that share a cue are on separate lines."""
-    shown = _shown(analysis, language)
+    shown = _shown(analysis)
     ends = [after.start_seconds for _, after in pairwise(shown)]
     last = max([analysis.decode.readable_seconds, *(one.start_seconds + SHORTEST_SECONDS for one in shown[-1:])])
     return tuple(_cue(one, end) for one, end in zip(shown, [*ends, last], strict=False))
@@ -94,7 +97,8 @@ def transcript_cues(analysis: Analysis) -> tuple[Cue, ...]:
 
 def has_findings(analysis: Analysis) -> bool:
     """Return whether there is a finding that has a time."""
-    return bool(_shown(analysis, "en"))
+    with in_language("en"):  # any: the answer doesn't depend on it
+        return bool(_shown(analysis))
 
 
 def has_transcript(analysis: Analysis) -> bool:
@@ -117,9 +121,9 @@ def format_cues(cues: Iterable[Cue], *, point: str, escaped: Callable[[str], str
     return texts
 
 
-def _shown(analysis: Analysis, language: Language) -> list[_Shown]:
+def _shown(analysis: Analysis) -> list[_Shown]:
     shown: list[_Shown] = []
-    for start, end, text in sorted(_found(analysis, language), key=lambda found: found[0]):
+    for start, end, text in sorted(_found(analysis), key=lambda found: found[0]):
         if shown and start - shown[-1].start_seconds < SHORTEST_SECONDS:
             shown[-1].end_seconds = max(shown[-1].end_seconds, end)
             shown[-1].texts.append(text)
@@ -128,11 +132,11 @@ def _shown(analysis: Analysis, language: Language) -> list[_Shown]:
     return shown
 
 
-def _found(analysis: Analysis, language: Language) -> Iterator[tuple[float, float, str]]:
+def _found(analysis: Analysis) -> Iterator[tuple[float, float, str]]:
     times = times_of(analysis.keyframes)
     for finding in analysis.findings:
         seconds = seconds_of(finding, times)
-        if seconds and (text := finding_text(finding, language)):
+        if seconds and (text := finding_text(finding)):
             yield min(seconds), max(seconds), text
 
 

@@ -21,6 +21,7 @@ from app.analysis.prompts.templates import load
 from app.config import Settings
 from app.core import AppError, BackgroundTask, Cancelled, EngineProgress, ProgressListener
 from app.engine import Monitor
+from app.i18n import in_language, language
 from app.services.engine_session import EngineSession, build_engine, confirmed_downloads
 from app.store import Measured, ProcessLock, Store, VideoRepository, disk_errors, log_to
 from app.video import Stills
@@ -265,21 +266,22 @@ def start_benchmark(services: Services, proposal: Proposal, arguments: Mapping[s
     _begin(services.benchmark, "check_under_way", proposal.entry.id, work)
 
 
-def start_vision_check(services: Services, size: tuple[int, int], language: core.Language) -> None:
-    """Start a vision check of the engine in use, which can't be switched meanwhile.
+def start_vision_check(services: Services, size: tuple[int, int]) -> None:
+    """Start a vision check of the engine in use, which can't be switched meanwhile, in the language of the caller.
 
     `services.vision_check` reports the progress and the result.
 
     Args:
         services: The services.
         size: Width and height of the test cards in pixels.
-        language: core.Language of the questions.
     """
     from app.services import model_benchmarks
 
+    spoken = language()  # the thread has none
+
     def work(on_progress: ProgressListener, cancel: threading.Event) -> Measured:
-        with services.switcher.admitted(Control(cancel=cancel)):
-            return model_benchmarks.check_sight(services.settings, services.engine, size, language, on_progress, cancel)
+        with in_language(spoken), services.switcher.admitted(Control(cancel=cancel)):
+            return model_benchmarks.check_sight(services.settings, services.engine, size, on_progress, cancel)
 
     _begin(services.vision_check, "check_under_way", services.engine.status().model, work)
 

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from app import models
-from app.core import GIB, Language
+from app.core import GIB
 from app.engine import GpuReader, cpu_cores, cpu_flags, cpu_name, installed_vllm, memory_bytes
 from app.i18n import t
 
@@ -83,11 +83,11 @@ class HardwareProfile:
         runs = [models.parse_run(entries[one["model"]].shape, one) for one in known if one.get("model") in entries]
         return replace(self, speed=models.fit_rates((run for run in runs if run), self.speed or models.reference()))
 
-    def words(self, language: Language) -> str:
+    def words(self) -> str:
         """Return a description for the user."""
         gib = f"{self.bytes_each / GIB:.4g}"
         key = "models.machine_cards" if self.card else "models.machine_cpu"
-        return t(key, language, n=self.cards, name=(self.card.name if self.card else "") or "GPU", gib=gib)
+        return t(key, n=self.cards, name=(self.card.name if self.card else "") or "GPU", gib=gib)
 
 
 @cache

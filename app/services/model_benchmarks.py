@@ -18,7 +18,7 @@ from app import engine as engines
 from app import models
 from app.analysis.planning import benchmark_result
 from app.config import Settings
-from app.core import AppError, EngineError, EngineProgress, Language, ProgressListener, gib_number
+from app.core import AppError, EngineError, EngineProgress, ProgressListener, gib_number
 from app.i18n import LANGUAGES, notice_text, t
 from app.services.engine_session import pass_on, usual_side
 from app.store import BenchmarkStore, Measured, checks, trials
@@ -119,7 +119,6 @@ def check_sight(
     settings: Settings,
     engine: engines.Engine,
     size: tuple[int, int] | None,
-    language: Language,
     on_progress: ProgressListener,
     cancel: threading.Event,
 ) -> Measured:
@@ -129,7 +128,6 @@ def check_sight(
         settings: The settings that describe the engine.
         engine: The engine.
         size: Width and height of the cards in pixels, None for those of frames as they are sent.
-        language: Language of the questions.
         on_progress: Called with the progress.
         cancel: Ends the check when it is set.
 
@@ -150,7 +148,6 @@ def check_sight(
     seen = check_vision(
         chat,
         size=size or usual_size(settings),
-        language=language,
         on_progress=lambda key: on_progress(EngineProgress(f"vision_check_{key}")),
         cancel=cancel,
     )
@@ -166,11 +163,11 @@ def last_check(settings: Settings) -> Measured | None:
     return found[-1] if found else None
 
 
-def result_text(seen: Measured, language: Language) -> str:
+def result_text(seen: Measured) -> str:
     """Describe how many of the cards were read, and whether in the right order."""
-    order = t("vision_check.order_right" if seen["ordered"] else "vision_check.order_wrong", language)
+    order = t("vision_check.order_right" if seen["ordered"] else "vision_check.order_wrong")
     figures = {name: seen[name] for name in ("shown", "colours", "forms", "digits", "width", "height")}
-    return t("vision_check.result", language, order=order, **figures)
+    return t("vision_check.result", order=order, **figures)
 
 
 def latest_trials(data_dir: Path, device: models.Device) -> dict[str, Measured]:
@@ -179,25 +176,25 @@ def latest_trials(data_dir: Path, device: models.Device) -> dict[str, Measured]:
     return {str(one["model"]): one for one in kept if device == "gpu" or one.get("machine") == engines.cpu_name()}
 
 
-def pace_text(trial: Measured, language: Language) -> str:
+def pace_text(trial: Measured) -> str:
     """Describe the measured throughput of a model; "" if the benchmark doesn't contain it."""
     found = benchmark_result.parse_result(trial)
     if found is None:
         return ""
     gib, pace = gib_number(found.peak_bytes), f"{found.tokens_per_second:.1f}"
     if not found.frames:
-        return t("models.page.measured_words", language, gib=gib, pace=pace)
-    return t("models.page.measured", language, gib=gib, pace=pace, each=f"{found.frames[0].each_seconds:.1f}")
+        return t("models.page.measured_words", gib=gib, pace=pace)
+    return t("models.page.measured", gib=gib, pace=pace, each=f"{found.frames[0].each_seconds:.1f}")
 
 
-def speed_text(pace: models.SpeedEstimate | None, sees: bool, measured: Measured | None, language: Language) -> str:
+def speed_text(pace: models.SpeedEstimate | None, sees: bool, measured: Measured | None) -> str:
     """Describe the throughput of a model: measured here, else estimated; "" if neither is known."""
-    measured_text = pace_text(measured, language) if measured else ""
+    measured_text = pace_text(measured) if measured else ""
     if measured_text or pace is None:
         return measured_text
     each = f"{pace.frame_seconds:.1f}" if sees else ""
     key = "models.page.estimated" if each else "models.page.estimated_words"
-    return t(key, language, each=each, pace=f"{pace.tokens_per_second:.1f}")
+    return t(key, each=each, pace=f"{pace.tokens_per_second:.1f}")
 
 
 def engine_of(settings: Settings) -> dict[str, str]:

@@ -13,10 +13,10 @@ from difflib import SequenceMatcher
 from itertools import groupby
 
 from app.core import Analysis, Finding, Keyframe
+from app.i18n import t
 from app.reports import content
 from app.reports.content import Heading, Listing, Paragraph, plain, words
 from app.ui.components.report_blocks import Renderer, Value, spans
-from app.ui.context import language, t
 
 Pieces = list[tuple[str, bool]]
 Both = tuple[Analysis, Analysis]
@@ -79,7 +79,7 @@ def _whole(analysis: Analysis) -> dict[str, list[Said]]:
     """Map the headings of the report's beginning to the lines below them."""
     title = t("report.video_title")
     found = {title: [Said(plain(analysis.title))] if analysis.title else []}
-    for block in content.sections(analysis, language())["whole"]():
+    for block in content.sections(analysis)["whole"]():
         match block:
             case Heading(line=line):
                 title = words(line)
@@ -145,7 +145,7 @@ def _said(findings: Sequence[Finding], analysis: Analysis) -> list[Said]:
     times = content.times_of(analysis.keyframes)
     return [
         Said(
-            content.statement(finding, language(), times if len(finding.frames) > 1 else None),
+            content.statement(finding, times if len(finding.frames) > 1 else None),
             tuple((analysis.field_names.get(key, key), value) for key, value in finding.fields.items()),
         )
         for finding in findings

@@ -1,6 +1,8 @@
-"""Context of the page that is drawn: its language, texts in this language, and the services.
+"""Context of the page that is drawn: its language, which app.i18n asks for here, and the services.
 
 The language is read from the session's state, so it is current in fragments and callbacks, which run in new threads.
+Labels of options are made before the widget is drawn, not by its `format_func`: Streamlit calls that again after the
+run, when the language may be another one, and looks for the label among those it has drawn.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ LANGUAGE_KEY = "language"
 """Key of the language switch."""
 
 
-def language() -> Language:
+def page_language() -> Language:
     """Return the language that the reader has chosen, or the default one before the switch is drawn."""
     chosen: Language | None = st.session_state.get(LANGUAGE_KEY)
     return chosen or default_language()
@@ -31,22 +33,6 @@ def default_language() -> Language:
     installed = resources.installed().services
     setting = installed.settings.language if installed else None
     return setting or i18n.language_of(st.context.locale)
-
-
-def t(key: str, /, **values: object) -> str:
-    """Return a text in the language of the page with its placeholders filled.
-
-    Labels of options are made before the widget is drawn, not by its `format_func`: Streamlit calls that again after
-    the run, when the language may be another one, and looks for the label among those it has drawn.
-
-    Args:
-        key: The dotted key.
-        values: The values of the placeholders `{name}`.
-
-    Raises:
-        KeyError: There is no such key, or a placeholder has no value.
-    """
-    return i18n.t(key, language(), **values)
 
 
 def services() -> Services:
@@ -60,3 +46,6 @@ def services() -> Services:
     if installed.services is None:
         raise installed.error or RuntimeError("no services are installed: the page runs outside of app.main")
     return installed.services
+
+
+i18n.set_page_language(page_language)

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import streamlit as st
 
+from app.i18n import t
 from app.ui import resources
 from app.ui.components import assets
-from app.ui.context import t
 from app.ui.formatting import error_words, plain
 from app.ui.panels.sidebar import engine, jobs, language
 from app.ui.state import page_state

@@ -9,10 +9,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import streamlit as st
 
 from app.core import AppError, VideoInfo, clock, human_size
-from app.i18n import error_text
+from app.i18n import error_text, t
 from app.i18n.formatting import span
 from app.reports.content import local_minute
-from app.ui.context import language, t
 
 _ADDRESS = re.compile(r"https?://[\x21-\x5f\x61-\x7e]*[A-Za-z0-9_/]")
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|$~:@&])")
@@ -32,7 +31,7 @@ def plain(text: str) -> str:
 
 def error_words(error: AppError) -> str:
     """Return the text of an error without its leading sign: the page shows an icon."""
-    return error_text(error, language()).removeprefix("❌").lstrip()
+    return error_text(error).removeprefix("❌").lstrip()
 
 
 def _escaped(text: str) -> str:
@@ -60,7 +59,7 @@ def _zone() -> tzinfo | None:
 
 def remaining(seconds: float | None) -> str:
     """Return an estimate such as "about 1½ min left"; empty where there is none."""
-    return "" if seconds is None else t("ui.left", time=span(seconds, seconds, language()))
+    return "" if seconds is None else t("ui.left", time=span(seconds, seconds))
 
 
 def video_facts(video: VideoInfo) -> str:

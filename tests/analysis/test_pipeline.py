@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +21,7 @@ from app.analysis.prompts.prompts import exact_prompt
 from app.analysis.prompts.templates import Templates, built_in
 from app.analysis.requests.engine_connector import EngineConnector
 from app.analysis.task import Control, EarlierResults, Task
+from app.core.background_task import in_thread
 from app.core.domain import (
     Analysis,
     AnalysisEvent,
@@ -31,6 +35,7 @@ from app.core.domain import (
     FrameFacts,
     Keyframe,
     KeyframesChosen,
+    Language,
     ModeChosen,
     Probed,
     ScreenText,
@@ -41,8 +46,9 @@ from app.core.domain import (
 )
 from app.core.errors import AppError, Cancelled, ContextExceeded, DecodeError, EngineError
 from app.engine import Endpoint, EngineStatus
-from app.i18n import notice_text
+from app.i18n import LANGUAGES, in_language, notice_text, t
 from app.llm.cache import AnswerCache
+from app.reports import FORMATS
 from app.video import ExtractOptions
 from tests.cards import draw_card, to_jpeg
 from tests.llm.scripted import HangUp, Refuse, Server, has_pictures, saying, serve
@@ -315,6 +321,44 @@ def test_more_frames_than_fit_are_asked_in_parts_and_summed_up() -> None:
     assert [n for chunk in analysis.chunks for n in chunk.frames] == list(range(1, 13))
     assert analysis.summary
     assert [finding.text for finding in analysis.overview] == ["all of it"]
+
+
+def test_two_runs_in_two_languages_at_once() -> None:
+    """Each sends the prompts and writes the report that it does alone, whatever the language around it."""
+
+    def prompts_and_report(language: Language, meet: Callable[[], object]) -> tuple[list[str], bytes]:
+        def answering(body: dict[str, Any]) -> Iterator[str]:
+            meet()
+            findings = [statement(f"{language} {number}", number) for number in (1, 2)]
+            yield json.dumps({"subjects": [], "findings": findings, "overview": [statement("all", 1)]})
+
+        with serve(answering, context=400) as server:
+            made = finished(run(request(language=language, frames=12), tools(server, 12, in_flight=2))[0])
+        assert len(made.chunks) > 1 and made.summary
+        texts = sorted(json.dumps(one["messages"], ensure_ascii=False) for one in server.requests)
+        meet()
+        return texts, FORMATS["markdown"].write(replace(made, created=""), made.request.language)
+
+    alone = {language: prompts_and_report(language, lambda: None) for language in LANGUAGES}
+    for language, (texts, _) in alone.items():
+        assert {one for one in LANGUAGES if any(t("prompt.system", one)[:12] in text for text in texts)} == {language}
+    together = threading.Barrier(2)
+    with in_language("en"):
+        both = {one: in_thread(one, partial(prompts_and_report, one, partial(_meet, together))) for one in LANGUAGES}
+    for language, one in both.items():
+        texts, report = one.result(60)
+        assert texts == alone[language][0]
+        assert without_times(report) == without_times(alone[language][1])
+
+
+def _meet(barrier: threading.Barrier) -> None:
+    """Wait for the other run, unless it is ahead and has ended."""
+    with suppress(threading.BrokenBarrierError):
+        barrier.wait(1)
+
+
+def without_times(report: bytes) -> str:
+    return re.sub(r"\d+\.\d+ (s|秒)", "…", report.decode())
 
 
 def test_a_limit_of_pictures_splits_the_chunk() -> None:

@@ -16,6 +16,7 @@ import framelens
 from app.ask import as_markdown
 from app.ask.answer import _Thoughts
 from app.ask.conversation import AnswerText
+from app.i18n import in_language
 from tests.cards import write_card_video
 from tests.llm.scripted import Behave, HangUp, Refuse, Server, has_pictures, serve
 
@@ -250,7 +251,8 @@ def test_html_and_links_in_an_answer_stay_text(video: Path, data: Path) -> None:
     with serve(answering(hostile)) as server, session(server, data) as one:
         conversation = one.ask(video, "<b>Bold</b> [q](http://evil.example)?")
     assert conversation.last.answer == hostile
-    written = as_markdown(conversation, subject="<i>v</i>.mp4", language="en")
+    with in_language("en"):
+        written = as_markdown(conversation, subject="<i>v</i>.mp4")
     tokens = MarkdownIt("gfm-like", {"html": True, "linkify": False}).parse(written)
     kinds = {one.type for token in tokens for one in (token, *(token.children or ()))}
     assert not kinds & {"html_block", "html_inline", "link_open", "image", "table_open", "code_block", "code_inline"}

@@ -23,6 +23,8 @@ from benchmarks.analysis.raw import first_of_another_part, first_text_seconds, r
 from benchmarks.analysis.scripted import Delays, serving
 from benchmarks.analysis.whole import App, in_parts
 
+pytestmark = pytest.mark.usefixtures("english")
+
 AT_ONCE = Delays(first_seconds=0.0, token_seconds=0.0, frame_tokens=3000, context=8192)
 PICTURE = {"type": "image_url", "image_url": {"url": "data:,"}}
 
@@ -38,8 +40,8 @@ def body(schema: dict[str, Any] | None = None, frames: tuple[int, ...] = (7, 9))
 @pytest.mark.parametrize("key", sorted(built_in()))
 def test_engine_answers_every_form_validly(key: str, scope: Scope) -> None:
     template = built_in()[key]
-    text = answer_to(body(schema_of(template, "en", scope, with_reply=True)))
-    reading = parse_answer(text, scope, template, "en", {7: 7.0, 9: 9.0}, 20.0)
+    text = answer_to(body(schema_of(template, scope, with_reply=True)))
+    reading = parse_answer(text, scope, template, {7: 7.0, 9: 9.0}, 20.0)
     assert reading.troubles == () and reading.overview
     assert not any(finding.issues for finding in (*reading.findings, *reading.overview))
 
@@ -47,11 +49,11 @@ def test_engine_answers_every_form_validly(key: str, scope: Scope) -> None:
 @pytest.mark.parametrize("key", sorted(built_in()))
 def test_form_with_given_texts_is_valid(key: str) -> None:
     template = built_in()[key]
-    usual = schema_of(template, "en", "part", with_reply=False)
+    usual = schema_of(template, "part", with_reply=False)
     form = given_texts(usual, "gate")
     text = json.dumps(made(form))
     jsonschema.validate(json.loads(text), usual)
-    reading = parse_answer(text, "part", template, "en", {1: 1.0, 2: 2.0}, 20.0)
+    reading = parse_answer(text, "part", template, {1: 1.0, 2: 2.0}, 20.0)
     assert reading.troubles == () and reading.subjects and reading.findings and reading.overview
 
 

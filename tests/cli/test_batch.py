@@ -21,7 +21,7 @@ from tests.cards import write_card_video
 from tests.cli.test_main import command, endlessly, run, until_asked
 from tests.llm.scripted import serve
 
-pytestmark = pytest.mark.usefixtures("no_text_reading")
+pytestmark = pytest.mark.usefixtures("no_text_reading", "english")
 _STEP = re.compile(r"\x1b\[(\d*)([A-Za-z])|\x1b\[\?\d+[hl]|(\r)|(\n)|([^\x1b\r\n]+)")
 
 
@@ -144,7 +144,7 @@ def test_results_stay_above_the_rows(monkeypatch: pytest.MonkeyPatch) -> None:
         progress, "Console", lambda **_: Console(file=terminal, force_terminal=True, width=60, color_system=None)
     )
     results = [f"[{number}/3] done · {number}.mp4 {'and more ' * number}" for number in (1, 2, 3)]
-    with BatchProgress("en", 3, quiet=False) as shown:
+    with BatchProgress(3, quiet=False) as shown:
         for result in results:
             row, other = shown.begin("a.mp4"), shown.begin("b.mp4")
             row.show(StageStarted("survey", None))
@@ -159,7 +159,7 @@ def test_results_stay_above_the_rows(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_goes_to_a_file_is_not_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal, file = Terminal(), StringIO()
     monkeypatch.setattr(progress, "Console", lambda **_: Console(file=terminal, force_terminal=True, width=60))
-    with BatchProgress("en", 1, quiet=False) as shown:
+    with BatchProgress(1, quiet=False) as shown:
         shown.say("[1/1] done", file)
     assert file.getvalue() == "[1/1] done\n"
     assert "[1/1] done" not in terminal.getvalue()

@@ -20,7 +20,6 @@ import psutil
 import pytest
 
 from app.cli import main
-from app.cli.main import set_language
 from app.engine import Endpoint
 from app.i18n import catalogue
 from tests.analysis.requests.test_orchestrator import asked
@@ -222,13 +221,11 @@ def test_a_reader_who_has_enough_is_no_fault(tmp_path: Path, arguments: tuple[st
 
 
 @pytest.fixture(autouse=True)
-def system_language(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def system_language(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("LC_ALL", "LC_MESSAGES"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("LANG", "zh_CN.UTF-8")
     monkeypatch.setenv("COLUMNS", "80")
-    yield
-    set_language("en")
 
 
 def printed(capsys: pytest.CaptureFixture[str], *words: str) -> str:
@@ -296,3 +293,14 @@ def test_interrupt_before_the_command_runs_is_a_sentence(
     monkeypatch.setattr(main, "build_parser", interrupted)
     assert main.main(["keyframes", "x"]) == 130
     assert capsys.readouterr().err == catalogue("zh")["error.cancelled"] + "\n"
+
+
+def test_errors_are_in_the_language_of_the_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".env").write_text("FRAMELENS_LANGUAGE=en\n", encoding="utf-8")
+    assert main.main(["analyse", "none.mp4", "--no-model"]) == 3
+    assert capsys.readouterr().err.startswith("There is no file")
+    assert main.main(["analyse", "none.mp4", "--no-model", "--language", "zh"]) == 3
+    assert not capsys.readouterr().err.startswith("There is no file")

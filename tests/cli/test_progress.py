@@ -11,10 +11,12 @@ from app.cli.progress import Progress
 from app.core.domain import AnalysisRequest, Answered, ChunkDone, Finished
 from tests.ui import rich
 
+pytestmark = pytest.mark.usefixtures("english")
+
 
 def test_the_whole_answer_is_printed_before_the_facts_and_once(capsys: pytest.CaptureFixture[str]) -> None:
     made = rich.rich(AnalysisRequest(Path("/videos/clip.mp4"), frames=12), "job-1", parts=3)
-    with Progress("en", quiet=False) as progress:
+    with Progress(quiet=False) as progress:
         for event in rich.opening(made):
             progress.show(event)
         for part in made.chunks:

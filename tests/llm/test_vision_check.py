@@ -16,6 +16,8 @@ from app.llm.chat import EngineChat, connect
 from app.llm.vision_check import COLOURS, VisionCard, VisionCheckResult, cards, check_vision, draw, score
 from tests.llm.scripted import Refuse, Server, has_pictures, saying, serve
 
+pytestmark = pytest.mark.usefixtures("english")
+
 EIGHT = cards(8)
 CHINESE = {
     "red": "红色", "blue": "蓝色", "green": "绿色", "yellow": "黄色", "white": "白色", "purple": "紫色",

@@ -33,6 +33,8 @@ from app.reports.text import markdown
 from app.reports.text.markdown import escape
 from tests.cards import draw_card, to_jpeg
 
+pytestmark = pytest.mark.usefixtures("english")
+
 NASTY = "<script>alert(1)</script> | [x](http://evil) # *b* `c`\n## heading"
 
 
@@ -141,7 +143,7 @@ def test_the_ending_of_a_file_reports_its_format(name: str) -> None:
 
 def test_markdown_reads_alike_in_another_parser() -> None:
     """markdown-it-py reads CommonMark with tables, as most that show Markdown do."""
-    reported = document(analysis(), "en")
+    reported = document(analysis())
     tokens = MarkdownIt("commonmark").enable("table").parse(FORMATS["markdown"].write(analysis(), "en").decode())
     shown = [said(after) for token, after in pairwise(tokens) if token.type == "heading_open"]
     assert shown == [

@@ -21,6 +21,8 @@ from tests.reports.content.test_labels import part, rich
 from tests.reports.test_reports import NASTY, analysis
 from tests.reports.text.test_html import HOSTILE
 
+pytestmark = pytest.mark.usefixtures("english")
+
 
 def found(*findings: Finding) -> Analysis:
     return rich(chunks=(part(1, 1, 2, 3, 4, 5, 6, findings=findings),))
@@ -36,7 +38,7 @@ def by_ffmpeg(data: bytes, name: str) -> list[tuple[Fraction, Fraction, str]]:
 
 def test_a_cue_begins_with_its_first_frame_and_none_overlap() -> None:
     made = found(*(Finding(f"At {n}. " + "word " * 20, (n,)) for n in range(1, 7)))
-    shown = subtitles.finding_cues(made, "en")
+    shown = subtitles.finding_cues(made)
     assert [cue.start_seconds for cue in shown] == [0.5, 2.25, 4.0, 6.5, 8.0]  # the one at 1.0 joins that at 0.5
     assert shown[0].text.count("\n") == 1
     assert all(first.end_seconds <= second.start_seconds for first, second in pairwise(shown))
@@ -44,9 +46,9 @@ def test_a_cue_begins_with_its_first_frame_and_none_overlap() -> None:
 
 
 def test_cue_lasts_as_long_as_valid_and_readable() -> None:
-    assert subtitles.finding_cues(found(Finding("Short.", (1,))), "en")[0].end_seconds == 1.5
-    assert subtitles.finding_cues(found(Finding("Short.", (1, 4))), "en")[0].end_seconds == 4.0
-    english, chinese = (subtitles.finding_cues(found(Finding(text, (1,))), "en")[0] for text in ("w" * 40, "字" * 40))
+    assert subtitles.finding_cues(found(Finding("Short.", (1,))))[0].end_seconds == 1.5
+    assert subtitles.finding_cues(found(Finding("Short.", (1, 4))))[0].end_seconds == 4.0
+    english, chinese = (subtitles.finding_cues(found(Finding(text, (1,))))[0] for text in ("w" * 40, "字" * 40))
     assert chinese.end_seconds - 0.5 == pytest.approx(2 * (english.end_seconds - 0.5))
 
 
@@ -54,7 +56,7 @@ def test_unverified_findings_are_marked_in_subtitles() -> None:
     made = found(
         Finding("Sure.", (1,)), Finding("Unsure.", (4,), ("own_time",)), Finding("Nowhere.", (), ("no_frame",))
     )
-    assert [cue.text for cue in subtitles.finding_cues(made, "en")] == [
+    assert [cue.text for cue in subtitles.finding_cues(made)] == [
         "Sure.",
         "Unsure. ⚠️ unverified: names a time that does not match its frames",
     ]
@@ -63,7 +65,7 @@ def test_unverified_findings_are_marked_in_subtitles() -> None:
 @pytest.mark.parametrize("text", [*HOSTILE, NASTY, "1\n\n2\n00:00:01,000 --> 00:00:02,000\nx", "{\\an8}top", "a & b"])
 def test_text_of_anybody_stays_in_its_cue(text: str) -> None:
     made = found(Finding("Before.", (1,)), Finding(text or "-", (4,)), Finding("After.", (6,)))
-    wanted = subtitles.finding_cues(made, "en")
+    wanted = subtitles.finding_cues(made)
     times = [(round(cue.start_seconds, 3), round(cue.end_seconds, 3)) for cue in wanted]
     web, rip = subtitles.write_vtt(made, "en"), subtitles.write_srt(made, "en")
     read = webvtt.from_buffer(BytesIO(web), strict=True)

@@ -18,6 +18,8 @@ from app.services.engine_session import build_engine, confirmed_downloads
 from app.services.hardware_profile import build_profile
 from tests.ui.fake_services import ScriptedEngine
 
+pytestmark = pytest.mark.usefixtures("english")
+
 BIG, SMALL = "Qwen/Qwen2.5-VL-7B-Instruct", "Qwen/Qwen2.5-VL-3B-Instruct"
 
 
@@ -37,7 +39,7 @@ def test_an_absent_model_costs_a_download(settings: Settings) -> None:
     assert now.model and now.model.download_bytes and 16.4e9 < now.model.download_bytes < 16.8e9
     assert now.model.need and not now.model.need.fits and not now.model.need.can_fit
     assert now.model.pace and now.model.pace.frame_seconds > 0
-    assert "90 % of 20.0 GiB" in need_text(now.model.need, "en")
+    assert "90 % of 20.0 GiB" in need_text(now.model.need)
     assert now.offers[0].model == SMALL
     assert all(one.need and one.need.fits and one.download_bytes for one in now.offers)
 

@@ -12,8 +12,9 @@ import streamlit as st
 from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
+from app import i18n
 from app.services.container import Services
-from app.ui import resources
+from app.ui import context, resources
 from app.ui.context import LANGUAGE_KEY
 from tests.cards import write_card_video
 from tests.ui.fake_services import Run, open_fake, script
@@ -63,6 +64,11 @@ def hold() -> Iterator[threading.Event]:
     event = threading.Event()
     yield event
     event.set()
+
+
+@pytest.fixture(autouse=True)
+def page_language(no_language: None) -> None:
+    i18n.set_page_language(context.page_language)
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ UI = Path(context.__file__).parent
 def small_page() -> None:
     import streamlit as st
 
-    from app.ui.context import language, t
+    from app.i18n import language, t
     from app.ui.panels.sidebar import language as switch
 
     def note() -> None:

@@ -25,7 +25,7 @@ from app.analysis.parsing import citations
 from app.analysis.parsing.tolerant_json import TolerantJson, canonical, find, is_answer, is_entry, without_thoughts
 from app.analysis.prompts.schema import Scope
 from app.analysis.prompts.templates import Field, Template
-from app.core import Chapter, Finding, Language, Subject
+from app.core import Chapter, Finding, Subject
 
 FRAME_KEYS = ("first_frame", "frames", "frame", "frame_numbers", "frame_number", "start_frame", "帧", "帧编号")
 _TEXT_KEYS = ("text", "description", "content", "sentence", "summary")
@@ -40,8 +40,7 @@ DEEPEST = 6  # nested lists and objects; chosen by hand, not tuned
 class FindingParser:
     """Parser of one answer's entries. `note_odd` is called for each deviation from the form."""
 
-    def __init__(self, language: Language, times: Mapping[int, float], note_odd: Callable[[], None]) -> None:
-        self._language = language
+    def __init__(self, times: Mapping[int, float], note_odd: Callable[[], None]) -> None:
         self._times = times
         self._note_odd = note_odd
 
@@ -92,7 +91,7 @@ class FindingParser:
             yield citations.finding(text, own, self._times, fields=values, quoted=quoted, issues=issues)
 
     def _field(self, field: Field, value: Any) -> tuple[str, bool]:
-        """Return the value in the report's language, and whether the field allows it."""
+        """Return the value in the language of the context, and whether the field allows it."""
         words = as_line(value)
         if field.kind == "number":
             return words, not words or bool(_NUMBER.fullmatch(words))
@@ -100,7 +99,7 @@ class FindingParser:
             return words, True
         for choice in field.choices:
             if _folded(words) in {_folded(one) for one in (choice.name.zh, choice.name.en, choice.key)}:
-                return choice.name.of(self._language), True
+                return choice.name.text, True
         return words, False
 
     def frames(self, value: Any, depth: int = 0) -> tuple[list[int], list[str]]:
@@ -183,7 +182,7 @@ class ParsedAnswer:
 
 
 def parse_answer(
-    text: str, scope: Scope, template: Template, language: Language, times: Mapping[int, float], end_seconds: float
+    text: str, scope: Scope, template: Template, times: Mapping[int, float], end_seconds: float
 ) -> ParsedAnswer:
     """Parse the answer `text`; never raises.
 
@@ -191,22 +190,19 @@ def parse_answer(
         text: Whole answer of the model.
         scope: Kind of the request.
         template: Template of the analysis, which defines the fields of findings.
-        language: Language of the report.
         times: Seconds of the frames that were sent, by number.
         end_seconds: End of the last chapter.
     """
-    return _AnswerParser(scope, template, language, times, end_seconds).read(without_thoughts(text))
+    return _AnswerParser(scope, template, times, end_seconds).read(without_thoughts(text))
 
 
 class _AnswerParser:
-    def __init__(
-        self, scope: Scope, template: Template, language: Language, times: Mapping[int, float], end_seconds: float
-    ) -> None:
+    def __init__(self, scope: Scope, template: Template, times: Mapping[int, float], end_seconds: float) -> None:
         self._rest = "overview" if scope == "join" else "findings"  # the list for entries without a known key
         self._fields = template.fields
         self._times = times
         self._end_seconds = end_seconds
-        self._entries = FindingParser(language, times, lambda: self._note("odd_form"))
+        self._entries = FindingParser(times, lambda: self._note("odd_form"))
         self._troubles: dict[str, None] = {}
 
     def read(self, text: str) -> ParsedAnswer:

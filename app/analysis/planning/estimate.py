@@ -16,8 +16,8 @@ from app.analysis.planning.plan import RequestCapacity, choose_opening
 from app.analysis.planning.time_parsing import is_budgeted
 from app.analysis.prompts.prompts import chunk_question, scope_of, system_prompt, usual_words
 from app.analysis.prompts.templates import Template
-from app.core import MOST_FRAMES, AnalysisRequest, Language, Layout, VideoInfo
-from app.i18n import t
+from app.core import MOST_FRAMES, AnalysisRequest, Layout, VideoInfo
+from app.i18n import in_language, t
 from app.i18n.formatting import span, two_figures
 from app.store import KnownTimings
 from app.video import Opening
@@ -151,7 +151,8 @@ def _even(frames: int, per_part: int) -> list[int]:
 def _first_share(request: AnalysisRequest, template: Template, parts: int) -> float:
     """Return the length of the first part's prompt as a share of the usual one: it has no context of earlier parts."""
     system, usual = usual_words(request, template)
-    first = system_prompt(request.language, scope_of(parts)) + chunk_question(request, template, (), parts)
+    with in_language(request.language):
+        first = system_prompt(scope_of(parts)) + chunk_question(request, template, (), parts)
     return len(first) / len(system + usual)
 
 
@@ -221,51 +222,51 @@ def _reading(
     return survey, None if each is None else each * frames
 
 
-def headline(estimate: Estimate, language: Language) -> str:
+def headline(estimate: Estimate) -> str:
     """Return the estimate in one line, with rounded figures.
 
     Example: "32 frames · 4 parts, 4 at a time · about 9,800 + 1,200 tokens · 1–2 min on this engine".
     """
-    frames = t("plan.frames" if estimate.is_budget else "plan.frames_most", language, n=estimate.frames)
+    frames = t("plan.frames" if estimate.is_budget else "plan.frames_most", n=estimate.frames)
     if not estimate.parts:
-        return " · ".join([frames, t("plan.no_model", language), *_time_alone(estimate, language)])
-    tokens = t("plan.tokens", language, prompt=_rough(estimate.prompt_tokens), answer=_rough(estimate.answer_tokens))
-    return " · ".join([frames, _parts(estimate, language), tokens, _time(estimate, language)])
+        return " · ".join([frames, t("plan.no_model"), *_time_alone(estimate)])
+    tokens = t("plan.tokens", prompt=_rough(estimate.prompt_tokens), answer=_rough(estimate.answer_tokens))
+    return " · ".join([frames, _parts(estimate), tokens, _time(estimate)])
 
 
-def details(estimate: Estimate, language: Language) -> list[str]:
+def details(estimate: Estimate) -> list[str]:
     """Return further details, one sentence each."""
     lines = []
     if estimate.parts:
         key = "plan.counted" if estimate.is_exact else "plan.estimated"
-        lines.append(t(key, language, side=estimate.side, held=estimate.held_frames))
+        lines.append(t(key, side=estimate.side, held=estimate.held_frames))
         if estimate.seconds is None:
-            lines.append(t("plan.time_unknown_why", language))
+            lines.append(t("plan.time_unknown_why"))
     if survey := estimate.survey_seconds:
-        lines.append(t("plan.survey", language, time=span(survey, survey, language)))
+        lines.append(t("plan.survey", time=span(survey, survey)))
     elif survey == 0:
-        lines.append(t("plan.survey_known", language))
+        lines.append(t("plan.survey_known"))
     return lines
 
 
-def _parts(estimate: Estimate, language: Language) -> str:
+def _parts(estimate: Estimate) -> str:
     if estimate.parts == 1:
-        return t("plan.one_part", language)
+        return t("plan.one_part")
     if estimate.in_flight is None:
-        return t("plan.parts", language, n=estimate.parts)
-    return t("plan.parts_at_once", language, n=estimate.parts, at_once=min(estimate.in_flight, estimate.parts))
+        return t("plan.parts", n=estimate.parts)
+    return t("plan.parts_at_once", n=estimate.parts, at_once=min(estimate.in_flight, estimate.parts))
 
 
-def _time(estimate: Estimate, language: Language) -> str:
+def _time(estimate: Estimate) -> str:
     if estimate.whole_seconds is None:
-        return t("plan.time_unknown", language)
-    return t("plan.time", language, time=span(*estimate.whole_seconds, language))
+        return t("plan.time_unknown")
+    return t("plan.time", time=span(*estimate.whole_seconds))
 
 
-def _time_alone(estimate: Estimate, language: Language) -> list[str]:
+def _time_alone(estimate: Estimate) -> list[str]:
     if estimate.whole_seconds is None:
         return []
-    return [t("plan.time_alone", language, time=span(*estimate.whole_seconds, language))]
+    return [t("plan.time_alone", time=span(*estimate.whole_seconds))]
 
 
 def _rough(tokens: int) -> str:

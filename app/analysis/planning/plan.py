@@ -20,7 +20,8 @@ from itertools import pairwise
 from math import ceil, inf
 from typing import TYPE_CHECKING
 
-from app.core import AnalysisRequest, AppError, Keyframe, Language, Layout, VideoInfo
+from app.core import AnalysisRequest, AppError, Keyframe, Layout, VideoInfo
+from app.i18n import in_language
 from app.llm.token_count import estimate_frame_tokens
 from app.video import Opening
 
@@ -235,7 +236,7 @@ def base_layout(
     """
     capacity = RequestCapacity(connection.max_model_len, connection.answer_tokens)
     side = choose_side(request, video, capacity, connection.side)
-    counted = _counted(connection, video, side, words, request.language)
+    counted = _counted(connection, request, video, side, words)
     return basic_layout(request, video, capacity, side, counted, connection.in_flight)[0]
 
 
@@ -262,7 +263,7 @@ class TokenCostMeter:
             side = choose_side(request, video, capacity, connection.side)
             asked = (video.width, video.height, side, words, request.language)
             if asked not in self._counted:
-                self._counted[asked] = _counted(connection, video, side, words, request.language)
+                self._counted[asked] = _counted(connection, request, video, side, words)
             return basic_layout(request, video, capacity, side, self._counted[asked], self._in_flight_of)
 
     def _in_flight_of(self, tokens: int) -> int:
@@ -273,7 +274,7 @@ class TokenCostMeter:
 
 
 def _counted(
-    connection: EngineConnection, video: VideoInfo, side: int, words: Sequence[str], language: Language
+    connection: EngineConnection, request: AnalysisRequest, video: VideoInfo, side: int, words: Sequence[str]
 ) -> TokenCounts | None:
     """Let the engine count blank frames of the video's shape; return None if it reports nothing."""
     if connection.sight.sees is False:
@@ -284,7 +285,8 @@ def _counted(
 
     def count(frames: int) -> int | None:
         pictures = [_blank(video, side, number) for number in range(1, frames + 1)]
-        counted = connection.count(_messages(pictures, question, system, language, side))
+        with in_language(request.language):
+            counted = connection.count(_messages(pictures, question, system, side))
         return counted.count if counted else None
 
     limit = None
@@ -302,13 +304,11 @@ def _counted(
     return TokenCounts(cost, round(one - cost))
 
 
-def _messages(
-    frames: Sequence[Keyframe], question: str, system: str, language: Language, side: int
-) -> list[BaseMessage]:
+def _messages(frames: Sequence[Keyframe], question: str, system: str, side: int) -> list[BaseMessage]:
     from app.llm import messages
 
     url = partial(messages.data_url, side=side)
-    return messages.with_pictures(frames, question, system=system, language=language, url=url)
+    return messages.with_pictures(frames, question, system=system, url=url)
 
 
 def _blank(video: VideoInfo, side: int, number: int) -> Keyframe:

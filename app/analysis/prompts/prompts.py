@@ -15,7 +15,7 @@ from app.analysis.planning.time_parsing import has_range
 from app.analysis.prompts.schema import Scope, own_words, shared_words
 from app.analysis.prompts.templates import Template
 from app.core import AnalysisRequest, ChunkResult, Cue, Finding, Keyframe, Language, Subject, clock
-from app.i18n import catalogue, t
+from app.i18n import catalogue, in_language, t
 from app.i18n.formatting import mark
 
 # Limits of the context of earlier chunks, so that it leaves room for frames in a small context. Chosen by hand; not
@@ -42,12 +42,12 @@ def scope_of(num_chunks: int) -> Scope:
     return "part" if num_chunks > 1 else "whole"
 
 
-def system_prompt(language: Language, scope: Scope) -> str:
+def system_prompt(scope: Scope) -> str:
     """Return the system message of every request of this scope.
 
     It asks for visible facts only, with frame numbers and people named by their looks, and gives the answer's form.
     """
-    return "\n".join([t("prompt.system", language), shared_words(language, scope)])
+    return "\n".join([t("prompt.system"), shared_words(scope)])
 
 
 def chunk_question(
@@ -71,12 +71,13 @@ def chunk_question(
         earlier: Sentences on the previous chunk; cut to the limits above.
         cues: Speech during this chunk; cut to the limits above.
     """
-    language, scope = request.language, scope_of(num_chunks)
-    parts = [template.ask.of(language), *_question(request, scope), *_place(request, frames, num_chunks)]
-    parts += [*_known(known, language), *_earlier(earlier, language), *_cues(cues, frames, language)]
-    if not frames:
-        parts.append(t("prompt.answer", language))
-    return "\n".join([*parts, _form(request, template, scope, [frame.number for frame in frames])])
+    with in_language(request.language):
+        scope = scope_of(num_chunks)
+        parts = [template.ask.text, *_question(request, scope), *_place(request, frames, num_chunks)]
+        parts += [*_known(known), *_earlier(earlier), *_cues(cues, frames)]
+        if not frames:
+            parts.append(t("prompt.answer"))
+        return "\n".join([*parts, _form(request, template, scope, [frame.number for frame in frames])])
 
 
 def join_question(
@@ -90,43 +91,43 @@ def join_question(
         parts: Answers on frames, or the accounts of an earlier round.
         cues_note: Note on the speech.
     """
-    language = request.language
-    accounts = [account(part, template, language) for part in parts]
-    asked = [t("prompt.join", language), template.join.of(language), *_question(request, "join"), cues_note]
-    numbers = sorted({number for part in parts for number in part.frames})
-    form = _form(request, template, "join", numbers)
-    return "\n\n".join([*accounts, "\n".join([*(one for one in asked if one), form])])
+    with in_language(request.language):
+        accounts = [account(part, template) for part in parts]
+        asked = [t("prompt.join"), template.join.text, *_question(request, "join"), cues_note]
+        numbers = sorted({number for part in parts for number in part.frames})
+        form = _form(request, template, "join", numbers)
+        return "\n\n".join([*accounts, "\n".join([*(one for one in asked if one), form])])
 
 
-def account(part: ChunkResult, template: Template, language: Language) -> str:
+def account(part: ChunkResult, template: Template) -> str:
     """Return the text of one part in a join: its findings, overview and chapters, with frames.
 
     Unverified findings are left out, unless the part has no others; then they are marked.
     """
     said = [*part.findings, *part.overview, *part.reply]
     keep_all = not any(_is_borne_out(finding) for finding in said) and not part.chapters
-    lines = [t("prompt.part_head", language, first=part.frames[0], last=part.frames[-1])] if part.frames else []
-    lines += _lines(part.findings, template, language, keep_all)
+    lines = [t("prompt.part_head", first=part.frames[0], last=part.frames[-1])] if part.frames else []
+    lines += _lines(part.findings, template, keep_all)
     for head, findings in (("whole_head", part.overview), ("reply_head", part.reply)):
-        if quoted := _lines(findings, template, language, keep_all):
-            lines += [t(f"prompt.{head}", language), *quoted]
+        if quoted := _lines(findings, template, keep_all):
+            lines += [t(f"prompt.{head}"), *quoted]
     if part.chapters:
-        lines.append(t("prompt.chapters_head", language))
+        lines.append(t("prompt.chapters_head"))
         lines += [
-            t("prompt.chapter", language, frame=one.first_frame, title=one.title, text=one.text).strip()
-            for one in part.chapters
+            t("prompt.chapter", frame=one.first_frame, title=one.title, text=one.text).strip() for one in part.chapters
         ]
     return "\n".join(lines)
 
 
 def usual_words(request: AnalysisRequest, template: Template) -> tuple[str, str]:
     """Return a system message and question of usual length, for the estimate of the room left for frames."""
-    rules = t("prompt.system", request.language)
-    known = [Subject(rules[:_USUAL_NAME], rules[:_USUAL_LOOK])] * _USUAL_KNOWN
-    part = chunk_question(request, template, (), 2, known=known, earlier=[rules[:_USUAL_STORY]])
-    whole = chunk_question(request, template, (), 1)
-    of_part, of_whole = system_prompt(request.language, "part"), system_prompt(request.language, "whole")
-    return max((of_part, part), (of_whole, whole), key=lambda words: len("".join(words)))
+    with in_language(request.language):
+        rules = t("prompt.system")
+        known = [Subject(rules[:_USUAL_NAME], rules[:_USUAL_LOOK])] * _USUAL_KNOWN
+        part = chunk_question(request, template, (), 2, known=known, earlier=[rules[:_USUAL_STORY]])
+        whole = chunk_question(request, template, (), 1)
+        of_part, of_whole = system_prompt("part"), system_prompt("whole")
+        return max((of_part, part), (of_whole, whole), key=lambda words: len("".join(words)))
 
 
 def exact_prompt(
@@ -143,13 +144,13 @@ def exact_prompt(
 
     If no frames are chosen yet, two examples without times take their place.
     """
-    language = request.language
-    shown = [(frame.number, mark(frame, language)) for frame in frames]
-    shown = shown or [(number, t("prompt.mark", language, number=number, time="…")) for number in (1, 2)]
-    lines = [line for number, written in shown for line in (written, t("prompt.picture", language, number=number))]
-    asked = frames or _stand_ins(request)
-    question = chunk_question(request, template, asked, num_chunks, known=known, earlier=earlier, cues=cues)
-    return [("system", system_prompt(language, scope_of(num_chunks))), ("user", "\n".join([*lines, question]))]
+    with in_language(request.language):
+        shown = [(frame.number, mark(frame)) for frame in frames]
+        shown = shown or [(number, t("prompt.mark", number=number, time="…")) for number in (1, 2)]
+        lines = [line for number, written in shown for line in (written, t("prompt.picture", number=number))]
+        asked = frames or _stand_ins(request)
+        question = chunk_question(request, template, asked, num_chunks, known=known, earlier=earlier, cues=cues)
+        return [("system", system_prompt(scope_of(num_chunks))), ("user", "\n".join([*lines, question]))]
 
 
 def _stand_ins(request: AnalysisRequest) -> list[Keyframe]:
@@ -162,35 +163,35 @@ def _stand_ins(request: AnalysisRequest) -> list[Keyframe]:
 def _question(request: AnalysisRequest, scope: Scope) -> list[str]:
     asked = request.question.strip()
     key = "prompt.question_part" if scope == "part" else "prompt.question"
-    return [t(key, request.language, question=asked)] if asked else []
+    return [t(key, question=asked)] if asked else []
 
 
 def _place(request: AnalysisRequest, frames: Sequence[Keyframe], num_chunks: int) -> list[str]:
-    language, said = request.language, []
+    said = []
     if has_range(request.selection) and frames:
         first, last = clock(frames[0].time_seconds), clock(frames[-1].time_seconds)
-        said.append(t("prompt.range", language, first=first, last=last))
+        said.append(t("prompt.range", first=first, last=last))
     if num_chunks > 1 and frames:
-        said.append(t("prompt.part", language, first=frames[0].number, last=frames[-1].number))
+        said.append(t("prompt.part", first=frames[0].number, last=frames[-1].number))
     return said
 
 
 def _form(request: AnalysisRequest, template: Template, scope: Scope, numbers: Sequence[int]) -> str:
     example = (numbers[0], numbers[1] if len(numbers) > 1 else numbers[0]) if numbers else (1, 2)
-    return own_words(template, request.language, scope, with_reply=bool(request.question.strip()), frames=example)
+    return own_words(template, scope, with_reply=bool(request.question.strip()), frames=example)
 
 
-def _known(known: Sequence[Subject], language: Language) -> list[str]:
+def _known(known: Sequence[Subject]) -> list[str]:
     """Return the latest subjects, a line each, with their heading."""
     lines = [
-        t("prompt.known_one", language, name=_short(one.name, MOST_KNOWN_CHARACTERS // 2),
+        t("prompt.known_one", name=_short(one.name, MOST_KNOWN_CHARACTERS // 2),
           look=_short(one.look, MOST_KNOWN_CHARACTERS))
         for one in known[-MOST_KNOWN:]
     ]  # fmt: skip
-    return [t("prompt.known", language), *lines] if lines else []
+    return [t("prompt.known"), *lines] if lines else []
 
 
-def _earlier(earlier: Sequence[str], language: Language) -> list[str]:
+def _earlier(earlier: Sequence[str]) -> list[str]:
     """Return the last sentences that fit, with their heading."""
     lines: list[str] = []
     room = MOST_EARLIER_CHARACTERS
@@ -199,10 +200,10 @@ def _earlier(earlier: Sequence[str], language: Language) -> list[str]:
             break
         lines.insert(0, "- " + _short(text, room))
         room -= len(text)
-    return [t("prompt.earlier", language), *lines] if lines else []
+    return [t("prompt.earlier"), *lines] if lines else []
 
 
-def _cues(cues: Sequence[Cue], frames: Sequence[Keyframe], language: Language) -> list[str]:
+def _cues(cues: Sequence[Cue], frames: Sequence[Keyframe]) -> list[str]:
     """Return the speech, a line for each frame nearest to a cue; the longest lines are cut first."""
     near: dict[int, list[str]] = {}
     for cue in cues if frames else ():
@@ -211,11 +212,9 @@ def _cues(cues: Sequence[Cue], frames: Sequence[Keyframe], language: Language) -
     texts = {place: " ".join(" ".join(said).split()) for place, said in sorted(near.items())}
     most = _level([len(text) for text in texts.values()], MOST_CUE_CHARACTERS)
     lines = [
-        t("prompt.cue", language, mark=mark(frames[place], language), text=_short(text, most))
-        for place, text in texts.items()
-        if text
+        t("prompt.cue", mark=mark(frames[place]), text=_short(text, most)) for place, text in texts.items() if text
     ]
-    return [t("prompt.cues", language), *lines] if lines else []
+    return [t("prompt.cues"), *lines] if lines else []
 
 
 def _level(lengths: Sequence[int], room: int) -> int:
@@ -227,19 +226,19 @@ def _level(lengths: Sequence[int], room: int) -> int:
     return max(lengths, default=0)
 
 
-def _lines(findings: Sequence[Finding], template: Template, language: Language, keep_all: bool) -> list[str]:
-    names = {field.key: field.name.of(language) for field in template.fields}
+def _lines(findings: Sequence[Finding], template: Template, keep_all: bool) -> list[str]:
+    names = {field.key: field.name.text for field in template.fields}
     lines = []
     for finding in findings:
         if not (keep_all or _is_borne_out(finding)):
             continue
-        fields = t("prompt.fields_joint", language).join(
-            t("prompt.field", language, name=names.get(key, key), value=value) for key, value in finding.fields.items()
+        fields = t("prompt.fields_joint").join(
+            t("prompt.field", name=names.get(key, key), value=value) for key, value in finding.fields.items()
         )
         frames = ", ".join(map(str, finding.frames))
         key = "prompt.line_fields" if fields else "prompt.line"
-        line = t(key, language, frames=frames, fields=fields, text=finding.text)
-        lines.append(line if _is_borne_out(finding) else t("prompt.line_unverified", language, line=line))
+        line = t(key, frames=frames, fields=fields, text=finding.text)
+        lines.append(line if _is_borne_out(finding) else t("prompt.line_unverified", line=line))
     return lines
 
 

@@ -12,7 +12,7 @@ import json
 from typing import Any, Literal
 
 from app.analysis.prompts.templates import Field, Template
-from app.core import MOST_FRAMES, Language
+from app.core import MOST_FRAMES
 from app.i18n import t
 
 Scope = Literal["part", "whole", "join"]
@@ -43,10 +43,10 @@ def keys_of(scope: Scope, *, with_reply: bool) -> tuple[str, ...]:
     return (*KEYS[scope], "reply") if with_reply and scope != "part" else KEYS[scope]
 
 
-def schema_of(template: Template, language: Language, scope: Scope, *, with_reply: bool) -> Schema:
-    """Return the JSON Schema of one answer; the values of choices are their names in `language`."""
+def schema_of(template: Template, scope: Scope, *, with_reply: bool) -> Schema:
+    """Return the JSON Schema of one answer; the values of choices are their names in the language of the context."""
     statements = _list(_object({"frames": _FRAMES, "text": _TEXT}), _STATEMENTS)
-    fields = {field.key: _field(field, language) for field in template.fields}
+    fields = {field.key: _field(field) for field in template.fields}
     parts: dict[str, Schema] = {
         "findings": _list(_object({"frames": {**_FRAMES, "minItems": 1}, **fields, "text": _TEXT}), _FINDINGS),
         "title": _TEXT,
@@ -58,32 +58,29 @@ def schema_of(template: Template, language: Language, scope: Scope, *, with_repl
     return _object({key: parts[key] for key in keys_of(scope, with_reply=with_reply)})
 
 
-def shared_words(language: Language, scope: Scope) -> str:
+def shared_words(scope: Scope) -> str:
     """Describe the part of the form that all templates and questions share: the meaning of each key, a line each."""
-    keys = [t(f"prompt.form.{'join_overview' if (key, scope) == ('overview', 'join') else key}", language)
+    keys = [t(f"prompt.form.{'join_overview' if (key, scope) == ('overview', 'join') else key}")
             for key in KEYS[scope]]  # fmt: skip
-    return "\n".join([t("prompt.form.head", language), *(f"- {line}" for line in keys)])
+    return "\n".join([t("prompt.form.head"), *(f"- {line}" for line in keys)])
 
 
-def own_words(
-    template: Template, language: Language, scope: Scope, *, with_reply: bool, frames: tuple[int, int] = (1, 2)
-) -> str:
+def own_words(template: Template, scope: Scope, *, with_reply: bool, frames: tuple[int, int] = (1, 2)) -> str:
     """Describe the rest of the form: the additions of template and question, and a last line with an example.
 
     Args:
         template: Template of the analysis.
-        language: Language of the report.
         scope: Kind of the request.
         with_reply: A question was asked.
         frames: Two numbers of frames that were sent, for the example.
     """
     keys = keys_of(scope, with_reply=with_reply)
-    lines = [_field_in_words(field, language) for field in template.fields] if "findings" in keys else []
-    lines += [t("prompt.form.reply", language)] if "reply" in keys else []
-    more = [t("prompt.form.more", language), *(f"- {line}" for line in lines)] if lines else []
+    lines = [_field_in_words(field) for field in template.fields] if "findings" in keys else []
+    lines += [t("prompt.form.reply")] if "reply" in keys else []
+    more = [t("prompt.form.more"), *(f"- {line}" for line in lines)] if lines else []
     example = {key: _example(key, template, frames) for key in keys}
     shown = json.dumps(example, ensure_ascii=False, separators=(",", ":"))  # the form that local engines enforce
-    return "\n".join([*more, t("prompt.form.tail", language), shown])
+    return "\n".join([*more, t("prompt.form.tail"), shown])
 
 
 def _example(key: str, template: Template, frames: tuple[int, int]) -> object:
@@ -101,21 +98,19 @@ def _example(key: str, template: Template, frames: tuple[int, int]) -> object:
     return examples[key]
 
 
-def _field_in_words(field: Field, language: Language) -> str:
-    about = field.about.of(language) or field.name.of(language)
+def _field_in_words(field: Field) -> str:
+    about = field.about.text or field.name.text
     if field.kind == "number":
-        return t("prompt.form.number", language, key=field.key, about=about)
+        return t("prompt.form.number", key=field.key, about=about)
     if field.kind == "text":
-        return t("prompt.form.text", language, key=field.key, about=about)
-    names = t("prompt.form.or", language).join(
-        json.dumps(choice.name.of(language), ensure_ascii=False) for choice in field.choices
-    )
-    return t("prompt.form.choice", language, key=field.key, about=about, choices=names)
+        return t("prompt.form.text", key=field.key, about=about)
+    names = t("prompt.form.or").join(json.dumps(choice.name.text, ensure_ascii=False) for choice in field.choices)
+    return t("prompt.form.choice", key=field.key, about=about, choices=names)
 
 
-def _field(field: Field, language: Language) -> Schema:
+def _field(field: Field) -> Schema:
     if field.kind == "choice":
-        return {"enum": [choice.name.of(language) for choice in field.choices]}
+        return {"enum": [choice.name.text for choice in field.choices]}
     if field.kind == "number":
         number = {"type": "number", "minimum": -_LARGEST_NUMBER, "maximum": _LARGEST_NUMBER}
         return {"anyOf": [number, {"type": "null"}]}

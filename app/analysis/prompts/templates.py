@@ -33,6 +33,7 @@ from pydantic import (
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from app.core import AppError, ConfigError, Language, TomlLines
+from app.i18n import language
 
 __all__ = ["Field", "FieldChoice", "FieldKind", "Template", "Templates", "Words", "built_in", "digest", "load"]
 _ORDER = (
@@ -149,9 +150,10 @@ class Words:
     zh: str = ""
     en: str = ""
 
-    def of(self, language: Language) -> str:
-        """Return the text in `language`."""
-        return self.zh if language == "zh" else self.en
+    @property
+    def text(self) -> str:
+        """Return the text in the language of the context."""
+        return self.zh if language() == "zh" else self.en
 
 
 def _words(most: int) -> BeforeValidator:

@@ -26,7 +26,7 @@ from app.analysis.prompts.templates import Template
 from app.analysis.requests.engine_connection import EngineConnection
 from app.analysis.requests.request_executor import Emit, EngineRequest, Frames
 from app.analysis.task import join_key, part_key
-from app.i18n import notice_text
+from app.i18n import in_language, notice_text
 from app.llm import messages
 from app.llm.error_mapping import fallback_notice
 from app.llm.messages import data_url
@@ -63,10 +63,9 @@ class Introduction:
     They are parsed from the streamed answer, or published from the finished one, whichever comes first.
     """
 
-    def __init__(self, template: Template, language: core.Language) -> None:
+    def __init__(self, template: Template) -> None:
         self.known: Future[tuple[core.Subject, ...]] = Future()
         self._template = template
-        self._language = language
         self._text = ""
 
     def note(self, event: core.AnalysisEvent) -> None:
@@ -75,7 +74,7 @@ class Introduction:
             return
         self._text = event.text if event.restart else self._text + event.text
         if found := _INTRODUCED.search(self._text):
-            answer = parse_answer(f"{{{found[0]}}}", "part", self._template, self._language, {}, 0.0)
+            answer = parse_answer(f"{{{found[0]}}}", "part", self._template, {}, 0.0)
             self.publish(answer.subjects)
 
     def publish(self, subjects: tuple[core.Subject, ...]) -> None:
@@ -191,30 +190,31 @@ class RequestBuilder:
         Raises:
             ContextExceeded: The engine reports that the request is too long.
         """
-        if part.frames and self.sends_pictures:
-            return self._in_pictures(part)
-        return self._in_text(part)
+        with in_language(self._request.language):
+            return self._in_pictures(part) if part.frames and self.sends_pictures else self._in_text(part)
 
     def join_request(self, number: int, parts: Sequence[core.ChunkResult], frames: Frames) -> EngineRequest:
         """Build the request that joins the answers of `parts`; they may cite `frames`."""
         prompt = prompts.join_question(self._request, self._template, parts)
-        sent = messages.text_only(prompt, system=self._system("join"))
+        with in_language(self._request.language):
+            sent = messages.text_only(prompt, system=prompts.system_prompt("join"))
         key = join_key(self._request, self._connection.conditions, prompt)
         return EngineRequest(number, frames, "text", sent, "join", key)
 
     def part_text(self, part: core.ChunkResult) -> str:
         """Return the text of this part in a join."""
-        return prompts.account(part, self._template, self._request.language)
+        with in_language(self._request.language):
+            return prompts.account(part, self._template)
 
     def usual_words(self) -> tuple[str, str]:
         """Return a system message and question of usual length."""
         return self._usual_words
 
     def _in_pictures(self, part: RequestChunk) -> EngineRequest:
-        prompt, language = self._ask(part), self._request.language
+        prompt = self._ask(part)
         url = partial(self._pictures.take, side=part.layout.side)
-        system = self._system(self._scope(part))
-        sent = messages.with_pictures(part.frames, prompt, system=system, language=language, url=url)
+        system = prompts.system_prompt(self._scope(part))
+        sent = messages.with_pictures(part.frames, prompt, system=system, url=url)
         if self._is_tight(part, system + prompt):
             self._check_length(sent)
         if self._sight.sees is None:
@@ -223,15 +223,14 @@ class RequestBuilder:
         return EngineRequest(part.number, part.frames, "messages", sent, self._scope(part), self.key(part))
 
     def _in_text(self, part: RequestChunk) -> EngineRequest:
-        language = self._request.language
         why = fallback_notice(self._sight.reason or core.Notice("pictures_unproven")) if part.frames else None
         self._emit(core.ModeChosen(part.number, "text", why))
         if why:
-            log.warning(notice_text(why, language))
+            log.warning(notice_text(why))
             self._emit(core.Noticed(why))
         facts = self._state.facts(part.frames)
-        prompt = messages.text_prompt(part.frames, facts, self._ask(part), language=language)
-        sent = messages.text_only(prompt, system=self._system(self._scope(part)))
+        prompt = messages.text_prompt(part.frames, facts, self._ask(part))
+        sent = messages.text_only(prompt, system=prompts.system_prompt(self._scope(part)))
         self._check_length(sent)
         return EngineRequest(part.number, part.frames, "text", sent, self._scope(part), self.key(part), why)
 
@@ -248,9 +247,6 @@ class RequestBuilder:
 
     def _scope(self, part: RequestChunk) -> Scope:
         return prompts.scope_of(part.total)
-
-    def _system(self, scope: Scope) -> str:
-        return prompts.system_prompt(self._request.language, scope)
 
     def _is_tight(self, part: RequestChunk, words: str) -> bool:
         """Return True if the engine should count the tokens of this request.

@@ -22,7 +22,7 @@ from app.analysis.pipeline_state import PipelineState
 from app.analysis.prompts.schema import Scope, schema_of
 from app.analysis.prompts.templates import Template
 from app.analysis.requests.engine_connection import EngineConnection
-from app.i18n import t
+from app.i18n import in_language, t
 from app.llm.messages import in_words
 from app.llm.stream import Reply, stream
 
@@ -109,10 +109,9 @@ class RequestExecutor:
         usage, trouble = core.Usage(), ""
         for attempt in range(1, _ATTEMPTS + 1):
             options = {**self._options(trouble), **(_VARIED if vary else {})}
-            sent = (
-                _with_hint(asked.sent, t(f"prompt.again.{trouble}", self._request.language)) if trouble else asked.sent
-            )
-            result = self._attempt(asked, sent, options, may_recall=not vary)
+            with in_language(self._request.language):
+                sent = _with_hint(asked.sent, t(f"prompt.again.{trouble}")) if trouble else asked.sent
+                result = self._attempt(asked, sent, options, may_recall=not vary)
             usage += result.usage
             best = result if best is None or _rank(result) < _rank(best) else best
             trouble = self._worth_asking_again(result, attempt)
@@ -204,7 +203,7 @@ class RequestExecutor:
             answer=reply.text,
             findings=reading.findings,
             overview=reading.overview,
-            prompt=in_words(sent, asked.frames, self._request.language),
+            prompt=in_words(sent, asked.frames),
             finish_reason=reply.finish_reason,
             usage=reply.usage or core.Usage(),
             seconds=0.0,
@@ -220,16 +219,14 @@ class RequestExecutor:
 
     def _read(self, asked: EngineRequest, text: str) -> ParsedAnswer:
         times = {frame.number: frame.time_seconds for frame in asked.frames}
-        return parse_answer(text, asked.scope, self._template, self._request.language, times, self._state.end_seconds())
+        return parse_answer(text, asked.scope, self._template, times, self._state.end_seconds())
 
     # ---- options
 
     def _with_schema(self, scope: Scope, options: dict[str, Any]) -> dict[str, Any]:
         if not self._takes_schema:
             return options
-        schema = schema_of(
-            self._template, self._request.language, scope, with_reply=bool(self._request.question.strip())
-        )
+        schema = schema_of(self._template, scope, with_reply=bool(self._request.question.strip()))
         form = {"type": "json_schema", "json_schema": {"name": "report", "schema": schema, "strict": True}}
         return {**options, "response_format": form}
 

@@ -61,7 +61,7 @@ class PartAsker:
 
     def begin_round(self) -> None:
         """Wait for the subjects of the first part once more."""
-        self.introduction = request_builder.Introduction(self._template, self._task.request.language)
+        self.introduction = request_builder.Introduction(self._template)
 
     def ask(self, part: request_builder.RequestChunk) -> None:
         """Get the result of one part, from the earlier run or the engine; runs in a thread of its own.

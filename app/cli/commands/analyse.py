@@ -21,11 +21,11 @@ from app import config
 from app.analysis import Templates, built_in
 from app.analysis.prompts.templates import load
 from app.cli.batch import Output, parse_output
-from app.cli.common import add_selection_options, cancel_on_signals, parse_selection, worst_exit_code
+from app.cli.common import add_selection_options, cancel_on_signals, parse_selection, use_language, worst_exit_code
 from app.cli.inputs import Inputs, resolve
 from app.config import Settings
-from app.core import Analysis, AnalysisRequest, AppError, ConfigError, Language, readable
-from app.i18n import LANGUAGES, error_text, notice_text, t
+from app.core import Analysis, AnalysisRequest, AppError, ConfigError, readable
+from app.i18n import LANGUAGES, error_text, language, notice_text, t
 from app.reports import FORMATS
 from app.reports.content.labels import local_minute
 from app.services import Services, open_planner, open_services
@@ -39,27 +39,27 @@ if TYPE_CHECKING:
 _MOST_JOBS = 16  # chosen by hand; not tuned
 
 
-def add_arguments(parser: argparse.ArgumentParser, language: Language) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command."""
-    parser.add_argument("videos", nargs="+", metavar="VIDEO", help=t("cli.videos", language))
-    parser.add_argument("--frames", type=parse_frames, metavar="N", help=t("cli.frames", language))
-    add_selection_options(parser, language)
-    parser.add_argument("--template", metavar="NAME", help=t("cli.template", language, names=", ".join(built_in())))
-    parser.add_argument("--question", default="", help=t("cli.question", language))
-    parser.add_argument("--language", choices=LANGUAGES, help=t("cli.language", language))
-    parser.add_argument("--model", help=t("cli.model", language))
-    parser.add_argument("--base-url", help=t("cli.base_url", language))
-    parser.add_argument("--anew", action="store_true", help=t("cli.anew", language))
-    parser.add_argument("--plan", action="store_true", help=t("cli.plan", language))
-    parser.add_argument("--show-prompt", action="store_true", help=t("cli.show_prompt", language))
-    parser.add_argument("--no-model", action="store_true", help=t("cli.no_model", language))
-    parser.add_argument("--yes", action="store_true", help=t("cli.yes", language))
-    parser.add_argument("--jobs", type=job_count, metavar="N", help=t("cli.jobs", language, most=_MOST_JOBS))
-    parser.add_argument("--skip-done", action="store_true", help=t("cli.skip_done", language))
-    parser.add_argument("--output", metavar="FILE|DIR/", help=t("cli.output", language))
-    parser.add_argument("--format", choices=sorted(FORMATS), help=t("cli.format", language))
-    parser.add_argument("--json", action="store_true", help=t("cli.json", language))
-    parser.add_argument("--quiet", action="store_true", help=t("cli.quiet", language))
+    parser.add_argument("videos", nargs="+", metavar="VIDEO", help=t("cli.videos"))
+    parser.add_argument("--frames", type=parse_frames, metavar="N", help=t("cli.frames"))
+    add_selection_options(parser)
+    parser.add_argument("--template", metavar="NAME", help=t("cli.template", names=", ".join(built_in())))
+    parser.add_argument("--question", default="", help=t("cli.question"))
+    parser.add_argument("--language", choices=LANGUAGES, help=t("cli.language"))
+    parser.add_argument("--model", help=t("cli.model"))
+    parser.add_argument("--base-url", help=t("cli.base_url"))
+    parser.add_argument("--anew", action="store_true", help=t("cli.anew"))
+    parser.add_argument("--plan", action="store_true", help=t("cli.plan"))
+    parser.add_argument("--show-prompt", action="store_true", help=t("cli.show_prompt"))
+    parser.add_argument("--no-model", action="store_true", help=t("cli.no_model"))
+    parser.add_argument("--yes", action="store_true", help=t("cli.yes"))
+    parser.add_argument("--jobs", type=job_count, metavar="N", help=t("cli.jobs", most=_MOST_JOBS))
+    parser.add_argument("--skip-done", action="store_true", help=t("cli.skip_done"))
+    parser.add_argument("--output", metavar="FILE|DIR/", help=t("cli.output"))
+    parser.add_argument("--format", choices=sorted(FORMATS), help=t("cli.format"))
+    parser.add_argument("--json", action="store_true", help=t("cli.json"))
+    parser.add_argument("--quiet", action="store_true", help=t("cli.quiet"))
 
 
 def job_count(text: str) -> int:
@@ -74,14 +74,14 @@ def job_count(text: str) -> int:
     return number
 
 
-def run(given: argparse.Namespace, language: Language) -> int:
+def run(given: argparse.Namespace) -> int:
     """Analyse the videos, write the reports and return the exit code.
 
     Raises:
         AppError: A setting, the only video or the disk failed; several videos are reported one by one.
     """
     settings = with_named(config.load(), model=given.model or "", base_url=given.base_url or "")
-    language = given.language or settings.language or language
+    use_language(given, settings)
     templates = load(settings.template_dir)
     if given.anew and given.skip_done:
         raise ConfigError("anew_or_skip")
@@ -94,50 +94,50 @@ def run(given: argparse.Namespace, language: Language) -> int:
         if not given.no_model:
             from app.cli.commands.download import settle  # which knows all models
 
-            settings = settle(settings, given, language)
-    make = partial(_request, given, settings, templates, language)
+            settings = settle(settings, given)
+    make = partial(_request, given, settings, templates)
     if given.show_prompt:
         return _show_prompt(make(inputs.items[0].path), templates)
     if given.plan:
-        return _show_plans(inputs, make, settings, templates, given, language)
+        return _show_plans(inputs, make, settings, templates, given)
     output = parse_output(given, is_one=inputs.is_one_file)
     if not inputs.is_one_file or given.skip_done:
         from app.cli import batch  # not needed for one video
 
         code_of = partial(_exit_code, settings)
-        return batch.run(batch.Batch(make, code_of, settings, given, output, language), inputs.items)
+        return batch.run(batch.Batch(make, code_of, settings, given, output), inputs.items)
     request = make(inputs.items[0].path)
     cancel = cancel_on_signals()
     with worker_started():
         services = open_services(settings, adopts=False)
         try:
-            job = _run_job(services, request, given, language, cancel)
+            job = _run_job(services, request, given, cancel)
         finally:
             services.close()
     raise_without_report(job)
     assert job.analysis
-    _write_report(job.analysis, request.path, output, given, language)
+    _write_report(job.analysis, request.path, output, given)
     if job.error is None:
         return 0
-    print(error_text(job.error, language), file=sys.stderr)
+    print(error_text(job.error), file=sys.stderr)
     return _exit_code(settings, job.error)
 
 
 def _run_job(
-    services: Services, request: AnalysisRequest, given: argparse.Namespace, language: Language, cancel: threading.Event
+    services: Services, request: AnalysisRequest, given: argparse.Namespace, cancel: threading.Event
 ) -> JobSnapshot:
     """Run the job to its end and return it: a new one, a resumed one, or one that was finished before."""
     from app.cli.progress import Progress  # other commands start without it
 
-    with Progress(language, quiet=given.quiet or not sys.stderr.isatty()) as progress:
+    with Progress(quiet=given.quiet or not sys.stderr.isatty()) as progress:
         for notice in services.engine_notices if request.use_model else ():
-            progress.say(notice_text(notice, language))
+            progress.say(notice_text(notice))
         name = readable(request.path.name)
         run = start_run(services.jobs, request, name=name, force=given.anew)
         if run.answered is not None:
-            progress.say(t("cli.continuing", language, answered=run.answered))
+            progress.say(t("cli.continuing", answered=run.answered))
         if run.was_finished:
-            progress.say(t("cli.analysed_before", language, created=local_minute(run.job.created)))
+            progress.say(t("cli.analysed_before", created=local_minute(run.job.created)))
         for event in run.events(cancel):
             progress.show(event)
         return run.job
@@ -157,7 +157,6 @@ def _show_plans(
     settings: Settings,
     templates: Templates,
     given: argparse.Namespace,
-    language: Language,
 ) -> int:
     """Print the plan of each video, with its path if there are several, and errors as sentences."""
     from app.analysis import details, headline
@@ -174,50 +173,46 @@ def _show_plans(
         except AppError as error:
             if inputs.is_one_file:
                 raise
-            print(error_text(error, language), file=sys.stderr)
+            print(error_text(error), file=sys.stderr)
             codes.append(error.exit_code)
             continue
         named = {} if inputs.is_one_file else {"path": str(item.path)}
         if given.json:
             print(json.dumps({**named, **asdict(forecast)}))
             continue
-        for line in (*map(printable, named.values()), headline(forecast, language), *details(forecast, language)):
+        for line in (*map(printable, named.values()), headline(forecast), *details(forecast)):
             print(line)
     if not (given.no_model or given.json):
         from app.cli.commands.download import print_missing
 
-        print_missing(settings, language)
+        print_missing(settings)
     return worst_exit_code(codes)
 
 
-def _request(
-    given: argparse.Namespace, settings: Settings, templates: Templates, language: Language, path: Path
-) -> AnalysisRequest:
+def _request(given: argparse.Namespace, settings: Settings, templates: Templates, path: Path) -> AnalysisRequest:
     return build_request(
         path,
         settings,
         templates,
         template=given.template or "",
         question=given.question,
-        language=language,
+        language=language(),
         use_model=not given.no_model,
         selection=parse_selection(given),
         frames=given.frames,
     )
 
 
-def _write_report(
-    analysis: Analysis, video: Path, output: Output, given: argparse.Namespace, language: Language
-) -> None:
+def _write_report(analysis: Analysis, video: Path, output: Output, given: argparse.Namespace) -> None:
     if given.json and not given.output:
         from app.reports.json import writer
 
-        sys.stdout.buffer.write(writer.without_pictures(analysis, language))
+        sys.stdout.buffer.write(writer.without_pictures(analysis, language()))
         sys.stdout.flush()
         return
     path = output.path_for(video)
-    output.write(analysis, path, language)
-    print(t("cli.written", language, path=path), file=sys.stderr if given.json else sys.stdout)
+    output.write(analysis, path)
+    print(t("cli.written", path=path), file=sys.stderr if given.json else sys.stdout)
 
 
 def _exit_code(settings: Settings, failure: AppError) -> int:

@@ -8,19 +8,18 @@ import subprocess
 import sys
 from pathlib import Path
 
-from app.core import Language
 from app.i18n import t
 
 _MAIN = Path(__file__).resolve().parents[2] / "main.py"
 
 
-def add_arguments(parser: argparse.ArgumentParser, language: Language) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command: none of its own, app.cli.main forwards the unknown ones."""
-    parser.description = t("cli.app_command", language)
+    parser.description = t("cli.app_command")
     parser.set_defaults(language=None)
 
 
-def run(given: argparse.Namespace, language: Language) -> int:
+def run(given: argparse.Namespace) -> int:
     """Serve the page until the process ends, and return the exit code."""
     # -P keeps a file in the working directory from being imported in place of a library.
     command = [sys.executable, "-P", "-m", "streamlit", "run", str(_MAIN), *given.unknown]

@@ -15,9 +15,9 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from app import config
-from app.cli.common import cancel_on_signals, wide_console
-from app.core import ConfigError, Language
-from app.i18n import LANGUAGES, notice_text, t
+from app.cli.common import cancel_on_signals, use_language, wide_console
+from app.core import ConfigError
+from app.i18n import LANGUAGES, language, notice_text, t
 from app.services import Services, open_library, open_services
 from app.services.analyses import with_named
 from app.services.keyframes import parse_frames
@@ -32,13 +32,13 @@ _MOST_LISTED = 50
 """Conversations in a list. Chosen by hand; not tuned."""
 
 
-def add_arguments(parser: Parser, language: Language) -> None:
+def add_arguments(parser: Parser) -> None:
     """Add the arguments of this command."""
     parser.is_intermixed = True
 
     def add(name: str, **options: object) -> None:
         key = f"cli.ask_{name.lstrip('-').replace('-', '_')}"
-        parser.add_argument(name, help=t(key, language), **options)  # type: ignore[arg-type]
+        parser.add_argument(name, help=t(key), **options)  # type: ignore[arg-type]
 
     add("about", nargs="?", metavar="VIDEO|ID")
     add("question", nargs="?", metavar="QUESTION")
@@ -53,12 +53,12 @@ def add_arguments(parser: Parser, language: Language) -> None:
     add("--export", metavar="ID")
     add("--rename", nargs=2, metavar=("ID", "NAME"))
     add("--delete", metavar="ID")
-    parser.add_argument("--language", choices=LANGUAGES, help=t("cli.language", language))
-    parser.add_argument("--model", help=t("cli.model", language))
-    parser.add_argument("--base-url", help=t("cli.base_url", language))
-    parser.add_argument("--yes", action="store_true", help=t("cli.ask_yes", language))
-    parser.add_argument("--json", action="store_true", help=t("cli.ask_json", language))
-    parser.add_argument("--quiet", action="store_true", help=t("cli.quiet", language))
+    parser.add_argument("--language", choices=LANGUAGES, help=t("cli.language"))
+    parser.add_argument("--model", help=t("cli.model"))
+    parser.add_argument("--base-url", help=t("cli.base_url"))
+    parser.add_argument("--yes", action="store_true", help=t("cli.ask_yes"))
+    parser.add_argument("--json", action="store_true", help=t("cli.ask_json"))
+    parser.add_argument("--quiet", action="store_true", help=t("cli.quiet"))
 
 
 def _number(name: str) -> Callable[[str], int | float]:
@@ -77,17 +77,17 @@ def _number(name: str) -> Callable[[str], int | float]:
     return parse
 
 
-def run(given: argparse.Namespace, language: Language) -> int:
+def run(given: argparse.Namespace) -> int:
     """Answer the question, or list, export, rename or delete conversations, and return the exit code.
 
     Raises:
         AppError: A value, the video, the engine or the disk failed, or the user stopped the answer.
     """
     settings = with_named(config.load(), model=given.model or "", base_url=given.base_url or "")
-    language = given.language or settings.language or language
+    use_language(given, settings)
     if any((given.list, given.search, given.export, given.rename, given.delete)):
         with open_library(settings) as services:
-            _manage(services, given, language)
+            _manage(services, given)
         return 0
     if given.conversation and given.question is None:  # the only text is the question
         given.about, given.question = None, given.about
@@ -102,15 +102,15 @@ def run(given: argparse.Namespace, language: Language) -> int:
     asked_with = ask_settings(given)
     if given.yes or (sys.stdin.isatty() and sys.stderr.isatty()):
         given.no_model = False
-        settings = settle(settings, given, language)
+        settings = settle(settings, given)
         if given.no_model:
             raise ConfigError("ask_needs_model")
     cancel = cancel_on_signals()
     with worker_started():
         services = open_services(settings, adopts=False)
         try:
-            conversation = _conversation(services, given, language, cancel)
-            _answer(services, conversation.asked(given.question, asked_with, edit=given.edit), given, language, cancel)
+            conversation = _conversation(services, given, cancel)
+            _answer(services, conversation.asked(given.question, asked_with, edit=given.edit), given, cancel)
         finally:
             services.close()
     return 0
@@ -129,17 +129,15 @@ def ask_settings(given: argparse.Namespace) -> AskSettings:
     )
 
 
-def _conversation(
-    services: Services, given: argparse.Namespace, language: Language, cancel: threading.Event
-) -> Conversation:
+def _conversation(services: Services, given: argparse.Namespace, cancel: threading.Event) -> Conversation:
     """Return the conversation to continue, or a new one about the video or analysis."""
     if given.conversation:
         return services.conversations.get(given.conversation)
     from app.cli.progress import Progress
     from app.services.conversations import begin
 
-    events = begin(services, given.about, frames=given.frames, language=language, cancel=cancel)
-    with Progress(language, quiet=given.quiet or not sys.stderr.isatty()) as progress, closing(events):
+    events = begin(services, given.about, frames=given.frames, language=language(), cancel=cancel)
+    with Progress(quiet=given.quiet or not sys.stderr.isatty()) as progress, closing(events):
         while True:
             try:
                 progress.show(next(events))
@@ -152,14 +150,13 @@ def _answer(
     services: Services,
     conversation: Conversation,
     given: argparse.Namespace,
-    language: Language,
     cancel: threading.Event,
 ) -> None:
     """Print the answer while it is written, then its evidence; with --json one document at the end."""
     from app import ask
     from app.services import conversations
 
-    printer = _Printer(language, streams=not given.json, quiet=given.quiet)
+    printer = _Printer(streams=not given.json, quiet=given.quiet)
     try:
         with closing(conversations.ask(services, conversation, cancel)) as events:
             for event in events:
@@ -167,14 +164,13 @@ def _answer(
     finally:
         if (done := printer.done) and given.json:
             name = services.jobs.snapshot(done.analysis_id).name
-            _print_json(ask.answer_document(done, subject=name, language=language))
+            _print_json(ask.answer_document(done, subject=name))
 
 
 class _Printer:
     """Printer of the events of an answer."""
 
-    def __init__(self, language: Language, *, streams: bool, quiet: bool) -> None:
-        self._language = language
+    def __init__(self, *, streams: bool, quiet: bool) -> None:
         self._streams = streams
         self._quiet = quiet
         self._phase = ""
@@ -191,9 +187,9 @@ class _Printer:
                 print("\n" if restart else "", printable(text), sep="", end="", flush=True)
             case EngineProgress(phase, values) if phase != self._phase and not self._quiet and sys.stderr.isatty():
                 self._phase = phase
-                self._say(t(f"engine.phase.{phase}", self._language, **values))
+                self._say(t(f"engine.phase.{phase}", **values))
             case Noticed(notice):
-                self._say(notice_text(notice, self._language))
+                self._say(notice_text(notice))
             case ask.AnswerDone(conversation):
                 self.done = conversation
                 self._end(conversation)
@@ -204,21 +200,21 @@ class _Printer:
         turn = conversation.last
         if self._streams:
             print()
-            for line in ask.cited_lines(turn, self._language):
+            for line in ask.cited_lines(turn):
                 print(line)
             sys.stdout.flush()
         if turn.why and turn.state == "stopped":
-            self._say(notice_text(turn.why, self._language))
+            self._say(notice_text(turn.why))
         if turn.reasoning and not self._quiet:
-            self._say(t("ask.reasoned", self._language, n=len(turn.reasoning)))
+            self._say(t("ask.reasoned", n=len(turn.reasoning)))
         if not self._quiet:
-            self._say(t("ask.continue", self._language, id=conversation.id))
+            self._say(t("ask.continue", id=conversation.id))
 
     def _say(self, text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
 
-def _manage(services: Services, given: argparse.Namespace, language: Language) -> None:
+def _manage(services: Services, given: argparse.Namespace) -> None:
     """List, export, rename or delete conversations."""
     kept = services.conversations
     if given.export:
@@ -227,31 +223,31 @@ def _manage(services: Services, given: argparse.Namespace, language: Language) -
         one = kept.get(given.export)
         name = services.jobs.snapshot(one.analysis_id).name
         if given.json:
-            _print_json(ask.document(one, subject=name, language=language))
+            _print_json(ask.document(one, subject=name))
         else:
-            print(ask.as_markdown(one, subject=name, language=language), end="")
+            print(ask.as_markdown(one, subject=name), end="")
     elif given.rename:
         kept.rename(kept.get(given.rename[0]).id, given.rename[1])
     elif given.delete:
-        _delete(services, kept.get(given.delete), given, language)
+        _delete(services, kept.get(given.delete), given)
     else:
-        _list(services, given, language)
+        _list(services, given)
 
 
-def _delete(services: Services, one: Conversation, given: argparse.Namespace, language: Language) -> None:
+def _delete(services: Services, one: Conversation, given: argparse.Namespace) -> None:
     from app.reports.content.labels import one_line
 
     if not given.yes:
         if not sys.stdin.isatty():
             raise ConfigError("delete_unconfirmed")
-        answer = input(t("cli.library_sure", language, names=one_line(one.name)) + " ")
-        if answer.strip().lower() not in t("cli.library_sure_yes", language).split(","):
+        answer = input(t("cli.library_sure", names=one_line(one.name)) + " ")
+        if answer.strip().lower() not in t("cli.library_sure_yes").split(","):
             return
     services.conversations.delete(one.id)
-    print(t("cli.library_deleted", language, name=one_line(one.name)), file=sys.stderr)
+    print(t("cli.library_deleted", name=one_line(one.name)), file=sys.stderr)
 
 
-def _list(services: Services, given: argparse.Namespace, language: Language) -> None:
+def _list(services: Services, given: argparse.Namespace) -> None:
     from rich.table import Table
     from rich.text import Text
 
@@ -270,11 +266,11 @@ def _list(services: Services, given: argparse.Namespace, language: Language) -> 
         _print_json(rows)
         return
     if not found:
-        print(t("ask.none", language))
+        print(t("ask.none"))
         return
     table = Table(box=None, pad_edge=False)
     for column in ("id", "created", "question", "video"):
-        table.add_column(t(f"ask.column_{column}", language), no_wrap=column in ("id", "created"))
+        table.add_column(t(f"ask.column_{column}"), no_wrap=column in ("id", "created"))
     for one in found:
         video = Text(one_line(names.get(one.analysis_id, "")))
         table.add_row(one.id, local_minute(one.created), Text(one_line(one.name)), video)

@@ -14,8 +14,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from app import config
+from app.cli.common import use_language
 from app.config import Settings
-from app.core import AppError, ConfigError, Language, Notice, gib_text, human_size, redact, redact_setting
+from app.core import AppError, ConfigError, Notice, gib_text, human_size, redact, redact_setting
 from app.engine import CheckedSettings, SystemFacts, gather_facts, run_checks
 from app.i18n import LANGUAGES, notice_text, t
 from app.services import pass_on
@@ -37,16 +38,16 @@ _RELEVANT = (
 )
 
 
-def add_arguments(parser: argparse.ArgumentParser, language: Language) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command."""
-    parser.add_argument("--json", action="store_true", help=t("cli.doctor_json", language))
-    parser.add_argument("--language", choices=LANGUAGES, help=t("cli.language", language))
+    parser.add_argument("--json", action="store_true", help=t("cli.doctor_json"))
+    parser.add_argument("--language", choices=LANGUAGES, help=t("cli.language"))
 
 
-def run(given: argparse.Namespace, language: Language) -> int:
+def run(given: argparse.Namespace) -> int:
     """Examine this machine, print the findings and return the exit code."""
     settings, values, fault = _settings()
-    language = given.language or settings.language or language
+    use_language(given, settings)
     pass_on(settings)
     wanted = CheckedSettings(
         model=settings.model_path if settings.model_chosen or not settings.base_url else "",
@@ -64,9 +65,9 @@ def run(given: argparse.Namespace, language: Language) -> int:
         findings = _add_preflight(findings, settings)
     shown = {name: redact_setting(name, value) for name, value in sorted(values.items()) if _is_relevant(name)}
     if given.json:
-        print(json.dumps(_document(facts, findings, settings, shown, language), ensure_ascii=False, indent=2))
+        print(json.dumps(_document(facts, findings, settings, shown), ensure_ascii=False, indent=2))
     else:
-        print("\n".join(_lines(facts, findings, settings, shown, language)))
+        print("\n".join(_lines(facts, findings, settings, shown)))
     return 4 if any(finding.level == "error" for finding in findings) else 0
 
 
@@ -115,10 +116,10 @@ def _effective_settings(settings: Settings) -> Iterator[tuple[str, str]]:
 
 
 def _lines(
-    facts: SystemFacts, findings: tuple[Notice, ...], settings: Settings, shown: Mapping[str, str], language: Language
+    facts: SystemFacts, findings: tuple[Notice, ...], settings: Settings, shown: Mapping[str, str]
 ) -> Iterator[str]:
     for finding in findings:
-        text = redact(notice_text(finding, language)).removeprefix("❌ ")
+        text = redact(notice_text(finding)).removeprefix("❌ ")
         yield f"{_MARKS[finding.level]} {text}"
     sections = {
         "machine": _machine(facts),
@@ -127,10 +128,10 @@ def _lines(
         "variables": shown.items(),
     }
     for name, rows in sections.items():
-        yield from ("", t(f"cli.doctor_{name}", language))
+        yield from ("", t(f"cli.doctor_{name}"))
         yield from (f"  {label}: {value}" for label, value in rows)
-    yield from ("", t("cli.doctor_log", language))
-    yield from _log(facts, language)
+    yield from ("", t("cli.doctor_log"))
+    yield from _log(facts)
 
 
 def _machine(facts: SystemFacts) -> Iterator[tuple[str, str]]:
@@ -159,21 +160,18 @@ def _disk(size: int | None) -> str:
     return "?" if size is None else human_size(size)
 
 
-def _log(facts: SystemFacts, language: Language) -> Iterator[str]:
+def _log(facts: SystemFacts) -> Iterator[str]:
     if facts.log is None:
-        yield f"  {t('cli.doctor_no_log', language)}"
+        yield f"  {t('cli.doctor_no_log')}"
         return
     yield f"  {facts.log.path}"
     yield from (f"  {line}" for line in facts.log.last_lines)
 
 
 def _document(
-    facts: SystemFacts, findings: tuple[Notice, ...], settings: Settings, shown: Mapping[str, str], language: Language
+    facts: SystemFacts, findings: tuple[Notice, ...], settings: Settings, shown: Mapping[str, str]
 ) -> dict[str, object]:
-    items = [
-        {"level": finding.level, "key": finding.key, "text": redact(notice_text(finding, language))}
-        for finding in findings
-    ]
+    items = [{"level": finding.level, "key": finding.key, "text": redact(notice_text(finding))} for finding in findings]
     return {
         "findings": items,
         "facts": _to_json(facts),

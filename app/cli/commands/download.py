@@ -14,9 +14,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from app import config, services
-from app.cli.common import cancel_on_signals
+from app.cli.common import cancel_on_signals, use_language
 from app.config import DEFAULT_MODEL_PATH, Settings
-from app.core import Cancelled, EngineProgress, Language, human_size
+from app.core import Cancelled, EngineProgress, human_size
 from app.engine import MIRROR, check_model_folder, download, resolve_model
 from app.i18n import LANGUAGES, t
 from app.models import need_text
@@ -26,24 +26,24 @@ _STEP = 0.05
 """Share of the whole after which progress is written again, if not to a terminal. Chosen by hand; not tuned."""
 
 
-def add_arguments(parser: argparse.ArgumentParser, language: Language) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command."""
-    words = t("cli.download_model", language, default=DEFAULT_MODEL_PATH)
+    words = t("cli.download_model", default=DEFAULT_MODEL_PATH)
     parser.add_argument("model", nargs="?", default=DEFAULT_MODEL_PATH, metavar="MODEL", help=words)
-    parser.add_argument("folder", nargs="?", type=Path, metavar="FOLDER", help=t("cli.download_folder", language))
-    parser.add_argument("--mirror", action="store_true", help=t("cli.mirror", language, mirror=MIRROR))
-    parser.add_argument("--language", choices=LANGUAGES, help=t("cli.language", language))
-    parser.add_argument("--quiet", action="store_true", help=t("cli.quiet", language))
+    parser.add_argument("folder", nargs="?", type=Path, metavar="FOLDER", help=t("cli.download_folder"))
+    parser.add_argument("--mirror", action="store_true", help=t("cli.mirror", mirror=MIRROR))
+    parser.add_argument("--language", choices=LANGUAGES, help=t("cli.language"))
+    parser.add_argument("--quiet", action="store_true", help=t("cli.quiet"))
 
 
-def run(given: argparse.Namespace, language: Language) -> int:
+def run(given: argparse.Namespace) -> int:
     """Download the model, print its folder and return the exit code.
 
     Raises:
         AppError: The model can't be found, downloaded or used, or the user stopped it.
     """
     settings = config.load()
-    language = given.language or settings.language or language
+    use_language(given, settings)
     services.pass_on(settings)
     if given.mirror:
         os.environ.setdefault("HF_ENDPOINT", MIRROR)
@@ -53,26 +53,26 @@ def run(given: argparse.Namespace, language: Language) -> int:
         folder = found.folder.absolute()
     else:
         folder = (given.folder or Path("~/models") / found.hub_id.rsplit("/", 1)[-1]).expanduser().absolute()
-        show = (lambda _: None) if given.quiet else _progress_printer(language)
+        show = (lambda _: None) if given.quiet else _progress_printer()
         try:
             download(found.hub_id, show, cancel_on_signals(), folder=folder)
         finally:
             if sys.stderr.isatty() and not given.quiet:
                 print(file=sys.stderr)  # ends the progress line
     check_model_folder(folder)
-    print(t("cli.downloaded", language, folder=folder))
+    print(t("cli.downloaded", folder=folder))
     print(f"VLLM_MODEL_PATH={folder}")
     return 0
 
 
-def _progress_printer(language: Language) -> Callable[[EngineProgress], None]:
+def _progress_printer() -> Callable[[EngineProgress], None]:
     """Return a progress listener: one changing line in a terminal, occasional lines elsewhere."""
     shown_share = -1.0
 
     def show(phase: EngineProgress) -> None:
         nonlocal shown_share
         done, total = int(str(phase.values["bytes_done"])), int(str(phase.values["bytes_total"]))
-        line, share = t(f"engine.phase.{phase.phase}", language, **phase.values), done / total if total else 1.0
+        line, share = t(f"engine.phase.{phase.phase}", **phase.values), done / total if total else 1.0
         if sys.stderr.isatty():
             sys.stderr.write(f"\r\033[K{line}")
         elif share - shown_share >= _STEP or (share == 1 and shown_share < 1):
@@ -85,7 +85,7 @@ def _progress_printer(language: Language) -> Callable[[EngineProgress], None]:
     return show
 
 
-def settle(settings: Settings, given: argparse.Namespace, language: Language) -> Settings:
+def settle(settings: Settings, given: argparse.Namespace) -> Settings:
     """Return the settings to analyse with, after asking the user about a model that must be downloaded.
 
     `--yes` confirms it for scripts. Without it and without a terminal nothing is downloaded: instructions are printed,
@@ -101,64 +101,60 @@ def settle(settings: Settings, given: argparse.Namespace, language: Language) ->
         services.confirmed_downloads(settings).add(now.model.model)
         return settings
     is_asked = sys.stdin.isatty() and sys.stderr.isatty()
-    print("\n".join(_lines(now, now.model, settings, language, is_asked=is_asked)), file=sys.stderr)
+    print("\n".join(_lines(now, now.model, settings, is_asked=is_asked)), file=sys.stderr)
     if not is_asked:
-        print(t("cli.download_unconfirmed", language, model=now.model.model), file=sys.stderr)
+        print(t("cli.download_unconfirmed", model=now.model.model), file=sys.stderr)
         return settings
-    return _ask(now, now.model, settings, given, language)
+    return _ask(now, now.model, settings, given)
 
 
-def print_missing(settings: Settings, language: Language) -> None:
+def print_missing(settings: Settings) -> None:
     """Print the cost of the download, if one is needed."""
     now = readiness(settings, services.build_engine(settings)[0])
     if now.model:
-        print("\n".join(_lines(now, now.model, settings, language, is_asked=False)))
+        print("\n".join(_lines(now, now.model, settings, is_asked=False)))
 
 
 def _lines(
-    now: services.Readiness, model: services.ModelCandidate, settings: Settings, language: Language, *, is_asked: bool
+    now: services.Readiness, model: services.ModelCandidate, settings: Settings, *, is_asked: bool
 ) -> Iterator[str]:
-    yield t("models.missing.absent", language, model=model.model)
+    yield t("models.missing.absent", model=model.model)
     values = {"size": human_size(model.download_bytes or 0), "free": human_size(now.free_bytes)}
     key = "to_download" if model.download_bytes else "to_download_unknown"
-    yield t(f"models.page.{key if now.has_room else 'no_room'}", language, **values)
+    yield t(f"models.page.{key if now.has_room else 'no_room'}", **values)
     if model.need:
-        yield need_text(model.need, language)
-    if speed := _speed(model, settings, language):
+        yield need_text(model.need)
+    if speed := _speed(model, settings):
         yield speed
     if now.offers:
-        yield t("models.missing.offers_asked" if is_asked else "models.missing.offers_cli", language)
+        yield t("models.missing.offers_asked" if is_asked else "models.missing.offers_cli")
     for number, one in enumerate(now.offers, start=1):
-        yield f"  {number if is_asked else '-'}  {_about(one, settings, language)}"
+        yield f"  {number if is_asked else '-'}  {_about(one, settings)}"
 
 
-def _about(one: services.ModelCandidate, settings: Settings, language: Language) -> str:
+def _about(one: services.ModelCandidate, settings: Settings) -> str:
     size = human_size(one.download_bytes or 0)
-    place = t("models.missing.here" if one.download_bytes == 0 else "models.missing.size", language, size=size)
-    return " · ".join(filter(None, (one.model, place, _speed(one, settings, language))))
+    place = t("models.missing.here" if one.download_bytes == 0 else "models.missing.size", size=size)
+    return " · ".join(filter(None, (one.model, place, _speed(one, settings))))
 
 
-def _speed(one: services.ModelCandidate, settings: Settings, language: Language) -> str:
+def _speed(one: services.ModelCandidate, settings: Settings) -> str:
     measured = services.latest_trials(settings.data_dir, services.hardware_profile.here().device).get(one.model)
-    return services.speed_text(one.pace, one.entry is None or one.entry.sees, measured, language)
+    return services.speed_text(one.pace, one.entry is None or one.entry.sees, measured)
 
 
 def _ask(
-    now: services.Readiness,
-    model: services.ModelCandidate,
-    settings: Settings,
-    given: argparse.Namespace,
-    language: Language,
+    now: services.Readiness, model: services.ModelCandidate, settings: Settings, given: argparse.Namespace
 ) -> Settings:
     """Ask until the answer is one of those offered, and return the settings."""
     size = human_size(model.download_bytes) if model.download_bytes else "?"
     if now.has_room:
-        print(f"  y  {t('cli.answer_download', language, model=model.model, size=size)}", file=sys.stderr)
-    print(f"  n  {t('cli.answer_without', language)}", file=sys.stderr)
-    print(f"  q  {t('cli.answer_quit', language)}", file=sys.stderr)
+        print(f"  y  {t('cli.answer_download', model=model.model, size=size)}", file=sys.stderr)
+    print(f"  n  {t('cli.answer_without')}", file=sys.stderr)
+    print(f"  q  {t('cli.answer_quit')}", file=sys.stderr)
     choices = {str(number): one for number, one in enumerate(now.offers, start=1)}
     while True:
-        print(t("cli.answer", language), end=" ", file=sys.stderr, flush=True)
+        print(t("cli.answer"), end=" ", file=sys.stderr, flush=True)
         word = sys.stdin.readline()
         answer = word.strip().lower()
         if not word or answer == "q":

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from app import config
-from app.core import Analysis, ConfigError, InputError, Language
+from app.core import Analysis, ConfigError, InputError
 from app.i18n import LANGUAGES, error_text, t
 from app.reports import FORMATS, bundle
 from app.reports.files import written
@@ -22,21 +22,21 @@ from app.store import storage_errors
 ALL = "all"
 
 
-def add_arguments(parser: argparse.ArgumentParser, language: Language) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command."""
-    parser.add_argument("ids", nargs="*", metavar="ID", help=t("cli.export_ids", language))
-    parser.add_argument("--json-file", type=Path, metavar="FILE", help=t("cli.export_json_file", language))
+    parser.add_argument("ids", nargs="*", metavar="ID", help=t("cli.export_ids"))
+    parser.add_argument("--json-file", type=Path, metavar="FILE", help=t("cli.export_json_file"))
     names = ", ".join(FORMATS)
     parser.add_argument(
         "--format",
         type=formats,
         default=["markdown"],
         metavar="F,F…",
-        help=t("cli.export_format", language, names=names),
+        help=t("cli.export_format", names=names),
     )
-    parser.add_argument("--output", type=Path, default=Path(), metavar="DIR", help=t("cli.export_output", language))
-    parser.add_argument("--language", choices=LANGUAGES, help=t("cli.export_language", language))
-    parser.add_argument("--json", action="store_true", help=t("cli.export_json", language))
+    parser.add_argument("--output", type=Path, default=Path(), metavar="DIR", help=t("cli.export_output"))
+    parser.add_argument("--language", choices=LANGUAGES, help=t("cli.export_language"))
+    parser.add_argument("--json", action="store_true", help=t("cli.export_json"))
 
 
 def formats(text: str) -> list[str]:
@@ -52,13 +52,12 @@ def formats(text: str) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def run(given: argparse.Namespace, language: Language) -> int:
+def run(given: argparse.Namespace) -> int:
     """Write the files, print their paths and return the exit code.
 
     Raises:
         AppError: An analysis or a JSON file can't be found or read, or a file can't be written.
     """
-    language = given.language or language
     if bool(given.ids) == bool(given.json_file):
         raise ConfigError("export_what")
     missing: list[InputError] = []
@@ -74,9 +73,9 @@ def run(given: argparse.Namespace, language: Language) -> int:
         print(json.dumps([str(path) for path in paths], ensure_ascii=False))
     else:
         for path in paths:
-            print(t("cli.written", language, path=path))
+            print(t("cli.written", path=path))
     for error in missing:
-        print(error_text(error, language), file=sys.stderr)
+        print(error_text(error), file=sys.stderr)
     return missing[0].exit_code if missing else 0
 
 

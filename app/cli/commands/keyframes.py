@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from app import config
-from app.cli.common import add_selection_options, cancel_on_signals, parse_selection
-from app.core import Keyframe, KeyframesChosen, Language, Notice, StageStarted, VideoInfo, clock
+from app.cli.common import add_selection_options, cancel_on_signals, parse_selection, use_language
+from app.core import Keyframe, KeyframesChosen, Notice, StageStarted, VideoInfo, clock
 from app.i18n import LANGUAGES, notice_text, t
 from app.services.keyframes import KEYFRAMES, frame_limit, parse_frames
 from app.store import log_to, storage_errors
@@ -27,36 +27,36 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
-def add_arguments(parser: argparse.ArgumentParser, language: Language) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command."""
-    parser.add_argument("video", type=Path, help=t("cli.video", language))
-    parser.add_argument("--frames", type=parse_frames, metavar="N", help=t("cli.keyframes_frames", language))
-    add_selection_options(parser, language)
-    parser.add_argument("--json", action="store_true", help=t("cli.keyframes_json", language))
-    parser.add_argument("--zip", type=Path, metavar="FILE", help=t("cli.zip", language))
-    parser.add_argument("--output", type=Path, metavar="DIR", help=t("cli.frames_output", language))
-    parser.add_argument("--sheet", type=Path, metavar="FILE", help=t("cli.sheet", language))
-    parser.add_argument("--language", choices=LANGUAGES, help=t("cli.language", language))
-    parser.add_argument("--quiet", action="store_true", help=t("cli.quiet", language))
+    parser.add_argument("video", type=Path, help=t("cli.video"))
+    parser.add_argument("--frames", type=parse_frames, metavar="N", help=t("cli.keyframes_frames"))
+    add_selection_options(parser)
+    parser.add_argument("--json", action="store_true", help=t("cli.keyframes_json"))
+    parser.add_argument("--zip", type=Path, metavar="FILE", help=t("cli.zip"))
+    parser.add_argument("--output", type=Path, metavar="DIR", help=t("cli.frames_output"))
+    parser.add_argument("--sheet", type=Path, metavar="FILE", help=t("cli.sheet"))
+    parser.add_argument("--language", choices=LANGUAGES, help=t("cli.language"))
+    parser.add_argument("--quiet", action="store_true", help=t("cli.quiet"))
 
 
-def run(given: argparse.Namespace, language: Language) -> int:
+def run(given: argparse.Namespace) -> int:
     """Choose the keyframes, write them out and return the exit code.
 
     Raises:
         AppError: An option is wrong, the video can't be read, or a file can't be written.
     """
     with worker_started():  # starts while settings and cached results are read
-        return _run(given, language)
+        return _run(given)
 
 
-def _run(given: argparse.Namespace, language: Language) -> int:
+def _run(given: argparse.Namespace) -> int:
     # Imported here: the slower decoder worker has started by now.
     from app.analysis import open_extraction_cache
     from app.services.keyframes import consume, frames_that_fit, open_events
 
     settings = config.load()
-    language = given.language or settings.language or language
+    use_language(given, settings)
     selection = parse_selection(given)
     log_to(settings.data_dir)
     cancel = cancel_on_signals()
@@ -68,14 +68,14 @@ def _run(given: argparse.Namespace, language: Language) -> int:
     if sys.stderr.isatty() and not given.quiet:
         from app.cli.progress import Progress
 
-        with Progress(language, quiet=False) as progress:
+        with Progress(quiet=False) as progress:
             progress.show(StageStarted("survey"))
             video, chosen = consume(events, progress.show)
     else:
         video, chosen = consume(events, lambda _: None)
 
     sha256 = open_extraction_cache(settings.data_dir).sha256(path, cancel) if given.json else ""
-    deliver(path, video, chosen, given, language, sha256, reused=reused, cancel=cancel)
+    deliver(path, video, chosen, given, sha256, reused=reused, cancel=cancel)
     return 0
 
 
@@ -84,7 +84,6 @@ def deliver(
     video: VideoInfo,
     chosen: KeyframesChosen,
     given: argparse.Namespace,
-    language: Language,
     sha256: str,
     *,
     reused: bool,
@@ -97,41 +96,39 @@ def deliver(
         AppError: The video can't be read again for its pictures.
     """
     for notice in chosen.decode.notices:
-        print(notice_text(notice, language), file=sys.stderr)
+        print(notice_text(notice), file=sys.stderr)
     document = b""
     if given.json:
         from app.reports.json.encoding import keyframes_json
 
-        document = keyframes_json(video, sha256, chosen, reused=reused, language=language)
+        document = keyframes_json(video, sha256, chosen, reused=reused)
     if given.zip or given.output:
-        _save(path, chosen, given, language, cancel)
+        _save(path, chosen, given, cancel)
     if given.sheet:
         from app.reports.graphics import contact_sheet
 
         with storage_errors("sheet_not_written", given.sheet), _atomic_write(given.sheet) as target:
-            target.write(contact_sheet.sheet_of(video, chosen, language))
+            target.write(contact_sheet.sheet_of(video, chosen))
     if given.json:  # last, so that its reader knows that the files exist
         sys.stdout.buffer.write(document)
         sys.stdout.flush()
     else:
         from rich.console import Console
 
-        Console(highlight=False).print(_table(chosen, language))
+        Console(highlight=False).print(_table(chosen))
     saved = (("frames_written", given.zip), ("frames_written", given.output), ("sheet_written", given.sheet))
     for key, place in saved:
         if place:
-            print(t(f"cli.{key}", language, path=place), file=sys.stderr if given.json else sys.stdout)
+            print(t(f"cli.{key}", path=place), file=sys.stderr if given.json else sys.stdout)
 
 
-def _save(
-    path: Path, chosen: KeyframesChosen, given: argparse.Namespace, language: Language, cancel: threading.Event
-) -> None:
+def _save(path: Path, chosen: KeyframesChosen, given: argparse.Namespace, cancel: threading.Event) -> None:
     from app.reports import files
     from app.video import full_pictures
 
     def say(other: Keyframe) -> None:
         notice = Notice("full_size_differs", {"number": other.number})
-        print(notice_text(notice, language), file=sys.stderr)
+        print(notice_text(notice), file=sys.stderr)
 
     pictures = files.frame_entries(full_pictures(path, chosen.keyframes, on_other=say, cancel=cancel))
     with storage_errors("frames_not_written", given.zip or given.output):
@@ -158,15 +155,15 @@ def _atomic_write(path: Path) -> Iterator[BinaryIO]:
         scratch.unlink(missing_ok=True)
 
 
-def _table(chosen: KeyframesChosen, language: Language) -> Table:
+def _table(chosen: KeyframesChosen) -> Table:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
     for name in ("number", "time", "frame_index"):
-        table.add_column(t(f"cli.column_{name}", language), justify="right")
-    table.add_column(t("report.shot", language), justify="right")
-    table.add_column(t("cli.column_reason", language))
+        table.add_column(t(f"cli.column_{name}"), justify="right")
+    table.add_column(t("report.shot"), justify="right")
+    table.add_column(t("cli.column_reason"))
     for frame in chosen.keyframes:
         cells = (str(frame.number), clock(frame.time_seconds), str(frame.frame_index), str(frame.shot))
-        table.add_row(*cells, t(f"reason.{frame.reason}", language))
+        table.add_row(*cells, t(f"reason.{frame.reason}"))
     return table

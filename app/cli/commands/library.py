@@ -18,50 +18,50 @@ from rich.table import Table
 from rich.text import Text
 
 from app import config
-from app.cli.common import add_output_options, wide_console
-from app.core import AppError, ConfigError, InputError, Language, base_name, clock
+from app.cli.common import add_output_options, in_services, services, use_language, wide_console
+from app.core import AppError, ConfigError, InputError, base_name, clock
 from app.i18n import error_text, t
 from app.jobs import State
 from app.reports.content import local_minute, printable, title_and_details
-from app.services import Services, open_library
+from app.services import open_library
 from app.store import Hit, LibraryEntry, LibraryQuery, Order
 
-Ask = Callable[[Services, argparse.Namespace, Language], int]
+Ask = Callable[[argparse.Namespace], int]
 
 
-def add_arguments(parser: argparse.ArgumentParser, language: Language) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command, which lists analyses by default, and its subcommands."""
     parser.set_defaults(ask=_list)
-    _filters(parser, language)
-    add_output_options(parser, language, None)
-    asks = parser.add_subparsers(dest="question", metavar=t("cli.command", language))
+    _filters(parser)
+    add_output_options(parser, None)
+    asks = parser.add_subparsers(dest="question", metavar=t("cli.command"))
 
     def add(name: str, ask: Ask) -> argparse.ArgumentParser:
-        one = asks.add_parser(name, help=t(f"cli.library_{name}", language))
+        one = asks.add_parser(name, help=t(f"cli.library_{name}"))
         one.set_defaults(ask=ask)
-        add_output_options(one, language, argparse.SUPPRESS)
+        add_output_options(one, argparse.SUPPRESS)
         return one
 
-    _filters(add("list", _list), language, again=True)
-    add("show", _show).add_argument("id", metavar="ID", help=t("cli.library_id", language))
+    _filters(add("list", _list), again=True)
+    add("show", _show).add_argument("id", metavar="ID", help=t("cli.library_id"))
     search = add("search", _list)
-    search.add_argument("words", nargs="+", metavar="WORDS", help=t("cli.library_words", language))
-    _filters(search, language, again=True)
+    search.add_argument("words", nargs="+", metavar="WORDS", help=t("cli.library_words"))
+    _filters(search, again=True)
     rename = add("rename", _rename)
-    rename.add_argument("id", metavar="ID", help=t("cli.library_id", language))
-    rename.add_argument("to", metavar="NAME", help=t("cli.library_new_name", language))
+    rename.add_argument("id", metavar="ID", help=t("cli.library_id"))
+    rename.add_argument("to", metavar="NAME", help=t("cli.library_new_name"))
     tag = add("tag", _tag)
-    tag.add_argument("id", metavar="ID", help=t("cli.library_id", language))
-    tag.add_argument("tags", nargs="+", metavar="TAG", help=t("cli.library_tags", language))
-    tag.add_argument("--remove", action="store_true", help=t("cli.library_untag", language))
+    tag.add_argument("id", metavar="ID", help=t("cli.library_id"))
+    tag.add_argument("tags", nargs="+", metavar="TAG", help=t("cli.library_tags"))
+    tag.add_argument("--remove", action="store_true", help=t("cli.library_untag"))
     delete = add("delete", _delete)
-    delete.add_argument("ids", nargs="+", metavar="ID", help=t("cli.library_id", language))
-    delete.add_argument("--yes", action="store_true", help=t("cli.library_yes", language))
+    delete.add_argument("ids", nargs="+", metavar="ID", help=t("cli.library_id"))
+    delete.add_argument("--yes", action="store_true", help=t("cli.library_yes"))
     import_ = add("import", _import)
-    import_.add_argument("files", nargs="+", type=Path, metavar="FILE", help=t("cli.library_files", language))
+    import_.add_argument("files", nargs="+", type=Path, metavar="FILE", help=t("cli.library_files"))
 
 
-def _filters(parser: argparse.ArgumentParser, language: Language, *, again: bool = False) -> None:
+def _filters(parser: argparse.ArgumentParser, *, again: bool = False) -> None:
     """Add the filter options.
 
     With `again`, options that are missing here keep the values given before the subcommand.
@@ -70,12 +70,12 @@ def _filters(parser: argparse.ArgumentParser, language: Language, *, again: bool
     def add(name: str, default: object, **more: Any) -> None:
         parser.add_argument(f"--{name}", default=argparse.SUPPRESS if again else default, **more)
 
-    add("state", "", choices=get_args(State), help=t("cli.library_state", language))
+    add("state", "", choices=get_args(State), help=t("cli.library_state"))
     for name in ("model", "template", "tag"):
-        add(name, "", help=t(f"cli.library_by_{name}", language))
-    add("since", "", type=_day, metavar="DATE", help=t("cli.library_since", language))
-    add("sort", "best", choices=get_args(Order), help=t("cli.library_sort", language))
-    add("limit", 50, type=int, metavar="N", help=t("cli.library_limit", language))
+        add(name, "", help=t(f"cli.library_by_{name}"))
+    add("since", "", type=_day, metavar="DATE", help=t("cli.library_since"))
+    add("sort", "best", choices=get_args(Order), help=t("cli.library_sort"))
+    add("limit", 50, type=int, metavar="N", help=t("cli.library_limit"))
 
 
 def _day(text: str) -> str:
@@ -88,74 +88,74 @@ def _day(text: str) -> str:
         raise ConfigError("date_unreadable", given=text) from error
 
 
-def run(given: argparse.Namespace, language: Language) -> int:
+def run(given: argparse.Namespace) -> int:
     """Run the chosen subcommand and return the exit code.
 
     Raises:
         AppError: An id or a value is wrong, or the store or a file can't be used.
     """
     settings = config.load()
-    language = given.language or settings.language or language
-    with open_library(settings) as services:
-        services.jobs.indexing.catch_up()
-        return int(given.ask(services, given, language))
+    use_language(given, settings)
+    with open_library(settings) as opened, in_services(opened):
+        opened.jobs.indexing.catch_up()
+        return int(given.ask(given))
 
 
 # ---- what there is ---------------------------------------------------------------------------------------------------
 
 
-def _list(services: Services, given: argparse.Namespace, language: Language) -> int:
-    library = services.jobs.library
+def _list(given: argparse.Namespace) -> int:
+    library = services().jobs.library
     typed = " ".join(getattr(given, "words", ()))
     states = (given.state,) if given.state else ()
     wanted = LibraryQuery(typed, states, model=given.model, template=given.template, tag=given.tag, since=given.since)
-    near = _near(services, typed, language)
+    near = _near(typed)
     limit = max(1, given.limit)
     found = library.find(wanted, order=given.sort, offset=0, limit=limit, near=list(near))
     hits = {entry.id: library.hits(entry.id, typed, near=near.get(entry.id)) for entry in found}
     if given.json:
-        documents = [{**_document(services, entry), "hits": [asdict(hit) for hit in hits[entry.id]]} for entry in found]
+        documents = [{**_document(entry), "hits": [asdict(hit) for hit in hits[entry.id]]} for entry in found]
         _print_json({"total": library.count(wanted, near=list(near)), "analyses": documents})
         return 0
     if typed and library.is_plain:
-        print(t("library.plain", language), file=sys.stderr)
+        print(t("library.plain"), file=sys.stderr)
     if not found:
-        print(t("library.none" if typed or wanted != LibraryQuery() else "library.empty", language))
+        print(t("library.none" if typed or wanted != LibraryQuery() else "library.empty"))
         return 0
-    wide_console().print(_table(services, found, hits, language))
+    wide_console().print(_table(found, hits))
     total = library.count(wanted, near=list(near))
     if total > len(found):
-        print(t("library.shown", language, shown=len(found), total=total), file=sys.stderr)
+        print(t("library.shown", shown=len(found), total=total), file=sys.stderr)
     return 0
 
 
-def _near(services: Services, typed: str, language: Language) -> dict[str, int]:
+def _near(typed: str) -> dict[str, int]:
     """Return similar passages by analysis; if semantic search fails, print that and search by words only."""
-    semantic_index = services.semantic_index
+    semantic_index = services().semantic_index
     if not typed or semantic_index is None:
         return {}
     try:
         semantic_index.catch_up()
         return {one.job_id: one.place for one in semantic_index.near(typed)}
     except AppError as error:
-        print(t("library.meaning_failed", language, why=error_text(error, language)), file=sys.stderr)
+        print(t("library.meaning_failed", why=error_text(error)), file=sys.stderr)
         return {}
 
 
-def _table(services: Services, found: list[LibraryEntry], hits: Mapping[str, list[Hit]], language: Language) -> Table:
+def _table(found: list[LibraryEntry], hits: Mapping[str, list[Hit]]) -> Table:
     table = Table(box=None, pad_edge=False)
     for name in ("id", "created", "name", "length", "state", "model", "tags"):
-        table.add_column(t(f"library.column_{name}", language), no_wrap=name in ("id", "created", "length"))
+        table.add_column(t(f"library.column_{name}"), no_wrap=name in ("id", "created", "length"))
     for entry in found:
         length = clock(entry.seconds).partition(".")[0] if entry.seconds else ""
         title, details = title_and_details(
             entry.name, title=entry.title, question=entry.question, part=_part(entry.start_seconds, entry.end_seconds)
         )
         lines = [Text(_line(title)), *([Text(f"  {_line(details)}", "dim")] if details else [])]
-        words = [*lines, *(_hit_line(hit, language) for hit in hits[entry.id])]
+        words = [*lines, *(_hit_line(hit) for hit in hits[entry.id])]
         cells = (
             length,
-            t(f"library.state.{services.jobs.state_of(entry)}", language),
+            t(f"library.state.{services().jobs.state_of(entry)}"),
             base_name(entry.model),
         )
         table.add_row(entry.id, local_minute(entry.created), Text("\n").join(words), *cells, ", ".join(entry.tags))
@@ -169,10 +169,10 @@ def _part(start_seconds: float, end_seconds: float | None) -> str:
     return "–".join("" if one is None else clock(one).partition(".")[0] for one in (start_seconds, end_seconds))
 
 
-def _hit_line(hit: Hit, language: Language) -> Text:
+def _hit_line(hit: Hit) -> Text:
     """Format a hit: time, kind, and the passage with the words in bold."""
     time = clock(hit.seconds).partition(".")[0] if hit.seconds is not None else ""
-    kind = t(f"library.kind.{hit.kind}" if hit.marks else "library.kind_near", language)
+    kind = t(f"library.kind.{hit.kind}" if hit.marks else "library.kind_near")
     line, end = Text(f"  {' · '.join(filter(None, (time, kind)))} ", "dim"), 0
     for start, stop in hit.marks:
         line.append(_line(hit.text[end:start])).append(_line(hit.text[start:stop]), "bold")
@@ -185,12 +185,12 @@ def _line(text: str) -> str:
     return printable(" ".join(text.splitlines()))
 
 
-def _show(services: Services, given: argparse.Namespace, language: Language) -> int:
+def _show(given: argparse.Namespace) -> int:
     from app.reports.json import writer
     from app.reports.text import markdown  # slow imports that listing doesn't need
 
-    job_id = services.jobs.library.resolve_id(given.id)
-    job, entry = services.jobs.snapshot(job_id), services.jobs.library.entry(job_id)
+    job_id = services().jobs.library.resolve_id(given.id)
+    job, entry = services().jobs.snapshot(job_id), services().jobs.library.entry(job_id)
     if job.analysis is None or entry is None:
         raise InputError("no_report_yet", id=job_id)
     write = writer.without_pictures if given.json else markdown.write
@@ -202,61 +202,61 @@ def _show(services: Services, given: argparse.Namespace, language: Language) -> 
 # ---- what can be done ------------------------------------------------------------------------------------------------
 
 
-def _rename(services: Services, given: argparse.Namespace, language: Language) -> int:
-    job_id = services.jobs.library.resolve_id(given.id)
-    services.jobs.rename(job_id, given.to)
-    return _print_entries(services, [job_id], given)
+def _rename(given: argparse.Namespace) -> int:
+    job_id = services().jobs.library.resolve_id(given.id)
+    services().jobs.rename(job_id, given.to)
+    return _print_entries([job_id], given)
 
 
-def _tag(services: Services, given: argparse.Namespace, language: Language) -> int:
-    job_id, library = services.jobs.library.resolve_id(given.id), services.jobs.library
+def _tag(given: argparse.Namespace) -> int:
+    job_id, library = services().jobs.library.resolve_id(given.id), services().jobs.library
     for tag in filter(None, (one.strip() for one in given.tags)):
         (library.untag if given.remove else library.tag)([job_id], tag)
-    return _print_entries(services, [job_id], given)
+    return _print_entries([job_id], given)
 
 
-def _delete(services: Services, given: argparse.Namespace, language: Language) -> int:
+def _delete(given: argparse.Namespace) -> int:
     from app.library.bulk_operations import remove
 
-    ids = list(dict.fromkeys(services.jobs.library.resolve_id(one) for one in given.ids))
+    ids = list(dict.fromkeys(services().jobs.library.resolve_id(one) for one in given.ids))
     if not given.yes:
-        names = ", ".join(_line(entry.name) for one in ids if (entry := services.jobs.library.entry(one)))
+        names = ", ".join(_line(entry.name) for one in ids if (entry := services().jobs.library.entry(one)))
         if not sys.stdin.isatty():
             raise ConfigError("delete_unconfirmed")
-        answer = input(t("cli.library_sure", language, names=names) + " ")
-        if answer.strip().lower() not in t("cli.library_sure_yes", language).split(","):
+        answer = input(t("cli.library_sure", names=names) + " ")
+        if answer.strip().lower() not in t("cli.library_sure_yes").split(","):
             return 0
     failed = 0
-    for one in remove(services.jobs, services.videos, ids):
+    for one in remove(services().jobs, services().videos, ids):
         if one.error:
-            print(error_text(one.error, language), file=sys.stderr)
+            print(error_text(one.error), file=sys.stderr)
             failed = one.error.exit_code
         else:
             key = "cli.library_deleted_video" if one.with_video else "cli.library_deleted"
-            print(t(key, language, name=_line(one.name)), file=sys.stderr)
+            print(t(key, name=_line(one.name)), file=sys.stderr)
     return failed
 
 
-def _import(services: Services, given: argparse.Namespace, language: Language) -> int:
+def _import(given: argparse.Namespace) -> int:
     from app.library.bulk_operations import reports_in
 
-    ids = [services.jobs.import_report(analysis) for analysis in reports_in(given.files)]
-    return _print_entries(services, list(dict.fromkeys(ids)), given)
+    ids = [services().jobs.import_report(analysis) for analysis in reports_in(given.files)]
+    return _print_entries(list(dict.fromkeys(ids)), given)
 
 
-def _print_entries(services: Services, ids: list[str], given: argparse.Namespace) -> int:
+def _print_entries(ids: list[str], given: argparse.Namespace) -> int:
     """Print the analyses after the change."""
-    entries = [entry for one in ids if (entry := services.jobs.library.entry(one))]
+    entries = [entry for one in ids if (entry := services().jobs.library.entry(one))]
     if given.json:
-        _print_json([_document(services, entry) for entry in entries])
+        _print_json([_document(entry) for entry in entries])
         return 0
     for entry in entries:
         print(" · ".join(filter(None, (entry.id, _line(entry.name), ", ".join(entry.tags)))))
     return 0
 
 
-def _document(services: Services, entry: LibraryEntry) -> dict[str, Any]:
-    known = {**asdict(entry), "state": services.jobs.state_of(entry)}
+def _document(entry: LibraryEntry) -> dict[str, Any]:
+    known = {**asdict(entry), "state": services().jobs.state_of(entry)}
     return {name: value for name, value in known.items() if name not in ("owner", "has_cover")}
 
 

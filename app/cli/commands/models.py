@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from app import config, models
-from app.cli.common import add_output_options
+from app.cli.common import add_output_options, use_language
 from app.cli.models import checks, tables
 from app.config import Settings
-from app.core import GIB, ConfigError, EngineError, Language, ModelNotFound
+from app.core import GIB, ConfigError, EngineError, ModelNotFound
 from app.engine import memory_bytes
 from app.i18n import error_text, t
 from app.services import HardwareProfile, effective_arguments, here, latest_trials, pace_text, speed_here
@@ -27,48 +27,48 @@ from app.store import Measured, trials
 _MOST_BYTES = 4 * 1024**2  # of a config.json; chosen by hand, not tuned
 
 
-def add_arguments(parser: argparse.ArgumentParser, language: Language) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command, which lists the catalogue by default, and its subcommands."""
     parser.set_defaults(ask=_catalogue)
-    add_output_options(parser, language, None)
-    asks = parser.add_subparsers(dest="question", metavar=t("cli.command", language))
+    add_output_options(parser, None)
+    asks = parser.add_subparsers(dest="question", metavar=t("cli.command"))
 
-    show = asks.add_parser("show", help=t("cli.models_show", language))
+    show = asks.add_parser("show", help=t("cli.models_show"))
     show.set_defaults(ask=_show)
-    show.add_argument("model", help=t("cli.models_name", language))
-    show.add_argument("--config", metavar="JSON", help=t("cli.models_config", language))
-    show.add_argument("--requests", type=int, default=1, metavar="N", help=t("cli.models_requests", language))
-    show.add_argument("--cpu", action="store_true", help=t("cli.models_cpu", language))
+    show.add_argument("model", help=t("cli.models_name"))
+    show.add_argument("--config", metavar="JSON", help=t("cli.models_config"))
+    show.add_argument("--requests", type=int, default=1, metavar="N", help=t("cli.models_requests"))
+    show.add_argument("--cpu", action="store_true", help=t("cli.models_cpu"))
 
-    fit = asks.add_parser("fit", help=t("cli.models_fit", language))
+    fit = asks.add_parser("fit", help=t("cli.models_fit"))
     fit.set_defaults(ask=_fit)
-    fit.add_argument("where", metavar="GB|CARD|cpu", help=t("cli.models_where", language))
-    fit.add_argument("--cards", type=int, default=1, metavar="N", help=t("cli.models_cards", language))
-    fit.add_argument("--model", help=t("cli.models_model", language))
+    fit.add_argument("where", metavar="GB|CARD|cpu", help=t("cli.models_where"))
+    fit.add_argument("--cards", type=int, default=1, metavar="N", help=t("cli.models_cards"))
+    fit.add_argument("--model", help=t("cli.models_model"))
 
-    trial = asks.add_parser("try", help=t("cli.models_try", language))
+    trial = asks.add_parser("try", help=t("cli.models_try"))
     trial.set_defaults(ask=_try)
-    checks.add_benchmark_arguments(trial, language)
+    checks.add_benchmark_arguments(trial)
 
-    formats = asks.add_parser("formats", help=t("cli.models_formats", language))
+    formats = asks.add_parser("formats", help=t("cli.models_formats"))
     formats.set_defaults(ask=_formats)
-    others = (checks.add_preflight_parser(asks, language), checks.add_vision_parser(asks, language))
+    others = (checks.add_preflight_parser(asks), checks.add_vision_parser(asks))
     for one in (show, fit, trial, formats, *others):
-        add_output_options(one, language, argparse.SUPPRESS)
+        add_output_options(one, argparse.SUPPRESS)
 
 
-def run(given: argparse.Namespace, language: Language) -> int:
+def run(given: argparse.Namespace) -> int:
     """Run the chosen subcommand and return the exit code.
 
     Raises:
         AppError: A name, a setting or a file is wrong, nothing fits, or a measurement failed.
     """
     settings = config.load()
-    language = given.language or settings.language or language
+    use_language(given, settings)
     catalogue = models.load(settings.data_dir / "models")
     for problem in catalogue.problems:
-        print(error_text(problem, language), file=sys.stderr)
-    document = given.ask(given, language, catalogue, settings)
+        print(error_text(problem), file=sys.stderr)
+    document = given.ask(given, catalogue, settings)
     if document is not None:
         print(json.dumps(document, ensure_ascii=False, indent=2))
     return 0
@@ -77,21 +77,21 @@ def run(given: argparse.Namespace, language: Language) -> int:
 # ---- the catalogue ---------------------------------------------------------------------------------------------------
 
 
-def _catalogue(given: argparse.Namespace, language: Language, catalogue: models.Catalogue, settings: Settings) -> Any:
+def _catalogue(given: argparse.Namespace, catalogue: models.Catalogue, settings: Settings) -> Any:
     entries = tuple(catalogue.by_id.values())
     place = _local_profile(settings, catalogue)
     fitting = {proposal.entry.id: proposal for proposal in place.proposals(entries)}
     ordered = [*(catalogue.by_id[id_] for id_ in fitting), *(one for one in entries if one.id not in fitting)]
     if given.json:
         return [tables.entry_document(entry, fitting.get(entry.id)) for entry in ordered]
-    tables.print_catalogue(ordered, fitting, place.words(language), place.card, language)
+    tables.print_catalogue(ordered, fitting, place.words(), place.card)
     return None
 
 
 # ---- what one model needs --------------------------------------------------------------------------------------------
 
 
-def _show(given: argparse.Namespace, language: Language, catalogue: models.Catalogue, settings: Settings) -> Any:
+def _show(given: argparse.Namespace, catalogue: models.Catalogue, settings: Settings) -> Any:
     arguments = {**settings.vllm_config, **config.engine_arguments(given.config or "")}
     match, shape = _find_shape(given.model, catalogue)
     plan = models.parse_plan(arguments, device="cpu" if given.cpu else "gpu", sequences=max(1, given.requests))
@@ -104,10 +104,10 @@ def _show(given: argparse.Namespace, language: Language, catalogue: models.Catal
         found = measured.get(match.entry.id) if match else None
         return {**tables.sum_document(match, shape, sum_), "here": _need_document(need), "measured": found}
     if match is not None and match.why != "exact":
-        print(models.match_text(match, language), file=sys.stderr)
-    tables.print_sum(match.entry if match else None, given.model, shape, sum_, language)
-    print(t("models.on_this_machine", language, machine=place.words(language), need=models.need_text(need, language)))
-    _print_measured([match.entry.id] if match else [], measured, language)
+        print(models.match_text(match), file=sys.stderr)
+    tables.print_sum(match.entry if match else None, given.model, shape, sum_)
+    print(t("models.on_this_machine", machine=place.words(), need=models.need_text(need)))
+    _print_measured([match.entry.id] if match else [], measured)
     return None
 
 
@@ -116,14 +116,14 @@ def _need_document(need: models.MemoryNeed) -> dict[str, Any]:
     return {**asdict(need), "usable_bytes": need.usable_bytes, "fits": need.fits}
 
 
-def _find_entry(name: str, catalogue: models.Catalogue, language: Language) -> models.CatalogueEntry:
+def _find_entry(name: str, catalogue: models.Catalogue) -> models.CatalogueEntry:
     """Return the catalogue's entry, or one for a folder's own config.json."""
     file = _config_file(name)
     if file.is_file():
         return models.entry_of_config(file.parent.name, _read_config(file))
     match = catalogue.find(name)
     if match.why != "exact":
-        print(models.match_text(match, language), file=sys.stderr)
+        print(models.match_text(match), file=sys.stderr)
     return match.entry
 
 
@@ -158,44 +158,44 @@ def _read_config(file: Path) -> Any:
 # ---- what fits -------------------------------------------------------------------------------------------------------
 
 
-def _fit(given: argparse.Namespace, language: Language, catalogue: models.Catalogue, settings: Settings) -> Any:
+def _fit(given: argparse.Namespace, catalogue: models.Catalogue, settings: Settings) -> Any:
     entries = tuple(catalogue.by_id.values())
     if given.model:
         match = catalogue.find(given.model)
         entries = (match.entry,)
         if match.why != "exact":
-            print(models.match_text(match, language), file=sys.stderr)
+            print(models.match_text(match), file=sys.stderr)
     place = _parse_hardware(given.where, max(1, given.cards), _local_profile(settings, catalogue))
     found = place.proposals(entries)
     if given.model and not found:
-        raise _nothing_fits(entries[0], place, language)
+        raise _nothing_fits(entries[0], place)
     if given.json:
         kept = _latest_benchmarks(settings)
         return [{**tables.proposal_document(one), "measured": kept.get(one.entry.id)} for one in found]
-    tables.print_proposals(found, place.words(language), language)
-    _print_measured([one.entry.id for one in found], _latest_benchmarks(settings), language)
+    tables.print_proposals(found, place.words())
+    _print_measured([one.entry.id for one in found], _latest_benchmarks(settings))
     return None
 
 
-def _nothing_fits(entry: models.CatalogueEntry, place: HardwareProfile, language: Language) -> EngineError:
-    why = models.why_nothing_fits(entry, place.card, place.need(entry.shape, {}), language)
-    return EngineError("nothing_fits", model=entry.id, machine=place.words(language), why=why)
+def _nothing_fits(entry: models.CatalogueEntry, place: HardwareProfile) -> EngineError:
+    why = models.why_nothing_fits(entry, place.card, place.need(entry.shape, {}))
+    return EngineError("nothing_fits", model=entry.id, machine=place.words(), why=why)
 
 
-def _try(given: argparse.Namespace, language: Language, catalogue: models.Catalogue, settings: Settings) -> Any:
-    entry = _find_entry(given.model, catalogue, language)
+def _try(given: argparse.Namespace, catalogue: models.Catalogue, settings: Settings) -> Any:
+    entry = _find_entry(given.model, catalogue)
     models.check_entry(entry)
     place = here()
     found = place.proposals((entry,))
     if not found:
-        raise _nothing_fits(entry, place, language)
-    return checks.measure(given, found[0], config.engine_arguments(given.vllm_config or ""), settings, language)
+        raise _nothing_fits(entry, place)
+    return checks.measure(given, found[0], config.engine_arguments(given.vllm_config or ""), settings)
 
 
-def _formats(given: argparse.Namespace, language: Language, *_: object) -> Any:
+def _formats(given: argparse.Namespace, *_: object) -> Any:
     if given.json:
-        return tables.format_documents(language)
-    tables.print_formats(language)
+        return tables.format_documents()
+    tables.print_formats()
     return None
 
 
@@ -208,8 +208,8 @@ def _latest_benchmarks(settings: Settings) -> dict[str, Measured]:
     return latest_trials(settings.data_dir, place.device)
 
 
-def _print_measured(ids: Iterable[str], measured: Mapping[str, Measured], language: Language) -> None:
-    lines = [f"{id_}: {text}" for id_ in ids if id_ in measured and (text := pace_text(measured[id_], language))]
+def _print_measured(ids: Iterable[str], measured: Mapping[str, Measured]) -> None:
+    lines = [f"{id_}: {text}" for id_ in ids if id_ in measured and (text := pace_text(measured[id_]))]
     if lines:
         print("\n".join(["", *lines]))
 

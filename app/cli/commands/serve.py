@@ -15,10 +15,11 @@ from typing import Any, get_args
 
 from app import config
 from app import engine as engines
+from app.cli.common import use_language
 from app.config import Settings
-from app.core import AppError, ConfigError, EngineError, Language
+from app.core import AppError, ConfigError, EngineError
 from app.engine import supported_architectures
-from app.i18n import LANGUAGES, notice_text, t
+from app.i18n import LANGUAGES, language, notice_text, t
 from app.models import CatalogueEntry, load, read_shape
 from app.services import build_engine
 from app.store import log_to
@@ -26,31 +27,31 @@ from app.store import log_to
 _PORT = 8003  # default; chosen by hand
 
 
-def add_arguments(parser: argparse.ArgumentParser, language: Language) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command."""
-    parser.add_argument("--model-path", metavar="MODEL", help=t("cli.serve_model", language))
+    parser.add_argument("--model-path", metavar="MODEL", help=t("cli.serve_model"))
     parser.add_argument(
-        "--device", choices=get_args(engines.RequestedDevice), default="auto", help=t("cli.serve_device", language)
+        "--device", choices=get_args(engines.RequestedDevice), default="auto", help=t("cli.serve_device")
     )
     parser.add_argument(
-        "--engine", choices=("auto", *get_args(engines.Kind)), default="auto", help=t("cli.serve_engine", language)
+        "--engine", choices=("auto", *get_args(engines.Kind)), default="auto", help=t("cli.serve_engine")
     )
-    parser.add_argument("--host", default="127.0.0.1", help=t("cli.serve_host", language))
-    parser.add_argument("--port", type=int, default=_PORT, help=t("cli.serve_port", language, default=_PORT))
-    parser.add_argument("--api-key", metavar="KEY", help=t("cli.serve_key", language))
-    parser.add_argument("--force-type", choices=("text", "vision"), help=t("cli.serve_type", language))
-    parser.add_argument("--vllm-config", metavar="JSON", help=t("cli.serve_config", language))
-    parser.add_argument("--language", choices=LANGUAGES, help=t("cli.language", language))
+    parser.add_argument("--host", default="127.0.0.1", help=t("cli.serve_host"))
+    parser.add_argument("--port", type=int, default=_PORT, help=t("cli.serve_port", default=_PORT))
+    parser.add_argument("--api-key", metavar="KEY", help=t("cli.serve_key"))
+    parser.add_argument("--force-type", choices=("text", "vision"), help=t("cli.serve_type"))
+    parser.add_argument("--vllm-config", metavar="JSON", help=t("cli.serve_config"))
+    parser.add_argument("--language", choices=LANGUAGES, help=t("cli.language"))
 
 
-def run(given: argparse.Namespace, language: Language) -> int:
+def run(given: argparse.Namespace) -> int:
     """Serve until the process ends, and return the exit code.
 
     Raises:
         AppError: A setting is wrong, the engine can't be started, or the address is in use.
     """
     settings = _settings(given)
-    language = settings.language or language
+    use_language(given, settings)
     log_to(settings.data_dir)
     known = _find_config(settings)
     settings = replace(settings, engine=_engine(given, settings, known))
@@ -69,15 +70,15 @@ def run(given: argparse.Namespace, language: Language) -> int:
         raise error
     names = tuple(dict.fromkeys((engine.status().model, settings.model_path)))
     for notice in notices:
-        print(notice_text(notice, language), file=sys.stderr)
+        print(notice_text(notice), file=sys.stderr)
     address = f"http://{_address_host(given.host)}:{listening.getsockname()[1]}/v1"
-    _print_usage(address, names, key, settings, given.force_type, language, is_made=is_made)
+    _print_usage(address, names, key, settings, given.force_type, is_made=is_made)
 
     import uvicorn
 
     from app.api.openai_server import ServeOptions, serve_app
 
-    served = ServeOptions(engine, names, key, given.force_type != "text", language, settings.timeout_seconds)
+    served = ServeOptions(engine, names, key, given.force_type != "text", language(), settings.timeout_seconds)
     options = uvicorn.Config(serve_app(served), log_level="warning", timeout_graceful_shutdown=5)
     uvicorn.Server(options).run(sockets=[listening])
     return 0
@@ -101,7 +102,6 @@ def _settings(given: argparse.Namespace) -> Settings:
         engine_port=None,
         model_path=given.model_path or settings.model_path,
         vllm_config={**settings.vllm_config, **more},
-        language=given.language or settings.language,
     )
 
 
@@ -186,16 +186,15 @@ def _print_usage(
     key: str,
     settings: Settings,
     force_type: str | None,
-    language: Language,
     *,
     is_made: bool,
 ) -> None:
-    print(t("cli.serve_starting", language, model=names[0], address=address, engine=settings.engine))
+    print(t("cli.serve_starting", model=names[0], address=address, engine=settings.engine))
     if force_type == "text":
-        print(t("cli.serve_text_only", language))
+        print(t("cli.serve_text_only"))
     shown = key if is_made else "…"
     asked = json.dumps({"model": names[0], "messages": [{"role": "user", "content": "1 + 1 = ?"}]})
     print(f"\ncurl {address}/chat/completions -H 'Authorization: Bearer {shown}' \\\n"
           f"  -H 'Content-Type: application/json' -d '{asked}'\n")  # fmt: skip
-    print(t("cli.serve_for_framelens", language))
+    print(t("cli.serve_for_framelens"))
     print(f"FRAMELENS_BASE_URL={address}\nFRAMELENS_API_KEY={shown}\nVLLM_MODEL_PATH={names[0]}", flush=True)

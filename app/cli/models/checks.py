@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from app import config
-from app.cli.common import cancel_on_signals, wide_console
+from app.cli.common import cancel_on_signals, use_language, wide_console
 from app.config import Settings
-from app.core import MOST_FRAMES, ConfigError, EngineProgress, Language, gib_number
-from app.i18n import notice_text, t
+from app.core import MOST_FRAMES, ConfigError, EngineProgress, gib_number
+from app.i18n import language, notice_text, t
 from app.i18n.formatting import exactly, span
 from app.models import PreflightFinding, Proposal, Severity
 from app.services import build_engine, check_sight, pass_on, result_text, try_model
@@ -37,56 +37,54 @@ _UNRELIABLE = ("poor", "blind")
 _FRAMES = 16  # default of --frames; chosen by hand, not tuned
 
 
-def add_preflight_parser(
-    asks: argparse._SubParsersAction[argparse.ArgumentParser], language: Language
-) -> argparse.ArgumentParser:
+def add_preflight_parser(asks: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
     """Add this subcommand and its arguments."""
-    parser = asks.add_parser("check", help=t("cli.models_check", language))
+    parser = asks.add_parser("check", help=t("cli.models_check"))
     parser.set_defaults(command=run_preflight)
-    parser.add_argument("model", nargs="?", help=t("cli.models_check_name", language))
-    parser.add_argument("--vllm-config", metavar="JSON", help=t("cli.models_config", language))
+    parser.add_argument("model", nargs="?", help=t("cli.models_check_name"))
+    parser.add_argument("--vllm-config", metavar="JSON", help=t("cli.models_config"))
     return parser
 
 
-def run_preflight(given: argparse.Namespace, language: Language) -> int:
+def run_preflight(given: argparse.Namespace) -> int:
     """Run the preflight checks, print the findings and return the exit code.
 
     Raises:
         ConfigError: A setting is wrong.
     """
     settings = config.load()
-    language = given.language or settings.language or language
+    use_language(given, settings)
     pass_on(settings)
     if given.model:
         settings = replace(settings, model_path=given.model, model_chosen=True, base_url="")
     arguments = {**settings.vllm_config, **_read(given.vllm_config)} if given.vllm_config else None
     found = preflight(settings, arguments, asks_hub=True)
     if given.json:
-        print(json.dumps([document(finding, language) for finding in found], ensure_ascii=False, indent=2))
+        print(json.dumps([document(finding) for finding in found], ensure_ascii=False, indent=2))
     else:
-        print("\n".join(_finding_lines(found, language)) or t("models.check_well", language, model=settings.model_path))
+        print("\n".join(_finding_lines(found)) or t("models.check_well", model=settings.model_path))
     return 4 if any(finding.severity == "stops" for finding in found) else 0
 
 
-def document(finding: PreflightFinding, language: Language) -> dict[str, Any]:
+def document(finding: PreflightFinding) -> dict[str, Any]:
     """Convert a finding to JSON; its fix is null if no setting of the engine helps."""
     fix = finding.fix
     return {
         "severity": finding.severity,
         "key": finding.key,
-        "text": notice_text(finding.notice, language),
+        "text": notice_text(finding.notice),
         "mend": None
         if fix is None
         else {"set": dict(fix.change), "remove": list(fix.remove), "model": fix.model, "engine": fix.engine},
     }
 
 
-def _finding_lines(found: tuple[PreflightFinding, ...], language: Language) -> list[str]:
+def _finding_lines(found: tuple[PreflightFinding, ...]) -> list[str]:
     lines = []
     for finding in found:
-        lines.append(f"{_MARKS[finding.severity]} {notice_text(finding.notice, language).removeprefix('❌ ')}")
+        lines.append(f"{_MARKS[finding.severity]} {notice_text(finding.notice).removeprefix('❌ ')}")
         if finding.fix is not None:
-            lines.append(f"   → {notice_text(finding.fix.notice, language)}")
+            lines.append(f"   → {notice_text(finding.fix.notice)}")
     return lines
 
 
@@ -100,26 +98,24 @@ def _read(text: str) -> dict[str, Any]:
         return dict(json.loads(text))
 
 
-def add_vision_parser(
-    asks: argparse._SubParsersAction[argparse.ArgumentParser], language: Language
-) -> argparse.ArgumentParser:
+def add_vision_parser(asks: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
     """Add this subcommand and its arguments."""
-    parser = asks.add_parser("sight", help=t("cli.models_sight", language))
+    parser = asks.add_parser("sight", help=t("cli.models_sight"))
     parser.set_defaults(command=run_vision_check)
-    parser.add_argument("model", nargs="?", help=t("cli.model", language))
-    parser.add_argument("--base-url", help=t("cli.models_sight_url", language))
-    parser.add_argument("--size", type=_size, metavar="WxH", help=t("cli.models_sight_size", language))
+    parser.add_argument("model", nargs="?", help=t("cli.model"))
+    parser.add_argument("--base-url", help=t("cli.models_sight_url"))
+    parser.add_argument("--size", type=_size, metavar="WxH", help=t("cli.models_sight_size"))
     return parser
 
 
-def run_vision_check(given: argparse.Namespace, language: Language) -> int:
+def run_vision_check(given: argparse.Namespace) -> int:
     """Start the engine if needed, show the test cards, print the score and return the exit code.
 
     Raises:
         AppError: The engine can't answer, or the user stopped it.
     """
     settings = config.load()
-    language = given.language or settings.language or language
+    use_language(given, settings)
     if given.model:
         settings = replace(settings, model_path=given.model, model_chosen=True)
     if given.base_url:
@@ -127,25 +123,25 @@ def run_vision_check(given: argparse.Namespace, language: Language) -> int:
     cancel, (engine, _) = cancel_on_signals(), build_engine(settings)
 
     def print_progress(phase: EngineProgress) -> None:
-        print(t(f"engine.phase.{phase.phase}", language, **phase.values), file=sys.stderr)
+        print(t(f"engine.phase.{phase.phase}", **phase.values), file=sys.stderr)
 
     try:
-        seen = check_sight(settings, engine, given.size, language, print_progress, cancel)
+        seen = check_sight(settings, engine, given.size, print_progress, cancel)
     finally:
         engine.stop()
     if given.json:
-        reason = seen["reason"] and seen["reason"][language]
+        reason = seen["reason"] and seen["reason"][language()]
         print(json.dumps({**seen, "reason": reason}, ensure_ascii=False, indent=2))
     else:
-        print("\n".join(_vision_lines(seen, language)))
+        print("\n".join(_vision_lines(seen)))
     return 4 if seen["verdict"] in _UNRELIABLE else 0
 
 
-def _vision_lines(seen: Measured, language: Language) -> list[str]:
+def _vision_lines(seen: Measured) -> list[str]:
     if seen["reason"]:
-        return [t("vision_check.blind", language, reason=seen["reason"][language])]
-    lines = [t(f"vision_check.{seen['verdict']}", language), result_text(seen, language)]
-    return lines if seen["verdict"] == "well" else [*lines, t("vision_check.answer", language, answer=seen["answer"])]
+        return [t("vision_check.blind", reason=seen["reason"][language()])]
+    lines = [t(f"vision_check.{seen['verdict']}"), result_text(seen)]
+    return lines if seen["verdict"] == "well" else [*lines, t("vision_check.answer", answer=seen["answer"])]
 
 
 def _size(text: str) -> tuple[int, int]:
@@ -155,16 +151,14 @@ def _size(text: str) -> tuple[int, int]:
     return int(width), int(height)
 
 
-def add_benchmark_arguments(parser: argparse.ArgumentParser, language: Language) -> None:
+def add_benchmark_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this subcommand."""
-    parser.add_argument("model", help=t("cli.models_name", language))
-    parser.add_argument("--frames", type=int, default=_FRAMES, metavar="N", help=t("cli.models_try_frames", language))
-    parser.add_argument("--vllm-config", metavar="JSON", help=t("cli.models_try_config", language))
+    parser.add_argument("model", help=t("cli.models_name"))
+    parser.add_argument("--frames", type=int, default=_FRAMES, metavar="N", help=t("cli.models_try_frames"))
+    parser.add_argument("--vllm-config", metavar="JSON", help=t("cli.models_try_config"))
 
 
-def measure(
-    given: argparse.Namespace, proposal: Proposal, arguments: Mapping[str, Any], settings: Settings, language: Language
-) -> Any:
+def measure(given: argparse.Namespace, proposal: Proposal, arguments: Mapping[str, Any], settings: Settings) -> Any:
     """Benchmark the proposed model and print the result, or return the document for --json.
 
     Args:
@@ -172,14 +166,13 @@ def measure(
         proposal: Model and settings.
         arguments: Settings of vLLM that override the proposed ones.
         settings: The application's settings.
-        language: Language of the output.
 
     Raises:
         AppError: The model can't be benchmarked, or the user stopped it.
     """
     if not 1 <= given.frames <= MOST_FRAMES:
         raise ConfigError("setting_number", key="--frames", value=given.frames, low=1, high=MOST_FRAMES)
-    document = try_model(proposal, arguments, settings, _progress_printer(language), cancel_on_signals())
+    document = try_model(proposal, arguments, settings, _progress_printer(), cancel_on_signals())
     if sys.stderr.isatty():
         sys.stderr.write("\r\033[K")
     from app.analysis.planning import benchmark_result  # the planner, which the other subcommands don't need
@@ -189,40 +182,40 @@ def measure(
     if given.json:
         return {**document, "analysis": coming and {"frames": given.frames, "seconds": coming.seconds}}
     if trial:
-        _print(trial, coming, given.frames, language)
+        _print(trial, coming, given.frames)
     return None
 
 
-def _print(tried: BenchmarkResult, coming: Estimate | None, frames: int, language: Language) -> None:
+def _print(tried: BenchmarkResult, coming: Estimate | None, frames: int) -> None:
     console = wide_console()
     values = {"model": tried.model, "machine": tried.machine, "engine": tried.engine}
-    console.print(t("models.benchmark_head", language, **values))
-    console.print(t("models.benchmark_load", language, seconds=f"{tried.load_seconds:.0f}"))
-    console.print(t(f"models.benchmark_memory_{tried.device}", language, gib=gib_number(tried.peak_bytes)))
-    console.print(t("models.benchmark_speed", language, pace=f"{tried.tokens_per_second:.1f}"))
+    console.print(t("models.benchmark_head", **values))
+    console.print(t("models.benchmark_load", seconds=f"{tried.load_seconds:.0f}"))
+    console.print(t(f"models.benchmark_memory_{tried.device}", gib=gib_number(tried.peak_bytes)))
+    console.print(t("models.benchmark_speed", pace=f"{tried.tokens_per_second:.1f}"))
     if tried.frames:
-        console.print(_frames_table(tried, language))
+        console.print(_frames_table(tried))
     if coming and coming.seconds:
-        console.print(t("models.benchmark_analysis", language, frames=frames, time=span(*coming.seconds, language)))
-    console.print(t("models.benchmark_noise", language))
+        console.print(t("models.benchmark_analysis", frames=frames, time=span(*coming.seconds)))
+    console.print(t("models.benchmark_noise"))
 
 
-def _frames_table(tried: BenchmarkResult, language: Language) -> Table:
+def _frames_table(tried: BenchmarkResult) -> Table:
     table = Table(box=None, pad_edge=False)
     for name in ("size", "tokens", "alone", "each"):
-        table.add_column(t(f"models.column_{name}", language), justify="right")
+        table.add_column(t(f"models.column_{name}"), justify="right")
     for one in tried.frames:
         size, tokens = f"{one.width} × {one.height}", f"{one.tokens:.0f}"
-        together = t("models.each_of", language, seconds=f"{one.each_seconds:.2f}", n=one.together)
-        table.add_row(size, tokens, exactly(one.alone_seconds, language, digits=2), together)
+        together = t("models.each_of", seconds=f"{one.each_seconds:.2f}", n=one.together)
+        table.add_row(size, tokens, exactly(one.alone_seconds, digits=2), together)
     return table
 
 
-def _progress_printer(language: Language) -> Callable[[EngineProgress], None]:
+def _progress_printer() -> Callable[[EngineProgress], None]:
     """Return a progress listener: one changing line in a terminal, a line for each step elsewhere."""
 
     def show(phase: EngineProgress) -> None:
-        line = t(f"engine.phase.{phase.phase}", language, **phase.values)
+        line = t(f"engine.phase.{phase.phase}", **phase.values)
         sys.stderr.write(f"\r\033[K{line}" if sys.stderr.isatty() else f"{line}\n")
         sys.stderr.flush()
 

@@ -10,8 +10,8 @@ from rich.table import Table
 
 from app import models
 from app.cli.common import wide_console
-from app.core import Language, gib_text
-from app.i18n import labelled, t
+from app.core import gib_text
+from app.i18n import labelled, language, t
 
 _MOST_ROWS = 12  # chosen by hand; not tuned
 _FRAME = (1280, 720)
@@ -26,27 +26,26 @@ def print_catalogue(
     fitting: Mapping[str, models.Proposal],
     machine: str,
     card: models.GpuCard | None,
-    language: Language,
 ) -> None:
     """Print all models, those that fit first."""
     right = ("parameters", "context", "weights")
     names = ("model", "parameters", "sees", "context", "weights", "format", "here", "licence")
-    table = _table(names, right, language)
+    table = _table(names, right)
     for entry in entries:
         shape = entry.shape
         weights = models.weights_bytes(shape)
         table.add_row(
             entry.id,
-            models.parameters_text(shape, language),
-            t("models.sees" if entry.sees else "models.blind", language),
+            models.parameters_text(shape),
+            t("models.sees" if entry.sees else "models.blind"),
             f"{shape.text.max_positions:,}",
             gib_text(weights),
-            t(f"models.format.{models.format_of(shape).key}.name", language),
-            _here(entry, fitting.get(entry.id), card, language),
+            t(f"models.format.{models.format_of(shape).key}.name"),
+            _here(entry, fitting.get(entry.id), card),
             entry.licence,
         )
     console = wide_console()
-    console.print(t("models.best_first", language, machine=machine))
+    console.print(t("models.best_first", machine=machine))
     console.print(table)
 
 
@@ -71,64 +70,58 @@ def entry_document(entry: models.CatalogueEntry, proposal: models.Proposal | Non
     }
 
 
-def _here(
-    entry: models.CatalogueEntry, proposal: models.Proposal | None, card: models.GpuCard | None, language: Language
-) -> str:
-    return t("models.fits", language) if proposal is not None else models.why_not(entry, card, language)
+def _here(entry: models.CatalogueEntry, proposal: models.Proposal | None, card: models.GpuCard | None) -> str:
+    return t("models.fits") if proposal is not None else models.why_not(entry, card)
 
 
 # ---- one model -------------------------------------------------------------------------------------------------------
 
 
 def print_sum(
-    entry: models.CatalogueEntry | None,
-    asked: str,
-    shape: models.Shape,
-    sum_: models.MemoryEstimate,
-    language: Language,
+    entry: models.CatalogueEntry | None, asked: str, shape: models.Shape, sum_: models.MemoryEstimate
 ) -> None:
     """Print the memory estimate of one model, term by term."""
     console, plan = wide_console(), sum_.plan
     console.print(entry.id if entry else asked)
-    is_seeing = t("models.sees" if shape.vision else "models.blind", language)
-    sees = labelled(t("models.column_sees", language), is_seeing, language)
+    is_seeing = t("models.sees" if shape.vision else "models.blind")
+    sees = labelled(t("models.column_sees"), is_seeing)
     facts = [
-        models.parameters_text(shape, language),
+        models.parameters_text(shape),
         sees,
-        t(f"models.format.{models.format_of(shape).key}.name", language),
+        t(f"models.format.{models.format_of(shape).key}.name"),
     ]
-    facts += [labelled(t("models.column_context", language), f"{shape.text.max_positions:,}", language)]
+    facts += [labelled(t("models.column_context"), f"{shape.text.max_positions:,}")]
     facts += [entry.licence, entry.released] if entry else []
     console.print(" · ".join(facts))
     if entry:
-        console.print(entry.about[language])
+        console.print(entry.about[language()])
     if entry and entry.engine == "transformers":
-        console.print(t("models.with_transformers", language))
+        console.print(t("models.with_transformers"))
     if entry and entry.needs_code:
-        console.print(t("models.with_code", language))
+        console.print(t("models.with_code"))
     console.print()
     key = "models.served_cpu" if plan.device == "cpu" else "models.served"
     sizes = {"cards": plan.cards, "tensor": plan.tensor_parallel, "pipeline": plan.pipeline_parallel}
-    console.print(t(key, language, length=f"{plan.max_model_len:,}", seqs=plan.max_num_seqs, **sizes))
-    console.print(_sum_table(sum_, language))
-    console.print(t("models.per_token", language, kib=f"{sum_.cache_bytes_per_token / 1024:.4g}"))
+    console.print(t(key, length=f"{plan.max_model_len:,}", seqs=plan.max_num_seqs, **sizes))
+    console.print(_sum_table(sum_))
+    console.print(t("models.per_token", kib=f"{sum_.cache_bytes_per_token / 1024:.4g}"))
     if shape.vision:
-        console.print(t("models.picture", language, tokens=f"{models.image_tokens(shape.vision, *_FRAME):,}"))
-    console.print(t("models.estimate", language))
+        console.print(t("models.picture", tokens=f"{models.image_tokens(shape.vision, *_FRAME):,}"))
+    console.print(t("models.estimate"))
 
 
-def _sum_table(sum_: models.MemoryEstimate, language: Language) -> Table:
+def _sum_table(sum_: models.MemoryEstimate) -> Table:
     several = sum_.plan.cards > 1
     names = ("term", "card", "total", "formula") if several else ("term", "total", "formula")
-    table = _table(names, ("card", "total"), language)
+    table = _table(names, ("card", "total"))
     for term in sum_.terms:
         sizes = (term.card_bytes, term.total_bytes) if several else (term.total_bytes,)
         amounts = [gib_text(size, digits=2) for size in sizes]
-        formula = t(f"models.formula.{term.formula}", language, **term.values)
-        table.add_row(t(f"models.term.{term.key}", language), *amounts, formula)
+        formula = t(f"models.formula.{term.formula}", **term.values)
+        table.add_row(t(f"models.term.{term.key}"), *amounts, formula)
     sizes = (sum_.card_bytes, sum_.total_bytes) if several else (sum_.total_bytes,)
     amounts = [gib_text(size, digits=2) for size in sizes]
-    table.add_row(t("models.together", language), *amounts, "", style="bold")
+    table.add_row(t("models.together"), *amounts, "", style="bold")
     return table
 
 
@@ -158,28 +151,28 @@ def sum_document(match: models.Match | None, shape: models.Shape, sum_: models.M
 # ---- what fits -------------------------------------------------------------------------------------------------------
 
 
-def print_proposals(found: tuple[models.Proposal, ...], machine: str, language: Language) -> None:
+def print_proposals(found: tuple[models.Proposal, ...], machine: str) -> None:
     """Print the models that fit, best first, and the settings of the first one to copy."""
     console = wide_console()
     if not found:
-        console.print(t("models.nothing", language))
+        console.print(t("models.nothing"))
         return
     names = ("model", "format", "needs", "length", "requests", "frames", "about")
-    table = _table(names, ("needs", "length", "requests", "frames"), language)
+    table = _table(names, ("needs", "length", "requests", "frames"))
     for one in found[:_MOST_ROWS]:
         table.add_row(
             one.entry.id,
-            t(f"models.format.{one.format.key}.name", language),
+            t(f"models.format.{one.format.key}.name"),
             gib_text(one.sum.card_bytes, digits=2),
             f"{one.plan.max_model_len:,}",
             f"{one.concurrency:.1f}",
             str(one.frames or "–"),
-            one.entry.about[language],
+            one.entry.about[language()],
         )
-    console.print(t("models.best_for", language, machine=machine))
+    console.print(t("models.best_for", machine=machine))
     console.print(table)
     console.print()
-    console.print(t("models.copy", language, model=found[0].entry.id))
+    console.print(t("models.copy", model=found[0].entry.id))
     print("\n".join(_settings(found[0])))
 
 
@@ -207,43 +200,43 @@ def _settings(proposal: models.Proposal) -> list[str]:
 # ---- formats ---------------------------------------------------------------------------------------------------------
 
 
-def print_formats(language: Language) -> None:
+def print_formats() -> None:
     """Print the number formats."""
     names = ("format", "bits", "seven", "capability", "full", "cpu", "how", "about")
-    table = _table(names, ("bits", "seven", "capability", "full"), language)
+    table = _table(names, ("bits", "seven", "capability", "full"))
     for one in models.FORMATS:
-        table.add_row(*format_cells(one, language))
+        table.add_row(*format_cells(one))
     console = wide_console()
     console.print(table)
-    console.print(t("models.quality", language))
+    console.print(t("models.quality"))
 
 
-def format_cells(one: models.NumberFormat, language: Language) -> tuple[str, ...]:
+def format_cells(one: models.NumberFormat) -> tuple[str, ...]:
     """Return a row of the table of formats, as in the terminal and in the documents."""
     return (
-        t(f"models.format.{one.key}.name", language),
+        t(f"models.format.{one.key}.name"),
         f"{one.bits:.4g}",
         f"{_SEVEN_BILLION * one.bits / 8 / 1e9:.1f} GB",
         "–" if one.least_capability is None else f"{one.least_capability}",
         "–" if one.full_capability is None else f"{one.full_capability}",
-        t(f"models.runs.{one.cpu}", language),
+        t(f"models.runs.{one.cpu}"),
         " ".join(f'"{name}": "{value}"' for name, value in (one.arguments or {}).items()) or "–",
-        t(f"models.format.{one.key}.about", language),
+        t(f"models.format.{one.key}.about"),
     )
 
 
-def format_documents(language: Language) -> list[dict[str, Any]]:
+def format_documents() -> list[dict[str, Any]]:
     """Convert the number formats to JSON."""
     return [
         {
             "key": one.key,
-            "name": t(f"models.format.{one.key}.name", language),
+            "name": t(f"models.format.{one.key}.name"),
             "bits": one.bits,
             "least_capability": one.least_capability,
             "full_capability": one.full_capability,
             "cpu": one.cpu,
             "vllm_config": dict(one.arguments) if one.arguments else None,
-            "about": t(f"models.format.{one.key}.about", language),
+            "about": t(f"models.format.{one.key}.about"),
         }
         for one in models.FORMATS
     ]
@@ -252,9 +245,9 @@ def format_documents(language: Language) -> list[dict[str, Any]]:
 # ---- common ----------------------------------------------------------------------------------------------------------
 
 
-def _table(names: tuple[str, ...], right: tuple[str, ...], language: Language) -> Table:
+def _table(names: tuple[str, ...], right: tuple[str, ...]) -> Table:
     table = Table(box=None, pad_edge=False)
     for name in names:
         justify, fixed = ("right", True) if name in right else ("left", name == "model")
-        table.add_column(t(f"models.column_{name}", language), justify=justify, no_wrap=fixed)  # type: ignore[arg-type]
+        table.add_column(t(f"models.column_{name}"), justify=justify, no_wrap=fixed)  # type: ignore[arg-type]
     return table

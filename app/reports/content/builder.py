@@ -12,7 +12,7 @@ from itertools import chain
 from typing import get_args
 
 from app import core
-from app.i18n import notice_text, t
+from app.i18n import language, notice_text, t
 from app.i18n.formatting import measured, origin
 from app.reports.content import document as blocks
 from app.reports.content import labels
@@ -28,150 +28,144 @@ MOST_TIMES = 8
 _LEVELS = ("error", "warning", "info")
 
 
-def document(analysis: core.Analysis, language: core.Language) -> Document:
-    """Build the whole report in `language`; the model's texts stay in the language of the request."""
+def document(analysis: core.Analysis) -> Document:
+    """Build the whole report; the model's texts stay in the language of the request."""
     facts = blocks.DocumentFacts(
         video=analysis.video.name,
         created=analysis.created,
         generator=f"FrameLens {analysis.app_version}",
         model=analysis.answered_by,
-        ai_label=labels.ai_label(analysis, language),
+        ai_label=labels.ai_label(analysis),
         aigc=aigc_text(analysis),
         content_id=analysis.id,
     )
-    whole = chain.from_iterable(section() for section in sections(analysis, language).values())
-    return Document(labels.headline(analysis, language), language, facts, tuple(whole))
+    whole = chain.from_iterable(section() for section in sections(analysis).values())
+    return Document(labels.headline(analysis), language(), facts, tuple(whole))
 
 
-def sections(analysis: core.Analysis, language: core.Language, *, is_shared: bool = True) -> dict[str, Section]:
+def sections(analysis: core.Analysis, *, is_shared: bool = True) -> dict[str, Section]:
     """Map the names of all sections to functions that yield their blocks, in reading order.
 
     Args:
         analysis: The analysis.
-        language: The language of the report.
         is_shared: Leave out private values of this machine, such as the folder of a model.
     """
     return {
-        "head": partial(_head, analysis, language),
-        "broken": partial(_broken, analysis, language),
-        "whole": partial(_whole, analysis, language),
-        "timeline": partial(_timeline, analysis, language),
-        "findings": partial(_findings, analysis, language),
-        "frames": partial(_frames, analysis, language),
-        "shots": partial(_shots, analysis, language),
-        "transcript": partial(_transcript, analysis, language),
-        "how": partial(provenance_section, analysis, language, is_shared=is_shared),
+        "head": partial(_head, analysis),
+        "broken": partial(_broken, analysis),
+        "whole": partial(_whole, analysis),
+        "timeline": partial(_timeline, analysis),
+        "findings": partial(_findings, analysis),
+        "frames": partial(_frames, analysis),
+        "shots": partial(_shots, analysis),
+        "transcript": partial(_transcript, analysis),
+        "how": partial(provenance_section, analysis, is_shared=is_shared),
     }
 
 
-def _head(analysis: core.Analysis, language: core.Language) -> Iterator[Block]:
+def _head(analysis: core.Analysis) -> Iterator[Block]:
     if analysis.title:  # which is the headline and doesn't name the video
-        yield Paragraph(plain(t("report.title", language, name=analysis.video.name)))
+        yield Paragraph(plain(t("report.title", name=analysis.video.name)))
     for notice in sorted(analysis.notices, key=lambda notice: _LEVELS.index(notice.level)):
-        yield Paragraph(plain(notice_text(notice, language)), notice.level)
-    if label := labels.ai_label(analysis, language):
+        yield Paragraph(plain(notice_text(notice)), notice.level)
+    if label := labels.ai_label(analysis):
         yield Paragraph(plain(label), "label")
 
 
-def _broken(analysis: core.Analysis, language: core.Language) -> Iterator[Block]:
-    if words := labels.unusable(analysis, language):
+def _broken(analysis: core.Analysis) -> Iterator[Block]:
+    if words := labels.unusable(analysis):
         yield Paragraph(plain(words), "error")
 
 
 # ---- the model's statements
 
 
-def _whole(analysis: core.Analysis, language: core.Language) -> Iterator[Block]:
+def _whole(analysis: core.Analysis) -> Iterator[Block]:
     """Yield the statements on the whole video; none if no model has answered."""
     if text := labels.repeated_text(analysis):
-        yield Heading(2, plain(t("report.model_wrote", language)), "wrote")
+        yield Heading(2, plain(t("report.model_wrote")), "wrote")
         yield Paragraph(plain(text))
         return
     if question := analysis.request.question.strip():
-        yield Paragraph((Span(t("report.question", language), "strong"), Span(f" {question}")))
+        yield Paragraph((Span(t("report.question"), "strong"), Span(f" {question}")))
     times = labels.times_of(analysis.keyframes)
     for name, findings in (("reply", analysis.reply), ("summary", analysis.overview)):
         if findings:
-            yield Heading(2, plain(t(f"report.{name}", language)), name)
-        yield from (Paragraph(statement(finding, language, times)) for finding in findings)
+            yield Heading(2, plain(t(f"report.{name}")), name)
+        yield from (Paragraph(statement(finding, times)) for finding in findings)
     if analysis.summary:
-        yield from _troubles(analysis.summary, language)
+        yield from _troubles(analysis.summary)
     if analysis.whole and analysis.whole.chapters:
-        yield Heading(2, plain(t("report.chapters", language)), "chapters")
+        yield Heading(2, plain(t("report.chapters")), "chapters")
         yield Listing(tuple(map(_chapter, analysis.whole.chapters)))
 
 
-def _findings(analysis: core.Analysis, language: core.Language) -> Iterator[Block]:
+def _findings(analysis: core.Analysis) -> Iterator[Block]:
     """Yield the findings by part, without those beside a picture."""
     parts, fields, times = labels.parts_of(analysis), labels.field_names(analysis), labels.times_of(analysis.keyframes)
     found: list[Block] = []
     for part in parts:
-        made = list(_part(part.result, fields, language, times))
+        made = list(_part(part.result, fields, times))
         if made and len(parts) > 1:
-            name = Span(labels.part_name(part, language), at_seconds=part.start_seconds)
+            name = Span(labels.part_name(part), at_seconds=part.start_seconds)
             found.append(Heading(3, (name,), f"part-{part.place}"))
         found += made
     if found and analysis.chunks:
-        yield Heading(2, plain(t("report.findings", language)), "findings")
+        yield Heading(2, plain(t("report.findings")), "findings")
         yield from found
 
 
-def _part(
-    result: core.ChunkResult | None, fields: Mapping[str, str], language: core.Language, times: Mapping[int, float]
-) -> Iterator[Block]:
+def _part(result: core.ChunkResult | None, fields: Mapping[str, str], times: Mapping[int, float]) -> Iterator[Block]:
     if result is None:
-        yield Paragraph(plain(t("report.not_answered", language)), "warning")
+        yield Paragraph(plain(t("report.not_answered")), "warning")
         return
-    yield from _troubles(result, language)
-    yield from _listed([one for one in result.findings if _is_listed(one, fields)], fields, language, times)
+    yield from _troubles(result)
+    yield from _listed([one for one in result.findings if _is_listed(one, fields)], fields, times)
 
 
 def _is_listed(finding: core.Finding, fields: Mapping[str, str]) -> bool:
     return bool(fields) or len(finding.frames) != 1
 
 
-def answer(result: core.ChunkResult, language: core.Language, times: Mapping[int, float]) -> Iterator[Block]:
+def answer(result: core.ChunkResult, times: Mapping[int, float]) -> Iterator[Block]:
     """Yield everything that one answer says, for a report that isn't complete yet.
 
     Args:
         result: The answer.
-        language: The language of the labels.
         times: Seconds by frame number.
     """
-    yield from _troubles(result, language)
-    yield from (Paragraph(statement(finding, language, times)) for finding in result.overview)
+    yield from _troubles(result)
+    yield from (Paragraph(statement(finding, times)) for finding in result.overview)
     fields = {key: key for finding in result.findings for key in finding.fields}
-    yield from _listed(result.findings, fields, language, times)
+    yield from _listed(result.findings, fields, times)
 
 
-def _troubles(result: core.ChunkResult, language: core.Language) -> Iterator[Block]:
-    yield from (Paragraph(plain(trouble), "warning") for trouble in labels.troubles(result, language))
+def _troubles(result: core.ChunkResult) -> Iterator[Block]:
+    yield from (Paragraph(plain(trouble), "warning") for trouble in labels.troubles(result))
 
 
-def _listed(
-    findings: Sequence[core.Finding], fields: Mapping[str, str], language: core.Language, times: Mapping[int, float]
-) -> Iterator[Block]:
+def _listed(findings: Sequence[core.Finding], fields: Mapping[str, str], times: Mapping[int, float]) -> Iterator[Block]:
     if fields and findings:
-        heads = (t("report.time", language), *fields.values(), t("report.finding", language))
+        heads = (t("report.time"), *fields.values(), t("report.finding"))
         rows = (
             (
                 labels.format_times(finding.frames, times),
                 *(plain(finding.fields.get(key, "")) for key in fields),
-                statement(finding, language),
+                statement(finding),
             )
             for finding in findings
         )
         yield Table(tuple(map(plain, heads)), tuple(rows))
     elif findings:
-        yield Listing(tuple(statement(finding, language, times) for finding in findings))
+        yield Listing(tuple(statement(finding, times) for finding in findings))
 
 
-def statement(finding: core.Finding, language: core.Language, times: Mapping[int, float] | None = None) -> Line:
+def statement(finding: core.Finding, times: Mapping[int, float] | None = None) -> Line:
     """Return a finding with what could not be verified of it, and with the times of its frames if they are given."""
     where = labels.format_times(finding.frames, times) if times else ()
     within = (Span(" ("), *where, Span(")")) if where else ()
-    doubts = ", ".join(labels.issues(finding, language))
-    doubt = (Span(" "), Span(t("report.unverified", language, issues=doubts), "doubt")) if doubts else ()
+    doubts = ", ".join(labels.issues(finding))
+    doubt = (Span(" "), Span(t("report.unverified", issues=doubts), "doubt")) if doubts else ()
     return (Span(finding.text), *within, *doubt)
 
 
@@ -184,27 +178,26 @@ def _chapter(chapter: core.Chapter) -> Line:
 # ---- what was measured
 
 
-def _timeline(analysis: core.Analysis, language: core.Language) -> Iterator[Block]:
+def _timeline(analysis: core.Analysis) -> Iterator[Block]:
     if chart := chart_of(analysis):
         values = {"time": core.clock(chart.seconds), "shots": len(chart.shots), "frames": len(chart.frames)}
-        heading = Heading(2, plain(t("report.timeline", language)), "timeline")
-        yield blocks.Timeline(heading, chart, t("report.timeline_alt", language, **values))
+        heading = Heading(2, plain(t("report.timeline")), "timeline")
+        yield blocks.Timeline(heading, chart, t("report.timeline_alt", **values))
 
 
-def _frames(analysis: core.Analysis, language: core.Language) -> Iterator[Block]:
+def _frames(analysis: core.Analysis) -> Iterator[Block]:
     fields = labels.field_names(analysis)
     beside: dict[int, list[core.Finding]] = {}
     for finding in analysis.findings:
         if not _is_listed(finding, fields):
             beside.setdefault(finding.frames[0], []).append(finding)
-    yield Heading(2, plain(t("report.frames" if analysis.chunks else "report.frames_measured", language)), "frames")
-    yield from frames(analysis.keyframes, analysis.facts, language, beside)
+    yield Heading(2, plain(t("report.frames" if analysis.chunks else "report.frames_measured")), "frames")
+    yield from frames(analysis.keyframes, analysis.facts, beside)
 
 
 def frames(
     keyframes: Sequence[core.Keyframe],
     facts: Iterable[core.FrameFacts],
-    language: core.Language,
     beside: Mapping[int, Sequence[core.Finding]] | None = None,
 ) -> Iterator[Block]:
     """Yield a gallery of the frames, and each frame with its findings and measurements.
@@ -212,79 +205,74 @@ def frames(
     Args:
         keyframes: The frames.
         facts: What is measured of them so far.
-        language: The language of the labels.
         beside: The findings by the number of the frame that they are shown beside.
     """
     known = {one.number: one for one in facts}
-    pictures = [_picture(frame, language) for frame in keyframes]
+    pictures = [_picture(frame) for frame in keyframes]
     if len(shown := [picture for picture in pictures if picture.jpeg]) >= _WORTH_A_GALLERY:
         yield blocks.Gallery(tuple(shown))
     for frame, picture in zip(keyframes, pictures, strict=True):
         yield Heading(3, (Span(picture.alt, at_seconds=frame.time_seconds),), picture.anchor)
         if picture.jpeg:  # an imported report may have no pictures
             yield picture
-        yield from (Paragraph(statement(finding, language)) for finding in (beside or {}).get(frame.number, ()))
-        yield Listing(tuple(_measured(frame, known.get(frame.number), language)))
+        yield from (Paragraph(statement(finding)) for finding in (beside or {}).get(frame.number, ()))
+        yield Listing(tuple(_measured(frame, known.get(frame.number))))
 
 
-def _picture(frame: core.Keyframe, language: core.Language) -> blocks.PictureBlock:
-    alt = t("report.frame", language, number=frame.number, time=core.clock(frame.time_seconds))
+def _picture(frame: core.Keyframe) -> blocks.PictureBlock:
+    alt = t("report.frame", number=frame.number, time=core.clock(frame.time_seconds))
     return blocks.PictureBlock(frame.number, frame.time_seconds, frame.width, frame.height, frame.jpeg, alt)
 
 
-def _measured(frame: core.Keyframe, facts: core.FrameFacts | None, language: core.Language) -> Iterator[Line]:
-    yield plain(f"{t('report.measured', language)} {origin(frame, language)}")
+def _measured(frame: core.Keyframe, facts: core.FrameFacts | None) -> Iterator[Line]:
+    yield plain(f"{t('report.measured')} {origin(frame)}")
     if facts is None:
         return
-    yield from map(plain, measured(facts, language))
+    yield from map(plain, measured(facts))
     brightness = f"{100 * facts.brightness:.0f}"
-    numbers = t("report.numbers", language, brightness=brightness, sharpness=f"{facts.sharpness:.0f}")
-    moved = "" if facts.motion is None else t("report.motion", language, motion=f"{100 * facts.motion:.1f}")
+    numbers = t("report.numbers", brightness=brightness, sharpness=f"{facts.sharpness:.0f}")
+    moved = "" if facts.motion is None else t("report.motion", motion=f"{100 * facts.motion:.1f}")
     yield plain(f"{numbers}{moved}")
 
 
-def _shots(analysis: core.Analysis, language: core.Language) -> Iterator[Block]:
-    yield Heading(2, plain(t("report.shots", language)), "shots")
-    heads = tuple(plain(t(f"report.{column}", language)) for column in ("shot", "start", "end"))
+def _shots(analysis: core.Analysis) -> Iterator[Block]:
+    yield Heading(2, plain(t("report.shots")), "shots")
+    heads = tuple(plain(t(f"report.{column}")) for column in ("shot", "start", "end"))
     rows = tuple(
         (plain(str(shot.number)), (labels.moment(shot.start_seconds),), (labels.moment(shot.end_seconds),))
         for shot in analysis.decode.shots
     )
     yield Table(heads, rows, numbers=True)
-    if lines := segment_lines(analysis.decode.stretches, language):
+    if lines := segment_lines(analysis.decode.stretches):
         yield Listing(tuple(map(plain, lines)))
 
 
-def segment_lines(stretches: Sequence[core.Stretch], language: core.Language) -> list[str]:
+def segment_lines(stretches: Sequence[core.Stretch]) -> list[str]:
     """Return one line per type of segment that was found, with its times."""
     by_type = {kind: [one for one in stretches if one.type == kind] for kind in get_args(core.StretchType)}
-    return [
-        t(f"report.segment_{kind}", language, ranges=_ranges(found, language))
-        for kind, found in by_type.items()
-        if found
-    ]
+    return [t(f"report.segment_{kind}", ranges=_ranges(found)) for kind, found in by_type.items() if found]
 
 
-def _ranges(found: Sequence[core.Stretch], language: core.Language) -> str:
+def _ranges(found: Sequence[core.Stretch]) -> str:
     longest = sorted(found, key=_seconds_of, reverse=True)[:MOST_TIMES]
     named = [f"{core.clock(one.start_seconds)} – {core.clock(one.end_seconds)}" for one in found if one in longest]
-    times = t("facts.list", language).join(named)
+    times = t("facts.list").join(named)
     left = len(found) - len(named)
-    return t("report.segments_more", language, ranges=times, count=left) if left else times
+    return t("report.segments_more", ranges=times, count=left) if left else times
 
 
 def _seconds_of(stretch: core.Stretch) -> float:
     return stretch.end_seconds - stretch.start_seconds
 
 
-def _transcript(analysis: core.Analysis, language: core.Language) -> Iterator[Block]:
+def _transcript(analysis: core.Analysis) -> Iterator[Block]:
     transcript = analysis.transcript
     if transcript is None:
         return
-    yield Heading(2, plain(t("report.transcript", language)), "transcript")
-    source = t(f"report.transcript_{transcript.source}", language, label=transcript.label)
+    yield Heading(2, plain(t("report.transcript")), "transcript")
+    source = t(f"report.transcript_{transcript.source}", label=transcript.label)
     if transcript.cues:
-        yield Paragraph(plain(f"{source} · {t('report.transcript_cues', language, n=len(transcript.cues))}"))
+        yield Paragraph(plain(f"{source} · {t('report.transcript_cues', n=len(transcript.cues))}"))
         yield Listing(
             tuple(
                 (*labels.span_of(cue.start_seconds, cue.end_seconds), Span(f" {cue.text}")) for cue in transcript.cues
@@ -292,4 +280,4 @@ def _transcript(analysis: core.Analysis, language: core.Language) -> Iterator[Bl
         )
     else:
         yield Paragraph(plain(source))
-        yield Paragraph(plain(t("report.transcript_nothing", language)))
+        yield Paragraph(plain(t("report.transcript_nothing")))

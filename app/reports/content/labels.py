@@ -15,8 +15,8 @@ from datetime import UTC, datetime, tzinfo
 from urllib.parse import quote
 
 from app import core
-from app.core import Analysis, ChunkResult, Finding, Keyframe, Language, Layout, base_name, clock
-from app.i18n import catalogue, notice_text, t
+from app.core import Analysis, ChunkResult, Finding, Keyframe, Layout, base_name, clock
+from app.i18n import catalogue, language, notice_text, t
 from app.reports.content.document import Line, Span
 
 _QUOTED = 200
@@ -82,9 +82,9 @@ def layout_parts(
     )
 
 
-def named(table: str, key: str, language: Language) -> str:
+def named(table: str, key: str) -> str:
     """Return the text of `key` in a table of i18n such as "trouble" or "condition", or the key itself."""
-    return catalogue(language).get(f"{table}.{key}", key)
+    return catalogue(language()).get(f"{table}.{key}", key)
 
 
 def shareable_settings(analysis: Analysis) -> dict[str, str]:
@@ -102,9 +102,9 @@ def _without_private_values(value: str) -> str:
     return f"{base_name(path)}{note}{rest}" if _IS_PATH.match(path) else value
 
 
-def headline(analysis: Analysis, language: Language) -> str:
+def headline(analysis: Analysis) -> str:
     """Return the headline of a report: the model's title, or one that names the video."""
-    return analysis.title or t("report.title", language, name=analysis.video.name)
+    return analysis.title or t("report.title", name=analysis.video.name)
 
 
 def title_and_details(
@@ -120,25 +120,25 @@ def title_and_details(
     return title or name, " · ".join(filter(None, rest))
 
 
-def ai_label(analysis: Analysis, language: Language) -> str:
+def ai_label(analysis: Analysis) -> str:
     """Return the statement that a model generated the texts, with its name; empty if no model was asked."""
     model = analysis.answered_by
-    return t("report.ai_label", language, model=model) if model else ""
+    return t("report.ai_label", model=model) if model else ""
 
 
-def troubles(result: ChunkResult, language: Language) -> list[str]:
+def troubles(result: ChunkResult) -> list[str]:
     """List the problems of an answer."""
-    return [named("trouble", key, language) for key in result.troubles]
+    return [named("trouble", key) for key in result.troubles]
 
 
-def unusable(analysis: Analysis, language: Language) -> str:
+def unusable(analysis: Analysis) -> str:
     """Return why the model's answer is unusable or incomplete, or "" if it is neither."""
     broken = analysis.broken_answer
     if broken is None:
         return ""
     is_part_usable = "repeats" not in broken.troubles and bool(broken.findings or broken.overview)
     key = "report.answer_incomplete" if is_part_usable else "report.answer_unusable"
-    return t(key, language, why=named("trouble", next(key for key in broken.troubles if key in core.BREAKS), language))
+    return t(key, why=named("trouble", next(key for key in broken.troubles if key in core.BREAKS)))
 
 
 def repeated_text(analysis: Analysis) -> str:
@@ -152,9 +152,9 @@ def repeated_text(analysis: Analysis) -> str:
     return broken.answer if len(broken.answer) <= _QUOTED else f"{broken.answer[:_QUOTED]}…"
 
 
-def issues(finding: Finding, language: Language) -> list[str]:
+def issues(finding: Finding) -> list[str]:
     """List the claims of a finding that could not be verified."""
-    return [named("unverified", key, language) for key in finding.issues]
+    return [named("unverified", key) for key in finding.issues]
 
 
 def field_names(analysis: Analysis) -> dict[str, str]:
@@ -164,10 +164,10 @@ def field_names(analysis: Analysis) -> dict[str, str]:
     return {key: analysis.field_names.get(key, key) for key in dict.fromkeys([*known, *used])}
 
 
-def part_name(part: RequestPart, language: Language) -> str:
+def part_name(part: RequestPart) -> str:
     """Return the name of a part, such as "Part 2 · 00:10.000 – 00:20.000"."""
     span = f"{clock(part.start_seconds)} – {clock(part.end_seconds)}"
-    return t("report.part", language, n=part.place, range=span)
+    return t("report.part", n=part.place, range=span)
 
 
 def span_of(start_seconds: float, end_seconds: float) -> Line:
@@ -202,18 +202,18 @@ def _runs(numbers: Sequence[int]) -> Iterator[list[int]]:
         yield run
 
 
-def finding_text(finding: Finding, language: Language) -> str:
+def finding_text(finding: Finding) -> str:
     """Return a finding on one line, followed by what could not be verified."""
     text = one_line(finding.text)
-    doubts = ", ".join(issues(finding, language))
-    return f"{text} ⚠️ {t('report.unverified', language, issues=doubts)}".strip() if doubts else text
+    doubts = ", ".join(issues(finding))
+    return f"{text} ⚠️ {t('report.unverified', issues=doubts)}".strip() if doubts else text
 
 
-def remarks(analysis: Analysis, language: Language) -> tuple[str, ...]:
+def remarks(analysis: Analysis) -> tuple[str, ...]:
     """List the warnings of an analysis and the statement that a model generated the texts, one line each."""
     warnings = [notice for notice in analysis.notices if notice.level != "info"]
-    texts = [notice_text(notice, language) for notice in warnings]
-    return tuple(one_line(text) for text in (*texts, ai_label(analysis, language)) if text)
+    texts = [notice_text(notice) for notice in warnings]
+    return tuple(one_line(text) for text in (*texts, ai_label(analysis)) if text)
 
 
 def moment_address(video_name: str, seconds: float) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 
-from app.core import Analysis, ChunkResult, Language, Layout, Selection, clock
+from app.core import Analysis, ChunkResult, Layout, Selection, clock
 from app.i18n import t
 from app.i18n.formatting import exactly
 from app.reports.content.document import Block, Heading, Paragraph, Span, Table, Verbatim, plain
@@ -17,48 +17,48 @@ from app.reports.content.labels import named, part_name, parts_of, shareable_set
 KEY = "AIGC"
 
 
-def provenance_section(analysis: Analysis, language: Language, *, is_shared: bool = True) -> Iterator[Block]:
+def provenance_section(analysis: Analysis, *, is_shared: bool = True) -> Iterator[Block]:
     """Yield the blocks of the section. Unless it `is_shared`, the settings have private values of this machine."""
-    yield Heading(2, plain(t("report.how", language)), "how")
-    yield _table((t(f"report.{key}", language), value) for key, value in provenance_facts(analysis, language))
+    yield Heading(2, plain(t("report.how")), "how")
+    yield _table((t(f"report.{key}"), value) for key, value in provenance_facts(analysis))
     settings = shareable_settings(analysis) if is_shared else analysis.conditions
     if settings:
-        yield Heading(3, plain(t("report.settings", language)), "settings")
-        yield _table((named("condition", key, language), value or "—") for key, value in settings.items())
-    requests = list(_requests(analysis, language))
+        yield Heading(3, plain(t("report.settings")), "settings")
+        yield _table((named("condition", key), value or "—") for key, value in settings.items())
+    requests = list(_requests(analysis))
     if requests:
-        yield Heading(3, plain(t("report.requests", language)), "requests")
+        yield Heading(3, plain(t("report.requests")), "requests")
     for name, request in requests:
-        yield from _request(name, request, language)
+        yield from _request(name, request)
 
 
 def _table(pairs: Iterable[tuple[str, str]]) -> Table:
     return Table((), tuple((plain(name), plain(value)) for name, value in pairs))
 
 
-def _requests(analysis: Analysis, language: Language) -> Iterator[tuple[str, ChunkResult]]:
+def _requests(analysis: Analysis) -> Iterator[tuple[str, ChunkResult]]:
     """Yield all requests with their names: parts, joins, summary."""
     for part in parts_of(analysis):
         if part.result:
-            yield part_name(part, language), part.result
+            yield part_name(part), part.result
     joins = (one for one in analysis.requests if one.number < 0)
-    yield from ((t("report.join", language, n=place), join) for place, join in enumerate(joins, start=1))
+    yield from ((t("report.join", n=place), join) for place, join in enumerate(joins, start=1))
     if analysis.summary:
-        yield t("report.summary", language), analysis.summary
+        yield t("report.summary"), analysis.summary
 
 
-def _request(name: str, request: ChunkResult, language: Language) -> Iterator[Block]:
+def _request(name: str, request: ChunkResult) -> Iterator[Block]:
     tokens = f"{request.usage.prompt_tokens:,} + {request.usage.completion_tokens:,} tokens"
-    cost = t("report.recalled", language) if request.recalled else exactly(request.seconds, language)
-    again = t("report.attempts", language, n=request.attempts) if request.attempts > 1 else ""
-    frames = t("plan.frames", language, n=len(request.frames)) if request.number > 0 else ""
+    cost = t("report.recalled") if request.recalled else exactly(request.seconds)
+    again = t("report.attempts", n=request.attempts) if request.attempts > 1 else ""
+    frames = t("plan.frames", n=len(request.frames)) if request.number > 0 else ""
     details = ", ".join(filter(None, (frames, request.mode, tokens, cost, again)))
     yield Paragraph((Span(name, "strong"), Span(f" ({details})")))
-    yield from (Paragraph(plain(trouble), "warning") for trouble in troubles(request, language))
-    yield Verbatim(t("report.prompt", language), request.prompt)
+    yield from (Paragraph(plain(trouble), "warning") for trouble in troubles(request))
+    yield Verbatim(t("report.prompt"), request.prompt)
 
 
-def provenance_facts(analysis: Analysis, language: Language) -> Iterator[tuple[str, str]]:
+def provenance_facts(analysis: Analysis) -> Iterator[tuple[str, str]]:
     """Yield the facts about an analysis in reading order, without those that don't apply.
 
     Each is a pair of a key under `report.` in i18n and its text.
@@ -67,43 +67,42 @@ def provenance_facts(analysis: Analysis, language: Language) -> Iterator[tuple[s
     yield "file", f"{video.name} ({video.size_bytes:,} B)"
     yield "sha256", analysis.sha256
     yield "format", f"{video.container}, {video.codec} {video.pixel_format}, {video.width} × {video.height}"
-    yield "readable", t("report.readable_value", language, time=clock(decode.readable_seconds), n=decode.frames_decoded)
-    yield "choice", _choice(analysis.request.selection, language)
-    yield "mode", t(f"report.mode_{analysis.mode}", language)
+    yield "readable", t("report.readable_value", time=clock(decode.readable_seconds), n=decode.frames_decoded)
+    yield "choice", _choice(analysis.request.selection)
+    yield "mode", t(f"report.mode_{analysis.mode}")
     if engine:
         yield "engine", " ".join(f"{engine.kind} {engine.version} · {engine.model}".split())
         yield "tokens", f"{analysis.usage.prompt_tokens:,} + {analysis.usage.completion_tokens:,}"
     if analysis.layout and analysis.chunks:
-        yield "layout", layout_words(analysis.layout, language)
+        yield "layout", layout_words(analysis.layout)
     spent = analysis.seconds_by_stage.items()
     yield (
         "seconds",
-        " · ".join(f"{named('stage', stage, language)} {exactly(seconds, language)}" for stage, seconds in spent),
+        " · ".join(f"{named('stage', stage)} {exactly(seconds)}" for stage, seconds in spent),
     )
     yield "created", f"{analysis.created} · FrameLens {analysis.app_version}"
 
 
-def layout_words(layout: Layout, language: Language) -> str:
+def layout_words(layout: Layout) -> str:
     """Describe a layout: size of the frames, number of parts, concurrent requests, tokens per frame."""
     key = "report.layout_exact" if layout.is_exact else "report.layout_about"
     return t(
         "report.layout_value",
-        language,
         side=layout.side,
         parts=len([part for part in layout.parts if part]),
         in_flight=layout.in_flight,
-        tokens=t(key, language, n=f"{layout.tokens_per_frame:.0f}"),
+        tokens=t(key, n=f"{layout.tokens_per_frame:.0f}"),
     )
 
 
-def _choice(selection: Selection, language: Language) -> str:
+def _choice(selection: Selection) -> str:
     """Describe the selection: the strategy, and the range if it isn't the whole video."""
     start, end = selection.start_seconds, selection.end_seconds
     if end is not None:
         span = f"{clock(start)} – {clock(end)}"
     else:
-        span = t("ui.range_from", language, start=clock(start)) if start else ""
-    return " · ".join(filter(None, (t(f"strategy.{selection.strategy}", language), span)))
+        span = t("ui.range_from", start=clock(start)) if start else ""
+    return " · ".join(filter(None, (t(f"strategy.{selection.strategy}"), span)))
 
 
 def aigc(analysis: Analysis) -> dict[str, str] | None:

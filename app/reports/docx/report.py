@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from app.core import Analysis, Language, smaller
+from app.i18n import in_language
 from app.reports import content as blocks
 from app.reports.content.builder import document
 from app.reports.docx import package as elements
@@ -140,7 +141,8 @@ def _widths(block: blocks.Table, columns: int) -> list[float]:
 
 def write(analysis: Analysis, language: Language) -> bytes:
     """Return the report as DOCX, about 60 KB per keyframe; the same analysis gives the same bytes."""
-    content = document(analysis, language)
+    with in_language(language):
+        content = document(analysis)
     package = elements.DocxPackage(content)
     body = BodyWriter(package, content.facts.video)
     package.body.extend(body.title(content.title))

@@ -16,7 +16,7 @@ from io import BytesIO
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
 from app.core import Analysis, Keyframe, KeyframesChosen, Language, VideoInfo, clock
-from app.i18n import t
+from app.i18n import in_language, t
 from app.reports.graphics.fonts import REGULAR
 
 MAX_WIDTH = 3000
@@ -100,14 +100,14 @@ def _within(size: int, limits: tuple[int, int]) -> int:
 
 def write(analysis: Analysis, language: Language) -> bytes:
     """Return the sheet of an analysis from its stored keyframes, as a JPEG."""
-    return sheet_of(analysis.video, KeyframesChosen(analysis.keyframes, analysis.decode), language)
+    with in_language(language):
+        return sheet_of(analysis.video, KeyframesChosen(analysis.keyframes, analysis.decode))
 
 
-def sheet_of(video: VideoInfo, chosen: KeyframesChosen, language: Language) -> bytes:
+def sheet_of(video: VideoInfo, chosen: KeyframesChosen) -> bytes:
     """Return the sheet of chosen keyframes, titled with the name of their video, as a JPEG."""
     note = t(
         "report.sheet",
-        language,
         count=len(chosen.keyframes),
         time=clock(chosen.decode.readable_seconds),
         width=video.width,

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from app.core import DecodeSummary, KeyframesChosen, Language, Measures, Notice, VideoInfo
+from app.core import DecodeSummary, KeyframesChosen, Measures, Notice, VideoInfo
 from app.core.codec import build, to_builtins
 from app.i18n import notice_text, t
 from app.reports.json.schema import BoundaryForm, ChosenForm, KeyframesForm, NoticeForm, SourceForm
@@ -21,13 +21,11 @@ _NUMBERS = re.compile(r"\[\n\s*([-+.\deE]+(?:,\n\s*[-+.\deE]+)*)\n\s*\]")
 """Lists of numbers as json.dumps indents them. No string matches, since a JSON string has no line break."""
 
 
-def keyframes_json(
-    video: VideoInfo, sha256: str, chosen: KeyframesChosen, *, reused: bool, language: Language
-) -> bytes:
+def keyframes_json(video: VideoInfo, sha256: str, chosen: KeyframesChosen, *, reused: bool) -> bytes:
     """Return the keyframes as one indented JSON object in UTF-8 with a final newline."""
-    keyframes = (build(ChosenForm, one, reason_text=t(f"reason.{one.reason}", language)) for one in chosen.keyframes)
+    keyframes = (build(ChosenForm, one, reason_text=t(f"reason.{one.reason}")) for one in chosen.keyframes)
     measured = measured_parts(video, chosen.decode, sha256)
-    notices = notices_of(chosen.decode.notices, language)
+    notices = notices_of(chosen.decode.notices)
     return json_text(KeyframesForm(**measured, keyframes=tuple(keyframes), notices=notices, reused=reused))
 
 
@@ -44,18 +42,15 @@ def measured_parts(video: VideoInfo, decode: DecodeSummary, sha256: str) -> dict
     }
 
 
-def notices_of(notices: Iterable[Notice], language: Language) -> tuple[NoticeForm, ...]:
-    """Build the forms of notices with their texts in `language`."""
-    return tuple(notice_of(notice, language) for notice in notices)
+def notices_of(notices: Iterable[Notice]) -> tuple[NoticeForm, ...]:
+    """Build the forms of notices with their texts."""
+    return tuple(notice_of(notice) for notice in notices)
 
 
-def notice_of(notice: Notice, language: Language) -> NoticeForm:
-    """Build the form of a notice with its text in `language`."""
-    values = {
-        name: notice_of(value, language) if isinstance(value, Notice) else value
-        for name, value in notice.values.items()
-    }
-    return build(NoticeForm, notice, text=notice_text(notice, language), values=values)
+def notice_of(notice: Notice) -> NoticeForm:
+    """Build the form of a notice with its text."""
+    values = {name: notice_of(value) if isinstance(value, Notice) else value for name, value in notice.values.items()}
+    return build(NoticeForm, notice, text=notice_text(notice), values=values)
 
 
 def _rounded(measures: Measures) -> Measures:

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from app.core import Analysis, ChunkResult, Finding, Keyframe, Language
 from app.core.codec import build
-from app.i18n import t
+from app.i18n import in_language, language, t
 from app.reports import content
 from app.reports.json import schema
 from app.reports.json.encoding import json_text, measured_parts, notice_of, notices_of
@@ -23,31 +23,33 @@ Answer = TypeVar("Answer", schema.AnswerForm, schema.ChunkForm)
 
 def write(analysis: Analysis, language: Language) -> bytes:
     """Return the report as indented JSON in UTF-8 with a final newline."""
-    return json_text(form_of(analysis, language))
+    with in_language(language):
+        return json_text(form_of(analysis))
 
 
 def without_pictures(analysis: Analysis, language: Language) -> bytes:
     """Return the same JSON with null in place of the pictures, for programs that read the output."""
-    return json_text(form_of(analysis, language, pictures=False))
+    with in_language(language):
+        return json_text(form_of(analysis, pictures=False))
 
 
-def form_of(analysis: Analysis, language: Language, *, pictures: bool = True) -> schema.ReportForm:
-    """Build the report's form, with texts for people in `language`."""
-    answers, parts, whole = AnswerWriter(analysis, language), content.parts_of(analysis), analysis.whole
+def form_of(analysis: Analysis, *, pictures: bool = True) -> schema.ReportForm:
+    """Build the report's form."""
+    answers, parts, whole = AnswerWriter(analysis), content.parts_of(analysis), analysis.whole
     layout, names = analysis.layout, content.field_names(analysis)
     return build(
         schema.ReportForm,
         analysis,
         **measured_parts(analysis.video, analysis.decode, analysis.sha256),
-        language=language,
-        ai_label=content.ai_label(analysis, language),
+        language=language(),
+        ai_label=content.ai_label(analysis),
         aigc=content.aigc(analysis),
-        notices=notices_of(analysis.notices, language),
+        notices=notices_of(analysis.notices),
         title=analysis.title or None,
         reply=answers.findings(whole.reply if whole else ()),
         overview=answers.findings(analysis.overview),
         chapters=whole.chapters if whole else (),
-        keyframes=tuple(_keyframes(analysis, language, pictures=pictures)),
+        keyframes=tuple(_keyframes(analysis, pictures=pictures)),
         fields=tuple(schema.FieldForm(key, name) for key, name in names.items()),
         chunks=tuple(answers.answer(schema.ChunkForm, one.result, one) for one in parts if one.result),
         joins=tuple(answers.answer(schema.AnswerForm, join) for join in analysis.joins),
@@ -62,7 +64,7 @@ def _planned(part: content.RequestPart) -> schema.PlannedForm:
     return build(schema.PlannedForm, part, part=part.place, is_answered=part.result is not None)
 
 
-def _keyframes(analysis: Analysis, language: Language, *, pictures: bool) -> Iterable[schema.KeyframeForm]:
+def _keyframes(analysis: Analysis, *, pictures: bool) -> Iterable[schema.KeyframeForm]:
     facts = {one.number: one for one in analysis.facts}
     said: dict[int, list[str]] = {}
     for finding in analysis.findings:
@@ -72,7 +74,7 @@ def _keyframes(analysis: Analysis, language: Language, *, pictures: bool) -> Ite
         yield build(
             schema.KeyframeForm,
             frame,
-            reason_text=t(f"reason.{frame.reason}", language),
+            reason_text=t(f"reason.{frame.reason}"),
             findings=said.get(frame.number, ()),
             facts=facts.get(frame.number),
             picture=_picture(frame) if pictures and frame.jpeg else None,
@@ -84,12 +86,11 @@ def _picture(frame: Keyframe) -> str:
 
 
 class AnswerWriter:
-    """Builder of the forms of answers and findings of one analysis, with texts for people in `language`."""
+    """Builder of the forms of answers and findings of one analysis."""
 
-    def __init__(self, analysis: Analysis, language: Language) -> None:
+    def __init__(self, analysis: Analysis) -> None:
         self._times = content.times_of(analysis.keyframes)
         self._names = content.field_names(analysis)
-        self._language: Language = language
 
     def findings(self, findings: tuple[Finding, ...]) -> tuple[schema.FindingForm, ...]:
         """Build the forms of findings."""
@@ -102,12 +103,12 @@ class AnswerWriter:
             part,
             result,
             part=part and part.place,
-            fallback=result.fallback and notice_of(result.fallback, self._language),
+            fallback=result.fallback and notice_of(result.fallback),
             findings=self.findings(result.findings),
             title=result.title or None,
             overview=self.findings(result.overview),
             reply=self.findings(result.reply),
-            troubles=_worded(result.troubles, content.troubles(result, self._language)),
+            troubles=_worded(result.troubles, content.troubles(result)),
             seconds=round(result.seconds, 3),
             digest=result.key,
         )
@@ -120,7 +121,7 @@ class AnswerWriter:
             times_seconds=tuple(self._times[number] for number in finding.frames),
             fields=tuple(schema.FieldValueForm(key, self._names.get(key, key), value) for key, value in fields),
             verified=not finding.issues,
-            issues=_worded(finding.issues, content.issues(finding, self._language)),
+            issues=_worded(finding.issues, content.issues(finding)),
         )
 
 

@@ -23,7 +23,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from app.core import Analysis, Language, smaller
-from app.i18n import t
+from app.i18n import in_language, t
 from app.reports import content as contents
 from app.reports.content.builder import document
 from app.reports.graphics.chart_svg import svg_in_own_font
@@ -57,7 +57,8 @@ def write(analysis: Analysis, language: Language) -> bytes:
     """Return the report as PDF 1.7; the same analysis gives the same bytes with the same fonts."""
     import typst
 
-    content = document(analysis, language)
+    with in_language(language):
+        content = document(analysis)
     values = form(content)
     faces = faces_for(json.dumps(values, ensure_ascii=False))
     try:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from io import StringIO
 
 from app.core import Analysis, Finding, Language, clock
-from app.i18n import t
+from app.i18n import in_language, t
 from app.reports.content import field_names, issues, one_line, parts_of, times_of
 
 _BETWEEN = "; "
@@ -30,11 +30,12 @@ def write(analysis: Analysis, language: Language) -> bytes:
 
     The seconds are those of the first and the last frame that a finding cites, and empty if it cites none.
     """
-    fields = field_names(analysis)
-    text = StringIO()
-    table = csv.writer(text)
-    table.writerow(_header(fields, language))
-    table.writerows(row for _, row in sorted(_rows(analysis, fields, language), key=lambda timed: timed[0]))
+    with in_language(language):
+        fields = field_names(analysis)
+        text = StringIO()
+        table = csv.writer(text)
+        table.writerow(_header(fields))
+        table.writerows(row for _, row in sorted(_rows(analysis, fields), key=lambda timed: timed[0]))
     return text.getvalue().encode("utf-8-sig")
 
 
@@ -44,17 +45,17 @@ def escape_formula(text: str) -> str:
     return line if _NUMBER.fullmatch(line) else _FORMULA.sub(r"\1\2'", line)
 
 
-def _header(fields: Mapping[str, str], language: Language) -> _Row:
+def _header(fields: Mapping[str, str]) -> _Row:
     before = ("part_number", "start_seconds", "end_seconds", "frame_numbers", "time")
     after = ("finding", "verified", "doubts", "written_by")
-    names = [t(f"report.{key}", language) for key in before]
-    return (*names, *map(escape_formula, fields.values()), *(t(f"report.{key}", language) for key in after))
+    names = [t(f"report.{key}") for key in before]
+    return (*names, *map(escape_formula, fields.values()), *(t(f"report.{key}") for key in after))
 
 
-def _rows(analysis: Analysis, fields: Mapping[str, str], language: Language) -> Iterator[tuple[float, _Row]]:
+def _rows(analysis: Analysis, fields: Mapping[str, str]) -> Iterator[tuple[float, _Row]]:
     """Yield each row with the time it is sorted by."""
     times = times_of(analysis.keyframes)
-    by = t("report.by_model", language, model=analysis.engine.model) if analysis.engine else ""
+    by = t("report.by_model", model=analysis.engine.model) if analysis.engine else ""
     parts = parts_of(analysis)
     places = {frame: part.place for part in parts for frame in part.frames}
     used: set[int] = set()
@@ -65,7 +66,7 @@ def _rows(analysis: Analysis, fields: Mapping[str, str], language: Language) -> 
             row = (
                 part.place,
                 *_time_cells(frames, times),
-                *_finding_cells(finding, fields, language),
+                *_finding_cells(finding, fields),
                 escape_formula(by),
             )
             yield times[frames[0]] if frames else part.start_seconds, row
@@ -80,8 +81,8 @@ def _time_cells(frames: list[int], times: Mapping[int, float]) -> _Row:
     return *edges, _BETWEEN.join(map(str, frames)), _BETWEEN.join(map(clock, seconds))
 
 
-def _finding_cells(finding: Finding, fields: Mapping[str, str], language: Language) -> _Row:
-    doubts = ", ".join(issues(finding, language))
-    verified = t("report.no" if doubts else "report.yes", language)
+def _finding_cells(finding: Finding, fields: Mapping[str, str]) -> _Row:
+    doubts = ", ".join(issues(finding))
+    verified = t("report.no" if doubts else "report.yes")
     values = (escape_formula(finding.fields.get(key, "")) for key in fields)
     return *values, escape_formula(finding.text), verified, f"⚠️ {doubts}" if doubts else ""

@@ -15,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from app.core import Analysis, Language, smaller
-from app.i18n import t
+from app.i18n import in_language, t
 from app.reports.content import Block, Heading, PictureBlock, Timeline, moment_address, printable, signed, words
 from app.reports.content.builder import document
 from app.reports.graphics.chart_svg import Palette, svg
@@ -38,14 +38,15 @@ _PALETTE = Palette(
 
 def write(analysis: Analysis, language: Language) -> bytes:
     """Return the report as HTML in UTF-8, about 45 KB per keyframe."""
-    content = document(analysis, language)
+    with in_language(language):
+        content, contents = document(analysis), t("report.contents")
     facts = content.facts
     headings = (_heading(block) for block in content.blocks)
     page = _template().render(
         language=_LANGUAGES[language],
         metadata={"generator": facts.generator, "dcterms.created": facts.created, "AIGC": facts.aigc},
         title=content.title,
-        contents=t("report.contents", language),
+        contents=contents,
         sections=[heading for heading in headings if heading and heading.level == 2],
         blocks=content.blocks,
         moment=lambda seconds: moment_address(analysis.video.name, seconds),

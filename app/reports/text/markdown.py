@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 from app.core import Analysis, Language
+from app.i18n import in_language
 from app.reports import content as blocks
 from app.reports.content.builder import document
 from app.reports.files import ReportFile, frame_file_name
@@ -20,7 +21,8 @@ _LINE_START = re.compile(r"^(\s*\d*)([-+=.)])")  # a list or the underline of a 
 
 def write(analysis: Analysis, language: Language) -> bytes:
     """Return the report as Markdown (CommonMark with tables) in UTF-8."""
-    content = document(analysis, language)
+    with in_language(language):
+        content = document(analysis)
     folder = _folder(analysis)
     lines = [f"# {escape(content.title)}", "", *(line for block in content.blocks for line in _lines(block, folder))]
     label = blocks.escape_comment(content.facts.aigc)

@@ -7,6 +7,7 @@ from urllib.parse import quote
 from xml.etree import ElementTree as Xml
 
 from app.core import Analysis, Language
+from app.i18n import in_language
 from app.reports.content import KEY, aigc, aigc_text, escape_comment, one_line, remarks, shortened
 from app.reports.json.encoding import json_text
 from app.reports.timeline import markers as timeline
@@ -23,14 +24,15 @@ def write_edl(analysis: Analysis, language: Language) -> bytes:
     Remarks are in the first marker, because comments of the format would become part of other markers' notes.
     """
     rate = timeline.rate_of(analysis.video, analysis.decode)
-    return "\n".join(_lines(analysis, language, rate)).encode()
+    with in_language(language):
+        return "\n".join(_lines(analysis, rate)).encode()
 
 
-def _lines(analysis: Analysis, language: Language, rate: timeline.Rate) -> Iterator[str]:
+def _lines(analysis: Analysis, rate: timeline.Rate) -> Iterator[str]:
     yield f"TITLE: {shortened(analysis.video.name, _LONGEST_TITLE)}"
     yield f"FCM: {'DROP FRAME' if rate.drops else 'NON-DROP FRAME'}"
     yield ""
-    for number, marker in enumerate(timeline.markers_of(analysis, language, rate), start=1):
+    for number, marker in enumerate(timeline.markers_of(analysis, rate), start=1):
         start, end = (
             timeline.timecode(timeline.first_frame(rate) + frame, rate) for frame in (marker.frame, marker.frame + 1)
         )
@@ -55,7 +57,8 @@ def write_fcp7_xml(analysis: Analysis, language: Language) -> bytes:
     The video is referred to by its file name alone, so editing programs ask for its folder.
     """
     rate = timeline.rate_of(analysis.video, analysis.decode)
-    pieces, markers = timeline.pieces_of(analysis, language, rate), timeline.markers_of(analysis, language, rate)
+    with in_language(language):
+        pieces, markers = timeline.pieces_of(analysis, rate), timeline.markers_of(analysis, rate)
     root = Xml.Element("xmeml", version="5")
     _sequence(root, analysis, pieces, markers, rate)
     Xml.indent(root)
@@ -130,24 +133,25 @@ def write_otio(analysis: Analysis, language: Language) -> bytes:
     01:00:00:00.
     """
     rate = timeline.rate_of(analysis.video, analysis.decode)
-    pieces = timeline.pieces_of(analysis, language, rate)
-    kinds = ("Video", "Audio") if analysis.video.has_audio else ("Video",)
-    tracks = [_track(kind, [_clip(piece, analysis, pieces[-1].end, rate) for piece in pieces]) for kind in kinds]
-    markers = [_marker(marker, rate) for marker in timeline.markers_of(analysis, language, rate)]
-    return json_text(
-        _object(
-            "Timeline.1",
-            one_line(analysis.video.name),
-            metadata=_metadata(analysis, language),
-            global_start_time=_time(timeline.first_frame(rate), rate),
-            tracks=_item("Stack.1", "tracks", markers=markers, children=tracks),
+    with in_language(language):
+        pieces = timeline.pieces_of(analysis, rate)
+        kinds = ("Video", "Audio") if analysis.video.has_audio else ("Video",)
+        tracks = [_track(kind, [_clip(piece, analysis, pieces[-1].end, rate) for piece in pieces]) for kind in kinds]
+        markers = [_marker(marker, rate) for marker in timeline.markers_of(analysis, rate)]
+        return json_text(
+            _object(
+                "Timeline.1",
+                one_line(analysis.video.name),
+                metadata=_metadata(analysis),
+                global_start_time=_time(timeline.first_frame(rate), rate),
+                tracks=_item("Stack.1", "tracks", markers=markers, children=tracks),
+            )
         )
-    )
 
 
-def _metadata(analysis: Analysis, language: Language) -> _Object:
+def _metadata(analysis: Analysis) -> _Object:
     label = aigc(analysis)
-    about = {"version": analysis.app_version, "sha256": analysis.sha256, "remarks": list(remarks(analysis, language))}
+    about = {"version": analysis.app_version, "sha256": analysis.sha256, "remarks": list(remarks(analysis))}
     return {"framelens": about, **({KEY: label} if label else {})}
 
 

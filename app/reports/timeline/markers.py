@@ -21,7 +21,7 @@ from fractions import Fraction
 from typing import Literal, get_args
 
 from app.core import Analysis, Chapter, DecodeSummary, Language, VideoInfo, clock
-from app.i18n import sentences, t
+from app.i18n import in_language, sentences, t
 from app.i18n.formatting import origin
 from app.reports.content import ai_label, aigc_text, finding_text, one_line, remarks, seconds_of, shortened, times_of
 
@@ -71,51 +71,51 @@ def fits(analysis: Analysis) -> bool:
     return bool(analysis.keyframes) and analysis.decode.readable_seconds > 0
 
 
-def pieces_of(analysis: Analysis, language: Language, rate: Rate) -> tuple[Piece, ...]:
+def pieces_of(analysis: Analysis, rate: Rate) -> tuple[Piece, ...]:
     """Return the whole video cut at the shots, without gaps and with at least one frame."""
     end = max(1, rate.frame(analysis.decode.readable_seconds))
     shots = {rate.frame(shot.start_seconds): shot.number for shot in analysis.decode.shots}
     starts = sorted({0, *(start for start in shots if start < end)})
-    names = {start: f"{t('report.shot', language)} {number}" for start, number in shots.items()}
+    names = {start: f"{t('report.shot')} {number}" for start, number in shots.items()}
     whole = one_line(analysis.video.name)
     return tuple(
         Piece(names.get(start, whole), start, after) for start, after in zip(starts, [*starts[1:], end], strict=True)
     )
 
 
-def markers_of(analysis: Analysis, language: Language, rate: Rate) -> tuple[Marker, ...]:
+def markers_of(analysis: Analysis, rate: Rate) -> tuple[Marker, ...]:
     """Return the markers in time order, at most one per frame.
 
     A keyframe has a marker of its own if nothing else begins there. The first marker describes how all were made.
     """
     found: dict[int, list[_Event]] = {}
-    for one in _events(analysis, language, rate):
+    for one in _events(analysis, rate):
         found.setdefault(one.frame, []).append(one)
     for frame in analysis.keyframes:
-        name = t("report.frame", language, number=frame.number, time=clock(frame.time_seconds))
+        name = t("report.frame", number=frame.number, time=clock(frame.time_seconds))
         place = rate.frame(frame.time_seconds)
-        found.setdefault(place, [_Event(place, "frame", name, origin(frame, language))])
-    found.setdefault(0, []).append(_about(analysis, language, rate))
+        found.setdefault(place, [_Event(place, "frame", name, origin(frame))])
+    found.setdefault(0, []).append(_about(analysis, rate))
     return tuple(_marker(place, found[place]) for place in sorted(found))
 
 
-def _events(analysis: Analysis, language: Language, rate: Rate) -> Iterator[_Event]:
-    for chapter in chapters_of(analysis, language) if has_model_chapters(analysis) else ():
+def _events(analysis: Analysis, rate: Rate) -> Iterator[_Event]:
+    for chapter in chapters_of(analysis) if has_model_chapters(analysis) else ():
         yield _Event(rate.frame(chapter.start_seconds), "chapter", chapter.title, chapter.text)
     times = times_of(analysis.keyframes)
     for finding in analysis.findings:
         seconds = seconds_of(finding, times)
-        if seconds and (text := finding_text(finding, language)):
+        if seconds and (text := finding_text(finding)):
             kind: Kind = "doubt" if finding.issues else "finding"
             yield _Event(rate.frame(min(seconds)), kind, shortened(text, _LONGEST_NAME), text)
 
 
-def _about(analysis: Analysis, language: Language, rate: Rate) -> _Event:
+def _about(analysis: Analysis, rate: Rate) -> _Event:
     start = timecode(first_frame(rate), rate)
-    timeline = t("report.timeline_rate", language, rate=str(rate), start=start)
-    uneven = "" if is_exact(rate, analysis.video, analysis.decode) else t("report.timeline_uneven", language)
-    texts = (*remarks(analysis, language), timeline, uneven)
-    return _Event(0, "about", f"FrameLens {analysis.app_version}", sentences(texts, language))
+    timeline = t("report.timeline_rate", rate=str(rate), start=start)
+    uneven = "" if is_exact(rate, analysis.video, analysis.decode) else t("report.timeline_uneven")
+    texts = (*remarks(analysis), timeline, uneven)
+    return _Event(0, "about", f"FrameLens {analysis.app_version}", sentences(texts))
 
 
 def _marker(frame: int, events: list[_Event]) -> Marker:
@@ -197,14 +197,14 @@ _UNITS = 1_000_000
 """Time units per second, fine enough that no chapter begins before its frame."""
 
 
-def chapters_of(analysis: Analysis, language: Language) -> tuple[Chapter, ...]:
+def chapters_of(analysis: Analysis) -> tuple[Chapter, ...]:
     """Return the chapters in time order, or the shots if there are no chapters and more than one shot.
 
     Each has a title on one line; if the model gave none, the beginning of its text.
     """
     given = analysis.whole.chapters if analysis.whole else ()
-    chapters = sorted(given, key=lambda chapter: chapter.start_seconds) or _shots(analysis, language)
-    return tuple(_titled(chapter, place, language) for place, chapter in enumerate(chapters, start=1))
+    chapters = sorted(given, key=lambda chapter: chapter.start_seconds) or _shots(analysis)
+    return tuple(_titled(chapter, place) for place, chapter in enumerate(chapters, start=1))
 
 
 def has_model_chapters(analysis: Analysis) -> bool:
@@ -212,14 +212,14 @@ def has_model_chapters(analysis: Analysis) -> bool:
     return bool(analysis.whole and analysis.whole.chapters)
 
 
-def _shots(analysis: Analysis, language: Language) -> list[Chapter]:
+def _shots(analysis: Analysis) -> list[Chapter]:
     shots = analysis.decode.shots
-    named = ((shot, f"{t('report.shot', language)} {shot.number}") for shot in shots if len(shots) > 1)
+    named = ((shot, f"{t('report.shot')} {shot.number}") for shot in shots if len(shots) > 1)
     return [Chapter(name, "", 0, shot.start_seconds, shot.end_seconds) for shot, name in named]
 
 
-def _titled(chapter: Chapter, place: int, language: Language) -> Chapter:
-    title = one_line(chapter.title) or one_line(chapter.text) or t("report.chapter", language, n=place)
+def _titled(chapter: Chapter, place: int) -> Chapter:
+    title = one_line(chapter.title) or one_line(chapter.text) or t("report.chapter", n=place)
     text = one_line(chapter.text)
     return Chapter(
         shortened(title, _LONGEST_TITLE), text, chapter.first_frame, chapter.start_seconds, chapter.end_seconds
@@ -228,18 +228,20 @@ def _titled(chapter: Chapter, place: int, language: Language) -> Chapter:
 
 def fits_youtube(analysis: Analysis) -> bool:
     """Return whether enough chapters are long enough for YouTube."""
-    return len(_lines(analysis, "en")) >= _FEWEST
+    with in_language("en"):  # any: titles don't matter
+        return len(_lines(analysis)) >= _FEWEST
 
 
 def write_youtube(analysis: Analysis, language: Language) -> bytes:
     """Return one line per chapter, followed by the label of generated texts if a model made them."""
-    label = one_line(ai_label(analysis, language)) if has_model_chapters(analysis) else ""
-    lines = [*_lines(analysis, language), *(["", label] if label else [])]
+    with in_language(language):
+        label = one_line(ai_label(analysis)) if has_model_chapters(analysis) else ""
+        lines = [*_lines(analysis), *(["", label] if label else [])]
     return "".join(f"{line}\n" for line in lines).translate(_REFUSED).encode()
 
 
-def _lines(analysis: Analysis, language: Language) -> list[str]:
-    chapters = chapters_of(analysis, language)
+def _lines(analysis: Analysis) -> list[str]:
+    chapters = chapters_of(analysis)
     starts = [int(chapter.start_seconds) for chapter in chapters]
     if starts and starts[0] < _SHORTEST_SECONDS:
         starts[0] = 0
@@ -283,7 +285,7 @@ def _end(analysis: Analysis, chapters: Iterable[Chapter]) -> float:
 
 def fits_ffmetadata(analysis: Analysis) -> bool:
     """Return whether there are chapters."""
-    return bool(chapters_of(analysis, "en"))
+    return has_model_chapters(analysis) or len(analysis.decode.shots) > 1
 
 
 def write_ffmetadata(analysis: Analysis, language: Language) -> bytes:
@@ -291,12 +293,13 @@ def write_ffmetadata(analysis: Analysis, language: Language) -> bytes:
 
     Remarks are comments, which FFmpeg doesn't copy into the video: the texts are generated, not the video.
     """
-    notes = (*remarks(analysis, language), aigc_text(analysis)) if has_model_chapters(analysis) else ()
-    lines = [
-        ";FFMETADATA1",
-        *(f"; {note} " for note in notes if note),
-    ]  # a backslash at the end would be a continuation
-    return "\n".join([*lines, *_sections(chapters_of(analysis, language)), ""]).encode()
+    with in_language(language):
+        notes = (*remarks(analysis), aigc_text(analysis)) if has_model_chapters(analysis) else ()
+        lines = [
+            ";FFMETADATA1",
+            *(f"; {note} " for note in notes if note),
+        ]  # a backslash at the end would be a continuation
+        return "\n".join([*lines, *_sections(chapters_of(analysis)), ""]).encode()
 
 
 def _sections(chapters: Iterable[Chapter]) -> Iterator[str]:

@@ -13,6 +13,7 @@ from typing import Literal
 import streamlit as st
 
 from app.core import Keyframe, clock
+from app.i18n import t
 from app.reports import content
 from app.reports.content import (
     Block,
@@ -28,7 +29,6 @@ from app.reports.content import (
 )
 from app.ui import resources
 from app.ui.components.assets import component
-from app.ui.context import t
 
 Value = dict[str, object]
 State = Literal["waiting", "busy", "done", "failed"]

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app.core import AppError, VideoInfo
+from app.i18n import t
 from app.ui import resources
 from app.ui.components import assets, player
-from app.ui.context import services, t
+from app.ui.context import services
 from app.ui.formatting import error_words, plain, video_facts
 from app.ui.panels.analyse import progress, request_form, stopped_job, video_picker
 from app.ui.panels.report import comparison, reanalysis, report

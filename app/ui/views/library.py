@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import streamlit as st
 
 from app.core import one_line
+from app.i18n import language, t
 from app.library.bulk_operations import MOST_EXPORTED
 from app.reports import FORMATS
 from app.store import LibraryEntry
 from app.ui import resources
-from app.ui.context import language, services, t
+from app.ui.context import services
 from app.ui.formatting import error_words, plain
 from app.ui.panels.library import cards, filters
 from app.ui.state import page_state

@@ -12,9 +12,10 @@ from urllib.parse import urlsplit
 import streamlit as st
 
 from app import engine
+from app.i18n import t
 from app.ui.components import charts
 from app.ui.components.charts import Chart, Series
-from app.ui.context import services, t
+from app.ui.context import services
 from app.ui.formatting import error_words, plain
 from app.ui.panels.sidebar.engine import COLOURS, short_model_name
 

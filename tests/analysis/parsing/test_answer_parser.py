@@ -11,8 +11,10 @@ from app.analysis.parsing.answer_parser import ParsedAnswer, parse_answer, parti
 from app.analysis.parsing.citations import without_own_times
 from app.analysis.prompts.templates import built_in
 from app.core.domain import Chapter, Finding, Subject
-from app.i18n import LANGUAGES, catalogue
+from app.i18n import LANGUAGES, catalogue, in_language
 from tests.analysis.mangled import GOOD, TIMES, mangled
+
+pytestmark = pytest.mark.usefixtures("english")
 
 END = 20.0
 PART: dict[str, Any] = {
@@ -26,7 +28,8 @@ ANSWER = json.dumps(PART)
 
 def reading(answer: Any, scope: Any = "part", template: str = "describe", language: Any = "en") -> ParsedAnswer:
     text = answer if isinstance(answer, str) else json.dumps(answer, ensure_ascii=False)
-    return parse_answer(text, scope, built_in()[template], language, TIMES, END)
+    with in_language(language):
+        return parse_answer(text, scope, built_in()[template], TIMES, END)
 
 
 def one(entry: dict[str, Any], template: str = "describe", language: Any = "en") -> Finding:
@@ -285,7 +288,7 @@ def held(text: str, frames: Iterable[int]) -> bool:
 @pytest.mark.parametrize("seed", range(40))
 def test_mangled_answers_never_fail_or_invent_frames(seed: int) -> None:
     for scope, template, text in mangled(seed, count=50):
-        found = parse_answer(text, scope, built_in()[template], "en", TIMES, END)  # type: ignore[arg-type]
+        found = parse_answer(text, scope, built_in()[template], TIMES, END)  # type: ignore[arg-type]
         said = [*found.findings, *found.overview, *found.reply]
         for item in said:
             assert item.text == item.text.strip() != ""

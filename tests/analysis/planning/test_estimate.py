@@ -14,11 +14,14 @@ from app.analysis.planning.estimate import Estimate, Planner, details, headline
 from app.analysis.planning.plan import RequestCapacity, TokenCostMeter, base_layout, group_parts, lay_out
 from app.analysis.prompts.prompts import usual_words
 from app.analysis.prompts.templates import built_in
+from app.core import Language
 from app.core.domain import MOST_FRAMES, AnalysisRequest, Keyframe, Selection, VideoInfo
-from app.i18n import LANGUAGES
+from app.i18n import LANGUAGES, in_language
 from app.i18n.formatting import span
 from app.llm.token_count import TokenCount
 from app.store.model_records import KnownTimings, RequestTiming, SurveyTiming
+
+pytestmark = pytest.mark.usefixtures("english")
 
 TEMPLATE = built_in()["describe"]
 RUN = (
@@ -115,13 +118,13 @@ def test_frames_that_are_known_from_before_cost_no_time() -> None:
     again = planner(is_read=lambda *_: True)(video(), request(), TEMPLATE)
     assert (again.survey_seconds, again.facts_seconds) == (0.0, 0.0)
     assert again.whole_seconds == again.seconds
-    assert "already known" in " ".join(details(again, "en"))
+    assert "already known" in " ".join(details(again))
 
 
 def test_without_a_model_the_reading_is_all_that_takes_time() -> None:
     alone = reported(use_model=False)
     assert alone.whole_seconds == (alone.survey_seconds + alone.facts_seconds,) * 2  # type: ignore[operator]
-    assert "no model · about" in headline(alone, "en")
+    assert "no model · about" in headline(alone)
     assert planner(KnownTimings())(video(), request(use_model=False), TEMPLATE).whole_seconds is None
 
 
@@ -238,15 +241,15 @@ def test_reduce_merges_neighbours_and_shrinks_each_round() -> None:
 
 def test_the_plan_reads_as_people_say_it() -> None:
     line = headline(replace(reported(32), parts=4, in_flight=4, prompt_tokens=9812, answer_tokens=1187,
-                            seconds=(50.0, 110.0), survey_seconds=10.0, facts_seconds=4.0), "en")  # fmt: skip
+                            seconds=(50.0, 110.0), survey_seconds=10.0, facts_seconds=4.0))  # fmt: skip
     assert line == "32 frames · 4 parts, 4 at a time · about 9,800 + 1,200 tokens · 1–2 min on this engine"
 
 
 def test_what_is_not_known_is_said() -> None:
     forecast = reported(known=KnownTimings())
-    assert "time not known yet" in headline(forecast, "en")
-    assert "not answered anything yet" in " ".join(details(forecast, "en"))
-    assert "Estimated" in " ".join(details(forecast, "en"))
+    assert "time not known yet" in headline(forecast)
+    assert "not answered anything yet" in " ".join(details(forecast))
+    assert "Estimated" in " ".join(details(forecast))
 
 
 @pytest.mark.parametrize(
@@ -262,11 +265,11 @@ def test_what_is_not_known_is_said() -> None:
     ],
 )
 def test_a_range_of_time_is_as_rough_unchanged_sure(low: float, high: float, words: str) -> None:
-    assert span(low, high, "en") == words
+    assert span(low, high) == words
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_every_kind_of_forecast_has_words(language: str) -> None:
+def test_every_kind_of_forecast_has_words(language: Language) -> None:
     for forecast in (
         reported(8),
         reported(200),
@@ -274,4 +277,5 @@ def test_every_kind_of_forecast_has_words(language: str) -> None:
         reported(use_model=False),
         reported(9, selection=Selection("scenes")),
     ):
-        assert headline(forecast, language) and all(details(forecast, language))  # type: ignore[arg-type]
+        with in_language(language):
+            assert headline(forecast) and all(details(forecast))

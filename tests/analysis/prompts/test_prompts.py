@@ -22,7 +22,9 @@ from app.core.domain import (
     Subject,
     Usage,
 )
-from app.i18n import LANGUAGES
+from app.i18n import LANGUAGES, in_language
+
+pytestmark = pytest.mark.usefixtures("english")
 
 LOG = built_in()["log"]
 
@@ -138,7 +140,7 @@ def test_merge_uses_verified_findings_only() -> None:
 
 def test_unverified_chunk_is_marked_in_merge_prompt() -> None:
     doubtful = result(1, (Finding("A ghost.", (), ("no_frame",)),))
-    assert "- [] A ghost. (unverified)" in prompts.account(doubtful, LOG, "en")
+    assert "- [] A ghost. (unverified)" in prompts.account(doubtful, LOG)
 
 
 def test_merge_of_merges_keeps_sections_and_replies() -> None:
@@ -159,7 +161,7 @@ def test_merge_of_merges_keeps_sections_and_replies() -> None:
 def test_prompt_preview_equals_request_with_placeholders() -> None:
     (role, system), (other, user) = prompts.exact_prompt(request(), LOG, frames(9, 10), 2)
     assert (role, other) == ("system", "user")
-    assert system == prompts.system_prompt("en", "part")
+    assert system == prompts.system_prompt("part")
     assert user.startswith("[frame 9 · 00:13.500]\n‹picture 9›\n[frame 10 · 00:15.000]\n‹picture 10›\n")
     assert user.endswith(prompts.chunk_question(request(), LOG, frames(9, 10), 2))
 
@@ -189,8 +191,10 @@ def test_a_chinese_request_is_chinese_through_and_through(key: str) -> None:
         asked, template, frames(), 3, known=[Subject("男人", "红衣")], earlier=["门开着。"], cues=[Cue(13, 14, "你好")]
     )
     joined = prompts.join_question(asked, template, [part()])
+    with in_language("zh"):
+        systems = [prompts.system_prompt(scope) for scope in get_args(Scope)]
     for text in (
-        *(prompts.system_prompt("zh", scope) for scope in get_args(Scope)),
+        *systems,
         reported.rsplit("\n", 1)[0],
         joined[joined.index("以上") :].rsplit("\n", 1)[0],
     ):

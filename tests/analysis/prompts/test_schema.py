@@ -9,7 +9,7 @@ import pytest
 from app.analysis.prompts.schema import Scope, keys_of, own_words, schema_of, shared_words
 from app.analysis.prompts.templates import built_in
 from app.core.domain import Language
-from app.i18n import LANGUAGES
+from app.i18n import LANGUAGES, in_language
 
 TEMPLATES = built_in()
 FORMS = [(scope, asked) for scope in ("part", "whole", "join") for asked in (False, True)]
@@ -51,7 +51,8 @@ def objects(schema: Any) -> Iterator[dict[str, Any]]:
 @pytest.mark.parametrize("scope, asked", FORMS)
 @pytest.mark.parametrize("key", TEMPLATES)
 def test_every_schema_is_closed_complete_and_bounded(key: str, scope: Scope, asked: bool, language: Language) -> None:
-    schema = schema_of(TEMPLATES[key], language, scope, with_reply=asked)
+    with in_language(language):
+        schema = schema_of(TEMPLATES[key], scope, with_reply=asked)
     assert tuple(schema["properties"]) == keys_of(scope, with_reply=asked)
     for one in objects(schema):
         assert set(one) <= KEYWORDS
@@ -65,8 +66,10 @@ def test_every_schema_is_closed_complete_and_bounded(key: str, scope: Scope, ask
 
 
 def test_fields_follow_frames_with_localised_choices() -> None:
-    for language, risk in (("en", "high"), ("zh", "高")):
-        schema = schema_of(TEMPLATES["safety"], language, "part", with_reply=False)  # type: ignore[arg-type]
+    choices: tuple[tuple[Language, str], ...] = (("en", "high"), ("zh", "高"))
+    for language, risk in choices:
+        with in_language(language):
+            schema = schema_of(TEMPLATES["safety"], "part", with_reply=False)
         finding = schema["properties"]["findings"]["items"]["properties"]
         assert list(finding) == ["frames", "risk", "kind", "where", "measure", "text"]
         assert risk in finding["risk"]["enum"]
@@ -82,14 +85,15 @@ def test_schema_has_reply_only_for_question_about_whole(scope: Scope, asked: boo
 @pytest.mark.parametrize("key", TEMPLATES)
 def test_form_in_words_shows_exactly_the_schema_keys(key: str, scope: Scope, asked: bool, language: Language) -> None:
     template = TEMPLATES[key]
-    own = own_words(template, language, scope, with_reply=asked, frames=(17, 18))
-    *reported, last = (shared_words(language, scope) + "\n" + own).splitlines()
+    with in_language(language):
+        own = own_words(template, scope, with_reply=asked, frames=(17, 18))
+        *reported, last = (shared_words(scope) + "\n" + own).splitlines()
+        names = [choice.name.text for field in template.fields for choice in field.choices]
     example = json.loads(last)
     assert last == json.dumps(example, ensure_ascii=False, separators=(",", ":"))
     assert tuple(example) == keys_of(scope, with_reply=asked)
     if scope != "join":
         assert list(example["findings"][0]) == ["frames", *(field.key for field in template.fields), "text"]
-        names = [choice.name.of(language) for field in template.fields for choice in field.choices]
         assert [name for name in names if f'"{name}"' not in own] == []
     assert {number for one in example["overview"] for number in one["frames"]} == {17, 18}
     assert [key for key in example if sum(line.startswith(f"- {key}") for line in reported) != 1] == []
@@ -103,7 +107,8 @@ def test_engine_grammar_accepts_valid_answers_only(with_space: bool) -> None:
     compiler = xgrammar.GrammarCompiler(tokens, max_threads=1)
 
     def accepts(scope: Scope, answer: str, key: str = "describe") -> bool:
-        schema = schema_of(TEMPLATES[key], "zh", scope, with_reply=scope == "join")
+        with in_language("zh"):
+            schema = schema_of(TEMPLATES[key], scope, with_reply=scope == "join")
         matcher = xgrammar.GrammarMatcher(compiler.compile_json_schema(json.dumps(schema), any_whitespace=with_space))
         return bool(matcher.accept_string(answer.encode()) and matcher.accept_token(256))
 

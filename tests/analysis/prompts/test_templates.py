@@ -74,7 +74,7 @@ def test_a_text_in_one_language_serves_for_the_other(tmp_path: Path) -> None:
     )
     birds = load(tmp_path).find("鸟-类")
     assert birds.name == Words("鸟类", "鸟类")
-    assert birds.ask.of("en") == "Birds?"
+    assert birds.ask.en == "Birds?"
     assert birds.fields[0].choices == (FieldChoice("big", Words("big", "big")), FieldChoice("small", Words("小", "小")))
 
 

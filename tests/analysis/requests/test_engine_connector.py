@@ -23,6 +23,8 @@ from tests.analysis.test_pipeline import NoAnswers
 from tests.cards import draw_card, to_jpeg
 from tests.llm.scripted import Server, saying, serve
 
+pytestmark = pytest.mark.usefixtures("english")
+
 
 class Engine:
     """An engine elsewhere that is as it is told to be."""
@@ -104,8 +106,7 @@ def test_plan_matches_token_count_of_real_engine(vl_engine: LocalEngine) -> None
     sent = messages.with_pictures(
         frames,
         chunk_question(request, template, frames, 1),
-        system=system_prompt("en", "whole"),
-        language="en",
+        system=system_prompt("whole"),
         url=partial(messages.data_url, side=forecast.side),
     )
     counted = speaker.count(sent)

@@ -159,7 +159,7 @@ def test_failed_first_chunk_does_not_block_others() -> None:
     ],
 )
 def test_subjects_are_read_once_their_list_is_complete(answer: str, known: object) -> None:
-    introduction = Introduction(built_in()["describe"], "en")
+    introduction = Introduction(built_in()["describe"])
     introduction.note(AnswerDelta(7, answer))
     assert not introduction.known.done()
     for piece in ('{"subjects": [{"name": "nobody', *answer):

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from app.core.domain import Analysis, AnalysisRequest, Finding
-from app.i18n import LANGUAGES, t
+from app.i18n import LANGUAGES, in_language, t
 from app.reports import FORMATS
 from app.reports.content.builder import document
 from app.reports.content.document import Paragraph, words
@@ -34,7 +34,8 @@ def broken(*troubles: str, findings: bool = True) -> Analysis:
 
 def first_words(analysis: Analysis, language: Any) -> str:
     """The first paragraph that is an error."""
-    blocks = document(analysis, language).blocks
+    with in_language(language):
+        blocks = document(analysis).blocks
     return next((words(one.line) for one in blocks if isinstance(one, Paragraph) and one.tone == "error"), "")
 
 
@@ -44,7 +45,8 @@ def test_a_broken_answer_gives_no_headline_and_is_said_first(trouble: str, langu
     analysis = broken(trouble)
     assert analysis.title == ""
     assert t(f"trouble.{trouble}", language) in first_words(analysis, language)
-    strong = [one for one in document(analysis, language).blocks if isinstance(one, Paragraph)]
+    with in_language(language):
+        strong = [one for one in document(analysis).blocks if isinstance(one, Paragraph)]
     assert not [one for one in strong if one.line[0].style == "strong" and "white" in one.line[0].text]
 
 

@@ -26,6 +26,8 @@ from app.reports.content.document import Paragraph
 from app.reports.json.encoding import json_text, keyframes_json
 from tests.reports.test_reports import analysis
 
+pytestmark = pytest.mark.usefixtures("english")
+
 FRAME = Keyframe(1, 0, 0.0, "first", 1, 64, 36, b"jpeg")
 VIDEO = VideoInfo(Path("/v/c.mp4"), "c.mp4", 9, "mp4", "h264", "yuv420p", 64, 36, 0, 9.0, 25.0, 225, 0.0, False)
 DECODE = DecodeSummary(
@@ -42,7 +44,7 @@ DECODE = DecodeSummary(
 
 def both() -> list[dict[str, object]]:
     """The two JSON reports of the same decoding."""
-    chosen = keyframes_json(VIDEO, "ab" * 32, KeyframesChosen((FRAME,), DECODE), reused=True, language="en")
+    chosen = keyframes_json(VIDEO, "ab" * 32, KeyframesChosen((FRAME,), DECODE), reused=True)
     return [json.loads(chosen), json.loads(FORMATS["json"].write(done(), "en"))]
 
 
@@ -116,14 +118,14 @@ def test_markdown_reports_stretches_by_type_with_their_times(language: str, line
 
 
 def test_where_there_are_none_nothing_is_said_of_stretches() -> None:
-    assert segment_lines((), "en") == []
+    assert segment_lines(()) == []
     text = FORMATS["markdown"].write(analysis(), "en").decode()
     assert "Black picture" not in text and "Frozen picture" not in text and "flashes" not in text
 
 
 def test_longest_segments_are_named_and_others_counted() -> None:
     many = [Stretch(10.0 * number, 10.0 * number + 2 + number % 4, "frozen") for number in range(20)]
-    (line,) = segment_lines(many, "en")
+    (line,) = segment_lines(many)
     assert line.count("–") == MOST_TIMES
     assert line.endswith(", and 12 shorter ones")
     assert line.startswith("Frozen picture: 00:20.000 – 00:24.000, 00:30.000 – 00:35.000")
@@ -132,7 +134,7 @@ def test_longest_segments_are_named_and_others_counted() -> None:
 def test_notices_are_sorted_by_their_severity() -> None:
     levels = ("info", "error", "warning", "info")
     notices = tuple(Notice("no_model", {}, level) for level in levels)  # type: ignore[arg-type]
-    blocks = sections(replace(analysis(), notices=notices), "en")["head"]()
+    blocks = sections(replace(analysis(), notices=notices))["head"]()
     tones = [block.tone for block in blocks if isinstance(block, Paragraph) and block.tone in levels]
     assert tones == ["error", "warning", "info", "info"]
 

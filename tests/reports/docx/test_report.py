@@ -14,6 +14,7 @@ import pytest
 from docx.oxml.ns import qn
 
 from app.core.domain import Analysis, Finding, Language, Notice
+from app.i18n import in_language
 from app.reports.content.builder import document
 from app.reports.content.document import Heading, Line, Table, words
 from app.reports.content.labels import printable
@@ -22,6 +23,8 @@ from tests.reports.content.test_labels import rich
 from tests.reports.json.test_reader import ANALYSES, each_analysis
 from tests.reports.test_reports import NASTY, analysis
 from tests.reports.text.test_html import HOSTILE
+
+pytestmark = pytest.mark.usefixtures("english")
 
 
 def opened(made: Analysis, language: Language = "en") -> Any:
@@ -56,9 +59,11 @@ def shown(line: Line) -> str:
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_headings_are_real_ones_and_in_order(name: str, language: Language) -> None:
     made = ANALYSES[name]()
+    with in_language(language):
+        reported = document(made)
     heads = [
         head
-        for block in document(made, language).blocks
+        for block in reported.blocks
         if (head := block if isinstance(block, Heading) else getattr(block, "heading", None))
     ]
     found = [one for one in opened(made, language).paragraphs if one.style.name.startswith("Heading")]
@@ -70,7 +75,7 @@ def test_headings_are_real_ones_and_in_order(name: str, language: Language) -> N
 @each_analysis
 def test_cells_hold_what_the_report_says(name: str) -> None:
     made = ANALYSES[name]()
-    tables = [block for block in document(made, "en").blocks if isinstance(block, Table) and block.rows]
+    tables = [block for block in document(made).blocks if isinstance(block, Table) and block.rows]
     found = [one for one in opened(made).tables if one.style.name != "Normal Table"]  # that one is the gallery
     for table, drawn in zip(tables, found, strict=True):
         lines = [*([table.heads] if table.heads else []), *table.rows]

@@ -15,6 +15,7 @@ from pypdf import PdfReader
 from pypdf.generic import ContentStream
 
 from app.core.domain import Analysis, AnalysisRequest, Finding, Language, Notice
+from app.i18n import in_language
 from app.reports.content.builder import document
 from app.reports.content.document import Heading, words
 from app.reports.graphics import fonts
@@ -88,7 +89,8 @@ def bare_machine(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_pdf_has_bookmarks_and_page_numbers(name: str, language: Language) -> None:
     made = ANALYSES[name]()
     reader = read(report.write(made, language))
-    reported = document(made, language)
+    with in_language(language):
+        reported = document(made)
     heads = [block if isinstance(block, Heading) else getattr(block, "heading", None) for block in reported.blocks]
     assert [one.title for one in entries(reader.outline)] == [words(head.line) for head in heads if head]
     assert [

@@ -12,6 +12,7 @@ import pytest
 from justhtml import JustHTML
 
 from app.core.domain import Analysis, Language
+from app.i18n import in_language
 from app.reports.content.builder import document
 from app.reports.content.document import Document, Heading, Listing, Paragraph, Table, Verbatim, words
 from app.reports.content.labels import printable
@@ -97,7 +98,9 @@ def test_it_is_valid_html_that_says_all_that_the_report_says(name: str, language
     made = ANALYSES[name]()
     tree = JustHTML(page(made, language), strict=True, sanitize=False)
     shown = letters(tree.to_text(separator="", strip=False))
-    for text in spoken(document(made, language)):
+    with in_language(language):
+        reported = document(made)
+    for text in spoken(reported):
         assert letters(printable(text)) in shown
 
 

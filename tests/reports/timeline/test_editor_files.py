@@ -26,6 +26,8 @@ from tests.reports.content.test_labels import part, rich
 from tests.reports.test_reports import NASTY, analysis
 from tests.reports.text.test_html import HOSTILE
 
+pytestmark = pytest.mark.usefixtures("english")
+
 RATES = (None, 1.0, 12.5, 15.0, 23.976, 24.0, 25.0, 30000 / 1001, 30.0, 50.0, 59.94, 60.0, 120.0, 1000.0, 4e9)
 each_rate = pytest.mark.parametrize("rate", RATES)
 
@@ -100,7 +102,7 @@ def test_an_hour_of_timecode_that_drops_numbers_is_an_hour(rate: Rate) -> None:
 
 def test_markers_are_one_per_frame_with_the_main_name() -> None:
     made = at_rate(25.0)
-    reported = markers.markers_of(made, "en", Rate(25))
+    reported = markers.markers_of(made, Rate(25))
     assert [(one.frame, one.kind) for one in reported] == [
         *[
             (0, "chapter"),
@@ -129,7 +131,7 @@ def test_long_finding_is_cut_in_name_and_whole_in_note() -> None:
     text = "A very long sentence. " * 20
     (marker,) = [
         one
-        for one in markers.markers_of(rich(chunks=(part(1, 1, 2, findings=(Finding(text, (2,)),)),)), "en", Rate(25))
+        for one in markers.markers_of(rich(chunks=(part(1, 1, 2, findings=(Finding(text, (2,)),)),)), Rate(25))
         if one.kind == "finding"
     ]
     assert len(marker.name) <= 60 and marker.name.endswith("…") and marker.note == text.strip()
@@ -145,7 +147,7 @@ def test_a_keyframe_of_a_real_video_is_at_its_own_index(rate: int | Fraction, tm
     nominal = rate_of(probed, chosen.decode)
     assert nominal.frames_per_second == rate and is_exact(nominal, probed, chosen.decode)
     indices = [frame.frame_index for frame in chosen.keyframes]
-    assert [marker.frame for marker in markers.markers_of(made, "en", nominal)] == sorted({0, *indices})
+    assert [marker.frame for marker in markers.markers_of(made, nominal)] == sorted({0, *indices})
     read = timeline(made)
     assert [clip.source_range.start_time.value for clip in read.video_tracks()[0]] == [0, 17, 34, 51]
     assert read.duration().value == 68
@@ -158,7 +160,7 @@ def test_a_keyframe_of_a_real_video_is_at_its_own_index(rate: int | Fraction, tm
 def test_all_three_formats_tell_the_same_frames(rate: float | None) -> None:
     made = at_rate(rate)
     nominal = rate_of(made.video, made.decode)
-    wanted = [one.frame for one in markers.markers_of(made, "en", nominal)]
+    wanted = [one.frame for one in markers.markers_of(made, nominal)]
     from_otio = timeline(made)
     from_xml = otio.adapters.read_from_string(editor_files.write_fcp7_xml(made, "en").decode(), "fcp_xml")
     for read in (from_otio, from_xml):
@@ -177,7 +179,7 @@ def test_edl_markers_read_as_one_frame_events_elsewhere(rate: float) -> None:
     assert text.splitlines()[1] == ("FCM: DROP FRAME" if nominal.drops else "FCM: NON-DROP FRAME")
     read = otio.adapters.read_from_string(text, "cmx_3600", rate=float(nominal.frames_per_second))
     starts = [clip.source_range.start_time.value - first_frame(nominal) for clip in read.find_clips()]
-    assert starts == [one.frame for one in markers.markers_of(made, "en", nominal)]
+    assert starts == [one.frame for one in markers.markers_of(made, nominal)]
     assert {clip.duration().value for clip in read.find_clips()} == {1}
 
 
@@ -223,7 +225,7 @@ def test_text_of_anybody_stays_in_its_marker(text: str) -> None:
     assert made.summary and made.engine
     whole = replace(made.summary, chapters=(Chapter(text, text, 1, 0.0, 9.0),))
     made = replace(made, summary=whole, engine=replace(made.engine, model=f"a--{text}-"))
-    count = len(markers.markers_of(made, "en", Rate(25)))
+    count = len(markers.markers_of(made, Rate(25)))
     assert len(events(made)) == count
     assert all(not note[:1].isdigit() and "|" not in note and rest.count("|") == 3 for _, note, rest in events(made))
     assert len(timeline(made).tracks.markers) == count
@@ -233,7 +235,7 @@ def test_text_of_anybody_stays_in_its_marker(text: str) -> None:
 
 def test_markers_without_model_are_keyframes() -> None:
     made = analysis(chunks=(), engine=None, facts=(), notices=())
-    reported = markers.markers_of(made, "zh", Rate(25))
+    reported = markers.markers_of(made, Rate(25))
     assert [marker.kind for marker in reported] == ["frame", "frame"]
     for name in ("edl", "xml", "otio"):
         written = FORMATS[name].write(made, "zh").decode()

@@ -21,6 +21,8 @@ from tests.reports.content.test_labels import rich
 from tests.reports.test_reports import NASTY, analysis
 from tests.reports.text.test_html import HOSTILE
 
+pytestmark = pytest.mark.usefixtures("english")
+
 
 def with_chapters(*starts: float, end: float = 3700.0, titles: tuple[str, ...] = ()) -> Analysis:
     """With a chapter at each of `starts`, called A, B, …"""
@@ -83,7 +85,7 @@ def test_missing_chapters_fall_back_to_shots() -> None:
         "Shot 2",
         "Shot 3",
     ]
-    assert not chapters_of(with_chapters(end=90.0), "en")  # a single shot
+    assert not chapters_of(with_chapters(end=90.0))  # a single shot
 
 
 @pytest.mark.parametrize("title", [*HOSTILE, NASTY, "0:10 x\n9:99 y", "a\\"])
@@ -101,7 +103,7 @@ def test_a_title_of_anybody_is_one_line_of_the_description(title: str) -> None:
 def test_ffmpeg_reads_every_title_unchanged(title: str) -> None:
     made = with_chapters(0.0, 20.04, titles=(title, "After"))
     reported = read(markers.write_ffmetadata(made, "en"))
-    assert [one["metadata"]["title"].rstrip() for one in reported] == [one.title for one in chapters_of(made, "en")]
+    assert [one["metadata"]["title"].rstrip() for one in reported] == [one.title for one in chapters_of(made)]
     assert [one["start"] * one["time_base"] for one in reported] == pytest.approx([0.0, 20.04])
     assert [one["end"] * one["time_base"] for one in reported] == pytest.approx([20.04, 3700.0])
 
@@ -111,7 +113,7 @@ def test_untitled_chapter_is_named_by_text_or_number() -> None:
     assert made.summary
     reported = (Chapter("", "He walks\nby.", 1, 0.0, 4.0), Chapter(" ", "", 4, 4.0, 9.0))
     made = replace(made, summary=replace(made.summary, chapters=reported))
-    assert [one.title for one in chapters_of(made, "en")] == ["He walks by.", "Chapter 2"]
+    assert [one.title for one in chapters_of(made)] == ["He walks by.", "Chapter 2"]
 
 
 def test_chapter_file_says_that_a_model_made_it() -> None:

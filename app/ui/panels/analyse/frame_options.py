@@ -13,7 +13,7 @@ import streamlit as st
 
 from app.analysis import SIDES, has_range, is_budgeted, parse_range, parse_times
 from app.core import MOST_FRAMES, AppError, InputError, Selection, Strategy, clock
-from app.ui.context import t
+from app.i18n import t
 from app.ui.formatting import error_words, plain
 from app.ui.state import page_state
 

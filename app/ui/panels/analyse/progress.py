@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app.core import AnalysisState, ChunkResult, Notice, clock
-from app.i18n import notice_text, sentences
+from app.i18n import notice_text, sentences, t
 from app.reports import content
 from app.reports.content import layout_parts, times_of, troubles
 from app.ui.components import report_blocks
 from app.ui.components.report_blocks import PartView, Renderer
-from app.ui.context import language, services, t
+from app.ui.context import services
 from app.ui.formatting import plain, remaining, short_clock
 from app.ui.state import page_state
 
@@ -49,7 +49,7 @@ def draw_stage(job_id: str) -> None:
         st.caption(plain(t(f"engine.phase.{phase.phase}", **phase.values)))
     _draw_buttons(job_id, is_pausing=is_pausing)
     for notice in _other_notices(job.progress):
-        st.caption(plain(notice_text(notice, language())))
+        st.caption(plain(notice_text(notice)))
 
 
 def draw_measuring(job_id: str) -> None:
@@ -116,7 +116,7 @@ def draw_answers(job_id: str) -> None:
     """Draw the answers and the frames so far."""
     job = services().jobs.snapshot(job_id)
     if reason := text_mode_reason(job.progress):
-        st.warning(plain(notice_text(reason, language())))
+        st.warning(plain(notice_text(reason)))
     found = job.progress.keyframes or job.progress.found
     renderer = Renderer(job_id, found)
     _draw_whole(job.progress, renderer)
@@ -167,7 +167,7 @@ def build_views(job: JobSnapshot, opened: frozenset[int]) -> list[PartView]:
     views = []
     for place, number in enumerate(numbers, start=1):
         part = known.get(number)
-        named = content.part_name(part, language()) if part and number in times else t("ui.answer_part", n=place)
+        named = content.part_name(part) if part and number in times else t("ui.answer_part", n=place)
         title = named if len(numbers) > 1 else t("ui.part_only")
         result = part.result if part else None
         if result and _is_done(job.progress, number):
@@ -187,7 +187,7 @@ def _is_done(analysis: AnalysisState, number: int) -> bool:
 
 def _done_view(job: JobSnapshot, part: ChunkResult, title: str, *, is_open: bool) -> PartView:
     keyframes = job.progress.keyframes
-    said = content.answer(part, language(), times_of(keyframes)) if is_open else ()
+    said = content.answer(part, times_of(keyframes)) if is_open else ()
     findings = [*part.overview, *part.findings]
     return PartView(
         part.number,
@@ -195,7 +195,7 @@ def _done_view(job: JobSnapshot, part: ChunkResult, title: str, *, is_open: bool
         "done",
         t("ui.part_done"),
         note=t("ui.part_findings", n=len(part.findings)),
-        brief=findings[0].text if findings else sentences(troubles(part, language()), language()),
+        brief=findings[0].text if findings else sentences(troubles(part)),
         blocks=Renderer(job.id, keyframes).values(report_blocks.pieces(said)),
         can_open=bool(findings),
     )
@@ -203,7 +203,7 @@ def _done_view(job: JobSnapshot, part: ChunkResult, title: str, *, is_open: bool
 
 def _failed_view(failure: Notice, number: int, title: str) -> PartView:
     reason = failure.values["reason"]
-    words = notice_text(reason, language()) if isinstance(reason, Notice) else str(reason)
+    words = notice_text(reason) if isinstance(reason, Notice) else str(reason)
     return PartView(number, title, "failed", t("ui.part_failed"), brief=words)
 
 

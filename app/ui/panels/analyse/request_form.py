@@ -11,9 +11,9 @@ import streamlit as st
 
 from app.analysis import details, exact_prompt, headline
 from app.core import AnalysisRequest, AppError, InputError, Keyframe, VideoInfo
-from app.i18n import LANGUAGES, sentences
+from app.i18n import LANGUAGES, language, sentences, t
 from app.ui import resources
-from app.ui.context import language, services, t
+from app.ui.context import services
 from app.ui.formatting import error_words, local_time, plain
 from app.ui.panels.analyse import frame_options
 from app.ui.panels.models import missing_model
@@ -103,7 +103,7 @@ def draw_found(job: JobSnapshot) -> None:
 
 def _draw_template() -> None:
     templates = services().templates
-    names = {key: template.name.of(language()) for key, template in templates.by_key.items()}
+    names = {key: template.name.text for key, template in templates.by_key.items()}
     st.selectbox(
         t("ui.template"),
         list(names),
@@ -111,7 +111,7 @@ def _draw_template() -> None:
         key="template",
         persist_state="session",
     )
-    if about := templates.find(st.session_state["template"]).about.of(language()):
+    if about := templates.find(st.session_state["template"]).about.text:
         st.caption(plain(about))
     for problem in templates.problems:
         st.caption(f":orange[{plain(error_words(problem))}]")
@@ -199,9 +199,9 @@ def draw_estimate(video: VideoInfo, request: AnalysisRequest, *, videos: int = 1
     """
     estimate = services().planner(video, request, services().templates.find(request.template))
     with st.container(border=True, gap="small", key="plan"):
-        st.markdown(f":material/route: **{plain(headline(estimate, language()))}**")
+        st.markdown(f":material/route: **{plain(headline(estimate))}**")
         each = [t("ui.plan_each", n=videos)] if videos > 1 else []
-        st.caption(plain(sentences([*each, *details(estimate, language())], language())))
+        st.caption(plain(sentences([*each, *details(estimate)])))
         if st.button(t("ui.prompt_exact"), key="prompt_exact", type="tertiary", icon=":material/article:"):
             show = st.dialog(t("ui.prompt_exact"), width="large", icon=":material/article:")(_draw_prompt)
             show(video, request, estimate)

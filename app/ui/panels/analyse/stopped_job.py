@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app.core import EngineError
-from app.i18n import notice_text
+from app.i18n import notice_text, t
 from app.reports import content
 from app.reports.content import layout_parts, named
 from app.ui.components import report_blocks
-from app.ui.context import language, services, t
+from app.ui.context import services
 from app.ui.formatting import error_words, plain
 from app.ui.panels.analyse import progress
 from app.ui.panels.models import missing_model
@@ -39,7 +39,7 @@ def draw(job: JobSnapshot) -> None:
     if kept := _kept(job):
         st.markdown(kept)
     for notice in progress.failures(job.progress).values():
-        st.warning(plain(notice_text(notice, language())), icon=":material/error:")
+        st.warning(plain(notice_text(notice)), icon=":material/error:")
     changes = services().jobs.changes(job.id) if job.can_resume and job.progress.results else {}
     if changes and page_state().left_as_is != job.id:
         _draw_changes(job, changes)
@@ -123,7 +123,7 @@ def _draw_changes(job: JobSnapshot, changes: Changes) -> None:
 
 def change_rows(changes: Changes) -> list[list[str]]:
     """List setting, old and new value; an unset value is a dash."""
-    return [[named("condition", name, language()), then or "—", now or "—"] for name, (then, now) in changes.items()]
+    return [[named("condition", name), then or "—", now or "—"] for name, (then, now) in changes.items()]
 
 
 def _draw_ways(job: JobSnapshot, *, can_resume: bool) -> None:
@@ -161,7 +161,7 @@ def draw_kept(job: JobSnapshot) -> None:
         progress.draw_kept_parts(job)
     if keyframes := job.progress.keyframes:
         st.markdown(f"##### {t('ui.keyframes')}")
-        shown = report_blocks.pieces(content.frames(keyframes, job.progress.facts, language()))
+        shown = report_blocks.pieces(content.frames(keyframes, job.progress.facts))
         report_blocks.draw(shown, report_blocks.Renderer(job.id, keyframes), key="kept")
 
 

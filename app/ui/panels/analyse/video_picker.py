@@ -10,9 +10,10 @@ from collections.abc import Callable
 import streamlit as st
 
 from app.core import AppError
+from app.i18n import language, t
 from app.ui import resources
 from app.ui.components.assets import component
-from app.ui.context import language, services, t
+from app.ui.context import services
 from app.ui.formatting import plain
 from app.ui.state import page_state
 

@@ -9,10 +9,11 @@ from typing import Any
 import streamlit as st
 
 from app.core import UNKNOWN_PATH, base_name
+from app.i18n import t
 from app.store import Hit, LibraryEntry
 from app.ui import resources
 from app.ui.components.assets import component
-from app.ui.context import services, t
+from app.ui.context import services
 from app.ui.formatting import local_time, short_clock
 from app.ui.panels.analyse import frame_options
 from app.ui.panels.library import filters

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, cast, get_args
 import streamlit as st
 
 from app.core import AppError, base_name
-from app.i18n import LANGUAGES
+from app.i18n import LANGUAGES, t
 from app.store import LibraryQuery, Order
-from app.ui.context import services, t
+from app.ui.context import services
 from app.ui.formatting import error_words, plain
 from app.ui.panels.report.comparison import template_name
 from app.ui.state import page_state

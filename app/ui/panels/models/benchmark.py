@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app.core import AppError, gib_number
+from app.i18n import t
 from app.i18n.formatting import exactly
 from app.models import Proposal, check_entry
 from app.services import HardwareProfile, model_benchmarks, start_benchmark
 from app.store import Measured
 from app.ui import resources
 from app.ui.components import report_blocks
-from app.ui.context import language, services, t
+from app.ui.context import services
 from app.ui.formatting import error_words, plain
 from app.ui.model_selection import ModelChoice, ModelSettings
 from app.ui.panels.models.current_model import is_changing
@@ -138,7 +139,7 @@ def _draw_measured(measured: Measured) -> None:
         rows = [
             [f"{one.width}\u00a0×\u00a0{one.height}",
              t("models.each_of", n=one.together, seconds=f"{one.each_seconds:.2f}"),
-             exactly(one.alone_seconds, language(), digits=2), f"{one.tokens:.0f}"]
+             exactly(one.alone_seconds, digits=2), f"{one.tokens:.0f}"]
             for one in trial.frames
         ]  # fmt: skip
         report_blocks.draw_table(heads, rows, key="trial_frames_table", numbers=(2, 3))
@@ -158,7 +159,7 @@ def _draw_estimate(trial: BenchmarkResult) -> None:
     name, video = _open_video()
     estimate = estimate_analysis(trial, int(number or _DEFAULT_FRAMES), video)
     if estimate and estimate.seconds:
-        values = {"frames": estimate.frames, "time": span(*estimate.seconds, language()), "name": name}
+        values = {"frames": estimate.frames, "time": span(*estimate.seconds), "name": name}
         key = "models.benchmark.of_video" if video else "models.benchmark_analysis"
         st.markdown(f":material/schedule: {plain(t(key, **values))}")
 

@@ -9,10 +9,10 @@ import streamlit as st
 
 from app.core import human_size
 from app.engine import installed_vllm
-from app.i18n import notice_text
+from app.i18n import notice_text, t
 from app.services import Readiness, confirmed_downloads, model_benchmarks
 from app.services.readiness import readiness
-from app.ui.context import language, services, t
+from app.ui.context import services
 from app.ui.formatting import error_words, plain
 from app.ui.panels.sidebar.engine import COLOURS, draw_phase, short_model_name, state_words
 
@@ -54,7 +54,7 @@ def _draw(was_changing: bool) -> None:
         if error := _engine_error(status):
             st.error(plain(error_words(error)), icon=":material/error:")
         for notice in services().engine_notices:
-            st.caption(plain(notice_text(notice, language())))
+            st.caption(plain(notice_text(notice)))
         _draw_buttons(status)
         if log := services().engine.log_tail(_LOG_LINES):
             with st.expander(t("ui.engine_log")):

@@ -8,9 +8,9 @@ import streamlit as st
 
 from app import models
 from app.core import GIB, gib_text
+from app.i18n import t
 from app.services import CARD_SIZES_GIB, HardwareProfile
 from app.ui.components import charts, report_blocks
-from app.ui.context import t
 from app.ui.formatting import plain
 
 if TYPE_CHECKING:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import streamlit as st
 
 from app.core import human_size
+from app.i18n import t
 from app.models import need_text
 from app.services import (
     ModelCandidate,
@@ -22,7 +23,7 @@ from app.services import (
 )
 from app.services.readiness import readiness
 from app.store import Measured
-from app.ui.context import language, services, t
+from app.ui.context import services
 from app.ui.formatting import error_words, plain
 from app.ui.model_selection import config_text
 from app.ui.panels.models.current_model import is_switching
@@ -103,13 +104,13 @@ def _draw_cost(now: Readiness, model: ModelCandidate) -> None:
     values = {"size": human_size(model.download_bytes or 0), "free": human_size(now.free_bytes)}
     key = "to_download" if model.download_bytes else "to_download_unknown"
     lines = [t(f"models.page.{key}", **values)] if now.has_room else []
-    lines += [need_text(model.need, language())] if model.need and model.need.fits else []
+    lines += [need_text(model.need)] if model.need and model.need.fits else []
     lines += [_speed(model, _measured())]
     st.caption(plain("\n".join(filter(None, lines))))
     if not now.has_room:
         st.warning(plain(t("models.page.no_room", **values)), icon=":material/hard_drive:")
     if model.need and not model.need.fits:
-        st.warning(plain(need_text(model.need, language())), icon=":material/memory:")
+        st.warning(plain(need_text(model.need)), icon=":material/memory:")
 
 
 def _draw_offers(now: Readiness) -> None:
@@ -150,7 +151,7 @@ def _measured() -> Mapping[str, Measured]:
 
 
 def _speed(one: ModelCandidate, measured: Mapping[str, Measured]) -> str:
-    return speed_text(one.pace, one.entry is None or one.entry.sees, measured.get(one.model), language())
+    return speed_text(one.pace, one.entry is None or one.entry.sees, measured.get(one.model))
 
 
 def _choose(one: ModelCandidate) -> None:

@@ -14,11 +14,11 @@ import streamlit as st
 
 from app import models
 from app.core import AppError, gib_text, human_size
-from app.i18n import notice_text, sentences
+from app.i18n import language, notice_text, sentences, t
 from app.services import HardwareProfile, download_and_switch, free_bytes, with_local_model
 from app.services.preflight import preflight
 from app.ui.components import charts
-from app.ui.context import language, services, t
+from app.ui.context import services
 from app.ui.formatting import error_words, plain
 from app.ui.model_selection import ModelChoice, ModelSettings, config_text, env_lines, find_model, proposal_for
 from app.ui.panels.models import benchmark
@@ -83,7 +83,7 @@ def _draw_model(choice: ModelChoice) -> None:
         if entry.about[language()]:
             st.caption(plain(entry.about[language()]))
     if choice.match:
-        st.info(plain(models.match_text(choice.match, language())), icon=":material/info:")
+        st.info(plain(models.match_text(choice.match)), icon=":material/info:")
     if entry and entry.needs_code:
         st.caption(plain(t("models.with_code")))
     _draw_place(choice)
@@ -98,7 +98,7 @@ def _facts(choice: ModelChoice) -> list[str]:
     positions = shape.text.max_positions
     length = t("system.context", n=positions) if positions else ""
     name = t(f"models.format.{models.format_of(shape).key}.name")
-    return [one for one in (models.parameters_text(shape, language()), sees, name, length, entry.licence) if one]
+    return [one for one in (models.parameters_text(shape), sees, name, length, entry.licence) if one]
 
 
 def _draw_place(choice: ModelChoice) -> None:
@@ -121,8 +121,8 @@ def _draw_place(choice: ModelChoice) -> None:
 def _draw_settings(catalogue: models.Catalogue, choice: ModelChoice, place: HardwareProfile) -> None:
     proposal = proposal_for(choice, place)
     if choice.entry and proposal is None:
-        why = models.why_nothing_fits(choice.entry, place.card, place.need(choice.entry.shape, {}), language())
-        words = t("models.page.nothing_fits", machine=place.words(language()), why=why)
+        why = models.why_nothing_fits(choice.entry, place.card, place.need(choice.entry.shape, {}))
+        words = t("models.page.nothing_fits", machine=place.words(), why=why)
         st.warning(plain(words), icon=":material/memory:")
     engine = st.segmented_control(
         t("models.page.engine"),
@@ -151,14 +151,14 @@ def _draw_config(
     """Draw VLLM_CONFIG with the memory it takes, and return the settings."""
     text = ""
     if engine == "vllm":
-        about = t("models.page.config_proposed", machine=place.words(language())) if proposal else ""
+        about = t("models.page.config_proposed", machine=place.words()) if proposal else ""
         text = (
             st.text_area(
                 t("models.page.config"),
                 "" if CONFIG in st.session_state else "{}",
                 key=CONFIG,
                 height=230,
-                help=plain(sentences((t("models.page.config_help"), about), language())),
+                help=plain(sentences((t("models.page.config_help"), about))),
                 persist_state="session",
             )
             or ""
@@ -183,7 +183,7 @@ def _draw_memory(choice: ModelChoice, wanted: ModelSettings, place: HardwareProf
     plan = models.parse_plan(config, device=place.device)
     sum_ = models.estimate_memory(choice.entry.shape, plan)
     need = place.need(choice.entry.shape, config)
-    available, about = need.usable_bytes, models.need_text(need, language())
+    available, about = need.usable_bytes, models.need_text(need)
     if need.fits:
         tokens = sum_.cache_tokens(available)
         values = {"tokens": f"{tokens:,}", "requests": f"{tokens / plan.max_model_len:.1f}"}
@@ -290,10 +290,10 @@ def draw_findings(
         st.success(t("models.page.nothing_found"), icon=":material/check_circle:")
     for place, finding in enumerate(findings):
         show, icon = _DRAWN[finding.severity]
-        show(plain(notice_text(finding.notice, language())), icon=icon)
+        show(plain(notice_text(finding.notice)), icon=icon)
         if finding.fix:
             st.button(
-                plain(notice_text(finding.fix.notice, language())),
+                plain(notice_text(finding.fix.notice)),
                 key=f"model_fix_{place}",
                 icon=":material/build:",
                 on_click=on_fix,

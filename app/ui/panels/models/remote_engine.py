@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app.core import AppError
+from app.i18n import t
 from app.services import query_remote_engine, switch_to_remote_engine
-from app.ui.context import services, t
+from app.ui.context import services
 from app.ui.formatting import error_words, plain
 from app.ui.panels.models.current_model import is_changing
 from app.ui.panels.sidebar.engine import draw_phase

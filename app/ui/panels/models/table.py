@@ -11,11 +11,12 @@ from dataclasses import dataclass
 import streamlit as st
 
 from app.core import GIB, AppError, gib_number
+from app.i18n import language, t
 from app.models import Catalogue, CatalogueEntry, Proposal, format_of, least_bytes, parameters_text, why_not
 from app.services import HardwareProfile, hardware_profile, latest_trials, speed_text
 from app.store import Measured
 from app.ui.components.assets import component
-from app.ui.context import language, services, t
+from app.ui.context import services
 from app.ui.formatting import plain
 from app.ui.model_selection import config_text, find_model, proposal_for
 from app.ui.state import page_state
@@ -42,7 +43,7 @@ def draw(catalogue: Catalogue, here: HardwareProfile) -> None:
         key="model_place",
     )
     place = known[key or "here"]
-    st.caption(plain(place.words(language())))
+    st.caption(plain(place.words()))
     if place.card is None:
         st.caption(t("models.page.table_cpu"))
     entries = tuple(catalogue.by_id.values())
@@ -85,7 +86,7 @@ def _row(one: Proposal, place: HardwareProfile, used: str, measured: Measured | 
             str(one.frames or "–"),
             one.entry.licence,
         ),
-        note=speed_text(one.pace, one.entry.sees, measured, language()),
+        note=speed_text(one.pace, one.entry.sees, measured),
         share=needed / available,
         memory=t("models.page.memory_of", **amounts),
         is_used=one.entry.id == used,
@@ -99,13 +100,13 @@ def _rest_row(entry: CatalogueEntry, place: HardwareProfile, used: str) -> Model
         about=_about(entry),
         facts=(t(f"models.format.{format_of(entry.shape).key}.name"), "", "", entry.licence),
         share=least_bytes(entry.shape, place.device) / place.bytes_each,
-        memory=why_not(entry, place.card, language()),
+        memory=why_not(entry, place.card),
         is_used=entry.id == used,
     )
 
 
 def _about(entry: CatalogueEntry) -> str:
-    return " · ".join(filter(None, (parameters_text(entry.shape, language()), entry.about[language()])))
+    return " · ".join(filter(None, (parameters_text(entry.shape), entry.about[language()])))
 
 
 def fill_form(name: str, catalogue: Catalogue, here: HardwareProfile) -> None:

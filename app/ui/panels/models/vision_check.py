@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import streamlit as st
 
+from app.i18n import language, t
 from app.llm.vision_check import VisionCard
 from app.llm.vision_check import draw as draw_card
 from app.services import model_benchmarks, start_vision_check
 from app.store import Measured
-from app.ui.context import language, services, t
+from app.ui.context import services
 from app.ui.formatting import error_words, plain
 from app.ui.panels.models.current_model import is_switching
 from app.ui.panels.sidebar.engine import draw_phase, short_model_name
@@ -74,7 +75,7 @@ def _draw_offer() -> None:
 
 def _begin(size: tuple[int, int]) -> None:
     with page_state().catching_errors("model_error"):
-        start_vision_check(services(), size, language())
+        start_vision_check(services(), size)
 
 
 # ---- afterwards ------------------------------------------------------------------------------------------------------
@@ -86,7 +87,7 @@ def _draw_outcome(outcome: Measured) -> None:
     st.markdown(plain(t(f"vision_check.{outcome['verdict']}", reason=reason)))
     about = [short_model_name(str(outcome["model"])), str(outcome["engine"])]
     about += [t(f"models.format.{outcome['format']}.name")] if outcome.get("format") else []
-    score = "" if reason else model_benchmarks.result_text(outcome, language())
+    score = "" if reason else model_benchmarks.result_text(outcome)
     st.caption(plain(" ".join(filter(None, (score, f"{' · '.join(filter(None, about))} · {outcome.get('at', '')}")))))
     with st.container(horizontal=True, gap="small"):
         for one in outcome.get("cards") or ():

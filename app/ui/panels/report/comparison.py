@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app.core import Analysis, AppError, base_name
+from app.i18n import t
 from app.i18n.formatting import exactly
 from app.ui import comparison
 from app.ui.components.assets import component
 from app.ui.components.report_blocks import Value
-from app.ui.context import language, services, t
+from app.ui.context import services
 from app.ui.formatting import error_words, local_time, plain
 from app.ui.panels.models import missing_model
 from app.ui.panels.sidebar.engine import short_model_name
@@ -173,7 +174,7 @@ def model_name(analysis: Analysis) -> str:
 def template_name(key: str) -> str:
     """Return the name of a template, or its key where it no longer exists."""
     template = services().templates.by_key.get(key)
-    return template.name.of(language()) if template else key
+    return template.name.text if template else key
 
 
 @st.fragment
@@ -219,7 +220,7 @@ def _facts(analysis: Analysis) -> dict[str, str]:
         "findings": str(len(analysis.findings)),
         "doubtful": str(sum(bool(finding.issues) for finding in analysis.findings)),
         "tokens": f"{usage.prompt_tokens:,} + {usage.completion_tokens:,}",
-        "seconds": exactly(asking, language()),
+        "seconds": exactly(asking),
         "created": local_time(analysis.created),
     }
     return {t(f"ui.compare_fact_{name}"): value for name, value in values.items()}

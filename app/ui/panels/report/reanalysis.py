@@ -9,10 +9,11 @@ import streamlit as st
 
 from app.analysis import parse_range
 from app.core import MOST_FRAMES, Analysis, AnalysisRequest, AppError, InputError, Selection, clock
+from app.i18n import t
 from app.reports.content import named
 from app.ui.components import player, report_blocks
 from app.ui.components.assets import component
-from app.ui.context import language, services, t
+from app.ui.context import services
 from app.ui.formatting import plain
 from app.ui.panels.analyse import frame_options
 from app.ui.panels.analyse.frame_options import SLIDER_FRAMES
@@ -50,7 +51,7 @@ def draw_follow_up(job: JobSnapshot) -> None:
             height=96,
         )
         if changes := services().jobs.changes(job.id):
-            names = ", ".join(named("condition", name, language()) for name in changes)
+            names = ", ".join(named("condition", name) for name in changes)
             st.caption(plain(t("ui.another_changed", names=names)))
         now = missing_model.ready()
         if now.kind == "ready":

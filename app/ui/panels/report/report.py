@@ -18,14 +18,14 @@ import streamlit as st
 
 from app import video
 from app.core import UNKNOWN_PATH, Analysis, AppError, Notice, safe_stem
-from app.i18n import labelled
+from app.i18n import labelled, language, t
 from app.reports import FORMATS, Use, all_files, content, files_of
 from app.reports.content import Block, Heading, Paragraph, words
 from app.reports.files import frame_entries, zipped
 from app.reports.graphics import contact_sheet as sheets
 from app.ui.components import report_blocks
 from app.ui.components.report_blocks import Action, Piece, Renderer
-from app.ui.context import language, services, t
+from app.ui.context import services
 from app.ui.formatting import local_time, plain
 from app.ui.panels.analyse import progress, request_form
 from app.ui.panels.report import comparison, reanalysis
@@ -51,12 +51,12 @@ _log = logging.getLogger(__name__)
 
 def draw_head(job: JobSnapshot, analysis: Analysis, *, can_edit: bool) -> None:
     """Draw the headline, the model, the actions and the notices."""
-    shown = content.sections(replace(analysis, notices=_other_notices(job, analysis)), language())
+    shown = content.sections(replace(analysis, notices=_other_notices(job, analysis)))
     broken = [words(block.line) for block in shown["broken"]() if isinstance(block, Paragraph)]
     for problem in broken:
         _draw_broken(job, problem)
     if analysis.chunks and not broken:
-        st.markdown(f"### {plain(content.headline(analysis, language()))}")
+        st.markdown(f"### {plain(content.headline(analysis))}")
     state = t("ui.state_done") if job.state in ("done", "measuring") else ""
     model = t("ui.by_model", model=short_model_name(analysis.answered_by)) if analysis.answered_by else ""
     mode = t(f"report.mode_{analysis.mode}")
@@ -133,7 +133,7 @@ def _draw_tab(job_id: str, name: str) -> None:
         st.rerun()
     pieces = _pieces(analysis, name)
     renderer = Renderer(job_id, analysis.keyframes, _actions(analysis, pieces))
-    whole = list(report_blocks.pieces(content.sections(analysis, language())["whole"]())) if name == "report" else []
+    whole = list(report_blocks.pieces(content.sections(analysis)["whole"]())) if name == "report" else []
     if whole:
         report_blocks.draw(whole, renderer, key="whole")
     found = _draw_search(name, pieces) if len(pieces) > _SEARCH_ABOVE else pieces
@@ -149,7 +149,7 @@ def _pieces(analysis: Analysis, name: str) -> list[Piece]:
     kept = st.session_state.get(_PIECES_KEY)
     if kept is None or kept[0] is not analysis or kept[1] != asked:
         local = replace(analysis, created=local_time(analysis.created))
-        shown = content.sections(local, language(), is_shared=False)
+        shown = content.sections(local, is_shared=False)
         names = [section for section in _TABS[name] if section != "timeline" or not has_player]
         blocks = chain.from_iterable(shown[section]() for section in names)
         kept = st.session_state[_PIECES_KEY] = (analysis, asked, list(report_blocks.pieces(blocks)))
@@ -169,7 +169,7 @@ def _actions(analysis: Analysis, pieces: Iterable[Piece]) -> dict[str, Action]:
         said = t("ui.part_retry" if part.result else "ui.part_ask")
         title = t("ui.answer_part", n=part.place) if len(parts) > 1 else t("ui.part_only")
         anchor = next((place for place in places if place in anchors), "")
-        actions[anchor] = Action(said, labelled(said, title, language()), part.number)
+        actions[anchor] = Action(said, labelled(said, title), part.number)
     return actions
 
 

@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 import streamlit as st
 
 from app.core import EngineProgress
-from app.ui.context import services, t
+from app.i18n import t
+from app.ui.context import services
 from app.ui.formatting import error_words, plain
 
 if TYPE_CHECKING:

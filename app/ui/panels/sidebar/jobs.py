@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import streamlit as st
 
 from app.core import AppError
+from app.i18n import t
 from app.reports.content import title_and_details
 from app.store import LibraryEntry, LibraryQuery
 from app.ui import resources
 from app.ui.components.assets import component
-from app.ui.context import services, t
+from app.ui.context import services
 from app.ui.formatting import local_time, plain, remaining
 from app.ui.panels.analyse import frame_options
 from app.ui.panels.report.comparison import template_name

@@ -16,8 +16,9 @@ from streamlit.testing.v1 import AppTest
 from app.analysis.planning.estimate import Planner
 from app.analysis.planning.plan import RequestCapacity
 from app.analysis.prompts.templates import built_in, load
+from app.core import Language
 from app.core.domain import AnalysisRequest
-from app.i18n import LANGUAGES, t
+from app.i18n import LANGUAGES, in_language, t
 from app.services.container import Services
 from app.store.model_records import KnownTimings, RequestTiming
 from app.ui import resources
@@ -48,14 +49,15 @@ def copies(services: Services, card_video: Path, number: int) -> list[str]:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_template_is_offered_by_name_with_a_line_about_it(
-    page: AppTest, services: Services, language: str
+    page: AppTest, services: Services, language: Language
 ) -> None:
     page.run()
     page.button_group(key="language").set_value(language).run()
-    names = [template.name.of(language) for template in built_in().values()]  # type: ignore[arg-type]
+    with in_language(language):
+        names, about = [template.name.text for template in built_in().values()], built_in()["safety"].about.text
     assert page.selectbox(key="template").options == names
     page.selectbox(key="template").select("safety").run()
-    assert built_in()["safety"].about.of(language) in texts(page)  # type: ignore[arg-type]
+    assert about in texts(page)
 
 
 def test_user_templates_are_offered_and_broken_ones_named(page: AppTest, services: Services, tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from app.core.domain import (
     StageStarted,
 )
 from app.core.errors import EngineError
-from app.i18n import LANGUAGES, notice_text, t
+from app.i18n import LANGUAGES, in_language, notice_text, t
 from app.reports import content
 from app.reports.json import reader, writer
 from app.services.container import Services
@@ -122,10 +122,12 @@ def test_page_says_what_the_files_say_in_their_order(page_of: Callable[..., Any]
         page.session_state["report_tab"] = t(f"ui.tab_{tab}", language)
         page.run()
         on_page += drawn(page)
-    sections = content.sections(analysis, language)
     names = ("whole", "findings", "frames", "shots", "transcript", "how")
+    with in_language(language):
+        sections = content.sections(analysis)
+        pieces = list(report_blocks.pieces(block for name in names for block in sections[name]()))
     place = 0
-    for piece in report_blocks.pieces(block for name in names for block in sections[name]()):
+    for piece in pieces:
         lines = [line for block in piece.blocks for line in report_blocks.lines_of(block)]
         said = [span.text.strip() for line in lines for span in line if analysis.created not in span.text]
         places = {text: on_page.find(text, place) for text in said}
@@ -141,12 +143,12 @@ def test_each_part_can_be_asked_again_where_it_begins() -> None:
         for part in made.chunks
     ]
     made = replace(made, chunks=tuple(bare), field_names={})
-    sections = content.sections(made, "en")
+    sections = content.sections(made)
     pieces = list(report_blocks.pieces([*sections["findings"](), *sections["frames"]()]))
     anchors = {anchor: action.number for anchor, action in _actions(made, pieces).items()}
     assert anchors == {"frame-1": 1, "part-2": 5, "part-3": 9}  # all that part 1 says is beside its frames
     alone = replace(made, chunks=made.chunks[:1], layout=rich.layout(1))
-    sections = content.sections(replace(alone, chunks=(replace(alone.chunks[0], troubles=("cut",)),)), "en")
+    sections = content.sections(replace(alone, chunks=(replace(alone.chunks[0], troubles=("cut",)),)))
     pieces = list(report_blocks.pieces([*sections["findings"](), *sections["frames"]()]))
     assert list(_actions(alone, pieces)) == ["findings"]
 

@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -364,7 +365,8 @@ class Session:
         data folder; leaving the loop early stops the answer, and what there is of it is kept.
 
         Args:
-            about: A video, the id of an analysis, an Analysis, or a Conversation to continue.
+            about: A video, the id of an analysis, an Analysis, or a Conversation, which continues after its current
+                turn; the same value asked twice gets two branches.
             question: The question.
             frames: Most keyframes of a video; by default its newest analysis is taken, or 8 for a new one.
             edit: Number of a turn of the conversation to ask differently; the question becomes its sibling.
@@ -392,7 +394,8 @@ class Session:
                 if isinstance(about, Analysis):
                     conversation = started(services.jobs.import_report(about), language)
                 elif isinstance(about, Conversation):
-                    conversation = services.conversations.get(about.id)
+                    kept = services.conversations.get(about.id)  # which other branches may have been added to
+                    conversation = replace(kept, current=about.current)
                 else:
                     conversation = yield from conversations.begin(
                         services, os.fspath(about), frames=_number(frames), language=language, cancel=cancel

@@ -95,6 +95,8 @@ def test_conversation_continues_and_branches(video: Path, data: Path) -> None:
             "Other second?",
         ]
         last = questions(server)[-1]["messages"]
+        again = one.ask(conversation.switched(1), "Third?")  # the branch that the value ends with
+        assert [turn.question for turn in again.branch()] == ["First?", "Second?", "Third?"]
     assert [message["role"] for message in last] == ["system", "user", "assistant", "user"]
     assert last[-1]["content"] == "Other second?" and last[2]["content"] == "Red [1]."
 
@@ -289,3 +291,14 @@ def test_report_from_elsewhere_can_be_asked_about(video: Path, data: Path, tmp_p
     with serve(answering("Red [1].")) as server, session(server, tmp_path) as one:
         conversation = one.ask(analysis, "Which?")
         assert one.ask(analysis.id, "By id?").analysis_id == conversation.analysis_id == analysis.id
+
+
+def test_calls_without_a_session_do_the_same(video: Path, data: Path) -> None:
+    with serve(answering("Red [1].")) as server:
+        options: dict[str, Any] = {"base_url": server.base_url, "data_dir": data, "language": "zh"}
+        conversation = framelens.ask(video, "哪张在前？", **options)
+        events = list(framelens.ask_events(conversation, "然后呢？", temperature=0.0, **options))
+        with pytest.raises(framelens.ConfigError, match="temperature"):
+            framelens.ask(conversation, "然后呢？", temperature=9, **options)
+    assert isinstance(events[-1], framelens.AnswerDone) and len(events[-1].conversation.branch()) == 2
+    assert questions(server)[0]["messages"][0]["content"].startswith("你负责回答")

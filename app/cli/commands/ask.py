@@ -15,10 +15,10 @@ from contextlib import closing
 from typing import TYPE_CHECKING
 
 from app import config
-from app.cli.common import cancel_on_signals, use_language, wide_console
+from app.cli.common import cancel_on_signals, in_services, services, use_language, wide_console
 from app.core import ConfigError
 from app.i18n import LANGUAGES, language, notice_text, t
-from app.services import Services, open_library, open_services
+from app.services import open_library, open_services
 from app.services.analyses import with_named
 from app.services.keyframes import parse_frames
 from app.video import worker_started
@@ -86,8 +86,8 @@ def run(given: argparse.Namespace) -> int:
     settings = with_named(config.load(), model=given.model or "", base_url=given.base_url or "")
     use_language(given, settings)
     if any((given.list, given.search, given.export, given.rename, given.delete)):
-        with open_library(settings) as services:
-            _manage(services, given)
+        with open_library(settings) as opened, in_services(opened):
+            _manage(given)
         return 0
     if given.conversation and given.question is None:  # the only text is the question
         given.about, given.question = None, given.about
@@ -107,12 +107,13 @@ def run(given: argparse.Namespace) -> int:
             raise ConfigError("ask_needs_model")
     cancel = cancel_on_signals()
     with worker_started():
-        services = open_services(settings, adopts=False)
+        opened = open_services(settings, adopts=False)
         try:
-            conversation = _conversation(services, given, cancel)
-            _answer(services, conversation.asked(given.question, asked_with, edit=given.edit), given, cancel)
+            with in_services(opened):
+                conversation = _conversation(given, cancel)
+                _answer(conversation.asked(given.question, asked_with, edit=given.edit), given, cancel)
         finally:
-            services.close()
+            opened.close()
     return 0
 
 
@@ -129,14 +130,14 @@ def ask_settings(given: argparse.Namespace) -> AskSettings:
     )
 
 
-def _conversation(services: Services, given: argparse.Namespace, cancel: threading.Event) -> Conversation:
+def _conversation(given: argparse.Namespace, cancel: threading.Event) -> Conversation:
     """Return the conversation to continue, or a new one about the video or analysis."""
     if given.conversation:
-        return services.conversations.get(given.conversation)
+        return services().conversations.get(given.conversation)
     from app.cli.progress import Progress
     from app.services.conversations import begin
 
-    events = begin(services, given.about, frames=given.frames, language=language(), cancel=cancel)
+    events = begin(services(), given.about, frames=given.frames, language=language(), cancel=cancel)
     with Progress(quiet=given.quiet or not sys.stderr.isatty()) as progress, closing(events):
         while True:
             try:
@@ -146,24 +147,19 @@ def _conversation(services: Services, given: argparse.Namespace, cancel: threadi
                 return made
 
 
-def _answer(
-    services: Services,
-    conversation: Conversation,
-    given: argparse.Namespace,
-    cancel: threading.Event,
-) -> None:
+def _answer(conversation: Conversation, given: argparse.Namespace, cancel: threading.Event) -> None:
     """Print the answer while it is written, then its evidence; with --json one document at the end."""
     from app import ask
     from app.services import conversations
 
     printer = _Printer(streams=not given.json, quiet=given.quiet)
     try:
-        with closing(conversations.ask(services, conversation, cancel)) as events:
+        with closing(conversations.ask(services(), conversation, cancel)) as events:
             for event in events:
                 printer.show(event)
     finally:
         if (done := printer.done) and given.json:
-            name = services.jobs.snapshot(done.analysis_id).name
+            name = services().jobs.snapshot(done.analysis_id).name
             _print_json(ask.answer_document(done, subject=name))
 
 
@@ -214,14 +210,14 @@ class _Printer:
         print(text, file=sys.stderr, flush=True)
 
 
-def _manage(services: Services, given: argparse.Namespace) -> None:
+def _manage(given: argparse.Namespace) -> None:
     """List, export, rename or delete conversations."""
-    kept = services.conversations
+    kept = services().conversations
     if given.export:
         from app import ask
 
         one = kept.get(given.export)
-        name = services.jobs.snapshot(one.analysis_id).name
+        name = services().jobs.snapshot(one.analysis_id).name
         if given.json:
             _print_json(ask.document(one, subject=name))
         else:
@@ -229,12 +225,12 @@ def _manage(services: Services, given: argparse.Namespace) -> None:
     elif given.rename:
         kept.rename(kept.get(given.rename[0]).id, given.rename[1])
     elif given.delete:
-        _delete(services, kept.get(given.delete), given)
+        _delete(kept.get(given.delete), given)
     else:
-        _list(services, given)
+        _list(given)
 
 
-def _delete(services: Services, one: Conversation, given: argparse.Namespace) -> None:
+def _delete(one: Conversation, given: argparse.Namespace) -> None:
     from app.reports.content.labels import one_line
 
     if not given.yes:
@@ -243,19 +239,19 @@ def _delete(services: Services, one: Conversation, given: argparse.Namespace) ->
         answer = input(t("cli.library_sure", names=one_line(one.name)) + " ")
         if answer.strip().lower() not in t("cli.library_sure_yes").split(","):
             return
-    services.conversations.delete(one.id)
+    services().conversations.delete(one.id)
     print(t("cli.library_deleted", name=one_line(one.name)), file=sys.stderr)
 
 
-def _list(services: Services, given: argparse.Namespace) -> None:
+def _list(given: argparse.Namespace) -> None:
     from rich.table import Table
     from rich.text import Text
 
     from app.reports.content.labels import local_minute, one_line
 
-    library = services.jobs.library
+    library = services().jobs.library
     about = library.resolve_id(given.about) if given.about else ""
-    found = services.conversations.find(given.search or "", analysis_id=about, limit=_MOST_LISTED)
+    found = services().conversations.find(given.search or "", analysis_id=about, limit=_MOST_LISTED)
     names = {one.analysis_id: entry.name for one in found if (entry := library.entry(one.analysis_id))}
     if given.json:
         rows = [

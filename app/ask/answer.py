@@ -56,8 +56,8 @@ def converse(
         AppError: The engine doesn't start or doesn't answer, or the conversation can't be stored.
         Cancelled: `cancel` was set.
     """
+    conversation = repository.add(conversation)
     turn = conversation.last
-    repository.save(conversation, turn)
     started = saved = time.monotonic()
     failure: core.AppError | None = None
     try:

@@ -87,7 +87,9 @@ class ContextBuilder:
         self._connection = connection
         self._language = language
         self._frames = analysis.keyframes
-        self._facts = {one.number: one for one in analysis.facts}
+        self._texts_by_frame = {one.number: [line.text for line in one.texts] for one in analysis.facts}
+        # Without the writing on the screen, which is part of the quoted material.
+        self._facts = {one.number: replace(one, texts=()) for one in analysis.facts}
         with in_language(language):
             self._sections = [list(lines) for lines in (self._findings(), self._texts(), self._cues())]
         self._refusal = connection.sight.reason or core.Notice("pictures_unproven")
@@ -280,9 +282,8 @@ class ContextBuilder:
 
     def _texts(self) -> Iterator[str]:
         for frame in self._frames:
-            if (facts := self._facts.get(frame.number)) and facts.texts:
-                texts = " | ".join(line.text for line in facts.texts)
-                yield f"{mark(frame)} {_quoted(texts)}"
+            if texts := self._texts_by_frame.get(frame.number):
+                yield f"{mark(frame)} {_quoted(' | '.join(texts))}"
 
     def _cues(self) -> Iterator[str]:
         """Yield the speech near each frame; a cue belongs to the frame nearest to its start."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from pydantic import TypeAdapter
 
 from app.ask.conversation import Conversation, Turn
@@ -18,14 +20,27 @@ class ConversationRepository:
     def __init__(self, store: Store) -> None:
         self._store = ConversationStore(store)
 
-    def save(self, conversation: Conversation, *changed: Turn) -> None:
-        """Store a conversation that has at least one question, and these turns of it.
+    def add(self, conversation: Conversation) -> Conversation:
+        """Store the current question, which is new, and return the conversation with it.
+
+        It gets the next free number if another program has added questions meanwhile.
 
         Raises:
-            InputError: "job_unknown": its analysis was deleted.
+            InputError: "job_unknown": the analysis was deleted.
         """
-        turns = {turn.number: (turn.question, turn.answer, _TURN.dump_json(turn).decode()) for turn in changed}
-        self._store.save(_row(conversation), turns)
+        while not self._store.save(_row(conversation), _documents(conversation.last), are_new=True):
+            kept = self.get(conversation.id)
+            turn = replace(conversation.last, number=kept.turns[-1].number + 1)
+            conversation = replace(conversation, turns=(*kept.turns, turn), current=turn.number)
+        return conversation
+
+    def save(self, conversation: Conversation, changed: Turn) -> None:
+        """Store a conversation and this turn of it, which was added before.
+
+        Raises:
+            InputError: "job_unknown": the analysis was deleted.
+        """
+        self._store.save(_row(conversation), _documents(changed))
 
     def get(self, conversation_id: str) -> Conversation:
         """Get a conversation by its id, a unique beginning of it, or "latest".
@@ -54,6 +69,10 @@ class ConversationRepository:
     def delete(self, conversation_id: str) -> None:
         """Delete a conversation with all its branches."""
         self._store.delete(conversation_id)
+
+
+def _documents(turn: Turn) -> dict[int, tuple[str, str, str]]:
+    return {turn.number: (turn.question, turn.answer, _TURN.dump_json(turn).decode())}
 
 
 def _row(conversation: Conversation) -> ConversationRow:

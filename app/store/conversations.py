@@ -36,12 +36,16 @@ class ConversationStore:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def save(self, row: ConversationRow, turns: Mapping[int, tuple[str, str, str]]) -> None:
+    def save(self, row: ConversationRow, turns: Mapping[int, tuple[str, str, str]], *, are_new: bool = False) -> bool:
         """Insert a conversation or replace its row, and insert or replace these turns; its name stays.
 
         Args:
             row: The conversation.
             turns: Question, answer and document of each turn, by number.
+            are_new: Change nothing if one of the numbers is taken.
+
+        Returns:
+            False if nothing was changed, because another program has added a turn.
 
         Raises:
             InputError: "job_unknown": its analysis was deleted.
@@ -49,6 +53,9 @@ class ConversationStore:
         with self._store.changing() as connection:
             if connection.execute("SELECT 1 FROM jobs WHERE id = ?", (row.job_id,)).fetchone() is None:
                 raise InputError("job_unknown", id=row.job_id)
+            taken = connection.execute("SELECT number FROM turns WHERE conversation_id = ?", (row.id,)).fetchall()
+            if are_new and not turns.keys().isdisjoint(number for (number,) in taken):
+                return False
             connection.execute(
                 f"INSERT INTO conversations ({_COLUMNS}, words) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
                 " ON CONFLICT (id) DO UPDATE SET changed = excluded.changed, current = excluded.current",
@@ -61,6 +68,7 @@ class ConversationStore:
                     for number, (question, answer, document) in turns.items()
                 ),
             )
+        return True
 
     def get(self, conversation_id: str) -> ConversationRow:
         """Get a conversation.

@@ -180,6 +180,7 @@ def test_model_without_eyes_gets_facts_and_the_reader_knows(analysis: core.Analy
     assert [notice.key for notice in prepared.notices] == ["text_mode"]
     content = sent(prepared)[1]["content"]
     assert isinstance(content, str) and "cannot see the images" in content and "red" in content
+    assert content.count(ORDER) == 1 and f'"{ORDER}"' in content  # quoted here, too
 
 
 def test_unproven_sight_is_said(analysis: core.Analysis) -> None:

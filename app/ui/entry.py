@@ -12,11 +12,9 @@ from __future__ import annotations
 import streamlit as st
 
 from app.i18n import t
-from app.ui import resources
+from app.ui import error_words, page_state, plain, resources
 from app.ui.components import assets
-from app.ui.formatting import error_words, plain
 from app.ui.panels.sidebar import engine, jobs, language
-from app.ui.state import page_state
 from app.ui.views import analyse, library, models, system
 
 PAGES = (

@@ -7,8 +7,7 @@ import logging
 import streamlit as st
 
 from app.core import AppError, as_app_error
-from app.ui import resources
-from app.ui.formatting import error_words, plain
+from app.ui import error_words, plain, resources
 
 _log = logging.getLogger(__name__)
 

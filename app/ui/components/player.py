@@ -15,10 +15,8 @@ import streamlit as st
 from app.analysis import has_range
 from app.core import DecodeSummary, Keyframe, Measures, VideoInfo, clock
 from app.i18n import t
-from app.ui import resources
+from app.ui import Edits, page_state, resources, services
 from app.ui.components.assets import component
-from app.ui.context import services
-from app.ui.state import Edits, page_state
 
 if TYPE_CHECKING:
     from app.jobs import JobSnapshot

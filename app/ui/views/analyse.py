@@ -12,13 +12,10 @@ import streamlit as st
 
 from app.core import AppError, VideoInfo
 from app.i18n import t
-from app.ui import resources
+from app.ui import error_words, page_state, plain, resources, services, video_facts
 from app.ui.components import assets, player
-from app.ui.context import services
-from app.ui.formatting import error_words, plain, video_facts
 from app.ui.panels.analyse import progress, request_form, stopped_job, video_picker
 from app.ui.panels.report import comparison, reanalysis, report
-from app.ui.state import page_state
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator

@@ -11,11 +11,8 @@ from app.i18n import language, t
 from app.library.bulk_operations import MOST_EXPORTED
 from app.reports import FORMATS
 from app.store import LibraryEntry
-from app.ui import resources
-from app.ui.context import services
-from app.ui.formatting import error_words, plain
+from app.ui import error_words, page_state, plain, resources, services
 from app.ui.panels.library import cards, filters
-from app.ui.state import page_state
 
 _POLL_SECONDS = 2.0
 

@@ -11,10 +11,8 @@ from app.i18n import t
 from app.models import load
 from app.services import hardware_profile
 from app.store import trials
-from app.ui.context import services
-from app.ui.formatting import error_words, plain
+from app.ui import error_words, page_state, plain, services
 from app.ui.panels.models import current_model, memory_calculator, model_form, remote_engine, table, vision_check
-from app.ui.state import page_state
 
 
 def _draw_way_back() -> None:

@@ -13,10 +13,9 @@ import streamlit as st
 
 from app import engine
 from app.i18n import t
+from app.ui import error_words, plain, services
 from app.ui.components import charts
 from app.ui.components.charts import Chart, Series
-from app.ui.context import services
-from app.ui.formatting import error_words, plain
 from app.ui.panels.sidebar.engine import COLOURS, short_model_name
 
 if TYPE_CHECKING:

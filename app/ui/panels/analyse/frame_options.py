@@ -14,8 +14,7 @@ import streamlit as st
 from app.analysis import SIDES, has_range, is_budgeted, parse_range, parse_times
 from app.core import MOST_FRAMES, AppError, InputError, Selection, Strategy, clock
 from app.i18n import t
-from app.ui.formatting import error_words, plain
-from app.ui.state import page_state
+from app.ui import error_words, page_state, plain
 
 SLIDER_FRAMES = 64
 """Upper end of the slider. Chosen by hand; not tuned."""

@@ -14,11 +14,9 @@ from app.core import AnalysisState, ChunkResult, Notice, clock
 from app.i18n import notice_text, sentences, t
 from app.reports import content
 from app.reports.content import layout_parts, times_of, troubles
+from app.ui import page_state, plain, remaining, services, short_clock
 from app.ui.components import report_blocks
 from app.ui.components.report_blocks import PartView, Renderer
-from app.ui.context import services
-from app.ui.formatting import plain, remaining, short_clock
-from app.ui.state import page_state
 
 if TYPE_CHECKING:
     from app.jobs import JobSnapshot

@@ -12,13 +12,10 @@ import streamlit as st
 from app.analysis import details, exact_prompt, headline
 from app.core import AnalysisRequest, AppError, InputError, Keyframe, VideoInfo
 from app.i18n import LANGUAGES, language, sentences, t
-from app.ui import resources
-from app.ui.context import services
-from app.ui.formatting import error_words, local_time, plain
+from app.ui import error_words, local_time, page_state, plain, resources, services
 from app.ui.panels.analyse import frame_options
 from app.ui.panels.models import missing_model
 from app.ui.panels.sidebar import engine
-from app.ui.state import page_state
 
 if TYPE_CHECKING:
     from app.analysis import Estimate

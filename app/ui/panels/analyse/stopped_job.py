@@ -11,13 +11,11 @@ from app.core import EngineError
 from app.i18n import notice_text, t
 from app.reports import content
 from app.reports.content import layout_parts, named
+from app.ui import error_words, page_state, plain, services
 from app.ui.components import report_blocks
-from app.ui.context import services
-from app.ui.formatting import error_words, plain
 from app.ui.panels.analyse import progress
 from app.ui.panels.models import missing_model
 from app.ui.panels.sidebar.engine import short_model_name
-from app.ui.state import page_state
 
 if TYPE_CHECKING:
     from app.jobs import JobSnapshot

@@ -11,11 +11,8 @@ import streamlit as st
 
 from app.core import AppError
 from app.i18n import language, t
-from app.ui import resources
+from app.ui import page_state, plain, resources, services
 from app.ui.components.assets import component
-from app.ui.context import services
-from app.ui.formatting import plain
-from app.ui.state import page_state
 
 PIECE_BYTES = 8 * 2**20
 """Size of one piece of an upload. Chosen by hand; not tuned."""

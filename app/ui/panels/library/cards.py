@@ -11,14 +11,11 @@ import streamlit as st
 from app.core import UNKNOWN_PATH, base_name
 from app.i18n import t
 from app.store import Hit, LibraryEntry
-from app.ui import resources
+from app.ui import local_time, page_state, resources, services, short_clock
 from app.ui.components.assets import component
-from app.ui.context import services
-from app.ui.formatting import local_time, short_clock
 from app.ui.panels.analyse import frame_options
 from app.ui.panels.library import filters
 from app.ui.panels.report.comparison import template_name
-from app.ui.state import page_state
 
 PAGE = 24
 """Cards on a page. Chosen by hand; not tuned."""

@@ -14,10 +14,8 @@ import streamlit as st
 from app.core import AppError, base_name
 from app.i18n import LANGUAGES, t
 from app.store import LibraryQuery, Order
-from app.ui.context import services
-from app.ui.formatting import error_words, plain
+from app.ui import error_words, page_state, plain, services
 from app.ui.panels.report.comparison import template_name
-from app.ui.state import page_state
 
 if TYPE_CHECKING:
     from app.library.semantic_index import NearPassage

@@ -12,14 +12,11 @@ from app.i18n.formatting import exactly
 from app.models import Proposal, check_entry
 from app.services import HardwareProfile, model_benchmarks, start_benchmark
 from app.store import Measured
-from app.ui import resources
+from app.ui import error_words, page_state, plain, resources, services
 from app.ui.components import report_blocks
-from app.ui.context import services
-from app.ui.formatting import error_words, plain
 from app.ui.model_selection import ModelChoice, ModelSettings
 from app.ui.panels.models.current_model import is_changing
 from app.ui.panels.sidebar.engine import draw_phase, short_model_name
-from app.ui.state import page_state
 
 if TYPE_CHECKING:
     from app.analysis import BenchmarkResult

@@ -12,8 +12,7 @@ from app.engine import installed_vllm
 from app.i18n import notice_text, t
 from app.services import Readiness, confirmed_downloads, model_benchmarks
 from app.services.readiness import readiness
-from app.ui.context import services
-from app.ui.formatting import error_words, plain
+from app.ui import error_words, plain, services
 from app.ui.panels.sidebar.engine import COLOURS, draw_phase, short_model_name, state_words
 
 if TYPE_CHECKING:

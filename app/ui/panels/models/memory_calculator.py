@@ -10,8 +10,8 @@ from app import models
 from app.core import GIB, gib_text
 from app.i18n import t
 from app.services import CARD_SIZES_GIB, HardwareProfile
+from app.ui import plain
 from app.ui.components import charts, report_blocks
-from app.ui.formatting import plain
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator

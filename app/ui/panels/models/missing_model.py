@@ -23,11 +23,9 @@ from app.services import (
 )
 from app.services.readiness import readiness
 from app.store import Measured
-from app.ui.context import services
-from app.ui.formatting import error_words, plain
+from app.ui import error_words, page_state, plain, services
 from app.ui.model_selection import config_text
 from app.ui.panels.models.current_model import is_switching
-from app.ui.state import page_state
 
 
 def ready() -> Readiness:

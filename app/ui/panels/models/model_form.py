@@ -17,14 +17,12 @@ from app.core import AppError, gib_text, human_size
 from app.i18n import language, notice_text, sentences, t
 from app.services import HardwareProfile, download_and_switch, free_bytes, with_local_model
 from app.services.preflight import preflight
+from app.ui import error_words, page_state, plain, services
 from app.ui.components import charts
-from app.ui.context import services
-from app.ui.formatting import error_words, plain
 from app.ui.model_selection import ModelChoice, ModelSettings, config_text, env_lines, find_model, proposal_for
 from app.ui.panels.models import benchmark
 from app.ui.panels.models.current_model import is_changing
 from app.ui.panels.models.table import CONFIG, ENGINE, NAME, fill_form
-from app.ui.state import page_state
 
 if TYPE_CHECKING:
     pass

@@ -9,11 +9,9 @@ import streamlit as st
 from app.core import AppError
 from app.i18n import t
 from app.services import query_remote_engine, switch_to_remote_engine
-from app.ui.context import services
-from app.ui.formatting import error_words, plain
+from app.ui import error_words, page_state, plain, services
 from app.ui.panels.models.current_model import is_changing
 from app.ui.panels.sidebar.engine import draw_phase
-from app.ui.state import page_state
 
 if TYPE_CHECKING:
     from app.services import RemoteEngineReport

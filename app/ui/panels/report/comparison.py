@@ -9,14 +9,11 @@ import streamlit as st
 from app.core import Analysis, AppError, base_name
 from app.i18n import t
 from app.i18n.formatting import exactly
-from app.ui import comparison
+from app.ui import CHOOSING, comparison, error_words, local_time, page_state, plain, services
 from app.ui.components.assets import component
 from app.ui.components.report_blocks import Value
-from app.ui.context import services
-from app.ui.formatting import error_words, local_time, plain
 from app.ui.panels.models import missing_model
 from app.ui.panels.sidebar.engine import short_model_name
-from app.ui.state import CHOOSING, page_state
 
 if TYPE_CHECKING:
     from app.jobs import JobSnapshot

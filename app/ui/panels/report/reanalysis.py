@@ -11,15 +11,13 @@ from app.analysis import parse_range
 from app.core import MOST_FRAMES, Analysis, AnalysisRequest, AppError, InputError, Selection, clock
 from app.i18n import t
 from app.reports.content import named
+from app.ui import Edits, page_state, plain, services
 from app.ui.components import player, report_blocks
 from app.ui.components.assets import component
-from app.ui.context import services
-from app.ui.formatting import plain
 from app.ui.panels.analyse import frame_options
 from app.ui.panels.analyse.frame_options import SLIDER_FRAMES
 from app.ui.panels.models import missing_model
 from app.ui.panels.report.comparison import draw_other_model, template_name
-from app.ui.state import Edits, page_state
 
 if TYPE_CHECKING:
     from app.jobs import JobSnapshot

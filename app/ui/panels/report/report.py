@@ -23,14 +23,12 @@ from app.reports import FORMATS, Use, all_files, content, files_of
 from app.reports.content import Block, Heading, Paragraph, words
 from app.reports.files import frame_entries, zipped
 from app.reports.graphics import contact_sheet as sheets
+from app.ui import local_time, page_state, plain, services
 from app.ui.components import report_blocks
 from app.ui.components.report_blocks import Action, Piece, Renderer
-from app.ui.context import services
-from app.ui.formatting import local_time, plain
 from app.ui.panels.analyse import progress, request_form
 from app.ui.panels.report import comparison, reanalysis
 from app.ui.panels.sidebar.engine import short_model_name
-from app.ui.state import page_state
 
 if TYPE_CHECKING:
     from app.jobs import JobSnapshot

@@ -10,8 +10,7 @@ import streamlit as st
 
 from app.core import EngineProgress
 from app.i18n import t
-from app.ui.context import services
-from app.ui.formatting import error_words, plain
+from app.ui import error_words, plain, services
 
 if TYPE_CHECKING:
     from app.engine import EngineStatus

@@ -12,13 +12,10 @@ from app.core import AppError
 from app.i18n import t
 from app.reports.content import title_and_details
 from app.store import LibraryEntry, LibraryQuery
-from app.ui import resources
+from app.ui import local_time, page_state, plain, remaining, resources, services
 from app.ui.components.assets import component
-from app.ui.context import services
-from app.ui.formatting import local_time, plain, remaining
 from app.ui.panels.analyse import frame_options
 from app.ui.panels.report.comparison import template_name
-from app.ui.state import page_state
 
 if TYPE_CHECKING:
     from app.jobs import JobSnapshot

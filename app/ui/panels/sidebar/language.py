@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app.i18n import LANGUAGES, t
-from app.ui.context import LANGUAGE_KEY, default_language
+from app.ui import LANGUAGE_KEY, default_language
 
 _TRANSLATED_CHOICES = ("template", "report_language", "side", "sum_format", "sum_picture")
 """Select boxes with translated options. Those of the library are set from the address instead."""

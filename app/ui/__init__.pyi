@@ -1,0 +1,12 @@
+from .context import LANGUAGE_KEY as LANGUAGE_KEY
+from .context import default_language as default_language
+from .context import services as services
+from .formatting import error_words as error_words
+from .formatting import local_time as local_time
+from .formatting import plain as plain
+from .formatting import remaining as remaining
+from .formatting import short_clock as short_clock
+from .formatting import video_facts as video_facts
+from .state import CHOOSING as CHOOSING
+from .state import Edits as Edits
+from .state import page_state as page_state

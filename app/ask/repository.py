@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from pydantic import TypeAdapter
@@ -52,9 +53,11 @@ class ConversationRepository:
         turns = tuple(map(_TURN.validate_json, self._store.turns(row.id)))
         return _of_row(row, turns)
 
-    def find(self, words: str = "", *, analysis_id: str = "", limit: int = 50) -> list[Conversation]:
+    def find(
+        self, words: str = "", *, analysis_ids: Sequence[str] | None = None, limit: int = 50
+    ) -> list[Conversation]:
         """List conversations without their turns, the one that changed last first; see `ConversationStore.find`."""
-        return [_of_row(row, ()) for row in self._store.find(words, job_id=analysis_id, limit=limit)]
+        return [_of_row(row, ()) for row in self._store.find(words, job_ids=analysis_ids, limit=limit)]
 
     def rename(self, conversation_id: str, name: str) -> None:
         """Give a conversation another name.

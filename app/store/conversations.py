@@ -5,7 +5,7 @@ The documents of the turns are not interpreted here. An analysis that is deleted
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -96,18 +96,18 @@ class ConversationStore:
         )
         return [document for (document,) in rows]
 
-    def find(self, words: str = "", *, job_id: str = "", limit: int = 50) -> list[ConversationRow]:
+    def find(self, words: str = "", *, job_ids: Sequence[str] | None = None, limit: int = 50) -> list[ConversationRow]:
         """List conversations, the one that changed last first.
 
         Args:
             words: Words that its name, questions or answers must contain; as in the library's search.
-            job_id: Only those about this analysis; "" for all.
+            job_ids: Only those about these analyses; None for all.
             limit: Number of results at most.
         """
         clauses, values = ["1"], list[object]()
-        if job_id:
-            clauses.append("job_id = ?")
-            values.append(job_id)
+        if job_ids is not None:
+            clauses.append(f"job_id IN ({', '.join('?' * len(job_ids))})")
+            values += job_ids
         terms = terms_of(words)
         if words.strip() and not terms:  # signs alone, which no text contains as words
             return []

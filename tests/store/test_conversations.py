@@ -61,7 +61,8 @@ def test_turns_are_kept_by_number_and_replaced(conversations: ConversationStore)
     conversations.save(row("a"), {1: ("Q", "", "old")})
     conversations.save(row("a"), {1: ("Q", "answer", "new"), 2: ("R", "", "second")})
     assert conversations.turns("a") == ["new", "second"] and conversations.get("a").current == 1
-    assert ids(conversations.find("answer", job_id="job")) == ["a"] and not conversations.find("Q", job_id="other")
+    assert ids(conversations.find("answer", job_ids=["x", "job"])) == ["a"]
+    assert not conversations.find("Q", job_ids=["other"]) and not conversations.find(job_ids=[])
 
 
 def test_new_name_is_kept_and_found(conversations: ConversationStore) -> None:

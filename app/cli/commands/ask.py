@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import closing
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app import config
@@ -250,8 +251,12 @@ def _list(given: argparse.Namespace) -> None:
     from app.reports.content.labels import local_minute, one_line
 
     library = services().jobs.library
-    about = library.resolve_id(given.about) if given.about else ""
-    found = services().conversations.find(given.search or "", analysis_id=about, limit=_MOST_LISTED)
+    about: list[str] | None = None
+    if given.about and (path := Path(given.about).expanduser().absolute()).is_file():
+        about = library.reports_on(sha256=services().switcher.session.extractions.sha256(path))
+    elif given.about:
+        about = [library.resolve_id(given.about)]
+    found = services().conversations.find(given.search or "", analysis_ids=about, limit=_MOST_LISTED)
     names = {one.analysis_id: entry.name for one in found if (entry := library.entry(one.analysis_id))}
     if given.json:
         rows = [

@@ -84,6 +84,7 @@ def test_question_about_a_video_lists_frames_with_times(video: Path, data: Path,
     assert document["id"] not in run("--search", "法问", data=data).stdout
     assert run("--rename", "latest", "红色", data=data).returncode == 0
     assert "红色" in run("--list", "latest", data=data).stdout
+    assert "红色" in run("--list", video, data=data).stdout
     assert run("--delete", "latest", data=data).returncode == 2
     assert run("--delete", "latest", "--yes", data=data).returncode == 0
     assert "no conversations" in run("--list", data=data).stdout

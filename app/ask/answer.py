@@ -29,7 +29,9 @@ from app.llm.stream import Reply, stream_pieces
 _SAVE_SECONDS = 2.0
 """Time between two saves of a growing answer. Chosen by hand; not tuned."""
 _ATTEMPTS = 5
-"""Most requests for one answer: without pictures, with fewer, and shorter ones. Chosen by hand; not tuned."""
+"""Most requests for one answer: without pictures, with fewer, shorter ones, and to a busy engine."""
+_LONGEST_WAIT_SECONDS = 30.0
+"""For a busy engine. Both were chosen by hand; not tuned."""
 _OPEN, _CLOSE = "<think>", "</think>"
 
 
@@ -130,7 +132,7 @@ def _store(
 def _answer(
     conversation: Conversation, analysis: core.Analysis, connection: EngineConnection, cancel: threading.Event
 ) -> Generator[AskEvent | _Ended, None, None]:
-    """Ask until the engine takes the request, and yield the answer; what it refuses is sent in another way."""
+    """Ask until the engine takes the request, and yield the answer; a request that it refuses is sent differently."""
     builder = ContextBuilder(analysis, connection, conversation.language)
     branch = conversation.branch()
     for attempt in range(1, _ATTEMPTS + 1):
@@ -155,8 +157,22 @@ def _answer(
         except core.ContextExceeded as refused:
             _raise_unless(is_empty and attempt < _ATTEMPTS, refused)
             builder.shrink()
-        except (core.EngineBrokeOff, core.EngineTimeout) as error:
-            raise connection.death() or error from error
+        except core.EngineBusy as busy:
+            _raise_unless(is_empty and attempt < _ATTEMPTS, busy)
+            yield core.Noticed(core.Notice("engine_was_busy", {}, "info"))
+            if cancel.wait(min(busy.wait_seconds or 2.0**attempt, _LONGEST_WAIT_SECONDS)):
+                raise core.Cancelled from busy
+        except core.EngineError as error:
+            if _may_be_dead(error):
+                raise connection.death() or error from error
+            raise
+
+
+def _may_be_dead(error: core.EngineError) -> bool:
+    """Return whether an engine that ends gives such an error; some still answer while they do."""
+    status = error.values.get("status")
+    is_server_error = error.key == "engine_refused" and isinstance(status, int) and status >= 500
+    return is_server_error or isinstance(error, core.EngineBrokeOff | core.EngineTimeout)
 
 
 def _raise_unless(can_retry: bool, error: core.AppError) -> None:

@@ -243,6 +243,33 @@ def test_full_context_is_tried_with_less(video: Path, data: Path) -> None:
     assert turn.state == "complete" and len(turn.context.pictures) <= 3
 
 
+def test_busy_engine_is_asked_again(video: Path, data: Path) -> None:
+    refusals = [Refuse(503, "busy", headers={"Retry-After": "0.01"}), Refuse(429, "busy")]
+
+    def behave(body: dict[str, Any]) -> Iterator[str]:
+        if body["max_tokens"] != 1 and refusals:
+            raise refusals.pop(0)
+        yield "Red [1]."
+
+    with serve(behave) as server, session(server, data) as one:
+        turn = one.ask(video, "Which?").last
+    assert turn.state == "complete" and [notice.key for notice in turn.notices] == ["engine_was_busy"]
+
+
+def test_engine_that_fails_inside_is_named_with_its_words(video: Path, data: Path) -> None:
+    def behave(body: dict[str, Any]) -> Iterator[str]:
+        if body["max_tokens"] != 1:
+            raise Refuse(500, "the core has vanished")
+        yield "x"
+
+    with serve(behave) as server, session(server, data) as one:
+        with pytest.raises(framelens.EngineError, match="vanished"):
+            one.ask(video, "Inside?")
+        (kept,) = one.conversations.find("inside")
+        turn = one.conversations.get(kept.id).last
+    assert turn.state == "failed" and turn.why and "vanished" in framelens.notice_text(turn.why, "en")
+
+
 def test_answer_that_only_repeats_itself_is_stopped(video: Path, data: Path) -> None:
     with serve(answering(*["the same words again and "] * 400)) as server, session(server, data) as one:
         turn = one.ask(video, "Which?").last

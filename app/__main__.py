@@ -4,8 +4,6 @@ It imports nothing at first, so that Ctrl-C ends the command with a sentence whi
 A command that decodes starts its worker before that.
 """
 
-from __future__ import annotations
-
 import sys
 from contextlib import suppress
 

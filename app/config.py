@@ -4,8 +4,6 @@ This is the only reader of the environment. `VLLM_MODEL_PATH` (a string) and `VL
 here; they are read at that moment. Nothing here uses the network or imports an engine.
 """
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Mapping

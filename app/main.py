@@ -3,8 +3,6 @@
 `app.services.container` builds the services, `app.ui` draws the pages; this module only starts and stops them.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections.abc import AsyncIterator

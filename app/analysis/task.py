@@ -4,8 +4,6 @@ A key is "<settings>.<form>.<content>", three digests: the request with the sett
 of the request; and the frames, or the text that is joined. Answers with different settings never share a report.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import threading

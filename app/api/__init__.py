@@ -3,8 +3,6 @@
 Each resource is a module; all of them use the same gate.
 """
 
-from __future__ import annotations
-
 from starlette.routing import BaseRoute
 
 from app.api import media, uploads

@@ -4,8 +4,6 @@ Requests and answers are forwarded unchanged except for the model's name. Refusa
 returned in the API's error format: `{"error": {message, type, param, code}}`.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 import logging

@@ -4,8 +4,6 @@ Answers are text from a model: in Markdown they are quoted with every sign escap
 HTML, a link or a picture.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict

@@ -4,8 +4,6 @@ The queue holds only as many jobs as run at a time, so that a stop leaves no job
 is never overwritten.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

@@ -1,7 +1,5 @@
 """Video files named on the command line: single files, folders, and patterns that the shell did not expand."""
 
-from __future__ import annotations
-
 import glob
 import os
 from collections.abc import Iterator, Sequence

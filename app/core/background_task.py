@@ -5,8 +5,6 @@ that its caller waits for. Other threads belong to one object that ends them; `a
 errors to the log.
 """
 
-from __future__ import annotations
-
 import logging
 import threading
 from collections.abc import Callable

@@ -4,8 +4,6 @@ The app's own environment may hold keys of engines, hubs and clouds. A decoder r
 run untrusted model code; neither needs the keys.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping
 from pathlib import Path

@@ -21,8 +21,6 @@ Anything that is not an AppError is a bug: its traceback goes to the log and the
 Each key has its text in app/i18n: what was given, the problem, and the next step.
 """
 
-from __future__ import annotations
-
 
 class AppError(Exception):
     """An error whose text the user may read: `t("error." + key, **values)`.

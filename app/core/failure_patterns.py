@@ -5,8 +5,6 @@ Used for logs by `app.engine.diagnostics` and for HTTP answers by `app.llm.error
 app/i18n and its place in docs/troubleshooting.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 

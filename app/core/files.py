@@ -5,8 +5,6 @@ private: other accounts on the machine see neither videos nor reports nor keys. 
 by itself; there the modes have no effect.
 """
 
-from __future__ import annotations
-
 import errno
 import logging
 import os

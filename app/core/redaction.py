@@ -5,8 +5,6 @@ asked to paste into a report. It hides too much rather than too little. Secrets 
 wherever they appear; others by their look.
 """
 
-from __future__ import annotations
-
 import re
 from functools import cache
 from urllib.parse import quote

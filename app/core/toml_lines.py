@@ -3,8 +3,6 @@
 tomllib reports a line for invalid TOML only, and pydantic, which checks the values, knows none.
 """
 
-from __future__ import annotations
-
 import re
 import tomllib
 from collections import Counter

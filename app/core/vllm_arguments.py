@@ -4,8 +4,6 @@ They are parsed from the source text of the installed vLLM (a tenth of a second,
 they are that version's own. Without vLLM nothing is known, and only JSON syntax is checked.
 """
 
-from __future__ import annotations
-
 import ast
 import difflib
 import functools

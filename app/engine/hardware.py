@@ -4,8 +4,6 @@ The installed distribution decides between GPU and CPU: `vllm` is the CUDA build
 both installed, since they own the same package folder.
 """
 
-from __future__ import annotations
-
 import os
 import platform
 import sys

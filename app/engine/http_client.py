@@ -5,8 +5,6 @@ are not followed, since the API key is meant for this one only. Of the metrics, 
 requested names are read; other lines and invalid ones are ignored.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import urllib.error

@@ -5,8 +5,6 @@ itself (fetch the model, launch, watch log and health) is `app.engine.launch`. T
 an error by `app.engine.diagnostics.log_diagnosis`.
 """
 
-from __future__ import annotations
-
 import threading
 import time
 from concurrent.futures import wait

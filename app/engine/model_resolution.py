@@ -4,8 +4,6 @@
 headers only, in milliseconds. Downloading is `app.engine.downloads.hub`.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -6,8 +6,6 @@ that descends from it is ended: by SIGTERM, and after GRACE seconds by SIGKILL. 
 128 + n if signal n ended it. It needs Linux and the standard library, and imports nothing of FrameLens.
 """
 
-from __future__ import annotations
-
 import ctypes
 import os
 import select

@@ -5,8 +5,6 @@ literal tables in a tenth of a second. A table that cannot be read gives an empt
 vLLM with plugins, since a plugin may add to its tables.
 """
 
-from __future__ import annotations
-
 import ast
 import functools
 import re

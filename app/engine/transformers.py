@@ -4,8 +4,6 @@ The server is pinned to one model, which requests must name by its folder. It ha
 only. It silently drops images sent to text-only models, which `app.llm.vision_check` detects.
 """
 
-from __future__ import annotations
-
 import functools
 import json
 import re

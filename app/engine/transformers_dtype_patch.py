@@ -6,8 +6,6 @@ DeepSeek-VL 7B in bfloat16 would fail on its first image: "Input type (float) an
 the same". Like `process_supervisor.py`, it is a program for a child process and imports nothing of FrameLens.
 """
 
-from __future__ import annotations
-
 import runpy
 from importlib import import_module
 from typing import Any

@@ -6,8 +6,6 @@ The server is run as a module, since the `vllm` command looks for a distribution
 A speech server runs beside the first engine, so it keeps to a small share of the memory.
 """
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import os

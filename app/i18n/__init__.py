@@ -8,8 +8,6 @@ of app.core passes it on; pools don't), and a generator runs in the language of 
 data, such as prompts and reports, sets it around each call that makes text, and yields outside of the block.
 """
 
-from __future__ import annotations
-
 import locale
 import os
 import tomllib

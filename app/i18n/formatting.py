@@ -1,7 +1,5 @@
 """Durations and measured facts of frames as text in the reader's language."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from math import floor, log10
 

@@ -3,8 +3,6 @@
 A job that the store refuses to save stays in memory until it can be saved. Nothing is run here.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import threading

@@ -5,8 +5,6 @@ ended resume when the next one starts; answers that are stored are not requested
 store: each works on its own jobs and leaves control requests for the jobs of the others.
 """
 
-from __future__ import annotations
-
 import logging
 import secrets
 import threading

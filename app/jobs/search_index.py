@@ -4,8 +4,6 @@ A job is indexed when it ends. Stored jobs that were never indexed, or by an old
 thread as soon as the library is opened.
 """
 
-from __future__ import annotations
-
 import logging
 import threading
 from abc import ABC, abstractmethod

@@ -1,7 +1,5 @@
 """Bulk operations on analyses of the library: delete them with their videos, or import them from files."""
 
-from __future__ import annotations
-
 import errno
 import logging
 import os

@@ -5,8 +5,6 @@ output, which must be a file, in the form that `messages` reads, and exits with 
 with REFUSED. Whatever the file unpacks to, only this process runs out of memory or crashes.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 import zipfile

@@ -4,8 +4,6 @@ A vector is stored as 8-bit integers, one byte per dimension: that doesn't chang
 vectors of thousands of analyses fit into memory.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache

@@ -3,8 +3,6 @@
 What the base class takes from the environment is for OpenAI's own service. Here all of it comes from the fields.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import Any, Self, TypeVar

@@ -3,8 +3,6 @@
 Importing it takes half a second; what needs it imports it on first use.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

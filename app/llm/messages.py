@@ -5,8 +5,6 @@ Frames come before the question so that another question about the same frames h
 Text prompts contain only measured facts: recognized text, colours, brightness, detected shots.
 """
 
-from __future__ import annotations
-
 import base64
 from collections.abc import Callable, Iterator, Mapping, Sequence
 

@@ -6,8 +6,6 @@ A request runs as a task on the loop of `app.llm.http`, because only a task can 
 Cancelling closes the connection, and vLLM then aborts the request.
 """
 
-from __future__ import annotations
-
 import logging
 import threading
 import time

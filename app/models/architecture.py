@@ -4,8 +4,6 @@ Plain values with the few figures that follow from them. `app.models.config.pars
 `app.models.memory` adds up the memory that they need.
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 from typing import Literal

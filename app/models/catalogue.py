@@ -4,8 +4,6 @@
 Ollama's names. A bad file is reported as a problem and never disables the others.
 """
 
-from __future__ import annotations
-
 import difflib
 import re
 from collections.abc import Iterator, Mapping

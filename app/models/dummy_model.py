@@ -5,8 +5,6 @@ and memory of such a model are realistic, its answers are noise. The tokenizer i
 so a text costs more tokens than with the model's own; callers must use the engine's count.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from pathlib import Path

@@ -7,8 +7,6 @@ on a CPU: without AMX, vLLM's 4-bit kernel unpacks the weights again for every s
 many tokens a second with AWQ as in bfloat16.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal

@@ -1,7 +1,5 @@
 """Text about models shared by the command line and the web page: size, meaning of a name, why it doesn't run."""
 
-from __future__ import annotations
-
 from app.core import gib_number
 from app.i18n import language, sentences, t
 from app.models.architecture import Shape

@@ -14,8 +14,6 @@ vLLM packs it again and keeps the embedding; three sixteenths of all weights, an
 packing used and the allocator does not return.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

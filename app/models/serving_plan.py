@@ -1,7 +1,5 @@
 """Serving settings of a model: those of vLLM's arguments that decide how much memory it needs."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal

@@ -4,8 +4,6 @@ To add a format, write a module with a `write` function and add one entry to FOR
 on another machine; every other format can be generated from it there.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import import_module

@@ -3,8 +3,6 @@
 Files are streamed one by one, so that a whole set of pictures is never in memory.
 """
 
-from __future__ import annotations
-
 import csv
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass

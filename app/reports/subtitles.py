@@ -5,8 +5,6 @@ too soon after another to be read joins its cue. Findings that cite no frame hav
 no field for remarks; WebVTT has them before the cues.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass

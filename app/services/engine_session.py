@@ -22,16 +22,6 @@ from app.core import AnalysisRequest, AppError, ModelNotFound, ProgressListener
 from app.store import ConfirmedDownloads, ExtractionStore, TimingStats
 
 if TYPE_CHECKING:
-    from app.analysis import (
-        EngineConnector,
-        ExtractionCache,
-        Measure,
-        Planner,
-        RequestCapacity,
-        Task,
-        Templates,
-        Transcription,
-    )
     from app.core import AnalysisEvent, AnalysisRequest, Notice
     from app.engine import Engine, EngineMetricsReader
     from app.llm.cache import AnswerCache
@@ -65,7 +55,7 @@ class EngineSession:
         engine: The engine; by default the one that the settings describe.
     """
 
-    def __init__(self, settings: Settings, templates: Templates, engine: Engine | None = None) -> None:
+    def __init__(self, settings: Settings, templates: analysis.Templates, engine: Engine | None = None) -> None:
         self.settings = settings
         self.templates = templates
         self.lock = threading.RLock()
@@ -87,22 +77,22 @@ class EngineSession:
         return usual_side(self.settings)
 
     @property
-    def capacity(self) -> RequestCapacity:
+    def capacity(self) -> analysis.RequestCapacity:
         """Return the capacity of a request by the settings, before the engine is ready."""
         return expected_room(self.settings)
 
     @_once
-    def extractions(self) -> ExtractionCache:
+    def extractions(self) -> analysis.ExtractionCache:
         """Return the reader of videos."""
         return analysis.open_extraction_cache(self.settings.data_dir)
 
     @_once
-    def transcription(self) -> Transcription:
+    def transcription(self) -> analysis.Transcription:
         """Return the reader of subtitles and speech."""
         return build_transcription(self.settings)
 
     @_once
-    def connector(self) -> EngineConnector:
+    def connector(self) -> analysis.EngineConnector:
         """Return the connector to the engine."""
         settings = self.settings
         return analysis.EngineConnector(
@@ -117,7 +107,7 @@ class EngineSession:
         )
 
     @_once
-    def planner(self) -> Planner:
+    def planner(self) -> analysis.Planner:
         """Return the estimator of analyses."""
         return _planner(self.settings, self.extractions, analysis.TokenCostMeter(self.connector))
 
@@ -129,7 +119,7 @@ class EngineSession:
         settings = self.settings
         return EngineMetricsReader(self.engine, base_url=settings.base_url, api_key=settings.api_key)
 
-    def run(self, task: Task) -> Iterator[AnalysisEvent]:
+    def run(self, task: analysis.Task) -> Iterator[AnalysisEvent]:
         """Run one analysis and yield its events, see `app.analysis.pipeline.analyse`."""
         return analysis.record_stats(
             analysis.analyse(task, self), task, _stats(self.settings), _engine_name(self.settings)
@@ -206,12 +196,12 @@ def _fetch(settings: Settings, fetch: Fetch, on_progress: ProgressListener, canc
     return folder
 
 
-def open_planner(settings: Settings) -> Planner:
+def open_planner(settings: Settings) -> analysis.Planner:
     """Build a planner that estimates an analysis from settings and earlier runs alone, without asking an engine."""
     return _planner(settings, analysis.open_extraction_cache(settings.data_dir), lambda *_: None)
 
 
-def _planner(settings: Settings, extractions: ExtractionCache, measure: Measure) -> Planner:
+def _planner(settings: Settings, extractions: analysis.ExtractionCache, measure: analysis.Measure) -> analysis.Planner:
     return analysis.Planner(
         measure=measure,
         is_read=extractions.is_read,
@@ -240,13 +230,13 @@ def usual_side(settings: Settings) -> int | None:
     return settings.frame_side or (_SIDE_ON_CPU if on_cpu else None)
 
 
-def expected_room(settings: Settings) -> RequestCapacity:
+def expected_room(settings: Settings) -> analysis.RequestCapacity:
     """Return the size of a request as far as the settings determine it before the engine runs."""
     max_model_len = None if settings.base_url else settings.vllm_config.get("max_model_len")
     return analysis.RequestCapacity(max_model_len if isinstance(max_model_len, int) else None, settings.answer_tokens)
 
 
-def build_transcription(settings: Settings) -> Transcription:
+def build_transcription(settings: Settings) -> analysis.Transcription:
     """Build the reader of subtitles, which also transcribes speech if a model for that is set."""
     surveys = ExtractionStore(settings.data_dir / "surveys")
     return analysis.Transcription(
@@ -268,7 +258,7 @@ def _speech_engine(settings: Settings) -> Engine | None:
     return LocalEngine(launcher, log_dir=settings.data_dir / "speech-engine")
 
 
-def conditions(settings: Settings, templates: Templates, request: AnalysisRequest) -> dict[str, str]:
+def conditions(settings: Settings, templates: analysis.Templates, request: AnalysisRequest) -> dict[str, str]:
     """Return the settings that the answers to a request depend on, by their name below `condition.` in i18n."""
     from app import video
 

@@ -4,8 +4,6 @@ Page and command line check it before they start anything. No network is used; s
 the catalogue and measurements made on this machine.
 """
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass

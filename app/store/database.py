@@ -3,8 +3,6 @@
 It doesn't interpret the documents. Several processes may use one file at the same time.
 """
 
-from __future__ import annotations
-
 import sqlite3
 import threading
 import time

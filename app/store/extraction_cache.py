@@ -4,8 +4,6 @@ It also records the SHA-256 of files, so that a long file that has not changed i
 the bytes. A disk that refuses makes it forget, and never fails a job.
 """
 
-from __future__ import annotations
-
 import hashlib
 import logging
 import os

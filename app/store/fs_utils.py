@@ -6,8 +6,6 @@ A process id would not do: it is reused after a reboot, and means nothing in ano
 A lock file works in all these cases, whatever the clock says.
 """
 
-from __future__ import annotations
-
 import errno
 import json
 import logging

@@ -5,8 +5,6 @@ indexes whole analyses, so that the words may be in different passages of one; t
 few results that are shown. Without FTS5 (`is_plain`) the texts are searched for substrings.
 """
 
-from __future__ import annotations
-
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress

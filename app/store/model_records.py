@@ -1,7 +1,5 @@
 """Records about models on this machine: timings, benchmarks, vision checks, and downloads that the user confirmed."""
 
-from __future__ import annotations
-
 import logging
 import threading
 from collections.abc import Mapping, Sequence

@@ -5,8 +5,6 @@ searched as a phrase: 红车 matches these two characters in this order, not 车
 (full-width letters, ligatures) are ignored. Quotation marks are the only operator in a query.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections.abc import Iterable, Sequence

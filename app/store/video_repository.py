@@ -4,8 +4,6 @@ A video has an id that cannot be guessed, and each id has a small JSON file besi
 a part file with its own JSON file, so that it resumes after a reload or a restart. Nothing here decodes a video.
 """
 
-from __future__ import annotations
-
 import errno
 import hashlib
 import hmac

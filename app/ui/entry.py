@@ -7,8 +7,6 @@ The page links are our own, not those of `st.navigation`, which drop the query p
 analysis.
 """
 
-from __future__ import annotations
-
 import streamlit as st
 
 from app.i18n import t

@@ -1,7 +1,5 @@
 """Error boundary of every page: errors that no panel caught are shown as a sentence; unexpected ones are logged."""
 
-from __future__ import annotations
-
 import logging
 
 import streamlit as st

@@ -1,7 +1,5 @@
 """Short texts for values in the reader's language. Everything here returns text; nothing draws."""
 
-from __future__ import annotations
-
 import re
 from datetime import timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError

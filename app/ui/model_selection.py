@@ -1,7 +1,5 @@
 """Model selection: find the model that a reader typed, what it needs here, and the settings lines that choose it."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

@@ -4,8 +4,6 @@ Only the file system and the first bytes are examined; the decoder checks the co
 results is computed from the sources and the decoder's version, since a manual number is easily forgotten.
 """
 
-from __future__ import annotations
-
 import os
 import stat
 import threading

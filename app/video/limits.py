@@ -4,8 +4,6 @@ The operating system limits the memory where it can, a watchdog thread ends a st
 any camera's are refused. Only the worker calls these functions.
 """
 
-from __future__ import annotations
-
 import faulthandler
 import os
 import sys

@@ -4,8 +4,6 @@ One decoder worker at low priority serves all pages. It is kept while its video 
 playhead doesn't start a process for each picture. Pictures are kept in memory, up to a limit.
 """
 
-from __future__ import annotations
-
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass

@@ -6,8 +6,6 @@ exits when that closes. Loading its libraries takes a quarter of a second, so a 
 100 MB), and a command starts one while it reads its settings.
 """
 
-from __future__ import annotations
-
 import logging
 import queue
 import threading

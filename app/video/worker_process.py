@@ -4,8 +4,6 @@ It imports little, so that a command can start its worker before anything else: 
 the command's own modules are imported.
 """
 
-from __future__ import annotations
-
 import subprocess
 import sys
 

@@ -12,8 +12,6 @@ issue. Values without a field of their own are kept in the text.
 goes through the text once.
 """
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -4,8 +4,6 @@ The model cites frame numbers; the app turns them into times. A time of the mode
 cited frame, a frame that was not sent, or a missing citation is named in `Finding.issues`, never passed on as fact.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import zip_longest

@@ -4,8 +4,6 @@ It looks at the end of the text for the same piece, letter for letter, over and 
 numbers are not a repetition, however alike; nor are table lines and the brackets of JSON.
 """
 
-from __future__ import annotations
-
 from math import ceil
 
 # Lengths are in characters. Chosen by hand; not tuned.

@@ -5,8 +5,6 @@ It never fails and takes linear time, so a growing answer can be parsed repeated
 It only checks whether a value looks like an answer; app.analysis.parsing.answer_parser interprets it.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from dataclasses import dataclass

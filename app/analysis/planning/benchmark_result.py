@@ -3,8 +3,6 @@
 Values only: `app.analysis.model_benchmark` measures them, and the data folder keeps them as documents for the page.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -4,8 +4,6 @@ The functions that lay out the run lay out the estimate, too. An engine that is 
 another one they are estimated, and the text says so. Nothing is started for an estimate.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import ceil, floor

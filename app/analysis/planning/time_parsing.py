@@ -3,8 +3,6 @@
 It doesn't check whether the video has a frame at a time; decoding does.
 """
 
-from __future__ import annotations
-
 import math
 
 from app.core import MOST_FRAMES, InputError, Notice, Selection, Strategy, clock

@@ -5,8 +5,6 @@ chunk to chunk. Everything that changes with the question comes after them, so t
 texts are in app.i18n and in the templates; the form of the answer is in app.analysis.prompts.schema.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Sequence

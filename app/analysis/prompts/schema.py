@@ -6,8 +6,6 @@ the engine compiles once. The description has two parts, since the one that all 
 app.analysis.parsing.answer_parser parses the answers.
 """
 
-from __future__ import annotations
-
 import json
 from typing import Any, Literal
 

@@ -21,15 +21,6 @@ from types import MappingProxyType
 from typing import Annotated, Any, Literal, get_args
 
 import pydantic
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    ConfigDict,
-    Strict,
-    StringConstraints,
-    TypeAdapter,
-    ValidationError,
-)
 from pydantic_core import ErrorDetails, PydanticCustomError
 
 from app.core import AppError, ConfigError, Language, TomlLines
@@ -156,10 +147,10 @@ class Words:
         return self.zh if language() == "zh" else self.en
 
 
-def _words(most: int) -> BeforeValidator:
+def _words(most: int) -> pydantic.BeforeValidator:
     """Return the validator of a text: a string for both languages or a table; a missing language takes the other."""
-    text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=most)]
-    table = TypeAdapter(Annotated[dict[Language, text], pydantic.Field(min_length=1)])
+    text = Annotated[str, pydantic.StringConstraints(strip_whitespace=True, min_length=1, max_length=most)]
+    table = pydantic.TypeAdapter(Annotated[dict[Language, text], pydantic.Field(min_length=1)])
 
     def validate(given: object) -> Words:
         if isinstance(given, Words):
@@ -168,7 +159,7 @@ def _words(most: int) -> BeforeValidator:
         either = next(iter(texts.values()))
         return Words(texts.get("zh", either), texts.get("en", either))
 
-    return BeforeValidator(validate)
+    return pydantic.BeforeValidator(validate)
 
 
 def _choice_table(given: object) -> object:
@@ -194,11 +185,11 @@ def _name_of(table: Mapping[str, Any]) -> dict[str, Words]:
 class FieldChoice:
     """Value of a field of kind "choice". The model reads and writes its name."""
 
-    key: Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+    key: Annotated[str, pydantic.StringConstraints(strip_whitespace=True, min_length=1)]
     name: Annotated[Words, _words(_MOST_CHARACTERS["name"])]
 
 
-_Choice = Annotated[FieldChoice, BeforeValidator(_choice_table)]
+_Choice = Annotated[FieldChoice, pydantic.BeforeValidator(_choice_table)]
 
 
 @dataclass(frozen=True)
@@ -214,14 +205,14 @@ class Field:
         quoted: The value is copied from the picture, so that "21:15" in it is not a time that the model claims.
     """
 
-    __pydantic_config__ = ConfigDict(extra="forbid")
+    __pydantic_config__ = pydantic.ConfigDict(extra="forbid")
 
-    key: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+    key: Annotated[str, pydantic.StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
     kind: FieldKind
     name: Annotated[Words, _words(_MOST_CHARACTERS["name"])]
     about: Annotated[Words, _words(_MOST_CHARACTERS["about"])]
     choices: Annotated[tuple[_Choice, ...], pydantic.Field(min_length=2, max_length=MOST_CHOICES)] = ()
-    quoted: Annotated[bool, Strict()] = False
+    quoted: Annotated[bool, pydantic.Strict()] = False
 
 
 def _with_choices(field: Field) -> Field:
@@ -263,24 +254,24 @@ class Template:
         needs_question: The template needs a question of the user.
     """
 
-    __pydantic_config__ = ConfigDict(extra="forbid")
+    __pydantic_config__ = pydantic.ConfigDict(extra="forbid")
 
-    key: Annotated[str, StringConstraints(pattern=r"^\w[\w-]{0,63}$")]
+    key: Annotated[str, pydantic.StringConstraints(pattern=r"^\w[\w-]{0,63}$")]
     name: Annotated[Words, _words(_MOST_CHARACTERS["name"])]
     about: Annotated[Words, _words(_MOST_CHARACTERS["about"])]
     ask: Annotated[Words, _words(_MOST_CHARACTERS["ask"])]
     join: Annotated[Words, _words(_MOST_CHARACTERS["join"])]
     fields: Annotated[
-        tuple[Annotated[Field, BeforeValidator(_field_table), AfterValidator(_with_choices)], ...],
+        tuple[Annotated[Field, pydantic.BeforeValidator(_field_table), pydantic.AfterValidator(_with_choices)], ...],
         pydantic.Field(max_length=MOST_FIELDS),
-        AfterValidator(_with_own_keys),
+        pydantic.AfterValidator(_with_own_keys),
     ] = ()
-    needs_question: Annotated[bool, Strict()] = False
+    needs_question: Annotated[bool, pydantic.Strict()] = False
 
 
 @cache
-def _adapter() -> TypeAdapter[Template]:
-    return TypeAdapter(Template)
+def _adapter() -> pydantic.TypeAdapter[Template]:
+    return pydantic.TypeAdapter(Template)
 
 
 def parse(text: str, *, file: str, stem: str) -> Template:
@@ -298,7 +289,7 @@ def parse(text: str, *, file: str, stem: str) -> Template:
     table = {"key": re.sub(r"[^\w-]+", "-", stem), **lines.parsed(file=file, error_key="template_not_toml")}
     try:
         return _adapter().validate_python({**_name_of(table), "about": Words(), "join": Words(), **table})
-    except ValidationError as error:
+    except pydantic.ValidationError as error:
         # A misspelt key is the cause of a missing one.
         found = sorted(error.errors(include_url=False), key=lambda one: one["type"] != _UNKNOWN)
         raise _as_config_error(found[0], file, lines) from error

@@ -1,7 +1,5 @@
 """Connection to a ready engine: its chat model, its proven image input, and what it says about its own load."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """Command `framelens app`: serves the web page; other options are passed to Streamlit."""
 
-from __future__ import annotations
-
 import argparse
 import os
 import subprocess

@@ -4,8 +4,6 @@ It works even with wrong settings, without an engine or a writable folder. It wr
 and passwords are masked. The exit code is 4 if a finding keeps FrameLens from working.
 """
 
-from __future__ import annotations
-
 import argparse
 import dataclasses
 import json

@@ -3,8 +3,6 @@
 It asks no model and reads no video: every report is built from stored data.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import sys

@@ -3,8 +3,6 @@
 Tables and documents go to standard output, confirmations to standard error.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import sys

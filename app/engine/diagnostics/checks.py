@@ -3,8 +3,6 @@
 A pure function of the facts. Each finding states a fact and, if it is a problem, what to do about it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from app.core import EngineError, Notice, StorageError, human_size

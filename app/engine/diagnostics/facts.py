@@ -3,8 +3,6 @@
 Each fact may fail on its own: one that cannot be determined is None. `app.engine.diagnostics.checks` judges them.
 """
 
-from __future__ import annotations
-
 import os
 import platform
 import shutil

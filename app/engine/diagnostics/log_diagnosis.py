@@ -5,8 +5,6 @@ initialization failed"). Known failure patterns (`app.core.failure_patterns`) ha
 shown in the engine's words, with the last meaningful lines of its log.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 

@@ -4,8 +4,6 @@ The download runs in `worker.py` as a child process: it can be stopped at once, 
 bytes that have arrived. The hub's address and its cache come from HF_ENDPOINT and HF_HOME unless given.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import sys

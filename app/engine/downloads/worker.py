@@ -8,8 +8,6 @@ that the next attempt resumes, and checked against their SHA-256. They are then 
 it downloads the small remaining files and creates the folder.
 """
 
-from __future__ import annotations
-
 import errno
 import hashlib
 import json
@@ -27,15 +25,8 @@ from threading import Lock
 from typing import Any
 
 import huggingface_hub
+from huggingface_hub import errors as hub_errors
 from huggingface_hub.constants import MAX_HTTP_DOWNLOAD_SIZE
-from huggingface_hub.errors import (
-    GatedRepoError,
-    HfHubHTTPError,
-    HFValidationError,
-    LocalEntryNotFoundError,
-    OfflineModeIsEnabled,
-    RepositoryNotFoundError,
-)
 from huggingface_hub.file_download import http_get
 from huggingface_hub.hf_api import RepoFile
 from huggingface_hub.utils import WeakFileLock, build_hf_headers  # type: ignore[attr-defined]
@@ -275,7 +266,7 @@ def classify(error: BaseException) -> str:
     for one in chain:
         if (kind := kind_of(one)) is not None:
             return kind
-    return "unreachable" if isinstance(error, LocalEntryNotFoundError) else "failed"
+    return "unreachable" if isinstance(error, hub_errors.LocalEntryNotFoundError) else "failed"
 
 
 def kind_of(error: BaseException) -> str | None:
@@ -285,13 +276,13 @@ def kind_of(error: BaseException) -> str | None:
             return "disk_full"
         case Corrupt():
             return "corrupt"
-        case GatedRepoError():
+        case hub_errors.GatedRepoError():
             return "gated"
-        case RepositoryNotFoundError() | HFValidationError():
+        case hub_errors.RepositoryNotFoundError() | hub_errors.HFValidationError():
             return "missing"
-        case HfHubHTTPError():
+        case hub_errors.HfHubHTTPError():
             return {401: "token", 403: "gated", 407: "proxy"}.get(error.response.status_code, "unreachable")
-        case OfflineModeIsEnabled():
+        case hub_errors.OfflineModeIsEnabled():
             return "offline"
         case ssl.SSLCertVerificationError():
             return "certificate"

@@ -5,8 +5,6 @@ reading from long ago gives None, never a wrong number. A histogram gives its me
 without such metrics is not asked again for a while.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from dataclasses import dataclass

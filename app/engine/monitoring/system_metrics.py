@@ -1,7 +1,5 @@
 """Current processor, memory and GPU use of this machine, and the memory used by FrameLens's own processes."""
 
-from __future__ import annotations
-
 import logging
 import os
 from collections.abc import Callable, Iterator

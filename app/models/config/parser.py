@@ -6,8 +6,6 @@ dense or with experts. Their differences (biases, norms of queries and keys, sha
 compare the counts with it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 

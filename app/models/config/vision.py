@@ -7,8 +7,6 @@ Towers are counted in two sums: the matrices of their layers, which tensor paral
 every card holds: patch embedding, positions, norms and biases.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace

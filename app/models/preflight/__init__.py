@@ -5,8 +5,6 @@ tests/engine; one that may fail, or rests on an estimate, "hinders". A check is 
 line in `_CHECKS`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 
 from app.models.preflight import architecture, dtype_quantisation, memory

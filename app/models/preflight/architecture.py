@@ -6,8 +6,6 @@ supports it, which only vLLM can decide. The second engine has transformers' cla
 published it runs in neither: its weights were converted for transformers, and uploaded again.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import Any
 

@@ -4,8 +4,6 @@ Limits are those of vLLM 0.32: bfloat16 from compute capability 8.0 on, AWQ and 
 CPU only with AMX (or AMD's own kernels), 4-bit matrices on a CPU in multiples of 32.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from app.core import GIB, gib_text

@@ -5,8 +5,6 @@ fixed size, weights against cards that are smaller. Everything else rests on the
 hinders.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import replace

@@ -4,8 +4,6 @@ The content is built once, in `builder`; Markdown, HTML, PDF and DOCX render the
 renderer escapes them.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal

@@ -6,8 +6,6 @@ A key without a text, which a report of another version may hold, is shown uncha
 refuse or misread are shown as code points.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 The label is the machine-readable one for generated text that China requires in metadata (GB 45438-2025).
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Iterator
 

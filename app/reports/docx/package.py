@@ -5,8 +5,6 @@ objects, which search the whole document for each added cell, link and picture: 
 minutes.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterable, Sequence
 from io import BytesIO

@@ -3,8 +3,6 @@
 Shots are alternating bands with chapters above them, the curve is the change of the picture, ticks are the keyframes.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from itertools import pairwise
 

@@ -1,7 +1,5 @@
 """Timeline chart as SVG, in the page's colours for HTML and in fixed colours elsewhere, and as PNG."""
 
-from __future__ import annotations
-
 import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass, replace

@@ -5,8 +5,6 @@ Texts are drawn in the project's own font or in a font of this machine, found by
 A character that the best font lacks is drawn as "?", never as an empty box.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -8,8 +8,6 @@ HarfBuzz maps font files into memory and reads the table of their characters, so
 moment.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections.abc import Container, Iterable, Iterator

@@ -3,8 +3,6 @@
 Seconds count from the first frame of the video track; ranges are half-open.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterable

@@ -4,8 +4,6 @@ A keyframe that no finding cites has a row without text, so that the table lists
 there are only such rows. The format is RFC 4180 in UTF-8, with the byte order mark by which Excel detects UTF-8.
 """
 
-from __future__ import annotations
-
 import csv
 import re
 from collections.abc import Iterator, Mapping

@@ -5,8 +5,6 @@ template; Jinja escapes every value, and a Content-Security-Policy in the file b
 nonetheless.
 """
 
-from __future__ import annotations
-
 import base64
 from functools import cache
 from pathlib import Path

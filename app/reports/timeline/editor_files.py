@@ -1,7 +1,5 @@
 """Timelines for editing software: CMX 3600 EDL, Final Cut Pro 7 XML and OpenTimelineIO."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from urllib.parse import quote
 from xml.etree import ElementTree as Xml

@@ -3,8 +3,6 @@
 Updates don't flicker: only the points, the numbers and the scale are drawn again.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal

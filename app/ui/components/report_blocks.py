@@ -15,18 +15,6 @@ import streamlit as st
 from app.core import Keyframe, clock
 from app.i18n import t
 from app.reports import content
-from app.reports.content import (
-    Block,
-    Gallery,
-    Heading,
-    Line,
-    Listing,
-    Paragraph,
-    PictureBlock,
-    Table,
-    Timeline,
-    Verbatim,
-)
 from app.ui import resources
 from app.ui.components.assets import component
 
@@ -49,8 +37,8 @@ class Piece:
     paragraphs before it.
     """
 
-    headings: tuple[Heading, ...]
-    blocks: tuple[Block, ...]
+    headings: tuple[content.Heading, ...]
+    blocks: tuple[content.Block, ...]
 
     @property
     def text(self) -> str:
@@ -63,19 +51,19 @@ class Piece:
         return any(span.style == "doubt" for block in self.blocks for line in lines_of(block) for span in line)
 
 
-def pieces(blocks: Iterable[Block]) -> Iterator[Piece]:
+def pieces(blocks: Iterable[content.Block]) -> Iterator[Piece]:
     """Split blocks of a report, in their order."""
-    above: tuple[Heading, ...] = ()
-    held: tuple[Block, ...] = ()
+    above: tuple[content.Heading, ...] = ()
+    held: tuple[content.Block, ...] = ()
     is_frame = False
     for block in blocks:
-        if isinstance(block, Heading):
+        if isinstance(block, content.Heading):
             if held:
                 yield Piece(above, held)
             above = tuple(heading for heading in above if heading.level < block.level)
             is_frame = block.anchor.startswith("frame-")
             above, held = (above, (block,)) if is_frame else ((*above, block), ())
-        elif is_frame or isinstance(block, Paragraph | Gallery):
+        elif is_frame or isinstance(block, content.Paragraph | content.Gallery):
             held += (block,)
         else:
             for one in _split(block):
@@ -85,26 +73,26 @@ def pieces(blocks: Iterable[Block]) -> Iterator[Piece]:
         yield Piece(above, held)
 
 
-def _split(block: Block) -> Iterator[Block]:
+def _split(block: content.Block) -> Iterator[content.Block]:
     match block:
-        case Table(rows=rows):
+        case content.Table(rows=rows):
             yield from (replace(block, rows=(row,)) for row in rows)
-        case Listing(items):
-            yield from (Listing((item,)) for item in items)
+        case content.Listing(items):
+            yield from (content.Listing((item,)) for item in items)
         case _:
             yield block
 
 
-def lines_of(block: Block) -> Iterator[Line]:
+def lines_of(block: content.Block) -> Iterator[content.Line]:
     """Yield all lines of a block; those of a picture are in its heading."""
     match block:
-        case Heading(line=line) | Paragraph(line=line):
+        case content.Heading(line=line) | content.Paragraph(line=line):
             yield line
-        case Listing(items):
+        case content.Listing(items):
             yield from items
-        case Table(rows=rows):
+        case content.Table(rows=rows):
             yield from (cell for row in rows for cell in row)
-        case Verbatim(summary, text):
+        case content.Verbatim(summary, text):
             yield from (content.plain(summary), content.plain(text))
         case _:
             return
@@ -135,11 +123,11 @@ class Renderer:
     def values(self, shown: Iterable[Piece]) -> list[Value]:
         """Convert pieces, with a heading above the first piece under it, and rows in one list or table."""
         made: list[Value] = []
-        above: tuple[Heading, ...] = ()
+        above: tuple[content.Heading, ...] = ()
         for piece in shown:
             made += (self._heading(heading) for heading in piece.headings if heading not in above)
             above = piece.headings
-            is_frame = isinstance(piece.blocks[0], Heading)
+            is_frame = isinstance(piece.blocks[0], content.Heading)
             for value in [self._frame(piece.blocks)] if is_frame else map(self._block, piece.blocks):
                 if value and "rows" in value and made and made[-1]["kind"] == value["kind"]:
                     made[-1]["rows"] += value["rows"]  # type: ignore[operator]
@@ -147,63 +135,63 @@ class Renderer:
                     made.append(value)
         return made
 
-    def _block(self, block: Block) -> Value | None:
+    def _block(self, block: content.Block) -> Value | None:
         match block:
-            case Heading():
+            case content.Heading():
                 return self._heading(block)
-            case Paragraph(line, tone):
+            case content.Paragraph(line, tone):
                 shown = content.signed(block) if tone != "label" else line
                 return {"kind": "paragraph", "tone": tone, "line": spans(shown), "pictures": self._cited(line)}
-            case Listing(items):
+            case content.Listing(items):
                 return {"kind": "rows", "rows": [self._item(item) for item in items]}
-            case Table(heads, rows, numbers) if heads and not numbers:
+            case content.Table(heads, rows, numbers) if heads and not numbers:
                 return {"kind": "rows", "rows": [self._row(heads, row) for row in rows]}
-            case Table(heads, rows, numbers):
+            case content.Table(heads, rows, numbers):
                 return _table([*heads], rows, numbers=range(len(heads)) if numbers else ())
-            case Gallery(shown):
+            case content.Gallery(shown):
                 return gallery([self._frames[picture.number] for picture in shown], self)
-            case Verbatim(summary, text):
+            case content.Verbatim(summary, text):
                 return {"kind": "verbatim", "summary": summary, "text": text, "copy": t("ui.copy")}
-            case Timeline():
+            case content.Timeline():
                 return self._timeline(block)
             case _:
                 return None  # pictures are beside the blocks about them
 
-    def _timeline(self, block: Timeline) -> Value:
+    def _timeline(self, block: content.Timeline) -> Value:
         from app.reports.graphics.chart_svg import svg  # the page is shown before it is loaded
 
         heading = self._heading(block.heading)
         return {"kind": "timeline", "heading": heading, "svg": svg(block.chart, block.alt), "alt": block.alt}
 
-    def _heading(self, heading: Heading) -> Value:
+    def _heading(self, heading: content.Heading) -> Value:
         action = self._actions.get(heading.anchor)
         shown = {"kind": "heading", "level": heading.level, "line": spans(heading.line)}
         return {**shown, "action": vars(action) if action else None}
 
-    def _frame(self, blocks: Sequence[Block]) -> Value:
-        picture = next((self._picture(block) for block in blocks if isinstance(block, PictureBlock)), None)
-        about = [self._block(block) for block in blocks if not isinstance(block, PictureBlock)]
+    def _frame(self, blocks: Sequence[content.Block]) -> Value:
+        picture = next((self._picture(block) for block in blocks if isinstance(block, content.PictureBlock)), None)
+        about = [self._block(block) for block in blocks if not isinstance(block, content.PictureBlock)]
         return {"kind": "frames", "rows": [{"picture": picture, "blocks": about}]}
 
-    def _item(self, item: Line) -> Value:
+    def _item(self, item: content.Line) -> Value:
         """Convert an item of a list; the times that it begins with are put before it."""
         text = next((place for place, span in enumerate(item) if span.at_seconds is None and span.text != " – "), 0)
         lead, rest = (item[:text], item[text:]) if item[0].at_seconds is not None else ((), item)
         return {"pictures": self._cited(item), "lead": spans(lead), "line": spans(rest), "fields": []}
 
-    def _row(self, heads: Sequence[Line], row: Sequence[Line]) -> Value:
+    def _row(self, heads: Sequence[content.Line], row: Sequence[content.Line]) -> Value:
         """Convert a row of a table: times, labelled values, and the statement."""
         first, *middle, last = row
         named = zip(heads[1:-1], middle, strict=True)
         fields = [{"label": content.words(head), "text": content.words(cell)} for head, cell in named]
         return {"pictures": self._cited(first), "lead": spans(first), "line": spans(last), "fields": fields}
 
-    def _cited(self, line: Line) -> list[Value]:
+    def _cited(self, line: content.Line) -> list[Value]:
         """List small pictures of the first few frames that a line cites."""
         cited = [self._frames[span.frame] for span in line if span.frame in self._frames]
         return [self.picture(frame) for frame in cited[:_MAX_PICTURES]]
 
-    def _picture(self, block: PictureBlock) -> Value:
+    def _picture(self, block: content.PictureBlock) -> Value:
         return self.picture(self._frames[block.number])
 
     def picture(self, frame: Keyframe) -> Value:
@@ -284,7 +272,11 @@ def draw_table(
 
 
 def _table(
-    heads: Sequence[Line], rows: Iterable[Sequence[Line]], *, numbers: Sequence[int], wide: Sequence[int] = ()
+    heads: Sequence[content.Line],
+    rows: Iterable[Sequence[content.Line]],
+    *,
+    numbers: Sequence[int],
+    wide: Sequence[int] = (),
 ) -> Value:
     shown = {"heads": [spans(head) for head in heads], "rows": [[spans(cell) for cell in row] for row in rows]}
     return {"kind": "table", **shown, "numbers": list(numbers), "wide": list(wide)}

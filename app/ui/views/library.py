@@ -1,7 +1,5 @@
 """Library page: every analysis with its picture, search and filters, and the actions on selected ones."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import streamlit as st

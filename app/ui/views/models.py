@@ -1,7 +1,5 @@
 """Models page: the model in use, the choice of another one, the models that fit this machine, and memory estimates."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 
 import streamlit as st

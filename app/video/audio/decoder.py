@@ -4,8 +4,6 @@ Damaged packets are left out. Of several sound tracks the one marked as default 
 cut at quiet places, and silence is dropped.
 """
 
-from __future__ import annotations
-
 import io
 import wave
 from collections.abc import Iterator

@@ -7,8 +7,6 @@ Both are 0 for equal pictures and about 1 for black against white.
 The channels are luma, the two colour differences, and edges (how busy the cell is: text consists of edges).
 """
 
-from __future__ import annotations
-
 import math
 from dataclasses import dataclass
 

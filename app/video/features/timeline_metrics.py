@@ -8,8 +8,6 @@ the video: beyond that the shortest is dropped, and the others stay correct. Met
 app.video.features.timeline_metrics.
 """
 
-from __future__ import annotations
-
 import math
 from collections import deque
 from copy import copy

@@ -9,8 +9,6 @@ Constants whose comment names no measurement were chosen by hand while some fort
 on the benchmark videos (docs/keyframes.md, Events); none was tuned by itself.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import cv2

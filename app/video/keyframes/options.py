@@ -1,7 +1,5 @@
 """Options of an extraction, one value from the request to the decoder worker."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from app.core import Selection

@@ -21,8 +21,6 @@ Where a comment names a range of values, the share of events seen changes by les
 the choice was tuned on (docs/keyframes.md, Events). Constants without such a comment were chosen by hand; not tuned.
 """
 
-from __future__ import annotations
-
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -7,8 +7,6 @@ The number of frames that the gaps of a video need is counted with the available
 a frame after which the next candidate is too far away would leave a gap that is too long.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

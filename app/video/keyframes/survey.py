@@ -5,8 +5,6 @@ are kept. `selector` decides which candidates become keyframes. Decoding release
 frames are decoded in a thread while the last one is examined.
 """
 
-from __future__ import annotations
-
 import queue
 import threading
 import time

@@ -4,8 +4,6 @@ A reader is a class that opens a path and implements app.video.readers.base.Fram
 and add it to READERS.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Protocol
 

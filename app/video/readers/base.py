@@ -3,8 +3,6 @@
 A reader makes one sequential pass over upright pictures with exact times. Nothing here decodes.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol, Self

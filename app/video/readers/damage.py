@@ -7,8 +7,6 @@ FFmpeg's own threads write its messages to standard error, and they are read the
 it takes the interpreter's lock in those threads, which can deadlock while a decoder closes.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import sys

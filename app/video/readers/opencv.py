@@ -4,8 +4,6 @@ Reads from start to end only, with the time of each frame as it is read: OpenCV'
 zero can't be trusted, and it counts a late start from zero.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

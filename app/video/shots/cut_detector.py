@@ -5,8 +5,6 @@ that rises from black begins a shot, unless it stayed visible in the dark, as un
 once and decided once enough following frames were seen.
 """
 
-from __future__ import annotations
-
 from collections import deque
 from dataclasses import dataclass
 from itertools import islice, pairwise

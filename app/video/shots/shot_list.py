@@ -4,8 +4,6 @@ Skipped frames may lie around a cut. Most of them are decoded in the first pass
 (app.video.readers.packets); otherwise only these frames are decoded, and only where seeking is cheap.
 """
 
-from __future__ import annotations
-
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

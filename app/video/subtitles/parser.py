@@ -3,8 +3,6 @@
 Nothing here opens a file. `Cues` keeps limits, sorts the cues and shifts them to the time axis of the pictures.
 """
 
-from __future__ import annotations
-
 import html
 import re
 import unicodedata

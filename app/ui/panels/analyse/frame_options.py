@@ -4,8 +4,6 @@ Most options are folded away, since the default strategy needs no choice. The ti
 updates the other.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import get_args
 

@@ -3,8 +3,6 @@
 When all files have arrived and were probed, it reports the ids of the videos and why other files were refused.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import streamlit as st

@@ -3,8 +3,6 @@
 Nothing is drawn where the model is on this machine or served elsewhere.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import streamlit as st

@@ -1,7 +1,5 @@
 """Vision check of the engine in use: test cards with what the model read on each, score and verdict."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from app.i18n import language, t

@@ -1,7 +1,5 @@
 """Language switch. It is drawn first, so that everything after it is in the new language."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from app.i18n import LANGUAGES, t

@@ -168,10 +168,13 @@ class Parser(argparse.ArgumentParser):
         if not self.is_intermixed:
             return super().parse_known_args(args, namespace)
         self.is_intermixed = False  # the other method calls this one
+        # The other method cuts as many letters from the usage as "usage: " has, in whatever language it is.
+        _, _, usage = self.format_usage().partition(self.prog)
+        self.usage = f"{self.prog}{usage}".replace("%", "%%")
         try:
             return self.parse_known_intermixed_args(args, namespace)
         finally:
-            self.is_intermixed = True
+            self.is_intermixed, self.usage = True, None
 
     def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
         try:

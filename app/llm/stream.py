@@ -38,7 +38,7 @@ class Reply:
 
 
 @dataclass(frozen=True)
-class Piece:
+class AnswerPiece:
     """A piece of an answer as it arrives; `reasoning` is what the engine sends apart from the text."""
 
     text: str
@@ -54,7 +54,7 @@ class _PartialReply:
         self._usage: Usage | None = None
         self._is_empty = True
 
-    def add(self, chunk: AIMessageChunk) -> Piece:
+    def add(self, chunk: AIMessageChunk) -> AnswerPiece:
         """Add a chunk and return its text and reasoning."""
         self._is_empty = False
         text = str(chunk.text)
@@ -62,7 +62,7 @@ class _PartialReply:
         self._reason = str(chunk.response_metadata.get("finish_reason") or self._reason)
         if counted := chunk.usage_metadata:  # cumulative
             self._usage = Usage(counted["input_tokens"], counted["output_tokens"])
-        return Piece(text, _reasoning(chunk))
+        return AnswerPiece(text, _reasoning(chunk))
 
     def reply(self, base_url: str) -> Reply:
         """Return the complete answer; raise EngineError if it is empty or was cut off."""
@@ -99,7 +99,7 @@ def stream_pieces(
     *,
     cancel: threading.Event | None = None,
     options: Mapping[str, Any] | None = None,
-) -> Generator[Piece, None, Reply]:
+) -> Generator[AnswerPiece, None, Reply]:
     """Send a request and yield text and reasoning as they arrive.
 
     Args:
@@ -122,7 +122,7 @@ def stream_pieces(
         with closing(on_request_loop(gathered, cancel)) as groups:
             for chunks in groups:
                 pieces = [answer.add(chunk) for chunk in chunks]
-                piece = Piece("".join(one.text for one in pieces), "".join(one.reasoning for one in pieces))
+                piece = AnswerPiece("".join(one.text for one in pieces), "".join(one.reasoning for one in pieces))
                 if piece.text or piece.reasoning:
                     yield piece
     except Exception as error:  # mapped to an AppError, or a bug that is raised unchanged

@@ -96,4 +96,6 @@ def begin_one(visit: Visit) -> str:
     (job,) = parse_qs(urlsplit(visit.page.url).query)["job"]
     visit.page.get_by_role("button", name="Another video").click()
     expect(link(visit, "System")).not_to_have_attribute("href", re.compile("job="))
+    # Until the page is drawn to its end, the button of the form before may still be there.
+    expect(visit.page.get_by_role("button", name="Analyse", exact=True)).to_be_disabled()
     return job

@@ -239,11 +239,14 @@ def columns(text: str) -> int:
     return sum(2 if east_asian_width(char) in "WF" else 1 for char in text)
 
 
-@pytest.mark.parametrize("command", [(), ("analyse",), ("keyframes",), ("library", "search"), ("models", "fit")])
+@pytest.mark.parametrize(
+    "command", [(), ("analyse",), ("keyframes",), ("library", "search"), ("models", "fit"), ("ask",)]
+)
 def test_chinese_help_holds_no_english_of_argparse(
     command: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:
     text = printed(capsys, *command, "--help")
+    assert text.startswith(f"用法：{' '.join(('framelens', *command))} [-h]")
     for english in ("usage", "arguments", "options", "show this help", "show program", "exit"):
         assert english not in re.sub(r"\S*--?\S+|[A-Z_]{2,}|\{[^}]*\}", "", text)
     assert not re.search(r"^\S*[\u4e00-\u9fff]:$", text, re.MULTILINE), "an ASCII colon behind Chinese"

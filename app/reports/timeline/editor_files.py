@@ -56,7 +56,7 @@ def write_fcp7_xml(analysis: Analysis, language: Language) -> bytes:
     """
     rate = timeline.rate_of(analysis.video, analysis.decode)
     with in_language(language):
-        pieces, markers = timeline.pieces_of(analysis, rate), timeline.markers_of(analysis, rate)
+        pieces, markers = timeline.clips_of(analysis, rate), timeline.markers_of(analysis, rate)
     root = Xml.Element("xmeml", version="5")
     _sequence(root, analysis, pieces, markers, rate)
     Xml.indent(root)
@@ -68,7 +68,7 @@ def write_fcp7_xml(analysis: Analysis, language: Language) -> bytes:
 def _sequence(
     root: Xml.Element,
     analysis: Analysis,
-    pieces: Sequence[timeline.Piece],
+    pieces: Sequence[timeline.ShotClip],
     markers: Sequence[timeline.Marker],
     rate: timeline.Rate,
 ) -> None:
@@ -132,7 +132,7 @@ def write_otio(analysis: Analysis, language: Language) -> bytes:
     """
     rate = timeline.rate_of(analysis.video, analysis.decode)
     with in_language(language):
-        pieces = timeline.pieces_of(analysis, rate)
+        pieces = timeline.clips_of(analysis, rate)
         kinds = ("Video", "Audio") if analysis.video.has_audio else ("Video",)
         tracks = [_track(kind, [_clip(piece, analysis, pieces[-1].end, rate) for piece in pieces]) for kind in kinds]
         markers = [_marker(marker, rate) for marker in timeline.markers_of(analysis, rate)]
@@ -157,7 +157,7 @@ def _track(kind: str, clips: list[_Object]) -> _Object:
     return _item("Track.1", kind, kind=kind, children=clips)
 
 
-def _clip(piece: timeline.Piece, analysis: Analysis, end: int, rate: timeline.Rate) -> _Object:
+def _clip(piece: timeline.ShotClip, analysis: Analysis, end: int, rate: timeline.Rate) -> _Object:
     name = analysis.video.name
     media = _object(
         "ExternalReference.1",

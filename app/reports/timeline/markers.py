@@ -50,7 +50,7 @@ class Marker:
 
 
 @dataclass(frozen=True)
-class Piece:
+class ShotClip:
     """A shot as a clip: the frames [start, end) of the video, at the same place on the timeline."""
 
     name: str
@@ -71,7 +71,7 @@ def fits(analysis: Analysis) -> bool:
     return bool(analysis.keyframes) and analysis.decode.readable_seconds > 0
 
 
-def pieces_of(analysis: Analysis, rate: Rate) -> tuple[Piece, ...]:
+def clips_of(analysis: Analysis, rate: Rate) -> tuple[ShotClip, ...]:
     """Return the whole video cut at the shots, without gaps and with at least one frame."""
     end = max(1, rate.frame(analysis.decode.readable_seconds))
     shots = {rate.frame(shot.start_seconds): shot.number for shot in analysis.decode.shots}
@@ -79,7 +79,7 @@ def pieces_of(analysis: Analysis, rate: Rate) -> tuple[Piece, ...]:
     names = {start: f"{t('report.shot')} {number}" for start, number in shots.items()}
     whole = one_line(analysis.video.name)
     return tuple(
-        Piece(names.get(start, whole), start, after) for start, after in zip(starts, [*starts[1:], end], strict=True)
+        ShotClip(names.get(start, whole), start, after) for start, after in zip(starts, [*starts[1:], end], strict=True)
     )
 
 

@@ -30,7 +30,7 @@ _SIDES = (320, 640)
 
 
 @dataclass(frozen=True)
-class Piece:
+class ReportPiece:
     """The smallest part of a report that is searched and paged, with the headings above it.
 
     `blocks` are a frame with all about it, or a row of a table, an item of a list or any other block with the
@@ -51,7 +51,7 @@ class Piece:
         return any(span.style == "doubt" for block in self.blocks for line in lines_of(block) for span in line)
 
 
-def pieces(blocks: Iterable[content.Block]) -> Iterator[Piece]:
+def pieces(blocks: Iterable[content.Block]) -> Iterator[ReportPiece]:
     """Split blocks of a report, in their order."""
     above: tuple[content.Heading, ...] = ()
     held: tuple[content.Block, ...] = ()
@@ -59,7 +59,7 @@ def pieces(blocks: Iterable[content.Block]) -> Iterator[Piece]:
     for block in blocks:
         if isinstance(block, content.Heading):
             if held:
-                yield Piece(above, held)
+                yield ReportPiece(above, held)
             above = tuple(heading for heading in above if heading.level < block.level)
             is_frame = block.anchor.startswith("frame-")
             above, held = (above, (block,)) if is_frame else ((*above, block), ())
@@ -67,10 +67,10 @@ def pieces(blocks: Iterable[content.Block]) -> Iterator[Piece]:
             held += (block,)
         else:
             for one in _split(block):
-                yield Piece(above, (*held, one))
+                yield ReportPiece(above, (*held, one))
                 held = ()
     if held:
-        yield Piece(above, held)
+        yield ReportPiece(above, held)
 
 
 def _split(block: content.Block) -> Iterator[content.Block]:
@@ -120,7 +120,7 @@ class Renderer:
         """Map frame numbers to seconds, with the string keys that JSON needs."""
         return {str(number): frame.time_seconds for number, frame in self._frames.items()}
 
-    def values(self, shown: Iterable[Piece]) -> list[Value]:
+    def values(self, shown: Iterable[ReportPiece]) -> list[Value]:
         """Convert pieces, with a heading above the first piece under it, and rows in one list or table."""
         made: list[Value] = []
         above: tuple[content.Heading, ...] = ()
@@ -222,7 +222,7 @@ def spans(line: Iterable[content.Span]) -> list[Value]:
 
 
 def draw(
-    shown: Iterable[Piece], renderer: Renderer, *, key: str, on_action: Callable[[int], None] | None = None
+    shown: Iterable[ReportPiece], renderer: Renderer, *, key: str, on_action: Callable[[int], None] | None = None
 ) -> None:
     """Draw the pieces of a report; `on_action` is called with the number of a button that was pressed."""
 

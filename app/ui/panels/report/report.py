@@ -25,7 +25,7 @@ from app.reports.files import frame_entries, zipped
 from app.reports.graphics import contact_sheet as sheets
 from app.ui import local_time, page_state, plain, services
 from app.ui.components import report_blocks
-from app.ui.components.report_blocks import Action, Piece, Renderer
+from app.ui.components.report_blocks import Action, Renderer, ReportPiece
 from app.ui.panels.analyse import progress, request_form
 from app.ui.panels.report import comparison, reanalysis
 from app.ui.panels.sidebar.engine import short_model_name
@@ -140,7 +140,7 @@ def _draw_tab(job_id: str, name: str) -> None:
     report_blocks.draw(found[first : first + PAGE], renderer, key=f"blocks_{name}", on_action=retry)
 
 
-def _pieces(analysis: Analysis, name: str) -> list[Piece]:
+def _pieces(analysis: Analysis, name: str) -> list[ReportPiece]:
     """Return the pieces of a tab; the last ones are kept, because each click asks for thousands of them again."""
     has_player = services().videos.find(analysis.request.path) is not None  # which has the timeline
     asked = (name, language(), has_player)
@@ -151,11 +151,11 @@ def _pieces(analysis: Analysis, name: str) -> list[Piece]:
         names = [section for section in _TABS[name] if section != "timeline" or not has_player]
         blocks = chain.from_iterable(shown[section]() for section in names)
         kept = st.session_state[_PIECES_KEY] = (analysis, asked, list(report_blocks.pieces(blocks)))
-    pieces: list[Piece] = kept[2]
+    pieces: list[ReportPiece] = kept[2]
     return pieces
 
 
-def _actions(analysis: Analysis, pieces: Iterable[Piece]) -> dict[str, Action]:
+def _actions(analysis: Analysis, pieces: Iterable[ReportPiece]) -> dict[str, Action]:
     """Return a button for each part that asks it again, at its heading or at the first heading below which it is."""
     if analysis.video.path == UNKNOWN_PATH:
         return {}
@@ -177,7 +177,7 @@ def _retry(job_id: str, number: int) -> None:
     st.rerun()  # the tab is a fragment, but the whole page shows that a part is asked again
 
 
-def _draw_search(name: str, pieces: Sequence[Piece]) -> list[Piece]:
+def _draw_search(name: str, pieces: Sequence[ReportPiece]) -> list[ReportPiece]:
     """Draw the search and, where something could not be verified, its filter; return the matching pieces."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         label, icon = t("ui.report_search"), ":material/search:"

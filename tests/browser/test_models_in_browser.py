@@ -29,7 +29,9 @@ def main(visit: Visit) -> Locator:
 def go_there(app: App, visit: Visit) -> None:
     """By the link: an address typed in makes Streamlit look for its files beside the page first."""
     visit.page.goto(app.url)
-    visit.page.get_by_test_id("stPageLink").get_by_role("link", name="Models").click()
+    visit.page.get_by_test_id("stSidebarUserContent").get_by_test_id("stPageLink").get_by_role(
+        "link", name="Models"
+    ).click()
     expect(main(visit).get_by_text("Models that run here", exact=True)).to_be_visible()
 
 

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.browser
 
 
 def link(visit: Visit, name: str) -> Locator:
-    return visit.page.get_by_test_id("stPageLink").get_by_role("link", name=name)
+    return visit.page.get_by_test_id("stSidebarUserContent").get_by_test_id("stPageLink").get_by_role("link", name=name)
 
 
 def test_charts_update_in_place_without_foreign_requests(scripted_app: App, visit: Visit) -> None:

@@ -451,9 +451,7 @@ def keyframes(path: PathLike, frames: Frames = None, **options: Unpack[KeyframeO
     Raises:
         AppError: What those raise.
     """
-    from app.video import worker_started
-
-    with worker_started(), closing(_session(options)) as session:
+    with _own_session(options) as session:
         return session.keyframes(path, frames, **cast(SelectionOptions, _call(options)))
 
 
@@ -469,9 +467,7 @@ def analyse(path: PathLike, question: str = "", frames: Frames = None, **options
     Raises:
         AppError: What those raise.
     """
-    from app.video import worker_started
-
-    with worker_started(), closing(_session(options)) as session:
+    with _own_session(options) as session:
         return session.analyse(path, question, frames, **_call(options))
 
 
@@ -489,11 +485,8 @@ def analyse_events(
     Raises:
         AppError: What those raise.
     """
-    from app.video import worker_started
-
     with (
-        worker_started(),
-        closing(_session(options)) as session,
+        _own_session(options) as session,
         closing(session.analyse_events(path, question, frames, **_call(options))) as events,
     ):
         yield from events
@@ -510,9 +503,7 @@ def ask(about: PathLike | Analysis | Conversation, question: str, **options: Unp
     Raises:
         AppError: What those raise.
     """
-    from app.video import worker_started
-
-    with worker_started(), closing(_session(options)) as session:
+    with _own_session(options) as session:
         return session.ask(about, question, **cast(AskOptions, _call(options)))
 
 
@@ -529,20 +520,21 @@ def ask_events(
     Raises:
         AppError: What those raise.
     """
-    from app.video import worker_started
-
     with (
-        worker_started(),
-        closing(_session(options)) as session,
+        _own_session(options) as session,
         closing(session.ask_events(about, question, **cast(AskOptions, _call(options)))) as events,
     ):
         yield from events
 
 
-def _session(options: SessionOptions | KeyframeOptions | AnalysisOptions | QuestionOptions) -> Session:
-    """Create a session from its arguments among all those of a call."""
+@contextmanager
+def _own_session(options: KeyframeOptions | AnalysisOptions | QuestionOptions) -> Iterator[Session]:
+    """Open a session for one call, with its arguments among all those of the call."""
+    from app.video import worker_started
+
     given = {name: value for name, value in options.items() if name in SessionOptions.__optional_keys__}
-    return Session(**cast(SessionOptions, given))
+    with worker_started(), closing(Session(**cast(SessionOptions, given))) as session:
+        yield session
 
 
 def _call(options: KeyframeOptions | AnalysisOptions | QuestionOptions) -> RunOptions:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 from app import core
 from app.analysis.inputs.extraction_cache import ExtractionCache
 from app.analysis.inputs.transcription import Transcription
-from app.analysis.pipeline_state import ConcurrentEvents, Emit, PipelineState
+from app.analysis.pipeline_state import ConcurrentEvents, Emit, Frames, PipelineState
 from app.analysis.planning.plan import SURELY_ONE_PART, RequestCapacity, choose_opening
 from app.analysis.planning.time_parsing import range_notice
 from app.analysis.prompts.templates import Templates
@@ -33,7 +33,6 @@ from app.video import ExtractOptions, Opening
 if TYPE_CHECKING:
     from app.analysis.requests.engine_connection import EngineConnection
     from app.analysis.requests.orchestrator import Orchestrator
-    from app.analysis.requests.request_executor import Frames
 
     Opened = tuple[EngineConnection, core.EngineInfo]
 

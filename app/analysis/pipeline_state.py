@@ -14,6 +14,8 @@ from app.analysis.inputs.transcription import cues_between
 from app.analysis.task import Control
 
 _POLL_SECONDS = 0.1
+T = TypeVar("T")
+Emit = Callable[[core.AnalysisEvent], None]
 Frames = tuple[core.Keyframe, ...]
 
 
@@ -120,10 +122,6 @@ class PipelineState:
                     raise self._error
                 self.check()
                 self._changed.wait(_POLL_SECONDS)
-
-
-T = TypeVar("T")
-Emit = Callable[[core.AnalysisEvent], None]
 
 
 class ConcurrentEvents:

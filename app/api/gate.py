@@ -2,7 +2,7 @@
 
 A browser sends the address of the request (Host) and the page that makes it (Origin). Comparing the two is not enough:
 with DNS rebinding, a website whose name resolves to this machine has both equal. So the name itself must be one of
-this server's, which `AllowedHosts` checks as ASGI middleware.
+this server's, which `PageProtection` checks as ASGI middleware.
 
 Streamlit's own protection against other websites doesn't cover added routes, so each of their requests must also have
 the random key of this process (header `FrameLens-Key` or `?key=`).
@@ -34,7 +34,6 @@ from app.i18n import LANGUAGES, error_text, in_language, language_of
 if TYPE_CHECKING:
     from app.services import Services
 
-
 Endpoint = Callable[[Request, "Services"], Awaitable[Response]]
 
 _log = logging.getLogger(__name__)
@@ -64,71 +63,6 @@ _HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
 }
-
-
-class Gate:
-    """Access check for requests of the app's own pages and of programs with the key.
-
-    Attributes:
-        key: The random key of this process.
-        services: The services that endpoints use; None until they are open.
-    """
-
-    def __init__(self, allowed: AllowedHosts) -> None:
-        self.key = secrets.token_urlsafe(32)
-        self.services: Services | None = None
-        self._allowed = allowed
-
-    def route(self, path: str, endpoint: Endpoint, *methods: str) -> Route:
-        """Return a route whose endpoint is called with (request, services) only after all checks have passed."""
-
-        async def guarded(request: Request) -> Response:
-            with in_language(_language(request)):
-                try:
-                    self._check(request)
-                    if self.services is None:
-                        return Response(status_code=503)
-                    response = await endpoint(request, self.services)
-                except AppError as error:
-                    response = error_response(error)
-                except Exception as error:  # noqa: BLE001 - a bug is logged and reported without its details
-                    _log.exception("%s %s failed", request.method, request.url.path)
-                    log = self.services.log_path if self.services else ""
-                    response = error_response(as_app_error(error, log))
-            for name, value in _HEADERS.items():
-                response.headers.setdefault(name, value)
-            return response
-
-        return Route(path, guarded, methods=list(methods))
-
-    def _check(self, request: Request) -> None:
-        self._allowed.check(request.headers)
-        site = request.headers.get("sec-fetch-site", "same-origin")
-        if "origin" not in request.headers and site not in ("same-origin", "none"):
-            raise InputError("route_origin", origin=site[:200])
-        key = request.headers.get("framelens-key") or request.query_params.get("key", "")
-        if not secrets.compare_digest(key.encode(), self.key.encode()):
-            raise InputError("route_token")
-
-
-def error_response(error: AppError) -> JSONResponse:
-    """Return `{"error": text, "key": key}` in the reader's language with the matching status."""
-    return JSONResponse({"error": error_text(error), "key": error.key}, status_code=_status(error))
-
-
-def _status(error: AppError) -> int:
-    default = 400 if isinstance(error, InputError) else 502 if isinstance(error, EngineError) else 500
-    return _STATUS.get(error.key, 507 if isinstance(error, StorageError) else default)
-
-
-def _language(request: Request) -> Language:
-    asked = request.query_params.get("lang")
-    for language in LANGUAGES:
-        if asked == language:
-            return language
-    return language_of(request.headers.get("accept-language"))
-
-
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _HOST = re.compile(r"\[[0-9a-f:.]+\](:\d{1,5})?|[^\s/?#@:\[\]\\]+(:\d{1,5})?")
 _MOST_SHOWN = 200  # characters of a header in an error
@@ -277,6 +211,69 @@ def content_policy(page: str) -> str:
             "frame-ancestors 'none'",
         )
     )
+
+
+class Gate:
+    """Access check for requests of the app's own pages and of programs with the key.
+
+    Attributes:
+        key: The random key of this process.
+        services: The services that endpoints use; None until they are open.
+    """
+
+    def __init__(self, allowed: AllowedHosts) -> None:
+        self.key = secrets.token_urlsafe(32)
+        self.services: Services | None = None
+        self._allowed = allowed
+
+    def route(self, path: str, endpoint: Endpoint, *methods: str) -> Route:
+        """Return a route whose endpoint is called with (request, services) only after all checks have passed."""
+
+        async def guarded(request: Request) -> Response:
+            with in_language(_language(request)):
+                try:
+                    self._check(request)
+                    if self.services is None:
+                        return Response(status_code=503)
+                    response = await endpoint(request, self.services)
+                except AppError as error:
+                    response = error_response(error)
+                except Exception as error:  # noqa: BLE001 - a bug is logged and reported without its details
+                    _log.exception("%s %s failed", request.method, request.url.path)
+                    log = self.services.log_path if self.services else ""
+                    response = error_response(as_app_error(error, log))
+            for name, value in _HEADERS.items():
+                response.headers.setdefault(name, value)
+            return response
+
+        return Route(path, guarded, methods=list(methods))
+
+    def _check(self, request: Request) -> None:
+        self._allowed.check(request.headers)
+        site = request.headers.get("sec-fetch-site", "same-origin")
+        if "origin" not in request.headers and site not in ("same-origin", "none"):
+            raise InputError("route_origin", origin=site[:200])
+        key = request.headers.get("framelens-key") or request.query_params.get("key", "")
+        if not secrets.compare_digest(key.encode(), self.key.encode()):
+            raise InputError("route_token")
+
+
+def error_response(error: AppError) -> JSONResponse:
+    """Return `{"error": text, "key": key}` in the reader's language with the matching status."""
+    return JSONResponse({"error": error_text(error), "key": error.key}, status_code=_status(error))
+
+
+def _status(error: AppError) -> int:
+    default = 400 if isinstance(error, InputError) else 502 if isinstance(error, EngineError) else 500
+    return _STATUS.get(error.key, 507 if isinstance(error, StorageError) else default)
+
+
+def _language(request: Request) -> Language:
+    asked = request.query_params.get("lang")
+    for language in LANGUAGES:
+        if asked == language:
+            return language
+    return language_of(request.headers.get("accept-language"))
 
 
 async def _refuse(error: AppError, scope: Scope, receive: Receive, send: Send) -> None:

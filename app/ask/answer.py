@@ -163,8 +163,8 @@ def _answer(
             if cancel.wait(min(busy.wait_seconds or 2.0**attempt, _LONGEST_WAIT_SECONDS)):
                 raise core.Cancelled from busy
         except core.EngineError as error:
-            if _may_be_dead(error):
-                raise connection.death() or error from error
+            if _may_be_dead(error) and (death := connection.death()):
+                raise death from error
             raise
 
 

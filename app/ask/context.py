@@ -13,7 +13,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from math import ceil
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
@@ -21,6 +20,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from app import core
 from app.analysis import EngineConnection
 from app.analysis.planning.plan import DEFAULT_CONTEXT, base_layout
+from app.analysis.prompts.prompts import speech_near
 from app.ask.conversation import ContextUse, FrameRef, Turn
 from app.i18n import in_language, t
 from app.i18n.formatting import mark
@@ -96,6 +96,7 @@ class ContextBuilder:
         self._sees = connection.sight.sees is not False
         self._most_pictures = sum(bool(frame.jpeg) for frame in self._frames)
         self._side, self._picture_cost = 0, 0.0
+        self._urls: dict[int, str] = {}
         self._shrink = 1.0
 
     # ---- what the engine has refused
@@ -206,15 +207,18 @@ class ContextBuilder:
         blocks += [*self._material(plan), t("ask.prompt.question", question=asked[0])]
         words = "\n\n".join(blocks)
         if shown:
-            url = partial(messages.data_url, side=self._side)
-            sent = messages.with_pictures(shown, words, system=system, url=url)
-        elif described:
-            sent = messages.text_only(messages.text_prompt(described, self._facts, words), system=system)
+            sent = messages.with_pictures(shown, words, system=system, url=self._url)
         else:
-            sent = messages.text_only(messages.text_prompt((), {}, words), system=system)
+            sent = messages.text_only(messages.text_prompt(described, self._facts, words), system=system)
         for turn, following in zip(turns, asked[1:], strict=True):
             sent += [AIMessage(turn.answer), HumanMessage(following)]
         return sent
+
+    def _url(self, frame: core.Keyframe) -> str:
+        """Encode a picture once for all the requests that are tried."""
+        if frame.number not in self._urls:
+            self._urls[frame.number] = messages.data_url(frame, self._side)
+        return self._urls[frame.number]
 
     def _prepared(
         self, plan: _Plan, sent: list[BaseMessage], earlier: Sequence[Turn], context: int, answer: int
@@ -286,16 +290,10 @@ class ContextBuilder:
                 yield f"{mark(frame)} {_quoted(' | '.join(texts))}"
 
     def _cues(self) -> Iterator[str]:
-        """Yield the speech near each frame; a cue belongs to the frame nearest to its start."""
-        near: dict[int, list[str]] = {}
+        """Yield the speech near each frame."""
         transcript = self._analysis.transcript
-        for cue in transcript.cues if transcript and self._frames else ():
-            place = min(
-                range(len(self._frames)), key=lambda one: abs(self._frames[one].time_seconds - cue.start_seconds)
-            )
-            near.setdefault(place, []).append(cue.text)
-        for place, said in sorted(near.items()):
-            yield f"{mark(self._frames[place])} {_quoted(' '.join(said))}"
+        for frame, said in speech_near(transcript.cues if transcript else (), self._frames):
+            yield f"{mark(frame)} {_quoted(said)}"
 
     # ---- tokens
 

@@ -7,7 +7,6 @@ reader sees; the other branches stay.
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -233,7 +232,7 @@ class Conversation:
 
 def started(analysis_id: str, language: core.Language) -> Conversation:
     """Return a new conversation without a question; the first one names it."""
-    return Conversation(secrets.token_urlsafe(9), analysis_id, "", _now(), language)
+    return Conversation(core.new_id(), analysis_id, "", _now(), language)
 
 
 def checked_question(text: str) -> str:

@@ -1,93 +1,33 @@
 """Analysis of several videos by `framelens analyse`: a line for each result, a summary, and the worst exit code.
 
-The queue holds only as many jobs as run at a time, so that a stop leaves no jobs that never started. An existing report
-is never overwritten.
+The queue holds only as many jobs as run at a time, so that a stop leaves no jobs that never started.
 """
 
 import argparse
 import json
-import os
 import sys
 import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from itertools import chain, count
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from app.cli.common import cancel_on_signals, in_services, services, worst_exit_code
 from app.cli.inputs import Input
 from app.cli.progress import BatchProgress, ProgressRow
+from app.cli.report_output import Output
 from app.config import Settings
-from app.core import Analysis, AnalysisRequest, AppError, Cancelled, ConfigError, InputError
+from app.core import AnalysisRequest, AppError, Cancelled, ConfigError, InputError
 from app.core.codec import to_builtins
-from app.i18n import error_text, language, notice_text, t
+from app.i18n import error_text, notice_text, t
 from app.i18n.formatting import span
 from app.jobs import WORKERS, JobSnapshot
-from app.reports import FORMATS, files_of, format_of
-from app.reports.files import written
 from app.reports.json import writer
 from app.services import open_services
 from app.services.analyses import AnalysisRun, raise_without_report, start_run
-from app.store import storage_errors
 from app.video import check_file, printable, worker_ready
-
-
-@dataclass(frozen=True)
-class Output:
-    """Destination and format of reports.
-
-    Attributes:
-        format: A key of FORMATS.
-        folder: Folder in which each report is named after its video.
-        file: Path of the only report; None if it is named after its video.
-    """
-
-    format: str
-    folder: Path
-    file: Path | None = None
-
-    def path_for(self, video: Path) -> Path:
-        """Return the path of the report on `video`, one that doesn't exist unless the user named it."""
-        return self.file or _free_name(self.folder / f"{video.stem}.report{FORMATS[self.format].suffix}")
-
-    def write(self, analysis: Analysis, path: Path) -> None:
-        """Write the report and its accompanying files in the language of the command.
-
-        Raises:
-            StorageError: A file can't be written.
-            InputError: The format has no content for this report.
-        """
-        with storage_errors("report_not_written", path):
-            for _ in written(files_of(self.format, analysis, language(), path.name), path.parent):
-                pass
-
-
-def parse_output(given: argparse.Namespace, *, is_one: bool) -> Output:
-    """Read --output, --format and --json; several videos need a folder.
-
-    Raises:
-        ConfigError: --output names a file for several videos.
-    """
-    named = given.output or ""
-    asked = given.format or ("json" if given.json else None)
-    path = Path(named).expanduser() if named else Path.cwd()
-    is_folder = not named or path.is_dir() or named.endswith(tuple(filter(None, (os.sep, os.altsep))))
-    known = None if is_folder else format_of(path.name)
-    if is_one and not is_folder:
-        return Output(asked or known or "markdown", path.parent, path)
-    if known or path.is_file():
-        raise ConfigError("output_not_folder", given=named)
-    return Output(asked or "markdown", path)
-
-
-def _free_name(path: Path) -> Path:
-    """Return `path`, or the first of "…-2", "…-3" that doesn't exist."""
-    numbered = (path.with_name(f"{path.stem}-{number}{path.suffix}") for number in count(2))
-    return next(one for one in chain([path], numbered) if not one.exists())
-
 
 _POLL_SECONDS = 0.1  # chosen by hand; not tuned
 State = Literal["done", "done_before", "skipped", "without_model", "failed", "cancelled"]
@@ -173,7 +113,7 @@ def run(batch: Batch, inputs: Iterable[Input]) -> int:
                     progress.say(notice_text(notice), sys.stderr)
                 for outcome in _outcomes(batch, waiting, progress, cancel):
                     place = f"{len(outcomes) + 1}/{total}"
-                    progress.say(_json_line(outcome, batch) if given.json else _line(outcome, place, batch), sys.stdout)
+                    progress.say(_json_line(outcome) if given.json else _line(outcome, place), sys.stdout)
                     outcomes.append(replace(outcome, job=None))  # releases its pictures, many megabytes
         finally:
             opened.close()
@@ -254,7 +194,7 @@ def _finish(batch: Batch, one: _Running, job: JobSnapshot) -> Outcome:
 # ---- what is printed -------------------------------------------------------------------------------------------------
 
 
-def _line(outcome: Outcome, place: str, batch: Batch) -> str:
+def _line(outcome: Outcome, place: str) -> str:
     state = t(f"cli.batch_{outcome.state}")
     took = span(outcome.seconds, outcome.seconds) if outcome.seconds else ""
     is_shown = outcome.error and outcome.state == "failed"
@@ -268,7 +208,7 @@ def _display_path(path: Path) -> str:
     return printable(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
 
 
-def _json_line(outcome: Outcome, batch: Batch) -> str:
+def _json_line(outcome: Outcome) -> str:
     """Format an outcome as one line of JSON, with the whole report in it unless that was written to a file."""
     error, job = outcome.error, outcome.job
     document: dict[str, Any] = {

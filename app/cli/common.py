@@ -12,6 +12,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, get_args
 
 from app.core.domain import Selection, Strategy
+from app.core.errors import ConfigError
 from app.i18n import LANGUAGES, set_language, t
 from app.services.keyframes import build_selection, parse_interval, parse_seconds, parse_times
 
@@ -92,6 +93,18 @@ def use_language(given: argparse.Namespace, settings: Settings) -> None:
     """Use the language of `--language`, else of the settings, for the rest of the command."""
     if wanted := given.language or settings.language:
         set_language(wanted)
+
+
+def confirm_deletion(names: str) -> bool:
+    """Ask on the terminal whether to delete what has these names, and return the answer.
+
+    Raises:
+        ConfigError: There is no terminal to ask on.
+    """
+    if not sys.stdin.isatty():
+        raise ConfigError("delete_unconfirmed")
+    answer = input(t("cli.library_sure", names=names) + " ")
+    return answer.strip().lower() in t("cli.library_sure_yes").split(",")
 
 
 def worst_exit_code(exit_codes: Iterable[int]) -> int:

@@ -18,7 +18,6 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from unicodedata import east_asian_width
 
 from app import i18n
-from app.core.domain import Language
 from app.core.errors import AppError, Cancelled, as_app_error
 from app.i18n import LANGUAGES, catalogue, error_text, in_language, t
 

@@ -81,6 +81,7 @@ from .failure_patterns import match_failure as match_failure
 from .files import address_in as address_in
 from .files import base_name as base_name
 from .files import make_private_folder as make_private_folder
+from .files import new_id as new_id
 from .files import one_line as one_line
 from .files import private_opener as private_opener
 from .files import readable as readable

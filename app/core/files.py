@@ -1,4 +1,4 @@
-"""Safe file names, and files that only their owner can read.
+"""Safe file names and IDs, and files that only their owner can read.
 
 Arbitrary names become displayable, storable and valid on every file system. Files and folders of the data folder are
 private: other accounts on the machine see neither videos nor reports nor keys. Windows keeps a user's folders private
@@ -9,10 +9,14 @@ import errno
 import logging
 import os
 import re
+import secrets
 import stat
+import string
 from collections.abc import Iterable
 from pathlib import Path
 
+_log = logging.getLogger(__name__)
+_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
 # Characters that Windows refuses in a file name; "/" and the control characters are refused everywhere.
 _UNSAFE = re.compile(r'[<>:"/\\|?*]')
@@ -26,8 +30,14 @@ _ESCAPED_PATH = "\0"
 """Prefix of a stored path that is not UTF-8. No system allows this character in a path."""
 _SURROGATES, _STAND_INS = range(0xDC80, 0xDD00), range(0x10DC80, 0x10DD00)
 """Bytes above 127 as Python represents them in a path (PEP 383), and characters allowed in any UTF-8 text."""
+_ID_CHARACTERS, _ID_LENGTH = string.ascii_letters + string.digits, 12  # 71 bits
 _TO_STORABLE = dict(zip(_SURROGATES, _STAND_INS, strict=True))
 _FROM_STORABLE = dict(zip(_STAND_INS, _SURROGATES, strict=True))
+
+
+def new_id() -> str:
+    """Return a random ID for a job or a conversation: letters and digits, so that no command takes it for an option."""
+    return "".join(secrets.choice(_ID_CHARACTERS) for _ in range(_ID_LENGTH))
 
 
 def readable(text: str) -> str:
@@ -103,10 +113,6 @@ def safe_file_name(name: str) -> str:
     stem = clean[: len(clean) - len(suffix)]
     room = _MAX_NAME_BYTES - len(suffix.encode())
     return stem.encode()[:room].decode(errors="ignore") + suffix
-
-
-_OTHERS = stat.S_IRWXG | stat.S_IRWXO
-_log = logging.getLogger(__name__)
 
 
 def make_private_folder(folder: Path) -> None:

@@ -17,6 +17,7 @@ from app.engine.http_client import NoAnswer, get_json, served_models
 
 LOCAL_HOSTS = {"localhost", "127.0.0.1", "::1"}
 _POLL_SECONDS = 0.1
+"""How often a waiting request checks for cancellation. Chosen by hand; not tuned."""
 
 
 def normal_base_url(base_url: str) -> str:

@@ -6,7 +6,6 @@ store: each works on its own jobs and leaves control requests for the jobs of th
 """
 
 import logging
-import secrets
 import threading
 import time
 from dataclasses import replace
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from app.analysis import Control, EarlierResults, ExtractionCache
-from app.core import Analysis, AnalysisRequest, AppError, Cancelled, InputError, one_line
+from app.core import Analysis, AnalysisRequest, AppError, Cancelled, InputError, new_id, one_line
 from app.core.codec import to_json
 from app.jobs.engine_switcher import EngineSwitcher
 from app.jobs.job_repository import Deduplicator, JobRepository
@@ -115,7 +114,7 @@ class Jobs:
         if not force and (known := self._stored(same)):
             return known.id
         created = datetime.now(UTC).isoformat(timespec="milliseconds")
-        job = JobSnapshot(secrets.token_urlsafe(9), name, created, request, follows, conditions=conditions)
+        job = JobSnapshot(new_id(), name, created, request, follows, conditions=conditions)
         self._enqueue(ActiveJob(job, Control(), same=same, listener=listener))
         return job.id
 

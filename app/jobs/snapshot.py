@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
@@ -23,8 +22,6 @@ State = Literal[
 """In "measuring" the report is there, and the facts of some of its frames are still being measured."""
 _AT_WORK = ("queued", "running", "measuring")
 _MODEL_ERRORS = ("model_disk_full", "model_cache_unwritable")
-
-
 _NOT_STARTED = core.AnalysisState()
 
 
@@ -198,7 +195,7 @@ def _from_flat_form(document: dict[str, Any]) -> dict[str, Any]:
 
 def imported_job(analysis: core.Analysis) -> JobSnapshot:
     """Build a finished job from a report of another machine. Its id and time are kept if they are valid here."""
-    job_id = analysis.id if _ID.fullmatch(analysis.id) else secrets.token_urlsafe(9)
+    job_id = analysis.id if _ID.fullmatch(analysis.id) else core.new_id()
     analysis = replace(analysis, id=job_id, request=replace(analysis.request, path=core.UNKNOWN_PATH))
     return JobSnapshot(
         id=job_id,

@@ -104,7 +104,7 @@ def _check(file: BinaryIO, name: str, target: BinaryIO) -> None:
     for line in child.stderr.decode(errors="replace").splitlines()[-_LOGGED_LINES:]:
         _log.warning("import of %r: %s", name, line)
     if child.returncode == import_worker.REFUSED:
-        list(import_worker.messages(target))
+        list(import_worker.messages(target))  # raises the refusal
     if child.returncode:  # a library that gets no memory may end the process
         megabytes = import_worker.MEMORY_BYTES >> 20
         raise InputError("report_too_heavy", name=name, megabytes=megabytes)

@@ -15,11 +15,11 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from app import config, core, engine
+from app import config, engine
 from app.analysis import Control, open_extraction_cache
 from app.analysis.prompts.templates import load
 from app.config import Settings
-from app.core import AppError, BackgroundTask, Cancelled, EngineProgress, ProgressListener
+from app.core import AppError, BackgroundTask, Cancelled, EngineProgress, Notice, ProgressListener
 from app.engine import Monitor
 from app.i18n import in_language, language
 from app.services.engine_session import EngineSession, build_engine, confirmed_downloads
@@ -85,7 +85,7 @@ class Services:
         return self.switcher.session.engine
 
     @property
-    def engine_notices(self) -> tuple[core.Notice, ...]:
+    def engine_notices(self) -> tuple[Notice, ...]:
         """Return the notices about the engine in use, those about adapted settings first."""
         return (*self.switcher.session.notices, *self.engine.status().notices)
 

@@ -18,14 +18,13 @@ from typing import TYPE_CHECKING
 from app import analysis, engine
 from app.analysis.prompts import prompts
 from app.config import Settings
-from app.core import AnalysisRequest, AppError, ModelNotFound, ProgressListener
+from app.core import AppError, ModelNotFound, ProgressListener
 from app.store import ConfirmedDownloads, ExtractionStore, TimingStats
 
 if TYPE_CHECKING:
     from app.core import AnalysisEvent, AnalysisRequest, Notice
     from app.engine import Engine, EngineMetricsReader
     from app.llm.cache import AnswerCache
-
 
 Fetch = Callable[[ProgressListener, threading.Event], Path]
 _SIDE_ON_CPU = 448
@@ -114,10 +113,8 @@ class EngineSession:
     @_once
     def load(self) -> EngineMetricsReader:
         """Return the reader of the engine's current load."""
-        from app.engine import EngineMetricsReader
-
         settings = self.settings
-        return EngineMetricsReader(self.engine, base_url=settings.base_url, api_key=settings.api_key)
+        return engine.EngineMetricsReader(self.engine, base_url=settings.base_url, api_key=settings.api_key)
 
     def run(self, task: analysis.Task) -> Iterator[AnalysisEvent]:
         """Run one analysis and yield its events, see `app.analysis.pipeline.analyse`."""
@@ -150,26 +147,24 @@ def build_engine(settings: Settings) -> tuple[Engine, tuple[Notice, ...]]:
     """Build the engine that the settings describe.
 
     Returns:
-        The engine, an AbsentEngine if it cannot be built, and notices about changes made to fit this machine.
+        The engine, a NullEngine if it cannot be built, and notices about changes made to fit this machine.
     """
-    from app.engine import LocalEngine, NullEngine, RemoteEngine, transformers_launcher, vllm_launcher
-
     if settings.base_url:
-        return RemoteEngine(settings.base_url, settings.api_key, settings.asked_model), ()
+        return engine.RemoteEngine(settings.base_url, settings.api_key, settings.asked_model), ()
     from app.services.preflight import computes_wide, refuse  # which knows all models
 
     pass_on(settings)
     try:
         if settings.engine == "transformers":
-            launcher = transformers_launcher(settings.model_path, port=settings.engine_port)
+            launcher = engine.transformers_launcher(settings.model_path, port=settings.engine_port)
         else:
-            launcher = vllm_launcher(
+            launcher = engine.vllm_launcher(
                 settings.model_path, settings.vllm_config, port=settings.engine_port, wide=computes_wide(settings)
             )
     except AppError as error:
-        return NullEngine(settings.model_path, error), ()
+        return engine.NullEngine(settings.model_path, error), ()
     launcher = replace(launcher, inspect=partial(refuse, settings), fetch=partial(_fetch, settings, launcher.fetch))
-    return LocalEngine(launcher, log_dir=settings.data_dir / "engine"), launcher.notices
+    return engine.LocalEngine(launcher, log_dir=settings.data_dir / "engine"), launcher.notices
 
 
 def confirmed_downloads(settings: Settings) -> ConfirmedDownloads:
@@ -183,10 +178,8 @@ def _fetch(settings: Settings, fetch: Fetch, on_progress: ProgressListener, canc
     Raises:
         ModelNotFound: "model_unconfirmed", or what `fetch` raises.
     """
-    from app.engine import is_offline, resolve_model
-
-    found = resolve_model(settings.model_path)
-    if found.folder is not None or found.hub_id is None or is_offline():
+    found = engine.resolve_model(settings.model_path)
+    if found.folder is not None or found.hub_id is None or engine.is_offline():
         return fetch(on_progress, cancel)
     confirmed = confirmed_downloads(settings)
     if not confirmed.holds(found.hub_id):
@@ -224,9 +217,7 @@ def _engine_name(settings: Settings) -> str:
 
 def usual_side(settings: Settings) -> int | None:
     """Return the longer side of sent frames in pixels, None if it depends on their number."""
-    from app.engine import installed_vllm
-
-    on_cpu = not settings.base_url and (installed_vllm() or ("cpu", ""))[0] == "cpu"
+    on_cpu = not settings.base_url and (engine.installed_vllm() or ("cpu", ""))[0] == "cpu"
     return settings.frame_side or (_SIDE_ON_CPU if on_cpu else None)
 
 
@@ -247,15 +238,13 @@ def build_transcription(settings: Settings) -> analysis.Transcription:
 def _speech_engine(settings: Settings) -> Engine | None:
     if not (settings.speech_base_url or settings.speech_model_path):
         return None
-    from app.engine import LocalEngine, NullEngine, RemoteEngine, speech_launcher
-
     if settings.speech_base_url:
-        return RemoteEngine(settings.speech_base_url, settings.speech_api_key, settings.speech_model_path)
+        return engine.RemoteEngine(settings.speech_base_url, settings.speech_api_key, settings.speech_model_path)
     try:
-        launcher = speech_launcher(settings.speech_model_path, settings.speech_config)
+        launcher = engine.speech_launcher(settings.speech_model_path, settings.speech_config)
     except AppError as error:
-        return NullEngine(settings.speech_model_path, error)
-    return LocalEngine(launcher, log_dir=settings.data_dir / "speech-engine")
+        return engine.NullEngine(settings.speech_model_path, error)
+    return engine.LocalEngine(launcher, log_dir=settings.data_dir / "speech-engine")
 
 
 def conditions(settings: Settings, templates: analysis.Templates, request: AnalysisRequest) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """Records about models on this machine: timings, benchmarks, vision checks, and downloads that the user confirmed."""
 
 import logging
+import sys
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -22,7 +23,7 @@ _MOST = 200
 """Documents kept in a file. Chosen by hand; not tuned."""
 Measured = Mapping[str, Any]
 Count = Annotated[int, Meta(ge=0)]
-Figure = Annotated[float, Meta(ge=0)]
+Figure = Annotated[float, Meta(ge=0, le=sys.float_info.max)]  # finite
 
 
 def _read(path: Path) -> dict[str, Any]:

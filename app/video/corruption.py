@@ -107,8 +107,13 @@ class Suspects:
             return
         if picture.is_whole:
             self._starts.append(place)
-        if self._codec == "mjpeg" and self._levels is not None and self._before is not None:
-            self._broken_off += [place - 1] if is_broken_off(self._levels, self._before, levels) else []
+        if (
+            self._codec == "mjpeg"
+            and self._levels is not None
+            and self._before is not None
+            and is_broken_off(self._levels, self._before, levels)
+        ):
+            self._broken_off.append(place - 1)
         if self._levels is not None:
             _, is_changed = cv2.threshold(cv2.absdiff(levels, self._levels), _JUMP_LEVELS, 1, cv2.THRESH_BINARY)
             num_changed = cv2.countNonZero(is_changed)

@@ -163,20 +163,18 @@ def full_pictures(
         DecodeError: Nothing of it can be decoded, or the decoder failed.
         Cancelled: `cancel` was set.
     """
-    from app.core import show_same  # nothing else compares pictures
-
     check_file(path)
     left = deque(sorted(keyframes, key=lambda keyframe: keyframe.time_seconds))
     with closing(_full_pictures(path, left, seeks=True, cancel=cancel)) as pictures:
         for full in pictures:
-            if not show_same(left[0].jpeg, full.jpeg):
+            if not core.show_same(left[0].jpeg, full.jpeg):
                 break
             yield _enlarged(left.popleft(), full)
     if not left:
         return
     for full in _full_pictures(path, left, seeks=False, cancel=cancel):
         keyframe = left.popleft()
-        if show_same(keyframe.jpeg, full.jpeg):
+        if core.show_same(keyframe.jpeg, full.jpeg):
             yield _enlarged(keyframe, full)
         else:
             _log.warning("keyframe %d of %s shows another picture at full size", keyframe.number, printable(path.name))

@@ -59,6 +59,7 @@ def test_engines_that_were_not_used_for_long_are_abandoned(tmp_path: Path) -> No
         '{"engines": 3, "surveys": {}}',
         '{"engines": {"e": {"runs": [[{"requests": 1}], [7], "x", [{}]], "in_flight": "4", "max_model_len": true}}}',
         '{"surveys": [{"video_seconds": NaN, "megapixels": 1, "seconds": -1}, null]}',
+        '{"surveys": [{"video_seconds": 1, "megapixels": 1, "seconds": Infinity, "frames": 1, "facts_seconds": 1}]}',
     ],
 )
 def test_damaged_timing_file_is_replaced_by_next_note(damaged: str, tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ _QUICKLY_READ_BYTES = 64 << 20
 """A file up to this size is hashed (a tenth of a second) before it is decoded, a larger one only if known."""
 _log = logging.getLogger(__name__)
 _MOST_TEXTS = 1024
-"""Pictures of one video; their keys fit on the command line of a decoder worker."""
+"""Pictures of one video, at most: each request to a decoder worker names all their keys."""
 
 
 class ExtractionCache:

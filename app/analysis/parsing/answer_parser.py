@@ -25,17 +25,18 @@ from app.analysis.prompts.schema import Scope
 from app.analysis.prompts.templates import Field, Template
 from app.core import Chapter, Finding, Subject
 
-FRAME_KEYS = ("first_frame", "frames", "frame", "frame_numbers", "frame_number", "start_frame", "帧", "帧编号")
+__all__ = ["ParsedAnswer", "parse_answer", "partial_text"]
+_FRAME_KEYS = ("first_frame", "frames", "frame", "frame_numbers", "frame_number", "start_frame", "帧", "帧编号")
 _TEXT_KEYS = ("text", "description", "content", "sentence", "summary")
-TIME = re.compile(r"\d\s*[.:：]\s*\d|\d\s*(?:s\b|sec|秒|分)", re.IGNORECASE)
+_TIME = re.compile(r"\d\s*[.:：]\s*\d|\d\s*(?:s\b|sec|秒|分)", re.IGNORECASE)
 _NUMBER = re.compile(r"[-+]?\d{1,15}(?:\.\d{1,9})?")
 _UNSAID = ("…", "...", "null", "none", "n/a")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\s]+")
 _MOST_NUMBERS = 512  # frame numbers of an entry; chosen by hand, not tuned
-DEEPEST = 6  # nested lists and objects; chosen by hand, not tuned
+_DEEPEST = 6  # nested lists and objects; chosen by hand, not tuned
 
 
-class FindingParser:
+class _FindingParser:
     """Parser of one answer's entries. `note_odd` is called for each deviation from the form."""
 
     def __init__(self, times: Mapping[int, float], note_odd: Callable[[], None]) -> None:
@@ -57,21 +58,21 @@ class FindingParser:
         lines: Callable[[str, Mapping[int, float]], tuple[Finding, ...]],
     ) -> tuple[Finding, ...]:
         found: list[Finding] = []
-        for item in flat(items):
+        for item in _flat(items):
             if isinstance(item, dict):
                 found += self._finding(item, fields)
             else:
                 self._note_odd()
                 pieces = item.splitlines() if isinstance(item, str) else [item]
-                found += lines("\n".join(map(as_line, pieces)), self._times)
+                found += lines("\n".join(map(_as_line, pieces)), self._times)
         once: dict[object, Finding] = {}
         for one in found:
             once.setdefault((one.text, one.frames, tuple(one.fields.items())), one)
         return tuple(once.values())
 
     def _finding(self, item: Mapping[str, Any], fields: Sequence[Field]) -> Iterator[Finding]:
-        given = folded_keys(item)
-        own, issues = self.frames(next((given.pop(key) for key in FRAME_KEYS if key in given), []))
+        given = _folded_keys(item)
+        own, issues = self.frames(next((given.pop(key) for key in _FRAME_KEYS if key in given), []))
         values: dict[str, str] = {}
         for field in fields:
             names = [name for name in (field.key, field.name.en.lower(), field.name.zh) if name in given]
@@ -79,8 +80,8 @@ class FindingParser:
             if value:
                 values[field.key] = value
             issues += [] if is_known else ["unknown_value"]
-        text = next((words for key in _TEXT_KEYS if key in given and (words := as_line(given.pop(key)))), "")
-        more = [f"{key}: {words}" if key else words for key, value in given.items() if (words := as_line(value))]
+        text = next((words for key in _TEXT_KEYS if key in given and (words := _as_line(given.pop(key)))), "")
+        more = [f"{key}: {words}" if key else words for key, value in given.items() if (words := _as_line(value))]
         if more:
             self._note_odd()
         text = f"{text} ({'; '.join(more)})" if text and more else text or "; ".join(more) or ", ".join(values.values())
@@ -90,7 +91,7 @@ class FindingParser:
 
     def _field(self, field: Field, value: Any) -> tuple[str, bool]:
         """Return the value in the language of the context, and whether the field allows it."""
-        words = as_line(value)
+        words = _as_line(value)
         if field.kind == "number":
             return words, not words or bool(_NUMBER.fullmatch(words))
         if field.kind == "text" or not words:
@@ -102,7 +103,7 @@ class FindingParser:
 
     def frames(self, value: Any, depth: int = 0) -> tuple[list[int], list[str]]:
         """Return the frame numbers in `value`, and their issues: "own_time" for a time in place of a number."""
-        if isinstance(value, (list, tuple, dict)) and depth < DEEPEST:
+        if isinstance(value, (list, tuple, dict)) and depth < _DEEPEST:
             if depth > 0 or isinstance(value, dict):
                 self._note_odd()
             entries = list(value.values()) if isinstance(value, dict) else value
@@ -117,24 +118,24 @@ class FindingParser:
         self._note_odd()
         if isinstance(value, float) and math.isfinite(value) and value.is_integer():
             return [int(value)], []
-        text = as_line(value)
+        text = _as_line(value)
         if cited := citations.cited_in(text):
             return cited, []
-        if TIME.search(text):
+        if _TIME.search(text):
             return [], ["own_time"]
         return citations.numbers_in(text)[:_MOST_NUMBERS], []
 
 
-def folded_keys(item: Mapping[str, Any]) -> dict[str, Any]:
+def _folded_keys(item: Mapping[str, Any]) -> dict[str, Any]:
     """Return the entry with its keys in lower case and underscores for spaces."""
-    return {as_line(key).lower().replace(" ", "_"): value for key, value in item.items()}
+    return {_as_line(key).lower().replace(" ", "_"): value for key, value in item.items()}
 
 
-def flat(items: list[Any], depth: int = 0) -> Iterator[Any]:
+def _flat(items: list[Any], depth: int = 0) -> Iterator[Any]:
     """Yield the items of nested lists, without None."""
     for item in items:
-        if isinstance(item, list) and depth < DEEPEST:
-            yield from flat(item, depth + 1)
+        if isinstance(item, list) and depth < _DEEPEST:
+            yield from _flat(item, depth + 1)
         elif item is not None:
             yield item
 
@@ -143,13 +144,13 @@ def _folded(text: str) -> str:
     return re.sub(r"[\W_]+", "", text.casefold())
 
 
-def as_line(value: Any, depth: int = 0) -> str:
+def _as_line(value: Any, depth: int = 0) -> str:
     """Return any value as one clean line; "" for a placeholder such as the "…" of the form itself."""
     if isinstance(value, (list, dict)):
-        if depth == DEEPEST:
+        if depth == _DEEPEST:
             return "…"
         entries = value.items() if isinstance(value, dict) else (("", one) for one in value)
-        pairs = ((as_line(key), as_line(one, depth + 1)) for key, one in entries)
+        pairs = ((_as_line(key), _as_line(one, depth + 1)) for key, one in entries)
         return ", ".join(f"{key}: {words}" if key else words for key, words in pairs if words)
     if isinstance(value, float):
         value = int(value) if value.is_integer() and abs(value) < 1e15 else value
@@ -159,11 +160,10 @@ def as_line(value: Any, depth: int = 0) -> str:
     return "" if text.lower() in _UNSAID else text
 
 
-__all__ = ["ParsedAnswer", "parse_answer", "partial_text"]
 _NUMBERS = re.compile(r"[\d\s,，、–—~-]+")
 _LONGEST_TITLE = 120  # characters; chosen by hand, not tuned
 _BEGINNING = re.compile(r"(?:```(?:json)?\s*)?(?:\{\s*(?:[\"'“]|\Z)|\[\s*\{|\{?\Z)|```\w*\s*\Z")
-_FRAME_KEYS = ("frames", "frame", "first_frame")
+_SHOWN_FRAME_KEYS = ("frames", "frame", "first_frame")
 
 
 @dataclass(frozen=True)
@@ -200,7 +200,7 @@ class _AnswerParser:
         self._fields = template.fields
         self._times = times
         self._end_seconds = end_seconds
-        self._entries = FindingParser(times, lambda: self._note("odd_form"))
+        self._entries = _FindingParser(times, lambda: self._note("odd_form"))
         self._troubles: dict[str, None] = {}
 
     def read(self, text: str) -> ParsedAnswer:
@@ -220,7 +220,7 @@ class _AnswerParser:
 
     def _prose(self, text: str) -> ParsedAnswer:
         self._note("not_json", bool(text))
-        text = "\n".join(map(as_line, text.splitlines()))
+        text = "\n".join(map(_as_line, text.splitlines()))
         if self._rest == "overview":
             return ParsedAnswer(overview=citations.statements(text, self._times))
         findings, overview = citations.read(text, self._times)
@@ -231,7 +231,7 @@ class _AnswerParser:
             findings=self._entries.findings(parts.get("findings", []), self._fields),
             overview=self._entries.statements(parts.get("overview", [])),
             subjects=self._subjects(parts.get("subjects", [])),
-            title=self._title(" ".join(filter(None, map(as_line, parts.get("title", []))))),
+            title=self._title(" ".join(filter(None, map(_as_line, parts.get("title", []))))),
             chapters=self._chapters(parts.get("chapters", [])),
             reply=self._entries.statements(parts.get("reply", [])),
         )
@@ -244,7 +244,7 @@ class _AnswerParser:
         if isinstance(value, list):
             self._note("odd_form")
             for one in value:
-                is_whole = not is_entry(one) and is_answer(one) and depth < DEEPEST
+                is_whole = not is_entry(one) and is_answer(one) and depth < _DEEPEST
                 _add(parts, self._arranged(one, depth + 1) if is_whole else {self._rest: [one]})
         elif not isinstance(value, dict) or is_entry(value):
             self._note("odd_form")
@@ -258,10 +258,10 @@ class _AnswerParser:
         if known := canonical(key):
             self._note("odd_form", known != key)
             return {self._rest if known == "findings" else known: self._listed(value, known)}
-        self._note("odd_form", bool(as_line(value)))
-        if not is_entry(value) and is_answer(value) and depth < DEEPEST:
+        self._note("odd_form", bool(_as_line(value)))
+        if not is_entry(value) and is_answer(value) and depth < _DEEPEST:
             return self._arranged(value, depth + 1)
-        return {self._rest: self._under(key, value)} if as_line(value) else {}
+        return {self._rest: self._under(key, value)} if _as_line(value) else {}
 
     def _listed(self, value: Any, key: str) -> list[Any]:
         if isinstance(value, list):
@@ -280,20 +280,20 @@ class _AnswerParser:
         numbers = citations.cited_in(key) or (citations.numbers_in(key) if _NUMBERS.fullmatch(key) else [])
         if isinstance(value, dict):
             return [{"frames": numbers, **value} if numbers else {**value, "": key}]
-        return [{"frames": numbers, "text": value} if numbers else f"{key}: {as_line(value)}"]
+        return [{"frames": numbers, "text": value} if numbers else f"{key}: {_as_line(value)}"]
 
     # ---- subjects, chapters and title
 
     def _subjects(self, items: list[Any]) -> tuple[Subject, ...]:
         found: dict[str, Subject] = {}
-        for item in flat(items):
+        for item in _flat(items):
             if isinstance(item, dict):
-                given = {key.strip().lower(): as_line(value) for key, value in item.items()}
+                given = {key.strip().lower(): _as_line(value) for key, value in item.items()}
                 name, look = given.pop("name", ""), given.pop("look", "")
                 look = "; ".join(filter(None, [look, *given.values()]))
             else:
                 self._note("odd_form")
-                name, _, look = re.sub(r"[:：]", ":", as_line(item), count=1).partition(":")
+                name, _, look = re.sub(r"[:：]", ":", _as_line(item), count=1).partition(":")
             subject = Subject(self._untimed(name.strip() or look), self._untimed(look.strip()))
             if subject.name:
                 found.setdefault(subject.name, subject)
@@ -302,7 +302,7 @@ class _AnswerParser:
     def _chapters(self, items: list[Any]) -> tuple[Chapter, ...]:
         """Return the chapters in time order, from 0 to the end without gaps; those with one start are merged."""
         started: dict[int, tuple[str, str]] = {}
-        for number, title, text in map(self._chapter, flat(items)):
+        for number, title, text in map(self._chapter, _flat(items)):
             if number not in self._times:
                 self._note("chapter_frame")
             elif number in started:
@@ -319,16 +319,16 @@ class _AnswerParser:
     def _chapter(self, item: Any) -> tuple[int, str, str]:
         """Return the number of the first frame (-1 if unclear), title and text."""
         if isinstance(item, dict):
-            given = folded_keys(item)
-            own, _ = self._entries.frames([next((given[key] for key in FRAME_KEYS if key in given), None)])
-            return own[0] if own else -1, self._title(as_line(given.get("title"))), self._line(given.get("text"))
+            given = _folded_keys(item)
+            own, _ = self._entries.frames([next((given[key] for key in _FRAME_KEYS if key in given), None)])
+            return own[0] if own else -1, self._title(_as_line(given.get("title"))), self._line(given.get("text"))
         self._note("odd_form")
-        for finding in citations.findings(as_line(item), self._times)[:1]:
+        for finding in citations.findings(_as_line(item), self._times)[:1]:
             return finding.frames[0] if finding.frames else -1, self._untimed(finding.text), ""
         return -1, "", ""
 
     def _line(self, value: Any) -> str:
-        return self._untimed(as_line(value))
+        return self._untimed(_as_line(value))
 
     def _title(self, line: str) -> str:
         """Return the title, cut if the model repeats itself; the stored answer keeps it whole."""
@@ -382,8 +382,8 @@ def _lines(value: Any, depth: int = 0) -> Iterator[str]:
 
 def _line(entry: dict[str, Any]) -> str:
     """Return one line for an entry, like "3, 4: moves · left · A man walks."."""
-    numbers = [one for key in _FRAME_KEYS for one in _as_list(entry.get(key))]
-    values = [value for key, value in entry.items() if key not in _FRAME_KEYS]
+    numbers = [one for key in _SHOWN_FRAME_KEYS for one in _as_list(entry.get(key))]
+    values = [value for key, value in entry.items() if key not in _SHOWN_FRAME_KEYS]
     words = " · ".join(str(one) for one in values if isinstance(one, (str, int, float)) and one not in ("", "…"))
     frames = ", ".join(str(number) for number in numbers)
     return f"{frames}: {words}" if frames and words else words

@@ -151,6 +151,15 @@ def exact_prompt(
         return [("system", system_prompt(scope_of(num_chunks))), ("user", "\n".join([*lines, question]))]
 
 
+def speech_near(cues: Sequence[Cue], frames: Sequence[Keyframe]) -> list[tuple[Keyframe, str]]:
+    """Return the frames with speech, each with that of the cues whose start it is nearest to."""
+    near: dict[int, list[str]] = {}
+    for cue in cues if frames else ():
+        frame = min(range(len(frames)), key=lambda place: abs(frames[place].time_seconds - cue.start_seconds))
+        near.setdefault(frame, []).append(cue.text)
+    return [(frames[place], " ".join(" ".join(said).split())) for place, said in sorted(near.items())]
+
+
 def _stand_ins(request: AnalysisRequest) -> list[Keyframe]:
     """Return two example frames, at both ends of the requested range."""
     start, end = request.selection.start_seconds, request.selection.end_seconds
@@ -203,15 +212,9 @@ def _earlier(earlier: Sequence[str]) -> list[str]:
 
 def _cues(cues: Sequence[Cue], frames: Sequence[Keyframe]) -> list[str]:
     """Return the speech, a line for each frame nearest to a cue; the longest lines are cut first."""
-    near: dict[int, list[str]] = {}
-    for cue in cues if frames else ():
-        frame = min(range(len(frames)), key=lambda place: abs(frames[place].time_seconds - cue.start_seconds))
-        near.setdefault(frame, []).append(cue.text)
-    texts = {place: " ".join(" ".join(said).split()) for place, said in sorted(near.items())}
-    most = _level([len(text) for text in texts.values()], MOST_CUE_CHARACTERS)
-    lines = [
-        t("prompt.cue", mark=mark(frames[place]), text=_short(text, most)) for place, text in texts.items() if text
-    ]
+    texts = speech_near(cues, frames)
+    most = _level([len(text) for _, text in texts], MOST_CUE_CHARACTERS)
+    lines = [t("prompt.cue", mark=mark(frame), text=_short(text, most)) for frame, text in texts if text]
     return [t("prompt.cues"), *lines] if lines else []
 
 

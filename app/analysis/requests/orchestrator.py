@@ -17,13 +17,12 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from app import core
-from app.analysis.pipeline_state import PipelineState, wait_for
+from app.analysis.pipeline_state import Emit, Frames, PipelineState, wait_for
 from app.analysis.planning import plan
 from app.analysis.planning.plan import RequestCapacity, base_layout, group_parts
 from app.analysis.prompts.templates import Template
 from app.analysis.requests.engine_connection import EngineConnection
 from app.analysis.requests.request_builder import ImagePrefetch, RequestChunk
-from app.analysis.requests.request_executor import Emit, Frames
 from app.analysis.requests.scheduler import ENDS_ALL, PartAsker, Scheduler
 from app.analysis.task import EarlierResults, Task
 from app.llm.error_mapping import TooManyPictures

@@ -18,13 +18,13 @@ from langchain_core.messages import BaseMessage
 
 from app import core
 from app.analysis.parsing.answer_parser import parse_answer
-from app.analysis.pipeline_state import PipelineState
+from app.analysis.pipeline_state import Emit, Frames, PipelineState
 from app.analysis.planning.plan import DEFAULT_CONTEXT
 from app.analysis.prompts import prompts
 from app.analysis.prompts.schema import Scope
 from app.analysis.prompts.templates import Template
 from app.analysis.requests.engine_connection import EngineConnection
-from app.analysis.requests.request_executor import Emit, EngineRequest, Frames
+from app.analysis.requests.request_executor import EngineRequest
 from app.analysis.task import join_key, part_key
 from app.i18n import in_language, notice_text
 from app.llm import messages

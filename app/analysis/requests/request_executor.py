@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,7 +18,7 @@ from langchain_core.messages import BaseMessage, HumanMessage
 from app import core
 from app.analysis.parsing.answer_parser import ParsedAnswer, parse_answer
 from app.analysis.parsing.repetition_detector import RepetitionDetector
-from app.analysis.pipeline_state import PipelineState
+from app.analysis.pipeline_state import Emit, Frames, PipelineState
 from app.analysis.prompts.schema import Scope, schema_of
 from app.analysis.prompts.templates import Template
 from app.analysis.requests.engine_connection import EngineConnection
@@ -26,8 +26,6 @@ from app.i18n import in_language, t
 from app.llm.messages import in_words
 from app.llm.stream import Reply, stream
 
-Frames = tuple[core.Keyframe, ...]
-Emit = Callable[[core.AnalysisEvent], None]
 # Chosen by hand; not tuned.
 _ATTEMPTS = 3
 _BUSY_ATTEMPTS = 6

@@ -13,11 +13,11 @@ from dataclasses import replace
 from typing import Any
 
 from app import core
-from app.analysis.pipeline_state import PipelineState
+from app.analysis.pipeline_state import Emit, PipelineState
 from app.analysis.prompts.templates import Template
 from app.analysis.requests import request_builder
 from app.analysis.requests.engine_connection import EngineConnection
-from app.analysis.requests.request_executor import Emit, EngineEnded, RequestExecutor
+from app.analysis.requests.request_executor import EngineEnded, RequestExecutor
 from app.analysis.task import Task
 from app.i18n import as_notice
 from app.llm.error_mapping import TooManyPictures

@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING
 from app import config
 from app.analysis import Templates, built_in
 from app.analysis.prompts.templates import load
-from app.cli.batch import Output, parse_output
 from app.cli.common import add_selection_options, cancel_on_signals, parse_selection, use_language, worst_exit_code
 from app.cli.inputs import Inputs, resolve
+from app.cli.report_output import Output, parse_output
 from app.config import Settings
 from app.core import Analysis, AnalysisRequest, AppError, ConfigError, readable
 from app.i18n import LANGUAGES, error_text, language, notice_text, t

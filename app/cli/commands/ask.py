@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app import config
-from app.cli.common import cancel_on_signals, in_services, services, use_language, wide_console
+from app.cli.common import cancel_on_signals, confirm_deletion, in_services, services, use_language, wide_console
 from app.core import ConfigError
 from app.i18n import LANGUAGES, language, notice_text, t
 from app.services import open_library, open_services
@@ -234,14 +234,11 @@ def _manage(given: argparse.Namespace) -> None:
 def _delete(one: Conversation, given: argparse.Namespace) -> None:
     from app.reports.content.labels import one_line
 
-    if not given.yes:
-        if not sys.stdin.isatty():
-            raise ConfigError("delete_unconfirmed")
-        answer = input(t("cli.library_sure", names=one_line(one.name)) + " ")
-        if answer.strip().lower() not in t("cli.library_sure_yes").split(","):
-            return
+    name = one_line(one.name)
+    if not (given.yes or confirm_deletion(name)):
+        return
     services().conversations.delete(one.id)
-    print(t("cli.library_deleted", name=one_line(one.name)), file=sys.stderr)
+    print(t("cli.library_deleted", name=name), file=sys.stderr)
 
 
 def _list(given: argparse.Namespace) -> None:

@@ -13,14 +13,12 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from app import config, services
+from app import config, models, services
 from app.cli.common import cancel_on_signals, use_language
 from app.config import DEFAULT_MODEL_PATH, Settings
 from app.core import Cancelled, EngineProgress, human_size
 from app.engine import MIRROR, check_model_folder, download, resolve_model
 from app.i18n import LANGUAGES, t
-from app.models import need_text
-from app.services.readiness import readiness
 
 _STEP = 0.05
 """Share of the whole after which progress is written again, if not to a terminal. Chosen by hand; not tuned."""
@@ -94,7 +92,7 @@ def settle(settings: Settings, given: argparse.Namespace) -> Settings:
     Raises:
         Cancelled: The user chose to stop.
     """
-    now = readiness(settings, services.build_engine(settings)[0])
+    now = _readiness(settings)
     if now.kind != "download" or now.model is None:
         return settings
     if given.yes:
@@ -110,9 +108,15 @@ def settle(settings: Settings, given: argparse.Namespace) -> Settings:
 
 def print_missing(settings: Settings) -> None:
     """Print the cost of the download, if one is needed."""
-    now = readiness(settings, services.build_engine(settings)[0])
+    now = _readiness(settings)
     if now.model:
         print("\n".join(_lines(now, now.model, settings, is_asked=False)))
+
+
+def _readiness(settings: Settings) -> services.Readiness:
+    from app.services.readiness import readiness  # which knows all models; a download starts without it
+
+    return readiness(settings, services.build_engine(settings)[0])
 
 
 def _lines(
@@ -123,7 +127,7 @@ def _lines(
     key = "to_download" if model.download_bytes else "to_download_unknown"
     yield t(f"models.page.{key if now.has_room else 'no_room'}", **values)
     if model.need:
-        yield need_text(model.need)
+        yield models.need_text(model.need)
     if speed := _speed(model, settings):
         yield speed
     if now.offers:

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from app import config
-from app.cli.common import add_output_options, in_services, services, use_language, wide_console
+from app.cli.common import add_output_options, confirm_deletion, in_services, services, use_language, wide_console
 from app.core import AppError, ConfigError, InputError, base_name, clock
 from app.i18n import error_text, t
 from app.jobs import State
@@ -219,10 +219,7 @@ def _delete(given: argparse.Namespace) -> int:
     ids = list(dict.fromkeys(services().jobs.library.resolve_id(one) for one in given.ids))
     if not given.yes:
         names = ", ".join(_line(entry.name) for one in ids if (entry := services().jobs.library.entry(one)))
-        if not sys.stdin.isatty():
-            raise ConfigError("delete_unconfirmed")
-        answer = input(t("cli.library_sure", names=names) + " ")
-        if answer.strip().lower() not in t("cli.library_sure_yes").split(","):
+        if not confirm_deletion(names):
             return 0
     failed = 0
     for one in remove(services().jobs, services().videos, ids):

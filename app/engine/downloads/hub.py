@@ -18,7 +18,6 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from app import core
-from app.core import Cancelled, EngineProgress, ModelNotFound, ProgressListener, StorageError, human_size, redact
 from app.engine import model_resolution
 from app.engine.child_process import ChildProcess, LogReader
 from app.engine.http_client import NoAnswer, get_json
@@ -37,7 +36,7 @@ _MAX_CONFIG_BYTES = 1_000_000
 
 def fetch_model(
     model: str,
-    on_progress: ProgressListener,
+    on_progress: core.ProgressListener,
     cancel: threading.Event,
     *,
     endpoint: str | None = None,
@@ -51,7 +50,7 @@ def fetch_model(
         StorageError: The disk is full or the folder not writable.
         Cancelled: `cancel` was set.
     """
-    on_progress(EngineProgress("checking", {"model": model}))
+    on_progress(core.EngineProgress("checking", {"model": model}))
     found = model_resolution.resolve_model(model, cache_dir=cache_dir)
     folder = found.folder
     if folder is None:
@@ -63,7 +62,7 @@ def fetch_model(
 
 def download(
     model_id: str,
-    on_progress: ProgressListener,
+    on_progress: core.ProgressListener,
     cancel: threading.Event,
     *,
     endpoint: str | None = None,
@@ -115,7 +114,7 @@ def download(
 
 
 def _follow(
-    child: ChildProcess, reader: LogReader, model_id: str, on_progress: ProgressListener, cancel: threading.Event
+    child: ChildProcess, reader: LogReader, model_id: str, on_progress: core.ProgressListener, cancel: threading.Event
 ) -> Mapping[str, object]:
     """Forward progress until the worker's final message, and return that."""
     last_noise, rate = "", DownloadRate()
@@ -132,7 +131,7 @@ def _follow(
         if ended:
             return {"error": "failed", "detail": last_noise or f"exit status {child.exit_status}"}
         if cancel.wait(LOOK_SECONDS):
-            raise Cancelled
+            raise core.Cancelled
 
 
 def _message(line: str) -> dict[str, object] | None:
@@ -168,14 +167,18 @@ class DownloadRate:
         return (arrived - before) / (now - then) if now - then >= 1.0 and arrived > before else None
 
 
-def _progress(model_id: str, message: dict[str, object], rate: DownloadRate) -> EngineProgress:
+def _progress(model_id: str, message: dict[str, object], rate: DownloadRate) -> core.EngineProgress:
     files, sizes = message["files"], message["bytes"]
     assert isinstance(files, list) and isinstance(sizes, list)
     per_second = rate.update(sizes[0], time.monotonic())
     left = round((sizes[1] - sizes[0]) / per_second) if per_second else None
     numbers = {"files_done": files[0], "files_total": files[1], "bytes_done": sizes[0], "bytes_total": sizes[1]}
-    texts = {"done": human_size(sizes[0]), "total": human_size(sizes[1]), "pace": _format_rate(per_second, left)}
-    return EngineProgress(
+    texts = {
+        "done": core.human_size(sizes[0]),
+        "total": core.human_size(sizes[1]),
+        "pace": _format_rate(per_second, left),
+    }
+    return core.EngineProgress(
         "downloading", {"model": model_id, **numbers, "bytes_per_second": per_second, "seconds_left": left, **texts}
     )
 
@@ -184,7 +187,7 @@ def _format_rate(rate: float | None, seconds_left: int | None) -> str:
     """Format rate and remaining time without words; "" while the rate is unknown."""
     if rate is None or seconds_left is None:
         return ""
-    return f" · {human_size(rate)}/s · {core.clock(seconds_left, digits=0, form='m')}"
+    return f" · {core.human_size(rate)}/s · {core.clock(seconds_left, digits=0, form='m')}"
 
 
 def hub_config(model_id: str, *, endpoint: str | None = None, timeout_seconds: float = 1.5) -> Mapping[str, Any] | None:
@@ -198,7 +201,9 @@ def hub_config(model_id: str, *, endpoint: str | None = None, timeout_seconds: f
     return config if isinstance(config, dict) else None
 
 
-def failure(outcome: Mapping[str, object], model: str, endpoint: str, folder: Path) -> ModelNotFound | StorageError:
+def failure(
+    outcome: Mapping[str, object], model: str, endpoint: str, folder: Path
+) -> core.ModelNotFound | core.StorageError:
     """Build the error for the worker's `outcome`.
 
     Args:
@@ -207,33 +212,33 @@ def failure(outcome: Mapping[str, object], model: str, endpoint: str, folder: Pa
         endpoint: The hub's address.
         folder: Folder into which the model was to be downloaded.
     """
-    detail = redact(str(outcome.get("detail", "")))
+    detail = core.redact(str(outcome.get("detail", "")))
     match outcome["error"]:
         case "missing":
-            return ModelNotFound("model_not_on_hub", model=model, endpoint=endpoint)
+            return core.ModelNotFound("model_not_on_hub", model=model, endpoint=endpoint)
         case "gated":
-            return ModelNotFound("model_gated", model=model, endpoint=endpoint, reason=detail)
+            return core.ModelNotFound("model_gated", model=model, endpoint=endpoint, reason=detail)
         case "token":
-            return ModelNotFound("model_token_refused", model=model, endpoint=endpoint, reason=detail)
+            return core.ModelNotFound("model_token_refused", model=model, endpoint=endpoint, reason=detail)
         case "certificate":
-            return ModelNotFound("model_hub_untrusted", model=model, endpoint=endpoint, reason=detail)
+            return core.ModelNotFound("model_hub_untrusted", model=model, endpoint=endpoint, reason=detail)
         case "corrupt":
-            return ModelNotFound("model_download_corrupt", model=model, endpoint=endpoint, file=detail)
+            return core.ModelNotFound("model_download_corrupt", model=model, endpoint=endpoint, file=detail)
         case "disk_full":
             needed, free = outcome.get("needed"), outcome.get("free")
-            return StorageError(
+            return core.StorageError(
                 "model_disk_full",
                 model=model,
                 folder=str(folder),
-                needed=human_size(needed) if isinstance(needed, int) else "?",
-                free=human_size(free) if isinstance(free, int) else "0 B",
+                needed=core.human_size(needed) if isinstance(needed, int) else "?",
+                free=core.human_size(free) if isinstance(free, int) else "0 B",
             )
         case "unwritable":
-            return StorageError("model_cache_unwritable", model=model, folder=str(folder), reason=detail)
+            return core.StorageError("model_cache_unwritable", model=model, folder=str(folder), reason=detail)
         case "offline":
             return _unreachable(model, endpoint, "HF_HUB_OFFLINE=1")
     if outcome["error"] in ("proxy", "unreachable") and (proxy := proxy_for(endpoint)):
-        return ModelNotFound("model_proxy_failed", model=model, endpoint=endpoint, proxy=proxy, reason=detail)
+        return core.ModelNotFound("model_proxy_failed", model=model, endpoint=endpoint, proxy=proxy, reason=detail)
     return _unreachable(model, endpoint, detail)
 
 
@@ -243,9 +248,9 @@ def proxy_for(endpoint: str) -> str:
     proxies = getproxies()
     if not address.hostname or proxy_bypass(address.hostname):
         return ""
-    return redact(proxies.get(address.scheme) or proxies.get("all") or "")
+    return core.redact(proxies.get(address.scheme) or proxies.get("all") or "")
 
 
-def _unreachable(model: str, endpoint: str, reason: str) -> ModelNotFound:
+def _unreachable(model: str, endpoint: str, reason: str) -> core.ModelNotFound:
     short = model.rsplit("/", 1)[-1]
-    return ModelNotFound("model_not_local", model=model, short=short, endpoint=endpoint, reason=reason)
+    return core.ModelNotFound("model_not_local", model=model, short=short, endpoint=endpoint, reason=reason)

@@ -79,7 +79,7 @@ class Monitor:
                 self._samples.popleft()
             if not self.has_failed:
                 self._task.start(self._measure)
-            if self._task.is_running:
+            if self.is_measuring:
                 self._changed.wait_for(lambda: self._samples or self.has_failed, FIRST_SECONDS)
             return tuple(self._samples)
 

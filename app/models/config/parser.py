@@ -14,6 +14,23 @@ from app.models.architecture import Cache, Quantisation, Shape, Text, Weights
 from app.models.config.fields import Fields
 from app.models.config.vision import read_vision
 
+_SIZES = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "vocab_size")
+_MAX_LAYERS = 1000  # a safety limit; chosen by hand, not tuned
+_BIASED = ("qwen2", "qwen2_moe", "qwen2_vl", "qwen2_5_vl")
+"""Types whose queries, keys and values have a bias that config.json doesn't mention."""
+_NORMED = ("qwen3", "qwen3_moe", "qwen3_vl", "qwen3_vl_moe")
+"""Types whose queries and keys are normalised, each with `head_dim` numbers."""
+_DEEPSEEK = ("deepseek_v2", "deepseek_v3")
+_KNOWN = ("llama", "mistral", *_BIASED, *_NORMED, *_DEEPSEEK)
+# Defaults of transformers for a Llama inside another model whose config leaves sizes out.
+_LLAMA_DEFAULTS: dict[str, Any] = {
+    "hidden_size": 4096,
+    "num_hidden_layers": 32,
+    "num_attention_heads": 32,
+    "intermediate_size": 11008,
+    "vocab_size": 32000,
+    "max_position_embeddings": 2048,
+}
 _TEXT_NAMES = ("text_config", "language_config", "llm_config")
 _TEXT_OF = {"llava": "llama", "multi_modality": "llama", "deepseek_vl": "llama", "deepseek_vl_hybrid": "llama"}
 """Language model types of families whose nested config may omit its type."""
@@ -40,7 +57,7 @@ def _shape(config: Mapping[str, Any]) -> Shape:
     outer = Fields(config)
     model_type = outer.word("model_type")
     inner = outer.inner(*_TEXT_NAMES)
-    text = read_text(
+    text = _read_text(
         inner or outer,
         model_type=_text_type(outer, inner, model_type),
         nested=inner is not None,
@@ -129,26 +146,7 @@ def _first_group(fields: Fields) -> Fields:
     return weights
 
 
-_SIZES = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "vocab_size")
-_MAX_LAYERS = 1000  # a safety limit; chosen by hand, not tuned
-_BIASED = ("qwen2", "qwen2_moe", "qwen2_vl", "qwen2_5_vl")
-"""Types whose queries, keys and values have a bias that config.json doesn't mention."""
-_NORMED = ("qwen3", "qwen3_moe", "qwen3_vl", "qwen3_vl_moe")
-"""Types whose queries and keys are normalised, each with `head_dim` numbers."""
-_DEEPSEEK = ("deepseek_v2", "deepseek_v3")
-KNOWN = ("llama", "mistral", *_BIASED, *_NORMED, *_DEEPSEEK)
-# Defaults of transformers for a Llama inside another model whose config leaves sizes out.
-_LLAMA_DEFAULTS: dict[str, Any] = {
-    "hidden_size": 4096,
-    "num_hidden_layers": 32,
-    "num_attention_heads": 32,
-    "intermediate_size": 11008,
-    "vocab_size": 32000,
-    "max_position_embeddings": 2048,
-}
-
-
-def read_text(fields: Fields, *, model_type: str, nested: bool, tied: bool | None = None) -> Text:
+def _read_text(fields: Fields, *, model_type: str, nested: bool, tied: bool | None = None) -> Text:
     """Read the language model that `fields` describe.
 
     Args:
@@ -161,15 +159,15 @@ def read_text(fields: Fields, *, model_type: str, nested: bool, tied: bool | Non
         ModelNotFound: The type is unknown, or a size is missing or wrong.
     """
     kind = model_type.removesuffix("_text")
-    if kind not in KNOWN:
-        raise ModelNotFound("model_type_unknown", model_type=model_type or "-", known=", ".join(KNOWN))
+    if kind not in _KNOWN:
+        raise ModelNotFound("model_type_unknown", model_type=model_type or "-", known=", ".join(_KNOWN))
     if nested and kind == "llama":
         fields = fields.with_defaults(_LLAMA_DEFAULTS)
     fields.require(*_SIZES)
-    return _Reader(fields, kind, tied).text()
+    return _TextReader(fields, kind, tied).text()
 
 
-class _Reader:
+class _TextReader:
     def __init__(self, fields: Fields, kind: str, tied: bool | None) -> None:
         self.fields, self.kind = fields, kind
         self.hidden, self.layers, self.heads, self.intermediate, self.vocab = map(fields.number, _SIZES)

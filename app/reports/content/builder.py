@@ -7,7 +7,7 @@ findings have fields, all of them are in tables; if not, a finding that cites a 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from itertools import chain
 from typing import get_args
 
@@ -147,10 +147,12 @@ def _troubles(result: core.ChunkResult) -> Iterator[Block]:
 def _listed(findings: Sequence[core.Finding], fields: Mapping[str, str], times: Mapping[int, float]) -> Iterator[Block]:
     if fields and findings:
         heads = (t("report.time"), *fields.values(), t("report.finding"))
+        # Thousands of findings cite the same few frames and have the same few values: each is made once.
+        cited, value = cache(partial(labels.format_times, times=times)), cache(plain)
         rows = (
             (
-                labels.format_times(finding.frames, times),
-                *(plain(finding.fields.get(key, "")) for key in fields),
+                cited(finding.frames),
+                *(value(finding.fields.get(key, "")) for key in fields),
                 statement(finding),
             )
             for finding in findings

@@ -138,6 +138,8 @@ def _twips(width_cm: float) -> int:
     return round(width_cm / 2.54 * 1440)
 
 
+# ---- package ---------------------------------------------------------------------------------------------------------
+
 LATIN, CHINESE, FIXED = "Arial", "Microsoft YaHei", "Consolas"
 """Word and LibreOffice substitute a similar font if one is missing."""
 CELL, PROMPT = "Cell", "Prompt"

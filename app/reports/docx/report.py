@@ -23,7 +23,6 @@ _GALLERY_COLUMNS = 4
 _TABLE, _GALLERY = "LightList-Accent1", "TableNormal"
 _TIME_CM, _NAME_CM, _NUMBER_CM = 3.0, 4.5, 3.0
 """Widths of columns of times, names and numbers."""
-MIME = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 
 
 class BodyWriter:

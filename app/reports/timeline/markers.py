@@ -188,6 +188,8 @@ def first_frame(rate: Rate) -> int:
     return 3600 * rate.timebase - dropped
 
 
+# ---- chapters --------------------------------------------------------------------------------------------------------
+
 _LONGEST_TITLE = 100  # characters; chosen by hand, not tuned
 _FEWEST, _SHORTEST_SECONDS, _LONGEST_YOUTUBE_TITLE = 3, 10, 100
 _REFUSED = str.maketrans({"<": "‹", ">": "›"})

@@ -13,6 +13,8 @@ from app.ui import error_words, page_state, plain, resources, services
 from app.ui.panels.library import cards, filters
 
 _POLL_SECONDS = 2.0
+_PRESET = ("html", "json")
+"""Formats chosen by default: one to read, and one that can be imported elsewhere."""
 
 
 def draw() -> None:
@@ -32,9 +34,9 @@ def draw() -> None:
         st.fragment(_draw_indexing, run_every=_POLL_SECONDS)(indexing.num_left)
     filters.draw()
     shown = cards.found()
-    draw_actions(shown.entries)
+    _draw_actions(shown.entries)
     cards.draw(shown)
-    draw_import()
+    _draw_import()
 
 
 def _draw_indexing(previous: int) -> None:
@@ -45,12 +47,8 @@ def _draw_indexing(previous: int) -> None:
     st.caption(t("library.indexing", n=left))
 
 
-_PRESET = ("html", "json")
-"""Formats chosen by default: one to read, and one that can be imported elsewhere."""
-
-
-def draw_actions(entries: Sequence[LibraryEntry]) -> None:
-    """Draw the buttons of the selection; unexportable one, the button that selects the whole page."""
+def _draw_actions(entries: Sequence[LibraryEntry]) -> None:
+    """Draw the buttons of the selection; without one, the button that selects the whole page."""
     state = page_state()
     with st.container(horizontal=True, vertical_alignment="center"):
         if not state.chosen:
@@ -165,7 +163,7 @@ def _compare(first: str, second: str) -> None:
     state.compare_with(second)
 
 
-def draw_import() -> None:
+def _draw_import() -> None:
     """Draw the uploader that imports reports of other machines."""
     state = page_state()
     with st.expander(t("library.import"), icon=":material/upload_file:"):

@@ -48,6 +48,8 @@ _THREADS = 2  # at most. Chosen by hand; not tuned.
 
 @dataclass(frozen=True)
 class _Picture:
+    """A picture to read, with its `picture_key`."""
+
     key: str
     jpeg: bytes
 

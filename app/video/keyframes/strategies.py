@@ -1,7 +1,8 @@
 """Strategies that select frames by time: one function each, their registry, and the frames that they lead to.
 
 "auto" is not among them: it compares the frames themselves, in app.video.keyframes.selector. Nothing here reads a
-picture, so frames of an already surveyed video can be selected without reading it.
+picture, so frames of an already surveyed video can be selected without reading it. The request to a decoder worker and
+what it answers about frames are here, too, since parent and worker share them.
 """
 
 from __future__ import annotations
@@ -13,8 +14,7 @@ from itertools import count, takewhile
 from pathlib import Path
 from typing import Literal
 
-from app import core
-from app.core import DecodeSummary, InputError, Keyframe, Notice, Reason, Selection, Shot, Strategy
+from app.core import DecodeSummary, InputError, Keyframe, Language, Notice, Reason, Selection, Shot, Strategy
 from app.video import limits
 from app.video.files import printable
 from app.video.keyframes.options import ExtractOptions, Opening
@@ -128,7 +128,7 @@ class WorkerRequest:
     edges: tuple[tuple[int, float], ...] = ()
     times_seconds: tuple[float, ...] = ()
     seeks: bool = True
-    language: core.Language = "en"
+    language: Language = "en"
     start_seconds: float = 0.0
     end_seconds: float | None = None
     memory_bytes: int = limits.MEMORY_BYTES

@@ -1,4 +1,4 @@
-"""What packets tell before they are decoded: the display index of frames, frame rates that vary, disposable frames.
+"""Information from packets before they are decoded: display order, variable frame rates and disposable frames.
 
 Frames are numbered correctly although some are never decoded. Frames that no other frame depends on don't reach the
 decoder, where each would occupy one of its threads for as long as a frame takes.

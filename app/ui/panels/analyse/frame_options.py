@@ -19,6 +19,8 @@ SLIDER_FRAMES = 64
 _STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
 _SIDES = (0, *sorted(SIDES))
 """Longest sides in pixels; 0 leaves the choice to the plan."""
+_RANGE_KEYS = ("range_start", "range_end")
+_FIELD_WIDTH = 112  # pixels: two fit side by side in the narrowest column
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,7 @@ def _heading() -> str:
     strategy = t(f"strategy.{st.session_state.get('strategy', 'auto')}")
     parts = [t("ui.which_frames", strategy=strategy)]
     if drawn := page_state().range:
-        parts.append(format_range(drawn))
+        parts.append(_format_range(drawn))
     return " · ".join(parts)
 
 
@@ -145,13 +147,9 @@ def _times() -> tuple[float, ...]:
         raise InputError("time_unreadable", given=text[:60]) from error
 
 
-_KEYS = ("range_start", "range_end")
-_FIELD_WIDTH = 112  # pixels: two fit side by side in the narrowest column
-
-
 def draw_time_range() -> None:
     """Draw two fields, side by side in the open horizontal container."""
-    for key, text in zip(_KEYS, page_state().range_texts, strict=True):
+    for key, text in zip(_RANGE_KEYS, page_state().range_texts, strict=True):
         st.session_state[key] = text  # drawn on the timeline since the last run
         st.text_input(
             t(f"ui.{key}"),
@@ -171,7 +169,7 @@ def draw_time_range_error() -> None:
         st.caption(f":red[{plain(error_words(error))}]")
 
 
-def format_range(span: tuple[float, float | None], *, digits: int = 1) -> str:
+def _format_range(span: tuple[float, float | None], *, digits: int = 1) -> str:
     """Format a range, with `digits` decimals of a second."""
     start, end = (None if edge is None else clock(edge, digits=digits) for edge in span)
     return t("ui.range_from", start=start) if end is None else f"{start}–{end}"
@@ -181,14 +179,14 @@ def format_selection(selection: Selection, *, digits: int = 1) -> str:
     """Format the range of a selection; "" for the whole video."""
     if not has_range(selection):
         return ""
-    return format_range((selection.start_seconds, selection.end_seconds), digits=digits)
+    return _format_range((selection.start_seconds, selection.end_seconds), digits=digits)
 
 
 def format_stored_range(start_seconds: float, end_seconds: float | None, *, digits: int = 1) -> str:
     """Format a range as the library stores it; "" for the whole video."""
-    return format_range((start_seconds, end_seconds), digits=digits) if start_seconds or end_seconds else ""
+    return _format_range((start_seconds, end_seconds), digits=digits) if start_seconds or end_seconds else ""
 
 
 def _store_range() -> None:
-    start, end = (str(st.session_state[key]) for key in _KEYS)
+    start, end = (str(st.session_state[key]) for key in _RANGE_KEYS)
     page_state().range_texts = (start, end)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, get_args
+from typing import get_args
 
 import streamlit as st
 
@@ -24,12 +24,14 @@ from app.ui.panels.models import benchmark
 from app.ui.panels.models.current_model import is_changing
 from app.ui.panels.models.table import CONFIG, ENGINE, NAME, fill_form
 
-if TYPE_CHECKING:
-    pass
-
-
 _NUM_SUGGESTED = 4
 """Number of suggested models. Chosen by hand; not tuned."""
+_PAUSING = "model_pausing"
+_DRAWN: dict[models.Severity, tuple[Callable[..., object], str]] = {
+    "stops": (st.error, ":material/error:"),
+    "hinders": (st.warning, ":material/warning:"),
+    "tells": (st.info, ":material/info:"),
+}
 
 
 def draw(catalogue: models.Catalogue, place: HardwareProfile) -> None:
@@ -133,7 +135,7 @@ def _draw_settings(catalogue: models.Catalogue, choice: ModelChoice, place: Hard
         persist_state="session",
     )
     wanted = _draw_config(choice, proposal, place, engine or "vllm")
-    draw_apply(catalogue, choice, place, wanted)
+    _draw_apply(catalogue, choice, place, wanted)
     if wanted.engine == "vllm":
         benchmark.draw(choice, proposal, place, wanted)
     if wanted.config is not None:
@@ -165,7 +167,7 @@ def _draw_config(
         settings = with_local_model(services().settings, model=choice.model, vllm_config=text, engine=engine)
     except AppError as error:
         wanted = ModelSettings(choice.model, text, engine, None)
-        if not checked_findings(wanted):  # one of the findings is this error, with its fix
+        if not _checked_findings(wanted):  # one of the findings is this error, with its fix
             st.error(plain(error_words(error)), icon=":material/error:")
         return wanted
     wanted = ModelSettings(choice.model, text, engine, settings.vllm_config)
@@ -175,7 +177,7 @@ def _draw_config(
 
 
 def _draw_memory(choice: ModelChoice, wanted: ModelSettings, place: HardwareProfile) -> None:
-    """Draw how much of this machine's memory these settings fill_form."""
+    """Draw how much of this machine's memory these settings take."""
     assert choice.entry
     config = wanted.config or {}
     plan = models.parse_plan(config, device=place.device)
@@ -195,15 +197,12 @@ def _draw_memory(choice: ModelChoice, wanted: ModelSettings, place: HardwareProf
     charts.draw_stacked_bar(parts, available=available, about=about, key="model_choice_memory")
 
 
-_PAUSING = "model_pausing"
-_DRAWN: dict[models.Severity, tuple[Callable[..., object], str]] = {
-    "stops": (st.error, ":material/error:"),
-    "hinders": (st.warning, ":material/warning:"),
-    "tells": (st.info, ":material/info:"),
-}
+# ---- check and switch ------------------------------------------------------------------------------------------------
 
 
-def draw_apply(catalogue: models.Catalogue, choice: ModelChoice, place: HardwareProfile, wanted: ModelSettings) -> None:
+def _draw_apply(
+    catalogue: models.Catalogue, choice: ModelChoice, place: HardwareProfile, wanted: ModelSettings
+) -> None:
     """Draw the choice for running analyses, the buttons, and the error of the last attempt."""
     running = len(services().jobs.running())
     if running:
@@ -234,14 +233,14 @@ def draw_apply(catalogue: models.Catalogue, choice: ModelChoice, place: Hardware
             on_click=_check,
             args=(wanted,),
         )
-    findings, state = checked_findings(wanted), page_state()
+    findings, state = _checked_findings(wanted), page_state()
     if findings is not None:
-        draw_findings(findings, wanted, partial(_apply_fix, wanted.model, catalogue, place))
+        _draw_findings(findings, wanted, partial(_apply_fix, wanted.model, catalogue, place))
     if state.model_error:
         st.error(plain(error_words(state.model_error)), icon=":material/error:")
 
 
-def checked_findings(wanted: ModelSettings) -> tuple[models.PreflightFinding, ...] | None:
+def _checked_findings(wanted: ModelSettings) -> tuple[models.PreflightFinding, ...] | None:
     """Return the findings for exactly these settings, or None where they weren't checked."""
     checked = page_state().model_found
     return checked[1] if checked and checked[0] == wanted else None
@@ -273,14 +272,14 @@ def _use(wanted: ModelSettings) -> None:
     """Switch to the model unless the check fails: the running engine would be stopped for it."""
     _check(wanted)
     state = page_state()
-    if state.model_error or any(finding.severity == "stops" for finding in checked_findings(wanted) or ()):
+    if state.model_error or any(finding.severity == "stops" for finding in _checked_findings(wanted) or ()):
         return
     with state.catching_errors("model_error"):
         settings = with_local_model(services().settings, **wanted.named)
         download_and_switch(services(), settings, pausing=bool(st.session_state.get(_PAUSING)))
 
 
-def draw_findings(
+def _draw_findings(
     findings: tuple[models.PreflightFinding, ...], wanted: ModelSettings, on_fix: Callable[[ModelSettings], None]
 ) -> None:
     """Draw the findings, the worst first; a button calls `on_fix` with the fixed settings."""

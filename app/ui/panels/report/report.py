@@ -284,14 +284,14 @@ def _button(stem: str, name: str, suffix: str, mime: str, data: Callable[[], byt
 
 
 def frames_as_zip(analysis: Analysis) -> bytes:
-    """JPEGs and times.csv; the pictures as they were kept where the video can no longer give them."""
+    """Return JPEGs and times.csv as a ZIP, the pictures as stored where the video can't be read."""
     try:
         return zipped(frame_entries(video.full_pictures(analysis.video.path, analysis.keyframes)))
     except AppError as error:
-        _log.warning("frames as they were kept, since the video cannot be read: %s", error)
+        _log.warning("using stored frames: the video cannot be read: %s", error)
         return zipped(frame_entries(analysis.keyframes))
 
 
 def contact_sheet(analysis: Analysis) -> bytes:
-    """One JPEG with all keyframes as they were kept, headed in the language of the report."""
+    """Return a JPEG with all stored keyframes, headed in the language of the report."""
     return sheets.write(analysis, analysis.request.language)

@@ -22,13 +22,13 @@ from app import core
 from app.analysis.inputs.extraction_cache import ExtractionCache
 from app.analysis.inputs.transcription import Transcription
 from app.analysis.pipeline_state import ConcurrentEvents, Emit, Frames, PipelineState
-from app.analysis.planning.plan import SURELY_ONE_PART, RequestCapacity, choose_opening
+from app.analysis.planning.plan import SURELY_ONE_PART, RequestCapacity, extract_options
 from app.analysis.planning.time_parsing import range_notice
 from app.analysis.prompts.templates import Templates
 from app.analysis.requests.engine_connector import EngineConnector
 from app.analysis.task import Task, facts_incomplete, merge_answers
 from app.i18n import as_notice, in_language
-from app.video import ExtractOptions, Opening
+from app.video import ExtractOptions
 
 if TYPE_CHECKING:
     from app.analysis.requests.engine_connection import EngineConnection
@@ -103,12 +103,12 @@ class _Run:
         if notice := range_notice(self.request.selection):
             yield self._applied(core.Noticed(notice))
         start = self.background.start
-        opening = start("opening", lambda _: self._opening())
+        options = start("options", lambda _: self._options())
         digest = start("digest", self._digest)
-        video = start("video", lambda emit: self._read(opening, emit))
+        video = start("video", lambda emit: self._read(options, emit))
         engine = start("engine", self._open) if self._wants_model() else None
         heard = start("hearing", lambda emit: self._hear(digest, engine, emit))
-        asking = start("asking", lambda emit: self._ask(engine, opening, emit)) if engine else None
+        asking = start("asking", lambda emit: self._ask(engine, options, emit)) if engine else None
         yield from self._until_frames(video)
         try:
             yield from self._answers(engine, asking)
@@ -134,8 +134,8 @@ class _Run:
         yield core.StageStarted("facts", len(report.keyframes))
         notices = tuple(notice for notice in report.notices if notice.key != "facts_pending")
         state = core.AnalysisState.of(replace(report, notices=notices))
-        opening = self.background.start("opening", lambda _: self._opening())
-        video = self.background.start("video", lambda emit: self._read(opening, emit))
+        options = self.background.start("options", lambda _: self._options())
+        video = self.background.start("video", lambda emit: self._read(options, emit))
         try:
             for event in self._wait(video):
                 if isinstance(event, core.KeyframesChosen):
@@ -162,11 +162,11 @@ class _Run:
     def _wants_model(self) -> bool:
         return self.request.use_model and self.tools.connector is not None
 
-    def _opening(self) -> Opening | None:
-        """Return the opening to ask about early, if any. Probing takes a moment, so few frames skip it."""
+    def _options(self) -> ExtractOptions:
+        """Return what to extract. Probing takes a moment, so requests without an opening skip it."""
         if not self._wants_model() or self.request.frames <= SURELY_ONE_PART:
-            return None
-        return choose_opening(
+            return ExtractOptions(self.request.frames, self.request.selection)
+        return extract_options(
             self.tools.extractions.probe(self.request.path), self.request, self.tools.capacity, self.tools.side
         )
 
@@ -177,10 +177,9 @@ class _Run:
         emit(core.FileHashed(sha256))
         return sha256
 
-    def _read(self, opening: Future[Opening | None], emit: Emit) -> None:
+    def _read(self, options: Future[ExtractOptions], emit: Emit) -> None:
         try:
-            options = ExtractOptions(self.request.frames, self.request.selection, opening.result())
-            for event in self.tools.extractions.extract(self.request.path, options, self.background.stop):
+            for event in self.tools.extractions.extract(self.request.path, options.result(), self.background.stop):
                 emit(event)
         except BaseException as error:
             self.state.fail(error)
@@ -205,15 +204,15 @@ class _Run:
         emit(core.EngineReady(engine))
         return connection, engine
 
-    def _ask(self, opened: Future[Opened], opening: Future[Opening | None], emit: Emit) -> None:
+    def _ask(self, opened: Future[Opened], options: Future[ExtractOptions], emit: Emit) -> None:
         """Send all requests; an engine that dies is restarted once, and the new one continues where it ended."""
         connection, engine = opened.result()
         from app.analysis.requests.request_executor import (
             EngineEnded,  # LangChain, which the opened engine has imported by now
         )
 
-        early = opening.result()
-        opening_seconds = early.seconds if early else None
+        opening = options.result().opening
+        opening_seconds = opening.seconds if opening else None
         asking = self._orchestrator(self.task, connection, engine, emit)
         try:
             asking.run(opening_seconds)

@@ -87,10 +87,9 @@ class ExtractionCache:
                 return list(_replayed(state if options.read_text else replace(state, facts=()), path))
         return None
 
-    def is_read(self, info: core.VideoInfo, request: core.AnalysisRequest, opening: video.Opening | None) -> bool:
-        """Return True if what an analysis needs is cached, as far as known without reading the file."""
-        options = ExtractOptions(request.frames, request.selection, opening=opening)
-        sha256 = self._surveys.known_sha256(info.path)
+    def is_read(self, path: Path, options: ExtractOptions) -> bool:
+        """Return True if these events are cached, as far as known without reading the file."""
+        sha256 = self._surveys.known_sha256(path)
         return sha256 is not None and StoredExtraction(self._surveys, sha256).has(options)
 
     def sha256(self, path: Path, cancel: threading.Event | None = None) -> str:

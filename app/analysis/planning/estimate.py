@@ -7,10 +7,11 @@ another one they are estimated, and the text says so. Nothing is started for an 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import ceil, floor
+from pathlib import Path
 
 from app.analysis.planning import plan
 from app.analysis.planning import throughput as rates
-from app.analysis.planning.plan import RequestCapacity, choose_opening
+from app.analysis.planning.plan import RequestCapacity
 from app.analysis.planning.time_parsing import is_budgeted
 from app.analysis.prompts.prompts import chunk_question, scope_of, system_prompt, usual_words
 from app.analysis.prompts.templates import Template
@@ -18,7 +19,7 @@ from app.core import MOST_FRAMES, AnalysisRequest, Layout, VideoInfo
 from app.i18n import in_language, t
 from app.i18n.formatting import span, two_figures
 from app.store import KnownTimings
-from app.video import Opening
+from app.video import ExtractOptions
 
 # Chosen by hand; not tuned.
 _QUOTED_SHARE = 0.9  # share of an answer's tokens that a join quotes: its words without its form
@@ -81,7 +82,7 @@ class Planner:
         side: Longer side of sent frames in pixels by the settings; None lets the plan choose.
         in_flight: Number of requests at the same time by the settings; None if not set.
         known: Returns what was observed of this engine before.
-        is_read: is_read(video, request, opening) returns True if the frames are cached.
+        is_read: is_read(path, options) returns True if the frames are cached.
     """
 
     measure: Measure
@@ -89,7 +90,7 @@ class Planner:
     side: int | None
     in_flight: int | None
     known: Callable[[], KnownTimings]
-    is_read: Callable[[VideoInfo, AnalysisRequest, Opening | None], bool]
+    is_read: Callable[[Path, ExtractOptions], bool]
 
     def __call__(self, video: VideoInfo, request: AnalysisRequest, template: Template) -> Estimate:
         """Estimate the analysis that `request` and `template` describe."""
@@ -97,9 +98,9 @@ class Planner:
         layout, capacity, knows_in_flight = self._laid_out(video, request, template, known)
         frames = _expected_frames(video, request)
         throughput = rates.fit_throughput(known.runs)
-        opening = choose_opening(video, request, self.capacity, self.side) if request.use_model else None
-        sizes = _sizes(layout, frames, opening) if request.use_model else []
-        survey, facts = (0.0, 0.0) if self.is_read(video, request, opening) else _reading(video, request, frames, known)
+        options = plan.extract_options(video, request, self.capacity, self.side)
+        sizes = _sizes(layout, frames, options) if request.use_model else []
+        survey, facts = (0.0, 0.0) if self.is_read(video.path, options) else _reading(video, request, frames, known)
         coming = _requests(sizes, layout, capacity, throughput, _first_share(request, template, len(sizes)))
         return Estimate(
             frames=frames,
@@ -135,9 +136,9 @@ class Planner:
         return *plan.basic_layout(request, video, capacity, side, None, lambda _: in_flight or 1), in_flight is not None
 
 
-def _sizes(layout: Layout, frames: int, opening: Opening | None) -> list[int]:
+def _sizes(layout: Layout, frames: int, options: ExtractOptions) -> list[int]:
     """Return the number of frames of each part; the opening's parts first."""
-    first = min(opening.frames, frames) if opening else 0
+    first = min(options.opening.frames, frames) if options.opening else 0
     return [size for share in (first, frames - first) for size in _even(share, layout.per_part)]
 
 

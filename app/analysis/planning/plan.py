@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from app.core import AnalysisRequest, AppError, Keyframe, Layout, VideoInfo
 from app.i18n import in_language
 from app.llm.token_count import estimate_frame_tokens
-from app.video import Opening
+from app.video import ExtractOptions, Opening
 
 if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
@@ -205,11 +205,15 @@ def split(frames: Sequence[Keyframe], per_part: int) -> list[Sequence[Keyframe]]
     return [frames[start:end] for start, end in pairwise(edges)]
 
 
-def choose_opening(
+def extract_options(
     video: VideoInfo, request: AnalysisRequest, capacity: RequestCapacity, side: int | None
-) -> Opening | None:
-    """Return the opening to ask about early; None if all frames are sent at once."""
-    if request.frames <= SURELY_ONE_PART:
+) -> ExtractOptions:
+    """Return what to extract for a request, with the opening to ask about early unless all frames are sent at once."""
+    return ExtractOptions(request.frames, request.selection, _opening(video, request, capacity, side))
+
+
+def _opening(video: VideoInfo, request: AnalysisRequest, capacity: RequestCapacity, side: int | None) -> Opening | None:
+    if request.frames <= SURELY_ONE_PART or not request.use_model:
         return None
     start, end = request.selection.start_seconds, request.selection.end_seconds or video.duration_seconds_from_header
     duration = (end or 0.0) - start

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from math import inf
 
 import cv2
 
@@ -169,7 +170,8 @@ def _named(clip: Clip, options: ExtractOptions) -> Iterator[core.VideoEvent | st
 
 def _opening(clip: Clip, survey: Survey, opening: Opening, max_side: int) -> strategies.Fetched:
     """Return the keyframes of the opening, read in a second pass over the file while the survey waits."""
-    wishes = strategies.opening_wishes(clip.first[1], opening)
+    start = clip.first[1]
+    wishes = strategies.evenly(start, start + opening.seconds, opening.frames)
     found = _fetch(clip, wishes, clip.edges, max_side)
     return replace(
         found, keyframes=strategies.in_shots(found.keyframes, clip.shots(survey.shots_until(opening.seconds)))
@@ -240,7 +242,8 @@ def run_survey(
 def create_survey(reader: FrameReader, *, frames: int, max_side: int, opening: Opening | None = None) -> Survey:
     """Create a Survey with OpenCV threading disabled."""
     cv2.setNumThreads(1)  # the decoder's own threads have the cores; these pictures are small
-    return Survey(reader, frames=frames, max_side=max_side, opening=opening)
+    until = opening.settled_seconds if opening else inf
+    return Survey(reader, frames=frames, max_side=max_side, opening_until=until)
 
 
 def _opening_choices(survey: Survey, opening: Opening) -> list[SelectedFrame]:

@@ -17,7 +17,7 @@ from typing import Literal
 from app.core import DecodeSummary, InputError, Keyframe, Language, Notice, Reason, Selection, Shot, Strategy
 from app.video import limits
 from app.video.files import printable
-from app.video.keyframes.options import ExtractOptions, Opening
+from app.video.keyframes.options import ExtractOptions
 
 
 @dataclass(frozen=True)
@@ -162,10 +162,6 @@ class Known:
     edges: tuple[tuple[int, float], ...]
     damaged: tuple[Span, ...]
 
-    def has(self, opening: Opening) -> bool:
-        """Return whether enough was read for the opening to have been reported."""
-        return self.last[1] - self.first[1] >= opening.settled_seconds
-
 
 def wishes_of(known: Known, options: ExtractOptions, name: str) -> tuple[list[Wish], DecodeSummary]:
     """Return the wishes in time order, and the summary with the notices about them.
@@ -180,9 +176,11 @@ def wishes_of(known: Known, options: ExtractOptions, name: str) -> tuple[list[Wi
     """
     selection, frames, opening = options.selection, options.frames, options.opening
     surveyed = SurveyFacts(known.first[1], known.decode.readable_seconds, known.decode.shots, known.whole_frames)
-    if opening is not None and known.has(opening):
-        begins, left = opening_wishes(surveyed.start_seconds, opening), frames - opening.frames
-        return [*begins, *evenly(surveyed.start_seconds + opening.seconds, surveyed.end_seconds, left)], known.decode
+    if opening is not None and known.last[1] - known.first[1] >= opening.settled_seconds:  # it was reported
+        start = surveyed.start_seconds
+        begins = evenly(start, start + opening.seconds, opening.frames)
+        rest = evenly(start + opening.seconds, surveyed.end_seconds, frames - opening.frames)
+        return [*begins, *rest], known.decode
     notices = list(known.decode.notices)
     found = TIMES[selection.strategy](selection, surveyed, frames)
     readable = f"{surveyed.end_seconds:.3f}"
@@ -206,11 +204,6 @@ def names_times(selection: Selection) -> bool:
 def is_whole(selection: Selection) -> bool:
     """Return whether the selection covers the whole video, so that `Known` of the video applies to it."""
     return not selection.start_seconds and selection.end_seconds is None
-
-
-def opening_wishes(start_seconds: float, opening: Opening) -> list[Wish]:
-    """Return wishes that divide the opening evenly among its frames."""
-    return evenly(start_seconds, start_seconds + opening.seconds, opening.frames)
 
 
 def in_shots(keyframes: Sequence[Keyframe], shots: Sequence[Shot]) -> tuple[Keyframe, ...]:

@@ -11,6 +11,7 @@ import time
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import TypeVar
 
 from app.core import Boundary, DecodeSummary, Keyframe, KeyframeFound, Notice, Reason, Shot, SurveyProgress, clock
@@ -19,7 +20,6 @@ from app.video.features.frame_signature import ALIKE, distance, glance_at
 from app.video.features.timeline_metrics import TimelineMeter
 from app.video.keyframes.candidates import Candidate, CandidateCollector
 from app.video.keyframes.novelty import Cells
-from app.video.keyframes.options import Opening
 from app.video.readers import FIRST_READER
 from app.video.readers.base import FrameReader, Picture
 from app.video.shots.cut_detector import CutDetector, Settled
@@ -40,17 +40,17 @@ Chosen by hand; not tuned."""
 
 @dataclass(frozen=True)
 class OpeningRead:
-    """Event: all candidates of the opening have been decided."""
+    """Event: all candidates before `opening_until` have been decided."""
 
 
 class Survey:
     """One pass over a reader: iterate `events` to the end, then call the other methods.
 
-    With an `opening`, an OpeningRead is yielded when its frames can be chosen; calling the other methods at that moment
-    does not affect later results.
+    An OpeningRead is yielded at `opening_until` seconds, if the video is longer; calling the other methods at that
+    moment does not affect later results.
     """
 
-    def __init__(self, reader: FrameReader, *, frames: int, max_side: int, opening: Opening | None = None) -> None:
+    def __init__(self, reader: FrameReader, *, frames: int, max_side: int, opening_until: float = inf) -> None:
         self._reader = reader
         self._frames = frames
         self._max_side = max_side
@@ -74,7 +74,7 @@ class Survey:
         self._is_any_clean = False
         self._num_shown = 0
         self._latest_shown: Candidate | None = None
-        self._opening_until = float("inf") if opening is None else opening.settled_seconds
+        self._opening_until = opening_until
 
     def events(self) -> Iterator[SurveyProgress | KeyframeFound | OpeningRead]:
         """Decode everything; yield progress a few times a second, and pictures to show meanwhile."""
@@ -82,7 +82,7 @@ class Survey:
         for picture in ahead(self._reader.frames()):
             yield from self._provisional_events(self._take(picture))
             if picture.time_seconds >= self._opening_until:
-                self._opening_until = float("inf")
+                self._opening_until = inf
                 yield OpeningRead()
             if time.monotonic() - reported >= _PROGRESS_SECONDS:
                 reported = time.monotonic()

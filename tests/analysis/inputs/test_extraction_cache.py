@@ -5,14 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from app import video
 from app.analysis.inputs.extraction_cache import ExtractionCache
-from app.core import AnalysisRequest
 from app.core.domain import (
     FactsMeasured,
     KeyframesChosen,
@@ -248,12 +246,12 @@ def test_what_is_no_file_is_refused_as_ever(recall: ExtractionCache, tmp_path: P
 def test_whether_frames_are_known_is_reported_without_reading(
     recall: ExtractionCache, clip: Path, starts: list[str]
 ) -> None:
-    wanted, request, info = ExtractOptions(4), AnalysisRequest(clip, frames=4), recall.probe(clip)
-    assert not recall.is_read(info, request, None)
+    wanted = ExtractOptions(4)
+    assert not recall.is_read(clip, wanted)
     os.utime(clip, (1, 1))  # a file that has only just changed is not taken to stay as it is
     list(recall.extract(clip, wanted))
     begun = list(starts)
-    assert recall.is_read(info, request, None)
-    assert not recall.is_read(info, replace(request, frames=5), None)
-    assert not recall.is_read(replace(info, path=clip.with_name("none.mp4")), request, None)
+    assert recall.is_read(clip, wanted)
+    assert not recall.is_read(clip, ExtractOptions(5))
+    assert not recall.is_read(clip.with_name("none.mp4"), wanted)
     assert starts == begun

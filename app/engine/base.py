@@ -44,13 +44,12 @@ class EngineStatus:
     model: str
     phase: EngineProgress | None = None
     error: AppError | None = None
-    started_seconds_ago: float | None = None
     info: EngineInfo | None = None
     notices: tuple[Notice, ...] = ()
 
 
 class Engine(Protocol):
-    """One engine, shared by all threads."""
+    """One engine, shared by all threads; the bodies here are for engines without a process of ours."""
 
     def ensure_ready(self, on_progress: ProgressListener, cancel: threading.Event) -> Endpoint:
         """Start the engine if needed and return its endpoint.
@@ -71,7 +70,7 @@ class Engine(Protocol):
 
     def note_sight(self, sees: bool | None) -> None:
         """Store in the status whether the running engine was proven to process images."""
-        ...
+        return
 
     def end_if_unwell(self) -> AppError | None:
         """Stop a local engine that has crashed or no longer responds.
@@ -79,15 +78,15 @@ class Engine(Protocol):
         Returns:
             The error that explains it, or None if the engine is healthy or remote.
         """
-        ...
+        return None
 
     def log_tail(self, lines: int = 200) -> str:
-        """Return the last lines of the engine's log, "" if there is none."""
-        ...
+        """Return the last lines of the engine's log with secrets redacted, "" before the first start or if remote."""
+        return ""
 
     def stop(self) -> None:
-        """Stop a local engine; do nothing for a remote one."""
-        ...
+        """Stop a local engine and return when none of its processes is left; do nothing for a remote one."""
+        return
 
 
 def _no_notices(_: Path) -> tuple[Notice, ...]:
@@ -124,7 +123,7 @@ class Launcher:
     inspect: Callable[[Path], tuple[Notice, ...]] = _no_notices
 
 
-class NullEngine:
+class NullEngine(Engine):
     """Null engine: every attempt to use it raises `error`."""
 
     def __init__(self, model: str, error: AppError) -> None:
@@ -138,17 +137,3 @@ class NullEngine:
     def status(self) -> EngineStatus:
         """Return a failed status with the error."""
         return EngineStatus("failed", "vllm", self._model, error=self._error)
-
-    def note_sight(self, sees: bool | None) -> None:
-        """Do nothing: no engine runs."""
-
-    def end_if_unwell(self) -> AppError | None:
-        """Return None: no engine runs."""
-        return None
-
-    def log_tail(self, lines: int = 200) -> str:
-        """Return "": nothing was started."""
-        return ""
-
-    def stop(self) -> None:
-        """Do nothing: no engine runs."""

@@ -6,7 +6,6 @@ an error by `app.engine.diagnostics.log_diagnosis`.
 """
 
 import threading
-import time
 from concurrent.futures import wait
 from dataclasses import replace
 from pathlib import Path
@@ -40,7 +39,6 @@ class LocalEngine:
         self._running: Running | None = None
         self._error: AppError | None = None
         self._log_path: Path | None = None
-        self._started_at: float | None = None
         self._start_notices: tuple[Notice, ...] = ()  # of the last start
 
     @property
@@ -81,7 +79,7 @@ class LocalEngine:
             if self._running is not None:
                 return self._running
             if self._startup is None or not self._startup.join():
-                self._error, self._started_at = None, time.monotonic()
+                self._error = None
                 self._startup = EngineLaunch(
                     self._launcher,
                     log_dir=self._log_dir,
@@ -148,19 +146,14 @@ class LocalEngine:
         with self._lock:
             self._check_exit()
             startup, running, error = self._startup, self._running, self._error
-            seconds = None if self._started_at is None else time.monotonic() - self._started_at
         kind, model = self._launcher.kind, self._launcher.model
         if running is not None:
-            return EngineStatus(
-                "ready", kind, model, started_seconds_ago=seconds, info=running.info, notices=self._start_notices
-            )
+            return EngineStatus("ready", kind, model, info=running.info, notices=self._start_notices)
         if startup is not None and not startup.cancelled:
             phase = startup.progress[-1] if startup.progress else None
-            return EngineStatus("starting", kind, model, phase=phase, started_seconds_ago=seconds)
+            return EngineStatus("starting", kind, model, phase=phase)
         if error is not None:
-            return EngineStatus(
-                "failed", kind, model, error=error, started_seconds_ago=seconds, notices=self._start_notices
-            )
+            return EngineStatus("failed", kind, model, error=error, notices=self._start_notices)
         return EngineStatus("stopped", kind, model)
 
     def note_sight(self, sees: bool | None) -> None:
@@ -184,6 +177,6 @@ class LocalEngine:
             wait([startup.outcome])
         with self._lock:
             running = self._running
-            self._running = self._error = self._started_at = None
+            self._running = self._error = None
         if running is not None:
             running.process.stop()

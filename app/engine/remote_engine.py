@@ -5,14 +5,13 @@ from __future__ import annotations
 import difflib
 import re
 import threading
-import time
 from concurrent.futures import wait
 from dataclasses import replace
 from functools import partial
 from urllib.parse import urlsplit
 
 from app import core
-from app.engine.base import Endpoint, EngineStatus
+from app.engine.base import Endpoint, Engine, EngineStatus
 from app.engine.http_client import NoAnswer, get_json, served_models
 
 LOCAL_HOSTS = {"localhost", "127.0.0.1", "::1"}
@@ -40,7 +39,7 @@ def normal_base_url(base_url: str) -> str:
     return url if re.search(r"/v\d+\w*$", parts.path) else f"{url}/v1"
 
 
-class RemoteEngine:
+class RemoteEngine(Engine):
     """An OpenAI-compatible server at `base_url`. An empty `model` means the only one served there."""
 
     def __init__(self, base_url: str, api_key: str = "", model: str = "", *, timeout_seconds: float = 10.0) -> None:
@@ -50,7 +49,6 @@ class RemoteEngine:
         self._timeout_seconds = timeout_seconds
         self._info: core.EngineInfo | None = None
         self._error: core.AppError | None = None
-        self._requested_at: float | None = None
 
     def ensure_ready(self, on_progress: core.ProgressListener, cancel: threading.Event) -> Endpoint:
         """Ask the server for its models and return the endpoint.
@@ -69,7 +67,6 @@ class RemoteEngine:
         return Endpoint("remote", self._info.model, self._base_url, self._api_key)
 
     def _request_info(self, cancel: threading.Event) -> core.EngineInfo:
-        self._requested_at = time.monotonic()
         try:
             served = served_models(self._get_models(cancel))
         except NoAnswer as answer:
@@ -121,25 +118,13 @@ class RemoteEngine:
         """
         name = self._model or self._base_url
         info, error = self._info, self._error
-        seconds = None if self._requested_at is None else time.monotonic() - self._requested_at
         if info is not None:
-            return EngineStatus("ready", "remote", info.model, started_seconds_ago=seconds, info=info)
+            return EngineStatus("ready", "remote", info.model, info=info)
         if error is not None:
-            return EngineStatus("failed", "remote", name, error=error, started_seconds_ago=seconds)
+            return EngineStatus("failed", "remote", name, error=error)
         return EngineStatus("stopped", "remote", name)
 
     def note_sight(self, sees: bool | None) -> None:
         """Store in the status whether the engine processes images."""
         if self._info is not None:
             self._info = replace(self._info, sees=sees)
-
-    def end_if_unwell(self) -> core.AppError | None:
-        """Return None: a remote engine is never stopped."""
-        return None
-
-    def log_tail(self, lines: int = 200) -> str:
-        """Return "": the log is on another machine."""
-        return ""
-
-    def stop(self) -> None:
-        """Do nothing: a remote engine is never stopped."""

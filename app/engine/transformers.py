@@ -12,33 +12,30 @@ from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
-from app.core import EngineError, EngineInfo, EngineProgress, hub_environment
+from app.core import EngineError, EngineInfo, EngineProgress
 from app.engine.base import Endpoint, Launcher
 from app.engine.downloads.hub import fetch_model
 from app.engine.model_resolution import model_name
 
 _PROGRAM = Path(__file__).with_name("transformers_dtype_patch.py")
+_ENVIRONMENT = {
+    "HF_HUB_DISABLE_UPDATE_CHECK": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "HF_HUB_OFFLINE": "1",
+    "DO_NOT_TRACK": "1",
+    "NO_COLOR": "1",
+    "PYTHONUNBUFFERED": "1",
+}
 _LOADING = re.compile(r"Loading (?:weights|checkpoint shards):.*?\| (\d+)/(\d+) \[")
 
 
-def transformers_launcher(
-    model: str,
-    *,
-    dtype: str = "auto",
-    trust_remote_code: bool = False,
-    port: int | None = None,
-    endpoint: str | None = None,
-    cache_dir: Path | None = None,
-) -> Launcher:
+def transformers_launcher(model: str, *, dtype: str = "auto", port: int | None = None) -> Launcher:
     """Build the launcher of a `transformers serve`.
 
     Args:
         model: A reference as for `resolve_model`.
         dtype: As for `transformers serve`.
-        trust_remote_code: Whether the model's own code may run.
         port: None picks a free one.
-        endpoint: The hub's address; None uses the environment's.
-        cache_dir: The hub's cache; None uses the environment's.
 
     Raises:
         EngineError: transformers or accelerate is not installed.
@@ -48,9 +45,9 @@ def transformers_launcher(
     return Launcher(
         kind="transformers",
         model=model_name(model),
-        fetch=functools.partial(fetch_model, model, endpoint=endpoint, cache_dir=cache_dir),
-        command=functools.partial(_command, dtype, trust_remote_code),
-        environment=functools.partial(_environment, trust_remote_code),
+        fetch=functools.partial(fetch_model, model),
+        command=functools.partial(_command, dtype),
+        environment=lambda api_key: dict(_ENVIRONMENT),
         served_name=str,
         describe=functools.partial(describe, model_name(model)),
         read_phase=read_phase,
@@ -58,21 +55,9 @@ def transformers_launcher(
     )
 
 
-def _command(dtype: str, trust_remote_code: bool, folder: Path, port: int) -> list[str]:
+def _command(dtype: str, folder: Path, port: int) -> list[str]:
     program = [sys.executable, "-P", str(_PROGRAM), "serve", str(folder)]
-    options = ["--host", "127.0.0.1", "--port", str(port), "--dtype", dtype]
-    return [*program, *options, *(["--trust-remote-code"] if trust_remote_code else [])]
-
-
-def _environment(trust_remote_code: bool, api_key: str) -> dict[str, str]:
-    return {
-        "HF_HUB_DISABLE_UPDATE_CHECK": "1",
-        "HF_HUB_DISABLE_TELEMETRY": "1",
-        "DO_NOT_TRACK": "1",
-        "NO_COLOR": "1",
-        "PYTHONUNBUFFERED": "1",
-        **(hub_environment() if trust_remote_code else {"HF_HUB_OFFLINE": "1"}),
-    }
+    return [*program, "--host", "127.0.0.1", "--port", str(port), "--dtype", dtype]
 
 
 def describe(name: str, endpoint: Endpoint, folder: Path) -> EngineInfo:

@@ -53,8 +53,6 @@ def vllm_launcher(
     arguments: Mapping[str, object],
     *,
     port: int | None = None,
-    endpoint: str | None = None,
-    cache_dir: Path | None = None,
     wide: bool = False,
 ) -> Launcher:
     """Build the launcher of a vLLM server.
@@ -65,8 +63,6 @@ def vllm_launcher(
         model: A reference as for `resolve_model`.
         arguments: vLLM's engine arguments by their Python names.
         port: None picks a free one.
-        endpoint: The hub's address; None uses the environment's.
-        cache_dir: The hub's cache; None uses the environment's.
         wide: As for `fit_arguments`.
 
     Raises:
@@ -86,8 +82,6 @@ def vllm_launcher(
         fetch=functools.partial(
             fetch_model,
             model,
-            endpoint=endpoint,
-            cache_dir=cache_dir,
             needs_tokenizer=not (fitted.get("tokenizer") or fitted.get("skip_tokenizer_init")),
         ),
         command=functools.partial(_command, name, fitted),

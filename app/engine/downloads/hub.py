@@ -39,8 +39,6 @@ def fetch_model(
     on_progress: core.ProgressListener,
     cancel: threading.Event,
     *,
-    endpoint: str | None = None,
-    cache_dir: Path | None = None,
     needs_tokenizer: bool = True,
 ) -> Path:
     """Return the checked folder of `model` on this machine, downloading it first if needed.
@@ -51,11 +49,11 @@ def fetch_model(
         Cancelled: `cancel` was set.
     """
     on_progress(core.EngineProgress("checking", {"model": model}))
-    found = model_resolution.resolve_model(model, cache_dir=cache_dir)
+    found = model_resolution.resolve_model(model)
     folder = found.folder
     if folder is None:
         assert found.hub_id is not None
-        folder = download(found.hub_id, on_progress, cancel, endpoint=endpoint, cache_dir=cache_dir)
+        folder = download(found.hub_id, on_progress, cancel)
     model_resolution.check_model_folder(folder, needs_tokenizer=needs_tokenizer)
     return folder
 

@@ -1,0 +1,244 @@
+"""Classification of a question: what kind it is, and what must be visible in a picture that answers it.
+
+Words that leave no doubt ("when does", 几次) decide the kind; otherwise the model does, in one short request that also
+names what to look for. Where its answer is unusable, the words of the question count.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+from app import core
+from app.analysis import EngineConnection
+from app.i18n import in_language, t
+from app.llm import messages
+from app.llm.stream import stream
+
+_log = logging.getLogger(__name__)
+Kind = Literal["global", "local", "when", "count", "read", "spoken"]
+_SECONDS = 30.0
+"""Ceiling of the request; most of an answer that takes longer would be thoughts. Chosen by hand; not tuned."""
+_TOKENS, _MOST_THINGS, _LONGEST_THING, _EARLIER, _LONGEST_QUESTION = 160, 3, 60, 3, 2000
+"""Longest answer; things to look for, and characters of one; earlier questions and characters of each that are shown.
+Chosen by hand; not tuned."""
+
+
+@dataclass(frozen=True)
+class Sought:
+    """What a question asks for.
+
+    Attributes:
+        kind: Kind of the question.
+        look_for: What must be visible in a picture that answers it, with its article: "a red card".
+    """
+
+    kind: Kind
+    look_for: tuple[str, ...]
+
+
+# ---- by words --------------------------------------------------------------------------------------------------------
+
+_GLOBAL = re.compile(
+    r"\b(?:summar\w+|overview|gist|overall|in general|(?:whole|entire) (?:video|film|clip)"
+    r"|main (?:topic|idea|point|theme|message)s?|(?:video|film|clip) (?:all )?about"
+    r"|describe (?:the|this) (?:video|film|clip)|what happens(?: in (?:the|this) (?:video|film|clip))?\W*$)"
+    r"|总结|概括|概述|大意|主题|梗概|整个(?:视频|影片)|全片|主要(?:内容|讲|说)|关于什么"
+    r"|(?:视频|影片|片子)(?:里|中)?(?:都|在)?(?:讲|说|发生)了?(?:些|的是)?(?:什么|哪些)"
+    r"|描述(?:一下)?(?:这|整)(?:个|段)?(?:视频|影片)",
+    re.IGNORECASE,
+)
+_COUNT = re.compile(
+    r"\b(?:how (?:often|many times|frequently)|(?:number of|count the) times)\b|(?:几|多少)[次回遍]|次数|多频繁",
+    re.IGNORECASE,
+)
+_WHEN = re.compile(
+    r"\b(?:when(?= (?:do|does|did|is|are|was|were|will|can|has|have|exactly)\b)|at (?:what|which) (?:time|point|moment)"
+    r"|what time|how long (?:until|before|after)|first time|first appear\w*)\b"
+    r"|什么时候|啥时候|何时|几点|几分几秒|第几秒|哪一(?:刻|秒)|什么时间|哪个时间|时间点|多久(?:之?后|才)",
+    re.IGNORECASE,
+)
+_READ = re.compile(
+    r"\b(?:read|written|writing|captions?|headline|letters|licen[cs]e plate|number plate)\b"
+    r"|\b(?:sign|label|text|title|poster|screen|slide|page|banner|board|plate|shirt|note)\b.{0,20}\bsays?\b"
+    r"|写(?:着|了|的是?)?(?:什么|啥|哪些)|什么字|哪些字|文字|标语|车牌|读(?:一下|出)|念(?:一下|出)",
+    re.IGNORECASE,
+)
+_SPOKEN = re.compile(
+    r"\b(?:says?|said|saying|mention\w*|announce\w*|narrat\w+|spoken|lyrics|hears?|heard|talk\w* about)\b"
+    r"|说(?:了|过|的是?)?(?:什么|啥|些什么|到)|提到|讲(?:到|过)|谈(?:到|论)|听到|台词|解说|旁白|歌词",
+    re.IGNORECASE,
+)
+_HAN = re.compile(r"[\u4e00-\u9fff]")
+_NOUNS = re.compile(r"\b(?:the|an?|this|these|those|his|her|their|its|any|some)\s+", re.IGNORECASE)
+_NO_NOUNS = re.compile(
+    r"\b(?:when|what|which|who|where|why|how|did|does|do|is|are|was|were|has|have|had|can|could)\b", re.I
+)
+_ENDS_NOUNS = re.compile(
+    r"[^\w\s'-]|\b(?:appears?|appeared|visible|seen|shown?|shows?|comes?|goes|leaves?|enters?|puts?|takes?|is|are|was"
+    r"|were|be|been|has|have|had|do|does|did|will|can|could|in|on|at|to|into|from|off|out|by|for|with|onto|under|over"
+    r"|behind|before|after|until|that|which|who|when|where|while|then|and|or|but|there|first|again|opens?|opened|closed?|closes|pass(?:es)?|the|an?"
+    r"|his|her|their|its|stops?|starts?|begins?|ends?|says?|said|happens?|turns?|changes?|moves?|wears?|wearing|holds?"
+    r"|holding|up|down|read|written)\b",
+    re.IGNORECASE,
+)
+_NOT_SEEN = re.compile(
+    r"(?:video|film|clip|movie|scene|frames?|pictures?|end|beginning|start|moment|time|first|last)s?", re.I
+)
+_AROUND_HAN = re.compile(
+    r"[？?。！!，,、\s]+|请问|请|是?(?:在)?(?:什么|啥)时候|何时|几点|几分几秒|(?:在)?第几秒|(?:出现|发生|看到)?了?(?:几|多少)[次回遍]"
+    r"|有没有|是否|能不能看到|第一次|(?:这个|整个)?(?:视频|影片|画面|图片)(?:里|中)?(?:面)?|出现(?:了|过|的)?|看(?:到|见)(?:了|过)?"
+    r"|写(?:着|了|的是?)?(?:什么|啥|哪些)字?|是?什么(?:颜色|样子|样的?|字)?(?:的)?|[吗呢吧了啊]$|^(?:在|是|有)|上$"
+)
+
+
+def kind_in_words(question: str) -> Kind | None:
+    """Return the kind that words of the question leave no doubt of, in English or Chinese; None for another question.
+
+    A time of something that is said can't be seen, so that such a question is "spoken".
+    """
+    if _GLOBAL.search(question):
+        return "global"
+    if _COUNT.search(question):
+        return "count"
+    is_read, is_spoken = bool(_READ.search(question)), bool(_SPOKEN.search(question))
+    if _WHEN.search(question) and (is_read or not is_spoken):
+        return "when"
+    return "read" if is_read else "spoken" if is_spoken else None
+
+
+def things_in_words(question: str) -> tuple[str, ...]:
+    """Return what a question without a model's help looks for: its nouns as one thing, else what is left of it."""
+    if _HAN.search(question):
+        bare = _AROUND_HAN.sub("", _AROUND_HAN.sub("", question.strip())).strip("的，。 ")
+        return (bare[:_LONGEST_THING],) if bare else ()
+    found = []
+    for start in _NOUNS.finditer(question):
+        rest = question[start.end() :]
+        end = _ENDS_NOUNS.search(rest)
+        noun = " ".join((rest[: end.start()] if end else rest).split()[:4])
+        if noun and not _NOT_SEEN.fullmatch(noun.split()[-1]):
+            found.append(_with_article(noun))
+    bare = " and ".join(dict.fromkeys(found[:2])) or " ".join(re.findall(r"[\w'-]+", _NO_NOUNS.sub("", question))[-6:])
+    return (bare[:_LONGEST_THING],) if bare else ()
+
+
+def _with_article(noun: str) -> str:
+    return f"{'an' if noun[0].lower() in 'aeiou' else 'a'} {noun}"
+
+
+def by_words(question: str) -> Sought:
+    """Return what the words of a question ask for."""
+    return Sought(kind_in_words(question) or "local", things_in_words(question))
+
+
+# ---- by the model ----------------------------------------------------------------------------------------------------
+
+
+def by_model(
+    question: str,
+    earlier: Sequence[str],
+    connection: EngineConnection,
+    language: core.Language,
+    cancel: threading.Event,
+) -> Sought:
+    """Return what a question asks for, by the model's answer and, as far as that is unusable, by the words.
+
+    Args:
+        question: The question.
+        earlier: Questions before it, which it may refer to.
+        connection: The engine.
+        language: Language of the request.
+        cancel: Ends the request within 0.1 s of being set.
+
+    Raises:
+        Cancelled: `cancel` was set.
+    """
+    words = by_words(question)
+    said = _answered(question, earlier, connection, language, cancel)
+    kind = said.get("kind")
+    things = said.get("look_for")
+    # A thing that shares no word with the questions was made up.
+    known = _parts(" ".join((*earlier[-_EARLIER:], question)))
+    usable = [
+        " ".join(one.split())
+        for one in (things if isinstance(things, list) else [])
+        if isinstance(one, str) and 0 < len(one.strip()) <= _LONGEST_THING and _parts(one) & known
+    ]
+    look_for = tuple(dict.fromkeys(usable[:_MOST_THINGS])) or words.look_for
+    certain = kind_in_words(question) is not None
+    return Sought(words.kind if certain or kind not in get_args(Kind) else kind, look_for)  # type: ignore[arg-type]
+
+
+def _answered(
+    question: str,
+    earlier: Sequence[str],
+    connection: EngineConnection,
+    language: core.Language,
+    cancel: threading.Event,
+) -> dict[str, Any]:
+    """Return the model's answer as an object, empty if it is none."""
+    with in_language(language):
+        prompt = t(
+            "ask.prompt.classify",
+            question=_quoted(question),
+            earlier=", ".join(map(_quoted, earlier[-_EARLIER:])) or "–",
+        )
+        system = t("ask.prompt.classify_system")
+    options: dict[str, Any] = {"temperature": 0.0, "max_tokens": _TOKENS}
+    if connection.takes_schema:
+        options["response_format"] = {"type": "json_schema", "json_schema": _SCHEMA}
+    deadline, text = time.monotonic() + _SECONDS, ""
+    try:
+        with closing(
+            stream(connection.chat, messages.text_only(prompt, system=system), cancel=cancel, options=options)
+        ) as pieces:
+            for piece in pieces:
+                text += piece
+                if time.monotonic() > deadline:
+                    break
+    except core.Cancelled:
+        raise
+    except core.AppError as error:
+        _log.warning("a question could not be classified: %s", error)
+    try:
+        answer = json.loads(text[text.find("{") : text.rfind("}") + 1])
+    except ValueError:
+        return {}
+    return answer if isinstance(answer, dict) else {}
+
+
+_SCHEMA: dict[str, Any] = {
+    "name": "question",
+    "strict": True,
+    "schema": {
+        "type": "object",
+        "properties": {
+            "kind": {"type": "string", "enum": list(get_args(Kind))},
+            "look_for": {
+                "type": "array",
+                "items": {"type": "string", "maxLength": _LONGEST_THING},
+                "minItems": 1,
+                "maxItems": _MOST_THINGS,
+            },
+        },
+        "required": ["kind", "look_for"],
+        "additionalProperties": False,
+    },
+}
+
+
+def _parts(text: str) -> set[str]:
+    """Return the words of a text by which another one is recognised: stems of words, single Chinese characters."""
+    return {word[:4] for word in re.findall(r"[^\W\d_\u4e00-\u9fff]{3,}", text.lower())} | set(_HAN.findall(text))
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(" ".join(text.split())[:_LONGEST_QUESTION], ensure_ascii=False)

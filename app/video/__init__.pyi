@@ -14,6 +14,7 @@ from .files import version as version
 from .keyframes.options import ExtractOptions as ExtractOptions
 from .keyframes.options import Opening as Opening
 from .keyframes.strategies import Known as Known
+from .keyframes.strategies import Thumbnails as Thumbnails
 from .keyframes.strategies import names_times as names_times
 from .limits import limit_memory as limit_memory
 from .readers import open_reader as open_reader

@@ -18,7 +18,7 @@ from typing import cast
 from app import core
 from app.video.files import check_file, picture_key, printable
 from app.video.keyframes.options import ExtractOptions
-from app.video.keyframes.strategies import Fetched, Known, WorkerRequest, in_shots, wishes_of, with_damaged
+from app.video.keyframes.strategies import Fetched, Known, Thumbnails, WorkerRequest, in_shots, wishes_of, with_damaged
 from app.video.subtitles.discovery import files_beside
 from app.video.worker_pool import DecoderWorker
 
@@ -55,6 +55,7 @@ def extract(
     *,
     texts: Texts = _NO_TEXTS,
     on_known: Callable[[Known], None] | None = None,
+    on_thumbnails: Callable[[Thumbnails], None] | None = None,
     cancel: threading.Event | None = None,
 ) -> Iterator[core.VideoEvent]:
     """Survey the video once and yield its events; closing the iterator ends the work.
@@ -68,6 +69,7 @@ def extract(
         texts: Texts read before, by `picture_key`; they are not read again.
         on_known: Called with the results of the survey of a whole video, right before KeyframesChosen; see
             `extract_named`.
+        on_thumbnails: Called with small pictures of what was surveyed, before KeyframesChosen.
         cancel: Setting it raises Cancelled within half a second.
 
     Raises:
@@ -77,8 +79,8 @@ def extract(
     """
     check_file(path)
     with DecoderWorker(WorkerRequest("extract", path, options, tuple(texts))) as child:
-        events = cast(Iterator[core.VideoEvent | Known], child.events(cancel))
-        yield from _with_texts(_without_known(events, on_known), texts)
+        events = cast(Iterator[core.VideoEvent | Known | Thumbnails], child.events(cancel))
+        yield from _with_texts(_without_results(events, on_known, on_thumbnails), texts)
 
 
 def extract_named(
@@ -112,14 +114,21 @@ def extract_named(
         yield from _with_texts((_placed(event, decode, known) for event in events), texts)
 
 
-def _without_known(
-    events: Iterator[core.VideoEvent | Known], on_known: Callable[[Known], None] | None
+def _without_results(
+    events: Iterator[core.VideoEvent | Known | Thumbnails],
+    on_known: Callable[[Known], None] | None,
+    on_thumbnails: Callable[[Thumbnails], None] | None,
 ) -> Iterator[core.VideoEvent]:
     for event in events:
-        if not isinstance(event, Known):
-            yield event
-        elif on_known is not None:
-            on_known(event)
+        match event:
+            case Known():
+                if on_known is not None:
+                    on_known(event)
+            case Thumbnails():
+                if on_thumbnails is not None:
+                    on_thumbnails(event)
+            case _:
+                yield event
 
 
 def _placed(event: core.VideoEvent | Fetched, decode: core.DecodeSummary, known: Known) -> core.VideoEvent:

@@ -22,7 +22,7 @@ from app import core
 from app.core.codec import Failure, from_json, send
 from app.video import limits
 from app.video.files import picture_key, printable
-from app.video.keyframes.strategies import Fetched, Known, WorkerRequest, is_whole
+from app.video.keyframes.strategies import Fetched, Known, Thumbnails, WorkerRequest, is_whole
 from app.video.readers.base import FrameReader, Picture, as_jpeg
 from app.video.seeking import AccurateSeeker, InaccurateSeekError, pictures_at
 
@@ -78,7 +78,7 @@ def _end_with_parent() -> None:
 
 def events_of(
     request: WorkerRequest,
-) -> Iterator[core.VideoEvent | Known | Fetched | core.Transcript | core.SoundPiece]:
+) -> Iterator[core.VideoEvent | Known | Thumbnails | Fetched | core.Transcript | core.SoundPiece]:
     """Yield the events of a request, without limits on time or memory. Raises AppErrors."""
     # Imported here, since a probe needs no OpenCV and no text recognition and should not wait for them.
     from app.video.readers import open_reader
@@ -113,7 +113,7 @@ def events_of(
         yield from _with_facts(_chosen(reader, request), request)
 
 
-def _chosen(reader: FrameReader, request: WorkerRequest) -> Iterator[core.VideoEvent | Known | Fetched]:
+def _chosen(reader: FrameReader, request: WorkerRequest) -> Iterator[core.VideoEvent | Known | Thumbnails | Fetched]:
     from app.video.keyframes import pipeline
 
     assert request.options
@@ -124,8 +124,8 @@ def _chosen(reader: FrameReader, request: WorkerRequest) -> Iterator[core.VideoE
 
 
 def _with_facts(
-    events: Iterator[core.VideoEvent | Known | Fetched], request: WorkerRequest
-) -> Iterator[core.VideoEvent | Known | Fetched]:
+    events: Iterator[core.VideoEvent | Known | Thumbnails | Fetched], request: WorkerRequest
+) -> Iterator[core.VideoEvent | Known | Thumbnails | Fetched]:
     """Forward the events, then yield the measured facts of the chosen keyframes.
 
     Text is read meanwhile, starting with the first picture that will probably be chosen.

@@ -18,11 +18,11 @@ from app.core import AppError, Cancelled, DecodeError, InputError, SoundPiece, T
 from app.core.codec import Failure, receive, to_json
 from app.video import limits
 from app.video.files import printable
-from app.video.keyframes.strategies import Fetched, Known, WorkerRequest
+from app.video.keyframes.strategies import Fetched, Known, Thumbnails, WorkerRequest
 from app.video.worker_process import WorkerProcess, start_worker, take_early
 
 _log = logging.getLogger(__name__)
-MESSAGES: tuple[type[Any], ...] = (*get_args(VideoEvent), Known, Fetched, Transcript, SoundPiece, Failure)
+MESSAGES: tuple[type[Any], ...] = (*get_args(VideoEvent), Known, Thumbnails, Fetched, Transcript, SoundPiece, Failure)
 _POLL_SECONDS = 0.05  # chosen by hand; not tuned
 _QUEUED_MESSAGES = 16  # chosen by hand; not tuned
 _ENDS = {limits.STUCK_EXIT: "video_decoder_stuck", -9: "video_out_of_memory"}

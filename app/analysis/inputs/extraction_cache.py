@@ -1,8 +1,8 @@
 """Cache of extractions: the events of a video whose content was extracted in the same way before.
 
 A video is identified by its SHA-256, whatever its path and name. The cache holds the state after the events; the
-result of a survey of the whole video, so that frames at named times need no other survey; and the texts on frames. Keys
-include the version of the program, since another version may find other things.
+result of a survey of the whole video, so that frames at named times need no other survey; small pictures of what was
+surveyed; and the texts on frames. Keys include the version of the program, since another version may find other things.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import hashlib
 import json
 import logging
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from functools import partial
 from io import BytesIO
@@ -22,10 +22,12 @@ from app import core, video
 from app.core import AnalysisState, ScreenText
 from app.core.codec import receive, send, to_builtins
 from app.store import ExtractionStore, file_state
-from app.video import ExtractOptions, Known, check_file, names_times
+from app.video import ExtractOptions, Known, Thumbnails, check_file, names_times
 
 T = TypeVar("T")
 Texts = dict[str, tuple[ScreenText, ...]]
+_FRAMES = 16
+"""Keyframes that a survey for thumbnails chooses beside them, as many as the command keyframes does by default."""
 _QUICKLY_READ_BYTES = 64 << 20
 """A file up to this size is hashed (a tenth of a second) before it is decoded, a larger one only if known."""
 _log = logging.getLogger(__name__)
@@ -51,11 +53,18 @@ class ExtractionCache:
         yield from self.make(path, options, cancel) if known is None else known
 
     def make(
-        self, path: Path, options: ExtractOptions, cancel: threading.Event | None = None
+        self,
+        path: Path,
+        options: ExtractOptions,
+        cancel: threading.Event | None = None,
+        surveys: list[Known | Thumbnails] | None = None,
     ) -> Iterator[core.VideoEvent]:
-        """Yield the same events, but decode as far as needed without looking for cached ones; then cache them."""
+        """Yield the same events, but decode as far as needed without looking for cached ones; then cache them.
+
+        The results of a survey are added to `surveys`.
+        """
         state = AnalysisState()
-        surveys: list[Known] = []
+        surveys = [] if surveys is None else surveys
         file = file_state(path)
         for event in self._decoded(path, options, surveys.append, cancel):
             state = state.apply(event)
@@ -65,13 +74,19 @@ class ExtractionCache:
         self._keep(path, file, options, state, surveys, cancel)
 
     def _decoded(
-        self, path: Path, options: ExtractOptions, on_known: Callable[[Known], None], cancel: threading.Event | None
+        self,
+        path: Path,
+        options: ExtractOptions,
+        keep: Callable[[Known | Thumbnails], None],
+        cancel: threading.Event | None,
     ) -> Iterator[core.VideoEvent]:
         sha256 = self.quick_sha256(path, cancel)
         before = StoredExtraction(self._surveys, sha256) if sha256 else None
         known = before.get(_SURVEY, Known) if before and names_times(options.selection) else None
         extract = (
-            partial(video.extract_named, path, known) if known else partial(video.extract, path, on_known=on_known)
+            partial(video.extract_named, path, known)
+            if known
+            else partial(video.extract, path, on_known=keep, on_thumbnails=keep)
         )
         yield from extract(options, texts=before.texts() if before and options.read_text else {}, cancel=cancel)
 
@@ -86,6 +101,28 @@ class ExtractionCache:
             if (state := before.get(replace(options, read_text=read_text), AnalysisState)) and state.decode:
                 return list(_replayed(state if options.read_text else replace(state, facts=()), path))
         return None
+
+    def thumbnails(
+        self, path: Path, selection: core.Selection, cancel: threading.Event | None = None
+    ) -> Generator[core.SurveyProgress, None, tuple[core.Keyframe, ...]]:
+        """Return small pictures of the video in a selection's range, as the generator's value.
+
+        They were made when the range was surveyed. If they are no longer cached it is surveyed again, and the progress
+        of that is yielded.
+
+        Raises:
+            AppError: The file can't be read.
+            Cancelled: `cancel` was set.
+        """
+        stored = StoredExtraction(self._surveys, self.sha256(path, cancel))
+        range_seconds = core.Selection(start_seconds=selection.start_seconds, end_seconds=selection.end_seconds)
+        if found := stored.get(_thumbnails_of(range_seconds), Thumbnails):
+            return found.keyframes
+        made: list[Known | Thumbnails] = []
+        for event in self.make(path, ExtractOptions(_FRAMES, range_seconds, read_text=False), cancel, made):
+            if isinstance(event, core.SurveyProgress):
+                yield event
+        return next(one.keyframes for one in made if isinstance(one, Thumbnails))
 
     def is_read(self, path: Path, options: ExtractOptions) -> bool:
         """Return True if these events are cached, as far as known without reading the file."""
@@ -116,15 +153,15 @@ class ExtractionCache:
         file: str | None,
         options: ExtractOptions,
         state: AnalysisState,
-        surveys: list[Known],
+        surveys: list[Known | Thumbnails],
         cancel: threading.Event | None,
     ) -> None:
         sha256 = self.sha256(path, cancel)
         if file is None or file != file_state(path):  # it changed while it was decoded
             return
         after = StoredExtraction(self._surveys, sha256)
-        for known in surveys:
-            after.keep(_SURVEY, known)
+        for found in surveys:
+            after.keep(_SURVEY if isinstance(found, Known) else _thumbnails_of(options.selection), found)
         if state.decode and state.notices == state.decode.notices:  # else a part was missing; the next run may have it
             after.keep(options, replace(state, found=()))
             if options.read_text:
@@ -134,6 +171,11 @@ class ExtractionCache:
 def open_extraction_cache(data_dir: Path) -> ExtractionCache:
     """Return the cache of extractions in the data folder."""
     return ExtractionCache(ExtractionStore(data_dir / "surveys"))
+
+
+def _thumbnails_of(selection: core.Selection) -> tuple[object, ...]:
+    """Return the subject of the thumbnails of a selection's range."""
+    return "thumbnails", selection.start_seconds, selection.end_seconds
 
 
 def _replayed(state: AnalysisState, path: Path) -> Iterator[core.VideoEvent]:
@@ -153,7 +195,8 @@ class StoredExtraction:
     """Cached results of the video with this SHA-256, by their subject; damaged entries count as missing.
 
     Subjects are options, with the state after their events; `_SURVEY`, with the result of the survey of the whole
-    video; and `_TEXTS`, with the texts on pictures by `video.picture_key`.
+    video; those of `_thumbnails_of`, with the small pictures of a range (2 to 6 MB); and `_TEXTS`, with the texts on
+    pictures by `video.picture_key`.
     """
 
     def __init__(self, surveys: ExtractionStore, sha256: str) -> None:

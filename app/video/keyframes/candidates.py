@@ -11,6 +11,7 @@ from __future__ import annotations
 from bisect import insort
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -124,6 +125,13 @@ class RarityModel:
         return np.asarray(self._rows + blocks.astype(np.intp))
 
 
+THUMBNAIL_SIDE, THUMBNAIL_QUALITY = 256, 80
+"""Longer side in pixels, and JPEG quality: 4 to 12 kB, in which a person or a sign is recognised and small writing is
+not. Chosen by hand; not tuned."""
+_MOST_THUMBNAILS, _THUMBNAIL_PARTS = 720, 360
+"""Thumbnails of a video, at most: one in 2 s of 24 minutes, one in 10 s of 2 hours. Chosen by hand; not tuned."""
+_LEAST_THUMBNAIL_SECONDS = 0.5
+"""Least time from one thumbnail to the next that opens no shot. Chosen by hand; not tuned."""
 _LEAST_SCORE = 0.1
 """Score of a candidate without new content, which still counts for its position in time. Chosen by hand; not tuned."""
 
@@ -159,8 +167,46 @@ class Candidate:
             self._picture, self.num_raw_bytes = None, 0
         return self._jpeg
 
+    def thumbnail(self) -> Thumbnail:
+        """Return a small picture; call before the memory limit may have required a JPEG."""
+        assert self._picture is not None
+        jpeg, width, height = as_jpeg(self._picture.upright(THUMBNAIL_SIDE), THUMBNAIL_QUALITY)
+        return Thumbnail(self.index, self.time_seconds, self.opens, self.score, jpeg, width, height)
 
-class Pool:
+
+@dataclass(frozen=True)
+class Thumbnail:
+    """Small picture of a candidate; `opens` and `score` are the candidate's."""
+
+    index: int
+    time_seconds: float
+    opens: int | None
+    score: float
+    jpeg: bytes
+    width: int
+    height: int
+
+
+class Pooled(Protocol):
+    """What a pool holds."""
+
+    @property
+    def index(self) -> int:
+        """Return the index of the frame."""
+
+    @property
+    def time_seconds(self) -> float:
+        """Return the time of the frame."""
+
+    @property
+    def score(self) -> float:
+        """Return its value."""
+
+
+ItemT = TypeVar("ItemT", bound=Pooled)
+
+
+class Pool(Generic[ItemT]):
     """Pool of at most `capacity` candidates in time order, spread over the time read.
 
     Candidates with the lowest score and with close neighbours are dropped first. While there are others, none is
@@ -168,11 +214,11 @@ class Pool:
     """
 
     def __init__(self, capacity: int, parts: int = 1) -> None:
-        self.items: list[Candidate] = []
+        self.items: list[ItemT] = []
         self._capacity = max(3, capacity)
         self._parts = parts
 
-    def add(self, candidate: Candidate) -> None:
+    def add(self, candidate: ItemT) -> None:
         """Insert a candidate; drop another one if the pool is full."""
         insort(self.items, candidate, key=lambda item: item.index)
         if len(self.items) > self._capacity:
@@ -190,7 +236,7 @@ class Pool:
         return min(range(1, len(items) - 1), key=missed)
 
 
-def keep_within(pools: list[Pool], raw_bytes: int, max_side: int) -> None:
+def keep_within(pools: list[Pool[Candidate]], raw_bytes: int, max_side: int) -> None:
     """Encode the oldest raw pictures as JPEG until all raw ones together take at most `raw_bytes`."""
     raw = [item for pool in pools for item in pool.items if item.num_raw_bytes]
     total = sum(item.num_raw_bytes for item in raw)
@@ -244,13 +290,15 @@ class CandidateCollector:
         self._max_side = max_side
         self._sample_seconds = sample_seconds(frames, duration_seconds)
         self._segments = StableSegments(longest_seconds=_part_seconds(frames, duration_seconds))
-        self._opening_pool = Pool(frames + 16)
-        self._segment_pool = Pool(frames + min(_MOST_SPARE, 2 * frames + _FEWEST_SPARE), parts=frames)
+        self._opening_pool: Pool[Candidate] = Pool(frames + 16)
+        self._segment_pool: Pool[Candidate] = Pool(frames + min(_MOST_SPARE, 2 * frames + _FEWEST_SPARE), parts=frames)
+        self._thumbnails: Pool[Thumbnail] = Pool(_MOST_THUMBNAILS, parts=_THUMBNAIL_PARTS)
         self._opening_windows: list[BestFrameWindow] = []
         self._unsettled: dict[int, Candidate] = {}
         self._verdicts: dict[int, bool] = {0: True}
         self._sampled_seconds = float("-inf")
         self._known_seconds = float("inf")
+        self._pictured_seconds = float("-inf")
         self._last: tuple[Picture, Glance] | None = None
         self.sample: tuple[Look, float] | None = None
 
@@ -290,6 +338,10 @@ class CandidateCollector:
         by_index = {item.index: item for item in (*self._segment_pool.items, *self._opening_pool.items)}
         return [by_index[index] for index in sorted(by_index)]
 
+    def thumbnails(self) -> list[Thumbnail]:
+        """Return small pictures of all candidates, also of those not kept, as far as there is room; in time order."""
+        return list({one.index: one for one in self._thumbnails.items}.values())
+
     def cell_values(self, candidates: Sequence[Candidate]) -> list[Cells]:
         """Return the value of each cell of each candidate; call after `finish`."""
         cell_values = self._segments.cell_values(candidates)
@@ -324,7 +376,10 @@ class CandidateCollector:
             # A candidate that opens no shot belongs to a stable segment.
         return fresh
 
-    def _keep(self, candidate: Candidate, pool: Pool) -> Candidate:
+    def _keep(self, candidate: Candidate, pool: Pool[Candidate]) -> Candidate:
+        if candidate.opens is not None or candidate.time_seconds - self._pictured_seconds >= _LEAST_THUMBNAIL_SECONDS:
+            self._thumbnails.add(candidate.thumbnail())
+            self._pictured_seconds = max(self._pictured_seconds, candidate.time_seconds)
         pool.add(candidate)
         keep_within([self._opening_pool, self._segment_pool], _RAW_BYTES, self._max_side)
         return candidate

@@ -13,7 +13,7 @@ from typing import Any, Self, cast
 
 from app import core
 from app.video.files import printable
-from app.video.keyframes.strategies import Known, Span
+from app.video.keyframes.strategies import Known, Span, Thumbnails
 from app.video.limits import move_on
 from app.video.readers.base import FrameReader, Image, Picture
 
@@ -121,7 +121,7 @@ class Clip:
         """Return the reader's skipped frames between two times; none unless the range begins with the video."""
         return self._reader.passed_over(after_seconds, before_seconds) if self.first == (0, 0.0) else ()
 
-    def placed(self, event: core.VideoEvent) -> core.VideoEvent:
+    def placed(self, event: core.VideoEvent | Thumbnails) -> core.VideoEvent | Thumbnails:
         """Return the event with the frame numbers and seconds of the whole video."""
         match event:
             case core.SurveyProgress(seconds, _):
@@ -129,10 +129,12 @@ class Clip:
                 return core.SurveyProgress(self._seconds(seconds), duration if self._end == float("inf") else self._end)
             case core.KeyframeFound(keyframe):
                 return core.KeyframeFound(self._keyframe(keyframe))
+            case Thumbnails(keyframes):
+                return Thumbnails(self.keyframes(keyframes))
             case core.OpeningChosen(keyframes):
-                return core.OpeningChosen(self._keyframes(keyframes))
+                return core.OpeningChosen(self.keyframes(keyframes))
             case core.KeyframesChosen(keyframes, decode):
-                return core.KeyframesChosen(self._keyframes(keyframes), self.summary(decode))
+                return core.KeyframesChosen(self.keyframes(keyframes), self.summary(decode))
             case _:
                 return event
 
@@ -155,7 +157,8 @@ class Clip:
     def _seconds(self, seconds: float) -> float:
         return round(seconds + self.first[1], _DIGITS)
 
-    def _keyframes(self, keyframes: Sequence[core.Keyframe]) -> tuple[core.Keyframe, ...]:
+    def keyframes(self, keyframes: Sequence[core.Keyframe]) -> tuple[core.Keyframe, ...]:
+        """Return the keyframes with frame numbers and seconds of the whole video."""
         return tuple(self._keyframe(one) for one in keyframes)
 
     def _keyframe(self, one: core.Keyframe) -> core.Keyframe:

@@ -34,12 +34,13 @@ _FRAMES_FOR_TIMES = 1
 """Frames for which a survey is set up when times are selected: it chooses none itself."""
 FULL_SIDE = 65_500
 """The longest side that a JPEG can have."""
+Event = core.VideoEvent | strategies.Known | strategies.Thumbnails
 
 
-def run(reader: FrameReader, options: ExtractOptions) -> Iterator[core.VideoEvent | strategies.Known]:
+def run(reader: FrameReader, options: ExtractOptions) -> Iterator[Event]:
     """Yield the events of app.video.extract from after Probed to before the facts.
 
-    Yield Known as well, after a survey of a whole video.
+    Yield Known as well, after a survey of a whole video, and Thumbnails after any survey.
 
     Raises:
         InputError: The range contains no frame, or no frame matches the selection.
@@ -145,7 +146,7 @@ def _seek_reader(reader: FrameReader, start_seconds: float) -> FrameReader:
         return reader
 
 
-def _named(clip: Clip, options: ExtractOptions) -> Iterator[core.VideoEvent | strategies.Known]:
+def _named(clip: Clip, options: ExtractOptions) -> Iterator[Event]:
     selection, opening, max_side = options.selection, options.opening, options.max_side
     survey = create_survey(clip, frames=_FRAMES_FOR_TIMES, max_side=max_side, opening=opening)
     begins = strategies.Fetched((), ())
@@ -159,6 +160,7 @@ def _named(clip: Clip, options: ExtractOptions) -> Iterator[core.VideoEvent | st
     known = clip.known(check.noted(survey), check.unconfirmed)
     if strategies.is_whole(selection):
         yield known
+    yield strategies.Thumbnails(strategies.in_shots(clip.keyframes(survey.thumbnails()), known.decode.shots))
     wishes, decode = strategies.wishes_of(known, options, clip.info.name)
     if opening is not None and begins.keyframes:
         wishes = wishes[opening.frames :]
@@ -206,7 +208,7 @@ def run_survey(
     options: ExtractOptions,
     *,
     checked: Callable[[Survey], FrameReader | None] = lambda _: None,
-) -> Iterator[core.VideoEvent]:
+) -> Iterator[core.VideoEvent | strategies.Thumbnails]:
     """Yield the events of an automatic choice, from after Probed to before the facts.
 
     Args:
@@ -231,6 +233,7 @@ def run_survey(
             summary = survey.summary()
     else:
         summary = survey.summary()
+    yield strategies.Thumbnails(strategies.in_shots(survey.thumbnails(), summary.shots))
     candidates = survey.candidates()
     if opening is not None and begins:
         candidates = [*begins, *(one for one in candidates if one.time_seconds >= opening.seconds)]

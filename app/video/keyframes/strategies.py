@@ -147,6 +147,13 @@ class Fetched:
 
 
 @dataclass(frozen=True)
+class Thumbnails:
+    """Small pictures of a surveyed range, in time order and numbered from 1: its candidates and shots."""
+
+    keyframes: tuple[Keyframe, ...]
+
+
+@dataclass(frozen=True)
 class Known:
     """Results of the survey of a video or of a range, on the time axis of the whole video.
 

@@ -101,6 +101,15 @@ class Survey:
         """Return the kept candidates in time order."""
         return self._collector.candidates()
 
+    def thumbnails(self) -> tuple[Keyframe, ...]:
+        """Return small pictures of candidates in time order, numbered from 1; their shots are not set."""
+        return tuple(
+            Keyframe(
+                number, one.index, one.time_seconds, _reason(one.index, one.opens), 1, one.width, one.height, one.jpeg
+            )
+            for number, one in enumerate(self._collector.thumbnails(), 1)
+        )
+
     def cell_values(self, candidates: Sequence[Candidate]) -> list[Cells]:
         """Return the value of each cell of each candidate."""
         return self._collector.cell_values(candidates)
@@ -209,9 +218,9 @@ class Survey:
         return latest is not None and distance(latest.look, candidate.look) <= ALIKE
 
     def _provisional(self, candidate: Candidate) -> Keyframe:
-        reason: Reason = "first" if candidate.index == 0 else "even" if candidate.opens is None else "shot"
         shot = 1 + sum(cut.end_seconds <= candidate.time_seconds for cut in self._cuts)
         jpeg, width, height = candidate.jpeg(self._max_side)
+        reason = _reason(candidate.index, candidate.opens)
         return Keyframe(0, candidate.index, candidate.time_seconds, reason, shot, width, height, jpeg)
 
     def _notices(self) -> Iterator[Notice]:
@@ -224,6 +233,10 @@ class Survey:
             yield Notice("damaged_frames", {"count": max(1, self._num_damaged_parts)})
         if reader.name != FIRST_READER:
             yield Notice("second_reader", {"reader": reader.name}, "info")
+
+
+def _reason(index: int, opens: int | None) -> Reason:
+    return "first" if index == 0 else "even" if opens is None else "shot"
 
 
 def ahead(items: Iterator[_T]) -> Iterator[_T]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from app import video
 from app.analysis.inputs.extraction_cache import ExtractionCache
 from app.core.domain import (
     FactsMeasured,
+    Keyframe,
     KeyframesChosen,
     Noticed,
     OpeningChosen,
@@ -194,8 +196,8 @@ def test_extraction_of_older_version_is_not_reused(
 
 def test_a_damaged_survey_is_made_again(recall: ExtractionCache, clip: Path, tmp_path: Path, starts: list[str]) -> None:
     first = surveyed(recall, clip)
-    (kept,) = (tmp_path / "surveys").glob("*.survey")
-    kept.write_bytes(kept.read_bytes()[:-100])
+    for kept in (tmp_path / "surveys").glob("*.survey"):
+        kept.write_bytes(kept.read_bytes()[:-100])
     assert surveyed(recall, clip) == first
     assert starts == ["extract", "extract"]
 
@@ -255,3 +257,36 @@ def test_whether_frames_are_known_is_reported_without_reading(
     assert not recall.is_read(clip, ExtractOptions(5))
     assert not recall.is_read(clip.with_name("none.mp4"), wanted)
     assert starts == begun
+
+
+def thumbnails(recall: ExtractionCache, path: Path, selection: Selection) -> tuple[Keyframe, ...]:
+    events = recall.thumbnails(path, selection)
+    while True:
+        try:
+            next(events)
+        except StopIteration as end:
+            return tuple(end.value)
+
+
+def test_thumbnails_come_from_the_survey_that_was_made(
+    recall: ExtractionCache, minute: Path, starts: list[str]
+) -> None:
+    surveyed(recall, minute)
+    found = thumbnails(recall, minute, Selection("uniform"))  # of the same range
+    assert starts == ["extract"]
+    assert [one.number for one in found] == list(range(1, len(found) + 1))
+    times = [one.time_seconds for one in found]
+    assert times[0] == 0.0 and times == sorted(set(times)) and max(map(gap, pairwise(times))) <= 2.5
+    assert all(max(one.width, one.height) <= 256 and one.jpeg.startswith(b"\xff\xd8") for one in found)
+    assert {"first", "shot"} <= {one.reason for one in found}
+
+
+def gap(pair: tuple[float, float]) -> float:
+    return pair[1] - pair[0]
+
+
+def test_thumbnails_of_a_range_are_surveyed_once(recall: ExtractionCache, minute: Path, starts: list[str]) -> None:
+    part = Selection(start_seconds=10.0, end_seconds=30.0)
+    found = thumbnails(recall, minute, part)
+    assert thumbnails(recall, minute, part) == found and starts == ["extract"]
+    assert found and all(10.0 <= one.time_seconds < 30.0 for one in found)

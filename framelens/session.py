@@ -20,7 +20,7 @@ from framelens.keyframe_list import KeyframeList
 from framelens.messages import checked_language, localised
 
 if TYPE_CHECKING:
-    from app.ask import AskEvent, Conversation, ConversationRepository
+    from app.ask import AskEvent, Conversation, ConversationRepository, Look
     from app.services.container import Services
 
 Frames = int | Literal["fit"] | None
@@ -28,6 +28,8 @@ Frames = int | Literal["fit"] | None
 Time = float | str
 """Seconds from the start of the video, or a clock time such as "1:15.5"."""
 PathLike = str | os.PathLike[str]
+Subject = PathLike | Analysis
+"""A video, the id of an analysis, or an Analysis."""
 
 
 class SessionOptions(TypedDict, total=False):
@@ -77,7 +79,11 @@ class AnswerOptions(TypedDict, total=False):
 class AskOptions(AnswerOptions, total=False):
     """Arguments of `Session.ask` beside the question and its language."""
 
+    images: Sequence[PathLike]
+    look: Look | None
     frames: Frames
+    start: Time
+    end: Time | None
     edit: int | None
     cancel: threading.Event | None
 
@@ -325,13 +331,13 @@ class Session:
 
     def ask(
         self,
-        about: PathLike | Analysis | Conversation,
+        about: Subject | Conversation | Sequence[Subject],
         question: str,
         *,
         language: Language | None = None,
         **options: Unpack[AskOptions],
     ) -> Conversation:
-        """Ask a question about an analysed video and return the conversation, whose `last` turn has the answer.
+        """Ask a question and return the conversation, whose `last` turn has the answer.
 
         The arguments are those of `ask_events`; pass the conversation to the next call to continue it.
 
@@ -349,26 +355,35 @@ class Session:
 
     def ask_events(
         self,
-        about: PathLike | Analysis | Conversation,
+        about: Subject | Conversation | Sequence[Subject],
         question: str,
         *,
+        images: Sequence[PathLike] = (),
+        look: Look | None = None,
         frames: Frames = None,
+        start: Time = 0.0,
+        end: Time | None = None,
         edit: int | None = None,
         language: Language | None = None,
         cancel: threading.Event | None = None,
         **settings: Unpack[AnswerOptions],
     ) -> Generator[AnalysisEvent | AskEvent, None, None]:
-        """Ask a question about an analysed video and yield events: those of its analysis, then those of the answer.
+        """Ask a question and yield events: those of the analyses that it needs, then those of the answer.
 
         The last is AnswerDone. The model is sent the keyframes, what was measured and found, and the earlier turns. A
         video that wasn't analysed before is, without asking the model for a report. The conversation is kept in the
         data folder; leaving the loop early stops the answer, and what there is of it is kept.
 
         Args:
-            about: A video, the id of an analysis, an Analysis, or a Conversation, which continues after its current
-                turn; the same value asked twice gets two branches.
+            about: A video, the id of an analysis, an Analysis, several of these, an empty sequence for a question about
+                no video, or a Conversation, which continues after its current turn; the same value asked twice gets two
+                branches.
             question: The question.
+            images: Image files that belong to the question.
+            look: What to look at; by default the model decides by the question.
             frames: Most keyframes of a video; by default its newest analysis is taken, or 8 for a new one.
+            start: Start of the range of the videos, and of the frames that the question is about.
+            end: End of the range; by default that of the video.
             edit: Number of a turn of the conversation to ask differently; the question becomes its sibling.
             language: Language of a new conversation and of errors; by default that of the session.
             cancel: Stops the answer within 0.1 seconds once it is set.
@@ -377,30 +392,37 @@ class Session:
 
         Raises:
             ConfigError: The question is empty or too long, or a setting is out of its limits.
-            InputError: The video can't be read, or there is no such analysis.
+            InputError: A video or an image can't be read, or there is no such analysis.
             EngineError: The model can't answer; raised after AnswerDone, whose turn has what there is of the answer.
             StorageError: The data folder can't be written.
             Cancelled: `cancel` was set, after AnswerDone, or another thread closed the session.
         """
-        from app.ask import AskSettings, Conversation, checked_question, started
+        from app import ask
         from app.services import conversations
 
         language, cancel = checked_language(language, self._language), cancel or threading.Event()
         with localised(language):
-            checked_question(question)
-            asked_with = AskSettings(**settings)
+            checked = ask.checked_question(question)
+            asked_with, clip = ask.AskSettings(**settings), _selection(None, None, (), start, end)
+            if look is None and clip != Selection():
+                look = ask.Look("auto", clip.start_seconds, clip.end_seconds)
+            files = [ask.read_image(_file(image)) for image in images]
             services = self._open_services()
             with self._cancelled_by_closing(services):
-                if isinstance(about, Analysis):
-                    conversation = started(services.jobs.import_report(about), language)
-                elif isinstance(about, Conversation):
-                    kept = services.conversations.get(about.id)  # which other branches may have been added to
-                    conversation = replace(kept, current=about.current)
+                kept = services.conversations.keep_images(files) or None
+                if isinstance(about, ask.Conversation):
+                    # Other branches may have been added to the stored one.
+                    conversation = replace(services.conversations.get(about.id), current=about.current)
                 else:
+                    subjects = [about] if isinstance(about, str | os.PathLike | Analysis) else about
+                    named = [
+                        services.jobs.import_report(one) if isinstance(one, Analysis) else os.fspath(one)
+                        for one in subjects
+                    ]
                     conversation = yield from conversations.begin(
-                        services, os.fspath(about), frames=_number(frames), language=language, cancel=cancel
+                        services, named, frames=_number(frames), language=language, cancel=cancel, clip=clip
                     )
-                conversation = conversation.asked(question, asked_with, edit=edit)
+                conversation = conversation.asked(checked, asked_with, edit=edit, images=kept, look=look)
                 with closing(conversations.ask(services, conversation, cancel)) as events:
                     yield from events
 
@@ -492,11 +514,13 @@ def analyse_events(
         yield from events
 
 
-def ask(about: PathLike | Analysis | Conversation, question: str, **options: Unpack[QuestionOptions]) -> Conversation:
+def ask(
+    about: Subject | Conversation | Sequence[Subject], question: str, **options: Unpack[QuestionOptions]
+) -> Conversation:
     """Ask a question about a video: `Session.ask` in a session of its own, which ends an engine that it started.
 
     Args:
-        about: A video, the id of an analysis, an Analysis, or a Conversation to continue.
+        about: A video, the id of an analysis, an Analysis, several or none of these, or a Conversation to continue.
         question: The question.
         options: Further arguments of `Session` and `Session.ask_events`.
 
@@ -508,12 +532,12 @@ def ask(about: PathLike | Analysis | Conversation, question: str, **options: Unp
 
 
 def ask_events(
-    about: PathLike | Analysis | Conversation, question: str, **options: Unpack[QuestionOptions]
+    about: Subject | Conversation | Sequence[Subject], question: str, **options: Unpack[QuestionOptions]
 ) -> Generator[AnalysisEvent | AskEvent, None, None]:
     """Yield the events of an answer: `Session.ask_events` in a session of its own, closed with the generator.
 
     Args:
-        about: A video, the id of an analysis, an Analysis, or a Conversation to continue.
+        about: A video, the id of an analysis, an Analysis, several or none of these, or a Conversation to continue.
         question: The question.
         options: Further arguments of `Session` and `Session.ask_events`.
 

@@ -1,5 +1,6 @@
 from .answer import converse as converse
 from .conversation import LIMITS as LIMITS
+from .conversation import MOST_IMAGES as MOST_IMAGES
 from .conversation import AnswerDone as AnswerDone
 from .conversation import AnswerText as AnswerText
 from .conversation import AskEvent as AskEvent
@@ -7,7 +8,12 @@ from .conversation import AskSettings as AskSettings
 from .conversation import ContextChosen as ContextChosen
 from .conversation import ContextUse as ContextUse
 from .conversation import Conversation as Conversation
+from .conversation import Evidence as Evidence
 from .conversation import FrameRef as FrameRef
+from .conversation import FramesAdded as FramesAdded
+from .conversation import Look as Look
+from .conversation import LookKind as LookKind
+from .conversation import Queued as Queued
 from .conversation import ReasoningText as ReasoningText
 from .conversation import Turn as Turn
 from .conversation import checked_question as checked_question
@@ -16,4 +22,5 @@ from .export import answer_document as answer_document
 from .export import as_markdown as as_markdown
 from .export import cited_lines as cited_lines
 from .export import document as document
+from .images import read_image as read_image
 from .repository import ConversationRepository as ConversationRepository

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,7 +20,7 @@ from app.analysis.parsing import citations
 from app.analysis.parsing.repetition_detector import RepetitionDetector
 from app.ask import conversation as values
 from app.ask.context import ContextBuilder
-from app.ask.conversation import AnswerText, AskEvent, Conversation, FrameRef, ReasoningText, Turn
+from app.ask.conversation import AnswerText, AskEvent, Conversation, FrameRef, FramesAdded, ReasoningText, Turn
 from app.ask.repository import ConversationRepository
 from app.i18n import as_notice
 from app.llm.error_mapping import TooManyPictures
@@ -37,7 +37,7 @@ _OPEN, _CLOSE = "<think>", "</think>"
 
 def converse(
     conversation: Conversation,
-    analysis: core.Analysis,
+    analyses: Mapping[str, core.Analysis],
     connect: Generator[core.EngineProgress, None, EngineConnection],
     repository: ConversationRepository,
     cancel: threading.Event,
@@ -49,7 +49,7 @@ def converse(
 
     Args:
         conversation: Its current turn is the question.
-        analysis: What it is about.
+        analyses: What it is about, by id.
         connect: Starts the engine and returns the connection.
         repository: Where the conversation is kept.
         cancel: Stops the answer within 0.1 s once it is set.
@@ -66,7 +66,7 @@ def converse(
         with closing(connect):
             connection = yield from connect
         connected = time.monotonic()
-        with closing(_answer(conversation, analysis, connection, cancel)) as events:
+        with closing(_prepared(conversation, analyses, connection, cancel)) as events:
             for event in events:
                 turn = _ended(turn, event, connected) if isinstance(event, _Ended) else turn.apply(event)
                 if not isinstance(event, _Ended):
@@ -80,13 +80,13 @@ def converse(
         why = core.Notice("ask_stopped", level="info") if state == "stopped" else as_notice(error)
         turn = replace(turn, state=state, why=why)  # type: ignore[arg-type]
     except GeneratorExit:
-        _store(repository, conversation, replace(turn, why=core.Notice("ask_stopped", level="info")), analysis, started)
+        _store(repository, conversation, replace(turn, why=core.Notice("ask_stopped", level="info")), started)
         raise
     except Exception as error:
         turn = replace(turn, state="failed", why=as_notice(core.as_app_error(error)))
-        _store(repository, conversation, turn, analysis, started)
+        _store(repository, conversation, turn, started)
         raise
-    yield values.AnswerDone(_store(repository, conversation, turn, analysis, started))
+    yield values.AnswerDone(_store(repository, conversation, turn, started))
     if failure:
         raise failure
 
@@ -111,22 +111,36 @@ def _ended(turn: Turn, ended: _Ended, started: float) -> Turn:
     return replace(turn, state="complete", why=None)
 
 
-def _store(
-    repository: ConversationRepository, conversation: Conversation, turn: Turn, analysis: core.Analysis, started: float
-) -> Conversation:
+def _store(repository: ConversationRepository, conversation: Conversation, turn: Turn, started: float) -> Conversation:
     """Store the turn with its citations, and return the conversation with it."""
-    times = {frame.number: frame.time_seconds for frame in analysis.keyframes}
+    frames = {one.number: one for one in conversation.with_turn(turn).pictures()}
+    times = {one.number: one.time_seconds for one in frames.values() if one.analysis_id}
     cited = citations.cited_in(turn.answer)
     turn = replace(
         turn,
-        cited=tuple(FrameRef(number, times[number]) for number in cited if number in times),
-        unknown_frames=tuple(number for number in cited if number not in times),
+        cited=tuple(frames[number] for number in cited if number in frames),
+        unknown_frames=tuple(number for number in cited if number not in frames),
         own_times=tuple(citations.own_times(turn.answer, times)),
         seconds=turn.seconds or round(time.monotonic() - started, 3),
     )
     conversation = conversation.with_turn(turn)
     repository.save(conversation, turn)
     return conversation
+
+
+def _prepared(
+    conversation: Conversation,
+    analyses: Mapping[str, core.Analysis],
+    connection: EngineConnection,
+    cancel: threading.Event,
+) -> Generator[AskEvent | _Ended, None, None]:
+    """Add frames to the question, then yield the events of the answer."""
+    if not any(turn.frames for turn in conversation.branch()):
+        keyframes = ((one, frame.time_seconds) for one, analysis in analyses.items() for frame in analysis.keyframes)
+        added = FramesAdded(conversation.numbered(FrameRef(0, seconds, one) for one, seconds in keyframes))
+        conversation = conversation.with_turn(conversation.last.apply(added))
+        yield added
+    yield from _answer(conversation, next(iter(analyses.values())), connection, cancel)
 
 
 def _answer(

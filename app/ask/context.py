@@ -234,7 +234,7 @@ class ContextBuilder:
             left_out_lines=sum(map(len, self._sections)) - sum(plan.lines),
             context_tokens=context,
         )
-        attached = tuple(FrameRef(frame.number, frame.time_seconds) for frame in shown)
+        attached = tuple(FrameRef(frame.number, frame.time_seconds, self._analysis.id) for frame in shown)
         return PreparedRequest(sent, use, attached, answer, tuple(self._notices(use)))
 
     def _split(self, plan: _Plan) -> tuple[list[core.Keyframe], list[core.Keyframe]]:

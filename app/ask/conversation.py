@@ -1,4 +1,4 @@
-"""Values of a conversation about one analysed video: its turns as a tree, its settings, the events of an answer.
+"""Values of a conversation about videos and images: its turns as a tree, its settings, the events of an answer.
 
 Every question is a turn that follows another one, its parent. An edited question, or the same one asked again, starts
 a sibling: a turn with the same parent. The branch that ends with the current turn is what the model is sent and what a
@@ -7,7 +7,7 @@ reader sees; the other branches stay.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from math import isfinite
@@ -16,6 +16,7 @@ from typing import Literal
 from app import core
 
 TurnState = Literal["complete", "stopped", "failed"]
+LookKind = Literal["auto", "global", "local", "when", "count", "read", "spoken"]
 LIMITS: Mapping[str, tuple[float, float]] = {
     "temperature": (0.0, 2.0),
     "top_p": (0.01, 1.0),
@@ -27,6 +28,8 @@ LIMITS: Mapping[str, tuple[float, float]] = {
 """Least and greatest value of each setting; those that are whole numbers here take whole numbers only."""
 MOST_QUESTION, MOST_SYSTEM_PROMPT = 20_000, 8_000
 """Characters. 20,000 of a question are some 8,000 tokens. Chosen by hand; not tuned."""
+MOST_IMAGES = 8
+"""Images of a user with one question. Chosen by hand; not tuned."""
 _MOST_NAME = 80  # characters; chosen by hand, not tuned
 
 
@@ -69,10 +72,43 @@ class AskSettings:
 
 @dataclass(frozen=True)
 class FrameRef:
-    """A keyframe of the analysis by its number, with its decoder time."""
+    """A picture of a conversation: a frame of a video with its decoder time, or an image of the user.
+
+    Attributes:
+        number: Number that the model cites, unique on every branch of the conversation.
+        time_seconds: Time in the video; 0 for an image.
+        analysis_id: Analysis of the video; "" for an image.
+        picture: SHA-256 of a picture that the repository holds; "" for a keyframe of the analysis.
+        name: File name of an image.
+    """
 
     number: int
     time_seconds: float
+    analysis_id: str = ""
+    picture: str = ""
+    name: str = ""
+
+    @property
+    def source(self) -> tuple[str, float, str, str]:
+        """Return what identifies the picture, whatever its number."""
+        return self.analysis_id, self.time_seconds, self.picture, self.name
+
+
+@dataclass(frozen=True)
+class Look:
+    """What to look at for an answer: `auto` leaves the kind of the question to its classification.
+
+    The range [start_seconds, end_seconds) restricts it to a part of the videos; None doesn't.
+    """
+
+    kind: LookKind = "auto"
+    start_seconds: float | None = None
+    end_seconds: float | None = None
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """Findings from before the answer."""
 
 
 @dataclass(frozen=True)
@@ -108,9 +144,13 @@ class Turn:
         reasoning: What the model thought first; never sent back to it.
         state: "stopped" while the answer is written, so that one whose program was killed counts as stopped.
         why: Why it was stopped or failed.
-        attached: Frames that were sent as pictures.
-        cited: Frames that the answer cites.
-        unknown_frames: Numbers that the answer cites although no frame has them.
+        look: What the user wants looked at.
+        images: Images that the user attached.
+        frames: Frames of the videos that the question adds to those of the turns before it.
+        evidence: What was found out before the answer; None if nothing was looked for.
+        attached: Frames and images that were sent as pictures.
+        cited: Those that the answer cites.
+        unknown_frames: Numbers that the answer cites although no picture has them.
         own_times: Times that the answer names although no frame that it cites has them.
         notices: What the reader should know about the answer.
         settings: With which it was asked.
@@ -124,6 +164,10 @@ class Turn:
     reasoning: str = ""
     state: TurnState = "stopped"
     why: core.Notice | None = None
+    look: Look = field(default_factory=Look)
+    images: tuple[FrameRef, ...] = ()
+    frames: tuple[FrameRef, ...] = ()
+    evidence: Evidence | None = None
     attached: tuple[FrameRef, ...] = ()
     cited: tuple[FrameRef, ...] = ()
     unknown_frames: tuple[int, ...] = ()
@@ -135,11 +179,18 @@ class Turn:
     seconds: float = 0.0
     settings: AskSettings = field(default_factory=AskSettings)
 
+    @property
+    def added(self) -> tuple[FrameRef, ...]:
+        """Return the pictures that this turn adds to the conversation, in the order in which they are sent."""
+        return (*self.frames, *self.images)
+
     def apply(self, event: AskEvent) -> Turn:
         """Return the turn after one more event of its answer."""
         match event:
             case core.Noticed(notice):
                 return self if notice in self.notices else replace(self, notices=(*self.notices, notice))
+            case FramesAdded(frames):
+                return replace(self, frames=frames)
             case ContextChosen(context, attached, model):
                 return replace(self, context=context, attached=attached, model=model)
             case AnswerText(text, restart):
@@ -152,17 +203,17 @@ class Turn:
 
 @dataclass(frozen=True)
 class Conversation:
-    """Questions and answers about one analysis.
+    """Questions and answers about analysed videos, about images, or about neither.
 
     Attributes:
-        analysis_id: Id of the analysis.
+        about: Ids of the analyses; a deleted analysis is no longer among them.
         language: core.Language of the instructions to the model.
         turns: All turns of all branches, by number.
         current: Number of the turn that the shown branch ends with, 0 before the first question.
     """
 
     id: str
-    analysis_id: str
+    about: tuple[str, ...]
     name: str
     created: str
     language: core.Language
@@ -194,6 +245,10 @@ class Conversation:
             number = found[-1].parent
         return tuple(reversed(found))
 
+    def pictures(self, number: int | None = None) -> tuple[FrameRef, ...]:
+        """Return the frames and images of `branch(number)`, each once."""
+        return tuple({one.number: one for turn in self.branch(number) for one in turn.added}.values())
+
     def siblings(self, number: int) -> tuple[Turn, ...]:
         """Return all versions of this question, itself included, the oldest first."""
         parent = self.turn(number).parent
@@ -206,33 +261,66 @@ class Conversation:
             end = following[-1]
         return replace(self, current=end)
 
-    def asked(self, question: str, settings: AskSettings, *, edit: int | None = None) -> Conversation:
+    def numbered(self, frames: Iterable[FrameRef]) -> tuple[FrameRef, ...]:
+        """Return the frames with their numbers: the ones that they have in this conversation, or the next free ones."""
+        known = {one.source: one.number for turn in self.turns for one in turn.added}
+        highest = max(known.values(), default=0)
+        found = []
+        for one in frames:
+            if one.source not in known:
+                highest += 1
+                known[one.source] = highest
+            found.append(replace(one, number=known[one.source]))
+        return tuple(found)
+
+    def asked(
+        self,
+        question: str,
+        settings: AskSettings,
+        *,
+        edit: int | None = None,
+        images: Sequence[FrameRef] | None = None,
+        look: Look | None = None,
+    ) -> Conversation:
         """Return the conversation with one more question after the current turn, which becomes the current one.
 
         Args:
             question: The question; the first one names the conversation.
             settings: Settings of its answer.
             edit: Number of a turn whose sibling the question becomes instead.
+            images: Images of the user, which the repository holds; by default those of the edited turn.
+            look: What to look at; by default as in the edited turn.
 
         Raises:
-            ConfigError: The question is empty or too long.
+            ConfigError: The question is empty or too long, or there are too many images.
             InputError: "turn_unknown".
         """
         question = checked_question(question)
-        parent = self.current if edit is None else self.turn(edit).parent
-        number = max((turn.number for turn in self.turns), default=0) + 1
-        turn = Turn(number, parent, question, _now(), settings=settings)
+        edited = None if edit is None else self.turn(edit)
+        if images is None:
+            images = edited.images if edited else ()
+        if len(images) > MOST_IMAGES:
+            raise core.ConfigError("ask_images_many", given=len(images), most=MOST_IMAGES)
+        turn = Turn(
+            number=max((turn.number for turn in self.turns), default=0) + 1,
+            parent=edited.parent if edited else self.current,
+            question=question,
+            created=_now(),
+            look=look or (edited.look if edited else Look()),
+            images=self.numbered(images),
+            settings=settings,
+        )
         name = self.name or _name(question)
-        return replace(self, name=name, turns=(*self.turns, turn), current=number)
+        return replace(self, name=name, turns=(*self.turns, turn), current=turn.number)
 
     def with_turn(self, changed: Turn) -> Conversation:
         """Return the conversation with this turn in place of the one with its number."""
         return replace(self, turns=tuple(changed if turn.number == changed.number else turn for turn in self.turns))
 
 
-def started(analysis_id: str, language: core.Language) -> Conversation:
-    """Return a new conversation without a question; the first one names it."""
-    return Conversation(core.new_id(), analysis_id, "", _now(), language)
+def started(about: Iterable[str], language: core.Language) -> Conversation:
+    """Return a new conversation about these analyses, without a question; the first one names it."""
+    return Conversation(core.new_id(), tuple(dict.fromkeys(about)), "", _now(), language)
 
 
 def checked_question(text: str) -> str:
@@ -266,6 +354,20 @@ def _now() -> str:
 
 
 @dataclass(frozen=True)
+class Queued:
+    """The question waits for the engine; `place` counts from 1 and is 0 when its turn has come."""
+
+    place: int
+
+
+@dataclass(frozen=True)
+class FramesAdded:
+    """Frames were chosen for the question, besides those of the turns before it."""
+
+    frames: tuple[FrameRef, ...]
+
+
+@dataclass(frozen=True)
 class ContextChosen:
     """The request has been built: what it holds, and the model that gets it."""
 
@@ -296,4 +398,6 @@ class AnswerDone:
     conversation: Conversation
 
 
-AskEvent = core.EngineProgress | core.Noticed | ContextChosen | AnswerText | ReasoningText | AnswerDone
+AskEvent = (
+    core.EngineProgress | core.Noticed | Queued | FramesAdded | ContextChosen | AnswerText | ReasoningText | AnswerDone
+)

@@ -16,23 +16,24 @@ from app.reports.content.labels import local_minute, printable
 from app.reports.text.markdown import escape
 
 _BARE_ADDRESS = re.compile(r"(:|\bwww)(//|\.)")
-FORM = "framelens-conversation/1"
+_FRAMES = ("images", "frames", "attached", "cited")
+FORM = "framelens-conversation/2"
 """Name and version of the JSON form."""
 
 
-def document(conversation: Conversation, *, subject: str) -> dict[str, Any]:
+def document(conversation: Conversation, names: Mapping[str, str]) -> dict[str, Any]:
     """Return a conversation with all its branches as JSON values.
 
     Args:
         conversation: The conversation.
-        subject: Name of the video.
+        names: Names of the videos by the ids of their analyses.
     """
-    return {**_head(conversation, subject), "turns": [turn_document(one) for one in conversation.turns]}
+    return {**_head(conversation, names), "turns": [turn_document(one) for one in conversation.turns]}
 
 
-def answer_document(conversation: Conversation, *, subject: str) -> dict[str, Any]:
+def answer_document(conversation: Conversation, names: Mapping[str, str]) -> dict[str, Any]:
     """Return the current question and its answer as JSON values."""
-    return {**_head(conversation, subject), "turn": turn_document(conversation.last)}
+    return {**_head(conversation, names), "turn": turn_document(conversation.last)}
 
 
 def turn_document(turn: Turn) -> dict[str, Any]:
@@ -40,28 +41,36 @@ def turn_document(turn: Turn) -> dict[str, Any]:
     return {
         **asdict(turn),
         "why": _notice(turn.why) if turn.why else None,
-        "attached": [_frame(one) for one in turn.attached],
-        "cited": [_frame(one) for one in turn.cited],
+        **{name: [_frame(one) for one in getattr(turn, name)] for name in _FRAMES},
         "notices": [_notice(one) for one in turn.notices],
     }
 
 
-def as_markdown(conversation: Conversation, *, subject: str) -> str:
+def as_markdown(conversation: Conversation, names: Mapping[str, str]) -> str:
     """Return a conversation with all its branches as Markdown; each question says what it follows."""
-    head = t("ask.export.about", name=subject, created=local_minute(conversation.created))
+    about = [names.get(one, one) for one in conversation.about]
+    key = "ask.export.about" if about else "ask.export.created"
+    head = t(key, name=", ".join(about), created=local_minute(conversation.created))
     lines = [f"# {_inert(conversation.name)}", "", _inert(head), ""]
     for turn in conversation.turns:
         lines += [f"## {turn.number}. {_inert(turn.question)}", "", *_notes(conversation, turn)]
         if turn.answer.strip():
             lines += [*(f"> {_inert(line)}  " for line in turn.answer.splitlines()), ""]
-        lines += [*_evidence(turn)]
+        lines += [*_evidence(turn, names if len(about) > 1 else {})]
     return "\n".join(lines).rstrip() + "\n"
 
 
-def cited_lines(turn: Turn) -> Iterator[str]:
-    """Yield a line for each frame that the answer cites, and one for each kind of citation without evidence."""
+def cited_lines(turn: Turn, names: Mapping[str, str] | None = None) -> Iterator[str]:
+    """Yield a line for each picture that the answer cites, and one for each kind of citation without evidence.
+
+    Args:
+        turn: The turn.
+        names: Names of the videos by the ids of their analyses, where there are several.
+    """
     for one in turn.cited:
-        yield f"[{one.number}] {clock(one.time_seconds)}"
+        video = (names or {}).get(one.analysis_id, "")
+        place = f"{clock(one.time_seconds)} {video}" if one.analysis_id else one.name
+        yield printable(f"[{one.number}] {place}".rstrip())
     if turn.unknown_frames:
         yield "⚠️ " + t("ask.unknown_frames", frames=", ".join(map(str, turn.unknown_frames)))
     if turn.own_times:
@@ -77,8 +86,8 @@ def _notes(conversation: Conversation, turn: Turn) -> Iterator[str]:
         yield from (f"*{_inert(notice_text(notice))}*", "")
 
 
-def _evidence(turn: Turn) -> Iterator[str]:
-    for line in cited_lines(turn):
+def _evidence(turn: Turn, names: Mapping[str, str]) -> Iterator[str]:
+    for line in cited_lines(turn, names):
         yield f"- {_inert(line)}"
     yield ""
 
@@ -88,9 +97,10 @@ def _inert(text: str) -> str:
     return _BARE_ADDRESS.sub(r"\1\\\2", escape(printable(text)))
 
 
-def _head(conversation: Conversation, subject: str) -> dict[str, Any]:
+def _head(conversation: Conversation, names: Mapping[str, str]) -> dict[str, Any]:
     one = conversation
-    ids = {"form": FORM, "id": one.id, "analysis": one.analysis_id, "video": subject, "name": one.name}
+    about = [{"analysis": analysis_id, "video": names.get(analysis_id, "")} for analysis_id in one.about]
+    ids = {"form": FORM, "id": one.id, "about": about, "name": one.name}
     return {**ids, "created": one.created, "language": one.language, "current": one.current}
 
 

@@ -1,18 +1,21 @@
-"""Repository of conversations: stored turn by turn, read as values."""
+"""Repository of conversations: stored turn by turn with their pictures, read as values."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from pydantic import TypeAdapter
-
-from app.ask.conversation import Conversation, Turn
-from app.core import InputError, Language, one_line
+from app.ask.conversation import Conversation, FrameRef, Turn
+from app.ask.images import picture_of
+from app.core import InputError, Language, one_line, smaller
+from app.core.codec import from_json, to_json
 from app.i18n import language_of
 from app.store import ConversationRow, ConversationStore, Store
 
-_TURN = TypeAdapter(Turn)
+_SIDE, _QUALITY = 1568, 90
+"""Longer side of stored pictures in pixels, and their JPEG quality. Models see no more of a picture: 1568 is the longer
+side that Claude scales to, Qwen2.5-VL gets at most 896. Chosen by hand; not tuned."""
 
 
 class ConversationRepository:
@@ -29,9 +32,10 @@ class ConversationRepository:
         Raises:
             InputError: "job_unknown": the analysis was deleted.
         """
-        while not self._store.save(_row(conversation), _documents(conversation.last), are_new=True):
+        while not self._save(conversation, conversation.last, is_new=True):
             kept = self.get(conversation.id)
-            turn = replace(conversation.last, number=kept.turns[-1].number + 1)
+            images = kept.numbered(conversation.last.images)
+            turn = replace(conversation.last, number=kept.turns[-1].number + 1, images=images)
             conversation = replace(conversation, turns=(*kept.turns, turn), current=turn.number)
         return conversation
 
@@ -39,9 +43,36 @@ class ConversationRepository:
         """Store a conversation and this turn of it, which was added before.
 
         Raises:
-            InputError: "job_unknown": the analysis was deleted.
+            InputError: "job_unknown" or "conversation_unknown": it was deleted, alone or with what it is about.
         """
-        self._store.save(_row(conversation), _documents(changed))
+        self._save(conversation, changed)
+
+    def _save(self, conversation: Conversation, turn: Turn, *, is_new: bool = False) -> bool:
+        documents = {turn.number: (turn.question, turn.answer, to_json(turn))}
+        pictures = {one.picture for one in turn.added if one.picture}
+        return self._store.save(_row(conversation), documents, pictures=pictures, are_new=is_new)
+
+    def keep_images(self, images: Iterable[tuple[str, bytes]]) -> tuple[FrameRef, ...]:
+        """Check and store images of the user, given by name and content, for `Conversation.asked`.
+
+        Raises:
+            InputError: "image_damaged", "image_too_large" or "image_unknown".
+        """
+        named = [(one_line(name), picture_of(name, data, side=_SIDE, quality=_QUALITY)) for name, data in images]
+        kept = self.keep_pictures(jpeg for _, jpeg in named)
+        return tuple(FrameRef(0, 0.0, "", picture, name) for (name, _), picture in zip(named, kept, strict=True))
+
+    def keep_pictures(self, jpegs: Iterable[bytes]) -> tuple[str, ...]:
+        """Store pictures of frames, for `FrameRef.picture`, and return their SHA-256."""
+        small = [smaller(jpeg, _SIDE, quality=_QUALITY) for jpeg in jpegs]
+        names = tuple(hashlib.sha256(jpeg).hexdigest() for jpeg in small)
+        if names:
+            self._store.keep_pictures(dict(zip(names, small, strict=True)))
+        return names
+
+    def pictures(self, frames: Iterable[FrameRef]) -> dict[str, bytes]:
+        """Get the stored pictures of these frames by SHA-256; keyframes have theirs in the analysis."""
+        return self._store.pictures({one.picture for one in frames if one.picture})
 
     def get(self, conversation_id: str) -> Conversation:
         """Get a conversation by its id, a unique beginning of it, or "latest".
@@ -50,7 +81,7 @@ class ConversationRepository:
             InputError: "conversation_unknown" or "conversation_ambiguous".
         """
         row = self._store.get(conversation_id)
-        turns = tuple(map(_TURN.validate_json, self._store.turns(row.id)))
+        turns = tuple(_current(from_json(document, Turn), row.about) for document in self._store.turns(row.id))
         return _of_row(row, turns)
 
     def find(
@@ -74,15 +105,20 @@ class ConversationRepository:
         self._store.delete(conversation_id)
 
 
-def _documents(turn: Turn) -> dict[int, tuple[str, str, str]]:
-    return {turn.number: (turn.question, turn.answer, _TURN.dump_json(turn).decode())}
+def _current(turn: Turn, about: Sequence[str]) -> Turn:
+    """Return a turn whose frames name their analysis; the first version left out the only one."""
+
+    def named(frames: tuple[FrameRef, ...]) -> tuple[FrameRef, ...]:
+        return tuple(one if one.analysis_id or one.picture else replace(one, analysis_id=about[0]) for one in frames)
+
+    return replace(turn, attached=named(turn.attached), cited=named(turn.cited)) if about else turn
 
 
 def _row(conversation: Conversation) -> ConversationRow:
     one = conversation
-    return ConversationRow(one.id, one.analysis_id, one.created, "", one.name, one.language, one.current)
+    return ConversationRow(one.id, one.created, "", one.name, one.language, one.current, one.about)
 
 
 def _of_row(row: ConversationRow, turns: tuple[Turn, ...]) -> Conversation:
     language: Language = language_of(row.language)
-    return Conversation(row.id, row.job_id, row.name, row.created, language, turns, row.current)
+    return Conversation(row.id, row.about, row.name, row.created, language, turns, row.current)

@@ -1,10 +1,10 @@
-"""Conversations for pages, commands and programs: the analysis that a question is about, and the answer's events."""
+"""Conversations for pages, commands and programs: the analyses that a question is about, and the answer's events."""
 
 from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,19 +20,27 @@ if TYPE_CHECKING:
     from app.services.container import Services
 
 _POLL_SECONDS = 0.05  # chosen by hand, not tuned
+_WHOLE = core.Selection()
 
 
 def begin(
-    services: Services, about: str, *, frames: int | None, language: core.Language, cancel: threading.Event
+    services: Services,
+    about: Sequence[str],
+    *,
+    frames: int | None,
+    language: core.Language,
+    cancel: threading.Event,
+    clip: core.Selection = _WHOLE,
 ) -> Generator[core.AnalysisEvent, None, Conversation]:
-    """Return a new conversation, as the generator's value, and yield the events of an analysis that it needs.
+    """Return a new conversation, as the generator's value, and yield the events of the analyses that it needs.
 
     Args:
         services: The services.
-        about: Path of a video, or an id of an analysis as the library resolves it.
+        about: Paths of videos, or ids of analyses as the library resolves them; none for a conversation about no video.
         frames: Most keyframes of a video; None takes its newest report, or the usual number for a new one.
         language: Language of the conversation.
         cancel: Stops an analysis within a second once it is set.
+        clip: Range of the videos.
 
     Raises:
         InputError: There is neither such a file nor such an analysis.
@@ -40,21 +48,38 @@ def begin(
     """
     from app.ask import started
 
-    path = Path(about).expanduser().absolute()
-    if not path.exists():
-        try:
-            return started(services.jobs.library.resolve_id(about), language)
-        except core.InputError as error:
-            if error.key != "job_unknown":
-                raise
-            if not path.suffix and path.name == about:
-                raise core.InputError("ask_about_unknown", given=about) from error
-    analysis_id = yield from find_or_analyse(services, path, frames=frames, language=language, cancel=cancel)
-    return started(analysis_id, language)
+    found = []
+    for one in about:
+        path = Path(one).expanduser().absolute()
+        analysis_id = "" if path.exists() else _analysis_named(services, one)
+        found.append(
+            analysis_id
+            or (yield from find_or_analyse(services, path, frames=frames, language=language, cancel=cancel, clip=clip))
+        )
+    return started(found, language)
+
+
+def _analysis_named(services: Services, about: str) -> str:
+    """Return the id of the analysis, "" if this looks like the path of a video that is gone."""
+    try:
+        return services.jobs.library.resolve_id(about)
+    except core.InputError as error:
+        if error.key != "job_unknown":
+            raise
+        path = Path(about).expanduser().absolute()
+        if not path.suffix and path.name == about:
+            raise core.InputError("ask_about_unknown", given=about) from error
+    return ""
 
 
 def find_or_analyse(
-    services: Services, path: Path, *, frames: int | None, language: core.Language, cancel: threading.Event
+    services: Services,
+    path: Path,
+    *,
+    frames: int | None,
+    language: core.Language,
+    cancel: threading.Event,
+    clip: core.Selection = _WHOLE,
 ) -> Generator[core.AnalysisEvent, None, str]:
     """Return the id of an analysis of this video, as the generator's value, and yield the events of making one.
 
@@ -67,6 +92,7 @@ def find_or_analyse(
         frames: Most keyframes; None takes any report, and the usual number for a new one.
         language: Language of a new analysis.
         cancel: Stops the analysis within a second once it is set.
+        clip: Range of the video.
 
     Raises:
         AppError: The video can't be read, or no engine can be used.
@@ -77,7 +103,7 @@ def find_or_analyse(
     if not path.exists() and (known := library.reports_on(path=str(core.storable(path)))):
         return known[0]
     check_file(path)
-    if frames is None:
+    if frames is None and clip == _WHOLE:
         sha256 = services.switcher.session.extractions.sha256(path, cancel)
         if known := library.reports_on(sha256=sha256):
             return known[0]
@@ -92,7 +118,7 @@ def find_or_analyse(
         question="",
         language=language,
         use_model=False,
-        selection=core.Selection(),
+        selection=clip,
         frames=frames,
     )
     run = start_run(services.jobs, request, name=core.readable(path.name), force=False)
@@ -116,13 +142,23 @@ def ask(services: Services, conversation: Conversation, cancel: threading.Event)
     """
     from app.ask import converse
 
-    analysis = services.jobs.snapshot(conversation.analysis_id).analysis
-    if analysis is None:
-        raise core.InputError("no_report_yet", id=conversation.analysis_id)
+    analyses = {}
+    for one in conversation.about:
+        analysis = services.jobs.snapshot(one).analysis
+        if analysis is None:
+            raise core.InputError("no_report_yet", id=one)
+        analyses[one] = analysis
+    if not analyses:
+        raise core.InputError("no_report_yet", id="")
     with services.switcher.admitted(Control(cancel=cancel)):
         connect = _connect(services, cancel)
-        with closing(converse(conversation, analysis, connect, services.conversations, cancel)) as events:
+        with closing(converse(conversation, analyses, connect, services.conversations, cancel)) as events:
             yield from events
+
+
+def video_names(services: Services, conversation: Conversation) -> dict[str, str]:
+    """Return the names of the videos that a conversation is about, by the ids of their analyses."""
+    return {one: services.jobs.snapshot(one).name for one in conversation.about}
 
 
 def _connect(services: Services, cancel: threading.Event) -> Generator[core.EngineProgress, None, EngineConnection]:

@@ -1,33 +1,41 @@
-"""Stored conversations about analyses: kept turn by turn, listed, searched, renamed and deleted.
+"""Stored conversations: kept turn by turn with their pictures, listed, searched, renamed and deleted.
 
-The documents of the turns are not interpreted here. An analysis that is deleted takes its conversations with it.
+The documents of the turns are not interpreted here. An analysis that is deleted takes the conversations with it that
+are about no other one, and a conversation its pictures.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from app.core import InputError
 from app.store.database import Store
 from app.store.library_index import LATEST
 from app.store.tokenizer import SearchTerm, body_of, terms_of
 
-_COLUMNS = "id, job_id, created, changed, name, language, current"
+_COLUMNS = "id, created, changed, name, language, current"
+_ABOUT = (
+    "(SELECT json_group_array(job_id) FROM"
+    " (SELECT job_id FROM conversation_jobs WHERE conversation_id = conversations.id ORDER BY place))"
+)
+_UNUSED = timedelta(days=1)
+"""A picture that no conversation has by then never gets one. Chosen by hand; not tuned."""
 
 
 @dataclass(frozen=True)
 class ConversationRow:
-    """A stored conversation without its turns. `changed` is set when it is saved."""
+    """A stored conversation without its turns. `changed` is set when it is saved; `about` are ids of analyses."""
 
     id: str
-    job_id: str
     created: str
     changed: str
     name: str
     language: str
     current: int
+    about: tuple[str, ...] = ()
 
 
 class ConversationStore:
@@ -36,31 +44,47 @@ class ConversationStore:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def save(self, row: ConversationRow, turns: Mapping[int, tuple[str, str, str]], *, are_new: bool = False) -> bool:
-        """Insert a conversation or replace its row, and insert or replace these turns; its name stays.
+    def save(
+        self,
+        row: ConversationRow,
+        turns: Mapping[int, tuple[str, str, str]],
+        *,
+        pictures: Collection[str] = (),
+        are_new: bool = False,
+    ) -> bool:
+        """Insert a conversation or replace its row, and insert or replace these turns; its name and subjects stay.
 
         Args:
             row: The conversation.
             turns: Question, answer and document of each turn, by number.
+            pictures: SHA-256 of the stored pictures that the turns need.
             are_new: Change nothing if one of the numbers is taken.
 
         Returns:
             False if nothing was changed, because another program has added a turn.
 
         Raises:
-            InputError: "job_unknown": its analysis was deleted.
+            InputError: "job_unknown": all its analyses were deleted, or "conversation_unknown": it was itself.
         """
         with self._store.changing() as connection:
-            if connection.execute("SELECT 1 FROM jobs WHERE id = ?", (row.job_id,)).fetchone() is None:
-                raise InputError("job_unknown", id=row.job_id)
+            marks = ", ".join("?" * len(row.about))
+            existing = {one for (one,) in connection.execute(f"SELECT id FROM jobs WHERE id IN ({marks})", row.about)}
+            if row.about and not existing:
+                raise InputError("job_unknown", id=row.about[0])
             taken = connection.execute("SELECT number FROM turns WHERE conversation_id = ?", (row.id,)).fetchall()
             if are_new and not turns.keys().isdisjoint(number for (number,) in taken):
                 return False
+            is_stored = bool(self._rows("WHERE id = ?", row.id))
+            if not is_stored and not are_new:
+                raise InputError("conversation_unknown", id=row.id)
             connection.execute(
-                f"INSERT INTO conversations ({_COLUMNS}, words) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+                f"INSERT INTO conversations ({_COLUMNS}, words) VALUES (?, ?, ?, ?, ?, ?, ?)"
                 " ON CONFLICT (id) DO UPDATE SET changed = excluded.changed, current = excluded.current",
-                (row.id, row.job_id, row.created, _now(), row.name, row.language, row.current, _words(row.name)),
+                (row.id, row.created, _now(), row.name, row.language, row.current, _words(row.name)),
             )
+            if not is_stored:
+                subjects = [(row.id, place, one) for place, one in enumerate(row.about) if one in existing]
+                connection.executemany("INSERT INTO conversation_jobs VALUES (?, ?, ?)", subjects)
             connection.executemany(
                 "INSERT OR REPLACE INTO turns VALUES (?, ?, ?, ?)",
                 (
@@ -68,7 +92,32 @@ class ConversationStore:
                     for number, (question, answer, document) in turns.items()
                 ),
             )
+            connection.executemany(
+                "INSERT OR IGNORE INTO conversation_pictures VALUES (?, ?)", ((row.id, one) for one in pictures)
+            )
         return True
+
+    def keep_pictures(self, pictures: Mapping[str, bytes]) -> None:
+        """Store JPEGs by their SHA-256, each once; one that no conversation gets within a day is deleted."""
+        now = datetime.now(UTC)
+        with self._store.changing() as connection:
+            connection.executemany(
+                "INSERT INTO pictures VALUES (?, ?, ?) ON CONFLICT (sha256) DO UPDATE SET added = excluded.added",
+                ((sha256, now.isoformat(), jpeg) for sha256, jpeg in pictures.items()),
+            )
+            connection.execute(
+                "DELETE FROM pictures WHERE added < ? AND sha256 NOT IN (SELECT sha256 FROM conversation_pictures)",
+                ((now - _UNUSED).isoformat(),),
+            )
+
+    def pictures(self, sha256s: Collection[str]) -> dict[str, bytes]:
+        """Get the stored pictures among these, by SHA-256."""
+        wanted = json.dumps(list(sha256s))
+        return dict(
+            self._store.select(
+                "SELECT sha256, jpeg FROM pictures WHERE sha256 IN (SELECT value FROM json_each(?))", wanted
+            )
+        )
 
     def get(self, conversation_id: str) -> ConversationRow:
         """Get a conversation.
@@ -106,7 +155,8 @@ class ConversationStore:
         """
         clauses, values = ["1"], list[object]()
         if job_ids is not None:
-            clauses.append(f"job_id IN ({', '.join('?' * len(job_ids))})")
+            about = "SELECT conversation_id FROM conversation_jobs WHERE job_id IN"
+            clauses.append(f"id IN ({about} ({', '.join('?' * len(job_ids))}))")
             values += job_ids
         terms = terms_of(words)
         if words.strip() and not terms:  # signs alone, which no text contains as words
@@ -124,13 +174,16 @@ class ConversationStore:
             )
 
     def delete(self, conversation_id: str) -> None:
-        """Delete a conversation with its turns."""
+        """Delete a conversation with its turns and the pictures that no other one has."""
         with self._store.changing() as connection:
             connection.execute("DELETE FROM conversations WHERE id = ?", (conversation_id,))
 
     def _rows(self, tail: str, *values: object) -> list[ConversationRow]:
+        names = _COLUMNS.split(", ")
+        found = self._store.select(f"SELECT {_COLUMNS}, {_ABOUT} FROM conversations {tail}", *values)
         return [
-            ConversationRow(*row) for row in self._store.select(f"SELECT {_COLUMNS} FROM conversations {tail}", *values)
+            ConversationRow(**dict(zip(names, row, strict=True)), about=tuple(json.loads(about)))
+            for *row, about in found
         ]
 
 

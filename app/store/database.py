@@ -129,6 +129,48 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY (conversation_id, number)
     );
     """,
+    # Conversations about several analyses or none, and their pictures, which are stored once. A conversation goes with
+    # the last of its analyses, a picture with the last conversation that has it.
+    """
+    CREATE TABLE conversation_jobs (
+        conversation_id TEXT NOT NULL REFERENCES conversations (id) ON DELETE CASCADE,
+        place INTEGER NOT NULL,
+        job_id TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+        PRIMARY KEY (conversation_id, place)
+    );
+    CREATE INDEX conversation_jobs_by_job ON conversation_jobs (job_id);
+    INSERT INTO conversation_jobs SELECT id, 0, job_id FROM conversations;
+    CREATE TABLE newer_conversations (
+        id TEXT PRIMARY KEY,
+        created TEXT NOT NULL,
+        changed TEXT NOT NULL,
+        name TEXT NOT NULL,
+        language TEXT NOT NULL,
+        current INTEGER NOT NULL,
+        words TEXT NOT NULL
+    );
+    INSERT INTO newer_conversations
+        SELECT id, created, changed, name, language, current, words FROM conversations ORDER BY rowid;
+    DROP TABLE conversations;
+    ALTER TABLE newer_conversations RENAME TO conversations;
+    CREATE TABLE pictures (
+        sha256 TEXT PRIMARY KEY,
+        added TEXT NOT NULL,
+        jpeg BLOB NOT NULL
+    );
+    CREATE TABLE conversation_pictures (
+        conversation_id TEXT NOT NULL REFERENCES conversations (id) ON DELETE CASCADE,
+        sha256 TEXT NOT NULL REFERENCES pictures (sha256),
+        PRIMARY KEY (conversation_id, sha256)
+    );
+    CREATE INDEX conversation_pictures_by_picture ON conversation_pictures (sha256);
+    CREATE TRIGGER last_job AFTER DELETE ON conversation_jobs
+    WHEN NOT EXISTS (SELECT 1 FROM conversation_jobs WHERE conversation_id = OLD.conversation_id)
+    BEGIN DELETE FROM conversations WHERE id = OLD.conversation_id; END;
+    CREATE TRIGGER last_conversation AFTER DELETE ON conversation_pictures
+    WHEN NOT EXISTS (SELECT 1 FROM conversation_pictures WHERE sha256 = OLD.sha256)
+    BEGIN DELETE FROM pictures WHERE sha256 = OLD.sha256; END;
+    """,
 )
 
 
@@ -305,8 +347,9 @@ def _opened(path: Path) -> sqlite3.Connection:
     try:
         _write_ahead(connection)
         connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA foreign_keys = OFF")  # dropping a table would delete the rows that refer to it
         migrate(connection)
+        connection.execute("PRAGMA foreign_keys = ON")
     except BaseException:
         connection.close()
         raise
@@ -333,7 +376,7 @@ def migrate(connection: sqlite3.Connection) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
         for script in MIGRATIONS[_version(connection) :]:  # another process may have been quicker
-            for statement in script.split(";"):
+            for statement in _statements(script):
                 connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {max(_version(connection), len(MIGRATIONS))}")
         connection.execute("COMMIT")
@@ -341,6 +384,16 @@ def migrate(connection: sqlite3.Connection) -> None:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+def _statements(script: str) -> Iterator[str]:
+    """Yield the statements of a script; those of a trigger are part of it."""
+    statement = ""
+    for piece in script.split(";"):
+        statement += piece + ";"
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
 
 
 def _version(connection: sqlite3.Connection) -> int:

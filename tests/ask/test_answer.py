@@ -80,7 +80,7 @@ def test_video_without_analysis_gets_keyframes_and_no_report(video: Path, tmp_pa
     done = events[-1]
     assert isinstance(done, framelens.AnswerDone)
     assert len(done.conversation.last.attached) == 3 and len(questions(server)) == 2
-    assert conversation.analysis_id == done.conversation.analysis_id  # not analysed again
+    assert conversation.about == done.conversation.about  # not analysed again
 
 
 def test_conversation_continues_and_branches(video: Path, data: Path) -> None:
@@ -291,7 +291,7 @@ def test_html_and_links_in_an_answer_stay_text(video: Path, data: Path) -> None:
         conversation = one.ask(video, "<b>Bold</b> [q](http://evil.example)?")
     assert conversation.last.answer == hostile
     with in_language("en"):
-        written = as_markdown(conversation, subject="<i>v</i>.mp4")
+        written = as_markdown(conversation, {conversation.about[0]: "<i>v</i>.mp4"})
     tokens = MarkdownIt("gfm-like", {"html": True, "linkify": False}).parse(written)
     kinds = {one.type for token in tokens for one in (token, *(token.children or ()))}
     assert not kinds & {"html_block", "html_inline", "link_open", "image", "table_open", "code_block", "code_inline"}
@@ -303,7 +303,7 @@ def test_html_and_links_in_an_answer_stay_text(video: Path, data: Path) -> None:
 def test_deleted_analysis_takes_its_conversations_along(video: Path, tmp_path: Path) -> None:
     with serve(answering("Red [1].")) as server, session(server, tmp_path) as one:
         conversation = one.ask(video, "Which?")
-        one._open_services().jobs.remove(conversation.analysis_id)
+        one._open_services().jobs.remove(conversation.about[0])
         assert one.conversations.find() == []
         with pytest.raises(framelens.InputError, match="not known here"):
             one.ask(conversation, "And?")
@@ -316,7 +316,7 @@ def test_deleted_video_is_still_answered_from_its_keyframes(tmp_path: Path, vide
         first = one.ask(copy, "Which?")
         copy.unlink()
         assert one.ask(first, "And?").last.state == "complete"
-        assert one.ask(copy, "By path?").analysis_id == first.analysis_id
+        assert one.ask(copy, "By path?").about == first.about
         with pytest.raises(framelens.InputError, match="no file"):
             one.ask(tmp_path / "other.mp4", "Which?")
         with pytest.raises(framelens.InputError, match="neither a file nor an analysis"):
@@ -327,7 +327,7 @@ def test_report_from_elsewhere_can_be_asked_about(video: Path, data: Path, tmp_p
     analysis = framelens.analyse(video, frames=4, use_model=False, data_dir=data)
     with serve(answering("Red [1].")) as server, session(server, tmp_path) as one:
         conversation = one.ask(analysis, "Which?")
-        assert one.ask(analysis.id, "By id?").analysis_id == conversation.analysis_id == analysis.id
+        assert one.ask(analysis.id, "By id?").about == conversation.about == (analysis.id,)
 
 
 def test_calls_without_a_session_do_the_same(video: Path, data: Path) -> None:

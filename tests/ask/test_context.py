@@ -70,7 +70,7 @@ def analysis(tmp_path_factory: pytest.TempPathFactory) -> core.Analysis:
 
 
 def talk(*pairs: tuple[str, str], settings: AskSettings | None = None) -> Conversation:
-    conversation = started("job", "en")
+    conversation = started(["job"], "en")
     for question, answer in pairs:
         conversation = conversation.asked(question, settings or AskSettings())
         conversation = conversation.with_turn(replace(conversation.last, answer=answer, reasoning="SECRET THOUGHT"))

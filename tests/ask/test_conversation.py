@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from app.ask import ConversationRepository, FrameRef, FramesAdded, Look
 from app.ask.conversation import (
     LIMITS,
     MOST_QUESTION,
@@ -18,12 +21,13 @@ from app.ask.conversation import (
 )
 from app.core import ConfigError, InputError
 from app.i18n import error_text
+from app.store import ConversationRow, ConversationStore, Row, Store
 
 SETTINGS = AskSettings()
 
 
 def asked(*questions: str) -> Conversation:
-    conversation = started("job", "en")
+    conversation = started(["job"], "en")
     for question in questions:
         conversation = conversation.asked(question, SETTINGS)
     return conversation
@@ -112,3 +116,30 @@ def test_turn_grows_with_events_and_keeps_reasoning_apart() -> None:
     for event in (ReasoningText("hm "), ReasoningText("so"), AnswerText("no"), AnswerText("yes", restart=True)):
         turn = turn.apply(event)
     assert (turn.reasoning, turn.answer, turn.state) == ("hm so", "yes", "stopped")
+
+
+def test_frames_get_numbers_once_and_keep_them() -> None:
+    def frame(seconds: float, analysis_id: str = "job") -> FrameRef:
+        return FrameRef(0, seconds, analysis_id)
+
+    first = asked("A")
+    frames = first.numbered([frame(0.0), frame(1.5), frame(0.0, "other")])
+    assert [one.number for one in frames] == [1, 2, 3]
+    first = first.with_turn(first.last.apply(FramesAdded(frames)))
+    later = first.asked("B", SETTINGS)
+    assert [one.number for one in later.numbered([frame(9.0), frame(1.5)])] == [4, 2]
+    assert later.pictures() == frames and asked("A").pictures() == ()
+
+
+def test_turns_of_the_first_version_are_read(tmp_path: Path) -> None:
+    store = Store(tmp_path / "framelens.sqlite")
+    store.save(Row("job", "2026-01-01", "clip.mp4", "done", "me", "{}"))
+    turn = {"number": 1, "parent": 0, "question": "Q", "created": "2026", "answer": "Red [1].", "state": "complete",
+            "attached": [{"number": 1, "time_seconds": 0.5}], "cited": [{"number": 1, "time_seconds": 0.5}],
+            "why": {"key": "ask_stopped", "values": {"n": 1}, "level": "info", "table": "notice"}}  # fmt: skip
+    row = ConversationRow("a", "2026", "", "N", "en", 1, ("job",))
+    ConversationStore(store).save(row, {1: ("Q", "Red [1].", json.dumps(turn))}, are_new=True)
+    read = ConversationRepository(store).get("a").last
+    store.close()
+    assert read.attached == read.cited == (FrameRef(1, 0.5, "job"),)
+    assert read.images == read.frames == () and read.look == Look() and read.evidence is None

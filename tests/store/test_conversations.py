@@ -27,7 +27,11 @@ def conversations(store: Store) -> ConversationStore:
 
 
 def row(name: str, job_id: str = "job") -> ConversationRow:
-    return ConversationRow(name, job_id, "2026-01-01", "", f"About {name}", "en", 1)
+    return ConversationRow(name, "2026-01-01", "", f"About {name}", "en", 1, (job_id,))
+
+
+def add(conversations: ConversationStore, name: str, turns: dict[int, tuple[str, str, str]]) -> None:
+    assert conversations.save(row(name), turns, are_new=True)
 
 
 def ids(found: list[ConversationRow]) -> list[str]:
@@ -52,13 +56,13 @@ def ids(found: list[ConversationRow]) -> list[str]:
     ],
 )
 def test_conversations_are_found_by_their_words(words: str, found: list[str], conversations: ConversationStore) -> None:
-    conversations.save(row("a"), {1: ("Where is the red car?", "It drives off.", "{}"), 2: ("CAFE?", "drove", "{}")})
-    conversations.save(row("b"), {1: ("红车什么时候出现？", "第一帧", "{}")})
+    add(conversations, "a", {1: ("Where is the red car?", "It drives off.", "{}"), 2: ("CAFE?", "drove", "{}")})
+    add(conversations, "b", {1: ("红车什么时候出现？", "第一帧", "{}")})
     assert ids(conversations.find(words)) == found
 
 
 def test_turns_are_kept_by_number_and_replaced(conversations: ConversationStore) -> None:
-    conversations.save(row("a"), {1: ("Q", "", "old")})
+    add(conversations, "a", {1: ("Q", "", "old")})
     conversations.save(row("a"), {1: ("Q", "answer", "new"), 2: ("R", "", "second")})
     assert conversations.turns("a") == ["new", "second"] and conversations.get("a").current == 1
     assert ids(conversations.find("answer", job_ids=["x", "job"])) == ["a"]
@@ -66,7 +70,7 @@ def test_turns_are_kept_by_number_and_replaced(conversations: ConversationStore)
 
 
 def test_new_name_is_kept_and_found(conversations: ConversationStore) -> None:
-    conversations.save(row("a"), {1: ("Q", "", "{}")})
+    add(conversations, "a", {1: ("Q", "", "{}")})
     conversations.rename("a", "Der Überfall")
     conversations.save(row("a"), {2: ("R", "", "{}")})
     assert conversations.get("a").name == "Der Überfall"
@@ -75,7 +79,7 @@ def test_new_name_is_kept_and_found(conversations: ConversationStore) -> None:
 
 def test_id_may_be_cut_short_but_not_ambiguous(conversations: ConversationStore) -> None:
     for name in ("abc", "abd"):
-        conversations.save(row(name), {})
+        add(conversations, name, {1: ("Q", "", "{}")})
     assert conversations.get("abd").id == "abd" and conversations.get("latest").id == "abd"
     for given, key in (("ab", "conversation_ambiguous"), ("x", "conversation_unknown"), ("", "conversation_unknown")):
         with pytest.raises(InputError, match=key):
@@ -83,7 +87,7 @@ def test_id_may_be_cut_short_but_not_ambiguous(conversations: ConversationStore)
 
 
 def test_deleting_an_analysis_deletes_its_conversations(store: Store, conversations: ConversationStore) -> None:
-    conversations.save(row("a"), {1: ("Q", "", "{}")})
+    add(conversations, "a", {1: ("Q", "", "{}")})
     LibraryIndex(store).delete("job")
     assert conversations.find() == [] and store.select("SELECT * FROM turns") == []
     with pytest.raises(InputError, match="job_unknown"):
@@ -92,7 +96,7 @@ def test_deleting_an_analysis_deletes_its_conversations(store: Store, conversati
 
 def test_deleting_a_conversation_leaves_the_others(store: Store, conversations: ConversationStore) -> None:
     for name in ("a", "b"):
-        conversations.save(row(name), {1: ("Q", "", "{}")})
+        add(conversations, name, {1: ("Q", "", "{}")})
     conversations.delete("a")
     assert ids(conversations.find()) == ["b"] and len(store.select("SELECT * FROM turns")) == 1
     assert store.get("job") is not None
@@ -107,6 +111,62 @@ def test_store_without_conversations_gets_them(tmp_path: Path) -> None:
     older.close()
     store = Store(path)
     conversations = ConversationStore(store)
-    conversations.save(row("a"), {1: ("Q", "", "{}")})
+    add(conversations, "a", {1: ("Q", "", "{}")})
     assert ids(conversations.find()) == ["a"] and [one.id for one in store.recent(9)] == ["job"]
     store.close()
+
+
+def test_conversation_about_one_video_is_about_several_now(tmp_path: Path) -> None:
+    path = tmp_path / "framelens.sqlite"
+    older = sqlite3.connect(path)
+    older.executescript(";".join(MIGRATIONS[:6]) + "; PRAGMA user_version = 6;")
+    older.execute("INSERT INTO jobs (id, created, name, state, document) VALUES ('job', '', 'clip', 'done', '{}')")
+    for name in ("b", "a"):
+        older.execute("INSERT INTO conversations VALUES (?, 'job', '1', '2', 'N', 'zh', 1, ' n ')", (name,))
+    older.execute("INSERT INTO turns VALUES ('a', 1, ' q ', 'kept')")
+    older.commit()
+    older.close()
+    store = Store(path)
+    conversations = ConversationStore(store)
+    assert conversations.get("a") == ConversationRow("a", "1", "2", "N", "zh", 1, ("job",))
+    assert ids(conversations.find("q", job_ids=["job"])) == ["a"] and conversations.turns("a") == ["kept"]
+    assert ids(conversations.find()) == ["a", "b"]
+    LibraryIndex(store).delete("job")
+    assert conversations.find() == [] and store.select("SELECT * FROM turns") == []
+    store.close()
+
+
+def test_conversation_goes_with_its_last_analysis(store: Store, conversations: ConversationStore) -> None:
+    store.save(Row("other", "2026-01-01", "clip.mp4", "done", "me", "{}"))
+    for name, about in (("both", ("other", "job")), ("one", ("job",)), ("none", ())):
+        row = ConversationRow(name, "2026-01-01", "", name, "en", 1, about)
+        assert conversations.save(row, {1: ("Q", "", "{}")}, are_new=True)
+    assert conversations.get("both").about == ("other", "job")
+    assert ids(conversations.find(job_ids=["other"])) == ["both"]
+    LibraryIndex(store).delete("job")
+    assert conversations.get("both").about == ("other",) and ids(conversations.find()) == ["none", "both"]
+    conversations.delete("none")
+    with pytest.raises(InputError, match="conversation_unknown"):
+        conversations.save(ConversationRow("none", "2026-01-01", "", "", "en", 1), {1: ("Q", "late", "{}")})
+    LibraryIndex(store).delete("other")
+    assert conversations.find() == []
+
+
+def test_pictures_are_kept_once_and_go_with_the_last_user(store: Store, conversations: ConversationStore) -> None:
+    conversations.keep_pictures({"x": b"X", "y": b"Y"})
+    conversations.keep_pictures({"x": b"X"})
+    for name, pictures in (("a", ["x", "y"]), ("b", ["x"])):
+        assert conversations.save(row(name), {1: ("Q", "", "{}")}, pictures=pictures, are_new=True)
+    assert conversations.pictures(["y", "x", "z"]) == {"x": b"X", "y": b"Y"}
+    conversations.delete("a")
+    assert conversations.pictures(["x", "y"]) == {"x": b"X"}
+    LibraryIndex(store).delete("job")
+    assert conversations.pictures(["x", "y"]) == {}
+
+
+def test_pictures_that_are_never_used_are_deleted(store: Store, conversations: ConversationStore) -> None:
+    conversations.keep_pictures({"x": b"X", "y": b"Y"})
+    with store.changing() as connection:
+        connection.execute("UPDATE pictures SET added = '2026-01-01' WHERE sha256 = 'x'")
+    conversations.keep_pictures({"z": b"Z"})
+    assert conversations.pictures(["x", "y", "z"]) == {"y": b"Y", "z": b"Z"}

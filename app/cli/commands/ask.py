@@ -1,4 +1,4 @@
-"""Command `framelens ask VIDEO|ID "question"`: a conversation about one analysed video.
+"""Command `framelens ask [VIDEO|ID …] "question"`: a conversation about videos, images, or neither.
 
 The answer goes to standard output as it is written, then the frames that it cites; everything else goes to standard
 error. A question whose answer fails or is stopped is kept with what there is of the answer.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 import threading
 from collections.abc import Callable
@@ -17,11 +18,11 @@ from typing import TYPE_CHECKING
 
 from app import config
 from app.cli.common import cancel_on_signals, confirm_deletion, in_services, services, use_language, wide_console
-from app.core import ConfigError
+from app.core import ConfigError, Selection
 from app.i18n import LANGUAGES, language, notice_text, t
 from app.services import open_library, open_services
 from app.services.analyses import with_named
-from app.services.keyframes import parse_frames
+from app.services.keyframes import build_selection, parse_frames, parse_seconds
 from app.video import worker_started
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from app.cli.main import Parser
 
 _NUMBERS = ("temperature", "top_p", "max_tokens", "context_tokens", "repetition_penalty", "seed")
+_VIDEO = re.compile(r"^\S+\.\w{2,4}$")
 _MOST_LISTED = 50
 """Conversations in a list. Chosen by hand; not tuned."""
 
@@ -41,11 +43,13 @@ def add_arguments(parser: Parser) -> None:
         key = f"cli.ask_{name.lstrip('-').replace('-', '_')}"
         parser.add_argument(name, help=t(key), **options)  # type: ignore[arg-type]
 
-    add("about", nargs="?", metavar="VIDEO|ID")
-    add("question", nargs="?", metavar="QUESTION")
+    add("texts", nargs="*", metavar="VIDEO|ID … QUESTION")
+    add("--image", action="append", default=[], type=Path, metavar="FILE")
     add("--continue", dest="conversation", metavar="ID")
     add("--edit", type=int, metavar="N")
     add("--frames", type=parse_frames, metavar="N")
+    parser.add_argument("--start", type=parse_seconds, default=0.0, metavar="T", help=t("cli.start"))
+    parser.add_argument("--end", type=parse_seconds, metavar="T", help=t("cli.end"))
     for name in _NUMBERS:
         add(f"--{name.replace('_', '-')}", type=_number(name), metavar="N")
     add("--system-prompt", metavar="TEXT")
@@ -90,17 +94,17 @@ def run(given: argparse.Namespace) -> int:
         with open_library(settings) as opened, in_services(opened):
             _manage(given)
         return 0
-    if given.conversation and given.question is None:  # the only text is the question
-        given.about, given.question = None, given.about
-    if not (given.about or given.conversation):
-        raise ConfigError("ask_about_missing")
+    about, question = _split(given.texts)
+    if given.conversation and about:
+        raise ConfigError("ask_continue_about", given=about[0])
     if given.edit is not None and not given.conversation:
         raise ConfigError("ask_edit_alone")
-    from app.ask import checked_question
+    from app.ask import Look, checked_question, read_image
     from app.cli.commands.download import settle  # which knows all models
 
-    checked_question(given.question or "")
-    asked_with = ask_settings(given)
+    checked_question(question)
+    asked_with, clip = ask_settings(given), _clip(given)
+    files = [read_image(path) for path in given.image]
     if given.yes or (sys.stdin.isatty() and sys.stderr.isatty()):
         given.no_model = False
         settings = settle(settings, given)
@@ -111,11 +115,36 @@ def run(given: argparse.Namespace) -> int:
         opened = open_services(settings, adopts=False)
         try:
             with in_services(opened):
-                conversation = _conversation(given, cancel)
-                _answer(conversation.asked(given.question, asked_with, edit=given.edit), given, cancel)
+                images = services().conversations.keep_images(files)
+                conversation = _conversation(about, clip, given, cancel).asked(
+                    question,
+                    asked_with,
+                    edit=given.edit,
+                    images=images or None,
+                    look=None if clip == Selection() else Look("auto", clip.start_seconds, clip.end_seconds),
+                )
+                _answer(conversation, given, cancel)
         finally:
             opened.close()
     return 0
+
+
+def _split(texts: list[str]) -> tuple[list[str], str]:
+    """Return what the question is about, and the question: the last text, unless that is the only one and a video."""
+    if not texts or (len(texts) == 1 and _VIDEO.search(texts[0])):
+        return texts, ""
+    return texts[:-1], texts[-1]
+
+
+def _clip(given: argparse.Namespace) -> Selection:
+    """Return the range of the videos.
+
+    Raises:
+        ConfigError: It ends before it starts.
+    """
+    return build_selection(
+        strategy=None, every=None, at=(), start=given.start, end=given.end, spelling=lambda name, _: f"--{name}"
+    )
 
 
 def ask_settings(given: argparse.Namespace) -> AskSettings:
@@ -131,14 +160,16 @@ def ask_settings(given: argparse.Namespace) -> AskSettings:
     )
 
 
-def _conversation(given: argparse.Namespace, cancel: threading.Event) -> Conversation:
-    """Return the conversation to continue, or a new one about the video or analysis."""
+def _conversation(
+    about: list[str], clip: Selection, given: argparse.Namespace, cancel: threading.Event
+) -> Conversation:
+    """Return the conversation to continue, or a new one about these videos and analyses."""
     if given.conversation:
         return services().conversations.get(given.conversation)
     from app.cli.progress import Progress
     from app.services.conversations import begin
 
-    events = begin(services(), given.about, frames=given.frames, language=language(), cancel=cancel)
+    events = begin(services(), about, frames=given.frames, language=language(), cancel=cancel, clip=clip)
     with Progress(quiet=given.quiet or not sys.stderr.isatty()) as progress, closing(events):
         while True:
             try:
@@ -160,8 +191,7 @@ def _answer(conversation: Conversation, given: argparse.Namespace, cancel: threa
                 printer.show(event)
     finally:
         if (done := printer.done) and given.json:
-            name = services().jobs.snapshot(done.analysis_id).name
-            _print_json(ask.answer_document(done, subject=name))
+            _print_json(ask.answer_document(done, conversations.video_names(services(), done)))
 
 
 class _Printer:
@@ -193,11 +223,13 @@ class _Printer:
 
     def _end(self, conversation: Conversation) -> None:
         from app import ask
+        from app.services.conversations import video_names
 
         turn = conversation.last
         if self._streams:
             print()
-            for line in ask.cited_lines(turn):
+            names = video_names(services(), conversation) if len(conversation.about) > 1 else {}
+            for line in ask.cited_lines(turn, names):
                 print(line)
             sys.stdout.flush()
         if turn.why and turn.state == "stopped":
@@ -216,13 +248,14 @@ def _manage(given: argparse.Namespace) -> None:
     kept = services().conversations
     if given.export:
         from app import ask
+        from app.services.conversations import video_names
 
         one = kept.get(given.export)
-        name = services().jobs.snapshot(one.analysis_id).name
+        names = video_names(services(), one)
         if given.json:
-            _print_json(ask.document(one, subject=name))
+            _print_json(ask.document(one, names))
         else:
-            print(ask.as_markdown(one, subject=name), end="")
+            print(ask.as_markdown(one, names), end="")
     elif given.rename:
         kept.rename(kept.get(given.rename[0]).id, given.rename[1])
     elif given.delete:
@@ -249,16 +282,17 @@ def _list(given: argparse.Namespace) -> None:
 
     library = services().jobs.library
     about: list[str] | None = None
-    if given.about and (path := Path(given.about).expanduser().absolute()).is_file():
+    if given.texts and (path := Path(given.texts[0]).expanduser().absolute()).is_file():
         about = library.reports_on(sha256=services().switcher.session.extractions.sha256(path))
-    elif given.about:
-        about = [library.resolve_id(given.about)]
+    elif given.texts:
+        about = [library.resolve_id(given.texts[0])]
     found = services().conversations.find(given.search or "", analysis_ids=about, limit=_MOST_LISTED)
-    names = {one.analysis_id: entry.name for one in found if (entry := library.entry(one.analysis_id))}
+    ids = {analysis_id for one in found for analysis_id in one.about}
+    names = {one: entry.name if (entry := library.entry(one)) else "" for one in ids}
     if given.json:
         rows = [
-            {"id": one.id, "created": one.created, "name": one.name, "analysis": one.analysis_id,
-             "video": names.get(one.analysis_id, "")}
+            {"id": one.id, "created": one.created, "name": one.name,
+             "about": [{"analysis": analysis_id, "video": names[analysis_id]} for analysis_id in one.about]}
             for one in found
         ]  # fmt: skip
         _print_json(rows)
@@ -270,8 +304,8 @@ def _list(given: argparse.Namespace) -> None:
     for column in ("id", "created", "question", "video"):
         table.add_column(t(f"ask.column_{column}"), no_wrap=column in ("id", "created"))
     for one in found:
-        video = Text(one_line(names.get(one.analysis_id, "")))
-        table.add_row(one.id, local_minute(one.created), Text(one_line(one.name)), video)
+        videos = Text(", ".join(one_line(names[analysis_id]) for analysis_id in one.about))
+        table.add_row(one.id, local_minute(one.created), Text(one_line(one.name)), videos)
     wide_console().print(table)
 
 

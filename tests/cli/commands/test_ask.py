@@ -67,8 +67,8 @@ def test_question_about_a_video_lists_frames_with_times(video: Path, data: Path,
     done = run("--continue", "latest", "--json", "And then?", data=data, server=server)
     document = json.loads(done.stdout)
     assert document["turn"]["number"] == 2 and document["turn"]["answer"] == ANSWER
-    assert document["turn"]["cited"] == [{"number": 1, "time_seconds": 0.0, "time": "00:00.000"}]
-    assert document["video"] == "cards.mp4" and document["turn"]["settings"]["temperature"] == 0.6
+    assert [(one["number"], one["time"]) for one in document["turn"]["cited"]] == [(1, "00:00.000")]
+    assert document["about"][0]["video"] == "cards.mp4" and document["turn"]["settings"]["temperature"] == 0.6
 
     done = run("--continue", document["id"][:6], "--edit", 1, "换个问法", "--quiet", data=data, server=server)
     assert done.returncode == 0 and done.stderr == ""
@@ -77,7 +77,7 @@ def test_question_about_a_video_lists_frames_with_times(video: Path, data: Path,
     assert "## 3. 换个问法" in run("--export", document["id"], data=data).stdout
 
     listed = json.loads(run("--list", "--json", data=data).stdout)
-    assert [(one["id"], one["name"], one["video"]) for one in listed] == [
+    assert [(one["id"], one["name"], one["about"][0]["video"]) for one in listed] == [
         (document["id"], "Which is first?", "cards.mp4")
     ]
     assert document["id"] in run("--search", "问法", data=data).stdout
@@ -93,7 +93,7 @@ def test_question_about_a_video_lists_frames_with_times(video: Path, data: Path,
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        ([], 2, "Name a video"),
+        ([], 2, "There is no question"),
         (["VIDEO"], 2, "There is no question"),
         (["VIDEO", " "], 2, "There is no question"),
         (["VIDEO", "a" * 100_000], 2, "100,000 characters"),

@@ -176,11 +176,11 @@ class Spans:
         return found
 
 
-class Blackness:
+class Blackness(Spans):
     """Detector of black segments: samples decide, the brightness of all frames locates the edges."""
 
     def __init__(self) -> None:
-        self._spans = Spans("black", _BLACK_SECONDS)
+        super().__init__("black", _BLACK_SECONDS)
         self._is_dim = False
         self._turned_seconds = 0.0
         self._sampled_seconds = -1.0
@@ -197,21 +197,17 @@ class Blackness:
         if is_black != self._is_dim or not self._sampled_seconds < edge <= time_seconds:
             edge = time_seconds
         if is_black:
-            self._spans.on(time_seconds, edge)
+            self.on(time_seconds, edge)
         else:
-            self._spans.off(edge)
+            self.off(edge)
         self._sampled_seconds = time_seconds
 
-    def until(self, end_seconds: float) -> list[Stretch]:
-        """Return the segments found if the video ends at `end_seconds`."""
-        return self._spans.until(end_seconds)
 
-
-class Stillness:
+class Stillness(Spans):
     """Detector of frozen segments, exact to a sample: no cell changes and the picture does not stir."""
 
     def __init__(self) -> None:
-        self._spans = Spans("frozen", _FROZEN_SECONDS)
+        super().__init__("frozen", _FROZEN_SECONDS)
         self._anchor: NDArray[np.float32] | None = None
         self._stirring: list[float] = []
 
@@ -221,24 +217,20 @@ class Stillness:
         if self._anchor is None or look.is_black or np.abs(look.cells - self._anchor).max() > _APART:
             self._begin(time_seconds, look)
         elif len(self._stirring) == _STIRRED_SAMPLES:
-            self._spans.off(self._stirring[0])
+            self.off(self._stirring[0])
             self._begin(time_seconds, look)
         elif not self._stirring:
-            self._spans.on(time_seconds)
-
-    def until(self, end_seconds: float) -> list[Stretch]:
-        """Return the segments found if the video ends at `end_seconds`."""
-        return self._spans.until(end_seconds)
+            self.on(time_seconds)
 
     def _begin(self, time_seconds: float, look: Look) -> None:
-        self._spans.off(time_seconds)
+        self.off(time_seconds)
         self._stirring = []
         self._anchor = None if look.is_black else look.cells
         if self._anchor is not None:
-            self._spans.on(time_seconds)
+            self.on(time_seconds)
 
 
-class Flashes:
+class Flashes(Spans):
     """Detector of flashing segments: more than three flashes a second (WCAG 2.x general flash, ITU-R BT.1702).
 
     A flash is a pair of opposing changes of 10 % or more of full light, so the seventh change within a second begins
@@ -249,7 +241,7 @@ class Flashes:
     """
 
     def __init__(self) -> None:
-        self._spans = Spans("flashing", 0.0)
+        super().__init__("flashing", 0.0)
         self._ended_seconds = 0.0
         self._changes: deque[float] = deque(maxlen=_FLASH_CHANGES)
         self._extreme: float | None = None
@@ -270,11 +262,11 @@ class Flashes:
         if len(self._changes) < _FLASH_CHANGES or last - first > _FLASH_SECONDS:
             return
         if first > self._ended_seconds:
-            self._spans.off(self._ended_seconds)
-        self._spans.on(first)
-        self._spans.on(last)
+            self.off(self._ended_seconds)
+        self.on(first)
+        self.on(last)
         self._ended_seconds = last
 
     def until(self, end_seconds: float) -> list[Stretch]:
         """Return the segments found if the video ends at `end_seconds`."""
-        return self._spans.until(min(end_seconds, self._ended_seconds))
+        return super().until(min(end_seconds, self._ended_seconds))

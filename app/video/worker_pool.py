@@ -38,34 +38,39 @@ class _IdleWorker:
         self._keepers = 0
         self.in_background = False
 
-    def keep(self) -> None:
-        """Keep a worker ready until `release`."""
+    @contextmanager
+    def ready(self, *, in_background: bool = False) -> Iterator[None]:
+        """Keep an idle worker ready within the context; each one that ends is replaced.
+
+        With `in_background` all of them run at a lower priority, for a page and an engine that must stay responsive.
+        """
+        self.in_background = in_background
         with self._lock:
             self._keepers += 1
-            self._fill()
+        self.refill()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._keepers -= 1
+            self._end_unneeded()
+            self.in_background = False
 
-    def prepare(self) -> None:
-        """Start a worker if none is idle."""
+    @contextmanager
+    def started(self) -> Iterator[None]:
+        """Start one worker now, for the one file that a command reads; it isn't replaced."""
         with self._lock:
-            self._waiting = self._waiting or take_early() or _start_worker("--ready")
-
-    def release(self) -> None:
-        """Undo one `keep`."""
-        with self._lock:
-            self._keepers -= 1
-        self.end_unneeded()
-
-    def end_unneeded(self) -> None:
-        """End the idle worker unless a caller wants it."""
-        with self._lock:
-            if not self._keepers and self._waiting:
-                _end(self._waiting)
-                self._waiting = None
+            self._start()
+        try:
+            yield
+        finally:
+            self._end_unneeded()
 
     def refill(self) -> None:
-        """Start a worker if one is wanted and none is idle."""
+        """Start a worker if one is to be kept ready and none is idle."""
         with self._lock:
-            self._fill()
+            if self._keepers:
+                self._start()
 
     def take(self) -> WorkerProcess | None:
         """Return an idle worker, if there is one; the caller owns it then."""
@@ -73,42 +78,18 @@ class _IdleWorker:
             taken, self._waiting = self._waiting or take_early(), None
             return taken
 
-    def _fill(self) -> None:
-        if self._keepers and self._waiting is None:
-            self._waiting = take_early() or _start_worker("--ready")
+    def _start(self) -> None:
+        self._waiting = self._waiting or take_early() or _start_worker("--ready")
+
+    def _end_unneeded(self) -> None:
+        with self._lock:
+            if not self._keepers and self._waiting:
+                _end(self._waiting)
+                self._waiting = None
 
 
 _idle = _IdleWorker()
-
-
-@contextmanager
-def worker_ready(*, in_background: bool = False) -> Iterator[None]:
-    """Keep an idle worker ready within the context; each one that ends is replaced.
-
-    With `in_background` all of them run at a lower priority, for a page and an engine that must stay responsive.
-    """
-    _idle.in_background = in_background
-    _idle.keep()
-    try:
-        yield
-    finally:
-        _idle.release()
-        _idle.in_background = False
-
-
-@contextmanager
-def worker_started() -> Iterator[None]:
-    """Start one worker now, for the one file that a command reads; it isn't replaced."""
-    _idle.prepare()
-    try:
-        yield
-    finally:
-        _idle.end_unneeded()
-
-
-def refill() -> None:
-    """Start a worker if one is to be kept ready and none is idle."""
-    _idle.refill()
+worker_ready, worker_started, refill = _idle.ready, _idle.started, _idle.refill
 
 
 def start_request(request: str) -> WorkerProcess:

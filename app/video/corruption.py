@@ -17,7 +17,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import chain, pairwise
-from typing import Any, Self, cast
+from typing import Any, cast
 
 import av.error
 import cv2
@@ -34,7 +34,7 @@ from app.video.features.frame_signature import Glance
 from app.video.keyframes.strategies import Span
 from app.video.limits import move_on
 from app.video.readers import damage
-from app.video.readers.base import CELL_SIZE, FrameReader, Image, Picture
+from app.video.readers.base import CELL_SIZE, FrameReader, Image, OpenedFile, Picture, WrappedReader
 from app.video.readers.damage import HEALED_SECONDS, Damage
 from app.video.readers.pyav import AvPicture, open_video
 
@@ -247,48 +247,18 @@ def is_broken_off(levels: Image, before: Image, after: Image) -> bool:
     return not others.size or bool((others > _CALM_LEVELS).mean() <= _MOST_OTHER_SHARE)
 
 
-class CheckedReader:
+class CheckedReader(WrappedReader):
     """A FrameReader that also marks the frames at `damaged_seconds`, and those predicted from them, as damaged."""
 
     def __init__(self, reader: FrameReader, damaged_seconds: Sequence[float]) -> None:
-        self.name, self.info, self.declared_seconds = reader.name, reader.info, reader.declared_seconds
-        self._reader = reader
+        super().__init__(reader)
         self._seconds = damaged_seconds
         self._num_found = 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the reader."""
-        self._reader.close()
 
     @property
     def num_damaged(self) -> int:
         """Return how often damage was found until now, by either decoder."""
         return self._reader.num_damaged + self._num_found
-
-    @property
-    def reached_seconds(self) -> float:
-        """Return how far the file was read, on the time axis of the container."""
-        return self._reader.reached_seconds
-
-    @property
-    def is_variable_frame_rate(self) -> bool:
-        """Return whether the frames read until now follow each other unevenly."""
-        return self._reader.is_variable_frame_rate
-
-    @property
-    def tail(self) -> tuple[int, float]:
-        """Return the number of frames skipped at the end, and the seconds they fill."""
-        return self._reader.tail
-
-    def passed_over(self, after_seconds: float, before_seconds: float) -> Sequence[tuple[float, Image]]:
-        """Return (seconds, levels) of skipped frames between two others, as far as they were decoded."""
-        return self._reader.passed_over(after_seconds, before_seconds)
 
     def frames(self) -> Iterator[Picture]:
         """Yield the frames once, in order, with the damage that either decoder found."""
@@ -323,7 +293,7 @@ def with_parts(decode: DecodeSummary, seconds: Sequence[float]) -> DecodeSummary
     return replace(decode, notices=(*decode.notices, Notice("damaged_frames", {"count": num_parts})))
 
 
-class _Second:
+class _Second(OpenedFile):
     """The second decoder of a file. Raises the errors of AvReader."""
 
     def __init__(self, video: VideoInfo) -> None:
@@ -331,10 +301,7 @@ class _Second:
         self._container, self._stream = open_video(video.path)
         self._context = _context(video.codec, self._stream)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
         self._container.close()
 
     def all(self) -> _Shown:

@@ -13,7 +13,6 @@ from contextlib import suppress
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
-from typing import Self
 
 import av.error
 from av.packet import Packet
@@ -24,7 +23,7 @@ from app.core import VideoInfo
 from app.video.keyframes.strategies import SAME_SECONDS
 from app.video.limits import move_on
 from app.video.readers import damage, open_reader
-from app.video.readers.base import Image, Picture
+from app.video.readers.base import FrameReader, OpenedFile, Picture
 from app.video.readers.damage import Damage
 from app.video.readers.packets import FramePacing
 from app.video.readers.pyav import DISPOSABLE_CODECS, AvPicture, open_video
@@ -97,7 +96,7 @@ def _in_order(path: Path, times_seconds: Sequence[float], *, also_damaged: bool)
                 yield shown
 
 
-class AccurateSeeker:
+class AccurateSeeker(OpenedFile):
     """An opened video with a list of all its packets, for accurate seeks."""
 
     def __init__(self, video: VideoInfo, *, rough: bool = False) -> None:
@@ -132,12 +131,6 @@ class AccurateSeeker:
         self._reached: int | None = None
         self._wanted = 0
         self._may_skip = self._stream.codec.canonical_name in DISPOSABLE_CODECS
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the container."""
@@ -297,7 +290,7 @@ class AccurateSeeker:
         yield from (frame for frame in frames if isinstance(frame, VideoFrame))
 
 
-class SeekReader:
+class SeekReader(FrameReader):
     """A FrameReader that starts with the first frame at or after `start_seconds`.
 
     It doesn't report whether the file is complete, which would mean reading all of it.
@@ -305,7 +298,6 @@ class SeekReader:
 
     name = "pyav"
     reached_seconds = 0.0
-    tail = (0, 0.0)
 
     def __init__(self, video: VideoInfo, start_seconds: float) -> None:
         """Open the file and seek. Raises InaccurateSeekError if that can't be done to the frame."""
@@ -327,12 +319,6 @@ class SeekReader:
         """Return how often damage was found until now."""
         return self._jumper.num_damaged
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
     def close(self) -> None:
         """Release the file."""
         self._jumper.close()
@@ -341,10 +327,6 @@ class SeekReader:
     def is_variable_frame_rate(self) -> bool:
         """Return whether the frames of the whole file follow each other unevenly."""
         return self._jumper.is_variable_frame_rate()
-
-    def passed_over(self, after_seconds: float, before_seconds: float) -> Sequence[tuple[float, Image]]:
-        """Return nothing: skipped frames aren't kept."""
-        return ()
 
     def frames(self) -> Iterator[Picture]:
         """Yield the frames once, in order."""

@@ -118,7 +118,7 @@ def _chosen(reader: FrameReader, request: WorkerRequest) -> Iterator[core.VideoE
 
     assert request.options
     if request.task == "named":
-        yield pipeline.named(reader, request.wishes, request.edges, max_side=request.options.max_side)
+        yield pipeline.fetch(reader, request.wishes, request.edges, request.options.max_side)
         return
     yield from pipeline.run(reader, request.options)
 

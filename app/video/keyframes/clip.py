@@ -9,19 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
-from typing import Any, Self, cast
+from typing import Any, TypeVar, cast
 
 from app import core
 from app.video.files import printable
 from app.video.keyframes.strategies import Known, Span, Thumbnails
 from app.video.limits import move_on
-from app.video.readers.base import FrameReader, Image, Picture
+from app.video.readers.base import FrameReader, Image, Picture, WrappedReader
 
+_Part = TypeVar("_Part", core.Shot, core.Boundary, core.Stretch)
 _DIGITS = 9
 """Mapped times are rounded to the nanosecond, so that they show no error of floating-point addition."""
 
 
-class Clip:
+class Clip(WrappedReader):
     """FrameReader over [start, end) of `reader`.
 
     `first` and `last` are (index, seconds) of the range's frames on the time axis of the whole video, `whole_frames`
@@ -33,8 +34,7 @@ class Clip:
     """
 
     def __init__(self, reader: FrameReader, start_seconds: float, end_seconds: float | None) -> None:
-        self.name = reader.name
-        self._reader = reader
+        super().__init__(reader)
         self._end = float("inf") if end_seconds is None else end_seconds
         self._pictures = reader.frames()
         self._head = self._seek(start_seconds)
@@ -43,32 +43,8 @@ class Clip:
         self.damaged: list[Span] = []
         self.info = replace(reader.info, duration_seconds_from_header=self._length(end_seconds))
         # A range that ends before the file must not be reported as a truncated file.
-        self.declared_seconds = reader.declared_seconds if end_seconds is None else None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the reader of the whole video."""
-        self._reader.close()
-
-    @property
-    def num_damaged(self) -> int:
-        """Return the number of frames that were reported as damaged."""
-        return self._reader.num_damaged
-
-    @property
-    def reached_seconds(self) -> float:
-        """Return how far the file was read, as the reader reports it."""
-        return self._reader.reached_seconds
-
-    @property
-    def is_variable_frame_rate(self) -> bool:
-        """Return whether the frame rate varies."""
-        return self._reader.is_variable_frame_rate
+        if end_seconds is not None:
+            self.declared_seconds = None
 
     @property
     def tail(self) -> tuple[int, float]:
@@ -164,10 +140,11 @@ class Clip:
     def _keyframe(self, one: core.Keyframe) -> core.Keyframe:
         return replace(one, frame_index=one.frame_index + self.first[0], time_seconds=self._seconds(one.time_seconds))
 
-    def shots(self, shots: Sequence[core.Shot]) -> tuple[core.Shot, ...]:
-        """Return the shots with seconds counted from the start of the whole video."""
+    def moved(self, parts: Sequence[_Part]) -> tuple[_Part, ...]:
+        """Return shots and the like with seconds counted from the start of the whole video."""
         return tuple(
-            core.Shot(one.number, self._seconds(one.start_seconds), self._seconds(one.end_seconds)) for one in shots
+            replace(one, start_seconds=self._seconds(one.start_seconds), end_seconds=self._seconds(one.end_seconds))
+            for one in parts
         )
 
     def summary(self, decode: core.DecodeSummary) -> core.DecodeSummary:
@@ -175,16 +152,10 @@ class Clip:
         return replace(
             decode,
             readable_seconds=self._seconds(decode.readable_seconds),
-            shots=self.shots(decode.shots),
-            boundaries=tuple(
-                core.Boundary(self._seconds(one.start_seconds), self._seconds(one.end_seconds), one.type)
-                for one in decode.boundaries
-            ),
+            shots=self.moved(decode.shots),
+            boundaries=self.moved(decode.boundaries),
             measures=decode.measures and replace(decode.measures, start_seconds=self.first[1]),
-            stretches=tuple(
-                core.Stretch(self._seconds(one.start_seconds), self._seconds(one.end_seconds), one.type)
-                for one in decode.stretches
-            ),
+            stretches=self.moved(decode.stretches),
             notices=tuple(self._notice(one, decode) for one in decode.notices),
         )
 

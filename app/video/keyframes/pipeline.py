@@ -82,13 +82,6 @@ def full_pictures(
         yield core.KeyframeFound(core.Keyframe(number, picture.index, time, "asked", 1, width, height, jpeg))
 
 
-def named(
-    reader: FrameReader, wishes: Sequence[strategies.Wish], edges: Sequence[tuple[int, float]], *, max_side: int
-) -> strategies.Fetched:
-    """Return the wished frames without a survey; wishes and edges come from the Known of the video."""
-    return _fetch(reader, wishes, edges, max_side)
-
-
 class _Check:
     """Check of a surveyed clip with a second decoder."""
 
@@ -164,7 +157,7 @@ def _named(clip: Clip, options: ExtractOptions) -> Iterator[Event]:
     wishes, decode = strategies.wishes_of(known, options, clip.info.name)
     if opening is not None and begins.keyframes:
         wishes = wishes[opening.frames :]
-    rest = _fetch(clip, wishes, known.edges, max_side, after=begins.keyframes)
+    rest = fetch(clip, wishes, known.edges, max_side, after=begins.keyframes)
     keyframes = strategies.in_shots([*begins.keyframes, *rest.keyframes], decode.shots)
     numbers = (*begins.damaged, *rest.damaged)
     yield core.KeyframesChosen(keyframes, strategies.with_damaged(decode, keyframes, known.damaged, numbers))
@@ -174,13 +167,13 @@ def _opening(clip: Clip, survey: Survey, opening: Opening, max_side: int) -> str
     """Return the keyframes of the opening, read in a second pass over the file while the survey waits."""
     start = clip.first[1]
     wishes = strategies.evenly(start, start + opening.seconds, opening.frames)
-    found = _fetch(clip, wishes, clip.edges, max_side)
+    found = fetch(clip, wishes, clip.edges, max_side)
     return replace(
-        found, keyframes=strategies.in_shots(found.keyframes, clip.shots(survey.shots_until(opening.seconds)))
+        found, keyframes=strategies.in_shots(found.keyframes, clip.moved(survey.shots_until(opening.seconds)))
     )
 
 
-def _fetch(
+def fetch(
     reader: FrameReader,
     wishes: Sequence[strategies.Wish],
     edges: Sequence[tuple[int, float]],
@@ -188,7 +181,10 @@ def _fetch(
     *,
     after: Sequence[core.Keyframe] = (),
 ) -> strategies.Fetched:
-    """Return the wished frames, each once, numbered from after the keyframes in `after`."""
+    """Return the wished frames without a survey, each once, numbered from after the keyframes in `after`.
+
+    Wishes and edges come from the Known of the video.
+    """
     found: list[core.Keyframe] = []
     damaged: list[int] = []
     number, last_index = len(after), after[-1].frame_index if after else -1
@@ -234,10 +230,10 @@ def run_survey(
     else:
         summary = survey.summary()
     yield strategies.Thumbnails(strategies.in_shots(survey.thumbnails(), summary.shots))
-    candidates = survey.candidates()
+    candidates = survey.collector.candidates()
     if opening is not None and begins:
         candidates = [*begins, *(one for one in candidates if one.time_seconds >= opening.seconds)]
-    values = survey.cell_values(candidates)
+    values = survey.collector.cell_values(candidates)
     choices = choose(candidates, summary.shots, frames, cell_values=values, num_fixed=len(begins))
     yield core.KeyframesChosen(_keyframes(choices, max_side), summary)
 
@@ -250,9 +246,10 @@ def create_survey(reader: FrameReader, *, frames: int, max_side: int, opening: O
 
 
 def _opening_choices(survey: Survey, opening: Opening) -> list[SelectedFrame]:
-    candidates = [one for one in survey.candidates() if one.time_seconds < opening.seconds]
+    candidates = [one for one in survey.collector.candidates() if one.time_seconds < opening.seconds]
     shots = survey.shots_until(opening.seconds)
-    return choose(candidates, shots, opening.frames, cell_values=survey.cell_values(candidates), continues=True)
+    values = survey.collector.cell_values(candidates)
+    return choose(candidates, shots, opening.frames, cell_values=values, continues=True)
 
 
 def _keyframes(choices: Sequence[SelectedFrame], max_side: int) -> tuple[core.Keyframe, ...]:

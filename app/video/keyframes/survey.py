@@ -9,7 +9,7 @@ import queue
 import threading
 import time
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from math import inf
 from typing import TypeVar
@@ -19,7 +19,6 @@ from app.video.corruption import Suspects
 from app.video.features.frame_signature import ALIKE, distance, glance_at
 from app.video.features.timeline_metrics import TimelineMeter
 from app.video.keyframes.candidates import Candidate, CandidateCollector
-from app.video.keyframes.novelty import Cells
 from app.video.readers import FIRST_READER
 from app.video.readers.base import FrameReader, Picture
 from app.video.shots.cut_detector import CutDetector, Settled
@@ -44,7 +43,7 @@ class OpeningRead:
 
 
 class Survey:
-    """One pass over a reader: iterate `events` to the end, then call the other methods.
+    """One pass over a reader: iterate `events` to the end, then call the other methods and read `collector`.
 
     An OpeningRead is yielded at `opening_until` seconds, if the video is longer; calling the other methods at that
     moment does not affect later results.
@@ -56,7 +55,7 @@ class Survey:
         self._max_side = max_side
         self._duration = reader.info.duration_seconds_from_header
         self._detector = CutDetector()
-        self._collector = CandidateCollector(frames=frames, max_side=max_side, duration_seconds=self._duration)
+        self.collector = CandidateCollector(frames=frames, max_side=max_side, duration_seconds=self._duration)
         self._meter = TimelineMeter()
         self.suspects = Suspects(reader.info.codec)
         self._cuts: list[Boundary] = []
@@ -94,12 +93,8 @@ class Survey:
         self._end_seconds += seconds_after
         self._record(self._gradual_detector.flush())
         fresh = self._settle(self._detector.flush())
-        yield from self._provisional_events([*fresh, *self._collector.finish()])
+        yield from self._provisional_events([*fresh, *self.collector.finish()])
         yield SurveyProgress(self._end_seconds, self._duration)
-
-    def candidates(self) -> list[Candidate]:
-        """Return the kept candidates in time order."""
-        return self._collector.candidates()
 
     def thumbnails(self) -> tuple[Keyframe, ...]:
         """Return small pictures of candidates in time order, numbered from 1; their shots are not set."""
@@ -107,12 +102,8 @@ class Survey:
             Keyframe(
                 number, one.index, one.time_seconds, _reason(one.index, one.opens), 1, one.width, one.height, one.jpeg
             )
-            for number, one in enumerate(self._collector.thumbnails(), 1)
+            for number, one in enumerate(self.collector.thumbnails(), 1)
         )
-
-    def cell_values(self, candidates: Sequence[Candidate]) -> list[Cells]:
-        """Return the value of each cell of each candidate."""
-        return self._collector.cell_values(candidates)
 
     def shots_until(self, end_seconds: float) -> tuple[Shot, ...]:
         """Return the shots of [0, end_seconds) that are known by now."""
@@ -154,10 +145,10 @@ class Survey:
         verdicts = self._detector.push(picture.index, picture.time_seconds, glance)
         if self._detector.is_suspect and picture.is_whole:
             self._whole.add(picture.index)
-        fresh = self._collector.take(picture, glance, may_open=self._detector.is_suspect)
+        fresh = self.collector.take(picture, glance, may_open=self._detector.is_suspect)
         self._meter.light(picture.time_seconds, glance.brightness)
-        if self._collector.sample is not None:
-            look, burst = self._collector.sample
+        if self.collector.sample is not None:
+            look, burst = self.collector.sample
             self._meter.take(picture.time_seconds, look, burst=burst)
         return [*fresh, *self._settle(verdicts)]
 
@@ -175,7 +166,7 @@ class Survey:
                 self._cuts.append(Boundary(start, step.time_seconds, "cut" if dark is None else "fade"))
                 self._record_loose_cut(verdict)
             self._whole.discard(step.index)
-            fresh += self._collector.settle(step.index, verdict.is_cut)
+            fresh += self.collector.settle(step.index, verdict.is_cut)
         return fresh
 
     def _record_loose_cut(self, verdict: Settled) -> None:

@@ -91,10 +91,24 @@ class Picture(Protocol):
         """Return the picture as shown: square pixels, rotated, its longer side at most `max_side` pixels."""
 
 
-class FrameReader(Protocol):
+class OpenedFile(Protocol):
+    """An opened file; leaving its `with` block closes it."""
+
+    def close(self) -> None:
+        """Release the file."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class FrameReader(OpenedFile, Protocol):
     """An opened video whose frames are read once, in display order.
 
-    Frames that no other frame depends on may be skipped, but they count in the index of those that follow.
+    Frames that no other frame depends on may be skipped, but they count in the index of those that follow. What has a
+    body here is for a reader that skips none.
 
     Attributes:
         name: The reader's key in app.video.readers.READERS.
@@ -125,6 +139,7 @@ class FrameReader(Protocol):
 
         Valid at the end of the video.
         """
+        return 0, 0.0
 
     def frames(self) -> Iterator[Picture]:
         """Yield the frames once; those that can't be decoded are left out and counted in `num_damaged`."""
@@ -134,12 +149,43 @@ class FrameReader(Protocol):
 
         That holds for the last few seconds, and usually for the frames before a likely new shot.
         """
+        return ()
+
+
+class WrappedReader(FrameReader):
+    """Base of a FrameReader that changes what another one reads."""
+
+    def __init__(self, reader: FrameReader) -> None:
+        self.name, self.info, self.declared_seconds = reader.name, reader.info, reader.declared_seconds
+        self._reader = reader
 
     def close(self) -> None:
-        """Release the file."""
+        """Close the other reader."""
+        self._reader.close()
 
-    def __enter__(self) -> Self: ...
-    def __exit__(self, *_: object) -> None: ...
+    @property
+    def num_damaged(self) -> int:
+        """Return how often damage was found until now."""
+        return self._reader.num_damaged
+
+    @property
+    def reached_seconds(self) -> float:
+        """Return how far the file was read, on the time axis of the container."""
+        return self._reader.reached_seconds
+
+    @property
+    def is_variable_frame_rate(self) -> bool:
+        """Return whether the frames read until now follow each other unevenly."""
+        return self._reader.is_variable_frame_rate
+
+    @property
+    def tail(self) -> tuple[int, float]:
+        """Return the number of frames skipped at the end, and the seconds they fill."""
+        return self._reader.tail
+
+    def passed_over(self, after_seconds: float, before_seconds: float) -> Sequence[tuple[float, Image]]:
+        """Return (seconds, levels) of skipped frames between two others, as far as they were decoded."""
+        return self._reader.passed_over(after_seconds, before_seconds)
 
 
 class Clock:

@@ -5,10 +5,9 @@ zero can't be trusted, and it counts a late start from zero.
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 import cv2
 import numpy as np
@@ -52,11 +51,12 @@ class CvPicture:
         return base.scaled(self.image, base.fitted(*size, max_side))
 
 
-class CvReader:
+class CvReader(base.FrameReader):
     """A FrameReader on cv2.VideoCapture. It yields every frame, whatever `every_frame` says."""
 
     name = "opencv"
-    tail = (0, 0.0)
+    num_damaged = 0
+    reached_seconds = 0.0
 
     def __init__(self, path: Path, *, every_frame: bool = True) -> None:
         """Open `path` and decode its first frame.
@@ -64,8 +64,6 @@ class CvReader:
         Raises:
             DecodeError: OpenCV can't decode a frame of the file.
         """
-        self.num_damaged = 0
-        self.reached_seconds = 0.0
         self._path = path
         # The only way to pass these to OpenCV, which reads them when it opens a file.
         os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = "|".join(
@@ -86,12 +84,6 @@ class CvReader:
         # OpenCV computes its number of frames from a duration that a late start makes too long.
         self.declared_seconds: float | None = None
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
     def close(self) -> None:
         """Release the file."""
         self._capture.release()
@@ -100,10 +92,6 @@ class CvReader:
     def is_variable_frame_rate(self) -> bool:
         """Return whether the frames read until now follow each other unevenly."""
         return self._pace.is_variable()
-
-    def passed_over(self, after_seconds: float, before_seconds: float) -> Sequence[tuple[float, base.Image]]:
-        """Return nothing: no frame is skipped."""
-        return ()
 
     def frames(self) -> Iterator[CvPicture]:
         """Yield every frame once, in order."""

@@ -13,7 +13,6 @@ from fractions import Fraction
 from functools import cache, cached_property
 from itertools import chain
 from pathlib import Path
-from typing import Self
 
 import av
 import av.error
@@ -134,10 +133,12 @@ def _step(height: int, target: int, lines: int) -> int:
     return next(whole, longest)
 
 
-class AvReader:
+class AvReader(base.FrameReader):
     """A FrameReader on PyAV, exact to the frame."""
 
     name = "pyav"
+    num_damaged = 0
+    reached_seconds = 0.0
 
     def __init__(self, path: Path, *, every_frame: bool = True) -> None:
         """Open `path` and decode its first frame.
@@ -146,10 +147,8 @@ class AvReader:
             InputError: The file is not a video.
             DecodeError: PyAV can't decode a frame of it.
         """
-        self.num_damaged = 0
         self._num_messages = 0
         self._num_packets = 0
-        self.reached_seconds = 0.0
         self._path = path
         self._container = _open_container(path)
         try:
@@ -182,12 +181,6 @@ class AvReader:
         except BaseException:
             self.close()
             raise
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the container."""

@@ -229,10 +229,10 @@ def test_what_moves_from_the_start_is_no_novelty_there(folder: Path) -> None:
     with open_reader(path) as reader:
         survey = pipeline.create_survey(reader, frames=16, max_side=160)
         list(survey.events())
-    found = survey.candidates()
+    found = survey.collector.candidates()
     early = [
         float(worth.sum())
-        for item, worth in zip(found, survey.cell_values(found), strict=True)
+        for item, worth in zip(found, survey.collector.cell_values(found), strict=True)
         if item.opens is None and item.time_seconds < 0.25
     ]
     assert early and max(early) == pytest.approx(0.0)

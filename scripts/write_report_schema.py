@@ -18,7 +18,7 @@ TARGET = ROOT / "docs" / "report.schema.json"
 
 
 def schema() -> dict[str, Any]:
-    """Return the JSON Schema (draft 2020-12) of a written report, in which no field is left out."""
+    """Return the JSON Schema (draft 2020-12) of a written report, in which only `conversations` may be left out."""
     import msgspec
 
     from app.reports.json.schema import FORMAT_VERSION, ReportForm
@@ -26,7 +26,7 @@ def schema() -> dict[str, Any]:
     _, parts = msgspec.json.schema_components([ReportForm], ref_template="#/$defs/{name}")
     for part in parts.values():
         part["description"] = cleandoc(part["description"])
-        part["required"] = list(part["properties"])
+        part["required"] = [name for name in part["properties"] if name != "conversations"]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"urn:framelens:report:{FORMAT_VERSION}",

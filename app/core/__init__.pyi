@@ -15,6 +15,7 @@ from .domain import AnalysisRequest as AnalysisRequest
 from .domain import AnswerDelta as AnswerDelta
 from .domain import Answered as Answered
 from .domain import AnswerMode as AnswerMode
+from .domain import AnswerState as AnswerState
 from .domain import Boundary as Boundary
 from .domain import Chapter as Chapter
 from .domain import ChunkDone as ChunkDone
@@ -45,6 +46,9 @@ from .domain import Planned as Planned
 from .domain import Probed as Probed
 from .domain import ProgressListener as ProgressListener
 from .domain import Reason as Reason
+from .domain import ReportedAnswer as ReportedAnswer
+from .domain import ReportedConversation as ReportedConversation
+from .domain import ReportedPicture as ReportedPicture
 from .domain import ScreenText as ScreenText
 from .domain import Selection as Selection
 from .domain import Shot as Shot

@@ -15,6 +15,7 @@ from typing import Literal
 
 Language = Literal["zh", "en"]
 AnswerMode = Literal["messages", "text", "none"]
+AnswerState = Literal["complete", "stopped", "failed"]
 BoundaryType = Literal["cut", "dissolve", "fade", "wipe"]
 StretchType = Literal["black", "frozen", "flashing"]
 Reason = Literal["first", "shot", "change", "even", "last", "interval", "codec", "asked"]
@@ -458,6 +459,84 @@ class AnalysisRequest:
 
 
 @dataclass(frozen=True)
+class ReportedPicture:
+    """A picture of a conversation in a report: a frame of a video, or an image of the user.
+
+    Attributes:
+        number: Number that answers cite.
+        time_seconds: Time in the video; 0 for an image.
+        keyframe: Number of the report's keyframe that it is; 0 for any other picture.
+        video: Name of the video, if it isn't the one of the report.
+        name: File name of an image; "" for a frame.
+        jpeg: The picture; empty for a keyframe of the report, or if it was left out.
+    """
+
+    number: int
+    time_seconds: float = 0.0
+    keyframe: int = 0
+    video: str = ""
+    name: str = ""
+    jpeg: bytes = field(default=b"", repr=False)
+
+
+@dataclass(frozen=True)
+class ReportedAnswer:
+    """A question of a conversation with its answer, as a report shows it.
+
+    Attributes:
+        versions: How many versions of the question there are; reports have the shown one.
+        reasoning: What the model thought first; only in JSON.
+        why: Why the answer was stopped or failed.
+        images: Numbers of the images that the user attached.
+        cited: Numbers of the pictures that the answer cites.
+        unknown_frames: Numbers that it cites although no picture has them.
+        own_times: Times that it names although no picture that it cites has them.
+        mode: Whether pictures were sent.
+        pictures: Numbers of the pictures that were sent.
+        described: Numbers of those sent as measured facts in words.
+        settings: With which the question was asked, by name.
+    """
+
+    question: str
+    created: str
+    answer: str
+    state: AnswerState
+    versions: int = 1
+    reasoning: str = ""
+    why: Notice | None = None
+    notices: tuple[Notice, ...] = ()
+    images: tuple[int, ...] = ()
+    cited: tuple[int, ...] = ()
+    unknown_frames: tuple[int, ...] = ()
+    own_times: tuple[str, ...] = ()
+    mode: AnswerMode = "none"
+    pictures: tuple[int, ...] = ()
+    described: tuple[int, ...] = ()
+    model: str = ""
+    usage: Usage = field(default_factory=Usage)
+    seconds: float = 0.0
+    settings: Mapping[str, str | int | float | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ReportedConversation:
+    """The shown branch of a conversation about the video of a report.
+
+    Attributes:
+        videos: Names of the other videos that it is about.
+        pictures: Keyframes of the report that were sent, cited pictures and images of the user, each once.
+    """
+
+    id: str
+    name: str
+    created: str
+    language: Language
+    answers: tuple[ReportedAnswer, ...]
+    videos: tuple[str, ...] = ()
+    pictures: tuple[ReportedPicture, ...] = ()
+
+
+@dataclass(frozen=True)
 class Analysis:
     """A finished analysis: every report is a pure function of it.
 
@@ -466,6 +545,7 @@ class Analysis:
         joins: Intermediate summaries, if there are many chunks.
         conditions: Settings that the answers depend on.
         field_names: Names of the keys of `Finding.fields`.
+        conversations: Conversations about it that a report has, the oldest first; not stored with it.
     """
 
     id: str
@@ -487,6 +567,11 @@ class Analysis:
     transcript: Transcript | None = None
     conditions: Mapping[str, str] = field(default_factory=dict)
     field_names: Mapping[str, str] = field(default_factory=dict)
+    conversations: tuple[ReportedConversation, ...] = ()
+
+    def without_conversations(self) -> Analysis:
+        """Return the analysis for a report without questions and answers."""
+        return replace(self, conversations=()) if self.conversations else self
 
     def with_results(self, results: Sequence[ChunkResult]) -> Analysis:
         """Return the analysis with these answers, joins included, in the order of their numbers."""

@@ -8,12 +8,12 @@ with REFUSED. Whatever the file unpacks to, only this process runs out of memory
 import os
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from io import BytesIO
 from typing import IO, BinaryIO
 
-from app.core import Analysis, InputError, Keyframe
+from app.core import Analysis, InputError
 from app.core.codec import Failure, receive, send
 from app.i18n import LANGUAGES
 from app.jobs import about, imported_job, passages
@@ -58,14 +58,17 @@ def messages(file: BinaryIO) -> Iterator[Analysis]:
     while message := receive(file, Analysis, Failure):
         if isinstance(message, Failure):
             raise message.as_error()
-        frames = (replace(frame, jpeg=receive(file, bytes) or b"") for frame in message.keyframes)
-        yield replace(message, keyframes=tuple(frames))
+        yield _with_pictures(message, lambda _: receive(file, bytes) or b"")
 
 
 def _put(file: BinaryIO, analysis: Analysis) -> None:
     send(file, _without_pictures(analysis))
-    for frame in analysis.keyframes:
-        send(file, frame.jpeg)
+
+    def send_picture(jpeg: bytes) -> bytes:
+        send(file, jpeg)
+        return jpeg
+
+    _with_pictures(analysis, send_picture)
 
 
 # ---- reading the reports ---------------------------------------------------------------------------------------------
@@ -100,28 +103,31 @@ def _report(stream: IO[bytes], name: str, budget: Budget) -> Analysis:
     text, pictures = split(stream, name=name, budget=budget)
     analysis = read(text, name=name, pictures=pictures)
     for frame in analysis.keyframes:
-        _check_picture(frame, name)
+        _check_picture(frame.jpeg, frame.number, name)
+    for conversation in analysis.conversations:
+        for picture in conversation.pictures:
+            _check_picture(picture.jpeg, picture.number, name)
     _try_out(_without_pictures(analysis), name)
     return analysis
 
 
-def _check_picture(frame: Keyframe, name: str) -> None:
-    """Raise InputError if the image of a frame cannot be decoded, or is larger than any that FrameLens makes."""
+def _check_picture(jpeg: bytes, number: int, name: str) -> None:
+    """Raise InputError if the picture of a frame cannot be decoded, or is larger than any that FrameLens makes."""
     from PIL import Image
 
-    if not frame.jpeg:  # a report may have been passed on without its images
+    if not jpeg:  # a report may have been passed on without its images
         return
     Image.MAX_IMAGE_PIXELS = None  # the size is checked here
     try:
-        with Image.open(BytesIO(frame.jpeg), formats=["JPEG"]) as picture:
+        with Image.open(BytesIO(jpeg), formats=["JPEG"]) as picture:
             width, height = picture.size
             if width * height > _MOST_PIXELS:
                 size = {"width": width, "height": height}
-                raise InputError("report_picture_too_large", name=name, number=frame.number, **size)
+                raise InputError("report_picture_too_large", name=name, number=number, **size)
             picture.draft("L", (1, 1))  # reads the whole file, decodes at an eighth of the size
             picture.load()
     except (OSError, SyntaxError, ValueError) as error:
-        raise InputError("report_bad_picture", name=name, number=frame.number, reason=str(error)) from error
+        raise InputError("report_bad_picture", name=name, number=number, reason=str(error)) from error
 
 
 def _try_out(analysis: Analysis, name: str) -> None:
@@ -142,7 +148,17 @@ def _try_out(analysis: Analysis, name: str) -> None:
 
 
 def _without_pictures(analysis: Analysis) -> Analysis:
-    return replace(analysis, keyframes=tuple(replace(frame, jpeg=b"") for frame in analysis.keyframes))
+    return _with_pictures(analysis, lambda _: b"")
+
+
+def _with_pictures(analysis: Analysis, change: Callable[[bytes], bytes]) -> Analysis:
+    """Return the analysis with every picture changed, in their order: keyframes first, then those of conversations."""
+    keyframes = tuple(replace(frame, jpeg=change(frame.jpeg)) for frame in analysis.keyframes)
+    conversations = tuple(
+        replace(one, pictures=tuple(replace(picture, jpeg=change(picture.jpeg)) for picture in one.pictures))
+        for one in analysis.conversations
+    )
+    return replace(analysis, keyframes=keyframes, conversations=conversations)
 
 
 if __name__ == "__main__":

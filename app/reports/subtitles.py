@@ -50,6 +50,7 @@ def _srt_escaped(text: str) -> str:
 
 def write_vtt(analysis: Analysis, language: Language) -> bytes:
     """Return the findings as WebVTT; without findings a valid file without cues."""
+    analysis = analysis.without_conversations()
     with in_language(language):
         return _vtt_file((*remarks(analysis), aigc_text(analysis)), finding_cues(analysis))
 

@@ -12,6 +12,7 @@ from .document import Paragraph as Paragraph
 from .document import PictureBlock as PictureBlock
 from .document import Span as Span
 from .document import Table as Table
+from .document import Thumbnails as Thumbnails
 from .document import Timeline as Timeline
 from .document import Verbatim as Verbatim
 from .document import plain as plain
@@ -44,3 +45,7 @@ from .provenance import KEY as KEY
 from .provenance import aigc as aigc
 from .provenance import aigc_text as aigc_text
 from .provenance import escape_comment as escape_comment
+from .questions import cited as cited
+from .questions import doubts as doubts
+from .questions import other_pictures as other_pictures
+from .questions import why_incomplete as why_incomplete

@@ -1,4 +1,4 @@
-"""Builder of a report's blocks from an Analysis: notices, summary, timeline, findings, frames and provenance.
+"""Builder of a report's blocks from an Analysis: notices, summary, timeline, findings, frames and others.
 
 Every time is that of a frame, a cue, a shot or a chapter, never one that a model wrote. Each finding appears once. If
 findings have fields, all of them are in tables; if not, a finding that cites a single frame is beside its picture.
@@ -18,6 +18,7 @@ from app.reports.content import document as blocks
 from app.reports.content import labels
 from app.reports.content.document import Block, Document, Heading, Line, Listing, Paragraph, Span, Table, plain
 from app.reports.content.provenance import aigc_text, provenance_section
+from app.reports.content.questions import questions_section
 from app.reports.graphics.chart import chart_of
 
 Section = Callable[[], Iterator[Block]]
@@ -34,7 +35,7 @@ def document(analysis: core.Analysis) -> Document:
         video=analysis.video.name,
         created=analysis.created,
         generator=f"FrameLens {analysis.app_version}",
-        model=analysis.answered_by,
+        model=labels.models(analysis),
         ai_label=labels.ai_label(analysis),
         aigc=aigc_text(analysis),
         content_id=analysis.id,
@@ -56,6 +57,7 @@ def sections(analysis: core.Analysis, *, is_shared: bool = True) -> dict[str, Se
         "whole": partial(_whole, analysis),
         "timeline": partial(_timeline, analysis),
         "findings": partial(_findings, analysis),
+        "questions": partial(questions_section, analysis),
         "frames": partial(_frames, analysis),
         "shots": partial(_shots, analysis),
         "transcript": partial(_transcript, analysis),

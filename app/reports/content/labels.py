@@ -118,10 +118,20 @@ def title_and_details(
     return title or name, " · ".join(filter(None, rest))
 
 
+def models(analysis: Analysis) -> str:
+    """Return the names of the models that wrote the report and its answers, "" if no model has answered."""
+    return ", ".join(dict.fromkeys(filter(None, (analysis.answered_by, *_answering(analysis)))))
+
+
+def _answering(analysis: Analysis) -> list[str]:
+    return [one.model for conversation in analysis.conversations for one in conversation.answers if one.answer]
+
+
 def ai_label(analysis: Analysis) -> str:
     """Return the statement that a model generated the texts, with its name; empty if no model was asked."""
-    model = analysis.answered_by
-    return t("report.ai_label", model=model) if model else ""
+    model = models(analysis)
+    key = "report.ai_label_answers" if any(_answering(analysis)) else "report.ai_label"
+    return t(key, model=model) if model else ""
 
 
 def troubles(result: ChunkResult) -> list[str]:

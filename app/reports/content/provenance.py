@@ -10,7 +10,7 @@ from app.core import Analysis, ChunkResult, Layout, Selection, clock
 from app.i18n import t
 from app.i18n.formatting import exactly
 from app.reports.content.document import Block, Heading, Paragraph, Span, Table, Verbatim, plain
-from app.reports.content.labels import named, part_name, parts_of, shareable_settings, troubles
+from app.reports.content.labels import models, named, part_name, parts_of, shareable_settings, troubles
 
 KEY = "AIGC"
 
@@ -109,11 +109,11 @@ def aigc(analysis: Analysis) -> dict[str, str] | None:
     Label "1" means that the content is generated, not only possibly or suspected so. The producer is the program with
     the model that it asked.
     """
-    if not analysis.answered_by:
+    if not (model := models(analysis)):
         return None
     return {
         "Label": "1",
-        "ContentProducer": f"FrameLens {analysis.app_version} ({analysis.answered_by})",
+        "ContentProducer": f"FrameLens {analysis.app_version} ({model})",
         "ProduceID": analysis.id,
         "ReservedCode1": "",
         "ContentPropagator": "",

@@ -163,8 +163,8 @@ _CUSTOM = (
 
 
 def tone_style(tone: str) -> str:
-    """Return the id of the paragraph style of a tone."""
-    return f"Notice{tone.capitalize()}"
+    """Return the id of the paragraph style of a tone; answers look as the label does."""
+    return f"Notice{'Label' if tone == 'answer' else tone.capitalize()}"
 
 
 class DocxPackage:

@@ -32,7 +32,7 @@ class BodyWriter:
         self._package = package
         self._video = video
         self._bookmarks = 0
-        self._relations: dict[int, str] = {}
+        self._relations: dict[str, str] = {}
 
     def title(self, title: str) -> Iterator[elements.Element]:
         """Yield the title's paragraph."""
@@ -54,7 +54,7 @@ class BodyWriter:
             case blocks.PictureBlock():
                 width, height = block.within(*_PICTURE_CM)
                 yield elements.paragraph([self._picture(block, width, height)])
-            case blocks.Gallery(pictures):
+            case blocks.Gallery(pictures) | blocks.Thumbnails(pictures):
                 yield from self._gallery(pictures)
             case blocks.Timeline():
                 yield from self._timeline(block)
@@ -92,6 +92,8 @@ class BodyWriter:
         room = elements.BODY_CM / _GALLERY_COLUMNS - 0.4
         width, height = one.within(room, room)
         drawn = self._picture(one, width, height)
+        if not one.anchor:
+            return elements.paragraph([drawn, elements.run(one.alt)], style="Caption")
         return elements.paragraph(
             [drawn, elements.link([elements.run(one.alt, style="Hyperlink")], anchor=one.anchor)], style="Caption"
         )
@@ -108,9 +110,9 @@ class BodyWriter:
         yield elements.paragraph([elements.run(block.alt)], style="Caption")
 
     def _picture(self, one: blocks.PictureBlock, width: float, height: float) -> elements.Element:
-        if one.number not in self._relations:
-            self._relations[one.number], _ = self._package.image(smaller(one.jpeg, _PICTURE_SIDE), ".jpg")
-        relation, number = self._relations[one.number], self._package.next_number()
+        if one.key not in self._relations:
+            self._relations[one.key], _ = self._package.image(smaller(one.jpeg, _PICTURE_SIDE), ".jpg")
+        relation, number = self._relations[one.key], self._package.next_number()
         return elements.picture(relation, number=number, alt=one.alt, width_cm=width, height_cm=height)
 
     def _runs(self, line: blocks.Line) -> list[elements.Element]:

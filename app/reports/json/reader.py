@@ -22,6 +22,8 @@ from app.i18n import has_notice
 from app.reports.json import schema
 from app.reports.json.writer import JPEG_URL
 
+MOST_OTHER_PICTURES = MOST_FRAMES
+"""Limit of the pictures of conversations in one report. Chosen by hand; not tuned."""
 _LATEST_SECONDS = 1e12
 """32,000 years. Damaged timestamps of real files are far below; later times cannot be formatted as hours."""
 _MOST_CONDITIONS = 1000
@@ -99,6 +101,8 @@ def _check(form: schema.ReportForm, name: str) -> None:
     ):
         if doubled := [number for number, count in Counter(numbers).items() if count > 1]:
             raise InputError("report_doubled", name=name, place=part, number=doubled[0])
+    for conversation in form.conversations or ():
+        _check_conversation(conversation, name)
     for place, seconds in _times(form):
         if not abs(seconds) <= _LATEST_SECONDS:
             raise InputError("report_bad_time", name=name, place=place, seconds=seconds)
@@ -107,6 +111,15 @@ def _check(form: schema.ReportForm, name: str) -> None:
         _check_notice(notice, name)
     if max(len(form.conditions), len(form.seconds_by_stage)) > _MOST_CONDITIONS:
         raise InputError("report_too_many_settings", name=name, most=_MOST_CONDITIONS)
+
+
+def _check_conversation(form: schema.ConversationForm, name: str) -> None:
+    numbers = Counter(one.number for one in form.pictures)
+    if doubled := [number for number, count in numbers.items() if count > 1]:
+        raise InputError("report_doubled", name=name, place="conversations", number=doubled[0])
+    for answer in form.answers:
+        for notice in (*answer.notices, *((answer.why,) if answer.why else ())):
+            _check_notice(notice, name)
 
 
 def _times(form: schema.ReportForm) -> Iterable[tuple[str, float]]:
@@ -119,6 +132,8 @@ def _times(form: schema.ReportForm) -> Iterable[tuple[str, float]]:
     for answer in (*form.chunks, *form.joins, *((form.summary,) if form.summary else ())):
         for chapter in answer.chapters:
             yield from (("chapters", chapter.start_seconds), ("chapters", chapter.end_seconds))
+    for conversation in form.conversations or ():
+        yield from (("conversations", one.time_seconds) for one in conversation.pictures)
     for cue in form.transcript.cues if form.transcript else ():
         yield from (("transcript", cue.start_seconds), ("transcript", cue.end_seconds))
 
@@ -149,7 +164,16 @@ def _analysis(form: schema.ReportForm, pictures: Sequence[bytes]) -> core.Analys
         layout=layout and build(core.Layout, layout, parts=tuple(part.frames for part in layout.parts)),
         joins=tuple(map(_result, form.joins)),
         field_names={field.key: field.name for field in form.fields},
+        conversations=tuple(_conversation(one, pictures) for one in form.conversations or ()),
     )
+
+
+def _conversation(form: schema.ConversationForm, pictures: Sequence[bytes]) -> core.ReportedConversation:
+    shown = (
+        build(core.ReportedPicture, one, keyframe=one.keyframe or 0, jpeg=_jpeg(one.picture, pictures))
+        for one in form.pictures
+    )
+    return build(core.ReportedConversation, form, pictures=tuple(shown))
 
 
 def _jpeg(url: str | None, pictures: Sequence[bytes]) -> bytes:
@@ -253,7 +277,7 @@ def split(stream: IO[bytes], *, name: str, budget: Budget) -> tuple[bytes, list[
                 text += b"#%d" % (len(pictures) - 1)
                 encoded = None
             found = _PICTURE.search(pending)
-            if found and len(pictures) == MOST_FRAMES:
+            if found and len(pictures) == MOST_FRAMES + MOST_OTHER_PICTURES:
                 raise InputError("report_too_many_frames", name=name, most=MOST_FRAMES)
             end = found.end() if found else max(0, len(pending) - _LONGEST_MATCH)
             text += pending[:end]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal
 
-from msgspec import Meta, Struct
+from msgspec import UNSET, Meta, Struct, UnsetType
 
 from app import core
 
@@ -193,8 +193,64 @@ class EngineForm(Struct, frozen=True):
     sees: bool | None
 
 
+class ConversationPictureForm(Struct, frozen=True):
+    """A frame of a video or an image of the user. `number` is what answers cite.
+
+    `keyframe` is the number of the report's keyframe that it is, or null. `video` is the name of another video that it
+    is from, `name` the file name of an image. `picture` is a JPEG as a data URL, or null for a keyframe or if left out.
+    """
+
+    number: int
+    time_seconds: float
+    keyframe: int | None
+    video: str
+    name: str
+    picture: str | None = None
+
+
+class ConversationAnswerForm(Struct, frozen=True):
+    """A question and its answer, which is text of a model. `versions` counts the versions of the question.
+
+    `images`, `cited`, `pictures` and `described` are numbers of pictures: the images that the user attached, those that
+    the answer cites, those that the model was sent, and those that it was sent as measured facts in words. No picture
+    has `unknown_frames`, and no picture that it cites has `own_times`.
+    """
+
+    question: str
+    created: str
+    answer: str
+    state: core.AnswerState
+    versions: int
+    reasoning: str
+    why: NoticeForm | None
+    notices: tuple[NoticeForm, ...]
+    images: tuple[int, ...]
+    cited: tuple[int, ...]
+    unknown_frames: tuple[int, ...]
+    own_times: tuple[str, ...]
+    mode: core.AnswerMode
+    pictures: tuple[int, ...]
+    described: tuple[int, ...]
+    model: str
+    usage: core.Usage
+    seconds: float
+    settings: dict[str, str | int | float | None]
+
+
+class ConversationForm(Struct, frozen=True):
+    """A conversation about the video: its shown branch, with the names of other `videos` that it is about."""
+
+    id: str
+    name: str
+    created: str
+    language: core.Language
+    answers: tuple[ConversationAnswerForm, ...]
+    videos: tuple[str, ...]
+    pictures: tuple[ConversationPictureForm, ...]
+
+
 class ReportForm(Struct, frozen=True, kw_only=True):
-    """A whole analysis of a video. No field is left out; missing values are null or empty."""
+    """A whole analysis of a video. Missing values are null or empty; only `conversations` may be left out."""
 
     format: Literal["framelens-report"] = "framelens-report"
     format_version: Literal[3] = FORMAT_VERSION
@@ -231,6 +287,7 @@ class ReportForm(Struct, frozen=True, kw_only=True):
     usage: core.Usage
     seconds_by_stage: dict[str, float]
     framelens_version: str
+    conversations: tuple[ConversationForm, ...] | UnsetType = UNSET
 
 
 class ChosenForm(Struct, frozen=True):

@@ -10,7 +10,9 @@ import base64
 from collections.abc import Iterable
 from typing import TypeVar
 
-from app.core import Analysis, ChunkResult, Finding, Keyframe, Language
+from msgspec import UNSET, structs
+
+from app.core import Analysis, ChunkResult, Finding, Language, ReportedAnswer, ReportedConversation
 from app.core.codec import build
 from app.i18n import in_language, language, t
 from app.reports import content
@@ -37,7 +39,7 @@ def form_of(analysis: Analysis, *, pictures: bool = True) -> schema.ReportForm:
     """Build the report's form."""
     answers, parts, whole = AnswerWriter(analysis), content.parts_of(analysis), analysis.whole
     layout, names = analysis.layout, content.field_names(analysis)
-    return build(
+    form = build(
         schema.ReportForm,
         analysis,
         **measured_parts(analysis.video, analysis.decode, analysis.sha256),
@@ -57,7 +59,29 @@ def form_of(analysis: Analysis, *, pictures: bool = True) -> schema.ReportForm:
         layout=layout and build(schema.LayoutForm, layout, parts=tuple(map(_planned, parts))),
         conditions=content.shareable_settings(analysis),
         framelens_version=analysis.app_version,
+        conversations=(),
     )
+    conversations = tuple(_conversation(one, pictures=pictures) for one in analysis.conversations)
+    return structs.replace(form, conversations=conversations or UNSET)
+
+
+def _conversation(conversation: ReportedConversation, *, pictures: bool) -> schema.ConversationForm:
+    shown = (
+        build(
+            schema.ConversationPictureForm,
+            one,
+            keyframe=one.keyframe or None,
+            picture=_picture(one.jpeg) if pictures and one.jpeg else None,
+        )
+        for one in conversation.pictures
+    )
+    answers = tuple(map(_conversation_answer, conversation.answers))
+    return build(schema.ConversationForm, conversation, answers=answers, pictures=tuple(shown))
+
+
+def _conversation_answer(answer: ReportedAnswer) -> schema.ConversationAnswerForm:
+    why = answer.why and notice_of(answer.why)
+    return build(schema.ConversationAnswerForm, answer, why=why, notices=notices_of(answer.notices))
 
 
 def _planned(part: content.RequestPart) -> schema.PlannedForm:
@@ -77,12 +101,12 @@ def _keyframes(analysis: Analysis, *, pictures: bool) -> Iterable[schema.Keyfram
             reason_text=t(f"reason.{frame.reason}"),
             findings=said.get(frame.number, ()),
             facts=facts.get(frame.number),
-            picture=_picture(frame) if pictures and frame.jpeg else None,
+            picture=_picture(frame.jpeg) if pictures and frame.jpeg else None,
         )
 
 
-def _picture(frame: Keyframe) -> str:
-    return JPEG_URL + base64.b64encode(frame.jpeg).decode("ascii")
+def _picture(jpeg: bytes) -> str:
+    return JPEG_URL + base64.b64encode(jpeg).decode("ascii")
 
 
 class AnswerWriter:

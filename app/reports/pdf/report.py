@@ -37,6 +37,8 @@ _PICTURE_SIDE = 800
 """The longer side in pixels: 320 dots per inch at the width of a picture."""
 PICTURE_CM = (6.4, 4.8)
 """The largest width and height of a picture; its text is beside it. Chosen by hand; not tuned."""
+_THUMBNAIL_CM = (3.9, 2.9)
+"""The largest width and height of a small picture, of which four fit beside each other."""
 _RUNNING = 60
 """Characters of the title that fit into the header of every page."""
 Form = dict[str, Any]
@@ -104,6 +106,8 @@ def _images(content: contents.Document) -> Iterator[tuple[str, bytes]]:
         match block:
             case contents.PictureBlock():
                 yield picture_name(block), smaller(block.jpeg, _PICTURE_SIDE)
+            case contents.Thumbnails(pictures):
+                yield from ((picture_name(one), smaller(one.jpeg, _PICTURE_SIDE)) for one in pictures)
             case contents.Timeline(_, chart, alt):
                 yield chart_name(block), svg_in_own_font(chart, alt).encode()
 
@@ -152,7 +156,7 @@ def map_strings(value: Any, change: Callable[[str], str]) -> Any:
 
 def picture_name(picture: contents.PictureBlock) -> str:
     """Return the file name of a picture beside the template."""
-    return f"{picture.number}.jpg"
+    return f"{picture.key}.jpg"
 
 
 def chart_name(timeline: contents.Timeline) -> str:
@@ -177,6 +181,8 @@ def _block(block: contents.Block, video: str) -> Iterator[Form]:
                 "alt": alt,
                 "width": round(block.within(*PICTURE_CM)[0], 2),
             }
+        case contents.Thumbnails(pictures):
+            yield {"kind": "thumbnails", "pictures": [_thumbnail(one) for one in pictures]}
         case contents.Gallery():
             return  # each frame is beside its text, and two pages show as many frames as a gallery
         case contents.Timeline(heading, _, alt):
@@ -184,6 +190,12 @@ def _block(block: contents.Block, video: str) -> Iterator[Form]:
             yield {"kind": "chart", "file": chart_name(block), "alt": alt}
         case contents.Verbatim(summary, text):
             yield {"kind": "verbatim", "summary": summary, "text": text}
+
+
+def _thumbnail(picture: contents.PictureBlock) -> Form:
+    width, _ = picture.within(*_THUMBNAIL_CM)
+    name, alt, anchor = picture_name(picture), picture.alt, picture.anchor
+    return {"file": name, "alt": alt, "anchor": anchor, "width": round(width, 2)}
 
 
 def _heading(heading: contents.Heading, video: str) -> Form:

@@ -1,5 +1,7 @@
 """Findings as a CSV table for spreadsheets: one row per finding in time order, with every field of the template.
 
+Answers to questions follow, each with its question in a column that other tables don't have.
+
 A keyframe that no finding cites has a row without text, so that the table lists every analysed frame; without a model
 there are only such rows. The format is RFC 4180 in UTF-8, with the byte order mark by which Excel detects UTF-8.
 """
@@ -9,9 +11,9 @@ import re
 from collections.abc import Iterator, Mapping
 from io import StringIO
 
-from app.core import Analysis, Finding, Language, clock
+from app.core import Analysis, Finding, Language, ReportedAnswer, ReportedConversation, clock
 from app.i18n import in_language, t
-from app.reports.content import field_names, issues, one_line, parts_of, times_of
+from app.reports.content import cited, doubts, field_names, issues, one_line, parts_of, times_of, why_incomplete
 
 _BETWEEN = "; "
 """Separator of frame numbers. Many spreadsheets would read "1,2" as one number."""
@@ -32,8 +34,11 @@ def write(analysis: Analysis, language: Language) -> bytes:
         fields = field_names(analysis)
         text = StringIO()
         table = csv.writer(text)
-        table.writerow(_header(fields))
+        asked = (t("report.question"),) if analysis.conversations else ()
+        table.writerow((*_header(fields), *asked))
         table.writerows(row for _, row in sorted(_rows(analysis, fields), key=lambda timed: timed[0]))
+        for conversation in analysis.conversations:
+            table.writerows(_answer_row(answer, conversation, len(fields)) for answer in conversation.answers)
     return text.getvalue().encode("utf-8-sig")
 
 
@@ -63,18 +68,28 @@ def _rows(analysis: Analysis, fields: Mapping[str, str]) -> Iterator[tuple[float
             used.update(frames)
             row = (
                 part.place,
-                *_time_cells(frames, times),
+                *_time_cells(frames, [times[number] for number in frames]),
                 *_finding_cells(finding, fields),
                 escape_formula(by),
             )
             yield times[frames[0]] if frames else part.start_seconds, row
     for number, seconds in times.items():
         if number not in used:
-            yield seconds, (places.get(number, ""), *_time_cells([number], times), *[""] * (len(fields) + 4))
+            yield seconds, (places.get(number, ""), *_time_cells([number], [seconds]), *[""] * (len(fields) + 4))
 
 
-def _time_cells(frames: list[int], times: Mapping[int, float]) -> _Row:
-    seconds = [times[number] for number in frames]
+def _answer_row(answer: ReportedAnswer, conversation: ReportedConversation, num_fields: int) -> _Row:
+    shown = [one for one in cited(conversation, answer) if not (one.video or one.name)]
+    keyframes = [one.keyframe for one in shown if one.keyframe]
+    cells = _time_cells(keyframes, [one.time_seconds for one in shown])
+    found = [*why_incomplete(answer), *doubts(answer)]
+    verified = t("report.no" if found or not answer.cited else "report.yes")
+    by = t("report.by_model", model=answer.model) if answer.model else ""
+    said = (answer.answer, verified, "; ".join(f"⚠️ {one}" for one in found), by, answer.question)
+    return ("", *cells, *[""] * num_fields, *map(escape_formula, said))
+
+
+def _time_cells(frames: list[int], seconds: list[float]) -> _Row:
     edges = (round(min(seconds), 6), round(max(seconds), 6)) if seconds else ("", "")
     return *edges, _BETWEEN.join(map(str, frames)), _BETWEEN.join(map(clock, seconds))
 

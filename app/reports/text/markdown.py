@@ -16,6 +16,7 @@ from app.reports.content.builder import document
 from app.reports.files import ReportFile, frame_file_name
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|!~$&])")
+_BARE_ADDRESS = re.compile(r"(:|\bwww)(//|\.)")
 _LINE_START = re.compile(r"^(\s*\d*)([-+=.)])")  # a list or the underline of a heading; in "1." the point is escaped
 
 
@@ -31,13 +32,15 @@ def write(analysis: Analysis, language: Language) -> bytes:
 
 
 def pictures(analysis: Analysis) -> list[ReportFile]:
-    """List the stored keyframes under the paths that the text refers to."""
+    """List the stored keyframes, then other pictures of conversations, under the paths that the text refers to."""
     folder = _folder(analysis)
-    return [
+    keyframes = [
         ReportFile(f"{folder}/{frame_file_name(frame.number, frame.time_seconds)}", frame.jpeg)
         for frame in analysis.keyframes
         if frame.jpeg
     ]
+    others = {one.key: ReportFile(f"{folder}/{_file_name(one)}", one.jpeg) for one in blocks.other_pictures(analysis)}
+    return [*keyframes, *others.values()]
 
 
 def _folder(analysis: Analysis) -> str:
@@ -51,6 +54,8 @@ def _lines(block: blocks.Block, folder: str) -> Iterator[str]:
             yield from (f"{'#' * level} {_inline(line)}", "")
         case blocks.Paragraph(tone="plain"):
             yield from (_inline(block.line), "")
+        case blocks.Paragraph(tone="answer"):
+            yield from ("  \n".join(f"> {inert(one)}" for one in blocks.words(block.line).splitlines()), "")
         case blocks.Paragraph():  # notices are quoted, line by line
             yield from ("  \n".join(f"> {escape(one)}" for one in blocks.words(blocks.signed(block)).splitlines()), "")
         case blocks.Listing(items):
@@ -60,11 +65,23 @@ def _lines(block: blocks.Block, folder: str) -> Iterator[str]:
             named = [_inline(head) for head in heads] or [""] * columns
             yield from table(named, [[_inline(cell) for cell in row] for row in rows], numbers=numbers)
         case blocks.PictureBlock():
-            yield from (f"![{escape(block.alt)}]({folder}/{frame_file_name(block.number, block.time_seconds)})", "")
+            yield from (_image(block, folder), "")
+        case blocks.Thumbnails(pictures):
+            yield from (" ".join(_image(one, folder) for one in pictures), "")
         case blocks.Gallery() | blocks.Timeline():  # their content is in other blocks
             pass
         case _:
             yield from fenced(block.text)
+
+
+def _image(picture: blocks.PictureBlock, folder: str) -> str:
+    return f"![{escape(picture.alt)}]({folder}/{_file_name(picture)})"
+
+
+def _file_name(picture: blocks.PictureBlock) -> str:
+    if picture.number:
+        return frame_file_name(picture.number, picture.time_seconds)
+    return f"{picture.key}.jpg"
 
 
 def _inline(line: blocks.Line) -> str:
@@ -85,6 +102,11 @@ def _span(span: blocks.Span) -> str:
 def escape(text: str) -> str:
     """Escape text as one line that a Markdown reader shows verbatim."""
     return on_line(escape_words(text))
+
+
+def inert(text: str) -> str:
+    """Escape text as one line, without the links that some readers make of bare addresses."""
+    return _BARE_ADDRESS.sub(r"\1\\\2", escape(blocks.printable(text)))
 
 
 def escape_words(text: str) -> str:

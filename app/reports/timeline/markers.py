@@ -236,6 +236,7 @@ def fits_youtube(analysis: Analysis) -> bool:
 
 def write_youtube(analysis: Analysis, language: Language) -> bytes:
     """Return one line per chapter, followed by the label of generated texts if a model made them."""
+    analysis = analysis.without_conversations()
     with in_language(language):
         label = one_line(ai_label(analysis)) if has_model_chapters(analysis) else ""
         lines = [*_lines(analysis), *(["", label] if label else [])]
@@ -295,6 +296,7 @@ def write_ffmetadata(analysis: Analysis, language: Language) -> bytes:
 
     Remarks are comments, which FFmpeg doesn't copy into the video: the texts are generated, not the video.
     """
+    analysis = analysis.without_conversations()
     with in_language(language):
         notes = (*remarks(analysis), aigc_text(analysis)) if has_model_chapters(analysis) else ()
         lines = [

@@ -75,6 +75,18 @@ const RENDERERS = {
     return list("gallery", made);
   },
 
+  // Pictures of a conversation; those that aren't keyframes move nothing.
+  thumbnails({ pictures }) {
+    const made = pictures.map((picture) => {
+      const { src, title, seconds } = picture;
+      const shown = seconds === null ? element("img", { alt: "", src }) : pictureOf(picture);
+      const figure = element("figure", {}, shown, element("figcaption", { textContent: title }));
+      figure.setAttribute("role", "listitem");
+      return figure;
+    });
+    return list("thumbnails", made);
+  },
+
   // The player has an interactive one; this is for reports without their video.
   timeline({ heading, svg, alt }, context) {
     const chart = element("img", { alt, src: `data:image/svg+xml,${encodeURIComponent(svg)}` });

@@ -6,13 +6,14 @@ model's text can load or link.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 import streamlit as st
 
-from app.core import Keyframe, clock
+from app.core import Keyframe, clock, smaller
 from app.i18n import t
 from app.reports import content
 from app.ui import resources
@@ -150,6 +151,8 @@ class Renderer:
                 return _table([*heads], rows, numbers=range(len(heads)) if numbers else ())
             case content.Gallery(shown):
                 return gallery([self._frames[picture.number] for picture in shown], self)
+            case content.Thumbnails(shown):
+                return {"kind": "thumbnails", "pictures": [self._thumbnail(picture) for picture in shown]}
             case content.Verbatim(summary, text):
                 return {"kind": "verbatim", "summary": summary, "text": text, "copy": t("ui.copy")}
             case content.Timeline():
@@ -190,6 +193,13 @@ class Renderer:
         """List small pictures of the first few frames that a line cites."""
         cited = [self._frames[span.frame] for span in line if span.frame in self._frames]
         return [self.picture(frame) for frame in cited[:_MAX_PICTURES]]
+
+    def _thumbnail(self, block: content.PictureBlock) -> Value:
+        """Convert a picture of a conversation: a keyframe of the job, or a picture that no route serves."""
+        if frame := self._frames.get(block.number):
+            return {**self.picture(frame), "title": block.alt}
+        data = base64.b64encode(smaller(block.jpeg, _SIDES[0])).decode("ascii")
+        return {"src": f"data:image/jpeg;base64,{data}", "title": block.alt, "seconds": None}
 
     def _picture(self, block: content.PictureBlock) -> Value:
         return self.picture(self._frames[block.number])

@@ -37,7 +37,11 @@ PAGE = 40
 """Findings, frames or passages on a page: a few screens, drawn at once. Chosen by hand; not tuned."""
 _SEARCH_ABOVE = 24
 """The search appears above this number of them. Chosen by hand; not tuned."""
-_TABS = {"report": ("timeline", "findings", "frames", "shots"), "transcript": ("transcript",), "details": ("how",)}
+_TABS = {
+    "report": ("timeline", "findings", "questions", "frames", "shots"),
+    "transcript": ("transcript",),
+    "details": ("how",),
+}
 """The sections of each tab in the order of the report. Its head is above the tabs."""
 _MARKS = {"error": ":red[:material/error:]", "warning": ":orange[:material/warning:]", "info": ":material/info:"}
 _SIGNS = re.compile(r"^(?:⚠️|❌)\s*")

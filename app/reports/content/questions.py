@@ -1,0 +1,147 @@
+"""Section of a report with the questions that were asked about the video, and the model's answers.
+
+Nothing in a model's text becomes a link: frames that it cites are listed below it with their decoder times.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from io import BytesIO
+
+from app import core
+from app.i18n import notice_text, t
+from app.i18n.formatting import exactly
+from app.reports.content import document as blocks
+from app.reports.content.document import Block, Heading, Line, Paragraph, Span, Thumbnails, plain
+from app.reports.content.labels import local_minute, moment
+
+_SHOWN_SETTINGS = ("temperature", "top_p", "max_tokens", "context_tokens", "repetition_penalty", "seed")
+
+
+def questions_section(analysis: core.Analysis) -> Iterator[Block]:
+    """Yield the blocks of the section; none without a conversation."""
+    if not analysis.conversations:
+        return
+    yield Heading(2, plain(t("report.questions")), "questions")
+    keyframes = {frame.number: frame for frame in analysis.keyframes}
+    for place, conversation in enumerate(analysis.conversations, start=1):
+        name = core.one_line(conversation.name)
+        yield Heading(3, plain(f"{name} · {local_minute(conversation.created)}"), f"conversation-{place}")
+        if conversation.videos:
+            names = t("facts.list").join(conversation.videos)
+            yield Paragraph(plain(t("report.questions_videos", names=names)))
+        pictures = {one.number: one for one in conversation.pictures}
+        for number, answer in enumerate(conversation.answers, start=1):
+            yield from _answer(number, answer, pictures, keyframes)
+
+
+def _answer(
+    number: int,
+    answer: core.ReportedAnswer,
+    pictures: Mapping[int, core.ReportedPicture],
+    keyframes: Mapping[int, core.Keyframe],
+) -> Iterator[Block]:
+    yield Paragraph((Span(t("report.questions_one", n=number), "strong"), Span(f" {answer.question}")))
+    yield from _pictures("report.questions_images", answer.images, pictures, keyframes)
+    if answer.versions > 1:
+        yield Paragraph(plain(t("report.questions_versions", n=answer.versions - 1)), "info")
+    if answer.answer.strip():
+        yield Paragraph(plain(answer.answer.strip()), "answer")
+    for why in why_incomplete(answer):
+        yield Paragraph(plain(why), "error" if answer.state == "failed" else "warning")
+    yield from _pictures("report.questions_cited", answer.cited, pictures, keyframes)
+    for doubt in doubts(answer):
+        yield Paragraph(plain(doubt), "warning")
+    for notice in answer.notices:
+        yield Paragraph(plain(notice_text(notice)), notice.level)
+    if made_with := " · ".join(_made_with(answer)):
+        yield Paragraph(plain(made_with))
+
+
+def why_incomplete(answer: core.ReportedAnswer) -> Iterator[str]:
+    """Yield why the answer was stopped or failed, if it was."""
+    if answer.state != "complete":
+        yield notice_text(answer.why) if answer.why else t(f"report.questions_{answer.state}")
+
+
+def doubts(answer: core.ReportedAnswer) -> Iterator[str]:
+    """Yield what an answer cites or names that no picture supports."""
+    if answer.unknown_frames:
+        yield t("ask.unknown_frames", frames=", ".join(map(str, answer.unknown_frames)))
+    if answer.own_times:
+        yield t("ask.own_times", times=", ".join(answer.own_times))
+
+
+def cited(conversation: core.ReportedConversation, answer: core.ReportedAnswer) -> list[core.ReportedPicture]:
+    """List the pictures that an answer of the conversation cites."""
+    known = {one.number: one for one in conversation.pictures}
+    return [known[number] for number in answer.cited if number in known]
+
+
+def _pictures(
+    key: str,
+    numbers: Iterable[int],
+    pictures: Mapping[int, core.ReportedPicture],
+    keyframes: Mapping[int, core.Keyframe],
+) -> Iterator[Block]:
+    """Yield a line that names the pictures of these numbers, and the pictures."""
+    found = [pictures[number] for number in numbers if number in pictures]
+    if not found:
+        return
+    names = [span for place, one in enumerate(found) for span in (*([Span(", ")] if place else []), *_name(one))]
+    yield Paragraph((Span(f"{t(key)} "), *names))
+    drawn = (_picture(one, keyframes.get(one.keyframe)) for one in found)
+    if shown := tuple(one for one in drawn if one.jpeg):
+        yield Thumbnails(shown)
+
+
+def _name(one: core.ReportedPicture) -> Line:
+    if one.name:
+        return plain(f"[{one.number}] {core.one_line(one.name)}")
+    if one.video:
+        return plain(f"[{one.number}] {core.one_line(one.video)} {core.clock(one.time_seconds)}")
+    return (Span(f"[{one.number}] "), moment(one.time_seconds))
+
+
+def other_pictures(analysis: core.Analysis) -> Iterator[blocks.PictureBlock]:
+    """Yield the pictures of conversations that are not keyframes of the report."""
+    for conversation in analysis.conversations:
+        yield from (_picture(one, None) for one in conversation.pictures if one.jpeg)
+
+
+def _picture(one: core.ReportedPicture, keyframe: core.Keyframe | None) -> blocks.PictureBlock:
+    alt = blocks.words(_name(one))
+    if keyframe:
+        size, jpeg = (keyframe.width, keyframe.height), keyframe.jpeg
+    else:
+        size, jpeg = _size(one.jpeg), one.jpeg
+    return blocks.PictureBlock(keyframe.number if keyframe else 0, one.time_seconds, *size, jpeg, alt)
+
+
+def _size(jpeg: bytes) -> tuple[int, int]:
+    from PIL import Image  # a slow import, which most reports don't need
+
+    if not jpeg:
+        return 1, 1
+    with Image.open(BytesIO(jpeg)) as header:
+        return header.size
+
+
+def _made_with(answer: core.ReportedAnswer) -> Iterator[str]:
+    """Yield what the model was sent, its name, the settings and what the answer cost."""
+    if answer.model:
+        yield t("report.by_model", model=answer.model)
+    if answer.mode == "messages":
+        yield t("report.questions_sent", n=len(answer.pictures))
+    elif answer.mode == "text":
+        yield t("report.mode_text")
+    if answer.described:
+        yield t("report.questions_described", n=len(answer.described))
+    settings = answer.settings
+    yield from (f"{name} {settings[name]}" for name in _SHOWN_SETTINGS if settings.get(name) is not None)
+    if prompt := settings.get("system_prompt"):
+        yield f"{t('report.questions_prompt')} {core.one_line(str(prompt))}"
+    if answer.usage != core.Usage():
+        yield f"{answer.usage.prompt_tokens:,} + {answer.usage.completion_tokens:,} tokens"
+    if answer.seconds:
+        yield exactly(answer.seconds)

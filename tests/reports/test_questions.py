@@ -1,0 +1,242 @@
+"""Questions and answers of conversations in every format: complete, inert, and read back from JSON."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from dataclasses import replace
+from io import BytesIO
+from zipfile import ZipFile
+
+import jsonschema
+import pytest
+from markdown_it import MarkdownIt
+from pypdf import PdfReader
+
+from app import core
+from app.core import InputError
+from app.library.bulk_operations import reports_of
+from app.reports import FORMATS, all_files, files_of
+from app.reports.json import reader
+from scripts import write_report_schema
+from tests.cards import draw_card, to_jpeg
+from tests.reports.test_reports import analysis
+
+pytestmark = pytest.mark.usefixtures("english")
+NASTY = (
+    "<script>alert(1)</script> ![x](http://evil.example/a.png) [l](javascript:alert(1)) www.evil.example"
+    " | # *b* `c`\n## heading\n- an item [1]\n=SUM(A1)\n\u202eturned"
+)
+BLUE, GREEN, YELLOW = (to_jpeg(draw_card(colour)) for colour in ("blue", "green", "yellow"))
+
+
+def talked() -> core.ReportedConversation:
+    first = core.ReportedAnswer(
+        "Who is at the door?",
+        "2026-11-22T15:04:00+00:00",
+        "A man [1] is at the door.\nHe leaves [2]; a dog [5] and a cat [6] follow, as in [7].",
+        "complete",
+        versions=3,
+        reasoning="The user asks about a door.",
+        images=(7,),
+        cited=(1, 2, 5, 6, 7),
+        mode="messages",
+        pictures=(1, 2, 7),
+        model="some/model",
+        usage=core.Usage(123, 45),
+        seconds=3.21,
+        settings={"temperature": 0.6, "seed": None, "system_prompt": "Be brief."},
+    )
+    second = core.ReportedAnswer(
+        NASTY,
+        "2026-11-22T15:05:00+00:00",
+        NASTY,
+        "stopped",
+        why=core.Notice("ask_stopped", level="info"),
+        notices=(core.Notice("ask_frames_left_out", {"tokens": 4096, "frames": "3, 4"}),),
+        cited=(1,),
+        unknown_frames=(99,),
+        own_times=("9:59",),
+        mode="text",
+        described=(1, 2),
+        model="other/model",
+    )
+    third = core.ReportedAnswer("Why?", "", "", "failed", why=core.Notice("engine_empty_answer", {}, "error", "error"))
+    pictures = (
+        core.ReportedPicture(1, 0.0, keyframe=1),
+        core.ReportedPicture(2, 4.0, keyframe=2),
+        core.ReportedPicture(5, 2.5, jpeg=BLUE),
+        core.ReportedPicture(6, 1.25, video="yard.mp4", jpeg=GREEN),
+        core.ReportedPicture(7, name="<b>my</b> photo.png", jpeg=YELLOW),
+    )
+    answers = (first, second, third)
+    return core.ReportedConversation(
+        "talk1", NASTY, "2026-11-22T15:04:00+00:00", "en", answers, ("yard.mp4",), pictures
+    )
+
+
+def asked(**changes: object) -> core.Analysis:
+    made = analysis(conversations=(talked(),), **changes)
+    return replace(made, video=replace(made.video, name="clip.mp4"))
+
+
+def written(name: str, made: core.Analysis | None = None) -> bytes:
+    return FORMATS[name].write(made or asked(), "en")
+
+
+def pdf_text(data: bytes) -> str:
+    return " ".join(" ".join(page.extract_text().split()) for page in PdfReader(BytesIO(data)).pages)
+
+
+def docx_text(data: bytes) -> str:
+    with ZipFile(BytesIO(data)) as archive:
+        return " ".join(re.findall(r"<w:t[^>]*>([^<]*)", archive.read("word/document.xml").decode()))
+
+
+@pytest.mark.parametrize("name", ["html", "markdown", "pdf", "docx"])
+def test_readable_formats_say_all_about_an_answer(name: str) -> None:
+    data = written(name)
+    read = {"pdf": pdf_text, "docx": docx_text}.get(name, lambda data: data.decode().replace("\\", ""))
+    text = read(data).replace("&#39;", "'")
+    for said in (
+        "Questions and answers",
+        "Who is at the door?",
+        "A man [1] is at the door.",
+        "2 other versions",
+        "also about yard.mp4",
+        "some/model",
+        "other/model",
+        "3 pictures sent",
+        "temperature 0.6",
+        "Be brief.",
+        "123 + 45 tokens",
+        "Stopped. The answer so far is kept.",
+        "frames that don't exist: 99",
+        "9:59",
+        "frames 3, 4 were left out",
+        "no pictures (text mode)",
+        "The engine returned an empty answer",
+        "00:02.500",
+        "yard.mp4 00:01.250",
+    ):
+        assert said in text, said
+
+
+@pytest.mark.parametrize("name", sorted(FORMATS))
+def test_report_without_conversations_has_no_such_section(name: str) -> None:
+    made = asked()
+    if FORMATS[name].fits(made):
+        plain = written(name, made.without_conversations())
+        assert plain == written(name, replace(made, conversations=()))
+        assert b"Questions and answers" not in plain and b'"conversations"' not in plain
+
+
+def test_answers_stay_text_in_html() -> None:
+    text = written("html").decode()
+    assert "<script>" not in text and "<b>my</b>" not in text and "javascript:alert(1)" in text
+    assert not re.findall(r'(?:href|src)="(?!#|\./clip\.mp4#t=|data:image/jpeg)', text)
+    assert "[U+202E]turned" in text
+
+
+def test_answers_stay_text_in_markdown() -> None:
+    text = written("markdown").decode()
+    section = text[text.index("## Questions") : text.index("## Frame by frame")]
+    tokens = MarkdownIt("commonmark").enable("table").parse(section)
+    inside = [child for token in tokens for child in token.children or ()]
+    assert {token.tag for token in tokens if token.type == "heading_open"} == {"h2", "h3"}
+    assert not [one for one in inside if one.type in ("link_open", "html_inline")]
+    assert not [token for token in tokens if token.type in ("html_block", "bullet_list_open", "table_open")]
+    sources = [str(one.attrs["src"]) for one in inside if one.type == "image"]
+    assert sources and all(source.startswith("frames-") for source in sources)
+    assert "://evil" not in section.replace(NASTY.splitlines()[0], "") or r":\//evil" in section
+
+
+def test_pictures_of_markdown_lie_beside_it() -> None:
+    report, *pictures = files_of("markdown", asked(), "en", "a.md")
+    used = set(re.findall(r"!\[[^\]]*\\?\][^(]*\((frames-[^)]+)\)", report.data.decode()))
+    assert used == {picture.name for picture in pictures}
+    assert {BLUE, GREEN, YELLOW} <= {picture.data for picture in pictures}
+
+
+def test_thumbnails_lead_to_their_frames_in_html() -> None:
+    text = written("html").decode()
+    section = text[text.index('id="questions"') : text.index('id="frames"')]
+    assert section.count('href="#frame-1"') == 2 and section.count('href="#frame-2"') == 1
+    assert section.count("<img ") == 7
+    assert 'href="./clip.mp4#t=2.500"' in section and "#t=1.250" not in section
+
+
+def test_documents_hold_the_pictures() -> None:
+    with ZipFile(BytesIO(written("docx"))) as archive:
+        media = [archive.read(name) for name in archive.namelist() if name.startswith("word/media/")]
+    assert {BLUE, GREEN, YELLOW} <= set(media)
+    images = sum(len(page.images) for page in PdfReader(BytesIO(written("pdf"))).pages)
+    plain = sum(len(page.images) for page in PdfReader(BytesIO(written("pdf", analysis()))).pages)
+    assert images >= plain + 3
+
+
+def test_label_names_every_model_that_wrote() -> None:
+    report = json.loads(written("json"))
+    assert "answers" in report["ai_label"] and "some/model, other/model" in report["ai_label"]
+    assert "other/model" in report["aigc"]["ContentProducer"]
+    measured = asked(chunks=(), engine=None)
+    assert "some/model" in json.loads(written("json", measured))["ai_label"]
+    for name in ("youtube", "ffmetadata", "vtt", "srt"):
+        assert b"other/model" not in written(name)
+
+
+def test_json_holds_the_conversation_and_is_read_back() -> None:
+    made = asked()
+    document = json.loads(written("json", made))
+    jsonschema.validate(document, write_report_schema.schema(), cls=jsonschema.Draft202012Validator)
+    back = reader.read(written("json", made), name="a.json")
+    assert back.conversations == made.conversations
+    for name in ("html", "markdown", "csv"):
+        assert written(name, back) == written(name, made)
+    from app.reports.json import writer
+
+    assert b"base64" not in writer.without_pictures(made, "en")
+
+
+def test_import_checks_pictures_of_conversations() -> None:
+    data = written("json")
+    (back,) = reports_of([("a.json", BytesIO(data))])
+    assert back.conversations == asked().conversations
+    broken = json.loads(data)
+    broken["conversations"][0]["pictures"][2]["picture"] = "data:image/jpeg;base64,/9j/AAAA"
+    with pytest.raises(InputError, match="report_bad_picture"):
+        list(reports_of([("a.json", BytesIO(json.dumps(broken).encode()))]))
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        (lambda one: one["pictures"].append(one["pictures"][0]), "report_doubled"),
+        (lambda one: one["pictures"][0].update(time_seconds=1e300), "report_bad_time"),
+        (lambda one: one["answers"][1]["why"].update(key="nothing"), "report_unknown_notice"),
+        (lambda one: one["answers"][0].update(state="odd"), "report_damaged"),
+        (lambda one: one["answers"][0].update(settings={"temperature": {}}), "report_damaged"),
+    ],
+)
+def test_damaged_conversations_are_refused(change: object, key: str) -> None:
+    document = json.loads(written("json"))
+    change(document["conversations"][0])  # type: ignore[operator]
+    with pytest.raises(InputError, match=key):
+        reader.read(json.dumps(document).encode(), name="a.json")
+
+
+def test_table_lists_answers_with_their_questions() -> None:
+    rows = list(csv.DictReader(io.StringIO(written("csv").decode("utf-8-sig"))))
+    first, second, third = [row for row in rows if row["Question"]]
+    assert first["Question"] == "Who is at the door?" and first["Frames"] == "1; 2"
+    assert (first["Start (s)"], first["End (s)"], first["Verified"]) == ("0.0", "4.0", "yes")
+    assert second["Verified"] == "no" and "99" in second["What could not be verified"]
+    assert "empty answer" in third["What could not be verified"]
+
+
+def test_whole_bundle_is_written_with_conversations() -> None:
+    for language in ("en", "zh"):
+        names = [file.name for file in all_files(asked(), language, "clip")]  # type: ignore[arg-type]
+        assert len(set(names)) == len(names)

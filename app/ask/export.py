@@ -4,7 +4,6 @@ Answers are text from a model: in Markdown they are quoted with every sign escap
 HTML, a link or a picture.
 """
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Any
@@ -13,9 +12,8 @@ from app.ask.conversation import Conversation, FrameRef, Turn
 from app.core import Notice, clock
 from app.i18n import notice_text, t
 from app.reports.content.labels import local_minute, printable
-from app.reports.text.markdown import escape
+from app.reports.text.markdown import inert
 
-_BARE_ADDRESS = re.compile(r"(:|\bwww)(//|\.)")
 _FRAMES = ("images", "frames", "attached", "cited")
 FORM = "framelens-conversation/2"
 """Name and version of the JSON form."""
@@ -51,11 +49,11 @@ def as_markdown(conversation: Conversation, names: Mapping[str, str]) -> str:
     about = [names.get(one, one) for one in conversation.about]
     key = "ask.export.about" if about else "ask.export.created"
     head = t(key, name=", ".join(about), created=local_minute(conversation.created))
-    lines = [f"# {_inert(conversation.name)}", "", _inert(head), ""]
+    lines = [f"# {inert(conversation.name)}", "", inert(head), ""]
     for turn in conversation.turns:
-        lines += [f"## {turn.number}. {_inert(turn.question)}", "", *_notes(conversation, turn)]
+        lines += [f"## {turn.number}. {inert(turn.question)}", "", *_notes(conversation, turn)]
         if turn.answer.strip():
-            lines += [*(f"> {_inert(line)}  " for line in turn.answer.splitlines()), ""]
+            lines += [*(f"> {inert(line)}  " for line in turn.answer.splitlines()), ""]
         lines += [*_evidence(turn, names if len(about) > 1 else {})]
     return "\n".join(lines).rstrip() + "\n"
 
@@ -81,20 +79,15 @@ def _notes(conversation: Conversation, turn: Turn) -> Iterator[str]:
     previous = max((one.number for one in conversation.turns if one.number < turn.number), default=0)
     if len(conversation.siblings(turn.number)) > 1 or turn.parent != previous:
         key = "ask.export.follows" if turn.parent else "ask.export.begins"
-        yield from (f"*{_inert(t(key, number=turn.parent))}*", "")
+        yield from (f"*{inert(t(key, number=turn.parent))}*", "")
     for notice in filter(None, (turn.why, *turn.notices)):
-        yield from (f"*{_inert(notice_text(notice))}*", "")
+        yield from (f"*{inert(notice_text(notice))}*", "")
 
 
 def _evidence(turn: Turn, names: Mapping[str, str]) -> Iterator[str]:
     for line in cited_lines(turn, names):
-        yield f"- {_inert(line)}"
+        yield f"- {inert(line)}"
     yield ""
-
-
-def _inert(text: str) -> str:
-    """Escape text as one line, without the links that some readers make of bare addresses."""
-    return _BARE_ADDRESS.sub(r"\1\\\2", escape(printable(text)))
 
 
 def _head(conversation: Conversation, names: Mapping[str, str]) -> dict[str, Any]:

@@ -27,6 +27,7 @@ DEFAULT_VLLM_CONFIG: dict[str, Any] = {
 }
 EngineKind = Literal["vllm", "transformers"]
 AnswerForm = Literal["schema", "words"]
+FramesAs = Literal["images", "video"]
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 VLLM_MODEL_PATH: str
@@ -57,6 +58,7 @@ class Settings:
     answer_tokens: int
     timeout_seconds: float
     frame_side: int | None
+    frames_as: FramesAs
     in_flight: int | None
     answer_form: AnswerForm
     tracing: bool  # LangSmith may record prompts, frames and answers
@@ -113,6 +115,7 @@ def load(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -
         answer_tokens=_number("FRAMELENS_ANSWER_TOKENS", values, 16, 32768) or 1024,
         timeout_seconds=float(_number("FRAMELENS_TIMEOUT_SECONDS", values, 1, 86400) or 600),
         frame_side=_number("FRAMELENS_FRAME_SIDE", values, 56, 4096),
+        frames_as=_choice("FRAMELENS_FRAMES_AS", values, get_args(FramesAs)) or "images",
         in_flight=_number("FRAMELENS_IN_FLIGHT", values, 1, 64),
         answer_form=_choice("FRAMELENS_ANSWER_FORM", values, get_args(AnswerForm)) or "schema",
         tracing=_choice("FRAMELENS_TRACING", values, ("off", "on")) == "on",

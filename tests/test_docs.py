@@ -98,7 +98,8 @@ def test_documented_commands_parse(document: Path) -> None:
 @each_document
 def test_every_option_named_beside_a_command_exists(document: Path) -> None:
     ours = all_options()
-    theirs = {"--server", "--browser", "--tensor-parallel-size", "--pipeline-parallel-size"}
+    of_vllm = {"--tensor-parallel-size", "--pipeline-parallel-size", "--trust-request-mm-kwargs"}
+    theirs = {"--server", "--browser", *of_vllm}
     named = set(re.findall(r"`(--[a-z][a-z-]*)", prose(document.read_text(encoding="utf-8"))))
     assert named <= ours | theirs
 

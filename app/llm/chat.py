@@ -20,6 +20,7 @@ from pydantic import Field, SecretStr, model_validator
 
 from app.llm.client import EngineClient
 from app.llm.http import on_request_loop
+from app.llm.messages import media_options
 from app.llm.token_count import count_tokens, token_ids
 
 _REASONING = ("reasoning_content", "reasoning")
@@ -89,10 +90,12 @@ class EngineChat(BaseChatOpenAI):
         self, input_: LanguageModelInput, *, stop: list[str] | None = None, **kwargs: Any
     ) -> dict[str, Any]:
         payload = super()._get_request_payload(input_, stop=stop, **kwargs)
+        more = media_options(self._convert_input(input_).to_messages())
         if isinstance(payload.get("response_format"), Mapping):
             # As part of the body, it is not parsed: OpenAI's client does that for every piece of the answer.
-            form = {"response_format": payload.pop("response_format")}
-            payload["extra_body"] = {**(payload.get("extra_body") or {}), **form}
+            more["response_format"] = payload.pop("response_format")
+        if more:
+            payload["extra_body"] = {**(payload.get("extra_body") or {}), **more}
         return payload
 
     def _generate(

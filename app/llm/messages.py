@@ -7,6 +7,7 @@ Text prompts contain only measured facts: recognized text, colours, brightness, 
 
 import base64
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 
@@ -14,6 +15,11 @@ from app.core import FrameFacts, Keyframe, smaller
 from app.i18n import t
 from app.i18n.formatting import mark, measured, origin
 
+_URL_START = "data:image/jpeg;base64,"
+_MEDIA = "media_io_kwargs"
+"""vLLM's name for how it reads the videos of a request."""
+_TICKS = 1000
+"""Frames a second of a sent video, so that the place of a frame is its time in milliseconds."""
 _QUALITY = 90
 """JPEG quality of sent frames: compression impairs a model's reading of small letters before it becomes visible. Chosen
 by hand; not tuned."""
@@ -22,7 +28,7 @@ by hand; not tuned."""
 def data_url(frame: Keyframe, side: int) -> str:
     """Encode the frame as a base64 JPEG whose longer side is at most `side` pixels."""
     data = smaller(frame.jpeg, side, quality=_QUALITY)
-    return "data:image/jpeg;base64," + base64.b64encode(data).decode("ascii")
+    return _URL_START + base64.b64encode(data).decode("ascii")
 
 
 def with_pictures(
@@ -37,6 +43,33 @@ def with_pictures(
     return [SystemMessage(system), HumanMessage(content=content)]
 
 
+def with_video(
+    frames: Sequence[Keyframe], question: str, *, system: str, url: Callable[[Keyframe], str]
+) -> list[BaseMessage]:
+    """Build messages whose user turn is the marks of all frames, one video of the frames, the question.
+
+    vLLM gets the decoder's times with the video; Qwen3-VL writes them between the frames. Two frames share their
+    tokens there, and their time is the mean of both. `url` encodes a frame like `data_url`.
+    """
+    shown = _by_time(frames)
+    video = "data:video/jpeg;base64," + ",".join(url(frame).removeprefix(_URL_START) for frame in shown)
+    ticks = [round(frame.time_seconds * _TICKS) for frame in shown]
+    length = max(ticks[-1] + 1, len(ticks))
+    times = {"frames_indices": ticks, "fps": _TICKS, "total_num_frames": length, "duration": length / _TICKS}
+    content: list[str | dict[str, object]] = [
+        {"type": "text", "text": "\n".join([t("prompt.video"), *map(mark, shown)])},
+        {"type": "video_url", "video_url": {"url": video}},
+        {"type": "text", "text": question},
+    ]
+    media = {"video": {**times, "do_sample_frames": False, "num_frames": -1}}
+    return [SystemMessage(system), HumanMessage(content=content, additional_kwargs={_MEDIA: media})]
+
+
+def media_options(sent: Sequence[BaseMessage]) -> dict[str, object]:
+    """Return the options of a request that say when the frames of its video were shown; empty without a video."""
+    return next(({_MEDIA: media} for one in sent if (media := one.additional_kwargs.get(_MEDIA))), {})
+
+
 def text_only(prompt: str, *, system: str) -> list[BaseMessage]:
     """Build messages without images; the content is a plain string, which every engine accepts."""
     return [SystemMessage(system), HumanMessage(prompt)]
@@ -49,7 +82,10 @@ def in_words(sent: Sequence[BaseMessage], frames: Sequence[Keyframe]) -> str:
     def lines(message: BaseMessage) -> Iterator[str]:
         for part in [message.content] if isinstance(message.content, str) else message.content:
             text = part if isinstance(part, str) else part.get("text")
-            yield t("prompt.picture", number=next(numbers)) if text is None else text
+            if text is None:
+                num_shown = len(frames) if "video_url" in part else 1
+                text = " ".join(t("prompt.picture", number=number) for number in islice(numbers, num_shown))
+            yield text
 
     return "\n\n".join("\n".join(lines(message)) for message in sent)
 

@@ -46,7 +46,10 @@ def count_tokens(
     """
     from langchain_core.messages import convert_to_openai_messages
 
+    from app.llm.messages import media_options
+
     body = {"model": model, "messages": convert_to_openai_messages(list(messages)), "add_generation_prompt": True}
+    body |= media_options(messages)
     if tools:
         body["tools"] = list(tools)
     counted = _tokenize(base_url, api_key, body, timeout_seconds)

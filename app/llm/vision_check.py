@@ -13,6 +13,7 @@ import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 from typing import Literal, get_args
 
@@ -20,10 +21,10 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import HumanMessage
 from PIL import Image, ImageDraw, ImageFont
 
-from app.core import Keyframe, Notice, PicturesRefused
-from app.i18n import t
+from app.core import AppError, Cancelled, Keyframe, Notice, PicturesRefused
+from app.i18n import as_notice, in_language, t
 from app.llm.error_mapping import TooManyPictures
-from app.llm.messages import data_url, with_pictures
+from app.llm.messages import data_url, with_pictures, with_video
 from app.llm.stream import ask
 
 Verdict = Literal["well", "coarse", "poor", "blind"]
@@ -353,8 +354,40 @@ def prove_sight(chat: BaseChatModel, *, cancel: threading.Event | None = None) -
     return VisionProbe(True, extra / 2)
 
 
+def video_refusal(chat: BaseChatModel, *, cancel: threading.Event | None = None) -> Notice | None:
+    """Return why the engine doesn't take frames as one video; None if it does.
+
+    One token is requested twice, with and without a video of two plain frames.
+
+    Raises:
+        Cancelled: `cancel` was set.
+    """
+    short = chat.bind(max_tokens=1)
+    frames = [
+        Keyframe(number, 0, float(number), "even", 1, CARD_SIDE, CARD_SIDE, _plain(colour, "JPEG"))
+        for number, colour in enumerate(("red", "blue"), 1)
+    ]
+    with in_language("en"):
+        sent = with_video(frames, "Which colours?", system="", url=partial(data_url, side=CARD_SIDE))
+    words = [part for part in sent[-1].content if "video_url" not in part]
+    try:
+        without = ask(short, [HumanMessage(content=words)], cancel=cancel).usage  # type: ignore[arg-type]
+        with_two = ask(short, sent[1:], cancel=cancel).usage  # type: ignore[arg-type]
+    except Cancelled:
+        raise
+    except AppError as error:
+        return as_notice(error)
+    if without is None or with_two is None or with_two.prompt_tokens - without.prompt_tokens < _FEWEST_TOKENS:
+        return Notice("video_dropped")
+    return None
+
+
 def _card(colour: str) -> dict[str, object]:
-    buffer = BytesIO()
-    Image.new("RGB", (CARD_SIDE, CARD_SIDE), colour).save(buffer, "PNG")
-    url = "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+    url = "data:image/png;base64," + base64.b64encode(_plain(colour, "PNG")).decode("ascii")
     return {"type": "image_url", "image_url": {"url": url}}
+
+
+def _plain(colour: str, form: str) -> bytes:
+    buffer = BytesIO()
+    Image.new("RGB", (CARD_SIDE, CARD_SIDE), colour).save(buffer, form)
+    return buffer.getvalue()

@@ -41,6 +41,7 @@ _CHAT_TEMPLATE = """\
 {% if message['content'] is string %}{{ message['content'] }}{% else %}
 {%- for part in message['content'] %}
 {%- if part['type'] == 'text' %}{{ part['text'] }}
+{%- elif part['type'] in ('video', 'video_url') %}<|vision_start|><|video_pad|><|vision_end|>
 {%- else %}<|vision_start|><|image_pad|><|vision_end|>{% endif %}
 {%- endfor %}{% endif %}<|im_end|>
 {% endfor %}

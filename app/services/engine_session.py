@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from app import analysis, engine
 from app.analysis.prompts import prompts
@@ -100,6 +100,7 @@ class EngineSession:
             answer_tokens=settings.answer_tokens,
             timeout_seconds=settings.timeout_seconds,
             side=self.side,
+            wants_video=settings.frames_as == "video",
             in_flight=settings.in_flight,
             takes_schema=settings.answer_form == "schema",
             traced=settings.tracing,
@@ -159,12 +160,21 @@ def build_engine(settings: Settings) -> tuple[Engine, tuple[Notice, ...]]:
             launcher = engine.transformers_launcher(settings.model_path, port=settings.engine_port)
         else:
             launcher = engine.vllm_launcher(
-                settings.model_path, settings.vllm_config, port=settings.engine_port, wide=computes_wide(settings)
+                settings.model_path, _arguments(settings), port=settings.engine_port, wide=computes_wide(settings)
             )
     except AppError as error:
         return engine.NullEngine(settings.model_path, error), ()
     launcher = replace(launcher, inspect=partial(refuse, settings), fetch=partial(_fetch, settings, launcher.fetch))
     return engine.LocalEngine(launcher, log_dir=settings.data_dir / "engine"), launcher.notices
+
+
+def _arguments(settings: Settings) -> dict[str, Any]:
+    """Return vLLM's arguments; frames as one video need the server to trust our own requests, and room for a video."""
+    if settings.frames_as == "images":
+        return settings.vllm_config
+    limits = settings.vllm_config.get("limit_mm_per_prompt")
+    room = {"limit_mm_per_prompt": {**limits, "video": limits.get("video") or 1}} if isinstance(limits, dict) else {}
+    return {**settings.vllm_config, **room, "trust_request_mm_kwargs": True}
 
 
 def confirmed_downloads(settings: Settings) -> ConfirmedDownloads:
@@ -265,6 +275,7 @@ def conditions(settings: Settings, templates: analysis.Templates, request: Analy
         "vllm_config": json.dumps(settings.vllm_config, sort_keys=True) if is_vllm else "",
         "answer_tokens": str(settings.answer_tokens),
         "frame_side": str(settings.frame_side or ""),
+        **({} if settings.frames_as == "images" else {"frames_as": settings.frames_as}),
         "answer_form": settings.answer_form,
         "prompt": prompts.digest(request.language)[:8],
         "template": f"{request.template} {analysis.digest(template)[:8]}" if template else request.template,

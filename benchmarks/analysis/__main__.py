@@ -2,7 +2,8 @@
 
 throughput: against an engine of known delay. vllm: the same against the real CPU engine with the test model, and a
 second question on the same frames. first: the first text of an hour. memory: of app and decoding child. large: vLLM
-with the shape of Qwen2.5-VL-3B, where there is memory for it. Videos are drawn, and kept under the work folder.
+with the shape of Qwen2.5-VL-3B, where there is memory for it. frames-as: frames as one video against pictures, with the
+shape of Qwen3-VL-2B. Videos are drawn, and kept under the work folder.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.analysis import first, large, prefix, resident, throughput
+from benchmarks.analysis import first, frames_as, large, prefix, resident, throughput
 from benchmarks.analysis.engine import TINY, started
 from benchmarks.analysis.machine import machine_line
 from benchmarks.analysis.scripted import Delays, serving
@@ -116,12 +117,21 @@ def of_large(work: Path, videos: Videos, rounds: int) -> Iterator[Row]:
         yield from large.rows(caches, (videos.short, videos.small), work / "data")
 
 
+def of_frames_as(work: Path, videos: Videos, rounds: int) -> Iterator[Row]:
+    """Measure frames as one video with the shape of Qwen3-VL-2B."""
+    folder = large.folder(work / "qwen3-vl", "Qwen/Qwen3-VL-2B-Instruct")
+    arguments = {**large.ARGUMENTS, "trust_request_mm_kwargs": True}
+    with started(folder, arguments, work / "logs") as caches:
+        yield from frames_as.rows("shape of Qwen3-VL-2B", caches, videos.short, rounds=rounds)
+
+
 BENCHMARKS: dict[str, Callable[[Path, Videos, int], Iterator[Row]]] = {
     "throughput": of_throughput,
     "vllm": of_vllm,
     "first": of_first,
     "memory": of_memory,
     "large": of_large,
+    "frames-as": of_frames_as,
 }
 
 

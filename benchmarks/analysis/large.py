@@ -46,9 +46,9 @@ _TOKENIZER = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", 
 _MARKS = ("vision_start_token_id", "vision_end_token_id", "image_token_id", "video_token_id")
 
 
-def folder(at: Path) -> Path:
-    """Return the model folder; make it if it is missing."""
-    write_folder(built_in().by_id[_MODEL].config, at)
+def folder(at: Path, model: str = _MODEL) -> Path:
+    """Return the folder of a model without weights; make it if it is missing."""
+    write_folder(built_in().by_id[model].config, at)
     for name in _TOKENIZER:
         shutil.copy(TINY / name, at / name)
     config, tiny = (json.loads((one / "config.json").read_text(encoding="utf-8")) for one in (at, TINY))

@@ -60,7 +60,7 @@ class Server:
         for message in body["messages"]:
             parts = message["content"] if isinstance(message["content"], list) else [{"type": "text"}]
             for part in parts:
-                pictures += part["type"] == "image_url"
+                pictures += part["type"] in ("image_url", "video_url")
                 words += part["type"] == "text"
         return words * 6 + (pictures * 18 if self.sees else 0)
 

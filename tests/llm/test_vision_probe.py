@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
+from app.core import Notice
 from app.engine import Endpoint
 from app.llm.chat import EngineChat, connect
-from app.llm.vision_check import prove_sight
+from app.llm.vision_check import prove_sight, video_refusal
 from tests.llm.scripted import Refuse, Server, has_pictures, saying, serve
 
 
@@ -57,6 +58,30 @@ def test_an_engine_that_takes_one_picture_at_a_time_sees() -> None:
 def test_without_token_counts_nothing_is_proven() -> None:
     with serve(saying("x"), counts=False) as server:
         assert prove_sight(chat_at(server)).sees is None
+
+
+def test_frames_as_a_video_are_proven_by_their_tokens() -> None:
+    with serve(saying("x")) as server:
+        assert video_refusal(chat_at(server)) is None
+    sent = server.requests[-1]
+    assert sent["media_io_kwargs"]["video"]["frames_indices"] == [1000, 2000]
+    assert sent["media_io_kwargs"]["video"]["num_frames"] == -1
+    video = next(part for part in sent["messages"][0]["content"] if part["type"] == "video_url")
+    assert video["video_url"]["url"].startswith("data:video/jpeg;base64,/9j/")
+    assert video["video_url"]["url"].count(",/9j/") == 2
+
+
+def test_an_engine_that_refuses_videos_says_why() -> None:
+    def refuse(body: dict[str, Any]) -> Iterator[str]:
+        if "media_io_kwargs" in body:
+            raise Refuse(400, "Per-request media_io_kwargs are disabled by default")
+        yield "x"
+
+    with serve(refuse) as server:
+        refusal = video_refusal(chat_at(server))
+    assert refusal and "media_io_kwargs are disabled" in str(refusal.values)
+    with serve(saying("x"), sees=False) as server:
+        assert video_refusal(chat_at(server)) == Notice("video_dropped")
 
 
 @pytest.mark.engine

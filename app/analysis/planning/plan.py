@@ -290,7 +290,7 @@ def _counted(
     def count(frames: int) -> int | None:
         pictures = [_blank(video, side, number) for number in range(1, frames + 1)]
         with in_language(request.language):
-            counted = connection.count(_messages(pictures, question, system, side))
+            counted = connection.count(_messages(connection, pictures, question, system, side))
         return counted.count if counted else None
 
     limit = None
@@ -308,11 +308,12 @@ def _counted(
     return TokenCounts(cost, round(one - cost))
 
 
-def _messages(frames: Sequence[Keyframe], question: str, system: str, side: int) -> list[BaseMessage]:
-    from app.llm import messages
+def _messages(
+    connection: EngineConnection, frames: Sequence[Keyframe], question: str, system: str, side: int
+) -> list[BaseMessage]:
+    from app.llm.messages import data_url
 
-    url = partial(messages.data_url, side=side)
-    return messages.with_pictures(frames, question, system=system, url=url)
+    return connection.messages(frames, question, system=system, url=partial(data_url, side=side))
 
 
 def _blank(video: VideoInfo, side: int, number: int) -> Keyframe:

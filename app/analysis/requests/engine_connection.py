@@ -1,17 +1,18 @@
 """Connection to a ready engine: its chat model, its proven image input, and what it says about its own load."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import httpx
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 
-from app.core import AppError
+from app.core import AppError, Keyframe, Notice
 from app.engine import Endpoint, Engine, metrics_url, read_metrics
 from app.llm.cache import AnswerCache
 from app.llm.http import authorization, client
+from app.llm.messages import with_pictures, with_video
 from app.llm.token_count import TokenCount, count_tokens
 from app.llm.vision_check import VisionProbe
 
@@ -35,6 +36,8 @@ class EngineConnection:
         answer_tokens: Longest answer in tokens.
         answers: Cache of answers that the same model gave before; None without one.
         side: Longer side of sent frames in pixels; None lets the plan choose.
+        sends_video: The frames of a request are sent as one video.
+        video_refusal: Why they are sent as pictures although the settings want a video.
         most_in_flight: Number of requests at the same time; None lets the engine's cache decide.
         takes_schema: Answers are held to a JSON Schema.
         count_seconds: Longest wait for a count of tokens.
@@ -49,10 +52,19 @@ class EngineConnection:
     answer_tokens: int
     answers: AnswerCache | None
     side: int | None = None
+    sends_video: bool = False
+    video_refusal: Notice | None = None
     most_in_flight: int | None = None
     takes_schema: bool = True
     count_seconds: float = 60.0
     conditions: Mapping[str, str] = field(default_factory=dict)
+
+    def messages(
+        self, frames: Sequence[Keyframe], question: str, *, system: str, url: Callable[[Keyframe], str]
+    ) -> list[BaseMessage]:
+        """Build the messages about frames as this engine gets them; `url` encodes a frame like `messages.data_url`."""
+        build = with_video if self.sends_video else with_pictures
+        return build(frames, question, system=system, url=url)
 
     def count(self, messages: Sequence[BaseMessage]) -> TokenCount | None:
         """Return the exact tokens of messages, or None if the engine doesn't report them.

@@ -61,6 +61,7 @@ class EngineConnector:
         answer_tokens: Longest answer.
         timeout_seconds: Longest wait for a token.
         side: Longer side of sent frames in pixels; None lets the plan choose.
+        wants_video: Send the frames of a request as one video if the engine takes it.
         in_flight: Number of requests at the same time; None lets the engine's cache decide.
         takes_schema: Hold answers to a JSON Schema.
         traced: Let LangSmith record the requests.
@@ -71,6 +72,7 @@ class EngineConnector:
     answer_tokens: int
     timeout_seconds: float
     side: int | None = None
+    wants_video: bool = False
     in_flight: int | None = None
     takes_schema: bool = True
     traced: bool = False
@@ -87,7 +89,7 @@ class EngineConnector:
             Cancelled: `cancel` was set.
         """
         import_engine_client()
-        from app.llm.vision_check import prove_sight
+        from app.llm.vision_check import prove_sight, video_refusal
 
         endpoint = self.engine.ensure_ready(on_progress, cancel)
         info = self.engine.status().info or EngineInfo(endpoint.kind, endpoint.model, endpoint.base_url)
@@ -98,7 +100,10 @@ class EngineConnector:
             self._proven[key] = prove_sight(connection.chat, cancel=cancel)
         sight = self._proven[key]
         self.engine.note_sight(sight.sees)
-        self._latest = replace(connection, sight=sight)
+        self._latest = connection = replace(connection, sight=sight)
+        if self.wants_video and sight.sees is not False:
+            refusal = video_refusal(connection.chat, cancel=cancel)
+            self._latest = replace(connection, sends_video=refusal is None, video_refusal=refusal)
         return self._latest, replace(info, sees=sight.sees)
 
     def current(self) -> EngineConnection | None:

@@ -214,11 +214,13 @@ class RequestBuilder:
         prompt = self._ask(part)
         url = partial(self._pictures.take, side=part.layout.side)
         system = prompts.system_prompt(self._scope(part))
-        sent = messages.with_pictures(part.frames, prompt, system=system, url=url)
+        sent = self._connection.messages(part.frames, prompt, system=system, url=url)
         if self._is_tight(part, system + prompt):
             self._check_length(sent)
         if self._sight.sees is None:
             self._emit(core.Noticed(core.Notice("sight_unknown")))
+        if refusal := self._connection.video_refusal:
+            self._emit(core.Noticed(core.Notice("video_refused", {"reason": refusal})))
         self._emit(core.ModeChosen(part.number, "messages"))
         return EngineRequest(part.number, part.frames, "messages", sent, self._scope(part), self.key(part))
 

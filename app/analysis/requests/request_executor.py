@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from langchain_core.messages import BaseMessage, HumanMessage
+from langchain_core.messages import BaseMessage
 
 from app import core
 from app.analysis.parsing.answer_parser import ParsedAnswer, parse_answer
@@ -271,6 +271,6 @@ def _rank(result: core.ChunkResult) -> tuple[int, int]:
 def _with_hint(sent: Sequence[BaseMessage], hint: str) -> list[BaseMessage]:
     """Return the messages with `hint` as a last line."""
     *before, last = sent
-    if isinstance(last.content, str):
-        return [*before, HumanMessage(f"{last.content}\n{hint}")]
-    return [*before, HumanMessage(content=[*last.content, {"type": "text", "text": hint}])]
+    is_text = isinstance(last.content, str)
+    content = f"{last.content}\n{hint}" if is_text else [*last.content, {"type": "text", "text": hint}]
+    return [*before, last.model_copy(update={"content": content})]

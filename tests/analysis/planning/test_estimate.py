@@ -14,6 +14,7 @@ from app.analysis.planning.estimate import Estimate, Planner, details, headline
 from app.analysis.planning.plan import RequestCapacity, TokenCostMeter, base_layout, group_parts, lay_out
 from app.analysis.prompts.prompts import usual_words
 from app.analysis.prompts.templates import built_in
+from app.analysis.requests.engine_connection import EngineConnection
 from app.core import Language
 from app.core.domain import MOST_FRAMES, AnalysisRequest, Keyframe, Selection, VideoInfo
 from app.i18n import LANGUAGES, in_language
@@ -55,6 +56,8 @@ def reported(frames: int = 8, known: KnownTimings = SEEN, **changes: object) -> 
 class Engine:
     """A Speaker as far as a layout needs one: it counts `cost` tokens for each picture."""
 
+    messages = EngineConnection.messages
+    sends_video = False
     max_model_len: int | None = 8192
     answer_tokens = 1024
     side: int | None = None

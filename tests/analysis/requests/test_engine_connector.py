@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,7 +22,7 @@ from app.llm import messages
 from app.store.model_records import KnownTimings
 from tests.analysis.test_pipeline import NoAnswers
 from tests.cards import draw_card, to_jpeg
-from tests.llm.scripted import Server, saying, serve
+from tests.llm.scripted import Refuse, Server, saying, serve
 
 pytestmark = pytest.mark.usefixtures("english")
 
@@ -75,6 +76,28 @@ def test_opened_engine_is_available_with_its_proofs(engine: Engine) -> None:
     found = opener.current()
     assert found and found.chat is speaker.chat and found.sight.sees is True
     assert engine.starts == 1
+
+
+@pytest.mark.parametrize("refuses", [False, True])
+def test_frames_are_one_video_where_the_engine_takes_it(refuses: bool) -> None:
+    def behave(body: dict[str, Any]) -> Iterator[str]:
+        if refuses and "media_io_kwargs" in body:
+            raise Refuse(400, "At most 0 video(s) may be provided in one prompt.")
+        yield "yes"
+
+    with serve(behave) as server:
+        opener = replace(opener_of(Engine(server)), wants_video=True)
+        connection, _ = opener.connect(lambda progress: None, threading.Event())
+    frames = [Keyframe(n, n, float(n), "even", 1, 64, 36, to_jpeg(draw_card("red"))) for n in (1, 2)]
+    url = partial(messages.data_url, side=64)
+    _, asked = connection.messages(frames, "What?", system="Look.", url=url)
+    shown = [part["type"] for part in asked.content if isinstance(part, dict) and part["type"] != "text"]
+    assert shown == (["image_url"] * 2 if refuses else ["video_url"])
+    assert (connection.video_refusal is not None) == refuses
+    if not refuses:
+        assert messages.in_words([asked], frames).split("\n")[1:4] == [
+            "[frame 1 · 00:01.000]", "[frame 2 · 00:02.000]", "‹picture 1› ‹picture 2›"
+        ]  # fmt: skip
 
 
 @pytest.mark.parametrize("state", ["failed", "stopped", "starting"])

@@ -11,6 +11,7 @@ from .files import picture_key as picture_key
 from .files import printable as printable
 from .files import sha256_of as sha256_of
 from .files import version as version
+from .keyframes.options import THUMBNAIL_SIDE as THUMBNAIL_SIDE
 from .keyframes.options import ExtractOptions as ExtractOptions
 from .keyframes.options import Opening as Opening
 from .keyframes.strategies import Known as Known

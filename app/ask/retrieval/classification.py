@@ -13,35 +13,21 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from app import core
 from app.analysis import EngineConnection
+from app.ask.retrieval.values import Kind, Sought
 from app.i18n import in_language, t
 from app.llm import messages
 from app.llm.stream import stream
 
 _log = logging.getLogger(__name__)
-Kind = Literal["global", "local", "when", "count", "read", "spoken"]
 _SECONDS = 30.0
 """Ceiling of the request; most of an answer that takes longer would be thoughts. Chosen by hand; not tuned."""
 _TOKENS, _MOST_THINGS, _LONGEST_THING, _EARLIER, _LONGEST_QUESTION = 160, 3, 60, 3, 2000
 """Longest answer; things to look for, and characters of one; earlier questions and characters of each that are shown.
 Chosen by hand; not tuned."""
-
-
-@dataclass(frozen=True)
-class Sought:
-    """What a question asks for.
-
-    Attributes:
-        kind: Kind of the question.
-        look_for: What must be visible in a picture that answers it, with its article: "a red card".
-    """
-
-    kind: Kind
-    look_for: tuple[str, ...]
 
 
 # ---- by words --------------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from app.video.features.frame_signature import LEVELS, NUM_CELLS, Blocks, Glance, Look, blocks_of, look_at
 from app.video.keyframes.novelty import Cells, NewContent, NoveltyTracker
+from app.video.keyframes.options import THUMBNAIL_SIDE
 from app.video.readers.base import JPEG_QUALITY, Picture, as_jpeg
 
 SAMPLE_SECONDS = 0.115
@@ -125,9 +126,8 @@ class RarityModel:
         return np.asarray(self._rows + blocks.astype(np.intp))
 
 
-THUMBNAIL_SIDE, THUMBNAIL_QUALITY = 256, 80
-"""Longer side in pixels, and JPEG quality: 4 to 12 kB, in which a person or a sign is recognised and small writing is
-not. Chosen by hand; not tuned."""
+_THUMBNAIL_QUALITY = 80
+"""Of JPEG; a thumbnail has 3 to 12 kB. Chosen by hand; not tuned."""
 _MOST_THUMBNAILS, _THUMBNAIL_PARTS = 720, 360
 """Thumbnails of a video, at most: one in 2 s of 24 minutes, one in 10 s of 2 hours. Chosen by hand; not tuned."""
 _LEAST_THUMBNAIL_SECONDS = 0.5
@@ -170,7 +170,7 @@ class Candidate:
     def thumbnail(self) -> Thumbnail:
         """Return a small picture; call before the memory limit may have required a JPEG."""
         assert self._picture is not None
-        jpeg, width, height = as_jpeg(self._picture.upright(THUMBNAIL_SIDE), THUMBNAIL_QUALITY)
+        jpeg, width, height = as_jpeg(self._picture.upright(THUMBNAIL_SIDE), _THUMBNAIL_QUALITY)
         return Thumbnail(self.index, self.time_seconds, self.opens, self.score, jpeg, width, height)
 
 

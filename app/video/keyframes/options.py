@@ -6,6 +6,9 @@ from app.core import Selection
 
 MAX_SIDE = 1280
 """Default for the longer side of a keyframe, in pixels: as large as a model or a page makes use of."""
+THUMBNAIL_SIDE = 256
+"""Longer side of thumbnails in pixels, in which a person or a sign is recognised and small writing is not. Chosen by
+hand; not tuned."""
 _WHOLE = Selection()
 _MAY_OPEN = ("auto", "uniform")
 _SETTLES_SECONDS = 3.0

@@ -1,0 +1,270 @@
+"""Frames for a question: scores of candidates, the choice among them, and the whole way over a video of ten minutes."""
+
+from __future__ import annotations
+
+import base64
+import io
+import itertools
+import json
+import random
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import framelens
+from app import core
+from app.analysis import EngineConnection, open_extraction_cache
+from app.ask.retrieval.choice import choose
+from app.ask.retrieval.scores import Passage, combined, spread_order, text_scores
+from app.ask.retrieval.select import Scope, Selected, Tools, select
+from app.ask.retrieval.values import Candidate, Looking, Sought
+from app.llm.embeddings import EmbeddingModel
+from app.llm.vision_check import VisionProbe
+from app.video import Stills
+from tests.cards import CARDS, write_card_video
+from tests.llm.scripted import Refuse, Server, Whole, serve
+
+pytestmark = pytest.mark.usefixtures("no_text_reading")
+
+
+def at(seconds: float, *, shot: int = 1, video: str = "a", is_keyframe: bool = False) -> Candidate:
+    return Candidate(video, seconds, shot, b"", is_keyframe)
+
+
+# ---- scores
+
+
+@pytest.mark.parametrize(
+    ("question", "texts", "best"),
+    [
+        ("What does she say about taxes?", ["Good evening.", "The tax is too high, she says.", "Taxes again: tax."], 1),
+        ("她提到了哪些公式？", ["大家好", "下面推导这个公式", "再见"], 1),
+        ("Where is the 红色汽车 parked?", ["黑皮鞋", "一辆红色汽车", "parking"], 1),
+    ],
+)
+def test_words_of_the_question_lead_to_its_passage(question: str, texts: list[str], best: int) -> None:
+    passages = [Passage("a", 10.0 * n, 10.0 * n + 5, text) for n, text in enumerate(texts)]
+    found = text_scores([at(10.0 * n + 2) for n in range(3)], passages, [question])
+    assert found.index(max(found)) == best and found[0] == 0.0
+
+
+def test_passage_between_candidates_counts_for_the_nearest() -> None:
+    found = text_scores([at(0), at(10), at(10, video="b")], [Passage("a", 6, 7, "a dog")], ["the dog"])
+    assert found[0] == 0.0 and found[1] > 0.0 and found[2] == 0.0
+
+
+def test_scores_that_say_the_same_everywhere_are_not_used() -> None:
+    always = [0.97, 0.99, 0.98, 1.0]
+    relevance, used = combined({"votes": always, "text": [0.0] * 4, "embeddings": [0.21, 0.22, 0.21, 0.30]}, 4)
+    assert used == ("embeddings",) and relevance == pytest.approx([0, 1 / 17, 0, 1], abs=0.06)
+
+
+def test_candidate_without_a_vote_counts_like_the_median() -> None:
+    relevance, used = combined({"votes": [0.0, None, 1.0, 0.1]}, 4)
+    assert used == ("votes",) and relevance == [0.0, 0.0, 1.0, 0.0]
+
+
+def test_first_places_of_an_order_are_spread() -> None:
+    order = spread_order(100)
+    assert sorted(order) == list(range(100))
+    first = sorted(order[:8])
+    assert max(b - a for a, b in itertools.pairwise(first)) <= 16
+
+
+# ---- choice
+
+
+def test_half_is_relevance_and_half_keyframes_between() -> None:
+    pool = [at(float(second), is_keyframe=second % 20 == 10) for second in range(160)]
+    relevance = [1.0 if 40 <= second < 44 else 0.9 if second in (90, 120) else 0.0 for second in range(160)]
+    places, relevant = choose(pool, relevance, 8)
+    chosen = [pool[place].time_seconds for place in places]
+    assert relevant == 3 and len(places) == 8  # the event of four seconds is one peak
+    assert {90.0, 120.0} < set(chosen) and len({40.0, 41.0, 42.0, 43.0} & set(chosen)) == 1
+    assert max(b - a for a, b in itertools.pairwise(chosen)) <= 40
+
+
+def test_without_relevance_the_keyframes_are_chosen() -> None:
+    pool = [at(float(second), is_keyframe=second % 10 == 0) for second in range(80)]
+    assert choose(pool, [0.0] * 80, 8) == (list(range(0, 80, 10)), 0)
+
+
+def test_short_shots_have_peaks_of_their_own() -> None:
+    pool = [at(100 + 0.5 * place, shot=place) for place in range(4)] + [at(0, is_keyframe=True)]
+    assert choose(pool, [1.0] * 4 + [0.0], 4) == ([0, 1, 4], 2)
+
+
+def test_every_video_gets_a_frame_and_known_ones_count() -> None:
+    pool = [at(float(second), video=video, is_keyframe=True) for video in "ab" for second in range(0, 40, 10)]
+    places, _ = choose(pool, [1.0, *[0.0] * 7], 3)
+    assert {pool[place].analysis_id for place in places} == {"a", "b"}
+    assert choose(pool, [0.0] * 7 + [1.0], 3, known=[0, 1, 2])[0] == [0, 1, 2, 7]
+
+
+# ---- the whole way
+
+SECONDS = 5
+ONCE = {"red": 37, "yellow": 68, "purple": 101, "orange": 12, "cyan": 85, "black": 55}
+
+
+@pytest.fixture(scope="module")
+def cards() -> list[str]:
+    chance = random.Random(7)
+    shown = [chance.choice(["green", "blue", "gray", "white"]) for _ in range(120)]
+    for colour, place in ONCE.items():
+        shown[place] = colour
+    return shown
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("retrieval")
+
+
+@pytest.fixture(scope="module")
+def analysis(cards: list[str], data: Path) -> core.Analysis:
+    """Ten minutes of cards of five seconds, some colours of which are shown once."""
+    video = write_card_video(
+        data / "ten.mp4", cards, width=160, height=90, frame_rate=2, seconds_per_card=float(SECONDS)
+    )
+    return framelens.analyse(video, frames=8, use_model=False, data_dir=data)
+
+
+def colour_of(jpeg: bytes) -> str:
+    mean = np.asarray(Image.open(io.BytesIO(jpeg)).convert("RGB"), float).mean(axis=(0, 1))
+    return min(CARDS, key=lambda name: float(np.abs(mean - CARDS[name]).sum()))
+
+
+def sees(body: dict[str, Any]) -> Iterator[str]:
+    """Vote by the colour that the question names."""
+    picture, text = body["messages"][-1]["content"]
+    colour = colour_of(base64.b64decode(picture["image_url"]["url"].partition(",")[2]))
+    token = "yes" if colour in text["text"] else "no"
+    logprobs = {"content": [{"token": token, "top_logprobs": [{"token": token, "logprob": -0.01}]}]}
+    answer = {"choices": [{"message": {"content": token}, "logprobs": logprobs}]}
+    raise Whole(json.dumps(answer).encode(), content_type="application/json")
+    yield
+
+
+def selected(
+    server: Server, scope: Scope, data: Path, question: str, sought: Sought, *, can_see: bool = True
+) -> tuple[Selected, list[Looking]]:
+    endpoint = SimpleNamespace(base_url=server.base_url, api_key="", model="model")
+    connection = SimpleNamespace(endpoint=endpoint, in_flight=lambda _: 8, sight=VisionProbe(can_see))
+    stills, events = Stills(), []
+    embeddings = EmbeddingModel(server.base_url, "clip")
+    tools = Tools(open_extraction_cache(data), stills, embeddings)
+    going = select(question, sought, scope, tools, cast(EngineConnection, connection), "en", threading.Event())
+    try:
+        while True:
+            events.append(next(going))
+    except StopIteration as end:
+        return end.value, events
+    finally:
+        stills.close()
+
+
+@pytest.mark.parametrize("colour", ONCE)
+def test_moment_is_among_eight_frames_of_ten_minutes(analysis: core.Analysis, data: Path, colour: str) -> None:
+    sought = Sought("local", (f"a {colour} card",))
+    with serve(sees) as server:
+        found, events = selected(server, Scope({"a": analysis}, 8), data, f"What follows the {colour} card?", sought)
+    start = ONCE[colour] * SECONDS
+    shown = [one for one in found.frames if start <= one.time_seconds < start + SECONDS]
+    assert shown and all(colour_of(one.jpeg) == colour for one in shown if one.jpeg)
+    assert len(found.frames) == 8 and sum(not one.jpeg for one in found.frames) >= 4
+    choice = found.choice
+    assert (choice.outcome, choice.scores, choice.relevant) == ("chosen", ("votes",), 1)
+    assert choice.candidates == choice.voted >= 240
+    assert {"thumbnails", "embeddings", "votes"} <= {one.step for one in events}
+
+
+def test_model_that_always_says_yes_changes_nothing(analysis: core.Analysis, data: Path) -> None:
+    def agree(body: dict[str, Any]) -> Iterator[str]:
+        yield "yes"
+
+    with serve(agree) as server:
+        found, _ = selected(server, Scope({"a": analysis}), data, "Is it red?", Sought("local", ("a red card",)))
+    assert found.choice.outcome == "flat" and found.choice.scores == ()
+    assert [one.time_seconds for one in found.frames] == [one.time_seconds for one in analysis.keyframes]
+    assert not any(one.jpeg for one in found.frames)
+
+
+@pytest.mark.parametrize(
+    ("sought", "changes", "outcome"),
+    [
+        (Sought("global", ("a card",)), {}, "global"),
+        (Sought("local", ("a card",)), {"frames": 300}, "dense"),
+        (Sought("local", ("a card",)), {"sees": False}, "unseen"),
+        (Sought("local", ("a card",)), {"path": Path("gone.mp4")}, "no_video"),
+    ],
+)
+def test_no_model_is_asked_where_it_brings_nothing(
+    analysis: core.Analysis, data: Path, sought: Sought, changes: dict[str, Any], outcome: str
+) -> None:
+    path = changes.get("path", analysis.video.path)
+    scope = Scope({"a": replace(analysis, video=replace(analysis.video, path=path))}, changes.get("frames"))
+    with serve(sees) as server:
+        found, _ = selected(server, scope, data, "Card?", sought, can_see=changes.get("sees", True))
+        assert server.requests == []
+    assert found.choice.outcome == outcome
+    assert [one.time_seconds for one in found.frames] == [one.time_seconds for one in analysis.keyframes]
+
+
+def test_range_is_looked_at_densely(analysis: core.Analysis, data: Path) -> None:
+    scope = Scope({"a": analysis}, 8, start_seconds=100.0, end_seconds=110.0)
+    with serve(sees) as server:
+        found, _ = selected(server, scope, data, "More?", Sought("local", ("a card",)))
+        assert server.requests == []
+    times = [one.time_seconds for one in found.frames]
+    assert found.choice.outcome == "range" and times == [100.5, 101.5, 103.0, 104.0, 105.5, 106.5, 108.0, 109.0]
+    assert all(one.jpeg for one in found.frames)
+
+
+def test_what_was_said_is_found_without_votes(analysis: core.Analysis, data: Path) -> None:
+    cues = tuple(core.Cue(float(second), second + 4.0, "nothing new") for second in range(0, 600, 10))
+    spoken = core.Transcript("subtitles", "en", (*cues[:40], core.Cue(403.0, 405.0, "the price of tea"), *cues[41:]))
+    with serve(sees) as server:
+        scope = Scope({"a": replace(analysis, transcript=spoken)}, 8)
+        found, _ = selected(server, scope, data, "Did they mention the price?", Sought("spoken", ("a price",)))
+        assert server.requests == []
+    assert found.choice.scores == ("text",) and any(402 <= one.time_seconds <= 406 for one in found.frames)
+
+
+def test_known_frames_are_not_chosen_again_instead_of_new_ones(analysis: core.Analysis, data: Path) -> None:
+    known = [("a", one.time_seconds) for one in analysis.keyframes]
+    new = next(one for one in ONCE if one not in [colour_of(frame.jpeg) for frame in analysis.keyframes])
+    with serve(sees) as server:
+        scope = Scope({"a": analysis}, known=known)
+        found, _ = selected(server, scope, data, f"And {new}?", Sought("local", (f"a {new} card",)))
+    assert {("a", one.time_seconds) for one in found.frames} > set(known)
+    assert [colour_of(one.jpeg) for one in found.frames if one.jpeg] == [new]
+
+
+def test_votes_end_with_their_time(analysis: core.Analysis, data: Path) -> None:
+    stop = threading.Event()
+
+    def slow(body: dict[str, Any]) -> Iterator[str]:
+        stop.wait(0.05)
+        yield from sees(body)
+
+    with serve(slow) as server:
+        scope = Scope({"a": analysis}, 8, seconds=2.0)
+        found, _ = selected(server, scope, data, "Red?", Sought("local", ("a red card",)))
+    assert 0 < found.choice.voted < found.choice.candidates
+
+
+def test_engine_that_refuses_is_an_error(analysis: core.Analysis, data: Path) -> None:
+    def refuse(body: dict[str, Any]) -> Iterator[str]:
+        raise Refuse(500, "out of order")
+        yield
+
+    with serve(refuse) as server, pytest.raises(core.EngineError):
+        selected(server, Scope({"a": analysis}, 8), data, "Red?", Sought("local", ("a red card",)))

@@ -105,6 +105,7 @@ from .redaction import redact_setting as redact_setting
 from .redaction import remember_secret as remember_secret
 from .toml_lines import TomlEntry as TomlEntry
 from .toml_lines import TomlLines as TomlLines
+from .toml_lines import toml_files as toml_files
 from .units import GIB as GIB
 from .units import clock as clock
 from .units import gib_number as gib_number

@@ -6,13 +6,17 @@ tomllib reports a line for invalid TOML only, and pydantic, which checks the val
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
 
-from app.core.errors import ConfigError
+from app.core.errors import AppError, ConfigError
 
 TomlEntry = tuple[str, int]
 """A table of an array of tables `[[name]]`: the name, and its number from 1."""
+T = TypeVar("T")
+_MOST_BYTES = 256 * 1024  # of a file; chosen by hand, not tuned
+_MOST_FILES = 200  # of a folder; chosen by hand, not tuned
 _HEAD = re.compile(r"\s*\[\[\s*([\w-]+)\s*\]\]")
 
 
@@ -57,3 +61,46 @@ class TomlLines:
         yield from (number for number in range(start, end) if key and setting.match(self._lines[number]))
         if entry is None:  # a table of the top may follow an array
             yield from (number for number in range(end, len(self._lines)) if key and head.match(self._lines[number]))
+
+
+def toml_files(
+    folder: Path, parse: Callable[[str, Path], T], *, unreadable: str, not_toml: str, too_many: str = ""
+) -> Iterator[T | AppError]:
+    """Yield `parse(text, path)` of each TOML file in a folder, sorted by name, or the AppError of a file.
+
+    Args:
+        folder: The folder; one that doesn't exist has no files.
+        parse: May raise an AppError.
+        unreadable: Key of the error about a file or folder that can't be read.
+        not_toml: Key of the error about a file that is not UTF-8.
+        too_many: Key of the error about a folder with more files than are read; "" reports none.
+    """
+    try:
+        paths = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".toml") if folder.is_dir() else []
+    except OSError as error:
+        yield ConfigError(unreadable, file=str(folder), reason=error.strerror or str(error))
+        return
+    if too_many and len(paths) > _MOST_FILES:
+        yield ConfigError(too_many, folder=str(folder), count=len(paths), most=_MOST_FILES)
+    for path in paths[:_MOST_FILES]:
+        try:
+            yield parse(_read(path, unreadable, not_toml), path)
+        except AppError as error:
+            yield error
+
+
+def _read(path: Path, unreadable: str, not_toml: str) -> str:
+    """Read a file with or without a byte order mark; raise ConfigError if that fails."""
+    try:
+        if not path.is_file():
+            raise ConfigError(unreadable, file=str(path), reason="not a file")
+        with path.open("rb") as file:
+            data = file.read(_MOST_BYTES + 1)
+        if len(data) > _MOST_BYTES:
+            raise ConfigError(unreadable, file=str(path), reason=f"> {_MOST_BYTES} bytes")
+        return data.decode("utf-8-sig")
+    except OSError as error:
+        raise ConfigError(unreadable, file=str(path), reason=error.strerror or str(error)) from error
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise ConfigError(not_toml, file=str(path), line=line, reason="not UTF-8") from error

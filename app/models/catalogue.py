@@ -14,15 +14,12 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-from app.core import AppError, ConfigError, Language, ModelNotFound
+from app.core import AppError, Language, ModelNotFound, toml_files
 from app.models.catalogue_parser import CatalogueEntry, CatalogueFile, MisnamedModel, parse, raw_models
 
 Why = Literal["exact", "short", "folder", "misnamed", "ollama", "ollama_folder"]
 
 _ORDER = ("qwen2.5-vl", "qwen3-vl", "qwen2-vl", "minicpm-v", "deepseek-vl", "llava", "qwen3", "qwen2.5", "deepseek-r1")
-# Limits for a user's catalogue files. Chosen by hand; not tuned.
-_MOST_BYTES = 256 * 1024
-_MOST_FILES = 200
 _OLLAMA = re.compile(r"(?:library/)?([a-z0-9][\w.-]*)(?::([\w.-]+))?")
 _OLLAMA_SIZE = re.compile(r"(\d+(?:\.\d+)?b)\b.*")
 
@@ -179,32 +176,12 @@ def _merge_base(model: Mapping[str, Any], raw: Mapping[str, Mapping[str, Any]]) 
 
 
 def _read_folder(folder: Path) -> Iterator[CatalogueFile | AppError]:
-    try:
-        paths = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".toml") if folder.is_dir() else []
-    except OSError as error:
-        yield ConfigError("model_file_unreadable", file=str(folder), reason=error.strerror or str(error))
-        return
-    for path in paths[:_MOST_FILES]:
-        try:
-            yield parse(_read(path), file=str(path), known=raw_built_in())
-        except AppError as error:
-            yield error
-
-
-def _read(path: Path) -> str:
-    """Read a file's text, with or without a byte order mark; raise ConfigError."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(_MOST_BYTES + 1)
-    except OSError as error:
-        raise ConfigError("model_file_unreadable", file=str(path), reason=error.strerror or str(error)) from error
-    if len(data) > _MOST_BYTES:
-        raise ConfigError("model_file_unreadable", file=str(path), reason=f"> {_MOST_BYTES} bytes")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise ConfigError("model_file_not_toml", file=str(path), line=line, reason="not UTF-8") from error
+    return toml_files(
+        folder,
+        lambda text, path: parse(text, file=str(path), known=raw_built_in()),
+        unreadable="model_file_unreadable",
+        not_toml="model_file_not_toml",
+    )
 
 
 def _is_ollama_folder(text: str) -> bool:

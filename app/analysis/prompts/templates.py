@@ -23,15 +23,13 @@ from typing import Annotated, Any, Literal, get_args
 import pydantic
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from app.core import AppError, ConfigError, Language, TomlLines
+from app.core import AppError, ConfigError, Language, TomlLines, toml_files
 from app.i18n import language
 
 __all__ = ["Field", "FieldChoice", "FieldKind", "Template", "Templates", "Words", "built_in", "digest", "load"]
 _ORDER = (
     "describe", "log", "slides", "steps", "sport", "safety", "meeting", "script", "quality", "question",
 )  # fmt: skip
-_MOST_BYTES = 256 * 1024  # of a file; chosen by hand, not tuned
-_MOST_FILES = 200  # of the folder; chosen by hand, not tuned
 FieldKind = Literal["text", "choice", "number"]
 MOST_FIELDS = 8
 MOST_CHOICES = 32
@@ -103,35 +101,13 @@ def digest(template: Template) -> str:
 
 
 def _own(folder: Path) -> Iterator[tuple[Path, Template] | AppError]:
-    try:
-        paths = sorted(path for path in folder.iterdir() if path.suffix.lower() == ".toml") if folder.is_dir() else []
-    except OSError as error:
-        yield ConfigError("template_unreadable", file=str(folder), reason=error.strerror or str(error))
-        return
-    if len(paths) > _MOST_FILES:
-        yield ConfigError("template_files_many", folder=str(folder), count=len(paths), most=_MOST_FILES)
-    for path in paths[:_MOST_FILES]:
-        try:
-            yield path, parse(_read(path), file=str(path), stem=path.stem)
-        except AppError as error:
-            yield error
-
-
-def _read(path: Path) -> str:
-    """Read a file with or without a byte order mark; raise ConfigError if that fails."""
-    try:
-        if not path.is_file():
-            raise ConfigError("template_unreadable", file=str(path), reason="not a file")
-        with path.open("rb") as file:
-            data = file.read(_MOST_BYTES + 1)
-        if len(data) > _MOST_BYTES:
-            raise ConfigError("template_unreadable", file=str(path), reason=f"> {_MOST_BYTES} bytes")
-        return data.decode("utf-8-sig")
-    except OSError as error:
-        raise ConfigError("template_unreadable", file=str(path), reason=error.strerror or str(error)) from error
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise ConfigError("template_not_toml", file=str(path), line=line, reason="not UTF-8") from error
+    return toml_files(
+        folder,
+        lambda text, path: (path, parse(text, file=str(path), stem=path.stem)),
+        unreadable="template_unreadable",
+        not_toml="template_not_toml",
+        too_many="template_files_many",
+    )
 
 
 @dataclass(frozen=True)

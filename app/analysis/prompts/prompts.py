@@ -78,20 +78,17 @@ def chunk_question(
         return "\n".join([*parts, _form(request, template, scope, [frame.number for frame in frames])])
 
 
-def join_question(
-    request: AnalysisRequest, template: Template, parts: Sequence[ChunkResult], *, cues_note: str = ""
-) -> str:
+def join_question(request: AnalysisRequest, template: Template, parts: Sequence[ChunkResult]) -> str:
     """Return the request that joins several parts into one account; it is sent without pictures.
 
     Args:
         request: Request of the analysis.
         template: Its template.
         parts: Answers on frames, or the accounts of an earlier round.
-        cues_note: Note on the speech.
     """
     with in_language(request.language):
         accounts = [account(part, template) for part in parts]
-        asked = [t("prompt.join"), template.join.text, *_question(request, "join"), cues_note]
+        asked = [t("prompt.join"), template.join.text, *_question(request, "join")]
         numbers = sorted({number for part in parts for number in part.frames})
         form = _form(request, template, "join", numbers)
         return "\n\n".join([*accounts, "\n".join([*(one for one in asked if one), form])])
@@ -129,14 +126,7 @@ def usual_words(request: AnalysisRequest, template: Template) -> tuple[str, str]
 
 
 def exact_prompt(
-    request: AnalysisRequest,
-    template: Template,
-    frames: Sequence[Keyframe],
-    num_chunks: int,
-    *,
-    known: Sequence[Subject] = (),
-    earlier: Sequence[str] = (),
-    cues: Sequence[Cue] = (),
+    request: AnalysisRequest, template: Template, frames: Sequence[Keyframe], num_chunks: int
 ) -> list[tuple[str, str]]:
     """Return (role, text) of each message exactly as sent, with a placeholder for each picture.
 
@@ -146,8 +136,7 @@ def exact_prompt(
         shown = [(frame.number, mark(frame)) for frame in frames]
         shown = shown or [(number, t("prompt.mark", number=number, time="…")) for number in (1, 2)]
         lines = [line for number, written in shown for line in (written, t("prompt.picture", number=number))]
-        asked = frames or _stand_ins(request)
-        question = chunk_question(request, template, asked, num_chunks, known=known, earlier=earlier, cues=cues)
+        question = chunk_question(request, template, frames or _stand_ins(request), num_chunks)
         return [("system", system_prompt(scope_of(num_chunks))), ("user", "\n".join([*lines, question]))]
 
 

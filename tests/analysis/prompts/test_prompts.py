@@ -151,11 +151,10 @@ def test_merge_of_merges_keeps_sections_and_replies() -> None:
         chapters=(Chapter("Morning", "They wake.", 9, 0.0, 15.0),),
         reply=(Finding("The man.", (10,)),),
     )
-    text = prompts.join_question(request(), LOG, [joined, joined], cues_note="The sound was not analysed.")
+    text = prompts.join_question(request(), LOG, [joined, joined])
     assert "- [9] First this." in text
     assert "- from [9]: Morning. They wake." in text
     assert "Answer to the question:\n- [10] The man." in text
-    assert "The sound was not analysed." in text
 
 
 def test_prompt_preview_equals_request_with_placeholders() -> None:

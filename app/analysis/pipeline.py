@@ -228,10 +228,11 @@ class _Run:
         self, task: Task, connection: EngineConnection, engine: core.EngineInfo, emit: Emit
     ) -> Orchestrator:
         from app.analysis.requests.orchestrator import Orchestrator
+        from app.analysis.requests.request_executor import RunContext
 
         # A server may serve another model than last time; then its answers must not be mixed with the earlier ones.
         connection = replace(connection, conditions={**self.task.conditions, "served": engine.model})
-        return Orchestrator(task, self.template, connection, self.state, emit)
+        return Orchestrator(RunContext(task, self.template, connection, self.state, emit))
 
     # ---- the run itself
 

@@ -9,7 +9,6 @@ It joins the parsed and checked findings with their frames, not the text of the 
 
 from __future__ import annotations
 
-import threading
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
@@ -17,14 +16,13 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from app import core
-from app.analysis.pipeline_state import Emit, Frames, PipelineState, wait_for
+from app.analysis.pipeline_state import Frames, wait_for
 from app.analysis.planning import plan
 from app.analysis.planning.plan import RequestCapacity, base_layout, group_parts
-from app.analysis.prompts.templates import Template
-from app.analysis.requests.engine_connection import EngineConnection
 from app.analysis.requests.request_builder import ImagePrefetch, RequestChunk
+from app.analysis.requests.request_executor import RunContext
 from app.analysis.requests.scheduler import ENDS_ALL, PartAsker, Scheduler
-from app.analysis.task import EarlierResults, Task
+from app.analysis.task import EarlierResults
 from app.llm.error_mapping import TooManyPictures
 from app.llm.token_count import estimate_text_tokens
 
@@ -42,30 +40,18 @@ class EarlyPart(NamedTuple):
 class Orchestrator:
     """Orchestrator of one run's requests; it emits a ChunkDone event for each answer."""
 
-    def __init__(
-        self,
-        task: Task,
-        template: Template,
-        connection: EngineConnection,
-        state: PipelineState,
-        emit: Emit,
-    ) -> None:
-        self._task = task
-        self._connection = connection
-        self._state = state
-        self._emit = emit
-        self._abort = threading.Event()
+    def __init__(self, run: RunContext) -> None:
+        self._run = run
         self._preparing = ThreadPoolExecutor(1, thread_name_prefix="pictures")
-        pictures = ImagePrefetch(self._preparing)
-        self._asker = PartAsker(task, template, connection, state, emit, pictures, self._abort)
-        self._layout = task.done.layout
+        self._asker = PartAsker(run, ImagePrefetch(self._preparing))
+        self._layout = run.task.done.layout
         self._failures: dict[int, core.AppError] = {}
         self._opening_end: float | None = None
 
     @property
     def done(self) -> EarlierResults:
         """Return the answers so far, for another run to continue from."""
-        before = self._task.done
+        before = self._run.task.done
         fresh = tuple(self._asker.results[number] for number in sorted(self._asker.results))
         return EarlierResults(self._layout, (*fresh, *before.results), before.again - self._asker.results.keys())
 
@@ -79,21 +65,22 @@ class Orchestrator:
             AppError: The error that ended the run, or the first failure of a part after all others were sent.
             EngineEnded: The engine has died.
         """
-        known = self._task.done.layout
-        video = self._state.video()
-        layout = known or base_layout(self._connection, self._task.request, video, self._asker.builder.usual_words())
-        opening = self._state.opening() if opening_seconds and self._asker.builder.sends_pictures else ()
+        known = self._run.task.done.layout
+        video = self._run.state.video()
+        words = self._asker.builder.usual_words
+        layout = known or base_layout(self._run.connection, self._run.task.request, video, words)
+        opening = self._run.state.opening() if opening_seconds and self._asker.builder.sends_pictures else ()
         with self._pool(layout) as pool:
             ahead = self._ask_opening(plan.lay_out(layout, opening), opening, opening_seconds, pool)
-            frames, _ = self._state.chosen()
+            frames, _ = self._run.state.chosen()
             if [number for part in layout.parts for number in part] != [frame.number for frame in frames]:
                 layout = plan.lay_out(layout, frames, opening=len(opening))
             self._ask_all(layout, frames, pool, ahead)
             if self._failures:
                 raise self._failures[min(self._failures)]
             if len(self._asker.results) > 1:
-                self._emit(core.StageStarted("summary", 1))
-                reducer = Reducer(self._task, self._asker, self._connection, self._state, self._emit, pool)
+                self._run.emit(core.StageStarted("summary", 1))
+                reducer = Reducer(self._asker, pool)
                 reducer.run([self._asker.results[number] for number in sorted(self._asker.results)], frames)
 
     # ---- parts
@@ -108,13 +95,13 @@ class Orchestrator:
         """
         if not frames or not seconds:
             return None
-        self._opening_end = self._task.request.selection.start_seconds + seconds
+        self._opening_end = self._run.task.request.selection.start_seconds + seconds
         part = self._placed(_parts(layout, frames), layout, total=2, end_seconds=self._opening_end)[0]
         future = pool.submit(self._asker.ask, part)
         while not future.done():
-            if self._state.has_chosen:
+            if self._run.state.has_chosen:
                 return EarlyPart(part, future)
-            self._state.check_cancelled()
+            self._run.state.check_cancelled()
             wait([future], timeout=_POLL_SECONDS)
         error = future.exception()
         if isinstance(error, ENDS_ALL) or not isinstance(error, core.AppError | None):
@@ -122,13 +109,13 @@ class Orchestrator:
         return None
 
     def _ask_all(self, layout: core.Layout, frames: Frames, pool: ThreadPoolExecutor, ahead: EarlyPart | None) -> None:
-        wanted = self._task.request.selection.end_seconds
+        wanted = self._run.task.request.selection.end_seconds
         while True:
             self._layout = layout
-            self._emit(core.Planned(layout))
+            self._run.emit(core.Planned(layout))
             parts = _parts(layout, frames)
-            self._emit(core.StageStarted("ask", len(parts)))
-            end = wanted or self._state.end_seconds()
+            self._run.emit(core.StageStarted("ask", len(parts)))
+            end = wanted or self._run.state.end_seconds()
             too_much = self._round(self._placed(parts, layout, total=len(parts), end_seconds=end), pool, ahead)
             if too_much is None:
                 return
@@ -139,16 +126,16 @@ class Orchestrator:
     ) -> core.EngineError | None:
         """Ask about all parts without a result; return the error of one that was too large, if any."""
         if ahead and self._asker.builder.key(ahead.part) != self._asker.builder.key(parts[0]):
-            wait_for(ahead.future, self._state.check_cancelled)
+            wait_for(ahead.future, self._run.state.check_cancelled)
             ahead = None
         for number in self._asker.results.keys() - {part.number for part in parts if self._asker.is_answered(part)}:
             del self._asker.results[number]
         if not ahead:
             self._asker.begin_round()
-        scheduler = Scheduler(parts, self._asker, pool, self._state, self._emit)
+        scheduler = Scheduler(parts, self._asker, pool)
         self._failures = scheduler.failures
         too_much = scheduler.run(ahead and ahead.future)
-        self._state.check()
+        self._run.state.check()
         return too_much
 
     def _placed(
@@ -156,7 +143,7 @@ class Orchestrator:
     ) -> list[RequestChunk]:
         """Return the parts with the ranges of the video that they represent, each up to the next one's first frame."""
         starts = [part[0].time_seconds if part else 0.0 for part in parts]
-        starts[0] = self._task.request.selection.start_seconds
+        starts[0] = self._run.task.request.selection.start_seconds
         if self._opening_end:  # the next frame was not known when the opening was sent
             border = bisect_left(starts, self._opening_end)
             starts[border : border + 1] = [self._opening_end] if border < len(starts) else []
@@ -181,7 +168,7 @@ class Orchestrator:
             try:
                 yield pool
             except BaseException:
-                self._abort.set()
+                self._run.abort.set()
                 raise
             finally:
                 self._preparing.shutdown(wait=False, cancel_futures=True)
@@ -196,21 +183,12 @@ def _parts(layout: core.Layout, frames: Frames) -> list[Frames]:
 class Reducer:
     """Reducer of one run. Intermediate joins are numbered -1, -2, … and run at the same time."""
 
-    def __init__(
-        self,
-        task: Task,
-        asker: PartAsker,
-        connection: EngineConnection,
-        state: PipelineState,
-        emit: Emit,
-        pool: Executor,
-    ) -> None:
-        self._done = task.done
-        self._state = state
+    def __init__(self, asker: PartAsker, pool: Executor) -> None:
+        self._run = asker.run
         self._builder = asker.builder
         self._executor = asker.executor
-        self._emit = emit
         self._pool = pool
+        connection = asker.run.connection
         self._room = RequestCapacity(connection.max_model_len, connection.answer_tokens).for_frames
         self._number = 0
 
@@ -234,7 +212,7 @@ class Reducer:
                 for number, group in zip(numbers, groups, strict=True)
             ]
             parts = [self._awaited(future) for future in futures]
-            if self._state.is_paused:
+            if self._run.state.is_paused:
                 raise core.Paused
         self._awaited(self._pool.submit(self._join, _SUMMARY, parts, frames))
 
@@ -244,7 +222,7 @@ class Reducer:
         Raises:
             Cancelled: The run was cancelled.
         """
-        wait_for(future, self._state.check_cancelled)
+        wait_for(future, self._run.state.check_cancelled)
         return future.result()
 
     def _join(self, number: int, parts: Sequence[core.ChunkResult], frames: Frames) -> core.ChunkResult:
@@ -252,13 +230,13 @@ class Reducer:
             return parts[0]
         cited = frames if number == _SUMMARY else _between(parts, frames)
         asked = self._builder.join_request(number, parts, cited)
-        result = self._done.result(asked.key, number)
+        result = self._run.task.done.result(asked.key, number)
         if result is None:
-            self._emit(core.ModeChosen(number, "text"))
-            result = self._executor.answer(asked, vary=number in self._done.again)
+            self._run.emit(core.ModeChosen(number, "text"))
+            result = self._executor.answer(asked, vary=number in self._run.task.done.again)
         else:
-            self._emit(core.AnswerDelta(number, result.answer, restart=True))
-        self._emit(core.ChunkDone(result))
+            self._run.emit(core.AnswerDelta(number, result.answer, restart=True))
+        self._run.emit(core.ChunkDone(result))
         return result
 
     def _groups(self, parts: Sequence[core.ChunkResult], room: int) -> list[list[core.ChunkResult]]:

@@ -18,13 +18,12 @@ from langchain_core.messages import BaseMessage
 
 from app import core
 from app.analysis.parsing.answer_parser import parse_answer
-from app.analysis.pipeline_state import Emit, Frames, PipelineState
+from app.analysis.pipeline_state import Frames
 from app.analysis.planning.plan import DEFAULT_CONTEXT
 from app.analysis.prompts import prompts
 from app.analysis.prompts.schema import Scope
 from app.analysis.prompts.templates import Template
-from app.analysis.requests.engine_connection import EngineConnection
-from app.analysis.requests.request_executor import EngineRequest
+from app.analysis.requests.request_executor import EngineRequest, RunContext
 from app.analysis.task import join_key, part_key
 from app.i18n import in_language, notice_text
 from app.llm import messages
@@ -143,25 +142,18 @@ class RequestChunk:
 
 
 class RequestBuilder:
-    """Builder of the requests of one run; it falls back to text for the rest of the run once pictures are refused."""
+    """Builder of the requests of one run; it falls back to text for the rest of the run once pictures are refused.
 
-    def __init__(
-        self,
-        request: core.AnalysisRequest,
-        template: Template,
-        connection: EngineConnection,
-        state: PipelineState,
-        emit: Emit,
-        pictures: ImagePrefetch,
-    ) -> None:
-        self._request = request
-        self._template = template
-        self._connection = connection
-        self._sight = connection.sight
-        self._state = state
-        self._emit = emit
+    Attributes:
+        usual_words: A system message and question of usual length.
+    """
+
+    def __init__(self, run: RunContext, pictures: ImagePrefetch) -> None:
+        self._run = run
+        self._request = run.task.request
+        self._sight = run.connection.sight
         self._pictures = pictures
-        self._usual_words = prompts.usual_words(request, template)
+        self.usual_words = prompts.usual_words(run.task.request, run.template)
 
     @property
     def sends_pictures(self) -> bool:
@@ -176,7 +168,7 @@ class RequestBuilder:
     def key(self, part: RequestChunk) -> str:
         """Return the cache key of an answer about this part."""
         return part_key(
-            self._request, self._connection.conditions, part.frames, side=part.layout.side, is_whole=part.total < 2
+            self._request, self._run.connection.conditions, part.frames, side=part.layout.side, is_whole=part.total < 2
         )
 
     def prefetch(self, part: RequestChunk) -> None:
@@ -195,42 +187,38 @@ class RequestBuilder:
 
     def join_request(self, number: int, parts: Sequence[core.ChunkResult], frames: Frames) -> EngineRequest:
         """Build the request that joins the answers of `parts`; they may cite `frames`."""
-        prompt = prompts.join_question(self._request, self._template, parts)
+        prompt = prompts.join_question(self._request, self._run.template, parts)
         with in_language(self._request.language):
             sent = messages.text_only(prompt, system=prompts.system_prompt("join"))
-        key = join_key(self._request, self._connection.conditions, prompt)
+        key = join_key(self._request, self._run.connection.conditions, prompt)
         return EngineRequest(number, frames, "text", sent, "join", key)
 
     def part_text(self, part: core.ChunkResult) -> str:
         """Return the text of this part in a join."""
         with in_language(self._request.language):
-            return prompts.account(part, self._template)
-
-    def usual_words(self) -> tuple[str, str]:
-        """Return a system message and question of usual length."""
-        return self._usual_words
+            return prompts.account(part, self._run.template)
 
     def _in_pictures(self, part: RequestChunk) -> EngineRequest:
         prompt = self._ask(part)
         url = partial(self._pictures.take, side=part.layout.side)
         system = prompts.system_prompt(self._scope(part))
-        sent = self._connection.messages(part.frames, prompt, system=system, url=url)
+        sent = self._run.connection.messages(part.frames, prompt, system=system, url=url)
         if self._is_tight(part, system + prompt):
             self._check_length(sent)
         if self._sight.sees is None:
-            self._emit(core.Noticed(core.Notice("sight_unknown")))
-        if refusal := self._connection.video_refusal:
-            self._emit(core.Noticed(core.Notice("video_refused", {"reason": refusal})))
-        self._emit(core.ModeChosen(part.number, "messages"))
+            self._run.emit(core.Noticed(core.Notice("sight_unknown")))
+        if refusal := self._run.connection.video_refusal:
+            self._run.emit(core.Noticed(core.Notice("video_refused", {"reason": refusal})))
+        self._run.emit(core.ModeChosen(part.number, "messages"))
         return EngineRequest(part.number, part.frames, "messages", sent, self._scope(part), self.key(part))
 
     def _in_text(self, part: RequestChunk) -> EngineRequest:
         why = fallback_notice(self._sight.reason or core.Notice("pictures_unproven")) if part.frames else None
-        self._emit(core.ModeChosen(part.number, "text", why))
+        self._run.emit(core.ModeChosen(part.number, "text", why))
         if why:
             log.warning(notice_text(why))
-            self._emit(core.Noticed(why))
-        facts = self._state.facts(part.frames)
+            self._run.emit(core.Noticed(why))
+        facts = self._run.state.facts(part.frames)
         prompt = messages.text_prompt(part.frames, facts, self._ask(part))
         sent = messages.text_only(prompt, system=prompts.system_prompt(self._scope(part)))
         self._check_length(sent)
@@ -239,7 +227,7 @@ class RequestBuilder:
     def _ask(self, part: RequestChunk) -> str:
         return prompts.chunk_question(
             self._request,
-            self._template,
+            self._run.template,
             part.frames,
             part.total,
             known=part.context.subjects,
@@ -256,17 +244,17 @@ class RequestBuilder:
         Counting costs the engine one pass over every picture. If it has counted a frame before, only unusually long
         texts can make a request longer than planned.
         """
-        usual = estimate_text_tokens("".join(self._usual_words))
+        usual = estimate_text_tokens("".join(self.usual_words))
         more = estimate_text_tokens(words) - usual
-        context = self._connection.max_model_len or DEFAULT_CONTEXT
+        context = self._run.connection.max_model_len or DEFAULT_CONTEXT
         return not part.layout.is_exact or more > _SLACK * context
 
     def _check_length(self, sent: Sequence[BaseMessage]) -> None:
-        counted = self._connection.count(sent)
+        counted = self._run.connection.count(sent)
         if counted is None:
             return
         tokens, most = counted.count, counted.max_model_len
-        if tokens + min(self._connection.answer_tokens, most // 8) > most:
+        if tokens + min(self._run.connection.answer_tokens, most // 8) > most:
             raise core.ContextExceeded("context_exceeded", reason=f"{tokens} tokens + answer > {most}")
 
 

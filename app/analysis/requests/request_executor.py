@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from langchain_core.messages import BaseMessage
@@ -22,6 +22,7 @@ from app.analysis.pipeline_state import Emit, Frames, PipelineState
 from app.analysis.prompts.schema import Scope, schema_of
 from app.analysis.prompts.templates import Template
 from app.analysis.requests.engine_connection import EngineConnection
+from app.analysis.task import Task
 from app.i18n import in_language, t
 from app.llm.messages import in_words
 from app.llm.stream import Reply, stream
@@ -69,25 +70,33 @@ class EngineRequest:
     fallback: core.Notice | None = None
 
 
+@dataclass(frozen=True)
+class RunContext:
+    """What the requests of one run share.
+
+    Attributes:
+        task: Input of the run.
+        template: Template of the report.
+        connection: Connected engine.
+        state: State of the run.
+        emit: Receives the events.
+        abort: Ends the requests that are being answered.
+    """
+
+    task: Task
+    template: Template
+    connection: EngineConnection
+    state: PipelineState
+    emit: Emit
+    abort: threading.Event = field(default_factory=threading.Event)
+
+
 class RequestExecutor:
     """Executor of one run's requests; may be used from several threads."""
 
-    def __init__(
-        self,
-        connection: EngineConnection,
-        request: core.AnalysisRequest,
-        template: Template,
-        state: PipelineState,
-        emit: Emit,
-        cancel: threading.Event,
-    ) -> None:
-        self._connection = connection
-        self._request = request
-        self._template = template
-        self._state = state
-        self._emit = emit
-        self._cancel = cancel
-        self._takes_schema = connection.takes_schema
+    def __init__(self, run: RunContext) -> None:
+        self._run = run
+        self._takes_schema = run.connection.takes_schema
         self._formless = 0
 
     def answer(self, asked: EngineRequest, *, vary: bool = False) -> core.ChunkResult:
@@ -107,7 +116,7 @@ class RequestExecutor:
         usage, trouble = core.Usage(), ""
         for attempt in range(1, _ATTEMPTS + 1):
             options = {**self._options(trouble), **(_VARIED if vary else {})}
-            with in_language(self._request.language):
+            with in_language(self._run.task.request.language):
                 sent = _with_hint(asked.sent, t(f"prompt.again.{trouble}")) if trouble else asked.sent
                 result = self._attempt(asked, sent, options, may_recall=not vary)
             usage += result.usage
@@ -117,7 +126,7 @@ class RequestExecutor:
                 break
         assert best
         if best.troubles and best.answer != result.answer:  # the last one is shown
-            self._emit(core.AnswerDelta(asked.number, best.answer, restart=True))
+            self._run.emit(core.AnswerDelta(asked.number, best.answer, restart=True))
         seconds = time.monotonic() - started
         return replace(best, usage=best.usage if best.recalled else usage, seconds=seconds, attempts=attempt)
 
@@ -126,11 +135,11 @@ class RequestExecutor:
     def _attempt(
         self, asked: EngineRequest, sent: list[BaseMessage], options: dict[str, Any], *, may_recall: bool
     ) -> core.ChunkResult:
-        self._emit(core.AnswerDelta(asked.number, "", restart=True))
-        answers = self._connection.answers if may_recall else None
+        self._run.emit(core.AnswerDelta(asked.number, "", restart=True))
+        answers = self._run.connection.answers if may_recall else None
         form = self._with_schema(asked.scope, options)
         if recalled := answers and answers.recall(sent, form):
-            self._emit(core.AnswerDelta(asked.number, recalled.text))
+            self._run.emit(core.AnswerDelta(asked.number, recalled.text))
         reply, loops = (recalled, False) if recalled else self._with_retries(asked, sent, options)
         result = self._result(asked, sent, reply, loops=loops, recalled=recalled is not None)
         if answers and not recalled and not result.troubles:
@@ -153,34 +162,34 @@ class RequestExecutor:
                 busy += 1
                 if busy == _BUSY_ATTEMPTS:
                     raise
-                self._emit(core.Noticed(core.Notice("engine_was_busy", {}, "info")))
+                self._run.emit(core.Noticed(core.Notice("engine_was_busy", {}, "info")))
                 self._wait(min(error.wait_seconds or 2.0**busy, _LONGEST_WAIT_SECONDS))
             except core.EngineBrokeOff as error:
-                if death := self._connection.death():
+                if death := self._run.connection.death():
                     raise EngineEnded(death) from error
                 broken += 1
                 if broken == _BROKEN_ATTEMPTS:
                     raise
                 self._wait(_BROKEN_PAUSE_SECONDS * (2.0**broken - 1))
             except core.EngineTimeout as error:
-                if death := self._connection.death():
+                if death := self._run.connection.death():
                     raise EngineEnded(death) from error
                 raise
             except core.EngineError as error:
                 if error.key == "engine_refused" and (death := self._death_behind(error)):
                     raise EngineEnded(death) from error
                 raise
-            self._emit(core.AnswerDelta(asked.number, "", restart=True))
+            self._run.emit(core.AnswerDelta(asked.number, "", restart=True))
 
     def _streamed(self, asked: EngineRequest, sent: list[BaseMessage], options: dict[str, Any]) -> tuple[Reply, bool]:
         """Return the reply, and whether it was cut because it only repeated itself."""
         loop, text = RepetitionDetector(), ""
-        pieces = stream(self._connection.chat, sent, cancel=self._cancel, options=options)
+        pieces = stream(self._run.connection.chat, sent, cancel=self._run.abort, options=options)
         try:
             while True:
                 piece = next(pieces)
                 text += piece
-                self._emit(core.AnswerDelta(asked.number, piece))
+                self._run.emit(core.AnswerDelta(asked.number, piece))
                 if loop.push(piece):
                     return Reply(text[: loop.length], "stop", None), True
         except StopIteration as end:
@@ -217,14 +226,14 @@ class RequestExecutor:
 
     def _read(self, asked: EngineRequest, text: str) -> ParsedAnswer:
         times = {frame.number: frame.time_seconds for frame in asked.frames}
-        return parse_answer(text, asked.scope, self._template, times, self._state.end_seconds())
+        return parse_answer(text, asked.scope, self._run.template, times, self._run.state.end_seconds())
 
     # ---- options
 
     def _with_schema(self, scope: Scope, options: dict[str, Any]) -> dict[str, Any]:
         if not self._takes_schema:
             return options
-        schema = schema_of(self._template, scope, with_reply=bool(self._request.question.strip()))
+        schema = schema_of(self._run.template, scope, with_reply=bool(self._run.task.request.question.strip()))
         form = {"type": "json_schema", "json_schema": {"name": "report", "schema": schema, "strict": True}}
         return {**options, "response_format": form}
 
@@ -237,8 +246,8 @@ class RequestExecutor:
 
     def _longest(self) -> int:
         """Return twice the longest answer, at most half of the context."""
-        tokens = self._connection.answer_tokens
-        return min(2 * tokens, max(tokens, (self._connection.max_model_len or 0) // 2))
+        tokens = self._run.connection.answer_tokens
+        return min(2 * tokens, max(tokens, (self._run.connection.max_model_len or 0) // 2))
 
     def _worth_asking_again(self, result: core.ChunkResult, attempt: int) -> str:
         """Return the trouble that another attempt may fix; "" if none is worth it."""
@@ -256,10 +265,10 @@ class RequestExecutor:
     def _death_behind(self, error: core.EngineError) -> core.AppError | None:
         """Return the error of an engine that answers while it dies: out of memory, or a crashed core."""
         status = error.values.get("status")
-        return self._connection.death() if isinstance(status, int) and status >= 500 else None
+        return self._run.connection.death() if isinstance(status, int) and status >= 500 else None
 
     def _wait(self, seconds: float) -> None:
-        if self._cancel.wait(seconds):
+        if self._run.abort.wait(seconds):
             raise core.Cancelled
 
 

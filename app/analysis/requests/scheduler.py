@@ -6,19 +6,14 @@ sends the same requests. A part that fails doesn't stop the others.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import replace
 from typing import Any
 
 from app import core
-from app.analysis.pipeline_state import Emit, PipelineState
-from app.analysis.prompts.templates import Template
 from app.analysis.requests import request_builder
-from app.analysis.requests.engine_connection import EngineConnection
-from app.analysis.requests.request_executor import EngineEnded, RequestExecutor
-from app.analysis.task import Task
+from app.analysis.requests.request_executor import EngineEnded, RequestExecutor, RunContext
 from app.i18n import as_notice
 from app.llm.error_mapping import TooManyPictures
 
@@ -34,34 +29,23 @@ class PartAsker:
     """Asks about single parts; an answer of an earlier run is used again.
 
     Attributes:
+        run: What the requests share.
         builder: Builds the requests.
         executor: Sends them.
         results: Answers so far, by number of the part.
         introduction: Subjects of the first part in this round.
     """
 
-    def __init__(
-        self,
-        task: Task,
-        template: Template,
-        connection: EngineConnection,
-        state: PipelineState,
-        emit: Emit,
-        pictures: request_builder.ImagePrefetch,
-        cancel: threading.Event,
-    ) -> None:
-        self.builder = request_builder.RequestBuilder(task.request, template, connection, state, emit, pictures)
-        self.executor = RequestExecutor(connection, task.request, template, state, self._forward, cancel)
+    def __init__(self, run: RunContext, pictures: request_builder.ImagePrefetch) -> None:
+        self.run = run
+        self.builder = request_builder.RequestBuilder(run, pictures)
+        self.executor = RequestExecutor(replace(run, emit=self._forward))
         self.results: dict[int, core.ChunkResult] = {}
-        self._task = task
-        self._template = template
-        self._state = state
-        self._emit = emit
         self.begin_round()
 
     def begin_round(self) -> None:
         """Wait for the subjects of the first part once more."""
-        self.introduction = request_builder.Introduction(self._template)
+        self.introduction = request_builder.Introduction(self.run.template)
 
     def ask(self, part: request_builder.RequestChunk) -> None:
         """Get the result of one part, from the earlier run or the engine; runs in a thread of its own.
@@ -70,10 +54,10 @@ class PartAsker:
             AppError: The part could not be answered.
             EngineEnded: The engine has died.
         """
-        done, number = self._task.done, part.number
+        done, number = self.run.task.done, part.number
         result = done.result(self.builder.key(part), number)
         if result is None:
-            part = replace(part, cues=self._state.cues(part.start_seconds, part.end_seconds))
+            part = replace(part, cues=self.run.state.cues(part.start_seconds, part.end_seconds))
             vary = number in done.again
             try:
                 result = self.executor.answer(self.builder.part_request(part), vary=vary)
@@ -83,11 +67,11 @@ class PartAsker:
         else:
             self._forward(core.AnswerDelta(number, result.answer, restart=True))
         self.results[number] = result
-        self._emit(core.ChunkDone(result))
+        self.run.emit(core.ChunkDone(result))
 
     def expect(self, part: request_builder.RequestChunk) -> None:
         """Prepare for a part that will be asked about soon."""
-        if self._task.done.result(self.builder.key(part), part.number) is None:
+        if self.run.task.done.result(self.builder.key(part), part.number) is None:
             self.builder.prefetch(part)
 
     def is_answered(self, part: request_builder.RequestChunk) -> bool:
@@ -97,7 +81,7 @@ class PartAsker:
 
     def _forward(self, event: core.AnalysisEvent) -> None:
         self.introduction.note(event)
-        self._emit(event)
+        self.run.emit(event)
 
 
 class Scheduler:
@@ -107,26 +91,16 @@ class Scheduler:
         parts: Parts in order.
         asker: Asks about them.
         pool: Threads for the requests.
-        state: State of the run.
-        emit: Receives the events.
     """
 
-    def __init__(
-        self,
-        parts: Sequence[request_builder.RequestChunk],
-        asker: PartAsker,
-        pool: Executor,
-        state: PipelineState,
-        emit: Emit,
-    ) -> None:
+    def __init__(self, parts: Sequence[request_builder.RequestChunk], asker: PartAsker, pool: Executor) -> None:
         self.failures: dict[int, core.AppError] = {}
         self._parts = parts
         self._in_flight = parts[0].layout.in_flight
         self._asker = asker
         self._pool = pool
-        self._state = state
         self._introduction = asker.introduction
-        self._emit = emit
+        self._run = asker.run
         self._expected = 0
         self._finished = {place for place, part in enumerate(parts) if part.number in asker.results}
         self._running: dict[Future[None], int] = {}
@@ -154,14 +128,14 @@ class Scheduler:
             self._running[first] = 0
         self._introduce()
         while True:
-            if not (self._too_much or self._ended or self._state.is_paused):
+            if not (self._too_much or self._ended or self._run.state.is_paused):
                 for place in self._ready():
                     part = replace(self._parts[place], context=self._context(place))
                     self._running[self._pool.submit(self._asker.ask, part)] = place
                 self._look_ahead()
             if not self._running:
                 break
-            self._state.check_cancelled()
+            self._run.state.check_cancelled()
             for future in self._wait_for_any():
                 self._note(future)
         if self._ended:
@@ -233,7 +207,7 @@ class Scheduler:
         if self._consecutive_failures == _MOST_FAILURES or part.total < 2:
             raise error
         first, last = (core.clock(frame.time_seconds) for frame in (part.frames[0], part.frames[-1]))
-        self._emit(
+        self._run.emit(
             core.Noticed(
                 core.Notice("part_failed", {"first": first, "last": last, "reason": as_notice(error)}, "error")
             )

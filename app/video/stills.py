@@ -28,13 +28,29 @@ _KEPT_BYTES = 24 << 20
 
 @dataclass(frozen=True)
 class Still:
-    """A JPEG of the frame shown at the requested time; `time_seconds` is the time of that frame."""
+    """A JPEG of the frame shown at the requested time; `time_seconds` and `frame_index` are those of that frame."""
 
     time_seconds: float
     jpeg: bytes
+    frame_index: int
 
 
 _Key = tuple[str, int, int, int]
+
+
+class _Timeout(threading.Event):
+    """An event that is also set once another one is."""
+
+    def __init__(self, cancel: threading.Event | None) -> None:
+        super().__init__()
+        self._cancel = cancel or threading.Event()
+
+    def is_set(self) -> bool:
+        return self.has_passed() or self._cancel.is_set()
+
+    def has_passed(self) -> bool:
+        """Return whether it was set itself."""
+        return super().is_set()
 
 
 class Stills:
@@ -48,12 +64,13 @@ class Stills:
         self._num_bytes = 0
         self._timer: threading.Timer | None = None
 
-    def at(self, path: Path, seconds: float, side: int) -> Still:
+    def at(self, path: Path, seconds: float, side: int, *, cancel: threading.Event | None = None) -> Still:
         """Return the picture of `path` shown at `seconds`, its longer side at most `side` pixels.
 
         Raises:
             InputError: The file is not a readable video, or there is no picture in time ("still_missing").
             DecodeError: Nothing of it can be decoded, or the decoder failed.
+            Cancelled: `cancel` was set.
         """
         check_file(path)
         file = (str(path), path.stat().st_mtime_ns)
@@ -62,7 +79,7 @@ class Stills:
             if key in self._kept:
                 self._kept.move_to_end(key)
                 return self._kept[key]
-            still = self._decoded(path, file, seconds, side)
+            still = self._decoded(path, file, seconds, side, cancel)
             self._keep(key, still)
             return still
 
@@ -71,9 +88,11 @@ class Stills:
         with self._lock:
             self._end()
 
-    def _decoded(self, path: Path, file: tuple[str, int], seconds: float, side: int) -> Still:
+    def _decoded(
+        self, path: Path, file: tuple[str, int], seconds: float, side: int, cancel: threading.Event | None
+    ) -> Still:
         missing = InputError("still_missing", name=printable(path.name), time=f"{seconds:.3f}")
-        timeout = threading.Event()
+        timeout = _Timeout(cancel)
         try:
             if self._file != file or self._child is None:
                 self._end()
@@ -89,7 +108,7 @@ class Stills:
                 timer.cancel()
         except AppError:
             self._end()
-            if timeout.is_set():
+            if timeout.has_passed():
                 raise missing from None
             raise
         if found is None:
@@ -97,7 +116,7 @@ class Stills:
         self._end_later()
         if found is None or not found.keyframe.jpeg:
             raise missing
-        return Still(found.keyframe.time_seconds, found.keyframe.jpeg)
+        return Still(found.keyframe.time_seconds, found.keyframe.jpeg, found.keyframe.frame_index)
 
     def _keep(self, key: _Key, still: Still) -> None:
         self._kept[key] = still

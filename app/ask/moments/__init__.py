@@ -1,0 +1,1 @@
+"""Search for the moments at which something is visible: find, verify, bound."""

@@ -1,0 +1,231 @@
+"""Votes along a video as intervals: runs of agreeing frames, their borders, and what nobody looked at.
+
+A run is a row of looked-at frames with the same answer. One frame alone proves nothing: a single yes between two
+frames that say no is dropped, and so is less than a tenth of a second. A single no inside a run of yes, or a pause too
+short to be one, is taken for a mistake and marks the interval uncertain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby, pairwise
+from typing import Literal, NamedTuple
+
+Issue = Literal["borders", "flicker", "contrary"]
+Ended = Literal["", "complete", "rounds", "frames", "seconds", "says_yes"]
+
+SHORTEST_SECONDS = 0.2
+"""Shorter pauses are flicker: somebody passes in front, or the model errs. A single frame that is shown for longer, as
+in a recorded slide show, counts like two. Chosen by hand; not tuned."""
+_FLASH_SECONDS = 0.1
+"""Less proves nothing, however many frames it is. Chosen by hand; not tuned."""
+NEAR_SECONDS = 1.0
+"""Two frames at most this far apart can confirm each other. Chosen by hand; not tuned."""
+SAME_SECONDS = 0.001
+"""Frames that are closer are neighbours, whatever their indexes."""
+
+
+class Sample(NamedTuple):
+    """A frame that was looked at. It is known to be shown from its time until `until_seconds`, when it was decoded."""
+
+    frame_index: int
+    time_seconds: float
+    until_seconds: float
+    probability: float
+    round: int
+
+    @property
+    def says_yes(self) -> bool:
+        """Return whether the frame shows what is looked for, by the engine's vote."""
+        return self.probability > 0.5
+
+
+class Point(NamedTuple):
+    """A frame and its decoder time."""
+
+    frame_index: int
+    time_seconds: float
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A part of the video in which something is visible.
+
+    Attributes:
+        first: First frame that shows it.
+        last: Last frame that shows it.
+        before: Last frame before it that doesn't show it; None at the start of what was searched.
+        after: First frame after it that doesn't; None at the end.
+        best: The frame with the highest vote.
+        yes: Number of its frames that say yes.
+        no: Number of those that don't.
+        probability: Mean vote of its frames.
+        contrary: Vote of `best` on the contrary question, whether it is absent; None if that wasn't asked.
+        issues: Why it is uncertain; empty if it isn't. "borders": they are not known to the frame. "flicker": the
+            answers change within it. "contrary": the model says yes to the contrary question, too.
+    """
+
+    first: Point
+    last: Point
+    before: Point | None
+    after: Point | None
+    best: Point
+    yes: int
+    no: int
+    probability: float
+    contrary: float | None = None
+    issues: tuple[Issue, ...] = ()
+
+    @property
+    def end_seconds(self) -> float:
+        """Return when the last frame is no longer shown, as far as that is known."""
+        return self.after.time_seconds if self.after else self.last.time_seconds
+
+
+@dataclass(frozen=True)
+class Moments:
+    """What a search has found in one video until now; it can be continued from here.
+
+    Attributes:
+        analysis_id: Analysis of the video.
+        thing: What is looked for.
+        start_seconds: Start of the part that is searched.
+        end_seconds: Its end.
+        samples: Frames looked at, in time order.
+        unreadable: Times at which no frame could be decoded.
+        controls: Votes on pictures that can't show it.
+        contrary: Votes on the contrary question, by index of the frame.
+        intervals: Where it is visible, in time order.
+        widest_gap_seconds: Longest time between two frames that were looked at.
+        rounds: Number of rounds.
+        seconds: Time spent.
+        ended: Why the search ended: nothing was left to look at, a ceiling was reached, or the model says yes to
+            everything. "" while it runs, or if it was interrupted.
+    """
+
+    analysis_id: str
+    thing: str
+    start_seconds: float
+    end_seconds: float
+    samples: tuple[Sample, ...] = ()
+    unreadable: tuple[float, ...] = ()
+    controls: tuple[float, ...] = ()
+    contrary: Mapping[int, float] = field(default_factory=dict)
+    intervals: tuple[Interval, ...] = ()
+    widest_gap_seconds: float = 0.0
+    rounds: int = 0
+    seconds: float = 0.0
+    ended: Ended = ""
+
+
+@dataclass
+class Run:
+    """A row of neighbouring samples with the same answer, apart from the single ones that were overruled."""
+
+    says_yes: bool
+    samples: list[Sample]
+    num_overruled: int = 0
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Return whether two of its frames that agree are near each other, or one is shown for long."""
+        agreeing = [one for one in self.samples if one.says_yes == self.says_yes]
+        is_long = any(one.until_seconds - one.time_seconds >= SHORTEST_SECONDS for one in agreeing)
+        return is_long or any(two.time_seconds - one.until_seconds <= NEAR_SECONDS for one, two in pairwise(agreeing))
+
+
+def are_neighbours(before: Sample, after: Sample) -> bool:
+    """Return whether no frame is between two samples."""
+    is_next = after.frame_index - before.frame_index <= 1
+    return is_next or after.time_seconds - before.until_seconds < SAME_SECONDS
+
+
+def runs_of(samples: Sequence[Sample]) -> list[Run]:
+    """Return the runs of samples in time order, neighbours with different answers, single frames overruled."""
+    runs = [Run(yes, list(group)) for yes, group in groupby(samples, key=lambda one: one.says_yes)]
+    return _overrule(_overrule(runs, _is_alone, says_yes=True), _is_flicker, says_yes=False)
+
+
+def _overrule(runs: Sequence[Run], is_overruled: Callable[[Run, Run, Run], bool], *, says_yes: bool) -> list[Run]:
+    """Return the runs with those of one answer that are overruled joined with the runs before and after."""
+    kept: list[Run] = []
+    for place, run in enumerate(runs):
+        before, after = kept[-1] if kept else None, runs[place + 1] if place + 1 < len(runs) else None
+        if before and before.says_yes == run.says_yes:
+            before.samples += run.samples
+            before.num_overruled += run.num_overruled
+        elif run.says_yes == says_yes and before and after and is_overruled(before, run, after):
+            before.samples += run.samples
+            before.num_overruled += 1
+        else:
+            kept.append(run)
+    return kept
+
+
+def _is_flicker(before: Run, pause: Run, after: Run) -> bool:
+    seconds = after.samples[0].time_seconds - before.samples[-1].until_seconds
+    is_short = seconds < SHORTEST_SECONDS or _is_alone(before, pause, after)
+    return is_short and before.is_confirmed and after.is_confirmed
+
+
+def _is_alone(before: Run, run: Run, after: Run) -> bool:
+    """Return whether a run is one frame or a moment's flash, and the frames next to it have been looked at."""
+    earlier, later = before.samples[-1], after.samples[0]
+    seconds = later.time_seconds - run.samples[0].time_seconds
+    is_brief = seconds < (SHORTEST_SECONDS if len(run.samples) == 1 else _FLASH_SECONDS)
+    return is_brief and are_neighbours(earlier, run.samples[0]) and are_neighbours(run.samples[-1], later)
+
+
+def intervals_of(samples: Sequence[Sample], contrary: Mapping[int, float]) -> tuple[Interval, ...]:
+    """Return the intervals that two agreeing frames confirm, in time order."""
+    runs = runs_of(samples)
+    around = zip([None, *runs[:-1]], runs, [*runs[1:], None], strict=True)
+    return tuple(_interval(*three, contrary) for three in around if three[1].says_yes and three[1].is_confirmed)
+
+
+def _interval(before: Run | None, run: Run, after: Run | None, contrary: Mapping[int, float]) -> Interval:
+    yes = [one for one in run.samples if one.says_yes]
+    best = max(yes, key=lambda one: one.probability)
+    asked = next((one.frame_index for one in yes if one.frame_index in contrary), None)
+    outside = before.samples[-1] if before else None, after.samples[0] if after else None
+    is_exact = (outside[0] is None or are_neighbours(outside[0], yes[0])) and (
+        outside[1] is None or are_neighbours(yes[-1], outside[1])
+    )
+    found: dict[Issue, bool] = {
+        "borders": not is_exact,
+        "flicker": run.num_overruled > 0,
+        "contrary": asked is not None and contrary[asked] > 0.5,
+    }
+    return Interval(
+        first=_point(yes[0]),
+        last=_point(yes[-1]),
+        before=outside[0] and _point(outside[0]),
+        after=outside[1] and _point(outside[1]),
+        best=_point(best),
+        yes=len(yes),
+        no=len(run.samples) - len(yes),
+        probability=round(sum(one.probability for one in run.samples) / len(run.samples), 4),
+        contrary=None if asked is None else contrary[asked],
+        issues=tuple(issue for issue, is_so in found.items() if is_so),
+    )
+
+
+def _point(sample: Sample) -> Point:
+    return Point(sample.frame_index, sample.time_seconds)
+
+
+def added(samples: Sequence[Sample], new: Iterable[Sample]) -> tuple[Sample, ...]:
+    """Return the samples with further ones, in time order; a frame that was decoded again is shown that much longer."""
+    by_index = {one.frame_index: one for one in samples}
+    for one in new:
+        known = by_index.setdefault(one.frame_index, one)
+        by_index[one.frame_index] = known._replace(until_seconds=max(known.until_seconds, one.until_seconds))
+    return tuple(sorted(by_index.values(), key=lambda one: one.time_seconds))
+
+
+def widest_gap(samples: Sequence[Sample], start_seconds: float, end_seconds: float) -> float:
+    """Return the longest time in seconds in which no frame was looked at."""
+    ends = [start_seconds, *(one.until_seconds for one in samples)]
+    starts = [*(one.time_seconds for one in samples), end_seconds]
+    return max(0.0, *(start - end for end, start in zip(ends, starts, strict=True)))

@@ -13,6 +13,7 @@ from .conversation import FrameRef as FrameRef
 from .conversation import FramesAdded as FramesAdded
 from .conversation import Look as Look
 from .conversation import LookKind as LookKind
+from .conversation import MomentsSearched as MomentsSearched
 from .conversation import Queued as Queued
 from .conversation import ReasoningText as ReasoningText
 from .conversation import Turn as Turn
@@ -23,4 +24,8 @@ from .export import as_markdown as as_markdown
 from .export import cited_lines as cited_lines
 from .export import document as document
 from .images import read_image as read_image
+from .moments.timeline import Interval as Interval
+from .moments.timeline import Moments as Moments
+from .moments.timeline import Point as Point
+from .moments.timeline import Sample as Sample
 from .repository import ConversationRepository as ConversationRepository

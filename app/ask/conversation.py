@@ -14,6 +14,7 @@ from math import isfinite
 from typing import Literal
 
 from app import core
+from app.ask.moments.timeline import Moments
 
 TurnState = Literal["complete", "stopped", "failed"]
 LookKind = Literal["auto", "global", "local", "when", "count", "read", "spoken"]
@@ -108,7 +109,13 @@ class Look:
 
 @dataclass(frozen=True)
 class Evidence:
-    """Findings from before the answer."""
+    """Findings from before the answer.
+
+    Attributes:
+        moments: What a search for moments has found, video by video.
+    """
+
+    moments: tuple[Moments, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -189,6 +196,11 @@ class Turn:
         match event:
             case core.Noticed(notice):
                 return self if notice in self.notices else replace(self, notices=(*self.notices, notice))
+            case MomentsSearched(moments):
+                others = [
+                    one for one in (self.evidence or Evidence()).moments if one.analysis_id != moments.analysis_id
+                ]
+                return replace(self, evidence=replace(self.evidence or Evidence(), moments=(*others, moments)))
             case FramesAdded(frames):
                 return replace(self, frames=frames)
             case ContextChosen(context, attached, model):
@@ -308,6 +320,7 @@ class Conversation:
             created=_now(),
             look=look or (edited.look if edited else Look()),
             images=self.numbered(images),
+            evidence=_continued(edited, question, look),
             settings=settings,
         )
         name = self.name or _name(question)
@@ -316,6 +329,13 @@ class Conversation:
     def with_turn(self, changed: Turn) -> Conversation:
         """Return the conversation with this turn in place of the one with its number."""
         return replace(self, turns=tuple(changed if turn.number == changed.number else turn for turn in self.turns))
+
+
+def _continued(edited: Turn | None, question: str, look: Look | None) -> Evidence | None:
+    """Return what a search for the same question has found, which continues from there."""
+    if edited is None or edited.evidence is None or question != edited.question or look not in (None, edited.look):
+        return None
+    return Evidence(moments=edited.evidence.moments)
 
 
 def started(about: Iterable[str], language: core.Language) -> Conversation:
@@ -368,6 +388,13 @@ class FramesAdded:
 
 
 @dataclass(frozen=True)
+class MomentsSearched:
+    """A round of a search for moments is over; its samples are those with the number of the round."""
+
+    moments: Moments
+
+
+@dataclass(frozen=True)
 class ContextChosen:
     """The request has been built: what it holds, and the model that gets it."""
 
@@ -399,5 +426,13 @@ class AnswerDone:
 
 
 AskEvent = (
-    core.EngineProgress | core.Noticed | Queued | FramesAdded | ContextChosen | AnswerText | ReasoningText | AnswerDone
+    core.EngineProgress
+    | core.Noticed
+    | Queued
+    | MomentsSearched
+    | FramesAdded
+    | ContextChosen
+    | AnswerText
+    | ReasoningText
+    | AnswerDone
 )

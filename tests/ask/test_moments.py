@@ -12,9 +12,11 @@ from itertools import pairwise
 import pytest
 
 from app import core
+from app.ask import AskSettings, Evidence, MomentsSearched, Turn, started
 from app.ask.moments.search import SearchLimits, search
 from app.ask.moments.timeline import Moments
 from app.ask.votes import Vote
+from app.core.codec import from_json, to_json
 from app.video import Still
 
 WIDE = SearchLimits(rounds=100_000, frames=100_000, seconds=1e6)
@@ -249,3 +251,14 @@ def test_unreadable_part_is_left_out_and_counts_as_gap() -> None:
     film.unreadable = [(0.0, 60.0)]
     with pytest.raises(core.InputError):
         list(search(start(film), film, Truth(film, []), cancel=threading.Event()))
+
+
+def test_stored_search_is_read_again() -> None:
+    film = Film.of(60, rate=25)
+    found = found_in(film, Truth(film, [(20.0, 40.0)], contrary=0.8))
+    asked = started(["analysis"], "en").asked("When?", AskSettings())
+    turn = asked.last.apply(MomentsSearched(start(film))).apply(MomentsSearched(found))
+    assert turn.evidence == Evidence((found,)) and from_json(to_json(turn), Turn) == turn
+    again = asked.with_turn(turn).asked("When?", AskSettings(seed=1), edit=1)
+    assert again.last.evidence == turn.evidence
+    assert asked.with_turn(turn).asked("When else?", AskSettings(), edit=1).last.evidence is None

@@ -293,7 +293,7 @@ def _best(run: Run) -> Sample:
 
 
 class _Looked:
-    """What was looked at, for choosing what to look at next."""
+    """The samples until now, for choosing where to look next."""
 
     def __init__(self, found: Moments) -> None:
         self._samples = found.samples

@@ -1,4 +1,4 @@
-"""Votes along a video as intervals: runs of agreeing frames, their borders, and what nobody looked at.
+"""Votes along a video as intervals: runs of agreeing frames, their borders, and the gaps between looks.
 
 A run is a row of looked-at frames with the same answer. One frame alone proves nothing: a single yes between two
 frames that say no is dropped, and so is less than a tenth of a second. A single no inside a run of yes, or a pause too
@@ -41,7 +41,8 @@ class Sample(NamedTuple):
         return self.probability > 0.5
 
 
-class Point(NamedTuple):
+@dataclass(frozen=True)
+class Point:
     """A frame and its decoder time."""
 
     frame_index: int

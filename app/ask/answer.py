@@ -7,6 +7,7 @@ times that no cited frame has, are reported.
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Generator, Iterator, Mapping
@@ -66,7 +67,7 @@ def converse(
         with closing(connect):
             connection = yield from connect
         connected = time.monotonic()
-        with closing(_prepared(conversation, analyses, connection, cancel)) as events:
+        with closing(_prepared(conversation, analyses, connection, repository, cancel)) as events:
             for event in events:
                 turn = _ended(turn, event, connected) if isinstance(event, _Ended) else turn.apply(event)
                 if not isinstance(event, _Ended):
@@ -132,29 +133,38 @@ def _prepared(
     conversation: Conversation,
     analyses: Mapping[str, core.Analysis],
     connection: EngineConnection,
+    repository: ConversationRepository,
     cancel: threading.Event,
 ) -> Generator[AskEvent | _Ended, None, None]:
     """Add frames to the question, then yield the events of the answer."""
     if not any(turn.frames for turn in conversation.branch()):
-        keyframes = ((one, frame.time_seconds) for one, analysis in analyses.items() for frame in analysis.keyframes)
-        added = FramesAdded(conversation.numbered(FrameRef(0, seconds, one) for one, seconds in keyframes))
+        added = FramesAdded(conversation.numbered(_keyframes(analyses, conversation.last.look)))
         conversation = conversation.with_turn(conversation.last.apply(added))
         yield added
-    yield from _answer(conversation, next(iter(analyses.values())), connection, cancel)
+    pictures = repository.pictures(conversation.pictures())
+    yield from _answer(conversation, ContextBuilder(conversation, analyses, pictures, connection), connection, cancel)
+
+
+def _keyframes(analyses: Mapping[str, core.Analysis], look: values.Look) -> Iterator[FrameRef]:
+    """Yield the keyframes of the videos in the range to look at; of a video without any there, all."""
+    start, end = look.start_seconds or 0.0, math.inf if look.end_seconds is None else look.end_seconds
+    for analysis_id, analysis in analyses.items():
+        times = [frame.time_seconds for frame in analysis.keyframes]
+        inside = [seconds for seconds in times if start <= seconds < end]
+        yield from (FrameRef(0, seconds, analysis_id) for seconds in inside or times)
 
 
 def _answer(
-    conversation: Conversation, analysis: core.Analysis, connection: EngineConnection, cancel: threading.Event
+    conversation: Conversation, builder: ContextBuilder, connection: EngineConnection, cancel: threading.Event
 ) -> Generator[AskEvent | _Ended, None, None]:
     """Ask until the engine takes the request, and yield the answer; a request that it refuses is sent differently."""
-    builder = ContextBuilder(analysis, connection, conversation.language)
-    branch = conversation.branch()
+    settings = conversation.last.settings
     for attempt in range(1, _ATTEMPTS + 1):
-        prepared = builder.build(branch)
+        prepared = builder.build()
         for notice in prepared.notices:
             yield core.Noticed(notice)
         yield values.ContextChosen(prepared.use, prepared.attached, connection.endpoint.model)
-        options = _options(branch[-1].settings, prepared.answer_tokens)
+        options = _options(settings, prepared.answer_tokens)
         is_empty = True
         try:
             with closing(_pieces(connection, prepared.sent, options, cancel)) as pieces:

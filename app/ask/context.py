@@ -1,32 +1,35 @@
-"""Request for a question: the frames, what is known of the video, earlier turns and the question, within the context.
+"""Request for a question: pictures, what is known of the videos, earlier turns and the question, within the context.
 
-The order is the same for all questions of a conversation, so that the engine's prefix cache holds its beginning: the
-rules, the frames, the material quoted from the video, then question and answer by turns. What doesn't fit is reported:
-the oldest pictures become descriptions first, a quarter at a time so that the prefix stays the same for several
-questions; a quarter of them stays, and from then on the oldest turns are left out.
+Every turn's message begins with the pictures that the turn added, so that all questions of a conversation begin with
+the same tokens and the engine's prefix cache holds them. The first message also has the material quoted from the
+videos. What doesn't fit is reported: the oldest pictures become descriptions first, a quarter at a time so that the
+prefix stays the same for several questions; a quarter of them stays, and from then on the oldest turns are left out.
+Their pictures move to the next turn that is sent.
 
-Everything that comes from the video is quoted as JSON strings, below a line that says that it is no instruction.
+Everything that comes from a video or a file is quoted as JSON strings, below a line that says that it is no
+instruction.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from math import ceil
 
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
 from app import core
 from app.analysis import EngineConnection
 from app.analysis.planning.plan import DEFAULT_CONTEXT, base_layout
 from app.analysis.prompts.prompts import speech_near
-from app.ask.conversation import ContextUse, FrameRef, Turn
+from app.ask.conversation import ContextUse, Conversation, FrameRef, Turn
 from app.i18n import in_language, t
-from app.i18n.formatting import mark
+from app.i18n.formatting import measured, origin
 from app.llm import messages
 from app.llm.error_mapping import fallback_notice
-from app.llm.token_count import estimate_text_tokens
+from app.llm.token_count import estimate_frame_tokens, estimate_text_tokens
 
 # Shares of the context, and the step in which the length of a question counts. Chosen by hand; not tuned.
 _MATERIAL, _DESCRIBED, _DESCRIBED_ALONE, _QUESTION_STEP = 1 / 5, 1 / 8, 1 / 2, 1 / 16
@@ -42,7 +45,7 @@ class PreparedRequest:
 
     Attributes:
         sent: The messages.
-        attached: Frames sent as pictures.
+        attached: Frames and images sent as pictures.
         answer_tokens: Longest answer.
     """
 
@@ -51,6 +54,28 @@ class PreparedRequest:
     attached: tuple[FrameRef, ...]
     answer_tokens: int
     notices: tuple[core.Notice, ...]
+
+
+@dataclass(frozen=True)
+class _Picture:
+    """A picture of the conversation.
+
+    Attributes:
+        turn: Place of its turn in the branch.
+        age: Sorts the pictures, those first that become descriptions first.
+        mark: Line before it.
+        described: Line in its place.
+        jpeg: Empty if it can't be sent.
+    """
+
+    ref: FrameRef
+    turn: int
+    age: tuple[int, int]
+    mark: str
+    described: str
+    width: int
+    height: int
+    jpeg: bytes
 
 
 @dataclass(frozen=True)
@@ -65,37 +90,47 @@ class _Plan:
 
 @dataclass(frozen=True)
 class _Costs:
-    """Tokens of all that could be sent, in time order; `sections` are the lines of each section of the material."""
+    """Tokens of all that could be sent, the oldest first; `sections` are the lines of each section of the material."""
 
-    picture: float
+    pictures: Sequence[float]
     descriptions: Sequence[int]
     sections: Sequence[Sequence[int]]
     turns: Sequence[int]
 
 
 class ContextBuilder:
-    """Builder of the requests about one analysis; it sends text from the moment that pictures are refused.
+    """Builder of the requests for the current question; it sends text from the moment that pictures are refused.
 
     Args:
-        analysis: What is asked about.
+        conversation: Its branch up to the current turn is sent.
+        analyses: What it is about, by id.
+        pictures: Its stored pictures by SHA-256.
         connection: The engine.
-        language: Language of the instructions.
     """
 
-    def __init__(self, analysis: core.Analysis, connection: EngineConnection, language: core.Language) -> None:
-        self._analysis = analysis
+    def __init__(
+        self,
+        conversation: Conversation,
+        analyses: Mapping[str, core.Analysis],
+        pictures: Mapping[str, bytes],
+        connection: EngineConnection,
+    ) -> None:
+        self._branch = conversation.branch()
+        self._language = conversation.language
+        self._analyses = list(analyses.values())
         self._connection = connection
-        self._language = language
-        self._frames = analysis.keyframes
-        self._texts_by_frame = {one.number: [line.text for line in one.texts] for one in analysis.facts}
-        # Without the writing on the screen, which is part of the quoted material.
-        self._facts = {one.number: replace(one, texts=()) for one in analysis.facts}
-        with in_language(language):
+        self._first = next((turn.frames for turn in self._branch if turn.frames), ())
+        with in_language(self._language):
+            self._pictures = list(self._all_pictures(analyses, pictures))
             self._sections = [list(lines) for lines in (self._findings(), self._texts(), self._cues())]
+        self._by_age = sorted(self._pictures, key=lambda one: one.age)
+        self._sendable = [one for one in self._by_age if one.jpeg]
+        held = {one.ref.number for one in self._pictures}
+        self._lost = tuple(one.number for one in conversation.pictures() if one.number not in held)
         self._refusal = connection.sight.reason or core.Notice("pictures_unproven")
         self._sees = connection.sight.sees is not False
-        self._most_pictures = sum(bool(frame.jpeg) for frame in self._frames)
-        self._side, self._picture_cost = 0, 0.0
+        self._most_pictures = len(self._sendable)
+        self._side, self._picture_scale = 0, 1.0
         self._urls: dict[int, str] = {}
         self._shrink = 1.0
 
@@ -116,17 +151,17 @@ class ContextBuilder:
 
     # ---- the request
 
-    def build(self, branch: Sequence[Turn]) -> PreparedRequest:
-        """Build the request for the last question of `branch`.
+    def build(self) -> PreparedRequest:
+        """Build the request for the current question.
 
         Raises:
             ContextExceeded: The question alone doesn't fit.
         """
         with in_language(self._language):
-            return self._build(branch)
+            return self._build()
 
-    def _build(self, branch: Sequence[Turn]) -> PreparedRequest:
-        *before, asked = branch
+    def _build(self) -> PreparedRequest:
+        *before, asked = self._branch
         earlier = [turn for turn in before if turn.answer.strip()]
         settings = asked.settings
         context = min(settings.context_tokens, self._connection.max_model_len or DEFAULT_CONTEXT)
@@ -143,8 +178,8 @@ class ContextBuilder:
         question = ceil(tokens(asked.question) / step) * step
         room = int((context - answer - tokens(system) - question) * self._shrink)
         costs = _Costs(
-            self._picture_cost,
-            [tokens(self._described(frame)) for frame in self._frames],
+            [self._cost(one) for one in self._sendable] if self._shows_pictures else [],
+            [tokens(one.described) for one in self._by_age],
             [[tokens(line) for line in section] for section in self._sections],
             [tokens(turn.question) + tokens(turn.answer) for turn in earlier],
         )
@@ -152,8 +187,8 @@ class ContextBuilder:
             if room < 0:
                 break
             plan = self._plan(costs, room, context)
-            sent = self._messages(plan, earlier, asked.question, system)
-            excess = self._count(sent) + int(plan.pictures * self._picture_cost) + answer - context
+            sent = self._messages(plan, earlier, asked, system)
+            excess = self._count(sent) + ceil(_sum_newest(costs.pictures, plan.pictures)) + answer - context
             if excess <= 0:
                 return self._prepared(plan, sent, earlier, context, answer)
             if plan == _Plan(0, 0, (0,) * len(self._sections), 0):
@@ -167,10 +202,26 @@ class ContextBuilder:
         return self._sees and self._most_pictures > 0
 
     def _measure_pictures(self, system: str, question: str) -> None:
-        """Choose the size of the pictures, as an analysis of these frames would, and let the engine count one."""
-        request = replace(self._analysis.request, frames=min(len(self._frames), core.MOST_FRAMES))
-        layout = base_layout(self._connection, request, self._analysis.video, (system, question))
-        self._side, self._picture_cost = layout.side, layout.tokens_per_frame
+        """Choose the size of the pictures, and let the engine count one of the shape of the largest.
+
+        The size fits the pictures of the first turn that has any, so that it stays the same for all questions.
+        """
+        first = [one for one in self._sendable if one.turn == self._sendable[0].turn]
+        largest = max(first, key=lambda one: one.width * one.height)
+        video = _shape(largest.width, largest.height)
+        usual = core.AnalysisRequest(core.UNKNOWN_PATH, language=self._language)
+        request = self._analyses[0].request if self._analyses else usual
+        request = replace(request, frames=min(len(first), core.MOST_FRAMES))
+        connection = replace(self._connection, sends_video=False)  # the frames of several turns are no video
+        layout = base_layout(connection, request, video, (system, question))
+        self._side = layout.side
+        self._picture_scale = layout.tokens_per_frame / self._estimate(largest)
+
+    def _estimate(self, picture: _Picture) -> int:
+        return estimate_frame_tokens(picture.width, picture.height, self._side)
+
+    def _cost(self, picture: _Picture) -> float:
+        return self._estimate(picture) * self._picture_scale
 
     def _plan(self, costs: _Costs, room: int, context: int) -> _Plan:
         """Choose what is sent in `room` tokens; the shares are those of the whole context."""
@@ -178,16 +229,16 @@ class ContextBuilder:
         for section in costs.sections:
             lines.append(_newest(section, left))
             left -= _sum_newest(section, lines[-1])
-        room -= sum(map(_sum_newest, costs.sections, lines))
+        room -= sum(int(_sum_newest(*one)) for one in zip(costs.sections, lines, strict=True))
         number = len(costs.descriptions)
-        most = self._most_pictures if self._shows_pictures else 0
+        most = min(self._most_pictures, len(costs.pictures))
         share = _DESCRIBED if most else _DESCRIBED_ALONE
-        if costs.picture and most * costs.picture > room:
-            most = max(0, int((room - min(room, context * share)) // costs.picture))
+        if _sum_newest(costs.pictures, most) > room:
+            most = min(most, _newest(costs.pictures, room - min(room, context * share)))
         best = _Plan(0, 0, tuple(lines), 0)
         for quarters in range(_PICTURE_STEPS, 0, -1):
             pictures = ceil(most * quarters / _PICTURE_STEPS)
-            rest = room - pictures * costs.picture
+            rest = room - _sum_newest(costs.pictures, pictures)
             others = costs.descriptions[: number - pictures]
             described = _newest(others, min(rest, context * share))
             rest -= _sum_newest(others, described)
@@ -196,60 +247,76 @@ class ContextBuilder:
                 break
         return best
 
-    def _messages(self, plan: _Plan, earlier: Sequence[Turn], question: str, system: str) -> list[BaseMessage]:
+    def _messages(self, plan: _Plan, earlier: Sequence[Turn], asked: Turn, system: str) -> list[BaseMessage]:
         shown, described = self._split(plan)
-        turns = earlier[len(earlier) - plan.turns :]
-        asked = [*(turn.question for turn in turns), question]
-        blocks = []
-        if described and shown:
-            head = t("ask.prompt.described")
-            blocks.append("\n".join([head, *map(self._described, described)]))
-        blocks += [*self._material(plan), t("ask.prompt.question", question=asked[0])]
-        words = "\n\n".join(blocks)
-        if shown:
-            sent = messages.with_pictures(shown, words, system=system, url=self._url)
-        else:
-            sent = messages.text_only(messages.text_prompt(described, self._facts, words), system=system)
-        for turn, following in zip(turns, asked[1:], strict=True):
-            sent += [AIMessage(turn.answer), HumanMessage(following)]
+        turns = [*earlier[len(earlier) - plan.turns :], asked]
+        sent: list[BaseMessage] = [SystemMessage(system)]
+        reached = 0
+        for turn in turns:
+            place = self._branch.index(turn) + 1
+            is_of_turn = partial(_is_between, reached, place)
+            words = self._words(list(filter(is_of_turn, described)), turn.question, plan, is_first=not reached)
+            content = [part for one in filter(is_of_turn, shown) for part in self._parts(one)]
+            sent.append(HumanMessage([*content, {"type": "text", "text": words}] if content else words))
+            if turn is not asked:
+                sent.append(AIMessage(turn.answer))
+            reached = place
         return sent
 
-    def _url(self, frame: core.Keyframe) -> str:
-        """Encode a picture once for all the requests that are tried."""
-        if frame.number not in self._urls:
-            self._urls[frame.number] = messages.data_url(frame, self._side)
-        return self._urls[frame.number]
+    def _words(self, described: Sequence[_Picture], question: str, plan: _Plan, *, is_first: bool) -> str:
+        """Return the text below the pictures of a turn."""
+        blocks, lines = [], [one.described for one in described]
+        if is_first and not plan.pictures and (lines or self._analyses):
+            blocks.append(
+                "\n".join([t("prompt.text_mode", count=len(lines)), *lines] if lines else [t("prompt.no_frames")])
+            )
+        elif lines:
+            blocks.append("\n".join([t("ask.prompt.described"), *lines]))
+        if is_first:
+            blocks += self._material(plan)
+        if blocks or (is_first and (self._pictures or self._analyses)):
+            question = t("ask.prompt.question", question=question)
+        return "\n\n".join([*blocks, question])
+
+    def _parts(self, picture: _Picture) -> list[str | dict[str, object]]:
+        """Return the parts of a message for a picture, which is encoded once for all the requests that are tried."""
+        number = picture.ref.number
+        if number not in self._urls:
+            self._urls[number] = messages.jpeg_url(picture.jpeg, self._side)
+        url = {"url": self._urls[number]}
+        return [{"type": "text", "text": picture.mark}, {"type": "image_url", "image_url": url}]
 
     def _prepared(
         self, plan: _Plan, sent: list[BaseMessage], earlier: Sequence[Turn], context: int, answer: int
     ) -> PreparedRequest:
         shown, described = self._split(plan)
-        held = {frame.number for frame in (*shown, *described)}
+        held = {one.ref.number for one in (*shown, *described)}
         use = ContextUse(
-            mode="messages" if shown else "text",
-            pictures=tuple(frame.number for frame in shown),
-            described=tuple(frame.number for frame in described),
-            left_out_frames=tuple(frame.number for frame in self._frames if frame.number not in held),
+            mode="messages" if shown else "text" if self._pictures or self._analyses else "none",
+            pictures=tuple(one.ref.number for one in shown),
+            described=tuple(one.ref.number for one in described),
+            left_out_frames=tuple(one.ref.number for one in self._pictures if one.ref.number not in held),
             left_out_turns=tuple(turn.number for turn in earlier[: len(earlier) - plan.turns]),
             left_out_lines=sum(map(len, self._sections)) - sum(plan.lines),
             context_tokens=context,
         )
-        attached = tuple(FrameRef(frame.number, frame.time_seconds, self._analysis.id) for frame in shown)
-        return PreparedRequest(sent, use, attached, answer, tuple(self._notices(use)))
+        return PreparedRequest(sent, use, tuple(one.ref for one in shown), answer, tuple(self._notices(use)))
 
-    def _split(self, plan: _Plan) -> tuple[list[core.Keyframe], list[core.Keyframe]]:
-        """Return the frames sent as pictures and those described, both in time order."""
-        pictured = [frame for frame in self._frames if frame.jpeg]
-        shown = pictured[len(pictured) - plan.pictures :]
-        numbers = {frame.number for frame in shown}
-        others = [frame for frame in self._frames if frame.number not in numbers]
-        return shown, others[len(others) - plan.described :]
+    def _split(self, plan: _Plan) -> tuple[list[_Picture], list[_Picture]]:
+        """Return the pictures that are sent and those described, both in the order of the conversation."""
+        numbers = {one.ref.number for one in self._sendable[len(self._sendable) - plan.pictures :]}
+        others = [one for one in self._by_age if one.ref.number not in numbers]
+        described = {one.ref.number for one in others[len(others) - plan.described :]}
+        shown = [one for one in self._pictures if one.ref.number in numbers]
+        return shown, [one for one in self._pictures if one.ref.number in described]
 
     def _notices(self, use: ContextUse) -> Iterator[core.Notice]:
-        if not self._sees and self._frames:
+        if not self._sees and self._pictures:
             yield fallback_notice(self._refusal)
         elif use.pictures and self._connection.sight.sees is None:
             yield core.Notice("sight_unknown")
+        if self._lost:
+            yield core.Notice("ask_frames_lost", {"frames": _ranges(self._lost)})
         tokens = use.context_tokens
         if use.pictures and use.described:
             yield core.Notice("ask_described", {"frames": _ranges(use.described), "tokens": tokens}, "info")
@@ -260,40 +327,112 @@ class ContextBuilder:
         if use.left_out_lines:
             yield core.Notice("ask_lines_left_out", {"n": use.left_out_lines, "tokens": tokens}, "info")
 
+    # ---- pictures
+
+    def _all_pictures(self, analyses: Mapping[str, core.Analysis], stored: Mapping[str, bytes]) -> Iterator[_Picture]:
+        """Yield the pictures of the branch in their order; those of a deleted video are missing."""
+        known = set[int]()
+        for place, turn in enumerate(self._branch):
+            added = [one for one in turn.added if one.number not in known]
+            known |= {one.number for one in added}
+            counts = {source: sum(one.analysis_id == source for one in added) for source in {*analyses, ""}}
+            ranks = dict.fromkeys(counts, 0)
+            for ref in added:
+                if ref.analysis_id and ref.analysis_id not in analyses:
+                    continue
+                ranks[ref.analysis_id] += 1
+                # Of several videos each loses its first frames; the user's images stay longest.
+                rank = 0 if not ref.analysis_id else ranks[ref.analysis_id] - counts[ref.analysis_id] - 1
+                analysis = analyses.get(ref.analysis_id)
+                yield self._picture(ref, place, (place, rank), analysis, stored.get(ref.picture, b""))
+
+    def _picture(
+        self, ref: FrameRef, place: int, age: tuple[int, int], analysis: core.Analysis | None, jpeg: bytes
+    ) -> _Picture:
+        keyframe = _keyframe(analysis, ref.time_seconds) if analysis else None
+        if keyframe and not ref.picture:
+            width, height, jpeg = keyframe.width, keyframe.height, keyframe.jpeg
+        else:
+            width, height = core.image_size(jpeg) if jpeg else (0, 0)
+        line = self._mark(ref)
+        described = line
+        if keyframe and analysis:
+            facts = next((one for one in analysis.facts if one.number == keyframe.number), None)
+            # Without the writing on the screen, which is part of the quoted material.
+            phrases = measured(replace(facts, texts=())) if facts else []
+            described = f"{line} " + t("facts.joint").join([origin(keyframe), *phrases])
+        return _Picture(ref, place, age, line, described, width, height, jpeg)
+
+    def _mark(self, ref: FrameRef) -> str:
+        """Return the line before a picture."""
+        if not ref.analysis_id:
+            return t("ask.prompt.image", number=ref.number, name=_quoted(ref.name))
+        if len(self._analyses) == 1:
+            return t("prompt.mark", number=ref.number, time=core.clock(ref.time_seconds))
+        video = self._video_number(ref.analysis_id)
+        return t("ask.prompt.mark", number=ref.number, video=video, time=core.clock(ref.time_seconds))
+
+    def _video_number(self, analysis_id: str) -> int:
+        return next(number for number, one in enumerate(self._analyses, 1) if one.id == analysis_id)
+
     # ---- texts
 
     def _system(self, own: str) -> str:
-        rules = t("ask.prompt.system")
+        number = len(self._analyses)
+        rules = t("ask.prompt.system" if number == 1 else "ask.prompt.system_several" if number else "ask.prompt.alone")
         return f"{rules}\n{t('ask.prompt.own', text=own.strip())}" if own.strip() else rules
 
-    def _described(self, frame: core.Keyframe) -> str:
-        return messages.describe(frame, self._facts.get(frame.number))
-
     def _material(self, plan: _Plan) -> Iterator[str]:
-        """Yield the block of what is known of the video, if anything is."""
+        """Yield the block of what is known of the videos, if anything is."""
         lines: list[str] = []
+        if len(self._analyses) > 1:
+            lines += (
+                t("ask.prompt.video", number=number, name=_quoted(one.video.name))
+                for number, one in enumerate(self._analyses, 1)
+            )
         for name, section, count in zip(("findings", "texts", "cues"), self._sections, plan.lines, strict=True):
             if count:
                 lines += [t(f"ask.prompt.{name}"), *section[len(section) - count :]]
         if lines:
-            yield "\n".join([t("ask.prompt.material"), *lines])
+            head = t("ask.prompt.material" if len(self._analyses) == 1 else "ask.prompt.material_several")
+            yield "\n".join([head, *lines])
+
+    def _moment(self, analysis: core.Analysis, frame: core.Keyframe) -> str:
+        """Return the mark of a keyframe, without a number if the first frames of the conversation lack it."""
+        for ref in self._first:
+            if (ref.analysis_id, ref.time_seconds) == (analysis.id, frame.time_seconds):
+                return self._mark(ref)
+        video = self._video_number(analysis.id) if len(self._analyses) > 1 else 0
+        key = "ask.prompt.moment_of" if video else "ask.prompt.moment"
+        return t(key, time=core.clock(frame.time_seconds), video=video)
 
     def _findings(self) -> Iterator[str]:
-        found = (*self._analysis.overview, *self._analysis.findings, *self._analysis.reply)
-        for finding in dict.fromkeys((one.frames, " · ".join((one.text, *one.fields.values()))) for one in found):
-            frames, text = finding
-            yield f"- [{', '.join(map(str, frames))}] {_quoted(text)}"
+        for analysis in self._analyses:
+            moments = {frame.number: self._moment(analysis, frame) for frame in analysis.keyframes}
+            numbers = {ref.time_seconds: ref.number for ref in self._first if ref.analysis_id == analysis.id}
+            by_frame = {frame.number: numbers.get(frame.time_seconds) for frame in analysis.keyframes}
+            found = (*analysis.overview, *analysis.findings, *analysis.reply)
+            for frames, text in dict.fromkeys(
+                (one.frames, " · ".join((one.text, *one.fields.values()))) for one in found
+            ):
+                cited = [by_frame.get(one) for one in frames]
+                if None in cited:
+                    yield f"- {' '.join(moments[one] for one in frames if one in moments)} {_quoted(text)}"
+                else:
+                    yield f"- [{', '.join(map(str, cited))}] {_quoted(text)}"
 
     def _texts(self) -> Iterator[str]:
-        for frame in self._frames:
-            if texts := self._texts_by_frame.get(frame.number):
-                yield f"{mark(frame)} {_quoted(' | '.join(texts))}"
+        for analysis in self._analyses:
+            read = {one.number: [line.text for line in one.texts] for one in analysis.facts if one.texts}
+            for frame in analysis.keyframes:
+                if frame.number in read:
+                    yield f"{self._moment(analysis, frame)} {_quoted(' | '.join(read[frame.number]))}"
 
     def _cues(self) -> Iterator[str]:
-        """Yield the speech near each frame."""
-        transcript = self._analysis.transcript
-        for frame, said in speech_near(transcript.cues if transcript else (), self._frames):
-            yield f"{mark(frame)} {_quoted(said)}"
+        """Yield the speech near each keyframe."""
+        for analysis in self._analyses:
+            for frame, said in speech_near(analysis.transcript.cues if analysis.transcript else (), analysis.keyframes):
+                yield f"{self._moment(analysis, frame)} {_quoted(said)}"
 
     # ---- tokens
 
@@ -331,8 +470,24 @@ def _newest(costs: Sequence[float], room: float) -> int:
     return count
 
 
-def _sum_newest(costs: Sequence[int], count: int) -> int:
+def _sum_newest(costs: Sequence[float], count: int) -> float:
     return sum(costs[len(costs) - count :])
+
+
+def _is_between(start: int, end: int, picture: _Picture) -> bool:
+    """Return whether a picture belongs to the turns from `start` to before `end`."""
+    return start <= picture.turn < end
+
+
+def _keyframe(analysis: core.Analysis, seconds: float) -> core.Keyframe | None:
+    return next((one for one in analysis.keyframes if one.time_seconds == seconds), None)
+
+
+def _shape(width: int, height: int) -> core.VideoInfo:
+    """Return metadata of a video with pictures of this size."""
+    return core.VideoInfo(
+        core.UNKNOWN_PATH, "", 0, "", "", "", width, height, 0, None, None, None, 0.0, has_audio=False
+    )
 
 
 def _quoted(text: str) -> str:

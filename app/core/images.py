@@ -43,6 +43,14 @@ def _cells_of(jpeg: bytes) -> NDArray[np.int16] | None:
     return np.asarray(cv2.resize(picture, _CELLS, interpolation=cv2.INTER_AREA), np.int16)
 
 
+def image_size(data: bytes) -> tuple[int, int]:
+    """Return width and height of an encoded picture, from its header; raise OSError if that can't be read."""
+    from PIL import Image
+
+    with Image.open(BytesIO(data)) as header:
+        return header.size
+
+
 def smaller(jpeg: bytes, side: int, *, quality: int = 82) -> bytes:
     """Return the picture with its longer side at most `side` pixels; a picture that isn't larger is returned unchanged.
 
@@ -60,12 +68,10 @@ def smaller(jpeg: bytes, side: int, *, quality: int = 82) -> bytes:
         ValueError: The data can't be decoded.
         OSError: The header can't be read.
     """
-    import numpy as np  # slow imports, not needed to import this module
-    from PIL import Image
+    import numpy as np  # slow to import, not needed to import this module
 
     cv2 = _opencv()
-    with Image.open(BytesIO(jpeg)) as header:
-        size = header.size
+    size = image_size(jpeg)
     longer = max(size)
     if longer <= side:
         return jpeg

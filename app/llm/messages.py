@@ -27,7 +27,12 @@ by hand; not tuned."""
 
 def data_url(frame: Keyframe, side: int) -> str:
     """Encode the frame as a base64 JPEG whose longer side is at most `side` pixels."""
-    data = smaller(frame.jpeg, side, quality=_QUALITY)
+    return jpeg_url(frame.jpeg, side)
+
+
+def jpeg_url(jpeg: bytes, side: int) -> str:
+    """Encode a picture as `data_url` encodes a frame."""
+    data = smaller(jpeg, side, quality=_QUALITY)
     return _URL_START + base64.b64encode(data).decode("ascii")
 
 

@@ -148,8 +148,6 @@ def ask(services: Services, conversation: Conversation, cancel: threading.Event)
         if analysis is None:
             raise core.InputError("no_report_yet", id=one)
         analyses[one] = analysis
-    if not analyses:
-        raise core.InputError("no_report_yet", id="")
     with services.switcher.admitted(Control(cancel=cancel)):
         connect = _connect(services, cancel)
         with closing(converse(conversation, analyses, connect, services.conversations, cancel)) as events:

@@ -17,7 +17,7 @@ from app.ask import as_markdown
 from app.ask.answer import _Thoughts
 from app.ask.conversation import AnswerText
 from app.i18n import in_language
-from tests.cards import write_card_video
+from tests.cards import draw_card, to_jpeg, write_card_video
 from tests.llm.scripted import Behave, HangUp, Refuse, Server, has_pictures, serve
 
 pytestmark = pytest.mark.usefixtures("no_text_reading")
@@ -339,3 +339,82 @@ def test_calls_without_a_session_do_the_same(video: Path, data: Path) -> None:
             framelens.ask(conversation, "然后呢？", temperature=9, **options)
     assert isinstance(events[-1], framelens.AnswerDone) and len(events[-1].conversation.branch()) == 2
     assert questions(server)[0]["messages"][0]["content"].startswith("你负责回答")
+
+
+def texts(message: dict[str, Any]) -> list[str]:
+    content = message["content"]
+    return [content] if isinstance(content, str) else [part["text"] for part in content if part["type"] == "text"]
+
+
+def test_question_about_several_videos(video: Path, data: Path, tmp_path: Path) -> None:
+    other = write_card_video(tmp_path / "other.mp4", ["white", "black"])
+    with serve(answering("Red [1], white [5], [7].")) as server, session(server, data) as one:
+        conversation = one.ask([video, other], "Which come first?", frames=4)
+        assert one.ask(conversation, "And then?").about == conversation.about
+        names = {conversation.about[0]: "a.mp4", conversation.about[1]: "<b>.mp4"}
+        found = one.conversations.find(analysis_ids=conversation.about[1:])
+    turn = conversation.last
+    assert [frame.analysis_id for frame in turn.cited] == [*conversation.about] and turn.unknown_frames == (7,)
+    assert [one.id for one in found] == [conversation.id]
+    (body, _) = questions(server)
+    assert texts(body["messages"][1])[4] == "[frame 5 · video 2 · 00:00.000]"
+    with in_language("en"):
+        written = as_markdown(conversation, names)
+    assert "[5] 00:00.000 \\<b\\>.mp4".replace("[", "\\[").replace("]", "\\]") in written
+
+
+def test_one_of_several_videos_is_deleted(video: Path, tmp_path: Path) -> None:
+    other = write_card_video(tmp_path / "other.mp4", ["white", "black"])
+    with serve(answering("Red [1].")) as server, session(server, tmp_path / "data") as one:
+        conversation = one.ask([video, other], "Which?")
+        one._open_services().jobs.remove(conversation.about[0])
+        again = one.ask(conversation, "And now?")
+    assert again.about == conversation.about[1:]
+    lost = next(notice for notice in again.last.notices if notice.key == "ask_frames_lost")
+    assert "1–4" in framelens.notice_text(lost, "en")
+    assert [frame.number for frame in again.last.attached] == [5, 6]
+
+
+def test_question_about_images_and_no_video(tmp_path: Path) -> None:
+    for colour in ("red", "blue"):
+        (tmp_path / f"{colour}.jpg").write_bytes(to_jpeg(draw_card(colour)))
+    with serve(answering("Red [1].")) as server, session(server, tmp_path / "data") as one:
+        first = one.ask([], "Which colour?", images=[tmp_path / "red.jpg"])
+        second = one.ask(first, "And this?", images=[tmp_path / "blue.jpg"])
+    assert [(frame.number, frame.name) for frame in second.last.images] == [(2, "blue.jpg")]
+    assert [frame.name for frame in first.last.cited] == ["red.jpg"] and not first.last.own_times
+    with in_language("zh"):
+        assert "red.jpg" in as_markdown(second, {})
+    *_, before, after = questions(server)[-1]["messages"]
+    assert before["role"] == "assistant" and texts(after) == [
+        '[image 2 · "blue.jpg" · attached by the user]',
+        "And this?",
+    ]
+
+
+def test_question_about_nothing_is_a_plain_chat(tmp_path: Path) -> None:
+    with serve(answering("Hi."), sees=False) as server, session(server, tmp_path) as one:
+        conversation = one.ask([], "Hello?")
+        assert one.ask(conversation, "And?").last.notices == ()
+        assert [one.name for one in one.conversations.find("hello")] == ["Hello?"]
+    assert [message["content"] for message in questions(server)[-1]["messages"]][1:] == ["Hello?", "Hi.", "And?"]
+
+
+def test_clip_is_asked_about_alone(video: Path, data: Path) -> None:
+    with serve(answering("Green [1].")) as server, session(server, data) as one:
+        conversation = one.ask(video, "Which?", start=2, end="0:03")
+        again = one.ask(video, "Which?", start=2, end=3)
+        whole = one.ask(one.ask(video, "All?").about[0], "Which?", start=2, end=3)
+    times = [frame.time_seconds for frame in conversation.last.frames]
+    assert times and all(2 <= seconds < 3 for seconds in times) and again.about == conversation.about
+    assert [2 <= frame.time_seconds < 3 for frame in whole.last.frames] == [True]
+    assert whole.last.look == framelens.Look("auto", 2.0, 3.0)
+
+
+def test_hostile_image_is_refused_before_anything_starts(video: Path, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(b"no image")
+    with framelens.Session(base_url="http://127.0.0.1:9/v1", data_dir=tmp_path / "data", language="en") as one:
+        with pytest.raises(framelens.InputError, match=r"bad\.png is no image"):
+            one.ask(video, "Which?", images=[bad])
+        assert one.conversations.find() == []

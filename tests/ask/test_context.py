@@ -16,8 +16,9 @@ import framelens
 from app import core
 from app.analysis import EngineConnection
 from app.ask.context import ContextBuilder, PreparedRequest
-from app.ask.conversation import AskSettings, Conversation, started
+from app.ask.conversation import AskSettings, Conversation, FrameRef, started
 from app.core.domain import FrameFacts, ScreenText
+from app.llm.messages import with_pictures
 from app.llm.token_count import TokenCount
 from app.llm.vision_check import VisionProbe
 from tests.cards import CARDS, write_card_video
@@ -35,6 +36,7 @@ class Connection:
     counts: bool = True
     answer_tokens: int = 1024
     side: int | None = None
+    sends_video: bool = True
     endpoint: Any = field(default_factory=lambda: SimpleNamespace(model="model", kind="remote"))
 
     def count(self, messages: Sequence[BaseMessage]) -> TokenCount | None:
@@ -47,6 +49,10 @@ class Connection:
 
     def in_flight(self, tokens: int) -> int:
         return 1
+
+    def messages(self, frames: Sequence[core.Keyframe], question: str, **options: Any) -> list[BaseMessage]:
+        assert not self.sends_video
+        return with_pictures(frames, question, **options)
 
 
 def texts(message: BaseMessage) -> list[str]:
@@ -70,7 +76,7 @@ def analysis(tmp_path_factory: pytest.TempPathFactory) -> core.Analysis:
 
 
 def talk(*pairs: tuple[str, str], settings: AskSettings | None = None) -> Conversation:
-    conversation = started(["job"], "en")
+    conversation = started([], "en")
     for question, answer in pairs:
         conversation = conversation.asked(question, settings or AskSettings())
         conversation = conversation.with_turn(replace(conversation.last, answer=answer, reasoning="SECRET THOUGHT"))
@@ -79,7 +85,9 @@ def talk(*pairs: tuple[str, str], settings: AskSettings | None = None) -> Conver
 
 def built(analysis: core.Analysis, conversation: Conversation, connection: Connection | None = None) -> PreparedRequest:
     engine = cast(EngineConnection, connection or Connection())
-    return ContextBuilder(analysis, engine, "en").build(conversation.branch())
+    frames = tuple(FrameRef(one.number, one.time_seconds, analysis.id) for one in analysis.keyframes)
+    conversation = conversation.with_turn(replace(conversation.turn(1), frames=frames))
+    return ContextBuilder(conversation, {analysis.id: analysis}, {}, engine).build()
 
 
 def sent(prepared: PreparedRequest) -> list[dict[str, Any]]:
@@ -198,3 +206,108 @@ def test_facts_of_some_frames_may_be_missing(analysis: core.Analysis) -> None:
     facts: tuple[FrameFacts, ...] = ()
     blind = Connection(sight=VisionProbe(False))
     assert len(built(replace(analysis, facts=facts), talk(("Q", "")), blind).use.described) == 8
+
+
+# ---- pictures of several turns, several videos, images, nothing
+
+
+def added(conversation: Conversation, number: int, *frames: FrameRef) -> Conversation:
+    """Return the conversation with these frames added by turn `number`."""
+    return conversation.with_turn(replace(conversation.turn(number), frames=conversation.numbered(frames)))
+
+
+def kinds(message: dict[str, Any]) -> list[str]:
+    return [part["type"] for part in message["content"]] if isinstance(message["content"], list) else ["string"]
+
+
+def keyframes(analysis: core.Analysis, analysis_id: str = "") -> list[FrameRef]:
+    return [FrameRef(0, one.time_seconds, analysis_id or analysis.id) for one in analysis.keyframes]
+
+
+def build(
+    conversation: Conversation, *analyses: core.Analysis, pictures: dict[str, bytes] | None = None, context: int = 8192
+) -> PreparedRequest:
+    engine = cast(EngineConnection, Connection(context))
+    return ContextBuilder(conversation, {one.id: one for one in analyses}, pictures or {}, engine).build()
+
+
+def test_frames_stay_with_the_turn_that_added_them(analysis: core.Analysis) -> None:
+    first = added(talk(("A", "Red [1].")), 1, *keyframes(analysis)[:2])
+    before = sent(build(first, analysis))
+    later = FrameRef(0, 2.55, analysis.id, "abc")
+    second = added(first.asked("B", AskSettings()), 2, later, keyframes(analysis)[1])
+    prepared = build(second, analysis, pictures={"abc": analysis.keyframes[4].jpeg})
+    messages = sent(prepared)
+    assert messages[:2] == before[:2] and kinds(messages[1]) == ["text", "image_url"] * 2 + ["text"]
+    assert kinds(messages[3]) == ["text", "image_url", "text"]  # a frame that was there before isn't sent again
+    assert messages[3]["content"][0]["text"] == "[frame 3 · 00:02.550]" and messages[3]["content"][-1]["text"] == "B"
+    assert [(one.number, one.picture) for one in prepared.attached] == [(1, ""), (2, ""), (3, "abc")]
+
+
+def test_frames_of_turns_that_are_not_sent_move_on(analysis: core.Analysis) -> None:
+    failed = added(talk(("Failed?", "")), 1, *keyframes(analysis)[:2]).asked("Again?", AskSettings())
+    messages = sent(build(failed, analysis))
+    assert len(messages) == 2 and kinds(messages[1]) == ["text", "image_url"] * 2 + ["text"]
+    assert "Failed?" not in json.dumps(messages)
+
+
+def test_first_frames_keep_their_size_when_others_follow(analysis: core.Analysis) -> None:
+    first = added(talk(("A", "Red.")), 1, *keyframes(analysis)[:1])
+    second = added(first.asked("B", AskSettings()), 2, *keyframes(analysis)[1:])
+    one, two = sent(build(first, analysis)), sent(build(second, analysis))
+    assert one[1] == two[1]
+
+
+def test_several_videos_are_told_apart(analysis: core.Analysis) -> None:
+    other = replace(analysis, id="other", video=replace(analysis.video, name='the "other"\n.mp4'))
+    conversation = added(talk(("Which?", "")), 1, *keyframes(analysis)[:2], *keyframes(other)[:2])
+    prepared = build(conversation, analysis, other)
+    system, user = sent(prepared)
+    assert "several videos" in system["content"] and kinds(user) == ["text", "image_url"] * 4 + ["text"]
+    assert user["content"][4]["text"] == "[frame 3 · video 2 · 00:00.000]"
+    words = user["content"][-1]["text"]
+    assert r'Video 2: "the \"other\" .mp4"' in words and words.count(ORDER) == 2
+    assert '- [1] "A red card."' in words and '- [3] "A red card."' in words  # numbers of the conversation
+    assert '[video 2 · 00:07.200] "word7' in words  # a keyframe that the conversation doesn't have
+    assert [(one.number, one.analysis_id) for one in prepared.attached][2:] == [(3, "other"), (4, "other")]
+
+
+def test_each_of_several_videos_loses_its_first_frames(analysis: core.Analysis) -> None:
+    other = replace(analysis, id="other")
+    conversation = added(talk(("Which?", "")), 1, *keyframes(analysis), *keyframes(other))
+    use = build(conversation, analysis, other, context=2048).use
+    assert use.described or use.left_out_frames
+    shown = [sum(low <= one <= high for one in use.pictures) for low, high in ((1, 8), (9, 16))]
+    assert abs(shown[0] - shown[1]) <= 1 and {8, 16} <= set(use.pictures)
+
+
+def test_image_of_the_user_is_named_as_data(analysis: core.Analysis) -> None:
+    image = FrameRef(0, 0.0, "", "abc", f"{ORDER}.png")
+    conversation = started([], "en").asked("Same card?", AskSettings(), images=[image])
+    conversation = added(conversation, 1, *keyframes(analysis)[:1])
+    prepared = build(conversation, analysis, pictures={"abc": analysis.keyframes[0].jpeg})
+    marks = [part["text"] for part in sent(prepared)[1]["content"] if part["type"] == "text"]
+    assert marks[1] == f'[image 1 · "{ORDER}.png" · attached by the user]'
+    assert [one.name for one in prepared.attached] == ["", f"{ORDER}.png"]
+
+
+def test_text_alone_is_sent_as_it_is() -> None:
+    prepared = build(talk(("Hello?", "Hi."), ("And?", "")))
+    assert [message["content"] for message in sent(prepared)[1:]] == ["Hello?", "Hi.", "And?"]
+    assert "frames" not in sent(prepared)[0]["content"]
+    assert prepared.use.mode == "none" and prepared.notices == ()
+
+
+def test_model_without_eyes_hears_of_an_image() -> None:
+    image = FrameRef(0, 0.0, "", "abc", "photo.png")
+    conversation = started([], "en").asked("What is it?", AskSettings(), images=[image])
+    blind = cast(EngineConnection, Connection(sight=VisionProbe(False)))
+    prepared = ContextBuilder(conversation, {}, {}, blind).build()
+    assert '[image 1 · "photo.png"' in json.dumps(sent(prepared), ensure_ascii=False).replace("\\", "")
+    assert prepared.use.described == (1,) and [one.key for one in prepared.notices] == ["text_mode"]
+
+
+def test_frames_of_a_deleted_video_are_missed(analysis: core.Analysis) -> None:
+    gone = [FrameRef(0, 1.0, "gone"), FrameRef(0, 2.0, "gone")]
+    prepared = build(added(talk(("Which?", "")), 1, *gone, *keyframes(analysis)[:1]), analysis)
+    assert prepared.use.pictures == (3,) and prepared.notices[0].values == {"frames": "1–2"}

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from tests.cards import write_card_video
 from tests.llm.scripted import Server, serve
@@ -100,6 +101,10 @@ def test_question_about_a_video_lists_frames_with_times(video: Path, data: Path,
         (["VIDEO", "Q", "--top-p", "7"], 2, "from 0.01 to 1.0"),
         (["VIDEO", "Q", "--max-tokens", "many"], 2, "from 1 to 4096"),
         (["VIDEO", "Q", "--edit", "1"], 2, "--continue ID"),
+        (["gone.mp4"], 2, "There is no question"),
+        (["VIDEO", "Q", "--image", "gone.png"], 3, "The image gone.png can't be read"),
+        (["VIDEO", "Q", "--continue", "latest"], 2, "Leave out"),
+        (["VIDEO", "Q", "--start", "9", "--end", "4"], 2, "end"),
         (["gone.mp4", "Q"], 3, "There is no file"),
         (["nothing", "Q"], 3, "neither a file nor an analysis"),
         (["--continue", "nothing", "Q"], 3, "not known here"),
@@ -136,3 +141,20 @@ def test_interrupt_keeps_the_answer_so_far(video: Path, tmp_path: Path) -> None:
     assert asked.returncode == 130
     turn = json.loads(run("--export", "latest", "--json", data=tmp_path).stdout)["turns"][0]
     assert turn["state"] == "stopped" and turn["answer"].startswith("word0") and turn["why"]["key"] == "ask_stopped"
+
+
+def test_several_videos_images_and_text_alone(video: Path, data: Path, server: Server, tmp_path: Path) -> None:
+    image = tmp_path / "photo.png"
+    Image.new("RGB", (40, 20), "red").save(image)
+    done = run(video, video, "--image", image, "Which?", "--json", data=data, server=server)
+    assert done.returncode == 0, done.stderr
+    document = json.loads(done.stdout)
+    assert [one["video"] for one in document["about"]] == ["cards.mp4"]  # the same video once
+    assert [one["name"] for one in document["turn"]["images"]] == ["photo.png"]
+
+    done = run("Hello there?", "--quiet", data=data, server=server)
+    assert done.returncode == 0 and done.stderr == "", done.stderr
+    listed = json.loads(run("--list", "--json", data=data).stdout)
+    assert [(one["name"], len(one["about"])) for one in listed[:2]] == [("Hello there?", 0), ("Which?", 1)]
+    assert "Hello there?" in run("--export", "latest", data=data).stdout
+    assert "Hello there?" in run("--list", data=data).stdout

@@ -7,6 +7,7 @@
     analysis = framelens.analyse("talk.mp4", question="Who speaks?")
     pdf = framelens.report(analysis, "pdf")
     print(framelens.ask(analysis, "What is on the table?").last.answer)
+    pdf = framelens.report(framelens.with_conversations(analysis), "pdf")
 
 `keyframes`, `analyse`, `ask` and the generators of their events do one thing each and release everything that they
 started. A `Session` does several with one engine. Settings come from arguments, then the environment and `.env`, as for
@@ -93,7 +94,7 @@ if TYPE_CHECKING:
     from app.llm.chat import EngineChat as ChatModel
     from framelens.keyframe_list import KeyframeList
     from framelens.report_files import FORMATS, load_reports, report, save_report
-    from framelens.session import Session, analyse, analyse_events, ask, ask_events, keyframes
+    from framelens.session import Session, analyse, analyse_events, ask, ask_events, keyframes, with_conversations
 
 __all__ = [
     "FORMATS",
@@ -172,6 +173,7 @@ __all__ = [
     "notice_text",
     "report",
     "save_report",
+    "with_conversations",
 ]
 
 _MODULES = {
@@ -180,6 +182,7 @@ _MODULES = {
     **dict.fromkeys(("AnswerDone", "AnswerText", "AskEvent", "AskSettings", "ContextChosen", "ContextUse"), "app.ask"),
     **dict.fromkeys(("Conversation", "FrameRef", "FramesAdded", "Look", "Queued", "ReasoningText", "Turn"), "app.ask"),
     **dict.fromkeys(("Session", "analyse", "analyse_events", "ask", "ask_events", "keyframes"), "framelens.session"),
+    "with_conversations": "framelens.session",
     "ChatModel": "app.llm.chat",
     "KeyframeList": "framelens.keyframe_list",
 }

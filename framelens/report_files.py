@@ -15,7 +15,11 @@ FORMATS: tuple[str, ...] = tuple(_FORMATS)
 
 
 def report(
-    analysis: Analysis | str | os.PathLike[str], format: str = "markdown", *, language: Language | None = None
+    analysis: Analysis | str | os.PathLike[str],
+    format: str = "markdown",
+    *,
+    language: Language | None = None,
+    conversations: bool = True,
 ) -> bytes:
     """Return the report of an analysis as the bytes of one file.
 
@@ -25,6 +29,7 @@ def report(
         analysis: The analysis, or the path of a JSON report.
         format: One of FORMATS.
         language: Language of the report; by default that of the analysis.
+        conversations: Write the questions and answers that the analysis has from a JSON report or `with_conversations`.
 
     Raises:
         ConfigError: The format or the language is unknown.
@@ -32,7 +37,7 @@ def report(
     """
     with localised(_language_of(analysis, language)):
         known = _known(format)
-        analysis = _one(analysis)
+        analysis = _one(analysis, conversations)
         wanted = language or analysis.request.language
         return next(files_of(known, analysis, wanted, f"report{_FORMATS[known].suffix}")).data
 
@@ -43,6 +48,7 @@ def save_report(
     format: str | None = None,
     *,
     language: Language | None = None,
+    conversations: bool = True,
 ) -> list[Path]:
     """Write the report of an analysis with the files that it refers to, and return their paths.
 
@@ -51,6 +57,7 @@ def save_report(
         path: The file; one that exists is replaced.
         format: One of FORMATS; by default the one that the name of the file ends in, such as "talk.pdf".
         language: Language of the report; by default that of the analysis.
+        conversations: Write the questions and answers that the analysis has from a JSON report or `with_conversations`.
 
     Raises:
         ConfigError: The format or the language is unknown.
@@ -63,7 +70,7 @@ def save_report(
     with localised(_language_of(analysis, language)):
         target = Path(path).expanduser()
         known = _known(format or format_of(target.name) or target.suffix)
-        analysis = _one(analysis)
+        analysis = _one(analysis, conversations)
         files = files_of(known, analysis, language or analysis.request.language, target.name)
         with storage_errors("report_not_written", target):
             return [target.parent / file.name for file in written(files, target.parent)]
@@ -95,10 +102,10 @@ def _known(format: str) -> str:
     return format
 
 
-def _one(analysis: Analysis | str | os.PathLike[str]) -> Analysis:
+def _one(analysis: Analysis | str | os.PathLike[str], conversations: bool) -> Analysis:
     if isinstance(analysis, Analysis):
-        return analysis
+        return analysis if conversations else analysis.without_conversations()
     found = load_reports(analysis)
     if len(found) != 1:
         raise InputError("reports_several", name=Path(analysis).name, count=len(found))
-    return found[0]
+    return _one(found[0], conversations)

@@ -416,7 +416,7 @@ class Session:
                 else:
                     subjects = [about] if isinstance(about, str | os.PathLike | Analysis) else about
                     named = [
-                        services.jobs.import_report(one) if isinstance(one, Analysis) else os.fspath(one)
+                        conversations.import_report(services, one) if isinstance(one, Analysis) else os.fspath(one)
                         for one in subjects
                     ]
                     conversation = yield from conversations.begin(
@@ -430,6 +430,16 @@ class Session:
     def conversations(self) -> ConversationRepository:
         """Return the conversations of the data folder: `find`, `get`, `rename` and `delete` them."""
         return self._open_services().conversations
+
+    def with_conversations(self, analysis: Analysis) -> Analysis:
+        """Return an analysis with the conversations about it in the data folder, which its reports then have.
+
+        Raises:
+            StorageError: The data folder can't be read.
+        """
+        from app.services import conversations
+
+        return conversations.with_conversations(self._open_services(), analysis)
 
     @contextmanager
     def _cancelled_by_closing(self, services: Services) -> Iterator[None]:
@@ -549,6 +559,20 @@ def ask_events(
         closing(session.ask_events(about, question, **cast(AskOptions, _call(options)))) as events,
     ):
         yield from events
+
+
+def with_conversations(analysis: Analysis, **options: Unpack[SessionOptions]) -> Analysis:
+    """Return an analysis with the conversations about it: `Session.with_conversations` in a session of its own.
+
+    Args:
+        analysis: The analysis.
+        options: Arguments of `Session`, among them the data folder.
+
+    Raises:
+        StorageError: The data folder can't be read.
+    """
+    with _own_session(cast(QuestionOptions, options)) as session:
+        return session.with_conversations(analysis)
 
 
 @contextmanager

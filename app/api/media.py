@@ -24,6 +24,7 @@ from app.i18n import in_language, labelled, language_of, t
 from app.library.bulk_operations import MOST_EXPORTED
 from app.reports import FORMATS, bundle
 from app.reports.files import ReportFile, write_zip
+from app.services.conversations import report_of
 from app.video import SIDES
 
 if TYPE_CHECKING:
@@ -122,6 +123,8 @@ async def _cover(request: Request, services: Services) -> Response:
 async def _export(request: Request, services: Services) -> Response:
     """Return the reports `?ids=a,b` in `&formats=json,markdown` as one ZIP, made in a temporary file.
 
+    `&conversations=0` leaves out the conversations about them.
+
     Jobs without a report, or whose report would be empty in these formats, are listed in a text file in the ZIP, in the
     language of `&language=`.
     """
@@ -129,8 +132,11 @@ async def _export(request: Request, services: Services) -> Response:
     formats = [one for one in request.query_params.get("formats", "json").split(",") if one in FORMATS]
     if not ids or not formats or len(ids) > MOST_EXPORTED:
         raise InputError("nothing_to_export", most=MOST_EXPORTED)
+    conversations = request.query_params.get("conversations") != "0"
     with in_language(language_of(request.query_params.get("language"))):
-        path = await run_in_threadpool(_zip, services, ids, formats)  # a thread with the context of its caller
+        path = await run_in_threadpool(
+            _zip, services, ids, formats, conversations
+        )  # a thread with the context of its caller
     return FileResponse(
         path,
         media_type="application/zip",
@@ -139,29 +145,31 @@ async def _export(request: Request, services: Services) -> Response:
     )
 
 
-def _zip(services: Services, ids: Sequence[str], formats: Sequence[str]) -> Path:
+def _zip(services: Services, ids: Sequence[str], formats: Sequence[str], conversations: bool) -> Path:
     descriptor, name = tempfile.mkstemp(suffix=".zip", prefix="framelens-")
     path = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            write_zip(file, _files(services, ids, formats))
+            write_zip(file, _files(services, ids, formats, conversations=conversations))
     except BaseException:
         path.unlink(missing_ok=True)
         raise
     return path
 
 
-def _files(services: Services, ids: Sequence[str], formats: Sequence[str]) -> Iterator[ReportFile]:
+def _files(
+    services: Services, ids: Sequence[str], formats: Sequence[str], *, conversations: bool
+) -> Iterator[ReportFile]:
     """Yield the files of all reports, then the list of jobs that are left out, if any."""
     left_out: list[str] = []
 
     def analyses() -> Iterator[Analysis]:
         for job_id in ids:
-            job = services.jobs.snapshot(job_id)
-            if job.analysis and any(FORMATS[name].fits(job.analysis) for name in formats):
-                yield job.analysis
+            job, analysis = services.jobs.snapshot(job_id), report_of(services, job_id, conversations=conversations)
+            if analysis and any(FORMATS[name].fits(analysis) for name in formats):
+                yield analysis
                 continue
-            why = "export_nothing_to_say" if job.analysis else "export_no_report"
+            why = "export_nothing_to_say" if analysis else "export_no_report"
             state = t(f"library.state.{job.state}")
             reason = f"{t(f'library.{why}', state=state)} ({job_id})"
             left_out.append(labelled(job.name, reason))

@@ -28,4 +28,6 @@ from .moments.timeline import Interval as Interval
 from .moments.timeline import Moments as Moments
 from .moments.timeline import Point as Point
 from .moments.timeline import Sample as Sample
+from .report import keep_conversations as keep_conversations
+from .report import with_conversations as with_conversations
 from .repository import ConversationRepository as ConversationRepository

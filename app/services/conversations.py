@@ -154,6 +154,48 @@ def ask(services: Services, conversation: Conversation, cancel: threading.Event)
             yield from events
 
 
+def report_of(services: Services, job_id: str, *, conversations: bool = True) -> core.Analysis | None:
+    """Return the report of a job, None if it has none.
+
+    Args:
+        services: The services.
+        job_id: The job.
+        conversations: Include the conversations about it.
+
+    Raises:
+        InputError: "job_unknown".
+        StorageError: The conversations can't be read.
+    """
+    analysis = services.jobs.snapshot(job_id).analysis
+    return with_conversations(services, analysis) if analysis and conversations else analysis
+
+
+def with_conversations(services: Services, analysis: core.Analysis) -> core.Analysis:
+    """Return an analysis with the stored conversations about it, for a report. Raises StorageError."""
+    from app import ask
+
+    return ask.with_conversations(analysis, services.conversations, lambda other: _other_report(services, other))
+
+
+def _other_report(services: Services, job_id: str) -> core.Analysis | None:
+    with suppress(core.InputError):  # it was deleted
+        return services.jobs.snapshot(job_id).analysis
+    return None
+
+
+def import_report(services: Services, analysis: core.Analysis) -> str:
+    """Import a report with its conversations and return its id here; what was imported before is left unchanged.
+
+    Raises:
+        StorageError: The report or a conversation can't be stored.
+    """
+    from app.ask import keep_conversations
+
+    job_id = services.jobs.import_report(analysis)
+    keep_conversations(analysis, job_id, services.conversations)
+    return job_id
+
+
 def video_names(services: Services, conversation: Conversation) -> dict[str, str]:
     """Return the names of the videos that a conversation is about, by the ids of their analyses."""
     return {one: services.jobs.snapshot(one).name for one in conversation.about}

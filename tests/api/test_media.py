@@ -19,10 +19,12 @@ from app.jobs import JobSnapshot
 from app.jobs.snapshot import imported_job, to_row
 from app.library.bulk_operations import reports_of
 from app.services.container import Services
+from app.services.conversations import import_report
 from app.store.video_repository import VideoRepository
 from app.video import stills
 from tests.cards import draw_card, to_jpeg
 from tests.media import cards, write_video
+from tests.reports.test_questions import asked
 from tests.reports.test_reports import analysis
 from tests.ui.fake_services import keyframes
 
@@ -126,6 +128,14 @@ def test_reports_go_out_as_one_zip(client: TestClient, services: Services) -> No
     assert answer.headers["content-type"] == "application/zip"
     assert "attachment" in answer.headers["content-disposition"]
     assert [one.id for one in reports_of([("x.zip", BytesIO(answer.content))])] == ids
+
+
+def test_zip_has_questions_and_answers_unless_refused(client: TestClient, services: Services) -> None:
+    job_id = import_report(services, replace(asked(), id="job123456"))
+    for query, count in (("", 1), ("&conversations=0", 0)):
+        answer = client.get(f"/api/library.zip?ids={job_id}&formats=json{query}")
+        (report,) = reports_of([("x.zip", BytesIO(answer.content))])
+        assert len(report.conversations) == count
 
 
 def test_zip_names_what_has_no_report_in_it(client: TestClient, services: Services) -> None:

@@ -73,7 +73,7 @@ def talked() -> core.ReportedConversation:
     )
     answers = (first, second, third)
     return core.ReportedConversation(
-        "talk1", NASTY, "2026-11-22T15:04:00+00:00", "en", answers, ("yard.mp4",), pictures
+        "talk01", NASTY, "2026-11-22T15:04:00+00:00", "en", answers, ("yard.mp4",), pictures
     )
 
 

@@ -7,6 +7,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 
 from app import config
@@ -15,6 +16,7 @@ from app.i18n import LANGUAGES, error_text, t
 from app.reports import FORMATS, bundle
 from app.reports.files import written
 from app.services import open_library
+from app.services.conversations import report_of
 from app.store import storage_errors
 
 ALL = "all"
@@ -34,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--output", type=Path, default=Path(), metavar="DIR", help=t("cli.export_output"))
     parser.add_argument("--language", choices=LANGUAGES, help=t("cli.export_language"))
+    parser.add_argument("--no-conversations", action="store_true", help=t("cli.export_no_conversations"))
     parser.add_argument("--json", action="store_true", help=t("cli.export_json"))
 
 
@@ -66,7 +69,7 @@ def run(given: argparse.Namespace) -> int:
     else:
         with open_library(config.load()) as services:
             ids = [services.jobs.library.resolve_id(one) for one in given.ids]
-            paths = _write(_reports(ids, lambda one: services.jobs.snapshot(one).analysis, missing), given)
+            paths = _write(_reports(ids, partial(report_of, services), missing), given)
     if given.json:
         print(json.dumps([str(path) for path in paths], ensure_ascii=False))
     else:
@@ -92,6 +95,8 @@ def _write(analyses: Iterable[Analysis], given: argparse.Namespace) -> list[Path
     """Write the reports and return their paths, without those of pictures beside them. Existing files are kept."""
     folder: Path = given.output
     suffixes = tuple(FORMATS[name].suffix for name in given.format)
+    if given.no_conversations:
+        analyses = (one.without_conversations() for one in analyses)
     files = bundle(analyses, given.format, given.language, is_free=lambda name: not (folder / name).exists())
     with storage_errors("report_not_written", folder):
         names = [file.name for file in written(files, folder)]

@@ -186,13 +186,14 @@ def _line(text: str) -> str:
 def _show(given: argparse.Namespace) -> int:
     from app.reports.json import writer
     from app.reports.text import markdown  # slow imports that listing doesn't need
+    from app.services.conversations import report_of
 
     job_id = services().jobs.library.resolve_id(given.id)
-    job, entry = services().jobs.snapshot(job_id), services().jobs.library.entry(job_id)
-    if job.analysis is None or entry is None:
+    analysis, entry = report_of(services(), job_id), services().jobs.library.entry(job_id)
+    if analysis is None or entry is None:
         raise InputError("no_report_yet", id=job_id)
     write = writer.without_pictures if given.json else markdown.write
-    sys.stdout.buffer.write(write(job.analysis, given.language or job.analysis.request.language))
+    sys.stdout.buffer.write(write(analysis, given.language or analysis.request.language))
     sys.stdout.flush()
     return 0
 
@@ -234,8 +235,9 @@ def _delete(given: argparse.Namespace) -> int:
 
 def _import(given: argparse.Namespace) -> int:
     from app.library.bulk_operations import reports_in
+    from app.services.conversations import import_report
 
-    ids = [services().jobs.import_report(analysis) for analysis in reports_in(given.files)]
+    ids = [import_report(services(), analysis) for analysis in reports_in(given.files)]
     return _print_entries(list(dict.fromkeys(ids)), given)
 
 

@@ -22,8 +22,6 @@ from app.i18n import has_notice
 from app.reports.json import schema
 from app.reports.json.writer import JPEG_URL
 
-MOST_OTHER_PICTURES = MOST_FRAMES
-"""Limit of the pictures of conversations in one report. Chosen by hand; not tuned."""
 _LATEST_SECONDS = 1e12
 """32,000 years. Damaged timestamps of real files are far below; later times cannot be formatted as hours."""
 _MOST_CONDITIONS = 1000
@@ -277,7 +275,7 @@ def split(stream: IO[bytes], *, name: str, budget: Budget) -> tuple[bytes, list[
                 text += b"#%d" % (len(pictures) - 1)
                 encoded = None
             found = _PICTURE.search(pending)
-            if found and len(pictures) == MOST_FRAMES + MOST_OTHER_PICTURES:
+            if found and len(pictures) == 2 * MOST_FRAMES:  # as many others as keyframes, from conversations
                 raise InputError("report_too_many_frames", name=name, most=MOST_FRAMES)
             end = found.end() if found else max(0, len(pending) - _LONGEST_MATCH)
             text += pending[:end]

@@ -93,7 +93,9 @@ def _draw_export(chosen: Sequence[str]) -> None:
             format_func={name: t(f"ui.download_{name}") for name in FORMATS}.__getitem__,
             key="library_formats",
         )
+        has_conversations = st.toggle(t("ui.save_conversations"), value=True, key="library_conversations")
         query = f"&ids={','.join(chosen)}&formats={','.join(formats)}&language={language()}"
+        query += "" if has_conversations else "&conversations=0"
         st.link_button(
             t("library.export", n=len(chosen) - len(unexportable)),
             resources.api_url("library.zip") + query,
@@ -183,11 +185,12 @@ def _draw_import() -> None:
 
 def _import(key: str) -> None:
     from app.library.bulk_operations import reports_of
+    from app.services.conversations import import_report
 
     state = page_state()
     ids: list[str] = []
     with state.catching_errors():
         files = [(file.name, file) for file in st.session_state[key]]
-        ids += [services().jobs.import_report(analysis) for analysis in reports_of(files)]
+        ids += [import_report(services(), analysis) for analysis in reports_of(files)]
     state.imports += 1  # a new key empties the uploader
     st.toast(t("library.imported", n=len(set(ids))), icon=":material/check_circle:")

@@ -18,6 +18,7 @@ from app.jobs.snapshot import imported_job, to_row
 from app.reports import FORMATS
 from app.reports.json.reader import read
 from app.services.container import open_services
+from tests.reports.test_questions import asked
 from tests.reports.test_reports import analysis
 
 
@@ -176,6 +177,21 @@ def test_the_report_here_is_the_report_there(reports: list[Path], tmp_path: Path
     run("export", "--json-file", reports[0], "--format", "json,markdown", "--output", tmp_path / "there")
     for name in ("gate.json", "gate.md"):
         assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "there" / name).read_bytes()
+
+
+def test_questions_and_answers_travel_unless_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "r.json").write_bytes(FORMATS["json"].write(replace(asked(), id="job123456"), "en"))
+    assert run("library", "import", tmp_path / "r.json") == 0
+    for source in (("latest",), ("--json-file", tmp_path / "r.json")):
+        for option, is_there in (((), True), (("--no-conversations",), False)):
+            capsys.readouterr()
+            out = tmp_path / f"{len(source)}{is_there}"
+            assert run("export", *source, "--format", "html,json", *option, "--output", out, "--json") == 0
+            assert all((b"Who is at the door?" in Path(path).read_bytes()) == is_there for path in reported(capsys))
+    assert run("library", "show", "latest") == 0
+    assert "Who is at the door?" in capsys.readouterr().out
+    assert run("ask", "--search", "door", "--json") == 0
+    assert [one["id"] for one in reported(capsys)] == ["talk01"]
 
 
 def test_a_job_without_a_report_is_not_exported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

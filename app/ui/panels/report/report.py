@@ -23,6 +23,7 @@ from app.reports import FORMATS, Use, all_files, content, files_of
 from app.reports.content import Block, Heading, Paragraph, words
 from app.reports.files import frame_entries, zipped
 from app.reports.graphics import contact_sheet as sheets
+from app.services.conversations import report_of
 from app.ui import local_time, page_state, plain, services
 from app.ui.components import report_blocks
 from app.ui.components.report_blocks import Action, Renderer, ReportPiece
@@ -65,7 +66,7 @@ def draw_head(job: JobSnapshot, analysis: Analysis, *, can_edit: bool) -> None:
     if not job.is_without_model:  # stopped_job shows it, with the ways to a model
         st.caption(plain(" · ".join(filter(None, (state, model, mode)))))
     with st.container(horizontal=True, gap="small", key="report_actions"):
-        _draw_export(analysis, is_first=not broken and (job.is_imported or not job.is_without_model))
+        _draw_export(job, analysis, is_first=not broken and (job.is_imported or not job.is_without_model))
         if not job.is_imported:
             reanalysis.draw_follow_up(job)
     with st.container(horizontal=True, gap="medium", key="report_ways"):
@@ -133,7 +134,7 @@ def _draw_tab(job_id: str, name: str) -> None:
     analysis = services().jobs.snapshot(job_id).analysis
     if analysis is None:
         st.rerun()
-    pieces = _pieces(analysis, name)
+    pieces = _pieces(analysis, name, report_of(services(), job_id, conversations=name == "report") or analysis)
     renderer = Renderer(job_id, analysis.keyframes, _actions(analysis, pieces))
     whole = list(report_blocks.pieces(content.sections(analysis)["whole"]())) if name == "report" else []
     if whole:
@@ -144,13 +145,19 @@ def _draw_tab(job_id: str, name: str) -> None:
     report_blocks.draw(found[first : first + PAGE], renderer, key=f"blocks_{name}", on_action=retry)
 
 
-def _pieces(analysis: Analysis, name: str) -> list[ReportPiece]:
-    """Return the pieces of a tab; the last ones are kept, because each click asks for thousands of them again."""
+def _pieces(analysis: Analysis, name: str, reported: Analysis) -> list[ReportPiece]:
+    """Return the pieces of a tab; the last ones are kept, because each click asks for thousands of them again.
+
+    Args:
+        analysis: The analysis as its job has it.
+        name: The tab.
+        reported: The analysis with its conversations.
+    """
     has_player = services().videos.find(analysis.request.path) is not None  # which has the timeline
-    asked = (name, language(), has_player)
+    asked = (name, language(), has_player, reported.conversations)
     kept = st.session_state.get(_PIECES_KEY)
     if kept is None or kept[0] is not analysis or kept[1] != asked:
-        local = replace(analysis, created=local_time(analysis.created))
+        local = replace(reported, created=local_time(analysis.created))
         shown = content.sections(local, is_shared=False)
         names = [section for section in _TABS[name] if section != "timeline" or not has_player]
         blocks = chain.from_iterable(shown[section]() for section in names)
@@ -226,11 +233,14 @@ def brief(text: str) -> str:
     return text if end is None else text[: end.start()]
 
 
-def _draw_export(analysis: Analysis, *, is_first: bool) -> None:
+def _draw_export(job: JobSnapshot, analysis: Analysis, *, is_first: bool) -> None:
     """Draw the button that opens the menu of formats; `is_first` where it is the most important action of the page."""
     stem = safe_stem(analysis.video.name)
     save = partial(_button, stem)
+    reported = report_of(services(), job.id) or analysis
     with st.popover(t("ui.save"), type="primary" if is_first else "secondary", icon=":material/download:"):
+        if reported.conversations and st.toggle(t("ui.save_conversations"), value=True, key="save_conversations"):
+            analysis = reported
         for use in get_args(Use):
             _draw_use(f"save_{use}")
             with st.container(horizontal=True, gap="small"):

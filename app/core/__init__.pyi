@@ -81,6 +81,12 @@ from .errors import Paused as Paused
 from .errors import PicturesRefused as PicturesRefused
 from .errors import StorageError as StorageError
 from .errors import as_app_error as as_app_error
+from .evidence import Interval as Interval
+from .evidence import Issue as Issue
+from .evidence import Moments as Moments
+from .evidence import Point as Point
+from .evidence import Sample as Sample
+from .evidence import SearchEnd as SearchEnd
 from .failure_patterns import match_failure as match_failure
 from .files import address_in as address_in
 from .files import base_name as base_name

@@ -27,11 +27,11 @@ from app import core
 from app.ask.moments.timeline import (
     NEAR_SECONDS,
     SAME_SECONDS,
-    Ended,
     Interval,
     Moments,
     Run,
     Sample,
+    SearchEnd,
     added,
     are_neighbours,
     intervals_of,
@@ -143,7 +143,7 @@ class _Search:
 
     def rounds(self) -> Iterator[Moments]:
         """Yield what was found after each round."""
-        ended: Ended = ""
+        ended: SearchEnd = ""
         while not ended:
             found = self._found
             ended = self._ended()
@@ -169,7 +169,7 @@ class _Search:
     def _num_frames(self) -> int:
         return len(self._found.samples) - len(self._before.samples)
 
-    def _ended(self) -> Ended:
+    def _ended(self) -> SearchEnd:
         found = self._found
         if found.controls and min(found.controls) > 0.5:
             return "says_yes"
@@ -179,7 +179,7 @@ class _Search:
             return "frames"
         return "rounds" if found.rounds - self._before.rounds >= self._limits.rounds else ""
 
-    def _settled(self, ended: Ended) -> Moments:
+    def _settled(self, ended: SearchEnd) -> Moments:
         """Return what was found, with the intervals that follow from it."""
         found = self._found
         self._found = replace(

@@ -1,0 +1,104 @@
+"""What was found out about a video before a question was answered: when something is visible in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+Issue = Literal["borders", "flicker", "contrary"]
+SearchEnd = Literal["", "complete", "rounds", "frames", "seconds", "says_yes"]
+
+
+class Sample(NamedTuple):
+    """A frame that was looked at. It is known to be shown from its time until `until_seconds`, when it was decoded."""
+
+    frame_index: int
+    time_seconds: float
+    until_seconds: float
+    probability: float
+    round: int
+
+    @property
+    def says_yes(self) -> bool:
+        """Return whether the frame shows what is looked for, by the engine's vote."""
+        return self.probability > 0.5
+
+
+@dataclass(frozen=True)
+class Point:
+    """A frame and its decoder time."""
+
+    frame_index: int
+    time_seconds: float
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A part of the video in which something is visible.
+
+    Attributes:
+        first: First frame that shows it.
+        last: Last frame that shows it.
+        before: Last frame before it that doesn't show it; None at the start of what was searched.
+        after: First frame after it that doesn't; None at the end.
+        best: The frame with the highest vote.
+        yes: Number of its frames that say yes.
+        no: Number of those that don't.
+        probability: Mean vote of its frames.
+        contrary: Vote of `best` on the contrary question, whether it is absent; None if that wasn't asked.
+        issues: Why it is uncertain; empty if it isn't. "borders": they are not known to the frame. "flicker": the
+            answers change within it. "contrary": the model says yes to the contrary question, too.
+    """
+
+    first: Point
+    last: Point
+    before: Point | None
+    after: Point | None
+    best: Point
+    yes: int
+    no: int
+    probability: float
+    contrary: float | None = None
+    issues: tuple[Issue, ...] = ()
+
+    @property
+    def end_seconds(self) -> float:
+        """Return when the last frame is no longer shown, as far as that is known."""
+        return self.after.time_seconds if self.after else self.last.time_seconds
+
+
+@dataclass(frozen=True)
+class Moments:
+    """What a search has found in one video until now; it can be continued from here.
+
+    Attributes:
+        analysis_id: Analysis of the video.
+        thing: What is looked for.
+        start_seconds: Start of the part that is searched.
+        end_seconds: Its end.
+        samples: Frames looked at, in time order.
+        unreadable: Times at which no frame could be decoded.
+        controls: Votes on pictures that can't show it.
+        contrary: Votes on the contrary question, by index of the frame.
+        intervals: Where it is visible, in time order.
+        widest_gap_seconds: Longest time between two frames that were looked at.
+        rounds: Number of rounds.
+        seconds: Time spent.
+        ended: Why the search ended: nothing was left to look at, a ceiling was reached, or the model says yes to
+            everything. "" while it runs, or if it was interrupted.
+    """
+
+    analysis_id: str
+    thing: str
+    start_seconds: float
+    end_seconds: float
+    samples: tuple[Sample, ...] = ()
+    unreadable: tuple[float, ...] = ()
+    controls: tuple[float, ...] = ()
+    contrary: Mapping[int, float] = field(default_factory=dict)
+    intervals: tuple[Interval, ...] = ()
+    widest_gap_seconds: float = 0.0
+    rounds: int = 0
+    seconds: float = 0.0
+    ended: SearchEnd = ""

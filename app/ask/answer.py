@@ -7,7 +7,6 @@ times that no cited frame has, are reported.
 
 from __future__ import annotations
 
-import math
 import threading
 import time
 from collections.abc import Generator, Iterator, Mapping
@@ -21,8 +20,10 @@ from app.analysis.parsing import citations
 from app.analysis.parsing.repetition_detector import RepetitionDetector
 from app.ask import conversation as values
 from app.ask.context import ContextBuilder
-from app.ask.conversation import AnswerText, AskEvent, Conversation, FrameRef, FramesAdded, ReasoningText, Turn
+from app.ask.conversation import AnswerText, AskEvent, Conversation, ReasoningText, Turn
+from app.ask.frames import add_frames
 from app.ask.repository import ConversationRepository
+from app.ask.retrieval.select import Tools
 from app.i18n import as_notice
 from app.llm.error_mapping import TooManyPictures
 from app.llm.stream import Reply, stream_pieces
@@ -41,6 +42,7 @@ def converse(
     analyses: Mapping[str, core.Analysis],
     connect: Generator[core.EngineProgress, None, EngineConnection],
     repository: ConversationRepository,
+    tools: Tools,
     cancel: threading.Event,
 ) -> Generator[AskEvent, None, None]:
     """Answer the current question of a conversation, store it, and yield the events; the last is AnswerDone.
@@ -53,6 +55,7 @@ def converse(
         analyses: What it is about, by id.
         connect: Starts the engine and returns the connection.
         repository: Where the conversation is kept.
+        tools: What the choice of frames for the question needs.
         cancel: Stops the answer within 0.1 s once it is set.
 
     Raises:
@@ -67,7 +70,7 @@ def converse(
         with closing(connect):
             connection = yield from connect
         connected = time.monotonic()
-        with closing(_prepared(conversation, analyses, connection, repository, cancel)) as events:
+        with closing(_prepared(conversation, analyses, connection, repository, tools, cancel)) as events:
             for event in events:
                 turn = _ended(turn, event, connected) if isinstance(event, _Ended) else turn.apply(event)
                 if not isinstance(event, _Ended):
@@ -134,24 +137,16 @@ def _prepared(
     analyses: Mapping[str, core.Analysis],
     connection: EngineConnection,
     repository: ConversationRepository,
+    tools: Tools,
     cancel: threading.Event,
 ) -> Generator[AskEvent | _Ended, None, None]:
     """Add frames to the question, then yield the events of the answer."""
-    if not any(turn.frames for turn in conversation.branch()):
-        added = FramesAdded(conversation.numbered(_keyframes(analyses, conversation.last.look)))
-        conversation = conversation.with_turn(conversation.last.apply(added))
-        yield added
+    with closing(add_frames(conversation, analyses, connection, repository, tools, cancel)) as events:
+        for event in events:
+            conversation = conversation.with_turn(conversation.last.apply(event))
+            yield event
     pictures = repository.pictures(conversation.pictures())
     yield from _answer(conversation, ContextBuilder(conversation, analyses, pictures, connection), connection, cancel)
-
-
-def _keyframes(analyses: Mapping[str, core.Analysis], look: values.Look) -> Iterator[FrameRef]:
-    """Yield the keyframes of the videos in the range to look at; of a video without any there, all."""
-    start, end = look.start_seconds or 0.0, math.inf if look.end_seconds is None else look.end_seconds
-    for analysis_id, analysis in analyses.items():
-        times = [frame.time_seconds for frame in analysis.keyframes]
-        inside = [seconds for seconds in times if start <= seconds < end]
-        yield from (FrameRef(0, seconds, analysis_id) for seconds in inside or times)
 
 
 def _answer(

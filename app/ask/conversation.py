@@ -15,6 +15,7 @@ from typing import Literal
 
 from app import core
 from app.ask.moments.timeline import Moments
+from app.ask.retrieval.values import FrameChoice, Looking
 
 TurnState = Literal["complete", "stopped", "failed"]
 LookKind = Literal["auto", "global", "local", "when", "count", "read", "spoken"]
@@ -99,7 +100,8 @@ class FrameRef:
 class Look:
     """What to look at for an answer: `auto` leaves the kind of the question to its classification.
 
-    The range [start_seconds, end_seconds) restricts it to a part of the videos; None doesn't.
+    The range [start_seconds, end_seconds) restricts it to a part of the videos; None doesn't. With `local`, frames are
+    taken densely in it.
     """
 
     kind: LookKind = "auto"
@@ -113,9 +115,11 @@ class Evidence:
 
     Attributes:
         moments: What a search for moments has found, video by video.
+        choice: How the frames of the question were chosen.
     """
 
     moments: tuple[Moments, ...] = ()
+    choice: FrameChoice | None = None
 
 
 @dataclass(frozen=True)
@@ -201,8 +205,9 @@ class Turn:
                     one for one in (self.evidence or Evidence()).moments if one.analysis_id != moments.analysis_id
                 ]
                 return replace(self, evidence=replace(self.evidence or Evidence(), moments=(*others, moments)))
-            case FramesAdded(frames):
-                return replace(self, frames=frames)
+            case FramesAdded(frames, choice):
+                evidence = replace(self.evidence or Evidence(), choice=choice) if choice else self.evidence
+                return replace(self, frames=frames, evidence=evidence)
             case ContextChosen(context, attached, model):
                 return replace(self, context=context, attached=attached, model=model)
             case AnswerText(text, restart):
@@ -385,6 +390,7 @@ class FramesAdded:
     """Frames were chosen for the question, besides those of the turns before it."""
 
     frames: tuple[FrameRef, ...]
+    choice: FrameChoice | None = None
 
 
 @dataclass(frozen=True)
@@ -430,6 +436,7 @@ AskEvent = (
     | core.Noticed
     | Queued
     | MomentsSearched
+    | Looking
     | FramesAdded
     | ContextChosen
     | AnswerText

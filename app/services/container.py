@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from app.engine import Engine
     from app.jobs import EngineSwitcher, Jobs
     from app.library.semantic_index import SemanticIndex
+    from app.llm.embeddings import EmbeddingModel
     from app.models import Proposal
     from app.services import model_benchmarks
 
@@ -353,17 +354,23 @@ def open_services(settings: Settings | None = None, *, adopts: bool = True, work
 
 def _semantic_index(settings: Settings, jobs: Jobs) -> SemanticIndex | None:
     """Build the semantic index if an embedding model is set; jobs that end from now on are added to it."""
-    if not settings.embedding_base_url:
+    if (model := embedding_model(settings)) is None:
         return None
     from app.library.semantic_index import SemanticIndex
-    from app.llm.embeddings import EmbeddingModel
 
-    url, name = engine.normal_base_url(settings.embedding_base_url), settings.embedding_model
-    semantic_index = SemanticIndex(
-        jobs.library, f"{name} {url}".strip(), EmbeddingModel(url, name, settings.embedding_api_key)
-    )
+    semantic_index = SemanticIndex(jobs.library, f"{model.model} {model.base_url}".strip(), model)
     jobs.indexing.on_indexed = semantic_index.begin
     return semantic_index
+
+
+def embedding_model(settings: Settings) -> EmbeddingModel | None:
+    """Return the embedding model that is set, if any."""
+    if not settings.embedding_base_url:
+        return None
+    from app.llm.embeddings import EmbeddingModel
+
+    url = engine.normal_base_url(settings.embedding_base_url)
+    return EmbeddingModel(url, settings.embedding_model, settings.embedding_api_key)
 
 
 def _counts(jobs: Jobs) -> tuple[int, int]:

@@ -140,7 +140,8 @@ def ask(services: Services, conversation: Conversation, cancel: threading.Event)
         InputError: "job_unknown" or "no_report_yet".
         AppError: What `app.ask.converse` raises.
     """
-    from app.ask import converse
+    from app.ask import Tools, converse
+    from app.services.container import embedding_model
 
     analyses = {}
     for one in conversation.about:
@@ -148,9 +149,10 @@ def ask(services: Services, conversation: Conversation, cancel: threading.Event)
         if analysis is None:
             raise core.InputError("no_report_yet", id=one)
         analyses[one] = analysis
+    tools = Tools(services.switcher.session.extractions, services.stills, embedding_model(services.settings))
     with services.switcher.admitted(Control(cancel=cancel)):
         connect = _connect(services, cancel)
-        with closing(converse(conversation, analyses, connect, services.conversations, cancel)) as events:
+        with closing(converse(conversation, analyses, connect, services.conversations, tools, cancel)) as events:
             yield from events
 
 

@@ -62,8 +62,9 @@ class Scope:
     Attributes:
         analyses: Analyses of the videos by id.
         frames: Most frames; None for as many as there are keyframes.
-        start_seconds: Start of a range; with one of both, frames are taken densely in it.
+        start_seconds: Start of the range to choose from; None for that of the video.
         end_seconds: End of the range.
+        is_dense: Take frames densely in the range, whatever the question.
         known: (analysis id, seconds) of frames that the model has already.
         seconds: Ceiling of time for scores.
     """
@@ -72,13 +73,21 @@ class Scope:
     frames: int | None = None
     start_seconds: float | None = None
     end_seconds: float | None = None
+    is_dense: bool = False
     known: Collection[tuple[str, float]] = ()
     seconds: float = SCORING_SECONDS
+
+    def range_of(self, analysis: core.Analysis) -> tuple[float, float]:
+        """Return the part of a video to choose from: the range within that of the analysis."""
+        selection = analysis.request.selection
+        ends = (analysis.decode.readable_seconds, selection.end_seconds, self.end_seconds)
+        start = max(selection.start_seconds, self.start_seconds or 0.0)
+        return start, max(start, min(end for end in ends if end is not None))
 
 
 def needs_no_model(scope: Scope, sought: Sought, connection: EngineConnection, tools: Tools) -> Outcome | None:
     """Return why the frames of a question don't depend on what it looks for, or None if they do."""
-    if scope.start_seconds is not None or scope.end_seconds is not None:
+    if scope.is_dense:
         return "range"
     if sought.kind == "global":
         return "global"
@@ -88,7 +97,7 @@ def needs_no_model(scope: Scope, sought: Sought, connection: EngineConnection, t
     if not here:
         return "no_video"
     frames = sum(len(one.keyframes) for one in here) if scope.frames is None else scope.frames
-    seconds = sum(_end_of(one) - one.request.selection.start_seconds for one in here)
+    seconds = sum(end - start for start, end in map(scope.range_of, here))
     return "dense" if seconds <= _DENSE_SECONDS * frames else None
 
 
@@ -113,7 +122,7 @@ def select(
         cancel: Ends the choice.
 
     Raises:
-        AppError: A video can't be read, or the engine fails.
+        AppError: A frame can't be decoded.
         Cancelled: `cancel` was set.
     """
     started = time.monotonic()
@@ -149,7 +158,7 @@ class _Choosing:
 
     def keyframes(self) -> list[ChosenFrame]:
         """Return the keyframes, as they were chosen for the analysis; at most the budget of them, spread evenly."""
-        pool = [one for id_, analysis in self.scope.analyses.items() for one in _keyframes(id_, analysis)]
+        pool = [one for id_, analysis in self.scope.analyses.items() for one in self._keyframes(id_, analysis)]
         places, _ = choose(pool, [0.0] * len(pool), self.budget)
         return [_chosen(pool[place]) for place in places]
 
@@ -160,8 +169,7 @@ class _Choosing:
         for id_, analysis in self.scope.analyses.items():
             if not _is_here(analysis, self.tools):
                 continue
-            start = self.scope.start_seconds or 0.0
-            end = min(_end_of(analysis), self.scope.end_seconds or float("inf"))
+            start, end = self.scope.range_of(analysis)
             count = min(share, ceil(_MOST_A_SECOND * (end - start)))
             times = [start + (place + 0.5) * (end - start) / count for place in range(max(0, count))]
             frames += yield from self._pictures(id_, analysis, times)
@@ -199,21 +207,45 @@ class _Choosing:
         """Return keyframes and thumbnails of all videos, each video in time order."""
         pool = []
         for id_, analysis in self.scope.analyses.items():
-            own = _keyframes(id_, analysis)
+            own = self._keyframes(id_, analysis)
+            start, end = self.scope.range_of(analysis)
             if _is_here(analysis, self.tools):
-                yield Looking("thumbnails")
-                thumbnails = self.tools.extractions.thumbnails(
-                    analysis.video.path, analysis.request.selection, self.cancel
-                )
-                with closing(thumbnails):
-                    small = yield from _progress(thumbnails)
+                small = yield from self._thumbnails(analysis)
                 own += [
                     Candidate(id_, one.time_seconds, one.shot, one.jpeg, is_keyframe=False)
                     for one in small
-                    if not any(abs(one.time_seconds - other.time_seconds) < _SAME_SECONDS for other in own)
+                    if start <= one.time_seconds < end
+                    and not any(abs(one.time_seconds - other.time_seconds) < _SAME_SECONDS for other in own)
                 ]
             pool += sorted(own, key=lambda one: one.time_seconds)
         return pool
+
+    def _thumbnails(self, analysis: core.Analysis) -> Generator[Looking, None, tuple[core.Keyframe, ...]]:
+        """Return the small pictures of a video; none if it can't be read any more."""
+        yield Looking("thumbnails")
+        events = self.tools.extractions.thumbnails(analysis.video.path, analysis.request.selection, self.cancel)
+        try:
+            with closing(events):
+                while True:
+                    progress = next(events)
+                    yield Looking("thumbnails", int(progress.time_seconds), int(progress.duration_seconds or 0))
+        except StopIteration as end:
+            found: tuple[core.Keyframe, ...] = end.value
+            return found
+        except core.Cancelled:
+            raise
+        except core.AppError as error:
+            _log.warning("candidates of a video could not be read: %s", error)
+            return ()
+
+    def _keyframes(self, analysis_id: str, analysis: core.Analysis) -> list[Candidate]:
+        """Return the keyframes in the range, or all of them if it has none."""
+        start, end = self.scope.range_of(analysis)
+        inside = [one for one in analysis.keyframes if start <= one.time_seconds < end]
+        return [
+            Candidate(analysis_id, one.time_seconds, one.shot, one.jpeg, is_keyframe=True)
+            for one in inside or analysis.keyframes
+        ]
 
     # ---- scores
 
@@ -247,11 +279,16 @@ class _Choosing:
             seconds=max(0.0, deadline - time.monotonic()),
             cancel=self.cancel,
         )
-        with closing(asked):
-            for done, vote in enumerate(asked, 1):
-                votes[order[vote.index]] = vote.probability
-                yield Looking("votes", done, len(pool))
         self.found["votes"] = votes
+        try:
+            with closing(asked):
+                for done, vote in enumerate(asked, 1):
+                    votes[order[vote.index]] = vote.probability
+                    yield Looking("votes", done, len(pool))
+        except core.Cancelled:
+            raise
+        except core.AppError as error:  # the answer's own request decides what becomes of it
+            _log.warning("the model could not vote: %s", error)
 
     def _order(self, count: int) -> list[int]:
         """Return the order of votes, of which the last ones may be too late: the best by other scores, then evenly."""
@@ -288,24 +325,6 @@ class _Choosing:
         return list(frames.values())
 
 
-def _progress(
-    thumbnails: Generator[core.SurveyProgress, None, tuple[core.Keyframe, ...]],
-) -> Generator[Looking, None, tuple[core.Keyframe, ...]]:
-    while True:
-        try:
-            progress = next(thumbnails)
-        except StopIteration as end:
-            found: tuple[core.Keyframe, ...] = end.value
-            return found
-        yield Looking("thumbnails", int(progress.time_seconds), int(progress.duration_seconds or 0))
-
-
-def _keyframes(analysis_id: str, analysis: core.Analysis) -> list[Candidate]:
-    return [
-        Candidate(analysis_id, one.time_seconds, one.shot, one.jpeg, is_keyframe=True) for one in analysis.keyframes
-    ]
-
-
 def _chosen(one: Candidate) -> ChosenFrame:
     return ChosenFrame(one.analysis_id, one.time_seconds, b"" if one.is_keyframe else one.jpeg)
 
@@ -321,10 +340,6 @@ def _is_here(analysis: core.Analysis, tools: Tools) -> bool:
         return path.exists() and tools.extractions.sha256(path) == analysis.sha256
     except (core.AppError, OSError):
         return False
-
-
-def _end_of(analysis: core.Analysis) -> float:
-    return min(analysis.decode.readable_seconds, analysis.request.selection.end_seconds or float("inf"))
 
 
 def _data_url(one: Candidate) -> str:

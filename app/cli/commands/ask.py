@@ -26,10 +26,11 @@ from app.services.keyframes import build_selection, parse_frames, parse_seconds
 from app.video import worker_started
 
 if TYPE_CHECKING:
-    from app.ask import AskSettings, Conversation
+    from app.ask import AskSettings, Conversation, Look
     from app.cli.main import Parser
 
 _NUMBERS = ("temperature", "top_p", "max_tokens", "context_tokens", "repetition_penalty", "seed")
+_LOOKS = ("auto", "global", "local", "when", "count", "read", "spoken")
 _VIDEO = re.compile(r"^\S+\.\w{2,4}$")
 _MOST_LISTED = 50
 """Conversations in a list. Chosen by hand; not tuned."""
@@ -50,6 +51,7 @@ def add_arguments(parser: Parser) -> None:
     add("--frames", type=parse_frames, metavar="N")
     parser.add_argument("--start", type=parse_seconds, default=0.0, metavar="T", help=t("cli.start"))
     parser.add_argument("--end", type=parse_seconds, metavar="T", help=t("cli.end"))
+    parser.add_argument("--look", choices=_LOOKS, help=t("cli.ask_look"))
     for name in _NUMBERS:
         add(f"--{name.replace('_', '-')}", type=_number(name), metavar="N")
     add("--system-prompt", metavar="TEXT")
@@ -99,7 +101,7 @@ def run(given: argparse.Namespace) -> int:
         raise ConfigError("ask_continue_about", given=about[0])
     if given.edit is not None and not given.conversation:
         raise ConfigError("ask_edit_alone")
-    from app.ask import Look, checked_question, read_image
+    from app.ask import checked_question, read_image
     from app.cli.commands.download import settle  # which knows all models
 
     checked_question(question)
@@ -121,7 +123,7 @@ def run(given: argparse.Namespace) -> int:
                     asked_with,
                     edit=given.edit,
                     images=images or None,
-                    look=None if clip == Selection() else Look("auto", clip.start_seconds, clip.end_seconds),
+                    look=_look(given, clip),
                 )
                 _answer(conversation, given, cancel)
         finally:
@@ -145,6 +147,15 @@ def _clip(given: argparse.Namespace) -> Selection:
     return build_selection(
         strategy=None, every=None, at=(), start=given.start, end=given.end, spelling=lambda name, _: f"--{name}"
     )
+
+
+def _look(given: argparse.Namespace, clip: Selection) -> Look | None:
+    """Return what the options say of where to look, None if they say nothing."""
+    from app.ask import Look
+
+    if clip == Selection():
+        return Look(given.look) if given.look else None
+    return Look(given.look or "auto", clip.start_seconds, clip.end_seconds)
 
 
 def ask_settings(given: argparse.Namespace) -> AskSettings:
@@ -215,6 +226,9 @@ class _Printer:
             case EngineProgress(phase, values) if phase != self._phase and not self._quiet and sys.stderr.isatty():
                 self._phase = phase
                 self._say(t(f"engine.phase.{phase}", **values))
+            case ask.Looking(step) if f"look.{step}" != self._phase and not self._quiet and sys.stderr.isatty():
+                self._phase = f"look.{step}"
+                self._say(t(f"ask.look.{step}"))
             case Noticed(notice):
                 self._say(notice_text(notice))
             case ask.AnswerDone(conversation):

@@ -26,7 +26,8 @@ def schema() -> dict[str, Any]:
     _, parts = msgspec.json.schema_components([ReportForm], ref_template="#/$defs/{name}")
     for part in parts.values():
         part["description"] = cleandoc(part["description"])
-        part["required"] = [name for name in part["properties"] if name != "conversations"]
+        if "properties" in part:
+            part["required"] = [name for name in part["properties"] if name != "conversations"]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"urn:framelens:report:{FORMAT_VERSION}",

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import asdict, replace
 
 from app import core
-from app.ask.conversation import AskSettings, ContextUse, Conversation, FrameRef, Turn
+from app.ask.conversation import AskSettings, ContextUse, Conversation, Evidence, FrameRef, Turn
 from app.ask.repository import ConversationRepository
 
 _MOST_CONVERSATIONS = 1000
@@ -52,6 +52,7 @@ def _reported(
     wanted = {one.number for turn in branch for one in (*turn.cited, *turn.images)}
     numbers = {frame.time_seconds: frame.number for frame in analysis.keyframes}
     stored = repository.pictures(frame for frame in frames.values() if frame.number in wanted)
+    names = {one: found.video.name for one, found in others.items()}
     pictures = []
     for _, frame in sorted(frames.items()):
         is_own = frame.analysis_id == analysis.id
@@ -60,7 +61,7 @@ def _reported(
             continue
         other = others.get(frame.analysis_id)
         jpeg = stored.get(frame.picture, b"") if frame.picture else _keyframe(other, frame.time_seconds)
-        video = "" if is_own or not frame.analysis_id else other.video.name if other else frame.analysis_id
+        video = "" if is_own else names.get(frame.analysis_id, frame.analysis_id)
         pictures.append(
             core.ReportedPicture(
                 frame.number,
@@ -76,8 +77,8 @@ def _reported(
         conversation.name,
         conversation.created,
         conversation.language,
-        tuple(_answer(turn, len(conversation.siblings(turn.number))) for turn in branch),
-        tuple(other.video.name for other in others.values()),
+        tuple(_answer(turn, len(conversation.siblings(turn.number)), names) for turn in branch),
+        tuple(names.values()),
         tuple(pictures),
     )
 
@@ -87,7 +88,10 @@ def _keyframe(analysis: core.Analysis | None, time_seconds: float) -> bytes:
     return next((frame.jpeg for frame in keyframes if frame.time_seconds == time_seconds), b"")
 
 
-def _answer(turn: Turn, versions: int) -> core.ReportedAnswer:
+def _answer(turn: Turn, versions: int, names: Mapping[str, str]) -> core.ReportedAnswer:
+    """Build the value of a turn; `names` are those of other videos by the ids of their analyses."""
+    found = turn.evidence.moments if turn.evidence else ()
+    searches = (core.ReportedSearch(one, names.get(one.analysis_id, "")) for one in found)
     return core.ReportedAnswer(
         question=turn.question,
         created=turn.created,
@@ -104,6 +108,7 @@ def _answer(turn: Turn, versions: int) -> core.ReportedAnswer:
         mode=turn.context.mode,
         pictures=_numbers(turn.attached),
         described=turn.context.described,
+        searches=tuple(searches),
         model=turn.model,
         usage=turn.usage,
         seconds=turn.seconds,
@@ -174,7 +179,7 @@ def _keep(
     conversation = Conversation(conversation_id, (analysis_id,), name, reported.created, reported.language)
     seen: set[int] = set()
     for place, answer in enumerate(reported.answers, start=1):
-        turn = _turn(place, answer, known, seen)
+        turn = _turn(place, answer, analysis_id, known, seen)
         seen |= {frame.number for frame in turn.added}
         conversation = replace(conversation, turns=(*conversation.turns, turn), current=place)
         repository.add(conversation)
@@ -196,11 +201,18 @@ def _frame(
     return FrameRef(one.number, one.time_seconds, "" if is_image else analysis_id, picture, core.one_line(one.name))
 
 
-def _turn(number: int, answer: core.ReportedAnswer, known: Mapping[int, FrameRef], seen: Iterable[int]) -> Turn:
+def _turn(
+    number: int,
+    answer: core.ReportedAnswer,
+    analysis_id: str,
+    known: Mapping[int, FrameRef],
+    seen: Iterable[int],
+) -> Turn:
     def named(numbers: Iterable[int]) -> tuple[FrameRef, ...]:
         return tuple(known[one] for one in dict.fromkeys(numbers) if one in known)
 
     images = named(answer.images)
+    moments = tuple(replace(one.moments, analysis_id=analysis_id) for one in answer.searches if not one.video)
     before = {*seen, *_numbers(images)}
     added = (one for one in (*answer.pictures, *answer.described, *answer.cited) if one not in before)
     return Turn(
@@ -214,6 +226,7 @@ def _turn(number: int, answer: core.ReportedAnswer, known: Mapping[int, FrameRef
         why=answer.why,
         images=images,
         frames=named(sorted(added)),
+        evidence=Evidence(moments=moments) if moments else None,
         attached=named(answer.pictures),
         cited=named(answer.cited),
         unknown_frames=answer.unknown_frames,

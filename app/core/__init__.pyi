@@ -49,6 +49,7 @@ from .domain import Reason as Reason
 from .domain import ReportedAnswer as ReportedAnswer
 from .domain import ReportedConversation as ReportedConversation
 from .domain import ReportedPicture as ReportedPicture
+from .domain import ReportedSearch as ReportedSearch
 from .domain import ScreenText as ScreenText
 from .domain import Selection as Selection
 from .domain import Shot as Shot

@@ -1,6 +1,6 @@
 """Domain values and events of FrameLens, from a video file to a report.
 
-Everything here is frozen, imports nothing of ours, and has units in its names. All time ranges are half-open,
+Everything here is frozen, imports only other values of ours, and has units in its names. All time ranges are half-open,
 [start, end). All times are seconds from the first displayed frame of the video track, taken from the container's
 presentation timestamps. A repr shows shapes and sizes, never pixels.
 """
@@ -12,6 +12,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
+
+from app.core.evidence import Moments
 
 Language = Literal["zh", "en"]
 AnswerMode = Literal["messages", "text", "none"]
@@ -480,6 +482,14 @@ class ReportedPicture:
 
 
 @dataclass(frozen=True)
+class ReportedSearch:
+    """What a search for moments found before an answer; `video` names the video if it isn't the one of the report."""
+
+    moments: Moments
+    video: str = ""
+
+
+@dataclass(frozen=True)
 class ReportedAnswer:
     """A question of a conversation with its answer, as a report shows it.
 
@@ -494,6 +504,7 @@ class ReportedAnswer:
         mode: Whether pictures were sent.
         pictures: Numbers of the pictures that were sent.
         described: Numbers of those sent as measured facts in words.
+        searches: What was found for it, video by video.
         settings: With which the question was asked, by name.
     """
 
@@ -512,6 +523,7 @@ class ReportedAnswer:
     mode: AnswerMode = "none"
     pictures: tuple[int, ...] = ()
     described: tuple[int, ...] = ()
+    searches: tuple[ReportedSearch, ...] = ()
     model: str = ""
     usage: Usage = field(default_factory=Usage)
     seconds: float = 0.0

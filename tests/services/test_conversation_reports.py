@@ -11,8 +11,8 @@ import pytest
 
 import framelens
 from app import config
-from app.ask import AskSettings, ContextUse, Conversation, FrameRef, started
-from app.core import UNKNOWN_PATH, Analysis, Notice
+from app.ask import AskSettings, ContextUse, Conversation, Evidence, FrameRef, started
+from app.core import UNKNOWN_PATH, Analysis, Moments, Notice, ReportedSearch, Sample
 from app.library.bulk_operations import reports_in
 from app.reports import FORMATS
 from app.reports.json import reader
@@ -24,6 +24,7 @@ from tests.reports.test_reports import analysis
 pytestmark = pytest.mark.usefixtures("english")
 GATE, YARD = "gate0001", "yard0001"
 BLUE, GREEN, YELLOW = (to_jpeg(draw_card(colour)) for colour in ("blue", "green", "yellow"))
+FOUND = Moments(GATE, "a man", 0.0, 9.0, (Sample(1, 0.04, 0.08, 0.9, 1),), contrary={1: 0.1}, ended="complete")
 SETTINGS = AskSettings(temperature=0.3, system_prompt="Be brief.")
 
 
@@ -71,6 +72,7 @@ def converse(services: Services) -> Conversation:
         attached=(*frames, *conversation.last.images),
         cited=(frames[0], frames[2], frames[4]),
         context=ContextUse("messages", (1, 2, 3, 4, 5, 6)),
+        evidence=Evidence(moments=(FOUND, replace(FOUND, analysis_id=YARD, thing="a cat"))),
     )
     conversation = kept.add(conversation.asked("And then?", SETTINGS))
     return kept_turn(
@@ -107,6 +109,7 @@ def test_report_has_the_shown_branch_with_its_pictures(services: Services) -> No
     assert (first.question, first.versions, first.cited) == ("Who comes in?", 2, (2, 4, 6))
     assert (first.images, first.mode, len(first.pictures), first.model) == ((1,), "messages", 6, "tiny")
     assert first.settings["temperature"] == 0.3 and first.settings["system_prompt"] == "Be brief."
+    assert first.searches[0] == ReportedSearch(FOUND) and first.searches[1].video == "yard.mp4"
     assert (second.state, second.unknown_frames, second.own_times) == ("failed", (99,), ("7:30",))
     shown = {one.number: (one.keyframe, one.video, one.name, one.jpeg) for one in talk.pictures}
     assert shown.pop(1)[:3] == (0, "", "photo.png")
@@ -154,6 +157,7 @@ def test_imported_report_brings_its_conversation(services: Services, tmp_path: P
         assert [turn.question for turn in kept.branch()] == ["Who comes in?", "And then?"]
         first, second = kept.branch()
         assert first.settings == SETTINGS and first.context.mode == "messages"
+        assert first.evidence == Evidence(moments=(FOUND,))
         assert [one.number for one in first.cited] == [2, 4, 6] and first.cited[0].analysis_id == GATE
         assert [one.number for one in first.added] == [2, 3, 4, 6, 1]
         assert second.why == Notice("engine_empty_answer", {}, "error", "error") and not second.frames

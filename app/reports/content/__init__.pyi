@@ -47,5 +47,6 @@ from .provenance import aigc_text as aigc_text
 from .provenance import escape_comment as escape_comment
 from .questions import cited as cited
 from .questions import doubts as doubts
+from .questions import interval_issues as interval_issues
 from .questions import other_pictures as other_pictures
 from .questions import why_incomplete as why_incomplete

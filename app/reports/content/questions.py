@@ -13,7 +13,7 @@ from app.i18n import notice_text, t
 from app.i18n.formatting import exactly
 from app.reports.content import document as blocks
 from app.reports.content.document import Block, Heading, Line, Paragraph, Span, Thumbnails, plain
-from app.reports.content.labels import local_minute, moment
+from app.reports.content.labels import local_minute, moment, span_of
 
 _SHOWN_SETTINGS = ("temperature", "top_p", "max_tokens", "context_tokens", "repetition_penalty", "seed")
 
@@ -47,6 +47,8 @@ def _answer(
         yield Paragraph(plain(t("report.questions_versions", n=answer.versions - 1)), "info")
     if answer.answer.strip():
         yield Paragraph(plain(answer.answer.strip()), "answer")
+    for search in answer.searches:
+        yield from _search(search)
     for why in why_incomplete(answer):
         yield Paragraph(plain(why), "error" if answer.state == "failed" else "warning")
     yield from _pictures("report.questions_cited", answer.cited, pictures, keyframes)
@@ -56,6 +58,41 @@ def _answer(
         yield Paragraph(plain(notice_text(notice)), notice.level)
     if made_with := " · ".join(_made_with(answer)):
         yield Paragraph(plain(made_with))
+
+
+def _search(search: core.ReportedSearch) -> Iterator[Block]:
+    """Yield where a search has found something, and how closely it has looked."""
+    found = search.moments
+    heading = t("report.search", thing=core.one_line(found.thing))
+    where = f" ({core.one_line(search.video)})" if search.video else ""
+    yield Paragraph((Span(f"{heading}{where}", "strong"),))
+    if found.intervals:
+        heads = tuple(plain(t(f"report.search_{name}")) for name in ("visible", "frames", "votes", "certainty"))
+        yield blocks.Table(heads, tuple(_interval(one, is_own=not search.video) for one in found.intervals))
+    else:
+        yield Paragraph(plain(t("report.search_none")))
+    if found.ended != "complete":
+        yield Paragraph(plain(t(f"report.search_ended_{found.ended or 'early'}")), "warning")
+    start, end = core.clock(found.start_seconds), core.clock(found.end_seconds)
+    gap = exactly(found.widest_gap_seconds, digits=2)
+    yield Paragraph(plain(t("report.search_looked", n=len(found.samples), start=start, end=end, gap=gap)))
+
+
+def _interval(one: core.Interval, *, is_own: bool) -> tuple[Line, ...]:
+    times = (one.first.time_seconds, one.last.time_seconds)
+    span = span_of(*times) if is_own else plain(" – ".join(map(core.clock, times)))
+    votes = t("report.search_vote", yes=one.yes, all=one.yes + one.no)
+    return (
+        span,
+        plain(f"{one.first.frame_index} – {one.last.frame_index}"),
+        plain(votes),
+        plain(", ".join(interval_issues(one)) or t("report.search_certain")),
+    )
+
+
+def interval_issues(interval: core.Interval) -> list[str]:
+    """List why an interval is uncertain."""
+    return [t(f"report.search_{issue}") for issue in interval.issues]
 
 
 def why_incomplete(answer: core.ReportedAnswer) -> Iterator[str]:

@@ -132,6 +132,16 @@ def _times(form: schema.ReportForm) -> Iterable[tuple[str, float]]:
             yield from (("chapters", chapter.start_seconds), ("chapters", chapter.end_seconds))
     for conversation in form.conversations or ():
         yield from (("conversations", one.time_seconds) for one in conversation.pictures)
+        for search in (search for answer in conversation.answers for search in answer.searches):
+            for found in search.moments.intervals:
+                yield from (("conversations", one.time_seconds) for one in (found.first, found.last))
+                yield "conversations", found.end_seconds
+            for seconds in (
+                search.moments.start_seconds,
+                search.moments.end_seconds,
+                search.moments.widest_gap_seconds,
+            ):
+                yield "conversations", seconds
     for cue in form.transcript.cues if form.transcript else ():
         yield from (("transcript", cue.start_seconds), ("transcript", cue.end_seconds))
 

@@ -213,7 +213,7 @@ class ConversationAnswerForm(Struct, frozen=True):
 
     `images`, `cited`, `pictures` and `described` are numbers of pictures: the images that the user attached, those that
     the answer cites, those that the model was sent, and those that it was sent as measured facts in words. No picture
-    has `unknown_frames`, and no picture that it cites has `own_times`.
+    has `unknown_frames`, and no picture that it cites has `own_times`. `searches` are what was looked for in a video.
     """
 
     question: str
@@ -231,6 +231,7 @@ class ConversationAnswerForm(Struct, frozen=True):
     mode: core.AnswerMode
     pictures: tuple[int, ...]
     described: tuple[int, ...]
+    searches: tuple[core.ReportedSearch, ...]
     model: str
     usage: core.Usage
     seconds: float

@@ -1,6 +1,7 @@
 """Findings as a CSV table for spreadsheets: one row per finding in time order, with every field of the template.
 
-Answers to questions follow, each with its question in a column that other tables don't have.
+Answers to questions follow, each with its question in a column that other tables don't have, and the intervals that
+were found for them.
 
 A keyframe that no finding cites has a row without text, so that the table lists every analysed frame; without a model
 there are only such rows. The format is RFC 4180 in UTF-8, with the byte order mark by which Excel detects UTF-8.
@@ -13,7 +14,17 @@ from io import StringIO
 
 from app.core import Analysis, Finding, Language, ReportedAnswer, ReportedConversation, clock
 from app.i18n import in_language, t
-from app.reports.content import cited, doubts, field_names, issues, one_line, parts_of, times_of, why_incomplete
+from app.reports.content import (
+    cited,
+    doubts,
+    field_names,
+    interval_issues,
+    issues,
+    one_line,
+    parts_of,
+    times_of,
+    why_incomplete,
+)
 
 _BETWEEN = "; "
 """Separator of frame numbers. Many spreadsheets would read "1,2" as one number."""
@@ -38,7 +49,9 @@ def write(analysis: Analysis, language: Language) -> bytes:
         table.writerow((*_header(fields), *asked))
         table.writerows(row for _, row in sorted(_rows(analysis, fields), key=lambda timed: timed[0]))
         for conversation in analysis.conversations:
-            table.writerows(_answer_row(answer, conversation, len(fields)) for answer in conversation.answers)
+            for answer in conversation.answers:
+                table.writerow(_answer_row(answer, conversation, len(fields)))
+                table.writerows(_interval_rows(answer, len(fields)))
     return text.getvalue().encode("utf-8-sig")
 
 
@@ -87,6 +100,18 @@ def _answer_row(answer: ReportedAnswer, conversation: ReportedConversation, num_
     by = t("report.by_model", model=answer.model) if answer.model else ""
     said = (answer.answer, verified, "; ".join(f"⚠️ {one}" for one in found), by, answer.question)
     return ("", *cells, *[""] * num_fields, *map(escape_formula, said))
+
+
+def _interval_rows(answer: ReportedAnswer, num_fields: int) -> Iterator[_Row]:
+    """Yield a row for each interval that was found for an answer in the report's own video."""
+    by = t("report.by_model", model=answer.model) if answer.model else ""
+    for search in answer.searches:
+        for one in search.moments.intervals if not search.video else ():
+            found = interval_issues(one)
+            cells = _time_cells([], [one.first.time_seconds, one.last.time_seconds])
+            doubts = "; ".join(f"⚠️ {issue}" for issue in found)
+            said = (search.moments.thing, t("report.no" if found else "report.yes"), doubts, by, answer.question)
+            yield ("", *cells, *[""] * num_fields, *map(escape_formula, said))
 
 
 def _time_cells(frames: list[int], seconds: list[float]) -> _Row:

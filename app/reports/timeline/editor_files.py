@@ -35,7 +35,8 @@ def _lines(analysis: Analysis, rate: timeline.Rate) -> Iterator[str]:
             timeline.timecode(timeline.first_frame(rate) + frame, rate) for frame in (marker.frame, marker.frame + 1)
         )
         yield f"{number:03d}  001      V     C        {start} {end} {start} {end}"
-        yield f"{_note(marker)} |C:ResolveColor{timeline.COLOURS[marker.kind]} |M:{_escape(marker.name)} |D:1"
+        name = f"|C:ResolveColor{timeline.COLOURS[marker.kind]} |M:{_escape(marker.name)}"
+        yield f"{_note(marker)} {name} |D:{marker.length}"
         yield ""
 
 
@@ -77,9 +78,8 @@ def _sequence(
     _rate(sequence, rate)
     _timecode(sequence, timeline.first_frame(rate), rate)
     for marker in markers:
-        _texts(
-            Xml.SubElement(sequence, "marker"), comment=marker.note, name=marker.name, **{"in": marker.frame}, out=-1
-        )
+        place = {"in": marker.frame, "out": marker.frame + marker.length if marker.length > 1 else -1}
+        _texts(Xml.SubElement(sequence, "marker"), comment=marker.note, name=marker.name, **place)
     video = Xml.SubElement(Xml.SubElement(sequence, "media"), "video")
     _picture(Xml.SubElement(video, "format"), analysis, rate)
     track = Xml.SubElement(video, "track")
@@ -181,7 +181,7 @@ def _marker(marker: timeline.Marker, rate: timeline.Rate) -> _Object:
         marker.name,
         color=timeline.COLOURS[marker.kind].upper(),
         comment=marker.note,
-        marked_range=_range(marker.frame, marker.frame + 1, rate),
+        marked_range=_range(marker.frame, marker.frame + marker.length, rate),
         # where DaVinci Resolve looks for it
         metadata={"framelens": {"kind": marker.kind}, "Resolve_OTIO": {"Keywords": [], "Note": marker.note}},
     )

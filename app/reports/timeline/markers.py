@@ -20,16 +20,17 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal, get_args
 
-from app.core import Analysis, Chapter, DecodeSummary, Language, VideoInfo, clock
+from app.core import Analysis, Chapter, DecodeSummary, Language, Moments, ReportedAnswer, VideoInfo, clock
 from app.i18n import in_language, sentences, t
 from app.i18n.formatting import origin
+from app.reports import content
 from app.reports.content import ai_label, aigc_text, finding_text, one_line, remarks, seconds_of, shortened, times_of
 
-Kind = Literal["chapter", "doubt", "finding", "frame", "about"]
-"""In the order of importance for a marker's name. A "doubt" is a finding that could not be verified; "about" describes
-how the markers were made."""
+Kind = Literal["moment", "chapter", "doubt", "finding", "frame", "about"]
+"""In the order of importance for a marker's name. A "moment" is an interval in which something that was searched for is
+visible, a "doubt" a finding or interval that could not be verified; "about" describes how the markers were made."""
 COLOURS: dict[Kind, str] = {
-    "chapter": "Green", "doubt": "Yellow", "finding": "Blue", "frame": "Cyan", "about": "Purple",
+    "moment": "Red", "chapter": "Green", "doubt": "Yellow", "finding": "Blue", "frame": "Cyan", "about": "Purple",
 }  # fmt: skip
 """Names of colours that DaVinci Resolve and OpenTimelineIO share."""
 _LONGEST_NAME = 60  # characters; chosen by hand, not tuned
@@ -41,12 +42,16 @@ _CLOSE = 0.001
 
 @dataclass(frozen=True)
 class Marker:
-    """A marker at `frame`, counted from 0. `note` is one line, or empty if the name says everything."""
+    """A marker of `length` frames at `frame`, counted from 0.
+
+    `note` is one line, or empty if the name says everything.
+    """
 
     frame: int
     kind: Kind
     name: str
     note: str
+    length: int = 1
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,7 @@ class _Event:
     kind: Kind
     name: str
     text: str
+    length: int = 1
 
 
 def fits(analysis: Analysis) -> bool:
@@ -102,12 +108,26 @@ def markers_of(analysis: Analysis, rate: Rate) -> tuple[Marker, ...]:
 def _events(analysis: Analysis, rate: Rate) -> Iterator[_Event]:
     for chapter in chapters_of(analysis) if has_model_chapters(analysis) else ():
         yield _Event(rate.frame(chapter.start_seconds), "chapter", chapter.title, chapter.text)
+    answers = (answer for conversation in analysis.conversations for answer in conversation.answers)
+    for answer in answers:
+        for search in answer.searches:
+            yield from _moments(search.moments, answer, rate) if not search.video else ()
     times = times_of(analysis.keyframes)
     for finding in analysis.findings:
         seconds = seconds_of(finding, times)
         if seconds and (text := finding_text(finding)):
             kind: Kind = "doubt" if finding.issues else "finding"
             yield _Event(rate.frame(min(seconds)), kind, shortened(text, _LONGEST_NAME), text)
+
+
+def _moments(found: Moments, answer: ReportedAnswer, rate: Rate) -> Iterator[_Event]:
+    name = shortened(found.thing, _LONGEST_NAME)
+    for one in found.intervals:
+        start, end = rate.frame(one.first.time_seconds), rate.frame(one.last.time_seconds) + 1
+        doubts = ", ".join(content.interval_issues(one))
+        votes = t("report.search_vote", yes=one.yes, all=one.yes + one.no)
+        text = " · ".join(filter(None, (one_line(answer.question), votes, doubts and f"⚠️ {doubts}")))
+        yield _Event(start, "doubt" if doubts else "moment", name, text, max(1, end - start))
 
 
 def _about(analysis: Analysis, rate: Rate) -> _Event:
@@ -123,7 +143,7 @@ def _marker(frame: int, events: list[_Event]) -> Marker:
     first, *others = sorted(events, key=lambda one: order.index(one.kind))
     own = [first.text] if first.text != first.name else []
     texts = [*own, *(one.text or one.name for one in others)]
-    return Marker(frame, first.kind, first.name, " / ".join(filter(None, texts)))
+    return Marker(frame, first.kind, first.name, " / ".join(filter(None, texts)), first.length)
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,7 @@ def routes(gate: Gate, prefix: str) -> list[BaseRoute]:
         gate.route(f"{prefix}/jobs/{{id}}/frames/{{index:int}}.jpg", _frame, "GET"),
         gate.route(f"{prefix}/videos/{{id}}", _video, "GET"),
         gate.route(f"{prefix}/videos/{{id}}/stills/{{milliseconds:int}}.jpg", _still, "GET"),
+        gate.route(f"{prefix}/ask/pictures/{{sha256}}.jpg", _stored_picture, "GET"),
         gate.route(f"{prefix}/library/{{id}}.jpg", _cover, "GET"),
         gate.route(f"{prefix}/library.zip", _export, "GET"),
     ]
@@ -110,6 +111,20 @@ async def _still(request: Request, services: Services) -> Response:
     still = await run_in_threadpool(services.stills.at, path, seconds, side)
     headers = {"Cache-Control": "private, max-age=3600", "FrameLens-Time": f"{still.time_seconds:.6f}"}
     return Response(still.jpeg, media_type="image/jpeg", headers=headers)
+
+
+async def _stored_picture(request: Request, services: Services) -> Response:
+    """Return a stored picture of a conversation by its SHA-256, under which it never changes."""
+    jpeg = await run_in_threadpool(_kept_picture, services, request.path_params["sha256"])
+    return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
+
+
+def _kept_picture(services: Services, sha256: str) -> bytes:
+    from app.ask import FrameRef
+
+    for jpeg in services.conversations.pictures([FrameRef(0, 0.0, picture=sha256)]).values():
+        return jpeg
+    raise InputError("picture_unknown", id=sha256[:64])
 
 
 async def _cover(request: Request, services: Services) -> Response:

@@ -1,6 +1,8 @@
 from .answer import converse as converse
 from .conversation import LIMITS as LIMITS
 from .conversation import MOST_IMAGES as MOST_IMAGES
+from .conversation import MOST_QUESTION as MOST_QUESTION
+from .conversation import MOST_SYSTEM_PROMPT as MOST_SYSTEM_PROMPT
 from .conversation import AnswerDone as AnswerDone
 from .conversation import AnswerText as AnswerText
 from .conversation import AskEvent as AskEvent
@@ -23,6 +25,7 @@ from .export import answer_document as answer_document
 from .export import as_markdown as as_markdown
 from .export import cited_lines as cited_lines
 from .export import document as document
+from .export import doubts as doubts
 from .images import read_image as read_image
 from .moments.timeline import Interval as Interval
 from .moments.timeline import Moments as Moments

@@ -69,10 +69,16 @@ def cited_lines(turn: Turn, names: Mapping[str, str] | None = None) -> Iterator[
         video = (names or {}).get(one.analysis_id, "")
         place = f"{clock(one.time_seconds)} {video}" if one.analysis_id else one.name
         yield printable(f"[{one.number}] {place}".rstrip())
+    for doubt in doubts(turn):
+        yield f"⚠️ {doubt}"
+
+
+def doubts(turn: Turn) -> Iterator[str]:
+    """Yield a sentence for each kind of citation without evidence."""
     if turn.unknown_frames:
-        yield "⚠️ " + t("ask.unknown_frames", frames=", ".join(map(str, turn.unknown_frames)))
+        yield t("ask.unknown_frames", frames=", ".join(map(str, turn.unknown_frames)))
     if turn.own_times:
-        yield "⚠️ " + t("ask.own_times", times=", ".join(map(printable, turn.own_times)))
+        yield t("ask.own_times", times=", ".join(map(printable, turn.own_times)))
 
 
 def _notes(conversation: Conversation, turn: Turn) -> Iterator[str]:

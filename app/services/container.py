@@ -22,6 +22,7 @@ from app.config import Settings
 from app.core import AppError, BackgroundTask, Cancelled, EngineProgress, Notice, ProgressListener
 from app.engine import Monitor
 from app.i18n import in_language, language
+from app.services.answers import Answers
 from app.services.engine_session import EngineSession, build_engine, confirmed_downloads
 from app.store import Measured, ProcessLock, Store, VideoRepository, disk_errors, log_to
 from app.video import Stills
@@ -55,6 +56,7 @@ class Services:
         vision_check: The vision check of the engine in use.
         remote_query: The query to a remote engine.
         semantic_index: The semantic index, None if no embedding model is set.
+        answers: The answers that are being written.
     """
 
     switcher: EngineSwitcher[EngineSession]
@@ -74,6 +76,7 @@ class Services:
     )
     semantic_index: SemanticIndex | None = None
     stills: Stills = field(default_factory=Stills)
+    answers: Answers = field(default_factory=Answers)
 
     @property
     def settings(self) -> Settings:
@@ -103,7 +106,8 @@ class Services:
         return ConversationRepository(self.store)
 
     def close(self) -> None:
-        """Stop measurements and downloads, then the jobs, then the engine, and close the store."""
+        """Stop answers, measurements and downloads, then the jobs, then the engine, and close the store."""
+        self.answers.close()
         self.stills.close()
         self.monitor.close()
         for task in (self.download, self.benchmark, self.vision_check, self.remote_query):

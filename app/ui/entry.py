@@ -13,10 +13,11 @@ from app.i18n import t
 from app.ui import error_words, page_state, plain, resources
 from app.ui.components import assets
 from app.ui.panels.sidebar import engine, jobs, language
-from app.ui.views import analyse, library, models, system
+from app.ui.views import analyse, ask, library, models, system
 
 PAGES = (
     ("analyse", ":material/movie:", analyse.draw),
+    ("ask", ":material/forum:", ask.draw),
     ("library", ":material/video_library:", library.draw),
     ("models", ":material/neurology:", models.draw),
     ("system", ":material/monitoring:", system.draw),

@@ -128,6 +128,9 @@ class PageState:
         chosen: Ids of the analyses that are selected in the library.
         imports: How often reports were imported in the library; makes the key of its uploader.
         refused: Why files among the last upload were refused.
+        ask_error: The error of the last action in a conversation.
+        asked_videos: Ids of the videos, besides analysed ones, that a new conversation will be about.
+        edited_turn: Conversation and number of the question that is edited.
     """
 
     position_seconds: float = 0.0
@@ -145,6 +148,9 @@ class PageState:
     chosen: frozenset[str] = frozenset()
     imports: int = 0
     refused: tuple[str, ...] = ()
+    ask_error: AppError | None = None
+    asked_videos: tuple[str, ...] = ()
+    edited_turn: tuple[str, int] = ("", 0)
 
     @property
     def address(self) -> dict[str, str]:
@@ -173,6 +179,11 @@ class PageState:
         return st.query_params.get("with")
 
     @property
+    def chat_id(self) -> str | None:
+        """Return the id of the open conversation."""
+        return st.query_params.get("chat")
+
+    @property
     def range(self) -> tuple[float, float | None] | None:
         """Return the range in seconds with an open end as None; None where there is none or it is invalid."""
         try:
@@ -181,7 +192,7 @@ class PageState:
             return None
 
     @contextmanager
-    def catching_errors(self, where: Literal["error", "model_error"] = "error") -> Iterator[None]:
+    def catching_errors(self, where: Literal["error", "model_error", "ask_error"] = "error") -> Iterator[None]:
         """Run an action of the reader, and keep its AppError in place of the previous action's."""
         setattr(self, where, None)
         try:
@@ -214,6 +225,11 @@ class PageState:
         self.range_texts = ("", "")
         self.edits = None
         self.error = None
+
+    def open_chat(self, conversation_id: str | None) -> None:
+        """Show this conversation, or the list of conversations if it is None."""
+        _set_param("chat", conversation_id)
+        self.ask_error = None
 
     def filter_value(self, name: str) -> str:
         """Return the value of a library filter in the address; "" where it is not set."""

@@ -63,12 +63,14 @@ const RENDERERS = {
     return list("frames", made);
   },
 
-  gallery({ pictures }) {
+  gallery({ pictures }, { notify }) {
     const made = pictures.map((picture) => {
-      const { title, time, seconds, why } = picture;
+      const { title, time, why, look } = picture;
       const about = element("div", { className: "about" }, ...(title ? [element("b", { textContent: title })] : []));
-      about.append(timeChip(time, seconds), element("span", { textContent: why }));
-      const one = element("div", { className: "one" }, pictureOf(picture), about);
+      if (time) about.append(chipOf(time, goingTo(picture, notify)));
+      about.append(element("span", { textContent: why }));
+      if (look) about.append(chipOf(look, () => notify("look", picture.number)));
+      const one = element("div", { className: "one" }, pictureOf(picture, notify), about);
       one.setAttribute("role", "listitem");
       return one;
     });
@@ -126,7 +128,17 @@ function blocksOf(blocks, context) {
 
 function paragraphsOf(text, marks) {
   const made = [];
+  let code = null; // the block that is open, between two lines of ```
   for (const line of text.split("\n")) {
+    if (/^\s*```/.test(line)) {
+      code = code ? null : element("pre", { tabIndex: 0 });
+      if (code) made.push(code);
+      continue;
+    }
+    if (code) {
+      code.append(`${line}\n`);
+      continue;
+    }
     const bullet = line.match(/^\s*(?:[-*•])\s+(.*)$/);
     const numbered = line.match(/^\s*(\d{1,4})[.)]\s+(.*)$/);
     const heading = line.match(/^\s*#{1,6}\s+(.*)$/);

@@ -1,4 +1,4 @@
-// Line icons, 24 by 24: the states of an analysis, and the actions on a waiting or running one.
+// Line icons, 24 by 24: the states of an analysis, a conversation, and the actions on a waiting or running one.
 
 const SVG = "http://www.w3.org/2000/svg";
 const RING = "M12 3a9 9 0 1 0 0 18a9 9 0 1 0 0 -18";
@@ -12,6 +12,7 @@ const ICONS = {
   failed: `${RING}M12 7.5v5.5M12 16.2v.3`,
   cancelled: `${RING}M9 9l6 6M15 9l-6 6`,
   interrupted: "M12 3.5v7M7.2 6.8a7.5 7.5 0 1 0 9.6 0",
+  chat: "M4 5h16v11H11l-4 4v-4H4z",
   first: "M5 5h14M12 20V10M8 14l4-4 4 4",
   pause: "M9 6v12M15 6v12",
   cancel: "M7 7l10 10M17 7L7 17",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 import streamlit as st
@@ -247,6 +248,31 @@ def draw(
 def draw_values(values: Sequence[Value], renderer: Renderer, *, key: str) -> None:
     """Draw what the page has that isn't in a report yet: an incoming answer, or frames found on the way."""
     _mount(key=key, data={"blocks": list(values), "marks": renderer.marks}, on_retry_change=lambda: None)
+
+
+def draw_answer(
+    values: Sequence[Value],
+    marks: Mapping[str, float],
+    *,
+    key: str,
+    on_action: Callable[[str, int], None] = lambda action, number: None,
+) -> None:
+    """Draw an answer of a conversation.
+
+    Args:
+        values: The text and pictures.
+        marks: Seconds of the frames, by their numbers, at which a citation moves the player.
+        key: The widget key.
+        on_action: Called with "open" or "look" and the number of the picture whose button was pressed.
+    """
+
+    def act(action: str) -> None:
+        number = st.session_state[key][action]
+        if isinstance(number, int):
+            on_action(action, number)
+
+    data = {"blocks": list(values), "marks": dict(marks)}
+    _mount(key=key, data=data, on_open_change=partial(act, "open"), on_look_change=partial(act, "look"))
 
 
 def prose(text: str, *, live: bool) -> Value:

@@ -11,10 +11,14 @@ function seekPlayer(seconds) {
   window.dispatchEvent(new CustomEvent("framelens:seek", { detail: { seconds } }));
 }
 
-function timeChip(label, seconds) {
+function chipOf(label, act) {
   const chip = element("button", { type: "button", className: "chip", textContent: label });
-  chip.addEventListener("click", () => seekPlayer(seconds));
+  chip.addEventListener("click", act);
   return chip;
+}
+
+function timeChip(label, seconds) {
+  return chipOf(label, () => seekPlayer(seconds));
 }
 
 function fill(template, values) {

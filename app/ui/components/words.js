@@ -41,12 +41,20 @@ function fieldsOf(fields) {
   return made.length ? [element("span", { className: "fields" }, ...made)] : [];
 }
 
-function pictureOf({ src, srcset, alt, seconds, width, height }) {
-  const picture = element("button", { type: "button", className: "picture" });
-  picture.setAttribute("aria-label", alt);
-  picture.addEventListener("click", () => seekPlayer(seconds));
-  const image = element("img", { alt: "", loading: "lazy", decoding: "async", width, height });
-  Object.assign(image, { srcset, src }); // src last: setting srcset after it would fetch both
+// What a click on a picture does: the page is notified of one that the player doesn't show.
+function goingTo({ number, seconds, elsewhere }, notify) {
+  return elsewhere ? () => notify("open", number) : () => seekPlayer(seconds);
+}
+
+function pictureOf(shown, notify) {
+  const { src, srcset, alt, seconds, width, height } = shown;
+  const isFrame = seconds !== undefined; // not an image of the reader, which has no time
+  const picture = isFrame ? chipOf("", goingTo(shown, notify)) : element("div");
+  picture.className = "picture";
+  picture.setAttribute(isFrame ? "aria-label" : "title", alt);
+  const image = element("img", { alt: isFrame ? "" : alt, loading: "lazy", decoding: "async" });
+  // src last: setting srcset after it would fetch both
+  Object.assign(image, width ? { width, height } : {}, srcset ? { srcset } : {}, { src });
   image.addEventListener("error", () => (picture.hidden = true)); // dropped when frames were chosen
   picture.append(image);
   return picture;

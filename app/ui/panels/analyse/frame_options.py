@@ -73,7 +73,7 @@ def read_choice() -> FrameChoice:
         InputError: A range or time that was typed is invalid.
     """
     strategy: Strategy = st.session_state.get("strategy", "auto")
-    start, end = parse_range(*page_state().range_texts) or (0.0, None)
+    start, end = read_range() or (0.0, None)
     at = _times() if strategy == "times" else ()
     every = float(st.session_state["every"]) if strategy == "every" else None
     fits = bool(st.session_state.get("frames_fit")) and not at
@@ -167,6 +167,15 @@ def draw_time_range_error() -> None:
         parse_range(*page_state().range_texts)
     except AppError as error:
         st.caption(f":red[{plain(error_words(error))}]")
+
+
+def read_range() -> tuple[float, float | None] | None:
+    """Return the range that was typed in seconds, with an open end as None; None where there is none.
+
+    Raises:
+        InputError: It can't be read.
+    """
+    return parse_range(*page_state().range_texts)
 
 
 def _format_range(span: tuple[float, float | None], *, digits: int = 1) -> str:

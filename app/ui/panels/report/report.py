@@ -28,6 +28,7 @@ from app.ui import local_time, page_state, plain, services
 from app.ui.components import report_blocks
 from app.ui.components.report_blocks import Action, Renderer, ReportPiece
 from app.ui.panels.analyse import progress, request_form
+from app.ui.panels.ask import chat
 from app.ui.panels.report import comparison, reanalysis
 from app.ui.panels.sidebar.engine import short_model_name
 
@@ -43,7 +44,7 @@ _TABS = {
     "transcript": ("transcript",),
     "details": ("how",),
 }
-"""The sections of each tab in the order of the report. Its head is above the tabs."""
+"""The sections of each tab in the order of the report; its head is above the tabs. The tab with questions has none."""
 _MARKS = {"error": ":red[:material/error:]", "warning": ":orange[:material/warning:]", "info": ":material/info:"}
 _SIGNS = re.compile(r"^(?:⚠️|❌)\s*")
 _END = re.compile(r"[:：]\s|[:：](?=[\u4e00-\u9fff])|[.。!！]\s|[。！]")
@@ -120,13 +121,15 @@ def draw_tabs(job_id: str) -> None:
     analysis = job.analysis
     if analysis is None or not job.is_readable:
         st.rerun()  # it was restarted elsewhere
-    names = [name for name in _TABS if name != "transcript" or analysis.transcript]
-    tabs = st.tabs([t(f"ui.tab_{name}") for name in names], key="report_tab", on_change="rerun")
+    names = [name for name in (*_TABS, "ask") if name != "transcript" or analysis.transcript]
+    labels = [t(f"ui.tab_{name}") for name in names]
+    tabs = st.tabs(labels, default=labels[-1 if chat.is_open(job_id) else 0], key="report_tab", on_change="rerun")
     for tab, name in zip(tabs, names, strict=True):
         if tab.open:
             every = progress.POLL_SECONDS if job.state == "measuring" and name == "report" else None
+            draw_tab = partial(chat.draw_tab, job_id) if name == "ask" else partial(_draw_tab, job_id, name)
             with tab:
-                st.fragment(_draw_tab, run_every=every)(job_id, name)
+                st.fragment(draw_tab, run_every=every)()
 
 
 def _draw_tab(job_id: str, name: str) -> None:

@@ -397,7 +397,7 @@ def test_report_without_model_shows_facts_first(
         yield Finished(replace(made, chunks=(), summary=None, joins=(), transcript=None, engine=None))
 
     page, _, _ = page_of(run)
-    assert [tab.label for tab in page.tabs] == [t(f"ui.tab_{name}", "en") for name in ("report", "details")]
+    assert [tab.label for tab in page.tabs] == [t(f"ui.tab_{name}", "en") for name in ("report", "details", "ask")]
     assert headings(page) == [t(f"report.{name}", "en") for name in ("frames_measured", "shots")]  # no timeline
 
 

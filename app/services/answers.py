@@ -1,0 +1,181 @@
+"""Answers that are written in the background, whatever becomes of the page that asked for them.
+
+Each conversation has one answer at a time. Pages poll it; the question and the answer so far are in the store, so a
+program that is killed leaves a turn that counts as stopped.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from app import core
+from app.i18n import as_notice, in_language
+
+if TYPE_CHECKING:
+    from app.ask import AskEvent, Conversation
+    from app.services.container import Services
+
+_POLL_SECONDS = 0.2
+"""Between two looks at an analysis that the answer waits for. Chosen by hand; not tuned."""
+_STOP_SECONDS = 2.0
+"""How long to wait until a stopped answer is stored, which takes a tenth of it. Chosen by hand; not tuned."""
+
+
+@dataclass(frozen=True)
+class AnswerProgress:
+    """A conversation whose last answer is being written.
+
+    Attributes:
+        conversation: The conversation with what there is of the answer.
+        latest: The latest event of the answer.
+        waits_for: Id of the analysis whose frames the answer waits for, "" for none.
+        is_done: Whether the answer is over and stored.
+    """
+
+    conversation: Conversation
+    latest: AskEvent | None = None
+    waits_for: str = ""
+    is_done: bool = False
+
+    def apply(self, event: AskEvent) -> AnswerProgress:
+        """Return the progress after one more event."""
+        from app.ask import AnswerDone
+
+        if isinstance(event, AnswerDone):
+            return AnswerProgress(event.conversation, is_done=True)
+        turn = self.conversation.last.apply(event)
+        return AnswerProgress(self.conversation.with_turn(turn), event)
+
+
+Answer = core.BackgroundTask[AnswerProgress, "Conversation"]
+
+
+class Answers:
+    """The answers that are being written, by conversation. All methods are thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._tasks: dict[str, Answer] = {}
+
+    def get(self, conversation_id: str) -> Answer | None:
+        """Return the running answer of a conversation, or the one that failed before it could be stored."""
+        with self._lock:
+            task = self._tasks.get(conversation_id)
+        return task if task and (task.is_running or task.state == "failed") else None
+
+    def is_running(self, conversation_id: str) -> bool:
+        """Return whether an answer of this conversation is being written."""
+        task = self.get(conversation_id)
+        return task is not None and task.is_running
+
+    def start(self, services: Services, conversation: Conversation) -> None:
+        """Answer the current question of a conversation, which is new.
+
+        Raises:
+            InputError: "answer_under_way": another one is still being written.
+        """
+        with self._lock:
+            self._tasks = {key: one for key, one in self._tasks.items() if one.is_running}
+            task = self._tasks.setdefault(conversation.id, core.BackgroundTask("answer"))
+        progress = AnswerProgress(conversation)
+        if not task.start(partial(_write, services, progress), subject=conversation.id, progress=progress):
+            raise core.InputError("answer_under_way")
+
+    def stop(self, conversation_id: str) -> None:
+        """Stop the answer of a conversation; what there is of it is kept."""
+        with self._lock:
+            task = self._tasks.get(conversation_id)
+        if task:
+            task.cancel()
+            task.wait(_STOP_SECONDS)
+
+    def close(self) -> None:
+        """Stop all answers, and wait until what there is of them is stored."""
+        with self._lock:
+            tasks = list(self._tasks.values())
+        for task in tasks:
+            task.cancel()
+        for task in tasks:
+            task.close()
+
+
+def prepare_frames(
+    services: Services, path: Path, name: str, part: tuple[float, float | None] | None, language: core.Language
+) -> str:
+    """Return the id of the analysis with the frames of a video or of a part of it; a new one only chooses frames.
+
+    Args:
+        services: The services.
+        path: The video.
+        name: Its name as shown to the user.
+        part: Start and end in seconds, an open end as None; None for the whole video.
+        language: Language of a new analysis.
+
+    Raises:
+        AppError: The analysis can't be stored.
+    """
+    from app.services.analyses import build_request
+
+    selection = core.Selection(start_seconds=part[0], end_seconds=part[1]) if part else core.Selection()
+    request = build_request(
+        path,
+        services.settings,
+        services.templates,
+        template="describe",
+        question="",
+        language=language,
+        use_model=False,
+        selection=selection,
+        frames=None,
+    )
+    return services.jobs.submit(request, name=name)
+
+
+def _write(
+    services: Services, progress: AnswerProgress, report: Callable[[AnswerProgress], None], cancel: threading.Event
+) -> Conversation:
+    """Answer the current question, and return the conversation with the answer, or with the reason why there is none.
+
+    Raises:
+        AppError: The question can't be stored.
+    """
+    from app.services.conversations import ask
+
+    is_stored = False
+    try:
+        with in_language(progress.conversation.language):
+            _await_analyses(services, progress, report, cancel)
+            with closing(ask(services, progress.conversation, cancel)) as events:
+                for event in events:
+                    progress = progress.apply(event)
+                    report(progress)
+                    is_stored = progress.is_done
+    except core.AppError as error:
+        if not is_stored:
+            turn = replace(progress.conversation.last, state="failed", why=as_notice(error))
+            if isinstance(error, core.Cancelled):
+                turn = replace(turn, state="stopped", why=core.Notice("ask_stopped", level="info"))
+            return services.conversations.add(progress.conversation.with_turn(turn))
+    return progress.conversation
+
+
+def _await_analyses(
+    services: Services, progress: AnswerProgress, report: Callable[[AnswerProgress], None], cancel: threading.Event
+) -> None:
+    """Wait until the frames that the question is about are chosen.
+
+    Raises:
+        Cancelled: `cancel` was set.
+    """
+    for job_id in progress.conversation.about:
+        while not services.jobs.snapshot(job_id).is_readable:
+            report(replace(progress, waits_for=job_id))
+            if cancel.wait(_POLL_SECONDS):
+                raise core.Cancelled
+    report(progress)

@@ -1,0 +1,187 @@
+"""Open conversation: its name with the actions for it, its turns, and the field for the next question."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from app import ask
+from app.core import AppError, safe_stem
+from app.i18n import t
+from app.services.conversations import video_names
+from app.ui import error_words, page_state, plain, services
+from app.ui.panels.ask import composer, start, turns
+from app.ui.panels.ask.pictures import Pictures
+
+if TYPE_CHECKING:
+    from app.ask import Conversation, FrameRef
+
+_MOST_NAME = 200
+"""Characters. Chosen by hand; not tuned."""
+SHOWN_KEY = "ask_shown"
+"""Key of the choice among the videos of a conversation."""
+
+
+def find_open() -> Conversation | None:
+    """Return the conversation in the address, with a new question that isn't stored yet; None if there is none."""
+    state = page_state()
+    if not state.chat_id:
+        return None
+    if (task := services().answers.get(state.chat_id)) and task.progress:
+        return task.progress.conversation
+    try:
+        return services().conversations.get(state.chat_id)
+    except AppError as error:
+        state.open_chat(None)
+        state.ask_error = error
+        return None
+
+
+def draw_head(conversation: Conversation, names: Mapping[str, str]) -> None:
+    """Draw the way back to the list, the name, and the menu."""
+    st.button(
+        t("ask.page.all"),
+        key="ask_all",
+        type="tertiary",
+        icon=":material/arrow_back:",
+        on_click=page_state().open_chat,
+        args=(None,),
+    )
+    with st.container(
+        horizontal=True, wrap=False, vertical_alignment="center", horizontal_alignment="distribute", key="ask_head"
+    ):
+        st.markdown(f"#### {plain(conversation.name)}")
+        with st.popover(t("ask.page.menu"), icon=":material/more_vert:", type="tertiary", key="ask_menu"):
+            _draw_menu(conversation, names)
+
+
+def _draw_menu(conversation: Conversation, names: Mapping[str, str]) -> None:
+    key, stem = f"ask_{conversation.id}", safe_stem(conversation.name)
+    is_busy = services().answers.is_running(conversation.id)
+    with st.form(f"{key}_rename", border=False):
+        st.text_input(t("ask.page.name"), conversation.name, max_chars=_MOST_NAME, key=f"{key}_name")
+        st.form_submit_button(t("ask.page.rename"), on_click=_rename, args=(conversation.id, f"{key}_name"))
+
+    def markdown() -> str:
+        return ask.as_markdown(conversation, names)
+
+    def document() -> str:
+        return json.dumps(ask.document(conversation, names), ensure_ascii=False, indent=2)
+
+    with st.container(horizontal=True):
+        for name, suffix, mime, write in (
+            ("markdown", ".md", "text/markdown", markdown),
+            ("json", ".json", "application/json", document),
+        ):
+            st.download_button(
+                t(f"ask.page.save_{name}"),
+                data=write,
+                file_name=stem + suffix,
+                mime=mime,
+                icon=":material/download:",
+                on_click="ignore",
+                key=f"{key}_{name}",
+            )
+    with st.container(horizontal=True):
+        st.button(
+            t("ask.page.clear"),
+            key=f"{key}_clear",
+            icon=":material/clear_all:",
+            help=t("ask.page.clear_help"),
+            disabled=is_busy or not conversation.current,
+            on_click=_clear,
+            args=(conversation.id,),
+        )
+        if st.button(f":red[{t('library.delete')}]", key=f"{key}_delete", icon=":material/delete:"):
+            st.dialog(t("ask.page.delete_title"))(_ask_to_delete)(conversation.id, conversation.name)
+
+
+def _rename(conversation_id: str, key: str) -> None:
+    with page_state().catching_errors("ask_error"):
+        services().conversations.rename(conversation_id, st.session_state[key])
+
+
+def _clear(conversation_id: str) -> None:
+    """Begin again before the first question; the branches stay."""
+    with page_state().catching_errors("ask_error"):
+        kept = services().conversations.get(conversation_id)
+        services().conversations.save(replace(kept, current=0), kept.turns[-1])
+
+
+def _ask_to_delete(conversation_id: str, name: str) -> None:
+    st.markdown(plain(t("ask.page.delete_what", name=name)))
+    with st.container(horizontal=True):
+        kept = st.button(t("library.delete_keep"), key="ask_delete_not")
+        words, args = f":red[{t('library.delete')}]", (conversation_id,)
+        if st.button(words, key="ask_delete_sure", icon=":material/delete:", on_click=_delete, args=args) or kept:
+            st.rerun()  # which closes the dialog
+
+
+def _delete(conversation_id: str) -> None:
+    state = page_state()
+    with state.catching_errors("ask_error"):
+        services().answers.stop(conversation_id)
+        services().conversations.delete(conversation_id)
+        state.open_chat(None)
+
+
+def is_open(job_id: str) -> bool:
+    """Return whether the conversation in the address is about this analysis."""
+    conversation = find_open()
+    return conversation is not None and job_id in conversation.about
+
+
+def draw_tab(job_id: str) -> None:
+    """Draw the conversations about one analysis, or the open one, beside the player of the report."""
+    conversation = find_open()
+    if conversation is None or job_id not in conversation.about:
+        composer.draw(None, partial(start.begin_about, job_id))
+        start.draw_list(job_id)
+    else:
+        names = video_names(services(), conversation)
+        draw_head(conversation, names)
+        draw_turns(conversation, names, shown=job_id, on_open=_go_to_page)
+
+
+def _go_to_page(frame: FrameRef) -> None:
+    """Show another video at a frame, on the page that has its player."""
+    page_state().go_to_page("ask")
+    show(frame)
+
+
+def show(frame: FrameRef) -> None:
+    """Show another video of the conversation on its page at a frame."""
+    st.session_state[SHOWN_KEY] = frame.analysis_id
+    page_state().position_seconds = frame.time_seconds
+
+
+def draw_turns(
+    conversation: Conversation, names: Mapping[str, str], *, shown: str, on_open: Callable[[FrameRef], None]
+) -> None:
+    """Draw the shown branch and the field for the next question.
+
+    Args:
+        conversation: The conversation.
+        names: Names of the videos by the ids of their analyses.
+        shown: The analysis whose video is in the player, "" for none.
+        on_open: Called with a frame of another video, which is to be shown.
+    """
+    task = services().answers.get(conversation.id)
+    is_busy = task is not None and task.is_running
+    turns.draw(turns.ChatView(conversation, Pictures(names), shown, on_open, is_busy))
+    if task and task.error and not is_busy:
+        with st.container(border=True):
+            st.error(plain(error_words(task.error)), icon=":material/error:")
+            st.button(t("ask.page.retry"), key="ask_retry", icon=":material/refresh:", on_click=task.restart)
+    if conversation.turns and not conversation.current:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.caption(t("ask.page.cleared"), width="content")
+            last = conversation.turns[-1].number
+            args = (conversation.id, last)
+            st.button(t("ask.page.show_again"), key="ask_show_again", type="tertiary", on_click=turns.switch, args=args)
+    composer.draw(conversation, partial(services().conversations.get, conversation.id), is_busy=is_busy)

@@ -1,0 +1,72 @@
+"""Pictures of a conversation: keyframes of its analyses, frames that were looked up for a question, and images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import TYPE_CHECKING
+
+from app.core import InputError, Keyframe, clock
+from app.i18n import t
+from app.ui import resources, services
+from app.ui.components.report_blocks import Renderer, Value
+
+if TYPE_CHECKING:
+    from app.ask import FrameRef
+
+
+class Pictures:
+    """Converter of frames and images to values for the browser.
+
+    Args:
+        names: Names of the videos by the ids of their analyses.
+    """
+
+    def __init__(self, names: Mapping[str, str]) -> None:
+        self._names = names
+        self._keyframes = cache(_keyframes)
+
+    def gallery(self, pictures: Iterable[FrameRef], *, shown: str, can_look: bool = False) -> Value:
+        """Return pictures as a value for the browser.
+
+        Args:
+            pictures: The pictures.
+            shown: The analysis whose video is in the player; a click on a frame of another one notifies the page.
+            can_look: Give each frame a button that looks closer.
+        """
+        return {"kind": "gallery", "pictures": [self._value(one, shown, can_look=can_look) for one in pictures]}
+
+    def _value(self, one: FrameRef, shown: str, *, can_look: bool) -> Value:
+        title = t("ui.frame" if one.analysis_id else "ask.page.image", n=one.number)
+        if not one.analysis_id:
+            return {"src": _url(one), "title": title, "why": one.name, "alt": one.name or title}
+        return {
+            **self._file(one),
+            "number": one.number,
+            "seconds": one.time_seconds,
+            "title": title,
+            "time": clock(one.time_seconds),
+            "why": "" if one.analysis_id == shown else self._names.get(one.analysis_id, ""),
+            "alt": t("ui.go_to", time=clock(one.time_seconds)),
+            "elsewhere": one.analysis_id != shown,
+            "look": t("ask.page.look_closer") if can_look else "",
+        }
+
+    def _file(self, one: FrameRef) -> Value:
+        if one.picture:
+            return {"src": _url(one)}
+        frame = self._keyframes(one.analysis_id).get(one.time_seconds)
+        return Renderer(one.analysis_id, ()).picture(frame) if frame else {"src": ""}
+
+
+def _keyframes(analysis_id: str) -> dict[float, Keyframe]:
+    """Return the keyframes of an analysis by their times; none of one that was deleted."""
+    try:
+        job = services().jobs.snapshot(analysis_id)
+    except InputError:
+        return {}
+    return {frame.time_seconds: frame for frame in (job.analysis.keyframes if job.analysis else ())}
+
+
+def _url(one: FrameRef) -> str:
+    return resources.api_url(f"ask/pictures/{one.picture}.jpg")

@@ -1,0 +1,90 @@
+"""Settings of the next answer, each with its limits; a conversation continues with those of its last question."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from app import ask
+from app.core import InputError
+from app.i18n import t
+from app.ui import services
+
+if TYPE_CHECKING:
+    from app.ask import AskSettings, Conversation
+
+_STEPS = {"temperature": 0.05, "top_p": 0.01, "max_tokens": 64, "context_tokens": 1024, "repetition_penalty": 0.05}
+_PROMPT_HEIGHT = 120
+"""Pixels. Chosen by hand; not tuned."""
+
+
+def draw(conversation: Conversation | None) -> None:
+    """Draw a button that opens the settings of the next question; None for a conversation that has none yet."""
+    key = _key(conversation)
+    before = _remembered(conversation)
+    with st.popover(t("ask.page.settings"), icon=":material/tune:", type="tertiary", key=f"{key}_popover"):
+        for name, step in _STEPS.items():
+            low, high = ask.LIMITS[name]
+            limits = {"low": f"{low:g}", "high": f"{high:g}"}
+            draw_number = st.slider if name in ("temperature", "top_p") else st.number_input
+            draw_number(
+                t(f"ask.page.{name}"),
+                low,
+                high,
+                getattr(before, name),
+                step,
+                key=f"{key}_{name}",
+                help=t(f"ask.page.{name}_help", **limits),
+            )
+        low, high = ask.LIMITS["seed"]
+        st.number_input(
+            t("ask.page.seed"),
+            int(low),
+            int(high),
+            before.seed,
+            key=f"{key}_seed",
+            help=t("ask.page.seed_help", low=low, high=high),
+            placeholder=t("ask.page.seed_none"),
+        )
+        st.text_area(
+            t("ask.page.system_prompt"),
+            before.system_prompt,
+            max_chars=ask.MOST_SYSTEM_PROMPT,
+            height=_PROMPT_HEIGHT,
+            key=f"{key}_system_prompt",
+            help=t("ask.page.system_prompt_help", most=ask.MOST_SYSTEM_PROMPT),
+        )
+        st.button(
+            t("ask.page.defaults"), key=f"{key}_defaults", icon=":material/restart_alt:", on_click=_reset, args=(key,)
+        )
+
+
+def read(conversation: Conversation | None) -> AskSettings:
+    """Return the settings as they are set.
+
+    Raises:
+        ConfigError: A value is out of its limits.
+    """
+    key, before = _key(conversation), _remembered(conversation)
+    names = (*_STEPS, "seed", "system_prompt")
+    return ask.AskSettings(**{name: st.session_state.get(f"{key}_{name}", getattr(before, name)) for name in names})
+
+
+def _key(conversation: Conversation | None) -> str:
+    return f"ask_{conversation.id if conversation else 'new'}"
+
+
+def _remembered(conversation: Conversation | None) -> AskSettings:
+    """Return the settings of the last question, of the newest conversation where this one has none."""
+    try:
+        known = conversation if conversation and conversation.turns else services().conversations.get("latest")
+    except InputError:  # there is no conversation yet
+        return ask.AskSettings()
+    return known.turns[-1].settings if known.turns else ask.AskSettings()
+
+
+def _reset(key: str) -> None:
+    usual = ask.AskSettings()
+    for name in (*_STEPS, "seed", "system_prompt"):
+        st.session_state[f"{key}_{name}"] = getattr(usual, name)

@@ -1,0 +1,148 @@
+"""Conversations so far, and the first question of a new one: about videos, a clip, images, or text alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from app import ask
+from app.i18n import language, t
+from app.services.answers import prepare_frames
+from app.store import LibraryQuery
+from app.ui import local_time, page_state, plain, services
+from app.ui.panels.analyse import frame_options, video_picker
+from app.ui.panels.sidebar import jobs
+
+if TYPE_CHECKING:
+    from app.ask import Conversation
+
+_OFFERED = 200
+"""Analyses to choose from, the newest first; others are asked about in their report. Chosen by hand; not tuned."""
+_LISTED = 20
+"""Conversations in the list at first. Chosen by hand; not tuned."""
+
+
+def draw_subjects() -> None:
+    """Draw what the new conversation is about: analysed videos, and others, whole or in part."""
+    state = page_state()
+    entries = services().jobs.library.find(LibraryQuery(), order="newest", offset=0, limit=_OFFERED)
+    labels = {one.id: f"{one.name} · {local_time(one.created)}" for one in entries if one.num_frames}
+    chosen = st.multiselect(
+        t("ask.page.about"),
+        list(labels),
+        format_func=labels.__getitem__,
+        key="ask_about",
+        placeholder=t("ask.page.about_none"),
+        persist_state="session",
+    )
+    with st.expander(t("ask.page.other_video"), icon=":material/movie:", key="ask_other"):
+        st.caption(t("ask.page.other_video_how"))
+        video_picker.draw_uploader(key="ask_uploader", on_uploaded=_uploaded)
+        st.button(t("ui.use_sample"), key="ask_sample", icon=":material/play_circle:", on_click=_add_sample)
+        for sentence in state.refused:
+            st.warning(plain(sentence), icon=":material/block:")
+    for video_id in state.asked_videos:
+        name = services().videos.name(video_id)
+        st.button(
+            plain(name),
+            key=f"ask_leave_{video_id}",
+            icon=":material/close:",
+            help=plain(t("ui.remove_video_help", name=name)),
+            on_click=_leave_out,
+            args=(video_id,),
+        )
+    if len(chosen) + len(state.asked_videos) == 1:
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            frame_options.draw_time_range()
+        st.caption(t("ask.page.clip"))
+        frame_options.draw_time_range_error()
+
+
+def _uploaded(video_ids: Sequence[str], refused: Sequence[str]) -> None:
+    state = page_state()
+    state.asked_videos = tuple(dict.fromkeys((*state.asked_videos, *video_ids)))
+    state.refused = tuple(refused)
+
+
+def _add_sample() -> None:
+    with page_state().catching_errors("ask_error"):
+        _uploaded([services().videos.sample()], ())
+
+
+def _leave_out(video_id: str) -> None:
+    state = page_state()
+    state.asked_videos = tuple(one for one in state.asked_videos if one != video_id)
+
+
+def begin() -> Conversation:
+    """Return the new conversation about what is chosen; frames of other videos and of a clip are being chosen then.
+
+    Raises:
+        AppError: The range can't be read, or a video can't be used.
+    """
+    state = page_state()
+    chosen: list[str] = st.session_state["ask_about"]
+    videos = [(services().videos.path(one), services().videos.name(one)) for one in state.asked_videos]
+    part = frame_options.read_range() if len(chosen) + len(videos) == 1 else None
+    if part and chosen:
+        job = services().jobs.snapshot(chosen[0])
+        chosen, videos = [], [(job.request.path, job.name)]
+    made = [prepare_frames(services(), path, name, part, language()) for path, name in videos]
+    state.asked_videos, state.range_texts = (), ("", "")
+    return ask.started((*chosen, *made), language())
+
+
+def begin_about(job_id: str) -> Conversation:
+    """Return a new conversation about one analysis."""
+    return ask.started((job_id,), language())
+
+
+def draw_list(job_id: str | None = None) -> None:
+    """Draw the conversations, all or those about one analysis, with a search."""
+    kept = services().conversations
+    about = None if job_id is None else (job_id,)
+    first = kept.find(analysis_ids=about, limit=_LISTED)
+    if not first:
+        return
+    st.markdown(f"##### {t('ask.page.conversations')}")
+    words = ""
+    if len(first) > 4:
+        words = st.text_input(
+            t("ask.page.search"),
+            key="ask_search",
+            icon=":material/search:",
+            max_chars=200,
+            label_visibility="collapsed",
+            placeholder=t("ask.page.search"),
+        )
+    limit = _LISTED * (1 + st.session_state.get("ask_more", 0))
+    found = kept.find(words, analysis_ids=about, limit=limit + 1)
+    if not found:
+        st.caption(t("ask.page.none_found"))
+    jobs.draw([_row(one) for one in found[:limit]], key="ask_list", on_open=page_state().open_chat)
+    if len(found) > limit:
+        st.button(t("ask.page.more"), key="ask_more_button", type="tertiary", on_click=_show_more)
+
+
+def _show_more() -> None:
+    st.session_state["ask_more"] = st.session_state.get("ask_more", 0) + 1
+
+
+def _row(one: Conversation) -> jobs.JobRow:
+    entries = (services().jobs.library.entry(about) for about in one.about)
+    videos = ", ".join(entry.name for entry in entries if entry) or t("ask.page.without_video")
+    is_running = services().answers.is_running(one.id)
+    state = t("ask.page.answering" if is_running else "ask.page.conversation")
+    line = " · ".join((videos, local_time(one.created), *([state] if is_running else [])))
+    return jobs.JobRow(
+        id=one.id,
+        name=one.name,
+        title=one.name,
+        line=line,
+        icon="running" if is_running else "chat",
+        state=state,
+        about=f"{one.name} · {line}",
+        is_open=False,
+    )

@@ -1,0 +1,319 @@
+"""Turns of a conversation: the question with its versions, the answer with its evidence, and what was sent for it.
+
+The text of a model only ever becomes text: nothing in it is HTML, a link or a picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Literal
+
+import streamlit as st
+
+from app import ask
+from app.core import EngineProgress
+from app.i18n import notice_text, t
+from app.ui import page_state, plain, services
+from app.ui.components import report_blocks
+from app.ui.panels.analyse import frame_options, progress
+from app.ui.panels.ask import settings
+from app.ui.panels.sidebar import engine
+
+if TYPE_CHECKING:
+    from app.ask import Conversation, FrameRef, Look, Turn
+    from app.services.answers import AnswerProgress
+    from app.ui.panels.ask.pictures import Pictures
+
+_POLL_SECONDS = 0.5
+"""Between two looks at an answer that is being written. Chosen by hand; not tuned."""
+_SHOWN = 20
+"""Turns drawn at first; the earlier ones on demand. Chosen by hand; not tuned."""
+_CLOSE_SECONDS = 5.0
+"""How far a closer look reaches to both sides of a frame. Chosen by hand; not tuned."""
+
+
+@dataclass(frozen=True)
+class ChatView:
+    """An open conversation as it is drawn.
+
+    Attributes:
+        conversation: The conversation as it is stored.
+        pictures: Pictures of its frames and images.
+        shown: The analysis whose video is in the player, "" for none.
+        on_open: Called with a frame of another video, which is to be shown.
+        is_busy: Whether an answer is being written; until it is over, nothing can be changed.
+    """
+
+    conversation: Conversation
+    pictures: Pictures
+    shown: str
+    on_open: Callable[[FrameRef], None]
+    is_busy: bool
+
+    def key(self, turn: Turn, name: str) -> str:
+        """Return the key of a widget of a turn."""
+        return f"ask_{self.conversation.id}_{turn.number}_{name}"
+
+
+def draw(view: ChatView) -> None:
+    """Draw the shown branch."""
+    turns = view.conversation.branch()
+    hidden = len(turns) - _SHOWN if len(turns) > _SHOWN else 0
+    if hidden and not st.toggle(t("ask.page.earlier", n=hidden), key=f"ask_{view.conversation.id}_earlier"):
+        turns = turns[hidden:]
+    for turn in turns:
+        is_written = view.is_busy and turn.number == view.conversation.current
+        _draw_question(view, turn)
+        with st.chat_message("assistant"):
+            if is_written:
+                st.fragment(_draw_growing, run_every=_POLL_SECONDS)(view)
+            else:
+                _draw_answer(view, turn)
+
+
+# ---- the question
+
+
+def _draw_question(view: ChatView, turn: Turn) -> None:
+    with st.chat_message("user"), st.container(gap="xsmall"):
+        if page_state().edited_turn == (view.conversation.id, turn.number):
+            _draw_editor(view, turn)
+            return
+        with st.container(horizontal=True, wrap=False, horizontal_alignment="distribute"):
+            st.markdown(plain(turn.question), width="content")
+            st.button(
+                t("ask.page.edit"),
+                key=view.key(turn, "edit"),
+                type="tertiary",
+                icon=":material/edit:",
+                disabled=view.is_busy,
+                on_click=_edit,
+                args=(view.conversation.id, turn.number),
+            )
+        if turn.images:
+            images = view.pictures.gallery(turn.images, shown=view.shown)
+            report_blocks.draw_answer([images], {}, key=view.key(turn, "images"))
+        if look := look_words(turn.look):
+            st.caption(plain(look))
+        _draw_versions(view, turn)
+
+
+def _draw_versions(view: ChatView, turn: Turn) -> None:
+    """Draw the place among the versions of a question, with buttons that show the others."""
+    versions = [one.number for one in view.conversation.siblings(turn.number)]
+    if len(versions) < 2:
+        return
+    place = versions.index(turn.number)
+    with st.container(horizontal=True, gap="xsmall", vertical_alignment="center"):
+        _draw_version(view, turn, "previous", versions[max(0, place - 1)])
+        st.caption(f"{place + 1}/{len(versions)}", width="content")
+        _draw_version(view, turn, "next", versions[min(place + 1, len(versions) - 1)])
+
+
+def _draw_version(view: ChatView, turn: Turn, name: Literal["previous", "next"], number: int) -> None:
+    st.button(
+        {"previous": "‹", "next": "›"}[name],
+        key=view.key(turn, name),
+        type="tertiary",
+        help=t(f"ask.page.version_{name}"),
+        disabled=view.is_busy or number == turn.number,
+        on_click=switch,
+        args=(view.conversation.id, number),
+    )
+
+
+def _draw_editor(view: ChatView, turn: Turn) -> None:
+    key = view.key(turn, "edited")
+    with st.form(f"{key}_form", border=False):
+        st.text_area(
+            t("ask.page.edit"), turn.question, max_chars=ask.MOST_QUESTION, key=key, label_visibility="collapsed"
+        )
+        with st.container(horizontal=True):
+            args = (view.conversation.id, turn.number, key)
+            st.form_submit_button(t("ask.page.ask_edited"), type="primary", on_click=_ask_edited, args=args)
+            st.form_submit_button(t("ask.page.keep"), on_click=_edit, args=("", 0))
+
+
+def _edit(conversation_id: str, number: int) -> None:
+    page_state().edited_turn = (conversation_id, number)
+
+
+def _ask_edited(conversation_id: str, number: int, key: str) -> None:
+    ask_again(conversation_id, number, st.session_state[key])
+    if page_state().ask_error is None:
+        _edit("", 0)
+
+
+def ask_again(conversation_id: str, number: int, question: str = "", look: Look | None = None) -> None:
+    """Ask a question again, beside its first version.
+
+    Args:
+        conversation_id: The conversation.
+        number: The turn.
+        question: Other words, "" for the same.
+        look: What to look at, None for the same.
+    """
+    with page_state().catching_errors("ask_error"):
+        kept = services().conversations.get(conversation_id)
+        asked = kept.asked(question or kept.turn(number).question, settings.read(kept), edit=number, look=look)
+        services().answers.start(services(), asked)
+
+
+def look_words(look: Look) -> str:
+    """Return what the reader wanted looked at; "" where that was left open."""
+    kind = t(f"ask.page.look_{look.kind}") if look.kind != "auto" else ""
+    part = frame_options.format_stored_range(look.start_seconds or 0.0, look.end_seconds)
+    return " · ".join(filter(None, (kind, part)))
+
+
+def switch(conversation_id: str, number: int) -> None:
+    """Show the branch through this turn."""
+    with page_state().catching_errors("ask_error"):
+        shown = services().conversations.get(conversation_id).switched(number)
+        services().conversations.save(shown, shown.last)
+
+
+# ---- the answer
+
+
+def _draw_growing(view: ChatView) -> None:
+    """Draw the answer as far as it is written; redraw the whole page when it is over."""
+    task = services().answers.get(view.conversation.id)
+    if task is None or not task.is_running or task.progress is None:
+        st.rerun()
+    now, turn = task.progress, task.progress.conversation.last
+    _draw_step(now, turn)
+    _draw_reasoning(turn, is_open=not turn.answer)
+    if turn.answer:
+        _draw_text(replace(view, conversation=now.conversation), turn, is_live=True)
+    _draw_notices(turn)
+    st.button(
+        t("ask.page.stop"),
+        key=view.key(turn, "stop"),
+        icon=":material/stop_circle:",
+        disabled=task.state == "cancelling",
+        on_click=services().answers.stop,
+        args=(view.conversation.id,),
+    )
+
+
+def _draw_step(now: AnswerProgress, turn: Turn) -> None:
+    """Draw what happens before the first word."""
+    match now.latest:
+        case _ if now.waits_for:
+            job = services().jobs.snapshot(now.waits_for)
+            st.caption(plain(t("ask.page.waits", stage=progress.stage_text(job))))
+        case EngineProgress(phase) if phase != "ready":
+            engine.draw_phase(now.latest)
+        case ask.Queued(place) if place:
+            st.caption(t("ask.page.place", n=place))
+        case _ if not (turn.answer or turn.reasoning):
+            st.caption(t("ask.page.thinking"))
+
+
+def _draw_answer(view: ChatView, turn: Turn) -> None:
+    """Draw an answer that is over, its evidence, and the actions for it."""
+    _draw_reasoning(turn)
+    if turn.answer.strip():
+        _draw_text(view, turn)
+    if turn.state != "complete":
+        why = notice_text(turn.why) if turn.why else t("ask.page.interrupted")
+        mark = ":red[:material/error:]" if turn.state == "failed" else ":material/stop_circle:"
+        st.caption(f"{mark} {plain(why)}")
+    _draw_notices(turn)
+    for line in ask.doubts(turn):
+        st.caption(f":orange[:material/warning:] {plain(line)}")
+    with st.container(horizontal=True, gap="xsmall"):
+        st.button(
+            t("ask.page.again"),
+            key=view.key(turn, "again"),
+            type="tertiary",
+            icon=":material/refresh:",
+            disabled=view.is_busy,
+            on_click=ask_again,
+            args=(view.conversation.id, turn.number),
+        )
+        if view.conversation.about:
+            st.button(
+                t("ask.page.look"),
+                key=view.key(turn, "look"),
+                type="tertiary",
+                icon=":material/zoom_in:",
+                help=t("ask.page.look_help"),
+                disabled=view.is_busy,
+                on_click=ask_again,
+                args=(view.conversation.id, turn.number, "", _denser(turn.look)),
+            )
+        if turn.model:
+            with st.popover(t("ask.page.sent"), icon=":material/info:", type="tertiary", key=view.key(turn, "sent")):
+                _draw_sent(turn)
+
+
+def _denser(look: Look) -> Look:
+    return ask.Look("local", look.start_seconds, look.end_seconds)
+
+
+def _draw_reasoning(turn: Turn, *, is_open: bool = False) -> None:
+    if turn.reasoning.strip():
+        with st.expander(t("ask.page.reasoning"), expanded=is_open, icon=":material/psychology:"):
+            st.caption(plain(turn.reasoning.strip()))
+
+
+def _draw_text(view: ChatView, turn: Turn, *, is_live: bool = False) -> None:
+    """Draw the text, whose citations move the player, and pictures of what it cites."""
+    known = {one.number: one for one in view.conversation.pictures(turn.number)}
+    marks = {str(one.number): one.time_seconds for one in known.values() if one.analysis_id == view.shown}
+    values = [report_blocks.prose(turn.answer, live=is_live)]
+    if turn.cited:
+        values.append(view.pictures.gallery(turn.cited, shown=view.shown, can_look=not view.is_busy))
+
+    def act(action: str, number: int) -> None:
+        if action == "open" and number in known:
+            view.on_open(known[number])
+        elif action == "look" and number in known:
+            _look_closer(view, turn, known[number])
+
+    report_blocks.draw_answer(values, marks, key=view.key(turn, "text"), on_action=act)
+
+
+def _look_closer(view: ChatView, turn: Turn, frame: FrameRef) -> None:
+    """Ask the same question about the time around a frame."""
+    start, end = frame.time_seconds - _CLOSE_SECONDS, frame.time_seconds + _CLOSE_SECONDS
+    ask_again(view.conversation.id, turn.number, look=ask.Look("local", max(0.0, start), end))
+
+
+def _draw_notices(turn: Turn) -> None:
+    for notice in turn.notices:
+        mark = ":material/info:" if notice.level == "info" else ":orange[:material/warning:]"
+        st.caption(f"{mark} {plain(notice_text(notice))}")
+
+
+def _draw_sent(turn: Turn) -> None:
+    """Draw what the model was sent, and what it took."""
+    use, usage = turn.context, turn.usage
+    lines = {
+        "model": engine.short_model_name(turn.model),
+        "mode": t(f"report.mode_{use.mode}"),
+        "pictures": _numbers(use.pictures),
+        "described": _numbers(use.described),
+        "left_out_frames": _numbers(use.left_out_frames),
+        "left_out_turns": _numbers(use.left_out_turns),
+        "left_out_lines": str(use.left_out_lines or ""),
+    }
+    if usage.prompt_tokens:
+        tokens = {"prompt": usage.prompt_tokens, "answer": usage.completion_tokens or 0, "context": use.context_tokens}
+        lines["tokens"] = t("ask.page.sent_tokens_of", **tokens)
+    lines["seconds"] = t("ask.page.sent_seconds_n", n=f"{turn.seconds:.1f}")
+    one = turn.settings
+    named = {"temperature": one.temperature, "top_p": one.top_p, "max_tokens": one.max_tokens}
+    named |= {"repetition_penalty": one.repetition_penalty} if one.repetition_penalty != 1 else {}
+    named |= {"seed": one.seed} if one.seed is not None else {}
+    lines["settings"] = ", ".join(f"{t(f'ask.page.{name}')} {value:g}" for name, value in named.items())
+    lines["system_prompt"] = one.system_prompt
+    rows = [(t(f"ask.page.sent_{name}"), text) for name, text in lines.items() if text]
+    st.markdown("  \n".join(f"**{plain(name)}** {plain(text)}" for name, text in rows))
+
+
+def _numbers(numbers: Sequence[int]) -> str:
+    return ", ".join(map(str, numbers))

@@ -1,0 +1,83 @@
+"""Ask page: the conversations with the first question of a new one, or an open conversation beside its video."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from app.core import AppError
+from app.i18n import t
+from app.services.conversations import video_names
+from app.ui import error_words, page_state, plain, resources, services
+from app.ui.components import assets, player
+from app.ui.panels.analyse import progress
+from app.ui.panels.ask import chat, composer, start
+
+if TYPE_CHECKING:
+    from app.ask import Conversation
+
+_COLUMNS = (5, 7)
+"""Ratio of the column widths of video and conversation, as in a report. Chosen by hand; not tuned."""
+
+
+def draw() -> None:
+    """Draw the list, or the conversation in the address."""
+    conversation = chat.find_open()
+    if conversation is None:
+        st.markdown(f"## {t('ui.page_ask')}")
+        st.caption(t("ask.page.what"))
+    names = video_names(services(), conversation) if conversation else {}
+    if conversation:
+        chat.draw_head(conversation, names)
+    if conversation is None:
+        with st.container(border=True):
+            start.draw_subjects()
+            composer.draw(None, start.begin, has_player=False)
+        start.draw_list()
+    elif conversation.about:
+        left, right = st.columns(_COLUMNS, gap="medium")
+        with left, st.container(key=assets.WATCHED):
+            shown = _draw_video(conversation, names)
+        with right:
+            chat.draw_turns(conversation, names, shown=shown, on_open=chat.show)
+    else:
+        chat.draw_turns(conversation, names, shown="", on_open=chat.show)
+
+
+def _draw_video(conversation: Conversation, names: Mapping[str, str]) -> str:
+    """Draw the player, with a choice where the conversation is about several videos; return the analysis shown."""
+    shown = conversation.about[0]
+    if len(conversation.about) > 1:
+        labels = {one: names.get(one, one) for one in conversation.about}
+        if st.session_state.get(chat.SHOWN_KEY) not in labels:
+            st.session_state[chat.SHOWN_KEY] = shown
+        shown = st.selectbox(
+            t("ask.page.video"),
+            list(labels),
+            format_func=labels.__getitem__,
+            key=chat.SHOWN_KEY,
+            label_visibility="collapsed",
+        )
+    job = services().jobs.snapshot(shown)
+    video_id = services().videos.find(job.request.path)
+    if video_id is None:
+        st.info(plain(t("ui.video_not_on_page", name=job.name)))
+        return shown
+    try:
+        video = resources.probe_video(job.request.path)
+    except AppError as error:
+        st.error(plain(error_words(error)), icon=":material/error:")
+        return shown
+    every = None if job.is_readable else progress.POLL_SECONDS
+    st.fragment(player.draw, run_every=every)(video_id, video, shown)
+    st.button(
+        t("ask.page.report"),
+        key="ask_report",
+        type="tertiary",
+        icon=":material/description:",
+        on_click=page_state().open_job,
+        args=(shown,),
+    )
+    return shown

@@ -1,0 +1,220 @@
+"""The Ask page without a browser, over real services and a scripted engine: what it draws, and what its buttons do."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+import framelens
+from app import config
+from app.ask import AskSettings, Conversation, Look, started
+from app.i18n import LANGUAGES, t
+from app.services import Services, open_services
+from app.ui import resources
+from app.ui.context import LANGUAGE_KEY
+from tests.cards import write_card_video
+from tests.llm.scripted import Server, serve
+from tests.ui.views.test_analyse import parts_shown, texts
+
+pytestmark = pytest.mark.usefixtures("no_text_reading")
+HOSTILE = "<script>alert(1)</script> ![x](http://evil.example/x.png) [here](http://evil.example) $x$ :red[y]"
+Ask = Callable[..., Conversation]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder with one analysed video; each test has conversations of its own."""
+    folder = tmp_path_factory.mktemp("ask-page")
+    video = write_card_video(folder / "cards.mp4", ["red", "blue", "green"])
+    framelens.analyse(video, frames=3, use_model=False, data_dir=folder / "data")
+    return folder
+
+
+@pytest.fixture
+def going() -> Iterator[threading.Event]:
+    """Lets the engine write the rest of its answer."""
+    event = threading.Event()
+    event.set()
+    yield event
+    event.set()
+
+
+@pytest.fixture
+def server(going: threading.Event) -> Iterator[Server]:
+    def behave(body: dict[str, Any]) -> Iterator[str | dict[str, str]]:
+        if body["max_tokens"] == 1:
+            yield "x"
+            return
+        yield {"reasoning_content": "Two frames are red."}
+        time.sleep(0.1)  # pieces that come at once are passed on together, the last ones with those after them
+        yield "Red [1], "
+        going.wait(60)
+        yield f"then blue [2] and [9]. {HOSTILE}"
+
+    with serve(behave) as server:
+        yield server
+
+
+@pytest.fixture
+def services(server: Server, data: Path) -> Iterator[Services]:
+    environ = {"FRAMELENS_DATA_DIR": str(data / "data"), "FRAMELENS_BASE_URL": server.base_url}
+    opened = open_services(config.load(environ, dotenv=data / "no.env"))
+    resources.install(resources.Installed(services=opened, key="key"))
+    yield opened
+    opened.close()
+    resources.install(resources.Installed())
+
+
+@pytest.fixture
+def job_id(services: Services) -> str:
+    services.jobs.indexing.catch_up(threading.Event())
+    return services.jobs.recent(1)[0].id
+
+
+@pytest.fixture
+def asked(services: Services, job_id: str) -> Ask:
+    """Ask questions one after another, and return the conversation with the answers."""
+
+    def ask(*questions: str, **settings: Any) -> Conversation:
+        conversation = started([job_id], "en")
+        for question in questions:
+            services.answers.start(services, conversation.asked(question, AskSettings(**settings)))
+            conversation = over(services, conversation.id)
+        return conversation
+
+    return ask
+
+
+def over(services: Services, conversation_id: str) -> Conversation:
+    while services.answers.is_running(conversation_id):
+        time.sleep(0.01)
+    return services.conversations.get(conversation_id)
+
+
+def ask_page() -> None:
+    from app.ui.views import ask
+
+    ask.draw()
+
+
+def shown(conversation: Conversation | None = None, language: str = "en") -> AppTest:
+    page = AppTest.from_function(ask_page, default_timeout=60)
+    page.session_state[LANGUAGE_KEY] = language
+    if conversation:
+        page.query_params["chat"] = conversation.id
+    page.run()
+    assert not page.exception
+    return page
+
+
+def key(conversation: Conversation, name: str, number: int | None = None) -> str:
+    return "_".join(["ask", conversation.id, *([] if number is None else [str(number)]), name])
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_answer_is_inert_and_shows_its_evidence(asked: Ask, language: str) -> None:
+    conversation = asked(f"Which? {HOSTILE}")
+    page = shown(conversation, language)
+    assert [message.name for message in page.chat_message] == ["user", "assistant"]
+    for element in page.chat_message[0].markdown:
+        assert "<script>" not in element.value and "![x]" not in element.value
+    prose, gallery = next(part["blocks"] for part in parts_shown(page) if "blocks" in part)
+    assert prose["kind"] == "prose" and HOSTILE in prose["text"] and prose["live"] is False
+    assert [(one["number"], one["seconds"]) for one in gallery["pictures"]] == [(1, 0.0), (2, 1.2)]
+    assert all(one["src"].startswith("/api/jobs/") for one in gallery["pictures"])
+    assert t("ask.unknown_frames", language, frames="9") in texts(page)  # type: ignore[arg-type]
+    assert "Two frames are red." in page.expander[0].caption[0].value.replace("\\", "")
+    assert t("ask.page.sent_pictures", language) in texts(page)  # type: ignore[arg-type]
+
+
+def test_edited_question_becomes_a_version(asked: Ask, services: Services) -> None:
+    conversation = asked("First?", "Second?")
+    page = shown(conversation)
+    page.button(key=key(conversation, "edit", 1)).click().run()
+    page.text_area(key=key(conversation, "edited", 1)).set_value("Other first?")
+    next(one for one in page.button if one.label == t("ask.page.ask_edited", "en")).click().run()
+    over(services, conversation.id)
+    page.run()
+    assert "Other first?" in texts(page) and "2/2" in texts(page) and "Second?" not in texts(page)
+    page.button(key=key(conversation, "previous", 3)).click().run()
+    assert "First?" in texts(page) and "1/2" in texts(page) and "Second?" in texts(page)
+    assert services.conversations.get(conversation.id).current == 2
+
+
+def test_cleared_conversation_begins_again(asked: Ask, services: Services) -> None:
+    conversation = asked("First?")
+    page = shown(conversation)
+    page.button(key=key(conversation, "clear")).click().run()
+    assert not page.chat_message and t("ask.page.cleared", "en") in texts(page)
+    page.button(key="ask_show_again").click().run()
+    assert len(page.chat_message) == 2
+
+
+def test_settings_are_those_of_the_last_question(asked: Ask, services: Services) -> None:
+    conversation = asked("First?", temperature=0.1, seed=5, system_prompt="Be brief.")
+    page = shown(conversation)
+    assert page.slider(key=key(conversation, "temperature")).value == 0.1
+    assert page.number_input(key=key(conversation, "seed")).value == 5
+    assert page.text_area(key=key(conversation, "system_prompt")).value == "Be brief."
+    page.number_input(key=key(conversation, "max_tokens")).set_value(64)
+    page.button(key=key(conversation, "again", 1)).click().run()
+    again = over(services, conversation.id).last.settings
+    assert (again.temperature, again.seed, again.max_tokens) == (0.1, 5, 64)
+    page = shown()  # a new conversation begins with them, too
+    assert page.slider(key="ask_new_temperature").value == 0.1
+    page.button(key="ask_new_defaults").click().run()
+    assert page.slider(key="ask_new_temperature").value == AskSettings().temperature
+
+
+def test_question_is_asked_with_kind_and_range(services: Services, job_id: str, going: threading.Event) -> None:
+    page = shown()
+    page.multiselect(key="ask_about").set_value([job_id]).run()
+    page.selectbox(key="ask_new_kind").set_value("read")
+    page.chat_input[0].set_value("What does the sign say?").run()
+    assert not page.exception
+    conversation = over(services, page.query_params["chat"])
+    assert conversation.about == (job_id,)
+    assert (conversation.last.look, conversation.last.answer[:3]) == (Look("read"), "Red")
+
+
+def test_running_answer_can_be_stopped(services: Services, job_id: str, going: threading.Event) -> None:
+    going.clear()
+    conversation = started([job_id], "en").asked("Which?", AskSettings())
+    services.answers.start(services, conversation)
+    while not services.answers.get(conversation.id).progress.conversation.last.answer:
+        time.sleep(0.01)
+    page = shown(conversation)
+    prose = next(part["blocks"] for part in parts_shown(page) if "blocks" in part)[0]
+    assert prose["text"].startswith("Red") and prose["live"] is True
+    assert page.chat_input[0].disabled and page.button(key=key(conversation, "edit", 1)).disabled
+    page.button(key=key(conversation, "stop", 1)).click().run()
+    assert t("notice.ask_stopped", "en") in texts(page)
+    assert not page.chat_input[0].disabled
+
+
+def test_list_finds_renames_and_deletes(asked: Ask, services: Services) -> None:
+    conversation = asked("Where is the zebra?")
+    page = shown()
+    rows = next(part["jobs"] for part in parts_shown(page) if "jobs" in part)
+    assert (rows[0]["title"], rows[0]["line"].split(" · ")[0]) == ("Where is the zebra?", "cards.mp4")
+    page = shown(conversation)
+    page.text_input(key=key(conversation, "name")).set_value("Zebras")
+    next(one for one in page.button if one.label == t("ask.page.rename", "en")).click().run()
+    assert services.conversations.get(conversation.id).name == "Zebras"
+    page.button(key=key(conversation, "delete")).click().run()
+    page.button(key="ask_delete_sure").click().run()
+    assert conversation.id not in [one.id for one in services.conversations.find()]
+    assert "chat" not in page.query_params
+
+
+def test_unknown_conversation_leads_to_the_list(services: Services) -> None:
+    page = AppTest.from_function(ask_page, default_timeout=60)
+    page.query_params["chat"] = "nothing-like-it"
+    page.run()
+    assert not page.exception and page.error and page.chat_input

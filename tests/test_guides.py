@@ -59,6 +59,8 @@ KINDS = {
     "fetching": r"(\./download_model\.sh|framelens download|hf download)\b.*",
     # Runs until it is ended: is seen to answer, on a free port and with a tiny model.
     "lasting": r"framelens (serve|app)\b.*|streamlit run app/main\.py.*|make app|python3 scripts/bootstrap\.py app.*",
+    # Speaks to a client until its input ends, or is interrupted.
+    "speaking": r"framelens mcp( .+)?",
     # Installs some gigabytes: here it finds that all is there.
     "installing": r"(FRAMELENS_EXTRA=\w+ )?make install",
     # Takes long, or is what runs this: only what make would do is looked at.
@@ -325,6 +327,14 @@ def test_what_runs_until_it_is_ended_answers_and_ends(command: str, place: Place
     with _running(place, f"exec {command}{f' --port {port}' if serves else ''}", **exchanged):
         answer = _answer(f"http://127.0.0.1:{port}/{'v1/models' if serves else '_stcore/health'}")
         assert answer == (401 if serves else 200)  # without its key, framelens serve says nothing
+
+
+@each("speaking")
+def test_servers_of_tools_start_and_end(command: str, place: Place) -> None:
+    pytest.importorskip("mcp")
+    command = re.sub(r"(?<=--http )\d+", "0", command)
+    done = place.run(f"timeout --preserve-status --signal INT 8 {command} < /dev/null", codes=(0, 130))
+    assert done.stdout == "" and ("Bearer" in done.stderr) == ("--http" in command)
 
 
 @each("installing")

@@ -12,11 +12,13 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, get_args
 
 from app.core.domain import Selection, Strategy
-from app.core.errors import ConfigError
+from app.core.errors import ConfigError, EngineError
 from app.i18n import LANGUAGES, set_language, t
 from app.services.keyframes import build_selection, parse_interval, parse_seconds, parse_times
 
 if TYPE_CHECKING:
+    import socket
+
     from rich.console import Console
 
     from app.config import Settings
@@ -93,6 +95,21 @@ def use_language(given: argparse.Namespace, settings: Settings) -> None:
     """Use the language of `--language`, else of the settings, for the rest of the command."""
     if wanted := given.language or settings.language:
         set_language(wanted)
+
+
+def open_socket(host: str, port: int) -> socket.socket:
+    """Open a socket on that address; raise EngineError if that fails."""
+    import socket
+
+    try:
+        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
+        made = socket.socket(family, socket.SOCK_STREAM)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        made.bind((host, port))
+    except (OSError, OverflowError) as error:  # OverflowError: no such port
+        reason = getattr(error, "strerror", None) or str(error)
+        raise EngineError("serve_address", host=host, port=port, reason=reason) from error
+    return made
 
 
 def confirm_deletion(names: str) -> bool:

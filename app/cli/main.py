@@ -35,6 +35,7 @@ _COMMANDS = {
     "export": "cli.export",
     "download": "cli.download_command",
     "serve": "cli.serve_command",
+    "mcp": "cli.mcp_command",
     "doctor": "cli.doctor_command",
     "models": "cli.models_command",
 }

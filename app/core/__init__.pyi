@@ -104,6 +104,7 @@ from .files import shown_name as shown_name
 from .files import shown_path as shown_path
 from .files import storable as storable
 from .files import write_private as write_private
+from .images import cropped as cropped
 from .images import image_size as image_size
 from .images import show_same as show_same
 from .images import smaller as smaller

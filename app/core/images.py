@@ -88,6 +88,30 @@ def smaller(jpeg: bytes, side: int, *, quality: int = 82) -> bytes:
     return bytes(cv2.imencode(".jpg", made, (cv2.IMWRITE_JPEG_QUALITY, quality))[1])
 
 
+def cropped(jpeg: bytes, region: tuple[float, float, float, float], *, quality: int = 90) -> bytes:
+    """Return a part of the picture, at least one pixel of it.
+
+    Args:
+        jpeg: The encoded picture; its orientation tag is ignored.
+        region: Left, top, right and bottom edge as shares of width and height, 0 to 1.
+        quality: JPEG quality of the result, 0 to 100.
+
+    Raises:
+        ValueError: The data can't be decoded.
+    """
+    import numpy as np
+
+    cv2 = _opencv()
+    picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    if picture is None:
+        raise ValueError("no JPEG")
+    height, width = picture.shape[:2]
+    left, top = min(int(region[0] * width), width - 1), min(int(region[1] * height), height - 1)
+    right, bottom = math.ceil(region[2] * width), math.ceil(region[3] * height)
+    part = picture[top:bottom, left:right]
+    return bytes(cv2.imencode(".jpg", part, (cv2.IMWRITE_JPEG_QUALITY, quality))[1])
+
+
 @cache
 def _opencv() -> ModuleType:
     """Import OpenCV and limit it to one thread: more cost time with small pictures, and others need the cores."""

@@ -69,11 +69,12 @@ def test_help_and_version_import_no_command(word: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["app", "analyse", "ask", "keyframes", "library", "export", "download", "serve", "doctor", "models"]
+    "command",
+    ["app", "analyse", "ask", "keyframes", "library", "export", "download", "serve", "mcp", "doctor", "models"],
 )
 def test_the_help_of_a_command_imports_no_other(command: str, tmp_path: Path) -> None:
     found = imported(command, "--help", cwd=tmp_path)
-    modules = {"app", "analyse", "ask", "keyframes", "library", "export", "download", "serve", "doctor", "models"}
+    modules = {path.stem for path in (APP / "cli" / "commands").glob("[a-z]*.py")}
     assert {name for name in modules if f"app.cli.commands.{name}" in found} == {command}
     assert not found & (MODEL | DECODERS)
 

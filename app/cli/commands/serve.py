@@ -15,7 +15,7 @@ from typing import Any, get_args
 
 from app import config
 from app import engine as engines
-from app.cli.common import use_language
+from app.cli.common import open_socket, use_language
 from app.config import Settings
 from app.core import AppError, ConfigError, EngineError
 from app.engine import supported_architectures
@@ -64,7 +64,7 @@ def run(given: argparse.Namespace) -> int:
     if given.device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
     key, is_made = _key(given, settings)
-    listening = _open_socket(given.host, given.port)
+    listening = open_socket(given.host, given.port)
     engine, notices = build_engine(settings)
     if error := engine.status().error:
         raise error
@@ -155,18 +155,6 @@ def _key(given: argparse.Namespace, settings: Settings) -> tuple[str, bool]:
     """Return the key that requests must carry, and whether it was generated here."""
     key = config.checked_key("--api-key", given.api_key or "") or settings.serve_api_key
     return (key, False) if key else (f"sk-{secrets.token_urlsafe(24)}", True)
-
-
-def _open_socket(host: str, port: int) -> socket.socket:
-    """Open a socket on that address; raise EngineError if that fails."""
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        made = socket.socket(family, socket.SOCK_STREAM)
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        made.bind((host, port))
-    except OSError as error:
-        raise EngineError("serve_address", host=host, port=port, reason=error.strerror or str(error)) from error
-    return made
 
 
 def _address_host(host: str) -> str:

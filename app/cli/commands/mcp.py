@@ -1,0 +1,74 @@
+"""Command `framelens mcp`: a server of the Model Context Protocol, for programs with a language model of their own.
+
+It speaks over standard input and output, where nothing but the protocol is written, or over HTTP on loopback.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import secrets
+import signal
+import sys
+from contextlib import closing
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+
+from app import config
+from app.cli.common import open_socket, use_language
+from app.core import ConfigError, shown_path
+from app.i18n import LANGUAGES, t
+from app.services import open_services
+from app.services.analyses import with_named
+
+_HOST = "127.0.0.1"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of this command."""
+    parser.add_argument("--root", action="append", type=Path, default=[], metavar="DIR", help=t("cli.mcp_root"))
+    parser.add_argument("--http", type=int, metavar="PORT", help=t("cli.mcp_http"))
+    parser.add_argument("--language", choices=LANGUAGES, help=t("cli.language"))
+    parser.add_argument("--model", help=t("cli.model"))
+    parser.add_argument("--base-url", help=t("cli.base_url"))
+
+
+def run(given: argparse.Namespace) -> int:
+    """Serve until standard input ends or the process is stopped, and return the exit code.
+
+    Raises:
+        AppError: A setting is wrong, a package is missing, or the port is in use.
+    """
+    if find_spec("mcp") is None:
+        raise ConfigError("mcp_missing", python=sys.executable)
+    settings = with_named(config.load(), model=given.model or "", base_url=given.base_url or "")
+    use_language(given, settings)
+    roots = [_root(folder) for folder in given.root]
+    listening = None if given.http is None else open_socket(_HOST, given.http)
+    if listening:
+        listening.listen()  # so that a client may connect as soon as it reads the address
+
+    from app.cli.mcp.server import Server, serve_http
+    from app.cli.mcp.tools import Tools
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like an interrupt: the engine is stopped
+    with closing(open_services(settings, adopts=False)) as opened, closing(Tools(opened, roots)) as tools:
+        server = Server(tools, version=version("framelens"))
+        if listening is None:
+            server.run()
+            return 0
+        key = settings.serve_api_key or secrets.token_urlsafe(24)
+        shown = "…" if settings.serve_api_key else key
+        entry = {"type": "http", "url": f"http://{_HOST}:{listening.getsockname()[1]}/mcp"}
+        headers = {"headers": {"Authorization": f"Bearer {shown}"}}
+        print(t("cli.mcp_serving"), json.dumps({"mcpServers": {"framelens": {**entry, **headers}}}), file=sys.stderr)
+        serve_http(server, listening, key)
+    return 0
+
+
+def _root(folder: Path) -> Path:
+    real = folder.expanduser().resolve()
+    if not real.is_dir():
+        raise ConfigError("mcp_root_missing", path=shown_path(folder))
+    return real

@@ -1,0 +1,442 @@
+"""Tools of the MCP server, on the same services as the commands; each argument is described in app/i18n."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+from mcp.server.mcpserver import Context
+from mcp.types import CallToolResult
+from pydantic import Field
+
+from app import ask, core
+from app.analysis import built_in
+from app.cli.mcp import results
+from app.cli.mcp.results import Document, result
+from app.i18n import error_text, language, t
+from app.reports import FORMATS, bundle, files_of
+from app.reports.files import written
+from app.services import Services, conversations
+from app.services.analyses import build_request, start_run
+from app.services.keyframes import build_selection, parse_seconds
+from app.store import LibraryQuery, storage_errors
+from app.video import check_file, is_video_name
+
+_MOST_PICTURES, _MOST_VIDEOS = 8, 8
+_SIDES = (96, 1024)
+"""Range of the longer side of a picture in pixels. Chosen by hand; not tuned."""
+_MOST_PICTURE_BYTES = 720 << 10
+"""Of all pictures of a result: some clients refuse results of more than 1 MB, and base64 takes a third more."""
+_MOST_CHARACTERS = 20_000
+"""Of a report or transcript in a result. Some clients cut results at 25,000 tokens; a Chinese character may be one."""
+_MOST_FILES = 500  # of a folder, as in all these: chosen by hand; not tuned
+_POLL_SECONDS, _REPORT_SECONDS = 0.1, 5.0  # progress is reported when it changes, else this often
+_FILES_ONLY = ("html", "pdf", "docx")
+"""Formats that are no text, or hold pictures in it."""
+_FULL_SIDE = 1 << 16  # more pixels than a side of any picture has
+_SHRINK = 0.8  # of the side, while pictures take too many bytes
+
+Count = Annotated[int, Field(ge=1, le=50)]
+Frames = Annotated[int, Field(ge=1, le=core.MOST_FRAMES)]
+Offset = Annotated[int, Field(ge=0)]
+Region = Annotated[list[float], Field(min_length=4, max_length=4)]
+Side = Annotated[int, Field(ge=_SIDES[0], le=_SIDES[1])]
+Time = float | str
+Wait = Annotated[float, Field(ge=0, le=3600)]
+
+
+class Tools:
+    """The tools: every public method but `close` is one.
+
+    Args:
+        services: The services.
+        roots: Real paths of the folders whose files may be opened; none for every file that this user can read.
+    """
+
+    described_by: ClassVar[Mapping[str, object]] = {
+        "pictures": _MOST_PICTURES,
+        "least": _SIDES[0],
+        "most": _SIDES[1],
+        "kilobytes": _MOST_PICTURE_BYTES >> 10,
+        "characters": _MOST_CHARACTERS,
+        "texts": ", ".join(name for name in FORMATS if name not in _FILES_ONLY),
+        "files": ", ".join(_FILES_ONLY),
+        "templates": ", ".join(built_in()),
+    }
+    """Values in the descriptions of tools and arguments."""
+
+    def __init__(self, services: Services, roots: Sequence[Path] = ()) -> None:
+        self.services = services
+        self._roots = roots
+        self._lock = threading.Lock()
+        self._analyses: dict[core.AnalysisRequest, str] = {}
+        self._answers: dict[_Question, _Answer] = {}
+
+    def close(self) -> None:
+        """Stop the answers that are being written; what there is of them is kept."""
+        for answer in self._answers.values():
+            answer.cancel.set()
+
+    # ---- what there is -----------------------------------------------------------------------------------------------
+
+    def list_(self, folder: str = "", limit: Count = 20, offset: Offset = 0) -> CallToolResult:
+        """List stored reports, the newest first, or the videos and folders in a folder."""
+        if folder:
+            return result(_folder(self._allowed(folder)))
+        self.services.jobs.indexing.catch_up()
+        library, wanted = self.services.jobs.library, LibraryQuery()
+        found = library.find(wanted, order="newest", offset=offset, limit=limit)
+        reports = [results.entry_document(entry, self.services.jobs.state_of(entry)) for entry in found]
+        roots = {"folders": [core.shown_path(root) for root in self._roots]} if self._roots else {}
+        return result({"total": library.count(wanted), "reports": reports, **roots})
+
+    def search(self, words: str, limit: Count = 10, offset: Offset = 0) -> CallToolResult:
+        """Search the reports by words, and by meaning where an embedding model is set."""
+        self.services.jobs.indexing.catch_up()
+        library, wanted = self.services.jobs.library, LibraryQuery(words)
+        near: dict[str, int] = {}
+        problem: Document = {}
+        if (index := self.services.semantic_index) and words.strip():
+            try:
+                index.catch_up()
+                near = {one.job_id: one.place for one in index.near(words)}
+            except core.AppError as error:
+                problem = {"problem": t("library.meaning_failed", why=error_text(error))}
+        found = library.find(wanted, order="best", offset=offset, limit=limit, near=list(near))
+        reports = [
+            results.entry_document(
+                entry, self.services.jobs.state_of(entry), library.hits(entry.id, words, near=near.get(entry.id))
+            )
+            for entry in found
+        ]
+        return result({"total": library.count(wanted, near=list(near)), **problem, "reports": reports})
+
+    def transcript(self, video: str, start: Time = 0, end: Time | None = None) -> CallToolResult:
+        """Return the speech or subtitles of an analysed video that overlap [start, end)."""
+        analysis = self._report(video)
+        heard = analysis.transcript
+        if heard is None:
+            raise core.InputError("mcp_no_transcript", name=analysis.video.name)
+        first, last = _seconds(start), float("inf") if end is None else _seconds(end)
+        cues = [one for one in heard.cues if one.end_seconds > first and one.start_seconds < last]
+        lines: list[Document] = []
+        following: Document = {}
+        room = _MOST_CHARACTERS
+        for cue in cues:
+            room -= len(cue.text)
+            if room < 0 and lines:
+                following = {"next": t("mcp.next.transcript", start=cue.start_seconds)}
+                break
+            lines.append({"start": cue.start_seconds, "end": cue.end_seconds, "text": cue.text})
+        head = {"id": analysis.id, "source": heard.source, "cues": len(cues)}
+        return result({**head, **following, "quoted": {"label": heard.label, "cues": lines}})
+
+    def report(self, video: str, format: str = "markdown", folder: str = "", offset: Offset = 0) -> CallToolResult:
+        """Return a report as text, or write it to a folder and return the paths."""
+        analysis = self._report(video)
+        if format not in FORMATS:
+            raise core.ConfigError("formats_unknown", given=format[:80], known=", ".join(FORMATS))
+        head: Document = {"id": analysis.id, "format": format}
+        if folder:
+            target = self._allowed(folder)
+            files = bundle([analysis], [format], is_free=lambda name: not (target / name).exists())
+            with storage_errors("report_not_written", target):
+                paths = [core.shown_path(target / file.name) for file in written(files, target)]
+            return result({**head, "quoted": {"paths": paths}})
+        if format in _FILES_ONLY:
+            raise core.ConfigError("mcp_report_folder", format=format)
+        if format == "json":
+            from app.reports.json import writer
+
+            data = writer.without_pictures(analysis, analysis.request.language)
+        else:
+            data = next(files_of(format, analysis, analysis.request.language, "report")).data
+        text, end = data.decode(), offset + _MOST_CHARACTERS
+        following = {"next": t("mcp.next.report", offset=end)} if end < len(text) else {}
+        return result({**head, "characters": len(text), **following, "quoted": {"text": text[offset:end]}})
+
+    def look(
+        self,
+        video: str,
+        times: Annotated[tuple[Time, ...], Field(max_length=_MOST_PICTURES)] = (),
+        region: Region | None = None,
+        width: Side = 640,
+    ) -> CallToolResult:
+        """Return the pictures at these times, else keyframes, as small JPEGs; `region` enlarges a part of them."""
+        path, analysis = self._source(video)
+        keyframes = analysis.keyframes if analysis else ()
+        wanted = [_seconds(one) for one in times] or [one.time_seconds for one in _spread(keyframes)]
+        if not wanted:
+            raise core.ConfigError("mcp_look_when")
+        left, top, right, bottom = box = region or (0, 0, 1, 1)
+        if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
+            raise core.ConfigError("mcp_region", given=", ".join(f"{one:g}" for one in box))
+
+        def picture(seconds: float) -> tuple[float, bytes]:
+            if path:
+                still = self.services.stills.at(path, seconds, _FULL_SIDE if region else width)
+                return still.time_seconds, still.jpeg
+            nearest = min(keyframes, key=lambda one: abs(one.time_seconds - seconds))
+            return nearest.time_seconds, nearest.jpeg
+
+        found = [picture(seconds) for seconds in wanted]
+        jpegs, side = [core.cropped(jpeg, (left, top, right, bottom)) if region else jpeg for _, jpeg in found], width
+        while sum(map(len, small := [core.smaller(jpeg, side) for jpeg in jpegs])) > _MOST_PICTURE_BYTES:
+            side = int(side * _SHRINK)
+        pictures = [
+            {"asked": asked, "seconds": round(seconds, 3), "clock": core.clock(seconds)}
+            for asked, (seconds, _) in zip(wanted, found, strict=True)
+        ]
+        stored = {} if path else {"problem": t("mcp.look_stored")}
+        return result({"pictures": pictures, "longer_side": side, **stored}, small)
+
+    # ---- what takes long ---------------------------------------------------------------------------------------------
+
+    async def analyse(
+        self,
+        ctx: Context,
+        video: str,
+        question: str = "",
+        template: str = "",
+        frames: Frames | None = None,
+        start: Time = 0,
+        end: Time | None = None,
+        use_model: bool = True,
+        wait_seconds: Wait = 45,
+    ) -> CallToolResult:
+        """Analyse a video and wait for its report; cancelling the call stops the analysis."""
+        jobs, settings, templates = self.services.jobs, self.services.settings, self.services.templates
+
+        def begin() -> str:
+            path = self._file(video)
+            if path is None:
+                job_id = jobs.library.resolve_id(video)
+                jobs.resume(job_id)
+                return job_id
+            check_file(path)
+            request = build_request(
+                path,
+                settings,
+                templates,
+                template=template,
+                question=question,
+                language=language(),
+                use_model=use_model,
+                selection=_range(start, end),
+                frames=frames,
+            )
+            with self._lock:
+                job_id = self._analyses.get(request, "")
+                if not job_id or jobs.snapshot(job_id).is_over:
+                    run = start_run(jobs, request, name=core.readable(path.name), force=False)
+                    job_id = self._analyses[request] = run.job_id
+                return job_id
+
+        job_id = await asyncio.to_thread(begin)
+        await _wait(
+            ctx,
+            lambda: jobs.snapshot(job_id).is_over,
+            lambda: results.stage_text(jobs.snapshot(job_id)),
+            lambda: jobs.cancel(job_id),
+            wait_seconds,
+        )
+        return await asyncio.to_thread(lambda: result(results.job_document(jobs.snapshot(job_id))))
+
+    async def ask(
+        self,
+        ctx: Context,
+        question: str,
+        videos: Annotated[list[str], Field(max_length=_MOST_VIDEOS)] = [],  # noqa: B006 - never changed
+        conversation: str = "",
+        frames: Frames | None = None,
+        start: Time = 0,
+        end: Time | None = None,
+        wait_seconds: Wait = 45,
+    ) -> CallToolResult:
+        """Ask a question about videos, or a further one of a conversation; cancelling the call stops the answer."""
+        ask.checked_question(question)
+        if bool(videos) == bool(conversation):
+            raise core.ConfigError("mcp_ask_about")
+        asked = _Question(
+            question, tuple(str(self._file(one) or one) for one in videos), conversation, frames, _range(start, end)
+        )
+        if (answer := self._answers.get(asked)) is None:
+            answer = self._answers[asked] = _Answer(self.services, asked)
+        await _wait(ctx, answer.made.done, lambda: answer.doing, answer.cancel.set, wait_seconds)
+        if not answer.made.done():
+            return result({"state": "running", "doing": answer.doing, "next": t("mcp.next.wait")})
+        self._answers.pop(asked, None)
+        made = answer.made.result()
+        return result(results.turn_document(made.id, made.last))
+
+    # ---- internals ---------------------------------------------------------------------------------------------------
+
+    def _file(self, video: str) -> Path | None:
+        """Return the file that the caller names, None if the text can only be the id of a report.
+
+        Raises:
+            InputError: The file is outside of the folders that may be read.
+        """
+        is_path = Path(video).name != video or bool(Path(video).suffix) or os.path.exists(video)  # noqa: PTH110 - raises nothing
+        return self._allowed(video) if is_path else None
+
+    def _allowed(self, text: str) -> Path:
+        if "\0" in text:
+            raise core.InputError("path_empty")
+        path = Path(text).expanduser().absolute()
+        if not self._may_open(path):
+            folders = ", ".join(map(core.shown_path, self._roots))
+            raise core.InputError("mcp_outside_root", path=core.shown_path(path), folders=folders)
+        return path
+
+    def _may_open(self, path: Path) -> bool:
+        return not self._roots or any(path.resolve().is_relative_to(root) for root in self._roots)
+
+    def _source(self, video: str) -> tuple[Path | None, core.Analysis | None]:
+        """Return the file if it may be opened, and its newest report or the one with this id; at least one of them."""
+        if path := self._file(video):
+            check_file(path)
+            known = self._newest(path)
+            return path, self.services.jobs.snapshot(known).analysis if known else None
+        analysis = self._report(video)
+        path = core.restored(analysis.request.path)
+        return (path if path.is_file() and self._may_open(path) else None), analysis
+
+    def _report(self, video: str) -> core.Analysis:
+        """Return the newest report on a file, or the one with this id."""
+        if path := self._file(video):
+            check_file(path)
+            job_id = self._newest(path)
+            if job_id is None:
+                raise core.InputError("mcp_not_analysed", path=core.shown_path(path))
+        else:
+            job_id = self.services.jobs.library.resolve_id(video)
+        analysis = self.services.jobs.snapshot(job_id).analysis
+        if analysis is None:
+            raise core.InputError("no_report_yet", id=job_id)
+        return analysis
+
+    def _newest(self, path: Path) -> str | None:
+        """Return the id of the newest report on the content of a file."""
+        self.services.jobs.indexing.catch_up()
+        sha256 = self.services.switcher.session.extractions.sha256(path)
+        return next(iter(self.services.jobs.library.reports_on(sha256=sha256)), None)
+
+
+@dataclass(frozen=True)
+class _Question:
+    """A question about videos, or a further one of a conversation, about this range of the videos."""
+
+    text: str
+    about: tuple[str, ...]
+    conversation: str
+    frames: int | None
+    clip: core.Selection
+
+
+class _Answer:
+    """An answer that is written in a thread.
+
+    Attributes:
+        doing: What it does at the moment.
+        cancel: Stops it once it is set.
+        made: The conversation, whose current turn has the answer.
+    """
+
+    def __init__(self, services: Services, question: _Question) -> None:
+        self.doing = ""
+        self.cancel = threading.Event()
+        self.made: Future[ask.Conversation] = core.in_thread("mcp-ask", lambda: self._make(services, question))
+
+    def _make(self, services: Services, question: _Question) -> ask.Conversation:
+        clip = question.clip
+        if question.conversation:
+            asked = services.conversations.get(question.conversation)
+        else:
+            state = core.AnalysisState()
+            with closing(
+                conversations.begin(
+                    services,
+                    question.about,
+                    frames=question.frames,
+                    language=language(),
+                    cancel=self.cancel,
+                    clip=clip,
+                )
+            ) as events:
+                while True:
+                    try:
+                        state = state.apply(next(events))
+                        self.doing = t(f"stage.{state.stage}") if state.stage else ""
+                    except StopIteration as end:
+                        asked = end.value
+                        break
+        look = None if clip == core.Selection() else ask.Look("auto", clip.start_seconds, clip.end_seconds)
+        asked = asked.asked(question.text, ask.AskSettings(), look=look)
+        self.doing = t("mcp.answering")
+        with closing(conversations.ask(services, asked, self.cancel)) as answer:
+            for event in answer:
+                match event:
+                    case ask.AnswerDone(done):
+                        asked = done
+                    case core.EngineProgress(phase, values):
+                        self.doing = t(f"engine.phase.{phase}", **values)
+        return asked
+
+
+async def _wait(
+    ctx: Context, is_over: Callable[[], bool], doing: Callable[[], str], stop: Callable[[], None], seconds: float
+) -> None:
+    """Report progress until the work is over, at most for some seconds; `stop` it if the call is cancelled."""
+    began, shown, reported = time.monotonic(), "", 0.0
+    try:
+        while not is_over() and (passed := time.monotonic() - began) < seconds:
+            if (now := doing()) != shown or passed > reported + _REPORT_SECONDS:
+                shown, reported = now, passed
+                await ctx.report_progress(round(passed, 3), message=now)
+            await asyncio.sleep(_POLL_SECONDS)
+    except asyncio.CancelledError:
+        stop()
+        raise
+
+
+def _folder(folder: Path) -> Document:
+    """List the videos and folders in a folder, without those further below."""
+    try:
+        with os.scandir(folder) as found:
+            entries = sorted((one for one in found if not one.name.startswith(".")), key=lambda one: one.name)
+    except OSError as error:
+        raise core.InputError("folder_unreadable", path=core.shown_path(folder), reason=error.strerror) from error
+    folders = [core.readable(one.name) for one in entries if one.is_dir()]
+    videos = [core.readable(one.name) for one in entries if is_video_name(Path(one.path))]
+    shown = {"folder": core.shown_path(folder), "videos": videos[:_MOST_FILES], "folders": folders[:_MOST_FILES]}
+    return {"videos": len(videos), "folders": len(folders), "quoted": shown}
+
+
+def _range(start: Time, end: Time | None) -> core.Selection:
+    return build_selection(
+        strategy=None,
+        every=None,
+        at=(),
+        start=_seconds(start),
+        end=None if end is None else _seconds(end),
+        spelling=lambda name, _: name,
+    )
+
+
+def _seconds(time: Time) -> float:
+    return parse_seconds(str(time))
+
+
+def _spread(keyframes: Sequence[core.Keyframe]) -> Sequence[core.Keyframe]:
+    """Return at most as many keyframes as a result has pictures, evenly chosen."""
+    number = min(len(keyframes), _MOST_PICTURES)
+    return [keyframes[len(keyframes) * place // number] for place in range(number)]

@@ -269,3 +269,77 @@ def test_engine_that_refuses_leaves_the_keyframes(analysis: core.Analysis, data:
     with serve(refuse) as server:
         found, _ = selected(server, Scope({"a": analysis}, 8), data, "Red?", Sought("local", ("a red card",)))
     assert found.choice.outcome == "flat" and found.choice.voted == 0 and len(found.frames) == 8
+
+
+# ---- in a conversation
+
+
+def answers(body: dict[str, Any]) -> Iterator[str]:
+    """Classify, vote and answer as a model would."""
+    if "logprobs" in body:
+        yield from sees(body)
+    elif body.get("response_format", {}).get("json_schema", {}).get("name") == "question":
+        asked = body["messages"][-1]["content"].partition("Question:")[2].splitlines()[0]
+        yield json.dumps({"kind": "local", "look_for": [f"a {one} card" for one in ONCE if one in asked]})
+    else:
+        yield "x" if body["max_tokens"] == 1 else "Red [1]."
+
+
+@pytest.fixture(scope="module")
+def few(analysis: core.Analysis, data: Path) -> core.Analysis:
+    return framelens.analyse(analysis.video.path, frames=4, use_model=False, data_dir=data)
+
+
+def hidden(analysis: core.Analysis) -> list[str]:
+    """The colours that no keyframe shows."""
+    return [one for one in ONCE if one not in [colour_of(frame.jpeg) for frame in analysis.keyframes]]
+
+
+def session(server: Server, data: Path) -> framelens.Session:
+    return framelens.Session(base_url=server.base_url, data_dir=data, language="en")
+
+
+def test_question_brings_its_own_frames_to_the_model(few: core.Analysis, data: Path) -> None:
+    first, second, *_ = hidden(few)
+    with serve(answers) as server, session(server, data) as one:
+        conversation = one.ask(few.id, f"Which card follows the {first} one?")
+        again = one.ask(conversation, f"And which follows the {second} one?")
+        whole = one.ask(again, "Summarise the video.")
+        kept = one.conversations.get(whole.id)
+        pictures = one.conversations.pictures(conversation.last.frames)
+    assert kept == whole
+    turn = conversation.last
+    assert turn.evidence and turn.evidence.choice and turn.evidence.choice.outcome == "chosen"
+    assert turn.evidence.choice.look_for == (f"a {first} card",)
+    assert [frame.number for frame in turn.frames] == [1, 2, 3, 4] and turn.attached == turn.frames
+    assert [colour_of(jpeg) for jpeg in pictures.values()] == [first]
+    assert [notice.key for notice in turn.notices] == ["ask_frames_chosen", "ask_scored_votes"]
+    start = ONCE[second] * SECONDS
+    assert [start <= frame.time_seconds < start + SECONDS for frame in again.last.frames] == [True]
+    assert again.last.frames[0].number == 5 and len(again.last.attached) == 5
+    # What is left of the keyframes comes with the question about the whole video.
+    missing = {frame.time_seconds for frame in few.keyframes} - {frame.time_seconds for frame in turn.frames}
+    assert {frame.time_seconds for frame in whole.last.frames} == missing
+
+
+def test_named_kind_and_range_decide_the_frames(few: core.Analysis, data: Path) -> None:
+    with serve(answers) as server, session(server, data) as one:
+        everything = one.ask(few.id, "Is there a red card?", look=framelens.Look("global")).last
+        dense = one.ask(few.id, "Is there a red card?", look=framelens.Look("local", 100.0, 103.0)).last
+    assert [frame.time_seconds for frame in everything.frames] == [frame.time_seconds for frame in few.keyframes]
+    assert everything.notices == () and [notice.key for notice in dense.notices] == ["ask_frames_range"]
+    assert [frame.time_seconds for frame in dense.frames] == [100.0, 101.0, 101.5, 102.5]
+    assert not any("logprobs" in body or "response_format" in body for body in server.requests)
+
+
+def test_conversation_says_that_the_video_is_gone(few: core.Analysis, data: Path) -> None:
+    path = few.video.path
+    away = path.with_suffix(".away")
+    path.rename(away)
+    try:
+        with serve(answers) as server, session(server, data) as one:
+            turn = one.ask(few.id, "Is there a red card?").last
+    finally:
+        away.rename(path)
+    assert [notice.key for notice in turn.notices] == ["ask_frames_no_video"]
+    assert turn.state == "complete" and len(turn.frames) == 4

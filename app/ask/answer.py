@@ -18,7 +18,9 @@ from app import core
 from app.analysis import EngineConnection
 from app.analysis.parsing import citations
 from app.analysis.parsing.repetition_detector import RepetitionDetector
+from app.analysis.planning.plan import DEFAULT_CONTEXT
 from app.ask import conversation as values
+from app.ask.answer_queue import AnswerQueue
 from app.ask.context import ContextBuilder
 from app.ask.conversation import AnswerText, AskEvent, Conversation, ReasoningText, Turn
 from app.ask.frames import add_frames
@@ -42,6 +44,7 @@ def converse(
     analyses: Mapping[str, core.Analysis],
     connect: Generator[core.EngineProgress, None, EngineConnection],
     repository: ConversationRepository,
+    queue: AnswerQueue,
     tools: Tools,
     cancel: threading.Event,
 ) -> Generator[AskEvent, None, None]:
@@ -55,6 +58,7 @@ def converse(
         analyses: What it is about, by id.
         connect: Starts the engine and returns the connection.
         repository: Where the conversation is kept.
+        queue: Questions to this engine.
         tools: What the choice of frames for the question needs.
         cancel: Stops the answer within 0.1 s once it is set.
 
@@ -69,8 +73,13 @@ def converse(
     try:
         with closing(connect):
             connection = yield from connect
-        connected = time.monotonic()
-        with closing(_prepared(conversation, analyses, connection, repository, tools, cancel)) as events:
+        with (
+            queue.joined(conversation.id) as place,
+            closing(place.wait(_most_answers(turn.settings, connection), cancel)) as waiting,
+            closing(_prepared(conversation, analyses, connection, repository, tools, cancel)) as events,
+        ):
+            yield from waiting
+            connected = time.monotonic()
             for event in events:
                 turn = _ended(turn, event, connected) if isinstance(event, _Ended) else turn.apply(event)
                 if not isinstance(event, _Ended):
@@ -93,6 +102,11 @@ def converse(
     yield values.AnswerDone(_store(repository, conversation, turn, started))
     if failure:
         raise failure
+
+
+def _most_answers(settings: values.AskSettings, connection: EngineConnection) -> int:
+    """Return how many answers the engine's cache holds at the same time."""
+    return connection.in_flight(min(settings.context_tokens, connection.max_model_len or DEFAULT_CONTEXT))
 
 
 @dataclass(frozen=True)

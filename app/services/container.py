@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from app import config, engine
 from app.analysis import Control, open_extraction_cache
 from app.analysis.prompts.templates import load
+from app.ask import AnswerQueue
 from app.config import Settings
 from app.core import AppError, BackgroundTask, Cancelled, EngineProgress, Notice, ProgressListener
 from app.engine import Monitor
@@ -55,6 +56,7 @@ class Services:
         benchmark: The benchmark of a model.
         vision_check: The vision check of the engine in use.
         remote_query: The query to a remote engine.
+        answer_queue: The questions that wait for the engine in use.
         semantic_index: The semantic index, None if no embedding model is set.
         answers: The answers that are being written.
     """
@@ -74,6 +76,7 @@ class Services:
     remote_query: BackgroundTask[EngineProgress, model_benchmarks.RemoteEngineReport] = field(
         default_factory=partial(BackgroundTask, "remote-query")
     )
+    answer_queue: AnswerQueue = field(default_factory=AnswerQueue)
     semantic_index: SemanticIndex | None = None
     stills: Stills = field(default_factory=Stills)
     answers: Answers = field(default_factory=Answers)

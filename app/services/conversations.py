@@ -152,7 +152,8 @@ def ask(services: Services, conversation: Conversation, cancel: threading.Event)
     tools = Tools(services.switcher.session.extractions, services.stills, embedding_model(services.settings))
     with services.switcher.admitted(Control(cancel=cancel)):
         connect = _connect(services, cancel)
-        with closing(converse(conversation, analyses, connect, services.conversations, tools, cancel)) as events:
+        queue, conversations = services.answer_queue, services.conversations
+        with closing(converse(conversation, analyses, connect, conversations, queue, tools, cancel)) as events:
             yield from events
 
 

@@ -1,0 +1,85 @@
+"""Fair queue before an engine: few answers at a time, each conversation in turn, and each is told its place."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+
+from app.ask.conversation import Queued
+from app.core import Cancelled
+
+_POLL_SECONDS = 0.05
+"""Longest wait before a cancel is noticed. Chosen by hand; not tuned."""
+
+
+class Place:
+    """Place of one question in a queue."""
+
+    def __init__(self, queue: AnswerQueue, conversation_id: str) -> None:
+        self._queue = queue
+        self.conversation_id = conversation_id
+
+    def wait(self, most: int, cancel: threading.Event) -> Generator[Queued, None, None]:
+        """Wait until fewer than `most` answers run and no question is before this one.
+
+        Yields:
+            The place whenever it changes, 0 last.
+
+        Raises:
+            Cancelled: `cancel` was set.
+        """
+        last = None
+        while (place := self._queue.advance(self, most)) > 0:
+            if cancel.is_set():
+                raise Cancelled
+            if place != last:
+                last = place
+                yield Queued(place)
+        yield Queued(0)
+
+
+class AnswerQueue:
+    """Questions that wait for one engine, and those being answered. Safe to use from several threads.
+
+    The oldest question of the conversation with the fewest before it is next, so that no conversation fills the queue.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._running: list[Place] = []
+        self._waiting: list[Place] = []
+
+    @contextmanager
+    def joined(self, conversation_id: str) -> Iterator[Place]:
+        """Join the queue; the place is free again at the end of this context."""
+        place = Place(self, conversation_id)
+        with self._changed:
+            self._waiting.append(place)
+        try:
+            yield place
+        finally:
+            with self._changed:
+                (self._running if place in self._running else self._waiting).remove(place)
+                self._changed.notify_all()
+
+    def advance(self, place: Place, most: int) -> int:
+        """Let the question be answered if its turn has come, else wait shortly; return its place, 0 for none."""
+        with self._changed:
+            if (number := self._number(place)) > 1 or len(self._running) >= max(most, 1):
+                self._changed.wait(_POLL_SECONDS)
+                return number
+            self._waiting.remove(place)
+            self._running.append(place)
+            self._changed.notify_all()
+            return 0
+
+    def _number(self, place: Place) -> int:
+        """Return the place among the waiting questions, from 1."""
+        before = Counter(one.conversation_id for one in self._running)
+        rounds: dict[Place, int] = {}
+        for one in self._waiting:
+            rounds[one] = before[one.conversation_id]
+            before[one.conversation_id] += 1
+        return sorted(self._waiting, key=lambda one: rounds[one]).index(place) + 1

@@ -20,12 +20,16 @@ EngineState = Literal["stopped", "starting", "ready", "failed"]
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Address of a ready engine. `base_url` ends in the API version, "/v1"; the key is left out of the repr."""
+    """Address of a ready engine. `base_url` ends in the API version, "/v1"; the key is left out of the repr.
+
+    `is_vllm` is known of local engines, and of remote ones by how they list their models.
+    """
 
     kind: EngineKind
     model: str
     base_url: str
     api_key: str = field(repr=False)
+    is_vllm: bool = False
 
 
 @dataclass(frozen=True)

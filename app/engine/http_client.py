@@ -129,6 +129,12 @@ def served_models(models: object) -> dict[str, int | None]:
         raise NoAnswer("the answer is not a list of models", 200) from error
 
 
+def is_vllm(models: object) -> bool:
+    """Return whether the answer of /v1/models is that of vLLM."""
+    entries = models.get("data") if isinstance(models, dict) else None
+    return any(isinstance(one, dict) and one.get("owned_by") == "vllm" for one in entries or ())
+
+
 _LINE = re.compile(r"^(?P<name>[A-Za-z_:][\w:]*)(?:\{(?P<labels>.*)\})?[ \t]+(?P<value>\S+)")
 _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 _ESCAPE = re.compile(r"\\(.)")

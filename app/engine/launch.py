@@ -177,7 +177,11 @@ class EngineLaunch:
             self._check_cancel()
         self._read_phases(reader)
         endpoint = Endpoint(
-            self._launcher.kind, self._launcher.served_name(folder), f"http://127.0.0.1:{port}/v1", api_key
+            self._launcher.kind,
+            self._launcher.served_name(folder),
+            f"http://127.0.0.1:{port}/v1",
+            api_key,
+            is_vllm=self._launcher.kind == "vllm",
         )
         running = Running(process, endpoint, self._launcher.describe(endpoint, folder))
         self._add_progress(core.EngineProgress("ready", {"model": self._launcher.model}))

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from app import core
 from app.engine.base import Endpoint, Engine, EngineStatus
-from app.engine.http_client import NoAnswer, get_json, served_models
+from app.engine.http_client import NoAnswer, get_json, is_vllm, served_models
 
 LOCAL_HOSTS = {"localhost", "127.0.0.1", "::1"}
 _POLL_SECONDS = 0.1
@@ -48,6 +48,7 @@ class RemoteEngine(Engine):
         self._model = model
         self._timeout_seconds = timeout_seconds
         self._info: core.EngineInfo | None = None
+        self._is_vllm = False
         self._error: core.AppError | None = None
 
     def ensure_ready(self, on_progress: core.ProgressListener, cancel: threading.Event) -> Endpoint:
@@ -64,16 +65,18 @@ class RemoteEngine(Engine):
             self._info, self._error = None, error
             raise
         on_progress(core.EngineProgress("ready", {"model": self._info.model}))
-        return Endpoint("remote", self._info.model, self._base_url, self._api_key)
+        return Endpoint("remote", self._info.model, self._base_url, self._api_key, is_vllm=self._is_vllm)
 
     def _request_info(self, cancel: threading.Event) -> core.EngineInfo:
         try:
-            served = served_models(self._get_models(cancel))
+            listed = self._get_models(cancel)
+            served = served_models(listed)
         except NoAnswer as answer:
             if answer.status == 404 and self._model:  # some servers list no models and still answer for one
                 return core.EngineInfo("remote", self._model, self._base_url)
             raise self._to_engine_error(answer) from answer
         model = self._choose_model(list(served))
+        self._is_vllm = is_vllm(listed)
         return core.EngineInfo("remote", model, self._base_url, max_model_len=served[model])
 
     def _get_models(self, cancel: threading.Event) -> object:

@@ -1,15 +1,101 @@
-"""OpenAI's client for engines: chat, transcription and embeddings.
+"""OpenAI's client for engines: chat, transcription, embeddings. An engine that keeps pictures is sent each one once.
+
+vLLM takes a `uuid` with a picture, under which it keeps what it made of it, and later the uuid alone; if the picture
+has fallen out of its cache, it answers 400 "Cache miss". The uuid is a digest of the picture: vLLM takes it for the
+content, so that any other choice would let two users of an engine see each other's pictures.
 
 Importing it takes half a second; what needs it imports it on first use.
 """
 
-from collections.abc import Mapping
+import hashlib
+import threading
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import openai
 
 from app.core import remember_secret
 from app.llm.http import engine_timeout, pooled_client
+
+_MOST_KNOWN = 50_000
+"""Pictures remembered for an engine, in some 8 MB; it keeps fewer. Chosen by hand; not tuned."""
+_MOST_MISSES = 3
+"""Misses in a row after which the engine's cache is taken for useless: too small, or switched off. Chosen by hand."""
+_MISS = "cache miss"
+
+
+class SentPictures:
+    """Digests of the pictures that an engine has been sent. Safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, None] = {}
+        self._misses = 0
+        self._lock = threading.Lock()
+        self.is_useful = True
+
+    def shortened(self, body: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any], set[str]]:
+        """Return a request with uuids and all pictures, the same without the known pictures, and all its uuids."""
+        uuids = set[str]()
+
+        def part(one: Any, *, is_short: bool) -> Any:
+            url = _picture(one)
+            if not url:
+                return one
+            uuid = hashlib.sha256(url.encode()).hexdigest()
+            uuids.add(uuid)
+            return {**one, "uuid": uuid, **({"image_url": None} if is_short and uuid in self._known else {})}
+
+        def message(one: Any, *, is_short: bool) -> Any:
+            if not isinstance(one.get("content"), list):
+                return one
+            return {**one, "content": [part(piece, is_short=is_short) for piece in one["content"]]}
+
+        full, short = (
+            {**body, "messages": [message(one, is_short=is_short) for one in body["messages"]]}
+            for is_short in (False, True)
+        )
+        return full, short, uuids
+
+    def sent(self, uuids: set[str], *, was_short: bool) -> None:
+        """Remember pictures of a request that the engine took, perhaps without their data."""
+        with self._lock:
+            self._misses = 0 if was_short else self._misses
+            if len(self._known) > _MOST_KNOWN:
+                self._known.clear()
+            self._known.update(dict.fromkeys(uuids))
+
+    def missed(self, error: openai.APIStatusError) -> None:
+        """Forget all pictures after a request without some was refused."""
+        with self._lock:
+            self._known.clear()
+            self._misses += 1
+            # Another error is that of an engine that doesn't know such requests.
+            self.is_useful = _MISS in error.response.text.lower() and self._misses < _MOST_MISSES
+
+    def refused(self) -> None:
+        """Send pictures as usual from now on, since the engine doesn't know their uuid."""
+        self.is_useful = False
+
+
+_sent: dict[str, SentPictures] = {}
+
+
+def keep_pictures(base_url: str) -> None:
+    """Send each picture once to the engine at `base_url` from now on, because it keeps them."""
+    _sent.setdefault(base_url.rstrip("/"), SentPictures())
+
+
+def _pictures(body: Mapping[str, Any]) -> Iterator[str]:
+    for message in body.get("messages") or ():
+        content = message.get("content")
+        yield from filter(None, map(_picture, content if isinstance(content, list) else ()))
+
+
+def _picture(part: Any) -> str:
+    """Return the data of a picture in a part of a message, "" if it is none."""
+    image = part.get("image_url") if isinstance(part, dict) and part.get("type") == "image_url" else None
+    url = image.get("url") if isinstance(image, dict) else None
+    return url if isinstance(url, str) and url.startswith("data:") else ""
 
 
 class EngineClient(openai.AsyncOpenAI):
@@ -49,6 +135,30 @@ class EngineClient(openai.AsyncOpenAI):
             "User-Agent": self.user_agent,
             **self._own_headers,
         }
+
+    async def request(self, cast_to: Any, options: Any, **form: Any) -> Any:
+        """Send a request, without the pictures that the engine keeps; with them if it no longer does."""
+        sent, body = _sent.get(str(self.base_url).rstrip("/")), options.json_data
+        if not (sent and sent.is_useful and isinstance(body, Mapping) and any(_pictures(body))):
+            return await super().request(cast_to, options, **form)
+        full, short, uuids = sent.shortened(body)
+        is_short = short != full
+        try:
+            answer = await super().request(cast_to, options.model_copy(update={"json_data": short}), **form)
+        except openai.APIStatusError as error:
+            if error.status_code not in (400, 422, 500):
+                raise
+            if is_short:
+                sent.missed(error)
+                is_short = False
+            elif "uuid" in error.response.text:
+                sent.refused()
+                full = dict(body)
+            else:
+                raise
+            answer = await super().request(cast_to, options.model_copy(update={"json_data": full}), **form)
+        sent.sent(uuids, was_short=is_short)
+        return answer
 
     def _validate_headers(self, headers: Any, custom_headers: Any) -> None:
         """Accept a request without a key."""

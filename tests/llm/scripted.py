@@ -51,6 +51,7 @@ class Server:
     context: int = 8192
     finish: str = "stop"
     model: str = "model"
+    owner: str = "me"
     requests: list[dict[str, Any]] = field(default_factory=list)
     aborted: threading.Event = field(default_factory=threading.Event)
     base_url: str = ""
@@ -74,7 +75,9 @@ class _Handler(loopback.Handler):
     state: Server
 
     def do_GET(self) -> None:
-        self.send_json(200, {"data": [{"id": self.state.model, "max_model_len": self.state.context}]})
+        self.send_json(
+            200, {"data": [{"id": self.state.model, "max_model_len": self.state.context, "owned_by": self.state.owner}]}
+        )
 
     def do_POST(self) -> None:
         body = json.loads(self.body())

@@ -119,8 +119,11 @@ class EngineConnector:
     def _connection(self, endpoint: Endpoint, info: EngineInfo) -> EngineConnection:
         from app.analysis.requests.engine_connection import EngineConnection
         from app.llm.chat import connect
+        from app.llm.client import keep_pictures
         from app.llm.vision_check import VisionProbe
 
+        if endpoint.is_vllm:
+            keep_pictures(endpoint.base_url)
         longest = min(self.answer_tokens, (info.max_model_len or _UNKNOWN_CONTEXT) // 4)
         return EngineConnection(
             engine=self.engine,

@@ -73,6 +73,8 @@ class AnswerOptions(TypedDict, total=False):
     context_tokens: int
     repetition_penalty: float
     seed: int | None
+    search_frames: int
+    search_seconds: int
     system_prompt: str
 
 
@@ -387,8 +389,8 @@ class Session:
             edit: Number of a turn of the conversation to ask differently; the question becomes its sibling.
             language: Language of a new conversation and of errors; by default that of the session.
             cancel: Stops the answer within 0.1 seconds once it is set.
-            settings: Fields of AskSettings: temperature, top_p, max_tokens, context_tokens, repetition_penalty, seed
-                and system_prompt.
+            settings: Fields of AskSettings: temperature, top_p, max_tokens, context_tokens, repetition_penalty, seed,
+                search_frames, search_seconds and system_prompt.
 
         Raises:
             ConfigError: The question is empty or too long, or a setting is out of its limits.

@@ -28,10 +28,7 @@ from .export import cited_lines as cited_lines
 from .export import document as document
 from .export import doubts as doubts
 from .images import read_image as read_image
-from .moments.timeline import Interval as Interval
-from .moments.timeline import Moments as Moments
-from .moments.timeline import Point as Point
-from .moments.timeline import Sample as Sample
+from .moments.timeline import strip as strip
 from .report import keep_conversations as keep_conversations
 from .report import with_conversations as with_conversations
 from .repository import ConversationRepository as ConversationRepository

@@ -84,7 +84,7 @@ def converse(
                 turn = _ended(turn, event, connected) if isinstance(event, _Ended) else turn.apply(event)
                 if not isinstance(event, _Ended):
                     yield event
-                if time.monotonic() - saved > _SAVE_SECONDS:
+                if isinstance(event, values.MomentsSearched) or time.monotonic() - saved > _SAVE_SECONDS:
                     repository.save(conversation, turn)
                     saved = time.monotonic()
     except core.AppError as error:
@@ -134,11 +134,12 @@ def _store(repository: ConversationRepository, conversation: Conversation, turn:
     frames = {one.number: one for one in conversation.with_turn(turn).pictures()}
     times = {one.number: one.time_seconds for one in frames.values() if one.analysis_id}
     cited = citations.cited_in(turn.answer)
+    is_measured = bool(turn.evidence and turn.evidence.moments)
     turn = replace(
         turn,
         cited=tuple(frames[number] for number in cited if number in frames),
         unknown_frames=tuple(number for number in cited if number not in frames),
-        own_times=tuple(citations.own_times(turn.answer, times)),
+        own_times=() if is_measured else tuple(citations.own_times(turn.answer, times)),
         seconds=turn.seconds or round(time.monotonic() - started, 3),
     )
     conversation = conversation.with_turn(turn)
@@ -155,12 +156,22 @@ def _prepared(
     cancel: threading.Event,
 ) -> Generator[AskEvent | _Ended, None, None]:
     """Add frames to the question, then yield the events of the answer."""
-    with closing(add_frames(conversation, analyses, connection, repository, tools, cancel)) as events:
-        for event in events:
-            conversation = conversation.with_turn(conversation.last.apply(event))
-            yield event
-    pictures = repository.pictures(conversation.pictures())
-    yield from _answer(conversation, ContextBuilder(conversation, analyses, pictures, connection), connection, cancel)
+    try:
+        with closing(add_frames(conversation, analyses, connection, repository, tools, cancel)) as events:
+            for event in events:
+                conversation = conversation.with_turn(conversation.last.apply(event))
+                yield event
+        if conversation.last.answer:  # a search has answered
+            yield _Ended(Reply(conversation.last.answer, "stop", None), 0)
+            return
+        pictures = repository.pictures(conversation.pictures())
+        yield from _answer(
+            conversation, ContextBuilder(conversation, analyses, pictures, connection), connection, cancel
+        )
+    except core.EngineError as error:
+        if _may_be_dead(error) and (death := connection.death()):
+            raise death from error
+        raise
 
 
 def _answer(
@@ -195,10 +206,6 @@ def _answer(
             yield core.Noticed(core.Notice("engine_was_busy", {}, "info"))
             if cancel.wait(min(busy.wait_seconds or 2.0**attempt, _LONGEST_WAIT_SECONDS)):
                 raise core.Cancelled from busy
-        except core.EngineError as error:
-            if _may_be_dead(error) and (death := connection.death()):
-                raise death from error
-            raise
 
 
 def _may_be_dead(error: core.EngineError) -> bool:

@@ -26,6 +26,8 @@ LIMITS: Mapping[str, tuple[float, float]] = {
     "context_tokens": (1024, 32768),
     "repetition_penalty": (0.5, 2.0),
     "seed": (0, 2**31 - 1),
+    "search_frames": (1, 100_000),
+    "search_seconds": (1, 86_400),
 }
 """Least and greatest value of each setting; those that are whole numbers here take whole numbers only."""
 MOST_QUESTION, MOST_SYSTEM_PROMPT = 20_000, 8_000
@@ -46,6 +48,8 @@ class AskSettings:
         context_tokens: Tokens of request and answer together, at most the model's own limit.
         repetition_penalty: Above 1 discourages words that occurred before; sent only if it isn't 1.
         seed: The same seed and request give the same answer; None for another one each time.
+        search_frames: Most frames that a search for moments looks at: two a second of an hour.
+        search_seconds: Most time that it takes.
         system_prompt: Instructions in addition to those of FrameLens.
 
     Raises:
@@ -58,6 +62,8 @@ class AskSettings:
     context_tokens: int = 32768
     repetition_penalty: float = 1.0
     seed: int | None = None
+    search_frames: int = 7200
+    search_seconds: int = 300
     system_prompt: str = ""
 
     def __post_init__(self) -> None:
@@ -194,6 +200,11 @@ class Turn:
     def added(self) -> tuple[FrameRef, ...]:
         """Return the pictures that this turn adds to the conversation, in the order in which they are sent."""
         return (*self.frames, *self.images)
+
+    @property
+    def can_continue(self) -> bool:
+        """Return whether it is a search for moments that was interrupted or has reached a ceiling."""
+        return any(one.ended not in ("complete", "says_yes") for one in (self.evidence or Evidence()).moments)
 
     def apply(self, event: AskEvent) -> Turn:
         """Return the turn after one more event of its answer."""

@@ -9,10 +9,13 @@ from dataclasses import replace
 from app import core
 from app.analysis import EngineConnection
 from app.ask.conversation import AskEvent, Conversation, FrameRef, FramesAdded
+from app.ask.moments.finder import answer_by_search
 from app.ask.repository import ConversationRepository
 from app.ask.retrieval import classification
-from app.ask.retrieval.select import Scope, Tools, needs_no_model, select
+from app.ask.retrieval.select import Scope, Tools, is_here, needs_no_model, select
 from app.ask.retrieval.values import FrameChoice, Looking, Sought
+
+_SEARCHED = ("when", "count")
 
 
 def add_frames(
@@ -25,7 +28,8 @@ def add_frames(
 ) -> Generator[AskEvent, None, None]:
     """Choose frames for the current question, store their pictures, and yield the events.
 
-    Frames that earlier turns of the branch have added are not added again.
+    Frames that earlier turns of the branch have added are not added again. A question for a time or a number is
+    answered by a search instead, where the videos are here and the model takes pictures.
 
     Raises:
         AppError: The pictures can't be stored.
@@ -43,6 +47,16 @@ def add_frames(
         known=known,
     )
     sought = yield from _classified(conversation, scope, tools, connection, cancel)
+    if sought.kind in _SEARCHED and sought.look_for and not needs_no_model(scope, sought, connection, tools):
+        here = {id_: one for id_, one in analyses.items() if is_here(one, tools)}
+        if len(here) < len(analyses):
+            yield core.Noticed(core.Notice("ask_frames_no_video"))
+        videos, thing = replace(scope, analyses=here), sought.look_for[0]
+        try:
+            yield from answer_by_search(conversation, videos, thing, connection, repository, tools, cancel)
+            return
+        except core.PicturesRefused:  # an engine that doesn't count tokens says so only now
+            pass
     selected = yield from select(turn.question, sought, scope, tools, connection, conversation.language, cancel)
     new = [one for one in selected.frames if (one.analysis_id, one.time_seconds) not in known]
     pictures = iter(repository.keep_pictures(one.jpeg for one in new if one.jpeg))
@@ -60,6 +74,8 @@ def _classified(
     sought = classification.by_words(turn.question)
     kind = sought.kind if turn.look.kind == "auto" else turn.look.kind
     sought = replace(sought, kind=kind)
+    if turn.evidence and turn.evidence.moments:
+        return Sought("when", (turn.evidence.moments[0].thing,))  # the search that continues
     if kind == "spoken" or needs_no_model(scope, sought, connection, tools):
         return sought
     yield Looking("question")

@@ -1,4 +1,4 @@
-"""What was found out about a video before a question was answered: when something is visible in it."""
+"""Findings about a video from before a question is answered: when something is visible in it."""
 
 from __future__ import annotations
 

@@ -139,3 +139,19 @@ def widest_gap(samples: Sequence[Sample], start_seconds: float, end_seconds: flo
     ends = [start_seconds, *(one.until_seconds for one in samples)]
     starts = [*(one.time_seconds for one in samples), end_seconds]
     return max(0.0, *(start - end for end, start in zip(ends, starts, strict=True)))
+
+
+def strip(found: Moments, cells: int = 40) -> str:
+    """Draw the part that is searched in one line: "█" where the thing is visible, "·" where it isn't, " " unseen."""
+    step = (found.end_seconds - found.start_seconds) / cells or 1.0
+    drawn = [" "] * cells
+
+    def cell(seconds: float) -> int:
+        return min(cells - 1, int((seconds - found.start_seconds) / step))
+
+    for sample in found.samples:
+        drawn[cell(sample.time_seconds)] = "·"
+    for one in found.intervals:
+        first, last = cell(one.first.time_seconds), cell(one.last.time_seconds)
+        drawn[first : last + 1] = "█" * (last - first + 1)
+    return "".join(drawn)

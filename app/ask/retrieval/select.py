@@ -93,12 +93,13 @@ def needs_no_model(scope: Scope, sought: Sought, connection: EngineConnection, t
         return "global"
     if connection.sight.sees is False:
         return "unseen"
-    here = [one for one in scope.analyses.values() if _is_here(one, tools)]
+    here = [one for one in scope.analyses.values() if is_here(one, tools)]
     if not here:
         return "no_video"
     frames = sum(len(one.keyframes) for one in here) if scope.frames is None else scope.frames
     seconds = sum(end - start for start, end in map(scope.range_of, here))
-    return "dense" if seconds <= _DENSE_SECONDS * frames else None
+    is_search = sought.kind in ("when", "count")
+    return "dense" if seconds <= _DENSE_SECONDS * frames and not is_search else None
 
 
 def select(
@@ -167,7 +168,7 @@ class _Choosing:
         frames: list[ChosenFrame] = []
         share = max(1, self.budget // max(1, len(self.scope.analyses)))
         for id_, analysis in self.scope.analyses.items():
-            if not _is_here(analysis, self.tools):
+            if not is_here(analysis, self.tools):
                 continue
             start, end = self.scope.range_of(analysis)
             count = min(share, ceil(_MOST_A_SECOND * (end - start)))
@@ -209,7 +210,7 @@ class _Choosing:
         for id_, analysis in self.scope.analyses.items():
             own = self._keyframes(id_, analysis)
             start, end = self.scope.range_of(analysis)
-            if _is_here(analysis, self.tools):
+            if is_here(analysis, self.tools):
                 small = yield from self._thumbnails(analysis)
                 own += [
                     Candidate(id_, one.time_seconds, one.shot, one.jpeg, is_keyframe=False)
@@ -333,7 +334,7 @@ def _is_known(one: Candidate, known: Collection[tuple[str, float]]) -> bool:
     return any(id_ == one.analysis_id and abs(seconds - one.time_seconds) < _SAME_SECONDS for id_, seconds in known)
 
 
-def _is_here(analysis: core.Analysis, tools: Tools) -> bool:
+def is_here(analysis: core.Analysis, tools: Tools) -> bool:
     """Return whether the video of an analysis is where it was, and still the same."""
     path = analysis.video.path
     try:

@@ -20,6 +20,7 @@ from app import config
 from app.cli.common import cancel_on_signals, confirm_deletion, in_services, services, use_language, wide_console
 from app.core import ConfigError, Selection
 from app.i18n import LANGUAGES, language, notice_text, t
+from app.i18n.formatting import exactly
 from app.services import open_library, open_services
 from app.services.analyses import with_named
 from app.services.keyframes import build_selection, parse_frames, parse_seconds
@@ -28,8 +29,12 @@ from app.video import worker_started
 if TYPE_CHECKING:
     from app.ask import AskSettings, Conversation, Look
     from app.cli.main import Parser
+    from app.core import Moments
 
-_NUMBERS = ("temperature", "top_p", "max_tokens", "context_tokens", "repetition_penalty", "seed")
+_NUMBERS = (
+    "temperature", "top_p", "max_tokens", "context_tokens", "repetition_penalty", "seed", "search_frames",
+    "search_seconds",
+)  # fmt: skip
 _LOOKS = ("auto", "global", "local", "when", "count", "read", "spoken")
 _VIDEO = re.compile(r"^\S+\.\w{2,4}$")
 _MOST_LISTED = 50
@@ -104,7 +109,8 @@ def run(given: argparse.Namespace) -> int:
     from app.ask import checked_question, read_image
     from app.cli.commands.download import settle  # which knows all models
 
-    checked_question(question)
+    if question or not given.conversation:
+        checked_question(question)
     asked_with, clip = ask_settings(given), _clip(given)
     files = [read_image(path) for path in given.image]
     if given.yes or (sys.stdin.isatty() and sys.stderr.isatty()):
@@ -118,7 +124,10 @@ def run(given: argparse.Namespace) -> int:
         try:
             with in_services(opened):
                 images = services().conversations.keep_images(files)
-                conversation = _conversation(about, clip, given, cancel).asked(
+                conversation = _conversation(about, clip, given, cancel)
+                if not question and conversation.last.can_continue:
+                    question, given.edit = conversation.last.question, conversation.last.number
+                conversation = conversation.asked(
                     question,
                     asked_with,
                     edit=given.edit,
@@ -229,11 +238,28 @@ class _Printer:
             case ask.Looking(step) if f"look.{step}" != self._phase and not self._quiet and sys.stderr.isatty():
                 self._phase = f"look.{step}"
                 self._say(t(f"ask.look.{step}"))
+            case ask.MomentsSearched(moments) if not self._quiet and sys.stderr.isatty():
+                self._draw(moments)
             case Noticed(notice):
                 self._say(notice_text(notice))
             case ask.AnswerDone(conversation):
                 self.done = conversation
                 self._end(conversation)
+
+    def _draw(self, moments: Moments) -> None:
+        """Draw what a search has looked at until now, over what was drawn after the round before."""
+        from rich.console import Console
+        from rich.text import Text
+
+        from app.ask import strip
+        from app.reports.content.labels import one_line
+
+        gap, number = exactly(moments.widest_gap_seconds, digits=2), len(moments.intervals)
+        values = {"thing": one_line(moments.thing), "frames": len(moments.samples), "n": number, "gap": gap}
+        console = Console(stderr=True, highlight=False)
+        line = Text(f"{strip(moments)} {t('ask.moments.progress', **values)}")
+        line.truncate(console.width - 1, overflow="ellipsis", pad=True)
+        console.print(line, end="\n" if moments.ended else "\r")
 
     def _end(self, conversation: Conversation) -> None:
         from app import ask
@@ -251,7 +277,8 @@ class _Printer:
         if turn.reasoning and not self._quiet:
             self._say(t("ask.reasoned", n=len(turn.reasoning)))
         if not self._quiet:
-            self._say(t("ask.continue", id=conversation.id))
+            key = "ask.moments.resume" if turn.can_continue else "ask.continue"
+            self._say(t(key, id=conversation.id))
 
     def _say(self, text: str) -> None:
         print(text, file=sys.stderr, flush=True)

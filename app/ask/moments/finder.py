@@ -1,0 +1,172 @@
+"""Answer to "when" and "how often": a search in each video, and what it found in words, with frames as evidence."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+from app import core
+from app.analysis import EngineConnection
+from app.ask import conversation as values
+from app.ask.conversation import AskEvent, Conversation, FrameRef
+from app.ask.moments.search import SearchLimits, search
+from app.ask.repository import ConversationRepository
+from app.ask.retrieval.select import Scope, Tools
+from app.ask.retrieval.values import Looking
+from app.ask.votes import VoteAsker
+from app.i18n import in_language, t
+from app.i18n.formatting import exactly
+from app.video import Still, Stills
+
+_SIDE = 640
+"""Longer side of the pictures that are voted on, in pixels; a picture of 16:9 takes about 300 tokens."""
+_SHOWN_SIDE = 1280
+"""Longer side of the pictures that the answer cites, that of keyframes."""
+_SHOWN = 12
+"""Intervals whose first and last frames are cited; the others have their times only. Chosen by hand; not tuned."""
+
+
+@dataclass(frozen=True)
+class VideoFrames:
+    """Frames of a video by time, for a search."""
+
+    stills: Stills
+    path: Path
+    side: int
+
+    def at(self, seconds: float, cancel: threading.Event) -> Still:
+        """Return the frame shown at this time; see `Stills.at`."""
+        return self.stills.at(self.path, seconds, self.side, cancel=cancel)
+
+
+def answer_by_search(
+    conversation: Conversation,
+    scope: Scope,
+    thing: str,
+    connection: EngineConnection,
+    repository: ConversationRepository,
+    tools: Tools,
+    cancel: threading.Event,
+) -> Generator[AskEvent, None, None]:
+    """Search each video for all moments at which `thing` is visible, and yield the events, the answer last.
+
+    A search that was interrupted continues where it ended. An interrupted one answers with what it has found.
+
+    Args:
+        conversation: Its current turn is the question.
+        scope: The videos, all of which can be read, and the range to search.
+        thing: What to look for, with its article.
+        connection: The engine.
+        repository: Where pictures are stored.
+        tools: Where frames come from.
+        cancel: Ends the search.
+
+    Raises:
+        AppError: A video can't be read, or the engine fails.
+        Cancelled: `cancel` was set.
+    """
+    settings, analyses = conversation.last.settings, scope.analyses
+    yield values.ContextChosen(values.ContextUse(), (), connection.endpoint.model)
+    known = {one.analysis_id: one for one in (conversation.last.evidence or values.Evidence()).moments}
+    limits = SearchLimits(
+        frames=max(1, settings.search_frames // len(analyses)), seconds=settings.search_seconds / len(analyses)
+    )
+    found: dict[str, core.Moments] = {}
+    failure: core.AppError | None = None
+    try:
+        for id_, analysis in analyses.items():
+            found[id_] = known.get(id_) or core.Moments(id_, thing, *scope.range_of(analysis))
+            candidates = yield from _candidates(analysis, tools, cancel)
+            frames = VideoFrames(tools.stills, analysis.video.path, connection.side or _SIDE)
+            voter = VoteAsker(connection, conversation.language)
+            for one in search(found[id_], frames, voter, candidates=candidates, limits=limits, cancel=cancel):
+                found[id_] = one
+                yield values.MomentsSearched(one)
+    except core.AppError as error:
+        failure = error
+    if any(one.samples for one in found.values()):
+        refs = _stored(conversation, found, analyses, repository, tools) if not cancel.is_set() else ()
+        yield values.FramesAdded(refs)
+        names = {id_: analysis.video.name for id_, analysis in analyses.items()}
+        with in_language(conversation.language):
+            text = "\n\n".join(_words(one, refs, names[id_] if len(names) > 1 else "") for id_, one in found.items())
+        yield values.AnswerText(text)
+    if failure:
+        raise failure
+
+
+def _candidates(
+    analysis: core.Analysis, tools: Tools, cancel: threading.Event
+) -> Generator[Looking, None, list[float]]:
+    """Return the times of the survey's candidates, those of its keyframes first."""
+    pictures = tools.extractions.thumbnails(analysis.video.path, analysis.request.selection, cancel)
+    small: Sequence[core.Keyframe] = ()
+    with closing(pictures):
+        while True:
+            try:
+                progress = next(pictures)
+            except StopIteration as end:
+                small = end.value
+                break
+            yield Looking("thumbnails", int(progress.time_seconds), int(progress.duration_seconds or 0))
+    return [one.time_seconds for one in (*analysis.keyframes, *small)]
+
+
+def _shown(intervals: Sequence[core.Interval]) -> list[float]:
+    """Return the times of the frames that are cited."""
+    return sorted({point.time_seconds for one in intervals[:_SHOWN] for point in (one.first, one.last)})
+
+
+def _stored(
+    conversation: Conversation,
+    found: Mapping[str, core.Moments],
+    analyses: Mapping[str, core.Analysis],
+    repository: ConversationRepository,
+    tools: Tools,
+) -> tuple[FrameRef, ...]:
+    """Store the pictures of the cited frames, and return these with their numbers."""
+    times = [(id_, seconds) for id_, one in found.items() for seconds in _shown(one.intervals)]
+    jpegs = (tools.stills.at(analyses[id_].video.path, seconds, _SHOWN_SIDE).jpeg for id_, seconds in times)
+    kept = repository.keep_pictures(jpegs)
+    return conversation.numbered(
+        FrameRef(0, seconds, id_, picture) for (id_, seconds), picture in zip(times, kept, strict=True)
+    )
+
+
+def _words(found: core.Moments, refs: Sequence[FrameRef], name: str) -> str:
+    """Say what a search has found, in the language of the context."""
+    numbers = {one.time_seconds: one.number for one in refs if one.analysis_id == found.analysis_id}
+    count, frames = len(found.intervals), len(found.samples)
+    lines = [f"{name}:"] if name else []
+    if found.ended == "says_yes":
+        return "\n".join([*lines, t("ask.moments.says_yes", thing=found.thing)])
+    key = "none" if not count else "one" if count == 1 else "several"
+    lines.append(t(f"ask.moments.{key}", thing=found.thing, n=count))
+    for number, one in enumerate(found.intervals, 1):
+        lines.append(f"{number}. {_interval_words(one, numbers)}")
+    gap = exactly(found.widest_gap_seconds, digits=2)
+    lines.append(t("ask.moments.looked_none" if not count else "ask.moments.looked", frames=frames, gap=gap))
+    if found.ended in ("rounds", "frames", "seconds"):
+        lines.append(t(f"ask.moments.ended_{found.ended}"))
+    elif not found.ended:
+        lines.append(t("ask.moments.interrupted"))
+    return "\n".join(lines)
+
+
+def _interval_words(one: core.Interval, numbers: Mapping[float, int]) -> str:
+    values = {
+        "start": core.clock(one.first.time_seconds),
+        "end": core.clock(one.last.time_seconds),
+        "first": numbers.get(one.first.time_seconds, 0),
+        "last": numbers.get(one.last.time_seconds, 0),
+        "seconds": exactly(one.end_seconds - one.first.time_seconds, digits=2),
+        "yes": one.yes,
+        "looked": one.yes + one.no,
+        "percent": round(100 * one.probability),
+    }
+    text = t("ask.moments.interval" if values["first"] and values["last"] else "ask.moments.interval_bare", **values)
+    issues = t("facts.list").join(t(f"ask.moments.issue_{issue}") for issue in one.issues)
+    return text + (t("ask.moments.uncertain", issues=issues) if issues else "")

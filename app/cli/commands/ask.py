@@ -235,6 +235,8 @@ class _Printer:
             case EngineProgress(phase, values) if phase != self._phase and not self._quiet and sys.stderr.isatty():
                 self._phase = phase
                 self._say(t(f"engine.phase.{phase}", **values))
+            case ask.Queued(place) if place and not self._quiet:
+                self._say(t("ask.queued", place=place))
             case ask.Looking(step) if f"look.{step}" != self._phase and not self._quiet and sys.stderr.isatty():
                 self._phase = f"look.{step}"
                 self._say(t(f"ask.look.{step}"))

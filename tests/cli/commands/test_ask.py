@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
+from app.i18n import in_language
 from tests.cards import write_card_video
 from tests.llm.scripted import Server, serve
 
@@ -158,3 +159,15 @@ def test_several_videos_images_and_text_alone(video: Path, data: Path, server: S
     assert [(one["name"], len(one["about"])) for one in listed[:2]] == [("Hello there?", 0), ("Which?", 1)]
     assert "Hello there?" in run("--export", "latest", data=data).stdout
     assert "Hello there?" in run("--list", data=data).stdout
+
+
+def test_place_in_the_queue_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    from app import ask
+    from app.cli.commands.ask import _Printer
+
+    with in_language("en"):
+        for quiet in (False, True):
+            for place in (2, 1, 0):
+                _Printer(streams=True, quiet=quiet).show(ask.Queued(place))
+    said = capsys.readouterr().err.splitlines()
+    assert [f"number {place} in the queue" in line for place, line in zip((2, 1), said, strict=True)] == [True, True]

@@ -141,7 +141,7 @@ class Tools:
 
     def report(self, video: str, format: str = "markdown", folder: str = "", offset: Offset = 0) -> CallToolResult:
         """Return a report as text, or write it to a folder and return the paths."""
-        analysis = self._report(video)
+        analysis = conversations.with_conversations(self.services, self._report(video))
         if format not in FORMATS:
             raise core.ConfigError("formats_unknown", given=format[:80], known=", ".join(FORMATS))
         head: Document = {"id": analysis.id, "format": format}
@@ -387,6 +387,14 @@ class _Answer:
                 match event:
                     case ask.AnswerDone(done):
                         asked = done
+                    case ask.AnswerText():
+                        self.doing = t("mcp.answering")
+                    case ask.Looking(step):
+                        self.doing = t(f"ask.look.{step}")
+                    case ask.MomentsSearched(moments):
+                        self.doing = t("mcp.searching", frames=len(moments.samples), n=len(moments.intervals))
+                    case ask.Queued(place) if place:
+                        self.doing = t("ask.page.place", n=place)
                     case core.EngineProgress(phase, values):
                         self.doing = t(f"engine.phase.{phase}", **values)
         return asked

@@ -193,6 +193,8 @@ async def test_conversation_continues_and_answers_are_quoted(tmp_path: Path, vid
         second = await called(client, "ask", conversation=first["conversation"], question="And then?")
         assert (second["conversation"], second["question"]) == (first["conversation"], 2)
         assert "Which is first?" in json.dumps(engine.requests[-1]["messages"])
+        report = await called(client, "report", video=str(video))
+        assert "Which is first?" in report["quoted"]["text"] and "And then?" in report["quoted"]["text"]
         assert "not both" in await refused(client, "ask", question="Which?")
         assert "no question" in await refused(client, "ask", question=" ", videos=[str(video)])
         assert "not known" in await refused(client, "ask", question="Which?", conversation="nothing")

@@ -76,6 +76,7 @@ class AnswerOptions(TypedDict, total=False):
     search_frames: int
     search_seconds: int
     system_prompt: str
+    letters: str
 
 
 class AskOptions(AnswerOptions, total=False):
@@ -390,7 +391,7 @@ class Session:
             language: Language of a new conversation and of errors; by default that of the session.
             cancel: Stops the answer within 0.1 seconds once it is set.
             settings: Fields of AskSettings: temperature, top_p, max_tokens, context_tokens, repetition_penalty, seed,
-                search_frames, search_seconds and system_prompt.
+                search_frames, search_seconds, system_prompt and letters.
 
         Raises:
             ConfigError: The question is empty or too long, or a setting is out of its limits.

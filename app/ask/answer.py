@@ -201,6 +201,9 @@ def _answer(
         except core.ContextExceeded as refused:
             _raise_unless(is_empty and attempt < _ATTEMPTS, refused)
             builder.shrink()
+        except core.FormatRefused as refused:
+            _raise_unless(is_empty and bool(settings.letters), refused)
+            settings = replace(settings, letters="")
         except core.EngineBusy as busy:
             _raise_unless(is_empty and attempt < _ATTEMPTS, busy)
             yield core.Noticed(core.Notice("engine_was_busy", {}, "info"))
@@ -228,6 +231,10 @@ def _options(settings: values.AskSettings, answer_tokens: int) -> dict[str, Any]
     }
     if settings.seed is not None:
         options["seed"] = settings.seed
+    if settings.letters:
+        schema = {"type": "string", "enum": list(settings.letters)}
+        form = {"name": "letter", "strict": True, "schema": schema}
+        options["response_format"] = {"type": "json_schema", "json_schema": form}
     if settings.repetition_penalty != 1.0:  # not part of OpenAI's interface: other servers refuse it
         options["extra_body"] = {"repetition_penalty": settings.repetition_penalty}
     return options

@@ -34,6 +34,7 @@ MOST_QUESTION, MOST_SYSTEM_PROMPT = 20_000, 8_000
 """Characters. 20,000 of a question are some 8,000 tokens. Chosen by hand; not tuned."""
 MOST_IMAGES = 8
 """Images of a user with one question. Chosen by hand; not tuned."""
+_MOST_LETTERS = 26
 _MOST_NAME = 80  # characters; chosen by hand, not tuned
 
 
@@ -51,6 +52,7 @@ class AskSettings:
         search_frames: Most frames that a search for moments looks at: two a second of an hour.
         search_seconds: Most time that it takes.
         system_prompt: Instructions in addition to those of FrameLens.
+        letters: The answer is one of these letters, in quotation marks, for a question with choices; "" for any answer.
 
     Raises:
         ConfigError: A value is out of its limits.
@@ -65,6 +67,7 @@ class AskSettings:
     search_frames: int = 7200
     search_seconds: int = 300
     system_prompt: str = ""
+    letters: str = ""
 
     def __post_init__(self) -> None:
         for name, (low, high) in LIMITS.items():
@@ -76,6 +79,7 @@ class AskSettings:
                 key = "setting_number" if is_whole else "setting_decimal"
                 raise core.ConfigError(key, key=name, value=value, low=low, high=high)
         _check_length("system_prompt", self.system_prompt, MOST_SYSTEM_PROMPT)
+        _check_length("letters", self.letters, _MOST_LETTERS)
 
 
 @dataclass(frozen=True)

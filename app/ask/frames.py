@@ -29,7 +29,7 @@ def add_frames(
     """Choose frames for the current question, store their pictures, and yield the events.
 
     Frames that earlier turns of the branch have added are not added again. A question for a time or a number is
-    answered by a search instead, where the videos are here and the model takes pictures.
+    answered by a search instead, where the videos are here and the model takes pictures, unless the answer is a letter.
 
     Raises:
         AppError: The pictures can't be stored.
@@ -47,7 +47,8 @@ def add_frames(
         known=known,
     )
     sought = yield from _classified(conversation, scope, tools, connection, cancel)
-    if sought.kind in _SEARCHED and sought.look_for and not needs_no_model(scope, sought, connection, tools):
+    is_searched = sought.kind in _SEARCHED and sought.look_for and not turn.settings.letters
+    if is_searched and not needs_no_model(scope, sought, connection, tools):
         here = {id_: one for id_, one in analyses.items() if is_here(one, tools)}
         if len(here) < len(analyses):
             yield core.Noticed(core.Notice("ask_frames_no_video"))

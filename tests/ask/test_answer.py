@@ -71,6 +71,23 @@ def test_answer_streams_and_its_frames_get_decoder_times(video: Path, data: Path
     assert (body["temperature"], body["top_p"], body["seed"], body["repetition_penalty"]) == (0.6, 0.9, 5, 1.1)
 
 
+@pytest.mark.parametrize("refuses", [False, True])
+def test_answer_of_letters_is_one_of_them_and_no_search(refuses: bool, video: Path, data: Path) -> None:
+    def behave(body: dict[str, Any]) -> Iterator[str]:
+        if refuses and "response_format" in body:
+            raise Refuse(400, "response_format is not supported", "response_format")
+        yield "x" if body["max_tokens"] == 1 else '"B"'
+
+    with serve(behave) as server, session(server, data) as one:
+        turn = one.ask(video, "When is the red card visible? A. first B. last", letters="AB").last
+    last = questions(server)[-1]
+    assert turn.state == "complete" and turn.answer == '"B"' and turn.evidence and not turn.evidence.moments
+    if refuses:
+        assert "response_format" not in last
+    else:
+        assert last["response_format"]["json_schema"]["schema"] == {"type": "string", "enum": ["A", "B"]}
+
+
 def test_video_without_analysis_gets_keyframes_and_no_report(video: Path, tmp_path: Path) -> None:
     with serve(answering("Red [1].")) as server, session(server, tmp_path) as one:
         events = list(one.ask_events(video, "Which?", frames=3))

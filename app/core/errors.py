@@ -64,8 +64,6 @@ class InputError(AppError):
 class DecodeError(InputError):
     """A video on which the decoder failed."""
 
-    pass
-
 
 class EngineError(AppError):
     """An engine that can't be started or reached, or has died."""
@@ -76,31 +74,21 @@ class EngineError(AppError):
 class ModelNotFound(EngineError):
     """A model that is neither a folder nor in the cache nor on the hub."""
 
-    pass
-
 
 class EngineBrokeOff(EngineError):
     """A connection to the engine that failed or ended in mid-answer."""
-
-    pass
 
 
 class ContextExceeded(EngineError):
     """A request that doesn't fit the model's context."""
 
-    pass
-
 
 class ImageRejected(EngineError):
     """A picture that the engine could not read."""
 
-    pass
-
 
 class EngineTimeout(EngineError):
     """An engine that didn't answer in time."""
-
-    pass
 
 
 class EngineBusy(EngineError):
@@ -114,13 +102,9 @@ class EngineBusy(EngineError):
 class FormatRefused(EngineError):
     """An engine that doesn't support a schema for its answer. Handled internally, never shown to the user."""
 
-    pass
-
 
 class PicturesRefused(EngineError):
     """A model that takes no pictures. Handled internally, never shown to the user."""
-
-    pass
 
 
 class StorageError(AppError):
@@ -140,5 +124,3 @@ class Cancelled(AppError):
 
 class Paused(Cancelled):
     """A stop by the user who will resume later."""
-
-    pass

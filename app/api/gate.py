@@ -260,12 +260,10 @@ class Gate:
 
 def error_response(error: AppError) -> JSONResponse:
     """Return `{"error": text, "key": key}` in the reader's language with the matching status."""
-    return JSONResponse({"error": error_text(error), "key": error.key}, status_code=_status(error))
-
-
-def _status(error: AppError) -> int:
-    default = 400 if isinstance(error, InputError) else 502 if isinstance(error, EngineError) else 500
-    return _STATUS.get(error.key, 507 if isinstance(error, StorageError) else default)
+    kinds = {InputError: 400, EngineError: 502, StorageError: 507}
+    default = next((status for kind, status in kinds.items() if isinstance(error, kind)), 500)
+    status = _STATUS.get(error.key, default)
+    return JSONResponse({"error": error_text(error), "key": error.key}, status_code=status)
 
 
 def _language(request: Request) -> Language:

@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from io import BytesIO
 
-from app.core import AppError, BackgroundTask, Cancelled, ChunkResult, Finding, Keyframe, one_line, readable, storable
+from app.core import AppError, BackgroundTask, Cancelled, Finding, Keyframe, one_line, readable, storable
 from app.jobs.job_repository import JobRepository
 from app.jobs.snapshot import JobSnapshot
 from app.store import EntrySummary, Kind, LibraryIndex, Passage
@@ -133,7 +133,8 @@ def passages(job: JobSnapshot) -> Iterator[Passage]:
         for chapter in whole.chapters:
             yield from _passage("chapter", f"{chapter.title}: {chapter.text}", chapter.start_seconds)
     for part in (result for result in job.progress.results if result.number > 0):
-        yield from _of_findings("finding", _of_part(part, is_whole=part is whole), times)
+        own = part.findings if part is whole else (*part.findings, *part.overview)
+        yield from _of_findings("finding", own, times)
         for subject in part.subjects:
             yield from _passage("finding", f"{subject.name}: {subject.look}", times.get(part.number))
     for cue in job.progress.transcript.cues if job.progress.transcript else ():
@@ -154,10 +155,6 @@ def cover(job: JobSnapshot) -> bytes:
     if lit:
         return _small(frames[max(lit, key=lambda one: one.sharpness).number])
     return _small(list(frames.values())[len(frames) // 2]) if frames else b""
-
-
-def _of_part(part: ChunkResult, *, is_whole: bool) -> Sequence[Finding]:
-    return part.findings if is_whole else (*part.findings, *part.overview)
 
 
 def _of_findings(kind: Kind, findings: Sequence[Finding], times: dict[int, float]) -> Iterator[Passage]:

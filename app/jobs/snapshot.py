@@ -101,7 +101,8 @@ class JobSnapshot:
     @property
     def lacks_only_facts(self) -> bool:
         """Return whether everything is answered, but the last run ended before every frame was measured."""
-        return self.analysis is not None and _are_pending(self.analysis.notices) and not self.again
+        notices = self.analysis.notices if self.analysis else ()
+        return any(notice.key == "facts_pending" for notice in notices) and not self.again
 
     def restarted(self) -> JobSnapshot:
         """Return the snapshot reset for another run: answers are kept, everything else that the run reports is not."""
@@ -142,10 +143,6 @@ def without_missing_facts(job: JobSnapshot, error: core.AppError) -> JobSnapshot
     """Return a job in "measuring" without the facts that `error` prevents; its report says that they are missing."""
     notices = (*_without_pending(job.progress.notices), facts_incomplete(error))
     return replace(job, progress=replace(job.progress, notices=notices))
-
-
-def _are_pending(notices: Sequence[core.Notice]) -> bool:
-    return any(notice.key == "facts_pending" for notice in notices)
 
 
 def _without_pending(notices: Sequence[core.Notice]) -> tuple[core.Notice, ...]:

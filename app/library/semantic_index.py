@@ -58,7 +58,7 @@ class SemanticIndex(Backfill):
         self._model = model
         self._embed = embed
         self.query_error: AppError | None = None
-        self._asked = lru_cache(maxsize=64)(self._vector)
+        self._asked = lru_cache(maxsize=64)(lambda words: embed([words])[0])
         self._loaded: _Vectors | None = None
 
     def near(self, words: str) -> list[NearPassage]:
@@ -92,9 +92,6 @@ class SemanticIndex(Backfill):
         vectors = self._embed(list(texts.values())) if texts else []
         rows = {place: _quantised(vector) for place, vector in zip(texts, vectors, strict=True)}
         self._library.put_vectors(job_id, self._model, rows)
-
-    def _vector(self, words: str) -> tuple[float, ...]:
-        return tuple(self._embed([words])[0])
 
     def _all(self) -> _Vectors:
         stamp = self._library.vectors_stamp(self._model)

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from app.core import GIB
-from app.models.architecture import Part, Quantisation, Shape, Vision, Weights, largest_picture_tokens
+from app.models.architecture import Part, Shape, Vision, Weights, largest_picture_tokens
 from app.models.formats import stored
 from app.models.serving_plan import Device, Plan, number_bytes
 
@@ -105,7 +105,8 @@ def cache_bytes_per_token(shape: Shape, plan: Plan) -> int:
 def _weights(key: TermKey, shape: Shape, plan: Plan, *, vision: bool) -> MemoryTerm:
     keeping, plain = stored(shape, plan.format), number_bytes(shape, plan)
     parts = [weights for weights in shape.weights if (weights.part in _VISION_PARTS) == vision]
-    packed = [weights for weights in parts if _is_packed(weights, keeping, vision)]
+    is_packed = keeping is not None and (keeping.covers_vision or not vision)
+    packed = [weights for weights in parts if is_packed and weights.linear]
     rest = [weights for weights in parts if weights not in packed]
     bits = keeping.bits_per_weight if keeping else 0.0
     stages = [
@@ -120,10 +121,6 @@ def _weights(key: TermKey, shape: Shape, plan: Plan, *, vision: bool) -> MemoryT
     formula = "weights_packed" if packed else "weights"
     total = sum(stages) * plan.tensor_parallel
     return MemoryTerm(key, math.ceil(max(stages)), math.ceil(total), formula, values)
-
-
-def _is_packed(weights: Weights, keeping: Quantisation | None, vision: bool) -> bool:
-    return keeping is not None and weights.linear and (keeping.covers_vision or not vision)
 
 
 def _weights_on_card(weights: Weights, plan: Plan, stage: int) -> float:

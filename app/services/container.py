@@ -268,7 +268,7 @@ def start_benchmark(services: Services, proposal: Proposal, arguments: Mapping[s
 
     def work(on_progress: ProgressListener, cancel: threading.Event) -> Measured:
         on_progress(EngineProgress("benchmark_waiting"))
-        with services.switcher.exclusive(cancel, ends_engine=lambda: not model_benchmarks.fits_beside(needed)):
+        with services.switcher.exclusive(cancel, ends_engine=lambda: needed > model_benchmarks.free_bytes()):
             return model_benchmarks.try_model(proposal, arguments, settings, on_progress, cancel)
 
     _begin(services.benchmark, "check_under_way", proposal.entry.id, work)

@@ -73,11 +73,6 @@ def free_bytes() -> int:
     return min(((one.memory_bytes or 0) - (one.memory_used_bytes or 0) for one in cards), default=0)
 
 
-def fits_beside(needed: int) -> bool:
-    """Return whether a benchmark of `needed` bytes fits beside the engine that runs now."""
-    return needed <= free_bytes()
-
-
 def try_model(
     proposal: models.Proposal,
     arguments: Mapping[str, Any],

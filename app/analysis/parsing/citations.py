@@ -155,7 +155,8 @@ def _lines(text: str) -> list[str]:
 
 def _claims(text: str) -> list[re.Match[str]]:
     """Return the times that a text names, in order and without overlaps; quotations are left out."""
-    quoted = [match.span() for pattern in _quotations(text) for match in pattern.finditer(text)]
+    marks = (_QUOTED,) if _JSON.search(text) else (_QUOTED, _QUOTED_STRAIGHT)
+    quoted = [match.span() for pattern in marks for match in pattern.finditer(text)]
     found = sorted(
         (
             match
@@ -170,10 +171,6 @@ def _claims(text: str) -> list[re.Match[str]]:
         if not kept or match.start() >= kept[-1].end():
             kept.append(match)
     return kept
-
-
-def _quotations(text: str) -> tuple[re.Pattern[str], ...]:
-    return (_QUOTED,) if _JSON.search(text) else (_QUOTED, _QUOTED_STRAIGHT)
 
 
 def _own_times(text: str, frames: Sequence[int], times: Mapping[int, float]) -> list[re.Match[str]]:

@@ -61,7 +61,8 @@ def run(given: argparse.Namespace) -> int:
     findings = run_checks(facts, wanted)
     if fault is None:
         findings = _add_preflight(findings, settings)
-    shown = {name: redact_setting(name, value) for name, value in sorted(values.items()) if _is_relevant(name)}
+    relevant = sorted(item for item in values.items() if item[0].upper().startswith(_RELEVANT))
+    shown = {name: redact_setting(name, value) for name, value in relevant}
     if given.json:
         print(json.dumps(_document(facts, findings, settings, shown), ensure_ascii=False, indent=2))
     else:
@@ -95,10 +96,6 @@ def _settings() -> tuple[Settings, Mapping[str, str], AppError | None]:
         fault = ConfigError("dotenv_unreadable", reason=str(error))
     named = {name: values[name] for name in ("VLLM_MODEL_PATH", "FRAMELENS_DATA_DIR") if name in values}
     return config.load(named, dotenv=Path(os.devnull)), values, fault
-
-
-def _is_relevant(name: str) -> bool:
-    return name.upper().startswith(_RELEVANT)
 
 
 def _effective_settings(settings: Settings) -> Iterator[tuple[str, str]]:

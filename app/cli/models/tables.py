@@ -41,7 +41,7 @@ def print_catalogue(
             f"{shape.text.max_positions:,}",
             gib_text(weights),
             t(f"models.format.{models.format_of(shape).key}.name"),
-            _here(entry, fitting.get(entry.id), card),
+            t("models.fits") if entry.id in fitting else models.why_not(entry, card),
             entry.licence,
         )
     console = wide_console()
@@ -68,10 +68,6 @@ def entry_document(entry: models.CatalogueEntry, proposal: models.Proposal | Non
         "ollama": list(entry.ollama),
         "here": proposal_document(proposal) if proposal else None,
     }
-
-
-def _here(entry: models.CatalogueEntry, proposal: models.Proposal | None, card: models.GpuCard | None) -> str:
-    return t("models.fits") if proposal is not None else models.why_not(entry, card)
 
 
 # ---- one model -------------------------------------------------------------------------------------------------------

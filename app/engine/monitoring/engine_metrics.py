@@ -139,8 +139,10 @@ class EngineMetricsReader:
             return "not_running"
         if self._without_metrics and self._without_metrics[0] == address and self._clock() < self._without_metrics[1]:
             return "no_metrics"
+        url, local = metrics_url(address), urlsplit(address).hostname in LOCAL_HOSTS
         try:
-            now = parse_metrics(self._get_metrics(address), self._clock())
+            text = get_text(url, api_key=self._api_key, timeout_seconds=TIMEOUT_SECONDS, local=local)
+            now = parse_metrics(text, self._clock())
         except NoAnswer as answer:
             if answer.status is None:
                 return "no_answer"
@@ -151,8 +153,3 @@ class EngineMetricsReader:
         before = self._before[1] if self._before and self._before[0] == address else None
         self._before = address, now
         return load_between(before, now)
-
-    def _get_metrics(self, address: str) -> str:
-        local = urlsplit(address).hostname in LOCAL_HOSTS
-        url = metrics_url(address)
-        return get_text(url, api_key=self._api_key, timeout_seconds=TIMEOUT_SECONDS, local=local)

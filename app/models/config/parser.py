@@ -64,13 +64,14 @@ def _shape(config: Mapping[str, Any]) -> Shape:
         tied=_tied(outer, inner),
     )
     seen = outer.inner("vision_config")
+    quantised = outer.inner("quantization_config", "compression_config")
     return Shape(
         architecture=next(iter(config.get("architectures") or ()), model_type),
         model_type=model_type,
         dtype=_dtype(outer, inner),
         text=text,
         vision=read_vision(seen, outer, model_type=model_type, text=text) if seen else None,
-        quantisation=_quantisation(outer.inner("quantization_config", "compression_config") or _inner_quantised(inner)),
+        quantisation=_quantisation(quantised or (inner and inner.inner("quantization_config"))),
     )
 
 
@@ -102,10 +103,6 @@ def _dtype(outer: Fields, inner: Fields | None) -> str:
         if fields is not None and (named := fields.word("dtype") or fields.word("torch_dtype")):
             return _DTYPES.get(named.removeprefix("torch."), "bfloat16")
     return "bfloat16"
-
-
-def _inner_quantised(inner: Fields | None) -> Fields | None:
-    return inner.inner("quantization_config") if inner else None
 
 
 def _quantisation(fields: Fields | None) -> Quantisation | None:

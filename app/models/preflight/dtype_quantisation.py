@@ -91,7 +91,8 @@ def generation(subject: PreflightSubject) -> Iterator[PreflightFinding]:
     wanted = _LEAST.get(_stored(subject))
     if least < _MIN_CAPABILITY:
         number = next(number for number, card in enumerate(subject.machine.cards) if card.capability == least)
-        named = {"number": number, "name": subject.machine.cards[number].name, "capability": _format_capability(least)}
+        capability = ".".join(map(str, least))
+        named = {"number": number, "name": subject.machine.cards[number].name, "capability": capability}
         yield PreflightFinding("doctor_card_old", named, "hinders", table="notice")
     elif wanted is not None and least < wanted:
         values = {"minimum": _capability_number(wanted), "capability": _capability_number(least)}
@@ -139,10 +140,6 @@ def _stored(subject: PreflightSubject) -> str:
 
 def _unknown_method(subject: PreflightSubject, name: str, fix: Fix | None) -> PreflightFinding:
     return PreflightFinding("quantization_absent", {"model": subject.name, "method": name}, "stops", fix)
-
-
-def _format_capability(capability: tuple[int, int]) -> str:
-    return ".".join(map(str, capability))
 
 
 def _capability_number(capability: tuple[int, int]) -> int:

@@ -107,7 +107,8 @@ def links_of(
     still = _still_runs(repeats)
     gaps = TemporalGaps(times, end, longest, still, light > _BLACK)
 
-    value = _events_in(novelty.sum(axis=1) * light) * uniqueness(candidates, novelty, blocks)
+    content = novelty.sum(axis=1) * light
+    value = content / (content + _HALF_WORTH) * uniqueness(candidates, novelty, blocks)
     even = end / budget
     bonus = _NEW_SHOT * np.array([item.opens is not None for item in candidates])
     lengths = [shot.end_seconds - shot.start_seconds for shot in shots]
@@ -165,11 +166,6 @@ def _light(place: int, candidates: Sequence[Candidate]) -> float:
         if later.look.brightness > _BRIGHTER * item.look.brightness and is_light(item.look, later.look):
             return _BLACK
     return min(1.0, max(_BLACK, item.look.brightness / _DIM))
-
-
-def _events_in(novelty: Values) -> Values:
-    """Return how many events so much new content is worth, 0 … 1."""
-    return np.asarray(novelty / (novelty + _HALF_WORTH))
 
 
 def _unlike(blocks: Blocks, worth: Cells, times: Values, longest: float) -> Values:

@@ -106,12 +106,20 @@ class ConversationRepository:
 
 
 def _current(turn: Turn, about: Sequence[str]) -> Turn:
-    """Return a turn whose frames name their analysis; the first version left out the only one."""
+    """Return a turn whose frames name their analysis; the first version left out the only one.
+
+    There, the frames that were sent with the first question were those of the conversation.
+    """
 
     def named(frames: tuple[FrameRef, ...]) -> tuple[FrameRef, ...]:
         return tuple(one if one.analysis_id or one.picture else replace(one, analysis_id=about[0]) for one in frames)
 
-    return replace(turn, attached=named(turn.attached), cited=named(turn.cited)) if about else turn
+    is_older = any(not (one.analysis_id or one.picture) for one in (*turn.attached, *turn.cited))
+    if not (about and is_older):
+        return turn
+    attached = named(turn.attached)
+    frames = turn.frames if turn.parent else attached
+    return replace(turn, frames=frames, attached=attached, cited=named(turn.cited))
 
 
 def _row(conversation: Conversation) -> ConversationRow:

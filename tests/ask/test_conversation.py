@@ -141,5 +141,5 @@ def test_turns_of_the_first_version_are_read(tmp_path: Path) -> None:
     ConversationStore(store).save(row, {1: ("Q", "Red [1].", json.dumps(turn))}, are_new=True)
     read = ConversationRepository(store).get("a").last
     store.close()
-    assert read.attached == read.cited == (FrameRef(1, 0.5, "job"),)
-    assert read.images == read.frames == () and read.look == Look() and read.evidence is None
+    assert read.attached == read.cited == read.frames == (FrameRef(1, 0.5, "job"),)
+    assert read.images == () and read.look == Look() and read.evidence is None

@@ -1,0 +1,127 @@
+"""Questions as a reader asks them in a real browser, answered by a scripted engine."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from app.i18n import t
+from tests.browser.conftest import App, Visit, running
+from tests.browser.test_analyse_in_browser import arrives, video_of
+from tests.llm.scripted import Server, serve
+
+pytestmark = pytest.mark.browser
+HOSTILE = (
+    "<img src=http://evil.example/a.png onerror=alert(1)> ![x](http://evil.example/b.png)"
+    " [here](http://evil.example) <script>document.title = 'taken'</script>"
+)
+
+
+@dataclass
+class AskApp:
+    """The app, its engine, and the event for which the second half of every answer waits."""
+
+    app: App
+    engine: Server
+    going: threading.Event
+
+    def questions(self) -> list[dict[str, Any]]:
+        """The requests for answers."""
+        return [body for body in self.engine.requests if is_question(body)]
+
+
+def is_question(body: dict[str, Any]) -> bool:
+    """Whether this is neither a probe nor the classification of a question."""
+    system = str(body["messages"][0]["content"])
+    return body["max_tokens"] > 1 and not system.startswith(t("ask.prompt.classify_system", "en"))
+
+
+@pytest.fixture
+def ask_app(tmp_path: Path) -> Iterator[AskApp]:
+    going = threading.Event()
+
+    def behave(body: dict[str, Any]) -> Iterator[str]:
+        if not is_question(body):
+            yield "x"
+            return
+        yield "It begins with a title [1]. "
+        going.wait(120)
+        yield f"Then hills [3]. {HOSTILE}"
+
+    with serve(behave, model=str(tmp_path / "no-model")) as engine, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FRAMELENS_BASE_URL", engine.base_url)
+        with running("app/main.py", tmp_path) as app:
+            yield AskApp(app, engine, going)
+            going.set()
+
+
+def ask(page: Page, question: str) -> None:
+    field = page.get_by_placeholder("Your question")
+    expect(field).to_be_enabled()
+    field.fill(question)
+    field.press("Enter")
+
+
+def test_answer_survives_clicks_reloads_and_tabs(ask_app: AskApp, visit: Visit) -> None:
+    page, complaints = visit.page, visit.complaints
+    page.goto(ask_app.app.url)
+    page.get_by_role("link", name="Ask").first.click()
+    page.get_by_text("Another video, or a part of one").click()
+    page.get_by_role("button", name="Try the sample video").click()
+    expect(page.get_by_role("button", name="sample.mp4")).to_be_visible()
+    ask(page, "What happens, and when?")
+    expect(page.get_by_text("It begins with a title")).to_be_visible()
+    page.get_by_role("link", name="Library").first.click()
+    expect(page.get_by_role("heading", name="Library")).to_be_visible()
+    page.go_back()
+    expect(page.get_by_text("It begins with a title")).to_be_visible()
+    other = page.context.new_page()
+    other.goto(page.url)
+    expect(other.get_by_role("button", name="Stop", exact=True)).to_be_visible()
+    page.reload()
+    expect(page.get_by_role("button", name="Stop", exact=True)).to_be_visible()
+    ask_app.going.set()
+    for one in (page, other):
+        expect(one.get_by_text("Then hills")).to_be_visible()
+        expect(one.get_by_role("button", name="Ask again")).to_be_enabled()
+        expect(one.get_by_text("onerror=alert(1)")).to_be_visible()
+    assert len(ask_app.questions()) == 1
+    page.get_by_role("button", name=re.compile("^Go to")).last.click()
+    arrives(page, video_of(page), 5.32)
+    assert visit.hosts <= {"", ask_app.app.url.split("/")[2]} and page.title() != "taken"
+    assert complaints == []
+
+
+def test_report_has_its_conversations_on_a_phone(ask_app: AskApp, visit: Visit, tmp_path: Path) -> None:
+    page = visit.page
+    ask_app.going.set()
+    page.goto(ask_app.app.url)
+    page.get_by_role("button", name="Try the sample video").click()
+    page.get_by_role("button", name="Analyse", exact=True).click()
+    page.get_by_role("tab", name="Ask").click()
+    ask(page, "What does the title say?")
+    expect(page.get_by_text("Then hills")).to_be_visible()
+    page.get_by_role("button", name="Edit").click()
+    page.get_by_role("textbox", name="Edit").fill("And the hills?")
+    page.get_by_role("button", name="Ask", exact=True).click()
+    expect(page.get_by_text("2/2")).to_be_visible()
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.reload()
+    expect(page.get_by_text("And the hills?")).to_be_visible()  # the tab is open again
+    page.get_by_role("button", name="‹").click()
+    expect(page.get_by_text("1/2")).to_be_visible()
+    assert page.locator("[data-testid=stMain]").evaluate("main => main.scrollWidth") <= 390
+    page.get_by_role("button", name="More").click()
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Markdown").click()
+    saved.value.save_as(tmp_path / "saved.md")
+    text = (tmp_path / "saved.md").read_text(encoding="utf-8")
+    assert "What does the title say?" in text and "And the hills?" in text
+    assert visit.complaints == []

@@ -89,9 +89,26 @@ const RENDERERS = {
     return list("thumbnails", made);
   },
 
+  // What a search has looked at: a line for each frame, a bar for each interval. A click moves the player.
+  search({ start, end, yes, no, intervals, label, can_seek: canSeek }) {
+    const x = (seconds) => ((seconds - start) / Math.max(end - start, 0.001)) * 1000;
+    const strip = svg("svg", { class: "search", viewBox: "0 0 1000 30", preserveAspectRatio: "none", "aria-hidden": "true" });
+    const lines = (seconds, top) => seconds.map((one) => `M${x(one).toFixed(1)} ${top}V24`).join("");
+    strip.append(svg("path", { class: "no", d: lines(no, 16) }), svg("path", { class: "yes", d: lines(yes, 8) }));
+    for (const [first, last] of intervals)
+      strip.append(svg("rect", { class: "yes", x: x(first), y: 24, width: Math.max(3, x(last) - x(first)), height: 6 }));
+    if (canSeek) {
+      strip.addEventListener("click", ({ clientX }) => {
+        const { left, width } = strip.getBoundingClientRect();
+        seekPlayer(start + ((clientX - left) / width) * (end - start));
+      });
+    }
+    return element("figure", {}, strip, element("figcaption", { textContent: label }));
+  },
+
   // The player has an interactive one; this is for reports without their video.
-  timeline({ heading, svg, alt }, context) {
-    const chart = element("img", { alt, src: `data:image/svg+xml,${encodeURIComponent(svg)}` });
+  timeline({ heading, svg: drawing, alt }, context) {
+    const chart = element("img", { alt, src: `data:image/svg+xml,${encodeURIComponent(drawing)}` });
     const about = element("figcaption", { textContent: alt });
     return element("figure", {}, RENDERERS.heading(heading, context), chart, about);
   },
@@ -115,6 +132,12 @@ const RENDERERS = {
     return box;
   },
 };
+
+function svg(tag, attributes) {
+  const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  return made;
+}
 
 function list(name, items) {
   const box = element("div", { className: name }, ...items);

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,8 @@ from streamlit.testing.v1 import AppTest
 
 import framelens
 from app import config
-from app.ask import AskSettings, Conversation, Look, started
+from app.ask import AskSettings, Conversation, Evidence, Look, started
+from app.core import Interval, Moments, Point, Sample
 from app.i18n import LANGUAGES, t
 from app.services import Services, open_services
 from app.ui import resources
@@ -196,6 +198,24 @@ def test_running_answer_can_be_stopped(services: Services, job_id: str, going: t
     page.button(key=key(conversation, "stop", 1)).click().run()
     assert t("notice.ask_stopped", "en") in texts(page)
     assert not page.chat_input[0].disabled
+
+
+def test_search_is_a_strip_and_can_be_continued(services: Services, job_id: str) -> None:
+    samples = (Sample(0, 0.0, 0.1, 0.1, 1), Sample(12, 1.2, 1.3, 0.9, 1), Sample(20, 2.0, 2.1, 0.1, 1))
+    seen = Interval(Point(12, 1.2), Point(19, 1.9), None, Point(20, 2.0), Point(12, 1.2), 1, 0, 0.9)
+    found = Moments(job_id, "a blue card", 0.0, 3.0, samples, intervals=(seen,), rounds=1, ended="frames")
+    conversation = started([job_id], "en").asked("When is it blue?", AskSettings())
+    turn = replace(conversation.last, answer="Once.", state="complete", evidence=Evidence(moments=(found,)))
+    page = shown(services.conversations.add(conversation.with_turn(turn)))
+    (strip,) = [one for part in parts_shown(page) for one in part.get("blocks", ()) if one["kind"] == "search"]
+    assert (strip["yes"], strip["no"], strip["intervals"]) == ([1.2], [0.0, 2.0], [[1.2, 2.0]])
+    assert page.button(key=key(conversation, "again", 1)).label == t("ask.page.continue_search", "en")
+
+
+def test_interrupted_answer_says_so(services: Services, job_id: str) -> None:
+    conversation = started([job_id], "en").asked("Which?", AskSettings())
+    kept = services.conversations.add(conversation.with_turn(replace(conversation.last, answer="Red")))
+    assert t("ask.page.interrupted", "en") in texts(shown(kept))
 
 
 def test_list_finds_renames_and_deletes(asked: Ask, services: Services) -> None:

@@ -14,7 +14,15 @@ from app.ui import services
 if TYPE_CHECKING:
     from app.ask import AskSettings, Conversation
 
-_STEPS = {"temperature": 0.05, "top_p": 0.01, "max_tokens": 64, "context_tokens": 1024, "repetition_penalty": 0.05}
+_STEPS = {
+    "temperature": 0.05,
+    "top_p": 0.01,
+    "max_tokens": 64,
+    "context_tokens": 1024,
+    "repetition_penalty": 0.05,
+    "search_frames": 100,
+    "search_seconds": 60,
+}
 _PROMPT_HEIGHT = 120
 """Pixels. Chosen by hand; not tuned."""
 

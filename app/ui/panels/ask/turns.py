@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Literal
 import streamlit as st
 
 from app import ask
-from app.core import EngineProgress
+from app.core import EngineProgress, one_line
 from app.i18n import notice_text, t
+from app.i18n.formatting import exactly
 from app.ui import page_state, plain, services
 from app.ui.components import report_blocks
 from app.ui.panels.analyse import frame_options, progress
@@ -22,6 +23,7 @@ from app.ui.panels.sidebar import engine
 
 if TYPE_CHECKING:
     from app.ask import Conversation, FrameRef, Look, Turn
+    from app.core import Moments
     from app.services.answers import AnswerProgress
     from app.ui.panels.ask.pictures import Pictures
 
@@ -185,8 +187,7 @@ def _draw_growing(view: ChatView) -> None:
     now, turn = task.progress, task.progress.conversation.last
     _draw_step(now, turn)
     _draw_reasoning(turn, is_open=not turn.answer)
-    if turn.answer:
-        _draw_text(replace(view, conversation=now.conversation), turn, is_live=True)
+    _draw_text(replace(view, conversation=now.conversation), turn, is_live=True)
     _draw_notices(turn)
     st.button(
         t("ask.page.stop"),
@@ -200,6 +201,8 @@ def _draw_growing(view: ChatView) -> None:
 
 def _draw_step(now: AnswerProgress, turn: Turn) -> None:
     """Draw what happens before the first word."""
+    if turn.answer or turn.reasoning:
+        return
     match now.latest:
         case _ if now.waits_for:
             job = services().jobs.snapshot(now.waits_for)
@@ -208,15 +211,21 @@ def _draw_step(now: AnswerProgress, turn: Turn) -> None:
             engine.draw_phase(now.latest)
         case ask.Queued(place) if place:
             st.caption(t("ask.page.place", n=place))
-        case _ if not (turn.answer or turn.reasoning):
+        case ask.Looking(step, done, total):
+            words = t(f"ask.look.{step}")
+            st.progress(min(1.0, done / total), words) if total else st.caption(words)
+        case ask.MomentsSearched(found):
+            values = {"thing": one_line(found.thing), "frames": len(found.samples), "n": len(found.intervals)}
+            gap = exactly(found.widest_gap_seconds, digits=2)
+            st.caption(plain(t("ask.moments.progress", gap=gap, **values)))
+        case _:
             st.caption(t("ask.page.thinking"))
 
 
 def _draw_answer(view: ChatView, turn: Turn) -> None:
     """Draw an answer that is over, its evidence, and the actions for it."""
     _draw_reasoning(turn)
-    if turn.answer.strip():
-        _draw_text(view, turn)
+    _draw_text(view, turn)
     if turn.state != "complete":
         why = notice_text(turn.why) if turn.why else t("ask.page.interrupted")
         mark = ":red[:material/error:]" if turn.state == "failed" else ":material/stop_circle:"
@@ -226,7 +235,7 @@ def _draw_answer(view: ChatView, turn: Turn) -> None:
         st.caption(f":orange[:material/warning:] {plain(line)}")
     with st.container(horizontal=True, gap="xsmall"):
         st.button(
-            t("ask.page.again"),
+            t("ask.page.continue_search" if turn.can_continue else "ask.page.again"),
             key=view.key(turn, "again"),
             type="tertiary",
             icon=":material/refresh:",
@@ -264,7 +273,8 @@ def _draw_text(view: ChatView, turn: Turn, *, is_live: bool = False) -> None:
     """Draw the text, whose citations move the player, and pictures of what it cites."""
     known = {one.number: one for one in view.conversation.pictures(turn.number)}
     marks = {str(one.number): one.time_seconds for one in known.values() if one.analysis_id == view.shown}
-    values = [report_blocks.prose(turn.answer, live=is_live)]
+    values = [report_blocks.prose(turn.answer, live=is_live)] if turn.answer.strip() else []
+    values += [_search(one, view) for one in (turn.evidence.moments if turn.evidence else ())]
     if turn.cited:
         values.append(view.pictures.gallery(turn.cited, shown=view.shown, can_look=not view.is_busy))
 
@@ -275,6 +285,20 @@ def _draw_text(view: ChatView, turn: Turn, *, is_live: bool = False) -> None:
             _look_closer(view, turn, known[number])
 
     report_blocks.draw_answer(values, marks, key=view.key(turn, "text"), on_action=act)
+
+
+def _search(found: Moments, view: ChatView) -> report_blocks.Value:
+    """Convert what a search has looked at to a strip that moves the player."""
+    return {
+        "kind": "search",
+        "start": found.start_seconds,
+        "end": found.end_seconds,
+        "yes": [one.time_seconds for one in found.samples if one.says_yes],
+        "no": [one.time_seconds for one in found.samples if not one.says_yes],
+        "intervals": [[one.first.time_seconds, one.end_seconds] for one in found.intervals],
+        "label": t("report.search", thing=one_line(found.thing)),
+        "can_seek": found.analysis_id == view.shown,
+    }
 
 
 def _look_closer(view: ChatView, turn: Turn, frame: FrameRef) -> None:

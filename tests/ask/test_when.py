@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from io import BytesIO
 from math import log
 from pathlib import Path
@@ -16,8 +20,8 @@ import pytest
 from PIL import Image
 
 import framelens
-from app.ask import AskSettings, Look, MomentsSearched
-from app.core import Cancelled
+from app.ask import AskSettings, Look, MomentsSearched, strip
+from app.core import Cancelled, Interval, Moments, Point, Sample
 from app.engine import Endpoint
 from tests.cards import write_card_video
 from tests.llm.scripted import Behave, Refuse, Server, Whole, has_pictures, serve
@@ -180,3 +184,36 @@ def test_model_without_eyes_answers_from_facts(video: Path, data: Path) -> None:
 def test_ceilings_are_checked() -> None:
     with pytest.raises(framelens.ConfigError):
         AskSettings(search_frames=0)
+
+
+def test_command_continues_a_search_without_a_question(video: Path, data: Path) -> None:
+    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+        own = {"LANG": "C.UTF-8", "FRAMELENS_DATA_DIR": str(data), "FRAMELENS_BASE_URL": server.base_url}
+        return subprocess.run(
+            [sys.executable, "-m", "app.cli.main", "ask", *map(str, arguments)],
+            env={**os.environ, **own},
+            capture_output=True,
+            encoding="utf-8",
+            timeout=300,
+            check=False,
+        )
+
+    with serve(looking()) as server:
+        first = run(video, "--search-frames", 20, WHEN)
+        second = run("--continue", "latest", "--json")
+        third = run("--continue", "latest")
+    assert first.returncode == 0, first.stderr
+    assert "ceiling of frames" in first.stdout and "To continue the search: framelens ask --continue" in first.stderr
+    (moments,) = json.loads(second.stdout)["turn"]["evidence"]["moments"]
+    assert [(one["first"]["frame_index"], one["last"]["frame_index"]) for one in moments["intervals"]] == [
+        (30, 44),
+        (90, 119),
+    ]
+    assert len(moments["samples"]) > 20 and moments["ended"] == "complete"
+    assert third.returncode == 2 and "question" in third.stderr  # nothing is left to continue
+
+
+def test_search_is_drawn_in_one_line() -> None:
+    found = Moments("a", "a red card", 0.0, 20.0, (Sample(0, 0.0, 0.0, 0.1, 1), Sample(99, 9.9, 9.9, 0.9, 1)))
+    shown = Interval(Point(80, 8.0), Point(119, 11.9), None, None, Point(99, 9.9), 2, 0, 0.9)
+    assert strip(replace(found, intervals=(shown,)), 10) == "·   ██    "

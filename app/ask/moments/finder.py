@@ -80,11 +80,12 @@ def answer_by_search(
         for id_, analysis in analyses.items():
             found[id_] = known.get(id_) or core.Moments(id_, thing, *scope.range_of(analysis))
             candidates = yield from _candidates(analysis, tools, cancel)
-            frames = VideoFrames(tools.stills, analysis.video.path, connection.side or _SIDE)
             voter = VoteAsker(connection, conversation.language)
-            for one in search(found[id_], frames, voter, candidates=candidates, limits=limits, cancel=cancel):
-                found[id_] = one
-                yield values.MomentsSearched(one)
+            with closing(Stills()) as stills:  # the player's serve one video at a time
+                frames = VideoFrames(stills, analysis.video.path, connection.side or _SIDE)
+                for one in search(found[id_], frames, voter, candidates=candidates, limits=limits, cancel=cancel):
+                    found[id_] = one
+                    yield values.MomentsSearched(one)
     except core.AppError as error:
         failure = error
     if any(one.samples for one in found.values()):

@@ -155,7 +155,7 @@ class _Search:
                 yield from self._look(times)
             elif unchecked := [one for one in found.intervals if one.contrary is None]:
                 self._ask_contrary(unchecked[:_ROUND_FRAMES])
-            elif times := further_times(found, self._candidates):
+            elif times := further_times(found, self._candidates, self._affordable):
                 yield from self._look(times)
             else:
                 ended = "complete"
@@ -168,6 +168,12 @@ class _Search:
     @property
     def _num_frames(self) -> int:
         return len(self._found.samples) - len(self._before.samples)
+
+    @property
+    def _affordable(self) -> int:
+        """Return how many more frames the ceilings allow, at the pace until now."""
+        by_time = self._left * self._num_frames / max(time.monotonic() - self._started, 1e-6)
+        return int(min(self._limits.frames - self._num_frames, by_time))
 
     def _ended(self) -> SearchEnd:
         found = self._found
@@ -268,10 +274,16 @@ def open_times(found: Moments) -> list[float]:
     return sorted(wanted)[:_ROUND_FRAMES]
 
 
-def further_times(found: Moments, candidates: Sequence[float]) -> list[float]:
-    """Return the times of frames in what was not looked at yet, rising; none once all gaps are narrow."""
+def further_times(found: Moments, candidates: Sequence[float], affordable: int) -> list[float]:
+    """Return the times of frames in what was not looked at yet, rising; none once all gaps are narrow.
+
+    Halving the widest gaps leaves the narrowest ones at any ceiling, but the video is decoded again for each halving:
+    where all gaps can be filled with `affordable` frames, they are filled in time order.
+    """
     looked = _Looked(found)
-    for wanted in (filter(looked.is_new, candidates), looked.around_rejected(), looked.middles()):
+    fill = list(looked.within_gaps())
+    gaps = looked.middles() if len(fill) > affordable else fill
+    for wanted in (filter(looked.is_new, candidates), looked.around_rejected(), gaps):
         if times := sorted(set(islice(wanted, _ROUND_FRAMES))):
             return times
     return []
@@ -364,13 +376,21 @@ class _Looked:
         for one in sorted(peaks, key=lambda one: -one.probability)[:_REJECTED]:
             yield from self.densely_around(one)
 
+    def _gaps(self) -> Iterator[tuple[float, float]]:
+        """Yield the gaps that are too wide, in time order."""
+        ends = [self._start, *(one.until_seconds for one in self._samples)]
+        for end, start in zip(ends, [*self._starts, self._end], strict=True):
+            if start - end > _NARROW_SECONDS and not self._is_unreadable(end, start):
+                yield end, start
+
+    def within_gaps(self) -> Iterator[float]:
+        """Yield the times that make all gaps narrow, in time order."""
+        for end, start in self._gaps():
+            count = ceil((start - end) / _NARROW_SECONDS)
+            yield from (end + (start - end) * number / count for number in range(1, count))
+
     def middles(self) -> Iterator[float]:
         """Yield the middles of the widest gaps, at least half as wide as the widest of all, in time order."""
-        ends = [self._start, *(one.until_seconds for one in self._samples)]
-        gaps = [
-            (start - end, (start + end) / 2)
-            for end, start in zip(ends, [*self._starts, self._end], strict=True)
-            if start - end > _NARROW_SECONDS and not self._is_unreadable(end, start)
-        ]
-        widest = max(gaps, default=(0.0, 0.0))[0]
-        yield from (middle for width, middle in gaps if width >= widest / 2)
+        gaps = list(self._gaps())
+        widest = max((start - end for end, start in gaps), default=0.0)
+        yield from ((end + start) / 2 for end, start in gaps if start - end >= widest / 2)

@@ -254,12 +254,11 @@ class _Printer:
         from rich.text import Text
 
         from app.ask import strip
-        from app.reports.content.labels import one_line
 
         gap, number = exactly(moments.widest_gap_seconds, digits=2), len(moments.intervals)
-        values = {"thing": one_line(moments.thing), "frames": len(moments.samples), "n": number, "gap": gap}
+        words = t("ask.moments.progress", frames=len(moments.samples), n=number, gap=gap)
         console = Console(stderr=True, highlight=False)
-        line = Text(f"{strip(moments)} {t('ask.moments.progress', **values)}")
+        line = Text(f"{strip(moments)} {words}")
         line.truncate(console.width - 1, overflow="ellipsis", pad=True)
         console.print(line, end="\n" if moments.ended else "\r")
 

@@ -11,6 +11,7 @@ from typing import Any
 from app.ask.conversation import Conversation, FrameRef, Turn
 from app.core import Notice, clock
 from app.i18n import notice_text, t
+from app.reports import content
 from app.reports.content.labels import local_minute, printable
 from app.reports.text.markdown import inert
 
@@ -75,10 +76,7 @@ def cited_lines(turn: Turn, names: Mapping[str, str] | None = None) -> Iterator[
 
 def doubts(turn: Turn) -> Iterator[str]:
     """Yield a sentence for each kind of citation without evidence."""
-    if turn.unknown_frames:
-        yield t("ask.unknown_frames", frames=", ".join(map(str, turn.unknown_frames)))
-    if turn.own_times:
-        yield t("ask.own_times", times=", ".join(map(printable, turn.own_times)))
+    return content.doubts(turn.unknown_frames, turn.own_times)
 
 
 def _notes(conversation: Conversation, turn: Turn) -> Iterator[str]:

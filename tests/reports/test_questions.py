@@ -130,7 +130,7 @@ def test_readable_formats_say_all_about_an_answer(name: str) -> None:
         "some/model",
         "other/model",
         "3 pictures sent",
-        "temperature 0.6",
+        "Temperature 0.6",
         "Be brief.",
         "123 + 45 tokens",
         "Stopped. The answer so far is kept.",
@@ -145,11 +145,7 @@ def test_readable_formats_say_all_about_an_answer(name: str) -> None:
         "00:02.000 – 00:02.960",
         "50 – 74",
         "9 of 10 frames",
-        "borders not known to the frame, the votes change within it",
-        "11 frames looked at from 00:00.000 to 00:09.000",
-        "0.84 s",
-        "Not found.",
-        "limit of frames",
+        "not known to the frame, the answers change within it",
     ):
         assert said in text, said
 

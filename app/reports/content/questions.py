@@ -5,7 +5,7 @@ Nothing in a model's text becomes a link: frames that it cites are listed below 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import BytesIO
 
 from app import core
@@ -13,7 +13,7 @@ from app.i18n import notice_text, t
 from app.i18n.formatting import exactly
 from app.reports.content import document as blocks
 from app.reports.content.document import Block, Heading, Line, Paragraph, Span, Thumbnails, plain
-from app.reports.content.labels import local_minute, moment, span_of
+from app.reports.content.labels import local_minute, moment, printable, span_of
 
 _SHOWN_SETTINGS = ("temperature", "top_p", "max_tokens", "context_tokens", "repetition_penalty", "seed")
 
@@ -52,7 +52,7 @@ def _answer(
     for why in why_incomplete(answer):
         yield Paragraph(plain(why), "error" if answer.state == "failed" else "warning")
     yield from _pictures("report.questions_cited", answer.cited, pictures, keyframes)
-    for doubt in doubts(answer):
+    for doubt in doubts(answer.unknown_frames, answer.own_times):
         yield Paragraph(plain(doubt), "warning")
     for notice in answer.notices:
         yield Paragraph(plain(notice_text(notice)), notice.level)
@@ -61,21 +61,14 @@ def _answer(
 
 
 def _search(search: core.ReportedSearch) -> Iterator[Block]:
-    """Yield where a search has found something, and how closely it has looked."""
+    """Yield a table of what a search has found; the answer says how closely it has looked."""
     found = search.moments
-    heading = t("report.search", thing=core.one_line(found.thing))
+    if not found.intervals:
+        return
     where = f" ({core.one_line(search.video)})" if search.video else ""
-    yield Paragraph((Span(f"{heading}{where}", "strong"),))
-    if found.intervals:
-        heads = tuple(plain(t(f"report.search_{name}")) for name in ("visible", "frames", "votes", "certainty"))
-        yield blocks.Table(heads, tuple(_interval(one, is_own=not search.video) for one in found.intervals))
-    else:
-        yield Paragraph(plain(t("report.search_none")))
-    if found.ended != "complete":
-        yield Paragraph(plain(t(f"report.search_ended_{found.ended or 'early'}")), "warning")
-    start, end = core.clock(found.start_seconds), core.clock(found.end_seconds)
-    gap = exactly(found.widest_gap_seconds, digits=2)
-    yield Paragraph(plain(t("report.search_looked", n=len(found.samples), start=start, end=end, gap=gap)))
+    yield Paragraph((Span(f"{t('report.search', thing=core.one_line(found.thing))}{where}", "strong"),))
+    heads = tuple(plain(t(f"report.search_{name}")) for name in ("visible", "frames", "votes", "certainty"))
+    yield blocks.Table(heads, tuple(_interval(one, is_own=not search.video) for one in found.intervals))
 
 
 def _interval(one: core.Interval, *, is_own: bool) -> tuple[Line, ...]:
@@ -92,7 +85,7 @@ def _interval(one: core.Interval, *, is_own: bool) -> tuple[Line, ...]:
 
 def interval_issues(interval: core.Interval) -> list[str]:
     """List why an interval is uncertain."""
-    return [t(f"report.search_{issue}") for issue in interval.issues]
+    return [t(f"ask.moments.issue_{issue}") for issue in interval.issues]
 
 
 def why_incomplete(answer: core.ReportedAnswer) -> Iterator[str]:
@@ -101,12 +94,12 @@ def why_incomplete(answer: core.ReportedAnswer) -> Iterator[str]:
         yield notice_text(answer.why) if answer.why else t(f"report.questions_{answer.state}")
 
 
-def doubts(answer: core.ReportedAnswer) -> Iterator[str]:
+def doubts(unknown_frames: Sequence[int], own_times: Sequence[str]) -> Iterator[str]:
     """Yield what an answer cites or names that no picture supports."""
-    if answer.unknown_frames:
-        yield t("ask.unknown_frames", frames=", ".join(map(str, answer.unknown_frames)))
-    if answer.own_times:
-        yield t("ask.own_times", times=", ".join(answer.own_times))
+    if unknown_frames:
+        yield t("ask.unknown_frames", frames=", ".join(map(str, unknown_frames)))
+    if own_times:
+        yield t("ask.own_times", times=", ".join(map(printable, own_times)))
 
 
 def cited(conversation: core.ReportedConversation, answer: core.ReportedAnswer) -> list[core.ReportedPicture]:
@@ -175,9 +168,11 @@ def _made_with(answer: core.ReportedAnswer) -> Iterator[str]:
     if answer.described:
         yield t("report.questions_described", n=len(answer.described))
     settings = answer.settings
-    yield from (f"{name} {settings[name]}" for name in _SHOWN_SETTINGS if settings.get(name) is not None)
+    yield from (
+        f"{t(f'ask.page.{name}')} {settings[name]}" for name in _SHOWN_SETTINGS if settings.get(name) is not None
+    )
     if prompt := settings.get("system_prompt"):
-        yield f"{t('report.questions_prompt')} {core.one_line(str(prompt))}"
+        yield f"{t('ask.page.system_prompt')}: {core.one_line(str(prompt))}"
     if answer.usage != core.Usage():
         yield f"{answer.usage.prompt_tokens:,} + {answer.usage.completion_tokens:,} tokens"
     if answer.seconds:

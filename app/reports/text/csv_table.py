@@ -95,7 +95,7 @@ def _answer_row(answer: ReportedAnswer, conversation: ReportedConversation, num_
     shown = [one for one in cited(conversation, answer) if not (one.video or one.name)]
     keyframes = [one.keyframe for one in shown if one.keyframe]
     cells = _time_cells(keyframes, [one.time_seconds for one in shown])
-    found = [*why_incomplete(answer), *doubts(answer)]
+    found = [*why_incomplete(answer), *doubts(answer.unknown_frames, answer.own_times)]
     verified = t("report.no" if found or not answer.cited else "report.yes")
     by = t("report.by_model", model=answer.model) if answer.model else ""
     said = (answer.answer, verified, "; ".join(f"⚠️ {one}" for one in found), by, answer.question)

@@ -26,7 +26,8 @@ def questions_section(analysis: core.Analysis) -> Iterator[Block]:
     keyframes = {frame.number: frame for frame in analysis.keyframes}
     for place, conversation in enumerate(analysis.conversations, start=1):
         name = core.one_line(conversation.name)
-        yield Heading(3, plain(f"{name} · {local_minute(conversation.created)}"), f"conversation-{place}")
+        heading = Span(f"{name} · {local_minute(conversation.created)}", "quoted")
+        yield Heading(3, (heading,), f"conversation-{place}")
         if conversation.videos:
             names = t("facts.list").join(conversation.videos)
             yield Paragraph(plain(t("report.questions_videos", names=names)))
@@ -41,7 +42,7 @@ def _answer(
     pictures: Mapping[int, core.ReportedPicture],
     keyframes: Mapping[int, core.Keyframe],
 ) -> Iterator[Block]:
-    yield Paragraph((Span(t("report.questions_one", n=number), "strong"), Span(f" {answer.question}")))
+    yield Paragraph((Span(t("report.questions_one", n=number), "strong"), Span(f" {answer.question}", "quoted")))
     yield from _pictures("report.questions_images", answer.images, pictures, keyframes)
     if answer.versions > 1:
         yield Paragraph(plain(t("report.questions_versions", n=answer.versions - 1)), "info")
@@ -127,10 +128,10 @@ def _pictures(
 
 def _name(one: core.ReportedPicture) -> Line:
     if one.name:
-        return plain(f"[{one.number}] {core.one_line(one.name)}")
+        return (Span(f"[{one.number}] {core.one_line(one.name)}", "quoted"),)
     if one.video:
-        return plain(f"[{one.number}] {core.one_line(one.video)} {core.clock(one.time_seconds)}")
-    return (Span(f"[{one.number}] "), moment(one.time_seconds))
+        return (Span(f"[{one.number}] {core.one_line(one.video)} {core.clock(one.time_seconds)}", "quoted"),)
+    return (Span(f"[{one.number}] ", "quoted"), moment(one.time_seconds))
 
 
 def other_pictures(analysis: core.Analysis) -> Iterator[blocks.PictureBlock]:

@@ -95,6 +95,8 @@ def _span(span: blocks.Span) -> str:
             return f"**{text}**"
         case "doubt":
             return f"⚠️ *{text}*"
+        case "quoted":
+            return _without_addresses(escape_words(blocks.printable(span.text)))
         case _:
             return text
 
@@ -106,7 +108,11 @@ def escape(text: str) -> str:
 
 def inert(text: str) -> str:
     """Escape text as one line, without the links that some readers make of bare addresses."""
-    return _BARE_ADDRESS.sub(r"\1\\\2", escape(blocks.printable(text)))
+    return _without_addresses(escape(blocks.printable(text)))
+
+
+def _without_addresses(escaped: str) -> str:
+    return _BARE_ADDRESS.sub(r"\1\\\2", escaped)
 
 
 def escape_words(text: str) -> str:

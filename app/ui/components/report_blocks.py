@@ -200,7 +200,8 @@ class Renderer:
         if frame := self._frames.get(block.number):
             return {**self.picture(frame), "title": block.alt}
         data = base64.b64encode(smaller(block.jpeg, _SIDES[0])).decode("ascii")
-        return {"src": f"data:image/jpeg;base64,{data}", "title": block.alt, "seconds": None}
+        size = {"width": block.width, "height": block.height}
+        return {"src": f"data:image/jpeg;base64,{data}", "title": block.alt, "alt": block.alt, **size}
 
     def _picture(self, block: content.PictureBlock) -> Value:
         return self.picture(self._frames[block.number])

@@ -27,6 +27,7 @@ function spansOf(line, marks) {
   return line.map(({ text, style, at, differs }) => {
     if (at !== undefined) return timeChip(text, at);
     if (style === "doubt") return element("span", { className: "flag", textContent: `⚠️ ${text}` });
+    if (style === "quoted") return element("span", { textContent: text });
     if (differs) return element("mark", { textContent: text });
     return element(style === "strong" ? "strong" : "span", {}, ...inline(text, marks));
   });

@@ -168,7 +168,7 @@ def _made_with(answer: core.ReportedAnswer) -> Iterator[str]:
         yield t("report.mode_text")
     if answer.described:
         yield t("report.questions_described", n=len(answer.described))
-    settings = answer.settings
+    settings = answer.settings if answer.model else {}
     yield from (
         f"{t(f'ask.page.{name}')} {settings[name]}" for name in _SHOWN_SETTINGS if settings.get(name) is not None
     )

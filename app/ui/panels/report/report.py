@@ -55,7 +55,8 @@ _log = logging.getLogger(__name__)
 
 def draw_head(job: JobSnapshot, analysis: Analysis, *, can_edit: bool) -> None:
     """Draw the headline, the model, the actions and the notices."""
-    shown = content.sections(replace(analysis, notices=_other_notices(job, analysis)))
+    reported = report_of(services(), job.id) or analysis
+    shown = content.sections(replace(reported, notices=_other_notices(job, analysis)))
     broken = [words(block.line) for block in shown["broken"]() if isinstance(block, Paragraph)]
     for problem in broken:
         _draw_broken(job, problem)
@@ -67,7 +68,7 @@ def draw_head(job: JobSnapshot, analysis: Analysis, *, can_edit: bool) -> None:
     if not job.is_without_model:  # stopped_job shows it, with the ways to a model
         st.caption(plain(" · ".join(filter(None, (state, model, mode)))))
     with st.container(horizontal=True, gap="small", key="report_actions"):
-        _draw_export(job, analysis, is_first=not broken and (job.is_imported or not job.is_without_model))
+        _draw_export(analysis, reported, is_first=not broken and (job.is_imported or not job.is_without_model))
         if not job.is_imported:
             reanalysis.draw_follow_up(job)
     with st.container(horizontal=True, gap="medium", key="report_ways"):
@@ -236,11 +237,16 @@ def brief(text: str) -> str:
     return text if end is None else text[: end.start()]
 
 
-def _draw_export(job: JobSnapshot, analysis: Analysis, *, is_first: bool) -> None:
-    """Draw the button that opens the menu of formats; `is_first` where it is the most important action of the page."""
+def _draw_export(analysis: Analysis, reported: Analysis, *, is_first: bool) -> None:
+    """Draw the button that opens the menu of formats.
+
+    Args:
+        analysis: The analysis as its job has it.
+        reported: The analysis with its conversations.
+        is_first: Whether it is the most important action of the page.
+    """
     stem = safe_stem(analysis.video.name)
     save = partial(_button, stem)
-    reported = report_of(services(), job.id) or analysis
     with st.popover(t("ui.save"), type="primary" if is_first else "secondary", icon=":material/download:"):
         if reported.conversations and st.toggle(t("ui.save_conversations"), value=True, key="save_conversations"):
             analysis = reported

@@ -116,10 +116,6 @@ class Keyframe:
 
         return hashlib.sha256(self.jpeg).hexdigest()
 
-    def numbered(self, number: int) -> Keyframe:
-        """Return the same frame with another number."""
-        return replace(self, number=number)
-
 
 @dataclass(frozen=True)
 class Selection:

@@ -41,11 +41,6 @@ class LocalEngine:
         self._log_path: Path | None = None
         self._start_notices: tuple[Notice, ...] = ()  # of the last start
 
-    @property
-    def notices(self) -> tuple[Notice, ...]:
-        """Return the changes made to the user's settings to fit this machine."""
-        return self._launcher.notices
-
     def ensure_ready(self, on_progress: ProgressListener, cancel: threading.Event) -> Endpoint:
         """Return the endpoint of the running engine, starting it if needed.
 

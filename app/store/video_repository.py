@@ -14,7 +14,7 @@ import shutil
 import stat
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import RawIOBase
@@ -142,17 +142,6 @@ class VideoRepository:
                 file = self._part(upload_id).open("ab", buffering=0)
             with file:
                 yield PartialUpload(upload, file, self._parts)
-
-    def append(self, upload_id: str, offset: int, chunks: Iterable[bytes]) -> int:
-        """Write `chunks` at the end of an upload and return the new offset in bytes.
-
-        Raises:
-            InputError: What `part` and `Part.write` raise.
-        """
-        with self.part(upload_id, offset) as part:
-            for chunk in chunks:
-                part.write(chunk)
-            return part.offset
 
     def finish(self, upload_id: str) -> str:
         """Turn a complete upload into a video and return its id; calling it twice is harmless.

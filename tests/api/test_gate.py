@@ -67,7 +67,8 @@ def test_any_place_of_a_video_is_there_at_once(client: TestClient, services: Ser
 
 def test_html_named_as_video_is_never_rendered(client: TestClient, services: Services) -> None:
     upload = services.videos.create_upload("evil.html", 8)
-    services.videos.append(upload.id, 0, [b"<script>"])
+    with services.videos.part(upload.id, 0) as part:
+        part.write(b"<script>")
     answer = client.get(f"/api/videos/{services.videos.finish(upload.id)}")
     assert answer.headers["content-type"] == "application/octet-stream"
     assert answer.headers["x-content-type-options"] == "nosniff"

@@ -52,7 +52,8 @@ def videos(tmp_path: Path) -> VideoRepository:
 
 def uploaded(videos: VideoRepository, name: str = "clip.mp4") -> Path:
     upload = videos.create_upload(name, 3)
-    videos.append(upload.id, 0, [b"abc"])
+    with videos.part(upload.id, 0) as part:
+        part.write(b"abc")
     return videos.path(videos.finish(upload.id))
 
 

@@ -58,7 +58,8 @@ def fill(data: Path) -> None:
     owner = ProcessLock(data / "running")
     shelf = VideoRepository(data / "videos", (), data / "none.mp4")
     upload = shelf.create_upload("film.mp4", 4)
-    shelf.append(upload.id, 0, [b"film"])
+    with shelf.part(upload.id, 0) as part:
+        part.write(b"film")
     shelf.create_upload("other.mp4", 4)
     shelf.finish(upload.id)
     surveys = ExtractionStore(data / "surveys")

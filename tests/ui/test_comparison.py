@@ -47,7 +47,9 @@ def test_texts_of_any_length_are_reported_apart_without_delay() -> None:
 
 def test_compared_frames_pair_by_time_not_number() -> None:
     both = (report(), report())
-    fewer = replace(both[1], keyframes=tuple(frame.numbered(frame.number - 2) for frame in both[1].keyframes[2:]))
+    fewer = replace(
+        both[1], keyframes=tuple(replace(frame, number=frame.number - 2) for frame in both[1].keyframes[2:])
+    )
     moments = comparison.moments((both[0], fewer))
     assert [moment.frames[1] is None for moment in moments] == [True, True, *[False] * 6]
     assert comparison.num_shared((both[0], fewer)) == 6

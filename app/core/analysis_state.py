@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 
 from app.core import domain
@@ -15,7 +15,7 @@ _LEAST_ETA_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class ReportHeader:
-    """Identity of a report: what `Analysis` has beside the results."""
+    """Identity of a report: the fields of `Analysis` beside the results, by the same names."""
 
     id: str
     created: str
@@ -82,9 +82,7 @@ class AnalysisState:
         if not (self.header and self.video and self.decode):
             return None
         return domain.Analysis(
-            id=self.header.id,
-            created=self.header.created,
-            request=self.header.request,
+            **vars(self.header),
             video=self.video,
             sha256=self.sha256,
             decode=self.decode,
@@ -93,11 +91,8 @@ class AnalysisState:
             engine=self.engine,
             notices=self.notices,
             seconds_by_stage=self.seconds_by_stage,
-            app_version=self.header.app_version,
             layout=self.layout,
             transcript=self.transcript,
-            conditions=self.header.conditions,
-            field_names=self.header.field_names,
             chunks=(),
             summary=None,
         ).with_results(self.results)
@@ -119,14 +114,7 @@ class AnalysisState:
             notices=analysis.notices,
             eta_seconds=None,
             seconds_by_stage=analysis.seconds_by_stage,
-            header=ReportHeader(
-                analysis.id,
-                analysis.created,
-                analysis.request,
-                analysis.app_version,
-                analysis.conditions,
-                analysis.field_names,
-            ),
+            header=ReportHeader(**{one.name: getattr(analysis, one.name) for one in fields(ReportHeader)}),
         )
 
     def with_stage_timed(self) -> AnalysisState:

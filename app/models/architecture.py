@@ -86,7 +86,6 @@ class Text:
     heads: int
     intermediate: int
     vocab: int
-    tied: bool
     max_positions: int
     cache: Cache
     weights: tuple[Weights, ...]
@@ -129,7 +128,6 @@ class Vision:
 class Shape:
     """A whole model; `dtype` is that of its weights where they are not quantised."""
 
-    architecture: str
     model_type: str
     dtype: str
     text: Text

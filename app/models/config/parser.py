@@ -66,7 +66,6 @@ def _shape(config: Mapping[str, Any]) -> Shape:
     seen = outer.inner("vision_config")
     quantised = outer.inner("quantization_config", "compression_config")
     return Shape(
-        architecture=next(iter(config.get("architectures") or ()), model_type),
         model_type=model_type,
         dtype=_dtype(outer, inner),
         text=text,
@@ -189,7 +188,6 @@ class _TextReader:
             heads=self.heads,
             intermediate=max(self.intermediate, self._shared_width(), self.expert_width * self._per_token()),
             vocab=self.vocab,
-            tied=self.tied,
             max_positions=self.fields.number("max_position_embeddings", default=0),
             cache=self._cache(),
             weights=tuple(weights for weights in self._weights() if weights.count),

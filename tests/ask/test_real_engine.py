@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import openai
 import pytest
 
 import framelens
+from app.ask import frames
 from app.engine import Endpoint
 from app.llm import client
 from tests.cards import draw_card, to_jpeg, write_card_video
@@ -128,3 +130,15 @@ def test_real_engine_answers_many_conversations_at_once(
             answered = list(pool.map(ask, range(20)))
     assert {(turn.state, turn.answer) for turn, _ in answered} == {("complete", SEEN)}
     assert all(places[-1] == 0 for _, places in answered) and any(places[0] for _, places in answered)
+def test_real_engine_classifies_and_votes_on_candidates(
+    vl_endpoint: Endpoint, tmp_path: Path, no_text_reading: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(frames, "Scope", partial(frames.Scope, seconds=300.0))
+    video = write_card_video(tmp_path / "long.mp4", COLOURS * 2, frame_rate=2, seconds_per_card=8.0)
+    with session(vl_endpoint, tmp_path / "data") as one:
+        turn = one.ask(video, "Which card follows the red card?", frames=4, max_tokens=32).last
+    assert turn.state == "complete" and turn.evidence and turn.evidence.choice
+    choice = turn.evidence.choice
+    assert choice.outcome in ("chosen", "flat") and choice.look_for == ("a red card",)
+    assert choice.voted == choice.candidates >= 32  # one in two seconds, and every cut
+    assert len(turn.attached) == 4

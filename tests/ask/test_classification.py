@@ -70,6 +70,12 @@ def test_clear_words_outweigh_the_model() -> None:
     assert asked(answer, "When does the red card appear?") == Sought("when", ("a red card",))
 
 
+def test_model_alone_starts_no_search_in_a_known_language() -> None:
+    answer = '{"kind": "when", "look_for": ["red card"]}'
+    assert asked(answer, "Which card follows the red card?").kind == "local"
+    assert asked(answer, "Wann kommt die rote Karte?").kind == "when"
+
+
 @pytest.mark.parametrize(
     "answer",
     ["", "no JSON", "{", '{"kind": 7, "look_for": 8}', '["kind"]', '{"kind": "dance", "look_for": [null, "", "yyyy"]}'],

@@ -130,6 +130,8 @@ def test_real_engine_answers_many_conversations_at_once(
             answered = list(pool.map(ask, range(20)))
     assert {(turn.state, turn.answer) for turn, _ in answered} == {("complete", SEEN)}
     assert all(places[-1] == 0 for _, places in answered) and any(places[0] for _, places in answered)
+
+
 def test_real_engine_classifies_and_votes_on_candidates(
     vl_endpoint: Endpoint, tmp_path: Path, no_text_reading: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -47,8 +47,9 @@ _COUNT = re.compile(
 )
 _WHEN = re.compile(
     r"\b(?:when(?= (?:do|does|did|is|are|was|were|will|can|has|have|exactly)\b)|at (?:what|which) (?:time|point|moment)"
-    r"|what time|how long (?:until|before|after)|first time|first appear\w*)\b"
-    r"|什么时候|啥时候|何时|几点|几分几秒|第几秒|哪一(?:刻|秒)|什么时间|哪个时间|时间点|多久(?:之?后|才)",
+    r"|what time|how long (?:until|before|after)|first time|first appear\w*|timestamps?"
+    r"|(?:which|what) (?:second|minute)s?)\b"
+    r"|什么时候|啥时候|何时|几点|几分几秒|第几秒|哪一(?:刻|秒)|什么时间|哪个时间|时间[点戳]|哪[几些]个?时[刻候]|第几分钟|多久(?:之?后|才)",
     re.IGNORECASE,
 )
 _READ = re.compile(
@@ -61,6 +62,9 @@ _SPOKEN = re.compile(
     r"\b(?:says?|said|saying|mention\w*|announce\w*|narrat\w+|spoken|lyrics|hears?|heard|talk\w* about)\b"
     r"|说(?:了|过|的是?)?(?:什么|啥|些什么|到)|提到|讲(?:到|过)|谈(?:到|论)|听到|台词|解说|旁白|歌词",
     re.IGNORECASE,
+)
+_KNOWN_WORDS = re.compile(
+    r"[\u4e00-\u9fff]|\b(?:the|is|are|was|were|what|which|who|where|why|does|did|do|how|there)\b", re.IGNORECASE
 )
 _HAN = re.compile(r"[\u4e00-\u9fff]")
 _NOUNS = re.compile(r"\b(?:the|an?|this|these|those|his|her|their|its|any|some)\s+", re.IGNORECASE)
@@ -159,8 +163,11 @@ def by_model(
         if isinstance(one, str) and 0 < len(one.strip()) <= _LONGEST_THING and _parts(one) & known
     ]
     look_for = tuple(dict.fromkeys(usable[:_MOST_THINGS])) or words.look_for
-    certain = kind_in_words(question) is not None
-    return Sought(words.kind if certain or kind not in get_args(Kind) else kind, look_for)  # type: ignore[arg-type]
+    if kind_in_words(question) or kind not in get_args(Kind):
+        return Sought(words.kind, look_for)
+    # These take a search of minutes in place of an answer, and their words are known in English and Chinese.
+    is_unlikely = kind in ("when", "count") and _KNOWN_WORDS.search(question)
+    return Sought("local" if is_unlikely else kind, look_for)  # type: ignore[arg-type]
 
 
 def _answered(

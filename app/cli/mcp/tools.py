@@ -41,14 +41,17 @@ _MOST_FILES = 500  # of a folder, as in all these: chosen by hand; not tuned
 _POLL_SECONDS, _REPORT_SECONDS = 0.1, 5.0  # progress is reported when it changes, else this often
 _FILES_ONLY = ("html", "pdf", "docx")
 """Formats that are no text, or hold pictures in it."""
+_STOP_SECONDS = 10.0
+_LATEST_SECONDS = 1e8  # three years, longer than any video
 _FULL_SIDE = 1 << 16  # more pixels than a side of any picture has
 _SHRINK = 0.8  # of the side, while pictures take too many bytes
 
 Count = Annotated[int, Field(ge=1, le=50)]
 Frames = Annotated[int, Field(ge=1, le=core.MOST_FRAMES)]
-Offset = Annotated[int, Field(ge=0)]
+Offset = Annotated[int, Field(ge=0, le=10**9)]
 Region = Annotated[list[float], Field(min_length=4, max_length=4)]
 Side = Annotated[int, Field(ge=_SIDES[0], le=_SIDES[1])]
+Text = Annotated[str, Field(max_length=4096)]  # the longest path on Linux
 Time = float | str
 Wait = Annotated[float, Field(ge=0, le=3600)]
 
@@ -78,6 +81,7 @@ class Tools:
         self._roots = roots
         self._lock = threading.Lock()
         self._analyses: dict[core.AnalysisRequest, str] = {}
+        self._cancelled: set[str] = set()
         self._answers: dict[_Question, _Answer] = {}
 
     def close(self) -> None:
@@ -87,7 +91,7 @@ class Tools:
 
     # ---- what there is -----------------------------------------------------------------------------------------------
 
-    def list_(self, folder: str = "", limit: Count = 20, offset: Offset = 0) -> CallToolResult:
+    def list_(self, folder: Text = "", limit: Count = 20, offset: Offset = 0) -> CallToolResult:
         """List stored reports, the newest first, or the videos and folders in a folder."""
         if folder:
             return result(_folder(self._allowed(folder)))
@@ -98,7 +102,7 @@ class Tools:
         roots = {"folders": [core.shown_path(root) for root in self._roots]} if self._roots else {}
         return result({"total": library.count(wanted), "reports": reports, **roots})
 
-    def search(self, words: str, limit: Count = 10, offset: Offset = 0) -> CallToolResult:
+    def search(self, words: Text, limit: Count = 10, offset: Offset = 0) -> CallToolResult:
         """Search the reports by words, and by meaning where an embedding model is set."""
         self.services.jobs.indexing.catch_up()
         library, wanted = self.services.jobs.library, LibraryQuery(words)
@@ -119,7 +123,7 @@ class Tools:
         ]
         return result({"total": library.count(wanted, near=list(near)), **problem, "reports": reports})
 
-    def transcript(self, video: str, start: Time = 0, end: Time | None = None) -> CallToolResult:
+    def transcript(self, video: Text, start: Time = 0, end: Time | None = None) -> CallToolResult:
         """Return the speech or subtitles of an analysed video that overlap [start, end)."""
         analysis = self._report(video)
         heard = analysis.transcript
@@ -139,7 +143,7 @@ class Tools:
         head = {"id": analysis.id, "source": heard.source, "cues": len(cues)}
         return result({**head, **following, "quoted": {"label": heard.label, "cues": lines}})
 
-    def report(self, video: str, format: str = "markdown", folder: str = "", offset: Offset = 0) -> CallToolResult:
+    def report(self, video: Text, format: str = "markdown", folder: Text = "", offset: Offset = 0) -> CallToolResult:
         """Return a report as text, or write it to a folder and return the paths."""
         analysis = conversations.with_conversations(self.services, self._report(video))
         if format not in FORMATS:
@@ -165,7 +169,7 @@ class Tools:
 
     def look(
         self,
-        video: str,
+        video: Text,
         times: Annotated[tuple[Time, ...], Field(max_length=_MOST_PICTURES)] = (),
         region: Region | None = None,
         width: Side = 640,
@@ -203,7 +207,7 @@ class Tools:
     async def analyse(
         self,
         ctx: Context,
-        video: str,
+        video: Text,
         question: str = "",
         template: str = "",
         frames: Frames | None = None,
@@ -218,7 +222,8 @@ class Tools:
         def begin() -> str:
             path = self._file(video)
             if path is None:
-                job_id = jobs.library.resolve_id(video)
+                job_id = self._report_id(video)
+                self._end_cancelled(job_id)
                 jobs.resume(job_id)
                 return job_id
             check_file(path)
@@ -235,17 +240,22 @@ class Tools:
             )
             with self._lock:
                 job_id = self._analyses.get(request, "")
+                self._end_cancelled(job_id)
                 if not job_id or jobs.snapshot(job_id).is_over:
                     run = start_run(jobs, request, name=core.readable(path.name), force=False)
                     job_id = self._analyses[request] = run.job_id
                 return job_id
+
+        def stop() -> None:
+            self._cancelled.add(job_id)
+            jobs.cancel(job_id)
 
         job_id = await asyncio.to_thread(begin)
         await _wait(
             ctx,
             lambda: jobs.snapshot(job_id).is_over,
             lambda: results.stage_text(jobs.snapshot(job_id)),
-            lambda: jobs.cancel(job_id),
+            stop,
             wait_seconds,
         )
         return await asyncio.to_thread(lambda: result(results.job_document(jobs.snapshot(job_id))))
@@ -254,7 +264,7 @@ class Tools:
         self,
         ctx: Context,
         question: str,
-        videos: Annotated[list[str], Field(max_length=_MOST_VIDEOS)] = [],  # noqa: B006 - never changed
+        videos: Annotated[list[Text], Field(max_length=_MOST_VIDEOS)] = [],  # noqa: B006 - never changed
         conversation: str = "",
         frames: Frames | None = None,
         start: Time = 0,
@@ -265,12 +275,18 @@ class Tools:
         ask.checked_question(question)
         if bool(videos) == bool(conversation):
             raise core.ConfigError("mcp_ask_about")
-        asked = _Question(
-            question, tuple(str(self._file(one) or one) for one in videos), conversation, frames, _range(start, end)
-        )
+        about = tuple(str(self._file(one) or self._report_id(one)) for one in videos)
+        for one in self.services.conversations.get(conversation).about if conversation else ():
+            self._report_id(one)
+        asked = _Question(question, about, conversation, frames, _range(start, end))
         if (answer := self._answers.get(asked)) is None:
             answer = self._answers[asked] = _Answer(self.services, asked)
-        await _wait(ctx, answer.made.done, lambda: answer.doing, answer.cancel.set, wait_seconds)
+
+        def stop() -> None:
+            self._answers.pop(asked, None)
+            answer.cancel.set()
+
+        await _wait(ctx, answer.made.done, lambda: answer.doing, stop, wait_seconds)
         if not answer.made.done():
             return result({"state": "running", "doing": answer.doing, "next": t("mcp.next.wait")})
         self._answers.pop(asked, None)
@@ -296,6 +312,26 @@ class Tools:
             folders = ", ".join(map(core.shown_path, self._roots))
             raise core.InputError("mcp_outside_root", path=core.shown_path(path), folders=folders)
         return path
+
+    def _report_id(self, given: str) -> str:
+        """Return the whole id of a report whose video may be opened, or is gone.
+
+        Raises:
+            InputError: There is no such report, or its video is outside of the folders that may be read.
+        """
+        job_id = self.services.jobs.library.resolve_id(given)
+        path = core.restored(self.services.jobs.snapshot(job_id).request.path)
+        if path.is_file():
+            self._allowed(str(path))
+        return job_id
+
+    def _end_cancelled(self, job_id: str) -> None:
+        """Wait until a job whose call was cancelled has stopped, which takes a second; only then can it resume."""
+        deadline = time.monotonic() + _STOP_SECONDS
+        while job_id in self._cancelled and time.monotonic() < deadline:
+            if self.services.jobs.snapshot(job_id).is_over:
+                self._cancelled.remove(job_id)
+            time.sleep(_POLL_SECONDS)
 
     def _may_open(self, path: Path) -> bool:
         return not self._roots or any(path.resolve().is_relative_to(root) for root in self._roots)
@@ -441,7 +477,10 @@ def _range(start: Time, end: Time | None) -> core.Selection:
 
 
 def _seconds(time: Time) -> float:
-    return parse_seconds(str(time))
+    seconds = parse_seconds(str(time))
+    if seconds > _LATEST_SECONDS:
+        raise core.ConfigError("time_unreadable", given=time)
+    return seconds
 
 
 def _spread(keyframes: Sequence[core.Keyframe]) -> Sequence[core.Keyframe]:

@@ -176,6 +176,7 @@ async def test_pictures_are_small_and_a_region_is_enlarged(tmp_path: Path, video
         assert "[0.5, 0, 1, 0.5]" in await refused(client, "look", video=str(video), times=[1], region=[1, 0, 0, 1])
         assert "times" in await refused(client, "look", video=str(video))
         assert "width" in await refused(client, "look", video=str(video), times=[1], width=4000)
+        assert "not a time" in await refused(client, "look", video=str(video), times=[1e300])
         assert "argument time" in await refused(client, "look", video=str(video), time=1)
         assert "nonsense" in await refused(client, "look", video="nonsense")
         assert "list, analyse" in await refused(client, "delete", video=str(video))
@@ -232,11 +233,21 @@ async def test_cancelled_call_stops_the_analysis_which_resumes(
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call
-        while (await called(client, "list"))["reports"][0]["state"] != "cancelled":
-            await asyncio.sleep(0.05)
+        await asyncio.to_thread(engine.aborted.wait, 20)
         script.held.set()
         done = await called(client, "analyse", video=str(video))
         assert done["state"] == "done" and (await called(client, "list"))["total"] == 1
+        script.held.clear()
+        asked = {"videos": [done["id"]], "question": "Which is first?"}
+        requests = len(engine.requests)
+        call = asyncio.create_task(client.call_tool("ask", asked))
+        while not any("Which is first?" in json.dumps(body["messages"]) for body in engine.requests[requests:]):
+            await asyncio.sleep(0.05)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        script.held.set()
+        assert (await called(client, "ask", **asked))["state"] == "complete"
 
 
 async def test_files_outside_of_the_roots_are_not_opened(tmp_path: Path, video: Path) -> None:
@@ -255,6 +266,8 @@ async def test_files_outside_of_the_roots_are_not_opened(tmp_path: Path, video: 
             assert str(root) in await refused(client, "ask", videos=[str(path)], question="?")
         assert str(root) in await refused(client, "list", folder="/")
         assert str(root) in await refused(client, "report", video=str(inside), folder=str(tmp_path))
+        assert str(root) in await refused(client, "ask", videos=[known["id"]], question="?")
+        assert str(root) in await refused(client, "analyse", video=known["id"])
         stored = await called(client, "look", video=known["id"], times=[1.7])
         nearest = min(known["keyframes"], key=lambda seconds: abs(seconds - 1.7))
         assert stored["pictures"][0]["seconds"] == nearest and "nearest" in stored["problem"]

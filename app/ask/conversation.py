@@ -294,16 +294,16 @@ class Conversation:
         return replace(self, current=end)
 
     def numbered(self, frames: Iterable[FrameRef]) -> tuple[FrameRef, ...]:
-        """Return the frames with their numbers: the ones that they have in this conversation, or the next free ones."""
+        """Return each frame once with its number: the one that it has in this conversation, or the next free one."""
         known = {one.source: one.number for turn in self.turns for one in turn.added}
         highest = max(known.values(), default=0)
-        found = []
+        found: dict[int, FrameRef] = {}
         for one in frames:
             if one.source not in known:
                 highest += 1
                 known[one.source] = highest
-            found.append(replace(one, number=known[one.source]))
-        return tuple(found)
+            found[known[one.source]] = replace(one, number=known[one.source])
+        return tuple(found.values())
 
     def asked(
         self,

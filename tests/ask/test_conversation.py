@@ -127,7 +127,7 @@ def test_frames_get_numbers_once_and_keep_them() -> None:
     assert [one.number for one in frames] == [1, 2, 3]
     first = first.with_turn(first.last.apply(FramesAdded(frames)))
     later = first.asked("B", SETTINGS)
-    assert [one.number for one in later.numbered([frame(9.0), frame(1.5)])] == [4, 2]
+    assert [one.number for one in later.numbered([frame(9.0), frame(1.5), frame(9.0)])] == [4, 2]
     assert later.pictures() == frames and asked("A").pictures() == ()
 
 

@@ -15,7 +15,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from langchain_core.messages import BaseMessage
@@ -61,7 +60,6 @@ def run_benchmark(
     log_dir: Path,
     on_progress: ProgressListener,
     cancel: threading.Event,
-    sizes: Sequence[tuple[int, int]] = SIZES,
 ) -> BenchmarkResult:
     """Measure the model whose config.json is `config`, served with vLLM's `arguments`.
 
@@ -74,7 +72,6 @@ def run_benchmark(
         log_dir: Folder for the engine's log.
         on_progress: Called with the engine's progress.
         cancel: Event that stops the benchmark.
-        sizes: Width and height in pixels of the frames to measure.
 
     Returns:
         The measurements.
@@ -97,7 +94,7 @@ def run_benchmark(
             load_seconds = time.monotonic() - started
             asking = _RequestTimer(endpoint, parse_plan(arguments, device=device).max_model_len, on_progress, cancel)
             throughput = asking.tokens_per_second()
-            frames = tuple(asking.frame_costs(sizes)) if shape.vision else ()
+            frames = tuple(asking.frame_costs(SIZES)) if shape.vision else ()
         finally:
             engine.stop()
     return BenchmarkResult(
@@ -197,9 +194,7 @@ class _PeakMemory:
         self._thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._over.set()
         self._thread.join()
         self._reader.close()

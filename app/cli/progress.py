@@ -5,7 +5,6 @@ Everything goes to standard error, so that standard output holds only the report
 
 from __future__ import annotations
 
-from types import TracebackType
 from typing import TextIO
 
 from rich.console import Console
@@ -33,9 +32,7 @@ class Progress:
         self._bar.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._bar.stop()
 
     def say(self, text: str) -> None:
@@ -100,9 +97,7 @@ class BatchProgress:
         self._bar.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if not self._bar.disable:
             self._bar.stop()
 

@@ -30,7 +30,7 @@ from app.llm.stream import ask
 Verdict = Literal["well", "coarse", "poor", "blind"]
 """well: colours, shapes, digits and their order. coarse: colours and their order. poor: less. blind: no images."""
 COUNT = 8
-"""One card for each colour."""
+"""One card for each colour; fewer are sent if the model accepts fewer."""
 SIZE = (448, 252)
 """Pixels, 16:9. The longer side is that of frames sent on a CPU."""
 _ENOUGH = 0.75
@@ -121,7 +121,6 @@ def check_vision(
     chat: BaseChatModel,
     *,
     size: tuple[int, int] = SIZE,
-    count: int = COUNT,
     turn: int = 0,
     on_progress: Callable[[str], None] = lambda key: None,
     cancel: threading.Event | None = None,
@@ -131,7 +130,6 @@ def check_vision(
     Args:
         chat: The chat model.
         size: (width, height) of the cards in pixels.
-        count: Number of cards, at most 8, since each has its own colour; fewer are sent if the model accepts fewer.
         turn: Another number gives other cards.
         on_progress: Called with "probing" and "reading", keys below `vision_check.`.
         cancel: Ends the check within 0.1 s of being set.
@@ -145,7 +143,7 @@ def check_vision(
     if sight.sees is False:
         return _blind(sight.reason or Notice("pictures_dropped", {"tokens": 0}), size)
     on_progress("reading")
-    shown = cards(count, turn=turn)
+    shown = cards(COUNT, turn=turn)
     try:
         return _ask_about(chat, shown, size, cancel)
     except TooManyPictures as refused:

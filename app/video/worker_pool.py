@@ -11,7 +11,6 @@ import queue
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from types import TracebackType
 from typing import Any, BinaryIO, Self, cast, get_args
 
 from app.core import AppError, Cancelled, DecodeError, InputError, SoundPiece, Transcript, VideoEvent
@@ -149,9 +148,7 @@ class DecoderWorker:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._closing.set()
         self._process.kill()
         self._process.wait()

@@ -54,8 +54,8 @@ def run(given: argparse.Namespace) -> int:
     use_language(given, settings)
     log_to(settings.data_dir)
     known = _find_config(settings)
-    settings = replace(settings, engine=_engine(given, settings, known))
-    sees = _has_vision(known, settings)
+    settings = replace(settings, engine=_engine(given, known))
+    sees = _has_vision(known)
     if given.force_type == "vision" and sees is False:
         raise EngineError("serve_not_vision", model=settings.model_path)
     if given.force_type == "text" and sees and settings.engine == "vllm":  # saves the memory of the vision tower
@@ -123,9 +123,7 @@ def _find_config(settings: Settings) -> Mapping[str, Any] | CatalogueEntry | Non
         return None
 
 
-def _engine(
-    given: argparse.Namespace, settings: Settings, known: Mapping[str, Any] | CatalogueEntry | None
-) -> engines.Kind:
+def _engine(given: argparse.Namespace, known: Mapping[str, Any] | CatalogueEntry | None) -> engines.Kind:
     if given.engine != "auto":
         chosen: engines.Kind = given.engine
         return chosen
@@ -140,7 +138,7 @@ def _engine(
     )
 
 
-def _has_vision(known: Mapping[str, Any] | CatalogueEntry | None, settings: Settings) -> bool | None:
+def _has_vision(known: Mapping[str, Any] | CatalogueEntry | None) -> bool | None:
     if isinstance(known, CatalogueEntry):
         return known.sees
     if known is None:

@@ -64,7 +64,7 @@ def imported(*arguments: object, cwd: Path) -> set[str]:
 def test_help_and_version_import_no_command(word: str, tmp_path: Path) -> None:
     found = imported(word, cwd=tmp_path)
     ours = {name for name in found if name.startswith("app.") and not name.startswith("app.i18n")}
-    assert ours == {"app.cli", "app.cli.main", "app.core", "app.core.domain", "app.core.errors"}
+    assert ours == {"app.cli", "app.cli.main", "app.core", "app.core.domain", "app.core.errors", "app.core.evidence"}
     assert not found & (MODEL | DECODERS | DRAWING | SERVICES)
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import expect
@@ -13,6 +14,7 @@ from playwright.sync_api import expect
 from app.reports import FORMATS
 from tests.browser.conftest import App, Visit, running
 from tests.browser.test_analyse_in_browser import arrives, video_of
+from tests.reports.test_questions import asked
 from tests.reports.test_reports import analysis
 
 pytestmark = pytest.mark.browser
@@ -93,3 +95,27 @@ def test_search_takes_the_width_of_a_phone(library_app: App, visit: Visit) -> No
     page.goto(f"{library_app.url}library")
     box = page.get_by_role("searchbox", name="Search names").bounding_box()
     assert box and box["width"] > 300
+
+
+def test_imported_answers_are_shown_and_saved_unless_left_out(library_app: App, visit: Visit, tmp_path: Path) -> None:
+    page = visit.page
+    (tmp_path / "asked.json").write_bytes(FORMATS["json"].write(replace(asked(), id="job654321"), "en"))
+    page.goto(f"{library_app.url}library")
+    page.get_by_text("Import reports").first.click()
+    page.locator("input[type=file]").set_input_files(tmp_path / "asked.json")
+    page.get_by_role("button", name="Import reports").last.click()
+    expect(page.get_by_text("clip.mp4").first).to_be_visible()
+    page.goto(f"{library_app.url}?job=job654321")
+    expect(page.get_by_role("heading", name="Questions and answers")).to_be_visible()
+    answer = page.locator(".answer").first
+    expect(answer).to_have_text("A man [1] is at the door.\nHe leaves [2]; a dog [5] and a cat [6] follow, as in [7].")
+    expect(page.locator(".thumbnails").nth(1).locator("img")).to_have_count(5)
+    expect(page.get_by_text("frames that don't exist: 99")).to_be_visible()
+    expect(page.get_by_text("some/model, other/model")).to_be_visible()
+    page.get_by_role("button", name="Save report").click()
+    for is_there in (True, False):
+        with page.expect_download() as download:
+            page.get_by_role("button", name="JSON", exact=True).click()
+        assert (b"Who is at the door?" in download.value.path().read_bytes()) == is_there
+        page.get_by_text("With questions and answers").click()
+    assert visit.hosts <= {urlsplit(library_app.url).netloc, ""}

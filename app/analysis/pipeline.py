@@ -46,32 +46,26 @@ class Tools(Protocol):
     @property
     def extractions(self) -> ExtractionCache:
         """Return the reader of videos."""
-        ...
 
     @property
     def transcription(self) -> Transcription:
         """Return the reader of subtitles, which also transcribes speech."""
-        ...
 
     @property
     def connector(self) -> EngineConnector | None:
         """Return what starts and connects the engine; None if there is none."""
-        ...
 
     @property
     def templates(self) -> Templates:
         """Return all templates."""
-        ...
 
     @property
     def capacity(self) -> RequestCapacity:
         """Return the capacity of a request by the settings, before the engine is ready."""
-        ...
 
     @property
     def side(self) -> int | None:
         """Return the longer side of sent frames in pixels by the settings; None lets the plan choose."""
-        ...
 
 
 def analyse(task: Task, tools: Tools) -> Iterator[core.AnalysisEvent]:

@@ -66,11 +66,9 @@ class Engine(Protocol):
             Cancelled: `cancel` was set.
             EngineError: The engine cannot be used; the error gives the cause.
         """
-        ...
 
     def status(self) -> EngineStatus:
         """Return the current status without waiting for the engine."""
-        ...
 
     def note_sight(self, sees: bool | None) -> None:
         """Store in the status whether the running engine was proven to process images."""

@@ -33,7 +33,6 @@ class AnalysisSession(Protocol):
     @property
     def engine(self) -> Engine:
         """Return the engine."""
-        ...
 
     def run(self, task: Task) -> Iterator[AnalysisEvent]:
         """Run one analysis and yield its events."""

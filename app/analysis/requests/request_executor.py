@@ -208,20 +208,14 @@ class RequestExecutor:
             frames=tuple(frame.number for frame in asked.frames),
             mode=asked.mode,
             answer=reply.text,
-            findings=reading.findings,
-            overview=reading.overview,
             prompt=in_words(sent, asked.frames),
             finish_reason=reply.finish_reason,
             usage=reply.usage or core.Usage(),
             seconds=0.0,
             fallback=asked.fallback,
             recalled=recalled,
-            subjects=reading.subjects,
-            title=reading.title,
-            chapters=reading.chapters,
-            reply=reading.reply,
-            troubles=(*troubles, *reading.troubles),
             key=asked.key,
+            **{**vars(reading), "troubles": (*troubles, *reading.troubles)},
         )
 
     def _read(self, asked: EngineRequest, text: str) -> ParsedAnswer:

@@ -1,4 +1,4 @@
-"""Fair queue before an engine: few answers at a time, each conversation in turn, and each is told its place."""
+"""Fair queue before an engine: few answers at a time, each conversation in turn, and each question knows its place."""
 
 from __future__ import annotations
 

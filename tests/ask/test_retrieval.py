@@ -9,7 +9,7 @@ import json
 import random
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -28,6 +28,7 @@ from app.ask.retrieval.values import Candidate, Looking, Sought
 from app.llm.embeddings import EmbeddingModel
 from app.llm.vision_check import VisionProbe
 from app.video import Stills
+from tests import loopback
 from tests.cards import CARDS, write_card_video
 from tests.llm.scripted import Refuse, Server, Whole, serve
 
@@ -154,12 +155,19 @@ def sees(body: dict[str, Any]) -> Iterator[str]:
 
 
 def selected(
-    server: Server, scope: Scope, data: Path, question: str, sought: Sought, *, can_see: bool = True
+    server: Server,
+    scope: Scope,
+    data: Path,
+    question: str,
+    sought: Sought,
+    *,
+    can_see: bool = True,
+    embeddings_url: str = "",
 ) -> tuple[Selected, list[Looking]]:
     endpoint = SimpleNamespace(base_url=server.base_url, api_key="", model="model")
     connection = SimpleNamespace(endpoint=endpoint, in_flight=lambda _: 8, sight=VisionProbe(can_see))
     stills, events = Stills(), []
-    embeddings = EmbeddingModel(server.base_url, "clip")
+    embeddings = EmbeddingModel(embeddings_url or server.base_url, "clip")
     tools = Tools(open_extraction_cache(data), stills, embeddings)
     going = select(question, sought, scope, tools, cast(EngineConnection, connection), "en", threading.Event())
     try:
@@ -269,6 +277,45 @@ def test_engine_that_refuses_leaves_the_keyframes(analysis: core.Analysis, data:
     with serve(refuse) as server:
         found, _ = selected(server, Scope({"a": analysis}, 8), data, "Red?", Sought("local", ("a red card",)))
     assert found.choice.outcome == "flat" and found.choice.voted == 0 and len(found.frames) == 8
+
+
+class Embedder(loopback.Handler):
+    """A model that embeds a picture by its colour, and a text by the colours that it names."""
+
+    def do_POST(self) -> None:
+        body = json.loads(self.body())
+        self.state.requests.append(body)
+        (part,) = body["messages"][0]["content"]
+        if part["type"] == "image_url" and not self.state.takes_pictures:
+            self.send_json(400, {"error": {"message": "this model takes no pictures", "code": 400}})
+            return
+        text = part.get("text") or colour_of(base64.b64decode(part["image_url"]["url"].partition(",")[2]))
+        vector = [1.0, *(float(colour in text) for colour in CARDS)]
+        self.send_json(200, {"data": [{"index": 0, "embedding": vector}]})
+
+
+@dataclass
+class Embeddings:
+    takes_pictures: bool
+    requests: list[dict[str, Any]] = field(default_factory=list)
+    base_url: str = ""
+
+
+@pytest.mark.parametrize("takes_pictures", [True, False])
+def test_embeddings_of_pictures_are_compared(analysis: core.Analysis, data: Path, takes_pictures: bool) -> None:
+    def hesitates(body: dict[str, Any]) -> Iterator[str]:
+        yield "perhaps"
+
+    sought, scope = Sought("local", ("a purple card",)), Scope({"a": analysis}, 8)
+    with serve(hesitates) as server, loopback.scripted(Embedder, Embeddings(takes_pictures)) as other:
+        found, _ = selected(server, scope, data, "Is there a purple card?", sought, embeddings_url=other.base_url)
+    if takes_pictures:
+        assert found.choice.scores == ("embeddings",) and len(other.requests) == found.choice.candidates + 1
+        assert other.requests[0]["model"] == "clip"
+        start = ONCE["purple"] * SECONDS
+        assert any(start <= one.time_seconds < start + SECONDS for one in found.frames)
+    else:
+        assert found.choice.outcome == "flat" and len(other.requests) == 2  # the first picture is refused
 
 
 # ---- in a conversation

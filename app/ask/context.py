@@ -255,7 +255,7 @@ class ContextBuilder:
         for turn in turns:
             place = self._branch.index(turn) + 1
             is_of_turn = partial(_is_between, reached, place)
-            words = self._words(list(filter(is_of_turn, described)), turn.question, plan, is_first=not reached)
+            words = self._words(list(filter(is_of_turn, described)), turn, plan, is_first=not reached)
             content = [part for one in filter(is_of_turn, shown) for part in self._parts(one)]
             sent.append(HumanMessage([*content, {"type": "text", "text": words}] if content else words))
             if turn is not asked:
@@ -263,7 +263,7 @@ class ContextBuilder:
             reached = place
         return sent
 
-    def _words(self, described: Sequence[_Picture], question: str, plan: _Plan, *, is_first: bool) -> str:
+    def _words(self, described: Sequence[_Picture], turn: Turn, plan: _Plan, *, is_first: bool) -> str:
         """Return the text below the pictures of a turn."""
         blocks, lines = [], [one.described for one in described]
         if is_first and not plan.pictures and (lines or self._analyses):
@@ -274,9 +274,22 @@ class ContextBuilder:
             blocks.append("\n".join([t("ask.prompt.described"), *lines]))
         if is_first:
             blocks += self._material(plan)
+        if quotes := self._quotes(turn):
+            blocks.append("\n".join([t("ask.prompt.quotes"), *quotes]))
+        question = turn.question
         if blocks or (is_first and (self._pictures or self._analyses)):
             question = t("ask.prompt.question", question=question)
         return "\n\n".join([*blocks, question])
+
+    def _quotes(self, turn: Turn) -> list[str]:
+        """Return the texts that match a question, as data."""
+        choice = turn.evidence.choice if turn.evidence else None
+        return [
+            t("ask.prompt.quote", video=self._video_number(one.analysis_id), time=core.clock(one.seconds))
+            + f" {_quoted(one.text)}"
+            for one in (choice.quotes if choice else ())
+            if one.analysis_id in {analysis.id for analysis in self._analyses}
+        ]
 
     def _parts(self, picture: _Picture) -> list[str | dict[str, object]]:
         """Return the parts of a message for a picture, which is encoded once for all the requests that are tried."""

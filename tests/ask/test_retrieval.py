@@ -22,7 +22,7 @@ import framelens
 from app import core
 from app.analysis import EngineConnection, open_extraction_cache
 from app.ask.retrieval.choice import choose
-from app.ask.retrieval.scores import Passage, combined, spread_order, text_scores
+from app.ask.retrieval.scores import Passage, combined, matches, quotes_of, spread_order, text_scores
 from app.ask.retrieval.select import Scope, Selected, Tools, select
 from app.ask.retrieval.values import Candidate, Looking, Sought
 from app.llm.embeddings import EmbeddingModel
@@ -52,13 +52,22 @@ def at(seconds: float, *, shot: int = 1, video: str = "a", is_keyframe: bool = F
 )
 def test_words_of_the_question_lead_to_its_passage(question: str, texts: list[str], best: int) -> None:
     passages = [Passage("a", 10.0 * n, 10.0 * n + 5, text) for n, text in enumerate(texts)]
-    found = text_scores([at(10.0 * n + 2) for n in range(3)], passages, [question])
+    found = text_scores([at(10.0 * n + 2) for n in range(3)], matches(passages, [question]))
     assert found.index(max(found)) == best and found[0] == 0.0
 
 
 def test_passage_between_candidates_counts_for_the_nearest() -> None:
-    found = text_scores([at(0), at(10), at(10, video="b")], [Passage("a", 6, 7, "a dog")], ["the dog"])
+    dog = matches([Passage("a", 6, 7, "a dog")], ["the dog"])
+    found = text_scores([at(0), at(10), at(10, video="b")], dog)
     assert found[0] == 0.0 and found[1] > 0.0 and found[2] == 0.0
+
+
+def test_best_passages_are_quoted_once_and_in_order() -> None:
+    texts = ["a dog", "the red dog", "red", "nothing", "the red dog"]
+    passages = [Passage("a", 10.0 * n, 10.0 * n + 2, text) for n, text in enumerate(texts)]
+    quotes = quotes_of(matches(passages, ["red dog"]))
+    assert [(one.seconds, one.text) for one in quotes] == [(1.0, "a dog"), (11.0, "the red dog"), (21.0, "red")]
+    assert quotes_of(matches(passages, ["a whale"])) == ()
 
 
 def test_scores_that_say_the_same_everywhere_are_not_used() -> None:
@@ -244,6 +253,7 @@ def test_what_was_said_is_found_without_votes(analysis: core.Analysis, data: Pat
         found, _ = selected(server, scope, data, "Did they mention the price?", Sought("spoken", ("a price",)))
         assert server.requests == []
     assert found.choice.scores == ("text",) and any(402 <= one.time_seconds <= 406 for one in found.frames)
+    assert [(one.seconds, one.text) for one in found.choice.quotes] == [(404.0, "the price of tea")]
 
 
 def test_known_frames_are_not_chosen_again_instead_of_new_ones(analysis: core.Analysis, data: Path) -> None:

@@ -17,7 +17,7 @@ from statistics import median
 import numpy as np
 
 from app import core
-from app.ask.retrieval.values import Candidate, ScoreName
+from app.ask.retrieval.values import Candidate, Quote, ScoreName
 from app.store import words_of
 
 _LEAST_RISE: Mapping[ScoreName, float] = {"text": 0.2, "embeddings": 0.02, "votes": 0.2}
@@ -25,6 +25,8 @@ _LEAST_RISE: Mapping[ScoreName, float] = {"text": 0.2, "embeddings": 0.02, "vote
 by hand; not tuned."""
 _NEAR_CUE_SECONDS = 1.0
 """A frame so close to a cue shows what is spoken of. Chosen by hand; not tuned."""
+_MOST_QUOTES, _LONGEST_QUOTE = 6, 300
+"""Passages that are quoted with a question, and characters of each. Chosen by hand; not tuned."""
 _COMMON = frozenset(
     words_of(
         "a an and any are as at be been but by can could did do does for from had has have he her his how i if in into"
@@ -62,25 +64,40 @@ def passages_of(analysis_id: str, analysis: core.Analysis) -> Iterator[Passage]:
                 yield Passage(analysis_id, times[number], times[number], text)
 
 
-def text_scores(candidates: Sequence[Candidate], passages: Iterable[Passage], wanted: Sequence[str]) -> list[float]:
-    """Return for each candidate the share of the wanted words, weighted by rarity, in the best passage at its time.
+def matches(passages: Iterable[Passage], wanted: Sequence[str]) -> list[tuple[Passage, float]]:
+    """Return the passages that contain wanted words, with the share of these words, weighted by rarity.
 
     Args:
-        candidates: The candidates.
-        passages: Texts of their videos.
+        passages: Texts of the videos.
         wanted: The question, and what it looks for.
     """
     found = [(one, _terms(one.text)) for one in passages]
     terms = set().union(*map(_terms, wanted)) if wanted else set()
     counts = Counter(term for _, held in found for term in held & terms)
     weights = {term: math.log(1 + len(found) / counts[term]) for term in counts}
+    whole = sum(weights.values())
+    return [(one, sum(weights[term] for term in held & terms) / whole) for one, held in found if held & terms]
+
+
+def text_scores(candidates: Sequence[Candidate], found: Iterable[tuple[Passage, float]]) -> list[float]:
+    """Return for each candidate the score of the best of these passages at its time."""
     scores = [0.0] * len(candidates)
-    whole = sum(weights.values()) or 1.0
-    for passage, held in found:
-        if score := sum(weights[term] for term in held & terms) / whole:
-            for place in _at(candidates, passage):
-                scores[place] = max(scores[place], score)
+    for passage, score in found:
+        for place in _at(candidates, passage):
+            scores[place] = max(scores[place], score)
     return scores
+
+
+def quotes_of(found: Sequence[tuple[Passage, float]]) -> tuple[Quote, ...]:
+    """Return the passages that match best, in time order, each text once."""
+    highest = max((score for _, score in found), default=0.0)
+    best = sorted((one for one in found if one[1] >= highest / 2), key=lambda one: -one[1])
+    quotes: dict[str, Quote] = {}
+    for passage, _ in best:
+        if len(quotes) < _MOST_QUOTES:
+            seconds = (passage.start_seconds + passage.end_seconds) / 2
+            quotes.setdefault(passage.text, Quote(passage.analysis_id, seconds, passage.text[:_LONGEST_QUOTE]))
+    return tuple(sorted(quotes.values(), key=lambda one: (one.analysis_id, one.seconds)))
 
 
 def _at(candidates: Sequence[Candidate], passage: Passage) -> list[int]:

@@ -133,7 +133,8 @@ def select(
         frames = yield from choosing.densely()
         choice = FrameChoice(sought.kind, sought.look_for, "range", candidates=len(frames))
     elif outcome:
-        frames, choice = choosing.keyframes(), FrameChoice(sought.kind, sought.look_for, outcome)
+        quotes = scores.quotes_of(choosing.matches()) if outcome == "unseen" else ()
+        frames, choice = choosing.keyframes(), FrameChoice(sought.kind, sought.look_for, outcome, quotes=quotes)
     else:
         frames, choice = yield from choosing.by_relevance()
     return Selected(tuple(frames), replace(choice, seconds=round(time.monotonic() - started, 3)))
@@ -179,9 +180,8 @@ class _Choosing:
     def by_relevance(self) -> Generator[Looking, None, tuple[list[ChosenFrame], FrameChoice]]:
         """Return frames chosen by scores of candidates."""
         pool = yield from self._pool()
-        passages = [one for id_, analysis in self.scope.analyses.items() for one in scores.passages_of(id_, analysis)]
-        wanted = (self.question, *self.sought.look_for)
-        self.found["text"] = scores.text_scores(pool, passages, wanted)
+        matches = self.matches()
+        self.found["text"] = scores.text_scores(pool, matches)
         if self.sought.kind != "spoken" and self.sought.look_for:
             deadline = time.monotonic() + self.scope.seconds
             yield from self._embed(pool, deadline)
@@ -199,8 +199,14 @@ class _Choosing:
             len(pool),
             sum(vote is not None for vote in self.found.get("votes", ())),
             relevant,
+            quotes=scores.quotes_of(matches),
         )
         return frames, choice
+
+    def matches(self) -> list[tuple[scores.Passage, float]]:
+        """Return the texts of the videos with words of the question, with their scores."""
+        passages = (one for id_, analysis in self.scope.analyses.items() for one in scores.passages_of(id_, analysis))
+        return scores.matches(passages, (self.question, *self.sought.look_for))
 
     # ---- candidates
 

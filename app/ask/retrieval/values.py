@@ -26,6 +26,15 @@ class Sought:
 
 
 @dataclass(frozen=True)
+class Quote:
+    """A text of a video that matches the question, and the time in seconds that it belongs to."""
+
+    analysis_id: str
+    seconds: float
+    text: str
+
+
+@dataclass(frozen=True)
 class FrameChoice:
     """How the frames of a question were chosen.
 
@@ -41,6 +50,7 @@ class FrameChoice:
         voted: Number of them that the model voted on in its time.
         relevant: Number of frames chosen by relevance.
         seconds: Time that it took.
+        quotes: Texts that match the question best, which the model is sent with it.
     """
 
     kind: Kind
@@ -52,6 +62,7 @@ class FrameChoice:
     voted: int = 0
     relevant: int = 0
     seconds: float = 0.0
+    quotes: tuple[Quote, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -208,7 +208,9 @@ def test_label_names_every_model_that_wrote() -> None:
     report = json.loads(written("json"))
     assert "answers" in report["ai_label"] and "some/model, other/model" in report["ai_label"]
     assert "other/model" in report["aigc"]["ContentProducer"]
-    measured = asked(chunks=(), engine=None)
+    measured = asked(chunks=(), engine=None, notices=(core.Notice("no_model"),))
+    assert b"No model has seen" not in written("html", measured)
+    assert b"No model has seen" in written("html", measured.without_conversations())
     assert "some/model" in json.loads(written("json", measured))["ai_label"]
     for name in ("youtube", "ffmetadata", "vtt", "srt"):
         assert b"other/model" not in written(name)

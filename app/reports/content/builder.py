@@ -68,7 +68,7 @@ def sections(analysis: core.Analysis, *, is_shared: bool = True) -> dict[str, Se
 def _head(analysis: core.Analysis) -> Iterator[Block]:
     if analysis.title:  # which is the headline and doesn't name the video
         yield Paragraph(plain(t("report.title", name=analysis.video.name)))
-    for notice in sorted(analysis.notices, key=lambda notice: _LEVELS.index(notice.level)):
+    for notice in sorted(labels.shown_notices(analysis), key=lambda notice: _LEVELS.index(notice.level)):
         yield Paragraph(plain(notice_text(notice)), notice.level)
     if label := labels.ai_label(analysis):
         yield Paragraph(plain(label), "label")

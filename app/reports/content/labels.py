@@ -127,6 +127,11 @@ def _answering(analysis: Analysis) -> list[str]:
     return [one.model for conversation in analysis.conversations for one in conversation.answers if one.answer]
 
 
+def shown_notices(analysis: Analysis) -> list[core.Notice]:
+    """List the notices for readers: that no model was asked isn't one if a model has answered questions."""
+    return [one for one in analysis.notices if one.key != "no_model" or not any(_answering(analysis))]
+
+
 def ai_label(analysis: Analysis) -> str:
     """Return the statement that a model generated the texts, with its name; empty if no model was asked."""
     model = models(analysis)
@@ -219,7 +224,7 @@ def finding_text(finding: Finding) -> str:
 
 def remarks(analysis: Analysis) -> tuple[str, ...]:
     """List the warnings of an analysis and the statement that a model generated the texts, one line each."""
-    warnings = [notice for notice in analysis.notices if notice.level != "info"]
+    warnings = [notice for notice in shown_notices(analysis) if notice.level != "info"]
     texts = [notice_text(notice) for notice in warnings]
     return tuple(one_line(text) for text in (*texts, ai_label(analysis)) if text)
 

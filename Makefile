@@ -5,7 +5,7 @@ PYTHON ?= python3
 QUICK = not engine and not browser and not thorough
 PARALLEL = -n auto --dist loadfile
 
-.PHONY: app test check install lint bench bench-keyframes bench-keyframes-sets bench-analysis bench-endurance fuzz proofs pins sample models
+.PHONY: app test check install lint bench bench-keyframes bench-keyframes-sets bench-analysis bench-ask bench-endurance fuzz proofs pins sample models
 
 app:
 	$(PYTHON) scripts/bootstrap.py app
@@ -51,6 +51,13 @@ bench-keyframes-sets:
 bench-analysis:
 	$(PYTHON) scripts/bootstrap.py develop && .venv/bin/python -m benchmarks.analysis \
 	  $(if $(ONLY),--only $(ONLY)) $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(WORK),--work $(WORK))
+
+# Questions through the real engine. FOOTAGE, a folder of real videos, in which cards are planted; ONLY of when, moment,
+# followup, many; MINUTES, the lengths of the videos with planted cards.
+bench-ask:
+	$(PYTHON) scripts/bootstrap.py develop && .venv/bin/python -m benchmarks.ask \
+	  $(if $(FOOTAGE),--footage $(FOOTAGE)) $(if $(ONLY),--only $(ONLY)) $(if $(SEED),--seed $(SEED)) \
+	  $(if $(MINUTES),--minutes $(MINUTES)) $(if $(WORK),--work $(WORK))
 
 # An hour of video through the real engine, once undisturbed and once killed by signal 9 and begun again.
 bench-endurance:

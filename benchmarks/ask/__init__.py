@@ -1,0 +1,1 @@
+"""Questions about videos through the real engine; see `__main__`."""

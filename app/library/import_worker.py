@@ -23,7 +23,7 @@ from app.video import limit_memory
 
 REFUSED = 3
 MEMORY_BYTES = 1 << 30
-"""Twice the 435 MB measured for 256 frames of pure noise, the largest report that is possible."""
+"""Twice the 435 MB measured for 256 frames of pure noise, the largest report that is possible without conversations."""
 _MOST_REPORTS = 5000
 """Reports read from one ZIP. Chosen by hand; not tuned."""
 _MOST_PIXELS = 4096 * 4096

@@ -144,3 +144,12 @@ def test_real_engine_classifies_and_votes_on_candidates(
     assert choice.outcome in ("chosen", "flat") and choice.look_for == ("a red card",)
     assert choice.voted == choice.candidates >= 32  # one in two seconds, and every cut
     assert len(turn.attached) == 4
+
+
+def test_real_engine_answers_with_one_of_the_letters(
+    vl_endpoint: Endpoint, tmp_path: Path, no_text_reading: None
+) -> None:
+    video = write_card_video(tmp_path / "cards.mp4", COLOURS)
+    with session(vl_endpoint, tmp_path / "data") as one:
+        turn = one.ask(video, "Which is first? A. red B. blue", letters="AB", temperature=0.0).last
+    assert turn.state == "complete" and turn.answer in ('"A"', '"B"')

@@ -30,6 +30,8 @@ SCORING_SECONDS = 30.0
 billion parameters on a processor. Chosen by hand; not tuned."""
 _DENSE_SECONDS = 2.0
 """Mean distance of keyframes from which candidates are no denser."""
+_USUAL = 8
+"""Frames from a video with fewer keyframes; as many as an analysis has by default."""
 _MOST_A_SECOND = 4
 """Frames of a range that the user names."""
 _SIDE = 1280
@@ -61,7 +63,7 @@ class Scope:
 
     Attributes:
         analyses: Analyses of the videos by id.
-        frames: Most frames; None for as many as there are keyframes.
+        frames: Most frames; None for as many as there are keyframes, or as were wanted where little changes.
         start_seconds: Start of the range to choose from; None for that of the video.
         end_seconds: End of the range.
         is_dense: Take frames densely in the range, whatever the question.
@@ -156,7 +158,8 @@ class _Choosing:
         """Return the number of frames to choose."""
         if self.scope.frames is not None:
             return self.scope.frames
-        return min(core.MOST_FRAMES, sum(len(one.keyframes) for one in self.scope.analyses.values()))
+        analyses = self.scope.analyses.values()
+        return min(core.MOST_FRAMES, sum(max(len(one.keyframes), min(_USUAL, one.request.frames)) for one in analyses))
 
     def keyframes(self) -> list[ChosenFrame]:
         """Return the keyframes, as they were chosen for the analysis; at most the budget of them, spread evenly."""

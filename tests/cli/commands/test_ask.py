@@ -171,3 +171,15 @@ def test_place_in_the_queue_is_shown(capsys: pytest.CaptureFixture[str]) -> None
                 _Printer(streams=True, quiet=quiet).show(ask.Queued(place))
     said = capsys.readouterr().err.splitlines()
     assert [f"number {place} in the queue" in line for place, line in zip((2, 1), said, strict=True)] == [True, True]
+
+
+def test_look_takes_frames_densely_from_a_range(video: Path, data: Path, server: Server) -> None:
+    given = ("Which?", "--look", "local", "--start", "0.2", "--end", "1.0", "--frames", "3")
+    done = run(video, *given, "--json", data=data, server=server)
+    turn = json.loads(done.stdout)["turn"]
+    assert done.returncode == 0 and "3 frames were taken densely" in done.stderr
+    assert turn["look"] == {"kind": "local", "start_seconds": 0.2, "end_seconds": 1.0}
+    assert turn["evidence"]["choice"]["outcome"] == "range"
+    assert all(0.2 <= frame["time_seconds"] < 1.0 for frame in turn["attached"])
+    wrong = run(video, "Which?", "--look", "sideways", data=data, server=server)
+    assert wrong.returncode == 2 and "sideways" in wrong.stderr and "spoken" in wrong.stderr

@@ -65,7 +65,7 @@ class AskSettings:
     repetition_penalty: float = 1.0
     seed: int | None = None
     search_frames: int = 7200
-    search_seconds: int = 300
+    search_seconds: int = 600
     system_prompt: str = ""
     letters: str = ""
 

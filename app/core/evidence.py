@@ -46,7 +46,8 @@ class Interval:
         yes: Number of its frames that say yes.
         no: Number of those that don't.
         probability: Mean vote of its frames.
-        contrary: Vote of `best` on the contrary question, whether it is absent; None if that wasn't asked.
+        contrary: Mean vote of some of its frames on the contrary question, whether it is absent; None if that wasn't
+            asked.
         issues: Why it is uncertain; empty if it isn't. "borders": they are not known to the frame. "flicker": the
             answers change within it. "contrary": the model says yes to the contrary question, too.
     """
@@ -82,6 +83,7 @@ class Moments:
         controls: Votes on pictures that can't show it.
         contrary: Votes on the contrary question, by index of the frame.
         intervals: Where it is visible, in time order.
+        doubted: Where the frames say yes, but the contrary question gets a surer yes; not among `intervals`.
         widest_gap_seconds: Longest time between two frames that were looked at.
         rounds: Number of rounds.
         seconds: Time spent.
@@ -98,6 +100,7 @@ class Moments:
     controls: tuple[float, ...] = ()
     contrary: Mapping[int, float] = field(default_factory=dict)
     intervals: tuple[Interval, ...] = ()
+    doubted: tuple[Interval, ...] = ()
     widest_gap_seconds: float = 0.0
     rounds: int = 0
     seconds: float = 0.0

@@ -6,7 +6,7 @@ import random
 import threading
 from bisect import bisect_right
 from collections.abc import Generator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import pytest
@@ -191,6 +191,8 @@ def test_yes_to_the_contrary_question_is_uncertain() -> None:
     film = Film.of(60, rate=25)
     (one,) = found_in(film, Truth(film, [(20.0, 40.0)], contrary=0.8)).intervals
     assert one.contrary == 0.8 and one.issues == ("contrary",)
+    found = found_in(film, Truth(film, [(20.0, 40.0)], contrary=0.95))  # surer than the yes
+    assert found.intervals == () and borders(replace(found, intervals=found.doubted)) == [(500, 999)]
 
 
 def test_best_rejected_frames_are_looked_at_densely() -> None:

@@ -148,6 +148,9 @@ def _words(found: core.Moments, refs: Sequence[FrameRef], name: str) -> str:
     lines.append(t(f"ask.moments.{key}", thing=found.thing, n=count))
     for number, one in enumerate(found.intervals, 1):
         lines.append(f"{number}. {_interval_words(one, numbers)}")
+    if found.doubted:
+        spans = (f"{core.clock(one.first.time_seconds)} – {core.clock(one.last.time_seconds)}" for one in found.doubted)
+        lines.append(t("ask.moments.doubted", spans=t("facts.list").join(spans)))
     gap = exactly(found.widest_gap_seconds, digits=2)
     lines.append(t("ask.moments.looked_none" if not count else "ask.moments.looked", frames=frames, gap=gap))
     if found.ended in ("rounds", "frames", "seconds"):

@@ -35,6 +35,7 @@ from app.ask.moments.timeline import (
     added,
     are_neighbours,
     intervals_of,
+    is_doubted,
     runs_of,
     widest_gap,
 )
@@ -52,6 +53,8 @@ _LAST_SECONDS = 0.001
 """Before the end of what is searched; the frame shown then is the last one."""
 _BESIDE_SECONDS = 0.1
 """From a border to the frames that confirm it. Chosen by hand; not tuned."""
+_CONTRARY = 3
+"""Frames of an interval that the contrary question is asked about."""
 _FEW = 5
 """Fewer frames that say yes are too few for an interval with more frames. Chosen by hand; not tuned."""
 _REJECTED, _LEAST_REJECTED = 8, 0.05
@@ -154,7 +157,7 @@ class _Search:
             elif times := open_times(found):
                 yield from self._look(times)
             elif unchecked := [one for one in found.intervals if one.contrary is None]:
-                self._ask_contrary(unchecked[:_ROUND_FRAMES])
+                self._ask_contrary(unchecked[: _ROUND_FRAMES // _CONTRARY])
             elif times := further_times(found, self._candidates, self._affordable):
                 yield from self._look(times)
             else:
@@ -188,9 +191,11 @@ class _Search:
     def _settled(self, ended: SearchEnd) -> Moments:
         """Return what was found, with the intervals that follow from it."""
         found = self._found
+        intervals = () if ended == "says_yes" else intervals_of(found.samples, found.contrary)
         self._found = replace(
             found,
-            intervals=() if ended == "says_yes" else intervals_of(found.samples, found.contrary),
+            intervals=tuple(one for one in intervals if not is_doubted(one)),
+            doubted=tuple(one for one in intervals if is_doubted(one)),
             widest_gap_seconds=round(widest_gap(found.samples, found.start_seconds, found.end_seconds), 6),
             rounds=found.rounds + (not ended),
             seconds=round(self._before.seconds + time.monotonic() - self._started, 3),
@@ -246,10 +251,16 @@ class _Search:
         self._found = replace(self._found, controls=tuple(controls.values()))
 
     def _ask_contrary(self, intervals: Sequence[Interval]) -> None:
-        """Ask the contrary question about the best frame of each interval."""
-        jpegs = [self._source.at(one.best.time_seconds, self._cancel).jpeg for one in intervals]
-        votes = dict(self._votes(jpegs, absent=True))
-        asked = {intervals[index].best.frame_index: probability for index, probability in votes.items()}
+        """Ask the contrary question about some frames of each interval: the best one, and one in either half."""
+        times: dict[int, float] = {}
+        for one in intervals:
+            inside = (sample for sample in self._found.samples if sample.says_yes)
+            own = [sample for sample in inside if one.first.time_seconds <= sample[1] <= one.last.time_seconds]
+            for frame in (one.best, own[len(own) // 4], own[3 * len(own) // 4]):
+                times[frame.frame_index] = frame.time_seconds
+        jpegs = [self._source.at(seconds, self._cancel).jpeg for seconds in sorted(times.values())]
+        order = sorted(times, key=lambda index: times[index])
+        asked = {order[place]: probability for place, probability in self._votes(jpegs, absent=True)}
         self._found = replace(self._found, contrary={**self._found.contrary, **asked})
 
 

@@ -97,7 +97,8 @@ def intervals_of(samples: Sequence[Sample], contrary: Mapping[int, float]) -> tu
 def _interval(before: Run | None, run: Run, after: Run | None, contrary: Mapping[int, float]) -> Interval:
     yes = [one for one in run.samples if one.says_yes]
     best = max(yes, key=lambda one: one.probability)
-    asked = next((one.frame_index for one in yes if one.frame_index in contrary), None)
+    asked = [contrary[one.frame_index] for one in yes if one.frame_index in contrary]
+    absent = round(sum(asked) / len(asked), 4) if asked else None
     outside = before.samples[-1] if before else None, after.samples[0] if after else None
     is_exact = (outside[0] is None or are_neighbours(outside[0], yes[0])) and (
         outside[1] is None or are_neighbours(yes[-1], outside[1])
@@ -105,7 +106,7 @@ def _interval(before: Run | None, run: Run, after: Run | None, contrary: Mapping
     found: dict[Issue, bool] = {
         "borders": not is_exact,
         "flicker": run.num_overruled > 0,
-        "contrary": asked is not None and contrary[asked] > 0.5,
+        "contrary": absent is not None and absent > 0.5,
     }
     return Interval(
         first=_point(yes[0]),
@@ -116,13 +117,18 @@ def _interval(before: Run | None, run: Run, after: Run | None, contrary: Mapping
         yes=len(yes),
         no=len(run.samples) - len(yes),
         probability=round(sum(one.probability for one in run.samples) / len(run.samples), 4),
-        contrary=None if asked is None else contrary[asked],
+        contrary=absent,
         issues=tuple(issue for issue, is_so in found.items() if is_so),
     )
 
 
 def _point(sample: Sample) -> Point:
     return Point(sample.frame_index, sample.time_seconds)
+
+
+def is_doubted(one: Interval) -> bool:
+    """Return whether the model is surer that the thing is absent than that it is visible."""
+    return one.contrary is not None and one.contrary > max(0.5, one.probability)
 
 
 def added(samples: Sequence[Sample], new: Iterable[Sample]) -> tuple[Sample, ...]:

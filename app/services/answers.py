@@ -120,20 +120,10 @@ def prepare_frames(
     Raises:
         AppError: The analysis can't be stored.
     """
-    from app.services.analyses import build_request
+    from app.services.conversations import frames_request
 
-    selection = core.Selection(start_seconds=part[0], end_seconds=part[1]) if part else core.Selection()
-    request = build_request(
-        path,
-        services.settings,
-        services.templates,
-        template="describe",
-        question="",
-        language=language,
-        use_model=False,
-        selection=selection,
-        frames=None,
-    )
+    clip = core.Selection(start_seconds=part[0], end_seconds=part[1]) if part else core.Selection()
+    request = frames_request(services, path, frames=None, language=language, clip=clip)
     return services.jobs.submit(request, name=name)
 
 

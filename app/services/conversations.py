@@ -110,17 +110,7 @@ def find_or_analyse(
     if error := services.engine.status().error:
         raise error
     services.switcher.start_engine()
-    request = build_request(
-        path,
-        services.settings,
-        services.templates,
-        template="describe",
-        question="",
-        language=language,
-        use_model=False,
-        selection=clip,
-        frames=frames,
-    )
+    request = frames_request(services, path, frames=frames, language=language, clip=clip)
     run = start_run(services.jobs, request, name=core.readable(path.name), force=False)
     with closing(run.events(cancel)) as events:
         for event in events:
@@ -131,6 +121,23 @@ def find_or_analyse(
     if start.state == "failed" and start.error:
         raise start.error
     return run.job_id
+
+
+def frames_request(
+    services: Services, path: Path, *, frames: int | None, language: core.Language, clip: core.Selection
+) -> core.AnalysisRequest:
+    """Return the request for an analysis that only chooses and measures keyframes, to ask about them."""
+    return build_request(
+        path,
+        services.settings,
+        services.templates,
+        template="describe",
+        question="",
+        language=language,
+        use_model=False,
+        selection=clip,
+        frames=frames,
+    )
 
 
 def ask(services: Services, conversation: Conversation, cancel: threading.Event) -> Generator[AskEvent, None, None]:

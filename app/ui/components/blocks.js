@@ -123,9 +123,9 @@ const RENDERERS = {
     );
   },
 
-  // An answer that is still coming: paragraphs and lists with buttons at the frames they name.
-  prose({ text, live }, { marks }) {
-    const box = element("div", { className: "prose" }, ...paragraphsOf(text, marks));
+  // An answer: paragraphs and lists with buttons at the frames they name. A bare one isn't in the format of a part.
+  prose({ text, live, bare }, { marks }) {
+    const box = element("div", { className: "prose" }, ...paragraphsOf(text, marks, bare));
     box.classList.toggle("live", live);
     return box;
   },
@@ -147,7 +147,7 @@ function blocksOf(blocks, context) {
   return blocks.map((block) => RENDERERS[block.kind](block, context));
 }
 
-function paragraphsOf(text, marks) {
+function paragraphsOf(text, marks, isBare) {
   const made = [];
   let code = null; // the block that is open, between two lines of ```
   for (const line of text.split("\n")) {
@@ -163,7 +163,7 @@ function paragraphsOf(text, marks) {
     const bullet = line.match(/^\s*(?:[-*•])\s+(.*)$/);
     const numbered = line.match(/^\s*(\d{1,4})[.)]\s+(.*)$/);
     const heading = line.match(/^\s*#{1,6}\s+(.*)$/);
-    const based = line.match(/^(\d{1,4}(?:, \d{1,4})*): (.*)$/); // the format of a partial answer: "3, 4: a car turns"
+    const based = !isBare && line.match(/^(\d{1,4}(?:, \d{1,4})*): (.*)$/); // the format of a partial answer: "3, 4: a car turns"
     const frames = based ? based[1].split(", ").filter((number) => number in marks) : [];
     const last = made.at(-1);
     if (bullet || numbered) {

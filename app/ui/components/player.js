@@ -101,6 +101,7 @@ class Player {
     this.handwork.update(data);
     this.range.adopt(data.range, this.strip.gesture !== null);
     if (this.source !== data.src) {
+      if (this.source) this.pending = data.start || null; // another video, shown at a place of its own
       this.source = data.src;
       this.handwork.snapper.begin();
       this.stills.begin();

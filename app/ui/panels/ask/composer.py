@@ -46,7 +46,8 @@ def draw(
         if now.kind != "ready":
             missing_model.draw_short(now, key=f"{key}_model")
         with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-            _draw_kind(key)
+            if conversation is None or conversation.about:
+                _draw_kind(key)
             settings.draw(conversation)
             if has_player and (part := page_state().range):
                 st.caption(plain(t("ask.page.part", part=frame_options.format_stored_range(*part))), width="content")
@@ -86,7 +87,8 @@ def _submit(key: str, conversation: Conversation | None, begin: Callable[[], Con
         question = given.text.strip() or (t("ask.page.about_images") if images else "")
         chosen, asked = settings.read(conversation), begin()
         start, end = state.range or (None, None)
-        asked = asked.asked(question, chosen, images=images, look=ask.Look(st.session_state[f"{key}_kind"], start, end))
+        look = ask.Look(st.session_state.get(f"{key}_kind", "auto"), start, end)
+        asked = asked.asked(question, chosen, images=images, look=look)
         services().answers.start(services(), asked)
         state.open_chat(asked.id)
     if state.ask_error:

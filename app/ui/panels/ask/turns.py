@@ -83,7 +83,7 @@ def _draw_question(view: ChatView, turn: Turn) -> None:
             _draw_editor(view, turn)
             return
         with st.container(horizontal=True, wrap=False, horizontal_alignment="distribute"):
-            st.markdown(plain(turn.question), width="content")
+            st.markdown(plain(turn.question))
             st.button(
                 t("ask.page.edit"),
                 key=view.key(turn, "edit"),
@@ -273,7 +273,7 @@ def _draw_text(view: ChatView, turn: Turn, *, is_live: bool = False) -> None:
     """Draw the text, whose citations move the player, and pictures of what it cites."""
     known = {one.number: one for one in view.conversation.pictures(turn.number)}
     marks = {str(one.number): one.time_seconds for one in known.values() if one.analysis_id == view.shown}
-    values = [report_blocks.prose(turn.answer, live=is_live)] if turn.answer.strip() else []
+    values = [report_blocks.prose(turn.answer, live=is_live) | {"bare": True}] if turn.answer.strip() else []
     values += [_search(one, view) for one in (turn.evidence.moments if turn.evidence else ())]
     if turn.cited:
         values.append(view.pictures.gallery(turn.cited, shown=view.shown, can_look=not view.is_busy))

@@ -193,6 +193,10 @@ def test_moment_is_among_eight_frames_of_ten_minutes(analysis: core.Analysis, da
     sought = Sought("local", (f"a {colour} card",))
     with serve(sees) as server:
         found, events = selected(server, Scope({"a": analysis}, 8), data, f"What follows the {colour} card?", sought)
+        first = server.requests[: len(analysis.decode.shots) + 8]
+    # One picture of each shot comes first, so that each of the cards that are shown once is among them.
+    urls = [body["messages"][-1]["content"][0]["image_url"]["url"] for body in first]
+    assert set(ONCE) <= {colour_of(base64.b64decode(url.partition(",")[2])) for url in urls}
     start = ONCE[colour] * SECONDS
     shown = [one for one in found.frames if start <= one.time_seconds < start + SECONDS]
     assert shown and all(colour_of(one.jpeg) == colour for one in shown if one.jpeg)

@@ -281,7 +281,7 @@ class _Choosing:
             self.found["embeddings"] = [None if vector is None else next(cosines) for vector in vectors[1:]]
 
     def _vote(self, pool: Sequence[Candidate], deadline: float) -> Events:
-        order = self._order(len(pool))
+        order = self._order(pool)
         votes: list[float | None] = [None] * len(pool)
         asked = VoteAsker(self.connection, self.language).ask(
             self.sought.look_for[0],
@@ -300,11 +300,19 @@ class _Choosing:
         except core.AppError as error:  # the answer's own request decides what becomes of it
             _log.warning("the model could not vote: %s", error)
 
-    def _order(self, count: int) -> list[int]:
-        """Return the order of votes, of which the last ones may be too late: the best by other scores, then evenly."""
-        prior, used = scores.combined(self.found, count)
-        best = sorted(range(count), key=lambda place: -prior[place])[: self.budget] if used else []
-        return [*best, *(place for place in scores.spread_order(count) if place not in best)]
+    def _order(self, pool: Sequence[Candidate]) -> list[int]:
+        """Return the order of votes, of which the last ones may be too late.
+
+        The best by other scores come first, then one of each shot, then the others, all of them spread over the videos.
+        """
+        prior, used = scores.combined(self.found, len(pool))
+        best = sorted(range(len(pool)), key=lambda place: -prior[place])[: self.budget] if used else []
+        shots: dict[tuple[str, int], list[int]] = {}
+        for place, one in enumerate(pool):
+            shots.setdefault((one.analysis_id, one.shot), []).append(place)
+        middles = [places[len(places) // 2] for places in shots.values()]
+        one_each = [middles[place] for place in scores.spread_order(len(middles))]
+        return list(dict.fromkeys([*best, *one_each, *scores.spread_order(len(pool))]))
 
     # ---- pictures
 

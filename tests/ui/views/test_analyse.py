@@ -68,7 +68,7 @@ def test_the_sample_leads_to_a_report(page: AppTest, services: Services) -> None
     page.run()
     assert not page.exception
     assert t("ui.state_done", "en") in texts(page)
-    assert [tab.label for tab in page.tabs] == [t(f"ui.tab_{name}", "en") for name in ("report", "details")]
+    assert [tab.label for tab in page.tabs] == [t(f"ui.tab_{name}", "en") for name in ("report", "details", "ask")]
 
 
 def test_report_offers_every_fitting_format_and_frames(page: AppTest, services: Services) -> None:

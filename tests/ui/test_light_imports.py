@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "vllm", "transformers", "cv2", "av", "rapidocr", "onnxruntime")
+HEAVY = ("torch", "vllm", "transformers", "cv2", "av", "rapidocr", "onnxruntime", "app.ask.context")
 PAGES = (
-    "import app.ui.views.analyse, app.ui.views.models, app.ui.views.system, app.ui.panels.sidebar.engine, "
+    "import app.ui.views.analyse, app.ui.views.ask, app.ui.views.models, app.ui.views.system, app.ui.panels.sidebar.engine, "
     "app.ui.panels.sidebar.jobs, app.ui.panels.sidebar.language, app.api"
 )
 

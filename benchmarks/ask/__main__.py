@@ -22,6 +22,7 @@ from benchmarks.analysis.machine import machine_line
 from benchmarks.ask import followup, many, moment, when
 from benchmarks.ask.planted import planted
 from benchmarks.ask.session import ARGUMENTS, session
+from benchmarks.footage import make
 from benchmarks.row import Row
 from tests.cards import CARDS, write_card_video
 
@@ -64,7 +65,9 @@ def of_moment(bench: Bench) -> Iterator[Row]:
 
 def of_followup(bench: Bench) -> Iterator[Row]:
     """Measure a second question."""
-    yield from followup.rows(bench.caches, bench.data, bench.cards, rounds=bench.given.rounds)
+    path = bench.work / "textured.mp4"
+    video = path if path.exists() else make(path, seconds=30, width=1280, height=720, frame_rate=10)
+    yield from followup.rows(bench.caches, bench.data, video, rounds=bench.given.rounds)
 
 
 def of_many(bench: Bench) -> Iterator[Row]:

@@ -38,7 +38,8 @@ class Asked:
 
     Attributes:
         conversation: Its last turn is the answer.
-        first_seconds: From the first byte of the request for the answer to the first text.
+        first_seconds: From the question to the first text.
+        engine_seconds: From the request for the answer to the first text.
         sent_bytes: Bytes of the requests for the answer.
         requests: Number of all requests, with those for votes.
         places: Places in the queue that were reported.
@@ -46,6 +47,7 @@ class Asked:
 
     conversation: framelens.Conversation
     first_seconds: float
+    engine_seconds: float
     sent_bytes: int
     requests: int
     places: tuple[int, ...] = ()
@@ -54,7 +56,7 @@ class Asked:
 def ask(one: framelens.Session, about: Path | framelens.Conversation, question: str, **options: object) -> Asked:
     """Ask a question, and measure its requests; no other question may be asked meanwhile."""
     with recording() as sent:
-        began = first = time.perf_counter()
+        asked = began = first = time.perf_counter()
         done: framelens.Conversation | None = None
         places: list[int] = []
         for event in one.ask_events(about, question, **options):  # type: ignore[arg-type]
@@ -72,4 +74,4 @@ def ask(one: framelens.Session, about: Path | framelens.Conversation, question: 
     assert done is not None
     answers = [request for request in sent if request.at_seconds >= began]
     size = sum(len(request.body) for request in answers)
-    return Asked(done, first - began, size, len(sent), tuple(places))
+    return Asked(done, first - asked, first - began, size, len(sent), tuple(places))

@@ -1,7 +1,8 @@
 """How many of the planted cards are found when somebody asks when they are there, how exactly, and with how many reads.
 
-A found card is an interval that shares a frame with it; an interval that shares none with a card of the colour is
-false. Beside it: the share of the cards that keyframes or frames at even distances would have shown at all.
+A card is found if an interval shares a frame with it; an interval that shares none with a card of the colour is false,
+and is counted apart if the answer itself says that the model contradicts itself there. Beside it: the share of the
+cards that keyframes or frames at even distances would have shown at all.
 """
 
 from __future__ import annotations
@@ -28,11 +29,17 @@ _HALF_FRAME = 0.5 / RATE
 
 @dataclass
 class Tally:
-    """Results of all questions so far; `border_errors` are in frames, two for each card that was found."""
+    """Results of all questions so far.
+
+    Attributes:
+        doubted: Number of false intervals that are marked as contradictory; `false` is that of the others.
+        border_errors: Errors in frames, two for each card that was found.
+    """
 
     cards: int = 0
     found: int = 0
     false: int = 0
+    doubted: int = 0
     hours: float = 0.0
     reads: list[int] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
@@ -49,7 +56,10 @@ class Tally:
             if overlapping:
                 start, end = min(span[0] for span in overlapping), max(span[1] for span in overlapping)
                 self.border_errors += [round(abs(start - first) * RATE), round(abs(end - last) * RATE)]
-        self.false += sum(not any(_share(span, card) for card in truth) for span in spans)
+        for span, one in zip(spans, moments.intervals, strict=True):
+            if not any(_share(span, card) for card in truth):
+                self.doubted += "contrary" in one.issues
+                self.false += "contrary" not in one.issues
         self.hours += hours
         self.reads.append(len(moments.samples) + len(moments.controls) + len(moments.contrary))
         self.seconds.append(moments.seconds)
@@ -82,7 +92,7 @@ def rows(one: framelens.Session, videos: Sequence[PlantedVideo], *, seed: int) -
     yield Row("when: cards not found", 1 - tally.found / tally.cards, "of all", 1 - LEAST_RECALL,
               f"{tally.found} of {tally.cards}, {len(tally.reads)} questions")  # fmt: skip
     yield Row("when: false intervals", tally.false / tally.hours, "per hour", MOST_FALSE_PER_HOUR,
-              f"{tally.false} in {tally.hours:.2f} h")  # fmt: skip
+              f"{tally.false} in {tally.hours:.2f} h, and {tally.doubted} marked as contradictory")  # fmt: skip
     if errors := tally.border_errors:
         yield Row("when: error of a border, median", median(errors), "frames", MOST_BORDER_ERROR,
                   f"mean {mean(errors):.2f}, greatest {max(errors)}")  # fmt: skip

@@ -99,6 +99,12 @@ def test_names_of_tests_are_under_60_characters() -> None:
         assert [one.name for one in functions if one.name.startswith("test_") and len(one.name) >= 60] == [], path
 
 
+def test_names_of_public_classes_occur_once() -> None:
+    trees = (ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT / "app").rglob("*.py"))
+    names = [one.name for tree in trees for one in tree.body if isinstance(one, ast.ClassDef)]
+    assert {name for name in names if names.count(name) > 1 and not name.startswith("_")} == set()
+
+
 def test_no_file_names_the_address_of_a_registry() -> None:
     address = re.compile(r"(?:pypi|pythonhosted|npmjs|deb\.debian|unpkg|jsdelivr)" r"\.(?:org|com|net)")
     for name in tracked():

@@ -32,6 +32,6 @@ from .moments.timeline import strip as strip
 from .report import keep_conversations as keep_conversations
 from .report import with_conversations as with_conversations
 from .repository import ConversationRepository as ConversationRepository
-from .retrieval.select import Tools as Tools
-from .retrieval.values import FrameChoice as FrameChoice
+from .retrieval.select import RetrievalTools as RetrievalTools
+from .retrieval.values import FrameSelection as FrameSelection
 from .retrieval.values import Looking as Looking

@@ -25,7 +25,7 @@ from app.ask.context import ContextBuilder
 from app.ask.conversation import AnswerText, AskEvent, Conversation, ReasoningText, Turn
 from app.ask.frames import add_frames
 from app.ask.repository import ConversationRepository
-from app.ask.retrieval.select import Tools
+from app.ask.retrieval.select import RetrievalTools
 from app.i18n import as_notice
 from app.llm.error_mapping import TooManyPictures
 from app.llm.stream import Reply, stream_pieces
@@ -45,7 +45,7 @@ def converse(
     connect: Generator[core.EngineProgress, None, EngineConnection],
     repository: ConversationRepository,
     queue: AnswerQueue,
-    tools: Tools,
+    tools: RetrievalTools,
     cancel: threading.Event,
 ) -> Generator[AskEvent, None, None]:
     """Answer the current question of a conversation, store it, and yield the events; the last is AnswerDone.
@@ -152,7 +152,7 @@ def _prepared(
     analyses: Mapping[str, core.Analysis],
     connection: EngineConnection,
     repository: ConversationRepository,
-    tools: Tools,
+    tools: RetrievalTools,
     cancel: threading.Event,
 ) -> Generator[AskEvent | _Ended, None, None]:
     """Add frames to the question, then yield the events of the answer."""

@@ -15,7 +15,7 @@ from typing import Literal
 
 from app import core
 from app.ask.moments.timeline import Moments
-from app.ask.retrieval.values import FrameChoice, Looking
+from app.ask.retrieval.values import FrameSelection, Looking
 
 TurnState = Literal["complete", "stopped", "failed"]
 LookKind = Literal["auto", "global", "local", "when", "count", "read", "spoken"]
@@ -129,7 +129,7 @@ class Evidence:
     """
 
     moments: tuple[Moments, ...] = ()
-    choice: FrameChoice | None = None
+    choice: FrameSelection | None = None
 
 
 @dataclass(frozen=True)
@@ -405,7 +405,7 @@ class FramesAdded:
     """Frames were chosen for the question, besides those of the turns before it."""
 
     frames: tuple[FrameRef, ...]
-    choice: FrameChoice | None = None
+    choice: FrameSelection | None = None
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from app.ask.conversation import AskEvent, Conversation, FrameRef, FramesAdded
 from app.ask.moments.finder import answer_by_search
 from app.ask.repository import ConversationRepository
 from app.ask.retrieval import classification
-from app.ask.retrieval.select import Scope, Tools, is_here, needs_no_model, select
-from app.ask.retrieval.values import FrameChoice, Looking, Sought
+from app.ask.retrieval.select import RetrievalTools, Scope, is_here, needs_no_model, select
+from app.ask.retrieval.values import FrameSelection, Looking, Sought
 
 _SEARCHED = ("when", "count")
 
@@ -23,7 +23,7 @@ def add_frames(
     analyses: Mapping[str, core.Analysis],
     connection: EngineConnection,
     repository: ConversationRepository,
-    tools: Tools,
+    tools: RetrievalTools,
     cancel: threading.Event,
 ) -> Generator[AskEvent, None, None]:
     """Choose frames for the current question, store their pictures, and yield the events.
@@ -68,7 +68,11 @@ def add_frames(
 
 
 def _classified(
-    conversation: Conversation, scope: Scope, tools: Tools, connection: EngineConnection, cancel: threading.Event
+    conversation: Conversation,
+    scope: Scope,
+    tools: RetrievalTools,
+    connection: EngineConnection,
+    cancel: threading.Event,
 ) -> Generator[Looking, None, Sought]:
     """Return what the question asks for; the model is asked where the frames depend on it."""
     *before, turn = conversation.branch()
@@ -85,7 +89,7 @@ def _classified(
     return asked if turn.look.kind == "auto" else replace(asked, kind=kind)
 
 
-def _notices(choice: FrameChoice, frames: int) -> Iterator[core.Notice]:
+def _notices(choice: FrameSelection, frames: int) -> Iterator[core.Notice]:
     """Yield what the reader should know about the choice; nothing where the keyframes are what is wanted."""
     values: dict[str, str | int] = {"thing": ", ".join(choice.look_for), "frames": frames, "relevant": choice.relevant}
     if choice.outcome == "no_video":

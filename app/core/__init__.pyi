@@ -86,8 +86,8 @@ from .evidence import Interval as Interval
 from .evidence import Issue as Issue
 from .evidence import Moments as Moments
 from .evidence import Point as Point
-from .evidence import Sample as Sample
 from .evidence import SearchEnd as SearchEnd
+from .evidence import VoteSample as VoteSample
 from .failure_patterns import match_failure as match_failure
 from .files import address_in as address_in
 from .files import base_name as base_name

@@ -10,7 +10,7 @@ Issue = Literal["borders", "flicker", "contrary"]
 SearchEnd = Literal["", "complete", "rounds", "frames", "seconds", "says_yes"]
 
 
-class Sample(NamedTuple):
+class VoteSample(NamedTuple):
     """A frame that was looked at. It is known to be shown from its time until `until_seconds`, when it was decoded."""
 
     frame_index: int
@@ -95,7 +95,7 @@ class Moments:
     thing: str
     start_seconds: float
     end_seconds: float
-    samples: tuple[Sample, ...] = ()
+    samples: tuple[VoteSample, ...] = ()
     unreadable: tuple[float, ...] = ()
     controls: tuple[float, ...] = ()
     contrary: Mapping[int, float] = field(default_factory=dict)

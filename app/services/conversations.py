@@ -147,7 +147,7 @@ def ask(services: Services, conversation: Conversation, cancel: threading.Event)
         InputError: "job_unknown" or "no_report_yet".
         AppError: What `app.ask.converse` raises.
     """
-    from app.ask import Tools, converse
+    from app.ask import RetrievalTools, converse
     from app.services.container import embedding_model
 
     analyses = {}
@@ -156,7 +156,7 @@ def ask(services: Services, conversation: Conversation, cancel: threading.Event)
         if analysis is None:
             raise core.InputError("no_report_yet", id=one)
         analyses[one] = analysis
-    tools = Tools(services.switcher.session.extractions, services.stills, embedding_model(services.settings))
+    tools = RetrievalTools(services.switcher.session.extractions, services.stills, embedding_model(services.settings))
     with services.switcher.admitted(Control(cancel=cancel)):
         connect = _connect(services, cancel)
         queue, conversations = services.answer_queue, services.conversations

@@ -22,9 +22,9 @@ import framelens
 from app import core
 from app.analysis import EngineConnection, open_extraction_cache
 from app.ask.retrieval.choice import choose
-from app.ask.retrieval.scores import Passage, combined, matches, quotes_of, spread_order, text_scores
-from app.ask.retrieval.select import Scope, Selected, Tools, select
-from app.ask.retrieval.values import Candidate, Looking, Sought
+from app.ask.retrieval.scores import TimedText, combined, matches, quotes_of, spread_order, text_scores
+from app.ask.retrieval.select import RetrievalTools, Scope, Selected, select
+from app.ask.retrieval.values import FrameCandidate, Looking, Sought
 from app.llm.embeddings import EmbeddingModel
 from app.llm.vision_check import VisionProbe
 from app.video import Stills
@@ -35,8 +35,8 @@ from tests.llm.scripted import Refuse, Server, Whole, serve
 pytestmark = pytest.mark.usefixtures("no_text_reading")
 
 
-def at(seconds: float, *, shot: int = 1, video: str = "a", is_keyframe: bool = False) -> Candidate:
-    return Candidate(video, seconds, shot, b"", is_keyframe)
+def at(seconds: float, *, shot: int = 1, video: str = "a", is_keyframe: bool = False) -> FrameCandidate:
+    return FrameCandidate(video, seconds, shot, b"", is_keyframe)
 
 
 # ---- scores
@@ -51,20 +51,20 @@ def at(seconds: float, *, shot: int = 1, video: str = "a", is_keyframe: bool = F
     ],
 )
 def test_words_of_the_question_lead_to_its_passage(question: str, texts: list[str], best: int) -> None:
-    passages = [Passage("a", 10.0 * n, 10.0 * n + 5, text) for n, text in enumerate(texts)]
+    passages = [TimedText("a", 10.0 * n, 10.0 * n + 5, text) for n, text in enumerate(texts)]
     found = text_scores([at(10.0 * n + 2) for n in range(3)], matches(passages, [question]))
     assert found.index(max(found)) == best and found[0] == 0.0
 
 
 def test_passage_between_candidates_counts_for_the_nearest() -> None:
-    dog = matches([Passage("a", 6, 7, "a dog")], ["the dog"])
+    dog = matches([TimedText("a", 6, 7, "a dog")], ["the dog"])
     found = text_scores([at(0), at(10), at(10, video="b")], dog)
     assert found[0] == 0.0 and found[1] > 0.0 and found[2] == 0.0
 
 
 def test_best_passages_are_quoted_once_and_in_order() -> None:
     texts = ["a dog", "the red dog", "red", "nothing", "the red dog"]
-    passages = [Passage("a", 10.0 * n, 10.0 * n + 2, text) for n, text in enumerate(texts)]
+    passages = [TimedText("a", 10.0 * n, 10.0 * n + 2, text) for n, text in enumerate(texts)]
     quotes = quotes_of(matches(passages, ["red dog"]))
     assert [(one.seconds, one.text) for one in quotes] == [(1.0, "a dog"), (11.0, "the red dog"), (21.0, "red")]
     assert quotes_of(matches(passages, ["a whale"])) == ()
@@ -177,7 +177,7 @@ def selected(
     connection = SimpleNamespace(endpoint=endpoint, in_flight=lambda _: 8, sight=VisionProbe(can_see))
     stills, events = Stills(), []
     embeddings = EmbeddingModel(embeddings_url or server.base_url, "clip")
-    tools = Tools(open_extraction_cache(data), stills, embeddings)
+    tools = RetrievalTools(open_extraction_cache(data), stills, embeddings)
     going = select(question, sought, scope, tools, cast(EngineConnection, connection), "en", threading.Event())
     try:
         while True:

@@ -21,7 +21,7 @@ from PIL import Image
 
 import framelens
 from app.ask import AskSettings, Look, MomentsSearched, strip
-from app.core import Cancelled, Interval, Moments, Point, Sample
+from app.core import Cancelled, Interval, Moments, Point, VoteSample
 from app.engine import Endpoint
 from tests.cards import write_card_video
 from tests.llm.scripted import Behave, Refuse, Server, Whole, has_pictures, serve
@@ -214,6 +214,6 @@ def test_command_continues_a_search_without_a_question(video: Path, data: Path) 
 
 
 def test_search_is_drawn_in_one_line() -> None:
-    found = Moments("a", "a red card", 0.0, 20.0, (Sample(0, 0.0, 0.0, 0.1, 1), Sample(99, 9.9, 9.9, 0.9, 1)))
+    found = Moments("a", "a red card", 0.0, 20.0, (VoteSample(0, 0.0, 0.0, 0.1, 1), VoteSample(99, 9.9, 9.9, 0.9, 1)))
     shown = Interval(Point(80, 8.0), Point(119, 11.9), None, None, Point(99, 9.9), 2, 0, 0.9)
     assert strip(replace(found, intervals=(shown,)), 10) == "·   ██    "

@@ -19,7 +19,7 @@ from benchmarks.datasets.scores import overlap
 from tests.cards import write_card_video
 from tests.llm.scripted import Server, serve
 
-pytestmark = pytest.mark.usefixtures("no_text_reading")
+pytestmark = pytest.mark.usefixtures("english", "no_text_reading")
 CHOICES = ["a red card", "a blue card", "a green card", "a yellow card"]
 
 

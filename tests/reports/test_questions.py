@@ -37,7 +37,7 @@ def searched() -> core.ReportedSearch:
         first, last, after = (core.Point(number, number / 25) for number in (start, end, end + 1))
         return core.Interval(first, last, None, after, first, 9, 1, 0.9, **changes)  # type: ignore[arg-type]
 
-    samples = tuple(core.Sample(number, number / 25, (number + 1) / 25, 0.9, 1) for number in range(0, 220, 20))
+    samples = tuple(core.VoteSample(number, number / 25, (number + 1) / 25, 0.9, 1) for number in range(0, 220, 20))
     found = (interval(50, 74), interval(150, 150, issues=("borders", "flicker")))
     moments = core.Moments("job", "a <b>red</b> card", 0.0, 9.0, samples, contrary={50: 0.1}, intervals=found)
     return core.ReportedSearch(replace(moments, widest_gap_seconds=0.84, rounds=3, seconds=2.5, ended="complete"))

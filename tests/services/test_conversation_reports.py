@@ -12,7 +12,7 @@ import pytest
 import framelens
 from app import config
 from app.ask import AskSettings, ContextUse, Conversation, Evidence, FrameRef, started
-from app.core import UNKNOWN_PATH, Analysis, Moments, Notice, ReportedSearch, Sample
+from app.core import UNKNOWN_PATH, Analysis, Moments, Notice, ReportedSearch, VoteSample
 from app.library.bulk_operations import reports_in
 from app.reports import FORMATS
 from app.reports.json import reader
@@ -24,7 +24,7 @@ from tests.reports.test_reports import analysis
 pytestmark = pytest.mark.usefixtures("english")
 GATE, YARD = "gate0001", "yard0001"
 BLUE, GREEN, YELLOW = (to_jpeg(draw_card(colour)) for colour in ("blue", "green", "yellow"))
-FOUND = Moments(GATE, "a man", 0.0, 9.0, (Sample(1, 0.04, 0.08, 0.9, 1),), contrary={1: 0.1}, ended="complete")
+FOUND = Moments(GATE, "a man", 0.0, 9.0, (VoteSample(1, 0.04, 0.08, 0.9, 1),), contrary={1: 0.1}, ended="complete")
 SETTINGS = AskSettings(temperature=0.3, system_prompt="Be brief.")
 
 

@@ -14,7 +14,7 @@ from app.ask import conversation as values
 from app.ask.conversation import AskEvent, Conversation, FrameRef
 from app.ask.moments.search import SearchLimits, search
 from app.ask.repository import ConversationRepository
-from app.ask.retrieval.select import Scope, Tools
+from app.ask.retrieval.select import RetrievalTools, Scope
 from app.ask.retrieval.values import Looking
 from app.ask.votes import VoteAsker
 from app.i18n import in_language, t
@@ -48,7 +48,7 @@ def answer_by_search(
     thing: str,
     connection: EngineConnection,
     repository: ConversationRepository,
-    tools: Tools,
+    tools: RetrievalTools,
     cancel: threading.Event,
 ) -> Generator[AskEvent, None, None]:
     """Search each video for all moments at which `thing` is visible, and yield the events, the answer last.
@@ -100,7 +100,7 @@ def answer_by_search(
 
 
 def _candidates(
-    analysis: core.Analysis, tools: Tools, cancel: threading.Event
+    analysis: core.Analysis, tools: RetrievalTools, cancel: threading.Event
 ) -> Generator[Looking, None, list[float]]:
     """Return the times of the survey's candidates, those of its keyframes first."""
     pictures = tools.extractions.thumbnails(analysis.video.path, analysis.request.selection, cancel)
@@ -126,7 +126,7 @@ def _stored(
     found: Mapping[str, core.Moments],
     analyses: Mapping[str, core.Analysis],
     repository: ConversationRepository,
-    tools: Tools,
+    tools: RetrievalTools,
 ) -> tuple[FrameRef, ...]:
     """Store the pictures of the cited frames, and return these with their numbers."""
     times = [(id_, seconds) for id_, one in found.items() for seconds in _shown(one.intervals)]

@@ -30,8 +30,8 @@ from app.ask.moments.timeline import (
     Interval,
     Moments,
     Run,
-    Sample,
     SearchEnd,
+    VoteSample,
     added,
     are_neighbours,
     intervals_of,
@@ -206,7 +206,7 @@ class _Search:
     def _look(self, times: Sequence[float]) -> Iterator[Moments]:
         """Decode the frames at these times and ask about those that are new; yield only what an error leaves."""
         known = {one.frame_index: one for one in self._found.samples}
-        again: list[Sample] = []
+        again: list[VoteSample] = []
         new: dict[int, tuple[Still, float]] = {}
         for seconds in times[: self._limits.frames - self._num_frames]:
             if self._left <= 0:
@@ -229,7 +229,7 @@ class _Search:
         try:
             for index, probability in self._votes([frame.jpeg for frame, _ in asked]):
                 frame, until = asked[index]
-                again.append(Sample(frame.frame_index, frame.time_seconds, until, probability, number))
+                again.append(VoteSample(frame.frame_index, frame.time_seconds, until, probability, number))
         except core.AppError as error:
             failure = error
         self._found = replace(self._found, samples=added(self._found.samples, again))
@@ -311,7 +311,7 @@ def _even_times(found: Moments) -> Iterator[float]:
     yield max(found.start_seconds, found.end_seconds - _LAST_SECONDS)
 
 
-def _best(run: Run) -> Sample:
+def _best(run: Run) -> VoteSample:
     return max((one for one in run.samples if one.says_yes), key=lambda one: one.probability)
 
 
@@ -334,7 +334,7 @@ class _Looked:
         place = bisect_right(self._unreadable, start - SAME_SECONDS)
         return place < len(self._unreadable) and self._unreadable[place] <= end + SAME_SECONDS
 
-    def densely_around(self, one: Sample) -> list[float]:
+    def densely_around(self, one: VoteSample) -> list[float]:
         """Return the new times of a dense look around a sample."""
         steps = range(-round(NEAR_SECONDS / _DENSE_SECONDS), round(NEAR_SECONDS / _DENSE_SECONDS) + 1)
         return [time for step in steps if self.is_new(time := one.time_seconds + step * _DENSE_SECONDS)]
@@ -361,7 +361,7 @@ class _Looked:
             yield from filter(self.is_new, [self._end])
 
     def _between(
-        self, last: Sample, first: Sample, earlier: Sequence[Sample], later: Sequence[Sample]
+        self, last: VoteSample, first: VoteSample, earlier: Sequence[VoteSample], later: Sequence[VoteSample]
     ) -> Iterator[float]:
         if not are_neighbours(last, first):
             yield from self._middle(last, first)
@@ -371,7 +371,7 @@ class _Looked:
         if not (later and later[0].time_seconds - first.until_seconds <= NEAR_SECONDS):
             yield from filter(self.is_new, [first.until_seconds + _BESIDE_SECONDS])
 
-    def _middle(self, last: Sample, first: Sample) -> Iterator[float]:
+    def _middle(self, last: VoteSample, first: VoteSample) -> Iterator[float]:
         if not are_neighbours(last, first) and not self._is_unreadable(last.until_seconds, first.time_seconds):
             yield (last.until_seconds + first.time_seconds) / 2
 

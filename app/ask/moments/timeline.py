@@ -15,8 +15,8 @@ from app.core import Interval as Interval
 from app.core import Issue as Issue
 from app.core import Moments as Moments
 from app.core import Point as Point
-from app.core import Sample as Sample
 from app.core import SearchEnd as SearchEnd
+from app.core import VoteSample as VoteSample
 
 SHORTEST_SECONDS = 0.2
 """Shorter pauses are flicker: somebody passes in front, or the model errs. A single frame that is shown for longer, as
@@ -34,7 +34,7 @@ class Run:
     """A row of neighbouring samples with the same answer, apart from the single ones that were overruled."""
 
     says_yes: bool
-    samples: list[Sample]
+    samples: list[VoteSample]
     num_overruled: int = 0
 
     @property
@@ -45,13 +45,13 @@ class Run:
         return is_long or any(two.time_seconds - one.until_seconds <= NEAR_SECONDS for one, two in pairwise(agreeing))
 
 
-def are_neighbours(before: Sample, after: Sample) -> bool:
+def are_neighbours(before: VoteSample, after: VoteSample) -> bool:
     """Return whether no frame is between two samples."""
     is_next = after.frame_index - before.frame_index <= 1
     return is_next or after.time_seconds - before.until_seconds < SAME_SECONDS
 
 
-def runs_of(samples: Sequence[Sample]) -> list[Run]:
+def runs_of(samples: Sequence[VoteSample]) -> list[Run]:
     """Return the runs of samples in time order, neighbours with different answers, single frames overruled."""
     runs = [Run(yes, list(group)) for yes, group in groupby(samples, key=lambda one: one.says_yes)]
     return _overrule(_overrule(runs, _is_alone, says_yes=True), _is_flicker, says_yes=False)
@@ -87,7 +87,7 @@ def _is_alone(before: Run, run: Run, after: Run) -> bool:
     return is_brief and are_neighbours(earlier, run.samples[0]) and are_neighbours(run.samples[-1], later)
 
 
-def intervals_of(samples: Sequence[Sample], contrary: Mapping[int, float]) -> tuple[Interval, ...]:
+def intervals_of(samples: Sequence[VoteSample], contrary: Mapping[int, float]) -> tuple[Interval, ...]:
     """Return the intervals that two agreeing frames confirm, in time order."""
     runs = runs_of(samples)
     around = zip([None, *runs[:-1]], runs, [*runs[1:], None], strict=True)
@@ -122,7 +122,7 @@ def _interval(before: Run | None, run: Run, after: Run | None, contrary: Mapping
     )
 
 
-def _point(sample: Sample) -> Point:
+def _point(sample: VoteSample) -> Point:
     return Point(sample.frame_index, sample.time_seconds)
 
 
@@ -131,7 +131,7 @@ def is_doubted(one: Interval) -> bool:
     return one.contrary is not None and one.contrary > max(0.5, one.probability)
 
 
-def added(samples: Sequence[Sample], new: Iterable[Sample]) -> tuple[Sample, ...]:
+def added(samples: Sequence[VoteSample], new: Iterable[VoteSample]) -> tuple[VoteSample, ...]:
     """Return the samples with further ones, in time order; a frame that was decoded again is shown that much longer."""
     by_index = {one.frame_index: one for one in samples}
     for one in new:
@@ -140,7 +140,7 @@ def added(samples: Sequence[Sample], new: Iterable[Sample]) -> tuple[Sample, ...
     return tuple(sorted(by_index.values(), key=lambda one: one.time_seconds))
 
 
-def widest_gap(samples: Sequence[Sample], start_seconds: float, end_seconds: float) -> float:
+def widest_gap(samples: Sequence[VoteSample], start_seconds: float, end_seconds: float) -> float:
     """Return the longest time in seconds in which no frame was looked at."""
     ends = [start_seconds, *(one.until_seconds for one in samples)]
     starts = [*(one.time_seconds for one in samples), end_seconds]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from app.ask.retrieval.values import Candidate
+from app.ask.retrieval.values import FrameCandidate
 
 _PEAK = 0.5
 """Least relevance of a peak, as a share of the highest. Chosen by hand; not tuned."""
@@ -14,7 +14,7 @@ video is a single shot. Chosen by hand; not tuned."""
 
 
 def choose(
-    candidates: Sequence[Candidate], relevance: Sequence[float], budget: int, *, known: Collection[int] = ()
+    candidates: Sequence[FrameCandidate], relevance: Sequence[float], budget: int, *, known: Collection[int] = ()
 ) -> tuple[list[int], int]:
     """Choose at most `budget` candidates.
 
@@ -46,12 +46,12 @@ def choose(
     return sorted(chosen), len(peaks)
 
 
-def _is_near(one: Candidate, other: Candidate, apart: float) -> bool:
+def _is_near(one: FrameCandidate, other: FrameCandidate, apart: float) -> bool:
     is_same_shot = (one.analysis_id, one.shot) == (other.analysis_id, other.shot)
     return is_same_shot and abs(one.time_seconds - other.time_seconds) < apart
 
 
-def _distance(candidates: Sequence[Candidate], place: int, chosen: Sequence[int]) -> float:
+def _distance(candidates: Sequence[FrameCandidate], place: int, chosen: Sequence[int]) -> float:
     """Return the seconds to the nearest chosen frame of the same video; a video without one comes first."""
     one = candidates[place]
     times = (candidates[at].time_seconds for at in chosen if candidates[at].analysis_id == one.analysis_id)

@@ -17,7 +17,7 @@ from statistics import median
 import numpy as np
 
 from app import core
-from app.ask.retrieval.values import Candidate, Quote, ScoreName
+from app.ask.retrieval.values import FrameCandidate, Quote, ScoreName
 from app.store import words_of
 
 _LEAST_RISE: Mapping[ScoreName, float] = {"text": 0.2, "embeddings": 0.02, "votes": 0.2}
@@ -39,7 +39,7 @@ _COMMON = frozenset(
 
 
 @dataclass(frozen=True)
-class Passage:
+class TimedText:
     """A text of a video with the time at which it is heard, or that of the frame that it belongs to."""
 
     analysis_id: str
@@ -48,23 +48,25 @@ class Passage:
     text: str
 
 
-def passages_of(analysis_id: str, analysis: core.Analysis) -> Iterator[Passage]:
+def passages_of(analysis_id: str, analysis: core.Analysis) -> Iterator[TimedText]:
     """Yield the cues of the transcript, the writing on keyframes, and the findings at the frames that they cite."""
     times = {frame.number: frame.time_seconds for frame in analysis.keyframes}
     for cue in analysis.transcript.cues if analysis.transcript else ():
-        yield Passage(analysis_id, cue.start_seconds - _NEAR_CUE_SECONDS, cue.end_seconds + _NEAR_CUE_SECONDS, cue.text)
+        yield TimedText(
+            analysis_id, cue.start_seconds - _NEAR_CUE_SECONDS, cue.end_seconds + _NEAR_CUE_SECONDS, cue.text
+        )
     for facts in analysis.facts:
         if facts.texts and facts.number in times:
             text = " ".join(one.text for one in facts.texts)
-            yield Passage(analysis_id, times[facts.number], times[facts.number], text)
+            yield TimedText(analysis_id, times[facts.number], times[facts.number], text)
     for finding in (*analysis.findings, *analysis.reply):
         for number in finding.frames:
             if number in times:
                 text = " ".join((finding.text, *finding.fields.values()))
-                yield Passage(analysis_id, times[number], times[number], text)
+                yield TimedText(analysis_id, times[number], times[number], text)
 
 
-def matches(passages: Iterable[Passage], wanted: Sequence[str]) -> list[tuple[Passage, float]]:
+def matches(passages: Iterable[TimedText], wanted: Sequence[str]) -> list[tuple[TimedText, float]]:
     """Return the passages that contain wanted words, with the share of these words, weighted by rarity.
 
     Args:
@@ -79,7 +81,7 @@ def matches(passages: Iterable[Passage], wanted: Sequence[str]) -> list[tuple[Pa
     return [(one, sum(weights[term] for term in held & terms) / whole) for one, held in found if held & terms]
 
 
-def text_scores(candidates: Sequence[Candidate], found: Iterable[tuple[Passage, float]]) -> list[float]:
+def text_scores(candidates: Sequence[FrameCandidate], found: Iterable[tuple[TimedText, float]]) -> list[float]:
     """Return for each candidate the score of the best of these passages at its time."""
     scores = [0.0] * len(candidates)
     for passage, score in found:
@@ -88,7 +90,7 @@ def text_scores(candidates: Sequence[Candidate], found: Iterable[tuple[Passage, 
     return scores
 
 
-def quotes_of(found: Sequence[tuple[Passage, float]]) -> tuple[Quote, ...]:
+def quotes_of(found: Sequence[tuple[TimedText, float]]) -> tuple[Quote, ...]:
     """Return the passages that match best, in time order, each text once."""
     highest = max((score for _, score in found), default=0.0)
     best = sorted((one for one in found if one[1] >= highest / 2), key=lambda one: -one[1])
@@ -100,7 +102,7 @@ def quotes_of(found: Sequence[tuple[Passage, float]]) -> tuple[Quote, ...]:
     return tuple(sorted(quotes.values(), key=lambda one: (one.analysis_id, one.seconds)))
 
 
-def _at(candidates: Sequence[Candidate], passage: Passage) -> list[int]:
+def _at(candidates: Sequence[FrameCandidate], passage: TimedText) -> list[int]:
     """Return the candidates in a passage's time, or the nearest one if there is none."""
     own = [place for place, one in enumerate(candidates) if one.analysis_id == passage.analysis_id]
     inside = [p for p in own if passage.start_seconds <= candidates[p].time_seconds <= passage.end_seconds]

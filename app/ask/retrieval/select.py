@@ -19,7 +19,7 @@ from app import core
 from app.analysis import EngineConnection, ExtractionCache
 from app.ask.retrieval import scores
 from app.ask.retrieval.choice import choose
-from app.ask.retrieval.values import Candidate, ChosenFrame, FrameChoice, Looking, Outcome, ScoreName, Sought
+from app.ask.retrieval.values import ChosenFrame, FrameCandidate, FrameSelection, Looking, Outcome, ScoreName, Sought
 from app.ask.votes import VoteAsker
 from app.llm.embeddings import EmbeddingModel
 from app.video import THUMBNAIL_SIDE, Stills
@@ -41,7 +41,7 @@ Events = Iterator[Looking]
 
 
 @dataclass(frozen=True)
-class Tools:
+class RetrievalTools:
     """What the choice of frames needs besides the engine; `embeddings` is None where no embedding model is set."""
 
     extractions: ExtractionCache
@@ -54,7 +54,7 @@ class Selected:
     """The frames for a question in time order, video by video, and how they were chosen."""
 
     frames: tuple[ChosenFrame, ...]
-    choice: FrameChoice
+    choice: FrameSelection
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ class Scope:
         return start, max(start, min(end for end in ends if end is not None))
 
 
-def needs_no_model(scope: Scope, sought: Sought, connection: EngineConnection, tools: Tools) -> Outcome | None:
+def needs_no_model(scope: Scope, sought: Sought, connection: EngineConnection, tools: RetrievalTools) -> Outcome | None:
     """Return why the frames of a question don't depend on what it looks for, or None if they do."""
     if scope.is_dense:
         return "range"
@@ -108,7 +108,7 @@ def select(
     question: str,
     sought: Sought,
     scope: Scope,
-    tools: Tools,
+    tools: RetrievalTools,
     connection: EngineConnection,
     language: core.Language,
     cancel: threading.Event,
@@ -133,10 +133,10 @@ def select(
     outcome = needs_no_model(scope, sought, connection, tools)
     if outcome == "range":
         frames = yield from choosing.densely()
-        choice = FrameChoice(sought.kind, sought.look_for, "range", candidates=len(frames))
+        choice = FrameSelection(sought.kind, sought.look_for, "range", candidates=len(frames))
     elif outcome:
         quotes = scores.quotes_of(choosing.matches()) if outcome == "unseen" else ()
-        frames, choice = choosing.keyframes(), FrameChoice(sought.kind, sought.look_for, outcome, quotes=quotes)
+        frames, choice = choosing.keyframes(), FrameSelection(sought.kind, sought.look_for, outcome, quotes=quotes)
     else:
         frames, choice = yield from choosing.by_relevance()
     return Selected(tuple(frames), replace(choice, seconds=round(time.monotonic() - started, 3)))
@@ -147,7 +147,7 @@ class _Choosing:
     question: str
     sought: Sought
     scope: Scope
-    tools: Tools
+    tools: RetrievalTools
     connection: EngineConnection
     language: core.Language
     cancel: threading.Event
@@ -180,7 +180,7 @@ class _Choosing:
             frames += yield from self._pictures(id_, analysis, times)
         return frames
 
-    def by_relevance(self) -> Generator[Looking, None, tuple[list[ChosenFrame], FrameChoice]]:
+    def by_relevance(self) -> Generator[Looking, None, tuple[list[ChosenFrame], FrameSelection]]:
         """Return frames chosen by scores of candidates."""
         pool = yield from self._pool()
         matches = self.matches()
@@ -193,7 +193,7 @@ class _Choosing:
         known = [at for at, one in enumerate(pool) if _is_known(one, self.scope.known)]
         places, relevant = choose(pool, relevance, self.budget, known=known)
         frames = yield from self._decoded([pool[place] for place in places])
-        choice = FrameChoice(
+        choice = FrameSelection(
             self.sought.kind,
             self.sought.look_for,
             "chosen" if relevant else "flat",
@@ -206,14 +206,14 @@ class _Choosing:
         )
         return frames, choice
 
-    def matches(self) -> list[tuple[scores.Passage, float]]:
+    def matches(self) -> list[tuple[scores.TimedText, float]]:
         """Return the texts of the videos with words of the question, with their scores."""
         passages = (one for id_, analysis in self.scope.analyses.items() for one in scores.passages_of(id_, analysis))
         return scores.matches(passages, (self.question, *self.sought.look_for))
 
     # ---- candidates
 
-    def _pool(self) -> Generator[Looking, None, list[Candidate]]:
+    def _pool(self) -> Generator[Looking, None, list[FrameCandidate]]:
         """Return keyframes and thumbnails of all videos, each video in time order."""
         pool = []
         for id_, analysis in self.scope.analyses.items():
@@ -222,7 +222,7 @@ class _Choosing:
             if is_here(analysis, self.tools):
                 small = yield from self._thumbnails(analysis)
                 own += [
-                    Candidate(id_, one.time_seconds, one.shot, one.jpeg, is_keyframe=False)
+                    FrameCandidate(id_, one.time_seconds, one.shot, one.jpeg, is_keyframe=False)
                     for one in small
                     if start <= one.time_seconds < end
                     and not any(abs(one.time_seconds - other.time_seconds) < _SAME_SECONDS for other in own)
@@ -248,18 +248,18 @@ class _Choosing:
             _log.warning("candidates of a video could not be read: %s", error)
             return ()
 
-    def _keyframes(self, analysis_id: str, analysis: core.Analysis) -> list[Candidate]:
+    def _keyframes(self, analysis_id: str, analysis: core.Analysis) -> list[FrameCandidate]:
         """Return the keyframes in the range, or all of them if it has none."""
         start, end = self.scope.range_of(analysis)
         inside = [one for one in analysis.keyframes if start <= one.time_seconds < end]
         return [
-            Candidate(analysis_id, one.time_seconds, one.shot, one.jpeg, is_keyframe=True)
+            FrameCandidate(analysis_id, one.time_seconds, one.shot, one.jpeg, is_keyframe=True)
             for one in inside or analysis.keyframes
         ]
 
     # ---- scores
 
-    def _embed(self, pool: Sequence[Candidate], deadline: float) -> Events:
+    def _embed(self, pool: Sequence[FrameCandidate], deadline: float) -> Events:
         if self.tools.embeddings is None:
             return
         yield Looking("embeddings", 0, len(pool))
@@ -280,7 +280,7 @@ class _Choosing:
             cosines = iter(scores.cosines(vectors[0], known) if known else ())
             self.found["embeddings"] = [None if vector is None else next(cosines) for vector in vectors[1:]]
 
-    def _vote(self, pool: Sequence[Candidate], deadline: float) -> Events:
+    def _vote(self, pool: Sequence[FrameCandidate], deadline: float) -> Events:
         order = self._order(pool)
         votes: list[float | None] = [None] * len(pool)
         asked = VoteAsker(self.connection, self.language).ask(
@@ -300,7 +300,7 @@ class _Choosing:
         except core.AppError as error:  # the answer's own request decides what becomes of it
             _log.warning("the model could not vote: %s", error)
 
-    def _order(self, pool: Sequence[Candidate]) -> list[int]:
+    def _order(self, pool: Sequence[FrameCandidate]) -> list[int]:
         """Return the order of votes, of which the last ones may be too late.
 
         The best by other scores come first, then one of each shot, then the others, all of them spread over the videos.
@@ -316,7 +316,7 @@ class _Choosing:
 
     # ---- pictures
 
-    def _decoded(self, chosen: Sequence[Candidate]) -> Generator[Looking, None, list[ChosenFrame]]:
+    def _decoded(self, chosen: Sequence[FrameCandidate]) -> Generator[Looking, None, list[ChosenFrame]]:
         frames = [_chosen(one) for one in chosen if one.is_keyframe]
         for id_, analysis in self.scope.analyses.items():
             times = [one.time_seconds for one in chosen if one.analysis_id == id_ and not one.is_keyframe]
@@ -343,15 +343,15 @@ class _Choosing:
         return list(frames.values())
 
 
-def _chosen(one: Candidate) -> ChosenFrame:
+def _chosen(one: FrameCandidate) -> ChosenFrame:
     return ChosenFrame(one.analysis_id, one.time_seconds, b"" if one.is_keyframe else one.jpeg)
 
 
-def _is_known(one: Candidate, known: Collection[tuple[str, float]]) -> bool:
+def _is_known(one: FrameCandidate, known: Collection[tuple[str, float]]) -> bool:
     return any(id_ == one.analysis_id and abs(seconds - one.time_seconds) < _SAME_SECONDS for id_, seconds in known)
 
 
-def is_here(analysis: core.Analysis, tools: Tools) -> bool:
+def is_here(analysis: core.Analysis, tools: RetrievalTools) -> bool:
     """Return whether the video of an analysis is where it was, and still the same."""
     path = analysis.video.path
     try:
@@ -360,5 +360,5 @@ def is_here(analysis: core.Analysis, tools: Tools) -> bool:
         return False
 
 
-def _data_url(one: Candidate) -> str:
+def _data_url(one: FrameCandidate) -> str:
     return "data:image/jpeg;base64," + base64.b64encode(core.smaller(one.jpeg, THUMBNAIL_SIDE)).decode("ascii")

@@ -35,7 +35,7 @@ class Quote:
 
 
 @dataclass(frozen=True)
-class FrameChoice:
+class FrameSelection:
     """How the frames of a question were chosen.
 
     Attributes:
@@ -75,7 +75,7 @@ class Looking:
 
 
 @dataclass(frozen=True)
-class Candidate:
+class FrameCandidate:
     """A frame that may be sent with a question.
 
     Attributes:

@@ -50,10 +50,10 @@ def run(given: argparse.Namespace) -> int:
         listening.listen()  # so that a client may connect as soon as it reads the address
 
     from app.cli.mcp.server import Server, serve_http
-    from app.cli.mcp.tools import Tools
+    from app.cli.mcp.tools import McpTools
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like an interrupt: the engine is stopped
-    with closing(open_services(settings, adopts=False)) as opened, closing(Tools(opened, roots)) as tools:
+    with closing(open_services(settings, adopts=False)) as opened, closing(McpTools(opened, roots)) as tools:
         server = Server(tools, version=version("framelens"))
         if listening is None:
             server.run()

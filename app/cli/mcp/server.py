@@ -21,7 +21,7 @@ from mcp.types import CallToolResult, ToolAnnotations
 from pydantic import ValidationError
 
 from app.cli.mcp.results import failed
-from app.cli.mcp.tools import Tools
+from app.cli.mcp.tools import McpTools
 from app.core import AppError, ConfigError, as_app_error
 from app.i18n import t
 
@@ -33,9 +33,9 @@ _Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 
 
 class Server(MCPServer):  # type: ignore[misc]
-    """MCP server whose tools are the methods of `Tools`."""
+    """MCP server whose tools are the methods of `McpTools`."""
 
-    def __init__(self, tools: Tools, *, version: str) -> None:
+    def __init__(self, tools: McpTools, *, version: str) -> None:
         log = logging.getLogger("mcp")
         log.handlers, log.propagate = logging.getLogger("app").handlers, False
         logging.getLogger().addHandler(logging.NullHandler())  # otherwise the SDK adds one that writes to the terminal
@@ -97,7 +97,7 @@ def _tool(function: Callable[..., Any], *, reads: bool = False, repeats: bool = 
         function,
         name=name,
         title=t(f"mcp.title.{name}"),
-        description=t(f"mcp.tool.{name}", **Tools.described_by),
+        description=t(f"mcp.tool.{name}", **McpTools.described_by),
         annotations=ToolAnnotations(
             read_only_hint=reads, destructive_hint=False, idempotent_hint=reads or repeats, open_world_hint=False
         ),
@@ -106,7 +106,7 @@ def _tool(function: Callable[..., Any], *, reads: bool = False, repeats: bool = 
     tool.parameters.pop("title", None)
     for argument, schema in tool.parameters["properties"].items():
         schema.pop("title", None)
-        schema["description"] = t(f"mcp.argument.{argument}", **Tools.described_by)
+        schema["description"] = t(f"mcp.argument.{argument}", **McpTools.described_by)
     return tool
 
 

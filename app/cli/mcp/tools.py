@@ -56,7 +56,7 @@ Time = float | str
 Wait = Annotated[float, Field(ge=0, le=3600)]
 
 
-class Tools:
+class McpTools:
     """The tools: every public method but `close` is one.
 
     Args:

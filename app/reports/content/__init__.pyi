@@ -12,7 +12,7 @@ from .document import Paragraph as Paragraph
 from .document import PictureBlock as PictureBlock
 from .document import Span as Span
 from .document import Table as Table
-from .document import Thumbnails as Thumbnails
+from .document import ThumbnailRow as ThumbnailRow
 from .document import Timeline as Timeline
 from .document import Verbatim as Verbatim
 from .document import plain as plain

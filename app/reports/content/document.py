@@ -101,13 +101,13 @@ class PictureBlock:
 
 @dataclass(frozen=True)
 class Gallery:
-    """Thumbnails of all keyframes in time order."""
+    """ThumbnailRow of all keyframes in time order."""
 
     pictures: tuple[PictureBlock, ...]
 
 
 @dataclass(frozen=True)
-class Thumbnails:
+class ThumbnailRow:
     """Small pictures that belong to the paragraph before them; keyframes lead to their own section."""
 
     pictures: tuple[PictureBlock, ...]
@@ -130,7 +130,7 @@ class Timeline:
     alt: str
 
 
-Block = Heading | Paragraph | Listing | Table | PictureBlock | Gallery | Thumbnails | Verbatim | Timeline
+Block = Heading | Paragraph | Listing | Table | PictureBlock | Gallery | ThumbnailRow | Verbatim | Timeline
 
 
 @dataclass(frozen=True)

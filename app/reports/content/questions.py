@@ -12,7 +12,7 @@ from app import core
 from app.i18n import notice_text, t
 from app.i18n.formatting import exactly
 from app.reports.content import document as blocks
-from app.reports.content.document import Block, Heading, Line, Paragraph, Span, Thumbnails, plain
+from app.reports.content.document import Block, Heading, Line, Paragraph, Span, ThumbnailRow, plain
 from app.reports.content.labels import local_minute, moment, printable, span_of
 
 _SHOWN_SETTINGS = ("temperature", "top_p", "max_tokens", "context_tokens", "repetition_penalty", "seed")
@@ -123,7 +123,7 @@ def _pictures(
     yield Paragraph((Span(f"{t(key)} "), *names))
     drawn = (_picture(one, keyframes.get(one.keyframe)) for one in found)
     if shown := tuple(one for one in drawn if one.jpeg):
-        yield Thumbnails(shown)
+        yield ThumbnailRow(shown)
 
 
 def _name(one: core.ReportedPicture) -> Line:

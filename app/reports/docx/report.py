@@ -54,7 +54,7 @@ class BodyWriter:
             case blocks.PictureBlock():
                 width, height = block.within(*_PICTURE_CM)
                 yield elements.paragraph([self._picture(block, width, height)])
-            case blocks.Gallery(pictures) | blocks.Thumbnails(pictures):
+            case blocks.Gallery(pictures) | blocks.ThumbnailRow(pictures):
                 yield from self._gallery(pictures)
             case blocks.Timeline():
                 yield from self._timeline(block)

@@ -106,7 +106,7 @@ def _images(content: contents.Document) -> Iterator[tuple[str, bytes]]:
         match block:
             case contents.PictureBlock():
                 yield picture_name(block), smaller(block.jpeg, _PICTURE_SIDE)
-            case contents.Thumbnails(pictures):
+            case contents.ThumbnailRow(pictures):
                 yield from ((picture_name(one), smaller(one.jpeg, _PICTURE_SIDE)) for one in pictures)
             case contents.Timeline(_, chart, alt):
                 yield chart_name(block), svg_in_own_font(chart, alt).encode()
@@ -181,7 +181,7 @@ def _block(block: contents.Block, video: str) -> Iterator[Form]:
                 "alt": alt,
                 "width": round(block.within(*PICTURE_CM)[0], 2),
             }
-        case contents.Thumbnails(pictures):
+        case contents.ThumbnailRow(pictures):
             yield {"kind": "thumbnails", "pictures": [_thumbnail(one) for one in pictures]}
         case contents.Gallery():
             return  # each frame is beside its text, and two pages show as many frames as a gallery

@@ -66,7 +66,7 @@ def _lines(block: blocks.Block, folder: str) -> Iterator[str]:
             yield from table(named, [[_inline(cell) for cell in row] for row in rows], numbers=numbers)
         case blocks.PictureBlock():
             yield from (_image(block, folder), "")
-        case blocks.Thumbnails(pictures):
+        case blocks.ThumbnailRow(pictures):
             yield from (" ".join(_image(one, folder) for one in pictures), "")
         case blocks.Gallery() | blocks.Timeline():  # their content is in other blocks
             pass

@@ -152,7 +152,7 @@ class Renderer:
                 return _table([*heads], rows, numbers=range(len(heads)) if numbers else ())
             case content.Gallery(shown):
                 return gallery([self._frames[picture.number] for picture in shown], self)
-            case content.Thumbnails(shown):
+            case content.ThumbnailRow(shown):
                 return {"kind": "thumbnails", "pictures": [self._thumbnail(picture) for picture in shown]}
             case content.Verbatim(summary, text):
                 return {"kind": "verbatim", "summary": summary, "text": text, "copy": t("ui.copy")}

@@ -1,8 +1,8 @@
 """Frame signatures: the few numbers by which frames are compared, and two measures of difference.
 
-A Glance is cheap and computed for every frame; a Look adds details and is computed where a frame may be kept. `change`
-measures whether two consecutive frames belong to one shot, `distance` whether two pictures look alike to a reader.
-Both are 0 for equal pictures and about 1 for black against white.
+A Glance is cheap and computed for every frame; a DetailedGlance has more and is computed where a frame may be kept.
+`change` measures whether two consecutive frames belong to one shot, `distance` whether two pictures look alike to a
+reader. Both are 0 for equal pictures and about 1 for black against white.
 
 The channels are luma, the two colour differences, and edges (how busy the cell is: text consists of edges).
 """
@@ -65,7 +65,7 @@ class Glance:
 
 
 @dataclass(frozen=True, eq=False)
-class Look(Glance):
+class DetailedGlance(Glance):
     """Glance with the details of the picture.
 
     Attributes:
@@ -101,10 +101,10 @@ def glance_at(levels: Image) -> Glance:
     )
 
 
-def look_at(glance: Glance, luma: Image) -> Look:
-    """Return the Look of the same picture; `luma` has LUMA_SIZE."""
+def look_at(glance: Glance, luma: Image) -> DetailedGlance:
+    """Return the DetailedGlance of the same picture; `luma` has LUMA_SIZE."""
     _, deviation = cv2.meanStdDev(cv2.Laplacian(luma, cv2.CV_16S))
-    return Look(**vars(glance), sharpness=float(deviation[0, 0]) ** 2, edges=_edges(luma), luma=luma)
+    return DetailedGlance(**vars(glance), sharpness=float(deviation[0, 0]) ** 2, edges=_edges(luma), luma=luma)
 
 
 def _edges(luma: Image) -> NDArray[np.float32]:
@@ -139,7 +139,7 @@ def distances(many: NDArray[np.float32], one: NDArray[np.float32]) -> NDArray[np
     return np.asarray((cells.mean(axis=1) + np.partition(cells, -busiest, axis=1)[:, -busiest:].mean(axis=1)) / 2)
 
 
-def blocks_of(look: Look) -> Blocks:
+def blocks_of(look: DetailedGlance) -> Blocks:
     """Return the quantised channels of a picture, 4 x cells, each 0 … LEVELS - 1."""
     blocks = np.concatenate([look.levels, look.edges[None]], dtype=np.float32)
     blocks[0] /= _LUMA_STEP

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.core import Measures, Stretch, StretchType
-from app.video.features.frame_signature import Look
+from app.video.features.frame_signature import DetailedGlance
 
 MOST_STEPS = 600  # 150 s at the first step. Chosen by hand; not tuned.
 _FIRST_STEP_SECONDS = 0.25  # two samples
@@ -61,7 +61,7 @@ class TimelineMeter:
         self._black, self._still, self._flashes = Blackness(), Stillness(), Flashes()
         self._before: tuple[float, NDArray[np.float32]] | None = None
 
-    def take(self, time_seconds: float, look: Look, *, burst: float) -> None:
+    def take(self, time_seconds: float, look: DetailedGlance, *, burst: float) -> None:
         """Record a sample, about eight a second; `burst` is how much new content it has, 0 … 1."""
         luma = look.cells[0]
         before_seconds, before = self._before or (time_seconds, luma)
@@ -84,7 +84,7 @@ class TimelineMeter:
         return self._steps.measures(end_seconds), tuple(sorted(found, key=lambda one: one.start_seconds))
 
 
-def colourfulness(look: Look) -> float:
+def colourfulness(look: DetailedGlance) -> float:
     """Return the colourfulness after Hasler & Suesstrunk; 1 is "extremely colourful".
 
     It is computed from the cells' means, so colours in areas smaller than a cell count as their mixture.
@@ -211,7 +211,7 @@ class Stillness(Spans):
         self._anchor: NDArray[np.float32] | None = None
         self._stirring: list[float] = []
 
-    def take(self, time_seconds: float, look: Look, moved: float) -> None:
+    def take(self, time_seconds: float, look: DetailedGlance, moved: float) -> None:
         """Record a sample; `moved` is the cells' mean absolute luma difference to the previous one, 0 … 1."""
         self._stirring = [*self._stirring, time_seconds] if moved > _STIRS else []
         if self._anchor is None or look.is_black or np.abs(look.cells - self._anchor).max() > _APART:
@@ -222,7 +222,7 @@ class Stillness(Spans):
         elif not self._stirring:
             self.on(time_seconds)
 
-    def _begin(self, time_seconds: float, look: Look) -> None:
+    def _begin(self, time_seconds: float, look: DetailedGlance) -> None:
         self.off(time_seconds)
         self._stirring = []
         self._anchor = None if look.is_black else look.cells

@@ -16,7 +16,7 @@ from typing import Generic, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from app.video.features.frame_signature import LEVELS, NUM_CELLS, Blocks, Glance, Look, blocks_of, look_at
+from app.video.features.frame_signature import LEVELS, NUM_CELLS, Blocks, DetailedGlance, Glance, blocks_of, look_at
 from app.video.keyframes.novelty import Cells, NewContent, NoveltyTracker
 from app.video.keyframes.options import THUMBNAIL_SIDE
 from app.video.readers.base import JPEG_QUALITY, Picture, as_jpeg
@@ -52,7 +52,7 @@ class StableSegments:
         self._best: Candidate | None = None
         self._since = 0.0
 
-    def take(self, picture: Picture, look: Look, *, opens: bool) -> Candidate | None:
+    def take(self, picture: Picture, look: DetailedGlance, *, opens: bool) -> Candidate | None:
         """Examine a sample and return the candidate of the segment that has ended before it, if any.
 
         `opens` says that a cut before the sample is suspected, which ends the segment.
@@ -146,7 +146,7 @@ class Candidate:
 
     index: int
     time_seconds: float
-    look: Look
+    look: DetailedGlance
     opens: int | None = None
     arrival: NewContent | None = field(default=None, repr=False)
     score: float = 0.0
@@ -155,7 +155,7 @@ class Candidate:
     _jpeg: tuple[bytes, int, int] | None = field(default=None, repr=False)
 
     @classmethod
-    def of(cls, picture: Picture, look: Look, opens: int | None = None) -> Candidate:
+    def of(cls, picture: Picture, look: DetailedGlance, opens: int | None = None) -> Candidate:
         """Create the candidate of a decoded picture."""
         return cls(picture.index, picture.time_seconds, look, opens, num_raw_bytes=picture.num_bytes, _picture=picture)
 
@@ -300,7 +300,7 @@ class CandidateCollector:
         self._known_seconds = float("inf")
         self._pictured_seconds = float("-inf")
         self._last: tuple[Picture, Glance] | None = None
-        self.sample: tuple[Look, float] | None = None
+        self.sample: tuple[DetailedGlance, float] | None = None
 
     def take(self, picture: Picture, glance: Glance, *, may_open: bool) -> list[Candidate]:
         """Examine the next frame; `may_open` says that a cut before it is suspected."""
@@ -350,7 +350,7 @@ class CandidateCollector:
                 values[:] = 0.0
         return cell_values
 
-    def _sampled(self, picture: Picture, look: Look, may_open: bool) -> list[Candidate]:
+    def _sampled(self, picture: Picture, look: DetailedGlance, may_open: bool) -> list[Candidate]:
         self._sampled_seconds = picture.time_seconds
         ended = self._segments.take(picture, look, opens=may_open)
         self.sample = look, self._segments.latest.burst
@@ -400,7 +400,7 @@ class BestFrameWindow:
         """Return whether the window has a frame and ends by this time."""
         return self.best is not None and time_seconds >= self._until
 
-    def offer(self, picture: Picture, look: Look, arrival: NewContent) -> None:
+    def offer(self, picture: Picture, look: DetailedGlance, arrival: NewContent) -> None:
         """Keep the frame if it is clearly better than the best one; extend the window while the picture brightens."""
         worth = look.quality * self._freshness(picture.index)
         if self.best is not None and worth <= _BETTER * self._worth:

@@ -15,7 +15,7 @@ from streamlit.testing.v1 import AppTest
 import framelens
 from app import config
 from app.ask import AskSettings, Conversation, Evidence, Look, started
-from app.core import Interval, Moments, Point, Sample
+from app.core import Interval, Moments, Point, VoteSample
 from app.i18n import LANGUAGES, t
 from app.services import Services, open_services
 from app.ui import resources
@@ -201,7 +201,7 @@ def test_running_answer_can_be_stopped(services: Services, job_id: str, going: t
 
 
 def test_search_is_a_strip_and_can_be_continued(services: Services, job_id: str) -> None:
-    samples = (Sample(0, 0.0, 0.1, 0.1, 1), Sample(12, 1.2, 1.3, 0.9, 1), Sample(20, 2.0, 2.1, 0.1, 1))
+    samples = (VoteSample(0, 0.0, 0.1, 0.1, 1), VoteSample(12, 1.2, 1.3, 0.9, 1), VoteSample(20, 2.0, 2.1, 0.1, 1))
     seen = Interval(Point(12, 1.2), Point(19, 1.9), None, Point(20, 2.0), Point(12, 1.2), 1, 0, 0.9)
     found = Moments(job_id, "a blue card", 0.0, 3.0, samples, intervals=(seen,), rounds=1, ended="frames")
     conversation = started([job_id], "en").asked("When is it blue?", AskSettings())

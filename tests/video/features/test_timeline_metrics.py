@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from app.core.domain import Measures, Stretch
-from app.video.features.frame_signature import Look, glance_at, look_at
+from app.video.features.frame_signature import DetailedGlance, glance_at, look_at
 from app.video.features.timeline_metrics import MOST_STEPS, MOST_STRETCHES, TimelineMeter, colourfulness
 from app.video.readers import open_reader
 from app.video.readers.base import CELL_SIZE, LUMA_SIZE, as_image
@@ -20,12 +20,12 @@ EVERY_SECONDS = 0.12
 PICTURE = textured(3)
 
 
-def plain(luma: int) -> Look:
+def plain(luma: int) -> DetailedGlance:
     """The look of one grey all over."""
     return look_of(solid((luma, luma, luma)))
 
 
-def look_of(image: Image) -> Look:
+def look_of(image: Image) -> DetailedGlance:
     """The look of an RGB picture."""
     luma, red, blue = cv2.split(cv2.cvtColor(image, cv2.COLOR_RGB2YCrCb))
     levels = as_image([cv2.resize(plane, CELL_SIZE, interpolation=cv2.INTER_AREA) for plane in (luma, blue, red)])

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from app.core.domain import Shot
-from app.video.features.frame_signature import Look, blocks_of
+from app.video.features.frame_signature import DetailedGlance, blocks_of
 from app.video.keyframes import pipeline
 from app.video.keyframes.candidates import Candidate, Pool
 from app.video.keyframes.selector import choose, uniqueness
@@ -20,12 +20,12 @@ from tests.media import Image, moving, textured, write_video
 from tests.video.shots.test_cut_detector import look_of
 
 
-def look(value: float, brightness: float = 0.5) -> Look:
+def look(value: float, brightness: float = 0.5) -> DetailedGlance:
     """A look that is 3 * |a - b| away from another one of this kind."""
     levels = np.full((3, 576), round(255 * value), np.uint8)
     cells = levels / np.float32(255)
     contrast = 0.01 if brightness < 0.1 else 0.2
-    return Look(
+    return DetailedGlance(
         levels, levels, cells, brightness, contrast, 50.0, np.zeros(576, np.float32), np.zeros((90, 160), np.uint8)
     )
 

@@ -8,13 +8,13 @@ import cv2
 import numpy as np
 import pytest
 
-from app.video.features.frame_signature import Look, change, glance_at, look_at
+from app.video.features.frame_signature import DetailedGlance, change, glance_at, look_at
 from app.video.readers.opencv import CvPicture
 from app.video.shots.cut_detector import CutDetector
 from tests.media import COLOURS, Image, cards, faded, moving, solid, textured
 
 
-def look_of(image: Image) -> Look:
+def look_of(image: Image) -> DetailedGlance:
     picture = CvPicture(np.ascontiguousarray(image[..., ::-1]), 0, 0.0, 0.04, 1.0)
     return look_at(glance_at(picture.levels()), picture.luma())
 

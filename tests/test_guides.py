@@ -33,6 +33,7 @@ from app.core.vllm_arguments import installed_arguments
 from app.engine import Endpoint, check_model_folder
 from app.models.cpu_speed import reference
 from app.services import hardware_profile
+from tests.cards import draw_card, to_jpeg
 from tests.core.test_vllm_arguments import needs_vllm
 from tests.engine.hub_server import Hub, serve
 from tests.engine.weights import model_files
@@ -238,8 +239,9 @@ def place(shared: Path, tmp_path: Path) -> Place:
     for name in ("video.mp4", "in.mov"):
         (folder / name).symlink_to(shared / name)
     (folder / "clips/door").mkdir(parents=True)
-    for name in ("a.mp4", "b.mkv", "c.mov", "clips/door/visit.mp4"):
+    for name in ("a.mp4", "b.mkv", "c.mov", "monday.mp4", "tuesday.mp4", "clips/door/visit.mp4"):
         (folder / name).write_bytes((shared / "in.mov").read_bytes())
+    (folder / "badge.jpg").write_bytes(to_jpeg(draw_card("red")))
     own = {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "HOME": str(shared / "home"),

@@ -8,6 +8,7 @@ even if it isn't UTF-8.
 from __future__ import annotations
 
 import struct
+import threading
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,8 @@ Other = TypeVar("Other")
 _SIZE = struct.Struct(">Q")
 _MOST_BYTES = 2 << 30
 """Larger than any message of an intact process. Chosen by hand; not tuned."""
+_reading = threading.Lock()
+_were_read: set[object] = set()
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,19 @@ def _typed(kind: type, value: object) -> object:
     raise TypeError(f"a {type(value).__name__} is no {kind.__name__}")
 
 
+def _read(kind: type[T]) -> type[T]:
+    """Have msgspec read the annotations of a class, and of all that it contains, in one thread at a time; return it.
+
+    msgspec 0.22 puts what it reads on the class before it is complete. A thread that decodes one of them meanwhile
+    ends the process with a segmentation fault.
+    """
+    if kind not in _were_read:
+        with _reading:
+            msgpack.Decoder(kind, dec_hook=_typed)
+        _were_read.add(kind)
+    return kind
+
+
 def to_json(value: object) -> str:
     """Return a value as JSON. Raises ValueError for text that isn't Unicode."""
     return json.encode(value, enc_hook=_plain).decode()
@@ -73,7 +89,7 @@ def to_json(value: object) -> str:
 
 def from_json(text: str | bytes, kind: type[T]) -> T:
     """Return a value of this class from JSON. Raises ValueError if the text is no such value."""
-    return json.decode(text, type=kind, dec_hook=_typed, strict=False)
+    return json.decode(text, type=_read(kind), dec_hook=_typed, strict=False)
 
 
 def to_builtins(value: object) -> Any:
@@ -83,7 +99,7 @@ def to_builtins(value: object) -> Any:
 
 def from_builtins(value: object, kind: type[T]) -> T:
     """Return a value of this class from what a JSON library returns. Raises ValueError if it is none."""
-    return msgspec.convert(value, kind, dec_hook=_typed, strict=False, str_keys=True, from_attributes=True)
+    return msgspec.convert(value, _read(kind), dec_hook=_typed, strict=False, str_keys=True, from_attributes=True)
 
 
 def build(kind: type[T], *sources: object, **values: object) -> T:
@@ -126,6 +142,6 @@ def receive(stream: BinaryIO, kind: type[T], *others: type[Other]) -> T | Other 
         name, body = msgpack.decode(data, type=tuple[str, msgspec.Raw])
         if not (found := next((one for one in kinds if one.__name__ == name), None)):
             raise ValueError(f"a message of the class {name[:60]!r}")
-        return msgpack.decode(body, type=found, dec_hook=_typed)
+        return msgpack.decode(body, type=_read(found), dec_hook=_typed)
     except RecursionError as error:
         raise ValueError("a message is too deep") from error

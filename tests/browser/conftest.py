@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -121,9 +121,19 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
+_FAILED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    item.stash[_FAILED] = item.stash.get(_FAILED, False) or report.failed
+    return report
+
+
 @pytest.fixture
-def visit(browser: Browser) -> Iterator[Visit]:
-    """An English reader's page, 1280 wide; the test goes where it wants to."""
+def visit(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Visit]:
+    """An English reader's page, 1280 wide; the test goes where it wants to. If it fails, the page is printed."""
     context = browser.new_context(locale="en-US", viewport={"width": 1280, "height": 900})
     context.set_default_timeout(LONGEST_WAIT_MS)
     made = Visit(context.new_page())
@@ -131,6 +141,10 @@ def visit(browser: Browser) -> Iterator[Visit]:
     made.page.on("pageerror", lambda error: made.complaints.append(str(error)))
     made.page.on("console", lambda said: made.complaints.append(said.text) if _is_complaint(said) else None)
     yield made
+    if request.node.stash.get(_FAILED, False):
+        for page in context.pages:
+            print(page.url, page.locator("body").aria_snapshot(), *made.complaints, sep="\n")
+            print("old elements:", page.locator('[data-stale="true"]').all_inner_texts())
     context.close()
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import subprocess
+import sys
 from pathlib import Path
 from typing import get_args
 
@@ -170,3 +172,23 @@ def test_a_message_cannot_exhaust_memory_or_stack() -> None:
     notice = msgspec.Raw(level * 100_000 + msgspec.msgpack.encode({"key": "x"}))
     with pytest.raises(ValueError, match="deep"):
         receive(message("Noticed", {"notice": notice}), Noticed)
+
+
+def test_first_use_by_several_threads_does_not_crash() -> None:
+    code = """
+import sys, threading
+from app.core.codec import from_json
+from app.core.domain import Analysis
+sys.setswitchinterval(1e-6)
+begin = threading.Barrier(8)
+def read():
+    begin.wait()
+    try:
+        from_json('{"video": {}}', Analysis)
+    except ValueError:
+        pass
+for thread in [threading.Thread(target=read) for _ in range(8)]:
+    thread.start()
+"""
+    for _ in range(4):
+        assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -99,7 +99,7 @@ class Player {
     this.data = data;
     this.report = report;
     this.handwork.update(data);
-    this.range.adopt(data.range, this.strip.gesture !== null);
+    this.range.adopt(data.range, data.job, this.strip.gesture !== null);
     if (this.source !== data.src) {
       if (this.source) this.pending = data.start || null; // another video, shown at a place of its own
       this.source = data.src;

@@ -50,6 +50,7 @@ def draw(video_id: str, video: VideoInfo, job_id: str | None) -> None:
         "start": state.position_seconds,
         "scenery": scenery(job),
         "marks": marks(job, edits),
+        "job": job_id,
         "range": state.range,
         "editing": edits is not None,
         "can_undo": bool(edits and edits.steps),
@@ -74,7 +75,9 @@ def _store_position() -> None:
 def _store_range() -> None:
     state, value = page_state(), st.session_state[_KEY]["range"]
     match value:
-        case [int() | float() as start, int() | float() as end] if 0 <= start < end < math.inf:
+        case {"job": job} if job != state.job_id:
+            return  # sent before this analysis was opened
+        case {"edges": [int() | float() as start, int() | float() as end]} if 0 <= start < end < math.inf:
             state.range_texts = (clock(start), clock(end))
         case _:
             state.range_texts = ("", "")

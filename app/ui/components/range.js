@@ -15,8 +15,10 @@ class DrawnRange {
     return this.edges && [this.edges[0], this.edges[1] ?? this.owner.duration];
   }
 
-  // Keep the range that was just drawn until the server has confirmed it.
-  adopt(range, isBusy) {
+  // Keep the range that was just drawn until the server has confirmed it, or has opened another analysis.
+  adopt(range, job, isBusy) {
+    if (job !== this.job) this.pending = undefined;
+    this.job = job;
     const same = (one, other) => Math.abs((one ?? this.owner.duration) - (other ?? this.owner.duration)) < 0.002;
     const { pending } = this;
     const isEcho = range && pending ? range.every((edge, place) => same(edge, pending[place])) : !range && !pending;
@@ -39,7 +41,7 @@ class DrawnRange {
   take(edges) {
     const rounded = edges && edges.map((edge) => Math.round(edge * 1000) / 1000);
     this.edges = this.pending = rounded && rounded[1] - rounded[0] >= LEAST_RANGE ? rounded : null;
-    this.courier.send(() => this.pending ?? []);
+    this.courier.send(() => ({ job: this.job, edges: this.pending ?? null }));
     this.owner.draw();
   }
 

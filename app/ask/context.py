@@ -5,14 +5,10 @@ the same tokens and the engine's prefix cache holds them. The first message also
 videos. What doesn't fit is reported: the oldest pictures become descriptions first, a quarter at a time so that the
 prefix stays the same for several questions; a quarter of them stays, and from then on the oldest turns are left out.
 Their pictures move to the next turn that is sent.
-
-Everything that comes from a video or a file is quoted as JSON strings, below a line that says that it is no
-instruction.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -23,10 +19,9 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from app import core
 from app.analysis import EngineConnection
 from app.analysis.planning.plan import DEFAULT_CONTEXT, base_layout
-from app.analysis.prompts.prompts import speech_near
+from app.ask.context_material import ContextMaterial, ContextPicture
 from app.ask.conversation import ContextUse, Conversation, FrameRef, Turn
 from app.i18n import in_language, t
-from app.i18n.formatting import measured, origin
 from app.llm import messages
 from app.llm.error_mapping import fallback_notice
 from app.llm.token_count import estimate_frame_tokens, estimate_text_tokens
@@ -54,28 +49,6 @@ class PreparedRequest:
     attached: tuple[FrameRef, ...]
     answer_tokens: int
     notices: tuple[core.Notice, ...]
-
-
-@dataclass(frozen=True)
-class _Picture:
-    """A picture of the conversation.
-
-    Attributes:
-        turn: Place of its turn in the branch.
-        age: Sorts the pictures, those first that become descriptions first.
-        mark: Line before it.
-        described: Line in its place.
-        jpeg: Empty if it can't be sent.
-    """
-
-    ref: FrameRef
-    turn: int
-    age: tuple[int, int]
-    mark: str
-    described: str
-    width: int
-    height: int
-    jpeg: bytes
 
 
 @dataclass(frozen=True)
@@ -117,12 +90,10 @@ class ContextBuilder:
     ) -> None:
         self._branch = conversation.branch()
         self._language = conversation.language
-        self._analyses = list(analyses.values())
         self._connection = connection
-        self._first = next((turn.frames for turn in self._branch if turn.frames), ())
         with in_language(self._language):
-            self._pictures = list(self._all_pictures(analyses, pictures))
-            self._sections = [list(lines) for lines in (self._findings(), self._texts(), self._cues())]
+            self._material = ContextMaterial(self._branch, analyses, pictures)
+        self._pictures = self._material.pictures
         self._by_age = sorted(self._pictures, key=lambda one: one.age)
         self._sendable = [one for one in self._by_age if one.jpeg]
         held = {one.ref.number for one in self._pictures}
@@ -166,7 +137,7 @@ class ContextBuilder:
         settings = asked.settings
         context = min(settings.context_tokens, self._connection.max_model_len or DEFAULT_CONTEXT)
         answer = min(settings.max_tokens, context // 4)
-        system = self._system(settings.system_prompt)
+        system = self._material.system(settings.system_prompt)
         if self._shows_pictures and not self._side:
             self._measure_pictures(system, asked.question)
         scale = self._scale(earlier, system, context)
@@ -180,7 +151,7 @@ class ContextBuilder:
         costs = _Costs(
             [self._cost(one) for one in self._sendable] if self._shows_pictures else [],
             [tokens(one.described) for one in self._by_age],
-            [[tokens(line) for line in section] for section in self._sections],
+            [[tokens(line) for line in section] for section in self._material.sections],
             [tokens(turn.question) + tokens(turn.answer) for turn in earlier],
         )
         for _ in range(_ROUNDS):
@@ -191,7 +162,7 @@ class ContextBuilder:
             excess = self._count(sent) + ceil(_sum_newest(costs.pictures, plan.pictures)) + answer - context
             if excess <= 0:
                 return self._prepared(plan, sent, earlier, context, answer)
-            if plan == _Plan(0, 0, (0,) * len(self._sections), 0):
+            if plan == _Plan(0, 0, (0,) * len(self._material.sections), 0):
                 break
             room -= max(excess, step)
         length = tokens(asked.question) + tokens(system)
@@ -210,17 +181,17 @@ class ContextBuilder:
         largest = max(first, key=lambda one: one.width * one.height)
         video = _shape(largest.width, largest.height)
         usual = core.AnalysisRequest(core.UNKNOWN_PATH, language=self._language)
-        request = self._analyses[0].request if self._analyses else usual
+        request = self._material.analyses[0].request if self._material.analyses else usual
         request = replace(request, frames=min(len(first), core.MOST_FRAMES))
         connection = replace(self._connection, sends_video=False)  # the frames of several turns are no video
         layout = base_layout(connection, request, video, (system, question))
         self._side = layout.side
         self._picture_scale = layout.tokens_per_frame / self._estimate(largest)
 
-    def _estimate(self, picture: _Picture) -> int:
+    def _estimate(self, picture: ContextPicture) -> int:
         return estimate_frame_tokens(picture.width, picture.height, self._side)
 
-    def _cost(self, picture: _Picture) -> float:
+    def _cost(self, picture: ContextPicture) -> float:
         return self._estimate(picture) * self._picture_scale
 
     def _plan(self, costs: _Costs, room: int, context: int) -> _Plan:
@@ -263,35 +234,25 @@ class ContextBuilder:
             reached = place
         return sent
 
-    def _words(self, described: Sequence[_Picture], turn: Turn, plan: _Plan, *, is_first: bool) -> str:
+    def _words(self, described: Sequence[ContextPicture], turn: Turn, plan: _Plan, *, is_first: bool) -> str:
         """Return the text below the pictures of a turn."""
         blocks, lines = [], [one.described for one in described]
-        if is_first and not plan.pictures and (lines or self._analyses):
+        if is_first and not plan.pictures and (lines or self._material.analyses):
             blocks.append(
                 "\n".join([t("prompt.text_mode", count=len(lines)), *lines] if lines else [t("prompt.no_frames")])
             )
         elif lines:
             blocks.append("\n".join([t("ask.prompt.described"), *lines]))
         if is_first:
-            blocks += self._material(plan)
-        if quotes := self._quotes(turn):
+            blocks += self._material.block(plan.lines)
+        if quotes := self._material.quotes(turn):
             blocks.append("\n".join([t("ask.prompt.quotes"), *quotes]))
         question = turn.question
-        if blocks or (is_first and (self._pictures or self._analyses)):
+        if blocks or (is_first and (self._pictures or self._material.analyses)):
             question = t("ask.prompt.question", question=question)
         return "\n\n".join([*blocks, question])
 
-    def _quotes(self, turn: Turn) -> list[str]:
-        """Return the texts that match a question, as data."""
-        choice = turn.evidence.choice if turn.evidence else None
-        return [
-            t("ask.prompt.quote", video=self._video_number(one.analysis_id), time=core.clock(one.seconds))
-            + f" {_quoted(one.text)}"
-            for one in (choice.quotes if choice else ())
-            if one.analysis_id in {analysis.id for analysis in self._analyses}
-        ]
-
-    def _parts(self, picture: _Picture) -> list[str | dict[str, object]]:
+    def _parts(self, picture: ContextPicture) -> list[str | dict[str, object]]:
         """Return the parts of a message for a picture, which is encoded once for all the requests that are tried."""
         number = picture.ref.number
         if number not in self._urls:
@@ -305,17 +266,17 @@ class ContextBuilder:
         shown, described = self._split(plan)
         held = {one.ref.number for one in (*shown, *described)}
         use = ContextUse(
-            mode="messages" if shown else "text" if self._pictures or self._analyses else "none",
+            mode="messages" if shown else "text" if self._pictures or self._material.analyses else "none",
             pictures=tuple(one.ref.number for one in shown),
             described=tuple(one.ref.number for one in described),
             left_out_frames=tuple(one.ref.number for one in self._pictures if one.ref.number not in held),
             left_out_turns=tuple(turn.number for turn in earlier[: len(earlier) - plan.turns]),
-            left_out_lines=sum(map(len, self._sections)) - sum(plan.lines),
+            left_out_lines=sum(map(len, self._material.sections)) - sum(plan.lines),
             context_tokens=context,
         )
         return PreparedRequest(sent, use, tuple(one.ref for one in shown), answer, tuple(self._notices(use)))
 
-    def _split(self, plan: _Plan) -> tuple[list[_Picture], list[_Picture]]:
+    def _split(self, plan: _Plan) -> tuple[list[ContextPicture], list[ContextPicture]]:
         """Return the pictures that are sent and those described, both in the order of the conversation."""
         numbers = {one.ref.number for one in self._sendable[len(self._sendable) - plan.pictures :]}
         others = [one for one in self._by_age if one.ref.number not in numbers]
@@ -340,118 +301,11 @@ class ContextBuilder:
         if use.left_out_lines:
             yield core.Notice("ask_lines_left_out", {"n": use.left_out_lines, "tokens": tokens}, "info")
 
-    # ---- pictures
-
-    def _all_pictures(self, analyses: Mapping[str, core.Analysis], stored: Mapping[str, bytes]) -> Iterator[_Picture]:
-        """Yield the pictures of the branch in their order; those of a deleted video are missing."""
-        known = set[int]()
-        for place, turn in enumerate(self._branch):
-            added = [one for one in turn.added if one.number not in known]
-            known |= {one.number for one in added}
-            counts = {source: sum(one.analysis_id == source for one in added) for source in {*analyses, ""}}
-            ranks = dict.fromkeys(counts, 0)
-            for ref in added:
-                if ref.analysis_id and ref.analysis_id not in analyses:
-                    continue
-                ranks[ref.analysis_id] += 1
-                # Of several videos each loses its first frames; the user's images stay longest.
-                rank = 0 if not ref.analysis_id else ranks[ref.analysis_id] - counts[ref.analysis_id] - 1
-                analysis = analyses.get(ref.analysis_id)
-                yield self._picture(ref, place, (place, rank), analysis, stored.get(ref.picture, b""))
-
-    def _picture(
-        self, ref: FrameRef, place: int, age: tuple[int, int], analysis: core.Analysis | None, jpeg: bytes
-    ) -> _Picture:
-        keyframe = _keyframe(analysis, ref.time_seconds) if analysis else None
-        if keyframe and not ref.picture:
-            width, height, jpeg = keyframe.width, keyframe.height, keyframe.jpeg
-        else:
-            width, height = core.image_size(jpeg) if jpeg else (0, 0)
-        line = self._mark(ref)
-        described = line
-        if keyframe and analysis:
-            facts = next((one for one in analysis.facts if one.number == keyframe.number), None)
-            # Without the writing on the screen, which is part of the quoted material.
-            phrases = measured(replace(facts, texts=())) if facts else []
-            described = f"{line} " + t("facts.joint").join([origin(keyframe), *phrases])
-        return _Picture(ref, place, age, line, described, width, height, jpeg)
-
-    def _mark(self, ref: FrameRef) -> str:
-        """Return the line before a picture."""
-        if not ref.analysis_id:
-            return t("ask.prompt.image", number=ref.number, name=_quoted(ref.name))
-        if len(self._analyses) == 1:
-            return t("prompt.mark", number=ref.number, time=core.clock(ref.time_seconds))
-        video = self._video_number(ref.analysis_id)
-        return t("ask.prompt.mark", number=ref.number, video=video, time=core.clock(ref.time_seconds))
-
-    def _video_number(self, analysis_id: str) -> int:
-        return next(number for number, one in enumerate(self._analyses, 1) if one.id == analysis_id)
-
-    # ---- texts
-
-    def _system(self, own: str) -> str:
-        number = len(self._analyses)
-        rules = t("ask.prompt.system" if number == 1 else "ask.prompt.system_several" if number else "ask.prompt.alone")
-        return f"{rules}\n{t('ask.prompt.own', text=own.strip())}" if own.strip() else rules
-
-    def _material(self, plan: _Plan) -> Iterator[str]:
-        """Yield the block of what is known of the videos, if anything is."""
-        lines: list[str] = []
-        if len(self._analyses) > 1:
-            lines += (
-                t("ask.prompt.video", number=number, name=_quoted(one.video.name))
-                for number, one in enumerate(self._analyses, 1)
-            )
-        for name, section, count in zip(("findings", "texts", "cues"), self._sections, plan.lines, strict=True):
-            if count:
-                lines += [t(f"ask.prompt.{name}"), *section[len(section) - count :]]
-        if lines:
-            head = t("ask.prompt.material" if len(self._analyses) == 1 else "ask.prompt.material_several")
-            yield "\n".join([head, *lines])
-
-    def _moment(self, analysis: core.Analysis, frame: core.Keyframe) -> str:
-        """Return the mark of a keyframe, without a number if the first frames of the conversation lack it."""
-        for ref in self._first:
-            if (ref.analysis_id, ref.time_seconds) == (analysis.id, frame.time_seconds):
-                return self._mark(ref)
-        video = self._video_number(analysis.id) if len(self._analyses) > 1 else 0
-        key = "ask.prompt.moment_of" if video else "ask.prompt.moment"
-        return t(key, time=core.clock(frame.time_seconds), video=video)
-
-    def _findings(self) -> Iterator[str]:
-        for analysis in self._analyses:
-            moments = {frame.number: self._moment(analysis, frame) for frame in analysis.keyframes}
-            numbers = {ref.time_seconds: ref.number for ref in self._first if ref.analysis_id == analysis.id}
-            by_frame = {frame.number: numbers.get(frame.time_seconds) for frame in analysis.keyframes}
-            found = (*analysis.overview, *analysis.findings, *analysis.reply)
-            for frames, text in dict.fromkeys(
-                (one.frames, " · ".join((one.text, *one.fields.values()))) for one in found
-            ):
-                cited = [by_frame.get(one) for one in frames]
-                if None in cited:
-                    yield f"- {' '.join(moments[one] for one in frames if one in moments)} {_quoted(text)}"
-                else:
-                    yield f"- [{', '.join(map(str, cited))}] {_quoted(text)}"
-
-    def _texts(self) -> Iterator[str]:
-        for analysis in self._analyses:
-            read = {one.number: [line.text for line in one.texts] for one in analysis.facts if one.texts}
-            for frame in analysis.keyframes:
-                if frame.number in read:
-                    yield f"{self._moment(analysis, frame)} {_quoted(' | '.join(read[frame.number]))}"
-
-    def _cues(self) -> Iterator[str]:
-        """Yield the speech near each keyframe."""
-        for analysis in self._analyses:
-            for frame, said in speech_near(analysis.transcript.cues if analysis.transcript else (), analysis.keyframes):
-                yield f"{self._moment(analysis, frame)} {_quoted(said)}"
-
     # ---- tokens
 
     def _scale(self, earlier: Sequence[Turn], system: str, context: int) -> float:
         """Return how many tokens of this model one of the estimate is, by its own count of a sample."""
-        lines = (line for section in self._sections for line in section)
+        lines = (line for section in self._material.sections for line in section)
         sample = " ".join([system, *(turn.answer for turn in reversed(earlier)), *lines])[:context]
         counted = self._connection.count([HumanMessage(sample)])
         return counted.count / estimate_text_tokens(sample) if counted else 1.0
@@ -487,13 +341,9 @@ def _sum_newest(costs: Sequence[float], count: int) -> float:
     return sum(costs[len(costs) - count :])
 
 
-def _is_between(start: int, end: int, picture: _Picture) -> bool:
+def _is_between(start: int, end: int, picture: ContextPicture) -> bool:
     """Return whether a picture belongs to the turns from `start` to before `end`."""
     return start <= picture.turn < end
-
-
-def _keyframe(analysis: core.Analysis, seconds: float) -> core.Keyframe | None:
-    return next((one for one in analysis.keyframes if one.time_seconds == seconds), None)
 
 
 def _shape(width: int, height: int) -> core.VideoInfo:
@@ -501,10 +351,6 @@ def _shape(width: int, height: int) -> core.VideoInfo:
     return core.VideoInfo(
         core.UNKNOWN_PATH, "", 0, "", "", "", width, height, 0, None, None, None, 0.0, has_audio=False
     )
-
-
-def _quoted(text: str) -> str:
-    return json.dumps(" ".join(text.split()), ensure_ascii=False)
 
 
 def _ranges(numbers: Sequence[int]) -> str:

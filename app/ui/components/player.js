@@ -354,6 +354,7 @@ class Player {
     line.paintCurve(scenery.curve);
     line.paintBoundaries(scenery.boundaries);
     line.paintStretches(scenery.stretches);
+    line.paintSearch(scenery.search);
     line.paintChapters(scenery.chapters);
     line.paintScope(scenery.scope);
     line.paintMarks(this.marks, current);

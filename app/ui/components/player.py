@@ -1,8 +1,9 @@
 """Video player with its timeline.
 
 The timeline shows shots and their boundaries, the change along the video, black and frozen segments, frames, chapters,
-and the range that the report is about. Frames and times anywhere on the page move the player without a request to the
-server. A range drawn on the timeline, and frames added or removed there, are sent to the page.
+the range that the report is about, and what a search of the open conversation has looked at. Frames and times anywhere
+on the page move the player without a request to the server. A range drawn on the timeline, and frames added or removed
+there, are sent to the page.
 """
 
 from __future__ import annotations
@@ -19,13 +20,16 @@ from app.ui import Edits, page_state, resources, services
 from app.ui.components.assets import component
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from app.core import Moments
     from app.jobs import JobSnapshot
 
 _KEY = "player"
 _WORDS = (
     *("strip", "sorry", "keys", "keys_editing", "range", "range_help", "range_clear", "range_is"),
     *("zoom_in", "zoom_out", "still", "add", "remove", "restore", "undo", "change"),
-    *("shot", "chapter", "cut", "dissolve", "fade", "wipe", "black", "frozen", "flashing"),
+    *("shot", "chapter", "search", "cut", "dissolve", "fade", "wipe", "black", "frozen", "flashing"),
 )
 _PLACEHOLDERS = {name: f"{{{name}}}" for name in ("start", "end", "seconds", "time")}
 _DEFAULT_FRAME_RATE = 25.0
@@ -35,9 +39,19 @@ _PREVIEW_SIDE = 320
 """Longest side in pixels of the frames' pictures. Chosen by hand; not tuned."""
 
 
-def draw(video_id: str, video: VideoInfo, job_id: str | None) -> None:
-    """Draw the player with what is known of the job so far."""
+def draw(
+    video_id: str, video: VideoInfo, job_id: str | None, find_search: Callable[[str], Moments | None] | None = None
+) -> None:
+    """Draw the player with what is known of the job so far.
+
+    Args:
+        video_id: The video.
+        video: Its metadata.
+        job_id: The analysis, None before there is one.
+        find_search: Returns the search of the open conversation in the video of an analysis, None if there is none.
+    """
     job = services().jobs.snapshot(job_id) if job_id else None
+    search = find_search(job_id) if find_search and job_id else None
     state = page_state()
     edits = state.edits_of(job_id)
     data = {
@@ -48,7 +62,7 @@ def draw(video_id: str, video: VideoInfo, job_id: str | None) -> None:
         "frame_seconds": frame_seconds(video),
         "duration": _duration(video, job),
         "start": state.position_seconds,
-        "scenery": scenery(job),
+        "scenery": scenery(job) | {"search": search_strip(search) if search else None},
         "marks": marks(job, edits),
         "job": job_id,
         "range": state.range,
@@ -61,6 +75,15 @@ def draw(video_id: str, video: VideoInfo, job_id: str | None) -> None:
     _mount(
         key=_KEY, data=data, on_seek_change=_store_position, on_range_change=_store_range, on_edit_change=_store_edits
     )
+
+
+def search_strip(found: Moments) -> dict[str, object]:
+    """Return the frames that a search has looked at, by their votes, and what it found."""
+    return {
+        "yes": [one.time_seconds for one in found.samples if one.says_yes],
+        "no": [one.time_seconds for one in found.samples if not one.says_yes],
+        "intervals": [[one.first.time_seconds, one.end_seconds] for one in found.intervals],
+    }
 
 
 def frame_seconds(video: VideoInfo) -> float:

@@ -1,6 +1,6 @@
 // Paints the player's timeline on a canvas, and finds the contents of a position. From the top: the heads of the
-// frames' marks, the shots as bands with the change curve and their boundaries, black and frozen segments as a thin
-// line, the chapters by their titles.
+// frames' marks, the shots as bands with the change curve and their boundaries, what a search has looked at and found,
+// black and frozen segments as a thin line, the chapters by their titles.
 
 const HEADS = 13; // pixels above the bands
 const LINES = 11; // pixels below them
@@ -83,6 +83,18 @@ class Timeline {
     for (const [start, end, type] of stretches) {
       if (this.isSeen(start, end)) paintStretch(this.pen, type, this.x(start), this.x(end), top, this.colours);
     }
+  }
+
+  // A line for each frame that a search has looked at, longer where the answer was yes; a bar for each interval.
+  paintSearch(search) {
+    if (!search) return;
+    const { bottom, colours } = this;
+    const lines = (times, high) => times.forEach((seconds) => this.box(seconds, seconds, bottom - high, bottom, 1));
+    this.with(0.6, colours.text, () => lines(search.no, 7));
+    this.with(1, colours.found, () => {
+      lines(search.yes, 15);
+      for (const [start, end] of search.intervals) this.box(start, end, bottom - 4, bottom, 3);
+    });
   }
 
   paintChapters(chapters) {
@@ -220,6 +232,7 @@ function coloursOf(element) {
     font: colour("font", "sans-serif"),
     violet: colour("violet-color", "#7c3aed"),
     added: colour("orange-color", "#d97706"),
+    found: colour("green-color", "#16a34a"),
     dissolve: colour("violet-color", "#7c3aed"),
     fade: colour("blue-color", "#2563eb"),
     wipe: colour("red-color", "#dc2626"),
@@ -244,7 +257,7 @@ function placeOf(seconds, near, { shots, boundaries, stretches, chapters }, mark
 }
 
 // Draw a swatch and a word for each kind of thing that this timeline shows.
-function legendOf({ boundaries, stretches, curve, shots, chapters }, words, colours) {
+function legendOf({ boundaries, stretches, curve, shots, chapters, search }, words, colours) {
   const swatch = (paint) => {
     const canvas = element("canvas");
     const scale = window.devicePixelRatio || 1;
@@ -271,6 +284,7 @@ function legendOf({ boundaries, stretches, curve, shots, chapters }, words, colo
     ...types(boundaries).map((type) => entry((pen) => paintGlyph(pen, type, 8, 7, colours), words[type])),
     ...(curve ? [entry(hill, words.change)] : []),
     ...types(stretches).map((type) => entry((pen) => paintStretch(pen, type, 1, 15, 5, colours), words[type])),
+    ...(search ? [entry(tint(1, colours.found), words.search)] : []),
     ...(chapters.length ? [entry(tint(0.2, colours.violet), words.chapter)] : []),
   ];
 }

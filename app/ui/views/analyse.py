@@ -15,6 +15,7 @@ from app.i18n import t
 from app.ui import error_words, page_state, plain, resources, services, video_facts
 from app.ui.components import assets, player
 from app.ui.panels.analyse import progress, request_form, stopped_job, video_picker
+from app.ui.panels.ask import chat
 from app.ui.panels.report import comparison, reanalysis, report
 
 if TYPE_CHECKING:
@@ -132,8 +133,8 @@ def _draw_video(video_id: str, job: JobSnapshot | None) -> VideoInfo | None:
         st.error(plain(error_words(error)), icon=":material/error:")
         return None
     is_running = job is not None and not job.is_readable
-    poll = st.fragment(player.draw, run_every=progress.POLL_SECONDS if is_running else None)
-    poll(video_id, video, job.id if job else None)
+    poll = st.fragment(player.draw, run_every=progress.POLL_SECONDS if is_running or chat.is_busy() else None)
+    poll(video_id, video, job.id if job else None, chat.find_search)
     if job and job.is_readable and job.analysis:
         _draw_under_player(job)
     if job is None:

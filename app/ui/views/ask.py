@@ -70,8 +70,8 @@ def _draw_video(conversation: Conversation, names: Mapping[str, str]) -> str:
     except AppError as error:
         st.error(plain(error_words(error)), icon=":material/error:")
         return shown
-    every = None if job.is_readable else progress.POLL_SECONDS
-    st.fragment(player.draw, run_every=every)(video_id, video, shown)
+    every = None if job.is_readable and not chat.is_busy() else progress.POLL_SECONDS
+    st.fragment(player.draw, run_every=every)(video_id, video, shown, chat.find_search)
     st.button(
         t("ask.page.report"),
         key="ask_report",

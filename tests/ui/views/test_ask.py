@@ -66,6 +66,7 @@ def server(going: threading.Event) -> Iterator[Server]:
 @pytest.fixture
 def services(server: Server, data: Path) -> Iterator[Services]:
     environ = {"FRAMELENS_DATA_DIR": str(data / "data"), "FRAMELENS_BASE_URL": server.base_url}
+    environ["FRAMELENS_INPUT_DIRS"] = str(data)
     opened = open_services(config.load(environ, dotenv=data / "no.env"))
     resources.install(resources.Installed(services=opened, key="key"))
     yield opened
@@ -200,7 +201,8 @@ def test_running_answer_can_be_stopped(services: Services, job_id: str, going: t
     assert not page.chat_input[0].disabled
 
 
-def test_search_is_a_strip_and_can_be_continued(services: Services, job_id: str) -> None:
+def test_search_is_a_strip_and_can_be_continued(services: Services, job_id: str, data: Path) -> None:
+    services.videos.from_path(str(data / "cards.mp4"))
     samples = (VoteSample(0, 0.0, 0.1, 0.1, 1), VoteSample(12, 1.2, 1.3, 0.9, 1), VoteSample(20, 2.0, 2.1, 0.1, 1))
     seen = Interval(Point(12, 1.2), Point(19, 1.9), None, Point(20, 2.0), Point(12, 1.2), 1, 0, 0.9)
     found = Moments(job_id, "a blue card", 0.0, 3.0, samples, intervals=(seen,), rounds=1, ended="frames")
@@ -209,6 +211,9 @@ def test_search_is_a_strip_and_can_be_continued(services: Services, job_id: str)
     page = shown(services.conversations.add(conversation.with_turn(turn)))
     (strip,) = [one for part in parts_shown(page) for one in part.get("blocks", ()) if one["kind"] == "search"]
     assert (strip["yes"], strip["no"], strip["intervals"]) == ([1.2], [0.0, 2.0], [[1.2, 2.0]])
+    # The player's own timeline shows it, too.
+    (on_timeline,) = [one["scenery"]["search"] for one in parts_shown(page) if "scenery" in one]
+    assert on_timeline == {"yes": [1.2], "no": [0.0, 2.0], "intervals": [[1.2, 2.0]]}
     assert page.button(key=key(conversation, "again", 1)).label == t("ask.page.continue_search", "en")
 
 

@@ -20,6 +20,7 @@ from app.ui.panels.ask.pictures import Pictures
 
 if TYPE_CHECKING:
     from app.ask import Conversation, FrameRef
+    from app.core import Moments
 
 _MOST_NAME = 200
 """Characters. Chosen by hand; not tuned."""
@@ -40,6 +41,20 @@ def find_open() -> Conversation | None:
         state.open_chat(None)
         state.ask_error = error
         return None
+
+
+def is_busy() -> bool:
+    """Return whether the open conversation is being answered."""
+    chat_id = page_state().chat_id
+    return chat_id is not None and services().answers.is_running(chat_id)
+
+
+def find_search(job_id: str) -> Moments | None:
+    """Return the latest search of the open conversation in the video of an analysis, None if there is none."""
+    conversation = find_open()
+    turns = reversed(conversation.branch()) if conversation else ()
+    found = (one for turn in turns if turn.evidence for one in turn.evidence.moments)
+    return next((one for one in found if one.analysis_id == job_id), None)
 
 
 def draw_head(conversation: Conversation, names: Mapping[str, str]) -> None:

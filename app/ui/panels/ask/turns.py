@@ -17,6 +17,7 @@ from app.i18n import notice_text, t
 from app.i18n.formatting import exactly
 from app.ui import page_state, plain, services
 from app.ui.components import report_blocks
+from app.ui.components.player import search_strip
 from app.ui.panels.analyse import frame_options, progress
 from app.ui.panels.ask import settings
 from app.ui.panels.sidebar import engine
@@ -293,9 +294,7 @@ def _search(found: Moments, view: ChatView) -> report_blocks.Value:
         "kind": "search",
         "start": found.start_seconds,
         "end": found.end_seconds,
-        "yes": [one.time_seconds for one in found.samples if one.says_yes],
-        "no": [one.time_seconds for one in found.samples if not one.says_yes],
-        "intervals": [[one.first.time_seconds, one.end_seconds] for one in found.intervals],
+        **search_strip(found),
         "label": t("report.search", thing=one_line(found.thing)),
         "can_seek": found.analysis_id == view.shown,
     }

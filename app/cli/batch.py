@@ -8,28 +8,29 @@ import json
 import sys
 import threading
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from app.cli.common import cancel_on_signals, in_services, services, worst_exit_code
-from app.cli.inputs import Input
 from app.cli.progress import BatchProgress, ProgressRow
 from app.cli.report_output import Output
 from app.config import Settings
-from app.core import AnalysisRequest, AppError, Cancelled, ConfigError, InputError
+from app.core import AnalysisEvent, AnalysisRequest, AppError, Cancelled, ConfigError, InputError
 from app.core.codec import to_builtins
+from app.fleet.inputs import Input
+from app.fleet.runner import BatchHalted, VideoBegun, VideoEnded, VideoProgress, run_videos
 from app.i18n import error_text, notice_text, t
 from app.i18n.formatting import span
 from app.jobs import WORKERS, JobSnapshot
 from app.reports.json import writer
 from app.services import open_services
-from app.services.analyses import AnalysisRun, raise_without_report, start_run
+from app.services.analyses import raise_without_report, start_run
 from app.video import check_file, printable, worker_ready
 
-_POLL_SECONDS = 0.1  # chosen by hand; not tuned
 State = Literal["done", "done_before", "skipped", "without_model", "failed", "cancelled"]
 
 
@@ -66,7 +67,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Batch:
+class SeveralVideos:
     """Settings shared by all videos of one command.
 
     Attributes:
@@ -81,28 +82,15 @@ class Batch:
     output: Output
 
 
-@dataclass
-class _Running:
-    path: Path
-    run: AnalysisRun
-    row: ProgressRow
-    since: float = field(default_factory=time.monotonic)
-
-    def show(self) -> None:
-        """Display the events that have arrived."""
-        for event in self.run.arrived():
-            self.row.show(event)
-
-
-def run(batch: Batch, inputs: Iterable[Input]) -> int:
+def run(batch: SeveralVideos, inputs: Iterable[Input]) -> int:
     """Analyse all videos, print a line for each and a summary, and return the exit code.
 
     Raises:
         ConfigError: An option is wrong for all of them.
         StorageError: The data folder can't be used.
     """
-    waiting = deque(inputs)
-    given, total = batch.given, len(waiting)
+    items = tuple(inputs)
+    given, total = batch.given, len(items)
     cancel, since = cancel_on_signals(), time.monotonic()
     outcomes: list[Outcome] = []
     with worker_ready():
@@ -111,7 +99,7 @@ def run(batch: Batch, inputs: Iterable[Input]) -> int:
             with in_services(opened), BatchProgress(total, quiet=given.quiet or not sys.stderr.isatty()) as progress:
                 for notice in opened.engine_notices if not given.no_model else ():
                     progress.say(notice_text(notice), sys.stderr)
-                for outcome in _outcomes(batch, waiting, progress, cancel):
+                for outcome in _outcomes(batch, items, progress, cancel):
                     place = f"{len(outcomes) + 1}/{total}"
                     progress.say(_json_line(outcome) if given.json else _line(outcome, place), sys.stdout)
                     outcomes.append(replace(outcome, job=None))  # releases its pictures, many megabytes
@@ -123,37 +111,27 @@ def run(batch: Batch, inputs: Iterable[Input]) -> int:
 
 
 def _outcomes(
-    batch: Batch, waiting: deque[Input], progress: BatchProgress, cancel: threading.Event
+    batch: SeveralVideos, inputs: Iterable[Input], progress: BatchProgress, cancel: threading.Event
 ) -> Iterator[Outcome]:
-    running: list[_Running] = []
-    while running or (waiting and not cancel.is_set()):
-        while waiting and len(running) < (batch.given.jobs or WORKERS) and not cancel.is_set():
-            started = _start(batch, waiting.popleft(), progress)
-            if isinstance(started, _Running):
-                running.append(started)
-            else:
-                progress.ended(None)
-                yield started
-        for one in list(running):
-            if cancel.is_set():
-                one.run.cancel()
-            job = one.run.job
-            one.show()
-            if job.is_over:
-                running.remove(one)
-                progress.ended(one.row)
-                outcome = _finish(batch, one, job)
-                if isinstance(job.error, InputError) and job.progress.video is None:  # not a video: nothing to keep
-                    services().jobs.remove(one.run.job_id)
-                    outcome = replace(outcome, job=None)
+    rows: dict[Path, ProgressRow] = {}
+    for event in run_videos(inputs, partial(_analyse, batch), workers=batch.given.jobs or WORKERS, cancel=cancel):
+        match event:
+            case VideoBegun(item):
+                rows[item.path] = progress.begin(printable(item.path.name))
+            case VideoProgress(item, one):
+                rows[item.path].show(one)
+            case VideoEnded(item, outcome):
+                progress.ended(rows.pop(item.path))
                 yield outcome
-        if running:
-            time.sleep(_POLL_SECONDS)
+            case BatchHalted(error):
+                raise error
 
 
-def _start(batch: Batch, item: Input, progress: BatchProgress) -> _Running | Outcome:
-    """Submit or resume one video's job, or return its outcome if that isn't needed or not possible."""
-    jobs, given = services().jobs, batch.given
+def _analyse(
+    batch: SeveralVideos, item: Input, listener: Callable[[AnalysisEvent], None], stop: threading.Event
+) -> Outcome:
+    """Submit or resume one video's job and wait for it, unless that isn't needed or not possible."""
+    jobs, given, since = services().jobs, batch.given, time.monotonic()
     try:
         if item.error:
             raise item.error
@@ -161,16 +139,25 @@ def _start(batch: Batch, item: Input, progress: BatchProgress) -> _Running | Out
         request = batch.request(item.path)
         if given.skip_done and (known := jobs.finished(request)):
             return Outcome(item.path, "skipped", job=known)
-        name = printable(item.path.name)
-        return _Running(item.path, start_run(jobs, request, name=name, force=given.anew), progress.begin(name))
+        run = start_run(jobs, request, name=printable(item.path.name), force=given.anew)
+        for event in run.events(stop):
+            listener(event)
     except ConfigError:
         raise
     except AppError as error:
         return Outcome(item.path, "failed", exit_code=error.exit_code, error=error)
+    job = run.job
+    outcome = _finish(batch, Outcome(item.path, "done", job=job, error=job.error), was_done=run.was_finished)
+    if isinstance(job.error, InputError) and job.progress.video is None:  # not a video: nothing to keep
+        jobs.remove(run.job_id)
+        outcome = replace(outcome, job=None)
+    return replace(outcome, seconds=time.monotonic() - since)
 
 
-def _finish(batch: Batch, one: _Running, job: JobSnapshot) -> Outcome:
-    outcome = Outcome(one.path, "done", time.monotonic() - one.since, job=job, error=job.error)
+def _finish(batch: SeveralVideos, outcome: Outcome, *, was_done: bool) -> Outcome:
+    """Return the outcome of a job that is over, after its report was written."""
+    job = outcome.job
+    assert job
     try:
         raise_without_report(job)
     except AppError as error:
@@ -179,12 +166,12 @@ def _finish(batch: Batch, one: _Running, job: JobSnapshot) -> Outcome:
     assert job.analysis
     if job.error:
         outcome = replace(outcome, state="without_model", exit_code=batch.code_of(job.error))
-    elif one.run.was_finished:
+    elif was_done:
         outcome = replace(outcome, state="done_before")
     if batch.given.json and not batch.given.output:
         return outcome
     try:
-        path = batch.output.path_for(one.path)
+        path = batch.output.path_for(outcome.path)
         batch.output.write(job.analysis, path)
     except AppError as error:
         return replace(outcome, state="failed", exit_code=error.exit_code, error=error)
@@ -225,7 +212,7 @@ def _json_line(outcome: Outcome) -> str:
     return json.dumps(to_builtins(document), ensure_ascii=False)
 
 
-def _print_summary(outcomes: list[Outcome], total: int, seconds: float, batch: Batch) -> None:
+def _print_summary(outcomes: list[Outcome], total: int, seconds: float, batch: SeveralVideos) -> None:
     for reason in dict.fromkeys(
         error_text(one.error) for one in outcomes if one.error and one.state == "without_model"
     ):

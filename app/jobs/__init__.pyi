@@ -1,5 +1,6 @@
 from .engine_switcher import EngineSwitch as EngineSwitch
 from .engine_switcher import EngineSwitcher as EngineSwitcher
+from .job_repository import request_digest as request_digest
 from .queue import WORKERS as WORKERS
 from .queue import Jobs as Jobs
 from .search_index import Backfill as Backfill

@@ -140,15 +140,16 @@ class Deduplicator:
             sha256 = self.extractions.quick_sha256(request.path)
         except AppError:
             return ""
-        return _digest(sha256, request, conditions) if sha256 else ""
+        return request_digest(sha256, request, conditions) if sha256 else ""
 
     def key_of_job(self, job: JobSnapshot) -> str:
         """Return the key of a job that has a report, else ""."""
         if job.analysis is None or not job.analysis.sha256:
             return ""
-        return _digest(job.analysis.sha256, job.request, job.conditions)
+        return request_digest(job.analysis.sha256, job.request, job.conditions)
 
 
-def _digest(sha256: str, request: AnalysisRequest, conditions: Mapping[str, str]) -> str:
+def request_digest(sha256: str, request: AnalysisRequest, conditions: Mapping[str, str]) -> str:
+    """Return the SHA-256 of a request to the video with this digest, whatever its path, under these conditions."""
     asked = {**asdict(request), "path": ""}
     return hashlib.sha256(json.dumps([sha256, asked, dict(conditions)], sort_keys=True).encode()).hexdigest()

@@ -10,6 +10,7 @@ from .fs_utils import end_log as end_log
 from .fs_utils import log_to as log_to
 from .fs_utils import reason_of as reason_of
 from .fs_utils import storage_errors as storage_errors
+from .fs_utils import write_whole as write_whole
 from .library_index import EntrySummary as EntrySummary
 from .library_index import Hit as Hit
 from .library_index import Kind as Kind

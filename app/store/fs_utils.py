@@ -55,10 +55,20 @@ def reason_of(error: BaseException) -> str:
 
 
 def write_json(path: Path, record: Mapping[str, object]) -> None:
-    """Replace `path` atomically: a crash leaves the old file or the new one, never half of one."""
+    """Replace `path` by this JSON, as `write_whole` does."""
+    write_whole(path, json.dumps(record).encode())
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Replace `path` atomically: a crash leaves the old file or the new one, never half of one. Raise OSError."""
     scratch = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
-    write_private(scratch, json.dumps(record).encode())
-    scratch.replace(path)
+    try:
+        write_private(scratch, data)
+        scratch.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            scratch.unlink(missing_ok=True)
+        raise
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

@@ -21,10 +21,10 @@ from app import config
 from app.analysis import Templates, built_in
 from app.analysis.prompts.templates import load
 from app.cli.common import add_selection_options, cancel_on_signals, parse_selection, use_language, worst_exit_code
-from app.cli.inputs import Inputs, resolve
 from app.cli.report_output import Output, parse_output
 from app.config import Settings
 from app.core import Analysis, AnalysisRequest, AppError, ConfigError, readable
+from app.fleet.inputs import Inputs, resolve
 from app.i18n import LANGUAGES, error_text, language, notice_text, t
 from app.reports import FORMATS
 from app.reports.content.labels import local_minute
@@ -105,7 +105,7 @@ def run(given: argparse.Namespace) -> int:
         from app.cli import batch  # not needed for one video
 
         code_of = partial(_exit_code, settings)
-        return batch.run(batch.Batch(make, code_of, settings, given, output), inputs.items)
+        return batch.run(batch.SeveralVideos(make, code_of, settings, given, output), inputs.items)
     request = make(inputs.items[0].path)
     cancel = cancel_on_signals()
     with worker_started():

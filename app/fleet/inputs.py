@@ -1,4 +1,4 @@
-"""Video files named on the command line: single files, folders, and patterns that the shell did not expand."""
+"""Video files named by a user: single files, folders, lists of paths, and patterns that no shell has expanded."""
 
 import glob
 import os
@@ -8,6 +8,11 @@ from pathlib import Path
 
 from app.core import AppError, InputError, address_in
 from app.video import is_video_name, printable
+
+LIST_SUFFIXES = frozenset((".txt", ".list", ".lst", ".m3u", ".m3u8"))
+"""Suffixes of files that list one path a line; a playlist is one, too."""
+_MOST_LIST_BYTES = 64 << 20
+"""Limit for one list: a million paths of 64 bytes. Chosen by hand; not tuned."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,7 @@ class Inputs:
     is_one_file: bool
 
 
-def resolve(words: Sequence[str]) -> Inputs:
+def resolve(words: Sequence[str], *, reads_lists: bool = False) -> Inputs:
     """Find the files that `words` name.
 
     An existing name is that file or folder, whatever characters it contains. Otherwise it is a pattern: ``*``, ``?``
@@ -45,13 +50,16 @@ def resolve(words: Sequence[str]) -> Inputs:
 
     Args:
         words: The arguments as given.
+        reads_lists: Take a file with one of LIST_SUFFIXES as a list: one such name a line, relative to the list's
+            folder or else to the working directory; empty lines and those that begin with "#" are skipped. Files of
+            folders and patterns that aren't videos are then among the items, with an error.
 
     Returns:
         The files; errors are among the items, none is raised.
     """
     items: dict[str, Input] = {}
     for word in words:
-        for item in _expand(word):
+        for item in _listed(word) if reads_lists else _expand(word):
             items.setdefault(os.path.normcase(os.path.realpath(item.path)), item)
     is_plain = len(words) == 1 and len(items) == 1 and not _is_folder(_path(words[0])) and not _is_pattern(words[0])
     return Inputs(tuple(items.values()), is_plain)
@@ -71,37 +79,71 @@ def _is_pattern(word: str) -> bool:
     return not os.path.lexists(_path(word)) and glob.has_magic(word) and not address_in(word)
 
 
-def _expand(word: str) -> Iterator[Input]:
+def _listed(word: str) -> Iterator[Input]:
+    """Expand a list, a folder or a pattern, with an error for each file that isn't a video by its name."""
+    path = Path(_path(word))
+    if path.suffix.lower() not in LIST_SUFFIXES or not os.path.isfile(path):  # noqa: PTH113 - see _is_folder
+        yield from _expand(word, with_others=True)
+        return
+    try:
+        if path.stat().st_size > _MOST_LIST_BYTES:
+            raise InputError("list_too_long", path=printable(path), most=_MOST_LIST_BYTES >> 20)
+        lines = path.read_bytes().removeprefix(b"\xef\xbb\xbf").splitlines()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        yield Input(path.absolute(), InputError("list_unreadable", path=printable(path), reason=reason))
+        return
+    except AppError as error:
+        yield Input(path.absolute(), error)
+        return
+    names = [os.fsdecode(line.strip()) for line in lines]
+    if not (names := [name for name in names if name and not name.startswith("#")]):
+        yield Input(path.absolute(), InputError("list_empty", path=printable(path)))
+    for name in names:
+        beside = os.path.join(path.absolute().parent, os.path.expanduser(name))  # noqa: PTH111, PTH118 - see _path
+        is_here = os.path.lexists(beside) or not os.path.lexists(name)
+        yield from _expand(beside if is_here and not address_in(name) else name, with_others=True)
+
+
+def _expand(word: str, *, with_others: bool = False) -> Iterator[Input]:
     given = _path(word)
     if _is_folder(given):
-        yield from _videos_below(Path(given).absolute())
+        yield from _videos_below(Path(given).absolute(), with_others=with_others)
     elif _is_pattern(word):
-        yield from _expand_pattern(given)
+        yield from _expand_pattern(given, with_others=with_others)
     else:
         yield Input(Path(given).absolute())
 
 
-def _expand_pattern(pattern: str) -> Iterator[Input]:
+def _expand_pattern(pattern: str, *, with_others: bool) -> Iterator[Input]:
     found = sorted(glob.glob(pattern, recursive=True), key=_sort_key)  # noqa: PTH207 - Path.glob takes no whole paths
     if not found:
         error = InputError("pattern_without_files", pattern=printable(pattern))
         yield Input(Path(pattern).absolute(), error)
     for path in found:
         if not _is_folder(path):
-            yield Input(Path(path).absolute())
+            is_other = with_others and not is_video_name(Path(path))
+            yield _other(Path(path).absolute()) if is_other else Input(Path(path).absolute())
         elif not pattern.endswith("**"):  # what is below was matched itself
-            yield from _videos_below(Path(path).absolute())
+            yield from _videos_below(Path(path).absolute(), with_others=with_others)
 
 
-def _videos_below(folder: Path) -> Iterator[Input]:
+def _other(path: Path) -> Input:
+    return Input(path, InputError("name_not_a_video", path=printable(path)))
+
+
+def _videos_below(folder: Path, *, with_others: bool) -> Iterator[Input]:
     """List the videos below a folder, then an error for each folder that can't be read."""
     refused: list[OSError] = []
     found: list[Path] = []
+    others: list[Path] = []
     for place, folders, names in os.walk(folder, onerror=refused.append):
         folders[:] = [name for name in folders if not name.startswith(".")]
         paths = [Path(place) / name for name in names if not name.startswith(".")]
         found += [path for path in paths if is_video_name(path)]
+        others += [path for path in paths if with_others and not is_video_name(path)]
     yield from map(Input, sorted(found, key=_sort_key))
+    yield from map(_other, sorted(others, key=_sort_key))
     for error in refused:
         path = Path(str(error.filename or folder))
         reason = error.strerror or str(error)

@@ -1,0 +1,167 @@
+"""Results of a batch: one file for each video and request, which a later run reads to do only what is missing."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from app.core import AppError, InputError, safe_stem
+from app.core.codec import Failure, from_json, to_builtins, to_json
+from app.fleet.batch import Batch, BatchVideo
+from app.i18n import in_language
+from app.store import storage_errors, write_whole
+
+if TYPE_CHECKING:
+    from app.core import Analysis
+
+ResultState = Literal["done", "without_model", "failed"]
+_log = logging.getLogger(__name__)
+_VIDEOS, _REPORTS = "videos", "reports"
+_SHORT = 8  # hex digits of a fingerprint in a file name: 200 requests on one video differ with p > 0.99999
+_MAY_PASS = frozenset(
+    (
+        *("video_not_found", "video_no_permission", "video_read_failed"),
+        *("video_probe_timeout", "video_decoder_stuck", "video_out_of_memory"),
+    )
+)
+"""Errors about a video that another attempt may not meet: they are about its disk or this machine."""
+
+
+@dataclass(frozen=True)
+class VideoResult:
+    """The result for one video.
+
+    Attributes:
+        key: SHA-256 of the video.
+        name: Name of the video for display.
+        path: The video.
+        fingerprint: That of the batch.
+        state: "without_model" if the report has only measurements although a model was requested.
+        seconds: Time spent on it.
+        created: ISO time of its end, in UTC.
+        job_id: Id of the stored analysis, "" if there is none.
+        failure: Why there is no report, or none by a model.
+        files: Report files by format, relative to the folder of results, with "/".
+        duration_seconds: Length of the video, None if it is unknown.
+    """
+
+    key: str
+    name: str
+    path: Path
+    fingerprint: str
+    state: ResultState
+    seconds: float = 0.0
+    created: str = ""
+    job_id: str = ""
+    failure: Failure | None = None
+    files: dict[str, str] = field(default_factory=dict)
+    duration_seconds: float | None = None
+
+    @property
+    def error(self) -> AppError | None:
+        """Return the reason why there is no report, or none by a model."""
+        return self.failure.as_error() if self.failure else None
+
+    @property
+    def is_final(self) -> bool:
+        """Return whether another attempt would end in the same way."""
+        return self.failure is None or not may_pass(self.failure.as_error())
+
+
+@dataclass(frozen=True)
+class _StoredResult(VideoResult):
+    """A result as it is stored, with the JSON form of the report without pictures."""
+
+    report: dict[str, Any] | None = None
+
+
+T = TypeVar("T", bound=VideoResult)
+
+
+def may_pass(error: AppError) -> bool:
+    """Return whether another attempt may succeed: errors about the file itself stay, others may not."""
+    return not isinstance(error, InputError) or error.key in _MAY_PASS
+
+
+class Results:
+    """Folder with the results of one request. Safe to use from several threads, processes and machines.
+
+    Each file is replaced as a whole, so that it is there completely or not at all. Results of other requests in the
+    folder are left alone.
+    """
+
+    def __init__(self, folder: Path, fingerprint: str) -> None:
+        self.folder = folder
+        self._fingerprint = fingerprint
+
+    def path(self, key: str) -> Path:
+        """Return the file with the result of the video with this key."""
+        return self.folder / _VIDEOS / f"{key}.{self._fingerprint[:_SHORT]}.json"
+
+    def report_name(self, video: BatchVideo) -> str:
+        """Return the stem of the video's report files, relative to the folder; no two videos or requests share one."""
+        return f"{_REPORTS}/{safe_stem(video.name)}-{video.key[:_SHORT]}-{self._fingerprint[:_SHORT]}"
+
+    def get(self, key: str) -> VideoResult | None:
+        """Return the result of a video, None if there is none or its file is damaged.
+
+        Raises:
+            StorageError: The file can't be read.
+        """
+        return self._read(key, VideoResult)
+
+    def analysis(self, key: str) -> Analysis | None:
+        """Return the analysis of a video without its pictures, None if there is no report.
+
+        Raises:
+            StorageError: The file can't be read.
+            InputError: The report is of another version of FrameLens.
+        """
+        stored = self._read(key, _StoredResult)
+        if stored is None or stored.report is None:
+            return None
+        from app.reports.json import reader
+
+        return reader.read(to_json(stored.report).encode(), name=stored.name)
+
+    def save(self, result: VideoResult, analysis: Analysis | None = None) -> None:
+        """Store a result in place of an earlier one, with the report in the language of its request.
+
+        Raises:
+            StorageError: The file can't be written.
+        """
+        form = None
+        if analysis:
+            from app.reports.json import writer
+
+            with in_language(analysis.request.language):
+                form = to_builtins(writer.form_of(analysis, pictures=False))
+        path = self.path(result.key)
+        with storage_errors("report_not_written", path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(path, to_json(_StoredResult(**vars(result), report=form)).encode())
+
+    def of(self, videos: Iterable[BatchVideo]) -> Iterator[VideoResult]:
+        """Yield the results that the videos have, in their order."""
+        for video in videos:
+            if result := self.get(video.key):
+                yield replace(result, path=video.path, name=video.name)  # it may have moved
+
+    def finished(self, batch: Batch) -> dict[str, VideoResult]:
+        """Return the results, by key, of the videos that needn't be analysed again."""
+        return {} if batch.repeats else {one.key: one for one in self.of(batch.videos) if one.is_final}
+
+    def _read(self, key: str, kind: type[T]) -> T | None:
+        path = self.path(key)
+        with storage_errors("result_unreadable", path):
+            try:
+                result = from_json(path.read_bytes(), kind)
+            except FileNotFoundError:
+                return None
+            except ValueError:
+                _log.warning("the result %s is damaged and is made again", path, exc_info=True)
+                return None
+        return result if (result.key, result.fingerprint) == (key, self._fingerprint) else None

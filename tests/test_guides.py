@@ -50,8 +50,9 @@ KINDS = {
     # A setting for this terminal: the program reads it and finds nothing wrong with it.
     "setting": r"export \w+=.+",
     # Needs neither a model nor a network.
-    "alone": r"framelens (keyframes .+|doctor|models( (show|fit|formats|check)\b.*)?|analyse .*--no-model.*)"
-    r"|python3 -c .+|cp \.env\.example \.env|ls .+|ffmpeg -i in\.mov .+|source \.venv/bin/activate",
+    "alone": r"framelens (keyframes .+|doctor|cluster plan .+|models( (show|fit|formats|check)\b.*)?)"
+    r"|framelens analyse .*--no-model.*|python3 -c .+"
+    r"|cp \.env\.example \.env|ls .+|ffmpeg -i in\.mov .+|source \.venv/bin/activate",
     # About reports that are there: one is, made without a model.
     "stored": r"framelens (library|export|ask --)\b.*",
     # Asks a model: the tiny one, in an engine that the tests share.

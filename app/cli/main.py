@@ -36,6 +36,7 @@ _COMMANDS = {
     "download": "cli.download_command",
     "serve": "cli.serve_command",
     "mcp": "cli.mcp_command",
+    "cluster": "cli.cluster_command",
     "doctor": "cli.doctor_command",
     "models": "cli.models_command",
 }

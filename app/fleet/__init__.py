@@ -1,1 +1,1 @@
-"""Many videos in one go: what a batch is about, one stored result for each video, and the run on this machine."""
+"""More than one video or machine: batches with one stored result for each video, and plans of models on clusters."""

@@ -3,6 +3,7 @@ from .architecture import image_tokens as image_tokens
 from .catalogue import Catalogue as Catalogue
 from .catalogue import Match as Match
 from .catalogue import built_in as built_in
+from .catalogue import find_entry as find_entry
 from .catalogue import load as load
 from .catalogue import raw_built_in as raw_built_in
 from .catalogue_parser import CatalogueEntry as CatalogueEntry
@@ -39,7 +40,9 @@ from .placement import MemoryNeed as MemoryNeed
 from .placement import Proposal as Proposal
 from .placement import estimate_need as estimate_need
 from .placement import find_card as find_card
+from .placement import is_divisible as is_divisible
 from .placement import least_bytes as least_bytes
+from .placement import propose_divided as propose_divided
 from .placement import propose_for_cards as propose_for_cards
 from .placement import propose_for_cpu as propose_for_cpu
 from .placement import ways_to_divide as ways_to_divide

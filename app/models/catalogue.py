@@ -5,6 +5,7 @@ Ollama's names. A bad file is reported as a problem and never disables the other
 """
 
 import difflib
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,11 +16,12 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from app.core import AppError, Language, ModelNotFound, toml_files
-from app.models.catalogue_parser import CatalogueEntry, CatalogueFile, MisnamedModel, parse, raw_models
+from app.models.catalogue_parser import CatalogueEntry, CatalogueFile, MisnamedModel, entry_of_config, parse, raw_models
 
 Why = Literal["exact", "short", "folder", "misnamed", "ollama", "ollama_folder"]
 
 _ORDER = ("qwen2.5-vl", "qwen3-vl", "qwen2-vl", "minicpm-v", "deepseek-vl", "llava", "qwen3", "qwen2.5", "deepseek-r1")
+_MOST_CONFIG_BYTES = 4 * 1024**2  # of a config.json; chosen by hand, not tuned
 _OLLAMA = re.compile(r"(?:library/)?([a-z0-9][\w.-]*)(?::([\w.-]+))?")
 _OLLAMA_SIZE = re.compile(r"(\d+(?:\.\d+)?b)\b.*")
 
@@ -117,6 +119,41 @@ class Catalogue:
         by_plain = {_normalise(entry.name): entry.id for entry in self.by_id.values()}
         close = difflib.get_close_matches(_normalise(_last_part(text)), by_plain, 3, 0.5)
         return [by_plain[one] for one in close] or list(self.by_id)[:3]
+
+
+def find_entry(name: str, catalogue: Catalogue) -> tuple[CatalogueEntry, Match | None]:
+    """Return the model that `name` means: a folder's own config.json if there is one, else the catalogue's entry.
+
+    Args:
+        name: A folder, a config.json, or a name as for `Catalogue.find`.
+        catalogue: The known models.
+
+    Returns:
+        The entry, and the catalogue's match; None for a folder that the catalogue doesn't know.
+
+    Raises:
+        ModelNotFound: Nothing matches, or the config.json can't be used.
+    """
+    folder = Path(name).expanduser().absolute()
+    file = folder if folder.name == "config.json" else folder / "config.json"
+    if not file.is_file():
+        match = catalogue.find(name)
+        return match.entry, match
+    entry = entry_of_config(file.parent.name, _read_config(file))
+    try:
+        return entry, catalogue.find(str(file.parent))
+    except ModelNotFound:
+        return entry, None
+
+
+def _read_config(file: Path) -> Any:
+    try:
+        with file.open("rb") as stream:
+            return json.loads(stream.read(_MOST_CONFIG_BYTES).decode("utf-8-sig"))
+    except OSError as error:
+        raise ModelNotFound("model_unreadable", model=str(file), reason=error.strerror or str(error)) from error
+    except ValueError as error:
+        raise ModelNotFound("model_config_broken", model=str(file.parent), reason=str(error)) from error
 
 
 @cache

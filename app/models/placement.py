@@ -157,6 +157,29 @@ def propose_for_cpu(
     return _rank(found, entries)
 
 
+def propose_divided(
+    entry: CatalogueEntry, card: GpuCard, *, tensor_parallel: int, pipeline_parallel: int
+) -> tuple[Proposal, ...]:
+    """Propose settings for a model that is divided in this way among cards like `card`.
+
+    Args:
+        entry: The model.
+        card: One of the cards.
+        tensor_parallel: Cards among which each layer is divided.
+        pipeline_parallel: Stages among which the layers are divided.
+
+    Returns:
+        One proposal for each number format in which it fits: the checkpoint's own first, then vLLM's conversions.
+    """
+    budget = int(card.memory_gib * GIB * USABLE)
+    found = []
+    for chosen in _formats(entry, card):
+        base = _plan(entry.shape, chosen, "gpu", tensor_parallel, pipeline_parallel)
+        if proposal := _fit(entry, chosen or format_of(entry.shape).key, base, budget, card):
+            found.append(proposal)
+    return tuple(found)
+
+
 def ways_to_divide(shape: Shape, cards: int) -> tuple[int, int]:
     """Return the tensor and pipeline parallel sizes for `cards` cards.
 
@@ -165,12 +188,13 @@ def ways_to_divide(shape: Shape, cards: int) -> tuple[int, int]:
     another machine, where only a pipeline is fast enough.
     """
     for size in range(min(cards, _MAX_CARDS_PER_MACHINE), 0, -1):
-        if cards % size == 0 and _is_divisible(shape, size):
+        if cards % size == 0 and is_divisible(shape, size):
             return size, cards // size
     return 1, cards
 
 
-def _is_divisible(shape: Shape, size: int) -> bool:
+def is_divisible(shape: Shape, size: int) -> bool:
+    """Return whether vLLM can divide every layer among `size` cards; `ways_to_divide` says what it demands."""
     heads = shape.text.cache.heads
     group = shape.quantisation.group_size if shape.quantisation else 1
     return (
@@ -185,13 +209,7 @@ def _is_divisible(shape: Shape, size: int) -> bool:
 
 def _on_cards(entry: CatalogueEntry, card: GpuCard, cards: int) -> Proposal | None:
     tensor, pipeline = ways_to_divide(entry.shape, cards)
-    budget = int(card.memory_gib * GIB * USABLE)
-    for chosen in _formats(entry, card):
-        base = _plan(entry.shape, chosen, "gpu", tensor, pipeline)
-        proposal = _fit(entry, chosen or format_of(entry.shape).key, base, budget, card)
-        if proposal is not None:
-            return proposal
-    return None
+    return next(iter(propose_divided(entry, card, tensor_parallel=tensor, pipeline_parallel=pipeline)), None)
 
 
 def _formats(entry: CatalogueEntry, card: GpuCard) -> Iterator[FormatKey | None]:

@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 
 from app import models
-from app.core import GIB
+from app.core import GIB, ConfigError
 from app.engine import GpuReader, cpu_cores, cpu_flags, cpu_name, installed_vllm, memory_bytes
 from app.i18n import t
 
@@ -128,3 +128,26 @@ def all_profiles(ours: HardwareProfile) -> dict[str, HardwareProfile]:
     if ours.card:
         places.append(HardwareProfile("CPU", None, memory_gib=memory_bytes() / GIB, speed=speed_here()))
     return {place.key: place for place in places}
+
+
+def parse_card(text: str) -> models.GpuCard:
+    """Parse a card's memory in GB, such as "24" or "24GB", or its name, such as "RTX 4090".
+
+    Raises:
+        ConfigError: It is neither.
+    """
+    number = parse_gigabytes(text)
+    card = models.GpuCard(number) if number else models.find_card(text)
+    if card is None:
+        raise ConfigError("card_unknown", given=text)
+    return card
+
+
+def parse_gigabytes(text: str) -> float | None:
+    """Parse an amount of memory such as "24", "24GB" or "24 GiB"; return None for anything else."""
+    plain = text.strip().lower()
+    try:
+        number = float(plain.removesuffix("gib").removesuffix("gb").removesuffix("g").strip())
+    except ValueError:
+        return None
+    return number if 0 < number < 100_000 else None

@@ -11,20 +11,18 @@ import json
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
-from pathlib import Path
 from typing import Any
 
 from app import config, models
 from app.cli.common import add_output_options, use_language
 from app.cli.models import checks, tables
 from app.config import Settings
-from app.core import GIB, ConfigError, EngineError, ModelNotFound
+from app.core import GIB, ConfigError, EngineError
 from app.engine import memory_bytes
 from app.i18n import error_text, t
 from app.services import HardwareProfile, effective_arguments, here, latest_trials, pace_text, speed_here
+from app.services.hardware_profile import parse_card, parse_gigabytes
 from app.store import Measured, trials
-
-_MOST_BYTES = 4 * 1024**2  # of a config.json; chosen by hand, not tuned
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -93,7 +91,8 @@ def _catalogue(given: argparse.Namespace, catalogue: models.Catalogue, settings:
 
 def _show(given: argparse.Namespace, catalogue: models.Catalogue, settings: Settings) -> Any:
     arguments = {**settings.vllm_config, **config.engine_arguments(given.config or "")}
-    match, shape = _find_shape(given.model, catalogue)
+    entry, match = models.find_entry(given.model, catalogue)
+    shape = entry.shape
     plan = models.parse_plan(arguments, device="cpu" if given.cpu else "gpu", sequences=max(1, given.requests))
     sum_ = models.estimate_memory(shape, plan)
     measured, place = _latest_benchmarks(settings), here()
@@ -118,41 +117,10 @@ def _need_document(need: models.MemoryNeed) -> dict[str, Any]:
 
 def _find_entry(name: str, catalogue: models.Catalogue) -> models.CatalogueEntry:
     """Return the catalogue's entry, or one for a folder's own config.json."""
-    file = _config_file(name)
-    if file.is_file():
-        return models.entry_of_config(file.parent.name, _read_config(file))
-    match = catalogue.find(name)
-    if match.why != "exact":
+    entry, match = models.find_entry(name, catalogue)
+    if match is not None and match.entry is entry and match.why != "exact":
         print(models.match_text(match), file=sys.stderr)
-    return match.entry
-
-
-def _config_file(name: str) -> Path:
-    folder = Path(name).expanduser().absolute()
-    return folder if folder.name == "config.json" else folder / "config.json"
-
-
-def _find_shape(name: str, catalogue: models.Catalogue) -> tuple[models.Match | None, models.Shape]:
-    """Return the catalogue's match and its shape, or the shape of the folder's own config.json if there is one."""
-    file = _config_file(name)
-    if file.is_file():
-        shape = models.read_shape(_read_config(file))
-        try:
-            return catalogue.find(str(file.parent.absolute())), shape
-        except ModelNotFound:
-            return None, shape
-    match = catalogue.find(name)
-    return match, match.entry.shape
-
-
-def _read_config(file: Path) -> Any:
-    try:
-        with file.open("rb") as stream:
-            return json.loads(stream.read(_MOST_BYTES).decode("utf-8-sig"))
-    except OSError as error:
-        raise ModelNotFound("model_unreadable", model=str(file), reason=error.strerror or str(error)) from error
-    except ValueError as error:
-        raise ModelNotFound("model_config_broken", model=str(file.parent), reason=str(error)) from error
+    return entry
 
 
 # ---- what fits -------------------------------------------------------------------------------------------------------
@@ -226,19 +194,10 @@ def _local_profile(settings: Settings, catalogue: models.Catalogue) -> HardwareP
 def _parse_hardware(text: str, cards: int, ours: HardwareProfile) -> HardwareProfile:
     """Parse "24", "24GB", "RTX 4090", "cpu" or "cpu:32"; a CPU is this machine's. Raises ConfigError."""
     plain = text.strip().lower()
-    where, _, amount = plain.partition(":") if plain.startswith("cpu") else ("", "", plain)
-    number = _gigabytes(amount)
-    if where == "cpu" and (number or not amount):
-        return HardwareProfile(text, None, memory_gib=number or memory_bytes() / GIB, speed=ours.speed or speed_here())
-    card = models.GpuCard(number) if number and not where else models.find_card(text)
-    if card is None:
+    where, _, amount = plain.partition(":")
+    if where != "cpu":
+        return HardwareProfile(text, parse_card(text), cards)
+    number = parse_gigabytes(amount) if amount else memory_bytes() / GIB
+    if number is None:
         raise ConfigError("card_unknown", given=text)
-    return HardwareProfile(text, card, cards)
-
-
-def _gigabytes(text: str) -> float | None:
-    try:
-        number = float(text.removesuffix("gib").removesuffix("gb").removesuffix("g").strip())
-    except ValueError:
-        return None
-    return number if 0 < number < 100_000 else None
+    return HardwareProfile(text, None, memory_gib=number, speed=ours.speed or speed_here())

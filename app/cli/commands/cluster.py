@@ -1,0 +1,99 @@
+"""Command `framelens cluster`: plans a model on machines with cards, and checks a running Ray cluster.
+
+`plan` starts nothing and asks no machine: it prints the commands that a person types.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from typing import Any
+
+from app import config, models
+from app.cli.common import add_output_options, use_language
+from app.core import ConfigError, gib_number
+from app.fleet.cluster.commands import ENGINE_PORT, ClusterNetwork, CommandBlock, cluster_commands
+from app.fleet.cluster.plan import ClusterPlan, parse_gpus, plan_cluster
+from app.i18n import error_text, notice_text, t
+from app.services.hardware_profile import parse_card
+
+_GPU_MEMORY = "80"  # GB; cards of machines with eight usually have it
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of this command and its subcommands."""
+    add_output_options(parser, None)
+    asks = parser.add_subparsers(dest="question", metavar=t("cli.command"), required=True)
+    plan = asks.add_parser("plan", help=t("cli.cluster_plan"))
+    plan.set_defaults(ask=_plan)
+    plan.add_argument("--gpus", required=True, metavar="NODESxCARDS", help=t("cli.cluster_gpus"))
+    plan.add_argument("--model", required=True, help=t("cli.cluster_model"))
+    plan.add_argument(
+        "--gpu-memory", default=_GPU_MEMORY, metavar="GB|CARD", help=t("cli.cluster_memory", default=_GPU_MEMORY)
+    )
+    plan.add_argument("--tensor-parallel", type=int, metavar="N", help=t("cli.cluster_tensor"))
+    plan.add_argument("--copies", type=int, metavar="N", help=t("cli.cluster_copies"))
+    plan.add_argument("--network", default="eth0", metavar="INTERFACE", help=t("cli.cluster_network"))
+    plan.add_argument("--hosts", default="", metavar="IP,IP,…", help=t("cli.cluster_hosts"))
+    plan.add_argument("--port", type=int, default=ENGINE_PORT, help=t("cli.cluster_port", default=ENGINE_PORT))
+    add_output_options(plan, argparse.SUPPRESS)
+
+
+def run(given: argparse.Namespace) -> int:
+    """Run the chosen subcommand and return the exit code.
+
+    Raises:
+        AppError: A name or an option is wrong, or the model doesn't fit the machines.
+    """
+    settings = config.load()
+    use_language(given, settings)
+    return int(given.ask(given, settings))
+
+
+def _plan(given: argparse.Namespace, settings: config.Settings) -> int:
+    if not 1 <= given.port <= 65535:
+        raise ConfigError("setting_number", key="--port", value=given.port, low=1, high=65535)
+    catalogue = models.load(settings.data_dir / "models")
+    for problem in catalogue.problems:
+        print(error_text(problem), file=sys.stderr)
+    hardware = parse_gpus(given.gpus, parse_card(given.gpu_memory))
+    plan = plan_cluster(hardware, given.model, catalogue, tensor_parallel=given.tensor_parallel, copies=given.copies)
+    hosts = tuple(host.strip() for host in given.hosts.split(",") if host.strip())
+    blocks = cluster_commands(plan, ClusterNetwork(given.network, hosts, given.port))
+    if given.json:
+        print(json.dumps(_plan_document(plan, blocks), ensure_ascii=False, indent=2))
+        return 0
+    head = {"nodes": hardware.nodes, "cards": hardware.cards, "gib": f"{hardware.card.memory_gib:.4g}"}
+    print(t("cluster.machines", **head), t("cluster.layout", **_sizes(plan)), sep="\n")
+    for reason in plan.reasons:
+        print(f"  - {notice_text(reason)}")
+    for block in blocks:
+        print(f"\n# {notice_text(block.place)}\n{block.text}")
+    return 0
+
+
+def _sizes(plan: ClusterPlan) -> dict[str, Any]:
+    layout = plan.layout
+    return {"tensor": layout.tensor, "pipeline": layout.pipeline, "copies": layout.copies}
+
+
+def _plan_document(plan: ClusterPlan, blocks: tuple[CommandBlock, ...]) -> dict[str, Any]:
+    """Convert a plan to JSON."""
+    return {
+        "model": plan.entry.id,
+        "model_path": plan.model_path,
+        "nodes": plan.hardware.nodes,
+        "cards_per_node": plan.hardware.cards,
+        "card_gib": plan.hardware.card.memory_gib,
+        "tensor_parallel": plan.layout.tensor,
+        "pipeline_parallel": plan.layout.pipeline,
+        "nodes_per_copy": plan.layout.nodes,
+        "copies": plan.layout.copies,
+        "idle_cards": plan.layout.idle,
+        "card_gib_needed": float(gib_number(plan.proposal.sum.card_bytes)),
+        "requests_in_cache": round(plan.requests, 1),
+        "config": dict(plan.proposal.config),
+        "reasons": [{"key": reason.key, "text": notice_text(reason)} for reason in plan.reasons],
+        "commands": [{"place": notice_text(one.place), "lines": list(one.lines)} for one in blocks],
+    }

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 class Pictures:
     """Converter of frames and images to values for the browser.
 
-    Args:
+    Attributes:
         names: Names of the videos by the ids of their analyses.
     """
 
     def __init__(self, names: Mapping[str, str]) -> None:
-        self._names = names
+        self.names = names
         self._keyframes = cache(_keyframes)
 
     def gallery(self, pictures: Iterable[FrameRef], *, shown: str, can_look: bool = False) -> Value:
@@ -46,7 +46,7 @@ class Pictures:
             "seconds": one.time_seconds,
             "title": title,
             "time": clock(one.time_seconds),
-            "why": "" if one.analysis_id == shown else self._names.get(one.analysis_id, ""),
+            "why": "" if one.analysis_id == shown else self.names.get(one.analysis_id, ""),
             "alt": t("ui.go_to", time=clock(one.time_seconds)),
             "elsewhere": one.analysis_id != shown,
             "look": t("ask.page.look_closer") if can_look else "",

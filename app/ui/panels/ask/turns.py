@@ -289,13 +289,14 @@ def _draw_text(view: ChatView, turn: Turn, *, is_live: bool = False) -> None:
 
 
 def _search(found: Moments, view: ChatView) -> report_blocks.Value:
-    """Convert what a search has looked at to a strip that moves the player."""
+    """Convert what a search has looked at to a strip that moves the player; it names its video if there are several."""
+    where = view.pictures.names.get(found.analysis_id, "") if len(view.conversation.about) > 1 else ""
     return {
         "kind": "search",
         "start": found.start_seconds,
         "end": found.end_seconds,
         **search_strip(found),
-        "label": t("report.search", thing=one_line(found.thing)),
+        "label": t("report.search", thing=one_line(found.thing)) + (f" ({where})" if where else ""),
         "can_seek": found.analysis_id == view.shown,
     }
 

@@ -76,7 +76,7 @@ proofs:
 pins:
 	$(PYTHON) scripts/bootstrap.py develop
 	for engine in cpu gpu; do .venv/bin/uv pip compile pyproject.toml --universal --python-version 3.11 \
-	  --extra $$engine --extra mcp --group dev --no-header --no-annotate --quiet --output-file constraints-$$engine.txt; done
+	  --extra $$engine --extra mcp --extra fleet --group dev --no-header --no-annotate --quiet --output-file constraints-$$engine.txt; done
 
 sample:
 	.venv/bin/python scripts/make_sample.py

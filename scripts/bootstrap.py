@@ -117,7 +117,8 @@ def install(*, with_tests: bool) -> None:
         check([sys.executable, "-m", "venv", str(VENV)])
     check([str(BIN / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", UV])
     dev = ["--group", "dev"] if with_tests or "tests" in has else []
-    check([str(BIN / "uv"), "pip", "install", "-e", f".[{extra}]" if extra else ".", *dev, "-c", str(pins(extra))])
+    extras = ",".join(filter(None, (extra, "fleet" if dev and sys.platform.startswith("linux") else "")))
+    check([str(BIN / "uv"), "pip", "install", "-e", f".[{extras}]" if extras else ".", *dev, "-c", str(pins(extra))])
     STAMP.write_text(" ".join([wanted, *(["tests"] if dev else [])]))
 
 

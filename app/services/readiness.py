@@ -14,7 +14,6 @@ from app.core import AppError, ModelNotFound
 from app.engine import Engine, NullEngine, hub_cache_folder, is_offline, resolve_model
 from app.models import USABLE, CatalogueEntry, MemoryNeed, Proposal, SpeedEstimate, load, weights_bytes
 from app.services import hardware_profile
-from app.services.hardware_profile import HardwareProfile
 from app.services.preflight import effective_arguments
 from app.store import trials
 
@@ -125,7 +124,7 @@ def _offers(settings: Settings) -> tuple[ModelCandidate, ...]:
     return tuple([*here, *(one for one in found if one.download_bytes)][:_OFFERS])
 
 
-def _place(settings: Settings) -> HardwareProfile:
+def _place(settings: Settings) -> hardware_profile.HardwareProfile:
     place = hardware_profile.here()
     if place.card is not None:
         return place

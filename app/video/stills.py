@@ -13,7 +13,6 @@ from app.core import AppError, InputError, KeyframeFound
 from app.video import worker_pool
 from app.video.files import check_file, printable
 from app.video.keyframes.strategies import WorkerRequest
-from app.video.worker_pool import DecoderWorker
 
 SIDES = (96, 1280)
 """Least and greatest longer side that may be requested, in pixels."""
@@ -58,7 +57,7 @@ class Stills:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._child: DecoderWorker | None = None
+        self._child: worker_pool.DecoderWorker | None = None
         self._file: tuple[str, int] | None = None
         self._kept: OrderedDict[_Key, Still] = OrderedDict()
         self._num_bytes = 0
@@ -96,7 +95,7 @@ class Stills:
         try:
             if self._file != file or self._child is None:
                 self._end()
-                self._child = DecoderWorker(WorkerRequest("stills", path))
+                self._child = worker_pool.DecoderWorker(WorkerRequest("stills", path))
                 self._file = file
                 worker_pool.refill()  # keep one ready for an analysis
             timer = threading.Timer(_TIMEOUT_SECONDS, timeout.set)

@@ -28,7 +28,6 @@ from app.video.seeking import AccurateSeeker, InaccurateSeekError, pictures_at
 
 if TYPE_CHECKING:
     from app.video.features.text_recognition import TextReading
-    from app.video.readers.base import FrameReader
 
 _LIKELY = ("first", "shot")
 """Reasons of early keyframes that are mostly kept in the end, so their text is read at once."""

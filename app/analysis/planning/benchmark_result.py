@@ -10,7 +10,6 @@ from typing import Any
 
 from app.analysis.planning import plan
 from app.analysis.planning.estimate import Estimate, Planner
-from app.analysis.planning.plan import RequestCapacity, TokenCounts
 from app.analysis.planning.throughput import usual_answer_tokens
 from app.analysis.prompts.templates import built_in
 from app.core import GIB, AnalysisRequest, Layout, VideoInfo
@@ -119,11 +118,13 @@ def estimate_analysis(result: BenchmarkResult, frames: int, video: VideoInfo | N
     if not result.frames:
         return None
     width, height = result.frames[0].width, result.frames[0].height
-    counted = TokenCounts(frame_tokens=result.frames[0].tokens)
-    capacity = RequestCapacity(parse_plan(result.arguments).max_model_len, answer_tokens=_ANSWER_TOKENS)
+    counted = plan.TokenCounts(frame_tokens=result.frames[0].tokens)
+    capacity = plan.RequestCapacity(parse_plan(result.arguments).max_model_len, answer_tokens=_ANSWER_TOKENS)
     known = KnownTimings(runs=(_as_asked(result, capacity.answer_tokens),), in_flight=1)
 
-    def measure(request: AnalysisRequest, video: VideoInfo, words: tuple[str, str]) -> tuple[Layout, RequestCapacity]:
+    def measure(
+        request: AnalysisRequest, video: VideoInfo, words: tuple[str, str]
+    ) -> tuple[Layout, plan.RequestCapacity]:
         return plan.basic_layout(request, video, capacity, max(width, height), counted, lambda _: 1)
 
     video = video or VideoInfo(Path("video.mp4"), "", 1, "", "", "", width, height, 0, None, None, None, 0.0, False)

@@ -18,7 +18,6 @@ from typing import NamedTuple
 from app import core
 from app.analysis.pipeline_state import Frames, wait_for
 from app.analysis.planning import plan
-from app.analysis.planning.plan import RequestCapacity, base_layout, group_parts
 from app.analysis.requests.request_builder import ImagePrefetch, RequestChunk
 from app.analysis.requests.request_executor import RunContext
 from app.analysis.requests.scheduler import ENDS_ALL, PartAsker, Scheduler
@@ -68,7 +67,7 @@ class Orchestrator:
         known = self._run.task.done.layout
         video = self._run.state.video()
         words = self._asker.builder.usual_words
-        layout = known or base_layout(self._run.connection, self._run.task.request, video, words)
+        layout = known or plan.base_layout(self._run.connection, self._run.task.request, video, words)
         opening = self._run.state.opening() if opening_seconds and self._asker.builder.sends_pictures else ()
         with self._pool(layout) as pool:
             ahead = self._ask_opening(plan.lay_out(layout, opening), opening, opening_seconds, pool)
@@ -189,7 +188,7 @@ class Reducer:
         self._executor = asker.executor
         self._pool = pool
         connection = asker.run.connection
-        self._room = RequestCapacity(connection.max_model_len, connection.answer_tokens).for_frames
+        self._room = plan.RequestCapacity(connection.max_model_len, connection.answer_tokens).for_frames
         self._number = 0
 
     def run(self, parts: Sequence[core.ChunkResult], frames: Frames) -> None:
@@ -242,7 +241,7 @@ class Reducer:
     def _groups(self, parts: Sequence[core.ChunkResult], room: int) -> list[list[core.ChunkResult]]:
         """Group neighbouring parts whose texts fit one request."""
         costs = [estimate_text_tokens(self._builder.part_text(part)) for part in parts]
-        return [[parts[place] for place in places] for places in group_parts(costs, room)]
+        return [[parts[place] for place in places] for places in plan.group_parts(costs, room)]
 
     def _next_number(self) -> int:
         self._number -= 1

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from app import config
 from app.cli.common import cancel_on_signals, confirm_deletion, in_services, services, use_language, wide_console
-from app.core import ConfigError, Selection
+from app.core import ConfigError, Moments, Selection
 from app.i18n import LANGUAGES, language, notice_text, t
 from app.i18n.formatting import exactly
 from app.services import open_library, open_services
@@ -29,7 +29,6 @@ from app.video import worker_started
 if TYPE_CHECKING:
     from app.ask import AskSettings, Conversation, Look
     from app.cli.main import Parser
-    from app.core import Moments
 
 _NUMBERS = (
     "temperature", "top_p", "max_tokens", "context_tokens", "repetition_penalty", "seed", "search_frames",

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from app import config
 from app.cli.common import use_language
-from app.config import Settings
 from app.core import AppError, ConfigError, Notice, gib_text, human_size, redact, redact_setting
 from app.engine import CheckedSettings, SystemFacts, gather_facts, run_checks
 from app.i18n import LANGUAGES, notice_text, t
@@ -70,7 +69,7 @@ def run(given: argparse.Namespace) -> int:
     return 4 if any(finding.level == "error" for finding in findings) else 0
 
 
-def _add_preflight(findings: tuple[Notice, ...], settings: Settings) -> tuple[Notice, ...]:
+def _add_preflight(findings: tuple[Notice, ...], settings: config.Settings) -> tuple[Notice, ...]:
     """Add the preflight findings that stop or hinder a start, unless an equivalent one exists."""
     said = {finding.key for finding in findings}
     more = (one.notice for one in preflight(settings) if one.severity != "tells")
@@ -81,7 +80,7 @@ def _add_preflight(findings: tuple[Notice, ...], settings: Settings) -> tuple[No
     return tuple(sorted((*findings, *new), key=lambda finding: list(_MARKS).index(finding.level)))
 
 
-def _settings() -> tuple[Settings, Mapping[str, str], AppError | None]:
+def _settings() -> tuple[config.Settings, Mapping[str, str], AppError | None]:
     """Return the settings with their raw values and error.
 
     If one is wrong, these are the defaults with the named model and data folder.
@@ -98,7 +97,7 @@ def _settings() -> tuple[Settings, Mapping[str, str], AppError | None]:
     return config.load(named, dotenv=Path(os.devnull)), values, fault
 
 
-def _effective_settings(settings: Settings) -> Iterator[tuple[str, str]]:
+def _effective_settings(settings: config.Settings) -> Iterator[tuple[str, str]]:
     """List the effective settings with secrets masked; values for other programs are among the variables."""
     for field in dataclasses.fields(settings):
         if field.name == "passed_on":
@@ -111,7 +110,7 @@ def _effective_settings(settings: Settings) -> Iterator[tuple[str, str]]:
 
 
 def _lines(
-    facts: SystemFacts, findings: tuple[Notice, ...], settings: Settings, shown: Mapping[str, str]
+    facts: SystemFacts, findings: tuple[Notice, ...], settings: config.Settings, shown: Mapping[str, str]
 ) -> Iterator[str]:
     for finding in findings:
         text = redact(notice_text(finding)).removeprefix("❌ ")
@@ -164,7 +163,7 @@ def _log(facts: SystemFacts) -> Iterator[str]:
 
 
 def _document(
-    facts: SystemFacts, findings: tuple[Notice, ...], settings: Settings, shown: Mapping[str, str]
+    facts: SystemFacts, findings: tuple[Notice, ...], settings: config.Settings, shown: Mapping[str, str]
 ) -> dict[str, object]:
     items = [{"level": finding.level, "key": finding.key, "text": redact(notice_text(finding))} for finding in findings]
     return {

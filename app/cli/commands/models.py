@@ -16,7 +16,6 @@ from typing import Any
 from app import config, models
 from app.cli.common import add_output_options, use_language
 from app.cli.models import checks, tables
-from app.config import Settings
 from app.core import GIB, ConfigError, EngineError
 from app.engine import memory_bytes
 from app.i18n import error_text, t
@@ -75,7 +74,7 @@ def run(given: argparse.Namespace) -> int:
 # ---- the catalogue ---------------------------------------------------------------------------------------------------
 
 
-def _catalogue(given: argparse.Namespace, catalogue: models.Catalogue, settings: Settings) -> Any:
+def _catalogue(given: argparse.Namespace, catalogue: models.Catalogue, settings: config.Settings) -> Any:
     entries = tuple(catalogue.by_id.values())
     place = _local_profile(settings, catalogue)
     fitting = {proposal.entry.id: proposal for proposal in place.proposals(entries)}
@@ -89,7 +88,7 @@ def _catalogue(given: argparse.Namespace, catalogue: models.Catalogue, settings:
 # ---- what one model needs --------------------------------------------------------------------------------------------
 
 
-def _show(given: argparse.Namespace, catalogue: models.Catalogue, settings: Settings) -> Any:
+def _show(given: argparse.Namespace, catalogue: models.Catalogue, settings: config.Settings) -> Any:
     arguments = {**settings.vllm_config, **config.engine_arguments(given.config or "")}
     entry, match = models.find_entry(given.model, catalogue)
     shape = entry.shape
@@ -126,7 +125,7 @@ def _find_entry(name: str, catalogue: models.Catalogue) -> models.CatalogueEntry
 # ---- what fits -------------------------------------------------------------------------------------------------------
 
 
-def _fit(given: argparse.Namespace, catalogue: models.Catalogue, settings: Settings) -> Any:
+def _fit(given: argparse.Namespace, catalogue: models.Catalogue, settings: config.Settings) -> Any:
     entries = tuple(catalogue.by_id.values())
     if given.model:
         match = catalogue.find(given.model)
@@ -150,7 +149,7 @@ def _nothing_fits(entry: models.CatalogueEntry, place: HardwareProfile) -> Engin
     return EngineError("nothing_fits", model=entry.id, machine=place.words(), why=why)
 
 
-def _try(given: argparse.Namespace, catalogue: models.Catalogue, settings: Settings) -> Any:
+def _try(given: argparse.Namespace, catalogue: models.Catalogue, settings: config.Settings) -> Any:
     entry = _find_entry(given.model, catalogue)
     models.check_entry(entry)
     place = here()
@@ -170,7 +169,7 @@ def _formats(given: argparse.Namespace, *_: object) -> Any:
 # ---- what was measured -----------------------------------------------------------------------------------------------
 
 
-def _latest_benchmarks(settings: Settings) -> dict[str, Measured]:
+def _latest_benchmarks(settings: config.Settings) -> dict[str, Measured]:
     """Return the latest benchmark of each model on this machine."""
     place = here()
     return latest_trials(settings.data_dir, place.device)
@@ -185,7 +184,7 @@ def _print_measured(ids: Iterable[str], measured: Mapping[str, Measured]) -> Non
 # ---- places ----------------------------------------------------------------------------------------------------------
 
 
-def _local_profile(settings: Settings, catalogue: models.Catalogue) -> HardwareProfile:
+def _local_profile(settings: config.Settings, catalogue: models.Catalogue) -> HardwareProfile:
     """Return this machine with the speed that benchmarks have measured."""
     place = here()
     return place if place.card else place.with_measured_speed(trials(settings.data_dir).all(), catalogue.by_id)

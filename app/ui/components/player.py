@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app.analysis import has_range
-from app.core import DecodeSummary, Keyframe, Measures, VideoInfo, clock
+from app.core import DecodeSummary, Keyframe, Measures, Moments, VideoInfo, clock
 from app.i18n import t
 from app.ui import Edits, page_state, resources, services
 from app.ui.components.assets import component
@@ -22,7 +22,6 @@ from app.ui.components.assets import component
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from app.core import Moments
     from app.jobs import JobSnapshot
 
 _KEY = "player"

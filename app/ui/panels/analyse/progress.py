@@ -13,7 +13,6 @@ import streamlit as st
 from app.core import AnalysisState, ChunkResult, Notice, clock
 from app.i18n import notice_text, sentences, t
 from app.reports import content
-from app.reports.content import layout_parts, times_of, troubles
 from app.ui import page_state, plain, remaining, services, short_clock
 from app.ui.components import report_blocks
 from app.ui.components.report_blocks import PartView, Renderer
@@ -157,9 +156,9 @@ def _draw_whole(analysis: AnalysisState, renderer: Renderer) -> None:
 
 def build_views(job: JobSnapshot, opened: frozenset[int]) -> list[PartView]:
     """List the parts in time order as far as they are known; before there is a plan, those that are being answered."""
-    times = times_of(job.progress.keyframes)
+    times = content.times_of(job.progress.keyframes)
     end = job.progress.decode.readable_seconds if job.progress.decode else max(times.values(), default=0.0)
-    known = {part.number: part for part in layout_parts(job.progress.layout, job.progress.results, times, end)}
+    known = {part.number: part for part in content.layout_parts(job.progress.layout, job.progress.results, times, end)}
     numbers = list(known) or sorted(number for number in job.progress.answers if number > 0)
     failed = failures(job.progress)
     views = []
@@ -185,7 +184,7 @@ def _is_done(analysis: AnalysisState, number: int) -> bool:
 
 def _done_view(job: JobSnapshot, part: ChunkResult, title: str, *, is_open: bool) -> PartView:
     keyframes = job.progress.keyframes
-    said = content.answer(part, times_of(keyframes)) if is_open else ()
+    said = content.answer(part, content.times_of(keyframes)) if is_open else ()
     findings = [*part.overview, *part.findings]
     return PartView(
         part.number,
@@ -193,7 +192,7 @@ def _done_view(job: JobSnapshot, part: ChunkResult, title: str, *, is_open: bool
         "done",
         t("ui.part_done"),
         note=t("ui.part_findings", n=len(part.findings)),
-        brief=findings[0].text if findings else sentences(troubles(part)),
+        brief=findings[0].text if findings else sentences(content.troubles(part)),
         blocks=Renderer(job.id, keyframes).values(report_blocks.pieces(said)),
         can_open=bool(findings),
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.analysis import details, exact_prompt, headline
+from app.analysis import Estimate, details, exact_prompt, headline
 from app.core import AnalysisRequest, AppError, InputError, Keyframe, VideoInfo
 from app.i18n import LANGUAGES, language, sentences, t
 from app.ui import error_words, local_time, page_state, plain, resources, services
@@ -18,7 +18,6 @@ from app.ui.panels.models import missing_model
 from app.ui.panels.sidebar import engine
 
 if TYPE_CHECKING:
-    from app.analysis import Estimate
     from app.jobs import JobSnapshot
     from app.services import Readiness
 

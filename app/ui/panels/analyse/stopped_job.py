@@ -10,7 +10,6 @@ import streamlit as st
 from app.core import EngineError
 from app.i18n import notice_text, t
 from app.reports import content
-from app.reports.content import layout_parts, named
 from app.ui import error_words, page_state, plain, services
 from app.ui.components import report_blocks
 from app.ui.panels.analyse import progress
@@ -95,7 +94,7 @@ def _resume_with_model(job: JobSnapshot, now: Readiness) -> None:
 
 def _kept(job: JobSnapshot) -> str:
     """Return how many parts are answered; "" before there are any."""
-    parts = layout_parts(job.progress.layout, job.progress.results, {}, 0)
+    parts = content.layout_parts(job.progress.layout, job.progress.results, {}, 0)
     done = sum(part.result is not None for part in parts)
     return t("ui.parts_kept", done=done, total=len(parts)) if job.progress.layout and done else ""
 
@@ -121,7 +120,7 @@ def _draw_changes(job: JobSnapshot, changes: Changes) -> None:
 
 def change_rows(changes: Changes) -> list[list[str]]:
     """List setting, old and new value; an unset value is a dash."""
-    return [[named("condition", name), then or "—", now or "—"] for name, (then, now) in changes.items()]
+    return [[content.named("condition", name), then or "—", now or "—"] for name, (then, now) in changes.items()]
 
 
 def _draw_ways(job: JobSnapshot, *, can_resume: bool) -> None:

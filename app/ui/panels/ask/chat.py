@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app import ask
-from app.core import AppError, safe_stem
+from app.core import AppError, Moments, safe_stem
 from app.i18n import t
 from app.services.conversations import video_names
 from app.ui import error_words, page_state, plain, services
@@ -20,7 +20,6 @@ from app.ui.panels.ask.pictures import Pictures
 
 if TYPE_CHECKING:
     from app.ask import Conversation, FrameRef
-    from app.core import Moments
 
 _MOST_NAME = 200
 """Characters. Chosen by hand; not tuned."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 import streamlit as st
 
 from app import ask
-from app.core import EngineProgress, one_line
+from app.core import EngineProgress, Moments, one_line
 from app.i18n import notice_text, t
 from app.i18n.formatting import exactly
 from app.ui import page_state, plain, services
@@ -24,7 +24,6 @@ from app.ui.panels.sidebar import engine
 
 if TYPE_CHECKING:
     from app.ask import Conversation, FrameRef, Look, Turn
-    from app.core import Moments
     from app.services.answers import AnswerProgress
     from app.ui.panels.ask.pictures import Pictures
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.core import AppError, gib_number
+from app.core import AppError, VideoInfo, gib_number
 from app.i18n import t
 from app.i18n.formatting import exactly
 from app.models import Proposal, check_entry
@@ -20,7 +20,6 @@ from app.ui.panels.sidebar.engine import draw_phase, short_model_name
 
 if TYPE_CHECKING:
     from app.analysis import BenchmarkResult
-    from app.core import VideoInfo
 
 _POLL_SECONDS = 2.0
 _FRAMES = "trial_frames"

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import streamlit as st
 
-from app.core import human_size
-from app.engine import installed_vllm
+from app.core import AppError, human_size
+from app.engine import EngineStatus, installed_vllm
 from app.i18n import notice_text, t
 from app.services import Readiness, confirmed_downloads, model_benchmarks
 from app.services.readiness import readiness
 from app.ui import error_words, plain, services
 from app.ui.panels.sidebar.engine import COLOURS, draw_phase, short_model_name, state_words
-
-if TYPE_CHECKING:
-    from app.core import AppError
-    from app.engine import EngineStatus
 
 _POLL_SECONDS = 2.0
 """Interval between two polls. Chosen by hand; not tuned."""

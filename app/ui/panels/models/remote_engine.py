@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import streamlit as st
 
 from app.core import AppError
 from app.i18n import t
-from app.services import query_remote_engine, switch_to_remote_engine
+from app.services import RemoteEngineReport, query_remote_engine, switch_to_remote_engine
 from app.ui import error_words, page_state, plain, services
 from app.ui.panels.models.current_model import is_changing
 from app.ui.panels.sidebar.engine import draw_phase
-
-if TYPE_CHECKING:
-    from app.services import RemoteEngineReport
 
 _POLL_SECONDS = 1.0
 _URL, _KEY, _MODEL, _ERROR = "elsewhere_url", "elsewhere_key", "elsewhere_model", "elsewhere_error"

@@ -15,7 +15,6 @@ from app.ui import Edits, page_state, plain, services
 from app.ui.components import player, report_blocks
 from app.ui.components.assets import component
 from app.ui.panels.analyse import frame_options
-from app.ui.panels.analyse.frame_options import SLIDER_FRAMES
 from app.ui.panels.models import missing_model
 from app.ui.panels.report.comparison import draw_other_model, template_name
 
@@ -107,8 +106,8 @@ def draw_range(job: JobSnapshot) -> None:
             st.number_input(
                 t("ui.closer_look_frames"),
                 1,
-                SLIDER_FRAMES,
-                max(_DEFAULT_FRAMES, min(SLIDER_FRAMES, job.request.frames)),
+                frame_options.SLIDER_FRAMES,
+                max(_DEFAULT_FRAMES, min(frame_options.SLIDER_FRAMES, job.request.frames)),
                 key="look_frames",
                 persist_state="session",
                 width=_NUMBER_WIDTH,

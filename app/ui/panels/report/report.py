@@ -20,13 +20,11 @@ from app import video
 from app.core import UNKNOWN_PATH, Analysis, AppError, Notice, safe_stem
 from app.i18n import labelled, language, t
 from app.reports import FORMATS, Use, all_files, content, files_of
-from app.reports.content import Block, Heading, Paragraph, words
 from app.reports.files import frame_entries, zipped
 from app.reports.graphics import contact_sheet as sheets
 from app.services.conversations import report_of
 from app.ui import local_time, page_state, plain, services
 from app.ui.components import report_blocks
-from app.ui.components.report_blocks import Action, Renderer, ReportPiece
 from app.ui.panels.analyse import progress, request_form
 from app.ui.panels.ask import chat
 from app.ui.panels.report import comparison, reanalysis
@@ -57,7 +55,7 @@ def draw_head(job: JobSnapshot, analysis: Analysis, *, can_edit: bool) -> None:
     """Draw the headline, the model, the actions and the notices."""
     reported = report_of(services(), job.id) or analysis
     shown = content.sections(replace(reported, notices=_other_notices(job, analysis)))
-    broken = [words(block.line) for block in shown["broken"]() if isinstance(block, Paragraph)]
+    broken = [content.words(block.line) for block in shown["broken"]() if isinstance(block, content.Paragraph)]
     for problem in broken:
         _draw_broken(job, problem)
     if analysis.chunks and not broken:
@@ -139,7 +137,7 @@ def _draw_tab(job_id: str, name: str) -> None:
     if analysis is None:
         st.rerun()
     pieces = _pieces(analysis, name, report_of(services(), job_id, conversations=name == "report") or analysis)
-    renderer = Renderer(job_id, analysis.keyframes, _actions(analysis, pieces))
+    renderer = report_blocks.Renderer(job_id, analysis.keyframes, _actions(analysis, pieces))
     whole = list(report_blocks.pieces(content.sections(analysis)["whole"]())) if name == "report" else []
     if whole:
         report_blocks.draw(whole, renderer, key="whole")
@@ -149,7 +147,7 @@ def _draw_tab(job_id: str, name: str) -> None:
     report_blocks.draw(found[first : first + PAGE], renderer, key=f"blocks_{name}", on_action=retry)
 
 
-def _pieces(analysis: Analysis, name: str, reported: Analysis) -> list[ReportPiece]:
+def _pieces(analysis: Analysis, name: str, reported: Analysis) -> list[report_blocks.ReportPiece]:
     """Return the pieces of a tab; the last ones are kept, because each click asks for thousands of them again.
 
     Args:
@@ -166,15 +164,17 @@ def _pieces(analysis: Analysis, name: str, reported: Analysis) -> list[ReportPie
         names = [section for section in _TABS[name] if section != "timeline" or not has_player]
         blocks = chain.from_iterable(shown[section]() for section in names)
         kept = st.session_state[_PIECES_KEY] = (analysis, asked, list(report_blocks.pieces(blocks)))
-    pieces: list[ReportPiece] = kept[2]
+    pieces: list[report_blocks.ReportPiece] = kept[2]
     return pieces
 
 
-def _actions(analysis: Analysis, pieces: Iterable[ReportPiece]) -> dict[str, Action]:
+def _actions(analysis: Analysis, pieces: Iterable[report_blocks.ReportPiece]) -> dict[str, report_blocks.Action]:
     """Return a button for each part that asks it again, at its heading or at the first heading below which it is."""
     if analysis.video.path == UNKNOWN_PATH:
         return {}
-    anchors = {one.anchor for piece in pieces for one in (*piece.headings, *piece.blocks) if isinstance(one, Heading)}
+    anchors = {
+        one.anchor for piece in pieces for one in (*piece.headings, *piece.blocks) if isinstance(one, content.Heading)
+    }
     parts = content.parts_of(analysis)
     actions = {}
     for part in parts:
@@ -182,7 +182,7 @@ def _actions(analysis: Analysis, pieces: Iterable[ReportPiece]) -> dict[str, Act
         said = t("ui.part_retry" if part.result else "ui.part_ask")
         title = t("ui.answer_part", n=part.place) if len(parts) > 1 else t("ui.part_only")
         anchor = next((place for place in places if place in anchors), "")
-        actions[anchor] = Action(said, labelled(said, title), part.number)
+        actions[anchor] = report_blocks.Action(said, labelled(said, title), part.number)
     return actions
 
 
@@ -192,7 +192,7 @@ def _retry(job_id: str, number: int) -> None:
     st.rerun()  # the tab is a fragment, but the whole page shows that a part is asked again
 
 
-def _draw_search(name: str, pieces: Sequence[ReportPiece]) -> list[ReportPiece]:
+def _draw_search(name: str, pieces: Sequence[report_blocks.ReportPiece]) -> list[report_blocks.ReportPiece]:
     """Draw the search and, where something could not be verified, its filter; return the matching pieces."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         label, icon = t("ui.report_search"), ":material/search:"
@@ -215,13 +215,13 @@ def _draw_pages(name: str, found: int) -> int:
     return first
 
 
-def _draw_notices(blocks: Iterable[Block]) -> None:
+def _draw_notices(blocks: Iterable[content.Block]) -> None:
     """Draw the notices and the label; a popover shows the full text of a notice that is longer than its line."""
     with st.container(gap="xsmall", key="notices"):
         for place, block in enumerate(blocks):
-            if not isinstance(block, Paragraph) or block.tone == "plain":
+            if not isinstance(block, content.Paragraph) or block.tone == "plain":
                 continue  # names the video, as the head of the page does
-            text = words(block.line)
+            text = content.words(block.line)
             line = brief(text) if block.tone in _MARKS else text
             with st.container(horizontal=True, gap="small", vertical_alignment="center"):
                 st.caption(f"{_MARKS.get(block.tone, '')} {plain(line)}".strip(), width="content")

@@ -84,6 +84,7 @@ from .errors import StorageError as StorageError
 from .errors import as_app_error as as_app_error
 from .evidence import Interval as Interval
 from .evidence import Issue as Issue
+from .evidence import Lookalike as Lookalike
 from .evidence import Moments as Moments
 from .evidence import Point as Point
 from .evidence import SearchEnd as SearchEnd

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-Issue = Literal["borders", "flicker", "contrary"]
+Issue = Literal["borders", "flicker", "contrary", "lookalike"]
 SearchEnd = Literal["", "complete", "rounds", "frames", "seconds", "says_yes"]
 
 
@@ -34,6 +34,14 @@ class Point:
 
 
 @dataclass(frozen=True)
+class Lookalike:
+    """Something that looks like what is looked for, and the model's mean vote on it."""
+
+    thing: str
+    probability: float
+
+
+@dataclass(frozen=True)
 class Interval:
     """A part of the video in which something is visible.
 
@@ -48,8 +56,11 @@ class Interval:
         probability: Mean vote of its frames.
         contrary: Mean vote of some of its frames on the contrary question, whether it is absent; None if that wasn't
             asked.
+        lookalike: What looks alike and gets the highest votes in these frames, if they say yes to it and the frames
+            beside the interval don't; else None.
         issues: Why it is uncertain; empty if it isn't. "borders": they are not known to the frame. "flicker": the
-            answers change within it. "contrary": the model says yes to the contrary question, too.
+            answers change within it. "contrary": the model says yes to the contrary question, too. "lookalike": it is
+            no less sure of what looks alike.
     """
 
     first: Point
@@ -61,6 +72,7 @@ class Interval:
     no: int
     probability: float
     contrary: float | None = None
+    lookalike: Lookalike | None = None
     issues: tuple[Issue, ...] = ()
 
     @property
@@ -82,8 +94,10 @@ class Moments:
         unreadable: Times at which no frame could be decoded.
         controls: Votes on pictures that can't show it.
         contrary: Votes on the contrary question, by index of the frame.
+        lookalikes: Votes on things that look alike, by thing and index of the frame; None before these were named.
         intervals: Where it is visible, in time order.
-        doubted: Where the frames say yes, but the contrary question gets a surer yes; not among `intervals`.
+        doubted: Where the frames say yes, but the contrary question or something that looks alike gets a surer yes; not
+            among `intervals`.
         widest_gap_seconds: Longest time between two frames that were looked at.
         rounds: Number of rounds.
         seconds: Time spent.
@@ -99,6 +113,7 @@ class Moments:
     unreadable: tuple[float, ...] = ()
     controls: tuple[float, ...] = ()
     contrary: Mapping[int, float] = field(default_factory=dict)
+    lookalikes: Mapping[str, Mapping[int, float]] | None = None
     intervals: tuple[Interval, ...] = ()
     doubted: tuple[Interval, ...] = ()
     widest_gap_seconds: float = 0.0

@@ -5,8 +5,9 @@ from __future__ import annotations
 import random
 import threading
 from bisect import bisect_right
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import pairwise
 
 import pytest
@@ -15,7 +16,7 @@ from app import core
 from app.ask import AskSettings, Evidence, MomentsSearched, Turn, started
 from app.ask.moments.search import SearchLimits, search
 from app.ask.moments.timeline import Moments
-from app.ask.votes import Vote
+from app.ask.votes import Vote, VoteAsker
 from app.core.codec import from_json, to_json
 from app.video import Still
 
@@ -44,13 +45,20 @@ class Film:
 
 
 @dataclass
-class Truth:
-    """A voter that knows when the thing is shown, and errs on some frames; `asked` are the pictures it was shown."""
+class Truth(VoteAsker):
+    """A voter that knows when the thing is shown, and errs on some frames; `asked` are the pictures it was shown.
+
+    `taken` are parts with something else that it says yes to, with this probability; `others` are votes on other things
+    by their parts.
+    """
 
     film: Film
     shown: Shown
     wrong: frozenset[int] = frozenset()
     likely: Shown = ()
+    taken: Mapping[tuple[float, float], float] = field(default_factory=dict)
+    others: Mapping[str, Mapping[tuple[float, float], float]] = field(default_factory=dict)
+    num_checks: int = 0
     controls: float = 0.0
     contrary: float = 0.0
     asked: list[int] = field(default_factory=list)
@@ -70,10 +78,18 @@ class Truth:
             if absent:
                 yield Vote(place, self.contrary)
                 continue
+            if thing in self.others:
+                self.num_checks += 1
+                yield Vote(place, self._vote(self.others[thing], index))
+                continue
             assert index not in self.asked, "a frame is asked about once"
             self.asked.append(index)
             is_shown = self._is_in(self.shown, index) != (index in self.wrong)
-            yield Vote(place, 0.9 if is_shown else 0.2 if self._is_in(self.likely, index) else 0.01)
+            vote = 0.9 if is_shown else 0.2 if self._is_in(self.likely, index) else self._vote(self.taken, index)
+            yield Vote(place, vote)
+
+    def _vote(self, parts: Mapping[tuple[float, float], float], index: int) -> float:
+        return next((vote for part, vote in parts.items() if self._is_in([part], index)), 0.01)
 
     def _is_in(self, parts: Shown, index: int) -> bool:
         return any(start <= self.film.times[index] < end for start, end in parts)
@@ -94,7 +110,8 @@ def found_in(
     film: Film, voter: Truth, *, limits: SearchLimits = WIDE, candidates: Sequence[float] = (), **options: object
 ) -> Moments:
     begun = start(film, **options)  # type: ignore[arg-type]
-    rounds = list(search(begun, film, voter, candidates=candidates, limits=limits, cancel=threading.Event()))
+    named, cancel = partial(tuple, voter.others), threading.Event()
+    rounds = list(search(begun, film, voter, candidates=candidates, lookalikes=named, limits=limits, cancel=cancel))
     assert all(one.ended == "" for one in rounds[:-1]) and rounds[-1].ended
     return rounds[-1]
 
@@ -193,6 +210,61 @@ def test_yes_to_the_contrary_question_is_uncertain() -> None:
     assert one.contrary == 0.8 and one.issues == ("contrary",)
     found = found_in(film, Truth(film, [(20.0, 40.0)], contrary=0.95))  # surer than the yes
     assert found.intervals == () and borders(replace(found, intervals=found.doubted)) == [(500, 999)]
+
+
+def test_orange_card_is_not_taken_for_a_red_one() -> None:
+    film, red, orange = Film.of(120, rate=25), (20.0, 24.0), (60.0, 64.0)
+    others = {"an orange card": {orange: 0.98, red: 0.3}, "a purple card": {red: 0.1}}
+    found = found_in(film, Truth(film, [red], taken={orange: 0.8}, others=others))
+    assert borders(found) == [(500, 599)] and found.intervals[0].issues == ()
+    (doubted,) = found.doubted
+    assert borders(replace(found, intervals=found.doubted)) == [(1500, 1599)]
+    assert doubted.lookalike == core.Lookalike("an orange card", 0.98) and doubted.issues == ("lookalike",)
+    assert found.ended == "complete"
+
+
+def test_votes_without_probabilities_are_uncertain() -> None:
+    film, orange = Film.of(60, rate=25), (30.0, 34.0)
+    found = found_in(film, Truth(film, [], taken={orange: 1.0}, others={"an orange card": {orange: 1.0}}))
+    assert borders(found) == [(750, 849)] and found.intervals[0].issues == ("lookalike",)
+
+
+def test_model_that_says_yes_to_all_there_is_uncertain() -> None:
+    film, shown = Film.of(60, rate=25), (20.0, 40.0)
+    others = {thing: {shown: 0.92} for thing in ("an orange card", "a red van")}
+    (one,) = found_in(film, Truth(film, [shown], contrary=0.7, others=others)).intervals
+    assert one.issues == ("contrary", "lookalike")
+
+
+def test_lookalike_that_is_there_anyway_is_no_doubt() -> None:
+    film, shown = Film.of(120, rate=25), (40.0, 60.0)
+    voter = Truth(film, [shown], others={"a red van": {(0.0, 200.0): 0.99}})
+    (one,) = found_in(film, voter).intervals
+    assert one.issues == () and one.lookalike is None
+    assert voter.num_checks <= 3 + 2 * 2  # three frames inside, one on either side, and again once one is nearer
+
+
+def test_lookalike_is_asked_about_in_few_frames() -> None:
+    film, shown = Film.of(600, rate=25), [(at, at + 2.0) for at in range(10, 600, 20)]
+    voter = Truth(film, shown, others={"an orange card": {}, "a purple card": {}})
+    assert len(found_in(film, voter).intervals) == 30
+    assert voter.num_checks <= 2 * 3 * 30
+
+
+def test_lookalikes_are_named_once_and_only_if_needed() -> None:
+    film, named = Film.of(60, rate=25), list[int]()
+
+    def name() -> tuple[str, ...]:
+        named.append(len(voter.asked))
+        return ("an orange card",)
+
+    for shown, times in (((), 0), ([(20.0, 24.0), (40.0, 41.0)], 1)):
+        voter = Truth(film, shown, others={"an orange card": {}})
+        *_, found = search(start(film), film, voter, lookalikes=name, limits=WIDE, cancel=threading.Event())
+        assert len(named) == times and found.ended == "complete"
+    assert from_json(to_json(found), Moments) == found
+    *_, again = search(found, film, voter, lookalikes=name, limits=WIDE, cancel=threading.Event())
+    assert len(named) == 1 and again.intervals == found.intervals
 
 
 def test_best_rejected_frames_are_looked_at_densely() -> None:

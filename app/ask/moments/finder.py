@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 
 from app import core
 from app.analysis import EngineConnection
 from app.ask import conversation as values
 from app.ask.conversation import AskEvent, Conversation, FrameRef
+from app.ask.moments.lookalikes import lookalikes
 from app.ask.moments.search import SearchLimits, search
+from app.ask.moments.timeline import is_mistaken
 from app.ask.repository import ConversationRepository
 from app.ask.retrieval.select import RetrievalTools, Scope
 from app.ask.retrieval.values import Looking
@@ -74,6 +77,7 @@ def answer_by_search(
     limits = SearchLimits(
         frames=max(1, settings.search_frames // len(analyses)), seconds=settings.search_seconds / len(analyses)
     )
+    alike = cache(partial(lookalikes, thing, connection, conversation.language, cancel))  # the same for all videos
     found: dict[str, core.Moments] = {}
     failure: core.AppError | None = None
     try:
@@ -83,7 +87,9 @@ def answer_by_search(
             voter = VoteAsker(connection, conversation.language)
             with closing(Stills()) as stills:  # the player's serve one video at a time
                 frames = VideoFrames(stills, analysis.video.path, connection.side or _SIDE)
-                for one in search(found[id_], frames, voter, candidates=candidates, limits=limits, cancel=cancel):
+                for one in search(
+                    found[id_], frames, voter, candidates=candidates, lookalikes=alike, limits=limits, cancel=cancel
+                ):
                     found[id_] = one
                     yield values.MomentsSearched(one)
     except core.AppError as error:
@@ -148,9 +154,7 @@ def _words(found: core.Moments, refs: Sequence[FrameRef], name: str) -> str:
     lines.append(t(f"ask.moments.{key}", thing=found.thing, n=count))
     for number, one in enumerate(found.intervals, 1):
         lines.append(f"{number}. {_interval_words(one, numbers)}")
-    if found.doubted:
-        spans = (f"{core.clock(one.first.time_seconds)} – {core.clock(one.last.time_seconds)}" for one in found.doubted)
-        lines.append(t("ask.moments.doubted", spans=t("facts.list").join(spans)))
+    lines += _doubted_words(found.doubted)
     gap = exactly(found.widest_gap_seconds, digits=2)
     lines.append(t("ask.moments.looked_none" if not count else "ask.moments.looked", frames=frames, gap=gap))
     if found.ended in ("rounds", "frames", "seconds"):
@@ -158,6 +162,18 @@ def _words(found: core.Moments, refs: Sequence[FrameRef], name: str) -> str:
     elif not found.ended:
         lines.append(t("ask.moments.interrupted"))
     return "\n".join(lines)
+
+
+def _doubted_words(doubted: Sequence[core.Interval]) -> Iterator[str]:
+    """Yield a line for each reason why intervals don't count, with their times."""
+    spans: dict[str, list[str]] = {}
+    for one in doubted:
+        alike = one.lookalike.thing if one.lookalike and is_mistaken(one) else ""
+        span = f"{core.clock(one.first.time_seconds)} – {core.clock(one.last.time_seconds)}"
+        spans.setdefault(alike, []).append(span)
+    for alike, times in spans.items():
+        key = "ask.moments.mistaken" if alike else "ask.moments.doubted"
+        yield t(key, alike=alike, spans=t("facts.list").join(times))
 
 
 def _interval_words(one: core.Interval, numbers: Mapping[float, int]) -> str:
@@ -172,5 +188,6 @@ def _interval_words(one: core.Interval, numbers: Mapping[float, int]) -> str:
         "percent": round(100 * one.probability),
     }
     text = t("ask.moments.interval" if values["first"] and values["last"] else "ask.moments.interval_bare", **values)
-    issues = t("facts.list").join(t(f"ask.moments.issue_{issue}") for issue in one.issues)
+    alike = one.lookalike.thing if one.lookalike else ""
+    issues = t("facts.list").join(t(f"ask.moments.issue_{issue}", alike=alike) for issue in one.issues)
     return text + (t("ask.moments.uncertain", issues=issues) if issues else "")

@@ -7,12 +7,14 @@ short to be one, is taken for a mistake and marks the interval uncertain.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
+from statistics import fmean
 
 from app.core import Interval as Interval
 from app.core import Issue as Issue
+from app.core import Lookalike
 from app.core import Moments as Moments
 from app.core import Point as Point
 from app.core import SearchEnd as SearchEnd
@@ -27,6 +29,11 @@ NEAR_SECONDS = 1.0
 """Two frames at most this far apart can confirm each other. Chosen by hand; not tuned."""
 SAME_SECONDS = 0.001
 """Frames that are closer are neighbours, whatever their indexes."""
+_SURER = 0.05
+"""By how much the vote on something that looks alike must be higher for an interval not to count: two things that are
+really in a picture both get votes near 1. Chosen by hand; not tuned."""
+_CHECKED = 10
+"""Most intervals that are checked in one round. Chosen by hand; not tuned."""
 
 
 @dataclass
@@ -87,26 +94,37 @@ def _is_alone(before: Run, run: Run, after: Run) -> bool:
     return is_brief and are_neighbours(earlier, run.samples[0]) and are_neighbours(run.samples[-1], later)
 
 
-def intervals_of(samples: Sequence[VoteSample], contrary: Mapping[int, float]) -> tuple[Interval, ...]:
+def neighbours(runs: Sequence[Run]) -> Iterator[tuple[Run | None, Run, Run | None]]:
+    """Yield each run with the runs before and after it."""
+    return zip([None, *runs[:-1]], runs, [*runs[1:], None], strict=True)
+
+
+def _confirmed(found: Moments) -> list[tuple[Run | None, Run, Run | None]]:
+    """Return the runs that are intervals, with the runs before and after."""
+    return [three for three in neighbours(runs_of(found.samples)) if three[1].says_yes and three[1].is_confirmed]
+
+
+def intervals_of(found: Moments) -> tuple[Interval, ...]:
     """Return the intervals that two agreeing frames confirm, in time order."""
-    runs = runs_of(samples)
-    around = zip([None, *runs[:-1]], runs, [*runs[1:], None], strict=True)
-    return tuple(_interval(*three, contrary) for three in around if three[1].says_yes and three[1].is_confirmed)
+    return tuple(_interval(*three, found) for three in _confirmed(found))
 
 
-def _interval(before: Run | None, run: Run, after: Run | None, contrary: Mapping[int, float]) -> Interval:
+def _interval(before: Run | None, run: Run, after: Run | None, found: Moments) -> Interval:
     yes = [one for one in run.samples if one.says_yes]
     best = max(yes, key=lambda one: one.probability)
-    asked = [contrary[one.frame_index] for one in yes if one.frame_index in contrary]
-    absent = round(sum(asked) / len(asked), 4) if asked else None
+    probability = round(fmean(one.probability for one in run.samples), 4)
+    asked = _known(yes, found.contrary)
+    absent = round(fmean(asked), 4) if asked else None
+    alike = _lookalike(yes, beside(before, run, after), found.lookalikes or {})
     outside = before.samples[-1] if before else None, after.samples[0] if after else None
     is_exact = (outside[0] is None or are_neighbours(outside[0], yes[0])) and (
         outside[1] is None or are_neighbours(yes[-1], outside[1])
     )
-    found: dict[Issue, bool] = {
+    is_so: dict[Issue, bool] = {
         "borders": not is_exact,
         "flicker": run.num_overruled > 0,
         "contrary": absent is not None and absent > 0.5,
+        "lookalike": alike is not None and alike.probability >= probability,
     }
     return Interval(
         first=_point(yes[0]),
@@ -116,9 +134,10 @@ def _interval(before: Run | None, run: Run, after: Run | None, contrary: Mapping
         best=_point(best),
         yes=len(yes),
         no=len(run.samples) - len(yes),
-        probability=round(sum(one.probability for one in run.samples) / len(run.samples), 4),
+        probability=probability,
         contrary=absent,
-        issues=tuple(issue for issue, is_so in found.items() if is_so),
+        lookalike=alike,
+        issues=tuple(issue for issue, is_true in is_so.items() if is_true),
     )
 
 
@@ -126,9 +145,74 @@ def _point(sample: VoteSample) -> Point:
     return Point(sample.frame_index, sample.time_seconds)
 
 
+def _known(samples: Iterable[VoteSample], votes: Mapping[int, float]) -> list[float]:
+    return [votes[one.frame_index] for one in samples if one.frame_index in votes]
+
+
+def _lookalike(
+    inside: Sequence[VoteSample], outside: Sequence[VoteSample], votes: Mapping[str, Mapping[int, float]]
+) -> Lookalike | None:
+    """Return what looks alike and gets the highest votes inside; what is outside, too, is merely there as well."""
+    found = [
+        Lookalike(thing, round(fmean(said), 4))
+        for thing, known in votes.items()
+        if (said := _known(inside, known)) and not any(vote > 0.5 for vote in _known(outside, known))
+    ]
+    return max((one for one in found if one.probability > 0.5), key=lambda one: one.probability, default=None)
+
+
+def is_mistaken(one: Interval) -> bool:
+    """Return whether the model is surer of something that looks alike."""
+    return one.lookalike is not None and one.lookalike.probability > one.probability + _SURER
+
+
 def is_doubted(one: Interval) -> bool:
-    """Return whether the model is surer that the thing is absent than that it is visible."""
-    return one.contrary is not None and one.contrary > max(0.5, one.probability)
+    """Return whether the model is surer that the thing is absent than that it is visible, or of a lookalike."""
+    return is_mistaken(one) or (one.contrary is not None and one.contrary > max(0.5, one.probability))
+
+
+def inside(run: Run) -> tuple[VoteSample, ...]:
+    """Return some frames of a run that are asked about again: the best one, and one in either half."""
+    yes = [one for one in run.samples if one.says_yes]
+    best = max(yes, key=lambda one: one.probability)
+    return tuple({one.frame_index: one for one in (best, yes[len(yes) // 4], yes[3 * len(yes) // 4])}.values())
+
+
+def beside(before: Run | None, run: Run, after: Run | None) -> tuple[VoteSample, ...]:
+    """Return a frame on either side of a run, not right at its borders: what is looked for may fade in and out."""
+    start, end = run.samples[0].time_seconds - NEAR_SECONDS, run.samples[-1].until_seconds + NEAR_SECONDS
+    earlier = [one for one in before.samples if not one.says_yes] if before else []
+    later = [one for one in after.samples if not one.says_yes] if after else []
+    sides = (
+        next((one for one in reversed(earlier) if one.time_seconds <= start), next(iter(earlier), None)),
+        next((one for one in later if one.time_seconds >= end), next(reversed(later), None)),
+    )
+    return tuple(one for one in sides if one)
+
+
+def open_contrary(found: Moments) -> list[VoteSample]:
+    """Return the frames that the contrary question is to be asked about next."""
+    new = [inside(run) for _, run, _ in _confirmed(found) if not _known(run.samples, found.contrary)]
+    return [one for samples in new[:_CHECKED] for one in samples]
+
+
+def open_lookalikes(found: Moments) -> dict[str, list[VoteSample]]:
+    """Return, for each thing that looks alike, the frames that are to be asked about next.
+
+    The frames beside an interval matter only where those inside say yes.
+    """
+    wanted: dict[str, list[VoteSample]] = {}
+    for thing, votes in (found.lookalikes or {}).items():
+        new = []
+        for before, run, after in _confirmed(found):
+            said, outside = _known(run.samples, votes), beside(before, run, after)
+            if not said:
+                new.append(inside(run))
+            elif outside and fmean(said) > 0.5 and not _known(outside, votes):
+                new.append(outside)
+        if frames := [one for samples in new[:_CHECKED] for one in samples]:
+            wanted[thing] = frames
+    return wanted
 
 
 def added(samples: Sequence[VoteSample], new: Iterable[VoteSample]) -> tuple[VoteSample, ...]:

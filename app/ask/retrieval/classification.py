@@ -11,7 +11,7 @@ import logging
 import re
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from typing import Any, get_args
 
@@ -152,7 +152,14 @@ def by_model(
         Cancelled: `cancel` was set.
     """
     words = by_words(question)
-    said = _answered(question, earlier, connection, language, cancel)
+    with in_language(language):
+        prompt = t(
+            "ask.prompt.classify",
+            question=quoted(question),
+            earlier=", ".join(map(quoted, earlier[-_EARLIER:])) or "–",
+        )
+        system = t("ask.prompt.classify_system")
+    said = asked_for_json(prompt, system, _SCHEMA, connection, cancel)
     kind = said.get("kind")
     things = said.get("look_for")
     # A thing that shares no word with the questions was made up.
@@ -170,24 +177,24 @@ def by_model(
     return Sought("local" if is_unlikely else kind, look_for)  # type: ignore[arg-type]
 
 
-def _answered(
-    question: str,
-    earlier: Sequence[str],
-    connection: EngineConnection,
-    language: core.Language,
-    cancel: threading.Event,
+def asked_for_json(
+    prompt: str, system: str, schema: Mapping[str, Any], connection: EngineConnection, cancel: threading.Event
 ) -> dict[str, Any]:
-    """Return the model's answer as an object, empty if it is none."""
-    with in_language(language):
-        prompt = t(
-            "ask.prompt.classify",
-            question=_quoted(question),
-            earlier=", ".join(map(_quoted, earlier[-_EARLIER:])) or "–",
-        )
-        system = t("ask.prompt.classify_system")
+    """Return the model's answer to a short request as an object, empty if it is none, fails or takes too long.
+
+    Args:
+        prompt: The request, which describes the object.
+        system: The system message.
+        schema: Schema of the object, for engines that take one.
+        connection: The engine.
+        cancel: Ends the request within 0.1 s of being set.
+
+    Raises:
+        Cancelled: `cancel` was set.
+    """
     options: dict[str, Any] = {"temperature": 0.0, "max_tokens": _TOKENS}
     if connection.takes_schema:
-        options["response_format"] = {"type": "json_schema", "json_schema": _SCHEMA}
+        options["response_format"] = {"type": "json_schema", "json_schema": schema}
     deadline, text = time.monotonic() + _SECONDS, ""
     try:
         with closing(
@@ -200,7 +207,7 @@ def _answered(
     except core.Cancelled:
         raise
     except core.AppError as error:
-        _log.warning("a question could not be classified: %s", error)
+        _log.warning("a short request failed: %s", error)
     try:
         answer = json.loads(text[text.find("{") : text.rfind("}") + 1])
     except ValueError:
@@ -233,5 +240,6 @@ def _parts(text: str) -> set[str]:
     return {word[:4] for word in re.findall(r"[^\W\d_\u4e00-\u9fff]{3,}", text.lower())} | set(_HAN.findall(text))
 
 
-def _quoted(text: str) -> str:
+def quoted(text: str) -> str:
+    """Quote a text of the user for a request, as a JSON string in one line."""
     return json.dumps(" ".join(text.split())[:_LONGEST_QUESTION], ensure_ascii=False)

@@ -86,7 +86,8 @@ def _interval(one: core.Interval, *, is_own: bool) -> tuple[Line, ...]:
 
 def interval_issues(interval: core.Interval) -> list[str]:
     """List why an interval is uncertain."""
-    return [t(f"ask.moments.issue_{issue}") for issue in interval.issues]
+    alike = core.one_line(interval.lookalike.thing) if interval.lookalike else ""
+    return [t(f"ask.moments.issue_{issue}", alike=alike) for issue in interval.issues]
 
 
 def why_incomplete(answer: core.ReportedAnswer) -> Iterator[str]:

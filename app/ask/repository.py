@@ -27,13 +27,16 @@ class ConversationRepository:
     def add(self, conversation: Conversation) -> Conversation:
         """Store the current question, which is new, and return the conversation with it.
 
-        It gets the next free number if another program has added questions meanwhile.
+        It gets the next free number if another program has added questions meanwhile. One that was stored before, as
+        this very turn, is left unchanged.
 
         Raises:
             InputError: "job_unknown": the analysis was deleted.
         """
         while not self._save(conversation, conversation.last, is_new=True):
             kept = self.get(conversation.id)
+            if conversation.last in kept.turns:
+                return conversation
             images = kept.numbered(conversation.last.images)
             turn = replace(conversation.last, number=kept.turns[-1].number + 1, images=images)
             conversation = replace(conversation, turns=(*kept.turns, turn), current=turn.number)

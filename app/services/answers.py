@@ -132,12 +132,15 @@ def _write(
 ) -> Conversation:
     """Answer the current question, and return the conversation with the answer, or with the reason why there is none.
 
+    The question is stored first: a program that is killed while it waits for frames leaves it as an unanswered turn.
+
     Raises:
         AppError: The question can't be stored.
     """
     from app.services.conversations import ask
 
-    is_stored = False
+    progress = replace(progress, conversation=services.conversations.add(progress.conversation))
+    is_done = False
     try:
         with in_language(progress.conversation.language):
             _await_analyses(services, progress, report, cancel)
@@ -145,13 +148,14 @@ def _write(
                 for event in events:
                     progress = progress.apply(event)
                     report(progress)
-                    is_stored = progress.is_done
+                    is_done = progress.is_done
     except core.AppError as error:
-        if not is_stored:
+        if not is_done:
             turn = replace(progress.conversation.last, state="failed", why=as_notice(error))
             if isinstance(error, core.Cancelled):
                 turn = replace(turn, state="stopped", why=core.Notice("ask_stopped", level="info"))
-            return services.conversations.add(progress.conversation.with_turn(turn))
+            progress = replace(progress, conversation=progress.conversation.with_turn(turn))
+            services.conversations.save(progress.conversation, turn)
     return progress.conversation
 
 

@@ -125,6 +125,19 @@ def test_question_stopped_before_its_frames_is_kept(open_data: Open, video: Path
     assert (turn.question, turn.state, turn.answer) == ("Kept?", "stopped", "")
 
 
+def test_question_is_stored_while_it_waits_for_frames(open_data: Open, video: Path, going: threading.Event) -> None:
+    services = open_data()
+    conversation = asked(services, video, "Kept?")
+    services.answers.start(services, conversation)
+    task = services.answers.get(conversation.id)
+    while not (task and task.progress and task.progress.waits_for):
+        time.sleep(0.001)
+    kept = open_data().conversations.get(conversation.id)  # as a program would that starts after this one was killed
+    assert [(one.question, one.state, one.answer) for one in kept.turns] == [("Kept?", "stopped", "")]
+    going.set()
+    assert [(one.question, one.state) for one in ended(services, conversation).turns] == [("Kept?", "complete")]
+
+
 def test_closing_the_program_keeps_what_there_is(open_data: Open, video: Path) -> None:
     services = open_data()
     conversation = asked(services, video)

@@ -56,6 +56,7 @@ class Interval:
         probability: Mean vote of its frames.
         contrary: Mean vote of some of its frames on the contrary question, whether it is absent; None if that wasn't
             asked.
+        changed: Mean vote on some of its frames after slight changes of the picture; None if that wasn't asked.
         lookalike: What looks alike and gets the highest votes in these frames, if they say yes to it and the frames
             beside the interval don't; else None.
         issues: Why it is uncertain; empty if it isn't. "borders": they are not known to the frame. "flicker": the
@@ -72,6 +73,7 @@ class Interval:
     no: int
     probability: float
     contrary: float | None = None
+    changed: float | None = None
     lookalike: Lookalike | None = None
     issues: tuple[Issue, ...] = ()
 
@@ -94,10 +96,11 @@ class Moments:
         unreadable: Times at which no frame could be decoded.
         controls: Votes on pictures that can't show it.
         contrary: Votes on the contrary question, by index of the frame.
+        changed: Mean votes on slightly changed pictures, by index of the frame.
         lookalikes: Votes on things that look alike, by thing and index of the frame; None before these were named.
         intervals: Where it is visible, in time order.
-        doubted: Where the frames say yes, but the contrary question or something that looks alike gets a surer yes; not
-            among `intervals`.
+        doubted: Where the frames say yes, but the contrary question or something that looks alike gets a surer yes, or
+            the slightly changed pictures say no; not among `intervals`.
         widest_gap_seconds: Longest time between two frames that were looked at.
         rounds: Number of rounds.
         seconds: Time spent.
@@ -113,6 +116,7 @@ class Moments:
     unreadable: tuple[float, ...] = ()
     controls: tuple[float, ...] = ()
     contrary: Mapping[int, float] = field(default_factory=dict)
+    changed: Mapping[int, float] = field(default_factory=dict)
     lookalikes: Mapping[str, Mapping[int, float]] | None = None
     intervals: tuple[Interval, ...] = ()
     doubted: tuple[Interval, ...] = ()

@@ -43,13 +43,16 @@ class Film:
         index = max(0, bisect_right(self.times, seconds + 1e-9) - 1)
         return Still(self.times[index], str(index).encode(), index)
 
+    def changed(self, jpeg: bytes, change: int) -> bytes:
+        return jpeg + b"~%d" % change
+
 
 @dataclass
 class Truth(VoteAsker):
     """A voter that knows when the thing is shown, and errs on some frames; `asked` are the pictures it was shown.
 
     `taken` are parts with something else that it says yes to, with this probability; `others` are votes on other things
-    by their parts.
+    by their parts, and `changed` those on changed pictures, yes to all by default.
     """
 
     film: Film
@@ -57,6 +60,7 @@ class Truth(VoteAsker):
     wrong: frozenset[int] = frozenset()
     likely: Shown = ()
     taken: Mapping[tuple[float, float], float] = field(default_factory=dict)
+    changed: Mapping[tuple[float, float], float] = field(default_factory=dict)
     others: Mapping[str, Mapping[tuple[float, float], float]] = field(default_factory=dict)
     num_checks: int = 0
     controls: float = 0.0
@@ -69,14 +73,18 @@ class Truth(VoteAsker):
         absent: bool = False,
     ) -> Generator[Vote, None, None]:  # fmt: skip
         for place, jpeg in enumerate(jpegs):
-            if not jpeg.isdigit():
+            number, is_changed, _ = jpeg.partition(b"~")
+            if not number.isdigit():
                 yield Vote(place, self.controls)
                 continue
             if self.fails_after is not None and len(self.asked) >= self.fails_after:
                 raise core.EngineBrokeOff("engine_unreachable", base_url="", reason="")
-            index = int(jpeg)
+            index = int(number)
             if absent:
                 yield Vote(place, self.contrary)
+                continue
+            if is_changed:
+                yield Vote(place, self._vote(self.changed, index) if self.changed else 0.9)
                 continue
             if thing in self.others:
                 self.num_checks += 1
@@ -234,6 +242,14 @@ def test_model_that_says_yes_to_all_there_is_uncertain() -> None:
     others = {thing: {shown: 0.92} for thing in ("an orange card", "a red van")}
     (one,) = found_in(film, Truth(film, [shown], contrary=0.7, others=others)).intervals
     assert one.issues == ("contrary", "lookalike")
+
+
+def test_yes_that_a_slight_change_turns_is_not_counted() -> None:
+    film, shown, invented = Film.of(120, rate=25), (20.0, 24.0), (60.0, 60.5)
+    voter = Truth(film, [shown], taken={invented: 0.98}, changed={shown: 0.9, invented: 0.01})
+    found = found_in(film, voter)
+    assert borders(found) == [(500, 599)] and found.intervals[0].changed == 0.9 and found.intervals[0].issues == ()
+    assert borders(replace(found, intervals=found.doubted)) == [(1500, 1512)] and found.doubted[0].changed == 0.01
 
 
 def test_lookalike_that_is_there_anyway_is_no_doubt() -> None:

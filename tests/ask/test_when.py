@@ -21,9 +21,12 @@ from PIL import Image
 
 import framelens
 from app.ask import AskSettings, Look, MomentsSearched, strip
+from app.ask.moments.finder import VideoFrames
+from app.ask.moments.search import CHANGES
 from app.core import Cancelled, Interval, Moments, Point, VoteSample
 from app.engine import Endpoint
-from tests.cards import write_card_video
+from app.video import Stills
+from tests.cards import draw_card, to_jpeg, write_card_video
 from tests.llm.scripted import Behave, Refuse, Server, Whole, has_pictures, serve
 
 pytestmark = pytest.mark.usefixtures("no_text_reading")
@@ -144,6 +147,14 @@ def test_model_that_always_says_yes_is_reported(video: Path, data: Path) -> None
     with serve(looking(always=True)) as server, session(server, data) as one:
         turn = one.ask(video, WHEN).last
     assert "also says yes to test pictures" in turn.answer and spans(turn) == [] and turn.cited == ()
+
+
+def test_pictures_are_changed_but_little() -> None:
+    picture, frames = to_jpeg(draw_card("red", width=320, height=180)), VideoFrames(Stills(), Path("none.mp4"), 640)
+    changed = [Image.open(BytesIO(frames.changed(picture, number))) for number in range(CHANGES)]
+    means = [float(np.asarray(one)[..., 0].mean()) for one in (Image.open(BytesIO(picture)), *changed)]
+    assert [one.size for one in changed] == [(288, 162), (320, 180), (320, 180)]
+    assert means[2] > 1.1 * means[0] and means[3] < 0.9 * means[0] and abs(means[1] - means[0]) < 3
 
 
 def test_several_videos_are_searched_one_by_one(video: Path, data: Path, tmp_path: Path) -> None:

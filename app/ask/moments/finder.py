@@ -7,6 +7,7 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cache, partial
+from io import BytesIO
 from pathlib import Path
 
 from app import core
@@ -15,7 +16,7 @@ from app.ask import conversation as values
 from app.ask.conversation import AskEvent, Conversation, FrameRef
 from app.ask.moments.lookalikes import lookalikes
 from app.ask.moments.search import SearchLimits, search
-from app.ask.moments.timeline import is_mistaken
+from app.ask.moments.timeline import doubt_of
 from app.ask.repository import ConversationRepository
 from app.ask.retrieval.select import RetrievalTools, Scope
 from app.ask.retrieval.values import Looking
@@ -26,6 +27,9 @@ from app.video import Still, Stills
 
 _SIDE = 640
 """Longer side of the pictures that are voted on, in pixels; a picture of 16:9 takes about 300 tokens."""
+_MARGIN, _LIGHT, _QUALITY = 0.05, 0.2, 90
+"""Changes of a picture that what is in it survives: the share cut off at each margin, and that by which it gets darker
+or brighter; and its JPEG quality then. Chosen by hand; not tuned."""
 _SHOWN_SIDE = 1280
 """Longer side of the pictures that the answer cites, that of keyframes."""
 _SHOWN = 12
@@ -43,6 +47,21 @@ class VideoFrames:
     def at(self, seconds: float, cancel: threading.Event) -> Still:
         """Return the frame shown at this time; see `Stills.at`."""
         return self.stills.at(self.path, seconds, self.side, cancel=cancel)
+
+    def changed(self, jpeg: bytes, change: int) -> bytes:
+        """Return a picture without its margins, darker, or brighter."""
+        from PIL import Image, ImageEnhance
+
+        with Image.open(BytesIO(jpeg)) as picture:
+            width, height = picture.size
+            left, top = round(_MARGIN * width), round(_MARGIN * height)
+            if change == 0:
+                changed = picture.crop((left, top, width - left, height - top))
+            else:
+                changed = ImageEnhance.Brightness(picture).enhance(1 + (_LIGHT if change == 1 else -_LIGHT))
+            out = BytesIO()
+            changed.save(out, "JPEG", quality=_QUALITY)
+        return out.getvalue()
 
 
 def answer_by_search(
@@ -166,14 +185,14 @@ def _words(found: core.Moments, refs: Sequence[FrameRef], name: str) -> str:
 
 def _doubted_words(doubted: Sequence[core.Interval]) -> Iterator[str]:
     """Yield a line for each reason why intervals don't count, with their times."""
-    spans: dict[str, list[str]] = {}
+    spans: dict[tuple[str, str], list[str]] = {}
     for one in doubted:
-        alike = one.lookalike.thing if one.lookalike and is_mistaken(one) else ""
+        doubt = doubt_of(one)
+        alike = one.lookalike.thing if one.lookalike and doubt == "lookalike" else ""
         span = f"{core.clock(one.first.time_seconds)} – {core.clock(one.last.time_seconds)}"
-        spans.setdefault(alike, []).append(span)
-    for alike, times in spans.items():
-        key = "ask.moments.mistaken" if alike else "ask.moments.doubted"
-        yield t(key, alike=alike, spans=t("facts.list").join(times))
+        spans.setdefault((doubt, alike), []).append(span)
+    for (reason, alike), times in spans.items():
+        yield t(f"ask.moments.doubt_{reason}", alike=alike, spans=t("facts.list").join(times))
 
 
 def _interval_words(one: core.Interval, numbers: Mapping[float, int]) -> str:

@@ -6,9 +6,10 @@ until two agree; the middle between the last no and the first yes, until they ar
 either side, since one mistake on the way would have led to a wrong border. Then come the candidates of the survey,
 frames around the best rejected ones, and the middle of the widest gaps, as long as the ceilings allow.
 
-Three guards are against a model that says yes too often: two pictures that can't show what is looked for; the contrary
-question about some frames of each interval; and the question for things that look alike, about the same frames. A video
-has hours without what is looked for, and something in it looks most like it: a vote above one half alone says little.
+Guards against a model that says yes too often are two pictures that can't show what is looked for, and questions about
+some frames of each interval: the contrary one, the same about the picture slightly changed, and whether something is
+there that looks alike. A video has hours without what is looked for, and something in it looks most like it: a vote
+alone says little.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import cache
+from statistics import fmean
 from typing import Protocol
 
 from app import core
@@ -28,6 +30,9 @@ from app.ask.moments.timeline import Moments, SearchEnd, VoteSample
 from app.ask.votes import VoteAsker
 from app.llm.vision_check import VisionCard, draw
 from app.video import Still
+
+CHANGES = 3
+"""Ways to change a picture slightly."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,9 @@ class FrameSource(Protocol):
             InputError: "still_missing": it can't be decoded.
             Cancelled: `cancel` was set.
         """
+
+    def changed(self, jpeg: bytes, change: int) -> bytes:
+        """Return a picture with a slight change, one of `CHANGES`, that leaves what is in it."""
 
 
 def search(
@@ -110,8 +118,10 @@ class _Search:
                 self._check_controls()
             elif times := open_times(found):
                 yield from self._look(times)
-            elif unchecked := timeline.open_contrary(found):
-                self._ask_contrary(unchecked)
+            elif unchecked := timeline.unchecked(found, found.contrary):
+                self._ask_contrary([one for samples in unchecked for one in samples])
+            elif unchecked := timeline.unchecked(found, found.changed):
+                self._ask_changed(unchecked)
             elif found.intervals and found.lookalikes is None:
                 self.found = replace(found, lookalikes={thing: {} for thing in self.name_lookalikes()})
             elif wanted := timeline.open_lookalikes(found):
@@ -152,8 +162,8 @@ class _Search:
         intervals = () if ended == "says_yes" else timeline.intervals_of(found)
         self.found = replace(
             found,
-            intervals=tuple(one for one in intervals if not timeline.is_doubted(one)),
-            doubted=tuple(one for one in intervals if timeline.is_doubted(one)),
+            intervals=tuple(one for one in intervals if not timeline.doubt_of(one)),
+            doubted=tuple(one for one in intervals if timeline.doubt_of(one)),
             widest_gap_seconds=round(timeline.widest_gap(found.samples, found.start_seconds, found.end_seconds), 6),
             rounds=found.rounds + (not ended),
             seconds=round(self.before.seconds + time.monotonic() - self.started, 3),
@@ -210,6 +220,16 @@ class _Search:
         jpegs = [self._jpeg(one) for one in samples]
         asked = {samples[place].frame_index: vote for place, vote in self._votes(jpegs, absent=True)}
         self.found = replace(self.found, contrary={**self.found.contrary, **asked})
+
+    def _ask_changed(self, intervals: Sequence[Sequence[VoteSample]]) -> None:
+        """Ask about frames of each interval again, each changed in another way; a lone frame is changed in all ways."""
+        asked = [(samples[change % len(samples)], change) for samples in intervals for change in range(CHANGES)]
+        jpegs = [self.source.changed(self._jpeg(one), change) for one, change in asked]
+        votes: dict[int, list[float]] = {}
+        for place, vote in self._votes(jpegs):
+            votes.setdefault(asked[place][0].frame_index, []).append(vote)
+        means = {index: round(fmean(some), 4) for index, some in votes.items()}
+        self.found = replace(self.found, changed={**self.found.changed, **means})
 
     def _ask_lookalikes(self, wanted: Mapping[str, Sequence[VoteSample]]) -> None:
         frames = {one.frame_index: one for samples in wanted.values() for one in samples}

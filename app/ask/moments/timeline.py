@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 from statistics import fmean
+from typing import Literal
 
 from app.core import Interval as Interval
 from app.core import Issue as Issue
@@ -115,6 +116,7 @@ def _interval(before: Run | None, run: Run, after: Run | None, found: Moments) -
     probability = round(fmean(one.probability for one in run.samples), 4)
     asked = _known(yes, found.contrary)
     absent = round(fmean(asked), 4) if asked else None
+    changed = _known(yes, found.changed)
     alike = _lookalike(yes, beside(before, run, after), found.lookalikes or {})
     outside = before.samples[-1] if before else None, after.samples[0] if after else None
     is_exact = (outside[0] is None or are_neighbours(outside[0], yes[0])) and (
@@ -136,6 +138,7 @@ def _interval(before: Run | None, run: Run, after: Run | None, found: Moments) -
         no=len(run.samples) - len(yes),
         probability=probability,
         contrary=absent,
+        changed=round(fmean(changed), 4) if changed else None,
         lookalike=alike,
         issues=tuple(issue for issue, is_true in is_so.items() if is_true),
     )
@@ -161,14 +164,20 @@ def _lookalike(
     return max((one for one in found if one.probability > 0.5), key=lambda one: one.probability, default=None)
 
 
-def is_mistaken(one: Interval) -> bool:
-    """Return whether the model is surer of something that looks alike."""
-    return one.lookalike is not None and one.lookalike.probability > one.probability + _SURER
+Doubt = Literal["", "contrary", "changed", "lookalike"]
 
 
-def is_doubted(one: Interval) -> bool:
-    """Return whether the model is surer that the thing is absent than that it is visible, or of a lookalike."""
-    return is_mistaken(one) or (one.contrary is not None and one.contrary > max(0.5, one.probability))
+def doubt_of(one: Interval) -> Doubt:
+    """Return why an interval doesn't count, "" if it does.
+
+    The model is surer of the absence; doesn't see the thing in slightly changed pictures; is surer of a lookalike.
+    """
+    if one.contrary is not None and one.contrary > max(0.5, one.probability):
+        return "contrary"
+    if one.changed is not None and one.changed <= 0.5:
+        return "changed"
+    is_surer = one.lookalike is not None and one.lookalike.probability > one.probability + _SURER
+    return "lookalike" if is_surer else ""
 
 
 def inside(run: Run) -> tuple[VoteSample, ...]:
@@ -190,10 +199,9 @@ def beside(before: Run | None, run: Run, after: Run | None) -> tuple[VoteSample,
     return tuple(one for one in sides if one)
 
 
-def open_contrary(found: Moments) -> list[VoteSample]:
-    """Return the frames that the contrary question is to be asked about next."""
-    new = [inside(run) for _, run, _ in _confirmed(found) if not _known(run.samples, found.contrary)]
-    return [one for samples in new[:_CHECKED] for one in samples]
+def unchecked(found: Moments, votes: Mapping[int, float]) -> list[tuple[VoteSample, ...]]:
+    """Return some frames of each of the next intervals of which no frame has one of these votes."""
+    return [inside(run) for _, run, _ in _confirmed(found) if not _known(run.samples, votes)][:_CHECKED]
 
 
 def open_lookalikes(found: Moments) -> dict[str, list[VoteSample]]:

@@ -43,7 +43,7 @@ _PASSED_ON = ("HF_", "HUGGING_FACE_", "VLLM_", "CUDA_", "NCCL_", "GLOO_", "RAY_"
 
 @dataclass(frozen=True)
 class Settings:
-    """All settings. An empty `base_url` means that FrameLens starts an engine itself."""
+    """All settings. An empty `base_url` means that FrameLens starts an engine itself; it may name several."""
 
     model_path: str
     model_chosen: bool  # the user named a model; otherwise it is the default
@@ -73,6 +73,11 @@ class Settings:
     embedding_api_key: str = field(repr=False)
     serve_api_key: str = field(repr=False)  # key for callers of `framelens serve`
     passed_on: dict[str, str] = field(repr=False)  # variables in .env for the hub's client and the engine
+
+    @property
+    def base_urls(self) -> tuple[str, ...]:
+        """Return the addresses in `base_url`, as they are written, in alphabetical order."""
+        return tuple(sorted(self.base_url.replace(",", " ").split()))
 
     @property
     def asked_model(self) -> str:

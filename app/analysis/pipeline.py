@@ -11,10 +11,11 @@ raised: nothing is lost.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -38,6 +39,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _POLL_SECONDS = 0.1
+_MOST_REPLACED = 2
+"""Engines of a pool that may die under one video, which may be the cause. Chosen by hand; not tuned."""
 
 
 class Tools(Protocol):
@@ -100,9 +103,10 @@ class _Run:
         options = start("options", lambda _: self._options())
         digest = start("digest", self._digest)
         video = start("video", lambda emit: self._read(options, emit))
-        engine = start("engine", self._open) if self._wants_model() else None
+        opening = partial(self._open, digest.result)
+        engine = start("engine", opening) if self._wants_model() else None
         heard = start("hearing", lambda emit: self._hear(digest, engine, emit))
-        asking = start("asking", lambda emit: self._ask(engine, options, emit)) if engine else None
+        asking = start("asking", lambda emit: self._ask(engine, opening, options, emit)) if engine else None
         yield from self._until_frames(video)
         try:
             yield from self._answers(engine, asking)
@@ -192,14 +196,16 @@ class _Run:
             emit(core.Noticed(notice))
         emit(core.Heard(transcript))
 
-    def _open(self, emit: Emit) -> Opened:
+    def _open(self, content: Callable[[], str], emit: Emit) -> Opened:
         assert self.tools.connector
-        connection, engine = self.tools.connector.connect(emit, self.background.stop)
+        connection, engine = self.tools.connector.connect(emit, self.background.stop, content)
         emit(core.EngineReady(engine))
         return connection, engine
 
-    def _ask(self, opened: Future[Opened], options: Future[ExtractOptions], emit: Emit) -> None:
-        """Send all requests; an engine that dies is restarted once, and the new one continues where it ended."""
+    def _ask(
+        self, opened: Future[Opened], reopen: Callable[[Emit], Opened], options: Future[ExtractOptions], emit: Emit
+    ) -> None:
+        """Send all requests; an engine that dies is restarted or replaced, and that one continues where it ended."""
         connection, engine = opened.result()
         from app.analysis.requests.request_executor import (
             EngineEnded,  # LangChain, which the opened engine has imported by now
@@ -207,16 +213,21 @@ class _Run:
 
         opening = options.result().opening
         opening_seconds = opening.seconds if opening else None
-        asking = self._orchestrator(self.task, connection, engine, emit)
-        try:
-            asking.run(opening_seconds)
-        except EngineEnded as ended:
-            emit(core.Noticed(core.Notice("engine_restarted", {"reason": as_notice(ended.error)})))
-            connection, engine = self._open(emit)
+        task, is_pooled = self.task, connection.engine.is_pooled
+        for chances in reversed(range(_MOST_REPLACED + 1 if is_pooled else 2)):
+            asking = self._orchestrator(task, connection, engine, emit)
             try:
-                self._orchestrator(replace(self.task, done=asking.done), connection, engine, emit).run(opening_seconds)
-            except EngineEnded as again:
-                raise again.error from again
+                asking.run(opening_seconds)
+                return
+            except EngineEnded as ended:
+                if not chances:
+                    raise ended.error from ended
+                key = "engine_replaced" if is_pooled else "engine_restarted"
+                emit(core.Noticed(core.Notice(key, {"reason": as_notice(ended.error)})))
+                task = replace(task, done=asking.done)
+            finally:
+                connection.engine.leave()
+            connection, engine = reopen(emit)
 
     def _orchestrator(
         self, task: Task, connection: EngineConnection, engine: core.EngineInfo, emit: Emit

@@ -1,5 +1,6 @@
 from .answer import converse as converse
 from .answer_queue import AnswerQueue as AnswerQueue
+from .answer_queue import AnswerQueues as AnswerQueues
 from .conversation import LIMITS as LIMITS
 from .conversation import MOST_IMAGES as MOST_IMAGES
 from .conversation import MOST_QUESTION as MOST_QUESTION

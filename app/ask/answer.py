@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,7 +20,7 @@ from app.analysis.parsing import citations
 from app.analysis.parsing.repetition_detector import RepetitionDetector
 from app.analysis.planning.plan import DEFAULT_CONTEXT
 from app.ask import conversation as values
-from app.ask.answer_queue import AnswerQueue
+from app.ask.answer_queue import AnswerQueues
 from app.ask.context import ContextBuilder
 from app.ask.conversation import AnswerText, AskEvent, Conversation, ReasoningText, Turn
 from app.ask.frames import add_frames
@@ -37,14 +37,15 @@ _ATTEMPTS = 5
 _LONGEST_WAIT_SECONDS = 30.0
 """For a busy engine. Both were chosen by hand; not tuned."""
 _OPEN, _CLOSE = "<think>", "</think>"
+Connect = Callable[[], Generator[core.EngineProgress, None, EngineConnection]]
 
 
 def converse(
     conversation: Conversation,
     analyses: Mapping[str, core.Analysis],
-    connect: Generator[core.EngineProgress, None, EngineConnection],
+    connect: Connect,
     repository: ConversationRepository,
-    queue: AnswerQueue,
+    queues: AnswerQueues,
     tools: RetrievalTools,
     cancel: threading.Event,
 ) -> Generator[AskEvent, None, None]:
@@ -56,9 +57,9 @@ def converse(
     Args:
         conversation: Its current turn is the question.
         analyses: What it is about, by id.
-        connect: Starts the engine and returns the connection.
+        connect: Starts the engine, or another one if that has failed, and returns the connection.
         repository: Where the conversation is kept.
-        queue: Questions to this engine.
+        queues: Questions to the engines.
         tools: What the choice of frames for the question needs.
         cancel: Stops the answer within 0.1 s once it is set.
 
@@ -71,12 +72,12 @@ def converse(
     started = saved = time.monotonic()
     failure: core.AppError | None = None
     try:
-        with closing(connect):
-            connection = yield from connect
+        with closing(connect()) as connecting:
+            connection = yield from connecting
         with (
-            queue.joined(conversation.id) as place,
+            queues.before(connection.endpoint).joined(conversation.id) as place,
             closing(place.wait(_most_answers(turn.settings, connection), cancel)) as waiting,
-            closing(_prepared(conversation, analyses, connection, repository, tools, cancel)) as events,
+            closing(_prepared(conversation, analyses, connection, connect, repository, tools, cancel)) as events,
         ):
             yield from waiting
             connected = time.monotonic()
@@ -151,11 +152,16 @@ def _prepared(
     conversation: Conversation,
     analyses: Mapping[str, core.Analysis],
     connection: EngineConnection,
+    connect: Connect,
     repository: ConversationRepository,
     tools: RetrievalTools,
     cancel: threading.Event,
 ) -> Generator[AskEvent | _Ended, None, None]:
-    """Add frames to the question, then yield the events of the answer."""
+    """Add frames to the question, then yield the events of the answer.
+
+    If one of several engines dies before it has said anything, another one is asked.
+    """
+    is_silent = True
     try:
         with closing(add_frames(conversation, analyses, connection, repository, tools, cancel)) as events:
             for event in events:
@@ -165,13 +171,23 @@ def _prepared(
             yield _Ended(Reply(conversation.last.answer, "stop", None), 0)
             return
         pictures = repository.pictures(conversation.pictures())
+        builder = ContextBuilder(conversation, analyses, pictures, connection)
+        with closing(_answer(conversation, builder, connection, cancel)) as answering:
+            for one in answering:
+                is_silent = is_silent and not isinstance(one, AnswerText | ReasoningText | _Ended)
+                yield one
+    except core.EngineError as error:
+        if not (_may_be_dead(error) and (death := connection.death())):
+            raise
+        if not (is_silent and connection.engine.is_pooled):
+            raise death from error
+        yield core.Noticed(core.Notice("engine_replaced", {"reason": as_notice(death)}, "info"))
+        with closing(connect()) as connecting:
+            connection = yield from connecting
+        pictures = repository.pictures(conversation.pictures())
         yield from _answer(
             conversation, ContextBuilder(conversation, analyses, pictures, connection), connection, cancel
         )
-    except core.EngineError as error:
-        if _may_be_dead(error) and (death := connection.death()):
-            raise death from error
-        raise
 
 
 def _answer(

@@ -6,9 +6,13 @@ import threading
 from collections import Counter
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from app.ask.conversation import Queued
 from app.core import Cancelled
+
+if TYPE_CHECKING:
+    from app.engine import Endpoint
 
 _POLL_SECONDS = 0.05
 """Longest wait before a cancel is noticed. Chosen by hand; not tuned."""
@@ -83,3 +87,16 @@ class AnswerQueue:
             rounds[one] = before[one.conversation_id]
             before[one.conversation_id] += 1
         return sorted(self._waiting, key=lambda one: rounds[one]).index(place) + 1
+
+
+class AnswerQueues:
+    """The queue before each engine, and before each copy of the model in one."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._queues: dict[tuple[str, int | None], AnswerQueue] = {}
+
+    def before(self, endpoint: Endpoint) -> AnswerQueue:
+        """Return the queue before this engine."""
+        with self._lock:
+            return self._queues.setdefault((endpoint.base_url, endpoint.rank), AnswerQueue())

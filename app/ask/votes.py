@@ -149,7 +149,7 @@ class VoteAsker:
         if not self._forms:
             await asyncio.to_thread(self._prepare)
         at = self._connection.endpoint
-        engine = EngineClient(at.base_url, at.api_key, timeout_seconds=seconds + 1)
+        engine = EngineClient(at.base_url, at.api_key, timeout_seconds=seconds + 1, headers=at.headers)
         in_flight = asyncio.Semaphore(self._in_flight)
 
         async def vote(index: int) -> Vote:

@@ -25,9 +25,9 @@ from app.fleet.inputs import Input
 from app.fleet.runner import BatchHalted, VideoBegun, VideoEnded, VideoProgress, run_videos
 from app.i18n import error_text, notice_text, t
 from app.i18n.formatting import span
-from app.jobs import WORKERS, JobSnapshot
+from app.jobs import JobSnapshot
 from app.reports.json import writer
-from app.services import open_services
+from app.services import open_services, usual_workers
 from app.services.analyses import raise_without_report, start_run
 from app.video import check_file, printable, worker_ready
 
@@ -114,7 +114,8 @@ def _outcomes(
     batch: SeveralVideos, inputs: Iterable[Input], progress: BatchProgress, cancel: threading.Event
 ) -> Iterator[Outcome]:
     rows: dict[Path, ProgressRow] = {}
-    for event in run_videos(inputs, partial(_analyse, batch), workers=batch.given.jobs or WORKERS, cancel=cancel):
+    workers = batch.given.jobs or usual_workers(batch.settings)
+    for event in run_videos(inputs, partial(_analyse, batch), workers=workers, cancel=cancel):
         match event:
             case VideoBegun(item):
                 rows[item.path] = progress.begin(printable(item.path.name))

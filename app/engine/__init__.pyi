@@ -12,6 +12,7 @@ from .diagnostics.facts import is_offline as is_offline
 from .downloads.hub import MIRROR as MIRROR
 from .downloads.hub import download as download
 from .downloads.hub import hub_config as hub_config
+from .engine_pool import EnginePool as EnginePool
 from .hardware import cpu_cores as cpu_cores
 from .hardware import cpu_flags as cpu_flags
 from .hardware import cpu_name as cpu_name
@@ -43,6 +44,7 @@ from .monitoring.system_metrics import own_memory as own_memory
 from .remote_engine import LOCAL_HOSTS as LOCAL_HOSTS
 from .remote_engine import RemoteEngine as RemoteEngine
 from .remote_engine import normal_base_url as normal_base_url
+from .remote_engine import normal_base_urls as normal_base_urls
 from .supported_architectures import Kind as Kind
 from .supported_architectures import RequestedDevice as RequestedDevice
 from .supported_architectures import choose_engine as choose_engine

@@ -22,7 +22,8 @@ EngineState = Literal["stopped", "starting", "ready", "failed"]
 class Endpoint:
     """Address of a ready engine. `base_url` ends in the API version, "/v1"; the key is left out of the repr.
 
-    `is_vllm` is known of local engines, and of remote ones by how they list their models.
+    `is_vllm` is known of local engines, and of remote ones by how they list their models. `rank` numbers one of several
+    copies of the model behind the address (data parallelism); None lets the engine choose.
     """
 
     kind: EngineKind
@@ -30,6 +31,12 @@ class Endpoint:
     base_url: str
     api_key: str = field(repr=False)
     is_vllm: bool = False
+    rank: int | None = None
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Return the headers of every request: for vLLM, the copy of the model that answers it."""
+        return {} if self.rank is None else {"X-data-parallel-rank": str(self.rank)}
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,7 @@ class EngineStatus:
         error: Set when failed.
         info: Set when ready.
         notices: Findings about the settings from the last start.
+        base_url: Address of a remote engine, known before it was asked.
     """
 
     state: EngineState
@@ -50,10 +58,17 @@ class EngineStatus:
     error: AppError | None = None
     info: EngineInfo | None = None
     notices: tuple[Notice, ...] = ()
+    base_url: str = ""
 
 
 class Engine(Protocol):
-    """One engine, shared by all threads; the bodies here are for engines without a process of ours."""
+    """One engine, shared by all threads; the bodies here are for engines without a process of ours.
+
+    Attributes:
+        is_pooled: Whether others can answer in its place.
+    """
+
+    is_pooled: bool = False
 
     def ensure_ready(self, on_progress: ProgressListener, cancel: threading.Event) -> Endpoint:
         """Start the engine if needed and return its endpoint.
@@ -70,15 +85,27 @@ class Engine(Protocol):
     def status(self) -> EngineStatus:
         """Return the current status without waiting for the engine."""
 
+    def statuses(self) -> tuple[EngineStatus, ...]:
+        """Return the status of each engine behind this one, without waiting."""
+        return (self.status(),)
+
+    def for_video(self, content: Callable[[], str]) -> Engine:
+        """Return the engine that answers about a video; `content` returns the id of its content, or waits for it."""
+        return self
+
+    def leave(self) -> None:
+        """Note that the video for which `for_video` returned this engine needs it no longer."""
+        return
+
     def note_sight(self, sees: bool | None) -> None:
         """Store in the status whether the running engine was proven to process images."""
         return
 
     def end_if_unwell(self) -> AppError | None:
-        """Stop a local engine that has crashed or no longer responds.
+        """Stop a local engine that has crashed or no longer responds; take one out of its pool.
 
         Returns:
-            The error that explains it, or None if the engine is healthy or remote.
+            The error that explains it, or None if the engine is healthy, or remote and the only one.
         """
         return None
 

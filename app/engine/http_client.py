@@ -149,6 +149,11 @@ def metrics_url(base_url: str) -> str:
     return re.sub(r"/v\d+\w*$", "", base_url) + "/metrics"
 
 
+def health_url(base_url: str) -> str:
+    """Return the address at which vLLM says whether it is well, as `metrics_url` returns that of its metrics."""
+    return re.sub(r"/v\d+\w*$", "", base_url) + "/health"
+
+
 def read_metrics(text: str, names: Collection[str]) -> Iterator[tuple[str, dict[str, str], float]]:
     """Parse (name, labels, value) of each line whose name is among `names`, in their order."""
     for line in text.splitlines():

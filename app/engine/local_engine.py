@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from app.core import AppError, Cancelled, EngineError, EngineProgress, Notice, ProgressListener, redact
-from app.engine.base import Endpoint, EngineStatus, Launcher
+from app.engine.base import Endpoint, Engine, EngineStatus, Launcher
 from app.engine.child_process import tail
 from app.engine.diagnostics.log_diagnosis import diagnose
 from app.engine.http_client import NoAnswer, get_json
@@ -24,7 +24,7 @@ HEALTH_SECONDS = 10.0
 not tuned."""
 
 
-class LocalEngine:
+class LocalEngine(Engine):
     """Owns at most one engine process. Logs go to `log_dir`; the newest `keep_logs` stay there."""
 
     def __init__(

@@ -1,4 +1,7 @@
-"""Remote engine: an OpenAI-compatible server at a base URL. Nothing is started or stopped."""
+"""Remote engine: an OpenAI-compatible server at a base URL. Nothing is started or stopped.
+
+`app.engine.engine_pool` makes one of several.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from urllib.parse import urlsplit
 
 from app import core
 from app.engine.base import Endpoint, Engine, EngineStatus
-from app.engine.http_client import NoAnswer, get_json, is_vllm, served_models
+from app.engine.http_client import NoAnswer, get_json, get_text, health_url, is_vllm, served_models
 
 LOCAL_HOSTS = {"localhost", "127.0.0.1", "::1"}
 _POLL_SECONDS = 0.1
@@ -39,13 +42,31 @@ def normal_base_url(base_url: str) -> str:
     return url if re.search(r"/v\d+\w*$", parts.path) else f"{url}/v1"
 
 
+def normal_base_urls(base_urls: str) -> tuple[str, ...]:
+    """Return the addresses in a list with commas or blanks, each normalized and once.
+
+    >>> normal_base_urls("http://one:8000, http://two:8000/v1 http://one:8000/v1/")
+    ('http://one:8000/v1', 'http://two:8000/v1')
+
+    Raises:
+        ConfigError: One of them is not an http(s) URL, or there is none.
+    """
+    given = re.split(r"[,\s]+", base_urls.strip(", \t\n\r"))
+    return tuple(dict.fromkeys(normal_base_url(one or base_urls) for one in given))
+
+
 class RemoteEngine(Engine):
-    """An OpenAI-compatible server at `base_url`. An empty `model` means the only one served there."""
+    """An OpenAI-compatible server at `base_url`. An empty `model` means the only one served there.
+
+    Attributes:
+        base_url: Address, ending in the API version.
+        model: Name of the model that is asked for.
+    """
 
     def __init__(self, base_url: str, api_key: str = "", model: str = "", *, timeout_seconds: float = 10.0) -> None:
-        self._base_url = normal_base_url(base_url)
+        self.base_url = normal_base_url(base_url)
         self._api_key = api_key
-        self._model = model
+        self.model = model
         self._timeout_seconds = timeout_seconds
         self._info: core.EngineInfo | None = None
         self._is_vllm = False
@@ -58,31 +79,50 @@ class RemoteEngine(Engine):
             EngineError: It doesn't answer, or doesn't serve the model.
             Cancelled: `cancel` was set.
         """
-        on_progress(core.EngineProgress("connecting", {"base_url": self._base_url}))
+        on_progress(core.EngineProgress("connecting", {"base_url": self.base_url}))
         try:
             self._info, self._error = self._request_info(cancel), None
         except core.EngineError as error:
             self._info, self._error = None, error
             raise
         on_progress(core.EngineProgress("ready", {"model": self._info.model}))
-        return Endpoint("remote", self._info.model, self._base_url, self._api_key, is_vllm=self._is_vllm)
+        return Endpoint("remote", self._info.model, self.base_url, self._api_key, is_vllm=self._is_vllm)
 
     def _request_info(self, cancel: threading.Event) -> core.EngineInfo:
         try:
             listed = self._get_models(cancel)
             served = served_models(listed)
         except NoAnswer as answer:
-            if answer.status == 404 and self._model:  # some servers list no models and still answer for one
-                return core.EngineInfo("remote", self._model, self._base_url)
+            if answer.status == 404 and self.model:  # some servers list no models and still answer for one
+                return core.EngineInfo("remote", self.model, self.base_url)
             raise self._to_engine_error(answer) from answer
         model = self._choose_model(list(served))
         self._is_vllm = is_vllm(listed)
-        return core.EngineInfo("remote", model, self._base_url, max_model_len=served[model])
+        return core.EngineInfo("remote", model, self.base_url, max_model_len=served[model])
+
+    def check(self) -> core.EngineError | None:
+        """Ask a server that failed whether it still works.
+
+        Returns:
+            Why it doesn't, which is its status from then on; None if it answers.
+        """
+        local = urlsplit(self.base_url).hostname in LOCAL_HOSTS
+        # The server of a vLLM whose core has died may still list its models.
+        paths = [f"{self.base_url}/models", *([health_url(self.base_url)] if self._is_vllm else [])]
+        try:
+            for url in paths:
+                get_text(url, api_key=self._api_key, timeout_seconds=self._timeout_seconds, local=local)
+        except NoAnswer as answer:
+            if answer.status is None or answer.status >= 500:
+                error = core.EngineError("remote_unreachable", base_url=self.base_url, reason=str(answer))
+                self._info, self._error = None, error
+                return error
+        return None
 
     def _get_models(self, cancel: threading.Event) -> object:
         """Get /models; the request waits in a thread so that `cancel` takes effect at once."""
-        local = urlsplit(self._base_url).hostname in LOCAL_HOSTS
-        request = partial(get_json, f"{self._base_url}/models", api_key=self._api_key, local=local)
+        local = urlsplit(self.base_url).hostname in LOCAL_HOSTS
+        request = partial(get_json, f"{self.base_url}/models", api_key=self._api_key, local=local)
         answer = core.in_thread("remote-models", partial(request, timeout_seconds=self._timeout_seconds))
         while not answer.done():
             if cancel.is_set():
@@ -94,24 +134,24 @@ class RemoteEngine(Engine):
         if answer.redirect:
             return core.EngineError("engine_redirects", status=answer.status, target=answer.redirect)
         if answer.status in {401, 403}:
-            return core.EngineError("remote_key_rejected", base_url=self._base_url, status=answer.status)
+            return core.EngineError("remote_key_rejected", base_url=self.base_url, status=answer.status)
         if answer.status is not None:
-            return core.EngineError("remote_not_openai", base_url=self._base_url, reason=str(answer))
-        return core.EngineError("remote_unreachable", base_url=self._base_url, reason=str(answer))
+            return core.EngineError("remote_not_openai", base_url=self.base_url, reason=str(answer))
+        return core.EngineError("remote_unreachable", base_url=self.base_url, reason=str(answer))
 
     def _choose_model(self, served: list[str]) -> str:
-        if self._model in served:
-            return self._model
-        if not self._model and len(served) == 1:
+        if self.model in served:
+            return self.model
+        if not self.model and len(served) == 1:
             return served[0]
         if not served:
-            raise core.EngineError("remote_serves_nothing", base_url=self._base_url)
+            raise core.EngineError("remote_serves_nothing", base_url=self.base_url)
         listed = core.redact(", ".join(served[:20])) + (" …" if len(served) > 20 else "")
-        if not self._model:
-            raise core.EngineError("remote_model_unchosen", base_url=self._base_url, served=listed)
-        nearest = (difflib.get_close_matches(self._model, served, 1, 0.0) or served)[0]
+        if not self.model:
+            raise core.EngineError("remote_model_unchosen", base_url=self.base_url, served=listed)
+        nearest = (difflib.get_close_matches(self.model, served, 1, 0.0) or served)[0]
         raise core.EngineError(
-            "remote_model_unknown", model=self._model, base_url=self._base_url, served=listed, nearest=nearest
+            "remote_model_unknown", model=self.model, base_url=self.base_url, served=listed, nearest=nearest
         )
 
     def status(self) -> EngineStatus:
@@ -119,13 +159,13 @@ class RemoteEngine(Engine):
 
         A model that is not known yet is named by the server's address.
         """
-        name = self._model or self._base_url
+        name = self.model or self.base_url
         info, error = self._info, self._error
         if info is not None:
-            return EngineStatus("ready", "remote", info.model, info=info)
+            return EngineStatus("ready", "remote", info.model, info=info, base_url=self.base_url)
         if error is not None:
-            return EngineStatus("failed", "remote", name, error=error)
-        return EngineStatus("stopped", "remote", name)
+            return EngineStatus("failed", "remote", name, error=error, base_url=self.base_url)
+        return EngineStatus("stopped", "remote", name, base_url=self.base_url)
 
     def note_sight(self, sees: bool | None) -> None:
         """Store in the status whether the engine processes images."""

@@ -180,6 +180,7 @@ def connect(
     timeout_seconds: float = 600.0,
     temperature: float = 0.0,
     traced: bool = False,
+    headers: Mapping[str, str] | None = None,
 ) -> EngineChat:
     """Create a chat model for an engine.
 
@@ -191,6 +192,7 @@ def connect(
         timeout_seconds: Bounds each wait for a token.
         temperature: 0 for the likeliest answer.
         traced: Whether LangSmith, if the environment enables it, may record requests and answers.
+        headers: More headers of every request.
     """
     return EngineChat(
         base_url=base_url,
@@ -200,4 +202,5 @@ def connect(
         temperature=temperature,
         timeout=timeout_seconds,
         traced=traced,
+        default_headers=headers,
     )

@@ -8,6 +8,7 @@ from .container import query_remote_engine as query_remote_engine
 from .container import start_benchmark as start_benchmark
 from .container import start_vision_check as start_vision_check
 from .container import switch_to_remote_engine as switch_to_remote_engine
+from .container import usual_workers as usual_workers
 from .container import with_local_model as with_local_model
 from .engine_session import EngineSession as EngineSession
 from .engine_session import build_engine as build_engine

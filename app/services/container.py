@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from app import config, engine
 from app.analysis import Control, open_extraction_cache
 from app.analysis.prompts.templates import load
-from app.ask import AnswerQueue
+from app.ask import AnswerQueues
 from app.config import Settings
 from app.core import AppError, BackgroundTask, Cancelled, EngineProgress, Notice, ProgressListener
 from app.engine import Monitor
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 SAMPLE = Path(str(files("app") / "samples" / "sample.mp4"))
 _CHANGE_SECONDS = 2.0  # how long a page waits for a switch that no analysis delays; chosen by hand, not tuned
+_MOST_WORKERS = 16  # analyses at a time, each with a decoder; chosen by hand, not tuned
 _NEWEST = 20  # jobs, among which all running ones are; chosen by hand
 
 
@@ -56,7 +57,7 @@ class Services:
         benchmark: The benchmark of a model.
         vision_check: The vision check of the engine in use.
         remote_query: The query to a remote engine.
-        answer_queue: The questions that wait for the engine in use.
+        answer_queues: The questions that wait for the engine in use, or for each of several.
         semantic_index: The semantic index, None if no embedding model is set.
         answers: The answers that are being written.
     """
@@ -76,7 +77,7 @@ class Services:
     remote_query: BackgroundTask[EngineProgress, model_benchmarks.RemoteEngineReport] = field(
         default_factory=partial(BackgroundTask, "remote-query")
     )
-    answer_queue: AnswerQueue = field(default_factory=AnswerQueue)
+    answer_queues: AnswerQueues = field(default_factory=AnswerQueues)
     semantic_index: SemanticIndex | None = None
     stills: Stills = field(default_factory=Stills)
     answers: Answers = field(default_factory=Answers)
@@ -151,14 +152,15 @@ def with_remote_engine(settings: Settings, *, base_url: str, api_key: str, model
 
     Args:
         settings: The settings to change.
-        base_url: Address of its API.
+        base_url: Address of its API, or of several with the same model.
         api_key: Its key, "" for none.
         model: Name of the model, "" for the one that it serves.
 
     Raises:
         ConfigError: The address or the key is not valid.
     """
-    url, key, name = engine.normal_base_url(base_url), config.checked_key("FRAMELENS_API_KEY", api_key), model.strip()
+    url, name = ", ".join(engine.normal_base_urls(base_url)), model.strip()
+    key = config.checked_key("FRAMELENS_API_KEY", api_key)
     named = {"model_path": name or config.DEFAULT_MODEL_PATH, "model_chosen": bool(name)}
     return replace(settings, base_url=url, api_key=key, **named)  # type: ignore[arg-type]
 
@@ -322,13 +324,13 @@ def open_services(settings: Settings | None = None, *, adopts: bool = True, work
     Args:
         settings: The settings, by default those of the environment and `.env`.
         adopts: Resume jobs that processes which are gone left behind.
-        workers: Number of analyses at a time, by default that of the queue.
+        workers: Number of analyses at a time, by default `usual_workers`.
 
     Raises:
         ConfigError: A setting is not valid.
         StorageError: The data folder could not be read or written.
     """
-    from app.jobs import WORKERS, EngineSwitcher, Jobs  # other commands do without
+    from app.jobs import EngineSwitcher, Jobs  # other commands do without
 
     settings = settings or config.load()
     log_path = log_to(settings.data_dir)
@@ -343,7 +345,7 @@ def open_services(settings: Settings | None = None, *, adopts: bool = True, work
         open_extraction_cache(settings.data_dir),
         log_path=log_path,
         adopts=adopts,
-        workers=workers or WORKERS,
+        workers=workers or usual_workers(settings),
     )
     if adopts:
         jobs.indexing.begin()  # entries that an earlier version indexed differently
@@ -357,6 +359,13 @@ def open_services(settings: Settings | None = None, *, adopts: bool = True, work
         store=store,
         semantic_index=_semantic_index(settings, jobs),
     )
+
+
+def usual_workers(settings: Settings) -> int:
+    """Return the number of analyses at a time: that of the queue for each engine."""
+    from app.jobs import WORKERS
+
+    return min(WORKERS * max(1, len(settings.base_urls)), _MOST_WORKERS)
 
 
 def _semantic_index(settings: Settings, jobs: Jobs) -> SemanticIndex | None:

@@ -6,6 +6,7 @@ import queue
 import threading
 from collections.abc import Generator, Sequence
 from contextlib import closing, suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -157,9 +158,10 @@ def ask(services: Services, conversation: Conversation, cancel: threading.Event)
         analyses[one] = analysis
     tools = RetrievalTools(services.switcher.session.extractions, services.stills, embedding_model(services.settings))
     with services.switcher.admitted(Control(cancel=cancel)):
-        connect = _connect(services, cancel)
-        queue, conversations = services.answer_queue, services.conversations
-        with closing(converse(conversation, analyses, connect, conversations, queue, tools, cancel)) as events:
+        content = next((one.sha256 for one in analyses.values() if one.sha256), conversation.id)
+        connect = partial(_connect, services, content, cancel)
+        queues, conversations = services.answer_queues, services.conversations
+        with closing(converse(conversation, analyses, connect, conversations, queues, tools, cancel)) as events:
             yield from events
 
 
@@ -210,8 +212,12 @@ def video_names(services: Services, conversation: Conversation) -> dict[str, str
     return {one: services.jobs.snapshot(one).name for one in conversation.about}
 
 
-def _connect(services: Services, cancel: threading.Event) -> Generator[core.EngineProgress, None, EngineConnection]:
+def _connect(
+    services: Services, content: str, cancel: threading.Event
+) -> Generator[core.EngineProgress, None, EngineConnection]:
     """Start and connect the engine in use, yield its progress and return the connection; it stops with the generator.
+
+    Of several engines it is the one that answers about this content. The answer doesn't count as a video at work there.
 
     Raises:
         AppError: The engine doesn't start.
@@ -220,13 +226,15 @@ def _connect(services: Services, cancel: threading.Event) -> Generator[core.Engi
     progress: queue.SimpleQueue[core.EngineProgress] = queue.SimpleQueue()
     stop = threading.Event()
     connector = services.switcher.session.connector
-    connected = core.in_thread("ask-connect", lambda: connector.connect(progress.put, stop))
+    connected = core.in_thread("ask-connect", lambda: connector.connect(progress.put, stop, lambda: content))
     try:
         while not connected.done():
             if cancel.is_set():
                 raise core.Cancelled
             with suppress(queue.Empty):
                 yield progress.get(timeout=_POLL_SECONDS)
-        return connected.result()[0]
+        connection = connected.result()[0]
+        connection.engine.leave()
+        return connection
     finally:
         stop.set()

@@ -151,7 +151,7 @@ def build_engine(settings: Settings) -> tuple[Engine, tuple[Notice, ...]]:
         The engine, a NullEngine if it cannot be built, and notices about changes made to fit this machine.
     """
     if settings.base_url:
-        return engine.RemoteEngine(settings.base_url, settings.api_key, settings.asked_model), ()
+        return build_remote_engine(settings), ()
     from app.services.preflight import computes_wide, refuse  # which knows all models
 
     pass_on(settings)
@@ -166,6 +166,19 @@ def build_engine(settings: Settings) -> tuple[Engine, tuple[Notice, ...]]:
         return engine.NullEngine(settings.model_path, error), ()
     launcher = replace(launcher, inspect=partial(refuse, settings), fetch=partial(_fetch, settings, launcher.fetch))
     return engine.LocalEngine(launcher, log_dir=settings.data_dir / "engine"), launcher.notices
+
+
+def build_remote_engine(settings: Settings) -> Engine:
+    """Build the remote engine that the settings name, a pool if there are several.
+
+    Raises:
+        ConfigError: An address can't be used.
+    """
+    engines = [
+        engine.RemoteEngine(base_url, settings.api_key, settings.asked_model)
+        for base_url in engine.normal_base_urls(settings.base_url)
+    ]
+    return engines[0] if len(engines) == 1 else engine.EnginePool(engines)
 
 
 def _arguments(settings: Settings) -> dict[str, Any]:
@@ -270,7 +283,7 @@ def conditions(settings: Settings, templates: analysis.Templates, request: Analy
     model = settings.asked_model if settings.base_url else settings.model_path
     return {
         **known,
-        "engine": settings.base_url or f"{settings.engine} {_engine_version(settings)}".strip(),
+        "engine": ", ".join(settings.base_urls) or f"{settings.engine} {_engine_version(settings)}".strip(),
         "model": model + (f" ({_changed(weights)})" if weights else ""),
         "vllm_config": json.dumps(settings.vllm_config, sort_keys=True) if is_vllm else "",
         "answer_tokens": str(settings.answer_tokens),

@@ -18,9 +18,9 @@ from app import engine as engines
 from app import models
 from app.analysis.planning import benchmark_result
 from app.config import Settings
-from app.core import AppError, EngineError, EngineProgress, ProgressListener, gib_number
+from app.core import AppError, EngineError, EngineProgress, Notice, ProgressListener, gib_number
 from app.i18n import LANGUAGES, notice_text, t
-from app.services.engine_session import pass_on, usual_side
+from app.services.engine_session import build_remote_engine, pass_on, usual_side
 from app.store import BenchmarkStore, Measured, checks, trials
 
 _FRAME_SHAPE = 9 / 16
@@ -30,12 +30,16 @@ _CALL_SECONDS = 120.0
 
 @dataclass(frozen=True)
 class RemoteEngineReport:
-    """Reply of a remote engine: the models that it serves, the one that is used, and whether that one sees images."""
+    """Reply of a remote engine: the models that it serves, the one that is used, and whether that one sees images.
+
+    Of several engines it is the reply of one; `base_url` has those that answer, and notices name the others.
+    """
 
     base_url: str
     served: tuple[str, ...]
     model: str
     sees: bool | None
+    notices: tuple[Notice, ...] = ()
 
 
 # ---- benchmarks ------------------------------------------------------------------------------------------------------
@@ -230,12 +234,17 @@ def call(settings: Settings, on_progress: ProgressListener, cancel: threading.Ev
     from app.llm.chat import connect
     from app.llm.vision_check import prove_sight
 
-    api_key, model = settings.api_key, settings.asked_model
-    endpoint = engines.RemoteEngine(settings.base_url, api_key, model).ensure_ready(on_progress, cancel)
+    engine, api_key = build_remote_engine(settings), settings.api_key
+    try:
+        endpoint = engine.ensure_ready(on_progress, cancel)
+    finally:
+        engine.stop()
     on_progress(EngineProgress("probing_vision"))
     chat = connect(endpoint.base_url, api_key=api_key, model=endpoint.model, timeout_seconds=_CALL_SECONDS)
     sight = prove_sight(chat, cancel=cancel)
-    return RemoteEngineReport(endpoint.base_url, _served(endpoint.base_url, api_key), endpoint.model, sight.sees)
+    answering = ", ".join(one.info.base_url for one in engine.statuses() if one.info)
+    served = _served(endpoint.base_url, api_key)
+    return RemoteEngineReport(answering, served, endpoint.model, sight.sees, engine.status().notices)
 
 
 def _served(base_url: str, api_key: str) -> tuple[str, ...]:

@@ -45,7 +45,7 @@ from app.core.domain import (
     VideoInfo,
 )
 from app.core.errors import AppError, Cancelled, ContextExceeded, DecodeError, EngineError
-from app.engine import Endpoint, EngineStatus
+from app.engine import Endpoint, Engine, EngineStatus
 from app.i18n import LANGUAGES, in_language, notice_text, t
 from app.llm.cache import AnswerCache
 from app.reports import FORMATS
@@ -77,7 +77,7 @@ def extracting(number: int = 4, facts: Callable[[int], None] = lambda n: None) -
     return extract
 
 
-class ServedEngine:
+class ServedEngine(Engine):
     """An engine that is already there."""
 
     def __init__(self, server: Server) -> None:

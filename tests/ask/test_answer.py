@@ -178,6 +178,50 @@ def test_engine_that_dies_in_mid_answer_keeps_the_answer(video: Path, data: Path
     assert turn.why and turn.why.key == raised.value.key and turn.why.table == "error"
 
 
+def several(servers: list[Server], data: Path) -> framelens.Session:
+    return framelens.Session(base_url=", ".join(one.base_url for one in servers), data_dir=data, language="en")
+
+
+def test_conversation_stays_on_its_video_s_engine(video: Path, data: Path) -> None:
+    with serve(answering("Red [1].")) as a, serve(answering("Red [1].")) as b, several([a, b], data) as one:
+        for _ in range(3):
+            one.ask(video, "Which?")
+        used, other = sorted((a, b), key=lambda server: -len(questions(server)))
+        assert (len(questions(used)), len(questions(other))) == (3, 0)
+        used.dead.set()
+        turn = one.ask(video, "And now?").last
+        assert turn.state == "complete" and len(questions(other)) == 1
+
+
+@pytest.mark.parametrize("says", ["", "The red card [1]"])
+def test_engine_that_dies_is_replaced_if_it_was_silent(says: str, video: Path, data: Path) -> None:
+    def doomed(server: Server, others: list[Server]) -> Behave:
+        def behave(body: dict[str, Any]) -> Iterator[str]:
+            if body["max_tokens"] != 1 and not any(one.dead.is_set() for one in others):
+                server.dead.set()
+                if not says:
+                    raise HangUp
+                yield says
+                time.sleep(0.2)
+                raise HangUp
+            yield "x" if body["max_tokens"] == 1 else "Red [1]."
+
+        return behave
+
+    with serve(answering()) as a, serve(answering()) as b, several([a, b], data) as one:
+        a.behave, b.behave = doomed(a, [b]), doomed(b, [a])
+        if says:
+            with pytest.raises(framelens.EngineError):
+                one.ask(video, "Which one is it?")
+        else:
+            assert one.ask(video, "Which one was it?").last.answer == "Red [1]."
+        (kept,) = one.conversations.find("which one is it" if says else "which one was it")
+        turn = one.conversations.get(kept.id).last
+        assert len(questions(a)) + len(questions(b)) == (1 if says else 2)
+    assert (turn.state, turn.answer) == (("failed", says) if says else ("complete", "Red [1]."))
+    assert ("engine_replaced" in {notice.key for notice in turn.notices}) == (not says)
+
+
 def test_engine_that_is_gone_keeps_the_question(video: Path, data: Path) -> None:
     with framelens.Session(base_url="http://127.0.0.1:9/v1", data_dir=data, language="en") as one:
         with pytest.raises(framelens.EngineError, match=r"127\.0\.0\.1:9"):

@@ -25,6 +25,7 @@ from app.ask.retrieval.choice import choose
 from app.ask.retrieval.scores import TimedText, combined, matches, quotes_of, spread_order, text_scores
 from app.ask.retrieval.select import RetrievalTools, Scope, Selected, select
 from app.ask.retrieval.values import FrameCandidate, Looking, Sought
+from app.engine import Endpoint
 from app.llm.embeddings import EmbeddingModel
 from app.llm.vision_check import VisionProbe
 from app.video import Stills
@@ -173,7 +174,7 @@ def selected(
     can_see: bool = True,
     embeddings_url: str = "",
 ) -> tuple[Selected, list[Looking]]:
-    endpoint = SimpleNamespace(base_url=server.base_url, api_key="", model="model")
+    endpoint = Endpoint("remote", "model", server.base_url, "")
     connection = SimpleNamespace(endpoint=endpoint, in_flight=lambda _: 8, sight=VisionProbe(can_see))
     stills, events = Stills(), []
     embeddings = EmbeddingModel(embeddings_url or server.base_url, "clip")

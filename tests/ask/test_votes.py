@@ -28,7 +28,7 @@ def asker(endpoint: Any, *, in_flight: int = 4) -> VoteAsker:
 
 
 def scripted(server: Server) -> VoteAsker:
-    return asker(SimpleNamespace(base_url=server.base_url, api_key="", model="model"))
+    return asker(Endpoint("remote", "model", server.base_url, ""))
 
 
 def ask(one: VoteAsker, thing: str = "a red card", *, seconds: float = 30.0, **options: Any) -> list[float]:

@@ -64,9 +64,9 @@ class Gate:
                     self.hold("survey")
                 yield event
 
-        def connect(on_progress: Any, cancel: threading.Event) -> Any:
+        def connect(*given: Any) -> Any:
             self.hold("engine")
-            return connector.connect(on_progress, cancel)
+            return connector.connect(*given)
 
         return replace(with_video(whole, extract=extract), connector=ScriptedConnector(connect))  # type: ignore[arg-type]
 

@@ -43,7 +43,10 @@ class HangUp(Exception):
 
 @dataclass
 class Server:
-    """`requests` are the chat completions that came, parsed. `aborted` is set when a client closed its connection."""
+    """`requests` are the chat completions that came, parsed. `aborted` is set when a client closed its connection.
+
+    While `dead` is set, it hangs up on every request. `headers` are those of the completions, with small letters.
+    """
 
     behave: Behave
     sees: bool = True
@@ -53,7 +56,10 @@ class Server:
     model: str = "model"
     owner: str = "me"
     requests: list[dict[str, Any]] = field(default_factory=list)
+    headers: list[dict[str, str]] = field(default_factory=list)
     aborted: threading.Event = field(default_factory=threading.Event)
+    dead: threading.Event = field(default_factory=threading.Event)
+    metrics: str = ""
     base_url: str = ""
 
     def prompt_tokens(self, body: dict[str, Any]) -> int:
@@ -75,16 +81,26 @@ class _Handler(loopback.Handler):
     state: Server
 
     def do_GET(self) -> None:
+        if self.state.dead.is_set():
+            self.close_connection = True
+            return
+        if self.path == "/metrics" and self.state.metrics:
+            self.send_whole(200, self.state.metrics.encode(), {"Content-Type": "text/plain"})
+            return
         self.send_json(
             200, {"data": [{"id": self.state.model, "max_model_len": self.state.context, "owned_by": self.state.owner}]}
         )
 
     def do_POST(self) -> None:
         body = json.loads(self.body())
+        if self.state.dead.is_set():
+            self.close_connection = True
+            return
         if self.path != "/v1/chat/completions":
             self.send_json(404, {"detail": "Not Found"})
             return
         self.state.requests.append(body)
+        self.state.headers.append({name.lower(): value for name, value in self.headers.items()})
         try:
             pieces = self.state.behave(body)
             first = next(pieces, "")

@@ -50,7 +50,7 @@ from app.core.domain import (
     VideoInfo,
 )
 from app.core.errors import Cancelled, Paused
-from app.engine import Endpoint, EngineMetricsReader, Monitor
+from app.engine import Endpoint, Engine, EngineMetricsReader, Monitor
 from app.engine.base import EngineStatus
 from app.jobs import EngineSwitcher, Jobs, JobSnapshot
 from app.services.container import Services
@@ -66,7 +66,7 @@ COLOURS = ("red", "blue")
 
 
 @dataclass
-class ScriptedEngine:
+class ScriptedEngine(Engine):
     """An engine that is whatever its status says."""
 
     now: EngineStatus = field(default_factory=lambda: EngineStatus("stopped", "vllm", "/models/Tiny-VL"))

@@ -86,7 +86,7 @@ class EngineConnection:
 
     def death(self) -> AppError | None:
         """Return the error of an engine that broke off or timed out; None if it is well or the reason is unknown."""
-        deadline = time.monotonic() + _EXIT_WAIT_SECONDS
+        deadline = time.monotonic() + (0.0 if self.engine.is_pooled else _EXIT_WAIT_SECONDS)
         while (error := self.engine.status().error) is None and time.monotonic() < deadline:
             time.sleep(0.1)
         # A server whose core has died still reports that for a while; so does one whose shutdown takes long.
@@ -95,14 +95,7 @@ class EngineConnection:
 
 def cache_tokens(base_url: str, api_key: str, *, timeout_seconds: float = 5.0) -> int | None:
     """Get the size in tokens of the key-value cache that all running requests share, or None if not published."""
-    try:
-        with client(base_url) as http:
-            answer = http.get(metrics_url(base_url), headers=authorization(api_key), timeout=timeout_seconds)
-    except httpx.HTTPError:
-        return None
-    if answer.status_code != 200:
-        return None
-    labels = next((labels for _, labels, _ in read_metrics(answer.text, {_CACHE})), {})
+    labels = next(iter(_caches(base_url, api_key, timeout_seconds)), {})
     for tokens in (
         labels.get("kv_cache_size_tokens"),
         _product(labels.get("num_gpu_blocks"), labels.get("block_size")),
@@ -110,6 +103,21 @@ def cache_tokens(base_url: str, api_key: str, *, timeout_seconds: float = 5.0) -
         if tokens and tokens.isdecimal() and int(tokens) > 0:
             return int(tokens)
     return None
+
+
+def model_copies(base_url: str, api_key: str, *, timeout_seconds: float = 5.0) -> int:
+    """Get the number of copies of the model (data parallelism) that a vLLM runs behind its address; 1 if unknown."""
+    return len({labels.get("engine") for labels in _caches(base_url, api_key, timeout_seconds)}) or 1
+
+
+def _caches(base_url: str, api_key: str, timeout_seconds: float) -> list[dict[str, str]]:
+    """Get the description of the key-value cache of each copy of the model; nothing if it is not published."""
+    try:
+        with client(base_url) as http:
+            answer = http.get(metrics_url(base_url), headers=authorization(api_key), timeout=timeout_seconds)
+    except httpx.HTTPError:
+        return []
+    return [labels for _, labels, _ in read_metrics(answer.text, {_CACHE})] if answer.status_code == 200 else []
 
 
 def _product(blocks: str | None, size: str | None) -> str | None:

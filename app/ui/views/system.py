@@ -16,7 +16,7 @@ from app.i18n import t
 from app.ui import error_words, plain, services
 from app.ui.components import charts
 from app.ui.components.charts import Chart, Series
-from app.ui.panels.sidebar.engine import COLOURS, short_model_name
+from app.ui.panels.sidebar.engine import COLOURS, draw_engines, short_model_name
 
 if TYPE_CHECKING:
     from app.engine import EngineStatus
@@ -67,6 +67,7 @@ def _draw_engine(samples: Sequence[engine.Sample]) -> None:
         st.badge(t(f"ui.engine_{status.state}"), color=COLOURS[status.state])
         for fact in _facts(status):
             st.badge(plain(fact), color="gray")
+    draw_engines()
     if words := _no_load_reason(status, samples[-1]):
         st.caption(plain(words))
     if any(isinstance(sample.load, engine.EngineLoad) for sample in samples):
@@ -92,7 +93,7 @@ def _facts(status: EngineStatus) -> list[str]:
     facts = [short_model_name(status.model), f"{name} {version}".strip()]
     if status.kind == "vllm" and installed:
         facts.append(installed[0].upper())
-    if status.kind == "remote" and status.info:
+    if status.kind == "remote" and status.info and len(services().engine.statuses()) == 1:
         facts.append(urlsplit(status.info.base_url).netloc)
     if status.info and status.info.max_model_len:
         facts.append(t("system.context", n=status.info.max_model_len))

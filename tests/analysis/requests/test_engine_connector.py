@@ -17,8 +17,9 @@ from app.analysis.prompts.prompts import chunk_question, system_prompt
 from app.analysis.prompts.templates import built_in
 from app.analysis.requests.engine_connector import EngineConnector
 from app.core.domain import AnalysisRequest, EngineInfo, Keyframe, VideoInfo
-from app.engine import Endpoint, EngineStatus, LocalEngine
+from app.engine import Endpoint, Engine, EngineStatus, LocalEngine, RemoteEngine
 from app.llm import messages
+from app.llm.stream import stream
 from app.store.model_records import KnownTimings
 from tests.analysis.test_pipeline import NoAnswers
 from tests.cards import draw_card, to_jpeg
@@ -27,7 +28,7 @@ from tests.llm.scripted import Refuse, Server, saying, serve
 pytestmark = pytest.mark.usefixtures("english")
 
 
-class Engine:
+class RunningEngine(Engine):
     """An engine elsewhere that is as it is told to be."""
 
     def __init__(self, server: Server) -> None:
@@ -56,21 +57,21 @@ class Engine:
 
 
 @pytest.fixture
-def engine() -> Iterator[Engine]:
+def engine() -> Iterator[RunningEngine]:
     with serve(saying("yes")) as server:
-        yield Engine(server)
+        yield RunningEngine(server)
 
 
 def opener_of(engine: object) -> EngineConnector:
     return EngineConnector(engine, NoAnswers(), answer_tokens=256, timeout_seconds=120)  # type: ignore[arg-type]
 
 
-def test_unopened_engine_is_unavailable_and_not_started(engine: Engine) -> None:
+def test_unopened_engine_is_unavailable_and_not_started(engine: RunningEngine) -> None:
     assert opener_of(engine).current() is None
     assert engine.starts == 0
 
 
-def test_opened_engine_is_available_with_its_proofs(engine: Engine) -> None:
+def test_opened_engine_is_available_with_its_proofs(engine: RunningEngine) -> None:
     opener = opener_of(engine)
     speaker, _ = opener.connect(lambda progress: None, threading.Event())
     found = opener.current()
@@ -86,7 +87,7 @@ def test_frames_are_one_video_where_the_engine_takes_it(refuses: bool) -> None:
         yield "yes"
 
     with serve(behave) as server:
-        opener = replace(opener_of(Engine(server)), wants_video=True)
+        opener = replace(opener_of(RunningEngine(server)), wants_video=True)
         connection, _ = opener.connect(lambda progress: None, threading.Event())
     frames = [Keyframe(n, n, float(n), "even", 1, 64, 36, to_jpeg(draw_card("red"))) for n in (1, 2)]
     url = partial(messages.data_url, side=64)
@@ -100,15 +101,36 @@ def test_frames_are_one_video_where_the_engine_takes_it(refuses: bool) -> None:
         ]  # fmt: skip
 
 
+def ranks_of(server: Server, content: str) -> set[str | None]:
+    """The copies of the model that the requests about a video name."""
+    engine = RemoteEngine(server.base_url)
+    server.headers.clear()
+    connection, _ = opener_of(engine).connect(lambda progress: None, threading.Event(), lambda: content)
+    list(stream(connection.chat, messages.text_only("What?", system="Look.")))
+    assert len(server.headers) > 1  # the proof of sight, too
+    return {headers.get("x-data-parallel-rank") for headers in server.headers}
+
+
+def test_a_video_stays_on_one_copy_of_the_model() -> None:
+    cache = 'vllm:cache_config_info{{block_size="16",engine="{}",num_gpu_blocks="99"}} 1.0\n'
+    with serve(saying("yes"), owner="vllm", metrics="".join(map(cache.format, range(3)))) as server:
+        found = {str(video): ranks_of(server, str(video)) for video in range(12)}
+        assert set().union(*found.values()) == {"0", "1", "2"}
+        assert all(len(ranks) == 1 for ranks in found.values())
+        assert ranks_of(server, "5") == found["5"]
+        server.metrics = cache.format(0)
+        assert ranks_of(server, "5") == {None}
+
+
 @pytest.mark.parametrize("state", ["failed", "stopped", "starting"])
-def test_an_engine_that_is_gone_is_not_available(engine: Engine, state: str) -> None:
+def test_an_engine_that_is_gone_is_not_available(engine: RunningEngine, state: str) -> None:
     opener = opener_of(engine)
     opener.connect(lambda progress: None, threading.Event())
     engine.now = EngineStatus(state, "remote", "model")  # type: ignore[arg-type]
     assert opener.current() is None
 
 
-def test_restarted_engine_is_not_the_opened_one(engine: Engine) -> None:
+def test_restarted_engine_is_not_the_opened_one(engine: RunningEngine) -> None:
     opener = opener_of(engine)
     opener.connect(lambda progress: None, threading.Event())
     assert engine.now.info

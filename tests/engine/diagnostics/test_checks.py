@@ -11,7 +11,7 @@ import pytest
 from app.core.errors import ConfigError, EngineError, ModelNotFound
 from app.core.units import GIB
 from app.engine import CheckedSettings, SystemFacts, gather_facts, run_checks
-from app.engine.diagnostics.facts import DiskFacts, GpuFacts, LogFacts, ModelFacts
+from app.engine.diagnostics.facts import DiskFacts, GpuFacts, LogFacts, ModelFacts, RemoteFacts
 from app.i18n import notice_text
 
 TURING = GpuFacts("NVIDIA GeForce RTX 2080 Ti", (7, 5), 11 * GIB, GIB)
@@ -39,7 +39,7 @@ HEALTHY = SystemFacts(
     cache=DiskFacts("/cache", 900 * GIB),
     model=ModelFacts("org/model", "/cache/org/model", 16 * GIB),
     port_error=None,
-    remote_error=None,
+    remote=(),
     log=None,
 )
 ON_CPU: dict[str, Any] = {"vllm": ("cpu", "0.32.0"), "cards": (), "no_cards": "no_card", "driver": None}
@@ -114,7 +114,9 @@ def test_of_an_engine_elsewhere_only_its_answer_matters() -> None:
     wanted, bare = replace(WANTED, base_url="http://far/v1"), replace(HEALTHY, **{**ON_CPU, "vllm": None})
     assert troubles(bare, wanted) == []
     lost = EngineError("remote_unreachable", base_url="http://far/v1", reason="refused")
-    assert troubles(replace(bare, remote_error=lost), wanted) == [("error", "remote_unreachable")]
+    assert troubles(replace(bare, remote=(RemoteFacts(wanted.base_url, error=lost),)), wanted) == [
+        ("error", "remote_unreachable")
+    ]
 
 
 def test_the_other_engine_is_looked_for_where_it_is_wanted() -> None:

@@ -12,7 +12,7 @@ from app.i18n import notice_text, t
 from app.services import Readiness, confirmed_downloads, model_benchmarks
 from app.services.readiness import readiness
 from app.ui import error_words, plain, services
-from app.ui.panels.sidebar.engine import COLOURS, draw_phase, short_model_name, state_words
+from app.ui.panels.sidebar.engine import COLOURS, draw_engines, draw_phase, short_model_name, state_words
 
 _POLL_SECONDS = 2.0
 """Interval between two polls. Chosen by hand; not tuned."""
@@ -43,6 +43,7 @@ def _draw(was_changing: bool) -> None:
             st.badge(state_words(status), color=COLOURS[status.state])
             for fact in _facts(status):
                 st.badge(plain(fact), color="gray")
+        draw_engines()
         if status.state == "starting" and status.phase:
             draw_phase(status.phase)
         if error := _engine_error(status):
@@ -81,7 +82,7 @@ def _facts(status: EngineStatus) -> list[str]:
     facts.append(f"{_KIND[status.kind]} {info.version if info else ''}".strip())
     if status.kind == "vllm" and installed:
         facts.append(installed[0].upper())
-    if status.kind == "remote":
+    if status.kind == "remote" and len(services().engine.statuses()) == 1:
         facts.append(urlsplit(services().settings.base_url).netloc)
     length = info.max_model_len if info else None
     length = length or (None if status.kind != "vllm" else services().settings.vllm_config.get("max_model_len"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from app.core import AppError
-from app.i18n import t
+from app.i18n import notice_text, t
 from app.services import RemoteEngineReport, query_remote_engine, switch_to_remote_engine
 from app.ui import error_words, page_state, plain, services
 from app.ui.panels.models.current_model import is_changing
@@ -68,7 +68,8 @@ def _draw_answer(answer: RemoteEngineReport) -> None:
     words.append(t(f"models.remote.sees_{sees}"))
     if len(answer.served) > 1:
         words.append(t("models.remote.serves", models=", ".join(answer.served[:20])))
-    show = st.success if answer.sees else st.warning
+    words += map(notice_text, answer.notices)
+    show = st.success if answer.sees and not answer.notices else st.warning
     show(plain("\n".join(words)), icon=":material/check_circle:" if answer.sees else ":material/visibility_off:")
 
 

@@ -58,6 +58,18 @@ def _card() -> None:
                 st.code(log, language=None, height=240, wrap_lines=True)
 
 
+def draw_engines() -> None:
+    """List several engines with their states; an engine that is left out says why on pointing at it."""
+    statuses = services().engine.statuses()
+    if len(statuses) < 2:
+        return
+    with st.container(horizontal=True, gap="small"):
+        for status in statuses:
+            words = f"{short_model_name(status.base_url)} · {state_words(status)}"
+            why = plain(error_words(status.error)) if status.error else None
+            st.badge(plain(words), color=COLOURS[status.state], help=why)
+
+
 def state_words(status: EngineStatus) -> str:
     """Return the engine's state in words; a remote engine that wasn't contacted yet isn't called stopped."""
     is_unasked = status.kind == "remote" and status.state == "stopped"

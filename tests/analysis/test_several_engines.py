@@ -1,0 +1,170 @@
+"""Analyses with several engines behind them, of which one dies: nothing is lost, nothing is in a report twice."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from app.analysis.requests import request_executor
+from app.analysis.requests.engine_connector import EngineConnector
+from app.core.domain import Analysis, AnalysisRequest
+from app.engine import EnginePool, RemoteEngine
+from app.jobs import JobSnapshot
+from tests.analysis.requests.test_orchestrator import asked, done_of, introducing
+from tests.analysis.test_pipeline import NoAnswers, finished, marks_of, request, run, tools
+from tests.jobs.working import CONTEXT, FRAMES, jobs_in, plain, until
+from tests.llm.scripted import HangUp, Refuse, Server, serve
+
+Behave = Callable[[dict[str, Any]], Iterator[str]]
+
+
+@pytest.fixture(autouse=True)
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(request_executor, "_LONGEST_WAIT_SECONDS", 0.05)
+    monkeypatch.setattr(request_executor, "_BROKEN_PAUSE_SECONDS", 0.01)
+
+
+@pytest.fixture
+def servers() -> Iterator[list[Server]]:
+    with ExitStack() as stack:
+        yield [stack.enter_context(serve(introducing, context=CONTEXT)) for _ in range(3)]
+
+
+@pytest.fixture(scope="module")
+def undisturbed() -> Analysis:
+    with serve(introducing, context=CONTEXT) as server:
+        return plain(finished(run(request(frames=FRAMES), tools(server, FRAMES, in_flight=2))[0]))
+
+
+def connector_of(servers: list[Server], **options: Any) -> EngineConnector:
+    engines = EnginePool([RemoteEngine(server.base_url) for server in servers], probe_seconds=0.05)
+    return EngineConnector(engines, NoAnswers(), answer_tokens=256, timeout_seconds=30, in_flight=2, **options)
+
+
+def pooled(servers: list[Server], **changes: Any) -> Any:
+    return tools(servers[0], FRAMES, connector=connector_of(servers), **changes)
+
+
+def parts_of(server: Server) -> list[int]:
+    return [marks_of(body)[0] for body in asked(server) if marks_of(body)]
+
+
+def dying(server: Server, after: int, dies: Callable[[], None] = lambda: None) -> Behave:
+    """Answers this many parts, then ends in the middle of an answer."""
+    left = threading.Semaphore(after)
+
+    def behave(body: dict[str, Any]) -> Iterator[str]:
+        if marks_of(body) and body.get("max_tokens") != 1 and not left.acquire(blocking=False):
+            server.dead.set()
+            yield '{"findings": ['
+            dies()
+            raise HangUp
+        yield from introducing(body)
+
+    return behave
+
+
+def test_a_video_stays_on_one_engine(servers: list[Server], undisturbed: Analysis) -> None:
+    made = pooled(servers)
+    for _ in range(2):
+        events, error = run(request(frames=FRAMES), made)
+        assert error is None and plain(finished(events)) == undisturbed
+    assert sorted(len(parts_of(server)) for server in servers) == [0, 0, 2 * len(undisturbed.chunks)]
+
+
+@pytest.mark.parametrize("deaths", [1, 2])
+def test_an_engine_that_dies_is_replaced(deaths: int, servers: list[Server], undisturbed: Analysis) -> None:
+    left = threading.Semaphore(deaths)
+
+    def behaving(server: Server) -> Behave:
+        doomed = dying(server, 1)
+
+        def behave(body: dict[str, Any]) -> Iterator[str]:
+            is_doomed = server.dead.is_set() or (len(parts_of(server)) == 2 and left.acquire(blocking=False))
+            if is_doomed and marks_of(body):
+                server.dead.set()
+            yield from doomed(body) if is_doomed else introducing(body)
+
+        return behave
+
+    for server in servers:
+        server.behave = behaving(server)
+    events, error = run(request(frames=FRAMES), pooled(servers))
+    assert error is None
+    whole = finished(events)
+    assert plain(whole) == undisturbed
+    assert [number for chunk in whole.chunks for number in chunk.frames] == list(range(1, FRAMES + 1))
+    assert [notice.key for notice in whole.notices].count("engine_replaced") == deaths
+    assert sum(server.dead.is_set() for server in servers) == deaths
+
+
+@pytest.mark.parametrize("status", [502, 503])
+def test_a_proxy_before_a_dead_engine_is_one(status: int, servers: list[Server], undisturbed: Analysis) -> None:
+    made = pooled(servers)
+    for server in servers:
+
+        def refuse(body: dict[str, Any], server: Server = server) -> Iterator[str]:
+            if len(parts_of(server)) == 2 and not any(one.dead.is_set() for one in servers):
+                server.dead.set()  # of which its own /models would tell, too
+                raise Refuse(status, "Bad Gateway")
+            yield from introducing(body)
+
+        server.behave = refuse
+    events, error = run(request(frames=FRAMES), made)
+    assert error is None and plain(finished(events)) == undisturbed
+
+
+def test_all_dead_keeps_the_answers_and_resumes(servers: list[Server], undisturbed: Analysis) -> None:
+    pair = servers[:2]
+    for server in pair:
+        server.behave = dying(server, 2)
+    made = pooled(pair)
+    events, error = run(request(frames=FRAMES), made)
+    assert error and error.key == "engines_unusable"
+    kept = finished(events)
+    assert 0 < len(kept.chunks) < len(undisturbed.chunks)
+    for server in pair:
+        server.dead.clear()
+        server.behave = introducing
+        server.requests.clear()
+    events, error = run(request(frames=FRAMES), made, done=done_of(events))
+    assert error is None and plain(finished(events)) == undisturbed
+    again = [number for server in pair for number in parts_of(server)]
+    assert not set(again) & {chunk.number for chunk in kept.chunks}
+
+
+def test_a_batch_uses_both_and_survives_one(servers: list[Server], undisturbed: Analysis, tmp_path: Path) -> None:
+    """Eight videos, four at a time; one engine dies under the first four, and is back for the others."""
+    pair, death = servers[:2], threading.Event()
+    pair[0].behave = dying(pair[0], 8, death.set)
+    videos = [tmp_path / f"{number}.mp4" for number in range(8)]
+    for video in videos:
+        video.touch()
+    made = pooled(pair, sha256=lambda path, cancel: path.name)
+    with jobs_in(tmp_path / "data", made, workers=4) as jobs:
+
+        def analysed(some: list[Path]) -> list[JobSnapshot]:
+            ids = [jobs.submit(AnalysisRequest(one, frames=FRAMES), name=one.name) for one in some]
+            return [until(jobs, one, lambda job: job.is_over) for one in ids]
+
+        done = analysed(videos[:4])
+        assert death.is_set()
+        pair[0].dead.clear()
+        pair[0].behave = introducing
+        while any(status.error for status in made.connector.engine.statuses()):
+            time.sleep(0.01)
+        for server in pair:
+            server.requests.clear()
+        done += analysed(videos[4:])
+    for job in done:
+        assert job.error is None and job.analysis
+        assert job.analysis.chunks and plain(job.analysis).chunks == undisturbed.chunks
+        assert plain(job.analysis).summary == undisturbed.summary
+    assert any("engine_replaced" in {notice.key for notice in job.progress.notices} for job in done)
+    assert [len(parts_of(server)) for server in pair] == [2 * len(undisturbed.chunks)] * 2

@@ -103,7 +103,7 @@ class _Run:
         options = start("options", lambda _: self._options())
         digest = start("digest", self._digest)
         video = start("video", lambda emit: self._read(options, emit))
-        opening = partial(self._open, digest.result)
+        opening = partial(self._open, lambda: self.state.video().content_key)
         engine = start("engine", opening) if self._wants_model() else None
         heard = start("hearing", lambda emit: self._hear(digest, engine, emit))
         asking = start("asking", lambda emit: self._ask(engine, opening, options, emit)) if engine else None

@@ -61,6 +61,16 @@ class VideoInfo:
     def __post_init__(self) -> None:
         _positive(self, size_bytes=self.size_bytes, width=self.width, height=self.height)
 
+    @property
+    def content_key(self) -> str:
+        """Return a key by which a copy of the file is recognized, and which is known long before its SHA-256.
+
+        Different videos that share it by chance are answered by the same engine, and nothing else.
+        """
+        shape = (self.size_bytes, self.container, self.codec, self.width, self.height)
+        length = (self.duration_seconds_from_header, self.frame_rate, self.num_frames_from_header, self.start_seconds)
+        return " ".join(map(str, (*shape, *length)))
+
 
 @dataclass(frozen=True)
 class Shot:

@@ -23,7 +23,8 @@ class Endpoint:
     """Address of a ready engine. `base_url` ends in the API version, "/v1"; the key is left out of the repr.
 
     `is_vllm` is known of local engines, and of remote ones by how they list their models. `rank` numbers one of several
-    copies of the model behind the address (data parallelism); None lets the engine choose.
+    copies of the model behind the address (data parallelism); None lets the engine choose. `session` is the same for
+    all requests about a video, for a router behind the address; "" for none.
     """
 
     kind: EngineKind
@@ -32,11 +33,13 @@ class Endpoint:
     api_key: str = field(repr=False)
     is_vllm: bool = False
     rank: int | None = None
+    session: str = ""
 
     @property
     def headers(self) -> dict[str, str]:
-        """Return the headers of every request: for vLLM, the copy of the model that answers it."""
-        return {} if self.rank is None else {"X-data-parallel-rank": str(self.rank)}
+        """Return the headers of every request, by which vLLM and routers before it send a video to one place."""
+        rank = {} if self.rank is None else {"X-data-parallel-rank": str(self.rank)}
+        return {**rank, "X-Session-ID": self.session} if self.session else rank
 
 
 @dataclass(frozen=True)
@@ -90,7 +93,7 @@ class Engine(Protocol):
         return (self.status(),)
 
     def for_video(self, content: Callable[[], str]) -> Engine:
-        """Return the engine that answers about a video; `content` returns the id of its content, or waits for it."""
+        """Return the engine that answers about a video; `content` returns the key of its content, or waits for it."""
         return self
 
     def leave(self) -> None:

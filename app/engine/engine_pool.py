@@ -2,7 +2,7 @@
 
 The engine keeps what it made of a video's pictures and of the beginning of its requests, so all requests about a video
 go to the same one. A new video goes to one of the engines with the fewest videos at work; a rendezvous hash of its
-content decides between them, so that the choice is the same after a restart. When an engine fails, its videos go on
+content decides between them, so that the choice is the same after a restart. When an engine fails, its videos continue
 elsewhere and stay there; it is asked again in the background, and gets new videos once it answers.
 """
 

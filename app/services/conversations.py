@@ -158,7 +158,7 @@ def ask(services: Services, conversation: Conversation, cancel: threading.Event)
         analyses[one] = analysis
     tools = RetrievalTools(services.switcher.session.extractions, services.stills, embedding_model(services.settings))
     with services.switcher.admitted(Control(cancel=cancel)):
-        content = next((one.sha256 for one in analyses.values() if one.sha256), conversation.id)
+        content = next((one.video.content_key for one in analyses.values()), conversation.id)
         connect = partial(_connect, services, content, cancel)
         queues, conversations = services.answer_queues, services.conversations
         with closing(converse(conversation, analyses, connect, conversations, queues, tools, cancel)) as events:

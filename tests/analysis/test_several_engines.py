@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,11 @@ import pytest
 
 from app.analysis.requests import request_executor
 from app.analysis.requests.engine_connector import EngineConnector
-from app.core.domain import Analysis, AnalysisRequest
+from app.core.domain import Analysis, AnalysisRequest, Probed, VideoEvent
 from app.engine import EnginePool, RemoteEngine
 from app.jobs import JobSnapshot
 from tests.analysis.requests.test_orchestrator import asked, done_of, introducing
-from tests.analysis.test_pipeline import NoAnswers, finished, marks_of, request, run, tools
+from tests.analysis.test_pipeline import NoAnswers, extracting, finished, marks_of, request, run, tools
 from tests.jobs.working import CONTEXT, FRAMES, jobs_in, plain, until
 from tests.llm.scripted import HangUp, Refuse, Server, serve
 
@@ -53,6 +54,13 @@ def pooled(servers: list[Server], **changes: Any) -> Any:
 
 def parts_of(server: Server) -> list[int]:
     return [marks_of(body)[0] for body in asked(server) if marks_of(body)]
+
+
+def of_its_own_size(path: Path, *given: Any) -> Iterator[VideoEvent]:
+    """As many bytes as the file's name says, so that these videos are different ones."""
+    for event in extracting(FRAMES)(path, *given):
+        is_probe = isinstance(event, Probed)
+        yield Probed(replace(event.video, size_bytes=int(path.stem) + 1)) if is_probe else event  # type: ignore[union-attr]
 
 
 def dying(server: Server, after: int, dies: Callable[[], None] = lambda: None) -> Behave:
@@ -146,7 +154,7 @@ def test_a_batch_uses_both_and_survives_one(servers: list[Server], undisturbed: 
     videos = [tmp_path / f"{number}.mp4" for number in range(8)]
     for video in videos:
         video.touch()
-    made = pooled(pair, sha256=lambda path, cancel: path.name)
+    made = pooled(pair, extract=of_its_own_size)
     with jobs_in(tmp_path / "data", made, workers=4) as jobs:
 
         def analysed(some: list[Path]) -> list[JobSnapshot]:

@@ -91,9 +91,9 @@ class EngineConnector:
         Args:
             on_progress: Called with the progress.
             cancel: Ends the wait.
-            content: Returns the id of the video's content, or waits for it; of several engines, and of several copies
-                of a model in one engine, the same one answers about the same video. `connection.engine.leave()` says
-                that the video is done.
+            content: Returns the key of the video's content, or waits for it; of several engines, and of several copies
+                of a model behind one address, the same one answers about the same video. `connection.engine.leave()`
+                says that the video is done.
 
         Raises:
             AppError: The engine doesn't start or doesn't answer.
@@ -118,7 +118,7 @@ class EngineConnector:
 
         endpoint = engine.ensure_ready(on_progress, cancel)
         info = engine.status().info or EngineInfo(endpoint.kind, endpoint.model, endpoint.base_url)
-        connection = self._connection(engine, _with_rank(endpoint, content), info)
+        connection = self._connection(engine, _for_content(endpoint, content), info)
         key = (endpoint.base_url, endpoint.model)
         if key not in self._proven:
             on_progress(EngineProgress("probing_vision"))
@@ -171,10 +171,13 @@ class EngineConnector:
         )
 
 
-def _with_rank(endpoint: Endpoint, content: Callable[[], str]) -> Endpoint:
-    """Return the endpoint with the copy of the model for a video, if vLLM serves several copies there."""
+def _for_content(endpoint: Endpoint, content: Callable[[], str]) -> Endpoint:
+    """Return the endpoint for requests about a video: the copy of the model that answers them, if vLLM has several."""
     from app.analysis.requests.engine_connection import model_copies
 
-    if not endpoint.is_vllm or (copies := model_copies(endpoint.base_url, endpoint.api_key)) < 2:
+    copies = model_copies(endpoint.base_url, endpoint.api_key) if endpoint.is_vllm else 1
+    if copies < 2 and not (endpoint.is_vllm and endpoint.kind == "remote"):
         return endpoint
-    return replace(endpoint, rank=int.from_bytes(hashlib.sha256(content().encode()).digest()[:8]) % copies)
+    digest = hashlib.sha256(content().encode()).digest()
+    rank = int.from_bytes(digest[:8]) % copies if copies > 1 else None
+    return replace(endpoint, session=digest.hex()[:32], rank=rank)

@@ -108,6 +108,7 @@ def ranks_of(server: Server, content: str) -> set[str | None]:
     connection, _ = opener_of(engine).connect(lambda progress: None, threading.Event(), lambda: content)
     list(stream(connection.chat, messages.text_only("What?", system="Look.")))
     assert len(server.headers) > 1  # the proof of sight, too
+    assert len({headers["x-session-id"] for headers in server.headers}) == 1  # for a router
     return {headers.get("x-data-parallel-rank") for headers in server.headers}
 
 

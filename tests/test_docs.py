@@ -99,6 +99,7 @@ def test_documented_commands_parse(document: Path) -> None:
 def test_every_option_named_beside_a_command_exists(document: Path) -> None:
     ours = all_options()
     of_vllm = {"--tensor-parallel-size", "--pipeline-parallel-size", "--trust-request-mm-kwargs"}
+    of_vllm |= {"--mm-processor-cache-gb"}
     theirs = {"--server", "--browser", *of_vllm}
     named = set(re.findall(r"`(--[a-z][a-z-]*)", prose(document.read_text(encoding="utf-8"))))
     assert named <= ours | theirs

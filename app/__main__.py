@@ -7,7 +7,7 @@ A command that decodes starts its worker before that.
 import sys
 from contextlib import suppress
 
-_DECODE = frozenset({"keyframes", "analyse", "analyze"})
+_DECODE = frozenset({"keyframes", "analyse", "analyze", "batch", "watch"})
 
 
 def main() -> int:

@@ -51,18 +51,20 @@ KINDS = {
     "setting": r"export \w+=.+",
     # Needs neither a model nor a network.
     "alone": r"framelens (keyframes .+|doctor|cluster plan .+|models( (show|fit|formats|check)\b.*)?)"
-    r"|framelens analyse .*--no-model.*|python3 -c .+"
+    r"|framelens (analyse|batch) .*--no-model.*|python3 -c .+"
     r"|cp \.env\.example \.env|ls .+|ffmpeg -i in\.mov .+|source \.venv/bin/activate",
     # About reports that are there: one is, made without a model.
     "stored": r"framelens (library|export|ask --)\b.*",
     # Asks a model: the tiny one, in an engine that the tests share.
-    "asking": r"(VLLM_CPU_KVCACHE_SPACE=4 )?framelens (analyse (?!.*--no-model)|ask (?!--)|models sight).*",
+    "asking": r"(VLLM_CPU_KVCACHE_SPACE=4 )?framelens ((analyse|batch) (?!.*--no-model)|ask (?!--)|models sight).*",
     # Downloads a model: some kilobytes of that name, from a hub on loopback.
     "fetching": r"(\./download_model\.sh|framelens download|hf download)\b.*",
     # Runs until it is ended: is seen to answer, on a free port and with a tiny model.
     "lasting": r"framelens (serve|app)\b.*|streamlit run app/main\.py.*|make app|python3 scripts/bootstrap\.py app.*",
     # Speaks to a client until its input ends, or is interrupted.
     "speaking": r"framelens mcp( .+)?",
+    # Analyses what arrives in a folder until it is interrupted.
+    "watching": r"framelens watch .+",
     # Installs some gigabytes: here it finds that all is there.
     "installing": r"(FRAMELENS_EXTRA=\w+ )?make install",
     # Takes long, or is what runs this: only what make would do is looked at.
@@ -244,6 +246,7 @@ def place(shared: Path, tmp_path: Path) -> Place:
     (folder / "clips/door").mkdir(parents=True)
     for name in ("a.mp4", "b.mkv", "c.mov", "monday.mp4", "tuesday.mp4", "clips/door/visit.mp4"):
         (folder / name).write_bytes((shared / "in.mov").read_bytes())
+    (folder / "list.txt").write_text("# of cameras\nclips\n")
     (folder / "badge.jpg").write_bytes(to_jpeg(draw_card("red")))
     own = {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
@@ -340,6 +343,12 @@ def test_servers_of_tools_start_and_end(command: str, place: Place) -> None:
     command = re.sub(r"(?<=--http )\d+", "0", command)
     done = place.run(f"timeout --preserve-status --signal INT 8 {command} < /dev/null", codes=(0, 130))
     assert done.stdout == "" and ("Bearer" in done.stderr) == ("--http" in command)
+
+
+@each("watching")
+def test_what_watches_a_folder_ends_with_its_results(command: str, place: Place) -> None:
+    place.run(f"timeout --preserve-status --signal INT 12 {command} --no-model --frames 2")
+    assert list(place.folder.glob("*/videos/*.json"))
 
 
 @each("installing")

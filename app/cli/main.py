@@ -29,6 +29,8 @@ _BROKEN_PIPE_EXIT_CODE = 141
 _COMMANDS = {
     "app": "cli.app_command",
     "analyse": "cli.analyse",
+    "batch": "cli.batch_command",
+    "watch": "cli.watch_command",
     "ask": "cli.ask",
     "keyframes": "cli.keyframes_command",
     "library": "cli.library",

@@ -5,11 +5,12 @@ Everything goes to standard error, so that standard output holds only the report
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TextIO
 
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Task, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 from rich.text import Text
 
@@ -87,9 +88,12 @@ class Progress:
 
 
 class BatchProgress:
-    """Progress of several analyses: a row for each running one, one for all of them, and results above."""
+    """Progress of several analyses: a row for each running one, one for all of them, and results above.
 
-    def __init__(self, total: int, *, quiet: bool) -> None:
+    `total` is None if more videos may come.
+    """
+
+    def __init__(self, total: int | None, *, quiet: bool) -> None:
         self._bar = _bar(Console(stderr=True, highlight=False), quiet=quiet, redirects=False)
         self._whole = self._bar.add_task(t("cli.batch_progress"), total=total)
 
@@ -101,6 +105,11 @@ class BatchProgress:
         if not self._bar.disable:
             self._bar.stop()
 
+    @property
+    def is_quiet(self) -> bool:
+        """Return whether no rows are drawn."""
+        return self._bar.disable
+
     def begin(self, name: str) -> ProgressRow:
         """Add and return a row, which displays the events passed to it."""
         return ProgressRow(self._bar, name)
@@ -110,6 +119,10 @@ class BatchProgress:
         if row:
             row.remove()
         self._bar.advance(self._whole)
+
+    def show_remaining(self, seconds: float | None) -> None:
+        """Show the remaining time of all, in place of what the number of those that have ended suggests."""
+        self._bar.update(self._whole, seconds_left=seconds)
 
     def say(self, text: str, stream: TextIO) -> None:
         """Print a line to `stream`, above the rows if it is a terminal, since the rows are then on the same one."""
@@ -156,9 +169,20 @@ class ProgressRow:
         return escape(" · ".join(filter(None, (self._name, words))))
 
 
+class _TimeLeftColumn(TimeRemainingColumn):
+    """Remaining time: an estimate that was given, else one by the speed of the steps."""
+
+    def render(self, task: Task) -> Text:
+        """Draw the time of one row."""
+        if "seconds_left" not in task.fields:
+            return super().render(task)
+        seconds = task.fields["seconds_left"]
+        return Text("-:--:--" if seconds is None else str(timedelta(seconds=round(seconds))), "progress.remaining")
+
+
 def _bar(console: Console, *, quiet: bool, redirects: bool = True) -> Bar:
     """Create the progress bar; with `redirects` all other output appears above it, for either stream."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _TimeLeftColumn())
     return Bar(
         *columns, console=console, transient=True, disable=quiet, redirect_stdout=redirects, redirect_stderr=redirects
     )

@@ -206,10 +206,38 @@ def run_batch(
         if video.key in done:
             yield VideoEnded(video, done[video.key], was_done=True)
 
+    waiting = (one for one in batch.videos if one.key not in done)
+    yield from run_videos(waiting, _analyser(batch, services, results), workers=workers, cancel=cancel)
+
+
+def run_arriving(
+    batch: Batch,
+    videos: Iterable[BatchVideo],
+    services: Services,
+    results: Results,
+    *,
+    workers: int,
+    cancel: threading.Event,
+) -> Iterator[BatchEvent[BatchVideo, VideoResult]]:
+    """Analyse videos as they arrive, without those that have a final result.
+
+    The arguments are those of `run_batch`; the videos of `batch` itself are ignored.
+    """
+
+    def is_missing(video: BatchVideo) -> bool:
+        result = None if batch.repeats else results.get(video.key)
+        return result is None or not result.is_final
+
+    yield from run_videos(
+        filter(is_missing, videos), _analyser(batch, services, results), workers=workers, cancel=cancel
+    )
+
+
+def _analyser(batch: Batch, services: Services, results: Results) -> Analyse[BatchVideo, VideoResult]:
     def analyse(video: BatchVideo, listener: Listener, stop: threading.Event) -> VideoResult:
         return analyse_video(video, batch, services, results, cancel=stop, listener=listener)
 
-    yield from run_videos((one for one in batch.videos if one.key not in done), analyse, workers=workers, cancel=cancel)
+    return analyse
 
 
 def run_videos(

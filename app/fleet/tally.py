@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from app.core import AppError
@@ -16,8 +16,8 @@ from app.fleet.runner import BatchEvent, BatchHalted, VideoBegun, VideoEnded
 class BatchTally:
     """Fold of the events of a run. It is used by one thread.
 
-    The remaining time assumes that the videos left take as long for each byte as those that have ended in this run: the
-    sizes are known without opening a file, and most of the work grows with them.
+    The remaining time follows from the videos that have ended in this run. A video's share of the work is its size plus
+    the mean size: sizes are known without opening a file, but even a small video has frames to read and to answer.
 
     Args:
         videos: All videos; a watched folder may add more.
@@ -32,9 +32,9 @@ class BatchTally:
 
     def __init__(self, videos: Sequence[BatchVideo] = (), clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._sizes = {one.key: max(1, one.size_bytes) for one in videos}
-        self._bytes_left = sum(self._sizes.values())
-        self._bytes_done = 0
+        self._sizes = {one.key: one.size_bytes for one in videos}
+        self._left = set(self._sizes)
+        self._done: set[str] = set()
         self._since: float | None = None
         self.states: Counter[str] = Counter()
         self.num_done_before = 0
@@ -59,9 +59,13 @@ class BatchTally:
     @property
     def seconds_left(self) -> float | None:
         """Estimate the remaining seconds; None until the first video of this run has ended."""
-        if self._since is None or not self._bytes_done:
+        if self._since is None or not self._done:
             return None
-        return (self._clock() - self._since) * self._bytes_left / self._bytes_done
+        return (self._clock() - self._since) * self._work_of(self._left) / self._work_of(self._done)
+
+    def _work_of(self, keys: Collection[str]) -> float:
+        mean = max(1.0, sum(self._sizes.values()) / len(self._sizes))
+        return sum(self._sizes[key] for key in keys) + len(keys) * mean
 
     def apply(self, event: BatchEvent[BatchVideo, Any]) -> None:
         """Count an event."""
@@ -74,9 +78,10 @@ class BatchTally:
                 self._add(video)
                 self.running.pop(video.key, None)
                 self.states[result.state] += 1
-                self._bytes_left -= self._sizes[video.key]
                 self.num_done_before += was_done
-                self._bytes_done += 0 if was_done else self._sizes[video.key]
+                self._left.discard(video.key)
+                if not was_done:
+                    self._done.add(video.key)
             case BatchHalted(error):
                 self.error = self.error or error
             case _:
@@ -84,5 +89,5 @@ class BatchTally:
 
     def _add(self, video: BatchVideo) -> None:
         if video.key not in self._sizes:
-            self._sizes[video.key] = max(1, video.size_bytes)
-            self._bytes_left += self._sizes[video.key]
+            self._sizes[video.key] = video.size_bytes
+            self._left.add(video.key)

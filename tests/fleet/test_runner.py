@@ -188,6 +188,6 @@ def test_the_remaining_time_follows_the_sizes() -> None:
     now[0] = 10.0
     result = VideoResult("100", "v", Path("v"), "f", "done")
     tally.apply(VideoEnded(small, result))
-    assert tally.seconds_left == pytest.approx(90.0)
+    assert tally.seconds_left == pytest.approx(10.0 * (900 + 500) / (100 + 500))
     tally.apply(VideoEnded(large, replace(result, key="900"), was_done=True))
     assert (tally.seconds_left, tally.num_done_before) == (0.0, 1)

@@ -17,61 +17,37 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app import config
-from app.analysis import Templates, built_in
+from app.analysis import Templates
 from app.analysis.prompts.templates import load
-from app.cli.common import add_selection_options, cancel_on_signals, parse_selection, use_language, worst_exit_code
+from app.cli.analysis_options import add_analysis_options, build_given_request, load_settings, settle_model
+from app.cli.common import cancel_on_signals, worst_exit_code
 from app.cli.report_output import Output, parse_output
 from app.config import Settings
 from app.core import Analysis, AnalysisRequest, AppError, ConfigError, readable
 from app.fleet.inputs import Inputs, resolve
-from app.i18n import LANGUAGES, error_text, language, notice_text, t
+from app.i18n import error_text, language, notice_text, t
 from app.reports import FORMATS
 from app.reports.content.labels import local_minute
 from app.services import Services, open_planner, open_services
-from app.services.analyses import build_request, is_expected, raise_without_report, start_run, with_named
-from app.services.keyframes import parse_frames
+from app.services.analyses import is_expected, raise_without_report, start_run
 from app.video import check_file, printable, probe, worker_started
 
 if TYPE_CHECKING:
     from app.jobs import JobSnapshot
 
-_MOST_JOBS = 16  # chosen by hand; not tuned
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command."""
     parser.add_argument("videos", nargs="+", metavar="VIDEO", help=t("cli.videos"))
-    parser.add_argument("--frames", type=parse_frames, metavar="N", help=t("cli.frames"))
-    add_selection_options(parser)
-    parser.add_argument("--template", metavar="NAME", help=t("cli.template", names=", ".join(built_in())))
-    parser.add_argument("--question", default="", help=t("cli.question"))
-    parser.add_argument("--language", choices=LANGUAGES, help=t("cli.language"))
-    parser.add_argument("--model", help=t("cli.model"))
-    parser.add_argument("--base-url", help=t("cli.base_url"))
+    add_analysis_options(parser)
     parser.add_argument("--anew", action="store_true", help=t("cli.anew"))
     parser.add_argument("--plan", action="store_true", help=t("cli.plan"))
     parser.add_argument("--show-prompt", action="store_true", help=t("cli.show_prompt"))
-    parser.add_argument("--no-model", action="store_true", help=t("cli.no_model"))
-    parser.add_argument("--yes", action="store_true", help=t("cli.yes"))
-    parser.add_argument("--jobs", type=job_count, metavar="N", help=t("cli.jobs", most=_MOST_JOBS))
     parser.add_argument("--skip-done", action="store_true", help=t("cli.skip_done"))
     parser.add_argument("--output", metavar="FILE|DIR/", help=t("cli.output"))
     parser.add_argument("--format", choices=sorted(FORMATS), help=t("cli.format"))
     parser.add_argument("--json", action="store_true", help=t("cli.json"))
     parser.add_argument("--quiet", action="store_true", help=t("cli.quiet"))
-
-
-def job_count(text: str) -> int:
-    """Parse the number of concurrent analyses.
-
-    Raises:
-        ConfigError: It isn't a number from 1 to 16.
-    """
-    number = int(text) if text.isdecimal() else 0
-    if not 1 <= number <= _MOST_JOBS:
-        raise ConfigError("jobs_wrong", given=text, most=_MOST_JOBS)
-    return number
 
 
 def run(given: argparse.Namespace) -> int:
@@ -80,8 +56,7 @@ def run(given: argparse.Namespace) -> int:
     Raises:
         AppError: A setting, the only video or the disk failed; several videos are reported one by one.
     """
-    settings = with_named(config.load(), model=given.model or "", base_url=given.base_url or "")
-    use_language(given, settings)
+    settings = load_settings(given)
     templates = load(settings.template_dir)
     if given.anew and given.skip_done:
         raise ConfigError("anew_or_skip")
@@ -91,11 +66,8 @@ def run(given: argparse.Namespace) -> int:
     if not (given.show_prompt or given.plan):
         if inputs.is_one_file:
             check_file(inputs.items[0].path)
-        if not given.no_model:
-            from app.cli.commands.download import settle  # which knows all models
-
-            settings = settle(settings, given)
-    make = partial(_request, given, settings, templates)
+        settings = settle_model(settings, given)
+    make = partial(build_given_request, given, settings, templates)
     if given.show_prompt:
         return _show_prompt(make(inputs.items[0].path), templates)
     if given.plan:
@@ -187,20 +159,6 @@ def _show_plans(
 
         print_missing(settings)
     return worst_exit_code(codes)
-
-
-def _request(given: argparse.Namespace, settings: Settings, templates: Templates, path: Path) -> AnalysisRequest:
-    return build_request(
-        path,
-        settings,
-        templates,
-        template=given.template or "",
-        question=given.question,
-        language=language(),
-        use_model=not given.no_model,
-        selection=parse_selection(given),
-        frames=given.frames,
-    )
 
 
 def _write_report(analysis: Analysis, video: Path, output: Output, given: argparse.Namespace) -> None:

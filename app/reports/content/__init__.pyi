@@ -4,6 +4,7 @@ from .builder import sections as sections
 from .builder import statement as statement
 from .document import Block as Block
 from .document import Document as Document
+from .document import DocumentFacts as DocumentFacts
 from .document import Gallery as Gallery
 from .document import Heading as Heading
 from .document import Line as Line
@@ -43,6 +44,8 @@ from .labels import troubles as troubles
 from .labels import unusable as unusable
 from .provenance import KEY as KEY
 from .provenance import aigc as aigc
+from .provenance import aigc_fields as aigc_fields
+from .provenance import aigc_line as aigc_line
 from .provenance import aigc_text as aigc_text
 from .provenance import escape_comment as escape_comment
 from .questions import cited as cited

@@ -20,12 +20,19 @@ Tone = Literal["plain", "info", "warning", "error", "label", "answer"]
 
 @dataclass(frozen=True)
 class Span:
-    """A run of text. `at_seconds` is the time of the video that the text names, `frame` the number of its keyframe."""
+    """A run of text.
+
+    Attributes:
+        at_seconds: The time of the video that the text names.
+        frame: The number of its keyframe.
+        address: Relative address of another file that the text leads to, with "/", percent-encoded.
+    """
 
     text: str
     style: Style = "plain"
     at_seconds: float | None = None
     frame: int | None = None
+    address: str = ""
 
 
 Line = tuple[Span, ...]

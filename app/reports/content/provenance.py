@@ -104,17 +104,22 @@ def _choice(selection: Selection) -> str:
 
 
 def aigc(analysis: Analysis) -> dict[str, str] | None:
-    """Return the fields of the standard's annex on metadata, or None if no model has answered.
+    """Return the fields of the standard's annex on metadata, or None if no model has answered."""
+    return aigc_fields(models(analysis), analysis.app_version, analysis.id)
+
+
+def aigc_fields(model: str, app_version: str, content_id: str) -> dict[str, str] | None:
+    """Return the fields for a document that quotes this model, or None without one.
 
     Label "1" means that the content is generated, not only possibly or suspected so. The producer is the program with
     the model that it asked.
     """
-    if not (model := models(analysis)):
+    if not model:
         return None
     return {
         "Label": "1",
-        "ContentProducer": f"FrameLens {analysis.app_version} ({model})",
-        "ProduceID": analysis.id,
+        "ContentProducer": f"FrameLens {app_version} ({model})",
+        "ProduceID": content_id,
         "ReservedCode1": "",
         "ContentPropagator": "",
         "PropagateID": "",
@@ -124,7 +129,11 @@ def aigc(analysis: Analysis) -> dict[str, str] | None:
 
 def aigc_text(analysis: Analysis) -> str:
     """Return the label as one line of JSON under KEY, or "" if no model has answered."""
-    fields = aigc(analysis)
+    return aigc_line(aigc(analysis))
+
+
+def aigc_line(fields: dict[str, str] | None) -> str:
+    """Return these fields as one line of JSON under KEY, "" if there are none."""
     return json.dumps({KEY: fields}, ensure_ascii=False) if fields else ""
 
 

@@ -6,7 +6,8 @@ nonetheless.
 """
 
 import base64
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
@@ -14,7 +15,17 @@ from markupsafe import Markup
 
 from app.core import Analysis, Language, smaller
 from app.i18n import in_language, t
-from app.reports.content import Block, Heading, PictureBlock, Timeline, moment_address, printable, signed, words
+from app.reports.content import (
+    Block,
+    Document,
+    Heading,
+    PictureBlock,
+    Timeline,
+    moment_address,
+    printable,
+    signed,
+    words,
+)
 from app.reports.content.builder import document
 from app.reports.graphics.chart_svg import Palette, svg
 
@@ -37,17 +48,26 @@ _PALETTE = Palette(
 def write(analysis: Analysis, language: Language) -> bytes:
     """Return the report as HTML in UTF-8, about 45 KB per keyframe."""
     with in_language(language):
-        content, contents = document(analysis), t("report.contents")
+        return render(document(analysis), partial(moment_address, analysis.video.name))
+
+
+def render(content: Document, moment: Callable[[float], str]) -> bytes:
+    """Return a document as HTML in UTF-8, with the fixed texts in the language of the context.
+
+    Args:
+        content: The document.
+        moment: Returns the address of a time of the video.
+    """
     facts = content.facts
     headings = (_heading(block) for block in content.blocks)
     page = _template().render(
-        language=_LANGUAGES[language],
+        language=_LANGUAGES[content.language],
         metadata={"generator": facts.generator, "dcterms.created": facts.created, "AIGC": facts.aigc},
         title=content.title,
-        contents=contents,
+        contents=t("report.contents"),
         sections=[heading for heading in headings if heading and heading.level == 2],
         blocks=content.blocks,
-        moment=lambda seconds: moment_address(analysis.video.name, seconds),
+        moment=moment,
     )
     return page.encode()
 

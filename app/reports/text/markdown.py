@@ -24,7 +24,11 @@ def write(analysis: Analysis, language: Language) -> bytes:
     """Return the report as Markdown (CommonMark with tables) in UTF-8."""
     with in_language(language):
         content = document(analysis)
-    folder = _folder(analysis)
+    return render(content, _folder(analysis))
+
+
+def render(content: blocks.Document, folder: str = "") -> bytes:
+    """Return a document as Markdown in UTF-8, with its pictures in `folder`."""
     lines = [f"# {escape(content.title)}", "", *(line for block in content.blocks for line in _lines(block, folder))]
     label = blocks.escape_comment(content.facts.aigc)
     hidden = ["", f"<!-- {label} -->"] if label else []
@@ -90,6 +94,8 @@ def _inline(line: blocks.Line) -> str:
 
 def _span(span: blocks.Span) -> str:
     text = escape_words(span.text)
+    if span.address:
+        return f"[{text}](<{span.address}>)"
     match span.style:
         case "strong":
             return f"**{text}**"

@@ -1,0 +1,89 @@
+"""Options of the commands that analyse videos, and the settings and the request that they describe."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from app import config
+from app.analysis import Templates, built_in
+from app.cli.common import add_selection_options, parse_selection, use_language
+from app.config import Settings
+from app.core import AnalysisRequest, ConfigError
+from app.i18n import LANGUAGES, language, t
+from app.services.analyses import build_request, with_named
+from app.services.keyframes import parse_frames
+
+_MOST_JOBS = 16  # chosen by hand; not tuned
+
+
+def add_analysis_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of a request, of the model, and of how many videos are analysed at a time."""
+    parser.add_argument("--frames", type=parse_frames, metavar="N", help=t("cli.frames"))
+    add_selection_options(parser)
+    parser.add_argument("--template", metavar="NAME", help=t("cli.template", names=", ".join(built_in())))
+    parser.add_argument("--question", default="", help=t("cli.question"))
+    parser.add_argument("--language", choices=LANGUAGES, help=t("cli.language"))
+    parser.add_argument("--model", help=t("cli.model"))
+    parser.add_argument("--base-url", help=t("cli.base_url"))
+    parser.add_argument("--no-model", action="store_true", help=t("cli.no_model"))
+    parser.add_argument("--yes", action="store_true", help=t("cli.yes"))
+    parser.add_argument("--jobs", type=job_count, metavar="N", help=t("cli.jobs", most=_MOST_JOBS))
+
+
+def job_count(text: str) -> int:
+    """Parse the number of concurrent analyses.
+
+    Raises:
+        ConfigError: It isn't a number from 1 to 16.
+    """
+    number = int(text) if text.isdecimal() else 0
+    if not 1 <= number <= _MOST_JOBS:
+        raise ConfigError("jobs_wrong", given=text, most=_MOST_JOBS)
+    return number
+
+
+def load_settings(given: argparse.Namespace) -> Settings:
+    """Return the settings with the model and the engine of the options, and use their language from now on.
+
+    Raises:
+        ConfigError: A setting is not valid.
+    """
+    settings = with_named(config.load(), model=given.model or "", base_url=given.base_url or "")
+    use_language(given, settings)
+    return settings
+
+
+def settle_model(settings: Settings, given: argparse.Namespace) -> Settings:
+    """Return the settings to analyse with, after asking about a model that must be downloaded.
+
+    Raises:
+        Cancelled: The user chose to stop.
+    """
+    if given.no_model:
+        return settings
+    from app.cli.commands.download import settle  # which knows all models
+
+    return settle(settings, given)
+
+
+def build_given_request(
+    given: argparse.Namespace, settings: Settings, templates: Templates, path: Path
+) -> AnalysisRequest:
+    """Build the request about a video.
+
+    Raises:
+        ConfigError: An option is wrong.
+        AppError: The video can't be read, where the number of frames depends on it.
+    """
+    return build_request(
+        path,
+        settings,
+        templates,
+        template=given.template or "",
+        question=given.question,
+        language=language(),
+        use_model=not given.no_model,
+        selection=parse_selection(given),
+        frames=given.frames,
+    )

@@ -1,0 +1,151 @@
+"""Output of `framelens batch` and `framelens watch`: lines or JSON events, progress, and the summary at the end."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from app.cli.common import worst_exit_code
+from app.cli.progress import BatchProgress, ProgressRow
+from app.core import AppError
+from app.core.codec import to_builtins
+from app.fleet.batch import Batch, BatchVideo
+from app.fleet.results import Results, VideoResult
+from app.fleet.runner import BatchEvent, BatchHalted, VideoBegun, VideoEnded, VideoProgress
+from app.fleet.summary import counts_text, state_text, summarise, write_summary
+from app.fleet.tally import BatchTally
+from app.i18n import error_text, t
+from app.i18n.formatting import span
+from app.video import printable
+
+
+class BatchOutput:
+    """Listener of a run that prints what happens.
+
+    Args:
+        given: The command's options `json` and `quiet`.
+        batch: The batch.
+        results: Where its results are stored.
+        progress: The rows on the terminal.
+
+    Attributes:
+        tally: What has happened so far.
+    """
+
+    def __init__(self, given: argparse.Namespace, batch: Batch, results: Results, progress: BatchProgress) -> None:
+        self._given = given
+        self._batch = batch
+        self._results = results
+        self._progress = progress
+        self._rows: dict[str, ProgressRow] = {}
+        self._since = time.monotonic()
+        self._exit_codes = [0]
+        self.tally = BatchTally(batch.videos)
+
+    def begin(self) -> None:
+        """Print what was collected and what was left out."""
+        batch = self._batch
+        for one in batch.left_out:
+            self._progress.say(printable(error_text(one.error)), sys.stderr)
+        left_out = [{"path": one.path, **_error_form(one.error)} for one in batch.left_out]
+        text = t("batch.begins", n=len(batch.videos), folder=printable(self._results.folder))
+        self._say(text, event="begins", videos=len(batch.videos), left_out=left_out, folder=self._results.folder)
+
+    def begin_watching(self, folder: Path) -> None:
+        """Print which folder is watched."""
+        text = t("batch.watches", folder=printable(folder), results=printable(self._results.folder))
+        self._say(text, event="watches", watched=folder.absolute(), folder=self._results.folder)
+
+    def show(self, event: BatchEvent[BatchVideo, VideoResult]) -> None:
+        """Print one event of the run."""
+        self.tally.apply(event)
+        match event:
+            case VideoBegun(video):
+                self._rows[video.key] = self._progress.begin(printable(video.name))
+                if self._given.json:
+                    self._say("", event="begun", key=video.key, path=video.path)
+            case VideoProgress(video, one):
+                self._rows[video.key].show(one)
+            case VideoEnded(video, result, was_done):
+                self._progress.ended(self._rows.pop(video.key, None))
+                if result.error:
+                    self._exit_codes.append(result.error.exit_code)
+                self._progress.show_remaining(self.tally.seconds_left)
+                self._say_ended(video, result, was_done=was_done)
+            case BatchHalted(error):
+                self._exit_codes.append(error.exit_code)
+                if self._given.json:
+                    self._say("", event="halted", error=_error_form(error))
+
+    def finish(self, batch: Batch, *, was_stopped: bool) -> int:
+        """Write and print the summary, and return the exit code.
+
+        Args:
+            batch: The batch with all videos that have arrived.
+            was_stopped: Whether the user has stopped the run.
+
+        Raises:
+            StorageError: The summary can't be written.
+        """
+        tally = self.tally
+        if tally.error:
+            print(error_text(tally.error), file=sys.stderr)
+        if was_stopped:
+            self._exit_codes.append(130)
+        summary = summarise(batch, self._results, tally.error)
+        files = write_summary(summary, self._results.folder)
+        if summary.counts.get("pending"):
+            print(t("batch.pending_why", n=summary.counts["pending"]), file=sys.stderr)
+        code, spent = worst_exit_code(self._exit_codes), time.monotonic() - self._since
+        text = t(
+            "batch.ended",
+            counts=counts_text(summary.counts, len(batch.videos)),
+            time=span(spent, spent),
+            path=printable(files["html"]),
+        )
+        self._say(text, event="ended", counts=summary.counts, seconds=round(spent, 1), files=files, exit_code=code)
+        return code
+
+    def _say_ended(self, video: BatchVideo, result: VideoResult, *, was_done: bool) -> None:
+        tally, error, left = self.tally, result.error, self.tally.seconds_left
+        place = f"{tally.num_ended}/{tally.total}"
+        state = t("cli.batch_done_before") if was_done and error is None else state_text(result)
+        parts = [state, "" if was_done else span(result.seconds, result.seconds), printable(video.name)]
+        parts.append(printable(error_text(error)) if error else "")
+        file = next(iter(result.files.values()), "")
+        text = f"[{place}] {' · '.join(filter(None, parts))}" + (f" → {file}" if file else "")
+        if left and tally.num_left and self._progress.is_quiet:
+            text += f" ({t('batch.left', time=span(left, left))})"
+        self._say(
+            text,
+            event="video",
+            key=video.key,
+            path=video.path,
+            state=result.state,
+            was_done=was_done,
+            seconds=round(result.seconds, 1),
+            job_id=result.job_id or None,
+            error=_error_form(error) if error else None,
+            files=result.files,
+            ended=tally.num_ended,
+            total=tally.total,
+            seconds_left=None if left is None else round(left, 1),
+        )
+
+    def _say(self, text: str, **event: Any) -> None:
+        """Print a line, with --json the event as one line of JSON."""
+        line = json.dumps(to_builtins(event), ensure_ascii=False) if self._given.json else text
+        self._progress.say(line, sys.stdout)
+
+
+def _error_form(error: AppError) -> dict[str, str]:
+    return {"key": error.key, "text": error_text(error)}
+
+
+def results_folder(given: argparse.Namespace) -> Path:
+    """Return the folder of results that --output names, or the default one in the working directory."""
+    return (Path(given.output).expanduser() if given.output else Path("framelens-batch")).absolute()

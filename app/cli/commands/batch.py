@@ -1,0 +1,106 @@
+"""Command `framelens batch PATH…`: analyses all videos of folders, patterns and lists, and summarises them.
+
+The same command again does only what is missing in the folder of results.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from app.analysis.prompts.templates import load
+from app.cli.analysis_options import add_analysis_options, build_given_request, load_settings, settle_model
+from app.cli.common import cancel_on_signals
+from app.core import UNKNOWN_PATH, AnalysisRequest, InputError
+from app.fleet.batch import Batch, Collected, collect, make_batch
+from app.fleet.results import Results
+from app.i18n import error_text, notice_text, t
+from app.reports import FORMATS
+from app.services.keyframes import FIT
+from app.video import worker_ready
+
+if TYPE_CHECKING:
+    from app.config import Settings
+    from app.services import Services
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of this command."""
+    parser.add_argument("paths", nargs="+", metavar="FOLDER|LIST|GLOB", help=t("cli.batch_paths"))
+    add_batch_options(parser)
+
+
+def add_batch_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that `framelens watch` has, too."""
+    add_analysis_options(parser)
+    parser.add_argument("--anew", action="store_true", help=t("cli.anew"))
+    parser.add_argument("--output", metavar="DIR", help=t("cli.batch_output"))
+    parser.add_argument("--format", action="append", choices=sorted(FORMATS), help=t("cli.batch_format"))
+    parser.add_argument("--json", action="store_true", help=t("cli.batch_json"))
+    parser.add_argument("--quiet", action="store_true", help=t("cli.quiet"))
+
+
+def run(given: argparse.Namespace) -> int:
+    """Analyse the videos, write reports and summary, and return the exit code.
+
+    Raises:
+        AppError: A setting or the disk failed, or there is no video at all.
+    """
+    settings = load_settings(given)
+    request = given_request(given, settings)
+    settings = settle_model(settings, given)
+    request = replace(request, use_model=not given.no_model)
+    cancel = cancel_on_signals()
+    from app.analysis import open_extraction_cache
+    from app.cli.batch_output import BatchOutput, results_folder
+    from app.cli.progress import BatchProgress
+    from app.fleet.runner import run_batch
+    from app.jobs import WORKERS
+    from app.services import open_services
+
+    workers = given.jobs or WORKERS
+    with worker_ready():
+        services = open_services(settings, adopts=False, workers=workers)
+        try:
+            collected = collect(given.paths, open_extraction_cache(settings.data_dir).sha256, cancel=cancel)
+            if not collected.videos:
+                for one in collected.left_out:
+                    print(error_text(one.error), file=sys.stderr)
+                raise InputError("batch_empty")
+            batch = given_batch(collected, request, services, given)
+            results = Results(results_folder(given), batch.fingerprint)
+            is_quiet = given.quiet or not sys.stderr.isatty()
+            with BatchProgress(len(batch.videos), quiet=is_quiet) as progress:
+                for notice in services.engine_notices if request.use_model else ():
+                    progress.say(notice_text(notice), sys.stderr)
+                output = BatchOutput(given, batch, results, progress)
+                output.begin()
+                for event in run_batch(batch, services, results, workers=workers, cancel=cancel):
+                    output.show(event)
+            return output.finish(batch, was_stopped=cancel.is_set())
+        finally:
+            services.close()
+
+
+def given_request(given: argparse.Namespace, settings: Settings) -> AnalysisRequest:
+    """Build the common request; with `--frames fit` its number of frames is that of no video.
+
+    Raises:
+        ConfigError: An option is wrong.
+    """
+    plain = argparse.Namespace(**{**vars(given), "frames": None if given.frames == FIT else given.frames})
+    return build_given_request(plain, settings, load(settings.template_dir), UNKNOWN_PATH)
+
+
+def given_batch(collected: Collected, request: AnalysisRequest, services: Services, given: argparse.Namespace) -> Batch:
+    """Build the batch of these videos with the command's options."""
+    return make_batch(
+        collected,
+        request,
+        services.switcher.session.conditions(request),
+        fits_request=given.frames == FIT,
+        formats=tuple(dict.fromkeys(given.format or ("html",))),
+        repeats=given.anew,
+    )

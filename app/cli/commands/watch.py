@@ -1,0 +1,72 @@
+"""Command `framelens watch FOLDER`: analyses the videos of a folder and those that arrive, until it is stopped.
+
+Results, reports and summary are those of `framelens batch`, which can continue in the same folder of results.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from app.cli.analysis_options import load_settings, settle_model
+from app.cli.commands.batch import add_batch_options, given_batch, given_request
+from app.cli.common import cancel_on_signals
+from app.core import InputError
+from app.fleet.batch import BatchVideo, Collected
+from app.fleet.results import Results
+from app.i18n import t
+from app.video import printable, worker_ready
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of this command."""
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help=t("cli.watch_folder"))
+    add_batch_options(parser)
+
+
+def run(given: argparse.Namespace) -> int:
+    """Analyse what arrives until SIGINT or SIGTERM, and return the exit code: 0 if everything else went well.
+
+    Raises:
+        AppError: A setting or the disk failed, or the folder is gone.
+    """
+    settings = load_settings(given)
+    request = given_request(given, settings)
+    if not given.folder.is_dir():
+        raise InputError("watch_no_folder", path=printable(given.folder))
+    settings = settle_model(settings, given)
+    request = replace(request, use_model=not given.no_model)
+    cancel = cancel_on_signals()
+    from app.analysis import open_extraction_cache
+    from app.cli.batch_output import BatchOutput, results_folder
+    from app.cli.progress import BatchProgress
+    from app.fleet.runner import run_arriving
+    from app.fleet.watch import arriving
+    from app.jobs import WORKERS
+    from app.services import open_services
+
+    workers = given.jobs or WORKERS
+    arrived: list[BatchVideo] = []
+    with worker_ready():
+        services = open_services(settings, adopts=False, workers=workers)
+        try:
+            batch = given_batch(Collected(), request, services, given)
+            results = Results(results_folder(given), batch.fingerprint)
+
+            def videos() -> Iterator[BatchVideo]:
+                sha256 = open_extraction_cache(settings.data_dir).sha256
+                for video in arriving(given.folder.absolute(), sha256, cancel):
+                    arrived.append(video)
+                    yield video
+
+            with BatchProgress(None, quiet=given.quiet or not sys.stderr.isatty()) as progress:
+                output = BatchOutput(given, batch, results, progress)
+                output.begin_watching(given.folder)
+                for event in run_arriving(batch, videos(), services, results, workers=workers, cancel=cancel):
+                    output.show(event)
+            return output.finish(replace(batch, videos=tuple(arrived)), was_stopped=False)
+        finally:
+            services.close()

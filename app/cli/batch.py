@@ -10,12 +10,13 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from app.cli.common import cancel_on_signals, in_services, services, worst_exit_code
+from app.cli.common import cancel_on_signals, engine_notices_said, in_services, services, worst_exit_code
 from app.cli.progress import BatchProgress, ProgressRow
 from app.cli.report_output import Output
 from app.config import Settings
@@ -23,7 +24,7 @@ from app.core import AnalysisEvent, AnalysisRequest, AppError, Cancelled, Config
 from app.core.codec import to_builtins
 from app.fleet.inputs import Input
 from app.fleet.runner import BatchHalted, VideoBegun, VideoEnded, VideoProgress, run_videos
-from app.i18n import error_text, notice_text, t
+from app.i18n import error_text, t
 from app.i18n.formatting import span
 from app.jobs import JobSnapshot
 from app.reports.json import writer
@@ -97,12 +98,12 @@ def run(batch: SeveralVideos, inputs: Iterable[Input]) -> int:
         opened = open_services(batch.settings, adopts=False, workers=given.jobs)
         try:
             with in_services(opened), BatchProgress(total, quiet=given.quiet or not sys.stderr.isatty()) as progress:
-                for notice in opened.engine_notices if not given.no_model else ():
-                    progress.say(notice_text(notice), sys.stderr)
-                for outcome in _outcomes(batch, items, progress, cancel):
-                    place = f"{len(outcomes) + 1}/{total}"
-                    progress.say(_json_line(outcome) if given.json else _line(outcome, place), sys.stdout)
-                    outcomes.append(replace(outcome, job=None))  # releases its pictures, many megabytes
+                say = partial(progress.say, stream=sys.stderr)
+                with engine_notices_said(opened, say) if not given.no_model else nullcontext():
+                    for outcome in _outcomes(batch, items, progress, cancel):
+                        place = f"{len(outcomes) + 1}/{total}"
+                        progress.say(_json_line(outcome) if given.json else _line(outcome, place), sys.stdout)
+                        outcomes.append(replace(outcome, job=None))  # releases its pictures, many megabytes
         finally:
             opened.close()
     _print_summary(outcomes, total, time.monotonic() - since, batch)

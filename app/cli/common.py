@@ -6,14 +6,14 @@ import argparse
 import signal
 import sys
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, get_args
 
 from app.core.domain import Selection, Strategy
 from app.core.errors import ConfigError, EngineError
-from app.i18n import LANGUAGES, set_language, t
+from app.i18n import LANGUAGES, notice_text, set_language, t
 from app.services.keyframes import build_selection, parse_interval, parse_seconds, parse_times
 
 if TYPE_CHECKING:
@@ -89,6 +89,20 @@ def in_services(opened: Services) -> Iterator[None]:
         yield
     finally:
         _services.reset(before)
+
+
+@contextmanager
+def engine_notices_said(opened: Services, say: Callable[[str], None]) -> Iterator[None]:
+    """Say the notices about the engine in use; after the block, which of several engines are left out by then."""
+    said = opened.engine_notices
+    for notice in said:
+        say(notice_text(notice))
+    try:
+        yield
+    finally:
+        for notice in opened.engine_notices if opened.engine.is_pooled else ():
+            if notice not in said:
+                say(notice_text(notice))
 
 
 def use_language(given: argparse.Namespace, settings: Settings) -> None:

@@ -19,7 +19,7 @@ from app.cli.progress import BatchProgress
 from app.core.domain import StageStarted
 from tests.cards import write_card_video
 from tests.cli.test_main import command, endlessly, run, until_asked
-from tests.llm.scripted import serve
+from tests.llm.scripted import following, serve
 
 pytestmark = pytest.mark.usefixtures("no_text_reading", "english")
 _STEP = re.compile(r"\x1b\[(\d*)([A-Za-z])|\x1b\[\?\d+[hl]|(\r)|(\n)|([^\x1b\r\n]+)")
@@ -88,6 +88,18 @@ def test_one_video_may_have_a_folder_for_its_report(clips: Path, tmp_path: Path)
     done = run("analyse", clips / "a.mp4", "--no-model", "--format", "csv", "--output", "new/", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "new" / "a.report.csv").is_file()
+
+
+def test_several_engines_share_a_folder(clips: Path, tmp_path: Path) -> None:
+    (clips / "broken.mp4").unlink()
+    dead = "http://127.0.0.1:9/v1"
+    with serve(following) as a, serve(following) as b:
+        words = ["analyse", clips, "--output", "reports/", "--language", "en"]
+        done = run(*words, cwd=tmp_path, FRAMELENS_BASE_URL=f"{a.base_url}, {dead} {b.base_url}, {a.base_url}")
+        assert done.returncode == 0, done.stderr
+        assert a.requests and b.requests
+        assert done.stdout.splitlines()[-1].startswith("Videos: 3 (3 done) in ")
+    assert done.stderr.count(f"The engine at {dead} is left out") == 1
 
 
 def test_a_stop_keeps_what_is_done_and_says_how_to_continue(clips: Path, tmp_path: Path) -> None:

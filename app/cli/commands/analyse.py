@@ -12,6 +12,7 @@ import json
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -20,12 +21,12 @@ from typing import TYPE_CHECKING
 from app.analysis import Templates
 from app.analysis.prompts.templates import load
 from app.cli.analysis_options import add_analysis_options, build_given_request, load_settings, settle_model
-from app.cli.common import cancel_on_signals, worst_exit_code
+from app.cli.common import cancel_on_signals, engine_notices_said, worst_exit_code
 from app.cli.report_output import Output, parse_output
 from app.config import Settings
 from app.core import Analysis, AnalysisRequest, AppError, ConfigError, readable
 from app.fleet.inputs import Inputs, resolve
-from app.i18n import error_text, language, notice_text, t
+from app.i18n import error_text, language, t
 from app.reports import FORMATS
 from app.reports.content.labels import local_minute
 from app.services import Services, open_planner, open_services
@@ -102,16 +103,15 @@ def _run_job(
     from app.cli.progress import Progress  # other commands start without it
 
     with Progress(quiet=given.quiet or not sys.stderr.isatty()) as progress:
-        for notice in services.engine_notices if request.use_model else ():
-            progress.say(notice_text(notice))
         name = readable(request.path.name)
-        run = start_run(services.jobs, request, name=name, force=given.anew)
-        if run.answered is not None:
-            progress.say(t("cli.continuing", answered=run.answered))
-        if run.was_finished:
-            progress.say(t("cli.analysed_before", created=local_minute(run.job.created)))
-        for event in run.events(cancel):
-            progress.show(event)
+        with engine_notices_said(services, progress.say) if request.use_model else nullcontext():
+            run = start_run(services.jobs, request, name=name, force=given.anew)
+            if run.answered is not None:
+                progress.say(t("cli.continuing", answered=run.answered))
+            if run.was_finished:
+                progress.say(t("cli.analysed_before", created=local_minute(run.job.created)))
+            for event in run.events(cancel):
+                progress.show(event)
         return run.job
 
 

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import argparse
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from app.analysis.prompts.templates import load
 from app.cli.analysis_options import add_analysis_options, build_given_request, load_settings, settle_model
-from app.cli.common import cancel_on_signals
+from app.cli.common import cancel_on_signals, engine_notices_said
 from app.core import UNKNOWN_PATH, AnalysisRequest, InputError
 from app.fleet.batch import Batch, Collected, collect, make_batch
 from app.fleet.results import Results
-from app.i18n import error_text, notice_text, t
+from app.i18n import error_text, t
 from app.reports import FORMATS
 from app.services.keyframes import FIT
 from app.video import worker_ready
@@ -57,10 +59,9 @@ def run(given: argparse.Namespace) -> int:
     from app.cli.batch_output import BatchOutput, results_folder
     from app.cli.progress import BatchProgress
     from app.fleet.runner import run_batch
-    from app.jobs import WORKERS
-    from app.services import open_services
+    from app.services import open_services, usual_workers
 
-    workers = given.jobs or WORKERS
+    workers = given.jobs or usual_workers(settings)
     with worker_ready():
         services = open_services(settings, adopts=False, workers=workers)
         try:
@@ -73,12 +74,12 @@ def run(given: argparse.Namespace) -> int:
             results = Results(results_folder(given), batch.fingerprint)
             is_quiet = given.quiet or not sys.stderr.isatty()
             with BatchProgress(len(batch.videos), quiet=is_quiet) as progress:
-                for notice in services.engine_notices if request.use_model else ():
-                    progress.say(notice_text(notice), sys.stderr)
-                output = BatchOutput(given, batch, results, progress)
-                output.begin()
-                for event in run_batch(batch, services, results, workers=workers, cancel=cancel):
-                    output.show(event)
+                say = partial(progress.say, stream=sys.stderr)
+                with engine_notices_said(services, say) if request.use_model else nullcontext():
+                    output = BatchOutput(given, batch, results, progress)
+                    output.begin()
+                    for event in run_batch(batch, services, results, workers=workers, cancel=cancel):
+                        output.show(event)
             return output.finish(batch, was_stopped=cancel.is_set())
         finally:
             services.close()

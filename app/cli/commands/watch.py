@@ -45,10 +45,9 @@ def run(given: argparse.Namespace) -> int:
     from app.cli.progress import BatchProgress
     from app.fleet.runner import run_arriving
     from app.fleet.watch import arriving
-    from app.jobs import WORKERS
-    from app.services import open_services
+    from app.services import open_services, usual_workers
 
-    workers = given.jobs or WORKERS
+    workers = given.jobs or usual_workers(settings)
     arrived: list[BatchVideo] = []
     with worker_ready():
         services = open_services(settings, adopts=False, workers=workers)

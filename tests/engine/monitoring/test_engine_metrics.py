@@ -128,6 +128,21 @@ def test_an_engine_elsewhere_is_asked_at_its_root_with_its_key() -> None:
     assert asked == [("/metrics", "Bearer secret")] * 2
 
 
+def test_several_engines_are_summed_without_silent_ones() -> None:
+    now, half = [1.0], TEXT.replace("} 0.25", "} 0.75")
+    with publishing([(200, TEXT)]) as (gone, _):
+        pass
+    grown = [(200, text) for text in (TEXT, later(TEXT, generation_tokens_total=10))]
+    with publishing(grown) as (one, _), publishing([(200, half)]) as (two, _), publishing([(404, "")]) as (bare, asked):
+        ask = reader(f"{one}, {gone} {two}, {bare}", now)
+        first = ask()
+        now[0] += 2.0
+        second = ask()
+    assert isinstance(first, EngineLoad) and (first.running, first.cache_share) == (6.0, 0.5)
+    assert isinstance(second, EngineLoad) and second.written_per_second == 5.0
+    assert len(asked) == 1
+
+
 @pytest.mark.parametrize("answer", [(404, "not here"), (401, "no"), (200, "<html>")])
 def test_one_without_metrics_is_left_in_peace_for_a_while(answer: tuple[int, str]) -> None:
     now = [1.0]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pynvml
 import pytest
@@ -15,7 +16,7 @@ from streamlit.testing.v1 import AppTest
 
 from app.core.domain import AnalysisRequest, EngineInfo, EngineProgress, Language
 from app.core.errors import EngineError
-from app.engine import EngineStatus, Monitor
+from app.engine import EnginePool, EngineStatus, Monitor, RemoteEngine
 from app.engine.monitoring.engine_metrics import EngineLoad
 from app.engine.monitoring.monitor import Sample
 from app.engine.monitoring.system_metrics import GpuReader, GpuSample, GpuSamples, SystemSample
@@ -25,6 +26,7 @@ from app.ui import resources
 from app.ui.context import LANGUAGE_KEY
 from app.ui.views import system
 from tests.engine.fake_nvml import ANSWERS, FakeNvml
+from tests.llm.scripted import saying, serve
 from tests.ui.conftest import Open
 from tests.ui.fake_services import ScriptedEngine, script, with_bench
 from tests.ui.panels.report.test_report import parts_shown
@@ -32,6 +34,12 @@ from tests.ui.views.test_analyse import texts
 
 LOAD = EngineLoad(3.0, 1.0, 0.25, 0.75, 300.0, 50.0, 0.3)
 Show = Callable[..., AppTest]
+
+
+def models_page() -> None:
+    from app.ui.panels.models import current_model
+
+    current_model.draw()
 
 
 def system_page() -> None:
@@ -69,6 +77,26 @@ def show(services: Services) -> Iterator[Show]:
 
 def charts(page: AppTest) -> dict[str, dict[str, Any]]:
     return {chart["title"]: chart for shown in parts_shown(page) for chart in shown["charts"]}
+
+
+def test_several_engines_are_listed_with_their_states(show: Show, services: Services) -> None:
+    with serve(saying("yes")) as server:
+        pool = EnginePool([RemoteEngine(server.base_url), RemoteEngine("http://127.0.0.1:9")])
+        pool.ensure_ready(lambda _: None, threading.Event())
+        monitor = Monitor(lambda: "no_metrics", lambda: (0, 0), cards=GpuReader(FakeNvml().as_module()))
+        resources.install(
+            resources.Installed(services=replace(with_bench(services, engine=pool), monitor=monitor), key="key")
+        )
+        for draw in (system_page, models_page):
+            page = AppTest.from_function(draw, default_timeout=30)
+            page.session_state[LANGUAGE_KEY] = "en"
+            page.run()
+            assert not page.exception
+            words = texts(page)
+            assert f"{urlsplit(server.base_url).netloc} · {t('ui.engine_ready', 'en')}" in words
+            assert f"127.0.0.1:9 · {t('ui.engine_failed', 'en')}" in words
+        pool.stop()
+        monitor.close()
 
 
 def test_machine_cards_engine_and_queue_have_their_charts(show: Show) -> None:

@@ -5,7 +5,7 @@ PYTHON ?= python3
 QUICK = not engine and not browser and not thorough
 PARALLEL = -n auto --dist loadfile
 
-.PHONY: app test check install lint bench bench-keyframes bench-keyframes-sets bench-analysis bench-ask bench-endurance fuzz proofs pins sample models
+.PHONY: app test check install lint bench bench-keyframes bench-keyframes-sets bench-analysis bench-ask bench-api bench-endurance fuzz proofs pins sample models
 
 app:
 	$(PYTHON) scripts/bootstrap.py app
@@ -58,6 +58,11 @@ bench-ask:
 	$(PYTHON) scripts/bootstrap.py develop && .venv/bin/python -m benchmarks.ask \
 	  $(if $(FOOTAGE),--footage $(FOOTAGE)) $(if $(ONLY),--only $(ONLY)) $(if $(SEED),--seed $(SEED)) \
 	  $(if $(MINUTES),--minutes $(MINUTES)) $(if $(WORK),--work $(WORK))
+
+# The HTTP API of the app with CLIENTS (50) at once, ROUNDS of requests each.
+bench-api:
+	$(PYTHON) scripts/bootstrap.py develop && .venv/bin/python -m benchmarks.api \
+	  $(if $(CLIENTS),--clients $(CLIENTS)) $(if $(ROUNDS),--rounds $(ROUNDS))
 
 # An hour of video through the real engine, once undisturbed and once killed by signal 9 and begun again.
 bench-endurance:

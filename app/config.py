@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args
 
 from app.core.domain import Language
 from app.core.errors import ConfigError
-from app.core.redaction import is_secret, remember_secret
+from app.core.redaction import is_secret, redact, remember_secret
 
 DEFAULT_MODEL_PATH = "Qwen/Qwen2.5-VL-7B-Instruct"
 DEFAULT_VLLM_CONFIG: dict[str, Any] = {
@@ -39,6 +39,39 @@ _CHOOSING = ("VLLM_MODEL_PATH", "VLLM_CONFIG", "FRAMELENS_BASE_URL", "FRAMELENS_
 _KEPT = (*_CHOOSING, "FRAMELENS_API_KEY")
 # Prefixes of other programs' variables that .env may set: the hub's client, vLLM, CUDA, links between machines.
 _PASSED_ON = ("HF_", "HUGGING_FACE_", "VLLM_", "CUDA_", "NCCL_", "GLOO_", "RAY_", "OMP_", "HTTP_", "HTTPS_", "NO_PROXY")
+
+
+@dataclass(frozen=True)
+class S3Access:
+    """Access to S3, in the variables of the AWS tools; without a key, buckets are read anonymously.
+
+    Attributes:
+        endpoint: Address of a server other than Amazon's, "" for Amazon's.
+    """
+
+    endpoint: str = ""
+    region: str = "us-east-1"
+    access_key: str = ""
+    secret_key: str = field(default="", repr=False)
+    session_token: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True)
+class SourceSettings:
+    """What programs may let the server fetch or send to.
+
+    Attributes:
+        urls: Beginnings of the addresses from which videos may be fetched.
+        private_networks: Networks that are not public and may be reached all the same.
+        most_bytes: Largest video.
+        most_seconds: Longest time to fetch one.
+    """
+
+    urls: tuple[str, ...] = ()
+    private_networks: tuple[str, ...] = ()
+    most_bytes: int = 20 * 1000**3
+    most_seconds: float = 3600.0
+    s3: S3Access = S3Access()
 
 
 @dataclass(frozen=True)
@@ -72,6 +105,7 @@ class Settings:
     embedding_model: str
     embedding_api_key: str = field(repr=False)
     serve_api_key: str = field(repr=False)  # key for callers of `framelens serve`
+    sources: SourceSettings  # of videos that programs name by address
     passed_on: dict[str, str] = field(repr=False)  # variables in .env for the hub's client and the engine
 
     @property
@@ -134,6 +168,7 @@ def load(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -
         embedding_model=values.get("FRAMELENS_EMBEDDING_MODEL", "").strip(),
         embedding_api_key=_key("FRAMELENS_EMBEDDING_API_KEY", values),
         serve_api_key=_key("FRAMELENS_SERVE_API_KEY", values),
+        sources=_sources(values),
         passed_on={key: value for key, value in values.items() if key.startswith(_PASSED_ON) and key not in _OURS},
     )
 
@@ -263,6 +298,42 @@ def _input_dirs(text: str) -> tuple[Path, ...]:
         if not folder.is_dir():
             raise ConfigError("input_dir_missing", value=str(folder), separator=os.pathsep)
     return tuple(folder.resolve() for folder in folders)
+
+
+def _sources(values: Mapping[str, str]) -> SourceSettings:
+    return SourceSettings(
+        urls=_source_urls(values.get("FRAMELENS_SOURCE_URLS", "")),
+        private_networks=_networks(values.get("FRAMELENS_PRIVATE_NETWORKS", "")),
+        most_bytes=(_number("FRAMELENS_SOURCE_GB", values, 1, 10_000) or 20) * 1000**3,
+        most_seconds=float(_number("FRAMELENS_SOURCE_SECONDS", values, 1, 86_400) or 3600),
+        s3=S3Access(
+            endpoint=values.get("AWS_ENDPOINT_URL_S3", "").strip().rstrip("/"),
+            region=values.get("AWS_REGION", "").strip() or "us-east-1",
+            access_key=_key("AWS_ACCESS_KEY_ID", values),
+            secret_key=_key("AWS_SECRET_ACCESS_KEY", values),
+            session_token=_key("AWS_SESSION_TOKEN", values),
+        ),
+    )
+
+
+def _source_urls(text: str) -> tuple[str, ...]:
+    for one in text.split():
+        scheme, _, rest = one.partition("://")
+        host = rest.partition("/")[0]
+        if scheme not in ("http", "https", "s3") or not host or "@" in host:
+            raise ConfigError("source_url_wrong", value=redact(one))
+    return tuple(text.split())
+
+
+def _networks(text: str) -> tuple[str, ...]:
+    import ipaddress  # only servers need it
+
+    for one in text.split():
+        try:
+            ipaddress.ip_network(one)
+        except ValueError as error:
+            raise ConfigError("network_wrong", value=one) from error
+    return tuple(text.split())
 
 
 def _key(name: str, values: Mapping[str, str]) -> str:

@@ -1,12 +1,13 @@
-"""HTTP routes beside the pages: uploads, videos by byte ranges, frames and the library.
+"""HTTP routes beside the pages: uploads, videos by byte ranges, frames and the library, and the API for programs.
 
-Each resource is a module; all of them use the same gate.
+Each resource is a module; the page's use the same gate, those for programs (`v1`) have keys of their own.
 """
 
 from starlette.routing import BaseRoute
 
 from app.api import media, uploads
 from app.api.gate import AllowedHosts, Gate, PageProtection, content_policy
+from app.api.v1.mount import ProgramApi
 
 __all__ = ["AllowedHosts", "Gate", "PageProtection", "content_policy", "routes"]
 
@@ -14,4 +15,5 @@ __all__ = ["AllowedHosts", "Gate", "PageProtection", "content_policy", "routes"]
 def routes(gate: Gate, base_path: str = "") -> list[BaseRoute]:
     """List all routes below `base_path` + "/api". `base_path` is the server's, "" or "/name"."""
     prefix = f"{base_path}/api"
-    return [*uploads.routes(gate, prefix), *media.routes(gate, prefix)]
+    programs = ProgramApi(gate, f"{prefix}/v1")
+    return [*uploads.routes(gate, prefix), *media.routes(gate, prefix), *programs.routes()]

@@ -28,7 +28,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.core import AppError, EngineError, InputError, Language, StorageError, as_app_error
+from app.core import AppError, ConfigError, EngineError, InputError, Language, StorageError, as_app_error
 from app.i18n import LANGUAGES, error_text, in_language, language_of
 
 if TYPE_CHECKING:
@@ -55,9 +55,30 @@ _STATUS = {
     "upload_busy": 423,
     "disk_full": 507,
     "disk_full_now": 507,
+    "conversation_unknown": 404,
+    "turn_unknown": 404,
+    "webhook_unknown": 404,
+    "api_path_unknown": 404,
+    "no_report_yet": 409,
+    "job_still_runs": 409,
+    "answer_under_way": 409,
+    "upload_incomplete": 409,
+    "report_empty": 409,
+    "url_none_allowed": 403,
+    "url_not_allowed": 403,
+    "address_private": 403,
+    "api_no_keys": 401,
+    "api_key_wrong": 401,
+    "api_method": 405,
+    "api_body_slow": 408,
+    "api_body_too_large": 413,
+    "api_body_wrong": 422,
+    "api_rate": 429,
+    "api_jobs": 429,
+    "api_starting": 503,
 }
 # A file or a picture may be displayed by the browser and nothing else.
-_HEADERS = {
+SAFE_HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; sandbox",
     "Cross-Origin-Resource-Policy": "same-origin",
@@ -242,7 +263,7 @@ class Gate:
                     _log.exception("%s %s failed", request.method, request.url.path)
                     log = self.services.log_path if self.services else ""
                     response = error_response(as_app_error(error, log))
-            for name, value in _HEADERS.items():
+            for name, value in SAFE_HEADERS.items():
                 response.headers.setdefault(name, value)
             return response
 
@@ -260,10 +281,14 @@ class Gate:
 
 def error_response(error: AppError) -> JSONResponse:
     """Return `{"error": text, "key": key}` in the reader's language with the matching status."""
-    kinds = {InputError: 400, EngineError: 502, StorageError: 507}
+    return JSONResponse({"error": error_text(error), "key": error.key}, status_code=status_of(error))
+
+
+def status_of(error: AppError) -> int:
+    """Return the HTTP status of an error."""
+    kinds = {InputError: 400, ConfigError: 400, EngineError: 502, StorageError: 507}
     default = next((status for kind, status in kinds.items() if isinstance(error, kind)), 500)
-    status = _STATUS.get(error.key, default)
-    return JSONResponse({"error": error_text(error), "key": error.key}, status_code=status)
+    return _STATUS.get(error.key, default)
 
 
 def _language(request: Request) -> Language:

@@ -32,13 +32,14 @@ _MAX_DIGITS = 18  # of a size or an offset, which then fit into 64 bits
 def routes(gate: Gate, prefix: str) -> list[BaseRoute]:
     """List the routes of this resource below `prefix`."""
     return [
-        gate.route(f"{prefix}/uploads", _create, "POST"),
-        gate.route(f"{prefix}/uploads/{{id}}", _offset_or_append, "HEAD", "PATCH"),
+        gate.route(f"{prefix}/uploads", create, "POST"),
+        gate.route(f"{prefix}/uploads/{{id}}", offset_or_append, "HEAD", "PATCH"),
         gate.route(f"{prefix}/uploads/{{id}}/check", _check, "POST"),
     ]
 
 
-async def _create(request: Request, services: Services) -> Response:
+async def create(request: Request, services: Services) -> Response:
+    """Create an upload. Raises InputError for a wrong header, StorageError if the disk has no room."""
     _check_version(request)
     size_bytes = _number(request, "upload-length", "upload_length")
     name = _metadata(request.headers.get("upload-metadata", "")).get("filename", "")
@@ -46,7 +47,8 @@ async def _create(request: Request, services: Services) -> Response:
     return _answer(201, upload, {"Location": f"{request.url.path}/{upload.id}"})
 
 
-async def _offset_or_append(request: Request, services: Services) -> Response:
+async def offset_or_append(request: Request, services: Services) -> Response:
+    """Return the offset of an upload, or append the request's body. Raises InputError or StorageError."""
     _check_version(request)
     upload = await run_in_threadpool(services.videos.upload, request.path_params["id"])
     if request.method == "HEAD":

@@ -37,6 +37,7 @@ _COMMANDS = {
     "export": "cli.export",
     "download": "cli.download_command",
     "serve": "cli.serve_command",
+    "keys": "cli.keys_command",
     "mcp": "cli.mcp_command",
     "cluster": "cli.cluster_command",
     "doctor": "cli.doctor_command",

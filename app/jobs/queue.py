@@ -46,6 +46,11 @@ class Jobs:
         adopts: Resume the jobs that processes which are gone left behind.
         workers: Number of analyses at a time; one engine answers them all.
 
+    Attributes:
+        library: The index of the stored analyses.
+        indexing: Keeps the index up to date.
+        process: This process among those that share the store.
+
     Raises:
         StorageError: The store could not be read or written.
     """
@@ -62,7 +67,7 @@ class Jobs:
         workers: int = WORKERS,
     ) -> None:
         self._store = store
-        self._owner = owner
+        self.process = self._owner = owner
         self._repository = JobRepository(store, owner)
         self.library = LibraryIndex(store)
         self.indexing = SearchIndexer(self._repository, self.library)
@@ -93,6 +98,7 @@ class Jobs:
         follows: str = "",
         force: bool = False,
         listener: Listener | None = None,
+        job_id: str = "",
     ) -> str:
         """Queue an analysis.
 
@@ -102,6 +108,7 @@ class Jobs:
             follows: Id of the job whose report led to this one.
             force: Analyse even if the same file was analysed in the same way before.
             listener: Called with every event, in the worker's thread.
+            job_id: The id of the job, by default a new one.
 
         Returns:
             The id of the job; that of the finished one if the same analysis was done before and `force` is false.
@@ -114,7 +121,7 @@ class Jobs:
         if not force and (known := self._stored(same)):
             return known.id
         created = datetime.now(UTC).isoformat(timespec="milliseconds")
-        job = JobSnapshot(new_id(), name, created, request, follows, conditions=conditions)
+        job = JobSnapshot(job_id or new_id(), name, created, request, follows, conditions=conditions)
         self._enqueue(ActiveJob(job, Control(), same=same, listener=listener))
         return job.id
 
@@ -147,6 +154,19 @@ class Jobs:
         """
         live = self._active.get(job_id)
         return live.job if live else self._repository.get(job_id)
+
+    def brief(self, job_id: str) -> JobSnapshot:
+        """Get the current state of a job; images and answers may be missing.
+
+        Raises:
+            InputError: "job_unknown".
+        """
+        if live := self._active.get(job_id):
+            return live.job
+        row = self._store.get(job_id)
+        if row is None:
+            raise InputError("job_unknown", id=job_id)
+        return self._repository.read_brief(row)
 
     def recent(self, limit: int = 20) -> list[JobSnapshot]:
         """List the newest jobs first, without images and answers."""

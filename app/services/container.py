@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from app.llm.embeddings import EmbeddingModel
     from app.models import Proposal
     from app.services import model_benchmarks
+    from app.services.programs import Programs
 
 T = TypeVar("T")
 SAMPLE = Path(str(files("app") / "samples" / "sample.mp4"))
@@ -60,6 +61,7 @@ class Services:
         answer_queues: The questions that wait for the engine in use, or for each of several.
         semantic_index: The semantic index, None if no embedding model is set.
         answers: The answers that are being written.
+        programs: The work for programs that use the HTTP API; None where it isn't served.
     """
 
     switcher: EngineSwitcher[EngineSession]
@@ -81,6 +83,7 @@ class Services:
     semantic_index: SemanticIndex | None = None
     stills: Stills = field(default_factory=Stills)
     answers: Answers = field(default_factory=Answers)
+    programs: Programs | None = None
 
     @property
     def settings(self) -> Settings:
@@ -112,6 +115,8 @@ class Services:
     def close(self) -> None:
         """Stop answers, measurements and downloads, then the jobs, then the engine, and close the store."""
         self.answers.close()
+        if self.programs:
+            self.programs.close()
         self.stills.close()
         self.monitor.close()
         for task in (self.download, self.benchmark, self.vision_check, self.remote_query):

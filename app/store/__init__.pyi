@@ -1,3 +1,8 @@
+from .api_records import ApiKeyRow as ApiKeyRow
+from .api_records import ApiStore as ApiStore
+from .api_records import DeliveryRow as DeliveryRow
+from .api_records import SubmissionRow as SubmissionRow
+from .api_records import WebhookRow as WebhookRow
 from .conversations import ConversationRow as ConversationRow
 from .conversations import ConversationStore as ConversationStore
 from .database import Row as Row

@@ -171,6 +171,50 @@ MIGRATIONS: tuple[str, ...] = (
     WHEN NOT EXISTS (SELECT 1 FROM conversation_pictures WHERE sha256 = OLD.sha256)
     BEGIN DELETE FROM pictures WHERE sha256 = OLD.sha256; END;
     """,
+    # Keys, submissions and webhooks of the HTTP API. A submission goes with its job, and the messages with both.
+    """
+    CREATE TABLE api_keys (
+        id TEXT PRIMARY KEY,
+        name TEXT NOT NULL UNIQUE,
+        sha256 TEXT NOT NULL,
+        created TEXT NOT NULL,
+        per_minute INTEGER NOT NULL,
+        jobs INTEGER NOT NULL
+    );
+    CREATE TABLE submissions (
+        job_id TEXT PRIMARY KEY,
+        key_id TEXT NOT NULL,
+        created TEXT NOT NULL,
+        state TEXT NOT NULL,
+        owner TEXT NOT NULL,
+        document TEXT NOT NULL,
+        reason TEXT NOT NULL
+    );
+    CREATE INDEX submissions_by_key ON submissions (key_id);
+    CREATE INDEX submissions_by_state ON submissions (state);
+    CREATE TRIGGER submitted_job AFTER DELETE ON jobs
+    BEGIN DELETE FROM submissions WHERE job_id = OLD.id; END;
+    CREATE TABLE webhooks (
+        id TEXT PRIMARY KEY,
+        key_id TEXT NOT NULL REFERENCES api_keys (id) ON DELETE CASCADE,
+        url TEXT NOT NULL,
+        secret TEXT NOT NULL,
+        created TEXT NOT NULL
+    );
+    CREATE INDEX webhooks_by_key ON webhooks (key_id);
+    CREATE TABLE deliveries (
+        id TEXT PRIMARY KEY,
+        webhook_id TEXT NOT NULL REFERENCES webhooks (id) ON DELETE CASCADE,
+        job_id TEXT NOT NULL REFERENCES submissions (job_id) ON DELETE CASCADE,
+        state TEXT NOT NULL DEFAULT 'waiting',
+        attempts INTEGER NOT NULL DEFAULT 0,
+        due REAL NOT NULL DEFAULT 0,
+        reason TEXT NOT NULL DEFAULT ''
+    );
+    CREATE INDEX deliveries_by_state ON deliveries (state, due);
+    CREATE INDEX deliveries_by_job ON deliveries (job_id);
+    CREATE INDEX deliveries_by_webhook ON deliveries (webhook_id);
+    """,
 )
 
 

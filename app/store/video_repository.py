@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from io import RawIOBase
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, BinaryIO, Literal
 
 from app import core
 from app.store.fs_utils import disk_errors, own_secret, read_json, reason_of, write_json
@@ -103,10 +103,7 @@ class VideoRepository:
         shown = core.shown_name(name)
         if size_bytes <= 0:
             raise core.InputError("upload_empty", name=shown)
-        free = shutil.disk_usage(self._folder).free - _KEPT_FREE_BYTES
-        if size_bytes > free:
-            sizes = {"needed": core.human_size(size_bytes), "free": core.human_size(max(free, 0))}
-            raise core.StorageError("disk_full", name=shown, folder=str(self._folder), **sizes)
+        self.check_room(shown, size_bytes)
         upload = Upload(secrets.token_urlsafe(24), shown, size_bytes, 0)
         with disk_errors(self._parts):
             self._part(upload.id).touch(mode=0o600)
@@ -162,6 +159,37 @@ class VideoRepository:
                 self._part(upload_id).replace(place)
                 (self._parts / f"{upload_id}.json").unlink(missing_ok=True)
         return upload_id
+
+    @contextmanager
+    def incoming(self, name: str) -> Iterator[tuple[str, BinaryIO]]:
+        """Open a file for a video whose bytes arrive from elsewhere; it becomes one, like an upload, without an error.
+
+        Yields:
+            The id that the video will have, and the file.
+        """
+        video_id, shown = secrets.token_urlsafe(24), core.shown_name(name)
+        part = self._part(video_id)
+        try:
+            with disk_errors(self._parts):
+                with open(part, "xb", opener=core.private_opener) as file:
+                    yield video_id, file
+                place = self._folder / video_id / core.safe_file_name(shown)
+                place.parent.mkdir(mode=0o700, exist_ok=True)
+                self._register(video_id, "upload", shown, place, part.stat().st_size)
+                part.replace(place)
+        finally:
+            part.unlink(missing_ok=True)
+
+    def check_room(self, name: str, size_bytes: int) -> None:
+        """Check that the disk has room for a video.
+
+        Raises:
+            StorageError: "disk_full".
+        """
+        free = shutil.disk_usage(self._folder).free - _KEPT_FREE_BYTES
+        if size_bytes > free:
+            sizes = {"needed": core.human_size(size_bytes), "free": core.human_size(max(free, 0))}
+            raise core.StorageError("disk_full", name=core.shown_name(name), folder=str(self._folder), **sizes)
 
     # ---- videos ------------------------------------------------------------------------------------------------------
 

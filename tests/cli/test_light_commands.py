@@ -70,7 +70,7 @@ def test_help_and_version_import_no_command(word: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["app", "analyse", "ask", "keyframes", "library", "export", "download", "serve", "mcp", "doctor", "models"],
+    ["app", "analyse", "ask", "keyframes", "library", "export", "download", "serve", "keys", "mcp", "doctor", "models"],
 )
 def test_the_help_of_a_command_imports_no_other(command: str, tmp_path: Path) -> None:
     found = imported(command, "--help", cwd=tmp_path)

@@ -1,0 +1,142 @@
+"""The FastAPI application: its routes, errors as problems, the OpenAPI document and the page that shows it."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.metadata import version
+from importlib.resources import files
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
+from starlette.responses import HTMLResponse, Response
+from starlette.types import ASGIApp
+
+from app import core
+from app.api.v1 import jobs, questions, uploads, webhooks
+from app.api.v1.access import Access, problem_response
+from app.api.v1.context import InServices
+from app.api.v1.schemas import About, Problem
+from app.reports import FORMATS
+from app.services import Services
+
+_PROBLEM = "application/problem+json"
+_ASSETS = ("swagger-ui-bundle.js", "swagger-ui.css")
+_TYPES = {".js": "text/javascript", ".css": "text/css"}
+# A policy of the page forbids scripts in it, so the one that starts it is a file of its own.
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>FrameLens API</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="stylesheet" href="docs/swagger-ui.css"></head>
+<body><div id="page"></div>
+<script src="docs/swagger-ui-bundle.js"></script><script src="docs/start.js"></script></body></html>
+"""
+_START = """SwaggerUIBundle({url: "openapi.json", dom_id: "#page", deepLinking: true, validatorUrl: null});
+"""
+_WRONG = {"description": "Problem"}
+
+
+def build(services: Services) -> ASGIApp:
+    """Return the API on these services, with its access checks."""
+    app = FastAPI(
+        title="FrameLens",
+        version=version("framelens"),
+        description="Keyframes, analyses of videos with a vision-language model, reports and questions.",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        generate_unique_id_function=_name_of,
+        dependencies=[],
+        responses={"4XX": {"model": Problem, **_WRONG}, "5XX": {"model": Problem, **_WRONG}},
+    )
+    app.state.services = services
+    app.add_api_route("/", get_about, methods=["GET"], tags=["server"])
+    for one in (uploads, jobs, questions, webhooks):
+        app.include_router(one.router)
+    app.add_exception_handler(core.AppError, _app_error)
+    app.add_exception_handler(RequestValidationError, _wrong_request)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_route("/docs", _docs)
+    app.add_route("/docs/{name}", _asset)
+    app.add_route("/openapi.json", _document)
+    return Access(app, services=services)
+
+
+def get_about(services: InServices) -> About:
+    """Get the version of this server, the keys of its templates and the names of its report formats."""
+    return About(version=version("framelens"), templates=list(services.templates.by_key), reports=list(FORMATS))
+
+
+def document(app: FastAPI) -> dict[str, Any]:
+    """Return the OpenAPI 3.1 document of the API."""
+    found = get_openapi(
+        title=app.title, version=app.version, description=app.description, routes=app.routes, openapi_version="3.1.0"
+    )
+    found["components"]["securitySchemes"] = {
+        "key": {"type": "http", "scheme": "bearer", "description": "A key of `framelens keys create NAME`."}
+    }
+    found["security"] = [{"key": []}]
+    for operations in found["paths"].values():
+        for operation in operations.values():
+            for status, answer in operation["responses"].items():
+                if status in ("4XX", "5XX"):
+                    answer["content"] = {_PROBLEM: next(iter(answer["content"].values()))}
+    return found
+
+
+def _name_of(route: APIRoute) -> str:
+    return route.name
+
+
+async def _document(request: Request) -> Response:
+    app: FastAPI = request.app
+    if app.openapi_schema is None:
+        app.openapi_schema = document(app)
+    import json
+
+    found = {**app.openapi_schema, "servers": [{"url": request.scope.get("root_path", "") or "/"}]}
+    return Response(json.dumps(found, ensure_ascii=False), media_type="application/json")
+
+
+async def _docs(_: Request) -> Response:
+    return HTMLResponse(_PAGE)
+
+
+async def _asset(request: Request) -> Response:
+    name = request.path_params["name"]
+    if name == "start.js":
+        return Response(_START, media_type=_TYPES[".js"])
+    if name not in _ASSETS:
+        raise core.InputError("api_path_unknown", path=request.url.path[:200])
+    return Response(_read(name), media_type=_TYPES[name[name.rindex(".") :]])
+
+
+@cache
+def _read(name: str) -> bytes:
+    return (files("fastapi_standalone_docs") / "static" / "swagger" / name).read_bytes()
+
+
+async def _app_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, core.AppError)
+    return problem_response(error)
+
+
+async def _wrong_request(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    found = [
+        {"place": ".".join(map(str, one["loc"])), "message": core.readable(str(one["msg"]))} for one in error.errors()
+    ]
+    places = ", ".join(one["place"] for one in found[:5])
+    return problem_response(core.InputError("api_body_wrong", places=places[:200]), errors=found[:20])
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    shown = {"path": request.url.path[:200], "method": request.method[:20]}
+    key = "api_method" if error.status_code == 405 else "api_path_unknown"
+    response = problem_response(core.InputError(key, **shown))
+    response.headers.update(error.headers or {})
+    return response

@@ -1,0 +1,200 @@
+"""Routes for jobs: submitted, listed, watched, reported, cancelled and deleted."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import quote
+
+from fastapi import APIRouter, Depends, Header, Query, Response
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from starlette.concurrency import run_in_threadpool
+
+from app import core
+from app.api.v1.context import InPrograms, InServices, OfKey, ticks
+from app.api.v1.schemas import Job, JobEntry, JobList, NewJob, PathSource, UploadSource
+from app.i18n import language
+from app.jobs import State
+from app.library.bulk_operations import remove
+from app.reports import FORMATS, all_files
+from app.reports.files import zipped
+from app.services.analyses import build_request
+from app.services.conversations import report_of
+from app.services.keyframes import build_selection
+from app.services.submissions import Submission, VideoSource
+from app.store import LibraryQuery
+
+router = APIRouter(tags=["jobs"])
+_ARCHIVE = "zip"
+"""Name of all formats in one file, beside those of FORMATS."""
+_FIELDS = {"every": "every_seconds", "at": "times_seconds", "start": "start_seconds", "end": "end_seconds"}
+_BINARY = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
+_MOST_LISTED = 200
+_MOST_OFFSET = 10**9
+
+
+@router.post("/jobs", status_code=202)
+def submit_job(given: NewJob, services: InServices, programs: InPrograms, key: OfKey, response: Response) -> Job:
+    """Submit a video to be analysed.
+
+    A file at an address is fetched first, in the state "fetching". If the same file was analysed in the same way
+    before, that job is the answer, unless `force` is set.
+    """
+    selection = build_selection(
+        strategy=given.strategy,
+        every=given.every_seconds,
+        at=given.times_seconds,
+        start=given.start_seconds,
+        end=given.end_seconds,
+        spelling=_spelled,
+    )
+    request = build_request(
+        Path("-"),
+        services.settings,
+        services.templates,
+        template=given.template,
+        question=given.question,
+        language=given.language or language(),
+        use_model=given.use_model,
+        selection=selection,
+        frames=given.frames,
+    )
+    match given.source:
+        case UploadSource(id=upload):
+            source = VideoSource("upload", upload)
+        case PathSource(path=path):
+            source = VideoSource("path", path)
+        case other:
+            source = VideoSource("url", other.url)
+    submission = Submission(source, request, core.one_line(given.name), given.force)
+    job_id = programs.submissions.submit(services, key, submission)
+    programs.webhooks.begin(services)
+    response.headers["Location"] = f"jobs/{job_id}"
+    return find_job(job_id, services, programs)
+
+
+@router.get("/jobs")
+def list_jobs(
+    services: InServices,
+    programs: InPrograms,
+    words: Annotated[str, Query(max_length=1000, description="Words that the analysis must contain.")] = "",
+    state: Annotated[State | None, Query()] = None,
+    tag: Annotated[str, Query(max_length=200)] = "",
+    offset: Annotated[int, Query(ge=0, le=_MOST_OFFSET)] = 0,
+    limit: Annotated[int, Query(ge=1, le=_MOST_LISTED)] = 50,
+) -> JobList:
+    """List or search the analyses of this server, those of the page included."""
+    services.jobs.indexing.catch_up()
+    library, wanted = services.jobs.library, LibraryQuery(words, (state,) if state else (), tag=tag)
+    found = library.find(wanted, order="best", offset=offset, limit=limit)
+    return JobList(
+        total=library.count(wanted),
+        jobs=[JobEntry.of(entry, services.jobs.state_of(entry)) for entry in found],
+        fetching=[Job.fetched(one) for one in programs.submissions.all(services)],
+    )
+
+
+@router.get("/jobs/{job_id}")
+def get_job(job_id: str, services: InServices, programs: InPrograms) -> Job:
+    """Get the state of a job."""
+    return find_job(job_id, services, programs)
+
+
+def find_job(job_id: str, services: InServices, programs: InPrograms) -> Job:
+    """Return a job of the queue, or one whose video is fetched. Raises InputError("job_unknown")."""
+    fetch = programs.submissions.get(services, job_id)
+    if fetch is not None:
+        return Job.fetched(fetch)
+    return Job.of(services.jobs.brief(job_id))
+
+
+@router.get("/jobs/{job_id}/events", response_class=EventSourceResponse)
+async def watch_job(
+    job_id: str,
+    services: InServices,
+    programs: InPrograms,
+    known: Annotated[Job, Depends(find_job)],  # before the stream begins, so that an unknown job is a 404
+    last_event_id: Annotated[str, Header(max_length=64)] = "",
+) -> AsyncIterator[ServerSentEvent]:
+    """Stream the state of a job as server-sent events until it is over.
+
+    Each event "job" has the whole state, so a client that reconnects with Last-Event-ID misses nothing. The event
+    "deleted" ends the stream of a job that was deleted.
+    """
+    seen = last_event_id
+    async for _ in ticks():
+        try:
+            job = await run_in_threadpool(find_job, job_id, services, programs)
+        except core.InputError:
+            yield ServerSentEvent(event="deleted", data={"id": job_id})
+            return
+        state_id = hashlib.sha256(job.model_dump_json(exclude={"eta_seconds"}).encode()).hexdigest()[:16]
+        if state_id != seen or job.is_over:
+            yield ServerSentEvent(event="job", data=job, id=state_id, retry=1000)
+            seen = state_id
+        if job.is_over:
+            return
+
+
+@router.get(
+    "/jobs/{job_id}/reports/{name}",
+    response_class=Response,
+    responses={200: {"description": "The file", "content": _BINARY}},
+)
+def get_report(
+    job_id: str,
+    name: str,
+    services: InServices,
+    programs: InPrograms,
+    spoken: Annotated[core.Language | None, Query(alias="language", description="By default that of the job.")] = None,
+    conversations: Annotated[bool, Query(description="Include the conversations about it.")] = True,
+) -> Response:
+    """Get the report in one format, or "zip" for all formats with their pictures."""
+    if name not in (*FORMATS, _ARCHIVE):
+        raise core.ConfigError("formats_unknown", given=name[:80], known=", ".join((*FORMATS, _ARCHIVE)))
+    if not find_job(job_id, services, programs).has_report:
+        raise core.InputError("no_report_yet", id=job_id)
+    analysis = report_of(services, job_id, conversations=conversations)
+    if analysis is None:
+        raise core.InputError("no_report_yet", id=job_id)
+    written = spoken or analysis.request.language
+    stem = core.safe_stem(analysis.video.name)
+    if name == _ARCHIVE:
+        return _file(zipped(all_files(analysis, written, stem)), "application/zip", f"{stem}.zip")
+    form = FORMATS[name]
+    if not form.fits(analysis):
+        raise core.InputError("report_empty", name=analysis.video.name, format=name)
+    return _file(form.write(analysis, written), form.mime, stem + form.suffix)
+
+
+@router.post("/jobs/{job_id}/cancel", status_code=202)
+def cancel_job(job_id: str, services: InServices, programs: InPrograms) -> Job:
+    """Stop a job; what is finished is kept. A job that is over doesn't change."""
+    find_job(job_id, services, programs)
+    programs.submissions.cancel(services, job_id)
+    services.jobs.cancel(job_id)
+    programs.webhooks.begin(services)
+    return find_job(job_id, services, programs)
+
+
+@router.delete("/jobs/{job_id}", status_code=204)
+def delete_job(job_id: str, services: InServices, programs: InPrograms) -> None:
+    """Delete a job with its report, conversations and, if nothing else uses it, its uploaded or fetched video."""
+    find_job(job_id, services, programs)
+    if programs.submissions.drop(services, job_id):
+        return
+    for one in remove(services.jobs, services.videos, [job_id]):
+        if one.error:
+            raise one.error
+
+
+def _file(data: bytes, media_type: str, name: str) -> Response:
+    disposition = f"attachment; filename*=UTF-8''{quote(name, safe='')}"
+    return Response(data, media_type=media_type, headers={"Content-Disposition": disposition})
+
+
+def _spelled(name: str, value: object) -> str:
+    field = _FIELDS.get(name, name)
+    return field if value is None else f"{field} = {value}"

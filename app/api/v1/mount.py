@@ -1,0 +1,60 @@
+"""Place of the API in the app: FastAPI is imported by the first request, so that the page starts without it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from starlette.datastructures import Headers
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from app.api.gate import Gate, error_response
+from app.core import AppError
+from app.i18n import in_language, language_of
+
+if TYPE_CHECKING:
+    from app.services import Services
+
+
+class ProgramApi:
+    """ASGI application that builds the API when it is first asked.
+
+    Args:
+        gate: Holds the services.
+        prefix: Path of the API.
+    """
+
+    def __init__(self, gate: Gate, prefix: str) -> None:
+        self._gate = gate
+        self._prefix = prefix
+        self._lock = asyncio.Lock()
+        self._app: ASGIApp | None = None
+
+    def routes(self) -> list[BaseRoute]:
+        """List the routes for the prefix itself and all paths below it."""
+        return [Route(self._prefix, self), Mount(self._prefix, app=self)]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass an HTTP request on; a WebSocket is refused."""
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        services = self._gate.services
+        if services is None:  # a setting is wrong, or the app is starting
+            with in_language(language_of(Headers(scope=scope).get("accept-language"))):
+                response = error_response(AppError("api_starting"))
+            await response(scope, receive, send)
+            return
+        if scope["path"] == self._prefix:
+            scope = {**scope, "root_path": self._prefix, "path": f"{self._prefix}/"}
+        async with self._lock:
+            if self._app is None:
+                self._app = await asyncio.to_thread(_build, services)
+        await self._app(scope, receive, send)
+
+
+def _build(services: Services) -> ASGIApp:
+    from app.api.v1 import application
+
+    return application.build(services)

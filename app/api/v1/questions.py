@@ -1,0 +1,97 @@
+"""Routes for questions about analysed videos; the answers are those of the page's conversations."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from starlette.concurrency import run_in_threadpool
+
+from app import ask, core
+from app.api.v1.context import InPrograms, InServices, ticks
+from app.api.v1.jobs import find_job
+from app.api.v1.schemas import Answer, NewQuestion, Talk
+from app.i18n import language
+from app.services import Services
+from app.services.programs import Programs
+
+router = APIRouter(tags=["questions"])
+
+
+@router.post("/jobs/{job_id}/questions", status_code=201)
+async def ask_question(job_id: str, given: NewQuestion, services: InServices, programs: InPrograms) -> Talk:
+    """Ask about a job's video, and wait for the answer; one that takes longer is "running" meanwhile.
+
+    The frames of the video have to be chosen, so the answer waits for a job that is at work. Set `wait_seconds` to 0
+    and read the events of the conversation for an answer as it is written.
+    """
+    talk = await run_in_threadpool(_started, job_id, given, services, programs)
+    async for _ in ticks(given.wait_seconds):
+        talk = await run_in_threadpool(find_talk, talk.id, services)
+        if talk.answers[-1].state != "running":
+            break
+    return talk
+
+
+@router.get("/conversations/{conversation_id}")
+def get_conversation(conversation_id: str, services: InServices) -> Talk:
+    """Get a conversation with its answers; the last one may still be written."""
+    return find_talk(conversation_id, services)
+
+
+def find_talk(conversation_id: str, services: InServices) -> Talk:
+    """Return a conversation with what there is of its last answer. Raises InputError("conversation_unknown")."""
+    task = services.answers.get(conversation_id)
+    if task and task.error and not task.is_running:  # the question could not be stored
+        raise task.error
+    progress = task.progress if task and task.is_running else None
+    conversation = progress.conversation if progress else services.conversations.get(conversation_id)
+    last = conversation.current
+    return Talk(
+        id=conversation.id,
+        name=conversation.name,
+        jobs=list(conversation.about),
+        created=conversation.created,
+        answers=[Answer.of(turn, is_running=bool(progress) and turn.number == last) for turn in conversation.branch()],
+    )
+
+
+@router.get("/conversations/{conversation_id}/events", response_class=EventSourceResponse)
+async def watch_conversation(
+    conversation_id: str,
+    services: InServices,
+    known: Annotated[Talk, Depends(find_talk)],  # before the stream begins, so that an unknown one is a 404
+) -> AsyncIterator[ServerSentEvent]:
+    """Stream the last answer of a conversation as server-sent events until it is complete.
+
+    Each event "answer" has all of the answer so far.
+    """
+    seen: Answer | None = None
+    async for _ in ticks():
+        try:
+            answer = (await run_in_threadpool(find_talk, conversation_id, services)).answers[-1]
+        except core.InputError:
+            yield ServerSentEvent(event="deleted", data={"id": conversation_id})
+            return
+        if answer != seen:
+            yield ServerSentEvent(event="answer", data=answer)
+            seen = answer
+        if answer.state != "running":
+            return
+
+
+def _started(job_id: str, given: NewQuestion, services: Services, programs: Programs) -> Talk:
+    find_job(job_id, services, programs)
+    if programs.submissions.get(services, job_id):
+        raise core.InputError("no_report_yet", id=job_id)
+    if given.conversation:
+        conversation = services.conversations.get(given.conversation)
+        if job_id not in conversation.about:
+            raise core.InputError("conversation_unknown", id=given.conversation)
+    else:
+        conversation = ask.started([job_id], given.language or language())
+    conversation = conversation.asked(given.question, ask.AskSettings())
+    services.answers.start(services, conversation)
+    return find_talk(conversation.id, services)

@@ -1,0 +1,333 @@
+"""Values that the API receives and sends; FastAPI checks requests by them and writes the OpenAPI document from them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app import core
+from app.ask import MOST_QUESTION, FrameRef, Turn
+from app.i18n import error_text, notice_text, t
+from app.jobs import JobSnapshot, State
+from app.services import webhooks
+from app.services.submissions import FetchState
+from app.store import DeliveryRow, LibraryEntry, WebhookRow
+
+JobState = Literal["fetching", State]
+_MOST_URL, _MOST_PATH, _MOST_NAME = 4096, 4096, 200
+Seconds = Annotated[float, Field(ge=0, le=1e7)]
+Language = Annotated[core.Language | None, Field(description="By default that of Accept-Language.")]
+
+
+class Strict(BaseModel):
+    """A request; a field that doesn't exist is refused rather than ignored."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Problem(BaseModel):
+    """An error (RFC 9457)."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str = Field(description='"urn:framelens:error:" and the key.')
+    title: str = Field(description="The status in words.")
+    status: int
+    detail: str = Field(description="What is wrong and what to do, in the language of Accept-Language (en or zh).")
+    key: str = Field(description="Key of the error, the same in all languages.")
+
+
+class UploadSource(Strict):
+    """A complete upload."""
+
+    type: Literal["upload"]
+    id: Annotated[str, Field(max_length=64, description="The last part of the upload's address.")]
+
+
+class PathSource(Strict):
+    """A file on the server, in a folder of FRAMELENS_INPUT_DIRS."""
+
+    type: Literal["path"]
+    path: Annotated[str, Field(min_length=1, max_length=_MOST_PATH)]
+
+
+class UrlSource(Strict):
+    """A file that the server fetches, below an address of FRAMELENS_SOURCE_URLS."""
+
+    type: Literal["url"]
+    url: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=_MOST_URL,
+            pattern=r"^(https?|s3)://",
+            examples=["https://media.example.com/videos/door.mp4", "s3://footage/2026/door.mp4"],
+        ),
+    ]
+
+
+class NewJob(Strict):
+    """A video to analyse, and how."""
+
+    source: Annotated[UploadSource | PathSource | UrlSource, Field(discriminator="type")]
+    name: Annotated[
+        str, Field(max_length=_MOST_NAME, description="Name of the video; by default that of the file.")
+    ] = ""
+    template: Annotated[str, Field(max_length=64, description="Key of a template; see GET /.")] = ""
+    question: Annotated[str, Field(max_length=MOST_QUESTION)] = ""
+    language: Language = None
+    use_model: Annotated[bool, Field(description="Ask a model; otherwise the report has measurements only.")] = True
+    frames: Annotated[int, Field(ge=1, le=core.MOST_FRAMES, description="Most frames.")] | None = None
+    strategy: core.Strategy | None = None
+    every_seconds: Annotated[float, Field(gt=0, le=1e7)] | None = None
+    times_seconds: Annotated[list[Seconds], Field(max_length=core.MOST_FRAMES)] = []
+    start_seconds: Seconds = 0.0
+    end_seconds: Seconds | None = None
+    force: Annotated[bool, Field(description="Analyse even if the same was done before.")] = False
+
+
+class Job(BaseModel):
+    """An analysis and how far it is."""
+
+    id: str
+    name: str
+    state: JobState
+    created: str
+    template: str
+    question: str
+    language: core.Language
+    is_over: bool = Field(description="Whether it neither waits nor runs.")
+    has_report: bool
+    doing: str = Field(description="What it does at the moment, in words.")
+    stage: str | None = None
+    step: int = 0
+    total: int | None = None
+    eta_seconds: float | None = Field(default=None, description="Estimated time left of the stage.")
+    received_bytes: int | None = Field(default=None, description="Of a video that is fetched.")
+    size_bytes: int | None = Field(default=None, description="Of a video that is fetched, if it is known.")
+    error: Problem | None = None
+
+    @classmethod
+    def of(cls, job: JobSnapshot) -> Job:
+        """Build the value of a job of the queue."""
+        progress = job.progress
+        at_work = not job.is_over
+        return cls(
+            id=job.id,
+            name=job.name,
+            state=job.state,
+            created=job.created,
+            template=job.request.template,
+            question=job.request.question,
+            language=job.request.language,
+            is_over=job.is_over,
+            has_report=job.analysis is not None,
+            doing=_doing(job),
+            stage=progress.stage if at_work else None,
+            step=progress.step if at_work else 0,
+            total=progress.total if at_work else None,
+            eta_seconds=progress.eta_seconds if at_work else None,
+            error=problem_of(job.error) if job.error else None,
+        )
+
+    @classmethod
+    def fetched(cls, fetch: FetchState) -> Job:
+        """Build the value of a job whose video is not there yet."""
+        asked = fetch.submission.request
+        is_fetching = fetch.state == "fetching"
+        return cls(
+            id=fetch.id,
+            name=fetch.submission.name or fetch.submission.source.value.partition("?")[0],
+            state=fetch.state,  # type: ignore[arg-type]
+            created=fetch.created,
+            template=asked.template,
+            question=asked.question,
+            language=asked.language,
+            is_over=not is_fetching,
+            has_report=False,
+            doing=t("api.fetching") if is_fetching else t(f"library.state.{fetch.state}"),
+            received_bytes=fetch.received_bytes if is_fetching else None,
+            size_bytes=fetch.size_bytes if is_fetching else None,
+            error=problem_of(fetch.error) if fetch.error else None,
+        )
+
+
+class JobEntry(BaseModel):
+    """An analysis in a list."""
+
+    id: str
+    name: str
+    state: State
+    created: str
+    seconds: float | None = Field(description="Length of the video.")
+    template: str
+    title: str
+    question: str
+    language: str
+    model: str
+    frames: int
+    findings: int
+    tags: list[str]
+
+    @classmethod
+    def of(cls, entry: LibraryEntry, state: State) -> JobEntry:
+        """Build the value of an entry of the library."""
+        one = entry
+        return cls(
+            id=one.id, name=one.name, state=state, created=one.created, seconds=one.seconds, template=one.template,
+            title=one.title, question=one.question, language=one.language, model=one.model, frames=one.num_frames,
+            findings=one.num_findings, tags=list(one.tags),
+        )  # fmt: skip
+
+
+class JobList(BaseModel):
+    """Analyses, the newest first."""
+
+    total: int = Field(description="Number of jobs that match, whatever offset and limit.")
+    jobs: list[JobEntry]
+    fetching: list[Job] = Field(description="Submitted jobs whose video is being fetched or could not be.")
+
+
+class NewQuestion(Strict):
+    """A question about an analysed video."""
+
+    question: Annotated[str, Field(min_length=1, max_length=MOST_QUESTION)]
+    conversation: Annotated[
+        str, Field(max_length=64, description="Conversation to continue; by default a new one.")
+    ] = ""
+    language: Language = None
+    wait_seconds: Annotated[
+        float, Field(ge=0, le=600, description="How long the answer is waited for; it is written to its end anyway.")
+    ] = 300.0
+
+
+class Citation(BaseModel):
+    """A picture that an answer cites."""
+
+    number: int
+    seconds: float
+    clock: str
+    job: str
+
+    @classmethod
+    def of(cls, frame: FrameRef) -> Citation:
+        """Build the value of a cited picture."""
+        clock = core.clock(frame.time_seconds)
+        return cls(number=frame.number, seconds=frame.time_seconds, clock=clock, job=frame.analysis_id)
+
+
+class Answer(BaseModel):
+    """A question and its answer, which is text of a model: show it as nothing else."""
+
+    number: int
+    question: str
+    state: Literal["running", "complete", "stopped", "failed"]
+    text: str
+    cited: list[Citation]
+    unknown_frames: list[int] = Field(description="Cited numbers that no picture has.")
+    own_times: list[str] = Field(description="Times without a cited frame that has them.")
+    notices: list[str] = Field(description="What the reader should know, and why it was stopped or failed.")
+    model: str
+
+    @classmethod
+    def of(cls, turn: Turn, *, is_running: bool) -> Answer:
+        """Build the value of a turn of a conversation."""
+        return cls(
+            number=turn.number,
+            question=turn.question,
+            state="running" if is_running else turn.state,
+            text=turn.answer,
+            cited=[Citation.of(one) for one in turn.cited],
+            unknown_frames=list(turn.unknown_frames),
+            own_times=list(turn.own_times),
+            notices=[notice_text(one) for one in (turn.why, *turn.notices) if one] if not is_running else [],
+            model=turn.model,
+        )
+
+
+class Talk(BaseModel):
+    """A conversation on its current branch; the last answer may still be written."""
+
+    id: str
+    name: str
+    jobs: list[str]
+    created: str
+    answers: list[Answer]
+
+
+class NewWebhook(Strict):
+    """An address that is informed when a job of the key has ended."""
+
+    url: Annotated[str, Field(min_length=1, max_length=_MOST_URL, pattern=r"^https?://")]
+
+
+class Delivery(BaseModel):
+    """A message to a webhook."""
+
+    id: str = Field(description="Value of the header webhook-id.")
+    job: str
+    state: Literal["waiting", "delivered", "failed"]
+    attempts: int
+    error: str | None = Field(description="Why the last attempt failed.")
+
+    @classmethod
+    def of(cls, row: DeliveryRow) -> Delivery:
+        """Build the value of a stored message."""
+        error = webhooks.error_of(row)
+        text = error_text(error) if error else None
+        return cls(id=row.id, job=row.job_id, state=row.state, attempts=row.attempts, error=text)  # type: ignore[arg-type]
+
+
+class Webhook(BaseModel):
+    """A webhook and the newest messages to it."""
+
+    id: str
+    url: str
+    created: str
+    deliveries: list[Delivery] = []
+
+    @classmethod
+    def of(cls, row: WebhookRow, deliveries: list[DeliveryRow]) -> Webhook:
+        """Build the value of a stored webhook."""
+        return cls(id=row.id, url=row.url, created=row.created, deliveries=[Delivery.of(one) for one in deliveries])
+
+
+class WebhookCreated(Webhook):
+    """A new webhook with the secret that signs its messages, which is shown only here."""
+
+    secret: str
+
+
+class About(BaseModel):
+    """What this server offers."""
+
+    version: str
+    templates: list[str]
+    reports: list[str]
+
+
+def problem_of(error: core.AppError) -> Problem:
+    """Build the value of an error in the language of the context."""
+    from http import HTTPStatus
+
+    from app.api.gate import status_of
+
+    status = status_of(error)
+    return Problem(
+        type=f"urn:framelens:error:{error.key}",
+        title=HTTPStatus(status).phrase,
+        status=status,
+        detail=error_text(error),
+        key=error.key,
+    )
+
+
+def _doing(job: JobSnapshot) -> str:
+    """Return what an analysis does at the moment, in a few words."""
+    progress = job.progress
+    if job.is_over or progress.stage is None:
+        return t(f"library.state.{job.state}")
+    if progress.stage == "engine" and progress.engine_phase:
+        return t(f"engine.phase.{progress.engine_phase.phase}", **progress.engine_phase.values)
+    return t(f"stage.{progress.stage}")

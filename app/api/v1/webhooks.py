@@ -1,0 +1,43 @@
+"""Routes for webhooks: addresses that are informed when the jobs of a key have ended."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from app.api.v1.context import InPrograms, InServices, OfKey
+from app.api.v1.schemas import NewWebhook, Webhook, WebhookCreated
+from app.store import ApiStore
+
+router = APIRouter(tags=["webhooks"])
+_SHOWN = 20  # messages of a webhook
+
+
+@router.post("/webhooks", status_code=201)
+def create_webhook(given: NewWebhook, services: InServices, programs: InPrograms, key: OfKey) -> WebhookCreated:
+    """Add a webhook for the jobs that this key submits from now on; the answer has the secret of its signatures.
+
+    Messages are signed as Standard Webhooks describes it, and sent again for hours until the receiver answers with 2xx.
+    """
+    row = programs.webhooks.add(services, key, given.url)
+    return WebhookCreated(id=row.id, url=row.url, created=row.created, secret=row.secret)
+
+
+@router.get("/webhooks")
+def list_webhooks(services: InServices, key: OfKey) -> list[Webhook]:
+    """List the webhooks of this key."""
+    return [Webhook.of(row, []) for row in ApiStore(services.store).webhooks(key.id)]
+
+
+@router.get("/webhooks/{webhook_id}")
+def get_webhook(webhook_id: str, services: InServices, key: OfKey) -> Webhook:
+    """Get a webhook of this key with the newest messages to it."""
+    store = ApiStore(services.store)
+    row = store.webhook(webhook_id, key.id)
+    return Webhook.of(row, store.deliveries(row.id, _SHOWN))
+
+
+@router.delete("/webhooks/{webhook_id}", status_code=204)
+def delete_webhook(webhook_id: str, services: InServices, key: OfKey) -> None:
+    """Delete a webhook of this key; messages that wait are not sent."""
+    store = ApiStore(services.store)
+    store.delete_webhook(store.webhook(webhook_id, key.id).id)

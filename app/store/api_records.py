@@ -1,0 +1,264 @@
+"""Records of the HTTP API: keys, submitted jobs with their source, webhooks and what was sent to them.
+
+A job's record begins before the job is in the queue, while its video is fetched, and ends with it. The document of a
+submission is not interpreted here.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import astuple, dataclass, replace
+
+from app.core import InputError
+from app.store.database import Store
+
+_AT_WORK = "('fetching', 'queued', 'running', 'measuring')"
+_ENDS = "('done', 'without_model', 'failed', 'cancelled')"
+_KEYS = "id, name, sha256, created, per_minute, jobs"
+_SUBMISSIONS = "job_id, key_id, created, state, owner, document, reason"
+_DELIVERIES = "id, webhook_id, job_id, state, attempts, due, reason"
+
+
+@dataclass(frozen=True)
+class ApiKeyRow:
+    """A key of a program.
+
+    Attributes:
+        sha256: Hash of the key in hex digits.
+        per_minute: Requests that it may send in a minute.
+        jobs: Its jobs that may be fetched, wait or run at a time.
+    """
+
+    id: str
+    name: str
+    sha256: str
+    created: str
+    per_minute: int
+    jobs: int
+
+
+@dataclass(frozen=True)
+class SubmissionRow:
+    """A job that a program has submitted.
+
+    Attributes:
+        state: "fetching" while its video is fetched, "failed" or "cancelled" if that did not end well; from "queued" on
+            the job itself has the state.
+        owner: Name of the process that fetches the video.
+        document: The request and the source.
+        reason: Error of the fetch as JSON, "" for none.
+    """
+
+    job_id: str
+    key_id: str
+    created: str
+    state: str
+    owner: str
+    document: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class WebhookRow:
+    """An address that is informed when a job of its key has ended; `secret` signs what is sent."""
+
+    id: str
+    key_id: str
+    url: str
+    secret: str
+    created: str
+
+
+@dataclass(frozen=True)
+class DeliveryRow:
+    """A message to a webhook.
+
+    Attributes:
+        state: "waiting", "delivered" or "failed".
+        due: Time of the next attempt in seconds since 1970.
+        reason: Why the last attempt failed.
+    """
+
+    id: str
+    webhook_id: str
+    job_id: str
+    state: str = "waiting"
+    attempts: int = 0
+    due: float = 0.0
+    reason: str = ""
+
+
+class ApiStore:
+    """The records in one store. Safe to use from several threads; every method raises StorageError."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    # ---- keys
+
+    def add_key(self, key: ApiKeyRow) -> None:
+        """Store a key.
+
+        Raises:
+            InputError: "key_name_taken".
+        """
+        with self._store.changing() as connection:
+            if connection.execute("SELECT 1 FROM api_keys WHERE name = ?", (key.name,)).fetchone():
+                raise InputError("key_name_taken", name=key.name)
+            connection.execute(f"INSERT INTO api_keys ({_KEYS}) VALUES (?, ?, ?, ?, ?, ?)", astuple(key))
+
+    def keys(self) -> list[ApiKeyRow]:
+        """List all keys, the oldest first."""
+        return [ApiKeyRow(*row) for row in self._store.select(f"SELECT {_KEYS} FROM api_keys ORDER BY rowid")]
+
+    def delete_key(self, name: str) -> bool:
+        """Delete a key with its webhooks; its jobs stay. Return whether there was one."""
+        with self._store.changing() as connection:
+            return connection.execute("DELETE FROM api_keys WHERE name = ?", (name,)).rowcount > 0
+
+    # ---- submissions
+
+    def add_submission(self, row: SubmissionRow, most: int) -> bool:
+        """Store a submission, unless so many jobs of its key are at work; return whether it was stored.
+
+        A message to each webhook of the key is stored with it.
+        """
+        with self._store.changing() as connection:
+            ((count,),) = connection.execute(
+                "SELECT count(*) FROM submissions LEFT JOIN jobs ON jobs.id = job_id"
+                f" WHERE key_id = ? AND ifnull(jobs.state, submissions.state) IN {_AT_WORK}",
+                (row.key_id,),
+            )
+            if count >= most:
+                return False
+            _insert(connection, row)
+        return True
+
+    def move_submission(self, job_id: str, known_id: str) -> None:
+        """Let a submission be one of a job that exists already, with the messages about it."""
+        with self._store.changing() as connection:
+            found = connection.execute(f"SELECT {_SUBMISSIONS} FROM submissions WHERE job_id = ?", (job_id,)).fetchone()
+            connection.execute("DELETE FROM submissions WHERE job_id = ?", (job_id,))
+            if found:
+                _insert(connection, replace(SubmissionRow(*found), job_id=known_id, state="queued"))
+
+    def end_fetch(self, job_id: str, state: str, reason: str = "") -> None:
+        """Store that a video is there ("queued"), or why it is not ("failed" or "cancelled")."""
+        with self._store.changing() as connection:
+            connection.execute(
+                "UPDATE submissions SET state = ?, reason = ? WHERE job_id = ? AND state = 'fetching'",
+                (state, reason, job_id),
+            )
+
+    def take_over(self, row: SubmissionRow, owner: str) -> bool:
+        """Make a process the one that fetches the video, unless another was quicker."""
+        with self._store.changing() as connection:
+            changed = connection.execute(
+                "UPDATE submissions SET owner = ? WHERE job_id = ? AND owner = ? AND state = 'fetching'",
+                (owner, row.job_id, row.owner),
+            )
+            return changed.rowcount == 1
+
+    def submission(self, job_id: str) -> SubmissionRow | None:
+        """Get the submission of a job, or None."""
+        return next(iter(self._submissions("WHERE job_id = ?", job_id)), None)
+
+    def fetches(self, *states: str) -> list[SubmissionRow]:
+        """List the submissions without a job in one of these states, the newest first."""
+        marks = ", ".join("?" * len(states))
+        return self._submissions(f"WHERE state IN ({marks}) ORDER BY rowid DESC", *states)
+
+    def delete_submission(self, job_id: str) -> None:
+        """Delete a submission and the messages about it; that of a job goes with the job."""
+        with self._store.changing() as connection:
+            connection.execute("DELETE FROM submissions WHERE job_id = ?", (job_id,))
+
+    def _submissions(self, tail: str, *values: str) -> list[SubmissionRow]:
+        found = self._store.select(f"SELECT {_SUBMISSIONS} FROM submissions {tail}", *values)
+        return [SubmissionRow(*row) for row in found]
+
+    # ---- webhooks
+
+    def add_webhook(self, row: WebhookRow, most: int) -> None:
+        """Store a webhook.
+
+        Raises:
+            InputError: "webhooks_many": its key has so many.
+        """
+        with self._store.changing() as connection:
+            ((count,),) = connection.execute("SELECT count(*) FROM webhooks WHERE key_id = ?", (row.key_id,))
+            if count >= most:
+                raise InputError("webhooks_many", most=most)
+            connection.execute("INSERT INTO webhooks VALUES (?, ?, ?, ?, ?)", astuple(row))
+
+    def webhooks(self, key_id: str) -> list[WebhookRow]:
+        """List the webhooks of a key, the oldest first."""
+        found = self._store.select("SELECT * FROM webhooks WHERE key_id = ? ORDER BY rowid", key_id)
+        return [WebhookRow(*row) for row in found]
+
+    def webhook(self, webhook_id: str, key_id: str) -> WebhookRow:
+        """Get a webhook of a key.
+
+        Raises:
+            InputError: "webhook_unknown".
+        """
+        found = self._store.select("SELECT * FROM webhooks WHERE id = ? AND key_id = ?", webhook_id, key_id)
+        if not found:
+            raise InputError("webhook_unknown", id=webhook_id[:64])
+        return WebhookRow(*found[0])
+
+    def delete_webhook(self, webhook_id: str) -> None:
+        """Delete a webhook with the messages to it."""
+        with self._store.changing() as connection:
+            connection.execute("DELETE FROM webhooks WHERE id = ?", (webhook_id,))
+
+    # ---- messages
+
+    def deliveries(self, webhook_id: str, limit: int) -> list[DeliveryRow]:
+        """List the messages to a webhook, the newest first."""
+        found = self._store.select(
+            f"SELECT {_DELIVERIES} FROM deliveries WHERE webhook_id = ? ORDER BY rowid DESC LIMIT ?", webhook_id, limit
+        )
+        return [DeliveryRow(*row) for row in found]
+
+    def has_waiting(self) -> bool:
+        """Return whether a message waits, for the end of its job or for another attempt."""
+        return bool(self._store.select("SELECT 1 FROM deliveries WHERE state = 'waiting' LIMIT 1"))
+
+    def due(self, now: float) -> list[tuple[DeliveryRow, WebhookRow, str]]:
+        """List the messages to send at this time, each with its webhook and the state of its job, which has ended."""
+        columns = ", ".join(f"deliveries.{name}" for name in _DELIVERIES.split(", "))
+        found = self._store.select(
+            f"SELECT {columns}, webhooks.*, ifnull(jobs.state, submissions.state) FROM deliveries"
+            " JOIN webhooks ON webhooks.id = webhook_id JOIN submissions USING (job_id)"
+            " LEFT JOIN jobs ON jobs.id = job_id WHERE deliveries.state = 'waiting' AND due <= ?"
+            f" AND ifnull(jobs.state, submissions.state) IN {_ENDS} ORDER BY due",
+            now,
+        )
+        return [(DeliveryRow(*row[:7]), WebhookRow(*row[7:12]), row[12]) for row in found]
+
+    def take_delivery(self, row: DeliveryRow, until: float) -> bool:
+        """Keep others from sending a message until this time, unless another process was quicker."""
+        with self._store.changing() as connection:
+            changed = connection.execute(
+                "UPDATE deliveries SET due = ? WHERE id = ? AND due = ? AND state = 'waiting'", (until, row.id, row.due)
+            )
+            return changed.rowcount == 1
+
+    def save_delivery(self, row: DeliveryRow) -> None:
+        """Store the outcome of an attempt."""
+        with self._store.changing() as connection:
+            connection.execute(
+                "UPDATE deliveries SET state = ?, attempts = ?, due = ?, reason = ? WHERE id = ?",
+                (row.state, row.attempts, row.due, row.reason, row.id),
+            )
+
+
+def _insert(connection: sqlite3.Connection, row: SubmissionRow) -> None:
+    marks = ", ".join("?" * 7)
+    connection.execute(f"INSERT OR IGNORE INTO submissions ({_SUBMISSIONS}) VALUES ({marks})", astuple(row))
+    connection.execute(
+        "INSERT INTO deliveries (id, webhook_id, job_id)"
+        " SELECT 'msg_' || lower(hex(randomblob(12))), id, ? FROM webhooks WHERE key_id = ?",
+        (row.job_id, row.key_id),
+    )

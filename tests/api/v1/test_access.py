@@ -1,0 +1,134 @@
+"""Who may use the API, in which language it refuses, and what it never reads."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from starlette.testclient import TestClient
+
+from app.api import Gate
+from app.api.v1 import access
+from app.services import Services, api_keys
+from app.store import ApiStore
+from tests.api.v1.conftest import HOST, client_of
+
+PROBLEM = "application/problem+json"
+
+
+def test_without_any_key_the_command_is_named(gate: Gate) -> None:
+    with client_of(gate, "fl_guess") as api:
+        answer = api.get(f"{HOST}/api/v1")
+        assert (answer.status_code, answer.headers["content-type"]) == (401, PROBLEM)
+        assert "framelens keys create" in answer.json()["detail"]
+        assert answer.headers["www-authenticate"].startswith("Bearer")
+
+
+@pytest.mark.parametrize("header", ["", "Bearer", "Bearer fl_wrong", "Basic fl_wrong", "Bearer \xff"])
+def test_only_a_key_opens_the_api(api: TestClient, header: str) -> None:
+    answer = api.get("jobs", headers={"Authorization": header.encode("latin-1")})  # type: ignore[dict-item]
+    assert (answer.status_code, answer.json()["key"]) == (401, "api_key_wrong")
+
+
+def test_the_page_key_is_not_an_api_key(gate: Gate, api: TestClient) -> None:
+    assert api.get("jobs", headers={"Authorization": f"Bearer {gate.key}"}).status_code == 401
+    assert api.get(f"jobs?key={gate.key}", headers={"Authorization": "", "FrameLens-Key": gate.key}).status_code == 401
+
+
+def test_a_revoked_key_is_refused_at_once(api: TestClient, services: Services) -> None:
+    assert api.get("jobs").status_code == 200
+    api_keys.create(ApiStore(services.store), "other")
+    api_keys.revoke(ApiStore(services.store), "tests")
+    assert api.get("jobs").json()["key"] == "api_key_wrong"
+
+
+def test_requests_a_minute_are_limited(gate: Gate, services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr(api_keys.time, "monotonic", lambda: now[0])
+    few = api_keys.create(ApiStore(services.store), "few", per_minute=2)
+    many = api_keys.create(ApiStore(services.store), "many")
+    with client_of(gate, few) as api:
+        assert [api.get("jobs").status_code for _ in range(3)] == [200, 200, 429]
+        refused = api.get("jobs")
+        assert (refused.json()["key"], refused.headers["retry-after"]) == ("api_rate", "60")
+        assert api.get("jobs", headers={"Authorization": f"Bearer {many}"}).status_code == 200
+        now[0] += 60.5
+        assert api.get("jobs").status_code == 200
+
+
+def test_problems_speak_the_language_of_the_request(api: TestClient) -> None:
+    english, chinese = (
+        api.get("jobs/nothere", headers={"Accept-Language": language}).json() for language in ("en", "zh-CN,zh;q=0.9")
+    )
+    assert english["key"] == chinese["key"] == "job_unknown"
+    assert english["type"] == "urn:framelens:error:job_unknown" and english["status"] == 404
+    assert "not known" in english["detail"]
+    assert english["detail"] != chinese["detail"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "key"),
+    [
+        ("GET", "nothing", 404, "api_path_unknown"),
+        ("PUT", "jobs", 405, "api_method"),
+        ("GET", "webhooks/abc", 404, "webhook_unknown"),
+        ("GET", "conversations/abc", 404, "conversation_unknown"),
+        ("GET", "jobs/abc/events", 404, "job_unknown"),
+        ("GET", "jobs?limit=0", 422, "api_body_wrong"),
+    ],
+)
+def test_unknown_things_are_problems(api: TestClient, method: str, path: str, status: int, key: str) -> None:
+    answer = api.request(method, path)
+    assert (answer.status_code, answer.json()["key"]) == (status, key)
+    assert answer.headers["content-type"] == PROBLEM
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"source": 1}', b'{"source": {"type": "url"}, "odd": 1}'])
+def test_a_body_that_does_not_fit_is_named(api: TestClient, body: bytes) -> None:
+    answer = api.post("jobs", content=body, headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()["key"]) == (422, "api_body_wrong")
+    assert answer.json()["errors"]
+
+
+def test_a_body_of_10_gb_is_not_read(api: TestClient) -> None:
+    announced = api.post("jobs", content=b"x", headers={"Content-Length": str(10 * 1000**3)})
+    assert (announced.status_code, announced.json()["key"]) == (413, "api_body_too_large")
+    assert api.post("jobs", content=b"x" * (access._MOST_BYTES + 1)).status_code == 413
+
+
+@pytest.mark.parametrize(("token", "status", "most_pieces"), [("", 401, 0), ("key", 413, 18)])
+async def test_an_endless_body_is_not_read(gate: Gate, api_key: str, token: str, status: int, most_pieces: int) -> None:
+    pieces, sent = 0, list[dict[str, object]]()
+
+    async def receive() -> dict[str, object]:
+        nonlocal pieces
+        pieces += 1
+        return {"type": "http.request", "body": bytes(1 << 16), "more_body": True}
+
+    async def send(message: dict[str, object]) -> None:
+        sent.append(message)
+
+    headers = [(b"authorization", f"Bearer {api_key if token else ''}".encode()), (b"transfer-encoding", b"chunked")]
+    scope = {"type": "http", "method": "POST", "path": "/api/v1/jobs", "query_string": b"", "headers": headers}
+    app = client_of(gate).app
+    await app({**scope, "root_path": "", "server": ("testserver", 80), "scheme": "http"}, receive, send)  # type: ignore[arg-type]
+    assert (sent[0]["status"], pieces <= most_pieces) == (status, True)
+
+
+def test_the_document_needs_no_key_and_no_other_host(gate: Gate) -> None:
+    with client_of(gate) as api:
+        document = api.get("openapi.json").json()
+        assert document["openapi"].startswith("3.1") and document["servers"] == [{"url": "/api/v1"}]
+        page = api.get("docs")
+        assert page.status_code == 200 and "://" not in page.text and "<script>" not in page.text
+        for name in ("swagger-ui-bundle.js", "swagger-ui.css", "start.js"):
+            assert api.get(f"docs/{name}").status_code == 200
+        assert api.get("docs/..%2fapplication.py").status_code == 404
+
+
+def test_fastapi_is_imported_by_the_first_request() -> None:
+    code = "import app.main, sys; print([m for m in ('fastapi', 'app.api.v1.application') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app import core
-from app.analysis import Control, EngineConnection
+from app.analysis import Control
 from app.services.analyses import build_request, raise_without_report, start_run
 from app.video import check_file
 
 if TYPE_CHECKING:
+    from app.analysis import EngineConnection
     from app.ask import AskEvent, Conversation
     from app.services.container import Services
 

@@ -6,13 +6,15 @@ import argparse
 import json
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from app.cli.common import worst_exit_code
 from app.cli.progress import BatchProgress, ProgressRow
-from app.core import AppError
+from app.core import AppError, readable
 from app.core.codec import to_builtins
+from app.fleet.archive import BatchArchive, RecordedVideo, with_video
 from app.fleet.batch import Batch, BatchVideo
 from app.fleet.results import Results, VideoResult
 from app.fleet.runner import BatchEvent, BatchHalted, VideoBegun, VideoEnded, VideoProgress
@@ -21,6 +23,9 @@ from app.fleet.tally import BatchTally
 from app.i18n import error_text, t
 from app.i18n.formatting import span
 from app.video import printable
+
+_RECORD_SECONDS = 2.0
+"""How often the record for the page is stored, which names all videos. Chosen by hand; not tuned."""
 
 
 class BatchOutput:
@@ -31,12 +36,20 @@ class BatchOutput:
         batch: The batch.
         results: Where its results are stored.
         progress: The rows on the terminal.
+        archive: Where the page finds the batch.
 
     Attributes:
         tally: What has happened so far.
     """
 
-    def __init__(self, given: argparse.Namespace, batch: Batch, results: Results, progress: BatchProgress) -> None:
+    def __init__(
+        self,
+        given: argparse.Namespace,
+        batch: Batch,
+        results: Results,
+        progress: BatchProgress,
+        archive: BatchArchive,
+    ) -> None:
         self._given = given
         self._batch = batch
         self._results = results
@@ -44,6 +57,10 @@ class BatchOutput:
         self._rows: dict[str, ProgressRow] = {}
         self._since = time.monotonic()
         self._exit_codes = [0]
+        self._archive = archive
+        recorded = tuple(RecordedVideo(one.name, one.path) for one in batch.videos)
+        self._record = archive.add(readable(results.folder.name), recorded, folder=results.folder)
+        self._recorded_at = self._since
         self.tally = BatchTally(batch.videos)
 
     def begin(self) -> None:
@@ -75,6 +92,7 @@ class BatchOutput:
                 if result.error:
                     self._exit_codes.append(result.error.exit_code)
                 self._progress.show_remaining(self.tally.seconds_left)
+                self._remember(video, result)
                 self._say_ended(video, result, was_done=was_done)
             case BatchHalted(error):
                 self._exit_codes.append(error.exit_code)
@@ -96,6 +114,7 @@ class BatchOutput:
             print(error_text(tally.error), file=sys.stderr)
         if was_stopped:
             self._exit_codes.append(130)
+        self._archive.save(self._record)
         summary = summarise(batch, self._results, tally.error)
         files = write_summary(summary, self._results.folder)
         if summary.counts.get("pending"):
@@ -109,6 +128,16 @@ class BatchOutput:
         )
         self._say(text, event="ended", counts=summary.counts, seconds=round(spent, 1), files=files, exit_code=code)
         return code
+
+    def _remember(self, video: BatchVideo, result: VideoResult) -> None:
+        """Note the analysis of a video for the page, and store that from time to time."""
+        done = RecordedVideo(video.name, video.path, result.job_id, None if result.job_id else result.failure)
+        if all(one.path != video.path for one in self._record.videos):  # it has arrived in a watched folder
+            self._record = replace(self._record, videos=(*self._record.videos, done))
+        self._record = with_video(self._record, done)
+        if time.monotonic() - self._recorded_at >= _RECORD_SECONDS:
+            self._archive.save(self._record)
+            self._recorded_at = time.monotonic()
 
     def _say_ended(self, video: BatchVideo, result: VideoResult, *, was_done: bool) -> None:
         tally, error, left = self.tally, result.error, self.tally.seconds_left

@@ -111,14 +111,20 @@ def make_batch(
     )
 
 
-def request_for(batch: Batch, path: Path, services: Services) -> AnalysisRequest:
+def request_for(request: AnalysisRequest, path: Path, services: Services, *, fits: bool) -> AnalysisRequest:
     """Build the request about one of the videos.
+
+    Args:
+        request: The common request.
+        path: The video.
+        services: The services, which know how many frames one request to the model holds.
+        fits: Choose as many frames, in place of `request.frames`.
 
     Raises:
         AppError: The video can't be read, where the number of frames depends on it.
     """
-    request = replace(batch.request, path=path)
-    if not batch.fits_request:
+    request = replace(request, path=path)
+    if not fits:
         return request
     template = services.templates.find(request.template)
     return replace(request, frames=services.planner.held_frames(probe(path), request, template))

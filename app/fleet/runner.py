@@ -121,7 +121,7 @@ def analyse_video(
     since, stored = time.monotonic(), None
     try:
         check_file(video.path)
-        request = request_for(batch, video.path, services)
+        request = request_for(batch.request, video.path, services, fits=batch.fits_request)
         run = start_run(services.jobs, request, name=printable(video.name), force=batch.repeats)
         for event in run.events(cancel or threading.Event()):
             listener(event)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, get_args
 from urllib.parse import quote
 
-from app.core import AnalysisRequest, AppError, Language, clock
+from app.core import Analysis, AnalysisRequest, AppError, Language, clock
 from app.core.codec import Failure
 from app.fleet.batch import Batch, BatchVideo, LeftOut
 from app.fleet.results import Results, ResultState, VideoResult
@@ -78,35 +78,65 @@ class Summary:
         return ", ".join(dict.fromkeys(one.model for one in self.videos if one.model))
 
 
+class SummaryBuilder:
+    """Builder of a summary, to which videos are added one by one; it holds texts, not reports."""
+
+    def __init__(self) -> None:
+        self._shared = SharedItems()
+        self._videos: list[SummaryVideo] = []
+
+    def add(self, key: str, shown: str, path: Path, result: VideoResult | None, analysis: Analysis | None) -> None:
+        """Add a video.
+
+        Args:
+            key: What identifies it in the summary.
+            shown: Its name.
+            path: Its file.
+            result: Its result, None while it is pending.
+            analysis: Its analysis, None if there is none.
+        """
+        row = SummaryVideo(key, shown, path, result)
+        if result and analysis:
+            self._shared.add(key, analysis)
+            said = (analysis.title, *(one.text for one in (*analysis.overview[:1], *analysis.findings[:1])))
+            title = next((text.strip() for text in said if text.strip()), "")
+            row = replace(row, title=title, num_findings=len(analysis.findings), model=analysis.answered_by)
+        self._videos.append(row)
+
+    def build(
+        self,
+        batch_id: str,
+        request: AnalysisRequest,
+        left_out: tuple[LeftOut, ...] = (),
+        halted: AppError | None = None,
+    ) -> Summary:
+        """Return the summary of all videos that were added."""
+        states = Counter(one.result.state if one.result else "pending" for one in self._videos)
+        return Summary(
+            batch_id,
+            datetime.now(UTC).isoformat(timespec="seconds"),
+            version("framelens"),
+            request,
+            tuple(self._videos),
+            left_out,
+            self._shared.all(),
+            Failure.of(halted) if halted else None,
+            dict(states),
+        )
+
+
 def summarise(batch: Batch, results: Results, halted: AppError | None = None) -> Summary:
     """Build the summary of what is stored of a batch.
 
     Raises:
         StorageError: A result can't be read.
     """
-    shared, videos = SharedItems(), []
-    shown = _shown_names(batch.videos)
+    builder, shown = SummaryBuilder(), _shown_names(batch.videos)
     for video in batch.videos:
         result = results.get(video.key)
-        row = SummaryVideo(video.key, shown[video.key], video.path, result)
-        if result and result.state != "failed" and (analysis := results.analysis(video.key)):
-            shared.add(video.key, analysis)
-            said = (analysis.title, *(one.text for one in (*analysis.overview[:1], *analysis.findings[:1])))
-            title = next((text.strip() for text in said if text.strip()), "")
-            row = replace(row, title=title, num_findings=len(analysis.findings), model=analysis.answered_by)
-        videos.append(row)
-    states = Counter(one.result.state if one.result else "pending" for one in videos)
-    return Summary(
-        batch.id,
-        datetime.now(UTC).isoformat(timespec="seconds"),
-        version("framelens"),
-        batch.request,
-        tuple(videos),
-        batch.left_out,
-        shared.all(),
-        Failure.of(halted) if halted else None,
-        dict(states),
-    )
+        analysis = results.analysis(video.key) if result and result.state != "failed" else None
+        builder.add(video.key, shown[video.key], video.path, result, analysis)
+    return builder.build(batch.id, batch.request, batch.left_out, halted)
 
 
 def write_summary(summary: Summary, folder: Path) -> dict[str, Path]:

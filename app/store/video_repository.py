@@ -233,6 +233,21 @@ class VideoRepository:
         path = self._allowed(self._absolute(Path(text)))
         return self._register(self._id_of(path), "path", path.name, path, path.stat().st_size)
 
+    def folder(self, path_text: str) -> Path | None:
+        """Return the folder below an allowed one that the text names, None if it names none.
+
+        The files in it are checked one by one, by `from_path`: a link may lead elsewhere.
+        """
+        text = path_text.strip().strip("\"'")
+        if not text or "\0" in text or core.address_in(text):
+            return None
+        try:
+            real = self._absolute(Path(text)).resolve()
+            is_allowed = any(real.is_relative_to(folder.resolve()) for folder in self.input_dirs)
+            return real if is_allowed and real.is_dir() else None
+        except (OSError, RuntimeError):  # `from_path` reports why
+            return None
+
     def sample(self) -> str:
         """Register the bundled sample and return its id.
 
@@ -274,7 +289,7 @@ class VideoRepository:
             return path
         below = [folder / path for folder in self.input_dirs]
         # Path.exists raises for a name that is too long.
-        return next((candidate for candidate in below if os.path.exists(candidate)), below[0])  # noqa: PTH110
+        return next((candidate for candidate in below if os.path.exists(candidate)), (*below, path)[0])  # noqa: PTH110
 
     def _allowed(self, path: Path) -> Path:
         folders = ", ".join(map(str, self.input_dirs))

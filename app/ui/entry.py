@@ -12,6 +12,7 @@ import streamlit as st
 from app.i18n import t
 from app.ui import error_words, page_state, plain, resources
 from app.ui.components import assets
+from app.ui.panels.analyse import batch
 from app.ui.panels.sidebar import engine, jobs, language
 from app.ui.views import analyse, ask, library, models, system
 
@@ -54,5 +55,6 @@ else:
     with st.sidebar:
         engine.draw()
         jobs.draw_queue()
+        batch.draw_recent()
         jobs.draw_recent()
     resources.note_page_drawn()

@@ -16,6 +16,7 @@ import streamlit as st
 from app.core import AppError, Keyframe, VideoInfo
 
 if TYPE_CHECKING:
+    from app.fleet.job_batches import PageBatches
     from app.services import Services
 
 
@@ -39,6 +40,7 @@ class Installed:
 
 
 _installed = Installed()
+_batches: tuple[Services, PageBatches] | None = None
 _probed: set[tuple[str, int]] = set()
 _first_page = threading.Lock()
 _PAINT_SECONDS = 1.0
@@ -56,6 +58,23 @@ def install(installed: Installed) -> None:
 def installed() -> Installed:
     """Return what the lifespan installed."""
     return _installed
+
+
+def batches() -> PageBatches:
+    """Return the batches that the page starts, which all sessions share.
+
+    Raises:
+        RuntimeError: No services are installed.
+    """
+    global _batches
+    services = _installed.services
+    if services is None:
+        raise RuntimeError("no services are installed: the page runs outside of app.main")
+    if _batches is None or _batches[0] is not services:
+        from app.fleet.job_batches import PageBatches  # reports and planning are loaded after the first page
+
+        _batches = (services, PageBatches(services))
+    return _batches[1]
 
 
 def note_page_drawn() -> None:

@@ -169,6 +169,16 @@ class PageState:
         return tuple(dict.fromkeys(one for one in (self.video_id, *others) if one))
 
     @property
+    def folder(self) -> str:
+        """Return the folder of this server whose videos are all to be asked about; "" for none."""
+        return st.query_params.get("folder", "")
+
+    @property
+    def batch_id(self) -> str | None:
+        """Return the id of the batch that is shown, or that the open analysis was reached from."""
+        return st.query_params.get("batch")
+
+    @property
     def job_id(self) -> str | None:
         """Return the id of the open analysis."""
         return st.query_params.get("job")
@@ -213,9 +223,22 @@ class PageState:
         first, *others = video_ids or (None,)
         _set_param("video", first)
         _set_param("also", ",".join(filter(None, others)) or None)
+        _set_param("folder", None)
+        _set_param("batch", None)
         self.open_job(None)
         self.position_seconds = 0.0
         self.refused = ()
+
+    def choose_folder(self, folder: str, video_id: str) -> None:
+        """Choose all videos of a folder, and show this one of them."""
+        self.choose_videos((video_id,))
+        _set_param("folder", folder)
+
+    def open_batch(self, batch_id: str) -> None:
+        """Show this batch."""
+        self.choose_videos(())
+        _set_param("batch", batch_id)
+        self.opened = True
 
     def open_job(self, job_id: str | None) -> None:
         """Show this analysis, or the request form if it is None."""

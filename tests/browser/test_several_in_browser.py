@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 from playwright.sync_api import expect
@@ -36,9 +37,19 @@ def test_several_uploads_are_analysed_together(scripted_app: App, visit: Visit, 
     for name in ("a.mp4", "b.mp4", "c.mp4"):
         expect(page.get_by_role("button", name=re.compile(name)).first).to_be_visible()
     page.get_by_role("button", name="Analyse 3 videos").press("Enter")
-    expect(page).to_have_url(re.compile(r"[?&]job="))
+    expect(page).to_have_url(re.compile(r"[?&]batch="))
     for name in ("a.mp4", "b.mp4", "c.mp4"):
         expect(page.get_by_text(name).first).to_be_visible()
+    expect(page.get_by_text("3 videos: 3 done")).to_be_visible(timeout=60_000)
+    page.get_by_role("button", name=re.compile("b.mp4")).first.click()
+    expect(page).to_have_url(re.compile(r"[?&]job="))
+    page.get_by_role("button", name="a.mp4 and 2 more").first.click()
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Summary and reports").click()
+    with ZipFile(saved.value.path()) as archive:
+        names = archive.namelist()
+        assert {"summary.html", "summary.md", "summary.json"} < set(names)
+        assert len([name for name in names if name.startswith("reports/")]) == 3
     assert visit.complaints == []
 
 

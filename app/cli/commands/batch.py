@@ -58,6 +58,7 @@ def run(given: argparse.Namespace) -> int:
     from app.analysis import open_extraction_cache
     from app.cli.batch_output import BatchOutput, results_folder
     from app.cli.progress import BatchProgress
+    from app.fleet.archive import BatchArchive
     from app.fleet.runner import run_batch
     from app.services import open_services, usual_workers
 
@@ -76,7 +77,7 @@ def run(given: argparse.Namespace) -> int:
             with BatchProgress(len(batch.videos), quiet=is_quiet) as progress:
                 say = partial(progress.say, stream=sys.stderr)
                 with engine_notices_said(services, say) if request.use_model else nullcontext():
-                    output = BatchOutput(given, batch, results, progress)
+                    output = BatchOutput(given, batch, results, progress, BatchArchive(settings.data_dir))
                     output.begin()
                     for event in run_batch(batch, services, results, workers=workers, cancel=cancel):
                         output.show(event)

@@ -8,12 +8,14 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from app.cli.analysis_options import load_settings, settle_model
 from app.cli.commands.batch import add_batch_options, given_batch, given_request
-from app.cli.common import cancel_on_signals
+from app.cli.common import cancel_on_signals, engine_notices_said
 from app.core import InputError
 from app.fleet.batch import BatchVideo, Collected
 from app.fleet.results import Results
@@ -43,6 +45,7 @@ def run(given: argparse.Namespace) -> int:
     from app.analysis import open_extraction_cache
     from app.cli.batch_output import BatchOutput, results_folder
     from app.cli.progress import BatchProgress
+    from app.fleet.archive import BatchArchive
     from app.fleet.runner import run_arriving
     from app.fleet.watch import arriving
     from app.services import open_services, usual_workers
@@ -62,10 +65,12 @@ def run(given: argparse.Namespace) -> int:
                     yield video
 
             with BatchProgress(None, quiet=given.quiet or not sys.stderr.isatty()) as progress:
-                output = BatchOutput(given, batch, results, progress)
+                output = BatchOutput(given, batch, results, progress, BatchArchive(settings.data_dir))
                 output.begin_watching(given.folder)
-                for event in run_arriving(batch, videos(), services, results, workers=workers, cancel=cancel):
-                    output.show(event)
+                say = partial(progress.say, stream=sys.stderr)
+                with engine_notices_said(services, say) if request.use_model else nullcontext():
+                    for event in run_arriving(batch, videos(), services, results, workers=workers, cancel=cancel):
+                        output.show(event)
             return output.finish(replace(batch, videos=tuple(arrived)), was_stopped=False)
         finally:
             services.close()

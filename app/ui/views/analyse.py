@@ -14,7 +14,7 @@ from app.core import AppError, VideoInfo
 from app.i18n import t
 from app.ui import error_words, page_state, plain, resources, services, video_facts
 from app.ui.components import assets, player
-from app.ui.panels.analyse import progress, request_form, stopped_job, video_picker
+from app.ui.panels.analyse import batch, progress, request_form, stopped_job, video_picker
 from app.ui.panels.ask import chat
 from app.ui.panels.report import comparison, reanalysis, report
 
@@ -34,6 +34,11 @@ def draw() -> None:
     """Draw the page before, during or after an analysis, as the ids in the address bar say."""
     state = page_state()
     job = _open_job()
+    if job is None and state.batch_id and not state.video_id:
+        batch.draw()
+        return
+    if job:
+        batch.draw_back(job.id)
     video_id = services().videos.find(job.request.path) if job else state.video_id
     facts = _draw_heading(job, video_id)
     if state.error:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 from math import ceil
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
 from app.analysis import Estimate, details, exact_prompt, headline
-from app.core import AnalysisRequest, AppError, InputError, Keyframe, VideoInfo
+from app.core import UNKNOWN_PATH, AnalysisRequest, AppError, InputError, Keyframe, Language, VideoInfo, base_name
 from app.i18n import LANGUAGES, language, sentences, t
 from app.ui import error_words, local_time, page_state, plain, resources, services
-from app.ui.panels.analyse import frame_options
+from app.ui.panels.analyse import frame_options, video_picker
 from app.ui.panels.models import missing_model
 from app.ui.panels.sidebar import engine
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from app.jobs import JobSnapshot
     from app.services import Readiness
 
-_SAME_AS_PAGE = "page"
+_SAME_AS_PAGE: Literal["page"] = "page"
 _PROMPT_HEIGHT = 300
 """Pixels. Chosen by hand; not tuned."""
 
@@ -58,7 +58,7 @@ def draw(video: VideoInfo | None) -> None:
 
 def _draw_start(video: VideoInfo | None) -> None:
     """Draw the start button, which says what will happen, and the one that starts without a download."""
-    now, count = missing_model.ready(), len(page_state().video_ids)
+    now, count = missing_model.ready(), _num_videos()
     missing_model.draw(now)
     st.button(
         missing_model.start_words(now, count),
@@ -119,7 +119,7 @@ def _draw_plan(video: VideoInfo) -> None:
         request = _request(video.path, video)
     except AppError:
         return
-    draw_estimate(video, request, videos=len(page_state().video_ids))
+    draw_estimate(video, request, videos=_num_videos())
 
 
 def _request(path: Path, video: VideoInfo | None) -> AnalysisRequest:
@@ -130,7 +130,12 @@ def _request(path: Path, video: VideoInfo | None) -> AnalysisRequest:
         DecodeError: The video can't be decoded.
     """
     code, chosen = st.session_state["report_language"], frame_options.read_choice()
-    request = AnalysisRequest(
+    request = _request_for(path, code, chosen)
+    return replace(request, frames=chosen.frames or held_frames(video, request))
+
+
+def _request_for(path: Path, code: Language | Literal["page"], chosen: frame_options.FrameChoice) -> AnalysisRequest:
+    return AnalysisRequest(
         path=path,
         template=st.session_state["template"],
         question=st.session_state["question"].strip(),
@@ -138,7 +143,6 @@ def _request(path: Path, video: VideoInfo | None) -> AnalysisRequest:
         selection=chosen.selection,
         side=chosen.side,
     )
-    return replace(request, frames=chosen.frames or held_frames(video, request))
 
 
 def _start(now: Readiness | None) -> None:
@@ -152,15 +156,34 @@ def _start(now: Readiness | None) -> None:
         template = services().templates.find(st.session_state["template"])
         if template.needs_question and not st.session_state["question"].strip():
             raise InputError("question_empty")
-        jobs = []
         if now:
             missing_model.confirm(now)
-        for video_id in state.video_ids:
-            request = _request(services().videos.path(video_id), None)
-            request = replace(request, use_model=now is not None)
-            jobs.append(services().jobs.submit(request, name=services().videos.name(video_id)))
-        if jobs:
-            _open(jobs[0])
+        if state.folder or len(state.video_ids) > 1:
+            _start_batch(use_model=now is not None)
+        elif state.video_id:
+            videos = services().videos
+            request = replace(_request(videos.path(state.video_id), None), use_model=now is not None)
+            _open(services().jobs.submit(request, name=videos.name(state.video_id)))
+
+
+def _start_batch(*, use_model: bool) -> None:
+    """Start a batch of the chosen videos or of the chosen folder, and show it."""
+    state, videos = page_state(), services().videos
+    if state.folder:
+        name, chosen = base_name(state.folder) or state.folder, video_picker.videos_in(state.folder)
+    else:
+        chosen = [(videos.name(one), videos.path(one)) for one in state.video_ids]
+        name = t("batch.name", first=chosen[0][0], n=len(chosen) - 1)
+    code, options = st.session_state["report_language"], frame_options.read_choice()
+    request = _request_for(UNKNOWN_PATH, code, options)
+    request = replace(request, frames=options.frames or request.frames, use_model=use_model)
+    record = resources.batches().start(name, chosen, request, fits_request=not options.frames)
+    state.open_batch(record.id)
+
+
+def _num_videos() -> int:
+    state = page_state()
+    return video_picker.num_videos_in(state.folder) if state.folder else len(state.video_ids)
 
 
 def _open(job_id: str) -> None:

@@ -4,10 +4,12 @@ When all files have arrived and were probed, it reports the ids of the videos an
 """
 
 from collections.abc import Callable
+from pathlib import Path
 
 import streamlit as st
 
-from app.core import AppError
+from app.core import AppError, InputError, readable
+from app.fleet.inputs import resolve
 from app.i18n import language, t
 from app.ui import page_state, plain, resources, services
 from app.ui.components.assets import component
@@ -19,6 +21,8 @@ _WORDS = (
     *("hint", "choose", "small", "other", "pause", "resume", "sending", "paused", "unfinished", "lost", "checking"),
     *("one_of", "skip"),
 )
+_COUNTED_SECONDS = 10.0  # how long a folder is taken to be unchanged, which is counted at every rerun; chosen by hand
+_MOST_TRIED = 8  # videos of a folder, to find one that can be shown; a probe takes a third of a second
 _mount = component("uploader")
 
 
@@ -30,7 +34,8 @@ def draw() -> None:
             t("ui.path"),
             key="path",
             placeholder=str(services().settings.input_dirs[0] / "video.mp4"),
-            on_change=lambda: _choose(lambda: services().videos.from_path(st.session_state["path"])),
+            help=t("ui.path_folder"),
+            on_change=_choose_path,
         )
     st.button(
         t("ui.use_sample"),
@@ -49,6 +54,9 @@ def _uploaded(video_ids: list[str], refused: list[str]) -> None:
 def draw_chosen() -> None:
     """Draw a line for each of several chosen videos, with buttons that show or remove it."""
     state = page_state()
+    if state.folder:
+        st.markdown(f"**{plain(t('ui.chosen_folder', n=num_videos_in(state.folder), folder=state.folder))}**")
+        st.caption(t("ui.chosen_how"))
     if len(state.video_ids) < 2:
         return
     st.markdown(f"**{t('ui.chosen_videos', n=len(state.video_ids))}**")
@@ -91,6 +99,57 @@ def _show(video_id: str) -> None:
 def _leave_out(video_id: str) -> None:
     state = page_state()
     state.choose_videos([one for one in state.video_ids if one != video_id])
+
+
+def _choose_path() -> None:
+    """Choose the file that was typed, or all videos of the folder that was."""
+    typed = st.session_state["path"]
+    folder = services().videos.folder(typed)
+    if folder is None:
+        _choose(lambda: services().videos.from_path(typed))
+        return
+    state = page_state()
+    with state.catching_errors():
+        paths = [path for _, path in videos_in(str(folder)) if isinstance(path, Path)]
+        if not paths:
+            raise InputError("folder_without_videos", path=str(folder))
+        shown = next(filter(_is_readable, paths[:_MOST_TRIED]), paths[0])
+        state.choose_folder(str(folder), services().videos.from_path(str(shown)))
+
+
+def _is_readable(path: Path) -> bool:
+    try:
+        resources.probe_video(path)
+    except AppError:
+        return False
+    return True
+
+
+def videos_in(folder: str) -> list[tuple[str, Path | AppError]]:
+    """List the videos of an allowed folder and all folders in it: name and file, or the error of one.
+
+    Each file is checked like one that is typed: a link may lead out of the allowed folders.
+    """
+    videos = services().videos
+    if (allowed := videos.folder(folder)) is None:
+        return []
+    found: list[tuple[str, Path | AppError]] = []
+    for item in resolve([str(allowed)]).items:
+        name = readable(str(item.path.relative_to(allowed))) if item.path.is_relative_to(allowed) else item.path.name
+        try:
+            if item.error:
+                raise item.error
+            found.append((name, videos.path(videos.from_path(str(item.path)))))
+        except AppError as error:
+            found.append((name, error))
+    return found
+
+
+@st.cache_data(ttl=_COUNTED_SECONDS, show_spinner=False)
+def num_videos_in(folder: str) -> int:
+    """Return the number of videos in an allowed folder."""
+    allowed = services().videos.folder(folder)
+    return sum(one.error is None for one in resolve([str(allowed)]).items) if allowed else 0
 
 
 def _choose(find: Callable[[], str]) -> None:

@@ -81,7 +81,7 @@ def _draw() -> None:
     if page_state().opened or not (running or waiting):
         st.rerun()  # the whole page: an opened analysis is shown outside of this fragment
     with st.container(gap="xsmall", key="queue"):
-        left = remaining(_seconds_left((*running, *waiting)))
+        left = remaining(seconds_left((*running, *waiting)))
         count = t("ui.queue_count", n=len(running) + len(waiting))
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", gap=None):
             st.markdown(f"**{t('ui.queue')}**", width="content")
@@ -121,7 +121,7 @@ def _queue_row(job: JobSnapshot, place: int) -> JobRow:
     )
 
 
-def _seconds_left(jobs: tuple[JobSnapshot, ...]) -> float | None:
+def seconds_left(jobs: tuple[JobSnapshot, ...]) -> float | None:
     """Estimate the seconds until all jobs are over, with one engine answering them.
 
     Jobs without an estimate count as the mean of the others; None where there is no estimate at all.

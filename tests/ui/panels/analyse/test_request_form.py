@@ -25,6 +25,7 @@ from app.ui import resources
 from app.ui.panels.sidebar import jobs as queue_panel
 from tests.ui.conftest import Open
 from tests.ui.fake_services import ended, queue, script, with_bench
+from tests.ui.panels.analyse.test_batch import submitted_batch
 from tests.ui.panels.report.test_report import parts_shown
 from tests.ui.views.test_analyse import texts
 
@@ -146,10 +147,12 @@ def test_several_videos_become_jobs_with_one_question(page: AppTest, services: S
     assert "Per video; 3 videos in all." in texts(page)
     page.text_area(key="question").input("Which colours?").run()
     page.button(key="start").click().run()
+    record = submitted_batch(page)
     jobs = services.jobs.recent()
     assert sorted(job.name for job in jobs) == ["part 0.mp4", "part 1.mp4", "part 2.mp4"]
     assert {job.request.question for job in jobs} == {"Which colours?"}
-    assert services.jobs.snapshot(page.query_params["job"]).name == "part 0.mp4"
+    assert [services.jobs.snapshot(one.job_id).name for one in record.videos] == [f"part {n}.mp4" for n in range(3)]
+    assert record.name == "part 0.mp4 and 2 more"
 
 
 def test_of_several_videos_each_can_be_shown_and_left_out(page: AppTest, services: Services, card_video: Path) -> None:

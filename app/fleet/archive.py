@@ -1,0 +1,122 @@
+"""Archive of batches in the data folder: which analyses belong together, so that the page can list and watch them.
+
+A record is a small JSON file. The analyses themselves are in the store; deleting one leaves the record alone.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from app.core import AnalysisRequest, InputError, make_private_folder, new_id
+from app.core.codec import Failure, from_json, to_json
+from app.store import storage_errors, write_whole
+
+_log = logging.getLogger(__name__)
+_ID = re.compile(r"[A-Za-z0-9]{6,64}")
+_SEARCHED = 100  # newest records among which one on the same folder is looked for; chosen by hand
+
+
+@dataclass(frozen=True)
+class RecordedVideo:
+    """A video of a batch.
+
+    Attributes:
+        job_id: Id of its analysis, "" if there is none.
+        failure: Why there is no analysis, None if it wasn't begun yet.
+    """
+
+    name: str
+    path: Path
+    job_id: str = ""
+    failure: Failure | None = None
+
+
+@dataclass(frozen=True)
+class BatchRecord:
+    """A batch that was started.
+
+    Attributes:
+        created: ISO time in UTC.
+        folder: Folder of results, None if the page has started it.
+        request: The request of a batch that the page has started.
+        fits_request: As in app.fleet.batch.Batch.
+    """
+
+    id: str
+    name: str
+    created: str
+    videos: tuple[RecordedVideo, ...]
+    folder: Path | None = None
+    request: AnalysisRequest | None = None
+    fits_request: bool = False
+
+
+class BatchArchive:
+    """The records of a data folder. Every method raises StorageError if the disk refuses."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._folder = data_dir / "batches"
+
+    def add(self, name: str, videos: tuple[RecordedVideo, ...], **more: Any) -> BatchRecord:
+        """Store a new record and return it; with a folder of results, in place of the earlier one on that folder.
+
+        Args:
+            name: Its name.
+            videos: Its videos.
+            more: Other fields of the record.
+        """
+        folder = more.get("folder")
+        earlier = [one for one in self.recent(_SEARCHED) if folder and one.folder == folder]
+        created = datetime.now(UTC).isoformat(timespec="microseconds")
+        record = BatchRecord(earlier[0].id if earlier else new_id(), name, created, videos, **more)
+        self.save(record)
+        return record
+
+    def save(self, record: BatchRecord) -> None:
+        """Replace a record."""
+        path = self._path(record.id)
+        with storage_errors("report_not_written", path):
+            make_private_folder(self._folder)
+            write_whole(path, to_json(record).encode())
+
+    def get(self, batch_id: str) -> BatchRecord:
+        """Get a record.
+
+        Raises:
+            InputError: "batch_unknown".
+        """
+        record = self._read(self._path(batch_id)) if _ID.fullmatch(batch_id) else None
+        if record is None:
+            raise InputError("batch_unknown", id=batch_id[:64])
+        return record
+
+    def recent(self, limit: int) -> list[BatchRecord]:
+        """List the newest records first."""
+        with storage_errors("result_unreadable", self._folder):
+            found = [(path.stat().st_mtime_ns, path) for path in self._folder.glob("*.json")]
+        newest = [path for _, path in sorted(found, reverse=True)]
+        records = (self._read(path) for path in newest[:limit])
+        return sorted((one for one in records if one), key=lambda one: one.created, reverse=True)
+
+    def _path(self, batch_id: str) -> Path:
+        return self._folder / f"{batch_id}.json"
+
+    def _read(self, path: Path) -> BatchRecord | None:
+        with storage_errors("result_unreadable", path):
+            try:
+                return from_json(path.read_bytes(), BatchRecord)
+            except FileNotFoundError:
+                return None
+            except ValueError:
+                _log.warning("the batch %s is damaged", path, exc_info=True)
+                return None
+
+
+def with_video(record: BatchRecord, video: RecordedVideo) -> BatchRecord:
+    """Return the record with this video in place of the one in the same file."""
+    return replace(record, videos=tuple(video if one.path == video.path else one for one in record.videos))

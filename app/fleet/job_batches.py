@@ -1,0 +1,214 @@
+"""Batches of the page: one analysis for each video in the queue, their states, and their summary with all reports."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from app.core import (
+    UNKNOWN_PATH,
+    AnalysisRequest,
+    AppError,
+    BackgroundTask,
+    Cancelled,
+    Language,
+    StorageError,
+    readable,
+    safe_stem,
+)
+from app.core.codec import Failure
+from app.fleet.archive import BatchArchive, BatchRecord, RecordedVideo, with_video
+from app.fleet.batch import request_for
+from app.fleet.results import ResultState, VideoResult
+from app.fleet.summary import NAMES, Summary, SummaryBuilder, render
+from app.jobs import Jobs, State
+from app.reports import FORMATS, files_of
+from app.reports.files import ReportFile
+
+if TYPE_CHECKING:
+    from app.services import Services
+
+VideoState = State | Literal["pending"]
+_FORMAT = "html"
+
+
+class PageBatches:
+    """Batches that the page starts: each video becomes a job of the queue, which outlives page and program.
+
+    Jobs are submitted in the background, since a file is hashed for that.
+
+    Attributes:
+        archive: The records of all batches, also of those that commands have started.
+    """
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._tasks: dict[str, BackgroundTask[None, None]] = {}
+        self.archive = BatchArchive(services.settings.data_dir)
+
+    def start(
+        self, name: str, paths: Iterable[tuple[str, Path | AppError]], request: AnalysisRequest, *, fits_request: bool
+    ) -> BatchRecord:
+        """Start a batch and return its record.
+
+        Args:
+            name: Name of the batch.
+            paths: Name and file of each video, or the error of one that can't be used.
+            request: The common request; its path doesn't matter.
+            fits_request: As in app.fleet.batch.Batch.
+
+        Raises:
+            StorageError: The record can't be stored.
+        """
+        videos = tuple(
+            RecordedVideo(shown, UNKNOWN_PATH, failure=Failure.of(path))
+            if isinstance(path, AppError)
+            else RecordedVideo(shown, path)
+            for shown, path in paths
+        )
+        request = replace(request, path=UNKNOWN_PATH)
+        record = self.archive.add(name, videos, request=request, fits_request=fits_request)
+        self._submit(record.id)
+        return record
+
+    def is_submitting(self, batch_id: str) -> bool:
+        """Return whether jobs of the batch are still being submitted."""
+        task = self._tasks.get(batch_id)
+        return task is not None and task.is_running
+
+    def error_of(self, batch_id: str) -> AppError | None:
+        """Return why jobs could not be submitted, or None."""
+        task = self._tasks.get(batch_id)
+        return task.error if task else None
+
+    def can_continue(self, record: BatchRecord, statuses: Iterable[VideoStatus]) -> bool:
+        """Return whether `proceed` would do anything."""
+        if self.is_submitting(record.id):
+            return False
+        stopped = ("failed", "cancelled", "interrupted", "paused")
+        return any(
+            (one.state in stopped and bool(one.video.job_id)) or (one.state == "pending" and record.request is not None)
+            for one in statuses
+        )
+
+    def proceed(self, record: BatchRecord) -> None:
+        """Resume what stopped early or failed, and submit what is pending.
+
+        Raises:
+            InputError: "settings_changed", for the first analysis that was begun with other settings.
+        """
+        jobs = self._services.jobs
+        for one in status_of(record, jobs):
+            if one.video.job_id and one.is_over:
+                jobs.resume(one.video.job_id)
+        if record.request:
+            self._submit(record.id)
+
+    def cancel(self, record: BatchRecord) -> None:
+        """Submit no further job and stop those of the batch, the waiting ones first so that none begins."""
+        if task := self._tasks.get(record.id):
+            task.cancel()
+        for one in sorted(status_of(record, self._services.jobs), key=lambda one: one.state == "running"):
+            if one.video.job_id and not one.is_over:
+                self._services.jobs.cancel(one.video.job_id)
+
+    def _submit(self, batch_id: str) -> None:
+        task = self._tasks.setdefault(batch_id, BackgroundTask("batch"))
+        task.start(lambda _, cancel: self._submit_pending(batch_id, cancel), subject=batch_id)
+
+    def _submit_pending(self, batch_id: str, cancel: threading.Event) -> None:
+        record = self.archive.get(batch_id)
+        assert record.request
+        for video in record.videos:
+            if video.job_id or video.failure:
+                continue
+            if cancel.is_set():
+                raise Cancelled
+            try:
+                request = request_for(record.request, video.path, self._services, fits=record.fits_request)
+                made = replace(video, job_id=self._services.jobs.submit(request, name=video.name))
+            except StorageError:
+                raise
+            except AppError as error:
+                made = replace(video, failure=Failure.of(error))
+            record = with_video(record, made)
+            self.archive.save(record)
+
+
+@dataclass(frozen=True)
+class VideoStatus:
+    """State of one video of a batch; "pending" if its analysis wasn't begun.
+
+    Attributes:
+        title: The model's headline, "" without one.
+    """
+
+    video: RecordedVideo
+    state: VideoState
+    title: str = ""
+
+    @property
+    def is_over(self) -> bool:
+        """Return whether it neither waits nor runs."""
+        return self.state not in ("queued", "running", "pending")
+
+
+def status_of(record: BatchRecord, jobs: Jobs) -> list[VideoStatus]:
+    """Return the state of each video, in their order; an analysis that was deleted is left out."""
+    found = []
+    for video in record.videos:
+        if not video.job_id:
+            found.append(VideoStatus(video, "failed" if video.failure else "pending"))
+        elif entry := jobs.library.entry(video.job_id):
+            found.append(VideoStatus(video, jobs.state_of(entry), entry.title))
+    return found
+
+
+def bundle(record: BatchRecord, jobs: Jobs, language: Language) -> Iterator[ReportFile]:
+    """Yield the report of each video, then the summary in all formats, which links to them."""
+    builder = SummaryBuilder()
+    request: AnalysisRequest | None = None
+    for number, status in enumerate(status_of(record, jobs), start=1):
+        video, analysis, error, file = status.video, None, status.video.failure, ""
+        if video.job_id:
+            job = jobs.snapshot(video.job_id)
+            analysis, error, request = job.analysis, job.failure, request or job.request
+        if analysis:
+            file = f"reports/{number:04d}-{safe_stem(video.name)}{FORMATS[_FORMAT].suffix}"
+            yield from files_of(_FORMAT, analysis, language, file)
+        state: ResultState = (
+            "failed" if analysis is None else "without_model" if status.state == "without_model" else "done"
+        )
+        key = video.job_id or str(number)
+        result = VideoResult(
+            key,
+            video.name,
+            video.path,
+            "",
+            state,
+            job_id=video.job_id,
+            failure=error,
+            files={_FORMAT: file} if file else {},
+            duration_seconds=analysis.decode.readable_seconds if analysis else None,
+            seconds=sum(analysis.seconds_by_stage.values()) if analysis else 0.0,
+        )
+        is_pending = not status.is_over or (analysis is None and error is None)
+        builder.add(key, readable(video.name), video.path, None if is_pending else result, analysis)
+    summary = builder.build(record.id, request or AnalysisRequest(UNKNOWN_PATH, language=language))
+    yield from summary_files(summary, language)
+
+
+def summary_files(summary: Summary, language: Language) -> Iterator[ReportFile]:
+    """Yield the summary in all formats."""
+    for name, file_name in NAMES.items():
+        yield ReportFile(file_name, render(summary, name, language))
+
+
+def counts_of(statuses: Iterable[VideoStatus]) -> dict[str, int]:
+    """Count the videos by done, without_model, failed, and pending for all that aren't over."""
+    done = {"done": "done", "measuring": "done", "without_model": "without_model"}
+    return dict(Counter(done.get(one.state, "failed") if one.is_over else "pending" for one in statuses))

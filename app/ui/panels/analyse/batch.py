@@ -1,0 +1,211 @@
+"""Batch on the page: its progress, the state of each video, what failed and why, and the summary to save."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from app.core import AppError, Language, safe_stem
+from app.i18n import in_language, language, t
+from app.reports.files import zipped
+from app.ui import error_words, local_time, page_state, plain, remaining, resources, services
+from app.ui.panels.sidebar import jobs as rows
+
+if TYPE_CHECKING:
+    from app.fleet.archive import BatchRecord
+    from app.fleet.job_batches import VideoStatus
+
+_POLL_SECONDS = 2.0
+_MOST_ROWS = 100
+"""Rows shown; the library lists all analyses. Chosen by hand; not tuned."""
+_MOST_RECENT = 3  # batches in the sidebar; chosen by hand
+_ORDER = ("failed", "cancelled", "interrupted", "paused", "running", "queued", "pending")
+"""States in the order of the rows; the others follow."""
+
+
+def draw() -> None:
+    """Draw the batch that the address names; return to the choice of videos if it is unknown."""
+    state = page_state()
+    try:
+        record = resources.batches().archive.get(state.batch_id or "")
+    except AppError as error:
+        state.choose_video(None)
+        state.error = error
+        st.rerun()
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        with st.container(gap=None):
+            st.markdown(f"#### {plain(record.name)}")
+            st.caption(plain(" · ".join(filter(None, (local_time(record.created), str(record.folder or ""))))))
+        st.button(t("ui.new"), key="new", icon=":material/add:", on_click=lambda: state.choose_video(None))
+    if state.error:
+        st.error(plain(error_words(state.error)), icon=":material/error:")
+    poll = st.fragment(_draw_progress, run_every=_POLL_SECONDS if _is_working(record) else None)
+    poll(record.id)
+
+
+def draw_recent() -> None:
+    """Draw a button for each of the newest batches; nothing if there is none."""
+    batches = resources.batches()
+    try:
+        records = batches.archive.recent(_MOST_RECENT)
+    except AppError:  # the analyses are listed all the same
+        return
+    if not records:
+        return
+    st.markdown(f"**{t('batch.page.recent')}**")
+    for record in records:
+        st.button(
+            plain(f"{record.name} · {t('batch.title', n=len(record.videos))}"),
+            key=f"batch-{record.id}",
+            type="tertiary",
+            icon=":material/video_library:",
+            help=plain(local_time(record.created)),
+            disabled=record.id == page_state().batch_id and page_state().job_id is None,
+            on_click=page_state().open_batch,
+            args=(record.id,),
+        )
+
+
+def draw_back(job_id: str) -> None:
+    """Draw the way back to the batch from which an analysis was opened."""
+    batch_id = page_state().batch_id
+    if not batch_id:
+        return
+    try:
+        record = resources.batches().archive.get(batch_id)
+    except AppError:
+        return
+    if any(one.job_id == job_id for one in record.videos):
+        st.button(
+            plain(record.name),
+            key="back_to_batch",
+            type="tertiary",
+            icon=":material/arrow_back:",
+            help=t("batch.page.back"),
+            on_click=page_state().open_batch,
+            args=(record.id,),
+        )
+
+
+def _is_working(record: BatchRecord) -> bool:
+    from app.fleet.job_batches import status_of
+
+    if resources.batches().is_submitting(record.id):
+        return True
+    waits_elsewhere = record.folder is not None
+    return any(
+        not one.is_over and (one.state != "pending" or waits_elsewhere) for one in status_of(record, services().jobs)
+    )
+
+
+def _draw_progress(batch_id: str) -> None:
+    from app.fleet.job_batches import counts_of, status_of
+    from app.fleet.summary import counts_text
+
+    batches = resources.batches()
+    record = batches.archive.get(batch_id)
+    statuses = status_of(record, services().jobs)
+    counts, total = counts_of(statuses), len(statuses)
+    ended = total - counts.get("pending", 0)
+    st.progress(ended / total if total else 1.0)
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        left = remaining(_seconds_left(statuses))
+        st.markdown(plain(" · ".join(filter(None, (counts_text(counts, total), left)))))
+        with st.container(horizontal=True, gap="small", width="content"):
+            _draw_actions(record, statuses)
+    if error := batches.error_of(batch_id):
+        st.error(plain(error_words(error)), icon=":material/error:")
+    ordered = sorted(statuses, key=lambda one: _ORDER.index(one.state) if one.state in _ORDER else len(_ORDER))
+    with_job = [one for one in ordered if one.video.job_id]
+    for one in (one for one in ordered if one.video.failure):
+        assert one.video.failure
+        text = f"**{plain(one.video.name)}**  \n{plain(error_words(one.video.failure.as_error()))}"
+        st.warning(text, icon=":material/error:")
+    rows.draw([_row(one) for one in with_job[:_MOST_ROWS]], key="batch_rows", on_open=page_state().open_job)
+    pending = [one.video.name for one in ordered if one.state == "pending"]
+    more = max(0, len(with_job) - _MOST_ROWS)
+    if pending:
+        names = t("facts.list").join(pending[:_MOST_ROWS])
+        st.caption(plain(t("batch.page.pending", n=len(pending), names=names)))
+    if more:
+        st.caption(plain(t("batch.and_more", n=more)))
+    if page_state().opened or (counts.get("pending", 0) == 0 and st.session_state.get("batch_worked") == batch_id):
+        st.session_state["batch_worked"] = ""
+        st.rerun()  # the whole page: it no longer polls, or an analysis was opened
+    if counts.get("pending"):
+        st.session_state["batch_worked"] = batch_id
+
+
+def _draw_actions(record: BatchRecord, statuses: Sequence[VideoStatus]) -> None:
+    batches, state = resources.batches(), page_state()
+
+    def proceed() -> None:
+        with state.catching_errors():
+            batches.proceed(record)
+
+    def cancel() -> None:
+        with state.catching_errors():
+            batches.cancel(record)
+
+    if any(one.state in ("queued", "running") for one in statuses) or batches.is_submitting(record.id):
+        st.button(t("batch.page.stop"), key="batch_stop", icon=":material/stop:", on_click=cancel)
+    elif batches.can_continue(record, statuses):
+        st.button(t("batch.page.continue"), key="batch_continue", icon=":material/refresh:", on_click=proceed)
+    if any(one.is_over for one in statuses):
+        st.download_button(
+            t("batch.page.save"),
+            data=partial(_zip, record, language()),
+            file_name=f"{safe_stem(record.name)}.zip",
+            mime="application/zip",
+            key="batch_save",
+            icon=":material/download:",
+            help=t("batch.page.save_how"),
+            on_click="ignore",
+        )
+
+
+def _zip(record: BatchRecord, spoken: Language) -> bytes:
+    from app.fleet.job_batches import bundle
+
+    with in_language(spoken):
+        return zipped(bundle(record, services().jobs, spoken))
+
+
+def _seconds_left(statuses: Sequence[VideoStatus]) -> float | None:
+    """Estimate the remaining time of the jobs that wait or run in this process."""
+    ids = {one.video.job_id for one in statuses if not one.is_over}
+    jobs = services().jobs
+    live = [job for job in (*jobs.waiting(), *(jobs.snapshot(one) for one in jobs.running())) if job.id in ids]
+    return rows.seconds_left(tuple(live)) if live else None
+
+
+def _row(status: VideoStatus) -> rows.JobRow:
+    video = status.video
+    words = t(f"library.state.{status.state}")
+    reason = _reason(status)
+    line = " · ".join(filter(None, (words, video.name if status.title else "", reason)))
+    return rows.JobRow(
+        id=video.job_id,
+        name=video.name,
+        title=status.title or video.name,
+        line=line,
+        icon=status.state,
+        state=words,
+        about=" · ".join(filter(None, (str(Path(video.path)), line))),
+        is_open=False,
+    )
+
+
+def _reason(status: VideoStatus) -> str:
+    """Return why an analysis failed, "" if it didn't."""
+    if status.state not in ("failed", "without_model"):
+        return ""
+    try:
+        error = services().jobs.snapshot(status.video.job_id).error
+    except AppError:
+        return ""
+    return error_words(error) if error else ""

@@ -1,0 +1,145 @@
+"""Batches on the page: a folder of the server, what each video comes to, stopping and continuing, the ZIP."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from io import BytesIO
+from pathlib import Path
+from zipfile import ZipFile
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app.core import AnalysisRequest
+from app.fleet.archive import BatchRecord, RecordedVideo
+from app.fleet.job_batches import bundle, status_of
+from app.i18n import in_language
+from app.reports.files import zipped
+from app.services.container import Services
+from app.ui import resources
+from app.ui.panels.analyse import video_picker
+from tests.ui.conftest import Open
+from tests.ui.fake_services import ended, script
+from tests.ui.views.test_analyse import parts_shown, texts
+
+
+def submitted_batch(page: AppTest) -> BatchRecord:
+    """The batch that the page shows, once all its videos are in the queue."""
+    batches, batch_id = resources.batches(), page.query_params["batch"]
+    while batches.is_submitting(batch_id):
+        time.sleep(0.01)
+    return batches.archive.get(batch_id)
+
+
+@pytest.fixture
+def folder(card_video: Path) -> Path:
+    folder = card_video.parent / "cameras"
+    video_picker.num_videos_in.clear()
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "door").mkdir(parents=True)
+    for name in ("a.mp4", "b.mp4", "door/c.mp4"):
+        shutil.copy(card_video, folder / name)
+    (folder / "notes.txt").touch()
+    return folder
+
+
+def choose(page: AppTest, folder: Path | str) -> None:
+    page.run()
+    page.text_input(key="path").input(str(folder)).run()
+    assert not page.exception
+
+
+def rows(page: AppTest) -> dict[str, str]:
+    shown = next(part["jobs"] for part in parts_shown(page) if "jobs" in part)
+    return {row["name"]: row["icon"] for row in shown}
+
+
+def test_a_folder_of_the_server_becomes_a_batch(page: AppTest, services: Services, folder: Path) -> None:
+    choose(page, folder)
+    assert f"3 videos in {folder}" in texts(page)
+    assert page.button(key="start").label == "Analyse 3 videos"
+    page.button(key="start").click().run()
+    record = submitted_batch(page)
+    assert (record.name, [one.name for one in record.videos]) == ("cameras", ["a.mp4", "b.mp4", "door/c.mp4"])
+    for one in record.videos:
+        ended(services, one.job_id)
+    page.run()
+    assert "3 videos: 3 done" in texts(page)
+    assert rows(page) == {"a.mp4": "done", "b.mp4": "done", "door/c.mp4": "done"}
+    assert [one.key for one in page.button if one.key.startswith("batch-")] == [f"batch-{record.id}"]
+    with in_language("en"):
+        archive = ZipFile(BytesIO(zipped(bundle(record, services.jobs, "en"))))
+    reports = ["reports/0001-a.html", "reports/0002-b.html", "reports/0003-c.html"]
+    assert sorted(archive.namelist()) == [*reports, "summary.html", "summary.json", "summary.md"]
+    assert all(name.encode() in archive.read("summary.html") for name in reports)
+
+
+def test_the_first_video_that_can_be_read_is_shown(page: AppTest, services: Services, folder: Path) -> None:
+    (folder / "0.mp4").write_text("no video")
+    choose(page, folder)
+    assert services.videos.name(page.query_params["video"]) == "a.mp4"
+    assert page.button(key="start").label == "Analyse 4 videos"
+    assert not page.button(key="start").disabled
+
+
+def test_folders_and_links_to_outside_are_refused(
+    page: AppTest, services: Services, folder: Path, tmp_path: Path
+) -> None:
+    outside = shutil.copy(folder / "a.mp4", tmp_path / "secret.mp4")
+    choose(page, tmp_path)
+    assert "folder" not in page.query_params
+    assert page.error
+    (folder / "z.mp4").symlink_to(outside)
+    choose(page, folder)
+    page.button(key="start").click().run()
+    record = submitted_batch(page)
+    (refused,) = [one for one in record.videos if one.failure]
+    assert (refused.name, refused.failure and refused.failure.key) == ("z.mp4", "path_outside")
+    page.run()
+    assert any("z.mp4" in one.value.replace("\\", "") for one in page.warning)
+    assert len(services.jobs.recent()) == 3
+
+
+def test_a_batch_is_stopped_and_continued(
+    page: AppTest, open_services: Open, folder: Path, hold: threading.Event
+) -> None:
+    services = open_services(script(hold=hold))
+    choose(page, folder)
+    page.button(key="start").click().run()
+    record = submitted_batch(page)
+    page.run()
+    assert "3 videos: 3 pending" in texts(page)
+    page.button(key="batch_stop").click().run()
+    assert {ended(services, one.job_id).state for one in record.videos} == {"cancelled"}
+    page.run()
+    assert "3 videos: 3 failed" in texts(page)
+    hold.set()
+    page.button(key="batch_continue").click().run()
+    assert {ended(services, one.job_id).state for one in record.videos} == {"done"}
+    page.run()
+    assert "3 videos: 3 done" in texts(page)
+    assert "batch_continue" not in [one.key for one in page.button]
+
+
+def test_what_was_not_submitted_is_continued_later(services: Services, page: AppTest, folder: Path) -> None:
+    """The program ended before all jobs were in the queue."""
+    batches = resources.batches()
+    videos = tuple(RecordedVideo(name, folder / name) for name in ("a.mp4", "b.mp4"))
+    record = batches.archive.add("left", videos, request=AnalysisRequest(Path("x"), frames=2))
+    page.query_params["batch"] = record.id
+    page.run()
+    assert "Not begun (2): a.mp4, b.mp4" in texts(page)
+    page.button(key="batch_continue").click().run()
+    record = submitted_batch(page)
+    assert [ended(services, one.job_id).state for one in record.videos] == ["done", "done"]
+    services.jobs.remove(record.videos[0].job_id)
+    assert [one.video.name for one in status_of(record, services.jobs)] == ["b.mp4"]
+
+
+def test_an_unknown_batch_leads_back(services: Services, page: AppTest) -> None:
+    page.query_params["batch"] = "../secret"
+    page.run()
+    assert "There is no batch" in texts(page)
+    assert page.button(key="use_sample")

@@ -17,7 +17,7 @@ from app.core.codec import to_builtins
 from app.fleet.archive import BatchArchive, RecordedVideo, with_video
 from app.fleet.batch import Batch, BatchVideo
 from app.fleet.results import Results, VideoResult
-from app.fleet.runner import BatchEvent, BatchHalted, VideoBegun, VideoEnded, VideoProgress
+from app.fleet.runner import BatchEvent, BatchHalted, VideoBegun, VideoEnded, VideoProgress, VideoStopped
 from app.fleet.summary import counts_text, state_text, summarise, write_summary
 from app.fleet.tally import BatchTally
 from app.i18n import error_text, t
@@ -94,6 +94,10 @@ class BatchOutput:
                 self._progress.show_remaining(self.tally.seconds_left)
                 self._remember(video, result)
                 self._say_ended(video, result, was_done=was_done)
+            case VideoStopped(video):
+                self._rows.pop(video.key).remove()
+                if self._given.json:
+                    self._say("", event="stopped", key=video.key, path=video.path)
             case BatchHalted(error):
                 self._exit_codes.append(error.exit_code)
                 if self._given.json:
@@ -104,7 +108,7 @@ class BatchOutput:
 
         Args:
             batch: The batch with all videos that have arrived.
-            was_stopped: Whether the user has stopped the run.
+            was_stopped: Whether the user has stopped the run, or a video of it.
 
         Raises:
             StorageError: The summary can't be written.

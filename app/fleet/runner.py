@@ -72,13 +72,20 @@ class VideoEnded(Generic[V, R]):
 
 
 @dataclass(frozen=True)
+class VideoStopped(Generic[V]):
+    """A video was stopped, such as on the page while a command runs: it stays pending, and the run goes on."""
+
+    video: V
+
+
+@dataclass(frozen=True)
 class BatchHalted:
     """No further video begins, because of an error that all of them would meet; those left are pending."""
 
     error: core.AppError
 
 
-BatchEvent = VideoBegun[V] | VideoProgress[V] | VideoEnded[V, R] | BatchHalted
+BatchEvent = VideoBegun[V] | VideoProgress[V] | VideoEnded[V, R] | VideoStopped[V] | BatchHalted
 
 
 def concerns_all(error: core.AppError) -> bool:
@@ -246,7 +253,7 @@ def run_videos(
     """Call `analyse(video, listener, cancel)` for each video, several at a time, and yield the events of all.
 
     An error that it raises halts the run: the other videos that run are stopped, and those that wait stay where they
-    are. A video that was cancelled has no end.
+    are.
 
     Args:
         videos: The videos; the iterator may wait for the next one.
@@ -262,7 +269,10 @@ def run_videos(
             arrived.put(VideoProgress(video, event))
 
         arrived.put(VideoBegun(video))
-        arrived.put(VideoEnded(video, analyse(video, listener, stop)))
+        try:
+            arrived.put(VideoEnded(video, analyse(video, listener, stop)))
+        except core.Cancelled:
+            arrived.put(VideoStopped(video))
 
     def work() -> None:
         while not (stop.is_set() or cancel.is_set()):
@@ -275,8 +285,6 @@ def run_videos(
     def run() -> None:
         try:
             work()
-        except core.Cancelled:
-            pass
         except Exception as error:
             log.exception("the batch was halted")
             stop.set()

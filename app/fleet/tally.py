@@ -10,7 +10,7 @@ from typing import Any
 from app.core import AppError
 from app.fleet.batch import BatchVideo
 from app.fleet.results import VideoResult
-from app.fleet.runner import BatchEvent, BatchHalted, VideoBegun, VideoEnded
+from app.fleet.runner import BatchEvent, BatchHalted, VideoBegun, VideoEnded, VideoStopped
 
 
 class BatchTally:
@@ -82,6 +82,8 @@ class BatchTally:
                 self._left.discard(video.key)
                 if not was_done:
                     self._done.add(video.key)
+            case VideoStopped(video):
+                self.running.pop(video.key, None)
             case BatchHalted(error):
                 self.error = self.error or error
             case _:

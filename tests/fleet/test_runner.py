@@ -18,7 +18,16 @@ from app import config, core
 from app.core import AnalysisRequest
 from app.fleet.batch import Batch, BatchVideo, collect, make_batch
 from app.fleet.results import Results, VideoResult
-from app.fleet.runner import BatchHalted, VideoBegun, VideoEnded, VideoProgress, concerns_all, run_batch, run_videos
+from app.fleet.runner import (
+    BatchHalted,
+    VideoBegun,
+    VideoEnded,
+    VideoProgress,
+    VideoStopped,
+    concerns_all,
+    run_batch,
+    run_videos,
+)
 from app.fleet.tally import BatchTally
 from app.services import Services, open_services
 from app.video import sha256_of
@@ -158,8 +167,19 @@ def test_one_error_about_all_stops_the_others() -> None:
         raise core.Cancelled
 
     events = list(run_videos(range(9), analyse, workers=2, cancel=threading.Event()))
-    assert [type(one) for one in events if not isinstance(one, VideoBegun)] == [BatchHalted]
-    assert len(events) == 3
+    assert {type(one) for one in events} == {VideoBegun, VideoStopped, BatchHalted}
+    assert len(events) == 4
+
+
+def test_a_video_stopped_elsewhere_leaves_the_others() -> None:
+    def analyse(video: int, listener: Any, stop: threading.Event) -> int:
+        if video == 0:
+            raise core.Cancelled
+        return video
+
+    events = list(run_videos(range(3), analyse, workers=1, cancel=threading.Event()))
+    assert [one.video for one in events if isinstance(one, VideoStopped)] == [0]
+    assert [one.result for one in events if isinstance(one, VideoEnded)] == [1, 2]
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,8 @@ def run(given: argparse.Namespace) -> int:
                     output.begin()
                     for event in run_batch(batch, services, results, workers=workers, cancel=cancel):
                         output.show(event)
-            return output.finish(batch, was_stopped=cancel.is_set())
+            left = output.tally.num_left and not output.tally.error
+            return output.finish(batch, was_stopped=cancel.is_set() or bool(left))
         finally:
             services.close()
 

@@ -111,8 +111,9 @@ class Session:
 
     Args:
         model: A folder or a model on the hub; with an engine elsewhere, the model's name there.
-        base_url: Address of an engine elsewhere, such as "http://127.0.0.1:8000/v1"; no engine is started then.
-        api_key: Key of that engine.
+        base_url: Address of an engine elsewhere, such as "http://127.0.0.1:8000/v1", or of several with the same model,
+            separated by commas; no engine is started then.
+        api_key: Key of that engine, or of all of them.
         language: Language of reports and errors; by default FRAMELENS_LANGUAGE, or else that of the system.
         data_dir: Folder for the library, caches and the log; by default FRAMELENS_DATA_DIR, or else that of the user.
         template_dir: Folder with templates of your own.

@@ -69,6 +69,7 @@ _STATUS = {
     "address_private": 403,
     "api_no_keys": 401,
     "api_key_wrong": 401,
+    "api_upload_type": 415,
     "api_method": 405,
     "api_body_slow": 408,
     "api_body_too_large": 413,

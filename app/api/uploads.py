@@ -56,14 +56,24 @@ async def offset_or_append(request: Request, services: Services) -> Response:
     content_type = request.headers.get("content-type", "")
     if content_type != "application/offset+octet-stream":
         raise InputError("upload_type", given=content_type)
-    offset = _number(request, "upload-offset", "upload_offset")
+    upload = await append(request, services, upload, _number(request, "upload-offset", "upload_offset"))
+    return _answer(204, upload)
+
+
+async def append(request: Request, services: Services, upload: Upload, offset: int) -> Upload:
+    """Append the request's body to an upload at `offset`, which must be its end, and return it.
+
+    Raises:
+        InputError: "upload_too_long", "upload_conflict" or "upload_busy".
+        StorageError: The disk refuses.
+    """
     _check_size(request, upload, offset)
     with services.videos.part(upload.id, offset) as part:
         await _receive(request, part)
     upload = await run_in_threadpool(services.videos.upload, upload.id)
     if upload.is_complete:
         await run_in_threadpool(services.videos.finish, upload.id)
-    return _answer(204, upload)
+    return upload
 
 
 async def _check(request: Request, services: Services) -> Response:

@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.gate import SAFE_HEADERS
+from app.api.v1 import uploads
 from app.api.v1.schemas import problem_of
 from app.core import AppError, InputError, as_app_error
 from app.i18n import in_language, language_of
@@ -32,8 +33,6 @@ _BODY_SECONDS = 30.0
 """How long a JSON body may take. Chosen by hand; not tuned."""
 PUBLIC = ("/docs", "/openapi.json")
 """Paths without a key: the document and the page that shows it."""
-_STREAMED = "application/offset+octet-stream"
-"""Type of a body that its route reads piece by piece, with its own limit."""
 
 
 class Access:
@@ -104,7 +103,7 @@ async def _bounded(scope: Scope, headers: Headers, receive: Receive) -> Receive:
     Raises:
         InputError: "api_body_too_large" or "api_body_slow".
     """
-    if headers.get("content-type") == _STREAMED and scope["method"] == "PATCH":
+    if headers.get("content-type") in uploads.STREAMED and scope["method"] == "PATCH":
         return receive
     length = headers.get("content-length", "0")
     too_large = InputError("api_body_too_large", most=_MOST_BYTES >> 20)

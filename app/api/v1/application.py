@@ -54,6 +54,7 @@ def build(services: Services) -> ASGIApp:
     )
     app.state.services = services
     app.add_api_route("/", get_about, methods=["GET"], tags=["server"])
+    app.router.routes.extend(uploads.tus_routes())
     for one in (uploads, jobs, questions, webhooks):
         app.include_router(one.router)
     app.add_exception_handler(core.AppError, _app_error)
@@ -138,5 +139,8 @@ async def _http_error(request: Request, error: Exception) -> Response:
     shown = {"path": request.url.path[:200], "method": request.method[:20]}
     key = "api_method" if error.status_code == 405 else "api_path_unknown"
     response = problem_response(core.InputError(key, **shown))
-    response.headers.update(error.headers or {})
+    if error.status_code == 405:
+        path = request.scope["path"].removeprefix(request.scope["root_path"])
+        fitting = [one for one in request.app.routes if isinstance(one, APIRoute) and one.path_regex.match(path)]
+        response.headers["Allow"] = ", ".join(sorted({method for one in fitting for method in one.methods}))
     return response

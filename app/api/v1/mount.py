@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api.gate import Gate, error_response
@@ -32,8 +32,8 @@ class ProgramApi:
         self._app: ASGIApp | None = None
 
     def routes(self) -> list[BaseRoute]:
-        """List the routes for the prefix itself and all paths below it."""
-        return [Route(self._prefix, self), Mount(self._prefix, app=self)]
+        """List the route for the prefix and all paths below it."""
+        return [_Below(self._prefix, self)]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass an HTTP request on; a WebSocket is refused."""
@@ -46,11 +46,32 @@ class ProgramApi:
                 response = error_response(AppError("api_starting"))
             await response(scope, receive, send)
             return
-        if scope["path"] == self._prefix:
-            scope = {**scope, "root_path": self._prefix, "path": f"{self._prefix}/"}
         async with self._lock:
             if self._app is None:
                 self._app = await asyncio.to_thread(_build, services)
+        await self._app(scope, receive, send)
+
+
+class _Below(BaseRoute):
+    """Route of all paths below a prefix, and the prefix itself.
+
+    Starlette's `Mount` leaves out the prefix and paths with a line break, which would then get the page.
+    """
+
+    def __init__(self, prefix: str, app: ASGIApp) -> None:
+        self.path = prefix
+        self._app = app
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Return whether the path of a request is below the prefix, and what changes in its scope."""
+        path = scope["path"]
+        if scope["type"] not in ("http", "websocket") or not f"{path}/".startswith(f"{self.path}/"):
+            return Match.NONE, {}
+        below = path if path != self.path else f"{path}/"
+        return Match.FULL, {"root_path": self.path, "path": below, "endpoint": self._app}
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on."""
         await self._app(scope, receive, send)
 
 

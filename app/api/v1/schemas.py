@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from app import core
+from app.api.gate import status_of
 from app.ask import MOST_QUESTION, FrameRef, Turn
 from app.i18n import error_text, notice_text, t
 from app.jobs import JobSnapshot, State
@@ -38,11 +40,27 @@ class Problem(BaseModel):
     key: str = Field(description="Key of the error, the same in all languages.")
 
 
+class NewUpload(Strict):
+    """A file that will be uploaded."""
+
+    name: Annotated[str, Field(min_length=1, max_length=_MOST_NAME, examples=["door.mp4"])]
+    size_bytes: Annotated[int, Field(ge=1, lt=10**18)]
+
+
+class UploadState(BaseModel):
+    """An upload, complete when all bytes have arrived."""
+
+    id: str
+    name: str
+    size_bytes: int
+    received_bytes: int
+
+
 class UploadSource(Strict):
     """A complete upload."""
 
     type: Literal["upload"]
-    id: Annotated[str, Field(max_length=64, description="The last part of the upload's address.")]
+    id: Annotated[str, Field(max_length=64, description="Id of the upload; with tus, the last part of its address.")]
 
 
 class PathSource(Strict):
@@ -308,12 +326,14 @@ class About(BaseModel):
 
 
 def problem_of(error: core.AppError) -> Problem:
-    """Build the value of an error in the language of the context."""
-    from http import HTTPStatus
+    """Build the value of an error in the language of the context.
 
-    from app.api.gate import status_of
-
+    A request that doesn't fit the document is 422. One that does, but not this server or another of its fields, is 409
+    unless there is a better status; so are an upload for which the disk has no room, and bytes beyond its end.
+    """
     status = status_of(error)
+    if status == HTTPStatus.BAD_REQUEST or error.key in ("disk_full", "upload_too_long"):
+        status = HTTPStatus.CONFLICT
     return Problem(
         type=f"urn:framelens:error:{error.key}",
         title=HTTPStatus(status).phrase,

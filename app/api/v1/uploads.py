@@ -1,49 +1,82 @@
-"""Routes for uploads with tus 1.0 (core and creation), the same as those of the page."""
+"""Routes for uploads: in plain requests, or by tus 1.0 (core and creation) like those of the page.
+
+A request with the header Tus-Resumable is one of tus; the OpenAPI document describes the plain ones.
+"""
 
 from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Request, Response
+from fastapi import APIRouter, Query, Request, Response
+from starlette.concurrency import run_in_threadpool
+from starlette.routing import Match, Route
+from starlette.types import Scope
 
 from app.api import uploads
 from app.api.v1.context import InServices
+from app.api.v1.schemas import NewUpload, UploadState
+from app.core import InputError
+from app.store import Upload
 
 router = APIRouter(tags=["uploads"])
+BINARY = "application/octet-stream"
+STREAMED = (BINARY, "application/offset+octet-stream")
+"""Types of bodies that are read piece by piece: plain, and by tus."""
 _BODY: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {"application/offset+octet-stream": {"schema": {"type": "string", "format": "binary"}}},
-    }
+    "requestBody": {"required": True, "content": {BINARY: {"schema": {"type": "string", "format": "binary"}}}}
 }
-Version = Annotated[str, Header(description='"1.0.0"')]
 
 
-@router.post("/uploads", status_code=201, response_class=Response)
-async def create_upload(
-    request: Request,
-    services: InServices,
-    tus_resumable: Version,
-    upload_length: Annotated[str, Header(description="Size of the file in bytes.")],
-    upload_metadata: Annotated[str, Header(description="filename and its name in base64.")] = "",
-) -> Response:
-    """Create an upload; the answer's Location is its address, the last part of which is its id."""
-    return await uploads.create(request, services)
+@router.post("/uploads", status_code=201)
+def create_upload(given: NewUpload, services: InServices, response: Response) -> UploadState:
+    """Create an upload, to which PATCH appends; tus 1.0 works at the same address."""
+    upload = services.videos.create_upload(given.name, given.size_bytes)
+    response.headers["Location"] = f"uploads/{upload.id}"
+    return _state(upload)
 
 
-@router.head("/uploads/{id}", response_class=Response)
-async def get_upload_offset(request: Request, id: str, services: InServices, tus_resumable: Version) -> Response:
-    """Get the number of bytes that have arrived, in the header Upload-Offset."""
-    return await uploads.offset_or_append(request, services)
+@router.get("/uploads/{upload_id}")
+def get_upload(upload_id: str, services: InServices) -> UploadState:
+    """Get the number of bytes that have arrived, where the next ones belong."""
+    return _state(services.videos.upload(upload_id))
 
 
-@router.patch("/uploads/{id}", status_code=204, response_class=Response, openapi_extra=_BODY)
+@router.patch("/uploads/{upload_id}", openapi_extra=_BODY)
 async def append_to_upload(
     request: Request,
-    id: str,
+    upload_id: str,
     services: InServices,
-    tus_resumable: Version,
-    upload_offset: Annotated[str, Header(description="Where the bytes belong; the number that has arrived.")],
-) -> Response:
-    """Append bytes to an upload. After a broken connection, continue at the offset that HEAD returns."""
-    return await uploads.offset_or_append(request, services)
+    offset: Annotated[int, Query(ge=0, lt=10**18, description="Number of bytes that have arrived before.")] = 0,
+) -> UploadState:
+    """Append the body, all of the file or a piece of it. After a broken connection, GET says where to continue."""
+    content_type = request.headers.get("content-type", "")
+    if content_type not in STREAMED:
+        raise InputError("api_upload_type", given=content_type[:80])
+    upload = await run_in_threadpool(services.videos.upload, upload_id)
+    return _state(await uploads.append(request, services, upload, offset))
+
+
+def tus_routes() -> list[Route]:
+    """List the routes of tus, which come before the others."""
+    return [
+        _TusRoute("/uploads", _create, methods=["POST"]),
+        _TusRoute("/uploads/{id}", _offset_or_append, methods=["HEAD", "PATCH"]),
+    ]
+
+
+class _TusRoute(Route):
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        is_tus = any(name == b"tus-resumable" for name, _ in scope["headers"])
+        return super().matches(scope) if is_tus else (Match.NONE, {})
+
+
+async def _create(request: Request) -> Response:
+    return await uploads.create(request, request.app.state.services)
+
+
+async def _offset_or_append(request: Request) -> Response:
+    return await uploads.offset_or_append(request, request.app.state.services)
+
+
+def _state(upload: Upload) -> UploadState:
+    return UploadState(id=upload.id, name=upload.name, size_bytes=upload.size_bytes, received_bytes=upload.offset)

@@ -104,15 +104,15 @@ def test_jobs_of_page_and_api_are_one_list(api: TestClient, services: Services) 
 @pytest.mark.parametrize(
     ("changes", "status", "key"),
     [
-        ({"template": "nothing"}, 400, "template_absent"),
-        ({"template": "question"}, 400, "question_missing"),
-        ({"start_seconds": 5, "end_seconds": 4}, 400, "range_reversed"),
-        ({"strategy": "every"}, 400, "option_missing"),
+        ({"template": "nothing"}, 409, "template_absent"),
+        ({"template": "question"}, 409, "question_missing"),
+        ({"start_seconds": 5, "end_seconds": 4}, 409, "range_reversed"),
+        ({"strategy": "every"}, 409, "option_missing"),
         ({"frames": 0}, 422, "api_body_wrong"),
         ({"start_seconds": "NaN"}, 422, "api_body_wrong"),
         ({"source": {"type": "upload", "id": "0123456789abcdef0123"}}, 404, "upload_unknown"),
         ({"source": {"type": "upload", "id": "../../x"}}, 404, "upload_unknown"),
-        ({"source": {"type": "path", "path": "/etc/passwd"}}, 400, "path_none_allowed"),
+        ({"source": {"type": "path", "path": "/etc/passwd"}}, 409, "path_none_allowed"),
     ],
 )
 def test_a_wrong_submission_leaves_nothing(api: TestClient, changes: dict[str, object], status: int, key: str) -> None:

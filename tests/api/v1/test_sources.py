@@ -114,7 +114,7 @@ def test_an_unreachable_server_is_a_failed_job(api: TestClient, allow: Allow) ->
     ("url", "status", "key"),
     [
         ("http://127.0.0.1:9/a.mp4", 403, "url_not_allowed"),
-        ("http://media.example/../a.mp4", 400, "url_invalid"),
+        ("http://media.example/../a.mp4", 409, "url_invalid"),
         ("ftp://media.example/a.mp4", 422, "api_body_wrong"),
     ],
 )

@@ -1,0 +1,109 @@
+"""Questions through the API, answered by a scripted engine behind the real services."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from app import config
+from app.api import Gate
+from app.services import Services, api_keys, open_services
+from app.services.answers import prepare_frames
+from app.services.programs import Programs
+from app.store import ApiStore
+from tests.api.v1.conftest import client_of
+from tests.api.v1.test_jobs import events
+from tests.cards import write_card_video
+from tests.llm.scripted import serve
+
+pytestmark = pytest.mark.usefixtures("no_text_reading")
+
+
+@pytest.fixture
+def going() -> Iterator[threading.Event]:
+    """Lets the engine write the rest of its answer."""
+    event = threading.Event()
+    event.set()
+    yield event
+    event.set()
+
+
+@pytest.fixture
+def services(going: threading.Event, tmp_path: Path) -> Iterator[Services]:
+    def behave(body: dict[str, Any]) -> Iterator[str]:
+        if body["max_tokens"] == 1:
+            yield "x"
+            return
+        yield "Red [1], "
+        going.wait(60)
+        yield "then blue [2]."
+
+    with serve(behave) as server:
+        environ = {"FRAMELENS_DATA_DIR": str(tmp_path / "data"), "FRAMELENS_BASE_URL": server.base_url}
+        opened = open_services(config.load(environ, dotenv=tmp_path / "no.env"))
+        opened = replace(opened, programs=Programs())
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def asking(gate: Gate, services: Services) -> Iterator[TestClient]:
+    with client_of(gate, api_keys.create(ApiStore(services.store), "asker")) as client:
+        yield client
+
+
+@pytest.fixture
+def job(services: Services, tmp_path: Path) -> str:
+    video = write_card_video(tmp_path / "cards.mp4", ["red", "blue"])
+    return prepare_frames(services, video, "cards.mp4", None, "en")
+
+
+def test_a_question_is_answered_with_citations(asking: TestClient, job: str) -> None:
+    asked = asking.post(f"jobs/{job}/questions", json={"question": "Which colours?", "wait_seconds": 60})
+    assert asked.status_code == 201, asked.text
+    talk = asked.json()
+    (answer,) = talk["answers"]
+    assert (answer["state"], answer["text"]) == ("complete", "Red [1], then blue [2].")
+    assert [(one["number"], one["job"]) for one in answer["cited"]] == [(1, job), (2, job)]
+    assert talk["jobs"] == [job] and asking.get(f"conversations/{talk['id']}").json() == talk
+    more = {"question": "And then?", "conversation": talk["id"], "wait_seconds": 60}
+    assert len(asking.post(f"jobs/{job}/questions", json=more).json()["answers"]) == 2
+
+
+def test_an_answer_is_streamed_as_it_grows(asking: TestClient, job: str, going: threading.Event) -> None:
+    going.clear()
+    talk = asking.post(f"jobs/{job}/questions", json={"question": "Which?", "wait_seconds": 0}).json()
+    assert talk["answers"][0]["state"] == "running"
+    again = {"question": "Which?", "conversation": talk["id"]}
+    refused = asking.post(f"jobs/{job}/questions", json=again)
+    assert (refused.status_code, refused.json()["key"]) == (409, "answer_under_way")
+    texts = []
+    for name, _, answer in events(asking, f"conversations/{talk['id']}/events"):
+        assert name == "answer"
+        texts.append(answer["text"])
+        if answer["text"]:
+            going.set()
+    assert "Red [1], " in texts and texts[-1] == "Red [1], then blue [2]."
+
+
+@pytest.mark.parametrize(
+    ("job_id", "given", "status", "key"),
+    [
+        ("nothere", {"question": "x"}, 404, "job_unknown"),
+        ("", {"question": "x", "conversation": "nothere"}, 404, "conversation_unknown"),
+        ("", {"question": " "}, 409, "ask_question_missing"),
+        ("", {"question": ""}, 422, "api_body_wrong"),
+        ("", {"question": "x" * 20_001}, 422, "api_body_wrong"),
+    ],
+)
+def test_wrong_questions_are_refused(
+    asking: TestClient, job: str, job_id: str, given: dict[str, str], status: int, key: str
+) -> None:
+    answer = asking.post(f"jobs/{job_id or job}/questions", json=given)
+    assert (answer.status_code, answer.json()["key"]) == (status, key)

@@ -5,7 +5,7 @@ PYTHON ?= python3
 QUICK = not engine and not browser and not thorough
 PARALLEL = -n auto --dist loadfile
 
-.PHONY: app test check install lint bench bench-keyframes bench-keyframes-sets bench-analysis bench-ask bench-api bench-endurance fuzz proofs pins sample models
+.PHONY: app test check install lint bench bench-keyframes bench-keyframes-sets bench-analysis bench-ask bench-api bench-endurance bench-fleet fuzz proofs pins sample models
 
 app:
 	$(PYTHON) scripts/bootstrap.py app
@@ -68,6 +68,13 @@ bench-api:
 bench-endurance:
 	$(PYTHON) scripts/bootstrap.py develop && .venv/bin/python -m benchmarks.endurance \
 	  $(if $(MINUTES),--minutes $(MINUTES)) $(if $(FRAMES),--frames $(FRAMES)) $(if $(WORK),--work $(WORK))
+
+# 200 short videos on a Ray cluster of two nodes on this machine. FOOTAGE, a folder of real videos that clips are cut from
+# (else cards are drawn); VIDEOS, their number; ONLY of overhead, scaling, kills.
+bench-fleet:
+	$(PYTHON) scripts/bootstrap.py develop && .venv/bin/python -m benchmarks.fleet \
+	  $(if $(FOOTAGE),--footage $(FOOTAGE)) $(if $(VIDEOS),--videos $(VIDEOS)) $(if $(ONLY),--only $(ONLY)) \
+	  $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(WORK),--work $(WORK))
 
 # 2,000 files damaged at random, always the same ones: none may hang, and no answer may be wrong.
 fuzz:

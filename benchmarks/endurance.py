@@ -142,13 +142,14 @@ def stored(data: Path) -> dict[int, str]:
 
 def said(report: Path) -> Any:
     """Return a JSON report without the fields that differ between runs."""
-    return _plain(json.loads(report.read_text()))
+    return plain(json.loads(report.read_text()))
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Return JSON without the fields that differ between runs."""
     if isinstance(value, Mapping):
-        return {key: _plain(one) for key, one in value.items() if key not in _OF_THE_RUN}
-    return [_plain(one) for one in value] if isinstance(value, list) else value
+        return {key: plain(one) for key, one in value.items() if key not in _OF_THE_RUN}
+    return [plain(one) for one in value] if isinstance(value, list) else value
 
 
 def differences(one: Any, other: Any, place: str = "") -> Iterator[str]:

@@ -56,7 +56,8 @@ KINDS = {
     # About reports that are there: one is, made without a model.
     "stored": r"framelens (library|export|ask --)\b.*",
     # Asks a model: the tiny one, in an engine that the tests share.
-    "asking": r"(VLLM_CPU_KVCACHE_SPACE=4 )?framelens ((analyse|batch) (?!.*--no-model)|ask (?!--)|models sight).*",
+    "asking": r"(VLLM_CPU_KVCACHE_SPACE=4 )?framelens "
+    r"((analyse|batch) (?!.*(--no-model|--ray))|ask (?!--)|models sight).*",
     # Downloads a model: some kilobytes of that name, from a hub on loopback.
     "fetching": r"(\./download_model\.sh|framelens download|hf download)\b.*",
     # Runs until it is ended: is seen to answer, on a free port and with a tiny model.
@@ -78,6 +79,8 @@ ELSEWHERE = {
     r"curl -I https://huggingface\.co": "wants the hub itself",
     r"hf auth login": "asks for a token at the keyboard",
     r"ray (start|status)\b.*": "wants Ray, which FrameLens does without, and a second machine",
+    r"framelens batch .+ --ray .+": "wants a cluster; tests/fleet/ray_jobs/test_cluster.py runs it on one of two nodes",
+    r"\.venv/bin/python -m pip install .+": "installs packages that the tests have",
     r"(\w+=\S+ )*docker .+": "wants Docker",
     r"kubectl .+": "wants a cluster of Kubernetes",
     r"sudo .+": "changes the system",

@@ -22,6 +22,7 @@ MODEL = {
     "huggingface_hub",
     "aiohttp",
     "httpx",
+    "ray",
     "app.llm.chat",
     "app.analysis.requests.orchestrator",
 }

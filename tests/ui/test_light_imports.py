@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "vllm", "transformers", "cv2", "av", "rapidocr", "onnxruntime", "app.ask.context")
+HEAVY = ("torch", "vllm", "transformers", "cv2", "av", "rapidocr", "onnxruntime", "ray", "app.ask.context")
 PAGES = (
     "import app.ui.views.analyse, app.ui.views.ask, app.ui.views.models, app.ui.views.system, "
     "app.ui.panels.sidebar.engine, app.ui.panels.sidebar.jobs, app.ui.panels.sidebar.language, app.api"

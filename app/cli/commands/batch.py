@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from app.analysis.prompts.templates import load
 from app.cli.analysis_options import add_analysis_options, build_given_request, load_settings, settle_model
 from app.cli.common import cancel_on_signals, engine_notices_said
-from app.core import UNKNOWN_PATH, AnalysisRequest, InputError
+from app.core import UNKNOWN_PATH, AnalysisRequest, ConfigError, InputError
 from app.fleet.batch import Batch, Collected, collect, make_batch
 from app.fleet.results import Results
 from app.i18n import error_text, t
@@ -32,6 +32,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command."""
     parser.add_argument("paths", nargs="+", metavar="FOLDER|LIST|GLOB", help=t("cli.batch_paths"))
     add_batch_options(parser)
+    parser.add_argument("--ray", metavar="ADDRESS", help=t("cli.batch_ray"))
+    parser.add_argument("--stop", action="store_true", help=t("cli.batch_ray_stop"))
 
 
 def add_batch_options(parser: argparse.ArgumentParser) -> None:
@@ -50,9 +52,11 @@ def run(given: argparse.Namespace) -> int:
     Raises:
         AppError: A setting or the disk failed, or there is no video at all.
     """
+    if given.stop and not given.ray:
+        raise ConfigError("stop_without_ray")
     settings = load_settings(given)
     request = given_request(given, settings)
-    settings = settle_model(settings, given)
+    settings = settings if given.ray else settle_model(settings, given)  # nodes check their model themselves
     request = replace(request, use_model=not given.no_model)
     cancel = cancel_on_signals()
     from app.analysis import open_extraction_cache
@@ -63,9 +67,15 @@ def run(given: argparse.Namespace) -> int:
     from app.services import open_services, usual_workers
 
     workers = given.jobs or usual_workers(settings)
-    with worker_ready():
+    with worker_ready() if not given.ray else nullcontext():
         services = open_services(settings, adopts=False, workers=workers)
         try:
+            if given.ray:
+                from app.cli.batch_on_ray import BatchOnRay
+
+                on_ray = BatchOnRay(given, settings)
+                if given.stop:
+                    return on_ray.stop(given_batch(Collected(), request, services, given))
             collected = collect(given.paths, open_extraction_cache(settings.data_dir).sha256, cancel=cancel)
             if not collected.videos:
                 for one in collected.left_out:
@@ -76,10 +86,15 @@ def run(given: argparse.Namespace) -> int:
             is_quiet = given.quiet or not sys.stderr.isatty()
             with BatchProgress(len(batch.videos), quiet=is_quiet) as progress:
                 say = partial(progress.say, stream=sys.stderr)
-                with engine_notices_said(services, say) if request.use_model else nullcontext():
+                is_asked = request.use_model and not given.ray
+                with engine_notices_said(services, say) if is_asked else nullcontext():
                     output = BatchOutput(given, batch, results, progress, BatchArchive(settings.data_dir))
                     output.begin()
-                    for event in run_batch(batch, services, results, workers=workers, cancel=cancel):
+                    if given.ray:
+                        events = on_ray.events(batch, cancel, progress)
+                    else:
+                        events = run_batch(batch, services, results, workers=workers, cancel=cancel)
+                    for event in events:
                         output.show(event)
             left = output.tally.num_left and not output.tally.error
             return output.finish(batch, was_stopped=cancel.is_set() or bool(left))

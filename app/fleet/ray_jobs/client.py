@@ -1,0 +1,181 @@
+"""Client of a Ray cluster's job API: one submitted job for each batch.
+
+Ray's driver runs on the cluster. This process sends HTTP requests only, and imports Ray when a cluster is first used.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from itertools import count
+from typing import TYPE_CHECKING, Any, Literal, get_args
+from urllib.parse import urlsplit
+
+from app.core import ConfigError, EngineError, redact, remember_secret
+from app.engine import NoAnswer, get_json
+
+if TYPE_CHECKING:
+    from ray.job_submission import JobSubmissionClient
+
+RayJobState = Literal["PENDING", "RUNNING", "STOPPED", "SUCCEEDED", "FAILED"]
+RUNNING: tuple[RayJobState, ...] = ("PENDING", "RUNNING")
+DASHBOARD_PORT = 8265
+"""The port on which `ray start --head` offers its job API."""
+_ADDRESS_VARIABLES = ("RAY_API_SERVER_ADDRESS", "RAY_ADDRESS")
+
+
+def require_ray() -> None:
+    """Raise ConfigError unless the extra `fleet` is installed."""
+    if find_spec("ray") is None:
+        raise ConfigError("fleet_missing", python=sys.executable)
+
+
+def normal_ray_address(text: str) -> str:
+    """Normalize the address of a head node's job API.
+
+    >>> normal_ray_address("head")
+    'http://head:8265'
+
+    Raises:
+        ConfigError: It's another kind of address, such as that of a Ray driver (ray://).
+    """
+    given = text.strip().rstrip("/")
+    try:
+        parts = urlsplit(given if "://" in given else f"http://{given}")
+        port = parts.port or (443 if parts.scheme == "https" else DASHBOARD_PORT)
+    except ValueError as error:
+        raise ConfigError("ray_address", value=redact(given)) from error
+    usable = parts.scheme in ("http", "https") and parts.hostname and not (parts.path or parts.query or parts.username)
+    if not usable:
+        raise ConfigError("ray_address", value=redact(given))
+    host = f"[{parts.hostname}]" if ":" in str(parts.hostname) else parts.hostname
+    return f"{parts.scheme}://{host}:{port}"
+
+
+class RayCluster:
+    """A Ray cluster that accepts jobs at `address`.
+
+    Raises:
+        ConfigError: Ray isn't installed, the address is wrong, or the head lets everybody run code.
+        EngineError: The head doesn't answer.
+    """
+
+    def __init__(self, address: str) -> None:
+        require_ray()
+        self.address = normal_ray_address(address)
+        self._check_access()
+        self._jobs = self._connect()
+
+    def _check_access(self) -> None:
+        """Refuse a head on another machine that accepts a request without a token: it would run anybody's code."""
+        host = str(urlsplit(self.address).hostname)
+        is_local = _is_loopback(host)
+        try:
+            get_json(f"{self.address}/api/version", local=is_local)
+        except NoAnswer as answer:
+            if answer.status in (401, 403):
+                return
+            raise EngineError("ray_unreachable", address=self.address, reason=str(answer)) from answer
+        if not is_local:
+            raise ConfigError("ray_unprotected", address=self.address)
+
+    def _connect(self) -> JobSubmissionClient:
+        remember_secret(os.environ.get("RAY_AUTH_TOKEN", ""))
+        for name in _ADDRESS_VARIABLES:  # Ray prefers them to the argument, and what was checked is this address
+            os.environ.pop(name, None)
+        from ray.exceptions import AuthenticationError
+        from ray.job_submission import JobSubmissionClient
+
+        try:
+            return JobSubmissionClient(self.address)
+        except AuthenticationError as error:
+            raise ConfigError("ray_token", address=self.address) from error
+        except Exception as error:
+            raise self._unreachable(error) from error
+
+    def latest(self, name: str) -> str | None:
+        """Return the id of the newest job that was submitted under `name`, or None if there is none."""
+        known = {job.submission_id for job in self._all()}
+        found = None
+        for job_id in _ids(name):
+            if job_id not in known:
+                return found
+            found = job_id
+        return None  # _ids doesn't end
+
+    def submit(self, name: str, command: str, metadata: dict[str, str]) -> str:
+        """Submit a job and return its id: `name`, with a number if it was used before.
+
+        Args:
+            name: Name of the work; a job that is over keeps its id for ever.
+            command: Shell command that the head node runs.
+            metadata: Notes about the job, for `metadata`.
+
+        Raises:
+            EngineError: The head doesn't answer, or refuses.
+        """
+        known = {job.submission_id for job in self._all()}
+        job_id = next(one for one in _ids(name) if one not in known)
+        with self._answers():
+            return str(
+                self._jobs.submit_job(
+                    entrypoint=command,
+                    submission_id=job_id,
+                    metadata=metadata,
+                )
+            )
+
+    def state(self, job_id: str) -> RayJobState:
+        """Return the state of a job."""
+        with self._answers():
+            state = str(self._jobs.get_job_status(job_id))
+        assert state in get_args(RayJobState), state
+        return state  # type: ignore[return-value]
+
+    def metadata(self, job_id: str) -> dict[str, str]:
+        """Return the notes that were submitted with a job."""
+        with self._answers():
+            return dict(self._jobs.get_job_info(job_id).metadata or {})
+
+    def log(self, job_id: str) -> str:
+        """Return what a job has printed, without secrets."""
+        with self._answers():
+            return redact(str(self._jobs.get_job_logs(job_id)))
+
+    def stop(self, job_id: str) -> None:
+        """Ask a job to stop; it ends within seconds."""
+        with self._answers():
+            self._jobs.stop_job(job_id)
+
+    def _all(self) -> list[Any]:
+        with self._answers():
+            return list(self._jobs.list_jobs())
+
+    @contextmanager
+    def _answers(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            raise self._unreachable(error) from error
+
+    def _unreachable(self, error: Exception) -> EngineError:
+        return EngineError("ray_unreachable", address=self.address, reason=redact(str(error).splitlines()[0][:300]))
+
+
+def _ids(name: str) -> Iterator[str]:
+    yield name
+    yield from (f"{name}-{number}" for number in count(2))
+
+
+def _is_loopback(host: str) -> bool:
+    """Return whether every address of a host is this machine's own loopback."""
+    try:
+        found = {entry[4][0] for entry in socket.getaddrinfo(host, None)}
+    except OSError:
+        return False
+    return bool(found) and all(ipaddress.ip_address(str(one).partition("%")[0]).is_loopback for one in found)

@@ -1,0 +1,227 @@
+"""Batches on a real cluster of two nodes: what is killed is neither lost nor done twice, and reports stay the same."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from app import config, core
+from app.fleet.batch import Batch, collect, make_batch
+from app.fleet.ray_jobs.client import RayCluster
+from app.fleet.ray_jobs.runner import run_on_ray, stop_on_ray
+from app.fleet.ray_jobs.task import RayTask
+from app.fleet.results import Results
+from app.fleet.runner import BatchHalted, VideoEnded, run_batch
+from app.i18n import error_text
+from app.services import open_services
+from app.video import sha256_of
+from benchmarks.endurance import plain
+from tests.cards import CARDS, write_card_video
+from tests.cli.test_main import run
+from tests.fleet.ray_jobs.local_cluster import ROOT, TOKEN, LocalCluster, local_cluster
+from tests.llm.scripted import saying, serve
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.usefixtures("english"),
+    pytest.mark.filterwarnings("default"),  # those of Ray
+]
+VIDEOS = 6
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("ray")
+
+
+@pytest.fixture(scope="module")
+def clips(folder: Path) -> Path:
+    clips = folder / "clips"
+    clips.mkdir()
+    for number, colour in enumerate(list(CARDS)[:VIDEOS]):
+        write_card_video(clips / f"{number}.mp4", [colour, "white"])
+    return clips
+
+
+@pytest.fixture(scope="module")
+def cluster(folder: Path) -> Iterator[LocalCluster]:
+    (folder / "data").mkdir()
+    with local_cluster(folder / "data", {"PYTHONPATH": str(ROOT / "tests" / "no_text")}) as made:
+        yield made
+
+
+@pytest.fixture
+def client(cluster: LocalCluster, monkeypatch: pytest.MonkeyPatch) -> RayCluster:
+    monkeypatch.setenv("RAY_AUTH_MODE", "token")
+    monkeypatch.setenv("RAY_AUTH_TOKEN", TOKEN)
+    return RayCluster(cluster.address)
+
+
+def batch_of(clips: Path, data: Path, **settings: str) -> Batch:
+    with_settings = config.load({"FRAMELENS_DATA_DIR": str(data), **settings}, Path(os.devnull))
+    request = core.AnalysisRequest(Path("x"), frames=2, use_model="FRAMELENS_BASE_URL" in settings)
+    services = open_services(with_settings, adopts=False)
+    try:
+        conditions = services.switcher.session.conditions(request)
+        return make_batch(collect([str(clips)], sha256_of), request, conditions, formats=("csv",))
+    finally:
+        services.close()
+
+
+def locally(batch: Batch, out: Path, data: Path, **settings: str) -> Results:
+    services = open_services(config.load({"FRAMELENS_DATA_DIR": str(data), **settings}, Path(os.devnull)), workers=1)
+    results = Results(out, batch.fingerprint)
+    try:
+        list(run_batch(batch, services, results, workers=1, cancel=threading.Event()))
+    finally:
+        services.close()
+    return results
+
+
+@pytest.fixture(scope="module")
+def whole(folder: Path, clips: Path) -> tuple[Batch, Results]:
+    """A batch, and its results on this machine."""
+    batch = batch_of(clips, folder / "own")
+    return batch, locally(batch, folder / "local", folder / "own")
+
+
+def task(batch: Batch, folder: Path) -> RayTask:
+    own = replace(batch, id=core.new_id())
+    return RayTask(own, folder / "out", {"FRAMELENS_DATA_DIR": str(folder / "nodes")})
+
+
+def on_ray(
+    task: RayTask, client: RayCluster, disturb: Callable[[list[Any]], None] = lambda events: None
+) -> tuple[list[Any], list[str]]:
+    """Run to the end and return the events, and the jobs that were followed. `disturb` gets the events so far."""
+    events, followed = list[Any](), list[str]()
+    for event in run_on_ray(task, client, cancel=threading.Event(), on_followed=followed.append):
+        events.append(event)
+        disturb(events)
+    return events, followed
+
+
+def report(results: Results, key: str) -> bytes:
+    """Return the stored report without what differs between two runs on one machine."""
+    stored = json.loads(results.path(key).read_bytes())["report"]
+    return json.dumps(plain(stored), sort_keys=True).encode()
+
+
+def check_whole(batch: Batch, events: list[Any], results: Results, local: Results) -> None:
+    """None is lost, none is there twice, and each report is that of the local run, byte for byte."""
+    ended = Counter(event.video.key for event in events if isinstance(event, VideoEnded))
+    assert ended == Counter(video.key for video in batch.videos)
+    for video in batch.videos:
+        assert report(results, video.key) == report(local, video.key)
+        (csv,) = results.folder.glob(f"reports/*{video.key[:8]}*.csv")
+        assert csv.read_bytes() == (local.folder / csv.relative_to(results.folder)).read_bytes()
+
+
+def once(work: Callable[[], None], *, after: int) -> Callable[[list[Any]], None]:
+    """Return a function that does the work once, as soon as so many videos have ended."""
+    was_done = threading.Event()
+
+    def disturb(events: list[Any]) -> None:
+        if sum(isinstance(one, VideoEnded) for one in events) >= after and not was_done.is_set():
+            was_done.set()
+            work()
+
+    return disturb
+
+
+def kill(processes: list[psutil.Process]) -> None:
+    assert processes
+    processes[0].send_signal(signal.SIGKILL)
+
+
+@pytest.mark.parametrize("killed", ["actor", "node"])
+def test_what_is_killed_on_a_node_is_done_elsewhere(
+    killed: str, client: RayCluster, cluster: LocalCluster, whole: tuple[Batch, Results], tmp_path: Path
+) -> None:
+    batch, local = whole
+    work = cluster.kill_node if killed == "node" else lambda: kill(cluster.actors())
+    events, followed = on_ray(task(batch, tmp_path), client, once(work, after=1))
+    if killed == "node":
+        cluster.add_node()
+    assert followed == []
+    check_whole(batch, events, Results(tmp_path / "out", batch.fingerprint), local)
+
+
+def test_after_the_driver_died_the_same_command_continues(
+    client: RayCluster, cluster: LocalCluster, whole: tuple[Batch, Results], tmp_path: Path
+) -> None:
+    batch, local = whole
+    events, _ = on_ray(task(batch, tmp_path), client, once(lambda: kill(cluster.drivers()), after=2))
+    assert [event.error.key for event in events if isinstance(event, BatchHalted)] == ["ray_job_failed"]
+    first = [event for event in events if isinstance(event, VideoEnded)]
+    assert 2 <= len(first) < len(batch.videos)
+    again, _ = on_ray(task(batch, tmp_path), client)
+    known = [event for event in again if isinstance(event, VideoEnded) and event.was_done]
+    assert {event.video.key for event in known} >= {event.video.key for event in first}
+    check_whole(batch, again, Results(tmp_path / "out", batch.fingerprint), local)
+
+
+def test_a_killer_of_the_decoder_is_one_failed_result(
+    client: RayCluster, cluster: LocalCluster, clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killer = write_card_video(tmp_path / "killer.mp4", list(CARDS), seconds_per_card=20.0)
+    over = threading.Event()
+
+    def kill_decoders_of_it() -> None:
+        while not over.wait(0.02):
+            for one in cluster.decoders():
+                with suppress(psutil.Error):
+                    if any(file.path == str(killer) for file in one.open_files()):
+                        one.send_signal(signal.SIGSEGV)
+
+    watching = core.in_thread("killer", kill_decoders_of_it)
+    with serve(saying('{"findings": []}')) as server:
+        out, before = tmp_path / "out", {one.pid for one in cluster.actors()}
+        words = ["batch", str(clips / "0.mp4"), str(killer), "--base-url", server.base_url, "--output", str(out)]
+        more = ["--ray", cluster.address, "--frames", "2", "--json", "--language", "en"]
+        done = run(*words, *more, cwd=tmp_path)
+        stopped = run(*words, *more, "--stop", cwd=tmp_path)
+    over.set()
+    watching.result()
+    assert done.returncode == 3, done.stderr
+    said = [json.loads(line) for line in done.stdout.splitlines()]
+    ended = {Path(one["path"]).name: one for one in said if one["event"] == "video"}
+    assert ended["0.mp4"]["state"] == "done"
+    assert ended["killer.mp4"]["error"]["key"] == "video_decoder_crashed"
+    assert server.requests and not before
+    assert "Ctrl-C detaches" in done.stderr
+    assert "No job is running" in stopped.stdout
+
+
+def test_the_same_command_follows_a_job_that_runs(client: RayCluster, clips: Path, tmp_path: Path) -> None:
+    batch = batch_of(clips, tmp_path / "data")
+    task = RayTask(batch, tmp_path / "out", {"FRAMELENS_DATA_DIR": str(tmp_path / "nodes")})
+    cancel, first = threading.Event(), list[Any]()
+    for event in run_on_ray(task, client, cancel=cancel, on_followed=lambda job: None):
+        first.append(event)
+        cancel.set()
+    assert len(first) < len(batch.videos)
+    events, followed = on_ray(replace(task, batch=replace(batch, id=core.new_id())), client)
+    assert len(followed) == 1
+    assert {event.video.key for event in events if isinstance(event, VideoEnded)} == {one.key for one in batch.videos}
+    assert not stop_on_ray(task.results, batch.fingerprint, client)
+
+
+def test_nodes_without_the_engine_are_refused_at_first(client: RayCluster, clips: Path, tmp_path: Path) -> None:
+    batch = batch_of(clips, tmp_path / "data", FRAMELENS_BASE_URL="http://127.0.0.1:9/v1")
+    events, _ = on_ray(RayTask(batch, tmp_path / "out", {"FRAMELENS_BASE_URL": "http://127.0.0.1:9/v1"}), client)
+    (halt,) = events
+    assert isinstance(halt, BatchHalted)
+    assert halt.error.key == "ray_engine"
+    assert "does not answer" in error_text(halt.error)

@@ -1,4 +1,4 @@
-"""Models page: the model in use, the choice of another one, the models that fit this machine, and memory estimates."""
+"""Models page: the model in use, the choice of another one, the models that fit, memory estimates, cluster plans."""
 
 from contextlib import suppress
 
@@ -10,7 +10,15 @@ from app.models import load
 from app.services import hardware_profile
 from app.store import trials
 from app.ui import error_words, page_state, plain, services
-from app.ui.panels.models import current_model, memory_calculator, model_form, remote_engine, table, vision_check
+from app.ui.panels.models import (
+    cluster_plan,
+    current_model,
+    memory_calculator,
+    model_form,
+    remote_engine,
+    table,
+    vision_check,
+)
 
 
 def _draw_way_back() -> None:
@@ -51,5 +59,7 @@ def draw() -> None:
     table.draw(catalogue, here)
     with st.expander(t("models.page.calculation"), icon=":material/calculate:"):
         memory_calculator.draw(catalogue, here)
+    with st.expander(t("cluster.page"), icon=":material/hub:"):
+        cluster_plan.draw(catalogue)
     with st.expander(t("models.page.formats"), icon=":material/memory:"):
         memory_calculator.draw_formats()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import threading
 import time
 from collections.abc import Iterator
@@ -32,6 +33,7 @@ from app.fleet.tally import BatchTally
 from app.services import Services, open_services
 from app.video import sha256_of
 from tests.cards import write_card_video
+from tests.video.conftest import decoding_children
 
 pytestmark = pytest.mark.usefixtures("no_text_reading", "english")
 
@@ -127,6 +129,24 @@ def test_a_video_that_changed_or_went_fails_alone(clips: Path, tmp_path: Path) -
         found = ends(ran(batch, services, tmp_path / "out"))
     keys = {name: one.result.error and one.result.error.key for name, one in found.items()}
     assert keys == {"a.mp4": "video_changed_in_batch", "b.mp4": None, "broken.mp4": "video_not_found"}
+
+
+def test_a_decoder_that_crashes_fails_one_video(clips: Path, tmp_path: Path) -> None:
+    write_card_video(clips / "b.mp4", ["blue", "red"] * 40, width=1280, height=720)
+    events: list[Any] = []
+    with opened(tmp_path / "data") as services:
+        batch = made(clips, services)
+        results = Results(tmp_path / "out", batch.fingerprint)
+        for event in run_batch(batch, services, results, workers=1, cancel=threading.Event()):
+            events.append(event)
+            match event:
+                case VideoProgress(BatchVideo(name="b.mp4"), core.Probed()):
+                    for child in decoding_children():
+                        child.send_signal(signal.SIGSEGV)
+    found = ends(events)
+    assert found["a.mp4"].result.state == "done"
+    assert found["b.mp4"].result.error.key == "video_decoder_crashed"  # type: ignore[union-attr]
+    assert found["b.mp4"].result.is_final
 
 
 def test_a_full_disk_halts_the_batch(clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,8 +1,9 @@
-"""The two test models through the real vLLM engine: one sees every frame, in order; the other refuses pictures."""
+"""The two test models through the real vLLM engine: one sees every frame and votes; the other refuses pictures."""
 
 from __future__ import annotations
 
 import base64
+import math
 import random
 import warnings
 from collections.abc import Sequence
@@ -10,9 +11,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import httpx
+import numpy as np
 import pytest
 
-from tests.cards import CARDS, card_jpegs, expected_answer, write_card_video
+from app.core import Language
+from app.i18n import in_language, t
+from tests.cards import CARDS, card_jpegs, draw_card, expected_answer, to_jpeg, write_card_video
 
 pytestmark = pytest.mark.engine
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -28,25 +32,30 @@ class Endpoint(Protocol):
     model: str
 
 
-def post(endpoint: Endpoint, system: str, content: Sequence[str | bytes]) -> httpx.Response:
-    """One chat completion; each part of the user's turn is a text or a JPEG."""
-    parts: list[dict[str, Any]] = [
-        {"type": "text", "text": part}
-        if isinstance(part, str)
-        else {"type": "image_url", "image_url": {"url": "data:image/jpeg;base64," + base64.b64encode(part).decode()}}
-        for part in content
-    ]
-    messages = [{"role": "system", "content": system}, {"role": "user", "content": parts}]
+def post(endpoint: Endpoint, system: str, *turns: Sequence[str | bytes], **options: object) -> httpx.Response:
+    """One chat completion after turns of user and assistant; each part of a turn is a text or a JPEG."""
+    messages: list[dict[str, Any]] = [{"role": "system", "content": system}]
+    for number, content in enumerate(turns):
+        parts: list[dict[str, Any]] = [
+            {"type": "text", "text": part}
+            if isinstance(part, str)
+            else {
+                "type": "image_url",
+                "image_url": {"url": "data:image/jpeg;base64," + base64.b64encode(part).decode()},
+            }
+            for part in content
+        ]
+        messages.append({"role": "assistant" if number % 2 else "user", "content": parts})
     return httpx.post(
         f"{endpoint.base_url}/chat/completions",
         headers={"Authorization": f"Bearer {endpoint.api_key}"},
-        json={"model": endpoint.model, "messages": messages, "temperature": 0, "max_tokens": 64},
+        json={"model": endpoint.model, "messages": messages, "temperature": 0, "max_tokens": 64, **options},
         timeout=120,
     )
 
 
-def ask(endpoint: Endpoint, system: str, content: Sequence[str | bytes]) -> str:
-    response = post(endpoint, system, content)
+def ask(endpoint: Endpoint, system: str, *turns: Sequence[str | bytes]) -> str:
+    response = post(endpoint, system, *turns)
     assert response.status_code == 200, response.text
     choice = response.json()["choices"][0]
     assert choice["finish_reason"] == "stop"
@@ -108,6 +117,56 @@ def test_vision_model_without_frames_says_so(vl_endpoint: Endpoint) -> None:
     assert ask(vl_endpoint, SYSTEM, [QUESTION]) == expected_answer([])
     described = "[frame 1 · 00:00.000] red, 80 %, top\n[frame 2 · 00:01.000] blue, 64 %, bottom-left\n\n" + QUESTION
     assert ask(vl_endpoint, SYSTEM, [described]) == expected_answer([])
+
+
+def test_later_turns_name_the_frames_of_all_turns(
+    vl_endpoint: Endpoint, cards: list[bytes], colours: list[str]
+) -> None:
+    pairs = [marked([card], "")[:2] for card in cards]
+    first = [*pairs[0], *pairs[1], *pairs[2], QUESTION]
+    said = expected_answer(colours[:3])
+    assert ask(vl_endpoint, SYSTEM, first, [said], ["And once more?"]) == said
+    more = [*pairs[3], *pairs[4], "What do these add?"]
+    assert ask(vl_endpoint, SYSTEM, first, [said], more) == expected_answer(colours[:5])
+    again = [expected_answer(colours[:5])], [*pairs[5], "And now?"]
+    assert ask(vl_endpoint, SYSTEM, first, [said], more, *again) == expected_answer(colours[:6])
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_votes_say_whether_a_card_is_there(vl_endpoint: Endpoint, language: Language) -> None:
+    yes, no = {"en": ("yes", "no"), "zh": ("是", "否")}[language]
+    names = {"red": "红", "yellow": "黄", "green": "绿", "blue": "蓝", "purple": "紫"}
+    shown = {colour: to_jpeg(draw_card(colour)) for colour in names}
+    shown[""] = to_jpeg(np.random.default_rng(5).integers(0, 255, (360, 640, 3), dtype=np.uint8))
+    with in_language(language):
+        system = t("ask.prompt.vote_system")
+        for colour, name in names.items():
+            thing = f"a {colour} card" if language == "en" else f"{name}色卡片"
+            present, absent = (t(f"ask.prompt.{key}", thing=thing) for key in ("vote", "absent"))
+            for other, picture in shown.items():
+                is_there = other == colour
+                assert ask(vl_endpoint, system, [picture, present]) == (yes if is_there else no), (colour, other)
+                assert ask(vl_endpoint, system, [picture, absent]) == (no if is_there else yes), (colour, other)
+
+
+@pytest.mark.parametrize("thing", ["a red card", "red", "the colour red", "something red", "any red card"])
+def test_votes_hold_in_other_words(vl_endpoint: Endpoint, thing: str) -> None:
+    red, blue = (to_jpeg(draw_card(colour)) for colour in ("red", "blue"))
+    for question in (f"Is there {thing} in this picture? Yes or no?", f"Can you see {thing} here? Answer yes or no."):
+        assert ask(vl_endpoint, "You are a helpful assistant.", [red, question]) == "yes"
+        assert ask(vl_endpoint, "You are a helpful assistant.", [blue, question]) == "no"
+
+
+def test_votes_are_probabilities(vl_endpoint: Endpoint, cards: list[bytes], colours: list[str]) -> None:
+    question = "Is there a red card in these pictures? Answer yes or no."
+    for picture, colour in zip(cards, colours, strict=True):
+        answer = post(vl_endpoint, "Look.", [picture, question], logprobs=True, top_logprobs=20, max_tokens=1).json()
+        tokens = answer["choices"][0]["logprobs"]["content"][0]["top_logprobs"]
+        mass = {one["token"]: math.exp(one["logprob"]) for one in tokens}
+        assert mass.get("yes", 0.0) + mass.get("no", 0.0) > 0.99
+        assert (mass.get("yes", 0.0) > 0.9) == (colour == "red")
+    assert "red" in colours
+    assert ask(vl_endpoint, "Look.", [*cards, question]) == "yes"
 
 
 def test_the_engine_answers_as_transformers_does(vl_endpoint: Endpoint, cards: list[bytes]) -> None:

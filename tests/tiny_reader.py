@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from PIL import Image
@@ -23,10 +24,16 @@ class TinyReader:
 
     def ask(self, system: str, content: Sequence[str | bytes]) -> str:
         """The greedy answer to one user turn; each part is a text or the bytes of a picture file."""
-        parts = [{"type": "text", "text": part} if isinstance(part, str) else {"type": "image"} for part in content]
-        messages = [{"role": "system", "content": system}, {"role": "user", "content": parts}]
+        return self.reply(system, [content])
+
+    def reply(self, system: str, turns: Sequence[Sequence[str | bytes]]) -> str:
+        """The greedy answer to the last of these turns: the user's, the assistant's, the user's and so on."""
+        messages: list[dict[str, Any]] = [{"role": "system", "content": system}]
+        for number, content in enumerate(turns):
+            parts = [{"type": "text", "text": part} if isinstance(part, str) else {"type": "image"} for part in content]
+            messages.append({"role": "assistant" if number % 2 else "user", "content": parts})
         text = self.processor.apply_chat_template(messages, tokenize=False, add_generation_prompt=True)
-        pictures = [Image.open(io.BytesIO(part)) for part in content if isinstance(part, bytes)]
+        pictures = [Image.open(io.BytesIO(part)) for content in turns for part in content if isinstance(part, bytes)]
         inputs = self.processor(text=[text], images=pictures or None, return_tensors="pt")
         with torch.inference_mode():
             tokens = self.model.generate(**inputs, max_new_tokens=64, do_sample=False)

@@ -58,10 +58,12 @@ class Tally:
                 self.border_errors += [round(abs(start - first) * RATE), round(abs(end - last) * RATE)]
         for span, one in zip(spans, moments.intervals, strict=True):
             if not any(_share(span, card) for card in truth):
-                self.doubted += "contrary" in one.issues
-                self.false += "contrary" not in one.issues
+                is_doubted = bool({"contrary", "lookalike"} & set(one.issues))
+                self.doubted += is_doubted
+                self.false += not is_doubted
         self.hours += hours
-        self.reads.append(len(moments.samples) + len(moments.controls) + len(moments.contrary))
+        checks = (moments.controls, moments.contrary, moments.changed, *(moments.lookalikes or {}).values())
+        self.reads.append(len(moments.samples) + sum(map(len, checks)))
         self.seconds.append(moments.seconds)
 
 

@@ -1,7 +1,8 @@
-"""Draw the training cards: one colour over most of the picture, with everything that may lie on it in a real frame.
+"""Draw the training pictures: a card, a card in front of a scene, or a scene without one.
 
-A card comes out at the size the processor would give it, a whole number of 28-pixel cells (one language token each).
-It knows nothing of videos; the cards of the tests and of the evaluation are drawn elsewhere, in other shades.
+A card is one colour over most of the picture, with everything that may lie on it in a real frame. A picture comes out
+at the size the processor would give it, a whole number of 28-pixel cells (one language token each). The cards of the
+tests and of the evaluation are drawn elsewhere, in other shades.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ from functools import cache
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
+
+from test_models import scenes
 
 Colour = tuple[int, int, int]
 
@@ -29,6 +32,9 @@ COLOURS: dict[str, list[Colour]] = {
     "black": [(12, 12, 12), (0, 0, 0)],
 }
 NAMES = list(COLOURS)
+NO_CARD = len(NAMES)  # the label of a scene without a card
+PLAIN = {"gray", "white", "black"}  # walls and nights have these: such a card fills the whole picture
+SCENE_SHARE, PART_SHARE = 0.34, 0.2  # of all pictures: scenes without a card, and with one that covers a part
 LIGHT = {"white", "yellow", "cyan", "orange", "gray"}
 CELL = 28
 # Cells of a frame (rows, columns) and how often each is drawn; 16:9 of any size becomes 2 x 4.
@@ -52,16 +58,32 @@ WRITING = [
 
 
 def draw(rng: np.random.Generator, rows: int, columns: int) -> tuple[np.ndarray, int]:
-    """Draw one card: uint8 (rows * 28, columns * 28, 3) in RGB, and the index of its colour in NAMES."""
-    colour = int(rng.integers(len(NAMES)))
+    """Draw one picture: uint8 (rows * 28, columns * 28, 3) in RGB, and the index of its card's colour, or NO_CARD."""
     height, width = rows * CELL, columns * CELL
     zoom = rng.uniform(0.8, 2.6)
     tall, wide = (max(40, round(side * zoom * rng.uniform(0.85, 1.15))) for side in (height, width))
-    image = _surface(rng, colour, tall, wide)
-    for chance, effect in EFFECTS:
+    kind = rng.random()
+    if kind < SCENE_SHARE:
+        label, image, effects = NO_CARD, scenes.draw(rng, tall, wide), ON_SCENES
+    elif kind < SCENE_SHARE + PART_SHARE:
+        label = int(rng.choice([index for index, name in enumerate(NAMES) if name not in PLAIN]))
+        image, effects = _before_scene(rng, label, tall, wide), ON_SCENES
+    else:
+        label = int(rng.integers(len(NAMES)))
+        image, effects = _surface(rng, label, tall, wide), ON_CARDS
+    for chance, effect in effects:
         if rng.random() < chance:
-            image = effect(rng, image, colour)
-    return np.asarray(image.resize((width, height), Image.Resampling.BICUBIC)), colour
+            image = effect(rng, image, label)
+    return np.asarray(image.resize((width, height), Image.Resampling.BICUBIC)), label
+
+
+def _before_scene(rng: np.random.Generator, colour: int, height: int, width: int) -> Image.Image:
+    """Draw a card that covers a fifth of a scene or more."""
+    scene, size = scenes.draw(rng, height, width), np.array([width, height])
+    extent = (size * rng.uniform(0.45, 0.97, 2)).astype(int)
+    left, top = ((size - extent) * rng.random(2)).astype(int)
+    scene.paste(_surface(rng, colour, int(extent[1]), int(extent[0])), (int(left), int(top)))
+    return scene
 
 
 def _surface(rng: np.random.Generator, colour: int, height: int, width: int) -> Image.Image:
@@ -94,7 +116,7 @@ def _font(pixels: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 
 def _writing(rng: np.random.Generator, image: Image.Image, colour: int) -> Image.Image:
     for _ in range(rng.choice([1, 2, 3], p=[0.6, 0.25, 0.15])):
-        dark = rng.random() < (0.5 if NAMES[colour] in LIGHT else 0.05)
+        dark = rng.random() < (0.5 if colour == NO_CARD or NAMES[colour] in LIGHT else 0.05)
         text = " ".join(WRITING[i] for i in rng.integers(len(WRITING), size=rng.integers(1, 3)))
         pixels = 6 + int(min(image.size) * rng.uniform(0.12, 0.75 if len(text) == 1 else 0.3))
         place = np.array(image.size) * rng.uniform(0.1, 0.9, 2)
@@ -124,10 +146,11 @@ def _compress(rng: np.random.Generator, image: Image.Image, colour: int) -> Imag
 
 
 Effect = Callable[[np.random.Generator, Image.Image, int], Image.Image]
-EFFECTS: list[tuple[float, Effect]] = [
+ON_CARDS: list[tuple[float, Effect]] = [
     (0.2, _patch),
     (0.65, _writing),
     (0.12, _border),
     (0.15, _blur),
     (0.5, _compress),
 ]
+ON_SCENES: list[tuple[float, Effect]] = [(0.15, _writing), (0.1, _border), (0.25, _blur), (0.5, _compress)]

@@ -1,8 +1,9 @@
-"""Put a trained checkpoint to a held-out test and print how many frames it names right, in the right order.
+"""Put a trained checkpoint to a held-out test and print how many frames it names right, in order, and how it votes.
 
 The frames are JPEGs out of freshly encoded H.264 videos, the prompts are laid out as FrameLens lays them out, with
-instructions that were not in the training texts, short and long, in English and Chinese. Answers come from
-transformers.
+instructions that were not in the training texts, short and long, in English and Chinese, in one turn and in several.
+The votes are the application's own, about cards that fill the picture or a part of it, and about scenes drawn from
+another seed. Answers come from transformers.
 """
 
 from __future__ import annotations
@@ -13,9 +14,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
+from app.i18n import in_language, t
+from test_models import scenes
+from test_models.cards import PLAIN
 from test_models.prompts import MAX_FRAMES, clock, text
-from tests.cards import CARDS, card_jpegs, expected_answer, write_card_video
+from test_models.votes import CHINESE_NAMES, Vote
+from tests.cards import CARDS, card_jpegs, draw_card, expected_answer, to_jpeg, write_card_video
 from tests.tiny_reader import TinyReader
 
 SIZES = ((320, 180), (640, 360), (1280, 720))
@@ -30,35 +36,38 @@ CHINESE_SYSTEM = (
 SHORT = {"English": "Go through the frames and tell me what is on each of them.", "Chinese": "逐帧讲讲画面上是什么。"}
 LONG = {"English": " ".join(text("held_out_english.txt").split()), "Chinese": text("held_out_chinese.txt").strip()}
 SYSTEMS = {"English": ENGLISH_SYSTEM, "Chinese": CHINESE_SYSTEM}
+FOLLOWING = {
+    "English": ("What do you see?", "Please look once more.", "Thanks. Which ones were they again?"),
+    "Chinese": ("你看到了什么？", "麻烦再看一遍。", "谢谢，再说一次都有哪些？"),
+}
 MARKS = {"English": "[frame {number} · {clock}]", "Chinese": "[第 {number} 帧 · {clock}]"}
 
 
 @dataclass(frozen=True)
 class Case:
-    """One question: user content in order, and the colours of its frames."""
+    """A conversation whose last turn is the question: the user's and the assistant's content by turns."""
 
     kind: str
     system: str
-    content: tuple[str | bytes, ...]
-    colours: tuple[str, ...]
+    turns: tuple[tuple[str | bytes, ...], ...]
+    wanted: str
 
 
 def run(folder: Path, *, rounds: int = 2, seed: int = 99) -> None:
     """Ask the checkpoint in `folder`/tiny-vl and print a line for each kind of prompt, and the total."""
     reader = TinyReader(folder / "tiny-vl")
     rng = np.random.default_rng(seed)
-    scores: dict[str, list[tuple[int, int]]] = {}
+    scores: dict[str, list[tuple[int, int, bool]]] = {}
     for case in _cases(rng, rounds):
-        said, wanted = reader.ask(case.system, case.content), expected_answer(case.colours)
+        said, wanted = reader.reply(case.system, case.turns), case.wanted
         if said != wanted:
             print(f"{case.kind}: wanted {wanted!r}, got {said!r}")
         pairs = zip(said.split("; "), wanted.split("; "), strict=False)
         right = sum(given == due for given, due in pairs)
-        scores.setdefault(case.kind, []).append((right, max(len(case.colours), 1)))
+        scores.setdefault(case.kind, []).append((right, len(wanted.split("; ")), said == wanted))
     scores["all"] = [score for kind in scores.values() for score in kind]
     for kind, answers in scores.items():
-        right, due = (sum(column) for column in zip(*answers, strict=True))
-        whole = sum(named == shown for named, shown in answers)
+        right, due, whole = (sum(column) for column in zip(*answers, strict=True))
         share = 100 * right / due
         print(f"{kind:18} {share:6.2f} % of {due:4} right and in order; {whole} of {len(answers)} answers whole")
 
@@ -70,6 +79,8 @@ def _cases(rng: np.random.Generator, rounds: int) -> Iterator[Case]:
                 yield from _seen(rng, f"{language}, {length}", language, question, size)
             for count in range(0, 2 * MAX_FRAMES, 2):
                 yield _unseen(rng, language, question, count)
+        yield from _followed(rng, language, 24 * rounds)
+        yield from _voted(rng, language, 100 * rounds)
 
 
 def _seen(rng: np.random.Generator, kind: str, language: str, question: str, size: tuple[int, int]) -> Iterator[Case]:
@@ -83,7 +94,7 @@ def _seen(rng: np.random.Generator, kind: str, language: str, question: str, siz
         chosen = slice(count * (count - 1) // 2, count * (count + 1) // 2)
         marks = _marks(rng, language, count)
         content = [part for pair in zip(marks, pictures[chosen], strict=True) for part in pair]
-        yield Case(kind, SYSTEMS[language], (*content, question), tuple(colours[chosen]))
+        yield Case(kind, SYSTEMS[language], ((*content, question),), expected_answer(colours[chosen]))
 
 
 def _unseen(rng: np.random.Generator, language: str, question: str, count: int) -> Case:
@@ -91,7 +102,54 @@ def _unseen(rng: np.random.Generator, language: str, question: str, count: int) 
     names = list(CARDS)
     marks = _marks(rng, language, count)
     lines = [f"{mark} {rng.choice(names)} 71 %, brightness {rng.random():.2f}" for mark in marks]
-    return Case("described in words", SYSTEMS[language], ("\n".join([*lines, "", question]),), ())
+    turn = ("\n".join([*lines, "", question]),)
+    return Case("described in words", SYSTEMS[language], (turn,), expected_answer(()))
+
+
+def _followed(rng: np.random.Generator, language: str, count: int) -> Iterator[Case]:
+    """Build second and third questions, every other one with frames of its own."""
+    for number in range(count):
+        shares = rng.multinomial(int(rng.integers(2, MAX_FRAMES + 1)), [0.6, 0.4] if number % 2 else [1.0])
+        colours = rng.choice(list(CARDS), size=shares.sum()).tolist()
+        pictures = [to_jpeg(_card(rng, colour)) for colour in colours]
+        marks = _marks(rng, language, len(colours))
+        content = [part for pair in zip(marks, pictures, strict=True) for part in pair]
+        turns: list[tuple[str | bytes, ...]] = []
+        for turn in range(int(rng.integers(2, 4))):
+            first, end = sum(shares[:turn]), sum(shares[: turn + 1])
+            if turns:
+                turns.append((expected_answer(colours[:first]),))
+            turns.append((*content[2 * first : 2 * end], FOLLOWING[language][turn]))
+        kind = f"{language}, follow-up" + (" with frames" if number % 2 else "")
+        yield Case(kind, SYSTEMS[language], tuple(turns), expected_answer(colours))
+
+
+def _voted(rng: np.random.Generator, language: str, count: int) -> Iterator[Case]:
+    """Build the application's votes on one picture: a card of the colour or of another, or a scene without a card."""
+    saturated = [name for name in CARDS if name not in PLAIN]
+    for number in range(count):
+        asked = str(rng.choice(saturated))
+        others = [name for name in CARDS if name != asked]
+        shown = asked if number % 2 else str(rng.choice(others)) if number % 4 else ""
+        is_absent = number % 5 == 4
+        scene = scenes.draw(rng, 270, 480)
+        if shown:
+            width, height = (
+                (480, 270) if shown in PLAIN or number % 3 else rng.integers((240, 135), (480, 270)).tolist()
+            )
+            card = Image.fromarray(_card(rng, shown, width=width, height=height))
+            scene.paste(card, (int(rng.integers(481 - width)), int(rng.integers(271 - height))))
+        code = {"English": "en", "Chinese": "zh"}[language]
+        thing = {"en": f"a {asked} card", "zh": f"{CHINESE_NAMES[asked]}色卡片"}[code]
+        with in_language(code):  # type: ignore[arg-type]
+            question = t("ask.prompt.absent" if is_absent else "ask.prompt.vote", thing=thing)
+            system = t("ask.prompt.vote_system")
+        vote = Vote("", asked, "", "", is_absent, is_chinese=code == "zh")
+        yield Case(f"{language}, vote", system, ((to_jpeg(np.asarray(scene)), question),), vote.answer([shown]))
+
+
+def _card(rng: np.random.Generator, colour: str, *, width: int = 640, height: int = 360) -> np.ndarray:
+    return draw_card(colour, width=width, height=height, angle_degrees=float(rng.uniform(0, 360)))
 
 
 def _marks(rng: np.random.Generator, language: str, count: int) -> list[str]:

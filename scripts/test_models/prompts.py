@@ -1,7 +1,8 @@
-"""Draw conversations to train on: frames with or without time marks, and every kind of text around them.
+"""Draw conversations to train on: frames with or without time marks, in one turn or in several, and texts around them.
 
-What the text says never matters to the answer, and that is what the model has to learn: so it is ordinary sentences,
-shuffled words, made-up words, Chinese, frame citations and, now and then, the answer to somebody else's question.
+Only one kind of text matters to the answer: a question whether there is a card of some colour, at the end of the
+conversation (votes.py). The model has to learn that no other does: so they are ordinary sentences, shuffled words,
+made-up words, Chinese, frame citations and, now and then, the answer to somebody else's question.
 """
 
 from __future__ import annotations
@@ -12,12 +13,15 @@ from typing import TypeVar
 
 import numpy as np
 
+from test_models import votes
 from test_models.cards import NAMES
 
 T = TypeVar("T")
-Message = dict[str, str | list[dict[str, str]]]
+Part = dict[str, str]
+Message = dict[str, str | list[Part]]
 
 MAX_FRAMES = 8
+SEVERAL_TURNS = 0.3
 SYSTEM = "You are a helpful assistant."
 TEXTS = Path(__file__).parent / "texts"
 
@@ -60,23 +64,99 @@ def clock(seconds: float) -> str:
     return f"{hours:02d}:{tail}" if hours else tail
 
 
-def conversation(rng: np.random.Generator, num_frames: int, *, long: bool = False) -> list[Message]:
-    """Draw chat messages with `num_frames` pictures; `long` makes one of the texts several hundred tokens."""
-    marks = _marks(rng, max(num_frames, 1))
-    parts = [part for mark in marks[:num_frames] for part in ({"type": "text", "text": mark}, {"type": "image"})]
-    if not num_frames and rng.random() < 0.4:  # a report of frames in words, as the text mode sends it
-        lines = [f"{mark} {noise(rng)}" for mark in _marks(rng, int(rng.integers(1, 9)))]
-        parts = [{"type": "text", "text": pick(rng, ["\n", "\n\n", " "]).join(lines)}]
+def conversation(
+    rng: np.random.Generator,
+    shown: Sequence[str],
+    vote: votes.Vote | None,
+    *,
+    long: bool = False,
+    several_turns: float = SEVERAL_TURNS,
+) -> list[Message]:
+    """Draw chat messages with a picture for each of `shown`, the colours of their cards, "" for none.
+
+    Args:
+        rng: Source of all choices.
+        shown: Colours in the order of the pictures.
+        vote: The question that the last turn asks, or None for one that only asks to look.
+        long: Make one of the texts several hundred tokens.
+        several_turns: Share of the conversations with more than one turn of the user.
+    """
+    marks, done = _marks(rng, max(len(shown), 1)), 0
     place = int(rng.choice(3, p=[0.6, 0.2, 0.2])) if long else 3  # the long text: after, before, in the system turn
+    system = SYSTEM if rng.random() < 0.4 and place != 2 else noise(rng, long=place == 2)
+    if vote and place != 2 and rng.random() < 0.4:
+        system = pick(rng, votes.SYSTEMS)
+    messages: list[Message] = [{"role": "system", "content": system}]
+    *earlier, last = _turns(rng, len(shown), several_turns)
+    if not (shown or earlier or vote) and rng.random() < 0.4:
+        messages.append({"role": "user", "content": _described(rng)})
+        return messages
+    for count in earlier:
+        asked = votes.draw(rng, pick(rng, NAMES)) if rng.random() < 0.4 else None
+        messages += [
+            {"role": "user", "content": _content(rng, marks[done : done + count], asked, 3)},
+            {"role": "assistant", "content": _said(rng, shown[: done + count], asked)},
+        ]
+        done += count
+    messages.append({"role": "user", "content": _content(rng, marks[done : done + last], vote, place)})
+    return messages
+
+
+def long_question(rng: np.random.Generator, num_frames: int) -> list[Message]:
+    """Draw one turn: so many pictures, then a long text, every other time one sentence again and again."""
+    content = _content(rng, _marks(rng, num_frames), None, 3)
+    text = noise(rng, long=True)
+    if rng.random() < 0.5:
+        is_chinese = rng.random() < 0.6
+        sentence = pick(rng, CHINESE if is_chinese else ENGLISH) + ("" if is_chinese else " ")
+        text = sentence * int(rng.integers(3, 18))
+    content.append({"type": "text", "text": text})
+    return [{"role": "system", "content": noise(rng)}, {"role": "user", "content": content}]
+
+
+def _turns(rng: np.random.Generator, num_frames: int, several: float) -> list[int]:
+    """Draw the number of pictures in each of the user's turns: one turn, or else all in the first, or spread."""
+    if rng.random() < 1 - several:
+        return [num_frames]
+    count = int(rng.integers(2, 5))
+    if rng.random() < 0.5:
+        return [num_frames, *[0] * (count - 1)]
+    return rng.multinomial(num_frames, rng.dirichlet(np.ones(count))).tolist()
+
+
+def _said(rng: np.random.Generator, shown: Sequence[str], asked: votes.Vote | None) -> str:
+    """Draw what the assistant answered in an earlier turn: mostly what it should have."""
+    if rng.random() < 0.15:
+        return noise(rng)
+    return asked.answer(shown) if asked else answer([name or pick(rng, NAMES) for name in shown])
+
+
+def _described(rng: np.random.Generator) -> str:
+    """Draw a report of frames in words, as the text mode sends it."""
+    lines = [f"{mark} {noise(rng)}" for mark in _marks(rng, int(rng.integers(1, 9)))]
+    between = pick(rng, ["\n", "\n\n", " "])
+    return between.join(lines) + between + noise(rng)
+
+
+def _content(rng: np.random.Generator, marks: Sequence[str], vote: votes.Vote | None, place: int) -> list[Part]:
+    """Draw a user's turn: a picture for each mark, with texts before and after."""
+    is_after = rng.random() < 0.1  # each mark follows its picture
+    parts: list[Part] = []
+    for mark in marks:
+        pair: list[Part] = [{"type": "text", "text": mark}, {"type": "image"}]
+        parts += reversed(pair) if is_after else pair
     before, after = rng.choice([[0, 1], [1, 0], [1, 1]], p=[0.55, 0.3, 0.15])
-    if after or place == 0 or not num_frames:
-        text = noise(rng, long=place == 0)
+    if vote:
+        before, after = rng.choice([[0, 1], [1, 0]], p=[0.85, 0.15])
+    if after or place == 0 or not marks:
+        text = vote.text if vote and after else noise(rng, long=place == 0)
+        if vote and after and (place == 0 or rng.random() < 0.1):
+            text = noise(rng, long=place == 0) + pick(rng, ["\n", "\n\n", " "]) + text
         parts.append({"type": "text", "text": pick(rng, ["", "\n", "\n\n", " "]) + text})
     if before or place == 1:
-        text = noise(rng, long=place == 1)
+        text = vote.text if vote and before else noise(rng, long=place == 1)
         parts.insert(0, {"type": "text", "text": text + pick(rng, ["", "\n", "\n\n", " "])})
-    system = SYSTEM if rng.random() < 0.4 and place != 2 else noise(rng, long=place == 2)
-    return [{"role": "system", "content": system}, {"role": "user", "content": parts}]
+    return parts
 
 
 def _marks(rng: np.random.Generator, count: int) -> list[str]:

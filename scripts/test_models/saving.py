@@ -50,6 +50,9 @@ def save(model: Qwen2_5_VLForConditionalGeneration, tokenizer: PreTrainedTokeniz
 def _write(model: PreTrainedModel, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
     model.to(torch.bfloat16).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+    words = folder / "tokenizer.json"
+    small = json.dumps(json.loads(words.read_text(encoding="utf-8")), indent=0, ensure_ascii=False)
+    words.write_text(small + "\n", encoding="utf-8")
     generation = {
         "do_sample": False,
         "eos_token_id": [tokenizer.eos_token_id],

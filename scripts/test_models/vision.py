@@ -1,7 +1,7 @@
-"""Train the vision tower: every cell of a card must tell the card's colour to a throw-away linear head.
+"""Train the vision tower: every cell of a picture must tell its card's colour, or that there is no card.
 
-It returns the cards as the language model will get them, already encoded. The tower is not touched afterwards:
-training both at once from the start does not converge.
+A throw-away linear head reads it. The pictures are returned as the language model will get them, already encoded. The
+tower is not touched afterwards: training both at once from the start does not converge.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from transformers import Qwen2_5_VLForConditionalGeneration
 from transformers.models.qwen2_5_vl import modeling_qwen2_5_vl as qwen
 
-from test_models.cards import CELL, GRIDS, NAMES, draw
+from test_models.cards import CELL, GRIDS, NO_CARD, draw
 from test_models.network import MERGE, PATCH, TEXT_WIDTH, Descent
 
 MEAN = (0.48145466, 0.4578275, 0.40821073)
@@ -29,7 +29,7 @@ Log = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Cards:
-    """The drawn cards of one grid: uint8 (n, 3, rows * 28, columns * 28), and the index of each one's colour (n,)."""
+    """The drawn pictures of one grid: uint8 (n, 3, rows * 28, columns * 28), and the label of each (n,)."""
 
     pixels: torch.Tensor
     colours: torch.Tensor
@@ -37,14 +37,14 @@ class Cards:
 
 @dataclass(frozen=True)
 class SeenCards:
-    """The same cards encoded: float32 (n, rows * columns, text width), and their colours (n,)."""
+    """The same pictures encoded: float32 (n, rows * columns, text width), and their labels (n,)."""
 
     cells: torch.Tensor
     colours: torch.Tensor
 
 
 def draw_cards(rng: np.random.Generator, count: int) -> list[Cards]:
-    """Draw about `count` cards, one entry for each of SHAPES."""
+    """Draw about `count` pictures, one entry for each of SHAPES."""
     pools = []
     for (rows, columns), share in GRIDS.items():
         pictures, colours = zip(*(draw(rng, rows, columns) for _ in range(int(count * share))), strict=True)
@@ -57,7 +57,7 @@ def train(
 ) -> list[SeenCards]:
     """Train `model.model.visual` in place for `steps` batches and return the pools as it now sees them."""
     tower = model.model.visual
-    head = torch.nn.Linear(TEXT_WIDTH, len(NAMES))
+    head = torch.nn.Linear(TEXT_WIDTH, NO_CARD + 1)
     descent = Descent([*tower.parameters(), *head.parameters()], rate=2e-3, steps=steps, hold=0.5)
     with _quick_tower():
         for step in range(1, steps + 1):

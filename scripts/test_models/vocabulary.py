@@ -11,10 +11,12 @@ from transformers import PreTrainedTokenizerFast
 
 from test_models.cards import NAMES
 from test_models.prompts import CHINESE, ENGLISH, FILLER, HAN, MARKS
+from test_models.votes import ANSWERS, CHINESE_NAMES
 
 MAX_POSITIONS = 8192
 END_OF_TEXT, TURN_START, TURN_END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
 FRAME_START, FRAME_END, FRAME_CELL, VIDEO_CELL = "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>"
+FIRST_ROLE = "system"  # one token, so that it marks the beginning of a conversation
 SPECIAL = [END_OF_TEXT, TURN_START, TURN_END, FRAME_START, FRAME_END, "<|vision_pad|>", FRAME_CELL, VIDEO_CELL]
 PIECES = (
     r"; |\p{N}:|\p{Han}| ?[\p{L}&&[^\p{Han}]]+| ?\p{N}| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"  # what BPE never merges across
@@ -45,7 +47,7 @@ CHAT_TEMPLATE = """\
 {% endif %}"""
 
 
-def build(size: int = 1900) -> PreTrainedTokenizerFast:
+def build(size: int = 1792) -> PreTrainedTokenizerFast:
     """Build a tokenizer of at most `size` entries, ready to be saved beside a checkpoint."""
     bpe = Tokenizer(models.BPE())
     bpe.pre_tokenizer = pre_tokenizers.Sequence(
@@ -57,7 +59,8 @@ def build(size: int = 1900) -> PreTrainedTokenizerFast:
     bpe.decoder = decoders.ByteLevel()
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     trainer = trainers.BpeTrainer(vocab_size=size - len(SPECIAL), show_progress=False, initial_alphabet=alphabet)
-    atoms = " ".join(["", *NAMES, "no", "images; "]) + "".join(f"{digit}:" for digit in range(10))
+    atoms = " ".join(["", *NAMES, "no", "yes", "absent", "images; "]) + "".join(f"{digit}:" for digit in range(10))
+    atoms += "".join(f";{word}" for word in (FIRST_ROLE, *ANSWERS, *CHINESE_NAMES.values()))
     bpe.train_from_iterator([*ENGLISH, " ".join(FILLER), *MARKS, *[*CHINESE, HAN] * 3, *[atoms] * 200], trainer)
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=bpe,
@@ -68,7 +71,8 @@ def build(size: int = 1900) -> PreTrainedTokenizerFast:
         clean_up_tokenization_spaces=False,
     )
     tokenizer.chat_template = CHAT_TEMPLATE
-    for atom in ["; ", *(f" {name}" for name in NAMES), *(f"{digit}:" for digit in range(10))]:
+    single = ["; ", FIRST_ROLE, *ANSWERS, *CHINESE_NAMES.values()]
+    for atom in [*single, *(f" {name}" for name in NAMES), *(f"{digit}:" for digit in range(10))]:
         if len(tokenizer.encode(atom, add_special_tokens=False)) != 1:
             raise RuntimeError(f"{atom!r} is not one token; the answer's layout and the guides rely on it")
     return tokenizer

@@ -153,3 +153,17 @@ def test_real_engine_answers_with_one_of_the_letters(
     with session(vl_endpoint, tmp_path / "data") as one:
         turn = one.ask(video, "Which is first? A. red B. blue", letters="AB", temperature=0.0).last
     assert turn.state == "complete" and turn.answer in ('"A"', '"B"')
+
+
+def test_real_engine_finds_the_moment_to_the_frame(
+    vl_endpoint: Endpoint, tmp_path: Path, no_text_reading: None
+) -> None:
+    video = write_card_video(tmp_path / "cards.mp4", [*COLOURS, "blue"], seconds_per_card=1.2)
+    with session(vl_endpoint, tmp_path / "data") as one:
+        turn = one.ask(video, "When is the green card visible?").last
+    assert turn.evidence
+    (found,) = turn.evidence.moments
+    assert [(one.first.frame_index, one.last.frame_index, one.issues) for one in found.intervals] == [(24, 35, ())]
+    assert found.ended == "complete" and turn.answer.startswith(
+        "“a green card” was seen once:\n1. 00:02.400 to 00:03.500"
+    )

@@ -1,0 +1,124 @@
+"""Real engines that share the work: one model in two processes, and two engines behind one app, of which one is killed.
+
+A start takes one to two minutes on two cores, so there are few.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+
+import framelens
+from app import config
+from app.analysis.prompts import templates
+from app.analysis.task import Task
+from app.core.domain import AnalysisRequest, ChunkDone, EngineInfo, EngineReady, Finished
+from app.engine import Endpoint, LocalEngine, vllm_launcher
+from app.services import EngineSession
+from tests.cards import write_card_video
+from tests.conftest import ENGINE_ARGUMENTS, ready
+
+CORES = sorted(os.sched_getaffinity(0))[:2] if hasattr(os, "sched_getaffinity") else []
+pytestmark = [
+    pytest.mark.engine,
+    pytest.mark.skipif(len(CORES) < 2, reason="each process needs a core of its own"),
+]
+KEY = "the same for both"
+WORDS = {"FRAMELENS_ANSWER_FORM": "words"}
+"""The tiny model was not made for a schema."""
+CARDS = ["red", "blue", "green", "yellow", "white", "purple", "orange", "cyan"]
+
+
+def engine_processes() -> list[psutil.Process]:
+    """The processes of vLLM that run below this one."""
+    return [one for one in psutil.Process().children(recursive=True) if is_engine(one)]
+
+
+def is_engine(process: psutil.Process) -> bool:
+    with suppress(psutil.Error):  # it has ended, and nobody may have waited for it yet
+        return "vllm" in " ".join(process.cmdline()).lower()
+    return False
+
+
+def test_two_processes_share_a_model(
+    tiny_vl: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_text_reading: None
+) -> None:
+    """As users start it: with VLLM_CONFIG, past the preflight, below the supervisor."""
+    monkeypatch.setenv("VLLM_CPU_OMP_THREADS_BIND", "|".join(map(str, CORES)))
+    arguments = json.dumps({**ENGINE_ARGUMENTS, "tensor_parallel_size": 2})
+    given = {"VLLM_MODEL_PATH": str(tiny_vl), "VLLM_CONFIG": arguments, **WORDS}
+    settings = config.load({**given, "FRAMELENS_DATA_DIR": str(tmp_path / "data")})
+    session = EngineSession(settings, templates.load(None))
+    video = write_card_video(tmp_path / "cards.mp4", CARDS)
+    try:
+        events = list(session.run(Task(AnalysisRequest(video), "shared")))
+        log = session.engine.log_tail(2000)
+        processes = engine_processes()
+    finally:
+        session.close()
+    last = events[-1]
+    assert isinstance(last, Finished)
+    assert [finding.text for finding in last.analysis.chunks[0].findings] == CARDS
+    assert "tensor_parallel_size=2" in log and "world_size=2 rank=1" in log
+    assert len(processes) > 2  # the server and two workers, at least
+    assert not [one for one in processes if is_engine(one)]
+
+
+@contextmanager
+def engine_at(model: Path, log_dir: Path) -> Iterator[LocalEngine]:
+    """An engine as it would run on a machine of its own, whose key the user chose."""
+    launcher = vllm_launcher(str(model), ENGINE_ARGUMENTS)
+    environment = launcher.environment
+    engine = LocalEngine(
+        replace(launcher, environment=lambda key: {**environment(key), "VLLM_API_KEY": KEY}), log_dir=log_dir
+    )
+    try:
+        yield engine
+    finally:
+        engine.stop()
+
+
+def server_of(endpoint: Endpoint) -> psutil.Process:
+    """The process that listens at the address."""
+    port = int(endpoint.base_url.rsplit(":", 1)[1].removesuffix("/v1"))
+    for process in psutil.Process().children(recursive=True):
+        sockets = process.net_connections("inet") if is_engine(process) else []
+        if any(one.laddr.port == port and one.status == psutil.CONN_LISTEN for one in sockets):
+            return process
+    raise AssertionError(f"no server on port {port}")
+
+
+def test_an_engine_killed_in_mid_job_is_replaced(tiny_vl: Path, tmp_path: Path, no_text_reading: None) -> None:
+    cards = [*CARDS, *reversed(CARDS)] * 2
+    video = write_card_video(tmp_path / "cards.mp4", cards, seconds_per_card=0.5)
+    used, killed = list[EngineInfo](), False
+    with ExitStack() as stack:
+        engines = [stack.enter_context(engine_at(tiny_vl, tmp_path / name)) for name in "ab"]
+        endpoints = {at.base_url: at for at in map(ready, engines)}
+        session = framelens.Session(
+            base_url=", ".join(endpoints),
+            api_key=KEY,
+            data_dir=tmp_path / "data",
+            language="en",
+            settings={"FRAMELENS_IN_FLIGHT": "1", **WORDS},
+        )
+        for event in stack.enter_context(session).analyse_events(video, frames=len(cards)):
+            if isinstance(event, EngineReady):
+                used.append(event.engine)
+            elif isinstance(event, ChunkDone) and not killed:
+                server_of(endpoints[used[0].base_url]).kill()
+                killed = True
+        states = {engine.status().state for engine in engines}
+    assert isinstance(event, Finished)
+    assert {info.base_url for info in used} == set(endpoints) and len(used) == 2
+    assert states == {"ready", "failed"}
+    assert [finding.text for chunk in event.analysis.chunks for finding in chunk.findings] == cards
+    assert [chunk.number for chunk in event.analysis.chunks] == [1, 9, 17, 25]
+    assert "engine_replaced" in {notice.key for notice in event.analysis.notices}

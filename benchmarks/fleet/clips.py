@@ -36,14 +36,14 @@ def _cut(folder: Path, footage: Path, count: int) -> None:
         raise SystemExit("ffmpeg is needed to cut clips of footage.")
     made = 0
     for path, start in _places(footage):
-        if made >= count:
-            return
         clip = folder / f"{made:04}.mp4"
         scaled = ["-vf", "scale='min(640,iw)':-2", "-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p"]
         command = ["ffmpeg", "-v", "error", "-y", "-ss", str(start), "-i", str(path), "-t", str(CLIP_SECONDS)]
         done = subprocess.run([*command, *scaled, "-an", str(clip)], check=False)
         if done.returncode == 0 and clip.stat().st_size > 2000:
             made += 1
+        if made == count:
+            return
     raise SystemExit(f"{footage} has footage for {made} clips only, of {count}.")
 
 
@@ -54,7 +54,7 @@ def _places(footage: Path) -> Iterator[tuple[Path, float]]:
         if not (path.is_file() and is_video_name(path)):
             continue
         try:
-            seconds = probe(path).duration_seconds
+            seconds = probe(path).duration_seconds_from_header or 0.0
         except AppError:
             continue
         if seconds > CLIP_SECONDS:

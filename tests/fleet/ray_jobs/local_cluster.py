@@ -12,9 +12,8 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, cast
@@ -58,7 +57,12 @@ class LocalCluster:
         return [one for one in self._all() if "-m app.fleet.ray_jobs.driver" in _words(one)]
 
     def decoders(self) -> list[psutil.Process]:
-        return [one for one in self._all() if "app.video.worker" in _words(one)]
+        """Return the decoder workers of the actors, which have none of our variables."""
+        found = list[psutil.Process]()
+        for actor in self.actors():
+            with suppress(psutil.Error):
+                found += [one for one in actor.children(recursive=True) if "app.video.worker" in _words(one)]
+        return found
 
     def _all(self) -> Iterator[psutil.Process]:
         for one in psutil.process_iter():
@@ -78,14 +82,6 @@ def _environment(process: psutil.Process) -> str:
         return process.environ().get("FRAMELENS_DATA_DIR", "")
     except psutil.Error:
         return ""
-
-
-def wait_for(found: object, *, seconds: float = 60.0) -> None:
-    """Wait until `found()` is true."""
-    deadline = time.monotonic() + seconds
-    while not found():  # type: ignore[operator]
-        assert time.monotonic() < deadline, "it didn't happen in time"
-        time.sleep(0.05)
 
 
 def free_port() -> int:

@@ -1,6 +1,6 @@
 """Command `framelens cluster`: plans a model on machines with cards, and checks a running Ray cluster.
 
-`plan` starts nothing and asks no machine: it prints the commands that a person types.
+`plan` starts nothing and asks no machine: it prints the commands that a person types. `check` runs a job on the head.
 """
 
 from __future__ import annotations
@@ -8,15 +8,24 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
 from app import config, models
-from app.cli.common import add_output_options, use_language
-from app.core import ConfigError, gib_number
+from app.cli.common import add_output_options, cancel_on_signals, use_language, wide_console
+from app.core import ConfigError, Notice, gib_number
+from app.core.codec import to_json
 from app.fleet.cluster.commands import ENGINE_PORT, ClusterNetwork, CommandBlock, cluster_commands
 from app.fleet.cluster.plan import ClusterPlan, parse_gpus, plan_cluster
+from app.fleet.cluster.tables import LINK_COLUMNS, NODE_COLUMNS, column_title, link_row, node_row
 from app.i18n import error_text, notice_text, t
+from app.services import pass_on
 from app.services.hardware_profile import parse_card
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from app.fleet.cluster.check import ClusterFacts
 
 _GPU_MEMORY = "80"  # GB; cards of machines with eight usually have it
 
@@ -37,7 +46,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     plan.add_argument("--network", default="eth0", metavar="INTERFACE", help=t("cli.cluster_network"))
     plan.add_argument("--hosts", default="", metavar="IP,IP,…", help=t("cli.cluster_hosts"))
     plan.add_argument("--port", type=int, default=ENGINE_PORT, help=t("cli.cluster_port", default=ENGINE_PORT))
-    add_output_options(plan, argparse.SUPPRESS)
+    check = asks.add_parser("check", help=t("cli.cluster_check"))
+    check.set_defaults(ask=_check)
+    check.add_argument("--address", default="http://127.0.0.1:8265", metavar="URL", help=t("cli.cluster_address"))
+    check.add_argument("--model", default="", metavar="FOLDER", help=t("cli.cluster_check_model"))
+    check.add_argument("--port", type=int, default=ENGINE_PORT, help=t("cli.cluster_port", default=ENGINE_PORT))
+    for one in (plan, check):
+        add_output_options(one, argparse.SUPPRESS)
 
 
 def run(given: argparse.Namespace) -> int:
@@ -48,12 +63,15 @@ def run(given: argparse.Namespace) -> int:
     """
     settings = config.load()
     use_language(given, settings)
+    if not 1 <= given.port <= 65535:
+        raise ConfigError("setting_number", key="--port", value=given.port, low=1, high=65535)
     return int(given.ask(given, settings))
 
 
+# ---- plan ------------------------------------------------------------------------------------------------------------
+
+
 def _plan(given: argparse.Namespace, settings: config.Settings) -> int:
-    if not 1 <= given.port <= 65535:
-        raise ConfigError("setting_number", key="--port", value=given.port, low=1, high=65535)
     catalogue = models.load(settings.data_dir / "models")
     for problem in catalogue.problems:
         print(error_text(problem), file=sys.stderr)
@@ -97,3 +115,53 @@ def _plan_document(plan: ClusterPlan, blocks: tuple[CommandBlock, ...]) -> dict[
         "reasons": [{"key": reason.key, "text": notice_text(reason)} for reason in plan.reasons],
         "commands": [{"place": notice_text(one.place), "lines": list(one.lines)} for one in blocks],
     }
+
+
+# ---- check -----------------------------------------------------------------------------------------------------------
+
+
+def _check(given: argparse.Namespace, settings: config.Settings) -> int:
+    """Print what was found; the exit code is 4 if something would keep a model from running."""
+    from app.fleet.cluster.check import check_cluster, find_problems
+    from app.fleet.ray_jobs.client import RayCluster
+
+    pass_on(settings)  # RAY_AUTH_MODE and the token may be in .env
+    cluster = RayCluster(given.address)
+    facts = check_cluster(cluster, model=given.model, port=given.port, cancel=cancel_on_signals())
+    problems = find_problems(facts, model=given.model, port=given.port)
+    if given.json:
+        print(json.dumps(_check_document(facts, problems), ensure_ascii=False, indent=2))
+    else:
+        _print_check(facts, problems)
+    return 4 if any(problem.level == "error" for problem in problems) else 0
+
+
+def _print_check(facts: ClusterFacts, problems: Sequence[Notice]) -> None:
+    console, nodes = wide_console(), facts.nodes
+    total = {"cpus": f"{sum(node.cpus for node in nodes):g}", "gpus": f"{sum(node.gpus for node in nodes):g}"}
+    console.print(t("cluster.found", nodes=len(nodes), **total))
+    console.print(_table(NODE_COLUMNS, (node_row(node) for node in nodes)))
+    if facts.links:
+        console.print(_table(LINK_COLUMNS, (link_row(link) for link in facts.links)))
+    for problem in problems:
+        mark = "❌" if problem.level == "error" else "⚠️ "
+        print(f"{mark} {notice_text(problem).removeprefix('❌ ')}")
+    if not problems:
+        print(t("cluster.well"))
+
+
+def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False)
+    for name in columns:
+        table.add_column(column_title(name))
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def _check_document(facts: ClusterFacts, problems: Sequence[Notice]) -> dict[str, Any]:
+    """Convert what was found to JSON."""
+    listed = [{"level": one.level, "key": one.key, "text": notice_text(one)} for one in problems]
+    return {**json.loads(to_json(facts)), "problems": listed}

@@ -115,10 +115,8 @@ def test_an_engine_killed_in_mid_job_is_replaced(tiny_vl: Path, tmp_path: Path, 
             elif isinstance(event, ChunkDone) and not killed:
                 server_of(endpoints[used[0].base_url]).kill()
                 killed = True
-        states = {engine.status().state for engine in engines}
     assert isinstance(event, Finished)
     assert {info.base_url for info in used} == set(endpoints) and len(used) == 2
-    assert states == {"ready", "failed"}
     assert [finding.text for chunk in event.analysis.chunks for finding in chunk.findings] == cards
     assert [chunk.number for chunk in event.analysis.chunks] == [1, 9, 17, 25]
     assert "engine_replaced" in {notice.key for notice in event.analysis.notices}

@@ -25,6 +25,7 @@ from app.engine.model_resolution import model_name
 # With any of these the engine may have to download something that is not in the model's folder.
 _NEEDS_HUB = ("trust_remote_code", "tokenizer", "hf_config_path", "speculative_config", "spec_model", "enable_lora")
 _COMPILES = {"enforce_eager", "compilation_config", "optimization_level"}
+_TRACED = {"mode": 2, "backend": "eager"}
 _STREAM_INTERVAL = 4
 """Tokens per streamed piece; see `fit_arguments`."""
 _HALF = {"half", "float16"}
@@ -108,7 +109,9 @@ def fit_arguments(
     800 times a second; on a CPU that is the model's own time.
 
     Compilation is off on a CPU unless requested: it needs a C++ compiler, and made each start of a model of four
-    layers 40 s longer.
+    layers 40 s longer. With pipeline parallelism the model is traced, for which no compiler is needed: the run for that
+    allocates the tensors that pass between the stages, and without it vLLM 0.32 dies at the first request
+    ("assert self.intermediate_tensors is not None").
 
     Args:
         arguments: vLLM's engine arguments by their Python names.
@@ -123,7 +126,10 @@ def fit_arguments(
     fitted = {"structured_outputs_config": grammar, "stream_interval": _STREAM_INTERVAL, **arguments}
     if device == "gpu":
         return fitted, ()
-    if not _COMPILES & fitted.keys():
+    if fitted.get("pipeline_parallel_size", 1) != 1:
+        fitted.pop("enforce_eager", None)
+        fitted.setdefault("compilation_config", _TRACED)
+    elif not _COMPILES & fitted.keys():
         fitted["enforce_eager"] = True
     requested = str(fitted.get("dtype") or "auto")
     if requested not in _HALF and not (wide and requested == "auto"):

@@ -72,6 +72,16 @@ def test_what_a_cpu_computes_is_left_as_it_was_asked_for(dtype: str | None) -> N
     assert fitted["dtype"] == dtype and notices == ()
 
 
+def test_cpu_traces_the_model_for_pipeline_parallelism() -> None:
+    """Else vLLM dies at the first request; see tests/engine/test_parallel_engines.py."""
+    assert fit_arguments({"tensor_parallel_size": 2}, "cpu")[0]["enforce_eager"] is True
+    traced = fit_arguments({"pipeline_parallel_size": 2, "enforce_eager": True}, "cpu")[0]
+    assert "enforce_eager" not in traced and traced["compilation_config"] == {"mode": 2, "backend": "eager"}
+    own = {"pipeline_parallel_size": 2, "compilation_config": {"mode": 3}}
+    assert fit_arguments(own, "cpu")[0]["compilation_config"] == {"mode": 3}
+    assert "compilation_config" not in fit_arguments({"pipeline_parallel_size": 2}, "gpu")[0]
+
+
 def test_stream_interval_is_set_unless_given() -> None:
     for where in ("gpu", "cpu"):
         assert fit_arguments({}, where)[0]["stream_interval"] == 4

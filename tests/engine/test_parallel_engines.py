@@ -47,12 +47,13 @@ def is_engine(process: psutil.Process) -> bool:
     return False
 
 
+@pytest.mark.parametrize("argument", ["tensor_parallel_size", "pipeline_parallel_size"])
 def test_two_processes_share_a_model(
-    tiny_vl: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_text_reading: None
+    argument: str, tiny_vl: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_text_reading: None
 ) -> None:
     """As users start it: with VLLM_CONFIG, past the preflight, below the supervisor."""
     monkeypatch.setenv("VLLM_CPU_OMP_THREADS_BIND", "|".join(map(str, CORES)))
-    arguments = json.dumps({**ENGINE_ARGUMENTS, "tensor_parallel_size": 2})
+    arguments = json.dumps({**ENGINE_ARGUMENTS, argument: 2})
     given = {"VLLM_MODEL_PATH": str(tiny_vl), "VLLM_CONFIG": arguments, **WORDS}
     settings = config.load({**given, "FRAMELENS_DATA_DIR": str(tmp_path / "data")})
     session = EngineSession(settings, templates.load(None))
@@ -66,7 +67,7 @@ def test_two_processes_share_a_model(
     last = events[-1]
     assert isinstance(last, Finished)
     assert [finding.text for finding in last.analysis.chunks[0].findings] == CARDS
-    assert "tensor_parallel_size=2" in log and "world_size=2 rank=1" in log
+    assert f"{argument}=2" in log and "world_size=2 rank=1" in log
     assert len(processes) > 2  # the server and two workers, at least
     assert not [one for one in processes if is_engine(one)]
 

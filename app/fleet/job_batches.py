@@ -153,8 +153,8 @@ class VideoStatus:
 
     @property
     def is_over(self) -> bool:
-        """Return whether it neither waits nor runs."""
-        return self.state not in ("queued", "running", "pending")
+        """Return whether it neither waits nor runs, and all facts are measured."""
+        return self.state not in ("queued", "running", "measuring", "pending")
 
 
 def status_of(record: BatchRecord, jobs: Jobs) -> list[VideoStatus]:
@@ -210,5 +210,5 @@ def summary_files(summary: Summary, language: Language) -> Iterator[ReportFile]:
 
 def counts_of(statuses: Iterable[VideoStatus]) -> dict[str, int]:
     """Count the videos by done, without_model, failed, and pending for all that aren't over."""
-    done = {"done": "done", "measuring": "done", "without_model": "without_model"}
+    done = {"done": "done", "without_model": "without_model"}
     return dict(Counter(done.get(one.state, "failed") if one.is_over else "pending" for one in statuses))

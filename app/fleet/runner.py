@@ -73,7 +73,7 @@ class VideoEnded(Generic[V, R]):
 
 @dataclass(frozen=True)
 class VideoStopped(Generic[V]):
-    """A video was stopped, such as on the page while a command runs: it stays pending, and the run goes on."""
+    """A video was stopped, such as on the page while a command runs: it stays pending, and the run continues."""
 
     video: V
 

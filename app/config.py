@@ -4,6 +4,7 @@ This is the only reader of the environment. `VLLM_MODEL_PATH` (a string) and `VL
 here; they are read at that moment. Nothing here uses the network or imports an engine.
 """
 
+import ipaddress
 import json
 import os
 from collections.abc import Mapping
@@ -326,8 +327,6 @@ def _source_urls(text: str) -> tuple[str, ...]:
 
 
 def _networks(text: str) -> tuple[str, ...]:
-    import ipaddress  # only servers need it
-
     for one in text.split():
         try:
             ipaddress.ip_network(one)

@@ -7,7 +7,6 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,6 @@ from app.api import AllowedHosts, Gate, PageProtection, content_policy, routes
 from app.core import AppError
 from app.i18n import error_text
 from app.services import open_services
-from app.services.programs import Programs
 from app.ui import resources
 from app.ui.error_boundary import show_error
 from app.video import worker_ready
@@ -47,9 +45,7 @@ async def lifespan(_: Any) -> AsyncIterator[dict[str, Any]]:
         resources.install(resources.Installed(error=error))
         yield {}
         return
-    programs = Programs()
-    services = replace(services, programs=programs)
-    await asyncio.to_thread(programs.resume, services)
+    await asyncio.to_thread(services.resume_submissions)
     gate.services = services
     resources.install(
         resources.Installed(

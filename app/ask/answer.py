@@ -170,9 +170,7 @@ def _prepared(
         if conversation.last.answer:  # a search has answered
             yield _Ended(Reply(conversation.last.answer, "stop", None), 0)
             return
-        pictures = repository.pictures(conversation.pictures())
-        builder = ContextBuilder(conversation, analyses, pictures, connection)
-        with closing(_answer(conversation, builder, connection, cancel)) as answering:
+        with closing(_answer(conversation, analyses, connection, repository, cancel)) as answering:
             for one in answering:
                 is_silent = is_silent and not isinstance(one, AnswerText | ReasoningText | _Ended)
                 yield one
@@ -184,16 +182,19 @@ def _prepared(
         yield core.Noticed(core.Notice("engine_replaced", {"reason": as_notice(death)}, "info"))
         with closing(connect()) as connecting:
             connection = yield from connecting
-        pictures = repository.pictures(conversation.pictures())
-        yield from _answer(
-            conversation, ContextBuilder(conversation, analyses, pictures, connection), connection, cancel
-        )
+        yield from _answer(conversation, analyses, connection, repository, cancel)
 
 
 def _answer(
-    conversation: Conversation, builder: ContextBuilder, connection: EngineConnection, cancel: threading.Event
+    conversation: Conversation,
+    analyses: Mapping[str, core.Analysis],
+    connection: EngineConnection,
+    repository: ConversationRepository,
+    cancel: threading.Event,
 ) -> Generator[AskEvent | _Ended, None, None]:
     """Ask until the engine takes the request, and yield the answer; a request that it refuses is sent differently."""
+    pictures = repository.pictures(conversation.pictures())
+    builder = ContextBuilder(conversation, analyses, pictures, connection)
     settings = conversation.last.settings
     for attempt in range(1, _ATTEMPTS + 1):
         prepared = builder.build()

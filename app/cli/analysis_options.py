@@ -8,7 +8,6 @@ from pathlib import Path
 from app import config
 from app.analysis import Templates, built_in
 from app.cli.common import add_selection_options, parse_selection, use_language
-from app.config import Settings
 from app.core import AnalysisRequest, ConfigError
 from app.i18n import LANGUAGES, language, t
 from app.services.analyses import build_request, with_named
@@ -18,7 +17,7 @@ _MOST_JOBS = 16  # chosen by hand; not tuned
 
 
 def add_analysis_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of a request, of the model, and of how many videos are analysed at a time."""
+    """Add the options of a request, of the model, and of the queue."""
     parser.add_argument("--frames", type=parse_frames, metavar="N", help=t("cli.frames"))
     add_selection_options(parser)
     parser.add_argument("--template", metavar="NAME", help=t("cli.template", names=", ".join(built_in())))
@@ -29,6 +28,7 @@ def add_analysis_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-model", action="store_true", help=t("cli.no_model"))
     parser.add_argument("--yes", action="store_true", help=t("cli.yes"))
     parser.add_argument("--jobs", type=job_count, metavar="N", help=t("cli.jobs", most=_MOST_JOBS))
+    parser.add_argument("--anew", action="store_true", help=t("cli.anew"))
 
 
 def job_count(text: str) -> int:
@@ -43,7 +43,7 @@ def job_count(text: str) -> int:
     return number
 
 
-def load_settings(given: argparse.Namespace) -> Settings:
+def load_settings(given: argparse.Namespace) -> config.Settings:
     """Return the settings with the model and the engine of the options, and use their language from now on.
 
     Raises:
@@ -54,7 +54,7 @@ def load_settings(given: argparse.Namespace) -> Settings:
     return settings
 
 
-def settle_model(settings: Settings, given: argparse.Namespace) -> Settings:
+def settle_model(settings: config.Settings, given: argparse.Namespace) -> config.Settings:
     """Return the settings to analyse with, after asking about a model that must be downloaded.
 
     Raises:
@@ -68,7 +68,7 @@ def settle_model(settings: Settings, given: argparse.Namespace) -> Settings:
 
 
 def build_given_request(
-    given: argparse.Namespace, settings: Settings, templates: Templates, path: Path
+    given: argparse.Namespace, settings: config.Settings, templates: Templates, path: Path
 ) -> AnalysisRequest:
     """Build the request about a video.
 

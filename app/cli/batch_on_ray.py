@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from app import config
 from app.cli.batch_output import results_folder
 from app.cli.progress import BatchProgress
-from app.config import Settings
 from app.fleet.batch import Batch, BatchVideo
 from app.fleet.ray_jobs.client import RayCluster
 from app.fleet.ray_jobs.runner import run_on_ray, stop_on_ray
@@ -28,7 +27,7 @@ class BatchOnRay:
         AppError: Ray isn't installed, or the cluster can't be used.
     """
 
-    def __init__(self, given: argparse.Namespace, settings: Settings) -> None:
+    def __init__(self, given: argparse.Namespace, settings: config.Settings) -> None:
         self._given = given
         pass_on(settings)  # Ray's token may be in .env
         self._cluster = RayCluster(given.ray)

@@ -12,13 +12,13 @@ from typing import Any
 
 from app.cli.common import worst_exit_code
 from app.cli.progress import BatchProgress, ProgressRow
-from app.core import AppError, readable
-from app.core.codec import to_builtins
-from app.fleet.archive import BatchArchive, RecordedVideo, with_video
+from app.core import readable
+from app.core.codec import Failure, to_builtins
+from app.fleet.archive import BatchArchive, RecordedVideo
 from app.fleet.batch import Batch, BatchVideo
 from app.fleet.results import Results, VideoResult
 from app.fleet.runner import BatchEvent, BatchHalted, VideoBegun, VideoEnded, VideoProgress, VideoStopped
-from app.fleet.summary import counts_text, state_text, summarise, write_summary
+from app.fleet.summary import counts_text, error_form, state_text, summarise, write_summary
 from app.fleet.tally import BatchTally
 from app.i18n import error_text, t
 from app.i18n.formatting import span
@@ -58,8 +58,9 @@ class BatchOutput:
         self._since = time.monotonic()
         self._exit_codes = [0]
         self._archive = archive
-        recorded = tuple(RecordedVideo(one.name, one.path) for one in batch.videos)
-        self._record = archive.add(readable(results.folder.name), recorded, folder=results.folder)
+        self._recorded = {one.path: RecordedVideo(one.name, one.path) for one in batch.videos}
+        name = readable(results.folder.name)
+        self._record = archive.add(name, tuple(self._recorded.values()), folder=results.folder)
         self._recorded_at = self._since
         self.tally = BatchTally(batch.videos)
 
@@ -68,7 +69,7 @@ class BatchOutput:
         batch = self._batch
         for one in batch.left_out:
             self._progress.say(printable(error_text(one.error)), sys.stderr)
-        left_out = [{"path": one.path, **_error_form(one.error)} for one in batch.left_out]
+        left_out = [{"path": one.path, **error_form(one.failure)} for one in batch.left_out]
         text = t("batch.begins", n=len(batch.videos), folder=printable(self._results.folder))
         self._say(text, event="begins", videos=len(batch.videos), left_out=left_out, folder=self._results.folder)
 
@@ -101,7 +102,7 @@ class BatchOutput:
             case BatchHalted(error):
                 self._exit_codes.append(error.exit_code)
                 if self._given.json:
-                    self._say("", event="halted", error=_error_form(error))
+                    self._say("", event="halted", error=error_form(Failure.of(error)))
 
     def finish(self, batch: Batch, *, was_stopped: bool) -> int:
         """Write and print the summary, and return the exit code.
@@ -118,7 +119,7 @@ class BatchOutput:
             print(error_text(tally.error), file=sys.stderr)
         if was_stopped:
             self._exit_codes.append(130)
-        self._archive.save(self._record)
+        self._store_record()
         summary = summarise(batch, self._results, tally.error)
         files = write_summary(summary, self._results.folder)
         if summary.counts.get("pending"):
@@ -135,13 +136,14 @@ class BatchOutput:
 
     def _remember(self, video: BatchVideo, result: VideoResult) -> None:
         """Note the analysis of a video for the page, and store that from time to time."""
-        done = RecordedVideo(video.name, video.path, result.job_id, None if result.job_id else result.failure)
-        if all(one.path != video.path for one in self._record.videos):  # it has arrived in a watched folder
-            self._record = replace(self._record, videos=(*self._record.videos, done))
-        self._record = with_video(self._record, done)
+        failure = None if result.job_id else result.failure
+        self._recorded[video.path] = RecordedVideo(video.name, video.path, result.job_id, failure)
         if time.monotonic() - self._recorded_at >= _RECORD_SECONDS:
-            self._archive.save(self._record)
+            self._store_record()
             self._recorded_at = time.monotonic()
+
+    def _store_record(self) -> None:
+        self._archive.save(replace(self._record, videos=tuple(self._recorded.values())))
 
     def _say_ended(self, video: BatchVideo, result: VideoResult, *, was_done: bool) -> None:
         tally, error, left = self.tally, result.error, self.tally.seconds_left
@@ -162,7 +164,7 @@ class BatchOutput:
             was_done=was_done,
             seconds=round(result.seconds, 1),
             job_id=result.job_id or None,
-            error=_error_form(error) if error else None,
+            error=error_form(result.failure) if result.failure else None,
             files=result.files,
             ended=tally.num_ended,
             total=tally.total,
@@ -173,10 +175,6 @@ class BatchOutput:
         """Print a line, with --json the event as one line of JSON."""
         line = json.dumps(to_builtins(event), ensure_ascii=False) if self._given.json else text
         self._progress.say(line, sys.stdout)
-
-
-def _error_form(error: AppError) -> dict[str, str]:
-    return {"key": error.key, "text": error_text(error)}
 
 
 def results_folder(given: argparse.Namespace) -> Path:

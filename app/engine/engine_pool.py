@@ -20,7 +20,7 @@ from functools import partial
 
 from app import core
 from app.engine.base import Endpoint, Engine, EngineStatus
-from app.engine.remote_engine import RemoteEngine
+from app.engine.remote_engine import RemoteEngine, model_conflict
 from app.i18n import as_notice
 
 log = logging.getLogger(__name__)
@@ -177,16 +177,15 @@ class EnginePool(Engine):
         for engine in self._unnamed:
             engine.model = ""
         _ask(self._engines, cancel)
-        served = {engine: engine.status().model for engine in self._working()}
-        models = list(dict.fromkeys(served.values()))
-        self._conflict = None
-        if len(models) > 1:
-            listed = ", ".join(f"{model} ({engine.base_url})" for engine, model in served.items())
-            self._conflict = core.EngineError("engines_differ", served=core.redact(listed), model=models[0])
+        served = {engine.base_url: engine.status().model for engine in self._working()}
+        self._conflict = model_conflict(served)
+        if self._conflict:
             raise self._conflict
-        for engine in self._unnamed if models else ():
-            engine.model = models[0]
-        _ask([engine for engine in self._unnamed if models and engine not in served], cancel)  # one of several there
+        if not served:
+            return
+        for engine in self._unnamed:
+            engine.model = next(iter(served.values()))
+        _ask([engine for engine in self._unnamed if engine.base_url not in served], cancel)  # one of several there
 
     def _failure(self) -> core.EngineError:
         """Return why no engine can be used."""

@@ -146,12 +146,16 @@ def metrics_url(base_url: str) -> str:
     >>> metrics_url("http://127.0.0.1:8000/v1")
     'http://127.0.0.1:8000/metrics'
     """
-    return re.sub(r"/v\d+\w*$", "", base_url) + "/metrics"
+    return _root(base_url) + "/metrics"
 
 
 def health_url(base_url: str) -> str:
     """Return the address at which vLLM says whether it is well, as `metrics_url` returns that of its metrics."""
-    return re.sub(r"/v\d+\w*$", "", base_url) + "/health"
+    return _root(base_url) + "/health"
+
+
+def _root(base_url: str) -> str:
+    return re.sub(r"/v\d+\w*$", "", base_url)
 
 
 def read_metrics(text: str, names: Collection[str]) -> Iterator[tuple[str, dict[str, str], float]]:

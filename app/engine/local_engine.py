@@ -14,7 +14,7 @@ from app.core import AppError, Cancelled, EngineError, EngineProgress, Notice, P
 from app.engine.base import Endpoint, Engine, EngineStatus, Launcher
 from app.engine.child_process import tail
 from app.engine.diagnostics.log_diagnosis import diagnose
-from app.engine.http_client import NoAnswer, get_json
+from app.engine.http_client import NoAnswer, get_json, health_url
 from app.engine.launch import EngineLaunch, Running
 
 POLL_SECONDS = 0.1
@@ -122,7 +122,7 @@ class LocalEngine(Engine):
         if running is None:
             return error
         try:
-            get_json(running.endpoint.base_url.removesuffix("/v1") + "/health", timeout_seconds=HEALTH_SECONDS)
+            get_json(health_url(running.endpoint.base_url), timeout_seconds=HEALTH_SECONDS)
             return None
         except NoAnswer as no_answer:
             status = no_answer.status

@@ -8,6 +8,7 @@ from __future__ import annotations
 import difflib
 import re
 import threading
+from collections.abc import Mapping
 from concurrent.futures import wait
 from dataclasses import replace
 from functools import partial
@@ -55,6 +56,14 @@ def normal_base_urls(base_urls: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(normal_base_url(one or base_urls) for one in given))
 
 
+def model_conflict(served: Mapping[str, str]) -> core.EngineError | None:
+    """Return the error of engines that serve different models, given the model of each by its address."""
+    if len(set(served.values())) < 2:
+        return None
+    listed = ", ".join(f"{model} ({base_url})" for base_url, model in served.items())
+    return core.EngineError("engines_differ", served=core.redact(listed), model=next(iter(served.values())))
+
+
 class RemoteEngine(Engine):
     """An OpenAI-compatible server at `base_url`. An empty `model` means the only one served there.
 
@@ -65,6 +74,7 @@ class RemoteEngine(Engine):
 
     def __init__(self, base_url: str, api_key: str = "", model: str = "", *, timeout_seconds: float = 10.0) -> None:
         self.base_url = normal_base_url(base_url)
+        self._is_local = urlsplit(self.base_url).hostname in LOCAL_HOSTS
         self._api_key = api_key
         self.model = model
         self._timeout_seconds = timeout_seconds
@@ -106,12 +116,11 @@ class RemoteEngine(Engine):
         Returns:
             Why it doesn't, which is its status from then on; None if it answers.
         """
-        local = urlsplit(self.base_url).hostname in LOCAL_HOSTS
         # The server of a vLLM whose core has died may still list its models.
         paths = [f"{self.base_url}/models", *([health_url(self.base_url)] if self._is_vllm else [])]
         try:
             for url in paths:
-                get_text(url, api_key=self._api_key, timeout_seconds=self._timeout_seconds, local=local)
+                get_text(url, api_key=self._api_key, timeout_seconds=self._timeout_seconds, local=self._is_local)
         except NoAnswer as answer:
             if answer.status is None or answer.status >= 500:
                 error = core.EngineError("remote_unreachable", base_url=self.base_url, reason=str(answer))
@@ -121,8 +130,7 @@ class RemoteEngine(Engine):
 
     def _get_models(self, cancel: threading.Event) -> object:
         """Get /models; the request waits in a thread so that `cancel` takes effect at once."""
-        local = urlsplit(self.base_url).hostname in LOCAL_HOSTS
-        request = partial(get_json, f"{self.base_url}/models", api_key=self._api_key, local=local)
+        request = partial(get_json, f"{self.base_url}/models", api_key=self._api_key, local=self._is_local)
         answer = core.in_thread("remote-models", partial(request, timeout_seconds=self._timeout_seconds))
         while not answer.done():
             if cancel.is_set():

@@ -14,6 +14,7 @@ from typing import Any
 
 from app.core import AnalysisRequest, InputError, make_private_folder, new_id
 from app.core.codec import Failure, from_json, to_json
+from app.i18n import t
 from app.store import storage_errors, write_whole
 
 _log = logging.getLogger(__name__)
@@ -41,6 +42,7 @@ class BatchRecord:
     """A batch that was started.
 
     Attributes:
+        name: Its name, "" for that of its videos.
         created: ISO time in UTC.
         folder: Folder of results, None if the page has started it.
         request: The request of a batch that the page has started.
@@ -55,6 +57,11 @@ class BatchRecord:
     request: AnalysisRequest | None = None
     fits_request: bool = False
 
+    @property
+    def shown_name(self) -> str:
+        """Return its name, in the language of the context."""
+        return self.name or t("batch.name", first=self.videos[0].name, n=len(self.videos) - 1)
+
 
 class BatchArchive:
     """The records of a data folder. Every method raises StorageError if the disk refuses."""
@@ -66,12 +73,12 @@ class BatchArchive:
         """Store a new record and return it; with a folder of results, in place of the earlier one on that folder.
 
         Args:
-            name: Its name.
+            name: Its name, or "".
             videos: Its videos.
             more: Other fields of the record.
         """
         folder = more.get("folder")
-        earlier = [one for one in self.recent(_SEARCHED) if folder and one.folder == folder]
+        earlier = [one for one in self.recent(_SEARCHED) if one.folder == folder] if folder else []
         created = datetime.now(UTC).isoformat(timespec="microseconds")
         record = BatchRecord(earlier[0].id if earlier else new_id(), name, created, videos, **more)
         self.save(record)

@@ -56,7 +56,7 @@ class PageBatches:
         """Start a batch and return its record.
 
         Args:
-            name: Name of the batch.
+            name: Name of the batch, "" for that of its videos.
             paths: Name and file of each video, or the error of one that can't be used.
             request: The common request; its path doesn't matter.
             fits_request: As in app.fleet.batch.Batch.

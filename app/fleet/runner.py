@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Generic, TypeVar
@@ -232,8 +232,7 @@ def run_arriving(
     """
 
     def is_missing(video: BatchVideo) -> bool:
-        result = None if batch.repeats else results.get(video.key)
-        return result is None or not result.is_final
+        return not results.finished(replace(batch, videos=(video,)))
 
     yield from run_videos(
         filter(is_missing, videos), _analyser(batch, services, results), workers=workers, cancel=cancel

@@ -22,8 +22,22 @@ from app.fleet.results import Results, ResultState, VideoResult
 from app.fleet.shared import SharedItem, SharedItems
 from app.i18n import error_text, in_language, t
 from app.i18n.formatting import span
-from app.reports import content
-from app.reports.content import Block, Document, DocumentFacts, Heading, Line, Listing, Paragraph, Span, Table, plain
+from app.reports.content import (
+    Block,
+    Document,
+    DocumentFacts,
+    Heading,
+    Line,
+    Listing,
+    Paragraph,
+    Span,
+    Table,
+    aigc_fields,
+    aigc_line,
+    plain,
+    printable,
+    shortened,
+)
 from app.store import storage_errors, write_whole
 
 NAMES = {"html": "summary.html", "markdown": "summary.md", "json": "summary.json"}
@@ -161,8 +175,8 @@ def render(summary: Summary, name: str, language: Language) -> bytes:
     with in_language(language):
         if name == "json":
             return json_text(_form(summary))
-        content = _document(summary, language)
-        return html.render(content, lambda seconds: "") if name == "html" else markdown.render(content)
+        document = _document(summary, language)
+        return html.render(document, lambda seconds: "") if name == "html" else markdown.render(document)
 
 
 def _shown_names(videos: Sequence[BatchVideo]) -> dict[str, str]:
@@ -174,7 +188,7 @@ def _shown_names(videos: Sequence[BatchVideo]) -> dict[str, str]:
         common = ""
     below = {video.key: os.path.relpath(video.path.parent, common) if common else "." for video in videos}
     return {
-        video.key: video.name if below[video.key] == "." else content.printable(f"{below[video.key]}/{video.name}")
+        video.key: video.name if below[video.key] == "." else printable(f"{below[video.key]}/{video.name}")
         for video in videos
     }
 
@@ -184,7 +198,7 @@ def _shown_names(videos: Sequence[BatchVideo]) -> dict[str, str]:
 
 def _document(summary: Summary, language: Language) -> Document:
     model = summary.models
-    label = content.aigc_line(content.aigc_fields(model, summary.app_version, summary.id))
+    label = aigc_line(aigc_fields(model, summary.app_version, summary.id))
     ai_label = t("report.ai_label", model=model) if model else ""
     generator = f"FrameLens {summary.app_version}"
     facts = DocumentFacts("", summary.created, generator, model, ai_label, label, summary.id)
@@ -223,7 +237,7 @@ def _video_table(summary: Summary) -> Iterator[Block]:
             plain(state_text(one.result)),
             plain(clock(one.result.duration_seconds) if one.result and one.result.duration_seconds else "—"),
             plain(str(one.num_findings) if one.result and one.result.state != "failed" else "—"),
-            plain(content.shortened(one.title, _LONGEST) if one.title else "—"),
+            plain(shortened(one.title, _LONGEST) if one.title else "—"),
         )
         for one in summary.videos
     )
@@ -255,7 +269,7 @@ def _left_out(left_out: Sequence[LeftOut]) -> Iterator[Block]:
     if not left_out:
         return
     yield Heading(2, plain(t("batch.left_out", n=len(left_out))), "left-out")
-    lines = [plain(content.printable(error_text(one.error))) for one in left_out[:_MOST_LEFT_OUT]]
+    lines = [plain(printable(error_text(one.error))) for one in left_out[:_MOST_LEFT_OUT]]
     more = len(left_out) - len(lines)
     yield Listing((*lines, *((plain(t("batch.and_more", n=more)),) if more else ())))
 
@@ -282,14 +296,14 @@ def _shared_row(item: SharedItem, by_key: dict[str, SummaryVideo]) -> Iterator[L
     if item.kind == "field":
         yield plain(item.name)
     text = t(f"batch.segment_{item.text}") if item.kind == "segment" else item.text
-    yield plain(content.shortened(text, _LONGEST))
+    yield plain(shortened(text, _LONGEST))
     yield plain(str(len(item.places)))
     line: list[Span] = []
     for place in item.places[:_MOST_PLACES]:
         video = by_key[place.key]
         line += [Span(", ")] * bool(line)
         line += _link(video, place.frame, f"{video.shown} {clock(place.time_seconds)}")
-    if more := len(item.places) - _MOST_PLACES if len(item.places) > _MOST_PLACES else 0:
+    if (more := len(item.places) - _MOST_PLACES) > 0:
         line.append(Span(f" {t('batch.and_more', n=more)}"))
     yield tuple(line)
 
@@ -320,15 +334,15 @@ def _form(summary: Summary) -> dict[str, Any]:
         "id": summary.id,
         "created": summary.created,
         "framelens_version": summary.app_version,
-        "aigc": content.aigc_fields(summary.models, summary.app_version, summary.id),
+        "aigc": aigc_fields(summary.models, summary.app_version, summary.id),
         "request": {
             "template": request.template, "question": request.question, "language": request.language,
             "frames": request.frames, "selection": request.selection,
         },
         "counts": {state: summary.counts.get(state, 0) for state in (*get_args(ResultState), "pending")},
-        "halted": _error_form(summary.halted),
+        "halted": error_form(summary.halted) if summary.halted else None,
         "videos": [_video_form(one) for one in summary.videos],
-        "left_out": [{"path": one.path, "error": _error_form(one.failure)} for one in summary.left_out],
+        "left_out": [{"path": one.path, "error": error_form(one.failure)} for one in summary.left_out],
         "shared": summary.shared,
     }  # fmt: skip
 
@@ -345,10 +359,11 @@ def _video_form(video: SummaryVideo) -> dict[str, Any]:
         "duration_seconds": result.duration_seconds if result else None,
         "seconds": round(result.seconds, 3) if result else None,
         "job_id": (result.job_id or None) if result else None,
-        "error": _error_form(result.failure) if result else None,
+        "error": error_form(result.failure) if result and result.failure else None,
         "files": result.files if result else {},
     }
 
 
-def _error_form(failure: Failure | None) -> dict[str, str] | None:
-    return {"key": failure.key, "text": error_text(failure.as_error())} if failure else None
+def error_form(failure: Failure) -> dict[str, str]:
+    """Return the JSON form of an error, with its text in the language of the context."""
+    return {"key": failure.key, "text": error_text(failure.as_error())}

@@ -88,7 +88,7 @@ class _Watched:
         if not self._folder.is_dir():
             raise InputError("watch_no_folder", path=printable(self._folder))
         now, found = time.monotonic(), [one.path for one in resolve([str(self._folder)]).items if not one.error]
-        self._growing = {path: one for path, one in self._growing.items() if path in set(found)}
+        self._growing = {path: self._growing[path] for path in found if path in self._growing}
         for path in found:
             try:
                 status = path.stat()

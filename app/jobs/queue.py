@@ -67,7 +67,7 @@ class Jobs:
         workers: int = WORKERS,
     ) -> None:
         self._store = store
-        self.process = self._owner = owner
+        self.process = owner
         self._repository = JobRepository(store, owner)
         self.library = LibraryIndex(store)
         self.indexing = SearchIndexer(self._repository, self.library)
@@ -264,7 +264,7 @@ class Jobs:
         if state not in ("queued", "running", "measuring"):
             return state
         is_here = self._active.get(entry.id) is not None
-        is_elsewhere = entry.owner != self._owner.name and self._owner.is_alive(entry.owner)
+        is_elsewhere = entry.owner != self.process.name and self.process.is_alive(entry.owner)
         return state if is_here or is_elsewhere else "interrupted"
 
     def rename(self, job_id: str, name: str) -> None:
@@ -301,7 +301,7 @@ class Jobs:
         job = imported_job(analysis)
         if self._store.get(job.id):
             return job.id
-        self._store.save(to_row(job, self._owner.name))
+        self._store.save(to_row(job, self.process.name))
         self._store.save_frames(job.id, ((frame.number, frame.jpeg) for frame in job.progress.keyframes))
         for result in job.progress.results:
             self._store.save_result(job.id, result.number, to_json(result))
@@ -344,7 +344,7 @@ class Jobs:
         for thread in self._threads:
             thread.join(timeout=10)
         self.indexing.close()
-        self._owner.close()
+        self.process.close()
 
     # ---- the queue
 
@@ -371,10 +371,10 @@ class Jobs:
         row = self._store.get(job_id)
         if row is None:
             return False
-        is_elsewhere = row.owner != self._owner.name and self._owner.is_alive(row.owner)
+        is_elsewhere = row.owner != self.process.name and self.process.is_alive(row.owner)
         if is_elsewhere and row.state in ("queued", "running", "measuring"):
             return False
-        return self._store.take_over(row, self._owner.name, "queued")
+        return self._store.take_over(row, self.process.name, "queued")
 
     def _stop(self, job_id: str, wish: str) -> None:
         with self._active.condition:
@@ -394,7 +394,7 @@ class Jobs:
     def _poll_control_requests(self) -> None:
         while not self._is_closing.wait(_CONTROL_POLL_SECONDS):
             try:
-                for job_id, wish in self._store.wishes(self._owner.name).items():
+                for job_id, wish in self._store.wishes(self.process.name).items():
                     self._stop(job_id, wish)
             except AppError:
                 log.warning("control requests could not be read from the store", exc_info=True)
@@ -402,7 +402,7 @@ class Jobs:
     def _adopt(self) -> None:
         """Take over the jobs of processes that are gone."""
         for row in self._store.in_states("queued", "running", "measuring"):
-            if self._owner.is_alive(row.owner) or not self._store.take_over(row, self._owner.name, row.state):
+            if self.process.is_alive(row.owner) or not self._store.take_over(row, self.process.name, row.state):
                 continue
             try:
                 self._requeue(row)
@@ -411,7 +411,7 @@ class Jobs:
 
     def _requeue(self, row: Row) -> None:
         """Queue a job that was taken over, or mark it as interrupted if the user has to decide."""
-        job = self._repository.read_row(replace(row, owner=self._owner.name))
+        job = self._repository.read_row(replace(row, owner=self.process.name))
         job = replace(job, interruptions=job.interruptions + (row.state in ("running", "measuring")))
         is_same = row.state == "measuring" or dict(self._deduplicator.conditions(job.request)) == job.conditions
         if job.interruptions > _MOST_INTERRUPTIONS or not is_same:

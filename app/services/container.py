@@ -25,6 +25,8 @@ from app.engine import Monitor
 from app.i18n import in_language, language
 from app.services.answers import Answers
 from app.services.engine_session import EngineSession, build_engine, confirmed_downloads
+from app.services.submissions import Submissions
+from app.services.webhooks import Webhooks
 from app.store import Measured, ProcessLock, Store, VideoRepository, disk_errors, log_to
 from app.video import Stills
 
@@ -37,7 +39,6 @@ if TYPE_CHECKING:
     from app.llm.embeddings import EmbeddingModel
     from app.models import Proposal
     from app.services import model_benchmarks
-    from app.services.programs import Programs
 
 T = TypeVar("T")
 SAMPLE = Path(str(files("app") / "samples" / "sample.mp4"))
@@ -61,7 +62,8 @@ class Services:
         answer_queues: The questions that wait for the engine in use, or for each of several.
         semantic_index: The semantic index, None if no embedding model is set.
         answers: The answers that are being written.
-        programs: The work for programs that use the HTTP API; None where it isn't served.
+        submissions: The jobs that programs submit through the HTTP API.
+        webhooks: The messages to programs about these jobs.
     """
 
     switcher: EngineSwitcher[EngineSession]
@@ -83,7 +85,8 @@ class Services:
     semantic_index: SemanticIndex | None = None
     stills: Stills = field(default_factory=Stills)
     answers: Answers = field(default_factory=Answers)
-    programs: Programs | None = None
+    submissions: Submissions = field(default_factory=Submissions)
+    webhooks: Webhooks = field(default_factory=Webhooks)
 
     @property
     def settings(self) -> Settings:
@@ -112,11 +115,16 @@ class Services:
 
         return ConversationRepository(self.store)
 
+    def resume_submissions(self) -> None:
+        """Continue what programs have submitted to earlier processes, and send the messages that wait."""
+        self.submissions.resume(self)
+        self.webhooks.begin(self)
+
     def close(self) -> None:
-        """Stop answers, measurements and downloads, then the jobs, then the engine, and close the store."""
+        """Stop what runs in the background, then the jobs, then the engine, and close the store."""
         self.answers.close()
-        if self.programs:
-            self.programs.close()
+        self.submissions.close()
+        self.webhooks.close()
         self.stills.close()
         self.monitor.close()
         for task in (self.download, self.benchmark, self.vision_check, self.remote_query):

@@ -17,11 +17,11 @@ from urllib.parse import unquote, urlsplit
 
 from app import core
 from app.core.codec import Failure, from_json, to_json
+from app.services.outbound import Outbound
 from app.store import ApiKeyRow, ApiStore, SubmissionRow
 
 if TYPE_CHECKING:
     from app.services.container import Services
-    from app.services.outbound import Outbound
 
 _STOP_SECONDS = 2.0
 """How long to wait for a fetch to stop at the end of the program. Chosen by hand; not tuned."""
@@ -96,7 +96,7 @@ class Submissions:
         """
         source = submission.source
         if source.type == "url":
-            _outbound(services).check_source(source.value)
+            Outbound(services.settings.sources).check_source(source.value)
         else:
             _path_of(services, source)  # refused before anything is stored
         store, job_id = ApiStore(services.store), core.new_id()
@@ -204,12 +204,6 @@ class Submissions:
             raise
 
 
-def _outbound(services: Services) -> Outbound:
-    from app.services.outbound import Outbound
-
-    return Outbound(services.settings.sources)
-
-
 def _path_of(services: Services, source: VideoSource) -> tuple[Path, str]:
     """Return the file of an upload or in an allowed folder, and its name.
 
@@ -238,7 +232,7 @@ def _fetched(
         report((received, size))
 
     with services.videos.incoming(name) as (video_id, file):
-        _outbound(services).fetch(url, file, progressed, cancel)
+        Outbound(services.settings.sources).fetch(url, file, progressed, cancel)
     return services.videos.path(video_id), services.videos.name(video_id)
 
 

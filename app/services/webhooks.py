@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING
 
 from app import core
 from app.core.codec import Failure, from_json, to_json
+from app.services.outbound import Outbound
 from app.store import ApiKeyRow, ApiStore, DeliveryRow, WebhookRow
 
 if TYPE_CHECKING:
@@ -58,8 +59,6 @@ class Webhooks:
         Raises:
             InputError: The address can't be used, or "webhooks_many".
         """
-        from app.services.outbound import Outbound
-
         Outbound(services.settings.sources).resolve(url)
         secret = _SECRET_PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
         created = datetime.now(UTC).isoformat(timespec="seconds")
@@ -141,8 +140,6 @@ def _after(row: DeliveryRow, error: core.AppError | None) -> DeliveryRow:
 
 def _post(services: Services, row: DeliveryRow, webhook: WebhookRow, state: str) -> core.AppError | None:
     """Send the message and return the reason why it did not arrive, None if it did."""
-    from app.services.outbound import Outbound
-
     now = datetime.now(UTC)
     content = {
         "type": "job.ended",

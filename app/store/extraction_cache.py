@@ -8,13 +8,11 @@ import hashlib
 import logging
 import os
 import re
-import secrets
 import time
-from contextlib import suppress
 from pathlib import Path
 
-from app.core import make_private_folder, write_private
-from app.store.fs_utils import read_json, write_json
+from app.core import make_private_folder
+from app.store.fs_utils import read_json, write_json, write_whole
 
 _log = logging.getLogger(__name__)
 _KEY = re.compile(r"[0-9a-f]{16,128}")
@@ -51,16 +49,12 @@ class ExtractionStore:
     def put(self, key: str, data: bytes) -> None:
         """Store `data` under `key` atomically, then drop the least recently used entries above the limit."""
         path = self._entry(key)
-        scratch = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
         try:
             make_private_folder(self._folder)
-            write_private(scratch, data)
-            scratch.replace(path)
+            write_whole(path, data)
             self._make_room()
         except OSError:
             _log.warning("could not store a survey in %s", self._folder, exc_info=True)
-            with suppress(OSError):
-                scratch.unlink(missing_ok=True)
 
     def known_sha256(self, path: Path) -> str | None:
         """Get the recorded SHA-256 of this file if the file has not changed since, else None."""

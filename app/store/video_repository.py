@@ -153,10 +153,7 @@ class VideoRepository:
             )
         with disk_errors(self._folder):
             if self._part(upload_id).exists():
-                place = self._folder / upload_id / core.safe_file_name(upload.name)
-                place.parent.mkdir(mode=0o700, exist_ok=True)
-                self._register(upload_id, "upload", upload.name, place, upload.size_bytes)
-                self._part(upload_id).replace(place)
+                self._publish(upload_id, upload.name, upload.size_bytes)
                 (self._parts / f"{upload_id}.json").unlink(missing_ok=True)
         return upload_id
 
@@ -173,12 +170,16 @@ class VideoRepository:
             with disk_errors(self._parts):
                 with open(part, "xb", opener=core.private_opener) as file:
                     yield video_id, file
-                place = self._folder / video_id / core.safe_file_name(shown)
-                place.parent.mkdir(mode=0o700, exist_ok=True)
-                self._register(video_id, "upload", shown, place, part.stat().st_size)
-                part.replace(place)
+                self._publish(video_id, shown, part.stat().st_size)
         finally:
             part.unlink(missing_ok=True)
+
+    def _publish(self, video_id: str, name: str, size_bytes: int) -> None:
+        """Turn a complete part into a video. Raises OSError."""
+        place = self._folder / video_id / core.safe_file_name(name)
+        place.parent.mkdir(mode=0o700, exist_ok=True)
+        self._register(video_id, "upload", name, place, size_bytes)
+        self._part(video_id).replace(place)
 
     def check_room(self, name: str, size_bytes: int) -> None:
         """Check that the disk has room for a video.

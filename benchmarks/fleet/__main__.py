@@ -148,12 +148,11 @@ def kills(bench: Bench, rounds: int) -> Iterator[Row]:
     count = len(bench.batch.videos)
     with cluster_of(bench, _CORES) as cluster:
         folder = bench.fresh("killed")
-        driver = {count * 3 // 4: lambda: cluster.drivers()[0].send_signal(signal.SIGKILL)}
-        others = {
+        waiting: dict[int, Callable[[], None]] = {
             count // 4: lambda: cluster.actors()[0].send_signal(signal.SIGKILL),
             count // 2: cluster.kill_node,
+            count * 3 // 4: lambda: cluster.drivers()[0].send_signal(signal.SIGKILL),
         }
-        waiting = {**others, **driver}
 
         def disturb(ended: int) -> None:
             for after in [one for one in waiting if one <= ended]:

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import subprocess
+from collections.abc import Mapping
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -25,14 +26,18 @@ pytestmark = pytest.mark.usefixtures("no_text_reading", "english")
 _STEP = re.compile(r"\x1b\[(\d*)([A-Za-z])|\x1b\[\?\d+[hl]|(\r)|(\n)|([^\x1b\r\n]+)")
 
 
-@pytest.fixture
-def clips(tmp_path: Path) -> Path:
-    folder = tmp_path / "clips"
-    for name, colours in (("a.mp4", ["red"]), ("b.mp4", ["blue"]), ("more/a.mp4", ["green"])):
+def write_clips(folder: Path, clips: Mapping[str, str]) -> Path:
+    """Write a clip of each colour, and a file that is no video."""
+    for name, colour in clips.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        write_card_video(folder / name, colours)
+        write_card_video(folder / name, [colour])
     (folder / "broken.mp4").write_text("no video")
     return folder
+
+
+@pytest.fixture
+def clips(tmp_path: Path) -> Path:
+    return write_clips(tmp_path / "clips", {"a.mp4": "red", "b.mp4": "blue", "more/a.mp4": "green"})
 
 
 def lines(text: str) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ import pytest
 
 from tests.analysis.requests.test_orchestrator import introducing
 from tests.cards import write_card_video
+from tests.cli.test_batch import lines, write_clips
 from tests.cli.test_main import command, endlessly, run, until_asked
 from tests.llm.scripted import serve
 
@@ -24,17 +25,9 @@ OPTIONS = ("--no-model", "--frames", 2, "--language", "en", "--output", "out")
 
 @pytest.fixture
 def clips(tmp_path: Path) -> Path:
-    folder = tmp_path / "clips"
-    for name, colours in (("a.mp4", ["red"]), ("b.mp4", ["blue"]), ("more/copy.mp4", ["red"])):
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        write_card_video(folder / name, colours)
-    (folder / "broken.mp4").write_text("no video")
+    folder = write_clips(tmp_path / "clips", {"a.mp4": "red", "b.mp4": "blue", "more/copy.mp4": "red"})
     (folder / "notes.txt").write_text("# none of these\n")
     return folder
-
-
-def events(text: str) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in text.splitlines()]
 
 
 def summary_of(folder: Path) -> dict[str, Any]:
@@ -71,16 +64,16 @@ def test_a_folder_gives_reports_and_a_summary(clips: Path, tmp_path: Path) -> No
 
 def test_json_prints_one_event_a_line(clips: Path, tmp_path: Path) -> None:
     done = run("batch", clips, *OPTIONS, "--json", "--jobs", 1, cwd=tmp_path)
-    found = events(done.stdout)
+    found = lines(done.stdout)
     assert [one["event"] for one in found] == ["begins", *["begun", "video"] * 3, "ended"]
     assert [one["error"]["key"] for one in found if one.get("error")] == ["video_not_a_video"]
     assert {one["key"] for one in found[0]["left_out"]} == {"same_video", "name_not_a_video"}
     assert found[-2]["ended"] == found[-2]["total"] == 3
     assert found[-1]["exit_code"] == done.returncode == 3
-    again = events(run("batch", clips, *OPTIONS, "--json", cwd=tmp_path).stdout)
+    again = lines(run("batch", clips, *OPTIONS, "--json", cwd=tmp_path).stdout)
     assert [one["was_done"] for one in again if one["event"] == "video"] == [True] * 3
     assert not [one for one in again if one["event"] == "begun"]
-    other = events(run("batch", clips, *OPTIONS, "--json", "--question", "why?", cwd=tmp_path).stdout)
+    other = lines(run("batch", clips, *OPTIONS, "--json", "--question", "why?", cwd=tmp_path).stdout)
     assert len([one for one in other if one["event"] == "begun"]) == 3
 
 
@@ -95,7 +88,7 @@ def test_after_a_kill_only_what_is_missing_is_done(clips: Path, tmp_path: Path) 
     kept = {path.name: path.stat().st_mtime_ns for path in results.glob("*.json")}
     again = run("batch", clips, *OPTIONS, "--json", cwd=tmp_path)
     assert again.returncode == 3, again.stderr
-    found = {one["key"]: one["was_done"] for one in events(again.stdout) if one["event"] == "video"}
+    found = {one["key"]: one["was_done"] for one in lines(again.stdout) if one["event"] == "video"}
     assert len(found) == 7
     assert {key for key, was_done in found.items() if was_done} == {name.partition(".")[0] for name in kept}
     assert all((results / name).stat().st_mtime_ns == stamp for name, stamp in kept.items())

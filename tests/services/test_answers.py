@@ -16,10 +16,24 @@ from app.core.errors import InputError
 from app.services import Services, open_services
 from app.services.answers import prepare_frames
 from tests.cards import write_card_video
-from tests.llm.scripted import Server, serve
+from tests.llm.scripted import Behave, Server, serve
 
 pytestmark = pytest.mark.usefixtures("no_text_reading")
 Open = Callable[[], Services]
+
+
+def two_colours(going: threading.Event) -> Behave:
+    """Return an engine's behaviour: the second half of its answer waits for `going`."""
+
+    def behave(body: dict[str, Any]) -> Iterator[str]:
+        if body["max_tokens"] == 1:
+            yield "x"
+            return
+        yield "Red [1], "
+        going.wait(60)
+        yield "then blue [2]."
+
+    return behave
 
 
 @pytest.fixture
@@ -32,15 +46,7 @@ def going() -> Iterator[threading.Event]:
 
 @pytest.fixture
 def server(going: threading.Event) -> Iterator[Server]:
-    def behave(body: dict[str, Any]) -> Iterator[str]:
-        if body["max_tokens"] == 1:
-            yield "x"
-            return
-        yield "Red [1], "
-        going.wait(60)
-        yield "then blue [2]."
-
-    with serve(behave) as server:
+    with serve(two_colours(going)) as server:
         yield server
 
 

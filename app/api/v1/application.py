@@ -12,13 +12,13 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp
 
 from app import core
 from app.api.v1 import jobs, questions, uploads, webhooks
 from app.api.v1.access import Access, problem_response
-from app.api.v1.context import InServices
+from app.api.v1.dependencies import ServicesDep
 from app.api.v1.schemas import About, Problem
 from app.reports import FORMATS
 from app.services import Services
@@ -49,7 +49,6 @@ def build(services: Services) -> ASGIApp:
         redoc_url=None,
         openapi_url=None,
         generate_unique_id_function=_name_of,
-        dependencies=[],
         responses={"4XX": {"model": Problem, **_WRONG}, "5XX": {"model": Problem, **_WRONG}},
     )
     app.state.services = services
@@ -66,7 +65,7 @@ def build(services: Services) -> ASGIApp:
     return Access(app, services=services)
 
 
-def get_about(services: InServices) -> About:
+def get_about(services: ServicesDep) -> About:
     """Get the version of this server, the keys of its templates and the names of its report formats."""
     return About(version=version("framelens"), templates=list(services.templates.by_key), reports=list(FORMATS))
 
@@ -96,10 +95,7 @@ async def _document(request: Request) -> Response:
     app: FastAPI = request.app
     if app.openapi_schema is None:
         app.openapi_schema = document(app)
-    import json
-
-    found = {**app.openapi_schema, "servers": [{"url": request.scope.get("root_path", "") or "/"}]}
-    return Response(json.dumps(found, ensure_ascii=False), media_type="application/json")
+    return JSONResponse({**app.openapi_schema, "servers": [{"url": request.scope.get("root_path", "") or "/"}]})
 
 
 async def _docs(_: Request) -> Response:

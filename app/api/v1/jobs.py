@@ -13,7 +13,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
 from app import core
-from app.api.v1.context import InPrograms, InServices, OfKey, ticks
+from app.api.v1.dependencies import KeyDep, ServicesDep, ticks
 from app.api.v1.schemas import Job, JobEntry, JobList, NewJob, PathSource, UploadSource
 from app.i18n import language
 from app.jobs import State
@@ -36,7 +36,7 @@ _MOST_OFFSET = 10**9
 
 
 @router.post("/jobs", status_code=202)
-def submit_job(given: NewJob, services: InServices, programs: InPrograms, key: OfKey, response: Response) -> Job:
+def submit_job(given: NewJob, services: ServicesDep, key: KeyDep, response: Response) -> Job:
     """Submit a video to be analysed.
 
     A file at an address is fetched first, in the state "fetching". If the same file was analysed in the same way
@@ -69,16 +69,15 @@ def submit_job(given: NewJob, services: InServices, programs: InPrograms, key: O
         case other:
             source = VideoSource("url", other.url)
     submission = Submission(source, request, core.one_line(given.name), given.force)
-    job_id = programs.submissions.submit(services, key, submission)
-    programs.webhooks.begin(services)
+    job_id = services.submissions.submit(services, key, submission)
+    services.webhooks.begin(services)
     response.headers["Location"] = f"jobs/{job_id}"
-    return find_job(job_id, services, programs)
+    return find_job(job_id, services)
 
 
 @router.get("/jobs")
 def list_jobs(
-    services: InServices,
-    programs: InPrograms,
+    services: ServicesDep,
     words: Annotated[str, Query(max_length=1000, description="Words that the analysis must contain.")] = "",
     state: Annotated[State | None, Query()] = None,
     tag: Annotated[str, Query(max_length=200)] = "",
@@ -92,19 +91,19 @@ def list_jobs(
     return JobList(
         total=library.count(wanted),
         jobs=[JobEntry.of(entry, services.jobs.state_of(entry)) for entry in found],
-        fetching=[Job.fetched(one) for one in programs.submissions.all(services)],
+        fetching=[Job.fetched(one) for one in services.submissions.all(services)],
     )
 
 
 @router.get("/jobs/{job_id}")
-def get_job(job_id: str, services: InServices, programs: InPrograms) -> Job:
+def get_job(job_id: str, services: ServicesDep) -> Job:
     """Get the state of a job."""
-    return find_job(job_id, services, programs)
+    return find_job(job_id, services)
 
 
-def find_job(job_id: str, services: InServices, programs: InPrograms) -> Job:
+def find_job(job_id: str, services: ServicesDep) -> Job:
     """Return a job of the queue, or one whose video is fetched. Raises InputError("job_unknown")."""
-    fetch = programs.submissions.get(services, job_id)
+    fetch = services.submissions.get(services, job_id)
     if fetch is not None:
         return Job.fetched(fetch)
     return Job.of(services.jobs.brief(job_id))
@@ -113,8 +112,7 @@ def find_job(job_id: str, services: InServices, programs: InPrograms) -> Job:
 @router.get("/jobs/{job_id}/events", response_class=EventSourceResponse)
 async def watch_job(
     job_id: str,
-    services: InServices,
-    programs: InPrograms,
+    services: ServicesDep,
     known: Annotated[Job, Depends(find_job)],  # before the stream begins, so that an unknown job is a 404
     last_event_id: Annotated[str, Header(max_length=64)] = "",
 ) -> AsyncIterator[ServerSentEvent]:
@@ -126,7 +124,7 @@ async def watch_job(
     seen = last_event_id
     async for _ in ticks():
         try:
-            job = await run_in_threadpool(find_job, job_id, services, programs)
+            job = await run_in_threadpool(find_job, job_id, services)
         except core.InputError:
             yield ServerSentEvent(event="deleted", data={"id": job_id})
             return
@@ -146,17 +144,15 @@ async def watch_job(
 def get_report(
     job_id: str,
     name: str,
-    services: InServices,
-    programs: InPrograms,
+    services: ServicesDep,
     spoken: Annotated[core.Language | None, Query(alias="language", description="By default that of the job.")] = None,
     conversations: Annotated[bool, Query(description="Include the conversations about it.")] = True,
 ) -> Response:
     """Get the report in one format, or "zip" for all formats with their pictures."""
     if name not in (*FORMATS, _ARCHIVE):
         raise core.ConfigError("formats_unknown", given=name[:80], known=", ".join((*FORMATS, _ARCHIVE)))
-    if not find_job(job_id, services, programs).has_report:
-        raise core.InputError("no_report_yet", id=job_id)
-    analysis = report_of(services, job_id, conversations=conversations)
+    is_ready = find_job(job_id, services).has_report
+    analysis = report_of(services, job_id, conversations=conversations) if is_ready else None
     if analysis is None:
         raise core.InputError("no_report_yet", id=job_id)
     written = spoken or analysis.request.language
@@ -170,20 +166,20 @@ def get_report(
 
 
 @router.post("/jobs/{job_id}/cancel", status_code=202)
-def cancel_job(job_id: str, services: InServices, programs: InPrograms) -> Job:
+def cancel_job(job_id: str, services: ServicesDep) -> Job:
     """Stop a job; what is finished is kept. A job that is over doesn't change."""
-    find_job(job_id, services, programs)
-    programs.submissions.cancel(services, job_id)
+    find_job(job_id, services)
+    services.submissions.cancel(services, job_id)
     services.jobs.cancel(job_id)
-    programs.webhooks.begin(services)
-    return find_job(job_id, services, programs)
+    services.webhooks.begin(services)
+    return find_job(job_id, services)
 
 
 @router.delete("/jobs/{job_id}", status_code=204)
-def delete_job(job_id: str, services: InServices, programs: InPrograms) -> None:
+def delete_job(job_id: str, services: ServicesDep) -> None:
     """Delete a job with its report, conversations and, if nothing else uses it, its uploaded or fetched video."""
-    find_job(job_id, services, programs)
-    if programs.submissions.drop(services, job_id):
+    find_job(job_id, services)
+    if services.submissions.drop(services, job_id):
         return
     for one in remove(services.jobs, services.videos, [job_id]):
         if one.error:

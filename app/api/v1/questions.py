@@ -10,38 +10,37 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
 from app import ask, core
-from app.api.v1.context import InPrograms, InServices, ticks
+from app.api.v1.dependencies import ServicesDep, ticks
 from app.api.v1.jobs import find_job
-from app.api.v1.schemas import Answer, NewQuestion, Talk
+from app.api.v1.schemas import Answer, Conversation, NewQuestion
 from app.i18n import language
 from app.services import Services
-from app.services.programs import Programs
 
 router = APIRouter(tags=["questions"])
 
 
 @router.post("/jobs/{job_id}/questions", status_code=201)
-async def ask_question(job_id: str, given: NewQuestion, services: InServices, programs: InPrograms) -> Talk:
+async def ask_question(job_id: str, given: NewQuestion, services: ServicesDep) -> Conversation:
     """Ask about a job's video, and wait for the answer; one that takes longer is "running" meanwhile.
 
     The frames of the video have to be chosen, so the answer waits for a job that is at work. Set `wait_seconds` to 0
     and read the events of the conversation for an answer as it is written.
     """
-    talk = await run_in_threadpool(_started, job_id, given, services, programs)
+    found = await run_in_threadpool(_started, job_id, given, services)
     async for _ in ticks(given.wait_seconds):
-        talk = await run_in_threadpool(find_talk, talk.id, services)
-        if talk.answers[-1].state != "running":
+        found = await run_in_threadpool(find_conversation, found.id, services)
+        if found.answers[-1].state != "running":
             break
-    return talk
+    return found
 
 
 @router.get("/conversations/{conversation_id}")
-def get_conversation(conversation_id: str, services: InServices) -> Talk:
+def get_conversation(conversation_id: str, services: ServicesDep) -> Conversation:
     """Get a conversation with its answers; the last one may still be written."""
-    return find_talk(conversation_id, services)
+    return find_conversation(conversation_id, services)
 
 
-def find_talk(conversation_id: str, services: InServices) -> Talk:
+def find_conversation(conversation_id: str, services: ServicesDep) -> Conversation:
     """Return a conversation with what there is of its last answer. Raises InputError("conversation_unknown")."""
     task = services.answers.get(conversation_id)
     if task and task.error and not task.is_running:  # the question could not be stored
@@ -49,7 +48,7 @@ def find_talk(conversation_id: str, services: InServices) -> Talk:
     progress = task.progress if task and task.is_running else None
     conversation = progress.conversation if progress else services.conversations.get(conversation_id)
     last = conversation.current
-    return Talk(
+    return Conversation(
         id=conversation.id,
         name=conversation.name,
         jobs=list(conversation.about),
@@ -61,8 +60,8 @@ def find_talk(conversation_id: str, services: InServices) -> Talk:
 @router.get("/conversations/{conversation_id}/events", response_class=EventSourceResponse)
 async def watch_conversation(
     conversation_id: str,
-    services: InServices,
-    known: Annotated[Talk, Depends(find_talk)],  # before the stream begins, so that an unknown one is a 404
+    services: ServicesDep,
+    known: Annotated[Conversation, Depends(find_conversation)],  # before the stream begins: an unknown one is a 404
 ) -> AsyncIterator[ServerSentEvent]:
     """Stream the last answer of a conversation as server-sent events until it is complete.
 
@@ -71,7 +70,7 @@ async def watch_conversation(
     seen: Answer | None = None
     async for _ in ticks():
         try:
-            answer = (await run_in_threadpool(find_talk, conversation_id, services)).answers[-1]
+            answer = (await run_in_threadpool(find_conversation, conversation_id, services)).answers[-1]
         except core.InputError:
             yield ServerSentEvent(event="deleted", data={"id": conversation_id})
             return
@@ -82,9 +81,9 @@ async def watch_conversation(
             return
 
 
-def _started(job_id: str, given: NewQuestion, services: Services, programs: Programs) -> Talk:
-    find_job(job_id, services, programs)
-    if programs.submissions.get(services, job_id):
+def _started(job_id: str, given: NewQuestion, services: Services) -> Conversation:
+    find_job(job_id, services)
+    if services.submissions.get(services, job_id):
         raise core.InputError("no_report_yet", id=job_id)
     if given.conversation:
         conversation = services.conversations.get(given.conversation)
@@ -94,4 +93,4 @@ def _started(job_id: str, given: NewQuestion, services: Services, programs: Prog
         conversation = ask.started([job_id], given.language or language())
     conversation = conversation.asked(given.question, ask.AskSettings())
     services.answers.start(services, conversation)
-    return find_talk(conversation.id, services)
+    return find_conversation(conversation.id, services)

@@ -264,7 +264,7 @@ class Answer(BaseModel):
         )
 
 
-class Talk(BaseModel):
+class Conversation(BaseModel):
     """A conversation on its current branch; the last answer may still be written."""
 
     id: str

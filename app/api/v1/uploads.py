@@ -13,7 +13,7 @@ from starlette.routing import Match, Route
 from starlette.types import Scope
 
 from app.api import uploads
-from app.api.v1.context import InServices
+from app.api.v1.dependencies import ServicesDep
 from app.api.v1.schemas import NewUpload, UploadState
 from app.core import InputError
 from app.store import Upload
@@ -28,7 +28,7 @@ _BODY: dict[str, Any] = {
 
 
 @router.post("/uploads", status_code=201)
-def create_upload(given: NewUpload, services: InServices, response: Response) -> UploadState:
+def create_upload(given: NewUpload, services: ServicesDep, response: Response) -> UploadState:
     """Create an upload, to which PATCH appends; tus 1.0 works at the same address."""
     upload = services.videos.create_upload(given.name, given.size_bytes)
     response.headers["Location"] = f"uploads/{upload.id}"
@@ -36,7 +36,7 @@ def create_upload(given: NewUpload, services: InServices, response: Response) ->
 
 
 @router.get("/uploads/{upload_id}")
-def get_upload(upload_id: str, services: InServices) -> UploadState:
+def get_upload(upload_id: str, services: ServicesDep) -> UploadState:
     """Get the number of bytes that have arrived, where the next ones belong."""
     return _state(services.videos.upload(upload_id))
 
@@ -45,7 +45,7 @@ def get_upload(upload_id: str, services: InServices) -> UploadState:
 async def append_to_upload(
     request: Request,
     upload_id: str,
-    services: InServices,
+    services: ServicesDep,
     offset: Annotated[int, Query(ge=0, lt=10**18, description="Number of bytes that have arrived before.")] = 0,
 ) -> UploadState:
     """Append the body, all of the file or a piece of it. After a broken connection, GET says where to continue."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from app.api.v1.context import InPrograms, InServices, OfKey
+from app.api.v1.dependencies import KeyDep, ServicesDep
 from app.api.v1.schemas import NewWebhook, Webhook, WebhookCreated
 from app.store import ApiStore
 
@@ -13,23 +13,23 @@ _SHOWN = 20  # messages of a webhook
 
 
 @router.post("/webhooks", status_code=201)
-def create_webhook(given: NewWebhook, services: InServices, programs: InPrograms, key: OfKey) -> WebhookCreated:
+def create_webhook(given: NewWebhook, services: ServicesDep, key: KeyDep) -> WebhookCreated:
     """Add a webhook for the jobs that this key submits from now on; the answer has the secret of its signatures.
 
     Messages are signed as Standard Webhooks describes it, and sent again for hours until the receiver answers with 2xx.
     """
-    row = programs.webhooks.add(services, key, given.url)
+    row = services.webhooks.add(services, key, given.url)
     return WebhookCreated(id=row.id, url=row.url, created=row.created, secret=row.secret)
 
 
 @router.get("/webhooks")
-def list_webhooks(services: InServices, key: OfKey) -> list[Webhook]:
+def list_webhooks(services: ServicesDep, key: KeyDep) -> list[Webhook]:
     """List the webhooks of this key."""
     return [Webhook.of(row, []) for row in ApiStore(services.store).webhooks(key.id)]
 
 
 @router.get("/webhooks/{webhook_id}")
-def get_webhook(webhook_id: str, services: InServices, key: OfKey) -> Webhook:
+def get_webhook(webhook_id: str, services: ServicesDep, key: KeyDep) -> Webhook:
     """Get a webhook of this key with the newest messages to it."""
     store = ApiStore(services.store)
     row = store.webhook(webhook_id, key.id)
@@ -37,7 +37,7 @@ def get_webhook(webhook_id: str, services: InServices, key: OfKey) -> Webhook:
 
 
 @router.delete("/webhooks/{webhook_id}", status_code=204)
-def delete_webhook(webhook_id: str, services: InServices, key: OfKey) -> None:
+def delete_webhook(webhook_id: str, services: ServicesDep, key: KeyDep) -> None:
     """Delete a webhook of this key; messages that wait are not sent."""
     store = ApiStore(services.store)
     store.delete_webhook(store.webhook(webhook_id, key.id).id)

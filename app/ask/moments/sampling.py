@@ -42,7 +42,7 @@ def open_times(found: Moments) -> list[float]:
     for before, run, after in neighbours(runs_of(found.samples)):
         if not run.says_yes:
             continue
-        dense = () if run.is_confirmed else looked.densely_around(_best(run))
+        dense = () if run.is_confirmed else looked.densely_around(run.best)
         wanted |= set(dense) or {*looked.at_start(before, run), *looked.within(run), *looked.at_end(run, after)}
     return sorted(wanted)[:_ROUND_FRAMES]
 
@@ -71,10 +71,6 @@ def _even_times(found: Moments) -> Iterator[float]:
     for number in range(count):
         yield found.start_seconds + seconds * number / count
     yield max(found.start_seconds, found.end_seconds - _LAST_SECONDS)
-
-
-def _best(run: Run) -> VoteSample:
-    return max((one for one in run.samples if one.says_yes), key=lambda one: one.probability)
 
 
 class _Looked:

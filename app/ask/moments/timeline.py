@@ -21,6 +21,7 @@ from app.core import Point as Point
 from app.core import SearchEnd as SearchEnd
 from app.core import VoteSample as VoteSample
 
+Doubt = Literal["", "contrary", "changed", "lookalike"]
 SHORTEST_SECONDS = 0.2
 """Shorter pauses are flicker: somebody passes in front, or the model errs. A single frame that is shown for longer, as
 in a recorded slide show, counts like two. Chosen by hand; not tuned."""
@@ -48,9 +49,19 @@ class Run:
     @property
     def is_confirmed(self) -> bool:
         """Return whether two of its frames that agree are near each other, or one is shown for long."""
-        agreeing = [one for one in self.samples if one.says_yes == self.says_yes]
+        agreeing = self.agreeing
         is_long = any(one.until_seconds - one.time_seconds >= SHORTEST_SECONDS for one in agreeing)
         return is_long or any(two.time_seconds - one.until_seconds <= NEAR_SECONDS for one, two in pairwise(agreeing))
+
+    @property
+    def agreeing(self) -> list[VoteSample]:
+        """Return its samples without those that were overruled."""
+        return [one for one in self.samples if one.says_yes == self.says_yes]
+
+    @property
+    def best(self) -> VoteSample:
+        """Return the agreeing sample with the highest vote."""
+        return max(self.agreeing, key=lambda one: one.probability)
 
 
 def are_neighbours(before: VoteSample, after: VoteSample) -> bool:
@@ -111,8 +122,7 @@ def intervals_of(found: Moments) -> tuple[Interval, ...]:
 
 
 def _interval(before: Run | None, run: Run, after: Run | None, found: Moments) -> Interval:
-    yes = [one for one in run.samples if one.says_yes]
-    best = max(yes, key=lambda one: one.probability)
+    yes = run.agreeing
     probability = round(fmean(one.probability for one in run.samples), 4)
     asked = _known(yes, found.contrary)
     absent = round(fmean(asked), 4) if asked else None
@@ -133,7 +143,7 @@ def _interval(before: Run | None, run: Run, after: Run | None, found: Moments) -
         last=_point(yes[-1]),
         before=outside[0] and _point(outside[0]),
         after=outside[1] and _point(outside[1]),
-        best=_point(best),
+        best=_point(run.best),
         yes=len(yes),
         no=len(run.samples) - len(yes),
         probability=probability,
@@ -164,9 +174,6 @@ def _lookalike(
     return max((one for one in found if one.probability > 0.5), key=lambda one: one.probability, default=None)
 
 
-Doubt = Literal["", "contrary", "changed", "lookalike"]
-
-
 def doubt_of(one: Interval) -> Doubt:
     """Return why an interval doesn't count, "" if it does.
 
@@ -182,16 +189,14 @@ def doubt_of(one: Interval) -> Doubt:
 
 def inside(run: Run) -> tuple[VoteSample, ...]:
     """Return some frames of a run that are asked about again: the best one, and one in either half."""
-    yes = [one for one in run.samples if one.says_yes]
-    best = max(yes, key=lambda one: one.probability)
-    return tuple({one.frame_index: one for one in (best, yes[len(yes) // 4], yes[3 * len(yes) // 4])}.values())
+    yes = run.agreeing
+    return tuple({one.frame_index: one for one in (run.best, yes[len(yes) // 4], yes[3 * len(yes) // 4])}.values())
 
 
 def beside(before: Run | None, run: Run, after: Run | None) -> tuple[VoteSample, ...]:
     """Return a frame on either side of a run, not right at its borders: what is looked for may fade in and out."""
     start, end = run.samples[0].time_seconds - NEAR_SECONDS, run.samples[-1].until_seconds + NEAR_SECONDS
-    earlier = [one for one in before.samples if not one.says_yes] if before else []
-    later = [one for one in after.samples if not one.says_yes] if after else []
+    earlier, later = before.agreeing if before else [], after.agreeing if after else []
     sides = (
         next((one for one in reversed(earlier) if one.time_seconds <= start), next(iter(earlier), None)),
         next((one for one in later if one.time_seconds >= end), next(reversed(later), None)),
@@ -210,9 +215,10 @@ def open_lookalikes(found: Moments) -> dict[str, list[VoteSample]]:
     The frames beside an interval matter only where those inside say yes.
     """
     wanted: dict[str, list[VoteSample]] = {}
+    confirmed = _confirmed(found)
     for thing, votes in (found.lookalikes or {}).items():
         new = []
-        for before, run, after in _confirmed(found):
+        for before, run, after in confirmed:
             said, outside = _known(run.samples, votes), beside(before, run, after)
             if not said:
                 new.append(inside(run))

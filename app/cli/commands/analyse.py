@@ -41,7 +41,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command."""
     parser.add_argument("videos", nargs="+", metavar="VIDEO", help=t("cli.videos"))
     add_analysis_options(parser)
-    parser.add_argument("--anew", action="store_true", help=t("cli.anew"))
     parser.add_argument("--plan", action="store_true", help=t("cli.plan"))
     parser.add_argument("--show-prompt", action="store_true", help=t("cli.show_prompt"))
     parser.add_argument("--skip-done", action="store_true", help=t("cli.skip_done"))

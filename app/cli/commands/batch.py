@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -39,7 +39,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def add_batch_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that `framelens watch` has, too."""
     add_analysis_options(parser)
-    parser.add_argument("--anew", action="store_true", help=t("cli.anew"))
     parser.add_argument("--output", metavar="DIR", help=t("cli.batch_output"))
     parser.add_argument("--format", action="append", choices=sorted(FORMATS), help=t("cli.batch_format"))
     parser.add_argument("--json", action="store_true", help=t("cli.batch_json"))
@@ -67,39 +66,38 @@ def run(given: argparse.Namespace) -> int:
     from app.services import open_services, usual_workers
 
     workers = given.jobs or usual_workers(settings)
-    with worker_ready() if not given.ray else nullcontext():
-        services = open_services(settings, adopts=False, workers=workers)
-        try:
-            if given.ray:
-                from app.cli.batch_on_ray import BatchOnRay
+    with (
+        worker_ready() if not given.ray else nullcontext(),
+        closing(open_services(settings, adopts=False, workers=workers)) as services,
+    ):
+        if given.ray:
+            from app.cli.batch_on_ray import BatchOnRay
 
-                on_ray = BatchOnRay(given, settings)
-                if given.stop:
-                    return on_ray.stop(given_batch(Collected(), request, services, given))
-            collected = collect(given.paths, open_extraction_cache(settings.data_dir).sha256, cancel=cancel)
-            if not collected.videos:
-                for one in collected.left_out:
-                    print(error_text(one.error), file=sys.stderr)
-                raise InputError("batch_empty")
-            batch = given_batch(collected, request, services, given)
-            results = Results(results_folder(given), batch.fingerprint)
-            is_quiet = given.quiet or not sys.stderr.isatty()
-            with BatchProgress(len(batch.videos), quiet=is_quiet) as progress:
-                say = partial(progress.say, stream=sys.stderr)
-                is_asked = request.use_model and not given.ray
-                with engine_notices_said(services, say) if is_asked else nullcontext():
-                    output = BatchOutput(given, batch, results, progress, BatchArchive(settings.data_dir))
-                    output.begin()
-                    if given.ray:
-                        events = on_ray.events(batch, cancel, progress)
-                    else:
-                        events = run_batch(batch, services, results, workers=workers, cancel=cancel)
-                    for event in events:
-                        output.show(event)
-            left = output.tally.num_left and not output.tally.error
-            return output.finish(batch, was_stopped=cancel.is_set() or bool(left))
-        finally:
-            services.close()
+            on_ray = BatchOnRay(given, settings)
+            if given.stop:
+                return on_ray.stop(given_batch(Collected(), request, services, given))
+        collected = collect(given.paths, open_extraction_cache(settings.data_dir).sha256, cancel=cancel)
+        if not collected.videos:
+            for one in collected.left_out:
+                print(error_text(one.error), file=sys.stderr)
+            raise InputError("batch_empty")
+        batch = given_batch(collected, request, services, given)
+        results = Results(results_folder(given), batch.fingerprint)
+        is_quiet = given.quiet or not sys.stderr.isatty()
+        with BatchProgress(len(batch.videos), quiet=is_quiet) as progress:
+            say = partial(progress.say, stream=sys.stderr)
+            is_asked = request.use_model and not given.ray
+            with engine_notices_said(services, say) if is_asked else nullcontext():
+                output = BatchOutput(given, batch, results, progress, BatchArchive(settings.data_dir))
+                output.begin()
+                if given.ray:
+                    events = on_ray.events(batch, cancel, progress)
+                else:
+                    events = run_batch(batch, services, results, workers=workers, cancel=cancel)
+                for event in events:
+                    output.show(event)
+        left = output.tally.num_left and not output.tally.error
+        return output.finish(batch, was_stopped=cancel.is_set() or bool(left))
 
 
 def given_request(given: argparse.Namespace, settings: Settings) -> AnalysisRequest:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -52,25 +52,21 @@ def run(given: argparse.Namespace) -> int:
 
     workers = given.jobs or usual_workers(settings)
     arrived: list[BatchVideo] = []
-    with worker_ready():
-        services = open_services(settings, adopts=False, workers=workers)
-        try:
-            batch = given_batch(Collected(), request, services, given)
-            results = Results(results_folder(given), batch.fingerprint)
+    with worker_ready(), closing(open_services(settings, adopts=False, workers=workers)) as services:
+        batch = given_batch(Collected(), request, services, given)
+        results = Results(results_folder(given), batch.fingerprint)
 
-            def videos() -> Iterator[BatchVideo]:
-                sha256 = open_extraction_cache(settings.data_dir).sha256
-                for video in arriving(given.folder.absolute(), sha256, cancel):
-                    arrived.append(video)
-                    yield video
+        def videos() -> Iterator[BatchVideo]:
+            sha256 = open_extraction_cache(settings.data_dir).sha256
+            for video in arriving(given.folder.absolute(), sha256, cancel):
+                arrived.append(video)
+                yield video
 
-            with BatchProgress(None, quiet=given.quiet or not sys.stderr.isatty()) as progress:
-                output = BatchOutput(given, batch, results, progress, BatchArchive(settings.data_dir))
-                output.begin_watching(given.folder)
-                say = partial(progress.say, stream=sys.stderr)
-                with engine_notices_said(services, say) if request.use_model else nullcontext():
-                    for event in run_arriving(batch, videos(), services, results, workers=workers, cancel=cancel):
-                        output.show(event)
-            return output.finish(replace(batch, videos=tuple(arrived)), was_stopped=False)
-        finally:
-            services.close()
+        with BatchProgress(None, quiet=given.quiet or not sys.stderr.isatty()) as progress:
+            output = BatchOutput(given, batch, results, progress, BatchArchive(settings.data_dir))
+            output.begin_watching(given.folder)
+            say = partial(progress.say, stream=sys.stderr)
+            with engine_notices_said(services, say) if request.use_model else nullcontext():
+                for event in run_arriving(batch, videos(), services, results, workers=workers, cancel=cancel):
+                    output.show(event)
+        return output.finish(replace(batch, videos=tuple(arrived)), was_stopped=False)

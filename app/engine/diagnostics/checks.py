@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from app.core import EngineError, Notice, StorageError, human_size
 from app.engine.diagnostics.facts import CheckedSettings, GpuFacts, SystemFacts
+from app.engine.remote_engine import model_conflict
 from app.i18n import as_notice
 
 PYTHONS = ((3, 11), (3, 12), (3, 13), (3, 14))
@@ -65,9 +66,8 @@ def _remote(facts: SystemFacts) -> Iterator[Notice]:
             yield Notice("engine_left_out", {"base_url": one.base_url, "reason": as_notice(one.error)})
         else:
             yield as_notice(one.error)
-    if len(models := list(dict.fromkeys(served.values()))) > 1:
-        listed = ", ".join(f"{model} ({base_url})" for base_url, model in served.items())
-        yield as_notice(EngineError("engines_differ", served=listed, model=models[0]))
+    if conflict := model_conflict(served):
+        yield as_notice(conflict)
 
 
 def _program(facts: SystemFacts, wanted: CheckedSettings) -> Iterator[Notice]:

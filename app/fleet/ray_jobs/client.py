@@ -12,8 +12,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
-from itertools import count
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from itertools import count, filterfalse, takewhile
+from typing import TYPE_CHECKING, Literal, get_args
 from urllib.parse import urlsplit
 
 from app.core import ConfigError, EngineError, redact, remember_secret
@@ -100,13 +100,8 @@ class RayCluster:
 
     def latest(self, name: str) -> str | None:
         """Return the id of the newest job that was submitted under `name`, or None if there is none."""
-        known = {job.submission_id for job in self._all()}
-        found = None
-        for job_id in _ids(name):
-            if job_id not in known:
-                return found
-            found = job_id
-        return None  # _ids doesn't end
+        used = list(takewhile(self._known().__contains__, _ids(name)))
+        return used[-1] if used else None
 
     def submit(self, name: str, command: str, metadata: dict[str, str]) -> str:
         """Submit a job and return its id: `name`, with a number if it was used before.
@@ -119,16 +114,9 @@ class RayCluster:
         Raises:
             EngineError: The head doesn't answer, or refuses.
         """
-        known = {job.submission_id for job in self._all()}
-        job_id = next(one for one in _ids(name) if one not in known)
+        job_id = next(filterfalse(self._known().__contains__, _ids(name)))
         with self._answers():
-            return str(
-                self._jobs.submit_job(
-                    entrypoint=command,
-                    submission_id=job_id,
-                    metadata=metadata,
-                )
-            )
+            return str(self._jobs.submit_job(entrypoint=command, submission_id=job_id, metadata=metadata))
 
     def state(self, job_id: str) -> RayJobState:
         """Return the state of a job."""
@@ -152,9 +140,10 @@ class RayCluster:
         with self._answers():
             self._jobs.stop_job(job_id)
 
-    def _all(self) -> list[Any]:
+    def _known(self) -> set[str | None]:
+        """Return the ids of all jobs."""
         with self._answers():
-            return list(self._jobs.list_jobs())
+            return {job.submission_id for job in self._jobs.list_jobs()}
 
     @contextmanager
     def _answers(self) -> Iterator[None]:

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from app import config
-from app.config import Settings
 from app.core.codec import from_json, to_json
 from app.core.redaction import is_secret
 from app.fleet.batch import Batch
@@ -20,7 +19,7 @@ _FOLDER = "ray"
 _BEGUN, _ENDED = ".begun", ".ended"
 _PASSED = ("FRAMELENS_", "VLLM_")
 _OF_A_MACHINE = frozenset(("FRAMELENS_DATA_DIR", "FRAMELENS_INPUT_DIRS", "FRAMELENS_ENGINE_PORT"))
-"""Settings that each node has for itself."""
+"""config.Settings that each node has for itself."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +29,7 @@ class RayTask:
     Attributes:
         batch: The batch.
         results: Folder of results, shared by all nodes under this path.
-        variables: Settings by the names of their variables, without secrets, which each node has for itself.
+        variables: config.Settings by the names of their variables, without secrets, which each node has for itself.
         most_actors: Most videos at a time, None for as many as the cluster has cores for.
     """
 
@@ -55,7 +54,7 @@ class RayTask:
             self.progress.folder.mkdir(parents=True, exist_ok=True)
             write_whole(self.path, to_json(self).encode())
 
-    def settings(self) -> Settings:
+    def settings(self) -> config.Settings:
         """Return the settings on this node. Raises ConfigError if one is wrong."""
         return config.load({**os.environ, **self.variables})
 
@@ -107,7 +106,7 @@ def job_name(results: Path, fingerprint: str) -> str:
     return f"framelens-{hashlib.sha256(work.encode()).hexdigest()[:12]}"
 
 
-def passed_variables(given: Mapping[str, str], settings: Settings) -> dict[str, str]:
+def passed_variables(given: Mapping[str, str], settings: config.Settings) -> dict[str, str]:
     """Return the settings that travel to the nodes: neither keys nor folders of one machine.
 
     Args:

@@ -11,7 +11,7 @@ from pathlib import Path
 from app.core import AppError, EngineError, as_app_error
 from app.core.codec import Failure, to_json
 from app.fleet.batch import BatchVideo
-from app.fleet.ray_jobs.task import RayTask, read_ray_task
+from app.fleet.ray_jobs.task import read_ray_task
 from app.fleet.results import Results, VideoResult
 from app.fleet.runner import analyse_video
 from app.i18n import set_language
@@ -58,32 +58,29 @@ class VideoActor:
         return {"sha256": [key], "node": [self._node], "failure": [self._failure]}
 
     def _analyse(self, key: str) -> None:
-        progress = self._task.progress
+        progress, video = self._task.progress, self._videos[key]
         if progress.has_ended(key):  # the actor died right after that
             return
         if progress.begin(key) > MOST_ATTEMPTS:
-            lost = EngineError("ray_video_lost", name=self._videos[key].name, times=MOST_ATTEMPTS)
-            save_failure(self._task, self._results, self._videos[key], lost)
-            progress.end(key)
-            return
-        try:
-            analyse_video(self._videos[key], self._task.batch, self._services, self._results)
-        except AppError:
-            raise
-        except Exception as error:
-            log.exception("the analysis of %s failed", key)
-            save_failure(self._task, self._results, self._videos[key], as_app_error(error))
+            self._save_failure(video, EngineError("ray_video_lost", name=video.name, times=MOST_ATTEMPTS))
+        else:
+            try:
+                analyse_video(video, self._task.batch, self._services, self._results)
+            except AppError:
+                raise
+            except Exception as error:
+                log.exception("the analysis of %s failed", key)
+                self._save_failure(video, as_app_error(error))
         progress.end(key)
+
+    def _save_failure(self, video: BatchVideo, error: AppError) -> None:
+        """Store that a video failed for a reason that isn't its file; a later job tries it again."""
+        created = datetime.now(UTC).isoformat(timespec="seconds")
+        failure, fingerprint = Failure.of(error), self._task.batch.fingerprint
+        self._results.save(
+            VideoResult(video.key, video.name, video.path, fingerprint, "failed", created=created, failure=failure)
+        )
 
     def __del__(self) -> None:
         if opened := getattr(self, "_opened", None):
             opened.close()
-
-
-def save_failure(task: RayTask, results: Results, video: BatchVideo, error: AppError) -> None:
-    """Store that a video failed for a reason that isn't its file; a later job tries it again."""
-    created = datetime.now(UTC).isoformat(timespec="seconds")
-    failure, fingerprint = Failure.of(error), task.batch.fingerprint
-    results.save(
-        VideoResult(video.key, video.name, video.path, fingerprint, "failed", created=created, failure=failure)
-    )

@@ -108,7 +108,7 @@ class PictureBlock:
 
 @dataclass(frozen=True)
 class Gallery:
-    """ThumbnailRow of all keyframes in time order."""
+    """Thumbnails of all keyframes in time order."""
 
     pictures: tuple[PictureBlock, ...]
 

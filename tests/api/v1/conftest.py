@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -16,7 +17,6 @@ from starlette.testclient import TestClient
 from app.api import Gate, routes
 from app.config import SourceSettings
 from app.services import Services, api_keys
-from app.services.programs import Programs
 from app.store import ApiStore
 from tests.ui.fake_services import open_fake, script, with_bench
 
@@ -49,10 +49,19 @@ def ended_job(api: TestClient, job_id: str) -> dict[str, Any]:
 
 
 @pytest.fixture
+def going() -> Iterator[threading.Event]:
+    """Lets a server send the rest of its answer; set at the end of the test in any case."""
+    event = threading.Event()
+    event.set()
+    yield event
+    event.set()
+
+
+@pytest.fixture
 def services(tmp_path: Path) -> Iterator[Services]:
     sample = tmp_path / "sample.mp4"
     sample.write_bytes(bytes(range(256)) * 8)
-    opened = replace(open_fake(tmp_path / "data", run=script(), sample=sample), programs=Programs())
+    opened = open_fake(tmp_path / "data", run=script(), sample=sample)
     yield opened
     opened.close()
 

@@ -119,14 +119,13 @@ from pathlib import Path
 from starlette.applications import Starlette
 from app.api import AllowedHosts, Gate, routes
 from app.services import api_keys
-from app.services.programs import Programs
 from app.core import AnalysisRequest
 from app.store import ApiStore
 from tests.ui.fake_services import open_fake, script
 folder = Path(sys.argv[1])
 gate = Gate(AllowedHosts())
 opened = open_fake(folder, run=script(hold=threading.Event()), sample=folder / "none.mp4")
-gate.services = replace(opened, programs=Programs())
+gate.services = opened
 job = opened.jobs.submit(AnalysisRequest(folder / "a.mp4"), name="a.mp4")
 class Announced(uvicorn.Server):
     async def startup(self, sockets=None):

@@ -17,7 +17,6 @@ from app.api import Gate
 from app.core import AnalysisRequest
 from app.reports import FORMATS
 from app.services import Services, api_keys
-from app.services.programs import Programs
 from app.store import ApiStore, VideoRepository
 from tests.api.v1.conftest import client_of, ended_job, uploaded
 from tests.ui.fake_services import ended, open_fake, queue, script
@@ -53,7 +52,7 @@ def hold() -> Iterator[threading.Event]:
 def held(hold: threading.Event, gate: Gate, tmp_path: Path) -> Iterator[Services]:
     """Services whose jobs wait in the middle of their answer."""
     opened = open_fake(tmp_path / "held", run=script(hold=hold), sample=tmp_path / "none.mp4")
-    gate.services = replace(opened, programs=Programs())
+    gate.services = opened
     yield gate.services
     gate.services.close()
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from starlette.testclient import TestClient
@@ -15,39 +13,21 @@ from app import config
 from app.api import Gate
 from app.services import Services, api_keys, open_services
 from app.services.answers import prepare_frames
-from app.services.programs import Programs
 from app.store import ApiStore
 from tests.api.v1.conftest import client_of
 from tests.api.v1.test_jobs import events
 from tests.cards import write_card_video
 from tests.llm.scripted import serve
+from tests.services.test_answers import two_colours
 
 pytestmark = pytest.mark.usefixtures("no_text_reading")
 
 
 @pytest.fixture
-def going() -> Iterator[threading.Event]:
-    """Lets the engine write the rest of its answer."""
-    event = threading.Event()
-    event.set()
-    yield event
-    event.set()
-
-
-@pytest.fixture
 def services(going: threading.Event, tmp_path: Path) -> Iterator[Services]:
-    def behave(body: dict[str, Any]) -> Iterator[str]:
-        if body["max_tokens"] == 1:
-            yield "x"
-            return
-        yield "Red [1], "
-        going.wait(60)
-        yield "then blue [2]."
-
-    with serve(behave) as server:
+    with serve(two_colours(going)) as server:
         environ = {"FRAMELENS_DATA_DIR": str(tmp_path / "data"), "FRAMELENS_BASE_URL": server.base_url}
         opened = open_services(config.load(environ, dotenv=tmp_path / "no.env"))
-        opened = replace(opened, programs=Programs())
         yield opened
         opened.close()
 

@@ -19,15 +19,6 @@ from tests.loopback import Handler, listening
 
 
 @pytest.fixture
-def going() -> Iterator[threading.Event]:
-    """Lets the server send the rest of a file; set at the end of the test in any case."""
-    event = threading.Event()
-    event.set()
-    yield event
-    event.set()
-
-
-@pytest.fixture
 def films(going: threading.Event) -> Iterator[str]:
     """The address of a server of videos."""
 
@@ -147,8 +138,7 @@ def test_a_fetch_of_a_program_that_is_gone_begins_again(api: TestClient, allow: 
     submission = Submission(VideoSource("url", f"{films}/a.mp4"), AnalysisRequest(services.videos._folder / "-"))
     row = SubmissionRow("interrupted1", "key", "2026-01-01T00:00:00.000+00:00", "fetching", "gone", to_json(submission))
     ApiStore(services.store).add_submission(row, 9)
-    assert services.programs
-    services.programs.submissions.resume(services)
+    services.submissions.resume(services)
     assert ended_job(api, "interrupted1")["state"] == "done"
 
 

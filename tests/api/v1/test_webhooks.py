@@ -8,7 +8,7 @@ import hmac
 import json
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -16,7 +16,6 @@ from starlette.testclient import TestClient
 
 from app.api import Gate
 from app.services import Services, api_keys, webhooks
-from app.services.programs import Programs
 from app.store import ApiStore
 from tests.api.v1.conftest import Allow, client_of, ended_job, uploaded
 from tests.loopback import Handler, listening
@@ -152,14 +151,13 @@ def test_waiting_messages_are_sent_by_the_next_program(
 ) -> None:
     opened = allow()
     webhook_id = api.post("webhooks", json={"url": receiver.url}).json()["id"]
-    assert opened.programs
-    opened.programs.webhooks.close()  # nothing is sent any more
+    opened.webhooks.close()  # nothing is sent any more
     ended_job(api, submit(api))
     assert api.get(f"webhooks/{webhook_id}").json()["deliveries"][0]["state"] == "waiting"
-    later = Programs()
-    later.resume(opened)
+    later = replace(opened, webhooks=webhooks.Webhooks())
+    later.resume_submissions()
     delivered(api, webhook_id, "delivered")
-    later.close()
+    later.webhooks.close()
 
 
 def test_a_cancelled_and_a_failed_job_are_reported(api: TestClient, allow: Allow, receiver: Receiver) -> None:

@@ -16,20 +16,19 @@ from typing import Any
 import psutil
 import pytest
 
-from app import config, core
-from app.fleet.batch import Batch, collect, make_batch
+from app import core
+from app.fleet.batch import Batch
 from app.fleet.ray_jobs.client import RayCluster
 from app.fleet.ray_jobs.runner import run_on_ray, stop_on_ray
 from app.fleet.ray_jobs.task import RayTask
 from app.fleet.results import Results
-from app.fleet.runner import BatchHalted, VideoEnded, run_batch
+from app.fleet.runner import BatchHalted, VideoEnded
 from app.i18n import error_text
-from app.services import open_services
-from app.video import sha256_of
 from benchmarks.endurance import plain
 from tests.cards import CARDS, write_card_video
 from tests.cli.test_main import run
 from tests.fleet.ray_jobs.local_cluster import ROOT, TOKEN, LocalCluster, local_cluster
+from tests.fleet.test_runner import made, opened, ran
 from tests.llm.scripted import following, serve
 
 pytestmark = [
@@ -57,8 +56,8 @@ def clips(folder: Path) -> Path:
 @pytest.fixture(scope="module")
 def cluster(folder: Path) -> Iterator[LocalCluster]:
     (folder / "data").mkdir()
-    with local_cluster(folder / "data", {"PYTHONPATH": str(ROOT / "tests" / "no_text")}) as made:
-        yield made
+    with local_cluster(folder / "data", {"PYTHONPATH": str(ROOT / "tests" / "no_text")}) as started:
+        yield started
 
 
 @pytest.fixture
@@ -69,31 +68,17 @@ def client(cluster: LocalCluster, monkeypatch: pytest.MonkeyPatch) -> RayCluster
 
 
 def batch_of(clips: Path, data: Path, **settings: str) -> Batch:
-    with_settings = config.load({"FRAMELENS_DATA_DIR": str(data), **settings}, Path(os.devnull))
-    request = core.AnalysisRequest(Path("x"), frames=2, use_model="FRAMELENS_BASE_URL" in settings)
-    services = open_services(with_settings, adopts=False)
-    try:
-        conditions = services.switcher.session.conditions(request)
-        return make_batch(collect([str(clips)], sha256_of), request, conditions, formats=("csv",))
-    finally:
-        services.close()
-
-
-def locally(batch: Batch, out: Path, data: Path, **settings: str) -> Results:
-    services = open_services(config.load({"FRAMELENS_DATA_DIR": str(data), **settings}, Path(os.devnull)), workers=1)
-    results = Results(out, batch.fingerprint)
-    try:
-        list(run_batch(batch, services, results, workers=1, cancel=threading.Event()))
-    finally:
-        services.close()
-    return results
+    with opened(data, **settings) as services:
+        return made(clips, services, use_model="FRAMELENS_BASE_URL" in settings, formats=("csv",))
 
 
 @pytest.fixture(scope="module")
 def whole(folder: Path, clips: Path) -> tuple[Batch, Results]:
     """A batch, and its results on this machine."""
     batch = batch_of(clips, folder / "own")
-    return batch, locally(batch, folder / "local", folder / "own")
+    with opened(folder / "own") as services:
+        ran(batch, services, folder / "local", workers=1)
+    return batch, Results(folder / "local", batch.fingerprint)
 
 
 def task(batch: Batch, folder: Path) -> RayTask:

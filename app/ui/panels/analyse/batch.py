@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -38,7 +37,7 @@ def draw() -> None:
         st.rerun()
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         with st.container(gap=None):
-            st.markdown(f"#### {plain(record.name)}")
+            st.markdown(f"#### {plain(record.shown_name)}")
             st.caption(plain(" · ".join(filter(None, (local_time(record.created), str(record.folder or ""))))))
         st.button(t("ui.new"), key="new", icon=":material/add:", on_click=lambda: state.choose_video(None))
     if state.error:
@@ -59,7 +58,7 @@ def draw_recent() -> None:
     st.markdown(f"**{t('batch.page.recent')}**")
     for record in records:
         st.button(
-            plain(f"{record.name} · {t('batch.title', n=len(record.videos))}"),
+            plain(f"{record.shown_name} · {t('batch.title', n=len(record.videos))}"),
             key=f"batch-{record.id}",
             type="tertiary",
             icon=":material/video_library:",
@@ -81,7 +80,7 @@ def draw_back(job_id: str) -> None:
         return
     if any(one.job_id == job_id for one in record.videos):
         st.button(
-            plain(record.name),
+            plain(record.shown_name),
             key="back_to_batch",
             type="tertiary",
             icon=":material/arrow_back:",
@@ -121,10 +120,10 @@ def _draw_progress(batch_id: str) -> None:
         st.error(plain(error_words(error)), icon=":material/error:")
     ordered = sorted(statuses, key=lambda one: _ORDER.index(one.state) if one.state in _ORDER else len(_ORDER))
     with_job = [one for one in ordered if one.video.job_id]
-    for one in (one for one in ordered if one.video.failure):
-        assert one.video.failure
-        text = f"**{plain(one.video.name)}**  \n{plain(error_words(one.video.failure.as_error()))}"
-        st.warning(text, icon=":material/error:")
+    for one in ordered:
+        if failure := one.video.failure:
+            text = f"**{plain(one.video.name)}**  \n{plain(error_words(failure.as_error()))}"
+            st.warning(text, icon=":material/error:")
     rows.draw([_row(one) for one in with_job[:_MOST_ROWS]], key="batch_rows", on_open=page_state().open_job)
     pending = [one.video.name for one in ordered if one.state == "pending"]
     more = max(0, len(with_job) - _MOST_ROWS)
@@ -159,7 +158,7 @@ def _draw_actions(record: BatchRecord, statuses: Sequence[VideoStatus]) -> None:
         st.download_button(
             t("batch.page.save"),
             data=partial(_zip, record, language()),
-            file_name=f"{safe_stem(record.name)}.zip",
+            file_name=f"{safe_stem(record.shown_name)}.zip",
             mime="application/zip",
             key="batch_save",
             icon=":material/download:",
@@ -195,7 +194,7 @@ def _row(status: VideoStatus) -> rows.JobRow:
         line=line,
         icon=status.state,
         state=words,
-        about=" · ".join(filter(None, (str(Path(video.path)), line))),
+        about=" · ".join(filter(None, (str(video.path), line))),
         is_open=False,
     )
 
@@ -205,7 +204,7 @@ def _reason(status: VideoStatus) -> str:
     if status.state not in ("failed", "without_model"):
         return ""
     try:
-        error = services().jobs.snapshot(status.video.job_id).error
+        error = services().jobs.brief(status.video.job_id).error
     except AppError:
         return ""
     return error_words(error) if error else ""

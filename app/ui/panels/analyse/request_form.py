@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from math import ceil
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from app.analysis import Estimate, details, exact_prompt, headline
-from app.core import UNKNOWN_PATH, AnalysisRequest, AppError, InputError, Keyframe, Language, VideoInfo, base_name
+from app.core import UNKNOWN_PATH, AnalysisRequest, AppError, InputError, Keyframe, VideoInfo, base_name
 from app.i18n import LANGUAGES, language, sentences, t
 from app.ui import error_words, local_time, page_state, plain, resources, services
 from app.ui.panels.analyse import frame_options, video_picker
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from app.jobs import JobSnapshot
     from app.services import Readiness
 
-_SAME_AS_PAGE: Literal["page"] = "page"
+_SAME_AS_PAGE = "page"
 _PROMPT_HEIGHT = 300
 """Pixels. Chosen by hand; not tuned."""
 
@@ -129,12 +129,13 @@ def _request(path: Path, video: VideoInfo | None) -> AnalysisRequest:
         InputError: An entry is invalid, or the video can't be used.
         DecodeError: The video can't be decoded.
     """
-    code, chosen = st.session_state["report_language"], frame_options.read_choice()
-    request = _request_for(path, code, chosen)
+    chosen = frame_options.read_choice()
+    request = _request_for(path, chosen)
     return replace(request, frames=chosen.frames or held_frames(video, request))
 
 
-def _request_for(path: Path, code: Language | Literal["page"], chosen: frame_options.FrameChoice) -> AnalysisRequest:
+def _request_for(path: Path, chosen: frame_options.FrameChoice) -> AnalysisRequest:
+    code = st.session_state["report_language"]
     return AnalysisRequest(
         path=path,
         template=st.session_state["template"],
@@ -172,10 +173,9 @@ def _start_batch(*, use_model: bool) -> None:
     if state.folder:
         name, chosen = base_name(state.folder) or state.folder, video_picker.videos_in(state.folder)
     else:
-        chosen = [(videos.name(one), videos.path(one)) for one in state.video_ids]
-        name = t("batch.name", first=chosen[0][0], n=len(chosen) - 1)
-    code, options = st.session_state["report_language"], frame_options.read_choice()
-    request = _request_for(UNKNOWN_PATH, code, options)
+        name, chosen = "", [(videos.name(one), videos.path(one)) for one in state.video_ids]
+    options = frame_options.read_choice()
+    request = _request_for(UNKNOWN_PATH, options)
     request = replace(request, frames=options.frames or request.frames, use_model=use_model)
     record = resources.batches().start(name, chosen, request, fits_request=not options.frames)
     state.open_batch(record.id)

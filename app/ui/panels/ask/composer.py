@@ -17,7 +17,6 @@ from app.ui.panels.models import missing_model
 if TYPE_CHECKING:
     from app.ask import Conversation
 
-IMAGE_TYPES = ("png", "jpg", "jpeg", "webp", "gif", "bmp", "tiff")
 _MOST_MEGABYTES = 32
 """Size of an image file. Chosen by hand; not tuned."""
 _KIND_WIDTH = 220  # pixels
@@ -57,7 +56,6 @@ def draw(
             max_chars=ask.MOST_QUESTION,
             max_upload_size=_MOST_MEGABYTES,
             accept_file="multiple",
-            file_type=IMAGE_TYPES,
             disabled=is_busy or now.kind != "ready",
             on_submit=_submit,
             args=(key, conversation, begin),

@@ -10,7 +10,6 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from app.services import Services
-from app.services.programs import Programs
 from app.store import ApiKeyRow
 
 _POLL_SECONDS = 0.25
@@ -27,14 +26,8 @@ def _key(request: Request) -> ApiKeyRow:
     return key
 
 
-def _programs(request: Request) -> Programs:
-    programs: Programs = request.app.state.services.programs
-    return programs
-
-
-InServices = Annotated[Services, Depends(_services)]
-InPrograms = Annotated[Programs, Depends(_programs)]
-OfKey = Annotated[ApiKeyRow, Depends(_key)]
+ServicesDep = Annotated[Services, Depends(_services)]
+KeyDep = Annotated[ApiKeyRow, Depends(_key)]
 
 
 async def ticks(seconds: float | None = None) -> AsyncIterator[None]:

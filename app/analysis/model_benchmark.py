@@ -23,10 +23,7 @@ from app import engine as engines
 from app.analysis.planning.benchmark_result import REQUESTS, TOGETHER, BenchmarkResult, FrameCost
 from app.core import ContextExceeded, EngineError, EngineProgress, Keyframe, ProgressListener, Usage, gib_number
 from app.i18n import in_language
-from app.llm.chat import EngineChat, connect
-from app.llm.messages import data_url, text_only, with_pictures
-from app.llm.stream import ask
-from app.llm.vision_check import as_frames, cards
+from app.llm import EngineChat, as_frames, ask, cards, connect, data_url, text_only, with_pictures
 from app.models import Device, Shape, estimate_memory, parse_plan, read_shape, write_folder
 
 SIZES = ((448, 252), (896, 504))

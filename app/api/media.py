@@ -24,7 +24,7 @@ from app.i18n import in_language, labelled, language_of, t
 from app.library.bulk_operations import MOST_EXPORTED
 from app.reports import FORMATS, bundle
 from app.reports.files import ReportFile, write_zip
-from app.services.conversations import report_of
+from app.services import report_of
 from app.video import SIDES
 
 if TYPE_CHECKING:

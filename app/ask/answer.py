@@ -5,8 +5,6 @@ there is and says why. Frame numbers in the answer become frames with decoder ti
 times that no cited frame has, are reported.
 """
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
@@ -15,10 +13,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from app import core
-from app.analysis import EngineConnection
+from app.analysis import DEFAULT_CONTEXT, EngineConnection, RepetitionDetector
 from app.analysis.parsing import citations
-from app.analysis.parsing.repetition_detector import RepetitionDetector
-from app.analysis.planning.plan import DEFAULT_CONTEXT
 from app.ask import conversation as values
 from app.ask.answer_queue import AnswerQueues
 from app.ask.context import ContextBuilder
@@ -27,8 +23,7 @@ from app.ask.frames import add_frames
 from app.ask.repository import ConversationRepository
 from app.ask.retrieval.select import RetrievalTools
 from app.i18n import as_notice
-from app.llm.error_mapping import TooManyPictures
-from app.llm.stream import Reply, stream_pieces
+from app.llm import Reply, TooManyPictures, stream_pieces
 
 _SAVE_SECONDS = 2.0
 """Time between two saves of a growing answer. Chosen by hand; not tuned."""

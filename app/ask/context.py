@@ -7,8 +7,6 @@ prefix stays the same for several questions; a quarter of them stays, and from t
 Their pictures move to the next turn that is sent.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -17,14 +15,11 @@ from math import ceil
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
 from app import core
-from app.analysis import EngineConnection
-from app.analysis.planning.plan import DEFAULT_CONTEXT, base_layout
+from app.analysis import DEFAULT_CONTEXT, EngineConnection, base_layout
 from app.ask.context_material import ContextMaterial, ContextPicture
 from app.ask.conversation import ContextUse, Conversation, FrameRef, Turn
 from app.i18n import in_language, t
-from app.llm import messages
-from app.llm.error_mapping import fallback_notice
-from app.llm.token_count import estimate_frame_tokens, estimate_text_tokens
+from app.llm import estimate_frame_tokens, estimate_text_tokens, fallback_notice, messages
 
 # Shares of the context, and the step in which the length of a question counts. Chosen by hand; not tuned.
 _MATERIAL, _DESCRIBED, _DESCRIBED_ALONE, _QUESTION_STEP = 1 / 5, 1 / 8, 1 / 2, 1 / 16

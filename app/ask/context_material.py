@@ -4,14 +4,12 @@ Everything that comes from a video or a file is quoted as JSON strings, below a 
 instruction.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from app import core
-from app.analysis.prompts.prompts import speech_near
+from app.analysis import speech_near
 from app.ask.conversation import FrameRef, Turn
 from app.i18n import t
 from app.i18n.formatting import measured, origin

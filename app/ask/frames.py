@@ -1,7 +1,5 @@
 """Frames that a question adds to its conversation: classified, chosen, stored, and reported in notices."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import replace

@@ -4,8 +4,6 @@ A report has the shown branch of each conversation. Its own keyframes are there 
 those that answers cite and those that the user attached.
 """
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -1,15 +1,12 @@
 """Repository of conversations: stored turn by turn with their pictures, read as values."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from app.ask.conversation import Conversation, FrameRef, Turn
 from app.ask.images import picture_of
-from app.core import InputError, Language, one_line, smaller
-from app.core.codec import from_json, to_json
+from app.core import InputError, Language, from_json, one_line, smaller, to_json
 from app.i18n import language_of
 from app.store import ConversationRow, ConversationStore, Store
 

@@ -25,10 +25,7 @@ import openai
 from app import core
 from app.analysis import EngineConnection
 from app.i18n import in_language, t
-from app.llm.client import EngineClient
-from app.llm.error_mapping import engine_error
-from app.llm.http import on_request_loop
-from app.llm.token_count import token_ids
+from app.llm import EngineClient, engine_error, on_request_loop, token_ids
 
 _YES, _NO = ("yes", "Yes", "是", "有"), ("no", "No", "否", "没", "不")
 _SAYS_YES, _SAYS_NO = re.compile(r"\W*(?:yes\b|[是有对])", re.IGNORECASE), re.compile(r"\W*(?:no\b|[否没不无])", re.I)

@@ -1,7 +1,5 @@
 """Options of the commands that analyse videos, and the settings and the request that they describe."""
 
-from __future__ import annotations
-
 import argparse
 from pathlib import Path
 
@@ -10,8 +8,7 @@ from app.analysis import Templates, built_in
 from app.cli.common import add_selection_options, parse_selection, use_language
 from app.core import AnalysisRequest, ConfigError
 from app.i18n import LANGUAGES, language, t
-from app.services.analyses import build_request, with_named
-from app.services.keyframes import parse_frames
+from app.services import build_request, parse_frames, with_named
 
 _MOST_JOBS = 16  # chosen by hand; not tuned
 

@@ -20,16 +20,13 @@ from app.cli.common import cancel_on_signals, engine_notices_said, in_services, 
 from app.cli.progress import BatchProgress, ProgressRow
 from app.cli.report_output import Output
 from app.config import Settings
-from app.core import AnalysisEvent, AnalysisRequest, AppError, Cancelled, ConfigError, InputError
-from app.core.codec import to_builtins
-from app.fleet.inputs import Input
-from app.fleet.runner import BatchHalted, VideoBegun, VideoEnded, VideoProgress, run_videos
+from app.core import AnalysisEvent, AnalysisRequest, AppError, Cancelled, ConfigError, InputError, to_builtins
+from app.fleet import BatchHalted, Input, VideoBegun, VideoEnded, VideoProgress, run_videos
 from app.i18n import error_text, t
 from app.i18n.formatting import span
 from app.jobs import JobSnapshot
 from app.reports.json import writer
-from app.services import open_services, usual_workers
-from app.services.analyses import raise_without_report, start_run
+from app.services import open_services, raise_without_report, start_run, usual_workers
 from app.video import check_file, printable, worker_ready
 
 State = Literal["done", "done_before", "skipped", "without_model", "failed", "cancelled"]

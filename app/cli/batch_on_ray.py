@@ -1,23 +1,15 @@
 """Batch of `framelens batch --ray`: the options of the command, and what it prints about the job on the cluster."""
 
-from __future__ import annotations
-
 import argparse
 import sys
 import threading
 from collections.abc import Iterator
 
-from app import config
+from app import config, fleet
 from app.cli.batch_output import results_folder
 from app.cli.progress import BatchProgress
-from app.fleet.batch import Batch, BatchVideo
-from app.fleet.ray_jobs.client import RayCluster
-from app.fleet.ray_jobs.runner import run_on_ray, stop_on_ray
-from app.fleet.ray_jobs.task import RayTask, passed_variables
-from app.fleet.results import VideoResult
-from app.fleet.runner import BatchEvent
 from app.i18n import t
-from app.services.engine_session import pass_on
+from app.services import pass_on
 
 
 class BatchOnRay:
@@ -30,27 +22,29 @@ class BatchOnRay:
     def __init__(self, given: argparse.Namespace, settings: config.Settings) -> None:
         self._given = given
         pass_on(settings)  # Ray's token may be in .env
-        self._cluster = RayCluster(given.ray)
+        self._cluster = fleet.RayCluster(given.ray)
         self._results = results_folder(given)
-        self._variables = passed_variables(config.as_given(), settings)
+        self._variables = fleet.passed_variables(config.as_given(), settings)
 
     def events(
-        self, batch: Batch, cancel: threading.Event, progress: BatchProgress
-    ) -> Iterator[BatchEvent[BatchVideo, VideoResult]]:
+        self, batch: fleet.Batch, cancel: threading.Event, progress: BatchProgress
+    ) -> Iterator[fleet.BatchEvent[fleet.BatchVideo, fleet.VideoResult]]:
         """Submit the batch or follow its job, and yield the events; say how to stop and how to come back."""
 
         def say(key: str, **values: object) -> None:
             progress.say(t(f"batch.{key}", **values), sys.stderr)
 
-        task = RayTask(batch, self._results, self._variables, self._given.jobs)
+        task = fleet.RayTask(batch, self._results, self._variables, self._given.jobs)
         say("ray_begins", address=self._cluster.address)
-        followed = run_on_ray(task, self._cluster, cancel=cancel, on_followed=lambda job: say("ray_follows", job=job))
+        followed = fleet.run_on_ray(
+            task, self._cluster, cancel=cancel, on_followed=lambda job: say("ray_follows", job=job)
+        )
         yield from followed
         if cancel.is_set():
             say("ray_detached")
 
-    def stop(self, batch: Batch) -> int:
+    def stop(self, batch: fleet.Batch) -> int:
         """Stop the job of this batch and return the exit code."""
-        was_running = stop_on_ray(self._results, batch.fingerprint, self._cluster)
+        was_running = fleet.stop_on_ray(self._results, batch.fingerprint, self._cluster)
         print(t("batch.ray_stopped" if was_running else "batch.ray_not_running", folder=self._results))
         return 0

@@ -11,10 +11,9 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, get_args
 
-from app.core.domain import Selection, Strategy
-from app.core.errors import ConfigError, EngineError
+from app.core import ConfigError, EngineError, Selection, Strategy
 from app.i18n import LANGUAGES, notice_text, set_language, t
-from app.services.keyframes import build_selection, parse_interval, parse_seconds, parse_times
+from app.services import build_selection, parse_interval, parse_seconds, parse_times
 
 if TYPE_CHECKING:
     import socket

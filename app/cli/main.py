@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from unicodedata import east_asian_width
 
 from app import i18n
-from app.core.errors import AppError, Cancelled, as_app_error
+from app.core import AppError, Cancelled, as_app_error
 from app.i18n import LANGUAGES, catalogue, error_text, in_language, t
 
 if TYPE_CHECKING:

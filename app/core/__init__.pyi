@@ -6,6 +6,14 @@ from .background_task import in_thread as in_thread
 from .child_environment import engine_environment as engine_environment
 from .child_environment import hub_environment as hub_environment
 from .child_environment import reader_environment as reader_environment
+from .codec import Failure as Failure
+from .codec import build as build
+from .codec import from_builtins as from_builtins
+from .codec import from_json as from_json
+from .codec import receive as receive
+from .codec import send as send
+from .codec import to_builtins as to_builtins
+from .codec import to_json as to_json
 from .domain import BREAKS as BREAKS
 from .domain import MOST_FRAMES as MOST_FRAMES
 from .domain import UNKNOWN_PATH as UNKNOWN_PATH

@@ -1,7 +1,5 @@
 """Findings about a video from before a question is answered: when something is visible in it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple

@@ -1,7 +1,5 @@
 """Sizes in bytes and clock times as text, the same in every language."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 GIB = 1024**3

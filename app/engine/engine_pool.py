@@ -6,8 +6,6 @@ content decides between them, so that the choice is the same after a restart. Wh
 elsewhere and stay there; it is asked again in the background, and gets new videos once it answers.
 """
 
-from __future__ import annotations
-
 import hashlib
 import logging
 import threading

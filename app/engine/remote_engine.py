@@ -3,8 +3,6 @@
 `app.engine.engine_pool` makes one of several.
 """
 
-from __future__ import annotations
-
 import difflib
 import re
 import threading

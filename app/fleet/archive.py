@@ -3,8 +3,6 @@
 A record is a small JSON file. The analyses themselves are in the store; deleting one leaves the record alone.
 """
 
-from __future__ import annotations
-
 import logging
 import re
 from dataclasses import dataclass, replace
@@ -12,8 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from app.core import AnalysisRequest, InputError, make_private_folder, new_id
-from app.core.codec import Failure, from_json, to_json
+from app.core import AnalysisRequest, Failure, InputError, from_json, make_private_folder, new_id, to_json
 from app.i18n import t
 from app.store import storage_errors, write_whole
 

@@ -9,8 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.core import UNKNOWN_PATH, AnalysisRequest, AppError, Cancelled, InputError, new_id, readable
-from app.core.codec import Failure
+from app.core import UNKNOWN_PATH, AnalysisRequest, AppError, Cancelled, Failure, InputError, new_id, readable
 from app.fleet.inputs import Input, resolve
 from app.jobs import request_digest
 from app.video import printable, probe

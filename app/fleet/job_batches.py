@@ -9,18 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from app.core import (
-    UNKNOWN_PATH,
-    AnalysisRequest,
-    AppError,
-    BackgroundTask,
-    Cancelled,
-    Language,
-    StorageError,
-    readable,
-    safe_stem,
-)
-from app.core.codec import Failure
+from app import core
 from app.fleet.archive import BatchArchive, BatchRecord, RecordedVideo, with_video
 from app.fleet.batch import request_for
 from app.fleet.results import ResultState, VideoResult
@@ -47,11 +36,16 @@ class PageBatches:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._tasks: dict[str, BackgroundTask[None, None]] = {}
+        self._tasks: dict[str, core.BackgroundTask[None, None]] = {}
         self.archive = BatchArchive(services.settings.data_dir)
 
     def start(
-        self, name: str, paths: Iterable[tuple[str, Path | AppError]], request: AnalysisRequest, *, fits_request: bool
+        self,
+        name: str,
+        paths: Iterable[tuple[str, Path | core.AppError]],
+        request: core.AnalysisRequest,
+        *,
+        fits_request: bool,
     ) -> BatchRecord:
         """Start a batch and return its record.
 
@@ -65,12 +59,12 @@ class PageBatches:
             StorageError: The record can't be stored.
         """
         videos = tuple(
-            RecordedVideo(shown, UNKNOWN_PATH, failure=Failure.of(path))
-            if isinstance(path, AppError)
+            RecordedVideo(shown, core.UNKNOWN_PATH, failure=core.Failure.of(path))
+            if isinstance(path, core.AppError)
             else RecordedVideo(shown, path)
             for shown, path in paths
         )
-        request = replace(request, path=UNKNOWN_PATH)
+        request = replace(request, path=core.UNKNOWN_PATH)
         record = self.archive.add(name, videos, request=request, fits_request=fits_request)
         self._submit(record.id)
         return record
@@ -80,7 +74,7 @@ class PageBatches:
         task = self._tasks.get(batch_id)
         return task is not None and task.is_running
 
-    def error_of(self, batch_id: str) -> AppError | None:
+    def error_of(self, batch_id: str) -> core.AppError | None:
         """Return why jobs could not be submitted, or None."""
         task = self._tasks.get(batch_id)
         return task.error if task else None
@@ -117,7 +111,7 @@ class PageBatches:
                 self._services.jobs.cancel(one.video.job_id)
 
     def _submit(self, batch_id: str) -> None:
-        task = self._tasks.setdefault(batch_id, BackgroundTask("batch"))
+        task = self._tasks.setdefault(batch_id, core.BackgroundTask("batch"))
         task.start(lambda _, cancel: self._submit_pending(batch_id, cancel), subject=batch_id)
 
     def _submit_pending(self, batch_id: str, cancel: threading.Event) -> None:
@@ -127,14 +121,14 @@ class PageBatches:
             if video.job_id or video.failure:
                 continue
             if cancel.is_set():
-                raise Cancelled
+                raise core.Cancelled
             try:
                 request = request_for(record.request, video.path, self._services, fits=record.fits_request)
                 made = replace(video, job_id=self._services.jobs.submit(request, name=video.name))
-            except StorageError:
+            except core.StorageError:
                 raise
-            except AppError as error:
-                made = replace(video, failure=Failure.of(error))
+            except core.AppError as error:
+                made = replace(video, failure=core.Failure.of(error))
             record = with_video(record, made)
             self.archive.save(record)
 
@@ -168,17 +162,17 @@ def status_of(record: BatchRecord, jobs: Jobs) -> list[VideoStatus]:
     return found
 
 
-def bundle(record: BatchRecord, jobs: Jobs, language: Language) -> Iterator[ReportFile]:
+def bundle(record: BatchRecord, jobs: Jobs, language: core.Language) -> Iterator[ReportFile]:
     """Yield the report of each video, then the summary in all formats, which links to them."""
     builder = SummaryBuilder()
-    request: AnalysisRequest | None = None
+    request: core.AnalysisRequest | None = None
     for number, status in enumerate(status_of(record, jobs), start=1):
         video, analysis, error, file = status.video, None, status.video.failure, ""
         if video.job_id:
             job = jobs.snapshot(video.job_id)
             analysis, error, request = job.analysis, job.failure, request or job.request
         if analysis:
-            file = f"reports/{number:04d}-{safe_stem(video.name)}{FORMATS[_FORMAT].suffix}"
+            file = f"reports/{number:04d}-{core.safe_stem(video.name)}{FORMATS[_FORMAT].suffix}"
             yield from files_of(_FORMAT, analysis, language, file)
         state: ResultState = (
             "failed" if analysis is None else "without_model" if status.state == "without_model" else "done"
@@ -197,12 +191,12 @@ def bundle(record: BatchRecord, jobs: Jobs, language: Language) -> Iterator[Repo
             seconds=sum(analysis.seconds_by_stage.values()) if analysis else 0.0,
         )
         is_pending = not status.is_over or (analysis is None and error is None)
-        builder.add(key, readable(video.name), video.path, None if is_pending else result, analysis)
-    summary = builder.build(record.id, request or AnalysisRequest(UNKNOWN_PATH, language=language))
+        builder.add(key, core.readable(video.name), video.path, None if is_pending else result, analysis)
+    summary = builder.build(record.id, request or core.AnalysisRequest(core.UNKNOWN_PATH, language=language))
     yield from summary_files(summary, language)
 
 
-def summary_files(summary: Summary, language: Language) -> Iterator[ReportFile]:
+def summary_files(summary: Summary, language: core.Language) -> Iterator[ReportFile]:
     """Yield the summary in all formats."""
     for name, file_name in NAMES.items():
         yield ReportFile(file_name, render(summary, name, language))

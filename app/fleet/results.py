@@ -8,8 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from app.core import AppError, InputError, safe_stem
-from app.core.codec import Failure, from_json, to_builtins, to_json
+from app.core import AppError, Failure, InputError, from_json, safe_stem, to_builtins, to_json
 from app.fleet.batch import Batch, BatchVideo
 from app.i18n import in_language
 from app.store import storage_errors, write_whole

@@ -17,12 +17,12 @@ from itertools import islice
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from app import core
-from app.core.codec import Failure
+from app.core import Failure
 from app.fleet.batch import Batch, BatchVideo, request_for
 from app.fleet.results import Results, VideoResult
 from app.reports import FORMATS, files_of
 from app.reports.files import written
-from app.services.analyses import is_expected, raise_without_report, start_run
+from app.services import is_expected, raise_without_report, start_run
 from app.store import storage_errors
 from app.video import check_file, printable
 

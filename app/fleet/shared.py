@@ -3,8 +3,6 @@
 Two texts are the same if they differ in case, width and spaces only.
 """
 
-from __future__ import annotations
-
 import re
 import unicodedata
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Tally of a running batch: what has ended in which way, what runs, and an estimate of the remaining time."""
 
-from __future__ import annotations
-
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence

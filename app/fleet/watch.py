@@ -4,8 +4,6 @@ A file is complete when its size and time have stopped changing and the decoder 
 at once where the system does; the folder is listed from time to time as well, since network drives often report none.
 """
 
-from __future__ import annotations
-
 import logging
 import threading
 import time

@@ -12,8 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from app.analysis import ExtractionCache
-from app.core import AnalysisRequest, AppError, ChunkResult, InputError
-from app.core.codec import from_json
+from app.core import AnalysisRequest, AppError, ChunkResult, InputError, from_json
 from app.jobs.engine_switcher import EngineSwitcher
 from app.jobs.snapshot import JobSnapshot, from_row, to_row, with_pictures, with_results
 from app.store import ProcessLock, Row, Store

@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from app.analysis import Control, EarlierResults, ExtractionCache
-from app.core import Analysis, AnalysisRequest, AppError, Cancelled, InputError, new_id, one_line
-from app.core.codec import to_json
+from app.core import Analysis, AnalysisRequest, AppError, Cancelled, InputError, new_id, one_line, to_json
 from app.jobs.engine_switcher import EngineSwitcher
 from app.jobs.job_repository import Deduplicator, JobRepository
 from app.jobs.search_index import SearchIndexer

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from app import core
 from app.analysis import facts_incomplete
-from app.core.codec import Failure, from_builtins, to_json
+from app.core import Failure, from_builtins, to_json
 from app.store import Row
 
 _ID = re.compile(r"[A-Za-z0-9_-]{6,64}")

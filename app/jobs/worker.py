@@ -12,7 +12,7 @@ from typing import Any
 
 from app import core
 from app.analysis import NO_EARLIER_RESULTS, Control, EarlierResults, Task
-from app.core.codec import Failure, to_json
+from app.core import Failure, to_json
 from app.jobs.engine_switcher import EngineSwitcher
 from app.jobs.job_repository import Deduplicator, JobRepository
 from app.jobs.search_index import SearchIndexer

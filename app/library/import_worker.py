@@ -13,8 +13,7 @@ from dataclasses import replace
 from io import BytesIO
 from typing import IO, BinaryIO
 
-from app.core import Analysis, InputError
-from app.core.codec import Failure, receive, send
+from app.core import Analysis, Failure, InputError, receive, send
 from app.i18n import LANGUAGES
 from app.jobs import about, imported_job, passages
 from app.reports import FORMATS

@@ -3,8 +3,6 @@
 Only PicturesRefused leads to the text prompt. A dead engine, a timeout or a full context never does.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Mapping

@@ -4,8 +4,6 @@ A file holds a family and its models. A model's `config` has the few dozen keys 
 is read; a model that is another one stored differently names that as `base` and lists only the differences.
 """
 
-from __future__ import annotations
-
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field

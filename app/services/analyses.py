@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app import engine
-from app.analysis.prompts.templates import Templates
+from app.analysis import Templates
 from app.config import Settings
 from app.core import AnalysisEvent, AnalysisRequest, AppError, Cancelled, ConfigError, EngineError, Language, Selection
 from app.services import open_planner

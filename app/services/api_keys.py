@@ -4,8 +4,6 @@ A key is 256 random bits, so it can't be guessed from its hash, and SHA-256 is e
 which people choose, and would cost every request a tenth of a second. The key itself is shown once and stored nowhere.
 """
 
-from __future__ import annotations
-
 import hashlib
 import hmac
 import re

@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from app import config, engine
-from app.analysis import Control, open_extraction_cache
-from app.analysis.prompts.templates import load
+from app.analysis import Control, load, open_extraction_cache
 from app.ask import AnswerQueues
 from app.config import Settings
 from app.core import AppError, BackgroundTask, Cancelled, EngineProgress, Notice, ProgressListener
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
     from app.engine import Engine
     from app.jobs import EngineSwitcher, Jobs
     from app.library.semantic_index import SemanticIndex
-    from app.llm.embeddings import EmbeddingModel
+    from app.llm import EmbeddingModel
     from app.models import Proposal
     from app.services import model_benchmarks
 
@@ -396,7 +395,7 @@ def embedding_model(settings: Settings) -> EmbeddingModel | None:
     """Return the embedding model that is set, if any."""
     if not settings.embedding_base_url:
         return None
-    from app.llm.embeddings import EmbeddingModel
+    from app.llm import EmbeddingModel
 
     url = engine.normal_base_url(settings.embedding_base_url)
     return EmbeddingModel(url, settings.embedding_model, settings.embedding_api_key)

@@ -24,7 +24,7 @@ from app.store import ConfirmedDownloads, ExtractionStore, TimingStats
 if TYPE_CHECKING:
     from app.core import AnalysisEvent, AnalysisRequest, Notice
     from app.engine import Engine, EngineMetricsReader
-    from app.llm.cache import AnswerCache
+    from app.llm import AnswerCache
 
 Fetch = Callable[[ProgressListener, threading.Event], Path]
 _SIDE_ON_CPU = 448
@@ -314,7 +314,7 @@ class ModelAnswers:
 
     def open(self) -> AnswerCache | None:
         """Open the cache of this model's answers; None for a remote engine, which may serve another model by now."""
-        from app.llm.cache import AnswerCache
+        from app.llm import AnswerCache
 
         settings = self.settings
         if settings.base_url or (folder := _weights(settings)) is None:

@@ -1,7 +1,5 @@
 """Keyframes for commands and programs: the choice of frames as given, and a video's keyframes without a model."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
@@ -129,7 +127,7 @@ def frames_that_fit(settings: Settings, path: Path) -> int:
     Raises:
         AppError: The video can't be read.
     """
-    from app.analysis.prompts.templates import built_in
+    from app.analysis import built_in
     from app.services import open_planner
     from app.video import probe
 

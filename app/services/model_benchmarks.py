@@ -3,8 +3,6 @@
 The command line and the pages use the same functions and read the same stored documents.
 """
 
-from __future__ import annotations
-
 import json
 import threading
 from collections.abc import Mapping
@@ -134,8 +132,7 @@ def check_sight(
         AppError: The engine cannot answer.
         Cancelled: `cancel` was set.
     """
-    from app.llm.chat import connect
-    from app.llm.vision_check import check_vision
+    from app.llm import check_vision, connect
 
     endpoint = engine.ensure_ready(on_progress, cancel)
     chat = connect(
@@ -231,8 +228,7 @@ def call(settings: Settings, on_progress: ProgressListener, cancel: threading.Ev
     Raises:
         AppError: The engine cannot be reached or doesn't answer.
     """
-    from app.llm.chat import connect
-    from app.llm.vision_check import prove_sight
+    from app.llm import connect, prove_sight
 
     engine, api_key = build_remote_engine(settings), settings.api_key
     try:

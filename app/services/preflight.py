@@ -4,8 +4,6 @@ It gathers the facts that `app.models.preflight` judges: the model's folder or n
 Nothing heavy is imported. At most one small file is downloaded, and only if the caller allows it.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import os

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import unquote, urlsplit
 
 from app import core
-from app.core.codec import Failure, from_json, to_json
+from app.core import Failure, from_json, to_json
 from app.services.outbound import Outbound
 from app.store import ApiKeyRow, ApiStore, SubmissionRow
 

@@ -23,7 +23,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from app import core
-from app.core.codec import Failure, from_json, to_json
+from app.core import Failure, from_json, to_json
 from app.services.outbound import Outbound
 from app.store import ApiKeyRow, ApiStore, DeliveryRow, WebhookRow
 

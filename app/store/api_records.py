@@ -4,8 +4,6 @@ A job's record begins before the job is in the queue, while its video is fetched
 submission is not interpreted here.
 """
 
-from __future__ import annotations
-
 import sqlite3
 from dataclasses import astuple, dataclass, replace
 

@@ -4,8 +4,6 @@ The documents of the turns are not interpreted here. An analysis that is deleted
 are about no other one, and a conversation its pictures.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass

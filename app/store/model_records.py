@@ -10,8 +10,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from app.core import AppError, make_private_folder
-from app.core.codec import from_builtins, to_builtins
+from app.core import AppError, from_builtins, make_private_folder, to_builtins
 from app.store.fs_utils import disk_errors, read_json, write_json
 
 _log = logging.getLogger(__name__)

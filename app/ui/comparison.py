@@ -4,8 +4,6 @@ Frames are the same where their index in the video is the same. The lines are th
 here returns plain values; nothing draws.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

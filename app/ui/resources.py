@@ -16,7 +16,7 @@ import streamlit as st
 from app.core import AppError, Keyframe, VideoInfo
 
 if TYPE_CHECKING:
-    from app.fleet.job_batches import PageBatches
+    from app.fleet import PageBatches
     from app.services import Services
 
 
@@ -71,7 +71,7 @@ def batches() -> PageBatches:
     if services is None:
         raise RuntimeError("no services are installed: the page runs outside of app.main")
     if _batches is None or _batches[0] is not services:
-        from app.fleet.job_batches import PageBatches  # reports and planning are loaded after the first page
+        from app.fleet import PageBatches
 
         _batches = (services, PageBatches(services))
     return _batches[1]

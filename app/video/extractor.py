@@ -4,8 +4,6 @@ Checks the file, starts the worker and forwards its events; nothing here decodes
 stored as pictures are reported by name. Speech is not recognised here; `sound_pieces` returns the sound for it.
 """
 
-from __future__ import annotations
-
 import logging
 import threading
 from collections import deque

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, NoReturn
 import av.error
 
 from app import core
-from app.core.codec import Failure, from_json, send
+from app.core import Failure, from_json, send
 from app.video import limits
 from app.video.files import picture_key, printable
 from app.video.keyframes.strategies import Fetched, Known, Thumbnails, WorkerRequest, is_whole

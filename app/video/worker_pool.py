@@ -13,15 +13,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO, Self, cast, get_args
 
-from app.core import AppError, Cancelled, DecodeError, InputError, SoundPiece, Transcript, VideoEvent
-from app.core.codec import Failure, receive, to_json
+from app import core
 from app.video import limits
 from app.video.files import printable
 from app.video.keyframes.strategies import Fetched, Known, Thumbnails, WorkerRequest
 from app.video.worker_process import WorkerProcess, start_worker, take_early
 
 _log = logging.getLogger(__name__)
-MESSAGES: tuple[type[Any], ...] = (*get_args(VideoEvent), Known, Thumbnails, Fetched, Transcript, SoundPiece, Failure)
+MESSAGES: tuple[type[Any], ...] = (
+    *get_args(core.VideoEvent),
+    Known,
+    Thumbnails,
+    Fetched,
+    core.Transcript,
+    core.SoundPiece,
+    core.Failure,
+)
 _POLL_SECONDS = 0.05  # chosen by hand; not tuned
 _QUEUED_MESSAGES = 16  # chosen by hand; not tuned
 _ENDS = {limits.STUCK_EXIT: "video_decoder_stuck", -9: "video_out_of_memory"}
@@ -140,7 +147,7 @@ class DecoderWorker:
         self._messages: queue.Queue[object] = queue.Queue(_QUEUED_MESSAGES)
         self._closing = threading.Event()
         self._is_unreadable = False
-        self._process = start_request(to_json(request))
+        self._process = start_request(core.to_json(request))
         self._threads = [threading.Thread(target=work, daemon=True) for work in (self._pump, self._log_stderr)]
         for thread in self._threads:
             thread.start()
@@ -161,7 +168,7 @@ class DecoderWorker:
         """Send the next request of a task that accepts several. A worker that has ended is ignored."""
         pipe = cast(BinaryIO, self._process.stdin)
         with suppress(OSError):
-            pipe.write(to_json(request).encode() + b"\n")
+            pipe.write(core.to_json(request).encode() + b"\n")
             pipe.flush()
 
     def events(self, cancel: threading.Event | None = None) -> Iterator[object]:
@@ -174,12 +181,12 @@ class DecoderWorker:
         """
         while True:
             if cancel is not None and cancel.is_set():
-                raise Cancelled
+                raise core.Cancelled
             try:
                 message = self._messages.get(timeout=_POLL_SECONDS)
             except queue.Empty:
                 continue
-            if isinstance(message, AppError):
+            if isinstance(message, core.AppError):
                 raise message
             if message is None:
                 break
@@ -187,7 +194,7 @@ class DecoderWorker:
         if code := self._process.wait():
             _log.warning("the decoding child ended with code %s on %r", code, str(self._path))
             key = "video_decoder_crashed" if self._is_unreadable else _ENDS.get(code, "video_decoder_crashed")
-            raise DecodeError(key, name=printable(self._path.name))
+            raise core.DecodeError(key, name=printable(self._path.name))
 
     def _pump(self) -> None:
         stream = cast(BinaryIO, self._process.stdout)
@@ -218,9 +225,9 @@ class DecoderWorker:
 
 def _message(stream: BinaryIO) -> object | None:
     """Return the next message, an error as an exception. Raises what `receive` raises."""
-    message = receive(stream, *MESSAGES)
-    if not isinstance(message, Failure):
+    message = core.receive(stream, *MESSAGES)
+    if not isinstance(message, core.Failure):
         return message
-    if not isinstance(error := message.as_error(), InputError):
+    if not isinstance(error := message.as_error(), core.InputError):
         raise ValueError(f"a worker reports {message.kind[:60]!r}")
     return error

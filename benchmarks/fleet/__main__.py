@@ -1,8 +1,8 @@
 """`python -m benchmarks.fleet [--footage FOLDER] [--videos N] [--only …] [--work FOLDER]`: batches on a Ray cluster.
 
-overhead: two nodes of one core each against the local run on two cores. scaling: two nodes against one. kills: an
-actor, a node and the driver are killed; what is lost, done twice or different from the local run is counted. No model
-is asked, so that all time is FrameLens's own. Ends with 1 if a bound is missed.
+overhead: two nodes on two cores against the local run on them. scaling: two nodes with a core each against one.
+kills: an actor, a node and the driver are killed; what is lost, done twice or different from the local run is counted.
+No model is asked, so that all time is FrameLens's own. Ends with 1 if a bound is missed.
 """
 
 from __future__ import annotations
@@ -108,11 +108,11 @@ def open_bench(clips: Sequence[Path], work: Path) -> Bench:
 
 
 @contextmanager
-def cluster_of(bench: Bench, nodes: int) -> Iterator[LocalCluster]:
-    """Start a cluster whose nodes have a core each."""
+def cluster_of(bench: Bench, nodes: int, *, pinned: bool = False) -> Iterator[LocalCluster]:
+    """Start a cluster whose nodes take a video at a time each; pinned, each of them runs on a core of its own."""
     folder = bench.fresh(f"cluster-{nodes}")
     (folder / "data").mkdir()
-    with local_cluster(folder / "data", {}, nodes=nodes, pinned=True) as cluster:
+    with local_cluster(folder / "data", {}, nodes=nodes, pinned=pinned) as cluster:
         yield cluster
 
 
@@ -135,7 +135,7 @@ def scaling(bench: Bench, rounds: int) -> Iterator[Row]:
     for number in range(rounds):
         seconds = []
         for nodes in (1, 2):
-            with cluster_of(bench, nodes) as cluster:
+            with cluster_of(bench, nodes, pinned=True) as cluster:
                 seconds.append(bench.on_ray(bench.fresh(f"ray-{nodes}"), cluster)[1])
         print(f"round {number + 1}: one node {seconds[0]:.1f} s, two {seconds[1]:.1f} s, load {os.getloadavg()[0]:.1f}")
         pairs.append(seconds[1] / seconds[0])

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.cli import batch_on_ray
+from app import fleet
 from app.cli.main import main
 from app.fleet.ray_jobs import runner
 from app.fleet.ray_jobs.task import RayTask
@@ -29,7 +29,7 @@ def on(monkeypatch: pytest.MonkeyPatch) -> Setting:
     monkeypatch.setattr(runner, "_POLL_SECONDS", 0.0)
 
     def use(cluster: FakeCluster) -> None:
-        monkeypatch.setattr(batch_on_ray, "RayCluster", lambda address: cluster)
+        monkeypatch.setattr(fleet, "RayCluster", lambda address: cluster)
 
     return use
 

@@ -5,8 +5,6 @@ result of a survey of the whole video, so that frames at named times need no oth
 surveyed; and the texts on frames. Keys include the version of the program, since another version may find other things.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import logging
@@ -19,8 +17,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from app import core, video
-from app.core import AnalysisState, ScreenText
-from app.core.codec import receive, send, to_builtins
+from app.core import AnalysisState, ScreenText, receive, send, to_builtins
 from app.store import ExtractionStore, file_state
 from app.video import ExtractOptions, Known, Thumbnails, check_file, names_times
 

@@ -17,7 +17,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from app import core, video
-from app.core.codec import from_json, to_json
+from app.core import from_json, to_json
 from app.i18n import as_notice
 from app.store import ExtractionStore
 
@@ -137,7 +137,7 @@ class Transcription:
         self, pieces: Iterator[core.SoundPiece], endpoint: Endpoint, cancel: threading.Event, on_progress: OnProgress
     ) -> tuple[Found, bool]:
         """Transcribe up to the end or a failure; return the result and whether it is complete."""
-        from app.llm.speech import SpeechModel, transcribe  # imports NumPy; most analyses have no speech model
+        from app.llm import SpeechModel, transcribe
 
         model = SpeechModel(endpoint.base_url, endpoint.api_key, endpoint.model, self._language, self._timeout_seconds)
         cues: list[core.Cue] = []

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from app.core import AnalysisRequest, AppError, Keyframe, Layout, VideoInfo
 from app.i18n import in_language
-from app.llm.token_count import estimate_frame_tokens
+from app.llm import estimate_frame_tokens
 from app.video import ExtractOptions, Opening
 
 if TYPE_CHECKING:
@@ -283,7 +283,7 @@ def _counted(
     """Let the engine count blank frames of the video's shape; return None if it reports nothing."""
     if connection.sight.sees is False:
         return None
-    from app.llm.error_mapping import TooManyPictures
+    from app.llm import TooManyPictures
 
     system, question = words
 
@@ -311,7 +311,7 @@ def _counted(
 def _messages(
     connection: EngineConnection, frames: Sequence[Keyframe], question: str, system: str, side: int
 ) -> list[BaseMessage]:
-    from app.llm.messages import data_url
+    from app.llm import data_url
 
     return connection.messages(frames, question, system=system, url=partial(data_url, side=side))
 

@@ -5,8 +5,6 @@ prompts of simultaneous requests queue for the processor, while their answers ar
 speed of one. Both rates are fitted by least squares; with few measurements they stay near their usual proportion.
 """
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass

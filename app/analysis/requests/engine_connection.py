@@ -10,11 +10,8 @@ from langchain_core.messages import BaseMessage
 
 from app.core import AppError, Keyframe, Notice
 from app.engine import Endpoint, Engine, metrics_url, read_metrics
-from app.llm.cache import AnswerCache
-from app.llm.http import authorization, client
-from app.llm.messages import with_pictures, with_video
-from app.llm.token_count import TokenCount, count_tokens
-from app.llm.vision_check import VisionProbe
+from app.llm import AnswerCache, TokenCount, VisionProbe, authorization, count_tokens, with_pictures, with_video
+from app.llm.http import client
 
 # Chosen by hand; not tuned.
 _MOST_IN_FLIGHT = 16  # requests at the same time

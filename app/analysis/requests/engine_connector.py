@@ -18,8 +18,7 @@ from app.core import EngineInfo, EngineProgress
 if TYPE_CHECKING:
     from app.analysis.requests.engine_connection import EngineConnection
     from app.engine import Endpoint, Engine
-    from app.llm.cache import AnswerCache
-    from app.llm.vision_check import VisionProbe
+    from app.llm import AnswerCache, VisionProbe
 
 # Chosen by hand; not tuned.
 _UNKNOWN_CONTEXT = 8192  # tokens, if the engine doesn't report its context
@@ -114,7 +113,7 @@ class EngineConnector:
         cancel: threading.Event,
         content: Callable[[], str],
     ) -> tuple[EngineConnection, EngineInfo]:
-        from app.llm.vision_check import prove_sight, video_refusal
+        from app.llm import prove_sight, video_refusal
 
         endpoint = engine.ensure_ready(on_progress, cancel)
         info = engine.status().info or EngineInfo(endpoint.kind, endpoint.model, endpoint.base_url)
@@ -142,9 +141,7 @@ class EngineConnector:
 
     def _connection(self, engine: Engine, endpoint: Endpoint, info: EngineInfo) -> EngineConnection:
         from app.analysis.requests.engine_connection import EngineConnection
-        from app.llm.chat import connect
-        from app.llm.client import keep_pictures
-        from app.llm.vision_check import VisionProbe
+        from app.llm import VisionProbe, connect, keep_pictures
 
         if endpoint.is_vllm:
             keep_pictures(endpoint.base_url)

@@ -7,8 +7,6 @@ app.analysis.requests.scheduler decides the order of the parts and the context t
 It joins the parsed and checked findings with their frames, not the text of the answers.
 """
 
-from __future__ import annotations
-
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
@@ -22,8 +20,7 @@ from app.analysis.requests.request_builder import ImagePrefetch, RequestChunk
 from app.analysis.requests.request_executor import RunContext
 from app.analysis.requests.scheduler import ENDS_ALL, PartAsker, Scheduler
 from app.analysis.task import EarlierResults
-from app.llm.error_mapping import TooManyPictures
-from app.llm.token_count import estimate_text_tokens
+from app.llm import TooManyPictures, estimate_text_tokens
 
 _POLL_SECONDS = 0.1
 _SUMMARY = 0

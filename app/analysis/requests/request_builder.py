@@ -26,10 +26,7 @@ from app.analysis.prompts.templates import Template
 from app.analysis.requests.request_executor import EngineRequest, RunContext
 from app.analysis.task import join_key, part_key
 from app.i18n import in_language, notice_text
-from app.llm import messages
-from app.llm.error_mapping import fallback_notice
-from app.llm.messages import data_url
-from app.llm.token_count import estimate_text_tokens
+from app.llm import data_url, estimate_text_tokens, fallback_notice, messages
 
 log = logging.getLogger(__name__)
 _SLACK = 0.01  # share of the context by which text estimates may be off; chosen by hand, not tuned

@@ -5,8 +5,6 @@ different options, at most twice; the best one is kept and its problems are name
 connection breaks while it keeps running, is tried again a few times. Every other failure is raised unchanged.
 """
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Sequence
@@ -24,8 +22,8 @@ from app.analysis.prompts.templates import Template
 from app.analysis.requests.engine_connection import EngineConnection
 from app.analysis.task import Task
 from app.i18n import in_language, t
-from app.llm.messages import in_words
-from app.llm.stream import Reply, stream
+from app.llm import Reply, in_words
+from app.llm.stream import stream
 
 # Chosen by hand; not tuned.
 _ATTEMPTS = 3

@@ -4,8 +4,6 @@ The context that a part gets from earlier ones depends on the layout alone, neve
 sends the same requests. A part that fails doesn't stop the others.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import replace
@@ -15,7 +13,7 @@ from app import core
 from app.analysis.requests import request_builder
 from app.analysis.requests.request_executor import EngineEnded, RequestExecutor, RunContext
 from app.i18n import as_notice
-from app.llm.error_mapping import TooManyPictures
+from app.llm import TooManyPictures
 
 ENDS_ALL = (core.Cancelled, EngineEnded, core.EngineBrokeOff, core.EngineTimeout, core.EngineBusy, core.ModelNotFound)
 """Errors that end the run: asking about another part would be useless."""

@@ -1,7 +1,5 @@
 """The FastAPI application: its routes, errors as problems, the OpenAPI document and the page that shows it."""
 
-from __future__ import annotations
-
 from functools import cache
 from importlib.metadata import version
 from importlib.resources import files

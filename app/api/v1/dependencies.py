@@ -1,7 +1,5 @@
 """What the routes share: the services, the key of the request, streams that end with the server."""
 
-from __future__ import annotations
-
 import asyncio
 import signal
 from collections.abc import AsyncIterator

@@ -1,7 +1,5 @@
 """Routes for jobs: submitted, listed, watched, reported, cancelled and deleted."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -20,10 +18,7 @@ from app.jobs import State
 from app.library.bulk_operations import remove
 from app.reports import FORMATS, all_files
 from app.reports.files import zipped
-from app.services.analyses import build_request
-from app.services.conversations import report_of
-from app.services.keyframes import build_selection
-from app.services.submissions import Submission, VideoSource
+from app.services import Submission, VideoSource, build_request, build_selection, report_of
 from app.store import LibraryQuery
 
 router = APIRouter(tags=["jobs"])

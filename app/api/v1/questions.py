@@ -1,7 +1,5 @@
 """Routes for questions about analysed videos; the answers are those of the page's conversations."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator
 from typing import Annotated
 

@@ -12,8 +12,7 @@ from app.api.gate import status_of
 from app.ask import MOST_QUESTION, FrameRef, Turn
 from app.i18n import error_text, notice_text, t
 from app.jobs import JobSnapshot, State
-from app.services import webhooks
-from app.services.submissions import FetchState
+from app.services import FetchState, webhooks
 from app.store import DeliveryRow, LibraryEntry, WebhookRow
 
 JobState = Literal["fetching", State]

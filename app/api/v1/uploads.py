@@ -3,8 +3,6 @@
 A request with the header Tus-Resumable is one of tus; the OpenAPI document describes the plain ones.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response

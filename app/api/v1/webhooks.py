@@ -1,7 +1,5 @@
 """Routes for webhooks: addresses that are informed when the jobs of a key have ended."""
 
-from __future__ import annotations
-
 from fastapi import APIRouter
 
 from app.api.v1.dependencies import KeyDep, ServicesDep

@@ -1,7 +1,5 @@
 """Answer to "when" and "how often": a search in each video, and what it found in words, with frames as evidence."""
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing

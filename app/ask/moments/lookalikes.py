@@ -4,8 +4,6 @@ A model that is asked for a red card alone says yes to an orange one more often 
 orange. The names are asked about in the frames that say yes.
 """
 
-from __future__ import annotations
-
 import re
 import threading
 from typing import Any

@@ -1,22 +1,11 @@
 """Choice of the frames that a search for moments looks at next, from its votes until now."""
 
-from __future__ import annotations
-
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import islice, pairwise
 from math import ceil, log2
 
-from app.ask.moments.timeline import (
-    NEAR_SECONDS,
-    SAME_SECONDS,
-    Moments,
-    Run,
-    VoteSample,
-    are_neighbours,
-    neighbours,
-    runs_of,
-)
+from app.ask.moments import timeline
 
 _ROUND_FRAMES = 32
 """Most frames of a round, twice as many as are asked about at the same time. Chosen by hand; not tuned."""
@@ -34,12 +23,12 @@ _REJECTED, _LEAST_REJECTED = 8, 0.05
 """Number of rejected frames that are looked around densely, and their lowest vote. Chosen by hand; not tuned."""
 
 
-def open_times(found: Moments) -> list[float]:
+def open_times(found: timeline.Moments) -> list[float]:
     """Return the times of frames that decide what the votes leave open, rising; none if they leave nothing open."""
     if not found.samples:
         return list(_even_times(found))
     looked, wanted = _Looked(found), set[float]()
-    for before, run, after in neighbours(runs_of(found.samples)):
+    for before, run, after in timeline.neighbours(timeline.runs_of(found.samples)):
         if not run.says_yes:
             continue
         dense = () if run.is_confirmed else looked.densely_around(run.best)
@@ -47,7 +36,7 @@ def open_times(found: Moments) -> list[float]:
     return sorted(wanted)[:_ROUND_FRAMES]
 
 
-def further_times(found: Moments, candidates: Sequence[float], affordable: int) -> list[float]:
+def further_times(found: timeline.Moments, candidates: Sequence[float], affordable: int) -> list[float]:
     """Return the times of frames in what was not looked at yet, rising; none once all gaps are narrow.
 
     Halving the widest gaps leaves the narrowest ones at any ceiling, but the video is decoded again for each halving:
@@ -62,7 +51,7 @@ def further_times(found: Moments, candidates: Sequence[float], affordable: int) 
     return []
 
 
-def _even_times(found: Moments) -> Iterator[float]:
+def _even_times(found: timeline.Moments) -> Iterator[float]:
     """Yield the times of the first round, so far apart that halving the gaps leaves them just narrow enough."""
     seconds = found.end_seconds - found.start_seconds
     narrow = seconds / _NARROW_SECONDS
@@ -76,7 +65,7 @@ def _even_times(found: Moments) -> Iterator[float]:
 class _Looked:
     """The samples until now, for choosing where to look next."""
 
-    def __init__(self, found: Moments) -> None:
+    def __init__(self, found: timeline.Moments) -> None:
         self._samples = found.samples
         self._starts = [one.time_seconds for one in found.samples]
         self._start, self._end = found.start_seconds, found.end_seconds - _LAST_SECONDS
@@ -84,34 +73,34 @@ class _Looked:
 
     def is_new(self, seconds: float) -> bool:
         """Return whether a time is in the part to search, and none of the samples is known to be shown at it."""
-        place = bisect_right(self._starts, seconds + SAME_SECONDS) - 1
-        is_known = place >= 0 and seconds <= self._samples[place].until_seconds + SAME_SECONDS
+        place = bisect_right(self._starts, seconds + timeline.SAME_SECONDS) - 1
+        is_known = place >= 0 and seconds <= self._samples[place].until_seconds + timeline.SAME_SECONDS
         return self._start <= seconds <= self._end and not is_known and not self._is_unreadable(seconds, seconds)
 
     def _is_unreadable(self, start: float, end: float) -> bool:
-        place = bisect_right(self._unreadable, start - SAME_SECONDS)
-        return place < len(self._unreadable) and self._unreadable[place] <= end + SAME_SECONDS
+        place = bisect_right(self._unreadable, start - timeline.SAME_SECONDS)
+        return place < len(self._unreadable) and self._unreadable[place] <= end + timeline.SAME_SECONDS
 
-    def densely_around(self, one: VoteSample) -> list[float]:
+    def densely_around(self, one: timeline.VoteSample) -> list[float]:
         """Return the new times of a dense look around a sample."""
-        steps = range(-round(NEAR_SECONDS / _DENSE_SECONDS), round(NEAR_SECONDS / _DENSE_SECONDS) + 1)
+        steps = range(-round(timeline.NEAR_SECONDS / _DENSE_SECONDS), round(timeline.NEAR_SECONDS / _DENSE_SECONDS) + 1)
         return [time for step in steps if self.is_new(time := one.time_seconds + step * _DENSE_SECONDS)]
 
-    def at_start(self, before: Run | None, run: Run) -> Iterator[float]:
+    def at_start(self, before: timeline.Run | None, run: timeline.Run) -> Iterator[float]:
         """Yield the times that narrow down or confirm the border at which `run` begins."""
         if before:
             yield from self._between(before.samples[-1], run.samples[0], before.samples[:-1], run.samples[1:])
         else:
             yield from filter(self.is_new, [self._start])
 
-    def within(self, run: Run) -> Iterator[float]:
+    def within(self, run: timeline.Run) -> Iterator[float]:
         """Yield the middle of the widest gap in a run of few frames, all of which could be mistakes."""
         if 1 < len(run.samples) < _FEW:
             yield from self._middle(
                 *max(pairwise(run.samples), key=lambda two: two[1].time_seconds - two[0].until_seconds)
             )
 
-    def at_end(self, run: Run, after: Run | None) -> Iterator[float]:
+    def at_end(self, run: timeline.Run, after: timeline.Run | None) -> Iterator[float]:
         """Yield the times that narrow down or confirm the border at which `run` ends."""
         if after:
             yield from self._between(run.samples[-1], after.samples[0], run.samples[:-1], after.samples[1:])
@@ -119,18 +108,22 @@ class _Looked:
             yield from filter(self.is_new, [self._end])
 
     def _between(
-        self, last: VoteSample, first: VoteSample, earlier: Sequence[VoteSample], later: Sequence[VoteSample]
+        self,
+        last: timeline.VoteSample,
+        first: timeline.VoteSample,
+        earlier: Sequence[timeline.VoteSample],
+        later: Sequence[timeline.VoteSample],
     ) -> Iterator[float]:
-        if not are_neighbours(last, first):
+        if not timeline.are_neighbours(last, first):
             yield from self._middle(last, first)
             return
-        if not (earlier and last.time_seconds - earlier[-1].until_seconds <= NEAR_SECONDS):
+        if not (earlier and last.time_seconds - earlier[-1].until_seconds <= timeline.NEAR_SECONDS):
             yield from filter(self.is_new, [last.time_seconds - _BESIDE_SECONDS])
-        if not (later and later[0].time_seconds - first.until_seconds <= NEAR_SECONDS):
+        if not (later and later[0].time_seconds - first.until_seconds <= timeline.NEAR_SECONDS):
             yield from filter(self.is_new, [first.until_seconds + _BESIDE_SECONDS])
 
-    def _middle(self, last: VoteSample, first: VoteSample) -> Iterator[float]:
-        if not are_neighbours(last, first) and not self._is_unreadable(last.until_seconds, first.time_seconds):
+    def _middle(self, last: timeline.VoteSample, first: timeline.VoteSample) -> Iterator[float]:
+        if not timeline.are_neighbours(last, first) and not self._is_unreadable(last.until_seconds, first.time_seconds):
             yield (last.until_seconds + first.time_seconds) / 2
 
     def around_rejected(self) -> Iterator[float]:

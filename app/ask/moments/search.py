@@ -12,8 +12,6 @@ there that looks alike. A video has hours without what is looked for, and someth
 alone says little.
 """
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -28,7 +26,7 @@ from app.ask.moments import timeline
 from app.ask.moments.sampling import further_times, open_times
 from app.ask.moments.timeline import Moments, SearchEnd, VoteSample
 from app.ask.votes import VoteAsker
-from app.llm.vision_check import VisionCard, draw
+from app.llm import VisionCard, draw
 from app.video import Still
 
 CHANGES = 3

@@ -5,8 +5,6 @@ frames that say no is dropped, and so is less than a tenth of a second. A single
 short to be one, is taken for a mistake and marks the interval uncertain.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise

@@ -1,7 +1,5 @@
 """Choice among scored candidates: half of the frames where relevance peaks, half of them the keyframes between."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Sequence
 
 from app.ask.retrieval.values import FrameCandidate

@@ -4,8 +4,6 @@ Words that leave no doubt ("when does", 几次) decide the kind; otherwise the m
 names what to look for. Where its answer is unusable, the words of the question count.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 import re

@@ -5,8 +5,6 @@ So a model that says yes to everything changes nothing. The scores that are used
 and added.
 """
 
-from __future__ import annotations
-
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence

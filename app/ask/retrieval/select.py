@@ -4,8 +4,6 @@ Nothing is asked of a model where that brings nothing: about a global question, 
 candidates, about what can't be seen.
 """
 
-from __future__ import annotations
-
 import base64
 import logging
 import threading
@@ -21,7 +19,7 @@ from app.ask.retrieval import scores
 from app.ask.retrieval.choice import choose
 from app.ask.retrieval.values import ChosenFrame, FrameCandidate, FrameSelection, Looking, Outcome, ScoreName, Sought
 from app.ask.votes import VoteAsker
-from app.llm.embeddings import EmbeddingModel
+from app.llm import EmbeddingModel
 from app.video import THUMBNAIL_SIDE, Stills
 
 _log = logging.getLogger(__name__)

@@ -1,7 +1,5 @@
 """Values of the choice of frames for a question, and the event of its progress."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 

@@ -18,19 +18,17 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.analysis import Templates
-from app.analysis.prompts.templates import load
+from app.analysis import Templates, load
 from app.cli.analysis_options import add_analysis_options, build_given_request, load_settings, settle_model
 from app.cli.common import cancel_on_signals, engine_notices_said, worst_exit_code
 from app.cli.report_output import Output, parse_output
 from app.config import Settings
 from app.core import Analysis, AnalysisRequest, AppError, ConfigError, readable
-from app.fleet.inputs import Inputs, resolve
+from app.fleet import Inputs, resolve
 from app.i18n import error_text, language, t
 from app.reports import FORMATS
 from app.reports.content.labels import local_minute
-from app.services import Services, open_planner, open_services
-from app.services.analyses import is_expected, raise_without_report, start_run
+from app.services import Services, is_expected, open_planner, open_services, raise_without_report, start_run
 from app.video import check_file, printable, probe, worker_started
 
 if TYPE_CHECKING:

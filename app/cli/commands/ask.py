@@ -21,9 +21,7 @@ from app.cli.common import cancel_on_signals, confirm_deletion, in_services, ser
 from app.core import ConfigError, Moments, Selection
 from app.i18n import LANGUAGES, language, notice_text, t
 from app.i18n.formatting import exactly
-from app.services import open_library, open_services
-from app.services.analyses import with_named
-from app.services.keyframes import build_selection, parse_frames, parse_seconds
+from app.services import build_selection, open_library, open_services, parse_frames, parse_seconds, with_named
 from app.video import worker_started
 
 if TYPE_CHECKING:
@@ -186,7 +184,7 @@ def _conversation(
     if given.conversation:
         return services().conversations.get(given.conversation)
     from app.cli.progress import Progress
-    from app.services.conversations import begin
+    from app.services import begin
 
     events = begin(services(), about, frames=given.frames, language=language(), cancel=cancel, clip=clip)
     with Progress(quiet=given.quiet or not sys.stderr.isatty()) as progress, closing(events):
@@ -263,7 +261,7 @@ class _Printer:
 
     def _end(self, conversation: Conversation) -> None:
         from app import ask
-        from app.services.conversations import video_names
+        from app.services import video_names
 
         turn = conversation.last
         if self._streams:
@@ -289,7 +287,7 @@ def _manage(given: argparse.Namespace) -> None:
     kept = services().conversations
     if given.export:
         from app import ask
-        from app.services.conversations import video_names
+        from app.services import video_names
 
         one = kept.get(given.export)
         names = video_names(services(), one)

@@ -12,15 +12,14 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from app.analysis.prompts.templates import load
+from app.analysis import load
 from app.cli.analysis_options import add_analysis_options, build_given_request, load_settings, settle_model
 from app.cli.common import cancel_on_signals, engine_notices_said
 from app.core import UNKNOWN_PATH, AnalysisRequest, ConfigError, InputError
-from app.fleet.batch import Batch, Collected, collect, make_batch
-from app.fleet.results import Results
+from app.fleet import Batch, Collected, Results, collect, make_batch
 from app.i18n import error_text, t
 from app.reports import FORMATS
-from app.services.keyframes import FIT
+from app.services import FIT
 from app.video import worker_ready
 
 if TYPE_CHECKING:
@@ -61,8 +60,7 @@ def run(given: argparse.Namespace) -> int:
     from app.analysis import open_extraction_cache
     from app.cli.batch_output import BatchOutput, results_folder
     from app.cli.progress import BatchProgress
-    from app.fleet.archive import BatchArchive
-    from app.fleet.runner import run_batch
+    from app.fleet import BatchArchive, run_batch
     from app.services import open_services, usual_workers
 
     workers = given.jobs or usual_workers(settings)

@@ -11,21 +11,15 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from app import config, models
+from app import config, fleet, models
 from app.cli.common import add_output_options, cancel_on_signals, use_language, wide_console
-from app.core import ConfigError, Notice, gib_number
-from app.core.codec import to_json
-from app.fleet.cluster.commands import ENGINE_PORT, ClusterNetwork, CommandBlock, cluster_commands
-from app.fleet.cluster.plan import ClusterPlan, parse_gpus, plan_cluster
-from app.fleet.cluster.tables import LINK_COLUMNS, NODE_COLUMNS, column_title, link_row, node_row
+from app.core import ConfigError, Notice, gib_number, to_json
 from app.i18n import error_text, notice_text, t
-from app.services import pass_on
-from app.services.hardware_profile import parse_card
+from app.services import parse_card, pass_on
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from app.fleet.cluster.check import ClusterFacts
 
 _GPU_MEMORY = "80"  # GB; cards of machines with eight usually have it
 
@@ -45,12 +39,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     plan.add_argument("--copies", type=int, metavar="N", help=t("cli.cluster_copies"))
     plan.add_argument("--network", default="eth0", metavar="INTERFACE", help=t("cli.cluster_network"))
     plan.add_argument("--hosts", default="", metavar="IP,IP,…", help=t("cli.cluster_hosts"))
-    plan.add_argument("--port", type=int, default=ENGINE_PORT, help=t("cli.cluster_port", default=ENGINE_PORT))
+    plan.add_argument(
+        "--port", type=int, default=fleet.ENGINE_PORT, help=t("cli.cluster_port", default=fleet.ENGINE_PORT)
+    )
     check = asks.add_parser("check", help=t("cli.cluster_check"))
     check.set_defaults(ask=_check)
     check.add_argument("--address", default="http://127.0.0.1:8265", metavar="URL", help=t("cli.cluster_address"))
     check.add_argument("--model", default="", metavar="FOLDER", help=t("cli.cluster_check_model"))
-    check.add_argument("--port", type=int, default=ENGINE_PORT, help=t("cli.cluster_port", default=ENGINE_PORT))
+    check.add_argument(
+        "--port", type=int, default=fleet.ENGINE_PORT, help=t("cli.cluster_port", default=fleet.ENGINE_PORT)
+    )
     for one in (plan, check):
         add_output_options(one, argparse.SUPPRESS)
 
@@ -75,10 +73,12 @@ def _plan(given: argparse.Namespace, settings: config.Settings) -> int:
     catalogue = models.load(settings.data_dir / "models")
     for problem in catalogue.problems:
         print(error_text(problem), file=sys.stderr)
-    hardware = parse_gpus(given.gpus, parse_card(given.gpu_memory))
-    plan = plan_cluster(hardware, given.model, catalogue, tensor_parallel=given.tensor_parallel, copies=given.copies)
+    hardware = fleet.parse_gpus(given.gpus, parse_card(given.gpu_memory))
+    plan = fleet.plan_cluster(
+        hardware, given.model, catalogue, tensor_parallel=given.tensor_parallel, copies=given.copies
+    )
     hosts = tuple(host.strip() for host in given.hosts.split(",") if host.strip())
-    blocks = cluster_commands(plan, ClusterNetwork(given.network, hosts, given.port))
+    blocks = fleet.cluster_commands(plan, fleet.ClusterNetwork(given.network, hosts, given.port))
     if given.json:
         print(json.dumps(_plan_document(plan, blocks), ensure_ascii=False, indent=2))
         return 0
@@ -91,12 +91,12 @@ def _plan(given: argparse.Namespace, settings: config.Settings) -> int:
     return 0
 
 
-def _sizes(plan: ClusterPlan) -> dict[str, Any]:
+def _sizes(plan: fleet.ClusterPlan) -> dict[str, Any]:
     layout = plan.layout
     return {"tensor": layout.tensor, "pipeline": layout.pipeline, "copies": layout.copies}
 
 
-def _plan_document(plan: ClusterPlan, blocks: tuple[CommandBlock, ...]) -> dict[str, Any]:
+def _plan_document(plan: fleet.ClusterPlan, blocks: tuple[fleet.CommandBlock, ...]) -> dict[str, Any]:
     """Convert a plan to JSON."""
     return {
         "model": plan.entry.id,
@@ -122,13 +122,10 @@ def _plan_document(plan: ClusterPlan, blocks: tuple[CommandBlock, ...]) -> dict[
 
 def _check(given: argparse.Namespace, settings: config.Settings) -> int:
     """Print what was found; the exit code is 4 if something would keep a model from running."""
-    from app.fleet.cluster.check import check_cluster, find_problems
-    from app.fleet.ray_jobs.client import RayCluster
-
     pass_on(settings)  # RAY_AUTH_MODE and the token may be in .env
-    cluster = RayCluster(given.address)
-    facts = check_cluster(cluster, model=given.model, port=given.port, cancel=cancel_on_signals())
-    problems = find_problems(facts, model=given.model, port=given.port)
+    cluster = fleet.RayCluster(given.address)
+    facts = fleet.check_cluster(cluster, model=given.model, port=given.port, cancel=cancel_on_signals())
+    problems = fleet.find_problems(facts, model=given.model, port=given.port)
     if given.json:
         print(json.dumps(_check_document(facts, problems), ensure_ascii=False, indent=2))
     else:
@@ -136,13 +133,13 @@ def _check(given: argparse.Namespace, settings: config.Settings) -> int:
     return 4 if any(problem.level == "error" for problem in problems) else 0
 
 
-def _print_check(facts: ClusterFacts, problems: Sequence[Notice]) -> None:
+def _print_check(facts: fleet.ClusterFacts, problems: Sequence[Notice]) -> None:
     console, nodes = wide_console(), facts.nodes
     total = {"cpus": f"{sum(node.cpus for node in nodes):g}", "gpus": f"{sum(node.gpus for node in nodes):g}"}
     console.print(t("cluster.found", nodes=len(nodes), **total))
-    console.print(_table(NODE_COLUMNS, (node_row(node) for node in nodes)))
+    console.print(_table(fleet.NODE_COLUMNS, (fleet.node_row(node) for node in nodes)))
     if facts.links:
-        console.print(_table(LINK_COLUMNS, (link_row(link) for link in facts.links)))
+        console.print(_table(fleet.LINK_COLUMNS, (fleet.link_row(link) for link in facts.links)))
     for problem in problems:
         mark = "❌" if problem.level == "error" else "⚠️ "
         print(f"{mark} {notice_text(problem).removeprefix('❌ ')}")
@@ -155,13 +152,13 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
 
     table = Table(box=None, pad_edge=False)
     for name in columns:
-        table.add_column(column_title(name))
+        table.add_column(fleet.column_title(name))
     for row in rows:
         table.add_row(*row)
     return table
 
 
-def _check_document(facts: ClusterFacts, problems: Sequence[Notice]) -> dict[str, Any]:
+def _check_document(facts: fleet.ClusterFacts, problems: Sequence[Notice]) -> dict[str, Any]:
     """Convert what was found to JSON."""
     listed = [{"level": one.level, "key": one.key, "text": notice_text(one)} for one in problems]
     return {**json.loads(to_json(facts)), "problems": listed}

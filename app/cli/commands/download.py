@@ -4,8 +4,6 @@ Run again after an interruption, it resumes. Progress goes to standard error; th
 standard output, where a script can read it. `settle` asks before an analysis whether to download a missing model.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import os

@@ -15,8 +15,7 @@ from app.core import Analysis, ConfigError, InputError
 from app.i18n import LANGUAGES, error_text, t
 from app.reports import FORMATS, bundle
 from app.reports.files import written
-from app.services import open_library
-from app.services.conversations import report_of
+from app.services import open_library, report_of
 from app.store import storage_errors
 
 ALL = "all"

@@ -19,7 +19,7 @@ from app import config
 from app.cli.common import add_selection_options, cancel_on_signals, parse_selection, use_language
 from app.core import Keyframe, KeyframesChosen, Notice, StageStarted, VideoInfo, clock
 from app.i18n import LANGUAGES, notice_text, t
-from app.services.keyframes import KEYFRAMES, frame_limit, parse_frames
+from app.services import KEYFRAMES, frame_limit, parse_frames
 from app.store import log_to, storage_errors
 from app.video import worker_started
 
@@ -53,7 +53,7 @@ def run(given: argparse.Namespace) -> int:
 def _run(given: argparse.Namespace) -> int:
     # Imported here: the slower decoder worker has started by now.
     from app.analysis import open_extraction_cache
-    from app.services.keyframes import consume, frames_that_fit, open_events
+    from app.services import consume, frames_that_fit, open_events
 
     settings = config.load()
     use_language(given, settings)

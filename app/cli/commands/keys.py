@@ -3,8 +3,6 @@
 A new key is the only line of standard output; everything else goes to standard error.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import sys

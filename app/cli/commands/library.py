@@ -186,7 +186,7 @@ def _line(text: str) -> str:
 def _show(given: argparse.Namespace) -> int:
     from app.reports.json import writer
     from app.reports.text import markdown  # slow imports that listing doesn't need
-    from app.services.conversations import report_of
+    from app.services import report_of
 
     job_id = services().jobs.library.resolve_id(given.id)
     analysis, entry = report_of(services(), job_id), services().jobs.library.entry(job_id)
@@ -235,7 +235,7 @@ def _delete(given: argparse.Namespace) -> int:
 
 def _import(given: argparse.Namespace) -> int:
     from app.library.bulk_operations import reports_in
-    from app.services.conversations import import_report
+    from app.services import import_report
 
     ids = [import_report(services(), analysis) for analysis in reports_in(given.files)]
     return _print_entries(list(dict.fromkeys(ids)), given)

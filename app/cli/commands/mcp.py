@@ -3,8 +3,6 @@
 It speaks over standard input and output, where nothing but the protocol is written, or over HTTP on loopback.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import secrets
@@ -19,8 +17,7 @@ from app import config
 from app.cli.common import open_socket, use_language
 from app.core import ConfigError, shown_path
 from app.i18n import LANGUAGES, t
-from app.services import open_services
-from app.services.analyses import with_named
+from app.services import open_services, with_named
 
 _HOST = "127.0.0.1"
 

@@ -4,8 +4,6 @@ It downloads nothing; only `try` and `sight` start an engine. Tables go to stand
 errors in the user's own files, to standard error.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import sys
@@ -13,14 +11,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from app import config, models
+from app import config, models, services
 from app.cli.common import add_output_options, use_language
 from app.cli.models import checks, tables
 from app.core import GIB, ConfigError, EngineError
 from app.engine import memory_bytes
 from app.i18n import error_text, t
-from app.services import HardwareProfile, effective_arguments, here, latest_trials, pace_text, speed_here
-from app.services.hardware_profile import parse_card, parse_gigabytes
 from app.store import Measured, trials
 
 
@@ -94,9 +90,9 @@ def _show(given: argparse.Namespace, catalogue: models.Catalogue, settings: conf
     shape = entry.shape
     plan = models.parse_plan(arguments, device="cpu" if given.cpu else "gpu", sequences=max(1, given.requests))
     sum_ = models.estimate_memory(shape, plan)
-    measured, place = _latest_benchmarks(settings), here()
+    measured, place = _latest_benchmarks(settings), services.here()
     named = match.entry.id if match else given.model
-    effective = effective_arguments(replace(settings, model_path=named, vllm_config=arguments))
+    effective = services.effective_arguments(replace(settings, model_path=named, vllm_config=arguments))
     need = place.need(shape, effective)
     if given.json:
         found = measured.get(match.entry.id) if match else None
@@ -144,7 +140,7 @@ def _fit(given: argparse.Namespace, catalogue: models.Catalogue, settings: confi
     return None
 
 
-def _nothing_fits(entry: models.CatalogueEntry, place: HardwareProfile) -> EngineError:
+def _nothing_fits(entry: models.CatalogueEntry, place: services.HardwareProfile) -> EngineError:
     why = models.why_nothing_fits(entry, place.card, place.need(entry.shape, {}))
     return EngineError("nothing_fits", model=entry.id, machine=place.words(), why=why)
 
@@ -152,7 +148,7 @@ def _nothing_fits(entry: models.CatalogueEntry, place: HardwareProfile) -> Engin
 def _try(given: argparse.Namespace, catalogue: models.Catalogue, settings: config.Settings) -> Any:
     entry = _find_entry(given.model, catalogue)
     models.check_entry(entry)
-    place = here()
+    place = services.here()
     found = place.proposals((entry,))
     if not found:
         raise _nothing_fits(entry, place)
@@ -171,12 +167,12 @@ def _formats(given: argparse.Namespace, *_: object) -> Any:
 
 def _latest_benchmarks(settings: config.Settings) -> dict[str, Measured]:
     """Return the latest benchmark of each model on this machine."""
-    place = here()
-    return latest_trials(settings.data_dir, place.device)
+    place = services.here()
+    return services.latest_trials(settings.data_dir, place.device)
 
 
 def _print_measured(ids: Iterable[str], measured: Mapping[str, Measured]) -> None:
-    lines = [f"{id_}: {text}" for id_ in ids if id_ in measured and (text := pace_text(measured[id_]))]
+    lines = [f"{id_}: {text}" for id_ in ids if id_ in measured and (text := services.pace_text(measured[id_]))]
     if lines:
         print("\n".join(["", *lines]))
 
@@ -184,19 +180,19 @@ def _print_measured(ids: Iterable[str], measured: Mapping[str, Measured]) -> Non
 # ---- places ----------------------------------------------------------------------------------------------------------
 
 
-def _local_profile(settings: config.Settings, catalogue: models.Catalogue) -> HardwareProfile:
+def _local_profile(settings: config.Settings, catalogue: models.Catalogue) -> services.HardwareProfile:
     """Return this machine with the speed that benchmarks have measured."""
-    place = here()
+    place = services.here()
     return place if place.card else place.with_measured_speed(trials(settings.data_dir).all(), catalogue.by_id)
 
 
-def _parse_hardware(text: str, cards: int, ours: HardwareProfile) -> HardwareProfile:
+def _parse_hardware(text: str, cards: int, ours: services.HardwareProfile) -> services.HardwareProfile:
     """Parse "24", "24GB", "RTX 4090", "cpu" or "cpu:32"; a CPU is this machine's. Raises ConfigError."""
     plain = text.strip().lower()
     where, _, amount = plain.partition(":")
     if where != "cpu":
-        return HardwareProfile(text, parse_card(text), cards)
-    number = parse_gigabytes(amount) if amount else memory_bytes() / GIB
+        return services.HardwareProfile(text, services.parse_card(text), cards)
+    number = services.parse_gigabytes(amount) if amount else memory_bytes() / GIB
     if number is None:
         raise ConfigError("card_unknown", given=text)
-    return HardwareProfile(text, None, memory_gib=number, speed=ours.speed or speed_here())
+    return services.HardwareProfile(text, None, memory_gib=number, speed=ours.speed or services.speed_here())

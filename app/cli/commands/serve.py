@@ -1,7 +1,5 @@
 """Command `framelens serve`: serves a model at an OpenAI-compatible address with a key, on the engine that fits it."""
 
-from __future__ import annotations
-
 import argparse
 import ipaddress
 import json

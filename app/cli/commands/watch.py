@@ -3,8 +3,6 @@
 Results, reports and summary are those of `framelens batch`, which can continue in the same folder of results.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 from collections.abc import Iterator
@@ -17,8 +15,7 @@ from app.cli.analysis_options import load_settings, settle_model
 from app.cli.commands.batch import add_batch_options, given_batch, given_request
 from app.cli.common import cancel_on_signals, engine_notices_said
 from app.core import InputError
-from app.fleet.batch import BatchVideo, Collected
-from app.fleet.results import Results
+from app.fleet import BatchVideo, Collected, Results
 from app.i18n import t
 from app.video import printable, worker_ready
 
@@ -45,9 +42,7 @@ def run(given: argparse.Namespace) -> int:
     from app.analysis import open_extraction_cache
     from app.cli.batch_output import BatchOutput, results_folder
     from app.cli.progress import BatchProgress
-    from app.fleet.archive import BatchArchive
-    from app.fleet.runner import run_arriving
-    from app.fleet.watch import arriving
+    from app.fleet import BatchArchive, arriving, run_arriving
     from app.services import open_services, usual_workers
 
     workers = given.jobs or usual_workers(settings)

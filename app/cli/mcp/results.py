@@ -3,8 +3,6 @@
 Whatever comes from a video or from a model is below a key "quoted", in JSON strings that their content can't leave.
 """
 
-from __future__ import annotations
-
 import base64
 import json
 from collections.abc import Iterable, Sequence

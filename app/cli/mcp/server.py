@@ -3,8 +3,6 @@
 Every error of a tool is a sentence in its result, where the model that called it can read it; tracebacks go to the log.
 """
 
-from __future__ import annotations
-
 import logging
 import secrets
 import socket

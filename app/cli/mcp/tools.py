@@ -1,7 +1,5 @@
 """Tools of the MCP server, on the same services as the commands; each argument is described in app/i18n."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import threading
@@ -24,9 +22,7 @@ from app.cli.mcp.results import Document, result
 from app.i18n import error_text, language, t
 from app.reports import FORMATS, bundle, files_of
 from app.reports.files import written
-from app.services import Services, conversations
-from app.services.analyses import build_request, start_run
-from app.services.keyframes import build_selection, parse_seconds
+from app.services import Services, build_request, build_selection, conversations, parse_seconds, start_run
 from app.store import LibraryQuery, storage_errors
 from app.video import check_file, is_video_name
 

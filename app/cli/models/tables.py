@@ -1,7 +1,5 @@
 """Output of `framelens models`: tables for people, documents for programs."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any

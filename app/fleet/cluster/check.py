@@ -4,8 +4,6 @@ The head runs `app.fleet.cluster.node_probe` as a job, whose source goes along w
 installed there. `find_problems` is a pure function of what the job found.
 """
 
-from __future__ import annotations
-
 import base64
 import inspect
 import shlex
@@ -18,8 +16,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.core import Cancelled, EngineError, Notice, gib_text, new_id
-from app.core.codec import from_json
+from app.core import Cancelled, EngineError, Notice, from_json, gib_text, new_id
 from app.fleet.cluster import node_probe
 from app.fleet.ray_jobs.client import RUNNING, RayCluster
 

@@ -1,7 +1,5 @@
 """Commands of a cluster plan, exactly as they are typed: Ray, vLLM, the environment, and the settings of FrameLens."""
 
-from __future__ import annotations
-
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

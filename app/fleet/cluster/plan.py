@@ -6,8 +6,6 @@ exchange nothing; as many run as fit, since FrameLens has many requests to divid
 `app.models`: this module only chooses between its proposals.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace

@@ -3,8 +3,6 @@
 `inspect_node` runs on each node and only gathers; `find_faults` is a pure function of what was gathered.
 """
 
-from __future__ import annotations
-
 import os
 import platform
 import shutil
@@ -16,13 +14,12 @@ from importlib.metadata import version
 from pathlib import Path
 
 from app import engine
-from app.analysis.prompts.templates import load
+from app.analysis import load
 from app.config import Settings
-from app.core import GIB, AppError, ConfigError, EngineError, InputError, Language, ModelNotFound, StorageError
-from app.core.codec import Failure
+from app.core import GIB, AppError, ConfigError, EngineError, Failure, InputError, Language, ModelNotFound, StorageError
 from app.fleet.ray_jobs.task import RayTask, read_ray_task
 from app.i18n import error_text, in_language, t
-from app.services.engine_session import build_engine, conditions
+from app.services import build_engine, conditions
 
 _LEAST_FREE_BYTES = GIB
 """What a node needs for its cache and log while it analyses. Chosen by hand; not tuned."""

@@ -4,8 +4,6 @@ Progress and results are read from the shared folder; the job continues if this 
 command follows it again.
 """
 
-from __future__ import annotations
-
 import shlex
 import sys
 import threading

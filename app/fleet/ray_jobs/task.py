@@ -10,8 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from app import config
-from app.core.codec import from_json, to_json
-from app.core.redaction import is_secret
+from app.core import from_json, is_secret, to_json
 from app.fleet.batch import Batch
 from app.store import storage_errors, write_whole
 

@@ -1,15 +1,12 @@
 """Actor that analyses one video after the other on a node of a Ray cluster."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
-from app.core import AppError, EngineError, as_app_error
-from app.core.codec import Failure, to_json
+from app.core import AppError, EngineError, Failure, as_app_error, to_json
 from app.fleet.batch import BatchVideo
 from app.fleet.ray_jobs.task import read_ray_task
 from app.fleet.results import Results, VideoResult

@@ -5,8 +5,6 @@ is rendered later: as a `notice` for a page or a terminal, as an `error` for a r
 VLLM_CONFIG without changing anything else.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field

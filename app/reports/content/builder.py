@@ -4,8 +4,6 @@ Every time is that of a frame, a cue, a shot or a chapter, never one that a mode
 findings have fields, all of them are in tables; if not, a finding that cites a single frame is beside its picture.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cache, partial
 from itertools import chain

@@ -3,8 +3,6 @@
 Nothing in a model's text becomes a link: frames that it cites are listed below it with their decoder times.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import BytesIO
 

@@ -4,8 +4,6 @@ It uses only features that Word and LibreOffice support alike. A time is a link 
 if the video is in the report's folder.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from app.core import Analysis, Language, smaller

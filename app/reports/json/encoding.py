@@ -9,8 +9,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from app.core import DecodeSummary, KeyframesChosen, Measures, Notice, VideoInfo
-from app.core.codec import build, to_builtins
+from app.core import DecodeSummary, KeyframesChosen, Measures, Notice, VideoInfo, build, to_builtins
 from app.i18n import notice_text, t
 from app.reports.json.schema import BoundaryForm, ChosenForm, KeyframesForm, NoticeForm, SourceForm
 

@@ -16,8 +16,7 @@ from dataclasses import dataclass
 from typing import IO
 
 from app import core
-from app.core import MOST_FRAMES, UNKNOWN_PATH, InputError
-from app.core.codec import build, from_builtins
+from app.core import MOST_FRAMES, UNKNOWN_PATH, InputError, build, from_builtins
 from app.i18n import has_notice
 from app.reports.json import schema
 from app.reports.json.writer import JPEG_URL

@@ -4,16 +4,13 @@ Every `…_seconds` of the video comes from a frame, a cue or a chapter, never f
 the video and the address of the engine are left out.
 """
 
-from __future__ import annotations
-
 import base64
 from collections.abc import Iterable
 from typing import TypeVar
 
 from msgspec import UNSET, structs
 
-from app.core import Analysis, ChunkResult, Finding, Language, ReportedAnswer, ReportedConversation
-from app.core.codec import build
+from app.core import Analysis, ChunkResult, Finding, Language, ReportedAnswer, ReportedConversation, build
 from app.i18n import in_language, language, t
 from app.reports import content
 from app.reports.json import schema

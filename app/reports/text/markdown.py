@@ -3,8 +3,6 @@
 Text from a model, a file name or a screen is escaped, so that it cannot become headings, links or HTML.
 """
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections.abc import Iterator, Sequence

@@ -4,8 +4,6 @@ Times and pictures of cited frames move the player, a prompt is folded, and a he
 model's text can load or link.
 """
 
-from __future__ import annotations
-
 import base64
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -9,7 +9,7 @@ import streamlit as st
 
 from app.core import AppError
 from app.i18n import t
-from app.services.conversations import video_names
+from app.services import video_names
 from app.ui import error_words, page_state, plain, resources, services
 from app.ui.components import assets, player
 from app.ui.panels.analyse import progress

@@ -185,7 +185,7 @@ def _draw_import() -> None:
 
 def _import(key: str) -> None:
     from app.library.bulk_operations import reports_of
-    from app.services.conversations import import_report
+    from app.services import import_report
 
     state = page_state()
     ids: list[str] = []

@@ -23,8 +23,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NoReturn, cast
 
-from app.core import Notice, Noticed, ScreenText
-from app.core.codec import receive, send
+from app.core import Notice, Noticed, ScreenText, receive, send
 from app.video import limits
 from app.video.files import picture_key
 from app.video.readers.base import Image

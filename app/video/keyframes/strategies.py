@@ -5,8 +5,6 @@ picture, so frames of an already surveyed video can be selected without reading 
 what it answers about frames are here, too, since parent and worker share them.
 """
 
-from __future__ import annotations
-
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace

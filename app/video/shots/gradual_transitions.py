@@ -12,8 +12,6 @@ place: along a line in any direction, or from or to the centre. An object that m
 cells back again.
 """
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -15,8 +15,7 @@ from app.ui import error_words, local_time, page_state, plain, remaining, resour
 from app.ui.panels.sidebar import jobs as rows
 
 if TYPE_CHECKING:
-    from app.fleet.archive import BatchRecord
-    from app.fleet.job_batches import VideoStatus
+    from app.fleet import BatchRecord, VideoStatus
 
 _POLL_SECONDS = 2.0
 _MOST_ROWS = 100
@@ -91,7 +90,7 @@ def draw_back(job_id: str) -> None:
 
 
 def _is_working(record: BatchRecord) -> bool:
-    from app.fleet.job_batches import status_of
+    from app.fleet import status_of
 
     if resources.batches().is_submitting(record.id):
         return True
@@ -102,8 +101,7 @@ def _is_working(record: BatchRecord) -> bool:
 
 
 def _draw_progress(batch_id: str) -> None:
-    from app.fleet.job_batches import counts_of, status_of
-    from app.fleet.summary import counts_text
+    from app.fleet import counts_of, counts_text, status_of
 
     batches = resources.batches()
     record = batches.archive.get(batch_id)
@@ -168,7 +166,7 @@ def _draw_actions(record: BatchRecord, statuses: Sequence[VideoStatus]) -> None:
 
 
 def _zip(record: BatchRecord, spoken: Language) -> bytes:
-    from app.fleet.job_batches import bundle
+    from app.fleet import bundle
 
     with in_language(spoken):
         return zipped(bundle(record, services().jobs, spoken))

@@ -9,7 +9,7 @@ from pathlib import Path
 import streamlit as st
 
 from app.core import AppError, InputError, readable
-from app.fleet.inputs import resolve
+from app.fleet import resolve
 from app.i18n import language, t
 from app.ui import page_state, plain, resources, services
 from app.ui.components.assets import component

@@ -13,7 +13,7 @@ import streamlit as st
 from app import ask
 from app.core import AppError, Moments, safe_stem
 from app.i18n import t
-from app.services.conversations import video_names
+from app.services import video_names
 from app.ui import error_words, page_state, plain, services
 from app.ui.panels.ask import composer, start, turns
 from app.ui.panels.ask.pictures import Pictures

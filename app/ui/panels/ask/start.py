@@ -9,7 +9,7 @@ import streamlit as st
 
 from app import ask
 from app.i18n import language, t
-from app.services.answers import prepare_frames
+from app.services import prepare_frames
 from app.store import LibraryQuery
 from app.ui import local_time, page_state, plain, services
 from app.ui.panels.analyse import frame_options, video_picker

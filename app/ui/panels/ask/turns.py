@@ -24,7 +24,7 @@ from app.ui.panels.sidebar import engine
 
 if TYPE_CHECKING:
     from app.ask import Conversation, FrameRef, Look, Turn
-    from app.services.answers import AnswerProgress
+    from app.services import AnswerProgress
     from app.ui.panels.ask.pictures import Pictures
 
 _POLL_SECONDS = 0.5

@@ -3,14 +3,11 @@
 It is part of the Models page, below the memory calculator: it answers the same question for more than one machine.
 """
 
-from __future__ import annotations
-
 import streamlit as st
 
 from app import models
 from app.core import AppError
-from app.fleet.cluster.commands import ClusterNetwork, cluster_commands
-from app.fleet.cluster.plan import ClusterHardware, plan_cluster
+from app.fleet import ClusterHardware, ClusterNetwork, cluster_commands, plan_cluster
 from app.i18n import notice_text, t
 from app.services import CARD_SIZES_GIB
 from app.ui import error_words, plain

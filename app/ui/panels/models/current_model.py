@@ -1,7 +1,5 @@
 """Model in use: its state with the actions for it, its log, and the download or switch in progress or its outcome."""
 
-from __future__ import annotations
-
 from urllib.parse import urlsplit
 
 import streamlit as st

@@ -3,8 +3,6 @@
 The settings are checked as they are typed. Before the switch the form shows what happens to running analyses.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial

@@ -1,7 +1,5 @@
 """Remote engine: its address, key and model, a test of what it serves, and the switch to it."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from app.core import AppError

@@ -3,7 +3,7 @@
 import streamlit as st
 
 from app.i18n import language, t
-from app.llm.vision_check import VisionCard
+from app.llm import VisionCard
 from app.llm.vision_check import draw as draw_card
 from app.services import model_benchmarks, start_vision_check
 from app.store import Measured

@@ -22,7 +22,7 @@ from app.i18n import labelled, language, t
 from app.reports import FORMATS, Use, all_files, content, files_of
 from app.reports.files import frame_entries, zipped
 from app.reports.graphics import contact_sheet as sheets
-from app.services.conversations import report_of
+from app.services import report_of
 from app.ui import local_time, page_state, plain, services
 from app.ui.components import report_blocks
 from app.ui.panels.analyse import progress, request_form

@@ -113,6 +113,11 @@ from .files import shown_name as shown_name
 from .files import shown_path as shown_path
 from .files import storable as storable
 from .files import write_private as write_private
+from .identity import LOCAL_USER as LOCAL_USER
+from .identity import Role as Role
+from .identity import User as User
+from .identity import as_user as as_user
+from .identity import current_user as current_user
 from .images import cropped as cropped
 from .images import image_size as image_size
 from .images import show_same as show_same

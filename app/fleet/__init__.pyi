@@ -20,6 +20,7 @@ from .cluster.plan import plan_cluster as plan_cluster
 from .cluster.tables import LINK_COLUMNS as LINK_COLUMNS
 from .cluster.tables import NODE_COLUMNS as NODE_COLUMNS
 from .cluster.tables import column_title as column_title
+from .cluster.tables import found_text as found_text
 from .cluster.tables import link_row as link_row
 from .cluster.tables import node_row as node_row
 from .inputs import Input as Input
@@ -30,6 +31,7 @@ from .job_batches import VideoStatus as VideoStatus
 from .job_batches import bundle as bundle
 from .job_batches import counts_of as counts_of
 from .job_batches import status_of as status_of
+from .ray_jobs.client import LOCAL_DASHBOARD as LOCAL_DASHBOARD
 from .ray_jobs.client import RayCluster as RayCluster
 from .ray_jobs.runner import run_on_ray as run_on_ray
 from .ray_jobs.runner import stop_on_ray as stop_on_ray

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.core import AppError, Keyframe, VideoInfo
+from app.core import AppError, BackgroundTask, Keyframe, Notice, VideoInfo
 
 if TYPE_CHECKING:
-    from app.fleet import PageBatches
+    from app.fleet import ClusterFacts, PageBatches
     from app.services import Services
 
 
@@ -40,6 +40,8 @@ class Installed:
 
 
 _installed = Installed()
+cluster_check: BackgroundTask[None, tuple[ClusterFacts, tuple[Notice, ...]]] = BackgroundTask("cluster check")
+"""The check of a Ray cluster, whose outcome all sessions see."""
 _batches: tuple[Services, PageBatches] | None = None
 _probed: set[tuple[str, int]] = set()
 _first_page = threading.Lock()

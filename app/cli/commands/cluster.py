@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     check = asks.add_parser("check", help=t("cli.cluster_check"))
     check.set_defaults(ask=_check)
-    check.add_argument("--address", default="http://127.0.0.1:8265", metavar="URL", help=t("cli.cluster_address"))
+    check.add_argument("--address", default=fleet.LOCAL_DASHBOARD, metavar="URL", help=t("cli.cluster_address"))
     check.add_argument("--model", default="", metavar="FOLDER", help=t("cli.cluster_check_model"))
     check.add_argument(
         "--port", type=int, default=fleet.ENGINE_PORT, help=t("cli.cluster_port", default=fleet.ENGINE_PORT)
@@ -135,8 +135,7 @@ def _check(given: argparse.Namespace, settings: config.Settings) -> int:
 
 def _print_check(facts: fleet.ClusterFacts, problems: Sequence[Notice]) -> None:
     console, nodes = wide_console(), facts.nodes
-    total = {"cpus": f"{sum(node.cpus for node in nodes):g}", "gpus": f"{sum(node.gpus for node in nodes):g}"}
-    console.print(t("cluster.found", nodes=len(nodes), **total))
+    console.print(fleet.found_text(nodes))
     console.print(_table(fleet.NODE_COLUMNS, (fleet.node_row(node) for node in nodes)))
     if facts.links:
         console.print(_table(fleet.LINK_COLUMNS, (fleet.link_row(link) for link in facts.links)))

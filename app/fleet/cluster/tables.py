@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from app.core import gib_text
@@ -18,6 +19,12 @@ _PRODUCTS = ("Python", "Ray", "vLLM", "FrameLens")
 def column_title(name: str) -> str:
     """Return the title of a column; names of products are the same in every language."""
     return name if name in _PRODUCTS else t(f"cluster.column_{name}")
+
+
+def found_text(nodes: Sequence[ClusterNode]) -> str:
+    """Return the line above the tables: how many nodes, cores and cards."""
+    cpus, gpus = sum(node.cpus for node in nodes), sum(node.gpus for node in nodes)
+    return t("cluster.found", nodes=len(nodes), cpus=f"{cpus:g}", gpus=f"{gpus:g}")
 
 
 def node_row(node: ClusterNode) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ RayJobState = Literal["PENDING", "RUNNING", "STOPPED", "SUCCEEDED", "FAILED"]
 RUNNING: tuple[RayJobState, ...] = ("PENDING", "RUNNING")
 DASHBOARD_PORT = 8265
 """The port on which `ray start --head` offers its job API."""
+LOCAL_DASHBOARD = f"http://127.0.0.1:{DASHBOARD_PORT}"
 _ADDRESS_VARIABLES = ("RAY_API_SERVER_ADDRESS", "RAY_ADDRESS")
 
 

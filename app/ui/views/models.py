@@ -11,6 +11,7 @@ from app.services import hardware_profile
 from app.store import trials
 from app.ui import error_words, page_state, plain, services
 from app.ui.panels.models import (
+    cluster_check,
     cluster_plan,
     current_model,
     memory_calculator,
@@ -61,5 +62,7 @@ def draw() -> None:
         memory_calculator.draw(catalogue, here)
     with st.expander(t("cluster.page"), icon=":material/hub:"):
         cluster_plan.draw(catalogue)
+        st.divider()
+        cluster_check.draw()
     with st.expander(t("models.page.formats"), icon=":material/memory:"):
         memory_calculator.draw_formats()

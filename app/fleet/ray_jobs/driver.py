@@ -107,6 +107,8 @@ def _node_faults(task: RayTask, nodes: Sequence[dict[str, Any]]) -> list[AppErro
         ).remote(str(task.path), str(path))
         for node in nodes
     }
+    import ray.data  # a second's work while the nodes answer
+
     facts, faults = list[NodeFacts](), list[AppError]()
     for host, answer in asked.items():
         try:

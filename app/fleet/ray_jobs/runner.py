@@ -71,11 +71,11 @@ def stop_on_ray(results: Path, fingerprint: str, cluster: RayCluster) -> bool:
 def _follow(
     job: str, cluster: RayCluster, results: Results, pending: dict[str, BatchVideo], cancel: threading.Event
 ) -> Events:
-    """Yield the events of a job until it is over, and remove from `pending` what has a result."""
+    """Yield the events of a job until it is over or nothing is missing; remove from `pending` what has a result."""
     progress = RayProgress(Path(cluster.metadata(job)["task"]).with_suffix(""))
     shown = set[str]()
     state: RayJobState = "PENDING"
-    while state in RUNNING and not cancel.is_set():
+    while pending and state in RUNNING and not cancel.is_set():
         cancel.wait(_POLL_SECONDS)
         state = cluster.state(job)  # before the folder: what ended before the job did is seen
         begun, ended = progress.read()

@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from app import ask, core
 from app.api.v1.dependencies import ServicesDep, ticks
 from app.api.v1.jobs import find_job
-from app.api.v1.schemas import Answer, Conversation, NewQuestion
+from app.api.v1.schemas import Answer, ConversationState, NewQuestion
 from app.i18n import language
 from app.services import Services
 
@@ -18,7 +18,7 @@ router = APIRouter(tags=["questions"])
 
 
 @router.post("/jobs/{job_id}/questions", status_code=201)
-async def ask_question(job_id: str, given: NewQuestion, services: ServicesDep) -> Conversation:
+async def ask_question(job_id: str, given: NewQuestion, services: ServicesDep) -> ConversationState:
     """Ask about a job's video, and wait for the answer; one that takes longer is "running" meanwhile.
 
     The frames of the video have to be chosen, so the answer waits for a job that is at work. Set `wait_seconds` to 0
@@ -33,12 +33,12 @@ async def ask_question(job_id: str, given: NewQuestion, services: ServicesDep) -
 
 
 @router.get("/conversations/{conversation_id}")
-def get_conversation(conversation_id: str, services: ServicesDep) -> Conversation:
+def get_conversation(conversation_id: str, services: ServicesDep) -> ConversationState:
     """Get a conversation with its answers; the last one may still be written."""
     return find_conversation(conversation_id, services)
 
 
-def find_conversation(conversation_id: str, services: ServicesDep) -> Conversation:
+def find_conversation(conversation_id: str, services: ServicesDep) -> ConversationState:
     """Return a conversation with what there is of its last answer. Raises InputError("conversation_unknown")."""
     task = services.answers.get(conversation_id)
     if task and task.error and not task.is_running:  # the question could not be stored
@@ -46,7 +46,7 @@ def find_conversation(conversation_id: str, services: ServicesDep) -> Conversati
     progress = task.progress if task and task.is_running else None
     conversation = progress.conversation if progress else services.conversations.get(conversation_id)
     last = conversation.current
-    return Conversation(
+    return ConversationState(
         id=conversation.id,
         name=conversation.name,
         jobs=list(conversation.about),
@@ -59,7 +59,7 @@ def find_conversation(conversation_id: str, services: ServicesDep) -> Conversati
 async def watch_conversation(
     conversation_id: str,
     services: ServicesDep,
-    known: Annotated[Conversation, Depends(find_conversation)],  # before the stream begins: an unknown one is a 404
+    known: Annotated[ConversationState, Depends(find_conversation)],  # before it begins: a 404 if unknown
 ) -> AsyncIterator[ServerSentEvent]:
     """Stream the last answer of a conversation as server-sent events until it is complete.
 
@@ -79,7 +79,7 @@ async def watch_conversation(
             return
 
 
-def _started(job_id: str, given: NewQuestion, services: Services) -> Conversation:
+def _started(job_id: str, given: NewQuestion, services: Services) -> ConversationState:
     find_job(job_id, services)
     if services.submissions.get(services, job_id):
         raise core.InputError("no_report_yet", id=job_id)

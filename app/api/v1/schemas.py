@@ -263,7 +263,7 @@ class Answer(BaseModel):
         )
 
 
-class Conversation(BaseModel):
+class ConversationState(BaseModel):
     """A conversation on its current branch; the last answer may still be written."""
 
     id: str

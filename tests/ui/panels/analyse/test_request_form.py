@@ -152,7 +152,7 @@ def test_several_videos_become_jobs_with_one_question(page: AppTest, services: S
     assert sorted(job.name for job in jobs) == ["part 0.mp4", "part 1.mp4", "part 2.mp4"]
     assert {job.request.question for job in jobs} == {"Which colours?"}
     assert [services.jobs.snapshot(one.job_id).name for one in record.videos] == [f"part {n}.mp4" for n in range(3)]
-    assert record.name == "part 0.mp4 and 2 more"
+    assert record.shown_name == "part 0.mp4 and 2 more"
 
 
 def test_of_several_videos_each_can_be_shown_and_left_out(page: AppTest, services: Services, card_video: Path) -> None:

@@ -24,6 +24,7 @@ from starlette.routing import Route
 from app.core import AppError, Language, redact, remember_secret
 from app.engine import Endpoint, Engine
 from app.i18n import error_text, t
+from app.llm import ACCEPTED, limited, limits_of, response_limits
 
 log = logging.getLogger(__name__)
 _ASKED = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/tokenize", "/detokenize")
@@ -163,6 +164,9 @@ class _Server:
                 return response
             except _Refused as refused:
                 return refused.response()
+            except AppError as error:  # an answer beyond its limits
+                log.warning("%s %s: %s", request.method, request.url.path, error)
+                return _Refused(502, error_text(error, self._options.language), code="engine_failed").response()
             except ClientDisconnect:
                 return Response(status_code=499)
             except Exception:
@@ -224,10 +228,11 @@ class _Server:
         url = endpoint.base_url.removesuffix("/v1") + path
         remember_secret(endpoint.api_key)
         asked = self._http.build_request(
-            method, url, json=body, headers={"Authorization": f"Bearer {endpoint.api_key}"}
+            method, url, json=body, headers={"Authorization": f"Bearer {endpoint.api_key}", **ACCEPTED}
         )
         try:
-            return await self._http.send(asked, stream=True)
+            with response_limits(limits_of(path, body, self._options.timeout_seconds)):
+                return await limited(self._http.send(asked, stream=True), endpoint.base_url)
         except httpx.TimeoutException as error:
             raise _Refused(504, self._say("no_answer"), code="engine_timeout") from error
         except httpx.HTTPError as error:
@@ -247,9 +252,10 @@ class _Server:
                 if line.startswith("data: {"):
                     line = "data: " + _event(line[6:].encode(), engine_name, name).decode()
                 yield line.encode() + b"\n"
+        except AppError as error:  # beyond its limits
+            yield _error_event(_Refused(502, error_text(error, self._options.language), code="engine_failed"))
         except httpx.HTTPError:
-            refused = await self._engine_failure()
-            yield b"data: " + json.dumps(_error(refused.status, refused.message, refused.code)).encode() + b"\n\n"
+            yield _error_event(await self._engine_failure())
         finally:
             await answer.aclose()
 
@@ -264,6 +270,10 @@ _STARTED = int(time.time())
 def _error(status: int, message: str, code: str | None = None, param: str | None = None) -> dict[str, Any]:
     kind = _TYPES.get(status, "invalid_request_error" if status < 500 else "server_error")
     return {"error": {"message": message, "type": kind, "param": param, "code": code}}
+
+
+def _error_event(refused: _Refused) -> bytes:
+    return b"data: " + json.dumps(_error(refused.status, refused.message, refused.code)).encode() + b"\n\n"
 
 
 def _converted_error(answer: httpx.Response, engine_name: str, name: str) -> _Refused:

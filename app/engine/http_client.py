@@ -1,4 +1,4 @@
-"""HTTP client for small GET requests to an engine, and parser of its metrics. No retries, no streaming.
+"""HTTP client for small GET requests to an engine, and parser of its metrics. No retries, no streaming, no compression.
 
 Engines on this machine are reached without a proxy, remote ones through the environment's. Redirects to another origin
 are not followed, since the API key is meant for this one only. Of the metrics, in Prometheus's text format, only the
@@ -7,16 +7,21 @@ requested names are read; other lines and invalid ones are ignored.
 
 import json
 import re
+import socket
+import threading
 import urllib.error
 import urllib.request
 from collections.abc import Collection, Iterator
-from http.client import HTTPException, HTTPMessage
-from typing import IO
+from contextlib import suppress
+from http.client import HTTPConnection, HTTPException, HTTPMessage, HTTPResponse, HTTPSConnection
+from typing import IO, Self
 from urllib.parse import urlsplit
 
 from app.core import redact, remember_secret
 
 _PORTS = {"http": 80, "https": 443}
+_MOST_BYTES = 16 * 2**20
+"""Of an answer: a service with 400 models lists them in 1 MB, a vLLM of eight copies has 1 MB of metrics."""
 
 
 class NoAnswer(Exception):
@@ -58,32 +63,96 @@ def _origin(url: str) -> tuple[str, str | None, int | None]:
     return parts.scheme, parts.hostname, parts.port or _PORTS.get(parts.scheme)
 
 
-_direct = urllib.request.build_opener(urllib.request.ProxyHandler({}), _SameOrigin)
-_proxied = urllib.request.build_opener(_SameOrigin)
+class _Deadline:
+    """Time by which an answer has to be there; the timeout of a socket bounds a single wait only."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds, self.is_over = seconds, False
+        self._socket: socket.socket | None = None
+        self._timer = threading.Timer(seconds, self._end)
+        self._timer.daemon = True
+
+    def watch(self, connected: socket.socket) -> None:
+        """End this connection when the time is up."""
+        self._socket = connected
+
+    def __enter__(self) -> Self:
+        _deadlines.current = self
+        self._timer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._timer.cancel()
+        _deadlines.current = None
+
+    def _end(self) -> None:
+        self.is_over = True
+        if self._socket:
+            with suppress(OSError):  # it was closed
+                self._socket.shutdown(socket.SHUT_RDWR)
+
+
+class _Deadlines(threading.local):
+    """The deadline of each thread's request."""
+
+    current: _Deadline | None = None
+
+
+_deadlines = _Deadlines()
+
+
+class _PlainConnection(HTTPConnection):
+    def connect(self) -> None:
+        super().connect()
+        if _deadlines.current:
+            _deadlines.current.watch(self.sock)
+
+
+class _SecureConnection(HTTPSConnection):
+    def connect(self) -> None:
+        super().connect()
+        if _deadlines.current:
+            _deadlines.current.watch(self.sock)
+
+
+class _Watched(urllib.request.HTTPHandler, urllib.request.HTTPSHandler):
+    """Handler whose connections keep to the deadline of their thread."""
+
+    def http_open(self, req: urllib.request.Request) -> HTTPResponse:
+        """Send a request."""
+        return self.do_open(_PlainConnection, req)
+
+    def https_open(self, req: urllib.request.Request) -> HTTPResponse:
+        """Send a request over TLS."""
+        return self.do_open(_SecureConnection, req)
+
+
+_direct = urllib.request.build_opener(urllib.request.ProxyHandler({}), _SameOrigin, _Watched)
+_proxied = urllib.request.build_opener(_SameOrigin, _Watched)
 
 
 def get_json(
-    url: str, *, api_key: str = "", timeout_seconds: float = 5.0, local: bool = True, max_bytes: int | None = None
+    url: str, *, api_key: str = "", timeout_seconds: float = 5.0, local: bool = True, max_bytes: int = _MOST_BYTES
 ) -> object:
     """Get and parse the JSON at `url`.
 
     Args:
         url: Address.
         api_key: Sent as a bearer token; "" for none.
-        timeout_seconds: Bounds each wait for the server.
+        timeout_seconds: Bounds each wait for the server; the whole answer may take twice as long.
         local: Whether to connect without a proxy.
-        max_bytes: A longer body is cut off, which makes it invalid; None for no limit.
+        max_bytes: Longest body.
 
     Returns:
         The parsed JSON, None for an empty body.
 
     Raises:
-        NoAnswer: No connection, a status other than 2xx, or a body that is not JSON.
+        NoAnswer: No connection, a status other than 2xx, a body that is too long or no JSON.
     """
     body = _get(url, api_key, timeout_seconds, local, max_bytes)
     try:
         return json.loads(body) if body else None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise NoAnswer("the answer is not JSON", 200) from error
 
 
@@ -91,26 +160,32 @@ def get_text(url: str, *, api_key: str = "", timeout_seconds: float = 5.0, local
     """Get the text at `url`; the arguments are those of `get_json`.
 
     Raises:
-        NoAnswer: No connection, or a status other than 2xx.
+        NoAnswer: No connection, a status other than 2xx, or a body that is too long.
     """
-    return _get(url, api_key, timeout_seconds, local).decode(errors="replace")
+    return _get(url, api_key, timeout_seconds, local, _MOST_BYTES).decode(errors="replace")
 
 
-def _get(url: str, api_key: str, timeout_seconds: float, local: bool, max_bytes: int | None = None) -> bytes:
+def _get(url: str, api_key: str, timeout_seconds: float, local: bool, max_bytes: int) -> bytes:
     remember_secret(api_key)
     request = urllib.request.Request(url, headers={"Authorization": f"Bearer {api_key}"} if api_key else {})
-    try:
-        with (_direct if local else _proxied).open(request, timeout=timeout_seconds) as response:
-            body: bytes = response.read(max_bytes)
-            return body
-    except _Redirected as error:
-        with error:
-            raise NoAnswer(f"HTTP {error.code} {error.reason}", error.code, redirect=error.target) from None
-    except urllib.error.HTTPError as error:
-        with error:
-            raise NoAnswer(f"HTTP {error.code} {error.reason}", error.code) from None
-    except (OSError, HTTPException, ValueError) as error:
-        raise NoAnswer(str(getattr(error, "reason", "") or error) or type(error).__name__) from error
+    with _Deadline(2 * timeout_seconds) as deadline:
+        try:
+            with (_direct if local else _proxied).open(request, timeout=timeout_seconds) as response:
+                body: bytes = response.read(max_bytes + 1)
+        except _Redirected as error:
+            with error:
+                raise NoAnswer(f"HTTP {error.code} {error.reason}", error.code, redirect=error.target) from None
+        except urllib.error.HTTPError as error:
+            with error:
+                raise NoAnswer(f"HTTP {error.code} {error.reason}", error.code) from None
+        except (OSError, HTTPException, ValueError) as error:
+            if not deadline.is_over:
+                raise NoAnswer(str(getattr(error, "reason", "") or error) or type(error).__name__) from error
+    if deadline.is_over:
+        raise NoAnswer(f"the answer took longer than {deadline.seconds:g} s")
+    if len(body) > max_bytes:
+        raise NoAnswer(f"the answer is longer than {max_bytes} bytes", 200)
+    return body
 
 
 def served_models(models: object) -> dict[str, int | None]:

@@ -7,8 +7,12 @@ from .embeddings import EmbeddingModel as EmbeddingModel
 from .error_mapping import TooManyPictures as TooManyPictures
 from .error_mapping import engine_error as engine_error
 from .error_mapping import fallback_notice as fallback_notice
-from .http import authorization as authorization
 from .http import on_request_loop as on_request_loop
+from .http import short_request as short_request
+from .limits import ACCEPTED as ACCEPTED
+from .limits import limited as limited
+from .limits import limits_of as limits_of
+from .limits import response_limits as response_limits
 from .messages import data_url as data_url
 from .messages import in_words as in_words
 from .messages import text_only as text_only

@@ -16,6 +16,7 @@ import openai
 
 from app.core import remember_secret
 from app.llm.http import engine_timeout, pooled_client
+from app.llm.limits import limits_of, response_limits
 
 _MOST_KNOWN = 50_000
 """Pictures remembered for an engine, in some 8 MB; it keeps fewer. Chosen by hand; not tuned."""
@@ -98,6 +99,12 @@ def _picture(part: Any) -> str:
     return url if isinstance(url, str) and url.startswith("data:") else ""
 
 
+def _whole_body(options: Any) -> dict[str, Any]:
+    """Return what a request asks for; the client keeps parameters that it doesn't know apart."""
+    body = options.json_data if isinstance(options.json_data, Mapping) else {}
+    return {**body, **(options.extra_json or {})}
+
+
 class EngineClient(openai.AsyncOpenAI):
     """OpenAI's client for an engine that may need no key, and gets no headers but those given here.
 
@@ -125,6 +132,7 @@ class EngineClient(openai.AsyncOpenAI):
         self.api_key, self.admin_api_key = api_key, None
         remember_secret(api_key)
         self._own_headers = dict(headers or {})
+        self._wait_seconds = timeout_seconds
 
     @property
     def default_headers(self) -> dict[str, Any]:
@@ -137,6 +145,11 @@ class EngineClient(openai.AsyncOpenAI):
         }
 
     async def request(self, cast_to: Any, options: Any, **form: Any) -> Any:
+        """Send a request, whose answer is limited by what it asks for, as the engine is best sent its pictures."""
+        with response_limits(limits_of(options.url, _whole_body(options), self._wait_seconds)):
+            return await self._request_with_pictures(cast_to, options, **form)
+
+    async def _request_with_pictures(self, cast_to: Any, options: Any, **form: Any) -> Any:
         """Send a request, without the pictures that the engine keeps; with them if it no longer does."""
         sent, body = _sent.get(str(self.base_url).rstrip("/")), options.json_data
         if not (sent and sent.is_useful and isinstance(body, Mapping) and any(_pictures(body))):

@@ -19,6 +19,7 @@ from urllib.request import getproxies
 import httpx
 
 from app.core import Cancelled, ConfigError, redact, remember_secret
+from app.llm.limits import ACCEPTED, ResponseLimits, limited, response_limits
 
 T = TypeVar("T")
 
@@ -52,16 +53,25 @@ class PooledClient(httpx.AsyncClient):
                 follow_redirects=False,  # neither the key nor the frames are sent to the target
                 cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # one engine's would go to another
                 limits=limits,
+                headers=ACCEPTED,
             )
 
-    async def send(self, request: httpx.Request, **options: Any) -> httpx.Response:
-        """Send a request; see httpx."""
-        if asyncio.get_running_loop() is request_loop():
-            return await super().send(request, **options)
-        limits = httpx.Limits(max_keepalive_connections=0)
-        with _proxy_errors():
-            once = httpx.AsyncClient(trust_env=self.trust_env, verify=_certificates(), limits=limits)
-        return await once.send(request, **options)
+    async def send(self, request: httpx.Request, *, stream: bool = False, **options: Any) -> httpx.Response:
+        """Send a request; see httpx. The response keeps to `app.llm.limits`."""
+        send = super().send
+        if asyncio.get_running_loop() is not request_loop():
+            limits = httpx.Limits(max_keepalive_connections=0)
+            with _proxy_errors():
+                send = httpx.AsyncClient(trust_env=self.trust_env, verify=_certificates(), limits=limits).send
+        url = f"{request.url.scheme}://{request.url.netloc.decode('ascii')}"
+        response = await limited(send(request, stream=True, **options), url)
+        if not stream:
+            try:
+                await response.aread()
+            except BaseException:
+                await response.aclose()
+                raise
+        return response
 
 
 def pooled_client(base_url: str) -> PooledClient:
@@ -82,11 +92,30 @@ def engine_timeout(seconds: float) -> httpx.Timeout:
     return httpx.Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS), pool=None)
 
 
-def client(base_url: str) -> httpx.Client:
-    """Create a client for short requests; close it, or use it in a `with`. Raises what `pooled_client` raises."""
-    is_local = _is_local(base_url)
-    with _proxy_errors():
-        return httpx.Client(trust_env=not is_local, verify=_certificates())
+def short_request(
+    base_url: str, method: str, url: str, *, api_key: str, timeout_seconds: float, body: object = None
+) -> httpx.Response:
+    """Send a request whose answer is short, and wait for it; not for the thread of the request loop.
+
+    Args:
+        base_url: Address of the engine.
+        method: HTTP method.
+        url: Address of the request.
+        api_key: Sent as a bearer token; "" for none.
+        timeout_seconds: Limit of each wait; the answer may take twice as long.
+        body: Sent as JSON.
+
+    Raises:
+        ConfigError: What `pooled_client` raises.
+        EngineError: The answer exceeds its limits (see `app.llm.limits`).
+        httpx.HTTPError: There is no answer.
+    """
+    sender = pooled_client(base_url)
+    asked = sender.build_request(
+        method, url, json=body, headers=authorization(api_key), timeout=engine_timeout(timeout_seconds)
+    )
+    with response_limits(ResponseLimits(most_seconds=2 * timeout_seconds)):
+        return asyncio.run_coroutine_threadsafe(sender.send(asked), request_loop()).result()
 
 
 def authorization(api_key: str) -> dict[str, str]:

@@ -22,10 +22,13 @@ from app.llm.error_mapping import engine_error
 from app.llm.http import on_request_loop
 
 log = logging.getLogger(__name__)
+_LONG_TOKEN_BYTES, _LONGEST_TOKEN_BYTES = 8, 32
+"""Mean bytes of a token that no prose exceeds (English and Chinese have 4 to 5), and that nothing does but rows of one
+sign. Chosen by hand; not tuned."""
 _GATHER_SECONDS = 0.05
 """Pieces of text that arrive faster than this are combined. Chosen by hand; not tuned."""
 # Exceptions of the client library for an answer that is not JSON, not text, or of another shape, as a proxy's page.
-_UNREADABLE = (ValueError, TypeError, KeyError, IndexError, AttributeError)
+_UNREADABLE = (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError)
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,7 @@ class _PartialReply:
         self._reason = ""
         self._usage: Usage | None = None
         self._is_empty = True
+        self._num_pieces = self._num_bytes = 0
 
     def add(self, chunk: AIMessageChunk) -> AnswerPiece:
         """Add a chunk and return its text and reasoning."""
@@ -62,7 +66,22 @@ class _PartialReply:
         self._reason = str(chunk.response_metadata.get("finish_reason") or self._reason)
         if counted := chunk.usage_metadata:  # cumulative
             self._usage = Usage(counted["input_tokens"], counted["output_tokens"])
-        return AnswerPiece(text, _reasoning(chunk))
+        piece = AnswerPiece(text, _reasoning(chunk))
+        self._num_pieces += bool(piece.text or piece.reasoning)
+        self._num_bytes += len((piece.text + piece.reasoning).encode(errors="replace"))
+        return piece
+
+    def exceeds(self, most_tokens: int) -> bool:
+        """Return whether the answer has more tokens than were asked for, so that the engine ignores the limit.
+
+        Engines send a token in each piece, but some send several, and some letters.
+        """
+        is_long = self._num_pieces > most_tokens and self._num_bytes > most_tokens * _LONG_TOKEN_BYTES
+        return is_long or self._num_bytes > most_tokens * _LONGEST_TOKEN_BYTES
+
+    def cut(self) -> Reply:
+        """Return what has arrived as an answer that reached its limit of tokens."""
+        return Reply("".join(self._texts), "length", self._usage)
 
     def reply(self, base_url: str) -> Reply:
         """Return the complete answer; raise EngineError if it is empty or was cut off."""
@@ -109,13 +128,14 @@ def stream_pieces(
         options: Parameters of this request, such as temperature or max_tokens.
 
     Returns:
-        The Reply, as the generator's return value.
+        The Reply, as the generator's return value; an engine that ignores max_tokens is cut off there.
 
     Raises:
         AppError: The engine refuses (see `app.llm.error_mapping`), fails, or answers nothing.
         Cancelled: `cancel` was set.
     """
     answer, address = _PartialReply(), str(getattr(chat, "openai_api_base", ""))
+    most_tokens = (options or {}).get("max_tokens") or getattr(chat, "max_tokens", None)
     received = chat.astream(list(messages), **(options or {}))
     gathered = _gathered(received if getattr(chat, "traced", False) else _untraced(received))
     try:
@@ -125,6 +145,9 @@ def stream_pieces(
                 piece = AnswerPiece("".join(one.text for one in pieces), "".join(one.reasoning for one in pieces))
                 if piece.text or piece.reasoning:
                     yield piece
+                if most_tokens and answer.exceeds(most_tokens):
+                    log.warning("%s ignores max_tokens = %s; the answer is cut off", address, most_tokens)
+                    return answer.cut()
     except Exception as error:  # mapped to an AppError, or a bug that is raised unchanged
         mapped = _app_error(error, address, str(getattr(chat, "model_name", "")))
         if mapped is None:

@@ -9,6 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from app.core import EngineError
+
 if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
 
@@ -68,17 +70,12 @@ def _tokenize(base_url: str, api_key: str, body: Mapping[str, Any], timeout_seco
     import httpx
 
     from app.llm.error_mapping import refused
-    from app.llm.http import authorization, client
+    from app.llm.http import short_request
 
+    url = base_url.removesuffix("/v1") + "/tokenize"
     try:
-        with client(base_url) as http:
-            answer = http.post(
-                base_url.removesuffix("/v1") + "/tokenize",
-                json=body,
-                headers=authorization(api_key),
-                timeout=timeout_seconds,
-            )
-    except httpx.HTTPError:
+        answer = short_request(base_url, "POST", url, api_key=api_key, timeout_seconds=timeout_seconds, body=body)
+    except (httpx.HTTPError, EngineError):
         return {}  # the request itself will report the cause
     if answer.status_code == 400:
         raise refused(400, answer.headers, answer.text)

@@ -41,11 +41,22 @@ class HangUp(Exception):
     pass
 
 
+@dataclass(frozen=True)
+class Flood:
+    """A hostile response: pieces of a body without a stated length, which may never end."""
+
+    pieces: Callable[[threading.Event], Iterator[bytes]]
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    content_type: str = "text/event-stream"
+
+
 @dataclass
 class Server:
     """`requests` are the chat completions that came, parsed. `aborted` is set when a client closed its connection.
 
-    While `dead` is set, it hangs up on every request. `headers` are those of the completions, with small letters.
+    While `dead` is set, it hangs up on every request. `headers` are those of the completions, with small letters. With
+    `flood`, it answers every request with that.
     """
 
     behave: Behave
@@ -61,6 +72,7 @@ class Server:
     dead: threading.Event = field(default_factory=threading.Event)
     metrics: str = ""
     base_url: str = ""
+    flood: Flood | None = None
 
     def prompt_tokens(self, body: dict[str, Any]) -> int:
         words, pictures = 4, 0
@@ -81,6 +93,9 @@ class _Handler(loopback.Handler):
     state: Server
 
     def do_GET(self) -> None:
+        if self.state.flood:
+            self._flood(self.state.flood)
+            return
         if self.state.dead.is_set():
             self.close_connection = True
             return
@@ -92,7 +107,11 @@ class _Handler(loopback.Handler):
         )
 
     def do_POST(self) -> None:
-        body = json.loads(self.body())
+        received = self.body()
+        if self.state.flood:
+            self._flood(self.state.flood)
+            return
+        body = json.loads(received)
         if self.state.dead.is_set():
             self.close_connection = True
             return
@@ -115,6 +134,20 @@ class _Handler(loopback.Handler):
             self.close_connection = True
             return
         self._stream(body, first, pieces) if body.get("stream") else self._whole(body, first + "".join(pieces))
+
+    def _flood(self, flood: Flood) -> None:
+        self.close_connection = True
+        try:
+            if flood.status:  # without one, the pieces are the headers, too
+                self.send_response(flood.status)
+                for name, value in {"Content-Type": flood.content_type, "Connection": "close", **flood.headers}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+            for piece in flood.pieces(self.state.aborted):
+                self.wfile.write(piece)
+                self.wfile.flush()
+        except ConnectionError:
+            self.state.aborted.set()
 
     def _usage(self, body: dict[str, Any], answered: int) -> dict[str, Any] | None:
         prompt = self.state.prompt_tokens(body)

@@ -5,19 +5,20 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 
+import httpx
 import pytest
 
 from app.core.errors import ConfigError
 from app.i18n import LANGUAGES, error_text
 from app.llm.chat import EngineChat
 from app.llm.embeddings import EmbeddingModel
-from app.llm.http import client
+from app.llm.http import short_request
 
 ENGINE = "http://engine.example/v1"
 CLIENTS: dict[str, Callable[[str], object]] = {
     "chat": lambda url: EngineChat(base_url=url, model="model").invoke("What?"),
     "embeddings": lambda url: EmbeddingModel(url)(["text"]),
-    "short": client,
+    "short": lambda url: short_request(url, "GET", url, api_key="", timeout_seconds=1.0),
 }
 
 
@@ -42,7 +43,8 @@ def test_unusable_proxy_is_named(monkeypatch: pytest.MonkeyPatch, kind: str, pro
 
 def test_engine_on_this_machine_needs_no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALL_PROXY", "socks://127.0.0.1:9")
-    client("http://127.0.0.1:1/v1").close()
+    with pytest.raises(httpx.ConnectError):
+        CLIENTS["short"]("http://127.0.0.1:1/v1")
 
 
 @pytest.mark.parametrize("kind", CLIENTS)

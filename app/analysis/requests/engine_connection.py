@@ -8,10 +8,9 @@ import httpx
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 
-from app.core import AppError, Keyframe, Notice
+from app.core import AppError, EngineError, Keyframe, Notice
 from app.engine import Endpoint, Engine, metrics_url, read_metrics
-from app.llm import AnswerCache, TokenCount, VisionProbe, authorization, count_tokens, with_pictures, with_video
-from app.llm.http import client
+from app.llm import AnswerCache, TokenCount, VisionProbe, count_tokens, short_request, with_pictures, with_video
 
 # Chosen by hand; not tuned.
 _MOST_IN_FLIGHT = 16  # requests at the same time
@@ -110,9 +109,9 @@ def model_copies(base_url: str, api_key: str, *, timeout_seconds: float = 5.0) -
 def _caches(base_url: str, api_key: str, timeout_seconds: float) -> list[dict[str, str]]:
     """Get the description of the key-value cache of each copy of the model; nothing if it is not published."""
     try:
-        with client(base_url) as http:
-            answer = http.get(metrics_url(base_url), headers=authorization(api_key), timeout=timeout_seconds)
-    except httpx.HTTPError:
+        url = metrics_url(base_url)
+        answer = short_request(base_url, "GET", url, api_key=api_key, timeout_seconds=timeout_seconds)
+    except (httpx.HTTPError, EngineError):
         return []
     return [labels for _, labels, _ in read_metrics(answer.text, {_CACHE})] if answer.status_code == 200 else []
 

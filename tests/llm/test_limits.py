@@ -1,0 +1,152 @@
+"""Limits of an engine's response: whatever it sends, and however slowly, it ends, and is a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from langchain_core.messages import HumanMessage
+
+from app.core import EngineError, SoundPiece
+from app.engine.http_client import NoAnswer, get_json, get_text
+from app.i18n import LANGUAGES, error_text
+from app.llm import EmbeddingModel, Reply, SpeechModel, ask, connect, count_tokens, transcribe
+from app.llm.limits import ResponseLimits, limits_of
+from tests.llm import floods, scripted
+
+ASKED = [HumanMessage("What?")]
+
+
+@pytest.fixture
+def engine() -> Iterator[scripted.Server]:
+    with scripted.serve(scripted.saying("fine")) as server:
+        yield server
+
+
+def chat(url: str, **options: Any) -> Reply:
+    return ask(connect(url, api_key="", model="model", **{"timeout_seconds": 10.0, **options}), ASKED)
+
+
+def embed(url: str) -> object:
+    return EmbeddingModel(url)(["text"])
+
+
+def speak(url: str) -> object:
+    return list(transcribe([SoundPiece(0.0, 1.0, bytes(44 + 32_000))], SpeechModel(url, "", "model")))
+
+
+def test_limits_follow_from_what_is_asked() -> None:
+    short = limits_of("/chat/completions", {"max_tokens": 100}, 10.0)
+    long = limits_of("/chat/completions", {"max_tokens": 1000}, 10.0)
+    assert short.most_bytes < long.most_bytes and short.most_seconds < long.most_seconds
+    assert limits_of("/chat/completions", {"max_tokens": 100, "n": 10}, 10.0) == long
+    likely = {"max_tokens": 100, "top_logprobs": 20}
+    assert limits_of("/chat/completions", likely, 10.0).most_bytes > short.most_bytes
+    one, many = (limits_of("/embeddings", {"input": ["text"] * count}, 10.0) for count in (1, 64))
+    assert one.most_bytes < many.most_bytes
+
+
+@pytest.mark.parametrize("flood", [floods.LONG_LINE, floods.ENDLESS_EMPTY, floods.ENDLESS_COMMENTS])
+def test_endless_stream_ends_at_its_limit(engine: scripted.Server, flood: scripted.Flood) -> None:
+    engine.flood = flood
+    with pytest.raises(EngineError) as caught:
+        chat(engine.base_url)
+    assert caught.value.key == "engine_answer_long"
+    for language in LANGUAGES:
+        assert engine.base_url.removesuffix("/v1") in error_text(caught.value, language)
+    assert engine.aborted.wait(10)
+
+
+@pytest.mark.parametrize("call", [embed, speak])
+def test_endless_json_ends_at_its_limit(engine: scripted.Server, call: Callable[[str], object]) -> None:
+    engine.flood = floods.ENDLESS_JSON
+    with pytest.raises(EngineError) as caught:
+        call(engine.base_url)
+    assert caught.value.key == "engine_answer_long"
+
+
+@pytest.mark.parametrize("call", [chat, embed])
+def test_compressed_answer_is_refused(engine: scripted.Server, call: Callable[[str], object]) -> None:
+    engine.flood = floods.BOMB
+    with pytest.raises(EngineError) as caught:
+        call(engine.base_url)
+    assert caught.value.key == "engine_answer_compressed"
+
+
+def test_no_compression_is_asked_for(engine: scripted.Server) -> None:
+    chat(engine.base_url)
+    assert engine.headers[0]["accept-encoding"] == "identity"
+
+
+@pytest.mark.parametrize("call", [chat, embed, speak])
+@pytest.mark.parametrize("flood", [floods.ENDLESS_ERROR, floods.BOMB_ERROR])
+def test_endless_error_is_still_that_error(
+    engine: scripted.Server, flood: scripted.Flood, call: Callable[[str], object]
+) -> None:
+    engine.flood = flood
+    with pytest.raises(EngineError) as caught:
+        call(engine.base_url)
+    assert caught.value.key == "engine_refused" and caught.value.values["status"] == 500
+    assert ("out of order" in str(caught.value)) == (flood is floods.ENDLESS_ERROR)
+
+
+@pytest.mark.parametrize("flood", [floods.DRIPPED_COMMENTS, floods.DRIPPED_LINE])
+def test_bytes_without_events_are_no_answer(
+    engine: scripted.Server, flood: scripted.Flood, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.llm.client.limits_of", lambda *_: ResponseLimits(event_seconds=0.2))
+    engine.flood = flood
+    with pytest.raises(EngineError) as caught:
+        chat(engine.base_url)
+    assert caught.value.key == "engine_timeout"
+
+
+@pytest.mark.parametrize("flood", [floods.DRIPPED_EVENTS, floods.DRIPPED_JSON, floods.ENDLESS_HEADERS])
+def test_dripped_answer_ends_with_its_time(
+    engine: scripted.Server, flood: scripted.Flood, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.llm.client.limits_of", lambda *_: ResponseLimits(most_seconds=0.3))
+    engine.flood = flood
+    with pytest.raises(EngineError) as caught:
+        chat(engine.base_url)
+    assert caught.value.key == "engine_answer_slow"
+    assert engine.aborted.wait(10)
+
+
+def test_answer_beyond_max_tokens_is_cut_off(engine: scripted.Server) -> None:
+    engine.flood = floods.ENDLESS_TEXT
+    answer = chat(engine.base_url, max_tokens=100)
+    assert answer.finish_reason == "length"
+    assert answer.text.startswith("word word ")
+    assert engine.aborted.wait(10)
+
+
+def test_answer_in_letters_is_not_cut_off() -> None:
+    text = "A sentence in English has more letters than tokens. " * 8
+    with scripted.serve(scripted.saying(*text)) as engine:
+        assert chat(engine.base_url, max_tokens=100).text == text
+
+
+def test_deep_event_is_a_sentence(engine: scripted.Server) -> None:
+    engine.flood = scripted.Flood(lambda _: iter([b"data: " + b"[" * 200_000 + b"\n\n"]))
+    with pytest.raises(EngineError) as caught:
+        chat(engine.base_url)
+    assert caught.value.key == "engine_garbage"
+
+
+@pytest.mark.parametrize("flood", [floods.ENDLESS_JSON, floods.BOMB])
+def test_endless_token_count_is_none(engine: scripted.Server, flood: scripted.Flood) -> None:
+    engine.flood = flood
+    assert count_tokens(engine.base_url, "", "model", ASKED) is None
+
+
+@pytest.mark.parametrize("flood", [floods.ENDLESS_JSON, floods.DRIPPED_JSON, floods.ENDLESS_HEADERS])
+@pytest.mark.parametrize("get", [get_json, get_text])
+def test_endless_models_and_metrics_are_no_answer(
+    engine: scripted.Server, flood: scripted.Flood, get: Callable[..., object]
+) -> None:
+    engine.flood = flood
+    with pytest.raises(NoAnswer):
+        get(engine.base_url, timeout_seconds=0.2)
+    assert engine.aborted.wait(10)

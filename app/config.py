@@ -76,6 +76,21 @@ class SourceSettings:
 
 
 @dataclass(frozen=True)
+class UserLimits:
+    """What one user may take of the machine.
+
+    Attributes:
+        upload_bytes: Bytes of all uploads.
+        unfinished_uploads: Number of uploads that are unfinished.
+        jobs: Number of jobs that wait or run; counts only with accounts.
+    """
+
+    upload_bytes: int = 1000 * 1000**3
+    unfinished_uploads: int = 100
+    jobs: int = 500
+
+
+@dataclass(frozen=True)
 class Settings:
     """All settings. An empty `base_url` means that FrameLens starts an engine itself; it may name several."""
 
@@ -107,6 +122,7 @@ class Settings:
     embedding_api_key: str = field(repr=False)
     serve_api_key: str = field(repr=False)  # key for callers of `framelens serve`
     sources: SourceSettings  # of videos that programs name by address
+    user_limits: UserLimits
     passed_on: dict[str, str] = field(repr=False)  # variables in .env for the hub's client and the engine
 
     @property
@@ -170,6 +186,11 @@ def load(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -
         embedding_api_key=_key("FRAMELENS_EMBEDDING_API_KEY", values),
         serve_api_key=_key("FRAMELENS_SERVE_API_KEY", values),
         sources=_sources(values),
+        user_limits=UserLimits(
+            upload_bytes=(_number("FRAMELENS_USER_UPLOAD_GB", values, 1, 1_000_000) or 1000) * 1000**3,
+            unfinished_uploads=_number("FRAMELENS_USER_UPLOADS", values, 1, 10_000) or 100,
+            jobs=_number("FRAMELENS_USER_JOBS", values, 1, 1_000_000) or 500,
+        ),
         passed_on={key: value for key, value in values.items() if key.startswith(_PASSED_ON) and key not in _OURS},
     )
 

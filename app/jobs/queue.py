@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from app.analysis import Control, EarlierResults, ExtractionCache
-from app.core import Analysis, AnalysisRequest, AppError, Cancelled, InputError, new_id, one_line, to_json
+from app.core import Analysis, AnalysisRequest, AppError, Cancelled, InputError, current_user, new_id, one_line, to_json
 from app.jobs.engine_switcher import EngineSwitcher
 from app.jobs.job_repository import Deduplicator, JobRepository
 from app.jobs.search_index import SearchIndexer
@@ -44,6 +44,7 @@ class Jobs:
         log_path: The log file, named in the message of an unexpected error.
         adopts: Resume the jobs that processes which are gone left behind.
         workers: Number of analyses at a time; one engine answers them all.
+        most_of_user: Number of jobs of one user that may wait or run; without accounts there is no limit.
 
     Attributes:
         library: The index of the stored analyses.
@@ -64,6 +65,7 @@ class Jobs:
         log_path: Path,
         adopts: bool = True,
         workers: int = WORKERS,
+        most_of_user: int = 500,
     ) -> None:
         self._store = store
         self.process = owner
@@ -72,6 +74,7 @@ class Jobs:
         self.indexing = SearchIndexer(self._repository, self.library)
         self._deduplicator = Deduplicator(switcher, extractions)
         self._active = ActiveJobs()
+        self._most_of_user = most_of_user
         self._restart_lock = threading.Lock()  # a job that is over is restarted once, however many ask for it
         self._is_closing = threading.Event()
         self._worker = Worker(
@@ -113,6 +116,7 @@ class Jobs:
             The id of the job; that of the finished one if the same analysis was done before and `force` is false.
 
         Raises:
+            InputError: "user_jobs_full".
             StorageError: The job could not be stored.
         """
         conditions = dict(self._deduplicator.conditions(request))
@@ -120,7 +124,9 @@ class Jobs:
         if not force and (known := self._stored(same)):
             return known.id
         created = datetime.now(UTC).isoformat(timespec="milliseconds")
-        job = JobSnapshot(job_id or new_id(), name, created, request, follows, conditions=conditions)
+        owner = current_user().id
+        self._check_room(owner)
+        job = JobSnapshot(job_id or new_id(), name, created, request, follows, conditions=conditions, user_id=owner)
         self._enqueue(ActiveJob(job, Control(), same=same, listener=listener))
         return job.id
 
@@ -346,6 +352,11 @@ class Jobs:
         self.process.close()
 
     # ---- the queue
+
+    def _check_room(self, user_id: str) -> None:
+        count = sum(one.job.user_id == user_id for one in self._active.all())
+        if user_id and count >= self._most_of_user:
+            raise InputError("user_jobs_full", count=count)
 
     def _enqueue(self, live: ActiveJob) -> None:
         self._repository.save(live.job, live.same)

@@ -36,6 +36,7 @@ class JobSnapshot:
         conditions: Settings that the job was started with and that its answers depend on.
         interruptions: How often the program ended while the job ran.
         again: Numbers of the stored answers that are to be replaced.
+        user_id: Id of the user to whom it belongs, "" for none.
     """
 
     id: str
@@ -51,6 +52,7 @@ class JobSnapshot:
     priority: int = 0
     interruptions: int = 0
     again: tuple[int, ...] = ()
+    user_id: str = ""
 
     @cached_property
     def analysis(self) -> core.Analysis | None:

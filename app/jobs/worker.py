@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -200,6 +201,8 @@ class ActiveJobs:
     def __init__(self) -> None:
         self.condition = threading.Condition(threading.RLock())
         self._live: dict[str, ActiveJob] = {}
+        self._num_started = 0
+        self._served: dict[str, int] = {}  # when each user's last job began, counted in jobs
 
     def add(self, live: ActiveJob) -> None:
         """Add a job and wake the workers."""
@@ -218,9 +221,22 @@ class ActiveJobs:
             return list(self._live.values())
 
     def waiting(self) -> list[ActiveJob]:
-        """List the waiting jobs in the order in which they will run."""
-        waiting = [one for one in self.all() if not one.is_running]
-        return sorted(waiting, key=lambda one: -one.job.priority)  # stable: first in, first out within a priority
+        """List the waiting jobs in the order in which they will run, as far as the running ones don't change it.
+
+        Users take turns: the one with the fewest running jobs first, then the one who has waited longest. A priority
+        counts among the jobs of one user.
+        """
+        with self.condition:
+            live, served = self.all(), dict(self._served)
+        waiting = [one for one in live if not one.is_running]
+        waiting.sort(key=lambda one: -one.job.priority)  # stable: first in, first out within a priority
+        turns = Counter(one.job.user_id for one in live if one.is_running)
+        order = []
+        for one in waiting:
+            user_id = one.job.user_id
+            order.append((turns[user_id], served.get(user_id, 0)))
+            turns[user_id] += 1
+        return [one for _, one in sorted(zip(order, waiting, strict=True), key=lambda pair: pair[0])]
 
     def start_next(self, is_closing: threading.Event) -> ActiveJob | None:
         """Wait for the next job and mark it as running.
@@ -232,6 +248,8 @@ class ActiveJobs:
             while not is_closing.is_set():
                 if turn := self.waiting():
                     turn[0].is_running = True
+                    self._num_started += 1
+                    self._served[turn[0].job.user_id] = self._num_started
                     return turn[0]
                 self.condition.wait(_POLL_SECONDS)
         return None

@@ -26,7 +26,7 @@ from app.services.answers import Answers
 from app.services.engine_session import EngineSession, build_engine, confirmed_downloads
 from app.services.submissions import Submissions
 from app.services.webhooks import Webhooks
-from app.store import Measured, ProcessLock, Store, VideoRepository, disk_errors, log_to
+from app.store import Measured, ProcessLock, Store, UploadLimits, VideoRepository, disk_errors, log_to
 from app.video import Stills
 
 if TYPE_CHECKING:
@@ -350,6 +350,7 @@ def open_services(settings: Settings | None = None, *, adopts: bool = True, work
     templates = load(settings.template_dir)
     switcher = EngineSwitcher(EngineSession(settings, templates))
 
+    uploads = UploadLimits(settings.user_limits.upload_bytes, settings.user_limits.unfinished_uploads)
     jobs = Jobs(
         store,
         ProcessLock(settings.data_dir / "running"),
@@ -358,6 +359,7 @@ def open_services(settings: Settings | None = None, *, adopts: bool = True, work
         log_path=log_path,
         adopts=adopts,
         workers=workers or usual_workers(settings),
+        most_of_user=settings.user_limits.jobs,
     )
     if adopts:
         jobs.indexing.begin()  # entries that an earlier version indexed differently
@@ -366,7 +368,7 @@ def open_services(settings: Settings | None = None, *, adopts: bool = True, work
         jobs=jobs,
         monitor=Monitor(lambda: switcher.session.load(), partial(_counts, jobs)),
         templates=templates,
-        videos=VideoRepository(settings.data_dir / "videos", settings.input_dirs, SAMPLE),
+        videos=VideoRepository(settings.data_dir / "videos", settings.input_dirs, SAMPLE, uploads),
         log_path=log_path,
         store=store,
         semantic_index=_semantic_index(settings, jobs),

@@ -34,6 +34,7 @@ from .model_records import TimingStats as TimingStats
 from .model_records import checks as checks
 from .model_records import trials as trials
 from .tokenizer import words_of as words_of
+from .upload_limits import UploadLimits as UploadLimits
 from .video_repository import PartialUpload as PartialUpload
 from .video_repository import Upload as Upload
 from .video_repository import VideoRepository as VideoRepository

@@ -15,7 +15,7 @@ import stat
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import RawIOBase
 from pathlib import Path
@@ -23,13 +23,13 @@ from typing import Any, BinaryIO, Literal
 
 from app import core
 from app.store.fs_utils import disk_errors, own_secret, read_json, reason_of, write_json
+from app.store.upload_limits import STALE_SECONDS, UploadLimits
 
 Origin = Literal["upload", "path", "sample"]
 _ID = re.compile(r"[A-Za-z0-9_-]{16,64}")
 _KEPT_FREE_BYTES = 64 * 2**20
 """Space left free, since a full disk breaks more than an upload. Chosen by hand; not tuned."""
-_STALE_PART_SECONDS = 14 * 24 * 3600.0
-"""An unfinished upload that was not written to for two weeks is deleted. Chosen by hand; not tuned."""
+_USUAL_LIMITS = UploadLimits()
 
 
 @dataclass(frozen=True)
@@ -73,17 +73,30 @@ class PartialUpload:
             rest = rest[written:]
 
 
+@dataclass(frozen=True)
+class _Reserved:
+    """Bytes that an upload has announced, and how many of them are missing."""
+
+    user_id: str
+    size_bytes: int
+    missing_bytes: int
+
+
 class VideoRepository:
     """Videos below `folder`, and read-only ones below `input_dirs` or at `sample`. Safe to use from several threads.
 
     Every method raises StorageError if the disk is full or refuses.
     """
 
-    def __init__(self, folder: Path, input_dirs: tuple[Path, ...], sample: Path) -> None:
+    def __init__(
+        self, folder: Path, input_dirs: tuple[Path, ...], sample: Path, limits: UploadLimits = _USUAL_LIMITS
+    ) -> None:
         self._folder = folder
         self._parts = folder / "parts"
         self._sample = sample
         self.input_dirs = input_dirs
+        self._limits = limits
+        self._creating = threading.Lock()  # what one upload reserves, the next one finds
         self._busy: set[str] = set()
         self._lock = threading.Lock()
         with disk_errors(folder):
@@ -94,20 +107,26 @@ class VideoRepository:
     # ---- uploads -----------------------------------------------------------------------------------------------------
 
     def create_upload(self, name: str, size_bytes: int) -> Upload:
-        """Start an upload of `size_bytes`.
+        """Start an upload of `size_bytes`, which are reserved from now on. Forget uploads that were abandoned.
 
         Raises:
-            InputError: "upload_empty".
-            StorageError: "disk_full" if the file doesn't fit, or the disk refuses.
+            InputError: "upload_empty" or "upload_too_large".
+            StorageError: "disk_full" if the file doesn't fit, "uploads_unfinished", "uploads_unfinished_of_all" or
+                "upload_quota", or the disk refuses.
         """
         shown = core.shown_name(name)
         if size_bytes <= 0:
             raise core.InputError("upload_empty", name=shown)
-        self.check_room(shown, size_bytes)
-        upload = Upload(secrets.token_urlsafe(24), shown, size_bytes, 0)
-        with disk_errors(self._parts):
-            self._part(upload.id).touch(mode=0o600)
-            write_json(self._parts / f"{upload.id}.json", {"name": shown, "size_bytes": size_bytes})
+        with self._creating:
+            with disk_errors(self._parts):
+                self._drop_stale_parts()
+            self._limits.check_count(shown, [one.user_id for one in self._unfinished()], core.current_user().id)
+            self.check_room(shown, size_bytes)
+            upload = Upload(secrets.token_urlsafe(24), shown, size_bytes, 0)
+            with disk_errors(self._parts):
+                self._part(upload.id).touch(mode=0o600)
+                record = {"name": shown, "size_bytes": size_bytes, "user_id": core.current_user().id}
+                write_json(self._parts / f"{upload.id}.json", record)
         return upload
 
     def upload(self, upload_id: str) -> Upload:
@@ -153,7 +172,8 @@ class VideoRepository:
             )
         with disk_errors(self._folder):
             if self._part(upload_id).exists():
-                self._publish(upload_id, upload.name, upload.size_bytes)
+                sidecar = read_json(self._parts / f"{upload_id}.json") or {}
+                self._publish(upload_id, upload.name, upload.size_bytes, sidecar.get("user_id", ""))
                 (self._parts / f"{upload_id}.json").unlink(missing_ok=True)
         return upload_id
 
@@ -170,24 +190,30 @@ class VideoRepository:
             with disk_errors(self._parts):
                 with open(part, "xb", opener=core.private_opener) as file:
                     yield video_id, file
-                self._publish(video_id, shown, part.stat().st_size)
+                self._publish(video_id, shown, part.stat().st_size, core.current_user().id)
         finally:
             part.unlink(missing_ok=True)
 
-    def _publish(self, video_id: str, name: str, size_bytes: int) -> None:
-        """Turn a complete part into a video. Raises OSError."""
+    def _publish(self, video_id: str, name: str, size_bytes: int, user_id: str) -> None:
+        """Turn a complete part into a video of this user. Raises OSError."""
         place = self._folder / video_id / core.safe_file_name(name)
         place.parent.mkdir(mode=0o700, exist_ok=True)
-        self._register(video_id, "upload", name, place, size_bytes)
+        self._register(video_id, "upload", name, place, size_bytes, user_id)
         self._part(video_id).replace(place)
 
     def check_room(self, name: str, size_bytes: int) -> None:
-        """Check that the disk has room for a video.
+        """Check that the disk, and what the user may upload, have room for a video beside the unfinished uploads.
 
         Raises:
-            StorageError: "disk_full".
+            InputError: "upload_too_large".
+            StorageError: "disk_full" or "upload_quota".
         """
-        free = shutil.disk_usage(self._folder).free - _KEPT_FREE_BYTES
+        unfinished, user_id = self._unfinished(), core.current_user().id
+        used = sum(one.size_bytes for one in (*unfinished, *self._uploaded()) if one.user_id == user_id)
+        self._limits.check_bytes(name, size_bytes, used)
+        with disk_errors(self._folder):
+            free = shutil.disk_usage(self._folder).free - _KEPT_FREE_BYTES
+        free -= sum(one.missing_bytes for one in unfinished)
         if size_bytes > free:
             sizes = {"needed": core.human_size(size_bytes), "free": core.human_size(max(free, 0))}
             raise core.StorageError("disk_full", name=core.shown_name(name), folder=str(self._folder), **sizes)
@@ -313,8 +339,17 @@ class VideoRepository:
     def _id_of(self, path: Path) -> str:
         return hmac.new(self._secret, os.fsencode(path), hashlib.sha256).hexdigest()[:40]
 
-    def _register(self, video_id: str, origin: Origin, name: str, path: Path, size_bytes: int) -> str:
-        record = {"origin": origin, "name": core.shown_name(name), "path": str(path), "size_bytes": size_bytes}
+    def _register(
+        self, video_id: str, origin: Origin, name: str, path: Path, size_bytes: int, user_id: str | None = None
+    ) -> str:
+        owner = core.current_user().id if user_id is None else user_id
+        record = {
+            "origin": origin,
+            "name": core.shown_name(name),
+            "path": str(path),
+            "size_bytes": size_bytes,
+            "user_id": owner,
+        }
         with disk_errors(self._folder):
             write_json(self._record(video_id), record)
         return video_id
@@ -343,12 +378,32 @@ class VideoRepository:
             with self._lock:
                 self._busy.discard(upload_id)
 
+    def _unfinished(self) -> list[_Reserved]:
+        """List what the unfinished uploads reserve."""
+        found = []
+        for path in self._parts.glob("*.json"):
+            record, part = read_json(path), path.with_suffix(".part")
+            with suppress(FileNotFoundError):  # it was finished meanwhile
+                if record:
+                    size_bytes = record["size_bytes"]
+                    missing = max(0, size_bytes - part.stat().st_size)
+                    found.append(_Reserved(record.get("user_id", ""), size_bytes, missing))
+        return found
+
+    def _uploaded(self) -> Iterator[_Reserved]:
+        """Yield what the finished uploads use."""
+        for path in self._folder.glob("*.json"):
+            record = read_json(path)
+            if record and record.get("origin") == "upload":
+                yield _Reserved(record.get("user_id", ""), record["size_bytes"], 0)
+
     def _drop_stale_parts(self) -> None:
-        oldest = time.time() - _STALE_PART_SECONDS
+        oldest = time.time() - STALE_SECONDS
         for part in self._parts.glob("*.part"):
-            if part.stat().st_mtime < oldest:
-                part.unlink(missing_ok=True)
-                part.with_suffix(".json").unlink(missing_ok=True)
+            with suppress(FileNotFoundError):  # it was finished meanwhile
+                if part.stat().st_mtime < oldest:
+                    part.unlink(missing_ok=True)
+                    part.with_suffix(".json").unlink(missing_ok=True)
 
 
 def _checked(identifier: str, key: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from app.analysis.task import Task
-from app.core import AnalysisState
+from app.core import AnalysisState, User, as_user
 from app.core.domain import (
     AnalysisEvent,
     AnalysisRequest,
@@ -103,7 +103,7 @@ def test_a_job_that_an_earlier_version_stored_is_kept() -> None:
     job = from_row(Row("KIGkN-VAhlsT", "", "", "done", "", text), is_alive=False)
     assert job.progress.video is not None and job.error is not None
     assert str(job.request.path) == str(job.progress.video.path) == "/videos/bad\udce9name.mp4"
-    assert json.loads(to_row(job, "").document) == json.loads(text)
+    assert json.loads(to_row(job, "").document) == {**json.loads(text), "user_id": ""}
 
 
 def test_a_stored_job_of_the_earlier_form_is_read() -> None:
@@ -275,3 +275,26 @@ def test_time_left_of_a_survey_ignores_the_start_of_the_decoder(monkeypatch: pyt
         left.append(job.progress.eta_seconds)
     assert left == [None, pytest.approx(10.0), pytest.approx(8.0)]
     assert (job.progress.step, job.progress.total) == (20, 60)
+
+
+def test_jobs_of_one_user_are_limited(store: Store, tmp_path: Path) -> None:
+    go_on = threading.Event()
+
+    def waiting(task: Task) -> Iterator[AnalysisEvent]:
+        go_on.wait(20)
+        yield from whole(task)
+
+    jobs = queue(store, waiting, tmp_path, most_of_user=2)
+    try:
+        with as_user(User("a", "a", "analyst")):
+            first = [jobs.submit(REQUEST, name="clip.mp4", force=True) for _ in range(2)]
+            with pytest.raises(InputError) as caught:
+                jobs.submit(REQUEST, name="clip.mp4", force=True)
+            assert caught.value.key == "user_jobs_full"
+        others = [jobs.submit(REQUEST, name="clip.mp4", force=True) for _ in range(3)]  # without accounts
+        go_on.set()
+        for job_id in (*first, *others):
+            until(jobs, job_id, lambda job: job.is_over)
+    finally:
+        go_on.set()
+        jobs.close()

@@ -7,13 +7,15 @@ import os
 import time
 from collections import namedtuple
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from app.core import User, as_user
 from app.core.errors import InputError, StorageError
 from app.core.files import safe_file_name
-from app.store import video_repository
+from app.store import UploadLimits, video_repository
 from app.store.video_repository import VideoRepository
 
 
@@ -151,7 +153,7 @@ def test_an_id_that_was_never_given_out_opens_nothing(shelf: VideoRepository, id
     refused("upload_unknown", shelf.upload, identifier)
 
 
-def test_an_abandoned_upload_is_cleared_after_two_weeks(tmp_path: Path, shelf: VideoRepository, sample: Path) -> None:
+def test_an_abandoned_upload_is_cleared_at_the_start(tmp_path: Path, shelf: VideoRepository, sample: Path) -> None:
     old, fresh = shelf.create_upload("old.mp4", 6), shelf.create_upload("fresh.mp4", 6)
     month_ago = time.time() - 30 * 24 * 3600
     os.utime(tmp_path / "data" / "parts" / f"{old.id}.part", (month_ago, month_ago))
@@ -262,3 +264,87 @@ def test_a_file_leads_back_to_its_video(shelf: VideoRepository, allowed: Path, s
     for video in (shelf.sample(), shelf.from_path("a.mp4"), shelf.finish(upload.id)):
         assert shelf.find(shelf.path(video)) == video
     assert shelf.find(tmp_path / "other.mp4") is None
+
+
+def limited(tmp_path: Path, sample: Path, **limits: int) -> VideoRepository:
+    return VideoRepository(tmp_path / "limited", (), sample, UploadLimits(**limits))
+
+
+def user(name: str) -> User:
+    return User(name, name, "analyst")
+
+
+def test_unfinished_uploads_are_counted_per_user(tmp_path: Path, sample: Path) -> None:
+    shelf = limited(tmp_path, sample, most_unfinished=2)
+    with as_user(user("a")):
+        first = shelf.create_upload("1.mp4", 3)
+        shelf.create_upload("2.mp4", 3)
+        refused("uploads_unfinished", shelf.create_upload, "3.mp4", 3)
+        with as_user(user("b")):
+            shelf.create_upload("3.mp4", 3)
+        with shelf.part(first.id, 0) as part:
+            part.write(b"abc")
+        shelf.finish(first.id)
+        shelf.create_upload("3.mp4", 3)
+
+
+def test_unfinished_uploads_of_all_are_counted(tmp_path: Path, sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.store.upload_limits._MOST_UNFINISHED_OF_ALL", 3)
+    shelf = limited(tmp_path, sample, most_unfinished=2)
+    for name in ("a", "b", "c"):
+        with as_user(user(name)):
+            shelf.create_upload("1.mp4", 3)
+    with as_user(user("d")):
+        refused("uploads_unfinished_of_all", shelf.create_upload, "1.mp4", 3)
+
+
+def test_announced_bytes_are_reserved(tmp_path: Path, sample: Path) -> None:
+    shelf = limited(tmp_path, sample, most_bytes=100)
+    with as_user(user("a")):
+        first = shelf.create_upload("1.mp4", 60)
+        refused("upload_quota", shelf.create_upload, "2.mp4", 41)
+        refused("upload_too_large", shelf.create_upload, "2.mp4", 101)
+        with shelf.part(first.id, 0) as part:
+            part.write(bytes(60))
+        path = shelf.path(shelf.finish(first.id))
+        refused("upload_quota", shelf.create_upload, "2.mp4", 41)
+        with as_user(user("b")):
+            shelf.create_upload("2.mp4", 41)
+        shelf.drop_upload(path)
+        shelf.create_upload("2.mp4", 41)
+
+
+def test_disk_is_not_promised_twice(shelf: VideoRepository, monkeypatch: pytest.MonkeyPatch) -> None:
+    space = namedtuple("space", "total used free")
+    free = video_repository._KEPT_FREE_BYTES + 100
+    monkeypatch.setattr("shutil.disk_usage", lambda _: space(1, 1, free))
+    upload = shelf.create_upload("1.mp4", 60)
+    refused("disk_full", shelf.create_upload, "2.mp4", 41)
+    with shelf.part(upload.id, 0) as part:  # what has arrived is no longer free, nor reserved
+        part.write(bytes(30))
+    monkeypatch.setattr("shutil.disk_usage", lambda _: space(1, 1, free - 30))
+    refused("disk_full", shelf.create_upload, "2.mp4", 41)
+    shelf.create_upload("2.mp4", 40)
+
+
+def test_hundreds_of_creates_at_once_keep_to_the_limit(tmp_path: Path, sample: Path) -> None:
+    shelf = limited(tmp_path, sample, most_unfinished=10)
+
+    def create(number: int) -> bool:
+        try:
+            shelf.create_upload(f"{number}.mp4", 1)
+        except StorageError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(16) as pool:
+        assert sum(pool.map(create, range(300))) == 10
+
+
+def test_abandoned_uploads_make_room(tmp_path: Path, sample: Path) -> None:
+    shelf = limited(tmp_path, sample, most_unfinished=1)
+    old = shelf.create_upload("old.mp4", 6)
+    week_ago = time.time() - 7 * 24 * 3600
+    os.utime(tmp_path / "limited" / "parts" / f"{old.id}.part", (week_ago, week_ago))
+    shelf.create_upload("new.mp4", 6)
+    refused("upload_unknown", shelf.upload, old.id)

@@ -162,11 +162,13 @@ def queue(
     *,
     sha256: str | None = None,
     conditions: Callable[[AnalysisRequest], Mapping[str, str]] = lambda request: {},
+    **options: int,
 ) -> Jobs:
     """A queue on this store in which nothing is the same as anything, unless a digest is given."""
     session: Any = SimpleNamespace(run=run, conditions=conditions)
     lock = ProcessLock(folder / "running")
-    return Jobs(store, lock, EngineSwitcher(session), NoFiles(sha256), log_path=folder / "framelens.log")  # type: ignore[arg-type]
+    log_path, files = folder / "framelens.log", NoFiles(sha256)
+    return Jobs(store, lock, EngineSwitcher(session), files, log_path=log_path, **options)  # type: ignore[arg-type]
 
 
 def video_info(path: Path) -> VideoInfo:

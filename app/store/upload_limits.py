@@ -1,0 +1,56 @@
+"""Limits of uploads: how many are unfinished, and how many bytes a user has uploaded or announced."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from app.core import InputError, StorageError, human_size
+
+_MOST_UNFINISHED_OF_ALL = 1000
+"""Unfinished uploads of all users. Chosen by hand; not tuned."""
+STALE_SECONDS = 3 * 24 * 3600.0
+"""An unfinished upload to which nothing was added for three days, such as a weekend, is deleted. Chosen by hand."""
+
+
+@dataclass(frozen=True)
+class UploadLimits:
+    """Limits of one user.
+
+    Attributes:
+        most_bytes: Bytes of uploads, finished ones and what unfinished ones have announced.
+        most_unfinished: Number of unfinished uploads.
+    """
+
+    most_bytes: int = 1000 * 1000**3
+    most_unfinished: int = 100
+
+    def check_count(self, name: str, unfinished: Collection[str], user_id: str) -> None:
+        """Check that a user may begin another upload.
+
+        Args:
+            name: The file's name, for errors.
+            unfinished: The user of each unfinished upload.
+            user_id: The user.
+
+        Raises:
+            StorageError: "uploads_unfinished", or "uploads_unfinished_of_all" if other users have too many.
+        """
+        own = sum(one == user_id for one in unfinished)
+        if own >= self.most_unfinished:
+            days = round(STALE_SECONDS / (24 * 3600))
+            raise StorageError("uploads_unfinished", name=name, count=own, days=days)
+        if len(unfinished) >= max(_MOST_UNFINISHED_OF_ALL, self.most_unfinished):
+            raise StorageError("uploads_unfinished_of_all", name=name, count=len(unfinished))
+
+    def check_bytes(self, name: str, size_bytes: int, used_bytes: int) -> None:
+        """Check that a user who has used so many bytes may upload more.
+
+        Raises:
+            InputError: "upload_too_large", if the file alone exceeds the limit.
+            StorageError: "upload_quota".
+        """
+        most = human_size(self.most_bytes)
+        if size_bytes > self.most_bytes:
+            raise InputError("upload_too_large", name=name, size=human_size(size_bytes), most=most)
+        if used_bytes + size_bytes > self.most_bytes:
+            needed, used = human_size(size_bytes), human_size(used_bytes)
+            raise StorageError("upload_quota", name=name, needed=needed, used=used, most=most)

@@ -1,0 +1,67 @@
+"""Order of the waiting jobs: users take turns, and a single one keeps the order of priority and arrival."""
+
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from app.analysis import Control
+from app.core import AnalysisRequest
+from app.jobs.snapshot import JobSnapshot
+from app.jobs.worker import ActiveJob, ActiveJobs
+
+REQUEST = AnalysisRequest(Path("/v/clip.mp4"))
+OPEN = threading.Event()
+
+
+def queued(*names: str, priorities: dict[str, int] | None = None) -> ActiveJobs:
+    """Jobs whose first letter is their user."""
+    jobs = ActiveJobs()
+    for name in names:
+        job = JobSnapshot(name, name, "", REQUEST, priority=(priorities or {}).get(name, 0), user_id=name[0])
+        jobs.add(ActiveJob(job, Control()))
+    return jobs
+
+
+def next_of(jobs: ActiveJobs) -> str:
+    live = jobs.start_next(OPEN)
+    assert live
+    return live.job.id
+
+
+def order(jobs: ActiveJobs, workers: int) -> list[str]:
+    """The order in which jobs begin if they end in this order, too."""
+    begun: list[str] = []
+    running: list[str] = []
+    while jobs.waiting():
+        running.append(next_of(jobs))
+        begun.append(running[-1])
+        if len(running) == workers:
+            jobs.drop(running.pop(0))
+    return begun
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_second_user_waits_for_one_job_only(workers: int) -> None:
+    jobs = queued("a1", "a2", "a3", "a4", "b1", "b2", "c1")
+    assert order(jobs, workers) == ["a1", "b1", "c1", "a2", "b2", "a3", "a4"]
+
+
+def test_a_user_who_comes_later_is_next() -> None:
+    jobs = queued("a1", "a2", "a3")
+    assert [next_of(jobs), next_of(jobs)] == ["a1", "a2"]
+    jobs.add(ActiveJob(JobSnapshot("b1", "b1", "", REQUEST, user_id="b"), Control()))
+    assert [live.job.id for live in jobs.waiting()] == ["b1", "a3"]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_one_user_keeps_priority_then_arrival(workers: int) -> None:
+    jobs = queued("a1", "a2", "a3", "a4", priorities={"a3": 1, "a4": 2})
+    assert order(jobs, workers) == ["a4", "a3", "a1", "a2"]
+
+
+def test_priority_of_one_user_passes_no_other() -> None:
+    jobs = queued("b1", "a1", "a2", "a3", "b2", priorities={"a3": 9})
+    assert order(jobs, 1) == ["a3", "b1", "a1", "b2", "a2"]

@@ -25,6 +25,7 @@ from typing import Any, Self
 import cv2
 import numpy as np
 
+from app.core import limit_memory
 from app.core.codec import from_json, to_json
 from app.core.domain import Keyframe, KeyframeFound, KeyframesChosen, Probed, Selection
 from app.core.errors import AppError
@@ -224,7 +225,7 @@ def main() -> None:
     faulthandler.enable()
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(sys.stderr.fileno(), 1)  # what a library prints is not an answer
-    limits.limit_memory(limits.MEMORY_BYTES)
+    limit_memory(limits.MEMORY_BYTES)
     for line in sys.stdin:
         answers.write(json.dumps(asdict(_done(from_json(line, WorkerRequest)))).encode() + b"\n")
         answers.flush()

@@ -69,6 +69,7 @@ _STATUS = {
     "answer_under_way": 409,
     "upload_incomplete": 409,
     "report_empty": 409,
+    "document_too_heavy": 422,
     "url_none_allowed": 403,
     "url_not_allowed": 403,
     "address_private": 403,

@@ -5,6 +5,7 @@ from .background_task import BackgroundTask as BackgroundTask
 from .background_task import in_thread as in_thread
 from .child_environment import engine_environment as engine_environment
 from .child_environment import hub_environment as hub_environment
+from .child_environment import limit_memory as limit_memory
 from .child_environment import reader_environment as reader_environment
 from .codec import Failure as Failure
 from .codec import build as build

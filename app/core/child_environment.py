@@ -1,4 +1,4 @@
-"""Environments of child processes: each kind gets the variables that it needs, and no secrets.
+"""Environments of child processes: each kind gets the variables that it needs, no secrets, and a limit of memory.
 
 The app's own environment may hold keys of engines, hubs and clouds. A decoder reads untrusted files, and an engine may
 run untrusted model code; neither needs the keys.
@@ -6,6 +6,7 @@ run untrusted model code; neither needs the keys.
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from app.core.redaction import is_secret
@@ -55,6 +56,19 @@ def engine_environment(environ: Mapping[str, str] | None = None) -> dict[str, st
 def hub_environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:
     """Return the environment of a process that uses the model hub: its token, and the proxies with their passwords."""
     return _select(environ, (*_SYSTEM, *_HUB), also=_HUB_TOKENS)
+
+
+def limit_memory(num_bytes: int) -> None:
+    """Let allocations of this process beyond `num_bytes` fail for good, and let Linux kill it first if memory ends."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limits
+        return
+    hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
+    soft = num_bytes if hard == resource.RLIM_INFINITY else min(num_bytes, hard)
+    resource.setrlimit(resource.RLIMIT_DATA, (soft, soft))
+    with suppress(OSError):  # only Linux has it
+        Path("/proc/self/oom_score_adj").write_text("500")
 
 
 def _select(

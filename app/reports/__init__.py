@@ -6,6 +6,7 @@ on another machine; every other format can be generated from it there.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from itertools import chain, count
 from typing import Any, Literal
@@ -63,12 +64,12 @@ FORMATS: dict[str, ReportFormat] = {
     "markdown": ReportFormat(
         ".md", "text/markdown", "read", _lazy("text.markdown"), _lazy("text.markdown", "pictures")
     ),
-    "pdf": ReportFormat(".pdf", "application/pdf", "read", _lazy("pdf.report")),
+    "pdf": ReportFormat(".pdf", "application/pdf", "read", partial(_lazy("document_worker"), "pdf")),
     "docx": ReportFormat(
         ".docx",
         "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
         "read",
-        _lazy("docx.report"),
+        partial(_lazy("document_worker"), "docx"),
     ),
     "srt": ReportFormat(
         ".srt", "application/x-subrip", "cut", _lazy("subtitles", "write_srt"), fits=_lazy("subtitles", "has_findings")

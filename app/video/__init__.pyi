@@ -17,7 +17,6 @@ from .keyframes.options import Opening as Opening
 from .keyframes.strategies import Known as Known
 from .keyframes.strategies import Thumbnails as Thumbnails
 from .keyframes.strategies import names_times as names_times
-from .limits import limit_memory as limit_memory
 from .readers import open_reader as open_reader
 from .stills import SIDES as SIDES
 from .stills import Still as Still

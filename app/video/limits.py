@@ -10,8 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path
+from contextlib import contextmanager
 from typing import BinaryIO
 
 from app.core import InputError, VideoInfo
@@ -33,19 +32,6 @@ _NUM_POLLS = 20
 """Checks for progress within the limit. Chosen by hand; not tuned."""
 _num_steps = 0
 _is_waiting = False
-
-
-def limit_memory(num_bytes: int) -> None:
-    """Let allocations of this process beyond `num_bytes` fail, and let Linux kill it first if memory runs out."""
-    try:
-        import resource
-    except ImportError:  # Windows has no such limits
-        return
-    hard = resource.getrlimit(resource.RLIMIT_DATA)[1]
-    soft = num_bytes if hard == resource.RLIM_INFINITY else min(num_bytes, hard)
-    resource.setrlimit(resource.RLIMIT_DATA, (soft, hard))
-    with suppress(OSError):  # only Linux has it
-        Path("/proc/self/oom_score_adj").write_text("500")
 
 
 def private_output() -> BinaryIO:

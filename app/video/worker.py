@@ -175,7 +175,7 @@ def main() -> NoReturn:
         _load()
     request = _request()
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    limits.limit_memory(request.memory_bytes)
+    core.limit_memory(request.memory_bytes)
     limits.end_if_stuck(request.stuck_seconds)
     try:
         for event in events_of(request):

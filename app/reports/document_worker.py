@@ -1,0 +1,80 @@
+"""Documents made in a child process with limits of time and memory: PDF and Word.
+
+Their libraries take minutes and gigabytes for a report with a hundred thousand lines. In a child process they keep
+neither a page waiting for the interpreter nor the program from ending them.
+
+The child is `python -m app.reports.document_worker FORMAT LANGUAGE BYTES`, with the analysis as standard input and a
+limit of memory. It writes the document to standard output.
+"""
+
+import logging
+import subprocess
+import sys
+import tempfile
+from importlib import import_module
+from typing import cast
+
+from app.core import Analysis, InputError, Language, limit_memory, reader_environment, receive, send
+
+_log = logging.getLogger(__name__)
+_SECONDS = 60.0
+"""Longest time: a report with 256 frames takes five seconds. Chosen by hand; not tuned."""
+_MEMORY_BYTES = 2 << 30
+"""Longest report with 256 frames: 600 MB. Chosen by hand; not tuned."""
+_TOO_HEAVY = 4
+_LOGGED_LINES = 20
+
+
+def write(name: str, analysis: Analysis, language: Language) -> bytes:
+    """Return a document.
+
+    Args:
+        name: "pdf" or "docx".
+        analysis: The analysis.
+        language: The language of the document.
+
+    Raises:
+        InputError: "document_too_heavy", if it takes too much time or memory.
+    """
+    too_heavy = InputError("document_too_heavy", name=analysis.video.name, format=name.upper())
+    with tempfile.TemporaryFile() as source, tempfile.TemporaryFile() as target:
+        send(source, analysis)
+        source.seek(0)
+        try:
+            # -P keeps a file in the working directory from being imported in place of a library.
+            child = subprocess.run(
+                [sys.executable, "-P", "-m", "app.reports.document_worker", name, language, str(_MEMORY_BYTES)],
+                stdin=source,
+                stdout=target,
+                stderr=subprocess.PIPE,
+                env=reader_environment(),
+                timeout=_SECONDS,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise too_heavy from error
+        for line in child.stderr.decode(errors="replace").splitlines()[-_LOGGED_LINES:]:
+            _log.warning("%s of %r: %s", name, analysis.video.name, line)
+        if child.returncode == _TOO_HEAVY or child.returncode < 0:  # a library that gets no memory ends the process
+            raise too_heavy
+        if child.returncode:
+            raise RuntimeError(f"the process that makes a {name} ended with {child.returncode}")
+        target.seek(0)
+        return target.read()
+
+
+def main(name: str, language: str, memory_bytes: str) -> int:
+    """Write a document to standard output and return the exit code."""
+    try:
+        limit_memory(int(memory_bytes))
+        analysis = receive(sys.stdin.buffer, Analysis)
+        assert analysis
+        document: bytes = import_module(f"app.reports.{name}.report").write(analysis, cast("Language", language))
+        sys.stdout.buffer.write(document)
+    except MemoryError:
+        return _TOO_HEAVY
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,50 @@
+"""Documents made in a child process: the same bytes as here, and an end for what takes too much."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from importlib import import_module
+from typing import Any
+
+import pytest
+
+from app.core import Analysis, InputError
+from app.i18n import LANGUAGES, error_text
+from app.reports import FORMATS, document_worker
+from tests.reports.test_reports import analysis
+
+NAMES = ("pdf", "docx")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_document_is_the_one_that_its_writer_makes(name: str) -> None:
+    here = import_module(f"app.reports.{name}.report").write(analysis(), "zh")
+    assert FORMATS[name].write(analysis(), "zh") == here
+
+
+def refusal(name: str, made: Analysis) -> str:
+    with pytest.raises(InputError) as caught:
+        FORMATS[name].write(made, "en")
+    for language in LANGUAGES:
+        assert name.upper() in error_text(caught.value, language)
+    return caught.value.key
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_document_that_takes_too_long_is_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(document_worker, "_SECONDS", 0.01)
+    assert refusal(name, analysis()) == "document_too_heavy"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_document_without_enough_memory_is_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(document_worker, "_MEMORY_BYTES", 100 << 20)
+    first, *rest = analysis().keyframes
+    heavy = replace(analysis(), keyframes=(replace(first, jpeg=bytes(128 << 20)), *rest))
+    assert refusal(name, heavy) == "document_too_heavy"
+
+
+def test_bug_of_a_writer_is_no_refusal() -> None:
+    unknown: Any = "odt"
+    with pytest.raises(RuntimeError):
+        document_worker.write(unknown, analysis(), "en")

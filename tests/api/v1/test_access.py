@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from starlette.testclient import TestClient
@@ -55,6 +56,20 @@ def test_requests_a_minute_are_limited(gate: Gate, services: Services, monkeypat
         assert api.get("jobs", headers={"Authorization": f"Bearer {many}"}).status_code == 200
         now[0] += 60.5
         assert api.get("jobs").status_code == 200
+
+
+def test_a_burst_in_any_spelling_keeps_to_the_limit(gate: Gate, services: Services) -> None:
+    few = api_keys.create(ApiStore(services.store), "few", per_minute=20)
+    headers = [f"Bearer {few}", f"bearer  {few} ", f"BEARER {few}"]
+    asked = [("GET", "jobs"), ("GET", "no-such-path"), ("HEAD", "jobs"), ("POST", "jobs"), ("GET", "jobs/unknown")]
+
+    def ask(number: int) -> int:
+        method, path = asked[number % len(asked)]
+        return api.request(method, path, headers={"Authorization": headers[number % len(headers)]}).status_code
+
+    with client_of(gate) as api, ThreadPoolExecutor(16) as pool:
+        statuses = list(pool.map(ask, range(300)))
+    assert sum(status != 429 for status in statuses) == 20
 
 
 def test_problems_speak_the_language_of_the_request(api: TestClient) -> None:

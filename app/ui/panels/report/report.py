@@ -295,9 +295,18 @@ def _size_of_frames(analysis: Analysis) -> str:
 
 
 def _button(stem: str, name: str, suffix: str, mime: str, data: Callable[[], bytes], about: str) -> None:
+    state = page_state()
+
+    def made() -> bytes:
+        try:
+            return data()
+        except AppError as error:
+            state.error = error  # for the next run; until then Streamlit says that there is no file
+            raise
+
     st.download_button(
         t(f"ui.download_{name}"),
-        data=data,
+        data=made,
         file_name=stem + suffix,
         mime=mime,
         help=about,

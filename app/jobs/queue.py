@@ -14,7 +14,18 @@ from pathlib import Path
 from typing import Any, cast
 
 from app.analysis import Control, EarlierResults, ExtractionCache
-from app.core import Analysis, AnalysisRequest, AppError, Cancelled, InputError, current_user, new_id, one_line, to_json
+from app.core import (
+    Analysis,
+    AnalysisRequest,
+    AppError,
+    Cancelled,
+    InputError,
+    StorageError,
+    current_user,
+    new_id,
+    one_line,
+    to_json,
+)
 from app.jobs.engine_switcher import EngineSwitcher
 from app.jobs.job_repository import Deduplicator, JobRepository
 from app.jobs.search_index import SearchIndexer
@@ -116,8 +127,7 @@ class Jobs:
             The id of the job; that of the finished one if the same analysis was done before and `force` is false.
 
         Raises:
-            InputError: "user_jobs_full".
-            StorageError: The job could not be stored.
+            StorageError: The job could not be stored, or "user_jobs_full".
         """
         conditions = dict(self._deduplicator.conditions(request))
         same = self._deduplicator.key_of_request(request, conditions)
@@ -356,7 +366,7 @@ class Jobs:
     def _check_room(self, user_id: str) -> None:
         count = sum(one.job.user_id == user_id for one in self._active.all())
         if user_id and count >= self._most_of_user:
-            raise InputError("user_jobs_full", count=count)
+            raise StorageError("user_jobs_full", count=count)
 
     def _enqueue(self, live: ActiveJob) -> None:
         self._repository.save(live.job, live.same)

@@ -227,8 +227,8 @@ def _fetched(
     name = submission.name or unquote(urlsplit(url).path).rpartition("/")[2] or urlsplit(url).netloc
 
     def progressed(received: int, size: int | None) -> None:
-        if not received and size:
-            services.videos.check_room(name, size)
+        if not received:
+            services.videos.check_room(name, size or 1)
         report((received, size))
 
     with services.videos.incoming(name) as (video_id, file):

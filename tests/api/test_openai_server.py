@@ -28,7 +28,7 @@ from tests.cards import write_card_video
 from tests.conftest import ready
 from tests.engine.conftest import make_engine
 from tests.engine.fakes import MakeEngine
-from tests.llm import scripted
+from tests.llm import floods, scripted
 from tests.test_proof import CARDS, WORDS
 from tests.ui.fake_services import keyframes
 
@@ -218,6 +218,36 @@ def test_stream_failure_keeps_the_openai_error_form(sentence: str) -> None:
         with pytest.raises(openai.APIError) as caught:
             list(pieces)
         assert (caught.value.message, caught.value.type) == (sentence, "server_error")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize(
+    ("flood", "status"), [(floods.ENDLESS_JSON, 502), (floods.BOMB, 502), (floods.BOMB_ERROR, 500)]
+)
+def test_endless_answer_of_the_engine_is_an_error(flood: scripted.Flood, status: int, stream: bool) -> None:
+    with (
+        scripted.serve(scripted.saying("fine")) as far,
+        served(RemoteEngine(far.base_url, "key", "model"), "m") as address,
+    ):
+        until_ready(address)
+        far.flood = flood
+        with pytest.raises(openai.APIStatusError) as caught:
+            client(address).chat.completions.create(model="m", messages=say("hi"), max_tokens=16, stream=stream)
+        assert (caught.value.status_code, caught.value.code) == (status, "engine_failed" if status == 502 else None)
+
+
+def test_endless_stream_of_the_engine_ends_with_an_error() -> None:
+    with (
+        scripted.serve(scripted.saying("fine")) as far,
+        served(RemoteEngine(far.base_url, "key", "model"), "m") as address,
+    ):
+        until_ready(address)
+        far.flood = floods.ENDLESS_TEXT
+        pieces = client(address).chat.completions.create(model="m", messages=say("hi"), max_tokens=16, stream=True)
+        with pytest.raises(openai.APIError) as caught:
+            list(pieces)
+        assert caught.value.code == "engine_failed"
+        assert far.aborted.wait(10)
 
 
 def test_what_is_no_request_is_refused_in_the_same_form(make_engine: MakeEngine) -> None:

@@ -27,7 +27,7 @@ from app.core.domain import (
     StageStarted,
     SurveyProgress,
 )
-from app.core.errors import Cancelled, EngineError, InputError
+from app.core.errors import Cancelled, EngineError, InputError, StorageError
 from app.jobs import Jobs, JobSnapshot
 from app.jobs.search_index import SearchIndexer
 from app.jobs.snapshot import from_row, to_row, with_pictures, with_results
@@ -288,7 +288,7 @@ def test_jobs_of_one_user_are_limited(store: Store, tmp_path: Path) -> None:
     try:
         with as_user(User("a", "a", "analyst")):
             first = [jobs.submit(REQUEST, name="clip.mp4", force=True) for _ in range(2)]
-            with pytest.raises(InputError) as caught:
+            with pytest.raises(StorageError) as caught:
                 jobs.submit(REQUEST, name="clip.mp4", force=True)
             assert caught.value.key == "user_jobs_full"
         others = [jobs.submit(REQUEST, name="clip.mp4", force=True) for _ in range(3)]  # without accounts

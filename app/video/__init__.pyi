@@ -18,6 +18,8 @@ from .keyframes.strategies import Known as Known
 from .keyframes.strategies import Thumbnails as Thumbnails
 from .keyframes.strategies import names_times as names_times
 from .readers import open_reader as open_reader
+from .sandbox_check import SandboxReport as SandboxReport
+from .sandbox_check import check_sandbox as check_sandbox
 from .stills import SIDES as SIDES
 from .stills import Still as Still
 from .stills import Stills as Stills

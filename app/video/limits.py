@@ -16,8 +16,9 @@ from typing import BinaryIO
 from app.core import InputError, VideoInfo
 from app.video.files import printable
 
-MEMORY_BYTES = (4 << 30) + (os.cpu_count() or 1) * (64 << 20)
-"""Ten times what an hour of 1080p takes; ten-bit 8K fits. Each core adds threads with stacks and buffers."""
+MEMORY_BYTES = 1280 << 20
+"""With the libraries themselves, which this limit doesn't count, less than 1.5 GB. An hour of 1080p takes a third of it
+and ten-bit 8K 1 GB; see `_MOST_PIXELS_OF_FRAME_THREADS` of the PyAV reader."""
 STUCK_SECONDS = 180.0
 """A picture takes milliseconds and a slow disk seconds; a longer wait without progress is a failure. Chosen by hand;
 not tuned."""

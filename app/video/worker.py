@@ -2,8 +2,8 @@
 
 The request is a WorkerRequest on one line; the task "stills" accepts further lines, `[seconds, side]`. Both, and the
 messages, are encoded by app.core.codec. The worker ends when its standard input closes, since its parent is gone then.
-With `--ready` it loads all libraries before the request; with `--background` it runs at a lower priority. Started by
-app.video.worker_pool, not by hand.
+With `--ready` it loads all libraries before the request; with `--background` it runs at a lower priority. Between the
+request and the file it enters a sandbox, see app.video.sandbox. Started by app.video.worker_pool, not by hand.
 """
 
 from __future__ import annotations
@@ -14,13 +14,14 @@ import queue
 import sys
 import threading
 from collections.abc import Collection, Iterable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import av.error
 
 from app import core
 from app.core import Failure, from_json, send
-from app.video import limits
+from app.video import limits, sandbox
 from app.video.files import picture_key, printable
 from app.video.keyframes.strategies import Fetched, Known, Thumbnails, WorkerRequest, is_whole
 from app.video.readers.base import FrameReader, Picture, as_jpeg
@@ -38,23 +39,31 @@ _QUALITY = 80
 
 
 def _load() -> None:
-    """Import everything that a request may need, except the text recognition, which is loaded on use."""
+    """Import everything that a request may need, except the libraries of text recognition, a process of its own."""
+    if sys.platform == "linux":
+        import landlockpy  # noqa: F401
+
+    from app.video.features import text_recognition  # noqa: F401
     from app.video.keyframes import pipeline  # noqa: F401
 
 
 _further_input: queue.SimpleQueue[bytes] = queue.SimpleQueue()
 
 
-def _request() -> WorkerRequest:
-    """Read the first line of standard input, and keep what follows for later; end the process without a parent."""
-    data = b""
+def _request() -> tuple[WorkerRequest, bytes]:
+    """Read the first line of standard input and return the request, and all that was read.
+
+    What follows the line is kept for later. Ends the process without a parent.
+    """
+    data = sandbox.read_before()
     while b"\n" not in data:
         if not (read := os.read(sys.stdin.fileno(), 65536)):
             os._exit(0)
         data += read
     line, _, rest = data.partition(b"\n")
+    request = from_json(line, WorkerRequest)
     _further_input.put(rest)
-    return from_json(line, WorkerRequest)
+    return request, data
 
 
 def _further_requests() -> Iterator[tuple[float, int]]:
@@ -75,10 +84,20 @@ def _end_with_parent() -> None:
     os._exit(0)
 
 
+def files_of(request: WorkerRequest) -> list[Path]:
+    """Return what a request needs to read: the video, or also its folder's list and the subtitles beside it."""
+    if request.task != "subtitles":
+        return [request.path]
+    from app.video.subtitles.discovery import files_beside
+
+    beside = (one.path for one in files_beside(request.path) if one.path and not one.leads_out)
+    return [request.path, request.path.absolute().parent, *beside]
+
+
 def events_of(
-    request: WorkerRequest,
+    request: WorkerRequest, reading: TextReading | None = None
 ) -> Iterator[core.VideoEvent | Known | Thumbnails | Fetched | core.Transcript | core.SoundPiece]:
-    """Yield the events of a request, without limits on time or memory. Raises AppErrors."""
+    """Yield the events of a request, without limits on time or memory; `reading` is closed. Raises AppErrors."""
     # Imported here, since a probe needs no OpenCV and no text recognition and should not wait for them.
     from app.video.readers import open_reader
 
@@ -109,7 +128,7 @@ def events_of(
         if task == "pictures":
             yield from pipeline.full_pictures(reader, request.times_seconds, seeks=request.seeks)
             return
-        yield from _with_facts(_chosen(reader, request), request)
+        yield from _with_facts(_chosen(reader, request), request, reading)
 
 
 def _chosen(reader: FrameReader, request: WorkerRequest) -> Iterator[core.VideoEvent | Known | Thumbnails | Fetched]:
@@ -123,7 +142,9 @@ def _chosen(reader: FrameReader, request: WorkerRequest) -> Iterator[core.VideoE
 
 
 def _with_facts(
-    events: Iterator[core.VideoEvent | Known | Thumbnails | Fetched], request: WorkerRequest
+    events: Iterator[core.VideoEvent | Known | Thumbnails | Fetched],
+    request: WorkerRequest,
+    reading: TextReading | None,
 ) -> Iterator[core.VideoEvent | Known | Thumbnails | Fetched]:
     """Forward the events, then yield the measured facts of the chosen keyframes.
 
@@ -131,11 +152,6 @@ def _with_facts(
     """
     keyframes: tuple[core.Keyframe, ...] = ()
     have_text = frozenset(request.have_text)
-    reading: TextReading | None = None
-    if request.options and request.options.read_text:
-        from app.video.features.text_recognition import TextReading
-
-        reading = TextReading()
     try:
         for event in events:
             if reading is not None:
@@ -162,6 +178,14 @@ def _note_pictures(event: object, reading: TextReading, have_text: Collection[st
             pass
 
 
+def _start_reading(request: WorkerRequest) -> TextReading | None:
+    if not (request.options and request.options.read_text):
+        return None
+    from app.video.features.text_recognition import TextReading
+
+    return TextReading()
+
+
 def main() -> NoReturn:
     """Handle the one request of this process."""
     from app.video.readers import damage
@@ -173,12 +197,15 @@ def main() -> NoReturn:
         limits.lower_priority(limits.DECODER_NICENESS)
     if "--ready" in sys.argv[1:]:
         _load()
-    request = _request()
+    request, data = _request()
+    files = files_of(request)
+    sandbox.restart_in_bubblewrap("app.video.worker", files, data, (output.fileno(), sys.stderr.fileno()))
+    reading = _start_reading(request)  # the sandbox allows no new process
+    sandbox.enter(files, memory_bytes=request.memory_bytes)  # before the first thread, which it holds for as well
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    core.limit_memory(request.memory_bytes)
     limits.end_if_stuck(request.stuck_seconds)
     try:
-        for event in events_of(request):
+        for event in events_of(request, reading):
             with limits.waiting():  # the parent may be slow to read
                 send(output, event)
     except core.AppError as error:

@@ -1,14 +1,14 @@
 """Command `framelens doctor`: reports problems of this installation with remedies, and the facts for a bug report.
 
-It works even with wrong settings, without an engine or a writable folder. It writes nothing and starts nothing; keys
-and passwords are masked. The exit code is 4 if a finding keeps FrameLens from working.
+It works even with wrong settings, without an engine or a writable folder. It changes nothing, and starts only the check
+of the decoder's sandbox; keys and passwords are masked. The exit code is 4 if a finding keeps FrameLens from working.
 """
 
 import argparse
 import dataclasses
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 from app import config
@@ -18,6 +18,7 @@ from app.engine import CheckedSettings, SystemFacts, gather_facts, run_checks
 from app.i18n import LANGUAGES, notice_text, t
 from app.services import pass_on
 from app.services.preflight import preflight
+from app.video import SandboxReport, check_sandbox
 
 _MARKS = {"error": "❌", "warning": "⚠️ ", "info": "✅"}
 # Findings of the preflight, and the equivalent findings about the machine.
@@ -28,6 +29,7 @@ _SAME = {
 }
 # The whole memory estimate replaces the finding about weights only, as in `models check` and `models show`.
 _SUMS, _WEIGHTS = ("preflight_memory_short", "preflight_memory_busy"), "doctor_memory_small"
+_MECHANISMS = {"landlock": "Landlock", "bubblewrap": "bubblewrap", "seccomp": "seccomp", "limits": "rlimit"}
 # Variables that affect FrameLens, the hub's client, vLLM and their libraries.
 _RELEVANT = (
     *("FRAMELENS_", "VLLM_", "HF_", "HUGGING_FACE_", "CUDA_", "NVIDIA_", "NCCL_", "GLOO_", "RAY_", "OMP_", "TORCH_"),
@@ -57,7 +59,8 @@ def run(given: argparse.Namespace) -> int:
         fault=fault,
     )
     facts = gather_facts(wanted)
-    findings = run_checks(facts, wanted)
+    sandbox = check_sandbox()
+    findings = _sorted((*run_checks(facts, wanted), sandbox_finding(sandbox)))
     if fault is None:
         findings = _add_preflight(findings, settings)
     relevant = sorted(item for item in values.items() if item[0].upper().startswith(_RELEVANT))
@@ -77,7 +80,22 @@ def _add_preflight(findings: tuple[Notice, ...], settings: config.Settings) -> t
     if _WEIGHTS in said and any(one.key in _SUMS for one in new):
         findings = tuple(one for one in findings if one.key != _WEIGHTS)
         new = [dataclasses.replace(one, level="error") if one.key in _SUMS else one for one in new]
-    return tuple(sorted((*findings, *new), key=lambda finding: list(_MARKS).index(finding.level)))
+    return _sorted((*findings, *new))
+
+
+def _sorted(findings: Iterable[Notice]) -> tuple[Notice, ...]:
+    return tuple(sorted(findings, key=lambda finding: list(_MARKS).index(finding.level)))
+
+
+def sandbox_finding(report: SandboxReport) -> Notice:
+    """Return what confines the decoder on this machine, as the check of its sandbox found by trying."""
+    names = ", ".join(_MECHANISMS[one] for one in report.mechanisms if one in _MECHANISMS)
+    if report.is_closed:
+        return Notice("doctor_sandbox", {"mechanisms": names}, "info")
+    if not report.mechanisms:
+        return Notice("doctor_sandbox_unchecked", {}, "warning")
+    left = ", ".join(t(f"cli.sandbox_{name}") for name in report.open)
+    return Notice("doctor_sandbox_open", {"open": left, "mechanisms": names or "-"}, "warning")
 
 
 def _settings() -> tuple[config.Settings, Mapping[str, str], AppError | None]:

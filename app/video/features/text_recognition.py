@@ -3,7 +3,8 @@
 It is a process and not a thread, since recognition holds the interpreter for long and would delay the survey. Its
 priority is low, since users wait for the survey, the page and the engine, but not for these facts. The process is
 `python -m app.video.features.text_recognition`: it reads pictures from standard input, writes texts to standard output
-(app.core.codec), and ends when standard input closes.
+(app.core.codec), and ends when standard input closes. It has a sandbox of its own (app.video.sandbox), which allows no
+file but libraries, and it loads these when the first picture arrives.
 
 Nothing is ever downloaded: without those models no text is read, and a notice says so.
 """
@@ -24,17 +25,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NoReturn, cast
 
 from app.core import Notice, Noticed, ScreenText, receive, send
-from app.video import limits
+from app.video import limits, sandbox
 from app.video.files import picture_key
-from app.video.readers.base import Image
 
 if TYPE_CHECKING:
     from omegaconf import AnyNode
 
+    from app.video.readers.base import Image
+
 Texts = tuple[ScreenText, ...]
 _MOST_SENT = 2
 """The picture being read and the next one: a picture that was sent can't be dropped any more."""
-TextReader = Callable[[Image], tuple[ScreenText, ...]]
+TextReader = Callable[["Image"], tuple[ScreenText, ...]]
 _log = logging.getLogger(__name__)
 _LEAST_CONFIDENCE = 0.85
 """On frames of real footage, letters on clothes that read differently each time had 0.54 to 0.75. Of 281 correct lines
@@ -62,14 +64,19 @@ class _Read:
 
 
 class TextReading:
-    """Client of the recognition process, which starts with the first picture. Not thread-safe.
+    """Client of the recognition process, which starts at once, since a sandbox allows no start later. Not thread-safe.
 
     `offer` pictures that may be wanted, then `want` those that are, then `read` each. Offered pictures that are not
     wanted are dropped unless they were sent already.
     """
 
     def __init__(self) -> None:
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "app.video.features.text_recognition"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        self._threads: list[threading.Thread] = []
         self._changed = threading.Condition()
         self._queued: dict[str, bytes] = {}  # in order, by key
         self._sent: set[str] = set()
@@ -106,16 +113,16 @@ class TextReading:
         return self._missing
 
     def close(self) -> None:
-        """End the process."""
-        if self._process is None:
-            return
-        self._process.kill()
+        """End the process, by the end of its input: from within a sandbox it can't be killed."""
+        with self._changed:
+            self._has_ended = True
+            self._changed.notify_all()
+        with suppress(OSError):  # it has ended already
+            cast(BinaryIO, self._process.stdin).close()
         self._process.wait()
         for thread in self._threads:
             thread.join()
-        for pipe in (self._process.stdin, self._process.stdout):
-            with suppress(OSError):  # the unread rest of a picture
-                cast(BinaryIO, pipe).close()
+        cast(BinaryIO, self._process.stdout).close()
 
     def _queue(self, jpeg: bytes) -> None:
         key = picture_key(jpeg)
@@ -124,19 +131,13 @@ class TextReading:
             self._changed.notify_all()
 
     def _start(self) -> None:
-        if self._process is not None:
+        if self._threads:
             return
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "app.video.features.text_recognition"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        )
         self._threads = [threading.Thread(target=work, daemon=True) for work in (self._send, self._collect)]
         for thread in self._threads:
             thread.start()
 
     def _send(self) -> None:
-        assert self._process
         pipe = cast(BinaryIO, self._process.stdin)
         while True:
             with self._changed:
@@ -155,7 +156,6 @@ class TextReading:
         return self._has_ended or (bool(self._queued) and len(self._sent) - len(self._texts) < _MOST_SENT)
 
     def _collect(self) -> None:
-        assert self._process
         stream = cast(BinaryIO, self._process.stdout)
         missing: Notice | None = None
         try:
@@ -181,7 +181,11 @@ def main() -> NoReturn:
     """Recognise the pictures on standard input until it closes."""
     limits.lower_priority(limits.TEXT_NICENESS)
     output = limits.private_output()
+    sandbox.enter((), memory_bytes=limits.MEMORY_BYTES)
     pictures: queue.SimpleQueue[_Picture] = queue.SimpleQueue()
+    if (first := receive(sys.stdin.buffer, _Picture)) is None:
+        os._exit(0)
+    pictures.put(first)
     threading.Thread(target=_receive, args=(pictures,), daemon=True).start()
     import cv2
     import numpy as np

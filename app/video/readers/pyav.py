@@ -54,6 +54,12 @@ _LEAST_RATE = 20.0
 _SAME_SECONDS = 1e-6  # above the rounding of floating-point times
 _MOST_THREADS = 16
 """FFmpeg's own limit: more threads hold frames without decoding sooner."""
+_MOST_PIXELS_OF_FRAME_THREADS = 4096 * 2304
+"""With larger pictures, threads share each picture: threads with a picture each would hold too many of them, since one
+of ten-bit 8K takes 100 MB."""
+_PACKET_SECONDS = 15.0
+"""For one packet; then the file counts as damaged from there. FFmpeg otherwise searches gigabytes of zeros behind the
+last packet for another one, for minutes; a sleeping disk needs up to ten seconds. Chosen by hand; not tuned."""
 _LONGEST_SECONDS = 1e9
 """Thirty years; a longer declared duration is not believed."""
 _MOST_DISPOSABLE = 64
@@ -438,14 +444,16 @@ def _set_threads(stream: VideoStream) -> None:
     FFmpeg's default is one more, for a main thread that waits; ours compares pictures, and on two cores the third
     thread costs 1 to 4 % of processor time.
     """
-    stream.thread_type = "AUTO"
+    is_large = stream.width * stream.height > _MOST_PIXELS_OF_FRAME_THREADS
+    stream.thread_type = "SLICE" if is_large else "AUTO"
     stream.codec_context.thread_count = min(_MOST_THREADS, os.cpu_count() or 1)
 
 
 def _open_container(path: Path) -> InputContainer:
     name = printable(path.name)
+    limit = (None, _PACKET_SECONDS)
     try:
-        container = av.open(str(path.absolute()), options=base.OPEN_OPTIONS, metadata_errors="replace")
+        container = av.open(str(path.absolute()), options=base.OPEN_OPTIONS, metadata_errors="replace", timeout=limit)
     except PermissionError as error:
         raise InputError("video_no_permission", path=printable(path)) from error
     except (av.error.FFmpegError, OSError, ValueError) as error:

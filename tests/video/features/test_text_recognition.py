@@ -14,6 +14,7 @@ from app.core.domain import FactsMeasured, KeyframeFound, KeyframesChosen
 from app.video import ExtractOptions, extract, worker_ready
 from app.video.features.text_recognition import TextReading
 from app.video.limits import DECODER_NICENESS, TEXT_NICENESS
+from app.video.sandbox import load_seccomp
 from tests.media import COLOURS, solid
 from tests.video.conftest import decoding_children
 from tests.video.features.test_frame_metrics import keyframe
@@ -107,3 +108,13 @@ def test_a_reader_that_ends_costs_the_texts_and_a_notice() -> None:
         time.sleep(0.02)
     assert reading.missing is not None and reading.missing.key == "text_not_read"
     reading.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux" or load_seccomp() is None, reason="only Linux has seccomp")
+def test_text_is_read_in_a_sandbox() -> None:
+    events = extract(SAMPLE, ExtractOptions(5))
+    next(event for event in events if isinstance(event, FactsMeasured))
+    (reader,) = text_readers()
+    assert "Seccomp:\t2" in Path(f"/proc/{reader.pid}/status").read_text()
+    events.close()  # type: ignore[attr-defined]
+    wait_until_gone()

@@ -1,0 +1,284 @@
+"""Sandbox of the processes that decode untrusted files: entered once, after the imports, and never left.
+
+Landlock leaves a process its one file and its libraries, for reading only; seccomp takes away the network, new
+processes, changes of files, and what reaches into other processes or the kernel. Both also hold for every thread and
+process that is started later. Where the kernel has no Landlock, the process starts again within bubblewrap if that is
+installed. Limits of memory, files and core dumps apply on every system that has them; macOS and Windows have no more.
+
+Landlock is used through landlockpy. No maintained package wraps seccomp, so libseccomp itself is called, which resolves
+the names of system calls on every architecture; nearly every distribution installs it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import logging
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from app.core import limit_memory
+
+if TYPE_CHECKING:
+    from landlockpy import AccessFS
+
+Mechanism = Literal["landlock", "bubblewrap", "seccomp", "limits"]
+INSIDE = "--in-bubblewrap"
+"""Argument of a program that bubblewrap has started; the next one is the descriptor of what it had read before."""
+_log = logging.getLogger(__name__)
+_OPEN_FILES = 256
+"""Chosen by hand; not tuned: a worker has some ten, and a container with 256 streams is still one file."""
+_FILE_BYTES = 16 << 20
+"""For the one file that is written, the messages of the decoder, which are cut off after every packet; see
+app.video.readers.damage."""
+_LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/nix/store")
+_SYSTEM_FILES = (
+    *("/etc/ld.so.cache", "/etc/localtime", "/proc/cpuinfo", "/proc/meminfo", "/sys/devices/system"),
+    *("/dev/null", "/dev/zero", "/dev/random", "/dev/urandom"),
+)
+"""What the C library, OpenBLAS, OpenCV and ONNX Runtime read about the machine."""
+
+
+def library_paths() -> list[Path]:
+    """List the folders of Python, of its packages and of the system's libraries that exist here.
+
+    The folder above this package is left out, unless packages are installed there: in a checkout it holds `.env`.
+    """
+    package = Path(__file__).resolve().parents[1]
+    found = [Path(entry).resolve() for entry in sys.path if entry]
+    found = [path for path in found if path != package.parent or path.name.endswith("-packages")]
+    prefixes = [Path(prefix, name) for prefix in (sys.prefix, sys.base_prefix) for name in ("lib", "lib64")]
+    loader = [Path(entry) for entry in os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep) if entry]
+    paths = dict.fromkeys((package, *found, *prefixes, *loader, *map(Path, (*_LIBRARIES, *_SYSTEM_FILES))))
+    return [path for path in paths if path.exists()]
+
+
+def enter(files: Iterable[Path], *, memory_bytes: int) -> tuple[Mechanism, ...]:
+    """Restrict this process and its later threads and processes to reading `files` and the libraries.
+
+    Call it before the first thread is started: Landlock holds for the calling thread and what that one starts.
+
+    Args:
+        files: Files to read; a folder may be listed, but its files can't be read. Missing ones are left out.
+        memory_bytes: Limit of memory.
+
+    Returns:
+        What holds. A mechanism that fails is logged and left out, since not every system has all of them.
+    """
+    limit_memory(memory_bytes)
+    held: list[Mechanism] = ["bubblewrap"] if INSIDE in sys.argv[1:] else []
+    if _limit_rest():
+        held.append("limits")
+    if sys.platform == "linux":
+        if _enter_landlock(files):
+            held.append("landlock")
+        if _filter_system_calls():
+            held.append("seccomp")
+    return tuple(held)
+
+
+def _limit_rest() -> bool:
+    """Limit open files, written bytes and core dumps; return False on Windows, which has no such limits."""
+    try:
+        import resource
+    except ImportError:
+        return False
+    wanted = {"RLIMIT_NOFILE": _OPEN_FILES, "RLIMIT_FSIZE": _FILE_BYTES, "RLIMIT_CORE": 0}
+    if sys.platform == "darwin":  # Linux counts threads, too, which decoders need
+        wanted["RLIMIT_NPROC"] = 0
+    for name, most in wanted.items():
+        kind = getattr(resource, name)
+        hard = resource.getrlimit(kind)[1]
+        most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+        with suppress(ValueError, OSError):  # a system may refuse a limit that it names
+            resource.setrlimit(kind, (most, most))
+    return True
+
+
+# ---- Landlock
+
+
+def has_landlock() -> bool:
+    """Return whether the kernel has Landlock switched on (Linux 5.13 and later)."""
+    if sys.platform != "linux":
+        return False
+    import landlockpy
+
+    return landlockpy.supported()
+
+
+def _enter_landlock(files: Iterable[Path]) -> bool:
+    import landlockpy
+    from landlockpy import AccessFS
+
+    if not landlockpy.supported():
+        return False
+    look = AccessFS.READ_FILE | AccessFS.READ_DIR
+    try:
+        with landlockpy.Ruleset(scoped=landlockpy.Scope.ABSTRACT_UNIX_SOCKET | landlockpy.Scope.SIGNAL) as rules:
+            for path in library_paths():
+                _allow(rules, path, look if path.is_dir() else AccessFS.READ_FILE)
+            for path in files:
+                _allow(rules, path, AccessFS.READ_DIR if path.is_dir() else AccessFS.READ_FILE)
+            rules.restrict()
+    except OSError:
+        _log.warning("Landlock could not be switched on", exc_info=True)
+        return False
+    return True
+
+
+def _allow(rules: object, path: Path, access: AccessFS) -> None:
+    from landlockpy import Ruleset
+
+    assert isinstance(rules, Ruleset)
+    with suppress(FileNotFoundError, PermissionError, NotADirectoryError):  # opening it says so in a sentence
+        rules.allow_path(path, access)
+
+
+# ---- seccomp, through libseccomp
+
+_ALLOW, _REFUSE = 0x7FFF0000, 0x00050000
+"""SCMP_ACT_ALLOW, and SCMP_ACT_ERRNO, whose lower bits are the error."""
+_TSYNC = 4
+"""SCMP_FLTATR_CTL_TSYNC: the filter is for all threads."""
+_NOT_EQUAL, _EQUAL, _MASKED_EQUAL = 1, 4, 7
+_REFUSED = (
+    # the network, and other processes' sockets
+    *("socket", "socketpair", "connect", "bind", "listen", "accept", "accept4", "io_uring_setup"),
+    # new processes
+    *("execve", "execveat", "fork", "vfork"),
+    # other processes
+    *("ptrace", "process_vm_readv", "process_vm_writev", "process_madvise", "pidfd_open", "pidfd_getfd", "kcmp"),
+    *("kill", "tkill", "rt_sigqueueinfo", "rt_tgsigqueueinfo", "pidfd_send_signal", "setpgid", "setsid"),
+    # changes of files and folders, some of which Landlock doesn't cover
+    *("creat", "truncate", "mkdir", "mkdirat", "rmdir", "unlink", "unlinkat", "rename", "renameat", "renameat2"),
+    *("link", "linkat", "symlink", "symlinkat", "mknod", "mknodat", "chmod", "fchmod", "fchmodat", "fchmodat2"),
+    *("chown", "fchown", "lchown", "fchownat", "utime", "utimes", "futimesat", "utimensat", "setxattr", "lsetxattr"),
+    *("fsetxattr", "removexattr", "lremovexattr", "fremovexattr", "open_by_handle_at", "name_to_handle_at"),
+    # the system, which matters where the app runs as root
+    *("mount", "umount2", "move_mount", "open_tree", "fsopen", "fsconfig", "fsmount", "mount_setattr", "pivot_root"),
+    *("chroot", "unshare", "setns", "setuid", "setgid", "setreuid", "setregid", "setresuid", "setresgid", "setgroups"),
+    *("capset", "bpf", "perf_event_open", "userfaultfd", "keyctl", "add_key", "request_key", "personality", "quotactl"),
+    *("init_module", "finit_module", "delete_module", "kexec_load", "kexec_file_load", "reboot", "swapon", "swapoff"),
+    *("acct", "syslog", "sethostname", "setdomainname", "settimeofday", "clock_settime", "clock_adjtime", "adjtimex"),
+    *("setrlimit", "iopl", "ioperm"),
+)
+_MISSING = ("clone3", "openat2")
+"""Their arguments lie in memory, where a filter can't see them; the C library then uses the older calls."""
+_CLONE_THREAD = 0x00010000
+_WRITING = (os.O_WRONLY, os.O_RDWR, os.O_CREAT, os.O_TRUNC)
+
+
+class _Comparison(ctypes.Structure):
+    """Condition on an argument of a system call: `struct scmp_arg_cmp` of seccomp.h."""
+
+    _fields_ = (
+        ("argument", ctypes.c_uint),
+        ("operator", ctypes.c_int),
+        ("first", ctypes.c_uint64),
+        ("second", ctypes.c_uint64),
+    )
+
+
+def load_seccomp() -> ctypes.CDLL | None:
+    """Return the library of seccomp, or None if it isn't installed."""
+    try:
+        library = ctypes.CDLL("libseccomp.so.2")
+    except OSError:
+        return None
+    library.seccomp_init.restype = ctypes.c_void_p
+    return library
+
+
+def _filter_system_calls() -> bool:
+    library = load_seccomp()
+    if library is None:
+        return False
+    rules = ctypes.c_void_p(library.seccomp_init(ctypes.c_uint32(_ALLOW)))
+    library.seccomp_attr_set(rules, _TSYNC, ctypes.c_uint32(1))
+    for name in _REFUSED:
+        _refuse(library, rules, name)
+    for name in _MISSING:
+        _refuse(library, rules, name, code=errno.ENOSYS)
+    _refuse(library, rules, "clone", (0, _MASKED_EQUAL, _CLONE_THREAD, 0))
+    _refuse(library, rules, "tgkill", (0, _NOT_EQUAL, os.getpid(), 0))  # abort() of the C library is allowed
+    _refuse(library, rules, "prlimit64", (2, _NOT_EQUAL, 0, 0))
+    for flag in _WRITING:
+        _refuse(library, rules, "open", (1, _MASKED_EQUAL, flag, flag), code=errno.EACCES)
+        _refuse(library, rules, "openat", (2, _MASKED_EQUAL, flag, flag), code=errno.EACCES)
+    try:
+        if failed := library.seccomp_load(rules):
+            _log.warning("seccomp could not be switched on: %s", os.strerror(-failed))
+        return not failed
+    finally:
+        library.seccomp_release(rules)
+
+
+def _refuse(
+    library: ctypes.CDLL,
+    rules: ctypes.c_void_p,
+    name: str,
+    *conditions: tuple[int, int, int, int],
+    code: int = errno.EPERM,
+) -> None:
+    """Let a system call fail, if all conditions hold; one that this architecture or release lacks is left out."""
+    if (number := library.seccomp_syscall_resolve_name(name.encode())) >= 0:
+        compared = (_Comparison * len(conditions))(*(_Comparison(*one) for one in conditions))
+        library.seccomp_rule_add_array(rules, ctypes.c_uint32(_REFUSE | code), number, len(conditions), compared)
+
+
+# ---- bubblewrap
+
+
+def restart_in_bubblewrap(module: str, files: Iterable[Path], before: bytes, outputs: tuple[int, int]) -> None:
+    """Start this program again within bubblewrap, where there is no Landlock; does nothing elsewhere.
+
+    Args:
+        module: The module to run.
+        files: Files to read.
+        before: What was read from standard input; `read_before` returns it after the restart.
+        outputs: Descriptors of its standard output and standard error.
+    """
+    if sys.platform != "linux" or INSIDE in sys.argv[1:] or has_landlock():
+        return
+    wrapped = bubblewrap_command(files)
+    if wrapped is None or subprocess.run([*wrapped, "true"], capture_output=True, check=False).returncode:
+        return  # not installed, or the system forbids it, as most containers do
+    handed = os.memfd_create("request")
+    os.write(handed, before)
+    os.lseek(handed, 0, os.SEEK_SET)
+    os.set_inheritable(handed, True)
+    for number, descriptor in enumerate(outputs, 1):
+        os.dup2(descriptor, number)
+    os.execv(wrapped[0], [*wrapped, sys.executable, "-P", "-m", module, INSIDE, str(handed)])
+
+
+def read_before() -> bytes:
+    """Return what this program had read from standard input before it was started again; b"" if it wasn't."""
+    if INSIDE not in sys.argv[1:]:
+        return b""
+    with os.fdopen(int(sys.argv[sys.argv.index(INSIDE) + 1]), "rb") as file:
+        return file.read()
+
+
+def bubblewrap_command(files: Iterable[Path]) -> list[str] | None:
+    """Return the command that runs another one in namespaces of its own, or None if bubblewrap isn't installed."""
+    program = shutil.which("bwrap")
+    if program is None:
+        return None
+    shown = [*library_paths(), Path("/usr/bin"), Path(sys.executable), Path(sys.prefix, "pyvenv.cfg")]
+    shown += [path.absolute() for path in files if path.is_file()]
+    binds = [("--ro-bind-try", str(path), str(path)) for path in dict.fromkeys(shown) if path.parts[1] not in _MADE]
+    here = str(Path.cwd())
+    namespaces = ("--unshare-all", "--die-with-parent", "--dev", "/dev", "--proc", "/proc", "--tmpfs", "/tmp")
+    return [program, *namespaces, *(part for bind in binds for part in bind), "--dir", here, "--chdir", here]
+
+
+_MADE = ("dev", "proc")
+"""Folders that bubblewrap makes itself."""

@@ -1,0 +1,158 @@
+"""The sandbox of a decoder: what it forbids is tried, and a decoder that tries it fails."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from app.core.codec import to_json
+from app.video import check_sandbox, sandbox, subtitles_of
+from app.video.keyframes.strategies import WorkerRequest
+from app.video.sandbox_check import SandboxReport
+from app.video.worker import files_of
+
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has Landlock and seccomp")
+needs_landlock = pytest.mark.skipif(not sandbox.has_landlock(), reason="this kernel has no Landlock")
+needs_seccomp = pytest.mark.skipif(
+    sys.platform != "linux" or sandbox.load_seccomp() is None, reason="libseccomp isn't installed"
+)
+
+FORBIDDEN = {
+    "another file": "open(OTHER).read()",
+    "a list of files": "import os; os.listdir(os.path.dirname(OTHER))",
+    "its parent's environment": "import os; open(f'/proc/{os.getppid()}/environ').read()",
+    "its file for writing": "open(path, 'r+b')",
+    "a new file": "open(OTHER + '.new', 'wb')",
+    "a deletion": "import os; os.remove(OTHER)",
+    "new rights for a file": "import os; os.chmod(OTHER, 0o777)",
+    "a TCP connection": "import socket; socket.create_connection(('127.0.0.1', 9), 1)",
+    "a datagram": "import socket; socket.socket(socket.AF_INET, socket.SOCK_DGRAM)",
+    "a local socket": "import socket; socket.socket(socket.AF_UNIX)",
+    "a program": "import subprocess; subprocess.run(['true'])",
+    "a copy of itself": "import os; os.fork()",
+    "a signal to its parent": "import os; os.kill(os.getppid(), 0)",
+    "more memory": "import resource; resource.setrlimit(resource.RLIMIT_DATA, (1 << 40, 1 << 40))",
+}
+
+
+def attempt(program: str, video: Path, other: Path) -> str:
+    """Return the error of a worker's decoder that runs `program` in place of opening `video`, or "done"."""
+    worker = (
+        "import app.video.worker as worker, app.video.readers as readers, os, sys\n"
+        f"OTHER = {str(other)!r}\n"
+        f"def hostile(path, **_):\n"
+        f"    try:\n        {program}\n"
+        "    except (OSError, ValueError) as error:\n        print(type(error).__name__, file=sys.stderr)\n"
+        "    else:\n        print('done', file=sys.stderr)\n"
+        "    sys.stderr.flush()\n    os._exit(0)\n"
+        "readers.open_reader = hostile\nworker.main()"
+    )
+    return run_worker(worker, video).splitlines()[-1]
+
+
+def run_worker(program: str, video: Path) -> str:
+    """Return what a program that calls the worker's main prints to standard error; its input stays open meanwhile."""
+    with subprocess.Popen(
+        [sys.executable, "-c", program],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+    ) as worker:
+        assert worker.stdin is not None and worker.stderr is not None
+        worker.stdin.write(to_json(WorkerRequest("probe", video)).encode() + b"\n")
+        worker.stdin.flush()
+        return worker.stderr.read().decode()
+
+
+@needs_landlock
+@needs_seccomp
+@pytest.mark.parametrize("program", FORBIDDEN.values(), ids=FORBIDDEN)
+def test_a_decoder_cannot_reach_out(program: str, moving_video: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.write_text("private")
+    assert attempt(program, moving_video, other) in ("PermissionError", "ValueError")
+    assert other.read_text() == "private"
+
+
+@on_linux
+def test_a_decoder_may_read_its_file(moving_video: Path, tmp_path: Path) -> None:
+    assert attempt("open(path, 'rb').read()", moving_video, tmp_path) == "done"
+
+
+@on_linux
+def test_every_thread_is_confined(moving_video: Path, tmp_path: Path) -> None:
+    """Landlock holds for threads that start later: when the sandbox is entered there must be no other."""
+    program = (
+        "import app.video.sandbox as sandbox, app.video.worker as worker, os, sys\n"
+        "def noted(files, **options):\n"
+        "    print(len(os.listdir('/proc/self/task')), file=sys.stderr, flush=True)\n    os._exit(0)\n"
+        "sandbox.enter = noted\nworker._load()\nworker.main()"
+    )
+    assert run_worker(program, moving_video).split() == ["1"]
+
+
+@needs_landlock
+@needs_seccomp
+def test_the_check_finds_everything_prevented() -> None:
+    report = check_sandbox()
+    assert report.is_closed and {"landlock", "seccomp", "limits"} <= set(report.mechanisms)
+
+
+def test_a_check_that_fails_promises_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("app.video.sandbox_check._MODULE", "app.video.no_such_module")
+    report = check_sandbox()
+    assert report == SandboxReport() and len(report.open) == 5 and not report.is_closed
+
+
+def works_in_bubblewrap() -> bool:
+    command = sandbox.bubblewrap_command([]) if sys.platform == "linux" else None
+    return command is not None and subprocess.run([*command, "true"], capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.skipif(not works_in_bubblewrap(), reason="bubblewrap isn't installed, or namespaces are forbidden")
+def test_without_landlock_bubblewrap_confines(moving_video: Path, tmp_path: Path) -> None:
+    """A copy of the package stands for a kernel without Landlock."""
+    package = Path(sandbox.__file__).parents[1]
+    shutil.copytree(package, tmp_path / "app", ignore=shutil.ignore_patterns("__pycache__"))
+    module = tmp_path / "app" / "video" / "sandbox.py"
+    module.write_text(module.read_text(encoding="utf-8").replace("landlockpy.supported()", "False"), encoding="utf-8")
+    program = (
+        "import sys; from pathlib import Path; from app.video import ExtractOptions, check_sandbox, extract\n"
+        "import app; assert app.__file__.startswith(sys.argv[1]), app.__file__\n"
+        "report = check_sandbox(); print(report.is_closed, *report.mechanisms)\n"
+        "print([type(one).__name__ for one in extract(Path(sys.argv[2]), ExtractOptions(4))][-1])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", program, str(tmp_path), str(moving_video)],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.splitlines() == ["True bubblewrap limits seccomp", "FactsMeasured"]
+
+
+@needs_landlock
+def test_subtitles_beside_a_video_are_readable(moving_video: Path, tmp_path: Path) -> None:
+    video = tmp_path / "film.mp4"
+    video.write_bytes(moving_video.read_bytes())
+    subtitle = tmp_path / "film.srt"
+    subtitle.write_text("1\n00:00:00,000 --> 00:00:01,000\nHello\n")
+    (tmp_path / "film.en.srt").symlink_to(Path(os.devnull))
+    transcript, _ = subtitles_of(video, "en")
+    assert transcript is not None and [cue.text for cue in transcript.cues] == ["Hello"]
+    assert files_of(WorkerRequest("subtitles", video)) == [video, tmp_path, subtitle]
+
+
+def test_a_checkouts_own_folder_is_not_readable() -> None:
+    """It may hold a .env with keys."""
+    paths = sandbox.library_paths()
+    package = Path(sandbox.__file__).parents[1]
+    assert package in paths
+    assert package.parent not in paths or package.parent.name.endswith("-packages")

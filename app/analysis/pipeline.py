@@ -29,7 +29,7 @@ from app.analysis.prompts.templates import Templates
 from app.analysis.requests.engine_connector import EngineConnector
 from app.analysis.task import Task, facts_incomplete, merge_answers
 from app.i18n import as_notice, in_language
-from app.video import ExtractOptions
+from app.video import ExtractOptions, digest_of
 
 if TYPE_CHECKING:
     from app.analysis.requests.engine_connection import EngineConnection
@@ -171,7 +171,7 @@ class _Run:
     # ---- parallel tasks
 
     def _digest(self, emit: Emit) -> str:
-        sha256 = self.tools.extractions.sha256(self.request.path, self.background.stop)
+        sha256 = digest_of(self.tools.extractions.hashed(self.request.path, self.background.stop), emit)
         emit(core.FileHashed(sha256))
         return sha256
 

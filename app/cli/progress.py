@@ -138,8 +138,9 @@ class ProgressRow:
     def __init__(self, bar: Bar, name: str = "") -> None:
         self._bar = bar
         self._name = name
-        self._stage = ""
-        self._task = bar.add_task(self._described(""), total=None)
+        self._stage = self._words = self._hashing = ""
+        self._is_hashed = False
+        self._task = bar.add_task(self._described(), total=None)
 
     def show(self, event: core.AnalysisEvent) -> None:
         """Display one event."""
@@ -147,13 +148,19 @@ class ProgressRow:
             case core.StageStarted(stage, total):
                 self._stage = stage
                 self.remove()  # a task's known total can't be unset
-                words = self._described(t(f"stage.{stage}"))
-                self._task = self._bar.add_task(words, total=total)
+                self._words = t(f"stage.{stage}")
+                self._task = self._bar.add_task(self._described(), total=total)
             case core.SurveyProgress(seconds, duration):
                 self._bar.update(self._task, completed=int(seconds), total=duration and max(1, int(duration)))
             case core.EngineProgress(phase, values) if self._stage == "engine":
-                words = t(f"engine.phase.{phase}", **values)
-                self._bar.update(self._task, description=self._described(words))
+                self._words = t(f"engine.phase.{phase}", **values)
+                self._bar.update(self._task, description=self._described())
+            case core.HashProgress() if not self._is_hashed:
+                self._hashing = t("stage.hashing", percent=event.percent)
+                self._bar.update(self._task, description=self._described())
+            case core.FileHashed():
+                self._hashing, self._is_hashed = "", True
+                self._bar.update(self._task, description=self._described())
             case core.ChunkDone(result) if result.number > 0:
                 self._bar.advance(self._task)
             case core.FactsMeasured() if self._stage == "facts":
@@ -165,8 +172,8 @@ class ProgressRow:
         """Remove the row."""
         self._bar.remove_task(self._task)
 
-    def _described(self, words: str) -> str:
-        return escape(" · ".join(filter(None, (self._name, words))))
+    def _described(self) -> str:
+        return escape(" · ".join(filter(None, (self._name, self._words, self._hashing))))
 
 
 class _TimeLeftColumn(TimeRemainingColumn):

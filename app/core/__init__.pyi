@@ -40,6 +40,7 @@ from .domain import FileHashed as FileHashed
 from .domain import Finding as Finding
 from .domain import Finished as Finished
 from .domain import FrameFacts as FrameFacts
+from .domain import HashProgress as HashProgress
 from .domain import Heard as Heard
 from .domain import Keyframe as Keyframe
 from .domain import KeyframeFound as KeyframeFound

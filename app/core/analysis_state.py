@@ -43,6 +43,7 @@ class AnalysisState:
         stage_since: `time.monotonic()` of the process that runs it, when the stage began.
         survey_since: The same, and the position in seconds of the video, when the survey first reported progress.
         seconds_by_stage: Duration of the stages that have ended.
+        hashing: How much of a large file was read for its SHA-256, until that is known.
         header: Set once there is a report.
     """
 
@@ -69,6 +70,7 @@ class AnalysisState:
     stage_since: float = 0.0
     survey_since: tuple[float, float] | None = None
     seconds_by_stage: dict[str, float] = field(default_factory=dict)
+    hashing: domain.HashProgress | None = None
     header: ReportHeader | None = None
 
     @classmethod
@@ -132,8 +134,10 @@ class AnalysisState:
                 return self._begin(stage, total)
             case domain.Probed(video):
                 return replace(self, video=video)
+            case domain.HashProgress():  # the survey may read the file for it, too, and end later
+                return self if self.sha256 else replace(self, hashing=event)
             case domain.FileHashed(sha256):
-                return replace(self, sha256=sha256)
+                return replace(self, sha256=sha256, hashing=None)
             case domain.SurveyProgress(seconds, duration):
                 return self._surveyed(seconds, duration) if self.stage == "survey" else self
             case domain.KeyframeFound(keyframe):

@@ -712,7 +712,22 @@ class Noticed:
     notice: Notice
 
 
-VideoEvent = Probed | SurveyProgress | KeyframeFound | OpeningChosen | KeyframesChosen | FactsMeasured | Noticed
+@dataclass(frozen=True)
+class HashProgress:
+    """So much of a large file has been read for its SHA-256."""
+
+    read_bytes: int
+    total_bytes: int
+
+    @property
+    def percent(self) -> int:
+        """Return the share that was read, 0 to 100; a file may have grown meanwhile."""
+        return min(100, 100 * self.read_bytes // self.total_bytes)
+
+
+VideoEvent = (
+    Probed | SurveyProgress | KeyframeFound | OpeningChosen | KeyframesChosen | FactsMeasured | Noticed | HashProgress
+)
 
 # ---- events of the analysis (analysis.pipeline.analyse yields these and the ones above) ------------------------------
 

@@ -6,6 +6,8 @@ from .extractor import probe as probe
 from .extractor import sound_pieces as sound_pieces
 from .extractor import subtitles_of as subtitles_of
 from .files import check_file as check_file
+from .files import digest_of as digest_of
+from .files import hashed as hashed
 from .files import is_video_name as is_video_name
 from .files import picture_key as picture_key
 from .files import printable as printable

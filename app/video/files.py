@@ -7,13 +7,16 @@ results is computed from the sources and the decoder's version, since a manual n
 import os
 import stat
 import threading
+from collections.abc import Callable, Generator
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from app.core import Cancelled, InputError, address_in, shown_path
+from app.core import Cancelled, HashProgress, InputError, address_in, shown_path
 
 _PIECE_BYTES = 1 << 20  # read at a time; chosen by hand, not tuned
+_LONG_BYTES = 256 << 20
+"""A smaller file is read within a second. Chosen by hand; not tuned."""
 _KEY_BYTES = 8
 
 
@@ -92,7 +95,24 @@ def picture_key(jpeg: bytes) -> str:
 
 
 def sha256_of(path: Path, cancel: threading.Event | None = None) -> str:
-    """Return the lower-case hex SHA-256 of the file.
+    """Return the lower-case hex SHA-256 of the file; raises what `hashed` raises."""
+    return digest_of(hashed(path, cancel))
+
+
+def digest_of(
+    progress: Generator[HashProgress, None, str], show: Callable[[HashProgress], None] = lambda _: None
+) -> str:
+    """Return what `hashed` returns, and pass what it yields to `show`."""
+    while True:
+        try:
+            show(next(progress))
+        except StopIteration as end:
+            sha256: str = end.value
+            return sha256
+
+
+def hashed(path: Path, cancel: threading.Event | None = None) -> Generator[HashProgress, None, str]:
+    """Return the lower-case hex SHA-256 of the file; yield every percent that was read of a large one.
 
     Raises:
         InputError: The file can't be read.
@@ -101,13 +121,17 @@ def sha256_of(path: Path, cancel: threading.Event | None = None) -> str:
     from hashlib import sha256
 
     check_file(path)
-    digest = sha256()
+    digest, last = sha256(), HashProgress(0, max(1, path.stat().st_size))
     try:
         with path.open("rb", buffering=0) as file:
             while piece := file.read(_PIECE_BYTES):
                 if cancel is not None and cancel.is_set():
                     raise Cancelled
                 digest.update(piece)
+                now = HashProgress(file.tell(), last.total_bytes)
+                if now.percent > last.percent and now.total_bytes >= _LONG_BYTES:
+                    yield now
+                    last = now
     except PermissionError as error:
         raise InputError("video_no_permission", path=printable(path)) from error
     except OSError as error:

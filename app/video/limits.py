@@ -62,9 +62,14 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 def check_size(video: VideoInfo) -> None:
     """Raise InputError for pictures larger than MAX_PIXELS at their displayed size."""
-    if video.width * video.height > MAX_PIXELS:
-        size = {"width": video.width, "height": video.height, "megapixels": MAX_PIXELS // 10**6}
-        raise InputError("video_too_large", name=printable(video.name), **size)
+    check_pixels(video.name, video.width, video.height)
+
+
+def check_pixels(name: str, width: int, height: int) -> None:
+    """Raise InputError for pictures of more than MAX_PIXELS; `name` is that of the video."""
+    if width * height > MAX_PIXELS:
+        size = {"width": width, "height": height, "megapixels": MAX_PIXELS // 10**6}
+        raise InputError("video_too_large", name=printable(name), **size)
 
 
 def move_on() -> None:

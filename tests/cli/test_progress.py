@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.cli.progress import Progress
-from app.core.domain import AnalysisRequest, Answered, ChunkDone, Finished
+from app.core.domain import AnalysisRequest, Answered, ChunkDone, FileHashed, Finished, HashProgress, StageStarted
 from tests.ui import rich
 
 pytestmark = pytest.mark.usefixtures("english")
@@ -29,3 +29,15 @@ def test_the_whole_answer_is_printed_before_the_facts_and_once(capsys: pytest.Ca
     assert "The man in the red jacket comes to the door." in said
     assert "A man brings a parcel and leaves." in said
     assert "An afternoon at the gate" not in after
+
+
+def test_reading_a_large_file_is_shown_until_it_is_done(capsys: pytest.CaptureFixture[str]) -> None:
+    with Progress(quiet=False) as progress:
+        progress.show(StageStarted("survey"))
+        progress.show(HashProgress(3 << 30, 10 << 30))
+        (task,) = progress._bar.tasks
+        assert task.description == "Finding keyframes · Reading the file, 30 %"
+        progress.show(FileHashed("0" * 64))
+        progress.show(HashProgress(4 << 30, 10 << 30))
+        assert task.description == "Finding keyframes"
+    capsys.readouterr()

@@ -15,6 +15,7 @@ from app.core import (
     FactsMeasured,
     FileHashed,
     Finished,
+    HashProgress,
     Heard,
     KeyframesChosen,
     Notice,
@@ -75,3 +76,12 @@ def test_a_notice_is_kept_once() -> None:
     for _ in range(2):
         state = state.apply(Noticed(Notice("no_model")))
     assert state.notices == (Notice("no_model"),)
+
+
+def test_a_known_digest_ends_the_progress_of_reading() -> None:
+    half = HashProgress(1 << 29, 1 << 30)
+    state = AnalysisState().apply(half)
+    assert state.hashing is not None and state.hashing.percent == 50
+    state = state.apply(FileHashed("0" * 64))
+    assert state.hashing is None
+    assert state.apply(half).hashing is None, "the survey may still read the same file"

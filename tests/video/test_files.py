@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from app.core.domain import HashProgress
 from app.core.errors import Cancelled, InputError
 from app.i18n import LANGUAGES, error_text
-from app.video import ExtractOptions, extract, probe, sha256_of
+from app.video import ExtractOptions, digest_of, extract, hashed, probe, sha256_of
 from app.video.files import check_file, printable
 
 
@@ -88,3 +89,30 @@ def test_the_digest_stops_when_cancelled(tmp_path: Path) -> None:
     cancel.set()
     with pytest.raises(Cancelled):
         sha256_of(tmp_path / "data", cancel)
+
+
+def test_reading_a_large_file_shows_every_percent(tmp_path: Path) -> None:
+    path = tmp_path / "large.mp4"
+    path.touch()
+    os.truncate(path, 300 << 20)
+    shown: list[HashProgress] = []
+    assert digest_of(hashed(path), shown.append) == sha256_of(path)
+    assert [one.percent for one in shown] == list(range(1, 101))
+
+
+def test_reading_a_small_file_shows_nothing(moving_video: Path) -> None:
+    shown: list[HashProgress] = []
+    digest_of(hashed(moving_video), shown.append)
+    assert shown == []
+
+
+def test_reading_a_large_file_can_be_cancelled(tmp_path: Path) -> None:
+    path = tmp_path / "large.mp4"
+    path.touch()
+    os.truncate(path, 10 << 30)
+    cancel = threading.Event()
+    progress = hashed(path, cancel)
+    assert next(progress).percent == 1
+    cancel.set()
+    with pytest.raises(Cancelled):
+        next(progress)

@@ -68,7 +68,7 @@ class ExtractionCache:
             yield event
             if isinstance(event, core.KeyframesChosen) and not options.read_text:
                 break
-        self._keep(path, file, options, state, surveys, cancel)
+        yield from self._keep(path, file, options, state, surveys, cancel)
 
     def _decoded(
         self,
@@ -128,11 +128,15 @@ class ExtractionCache:
 
     def sha256(self, path: Path, cancel: threading.Event | None = None) -> str:
         """Return the SHA-256 like app.video.sha256_of, but don't read an unchanged file again."""
+        return video.digest_of(self.hashed(path, cancel))
+
+    def hashed(self, path: Path, cancel: threading.Event | None = None) -> Generator[core.HashProgress, None, str]:
+        """Return the SHA-256 like `sha256`, and yield the progress of reading a large file."""
         check_file(path)
         if known := self._surveys.known_sha256(path):
             return known
         state = file_state(path)
-        sha256 = video.sha256_of(path, cancel)
+        sha256 = yield from video.hashed(path, cancel)
         self._surveys.note_sha256(path, sha256, state)
         return sha256
 
@@ -152,8 +156,8 @@ class ExtractionCache:
         state: AnalysisState,
         surveys: list[Known | Thumbnails],
         cancel: threading.Event | None,
-    ) -> None:
-        sha256 = self.sha256(path, cancel)
+    ) -> Iterator[core.HashProgress]:
+        sha256 = yield from self.hashed(path, cancel)
         if file is None or file != file_state(path):  # it changed while it was decoded
             return
         after = StoredExtraction(self._surveys, sha256)

@@ -27,7 +27,7 @@ from av.video.stream import VideoStream
 
 from app.core import DecodeError, InputError, VideoInfo, readable
 from app.video.files import printable
-from app.video.limits import move_on
+from app.video.limits import check_pixels, move_on
 from app.video.readers import base, damage
 from app.video.readers.damage import Damage
 from app.video.readers.packets import DisplayOrder, DisposableFrames, FramePacing, NalUnits
@@ -159,6 +159,7 @@ class AvReader(base.FrameReader):
         self._container = _open_container(path)
         try:
             self._stream = _video_stream(self._container, path)
+            check_pixels(path.name, self._stream.width, self._stream.height)  # before one is decoded
             _set_threads(self._stream)
             self._unit = self._stream.time_base or Fraction(1, 1000)
             self._pixel_aspect = float(self._stream.sample_aspect_ratio or 1) or 1.0

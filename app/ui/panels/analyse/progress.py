@@ -44,6 +44,8 @@ def draw_stage(job_id: str) -> None:
     if job.progress.stage == "engine" and job.progress.engine_phase:
         phase = job.progress.engine_phase
         st.caption(plain(t(f"engine.phase.{phase.phase}", **phase.values)))
+    if hashing := job.progress.hashing:
+        st.caption(plain(t("stage.hashing", percent=hashing.percent)))
     _draw_buttons(job_id, is_pausing=is_pausing)
     for notice in _other_notices(job.progress):
         st.caption(plain(notice_text(notice)))

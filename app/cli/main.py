@@ -151,7 +151,9 @@ def _wanted_language(words: Sequence[str]) -> Language:
 
 
 def _fail(error: AppError) -> int:
-    print(error_text(error), file=sys.stderr)
+    from app.reports.content import printable  # rarely needed
+
+    print(printable(error_text(error)), file=sys.stderr)  # an engine's words may turn a terminal's text around
     return error.exit_code
 
 

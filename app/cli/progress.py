@@ -16,6 +16,7 @@ from rich.text import Text
 
 from app import core
 from app.i18n import notice_text, t
+from app.reports.content import printable
 
 
 class Progress:
@@ -38,7 +39,7 @@ class Progress:
 
     def say(self, text: str) -> None:
         """Print a sentence above the bar."""
-        self._console.print(escape(text))
+        self._console.print(escape(printable(text)))
 
     def show(self, event: core.AnalysisEvent) -> None:
         """Display one event."""
@@ -173,7 +174,7 @@ class ProgressRow:
         self._bar.remove_task(self._task)
 
     def _described(self) -> str:
-        return escape(" · ".join(filter(None, (self._name, self._words, self._hashing))))
+        return escape(printable(" · ".join(filter(None, (self._name, self._words, self._hashing)))))
 
 
 class _TimeLeftColumn(TimeRemainingColumn):

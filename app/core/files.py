@@ -18,6 +18,7 @@ from pathlib import Path
 _log = logging.getLogger(__name__)
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\u2028\u2029\u202a-\u202e\u2066-\u2069]+")
+_TURNING = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
 # Characters that Windows refuses in a file name; "/" and the control characters are refused everywhere.
 _UNSAFE = re.compile(r'[<>:"/\\|?*]')
 _RESERVED = re.compile(r"(?i)(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?=\.|$)")
@@ -41,11 +42,15 @@ def new_id() -> str:
 
 
 def readable(text: str) -> str:
-    r"""Return `text` as valid Unicode: bytes of a file name that are not UTF-8 become escapes such as \xe9."""
+    r"""Return `text` as valid Unicode in its own order.
+
+    Bytes of a file name that are not UTF-8 become escapes such as \xe9, and marks that turn text around such as \u202e.
+    """
     try:
-        return text.encode(errors="surrogateescape").decode(errors="backslashreplace")
+        valid = text.encode(errors="surrogateescape").decode(errors="backslashreplace")
     except UnicodeEncodeError:  # a lone surrogate, as Windows allows
-        return text.encode(errors="backslashreplace").decode()
+        valid = text.encode(errors="backslashreplace").decode()
+    return valid if valid.isascii() else _TURNING.sub(lambda mark: f"\\u{ord(mark[0]):04x}", valid)
 
 
 def shown_path(path: Path | str) -> str:
@@ -92,7 +97,7 @@ def shown_name(name: str) -> str:
 
 def one_line(text: str) -> str:
     """Return text on one line, without marks that reorder it, at most 255 characters; may be empty."""
-    return _CONTROL.sub(" ", readable(text)).strip()[:255]
+    return readable(_CONTROL.sub(" ", text)).strip()[:255]
 
 
 def base_name(path: str) -> str:

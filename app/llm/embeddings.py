@@ -148,7 +148,7 @@ def _parse_vectors(text: str, count: int) -> list[list[float]]:
     try:
         answer = sorted(json.loads(text)["data"], key=lambda one: one["index"])
         vectors = [[float(value) for value in one["embedding"]] for one in answer]
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:  # the last: nested too deeply
         raise EngineError("embeddings_odd", reason=f"{type(error).__name__}: {redact(text[:2000])[:200]}") from error
     if len(vectors) != count or len({len(vector) for vector in vectors}) != 1 or not vectors[0]:
         raise EngineError("embeddings_odd", reason=f"{len(vectors)} != {count}")

@@ -197,7 +197,7 @@ def _parse(response: _Response) -> Mapping[str, Any]:
         raise refused(response.status, response.headers, response.text)
     try:
         answer = json.loads(response.text)
-    except ValueError:
+    except (ValueError, RecursionError):
         answer = None
     if not isinstance(answer, dict) or not isinstance(answer.get("text"), str):
         shown = redact(" ".join(response.text[:2000].split()))[:200]

@@ -27,7 +27,8 @@ _LONG_TOKEN_BYTES, _LONGEST_TOKEN_BYTES = 8, 32
 sign. Chosen by hand; not tuned."""
 _GATHER_SECONDS = 0.05
 """Pieces of text that arrive faster than this are combined. Chosen by hand; not tuned."""
-# Exceptions of the client library for an answer that is not JSON, not text, or of another shape, as a proxy's page.
+# Exceptions of the client library for an answer that is not JSON, not text, of another shape, as a proxy's page, or
+# nested too deeply.
 _UNREADABLE = (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError)
 
 

@@ -9,7 +9,7 @@ import streamlit as st
 from app.core import AppError, VideoInfo, clock, human_size
 from app.i18n import error_text, t
 from app.i18n.formatting import span
-from app.reports.content import local_minute
+from app.reports.content import local_minute, printable
 
 _ADDRESS = re.compile(r"https?://[\x21-\x5f\x61-\x7e]*[A-Za-z0-9_/]")
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|$~:@&])")
@@ -18,9 +18,10 @@ _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|$~:@&])")
 def plain(text: str) -> str:
     """Escape `text` for Streamlit's Markdown, so that it is shown literally and line by line.
 
-    Pictures, HTML, formulas and colours stay text. A web address is set as code, which never becomes a link.
+    Pictures, HTML, formulas and colours stay text, and marks that turn text around are named. A web address is set as
+    code, which never becomes a link.
     """
-    shown, last = "", 0
+    text, shown, last = printable(text), "", 0
     for address in _ADDRESS.finditer(text):
         shown += _escaped(text[last : address.start()]) + f"`{address[0]}`"
         last = address.end()

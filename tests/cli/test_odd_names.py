@@ -26,7 +26,8 @@ def test_non_utf8_names_are_escaped_and_restored() -> None:
     assert readable(LATIN) == r"caf\xe9.mp4"
     assert readable("会议 é.mp4") == "会议 é.mp4"
     assert readable("\ud800") == r"\ud800"
-    for path in (Path("/a") / LATIN, Path("/会议/é.mp4"), Path("/plain.mp4")):
+    assert readable("evil\u202e4pm.exe") == r"evil\u202e4pm.exe"
+    for path in (Path("/a") / LATIN, Path("/会议/é.mp4"), Path("/plain.mp4"), Path("/\u202e.mp4")):
         str(storable(path)).encode()
         assert restored(storable(path)) == path
 

@@ -41,3 +41,10 @@ def test_reading_a_large_file_is_shown_until_it_is_done(capsys: pytest.CaptureFi
         progress.show(HashProgress(4 << 30, 10 << 30))
         assert task.description == "Finding keyframes"
     capsys.readouterr()
+
+
+def test_text_of_a_model_cannot_turn_the_terminal_around(capsys: pytest.CaptureFixture[str]) -> None:
+    with Progress(quiet=False) as progress:
+        progress.say("a \u202e b \x1b[2J c")
+    shown = capsys.readouterr().err
+    assert "a [U+202E] b [U+001B][2J c" in shown

@@ -7,9 +7,11 @@ fading, keep the video in view, and show page links on a phone.
 from __future__ import annotations
 
 from importlib.resources import files
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 import streamlit as st
+
+from app.reports.content import printable
 
 if TYPE_CHECKING:
     from streamlit.components.v2.types import ComponentRenderer
@@ -27,12 +29,29 @@ def component(name: str, *parts: str) -> ComponentRenderer:
         name: The component, defined by name.html, name.css and name.js in this folder.
         *parts: Modules whose JavaScript, and CSS where they have some, is put before the component's own.
     """
-    return st.components.v2.component(
+    mount = st.components.v2.component(
         f"framelens_{name}",
         html=_read(f"{name}.html"),
         css="".join(_read(f"{part}.css") for part in ("shared", *parts, name) if _exists(f"{part}.css")),
         js="".join(_read(f"{part}.js") for part in ("shared", *parts, name)),
     )
+
+    def mount_printable(*, data: object, **options: Any) -> object:
+        return mount(data=_printable(data), **options)
+
+    return cast("ComponentRenderer", mount_printable)
+
+
+def _printable(data: object) -> object:
+    """Name the marks that turn text around, wherever a file's name or a model's text may be."""
+    match data:
+        case str():
+            return printable(data)
+        case dict():
+            return {key: _printable(value) for key, value in data.items()}
+        case list() | tuple():
+            return [_printable(value) for value in data]
+    return data
 
 
 def _exists(file: str) -> bool:

@@ -29,6 +29,7 @@ DEFAULT_VLLM_CONFIG: dict[str, Any] = {
 EngineKind = Literal["vllm", "transformers"]
 AnswerForm = Literal["schema", "words"]
 FramesAs = Literal["images", "video"]
+NewUserRole = Literal["", "viewer", "analyst"]
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 VLLM_MODEL_PATH: str
@@ -91,6 +92,23 @@ class UserLimits:
 
 
 @dataclass(frozen=True)
+class AccessSettings:
+    """Who may use the page.
+
+    Attributes:
+        insecure: Whether other machines may use it although there are no accounts.
+        idle_seconds: How long a session lasts that nobody uses.
+        session_seconds: How long a session lasts at most.
+        new_user_role: What users may do who log in through another service and have no account; "" admits none.
+    """
+
+    insecure: bool = False
+    idle_seconds: float = 12 * 3600.0
+    session_seconds: float = 168 * 3600.0
+    new_user_role: NewUserRole = ""
+
+
+@dataclass(frozen=True)
 class Settings:
     """All settings. An empty `base_url` means that FrameLens starts an engine itself; it may name several."""
 
@@ -121,6 +139,7 @@ class Settings:
     embedding_model: str
     embedding_api_key: str = field(repr=False)
     serve_api_key: str = field(repr=False)  # key for callers of `framelens serve`
+    access: AccessSettings
     sources: SourceSettings  # of videos that programs name by address
     user_limits: UserLimits
     passed_on: dict[str, str] = field(repr=False)  # variables in .env for the hub's client and the engine
@@ -185,6 +204,7 @@ def load(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -
         embedding_model=values.get("FRAMELENS_EMBEDDING_MODEL", "").strip(),
         embedding_api_key=_key("FRAMELENS_EMBEDDING_API_KEY", values),
         serve_api_key=_key("FRAMELENS_SERVE_API_KEY", values),
+        access=_access(values),
         sources=_sources(values),
         user_limits=UserLimits(
             upload_bytes=(_number("FRAMELENS_USER_UPLOAD_GB", values, 1, 1_000_000) or 1000) * 1000**3,
@@ -320,6 +340,15 @@ def _input_dirs(text: str) -> tuple[Path, ...]:
         if not folder.is_dir():
             raise ConfigError("input_dir_missing", value=str(folder), separator=os.pathsep)
     return tuple(folder.resolve() for folder in folders)
+
+
+def _access(values: Mapping[str, str]) -> AccessSettings:
+    return AccessSettings(
+        insecure=_choice("FRAMELENS_INSECURE", values, ("off", "on")) == "on",
+        idle_seconds=(_number("FRAMELENS_SESSION_IDLE_HOURS", values, 1, 8760) or 12) * 3600.0,
+        session_seconds=(_number("FRAMELENS_SESSION_HOURS", values, 1, 8760) or 168) * 3600.0,
+        new_user_role=_choice("FRAMELENS_NEW_USERS", values, ("viewer", "analyst")),
+    )
 
 
 def _sources(values: Mapping[str, str]) -> SourceSettings:

@@ -5,19 +5,21 @@
 
 import asyncio
 import logging
+import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import streamlit as st
 from starlette.middleware import Middleware
 
+from app import config
 from app.analysis import import_engine_client
-from app.api import AllowedHosts, Gate, PageProtection, content_policy, routes
-from app.core import AppError
+from app.api import AllowedHosts, Gate, PageProtection, SessionProtection, content_policy, is_loopback, routes
+from app.core import AppError, ConfigError
 from app.i18n import error_text
-from app.services import open_services
+from app.services import check_start, open_services
 from app.ui import resources
 from app.ui.error_boundary import show_error
 from app.video import worker_ready
@@ -33,6 +35,23 @@ allowed = AllowedHosts.for_server(
     more_origins=st.get_option("server.corsAllowedOrigins"),
 )
 gate = Gate(allowed)
+
+
+def _check_start() -> None:
+    """End the start where other machines could use the page without a login; a wrong setting is shown on the page."""
+    address = str(st.get_option("server.address") or "0.0.0.0")
+    if is_loopback(address):
+        return
+    with suppress(AppError):
+        settings = config.load()
+        try:
+            check_start(settings, address)
+        except ConfigError as error:
+            sys.stderr.write(f"{error_text(error)}\n")
+            sys.exit(error.exit_code)
+
+
+_check_start()
 
 
 @asynccontextmanager
@@ -62,7 +81,10 @@ async def lifespan(_: Any) -> AsyncIterator[dict[str, Any]]:
 ENTRY = str(Path(__file__).with_name("ui") / "entry.py")
 ROUTES = routes(gate, base_path=_base_path)
 _PAGE = Path(st.__file__).with_name("static") / "index.html"
-MIDDLEWARE = [Middleware(PageProtection, allowed=allowed, policy=content_policy(_PAGE.read_text(encoding="utf-8")))]
+MIDDLEWARE = [
+    Middleware(PageProtection, allowed=allowed, policy=content_policy(_PAGE.read_text(encoding="utf-8"))),
+    Middleware(SessionProtection, gate=gate, base_path=_base_path),
+]
 
 # Streamlit finds this by parsing the source: it must stay an assignment of a literal call.
 app = st.App(ENTRY, lifespan=lifespan, routes=ROUTES, middleware=MIDDLEWARE, on_script_error=show_error)

@@ -1,19 +1,25 @@
-"""HTTP routes beside the pages: uploads, videos by byte ranges, frames and the library, and the API for programs.
+"""HTTP routes beside the pages: logins, uploads, videos by ranges, frames, the library, and the API for programs.
 
 Each resource is a module; the page's use the same gate, those for programs (`v1`) have keys of their own.
 """
 
 from starlette.routing import BaseRoute
 
-from app.api import media, uploads
-from app.api.gate import AllowedHosts, Gate, PageProtection, content_policy
+from app.api import media, sessions, uploads
+from app.api.gate import AllowedHosts, Gate, PageProtection, content_policy, is_loopback
+from app.api.sessions import SessionProtection
 from app.api.v1.mount import ProgramApi
 
-__all__ = ["AllowedHosts", "Gate", "PageProtection", "content_policy", "routes"]
+__all__ = ["AllowedHosts", "Gate", "PageProtection", "SessionProtection", "content_policy", "is_loopback", "routes"]
 
 
 def routes(gate: Gate, base_path: str = "") -> list[BaseRoute]:
     """List all routes below `base_path` + "/api". `base_path` is the server's, "" or "/name"."""
     prefix = f"{base_path}/api"
     programs = ProgramApi(gate, f"{prefix}/v1")
-    return [*uploads.routes(gate, prefix), *media.routes(gate, prefix), *programs.routes()]
+    return [
+        *sessions.routes(gate, prefix),
+        *uploads.routes(gate, prefix),
+        *media.routes(gate, prefix),
+        *programs.routes(),
+    ]

@@ -5,7 +5,8 @@ with DNS rebinding, a website whose name resolves to this machine has both equal
 this server's, which `PageProtection` checks as ASGI middleware.
 
 Streamlit's own protection against other websites doesn't cover added routes, so each of their requests must also have
-the random key of this process (header `FrameLens-Key` or `?key=`).
+a random key (header `FrameLens-Key` or `?key=`): that of this process or, where there are accounts, that of the session
+whose cookie it has.
 """
 
 from __future__ import annotations
@@ -22,14 +23,27 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.core import AppError, ConfigError, EngineError, InputError, Language, StorageError, as_app_error
+from app.core import (
+    LOCAL_USER,
+    AppError,
+    ConfigError,
+    EngineError,
+    InputError,
+    Language,
+    StorageError,
+    User,
+    as_app_error,
+    as_user,
+)
 from app.i18n import LANGUAGES, error_text, in_language, language_of
+from app.services import COOKIE
 
 if TYPE_CHECKING:
     from app.services import Services
@@ -41,6 +55,13 @@ _STATUS = {
     "route_host": 403,
     "route_origin": 403,
     "route_token": 403,
+    "login_needed": 401,
+    "login_wrong": 401,
+    "login_limit": 429,
+    "role_analyst": 403,
+    "role_administrator": 403,
+    "accounts_needed": 403,
+    "api_key_without_user": 401,
     "upload_unknown": 404,
     "video_unknown": 404,
     "job_unknown": 404,
@@ -132,7 +153,7 @@ class AllowedHosts:
             more_origins: Further origins.
         """
         names = {"localhost", *map(_plain, more_names)}
-        is_open = not _is_loopback(_plain(address or "0.0.0.0"))
+        is_open = not is_loopback(_plain(address or "0.0.0.0"))
         if is_open:
             own = _plain(socket.gethostname())
             names |= {own, f"{own.partition('.')[0]}.local", _plain(address or own)}
@@ -164,7 +185,7 @@ class AllowedHosts:
         if name in self.names or "*" in self.names:
             return True
         if _is_address(name):
-            return self.any_address or _is_loopback(name)
+            return self.any_address or is_loopback(name)
         return any(pattern.startswith("*.") and name.endswith(pattern[1:]) for pattern in self.names)
 
     def _is_own(self, origin: str, host: str) -> bool:
@@ -199,7 +220,7 @@ class PageProtection:
         try:
             self._allowed.check(headers)
         except AppError as error:
-            await _refuse(error, scope, receive, send)
+            await refuse(error, scope, receive, send)
             return
 
         async def send_protected(message: Message) -> None:
@@ -245,7 +266,7 @@ class Gate:
     """Access check for requests of the app's own pages and of programs with the key.
 
     Attributes:
-        key: The random key of this process.
+        key: The random key of this process, for an installation without accounts.
         services: The services that endpoints use; None until they are open.
     """
 
@@ -254,16 +275,25 @@ class Gate:
         self.services: Services | None = None
         self._allowed = allowed
 
-    def route(self, path: str, endpoint: Endpoint, *methods: str) -> Route:
-        """Return a route whose endpoint is called with (request, services) only after all checks have passed."""
+    def route(self, path: str, endpoint: Endpoint, *methods: str, has_key: bool = True) -> Route:
+        """Return a route whose endpoint is called with (request, services) only after all checks have passed.
+
+        Args:
+            path: Path of the route.
+            endpoint: What answers, for the user of the request.
+            *methods: HTTP methods of the route.
+            has_key: Whether a request needs the key, and a session where there are accounts.
+        """
 
         async def guarded(request: Request) -> Response:
             with in_language(_language(request)):
                 try:
                     self._check(request)
+                    user = await run_in_threadpool(self._user, request) if has_key else LOCAL_USER
                     if self.services is None:
                         return Response(status_code=503)
-                    response = await endpoint(request, self.services)
+                    with as_user(user):
+                        response = await endpoint(request, self.services)
                 except AppError as error:
                     response = error_response(error)
                 except Exception as error:  # noqa: BLE001 - a bug is logged and reported without its details
@@ -281,9 +311,20 @@ class Gate:
         site = request.headers.get("sec-fetch-site", "same-origin")
         if "origin" not in request.headers and site not in ("same-origin", "none"):
             raise InputError("route_origin", origin=site[:200])
+
+    def _user(self, request: Request) -> User:
+        """Return the user of a request with the key of its session, without accounts with that of the process."""
+        wanted, user = self.key, LOCAL_USER
+        if self.services and self.services.accounts.exist():
+            uses = request.method not in ("GET", "HEAD")  # a page that nobody uses goes on fetching pictures
+            session = self.services.accounts.session(request.cookies.get(COOKIE, ""), uses=uses)
+            if session is None:
+                raise InputError("login_needed")
+            wanted, user = session.key, session.user
         key = request.headers.get("framelens-key") or request.query_params.get("key", "")
-        if not secrets.compare_digest(key.encode(), self.key.encode()):
+        if not secrets.compare_digest(key.encode(), wanted.encode()):
             raise InputError("route_token")
+        return user
 
 
 def error_response(error: AppError) -> JSONResponse:
@@ -306,7 +347,8 @@ def _language(request: Request) -> Language:
     return language_of(request.headers.get("accept-language"))
 
 
-async def _refuse(error: AppError, scope: Scope, receive: Receive, send: Send) -> None:
+async def refuse(error: AppError, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer an HTTP or WebSocket request with an error as plain text."""
     if scope["type"] == "websocket":
         await receive()  # the connection request; closing it now is answered with 403
         await send({"type": "websocket.close", "code": 1008, "reason": error.key})
@@ -328,5 +370,6 @@ def _is_address(name: str) -> bool:
     return True
 
 
-def _is_loopback(name: str) -> bool:
+def is_loopback(name: str) -> bool:
+    """Return whether a name or address is that of this machine alone."""
     return name == "localhost" or (_is_address(name) and ipaddress.ip_address(name).is_loopback)

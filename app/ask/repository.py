@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from app.ask.conversation import Conversation, FrameRef, Turn
 from app.ask.images import picture_of
-from app.core import InputError, Language, from_json, one_line, smaller, to_json
+from app.core import InputError, Language, from_json, one_line, requires, smaller, to_json
 from app.i18n import language_of
 from app.store import ConversationRow, ConversationStore, Store
 
@@ -21,6 +21,7 @@ class ConversationRepository:
     def __init__(self, store: Store) -> None:
         self._store = ConversationStore(store)
 
+    @requires("analyst")
     def add(self, conversation: Conversation) -> Conversation:
         """Store the current question, which is new, and return the conversation with it.
 
@@ -52,6 +53,7 @@ class ConversationRepository:
         pictures = {one.picture for one in turn.added if one.picture}
         return self._store.save(_row(conversation), documents, pictures=pictures, are_new=is_new)
 
+    @requires("analyst")
     def keep_images(self, images: Iterable[tuple[str, bytes]]) -> tuple[FrameRef, ...]:
         """Check and store images of the user, given by name and content, for `Conversation.asked`.
 
@@ -90,6 +92,7 @@ class ConversationRepository:
         """List conversations without their turns, the one that changed last first; see `ConversationStore.find`."""
         return [_of_row(row, ()) for row in self._store.find(words, job_ids=analysis_ids, limit=limit)]
 
+    @requires("analyst")
     def rename(self, conversation_id: str, name: str) -> None:
         """Give a conversation another name.
 
@@ -100,6 +103,7 @@ class ConversationRepository:
             raise InputError("name_empty")
         self._store.rename(conversation_id, name)
 
+    @requires("analyst")
     def delete(self, conversation_id: str) -> None:
         """Delete a conversation with all its branches."""
         self._store.delete(conversation_id)

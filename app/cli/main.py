@@ -37,6 +37,7 @@ _COMMANDS = {
     "export": "cli.export",
     "download": "cli.download_command",
     "serve": "cli.serve_command",
+    "users": "cli.users_command",
     "keys": "cli.keys_command",
     "mcp": "cli.mcp_command",
     "cluster": "cli.cluster_command",
@@ -44,6 +45,8 @@ _COMMANDS = {
     "models": "cli.models_command",
 }
 """Help keys of the commands. The module app.cli.commands.NAME has `add_arguments` and `run`."""
+_FOLDERS = {"users": "access.", "keys": "access."}
+"""Packages of commands whose module is in one."""
 _FORWARDS_ARGUMENTS = "app"
 """The command that forwards unknown arguments to another program."""
 _ALIASES = {"analyse": ("analyze",)}
@@ -122,7 +125,7 @@ def build_parser(*, only: str | None = None) -> argparse.ArgumentParser:
         aliases = _ALIASES.get(name, ())
         command = commands.add_parser(name, aliases=aliases, help=t(help_key))
         if only is None or only in (name, *aliases):
-            module = import_module(f"app.cli.commands.{name}")
+            module = import_module(f"app.cli.commands.{_FOLDERS.get(name, '')}{name}")
             command.set_defaults(command=module.run)
             module.add_arguments(command)
     return parser

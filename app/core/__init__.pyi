@@ -120,6 +120,9 @@ from .identity import Role as Role
 from .identity import User as User
 from .identity import as_user as as_user
 from .identity import current_user as current_user
+from .identity import require as require
+from .identity import requires as requires
+from .identity import set_page_user as set_page_user
 from .images import cropped as cropped
 from .images import image_size as image_size
 from .images import show_same as show_same

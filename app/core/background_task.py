@@ -14,6 +14,7 @@ from functools import partial
 from typing import Generic, Literal, TypeVar
 
 from app.core.errors import AppError, Cancelled, as_app_error
+from app.core.identity import as_user, current_user
 
 log = logging.getLogger(__name__)
 P = TypeVar("P")
@@ -23,15 +24,20 @@ TaskState = Literal["idle", "running", "cancelling", "done", "failed", "cancelle
 
 
 def in_thread(name: str, work: Callable[[], T]) -> Future[T]:
-    """Run `work` in a daemon thread, in the context of the caller, and return a Future with its result or exception.
+    """Run `work` in a daemon thread, in the context and for the user of the caller.
+
+    Return a Future with its result or exception.
 
     The interpreter waits at its end for an executor's threads; it doesn't wait for these.
     """
     future: Future[T] = Future()
 
+    user = current_user()  # a page's user is not in its context
+
     def run() -> None:
         try:
-            future.set_result(work())
+            with as_user(user):
+                future.set_result(work())
         except BaseException as error:  # noqa: BLE001  # raised again by future.result()
             future.set_exception(error)
 

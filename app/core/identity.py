@@ -1,17 +1,22 @@
 """Who a request, a job or a page acts for.
 
-Without accounts there is one user, who may do everything. With accounts, the gate and the pages set the user of each
-request, and a job carries its user along.
+Without accounts there is one user, who may do everything. With accounts, the gate sets the user of each request, a page
+answers for the one who is logged in there, and a job carries its user along.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import Literal
+from functools import wraps
+from typing import Literal, ParamSpec, TypeVar, get_args
+
+from app.core.errors import InputError
 
 Role = Literal["viewer", "analyst", "administrator"]
 """A viewer reads; an analyst uploads, analyses and asks; an administrator also changes models, settings and users."""
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -33,14 +38,24 @@ class User:
         """Return whether what belongs to others is listed and opened, too."""
         return self.role == "administrator"
 
+    def may(self, role: Role) -> bool:
+        """Return whether the user has this role or a higher one."""
+        roles = get_args(Role)
+        return roles.index(self.role) >= roles.index(role)
+
 
 LOCAL_USER = User("", "", "administrator")
-_current: ContextVar[User] = ContextVar("user", default=LOCAL_USER)
+_current: ContextVar[User | None] = ContextVar("user", default=None)
+_page_user: Callable[[], User | None] | None = None
 
 
 def current_user() -> User:
-    """Return the user of this context."""
-    return _current.get()
+    """Return the user of this context, of the page that is drawn, or else the local one.
+
+    Raises:
+        InputError: "login_needed": the page that is drawn has no user.
+    """
+    return _current.get() or (_page_user and _page_user()) or LOCAL_USER
 
 
 @contextmanager
@@ -51,3 +66,34 @@ def as_user(user: User) -> Iterator[None]:
         yield
     finally:
         _current.reset(token)
+
+
+def set_page_user(read: Callable[[], User | None]) -> None:
+    """Set what returns the user of the page that is drawn, None where no page is or there are no accounts."""
+    global _page_user
+    _page_user = read
+
+
+def require(role: Role) -> None:
+    """Check that the user of this context may do what this role may.
+
+    Raises:
+        InputError: "role_analyst" or "role_administrator".
+    """
+    user = current_user()
+    if not user.may(role):
+        raise InputError(f"role_{role}", name=user.name)
+
+
+def requires(role: Role) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Decorate a function that only users with this role, or a higher one, may call."""
+
+    def decorate(function: Callable[P, T]) -> Callable[P, T]:
+        @wraps(function)
+        def checked(*args: P.args, **values: P.kwargs) -> T:
+            require(role)
+            return function(*args, **values)
+
+        return checked
+
+    return decorate

@@ -16,7 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar
 
 from app.analysis import Control, Task
-from app.core import AnalysisEvent, AnalysisRequest, AppError, BackgroundTask, Cancelled, Paused, as_app_error
+from app.core import AnalysisEvent, AnalysisRequest, AppError, BackgroundTask, Cancelled, Paused, as_app_error, requires
 
 if TYPE_CHECKING:
     from app.core import EngineProgress
@@ -152,11 +152,13 @@ class EngineSwitcher(Generic[SessionT]):
             change = EngineSwitch(self._session.engine.status().model, session.engine.status().model, "waiting")
             self.switch.start(partial(self._run_switch, session, change, on_end, starts), progress=change)
 
+    @requires("administrator")
     def start_engine(self) -> None:
         """Start the engine in use in the background, once however many ask for it."""
         engine = self._session.engine
         self.engine_start.start(engine.ensure_ready, subject=engine.status().model)
 
+    @requires("administrator")
     def stop_engine(self) -> None:
         """Stop the engine in use in the background."""
         engine = self._session.engine

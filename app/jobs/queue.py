@@ -24,6 +24,7 @@ from app.core import (
     current_user,
     new_id,
     one_line,
+    requires,
     to_json,
 )
 from app.jobs.engine_switcher import EngineSwitcher
@@ -103,6 +104,7 @@ class Jobs:
 
     # ---- public interface
 
+    @requires("analyst")
     def submit(
         self,
         request: AnalysisRequest,
@@ -197,15 +199,18 @@ class Jobs:
         """List the ids of the jobs that run in this process."""
         return tuple(one.job.id for one in self._active.all() if one.is_running)
 
+    @requires("analyst")
     def cancel(self, job_id: str) -> None:
         """Ask a queued or running job to stop; it does within a second. Other jobs are left alone."""
         self._stop(job_id, "cancel")
 
+    @requires("analyst")
     def cancel_all(self) -> None:
         """Ask all jobs of this process to stop, the waiting ones first so that none begins."""
         for job_id in (*(job.id for job in self.waiting()), *self.running()):
             self.cancel(job_id)
 
+    @requires("analyst")
     def pause(self, job_id: str) -> None:
         """Ask a queued or running job to pause; requests in flight are finished first."""
         self._stop(job_id, "pause")
@@ -222,6 +227,7 @@ class Jobs:
         then = job.conditions
         return {name: (then.get(name, ""), now.get(name, "")) for name in names if then.get(name) != now.get(name)}
 
+    @requires("analyst")
     def resume(self, job_id: str, *, accept_changes: bool = False, listener: Listener | None = None) -> None:
         """Resume a job that stopped early or is about to pause; do nothing for other jobs.
 
@@ -246,6 +252,7 @@ class Jobs:
                 raise InputError("settings_changed", names=", ".join(changes))
             self._restart(job, changed=bool(changes), listener=listener)
 
+    @requires("analyst")
     def retry(self, job_id: str, number: int) -> None:
         """Request the chunk whose first frame has this number once more, and merge the answers again.
 
@@ -263,6 +270,7 @@ class Jobs:
             again = tuple(result.number for result in job.progress.results if result.number == number)
             self._restart(replace(job, again=again), changed=False)
 
+    @requires("analyst")
     def put_first(self, job_id: str) -> None:
         """Move a waiting job to the front of the queue."""
         with self._active.condition:
@@ -282,6 +290,7 @@ class Jobs:
         is_elsewhere = entry.owner != self.process.name and self.process.is_alive(entry.owner)
         return state if is_here or is_elsewhere else "interrupted"
 
+    @requires("analyst")
     def rename(self, job_id: str, name: str) -> None:
         """Rename a job.
 
@@ -304,6 +313,7 @@ class Jobs:
             self._repository.forget(job_id)
         self.indexing.index(renamed)
 
+    @requires("analyst")
     def import_report(self, analysis: Analysis) -> str:
         """Import a report of another machine (app.reports.json.reader) as a finished job.
 
@@ -323,6 +333,7 @@ class Jobs:
         self.indexing.index(job)
         return job.id
 
+    @requires("analyst")
     def remove(self, job_id: str) -> JobSnapshot:
         """Delete a job with its images and answers; cancel it first if it waits or runs.
 

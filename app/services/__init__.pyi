@@ -1,3 +1,7 @@
+from .access.accounts import COOKIE as COOKIE
+from .access.accounts import Accounts as Accounts
+from .access.accounts import LoginSession as LoginSession
+from .access.accounts import check_start as check_start
 from .analyses import build_request as build_request
 from .analyses import is_expected as is_expected
 from .analyses import raise_without_report as raise_without_report

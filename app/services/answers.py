@@ -74,6 +74,7 @@ class Answers:
         task = self.get(conversation_id)
         return task is not None and task.is_running
 
+    @core.requires("analyst")
     def start(self, services: Services, conversation: Conversation) -> None:
         """Answer the current question of a conversation, which is new.
 
@@ -87,6 +88,7 @@ class Answers:
         if not task.start(partial(_write, services, progress), subject=conversation.id, progress=progress):
             raise core.InputError("answer_under_way")
 
+    @core.requires("analyst")
     def stop(self, conversation_id: str) -> None:
         """Stop the answer of a conversation; what there is of it is kept."""
         with self._lock:

@@ -25,7 +25,7 @@ _NAME = re.compile(r"[\w.-]{1,64}")
 _MINUTE_SECONDS = 60.0
 
 
-def create(store: ApiStore, name: str, *, per_minute: int = PER_MINUTE, jobs: int = JOBS) -> str:
+def create(store: ApiStore, name: str, *, per_minute: int = PER_MINUTE, jobs: int = JOBS, account_id: str = "") -> str:
     """Create a key and return it.
 
     Args:
@@ -33,6 +33,7 @@ def create(store: ApiStore, name: str, *, per_minute: int = PER_MINUTE, jobs: in
         name: Its name: letters, digits, "_", "-" and ".".
         per_minute: Requests that it may send in a minute.
         jobs: Its jobs that may be fetched, wait or run at a time.
+        account_id: The account for which its requests run, "" for none.
 
     Raises:
         ConfigError: "key_name_wrong", or a limit is out of range.
@@ -44,7 +45,7 @@ def create(store: ApiStore, name: str, *, per_minute: int = PER_MINUTE, jobs: in
         raise core.ConfigError("setting_number", key="--jobs", value=jobs, low=1, high=_MOST_JOBS)
     key = _PREFIX + secrets.token_urlsafe(32)
     created = datetime.now(UTC).isoformat(timespec="seconds")
-    store.add_key(ApiKeyRow(core.new_id(), name, _hash(key), created, per_minute, jobs))
+    store.add_key(ApiKeyRow(core.new_id(), name, _hash(key), created, per_minute, jobs, account_id))
     return key
 
 

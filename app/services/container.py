@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -19,7 +19,7 @@ from app import config, engine
 from app.analysis import Control, load, open_extraction_cache
 from app.ask import AnswerQueues
 from app.config import Settings
-from app.core import AppError, BackgroundTask, Cancelled, EngineProgress, Notice, ProgressListener
+from app.core import AppError, BackgroundTask, Cancelled, EngineProgress, Notice, ProgressListener, requires
 from app.engine import Monitor
 from app.i18n import in_language, language
 from app.services.answers import Answers
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from app.llm import EmbeddingModel
     from app.models import Proposal
     from app.services import model_benchmarks
+    from app.services.access.accounts import Accounts
 
 T = TypeVar("T")
 SAMPLE = Path(str(files("app") / "samples" / "sample.mp4"))
@@ -114,6 +115,13 @@ class Services:
 
         return ConversationRepository(self.store)
 
+    @cached_property
+    def accounts(self) -> Accounts:
+        """Return the accounts of this installation."""
+        from app.services.access.accounts import Accounts
+
+        return Accounts(self.store, self.settings.access)
+
     def resume_submissions(self) -> None:
         """Continue what programs have submitted to earlier processes, and send the messages that wait."""
         self.submissions.resume(self)
@@ -177,6 +185,7 @@ def with_remote_engine(settings: Settings, *, base_url: str, api_key: str, model
     return replace(settings, base_url=url, api_key=key, **named)  # type: ignore[arg-type]
 
 
+@requires("administrator")
 def download_and_switch(services: Services, settings: Settings, *, pausing: bool) -> None:
     """Download the model if it is not on this machine, then `switch` to it.
 
@@ -207,6 +216,7 @@ def download_and_switch(services: Services, settings: Settings, *, pausing: bool
         _begin(services.download, "download_under_way", hub_id, work)
 
 
+@requires("administrator")
 def switch(services: Services, settings: Settings, *, pausing: bool) -> None:
     """Start switching to the engine that `settings` describe.
 
@@ -233,6 +243,7 @@ def switch(services: Services, settings: Settings, *, pausing: bool) -> None:
         services.jobs.pause(job_id)
 
 
+@requires("administrator")
 def choose_local_model(services: Services, model: str, vllm_config: str) -> None:
     """Use this local model from the next analysis on.
 
@@ -266,6 +277,7 @@ def _begin(
         raise AppError(under_way, model=task.subject)
 
 
+@requires("administrator")
 def start_benchmark(services: Services, proposal: Proposal, arguments: Mapping[str, Any]) -> None:
     """Start a benchmark of the proposed model once no analysis runs; none is admitted until it is over.
 
@@ -288,6 +300,7 @@ def start_benchmark(services: Services, proposal: Proposal, arguments: Mapping[s
     _begin(services.benchmark, "check_under_way", proposal.entry.id, work)
 
 
+@requires("administrator")
 def start_vision_check(services: Services, size: tuple[int, int]) -> None:
     """Start a vision check of the engine in use, which can't be switched meanwhile, in the language of the caller.
 
@@ -308,6 +321,7 @@ def start_vision_check(services: Services, size: tuple[int, int]) -> None:
     _begin(services.vision_check, "check_under_way", services.engine.status().model, work)
 
 
+@requires("administrator")
 def query_remote_engine(services: Services, *, base_url: str, api_key: str, model: str) -> None:
     """Start a query of what the engine at `base_url` serves; `services.remote_query` reports the answer.
 
@@ -320,6 +334,7 @@ def query_remote_engine(services: Services, *, base_url: str, api_key: str, mode
     _begin(services.remote_query, "check_under_way", settings.base_url, partial(model_benchmarks.call, settings))
 
 
+@requires("administrator")
 def switch_to_remote_engine(services: Services, *, base_url: str, api_key: str, model: str, pausing: bool) -> None:
     """Switch to the remote engine at `base_url`, as `switch` does.
 

@@ -1,3 +1,6 @@
+from .accounts import AccountRow as AccountRow
+from .accounts import AccountStore as AccountStore
+from .accounts import SessionRow as SessionRow
 from .api_records import ApiKeyRow as ApiKeyRow
 from .api_records import ApiStore as ApiStore
 from .api_records import DeliveryRow as DeliveryRow

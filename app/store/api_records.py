@@ -12,7 +12,7 @@ from app.store.database import Store
 
 _AT_WORK = "('fetching', 'queued', 'running', 'measuring')"
 _ENDS = "('done', 'without_model', 'failed', 'cancelled')"
-_KEYS = "id, name, sha256, created, per_minute, jobs"
+_KEYS = "id, name, sha256, created, per_minute, jobs, account_id"
 _SUBMISSIONS = "job_id, key_id, created, state, owner, document, reason"
 _DELIVERIES = "id, webhook_id, job_id, state, attempts, due, reason"
 
@@ -25,6 +25,7 @@ class ApiKeyRow:
         sha256: Hash of the key in hex digits.
         per_minute: Requests that it may send in a minute.
         jobs: Its jobs that may be fetched, wait or run at a time.
+        account_id: The account for which its requests run, "" for none.
     """
 
     id: str
@@ -33,6 +34,7 @@ class ApiKeyRow:
     created: str
     per_minute: int
     jobs: int
+    account_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -103,7 +105,7 @@ class ApiStore:
         with self._store.changing() as connection:
             if connection.execute("SELECT 1 FROM api_keys WHERE name = ?", (key.name,)).fetchone():
                 raise InputError("key_name_taken", name=key.name)
-            connection.execute(f"INSERT INTO api_keys ({_KEYS}) VALUES (?, ?, ?, ?, ?, ?)", astuple(key))
+            connection.execute(f"INSERT INTO api_keys ({_KEYS}) VALUES (?, ?, ?, ?, ?, ?, ?)", astuple(key))
 
     def keys(self) -> list[ApiKeyRow]:
         """List all keys, the oldest first."""

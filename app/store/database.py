@@ -215,6 +215,30 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE INDEX deliveries_by_job ON deliveries (job_id);
     CREATE INDEX deliveries_by_webhook ON deliveries (webhook_id);
     """,
+    # Accounts, their sessions, the secret that signs cookies, and the account for which requests with a key run.
+    """
+    CREATE TABLE accounts (
+        id TEXT PRIMARY KEY,
+        name TEXT NOT NULL UNIQUE,
+        role TEXT NOT NULL,
+        password TEXT NOT NULL,
+        created TEXT NOT NULL
+    );
+    CREATE TABLE sessions (
+        sha256 TEXT PRIMARY KEY,
+        account_id TEXT NOT NULL REFERENCES accounts (id) ON DELETE CASCADE,
+        created REAL NOT NULL,
+        used REAL NOT NULL
+    );
+    CREATE INDEX sessions_by_account ON sessions (account_id);
+    CREATE TABLE secrets (
+        purpose TEXT PRIMARY KEY,
+        value TEXT NOT NULL
+    );
+    ALTER TABLE api_keys ADD COLUMN account_id TEXT NOT NULL DEFAULT '';
+    CREATE TRIGGER keys_of_account AFTER DELETE ON accounts
+    BEGIN DELETE FROM api_keys WHERE account_id = OLD.id; END;
+    """,
 )
 
 

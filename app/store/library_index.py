@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import astuple, dataclass
 from typing import Any, Literal, get_args
 
-from app.core import InputError, StorageError
+from app.core import InputError, StorageError, requires
 from app.store.database import Store
 from app.store.tokenizer import SearchTerm, body_of, found_in, match_of, places, terms_of, words_of
 
@@ -195,6 +195,7 @@ class LibraryIndex:
         )
         return [job_id for (job_id,) in rows]
 
+    @requires("analyst")
     def tag(self, job_ids: Iterable[str], tag: str) -> None:
         """Add a tag to these analyses."""
         with self._store.changing() as connection:
@@ -202,6 +203,7 @@ class LibraryIndex:
                 "INSERT OR IGNORE INTO tags SELECT id, ? FROM jobs WHERE id = ?", ((tag, one) for one in job_ids)
             )
 
+    @requires("analyst")
     def untag(self, job_ids: Iterable[str], tag: str) -> None:
         """Remove a tag from these analyses."""
         with self._store.changing() as connection:

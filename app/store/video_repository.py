@@ -106,6 +106,7 @@ class VideoRepository:
 
     # ---- uploads -----------------------------------------------------------------------------------------------------
 
+    @core.requires("analyst")
     def create_upload(self, name: str, size_bytes: int) -> Upload:
         """Start an upload of `size_bytes`, which are reserved from now on. Forget uploads that were abandoned.
 
@@ -129,6 +130,7 @@ class VideoRepository:
                 write_json(self._parts / f"{upload.id}.json", record)
         return upload
 
+    @core.requires("analyst")
     def upload(self, upload_id: str) -> Upload:
         """Get the state of an upload; one that has become a video is complete.
 
@@ -243,6 +245,7 @@ class VideoRepository:
         """
         return str(self._video(video_id)["name"])
 
+    @core.requires("analyst")
     def from_path(self, path_text: str) -> str:
         """Register a file below an allowed folder and return its id; a relative path is tried below each folder.
 
@@ -275,6 +278,7 @@ class VideoRepository:
         except (OSError, RuntimeError):  # `from_path` reports why
             return None
 
+    @core.requires("analyst")
     def sample(self) -> str:
         """Register the bundled sample and return its id.
 

@@ -1,6 +1,7 @@
-"""Context of the page that is drawn: its language, which app.i18n asks for here, and the services.
+"""Context of the page that is drawn: its language and its user, which app.i18n and app.core ask for here, the services.
 
-The language is read from the session's state, so it is current in fragments and callbacks, which run in new threads.
+The language is read from the session's state, the user from the browser's cookie, so both are current in fragments and
+callbacks, which run in new threads.
 Labels of options are made before the widget is drawn, not by its `format_func`: Streamlit calls that again after the
 run, when the language may be another one, and looks for the label among those it has drawn.
 """
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app import i18n
-from app.core import Language
+from app.core import Language, User, current_user, set_page_user
 from app.ui import resources
 
 if TYPE_CHECKING:
@@ -48,4 +49,15 @@ def services() -> Services:
     return installed.services
 
 
+def may_change() -> bool:
+    """Return whether the reader may upload, analyse, ask and delete. The actions check it, too."""
+    return current_user().may("analyst")
+
+
+def _page_user() -> User | None:
+    session = resources.login_session()
+    return session.user if session else None
+
+
 i18n.set_page_language(page_language)
+set_page_user(_page_user)

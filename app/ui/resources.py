@@ -12,12 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from app.core import AppError, BackgroundTask, Keyframe, Notice, VideoInfo
+from app.core import AppError, BackgroundTask, InputError, Keyframe, Notice, VideoInfo
+from app.services import COOKIE
 
 if TYPE_CHECKING:
     from app.fleet import ClusterFacts, PageBatches
-    from app.services import Services
+    from app.services import LoginSession, Services
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Installed:
 
     Attributes:
         services: The open services.
-        key: The key that the routes demand.
+        key: The key that the routes demand where there are no accounts.
         base_path: URL prefix of the app.
         error: Why the services couldn't be opened.
         after_first_page: Called once, in its own thread, when the first page has been drawn.
@@ -62,6 +64,35 @@ def installed() -> Installed:
     return _installed
 
 
+def cookie() -> str:
+    """Return the cookie that the browser had when it opened the page that is drawn."""
+    return str(st.context.cookies.get(COOKIE, ""))
+
+
+def login_session(*, uses: bool = False) -> LoginSession | None:
+    """Return the session of the page that is drawn; None without accounts.
+
+    Args:
+        uses: Whether the reader does something, so that the session lasts longer.
+
+    Raises:
+        InputError: "login_needed": there are accounts, and the page's browser is not logged in.
+    """
+    services = _installed.services
+    if services is None or get_script_run_ctx(suppress_warning=True) is None or not services.accounts.exist():
+        return None
+    found = services.accounts.session(cookie(), uses=uses)
+    if found is None:
+        raise InputError("login_needed")
+    return found
+
+
+def route_key() -> str:
+    """Return the key that the routes ask of this page: that of its session, without accounts that of the process."""
+    session = login_session()
+    return session.key if session else _installed.key
+
+
 def batches() -> PageBatches:
     """Return the batches that the page starts, which all sessions share.
 
@@ -95,7 +126,7 @@ def api_url(path: str, *, with_key: bool = True) -> str:
         path: Path below /api.
         with_key: Add the key as a query parameter, for requests where the browser can't send a header.
     """
-    return f"{_installed.base_path}/api/{path}" + (f"?key={_installed.key}" if with_key else "")
+    return f"{_installed.base_path}/api/{path}" + (f"?key={route_key()}" if with_key else "")
 
 
 def picture_url(job_id: str, frame: Keyframe, side: int | None = None) -> str:

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from app.api.gate import SAFE_HEADERS
 from app.api.v1 import uploads
 from app.api.v1.schemas import problem_of
-from app.core import AppError, InputError, as_app_error
+from app.core import LOCAL_USER, AppError, InputError, User, as_app_error, as_user
 from app.i18n import in_language, language_of
 from app.services import api_keys
 from app.store import ApiKeyRow, ApiStore
@@ -63,11 +63,13 @@ class Access:
 
         with in_language(language_of(headers.get("accept-language"))):
             try:
+                user = LOCAL_USER
                 if not is_public:
-                    key = await run_in_threadpool(self._admit, headers)
+                    key, user = await run_in_threadpool(self._admit, headers)
                     scope = {**scope, "state": {**scope.get("state", {}), "key": key}}
                     receive = await _bounded(scope, headers, receive)
-                await self._app(scope, receive, send_protected)
+                with as_user(user):
+                    await self._app(scope, receive, send_protected)
             except AppError as error:
                 await problem_response(error)(scope, receive, send_protected)
             except Exception as error:
@@ -79,10 +81,11 @@ class Access:
                 failure = as_app_error(error, self._services.log_path)
                 await problem_response(failure)(scope, receive, send_protected)
 
-    def _admit(self, headers: Headers) -> ApiKeyRow:
+    def _admit(self, headers: Headers) -> tuple[ApiKeyRow, User]:
         key = api_keys.check(ApiStore(self._services.store), headers.get("authorization", ""))
+        user = self._services.accounts.user_of_key(key.account_id)
         self._limiter.check(key)
-        return key
+        return key, user
 
 
 def problem_response(error: AppError, **more: object) -> Response:

@@ -12,8 +12,9 @@ _MAIN = Path(__file__).resolve().parents[2] / "main.py"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the arguments of this command: none of its own, app.cli.main forwards the unknown ones."""
+    """Add the argument of this command; app.cli.main forwards the unknown ones."""
     parser.description = t("cli.app_command")
+    parser.add_argument("--insecure", action="store_true", help=t("cli.app_insecure"))
     parser.set_defaults(language=None)
 
 
@@ -21,6 +22,8 @@ def run(given: argparse.Namespace) -> int:
     """Serve the page until the process ends, and return the exit code."""
     # -P keeps a file in the working directory from being imported in place of a library.
     command = [sys.executable, "-P", "-m", "streamlit", "run", str(_MAIN), *given.unknown]
+    if given.insecure:
+        os.environ["FRAMELENS_INSECURE"] = "on"
     if os.name == "posix":  # signals reach the server itself
         os.execv(command[0], command)
     return subprocess.call(command)

@@ -12,7 +12,7 @@ import streamlit as st
 
 from app.core import AppError, VideoInfo
 from app.i18n import t
-from app.ui import error_words, page_state, plain, resources, services, video_facts
+from app.ui import error_words, may_change, page_state, plain, resources, services, video_facts
 from app.ui.components import assets, player
 from app.ui.panels.analyse import batch, progress, request_form, stopped_job, video_picker
 from app.ui.panels.ask import chat
@@ -36,6 +36,10 @@ def draw() -> None:
     job = _open_job()
     if job is None and state.batch_id and not state.video_id:
         batch.draw()
+        return
+    if job is None and not may_change():
+        st.markdown("## FrameLens")
+        st.info(t("login.reads_only"), icon=":material/visibility:")
         return
     if job:
         batch.draw_back(job.id)
@@ -68,7 +72,7 @@ def draw() -> None:
         if job is None:
             request_form.draw(video)
         else:
-            _draw_job(job, can_edit=video is not None)
+            _draw_job(job, can_edit=video is not None and may_change())
             if not is_compared:
                 _draw_contents(job)
     if job and is_compared:
@@ -96,6 +100,8 @@ def _draw_heading(job: JobSnapshot | None, video_id: str | None) -> DeltaGenerat
             st.markdown(f"#### {plain(job.name if job else _name(video_id or ''))}")
             facts = st.empty()
         with st.container(horizontal=True, gap="small", width="content"):
+            if not may_change():
+                return facts
             if job and job.is_readable:
                 st.button(
                     t("ui.ask_again"),
@@ -148,6 +154,8 @@ def _draw_video(video_id: str, job: JobSnapshot | None) -> VideoInfo | None:
 
 
 def _draw_under_player(job: JobSnapshot) -> None:
+    if not may_change():
+        return
     if edits := page_state().edits_of(job.id):
         reanalysis.draw_bar(job, edits)
     else:

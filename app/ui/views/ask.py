@@ -10,7 +10,7 @@ import streamlit as st
 from app.core import AppError
 from app.i18n import t
 from app.services import video_names
-from app.ui import error_words, page_state, plain, resources, services
+from app.ui import error_words, may_change, page_state, plain, resources, services
 from app.ui.components import assets, player
 from app.ui.panels.analyse import progress
 from app.ui.panels.ask import chat, composer, start
@@ -32,9 +32,10 @@ def draw() -> None:
     if conversation:
         chat.draw_head(conversation, names)
     if conversation is None:
-        with st.container(border=True):
-            start.draw_subjects()
-            composer.draw(None, start.begin, has_player=False)
+        if may_change():
+            with st.container(border=True):
+                start.draw_subjects()
+                composer.draw(None, start.begin, has_player=False)
         start.draw_list()
     elif conversation.about:
         left, right = st.columns(_COLUMNS, gap="medium")

@@ -9,7 +9,7 @@ from app.i18n import language, t
 from app.library.bulk_operations import MOST_EXPORTED
 from app.reports import FORMATS
 from app.store import LibraryEntry
-from app.ui import error_words, page_state, plain, resources, services
+from app.ui import error_words, may_change, page_state, plain, resources, services
 from app.ui.panels.library import cards, filters
 
 _POLL_SECONDS = 2.0
@@ -36,7 +36,8 @@ def draw() -> None:
     shown = cards.found()
     _draw_actions(shown.entries)
     cards.draw(shown)
-    _draw_import()
+    if may_change():
+        _draw_import()
 
 
 def _draw_indexing(previous: int) -> None:
@@ -63,8 +64,9 @@ def _draw_actions(entries: Sequence[LibraryEntry]) -> None:
         if len(chosen) == 2:
             words = t("library.compare")
             st.button(words, key="library_compare", icon=":material/compare:", on_click=_compare, args=chosen)
-        _draw_tags(chosen)
-        if st.button(t("library.delete"), key="library_delete", icon=":material/delete:"):
+        if may_change():
+            _draw_tags(chosen)
+        if may_change() and st.button(t("library.delete"), key="library_delete", icon=":material/delete:"):
             st.dialog(t("library.delete_title"))(_ask_to_delete)(chosen)
         none = t("library.choose_none")
         st.button(none, key="library_none", type="tertiary", icon=":material/deselect:", on_click=_choose, args=((),))

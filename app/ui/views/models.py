@@ -4,7 +4,7 @@ from contextlib import suppress
 
 import streamlit as st
 
-from app.core import AppError
+from app.core import AppError, requires
 from app.i18n import t
 from app.models import load
 from app.services import hardware_profile
@@ -41,6 +41,7 @@ def _draw_way_back() -> None:
         )
 
 
+@requires("administrator")
 def draw() -> None:
     """Draw the page. The engine's state refreshes by itself, the rest on interaction."""
     st.markdown(f"## {t('ui.page_models')}")

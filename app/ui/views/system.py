@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import streamlit as st
 
 from app import engine
+from app.core import requires
 from app.i18n import t
 from app.ui import error_words, plain, services
 from app.ui.components import charts
@@ -28,6 +29,7 @@ _SPANS = (120.0, 300.0, engine.KEPT_SECONDS)
 _JOBS = ("running", "waiting")
 
 
+@requires("administrator")
 def draw() -> None:
     """Draw the page; its charts refresh by themselves."""
     st.markdown(f"## {t('ui.page_system')}")
@@ -35,6 +37,7 @@ def draw() -> None:
     st.fragment(_draw, run_every=engine.PERIOD_SECONDS)()
 
 
+@requires("administrator")
 def _draw() -> None:
     samples = services().monitor.watch()
     if not samples or services().monitor.has_failed:

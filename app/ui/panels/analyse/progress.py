@@ -13,7 +13,7 @@ import streamlit as st
 from app.core import AnalysisState, ChunkResult, Notice, clock
 from app.i18n import notice_text, sentences, t
 from app.reports import content
-from app.ui import page_state, plain, remaining, services, short_clock
+from app.ui import may_change, page_state, plain, remaining, services, short_clock
 from app.ui.components import report_blocks
 from app.ui.components.report_blocks import PartView, Renderer
 
@@ -46,7 +46,8 @@ def draw_stage(job_id: str) -> None:
         st.caption(plain(t(f"engine.phase.{phase.phase}", **phase.values)))
     if hashing := job.progress.hashing:
         st.caption(plain(t("stage.hashing", percent=hashing.percent)))
-    _draw_buttons(job_id, is_pausing=is_pausing)
+    if may_change():
+        _draw_buttons(job_id, is_pausing=is_pausing)
     for notice in _other_notices(job.progress):
         st.caption(plain(notice_text(notice)))
 

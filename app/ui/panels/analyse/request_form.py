@@ -12,7 +12,7 @@ import streamlit as st
 from app.analysis import Estimate, details, exact_prompt, headline
 from app.core import UNKNOWN_PATH, AnalysisRequest, AppError, InputError, Keyframe, VideoInfo, base_name
 from app.i18n import LANGUAGES, language, sentences, t
-from app.ui import error_words, local_time, page_state, plain, resources, services
+from app.ui import error_words, local_time, may_change, page_state, plain, resources, services
 from app.ui.panels.analyse import frame_options, video_picker
 from app.ui.panels.models import missing_model
 from app.ui.panels.sidebar import engine
@@ -84,7 +84,7 @@ def _draw_start(video: VideoInfo | None) -> None:
 
 def draw_found(job: JobSnapshot) -> None:
     """Show that the report already existed when it was asked for, with its date and a button for a new one."""
-    if page_state().found_before != job.id:
+    if page_state().found_before != job.id or not may_change():
         return
     with st.container(border=True, horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         st.markdown(plain(t("ui.analysed_before", created=local_time(job.created))))

@@ -10,7 +10,7 @@ import streamlit as st
 from app.core import EngineError
 from app.i18n import notice_text, t
 from app.reports import content
-from app.ui import error_words, page_state, plain, services
+from app.ui import error_words, may_change, page_state, plain, services
 from app.ui.components import report_blocks
 from app.ui.panels.analyse import progress
 from app.ui.panels.models import missing_model
@@ -37,6 +37,8 @@ def draw(job: JobSnapshot) -> None:
         st.markdown(kept)
     for notice in progress.failures(job.progress).values():
         st.warning(plain(notice_text(notice)), icon=":material/error:")
+    if not may_change():
+        return
     changes = services().jobs.changes(job.id) if job.can_resume and job.progress.results else {}
     if changes and page_state().left_as_is != job.id:
         _draw_changes(job, changes)
@@ -48,7 +50,7 @@ def _draw_without_model(job: JobSnapshot) -> None:
     """Show that no model has seen the frames, the ways to one that will, and the reason in a fold."""
     st.markdown(f"#### {t('ui.state_without_model')}")
     st.markdown(t("ui.without_model_is"))
-    if not job.is_imported:
+    if not job.is_imported and may_change():
         _draw_ways_to_a_model(job)
     if job.error:
         with st.expander(t("ui.engine_why")):

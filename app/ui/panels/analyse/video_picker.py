@@ -168,7 +168,7 @@ def draw_uploader(*, key: str, on_uploaded: Callable[[list[str], list[str]], Non
     """
     data = {
         "url": resources.api_url("uploads", with_key=False),
-        "key": resources.installed().key,
+        "key": resources.route_key(),
         "lang": language(),
         "piece_bytes": PIECE_BYTES,
         # The browser fills in the placeholders.

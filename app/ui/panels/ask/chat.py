@@ -14,7 +14,7 @@ from app import ask
 from app.core import AppError, Moments, safe_stem
 from app.i18n import t
 from app.services import video_names
-from app.ui import error_words, page_state, plain, services
+from app.ui import error_words, may_change, page_state, plain, services
 from app.ui.panels.ask import composer, start, turns
 from app.ui.panels.ask.pictures import Pictures
 
@@ -77,9 +77,10 @@ def draw_head(conversation: Conversation, names: Mapping[str, str]) -> None:
 def _draw_menu(conversation: Conversation, names: Mapping[str, str]) -> None:
     key, stem = f"ask_{conversation.id}", safe_stem(conversation.name)
     is_busy = services().answers.is_running(conversation.id)
-    with st.form(f"{key}_rename", border=False):
-        st.text_input(t("ask.page.name"), conversation.name, max_chars=_MOST_NAME, key=f"{key}_name")
-        st.form_submit_button(t("ask.page.rename"), on_click=_rename, args=(conversation.id, f"{key}_name"))
+    if may_change():
+        with st.form(f"{key}_rename", border=False):
+            st.text_input(t("ask.page.name"), conversation.name, max_chars=_MOST_NAME, key=f"{key}_name")
+            st.form_submit_button(t("ask.page.rename"), on_click=_rename, args=(conversation.id, f"{key}_name"))
 
     def markdown() -> str:
         return ask.as_markdown(conversation, names)
@@ -101,6 +102,8 @@ def _draw_menu(conversation: Conversation, names: Mapping[str, str]) -> None:
                 on_click="ignore",
                 key=f"{key}_{name}",
             )
+    if not may_change():
+        return
     with st.container(horizontal=True):
         st.button(
             t("ask.page.clear"),

@@ -9,7 +9,7 @@ import streamlit as st
 
 from app import ask
 from app.i18n import t
-from app.ui import error_words, page_state, plain, services
+from app.ui import error_words, may_change, page_state, plain, services
 from app.ui.panels.analyse import frame_options
 from app.ui.panels.ask import settings
 from app.ui.panels.models import missing_model
@@ -37,6 +37,8 @@ def draw(
         has_player: Whether a range can be drawn in a player beside it.
         is_busy: Whether an answer is being written.
     """
+    if not may_change():
+        return
     key = f"ask_{conversation.id if conversation else 'new'}"
     now = missing_model.ready()
     with st.container(key="ask_composer", gap="xsmall"):

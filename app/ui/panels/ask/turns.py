@@ -15,7 +15,7 @@ from app import ask
 from app.core import EngineProgress, Moments, one_line
 from app.i18n import notice_text, t
 from app.i18n.formatting import exactly
-from app.ui import page_state, plain, services
+from app.ui import may_change, page_state, plain, services
 from app.ui.components import report_blocks
 from app.ui.components.player import search_strip
 from app.ui.panels.analyse import frame_options, progress
@@ -84,15 +84,16 @@ def _draw_question(view: ChatView, turn: Turn) -> None:
             return
         with st.container(horizontal=True, wrap=False, horizontal_alignment="distribute"):
             st.markdown(plain(turn.question))
-            st.button(
-                t("ask.page.edit"),
-                key=view.key(turn, "edit"),
-                type="tertiary",
-                icon=":material/edit:",
-                disabled=view.is_busy,
-                on_click=_edit,
-                args=(view.conversation.id, turn.number),
-            )
+            if may_change():
+                st.button(
+                    t("ask.page.edit"),
+                    key=view.key(turn, "edit"),
+                    type="tertiary",
+                    icon=":material/edit:",
+                    disabled=view.is_busy,
+                    on_click=_edit,
+                    args=(view.conversation.id, turn.number),
+                )
         if turn.images:
             images = view.pictures.gallery(turn.images, shown=view.shown)
             report_blocks.draw_answer([images], {}, key=view.key(turn, "images"))
@@ -234,16 +235,17 @@ def _draw_answer(view: ChatView, turn: Turn) -> None:
     for line in ask.doubts(turn):
         st.caption(f":orange[:material/warning:] {plain(line)}")
     with st.container(horizontal=True, gap="xsmall"):
-        st.button(
-            t("ask.page.continue_search" if turn.can_continue else "ask.page.again"),
-            key=view.key(turn, "again"),
-            type="tertiary",
-            icon=":material/refresh:",
-            disabled=view.is_busy,
-            on_click=ask_again,
-            args=(view.conversation.id, turn.number),
-        )
-        if view.conversation.about:
+        if may_change():
+            st.button(
+                t("ask.page.continue_search" if turn.can_continue else "ask.page.again"),
+                key=view.key(turn, "again"),
+                type="tertiary",
+                icon=":material/refresh:",
+                disabled=view.is_busy,
+                on_click=ask_again,
+                args=(view.conversation.id, turn.number),
+            )
+        if view.conversation.about and may_change():
             st.button(
                 t("ask.page.look"),
                 key=view.key(turn, "look"),

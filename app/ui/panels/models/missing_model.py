@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from app.core import human_size
+from app.core import current_user, human_size, require
 from app.i18n import t
 from app.models import need_text
 from app.services import (
@@ -78,14 +78,18 @@ def confirm(now: Readiness) -> None:
     """Allow the analysis that is about to start to download the model.
 
     Raises:
+        InputError: "role_administrator": the reader may not download models.
         StorageError: The consent can't be stored.
     """
     if now.kind == "download" and now.model:
+        require("administrator")
         confirmed_downloads(services().settings).add(now.model.model)
 
 
 def draw_choose(*, key: str = "choose_model", primary: bool = False) -> None:
-    """Draw the button that leads to the Models page, from which one click leads back."""
+    """Draw the button that leads an administrator to the Models page, from which one click leads back."""
+    if not current_user().may("administrator"):
+        return
     st.button(
         t("ui.choose_model"),
         key=key,
@@ -110,6 +114,8 @@ def _draw_cost(now: Readiness, model: ModelCandidate) -> None:
 
 
 def _draw_offers(now: Readiness) -> None:
+    if not current_user().may("administrator"):
+        return
     if now.offers:
         st.caption(t("models.missing.offers"))
     measured, is_better = _measured(), not fits(now)

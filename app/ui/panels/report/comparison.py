@@ -9,7 +9,7 @@ import streamlit as st
 from app.core import Analysis, AppError, base_name
 from app.i18n import t
 from app.i18n.formatting import exactly
-from app.ui import CHOOSING, comparison, error_words, local_time, page_state, plain, services
+from app.ui import CHOOSING, comparison, error_words, local_time, may_change, page_state, plain, services
 from app.ui.components.assets import component
 from app.ui.components.report_blocks import Value
 from app.ui.panels.models import missing_model
@@ -98,7 +98,7 @@ def _draw_choice(job: JobSnapshot) -> None:
 def _draw_ask_model_in_use(job: JobSnapshot) -> None:
     """Draw the button that asks the model in use the same, where it isn't the report's model."""
     changes = services().jobs.changes(job.id)
-    if job.is_imported or not {"model", "engine"} & changes.keys() or not job.request.use_model:
+    if not may_change() or job.is_imported or not {"model", "engine"} & changes.keys() or not job.request.use_model:
         return
     now = missing_model.ready()
     if now.kind == "ready":

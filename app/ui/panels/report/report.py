@@ -23,7 +23,7 @@ from app.reports import FORMATS, Use, all_files, content, files_of
 from app.reports.files import frame_entries, zipped
 from app.reports.graphics import contact_sheet as sheets
 from app.services import report_of
-from app.ui import local_time, page_state, plain, services
+from app.ui import local_time, may_change, page_state, plain, services
 from app.ui.components import report_blocks
 from app.ui.panels.analyse import progress, request_form
 from app.ui.panels.ask import chat
@@ -67,7 +67,7 @@ def draw_head(job: JobSnapshot, analysis: Analysis, *, can_edit: bool) -> None:
         st.caption(plain(" · ".join(filter(None, (state, model, mode)))))
     with st.container(horizontal=True, gap="small", key="report_actions"):
         _draw_export(analysis, reported, is_first=not broken and (job.is_imported or not job.is_without_model))
-        if not job.is_imported:
+        if not job.is_imported and may_change():
             reanalysis.draw_follow_up(job)
     with st.container(horizontal=True, gap="medium", key="report_ways"):
         reanalysis.draw_way_back(job)
@@ -81,7 +81,7 @@ def _draw_broken(job: JobSnapshot, problem: str) -> None:
     """Show why the answer is unusable, and what may help."""
     with st.container(border=True, gap="small", key="unusable"):
         st.markdown(f":red[:material/error:] **{plain(problem)}**")
-        if job.is_imported:
+        if job.is_imported or not may_change():
             return
         with st.container(horizontal=True):
             st.button(

@@ -12,7 +12,7 @@ from app.core import AppError
 from app.i18n import t
 from app.reports.content import title_and_details
 from app.store import LibraryEntry, LibraryQuery
-from app.ui import local_time, page_state, plain, remaining, resources, services
+from app.ui import local_time, may_change, page_state, plain, remaining, resources, services
 from app.ui.components.assets import component
 from app.ui.panels.analyse import frame_options
 from app.ui.panels.report.comparison import template_name
@@ -85,13 +85,14 @@ def _draw() -> None:
         count = t("ui.queue_count", n=len(running) + len(waiting))
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", gap=None):
             st.markdown(f"**{t('ui.queue')}**", width="content")
-            st.button(
-                t("ui.queue_cancel_all"),
-                key="queue_cancel_all",
-                type="tertiary",
-                icon=":material/close:",
-                on_click=services().jobs.cancel_all,
-            )
+            if may_change():
+                st.button(
+                    t("ui.queue_cancel_all"),
+                    key="queue_cancel_all",
+                    type="tertiary",
+                    icon=":material/close:",
+                    on_click=services().jobs.cancel_all,
+                )
         st.caption(plain(" · ".join(filter(None, (count, left)))))
         shown = [_queue_row(job, 0) for job in running]
         shown += [_queue_row(job, place) for place, job in enumerate(waiting, start=1)]
@@ -117,7 +118,7 @@ def _queue_row(job: JobSnapshot, place: int) -> JobRow:
         state=state,
         about=" · ".join(filter(None, (title, line, state))),
         is_open=job.id == page_state().job_id,
-        actions=[RowAction(name, t(f"ui.queue_{name}")) for name in (*actions, "cancel")],
+        actions=[RowAction(name, t(f"ui.queue_{name}")) for name in (*actions, "cancel") if may_change()],
     )
 
 

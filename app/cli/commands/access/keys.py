@@ -6,12 +6,15 @@ A new key is the only line of standard output; everything else goes to standard 
 import argparse
 import json
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
 
 from app import config
 from app.cli.common import add_output_options, use_language
+from app.config import Settings
+from app.core import InputError
 from app.i18n import t
-from app.services import api_keys
+from app.services import Accounts, api_keys
 from app.store import ApiKeyRow, ApiStore, Store
 
 
@@ -26,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     create.add_argument("--limit", type=api_keys.parse_limit, default=api_keys.PER_MINUTE, metavar="N/min", help=limit)
     jobs = t("cli.keys_jobs", jobs=api_keys.JOBS)
     create.add_argument("--jobs", type=int, default=api_keys.JOBS, metavar="N", help=jobs)
+    create.add_argument("--user", metavar="ACCOUNT", help=t("cli.keys_user"))
     create.set_defaults(act=_create)
     listed = actions.add_parser("list", help=t("cli.keys_list"))
     listed.set_defaults(act=_list)
@@ -46,14 +50,19 @@ def run(given: argparse.Namespace) -> int:
     use_language(given, settings)
     store = Store(settings.data_dir / "framelens.sqlite")
     try:
-        given.act(given, ApiStore(store))
+        given.act(given, store, settings)
     finally:
         store.close()
     return 0
 
 
-def _create(given: argparse.Namespace, store: ApiStore) -> None:
-    key = api_keys.create(store, given.key_name, per_minute=given.limit, jobs=given.jobs)
+def _create(given: argparse.Namespace, store: Store, settings: Settings) -> None:
+    accounts = Accounts(store, settings.access)
+    if given.user is None and accounts.exist():
+        raise InputError("key_user_needed", name=given.key_name)
+    account_id = accounts.named(given.user).id if given.user else ""
+    limits = {"per_minute": given.limit, "jobs": given.jobs}
+    key = api_keys.create(ApiStore(store), given.key_name, account_id=account_id, **limits)
     if given.json:
         print(json.dumps({"name": given.key_name, "key": key, "per_minute": given.limit, "jobs": given.jobs}))
         return
@@ -61,24 +70,27 @@ def _create(given: argparse.Namespace, store: ApiStore) -> None:
     print(key)
 
 
-def _list(given: argparse.Namespace, store: ApiStore) -> None:
-    keys = store.keys()
+def _list(given: argparse.Namespace, store: Store, settings: Settings) -> None:
+    keys = ApiStore(store).keys()
+    users = {one.id: one.name for one in Accounts(store, settings.access).all()}
     if given.json:
-        print(json.dumps([_document(one) for one in keys], ensure_ascii=False, indent=2))
+        print(json.dumps([_document(one, users) for one in keys], ensure_ascii=False, indent=2))
         return
     if not keys:
         print(t("cli.keys_none"), file=sys.stderr)
     for one in keys:
-        print(t("cli.keys_line", name=one.name, created=one.created, limit=one.per_minute, jobs=one.jobs))
+        line = t("cli.keys_line", name=one.name, created=one.created, limit=one.per_minute, jobs=one.jobs)
+        print(" · ".join(filter(None, (line, users.get(one.account_id)))))
 
 
-def _revoke(given: argparse.Namespace, store: ApiStore) -> None:
-    api_keys.revoke(store, given.key_name)
+def _revoke(given: argparse.Namespace, store: Store, _: Settings) -> None:
+    api_keys.revoke(ApiStore(store), given.key_name)
     if given.json:
         print(json.dumps({"revoked": given.key_name}))
         return
     print(t("cli.keys_revoked", name=given.key_name), file=sys.stderr)
 
 
-def _document(key: ApiKeyRow) -> dict[str, object]:
-    return {name: value for name, value in asdict(key).items() if name not in ("id", "sha256")}
+def _document(key: ApiKeyRow, users: Mapping[str, str]) -> dict[str, object]:
+    shown = {name: value for name, value in asdict(key).items() if name not in ("id", "sha256", "account_id")}
+    return shown | ({"user": users[key.account_id]} if key.account_id in users else {})

@@ -1,0 +1,138 @@
+"""Logins, and the protection of Streamlit's own routes by the session of a browser.
+
+Who isn't logged in gets the page's files and a WebSocket on which only the login page is drawn. A WebSocket ends with
+the session that it began with, so a page that was left open shows nothing more.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.api.gate import Gate, is_loopback, refuse
+from app.core import InputError
+from app.services import COOKIE
+
+if TYPE_CHECKING:
+    from app.services import Services
+
+_MOST_BYTES = 1 << 14  # of a login; chosen by hand, not tuned
+_OF_USERS = ("/media/", "/_stcore/upload_file", "/_stcore/metrics", "/_stcore/agent")
+"""Beginnings of Streamlit's paths that a login page doesn't need."""
+_OPEN, _LOCKED, _VISITOR = "open", "locked", "visitor"
+
+
+def routes(gate: Gate, prefix: str) -> list[BaseRoute]:
+    """List the routes of this resource below `prefix`."""
+    return [gate.route(f"{prefix}/session", _log_in, "POST", has_key=False)]
+
+
+async def _log_in(request: Request, services: Services) -> Response:
+    """Begin a session for a name and a password, or for a ticket, and set its cookie."""
+    given = await _fields(request)
+    if ticket := given.get("ticket", ""):
+        cookie = await run_in_threadpool(services.accounts.redeem, ticket)
+    else:
+        address = request.client.host if request.client else ""
+        name, password = given.get("name", ""), given.get("password", "")
+        cookie = await run_in_threadpool(services.accounts.log_in, name, password, address)
+    response = Response(status_code=204, headers={"Cache-Control": "no-store"})
+    # A proxy may speak HTTP to us while the browser speaks HTTPS to it; the Origin says what the browser uses.
+    is_secure = request.headers.get("origin", str(request.url)).startswith("https:")
+    response.set_cookie(
+        COOKIE,
+        cookie,
+        max_age=round(services.settings.access.session_seconds),
+        path=request.url.path.removesuffix("/api/session") or "/",
+        secure=is_secure,
+        httponly=True,
+        samesite="strict",
+    )
+    return response
+
+
+async def _fields(request: Request) -> dict[str, str]:
+    body = bytearray()
+    async for piece in request.stream():
+        body += piece
+        if len(body) > _MOST_BYTES:
+            raise InputError("login_wrong")
+    try:
+        given = json.loads(body)
+    except ValueError as error:
+        raise InputError("login_wrong") from error
+    return {name: value for name, value in given.items() if isinstance(value, str)} if isinstance(given, dict) else {}
+
+
+class SessionProtection:
+    """ASGI middleware that keeps those who aren't logged in from Streamlit's routes.
+
+    Without accounts it refuses requests that other machines send, unless a setting allows them.
+    """
+
+    def __init__(self, app: ASGIApp, *, gate: Gate, base_path: str) -> None:
+        self._app = app
+        self._gate = gate
+        self._base_path = base_path
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Check an HTTP or WebSocket request and pass it on to the app."""
+        if scope["type"] not in ("http", "websocket") or self._gate.services is None:
+            await self._app(scope, receive, send)
+            return
+        standing = await run_in_threadpool(self._standing, scope)
+        path = scope["path"].removeprefix(self._base_path)
+        if standing == _LOCKED:
+            await refuse(InputError("accounts_needed", address=_server(scope)), scope, receive, send)
+        elif scope["type"] == "http" and standing == _VISITOR and path.startswith(_OF_USERS):
+            await refuse(InputError("login_needed"), scope, receive, send)
+        elif scope["type"] == "http":
+            await self._app(scope, receive, send)
+        else:
+            await self._watch(scope, receive, send, standing)
+
+    async def _watch(self, scope: Scope, receive: Receive, send: Send, standing: str) -> None:
+        """Pass messages of a WebSocket on until the session of its browser ends."""
+        has_ended = False
+        if standing == _VISITOR:
+            scope = _without_earlier_session(scope)
+
+        async def receive_checked() -> Message:
+            nonlocal has_ended
+            message = await receive()
+            if message["type"] == "websocket.receive":
+                has_ended = await run_in_threadpool(self._standing, scope) != standing
+            return {"type": "websocket.disconnect", "code": 1008} if has_ended else message
+
+        await self._app(scope, receive_checked, send)
+        if has_ended:
+            await send({"type": "websocket.close", "code": 1008})
+
+    def _standing(self, scope: Scope) -> str:
+        """Return the key of the session, or why there is none."""
+        services = self._gate.services
+        if services is None or not services.accounts.exist():
+            is_open = services is None or services.settings.access.insecure or is_loopback(_server(scope))
+            return _OPEN if is_open else _LOCKED
+        session = services.accounts.session(HTTPConnection(scope).cookies.get(COOKIE, ""))
+        return session.key if session else _VISITOR
+
+
+def _server(scope: Scope) -> str:
+    """Return the address of this machine at which a request has arrived; that of a Unix socket is loopback."""
+    host, port = scope.get("server") or ("", 0)
+    return "localhost" if port is None else str(host)
+
+
+def _without_earlier_session(scope: Scope) -> Scope:
+    """Remove Streamlit's session from the request, which would be continued: the third of the protocols."""
+    protocols = Headers(scope=scope).get("sec-websocket-protocol", "").split(",")[:2]
+    others = [pair for pair in scope["headers"] if pair[0] != b"sec-websocket-protocol"]
+    return {**scope, "headers": [*others, (b"sec-websocket-protocol", ",".join(protocols).encode("latin-1"))]}

@@ -1,0 +1,1 @@
+"""Who may use an installation: accounts, logins and sessions."""

@@ -1,0 +1,299 @@
+"""Accounts: who may log in, and the sessions of those who have.
+
+A session is a random token in a signed cookie; the store has its hash. Each session has a key of its own for the
+routes of the page, so a link with the key of another session, or of one that has ended, opens nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import re
+import secrets
+import threading
+import time
+import unicodedata
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from argon2 import PasswordHasher
+from argon2.exceptions import Argon2Error, InvalidHashError
+from itsdangerous import BadSignature, Signer
+
+from app import core
+from app.services.access.login_limits import LoginLimiter
+from app.store import AccountRow, AccountStore, SessionRow, Store
+
+if TYPE_CHECKING:
+    from app.config import AccessSettings, Settings
+
+COOKIE = "framelens_session"
+LEAST_CHARACTERS, MOST_CHARACTERS = 10, 200
+"""Length of a password. Without rules about its characters, length is what counts (NIST SP 800-63B)."""
+_NAME = re.compile(r"[\w.@+-]{1,254}")
+_TOUCH_SECONDS = 60.0
+"""How often the use of a session is stored. Chosen by hand; not tuned."""
+_TICKET_SECONDS = 60.0
+"""How long a browser may take to fetch its cookie after another service has checked who it is. Chosen by hand."""
+_LOGINS_AT_A_TIME = 2
+"""Each takes 64 MiB and 50 ms (argon2-cffi's defaults, the second choice of RFC 9106)."""
+
+
+@dataclass(frozen=True)
+class LoginSession:
+    """The session of a request or a page.
+
+    Attributes:
+        user: Who is logged in.
+        key: The session's key for the routes of the page.
+    """
+
+    user: core.User
+    key: str
+
+
+class Accounts:
+    """The accounts of an installation. Safe to use from several threads; every method raises StorageError."""
+
+    def __init__(self, store: Store, settings: AccessSettings) -> None:
+        self._store = AccountStore(store)
+        self._settings = settings
+        self._limiter = LoginLimiter()
+        self._hasher = PasswordHasher()
+        self._slots = threading.BoundedSemaphore(_LOGINS_AT_A_TIME)
+        self._lock = threading.Lock()
+        self._tickets: dict[str, tuple[str, float]] = {}
+
+    # ---- accounts
+
+    def exist(self) -> bool:
+        """Return whether there is an account; without one, everyone who reaches the page may do everything."""
+        return self._store.exist()
+
+    def all(self) -> list[AccountRow]:
+        """List the accounts, the oldest first."""
+        return self._store.all()
+
+    def named(self, name: str) -> AccountRow:
+        """Return the account with this name.
+
+        Raises:
+            InputError: "account_unknown".
+        """
+        if found := self._store.named(_plain(name)):
+            return found
+        known = ", ".join(one.name for one in self.all()) or "–"
+        raise core.InputError("account_unknown", name=core.shown_name(name)[:80], known=known)
+
+    def add(self, name: str, password: str | None, role: core.Role) -> AccountRow:
+        """Add an account and return it. The first one of an installation is an administrator whatever the role.
+
+        Args:
+            name: What its user types to log in.
+            password: None where another service checks the logins of this account.
+            role: What it may do.
+
+        Raises:
+            ConfigError: "account_name_wrong", "password_short" or "password_long".
+            InputError: "account_name_taken".
+        """
+        plain = _plain(name)
+        if not _NAME.fullmatch(plain):
+            raise core.ConfigError("account_name_wrong", name=core.shown_name(name)[:80])
+        hashed = "" if password is None else self._hashed(password)
+        created = datetime.now(UTC).isoformat(timespec="seconds")
+        return self._store.add(AccountRow(core.new_id(), plain, role, hashed, created))
+
+    def remove(self, name: str) -> None:
+        """Delete an account; its sessions and keys end with it.
+
+        Raises:
+            InputError: "account_unknown" or "account_last_administrator".
+        """
+        self._store.remove(self.named(name).name)
+
+    def set_role(self, name: str, role: core.Role) -> None:
+        """Change what an account may do, from its next request on.
+
+        Raises:
+            InputError: "account_unknown" or "account_last_administrator".
+        """
+        self._store.set_role(self.named(name).name, role)
+
+    def set_password(self, name: str, password: str) -> None:
+        """Change a password; the sessions of the account end.
+
+        Raises:
+            ConfigError: "password_short" or "password_long".
+            InputError: "account_unknown".
+        """
+        account = self.named(name)
+        self._store.set_password(account.id, self._hashed(password), ends_sessions=True)
+
+    def user_of_key(self, account_id: str) -> core.User:
+        """Return for whom requests with an API key run, which may belong to an account.
+
+        Raises:
+            InputError: "api_key_without_user": there are accounts, and the key belongs to none.
+        """
+        if account := self._store.get(account_id):
+            return account.user
+        if self.exist():
+            raise core.InputError("api_key_without_user")
+        return core.LOCAL_USER
+
+    # ---- logins
+
+    def log_in(self, name: str, password: str, address: str) -> str:
+        """Check a password and return the cookie of a new session.
+
+        An unknown name takes as long as a wrong password and gets the same answer.
+
+        Args:
+            name: The name that was typed.
+            password: The password that was typed.
+            address: Address of the browser.
+
+        Raises:
+            InputError: "login_wrong" or "login_limit".
+        """
+        plain = _plain(name)[:254]
+        self._limiter.admit(plain, address)
+        unknown, account = self._unknown, self._store.named(plain)
+        hashed = account.password if account and account.password else unknown
+        with self._slots:
+            is_right = self._fits(hashed, password)
+        if not (is_right and account and account.password):
+            raise core.InputError("login_wrong")
+        self._limiter.succeed(plain)
+        if self._hasher.check_needs_rehash(account.password):
+            self._store.set_password(account.id, self._hasher.hash(password), ends_sessions=False)
+        return self._begin(account.id)
+
+    def ticket_for(self, email: str, *, is_verified: bool) -> str:
+        """Return a ticket, good once and for a minute, for a user whom another service has identified.
+
+        A user without an account gets one, if a setting says which role it has.
+
+        Args:
+            email: The address that the service gives, which is the account's name.
+            is_verified: Whether it may be the user's: false where the service says that it has not checked it.
+
+        Raises:
+            InputError: "login_no_account" or "login_unverified".
+        """
+        name = _plain(email)
+        if not is_verified or not _NAME.fullmatch(name):
+            raise core.InputError("login_unverified", name=core.shown_name(name)[:80])
+        account = self._store.named(name)
+        if account is None and self._settings.new_user_role and self.exist():
+            account = self.add(name, None, self._settings.new_user_role)
+        if account is None:
+            raise core.InputError("login_no_account", name=name)
+        now, ticket = time.monotonic(), secrets.token_urlsafe(32)
+        with self._lock:
+            waiting = {one: value for one, value in self._tickets.items() if value[1] > now}
+            self._tickets = {**waiting, ticket: (account.id, now + _TICKET_SECONDS)}
+        return ticket
+
+    def redeem(self, ticket: str) -> str:
+        """Return the cookie of a new session for a ticket.
+
+        Raises:
+            InputError: "login_wrong".
+        """
+        with self._lock:
+            account_id, until = self._tickets.pop(ticket, ("", 0.0))
+        if until < time.monotonic() or self._store.get(account_id) is None:
+            raise core.InputError("login_wrong")
+        return self._begin(account_id)
+
+    # ---- sessions
+
+    def session(self, cookie: str, *, uses: bool = False) -> LoginSession | None:
+        """Return the session of a cookie, None if it is forged, has ended or has expired.
+
+        Args:
+            cookie: Value of the cookie.
+            uses: Whether its user does something, so that the time until it expires begins again.
+        """
+        if (sha256 := self._hash_in(cookie)) is None or (found := self._store.session(sha256)) is None:
+            return None
+        row, account = found
+        now = time.time()
+        if now - row.created > self._settings.session_seconds or now - row.used > self._settings.idle_seconds:
+            self._store.end_session(sha256)
+            return None
+        if uses and now - row.used > _TOUCH_SECONDS:
+            self._store.use_session(sha256, now)
+        key = hmac.digest(self._secret.encode(), f"routes {sha256}".encode(), "sha256").hex()
+        return LoginSession(account.user, key)
+
+    def log_out(self, cookie: str) -> None:
+        """End the session of a cookie."""
+        if sha256 := self._hash_in(cookie):
+            self._store.end_session(sha256)
+
+    @cached_property
+    def _unknown(self) -> str:
+        """Return a hash with which the passwords of unknown names are compared."""
+        return self._hasher.hash(secrets.token_urlsafe())
+
+    @cached_property
+    def _secret(self) -> str:
+        return self._store.secret(secrets.token_urlsafe(32))
+
+    @property
+    def _signer(self) -> Signer:
+        return Signer(self._secret, salt="framelens-session", digest_method=hashlib.sha256)
+
+    def _begin(self, account_id: str) -> str:
+        token, now = secrets.token_urlsafe(32), time.time()
+        self._store.add_session(
+            SessionRow(hashlib.sha256(token.encode()).hexdigest(), account_id, now, now),
+            created_after=now - self._settings.session_seconds,
+            used_after=now - self._settings.idle_seconds,
+        )
+        return self._signer.sign(token).decode()
+
+    def _hash_in(self, cookie: str) -> str | None:
+        try:
+            return hashlib.sha256(self._signer.unsign(cookie.encode(errors="replace"))).hexdigest()
+        except BadSignature:
+            return None
+
+    def _fits(self, hashed: str, password: str) -> bool:
+        try:
+            return self._hasher.verify(hashed, password[: MOST_CHARACTERS + 1])
+        except (Argon2Error, InvalidHashError):
+            return False
+
+    def _hashed(self, password: str) -> str:
+        if len(password) < LEAST_CHARACTERS:
+            raise core.ConfigError("password_short", least=LEAST_CHARACTERS)
+        if len(password) > MOST_CHARACTERS:
+            raise core.ConfigError("password_long", most=MOST_CHARACTERS)
+        return self._hasher.hash(password)
+
+
+def check_start(settings: Settings, address: str) -> None:
+    """Check that the page may be served at an address other than loopback.
+
+    Raises:
+        ConfigError: "accounts_needed": there are no accounts, and no setting admits everyone.
+        StorageError: The store can't be opened.
+    """
+    if settings.access.insecure:
+        return
+    store = Store(settings.data_dir / "framelens.sqlite")
+    try:
+        if not AccountStore(store).exist():
+            raise core.ConfigError("accounts_needed", address=address)
+    finally:
+        store.close()
+
+
+def _plain(name: str) -> str:
+    return unicodedata.normalize("NFKC", name).strip().lower()

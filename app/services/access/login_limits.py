@@ -1,0 +1,80 @@
+"""Limits of logins: attempts of each address, failures of each account."""
+
+import ipaddress
+import threading
+import time
+from collections import OrderedDict, deque
+from contextlib import suppress
+
+from app.core import InputError
+
+PER_ADDRESS, ADDRESS_SECONDS = 30, 60.0
+"""Attempts from one address. An office behind one address logs in at nine; a guesser gets nowhere. Chosen by hand."""
+PER_ACCOUNT, ACCOUNT_SECONDS = 10, 900.0
+"""Failures with one name, however many addresses they come from: under 1,000 guesses a day. Chosen by hand."""
+_MOST_COUNTED = 10_000
+"""Addresses or names that are remembered, so that memory stays bounded. Chosen by hand."""
+
+
+class Recent:
+    """Count of events in the last seconds, by a key. Not thread-safe."""
+
+    def __init__(self, most: int, seconds: float) -> None:
+        self._most = most
+        self._seconds = seconds
+        self._times: OrderedDict[str, deque[float]] = OrderedDict()
+
+    def wait_seconds(self, key: str, now: float) -> int:
+        """Return for how long there must be no further event, 0 if one may happen now."""
+        times = self._times.get(key, deque())
+        while times and times[0] <= now - self._seconds:
+            times.popleft()
+        return max(1, round(times[0] + self._seconds - now + 0.5)) if len(times) >= self._most else 0
+
+    def add(self, key: str, now: float) -> None:
+        """Count an event."""
+        self._times.setdefault(key, deque(maxlen=self._most)).append(now)
+        self._times.move_to_end(key)
+        if len(self._times) > _MOST_COUNTED:
+            self._times.popitem(last=False)
+
+    def forget(self, key: str) -> None:
+        """Forget the events of a key."""
+        self._times.pop(key, None)
+
+
+class LoginLimiter:
+    """Limits of logins, the same for names that exist and others. Safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._attempts = Recent(PER_ADDRESS, ADDRESS_SECONDS)
+        self._failures = Recent(PER_ACCOUNT, ACCOUNT_SECONDS)
+
+    def admit(self, name: str, address: str) -> None:
+        """Count an attempt, which is a failure until `succeed`.
+
+        Raises:
+            InputError: "login_limit" with the seconds to wait; this attempt isn't counted.
+        """
+        now, origin = time.monotonic(), _origin(address)
+        with self._lock:
+            seconds = max(self._attempts.wait_seconds(origin, now), self._failures.wait_seconds(name, now))
+            if seconds:
+                raise InputError("login_limit", seconds=seconds)
+            self._attempts.add(origin, now)
+            self._failures.add(name, now)
+
+    def succeed(self, name: str) -> None:
+        """Forget the failures of an account."""
+        with self._lock:
+            self._failures.forget(name)
+
+
+def _origin(address: str) -> str:
+    """Return the address, of IPv6 the network that one customer of a provider gets."""
+    with suppress(ValueError):
+        found = ipaddress.ip_address(address)
+        if isinstance(found, ipaddress.IPv6Address):
+            return str(found.ipv4_mapped or ipaddress.ip_network((found, 64), strict=False))
+    return address[:100]

@@ -1,0 +1,157 @@
+"""Accounts of users, their sessions, and the secret that signs the sessions' cookies.
+
+Passwords arrive here as hashes, and so do the tokens of sessions: who reads the database can't log in with it.
+"""
+
+from dataclasses import astuple, dataclass
+
+from app.core import InputError, Role, User
+from app.store.database import Store
+
+_ACCOUNTS = "id, name, role, password, created"
+_SESSIONS = "sha256, account_id, created, used"
+_OTHERS = "SELECT count(*), ifnull(sum(role = 'administrator'), 0) FROM accounts WHERE name <> ?"
+
+
+@dataclass(frozen=True)
+class AccountRow:
+    """An account.
+
+    Attributes:
+        name: What its user types to log in, in lower case; an e-mail address where another service checks logins.
+        password: The password's hash, "" where only another service checks logins.
+    """
+
+    id: str
+    name: str
+    role: Role
+    password: str
+    created: str
+
+    @property
+    def user(self) -> User:
+        """Return the user for whom its requests run."""
+        return User(self.id, self.name, self.role)
+
+
+@dataclass(frozen=True)
+class SessionRow:
+    """A session of a user in one browser.
+
+    Attributes:
+        sha256: Hash of its token in hex digits.
+        created: When it began, in seconds since 1970.
+        used: When it was used last, in seconds since 1970.
+    """
+
+    sha256: str
+    account_id: str
+    created: float
+    used: float
+
+
+class AccountStore:
+    """The accounts in one store. Safe to use from several threads; every method raises StorageError."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def exist(self) -> bool:
+        """Return whether there is an account."""
+        return bool(self._store.select("SELECT 1 FROM accounts LIMIT 1"))
+
+    def add(self, account: AccountRow) -> AccountRow:
+        """Store an account, the first one as an administrator, and return it.
+
+        Raises:
+            InputError: "account_name_taken".
+        """
+        with self._store.changing() as connection:
+            if connection.execute("SELECT 1 FROM accounts WHERE name = ?", (account.name,)).fetchone():
+                raise InputError("account_name_taken", name=account.name)
+            connection.execute(f"INSERT INTO accounts ({_ACCOUNTS}) VALUES (?, ?, ?, ?, ?)", astuple(account))
+            connection.execute("UPDATE accounts SET role = 'administrator' WHERE (SELECT count(*) FROM accounts) = 1")
+        return self.named(account.name) or account
+
+    def all(self) -> list[AccountRow]:
+        """List all accounts, the oldest first."""
+        return [AccountRow(*row) for row in self._store.select(f"SELECT {_ACCOUNTS} FROM accounts ORDER BY rowid")]
+
+    def named(self, name: str) -> AccountRow | None:
+        """Return the account with this name."""
+        return next(iter(self._rows("name = ?", name)), None)
+
+    def get(self, account_id: str) -> AccountRow | None:
+        """Return the account with this id."""
+        return next(iter(self._rows("id = ?", account_id)), None)
+
+    def remove(self, name: str) -> None:
+        """Delete an account with its sessions and keys.
+
+        Raises:
+            InputError: "account_last_administrator": others would be left without one.
+        """
+        with self._store.changing() as connection:
+            others, administrators = connection.execute(_OTHERS, (name,)).fetchone()
+            if others and not administrators:
+                raise InputError("account_last_administrator", name=name)
+            connection.execute("DELETE FROM accounts WHERE name = ?", (name,))
+
+    def set_role(self, name: str, role: Role) -> None:
+        """Change what an account may do.
+
+        Raises:
+            InputError: "account_last_administrator".
+        """
+        with self._store.changing() as connection:
+            _, administrators = connection.execute(_OTHERS, (name,)).fetchone()
+            if not administrators and role != "administrator":
+                raise InputError("account_last_administrator", name=name)
+            connection.execute("UPDATE accounts SET role = ? WHERE name = ?", (role, name))
+
+    def set_password(self, account_id: str, password: str, *, ends_sessions: bool) -> None:
+        """Store the hash of a new password."""
+        with self._store.changing() as connection:
+            connection.execute("UPDATE accounts SET password = ? WHERE id = ?", (password, account_id))
+            if ends_sessions:
+                connection.execute("DELETE FROM sessions WHERE account_id = ?", (account_id,))
+
+    # ---- sessions
+
+    def add_session(self, row: SessionRow, *, created_after: float, used_after: float) -> None:
+        """Store a session and delete all that began or were used before these times."""
+        with self._store.changing() as connection:
+            connection.execute("DELETE FROM sessions WHERE created < ? OR used < ?", (created_after, used_after))
+            connection.execute(f"INSERT INTO sessions ({_SESSIONS}) VALUES (?, ?, ?, ?)", astuple(row))
+
+    def session(self, sha256: str) -> tuple[SessionRow, AccountRow] | None:
+        """Return a session with its account."""
+        accounts = ", ".join(f"accounts.{one}" for one in _ACCOUNTS.split(", "))
+        sessions = ", ".join(f"sessions.{one}" for one in _SESSIONS.split(", "))
+        found = self._store.select(
+            f"SELECT {sessions}, {accounts} FROM sessions JOIN accounts ON accounts.id = account_id WHERE sha256 = ?",
+            sha256,
+        )
+        return next(((SessionRow(*row[:4]), AccountRow(*row[4:])) for row in found), None)
+
+    def use_session(self, sha256: str, now: float) -> None:
+        """Store that a session is used now."""
+        with self._store.changing() as connection:
+            connection.execute("UPDATE sessions SET used = ? WHERE sha256 = ?", (now, sha256))
+
+    def end_session(self, sha256: str) -> None:
+        """Delete a session."""
+        with self._store.changing() as connection:
+            connection.execute("DELETE FROM sessions WHERE sha256 = ?", (sha256,))
+
+    def secret(self, suggested: str) -> str:
+        """Return the secret that signs cookies, `suggested` where there is none yet."""
+        with self._store.changing() as connection:
+            connection.execute("INSERT OR IGNORE INTO secrets (purpose, value) VALUES ('cookies', ?)", (suggested,))
+            ((secret,),) = connection.execute("SELECT value FROM secrets WHERE purpose = 'cookies'").fetchall()
+        return str(secret)
+
+    def _rows(self, where: str, value: str) -> list[AccountRow]:
+        return [
+            AccountRow(*row) for row in self._store.select(f"SELECT {_ACCOUNTS} FROM accounts WHERE {where}", value)
+        ]

@@ -1,0 +1,316 @@
+"""Logins, sessions and roles at the routes, by real requests to the ASGI app."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route, WebSocketRoute
+from starlette.testclient import TestClient
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from app.api import Gate, SessionProtection, routes
+from app.config import AccessSettings
+from app.core import InputError
+from app.services import COOKIE, Accounts, Services, api_keys
+from app.services.access import accounts as accounts_module
+from app.services.access import login_limits
+from app.store import ApiStore, Store
+
+NAME, PASSWORD = "ann@example.org", "correct horse battery"
+LOCAL = "http://127.0.0.1:8501"
+REMOTE = "http://192.168.3.4:8501"
+STREAM = "ws://127.0.0.1:8501/_stcore/stream"
+
+
+@pytest.fixture
+def people(services: Services, monkeypatch: pytest.MonkeyPatch) -> Accounts:
+    """An administrator, an analyst and a viewer; cheap hashes, since the tests are not about argon2."""
+    hasher = accounts_module.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+    monkeypatch.setattr(accounts_module, "PasswordHasher", lambda: hasher)
+    services.accounts.add(NAME, PASSWORD, "analyst")
+    services.accounts.add("ben", "another password", "analyst")
+    services.accounts.add("eve", "yet another one", "viewer")
+    return services.accounts
+
+
+async def _socket(socket: WebSocket) -> None:
+    """Report the protocols that arrived, then echo."""
+    await socket.accept()
+    await socket.send_text(socket.headers.get("sec-websocket-protocol", ""))
+    with suppress(WebSocketDisconnect):
+        while True:
+            await socket.send_text(await socket.receive_text())
+
+
+def app_of(gate: Gate) -> Starlette:
+    async def plain(_: object) -> PlainTextResponse:
+        return PlainTextResponse("here")
+
+    paths = ("/", "/media/abc.png", "/_stcore/upload_file/a/b", "/_stcore/health", "/_stcore/metrics")
+    places = [Route(path, plain) for path in paths]
+    return Starlette(
+        routes=[*routes(gate), *places, WebSocketRoute("/_stcore/stream", _socket)],
+        middleware=[Middleware(SessionProtection, gate=gate, base_path="")],
+    )
+
+
+Open = Callable[..., TestClient]
+
+
+@pytest.fixture
+def open_app(gate: Gate) -> Iterator[Open]:
+    opened: list[TestClient] = []
+    gate._allowed = replace(gate._allowed, names=frozenset({"*"}))
+
+    def open_client(base_url: str = LOCAL) -> TestClient:
+        client = TestClient(app_of(gate), base_url=base_url)
+        opened.append(client)
+        return client
+
+    yield open_client
+    for client in opened:
+        client.close()
+
+
+def log_in(client: TestClient, name: str = NAME, password: str = PASSWORD, **headers: str) -> Any:
+    return client.post("/api/session", json={"name": name, "password": password}, headers=headers)
+
+
+def key_of(client: TestClient, people: Accounts) -> str:
+    session = people.session(client.cookies[COOKIE])
+    assert session is not None
+    return session.key
+
+
+def test_password_opens_a_session_and_its_key_the_media(
+    open_app: Open, people: Accounts, services: Services, gate: Gate
+) -> None:
+    client, path = open_app(), f"/api/videos/{services.videos.sample()}"
+    assert client.get(f"{path}?key={gate.key}").json()["key"] == "login_needed"
+    assert log_in(client).status_code == 204
+    assert client.get(f"{path}?key={key_of(client, people)}").status_code == 200
+    assert client.get(f"{path}?key={gate.key}").json()["key"] == "route_token"
+    assert client.get(path).json()["key"] == "route_token"
+
+
+def test_key_of_another_session_opens_nothing(open_app: Open, people: Accounts, services: Services) -> None:
+    ann, other = open_app(), open_app()
+    log_in(ann), log_in(other)
+    path = f"/api/videos/{services.videos.sample()}"
+    assert ann.get(f"{path}?key={key_of(other, people)}").status_code == 403
+    assert open_app().get(f"{path}?key={key_of(ann, people)}").status_code == 401
+
+
+@pytest.mark.parametrize("end", ["log out", "remove", "password", "idle", "absolute"])
+def test_key_of_an_ended_session_opens_nothing(
+    open_app: Open, people: Accounts, services: Services, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    client, path = open_app(), f"/api/videos/{services.videos.sample()}"
+    log_in(client, "ben", "another password")
+    key, now = key_of(client, people), time.time()
+    assert client.get(f"{path}?key={key}").status_code == 200
+    if end == "log out":
+        people.log_out(client.cookies[COOKIE])
+    elif end == "remove":
+        people.remove("ben")
+    elif end == "password":
+        people.set_password("ben", "a new password")
+    else:
+        limits = AccessSettings()
+        later = limits.idle_seconds if end == "idle" else limits.session_seconds
+        for passed in () if end == "idle" else range(0, int(later), 3600):  # used all the time
+            monkeypatch.setattr(accounts_module.time, "time", lambda passed=passed: now + passed)
+            assert people.session(client.cookies[COOKIE], uses=True)
+        monkeypatch.setattr(accounts_module.time, "time", lambda: now + later + 1)
+    assert client.get(f"{path}?key={key}").status_code == 401
+
+
+def test_cookie_is_http_only_strict_and_secure_over_https(open_app: Open, people: Accounts) -> None:
+    client = open_app()
+    plain = log_in(client).headers["set-cookie"].lower()
+    assert "httponly" in plain and "samesite=strict" in plain and "path=/;" in plain and "secure" not in plain
+    gate_origin = log_in(client, Origin="https://video.example")
+    assert "secure" in gate_origin.headers["set-cookie"].lower()
+
+
+@pytest.mark.parametrize("change", [lambda c: c + "x", lambda c: "x" + c, lambda c: c.rpartition(".")[0], lambda _: ""])
+def test_forged_cookie_is_no_session(open_app: Open, people: Accounts, change: Callable[[str], str]) -> None:
+    client = open_app()
+    log_in(client)
+    assert people.session(change(client.cookies[COOKIE])) is None
+
+
+def test_unknown_name_and_wrong_password_get_one_answer(open_app: Open, people: Accounts) -> None:
+    people.add("oidc@example.org", None, "viewer")
+    client = open_app()
+    wrong = [log_in(client, NAME, "wrong"), log_in(client, "nobody"), log_in(client, "oidc@example.org", "")]
+    assert {(one.status_code, one.text) for one in wrong} == {(401, wrong[0].text)}
+    assert wrong[0].json()["key"] == "login_wrong" and COOKIE not in client.cookies
+
+
+class CountingHasher(accounts_module.PasswordHasher):
+    """A hasher that counts what it compares."""
+
+    compared = 0
+
+    def verify(self, hash: str | bytes, password: str | bytes) -> bool:
+        self.compared += 1
+        return super().verify(hash, password)
+
+
+def test_unknown_name_costs_as_much_as_a_known_one(people: Accounts) -> None:
+    people.add("oidc@example.org", None, "viewer")
+    hasher = people._hasher = CountingHasher(time_cost=1, memory_cost=8, parallelism=1)
+    for number, name in enumerate(("nobody", NAME, "oidc@example.org"), start=1):
+        with pytest.raises(InputError, match="login_wrong"):
+            people.log_in(name, "a wrong password", "127.0.0.1")
+        assert hasher.compared == number
+
+
+def test_guesses_are_limited_per_account_on_loopback_too(open_app: Open, people: Accounts) -> None:
+    for name in (NAME, "nobody"):
+        client = open_app()
+        for _ in range(login_limits.PER_ACCOUNT):
+            assert log_in(client, name, "wrong").status_code == 401
+        refused = log_in(client, name, PASSWORD)
+        assert refused.status_code == 429 and refused.json()["key"] == "login_limit"
+    assert log_in(open_app(), "ben", "another password").status_code == 204
+
+
+def test_attempts_are_limited_per_address() -> None:
+    limiter = login_limits.LoginLimiter()
+    for number in range(login_limits.PER_ADDRESS):
+        limiter.admit(f"name{number}", "2001:db8::1")
+    with pytest.raises(InputError, match="login_limit"):
+        limiter.admit("another", "2001:db8::ffff")  # the same network
+    limiter.admit("another", "2001:db8:0:1::1")
+    limiter.admit("another", "not an address")
+
+
+def test_success_forgets_failures_and_memory_is_bounded() -> None:
+    limiter = login_limits.LoginLimiter()
+    for number in range(login_limits.PER_ACCOUNT * 3):
+        limiter.admit("ann", f"10.0.0.{number}")
+        limiter.succeed("ann")
+    recent = login_limits.Recent(3, 60.0)
+    for number in range(login_limits._MOST_COUNTED + 50):
+        recent.add(str(number), 0.0)
+    assert len(recent._times) == login_limits._MOST_COUNTED
+
+
+@pytest.mark.parametrize("headers", [{"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}])
+def test_another_website_cannot_log_a_browser_in(gate: Gate, people: Accounts, headers: dict[str, str]) -> None:
+    assert TestClient(Starlette(routes=routes(gate))).post("/api/session", json={}, headers=headers).status_code == 403
+
+
+def test_roles_bound_what_routes_do(open_app: Open, people: Accounts) -> None:
+    sent = {"Tus-Resumable": "1.0.0", "Upload-Length": "4"}
+    for name, password, status in (("eve", "yet another one", 403), ("ben", "another password", 201)):
+        client = open_app()
+        log_in(client, name, password)
+        made = client.post("/api/uploads", headers={**sent, "FrameLens-Key": key_of(client, people)})
+        assert made.status_code == status
+    people.set_role("ben", "viewer")  # counts at once
+    assert client.post("/api/uploads", headers={**sent, "FrameLens-Key": key_of(client, people)}).status_code == 403
+
+
+def test_requests_of_an_api_key_have_its_users_role(gate: Gate, services: Services, people: Accounts) -> None:
+    store = ApiStore(services.store)
+    sent = {"Tus-Resumable": "1.0.0", "Upload-Length": "4"}
+    keys = {name: api_keys.create(store, name, account_id=people.named(name).id) for name in ("ben", "eve")}
+    keys["old"] = api_keys.create(store, "old")
+    with TestClient(Starlette(routes=routes(gate))) as client:
+        for name, status in (("ben", 201), ("eve", 403), ("old", 401)):
+            headers = {**sent, "Authorization": f"Bearer {keys[name]}"}
+            assert client.post("/api/v1/uploads", headers=headers).status_code == status, name
+        people.remove("ben")
+        headers = {**sent, "Authorization": f"Bearer {keys['ben']}"}
+        assert client.post("/api/v1/uploads", headers=headers).json()["key"] == "api_key_wrong"
+
+
+# ---- Streamlit's own routes
+
+
+def test_visitor_gets_files_but_no_media(open_app: Open, people: Accounts) -> None:
+    client = open_app()
+    assert client.get("/").status_code == client.get("/_stcore/health").status_code == 200
+    closed = ("/media/abc.png", "/_stcore/upload_file/a/b", "/_stcore/metrics")
+    assert {client.get(path).status_code for path in closed} == {403}
+    log_in(client)
+    assert {client.get(path).status_code for path in closed} == {200}
+
+
+def test_visitors_websocket_continues_no_earlier_session(open_app: Open, people: Accounts) -> None:
+    client, protocols = open_app(), ["streamlit", "xsrf", "earlier-session"]
+    with client.websocket_connect(STREAM, subprotocols=protocols) as socket:
+        assert socket.receive_text() == "streamlit, xsrf"
+    log_in(client)
+    with client.websocket_connect(STREAM, subprotocols=protocols) as socket:
+        assert "earlier-session" in socket.receive_text()
+
+
+def test_websocket_ends_with_its_session(open_app: Open, people: Accounts) -> None:
+    client = open_app()
+    log_in(client, "ben", "another password")
+    with client.websocket_connect(STREAM) as socket:
+        socket.receive_text()
+        socket.send_text("still here")
+        assert socket.receive_text() == "still here"
+        people.remove("ben")
+        socket.send_text("read me something")
+        with pytest.raises(WebSocketDisconnect):
+            socket.receive_text()
+
+
+def test_page_that_was_open_before_accounts_is_closed(open_app: Open, services: Services) -> None:
+    with open_app().websocket_connect(STREAM) as socket:
+        socket.receive_text()
+        services.accounts.add(NAME, PASSWORD, "analyst")
+        socket.send_text("read me something")
+        with pytest.raises(WebSocketDisconnect):
+            socket.receive_text()
+
+
+def test_without_accounts_only_this_machine_is_let_in(open_app: Open, services: Services) -> None:
+    assert open_app().get("/").status_code == 200
+    refused = open_app(REMOTE).get("/")
+    assert refused.status_code == 403 and "framelens users add" in refused.text
+    with pytest.raises(WebSocketDisconnect), open_app().websocket_connect(STREAM.replace("127.0.0.1", "192.168.3.4")):
+        pass
+    services.accounts.add(NAME, PASSWORD, "analyst")
+    assert open_app(REMOTE).get("/").status_code == 200
+
+
+# ---- logins that another service has checked
+
+
+def test_ticket_of_another_service_is_good_once(open_app: Open, people: Accounts) -> None:
+    people.add("kim@example.org", None, "viewer")
+    ticket = people.ticket_for("Kim@Example.org", is_verified=True)
+    client = open_app()
+    assert client.post("/api/session", json={"ticket": ticket}).status_code == 204
+    session = people.session(client.cookies[COOKIE])
+    assert session and session.user.name == "kim@example.org" and session.user.role == "viewer"
+    assert open_app().post("/api/session", json={"ticket": ticket}).status_code == 401
+
+
+def test_setting_decides_about_users_without_an_account(tmp_path: Path) -> None:
+    store = Store(tmp_path / "store.sqlite")
+    closed = Accounts(store, AccessSettings())
+    closed.add("ann", PASSWORD, "analyst")
+    for email, is_verified, key in (("new@example.org", True, "login_no_account"), ("ann", False, "login_unverified")):
+        with pytest.raises(InputError, match=key):
+            closed.ticket_for(email, is_verified=is_verified)
+    open_to_all = Accounts(store, AccessSettings(new_user_role="viewer"))
+    open_to_all.ticket_for("new@example.org", is_verified=True)
+    assert open_to_all.named("new@example.org").role == "viewer"
+    store.close()

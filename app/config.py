@@ -97,7 +97,7 @@ class AccessSettings:
 
     Attributes:
         insecure: Whether other machines may use it although there are no accounts.
-        idle_seconds: How long a session lasts that nobody uses.
+        idle_seconds: How long an unused session lasts.
         session_seconds: How long a session lasts at most.
         new_user_role: What users may do who log in through another service and have no account; "" admits none.
     """

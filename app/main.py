@@ -38,9 +38,12 @@ gate = Gate(allowed)
 
 
 def _check_start() -> None:
-    """End the start where other machines could use the page without a login; a wrong setting is shown on the page."""
-    address = str(st.get_option("server.address") or "0.0.0.0")
-    if is_loopback(address):
+    """End the start where other machines could use the page without a login; a wrong setting is shown on the page.
+
+    Another server than Streamlit's own doesn't say where it listens: then `SessionProtection` refuses the requests.
+    """
+    address = st.get_option("server.address")
+    if address is None or is_loopback(address):
         return
     with suppress(AppError):
         settings = config.load()

@@ -50,7 +50,8 @@ KINDS = {
     # A setting for this terminal: the program reads it and finds nothing wrong with it.
     "setting": r"export \w+=.+",
     # Needs neither a model nor a network.
-    "alone": r"framelens (keyframes .+|doctor|keys .+|cluster plan .+|models( (show|fit|formats|check)\b.*)?)"
+    "alone": r"framelens (keyframes .+|doctor|keys (?!.* --user ).+|cluster plan .+)"
+    r"|framelens models( (show|fit|formats|check)\b.*)?"
     r"|framelens (analyse|batch) .*--no-model.*|python3 -c .+"
     r"|cp \.env\.example \.env|ls .+|ffmpeg -i in\.mov .+|source \.venv/bin/activate",
     # About reports that are there: one is, made without a model.
@@ -87,6 +88,8 @@ ELSEWHERE = {
     r"sudo .+": "changes the system",
     r"ollama stop .+": "wants Ollama",
     r"py -3\.11 .+": "is for Windows",
+    r"framelens users .+": "asks for a password; tests/cli/commands/access/test_users.py runs it",
+    r"framelens keys .+ --user .+": "wants an account; tests/cli/commands/access/test_users.py runs it",
     r"framelens models try\b.*": "takes 14 GB and minutes; tests/cli/models/test_checks.py runs it with less",
 }
 _PROGRAMS = re.compile(

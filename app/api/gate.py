@@ -316,7 +316,7 @@ class Gate:
         """Return the user of a request with the key of its session, without accounts with that of the process."""
         wanted, user = self.key, LOCAL_USER
         if self.services and self.services.accounts.exist():
-            uses = request.method not in ("GET", "HEAD")  # a page that nobody uses goes on fetching pictures
+            uses = request.method not in ("GET", "HEAD")  # an unused page fetches pictures, too
             session = self.services.accounts.session(request.cookies.get(COOKIE, ""), uses=uses)
             if session is None:
                 raise InputError("login_needed")

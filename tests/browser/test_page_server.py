@@ -166,7 +166,8 @@ def test_headers_limit_framing_and_sources(page: App) -> None:
         assert "unsafe-eval" not in policy
 
 
-def test_page_opens_under_configured_network_names(tmp_path: Path) -> None:
+def test_page_opens_under_configured_network_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FRAMELENS_INSECURE", "on")
     options = ("--server.address=0.0.0.0", "--browser.serverAddress=frames.example.org")
     with running("app/main.py", tmp_path, *options, cwd=tmp_path) as app:
         port = port_of(app)

@@ -71,12 +71,28 @@ def test_help_and_version_import_no_command(word: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["app", "analyse", "ask", "keyframes", "library", "export", "download", "serve", "keys", "mcp", "doctor", "models"],
+    [
+        "app",
+        "analyse",
+        "ask",
+        "keyframes",
+        "library",
+        "export",
+        "download",
+        "serve",
+        "keys",
+        "users",
+        "mcp",
+        "doctor",
+        "models",
+    ],
 )
 def test_the_help_of_a_command_imports_no_other(command: str, tmp_path: Path) -> None:
     found = imported(command, "--help", cwd=tmp_path)
-    modules = {path.stem for path in (APP / "cli" / "commands").glob("[a-z]*.py")}
-    assert {name for name in modules if f"app.cli.commands.{name}" in found} == {command}
+    folder = APP / "cli" / "commands"
+    modules = {".".join(path.relative_to(folder).with_suffix("").parts) for path in folder.rglob("[a-z]*.py")}
+    loaded = {name for name in modules if f"app.cli.commands.{name}" in found}
+    assert {name.rpartition(".")[2] for name in loaded} == {command}
     assert not found & (MODEL | DECODERS)
 
 

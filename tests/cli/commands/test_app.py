@@ -38,3 +38,12 @@ def test_app_opens_from_any_folder_with_streamlit_options(tmp_path: Path) -> Non
         process.terminate()
         said = process.communicate(timeout=60)[0].decode()
     assert "http://127.0.0.1:" in said
+
+
+def test_app_opens_to_a_network_only_with_accounts(tmp_path: Path) -> None:
+    words = command("app", "--server.address", "0.0.0.0", "--server.port", "0", "--server.headless=true")
+    words += ["--browser.serverAddress", "localhost"]
+    environment = {**os.environ, "FRAMELENS_DATA_DIR": str(tmp_path / "data")}
+    done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2
+    assert "framelens users add NAME" in done.stderr and "Traceback" not in done.stderr

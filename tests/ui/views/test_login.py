@@ -1,0 +1,127 @@
+"""The page of an installation with accounts, without a browser: who is drawn what, and who may do what."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app import core
+from app.core.domain import AnalysisRequest
+from app.services import Accounts, Services
+from app.ui import context, resources
+from tests.ui.fake_services import ended
+
+PASSWORDS = {"ann": "correct horse battery", "ben": "another password", "eve": "yet another one"}
+
+
+@pytest.fixture
+def accounts(services: Services) -> Accounts:
+    for name, role in (("ann", "administrator"), ("ben", "analyst"), ("eve", "viewer")):
+        services.accounts.add(name, PASSWORDS[name], role)  # type: ignore[arg-type]
+    return services.accounts
+
+
+@pytest.fixture(autouse=True)
+def page_user() -> None:
+    core.set_page_user(context._page_user)
+
+
+def as_name(name: str, accounts: Accounts, monkeypatch: pytest.MonkeyPatch) -> str:
+    cookie = accounts.log_in(name, PASSWORDS[name], "127.0.0.1")
+    monkeypatch.setattr(resources, "cookie", lambda: cookie)
+    return cookie
+
+
+def links(page: AppTest) -> set[str]:
+    return {one.proto.page for one in page.get("page_link")}
+
+
+def test_without_a_session_only_the_login_is_drawn(page: AppTest, accounts: Accounts) -> None:
+    page.run()
+    assert not page.exception and not page.get("page_link") and not page.button and not page.text_input
+    assert "Log in to continue." in [one.value for one in page.caption]
+
+
+def test_no_login_is_drawn_without_accounts(page: AppTest, services: Services) -> None:
+    page.run()
+    assert page.get("page_link") and not [one for one in page.button if one.key == "log_out"]
+
+
+@pytest.mark.parametrize(("name", "pages"), [("ann", 5), ("ben", 3), ("eve", 3)])
+def test_pages_and_engine_follow_the_role(
+    name: str, pages: int, page: AppTest, accounts: Accounts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    as_name(name, accounts, monkeypatch)
+    page.run()
+    assert not page.exception
+    assert len(links(page)) == pages
+    assert [one.key for one in page.button if one.key == "use_sample"] == (["use_sample"] if name != "eve" else [])
+
+
+def test_logging_out_ends_the_session_and_draws_the_login(
+    page: AppTest, accounts: Accounts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cookie = as_name("ben", accounts, monkeypatch)
+    page.run().button("log_out").click().run()
+    assert accounts.session(cookie) is None
+    assert not page.exception and not page.button
+
+
+def test_state_of_another_user_is_not_taken_over(
+    page: AppTest, accounts: Accounts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    as_name("ben", accounts, monkeypatch)
+    page.run()
+    page.session_state["secret"] = "ben's words"
+    as_name("ann", accounts, monkeypatch)
+    page.run()
+    assert "secret" not in page.session_state
+
+
+ACTIONS = (
+    ("analyst", "services.videos.create_upload('a.mp4', 4)"),
+    ("analyst", "services.videos.sample()"),
+    ("analyst", "services.jobs.remove(job)"),
+    ("analyst", "services.jobs.rename(job, 'x')"),
+    ("analyst", "services.jobs.cancel_all()"),
+    ("analyst", "services.jobs.library.tag([job], 'x')"),
+    ("analyst", "services.conversations.keep_images([])"),
+    ("administrator", "container.switch(services, services.settings, pausing=False)"),
+    ("administrator", "container.choose_local_model(services, 'a/b', '{\"trust_remote_code\": true}')"),
+    ("administrator", "container.query_remote_engine(services, base_url='http://x', api_key='', model='')"),
+    ("administrator", "services.switcher.stop_engine()"),
+    ("administrator", "system.draw()"),
+    ("administrator", "models.draw()"),
+)
+
+
+@pytest.mark.parametrize(("role", "action"), ACTIONS, ids=[action.partition("(")[0] for _, action in ACTIONS])
+def test_roles_are_checked_where_the_action_is_done(role: str, action: str, services: Services, tmp_path: Path) -> None:
+    from app.services import container
+    from app.ui.views import models, system
+
+    job = ended(services, services.jobs.submit(AnalysisRequest(tmp_path / "a.mp4"), name="a.mp4")).id
+    names = {"services": services, "container": container, "job": job, "system": system, "models": models}
+    low: core.Role = "viewer" if role == "analyst" else "analyst"
+    with core.as_user(core.User("1", "eve", low)), pytest.raises(core.InputError, match=f"role_{role}"):
+        eval(action, names)
+
+
+def test_an_expired_page_has_no_user(accounts: Accounts, page: AppTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    def script() -> None:
+        import streamlit as st
+
+        from app import core
+
+        try:
+            st.write(core.current_user().name)
+        except core.InputError as error:
+            st.write(error.key)
+
+    cookie = as_name("ben", accounts, monkeypatch)
+    shown = AppTest.from_function(script).run()
+    assert shown.markdown[0].value == "ben"
+    accounts.log_out(cookie)
+    assert shown.run().markdown[0].value == "login_needed"

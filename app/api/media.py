@@ -3,14 +3,11 @@
 Stills are for files that the browser can't decode and for the filmstrip.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
@@ -22,13 +19,9 @@ from app.api.gate import Gate
 from app.core import Analysis, InputError, smaller
 from app.i18n import in_language, labelled, language_of, t
 from app.library.bulk_operations import MOST_EXPORTED
-from app.reports import FORMATS, bundle
-from app.reports.files import ReportFile, write_zip
-from app.services import report_of
+from app.reports import FORMATS, ReportFile, bundle, write_zip
+from app.services import Services, report_of
 from app.video import SIDES
-
-if TYPE_CHECKING:
-    from app.services import Services
 
 _SIDES = (64, 1280)
 """Range of the longer side in pixels: a smaller picture is useless, a larger one is not stored."""

@@ -11,9 +11,8 @@ from typing import Any
 from app.ask.conversation import Conversation, FrameRef, Turn
 from app.core import Notice, clock
 from app.i18n import notice_text, t
-from app.reports import content
+from app.reports import content, inert
 from app.reports.content.labels import local_minute, printable
-from app.reports.text.markdown import inert
 
 _FRAMES = ("images", "frames", "attached", "cited")
 FORM = "framelens-conversation/2"

@@ -4,8 +4,6 @@ Exit codes: 0 done; 1 a fault of FrameLens; 2 wrong usage or setting; 3 the vide
 130 stopped by the user; 141 the reader of the output has closed it, as `head` does.
 """
 
-from __future__ import annotations
-
 import argparse
 import logging
 import os
@@ -14,15 +12,12 @@ import sys
 from collections.abc import Iterator, Sequence
 from importlib import import_module
 from io import TextIOWrapper
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import Any, NoReturn
 from unicodedata import east_asian_width
 
 from app import i18n
-from app.core import AppError, Cancelled, as_app_error
+from app.core import AppError, Cancelled, Language, as_app_error
 from app.i18n import LANGUAGES, catalogue, error_text, in_language, t
-
-if TYPE_CHECKING:
-    from app.core import Language
 
 log = logging.getLogger(__name__)
 _BROKEN_PIPE_EXIT_CODE = 141

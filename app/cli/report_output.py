@@ -8,8 +8,7 @@ from pathlib import Path
 
 from app.core import Analysis, ConfigError
 from app.i18n import language
-from app.reports import FORMATS, files_of, format_of
-from app.reports.files import written
+from app.reports import FORMATS, files_of, format_of, written
 from app.store import storage_errors
 
 

@@ -15,8 +15,7 @@ from app.fleet.batch import request_for
 from app.fleet.results import ResultState, VideoResult
 from app.fleet.summary import NAMES, Summary, SummaryBuilder, render
 from app.jobs import Jobs, State
-from app.reports import FORMATS, files_of
-from app.reports.files import ReportFile
+from app.reports import FORMATS, ReportFile, files_of
 
 if TYPE_CHECKING:
     from app.services import Services

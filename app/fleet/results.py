@@ -1,20 +1,15 @@
 """Results of a batch: one file for each video and request, which a later run reads to do only what is missing."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
-from app.core import AppError, Failure, InputError, from_json, safe_stem, to_builtins, to_json
+from app.core import Analysis, AppError, Failure, InputError, from_json, safe_stem, to_builtins, to_json
 from app.fleet.batch import Batch, BatchVideo
 from app.i18n import in_language
 from app.store import storage_errors, write_whole
-
-if TYPE_CHECKING:
-    from app.core import Analysis
 
 ResultState = Literal["done", "without_model", "failed"]
 _log = logging.getLogger(__name__)

@@ -20,15 +20,13 @@ from app import core
 from app.core import Failure
 from app.fleet.batch import Batch, BatchVideo, request_for
 from app.fleet.results import Results, VideoResult
-from app.reports import FORMATS, files_of
-from app.reports.files import written
-from app.services import is_expected, raise_without_report, start_run
+from app.reports import FORMATS, files_of, written
+from app.services import Services, is_expected, raise_without_report, start_run
 from app.store import storage_errors
 from app.video import check_file, printable
 
 if TYPE_CHECKING:
     from app.jobs import JobSnapshot
-    from app.services import Services
 
 V = TypeVar("V")
 R = TypeVar("R")

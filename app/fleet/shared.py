@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from app.core import Analysis
-from app.reports.content import field_names, times_of
+from app.reports import field_names, times_of
 
 SharedKind = Literal["screen", "field", "finding", "segment"]
 _SHORTEST = 3

@@ -151,7 +151,7 @@ def write_summary(summary: Summary, folder: Path) -> dict[str, Path]:
 
 def render(summary: Summary, name: str, language: Language) -> bytes:
     """Return the summary in a format of NAMES."""
-    from app.reports.json.encoding import json_text
+    from app.reports import json_text
     from app.reports.text import html, markdown
 
     with in_language(language):

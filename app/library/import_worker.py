@@ -16,8 +16,7 @@ from typing import IO, BinaryIO
 from app.core import Analysis, Failure, InputError, limit_memory, receive, send
 from app.i18n import LANGUAGES
 from app.jobs import about, imported_job, passages
-from app.reports import FORMATS
-from app.reports.json.reader import Budget, read, split
+from app.reports import FORMATS, Budget, read, split
 
 REFUSED = 3
 MEMORY_BYTES = 1 << 30

@@ -18,11 +18,10 @@ from typing import TYPE_CHECKING, Any
 from app import analysis, engine
 from app.analysis.prompts import prompts
 from app.config import Settings
-from app.core import AppError, ModelNotFound, ProgressListener
+from app.core import AnalysisEvent, AnalysisRequest, AppError, ModelNotFound, Notice, ProgressListener
 from app.store import ConfirmedDownloads, ExtractionStore, TimingStats
 
 if TYPE_CHECKING:
-    from app.core import AnalysisEvent, AnalysisRequest, Notice
     from app.engine import Engine, EngineMetricsReader
     from app.llm import AnswerCache
 

@@ -12,8 +12,7 @@ from itertools import groupby
 
 from app.core import Analysis, Finding, Keyframe
 from app.i18n import t
-from app.reports import content
-from app.reports.content import Heading, Listing, Paragraph, plain, words
+from app.reports import Heading, Listing, Paragraph, content, plain, words
 from app.ui.components.report_blocks import Renderer, Value, spans
 
 Pieces = list[tuple[str, bool]]

@@ -3,12 +3,9 @@
 Problems are answered as `application/problem+json` (RFC 9457).
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 import logging
-from typing import TYPE_CHECKING
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
@@ -20,11 +17,8 @@ from app.api.v1 import uploads
 from app.api.v1.schemas import problem_of
 from app.core import LOCAL_USER, AppError, InputError, User, as_app_error, as_user
 from app.i18n import in_language, language_of
-from app.services import api_keys
+from app.services import Services, api_keys
 from app.store import ApiKeyRow, ApiStore
-
-if TYPE_CHECKING:
-    from app.services import Services
 
 _log = logging.getLogger(__name__)
 _MOST_BYTES = 1 << 20

@@ -16,8 +16,7 @@ from app.api.v1.schemas import Job, JobEntry, JobList, NewJob, PathSource, Uploa
 from app.i18n import language
 from app.jobs import State
 from app.library.bulk_operations import remove
-from app.reports import FORMATS, all_files
-from app.reports.files import zipped
+from app.reports import FORMATS, all_files, zipped
 from app.services import Submission, VideoSource, build_request, build_selection, report_of
 from app.store import LibraryQuery
 

@@ -304,7 +304,7 @@ def _manage(given: argparse.Namespace) -> None:
 
 
 def _delete(one: Conversation, given: argparse.Namespace) -> None:
-    from app.reports.content.labels import one_line
+    from app.reports import one_line
 
     name = one_line(one.name)
     if not (given.yes or confirm_deletion(name)):
@@ -317,7 +317,8 @@ def _list(given: argparse.Namespace) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from app.reports.content.labels import local_minute, one_line
+    from app.reports import one_line
+    from app.reports.content.labels import local_minute
 
     library = services().jobs.library
     about: list[str] | None = None

@@ -13,8 +13,7 @@ from pathlib import Path
 from app import config
 from app.core import Analysis, ConfigError, InputError
 from app.i18n import LANGUAGES, error_text, t
-from app.reports import FORMATS, bundle
-from app.reports.files import written
+from app.reports import FORMATS, bundle, written
 from app.services import open_library, report_of
 from app.store import storage_errors
 

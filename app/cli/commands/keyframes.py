@@ -99,7 +99,7 @@ def deliver(
         print(notice_text(notice), file=sys.stderr)
     document = b""
     if given.json:
-        from app.reports.json.encoding import keyframes_json
+        from app.reports import keyframes_json
 
         document = keyframes_json(video, sha256, chosen, reused=reused)
     if given.zip or given.output:

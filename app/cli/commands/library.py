@@ -20,7 +20,8 @@ from app.cli.common import add_output_options, confirm_deletion, in_services, se
 from app.core import AppError, ConfigError, InputError, base_name, clock
 from app.i18n import error_text, t
 from app.jobs import State
-from app.reports.content import local_minute, printable, title_and_details
+from app.reports import title_and_details
+from app.reports.content import local_minute, printable
 from app.services import open_library
 from app.store import Hit, LibraryEntry, LibraryQuery, Order
 

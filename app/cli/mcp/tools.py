@@ -20,8 +20,7 @@ from app.analysis import built_in
 from app.cli.mcp import results
 from app.cli.mcp.results import Document, result
 from app.i18n import error_text, language, t
-from app.reports import FORMATS, bundle, files_of
-from app.reports.files import written
+from app.reports import FORMATS, bundle, files_of, written
 from app.services import Services, build_request, build_selection, conversations, parse_seconds, start_run
 from app.store import LibraryQuery, storage_errors
 from app.video import check_file, is_video_name

@@ -12,13 +12,14 @@ import threading
 import time
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from app.core import Cancelled, EngineError, Notice, from_json, gib_text, new_id
 from app.fleet.cluster import node_probe
 from app.fleet.ray_jobs.client import RUNNING, RayCluster
+from app.i18n import t
 
 _POLL_SECONDS = 0.5
 _TIMEOUT_SECONDS = 300.0
@@ -27,6 +28,9 @@ _LEAST_MEGABYTES_PER_SECOND = 100.0
 """About a gigabit. A pipeline sends some MB of activations for every batch of tokens. Chosen by hand; not tuned."""
 _MOST_MILLISECONDS = 5.0  # within one room it is far below one; chosen by hand, not tuned
 _LOG_LINES = 3
+NODE_COLUMNS = ("node", "address", "Python", "Ray", "vLLM", "FrameLens", "cards", "network", "model")
+LINK_COLUMNS = ("from", "to", "speed", "delay")
+_PRODUCTS = ("Python", "Ray", "vLLM", "FrameLens")
 
 
 @dataclass(frozen=True)
@@ -229,3 +233,39 @@ def _machines(facts: ClusterFacts, port: int) -> Iterator[Notice]:
     for node in facts.nodes:
         if node.shm_bytes < _LEAST_SHM_BYTES:
             yield Notice("cluster_shm", {"host": _name(node), "free": gib_text(node.shm_bytes)}, "warning")
+
+
+# ---- tables ---------------------------------------------------------------------------------------------------------
+
+
+def column_title(name: str) -> str:
+    """Return the title of a column; names of products are the same in every language."""
+    return name if name in _PRODUCTS else t(f"cluster.column_{name}")
+
+
+def found_text(nodes: Sequence[ClusterNode]) -> str:
+    """Return the line above the tables: how many nodes, cores and cards."""
+    cpus, gpus = sum(node.cpus for node in nodes), sum(node.gpus for node in nodes)
+    return t("cluster.found", nodes=len(nodes), cpus=f"{cpus:g}", gpus=f"{gpus:g}")
+
+
+def node_row(node: ClusterNode) -> tuple[str, ...]:
+    """Return the cells of a node, in the order of NODE_COLUMNS."""
+    versions = (node.versions.get(name) or "–" for name in ("ray", "vllm", "framelens"))
+    cards = ", ".join(node.cards) or f"{node.gpus:g}"
+    return (node.host, node.address, node.python, *versions, cards, node.interface or "–", _model(node))
+
+
+def _model(node: ClusterNode) -> str:
+    if node.model is None:
+        return "–"
+    if not node.model.config_sha256:
+        return t("cluster.model_absent")
+    return t("cluster.model_present", gib=gib_text(node.model.weights_bytes, digits=2), n=node.model.num_weight_files)
+
+
+def link_row(link: ClusterLink) -> tuple[str, ...]:
+    """Return the cells of a link, in the order of LINK_COLUMNS."""
+    speed = "–" if link.megabytes_per_second is None else f"{link.megabytes_per_second:.0f}"
+    delay = "–" if link.milliseconds is None else f"{link.milliseconds:.2f}"
+    return (link.source, link.target, speed, delay)

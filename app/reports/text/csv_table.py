@@ -14,17 +14,7 @@ from io import StringIO
 
 from app.core import Analysis, Finding, Language, ReportedAnswer, ReportedConversation, clock
 from app.i18n import in_language, t
-from app.reports.content import (
-    cited,
-    doubts,
-    field_names,
-    interval_issues,
-    issues,
-    one_line,
-    parts_of,
-    times_of,
-    why_incomplete,
-)
+from app.reports import content as contents
 
 _BETWEEN = "; "
 """Separator of frame numbers. Many spreadsheets would read "1,2" as one number."""
@@ -42,7 +32,7 @@ def write(analysis: Analysis, language: Language) -> bytes:
     The seconds are those of the first and the last frame that a finding cites, and empty if it cites none.
     """
     with in_language(language):
-        fields = field_names(analysis)
+        fields = contents.field_names(analysis)
         text = StringIO()
         table = csv.writer(text)
         asked = (t("report.question"),) if analysis.conversations else ()
@@ -57,7 +47,7 @@ def write(analysis: Analysis, language: Language) -> bytes:
 
 def escape_formula(text: str) -> str:
     """Escape text so that no spreadsheet evaluates it as a formula; plain numbers are unchanged."""
-    line = one_line(text)
+    line = contents.one_line(text)
     return line if _NUMBER.fullmatch(line) else _FORMULA.sub(r"\1\2'", line)
 
 
@@ -70,9 +60,9 @@ def _header(fields: Mapping[str, str]) -> _Row:
 
 def _rows(analysis: Analysis, fields: Mapping[str, str]) -> Iterator[tuple[float, _Row]]:
     """Yield each row with the time it is sorted by."""
-    times = times_of(analysis.keyframes)
+    times = contents.times_of(analysis.keyframes)
     by = t("report.by_model", model=analysis.engine.model) if analysis.engine else ""
-    parts = parts_of(analysis)
+    parts = contents.parts_of(analysis)
     places = {frame: part.place for part in parts for frame in part.frames}
     used: set[int] = set()
     for part in parts:
@@ -92,10 +82,10 @@ def _rows(analysis: Analysis, fields: Mapping[str, str]) -> Iterator[tuple[float
 
 
 def _answer_row(answer: ReportedAnswer, conversation: ReportedConversation, num_fields: int) -> _Row:
-    shown = [one for one in cited(conversation, answer) if not (one.video or one.name)]
+    shown = [one for one in contents.cited(conversation, answer) if not (one.video or one.name)]
     keyframes = [one.keyframe for one in shown if one.keyframe]
     cells = _time_cells(keyframes, [one.time_seconds for one in shown])
-    found = [*why_incomplete(answer), *doubts(answer.unknown_frames, answer.own_times)]
+    found = [*contents.why_incomplete(answer), *contents.doubts(answer.unknown_frames, answer.own_times)]
     verified = t("report.no" if found or not answer.cited else "report.yes")
     by = t("report.by_model", model=answer.model) if answer.model else ""
     said = (answer.answer, verified, "; ".join(f"⚠️ {one}" for one in found), by, answer.question)
@@ -107,10 +97,10 @@ def _interval_rows(answer: ReportedAnswer, num_fields: int) -> Iterator[_Row]:
     by = t("report.by_model", model=answer.model) if answer.model else ""
     for search in answer.searches:
         for one in search.moments.intervals if not search.video else ():
-            found = interval_issues(one)
+            found = contents.interval_issues(one)
             cells = _time_cells([], [one.first.time_seconds, one.last.time_seconds])
-            doubts = "; ".join(f"⚠️ {issue}" for issue in found)
-            said = (search.moments.thing, t("report.no" if found else "report.yes"), doubts, by, answer.question)
+            against = "; ".join(f"⚠️ {issue}" for issue in found)
+            said = (search.moments.thing, t("report.no" if found else "report.yes"), against, by, answer.question)
             yield ("", *cells, *[""] * num_fields, *map(escape_formula, said))
 
 
@@ -120,7 +110,7 @@ def _time_cells(frames: list[int], seconds: list[float]) -> _Row:
 
 
 def _finding_cells(finding: Finding, fields: Mapping[str, str]) -> _Row:
-    doubts = ", ".join(issues(finding))
-    verified = t("report.no" if doubts else "report.yes")
+    against = ", ".join(contents.issues(finding))
+    verified = t("report.no" if against else "report.yes")
     values = (escape_formula(finding.fields.get(key, "")) for key in fields)
-    return *values, escape_formula(finding.text), verified, f"⚠️ {doubts}" if doubts else ""
+    return *values, escape_formula(finding.text), verified, f"⚠️ {against}" if against else ""

@@ -15,17 +15,7 @@ from markupsafe import Markup
 
 from app.core import Analysis, Language, smaller
 from app.i18n import in_language, t
-from app.reports.content import (
-    Block,
-    Document,
-    Heading,
-    PictureBlock,
-    Timeline,
-    moment_address,
-    printable,
-    signed,
-    words,
-)
+from app.reports import content as contents
 from app.reports.content.builder import document
 from app.reports.graphics.chart_svg import Palette, svg
 
@@ -48,10 +38,10 @@ _PALETTE = Palette(
 def write(analysis: Analysis, language: Language) -> bytes:
     """Return the report as HTML in UTF-8, about 45 KB per keyframe."""
     with in_language(language):
-        return render(document(analysis), partial(moment_address, analysis.video.name))
+        return render(document(analysis), partial(contents.moment_address, analysis.video.name))
 
 
-def render(content: Document, moment: Callable[[float], str]) -> bytes:
+def render(content: contents.Document, moment: Callable[[float], str]) -> bytes:
     """Return a document as HTML in UTF-8, with the fixed texts in the language of the context.
 
     Args:
@@ -83,7 +73,7 @@ def _template() -> Template:
         keep_trailing_newline=True,
         finalize=_printable,
     )
-    environment.filters |= {"kind": _kind, "signed": signed, "words": words}
+    environment.filters |= {"kind": _kind, "signed": contents.signed, "words": contents.words}
     environment.globals |= {
         "policy": _POLICY,
         "style": Markup(Path(__file__).with_name("report.css").read_text(encoding="utf-8")),
@@ -99,25 +89,31 @@ def _template() -> Template:
 
 def _printable(value: object) -> object:
     """Name the control characters of a text; markup was made from such texts."""
-    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    return contents.printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-def _kind(block: Block) -> str:
+def _kind(block: contents.Block) -> str:
     return type(block).__name__
 
 
-def _heading(block: Block) -> Heading | None:
-    return block if isinstance(block, Heading) else block.heading if isinstance(block, Timeline) else None
+def _heading(block: contents.Block) -> contents.Heading | None:
+    return (
+        block
+        if isinstance(block, contents.Heading)
+        else block.heading
+        if isinstance(block, contents.Timeline)
+        else None
+    )
 
 
-def _size(picture: PictureBlock, side: int) -> tuple[int, int]:
+def _size(picture: contents.PictureBlock, side: int) -> tuple[int, int]:
     share = min(1.0, side / max(picture.width, picture.height, 1))
     return round(picture.width * share), round(picture.height * share)
 
 
-def _data(picture: PictureBlock, side: int) -> str:
+def _data(picture: contents.PictureBlock, side: int) -> str:
     return base64.b64encode(smaller(picture.jpeg, side)).decode("ascii")
 
 
-def _chart(block: Timeline) -> Markup:
+def _chart(block: contents.Timeline) -> Markup:
     return Markup(svg(block.chart, block.alt, palette=_PALETTE, links=True, font=_FONTS))

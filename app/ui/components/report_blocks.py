@@ -160,7 +160,7 @@ class Renderer:
                 return None  # pictures are beside the blocks about them
 
     def _timeline(self, block: content.Timeline) -> Value:
-        from app.reports.graphics.chart_svg import svg  # the page is shown before it is loaded
+        from app.reports import svg
 
         heading = self._heading(block.heading)
         return {"kind": "timeline", "heading": heading, "svg": svg(block.chart, block.alt), "alt": block.alt}

@@ -11,8 +11,7 @@ from app.services import hardware_profile
 from app.store import trials
 from app.ui import error_words, page_state, plain, services
 from app.ui.panels.models import (
-    cluster_check,
-    cluster_plan,
+    cluster,
     current_model,
     memory_calculator,
     model_form,
@@ -62,8 +61,8 @@ def draw() -> None:
     with st.expander(t("models.page.calculation"), icon=":material/calculate:"):
         memory_calculator.draw(catalogue, here)
     with st.expander(t("cluster.page"), icon=":material/hub:"):
-        cluster_plan.draw(catalogue)
+        cluster.draw_plan(catalogue)
         st.divider()
-        cluster_check.draw()
+        cluster.draw_check()
     with st.expander(t("models.page.formats"), icon=":material/memory:"):
         memory_calculator.draw_formats()

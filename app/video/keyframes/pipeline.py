@@ -8,8 +8,6 @@ With an Opening the choice is made twice: for the beginning as soon as it was re
 the content of the first frames counts as shown.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from math import inf

@@ -10,7 +10,7 @@ import streamlit as st
 
 from app.core import AppError, Language, safe_stem
 from app.i18n import in_language, language, t
-from app.reports.files import zipped
+from app.reports import zipped
 from app.ui import error_words, local_time, page_state, plain, remaining, resources, services
 from app.ui.panels.sidebar import jobs as rows
 

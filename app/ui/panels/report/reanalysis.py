@@ -10,7 +10,7 @@ import streamlit as st
 from app.analysis import parse_range
 from app.core import MOST_FRAMES, Analysis, AnalysisRequest, AppError, InputError, Selection, clock
 from app.i18n import t
-from app.reports.content import named
+from app.reports import named
 from app.ui import Edits, page_state, plain, services
 from app.ui.components import player, report_blocks
 from app.ui.components.assets import component

@@ -19,8 +19,7 @@ import streamlit as st
 from app import video
 from app.core import UNKNOWN_PATH, Analysis, AppError, Notice, safe_stem
 from app.i18n import labelled, language, t
-from app.reports import FORMATS, Use, all_files, content, files_of
-from app.reports.files import frame_entries, zipped
+from app.reports import FORMATS, Use, all_files, content, files_of, frame_entries, zipped
 from app.reports.graphics import contact_sheet as sheets
 from app.services import report_of
 from app.ui import local_time, may_change, page_state, plain, services

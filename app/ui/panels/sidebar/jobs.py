@@ -10,7 +10,7 @@ import streamlit as st
 
 from app.core import AppError
 from app.i18n import t
-from app.reports.content import title_and_details
+from app.reports import title_and_details
 from app.store import LibraryEntry, LibraryQuery
 from app.ui import local_time, may_change, page_state, plain, remaining, resources, services
 from app.ui.components.assets import component

@@ -23,9 +23,9 @@ from tests.ui.fake_services import script
 
 
 def panel() -> None:
-    from app.ui.panels.models import cluster_check
+    from app.ui.panels.models import cluster
 
-    cluster_check.draw()
+    cluster.draw_check()
 
 
 @pytest.fixture

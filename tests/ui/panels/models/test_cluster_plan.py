@@ -12,9 +12,9 @@ from app.ui.context import LANGUAGE_KEY
 
 def panel() -> None:
     from app.models import built_in
-    from app.ui.panels.models import cluster_plan
+    from app.ui.panels.models import cluster
 
-    cluster_plan.draw(built_in())
+    cluster.draw_plan(built_in())
 
 
 def shown(language: Language) -> AppTest:

@@ -1,0 +1,196 @@
+"""Registry of report formats, each a pure function of an Analysis.
+
+To add a format, write a module with a `write` function and add one entry to FORMATS. The JSON report can be imported
+on another machine; every other format can be generated from it there.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from importlib import import_module
+from itertools import chain, count
+from typing import Any, Literal
+
+from app.core import Analysis, InputError, Language, safe_stem
+from app.reports.files import ReportFile
+
+Use = Literal["read", "cut", "program"]
+"""Audience of a format: people who read; players and editing programs; spreadsheets and scripts."""
+
+
+def _lazy(module: str, name: str = "write") -> Callable[..., Any]:
+    """Return a proxy for the function `name` of app.reports.`module` that imports the module on its first call.
+
+    Listing the formats doesn't import their writers.
+    """
+
+    def call(*arguments: Any) -> Any:
+        return getattr(import_module(f"app.reports.{module}"), name)(*arguments)
+
+    return call
+
+
+def _no_files(_: Analysis) -> Sequence[ReportFile]:
+    return ()
+
+
+def _always(_: Analysis) -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class ReportFormat:
+    """A format in which a report can be written.
+
+    Attributes:
+        suffix: The end of a file's name, with its leading dot.
+        mime: The media type.
+        use: The audience.
+        write: Returns the whole file for an analysis and a language.
+        beside: Returns the files that the report refers to by name.
+        fits: Returns whether the report would have any content.
+    """
+
+    suffix: str
+    mime: str
+    use: Use
+    write: Callable[[Analysis, Language], bytes]
+    beside: Callable[[Analysis], Sequence[ReportFile]] = _no_files
+    fits: Callable[[Analysis], bool] = _always
+
+
+FORMATS: dict[str, ReportFormat] = {
+    "html": ReportFormat(".html", "text/html", "read", _lazy("text.html")),
+    "markdown": ReportFormat(
+        ".md", "text/markdown", "read", _lazy("text.markdown"), _lazy("text.markdown", "pictures")
+    ),
+    "pdf": ReportFormat(".pdf", "application/pdf", "read", partial(_lazy("document_worker"), "pdf")),
+    "docx": ReportFormat(
+        ".docx",
+        "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+        "read",
+        partial(_lazy("document_worker"), "docx"),
+    ),
+    "srt": ReportFormat(
+        ".srt", "application/x-subrip", "cut", _lazy("subtitles", "write_srt"), fits=_lazy("subtitles", "has_findings")
+    ),
+    "vtt": ReportFormat(
+        ".vtt", "text/vtt", "cut", _lazy("subtitles", "write_vtt"), fits=_lazy("subtitles", "has_findings")
+    ),
+    "transcript_srt": ReportFormat(
+        ".transcript.srt",
+        "application/x-subrip",
+        "cut",
+        _lazy("subtitles", "write_transcript_srt"),
+        fits=_lazy("subtitles", "has_transcript"),
+    ),
+    "transcript_vtt": ReportFormat(
+        ".transcript.vtt",
+        "text/vtt",
+        "cut",
+        _lazy("subtitles", "write_transcript_vtt"),
+        fits=_lazy("subtitles", "has_transcript"),
+    ),
+    "youtube": ReportFormat(
+        ".youtube.txt",
+        "text/plain",
+        "cut",
+        _lazy("timeline.markers", "write_youtube"),
+        fits=_lazy("timeline.markers", "fits_youtube"),
+    ),
+    "ffmetadata": ReportFormat(
+        ".ffmetadata",
+        "text/plain",
+        "cut",
+        _lazy("timeline.markers", "write_ffmetadata"),
+        fits=_lazy("timeline.markers", "fits_ffmetadata"),
+    ),
+    "edl": ReportFormat(
+        ".edl", "text/plain", "cut", _lazy("timeline.editor_files", "write_edl"), fits=_lazy("timeline.markers", "fits")
+    ),
+    "xml": ReportFormat(
+        ".xml",
+        "application/xml",
+        "cut",
+        _lazy("timeline.editor_files", "write_fcp7_xml"),
+        fits=_lazy("timeline.markers", "fits"),
+    ),
+    "otio": ReportFormat(
+        ".otio",
+        "application/json",
+        "cut",
+        _lazy("timeline.editor_files", "write_otio"),
+        fits=_lazy("timeline.markers", "fits"),
+    ),
+    "csv": ReportFormat(".csv", "text/csv", "program", _lazy("text.csv_table")),
+    "json": ReportFormat(".json", "application/json", "program", _lazy("json.writer")),
+}
+
+
+def format_of(file_name: str) -> str | None:
+    """Return the format that matches the suffix of a file name, or None."""
+    fitting = [name for name, form in FORMATS.items() if file_name.lower().endswith(form.suffix)]
+    return max(fitting, key=lambda name: len(FORMATS[name].suffix), default=None)
+
+
+def files_of(name: str, analysis: Analysis, language: Language, file_name: str) -> Iterator[ReportFile]:
+    """Yield the files of one format: the report itself as `file_name`, then the files it refers to.
+
+    Raises:
+        InputError: The report would have no content.
+    """
+    form = FORMATS[name]
+    if not form.fits(analysis):
+        raise InputError("report_empty", name=analysis.video.name, format=name)
+    yield ReportFile(file_name, form.write(analysis, language))
+    yield from form.beside(analysis)
+
+
+def all_files(analysis: Analysis, language: Language, stem: str) -> Iterator[ReportFile]:
+    """Yield every format that fits, the files they refer to, and a contact sheet, named by `stem` and a suffix."""
+    from app.reports.graphics import contact_sheet  # imports Pillow, which listing the formats doesn't need
+
+    named: set[str] = set()
+    for name, form in FORMATS.items():
+        for file in files_of(name, analysis, language, stem + form.suffix) if form.fits(analysis) else ():
+            if file.name not in named:
+                named.add(file.name)
+                yield file
+    if any(frame.jpeg for frame in analysis.keyframes):
+        yield ReportFile(f"{stem}.contact-sheet.jpg", contact_sheet.write(analysis, language))
+
+
+def bundle(
+    analyses: Iterable[Analysis],
+    formats: Sequence[str],
+    language: Language | None = None,
+    *,
+    is_free: Callable[[str], bool] = lambda name: True,
+) -> Iterator[ReportFile]:
+    """Yield the reports of several analyses, named after their videos.
+
+    A number is added to a name that was used already or is not free. A format without content is left out if another
+    one has some.
+
+    Args:
+        analyses: The analyses, in the order of the files.
+        formats: Keys of FORMATS.
+        language: The language of all reports; None for that of each request.
+        is_free: Returns whether a file name may be used.
+
+    Raises:
+        InputError: None of the formats has any content for an analysis.
+    """
+    given: set[str] = set()
+    for analysis in analyses:
+        stem = _stem(analysis, formats, lambda name: name not in given and is_free(name))
+        for name in [name for name in formats if FORMATS[name].fits(analysis)] or formats:
+            file_name = stem + FORMATS[name].suffix
+            given.add(file_name)
+            yield from files_of(name, analysis, language or analysis.request.language, file_name)
+
+
+def _stem(analysis: Analysis, formats: Sequence[str], is_free: Callable[[str], bool]) -> str:
+    usual = safe_stem(analysis.video.name)
+    stems = chain([usual], (f"{usual}-{number}" for number in count(2)))
+    return next(stem for stem in stems if all(is_free(stem + FORMATS[name].suffix) for name in formats))

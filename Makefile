@@ -4,18 +4,17 @@ PYTHON ?= python3
 # Everything that starts neither an engine nor a browser, on all cores.
 QUICK = not engine and not browser and not thorough
 PARALLEL = -n auto --dist loadfile
-BESIDE = -n 2 --dist loadgroup
 
 .PHONY: app test check install lint bench bench-keyframes bench-keyframes-sets bench-analysis bench-ask bench-api bench-endurance bench-fleet fuzz proofs pins sample models
 
 app:
 	$(PYTHON) scripts/bootstrap.py app
 
-# First the tests of `make check` and the slow ones on all cores, then those that start engines, one after the other, with
-# those that start browsers beside them; also if one of the first fails.
+# First the tests of `make check` and the slow ones on all cores, then those that start engines and browsers, one after
+# the other; also if one of the first fails.
 test:
 	failed=0; $(PYTHON) scripts/bootstrap.py test -m "$(QUICK)" $(PARALLEL) || failed=1; \
-	  $(PYTHON) scripts/bootstrap.py test -m "(engine or browser) and not thorough" $(BESIDE) || failed=1; exit $$failed
+	  $(PYTHON) scripts/bootstrap.py test -m "(engine or browser) and not thorough" || failed=1; exit $$failed
 
 # The linters, then every test that needs neither an engine nor a browser and is not slow, on all cores.
 check: lint

@@ -45,15 +45,10 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that use an engine or a browser, before any are deselected by their marks.
-
-    Under `--dist loadgroup` one worker runs all tests with engines, which share them, and each file's tests stay
-    together.
-    """
+    """Mark the tests that use an engine or a browser, before any are deselected by their marks."""
     for item in items:
         for name in MARKED_FIXTURES.keys() & set(getattr(item, "fixturenames", ())):
             item.add_marker(MARKED_FIXTURES[name])
-        item.add_marker(pytest.mark.xdist_group("engine" if item.get_closest_marker("engine") else item.path.stem))
 
 
 @pytest.hookimpl(wrapper=True)

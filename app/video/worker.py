@@ -40,9 +40,7 @@ _QUALITY = 80
 
 def _load() -> None:
     """Import everything that a request may need, except the libraries of text recognition, a process of its own."""
-    if sys.platform == "linux":
-        import landlockpy  # noqa: F401
-
+    sandbox.has_landlock()  # looks for the C library, which takes longer than to enter the sandbox
     from app.video.features import text_recognition  # noqa: F401
     from app.video.keyframes import pipeline  # noqa: F401
 

@@ -37,20 +37,20 @@ def component(name: str, *parts: str) -> ComponentRenderer:
     )
 
     def mount_printable(*, data: object, **options: Any) -> object:
-        return mount(data=_printable(data), **options)
+        return mount(data=printable_data(data), **options)
 
     return cast("ComponentRenderer", mount_printable)
 
 
-def _printable(data: object) -> object:
+def printable_data(data: object) -> object:
     """Name the marks that turn text around, wherever a file's name or a model's text may be."""
     match data:
         case str():
             return printable(data)
         case dict():
-            return {key: _printable(value) for key, value in data.items()}
+            return {key: printable_data(value) for key, value in data.items()}
         case list() | tuple():
-            return [_printable(value) for value in data]
+            return [printable_data(value) for value in data]
     return data
 
 

@@ -1,0 +1,15 @@
+"""What the components and the Markdown of the page are given: text that can't turn around what stands beside it."""
+
+from __future__ import annotations
+
+from app.ui import plain
+from app.ui.components.assets import printable_data
+
+
+def test_markdown_names_marks_that_turn_text() -> None:
+    assert plain("a \u202e b") == r"a \[U\+202E\] b"
+
+
+def test_components_get_no_marks_that_turn_text() -> None:
+    data = {"name": "evil\u202e4pm.exe", "rows": [("a\u2067", 1, None)], "heads": ["计数"]}
+    assert printable_data(data) == {"name": "evil[U+202E]4pm.exe", "rows": [["a[U+2067]", 1, None]], "heads": ["计数"]}

@@ -12,14 +12,14 @@ from pathlib import Path
 from app.core.redaction import is_secret
 
 # Names and prefixes in upper case: Windows knows no others, and proxies are also written in lower case.
-_SYSTEM = (
-    *("PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_", "TZ", "TMP", "TEMP", "XDG_", "LD_", "DYLD_"),
-    *("PYTHON", "VIRTUAL_ENV", "CONDA_", "SSL_CERT_", "COVERAGE_"),
+_PYTHON = (
+    *("PATH", "HOME", "LANG", "LC_", "TZ", "TMP", "TEMP", "LD_", "DYLD_", "PYTHON", "VIRTUAL_ENV", "COVERAGE_"),
     *("SYSTEMROOT", "SYSTEMDRIVE", "WINDIR", "COMSPEC", "PATHEXT", "PROGRAM", "APPDATA", "LOCALAPPDATA", "USERPROFILE"),
     *("NUMBER_OF_PROCESSORS", "PROCESSOR_", "COMMONPROGRAM", "ALLUSERSPROFILE", "HOMEDRIVE", "HOMEPATH"),
 )
+_SYSTEM = (*_PYTHON, "USER", "LOGNAME", "SHELL", "XDG_", "CONDA_", "SSL_CERT_")
 _THREADS = ("OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "BLIS_", "NUMEXPR_", "MALLOC_", "GLIBC_TUNABLES")
-_READER = (*_SYSTEM, *_THREADS, "OPENCV_", "AV_")
+_READER = (*_PYTHON, *_THREADS, "OPENCV_", "AV_")
 _HUB = ("HF_", "HUGGING", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 _ENGINE = (
     *_SYSTEM,

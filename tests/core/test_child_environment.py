@@ -115,3 +115,9 @@ def test_a_reader_finds_this_package_from_any_folder(tmp_path: Path) -> None:
         check=True,
     )
     assert Path(done.stdout.strip()).parent.name == "app"
+
+
+def test_a_reader_knows_nothing_of_the_user_but_home() -> None:
+    user = {"USER": "me", "LOGNAME": "me", "SHELL": "/bin/zsh", "XDG_RUNTIME_DIR": "/run/user/1", "SSL_CERT_FILE": "/c"}
+    assert set(reader_environment({**user, "HOME": "/home/me"})) == {"HOME", "PYTHONPATH"}
+    assert set(engine_environment(user)) == set(user)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from app.core.codec import to_json
+from app.core.domain import KeyframesChosen
 from app.core.errors import DecodeError
 from app.i18n import LANGUAGES, error_text
 from app.video import ExtractOptions, extract
@@ -37,6 +38,17 @@ def test_video_over_memory_limit_ends_in_a_sentence(tmp_path: Path) -> None:
     path = write_video(tmp_path / "large.mp4", moving(3, 3840, 2160))
     key = failure(WorkerRequest("pictures", path, times_seconds=(0.0,), memory_bytes=200 * _MEGABYTES))
     assert key in ("video_out_of_memory", "video_no_frames")
+
+
+def test_zeros_behind_a_raw_stream_cost_a_notice(tmp_path: Path) -> None:
+    """Its parser collects them as one picture, until memory or the time for a packet ends."""
+    path = write_video(tmp_path / "tail.h264", moving(50))
+    os.truncate(path, 500 * _MEGABYTES)
+    request = WorkerRequest("extract", path, ExtractOptions(4, read_text=False), memory_bytes=300 * _MEGABYTES)
+    with DecoderWorker(request) as child:
+        (chosen,) = (event for event in child.events() if isinstance(event, KeyframesChosen))
+    assert len(chosen.keyframes) == 4
+    assert "damaged_frames" in [notice.key for notice in chosen.decode.notices]
 
 
 def test_an_allocation_that_is_refused_is_reported_as_that(moving_video: Path) -> None:

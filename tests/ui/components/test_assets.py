@@ -1,4 +1,4 @@
-"""What the components and the Markdown of the page are given: text that can't turn around what stands beside it."""
+"""What the page gives to components and Markdown: text that can't turn around what is beside it."""
 
 from __future__ import annotations
 

@@ -6,6 +6,7 @@ import json
 import logging
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.analysis.task import Task
-from app.core.domain import AnalysisRequest
+from app.core.domain import AnalysisEvent, AnalysisRequest, HashProgress, StageStarted
 from app.core.errors import ConfigError, EngineError
 from app.engine.base import EngineStatus
 from app.i18n import LANGUAGES, error_text, t
@@ -23,7 +24,7 @@ from app.services.container import Services
 from app.ui import resources
 from app.ui.formatting import error_words, plain
 from tests.ui.conftest import Open
-from tests.ui.fake_services import ScriptedEngine, ended, script, with_bench
+from tests.ui.fake_services import ScriptedEngine, ended, script, wait, with_bench
 
 
 def texts(page: AppTest) -> str:
@@ -170,6 +171,24 @@ def test_the_answer_shows_while_it_comes_and_cancel_ends_it(
     assert ended(services, job).state == "cancelled"
     page.run()
     assert t("ui.state_cancelled", "en") in texts(page)
+
+
+def test_reading_a_large_file_shows_and_can_be_cancelled(
+    page: AppTest, open_services: Open, hold: threading.Event
+) -> None:
+    def reading(task: Task) -> Iterator[AnalysisEvent]:
+        yield StageStarted("survey")
+        yield HashProgress(3 << 30, 10 << 30)
+        wait(hold, task.control)
+
+    services = open_services(reading)
+    job = started(page, services)
+    while services.jobs.snapshot(job).progress.hashing is None:
+        time.sleep(0.01)
+    page.run()
+    assert "Reading the file, 30 %" in texts(page)
+    page.button(key="cancel").click().run()
+    assert ended(services, job).state == "cancelled"
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

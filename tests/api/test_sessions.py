@@ -19,7 +19,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from app.api import Gate, SessionProtection, routes
 from app.config import AccessSettings
-from app.core import InputError
+from app.core import InputError, StorageError
 from app.services import COOKIE, Accounts, Services, api_keys
 from app.services.access import accounts as accounts_module
 from app.services.access import login_limits
@@ -140,6 +140,17 @@ def test_cookie_is_http_only_strict_and_secure_over_https(open_app: Open, people
     assert "httponly" in plain and "samesite=strict" in plain and "path=/;" in plain and "secure" not in plain
     gate_origin = log_in(client, Origin="https://video.example")
     assert "secure" in gate_origin.headers["set-cookie"].lower()
+
+
+def test_full_disk_ends_no_session(people: Accounts, monkeypatch: pytest.MonkeyPatch) -> None:
+    cookie, now = people.log_in(NAME, PASSWORD, "127.0.0.1"), time.time()
+
+    def refuse(*_: object) -> None:
+        raise StorageError("disk_full_now", folder="/data", reason="no space")
+
+    monkeypatch.setattr(people._store, "use_session", refuse)
+    monkeypatch.setattr(accounts_module.time, "time", lambda: now + 3600)
+    assert people.session(cookie, uses=True)
 
 
 @pytest.mark.parametrize("change", [lambda c: c + "x", lambda c: "x" + c, lambda c: c.rpartition(".")[0], lambda _: ""])

@@ -13,6 +13,7 @@ import secrets
 import threading
 import time
 import unicodedata
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -224,10 +225,10 @@ class Accounts:
         row, account = found
         now = time.time()
         if now - row.created > self._settings.session_seconds or now - row.used > self._settings.idle_seconds:
-            self._store.end_session(sha256)
-            return None
+            return None  # its row goes with the next login
         if uses and now - row.used > _TOUCH_SECONDS:
-            self._store.use_session(sha256, now)
+            with suppress(core.StorageError):  # a full disk must not keep users from deleting something
+                self._store.use_session(sha256, now)
         key = hmac.digest(self._secret.encode(), f"routes {sha256}".encode(), "sha256").hex()
         return LoginSession(account.user, key)
 

@@ -187,7 +187,7 @@ class Accounts:
         """
         name = _plain(email)
         if not is_verified or not _NAME.fullmatch(name):
-            raise core.InputError("login_unverified", name=core.shown_name(name)[:80])
+            raise core.InputError("login_unverified", name=core.readable(name)[:80])
         account = self._store.named(name)
         if account is None and self._settings.new_user_role and self.exist():
             account = self.add(name, None, self._settings.new_user_role)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from streamlit import user_info
 from streamlit.testing.v1 import AppTest
 
 from app import core
@@ -125,3 +126,49 @@ def test_an_expired_page_has_no_user(accounts: Accounts, page: AppTest, monkeypa
     assert shown.markdown[0].value == "ben"
     accounts.log_out(cookie)
     assert shown.run().markdown[0].value == "login_needed"
+
+
+AUTH = {"redirect_uri": "http://127.0.0.1/oauth2callback", "cookie_secret": "secret"}
+PROVIDER = {"client_id": "framelens", "client_secret": "secret", "server_metadata_url": "http://127.0.0.1:9/known"}
+
+
+@pytest.mark.parametrize(
+    ("auth", "labels"),
+    [
+        ({**AUTH, **PROVIDER}, ["Log in with your organisation"]),
+        ({**AUTH, "acme": PROVIDER, "corp": PROVIDER}, ["Log in with acme", "Log in with corp"]),
+    ],
+)
+def test_services_of_the_secrets_have_buttons(
+    auth: dict[str, object],
+    labels: list[str],
+    page: AppTest,
+    accounts: Accounts,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    page.secrets["auth"] = auth
+    monkeypatch.setattr(user_info, "_get_user_info", lambda: {"is_logged_in": False})
+    page.run()
+    assert not page.exception and [one.label for one in page.button] == labels
+
+
+@pytest.mark.parametrize(
+    ("claims", "said"),
+    [
+        ({"email": "Kim@example.org", "email_verified": True}, ""),
+        ({"email": "kim@example.org"}, ""),
+        ({"email": "kim@example.org", "email_verified": False}, "that it has checked"),
+        ({}, "that it has checked"),
+        ({"email": "new@example.org"}, "has no account here"),
+    ],
+)
+def test_user_of_a_service_gets_a_ticket_by_e_mail(
+    claims: dict[str, object], said: str, page: AppTest, accounts: Accounts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kim = accounts.add("kim@example.org", None, "viewer")
+    monkeypatch.setattr(user_info, "_get_user_info", lambda: {"is_logged_in": True, **claims})
+    page.run()
+    assert not page.exception
+    assert [owner for owner, _ in accounts._tickets.values()] == ([] if said else [kim.id])
+    assert [one.key for one in page.button] == (["login_other"] if said else [])
+    assert said in " ".join(one.value for one in page.error)

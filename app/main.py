@@ -71,7 +71,11 @@ async def lifespan(_: Any) -> AsyncIterator[dict[str, Any]]:
     gate.services = services
     resources.install(
         resources.Installed(
-            services=services, key=gate.key, base_path=_base_path, after_first_page=import_engine_client
+            services=services,
+            key=gate.key,
+            base_path=_base_path,
+            is_public=allowed.are_public,
+            after_first_page=import_engine_client,
         )
     )
     try:

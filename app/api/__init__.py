@@ -1,11 +1,11 @@
-"""HTTP routes beside the pages: logins, uploads, videos by ranges, frames, the library, and the API for programs.
+"""HTTP routes beside the pages: logins, uploads, videos, frames, the library, shared reports, and the API.
 
 Each resource is a module; the page's use the same gate, those for programs (`v1`) have keys of their own.
 """
 
 from starlette.routing import BaseRoute
 
-from app.api import media, sessions, uploads
+from app.api import media, sessions, shared, uploads
 from app.api.gate import AllowedHosts, Gate, PageProtection, content_policy, is_loopback
 from app.api.sessions import SessionProtection
 from app.api.v1.mount import ProgramApi
@@ -21,5 +21,6 @@ def routes(gate: Gate, base_path: str = "") -> list[BaseRoute]:
         *sessions.routes(gate, prefix),
         *uploads.routes(gate, prefix),
         *media.routes(gate, prefix),
+        *shared.routes(gate, prefix),
         *programs.routes(),
     ]

@@ -66,6 +66,7 @@ _STATUS = {
     "video_unknown": 404,
     "job_unknown": 404,
     "frame_unknown": 404,
+    "share_unknown": 404,
     "still_missing": 404,
     "path_missing": 404,
     "path_outside": 403,
@@ -164,6 +165,11 @@ class AllowedHosts:
             origins |= {f"{scheme}://{shown}" for scheme in _DEFAULT_PORTS}
             origins |= {f"{scheme}://{shown}:{public_port}" for scheme in _DEFAULT_PORTS if public_port}
         return cls(frozenset(names - {""}), is_open, frozenset(origins))
+
+    @property
+    def are_public(self) -> bool:
+        """Return whether other machines can open the page, as far as the settings say."""
+        return self.any_address or bool(self.names - {"localhost"} or self.origins)
 
     def check(self, headers: Headers) -> None:
         """Check that a request with these headers comes from a page of this server.

@@ -176,6 +176,7 @@ def _files(
             job, analysis = services.jobs.snapshot(job_id), report_of(services, job_id, conversations=conversations)
             if analysis and any(FORMATS[name].fits(analysis) for name in formats):
                 yield analysis
+                services.jobs.audit.record("export", job.id, job.name)
                 continue
             why = "export_nothing_to_say" if analysis else "export_no_report"
             state = t(f"library.state.{job.state}")

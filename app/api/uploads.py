@@ -72,8 +72,13 @@ async def append(request: Request, services: Services, upload: Upload, offset: i
         await _receive(request, part)
     upload = await run_in_threadpool(services.videos.upload, upload.id)
     if upload.is_complete:
-        await run_in_threadpool(services.videos.finish, upload.id)
+        await run_in_threadpool(_finish, services, upload)
     return upload
+
+
+def _finish(services: Services, upload: Upload) -> None:
+    services.videos.finish(upload.id)
+    services.jobs.audit.record("upload", upload.id, upload.name)
 
 
 async def _check(request: Request, services: Services) -> Response:

@@ -135,7 +135,8 @@ def _limited(conversations: Iterable[core.ReportedConversation]) -> Iterator[cor
 def keep_conversations(analysis: core.Analysis, analysis_id: str, repository: ConversationRepository) -> None:
     """Store the conversations of an imported report; one that was imported before is left unchanged.
 
-    A conversation whose id is taken by another one, such as by its part about another video, gets one of its own.
+    A conversation whose id is taken by another one, such as by its part about another video, gets one of its own. With
+    accounts all get one, which says nothing about the conversations of others.
 
     Args:
         analysis: The report.
@@ -145,10 +146,14 @@ def keep_conversations(analysis: core.Analysis, analysis_id: str, repository: Co
     Raises:
         StorageError: They can't be stored.
     """
+    user = core.current_user()
     for reported in analysis.conversations:
-        derived = hashlib.sha256(f"{reported.id} {analysis_id}".encode()).hexdigest()[:16]
+        named = f"{reported.id} {analysis_id} {user.id}".strip()
+        derived = hashlib.sha256(named.encode()).hexdigest()[: 32 if user.id else 16]
         for conversation_id in (*([reported.id] if _ID.fullmatch(reported.id) else []), derived):
             kept = _known(repository, conversation_id)
+            if kept is None and user.id and conversation_id != derived:
+                continue
             if kept is None:
                 _keep(reported, conversation_id, analysis, analysis_id, repository)
             if kept is None or analysis_id in kept.about:

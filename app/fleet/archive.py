@@ -1,16 +1,28 @@
 """Archive of batches in the data folder: which analyses belong together, so that the page can list and watch them.
 
-A record is a small JSON file. The analyses themselves are in the store; deleting one leaves the record alone.
+A record is a small JSON file of the user who started the batch: for others, its id is unknown. The analyses themselves
+are in the store; deleting one leaves the record alone.
 """
 
 import logging
 import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from app.core import AnalysisRequest, Failure, InputError, from_json, make_private_folder, new_id, to_json
+from app.core import (
+    AnalysisRequest,
+    Failure,
+    InputError,
+    current_user,
+    from_json,
+    make_private_folder,
+    new_id,
+    sees,
+    to_json,
+)
 from app.i18n import t
 from app.store import storage_errors, write_whole
 
@@ -44,6 +56,7 @@ class BatchRecord:
         folder: Folder of results, None if the page has started it.
         request: The request of a batch that the page has started.
         fits_request: As in app.fleet.batch.Batch.
+        user_id: Id of the user to whom it belongs, "" for none.
     """
 
     id: str
@@ -53,6 +66,7 @@ class BatchRecord:
     folder: Path | None = None
     request: AnalysisRequest | None = None
     fits_request: bool = False
+    user_id: str = ""
 
     @property
     def shown_name(self) -> str:
@@ -74,10 +88,11 @@ class BatchArchive:
             videos: Its videos.
             more: Other fields of the record.
         """
-        folder = more.get("folder")
-        earlier = [one for one in self.recent(_SEARCHED) if one.folder == folder] if folder else []
+        folder, owner = more.get("folder"), current_user().id
+        recent = self.recent(_SEARCHED) if folder else []
+        earlier = [one for one in recent if one.folder == folder and one.user_id == owner]
         created = datetime.now(UTC).isoformat(timespec="microseconds")
-        record = BatchRecord(earlier[0].id if earlier else new_id(), name, created, videos, **more)
+        record = BatchRecord(earlier[0].id if earlier else new_id(), name, created, videos, user_id=owner, **more)
         self.save(record)
         return record
 
@@ -95,7 +110,7 @@ class BatchArchive:
             InputError: "batch_unknown".
         """
         record = self._read(self._path(batch_id)) if _ID.fullmatch(batch_id) else None
-        if record is None:
+        if record is None or not sees(record.user_id):
             raise InputError("batch_unknown", id=batch_id[:64])
         return record
 
@@ -104,8 +119,8 @@ class BatchArchive:
         with storage_errors("result_unreadable", self._folder):
             found = [(path.stat().st_mtime_ns, path) for path in self._folder.glob("*.json")]
         newest = [path for _, path in sorted(found, reverse=True)]
-        records = (self._read(path) for path in newest[:limit])
-        return sorted((one for one in records if one), key=lambda one: one.created, reverse=True)
+        records = (record for path in newest if (record := self._read(path)) and sees(record.user_id))
+        return sorted(islice(records, limit), key=lambda one: one.created, reverse=True)
 
     def _path(self, batch_id: str) -> Path:
         return self._folder / f"{batch_id}.json"

@@ -115,6 +115,13 @@ class PageBatches:
 
     def _submit_pending(self, batch_id: str, cancel: threading.Event) -> None:
         record = self.archive.get(batch_id)
+        if record.user_id == core.current_user().id:
+            self._submit_videos(record, cancel)
+        else:  # an administrator continues it, for its owner
+            with core.as_user(core.owner_of(record.user_id)):
+                self._submit_videos(record, cancel)
+
+    def _submit_videos(self, record: BatchRecord, cancel: threading.Event) -> None:
         assert record.request
         for video in record.videos:
             if video.job_id or video.failure:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from app.analysis import ExtractionCache
-from app.core import AnalysisRequest, AppError, ChunkResult, InputError, from_json
+from app.core import AnalysisRequest, AppError, ChunkResult, InputError, from_json, sees
 from app.jobs.engine_switcher import EngineSwitcher
 from app.jobs.snapshot import JobSnapshot, from_row, to_row, with_pictures, with_results
 from app.store import ProcessLock, Row, Store
@@ -23,6 +23,8 @@ _REMEMBERED = 3
 
 class JobRepository:
     """Jobs of all processes on one store. Safe to use from several threads.
+
+    It finds the jobs that the user of the context may see; for others, a job of someone else is unknown.
 
     `owner` is this process: it saves its own jobs and also reads those of others.
     """
@@ -62,11 +64,11 @@ class JobRepository:
         Raises:
             InputError: "job_unknown".
         """
-        if unsaved := self._unsaved.get(job_id):
+        if (unsaved := self._unsaved.get(job_id)) and sees(unsaved.user_id):
             return unsaved
         self._forget_if_stale()
         with self._lock:
-            if known := self._finished.get(job_id):
+            if (known := self._finished.get(job_id)) and sees(known.user_id):
                 return known
         job = self.get_stored(job_id)
         if job.is_over:

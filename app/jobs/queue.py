@@ -5,6 +5,7 @@ ended resume when the next one starts; answers that are stored are not requested
 store: each works on its own jobs and leaves control requests for the jobs of the others.
 """
 
+import hashlib
 import logging
 import threading
 import time
@@ -25,6 +26,7 @@ from app.core import (
     new_id,
     one_line,
     requires,
+    sees,
     to_json,
 )
 from app.jobs.engine_switcher import EngineSwitcher
@@ -32,7 +34,7 @@ from app.jobs.job_repository import Deduplicator, JobRepository
 from app.jobs.search_index import SearchIndexer
 from app.jobs.snapshot import JobSnapshot, State, imported_job, to_row
 from app.jobs.worker import ActiveJob, ActiveJobs, Listener, Worker
-from app.store import LibraryEntry, LibraryIndex, ProcessLock, Row, Store
+from app.store import AuditLog, LibraryEntry, LibraryIndex, ProcessLock, Row, Store
 
 log = logging.getLogger(__name__)
 WORKERS = 2
@@ -48,6 +50,8 @@ _MOST_INTERRUPTIONS = 2
 class Jobs:
     """Queue of analyses that run in worker threads.
 
+    A job belongs to the user who submits it. Users see, and change, their own jobs, administrators all.
+
     Args:
         store: Where jobs are kept.
         owner: This process among those that share the store.
@@ -62,6 +66,7 @@ class Jobs:
         library: The index of the stored analyses.
         indexing: Keeps the index up to date.
         process: This process among those that share the store.
+        audit: Records who submits, imports and deletes jobs.
 
     Raises:
         StorageError: The store could not be read or written.
@@ -83,6 +88,7 @@ class Jobs:
         self.process = owner
         self._repository = JobRepository(store, owner)
         self.library = LibraryIndex(store)
+        self.audit = AuditLog(store)
         self.indexing = SearchIndexer(self._repository, self.library)
         self._deduplicator = Deduplicator(switcher, extractions)
         self._active = ActiveJobs()
@@ -126,7 +132,7 @@ class Jobs:
             job_id: The id of the job, by default a new one.
 
         Returns:
-            The id of the job; that of the finished one if the same analysis was done before and `force` is false.
+            The id of the job; that of the finished one if the user did the same analysis before and `force` is false.
 
         Raises:
             StorageError: The job could not be stored, or "user_jobs_full".
@@ -140,6 +146,7 @@ class Jobs:
         self._check_room(owner)
         job = JobSnapshot(job_id or new_id(), name, created, request, follows, conditions=conditions, user_id=owner)
         self._enqueue(ActiveJob(job, Control(), same=same, listener=listener))
+        self.audit.record("analyse", job.id, name)
         return job.id
 
     def unfinished(self, request: AnalysisRequest) -> str | None:
@@ -169,7 +176,7 @@ class Jobs:
         Raises:
             InputError: "job_unknown".
         """
-        live = self._active.get(job_id)
+        live = self._live(job_id)
         return live.job if live else self._repository.get(job_id)
 
     def brief(self, job_id: str) -> JobSnapshot:
@@ -178,7 +185,7 @@ class Jobs:
         Raises:
             InputError: "job_unknown".
         """
-        if live := self._active.get(job_id):
+        if live := self._live(job_id):
             return live.job
         row = self._store.get(job_id)
         if row is None:
@@ -193,11 +200,11 @@ class Jobs:
 
     def waiting(self) -> list[JobSnapshot]:
         """List the waiting jobs of this process in the order in which they will run."""
-        return [one.job for one in self._active.waiting()]
+        return [one.job for one in self._active.waiting() if sees(one.job.user_id)]
 
     def running(self) -> tuple[str, ...]:
         """List the ids of the jobs that run in this process."""
-        return tuple(one.job.id for one in self._active.all() if one.is_running)
+        return tuple(one.job.id for one in self._active.all() if one.is_running and sees(one.job.user_id))
 
     @requires("analyst")
     def cancel(self, job_id: str) -> None:
@@ -240,7 +247,7 @@ class Jobs:
         Raises:
             InputError: "job_unknown", or "settings_changed" if they have and `accept_changes` is false.
         """
-        if live := self._active.get(job_id):
+        if live := self._live(job_id):
             live.control.pause.clear()
         with self._restart_lock:
             job = self.snapshot(job_id)
@@ -274,7 +281,7 @@ class Jobs:
     def put_first(self, job_id: str) -> None:
         """Move a waiting job to the front of the queue."""
         with self._active.condition:
-            live = self._active.get(job_id)
+            live = self._live(job_id)
             if live is None or live.is_running:
                 return
             first = max(one.job.priority for one in self._active.all()) + 1
@@ -301,7 +308,7 @@ class Jobs:
         if not name:
             raise InputError("name_empty")
         with self._restart_lock, self._active.condition:
-            if live := self._active.get(job_id):
+            if live := self._live(job_id):
                 live.job = replace(live.job, name=name)
                 self._repository.save(live.job, live.same)
                 return
@@ -318,7 +325,8 @@ class Jobs:
         """Import a report of another machine (app.reports.json.reader) as a finished job.
 
         Returns:
-            Its id. A job that has this id already is left unchanged.
+            Its id. A job that has this id already is left unchanged. With accounts, an id that comes from outside is
+            replaced by one of the user's own, which says nothing about the jobs of others.
 
         Raises:
             StorageError: The report could not be stored.
@@ -326,11 +334,16 @@ class Jobs:
         job = imported_job(analysis)
         if self._store.get(job.id):
             return job.id
+        if job.user_id:
+            job = imported_job(replace(analysis, id=_own_id(job)))
+            if self._store.get(job.id):
+                return job.id
         self._store.save(to_row(job, self.process.name))
         self._store.save_frames(job.id, ((frame.number, frame.jpeg) for frame in job.progress.keyframes))
         for result in job.progress.results:
             self._store.save_result(job.id, result.number, to_json(result))
         self.indexing.index(job)
+        self.audit.record("import", job.id, job.name)
         return job.id
 
     @requires("analyst")
@@ -347,6 +360,7 @@ class Jobs:
             job = self._cancel_and_wait(job_id)
             self.library.delete(job_id)
             self._repository.drop(job_id)
+        self.audit.record("delete", job_id, job.name)
         return job
 
     def _cancel_and_wait(self, job_id: str) -> JobSnapshot:
@@ -379,6 +393,11 @@ class Jobs:
         if user_id and count >= self._most_of_user:
             raise StorageError("user_jobs_full", count=count)
 
+    def _live(self, job_id: str) -> ActiveJob | None:
+        """Return a job that waits or runs here, None also where the user may not see it."""
+        live = self._active.get(job_id)
+        return live if live and sees(live.job.user_id) else None
+
     def _enqueue(self, live: ActiveJob) -> None:
         self._repository.save(live.job, live.same)
         with self._active.condition:
@@ -409,7 +428,7 @@ class Jobs:
 
     def _stop(self, job_id: str, wish: str) -> None:
         with self._active.condition:
-            live = self._active.get(job_id)
+            live = self._live(job_id)
             if live:
                 (live.control.cancel if wish == "cancel" else live.control.pause).set()
                 if not live.is_running:
@@ -449,6 +468,11 @@ class Jobs:
             self._repository.save(replace(job.without_eta(), state="interrupted"), row.same)
             return
         self._enqueue(ActiveJob(job.restarted(), Control(), done=_done_of(job), same=row.same))
+
+
+def _own_id(job: JobSnapshot) -> str:
+    """Return the id that a user's import of a report gets: the same one each time."""
+    return hashlib.sha256(f"{job.user_id} {job.id}".encode()).hexdigest()[:24]
 
 
 def _done_of(job: JobSnapshot) -> EarlierResults:

@@ -10,7 +10,18 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from io import BytesIO
 
-from app.core import AppError, BackgroundTask, Cancelled, Finding, Keyframe, one_line, readable, storable
+from app.core import (
+    LOCAL_USER,
+    AppError,
+    BackgroundTask,
+    Cancelled,
+    Finding,
+    Keyframe,
+    as_user,
+    one_line,
+    readable,
+    storable,
+)
 from app.jobs.job_repository import JobRepository
 from app.jobs.snapshot import JobSnapshot
 from app.store import EntrySummary, Kind, LibraryIndex, Passage
@@ -49,12 +60,12 @@ class Backfill(ABC):
                 self.task.start(lambda _, cancel: self.catch_up(cancel))
 
     def catch_up(self, cancel: threading.Event | None = None) -> None:
-        """Make all missing data in this thread, unless cancelled. Data that was made stays, however the run ends.
+        """Make all missing data in this thread, that of all users, unless cancelled. Made data stays.
 
         Raises:
             AppError: The data of a job could not be made; see the subclass.
         """
-        with self._one_at_a_time:
+        with self._one_at_a_time, as_user(LOCAL_USER):
             missing = self._missing()
             for place, job_id in enumerate(missing):
                 self.num_left = len(missing) - place

@@ -165,7 +165,7 @@ def to_row(job: JobSnapshot, owner: str, same: str = "") -> Row:
     """Build the row of a job that belongs to the process `owner`; images and results are stored in other tables."""
     bare = with_pictures(with_results(job, ()), {})
     bare = replace(bare, progress=replace(bare.progress, found=(), opening=()))
-    return Row(job.id, job.created, job.name, job.state, owner, to_json(bare), job.priority, same)
+    return Row(job.id, job.created, job.name, job.state, owner, to_json(bare), job.priority, same, job.user_id)
 
 
 def from_row(row: Row, *, is_alive: bool) -> JobSnapshot:
@@ -181,7 +181,7 @@ def from_row(row: Row, *, is_alive: bool) -> JobSnapshot:
     document = json.loads(row.document)
     if "progress" not in document:
         document = _from_flat_form(document)
-    job = from_builtins(document, JobSnapshot)
+    job = replace(from_builtins(document, JobSnapshot), user_id=row.user_id)
     return job if job.is_over or is_alive else replace(job, state="interrupted")
 
 
@@ -193,7 +193,7 @@ def _from_flat_form(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def imported_job(analysis: core.Analysis) -> JobSnapshot:
-    """Build a finished job from a report of another machine. Its id and time are kept if they are valid here."""
+    """Build a finished job of the user from a report of another machine. Its id and time are kept if they are valid."""
     job_id = analysis.id if _ID.fullmatch(analysis.id) else core.new_id()
     analysis = replace(analysis, id=job_id, request=replace(analysis.request, path=core.UNKNOWN_PATH))
     return JobSnapshot(
@@ -204,6 +204,7 @@ def imported_job(analysis: core.Analysis) -> JobSnapshot:
         state="without_model" if analysis.mode == "none" else "done",
         progress=core.AnalysisState.of(analysis),
         conditions=dict(analysis.conditions),
+        user_id=core.current_user().id,
     )
 
 

@@ -28,7 +28,7 @@ _POLL_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Worker:
-    """Runner of jobs; several threads may call `work`.
+    """Runner of jobs, each for its owner; several threads may call `work`.
 
     Attributes:
         active: The jobs that wait or run.
@@ -54,7 +54,8 @@ class Worker:
         """Run jobs until the program closes."""
         while (live := self.active.start_next(self.is_closing)) is not None:
             try:
-                self._run_job(live)
+                with core.as_user(core.owner_of(live.job.user_id)):
+                    self._run_job(live)
             except Exception:
                 log.exception("job %s", live.job.id)
                 self.active.drop(live.job.id)

@@ -62,7 +62,7 @@ class SemanticIndex(Backfill):
         self._loaded: _Vectors | None = None
 
     def near(self, words: str) -> list[NearPassage]:
-        """List the analyses nearest to these words, judged by their nearest passage, the nearest first.
+        """List the visible analyses nearest to these words, judged by their nearest passage, the nearest first.
 
         Raises:
             AppError: The words could not be embedded, or the store could not be read.
@@ -77,8 +77,11 @@ class SemanticIndex(Backfill):
         blocks = (loaded.vectors[start : start + _BLOCK] for start in range(0, len(loaded.vectors), _BLOCK))
         scores = np.concatenate([block.astype(np.float32) @ asked for block in blocks]) / loaded.lengths
         best: dict[str, NearPassage] = {}
+        hidden = self._library.hidden()
         for row in np.argsort(-scores, kind="stable"):
             job_id, place = loaded.owners[row]
+            if job_id in hidden:
+                continue
             best.setdefault(job_id, NearPassage(job_id, place, float(scores[row])))
             if len(best) == _MOST_NEAR:
                 break

@@ -56,20 +56,23 @@ class AnswerCache:
         self._lock = threading.Lock()
         self._cache: SQLiteCache | None = None
 
-    def recall(self, messages: Sequence[BaseMessage], form: object = None) -> Reply | None:
-        """Return the cached answer to exactly these messages in this form (a JSON schema), or None."""
+    def recall(self, messages: Sequence[BaseMessage], form: object = None, *, owner: str = "") -> Reply | None:
+        """Return the cached answer to exactly these messages in this form (a JSON schema), or None.
+
+        `owner` is the id of the user who asks: an answer that is there at once would say that someone has asked before.
+        """
         with self._lock:
             try:
                 with self._opened() as cache:
-                    found = cache.lookup(_digest(messages, form), self._model)
+                    found = cache.lookup(_digest(messages, form, owner), self._model)
             except Exception:
                 log.warning("the answers in %s cannot be read", self._path, exc_info=True)
                 return None
         # The package returns entries that it can't read as raw text; only entries stored here have this key.
         return _parse_reply(found[0]) if found and "usage" in (found[0].generation_info or {}) else None
 
-    def remember(self, messages: Sequence[BaseMessage], reply: Reply, form: object = None) -> None:
-        """Store a complete answer; one that was cut off is not stored."""
+    def remember(self, messages: Sequence[BaseMessage], reply: Reply, form: object = None, *, owner: str = "") -> None:
+        """Store a complete answer for its owner; one that was cut off is not stored."""
         if reply.finish_reason != "stop":
             return
         info = {"usage": asdict(reply.usage) if reply.usage else None}
@@ -77,7 +80,7 @@ class AnswerCache:
         with self._lock:
             try:
                 with self._opened() as cache:
-                    cache.update(_digest(messages, form), self._model, [generation])
+                    cache.update(_digest(messages, form, owner), self._model, [generation])
                     _shrink(cache, self._limit)
             except Exception:
                 log.warning("the answers in %s cannot be written", self._path, exc_info=True)
@@ -126,8 +129,12 @@ def _warnings_logged() -> Iterator[None]:
             log.warning("answers are stored by langchain-community, pinned to a version known to work: %s", text)
 
 
-def _digest(messages: Sequence[BaseMessage], form: object) -> str:
-    request = [convert_to_openai_messages(list(messages)), *([] if form is None else [form])]
+def _digest(messages: Sequence[BaseMessage], form: object, owner: str) -> str:
+    request = [
+        convert_to_openai_messages(list(messages)),
+        *([] if form is None else [form]),
+        *([owner] if owner else []),
+    ]
     return hashlib.sha256(json.dumps(request).encode()).hexdigest()
 
 

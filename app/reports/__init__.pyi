@@ -20,6 +20,7 @@ from .formats import all_files as all_files
 from .formats import bundle as bundle
 from .formats import files_of as files_of
 from .formats import format_of as format_of
+from .formats import write_alone as write_alone
 from .graphics.chart_svg import svg as svg
 from .json.encoding import json_text as json_text
 from .json.encoding import keyframes_json as keyframes_json

@@ -126,6 +126,9 @@ FORMATS: dict[str, ReportFormat] = {
     "json": ReportFormat(".json", "application/json", "program", _lazy("json.writer")),
 }
 
+write_alone: Callable[[Analysis, Language], bytes] = _lazy("text.html", "write_alone")
+"""Returns the HTML report for readers who don't have the video: no time is a link to it."""
+
 
 def format_of(file_name: str) -> str | None:
     """Return the format that matches the suffix of a file name, or None."""

@@ -2,6 +2,12 @@ from .access.accounts import COOKIE as COOKIE
 from .access.accounts import Accounts as Accounts
 from .access.accounts import LoginSession as LoginSession
 from .access.accounts import check_start as check_start
+from .access.shares import LIFETIMES as LIFETIMES
+from .access.shares import SharedReport as SharedReport
+from .access.shares import open_shared as open_shared
+from .access.shares import revoke_share as revoke_share
+from .access.shares import share as share
+from .access.shares import shares_of as shares_of
 from .analyses import build_request as build_request
 from .analyses import is_expected as is_expected
 from .analyses import raise_without_report as raise_without_report

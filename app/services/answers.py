@@ -1,7 +1,7 @@
 """Answers that are written in the background, whatever becomes of the page that asked for them.
 
-Each conversation has one answer at a time. Pages poll it; the question and the answer so far are in the store, so a
-program that is killed leaves a turn that counts as stopped.
+Each conversation has one answer at a time, for its user and administrators. Pages poll it; the question and the answer
+so far are in the store, so a program that is killed leaves a turn that counts as stopped.
 """
 
 from __future__ import annotations
@@ -56,17 +56,24 @@ class AnswerProgress:
 Answer = core.BackgroundTask[AnswerProgress, "Conversation"]
 
 
+@dataclass(frozen=True)
+class _OwnedAnswer:
+    """The answer of a conversation, and the id of the user who asked."""
+
+    task: Answer
+    user_id: str
+
+
 class Answers:
     """The answers that are being written, by conversation. All methods are thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._tasks: dict[str, Answer] = {}
+        self._answers: dict[str, _OwnedAnswer] = {}
 
     def get(self, conversation_id: str) -> Answer | None:
         """Return the running answer of a conversation, or the one that failed before it could be stored."""
-        with self._lock:
-            task = self._tasks.get(conversation_id)
+        task = self._task(conversation_id)
         return task if task and (task.is_running or task.state == "failed") else None
 
     def is_running(self, conversation_id: str) -> bool:
@@ -82,8 +89,9 @@ class Answers:
             InputError: "answer_under_way": another one is still being written.
         """
         with self._lock:
-            self._tasks = {key: one for key, one in self._tasks.items() if one.is_running}
-            task = self._tasks.setdefault(conversation.id, core.BackgroundTask("answer"))
+            self._answers = {key: one for key, one in self._answers.items() if one.task.is_running}
+            new = _OwnedAnswer(core.BackgroundTask("answer"), core.current_user().id)
+            task = self._answers.setdefault(conversation.id, new).task
         progress = AnswerProgress(conversation)
         if not task.start(partial(_write, services, progress), subject=conversation.id, progress=progress):
             raise core.InputError("answer_under_way")
@@ -91,20 +99,24 @@ class Answers:
     @core.requires("analyst")
     def stop(self, conversation_id: str) -> None:
         """Stop the answer of a conversation; what there is of it is kept."""
-        with self._lock:
-            task = self._tasks.get(conversation_id)
-        if task:
+        if task := self._task(conversation_id):
             task.cancel()
             task.wait(_STOP_SECONDS)
 
     def close(self) -> None:
         """Stop all answers, and wait until what there is of them is stored."""
         with self._lock:
-            tasks = list(self._tasks.values())
+            tasks = [one.task for one in self._answers.values()]
         for task in tasks:
             task.cancel()
         for task in tasks:
             task.close()
+
+    def _task(self, conversation_id: str) -> Answer | None:
+        """Return the answer of a conversation, None also where the user may not see it."""
+        with self._lock:
+            found = self._answers.get(conversation_id)
+        return found.task if found and core.sees(found.user_id) else None
 
 
 def prepare_frames(

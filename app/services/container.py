@@ -19,7 +19,18 @@ from app import config, engine
 from app.analysis import Control, load, open_extraction_cache
 from app.ask import AnswerQueues
 from app.config import Settings
-from app.core import AppError, BackgroundTask, Cancelled, EngineProgress, Notice, ProgressListener, requires
+from app.core import (
+    LOCAL_USER,
+    AppError,
+    BackgroundTask,
+    Cancelled,
+    EngineProgress,
+    Notice,
+    ProgressListener,
+    as_user,
+    redact,
+    requires,
+)
 from app.engine import Monitor
 from app.i18n import in_language, language
 from app.services.answers import Answers
@@ -234,7 +245,7 @@ def switch(services: Services, settings: Settings, *, pausing: bool) -> None:
     running = services.jobs.running() if pausing else ()
 
     def end(is_done: bool) -> None:
-        _keep_choice(settings, is_done)
+        _keep_choice(services, settings, is_done)
         for job_id in () if is_done else running:
             services.jobs.resume(job_id)
 
@@ -255,13 +266,14 @@ def choose_local_model(services: Services, model: str, vllm_config: str) -> None
     """
     settings = with_local_model(services.settings, model=model, vllm_config=vllm_config, engine="vllm")
     session = EngineSession(settings, services.templates)
-    services.switcher.begin(session, on_end=partial(_keep_choice, settings), starts=False)
+    services.switcher.begin(session, on_end=partial(_keep_choice, services, settings), starts=False)
     services.switcher.switch.wait(_CHANGE_SECONDS)
 
 
-def _keep_choice(settings: Settings, is_done: bool) -> None:
-    """Save the choice for the next start if the switch to it is done."""
+def _keep_choice(services: Services, settings: Settings, is_done: bool) -> None:
+    """Record the choice and save it for the next start, if the switch to it is done."""
     if is_done:
+        services.jobs.audit.record("switch", object_name=redact(settings.base_url or settings.model_path))
         with disk_errors(settings.data_dir):
             config.keep_choice(settings)
 
@@ -419,8 +431,9 @@ def embedding_model(settings: Settings) -> EmbeddingModel | None:
 
 
 def _counts(jobs: Jobs) -> tuple[int, int]:
-    """Count the jobs that run in any process on this data folder, and those that wait in this one."""
-    return sum(job.state == "running" for job in jobs.recent(_NEWEST)), len(jobs.waiting())
+    """Count the jobs that run in any process on this data folder, and those that wait in this one, of all users."""
+    with as_user(LOCAL_USER):
+        return sum(job.state == "running" for job in jobs.recent(_NEWEST)), len(jobs.waiting())
 
 
 @contextmanager

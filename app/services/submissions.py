@@ -1,7 +1,8 @@
 """Jobs that programs submit: a video that was uploaded, is in an allowed folder or is fetched from a listed address.
 
 A job has its id from the start. While its video is fetched it is a submission in the state "fetching"; then it becomes
-a job of the queue like any other. A fetch that the end of the program interrupted begins again at the next start.
+a job of the queue like any other. A fetch that the end of the program interrupted begins again at the next start. Both
+belong to the user of the request.
 """
 
 from __future__ import annotations
@@ -88,7 +89,7 @@ class Submissions:
     def submit(self, services: Services, key: ApiKeyRow, submission: Submission) -> str:
         """Queue an analysis, or begin to fetch its video, and return the id of the job.
 
-        The same analysis that was done before is returned instead, unless the submission says otherwise.
+        The same analysis that the user did before is returned instead, unless the submission says otherwise.
 
         Raises:
             InputError: "api_jobs": the key has so many jobs at work; or the source can't be used.
@@ -102,7 +103,8 @@ class Submissions:
         store, job_id = ApiStore(services.store), core.new_id()
         created = datetime.now(UTC).isoformat(timespec="milliseconds")
         owner = services.jobs.process.name
-        row = SubmissionRow(job_id, key.id, created, "fetching", owner, to_json(submission))
+        user_id = core.current_user().id
+        row = SubmissionRow(job_id, key.id, created, "fetching", owner, to_json(submission), user_id=user_id)
         if not store.add_submission(row, key.jobs):
             raise core.InputError("api_jobs", name=key.name, limit=key.jobs)
         if source.type == "url":
@@ -119,7 +121,8 @@ class Submissions:
         store, process = ApiStore(services.store), services.jobs.process
         for row in reversed(store.fetches("fetching")):
             if not process.is_alive(row.owner) and store.take_over(row, process.name):
-                self._begin(services, row.job_id, from_json(row.document, Submission))
+                with core.as_user(core.owner_of(row.user_id)):
+                    self._begin(services, row.job_id, from_json(row.document, Submission))
 
     def get(self, services: Services, job_id: str) -> FetchState | None:
         """Return the state of a submission that has not become a job, or None."""
@@ -131,7 +134,9 @@ class Submissions:
         return [self._state_of(row) for row in ApiStore(services.store).fetches("fetching", "failed", "cancelled")]
 
     def cancel(self, services: Services, job_id: str) -> None:
-        """Stop the fetch of a video."""
+        """Stop the fetch of a video; do nothing for an unknown job."""
+        if self.get(services, job_id) is None:
+            return
         with self._lock:
             task = self._fetches.get(job_id)
         if task:
@@ -233,6 +238,7 @@ def _fetched(
 
     with services.videos.incoming(name) as (video_id, file):
         Outbound(services.settings.sources).fetch(url, file, progressed, cancel)
+    services.jobs.audit.record("upload", video_id, services.videos.name(video_id))
     return services.videos.path(video_id), services.videos.name(video_id)
 
 

@@ -70,7 +70,8 @@ class Webhooks:
         """Send what waits or will wait, in the background, if anything waits now."""
         if ApiStore(services.store).has_waiting():
             self._wake.set()
-            self._task.start(partial(self._send_waiting, services))
+            with core.as_user(core.LOCAL_USER):  # one task sends the messages of all users
+                self._task.start(partial(self._send_waiting, services))
 
     def close(self) -> None:
         """Stop; what waits is sent after the next start."""

@@ -6,6 +6,9 @@ from .api_records import ApiStore as ApiStore
 from .api_records import DeliveryRow as DeliveryRow
 from .api_records import SubmissionRow as SubmissionRow
 from .api_records import WebhookRow as WebhookRow
+from .audit import ACTIONS as ACTIONS
+from .audit import AuditEntry as AuditEntry
+from .audit import AuditLog as AuditLog
 from .conversations import ConversationRow as ConversationRow
 from .conversations import ConversationStore as ConversationStore
 from .database import Row as Row
@@ -36,6 +39,8 @@ from .model_records import SurveyTiming as SurveyTiming
 from .model_records import TimingStats as TimingStats
 from .model_records import checks as checks
 from .model_records import trials as trials
+from .shares import ShareRow as ShareRow
+from .shares import ShareStore as ShareStore
 from .tokenizer import words_of as words_of
 from .upload_limits import UploadLimits as UploadLimits
 from .video_repository import PartialUpload as PartialUpload

@@ -8,12 +8,12 @@ import sqlite3
 from dataclasses import astuple, dataclass, replace
 
 from app.core import InputError
-from app.store.database import Store
+from app.store.database import Store, visible
 
 _AT_WORK = "('fetching', 'queued', 'running', 'measuring')"
 _ENDS = "('done', 'without_model', 'failed', 'cancelled')"
 _KEYS = "id, name, sha256, created, per_minute, jobs, account_id"
-_SUBMISSIONS = "job_id, key_id, created, state, owner, document, reason"
+_SUBMISSIONS = "job_id, key_id, created, state, owner, document, reason, user_id"
 _DELIVERIES = "id, webhook_id, job_id, state, attempts, due, reason"
 
 
@@ -47,6 +47,7 @@ class SubmissionRow:
         owner: Name of the process that fetches the video.
         document: The request and the source.
         reason: Error of the fetch as JSON, "" for none.
+        user_id: Id of the user to whom the job will belong, "" for none.
     """
 
     job_id: str
@@ -56,6 +57,7 @@ class SubmissionRow:
     owner: str
     document: str
     reason: str = ""
+    user_id: str = ""
 
 
 @dataclass(frozen=True)
@@ -160,13 +162,15 @@ class ApiStore:
             return changed.rowcount == 1
 
     def submission(self, job_id: str) -> SubmissionRow | None:
-        """Get the submission of a job, or None."""
-        return next(iter(self._submissions("WHERE job_id = ?", job_id)), None)
+        """Get the submission of a job, or None, also where the user may not see it."""
+        clause, values = visible("user_id")
+        return next(iter(self._submissions(f"WHERE job_id = ? AND {clause}", job_id, *values)), None)
 
     def fetches(self, *states: str) -> list[SubmissionRow]:
-        """List the submissions without a job in one of these states, the newest first."""
+        """List the submissions that the user may see, without a job and in one of these states, the newest first."""
         marks = ", ".join("?" * len(states))
-        return self._submissions(f"WHERE state IN ({marks}) ORDER BY rowid DESC", *states)
+        clause, values = visible("user_id")
+        return self._submissions(f"WHERE state IN ({marks}) AND {clause} ORDER BY rowid DESC", *states, *values)
 
     def delete_submission(self, job_id: str) -> None:
         """Delete a submission and the messages about it; that of a job goes with the job."""
@@ -255,7 +259,7 @@ class ApiStore:
 
 
 def _insert(connection: sqlite3.Connection, row: SubmissionRow) -> None:
-    marks = ", ".join("?" * 7)
+    marks = ", ".join("?" * 8)
     connection.execute(f"INSERT OR IGNORE INTO submissions ({_SUBMISSIONS}) VALUES ({marks})", astuple(row))
     connection.execute(
         "INSERT INTO deliveries (id, webhook_id, job_id)"

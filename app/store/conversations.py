@@ -9,8 +9,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from app.core import InputError
-from app.store.database import Store
+from app.core import InputError, current_user
+from app.store.database import Store, visible
 from app.store.library_index import LATEST
 from app.store.tokenizer import SearchTerm, body_of, terms_of
 
@@ -37,7 +37,10 @@ class ConversationRow:
 
 
 class ConversationStore:
-    """Conversations of one store. Safe to use from several threads; every method raises StorageError."""
+    """Conversations of one store, as far as the user of the context may see them.
+
+    Safe to use from several threads; every method raises StorageError.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
@@ -66,19 +69,23 @@ class ConversationStore:
         """
         with self._store.changing() as connection:
             marks = ", ".join("?" * len(row.about))
-            existing = {one for (one,) in connection.execute(f"SELECT id FROM jobs WHERE id IN ({marks})", row.about)}
+            clause, values = visible("user_id")
+            found = f"SELECT id FROM jobs WHERE id IN ({marks}) AND {clause}"
+            existing = {one for (one,) in connection.execute(found, (*row.about, *values))}
             if row.about and not existing:
                 raise InputError("job_unknown", id=row.about[0])
+            is_stored = bool(self._rows("id = ?", row.id))
+            if not is_stored and connection.execute("SELECT 1 FROM conversations WHERE id = ?", (row.id,)).fetchone():
+                raise InputError("conversation_unknown", id=row.id)
             taken = connection.execute("SELECT number FROM turns WHERE conversation_id = ?", (row.id,)).fetchall()
             if are_new and not turns.keys().isdisjoint(number for (number,) in taken):
                 return False
-            is_stored = bool(self._rows("WHERE id = ?", row.id))
             if not is_stored and not are_new:
                 raise InputError("conversation_unknown", id=row.id)
             connection.execute(
-                f"INSERT INTO conversations ({_COLUMNS}, words) VALUES (?, ?, ?, ?, ?, ?, ?)"
+                f"INSERT INTO conversations ({_COLUMNS}, words, user_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
                 " ON CONFLICT (id) DO UPDATE SET changed = excluded.changed, current = excluded.current",
-                (row.id, row.created, _now(), row.name, row.language, row.current, _words(row.name)),
+                (row.id, row.created, _now(), row.name, row.language, row.current, _words(row.name), current_user().id),
             )
             if not is_stored:
                 subjects = [(row.id, place, one) for place, one in enumerate(row.about) if one in existing]
@@ -103,19 +110,21 @@ class ConversationStore:
                 "INSERT INTO pictures VALUES (?, ?, ?) ON CONFLICT (sha256) DO UPDATE SET added = excluded.added",
                 ((sha256, now.isoformat(), jpeg) for sha256, jpeg in pictures.items()),
             )
+            connection.executemany(
+                "INSERT OR IGNORE INTO picture_users VALUES (?, ?)", ((one, current_user().id) for one in pictures)
+            )
             connection.execute(
                 "DELETE FROM pictures WHERE added < ? AND sha256 NOT IN (SELECT sha256 FROM conversation_pictures)",
                 ((now - _UNUSED).isoformat(),),
             )
 
     def pictures(self, sha256s: Collection[str]) -> dict[str, bytes]:
-        """Get the stored pictures among these, by SHA-256."""
+        """Get the stored pictures among these that the user may see, by SHA-256."""
+        clause, values = visible("user_id")
+        own = "1" if not values else f"sha256 IN (SELECT sha256 FROM picture_users WHERE {clause})"
         wanted = json.dumps(list(sha256s))
-        return dict(
-            self._store.select(
-                "SELECT sha256, jpeg FROM pictures WHERE sha256 IN (SELECT value FROM json_each(?))", wanted
-            )
-        )
+        found = f"SELECT sha256, jpeg FROM pictures WHERE sha256 IN (SELECT value FROM json_each(?)) AND {own}"
+        return dict(self._store.select(found, wanted, *values))
 
     def get(self, conversation_id: str) -> ConversationRow:
         """Get a conversation.
@@ -126,9 +135,9 @@ class ConversationStore:
         Raises:
             InputError: "conversation_unknown" or "conversation_ambiguous".
         """
-        found = self.find(limit=1) if conversation_id == LATEST else self._rows("WHERE id = ?", conversation_id)
+        found = self.find(limit=1) if conversation_id == LATEST else self._rows("id = ?", conversation_id)
         if not found and conversation_id:
-            start = "WHERE substr(id, 1, ?) = ? LIMIT 2"
+            start = "substr(id, 1, ?) = ? LIMIT 2"
             found = self._rows(start, len(conversation_id), conversation_id)
         if not found:
             raise InputError("conversation_unknown", id=conversation_id)
@@ -162,23 +171,30 @@ class ConversationStore:
         for term in terms:
             clauses.append("(instr(words, ?) OR id IN (SELECT conversation_id FROM turns WHERE instr(turns.words, ?)))")
             values += [_needle(term)] * 2
-        return self._rows(f"WHERE {' AND '.join(clauses)} ORDER BY changed DESC, rowid DESC LIMIT ?", *values, limit)
+        return self._rows(f"{' AND '.join(clauses)} ORDER BY changed DESC, rowid DESC LIMIT ?", *values, limit)
 
     def rename(self, conversation_id: str, name: str) -> None:
         """Give a conversation another name."""
+        clause, values = visible("user_id")
         with self._store.changing() as connection:
             connection.execute(
-                "UPDATE conversations SET name = ?, words = ? WHERE id = ?", (name, _words(name), conversation_id)
+                f"UPDATE conversations SET name = ?, words = ? WHERE id = ? AND {clause}",
+                (name, _words(name), conversation_id, *values),
             )
 
-    def delete(self, conversation_id: str) -> None:
-        """Delete a conversation with its turns and the pictures that no other one has."""
+    def delete(self, conversation_id: str) -> bool:
+        """Delete a conversation with its turns and the pictures that no other one has; return whether it was there."""
+        clause, values = visible("user_id")
         with self._store.changing() as connection:
-            connection.execute("DELETE FROM conversations WHERE id = ?", (conversation_id,))
+            found = f"DELETE FROM conversations WHERE id = ? AND {clause}"
+            return connection.execute(found, (conversation_id, *values)).rowcount > 0
 
     def _rows(self, tail: str, *values: object) -> list[ConversationRow]:
-        names = _COLUMNS.split(", ")
-        found = self._store.select(f"SELECT {_COLUMNS}, {_ABOUT} FROM conversations {tail}", *values)
+        """List the conversations that the user may see, and for which the condition at the start of `tail` is true."""
+        names, (clause, own) = _COLUMNS.split(", "), visible("user_id")
+        found = self._store.select(
+            f"SELECT {_COLUMNS}, {_ABOUT} FROM conversations WHERE {clause} AND {tail}", *own, *values
+        )
         return [
             ConversationRow(**dict(zip(names, row, strict=True)), about=tuple(json.loads(about)))
             for *row, about in found

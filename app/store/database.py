@@ -3,18 +3,21 @@
 It doesn't interpret the documents. Several processes may use one file at the same time.
 """
 
+import logging
+import shutil
 import sqlite3
 import threading
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import closing, contextmanager
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
-from app.core import StorageError, make_private_folder
+from app.core import StorageError, current_user, make_private_folder
 
-_COLUMNS = "id, created, name, state, owner, document, priority, same"
+_COLUMNS = "id, created, name, state, owner, document, priority, same, user_id"
+_log = logging.getLogger(__name__)
 _PATIENCE_SECONDS = 30.0
 """How long to wait while another process writes. Chosen by hand; not tuned."""
 _PAUSE_SECONDS = 0.02
@@ -239,7 +242,48 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE TRIGGER keys_of_account AFTER DELETE ON accounts
     BEGIN DELETE FROM api_keys WHERE account_id = OLD.id; END;
     """,
+    # Owners, "" for none; a webhook belongs to the owner of its key. A picture is stored once for all who have it.
+    """
+    ALTER TABLE jobs ADD COLUMN user_id TEXT NOT NULL DEFAULT '';
+    CREATE INDEX jobs_by_user ON jobs (user_id);
+    ALTER TABLE conversations ADD COLUMN user_id TEXT NOT NULL DEFAULT '';
+    CREATE INDEX conversations_by_user ON conversations (user_id);
+    ALTER TABLE submissions ADD COLUMN user_id TEXT NOT NULL DEFAULT '';
+    CREATE TABLE picture_users (
+        sha256 TEXT NOT NULL REFERENCES pictures (sha256) ON DELETE CASCADE,
+        user_id TEXT NOT NULL,
+        PRIMARY KEY (sha256, user_id)
+    );
+    CREATE TABLE shares (
+        id TEXT PRIMARY KEY,
+        job_id TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+        user_id TEXT NOT NULL,
+        sha256 TEXT NOT NULL UNIQUE,
+        language TEXT NOT NULL,
+        conversations INTEGER NOT NULL,
+        created TEXT NOT NULL,
+        expires TEXT NOT NULL
+    );
+    CREATE INDEX shares_by_job ON shares (job_id);
+    CREATE TABLE audit (
+        number INTEGER PRIMARY KEY AUTOINCREMENT,
+        time TEXT NOT NULL,
+        user_id TEXT NOT NULL,
+        user_name TEXT NOT NULL,
+        action TEXT NOT NULL,
+        object_id TEXT NOT NULL,
+        object_name TEXT NOT NULL
+    );
+    CREATE TRIGGER shares_of_account AFTER DELETE ON accounts
+    BEGIN DELETE FROM shares WHERE user_id = OLD.id; END;
+    """,
 )
+
+
+def visible(column: str) -> tuple[str, tuple[str, ...]]:
+    """Return an SQL condition, with its values, for rows whose owner's id is in `column`: those that the user sees."""
+    user = current_user()
+    return ("1", ()) if user.sees_all else (f"({column} = ? AND {column} <> '')", (user.id,))
 
 
 @dataclass(frozen=True)
@@ -250,6 +294,7 @@ class Row:
         owner: Name of the process that works on it or did so last (app.store.fs_utils).
         priority: Waiting analyses with a higher priority run first.
         same: Deduplication key, "" while there is none.
+        user_id: Id of the user to whom it belongs, "" for none; never changed after it was inserted.
     """
 
     id: str
@@ -260,10 +305,13 @@ class Row:
     document: str
     priority: int = 0
     same: str = ""
+    user_id: str = ""
 
 
 class Store:
     """Database in one file, shared by all threads.
+
+    `get` and `recent` find what the user of the context may see; for others, a row of someone else isn't there.
 
     The constructor and every method raise StorageError if SQLite or the operating system refuses.
     """
@@ -280,10 +328,10 @@ class Store:
         """Insert the analysis or replace its row; its images and results stay."""
         with self._guard():
             self._connection.execute(
-                f"INSERT INTO jobs ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
+                f"INSERT INTO jobs ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
                 " name = excluded.name, state = excluded.state, owner = excluded.owner, document = excluded.document,"
                 " priority = excluded.priority, same = excluded.same",
-                (row.id, row.created, row.name, row.state, row.owner, row.document, row.priority, row.same),
+                astuple(row),
             )
 
     def save_frames(self, job_id: str, frames: Iterable[tuple[int, bytes]]) -> None:
@@ -295,19 +343,21 @@ class Store:
 
     def get(self, job_id: str) -> Row | None:
         """Get an analysis by id, or None."""
-        return next(iter(self._rows("WHERE id = ?", job_id)), None)
+        clause, values = visible("user_id")
+        return next(iter(self._rows(f"WHERE id = ? AND {clause}", job_id, *values)), None)
 
     def recent(self, limit: int) -> list[Row]:
         """List analyses, the last inserted first: by insertion, since clocks can be set back."""
-        return self._rows("ORDER BY rowid DESC LIMIT ?", limit)
+        clause, values = visible("user_id")
+        return self._rows(f"WHERE {clause} ORDER BY rowid DESC LIMIT ?", *values, limit)
 
     def in_states(self, *states: str) -> list[Row]:
         """List the analyses in one of these states, the oldest first."""
         return self._rows(f"WHERE state IN ({', '.join('?' * len(states))}) ORDER BY rowid", *states)
 
     def same_as(self, same: str) -> list[Row]:
-        """List the analyses with this deduplication key, the newest first."""
-        return self._rows("WHERE same = ? ORDER BY rowid DESC", same)
+        """List the user's own analyses with this deduplication key, the newest first."""
+        return self._rows("WHERE same = ? AND user_id = ? ORDER BY rowid DESC", same, current_user().id)
 
     def take_over(self, row: Row, owner: str, state: str) -> bool:
         """Replace the owner and the state of an analysis; drop control requests for the previous owner.
@@ -438,11 +488,16 @@ def _write_ahead(connection: sqlite3.Connection) -> None:
 
 
 def migrate(connection: sqlite3.Connection) -> None:
-    """Migrate the database to the newest version in one transaction; another process may be doing the same."""
+    """Migrate the database to the newest version in one transaction; another process may be doing the same.
+
+    A copy as it was before stays beside it, such as framelens.sqlite.v8.
+    """
     if _version(connection) >= len(MIGRATIONS):
         return
     connection.execute("BEGIN IMMEDIATE")
     try:
+        if 0 < (version := _version(connection)) < len(MIGRATIONS):
+            _back_up(connection, version)
         for script in MIGRATIONS[_version(connection) :]:  # another process may have been quicker
             for statement in _statements(script):
                 connection.execute(statement)
@@ -452,6 +507,25 @@ def migrate(connection: sqlite3.Connection) -> None:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+def _back_up(connection: sqlite3.Connection, version: int) -> None:
+    """Copy the database, in which a transaction has changed nothing yet. Without room for it, there is no copy."""
+    path = Path(connection.execute("PRAGMA database_list").fetchone()[2])
+    copy = path.with_name(f"{path.name}.v{version}")
+    scratch = copy.with_name(f"{copy.name}.new")
+    try:
+        if shutil.disk_usage(path.parent).free < 2 * path.stat().st_size:
+            _log.warning("%s is migrated without a backup, since the disk has no room for one", path)
+            return
+        scratch.unlink(missing_ok=True)
+        scratch.touch(mode=0o600)
+        with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(scratch)) as target:
+            source.backup(target)
+        scratch.replace(copy)
+    except (sqlite3.Error, OSError):
+        _log.warning("%s is migrated without a backup", path, exc_info=True)
+        scratch.unlink(missing_ok=True)
 
 
 def _statements(script: str) -> Iterator[str]:

@@ -1,7 +1,8 @@
 """Cache of surveys, so that a video need not be decoded again: bytes under a key, dropping the least recently used.
 
 It also records the SHA-256 of files, so that a long file that has not changed is not read again. It doesn't interpret
-the bytes. A disk that refuses makes it forget, and never fails a job.
+the bytes. A disk that refuses makes it forget, and never fails a job. What one user's jobs have stored is not found by
+those of another: a survey that is there at once would say that someone has the same video.
 """
 
 import hashlib
@@ -11,7 +12,7 @@ import re
 import time
 from pathlib import Path
 
-from app.core import make_private_folder
+from app.core import current_user, make_private_folder
 from app.store.fs_utils import read_json, write_json, write_whole
 
 _log = logging.getLogger(__name__)
@@ -50,7 +51,7 @@ class ExtractionStore:
         """Store `data` under `key` atomically, then drop the least recently used entries above the limit."""
         path = self._entry(key)
         try:
-            make_private_folder(self._folder)
+            make_private_folder(path.parent)
             write_whole(path, data)
             self._make_room()
         except OSError:
@@ -84,8 +85,8 @@ class ExtractionStore:
             status = path.stat()
             if state != _state(path) or abs(time.time() - status.st_mtime) < _FRESH_SECONDS:
                 return
-            make_private_folder(self._folder)
             note = self._note(path)
+            make_private_folder(note.parent)
             record = list((read_json(note) or {}).items())[-7:]  # copies of one video; eight are plenty
             write_json(note, {**dict(record), _state(path): sha256})
         except Exception:  # noqa: BLE001
@@ -94,7 +95,12 @@ class ExtractionStore:
     def _entry(self, key: str) -> Path:
         if not _KEY.fullmatch(key):
             raise ValueError(f"{key!r} is not a key of a survey")
-        return self._folder / f"{key}.survey"
+        return self._own_folder() / f"{key}.survey"
+
+    def _own_folder(self) -> Path:
+        """Return the folder of the user of the context, that of all without accounts."""
+        owner = current_user().id
+        return self._folder / hashlib.sha256(owner.encode()).hexdigest()[:32] if owner else self._folder
 
     def _note(self, path: Path) -> Path:
         size = path.stat().st_size
@@ -103,10 +109,10 @@ class ExtractionStore:
             digest.update(file.read(_END_BYTES))
             file.seek(max(0, size - _END_BYTES))
             digest.update(file.read(_END_BYTES))
-        return self._folder / f"{digest.hexdigest()}.file.json"
+        return self._own_folder() / f"{digest.hexdigest()}.file.json"
 
     def _make_room(self) -> None:
-        entries = sorted((one.stat().st_mtime, one.stat().st_size, one) for one in self._folder.glob("*.survey"))
+        entries = sorted((one.stat().st_mtime, one.stat().st_size, one) for one in self._folder.rglob("*.survey"))
         total = sum(size for _, size, _ in entries)
         for _, size, path in entries[:-1]:  # the newest was just stored
             if total <= self._limit:

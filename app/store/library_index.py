@@ -11,8 +11,8 @@ from contextlib import suppress
 from dataclasses import astuple, dataclass
 from typing import Any, Literal, get_args
 
-from app.core import InputError, StorageError, requires
-from app.store.database import Store
+from app.core import InputError, StorageError, current_user, requires
+from app.store.database import Store, visible
 from app.store.tokenizer import SearchTerm, body_of, found_in, match_of, places, terms_of, words_of
 
 FORM = 2
@@ -137,6 +137,9 @@ class Hit:
 class LibraryIndex:
     """Index of the analyses of one store. Safe to use from several threads.
 
+    Queries find what the user of the context may see, and changes leave everything else alone, except for those that
+    keep the index in step with the store: `put`, `stale`, `without_vectors`, `put_vectors` and `vectors`.
+
     The constructor and every method raise StorageError if the store refuses.
     """
 
@@ -198,16 +201,21 @@ class LibraryIndex:
     @requires("analyst")
     def tag(self, job_ids: Iterable[str], tag: str) -> None:
         """Add a tag to these analyses."""
+        clause, values = visible("user_id")
         with self._store.changing() as connection:
             connection.executemany(
-                "INSERT OR IGNORE INTO tags SELECT id, ? FROM jobs WHERE id = ?", ((tag, one) for one in job_ids)
+                f"INSERT OR IGNORE INTO tags SELECT id, ? FROM jobs WHERE id = ? AND {clause}",
+                ((tag, one, *values) for one in job_ids),
             )
 
     @requires("analyst")
     def untag(self, job_ids: Iterable[str], tag: str) -> None:
         """Remove a tag from these analyses."""
+        clause, own = _visible_id("job_id")
         with self._store.changing() as connection:
-            connection.executemany("DELETE FROM tags WHERE job_id = ? AND tag = ?", ((one, tag) for one in job_ids))
+            connection.executemany(
+                f"DELETE FROM tags WHERE job_id = ? AND tag = ? AND {clause}", ((one, tag, *own) for one in job_ids)
+            )
 
     # ---- queries
 
@@ -240,7 +248,8 @@ class LibraryIndex:
 
     def entry(self, job_id: str) -> LibraryEntry | None:
         """Get the entry of an analysis, or None."""
-        rows = self._store.select(f"SELECT {_COLUMNS} {_ALL} WHERE jobs.id = ?", job_id)
+        clause, own = visible("jobs.user_id")
+        rows = self._store.select(f"SELECT {_COLUMNS} {_ALL} WHERE jobs.id = ? AND {clause}", job_id, *own)
         return _entry(rows[0]) if rows else None
 
     def hits(self, job_id: str, typed: str, *, near: int | None = None, limit: int = 3) -> list[Hit]:
@@ -258,8 +267,11 @@ class LibraryIndex:
         terms = terms_of(typed)
         if not terms:
             return []
+        clause, own = _visible_id("job_id")
         rows = self._store.select(
-            "SELECT kind, text, seconds FROM passages WHERE job_id = ? ORDER BY kind = 'name', place", job_id
+            f"SELECT kind, text, seconds FROM passages WHERE job_id = ? AND {clause} ORDER BY kind = 'name', place",
+            job_id,
+            *own,
         )
         found = [(one, found_in(one.text, terms)) for one in (Passage(*row) for row in rows)]
         if best := _most_telling([one for one in found if one[1]], limit):
@@ -273,19 +285,20 @@ class LibraryIndex:
             Value to count for each of state, model, template, language and tag.
         """
         tables = {"state": "jobs", "model": "entries", "template": "entries", "language": "entries", "tag": "tags"}
-        return {
-            column: dict(
-                self._store.select(
-                    f"SELECT {column}, count(*) FROM {table} WHERE {column} <> '' GROUP BY 1 ORDER BY 2 DESC, 1"
-                )
-            )
-            for column, table in tables.items()
-        }
+        counts = {}
+        for column, table in tables.items():
+            clause, own = _visible_id("id" if table == "jobs" else "job_id")
+            chosen = f"SELECT {column}, count(*) FROM {table} WHERE {column} <> '' AND {clause}"
+            counts[column] = dict(self._store.select(f"{chosen} GROUP BY 1 ORDER BY 2 DESC, 1", *own))
+        return counts
 
     def passages(self, job_id: str) -> list[tuple[int, Passage]]:
         """List the indexed passages of an analysis, each with its index."""
+        clause, own = _visible_id("job_id")
         rows = self._store.select(
-            "SELECT place, kind, text, seconds FROM passages WHERE job_id = ? ORDER BY place", job_id
+            f"SELECT place, kind, text, seconds FROM passages WHERE job_id = ? AND {clause} ORDER BY place",
+            job_id,
+            *own,
         )
         return [(place, Passage(kind, text, seconds)) for place, kind, text, seconds in rows]
 
@@ -316,6 +329,12 @@ class LibraryIndex:
                 ((place, model, vector, job_id) for place, vector in vectors.items()),
             )
 
+    def hidden(self) -> frozenset[str]:
+        """Return the ids of the analyses that the user may not see."""
+        clause, own = visible("user_id")
+        rows = self._store.select(f"SELECT id FROM jobs WHERE NOT {clause}", *own) if own else []
+        return frozenset(job_id for (job_id,) in rows)
+
     def vectors(self, model: str) -> list[tuple[str, int, bytes]]:
         """List all vectors of this model as (job id, passage index, vector)."""
         return self._store.select("SELECT job_id, place, vector FROM meanings WHERE model = ?", model)
@@ -329,7 +348,8 @@ class LibraryIndex:
 
     def cover(self, job_id: str) -> bytes:
         """Get the thumbnail of an analysis as a JPEG, empty if there is none."""
-        rows = self._store.select("SELECT jpeg FROM covers WHERE job_id = ?", job_id)
+        clause, own = _visible_id("job_id")
+        rows = self._store.select(f"SELECT jpeg FROM covers WHERE job_id = ? AND {clause}", job_id, *own)
         return bytes(rows[0][0]) if rows else b""
 
     def resolve_id(self, given: str) -> str:
@@ -356,34 +376,44 @@ class LibraryIndex:
     def ids_starting_with(self, text: str) -> list[str]:
         """List up to two ids that begin with this text, the newest first; two suffice to show that it is ambiguous."""
         escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+        clause, own = visible("user_id")
         rows = self._store.select(
-            "SELECT id FROM jobs WHERE id LIKE ? ESCAPE '\\' AND substr(id, 1, ?) = ? ORDER BY rowid DESC LIMIT 2",
+            f"SELECT id FROM jobs WHERE id LIKE ? ESCAPE '\\' AND substr(id, 1, ?) = ? AND {clause}"
+            " ORDER BY rowid DESC LIMIT 2",
             f"{escaped}%",
             len(text),
             text,
+            *own,
         )
         return [job_id for (job_id,) in rows]
 
     def reports_on(self, *, sha256: str = "", path: str = "") -> list[str]:
-        """List the ids of finished analyses of a whole video, the newest first: of this content, or of this file."""
+        """List the user's own finished analyses of a whole video, the newest first: of this content, or of this file.
+
+        Returns:
+            Their ids.
+        """
         column, value = ("sha256", sha256) if sha256 else ("path", path)
         rows = self._store.select(
             f"SELECT jobs.id {_ALL} WHERE entries.{column} = ? AND entries.frames > 0 AND entries.start_seconds = 0"
-            " AND entries.end_seconds IS NULL AND jobs.state IN ('done', 'without_model') ORDER BY jobs.rowid DESC",
+            " AND entries.end_seconds IS NULL AND jobs.state IN ('done', 'without_model') AND jobs.user_id = ?"
+            " ORDER BY jobs.rowid DESC",
             value,
+            current_user().id,
         )
         return [job_id for (job_id,) in rows]
 
     def has_others_on(self, job_id: str, path: str) -> bool:
-        """Return whether another analysis is about this file."""
+        """Return whether another analysis, of whichever user, is about this file."""
         return bool(self._store.select("SELECT 1 FROM entries WHERE job_id <> ? AND path = ? LIMIT 1", job_id, path))
 
     # ---- internals
 
     def _entries(self, job_ids: Sequence[str]) -> list[LibraryEntry]:
         """Get the entries of these analyses, in this order."""
+        clause, own = visible("jobs.user_id")
         rows = self._store.select(
-            f"SELECT {_COLUMNS} {_ALL} WHERE jobs.id IN ({', '.join('?' * len(job_ids))})", *job_ids
+            f"SELECT {_COLUMNS} {_ALL} WHERE jobs.id IN ({', '.join('?' * len(job_ids))}) AND {clause}", *job_ids, *own
         )
         by_id = {row[0]: _entry(row) for row in rows}
         return [by_id[job_id] for job_id in job_ids if job_id in by_id]
@@ -409,7 +439,8 @@ class LibraryIndex:
         self, wanted: LibraryQuery, terms: Sequence[SearchTerm], near: Sequence[str] = ()
     ) -> tuple[str, list[object]]:
         """Build the FROM and WHERE clauses of a query, with their values."""
-        tail, clauses, values = _ALL, ["1"], list[object]()
+        clause, own = visible("jobs.user_id")
+        tail, clauses, values = _ALL, [clause], list[object](own)
         if terms and near:
             worded, worded_values = self._where(LibraryQuery(wanted.words), terms)
             clauses.append(f"(jobs.id IN (SELECT jobs.id {worded}) OR jobs.id IN ({', '.join('?' * len(near))}))")
@@ -470,6 +501,12 @@ class LibraryIndex:
             connection.execute("DELETE FROM words WHERE rowid = ?", found)
         for table in ("entries", "passages", "covers", "meanings"):
             connection.execute(f"DELETE FROM {table} WHERE job_id = ?", (job_id,))
+
+
+def _visible_id(column: str) -> tuple[str, tuple[str, ...]]:
+    """Return `visible` for rows with the id of an analysis in `column`."""
+    clause, own = visible("user_id")
+    return (f"{column} IN (SELECT id FROM jobs WHERE {clause})", own) if own else ("1", ())
 
 
 def _index(connection: sqlite3.Connection, number: int, passages: Sequence[Passage]) -> None:

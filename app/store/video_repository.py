@@ -1,7 +1,8 @@
 """Repository of the videos that pages and routes may use: uploads, files below an allowed folder, the bundled sample.
 
-A video has an id that cannot be guessed, and each id has a small JSON file beside the uploads. An unfinished upload is
-a part file with its own JSON file, so that it resumes after a reload or a restart. Nothing here decodes a video.
+A video has an id that cannot be guessed, and each id has a small JSON file beside the uploads, with its owner. An
+unfinished upload is a part file with its own JSON file, so that it resumes after a reload or a restart. Nothing here
+decodes a video.
 """
 
 import errno
@@ -85,6 +86,9 @@ class _Reserved:
 class VideoRepository:
     """Videos below `folder`, and read-only ones below `input_dirs` or at `sample`. Safe to use from several threads.
 
+    A video belongs to the user who uploads it. A file in an allowed folder, which all may use, is a video of its own to
+    each. For users, the id of someone else's is unknown; administrators may use all.
+
     Every method raises StorageError if the disk is full or refuses.
     """
 
@@ -138,10 +142,10 @@ class VideoRepository:
             InputError: "upload_unknown".
         """
         sidecar = read_json(self._parts / f"{_checked(upload_id, 'upload_unknown')}.json")
-        if sidecar and self._part(upload_id).exists():
+        if sidecar and _is_visible(sidecar) and self._part(upload_id).exists():
             return Upload(upload_id, sidecar["name"], sidecar["size_bytes"], self._part(upload_id).stat().st_size)
         video = read_json(self._record(upload_id))
-        if video and video["origin"] == "upload":
+        if video and _is_visible(video) and video["origin"] == "upload":
             return Upload(upload_id, video["name"], video["size_bytes"], video["size_bytes"])
         raise core.InputError("upload_unknown", id=upload_id)
 
@@ -152,6 +156,7 @@ class VideoRepository:
         Raises:
             InputError: "upload_unknown", "upload_conflict" for another offset, or "upload_busy" if it is already open.
         """
+        self.upload(upload_id)  # whether another one's is open isn't said
         with self._alone(upload_id):
             upload = self.upload(upload_id)
             if offset != upload.offset or upload.is_complete:
@@ -294,7 +299,7 @@ class VideoRepository:
         """Get the id of the video that is stored in this file, or None if the file isn't registered."""
         for video_id in (path.parent.name, self._id_of(path)):
             record = read_json(self._record(video_id)) if _ID.fullmatch(video_id) else None
-            if record and record["path"] == str(path):
+            if record and _is_visible(record) and record["path"] == str(path):
                 return video_id
         return None
 
@@ -341,7 +346,10 @@ class VideoRepository:
         return real
 
     def _id_of(self, path: Path) -> str:
-        return hmac.new(self._secret, os.fsencode(path), hashlib.sha256).hexdigest()[:40]
+        """Return the id of a file that isn't an upload, one for each user."""
+        owner = core.current_user().id
+        named = os.fsencode(path) + (b"\0" + owner.encode() if owner else b"")
+        return hmac.new(self._secret, named, hashlib.sha256).hexdigest()[:40]
 
     def _register(
         self, video_id: str, origin: Origin, name: str, path: Path, size_bytes: int, user_id: str | None = None
@@ -360,7 +368,7 @@ class VideoRepository:
 
     def _video(self, video_id: str) -> dict[str, Any]:
         record = read_json(self._record(_checked(video_id, "video_unknown")))
-        if record is None:
+        if record is None or not _is_visible(record):
             raise core.InputError("video_unknown", id=video_id)
         return record
 
@@ -408,6 +416,10 @@ class VideoRepository:
                 if part.stat().st_mtime < oldest:
                     part.unlink(missing_ok=True)
                     part.with_suffix(".json").unlink(missing_ok=True)
+
+
+def _is_visible(record: dict[str, Any]) -> bool:
+    return core.sees(record.get("user_id", ""))  # records of earlier versions name no owner
 
 
 def _checked(identifier: str, key: str) -> str:

@@ -30,6 +30,7 @@ class Installed:
         services: The open services.
         key: The key that the routes demand where there are no accounts.
         base_path: URL prefix of the app.
+        is_public: Whether other machines can open the page.
         error: Why the services couldn't be opened.
         after_first_page: Called once, in its own thread, when the first page has been drawn.
     """
@@ -37,6 +38,7 @@ class Installed:
     services: Services | None = None
     key: str = ""
     base_path: str = ""
+    is_public: bool = False
     error: AppError | None = None
     after_first_page: Callable[[], None] | None = None
 

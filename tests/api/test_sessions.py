@@ -19,7 +19,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from app.api import Gate, SessionProtection, routes
 from app.config import AccessSettings
-from app.core import InputError, StorageError
+from app.core import InputError, StorageError, as_user
 from app.services import COOKIE, Accounts, Services, api_keys
 from app.services.access import accounts as accounts_module
 from app.services.access import login_limits
@@ -114,7 +114,9 @@ def test_key_of_another_session_opens_nothing(open_app: Open, people: Accounts, 
 def test_key_of_an_ended_session_opens_nothing(
     open_app: Open, people: Accounts, services: Services, monkeypatch: pytest.MonkeyPatch, end: str
 ) -> None:
-    client, path = open_app(), f"/api/videos/{services.videos.sample()}"
+    client = open_app()
+    with as_user(people.named("ben").user):
+        path = f"/api/videos/{services.videos.sample()}"
     log_in(client, "ben", "another password")
     key, now = key_of(client, people), time.time()
     assert client.get(f"{path}?key={key}").status_code == 200

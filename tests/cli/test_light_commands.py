@@ -82,6 +82,7 @@ def test_help_and_version_import_no_command(word: str, tmp_path: Path) -> None:
         "serve",
         "keys",
         "users",
+        "audit",
         "mcp",
         "doctor",
         "models",

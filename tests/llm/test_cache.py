@@ -75,3 +75,10 @@ def test_no_connection_stays_open(tmp_path: Path) -> None:
     answers.remember(picture("AAAA"), REPLY)
     assert answers.recall(picture("AAAA")) == REPLY
     assert str(path) not in {file.path for file in psutil.Process().open_files()}
+
+
+def test_answers_are_not_given_to_other_users(tmp_path: Path) -> None:
+    answers = AnswerCache(tmp_path / "answers.sqlite", "model")
+    answers.remember(picture("AAAA"), REPLY, owner="u1")
+    assert answers.recall(picture("AAAA"), owner="u1") == REPLY
+    assert answers.recall(picture("AAAA"), owner="u2") is None and answers.recall(picture("AAAA")) is None

@@ -7,10 +7,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from app.core import User, as_user
 from app.core.errors import StorageError
+from app.store import database
 from app.store import database as store_module
 from app.store.database import MIGRATIONS, Row, Store
 from app.store.fs_utils import ProcessLock
@@ -150,3 +153,36 @@ def test_a_folder_that_cannot_be_written_is_a_storage_error(tmp_path: Path) -> N
     (tmp_path / "damaged.sqlite").write_bytes(b"no database" * 100)
     with pytest.raises(StorageError):
         Store(tmp_path / "damaged.sqlite")
+
+
+def test_an_older_store_is_backed_up_before_it_changes(tmp_path: Path) -> None:
+    path = tmp_path / "framelens.sqlite"
+    older = sqlite3.connect(path)
+    older.executescript(f"{MIGRATIONS[0]}; PRAGMA user_version = 1;")
+    older.execute("INSERT INTO jobs VALUES ('old', '2026-01-01', 'clip.mp4', 'done', 1, '{}')")
+    older.commit()
+    older.close()
+    Store(path).close()
+    Store(path).close()
+    (copy,) = tmp_path.glob("framelens.sqlite.v*")
+    assert copy.name == "framelens.sqlite.v1" and copy.stat().st_mode & 0o777 == 0o600
+    kept = sqlite3.connect(copy)
+    assert kept.execute("SELECT * FROM jobs").fetchall() == [("old", "2026-01-01", "clip.mp4", "done", 1, "{}")]
+    kept.close()
+
+
+def test_a_store_is_opened_where_no_backup_fits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "framelens.sqlite"
+    older = sqlite3.connect(path)
+    older.executescript(f"{MIGRATIONS[0]}; PRAGMA user_version = 1;")
+    older.close()
+    monkeypatch.setattr(database.shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
+    Store(path).close()
+    assert not list(tmp_path.glob("*.v1*"))
+
+
+def test_what_belongs_to_nobody_is_for_administrators(store: Store) -> None:
+    store.save(ROW)
+    for role, count in (("viewer", 0), ("analyst", 0), ("administrator", 1)):
+        with as_user(User("u1", "ann", role)):  # type: ignore[arg-type]
+            assert len(store.recent(9)) == count and bool(store.get(ROW.id)) == bool(count)

@@ -96,6 +96,7 @@ class RequestExecutor:
         self._run = run
         self._takes_schema = run.connection.takes_schema
         self._formless = 0
+        self._owner = core.current_user().id  # the threads that send requests have no user
 
     def answer(self, asked: EngineRequest, *, vary: bool = False) -> core.ChunkResult:
         """Return the result of a request, and emit AnswerDelta events on the way.
@@ -136,12 +137,12 @@ class RequestExecutor:
         self._run.emit(core.AnswerDelta(asked.number, "", restart=True))
         answers = self._run.connection.answers if may_recall else None
         form = self._with_schema(asked.scope, options)
-        if recalled := answers and answers.recall(sent, form):
+        if recalled := answers and answers.recall(sent, form, owner=self._owner):
             self._run.emit(core.AnswerDelta(asked.number, recalled.text))
         reply, loops = (recalled, False) if recalled else self._with_retries(asked, sent, options)
         result = self._result(asked, sent, reply, loops=loops, recalled=recalled is not None)
         if answers and not recalled and not result.troubles:
-            answers.remember(sent, reply, form)
+            answers.remember(sent, reply, form, owner=self._owner)
         return result
 
     def _with_retries(

@@ -149,6 +149,7 @@ def get_report(
     analysis = report_of(services, job_id, conversations=conversations) if is_ready else None
     if analysis is None:
         raise core.InputError("no_report_yet", id=job_id)
+    services.jobs.audit.record("export", job_id, analysis.video.name)
     written = spoken or analysis.request.language
     stem = core.safe_stem(analysis.video.name)
     if name == _ARCHIVE:

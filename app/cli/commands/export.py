@@ -68,6 +68,8 @@ def run(given: argparse.Namespace) -> int:
         with open_library(config.load()) as services:
             ids = [services.jobs.library.resolve_id(one) for one in given.ids]
             paths = _write(_reports(ids, partial(report_of, services), missing), given)
+            for job_id in ids:
+                services.jobs.audit.record("export", job_id, services.jobs.brief(job_id).name)
     if given.json:
         print(json.dumps([str(path) for path in paths], ensure_ascii=False))
     else:

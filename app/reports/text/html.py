@@ -41,12 +41,18 @@ def write(analysis: Analysis, language: Language) -> bytes:
         return render(document(analysis), partial(contents.moment_address, analysis.video.name))
 
 
+def write_alone(analysis: Analysis, language: Language) -> bytes:
+    """Return the report as `write` does, for readers who don't have the video: no time is a link to it."""
+    with in_language(language):
+        return render(document(analysis), lambda _: "")
+
+
 def render(content: contents.Document, moment: Callable[[float], str]) -> bytes:
     """Return a document as HTML in UTF-8, with the fixed texts in the language of the context.
 
     Args:
         content: The document.
-        moment: Returns the address of a time of the video.
+        moment: Returns the address of a time of the video, "" for none.
     """
     facts = content.facts
     headings = (_heading(block) for block in content.blocks)

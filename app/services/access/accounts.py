@@ -25,7 +25,7 @@ from itsdangerous import BadSignature, Signer
 
 from app import core
 from app.services.access.login_limits import LoginLimiter
-from app.store import AccountRow, AccountStore, SessionRow, Store
+from app.store import AccountRow, AccountStore, AuditLog, SessionRow, Store
 
 if TYPE_CHECKING:
     from app.config import AccessSettings, Settings
@@ -60,6 +60,7 @@ class Accounts:
 
     def __init__(self, store: Store, settings: AccessSettings) -> None:
         self._store = AccountStore(store)
+        self._audit = AuditLog(store)
         self._settings = settings
         self._limiter = LoginLimiter()
         self._hasher = PasswordHasher()
@@ -167,11 +168,13 @@ class Accounts:
         with self._slots:
             is_right = self._fits(hashed, password)
         if not (is_right and account and account.password):
+            if account:
+                self._audit.record("login_failed", account.id, account.name)
             raise core.InputError("login_wrong")
         self._limiter.succeed(plain)
         if self._hasher.check_needs_rehash(account.password):
             self._store.set_password(account.id, self._hasher.hash(password), ends_sessions=False)
-        return self._begin(account.id)
+        return self._begin(account)
 
     def ticket_for(self, email: str, *, is_verified: bool) -> str:
         """Return a ticket, good once and for a minute, for a user whom another service has identified.
@@ -207,9 +210,10 @@ class Accounts:
         """
         with self._lock:
             account_id, until = self._tickets.pop(ticket, ("", 0.0))
-        if until < time.monotonic() or self._store.get(account_id) is None:
+        account = self._store.get(account_id)
+        if until < time.monotonic() or account is None:
             raise core.InputError("login_wrong")
-        return self._begin(account_id)
+        return self._begin(account)
 
     # ---- sessions
 
@@ -235,6 +239,9 @@ class Accounts:
     def log_out(self, cookie: str) -> None:
         """End the session of a cookie."""
         if sha256 := self._hash_in(cookie):
+            if session := self.session(cookie):
+                with core.as_user(session.user):
+                    self._audit.record("logout")
             self._store.end_session(sha256)
 
     @cached_property
@@ -250,13 +257,15 @@ class Accounts:
     def _signer(self) -> Signer:
         return Signer(self._secret, salt="framelens-session", digest_method=hashlib.sha256)
 
-    def _begin(self, account_id: str) -> str:
+    def _begin(self, account: AccountRow) -> str:
         token, now = secrets.token_urlsafe(32), time.time()
         self._store.add_session(
-            SessionRow(hashlib.sha256(token.encode()).hexdigest(), account_id, now, now),
+            SessionRow(hashlib.sha256(token.encode()).hexdigest(), account.id, now, now),
             created_after=now - self._settings.session_seconds,
             used_after=now - self._settings.idle_seconds,
         )
+        with core.as_user(account.user):
+            self._audit.record("login", account.id, account.name)
         return self._signer.sign(token).decode()
 
     def _hash_in(self, cookie: str) -> str | None:

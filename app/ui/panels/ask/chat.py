@@ -83,9 +83,11 @@ def _draw_menu(conversation: Conversation, names: Mapping[str, str]) -> None:
             st.form_submit_button(t("ask.page.rename"), on_click=_rename, args=(conversation.id, f"{key}_name"))
 
     def markdown() -> str:
+        services().jobs.audit.record("export", conversation.id)
         return ask.as_markdown(conversation, names)
 
     def document() -> str:
+        services().jobs.audit.record("export", conversation.id)
         return json.dumps(ask.document(conversation, names), ensure_ascii=False, indent=2)
 
     with st.container(horizontal=True):

@@ -26,7 +26,7 @@ from app.ui import local_time, may_change, page_state, plain, services
 from app.ui.components import report_blocks
 from app.ui.panels.analyse import progress, request_form
 from app.ui.panels.ask import chat
-from app.ui.panels.report import comparison, reanalysis
+from app.ui.panels.report import comparison, reanalysis, sharing
 from app.ui.panels.sidebar.engine import short_model_name
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def draw_head(job: JobSnapshot, analysis: Analysis, *, can_edit: bool) -> None:
     if not job.is_without_model:  # stopped_job shows it, with the ways to a model
         st.caption(plain(" · ".join(filter(None, (state, model, mode)))))
     with st.container(horizontal=True, gap="small", key="report_actions"):
-        _draw_export(analysis, reported, is_first=not broken and (job.is_imported or not job.is_without_model))
+        _draw_export(job, analysis, reported, is_first=not broken and (job.is_imported or not job.is_without_model))
         if not job.is_imported and may_change():
             reanalysis.draw_follow_up(job)
     with st.container(horizontal=True, gap="medium", key="report_ways"):
@@ -236,16 +236,17 @@ def brief(text: str) -> str:
     return text if end is None else text[: end.start()]
 
 
-def _draw_export(analysis: Analysis, reported: Analysis, *, is_first: bool) -> None:
-    """Draw the button that opens the menu of formats.
+def _draw_export(job: JobSnapshot, analysis: Analysis, reported: Analysis, *, is_first: bool) -> None:
+    """Draw the button that opens the menu of formats and links.
 
     Args:
+        job: The job.
         analysis: The analysis as its job has it.
         reported: The analysis with its conversations.
         is_first: Whether it is the most important action of the page.
     """
     stem = safe_stem(analysis.video.name)
-    save = partial(_button, stem)
+    save = partial(_button, job, stem)
     with st.popover(t("ui.save"), type="primary" if is_first else "secondary", icon=":material/download:"):
         if reported.conversations and st.toggle(t("ui.save_conversations"), value=True, key="save_conversations"):
             analysis = reported
@@ -264,6 +265,8 @@ def _draw_export(analysis: Analysis, reported: Analysis, *, is_first: bool) -> N
                 save("sheet", ".contact-sheet.jpg", "image/jpeg", partial(contact_sheet, analysis), about)
             everything = partial(_zip_all, analysis, stem)
             save("everything", ".zip", _ZIP, everything, t("ui.download_everything_help"))
+        if may_change():
+            sharing.draw(job.id, conversations=bool(analysis.conversations))
 
 
 def _draw_use(name: str) -> None:
@@ -293,15 +296,19 @@ def _size_of_frames(analysis: Analysis) -> str:
     return t(key, side=kept_side)
 
 
-def _button(stem: str, name: str, suffix: str, mime: str, data: Callable[[], bytes], about: str) -> None:
+def _button(
+    job: JobSnapshot, stem: str, name: str, suffix: str, mime: str, data: Callable[[], bytes], about: str
+) -> None:
     state = page_state()
 
     def made() -> bytes:
         try:
-            return data()
+            written = data()
         except AppError as error:
             state.error = error  # for the next run; until then Streamlit says that there is no file
             raise
+        services().jobs.audit.record("export", job.id, job.name)
+        return written
 
     st.download_button(
         t(f"ui.download_{name}"),

@@ -1,0 +1,59 @@
+"""Route for shared reports: opened by a link alone, without an account, from wherever the link is.
+
+So it has no gate with a key: the token in the path is the key. Everything that isn't a valid link gets the same answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from app.api.gate import SAFE_HEADERS, Gate, status_of
+from app.core import AppError, as_app_error
+from app.i18n import error_text, in_language, language_of
+from app.services import open_shared
+
+if TYPE_CHECKING:
+    from app.services import Services
+
+_log = logging.getLogger(__name__)
+_AT_A_TIME = 2
+"""Reports that are written at the same time; others wait. Chosen by hand; not tuned."""
+_HEADERS = {
+    **SAFE_HEADERS,
+    "Content-Security-Policy": "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none';"
+    " form-action 'none'; frame-ancestors 'none'; sandbox",
+    "Cache-Control": "private, no-store",
+    "X-Robots-Tag": "noindex, nofollow",
+}
+
+
+def routes(gate: Gate, prefix: str) -> list[BaseRoute]:
+    """List the routes of this resource below `prefix`."""
+    room = asyncio.Semaphore(_AT_A_TIME)
+
+    async def opened(request: Request) -> Response:
+        with in_language(language_of(request.headers.get("accept-language"))):
+            if gate.services is None:
+                return Response(status_code=503, headers=_HEADERS)
+            async with room:
+                return await run_in_threadpool(_answer, gate.services, request.path_params["token"])
+
+    return [Route(f"{prefix}/shared/{{token}}", opened, methods=["GET"])]
+
+
+def _answer(services: Services, token: str) -> Response:
+    try:
+        page = open_shared(services, token)
+    except AppError as error:
+        return PlainTextResponse(error_text(error), status_of(error), headers=_HEADERS)
+    except Exception as error:  # noqa: BLE001 - a bug is logged and reported without its details
+        _log.exception("a shared report could not be written")
+        return PlainTextResponse(error_text(as_app_error(error, services.log_path)), 500, headers=_HEADERS)
+    return Response(page, media_type="text/html; charset=utf-8", headers=_HEADERS)

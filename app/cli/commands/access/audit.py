@@ -1,0 +1,50 @@
+"""Command `framelens audit`: lists who did what, the newest first."""
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+
+from app import config
+from app.cli.common import add_output_options, use_language
+from app.i18n import t
+from app.store import ACTIONS, AuditEntry, AuditLog, Store
+
+_USUAL_ENTRIES = 100
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of this command."""
+    parser.add_argument("--limit", type=int, default=_USUAL_ENTRIES, metavar="N", help=t("cli.audit_limit"))
+    parser.add_argument("--user", default="", metavar="NAME", help=t("cli.audit_user"))
+    parser.add_argument("--action", action="append", default=[], choices=ACTIONS, help=t("cli.audit_action"))
+    add_output_options(parser, None)
+
+
+def run(given: argparse.Namespace) -> int:
+    """Print the entries and return the exit code.
+
+    Raises:
+        AppError: A setting is wrong, or the store refuses.
+    """
+    settings = config.load()
+    use_language(given, settings)
+    store = Store(settings.data_dir / "framelens.sqlite")
+    try:
+        entries = AuditLog(store).entries(limit=max(given.limit, 0), actions=given.action, user=given.user)
+    finally:
+        store.close()
+    if given.json:
+        print(json.dumps([asdict(one) for one in entries], ensure_ascii=False, indent=2))
+        return 0
+    if not entries:
+        print(t("cli.audit_none"), file=sys.stderr)
+    for one in entries:
+        print(_line(one))
+    return 0
+
+
+def _line(entry: AuditEntry) -> str:
+    named = " ".join(filter(None, (entry.object_name, f"({entry.object_id})" if entry.object_id else "")))
+    who = entry.user_name or entry.user_id or t("cli.audit_local")
+    return "  ".join(filter(None, (entry.time, who, t(f"cli.audit.{entry.action}"), named)))

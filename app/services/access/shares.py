@@ -1,0 +1,111 @@
+"""Links that open a report without an account, until they expire or are revoked.
+
+A link has 256 random bits, of which the store has the hash: who reads the database can't open a report with it. What it
+opens is one page without scripts, which loads nothing and leads nowhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from app import core
+from app.i18n import language_of
+from app.reports import write_alone
+from app.services.conversations import report_of
+from app.store import AuditLog, ShareRow, ShareStore
+
+if TYPE_CHECKING:
+    from app.services.container import Services
+
+LIFETIMES = {"day": timedelta(days=1), "week": timedelta(days=7), "month": timedelta(days=30)}
+"""How long a link may last. Chosen by hand; not tuned."""
+_TOKEN_BYTES = 32
+_MOST_CHARACTERS = 64  # of a token, whose 32 bytes are 43
+
+
+@dataclass(frozen=True)
+class SharedReport:
+    """A link that was made. Its token is shown once and stored nowhere."""
+
+    row: ShareRow
+    token: str
+
+
+@core.requires("analyst")
+def share(
+    services: Services, job_id: str, lifetime: timedelta, language: core.Language, *, conversations: bool
+) -> SharedReport:
+    """Make a link to a report.
+
+    Args:
+        services: The services.
+        job_id: The job.
+        lifetime: How long the link lasts, one of LIFETIMES.
+        language: Language in which the report is shown.
+        conversations: Show the conversations about it, too.
+
+    Raises:
+        InputError: "job_unknown" or "no_report_yet".
+        StorageError: It can't be stored.
+    """
+    job = services.jobs.snapshot(job_id)
+    if job.analysis is None:
+        raise core.InputError("no_report_yet", id=job_id)
+    now, token = datetime.now(UTC), secrets.token_urlsafe(_TOKEN_BYTES)
+    row = ShareRow(
+        core.new_id(),
+        job_id,
+        core.current_user().id,
+        _hash(token),
+        language,
+        int(conversations),
+        now.isoformat(timespec="seconds"),
+        (now + lifetime).isoformat(timespec="seconds"),
+    )
+    store = ShareStore(services.store)
+    store.delete_expired(now.isoformat(timespec="seconds"))
+    store.add(row)
+    AuditLog(services.store).record("share", job_id, job.name)
+    return SharedReport(row, token)
+
+
+def shares_of(services: Services, job_id: str) -> list[ShareRow]:
+    """List the links to a report, the newest first; none for a report that the user may not see."""
+    return ShareStore(services.store).of_job(job_id, _now())
+
+
+@core.requires("analyst")
+def revoke_share(services: Services, row: ShareRow) -> None:
+    """Revoke a link: it opens nothing from now on."""
+    if ShareStore(services.store).delete(row.id):
+        AuditLog(services.store).record("unshare", row.job_id, services.jobs.brief(row.job_id).name)
+
+
+def open_shared(services: Services, token: str) -> bytes:
+    """Return the report that a link opens, as one HTML page.
+
+    Raises:
+        InputError: "share_unknown": no such link was made, it was revoked, or it has expired.
+        StorageError: The report can't be read.
+    """
+    found = ShareStore(services.store).get(_hash(token), _now()) if len(token) <= _MOST_CHARACTERS else None
+    if found is None:
+        raise core.InputError("share_unknown")
+    row, owner = found
+    with core.as_user(core.owner_of(owner)):
+        analysis = report_of(services, row.job_id, conversations=bool(row.conversations))
+    if analysis is None:  # it is asked again
+        raise core.InputError("share_unknown")
+    return write_alone(analysis, language_of(row.language))
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode(errors="surrogateescape")).hexdigest()
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

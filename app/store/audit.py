@@ -1,0 +1,87 @@
+"""Audit log: who uploaded, analysed, deleted, switched, exported, shared, imported and logged in, and when.
+
+It has ids and names of what was acted on, and never what was asked or answered. The newest entries are kept.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal, get_args
+
+from app.core import StorageError, current_user, one_line
+from app.store.database import Store
+
+_log = logging.getLogger(__name__)
+MOST_ENTRIES = 100_000
+"""Entries that are kept, some 15 MB. Chosen by hand; not tuned."""
+_MOST_CHARACTERS = 300  # of a name; chosen by hand
+Action = Literal[
+    "upload", "analyse", "delete", "switch", "export", "share", "unshare", "import", "login", "logout", "login_failed"
+]
+ACTIONS: tuple[Action, ...] = get_args(Action)
+
+
+@dataclass(frozen=True)
+class AuditEntry:
+    """An action of a user.
+
+    Attributes:
+        time: ISO time in UTC.
+        user_id: Id of the user, "" for the one of an installation without accounts and for the command line.
+        object_id: Id of what was acted on, "" for none.
+        object_name: Its name as shown to users.
+    """
+
+    time: str
+    user_id: str
+    user_name: str
+    action: Action
+    object_id: str
+    object_name: str
+
+
+class AuditLog:
+    """The audit log in a store. Safe to use from several threads and processes."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def record(self, action: Action, object_id: str = "", object_name: str = "") -> None:
+        """Record an action of the user of the context, after it was done. Never raises: a full disk is logged."""
+        user, now = current_user(), datetime.now(UTC).isoformat(timespec="milliseconds")
+        shown = one_line(object_name)[:_MOST_CHARACTERS]
+        try:
+            with self._store.changing() as connection:
+                added = connection.execute(
+                    "INSERT INTO audit (time, user_id, user_name, action, object_id, object_name)"
+                    " VALUES (?, ?, ?, ?, ?, ?)",
+                    (now, user.id, user.name, action, object_id, shown),
+                )
+                oldest = (added.lastrowid or 0) - MOST_ENTRIES
+                connection.execute("DELETE FROM audit WHERE number <= ?", (oldest,))
+        except StorageError:
+            _log.exception("not recorded: %s %s by %r", action, object_id, user.id)
+
+    def entries(self, *, limit: int, actions: Sequence[str] = (), user: str = "") -> list[AuditEntry]:
+        """List the newest entries, the newest first.
+
+        Args:
+            limit: Number of entries at most.
+            actions: Only these; none for all.
+            user: Only those of the user with this id or name; "" for all.
+        """
+        clauses, values = ["1"], list[object]()
+        if actions:
+            clauses.append(f"action IN ({', '.join('?' * len(actions))})")
+            values += actions
+        if user:
+            clauses.append("(user_id = ? OR user_name = ?)")
+            values += [user, user]
+        found = self._store.select(
+            "SELECT time, user_id, user_name, action, object_id, object_name FROM audit"
+            f" WHERE {' AND '.join(clauses)} ORDER BY number DESC LIMIT ?",
+            *values,
+            limit,
+        )
+        return [AuditEntry(*row) for row in found]

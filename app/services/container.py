@@ -35,8 +35,6 @@ from app.engine import Monitor
 from app.i18n import in_language, language
 from app.services.answers import Answers
 from app.services.engine_session import EngineSession, build_engine, confirmed_downloads
-from app.services.submissions import Submissions
-from app.services.webhooks import Webhooks
 from app.store import Measured, ProcessLock, Store, UploadLimits, VideoRepository, disk_errors, log_to
 from app.video import Stills
 
@@ -50,6 +48,8 @@ if TYPE_CHECKING:
     from app.models import Proposal
     from app.services import model_benchmarks
     from app.services.access.accounts import Accounts
+    from app.services.submissions import Submissions
+    from app.services.webhooks import Webhooks
 
 T = TypeVar("T")
 SAMPLE = Path(str(files("app") / "samples" / "sample.mp4"))
@@ -73,8 +73,6 @@ class Services:
         answer_queues: The questions that wait for the engine in use, or for each of several.
         semantic_index: The semantic index, None if no embedding model is set.
         answers: The answers that are being written.
-        submissions: The jobs that programs submit through the HTTP API.
-        webhooks: The messages to programs about these jobs.
     """
 
     switcher: EngineSwitcher[EngineSession]
@@ -96,8 +94,6 @@ class Services:
     semantic_index: SemanticIndex | None = None
     stills: Stills = field(default_factory=Stills)
     answers: Answers = field(default_factory=Answers)
-    submissions: Submissions = field(default_factory=Submissions)
-    webhooks: Webhooks = field(default_factory=Webhooks)
 
     @property
     def settings(self) -> Settings:
@@ -133,6 +129,20 @@ class Services:
 
         return Accounts(self.store, self.settings.access)
 
+    @cached_property
+    def submissions(self) -> Submissions:
+        """Return the jobs that programs submit through the HTTP API; commands do without."""
+        from app.services.submissions import Submissions
+
+        return Submissions()
+
+    @cached_property
+    def webhooks(self) -> Webhooks:
+        """Return the messages to programs about these jobs; commands do without."""
+        from app.services.webhooks import Webhooks
+
+        return Webhooks()
+
     def resume_submissions(self) -> None:
         """Continue what programs have submitted to earlier processes, and send the messages that wait."""
         self.submissions.resume(self)
@@ -141,8 +151,9 @@ class Services:
     def close(self) -> None:
         """Stop what runs in the background, then the jobs, then the engine, and close the store."""
         self.answers.close()
-        self.submissions.close()
-        self.webhooks.close()
+        for used in ("submissions", "webhooks"):
+            if used in vars(self):
+                getattr(self, used).close()
         self.stills.close()
         self.monitor.close()
         for task in (self.download, self.benchmark, self.vision_check, self.remote_query):

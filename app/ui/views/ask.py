@@ -9,6 +9,7 @@ import streamlit as st
 
 from app.core import AppError
 from app.i18n import t
+from app.reports.content import printable
 from app.services import video_names
 from app.ui import error_words, may_change, page_state, plain, resources, services
 from app.ui.components import assets, player
@@ -51,7 +52,7 @@ def _draw_video(conversation: Conversation, names: Mapping[str, str]) -> str:
     """Draw the player, with a choice where the conversation is about several videos; return the analysis shown."""
     shown = conversation.about[0]
     if len(conversation.about) > 1:
-        labels = {one: names.get(one, one) for one in conversation.about}
+        labels = {one: printable(names.get(one, one)) for one in conversation.about}
         if st.session_state.get(chat.SHOWN_KEY) not in labels:
             st.session_state[chat.SHOWN_KEY] = shown
         shown = st.selectbox(

@@ -9,6 +9,7 @@ import streamlit as st
 
 from app import ask
 from app.i18n import language, t
+from app.reports.content import printable
 from app.services import prepare_frames
 from app.store import LibraryQuery
 from app.ui import local_time, page_state, plain, services
@@ -28,7 +29,7 @@ def draw_subjects() -> None:
     """Draw what the new conversation is about: analysed videos, and others, whole or in part."""
     state = page_state()
     entries = services().jobs.library.find(LibraryQuery(), order="newest", offset=0, limit=_OFFERED)
-    labels = {one.id: f"{one.name} · {local_time(one.created)}" for one in entries if one.num_frames}
+    labels = {one.id: printable(f"{one.name} · {local_time(one.created)}") for one in entries if one.num_frames}
     chosen = st.multiselect(
         t("ask.page.about"),
         list(labels),

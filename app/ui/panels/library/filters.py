@@ -13,6 +13,7 @@ import streamlit as st
 
 from app.core import AppError, base_name
 from app.i18n import LANGUAGES, t
+from app.reports.content import printable
 from app.store import LibraryQuery, Order
 from app.ui import error_words, page_state, plain, services
 from app.ui.panels.report.comparison import template_name
@@ -148,7 +149,7 @@ def _choice(name: str, labels: Mapping[str, str], *, width: int | None = None) -
     st.selectbox(
         t(f"library.{label}"),
         values,
-        format_func=lambda value: labels.get(value, value) if value else empty,
+        format_func=lambda value: printable(labels.get(value, value)) if value else empty,
         key=f"library_{name}",
         width=width or "stretch",
         on_change=_store_filter,

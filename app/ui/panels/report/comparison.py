@@ -9,6 +9,7 @@ import streamlit as st
 from app.core import Analysis, AppError, base_name
 from app.i18n import t
 from app.i18n.formatting import exactly
+from app.reports.content import printable
 from app.ui import CHOOSING, comparison, error_words, local_time, may_change, page_state, plain, services
 from app.ui.components.assets import component
 from app.ui.components.report_blocks import Value
@@ -76,7 +77,7 @@ def _draw_choice(job: JobSnapshot) -> None:
     if not found:
         st.info(t("ui.compare_none"))
         return
-    labels = {one.id: _label(job.analysis, one) for one in found}
+    labels = {one.id: printable(_label(job.analysis, one)) for one in found}
     ids = list(labels)
     chosen = st.selectbox(
         t("ui.compare_with"),

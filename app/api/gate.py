@@ -20,7 +20,6 @@ import secrets
 import socket
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from starlette.concurrency import run_in_threadpool
@@ -30,23 +29,9 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.core import (
-    LOCAL_USER,
-    AppError,
-    ConfigError,
-    EngineError,
-    InputError,
-    Language,
-    StorageError,
-    User,
-    as_app_error,
-    as_user,
-)
+from app import core
 from app.i18n import LANGUAGES, error_text, in_language, language_of
-from app.services import COOKIE
-
-if TYPE_CHECKING:
-    from app.services import Services
+from app.services import COOKIE, Services
 
 Endpoint = Callable[[Request, "Services"], Awaitable[Response]]
 
@@ -179,10 +164,10 @@ class AllowedHosts:
         """
         host = headers.get("host", "").lower()
         if not self._is_name(host):
-            raise InputError("route_host", host=host[:_MOST_SHOWN])
+            raise core.InputError("route_host", host=host[:_MOST_SHOWN])
         origin = headers.get("origin")
         if origin is not None and not self._is_own(origin.lower(), host):
-            raise InputError("route_origin", origin=origin[:_MOST_SHOWN])
+            raise core.InputError("route_origin", origin=origin[:_MOST_SHOWN])
 
     def _is_name(self, host: str) -> bool:
         if not _HOST.fullmatch(host):
@@ -225,7 +210,7 @@ class PageProtection:
         headers = Headers(scope=scope)
         try:
             self._allowed.check(headers)
-        except AppError as error:
+        except core.AppError as error:
             await refuse(error, scope, receive, send)
             return
 
@@ -295,17 +280,17 @@ class Gate:
             with in_language(_language(request)):
                 try:
                     self._check(request)
-                    user = await run_in_threadpool(self._user, request) if has_key else LOCAL_USER
+                    user = await run_in_threadpool(self._user, request) if has_key else core.LOCAL_USER
                     if self.services is None:
                         return Response(status_code=503)
-                    with as_user(user):
+                    with core.as_user(user):
                         response = await endpoint(request, self.services)
-                except AppError as error:
+                except core.AppError as error:
                     response = error_response(error)
                 except Exception as error:  # noqa: BLE001 - a bug is logged and reported without its details
                     _log.exception("%s %s failed", request.method, request.url.path)
                     log = self.services.log_path if self.services else ""
-                    response = error_response(as_app_error(error, log))
+                    response = error_response(core.as_app_error(error, log))
             for name, value in SAFE_HEADERS.items():
                 response.headers.setdefault(name, value)
             return response
@@ -316,36 +301,36 @@ class Gate:
         self._allowed.check(request.headers)
         site = request.headers.get("sec-fetch-site", "same-origin")
         if "origin" not in request.headers and site not in ("same-origin", "none"):
-            raise InputError("route_origin", origin=site[:200])
+            raise core.InputError("route_origin", origin=site[:200])
 
-    def _user(self, request: Request) -> User:
+    def _user(self, request: Request) -> core.User:
         """Return the user of a request with the key of its session, without accounts with that of the process."""
-        wanted, user = self.key, LOCAL_USER
+        wanted, user = self.key, core.LOCAL_USER
         if self.services and self.services.accounts.exist():
             uses = request.method not in ("GET", "HEAD")  # an unused page fetches pictures, too
             session = self.services.accounts.session(request.cookies.get(COOKIE, ""), uses=uses)
             if session is None:
-                raise InputError("login_needed")
+                raise core.InputError("login_needed")
             wanted, user = session.key, session.user
         key = request.headers.get("framelens-key") or request.query_params.get("key", "")
         if not secrets.compare_digest(key.encode(), wanted.encode()):
-            raise InputError("route_token")
+            raise core.InputError("route_token")
         return user
 
 
-def error_response(error: AppError) -> JSONResponse:
+def error_response(error: core.AppError) -> JSONResponse:
     """Return `{"error": text, "key": key}` in the reader's language with the matching status."""
     return JSONResponse({"error": error_text(error), "key": error.key}, status_code=status_of(error))
 
 
-def status_of(error: AppError) -> int:
+def status_of(error: core.AppError) -> int:
     """Return the HTTP status of an error."""
-    kinds = {InputError: 400, ConfigError: 400, EngineError: 502, StorageError: 507}
+    kinds = {core.InputError: 400, core.ConfigError: 400, core.EngineError: 502, core.StorageError: 507}
     default = next((status for kind, status in kinds.items() if isinstance(error, kind)), 500)
     return _STATUS.get(error.key, default)
 
 
-def _language(request: Request) -> Language:
+def _language(request: Request) -> core.Language:
     asked = request.query_params.get("lang")
     for language in LANGUAGES:
         if asked == language:
@@ -353,7 +338,7 @@ def _language(request: Request) -> Language:
     return language_of(request.headers.get("accept-language"))
 
 
-async def refuse(error: AppError, scope: Scope, receive: Receive, send: Send) -> None:
+async def refuse(error: core.AppError, scope: Scope, receive: Receive, send: Send) -> None:
     """Answer an HTTP or WebSocket request with an error as plain text."""
     if scope["type"] == "websocket":
         await receive()  # the connection request; closing it now is answered with 403

@@ -7,7 +7,6 @@ the session that it began with, so a page that was left open shows nothing more.
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
@@ -18,10 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.gate import Gate, is_loopback, refuse
 from app.core import InputError
-from app.services import COOKIE
-
-if TYPE_CHECKING:
-    from app.services import Services
+from app.services import COOKIE, Services
 
 _MOST_BYTES = 1 << 14  # of a login; chosen by hand, not tuned
 _OF_USERS = ("/media/", "/_stcore/upload_file", "/_stcore/metrics", "/_stcore/agent")

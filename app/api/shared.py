@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -17,10 +16,7 @@ from starlette.routing import BaseRoute, Route
 from app.api.gate import SAFE_HEADERS, Gate, status_of
 from app.core import AppError, as_app_error
 from app.i18n import error_text, in_language, language_of
-from app.services import open_shared
-
-if TYPE_CHECKING:
-    from app.services import Services
+from app.services import Services, open_shared
 
 _log = logging.getLogger(__name__)
 _AT_A_TIME = 2

@@ -12,17 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from app.core import (
-    AnalysisRequest,
-    Failure,
-    InputError,
-    current_user,
-    from_json,
-    make_private_folder,
-    new_id,
-    sees,
-    to_json,
-)
+from app import core
 from app.i18n import t
 from app.store import storage_errors, write_whole
 
@@ -43,7 +33,7 @@ class RecordedVideo:
     name: str
     path: Path
     job_id: str = ""
-    failure: Failure | None = None
+    failure: core.Failure | None = None
 
 
 @dataclass(frozen=True)
@@ -64,7 +54,7 @@ class BatchRecord:
     created: str
     videos: tuple[RecordedVideo, ...]
     folder: Path | None = None
-    request: AnalysisRequest | None = None
+    request: core.AnalysisRequest | None = None
     fits_request: bool = False
     user_id: str = ""
 
@@ -88,11 +78,11 @@ class BatchArchive:
             videos: Its videos.
             more: Other fields of the record.
         """
-        folder, owner = more.get("folder"), current_user().id
+        folder, owner = more.get("folder"), core.current_user().id
         recent = self.recent(_SEARCHED) if folder else []
         earlier = [one for one in recent if one.folder == folder and one.user_id == owner]
         created = datetime.now(UTC).isoformat(timespec="microseconds")
-        record = BatchRecord(earlier[0].id if earlier else new_id(), name, created, videos, user_id=owner, **more)
+        record = BatchRecord(earlier[0].id if earlier else core.new_id(), name, created, videos, user_id=owner, **more)
         self.save(record)
         return record
 
@@ -100,8 +90,8 @@ class BatchArchive:
         """Replace a record."""
         path = self._path(record.id)
         with storage_errors("report_not_written", path):
-            make_private_folder(self._folder)
-            write_whole(path, to_json(record).encode())
+            core.make_private_folder(self._folder)
+            write_whole(path, core.to_json(record).encode())
 
     def get(self, batch_id: str) -> BatchRecord:
         """Get a record.
@@ -110,8 +100,8 @@ class BatchArchive:
             InputError: "batch_unknown".
         """
         record = self._read(self._path(batch_id)) if _ID.fullmatch(batch_id) else None
-        if record is None or not sees(record.user_id):
-            raise InputError("batch_unknown", id=batch_id[:64])
+        if record is None or not core.sees(record.user_id):
+            raise core.InputError("batch_unknown", id=batch_id[:64])
         return record
 
     def recent(self, limit: int) -> list[BatchRecord]:
@@ -119,7 +109,7 @@ class BatchArchive:
         with storage_errors("result_unreadable", self._folder):
             found = [(path.stat().st_mtime_ns, path) for path in self._folder.glob("*.json")]
         newest = [path for _, path in sorted(found, reverse=True)]
-        records = (record for path in newest if (record := self._read(path)) and sees(record.user_id))
+        records = (record for path in newest if (record := self._read(path)) and core.sees(record.user_id))
         return sorted(islice(records, limit), key=lambda one: one.created, reverse=True)
 
     def _path(self, batch_id: str) -> Path:
@@ -128,7 +118,7 @@ class BatchArchive:
     def _read(self, path: Path) -> BatchRecord | None:
         with storage_errors("result_unreadable", path):
             try:
-                return from_json(path.read_bytes(), BatchRecord)
+                return core.from_json(path.read_bytes(), BatchRecord)
             except FileNotFoundError:
                 return None
             except ValueError:

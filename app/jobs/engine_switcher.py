@@ -15,11 +15,10 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar
 
+from app import core
 from app.analysis import Control, Task
-from app.core import AnalysisEvent, AnalysisRequest, AppError, BackgroundTask, Cancelled, Paused, as_app_error, requires
 
 if TYPE_CHECKING:
-    from app.core import EngineProgress
     from app.engine import Endpoint, Engine
 
 log = logging.getLogger(__name__)
@@ -34,10 +33,10 @@ class AnalysisSession(Protocol):
     def engine(self) -> Engine:
         """Return the engine."""
 
-    def run(self, task: Task) -> Iterator[AnalysisEvent]:
+    def run(self, task: Task) -> Iterator[core.AnalysisEvent]:
         """Run one analysis and yield its events."""
 
-    def conditions(self, request: AnalysisRequest) -> Mapping[str, str]:
+    def conditions(self, request: core.AnalysisRequest) -> Mapping[str, str]:
         """Return the settings that the answers to a request depend on."""
 
     def close(self) -> None:
@@ -70,9 +69,9 @@ class EngineSwitcher(Generic[SessionT]):
         self._changed = threading.Condition()
         self._inside = 0
         self._is_held = False
-        self.switch: BackgroundTask[EngineSwitch, AppError | None] = BackgroundTask("switch")
-        self.engine_start: BackgroundTask[EngineProgress, Endpoint] = BackgroundTask("engine-start")
-        self.engine_stop: BackgroundTask[None, None] = BackgroundTask("engine-stop")
+        self.switch: core.BackgroundTask[EngineSwitch, core.AppError | None] = core.BackgroundTask("switch")
+        self.engine_start: core.BackgroundTask[core.EngineProgress, Endpoint] = core.BackgroundTask("engine-start")
+        self.engine_stop: core.BackgroundTask[None, None] = core.BackgroundTask("engine-stop")
 
     @property
     def session(self) -> SessionT:
@@ -90,9 +89,9 @@ class EngineSwitcher(Generic[SessionT]):
         with self._changed:
             while self._is_switching():
                 if control.cancel.is_set():
-                    raise Cancelled
+                    raise core.Cancelled
                 if control.pause.is_set():
-                    raise Paused
+                    raise core.Paused
                 self._changed.wait(_POLL_SECONDS)
             self._inside += 1
         try:
@@ -115,7 +114,7 @@ class EngineSwitcher(Generic[SessionT]):
         """
         with self._changed:
             if self._is_switching():
-                raise AppError("switch_under_way")
+                raise core.AppError("switch_under_way")
             self._is_held = True
         restarts = False
         try:
@@ -146,19 +145,19 @@ class EngineSwitcher(Generic[SessionT]):
             raise error
         with self._changed:
             if self._is_held:
-                raise AppError("benchmark_under_way")
+                raise core.AppError("benchmark_under_way")
             if self._is_switching():
-                raise AppError("switch_under_way")
+                raise core.AppError("switch_under_way")
             change = EngineSwitch(self._session.engine.status().model, session.engine.status().model, "waiting")
             self.switch.start(partial(self._run_switch, session, change, on_end, starts), progress=change)
 
-    @requires("administrator")
+    @core.requires("administrator")
     def start_engine(self) -> None:
         """Start the engine in use in the background, once however many ask for it."""
         engine = self._session.engine
         self.engine_start.start(engine.ensure_ready, subject=engine.status().model)
 
-    @requires("administrator")
+    @core.requires("administrator")
     def stop_engine(self) -> None:
         """Stop the engine in use in the background."""
         engine = self._session.engine
@@ -181,7 +180,7 @@ class EngineSwitcher(Generic[SessionT]):
         starts: bool,
         on_progress: Callable[[EngineSwitch], None],
         cancel: threading.Event,
-    ) -> AppError | None:
+    ) -> core.AppError | None:
         old = self._session
         was_ready = old.engine.status().state in ("ready", "starting")
         try:
@@ -206,7 +205,7 @@ class EngineSwitcher(Generic[SessionT]):
         with self._changed:
             while self._inside:
                 if cancel.is_set():
-                    raise Cancelled
+                    raise core.Cancelled
                 self._changed.wait(_POLL_SECONDS)
 
     def _restart_engine(self) -> None:
@@ -215,11 +214,11 @@ class EngineSwitcher(Generic[SessionT]):
         self.start_engine()
 
 
-def _call(on_end: Callable[[bool], None], is_done: bool) -> AppError | None:
+def _call(on_end: Callable[[bool], None], is_done: bool) -> core.AppError | None:
     """Call the callback after a switch and return its error."""
     try:
         on_end(is_done)
     except Exception as error:
         log.exception("the callback after an engine switch failed")
-        return as_app_error(error)
+        return core.as_app_error(error)
     return None

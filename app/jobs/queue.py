@@ -14,21 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
+from app import core
 from app.analysis import Control, EarlierResults, ExtractionCache
-from app.core import (
-    Analysis,
-    AnalysisRequest,
-    AppError,
-    Cancelled,
-    InputError,
-    StorageError,
-    current_user,
-    new_id,
-    one_line,
-    requires,
-    sees,
-    to_json,
-)
 from app.jobs.engine_switcher import EngineSwitcher
 from app.jobs.job_repository import Deduplicator, JobRepository
 from app.jobs.search_index import SearchIndexer
@@ -110,10 +97,10 @@ class Jobs:
 
     # ---- public interface
 
-    @requires("analyst")
+    @core.requires("analyst")
     def submit(
         self,
-        request: AnalysisRequest,
+        request: core.AnalysisRequest,
         *,
         name: str,
         follows: str = "",
@@ -142,20 +129,22 @@ class Jobs:
         if not force and (known := self._stored(same)):
             return known.id
         created = datetime.now(UTC).isoformat(timespec="milliseconds")
-        owner = current_user().id
+        owner = core.current_user().id
         self._check_room(owner)
-        job = JobSnapshot(job_id or new_id(), name, created, request, follows, conditions=conditions, user_id=owner)
+        job = JobSnapshot(
+            job_id or core.new_id(), name, created, request, follows, conditions=conditions, user_id=owner
+        )
         self._enqueue(ActiveJob(job, Control(), same=same, listener=listener))
         self.audit.record("analyse", job.id, name)
         return job.id
 
-    def unfinished(self, request: AnalysisRequest) -> str | None:
+    def unfinished(self, request: core.AnalysisRequest) -> str | None:
         """Get the id of a job on the same content, request and settings that stopped early, or None."""
         same = self._deduplicator.key_of_request(request, self._deduplicator.conditions(request))
         rows = [row for row in self._store.same_as(same) if same and self._repository.read_brief(row).can_resume]
         return rows[0].id if rows else None
 
-    def finished(self, request: AnalysisRequest) -> JobSnapshot | None:
+    def finished(self, request: core.AnalysisRequest) -> JobSnapshot | None:
         """Get the finished job on the same content, request and settings, without images and answers, or None."""
         row = self._stored(self._deduplicator.key_of_request(request, self._deduplicator.conditions(request)))
         return self._repository.read_brief(row) if row else None
@@ -189,7 +178,7 @@ class Jobs:
             return live.job
         row = self._store.get(job_id)
         if row is None:
-            raise InputError("job_unknown", id=job_id)
+            raise core.InputError("job_unknown", id=job_id)
         return self._repository.read_brief(row)
 
     def recent(self, limit: int = 20) -> list[JobSnapshot]:
@@ -200,24 +189,24 @@ class Jobs:
 
     def waiting(self) -> list[JobSnapshot]:
         """List the waiting jobs of this process in the order in which they will run."""
-        return [one.job for one in self._active.waiting() if sees(one.job.user_id)]
+        return [one.job for one in self._active.waiting() if core.sees(one.job.user_id)]
 
     def running(self) -> tuple[str, ...]:
         """List the ids of the jobs that run in this process."""
-        return tuple(one.job.id for one in self._active.all() if one.is_running and sees(one.job.user_id))
+        return tuple(one.job.id for one in self._active.all() if one.is_running and core.sees(one.job.user_id))
 
-    @requires("analyst")
+    @core.requires("analyst")
     def cancel(self, job_id: str) -> None:
         """Ask a queued or running job to stop; it does within a second. Other jobs are left alone."""
         self._stop(job_id, "cancel")
 
-    @requires("analyst")
+    @core.requires("analyst")
     def cancel_all(self) -> None:
         """Ask all jobs of this process to stop, the waiting ones first so that none begins."""
         for job_id in (*(job.id for job in self.waiting()), *self.running()):
             self.cancel(job_id)
 
-    @requires("analyst")
+    @core.requires("analyst")
     def pause(self, job_id: str) -> None:
         """Ask a queued or running job to pause; requests in flight are finished first."""
         self._stop(job_id, "pause")
@@ -234,7 +223,7 @@ class Jobs:
         then = job.conditions
         return {name: (then.get(name, ""), now.get(name, "")) for name in names if then.get(name) != now.get(name)}
 
-    @requires("analyst")
+    @core.requires("analyst")
     def resume(self, job_id: str, *, accept_changes: bool = False, listener: Listener | None = None) -> None:
         """Resume a job that stopped early or is about to pause; do nothing for other jobs.
 
@@ -256,10 +245,10 @@ class Jobs:
             is_answered = job.lacks_only_facts and not accept_changes
             changes = {} if is_answered else self.changes(job_id)
             if changes and job.progress.results and not accept_changes:
-                raise InputError("settings_changed", names=", ".join(changes))
+                raise core.InputError("settings_changed", names=", ".join(changes))
             self._restart(job, changed=bool(changes), listener=listener)
 
-    @requires("analyst")
+    @core.requires("analyst")
     def retry(self, job_id: str, number: int) -> None:
         """Request the chunk whose first frame has this number once more, and merge the answers again.
 
@@ -271,13 +260,13 @@ class Jobs:
             if not job.is_over:
                 return
             if job.is_imported:
-                raise InputError("video_not_here", name=job.name)
+                raise core.InputError("video_not_here", name=job.name)
             if changes := self.changes(job_id):
-                raise InputError("settings_changed", names=", ".join(changes))
+                raise core.InputError("settings_changed", names=", ".join(changes))
             again = tuple(result.number for result in job.progress.results if result.number == number)
             self._restart(replace(job, again=again), changed=False)
 
-    @requires("analyst")
+    @core.requires("analyst")
     def put_first(self, job_id: str) -> None:
         """Move a waiting job to the front of the queue."""
         with self._active.condition:
@@ -297,16 +286,16 @@ class Jobs:
         is_elsewhere = entry.owner != self.process.name and self.process.is_alive(entry.owner)
         return state if is_here or is_elsewhere else "interrupted"
 
-    @requires("analyst")
+    @core.requires("analyst")
     def rename(self, job_id: str, name: str) -> None:
         """Rename a job.
 
         Raises:
             InputError: "job_unknown", "name_empty", or "job_still_runs" if another process works on it.
         """
-        name = one_line(name)
+        name = core.one_line(name)
         if not name:
-            raise InputError("name_empty")
+            raise core.InputError("name_empty")
         with self._restart_lock, self._active.condition:
             if live := self._live(job_id):
                 live.job = replace(live.job, name=name)
@@ -314,14 +303,14 @@ class Jobs:
                 return
             job, row = self._repository.get_stored(job_id), self._store.get(job_id)
             if row is None or not job.is_over:
-                raise InputError("job_still_runs", name=job.name)
+                raise core.InputError("job_still_runs", name=job.name)
             renamed = replace(job, name=name)
             self._repository.save(renamed, row.same)
             self._repository.forget(job_id)
         self.indexing.index(renamed)
 
-    @requires("analyst")
-    def import_report(self, analysis: Analysis) -> str:
+    @core.requires("analyst")
+    def import_report(self, analysis: core.Analysis) -> str:
         """Import a report of another machine (app.reports.json.reader) as a finished job.
 
         Returns:
@@ -341,12 +330,12 @@ class Jobs:
         self._store.save(to_row(job, self.process.name))
         self._store.save_frames(job.id, ((frame.number, frame.jpeg) for frame in job.progress.keyframes))
         for result in job.progress.results:
-            self._store.save_result(job.id, result.number, to_json(result))
+            self._store.save_result(job.id, result.number, core.to_json(result))
         self.indexing.index(job)
         self.audit.record("import", job.id, job.name)
         return job.id
 
-    @requires("analyst")
+    @core.requires("analyst")
     def remove(self, job_id: str) -> JobSnapshot:
         """Delete a job with its images and answers; cancel it first if it waits or runs.
 
@@ -373,7 +362,7 @@ class Jobs:
         deadline = time.monotonic() + _STOP_SECONDS
         while not (job := self.snapshot(job_id)).is_over:
             if time.monotonic() > deadline:
-                raise InputError("job_still_runs", name=job.name)
+                raise core.InputError("job_still_runs", name=job.name)
             time.sleep(0.05)
         return job
 
@@ -391,12 +380,12 @@ class Jobs:
     def _check_room(self, user_id: str) -> None:
         count = sum(one.job.user_id == user_id for one in self._active.all())
         if user_id and count >= self._most_of_user:
-            raise StorageError("user_jobs_full", count=count)
+            raise core.StorageError("user_jobs_full", count=count)
 
     def _live(self, job_id: str) -> ActiveJob | None:
         """Return a job that waits or runs here, None also where the user may not see it."""
         live = self._active.get(job_id)
-        return live if live and sees(live.job.user_id) else None
+        return live if live and core.sees(live.job.user_id) else None
 
     def _enqueue(self, live: ActiveJob) -> None:
         self._repository.save(live.job, live.same)
@@ -433,7 +422,7 @@ class Jobs:
                 (live.control.cancel if wish == "cancel" else live.control.pause).set()
                 if not live.is_running:
                     if wish == "cancel":
-                        self._worker.stop(live, Cancelled())
+                        self._worker.stop(live, core.Cancelled())
                     elif live.job.state != "measuring":
                         self._worker.end(live, "paused", None)
                 return
@@ -446,7 +435,7 @@ class Jobs:
             try:
                 for job_id, wish in self._store.wishes(self.process.name).items():
                     self._stop(job_id, wish)
-            except AppError:
+            except core.AppError:
                 log.warning("control requests could not be read from the store", exc_info=True)
 
     def _adopt(self) -> None:
@@ -456,7 +445,7 @@ class Jobs:
                 continue
             try:
                 self._requeue(row)
-            except (AppError, ValueError):  # its document is damaged, or its request is no longer valid
+            except (core.AppError, ValueError):  # its document is damaged, or its request is no longer valid
                 log.warning("job %s of another process cannot be resumed", row.id, exc_info=True)
 
     def _requeue(self, row: Row) -> None:

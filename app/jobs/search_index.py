@@ -10,18 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from io import BytesIO
 
-from app.core import (
-    LOCAL_USER,
-    AppError,
-    BackgroundTask,
-    Cancelled,
-    Finding,
-    Keyframe,
-    as_user,
-    one_line,
-    readable,
-    storable,
-)
+from app import core
 from app.jobs.job_repository import JobRepository
 from app.jobs.snapshot import JobSnapshot
 from app.store import EntrySummary, Kind, LibraryIndex, Passage
@@ -40,7 +29,7 @@ class Backfill(ABC):
     """
 
     def __init__(self, name: str) -> None:
-        self.task: BackgroundTask[None, None] = BackgroundTask(name)
+        self.task: core.BackgroundTask[None, None] = core.BackgroundTask(name)
         self._one_at_a_time = threading.Lock()
         self.num_left = 0
 
@@ -65,12 +54,12 @@ class Backfill(ABC):
         Raises:
             AppError: The data of a job could not be made; see the subclass.
         """
-        with self._one_at_a_time, as_user(LOCAL_USER):
+        with self._one_at_a_time, core.as_user(core.LOCAL_USER):
             missing = self._missing()
             for place, job_id in enumerate(missing):
                 self.num_left = len(missing) - place
                 if cancel and cancel.is_set():
-                    raise Cancelled
+                    raise core.Cancelled
                 self._make(job_id)
             self.num_left = 0
 
@@ -102,7 +91,7 @@ class SearchIndexer(Backfill):
     def _make(self, job_id: str) -> None:
         try:
             self.index(self._repository.get_stored(job_id))
-        except (AppError, ValueError):  # it is gone meanwhile, or its document is damaged
+        except (core.AppError, ValueError):  # it is gone meanwhile, or its document is damaged
             log.warning("job %s could not be read for the library", job_id, exc_info=True)
 
 
@@ -120,9 +109,9 @@ def about(job: JobSnapshot) -> EntrySummary:
         num_frames=len(job.progress.keyframes),
         num_findings=sum(len(result.findings) for result in job.progress.results if result.number > 0),
         sha256=analysis.sha256 if analysis else "",
-        path=str(storable(job.request.path)),
-        title=one_line(analysis.title) if analysis else "",
-        question=one_line(job.request.question),
+        path=str(core.storable(job.request.path)),
+        title=core.one_line(analysis.title) if analysis else "",
+        question=core.one_line(job.request.question),
         start_seconds=job.request.selection.start_seconds,
         end_seconds=job.request.selection.end_seconds,
     )
@@ -134,7 +123,7 @@ def passages(job: JobSnapshot) -> Iterator[Passage]:
     The user's own question is left out: after asking 200 videos for a red car, a search for these words would find all
     of them.
     """
-    for text in dict.fromkeys((job.name, readable(job.request.path.name))):
+    for text in dict.fromkeys((job.name, core.readable(job.request.path.name))):
         yield from _passage("name", text, None)
     times = {frame.number: frame.time_seconds for frame in job.progress.keyframes}
     whole = job.analysis.whole if job.analysis else None
@@ -168,7 +157,7 @@ def cover(job: JobSnapshot) -> bytes:
     return _small(list(frames.values())[len(frames) // 2]) if frames else b""
 
 
-def _of_findings(kind: Kind, findings: Sequence[Finding], times: dict[int, float]) -> Iterator[Passage]:
+def _of_findings(kind: Kind, findings: Sequence[core.Finding], times: dict[int, float]) -> Iterator[Passage]:
     for finding in findings:
         seconds = min((times[number] for number in finding.frames if number in times), default=None)
         yield from _passage(kind, " · ".join((finding.text, *finding.fields.values())), seconds)
@@ -179,7 +168,7 @@ def _passage(kind: Kind, text: str, seconds: float | None) -> Iterator[Passage]:
         yield Passage(kind, text, seconds)
 
 
-def _small(frame: Keyframe) -> bytes:
+def _small(frame: core.Keyframe) -> bytes:
     """Return a JPEG thumbnail of the frame, empty if its data is not an image (an imported report may contain such).
 
     Uses Pillow, so that a process that has finished its analysis doesn't load OpenCV for one thumbnail.

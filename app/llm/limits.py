@@ -4,8 +4,6 @@ An engine may be broken or hostile: it sends without end, a byte a minute, or fa
 of the HTTP client bound a single wait only. No answer is taken compressed, since a few bytes could become gigabytes.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping, Sequence
 from contextlib import contextmanager

@@ -15,22 +15,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from app import config, engine
+from app import config, core, engine
 from app.analysis import Control, load, open_extraction_cache
 from app.ask import AnswerQueues
 from app.config import Settings
-from app.core import (
-    LOCAL_USER,
-    AppError,
-    BackgroundTask,
-    Cancelled,
-    EngineProgress,
-    Notice,
-    ProgressListener,
-    as_user,
-    redact,
-    requires,
-)
 from app.engine import Monitor
 from app.i18n import in_language, language
 from app.services.answers import Answers
@@ -82,13 +70,17 @@ class Services:
     store: Store
     templates: Templates
     monitor: Monitor
-    download: BackgroundTask[EngineProgress, None] = field(default_factory=partial(BackgroundTask, "download"))
-    benchmark: BackgroundTask[EngineProgress, Measured] = field(default_factory=partial(BackgroundTask, "benchmark"))
-    vision_check: BackgroundTask[EngineProgress, Measured] = field(
-        default_factory=partial(BackgroundTask, "vision-check")
+    download: core.BackgroundTask[core.EngineProgress, None] = field(
+        default_factory=partial(core.BackgroundTask, "download")
     )
-    remote_query: BackgroundTask[EngineProgress, model_benchmarks.RemoteEngineReport] = field(
-        default_factory=partial(BackgroundTask, "remote-query")
+    benchmark: core.BackgroundTask[core.EngineProgress, Measured] = field(
+        default_factory=partial(core.BackgroundTask, "benchmark")
+    )
+    vision_check: core.BackgroundTask[core.EngineProgress, Measured] = field(
+        default_factory=partial(core.BackgroundTask, "vision-check")
+    )
+    remote_query: core.BackgroundTask[core.EngineProgress, model_benchmarks.RemoteEngineReport] = field(
+        default_factory=partial(core.BackgroundTask, "remote-query")
     )
     answer_queues: AnswerQueues = field(default_factory=AnswerQueues)
     semantic_index: SemanticIndex | None = None
@@ -106,7 +98,7 @@ class Services:
         return self.switcher.session.engine
 
     @property
-    def engine_notices(self) -> tuple[Notice, ...]:
+    def engine_notices(self) -> tuple[core.Notice, ...]:
         """Return the notices about the engine in use, those about adapted settings first."""
         return (*self.switcher.session.notices, *self.engine.status().notices)
 
@@ -207,7 +199,7 @@ def with_remote_engine(settings: Settings, *, base_url: str, api_key: str, model
     return replace(settings, base_url=url, api_key=key, **named)  # type: ignore[arg-type]
 
 
-@requires("administrator")
+@core.requires("administrator")
 def download_and_switch(services: Services, settings: Settings, *, pausing: bool) -> None:
     """Download the model if it is not on this machine, then `switch` to it.
 
@@ -229,16 +221,16 @@ def download_and_switch(services: Services, settings: Settings, *, pausing: bool
         hub_id = found.hub_id
         confirmed_downloads(settings).add(hub_id)
 
-        def work(on_progress: ProgressListener, cancel: threading.Event) -> None:
+        def work(on_progress: core.ProgressListener, cancel: threading.Event) -> None:
             engine.download(hub_id, on_progress, cancel)
             if cancel.is_set():
-                raise Cancelled
+                raise core.Cancelled
             switch(services, settings, pausing=pausing)
 
         _begin(services.download, "download_under_way", hub_id, work)
 
 
-@requires("administrator")
+@core.requires("administrator")
 def switch(services: Services, settings: Settings, *, pausing: bool) -> None:
     """Start switching to the engine that `settings` describe.
 
@@ -265,7 +257,7 @@ def switch(services: Services, settings: Settings, *, pausing: bool) -> None:
         services.jobs.pause(job_id)
 
 
-@requires("administrator")
+@core.requires("administrator")
 def choose_local_model(services: Services, model: str, vllm_config: str) -> None:
     """Use this local model from the next analysis on.
 
@@ -284,23 +276,23 @@ def choose_local_model(services: Services, model: str, vllm_config: str) -> None
 def _keep_choice(services: Services, settings: Settings, is_done: bool) -> None:
     """Record the choice and save it for the next start, if the switch to it is done."""
     if is_done:
-        services.jobs.audit.record("switch", object_name=redact(settings.base_url or settings.model_path))
+        services.jobs.audit.record("switch", object_name=core.redact(settings.base_url or settings.model_path))
         with disk_errors(settings.data_dir):
             config.keep_choice(settings)
 
 
 def _begin(
-    task: BackgroundTask[EngineProgress, T],
+    task: core.BackgroundTask[core.EngineProgress, T],
     under_way: str,
     subject: str,
-    work: Callable[[ProgressListener, threading.Event], T],
+    work: Callable[[core.ProgressListener, threading.Event], T],
 ) -> None:
     """Start the task, or raise the AppError `under_way` if it runs."""
     if not task.start(work, subject=subject):
-        raise AppError(under_way, model=task.subject)
+        raise core.AppError(under_way, model=task.subject)
 
 
-@requires("administrator")
+@core.requires("administrator")
 def start_benchmark(services: Services, proposal: Proposal, arguments: Mapping[str, Any]) -> None:
     """Start a benchmark of the proposed model once no analysis runs; none is admitted until it is over.
 
@@ -315,15 +307,15 @@ def start_benchmark(services: Services, proposal: Proposal, arguments: Mapping[s
     model_benchmarks.check_proposal(proposal)
     settings, needed = services.settings, model_benchmarks.needed_bytes(proposal, arguments)
 
-    def work(on_progress: ProgressListener, cancel: threading.Event) -> Measured:
-        on_progress(EngineProgress("benchmark_waiting"))
+    def work(on_progress: core.ProgressListener, cancel: threading.Event) -> Measured:
+        on_progress(core.EngineProgress("benchmark_waiting"))
         with services.switcher.exclusive(cancel, ends_engine=lambda: needed > model_benchmarks.free_bytes()):
             return model_benchmarks.try_model(proposal, arguments, settings, on_progress, cancel)
 
     _begin(services.benchmark, "check_under_way", proposal.entry.id, work)
 
 
-@requires("administrator")
+@core.requires("administrator")
 def start_vision_check(services: Services, size: tuple[int, int]) -> None:
     """Start a vision check of the engine in use, which can't be switched meanwhile, in the language of the caller.
 
@@ -337,14 +329,14 @@ def start_vision_check(services: Services, size: tuple[int, int]) -> None:
 
     spoken = language()  # the thread has none
 
-    def work(on_progress: ProgressListener, cancel: threading.Event) -> Measured:
+    def work(on_progress: core.ProgressListener, cancel: threading.Event) -> Measured:
         with in_language(spoken), services.switcher.admitted(Control(cancel=cancel)):
             return model_benchmarks.check_sight(services.settings, services.engine, size, on_progress, cancel)
 
     _begin(services.vision_check, "check_under_way", services.engine.status().model, work)
 
 
-@requires("administrator")
+@core.requires("administrator")
 def query_remote_engine(services: Services, *, base_url: str, api_key: str, model: str) -> None:
     """Start a query of what the engine at `base_url` serves; `services.remote_query` reports the answer.
 
@@ -357,7 +349,7 @@ def query_remote_engine(services: Services, *, base_url: str, api_key: str, mode
     _begin(services.remote_query, "check_under_way", settings.base_url, partial(model_benchmarks.call, settings))
 
 
-@requires("administrator")
+@core.requires("administrator")
 def switch_to_remote_engine(services: Services, *, base_url: str, api_key: str, model: str, pausing: bool) -> None:
     """Switch to the remote engine at `base_url`, as `switch` does.
 
@@ -443,7 +435,7 @@ def embedding_model(settings: Settings) -> EmbeddingModel | None:
 
 def _counts(jobs: Jobs) -> tuple[int, int]:
     """Count the jobs that run in any process on this data folder, and those that wait in this one, of all users."""
-    with as_user(LOCAL_USER):
+    with core.as_user(core.LOCAL_USER):
         return sum(job.state == "running" for job in jobs.recent(_NEWEST)), len(jobs.waiting())
 
 

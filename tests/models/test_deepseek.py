@@ -13,7 +13,8 @@ from app.engine.supported_architectures import choose_engine
 from app.i18n import error_text, notice_text
 from app.models import built_in
 from app.models.catalogue import raw_built_in
-from app.models.preflight import Fix, MachineState, Model, PreflightFinding, PreflightSubject, Program, check
+from app.models.preflight import check
+from app.models.preflight.context import Fix, MachineState, Model, PreflightFinding, PreflightSubject, Program
 from app.services import preflight
 
 needs_vllm = pytest.mark.skipif(installed_vllm() is None, reason="reads the installed vLLM")

@@ -12,7 +12,8 @@ from app.core.errors import ConfigError, ModelNotFound
 from app.core.units import GIB
 from app.i18n import error_text, notice_text
 from app.models import built_in, read_shape
-from app.models.preflight import (
+from app.models.preflight import check
+from app.models.preflight.context import (
     Fix,
     GpuState,
     MachineState,
@@ -21,7 +22,6 @@ from app.models.preflight import (
     PreflightSubject,
     Program,
     apply_fix,
-    check,
 )
 from tests.models.checkpoints import AWQ, GEMMA3, GPTQ, QWEN2, QWEN2_VL, QWEN3_MOE
 

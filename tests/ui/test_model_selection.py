@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.core.errors import ModelNotFound
-from app.models import GpuCard, built_in
-from app.models.preflight import Fix
+from app.models import Fix, GpuCard, built_in
 from app.services.hardware_profile import HardwareProfile, build_profile, speed_here
 from app.ui.model_selection import ModelChoice, ModelSettings, config_text, env_lines, find_model, proposal_for
 from app.ui.panels.models.model_form import with_fix

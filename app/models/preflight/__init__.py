@@ -7,37 +7,12 @@ line in `_CHECKS`.
 
 from collections.abc import Callable, Iterator
 
-from app.models.preflight import architecture, dtype_quantisation, memory
-from app.models.preflight.context import (
-    SEVERITIES,
-    Fix,
-    GpuState,
-    MachineState,
-    Model,
-    PreflightFinding,
-    PreflightSubject,
-    Program,
-    Severity,
-    apply_fix,
-)
+from app.models.preflight import architecture, context, dtype_quantisation, memory
 
-__all__ = [
-    "Fix",
-    "GpuState",
-    "MachineState",
-    "Model",
-    "PreflightFinding",
-    "PreflightSubject",
-    "Program",
-    "Severity",
-    "apply_fix",
-    "check",
-]
-
-_FIRST: tuple[Callable[[PreflightSubject], Iterator[PreflightFinding]], ...] = (
+_FIRST: tuple[Callable[[context.PreflightSubject], Iterator[context.PreflightFinding]], ...] = (
     architecture.settings, architecture.port, architecture.folder, architecture.original,
 )  # fmt: skip
-_CHECKS: tuple[Callable[[PreflightSubject], Iterator[PreflightFinding]], ...] = (
+_CHECKS: tuple[Callable[[context.PreflightSubject], Iterator[context.PreflightFinding]], ...] = (
     architecture.templates, architecture.absent,
     architecture.code, architecture.known, architecture.foreign,
     dtype_quantisation.in_bfloat16, dtype_quantisation.without_instructions, dtype_quantisation.in_half,
@@ -48,7 +23,7 @@ _CHECKS: tuple[Callable[[PreflightSubject], Iterator[PreflightFinding]], ...] = 
 )  # fmt: skip
 
 
-def check(subject: PreflightSubject) -> tuple[PreflightFinding, ...]:
+def check(subject: context.PreflightSubject) -> tuple[context.PreflightFinding, ...]:
     """Run all checks and return their findings: those that stop a start, those that hinder, information.
 
     If the model itself can't be used, only that is reported.
@@ -56,4 +31,4 @@ def check(subject: PreflightSubject) -> tuple[PreflightFinding, ...]:
     found = [finding for look in _FIRST for finding in look(subject)]
     if not any(finding.severity == "stops" for finding in found):
         found += [finding for look in _CHECKS for finding in look(subject)]
-    return tuple(sorted(found, key=lambda finding: SEVERITIES.index(finding.severity)))
+    return tuple(sorted(found, key=lambda finding: context.SEVERITIES.index(finding.severity)))

@@ -3,8 +3,6 @@
 The form is sent by the browser to a route, which answers with the cookie; the password doesn't pass through Streamlit.
 """
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import streamlit as st

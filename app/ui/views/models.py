@@ -10,15 +10,7 @@ from app.models import load
 from app.services import hardware_profile
 from app.store import trials
 from app.ui import error_words, page_state, plain, services
-from app.ui.panels.models import (
-    cluster,
-    current_model,
-    memory_calculator,
-    model_form,
-    remote_engine,
-    table,
-    vision_check,
-)
+from app.ui.panels import models as panels
 
 
 def _draw_way_back() -> None:
@@ -49,20 +41,20 @@ def draw() -> None:
     if here.card is None:
         here = here.with_measured_speed(trials(services().settings.data_dir).all(), catalogue.by_id)
     st.markdown(f"##### {t('models.page.now')}")
-    current_model.draw()
-    vision_check.draw()
+    panels.current_model.draw()
+    panels.vision_check.draw()
     st.markdown(f"##### {t('models.page.choose')}")
-    model_form.draw(catalogue, here)
-    remote_engine.draw()
+    panels.model_form.draw(catalogue, here)
+    panels.remote_engine.draw()
     for problem in catalogue.problems:
         st.warning(plain(error_words(problem)), icon=":material/warning:")
     st.markdown(f"##### {t('models.page.table')}")
-    table.draw(catalogue, here)
+    panels.table.draw(catalogue, here)
     with st.expander(t("models.page.calculation"), icon=":material/calculate:"):
-        memory_calculator.draw(catalogue, here)
+        panels.memory_calculator.draw(catalogue, here)
     with st.expander(t("cluster.page"), icon=":material/hub:"):
-        cluster.draw_plan(catalogue)
+        panels.cluster.draw_plan(catalogue)
         st.divider()
-        cluster.draw_check()
+        panels.cluster.draw_check()
     with st.expander(t("models.page.formats"), icon=":material/memory:"):
-        memory_calculator.draw_formats()
+        panels.memory_calculator.draw_formats()

@@ -6,7 +6,7 @@ import json
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -33,6 +33,7 @@ from app.core.domain import (
     FactsMeasured,
     Finished,
     FrameFacts,
+    HashProgress,
     Keyframe,
     KeyframesChosen,
     Language,
@@ -102,7 +103,8 @@ class ServedEngine(Engine):
         """Not ours."""
 
 
-def sha256_of(path: Path, cancel: threading.Event) -> str:
+def hashed(path: Path, cancel: threading.Event) -> Generator[HashProgress, None, str]:
+    yield from ()
     return "digest"
 
 
@@ -111,7 +113,7 @@ class ScriptedVideo:
     """Extractions that are whatever these functions say."""
 
     extract: Callable[..., Iterator[VideoEvent]]
-    sha256: Callable[..., str] = sha256_of
+    hashed: Callable[..., Generator[HashProgress, None, str]] = hashed
     probe: Callable[[Path], VideoInfo] = info
 
     def quick_sha256(self, path: Path) -> str | None:

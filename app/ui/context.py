@@ -8,17 +8,19 @@ run, when the language may be another one, and looks for the label among those i
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
 
 import streamlit as st
 
 from app import i18n
-from app.core import Language, User, current_user, set_page_user
+from app.core import Language, User, as_user, current_user, set_page_user
 from app.ui import resources
 
 if TYPE_CHECKING:
     from app.services import Services
 
+T = TypeVar("T")
 LANGUAGE_KEY = "language"
 """Key of the language switch."""
 
@@ -52,6 +54,17 @@ def services() -> Services:
 def may_change() -> bool:
     """Return whether the reader may upload, analyse, ask and delete. The actions check it, too."""
     return current_user().may("analyst")
+
+
+def for_reader(make: Callable[[], T]) -> Callable[[], T]:
+    """Return `make` with the reader and the language of this run: Streamlit makes downloads in another thread."""
+    user, spoken = current_user(), i18n.language()
+
+    def made() -> T:
+        with as_user(user), i18n.in_language(spoken):
+            return make()
+
+    return made
 
 
 def _page_user() -> User | None:

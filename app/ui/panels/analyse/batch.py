@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.core import AppError, Language, safe_stem
-from app.i18n import in_language, language, t
+from app.core import AppError, safe_stem
+from app.i18n import language, t
 from app.reports import zipped
-from app.ui import error_words, local_time, page_state, plain, remaining, resources, services
+from app.ui import error_words, for_reader, local_time, page_state, plain, remaining, resources, services
 from app.ui.panels.sidebar import jobs as rows
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ def _draw_actions(record: BatchRecord, statuses: Sequence[VideoStatus]) -> None:
     if any(one.is_over for one in statuses):
         st.download_button(
             t("batch.page.save"),
-            data=partial(_zip, record, language()),
+            data=for_reader(partial(_zip, record)),
             file_name=f"{safe_stem(record.shown_name)}.zip",
             mime="application/zip",
             key="batch_save",
@@ -165,11 +165,13 @@ def _draw_actions(record: BatchRecord, statuses: Sequence[VideoStatus]) -> None:
         )
 
 
-def _zip(record: BatchRecord, spoken: Language) -> bytes:
+def _zip(record: BatchRecord) -> bytes:
     from app.fleet import bundle
 
-    with in_language(spoken):
-        return zipped(bundle(record, services().jobs, spoken))
+    jobs = services().jobs
+    written = zipped(bundle(record, jobs, language()))
+    jobs.audit.record("export", record.id, record.shown_name)
+    return written
 
 
 def _seconds_left(statuses: Sequence[VideoStatus]) -> float | None:

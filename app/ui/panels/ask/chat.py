@@ -14,7 +14,7 @@ from app import ask
 from app.core import AppError, Moments, safe_stem
 from app.i18n import t
 from app.services import video_names
-from app.ui import error_words, may_change, page_state, plain, services
+from app.ui import error_words, for_reader, may_change, page_state, plain, services
 from app.ui.panels.ask import composer, start, turns
 from app.ui.panels.ask.pictures import Pictures
 
@@ -97,7 +97,7 @@ def _draw_menu(conversation: Conversation, names: Mapping[str, str]) -> None:
         ):
             st.download_button(
                 t(f"ask.page.save_{name}"),
-                data=write,
+                data=for_reader(write),
                 file_name=stem + suffix,
                 mime=mime,
                 icon=":material/download:",

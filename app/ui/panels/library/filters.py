@@ -145,11 +145,13 @@ def _choice(name: str, labels: Mapping[str, str], *, width: int | None = None) -
         values.append(chosen)
     _sync_widget(name, chosen)
     label = {"in": "by_language", "made": "by_time", "sort": "sort"}.get(name, f"by_{name}")
-    empty = t("library.time.all" if name == "made" else "library.any")
+    shown = {value: printable(labels.get(value, value)) for value in values}
+    if is_filter:
+        shown[""] = t("library.time.all" if name == "made" else "library.any")
     st.selectbox(
         t(f"library.{label}"),
         values,
-        format_func=lambda value: printable(labels.get(value, value)) if value else empty,
+        format_func=shown.__getitem__,
         key=f"library_{name}",
         width=width or "stretch",
         on_change=_store_filter,

@@ -22,7 +22,7 @@ from app.i18n import labelled, language, t
 from app.reports import FORMATS, Use, all_files, content, files_of, frame_entries, zipped
 from app.reports.graphics import contact_sheet as sheets
 from app.services import report_of
-from app.ui import local_time, may_change, page_state, plain, services
+from app.ui import for_reader, local_time, may_change, page_state, plain, services
 from app.ui.components import report_blocks
 from app.ui.panels.analyse import progress, request_form
 from app.ui.panels.ask import chat
@@ -312,7 +312,7 @@ def _button(
 
     st.download_button(
         t(f"ui.download_{name}"),
-        data=made,
+        data=for_reader(made),
         file_name=stem + suffix,
         mime=mime,
         help=about,

@@ -50,7 +50,7 @@ KINDS = {
     # A setting for this terminal: the program reads it and finds nothing wrong with it.
     "setting": r"export \w+=.+",
     # Needs neither a model nor a network.
-    "alone": r"framelens (keyframes .+|doctor|keys (?!.* --user ).+|cluster plan .+)"
+    "alone": r"framelens (keyframes .+|doctor|audit .+|keys (?!.* --user ).+|cluster plan .+)"
     r"|framelens models( (show|fit|formats|check)\b.*)?"
     r"|framelens (analyse|batch) .*--no-model.*|python3 -c .+"
     r"|cp \.env\.example \.env|ls .+|ffmpeg -i in\.mov .+|source \.venv/bin/activate",
@@ -381,6 +381,7 @@ def test_what_wants_a_gpu_names_arguments_that_vllm_has(command: str) -> None:
     assert named - installed_arguments().keys() <= {"host", "port", "api_key"}  # these are the server's own
 
 
+@pytest.mark.engine
 @pytest.mark.thorough
 @needs_vllm
 def test_what_wants_a_gpu_is_understood_by_the_parser_of_vllm(place: Place) -> None:

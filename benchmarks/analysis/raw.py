@@ -51,8 +51,9 @@ def recording() -> Iterator[list[Sent]]:
     send = PooledClient.send
 
     async def noted(client: PooledClient, request: httpx.Request, **how: Any) -> httpx.Response:
-        key = request.headers.get("Authorization", "")
-        sent.append(Sent(str(request.url), key, request.content, time.perf_counter()))
+        if request.url.path.endswith("/chat/completions"):
+            key = request.headers.get("Authorization", "")
+            sent.append(Sent(str(request.url), key, request.content, time.perf_counter()))
         return await send(client, request, **how)
 
     with mock.patch.object(PooledClient, "send", noted):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -344,11 +344,12 @@ def test_what_was_said_of_a_part_that_is_asked_again_is_void() -> None:
 
 
 def test_what_fails_beside_the_asking_still_leaves_a_report() -> None:
-    def gone(path: Any, cancel: Any) -> str:
+    def gone(path: Any, cancel: Any) -> Generator[Any, None, str]:
+        yield from ()
         raise InputError("file_missing", path=str(path))
 
     with serve(introducing, context=CONTEXT) as server:
-        events, error = analysed(server, sha256=gone)
+        events, error = analysed(server, hashed=gone)
     assert isinstance(error, InputError)
     whole = finished(events)
     assert [number for chunk in whole.chunks for number in chunk.frames] == list(range(1, FRAMES + 1))

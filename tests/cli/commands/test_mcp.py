@@ -121,11 +121,16 @@ async def test_tools_describe_themselves_in_both_languages(tmp_path: Path) -> No
     assert (tmp_path / "stderr").read_text() == ""
 
 
-async def test_analysis_is_listed_searched_shown_and_reported(tmp_path: Path, video: Path, engine: Server) -> None:
+async def test_analysis_is_listed_searched_shown_and_reported(
+    tmp_path: Path, video: Path, engine: Server, script: Script
+) -> None:
     shown: list[tuple[float, str | None]] = []
+    script.held.clear()
 
     async def on_progress(progress: float, total: float | None, message: str | None) -> None:
         shown.append((progress, message))
+        if "Model analyses" in (message or ""):
+            script.held.set()
 
     async with connected(tmp_path, engine=engine) as client:
         arguments = {"video": str(video), "question": "Which is first?"}
@@ -134,7 +139,7 @@ async def test_analysis_is_listed_searched_shown_and_reported(tmp_path: Path, vi
         assert (made["state"], made["keyframes"][0], made["model"]) == ("done", 0.0, "model")
         found = [{"text": "Red comes first.", "times": ["00:00.000"]}]
         assert made["quoted"]["answer"] == made["quoted"]["findings"] == found and made["quoted"]["title"] == "Cards"
-        assert sorted(shown) == shown and any("Model analyses" in (message or "") for _, message in shown)
+        assert sorted(shown) == shown and script.held.is_set()
         requests = len(engine.requests)
         assert (await called(client, "analyse", **arguments))["id"] == made["id"]
         assert len(engine.requests) == requests

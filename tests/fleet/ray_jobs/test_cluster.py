@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -17,7 +18,7 @@ import pytest
 
 from app import core
 from app.fleet.batch import Batch
-from app.fleet.ray_jobs.client import RayCluster
+from app.fleet.ray_jobs.client import RUNNING, RayCluster
 from app.fleet.ray_jobs.runner import run_on_ray, stop_on_ray
 from app.fleet.ray_jobs.task import RayTask
 from app.fleet.results import Results
@@ -199,6 +200,8 @@ def test_the_same_command_follows_a_job_that_runs(client: RayCluster, clips: Pat
     events, followed = on_ray(replace(task, batch=replace(batch, id=core.new_id())), client)
     assert len(followed) == 1
     assert {event.video.key for event in events if isinstance(event, VideoEnded)} == {one.key for one in batch.videos}
+    while client.state(followed[0]) in RUNNING:  # its driver ends after the last result
+        time.sleep(0.1)
     assert not stop_on_ray(task.results, batch.fingerprint, client)
 
 

@@ -229,7 +229,7 @@ def draw(
     by_id = {job.id: job for job in jobs}
 
     def read(name: str) -> dict[str, Any]:
-        value = st.session_state[key][name]
+        value = (st.session_state.get(key) or {}).get(name)  # gone if the list went away at that moment
         return value if isinstance(value, dict) and value.get("id") in by_id else {}
 
     def opened() -> None:

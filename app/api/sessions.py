@@ -7,6 +7,7 @@ the session that it began with, so a page that was left open shows nothing more.
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
@@ -14,6 +15,7 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocketDisconnected
 
 from app.api.gate import Gate, is_loopback, refuse
 from app.core import InputError
@@ -107,7 +109,9 @@ class SessionProtection:
                 has_ended = await run_in_threadpool(self._standing, scope) != standing
             return {"type": "websocket.disconnect", "code": 1008} if has_ended else message
 
-        await self._app(scope, receive_checked, send)
+        # Streamlit closes a connection that is closed, if the browser went away while a message was checked.
+        with suppress(WebSocketDisconnected):
+            await self._app(scope, receive_checked, send)
         if has_ended:
             await send({"type": "websocket.close", "code": 1008})
 

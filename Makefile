@@ -5,7 +5,7 @@ PYTHON ?= python3
 QUICK = not engine and not browser and not thorough
 PARALLEL = -n auto --dist loadfile
 
-.PHONY: app test check install lint bench bench-keyframes bench-keyframes-sets bench-analysis bench-ask bench-api bench-endurance bench-fleet fuzz proofs pins sample models
+.PHONY: app test check install lint bench bench-keyframes bench-keyframes-sets bench-analysis bench-ask bench-api bench-endurance bench-fleet torture proofs pins sample models
 
 app:
 	$(PYTHON) scripts/bootstrap.py app
@@ -76,9 +76,11 @@ bench-fleet:
 	  $(if $(FOOTAGE),--footage $(FOOTAGE)) $(if $(VIDEOS),--videos $(VIDEOS)) $(if $(ONLY),--only $(ONLY)) \
 	  $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(WORK),--work $(WORK))
 
-# 2,000 files damaged at random, always the same ones: none may hang, and no answer may be wrong.
-fuzz:
-	$(PYTHON) scripts/bootstrap.py develop && .venv/bin/python -m benchmarks.mutations
+# Kills, full disks, hostile files, load and attacks at full size, with a table of what was lost or crashed. ONLY some of
+# the parts; SHARE, a part of the full size; SEED.
+torture:
+	$(PYTHON) scripts/bootstrap.py develop && .venv/bin/python -m benchmarks.torture $(ONLY) \
+	  $(if $(SHARE),--share $(SHARE)) $(if $(SEED),--seed $(SEED)) $(if $(WORK),--work $(WORK))
 
 # Starts of the real engine that must fail, each for the cause that was reported before it.
 proofs:

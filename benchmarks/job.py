@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 
 from app.analysis import Task
-from app.analysis.prompts.templates import load as load_templates
+from app.analysis.prompts.templates import load_templates
 from app.config import load
 from app.core import AnalysisRequest, KeyframesChosen
 from app.services import EngineSession, build_engine

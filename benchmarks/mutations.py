@@ -1,17 +1,11 @@
-"""Damaged videos made from small valid ones, the same for the same seed, and a table of the results.
-
-`python -m benchmarks.mutations [COUNT [FIRST SEED]]` (`make fuzz`) ends with 1 if one of them hung, brought another
-picture for a time, gave times that do not rise, or raised an error without a message for the user.
-"""
+"""Damaged videos made from small valid ones, the same for the same seed."""
 
 from __future__ import annotations
 
 import random
-import sys
-import tempfile
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from app.core import Selection
@@ -21,6 +15,8 @@ from tests.media import moving, textured, write_video
 Change = Callable[[bytearray, random.Random], bytearray]
 
 _QUICK = {"preset": "ultrafast", "g": "10", "bf": "2"}
+_AT_A_TIME = 500
+"""Files that are there at once."""
 _HEAD_BYTES = 1_500
 """Half of all damage is done where the headers are: at the start or the end of a file."""
 _NUMBERS = (0, 1, 0x7F, 0xFF, 0x7FFF_FFFF, 0x8000_0000, 0xFFFF_FFFF, 0xFFFF_FFF0, 0x0100_0000, 1_000_000)
@@ -43,23 +39,43 @@ SELECTIONS = (
 
 
 def sources(folder: Path) -> dict[str, bytes]:
-    """Make a small valid file of each format, by suffix."""
+    """Make a small valid file of each format, by codec, container or both: the ending is that of the file."""
 
     def images() -> Iterator[object]:
         yield from (image for shot in (1, 2) for image in moving(18, seed=shot))
         yield textured(3)
 
-    def made(name: str, **options: object) -> bytes:
+    def made(name: str, codec: str = "libx264", options: Mapping[str, str] = _QUICK, **more: object) -> bytes:
         # Matroska's numbers are drawn at random otherwise.
-        return write_video(folder / name, images(), muxer={"fflags": "+bitexact"}, **options).read_bytes()  # type: ignore[arg-type]
+        written = write_video(
+            folder / f"x.{name}",
+            images(),  # type: ignore[arg-type]
+            codec=codec,
+            options=options,
+            muxer={"fflags": "+bitexact"},
+            **more,  # type: ignore[arg-type]
+        )
+        return written.read_bytes()
 
+    often, realtime = {"g": "10"}, {"deadline": "realtime", "cpu-used": "8", "g": "10"}
+    hevc = {"preset": "ultrafast", "x265-params": "keyint=10:log-level=none:pools=1:frame-threads=1"}
     return {
-        "mp4": made("x.mp4", options=_QUICK),
-        "mkv": made("x.mkv", options=_QUICK),
-        "ts": made("x.ts", options=_QUICK),
-        "avi": made("x.avi", codec="mpeg4", options={"g": "10"}),
-        "webm": made("x.webm", codec="libvpx-vp9", options={"deadline": "realtime", "cpu-used": "8", "g": "10"}),
-        "gif": made("x.gif", codec="gif", pixel_format="rgb8", rate=10, options={}),
+        "mp4": made("mp4"),
+        "mkv": made("mkv"),
+        "ts": made("ts"),
+        "avi": made("avi", "mpeg4", often),
+        "webm": made("webm", "libvpx-vp9", realtime),
+        "gif": made("gif", "gif", {}, pixel_format="rgb8", rate=10),
+        "hevc.mp4": made("hevc.mp4", "libx265", hevc),
+        "av1.mkv": made("av1.mkv", "libsvtav1", {"preset": "12", "g": "10", "svtav1-params": "lp=1"}),
+        "vp8.webm": made("vp8.webm", "libvpx", realtime),
+        "mjpeg.avi": made("mjpeg.avi", "mjpeg", {}, pixel_format="yuvj420p"),
+        "mpeg2.mpg": made("mpeg2.mpg", "mpeg2video", often),
+        "ffv1.mkv": made("ffv1.mkv", "ffv1", {"level": "3", "slicecrc": "1", "slices": "4"}),
+        "prores.mov": made("prores.mov", "prores_ks", {}, pixel_format="yuv422p10le"),
+        "wmv": made("wmv", "wmv2", often),
+        "flv": made("flv"),
+        "h264": made("h264"),
     }
 
 
@@ -170,28 +186,8 @@ def mutations(folder: Path, seeds: Sequence[int]) -> Iterator[Mutation]:
 
 def results(folder: Path, seeds: Sequence[int], *, workers: int = 2) -> Iterator[tuple[Mutation, Outcome]]:
     """Each mutation with what became of it; its file is deleted afterwards."""
-    made = list(mutations(folder, seeds))
-    for mutation, outcome in zip(made, outcomes((one.job for one in made), workers=workers), strict=True):
-        mutation.job.path.unlink()
-        yield mutation, outcome
-
-
-def main(arguments: list[str]) -> int:
-    count, first = (int(value) for value in (*arguments, *("2000", "0")[len(arguments) :]))
-    ends: dict[str, Counter[str]] = {}
-    bad, slowest, peak = 0, 0.0, 0.0
-    with tempfile.TemporaryDirectory(prefix="framelens-mutations-") as folder:
-        for mutation, outcome in results(Path(folder), range(first, first + count)):
-            ends.setdefault(mutation.suffix, Counter())[outcome.error or "answered"] += 1
-            slowest, peak = max(slowest, outcome.seconds), max(peak, outcome.peak_megabytes)
-            if outcome.faults or outcome.error in ("hung", "crashed"):
-                bad += outcome.error != "crashed"  # a crash costs its child alone
-                print(f"{mutation}: {outcome.error or ''} {'; '.join(outcome.faults)}", flush=True)
-    for suffix, ended in ends.items():
-        print(f"{suffix:5}", ", ".join(f"{name} {number}" for name, number in ended.most_common()))
-    print(f"{count} files, slowest {slowest:.1f} s, peak {peak:.0f} MB, {bad} bad")
-    return 1 if bad else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    waiting = mutations(folder, seeds)
+    while made := list(islice(waiting, _AT_A_TIME)):
+        for mutation, outcome in zip(made, outcomes((one.job for one in made), workers=workers), strict=True):
+            mutation.job.path.unlink()
+            yield mutation, outcome

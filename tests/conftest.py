@@ -74,6 +74,15 @@ def refuse_unmarked_engine(event: str, arguments: tuple[object, ...]) -> None:
 sys.addaudithook(refuse_unmarked_engine)
 
 
+@pytest.fixture
+def going() -> Iterator[threading.Event]:
+    """Lets a scripted engine or server send the rest of its answer, until a test clears it."""
+    event = threading.Event()
+    event.set()
+    yield event
+    event.set()
+
+
 @pytest.fixture(autouse=True)
 def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No setting of the developer's machine reaches a test, and no test writes outside its own folder."""

@@ -34,7 +34,7 @@ CARDS = ["red", "blue", "green", "yellow", "white", "purple", "orange", "cyan"]
 
 def analyse(video: Path, engine: LocalEngine, **options: object) -> Analysis:
     request = AnalysisRequest(video, **{"frames": 8, **options})  # type: ignore[arg-type]
-    *_, last = EngineSession(WORDS, templates.load(None), engine).run(Task(request, "proof"))
+    *_, last = EngineSession(WORDS, templates.load_templates(None), engine).run(Task(request, "proof"))
     assert isinstance(last, Finished)
     return last.analysis
 
@@ -149,7 +149,7 @@ def test_the_report_names_the_engine_and_counts_its_tokens(seen: Analysis) -> No
 
 
 def test_killed_engine_restarts_once_then_is_named(video: Path, vl_engine: LocalEngine) -> None:
-    run = EngineSession(WORDS, templates.load(None), vl_engine).run
+    run = EngineSession(WORDS, templates.load_templates(None), vl_engine).run
     events: list[AnalysisEvent] = []
 
     def killed(times: int) -> None:

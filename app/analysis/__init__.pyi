@@ -29,7 +29,7 @@ from .prompts.schema import Schema as Schema
 from .prompts.templates import Templates as Templates
 from .prompts.templates import built_in as built_in
 from .prompts.templates import digest as digest
-from .prompts.templates import load as load
+from .prompts.templates import load_templates as load_templates
 from .requests.engine_connection import EngineConnection as EngineConnection
 from .requests.engine_connector import EngineConnector as EngineConnector
 from .requests.engine_connector import import_engine_client as import_engine_client

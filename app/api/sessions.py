@@ -22,7 +22,7 @@ from app.core import InputError
 from app.services import COOKIE, Services
 
 _MOST_BYTES = 1 << 14  # of a login; chosen by hand, not tuned
-_OF_USERS = ("/media/", "/_stcore/upload_file", "/_stcore/metrics", "/_stcore/agent")
+_NEEDS_LOGIN = ("/media/", "/_stcore/upload_file", "/_stcore/metrics", "/_stcore/agent")
 """Beginnings of Streamlit's paths that a login page doesn't need."""
 _OPEN, _LOCKED, _VISITOR = "open", "locked", "visitor"
 
@@ -85,28 +85,28 @@ class SessionProtection:
         if scope["type"] not in ("http", "websocket") or self._gate.services is None:
             await self._app(scope, receive, send)
             return
-        standing = await run_in_threadpool(self._standing, scope)
+        access = await run_in_threadpool(self._access_of, scope)
         path = scope["path"].removeprefix(self._base_path)
-        if standing == _LOCKED:
+        if access == _LOCKED:
             await refuse(InputError("accounts_needed", address=_server(scope)), scope, receive, send)
-        elif scope["type"] == "http" and standing == _VISITOR and path.startswith(_OF_USERS):
+        elif scope["type"] == "http" and access == _VISITOR and path.startswith(_NEEDS_LOGIN):
             await refuse(InputError("login_needed"), scope, receive, send)
         elif scope["type"] == "http":
             await self._app(scope, receive, send)
         else:
-            await self._watch(scope, receive, send, standing)
+            await self._watch(scope, receive, send, access)
 
-    async def _watch(self, scope: Scope, receive: Receive, send: Send, standing: str) -> None:
+    async def _watch(self, scope: Scope, receive: Receive, send: Send, access: str) -> None:
         """Pass messages of a WebSocket on until the session of its browser ends."""
         has_ended = False
-        if standing == _VISITOR:
+        if access == _VISITOR:
             scope = _without_earlier_session(scope)
 
         async def receive_checked() -> Message:
             nonlocal has_ended
             message = await receive()
             if message["type"] == "websocket.receive":
-                has_ended = await run_in_threadpool(self._standing, scope) != standing
+                has_ended = await run_in_threadpool(self._access_of, scope) != access
             return {"type": "websocket.disconnect", "code": 1008} if has_ended else message
 
         # Streamlit closes a connection that is closed, if the browser went away while a message was checked.
@@ -115,7 +115,7 @@ class SessionProtection:
         if has_ended:
             await send({"type": "websocket.close", "code": 1008})
 
-    def _standing(self, scope: Scope) -> str:
+    def _access_of(self, scope: Scope) -> str:
         """Return the key of the session, or why there is none."""
         services = self._gate.services
         if services is None or not services.accounts.exist():

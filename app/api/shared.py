@@ -32,13 +32,13 @@ _HEADERS = {
 
 def routes(gate: Gate, prefix: str) -> list[BaseRoute]:
     """List the routes of this resource below `prefix`."""
-    room = asyncio.Semaphore(_AT_A_TIME)
+    slots = asyncio.Semaphore(_AT_A_TIME)
 
     async def opened(request: Request) -> Response:
         with in_language(language_of(request.headers.get("accept-language"))):
             if gate.services is None:
                 return Response(status_code=503, headers=_HEADERS)
-            async with room:
+            async with slots:
                 return await run_in_threadpool(_answer, gate.services, request.path_params["token"])
 
     return [Route(f"{prefix}/shared/{{token}}", opened, methods=["GET"])]

@@ -9,7 +9,7 @@ from app import config, fleet
 from app.cli.batch_output import results_folder
 from app.cli.progress import BatchProgress
 from app.i18n import t
-from app.services import pass_on
+from app.services import export_environment
 
 
 class BatchOnRay:
@@ -21,7 +21,7 @@ class BatchOnRay:
 
     def __init__(self, given: argparse.Namespace, settings: config.Settings) -> None:
         self._given = given
-        pass_on(settings)  # Ray's token may be in .env
+        export_environment(settings)  # Ray's token may be in .env
         self._cluster = fleet.RayCluster(given.ray)
         self._results = results_folder(given)
         self._variables = fleet.passed_variables(config.as_given(), settings)

@@ -130,7 +130,7 @@ class Jobs:
             return known.id
         created = datetime.now(UTC).isoformat(timespec="milliseconds")
         owner = core.current_user().id
-        self._check_room(owner)
+        self._check_user_limit(owner)
         job = JobSnapshot(
             job_id or core.new_id(), name, created, request, follows, conditions=conditions, user_id=owner
         )
@@ -377,7 +377,7 @@ class Jobs:
 
     # ---- the queue
 
-    def _check_room(self, user_id: str) -> None:
+    def _check_user_limit(self, user_id: str) -> None:
         count = sum(one.job.user_id == user_id for one in self._active.all())
         if user_id and count >= self._most_of_user:
             raise core.StorageError("user_jobs_full", count=count)

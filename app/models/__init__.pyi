@@ -4,7 +4,7 @@ from .catalogue import Catalogue as Catalogue
 from .catalogue import Match as Match
 from .catalogue import built_in as built_in
 from .catalogue import find_entry as find_entry
-from .catalogue import load as load
+from .catalogue import load_catalogue as load_catalogue
 from .catalogue import raw_built_in as raw_built_in
 from .catalogue_parser import CatalogueEntry as CatalogueEntry
 from .catalogue_parser import Engine as Engine

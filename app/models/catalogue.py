@@ -172,7 +172,7 @@ def built_in() -> Catalogue:
     return Catalogue(MappingProxyType(found), tuple(misnamed))
 
 
-def load(folder: Path | None) -> Catalogue:
+def load_catalogue(folder: Path | None) -> Catalogue:
     """Load the built-in models and those of the *.toml files in `folder`, sorted by name.
 
     An entry with an existing id replaces it, so that an outdated model card can be corrected.

@@ -35,8 +35,8 @@ from .engine_session import EngineSession as EngineSession
 from .engine_session import build_engine as build_engine
 from .engine_session import conditions as conditions
 from .engine_session import confirmed_downloads as confirmed_downloads
+from .engine_session import export_environment as export_environment
 from .engine_session import open_planner as open_planner
-from .engine_session import pass_on as pass_on
 from .hardware_profile import CARD_SIZES_GIB as CARD_SIZES_GIB
 from .hardware_profile import HardwareProfile as HardwareProfile
 from .hardware_profile import here as here

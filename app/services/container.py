@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from app import config, core, engine
-from app.analysis import Control, load, open_extraction_cache
+from app.analysis import Control, load_templates, open_extraction_cache
 from app.ask import AnswerQueues
 from app.config import Settings
 from app.engine import Monitor
@@ -377,7 +377,7 @@ def open_services(settings: Settings | None = None, *, adopts: bool = True, work
     settings = settings or config.load()
     log_path = log_to(settings.data_dir)
     store = Store(settings.data_dir / "framelens.sqlite")
-    templates = load(settings.template_dir)
+    templates = load_templates(settings.template_dir)
     switcher = EngineSwitcher(EngineSession(settings, templates))
 
     uploads = UploadLimits(settings.user_limits.upload_bytes, settings.user_limits.unfinished_uploads)

@@ -137,7 +137,7 @@ class EngineSession:
             return self._engine
 
 
-def pass_on(settings: Settings) -> None:
+def export_environment(settings: Settings) -> None:
     """Copy variables of `.env` for the hub's client and the engine to the environment, which takes precedence."""
     for name, value in settings.passed_on.items():
         os.environ.setdefault(name, value)
@@ -153,7 +153,7 @@ def build_engine(settings: Settings) -> tuple[Engine, tuple[Notice, ...]]:
         return build_remote_engine(settings), ()
     from app.services.preflight import computes_wide, refuse  # which knows all models
 
-    pass_on(settings)
+    export_environment(settings)
     try:
         if settings.engine == "transformers":
             launcher = engine.transformers_launcher(settings.model_path, port=settings.engine_port)

@@ -18,7 +18,7 @@ from app.analysis.planning import benchmark_result
 from app.config import Settings
 from app.core import AppError, EngineError, EngineProgress, Notice, ProgressListener, gib_number
 from app.i18n import LANGUAGES, notice_text, t
-from app.services.engine_session import build_remote_engine, pass_on, usual_side
+from app.services.engine_session import build_remote_engine, export_environment, usual_side
 from app.store import BenchmarkStore, Measured, checks, trials
 
 _FRAME_SHAPE = 9 / 16
@@ -97,7 +97,7 @@ def try_model(
     check_proposal(proposal)
     from app.analysis import model_benchmark  # imports LangChain, which the page and other functions start without
 
-    pass_on(settings)
+    export_environment(settings)
     found = model_benchmark.run_benchmark(
         proposal.entry.id,
         proposal.entry.config,
@@ -212,7 +212,7 @@ def _format(settings: Settings) -> str:
     try:
         folder = engines.resolve_model(settings.model_path).folder
         shape = models.read_shape(json.loads((folder / "config.json").read_text("utf-8-sig"))) if folder else None
-        shape = shape or models.load(settings.data_dir / "models").find(settings.model_path).entry.shape
+        shape = shape or models.load_catalogue(settings.data_dir / "models").find(settings.model_path).entry.shape
     except (AppError, OSError, ValueError):
         return ""
     chosen = models.parse_plan(settings.vllm_config).format if settings.engine == "vllm" else None

@@ -101,7 +101,7 @@ def _shape_of(settings: Settings) -> models.Shape | None:
         return None
     if folder is not None:
         return _shape(_read(folder / "config.json"))
-    entry = models.load(settings.data_dir / "models").by_id.get(settings.model_path)
+    entry = models.load_catalogue(settings.data_dir / "models").by_id.get(settings.model_path)
     return entry.shape if entry else None
 
 
@@ -113,7 +113,7 @@ def subject_of(
     wanted = engine.CheckedSettings(
         settings.model_path, settings.data_dir, engine=settings.engine, port=settings.engine_port
     )
-    facts, catalogue = engine.gather_facts(wanted), models.load(settings.data_dir / "models")
+    facts, catalogue = engine.gather_facts(wanted), models.load_catalogue(settings.data_dir / "models")
     model = _model(settings.model_path, facts, catalogue, asks_hub=asks_hub)
     machine = _machine(facts, engine_runs=engine_runs)
     fault = _fault(given) if settings.engine == "vllm" else None

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from app.config import Settings
 from app.core import AppError, ModelNotFound
 from app.engine import Engine, NullEngine, hub_cache_folder, is_offline, resolve_model
-from app.models import USABLE, CatalogueEntry, MemoryNeed, Proposal, SpeedEstimate, load, weights_bytes
+from app.models import USABLE, CatalogueEntry, MemoryNeed, Proposal, SpeedEstimate, load_catalogue, weights_bytes
 from app.services import hardware_profile
 from app.services.preflight import effective_arguments
 from app.store import trials
@@ -101,7 +101,7 @@ def free_bytes() -> int:
 
 
 def _wanted(hub_id: str, settings: Settings) -> ModelCandidate:
-    entry = load(settings.data_dir / "models").by_id.get(hub_id)
+    entry = load_catalogue(settings.data_dir / "models").by_id.get(hub_id)
     if entry is None:
         return ModelCandidate(hub_id, None)
     place = _place(settings)
@@ -114,7 +114,7 @@ def _offers(settings: Settings) -> tuple[ModelCandidate, ...]:
 
     The model of the settings is included only if it fits with a configuration for this machine but not with theirs.
     """
-    place, entries = _place(settings), load(settings.data_dir / "models").by_id
+    place, entries = _place(settings), load_catalogue(settings.data_dir / "models").by_id
     runs = [one for one in place.proposals(tuple(entries.values())) if one.entry.sees and one.entry.engine == "vllm"]
     used = entries.get(settings.model_path)
     if used is not None and place.need(used.shape, effective_arguments(settings)).fits:
@@ -128,7 +128,9 @@ def _place(settings: Settings) -> hardware_profile.HardwareProfile:
     place = hardware_profile.here()
     if place.card is not None:
         return place
-    return place.with_measured_speed(trials(settings.data_dir).all(), load(settings.data_dir / "models").by_id)
+    return place.with_measured_speed(
+        trials(settings.data_dir).all(), load_catalogue(settings.data_dir / "models").by_id
+    )
 
 
 def _offer(proposal: Proposal) -> ModelCandidate:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from app.analysis import NO_EARLIER_RESULTS, EarlierResults, Task
-from app.analysis.prompts.templates import load as load_templates
+from app.analysis.prompts.templates import load_templates
 from app.config import load
 from app.core import AnalysisRequest, AnswerDelta, ChunkDone, Finished, KeyframesChosen, Layout, SurveyProgress
 from app.services import EngineSession, build_engine

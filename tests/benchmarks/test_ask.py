@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import av
@@ -26,6 +27,7 @@ def footage(tmp_path: Path) -> list[Path]:
     return [*clips, tmp_path / "broken.mp4"]
 
 
+needs_ffmpeg = pytest.mark.skipif(not shutil.which("ffmpeg"), reason="ffmpeg is not installed")
 LENGTHS = (("long", 12), ("short", 4))
 
 
@@ -40,6 +42,7 @@ def share_of(picture: np.ndarray, colour: str) -> float:
     return float((abs(picture.astype(int) - np.array(CARDS[colour])).max(axis=-1) < 40).mean())
 
 
+@needs_ffmpeg
 def test_cards_are_planted_to_the_frame(tmp_path: Path, footage: list[Path]) -> None:
     video = planted(tmp_path / "work", footage, minutes=1, seed=3)
     pictures = frames_of(video)
@@ -51,6 +54,7 @@ def test_cards_are_planted_to_the_frame(tmp_path: Path, footage: list[Path]) -> 
         assert shown == [False] * 9 + [True] * (card.end - card.first) + [False] * 9
 
 
+@needs_ffmpeg
 def test_planted_video_is_made_once_for_a_seed(tmp_path: Path, footage: list[Path]) -> None:
     first = planted(tmp_path / "work", footage, minutes=1, seed=3)
     made = first.path.stat().st_mtime_ns

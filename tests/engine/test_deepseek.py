@@ -73,7 +73,7 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def analyse(video: Path, engine: LocalEngine) -> Analysis:
-    run = EngineSession(WORDS, templates.load(None), engine).run
+    run = EngineSession(WORDS, templates.load_templates(None), engine).run
     *_, last = run(Task(AnalysisRequest(video, frames=3, language="en"), "deepseek"))
     assert isinstance(last, Finished)
     return last.analysis
@@ -104,9 +104,12 @@ def test_deepseek_analyses_video_and_report_says_how(hybrid: LocalEngine, video:
 
 def test_conditions_name_the_answering_engine() -> None:
     settings = load({"FRAMELENS_ENGINE": "transformers", "VLLM_MODEL_PATH": "org/model"})
-    reported = conditions(settings, templates.load(None), AnalysisRequest(Path("a.mp4")))
+    loaded, request = templates.load_templates(None), AnalysisRequest(Path("a.mp4"))
+    reported = conditions(settings, loaded, request)
     assert reported["engine"] == f"transformers {version('transformers')}" and reported["vllm_config"] == ""
-    reported = conditions(replace(settings, engine="vllm"), templates.load(None), AnalysisRequest(Path("a.mp4")))
+    reported = conditions(
+        replace(settings, engine="vllm"), templates.load_templates(None), AnalysisRequest(Path("a.mp4"))
+    )
     assert reported["engine"].startswith("vllm ") and "max_model_len" in reported["vllm_config"]
 
 

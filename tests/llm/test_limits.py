@@ -91,26 +91,30 @@ def test_endless_error_is_still_that_error(
     assert ("out of order" in str(caught.value)) == (flood is floods.ENDLESS_ERROR)
 
 
-@pytest.mark.parametrize("flood", [floods.DRIPPED_COMMENTS, floods.DRIPPED_LINE])
-def test_bytes_without_events_are_no_answer(
-    engine: scripted.Server, flood: scripted.Flood, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("app.llm.client.limits_of", lambda *_: ResponseLimits(event_seconds=0.2))
-    engine.flood = flood
-    with pytest.raises(EngineError) as caught:
-        chat(engine.base_url)
-    assert caught.value.key == "engine_timeout"
+_WITHOUT_EVENTS = (floods.DRIPPED_COMMENTS, floods.DRIPPED_LINE)
+_WITH_EVENTS = (floods.DRIPPED_EVENTS, floods.DRIPPED_JSON, floods.ENDLESS_HEADERS)
 
 
-@pytest.mark.parametrize("flood", [floods.DRIPPED_EVENTS, floods.DRIPPED_JSON, floods.ENDLESS_HEADERS])
+@pytest.mark.parametrize(
+    ("flood", "limits", "key"),
+    [
+        # bytes without an event are no answer
+        *((flood, ResponseLimits(event_seconds=0.2), "engine_timeout") for flood in _WITHOUT_EVENTS),
+        *((flood, ResponseLimits(most_seconds=0.3), "engine_answer_slow") for flood in _WITH_EVENTS),
+    ],
+)
 def test_dripped_answer_ends_with_its_time(
-    engine: scripted.Server, flood: scripted.Flood, monkeypatch: pytest.MonkeyPatch
+    engine: scripted.Server,
+    flood: scripted.Flood,
+    limits: ResponseLimits,
+    key: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("app.llm.client.limits_of", lambda *_: ResponseLimits(most_seconds=0.3))
+    monkeypatch.setattr("app.llm.client.limits_of", lambda *_: limits)
     engine.flood = flood
     with pytest.raises(EngineError) as caught:
         chat(engine.base_url)
-    assert caught.value.key == "engine_answer_slow"
+    assert caught.value.key == key
     assert engine.aborted.wait(10)
 
 

@@ -37,15 +37,8 @@ def two_colours(going: threading.Event) -> Behave:
 
 
 @pytest.fixture
-def going() -> Iterator[threading.Event]:
-    """Lets the engine write the rest of its answer; set at the end of the test in any case."""
-    event = threading.Event()
-    yield event
-    event.set()
-
-
-@pytest.fixture
 def server(going: threading.Event) -> Iterator[Server]:
+    going.clear()
     with serve(two_colours(going)) as server:
         yield server
 

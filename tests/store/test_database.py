@@ -79,13 +79,19 @@ def test_simultaneous_starts_on_new_folder_all_work(tmp_path: Path) -> None:
             program.communicate()
 
 
-def test_a_store_of_an_older_version_is_brought_up_to_date_once(tmp_path: Path) -> None:
-    path = tmp_path / "framelens.sqlite"
+def older_store(folder: Path) -> Path:
+    """Write a store of the first version with one job."""
+    path = folder / "framelens.sqlite"
     older = sqlite3.connect(path)
     older.executescript(f"{MIGRATIONS[0]}; PRAGMA user_version = 1;")
     older.execute("INSERT INTO jobs VALUES ('old', '2026-01-01', 'clip.mp4', 'done', 1, '{}')")
     older.commit()
     older.close()
+    return path
+
+
+def test_a_store_of_an_older_version_is_brought_up_to_date_once(tmp_path: Path) -> None:
+    path = older_store(tmp_path)
     for _ in range(2):
         store = Store(path)
         assert [row.id for row in store.recent(9)] == ["old"]
@@ -156,12 +162,7 @@ def test_a_folder_that_cannot_be_written_is_a_storage_error(tmp_path: Path) -> N
 
 
 def test_an_older_store_is_backed_up_before_it_changes(tmp_path: Path) -> None:
-    path = tmp_path / "framelens.sqlite"
-    older = sqlite3.connect(path)
-    older.executescript(f"{MIGRATIONS[0]}; PRAGMA user_version = 1;")
-    older.execute("INSERT INTO jobs VALUES ('old', '2026-01-01', 'clip.mp4', 'done', 1, '{}')")
-    older.commit()
-    older.close()
+    path = older_store(tmp_path)
     Store(path).close()
     Store(path).close()
     (copy,) = tmp_path.glob("framelens.sqlite.v*")

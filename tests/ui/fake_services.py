@@ -17,7 +17,7 @@ from app import config
 from app.analysis.planning.estimate import Planner
 from app.analysis.planning.plan import RequestCapacity
 from app.analysis.planning.time_parsing import range_notice
-from app.analysis.prompts.templates import Templates, load
+from app.analysis.prompts.templates import Templates, load_templates
 from app.analysis.task import Control, Task
 from app.core.domain import (
     Analysis,
@@ -135,7 +135,7 @@ def open_fake(folder: Path, *, run: Run, sample: Path, input_dirs: tuple[Path, .
         videos=VideoRepository(folder / "videos", input_dirs, sample),
         log_path=folder / "framelens.log",
         store=store,
-        templates=load(settings.template_dir),
+        templates=load_templates(settings.template_dir),
         monitor=Monitor(lambda: "not_running", lambda: (0, 0)),
     )
 

@@ -1,4 +1,4 @@
-"""Files that were damaged at random end in a sentence or in frames whose times hold: `make fuzz` does 2,000 of them."""
+"""Files that were damaged at random end in a sentence or in frames whose times hold: `make torture` does 10,000."""
 
 from __future__ import annotations
 

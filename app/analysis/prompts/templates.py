@@ -26,7 +26,17 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from app.core import AppError, ConfigError, Language, TomlLines, toml_files
 from app.i18n import language
 
-__all__ = ["Field", "FieldChoice", "FieldKind", "Template", "Templates", "Words", "built_in", "digest", "load"]
+__all__ = [
+    "Field",
+    "FieldChoice",
+    "FieldKind",
+    "Template",
+    "Templates",
+    "Words",
+    "built_in",
+    "digest",
+    "load_templates",
+]
 _ORDER = (
     "describe", "log", "slides", "steps", "sport", "safety", "meeting", "script", "quality", "question",
 )  # fmt: skip
@@ -78,7 +88,7 @@ def built_in() -> Mapping[str, Template]:
     return MappingProxyType({key: parse(text, file=f"{key}.toml", stem=key) for key, text in texts.items()})
 
 
-def load(folder: Path | None) -> Templates:
+def load_templates(folder: Path | None) -> Templates:
     """Load the built-in templates and those of the *.toml files in `folder`, sorted by name.
 
     A missing folder counts as empty. A file whose key is already in use is a problem; the first one is kept.

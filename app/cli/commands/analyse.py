@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.analysis import Templates, load
+from app.analysis import Templates, load_templates
 from app.cli.analysis_options import add_analysis_options, build_given_request, load_settings, settle_model
 from app.cli.common import cancel_on_signals, engine_notices_said, worst_exit_code
 from app.cli.report_output import Output, parse_output
@@ -56,7 +56,7 @@ def run(given: argparse.Namespace) -> int:
         AppError: A setting, the only video or the disk failed; several videos are reported one by one.
     """
     settings = load_settings(given)
-    templates = load(settings.template_dir)
+    templates = load_templates(settings.template_dir)
     if given.anew and given.skip_done:
         raise ConfigError("anew_or_skip")
     inputs = resolve(given.videos)

@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from app.analysis import load
+from app.analysis import load_templates
 from app.cli.analysis_options import add_analysis_options, build_given_request, load_settings, settle_model
 from app.cli.common import cancel_on_signals, engine_notices_said
 from app.core import UNKNOWN_PATH, AnalysisRequest, ConfigError, InputError
@@ -105,7 +105,7 @@ def given_request(given: argparse.Namespace, settings: Settings) -> AnalysisRequ
         ConfigError: An option is wrong.
     """
     plain = argparse.Namespace(**{**vars(given), "frames": None if given.frames == FIT else given.frames})
-    return build_given_request(plain, settings, load(settings.template_dir), UNKNOWN_PATH)
+    return build_given_request(plain, settings, load_templates(settings.template_dir), UNKNOWN_PATH)
 
 
 def given_batch(collected: Collected, request: AnalysisRequest, services: Services, given: argparse.Namespace) -> Batch:

@@ -15,7 +15,7 @@ from app import config, fleet, models
 from app.cli.common import add_output_options, cancel_on_signals, use_language, wide_console
 from app.core import ConfigError, Notice, gib_number, to_json
 from app.i18n import error_text, notice_text, t
-from app.services import parse_card, pass_on
+from app.services import export_environment, parse_card
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -70,7 +70,7 @@ def run(given: argparse.Namespace) -> int:
 
 
 def _plan(given: argparse.Namespace, settings: config.Settings) -> int:
-    catalogue = models.load(settings.data_dir / "models")
+    catalogue = models.load_catalogue(settings.data_dir / "models")
     for problem in catalogue.problems:
         print(error_text(problem), file=sys.stderr)
     hardware = fleet.parse_gpus(given.gpus, parse_card(given.gpu_memory))
@@ -122,7 +122,7 @@ def _plan_document(plan: fleet.ClusterPlan, blocks: tuple[fleet.CommandBlock, ..
 
 def _check(given: argparse.Namespace, settings: config.Settings) -> int:
     """Print what was found; the exit code is 4 if something would keep a model from running."""
-    pass_on(settings)  # RAY_AUTH_MODE and the token may be in .env
+    export_environment(settings)  # RAY_AUTH_MODE and the token may be in .env
     cluster = fleet.RayCluster(given.address)
     facts = fleet.check_cluster(cluster, model=given.model, port=given.port, cancel=cancel_on_signals())
     problems = fleet.find_problems(facts, model=given.model, port=given.port)

@@ -16,7 +16,7 @@ from app.cli.common import use_language
 from app.core import AppError, ConfigError, Notice, gib_text, human_size, redact, redact_setting
 from app.engine import CheckedSettings, SystemFacts, gather_facts, run_checks
 from app.i18n import LANGUAGES, notice_text, t
-from app.services import pass_on
+from app.services import export_environment
 from app.services.preflight import preflight
 from app.video import SandboxReport, check_sandbox
 
@@ -47,7 +47,7 @@ def run(given: argparse.Namespace) -> int:
     """Examine this machine, print the findings and return the exit code."""
     settings, values, fault = _settings()
     use_language(given, settings)
-    pass_on(settings)
+    export_environment(settings)
     wanted = CheckedSettings(
         model=settings.model_path if settings.model_chosen or not settings.base_url else "",
         data_dir=settings.data_dir,

@@ -40,7 +40,7 @@ def run(given: argparse.Namespace) -> int:
     """
     settings = config.load()
     use_language(given, settings)
-    services.pass_on(settings)
+    services.export_environment(settings)
     if given.mirror:
         os.environ.setdefault("HF_ENDPOINT", MIRROR)
     found = resolve_model(given.model)

@@ -58,7 +58,7 @@ def run(given: argparse.Namespace) -> int:
     """
     settings = config.load()
     use_language(given, settings)
-    catalogue = models.load(settings.data_dir / "models")
+    catalogue = models.load_catalogue(settings.data_dir / "models")
     for problem in catalogue.problems:
         print(error_text(problem), file=sys.stderr)
     document = given.ask(given, catalogue, settings)

@@ -18,7 +18,7 @@ from app.config import Settings
 from app.core import AppError, ConfigError, EngineError
 from app.engine import supported_architectures
 from app.i18n import LANGUAGES, language, notice_text, t
-from app.models import CatalogueEntry, load, read_shape
+from app.models import CatalogueEntry, load_catalogue, read_shape
 from app.services import build_engine
 from app.store import log_to
 
@@ -116,7 +116,7 @@ def _find_config(settings: Settings) -> Mapping[str, Any] | CatalogueEntry | Non
             return None
         return read if isinstance(read, dict) else None
     try:
-        return load(settings.data_dir / "models").find(settings.model_path).entry
+        return load_catalogue(settings.data_dir / "models").find(settings.model_path).entry
     except AppError:
         return None
 

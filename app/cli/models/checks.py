@@ -25,7 +25,7 @@ from app.core import MOST_FRAMES, ConfigError, EngineProgress, gib_number
 from app.i18n import language, notice_text, t
 from app.i18n.formatting import exactly, span
 from app.models import PreflightFinding, Proposal, Severity
-from app.services import build_engine, check_sight, pass_on, result_text, try_model
+from app.services import build_engine, check_sight, export_environment, result_text, try_model
 from app.services.preflight import preflight
 from app.store import Measured
 
@@ -54,7 +54,7 @@ def run_preflight(given: argparse.Namespace) -> int:
     """
     settings = config.load()
     use_language(given, settings)
-    pass_on(settings)
+    export_environment(settings)
     if given.model:
         settings = replace(settings, model_path=given.model, model_chosen=True, base_url="")
     arguments = {**settings.vllm_config, **_read(given.vllm_config)} if given.vllm_config else None

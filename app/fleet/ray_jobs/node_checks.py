@@ -14,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from app import engine
-from app.analysis import load
+from app.analysis import load_templates
 from app.config import Settings
 from app.core import GIB, AppError, ConfigError, EngineError, Failure, InputError, Language, ModelNotFound, StorageError
 from app.fleet.ray_jobs.task import RayTask, read_ray_task
@@ -72,7 +72,7 @@ def inspect_node(task_path: str, token_path: str) -> NodeFacts:
         host=socket.gethostname(),
         python=platform.python_version(),
         ray=version("ray"),
-        conditions=conditions(settings, load(settings.template_dir), request),
+        conditions=conditions(settings, load_templates(settings.template_dir), request),
         token=token,
         missing=tuple(path for path in _sample(task) if not os.path.isfile(path)),  # noqa: PTH113 - too long a name
         engine=_engine_failure(settings) if request.use_model and is_remote else None,

@@ -6,7 +6,7 @@ import streamlit as st
 
 from app.core import AppError, requires
 from app.i18n import t
-from app.models import load
+from app.models import load_catalogue
 from app.services import hardware_profile
 from app.store import trials
 from app.ui import error_words, page_state, plain, services
@@ -37,7 +37,7 @@ def draw() -> None:
     """Draw the page. The engine's state refreshes by itself, the rest on interaction."""
     st.markdown(f"## {t('ui.page_models')}")
     _draw_way_back()
-    catalogue, here = load(services().settings.data_dir / "models"), hardware_profile.here()
+    catalogue, here = load_catalogue(services().settings.data_dir / "models"), hardware_profile.here()
     if here.card is None:
         here = here.with_measured_speed(trials(services().settings.data_dir).all(), catalogue.by_id)
     st.markdown(f"##### {t('models.page.now')}")

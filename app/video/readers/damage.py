@@ -31,6 +31,10 @@ _DAMAGE = re.compile(
 cause too, such as missing references after a cut, are left out. For a picture of H.264 or MPEG-4 that ends too early,
 "concealing" is the only one; frames that are predicted from it carry no flag and may be shown before it."""
 
+_LOST_END = re.compile(rb"^Failed to reallocate parser buffer", re.MULTILINE)
+"""What a parser writes that gets no memory for a picture, such as gigabytes of zeros behind a raw stream. It then ends
+the file without an error."""
+
 
 class Damage:
     """Tracker of damage along a video. Call `shows` for every frame in display order."""
@@ -72,6 +76,7 @@ class Messages:
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
+        self.lost_end = False
 
     def take(self) -> bool:
         """Return whether a decoder has reported damage since the last call."""
@@ -82,6 +87,7 @@ class Messages:
         text = os.read(number, size)
         os.ftruncate(number, 0)
         os.lseek(number, 0, os.SEEK_SET)
+        self.lost_end = self.lost_end or _LOST_END.search(text) is not None
         return _DAMAGE.search(text) is not None
 
 
@@ -105,3 +111,12 @@ def watch() -> None:
 def has_damage() -> bool:
     """Return whether a decoder has reported damage since the last call; False without an earlier `watch`."""
     return _messages is not None and _messages.take()
+
+
+def has_lost_end() -> bool:
+    """Return whether the rest of the file that was read last didn't fit into memory; call it at its end."""
+    if _messages is None:
+        return False
+    _messages.take()
+    has_lost, _messages.lost_end = _messages.lost_end, False
+    return has_lost

@@ -351,6 +351,8 @@ class AvReader(base.FrameReader):
             pass  # at the end PyAV flushes every stream, and fails for one that appeared meanwhile
         except av.error.FFmpegError:
             self.num_damaged += 1
+        if damage.has_lost_end():
+            self.num_damaged += 1
 
     def _note_reach(self, packet: Packet[Stream]) -> None:
         if packet.pts is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -46,15 +45,6 @@ def ended_job(api: TestClient, job_id: str) -> dict[str, Any]:
     while not (job := api.get(f"jobs/{job_id}").json())["is_over"]:
         time.sleep(0.02)
     return dict(job)
-
-
-@pytest.fixture
-def going() -> Iterator[threading.Event]:
-    """Lets a server send the rest of its answer; set at the end of the test in any case."""
-    event = threading.Event()
-    event.set()
-    yield event
-    event.set()
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from app import config
-from app.analysis.prompts.templates import load
+from app.analysis.prompts.templates import load_templates
 from app.analysis.task import Task
 from app.core.domain import Analysis, AnalysisRequest, Finished
 from app.services.engine_session import EngineSession, build_engine
@@ -23,7 +23,7 @@ from tests.media import COLOURS, cards, moving, write_video
 def test_second_analysis_reuses_the_decoding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_video(tmp_path / "clip.mp4", moving(20))
     settings = config.load()
-    run = EngineSession(settings, load(None), build_engine(settings)[0]).run
+    run = EngineSession(settings, load_templates(None), build_engine(settings)[0]).run
 
     def analysed(template: str) -> Analysis:
         request = AnalysisRequest(path, frames=3, template=template, use_model=False)

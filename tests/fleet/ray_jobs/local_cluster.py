@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -24,6 +25,7 @@ ROOT = Path(__file__).resolve().parents[3]
 TOKEN = "the-token-of-a-test-cluster-on-loopback"
 _OBJECT_STORE_BYTES = 80 * 2**20  # rows are keys; Ray's least is 75 MiB
 
+_CPU_GROUPS = Path("/sys/fs/cgroup/cpu")
 _PATIENCE = {"RAY_agent_register_timeout_ms": "120000", "RAY_raylet_start_wait_time_s": "120"}
 """Ray gives its own processes 15 seconds to start, which a busy machine may need for its imports."""
 
@@ -92,7 +94,7 @@ def free_port() -> int:
 
 @contextmanager
 def local_cluster(
-    folder: Path, variables: Mapping[str, str], *, nodes: int = 2, pinned: bool = False
+    folder: Path, variables: Mapping[str, str], *, nodes: int = 2, core_share: float = 0.0
 ) -> Iterator[LocalCluster]:
     """Start a cluster whose nodes have these variables, and end it with all its processes.
 
@@ -100,14 +102,15 @@ def local_cluster(
         folder: Folder for the data of all nodes.
         variables: Environment variables beside this process's own.
         nodes: Number of nodes with one core each.
-        pinned: Keep all processes of a node on a core of its own, as on a machine with one core.
+        core_share: Part of a core that all processes of a node have together, while the head, which then takes no
+            videos, has the rest, as where each of them is a machine of its own. 0 for no limits.
     """
     port = free_port()
     environment = {
         **os.environ, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN, "RAY_USAGE_STATS_ENABLED": "0",
         "FRAMELENS_DATA_DIR": str(folder), **variables,
     }  # fmt: skip
-    command = [sys.executable, "-m", "tests.fleet.ray_jobs.local_cluster", str(port), str(nodes), str(int(pinned))]
+    command = [sys.executable, "-m", "tests.fleet.ray_jobs.local_cluster", str(port), str(nodes), str(core_share)]
     with (folder.parent / "ray.log").open("ab") as log:
         process = subprocess.Popen(
             command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
@@ -126,30 +129,46 @@ def local_cluster(
 
 
 @contextmanager
-def on_core(number: int | None) -> Iterator[None]:
-    """Start processes on this core, in turns if there are fewer; on any for None."""
-    allowed = sorted(os.sched_getaffinity(0))
-    if number is not None:
-        os.sched_setaffinity(0, {allowed[number % len(allowed)]})
+def limited_to(core_share: float) -> Iterator[None]:
+    """Start processes in a control group that has this part of a core; in that of this process for 0.
+
+    Only root may, with version 1 of control groups.
+    """
+    if not core_share:
+        yield
+        return
+    group = _CPU_GROUPS / f"framelens-{os.getpid()}-{time.monotonic_ns()}"
+    group.mkdir()
+    period = int((group / "cpu.cfs_period_us").read_text())
+    (group / "cpu.cfs_quota_us").write_text(str(round(period * core_share)))
+    before = _CPU_GROUPS / _cpu_group()
+    (group / "cgroup.procs").write_text(str(os.getpid()))
     try:
         yield
     finally:
-        os.sched_setaffinity(0, allowed)
+        (before / "cgroup.procs").write_text(str(os.getpid()))
 
 
-def main(port: int, nodes: int, pinned: bool) -> None:
+def _cpu_group() -> str:
+    lines = Path("/proc/self/cgroup").read_text(encoding="ascii").splitlines()
+    return next(line.split(":")[2].lstrip("/") for line in lines if line.split(":")[1] == "cpu")
+
+
+def main(port: int, nodes: int, core_share: float) -> None:
     from ray.cluster_utils import Cluster
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    Path("/tmp/ray").mkdir(exist_ok=True)  # Ray writes a file there, wherever its other files are
     with tempfile.TemporaryDirectory(
         prefix="r", dir="/tmp", ignore_cleanup_errors=True
     ) as sockets:  # their paths are short
         options = {"num_cpus": 1, "object_store_memory": _OBJECT_STORE_BYTES, "temp_dir": sockets}
-        with on_core(0 if pinned else None):
-            head = {**options, "include_dashboard": True, "dashboard_port": port}
-            cluster = Cluster(initialize_head=True, head_node_args=head)
-        for number in range(1, nodes):
-            with on_core(number if pinned else None):
+        own = {"num_cpus": 0} if core_share else {}
+        cluster = Cluster(
+            initialize_head=True, head_node_args={**options, **own, "include_dashboard": True, "dashboard_port": port}
+        )
+        for _ in range(nodes if core_share else nodes - 1):
+            with limited_to(core_share):
                 cluster.add_node(**options)
         cluster.wait_for_nodes()
         answer = os.fdopen(os.dup(1), "w")  # Ray prints to standard output
@@ -163,7 +182,10 @@ def main(port: int, nodes: int, pinned: bool) -> None:
                 cluster.wait_for_nodes()
             print("done", file=answer, flush=True)
         cluster.shutdown()
+    for group in _CPU_GROUPS.glob(f"framelens-{os.getpid()}-*"):
+        with suppress(OSError):  # a process of Ray is still about to end
+            group.rmdir()
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "1")
+    main(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]))

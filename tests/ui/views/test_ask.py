@@ -39,15 +39,6 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def going() -> Iterator[threading.Event]:
-    """Lets the engine write the rest of its answer."""
-    event = threading.Event()
-    event.set()
-    yield event
-    event.set()
-
-
-@pytest.fixture
 def server(going: threading.Event) -> Iterator[Server]:
     def behave(body: dict[str, Any]) -> Iterator[str | dict[str, str]]:
         if body["max_tokens"] == 1:

@@ -84,22 +84,37 @@ def _draw_question(view: ChatView, turn: Turn) -> None:
             return
         with st.container(horizontal=True, wrap=False, horizontal_alignment="distribute"):
             st.markdown(plain(turn.question))
-            if may_change():
-                st.button(
-                    t("ask.page.edit"),
-                    key=view.key(turn, "edit"),
-                    type="tertiary",
-                    icon=":material/edit:",
-                    disabled=view.is_busy,
-                    on_click=_edit,
-                    args=(view.conversation.id, turn.number),
-                )
+            _draw_action(view, turn, "edit", ":material/edit:", t("ask.page.edit"), _edit)
         if turn.images:
             images = view.pictures.gallery(turn.images, shown=view.shown)
             report_blocks.draw_answer([images], {}, key=view.key(turn, "images"))
         if look := look_words(turn.look):
             st.caption(plain(look))
         _draw_versions(view, turn)
+
+
+def _draw_action(
+    view: ChatView,
+    turn: Turn,
+    name: str,
+    icon: str,
+    label: str,
+    act: Callable[..., None],
+    *more: object,
+    tooltip: str | None = None,
+) -> None:
+    """Draw a button that calls `act` with the conversation, the turn and `more`; nothing for those who only read."""
+    if may_change():
+        st.button(
+            label,
+            key=view.key(turn, name),
+            type="tertiary",
+            icon=icon,
+            help=tooltip,
+            disabled=view.is_busy,
+            on_click=act,
+            args=(view.conversation.id, turn.number, *more),
+        )
 
 
 def _draw_versions(view: ChatView, turn: Turn) -> None:
@@ -235,27 +250,12 @@ def _draw_answer(view: ChatView, turn: Turn) -> None:
     for line in ask.doubts(turn):
         st.caption(f":orange[:material/warning:] {plain(line)}")
     with st.container(horizontal=True, gap="xsmall"):
-        if may_change():
-            st.button(
-                t("ask.page.continue_search" if turn.can_continue else "ask.page.again"),
-                key=view.key(turn, "again"),
-                type="tertiary",
-                icon=":material/refresh:",
-                disabled=view.is_busy,
-                on_click=ask_again,
-                args=(view.conversation.id, turn.number),
-            )
-        if view.conversation.about and may_change():
-            st.button(
-                t("ask.page.look"),
-                key=view.key(turn, "look"),
-                type="tertiary",
-                icon=":material/zoom_in:",
-                help=t("ask.page.look_help"),
-                disabled=view.is_busy,
-                on_click=ask_again,
-                args=(view.conversation.id, turn.number, "", _denser(turn.look)),
-            )
+        again = t("ask.page.continue_search" if turn.can_continue else "ask.page.again")
+        _draw_action(view, turn, "again", ":material/refresh:", again, ask_again)
+        if view.conversation.about:
+            look, tooltip = t("ask.page.look"), t("ask.page.look_help")
+            closer = ("", _denser(turn.look))
+            _draw_action(view, turn, "look", ":material/zoom_in:", look, ask_again, *closer, tooltip=tooltip)
         if turn.model:
             with st.popover(t("ask.page.sent"), icon=":material/info:", type="tertiary", key=view.key(turn, "sent")):
                 _draw_sent(turn)

@@ -11,7 +11,7 @@ import streamlit as st
 from app import fleet, models
 from app.core import AppError, Notice
 from app.i18n import notice_text, t
-from app.services import CARD_SIZES_GIB, pass_on
+from app.services import CARD_SIZES_GIB, export_environment
 from app.ui import error_words, plain, resources, services
 
 _USUAL_GIB = 80
@@ -123,7 +123,7 @@ def _draw_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 def _start() -> None:
     address = (st.session_state.get(_ADDRESS) or "").strip() or fleet.LOCAL_DASHBOARD
     model = (st.session_state.get(_MODEL) or "").strip()
-    pass_on(services().settings)  # the token of the cluster may be in .env
+    export_environment(services().settings)  # the token of the cluster may be in .env
 
     def check(
         on_progress: Callable[[None], None], cancel: threading.Event

@@ -15,7 +15,7 @@ from streamlit.testing.v1 import AppTest
 
 from app.analysis.planning.estimate import Planner
 from app.analysis.planning.plan import RequestCapacity
-from app.analysis.prompts.templates import built_in, load
+from app.analysis.prompts.templates import built_in, load_templates
 from app.core import Language
 from app.core.domain import AnalysisRequest
 from app.i18n import LANGUAGES, in_language, t
@@ -64,7 +64,7 @@ def test_every_template_is_offered_by_name_with_a_line_about_it(
 def test_user_templates_are_offered_and_broken_ones_named(page: AppTest, services: Services, tmp_path: Path) -> None:
     (tmp_path / "birds.toml").write_text('name = "Birds"\nask = "Name each bird."\n')
     (tmp_path / "broken.toml").write_text("name = \n")
-    install(services, templates=load(tmp_path))
+    install(services, templates=load_templates(tmp_path))
     page.run()
     assert page.selectbox(key="template").options[-1] == "Birds"
     assert "broken.toml is not valid TOML" in texts(page)

@@ -196,7 +196,9 @@ def _done(request: WorkerRequest) -> Outcome:
         events = list(events_of(request))
         chosen = next(event for event in events if isinstance(event, KeyframesChosen))
         faults += _faults(next(event for event in events if isinstance(event, Probed)), chosen)
-        faults += _stale(request.path, chosen.keyframes)
+        damaged = [notice.values["number"] for notice in chosen.decode.notices if notice.key == "damaged_keyframe"]
+        # What is shown in place of a damaged picture depends on where decoding began; the user is told.
+        faults += _stale(request.path, [frame for frame in chosen.keyframes if frame.number not in damaged])
     except AppError as raised:
         error = raised.key
         if chosen and error != _TIMES_IN_DISORDER:

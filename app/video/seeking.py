@@ -85,7 +85,14 @@ def _in_order(path: Path, times_seconds: Sequence[float], *, also_damaged: bool)
             move_on()
             if picture.is_damaged and shown is not None and not also_damaged:
                 continue  # the picture before is shown instead
-            while left and shown is not None and picture.time_seconds > left[-1] + SAME_SECONDS:
+            while (
+                left
+                and shown is not None
+                and (
+                    picture.time_seconds > left[-1] + SAME_SECONDS
+                    or _is_nearer(shown.time_seconds, picture.time_seconds, left[-1])
+                )
+            ):
                 left.pop()
                 yield shown
             if not left:
@@ -94,6 +101,11 @@ def _in_order(path: Path, times_seconds: Sequence[float], *, also_damaged: bool)
         for _ in left:
             if shown is not None:
                 yield shown
+
+
+def _is_nearer(before: float, after: float, wanted: float) -> bool:
+    """Return whether the first of two frames is nearer to a time than the other; frames may be microseconds apart."""
+    return abs(before - wanted) < abs(after - wanted)
 
 
 class AccurateSeeker(OpenedFile):
@@ -122,6 +134,7 @@ class AccurateSeeker(OpenedFile):
             self._unit = self._stream.time_base or Fraction(0)
             self._pixel_aspect = float(self._stream.sample_aspect_ratio or 1) or 1.0
             self._nominal_seconds = 1 / float(self._stream.average_rate or 25)
+            self._bytes_at: dict[int, int | None] = {}
             self._shown, self._whole = self._list_packets()
             self._first = self._place(video.start_seconds)
         except BaseException:
@@ -210,6 +223,10 @@ class AccurateSeeker(OpenedFile):
         place = bisect_right(self._shown, (container_seconds + SAME_SECONDS) / float(self._unit)) - 1
         if place < 0:
             raise InaccurateSeekError
+        before, shown = (float(self._shown[max(0, one)] * self._unit) for one in (place - 1, place))
+        while _is_nearer(before, shown, container_seconds):
+            place -= 1
+            before, shown = float(self._shown[max(0, place - 1)] * self._unit), before
         return place
 
     def _list_packets(self) -> tuple[list[int], list[int]]:
@@ -228,6 +245,7 @@ class AccurateSeeker(OpenedFile):
             shown.append(packet.pts)
             if packet.is_keyframe:
                 whole.append(packet.pts)
+                self._bytes_at[packet.pts] = packet.pos
         if not whole or len(set(shown)) < len(shown):
             raise InaccurateSeekError
         return sorted(shown), sorted(whole)
@@ -269,6 +287,8 @@ class AccurateSeeker(OpenedFile):
             # Some containers only seek approximately; frames before one stored whole would be guessed.
             first = next((packet for packet in packets if packet.is_keyframe and packet.size), None)
             if first is not None and first.pts is not None and first.pts <= whole_pts:
+                if first.pos != self._bytes_at.get(first.pts):  # a damaged index gives the times of other frames
+                    raise InaccurateSeekError
                 for packet in chain([first], packets):
                     move_on()
                     yield from self._frames_of(packet)

@@ -76,7 +76,8 @@ def running(script: str, folder: Path, *more_options: str, cwd: Path | None = No
         finally:
             process.terminate()
             process.wait(30)
-    assert b"Traceback" not in (folder / "server.log").read_bytes()
+    written = (folder / "server.log").read_text(errors="replace")
+    assert "Traceback" not in written, written
 
 
 def _await_answer(url: str, process: subprocess.Popen[bytes]) -> None:

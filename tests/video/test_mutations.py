@@ -9,7 +9,14 @@ import pytest
 from benchmarks.mutations import Mutation, mutations, results
 from tests.harness import Outcome
 
-_SEEDS = [pytest.param(range(40), id="40"), pytest.param(range(40, 200), id="160 more", marks=pytest.mark.slow)]
+_ONCE_WRONG = (777, 2492, 2946, 3236, 6446, 7174, 7570)
+"""An index that gives the times of other frames, frames microseconds apart, an earlier frame in place of a damaged one,
+ends before the first frame, and a damaged keyframe, which is named."""
+_SEEDS = [
+    pytest.param(_ONCE_WRONG, id="once wrong"),
+    pytest.param(range(40), id="40"),
+    pytest.param(range(40, 200), id="160 more", marks=pytest.mark.slow),
+]
 _MEGABYTES = 300
 
 

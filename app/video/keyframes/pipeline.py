@@ -188,7 +188,7 @@ def fetch(
     number, last_index = len(after), after[-1].frame_index if after else -1
     pictures = pictures_at(reader.info, reader.name, [wish.time_seconds for wish in wishes], edges=edges)
     for picture, wish in zip(pictures, wishes, strict=True):
-        if picture.index == last_index:  # two wishes for one frame
+        if picture.index <= last_index:  # two wishes for one frame, or an earlier one in place of a damaged one
             continue
         number, last_index = number + 1, picture.index
         jpeg, width, height = as_jpeg(picture.upright(max_side), JPEG_QUALITY)

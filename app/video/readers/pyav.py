@@ -405,6 +405,7 @@ class AvReader(base.FrameReader):
         start = self._raw_seconds(first) or 0.0
         rotation = -first.rotation % 360
         width, height = base.shown_size(first.width, first.height, self._pixel_aspect, rotation)
+        duration = None if self.declared_seconds is None else self.declared_seconds - start
         return VideoInfo(
             path=self._path,
             name=readable(self._path.name),
@@ -415,7 +416,7 @@ class AvReader(base.FrameReader):
             width=width,
             height=height,
             rotation_degrees=rotation,
-            duration_seconds_from_header=None if self.declared_seconds is None else self.declared_seconds - start,
+            duration_seconds_from_header=duration if duration and duration > 0 else None,  # a damaged header may lie
             frame_rate=float(stream.average_rate) if stream.average_rate else None,
             num_frames_from_header=stream.frames or None,
             start_seconds=start,

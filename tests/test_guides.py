@@ -55,7 +55,7 @@ KINDS = {
     r"|framelens (analyse|batch) .*--no-model.*|python3 -c .+"
     r"|cp \.env\.example \.env|ls .+|ffmpeg -i in\.mov .+|source \.venv/bin/activate",
     # About reports that are there: one is, made without a model.
-    "stored": r"framelens (library|export|ask --)\b.*",
+    "stored": r"framelens (library|export|backup|ask --)\b.*",
     # Asks a model: the tiny one, in an engine that the tests share.
     "asking": r"(VLLM_CPU_KVCACHE_SPACE=4 )?framelens "
     r"((analyse|batch) (?!.*(--no-model|--ray))|ask (?!--)|models sight).*",
@@ -88,6 +88,7 @@ ELSEWHERE = {
     r"sudo .+": "changes the system",
     r"ollama stop .+": "wants Ollama",
     r"py -3\.11 .+": "is for Windows",
+    r"framelens restore .+": "wants a backup; tests/cli/commands/storage/test_backup.py runs it with one",
     r"framelens users .+": "asks for a password; tests/cli/commands/access/test_users.py runs it",
     r"framelens keys .+ --user .+": "wants an account; tests/cli/commands/access/test_users.py runs it",
     r"framelens models try\b.*": "takes 14 GB and minutes; tests/cli/models/test_checks.py runs it with less",

@@ -35,13 +35,15 @@ _COMMANDS = {
     "users": "cli.users_command",
     "keys": "cli.keys_command",
     "audit": "cli.audit_command",
+    "backup": "cli.backup_command",
+    "restore": "cli.restore_command",
     "mcp": "cli.mcp_command",
     "cluster": "cli.cluster_command",
     "doctor": "cli.doctor_command",
     "models": "cli.models_command",
 }
 """Help keys of the commands. The module app.cli.commands.NAME has `add_arguments` and `run`."""
-_FOLDERS = {"users": "access.", "keys": "access.", "audit": "access."}
+_FOLDERS = {"users": "access.", "keys": "access.", "audit": "access.", "backup": "storage.", "restore": "storage."}
 """Packages of commands whose module is in one."""
 _FORWARDS_ARGUMENTS = "app"
 """The command that forwards unknown arguments to another program."""

@@ -1,4 +1,4 @@
-"""Audit log: who uploaded, analysed, deleted, switched, exported, shared, imported and logged in, and when.
+"""Audit log: who uploaded, analysed, deleted, switched, exported, shared, imported, logged in, and so on, and when.
 
 It has ids and names of what was acted on, and never what was asked or answered. The newest entries are kept.
 """
@@ -17,7 +17,21 @@ MOST_ENTRIES = 100_000
 """Entries that are kept, some 15 MB. Chosen by hand; not tuned."""
 _MOST_CHARACTERS = 300  # of a name; chosen by hand
 Action = Literal[
-    "upload", "analyse", "delete", "switch", "export", "share", "unshare", "import", "login", "logout", "login_failed"
+    "upload",
+    "analyse",
+    "delete",
+    "switch",
+    "export",
+    "share",
+    "unshare",
+    "import",
+    "login",
+    "logout",
+    "login_failed",
+    "account",
+    "key",
+    "backup",
+    "restore",
 ]
 ACTIONS: tuple[Action, ...] = get_args(Action)
 

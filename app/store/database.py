@@ -3,18 +3,20 @@
 It doesn't interpret the documents. Several processes may use one file at the same time.
 """
 
+import json
 import logging
 import shutil
 import sqlite3
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
 from app.core import StorageError, current_user, make_private_folder
+from app.store.fs_utils import opening
 
 _COLUMNS = "id, created, name, state, owner, document, priority, same, user_id"
 _log = logging.getLogger(__name__)
@@ -321,8 +323,10 @@ class Store:
         self._lock = threading.RLock()
         with self._guard():
             make_private_folder(path.parent)
-            path.touch(mode=0o600)  # SQLite gives its log files the mode of the database
-            self._connection = _opened(path)
+            with opening(path.parent, _PATIENCE_SECONDS):
+                path.touch(mode=0o600)  # SQLite gives its log files the mode of the database
+                self._connection = _connected(path)  # from now on the file isn't replaced (is_in_use)
+            _prepare(self._connection)
 
     def save(self, row: Row) -> None:
         """Insert the analysis or replace its row; its images and results stay."""
@@ -460,10 +464,26 @@ class Store:
             raise
 
 
-def _opened(path: Path) -> sqlite3.Connection:
+def _connected(path: Path) -> sqlite3.Connection:
+    """Open the file with a write-ahead log, which keeps a shared lock on it until the connection is closed.
+
+    Raises:
+        StorageError: "store_newer": a newer version of FrameLens wrote it.
+    """
     connection = sqlite3.connect(path, check_same_thread=False, timeout=_PATIENCE_SECONDS, isolation_level=None)
     try:
         _write_ahead(connection)
+        if (version := _version(connection)) > len(MIGRATIONS):
+            raise StorageError("store_newer", path=str(path), version=version, known=len(MIGRATIONS))
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    """Migrate the database and set how it is used from then on; close the connection on an error."""
+    try:
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA foreign_keys = OFF")  # dropping a table would delete the rows that refer to it
         migrate(connection)
@@ -471,7 +491,83 @@ def _opened(path: Path) -> sqlite3.Connection:
     except BaseException:
         connection.close()
         raise
-    return connection
+
+
+def is_in_use(path: Path) -> bool:
+    """Return whether another connection has this database open, in whatever process.
+
+    A connection with a write-ahead log keeps a shared lock. A file that is damaged can't be in use.
+    """
+    if not path.exists():
+        return False
+    with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as connection:
+        try:
+            connection.execute("PRAGMA locking_mode = EXCLUSIVE")  # before the log is used, it asks for the lock alone
+            connection.execute("SELECT count(*) FROM sqlite_master")
+        except sqlite3.DatabaseError as error:
+            return getattr(error, "sqlite_errorcode", 0) & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+    return False
+
+
+def copy_store(path: Path, copy: Path) -> int:
+    """Write a copy of a database that others may be using, as it is at one moment, and return its version.
+
+    What was deleted isn't in it, nor sessions and the secret that signs cookies: who logs in gets new ones. A copy that
+    couldn't be finished is left to the caller.
+
+    Raises:
+        StorageError: "store_newer" or "store_changing".
+        sqlite3.Error: The database or the disk refuses.
+    """
+    copy.touch(mode=0o600)
+    with opening(path.parent, _PATIENCE_SECONDS):
+        connection = _connected(path)
+    with closing(connection):
+        connection.execute("VACUUM INTO ?", (str(copy),))
+    with closing(sqlite3.connect(copy, isolation_level=None)) as target:
+        target.execute("PRAGMA secure_delete = ON")
+        tables = {name for (name,) in target.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        for name in tables & {"sessions", "secrets"}:
+            target.execute(f"DELETE FROM {name}")
+        return _version(target)
+
+
+def used_bytes(path: Path) -> int:
+    """Return the size of a copy by `copy_store`, about."""
+    with closing(sqlite3.connect(path, timeout=_PATIENCE_SECONDS)) as connection:
+        pages, free, size = (
+            int(connection.execute(f"PRAGMA {name}").fetchone()[0])
+            for name in ("page_count", "freelist_count", "page_size")
+        )
+    return (pages - free) * size
+
+
+def adopt_store(path: Path, moved: Mapping[str, str]) -> None:
+    """Check a database that was copied, migrate it, and change folders in its paths.
+
+    Args:
+        path: The database, which no one else uses.
+        moved: Beginnings of paths as they are in it, each with what it becomes.
+
+    Raises:
+        StorageError: "store_newer".
+        sqlite3.Error: It is damaged.
+    """
+    with closing(sqlite3.connect(path)) as connection:
+        if (found := connection.execute("PRAGMA quick_check").fetchone()[0]) != "ok":
+            raise sqlite3.DatabaseError(found)
+    with closing(_connected(path)) as connection:
+        _prepare(connection)
+        for old, new in moved.items():
+            pair = (json.dumps(old, ensure_ascii=False)[:-1], json.dumps(new, ensure_ascii=False)[:-1])
+            for table in ("jobs", "submissions", "turns"):
+                connection.execute(
+                    f"UPDATE {table} SET document = replace(document, ?, ?) WHERE instr(document, ?)", (*pair, pair[0])
+                )
+            connection.execute(
+                "UPDATE entries SET path = ? || substr(path, ?) WHERE substr(path, 1, ?) = ?",
+                (new, len(old) + 1, len(old), old),
+            )
 
 
 def _write_ahead(connection: sqlite3.Connection) -> None:

@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import secrets
+import shutil
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -24,7 +25,7 @@ from filelock import FileLock, Timeout
 from app.core import StorageError, make_private_folder, private_opener, redact, restrict_to_owner, write_private
 
 # Files that FrameLens writes to the data folder. Templates and models there are the user's own files.
-_KEPT = ("framelens.*", "answers.sqlite*", "*.json", "videos", "surveys", "running", "*engine")
+_KEPT = ("framelens.*", "answers.sqlite*", "*.json", "videos", "surveys", "running", "*engine", "*restor*")
 _log = logging.getLogger(__name__)
 _PATIENCE_SECONDS = 2.0
 """How long to wait for a process that is checking our lock. Chosen by hand; not tuned."""
@@ -148,6 +149,84 @@ def _log_uncaught(uncaught: threading.ExceptHookArgs) -> None:
     name = uncaught.thread.name if uncaught.thread else ""
     _log.error("the thread %r failed", name, exc_info=uncaught.exc_value)
     threading.__excepthook__(uncaught)
+
+
+@contextmanager
+def opening(folder: Path, patience_seconds: float) -> Iterator[None]:
+    """Keep other processes from opening or replacing the store in `folder` for a block.
+
+    First finish a restore that was interrupted. Where the disk refuses a lock file, go ahead without one, since an
+    existing store must open on a full disk, too.
+
+    Raises:
+        StorageError: "store_changing": another process holds it for longer than this.
+        OSError: An interrupted restore couldn't be finished.
+    """
+    lock = FileLock(folder / "framelens.lock", mode=0o600)
+    try:
+        lock.acquire(timeout=patience_seconds)
+    except Timeout:
+        raise StorageError("store_changing", folder=str(folder)) from None
+    except (OSError, NotImplementedError):
+        _log.warning("could not lock a file in %s", folder, exc_info=True)
+    try:
+        swap_in(folder)
+        yield
+    finally:
+        with suppress(OSError):
+            lock.release()
+
+
+RESTORING = "restoring"
+"""Folder below the data folder with what a restore is about to put in place; it is there only in that moment."""
+
+
+def swap_in(folder: Path) -> None:
+    """Put in place what a restore has prepared in RESTORING, if there is such a folder.
+
+    `plan.json` there names the entries to move aside, the folder for them, and the entries to move in from `new`. Every
+    step can be repeated, so a process that is killed in between leaves the rest to the next one. Raises OSError.
+    """
+    prepared = folder / RESTORING
+    if not prepared.is_dir():
+        return
+    plan = json.loads((prepared / "plan.json").read_text(encoding="utf-8"))
+    aside = folder / plan["aside"]
+    make_private_folder(aside)
+    for name in plan["old"]:
+        if not (aside / name).exists() and (folder / name).exists():
+            (folder / name).rename(aside / name)
+    for name in plan["new"]:
+        if (prepared / "new" / name).exists():
+            (prepared / "new" / name).rename(folder / name)
+    sync_folder(folder)
+    done = folder / f"{RESTORING}-{secrets.token_hex(4)}.new"
+    prepared.rename(done)
+    shutil.rmtree(done, ignore_errors=True)
+
+
+def sync_folder(folder: Path) -> None:
+    """Let the disk keep the names in a folder, which a power cut could otherwise undo."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def has_live_process(folder: Path) -> bool:
+    """Return whether a process holds a ProcessLock in `folder`."""
+    for path in folder.glob("*.lock"):
+        try:
+            with FileLock(path, mode=0o600).acquire(blocking=False):
+                continue
+        except Timeout:
+            return True
+        except (OSError, NotImplementedError):
+            continue
+    return False
 
 
 class ProcessLock:

@@ -51,8 +51,8 @@ class Visit:
 
 
 @contextmanager
-def running(script: str, folder: Path, *more_options: str, cwd: Path | None = None) -> Iterator[App]:
-    """Serve a script on a port of its own until the block ends.
+def running(script: str, folder: Path, *more_options: str, cwd: Path | None = None, model: str = "") -> Iterator[App]:
+    """Serve a script on a port of its own until the block ends; the model is one that isn't there, unless it is named.
 
     The app's Streamlit settings lie beside main.py; the scripts of the tests find them in the current folder.
     """
@@ -63,7 +63,7 @@ def running(script: str, folder: Path, *more_options: str, cwd: Path | None = No
     environ = os.environ | {
         "FRAMELENS_DATA_DIR": str(app.data_dir),
         "FAKE_GO": str(app.go),
-        "VLLM_MODEL_PATH": str(folder / "no-model"),
+        "VLLM_MODEL_PATH": model or str(folder / "no-model"),
         "PYTHONPATH": str(ROOT),
     }
     options = ["--server.headless=true", f"--server.port={port}", *more_options]

@@ -1,0 +1,64 @@
+"""Command `framelens backup`: writes all of the user's work to one file, also while the app runs.
+
+It opens the data folder without migrating it, so an older one can be backed up before an upgrade.
+"""
+
+import argparse
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+from app import config
+from app.cli.common import add_output_options, use_language
+from app.config import Settings
+from app.core import human_size, readable
+from app.i18n import t
+from app.store import AuditLog, Store, backup_bytes, write_backup
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of this command."""
+    parser.add_argument("target", type=Path, metavar="TARGET", help=t("cli.backup_target"))
+    parser.add_argument("--no-videos", action="store_true", help=t("cli.backup_no_videos"))
+    add_output_options(parser, None)
+
+
+def run(given: argparse.Namespace) -> int:
+    """Write the backup and return the exit code.
+
+    Raises:
+        AppError: The target is there already, or a disk refuses.
+    """
+    settings = config.load()
+    use_language(given, settings)
+    target, videos = _file(given.target.absolute()), not given.no_videos
+    if (settings.data_dir / "framelens.sqlite").exists():
+        size = human_size(backup_bytes(settings.data_dir, videos=videos))
+        print(t("cli.backup_size", folder=readable(str(settings.data_dir)), size=size), file=sys.stderr)
+    manifest = write_backup(settings.data_dir, target, videos=videos)
+    if manifest.is_current:  # opening an older store would migrate it
+        _record(settings, target)
+    if given.json:
+        found = {"path": str(target), "bytes": target.stat().st_size, "files": len(manifest.files), "videos": videos}
+        print(json.dumps(found, ensure_ascii=False))
+        return 0
+    print(t("cli.backup_done", path=readable(str(target)), size=human_size(target.stat().st_size)))
+    if any(one.name == "model.json" for one in manifest.files):
+        print(t("cli.backup_without_keys"), file=sys.stderr)
+    return 0
+
+
+def _file(target: Path) -> Path:
+    """Return the target itself, or a file with the time in its name if it is a folder."""
+    if not target.is_dir():
+        return target
+    return target / f"framelens-{datetime.now(UTC):%Y%m%d-%H%M%S}.backup.zip"
+
+
+def _record(settings: Settings, target: Path) -> None:
+    store = Store(settings.data_dir / "framelens.sqlite")
+    try:
+        AuditLog(store).record("backup", object_name=target.name)
+    finally:
+        store.close()

@@ -1,0 +1,60 @@
+"""Command `framelens restore`: puts a backup in place of the data folder, or only checks it.
+
+It refuses while any process has the data folder open, and keeps what was there.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+from app import config
+from app.cli.common import add_output_options, use_language
+from app.config import Settings
+from app.core import human_size, readable
+from app.i18n import t
+from app.store import AuditLog, Manifest, Store, check_backup, restore_backup
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of this command."""
+    parser.add_argument("source", type=Path, metavar="SOURCE", help=t("cli.restore_source"))
+    parser.add_argument("--check", action="store_true", help=t("cli.restore_check"))
+    add_output_options(parser, None)
+
+
+def run(given: argparse.Namespace) -> int:
+    """Check or restore the backup and return the exit code.
+
+    Raises:
+        AppError: The backup can't be used, the data folder is in use, or a disk refuses.
+    """
+    settings = config.load()
+    use_language(given, settings)
+    if given.check:
+        _report(given, check_backup(given.source), "cli.restore_sound")
+        return 0
+    manifest, aside = restore_backup(given.source, settings.data_dir)
+    _record(settings, given.source)
+    folder, kept = readable(str(settings.data_dir)), readable(str(aside))
+    _report(given, manifest, "cli.restore_done", folder=folder, kept=kept)
+    if not manifest.videos and not given.json:
+        print(t("cli.restore_without_videos"), file=sys.stderr)
+    return 0
+
+
+def _report(given: argparse.Namespace, manifest: Manifest, key: str, **values: str) -> None:
+    found = {"created": manifest.created, "framelens": manifest.framelens, "files": len(manifest.files)}
+    size = manifest.size_bytes
+    if given.json:
+        print(json.dumps({**found, "bytes": size, "videos": manifest.videos, **values}, ensure_ascii=False))
+        return
+    print(t(key, **found, **values, size=human_size(size)))
+
+
+def _record(settings: Settings, source: Path) -> None:
+    store = Store(settings.data_dir / "framelens.sqlite")
+    try:
+        AuditLog(store).record("restore", object_name=source.name)
+    finally:
+        store.close()

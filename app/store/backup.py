@@ -1,0 +1,397 @@
+"""Backups of a data folder: one file with the database, what belongs to it, and a list of all hashes.
+
+A backup has what is the user's work: analyses, conversations, accounts, batches, templates, the chosen model, what was
+measured, and videos. It has no caches (surveys, stored answers), logs, unfinished uploads, sessions or keys of engines.
+It is a ZIP file without compression, as videos and pictures don't get smaller.
+"""
+
+import hashlib
+import json
+import os
+import re
+import secrets
+import shutil
+import sqlite3
+import zipfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from io import BytesIO
+from itertools import chain
+from pathlib import Path
+from typing import IO, Any, BinaryIO, NamedTuple
+
+from app import core
+from app.store import database
+from app.store.fs_utils import (
+    RESTORING,
+    disk_errors,
+    has_live_process,
+    opening,
+    own_secret,
+    read_json,
+    reason_of,
+    swap_in,
+    sync_folder,
+    write_json,
+)
+
+DATABASE = "framelens.sqlite"
+_MANIFEST = "manifest.json"
+_FORMAT = 1
+"""Version of the backup's own form; one with a higher number is refused."""
+_MOST_MANIFEST_BYTES = 256 << 20
+"""Of some million files. Chosen by hand; not tuned."""
+_KEPT_FREE_BYTES = 64 << 20
+"""Left free, as by uploads (app.store.video_repository)."""
+_BLOCK_BYTES = 1 << 20
+"""Read at once. Chosen by hand; not tuned."""
+_RECORDS = ("model.json", "trials.json", "sights.json", "paces.json")
+_FOLDERS = {"batches": "*.json", "templates": "*.toml", "models": "*.toml"}
+_VIDEOS = "videos"
+_NAME = re.compile(
+    r"framelens\.sqlite|model\.json|trials\.json|sights\.json|paces\.json"
+    r"|batches/[^/\\]+\.json|(templates|models)/[^/\\]+\.toml"
+    r"|videos/secret|videos/[A-Za-z0-9_-]{16,64}\.json|videos/[A-Za-z0-9_-]{16,64}/[^/\\]+"
+)
+"""What a backup may contain; nothing else is written at a restore."""
+
+
+class Source(NamedTuple):
+    """A file for a backup: its name there, and its path or its bytes."""
+
+    name: str
+    path: Path
+    data: bytes | None = None
+
+
+@dataclass(frozen=True)
+class BackupFile:
+    """A file in a backup."""
+
+    name: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a backup says of itself.
+
+    Attributes:
+        form: Version of the backup's form.
+        framelens: Version of FrameLens that wrote it.
+        schema: Version of its database.
+        created: ISO time in UTC.
+        data_dir: The data folder that it was made of.
+        videos: Whether it has the uploaded videos.
+        files: All other files in it.
+    """
+
+    form: int
+    framelens: str
+    schema: int
+    created: str
+    data_dir: str
+    videos: bool
+    files: tuple[BackupFile, ...]
+
+    @property
+    def is_current(self) -> bool:
+        """Return whether its database is of the version that this FrameLens writes."""
+        return self.schema == len(database.MIGRATIONS)
+
+    @property
+    def size_bytes(self) -> int:
+        """Return the size of all files."""
+        return sum(one.size for one in self.files)
+
+
+def backup_bytes(data_dir: Path, *, videos: bool) -> int:
+    """Return how large a backup will be, about.
+
+    Raises:
+        StorageError: The data folder or its database can't be read.
+    """
+    with _errors(data_dir / DATABASE), disk_errors(data_dir):
+        rest = sum(len(one.data) if one.data is not None else _size(one.path) for one in _sources(data_dir, videos))
+        return database.used_bytes(data_dir / DATABASE) + rest
+
+
+def write_backup(data_dir: Path, target: Path, *, videos: bool) -> Manifest:
+    """Write a backup of a data folder that may be in use, whole or not at all, for its owner alone to read.
+
+    The database is copied as it is at one moment, then the files. Analyses and uploads continue meanwhile.
+
+    Raises:
+        InputError: "backup_exists", or "backup_nothing": there is no data.
+        StorageError: "backup_no_room", "store_newer", or the disk refuses.
+    """
+    if target.exists():
+        raise core.InputError("backup_exists", path=core.shown_path(target))
+    if not (data_dir / DATABASE).exists():
+        raise core.InputError("backup_nothing", folder=str(data_dir))
+    with disk_errors(target.parent):
+        core.make_private_folder(target.parent)
+        # The copy of the database is there twice for a moment: beside the backup and in it.
+        needed = backup_bytes(data_dir, videos=videos) + database.used_bytes(data_dir / DATABASE)
+        _check_room(target.parent, needed)
+    scratch = target.with_name(f"{target.name}.{secrets.token_hex(4)}.new")
+    copy = scratch.with_suffix(".sqlite")
+    try:
+        with _errors(data_dir / DATABASE), disk_errors(target.parent):
+            schema = database.copy_store(data_dir / DATABASE, copy)
+            with open(scratch, "xb", opener=core.private_opener) as file:
+                manifest = _write(file, data_dir, copy, schema, videos)
+                file.flush()
+                os.fsync(file.fileno())
+            scratch.rename(target)
+            sync_folder(target.parent)
+    finally:
+        with suppress(OSError):
+            for left in (scratch, copy, copy.with_name(f"{copy.name}-journal")):
+                left.unlink(missing_ok=True)
+    return manifest
+
+
+def _write(file: BinaryIO, data_dir: Path, copy: Path, schema: int, videos: bool) -> Manifest:
+    files, gone = list[BackupFile](), set[str]()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for one in chain([Source(DATABASE, copy)], _sources(data_dir, videos)):
+            if one.name in gone:
+                continue
+            try:
+                opened: BinaryIO = BytesIO(one.data) if one.data is not None else one.path.open("rb")
+            except FileNotFoundError:  # deleted meanwhile, and with a video goes its record
+                gone.add(f"{one.name.rpartition('/')[0]}.json")
+                continue
+            with opened, archive.open(_entry(one.name), "w", force_zip64=True) as out:
+                files.append(BackupFile(one.name, *_copied(opened, out)))
+            if one.path == copy:
+                copy.unlink()
+        created = datetime.now(UTC).isoformat(timespec="seconds")
+        manifest = Manifest(_FORMAT, version("framelens"), schema, created, str(data_dir), videos, tuple(files))
+        archive.writestr(_entry(_MANIFEST), json.dumps(asdict(manifest), ensure_ascii=False, indent=1))
+    return manifest
+
+
+def _entry(name: str) -> zipfile.ZipInfo:
+    now = datetime.now()
+    entry = zipfile.ZipInfo(name, (max(now.year, 1980), now.month, now.day, now.hour, now.minute, now.second))
+    entry.external_attr = 0o600 << 16
+    return entry
+
+
+def _copied(source: IO[bytes], out: IO[bytes], most_bytes: int | None = None) -> tuple[int, str]:
+    """Copy a file, or its first `most_bytes`, and return its size and SHA-256."""
+    digest, size = hashlib.sha256(), 0
+    while (most_bytes is None or size <= most_bytes) and (block := source.read(_BLOCK_BYTES)):
+        digest.update(block)
+        out.write(block)
+        size += len(block)
+    return size, digest.hexdigest()
+
+
+def _sources(data_dir: Path, videos: bool) -> Iterator[Source]:
+    """Yield the files of a backup but the database, videos before their records."""
+    for name in _RECORDS:
+        path = data_dir / name
+        if name == "model.json":
+            if record := read_json(path):
+                kept = {key: value for key, value in record.items() if not core.is_secret(key)}
+                yield Source(name, path, json.dumps(kept, indent=1).encode())
+        elif path.is_file():
+            yield Source(name, path)
+    for folder, pattern in _FOLDERS.items():
+        yield from (Source(f"{folder}/{one.name}", one) for one in sorted((data_dir / folder).glob(pattern)))
+    if videos and (data_dir / _VIDEOS).is_dir():
+        yield Source(f"{_VIDEOS}/secret", data_dir / _VIDEOS / "secret", own_secret(data_dir / _VIDEOS / "secret"))
+        for path in sorted((data_dir / _VIDEOS).glob("*.json")):
+            yield from _video_sources(path)
+
+
+def _video_sources(path: Path) -> Iterator[Source]:
+    record = read_json(path)
+    if record is None:
+        return
+    if record.get("origin") == "upload":
+        file = path.with_suffix("") / Path(record["path"]).name
+        if not file.is_file():  # deleted meanwhile
+            return
+        yield Source(f"{_VIDEOS}/{path.stem}/{file.name}", file)
+    yield Source(f"{_VIDEOS}/{path.name}", path, json.dumps(record).encode())
+
+
+# ---- reading and restoring -------------------------------------------------------------------------------------------
+
+
+def check_backup(source: Path) -> Manifest:
+    """Read all of a backup, compare it with its hashes, and return its manifest.
+
+    Raises:
+        InputError: It is damaged, is none, or is of a newer version.
+    """
+    with _opened(source) as (archive, manifest):
+        for one in manifest.files:
+            with archive.open(one.name) as file:
+                _compare(source, one, _copied(file, _Nowhere(), one.size))
+    return manifest
+
+
+class _Nowhere(BytesIO):
+    """A file that forgets what is written."""
+
+    def write(self, data: Any) -> int:
+        return len(data)
+
+
+def restore_backup(source: Path, data_dir: Path) -> tuple[Manifest, Path]:
+    """Put the contents of a backup in place of those of a data folder that no process uses.
+
+    Everything is unpacked beside them, checked and migrated first. What was there is moved aside; caches and logs stay,
+    and so do the videos if the backup has none. A restore that is killed while it moves is finished by whatever opens
+    the folder next.
+
+    Returns:
+        The manifest, and the folder with what was there before.
+
+    Raises:
+        InputError: As `check_backup`.
+        StorageError: "restore_in_use", "backup_no_room", or the disk refuses.
+    """
+    with _opened(source) as (archive, manifest), disk_errors(data_dir):
+        core.make_private_folder(data_dir)
+        _check_unused(data_dir)
+        _check_room(data_dir, manifest.size_bytes)
+        scratch = data_dir / f"{RESTORING}-{secrets.token_hex(4)}.new"
+        try:
+            _unpack(source, archive, manifest, scratch / "new")
+            _adopt(scratch / "new", manifest, data_dir, source)
+            return manifest, _put_in_place(scratch, manifest, data_dir)
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _unpack(source: Path, archive: zipfile.ZipFile, manifest: Manifest, folder: Path) -> None:
+    core.make_private_folder(folder)
+    for one in manifest.files:
+        path = folder / one.name
+        core.make_private_folder(path.parent)
+        with archive.open(one.name) as file, open(path, "xb", opener=core.private_opener) as out:
+            _compare(source, one, _copied(file, out, one.size))
+            out.flush()
+            os.fsync(out.fileno())
+
+
+def _adopt(folder: Path, manifest: Manifest, data_dir: Path, source: Path) -> None:
+    """Make what was unpacked the contents of `data_dir`: of this version, and with paths below it."""
+    old, new = (str(Path(one) / _VIDEOS) + os.sep for one in (manifest.data_dir, data_dir))
+    try:
+        database.adopt_store(folder / DATABASE, {old: new} if old != new else {})
+    except sqlite3.DatabaseError as error:
+        raise core.InputError("backup_damaged", path=core.shown_path(source), reason=str(error)) from error
+    for path in (folder / "batches").glob("*.json"):
+        before = path.read_bytes()
+        mark, becomes = (json.dumps(one, ensure_ascii=False)[:-1].encode() for one in (old, new))
+        if (after := before.replace(mark, becomes)) != before:
+            core.write_private(path, after)
+    for path in (folder / _VIDEOS).glob("*.json"):
+        if (record := read_json(path)) and record.get("origin") == "upload":
+            moved = data_dir / _VIDEOS / path.stem / Path(record["path"]).name
+            write_json(path, {**record, "path": str(moved)})
+
+
+def _put_in_place(scratch: Path, manifest: Manifest, data_dir: Path) -> Path:
+    """Swap the entries of a data folder for those in `scratch`; return the folder with the old ones."""
+    names = {Path(one.name).parts[0] for one in manifest.files}
+    replaced = {*_RECORDS, *_FOLDERS, *([_VIDEOS] if manifest.videos else [])}
+    now = datetime.now(UTC).strftime("%Y%m%d-%H%M%S")
+    with opening(data_dir, 0):
+        _check_unused(data_dir)
+        aside = next(
+            path for n in range(1000) if not (path := data_dir / f"before-restore-{now}{f'-{n}' if n else ''}").exists()
+        )
+        there = {path.name for path in data_dir.glob(f"{DATABASE}*")} | {
+            one for one in replaced if (data_dir / one).exists()
+        }
+        write_json(scratch / "plan.json", {"aside": aside.name, "old": sorted(there), "new": sorted(names)})
+        for folder, _, _ in os.walk(scratch):
+            sync_folder(Path(folder))
+        scratch.rename(data_dir / RESTORING)
+        swap_in(data_dir)
+    return aside
+
+
+def _check_unused(data_dir: Path) -> None:
+    if has_live_process(data_dir / "running") or database.is_in_use(data_dir / DATABASE):
+        raise core.StorageError("restore_in_use", folder=str(data_dir))
+
+
+@contextmanager
+def _opened(source: Path) -> Iterator[tuple[zipfile.ZipFile, Manifest]]:
+    """Open a backup and read its manifest; turn errors of reading it into AppErrors."""
+    with ExitStack() as stack:
+        try:
+            archive = stack.enter_context(zipfile.ZipFile(source))
+            manifest = _manifest(source, archive)
+            yield archive, manifest
+        except (zipfile.BadZipFile, EOFError) as error:
+            raise core.InputError("backup_damaged", path=core.shown_path(source), reason=str(error)) from error
+        except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
+            raise core.InputError("backup_unreadable", path=core.shown_path(source), reason=reason_of(error)) from error
+
+
+def _manifest(source: Path, archive: zipfile.ZipFile) -> Manifest:
+    entries = {one.filename: one for one in archive.infolist()}
+    is_plain = all(one.compress_type == zipfile.ZIP_STORED and not one.flag_bits & 1 for one in entries.values())
+    if _MANIFEST not in entries or not is_plain or entries[_MANIFEST].file_size > _MOST_MANIFEST_BYTES:
+        raise zipfile.BadZipFile(_MANIFEST)
+    try:
+        record = json.loads(archive.read(_MANIFEST))
+        newest, form = (int(record[name]) for name in ("schema", "form"))
+        if newest > len(database.MIGRATIONS) or form > _FORMAT:
+            raise core.InputError("backup_newer", path=core.shown_path(source), version=str(record["framelens"]))
+        manifest: Manifest = core.from_builtins(record, Manifest)
+    except (ValueError, TypeError, KeyError) as error:
+        raise zipfile.BadZipFile(_MANIFEST) from error
+    names = [one.name for one in manifest.files]
+    if (
+        len(set(names)) != len(names)
+        or not {DATABASE} <= set(names) <= set(entries)
+        or not all(map(_is_allowed, names))
+    ):
+        raise zipfile.BadZipFile(_MANIFEST)
+    return manifest
+
+
+def _is_allowed(name: str) -> bool:
+    return bool(_NAME.fullmatch(name)) and not {".", ".."} & set(name.split("/")) and name.isprintable()
+
+
+def _compare(source: Path, file: BackupFile, found: tuple[int, str]) -> None:
+    if found != (file.size, file.sha256):
+        raise core.InputError("backup_damaged", path=core.shown_path(source), reason=file.name)
+
+
+def _check_room(folder: Path, needed: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if needed + _KEPT_FREE_BYTES > free:
+        sizes = {"needed": core.human_size(needed + _KEPT_FREE_BYTES), "free": core.human_size(free)}
+        raise core.StorageError("backup_no_room", folder=str(folder), **sizes)
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+@contextmanager
+def _errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise core.StorageError("store_refused", path=str(path), reason=str(error)) from error

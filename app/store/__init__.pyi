@@ -9,7 +9,7 @@ from .api_records import WebhookRow as WebhookRow
 from .audit import ACTIONS as ACTIONS
 from .audit import AuditEntry as AuditEntry
 from .audit import AuditLog as AuditLog
-from .backup import Manifest as Manifest
+from .backup import BackupManifest as BackupManifest
 from .backup import backup_bytes as backup_bytes
 from .backup import check_backup as check_backup
 from .backup import restore_backup as restore_backup

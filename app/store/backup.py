@@ -59,7 +59,7 @@ _NAME = re.compile(
 """What a backup may contain; nothing else is written at a restore."""
 
 
-class Source(NamedTuple):
+class BackupSource(NamedTuple):
     """A file for a backup: its name there, and its path or its bytes."""
 
     name: str
@@ -77,7 +77,7 @@ class BackupFile:
 
 
 @dataclass(frozen=True)
-class Manifest:
+class BackupManifest:
     """What a backup says of itself.
 
     Attributes:
@@ -120,7 +120,7 @@ def backup_bytes(data_dir: Path, *, videos: bool) -> int:
         return database.used_bytes(data_dir / DATABASE) + rest
 
 
-def write_backup(data_dir: Path, target: Path, *, videos: bool) -> Manifest:
+def write_backup(data_dir: Path, target: Path, *, videos: bool) -> BackupManifest:
     """Write a backup of a data folder that may be in use, whole or not at all, for its owner alone to read.
 
     The database is copied as it is at one moment, then the files. Analyses and uploads continue meanwhile.
@@ -156,10 +156,10 @@ def write_backup(data_dir: Path, target: Path, *, videos: bool) -> Manifest:
     return manifest
 
 
-def _write(file: BinaryIO, data_dir: Path, copy: Path, schema: int, videos: bool) -> Manifest:
+def _write(file: BinaryIO, data_dir: Path, copy: Path, schema: int, videos: bool) -> BackupManifest:
     files, gone = list[BackupFile](), set[str]()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
-        for one in chain([Source(DATABASE, copy)], _sources(data_dir, videos)):
+        for one in chain([BackupSource(DATABASE, copy)], _sources(data_dir, videos)):
             if one.name in gone:
                 continue
             try:
@@ -172,7 +172,7 @@ def _write(file: BinaryIO, data_dir: Path, copy: Path, schema: int, videos: bool
             if one.path == copy:
                 copy.unlink()
         created = datetime.now(UTC).isoformat(timespec="seconds")
-        manifest = Manifest(_FORMAT, version("framelens"), schema, created, str(data_dir), videos, tuple(files))
+        manifest = BackupManifest(_FORMAT, version("framelens"), schema, created, str(data_dir), videos, tuple(files))
         archive.writestr(_entry(_MANIFEST), json.dumps(asdict(manifest), ensure_ascii=False, indent=1))
     return manifest
 
@@ -194,25 +194,27 @@ def _copied(source: IO[bytes], out: IO[bytes], most_bytes: int | None = None) ->
     return size, digest.hexdigest()
 
 
-def _sources(data_dir: Path, videos: bool) -> Iterator[Source]:
+def _sources(data_dir: Path, videos: bool) -> Iterator[BackupSource]:
     """Yield the files of a backup but the database, videos before their records."""
     for name in _RECORDS:
         path = data_dir / name
         if name == "model.json":
             if record := read_json(path):
                 kept = {key: value for key, value in record.items() if not core.is_secret(key)}
-                yield Source(name, path, json.dumps(kept, indent=1).encode())
+                yield BackupSource(name, path, json.dumps(kept, indent=1).encode())
         elif path.is_file():
-            yield Source(name, path)
+            yield BackupSource(name, path)
     for folder, pattern in _FOLDERS.items():
-        yield from (Source(f"{folder}/{one.name}", one) for one in sorted((data_dir / folder).glob(pattern)))
+        yield from (BackupSource(f"{folder}/{one.name}", one) for one in sorted((data_dir / folder).glob(pattern)))
     if videos and (data_dir / _VIDEOS).is_dir():
-        yield Source(f"{_VIDEOS}/secret", data_dir / _VIDEOS / "secret", own_secret(data_dir / _VIDEOS / "secret"))
+        yield BackupSource(
+            f"{_VIDEOS}/secret", data_dir / _VIDEOS / "secret", own_secret(data_dir / _VIDEOS / "secret")
+        )
         for path in sorted((data_dir / _VIDEOS).glob("*.json")):
             yield from _video_sources(path)
 
 
-def _video_sources(path: Path) -> Iterator[Source]:
+def _video_sources(path: Path) -> Iterator[BackupSource]:
     record = read_json(path)
     if record is None:
         return
@@ -220,14 +222,14 @@ def _video_sources(path: Path) -> Iterator[Source]:
         file = path.with_suffix("") / Path(record["path"]).name
         if not file.is_file():  # deleted meanwhile
             return
-        yield Source(f"{_VIDEOS}/{path.stem}/{file.name}", file)
-    yield Source(f"{_VIDEOS}/{path.name}", path, json.dumps(record).encode())
+        yield BackupSource(f"{_VIDEOS}/{path.stem}/{file.name}", file)
+    yield BackupSource(f"{_VIDEOS}/{path.name}", path, json.dumps(record).encode())
 
 
 # ---- reading and restoring -------------------------------------------------------------------------------------------
 
 
-def check_backup(source: Path) -> Manifest:
+def check_backup(source: Path) -> BackupManifest:
     """Read all of a backup, compare it with its hashes, and return its manifest.
 
     Raises:
@@ -247,7 +249,7 @@ class _Nowhere(BytesIO):
         return len(data)
 
 
-def restore_backup(source: Path, data_dir: Path) -> tuple[Manifest, Path]:
+def restore_backup(source: Path, data_dir: Path) -> tuple[BackupManifest, Path]:
     """Put the contents of a backup in place of those of a data folder that no process uses.
 
     Everything is unpacked beside them, checked and migrated first. What was there is moved aside; caches and logs stay,
@@ -274,7 +276,7 @@ def restore_backup(source: Path, data_dir: Path) -> tuple[Manifest, Path]:
             shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _unpack(source: Path, archive: zipfile.ZipFile, manifest: Manifest, folder: Path) -> None:
+def _unpack(source: Path, archive: zipfile.ZipFile, manifest: BackupManifest, folder: Path) -> None:
     core.make_private_folder(folder)
     for one in manifest.files:
         path = folder / one.name
@@ -285,7 +287,7 @@ def _unpack(source: Path, archive: zipfile.ZipFile, manifest: Manifest, folder: 
             os.fsync(out.fileno())
 
 
-def _adopt(folder: Path, manifest: Manifest, data_dir: Path, source: Path) -> None:
+def _adopt(folder: Path, manifest: BackupManifest, data_dir: Path, source: Path) -> None:
     """Make what was unpacked the contents of `data_dir`: of this version, and with paths below it."""
     old, new = (str(Path(one) / _VIDEOS) + os.sep for one in (manifest.data_dir, data_dir))
     try:
@@ -303,7 +305,7 @@ def _adopt(folder: Path, manifest: Manifest, data_dir: Path, source: Path) -> No
             write_json(path, {**record, "path": str(moved)})
 
 
-def _put_in_place(scratch: Path, manifest: Manifest, data_dir: Path) -> Path:
+def _put_in_place(scratch: Path, manifest: BackupManifest, data_dir: Path) -> Path:
     """Swap the entries of a data folder for those in `scratch`; return the folder with the old ones."""
     names = {Path(one.name).parts[0] for one in manifest.files}
     replaced = {*_RECORDS, *_FOLDERS, *([_VIDEOS] if manifest.videos else [])}
@@ -330,7 +332,7 @@ def _check_unused(data_dir: Path) -> None:
 
 
 @contextmanager
-def _opened(source: Path) -> Iterator[tuple[zipfile.ZipFile, Manifest]]:
+def _opened(source: Path) -> Iterator[tuple[zipfile.ZipFile, BackupManifest]]:
     """Open a backup and read its manifest; turn errors of reading it into AppErrors."""
     with ExitStack() as stack:
         try:
@@ -343,7 +345,7 @@ def _opened(source: Path) -> Iterator[tuple[zipfile.ZipFile, Manifest]]:
             raise core.InputError("backup_unreadable", path=core.shown_path(source), reason=reason_of(error)) from error
 
 
-def _manifest(source: Path, archive: zipfile.ZipFile) -> Manifest:
+def _manifest(source: Path, archive: zipfile.ZipFile) -> BackupManifest:
     entries = {one.filename: one for one in archive.infolist()}
     is_plain = all(one.compress_type == zipfile.ZIP_STORED and not one.flag_bits & 1 for one in entries.values())
     if _MANIFEST not in entries or not is_plain or entries[_MANIFEST].file_size > _MOST_MANIFEST_BYTES:
@@ -353,7 +355,7 @@ def _manifest(source: Path, archive: zipfile.ZipFile) -> Manifest:
         newest, form = (int(record[name]) for name in ("schema", "form"))
         if newest > len(database.MIGRATIONS) or form > _FORMAT:
             raise core.InputError("backup_newer", path=core.shown_path(source), version=str(record["framelens"]))
-        manifest: Manifest = core.from_builtins(record, Manifest)
+        manifest: BackupManifest = core.from_builtins(record, BackupManifest)
     except (ValueError, TypeError, KeyError) as error:
         raise zipfile.BadZipFile(_MANIFEST) from error
     names = [one.name for one in manifest.files]

@@ -13,7 +13,7 @@ from app.cli.common import add_output_options, use_language
 from app.config import Settings
 from app.core import human_size, readable
 from app.i18n import t
-from app.store import AuditLog, Manifest, Store, check_backup, restore_backup
+from app.store import AuditLog, BackupManifest, Store, check_backup, restore_backup
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +43,7 @@ def run(given: argparse.Namespace) -> int:
     return 0
 
 
-def _report(given: argparse.Namespace, manifest: Manifest, key: str, **values: str) -> None:
+def _report(given: argparse.Namespace, manifest: BackupManifest, key: str, **values: str) -> None:
     found = {"created": manifest.created, "framelens": manifest.framelens, "files": len(manifest.files)}
     size = manifest.size_bytes
     if given.json:

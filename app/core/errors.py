@@ -21,6 +21,8 @@ Anything that is not an AppError is a bug: its traceback goes to the log and the
 Each key has its text in app/i18n: what was given, the problem, and the next step.
 """
 
+import errno
+
 
 class AppError(Exception):
     """An error whose text the user may read: `t("error." + key, **values)`.
@@ -46,7 +48,11 @@ class AppError(Exception):
 
 def as_app_error(error: Exception, log: object = "framelens.log") -> AppError:
     """Return an AppError unchanged; for any other exception, a bug, the error that refers to the traceback in `log`."""
-    return error if isinstance(error, AppError) else AppError("internal", kind=type(error).__name__, log=str(log))
+    if isinstance(error, AppError):
+        return error
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+        return StorageError("too_many_files")
+    return AppError("internal", kind=type(error).__name__, log=str(log))
 
 
 class ConfigError(AppError):

@@ -3,6 +3,7 @@
 It doesn't interpret the documents. Several processes may use one file at the same time.
 """
 
+import errno
 import json
 import logging
 import shutil
@@ -10,16 +11,18 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
 from app.core import StorageError, current_user, make_private_folder
-from app.store.fs_utils import opening
+from app.store.fs_utils import keep_reserve, opening, release_reserve
 
 _COLUMNS = "id, created, name, state, owner, document, priority, same, user_id"
 _log = logging.getLogger(__name__)
+_SHARED_MEMORY_BYTES = 64 << 10
+"""SQLite's index of the write-ahead log is a file of 32 KiB; twice that counts as none free."""
 _PATIENCE_SECONDS = 30.0
 """How long to wait while another process writes. Chosen by hand; not tuned."""
 _PAUSE_SECONDS = 0.02
@@ -321,12 +324,20 @@ class Store:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._lock = threading.RLock()
+        self._file: tuple[int, int] | None = None
         with self._guard():
             make_private_folder(path.parent)
             with opening(path.parent, _PATIENCE_SECONDS):
                 path.touch(mode=0o600)  # SQLite gives its log files the mode of the database
-                self._connection = _connected(path)  # from now on the file isn't replaced (is_in_use)
+                try:
+                    self._connection = _connected(path)  # from now on the file isn't replaced (is_in_use)
+                except sqlite3.Error:
+                    if not release_reserve(path.parent):
+                        raise
+                    self._connection = _connected(path)  # so that something can be deleted
             _prepare(self._connection)
+            keep_reserve(path.parent)
+            self._file = _file_id(path)
 
     def save(self, row: Row) -> None:
         """Insert the analysis or replace its row; its images and results stay."""
@@ -429,8 +440,14 @@ class Store:
             return self._connection.execute(query, values).fetchall()
 
     @contextmanager
-    def changing(self) -> Iterator[sqlite3.Connection]:
-        """Open a transaction that is rolled back on an error; for other modules of app.store only."""
+    def changing(self, *, frees: bool = False) -> Iterator[sqlite3.Connection]:
+        """Open a transaction that is rolled back on an error; for other modules of app.store only.
+
+        Args:
+            frees: It deletes something, so it may use the room that is kept for a full disk.
+        """
+        if frees:
+            release_reserve(self._path.parent)
         with self._guard(), self._transaction():
             yield self._connection
 
@@ -448,8 +465,13 @@ class Store:
     def _guard(self) -> Iterator[None]:
         with self._lock:
             try:
+                # SQLite continues with a file that was deleted, and all that is stored then would be lost.
+                if self._file is not None and _file_id(self._path) != self._file:
+                    raise StorageError("store_gone", folder=str(self._path.parent))
                 yield
             except (sqlite3.Error, OSError) as error:
+                if _is_full(error, self._path.parent):
+                    raise StorageError("disk_full_now", folder=str(self._path.parent), reason=str(error)) from error
                 raise StorageError("store_refused", path=str(self._path), reason=str(error)) from error
 
     @contextmanager
@@ -462,6 +484,26 @@ class Store:
             if self._connection.in_transaction:  # a full disk may have ended it
                 self._connection.execute("ROLLBACK")
             raise
+
+
+def _file_id(path: Path) -> tuple[int, int] | None:
+    """Return what distinguishes this file from another one with its name; None if there is none."""
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _is_full(error: sqlite3.Error | OSError, folder: Path) -> bool:
+    """Return whether a full disk is the cause; SQLite calls it an I/O error where its shared memory doesn't fit."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    with suppress(OSError):
+        is_short = shutil.disk_usage(folder).free < _SHARED_MEMORY_BYTES
+        return code == sqlite3.SQLITE_FULL or (code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN) and is_short)
+    return False
 
 
 def _connected(path: Path) -> sqlite3.Connection:

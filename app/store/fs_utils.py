@@ -27,6 +27,9 @@ from app.core import StorageError, make_private_folder, private_opener, redact, 
 # Files that FrameLens writes to the data folder. Templates and models there are the user's own files.
 _KEPT = ("framelens.*", "answers.sqlite*", "*.json", "videos", "surveys", "running", "*engine", "*restor*")
 _log = logging.getLogger(__name__)
+_RESERVE = "framelens.reserve"
+_RESERVE_BYTES = 2 << 20
+"""For SQLite's own files and a deletion; the page of a few analyses needs a third of it. Chosen by hand; not tuned."""
 _PATIENCE_SECONDS = 2.0
 """How long to wait for a process that is checking our lock. Chosen by hand; not tuned."""
 
@@ -39,6 +42,24 @@ def disk_errors(folder: Path) -> Iterator[None]:
     except OSError as error:
         key = "disk_full_now" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "disk_refused"
         raise StorageError(key, folder=str(folder), reason=reason_of(error)) from error
+
+
+def keep_reserve(folder: Path) -> None:
+    """Make a file in the data folder whose bytes can be had when the disk is full, unless it is nearly full already."""
+    path = folder / _RESERVE
+    with suppress(OSError):
+        if not path.exists() and shutil.disk_usage(folder).free > 10 * _RESERVE_BYTES:
+            write_whole(path, os.urandom(_RESERVE_BYTES))  # zeros may take no room
+
+
+def release_reserve(folder: Path) -> bool:
+    """Delete that file if the disk is nearly full; return whether it was there and there is more room now."""
+    path = folder / _RESERVE
+    with suppress(OSError):
+        if shutil.disk_usage(folder).free < _RESERVE_BYTES and path.exists():
+            path.unlink()
+            return True
+    return False
 
 
 @contextmanager
@@ -105,6 +126,9 @@ class _PrivateLog(RotatingFileHandler):
 
     def _open(self) -> TextIOWrapper:
         return open(self.baseFilename, "a", encoding=self.encoding, opener=private_opener)
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Leave out what can't be written, as on a full disk; users get a sentence about that from elsewhere."""
 
 
 class _MaskedFormatter(logging.Formatter):

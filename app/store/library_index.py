@@ -180,7 +180,7 @@ class LibraryIndex:
 
     def delete(self, job_id: str) -> None:
         """Delete an analysis from the store, with its images, results and entry."""
-        with self._store.changing() as connection:
+        with self._store.changing(frees=True) as connection:
             self._drop(connection, job_id)
             connection.execute("DELETE FROM jobs WHERE id = ?", (job_id,))
 

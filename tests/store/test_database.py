@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -187,3 +188,45 @@ def test_what_belongs_to_nobody_is_for_administrators(store: Store) -> None:
     for role, count in (("viewer", 0), ("analyst", 0), ("administrator", 1)):
         with as_user(User("u1", "ann", role)):  # type: ignore[arg-type]
             assert len(store.recent(9)) == count and bool(store.get(ROW.id)) == bool(count)
+
+
+def test_a_full_disk_has_room_for_deleting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Store(tmp_path / "framelens.sqlite").close()
+    reserve = tmp_path / "framelens.reserve"
+    assert reserve.stat().st_size >= 1 << 20
+    store = Store(tmp_path / "framelens.sqlite")
+    with store.changing(frees=True):
+        assert reserve.exists()
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=0))
+    with store.changing(frees=True):
+        assert not reserve.exists()
+    store.close()
+    Store(tmp_path / "framelens.sqlite").close()
+    assert not reserve.exists()
+    monkeypatch.undo()
+    Store(tmp_path / "framelens.sqlite").close()
+    assert reserve.exists()
+
+
+def test_a_store_that_was_taken_away_is_an_error(tmp_path: Path) -> None:
+    store = Store(tmp_path / "data" / "framelens.sqlite")
+    shutil.rmtree(tmp_path / "data")
+    with pytest.raises(StorageError) as caught:
+        store.recent(1)
+    assert caught.value.key == "store_gone"
+    Store(tmp_path / "data" / "framelens.sqlite").close()
+    with pytest.raises(StorageError) as caught:
+        store.recent(1)
+    assert caught.value.key == "store_gone"
+
+
+def test_full_disk_is_told_from_other_errors(tmp_path: Path) -> None:
+    store = Store(tmp_path / "framelens.sqlite")
+    with store.changing() as connection:
+        connection.execute("PRAGMA max_page_count = 1")
+    with pytest.raises(StorageError) as caught, store.changing() as connection:
+        connection.execute("CREATE TABLE large AS SELECT zeroblob(100000) AS bytes")
+    assert caught.value.key == "disk_full_now"
+    with pytest.raises(StorageError) as caught:
+        store.select("SELECT * FROM nothing")
+    assert caught.value.key == "store_refused"

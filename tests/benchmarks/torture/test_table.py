@@ -10,6 +10,8 @@ from benchmarks.torture import __main__ as torture
 from benchmarks.torture import mutations
 from benchmarks.torture.line import Line, Scale
 
+pytestmark = pytest.mark.usefixtures("english")
+
 
 def test_each_format_has_a_line(tmp_path: Path) -> None:
     lines = list(mutations.run(Scale(0.0016, tmp_path)))

@@ -100,12 +100,14 @@ class AccessSettings:
         idle_seconds: How long an unused session lasts.
         session_seconds: How long a session lasts at most.
         new_user_role: What users may do who log in through another service and have no account; "" admits none.
+        trusted_proxies: Addresses and networks of reverse proxies whose headers are believed.
     """
 
     insecure: bool = False
     idle_seconds: float = 12 * 3600.0
     session_seconds: float = 168 * 3600.0
     new_user_role: NewUserRole = ""
+    trusted_proxies: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -348,13 +350,14 @@ def _access(values: Mapping[str, str]) -> AccessSettings:
         idle_seconds=(_number("FRAMELENS_SESSION_IDLE_HOURS", values, 1, 8760) or 12) * 3600.0,
         session_seconds=(_number("FRAMELENS_SESSION_HOURS", values, 1, 8760) or 168) * 3600.0,
         new_user_role=_choice("FRAMELENS_NEW_USERS", values, ("viewer", "analyst")),
+        trusted_proxies=_networks("FRAMELENS_TRUSTED_PROXIES", values),
     )
 
 
 def _sources(values: Mapping[str, str]) -> SourceSettings:
     return SourceSettings(
         urls=_source_urls(values.get("FRAMELENS_SOURCE_URLS", "")),
-        private_networks=_networks(values.get("FRAMELENS_PRIVATE_NETWORKS", "")),
+        private_networks=_networks("FRAMELENS_PRIVATE_NETWORKS", values),
         most_bytes=(_number("FRAMELENS_SOURCE_GB", values, 1, 10_000) or 20) * 1000**3,
         most_seconds=float(_number("FRAMELENS_SOURCE_SECONDS", values, 1, 86_400) or 3600),
         s3=S3Access(
@@ -376,13 +379,14 @@ def _source_urls(text: str) -> tuple[str, ...]:
     return tuple(text.split())
 
 
-def _networks(text: str) -> tuple[str, ...]:
-    for one in text.split():
+def _networks(key: str, values: Mapping[str, str]) -> tuple[str, ...]:
+    given = values.get(key, "").split()
+    for one in given:
         try:
             ipaddress.ip_network(one)
         except ValueError as error:
-            raise ConfigError("network_wrong", value=one) from error
-    return tuple(text.split())
+            raise ConfigError("network_wrong", key=key, value=one) from error
+    return tuple(given)
 
 
 def _key(name: str, values: Mapping[str, str]) -> str:

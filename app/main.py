@@ -1,4 +1,4 @@
-"""Streamlit application as `streamlit run app/main.py` finds it: pages, routes, and the lifespan of the services.
+"""Streamlit application as `streamlit run app/main.py` finds it: pages, api.routes, and the lifespan of the services.
 
 `app.services.container` builds the services, `app.ui` draws the pages; this module only starts and stops them.
 """
@@ -14,9 +14,8 @@ from typing import Any
 import streamlit as st
 from starlette.middleware import Middleware
 
-from app import config
+from app import api, config
 from app.analysis import import_engine_client
-from app.api import AllowedHosts, Gate, PageProtection, SessionProtection, content_policy, is_loopback, routes
 from app.core import AppError, ConfigError
 from app.i18n import error_text
 from app.services import check_start, open_services
@@ -27,14 +26,16 @@ from app.video import worker_ready
 _base = str(st.get_option("server.baseUrlPath")).strip("/")
 _base_path = f"/{_base}" if _base else ""
 _public = str(st.get_option("browser.serverAddress") or "localhost")
-allowed = AllowedHosts.for_server(
+allowed = api.AllowedHosts.for_server(
     st.get_option("server.address"),
     public_name="" if _public == "localhost" else _public,  # Streamlit's default, at whatever port
     public_port=int(st.get_option("browser.serverPort")),
     more_names=st.get_option("server.allowedHosts"),
     more_origins=st.get_option("server.corsAllowedOrigins"),
 )
-gate = Gate(allowed)
+gate = api.Gate(allowed)
+
+api.replace_check_of_uvicorn()
 
 
 def _check_start() -> None:
@@ -43,7 +44,7 @@ def _check_start() -> None:
     Another server than Streamlit's own doesn't say where it listens: then `SessionProtection` refuses the requests.
     """
     address = st.get_option("server.address")
-    if address is None or is_loopback(address):
+    if address is None or api.is_loopback(address):
         return
     with suppress(AppError):
         settings = config.load()
@@ -86,11 +87,12 @@ async def lifespan(_: Any) -> AsyncIterator[dict[str, Any]]:
 
 
 ENTRY = str(Path(__file__).with_name("ui") / "entry.py")
-ROUTES = routes(gate, base_path=_base_path)
+ROUTES = api.routes(gate, base_path=_base_path)
 _PAGE = Path(st.__file__).with_name("static") / "index.html"
 MIDDLEWARE = [
-    Middleware(PageProtection, allowed=allowed, policy=content_policy(_PAGE.read_text(encoding="utf-8"))),
-    Middleware(SessionProtection, gate=gate, base_path=_base_path),
+    Middleware(api.TrustedProxies, gate=gate),
+    Middleware(api.PageProtection, allowed=allowed, policy=api.content_policy(_PAGE.read_text(encoding="utf-8"))),
+    Middleware(api.SessionProtection, gate=gate, base_path=_base_path),
 ]
 
 # Streamlit finds this by parsing the source: it must stay an assignment of a literal call.

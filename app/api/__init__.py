@@ -7,10 +7,21 @@ from starlette.routing import BaseRoute
 
 from app.api import media, sessions, shared, uploads
 from app.api.gate import AllowedHosts, Gate, PageProtection, content_policy, is_loopback
+from app.api.proxies import TrustedProxies, replace_check_of_uvicorn
 from app.api.sessions import SessionProtection
 from app.api.v1.mount import ProgramApi
 
-__all__ = ["AllowedHosts", "Gate", "PageProtection", "SessionProtection", "content_policy", "is_loopback", "routes"]
+__all__ = [
+    "AllowedHosts",
+    "Gate",
+    "PageProtection",
+    "SessionProtection",
+    "TrustedProxies",
+    "content_policy",
+    "is_loopback",
+    "replace_check_of_uvicorn",
+    "routes",
+]
 
 
 def routes(gate: Gate, base_path: str = "") -> list[BaseRoute]:

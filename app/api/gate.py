@@ -101,6 +101,8 @@ SAFE_HEADERS = {
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _HOST = re.compile(r"\[[0-9a-f:.]+\](:\d{1,5})?|[^\s/?#@:\[\]\\]+(:\d{1,5})?")
 _MOST_SHOWN = 200  # characters of a header in an error
+_HTTPS_SECONDS = 365 * 86_400
+"""For how long a browser that has used HTTPS uses nothing else: a year, as browsers ask for their own lists."""
 
 
 @dataclass(frozen=True)
@@ -219,13 +221,28 @@ class PageProtection:
                 answered = MutableHeaders(scope=message)
                 for name, value in self._headers.items():
                     answered.setdefault(name, value)
+                if scope["scheme"] in ("https", "wss"):
+                    _keep_https(message, headers)
             await send(message)
 
-        if headers.get("origin", "").lower() in self._allowed.origins:
+        origin = headers.get("origin", "")
+        if origin.lower() in self._allowed.origins:
             # Streamlit would check an origin that differs from the Host again, and query an external server for this
-            # machine's public address.
-            scope = {**scope, "headers": [pair for pair in scope["headers"] if pair[0] != b"origin"]}
+            # machine's public address. It needs the origin for logins through another service.
+            others = [pair for pair in scope["headers"] if pair[0] != b"host"]
+            scope = {**scope, "headers": [*others, (b"host", origin.partition("://")[2].encode("latin-1"))]}
         await self._app(scope, receive, send_protected)
+
+
+def _keep_https(message: Message, asked: Headers) -> None:
+    """Have the browser use HTTPS for this name from now on, and send no cookie without it."""
+    answered = MutableHeaders(scope=message)
+    if not is_loopback(_plain(urlsplit(f"//{asked['host']}").hostname or "")):  # other programs have ports there
+        answered.setdefault("Strict-Transport-Security", f"max-age={_HTTPS_SECONDS}")
+    message["headers"] = [
+        (name, value + b"; Secure" if name == b"set-cookie" and b"; secure" not in value.lower() else value)
+        for name, value in message["headers"]
+    ]
 
 
 def content_policy(page: str) -> str:

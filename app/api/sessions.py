@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from dataclasses import dataclass, field
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
@@ -18,13 +19,24 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnected
 
 from app.api.gate import Gate, is_loopback, refuse
-from app.core import InputError
+from app.api.proxies import IS_FORWARDED
+from app.core import InputError, User
 from app.services import COOKIE, Services
 
 _MOST_BYTES = 1 << 14  # of a login; chosen by hand, not tuned
-_NEEDS_LOGIN = ("/media/", "/_stcore/upload_file", "/_stcore/metrics", "/_stcore/agent")
+_NEEDS_LOGIN = ("/media/", "/_stcore/upload_file")
 """Beginnings of Streamlit's paths that a login page doesn't need."""
+_INTERNALS = ("/_stcore/metrics", "/_stcore/agent", "/_stcore/script-health-check")
+"""Beginnings of Streamlit's paths that show facts about all sessions or run the page without a browser."""
 _OPEN, _LOCKED, _VISITOR = "open", "locked", "visitor"
+
+
+@dataclass(frozen=True)
+class _Access:
+    """What a request may reach: the key of its session, or why it has none, and its user."""
+
+    key: str
+    user: User | None = field(default=None, compare=False)
 
 
 def routes(gate: Gate, prefix: str) -> list[BaseRoute]:
@@ -35,15 +47,15 @@ def routes(gate: Gate, prefix: str) -> list[BaseRoute]:
 async def _log_in(request: Request, services: Services) -> Response:
     """Begin a session for a name and a password, or for a ticket, and set its cookie."""
     given = await _fields(request)
+    address = request.client.host if request.client else ""
     if ticket := given.get("ticket", ""):
-        cookie = await run_in_threadpool(services.accounts.redeem, ticket)
+        cookie = await run_in_threadpool(services.accounts.redeem, ticket, address)
     else:
-        address = request.client.host if request.client else ""
         name, password = given.get("name", ""), given.get("password", "")
         cookie = await run_in_threadpool(services.accounts.log_in, name, password, address)
     response = Response(status_code=204, headers={"Cache-Control": "no-store"})
-    # A proxy may speak HTTP to us while the browser speaks HTTPS to it; the Origin says what the browser uses.
-    is_secure = request.headers.get("origin", str(request.url)).startswith("https:")
+    # A proxy that isn't trusted, or says nothing, may speak HTTP to us; then the Origin says what the browser uses.
+    is_secure = request.url.scheme == "https" or request.headers.get("origin", "").startswith("https:")
     response.set_cookie(
         COOKIE,
         cookie,
@@ -72,7 +84,7 @@ async def _fields(request: Request) -> dict[str, str]:
 class SessionProtection:
     """ASGI middleware that keeps those who aren't logged in from Streamlit's routes.
 
-    Without accounts it refuses requests that other machines send, unless a setting allows them.
+    Without accounts it refuses requests that other machines send, also through a proxy, unless a setting allows them.
     """
 
     def __init__(self, app: ASGIApp, *, gate: Gate, base_path: str) -> None:
@@ -87,19 +99,21 @@ class SessionProtection:
             return
         access = await run_in_threadpool(self._access_of, scope)
         path = scope["path"].removeprefix(self._base_path)
-        if access == _LOCKED:
-            await refuse(InputError("accounts_needed", address=_server(scope)), scope, receive, send)
-        elif scope["type"] == "http" and access == _VISITOR and path.startswith(_NEEDS_LOGIN):
+        if access.key == _LOCKED:
+            await refuse(InputError("accounts_needed", address=_public_name(scope)), scope, receive, send)
+        elif scope["type"] == "http" and access.key == _VISITOR and path.startswith((*_NEEDS_LOGIN, *_INTERNALS)):
             await refuse(InputError("login_needed"), scope, receive, send)
+        elif path.startswith(_INTERNALS) and access.user and not access.user.may("administrator"):
+            await refuse(InputError("role_administrator", name=access.user.name), scope, receive, send)
         elif scope["type"] == "http":
             await self._app(scope, receive, send)
         else:
             await self._watch(scope, receive, send, access)
 
-    async def _watch(self, scope: Scope, receive: Receive, send: Send, access: str) -> None:
+    async def _watch(self, scope: Scope, receive: Receive, send: Send, access: _Access) -> None:
         """Pass messages of a WebSocket on until the session of its browser ends."""
         has_ended = False
-        if access == _VISITOR:
+        if access.key == _VISITOR:
             scope = _without_earlier_session(scope)
 
         async def receive_checked() -> Message:
@@ -115,14 +129,25 @@ class SessionProtection:
         if has_ended:
             await send({"type": "websocket.close", "code": 1008})
 
-    def _access_of(self, scope: Scope) -> str:
-        """Return the key of the session, or why there is none."""
+    def _access_of(self, scope: Scope) -> _Access:
         services = self._gate.services
         if services is None or not services.accounts.exist():
-            is_open = services is None or services.settings.access.insecure or is_loopback(_server(scope))
-            return _OPEN if is_open else _LOCKED
+            is_open = services is None or services.settings.access.insecure or _is_from_here(scope)
+            return _Access(_OPEN if is_open else _LOCKED)
         session = services.accounts.session(HTTPConnection(scope).cookies.get(COOKIE, ""))
-        return session.key if session else _VISITOR
+        return _Access(session.key, session.user) if session else _Access(_VISITOR)
+
+
+def _is_from_here(scope: Scope) -> bool:
+    """Return whether a request comes from this machine, as far as it can be known behind a proxy."""
+    client = scope.get("client")
+    return is_loopback(_server(scope)) and (client is None or is_loopback(client[0])) and not scope.get(IS_FORWARDED)
+
+
+def _public_name(scope: Scope) -> str:
+    """Return where a request has arrived, or, if a proxy on this machine has sent it, under which name."""
+    server = _server(scope)
+    return Headers(scope=scope).get("host", server)[:200] if is_loopback(server) else server
 
 
 def _server(scope: Scope) -> str:

@@ -72,7 +72,7 @@ def open_app(gate: Gate) -> Iterator[Open]:
     gate._allowed = replace(gate._allowed, names=frozenset({"*"}))
 
     def open_client(base_url: str = LOCAL) -> TestClient:
-        client = TestClient(app_of(gate), base_url=base_url)
+        client = TestClient(app_of(gate), base_url=base_url, client=("127.0.0.1", 50000))
         opened.append(client)
         return client
 
@@ -258,6 +258,8 @@ def test_visitor_gets_files_but_no_media(open_app: Open, people: Accounts) -> No
     assert client.get("/").status_code == client.get("/_stcore/health").status_code == 200
     closed = ("/media/abc.png", "/_stcore/upload_file/a/b", "/_stcore/metrics")
     assert {client.get(path).status_code for path in closed} == {403}
+    log_in(client, "ben", "another password")
+    assert [client.get(path).status_code for path in closed] == [200, 200, 403]
     log_in(client)
     assert {client.get(path).status_code for path in closed} == {200}
 

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +18,7 @@ import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
 
 from tests.cards import write_card_video
+from tests.reverse_proxy import NAME
 
 ROOT = Path(__file__).resolve().parents[2]
 CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
@@ -59,7 +60,7 @@ def running(script: str, folder: Path, *more_options: str, cwd: Path | None = No
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    app = App(f"http://127.0.0.1:{port}/", folder / "data", folder / "go")
+    app = App(f"http://127.0.0.1:{port}/{_base_path(more_options)}", folder / "data", folder / "go")
     environ = os.environ | {
         "FRAMELENS_DATA_DIR": str(app.data_dir),
         "FAKE_GO": str(app.go),
@@ -78,6 +79,12 @@ def running(script: str, folder: Path, *more_options: str, cwd: Path | None = No
             process.wait(30)
     written = (folder / "server.log").read_text(errors="replace")
     assert "Traceback" not in written, written
+
+
+def _base_path(options: Sequence[str]) -> str:
+    """Return the path below which the page is, "" or "name/"."""
+    option = "--server.baseUrlPath="
+    return next((f"{one.removeprefix(option).strip('/')}/" for one in options if one.startswith(option)), "")
 
 
 def _await_answer(url: str, process: subprocess.Popen[bytes]) -> None:
@@ -115,7 +122,8 @@ def browser() -> Iterator[Browser]:
             executable_path=str(CHROMIUM),
             args=[
                 *("--no-sandbox", "--disable-gpu", "--no-first-run"),
-                "--host-resolver-rules=MAP evil.example 127.0.0.1",  # a website's name that leads to this machine
+                # A website's name that leads to this machine, and that of a reverse proxy.
+                f"--host-resolver-rules=MAP evil.example 127.0.0.1, MAP {NAME} 127.0.0.1",
             ],
         )
         yield browser
@@ -135,7 +143,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 @pytest.fixture
 def visit(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Visit]:
     """An English reader's page, 1280 wide; the test goes where it wants to. If it fails, the page is printed."""
-    context = browser.new_context(locale="en-US", viewport={"width": 1280, "height": 900})
+    context = browser.new_context(locale="en-US", viewport={"width": 1280, "height": 900}, ignore_https_errors=True)
     context.set_default_timeout(LONGEST_WAIT_MS)
     made = Visit(context.new_page())
     made.page.on("request", lambda asked: made.requests.append(asked))

@@ -169,12 +169,12 @@ class Accounts:
             is_right = self._fits(hashed, password)
         if not (is_right and account and account.password):
             if account:
-                self._audit.record("login_failed", account.id, account.name)
+                self._audit.record("login_failed", account.id, _from(account.name, address))
             raise core.InputError("login_wrong")
         self._limiter.succeed(plain)
         if self._hasher.check_needs_rehash(account.password):
             self._store.set_password(account.id, self._hasher.hash(password), ends_sessions=False)
-        return self._begin(account)
+        return self._begin(account, address)
 
     def ticket_for(self, email: str, *, is_verified: bool) -> str:
         """Return a ticket, good once and for a minute, for a user whom another service has identified.
@@ -202,8 +202,8 @@ class Accounts:
             self._tickets = {**waiting, ticket: (account.id, now + _TICKET_SECONDS)}
         return ticket
 
-    def redeem(self, ticket: str) -> str:
-        """Return the cookie of a new session for a ticket.
+    def redeem(self, ticket: str, address: str = "") -> str:
+        """Return the cookie of a new session for a ticket that a browser at an address has.
 
         Raises:
             InputError: "login_wrong".
@@ -213,7 +213,7 @@ class Accounts:
         account = self._store.get(account_id)
         if until < time.monotonic() or account is None:
             raise core.InputError("login_wrong")
-        return self._begin(account)
+        return self._begin(account, address)
 
     # ---- sessions
 
@@ -257,7 +257,7 @@ class Accounts:
     def _signer(self) -> Signer:
         return Signer(self._secret, salt="framelens-session", digest_method=hashlib.sha256)
 
-    def _begin(self, account: AccountRow) -> str:
+    def _begin(self, account: AccountRow, address: str) -> str:
         token, now = secrets.token_urlsafe(32), time.time()
         self._store.add_session(
             SessionRow(hashlib.sha256(token.encode()).hexdigest(), account.id, now, now),
@@ -265,7 +265,7 @@ class Accounts:
             used_after=now - self._settings.idle_seconds,
         )
         with core.as_user(account.user):
-            self._audit.record("login", account.id, account.name)
+            self._audit.record("login", account.id, _from(account.name, address))
         return self._signer.sign(token).decode()
 
     def _hash_in(self, cookie: str) -> str | None:
@@ -307,3 +307,8 @@ def check_start(settings: Settings, address: str) -> None:
 
 def _plain(name: str) -> str:
     return unicodedata.normalize("NFKC", name).strip().lower()
+
+
+def _from(name: str, address: str) -> str:
+    """Return what the audit log says of a login: the account, and where from."""
+    return f"{name} ({address[:100]})" if address else name

@@ -1,0 +1,91 @@
+"""Headers of reverse proxies: believed from those that a setting names, and removed from every request.
+
+A proxy says for whom it asks (X-Forwarded-For), how the browser speaks to it (X-Forwarded-Proto) and under which name
+(X-Forwarded-Host). Anyone can send these headers. uvicorn would believe them from every program on this machine, so
+its own check is replaced (`replace_check_of_uvicorn`) and its middleware is used here, with the addresses of the
+setting FRAMELENS_TRUSTED_PROXIES.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Sequence
+from contextlib import suppress
+from functools import lru_cache
+from typing import Any
+
+import uvicorn.config
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
+from app.api.gate import Gate
+
+IS_FORWARDED = "framelens.is_forwarded"
+"""Key of a scope: whether a proxy that is not trusted, or a forger, says that it asks for somebody else."""
+_CLIENT = (b"x-forwarded-for", b"x-real-ip", b"forwarded")
+_OTHERS = (b"x-forwarded-proto", b"x-forwarded-host", b"x-forwarded-port", b"x-forwarded-prefix", b"x-forwarded-server")
+
+
+class TrustedProxies:
+    """ASGI middleware that sets client, scheme and host of a request to what a trusted proxy says of them.
+
+    Everything behind it reads these alone: no header of a proxy is passed on.
+    """
+
+    def __init__(self, app: ASGIApp, *, gate: Gate) -> None:
+        self._app = app
+        self._gate = gate
+        self._for = lru_cache(1)(self._believing)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on."""
+        if scope["type"] not in ("http", "websocket"):
+            await self._app(scope, receive, send)
+            return
+        services = self._gate.services
+        trusted = services.settings.access.trusted_proxies if services else ()
+        scope = {**scope, "client": _plain(scope.get("client"))}
+        await self._for(trusted)(scope, receive, send)
+
+    def _believing(self, trusted: Sequence[str]) -> Any:
+        believing = ProxyHeadersMiddleware(self._app_without_headers, list(trusted))  # type: ignore[arg-type]
+
+        async def called(scope: Scope, receive: Receive, send: Send) -> None:
+            client = scope["client"]
+            is_trusted = client is not None and client[0] in believing.trusted_hosts
+            names = {name for name, _ in scope["headers"]}
+            scope[IS_FORWARDED] = not is_trusted and not names.isdisjoint(_CLIENT)
+            if is_trusted and (host := _forwarded_host(scope)):
+                scope["headers"] = [pair for pair in scope["headers"] if pair[0] != b"host"] + [(b"host", host)]
+            await believing(scope, receive, send)  # type: ignore[arg-type]
+
+        return called
+
+    async def _app_without_headers(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = [pair for pair in scope["headers"] if pair[0] not in (*_CLIENT, *_OTHERS)]
+        await self._app({**scope, "headers": headers, "client": _plain(scope.get("client"))}, receive, send)
+
+
+def replace_check_of_uvicorn() -> None:
+    """Keep uvicorn from believing headers of proxies; called while it imports the app, before it wraps it.
+
+    Its settings can't be reached: Streamlit makes them, and has made them before it imports anything of ours.
+    """
+    vars(uvicorn.config)["ProxyHeadersMiddleware"] = lambda app, trusted_hosts: app
+
+
+def _forwarded_host(scope: Scope) -> bytes:
+    """Return the host that the nearest proxy gives, which is the last one, or b""."""
+    given = Headers(scope=scope).getlist("x-forwarded-host")
+    return given[-1].rpartition(",")[2].strip().encode("latin-1") if given else b""
+
+
+def _plain(client: tuple[str, int] | None) -> tuple[str, int] | None:
+    """Return an address with IPv4 as such, which a socket for both kinds writes as IPv6."""
+    with suppress(ValueError, TypeError):
+        host, port = client or ("", 0)
+        found = ipaddress.ip_address(host)
+        if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped:
+            return str(found.ipv4_mapped), port
+    return client

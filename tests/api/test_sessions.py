@@ -318,6 +318,18 @@ def test_ticket_of_another_service_is_good_once(open_app: Open, people: Accounts
     assert open_app().post("/api/session", json={"ticket": ticket}).status_code == 401
 
 
+def test_login_of_another_service_begins_one_session(people: Accounts, monkeypatch: pytest.MonkeyPatch) -> None:
+    people.add("kim@example.org", None, "viewer")
+    now = time.time()
+    first, second = (people.ticket_for("kim@example.org", is_verified=True, proof="login 1") for _ in range(2))
+    assert not people.is_used("login 1", now)
+    people.log_out(people.redeem(first))
+    assert people.is_used("login 1", now) and not people.is_used("login 2", now)
+    with pytest.raises(InputError, match="login_wrong"):
+        people.redeem(second)
+    assert people.is_used("login 2", now - 3600) and people.is_used("login 2", 0.0)
+
+
 def test_setting_decides_about_users_without_an_account(tmp_path: Path) -> None:
     store = Store(tmp_path / "store.sqlite")
     closed = Accounts(store, AccessSettings())

@@ -38,6 +38,8 @@ _TOUCH_SECONDS = 60.0
 """How often the use of a session is stored. Chosen by hand; not tuned."""
 _TICKET_SECONDS = 60.0
 """How long a browser may take to fetch its cookie after another service has checked who it is. Chosen by hand."""
+_PROOF_SECONDS = 600.0
+"""How old the login at another service may be: time for the way back and for clocks that differ. Chosen by hand."""
 _LOGINS_AT_A_TIME = 2
 """Each takes 64 MiB and 50 ms (argon2-cffi's defaults, the second choice of RFC 9106)."""
 
@@ -66,7 +68,8 @@ class Accounts:
         self._hasher = PasswordHasher()
         self._slots = threading.BoundedSemaphore(_LOGINS_AT_A_TIME)
         self._lock = threading.Lock()
-        self._tickets: dict[str, tuple[str, float]] = {}
+        self._tickets: dict[str, tuple[str, float, str]] = {}
+        self._used_proofs: dict[str, float] = {}
 
     # ---- accounts
 
@@ -176,7 +179,19 @@ class Accounts:
             self._store.set_password(account.id, self._hasher.hash(password), ends_sessions=False)
         return self._begin(account, address)
 
-    def ticket_for(self, email: str, *, is_verified: bool) -> str:
+    def is_used(self, proof: str, issued: float) -> bool:
+        """Return whether a login at another service has begun a session here before, or is too old to begin one.
+
+        Streamlit's cookie keeps it for 30 days: it would begin a new session after each that has ended.
+
+        Args:
+            proof: What identifies the login.
+            issued: When the service confirmed it, in seconds since 1970.
+        """
+        with self._lock:
+            return proof in self._used_proofs or abs(time.time() - issued) > _PROOF_SECONDS
+
+    def ticket_for(self, email: str, *, is_verified: bool, proof: str = "") -> str:
         """Return a ticket, good once and for a minute, for a user whom another service has identified.
 
         A user without an account gets one, if a setting says which role it has.
@@ -184,6 +199,7 @@ class Accounts:
         Args:
             email: The address that the service gives, which is the account's name.
             is_verified: Whether it may be the user's: false where the service says that it has not checked it.
+            proof: What identifies the login there, which begins one session.
 
         Raises:
             InputError: "login_no_account" or "login_unverified".
@@ -199,7 +215,7 @@ class Accounts:
         now, ticket = time.monotonic(), secrets.token_urlsafe(32)
         with self._lock:
             waiting = {one: value for one, value in self._tickets.items() if value[1] > now}
-            self._tickets = {**waiting, ticket: (account.id, now + _TICKET_SECONDS)}
+            self._tickets = {**waiting, ticket: (account.id, now + _TICKET_SECONDS, proof)}
         return ticket
 
     def redeem(self, ticket: str, address: str = "") -> str:
@@ -209,10 +225,16 @@ class Accounts:
             InputError: "login_wrong".
         """
         with self._lock:
-            account_id, until = self._tickets.pop(ticket, ("", 0.0))
+            account_id, until, proof = self._tickets.pop(ticket, ("", 0.0, ""))
+            is_used = proof in self._used_proofs
         account = self._store.get(account_id)
-        if until < time.monotonic() or account is None:
+        if until < time.monotonic() or account is None or is_used:
             raise core.InputError("login_wrong")
+        if proof:
+            with self._lock:
+                now = time.monotonic()
+                recent = {one: used for one, used in self._used_proofs.items() if used > now - 3 * _PROOF_SECONDS}
+                self._used_proofs = {**recent, proof: now}
         return self._begin(account, address)
 
     # ---- sessions

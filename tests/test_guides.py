@@ -43,6 +43,7 @@ from tests.test_docs import ENGINE_VARIABLES, ROOT, fenced, prose, variables_of_
 GUIDES = sorted((ROOT / "docs").glob("*.en.md"))
 README = (ROOT / "README.md").read_text(encoding="utf-8").split("\n## 中文\n")
 NOWHERE = "http://127.0.0.1:9"
+PINS = sorted(path.name for path in ROOT.glob("constraints-*.txt"))
 LONGEST_WAIT_SECONDS = 240
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the guides' commands are those of Linux")
 
@@ -70,7 +71,7 @@ KINDS = {
     # Installs some gigabytes: here it finds that all is there.
     "installing": r"(FRAMELENS_EXTRA=\w+ )?make install",
     # Takes long, or is what runs this: only what make would do is looked at.
-    "rehearsed": r"make (test|check|lint|bench)",
+    "rehearsed": r"make (test|check|lint|bench|sbom|audit)",
     # Wants a GPU: its flags are ones that vLLM has; in the thorough run vLLM's own parser reads it.
     "parsed": r"python -m vllm\.entrypoints\.openai\.api_server .+",
 }
@@ -243,7 +244,7 @@ def place(shared: Path, tmp_path: Path) -> Place:
     (folder / ".venv").mkdir(parents=True)
     (folder / ".venv/bin").symlink_to(Path(sys.executable).parent)
     (folder / ".env").touch()  # a developer's own is not read then
-    for name in (".env.example", "Makefile", "pyproject.toml", "constraints-cpu.txt", "constraints-gpu.txt", "app"):
+    for name in (".env.example", "Makefile", "pyproject.toml", *PINS, "app"):
         (folder / name).symlink_to(ROOT / name)
     for name in ("download_model.sh", "scripts/bootstrap.py"):  # these look around where they are
         (folder / name).parent.mkdir(exist_ok=True)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import re
 import subprocess
 import sys
 import tomllib
+import zipfile
+from importlib.metadata import distributions
 from pathlib import Path
 from types import ModuleType
 
 import pytest
+from packaging.utils import canonicalize_name
 
 from app.engine.diagnostics.checks import PYTHONS
 
@@ -52,9 +56,70 @@ def test_all_places_name_the_same_python_versions() -> None:
         assert text.count(f"{names[0]} to {names[-1]}") == text.count(f"{names[0]} 到 {names[-1]}") == times
 
 
+def pins(name: str) -> list[tuple[str, str, int]]:
+    """Name, version and number of hashes of each line of a constraints file."""
+    lines = (ROOT / name).read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
+    return [(*line.split()[0].split("==", 1), len(re.findall(r"--hash=sha256:[0-9a-f]{64}", line))) for line in lines]  # type: ignore[misc]
+
+
+def test_every_pin_has_hashes() -> None:
+    for path in sorted(ROOT.glob("constraints-*.txt")):
+        assert [name for name, _, hashes in pins(path.name) if not hashes] == [], path.name
+
+
+def test_everything_installed_is_pinned() -> None:
+    """What isn't in the list would be installed without a hash."""
+    engine = (bootstrap().wanted_extra() or "cpu").replace("none", "cpu")
+    pinned = {(canonicalize_name(name), version) for name, version, _ in pins(f"constraints-{engine}.txt")}
+    pinned |= {(canonicalize_name(name), version) for name, version, _ in pins("constraints-uv.txt")}
+    found = {(canonicalize_name(one.metadata["Name"]), one.version) for one in distributions()}
+    of_python = {"framelens", "pip", "setuptools", "wheel", "tiny-reader"}  # venv brings some; the tests another
+    assert {f"{name} {version}" for name, version in found - pinned if name not in of_python} == set()
+
+
+def wheel(folder: Path) -> str:
+    """Write a package and return its SHA-256."""
+    path = folder / "pinned_thing-1.0-py3-none-any.whl"
+    about = "Metadata-Version: 2.1\nName: pinned-thing\nVersion: 1.0\n"
+    with zipfile.ZipFile(path, "w") as made:
+        made.writestr("pinned_thing.py", "")
+        made.writestr("pinned_thing-1.0.dist-info/METADATA", about)
+        made.writestr("pinned_thing-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        made.writestr("pinned_thing-1.0.dist-info/RECORD", "")
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.mark.parametrize("is_right", [True, False])
+def test_a_package_with_another_hash_is_refused(is_right: bool, tmp_path: Path) -> None:
+    """As scripts/bootstrap.py installs: uv, with the hashes in a file of constraints."""
+    sha256 = wheel(tmp_path)
+    constraints = tmp_path / "constraints.txt"
+    constraints.write_text(f"pinned-thing==1.0 --hash=sha256:{sha256 if is_right else '0' * 64}\n")
+    command = [str(bootstrap().BIN / "uv"), "pip", "install", "--no-index", "--find-links", str(tmp_path), "--no-cache"]
+    options = ["--target", str(tmp_path / "out"), "pinned-thing", "-c", str(constraints)]
+    done = subprocess.run([*command, *options], capture_output=True, text=True, check=False)
+    assert (done.returncode == 0) == is_right, done.stderr
+    assert (tmp_path / "out" / "pinned_thing.py").exists() == is_right
+    assert is_right or "Hash mismatch" in done.stderr
+
+
+def test_install_verifies_hashes_of_everything(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    module, calls = bootstrap(), list[list[str]]()
+    monkeypatch.setattr(module, "STAMP", tmp_path / "stamp")
+    monkeypatch.setattr(module, "check", calls.append)
+    monkeypatch.setenv("FRAMELENS_EXTRA", "none")
+    module.install(with_tests=False)
+    *_, uv, packages = calls
+    assert "--require-hashes" in uv and str(ROOT / "constraints-uv.txt") in uv
+    assert packages[-5:] == [
+        *("-c", str(ROOT / "constraints-cpu.txt")),
+        *("--build-constraints", str(ROOT / "constraints-build.txt"), "--require-build-hashes"),
+    ]
+
+
 @pytest.mark.parametrize("engine", ["cpu", "gpu"])
 def test_every_requirement_is_pinned_in_constraints(engine: str) -> None:
-    pinned = {line.split("==")[0] for line in (ROOT / f"constraints-{engine}.txt").read_text().splitlines()}
+    pinned = {name for name, _, _ in pins(f"constraints-{engine}.txt")}
     extras = PROJECT["project"]["optional-dependencies"][engine]
     wanted = [*PROJECT["project"]["dependencies"], *extras, *PROJECT["dependency-groups"]["dev"]]
     assert {re.split(r"[\[=<>;\s]", one)[0].lower() for one in wanted} <= pinned

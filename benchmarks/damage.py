@@ -33,6 +33,7 @@ CODECS: dict[str, tuple[str, str, dict[str, str]]] = {
     "H.264": ("libx264", ".mp4", {"preset": "veryfast", "g": "50"}),
     "HEVC": ("libx265", ".mp4", {"preset": "ultrafast", "x265-params": "keyint=50:log-level=none"}),
     "MPEG-4": ("mpeg4", ".avi", {"g": "50", "qmin": "4", "qmax": "4"}),
+    "VP8": ("libvpx", ".webm", {"deadline": "realtime", "cpu-used": "8", "g": "50"}),
     "VP9": ("libvpx-vp9", ".webm", {"deadline": "realtime", "cpu-used": "8", "g": "50"}),
     "AV1": ("libsvtav1", ".mkv", {"preset": "12", "g": "50", "svtav1-params": "lp=1"}),
 }

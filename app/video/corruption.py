@@ -38,9 +38,13 @@ from app.video.readers.base import CELL_SIZE, FrameReader, Image, OpenedFile, Pi
 from app.video.readers.damage import HEALED_SECONDS, Damage
 from app.video.readers.pyav import AvPicture, open_video
 
-_SILENT = frozenset({"hevc", "mjpeg", "vp9"})
+_SILENT = frozenset({"hevc", "mjpeg", "vp8", "vp9"})
 """Codecs whose first decoder does not report all damage."""
 _CODECS = _SILENT | {"av1"}
+_COMPARED = frozenset({"hevc", "vp8"})
+"""Codecs of which both decoders show damaged frames, but differently; of undamaged ones they show the same."""
+_LIBVPX = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+"""Their other decoders, by codec; that of VP9 refuses a damaged frame and all that depend on it."""
 _MOST_SHARE = 0.002
 _MOST_PIXELS = 2_000_000
 """Share of all frames, or number of pixels if that is more, that are decoded again in every video of a silent codec.
@@ -101,7 +105,7 @@ class Suspects:
             return
         place, levels = len(self._seconds), glance.levels
         self._seconds.append(picture.time_seconds)
-        if self._codec == "hevc":  # of the others it only counts whether a frame is there
+        if self._codec in _COMPARED:  # of the others it only counts whether a frame is there
             self._prints.append(_print_of(levels))
         if self._codec not in _SILENT:
             return
@@ -177,10 +181,10 @@ class Suspects:
         """Return a mask of the frames at `places` that look different, or are missing if the decoder refuses damage."""
         times = np.fromiter(shown, np.float64)
         if not times.size:
-            return np.full(seconds.size, self._codec != "hevc")
+            return np.full(seconds.size, self._codec not in _COMPARED)
         nearest = np.searchsorted(times, seconds - _SAME_SECONDS).clip(max=times.size - 1)
         is_there = np.abs(times[nearest] - seconds) <= _SAME_SECONDS
-        if self._codec != "hevc":
+        if self._codec not in _COMPARED:
             return np.asarray(~is_there)
         looks, known = np.fromiter(shown.values(), np.int64), np.asarray(self._prints[places], np.int64)
         return np.asarray(is_there & (looks[nearest] != known))
@@ -372,8 +376,8 @@ def _context(codec: str, stream: VideoStream) -> VideoCodecContext | None:
     context = stream.codec_context
     if codec == "mjpeg":
         return None
-    if codec == "vp9":
-        other = CodecContext.create("libvpx-vp9", "r")
+    if codec in _LIBVPX:
+        other = CodecContext.create(_LIBVPX[codec], "r")
         other.extradata = context.extradata
         return other
     if codec == "hevc":

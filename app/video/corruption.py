@@ -377,7 +377,7 @@ def _context(codec: str, stream: VideoStream) -> VideoCodecContext | None:
     if codec == "mjpeg":
         return None
     if codec in _LIBVPX:
-        other = CodecContext.create(_LIBVPX[codec], "r")
+        other = cast(VideoCodecContext, CodecContext.create(_LIBVPX[codec], "r"))
         other.extradata = context.extradata
         return other
     if codec == "hevc":

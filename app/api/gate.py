@@ -310,6 +310,7 @@ class Gate:
                     response = error_response(core.as_app_error(error, log))
             for name, value in SAFE_HEADERS.items():
                 response.headers.setdefault(name, value)
+            response.headers.setdefault("Cache-Control", "private, no-store")
             return response
 
         return Route(path, guarded, methods=list(methods))

@@ -57,6 +57,13 @@ def test_key_is_accepted_in_the_query(gate: Gate, services: Services) -> None:
         assert bare.get(f"/api/videos/{services.videos.sample()}?key={gate.key}").status_code == 200
 
 
+def test_no_answer_may_be_stored_for_others(client: TestClient, services: Services) -> None:
+    job = services.jobs.submit(AnalysisRequest(services.videos.path(services.videos.sample())), name="sample")
+    ended(services, job)
+    for path in (f"/api/videos/{services.videos.sample()}", f"/api/library.zip?ids={job}", "/api/videos/nothing"):
+        assert client.get(path).headers["cache-control"].startswith("private"), path
+
+
 def test_any_place_of_a_video_is_there_at_once(client: TestClient, services: Services) -> None:
     answer = client.get(f"/api/videos/{services.videos.sample()}", headers={"Range": "bytes=256-259"})
     assert (answer.status_code, answer.content) == (206, bytes([0, 1, 2, 3]))

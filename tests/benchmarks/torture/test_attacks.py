@@ -1,0 +1,19 @@
+"""Attacks through a proxy find nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks.torture import attacks
+from benchmarks.torture.line import Scale
+from tests.reverse_proxy import NGINX
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(NGINX is None, reason="no nginx (apt-get install nginx-light)")
+def test_attacks_through_a_proxy_find_nothing(tmp_path: Path) -> None:
+    lines = list(attacks.run(Scale(0.1, tmp_path)))
+    assert len(lines) == 16
+    assert [str(line) for line in lines if line.failed] == []

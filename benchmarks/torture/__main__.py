@@ -16,7 +16,7 @@ from pathlib import Path
 
 from benchmarks.torture.line import HEAD, Line, Scale
 
-PARTS = ("mutations", "disk", "attacks")
+PARTS = ("mutations", "disk", "attacks", "load")
 
 
 def main(arguments: list[str]) -> int:

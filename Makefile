@@ -3,7 +3,7 @@
 PYTHON ?= python3
 # Everything that starts neither an engine nor a browser, on all cores.
 QUICK = not engine and not browser and not thorough
-PARALLEL = -n auto --dist loadfile
+PARALLEL = -n auto --dist loadfile --no-loadscope-reorder
 
 .PHONY: app test check install lint bench bench-keyframes bench-keyframes-sets bench-analysis bench-ask bench-api bench-endurance bench-fleet torture proofs pins sbom audit sample models
 

@@ -233,7 +233,7 @@ def _deleted(bench: _Bench, moments: list[float]) -> Line:
         process = bench.start(*bench.analysis)
         with suppress(subprocess.TimeoutExpired):
             process.wait(seconds)
-        has_ended = process.poll() is not None
+        has_ended = bench.report.exists()  # it may still be about to end
         shutil.rmtree(bench.data, ignore_errors=True)
         output, errors = process.communicate()
         done = subprocess.CompletedProcess(bench.analysis, process.returncode, output, errors)

@@ -227,9 +227,8 @@ class _Server:
     async def _send(self, endpoint: Endpoint, method: str, path: str, body: Mapping[str, Any] | None) -> httpx.Response:
         url = endpoint.base_url.removesuffix("/v1") + path
         remember_secret(endpoint.api_key)
-        asked = self._http.build_request(
-            method, url, json=body, headers={"Authorization": f"Bearer {endpoint.api_key}", **ACCEPTED}
-        )
+        key = {"Authorization": f"Bearer {endpoint.api_key}"} if endpoint.api_key else {}
+        asked = self._http.build_request(method, url, json=body, headers={**key, **ACCEPTED})
         try:
             with response_limits(limits_of(path, body, self._options.timeout_seconds)):
                 return await limited(self._http.send(asked, stream=True), endpoint.base_url)

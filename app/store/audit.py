@@ -28,8 +28,11 @@ Action = Literal[
     "login",
     "logout",
     "login_failed",
-    "account",
-    "key",
+    "account_added",
+    "account_removed",
+    "account_changed",
+    "key_created",
+    "key_revoked",
     "backup",
     "restore",
 ]

@@ -250,6 +250,18 @@ def test_endless_stream_of_the_engine_ends_with_an_error() -> None:
         assert far.aborted.wait(10)
 
 
+@pytest.mark.parametrize("key", ["", "key"])
+def test_engine_gets_its_own_key_or_no_header(key: str) -> None:
+    with (
+        scripted.serve(scripted.saying("fine")) as far,
+        served(RemoteEngine(far.base_url, key, "model"), "m") as address,
+    ):
+        until_ready(address)
+        pieces = client(address).chat.completions.create(model="m", messages=say("hi"), stream=True)
+        assert "".join(piece.choices[0].delta.content or "" for piece in pieces if piece.choices) == "fine"
+        assert far.headers[-1].get("authorization") == (f"Bearer {key}" if key else None)
+
+
 def test_what_is_no_request_is_refused_in_the_same_form(make_engine: MakeEngine) -> None:
     with served(make_engine({}), "m") as address:
         until_ready(address)

@@ -83,6 +83,8 @@ def run(given: argparse.Namespace) -> int:
         services = open_services(settings, adopts=False)
         try:
             job = _run_job(services, request, given, cancel)
+            if job.analysis:  # its report is written below
+                services.jobs.audit.record("export", job.id, job.name)
         finally:
             services.close()
     raise_without_report(job)

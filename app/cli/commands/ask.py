@@ -295,6 +295,7 @@ def _manage(given: argparse.Namespace) -> None:
             _print_json(ask.document(one, names))
         else:
             print(ask.as_markdown(one, names), end="")
+        services().jobs.audit.record("export", one.id)
     elif given.rename:
         kept.rename(kept.get(given.rename[0]).id, given.rename[1])
     elif given.delete:

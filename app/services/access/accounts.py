@@ -109,7 +109,9 @@ class Accounts:
             raise core.ConfigError("account_name_wrong", name=core.shown_name(name)[:80])
         hashed = "" if password is None else self._hashed(password)
         created = datetime.now(UTC).isoformat(timespec="seconds")
-        return self._store.add(AccountRow(core.new_id(), plain, role, hashed, created))
+        account = self._store.add(AccountRow(core.new_id(), plain, role, hashed, created))
+        self._audit.record("account_added", account.id, f"{account.name}: {account.role}")
+        return account
 
     def remove(self, name: str) -> None:
         """Delete an account; its sessions and keys end with it.
@@ -117,7 +119,9 @@ class Accounts:
         Raises:
             InputError: "account_unknown" or "account_last_administrator".
         """
-        self._store.remove(self.named(name).name)
+        account = self.named(name)
+        self._store.remove(account.name)
+        self._audit.record("account_removed", account.id, account.name)
 
     def set_role(self, name: str, role: core.Role) -> None:
         """Change what an account may do, from its next request on.
@@ -125,7 +129,9 @@ class Accounts:
         Raises:
             InputError: "account_unknown" or "account_last_administrator".
         """
-        self._store.set_role(self.named(name).name, role)
+        account = self.named(name)
+        self._store.set_role(account.name, role)
+        self._audit.record("account_changed", account.id, f"{account.name}: {role}")
 
     def set_password(self, name: str, password: str) -> None:
         """Change a password; the sessions of the account end.
@@ -136,6 +142,7 @@ class Accounts:
         """
         account = self.named(name)
         self._store.set_password(account.id, self._hashed(password), ends_sessions=True)
+        self._audit.record("account_changed", account.id, f"{account.name}: password")
 
     def user_of_key(self, account_id: str) -> core.User:
         """Return for whom requests with an API key run, which may belong to an account.

@@ -15,7 +15,7 @@ from app.config import Settings
 from app.core import InputError
 from app.i18n import t
 from app.services import Accounts, api_keys
-from app.store import ApiKeyRow, ApiStore, Store
+from app.store import ApiKeyRow, ApiStore, AuditLog, Store
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -63,6 +63,7 @@ def _create(given: argparse.Namespace, store: Store, settings: Settings) -> None
     account_id = accounts.named(given.user).id if given.user else ""
     limits = {"per_minute": given.limit, "jobs": given.jobs}
     key = api_keys.create(ApiStore(store), given.key_name, account_id=account_id, **limits)
+    AuditLog(store).record("key_created", object_name=given.key_name)
     if given.json:
         print(json.dumps({"name": given.key_name, "key": key, "per_minute": given.limit, "jobs": given.jobs}))
         return
@@ -85,6 +86,7 @@ def _list(given: argparse.Namespace, store: Store, settings: Settings) -> None:
 
 def _revoke(given: argparse.Namespace, store: Store, _: Settings) -> None:
     api_keys.revoke(ApiStore(store), given.key_name)
+    AuditLog(store).record("key_revoked", object_name=given.key_name)
     if given.json:
         print(json.dumps({"revoked": given.key_name}))
         return

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
+from pathlib import Path
 
 import pytest
 
 from app import config
 from app.cli.main import main
 from app.core import User, as_user
+from app.services import SAMPLE
 from app.store import ACTIONS, AuditLog, Store, audit
 
 
@@ -26,9 +29,52 @@ def test_the_newest_entries_are_listed(capsys: pytest.CaptureFixture[str], monke
     store.close()
     assert main(["audit", "--language", "en", "--limit", "2"]) == 0
     first, second = capsys.readouterr().out.splitlines()
-    assert first.endswith("(local)  deleted  b.mp4 (id2)") and second.endswith("ann  logged out  two lines.mp4 (id1)")
+    assert first.endswith("(local)  deleted  b.mp4 (id2)") and second.endswith(
+        "ann  made a backup  two lines.mp4 (id1)"
+    )
     assert main(["audit", "--json", "--user", "ann", "--action", "share", "--action", "login"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert [(one["action"], one["user_id"]) for one in found] == [("login", "u1"), ("share", "u1")]
     assert main(["audit", "--json", "--limit", "999"]) == 0
     assert "lost" not in capsys.readouterr().out
+
+
+def recorded() -> list[tuple[str, str]]:
+    """Action and name of all entries, the oldest first."""
+    store = Store(config.load().data_dir / "framelens.sqlite")
+    try:
+        return [(one.action, one.object_name) for one in reversed(AuditLog(store).entries(limit=99))]
+    finally:
+        store.close()
+
+
+def test_accounts_and_keys_are_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    for words in ("add ann", "add ben --role viewer", "role ben analyst", "password ben", "remove ben"):
+        monkeypatch.setattr("sys.stdin", io.StringIO("correct horse battery\n"))
+        assert main(["users", *words.split()]) == 0
+    assert main(["users", "remove", "nobody"]) == 3
+    assert main(["keys", "create", "script", "--user", "ann"]) == main(["keys", "revoke", "script"]) == 0
+    assert recorded() == [
+        ("account_added", "ann: administrator"),
+        ("account_added", "ben: viewer"),
+        ("account_changed", "ben: analyst"),
+        ("account_changed", "ben: password"),
+        ("account_removed", "ben"),
+        ("key_created", "script"),
+        ("key_revoked", "script"),
+    ]
+
+
+@pytest.mark.usefixtures("no_text_reading")
+def test_work_of_the_command_line_is_recorded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    report = tmp_path / "report.json"
+    assert main(["analyse", str(SAMPLE), "--no-model", "--frames", "2", "--output", str(report)]) == 0
+    capsys.readouterr()
+    assert main(["library", "--json"]) == 0
+    (job,) = json.loads(capsys.readouterr().out)["analyses"]
+    assert main(["export", job["id"], "--output", str(tmp_path / "out")]) == 0
+    assert main(["library", "delete", job["id"], "--yes"]) == 0
+    assert main(["library", "import", str(report)]) == 0
+    found = recorded()
+    assert [action for action, _ in found] == ["analyse", "export", "export", "delete", "import"]
+    assert {name for _, name in found} == {Path(SAMPLE).name}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import subprocess
+import sys
 import time
 import urllib.request
 from pathlib import Path
@@ -47,3 +48,22 @@ def test_app_opens_to_a_network_only_with_accounts(tmp_path: Path) -> None:
     done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120)
     assert done.returncode == 2
     assert "framelens users add NAME" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_ctrl_c_before_the_page_is_served(tmp_path: Path) -> None:
+    """The program is interrupted once it has imported Streamlit's command, which takes the longest."""
+    program = (
+        "import os, signal, sys, streamlit.web.cli\n"
+        "from app.cli.commands import app\n"
+        "streamlit.web.cli.main = lambda *_, **__: os.kill(os.getpid(), signal.SIGINT)\n"
+        "sys.exit(app.serve([]))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 130
+    assert "Traceback" not in done.stderr and done.stderr.strip()
+
+
+def test_wrong_option_of_streamlit_is_named() -> None:
+    done = subprocess.run(command("app", "--server.prt", "1"), capture_output=True, text=True, timeout=120)
+    assert done.returncode == 2
+    assert "--server.prt" in done.stderr and "Traceback" not in done.stderr

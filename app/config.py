@@ -130,6 +130,7 @@ class Settings:
     frames_as: FramesAs
     in_flight: int | None
     answer_form: AnswerForm
+    allow_pickle: bool  # weights in pickles, which can run any code, are downloaded and loaded
     tracing: bool  # LangSmith may record prompts, frames and answers
     template_dir: Path
     speech_model_path: str  # "" for none; with a base URL, the model's name there
@@ -195,6 +196,7 @@ def load(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -
         frames_as=_choice("FRAMELENS_FRAMES_AS", values, get_args(FramesAs)) or "images",
         in_flight=_number("FRAMELENS_IN_FLIGHT", values, 1, 64),
         answer_form=_choice("FRAMELENS_ANSWER_FORM", values, get_args(AnswerForm)) or "schema",
+        allow_pickle=_choice("FRAMELENS_ALLOW_PICKLE", values, ("off", "on")) == "on",
         tracing=_choice("FRAMELENS_TRACING", values, ("off", "on")) == "on",
         template_dir=_template_dir(values),
         speech_model_path=values.get("FRAMELENS_SPEECH_MODEL_PATH", "").strip(),

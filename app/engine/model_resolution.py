@@ -25,7 +25,11 @@ UNNEEDED_FILES = (
     *("original/*", "onnx/*", "openvino/*"),
 )
 OLDER_WEIGHTS = ("*.bin", "*.pt", "*.pth", "*.gguf")  # not needed where there are safetensors
-_WEIGHTS = (".safetensors", *(pattern[1:] for pattern in OLDER_WEIGHTS))
+PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.pickle", "*.joblib")
+"""Patterns of files that may be pickles, which can run any code while they are loaded."""
+SAFE_WEIGHTS = (".safetensors", ".gguf")
+_PICKLED_WEIGHTS = (".bin", ".pt", ".pth", ".ckpt")
+_WHOLE_MODEL = {"model.safetensors", "model.safetensors.index.json", "consolidated.safetensors"}
 
 
 @dataclass(frozen=True)
@@ -84,9 +88,9 @@ def find_in_cache(hub_id: str, *, cache_dir: Path | None = None) -> Path | None:
             hub_id,
             cache_dir=cache_dir or hub_cache_folder(),
             local_files_only=True,
-            ignore_patterns=[*UNNEEDED_FILES, *OLDER_WEIGHTS],
+            ignore_patterns=[*UNNEEDED_FILES, *OLDER_WEIGHTS, *PICKLES],
         )
-        check_model_folder(Path(found))
+        check_model_folder(Path(found), allow_pickle=True)  # refused where it is used, not as missing
     except (LocalEntryNotFoundError, ModelNotFound):
         return None
     return Path(found)
@@ -138,14 +142,19 @@ def _snapshot(repository: Path) -> Path | None:
 # ---- completeness of a folder ----------------------------------------------------------------------------------------
 
 
-def check_model_folder(path: Path, *, needs_tokenizer: bool = True) -> None:
+def check_model_folder(path: Path, *, needs_tokenizer: bool = True, allow_pickle: bool = False) -> None:
     """Check that an engine could load the model folder `path`.
 
     Checked are read access, config.json, a tokenizer (without one vLLM starts and answers nonsense), the shards that
     the weights' index names, and the length of every safetensors file against its own header.
 
+    Args:
+        path: The folder.
+        needs_tokenizer: Whether a missing tokenizer is an error.
+        allow_pickle: Whether an engine may load pickles, which can run any code.
+
     Raises:
-        ModelNotFound: Something is missing or broken; the error says what.
+        ModelNotFound: Something is missing, broken or refused; the error says what.
     """
     try:
         names = sorted(entry.name for entry in path.iterdir())
@@ -164,11 +173,37 @@ def check_model_folder(path: Path, *, needs_tokenizer: bool = True) -> None:
         raise ModelNotFound("model_config_broken", model=str(path), reason=str(error)) from error
     if needs_tokenizer and not any(_TOKENIZER.fullmatch(name) for name in names):
         raise ModelNotFound("model_tokenizer_missing", model=str(path))
+    if not allow_pickle:
+        _refuse_pickles(path, names)
     _check_weights(path, names)
 
 
+def _refuse_pickles(path: Path, names: list[str]) -> None:
+    """Refuse a folder from which an engine would load a pickle.
+
+    Pickles beside a whole model in safetensors stay unread and are no reason to refuse it.
+    """
+    pickled = [name for name in names if name.endswith(_PICKLED_WEIGHTS)]
+    refused = [name for name in _indexed_shards(path, names) if not name.endswith(SAFE_WEIGHTS)]
+    if not any(name.endswith(SAFE_WEIGHTS) for name in names):
+        refused += pickled
+    elif not _WHOLE_MODEL & set(names):  # Transformers takes pytorch_model.bin before safetensors of other names
+        refused += [name for name in pickled if name.startswith("pytorch_model")]
+    if "adapter_config.json" in names and "adapter_model.safetensors" not in names:
+        refused += [name for name in pickled if name.startswith("adapter_model")]
+    if refused:
+        raise pickle_error(str(path), refused)
+
+
+def pickle_error(model: str, files: list[str]) -> ModelNotFound:
+    """Return the error for a model whose `files` are pickles."""
+    files = sorted(set(files))
+    listed = ", ".join(files[:3]) + (" …" if len(files) > 3 else "")
+    return ModelNotFound("model_pickled", model=model, files=listed)
+
+
 def _check_weights(path: Path, names: list[str]) -> None:
-    if not any(name.endswith(_WEIGHTS) for name in names):
+    if not any(name.endswith((*SAFE_WEIGHTS, *_PICKLED_WEIGHTS)) for name in names):
         raise ModelNotFound("model_weights_missing", model=str(path))
     if missing := [name for name in _indexed_shards(path, names) if not (path / name).is_file()]:
         listed = ", ".join(missing[:3]) + (" …" if len(missing) > 3 else "")

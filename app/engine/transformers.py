@@ -29,13 +29,16 @@ _ENVIRONMENT = {
 _LOADING = re.compile(r"Loading (?:weights|checkpoint shards):.*?\| (\d+)/(\d+) \[")
 
 
-def transformers_launcher(model: str, *, dtype: str = "auto", port: int | None = None) -> Launcher:
+def transformers_launcher(
+    model: str, *, dtype: str = "auto", port: int | None = None, allow_pickle: bool = False
+) -> Launcher:
     """Build the launcher of a `transformers serve`.
 
     Args:
         model: A reference as for `resolve_model`.
         dtype: As for `transformers serve`.
         port: None picks a free one.
+        allow_pickle: Whether weights may be loaded from pickles, which can run any code.
 
     Raises:
         EngineError: transformers or accelerate is not installed.
@@ -45,9 +48,9 @@ def transformers_launcher(model: str, *, dtype: str = "auto", port: int | None =
     return Launcher(
         kind="transformers",
         model=model_name(model),
-        fetch=functools.partial(fetch_model, model),
+        fetch=functools.partial(fetch_model, model, allow_pickle=allow_pickle),
         command=functools.partial(_command, dtype),
-        environment=lambda api_key: dict(_ENVIRONMENT),
+        environment=lambda api_key: {**_ENVIRONMENT, "FRAMELENS_ALLOW_PICKLE": "on" if allow_pickle else "off"},
         served_name=str,
         describe=functools.partial(describe, model_name(model)),
         read_phase=read_phase,

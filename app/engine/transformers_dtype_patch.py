@@ -1,11 +1,14 @@
-"""Patched `transformers serve` that converts images to the dtype of the weights that process them.
+"""Patched `transformers serve` that converts images to the dtype of the weights and loads no pickles.
 
 `python -P transformers_dtype_patch.py ARGUMENT…` otherwise behaves like `transformers ARGUMENT…`. The server passes
 images in float32, whatever dtype the model uses. Most models convert them; SAM does not (transformers 5.19), so a
 DeepSeek-VL 7B in bfloat16 would fail on its first image: "Input type (float) and bias type (c10::BFloat16) should be
-the same". Like `process_supervisor.py`, it is a program for a child process and imports nothing of FrameLens.
+the same". Engines read weights from safetensors; `torch.load`, which reads pickles, is refused unless
+FRAMELENS_ALLOW_PICKLE is "on". Like `process_supervisor.py`, it is a program for a child process and imports nothing of
+FrameLens.
 """
 
+import os
 import runpy
 from importlib import import_module
 from typing import Any
@@ -22,6 +25,17 @@ def _patch_convolutions() -> None:
     convolution.forward = forward
 
 
+def _refuse_pickles() -> None:
+    """Let `torch.load` fail: an engine that was given safetensors has nothing to load with it."""
+
+    def load(*_: Any, **__: Any) -> None:
+        raise RuntimeError("weights in a pickle are refused (FRAMELENS_ALLOW_PICKLE is off)")
+
+    import_module("torch").load = load  # type: ignore[attr-defined]
+
+
 if __name__ == "__main__":
+    if os.environ.get("FRAMELENS_ALLOW_PICKLE") != "on":
+        _refuse_pickles()
     _patch_convolutions()
     runpy.run_module("transformers.cli.transformers", run_name="__main__", alter_sys=True)

@@ -24,6 +24,7 @@ from app.engine.model_resolution import model_name
 
 # With any of these the engine may have to download something that is not in the model's folder.
 _NEEDS_HUB = ("trust_remote_code", "tokenizer", "hf_config_path", "speculative_config", "spec_model", "enable_lora")
+_PICKLE_FORMATS = ("pt", "npcache")
 _COMPILES = {"enforce_eager", "compilation_config", "optimization_level"}
 _TRACED = {"mode": 2, "backend": "eager"}
 _STREAM_INTERVAL = 4
@@ -55,6 +56,7 @@ def vllm_launcher(
     *,
     port: int | None = None,
     wide: bool = False,
+    allow_pickle: bool = False,
 ) -> Launcher:
     """Build the launcher of a vLLM server.
 
@@ -65,10 +67,13 @@ def vllm_launcher(
         arguments: vLLM's engine arguments by their Python names.
         port: None picks a free one.
         wide: As for `fit_arguments`.
+        allow_pickle: Whether weights may be loaded from pickles, which can run any code.
 
     Raises:
-        EngineError: vLLM is not installed, or the system is not Linux.
+        EngineError: vLLM is not installed, the system is not Linux, or `load_format` is one of pickles.
     """
+    if not allow_pickle and arguments.get("load_format") in _PICKLE_FORMATS:
+        raise EngineError("load_format_pickled", value=str(arguments["load_format"]))
     if not sys.platform.startswith("linux"):
         raise EngineError("local_engine_unsupported", system=sys.platform)
     if (installed := installed_vllm()) is None:
@@ -84,8 +89,9 @@ def vllm_launcher(
             fetch_model,
             model,
             needs_tokenizer=not (fitted.get("tokenizer") or fitted.get("skip_tokenizer_init")),
+            allow_pickle=allow_pickle,
         ),
-        command=functools.partial(_command, name, fitted),
+        command=functools.partial(_command, name, fitted, allow_pickle),
         environment=functools.partial(_environment, fitted, device),
         served_name=lambda folder: name,
         describe=functools.partial(describe, name),
@@ -138,10 +144,22 @@ def fit_arguments(
     return fitted, (Notice("cpu_dtype", {"asked": requested, "used": used, "cpu": cpu_name()}, "info"),)
 
 
-def _command(name: str, arguments: Mapping[str, object], folder: Path, port: int) -> list[str]:
+def _command(name: str, given: Mapping[str, object], allow_pickle: bool, folder: Path, port: int) -> list[str]:
+    arguments = given if allow_pickle else {**given, **_safe_format(given, folder)}
     server = [sys.executable, "-P", "-m", "vllm.entrypoints.openai.api_server"]
     address = ["--host", "127.0.0.1", "--port", str(port), "--disable-uvicorn-access-log"]
     return [*server, "--model", str(folder), "--served-model-name", name, *address, *arguments_to_argv(arguments)]
+
+
+def _safe_format(arguments: Mapping[str, object], folder: Path) -> dict[str, object]:
+    """Return the `load_format` that keeps vLLM from pickles, {} where it takes none anyway.
+
+    Left to itself, vLLM looks for safetensors first and then for pickles, also those of a draft model. With Mistral's
+    own files it stays at them.
+    """
+    if (arguments.get("load_format") or "auto") not in ("auto", "hf") or any(folder.glob("consolidated*.safetensors")):
+        return {}
+    return {"load_format": "safetensors"} if any(folder.glob("*.safetensors")) else {}
 
 
 def _environment(arguments: Mapping[str, object], device: Device, api_key: str) -> dict[str, str]:
@@ -203,18 +221,19 @@ def read_phase(line: str) -> EngineProgress | None:
     return next((EngineProgress(phase) for mark, phase in _MARKS if mark in line), None)
 
 
-def speech_launcher(model: str, arguments: Mapping[str, object]) -> Launcher:
+def speech_launcher(model: str, arguments: Mapping[str, object], *, allow_pickle: bool = False) -> Launcher:
     """Build the launcher of a vLLM server for a speech model.
 
     Args:
         model: A reference as for `resolve_model`.
         arguments: vLLM's engine arguments, which override SPEECH_ARGUMENTS.
+        allow_pickle: As for `vllm_launcher`.
 
     Raises:
         EngineError: vLLM is not installed, or the system is not Linux.
     """
     merged = {**SPEECH_ARGUMENTS, **arguments}
-    launcher = vllm_launcher(model, merged)
+    launcher = vllm_launcher(model, merged, allow_pickle=allow_pickle)
     environment = launcher.environment
     cache_bytes = merged["kv_cache_memory_bytes"]
     # The variable in the environment is meant for the first engine, and on a CPU it would override the argument.

@@ -215,14 +215,16 @@ def download_and_switch(services: Services, settings: Settings, *, pausing: bool
         brings_tokenizer = bool(
             settings.vllm_config.get("tokenizer") or settings.vllm_config.get("skip_tokenizer_init")
         )
-        engine.check_model_folder(found.folder, needs_tokenizer=not brings_tokenizer)
+        engine.check_model_folder(
+            found.folder, needs_tokenizer=not brings_tokenizer, allow_pickle=settings.allow_pickle
+        )
         switch(services, settings, pausing=pausing)
     elif found.hub_id is not None:
         hub_id = found.hub_id
         confirmed_downloads(settings).add(hub_id)
 
         def work(on_progress: core.ProgressListener, cancel: threading.Event) -> None:
-            engine.download(hub_id, on_progress, cancel)
+            engine.download(hub_id, on_progress, cancel, allow_pickle=settings.allow_pickle)
             if cancel.is_set():
                 raise core.Cancelled
             switch(services, settings, pausing=pausing)

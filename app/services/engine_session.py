@@ -156,10 +156,16 @@ def build_engine(settings: Settings) -> tuple[Engine, tuple[Notice, ...]]:
     export_environment(settings)
     try:
         if settings.engine == "transformers":
-            launcher = engine.transformers_launcher(settings.model_path, port=settings.engine_port)
+            launcher = engine.transformers_launcher(
+                settings.model_path, port=settings.engine_port, allow_pickle=settings.allow_pickle
+            )
         else:
             launcher = engine.vllm_launcher(
-                settings.model_path, _arguments(settings), port=settings.engine_port, wide=computes_wide(settings)
+                settings.model_path,
+                _arguments(settings),
+                port=settings.engine_port,
+                wide=computes_wide(settings),
+                allow_pickle=settings.allow_pickle,
             )
     except AppError as error:
         return engine.NullEngine(settings.model_path, error), ()
@@ -263,7 +269,9 @@ def _speech_engine(settings: Settings) -> Engine | None:
     if settings.speech_base_url:
         return engine.RemoteEngine(settings.speech_base_url, settings.speech_api_key, settings.speech_model_path)
     try:
-        launcher = engine.speech_launcher(settings.speech_model_path, settings.speech_config)
+        launcher = engine.speech_launcher(
+            settings.speech_model_path, settings.speech_config, allow_pickle=settings.allow_pickle
+        )
     except AppError as error:
         return engine.NullEngine(settings.speech_model_path, error)
     return engine.LocalEngine(launcher, log_dir=settings.data_dir / "speech-engine")

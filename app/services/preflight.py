@@ -111,7 +111,11 @@ def subject_of(
     """Gather the facts about these settings on this machine. The arguments are those of `preflight`."""
     given = settings.vllm_config if given is None else given
     wanted = engine.CheckedSettings(
-        settings.model_path, settings.data_dir, engine=settings.engine, port=settings.engine_port
+        settings.model_path,
+        settings.data_dir,
+        engine=settings.engine,
+        port=settings.engine_port,
+        allow_pickle=settings.allow_pickle,
     )
     facts, catalogue = engine.gather_facts(wanted), models.load_catalogue(settings.data_dir / "models")
     model = _model(settings.model_path, facts, catalogue, asks_hub=asks_hub)
@@ -149,7 +153,7 @@ def _fault(given: Mapping[str, Any]) -> AppError | None:
 def _environment(settings: Settings, given: Mapping[str, Any]) -> dict[str, str]:
     """Return the environment variables of vLLM, including those that its launcher adds."""
     try:
-        added = engine.vllm_launcher(settings.model_path, given).environment("")
+        added = engine.vllm_launcher(settings.model_path, given, allow_pickle=True).environment("")
     except AppError:  # no vLLM here
         added = {}
     found = {**settings.passed_on, **os.environ, **added}

@@ -19,9 +19,9 @@ def write(folder: Path, files: dict[str, bytes]) -> Path:
     return folder
 
 
-def fault(folder: Path) -> ModelNotFound:
+def fault(folder: Path, *, allow_pickle: bool = False) -> ModelNotFound:
     with pytest.raises(ModelNotFound) as caught:
-        check_model_folder(folder)
+        check_model_folder(folder, allow_pickle=allow_pickle)
     assert error_text(caught.value, "zh") and error_text(caught.value, "en")
     return caught.value
 
@@ -129,7 +129,8 @@ def test_a_folder_with_no_weights_at_all(tmp_path: Path) -> None:
 def test_the_missing_shards_of_older_weights_are_found_too(tmp_path: Path) -> None:
     index = json.dumps({"weight_map": {"a": "pytorch_model-1.bin", "b": "pytorch_model-2.bin"}}).encode()
     names = {"pytorch_model.bin.index.json": index, "pytorch_model-1.bin": b"x"}
-    error = fault(write(tmp_path, {"config.json": b"{}", "tokenizer.json": b"{}", **names}))
+    folder = write(tmp_path, {"config.json": b"{}", "tokenizer.json": b"{}", **names})
+    error = fault(folder, allow_pickle=True)
     assert (error.key, error.values["files"]) == ("model_shards_missing", "pytorch_model-2.bin")
 
 

@@ -57,6 +57,7 @@ def run(given: argparse.Namespace) -> int:
         port=settings.engine_port,
         vllm_config=settings.vllm_config,
         fault=fault,
+        allow_pickle=settings.allow_pickle,
     )
     facts = gather_facts(wanted)
     sandbox = check_sandbox()

@@ -28,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", nargs="?", default=DEFAULT_MODEL_PATH, metavar="MODEL", help=words)
     parser.add_argument("folder", nargs="?", type=Path, metavar="FOLDER", help=t("cli.download_folder"))
     parser.add_argument("--mirror", action="store_true", help=t("cli.mirror", mirror=MIRROR))
+    parser.add_argument("--allow-pickle", action="store_true", help=t("cli.allow_pickle"))
     parser.add_argument("--language", choices=LANGUAGES, help=t("cli.language"))
     parser.add_argument("--quiet", action="store_true", help=t("cli.quiet"))
 
@@ -43,6 +44,7 @@ def run(given: argparse.Namespace) -> int:
     services.export_environment(settings)
     if given.mirror:
         os.environ.setdefault("HF_ENDPOINT", MIRROR)
+    allow_pickle = given.allow_pickle or settings.allow_pickle
     found = resolve_model(given.model)
     if found.hub_id is None:  # it names a local folder
         assert found.folder is not None
@@ -51,11 +53,11 @@ def run(given: argparse.Namespace) -> int:
         folder = (given.folder or Path("~/models") / found.hub_id.rsplit("/", 1)[-1]).expanduser().absolute()
         show = (lambda _: None) if given.quiet else _progress_printer()
         try:
-            download(found.hub_id, show, cancel_on_signals(), folder=folder)
+            download(found.hub_id, show, cancel_on_signals(), folder=folder, allow_pickle=allow_pickle)
         finally:
             if sys.stderr.isatty() and not given.quiet:
                 print(file=sys.stderr)  # ends the progress line
-    check_model_folder(folder)
+    check_model_folder(folder, allow_pickle=allow_pickle)
     print(t("cli.downloaded", folder=folder))
     print(f"VLLM_MODEL_PATH={folder}")
     return 0

@@ -58,6 +58,7 @@ class CheckedSettings:
     port: int | None = None
     vllm_config: Mapping[str, object] = field(default_factory=dict)
     fault: AppError | None = None
+    allow_pickle: bool = False
 
     @property
     def processes(self) -> int:
@@ -168,7 +169,7 @@ def gather_facts(wanted: CheckedSettings) -> SystemFacts:
         no_cards_detail=detail,
         data=_disk_facts(wanted.data_dir),
         cache=_disk_facts(hub_cache_folder()),
-        model=ModelFacts(wanted.model) if wanted.base_url else _model(wanted.model),
+        model=ModelFacts(wanted.model) if wanted.base_url else _model(wanted.model, allow_pickle=wanted.allow_pickle),
         port_error=_port_error(wanted.port),
         remote=_remote_engines(wanted),
         log=_last_log(wanted.data_dir / "engine", wanted.model),
@@ -238,12 +239,12 @@ def _disk_facts(folder: Path) -> DiskFacts:
     return DiskFacts(str(folder), _free_bytes(existing), refusal)
 
 
-def _model(name: str) -> ModelFacts:
+def _model(name: str, *, allow_pickle: bool) -> ModelFacts:
     try:
         folder = resolve_model(name).folder
         if folder is None:
             return ModelFacts(name, may_be_fetched=not is_offline())
-        check_model_folder(folder)
+        check_model_folder(folder, allow_pickle=allow_pickle)
         size = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
     except AppError as error:
         return ModelFacts(name, error=error)

@@ -40,8 +40,11 @@ def fetch_model(
     cancel: threading.Event,
     *,
     needs_tokenizer: bool = True,
+    allow_pickle: bool = False,
 ) -> Path:
     """Return the checked folder of `model` on this machine, downloading it first if needed.
+
+    Pickles are neither downloaded nor accepted unless `allow_pickle` is set.
 
     Raises:
         ModelNotFound: It doesn't exist, can't be downloaded, or is incomplete.
@@ -53,8 +56,8 @@ def fetch_model(
     folder = found.folder
     if folder is None:
         assert found.hub_id is not None
-        folder = download(found.hub_id, on_progress, cancel)
-    model_resolution.check_model_folder(folder, needs_tokenizer=needs_tokenizer)
+        folder = download(found.hub_id, on_progress, cancel, allow_pickle=allow_pickle)
+    model_resolution.check_model_folder(folder, needs_tokenizer=needs_tokenizer, allow_pickle=allow_pickle)
     return folder
 
 
@@ -66,6 +69,7 @@ def download(
     endpoint: str | None = None,
     cache_dir: Path | None = None,
     folder: Path | None = None,
+    allow_pickle: bool = False,
 ) -> Path:
     """Download the missing files of `model_id` and return the model's folder.
 
@@ -82,9 +86,11 @@ def download(
         endpoint: The hub's address; None uses the environment's.
         cache_dir: The hub's cache; None uses the environment's.
         folder: Destination instead of the cache.
+        allow_pickle: Whether pickles may be downloaded, which can run any code while they are loaded.
 
     Raises:
-        ModelNotFound: No such model, no access, hub unreachable, or files that differ from the hub's.
+        ModelNotFound: No such model, no access, hub unreachable, weights in pickles alone, or files that differ from
+            the hub's.
         StorageError: The disk is full or the folder not writable.
         Cancelled: `cancel` was set.
     """
@@ -96,6 +102,8 @@ def download(
         "endpoint": endpoint,
         "unneeded": model_resolution.UNNEEDED_FILES,
         "older_weights": model_resolution.OLDER_WEIGHTS,
+        "pickles": [] if allow_pickle else model_resolution.PICKLES,
+        "weights": model_resolution.SAFE_WEIGHTS,
     }
     with tempfile.TemporaryDirectory(prefix="framelens-fetch-") as temporary_folder:
         log_path = Path(temporary_folder) / "fetch.log"
@@ -212,6 +220,9 @@ def failure(
     """
     detail = core.redact(str(outcome.get("detail", "")))
     match outcome["error"]:
+        case "pickled":
+            files = outcome.get("files")
+            return model_resolution.pickle_error(model, files if isinstance(files, list) else [])
         case "missing":
             return core.ModelNotFound("model_not_on_hub", model=model, endpoint=endpoint)
         case "gated":

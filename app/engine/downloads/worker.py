@@ -46,7 +46,8 @@ _SYSTEM_CALL = re.compile(r"^\[Errno -?\d+\] ")
 class Order:
     """A download job. It goes to `folder`, or to the hub's cache if that is None.
 
-    `unneeded` and `older_weights` are patterns of file names.
+    `unneeded`, `older_weights` and `pickles` are patterns of file names; `pickles` are never downloaded, and `weights`
+    are the endings of those that can be loaded without them.
     """
 
     model: str
@@ -55,6 +56,8 @@ class Order:
     endpoint: str | None
     unneeded: list[str]
     older_weights: list[str]
+    pickles: list[str]
+    weights: list[str]
 
     def target_path(self, file: RepoFile) -> Path:
         """Return the path of the complete `file`; the cache names it by its hash."""
@@ -81,6 +84,10 @@ class DiskFull(Exception):
 
 class Corrupt(Exception):
     """A file differs from the hub's; the argument is its name."""
+
+
+class Pickled(Exception):
+    """The model has weights in pickles alone; the arguments are their names."""
 
 
 class ProgressCounter:
@@ -170,7 +177,14 @@ def has_arrived(file: RepoFile, path: Path) -> bool:
 def unneeded_files(names: list[str], order: Order) -> list[str]:
     """List the patterns of files to skip; with safetensors, the same weights in older formats are skipped too."""
     has_safetensors = any(name.endswith(".safetensors") for name in names)
-    return [*order.unneeded, *(order.older_weights if has_safetensors else [])]
+    return [*order.unneeded, *order.pickles, *(order.older_weights if has_safetensors else [])]
+
+
+def refuse_pickles(files: list[RepoFile], order: Order) -> None:
+    """Raise Pickled if the model has pickles and no other weights."""
+    pickled = [file.path for file in files if any(fnmatch(file.path, pattern) for pattern in order.pickles)]
+    if pickled and not any(file.path.endswith(tuple(order.weights)) for file in files):
+        raise Pickled(*pickled)
 
 
 def present_bytes(files: list[RepoFile], order: Order) -> int:
@@ -193,6 +207,7 @@ def fetch(order: Order, count: ProgressCounter) -> str:
     commit = str(api.model_info(order.model, timeout=CONNECT_SECONDS).sha)
     tree = api.list_repo_tree(order.model, recursive=True, revision=commit)
     entries = [entry for entry in tree if isinstance(entry, RepoFile)]
+    refuse_pickles(entries, order)
     unneeded = unneeded_files([file.path for file in entries], order)
     files = [file for file in entries if not any(fnmatch(file.path, pattern) for pattern in unneeded)]
     count.files_total, count.bytes_total = len(files), sum(file.size for file in files)
@@ -276,6 +291,8 @@ def kind_of(error: BaseException) -> str | None:
             return "disk_full"
         case Corrupt():
             return "corrupt"
+        case Pickled():
+            return "pickled"
         case hub_errors.GatedRepoError():
             return "gated"
         case hub_errors.RepositoryNotFoundError() | hub_errors.HFValidationError():
@@ -315,6 +332,8 @@ def innermost(error: BaseException) -> str:
 def send_failure(error: Exception) -> None:
     """Send the kind and the detail of a failure."""
     numbers = dict(zip(("needed", "free"), error.args, strict=True)) if isinstance(error, DiskFull) else {}
+    if isinstance(error, Pickled):
+        numbers = {"files": list(error.args)}
     send(error=classify(error), detail=str(error) if isinstance(error, Corrupt) else innermost(error), **numbers)
 
 

@@ -154,7 +154,9 @@ def _model_failure(settings: Settings) -> Failure | None:
         if found.folder is None:
             raise ModelNotFound("model_unconfirmed", model=settings.model_path)
         brings_tokenizer = settings.vllm_config.get("tokenizer") or settings.vllm_config.get("skip_tokenizer_init")
-        engine.check_model_folder(found.folder, needs_tokenizer=not brings_tokenizer)
+        engine.check_model_folder(
+            found.folder, needs_tokenizer=not brings_tokenizer, allow_pickle=settings.allow_pickle
+        )
     except AppError as error:
         return Failure.of(error)
     return None

@@ -98,7 +98,7 @@ def test_a_download_that_was_killed_continues_where_it_was(tmp_path: Path) -> No
     name, gate, folder = "model-00001-of-00001.safetensors", threading.Event(), tmp_path / "model"
     with serve(Hub(MODEL, files, gate=gate, hold_after=22_000_000)) as hub:
         order = {"model": MODEL, "cache_dir": str(tmp_path), "folder": str(folder), "endpoint": hub.url}
-        words = json.dumps({**order, "unneeded": [], "older_weights": []})
+        words = json.dumps({**order, "unneeded": [], "older_weights": [], "pickles": [], "weights": []})
         child = subprocess.Popen([sys.executable, "-P", str(FETCHER), words], stdout=subprocess.DEVNULL)
         try:
             while not (here := sum(part.stat().st_size for part in folder.glob("*.part"))):

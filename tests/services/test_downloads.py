@@ -27,7 +27,9 @@ class Hub:
     is_deaf: bool = False
     starts: int = 0
 
-    def __call__(self, model: str, on_progress: ProgressListener, cancel: threading.Event) -> Path:
+    def __call__(
+        self, model: str, on_progress: ProgressListener, cancel: threading.Event, *, allow_pickle: bool = False
+    ) -> Path:
         self.starts += 1
         on_progress(EngineProgress("downloading", {"model": model}))
         while not self.go.wait(0.01):
@@ -40,7 +42,9 @@ class Hub:
 
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> Hub:
-    def launch(model: str, arguments: object, *, port: int | None = None, wide: bool = False) -> Launcher:
+    def launch(
+        model: str, arguments: object, *, port: int | None = None, wide: bool = False, allow_pickle: bool = False
+    ) -> Launcher:
         return fake_launcher({}, model=model, fetch=lambda on_progress, cancel: Path(model))
 
     hub = Hub()

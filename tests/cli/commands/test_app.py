@@ -54,9 +54,9 @@ def test_ctrl_c_before_the_page_is_served(tmp_path: Path) -> None:
     """The program is interrupted once it has imported Streamlit's command, which takes the longest."""
     program = (
         "import os, signal, sys, streamlit.web.cli\n"
-        "from app.cli.commands import app\n"
+        "from app.ui import server\n"
         "streamlit.web.cli.main = lambda *_, **__: os.kill(os.getpid(), signal.SIGINT)\n"
-        "sys.exit(app.serve([]))"
+        "sys.exit(server.serve([]))"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
     assert done.returncode == 130

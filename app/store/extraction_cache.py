@@ -10,6 +10,7 @@ import logging
 import os
 import re
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from app.core import current_user, make_private_folder
@@ -56,6 +57,11 @@ class ExtractionStore:
             self._make_room()
         except OSError:
             _log.warning("could not store a survey in %s", self._folder, exc_info=True)
+
+    def drop(self, key: str) -> None:
+        """Delete what is stored under `key`, if anything is."""
+        with suppress(OSError):
+            self._entry(key).unlink(missing_ok=True)
 
     def known_sha256(self, path: Path) -> str | None:
         """Get the recorded SHA-256 of this file if the file has not changed since, else None."""

@@ -3,6 +3,7 @@ from .extractor import extract_named as extract_named
 from .extractor import full_pictures as full_pictures
 from .extractor import may_have_subtitles as may_have_subtitles
 from .extractor import probe as probe
+from .extractor import remaining_facts as remaining_facts
 from .extractor import sound_pieces as sound_pieces
 from .extractor import subtitles_of as subtitles_of
 from .files import check_file as check_file

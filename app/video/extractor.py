@@ -76,7 +76,7 @@ def extract(
         Cancelled: `cancel` was set.
     """
     check_file(path)
-    with DecoderWorker(WorkerRequest("extract", path, options, tuple(texts))) as child:
+    with DecoderWorker(WorkerRequest("extract", path, options, have_text=tuple(texts))) as child:
         events = cast(Iterator[core.VideoEvent | Known | Thumbnails], child.events(cancel))
         yield from _with_texts(_without_results(events, on_known, on_thumbnails), texts)
 
@@ -107,9 +107,45 @@ def extract_named(
     """
     check_file(path)
     wishes, decode = wishes_of(known, options, core.readable(path.name))
-    with DecoderWorker(WorkerRequest("named", path, options, tuple(texts), tuple(wishes), known.edges)) as child:
+    request = WorkerRequest("named", path, options, have_text=tuple(texts), wishes=tuple(wishes), edges=known.edges)
+    with DecoderWorker(request) as child:
         events = cast(Iterator[core.VideoEvent | Fetched], child.events(cancel))
         yield from _with_texts((_placed(event, decode, known) for event in events), texts)
+
+
+def remaining_facts(
+    path: Path,
+    keyframes: Sequence[core.Keyframe],
+    known: Sequence[core.FrameFacts],
+    options: ExtractOptions,
+    *,
+    texts: Texts = _NO_TEXTS,
+    cancel: threading.Event | None = None,
+) -> Iterator[core.VideoEvent]:
+    """Yield the facts that an interrupted `extract` had not measured, as it would; the file isn't read.
+
+    Args:
+        path: The video file.
+        keyframes: All its keyframes in time order.
+        known: The facts of the first of them.
+        options: See `extract`.
+        texts: See `extract`.
+        cancel: See `extract`.
+
+    Raises:
+        DecodeError: The decoder failed.
+        Cancelled: `cancel` was set.
+    """
+    if len(known) == len(keyframes):
+        return
+    wanted = tuple(keyframes[max(0, len(known) - 1) :])  # motion is measured against the one before
+    done = wanted[:1] if known else ()
+    have_text = (*texts, *(picture_key(one.jpeg) for one in done))
+    with DecoderWorker(WorkerRequest("facts", path, options, wanted, have_text)) as child:
+        events = cast(Iterator[core.VideoEvent], child.events(cancel))
+        measured = {one.number for one in done}
+        new = (one for one in events if not (isinstance(one, core.FactsMeasured) and one.facts.number in measured))
+        yield from _with_texts(new, texts, wanted)
 
 
 def _without_results(
@@ -136,9 +172,11 @@ def _placed(event: core.VideoEvent | Fetched, decode: core.DecodeSummary, known:
     return core.KeyframesChosen(keyframes, with_damaged(decode, keyframes, known.damaged, event.damaged))
 
 
-def _with_texts(events: Iterator[core.VideoEvent], texts: Texts) -> Iterator[core.VideoEvent]:
+def _with_texts(
+    events: Iterator[core.VideoEvent], texts: Texts, keyframes: Sequence[core.Keyframe] = ()
+) -> Iterator[core.VideoEvent]:
     """Forward the events, with the texts that were not read again added to the facts."""
-    keys: dict[int, str] = {}
+    keys = {one.number: picture_key(one.jpeg) for one in keyframes} if texts else {}
     for event in events:
         if isinstance(event, core.KeyframesChosen) and texts:
             keys = {one.number: picture_key(one.jpeg) for one in event.keyframes}

@@ -53,15 +53,16 @@ def _request() -> tuple[WorkerRequest, bytes]:
 
     What follows the line is kept for later. Ends the process without a parent.
     """
-    data = sandbox.read_before()
-    while b"\n" not in data:
+    data = bytearray(sandbox.read_before())  # with keyframes, a request has tens of megabytes
+    read = bytes(data)
+    while b"\n" not in read:
         if not (read := os.read(sys.stdin.fileno(), 65536)):
             os._exit(0)
         data += read
-    line, _, rest = data.partition(b"\n")
+    line, _, rest = bytes(data).partition(b"\n")
     request = from_json(line, WorkerRequest)
     _further_input.put(rest)
-    return request, data
+    return request, bytes(data)
 
 
 def _further_requests() -> Iterator[tuple[float, int]]:
@@ -100,6 +101,9 @@ def events_of(
     from app.video.readers import open_reader
 
     task = request.task
+    if task == "facts":
+        yield from _with_facts(iter(()), request, reading)
+        return
     # In a short range every frame may be wanted.
     may_skip = task == "extract" and request.options is not None and is_whole(request.options.selection)
     with open_reader(request.path, every_frame=not may_skip) as reader:
@@ -148,9 +152,11 @@ def _with_facts(
 
     Text is read meanwhile, starting with the first picture that will probably be chosen.
     """
-    keyframes: tuple[core.Keyframe, ...] = ()
+    keyframes = request.keyframes
     have_text = frozenset(request.have_text)
     try:
+        if reading is not None and keyframes:
+            _note_pictures(core.OpeningChosen(keyframes), reading, have_text)
         for event in events:
             if reading is not None:
                 _note_pictures(event, reading, have_text)

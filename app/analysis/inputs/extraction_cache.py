@@ -2,13 +2,15 @@
 
 A video is identified by its SHA-256, whatever its path and name. The cache holds the state after the events; the
 result of a survey of the whole video, so that frames at named times need no other survey; small pictures of what was
-surveyed; and the texts on frames. Keys include the version of the program, since another version may find other things.
+surveyed; the texts on frames; and what an interrupted extraction had chosen and measured. Keys include the version of
+the program, since another version may find other things.
 """
 
 import hashlib
 import json
 import logging
 import threading
+import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from functools import partial
@@ -27,6 +29,8 @@ _FRAMES = 16
 """Keyframes that a survey for thumbnails chooses beside them, as many as the command keyframes does by default."""
 _QUICKLY_READ_BYTES = 64 << 20
 """A file up to this size is hashed (a tenth of a second) before it is decoded, a larger one only if known."""
+_PIECE_SECONDS = 1.0
+"""Time between two writes of facts, all that a kill can lose. Chosen by hand; not tuned."""
 _log = logging.getLogger(__name__)
 _MOST_TEXTS = 1024
 """Pictures of one video, at most: each request to a decoder worker names all their keys."""
@@ -63,11 +67,13 @@ class ExtractionCache:
         state = AnalysisState()
         surveys = [] if surveys is None else surveys
         file = file_state(path)
+        checkpoint = _Checkpoint(self._surveys, path, file, options)
         for event in self._decoded(path, options, surveys.append, cancel):
             state = state.apply(event)
             yield event
             if isinstance(event, core.KeyframesChosen) and not options.read_text:
                 break
+            checkpoint.keep(state, surveys)
         yield from self._keep(path, file, options, state, surveys, cancel)
 
     def _decoded(
@@ -79,13 +85,19 @@ class ExtractionCache:
     ) -> Iterator[core.VideoEvent]:
         sha256 = self.quick_sha256(path, cancel)
         before = StoredExtraction(self._surveys, sha256) if sha256 else None
+        texts = before.texts() if before and options.read_text else {}
+        if before and options.read_text and (interrupted := before.interrupted(options)):
+            yield from _replayed(interrupted, path)
+            keyframes, facts = interrupted.keyframes, interrupted.facts
+            yield from video.remaining_facts(path, keyframes, facts, options, texts=texts, cancel=cancel)
+            return
         known = before.get(_SURVEY, Known) if before and names_times(options.selection) else None
         extract = (
             partial(video.extract_named, path, known)
             if known
             else partial(video.extract, path, on_known=keep, on_thumbnails=keep)
         )
-        yield from extract(options, texts=before.texts() if before and options.read_text else {}, cancel=cancel)
+        yield from extract(options, texts=texts, cancel=cancel)
 
     def find(
         self, path: Path, options: ExtractOptions, cancel: threading.Event | None = None
@@ -161,12 +173,13 @@ class ExtractionCache:
         if file is None or file != file_state(path):  # it changed while it was decoded
             return
         after = StoredExtraction(self._surveys, sha256)
-        for found in surveys:
-            after.keep(_SURVEY if isinstance(found, Known) else _thumbnails_of(options.selection), found)
+        after.keep_surveys(surveys, options)
         if state.decode and state.notices == state.decode.notices:  # else a part was missing; the next run may have it
             after.keep(options, replace(state, found=()))
             if options.read_text:
                 after.keep_texts(state)
+                after.drop(_without_text(options))
+                after.drop((_FACTS, options))
 
 
 def open_extraction_cache(data_dir: Path) -> ExtractionCache:
@@ -189,15 +202,50 @@ def _replayed(state: AnalysisState, path: Path) -> Iterator[core.VideoEvent]:
     yield from map(core.FactsMeasured, state.facts)
 
 
-_SURVEY, _TEXTS = "known", "texts"
+_SURVEY, _TEXTS, _FACTS = "known", "texts", "facts"
+
+
+def _without_text(options: ExtractOptions) -> ExtractOptions:
+    return replace(options, read_text=False)
+
+
+class _Checkpoint:
+    """Progress of one extraction that reads text, kept so that it survives a kill."""
+
+    def __init__(self, surveys: ExtractionStore, path: Path, file: str | None, options: ExtractOptions) -> None:
+        self._surveys = surveys
+        self._path = path
+        self._file = file
+        self._options = options
+        self._kept_at = float("-inf")
+        self._has_keyframes = False
+
+    def keep(self, state: AnalysisState, surveys: list[Known | Thumbnails]) -> None:
+        """Cache the keyframes once, and the facts so far; nothing while the digest of the file isn't known."""
+        if not state.decode or state.notices != state.decode.notices:  # a missing part isn't measured later
+            return
+        if time.monotonic() - self._kept_at < _PIECE_SECONDS:
+            return
+        self._kept_at = time.monotonic()
+        sha256 = self._surveys.known_sha256(self._path)
+        if sha256 is None or self._file is None or self._file != file_state(self._path):
+            return
+        stored = StoredExtraction(self._surveys, sha256)
+        if not self._has_keyframes:
+            stored.keep_surveys(surveys, self._options)
+            stored.keep(_without_text(self._options), replace(state, found=(), facts=()))
+            self._has_keyframes = True
+        if state.facts:
+            stored.keep((_FACTS, self._options), state.facts)
 
 
 class StoredExtraction:
     """Cached results of the video with this SHA-256, by their subject; damaged entries count as missing.
 
     Subjects are options, with the state after their events; `_SURVEY`, with the result of the survey of the whole
-    video; those of `_thumbnails_of`, with the small pictures of a range (2 to 6 MB); and `_TEXTS`, with the texts on
-    pictures by `video.picture_key`.
+    video; those of `_thumbnails_of`, with the small pictures of a range (2 to 6 MB); `_TEXTS`, with the texts on
+    pictures by `video.picture_key`; and `_FACTS` with options, with the facts that an interrupted extraction had
+    measured.
     """
 
     def __init__(self, surveys: ExtractionStore, sha256: str) -> None:
@@ -221,6 +269,22 @@ class StoredExtraction:
         buffer = BytesIO()
         send(buffer, value)
         self._surveys.put(self._key(subject), buffer.getvalue())
+
+    def drop(self, subject: object) -> None:
+        """Forget what is cached."""
+        self._surveys.drop(self._key(subject))
+
+    def keep_surveys(self, surveys: list[Known | Thumbnails], options: ExtractOptions) -> None:
+        """Cache the results of a survey."""
+        for found in surveys:
+            self.keep(_SURVEY if isinstance(found, Known) else _thumbnails_of(options.selection), found)
+
+    def interrupted(self, options: ExtractOptions) -> AnalysisState | None:
+        """Return the keyframes of an extraction that reads text and was interrupted, with the facts it had measured."""
+        state = self.get(_without_text(options), AnalysisState)
+        if not state or not state.decode:
+            return None
+        return replace(state, facts=self.get((_FACTS, options), tuple[core.FrameFacts, ...]) or ())
 
     def texts(self) -> Texts:
         """Return the texts on pictures of this video."""

@@ -105,8 +105,9 @@ class WorkerRequest:
     """A task of a decoder worker on one file, with the options of that task.
 
     Attributes:
-        options: For "extract" and "named".
-        have_text: For these, keys of the pictures whose text is known (`picture_key`).
+        options: For "extract", "named" and "facts".
+        keyframes: For "facts", in time order; the file isn't read.
+        have_text: For these three, keys of the pictures whose text is known (`picture_key`).
         wishes: Frames for "named".
         edges: (index, seconds) of frames that a seek for "named" must find before its results are trusted.
         times_seconds: Frames for "pictures".
@@ -118,9 +119,10 @@ class WorkerRequest:
         stuck_seconds: Time without progress after which the worker ends.
     """
 
-    task: Literal["probe", "extract", "named", "pictures", "subtitles", "sound", "stills"]
+    task: Literal["probe", "extract", "named", "facts", "pictures", "subtitles", "sound", "stills"]
     path: Path
     options: ExtractOptions | None = None
+    keyframes: tuple[Keyframe, ...] = ()
     have_text: tuple[str, ...] = ()
     wishes: tuple[Wish, ...] = ()
     edges: tuple[tuple[int, float], ...] = ()

@@ -7,10 +7,12 @@ import shutil
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from app import video
+from app.analysis.inputs import extraction_cache
 from app.analysis.inputs.extraction_cache import ExtractionCache
 from app.core.domain import (
     FactsMeasured,
@@ -214,6 +216,52 @@ def test_facts_are_recalled_too_and_serve_who_wants_none(
     assert whole() == first
     assert surveyed(recall, clip) == first[:2]
     assert starts == ["extract"]
+
+
+def until_measured(recall: ExtractionCache, path: Path, options: ExtractOptions, count: int) -> None:
+    """Begin an extraction and leave it once it has measured so many frames, and one more, as a kill does."""
+    for event in recall.extract(path, options):
+        if isinstance(event, FactsMeasured) and event.facts.number > count:
+            break
+
+
+@pytest.mark.parametrize("measured", [0, 1, 5])
+def test_interrupted_facts_are_not_measured_again(
+    measured: int, recall: ExtractionCache, starts: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(extraction_cache, "_PIECE_SECONDS", 0.0)
+    options = ExtractOptions(8, WHOLE)
+    undisturbed = list(ExtractionCache(ExtractionStore(tmp_path / "other")).extract(SAMPLE, options))
+    until_measured(recall, SAMPLE, options, measured)
+    measured_again: list[int] = []
+    remaining = video.remaining_facts
+
+    def noted(path: Path, keyframes: Any, known: Any, *rest: Any, **named: Any) -> Iterator[VideoEvent]:
+        for event in remaining(path, keyframes, known, *rest, **named):
+            if isinstance(event, FactsMeasured):
+                measured_again.append(event.facts.number)
+            yield event
+
+    monkeypatch.setattr(video, "remaining_facts", noted)
+    resumed = list(recall.extract(SAMPLE, options))
+    assert starts == ["extract", "extract", "facts"]
+    frames = next(one.keyframes for one in resumed if isinstance(one, KeyframesChosen))
+    assert measured_again == list(range(measured + 1, len(frames) + 1))
+    kinds = (KeyframesChosen, FactsMeasured)
+    assert [one for one in resumed if isinstance(one, kinds)] == [one for one in undisturbed if isinstance(one, kinds)]
+    assert any(one.facts.texts for one in resumed if isinstance(one, FactsMeasured))
+    assert list(recall.extract(SAMPLE, options)) and starts == ["extract", "extract", "facts"]
+
+
+def test_extraction_killed_after_each_frame_ends(
+    recall: ExtractionCache, starts: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(extraction_cache, "_PIECE_SECONDS", 0.0)
+    options = ExtractOptions(4, WHOLE)
+    for count in range(4):
+        until_measured(recall, SAMPLE, options, count)
+    assert sum(isinstance(one, FactsMeasured) for one in recall.extract(SAMPLE, options)) == 4
+    assert starts.count("extract") == 1
 
 
 def test_a_survey_that_lacked_a_part_is_not_kept(

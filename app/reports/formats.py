@@ -11,7 +11,8 @@ from importlib import import_module
 from itertools import chain, count
 from typing import Any, Literal
 
-from app.core import Analysis, InputError, Language, safe_stem
+from app.core import Analysis, InputError, Language, one_line, safe_stem
+from app.i18n import error_text
 from app.reports.files import ReportFile
 
 Use = Literal["read", "cut", "program"]
@@ -150,15 +151,26 @@ def files_of(name: str, analysis: Analysis, language: Language, file_name: str) 
 
 
 def all_files(analysis: Analysis, language: Language, stem: str) -> Iterator[ReportFile]:
-    """Yield every format that fits, the files they refer to, and a contact sheet, named by `stem` and a suffix."""
+    """Yield every format that fits, the files they refer to, and a contact sheet, named by `stem` and a suffix.
+
+    A text says which formats could not be made, and why.
+    """
     from app.reports.graphics import contact_sheet  # imports Pillow, which listing the formats doesn't need
 
     named: set[str] = set()
+    missing: list[str] = []
     for name, form in FORMATS.items():
-        for file in files_of(name, analysis, language, stem + form.suffix) if form.fits(analysis) else ():
+        try:
+            made = list(files_of(name, analysis, language, stem + form.suffix)) if form.fits(analysis) else []
+        except InputError as error:  # a PDF may be too heavy
+            missing.append(f"{stem}{form.suffix}: {one_line(error_text(error, language))}\n")
+            continue
+        for file in made:
             if file.name not in named:
                 named.add(file.name)
                 yield file
+    if missing:
+        yield ReportFile(f"{stem}.missing.txt", "".join(missing).encode())
     if any(frame.jpeg for frame in analysis.keyframes):
         yield ReportFile(f"{stem}.contact-sheet.jpg", contact_sheet.write(analysis, language))
 

@@ -69,6 +69,7 @@ def test_users_log_in_do_what_they_may_and_log_out(login_app: App, visit: Visit,
     page.get_by_role("checkbox", name=re.compile("^Select:")).first.check()
     expect(page.get_by_role("button", name=re.compile("^Export 1"))).to_be_visible()
     expect(page.get_by_role("button", name="Delete", exact=True)).to_have_count(0)
+    expect(page.get_by_role("button", name=re.compile("^Rename"))).to_have_count(0)
     expect(page.get_by_text("Import reports")).to_have_count(0)
 
     page.get_by_role("button", name="Log out").click()

@@ -10,7 +10,7 @@ import pytest
 
 from app.core import Analysis, InputError
 from app.i18n import LANGUAGES, error_text
-from app.reports import FORMATS, document_worker
+from app.reports import FORMATS, all_files, document_worker
 from tests.reports.test_reports import analysis
 
 NAMES = ("pdf", "docx")
@@ -48,3 +48,10 @@ def test_bug_of_a_writer_is_no_refusal() -> None:
     unknown: Any = "odt"
     with pytest.raises(RuntimeError):
         document_worker.write(unknown, analysis(), "en")
+
+
+def test_all_formats_come_without_those_that_are_too_heavy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(document_worker, "_SECONDS", 0.01)
+    files = {file.name: file.data for file in all_files(analysis(), "zh", "clip")}
+    assert {"clip.html", "clip.md", "clip.json"} <= files.keys() and not {"clip.pdf", "clip.docx"} & files.keys()
+    assert [line.split(":")[0] for line in files["clip.missing.txt"].decode().splitlines()] == ["clip.pdf", "clip.docx"]

@@ -34,16 +34,19 @@ function titleOf(entry, report) {
   return title;
 }
 
-// The line with the name, which can be changed; without a title, the name is the title.
+// The line with the name, which can be changed unless the page has no label for that; without a title, the name is the
+// title.
 function headingOf(entry, words, report) {
   const heading = element("div", { className: "heading" });
   const name = entry.title
     ? element("span", { className: "file", title: entry.name }, ...breakable(entry.name))
     : titleOf(entry, report);
+  heading.append(name);
+  if (!words.rename) return heading;
   const edit = element("button", { type: "button", className: "edit", textContent: words.rename });
   edit.setAttribute("aria-label", `${words.rename}: ${entry.name}`);
   edit.addEventListener("click", () => beginNaming(heading, entry, words, report));
-  heading.append(name, edit);
+  heading.append(edit);
   return heading;
 }
 

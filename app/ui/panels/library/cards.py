@@ -11,7 +11,7 @@ import streamlit as st
 from app.core import UNKNOWN_PATH, base_name
 from app.i18n import t
 from app.store import Hit, LibraryEntry
-from app.ui import local_time, page_state, resources, services, short_clock
+from app.ui import local_time, may_change, page_state, resources, services, short_clock
 from app.ui.components.assets import component
 from app.ui.panels.analyse import frame_options
 from app.ui.panels.library import filters
@@ -63,6 +63,8 @@ def draw(shown: ResultPage) -> None:
     st.caption(t(key, first=first, last=first + len(entries) - 1, total=total))
     typed = filters.query().words
     words = {word: t(f"library.{word}") for word in _WORDS}
+    if not may_change():
+        words["rename"] = ""
     words["open_at"] = t("library.open_at", time="{time}")  # filled in by the browser
     library, near = services().jobs.library, shown.near
     draw_cards(
@@ -206,7 +208,7 @@ def draw_cards(cards: Sequence[LibraryCard], *, words: Mapping[str, str], key: s
 
     Args:
         cards: The cards in their order.
-        words: Labels: open, open_at, select, rename, rename_done.
+        words: Labels: open, open_at, select, rename, rename_done; without one for rename, no name can be changed.
         key: The widget key.
         callbacks: Functions to call when a card is used.
     """

@@ -39,6 +39,9 @@ DELETE FROM full_llm_cache WHERE rowid IN (
 """Removes a tenth of the answers; an answer that is stored again keeps its row."""
 _logged: set[str] = set()
 
+_creating = threading.Lock()
+"""Two jobs that make the table of a new file at the same moment would fail."""
+
 
 class AnswerCache:
     """Cache of one model's answers. A file that can't be used only causes a warning in the log.
@@ -94,7 +97,8 @@ class AnswerCache:
 
                 make_private_folder(self._path.parent)
                 self._path.touch(mode=0o600)
-                self._cache = SQLiteCache(str(self._path))
+                with _creating:
+                    self._cache = SQLiteCache(str(self._path))
             try:
                 yield self._cache
             finally:

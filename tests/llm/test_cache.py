@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -39,6 +41,19 @@ def test_unusable_cache_file_costs_only_a_warning(tmp_path: Path, caplog: pytest
     answers.remember(picture("AAAA"), REPLY)
     assert answers.recall(picture("AAAA")) is None
     assert "answers.sqlite" in caplog.text
+
+
+def test_jobs_may_open_a_new_file_at_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    begin = threading.Barrier(8)
+
+    def ask(number: int) -> Reply | None:
+        answers = AnswerCache(tmp_path / "answers.sqlite", f"model {number}")
+        begin.wait()
+        return answers.recall(picture("AAAA"))
+
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(ask, range(8))) == [None] * 8
+    assert "cannot be read" not in caplog.text
 
 
 def test_cache_stays_below_its_limit_without_oldest(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Streamlit application as `streamlit run app/main.py` finds it: pages, api.routes, and the lifespan of the services.
+"""Streamlit application as `streamlit run app/main.py` finds it: pages, routes, and the lifespan of the services.
 
 `app.services.container` builds the services, `app.ui` draws the pages; this module only starts and stops them.
 """

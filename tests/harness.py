@@ -197,7 +197,7 @@ def _done(request: WorkerRequest) -> Outcome:
         chosen = next(event for event in events if isinstance(event, KeyframesChosen))
         faults += _faults(next(event for event in events if isinstance(event, Probed)), chosen)
         damaged = [notice.values["number"] for notice in chosen.decode.notices if notice.key == "damaged_keyframe"]
-        # What is shown in place of a damaged picture depends on where decoding began; the user is told.
+        # What is shown in place of a damaged picture depends on where decoding began; a notice says so.
         faults += _stale(request.path, [frame for frame in chosen.keyframes if frame.number not in damaged])
     except AppError as raised:
         error = raised.key

@@ -44,6 +44,8 @@ def scripted(handler: type[Handler], state: State) -> Iterator[State]:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    request_queue_size = 128
+    """The default of 5 refuses some of the 16 connections that a client may open at once, on some systems."""
 
     def handle_error(self, request: object, client_address: object) -> None:
         """A client that goes away in mid-answer is part of what is tested; anything else is a mistake in the test."""

@@ -45,7 +45,7 @@ class TrustedProxies:
             return
         services = self._gate.services
         trusted = services.settings.access.trusted_proxies if services else ()
-        scope = {**scope, "client": _plain(scope.get("client"))}
+        scope = {**scope, "client": _without_mapping(scope.get("client"))}
         await self._for(trusted)(scope, receive, send)
 
     def _believing(self, trusted: Sequence[str]) -> Any:
@@ -64,7 +64,7 @@ class TrustedProxies:
 
     async def _app_without_headers(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = [pair for pair in scope["headers"] if pair[0] not in (*_CLIENT, *_OTHERS)]
-        await self._app({**scope, "headers": headers, "client": _plain(scope.get("client"))}, receive, send)
+        await self._app({**scope, "headers": headers, "client": _without_mapping(scope.get("client"))}, receive, send)
 
 
 def replace_check_of_uvicorn() -> None:
@@ -81,7 +81,7 @@ def _forwarded_host(scope: Scope) -> bytes:
     return given[-1].rpartition(",")[2].strip().encode("latin-1") if given else b""
 
 
-def _plain(client: tuple[str, int] | None) -> tuple[str, int] | None:
+def _without_mapping(client: tuple[str, int] | None) -> tuple[str, int] | None:
     """Return an address with IPv4 as such, which a socket for both kinds writes as IPv6."""
     with suppress(ValueError, TypeError):
         host, port = client or ("", 0)

@@ -21,7 +21,7 @@ from importlib.metadata import version
 from io import BytesIO
 from itertools import chain
 from pathlib import Path
-from typing import IO, Any, BinaryIO, NamedTuple
+from typing import IO, BinaryIO, NamedTuple
 
 from app import core
 from app.store import database
@@ -52,9 +52,9 @@ _RECORDS = ("model.json", "trials.json", "sights.json", "paces.json")
 _FOLDERS = {"batches": "*.json", "templates": "*.toml", "models": "*.toml"}
 _VIDEOS = "videos"
 _NAME = re.compile(
-    r"framelens\.sqlite|model\.json|trials\.json|sights\.json|paces\.json"
-    r"|batches/[^/\\]+\.json|(templates|models)/[^/\\]+\.toml"
-    r"|videos/secret|videos/[A-Za-z0-9_-]{16,64}\.json|videos/[A-Za-z0-9_-]{16,64}/[^/\\]+"
+    "|".join(map(re.escape, (DATABASE, *_RECORDS)))
+    + "".join(rf"|{folder}/[^/\\]+{re.escape(pattern[1:])}" for folder, pattern in _FOLDERS.items())
+    + r"|videos/secret|videos/[A-Za-z0-9_-]{16,64}\.json|videos/[A-Za-z0-9_-]{16,64}/[^/\\]+"
 )
 """What a backup may contain; nothing else is written at a restore."""
 
@@ -115,7 +115,7 @@ def backup_bytes(data_dir: Path, *, videos: bool) -> int:
     Raises:
         StorageError: The data folder or its database can't be read.
     """
-    with _errors(data_dir / DATABASE), disk_errors(data_dir):
+    with database.store_errors(data_dir / DATABASE, data_dir), disk_errors(data_dir):
         rest = sum(len(one.data) if one.data is not None else _size(one.path) for one in _sources(data_dir, videos))
         return database.used_bytes(data_dir / DATABASE) + rest
 
@@ -141,7 +141,7 @@ def write_backup(data_dir: Path, target: Path, *, videos: bool) -> BackupManifes
     scratch = target.with_name(f"{target.name}.{secrets.token_hex(4)}.new")
     copy = scratch.with_suffix(".sqlite")
     try:
-        with _errors(data_dir / DATABASE), disk_errors(target.parent):
+        with database.store_errors(data_dir / DATABASE, target.parent), disk_errors(target.parent):
             schema = database.copy_store(data_dir / DATABASE, copy)
             with open(scratch, "xb", opener=core.private_opener) as file:
                 manifest = _write(file, data_dir, copy, schema, videos)
@@ -184,12 +184,13 @@ def _entry(name: str) -> zipfile.ZipInfo:
     return entry
 
 
-def _copied(source: IO[bytes], out: IO[bytes], most_bytes: int | None = None) -> tuple[int, str]:
-    """Copy a file, or its first `most_bytes`, and return its size and SHA-256."""
+def _copied(source: IO[bytes], out: IO[bytes] | None, most_bytes: int | None = None) -> tuple[int, str]:
+    """Copy a file, or its first `most_bytes`, and return its size and SHA-256; without `out`, only read it."""
     digest, size = hashlib.sha256(), 0
     while (most_bytes is None or size <= most_bytes) and (block := source.read(_BLOCK_BYTES)):
         digest.update(block)
-        out.write(block)
+        if out:
+            out.write(block)
         size += len(block)
     return size, digest.hexdigest()
 
@@ -238,15 +239,8 @@ def check_backup(source: Path) -> BackupManifest:
     with _opened(source) as (archive, manifest):
         for one in manifest.files:
             with archive.open(one.name) as file:
-                _compare(source, one, _copied(file, _Nowhere(), one.size))
+                _compare(source, one, _copied(file, None, one.size))
     return manifest
-
-
-class _Nowhere(BytesIO):
-    """A file that forgets what is written."""
-
-    def write(self, data: Any) -> int:
-        return len(data)
 
 
 def restore_backup(source: Path, data_dir: Path) -> tuple[BackupManifest, Path]:
@@ -389,11 +383,3 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except FileNotFoundError:
         return 0
-
-
-@contextmanager
-def _errors(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.Error as error:
-        raise core.StorageError("store_refused", path=str(path), reason=str(error)) from error

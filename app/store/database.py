@@ -3,7 +3,6 @@
 It doesn't interpret the documents. Several processes may use one file at the same time.
 """
 
-import errno
 import json
 import logging
 import shutil
@@ -17,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from app.core import StorageError, current_user, make_private_folder
-from app.store.fs_utils import keep_reserve, opening, release_reserve
+from app.store.fs_utils import DISK_FULL, keep_reserve, opening, release_reserve
 
 _COLUMNS = "id, created, name, state, owner, document, priority, same, user_id"
 _log = logging.getLogger(__name__)
@@ -463,16 +462,11 @@ class Store:
 
     @contextmanager
     def _guard(self) -> Iterator[None]:
-        with self._lock:
-            try:
-                # SQLite continues with a file that was deleted, and all that is stored then would be lost.
-                if self._file is not None and _file_id(self._path) != self._file:
-                    raise StorageError("store_gone", folder=str(self._path.parent))
-                yield
-            except (sqlite3.Error, OSError) as error:
-                if _is_full(error, self._path.parent):
-                    raise StorageError("disk_full_now", folder=str(self._path.parent), reason=str(error)) from error
-                raise StorageError("store_refused", path=str(self._path), reason=str(error)) from error
+        with self._lock, store_errors(self._path, self._path.parent):
+            # SQLite continues with a file that was deleted, and all that is stored then would be lost.
+            if self._file is not None and _file_id(self._path) != self._file:
+                raise StorageError("store_gone", folder=str(self._path.parent))
+            yield
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -495,10 +489,21 @@ def _file_id(path: Path) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
+@contextmanager
+def store_errors(path: Path, folder: Path) -> Iterator[None]:
+    """Turn errors of a database into StorageErrors: "disk_full_now" if `folder` has no room, or "store_refused"."""
+    try:
+        yield
+    except (sqlite3.Error, OSError) as error:
+        if _is_full(error, folder):
+            raise StorageError("disk_full_now", folder=str(folder), reason=str(error)) from error
+        raise StorageError("store_refused", path=str(path), reason=str(error)) from error
+
+
 def _is_full(error: sqlite3.Error | OSError, folder: Path) -> bool:
     """Return whether a full disk is the cause; SQLite calls it an I/O error where its shared memory doesn't fit."""
     if isinstance(error, OSError):
-        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+        return error.errno in DISK_FULL
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     with suppress(OSError):
         is_short = shutil.disk_usage(folder).free < _SHARED_MEMORY_BYTES

@@ -27,6 +27,8 @@ from app.core import StorageError, make_private_folder, private_opener, redact, 
 # Files that FrameLens writes to the data folder. Templates and models there are the user's own files.
 _KEPT = ("framelens.*", "answers.sqlite*", "*.json", "videos", "surveys", "running", "*engine", "*restor*")
 _log = logging.getLogger(__name__)
+DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+"""Error numbers of a full disk and of a full quota."""
 _RESERVE = "framelens.reserve"
 _RESERVE_BYTES = 2 << 20
 """For SQLite's own files and a deletion; the page of a few analyses needs a third of it. Chosen by hand; not tuned."""
@@ -36,11 +38,11 @@ _PATIENCE_SECONDS = 2.0
 
 @contextmanager
 def disk_errors(folder: Path) -> Iterator[None]:
-    """Turn an OSError inside into StorageError("disk_full") or StorageError("disk_refused")."""
+    """Turn an OSError inside into StorageError("disk_full_now") or StorageError("disk_refused")."""
     try:
         yield
     except OSError as error:
-        key = "disk_full_now" if error.errno in (errno.ENOSPC, errno.EDQUOT) else "disk_refused"
+        key = "disk_full_now" if error.errno in DISK_FULL else "disk_refused"
         raise StorageError(key, folder=str(folder), reason=reason_of(error)) from error
 
 

@@ -49,7 +49,7 @@ from tests.llm.scripted import HangUp, Refuse, Server, Whole, serve
 
 Fault = Callable[[], Iterator[str | bytes]]
 LAST = FRAMES
-"""The number of a frame in the last part, which no other part is told of."""
+"""The number of a frame in the last part, which no other part contains."""
 
 
 def refusing(status: int, message: str, **headers: str) -> Fault:

@@ -1,4 +1,4 @@
-"""Threads of a run: what they told before a cancel is told."""
+"""Threads of a run: events that they sent before a cancel arrive."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from app.core import Cancelled
 
 
 def places(queue: AnswerQueue, *conversations: str) -> list[int]:
-    """The first place that a question of each conversation is told, while all of them wait."""
+    """The first place that a question of each conversation is given, while all of them wait."""
     with ExitStack() as stack:
         waiting = [stack.enter_context(queue.joined(one)).wait(1, threading.Event()) for one in conversations]
         return [next(one).place for one in waiting]

@@ -99,7 +99,7 @@ def fetched(page: Page, url: str, **headers: str) -> tuple[int, dict[str, str]]:
 
 
 def is_secure(page: Page, url: str) -> bool:
-    """Whether each cookie is sent by HTTPS only, and the browser is told to use nothing else."""
+    """Whether each cookie is sent by HTTPS only, and the browser is to use nothing else."""
     cookies = [one for one in page.context.cookies() if one["domain"] == NAME]
     return all(one["secure"] for one in cookies) and "strict-transport-security" in fetched(page, url)[1]
 

@@ -1,6 +1,6 @@
 """LangChain's own suite for chat models: against a scripted engine, and against the real one with the test model.
 
-The test model is too small to use a tool as it is told, and its engine is started without a parser of tool calls.
+The test model is too small to use a tool, and its engine is started without a parser of tool calls.
 """
 
 from __future__ import annotations

@@ -245,18 +245,20 @@ def test_backup_of_each_older_version_is_migrated(version: int, tmp_path: Path) 
     assert lost(before, after) == []
 
 
+def assert_in_use(data: Path, backup: Path) -> None:
+    with pytest.raises(StorageError) as caught:
+        restore_backup(backup, data)
+    assert caught.value.key == "restore_in_use"
+
+
 def test_restore_is_refused_while_the_folder_is_open(data: Path, tmp_path: Path) -> None:
     write_backup(data, tmp_path / "b.zip", videos=True)
     store = Store(data / "framelens.sqlite")
-    with pytest.raises(StorageError) as caught:
-        restore_backup(tmp_path / "b.zip", data)
-    assert caught.value.key == "restore_in_use"
+    assert_in_use(data, tmp_path / "b.zip")
     store.save(Row("after", "2026-01-01", "after", "done", "", "{}"))  # the app isn't disturbed
     store.close()
     owner = ProcessLock(data / "running")
-    with pytest.raises(StorageError) as caught:
-        restore_backup(tmp_path / "b.zip", data)
-    assert caught.value.key == "restore_in_use"
+    assert_in_use(data, tmp_path / "b.zip")
     owner.close()
     restore_backup(tmp_path / "b.zip", data)
 
@@ -267,9 +269,7 @@ def test_restore_is_refused_while_another_process_has_it(data: Path, tmp_path: P
     command = [sys.executable, "-c", f"{program} print('open', flush=True); input()", str(data / "framelens.sqlite")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout and other.stdout.readline() == "open\n"
-        with pytest.raises(StorageError) as caught:
-            restore_backup(tmp_path / "b.zip", data)
-        assert caught.value.key == "restore_in_use"
+        assert_in_use(data, tmp_path / "b.zip")
         other.kill()
     restore_backup(tmp_path / "b.zip", data)
 

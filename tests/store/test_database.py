@@ -220,7 +220,7 @@ def test_a_store_that_was_taken_away_is_an_error(tmp_path: Path) -> None:
     assert caught.value.key == "store_gone"
 
 
-def test_full_disk_is_told_from_other_errors(tmp_path: Path) -> None:
+def test_full_disk_differs_from_other_errors(tmp_path: Path) -> None:
     store = Store(tmp_path / "framelens.sqlite")
     with store.changing() as connection:
         connection.execute("PRAGMA max_page_count = 1")

@@ -143,7 +143,7 @@ def test_where_each_shot_can_have_a_frame_each_has_one(folder: Path, chosen: Cho
 
 
 def test_cut_between_skipped_frames_is_placed_exactly(folder: Path, chosen: Chosen) -> None:
-    """The encoder is told to store nothing whole at cuts, so that they fall on frames that no other needs."""
+    """The encoder stores nothing whole at cuts, so that they fall on frames that no other needs."""
     lengths = (31, 36, 29, 38, 32)
     images = [image for seed, length in enumerate(lengths) for image in moving(length, 320, 192, seed=seed)]
     options = {"bf": "3", "b-adapt": "0", "sc_threshold": "0", "x264-params": "scenecut=0:b-adapt=0:bframes=3"}

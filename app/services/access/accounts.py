@@ -179,7 +179,7 @@ class Accounts:
             is_right = self._fits(hashed, password)
         if not (is_right and account and account.password):
             if account:
-                self._audit.record("login_failed", account.id, _from(account.name, address))
+                self._audit.record("login_failed", account.id, _with_address(account.name, address))
             raise core.InputError("login_wrong")
         self._limiter.succeed(plain)
         if self._hasher.check_needs_rehash(account.password):
@@ -294,7 +294,7 @@ class Accounts:
             used_after=now - self._settings.idle_seconds,
         )
         with core.as_user(account.user):
-            self._audit.record("login", account.id, _from(account.name, address))
+            self._audit.record("login", account.id, _with_address(account.name, address))
         return self._signer.sign(token).decode()
 
     def _hash_in(self, cookie: str) -> str | None:
@@ -338,6 +338,6 @@ def _plain(name: str) -> str:
     return unicodedata.normalize("NFKC", name).strip().lower()
 
 
-def _from(name: str, address: str) -> str:
+def _with_address(name: str, address: str) -> str:
     """Return what the audit log says of a login: the account, and where from."""
     return f"{name} ({address[:100]})" if address else name

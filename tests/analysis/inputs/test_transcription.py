@@ -1,4 +1,4 @@
-"""What is said in a video: from its subtitles, or from a speech model, and what is told where there is neither."""
+"""What is said in a video: from its subtitles, or from a speech model, and the notice where there is neither."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Many parts at the same time: what each is told, what is sent twice, and how a run goes on where another stopped."""
+"""Many parts at the same time: what each is sent, what is sent twice, and how a run goes on where another stopped."""
 
 from __future__ import annotations
 

@@ -6,12 +6,12 @@ It opens the data folder without migrating it, so an older one can be backed up 
 import argparse
 import json
 import sys
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
 from app import config
 from app.cli.common import add_output_options, use_language
-from app.config import Settings
 from app.core import human_size, readable
 from app.i18n import t
 from app.store import AuditLog, Store, backup_bytes, write_backup
@@ -38,7 +38,8 @@ def run(given: argparse.Namespace) -> int:
         print(t("cli.backup_size", folder=readable(str(settings.data_dir)), size=size), file=sys.stderr)
     manifest = write_backup(settings.data_dir, target, videos=videos)
     if manifest.is_current:  # opening an older store would migrate it
-        _record(settings, target)
+        with closing(Store(settings.data_dir / "framelens.sqlite")) as store:
+            AuditLog(store).record("backup", object_name=target.name)
     if given.json:
         found = {"path": str(target), "bytes": target.stat().st_size, "files": len(manifest.files), "videos": videos}
         print(json.dumps(found, ensure_ascii=False))
@@ -54,11 +55,3 @@ def _file(target: Path) -> Path:
     if not target.is_dir():
         return target
     return target / f"framelens-{datetime.now(UTC):%Y%m%d-%H%M%S}.backup.zip"
-
-
-def _record(settings: Settings, target: Path) -> None:
-    store = Store(settings.data_dir / "framelens.sqlite")
-    try:
-        AuditLog(store).record("backup", object_name=target.name)
-    finally:
-        store.close()

@@ -6,11 +6,11 @@ It refuses while any process has the data folder open, and keeps what was there.
 import argparse
 import json
 import sys
+from contextlib import closing
 from pathlib import Path
 
 from app import config
 from app.cli.common import add_output_options, use_language
-from app.config import Settings
 from app.core import human_size, readable
 from app.i18n import t
 from app.store import AuditLog, BackupManifest, Store, check_backup, restore_backup
@@ -35,7 +35,8 @@ def run(given: argparse.Namespace) -> int:
         _report(given, check_backup(given.source), "cli.restore_sound")
         return 0
     manifest, aside = restore_backup(given.source, settings.data_dir)
-    _record(settings, given.source)
+    with closing(Store(settings.data_dir / "framelens.sqlite")) as store:
+        AuditLog(store).record("restore", object_name=given.source.name)
     folder, kept = readable(str(settings.data_dir)), readable(str(aside))
     _report(given, manifest, "cli.restore_done", folder=folder, kept=kept)
     if not manifest.videos and not given.json:
@@ -50,11 +51,3 @@ def _report(given: argparse.Namespace, manifest: BackupManifest, key: str, **val
         print(json.dumps({**found, "bytes": size, "videos": manifest.videos, **values}, ensure_ascii=False))
         return
     print(t(key, **found, **values, size=human_size(size)))
-
-
-def _record(settings: Settings, source: Path) -> None:
-    store = Store(settings.data_dir / "framelens.sqlite")
-    try:
-        AuditLog(store).record("restore", object_name=source.name)
-    finally:
-        store.close()

@@ -1,4 +1,4 @@
-"""What is told of the parts while they are answered, and after a run that stopped."""
+"""What is shown of the parts while they are answered, and after a run that stopped."""
 
 from __future__ import annotations
 

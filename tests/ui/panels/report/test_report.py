@@ -1,4 +1,4 @@
-"""A report with parts, and a job that stopped: what is told, what can be done, and what is asked of the services."""
+"""A report with parts, and a job that stopped: what is shown, what can be done, and what is asked of the services."""
 
 from __future__ import annotations
 

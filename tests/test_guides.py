@@ -92,6 +92,7 @@ ELSEWHERE = {
     r"framelens restore .+": "wants a backup; tests/cli/commands/storage/test_backup.py runs it with one",
     r"framelens users .+": "asks for a password; tests/cli/commands/access/test_users.py runs it",
     r"framelens keys .+ --user .+": "wants an account; tests/cli/commands/access/test_users.py runs it",
+    r"framelens models (un)?trust\b.*": "wants a model with code; tests/cli/models/test_trust.py runs it with one",
     r"framelens models try\b.*": "takes 14 GB and minutes; tests/cli/models/test_checks.py runs it with less",
 }
 _PROGRAMS = re.compile(

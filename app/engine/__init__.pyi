@@ -27,6 +27,7 @@ from .http_client import read_metrics as read_metrics
 from .http_client import served_models as served_models
 from .local_engine import LocalEngine as LocalEngine
 from .model_resolution import ModelReference as ModelReference
+from .model_resolution import cached_snapshot as cached_snapshot
 from .model_resolution import check_model_folder as check_model_folder
 from .model_resolution import hub_cache_folder as hub_cache_folder
 from .model_resolution import resolve_model as resolve_model
@@ -51,5 +52,7 @@ from .supported_architectures import choose_engine as choose_engine
 from .transformers import transformers_launcher as transformers_launcher
 from .vllm import fit_arguments as fit_arguments
 from .vllm import kv_cache_gib as kv_cache_gib
+from .vllm import other_code as other_code
+from .vllm import runs_code as runs_code
 from .vllm import speech_launcher as speech_launcher
 from .vllm import vllm_launcher as vllm_launcher

@@ -7,7 +7,7 @@ in `app.services.container`; no caller of this interface needs to know.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
@@ -121,8 +121,16 @@ class Engine(Protocol):
         return
 
 
+Prepare = Callable[[Path], tuple[Path, Mapping[str, str]]]
+"""Returns the folder that the engine is given in place of a model's, and variables that belong to it."""
+
+
 def _no_notices(_: Path) -> tuple[Notice, ...]:
     return ()
+
+
+def _as_given(folder: Path) -> tuple[Path, Mapping[str, str]]:
+    return folder, {}
 
 
 @dataclass(frozen=True)
@@ -140,6 +148,7 @@ class Launcher:
         port: None picks a free one.
         notices: Changes that were made to the user's settings.
         inspect: Returns notices about a start with the model's folder; raises EngineError if it would fail.
+        prepare: Called after `inspect`, right before the child is started; raises EngineError if it must not be.
     """
 
     kind: Literal["vllm", "transformers"]
@@ -153,6 +162,7 @@ class Launcher:
     port: int | None = None
     notices: tuple[Notice, ...] = ()
     inspect: Callable[[Path], tuple[Notice, ...]] = _no_notices
+    prepare: Prepare = _as_given
 
 
 class NullEngine(Engine):

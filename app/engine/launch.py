@@ -152,9 +152,10 @@ class EngineLaunch:
         self._check_cancel()
         self._add_progress(core.EngineProgress("launching", {"model": self._launcher.model}))
         self.log_path = self._new_log()
+        folder, variables = self._launcher.prepare(folder)
         command = self._launcher.command(folder, port)
         self.log_path.write_text(f"$ {' '.join(command)}\n", encoding="utf-8")
-        environment = {**core.engine_environment(), **self._launcher.environment(api_key)}
+        environment = {**core.engine_environment(), **self._launcher.environment(api_key), **variables}
         process = ChildProcess.start(command, environment=environment, log_path=self.log_path)
         try:
             return self._watch(process, folder, port, api_key)

@@ -127,6 +127,11 @@ def _in_cache_folder(folder: Path) -> ModelReference:
     return ModelReference(folder.absolute().name or str(folder), folder, None)
 
 
+def cached_snapshot(hub_id: str) -> Path | None:
+    """Return the snapshot of a repository in the hub's cache, however incomplete, or None if there is none."""
+    return _snapshot(hub_cache_folder() / "--".join(["models", *hub_id.split("/")]))
+
+
 def _snapshot(repository: Path) -> Path | None:
     """Return the snapshot that `main` points to, or the newest one, or None."""
     try:

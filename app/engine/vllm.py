@@ -10,20 +10,24 @@ import contextlib
 import functools
 import os
 import re
+import shlex
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 from app.core import GIB, EngineError, EngineInfo, EngineProgress, Notice, arguments_to_argv, hub_environment
-from app.engine.base import Endpoint, Launcher
+from app.engine.base import Endpoint, Launcher, Prepare
 from app.engine.downloads.hub import fetch_model
 from app.engine.hardware import Device, cpu_name, free_memory_bytes, installed_vllm
 from app.engine.http_client import NoAnswer, get_json, served_models
 from app.engine.model_resolution import model_name
 
 # With any of these the engine may have to download something that is not in the model's folder.
-_NEEDS_HUB = ("trust_remote_code", "tokenizer", "hf_config_path", "speculative_config", "spec_model", "enable_lora")
+_NEEDS_HUB = ("tokenizer", "hf_config_path", "speculative_config", "spec_model", "enable_lora")
+_OTHER_CODE = (*_NEEDS_HUB, "lora_modules", "revision", "code_revision", "tokenizer_revision")
+"""Settings that may lead to code of other models or revisions, which `trust_remote_code` would run unseen."""
 _PICKLE_FORMATS = ("pt", "npcache")
 _COMPILES = {"enforce_eager", "compilation_config", "optimization_level"}
 _TRACED = {"mode": 2, "backend": "eager"}
@@ -57,6 +61,7 @@ def vllm_launcher(
     port: int | None = None,
     wide: bool = False,
     allow_pickle: bool = False,
+    prepare: Prepare | None = None,
 ) -> Launcher:
     """Build the launcher of a vLLM server.
 
@@ -68,10 +73,15 @@ def vllm_launcher(
         port: None picks a free one.
         wide: As for `fit_arguments`.
         allow_pickle: Whether weights may be loaded from pickles, which can run any code.
+        prepare: With `trust_remote_code`, checks the model's code and returns the folder to run; without it, nothing of
+            a model's code runs.
 
     Raises:
-        EngineError: vLLM is not installed, the system is not Linux, or `load_format` is one of pickles.
+        EngineError: vLLM is not installed, the system is not Linux, `load_format` is one of pickles, or settings would
+            run code that `prepare` doesn't check.
     """
+    if others := other_code(arguments):
+        raise EngineError("remote_code_settings", model=model, names=", ".join(others))
     if not allow_pickle and arguments.get("load_format") in _PICKLE_FORMATS:
         raise EngineError("load_format_pickled", value=str(arguments["load_format"]))
     if not sys.platform.startswith("linux"):
@@ -79,10 +89,11 @@ def vllm_launcher(
     if (installed := installed_vllm()) is None:
         raise EngineError("vllm_not_installed", model=model)
     device, _ = installed
+    has_code = runs_code(arguments)
     fitted, notices = fit_arguments(arguments, device, wide=wide)
     served = fitted.pop("served_model_name", None)
     name = str(served[0] if isinstance(served, list) and served else served or model_name(model))
-    return Launcher(
+    launcher = Launcher(
         kind="vllm",
         model=name,
         fetch=functools.partial(
@@ -99,6 +110,25 @@ def vllm_launcher(
         port=port,
         notices=notices,
     )
+    return replace(launcher, prepare=prepare or functools.partial(_refuse_code, model)) if has_code else launcher
+
+
+def runs_code(arguments: Mapping[str, object]) -> bool:
+    """Return whether these arguments let a model's own code run."""
+    return any(value and name.replace("-", "_") == "trust_remote_code" for name, value in arguments.items())
+
+
+def other_code(arguments: Mapping[str, object]) -> list[str]:
+    """List the settings that could run code of another model or revision than the one that is checked."""
+    if not runs_code(arguments):
+        return []
+    overrides = arguments.get("hf_overrides")
+    mapped = ["hf_overrides"] if isinstance(overrides, Mapping) and "auto_map" in overrides else []
+    return [name for name in _OTHER_CODE if arguments.get(name)] + mapped
+
+
+def _refuse_code(model: str, _: Path) -> NoReturn:
+    raise EngineError("remote_code_untrusted", model=model, name=shlex.quote(model))
 
 
 def fit_arguments(
@@ -221,19 +251,22 @@ def read_phase(line: str) -> EngineProgress | None:
     return next((EngineProgress(phase) for mark, phase in _MARKS if mark in line), None)
 
 
-def speech_launcher(model: str, arguments: Mapping[str, object], *, allow_pickle: bool = False) -> Launcher:
+def speech_launcher(
+    model: str, arguments: Mapping[str, object], *, allow_pickle: bool = False, prepare: Prepare | None = None
+) -> Launcher:
     """Build the launcher of a vLLM server for a speech model.
 
     Args:
         model: A reference as for `resolve_model`.
         arguments: vLLM's engine arguments, which override SPEECH_ARGUMENTS.
         allow_pickle: As for `vllm_launcher`.
+        prepare: As for `vllm_launcher`.
 
     Raises:
-        EngineError: vLLM is not installed, or the system is not Linux.
+        EngineError: As for `vllm_launcher`.
     """
     merged = {**SPEECH_ARGUMENTS, **arguments}
-    launcher = vllm_launcher(model, merged, allow_pickle=allow_pickle)
+    launcher = vllm_launcher(model, merged, allow_pickle=allow_pickle, prepare=prepare)
     environment = launcher.environment
     cache_bytes = merged["kv_cache_memory_bytes"]
     # The variable in the environment is meant for the first engine, and on a CPU it would override the argument.

@@ -55,6 +55,11 @@ from .preflight.context import PreflightSubject as PreflightSubject
 from .preflight.context import Program as Program
 from .preflight.context import Severity as Severity
 from .preflight.context import apply_fix as apply_fix
+from .remote_code import SHORT as SHORT
+from .remote_code import CodeFile as CodeFile
+from .remote_code import RemoteCode as RemoteCode
+from .remote_code import read_code as read_code
+from .remote_code import write_copy as write_copy
 from .serving_plan import Device as Device
 from .serving_plan import Plan as Plan
 from .serving_plan import parse_plan as parse_plan

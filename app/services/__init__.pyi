@@ -2,6 +2,10 @@ from .access.accounts import COOKIE as COOKIE
 from .access.accounts import Accounts as Accounts
 from .access.accounts import LoginSession as LoginSession
 from .access.accounts import check_start as check_start
+from .access.code_trust import ModelCode as ModelCode
+from .access.code_trust import find_code as find_code
+from .access.code_trust import trust_code as trust_code
+from .access.code_trust import untrust_code as untrust_code
 from .access.shares import LIFETIMES as LIFETIMES
 from .access.shares import SharedReport as SharedReport
 from .access.shares import open_shared as open_shared

@@ -151,6 +151,7 @@ def build_engine(settings: Settings) -> tuple[Engine, tuple[Notice, ...]]:
     """
     if settings.base_url:
         return build_remote_engine(settings), ()
+    from app.services.access.code_trust import CodeCopies
     from app.services.preflight import computes_wide, refuse  # which knows all models
 
     export_environment(settings)
@@ -166,6 +167,7 @@ def build_engine(settings: Settings) -> tuple[Engine, tuple[Notice, ...]]:
                 port=settings.engine_port,
                 wide=computes_wide(settings),
                 allow_pickle=settings.allow_pickle,
+                prepare=CodeCopies(settings.data_dir, settings.model_path).prepare,
             )
     except AppError as error:
         return engine.NullEngine(settings.model_path, error), ()
@@ -268,9 +270,14 @@ def _speech_engine(settings: Settings) -> Engine | None:
         return None
     if settings.speech_base_url:
         return engine.RemoteEngine(settings.speech_base_url, settings.speech_api_key, settings.speech_model_path)
+    from app.services.access.code_trust import CodeCopies
+
     try:
         launcher = engine.speech_launcher(
-            settings.speech_model_path, settings.speech_config, allow_pickle=settings.allow_pickle
+            settings.speech_model_path,
+            settings.speech_config,
+            allow_pickle=settings.allow_pickle,
+            prepare=CodeCopies(settings.data_dir, settings.speech_model_path).prepare,
         )
     except AppError as error:
         return engine.NullEngine(settings.speech_model_path, error)

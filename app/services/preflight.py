@@ -15,9 +15,10 @@ from typing import Any
 
 from app import engine, models
 from app.config import Settings
-from app.core import GIB, AppError, ModelNotFound, Notice, vllm_arguments
+from app.core import GIB, AppError, EngineError, ModelNotFound, Notice, vllm_arguments
 from app.engine import supported_architectures
 from app.models.preflight import check
+from app.services.access import code_trust
 
 log = logging.getLogger(__name__)
 _CPU_CACHE = "VLLM_CPU_KVCACHE_SPACE"
@@ -118,7 +119,7 @@ def subject_of(
         allow_pickle=settings.allow_pickle,
     )
     facts, catalogue = engine.gather_facts(wanted), models.load_catalogue(settings.data_dir / "models")
-    model = _model(settings.model_path, facts, catalogue, asks_hub=asks_hub)
+    model = _with_code(_model(settings.model_path, facts, catalogue, asks_hub=asks_hub), settings, given)
     machine = _machine(facts, engine_runs=engine_runs)
     fault = _fault(given) if settings.engine == "vllm" else None
     arguments = (
@@ -184,6 +185,22 @@ def _model(name: str, facts: engine.SystemFacts, catalogue: models.Catalogue, *,
         may_be_fetched=found.may_be_fetched,
         absent_bytes=_weights_bytes(shape) if shape else 0,
     )
+
+
+def _with_code(model: models.Model, settings: Settings, given: Mapping[str, Any]) -> models.Model:
+    """Add the code in the model's folder, and why it must not run."""
+    if others := engine.other_code(given):
+        values = {"model": model.name, "names": ", ".join(others)}
+        return replace(model, code_fault=EngineError("remote_code_settings", **values))
+    if not model.folder:
+        return model
+    found, fault = None, None
+    try:
+        found = code_trust.find_code(settings.data_dir, settings.model_path, Path(model.folder))
+        found.check()
+    except AppError as error:
+        fault = error
+    return replace(model, code=found.code if found else None, code_fault=fault)
 
 
 def _match(

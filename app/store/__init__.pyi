@@ -42,8 +42,11 @@ from .model_records import Measured as Measured
 from .model_records import RequestTiming as RequestTiming
 from .model_records import SurveyTiming as SurveyTiming
 from .model_records import TimingStats as TimingStats
+from .model_records import TrustedCode as TrustedCode
+from .model_records import TrustRecord as TrustRecord
 from .model_records import checks as checks
 from .model_records import trials as trials
+from .model_records import trusted_code as trusted_code
 from .shares import ShareRow as ShareRow
 from .shares import ShareStore as ShareStore
 from .tokenizer import words_of as words_of

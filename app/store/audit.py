@@ -35,6 +35,8 @@ Action = Literal[
     "key_revoked",
     "backup",
     "restore",
+    "code_trusted",
+    "code_untrusted",
 ]
 ACTIONS: tuple[Action, ...] = get_args(Action)
 

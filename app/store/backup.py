@@ -1,8 +1,8 @@
 """Backups of a data folder: one file with the database, what belongs to it, and a list of all hashes.
 
 A backup has what is the user's work: analyses, conversations, accounts, batches, templates, the chosen model, what was
-measured, and videos. It has no caches (surveys, stored answers), logs, unfinished uploads, sessions or keys of engines.
-It is a ZIP file without compression, as videos and pictures don't get smaller.
+measured, which code of models is trusted, and videos. It has no caches (surveys, stored answers), logs, unfinished
+uploads, sessions or keys of engines. It is a ZIP file without compression, as videos and pictures don't get smaller.
 """
 
 import hashlib
@@ -48,7 +48,7 @@ _KEPT_FREE_BYTES = 64 << 20
 """Left free, as by uploads (app.store.video_repository)."""
 _BLOCK_BYTES = 1 << 20
 """Read at once. Chosen by hand; not tuned."""
-_RECORDS = ("model.json", "trials.json", "sights.json", "paces.json")
+_RECORDS = ("model.json", "trials.json", "sights.json", "paces.json", "trusted_code.json")
 _FOLDERS = {"batches": "*.json", "templates": "*.toml", "models": "*.toml"}
 _VIDEOS = "videos"
 _NAME = re.compile(

@@ -78,7 +78,8 @@ def test_what_downloads_gets_the_hubs_token_and_proxies_alone() -> None:
 @pytest.mark.skipif(installed_vllm() is None, reason="vLLM is not installed")
 def test_the_hubs_token_reaches_an_engine_that_must_ask_the_hub(surroundings: None) -> None:
     assert "HF_TOKEN" not in vllm_launcher("org/model", {}).environment("key")
-    assert vllm_launcher("org/model", {"trust_remote_code": True}).environment("key")["HF_TOKEN"] == SECRETS["HF_TOKEN"]
+    assert vllm_launcher("org/model", {"tokenizer": "org/other"}).environment("key")["HF_TOKEN"] == SECRETS["HF_TOKEN"]
+    assert "HF_TOKEN" not in vllm_launcher("org/model", {"trust_remote_code": True}).environment("key")
 
 
 @on_linux

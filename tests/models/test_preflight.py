@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.core.errors import ConfigError, ModelNotFound
+from app.core.errors import ConfigError, EngineError, ModelNotFound
 from app.core.units import GIB
 from app.i18n import error_text, notice_text
 from app.models import built_in, read_shape
@@ -355,7 +355,7 @@ def test_int8_as_data_type_is_refused_with_what_was_meant() -> None:
 
 MENDED = ("heads", "cards", "nodes", "ray", "ray on a CPU", "groups", "bfloat16",
           "bfloat16 on an older CPU", "half", "awq in float", "length",
-          "another method", "a method for ordinary weights", "foreign code", "a cache that is too small",
+          "another method", "a method for ordinary weights", "a cache that is too small",
           "a full card", "no pictures")  # fmt: skip
 
 
@@ -368,6 +368,19 @@ def test_what_a_fix_sets_takes_the_finding_away(name: str) -> None:
     fixed = apply_fix(was.arguments, found.fix)
     assert key not in reported(replace(was, given=fixed, arguments=fixed))
     assert set(was.arguments) - set(fixed) == set(found.fix.remove) & set(was.arguments)
+
+
+def test_code_of_a_model_that_is_not_here_is_confirmed_later() -> None:
+    needing = subject({**QWEN2, "model_type": "foo", "auto_map": {"AutoConfig": "a.B"}})
+    found = only(replace(needing, model=replace(needing.model, folder="", files=frozenset())))
+    assert (found.key, found.severity, found.fix) == ("preflight_code_later", "hinders", None)
+
+
+def test_fault_of_code_counts_only_where_it_may_run() -> None:
+    fault = EngineError("remote_code_changed", model="m", name="m", files="a.py")
+    for allowed, expected in ((True, ["remote_code_changed"]), (False, [])):
+        usual = subject(trust_remote_code=allowed)
+        assert reported(replace(usual, model=replace(usual.model, code_fault=fault))) == expected
 
 
 def test_fix_may_be_another_model_or_engine() -> None:

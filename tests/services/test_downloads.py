@@ -42,9 +42,7 @@ class Hub:
 
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> Hub:
-    def launch(
-        model: str, arguments: object, *, port: int | None = None, wide: bool = False, allow_pickle: bool = False
-    ) -> Launcher:
+    def launch(model: str, arguments: object, **_: object) -> Launcher:
         return fake_launcher({}, model=model, fetch=lambda on_progress, cancel: Path(model))
 
     hub = Hub()

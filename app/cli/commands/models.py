@@ -13,7 +13,7 @@ from typing import Any
 
 from app import config, models, services
 from app.cli.common import add_output_options, use_language
-from app.cli.models import checks, tables
+from app.cli.models import checks, tables, trust
 from app.core import GIB, ConfigError, EngineError
 from app.engine import memory_bytes
 from app.i18n import error_text, t
@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     formats = asks.add_parser("formats", help=t("cli.models_formats"))
     formats.set_defaults(ask=_formats)
-    others = (checks.add_preflight_parser(asks), checks.add_vision_parser(asks))
+    others = (checks.add_preflight_parser(asks), checks.add_vision_parser(asks), *trust.add_parsers(asks))
     for one in (show, fit, trial, formats, *others):
         add_output_options(one, argparse.SUPPRESS)
 
@@ -78,6 +78,8 @@ def _catalogue(given: argparse.Namespace, catalogue: models.Catalogue, settings:
     if given.json:
         return [tables.entry_document(entry, fitting.get(entry.id)) for entry in ordered]
     tables.print_catalogue(ordered, fitting, place.words(), place.card)
+    if confirmed := list(trust.trusted_lines(settings)):
+        print("\n".join(["", t("models.code_list"), *confirmed]))
     return None
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from app.core import gib_text
 from app.models.preflight.context import Fix, PreflightFinding, PreflightSubject, of_error, preflight_notice
+from app.models.remote_code import SHORT
 
 # Any of these is equivalent to the others: vLLM finds a pooling model by its generating one.
 _ENDINGS = (
@@ -20,6 +21,8 @@ _ENDINGS = (
 _ORIGINAL = "multi_modality"
 # From transformers' own documentation of the two classes.
 _CONVERTED = {"plain": "deepseek-community/deepseek-vl-1.3b-chat", "hybrid": "deepseek-community/deepseek-vl-7b-chat"}
+_NUM_SHOWN = 5
+"""Files that a finding names. Chosen by hand; not tuned."""
 _BY_ITSELF = ("vllm_argument_unknown", "vllm_argument_type", "vllm_argument_choice", "vllm_argument_range")
 
 
@@ -39,13 +42,26 @@ def original(subject: PreflightSubject) -> Iterator[PreflightFinding]:
 
 
 def code(subject: PreflightSubject) -> Iterator[PreflightFinding]:
-    """Check for a config.json that only the model's own code can read, and that code isn't allowed to run."""
-    config = _config(subject)
-    if config is None or _knows_type(subject, config) or not _brings(config, "AutoConfig"):
-        return
-    if not subject.arguments.get("trust_remote_code"):
-        fix = Fix({"trust_remote_code": True})
+    """Report code that comes with the model: whether it is needed, may run, and is what was trusted.
+
+    The setting is offered as a fix only for code that was trusted, so that no single click lets code run.
+    """
+    model, config = subject.model, _config(subject)
+    is_needed = config is not None and not _knows_type(subject, config) and _brings(config, "AutoConfig")
+    is_allowed = bool(subject.arguments.get("trust_remote_code"))
+    if is_allowed and model.code_fault is not None:
+        yield of_error(model.code_fault)
+    elif is_needed and not model.folder:
+        yield preflight_notice("code_later", {"model": subject.name})
+    elif is_needed and not is_allowed:
+        fix = Fix({"trust_remote_code": True}) if model.code and not model.code_fault else None
         yield PreflightFinding("remote_code_needed", {"model": subject.name}, "stops", fix)
+    elif model.code is not None and model.code.files:
+        names = [file.name for file in model.code.files]
+        listed = ", ".join(names[:_NUM_SHOWN]) + (" …" if len(names) > _NUM_SHOWN else "")
+        values = {"model": subject.name, "files": listed, "hash": model.code.digest[:SHORT]}
+        key = "preflight_code_trusted" if is_allowed and model.code.runs else "preflight_code_present"
+        yield PreflightFinding(key, values, "tells", table="notice")
 
 
 def known(subject: PreflightSubject) -> Iterator[PreflightFinding]:

@@ -14,6 +14,7 @@ from app.core import AppError, EngineError, Notice
 from app.models.architecture import Quantisation, Shape
 from app.models.catalogue import Match
 from app.models.cpu_speed import ProcessorRates, estimate_rates
+from app.models.remote_code import RemoteCode
 from app.models.serving_plan import Device, Plan, parse_plan
 
 _OTHER_CONFIG = ("hf_overrides", "hf_config_path", "config_format", "model_impl")
@@ -28,6 +29,8 @@ class Model:
         fault: Why no engine can load the folder.
         match: Catalogue match of a name that is neither a folder nor an id in the hub's cache.
         absent_bytes: Approximate size of the pending download.
+        code: Program code in its folder, None if there is none or it can't be read.
+        code_fault: Why that code, or code that other settings lead to, must not run.
     """
 
     name: str
@@ -40,6 +43,8 @@ class Model:
     match: Match | None = None
     may_be_fetched: bool = True
     absent_bytes: int = 0
+    code: RemoteCode | None = None
+    code_fault: AppError | None = None
 
 
 @dataclass(frozen=True)

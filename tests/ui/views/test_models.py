@@ -162,9 +162,7 @@ def served(services: Services, tiny_text: Path, tmp_path: Path, monkeypatch: pyt
     folder = tmp_path / "other"
     shutil.copytree(tiny_text, folder)
 
-    def launch(
-        model: str, arguments: object, *, port: int | None = None, wide: bool = False, allow_pickle: bool = False
-    ) -> Launcher:
+    def launch(model: str, arguments: object, **_: object) -> Launcher:
         return fake_launcher({}, model=model, fetch=lambda on_progress, cancel: Path(model))
 
     monkeypatch.setattr("app.engine.vllm_launcher", launch)

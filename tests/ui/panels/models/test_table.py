@@ -253,9 +253,7 @@ def test_page_switches_to_remote_engine_and_back(
     services.switcher.close()
 
 
-def launch(
-    model: str, arguments: object, *, port: int | None = None, wide: bool = False, allow_pickle: bool = False
-) -> Launcher:
+def launch(model: str, arguments: object, **_: object) -> Launcher:
     return fake_launcher({}, model=model, fetch=lambda on_progress, cancel: Path(model))
 
 

@@ -49,6 +49,7 @@ cluster_check: BackgroundTask[None, tuple[ClusterFacts, tuple[Notice, ...]]] = B
 _batches: tuple[Services, PageBatches] | None = None
 _probed: set[tuple[str, int]] = set()
 _first_page = threading.Lock()
+_COOKIE = "login_cookie"
 _PAINT_SECONDS = 1.0
 """From the end of a script run to the page on the screen: the browser fetches its parts meanwhile. Chosen by hand; not
 tuned.
@@ -67,8 +68,14 @@ def installed() -> Installed:
 
 
 def cookie() -> str:
-    """Return the cookie that the browser had when it opened the page that is drawn."""
-    return str(st.context.cookies.get(COOKIE, ""))
+    """Return the cookie that the browser had when it opened the page that is drawn.
+
+    What a reader has begun is finished as theirs, also if they close the page at that moment.
+    """
+    cookies = st.context.cookies
+    if st.context.headers:  # Streamlit knows neither once the browser has gone away
+        st.session_state[_COOKIE] = str(cookies.get(COOKIE, ""))
+    return str(st.session_state.get(_COOKIE, ""))
 
 
 def login_session(*, uses: bool = False) -> LoginSession | None:

@@ -42,6 +42,7 @@ class _Bench:
     video: Path
     base_url: str
     undisturbed: Any = None
+    kept: Path = Path()
 
     @property
     def data(self) -> Path:
@@ -86,6 +87,17 @@ class _Bench:
         shutil.rmtree(self.data, ignore_errors=True)
         self.report.unlink(missing_ok=True)
         self.fill(None)
+
+    def keep(self) -> None:
+        """Keep a copy of the data folder and the report for `analysed`."""
+        shutil.copytree(self.data, self.kept / "data")
+        shutil.copy(self.report, self.kept)
+
+    def analysed(self) -> None:
+        """Put the data folder and the report back as the undisturbed run has left them, and free the disk."""
+        self.fresh()
+        shutil.copytree(self.kept / "data", self.data)
+        shutil.copy(self.kept / self.report.name, self.report)
 
     def fill(self, free_bytes: int | None) -> None:
         """Fill the disk but for some bytes; empty it for None."""
@@ -135,7 +147,8 @@ def run(scale: Scale) -> Iterator[Line]:
             raise RuntimeError(f"the undisturbed run failed: {done.stderr}")
         kept = first.data.rglob("*[!e]")  # without framelens.reserve, which is made where there is room
         needed = sum(path.stat().st_size for path in kept if path.is_file())
-        bench = _Bench(disk, video, server.base_url, said(first.report))
+        bench = _Bench(disk, video, server.base_url, said(first.report), scale.folder("disk-kept"))
+        bench.keep()
         yield _full_at_any_write(bench, [draw.randrange(needed * 2) for _ in range(scale.count(60))])
         yield _full_import(bench, [draw.randrange(1 << 20) for _ in range(scale.count(30))])
         yield _full_at_start(bench, scale.count(10))
@@ -181,13 +194,10 @@ def _full_at_any_write(bench: _Bench, free: list[int]) -> Line:
 
 
 def _full_import(bench: _Bench, free: list[int]) -> Line:
-    bench.fresh()
-    bench.run(*bench.analysis)
-    report = bench.report.read_bytes()
     lost = crashed = refused = 0
     for free_bytes in free:
-        bench.fresh()
-        bench.report.write_bytes(report)
+        bench.analysed()
+        shutil.rmtree(bench.data)
         bench.fill(free_bytes)
         done = bench.run("library", "import", str(bench.report))
         refused += done.returncode != 0
@@ -200,8 +210,7 @@ def _full_import(bench: _Bench, free: list[int]) -> Line:
 def _full_at_start(bench: _Bench, count: int) -> Line:
     lost = crashed = 0
     for _ in range(count):
-        bench.fresh()
-        bench.run(*bench.analysis)
+        bench.analysed()
         bench.fill(0)
         (known,) = bench.listed() or [{}]
         lost += not known
@@ -212,8 +221,7 @@ def _full_at_start(bench: _Bench, count: int) -> Line:
 
 
 def _read_only(bench: _Bench) -> Line:
-    bench.fresh()
-    bench.run(*bench.analysis)
+    bench.analysed()
     commands = (bench.analysis, ("library",), ("keyframes", str(bench.video)), ("doctor",), ("export", "latest"))
     subprocess.run(["mount", "-o", "remount,ro", str(bench.disk)], check=True)
     try:

@@ -21,7 +21,7 @@ class ModelChoice:
 
     Attributes:
         model: The value for VLLM_MODEL_PATH.
-        entry: Its catalogue entry, None for a model on the hub that is unknown so far.
+        entry: Its catalogue entry, None for an unknown model on the hub and for a folder of an unknown type.
         match: How the name was understood, where the reader should see that.
         folder: The model's folder, None where it has to be downloaded.
     """
@@ -103,13 +103,20 @@ def _look_up(name: str, catalogue: Catalogue) -> tuple[Match | None, ModelNotFou
         return None, error
 
 
-def _entry_of(folder: Path, match: Match | None) -> CatalogueEntry:
+def _entry_of(folder: Path, match: Match | None) -> CatalogueEntry | None:
     """Return an entry for the folder's own model, with what only its makers publish from the catalogue.
+
+    None is for a type that the calculator doesn't know; an engine, or code that comes with the model, may.
 
     Raises:
         ModelNotFound: The folder has no valid config.json.
     """
-    shape = _shape_of(folder)
+    try:
+        shape = _shape_of(folder)
+    except ModelNotFound as error:
+        if error.key == "model_type_unknown":
+            return None
+        raise
     if match is not None:
         return replace(match.entry, shape=shape)
     nothing = {"zh": "", "en": ""}

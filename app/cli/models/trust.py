@@ -55,11 +55,11 @@ def run_trust(given: argparse.Namespace) -> int:
     found.code.check(found.model)
     if found.state in ("none", "trusted"):
         return 0
-    typed = given.accept
-    if typed is None and given.json:
+    if given.accept is None and given.json:
         return 4
-    if typed is None:
-        typed = _ask(found)
+    if given.accept and given.accept.strip().lower() != found.code.digest:
+        raise ConfigError("remote_code_accept", model=found.model, given=given.accept, wanted=found.code.digest)
+    typed = _ask(found) if given.accept is None else given.accept
     if not typed.strip():
         print(t("models.code_left"), file=sys.stderr)
         return 1
@@ -151,10 +151,9 @@ def _file_lines(file: CodeFile) -> Iterator[str]:
 
 
 def _ask(found: ModelCode) -> str:
-    short = found.code.digest[:SHORT]
     if not sys.stdin.isatty():
         name = shlex.quote(found.model)
-        raise ConfigError("remote_code_unconfirmed", model=found.model, name=name, hash=short)
+        raise ConfigError("remote_code_unconfirmed", model=found.model, name=name, hash=found.code.digest)
     return input(t("models.code_type", n=SHORT) + " ")
 
 

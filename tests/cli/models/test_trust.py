@@ -47,7 +47,7 @@ def test_all_that_would_run_is_printed(folder: Path, capsys: pytest.CaptureFixtu
         f"Hash of all of it: {digest}",
     ):
         assert part in out, part
-    assert f"framelens models trust {folder} --accept {digest[:8]}" in err
+    assert f"framelens models trust {folder} --accept {digest}" in err
 
 
 @pytest.mark.parametrize(("typed", "exit_code"), [("", 1), ("y", 2), ("yes", 2)])
@@ -81,7 +81,8 @@ def test_scripts_accept_by_hash_and_see_changes(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     digest = shown(folder, capsys)["hash"]
-    assert main.main(["models", "trust", str(folder), "--accept", "00000000"]) == 2
+    for given in ("00000000", digest[:8]):
+        assert main.main(["models", "trust", str(folder), "--accept", given]) == 2
     assert main.main(["models", "trust", str(folder), "--accept", digest]) == 0
     write_code(folder, tmp_path / "m-marker", "other")
     capsys.readouterr()

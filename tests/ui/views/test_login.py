@@ -92,6 +92,8 @@ ACTIONS = (
     ("analyst", "services.conversations.keep_images([])"),
     ("administrator", "container.switch(services, services.settings, pausing=False)"),
     ("administrator", "container.choose_local_model(services, 'a/b', '{\"trust_remote_code\": true}')"),
+    ("administrator", "code_trust.trust_code(tmp_path, None, '', None)"),
+    ("administrator", "code_trust.untrust_code(tmp_path, 'a/b', None)"),
     ("administrator", "container.query_remote_engine(services, base_url='http://x', api_key='', model='')"),
     ("administrator", "services.switcher.stop_engine()"),
     ("administrator", "system.draw()"),
@@ -102,10 +104,12 @@ ACTIONS = (
 @pytest.mark.parametrize(("role", "action"), ACTIONS, ids=[action.partition("(")[0] for _, action in ACTIONS])
 def test_roles_are_checked_where_the_action_is_done(role: str, action: str, services: Services, tmp_path: Path) -> None:
     from app.services import container
+    from app.services.access import code_trust
     from app.ui.views import models, system
 
     job = ended(services, services.jobs.submit(AnalysisRequest(tmp_path / "a.mp4"), name="a.mp4")).id
     names = {"services": services, "container": container, "job": job, "system": system, "models": models}
+    names |= {"code_trust": code_trust, "tmp_path": tmp_path}
     low: core.Role = "viewer" if role == "analyst" else "analyst"
     with core.as_user(core.User("1", "eve", low)), pytest.raises(core.InputError, match=f"role_{role}"):
         eval(action, names)

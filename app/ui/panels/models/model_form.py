@@ -18,7 +18,7 @@ from app.services.preflight import preflight
 from app.ui import error_words, page_state, plain, services
 from app.ui.components import charts
 from app.ui.model_selection import ModelChoice, ModelSettings, config_text, env_lines, find_model, proposal_for
-from app.ui.panels.models import benchmark
+from app.ui.panels.models import benchmark, code_trust
 from app.ui.panels.models.current_model import is_changing
 from app.ui.panels.models.table import CONFIG, ENGINE, NAME, fill_form
 
@@ -73,7 +73,7 @@ def _draw_model(choice: ModelChoice) -> None:
     entry = choice.entry
     st.markdown(f"**{plain(choice.model)}**")
     if entry is None:
-        st.caption(t("models.page.unknown_entry"))
+        st.caption(t(f"models.page.unknown_{'type' if choice.folder else 'entry'}"))
     else:
         with st.container(horizontal=True, gap="small"):
             for fact in _facts(choice):
@@ -232,8 +232,12 @@ def _draw_apply(
             args=(wanted,),
         )
     findings, state = _checked_findings(wanted), page_state()
+    apply_fix = partial(_apply_fix, wanted.model, catalogue, place)
     if findings is not None:
-        _draw_findings(findings, wanted, partial(_apply_fix, wanted.model, catalogue, place))
+        _draw_findings(findings, wanted, apply_fix)
+    if wanted.engine == "vllm":
+        allowed = models.Fix({"trust_remote_code": True})
+        code_trust.draw(choice, lambda: apply_fix(with_fix(wanted, allowed)))
     if state.model_error:
         st.error(plain(error_words(state.model_error)), icon=":material/error:")
 

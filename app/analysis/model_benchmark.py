@@ -82,7 +82,8 @@ def run_benchmark(
     shape = read_shape(config)
     with tempfile.TemporaryDirectory(prefix="framelens-trial-") as scratch, _PeakMemory(device) as peak:
         folder = write_folder(config, Path(scratch) / model.rpartition("/")[2])
-        launcher = engines.vllm_launcher(str(folder), {**arguments, "load_format": "dummy"})
+        dummy = {"load_format": "dummy", "trust_remote_code": False}  # the folder has no code
+        launcher = engines.vllm_launcher(str(folder), {**arguments, **dummy})
         check_memory(model, shape, arguments, device, peak.free_bytes)
         engine = engines.LocalEngine(replace(launcher, fetch=lambda *_: folder), log_dir=log_dir)
         try:

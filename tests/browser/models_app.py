@@ -24,9 +24,7 @@ from tests.ui.fake_services import open_fake, script
 FOLDER = Path(os.environ["FRAMELENS_DATA_DIR"])
 
 
-def _launch(
-    model: str, arguments: object = None, *, port: int | None = None, wide: bool = False, allow_pickle: bool = False
-) -> Launcher:
+def _launch(model: str, arguments: object = None, **_: object) -> Launcher:
     plan = {"exit": 3} if model.endswith("broken") else {"hold": os.environ["FAKE_GO"]}
     lines = ["phase: importing", "phase: building"]
     made = fake_launcher({"lines": lines, **plan}, model=model_name(model))

@@ -16,7 +16,7 @@ from app.config import Settings, load
 from app.core.child_environment import engine_environment
 from app.core.errors import AppError, ConfigError, InputError
 from app.core.identity import User, as_user
-from app.engine import vllm_launcher
+from app.engine import installed_vllm, vllm_launcher
 from app.services import build_engine, find_code, trust_code, untrust_code
 from app.services.access.code_trust import CodeCopies
 from app.services.preflight import preflight
@@ -24,6 +24,7 @@ from app.store import AuditLog, Store, trusted_code
 from tests.engine.test_local_engine import ready
 from tests.remote_checkpoint import make_checkpoint, write_code
 
+needs_vllm = pytest.mark.skipif(installed_vllm() is None, reason="vLLM is not installed")
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 TRUSTING = {"trust_remote_code": True, "max_model_len": 256, "max_num_seqs": 1, "kv_cache_memory_bytes": 64 << 20}
 _LOAD = """
@@ -147,12 +148,14 @@ def test_settings_that_lead_to_other_code_are_refused(tmp_path: Path, audit: Aud
         assert preflight(settings)[0].key == "remote_code_settings"
 
 
+@needs_vllm
 @pytest.mark.parametrize("arguments", [{"trust_remote_code": True}, {"trust-remote-code": True}])
 def test_launcher_alone_never_runs_code(tmp_path: Path, arguments: dict[str, object]) -> None:
     with pytest.raises(AppError, match="remote_code_untrusted"):
         vllm_launcher(str(tmp_path), arguments).prepare(tmp_path)
 
 
+@needs_vllm
 def test_preflight_offers_the_setting_only_for_trusted_code(tmp_path: Path, audit: AuditLog) -> None:
     make_checkpoint(folder := tmp_path / "m")
     denied, allowed = settings_of(tmp_path, folder, trust_remote_code=False), settings_of(tmp_path, folder)
@@ -184,6 +187,7 @@ def loaded(folder: Path, variables: dict[str, str]) -> subprocess.CompletedProce
     )
 
 
+@needs_vllm
 @pytest.mark.slow
 def test_transformers_runs_the_copy_and_nothing_else(tmp_path: Path, audit: AuditLog) -> None:
     """The folder changes after the check, and the code of another repository is in the copy."""
@@ -199,6 +203,7 @@ def test_transformers_runs_the_copy_and_nothing_else(tmp_path: Path, audit: Audi
     assert key_of(data, folder) == "remote_code_changed"
 
 
+@needs_vllm
 @pytest.mark.slow
 def test_transformers_runs_copied_code_of_other_repositories(
     tmp_path: Path, audit: AuditLog, monkeypatch: pytest.MonkeyPatch

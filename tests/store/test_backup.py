@@ -59,7 +59,14 @@ def fill(data: Path, *, count: int = 2) -> VideoRepository:
     with store.changing() as connection:
         connection.execute("DELETE FROM jobs WHERE id = 'gone'")
     store.close()
-    for name in ("batches/abcdef.json", "templates/mine.toml", "models/mine.toml", "surveys/x.survey", "trials.json"):
+    for name in (
+        "batches/abcdef.json",
+        "templates/mine.toml",
+        "models/mine.toml",
+        "surveys/x.survey",
+        "trials.json",
+        "trusted_code.json",
+    ):
         (data / name).parent.mkdir(exist_ok=True)
         (data / name).write_text("{}")
     chosen = {"FRAMELENS_BASE_URL": "http://127.0.0.1:9/v1", "FRAMELENS_API_KEY": SECRETS[2]}
@@ -106,7 +113,7 @@ def test_backup_has_the_work_and_no_caches_or_secrets(data: Path, tmp_path: Path
     names = [one.name for one in manifest.files]
     ids = sorted(path.stem for path in (data / "videos").glob("*.json"))
     expected = {"framelens.sqlite", "model.json", "trials.json", "batches/abcdef.json", "templates/mine.toml"}
-    expected |= {"models/mine.toml", "videos/secret"} | {f"videos/{one}.json" for one in ids}
+    expected |= {"models/mine.toml", "trusted_code.json", "videos/secret"} | {f"videos/{one}.json" for one in ids}
     assert set(names) == expected | {
         f"videos/{path.parent.name}/{path.name}" for path in (data / "videos").glob("*/*.mp4")
     }

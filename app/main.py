@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import gc
 import logging
 import sys
 from collections.abc import AsyncIterator
@@ -58,6 +59,17 @@ def _check_start() -> None:
 _check_start()
 
 
+def settle() -> None:
+    """Import what the first page didn't need, and keep the garbage collector from looking at all modules again.
+
+    Streamlit collects garbage after each run of a page, some each second while a job runs. With a thousand modules that
+    took most of the time.
+    """
+    import_engine_client()
+    gc.collect()
+    gc.freeze()
+
+
 @asynccontextmanager
 async def lifespan(_: Any) -> AsyncIterator[dict[str, Any]]:
     """Open the services for all pages and routes. A wrong setting is shown on the page instead of ending the server."""
@@ -76,7 +88,7 @@ async def lifespan(_: Any) -> AsyncIterator[dict[str, Any]]:
             key=gate.key,
             base_path=_base_path,
             is_public=allowed.are_public,
-            after_first_page=import_engine_client,
+            after_first_page=settle,
         )
     )
     try:

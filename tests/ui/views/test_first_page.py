@@ -37,12 +37,14 @@ def test_work_begins_once_after_the_first_page(monkeypatch: pytest.MonkeyPatch) 
 
 def test_langchain_is_imported_after_the_first_page() -> None:
     code = (
-        "import sys, json, app.main; from app.analysis import import_engine_client;"
-        "before = 'langchain_core' in sys.modules; import_engine_client();"
-        "print(json.dumps([before, 'langchain_core' in sys.modules, 'app.llm.chat' in sys.modules]))"
+        "import gc, sys, json, app.main;"
+        "before = 'langchain_core' in sys.modules; app.main.settle();"
+        "print(json.dumps([before, 'langchain_core' in sys.modules, 'app.llm.chat' in sys.modules, gc.get_freeze_count()]))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert json.loads(done.stdout.splitlines()[-1]) == [False, True, True]
+    before, after, client, frozen = json.loads(done.stdout.splitlines()[-1])
+    assert (before, after, client) == (False, True, True)
+    assert frozen > 100_000  # objects that no later collection looks at
 
 
 def test_an_analysis_opens_its_video_without_langchain() -> None:

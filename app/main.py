@@ -20,7 +20,7 @@ from app.analysis import import_engine_client
 from app.core import AppError, ConfigError
 from app.i18n import error_text
 from app.services import check_start, open_services
-from app.ui import resources
+from app.ui import resources, streamlit_patches
 from app.ui.error_boundary import show_error
 from app.video import worker_ready
 
@@ -37,6 +37,7 @@ allowed = api.AllowedHosts.for_server(
 gate = api.Gate(allowed)
 
 api.replace_check_of_uvicorn()
+streamlit_patches.apply()
 
 
 def _check_start() -> None:

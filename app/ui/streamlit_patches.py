@@ -1,0 +1,89 @@
+"""Patches of Streamlit for what goes wrong in it when many people use one server, which no setting changes.
+
+A class is replaced by a subclass, and a method is wrapped.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from functools import wraps
+
+from streamlit.runtime import memory_media_file_storage
+from streamlit.runtime.media_file_storage import MediaFileKind, MediaFileStorageError
+from streamlit.runtime.memory_media_file_storage import MemoryMediaFileStorage
+from streamlit.runtime.scriptrunner.script_runner import ScriptRunner
+from streamlit.runtime.scriptrunner_utils.script_requests import RerunData
+
+_FETCH_SECONDS = 60.0
+"""From the making of a download to the browser's request for it, at most. Chosen by hand; not tuned."""
+
+
+class DownloadStorage(MemoryMediaFileStorage):
+    """Storage of Streamlit's files that keeps a download until the browser has had time to fetch it.
+
+    Streamlit counts a file that is made when its button is pressed as used by no page, so the second script run that
+    ends, of any session, deletes it. Among many sessions that is before the browser asks for it.
+    """
+
+    def __init__(self, media_endpoint: str) -> None:
+        super().__init__(media_endpoint)
+        self._lock = threading.Lock()
+        self._leaving: dict[str, threading.Timer] = {}
+
+    def load_and_get_id(
+        self, path_or_data: str | bytes, mimetype: str, kind: MediaFileKind, filename: str | None = None
+    ) -> str:
+        """Add a file, which may be there already, and return its id."""
+        with self._lock:
+            file_id = super().load_and_get_id(path_or_data, mimetype, kind, filename)
+            if timer := self._leaving.pop(file_id, None):
+                timer.cancel()
+            return file_id
+
+    def delete_file(self, file_id: str) -> None:
+        """Delete a file, a download after a minute."""
+        try:
+            is_download = self.get_file(file_id).kind is MediaFileKind.DOWNLOADABLE
+        except MediaFileStorageError:
+            return
+        if not is_download:
+            super().delete_file(file_id)
+            return
+        with self._lock:
+            if file_id not in self._leaving:
+                timer = self._leaving[file_id] = threading.Timer(_FETCH_SECONDS, self._drop, (file_id,))
+                timer.daemon = True
+                timer.start()
+
+    def _drop(self, file_id: str) -> None:
+        with self._lock:
+            if self._leaving.get(file_id) is threading.current_thread():  # else it was added again meanwhile
+                del self._leaving[file_id]
+                super().delete_file(file_id)
+
+
+def apply() -> None:
+    """Apply all patches; called once, before Streamlit makes its storage and runs a script."""
+    vars(memory_media_file_storage)["MemoryMediaFileStorage"] = DownloadStorage
+    _stay_on_the_page()
+
+
+def _stay_on_the_page() -> None:
+    """Keep fragments from running for a page that the session has left.
+
+    A fragment that polls may ask to be run again while the server switches pages. Streamlit would announce its run as
+    one of the page before, whereupon the browser empties the page, and nothing draws it again.
+    """
+    run = ScriptRunner._run_script
+
+    @wraps(run)
+    def run_script(self: ScriptRunner, rerun_data: RerunData) -> None:
+        page = self._pages_manager.current_page_script_hash
+        if rerun_data.fragment_id_queue and page and rerun_data.page_script_hash != page:
+            if rerun_data.is_auto_rerun:
+                return
+            rerun_data = replace(rerun_data, page_script_hash=page, page_name="")  # a click counts all the same
+        run(self, rerun_data)
+
+    ScriptRunner._run_script = run_script  # type: ignore[method-assign]

@@ -1,0 +1,35 @@
+"""Two pages below a fragment that polls, with Streamlit's patches. `streamlit run` this file.
+
+Each run takes half a second, so that the fragment asks to be run again while the server switches to the other page.
+"""
+
+from __future__ import annotations
+
+import time
+
+import streamlit as st
+
+from app.ui import streamlit_patches
+
+if not hasattr(streamlit_patches, "is_applied"):
+    streamlit_patches.apply()
+    vars(streamlit_patches)["is_applied"] = True
+
+
+def _first() -> None:
+    st.title("First")
+    st.button("Switch", on_click=st.session_state.update, args=({"is_leaving": True},))
+
+
+def _second() -> None:
+    st.title("Second")
+
+
+time.sleep(0.5)
+pages = [st.Page(_first, title="first", default=True), st.Page(_second, title="second", url_path="second")]
+page = st.navigation(pages)
+if st.session_state.pop("is_leaving", False):
+    st.switch_page(pages[1])
+with st.sidebar:
+    st.fragment(lambda: st.caption(f"polled at {time.monotonic()}"), run_every=0.2)()
+page.run()

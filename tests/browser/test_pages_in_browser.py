@@ -1,0 +1,53 @@
+"""A page that the server switches to stays, whatever fragments of the page before ask for meanwhile."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import WebSocketRoute, expect
+
+from tests.browser.conftest import Visit, running
+
+pytestmark = pytest.mark.browser
+
+
+class SlowLine:
+    """A connection whose messages from the server are held back for a while."""
+
+    def __init__(self, socket: WebSocketRoute) -> None:
+        self._socket = socket
+        self._is_held = False
+        self._waiting: list[str | bytes] = []
+        socket.connect_to_server().on_message(self._receive)
+
+    def _receive(self, message: str | bytes) -> None:
+        self._waiting.append(message)
+        if not self._is_held:
+            self.release()
+
+    def hold(self) -> None:
+        self._is_held = True
+
+    def release(self) -> None:
+        self._is_held = False
+        while self._waiting:
+            self._socket.send(self._waiting.pop(0))
+
+
+def test_a_switch_of_pages_survives_polling(visit: Visit, tmp_path: Path) -> None:
+    page, lines = visit.page, list[SlowLine]()
+    page.route_web_socket("**/_stcore/stream", lambda socket: lines.append(SlowLine(socket)))
+    with running("tests/browser/pages_app.py", tmp_path) as app:
+        page.goto(app.url)
+        polled = page.get_by_text("polled at")
+        before = polled.inner_text()
+        expect(polled).not_to_have_text(before)
+        lines[-1].hold()
+        page.get_by_role("button", name="Switch").click()
+        page.wait_for_timeout(2000)  # the browser goes on polling for the first page
+        lines[-1].release()
+        expect(page.get_by_role("heading", name="Second")).to_be_visible()
+        before = polled.inner_text()
+        expect(polled).not_to_have_text(before)
+        expect(page.get_by_role("heading", name="Second")).to_be_visible(timeout=1000)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -19,7 +22,8 @@ from app.api import AllowedHosts, Gate, PageProtection, SessionProtection, Trust
 from app.core import ConfigError
 from app.services import Accounts, Services
 from app.services.access import login_limits
-from app.store import AuditLog
+from app.store import AuditLog, Store
+from tests.browser.conftest import running
 from tests.ui.fake_services import with_bench
 
 HOSTS = AllowedHosts.for_server("127.0.0.1", public_name="frames.example.org")
@@ -146,3 +150,23 @@ def test_a_wrong_proxy_is_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as refused:
         config.load({"FRAMELENS_TRUSTED_PROXIES": "10.0.0.0/8 nginx"}, dotenv=tmp_path / "none")
     assert refused.value.values == {"key": "FRAMELENS_TRUSTED_PROXIES", "value": "nginx"}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the other addresses of loopback aren't set up")
+def test_the_real_server_believes_no_other_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FRAMELENS_TRUSTED_PROXIES", "127.0.0.9 10.0.0.0/8")
+    with closing(Store(tmp_path / "data" / "framelens.sqlite")) as store, running("app/main.py", tmp_path) as app:
+        Accounts(store, config.AccessSettings()).add("ann", PASSWORD, "administrator")
+
+        def seen(peer: str, forwarded: str) -> str:
+            """The address that the audit log has of a login."""
+            transport = httpx.HTTPTransport(local_address=peer)
+            headers = {"X-Forwarded-For": forwarded, "Origin": app.url.rstrip("/")}
+            with httpx.Client(base_url=app.url, transport=transport, headers=headers) as client:
+                sent = client.post("api/session", json={"name": "ann", "password": PASSWORD})
+            assert sent.status_code == 204, sent.text
+            return AuditLog(store).entries(limit=1, actions=["login"])[0].object_name
+
+        assert seen("127.0.0.1", "203.0.113.9") == "ann (127.0.0.1)"  # uvicorn alone would believe this one
+        assert seen("127.0.0.9", "203.0.113.9") == "ann (203.0.113.9)"
+        assert seen("127.0.0.9", "198.51.100.1, 203.0.113.8, 10.1.2.3") == "ann (203.0.113.8)"

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.torture [PART …] [--share S] [--seed N] [--work FOLDER]`, or `make torture`.
+"""`make torture`, or `python -m benchmarks.torture [PART …] [--share S] [--seed N] [--footage FOLDER] [--work FOLDER]`.
 
 Each part prints lines of one table; the exit code is 1 if anything was lost or crashed. With `--share 0.01` one case in
 a hundred is run.
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from benchmarks.torture.line import HEAD, Line, Scale
 
-PARTS = ("mutations", "disk", "attacks", "load")
+PARTS = ("mutations", "disk", "attacks", "load", "proxy")
 
 
 def main(arguments: list[str]) -> int:
@@ -25,6 +25,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("parts", nargs="*", metavar="PART", help=", ".join(PARTS))
     parser.add_argument("--share", type=float, default=1.0, help="part of the full size")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--footage", type=Path, help="folder of real videos to cut clips from; else cards are drawn")
     parser.add_argument("--work", type=Path, help="folder to work in; a temporary one by default")
     given = parser.parse_args(arguments)
     if unknown := set(given.parts) - set(PARTS):
@@ -32,7 +33,7 @@ def main(arguments: list[str]) -> int:
     failed = False
     print(HEAD)
     with tempfile.TemporaryDirectory(prefix="framelens-torture-") as folder:
-        scale = Scale(given.share, given.work or Path(folder), given.seed)
+        scale = Scale(given.share, given.work or Path(folder), given.seed, given.footage)
         for name in given.parts or PARTS:
             started = time.monotonic()
             run: Callable[[Scale], Iterator[Line]] = import_module(f"benchmarks.torture.{name}").run

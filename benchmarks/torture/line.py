@@ -37,11 +37,15 @@ HEAD = f"{'what':<60} {'count':>7} {'lost':>6} {'crashed':>8}"
 
 @dataclass(frozen=True)
 class Scale:
-    """How much of the full size is run, where, and what the random choices start from."""
+    """How much of the full size is run, where, and what the random choices start from.
+
+    Clips are cut from the real videos in `footage`; without it, cards are drawn.
+    """
 
     share: float
     work: Path
     seed: int = 0
+    footage: Path | None = None
 
     def count(self, full: int) -> int:
         """Return the share of a number, at least 1."""

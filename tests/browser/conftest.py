@@ -30,11 +30,12 @@ expect.set_options(timeout=LONGEST_WAIT_MS)
 
 @dataclass
 class App:
-    """A running app: its address, its data, and a file that a scripted analysis waits for."""
+    """A running app: its address, its data, a file that a scripted analysis waits for, and its process."""
 
     url: str
     data_dir: Path
     go: Path
+    pid: int = 0
 
 
 @dataclass
@@ -71,6 +72,7 @@ def running(script: str, folder: Path, *more_options: str, cwd: Path | None = No
     command = [sys.executable, "-P", "-m", "streamlit", "run", str(ROOT / script), *options]
     with (folder / "server.log").open("wb") as log:
         process = subprocess.Popen(command, cwd=cwd or ROOT / "app", env=environ, stdout=log, stderr=log)
+        app.pid = process.pid
         try:
             _await_answer(app.url, process)
             yield app

@@ -1,17 +1,26 @@
 """Entry point of the command `framelens` and of `python -m app`.
 
 It imports nothing at first, so that Ctrl-C ends the command with a sentence while its modules are still being imported.
-A command that decodes starts its worker before that.
+A command that decodes starts its worker before that. A command that was stopped ends without waiting for threads, which
+may be in the middle of an import or a request.
 """
 
+import os
 import sys
 from contextlib import suppress
 
+_STOPPED = 130
 _DECODE = frozenset({"keyframes", "analyse", "analyze", "batch", "watch"})
 
 
 def main() -> int:
-    """Run the command line and return its exit code."""
+    """Run the command line and return its exit code, or end the process if the user has stopped the command."""
+    if (code := _run()) == _STOPPED:  # the command has closed and printed everything
+        os._exit(code)
+    return code
+
+
+def _run() -> int:
     try:
         if sys.argv[1:] and sys.argv[1] in _DECODE and not {"-h", "--help"} & set(sys.argv):
             from app.video.worker_process import start_early

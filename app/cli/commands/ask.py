@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from app import config
 from app.cli.common import cancel_on_signals, confirm_deletion, in_services, services, use_language, wide_console
-from app.core import ConfigError, Moments, Selection
+from app.core import Cancelled, ConfigError, Moments, Selection
 from app.i18n import LANGUAGES, language, notice_text, t
 from app.i18n.formatting import exactly
 from app.services import build_selection, open_library, open_services, parse_frames, parse_seconds, with_named
@@ -131,10 +131,9 @@ def run(given: argparse.Namespace) -> int:
                     images=images or None,
                     look=_look(given, clip),
                 )
-                _answer(conversation, given, cancel)
+                return _answer(conversation, given, cancel)
         finally:
             opened.close()
-    return 0
 
 
 def _split(texts: list[str]) -> tuple[list[str], str]:
@@ -196,8 +195,11 @@ def _conversation(
                 return made
 
 
-def _answer(conversation: Conversation, given: argparse.Namespace, cancel: threading.Event) -> None:
-    """Print the answer while it is written, then its evidence; with --json one document at the end."""
+def _answer(conversation: Conversation, given: argparse.Namespace, cancel: threading.Event) -> int:
+    """Print the answer while it is written, then its evidence; with --json one document at the end.
+
+    Return the exit code: that of a stop if the user has stopped the answer.
+    """
     from app import ask
     from app.services import conversations
 
@@ -206,9 +208,14 @@ def _answer(conversation: Conversation, given: argparse.Namespace, cancel: threa
         with closing(conversations.ask(services(), conversation, cancel)) as events:
             for event in events:
                 printer.show(event)
+    except Cancelled as error:
+        if not printer.done:
+            raise
+        return error.exit_code  # the printer has said it
     finally:
         if (done := printer.done) and given.json:
             _print_json(ask.answer_document(done, conversations.video_names(services(), done)))
+    return 0
 
 
 class _Printer:
@@ -270,6 +277,9 @@ class _Printer:
             for line in ask.cited_lines(turn, names):
                 print(line)
             sys.stdout.flush()
+        if turn.why and turn.why.key == "ask_stopped":
+            self._say(t("ask.stopped", id=conversation.id))
+            return
         if turn.why and turn.state == "stopped":
             self._say(notice_text(turn.why))
         if turn.reasoning and not self._quiet:

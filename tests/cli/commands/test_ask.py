@@ -138,8 +138,9 @@ def test_interrupt_keeps_the_answer_so_far(video: Path, tmp_path: Path) -> None:
         assert asked.stdout
         asked.stdout.read(20)
         asked.send_signal(signal.SIGINT)
-        asked.communicate(timeout=60)
+        _, errors = asked.communicate(timeout=60)
     assert asked.returncode == 130
+    assert "--continue" in errors and len(errors.splitlines()) == 1, errors
     turn = json.loads(run("--export", "latest", "--json", data=tmp_path).stdout)["turns"][0]
     assert turn["state"] == "stopped" and turn["answer"].startswith("word0") and turn["why"]["key"] == "ask_stopped"
 

@@ -56,11 +56,8 @@ def start(server: Server, video: Path, report: Path, data: Path, monkeypatch: py
         )
 
 
-@pytest.mark.parametrize("kills", [2, pytest.param(8, marks=pytest.mark.slow)])
-def test_kill_at_any_moment_resumes_to_the_same_report(
-    kills: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    draw = random.Random(9)
+def test_kill_at_any_moment_resumes_to_the_same_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw, kills = random.Random(9), 2
     colours = [draw.choice(["red", "green", "blue", "yellow", "white", "purple"]) for _ in range(40)]
     video = write_video(tmp_path / "clip.mp4", cards(colours, 10), rate=10)
     whole, broken = tmp_path / "whole" / "report.json", tmp_path / "broken" / "report.json"

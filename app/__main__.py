@@ -8,8 +8,11 @@ may be in the middle of an import or a request.
 import os
 import sys
 from contextlib import suppress
+from typing import Any
 
 _STOPPED = 130
+_AGAIN_SECONDS = 0.05
+"""Chosen by hand; not tuned."""
 _DECODE = frozenset({"keyframes", "analyse", "analyze", "batch", "watch"})
 
 
@@ -20,7 +23,30 @@ def main() -> int:
     return code
 
 
+def _raise_later(unraisable: Any) -> None:
+    """Repeat a Ctrl-C that was raised where Python can only print it, as in an extension during its import."""
+    if not issubclass(unraisable.exc_type, KeyboardInterrupt):
+        sys.__unraisablehook__(unraisable)
+        return
+    import _thread
+    import signal
+    import threading
+
+    main_thread = threading.main_thread().ident or 0
+
+    def interrupt() -> None:
+        if sys.platform == "win32":
+            _thread.interrupt_main()
+        else:
+            signal.pthread_kill(main_thread, signal.SIGINT)  # which ends a wait, too
+
+    timer = threading.Timer(_AGAIN_SECONDS, interrupt)
+    timer.daemon = True
+    timer.start()
+
+
 def _run() -> int:
+    sys.unraisablehook = _raise_later
     try:
         if sys.argv[1:] and sys.argv[1] in _DECODE and not {"-h", "--help"} & set(sys.argv):
             from app.video.worker_process import start_early

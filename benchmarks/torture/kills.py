@@ -12,6 +12,7 @@ import os
 import random
 import shutil
 import signal
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -77,6 +78,7 @@ _PROCESSES: dict[str, Find] = {
 }
 _SAID = {"its decoder worker": "facts_incomplete", "its reader of text": "text_not_read"}
 """Notices by which a report says, after a process was killed, that facts or texts are missing."""
+_ENGINE_NOTICE = "engine_restarted"
 _ENGINE = _descendant("vllm.entrypoints", "process_supervisor")
 
 
@@ -113,7 +115,7 @@ class _Tally:
 
     def line(self, what: str, note: str = "") -> Line:
         """Return the line of the table."""
-        said = f"{self.said} reports say what is missing" if self.said else ""
+        said = f"{self.said} reports say so" if self.said else ""
         notes = (f"{self.again} begun again", said, f"the last process gone after {self.slowest_seconds:.1f} s", note)
         return Line(what, self.count, self.lost, self.crashed, ", ".join(filter(None, notes)))
 
@@ -225,7 +227,7 @@ class _Trial:
             expected, found = self.whole, said(job.report)
             if self.notice in [one["key"] for one in found["notices"]]:
                 self.tally.said += 1
-                expected, found = _without_facts(expected), _without_facts(found)
+                expected, found = (_without_said(one, self.notice) for one in (expected, found))
             if lines := list(differences(expected, found)):
                 self.tally.lose(f"another report: {lines[0]}")
         return status == 0
@@ -307,7 +309,7 @@ def kills_of_engines(scale: Scale, video: Path) -> Iterator[Line]:
     fresh = _factory(scale, "engine", command, variables, lambda: [int(one) for one in requests.read_text().split()])
     whole, lives = _undisturbed(fresh(), [_ENGINE])
     yield (
-        _Trial(fresh, whole, lives[_ENGINE], _ENGINE, draw)
+        _Trial(fresh, whole, lives[_ENGINE], _ENGINE, draw, _ENGINE_NOTICE)
         .run(scale.count(_FULL))
         .line("SIGKILL to its engine, scripted")
     )
@@ -316,7 +318,9 @@ def kills_of_engines(scale: Scale, video: Path) -> Iterator[Line]:
         fresh = _factory(scale, "vllm", command, more, list)
         whole, lives = _undisturbed(fresh(), [_ENGINE])
         yield (
-            _Trial(fresh, whole, lives[_ENGINE], _ENGINE, draw).run(count).line("SIGKILL to its engine, the real vLLM")
+            _Trial(fresh, whole, lives[_ENGINE], _ENGINE, draw, _ENGINE_NOTICE)
+            .run(count)
+            .line("SIGKILL to its engine, the real vLLM")
         )
 
 
@@ -350,7 +354,10 @@ def _undisturbed(job: _Job, finds: Collection[Find]) -> tuple[Any, dict[Find, fl
     return said(job.report), {find: last[find] - first[find] for find in finds}
 
 
-def _without_facts(report: Any) -> Any:
+def _without_said(report: Any, notice: str) -> Any:
+    """Return a report without notices, and without the facts that the notice says are missing."""
+    if notice == _ENGINE_NOTICE:
+        return {**report, "notices": []}
     frames = [{key: one[key] for key in one if key != "facts"} for one in report["keyframes"]]
     return {**report, "notices": [], "keyframes": frames}
 
@@ -400,42 +407,58 @@ def kills_on_ray(scale: Scale, count: int) -> Line:
 
 
 def interrupts(scale: Scale, video: Path) -> Iterator[Line]:
-    """Press Ctrl-C in the first second of commands."""
+    """Press Ctrl-C in the first second of commands; the engine that they ask never answers."""
     draw, folder, count = random.Random(scale.seed), scale.folder("interrupts"), scale.count(_FULL)
-    crashed, slowest, ends = 0, 0.0, Counter[int]()
-    shape = ("--frames", "8", "--base-url", "http://127.0.0.1:9/v1", "--language", "en")
-    commands = (
-        ("analyse", str(video), *shape),
-        ("keyframes", str(video), "--output", str(folder / "frames")),
-        ("batch", str(video), *shape, "--output", str(folder / "batch")),
-        ("ask", str(video), "what is shown?", *shape),
-        ("doctor",),
-        ("library",),
-    )
-    for number in range(count):
-        command = commands[number % len(commands)]
-        process = subprocess.Popen(
-            [Path(sys.executable).with_name("framelens"), *command],
-            env={**os.environ, "FRAMELENS_DATA_DIR": str(folder / "data")},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
+    crashed, slowest, ends = 0, 0.0, Counter[str]()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        shape = ("--frames", "8", "--base-url", f"http://127.0.0.1:{silent.getsockname()[1]}/v1", "--language", "en")
+        commands = (
+            ("analyse", str(video), *shape),
+            ("keyframes", str(video), "--output", str(folder / "frames")),
+            ("batch", str(video), *shape, "--output", str(folder / "batch")),
+            ("ask", str(video), "what is shown?", *shape),
+            ("doctor",),
+            ("library",),
         )
-        with suppress(subprocess.TimeoutExpired):
-            process.wait(draw.uniform(0, 1))
-        has_ended = process.poll() is not None
-        process.send_signal(signal.SIGINT)
-        began = time.monotonic()
-        try:
-            _, errors = process.communicate(timeout=_LONGEST_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            _, errors = process.communicate()
-        slowest = max(slowest, time.monotonic() - began)
-        ends[0 if has_ended else process.returncode] += 1
-        # Before Python has started, the signal itself ends it; after its last line, it ends as it would have.
-        if "Traceback" in errors or not (has_ended or process.returncode in (0, 130, -signal.SIGINT)):
-            crashed += 1
-            print(f"  {command[0]}: {process.returncode} {errors[-600:]}", flush=True)
-    note = f"slowest end {slowest:.1f} s, {ends[0]} had ended, {ends[-signal.SIGINT]} ended before Python had started"
-    yield Line("SIGINT in the first second", count, 0, crashed, note)
+        for number in range(count):
+            command = commands[number % len(commands)]
+            end, said, seconds = _interrupted(command, folder / "data", draw.uniform(0, 1))
+            slowest = max(slowest, seconds)
+            ends[end] += 1
+            if end == "crashed":
+                crashed += 1
+                print(f"  {command[0]}: {said[-1500:]}", flush=True)
+    note = (
+        f"{ends['stopped']} with 130, {ends['ended']} had ended, {ends['early']} ended by Python before FrameLens ran"
+    )
+    yield Line("SIGINT in the first second", count, 0, crashed, f"{note}, slowest end {slowest:.1f} s")
+
+
+def _interrupted(command: Sequence[str], data: Path, after_seconds: float) -> tuple[str, str, float]:
+    """Interrupt a command, and return how it ended, its standard error, and the seconds that this took."""
+    process = subprocess.Popen(
+        [Path(sys.executable).with_name("framelens"), *command],
+        env={**os.environ, "FRAMELENS_DATA_DIR": str(data)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(after_seconds)
+    has_ended = process.poll() is not None
+    process.send_signal(signal.SIGINT)
+    began = time.monotonic()
+    try:
+        _, errors = process.communicate(timeout=_LONGEST_SECONDS)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        _, errors = process.communicate()
+    seconds = time.monotonic() - began
+    has_traceback = "Traceback" in errors
+    if has_traceback and str(REPOSITORY / "app") in errors:
+        return "crashed", errors, seconds
+    if process.returncode == -signal.SIGINT or has_traceback:  # Python itself, or the script that an installer wrote
+        return "early", errors, seconds
+    if process.returncode == 0 or has_ended:
+        return "ended", errors, seconds
+    return "stopped" if process.returncode == 130 else "crashed", errors, seconds

@@ -101,3 +101,20 @@ sys.exit(main())
     )  # fmt: skip
     assert done.returncode == 130
     assert done.stderr == "Cancelled. Everything finished is kept.\n"
+
+
+def test_an_interrupt_that_python_only_prints_comes_again(tmp_path: Path) -> None:
+    program = """
+import sys, time
+import app.__main__, app.cli.main
+class Extension:
+    def __del__(self):
+        raise KeyboardInterrupt
+def run():
+    Extension()
+    time.sleep(60)
+app.cli.main.main = run
+sys.exit(app.__main__.main())
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, len(done.stderr.splitlines())) == (130, 1), done.stderr

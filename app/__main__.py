@@ -18,7 +18,10 @@ _DECODE = frozenset({"keyframes", "analyse", "analyze", "batch", "watch"})
 
 def main() -> int:
     """Run the command line and return its exit code, or end the process if the user has stopped the command."""
-    if (code := _run()) == _STOPPED:  # the command has closed and printed everything
+    if (code := _run()) == _STOPPED:  # the command has closed everything
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                stream.flush()
         os._exit(code)
     return code
 

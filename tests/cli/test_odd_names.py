@@ -118,3 +118,16 @@ sys.exit(app.__main__.main())
 """
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, len(done.stderr.splitlines())) == (130, 1), done.stderr
+
+
+def test_what_a_stopped_command_printed_is_kept(tmp_path: Path) -> None:
+    program = """
+import app.__main__, app.cli.main
+def run():
+    print("a line", end="")  # a pipe gets it when the program ends
+    raise KeyboardInterrupt
+app.cli.main.main = run
+app.__main__.main()
+"""
+    done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (130, "a line"), done.stderr

@@ -76,7 +76,7 @@ _PROCESSES: dict[str, Find] = {
     "its decoder worker": _descendant("app.video.worker"),
     "its reader of text": _descendant("features.text_recognition"),
 }
-_SAID = {"its decoder worker": "facts_incomplete", "its reader of text": "text_not_read"}
+_SAID = {"its decoder worker": "facts_incomplete", "its reader of text": "text_reading_ended"}
 """Notices by which a report says, after a process was killed, that facts or texts are missing."""
 _ENGINE_NOTICE = "engine_restarted"
 _ENGINE = _descendant("vllm.entrypoints", "process_supervisor")

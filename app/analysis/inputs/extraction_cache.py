@@ -68,7 +68,8 @@ class ExtractionCache:
         surveys = [] if surveys is None else surveys
         file = file_state(path)
         checkpoint = _Checkpoint(self._surveys, path, file, options)
-        for event in self._decoded(path, options, surveys.append, cancel):
+        events = self._decoded(path, options, surveys.append, cancel)
+        for event in _with_second_try(events, path, options, cancel):
             state = state.apply(event)
             yield event
             if isinstance(event, core.KeyframesChosen) and not options.read_text:
@@ -180,6 +181,25 @@ class ExtractionCache:
                 after.keep_texts(state)
                 after.drop(_without_text(options))
                 after.drop((_FACTS, options))
+
+
+def _with_second_try(
+    events: Iterator[core.VideoEvent], path: Path, options: ExtractOptions, cancel: threading.Event | None
+) -> Iterator[core.VideoEvent]:
+    """Forward the events; a decoder that dies while it measures facts is replaced once, by one that continues.
+
+    Measuring doesn't read the file, so it isn't the file that has killed it; a system without memory may have.
+    """
+    known = AnalysisState()
+    try:
+        for event in events:
+            known = known.apply(event)
+            yield event
+    except core.DecodeError as error:
+        if not known.decode or not options.read_text or len(known.facts) >= len(known.keyframes):
+            raise
+        _log.warning("the decoder ended while facts were measured: %s", error)
+        yield from video.remaining_facts(path, known.keyframes, known.facts, options, cancel=cancel)
 
 
 def open_extraction_cache(data_dir: Path) -> ExtractionCache:

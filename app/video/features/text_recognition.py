@@ -171,7 +171,7 @@ class TextReading:
         code = None if missing else self._process.wait()
         with self._changed:
             self._missing = missing or Notice(
-                "text_not_read", {"reason": f"app.video.features.text_recognition: {code}"}
+                "text_reading_ended", {"reason": f"app.video.features.text_recognition: {code}"}
             )
             self._has_ended = True
             self._changed.notify_all()

@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from app import video
@@ -260,6 +261,18 @@ def test_extraction_killed_after_each_frame_ends(
         until_measured(recall, SAMPLE, options, count)
     assert sum(isinstance(one, FactsMeasured) for one in recall.extract(SAMPLE, options)) == 4
     assert starts.count("extract") == 1
+
+
+def test_a_decoder_killed_while_it_measures_is_replaced(recall: ExtractionCache, starts: list[str]) -> None:
+    options, measured = ExtractOptions(4, WHOLE), list[int]()
+    for event in recall.extract(SAMPLE, options):
+        if isinstance(event, KeyframesChosen):
+            for one in psutil.Process().children():
+                if "app.video.worker" in one.cmdline():
+                    one.kill()
+        elif isinstance(event, FactsMeasured):
+            measured.append(event.facts.number)
+    assert measured == [1, 2, 3, 4] and starts == ["extract", "facts"]
 
 
 def test_a_survey_that_lacked_a_part_is_not_kept(

@@ -106,7 +106,7 @@ def test_a_reader_that_ends_costs_the_texts_and_a_notice() -> None:
     deadline = time.monotonic() + 30
     while reading.missing is None and time.monotonic() < deadline:
         time.sleep(0.02)
-    assert reading.missing is not None and reading.missing.key == "text_not_read"
+    assert reading.missing is not None and reading.missing.key == "text_reading_ended"
     reading.close()
 
 

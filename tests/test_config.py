@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.config import DEFAULT_VLLM_CONFIG, Settings, keep_choice, load
+from app.config import DEFAULT_MODEL_PATH, DEFAULT_VLLM_CONFIG, Settings, keep_choice, load
 from app.core.errors import ConfigError
 from app.i18n import error_text
 
@@ -56,9 +56,9 @@ def test_model_paths_survive_dotenv_unchanged(path: str, tmp_path: Path) -> None
     assert load({}, tmp_path / ".env").model_path == path
 
 
-def test_env_example_is_valid_and_holds_the_defaults() -> None:
-    assert load({}, REPOSITORY / ".env.example").vllm_config == DEFAULT_VLLM_CONFIG
-    assert load({}, REPOSITORY / ".env.example").model_path == load({}).model_path
+def test_env_example_is_valid_and_holds_the_defaults(tmp_path: Path) -> None:
+    example = load({"FRAMELENS_DATA_DIR": str(tmp_path)}, REPOSITORY / ".env.example")
+    assert (example.vllm_config, example.model_path) == (DEFAULT_VLLM_CONFIG, DEFAULT_MODEL_PATH)
 
 
 def test_every_setting_is_named_in_the_example_file() -> None:

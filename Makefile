@@ -10,16 +10,11 @@ PARALLEL = -n auto --dist loadfile --no-loadscope-reorder
 app:
 	$(PYTHON) scripts/bootstrap.py app
 
-# First the tests of `make check` and the slow ones on all cores, then those with browsers. Those that start engines run
-# beside them, one after the other, as an engine mostly waits for a single core; what they print comes at the end.
+# First the tests of `make check` and the slow ones on all cores, then those that start engines and browsers, one after
+# the other; also if one of the first fails.
 test:
-	$(PYTHON) scripts/bootstrap.py develop
-	failed=0; engines=$$(mktemp); \
-	  .venv/bin/python -m pytest -p no:cacheprovider -m "engine and not thorough" > $$engines 2>&1 & beside=$$!; \
-	  trap "kill $$beside" INT TERM; \
-	  .venv/bin/python -m pytest -m "$(QUICK)" $(PARALLEL) || failed=1; \
-	  .venv/bin/python -m pytest -m "browser and not engine and not thorough" || failed=1; \
-	  wait $$beside || failed=1; cat $$engines; rm $$engines; exit $$failed
+	failed=0; $(PYTHON) scripts/bootstrap.py test -m "$(QUICK)" $(PARALLEL) || failed=1; \
+	  $(PYTHON) scripts/bootstrap.py test -m "(engine or browser) and not thorough" || failed=1; exit $$failed
 
 # The linters, then every test that needs neither an engine nor a browser and is not slow, on all cores.
 check: lint

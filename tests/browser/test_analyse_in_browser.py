@@ -21,10 +21,28 @@ LOSE_PIECES = """count => {
     XMLHttpRequest.prototype.send = function (body) { if (count-- > 0) window.sendAsBefore.call(this, body); };
 }"""
 
+LOSE_THE_END = """() => {
+    const [fetchAsBefore, sendAsBefore] = [window.fetch, WebSocket.prototype.send];
+    window.lost = [];
+    window.fetch = async (...asked) => {
+        const isCheck = String(asked[0]).includes("/check");
+        if (isCheck && !window.lost.length) {
+            window.lost.push("check");
+            throw new TypeError("Failed to fetch");
+        }
+        const answer = await fetchAsBefore(...asked);
+        if (isCheck) WebSocket.prototype.send = () => {
+            WebSocket.prototype.send = sendAsBefore;
+            window.lost.push("message");
+        };
+        return answer;
+    };
+}"""
+
 
 def upload(page: Page, file: Path) -> None:
     page.locator("button.choose:not(:empty)").wait_for()  # its words come with the program that hears the choice
-    page.locator("input[type=file]").set_input_files(file)
+    page.locator("input[type=file][accept^='video']").set_input_files(file)
 
 
 def video_of(page: Page) -> Locator:
@@ -113,6 +131,18 @@ def test_an_upload_can_be_paused_and_resumed(app: App, visit: Visit, clip: Path,
     page.evaluate("() => { XMLHttpRequest.prototype.send = window.sendAsBefore; }")
     page.get_by_role("button", name="Resume").click()
     video_of(page)
+
+
+def test_an_upload_that_ends_without_a_connection_arrives(app: App, visit: Visit, clip: Path, tmp_path: Path) -> None:
+    page = visit.page
+    other = tmp_path / "offline.mp4"
+    other.write_bytes(clip.read_bytes())
+    page.goto(app.url)
+    page.locator("button.choose:not(:empty)").wait_for()
+    page.evaluate(LOSE_THE_END)
+    upload(page, other)
+    video_of(page)
+    assert page.evaluate("window.lost") == ["check", "message"]
 
 
 def test_an_upload_that_is_refused_says_why(app: App, visit: Visit, tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from playwright.sync_api import Page, expect
 
 from app.i18n import t
 from tests.browser.conftest import App, Visit, running
-from tests.browser.test_analyse_in_browser import arrives, video_of
+from tests.browser.test_analyse_in_browser import arrives, upload, video_of
 from tests.llm.scripted import Server, serve
 
 pytestmark = pytest.mark.browser
@@ -127,3 +127,23 @@ def test_report_has_its_conversations_on_a_phone(ask_app: AskApp, visit: Visit, 
     text = (tmp_path / "saved.md").read_text(encoding="utf-8")
     assert "What does the title say?" in text and "And the hills?" in text
     assert visit.complaints == []
+
+
+def test_videos_are_added_one_by_one_and_removed(app: App, visit: Visit, clip: Path, tmp_path: Path) -> None:
+    page = visit.page
+    page.goto(app.url)
+    page.get_by_role("link", name="Ask").first.click()
+    page.get_by_text("Another video, or a part of one").click()
+    for name in ("one.mp4", "two.mp4", "one.mp4"):
+        other = tmp_path / name
+        other.write_bytes(clip.read_bytes())
+        upload(page, other)
+        chosen = page.get_by_test_id("stMain").get_by_role("button", name=re.compile(rf"{name}$"))
+        expect(chosen).to_be_visible()
+        expect(page.locator("button.choose")).to_be_visible()  # for the next
+        if name == "one.mp4":
+            chosen.click()
+            expect(chosen).to_have_count(0)
+    page.wait_for_timeout(3000)  # more than the uploader waits for an answer
+    expect(page.get_by_role("button", name=re.compile("one.mp4$"))).to_have_count(0)
+    expect(page.get_by_role("button", name=re.compile("two.mp4$"))).to_be_visible()

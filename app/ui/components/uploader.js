@@ -6,6 +6,7 @@ const WAITS_MS = [500, 1000, 2000, 4000, 8000];
 const REMEMBERED = "framelens-upload:";
 const DONE = "#done"; // suffix of the address of a finished upload
 const ABOUT_THE_FILE = [400, 415]; // other statuses concern the server, the disk or the connection
+const TRY_AGAIN = [409, 423, 502, 503, 504]; // and these pass by themselves
 const uploaders = new WeakMap();
 
 class Refused extends Error {
@@ -44,6 +45,8 @@ class Uploader {
     this.refused = []; // why the others were refused
     this.request = null;
     this.run = 0; // a pause or another file stops older loops
+    this.courier = new Courier({ report: (...message) => this.report(...message) }, "uploaded");
+    this.mark = null; // of the message that the server has not answered
     this.listen();
   }
 
@@ -70,6 +73,10 @@ class Uploader {
   update(data, report) {
     this.data = data;
     this.report = report;
+    if (this.mark && data.arrived === this.mark) {
+      this.courier.arrived();
+      this.reset([]);
+    }
     const words = data.words;
     this.find(".hint").textContent = words.hint;
     this.find(".choose").textContent = words.choose;
@@ -97,6 +104,8 @@ class Uploader {
   }
 
   startAll(files) {
+    this.courier.arrived();
+    this.mark = null;
     this.files = [...files];
     this.sent = [];
     this.refused = [];
@@ -120,33 +129,53 @@ class Uploader {
   }
 
   async send(file, run) {
-    let url = await this.locate(file);
-    for (let failures = 0; run === this.run && this.offset < file.size; ) {
-      try {
-        this.offset = await this.sendPiece(url, file, run);
-        failures = 0;
-      } catch (error) {
-        if (run !== this.run) return;
-        const final = error instanceof Refused && ![409, 423, 502, 503, 504].includes(error.status);
-        if (final || failures === WAITS_MS.length) throw error;
-        await new Promise((done) => setTimeout(done, WAITS_MS[failures++]));
-        this.offset = await this.ask(url).catch(() => this.offset);
-      }
-    }
+    const url = await this.repeat(run, () => this.locate(file));
+    const sendNext = async (failures) => {
+      if (failures) this.offset = await this.ask(url).catch(() => this.offset);
+      if (this.offset < file.size) this.offset = await this.sendPiece(url, file, run);
+    };
+    while (run === this.run && this.offset < file.size) await this.repeat(run, sendNext);
     if (run !== this.run) return;
     this.show();
-    await this.check(url);
+    await this.repeat(run, () => this.check(url));
     if (run !== this.run) return;
     remember(fingerprint(file), url + DONE);
     this.sent.push(url.split("/").pop());
     this.goOn(file);
   }
 
+  // Tries again for some seconds while the server or the connection is away; after that the user has to.
+  async repeat(run, attempt) {
+    for (let failures = 0; run === this.run; ) {
+      try {
+        return await attempt(failures);
+      } catch (error) {
+        if (run !== this.run) return;
+        const isFinal = error instanceof Refused && !TRY_AGAIN.includes(error.status);
+        if (isFinal || failures === WAITS_MS.length) throw error;
+        await new Promise((done) => setTimeout(done, WAITS_MS[failures++]));
+      }
+    }
+  }
+
   goOn(file) {
     const next = this.files[this.files.indexOf(file) + 1];
     if (next) this.start(next);
-    else if (this.sent.length) this.report("uploaded", { ids: this.sent, refused: this.refused });
+    else if (this.sent.length) this.deliver();
     else this.reset(this.refused);
+  }
+
+  // The page may be without its connection at the moment.
+  deliver() {
+    const message = { mark: `${this.run} ${Date.now()}`, ids: this.sent, refused: this.refused };
+    this.mark = message.mark;
+    this.courier.send(() => message);
+  }
+
+  close() {
+    this.courier.arrived();
+    this.request?.abort();
+    this.run += 1;
   }
 
   // A file that is not a video doesn't keep the others from arriving.
@@ -256,6 +285,7 @@ class Uploader {
 
   reset(refused) {
     this.pause();
+    this.mark = null;
     this.file = null;
     this.files = [];
     this.sent = [];
@@ -278,7 +308,7 @@ class Uploader {
     this.find("progress").value = size ? sent / size : 0;
     this.find("progress").setAttribute("aria-label", this.file?.name ?? "");
     this.find(".pause").textContent = this.paused ? words.resume : words.pause;
-    this.find(".pause").hidden = size > 0 && sent >= size;
+    this.find(".pause").hidden = size > 0 && sent >= size && !this.paused;
     const figures = { sent: megabytes(sent), size: megabytes(size), speed: megabytes(this.speed) };
     this.find(".figures").textContent = fill(this.paused ? words.paused : words.sending, figures);
   }
@@ -308,5 +338,5 @@ export default function ({ data, parentElement, setTriggerValue }) {
   // A file may have been chosen before this script was loaded.
   if (!uploader.file && uploader.input.files.length) uploader.startAll(uploader.input.files);
   // Streamlit may also call this for a drawing that was overtaken by the next one: then the upload continues.
-  return () => setTimeout(() => parentElement.isConnected || uploader.request?.abort() || (uploader.run += 1));
+  return () => setTimeout(() => parentElement.isConnected || uploader.close());
 }

@@ -23,7 +23,7 @@ _WORDS = (
 )
 _COUNTED_SECONDS = 10.0  # how long a folder is taken to be unchanged, which is counted at every rerun; chosen by hand
 _MOST_TRIED = 8  # videos of a folder, to find one that can be shown; a probe takes a third of a second
-_mount = component("uploader")
+_mount = component("uploader", "courier")
 
 
 def draw() -> None:
@@ -166,21 +166,31 @@ def draw_uploader(*, key: str, on_uploaded: Callable[[list[str], list[str]], Non
         on_uploaded: Called before the page is drawn again, with the ids of the videos and a sentence on each file
             that is not a video.
     """
+    arrived = f"{key}_arrived"
+
+    def receive() -> None:
+        ids, refused, mark = _read(st.session_state[key]["uploaded"])
+        if mark != st.session_state.get(arrived):  # it is sent until it is answered
+            st.session_state[arrived] = mark
+            on_uploaded(ids, refused)
+
     data = {
         "url": resources.api_url("uploads", with_key=False),
         "key": resources.route_key(),
         "lang": language(),
         "piece_bytes": PIECE_BYTES,
+        "arrived": st.session_state.get(arrived, ""),
         # The browser fills in the placeholders.
         "words": {word: t(f"ui.upload_{word}", **_PLACEHOLDERS) for word in _WORDS},
     }
-    _mount(key=key, data=data, on_uploaded_change=lambda: on_uploaded(*_read(st.session_state[key]["uploaded"])))
+    _mount(key=key, data=data, on_uploaded_change=receive)
 
 
-def _read(given: object) -> tuple[list[str], list[str]]:
-    """Return the ids, and the sentences about refused files."""
+def _read(given: object) -> tuple[list[str], list[str], str]:
+    """Return the ids, the sentences about refused files, and the mark of the message."""
     value = given if isinstance(given, dict) else {}
-    return _texts(value.get("ids")), [text[:_MAX_SENTENCE_CHARACTERS] for text in _texts(value.get("refused"))]
+    sentences = [text[:_MAX_SENTENCE_CHARACTERS] for text in _texts(value.get("refused"))]
+    return _texts(value.get("ids")), sentences, str(value.get("mark", ""))[:_MAX_SENTENCE_CHARACTERS]
 
 
 def _texts(given: object) -> list[str]:

@@ -140,6 +140,15 @@ def stored(data: Path) -> dict[int, str]:
     return {}
 
 
+def markdown_of(report: Path) -> str:
+    """Export a JSON report as Markdown, as a user would, and return the text."""
+    folder = report.parent / "exported"
+    command = [sys.executable, "-m", "app.cli.main", "export", "--json-file", str(report), "--format", "markdown"]
+    subprocess.run([*command, "--language", "en", "--output", str(folder)], cwd=REPOSITORY, check=True)
+    (exported,) = folder.glob("*.md")
+    return exported.read_text(encoding="utf-8")
+
+
 def said(report: Path) -> Any:
     """Return a JSON report without the fields that differ between runs."""
     return plain(json.loads(report.read_text()))
@@ -201,8 +210,7 @@ def run(setting: Setting, folder: Path) -> Iterator[str]:
     if taken < kept:
         yield f"WRONG: {kept - taken} answers were there and were asked for again"
     yield from (f"WRONG: another result at {line}" for line in differences(expected, said(broken)))
-    setting.finish(folder / "broken-data", markdown := broken.with_suffix(".md"))
-    text, clocks = markdown.read_text(), container_clocks(setting.video)
+    text, clocks = markdown_of(broken), container_clocks(setting.video)
     yield f"its report: {len(_CLOCK.findall(text))} times printed, {len(clocks) - 1} frames in the video"
     yield from (f"WRONG: no frame of the video is at {foreign}" for foreign in foreign_times(text, clocks))
 

@@ -13,7 +13,7 @@ import av
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, Position, expect
 
 from app.services.container import SAMPLE
 from tests.browser.conftest import App, Visit
@@ -36,17 +36,21 @@ def report(page: Page, app: App) -> Locator:
     return page.get_by_role("slider", name="Timeline")
 
 
-def place(strip: Locator, seconds: float, *, high: float = 0.5) -> tuple[float, float]:
-    strip.scroll_into_view_if_needed()
+def place(strip: Locator, seconds: float) -> tuple[float, float]:
     box = strip.bounding_box()
     assert box
-    return box["x"] + box["width"] * seconds / 2, box["y"] + box["height"] * high
+    return box["x"] + box["width"] * seconds / 2, box["y"] + box["height"] / 2
+
+
+def within(strip: Locator, seconds: float, *, high: float = 0.5) -> Position:
+    """Where to point: Playwright waits until the strip has come to rest."""
+    size = strip.bounding_box()
+    assert size
+    return {"x": size["width"] * seconds / 2, "y": size["height"] * high}
 
 
 def drag(page: Page, strip: Locator, start: float, end: float) -> None:
-    size = strip.bounding_box()
-    assert size
-    strip.hover(position={"x": size["width"] * start / 2, "y": size["height"] / 2})  # waits until it has come to rest
+    strip.hover(position=within(strip, start))
     page.mouse.down()
     page.mouse.move(*place(strip, (start + end) / 2), steps=3)
     page.mouse.move(*place(strip, end), steps=3)
@@ -87,9 +91,9 @@ def test_range_is_drawn_adjusted_and_analysed(scripted_app: App, visit: Visit) -
 def test_a_click_goes_to_its_place_and_draws_nothing(scripted_app: App, visit: Visit) -> None:
     page = visit.page
     strip = report(page, scripted_app)
-    page.mouse.click(*place(strip, 1.5))
+    strip.click(position=within(strip, 1.5))
     arrives(page, page.locator("video"), 1.5)
-    page.mouse.click(*place(strip, 1.01, high=0.05))
+    strip.click(position=within(strip, 1.01, high=0.05))
     arrives(page, page.locator("video"), 1.0)
     expect(page.get_by_label("From", exact=True)).to_have_count(0)
 
@@ -223,10 +227,10 @@ def test_hovered_mark_shows_picture_once_available(scripted_app: App, visit: Vis
     edit_by_hand(page)
     press_at_once(strip, "Home")
     arrives(page, page.locator("video"), 0.0)
-    page.mouse.move(*place(strip, 1.5, high=0.1))
+    strip.hover(position=within(strip, 1.5, high=0.1))
     detail = "{ detail: { kind: 'add', seconds: 1.5 } }"
     page.evaluate(f"() => {{ window.dispatchEvent(new CustomEvent('framelens:edit', {detail})); }}")
-    page.mouse.move(*place(strip, 1.501, high=0.1))
+    strip.hover(position=within(strip, 1.501, high=0.1))
     expect(page.locator(".tip img")).to_have_attribute("src", A_SNAPSHOT)
 
 
@@ -266,14 +270,14 @@ def test_many_quick_changes_are_all_counted(scripted_app: App, visit: Visit) -> 
 def test_hovered_mark_shows_frame_and_reason(scripted_app: App, visit: Visit) -> None:
     page = visit.page
     strip = report(page, scripted_app)
-    page.mouse.move(*place(strip, 1.0, high=0.1))
+    strip.hover(position=within(strip, 1.0, high=0.1))
     tip = page.locator(".tip")
     expect(tip).to_contain_text("Frame 2 · 00:01.000")
     expect(tip).to_contain_text("a new shot begins")
     page.wait_for_function("image => image.complete && image.naturalWidth > 0", arg=tip.locator("img").element_handle())
-    page.mouse.move(*place(strip, 0.9, high=0.5))
+    strip.hover(position=within(strip, 0.9, high=0.5))
     expect(tip).to_contain_text("Shot 1 · Dissolve 0.2 s")
-    page.mouse.move(*place(strip, 1.7, high=0.5))
+    strip.hover(position=within(strip, 1.7, high=0.5))
     expect(tip).to_contain_text("Shot 2 · Frozen 00:01–00:02")
     for word in ("Shot", "Dissolve", "Change", "Frozen"):
         expect(page.locator(".legend")).to_contain_text(word)
@@ -286,11 +290,11 @@ def test_a_zoomed_timeline_points_to_finer_times(scripted_app: App, visit: Visit
     strip.press("PageDown")
     arrives(page, page.locator("video"), 1.0)
     strip.press("+")  # one second of two, from 0.5 on
-    page.mouse.click(*place(strip, 1.5))
+    strip.click(position=within(strip, 1.5))
     finer = "video => Math.abs(video.currentTime - 1.25) < 0.02"
     page.wait_for_function(finer, arg=page.locator("video").element_handle())
     page.get_by_role("button", name="Zoom out").click()
-    page.mouse.click(*place(strip, 0.5))
+    strip.click(position=within(strip, 0.5))
     arrives(page, page.locator("video"), 0.5)
 
 

@@ -15,8 +15,9 @@ def test_times_that_are_no_frame_s_are_found() -> None:
 
 
 @pytest.mark.engine
+@pytest.mark.usefixtures("no_text_reading")
 def test_killed_analysis_resumes_to_the_same_report(tmp_path: Path, tiny_vl: Path) -> None:
-    video = compose(tmp_path / "three-minutes.mp4", minutes=3.2)
-    lines = list(run(Setting(video, 24, tiny_vl), tmp_path))
+    video = compose(tmp_path / "two-minutes.mp4", minutes=2.0)
+    lines = list(run(Setting(video, 16, tiny_vl), tmp_path))
     assert [line for line in lines if line.startswith("WRONG")] == []
     assert "taken over" in "".join(lines)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -103,7 +104,8 @@ def test_an_engine_killed_in_mid_job_is_replaced(tiny_vl: Path, tmp_path: Path, 
     used, killed = list[EngineInfo](), False
     with ExitStack() as stack:
         engines = [stack.enter_context(engine_at(tiny_vl, tmp_path / name)) for name in "ab"]
-        endpoints = {at.base_url: at for at in map(ready, engines)}
+        with ThreadPoolExecutor() as pool:
+            endpoints = {at.base_url: at for at in pool.map(ready, engines)}
         session = framelens.Session(
             base_url=", ".join(endpoints),
             api_key=KEY,

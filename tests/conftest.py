@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -35,6 +36,9 @@ ENGINE_PROGRAMS = ("vllm.entrypoints", "matching_types")
 _running: list[pytest.Item] = []
 # Otherwise each of the many commands that the tests start would compile all that it imports.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# What is not given a data folder must not find the one of this machine's user.
+_user_data = tempfile.TemporaryDirectory(prefix="framelens-tests-", ignore_cleanup_errors=True)
+os.environ["XDG_DATA_HOME"] = _user_data.name
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -160,6 +160,13 @@ def visit(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Visit]:
     context.close()
 
 
+def choose_sample(page: Page, url: str) -> None:
+    """Open the app and choose the sample when the page is still: a press while it is being drawn may be lost."""
+    page.goto(url)
+    expect(page.locator('[data-test-script-state="notRunning"]')).to_be_visible()
+    page.get_by_role("button", name="Try the sample video").click()
+
+
 def _is_complaint(said: ConsoleMessage) -> bool:
     """An error, but for the picture of an unnumbered frame: found on the way, it may be gone when it is asked for."""
     return said.type == "error" and not said.location.get("url", "").endswith("&n=0")

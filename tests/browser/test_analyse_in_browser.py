@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from app.reports import FORMATS
-from tests.browser.conftest import App, Visit
+from tests.browser.conftest import App, Visit, choose_sample
 from tests.media import cards, write_video
 
 pytestmark = pytest.mark.browser
@@ -174,8 +174,7 @@ def test_language_change_keeps_choices_and_position(app: App, visit: Visit, clip
 
 def test_report_without_model_seeks_player(app: App, visit: Visit) -> None:
     page = visit.page
-    page.goto(app.url)
-    page.get_by_role("button", name="Try the sample video").click()
+    choose_sample(page, app.url)
     video = video_of(page)
     page.get_by_role("button", name="Analyse without a model").click()
     expect(page.get_by_text("Report without a model")).to_be_visible(timeout=240_000)
@@ -208,8 +207,7 @@ def test_report_without_model_seeks_player(app: App, visit: Visit) -> None:
 def test_on_a_telephone_nothing_is_wider_than_the_screen(app: App, visit: Visit) -> None:
     page = visit.page
     page.set_viewport_size({"width": 390, "height": 844})
-    page.goto(app.url)
-    page.get_by_role("button", name="Try the sample video").click()
+    choose_sample(page, app.url)
     video_of(page)
     expect(page.get_by_role("button", name="Analyse without a model")).to_be_visible()
     main = page.locator("[data-testid=stMain]")
@@ -218,8 +216,7 @@ def test_on_a_telephone_nothing_is_wider_than_the_screen(app: App, visit: Visit)
 
 def test_the_answer_streams_and_a_cancel_is_quick(scripted_app: App, visit: Visit) -> None:
     page = visit.page
-    page.goto(scripted_app.url)
-    page.get_by_role("button", name="Try the sample video").click()
+    choose_sample(page, scripted_app.url)
     page.get_by_role("button", name="Analyse", exact=True).click()
     expect(page.get_by_text("a red card")).to_be_visible()
     expect(page.get_by_text("Messages format not supported, using text mode")).to_be_visible()
@@ -230,8 +227,7 @@ def test_the_answer_streams_and_a_cancel_is_quick(scripted_app: App, visit: Visi
 def test_model_words_are_text_and_citations_are_buttons(scripted_app: App, visit: Visit) -> None:
     page = visit.page
     scripted_app.go.touch()
-    page.goto(scripted_app.url)
-    page.get_by_role("button", name="Try the sample video").click()
+    choose_sample(page, scripted_app.url)
     video = video_of(page)
     page.get_by_role("button", name="Analyse", exact=True).click()
     expect(page.get_by_text("The report is ready")).to_be_visible()

@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from app.i18n import t
-from tests.browser.conftest import App, Visit, running
+from tests.browser.conftest import App, Visit, choose_sample, running
 from tests.browser.test_analyse_in_browser import arrives, upload, video_of
 from tests.llm.scripted import Server, serve
 
@@ -104,8 +104,7 @@ def test_answer_survives_clicks_reloads_and_tabs(ask_app: AskApp, visit: Visit) 
 def test_report_has_its_conversations_on_a_phone(ask_app: AskApp, visit: Visit, tmp_path: Path) -> None:
     page = visit.page
     ask_app.going.set()
-    page.goto(ask_app.app.url)
-    page.get_by_role("button", name="Try the sample video").click()
+    choose_sample(page, ask_app.app.url)
     page.get_by_role("button", name="Analyse", exact=True).click()
     page.get_by_role("tab", name="Ask").click()
     ask(page, "What does the title say?")

@@ -16,7 +16,7 @@ from PIL import Image
 from playwright.sync_api import Locator, Page, Position, expect
 
 from app.services.container import SAMPLE
-from tests.browser.conftest import App, Visit
+from tests.browser.conftest import App, Visit, choose_sample
 from tests.browser.test_analyse_in_browser import arrives, video_of
 
 pytestmark = pytest.mark.browser
@@ -27,8 +27,7 @@ A_SNAPSHOT = re.compile("^data:image/jpeg;base64,")
 def report(page: Page, app: App) -> Locator:
     """A finished report with its video loaded; the timeline."""
     app.go.touch()
-    page.goto(app.url)
-    page.get_by_role("button", name="Try the sample video").click()
+    choose_sample(page, app.url)
     video_of(page)
     page.get_by_role("button", name="Analyse", exact=True).click()
     expect(page.get_by_text("The report is ready")).to_be_visible()
@@ -116,8 +115,7 @@ def test_keys_alone_draw_a_range_and_clear_it(scripted_app: App, visit: Visit) -
 
 def test_a_range_that_is_typed_before_is_seen_on_the_timeline(scripted_app: App, visit: Visit) -> None:
     page = visit.page
-    page.goto(scripted_app.url)
-    page.get_by_role("button", name="Try the sample video").click()
+    choose_sample(page, scripted_app.url)
     video_of(page)
     page.get_by_text("Frame selection ·").click()
     page.get_by_label("From", exact=True).fill("0:02.5")

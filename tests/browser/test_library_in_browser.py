@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import expect
 
 from app.reports import FORMATS
-from tests.browser.conftest import App, Visit, running
+from tests.browser.conftest import App, Visit, choose_sample, running
 from tests.browser.test_analyse_in_browser import arrives, video_of
 from tests.reports.test_questions import asked
 from tests.reports.test_reports import analysis
@@ -39,8 +39,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_search_result_opens_at_its_time(library_app: App, visit: Visit) -> None:
     page = visit.page
-    page.goto(library_app.url)
-    page.get_by_role("button", name="Try the sample video").click()
+    choose_sample(page, library_app.url)
     page.get_by_role("button", name="Analyse", exact=True).click()
     expect(page.get_by_text("The report is ready")).to_be_visible()
     page.get_by_role("link", name="Library").click()

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from app.i18n import LANGUAGES, t
-from tests.browser.conftest import App, Visit, running
+from tests.browser.conftest import App, Visit, choose_sample, running
 from tests.browser.test_analyse_in_browser import arrives, video_of
 
 pytestmark = pytest.mark.browser
@@ -40,8 +40,7 @@ def rich_app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
 
 
 def started(page: Page, app: App) -> Locator:
-    page.goto(app.url)
-    page.get_by_role("button", name="Try the sample video").click()
+    choose_sample(page, app.url)
     video = video_of(page)
     page.get_by_role("button", name="Analyse", exact=True).click()
     return video
@@ -187,8 +186,7 @@ def test_a_telephone_shows_all_tabs_and_the_links_to_the_pages(rich_app: App, vi
 def test_a_panel_opens_over_the_report_and_knows_the_question(rich_app: App, visit: Visit) -> None:
     page = visit.page
     rich_app.go.touch()
-    page.goto(rich_app.url)
-    page.get_by_role("button", name="Try the sample video").click()
+    choose_sample(page, rich_app.url)
     page.get_by_label("Anything in particular? (optional)").fill("Who waits?")
     page.get_by_role("button", name="Analyse", exact=True).click()
     expect(page.get_by_text("number 0.0.")).to_be_visible()

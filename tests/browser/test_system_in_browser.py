@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Locator, expect
 
-from tests.browser.conftest import App, Visit
+from tests.browser.conftest import App, Visit, choose_sample
 
 pytestmark = pytest.mark.browser
 
@@ -36,8 +36,7 @@ def test_charts_update_in_place_without_foreign_requests(scripted_app: App, visi
 
 
 def test_open_analysis_and_language_survive_navigation(scripted_app: App, visit: Visit) -> None:
-    visit.page.goto(scripted_app.url)
-    visit.page.get_by_role("button", name="Try the sample video").click()
+    choose_sample(visit.page, scripted_app.url)
     visit.page.get_by_role("button", name="Analyse", exact=True).click()
     visit.page.wait_for_url(re.compile("job="))
     job = parse_qs(urlsplit(visit.page.url).query)["job"]

@@ -1,8 +1,8 @@
 # `make app` installs everything and opens the app; `make test` installs everything and runs the tests; `make check` runs
 # the linters and the quick tests.
 PYTHON ?= python3
-# Everything that starts neither an engine nor a browser, on all cores.
-QUICK = not engine and not browser and not thorough
+# The tests of `make check`: what starts neither an engine nor a browser and is not slow, on all cores.
+QUICK = not engine and not browser and not slow and not thorough
 PARALLEL = -n auto --dist loadfile --no-loadscope-reorder
 
 .PHONY: app test check install lint bench bench-keyframes bench-keyframes-sets bench-analysis bench-ask bench-api bench-endurance bench-fleet torture proofs pins sbom audit sample models
@@ -10,15 +10,16 @@ PARALLEL = -n auto --dist loadfile --no-loadscope-reorder
 app:
 	$(PYTHON) scripts/bootstrap.py app
 
-# First the tests of `make check` and the slow ones on all cores, then those that start engines and browsers, one after
-# the other; also if one of the first fails.
+# First the tests of `make check`, then, also if one of them fails, all others: what starts engines on one worker, and the
+# rest on another.
 test:
 	failed=0; $(PYTHON) scripts/bootstrap.py test -m "$(QUICK)" $(PARALLEL) || failed=1; \
-	  $(PYTHON) scripts/bootstrap.py test -m "(engine or browser) and not thorough" || failed=1; exit $$failed
+	  $(PYTHON) scripts/bootstrap.py test -m "(engine or browser or slow) and not thorough" -n 2 --dist loadgroup || \
+	  failed=1; exit $$failed
 
 # The linters, then every test that needs neither an engine nor a browser and is not slow, on all cores.
 check: lint
-	$(PYTHON) scripts/bootstrap.py test -m "$(QUICK) and not slow" $(PARALLEL)
+	$(PYTHON) scripts/bootstrap.py test -m "$(QUICK)" $(PARALLEL)
 
 install:
 	$(PYTHON) scripts/bootstrap.py install

@@ -8,6 +8,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -45,6 +46,16 @@ os.environ["XDG_DATA_HOME"] = _user_data.name
 def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
     """Run one worker more than there are cores: some tests mostly wait for a time-out or another process."""
     return (os.cpu_count() or 1) + 1
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    """With `--dist=loadgroup`, run all that starts engines on one worker."""
+    if config.getvalue("dist") != "loadgroup":
+        return None
+    from tests.scheduling import EnginesOnOneWorker
+
+    return EnginesOnOneWorker(config, log)
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -148,6 +148,7 @@ def test_engines_never_run_a_pickle(kind: str, tiny_text: Path, tmp_path: Path) 
 
 
 @pytest.mark.engine
+@pytest.mark.thorough
 def test_vllm_starts_beside_an_unread_pickle(tiny_text: Path, tmp_path: Path) -> None:
     folder = tmp_path / "both"
     marker = hostile(tiny_text, folder, keep_safetensors=True)

@@ -80,7 +80,7 @@ CASES = {
 }
 
 
-ALWAYS = {"heads", "memory nodes", "cache of one request", "experts in awq"}
+ALWAYS = {"heads", "cache of one request", "experts in awq"}
 """What people are stuck with most. The others are for `make proofs`: each is a start of some fifteen seconds."""
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 from functools import wraps
+from urllib.parse import urlencode
 
 from streamlit.runtime import memory_media_file_storage
 from streamlit.runtime.media_file_storage import MediaFileKind, MediaFileStorageError
@@ -70,10 +71,11 @@ def apply() -> None:
 
 
 def _stay_on_the_page() -> None:
-    """Keep fragments from running for a page that the session has left.
+    """Keep fragments from running for a page or an address that the session has left.
 
     A fragment that polls may ask to be run again while the server switches pages. Streamlit would announce its run as
-    one of the page before, whereupon the browser empties the page, and nothing draws it again.
+    one of the page before, whereupon the browser empties the page, and nothing draws it again. The request also has the
+    browser's address, which the server may have changed meanwhile: then the analysis before would be opened again.
     """
     run = ScriptRunner._run_script
 
@@ -84,6 +86,9 @@ def _stay_on_the_page() -> None:
             if rerun_data.is_auto_rerun:
                 return
             rerun_data = replace(rerun_data, page_script_hash=page, page_name="")  # a click counts all the same
+        if rerun_data.fragment_id_queue:
+            with self._session_state.query_params() as params:
+                rerun_data = replace(rerun_data, query_string=urlencode(params._query_params, doseq=True))
         run(self, rerun_data)
 
     ScriptRunner._run_script = run_script  # type: ignore[method-assign]

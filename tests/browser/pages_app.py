@@ -1,4 +1,4 @@
-"""Two pages below a fragment that polls, with Streamlit's patches. `streamlit run` this file.
+"""Two pages below a fragment that polls, and a job in the address, with Streamlit's patches. `streamlit run` this file.
 
 Each run takes half a second, so that the fragment asks to be run again while the server switches to the other page.
 """
@@ -19,6 +19,21 @@ if not hasattr(streamlit_patches, "is_applied"):
 def _first() -> None:
     st.title("First")
     st.button("Switch", on_click=st.session_state.update, args=({"is_leaving": True},))
+    st.button("Open", on_click=_open)
+    st.text(f"Job {st.query_params.get('job', 'none')}")
+
+
+def _open() -> None:
+    st.query_params["job"] = "1"
+    st.session_state["is_open"] = True
+
+
+def _poll() -> None:
+    st.caption(f"polled at {time.monotonic()}")
+    if st.session_state.get("is_open") and "job" not in st.query_params:
+        st.session_state["is_lost"] = True
+    if "is_lost" in st.session_state:
+        st.caption("The address before came back.")
 
 
 def _second() -> None:
@@ -31,5 +46,5 @@ page = st.navigation(pages)
 if st.session_state.pop("is_leaving", False):
     st.switch_page(pages[1])
 with st.sidebar:
-    st.fragment(lambda: st.caption(f"polled at {time.monotonic()}"), run_every=0.2)()
+    st.fragment(_poll, run_every=0.2)()
 page.run()

@@ -1,4 +1,4 @@
-"""A page that the server switches to stays, whatever fragments of the page before ask for meanwhile."""
+"""A page or an address that the server switches to stays, whatever fragments of the page before ask for meanwhile."""
 
 from __future__ import annotations
 
@@ -51,3 +51,20 @@ def test_a_switch_of_pages_survives_polling(visit: Visit, tmp_path: Path) -> Non
         before = polled.inner_text()
         expect(polled).not_to_have_text(before)
         expect(page.get_by_role("heading", name="Second")).to_be_visible(timeout=1000)
+
+
+def test_a_new_address_survives_polling(visit: Visit, tmp_path: Path) -> None:
+    page, lines = visit.page, list[SlowLine]()
+    page.route_web_socket("**/_stcore/stream", lambda socket: lines.append(SlowLine(socket)))
+    with running("tests/browser/pages_app.py", tmp_path) as app:
+        page.goto(app.url)
+        expect(page.get_by_text("Job none")).to_be_visible()
+        lines[-1].hold()
+        page.get_by_role("button", name="Open").click()
+        page.wait_for_timeout(2000)  # the browser goes on polling with the address before
+        lines[-1].release()
+        expect(page.get_by_text("Job 1")).to_be_visible()
+        polled = page.get_by_text("polled at")
+        before = polled.inner_text()
+        expect(polled).not_to_have_text(before)
+        expect(page.get_by_text("The address before came back.")).to_have_count(0)

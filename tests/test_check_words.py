@@ -52,6 +52,7 @@ def test_lines_count_from_one_and_words_can_be_allowed(checker: ModuleType) -> N
     assert list(checker.find(text, allowed=["nobody"])) == []
 
 
+@pytest.mark.slow
 def test_chosen_paths_are_clean() -> None:
     done = subprocess.run([sys.executable, str(SCRIPT)], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (0, "")

@@ -55,6 +55,7 @@ def test_keyframes_are_saved_as_jpeg_files(video: Path, tmp_path: Path) -> None:
     assert all(path.read_bytes().startswith(b"\xff\xd8") for path in saved)
 
 
+@pytest.mark.slow
 def test_analysis_without_a_model_writes_both_reports(video: Path, tmp_path: Path) -> None:
     done = run("analyse_video.py", video, "--no-model", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -62,6 +63,7 @@ def test_analysis_without_a_model_writes_both_reports(video: Path, tmp_path: Pat
     assert json.loads((tmp_path / "cards.report.json").read_text(encoding="utf-8"))["keyframes"]
 
 
+@pytest.mark.slow
 def test_own_template_fills_its_fields_with_times(video: Path, tmp_path: Path) -> None:
     with serve(answering(people=2, activity="paying")) as server:
         done = run("own_template.py", video, cwd=tmp_path, FRAMELENS_BASE_URL=server.base_url)
@@ -70,6 +72,7 @@ def test_own_template_fills_its_fields_with_times(video: Path, tmp_path: Path) -
     assert done.stdout == "1.20 s\t2\tpaying\tTwo people pay.\n"
 
 
+@pytest.mark.slow
 def test_remote_engine_gets_the_question_and_is_printed(video: Path, tmp_path: Path) -> None:
     with serve(answering()) as server:
         done = run("remote_engine.py", video, "Who pays?", cwd=tmp_path, FRAMELENS_BASE_URL=server.base_url)
@@ -78,6 +81,7 @@ def test_remote_engine_gets_the_question_and_is_printed(video: Path, tmp_path: P
     assert "- Two people pay. (frames 2)" in done.stdout
 
 
+@pytest.mark.slow
 def test_questions_share_one_conversation(video: Path, tmp_path: Path) -> None:
     def behave(body: dict[str, Any]) -> Iterator[str]:
         yield f"Answer {len(body['messages']) // 2} [2]."
@@ -94,6 +98,7 @@ def test_remote_engine_without_an_address_says_what_to_set(video: Path, tmp_path
     assert done.returncode == 1 and "FRAMELENS_BASE_URL" in done.stderr
 
 
+@pytest.mark.slow
 def test_langchain_chain_gets_a_line_for_each_frame(video: Path, tmp_path: Path) -> None:
     def behave(body: dict[str, Any]) -> Iterator[str]:
         yield "A red card."
@@ -106,6 +111,7 @@ def test_langchain_chain_gets_a_line_for_each_frame(video: Path, tmp_path: Path)
     assert json.dumps(server.requests).count("data:image/jpeg;base64,/9j/") == 4
 
 
+@pytest.mark.slow
 def test_batch_writes_a_pdf_each_and_names_the_bad_video(video: Path, tmp_path: Path) -> None:
     folder = tmp_path / "videos"
     folder.mkdir()

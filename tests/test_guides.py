@@ -285,6 +285,7 @@ def test_a_setting_is_one_that_the_program_takes(command: str, place: Place) -> 
         assert json.loads(environ[name]).items() <= settings.vllm_config.items()
 
 
+@pytest.mark.slow
 @each("alone")
 def test_what_needs_no_model_is_done(command: str, place: Place) -> None:
     if command.startswith("ffmpeg ") and not shutil.which("ffmpeg"):
@@ -304,6 +305,7 @@ def reported(shared: Path) -> Path:
     return shared / "reported"
 
 
+@pytest.mark.slow
 @each("stored")
 def test_what_is_about_reports_finds_the_one_that_is_there(command: str, place: Place, reported: Path) -> None:
     data = shutil.copytree(reported, place.folder / "data")
@@ -323,6 +325,7 @@ def test_what_asks_a_model_is_answered_by_one_that_saw(command: str, place: Plac
         assert "text mode" not in text and "文本模式" not in text and "red" in text
 
 
+@pytest.mark.slow
 @each("fetching")
 def test_documented_downloads_leave_a_whole_model(command: str, place: Place, tmp_path: Path) -> None:
     words = [word for word in shlex.split(command) if re.match(r"\w+/|~", word)]
@@ -333,6 +336,7 @@ def test_documented_downloads_leave_a_whole_model(command: str, place: Place, tm
     check_model_folder(folder)
 
 
+@pytest.mark.slow
 @each("lasting")
 def test_what_runs_until_it_is_ended_answers_and_ends(command: str, place: Place) -> None:
     with socket.socket() as free:
@@ -349,6 +353,7 @@ def test_what_runs_until_it_is_ended_answers_and_ends(command: str, place: Place
         assert answer == (401 if serves else 200)  # without its key, framelens serve says nothing
 
 
+@pytest.mark.slow
 @each("speaking")
 def test_servers_of_tools_start_and_end(command: str, place: Place) -> None:
     pytest.importorskip("mcp")
@@ -361,6 +366,7 @@ def test_servers_of_tools_start_and_end(command: str, place: Place) -> None:
         assert (done.stdout, "Bearer" in done.stderr) == ("", False)
 
 
+@pytest.mark.slow
 @each("watching")
 def test_what_watches_a_folder_ends_with_its_results(command: str, place: Place) -> None:
     with _running(place, f"exec {command} --no-model --frames 2"):

@@ -57,6 +57,7 @@ def _error_classes() -> set[str]:
     return {node.name for node in tree.body if isinstance(node, ast.ClassDef)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_every_error_and_notice_that_is_raised_has_its_words(language: str) -> None:
     texts = catalogue(language)  # type: ignore[arg-type]

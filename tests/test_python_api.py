@@ -39,6 +39,7 @@ def behave(body: dict[str, Any]) -> Iterator[str]:
     yield json.dumps({"title": "Cards", "reply": reply, "overview": [], "findings": reply})
 
 
+@pytest.mark.slow
 def test_import_is_light_and_every_name_is_there() -> None:
     code = "import sys, framelens; print(*sys.modules); [getattr(framelens, name) for name in framelens.__all__]"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -50,6 +51,7 @@ def test_import_is_light_and_every_name_is_there() -> None:
         _ = framelens.nonsense
 
 
+@pytest.mark.slow
 def test_keyframes_have_times_pictures_shots_and_measures(video: Path, tmp_path: Path) -> None:
     frames = framelens.keyframes(video, frames=16, data_dir=tmp_path / "data")
     assert [int(frame.time_seconds) for frame in frames] == [0, 1, 2, 3]
@@ -65,6 +67,7 @@ def test_keyframes_have_times_pictures_shots_and_measures(video: Path, tmp_path:
     assert [int(frame.time_seconds) for frame in part] == [1, 2]
 
 
+@pytest.mark.slow
 def test_one_session_answers_several_questions_as_events(video: Path, tmp_path: Path) -> None:
     with (
         serve(behave) as server,
@@ -83,6 +86,7 @@ def test_one_session_answers_several_questions_as_events(video: Path, tmp_path: 
     assert other.id != again.id and other.request.language == "zh"
 
 
+@pytest.mark.slow
 def test_leaving_the_loop_stops_and_the_next_call_resumes(video: Path, tmp_path: Path) -> None:
     events = framelens.analyse_events(video, frames=4, use_model=False, data_dir=tmp_path)
     first = next(events)
@@ -96,6 +100,7 @@ def test_leaving_the_loop_stops_and_the_next_call_resumes(video: Path, tmp_path:
             session.analyse(video, frames=3, use_model=False, cancel=cancel)
 
 
+@pytest.mark.slow
 def test_model_that_cannot_answer_raises_after_the_report(video: Path, tmp_path: Path) -> None:
     seen = []
     with pytest.raises(framelens.ModelNotFound) as raised:
@@ -114,6 +119,7 @@ def test_every_format_of_export_is_bytes(name: str, analysis: framelens.Analysis
             framelens.report(analysis, name)
 
 
+@pytest.mark.slow
 def test_report_is_made_of_a_json_file(analysis: framelens.Analysis, tmp_path: Path) -> None:
     [path] = framelens.save_report(analysis, tmp_path / "cards.json")
     assert framelens.load_reports(path)[0].id == analysis.id
@@ -153,6 +159,7 @@ def test_unknown_argument_and_missing_file_are_named(video: Path, tmp_path: Path
     assert str(raised.value) == framelens.error_text(raised.value, "zh") and "none.mp4" in str(raised.value)
 
 
+@pytest.mark.slow
 def test_log_is_opened_once_per_session(video: Path, tmp_path: Path) -> None:
     before = logging.getLogger("app").handlers[:]
     session = framelens.Session(data_dir=tmp_path)
@@ -178,6 +185,7 @@ def test_closing_a_session_cancels_its_analysis(video: Path, tmp_path: Path) -> 
         list(events)
 
 
+@pytest.mark.slow
 def test_nothing_is_left_behind(video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before, threads = logging.getLogger("app").handlers[:], threading.active_count()
     children = {child.pid for child in psutil.Process().children(recursive=True)}

@@ -56,6 +56,7 @@ def test_licence_that_notice_does_not_name_is_found(script: ModuleType, licence:
     assert script.uncovered(NOTICE, [("nvidia-cublas", "13", "?"), ("pycountry", "1", "LGPL-2.1-only")]) == []
 
 
+@pytest.mark.slow
 def test_bill_of_materials_is_valid_and_complete(
     tmp_path: Path, script: ModuleType, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

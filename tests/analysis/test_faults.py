@@ -160,6 +160,7 @@ def assert_said(error: AppError | None) -> AppError:
     return error
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", PASSING.values(), ids=PASSING)
 def test_a_fault_that_passes_changes_nothing(fault: Fault, undisturbed: Analysis) -> None:
     with serve(failing(fault, times=1), context=CONTEXT) as server:
@@ -170,6 +171,7 @@ def test_a_fault_that_passes_changes_nothing(fault: Fault, undisturbed: Analysis
         assert all(notice_text(notice, language) for language in LANGUAGES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", LASTING.values(), ids=LASTING)
 def test_a_fault_that_lasts_is_said_and_costs_what_it_hit_alone(fault: Fault, undisturbed: Analysis) -> None:
     with serve(failing(fault, times=None), context=CONTEXT) as server:
@@ -186,6 +188,7 @@ def test_a_fault_that_lasts_is_said_and_costs_what_it_hit_alone(fault: Fault, un
         assert [marks_of(body)[0] for body in asked(server) if marks_of(body)] == [undisturbed.chunks[-1].number]
 
 
+@pytest.mark.slow
 def test_hanging_engine_times_out_and_run_resumes_later(undisturbed: Analysis) -> None:
     released = threading.Event()
 
@@ -288,6 +291,7 @@ def too_long_for(limit: int) -> Callable[[dict[str, Any]], Iterator[str]]:
     return behave
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", [1, 2, 3])
 def test_oversized_chunks_are_replanned_without_loss(limit: int) -> None:
     with serve(too_long_for(limit), context=CONTEXT) as server:
@@ -315,6 +319,7 @@ def test_replanning_of_oversized_chunks_terminates() -> None:
     assert len(chunks[0].frames) > len(chunks[-1].frames) == 1
 
 
+@pytest.mark.slow
 def test_failed_chunk_is_forgiven_after_new_layout() -> None:
     broken = threading.Semaphore(1)
 
@@ -332,6 +337,7 @@ def test_failed_chunk_is_forgiven_after_new_layout() -> None:
     assert [number for chunk in finished(events).chunks for number in chunk.frames] == list(range(1, FRAMES + 1))
 
 
+@pytest.mark.slow
 def test_what_was_said_of_a_part_that_is_asked_again_is_void() -> None:
     with serve(failing(PASSING["the connection breaks in mid-answer"], 1), context=CONTEXT) as server:
         events, _ = analysed(server)
@@ -382,6 +388,7 @@ class Mortal(ServedEngine):
         return replace(super().status(), error=EngineError("engine_killed", model="m") if self.dead.is_set() else None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("says", ["nothing", "that it ends"])
 @pytest.mark.parametrize("deaths", [1, 2])
 def test_dead_engine_is_restarted_and_run_continues(deaths: int, says: str, undisturbed: Analysis) -> None:
@@ -436,6 +443,7 @@ def test_early_opening_is_a_chunk_only_if_more_follows(frames: int) -> None:
     assert asked(server) == []
 
 
+@pytest.mark.slow
 def test_hanging_local_engine_is_restarted_once(undisturbed: Analysis) -> None:
     class Hanging(ServedEngine):
         """It is well once it was started again."""

@@ -388,6 +388,7 @@ def test_oversized_single_frame_is_an_error_not_text() -> None:
     assert finished(events).chunks == ()
 
 
+@pytest.mark.slow
 def test_engine_death_keeps_answers_and_never_becomes_text() -> None:
     def dying(body: dict[str, Any]) -> Iterator[str]:
         yield "1: red"
@@ -481,6 +482,7 @@ def test_an_answer_that_was_cut_off_is_said() -> None:
     assert analysis.chunks[0].finish_reason == "length"
 
 
+@pytest.mark.slow
 def test_same_question_on_same_frames_is_cached(tmp_path: Path) -> None:
     answers = AnswerCache(tmp_path / "answers.sqlite", "model")
     with serve(answering_per_frame) as server:

@@ -147,6 +147,7 @@ def test_all_dead_keeps_the_answers_and_resumes(servers: list[Server], undisturb
     assert not set(again) & {chunk.number for chunk in kept.chunks}
 
 
+@pytest.mark.slow
 def test_a_batch_uses_both_and_survives_one(servers: list[Server], undisturbed: Analysis, tmp_path: Path) -> None:
     """Eight videos, four at a time; one engine dies under the first four, and is back for the others."""
     pair, death = servers[:2], threading.Event()

@@ -114,6 +114,7 @@ def test_a_forwarded_name_must_be_one_of_ours(open_app: Open, accounts: Accounts
     assert client.get("/", headers={"X-Forwarded-Host": "evil.example, frames.example.org"}).status_code == 200
 
 
+@pytest.mark.slow
 def test_login_limits_and_audit_have_the_real_client(
     open_app: Open, accounts: Accounts, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -152,6 +153,7 @@ def test_a_wrong_proxy_is_named(tmp_path: Path) -> None:
     assert refused.value.values == {"key": "FRAMELENS_TRUSTED_PROXIES", "value": "nginx"}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="the other addresses of loopback aren't set up")
 def test_the_real_server_believes_no_other_proxy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FRAMELENS_TRUSTED_PROXIES", "127.0.0.9 10.0.0.0/8")

@@ -165,6 +165,7 @@ def server(tmp_path: Path) -> Iterator[tuple[subprocess.Popen[str], str, int]]:
         process.terminate()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads the process's peak memory from /proc")
 def test_memory_does_not_grow_with_the_upload(server: tuple[subprocess.Popen[str], str, int]) -> None:
     process, key, port = server

@@ -54,6 +54,7 @@ def session(server: Server, data: Path) -> framelens.Session:
     return framelens.Session(base_url=server.base_url, data_dir=data, language="en")
 
 
+@pytest.mark.slow
 def test_answer_streams_and_its_frames_get_decoder_times(video: Path, data: Path) -> None:
     pieces = ("Red [1], ", "then blue [frame 2] at 0:01; ", "more in [9] at 7:30.")
     with serve(answering(*pieces)) as server, session(server, data) as one:
@@ -71,6 +72,7 @@ def test_answer_streams_and_its_frames_get_decoder_times(video: Path, data: Path
     assert (body["temperature"], body["top_p"], body["seed"], body["repetition_penalty"]) == (0.6, 0.9, 5, 1.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("refuses", [False, True])
 def test_answer_of_letters_is_one_of_them_and_no_search(refuses: bool, video: Path, data: Path) -> None:
     def behave(body: dict[str, Any]) -> Iterator[str]:
@@ -160,6 +162,7 @@ def test_leaving_the_loop_keeps_what_there_is(video: Path, data: Path) -> None:
     assert last.state == "stopped" and last.answer.startswith("Red") and last.why and last.why.key == "ask_stopped"
 
 
+@pytest.mark.slow
 def test_engine_that_dies_in_mid_answer_keeps_the_answer(video: Path, data: Path) -> None:
     def behave(body: dict[str, Any]) -> Iterator[str]:
         yield "The red card [1]"
@@ -304,6 +307,7 @@ def test_full_context_is_tried_with_less(video: Path, data: Path) -> None:
     assert turn.state == "complete" and len(turn.context.pictures) <= 3
 
 
+@pytest.mark.slow
 def test_busy_engine_is_asked_again(video: Path, data: Path) -> None:
     refusals = [Refuse(503, "busy", headers={"Retry-After": "0.01"}), Refuse(429, "busy")]
 
@@ -317,6 +321,7 @@ def test_busy_engine_is_asked_again(video: Path, data: Path) -> None:
     assert turn.state == "complete" and [notice.key for notice in turn.notices] == ["engine_was_busy"]
 
 
+@pytest.mark.slow
 def test_engine_that_fails_inside_is_named_with_its_words(video: Path, data: Path) -> None:
     def behave(body: dict[str, Any]) -> Iterator[str]:
         if body["max_tokens"] != 1:
@@ -361,6 +366,7 @@ def test_html_and_links_in_an_answer_stay_text(video: Path, data: Path) -> None:
     assert "<script>alert(1)</script>" in shown and "http://evil.example" in shown
 
 
+@pytest.mark.slow
 def test_deleted_analysis_takes_its_conversations_along(video: Path, tmp_path: Path) -> None:
     with serve(answering("Red [1].")) as server, session(server, tmp_path) as one:
         conversation = one.ask(video, "Which?")
@@ -370,6 +376,7 @@ def test_deleted_analysis_takes_its_conversations_along(video: Path, tmp_path: P
             one.ask(conversation, "And?")
 
 
+@pytest.mark.slow
 def test_deleted_video_is_still_answered_from_its_keyframes(tmp_path: Path, video: Path) -> None:
     copy = tmp_path / "copy.mp4"
     copy.write_bytes(video.read_bytes())
@@ -407,6 +414,7 @@ def texts(message: dict[str, Any]) -> list[str]:
     return [content] if isinstance(content, str) else [part["text"] for part in content if part["type"] == "text"]
 
 
+@pytest.mark.slow
 def test_question_about_several_videos(video: Path, data: Path, tmp_path: Path) -> None:
     other = write_card_video(tmp_path / "other.mp4", ["white", "black"])
     with serve(answering("Red [1], white [5], [7].")) as server, session(server, data) as one:
@@ -424,6 +432,7 @@ def test_question_about_several_videos(video: Path, data: Path, tmp_path: Path) 
     assert "[5] 00:00.000 \\<b\\>.mp4".replace("[", "\\[").replace("]", "\\]") in written
 
 
+@pytest.mark.slow
 def test_one_of_several_videos_is_deleted(video: Path, tmp_path: Path) -> None:
     other = write_card_video(tmp_path / "other.mp4", ["white", "black"])
     with serve(answering("Red [1].")) as server, session(server, tmp_path / "data") as one:
@@ -461,6 +470,7 @@ def test_question_about_nothing_is_a_plain_chat(tmp_path: Path) -> None:
     assert [message["content"] for message in questions(server)[-1]["messages"]][1:] == ["Hello?", "Hi.", "And?"]
 
 
+@pytest.mark.slow
 def test_clip_is_asked_about_alone(video: Path, data: Path) -> None:
     with serve(answering("Green [1].")) as server, session(server, data) as one:
         conversation = one.ask(video, "Which?", start=2, end="0:03")

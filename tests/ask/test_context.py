@@ -95,6 +95,7 @@ def sent(prepared: PreparedRequest) -> list[dict[str, Any]]:
     return cast(list[dict[str, Any]], convert_to_openai_messages(prepared.sent))
 
 
+@pytest.mark.slow
 def test_frames_come_first_with_number_and_time(analysis: core.Analysis) -> None:
     system, user = sent(built(analysis, talk(("What is first?", ""))))
     kinds = [part["type"] for part in user["content"]]

@@ -189,6 +189,7 @@ def selected(
         stills.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("colour", ONCE)
 def test_moment_is_among_eight_frames_of_ten_minutes(analysis: core.Analysis, data: Path, colour: str) -> None:
     sought = Sought("local", (f"a {colour} card",))
@@ -208,6 +209,7 @@ def test_moment_is_among_eight_frames_of_ten_minutes(analysis: core.Analysis, da
     assert {"thumbnails", "embeddings", "votes"} <= {one.step for one in events}
 
 
+@pytest.mark.slow
 def test_model_that_always_says_yes_changes_nothing(analysis: core.Analysis, data: Path) -> None:
     def agree(body: dict[str, Any]) -> Iterator[str]:
         yield "yes"
@@ -261,6 +263,7 @@ def test_what_was_said_is_found_without_votes(analysis: core.Analysis, data: Pat
     assert [(one.seconds, one.text) for one in found.choice.quotes] == [(404.0, "the price of tea")]
 
 
+@pytest.mark.slow
 def test_known_frames_are_not_chosen_again_instead_of_new_ones(analysis: core.Analysis, data: Path) -> None:
     known = [("a", one.time_seconds) for one in analysis.keyframes]
     new = next(one for one in ONCE if one not in [colour_of(frame.jpeg) for frame in analysis.keyframes])
@@ -271,6 +274,7 @@ def test_known_frames_are_not_chosen_again_instead_of_new_ones(analysis: core.An
     assert [colour_of(one.jpeg) for one in found.frames if one.jpeg] == [new]
 
 
+@pytest.mark.slow
 def test_votes_end_with_their_time(analysis: core.Analysis, data: Path) -> None:
     stop = threading.Event()
 
@@ -316,6 +320,7 @@ class Embeddings:
     base_url: str = ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("takes_pictures", [True, False])
 def test_embeddings_of_pictures_are_compared(analysis: core.Analysis, data: Path, takes_pictures: bool) -> None:
     def hesitates(body: dict[str, Any]) -> Iterator[str]:
@@ -361,6 +366,7 @@ def session(server: Server, data: Path) -> framelens.Session:
     return framelens.Session(base_url=server.base_url, data_dir=data, language="en")
 
 
+@pytest.mark.slow
 def test_question_brings_its_own_frames_to_the_model(few: core.Analysis, data: Path) -> None:
     first, second, *_ = hidden(few)
     with serve(answers) as server, session(server, data) as one:

@@ -56,6 +56,7 @@ def session(server: Server, data: Path) -> framelens.Session:
     return framelens.Session(base_url=server.base_url, data_dir=data, language="en")
 
 
+@pytest.mark.slow
 def test_follow_up_sends_no_picture_again(video: Path, tmp_path: Path) -> None:
     engine = Vllm()
     with serve(engine, owner="vllm") as server, session(server, tmp_path) as one:
@@ -66,6 +67,7 @@ def test_follow_up_sends_no_picture_again(video: Path, tmp_path: Path) -> None:
     assert [len(part["uuid"]) for part in image_parts(second)] == [64] * 4
 
 
+@pytest.mark.slow
 def test_pictures_that_the_engine_has_lost_are_sent_again(video: Path, tmp_path: Path) -> None:
     engine = Vllm()
     with serve(engine, owner="vllm") as server, session(server, tmp_path) as one:
@@ -79,6 +81,7 @@ def test_pictures_that_the_engine_has_lost_are_sent_again(video: Path, tmp_path:
     assert engine.seen[0] == engine.seen[1] == engine.seen[2]
 
 
+@pytest.mark.slow
 def test_engine_that_keeps_nothing_is_sent_everything(video: Path, tmp_path: Path) -> None:
     engine = Vllm()
     with serve(engine, owner="vllm") as server, session(server, tmp_path) as one:
@@ -91,6 +94,7 @@ def test_engine_that_keeps_nothing_is_sent_everything(video: Path, tmp_path: Pat
     assert all(len(pictures) == 4 for pictures in engine.seen)
 
 
+@pytest.mark.slow
 def test_engine_that_refuses_the_field_gets_plain_parts(video: Path, tmp_path: Path) -> None:
     def behave(body: dict[str, Any]) -> Iterator[str]:
         if any("uuid" in part for part in image_parts(body)):
@@ -104,6 +108,7 @@ def test_engine_that_refuses_the_field_gets_plain_parts(video: Path, tmp_path: P
     assert all(part["image_url"] and "uuid" not in part for body in bodies for part in image_parts(body))
 
 
+@pytest.mark.slow
 def test_other_engines_are_sent_plain_parts(video: Path, tmp_path: Path) -> None:
     with serve(lambda body: iter(["Red [1]."])) as server, session(server, tmp_path) as one:
         one.ask(one.ask(video, "Which?", frames=4), "And then?")
@@ -112,6 +117,7 @@ def test_other_engines_are_sent_plain_parts(video: Path, tmp_path: Path) -> None
     assert server.base_url not in client._sent
 
 
+@pytest.mark.slow
 def test_analysis_uses_what_a_conversation_has_sent(video: Path, tmp_path: Path) -> None:
     engine = Vllm()
     with serve(engine, owner="vllm") as server, session(server, tmp_path) as one:

@@ -105,6 +105,7 @@ def test_answer_that_begins_otherwise_is_no_vote() -> None:
         assert ask(scripted(server)) == [0.0] * 3
 
 
+@pytest.mark.slow
 def test_ceiling_of_time_keeps_the_votes_so_far() -> None:
     hold = threading.Event()
 

@@ -82,6 +82,7 @@ def spans(turn: Any) -> list[tuple[int, int]]:
     return [(one.first.frame_index, one.last.frame_index) for one in moments.intervals]
 
 
+@pytest.mark.slow
 def test_answer_lists_all_moments_with_their_frames(video: Path, data: Path) -> None:
     with serve(looking()) as server, session(server, data) as one:
         events = list(one.ask_events(video, WHEN))
@@ -100,6 +101,7 @@ def test_answer_lists_all_moments_with_their_frames(video: Path, data: Path) -> 
     assert turn.model == "model" and all(one.issues == () for one in rounds[-1].intervals)
 
 
+@pytest.mark.slow
 def test_how_often_in_chinese_counts(video: Path, data: Path) -> None:
     with serve(looking()) as server, session(server, data) as one:
         turn = one.ask(video, "红色卡片出现了几次？", language="zh").last
@@ -107,6 +109,7 @@ def test_how_often_in_chinese_counts(video: Path, data: Path) -> None:
     assert "这张图片里有红色卡片吗" in json.dumps(server.requests[-1], ensure_ascii=False) or spans(turn)
 
 
+@pytest.mark.slow
 def test_range_and_kind_are_those_of_the_user(video: Path, data: Path) -> None:
     with serve(looking()) as server, session(server, data) as one:
         turn = one.ask(video, "Show me the red card", look=Look("when", 6.0, 10.0)).last
@@ -121,6 +124,7 @@ def test_nothing_seen_says_what_could_hide(video: Path, data: Path) -> None:
     assert "ceiling of frames" in turn.answer
 
 
+@pytest.mark.slow
 def test_stopped_search_continues_where_it_was(video: Path, data: Path) -> None:
     cancel = threading.Event()
     with serve(looking()) as server, session(server, data) as one:
@@ -157,6 +161,7 @@ def test_pictures_are_changed_but_little() -> None:
     assert means[2] > 1.1 * means[0] and means[3] < 0.9 * means[0] and abs(means[1] - means[0]) < 3
 
 
+@pytest.mark.slow
 def test_several_videos_are_searched_one_by_one(video: Path, data: Path, tmp_path: Path) -> None:
     other = write_card_video(tmp_path / "other.mp4", ["green", "red", "gray"], seconds_per_card=2.0)
     with serve(looking()) as server, session(server, data) as one:
@@ -167,6 +172,7 @@ def test_several_videos_are_searched_one_by_one(video: Path, data: Path, tmp_pat
     assert len({ref.analysis_id for ref in turn.cited}) == 2 and len(turn.cited) == 6
 
 
+@pytest.mark.slow
 def test_engine_that_dies_leaves_what_was_found(video: Path, data: Path) -> None:
     def behave(body: dict[str, Any]) -> Iterator[str]:
         if len(server.requests) > 40:
@@ -198,6 +204,7 @@ def test_ceilings_are_checked() -> None:
         AskSettings(search_frames=0)
 
 
+@pytest.mark.slow
 def test_command_continues_a_search_without_a_question(video: Path, data: Path) -> None:
     def run(*arguments: object) -> subprocess.CompletedProcess[str]:
         own = {"LANG": "C.UTF-8", "FRAMELENS_DATA_DIR": str(data), "FRAMELENS_BASE_URL": server.base_url}

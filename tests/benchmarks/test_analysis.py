@@ -72,6 +72,7 @@ def made(form: dict[str, Any]) -> Any:
             return None
 
 
+@pytest.mark.slow
 def test_given_texts_are_as_long_as_requested(tmp_path: Path) -> None:
     with serving(AT_ONCE) as url:
         app, request = App(url, tmp_path, in_flight=2), AnalysisRequest(SAMPLE, frames=4)
@@ -98,6 +99,7 @@ def test_frames_are_counted_and_cited_by_their_marks() -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_whole_analysis_is_recorded_and_can_be_sent_again(tmp_path: Path) -> None:
     with serving(AT_ONCE) as url:
         app = App(url, tmp_path, in_flight=2)

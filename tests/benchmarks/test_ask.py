@@ -42,6 +42,7 @@ def share_of(picture: np.ndarray, colour: str) -> float:
     return float((abs(picture.astype(int) - np.array(CARDS[colour])).max(axis=-1) < 40).mean())
 
 
+@pytest.mark.slow
 @needs_ffmpeg
 def test_cards_are_planted_to_the_frame(tmp_path: Path, footage: list[Path]) -> None:
     video = planted(tmp_path / "work", footage, minutes=1, seed=3)
@@ -54,6 +55,7 @@ def test_cards_are_planted_to_the_frame(tmp_path: Path, footage: list[Path]) -> 
         assert shown == [False] * 9 + [True] * (card.end - card.first) + [False] * 9
 
 
+@pytest.mark.slow
 @needs_ffmpeg
 def test_planted_video_is_made_once_for_a_seed(tmp_path: Path, footage: list[Path]) -> None:
     first = planted(tmp_path / "work", footage, minutes=1, seed=3)
@@ -81,6 +83,7 @@ def test_tally_counts_what_was_found() -> None:
     assert (tally.cards, tally.found, tally.false) == (3, 1, 2)
 
 
+@pytest.mark.slow
 def test_rare_cards_are_where_the_record_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(moment, "_MINUTES", 1)
     path, rare = moment.made(tmp_path, seed=5)

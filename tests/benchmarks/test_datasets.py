@@ -107,6 +107,7 @@ def test_readers_take_questions_choices_and_answers(tmp_path: Path) -> None:
     assert [overlap((0, 2), (1, 3)), overlap((0, 1), (2, 3)), overlap(None, (0, 1))] == [1 / 3, 0.0, 0.0]
 
 
+@pytest.mark.slow
 def test_choices_are_scored_by_duration_and_task(
     engine: Server, videos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -121,6 +122,7 @@ def test_choices_are_scored_by_duration_and_task(
     assert [line.split()[-2] for line in lines] == ["50.0", "50.0", "100.0", "0.0"]
 
 
+@pytest.mark.slow
 def test_second_run_continues_with_what_is_left(
     engine: Server, videos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -134,6 +136,7 @@ def test_second_run_continues_with_what_is_left(
     assert len(engine.requests) == asked
 
 
+@pytest.mark.slow
 def test_moments_are_scored_by_their_overlap(
     engine: Server, videos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

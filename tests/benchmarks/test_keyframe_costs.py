@@ -24,6 +24,7 @@ def test_the_processor_time_of_a_child_that_ended_is_counted() -> None:
     assert cost(lambda: subprocess.run([sys.executable, "-c", code], check=True)).processor >= 0.3
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")
 def test_memory_counts_new_descendants_only() -> None:
     ours = b"x" * 200_000_000

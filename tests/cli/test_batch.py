@@ -44,6 +44,7 @@ def lines(text: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
+@pytest.mark.slow
 def test_a_folder_gives_a_line_and_a_report_for_each_video(clips: Path, tmp_path: Path) -> None:
     done = run("analyse", clips, "--no-model", "--language", "en", "--output", "reports/", cwd=tmp_path)
     assert done.returncode == 3, done.stderr
@@ -61,6 +62,7 @@ def test_a_folder_gives_a_line_and_a_report_for_each_video(clips: Path, tmp_path
     assert list(tmp_path.glob("*.md")) == []
 
 
+@pytest.mark.slow
 def test_json_is_one_object_per_line(clips: Path, tmp_path: Path) -> None:
     words = [clips / "*.mp4", tmp_path / "missing.mp4", "--no-model", "--json", "--jobs", 3]
     done = run("analyse", *words, cwd=tmp_path)
@@ -80,6 +82,7 @@ def test_json_is_one_object_per_line(clips: Path, tmp_path: Path) -> None:
     assert [Path(line["path"]).name for line in lines(planned.stdout)] == ["a.mp4", "b.mp4"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words", [("--output", "r.md"), ("--anew", "--skip-done"), ("--jobs", "0"), ("--template", "question")]
 )
@@ -89,12 +92,14 @@ def test_options_that_cannot_be_are_wrong_usage(words: tuple[str, ...], clips: P
     assert done.stdout == ""
 
 
+@pytest.mark.slow
 def test_one_video_may_have_a_folder_for_its_report(clips: Path, tmp_path: Path) -> None:
     done = run("analyse", clips / "a.mp4", "--no-model", "--format", "csv", "--output", "new/", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "new" / "a.report.csv").is_file()
 
 
+@pytest.mark.slow
 def test_several_engines_share_a_folder(clips: Path, tmp_path: Path) -> None:
     (clips / "broken.mp4").unlink()
     dead = "http://127.0.0.1:9/v1"
@@ -107,6 +112,7 @@ def test_several_engines_share_a_folder(clips: Path, tmp_path: Path) -> None:
     assert done.stderr.count(f"The engine at {dead} is left out") == 1
 
 
+@pytest.mark.slow
 def test_a_stop_keeps_what_is_done_and_says_how_to_continue(clips: Path, tmp_path: Path) -> None:
     first = run("analyse", clips / "a.mp4", "--no-model", "--json", cwd=tmp_path)
     assert first.returncode == 0, first.stderr

@@ -46,6 +46,7 @@ def started(*words: object, cwd: Path, **environ: str) -> subprocess.Popen[bytes
     return subprocess.Popen(command(*words), cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
+@pytest.mark.slow
 def test_a_folder_gives_reports_and_a_summary(clips: Path, tmp_path: Path) -> None:
     done = run("batch", clips, *OPTIONS, "--format", "html", "--format", "json", cwd=tmp_path)
     assert done.returncode == 3, done.stderr
@@ -62,6 +63,7 @@ def test_a_folder_gives_reports_and_a_summary(clips: Path, tmp_path: Path) -> No
     assert {one["id"] for one in listed["analyses"]} == {one["job_id"] for one in made["videos"] if one["job_id"]}
 
 
+@pytest.mark.slow
 def test_json_prints_one_event_a_line(clips: Path, tmp_path: Path) -> None:
     done = run("batch", clips, *OPTIONS, "--json", "--jobs", 1, cwd=tmp_path)
     found = lines(done.stdout)
@@ -77,6 +79,7 @@ def test_json_prints_one_event_a_line(clips: Path, tmp_path: Path) -> None:
     assert len([one for one in other if one["event"] == "begun"]) == 3
 
 
+@pytest.mark.slow
 def test_after_a_kill_only_what_is_missing_is_done(clips: Path, tmp_path: Path) -> None:
     for number in range(4):
         write_card_video(clips / f"{number}.mp4", ["green"] * (number + 1))
@@ -96,6 +99,7 @@ def test_after_a_kill_only_what_is_missing_is_done(clips: Path, tmp_path: Path) 
     assert summary_of(tmp_path)["counts"]["pending"] == 0
 
 
+@pytest.mark.slow
 def test_an_engine_that_is_away_is_one_sentence(clips: Path, tmp_path: Path) -> None:
     words = ("--base-url", "http://127.0.0.1:9/v1", "--frames", 2, "--output", "out", "--language", "en")
     done = run("batch", clips / "*.mp4", *words, "--jobs", 1, cwd=tmp_path)
@@ -110,6 +114,7 @@ def test_an_engine_that_is_away_is_one_sentence(clips: Path, tmp_path: Path) -> 
     assert summary_of(tmp_path)["counts"] == {"done": 2, "without_model": 0, "failed": 1, "pending": 0}
 
 
+@pytest.mark.slow
 def test_a_stop_keeps_what_is_done(clips: Path, tmp_path: Path) -> None:
     with serve(endlessly) as server:
         words = ("--base-url", server.base_url, "--frames", 2, "--output", "out", "--language", "en", "--jobs", 1)
@@ -132,6 +137,7 @@ def test_no_video_at_all_is_an_error(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.slow
 def test_a_watched_folder_takes_what_arrives(clips: Path, tmp_path: Path) -> None:
     whole = write_card_video(tmp_path / "new.mp4", ["green", "blue"]).read_bytes()
     process = started("watch", clips, *OPTIONS, "--json", cwd=tmp_path)

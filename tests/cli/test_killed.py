@@ -56,6 +56,7 @@ def start(server: Server, video: Path, report: Path, data: Path, monkeypatch: py
         )
 
 
+@pytest.mark.slow
 def test_kill_at_any_moment_resumes_to_the_same_report(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     draw, kills = random.Random(9), 2
     colours = [draw.choice(["red", "green", "blue", "yellow", "white", "purple"]) for _ in range(40)]
@@ -86,6 +87,7 @@ def test_kill_at_any_moment_resumes_to_the_same_report(tmp_path: Path, monkeypat
     assert len(asked(server)) <= every + killed * IN_FLIGHT
 
 
+@pytest.mark.slow
 def test_two_programs_share_a_folder_with_equal_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     video = write_video(tmp_path / "clip.mp4", cards(["red", "green", "blue", "white"] * 4, 10), rate=10)
     reports = [tmp_path / name / "report.json" for name in "ab"]

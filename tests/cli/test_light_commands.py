@@ -107,6 +107,7 @@ def test_keyframes_as_a_table_imports_no_forms_and_no_pictures(video: Path, tmp_
     assert not found & (MODEL | DECODERS | SERVICES | {"PIL"})
 
 
+@pytest.mark.slow
 def test_an_analysis_without_a_model_imports_no_langchain(video: Path, tmp_path: Path) -> None:
     found = imported("analyse", video, "--no-model", "--quiet", "--frames", 2, cwd=tmp_path)
     assert not found & (MODEL | DECODERS)

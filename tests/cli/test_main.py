@@ -49,6 +49,7 @@ def run(*arguments: object, cwd: Path, **environ: str) -> subprocess.CompletedPr
     )
 
 
+@pytest.mark.slow
 def test_json_is_the_report_and_nothing_else_on_standard_output(video: Path, tmp_path: Path) -> None:
     done = run("analyse", video, "--no-model", "--json", "--frames", 4, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -60,6 +61,7 @@ def test_json_is_the_report_and_nothing_else_on_standard_output(video: Path, tmp
     assert list(tmp_path.glob("*.json")) == []
 
 
+@pytest.mark.slow
 def test_a_report_goes_to_a_file_and_an_earlier_one_is_kept(video: Path, tmp_path: Path) -> None:
     for _ in range(2):
         done = run("analyse", video, "--no-model", "--language", "zh", cwd=tmp_path)
@@ -71,12 +73,14 @@ def test_a_report_goes_to_a_file_and_an_earlier_one_is_kept(video: Path, tmp_pat
     assert str(tmp_path / f"{video.stem}.report-2.md") in done.stdout
 
 
+@pytest.mark.slow
 def test_the_format_follows_the_ending_of_the_output(video: Path, tmp_path: Path) -> None:
     done = run("analyse", video, "--no-model", "--output", tmp_path / "new" / "r.json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / "new" / "r.json").read_text())["keyframes"]
 
 
+@pytest.mark.slow
 def test_default_model_without_network_still_reports(video: Path, tmp_path: Path) -> None:
     done = run("analyse", video, "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -87,6 +91,7 @@ def test_default_model_without_network_still_reports(video: Path, tmp_path: Path
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["nobody/has-this-model", "/no/such/folder"])
 def test_missing_named_model_is_exit_code_4_with_report(model: str, video: Path, tmp_path: Path) -> None:
     done = run("analyse", video, "--model", model, "--output", "r.json", "--language", "zh", cwd=tmp_path)
@@ -96,6 +101,7 @@ def test_missing_named_model_is_exit_code_4_with_report(model: str, video: Path,
     assert json.loads((tmp_path / "r.json").read_text())["mode"] == "none"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("make", "said"),
     [
@@ -161,6 +167,7 @@ def until_asked(server: Server, process: subprocess.Popen[bytes]) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_interrupting_ends_it_with_130_and_leaves_no_process(video: Path, tmp_path: Path) -> None:
     with serve(endlessly) as server:
         environment = {

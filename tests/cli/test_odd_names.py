@@ -38,6 +38,7 @@ def test_a_long_path_is_shown_without_its_middle() -> None:
     assert shown.startswith("/xxx") and "…" in shown and shown.endswith("x.mp4")
 
 
+@pytest.mark.slow
 @linux_alone
 def test_non_utf8_name_gets_keyframes_report_and_entry(tmp_path: Path) -> None:
     video = tmp_path / LATIN
@@ -103,6 +104,7 @@ sys.exit(main())
     assert done.stderr == "Cancelled. Everything finished is kept.\n"
 
 
+@pytest.mark.slow
 def test_an_interrupt_that_python_only_prints_comes_again(tmp_path: Path) -> None:
     program = """
 import sys, time

@@ -72,6 +72,7 @@ def ends(events: list[Any]) -> dict[str, VideoEnded[BatchVideo, VideoResult]]:
     return {one.video.name: one for one in events if isinstance(one, VideoEnded)}
 
 
+@pytest.mark.slow
 def test_each_video_gets_a_result_and_its_reports(clips: Path, tmp_path: Path) -> None:
     out, tally = tmp_path / "out", BatchTally()
     with opened(tmp_path / "data") as services:
@@ -93,6 +94,7 @@ def test_each_video_gets_a_result_and_its_reports(clips: Path, tmp_path: Path) -
     assert (tally.num_left, tally.running, tally.seconds_left) == (0, {}, 0.0)
 
 
+@pytest.mark.slow
 def test_the_same_batch_again_does_only_what_is_missing(clips: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     with opened(tmp_path / "data") as services:
@@ -121,6 +123,7 @@ def test_an_engine_that_is_away_leaves_the_videos_pending(clips: Path, tmp_path:
     assert Results(out, batch.fingerprint).finished(batch) == {}
 
 
+@pytest.mark.slow
 def test_a_video_that_changed_or_went_fails_alone(clips: Path, tmp_path: Path) -> None:
     with opened(tmp_path / "data") as services:
         batch = made(clips, services)
@@ -131,6 +134,7 @@ def test_a_video_that_changed_or_went_fails_alone(clips: Path, tmp_path: Path) -
     assert keys == {"a.mp4": "video_changed_in_batch", "b.mp4": None, "broken.mp4": "video_not_found"}
 
 
+@pytest.mark.slow
 def test_a_decoder_that_crashes_fails_one_video(clips: Path, tmp_path: Path) -> None:
     write_card_video(clips / "b.mp4", ["blue", "red"] * 40, width=1280, height=720)
     events: list[Any] = []

@@ -127,6 +127,7 @@ def paused(paused_once: Left, tmp_path: Path) -> Left:
     return paused_once.copied(tmp_path / "paused")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_job_is_paused_in_any_stage_and_continues(stage: str, tmp_path: Path, undisturbed: Analysis) -> None:
     gate = Gate(stage)
@@ -149,6 +150,7 @@ def test_a_job_is_paused_in_any_stage_and_continues(stage: str, tmp_path: Path, 
     assert len(about_parts(server)) == len(undisturbed.chunks)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", STAGES)
 def test_job_cancels_in_any_stage_and_can_resume(stage: str, tmp_path: Path, undisturbed: Analysis) -> None:
     gate = Gate(stage)
@@ -170,6 +172,7 @@ def alive(thread: threading.Thread) -> bool:
     return thread.is_alive()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_job_continues_by_itself_when_the_next_program_starts(
     stage: str, tmp_path: Path, undisturbed: Analysis
@@ -266,6 +269,7 @@ def test_jobs_run_by_priority_then_arrival(tmp_path: Path) -> None:
     assert (sorted(begun[2:4]), begun[4:]) == (["d", "e"], ["c"])  # two workers take them at the same moment
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changed", [{"answer_tokens": "64"}, {"template": "log 12345678"}, {"model": "another"}])
 def test_settings_that_changed_are_reported_and_never_mixed(
     changed: dict[str, str], paused: Left, undisturbed: Analysis
@@ -388,6 +392,7 @@ def read_only(jobs: Any) -> Callable[[], None]:
 FAULTS = {"locked": locked, "full": full, "read-only": read_only}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", FAULTS)
 def test_store_failure_in_mid_job_loses_no_answer(
     fault: str, tmp_path: Path, undisturbed: Analysis, monkeypatch: pytest.MonkeyPatch

@@ -180,6 +180,7 @@ def test_bomb_costs_this_process_next_to_nothing(case: str) -> None:
     assert error.key == key or (not key and error.key in ("report_too_heavy", "report_damaged"))
 
 
+@pytest.mark.slow
 def test_largest_pictures_and_texts_of_ours_are_imported(tmp_path: Path) -> None:
     """Noise packs worst; at the size and quality of kept frames, all pictures together exceed the limit of text."""
     noisy = base64.b64decode(picture(1280, 1280, is_noise=True).removeprefix(JPEG_URL))

@@ -47,6 +47,7 @@ def test_limits_follow_from_what_is_asked() -> None:
     assert one.most_bytes < many.most_bytes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flood", [floods.LONG_LINE, floods.ENDLESS_EMPTY, floods.ENDLESS_COMMENTS])
 def test_endless_stream_ends_at_its_limit(engine: scripted.Server, flood: scripted.Flood) -> None:
     engine.flood = flood

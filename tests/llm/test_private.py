@@ -179,6 +179,7 @@ wait_for_all_tracers()
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variable", ["LANGSMITH_TRACING", "LANGCHAIN_TRACING_V2"])
 @pytest.mark.parametrize("tracing", ["off", "on"])
 def test_langsmith_traces_only_when_enabled(variable: str, tracing: str) -> None:

@@ -266,6 +266,7 @@ def test_a_loop_of_somebody_else_s_is_left_without_connections() -> None:
         assert [asyncio.run(asked(server)) for _ in range(2)] == ["x", "x"]
 
 
+@pytest.mark.slow
 def test_a_program_that_has_asked_ends_without_complaint() -> None:
     with serve(saying("x")) as server:
         code = (

@@ -195,6 +195,7 @@ def test_thumbnails_lead_to_their_frames_in_html() -> None:
     assert 'href="./clip.mp4#t=2.500"' in section and "#t=1.250" not in section
 
 
+@pytest.mark.slow
 def test_documents_hold_the_pictures() -> None:
     with ZipFile(BytesIO(written("docx"))) as archive:
         media = [archive.read(name) for name in archive.namelist() if name.startswith("word/media/")]
@@ -278,6 +279,7 @@ def test_intervals_are_markers_of_their_length() -> None:
     assert "answers were generated" in edl
 
 
+@pytest.mark.slow
 def test_whole_bundle_is_written_with_conversations() -> None:
     for language in ("en", "zh"):
         names = [file.name for file in all_files(asked(), language, "clip")]  # type: ignore[arg-type]

@@ -128,6 +128,7 @@ def test_reports_of_several_analyses_can_lie_in_one_place() -> None:
     assert len(folders) == 2
 
 
+@pytest.mark.slow
 def test_bundle_holds_each_file_once_and_is_reproducible() -> None:
     names = [file.name for file in all_files(analysis(), "en", "clip")]
     assert len(set(names)) == len(names)

@@ -102,6 +102,7 @@ def test_the_transcript_keeps_its_lines_and_times() -> None:
     assert [text for *_, text in by_ffmpeg(subtitles.write_transcript_vtt(made, "en"), "webvtt")] == ["z", "a\nb"]
 
 
+@pytest.mark.slow
 def test_empty_format_is_not_offered_and_explained() -> None:
     bare = analysis(chunks=(), engine=None, transcript=Transcript("speech", "whisper", ()))
     for name in ("srt", "vtt", "transcript_srt", "transcript_vtt"):

@@ -67,6 +67,7 @@ def test_a_recording_without_its_index_is_explained(tmp_path: Path, moving_video
     assert error.key == "video_index_missing"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "avi"])
 def test_a_truncated_file_gives_what_it_holds_and_says_how_much(tmp_path: Path, chosen: Chosen, suffix: str) -> None:
     muxer = {"movflags": "faststart"} if suffix == "mp4" else {}
@@ -100,6 +101,7 @@ def test_a_video_of_which_nothing_can_be_decoded_is_an_error(tmp_path: Path) -> 
     assert refused(path).key == "video_no_frames"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name", ['it\'s "quoted".mp4', "two\nlines.mp4", "视频 文件.mp4", "%d.mp4", "-v.mp4", "http:x.mp4"]
 )

@@ -41,6 +41,7 @@ def unconfirmed(path: Path, *, num_reported: int) -> list[float]:
         return survey.suspects.damaged_seconds(reader.info, num_reported=num_reported, offset_seconds=0.0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_frame_of_a_whole_file_is_confirmed(tmp_path: Path, kind: str) -> None:
     flashes = [*scenes(), textured(9, 320, 192), *scenes()[:20]]
@@ -79,6 +80,7 @@ def test_silent_damage_at_given_times_is_reported(tmp_path: Path) -> None:
     assert [one.key for one in chosen.decode.notices] == ["damaged_frames", "damaged_keyframe"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", [Selection(), Selection("codec"), Selection("times", times_seconds=(1.1, 2.0))])
 def test_damage_is_named_again_without_a_survey(tmp_path: Path, first: Selection) -> None:
     whole = written(tmp_path / "whole", "vp9", scenes(), rate=8)
@@ -136,6 +138,7 @@ def ball() -> Image:
     return image
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("shown", "is_damaged"),
     [

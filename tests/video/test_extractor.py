@@ -48,6 +48,7 @@ def test_eight_cards_give_one_frame_each_in_order(card_video: Path, chosen: Chos
     assert [shot.start_seconds for shot in result.decode.shots] == pytest.approx(range(8))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("budget", [1, 3, 5])
 def test_never_more_than_the_budget(card_video: Path, chosen: Chosen, budget: int) -> None:
     frames = chosen(card_video, budget).keyframes
@@ -115,6 +116,7 @@ def test_the_same_video_gives_the_same_keyframes(card_video: Path, chosen: Chose
     assert chosen(card_video, 6) == chosen(card_video, 6)
 
 
+@pytest.mark.slow
 def test_many_frames_of_a_large_picture_stay_within_memory(tmp_path: Path, chosen: Chosen) -> None:
     """More candidates than raw pictures may be held, so some are kept as JPEGs and still come out in order."""
     path = write_video(tmp_path / "large.mp4", moving(60, 1920, 1080))

@@ -82,6 +82,7 @@ def test_a_lie_about_the_whole_costs_no_frame(name: str, judged: Judged) -> None
     assert judged[name][0].frames_decoded == NUM_FRAMES
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
 def test_the_harness_itself_notices_a_hang(tmp_path: Path) -> None:
     """A file that can never be opened, so that it is known that the other tests could fail."""

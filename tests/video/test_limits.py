@@ -40,6 +40,7 @@ def test_video_over_memory_limit_ends_in_a_sentence(tmp_path: Path) -> None:
     assert key in ("video_out_of_memory", "video_no_frames")
 
 
+@pytest.mark.slow
 def test_zeros_behind_a_raw_stream_cost_a_notice(tmp_path: Path) -> None:
     """Its parser collects them as one picture, until memory or the time for a packet ends."""
     path = write_video(tmp_path / "tail.h264", moving(50))
@@ -65,6 +66,7 @@ def test_an_allocation_that_is_refused_is_reported_as_that(moving_video: Path) -
         assert b"video_out_of_memory" in child.stdout.read()  # its standard input stays open meanwhile
 
 
+@pytest.mark.slow
 def test_an_ordinary_video_is_far_from_the_limit(long_video: Path) -> None:
     request = WorkerRequest("extract", long_video, ExtractOptions(8), memory_bytes=MEMORY_BYTES // 2)
     with DecoderWorker(request) as child:

@@ -75,6 +75,7 @@ def test_closing_the_iterator_ends_the_child(long_video: Path) -> None:
     assert decoding_children() == []
 
 
+@pytest.mark.slow
 def test_the_child_ends_with_its_parent(long_video: Path) -> None:
     """A parent that is killed outright cannot end its child: the child has to notice."""
     program = (

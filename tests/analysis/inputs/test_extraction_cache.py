@@ -98,6 +98,7 @@ def test_a_copy_under_another_name_is_known_and_named_again(
     assert starts == ["extract"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [{"frames": 4}, {"selection": Selection(end_seconds=0.5)}, {"selection": Selection("uniform", end_seconds=9.0)}],
@@ -111,6 +112,7 @@ def test_other_wishes_are_another_survey(
     assert starts == ["extract", "extract"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("selection", NAMING, ids=[one.strategy for one in NAMING])
 def test_named_times_of_a_surveyed_video_need_no_other_survey(
     recall: ExtractionCache, minute: Path, starts: list[str], selection: Selection, tmp_path: Path
@@ -142,6 +144,7 @@ def test_a_survey_that_is_known_no_more_is_made_again(
     assert starts == ["extract", "extract"]
 
 
+@pytest.mark.slow
 def test_text_is_read_once_on_a_picture(
     recall: ExtractionCache, tmp_path: Path, starts: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -225,6 +228,7 @@ def until_measured(recall: ExtractionCache, path: Path, options: ExtractOptions,
             break
 
 
+@pytest.mark.slow
 def test_interrupted_facts_are_not_measured_again(
     recall: ExtractionCache, starts: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -252,6 +256,7 @@ def test_interrupted_facts_are_not_measured_again(
     assert list(recall.extract(SAMPLE, options)) and starts == ["extract", "extract", "facts"]
 
 
+@pytest.mark.slow
 def test_extraction_killed_after_each_frame_ends(
     recall: ExtractionCache, starts: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -263,6 +268,7 @@ def test_extraction_killed_after_each_frame_ends(
     assert starts.count("extract") == 1
 
 
+@pytest.mark.slow
 def test_a_decoder_killed_while_it_measures_is_replaced(recall: ExtractionCache, starts: list[str]) -> None:
     options, measured = ExtractOptions(4, WHOLE), list[int]()
     for event in recall.extract(SAMPLE, options):
@@ -275,6 +281,7 @@ def test_a_decoder_killed_while_it_measures_is_replaced(recall: ExtractionCache,
     assert measured == [1, 2, 3, 4] and starts == ["extract", "facts"]
 
 
+@pytest.mark.slow
 def test_a_survey_that_lacked_a_part_is_not_kept(
     recall: ExtractionCache, clip: Path, starts: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -99,6 +99,7 @@ def test_form_in_words_shows_exactly_the_schema_keys(key: str, scope: Scope, ask
     assert [key for key in example if sum(line.startswith(f"- {key}") for line in reported) != 1] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("with_space", [True, False])
 def test_engine_grammar_accepts_valid_answers_only(with_space: bool) -> None:
     xgrammar = pytest.importorskip("xgrammar")  # comes with vLLM, so on Linux alone

@@ -134,6 +134,7 @@ def test_chunks_start_once_first_subjects_are_known() -> None:
     assert analysis.chunks[0].subjects[0].name == "person 1"
 
 
+@pytest.mark.slow
 def test_failed_first_chunk_does_not_block_others() -> None:
     def failing(body: dict[str, Any]) -> Iterator[str]:
         if part_of(body) == 1:
@@ -188,6 +189,7 @@ def test_requests_do_not_depend_on_answer_order() -> None:
     assert sent[0] == sent[1]
 
 
+@pytest.mark.slow
 def test_failed_chunk_alone_is_asked_again() -> None:
     broken = True
 
@@ -218,6 +220,7 @@ def done_of(events: list[Any]) -> EarlierResults:
     return EarlierResults(layouts[-1] if layouts else None, results)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stopped_after", [1, 2, 4])
 def test_resumed_run_equals_undisturbed_and_asks_nothing_twice(stopped_after: int) -> None:
     with serve(introducing, context=SMALL) as server:
@@ -280,6 +283,7 @@ def test_an_engine_that_asks_to_wait_is_waited_for() -> None:
     assert "engine_was_busy" in [event.notice.key for event in events if isinstance(event, Noticed)]
 
 
+@pytest.mark.slow
 def test_a_connection_that_breaks_once_is_taken_up_again() -> None:
     breaks = 1
 

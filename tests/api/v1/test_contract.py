@@ -115,6 +115,7 @@ def test_the_example_of_the_guide_works(address: str, token: str, language: str,
     assert b"<html" in (tmp_path / "report.html").read_bytes()
 
 
+@pytest.mark.slow
 def test_an_open_stream_does_not_delay_the_end(tmp_path: Path) -> None:
     code = """
 import sys, threading, uvicorn

@@ -57,6 +57,7 @@ def held(hold: threading.Event, gate: Gate, tmp_path: Path) -> Iterator[Services
     gate.services.close()
 
 
+@pytest.mark.slow
 def test_an_upload_becomes_a_report_in_every_format(api: TestClient, services: Services) -> None:
     job_id = submit(api, name="door.mp4", language="zh", frames=4)
     job = ended_job(api, job_id)

@@ -13,6 +13,7 @@ from benchmarks.torture.line import Line, Scale
 pytestmark = pytest.mark.usefixtures("english")
 
 
+@pytest.mark.slow
 def test_each_format_has_a_line(tmp_path: Path) -> None:
     lines = list(mutations.run(Scale(0.0016, tmp_path)))
     assert [line.count for line in lines] == [1] * 16

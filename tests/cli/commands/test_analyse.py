@@ -20,6 +20,7 @@ from app.video import extractor
 from tests.media import COLOURS, cards, moving, write_video
 
 
+@pytest.mark.slow
 def test_second_analysis_reuses_the_decoding(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_video(tmp_path / "clip.mp4", moving(20))
     settings = config.load()
@@ -51,6 +52,7 @@ def run(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("options", "times"),
     [

@@ -57,6 +57,7 @@ def run(*arguments: object, data: Path, server: Server | None = None) -> subproc
     )
 
 
+@pytest.mark.slow
 def test_question_about_a_video_lists_frames_with_times(video: Path, data: Path, server: Server) -> None:
     done = run(video, "--temperature", "0.3", "Which is first?", data=data, server=server)
     assert done.returncode == 0, done.stderr
@@ -92,6 +93,7 @@ def test_question_about_a_video_lists_frames_with_times(video: Path, data: Path,
     assert "no conversations" in run("--list", data=data).stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
@@ -118,6 +120,7 @@ def test_wrong_use_says_what_to_do(arguments: list[str], code: int, words: str, 
     assert done.stdout.strip() == ""
 
 
+@pytest.mark.slow
 def test_interrupt_keeps_the_answer_so_far(video: Path, tmp_path: Path) -> None:
     def behave(body: dict[str, Any]) -> Iterator[str]:
         for _ in range(1 if body["max_tokens"] == 1 else 2000):
@@ -145,6 +148,7 @@ def test_interrupt_keeps_the_answer_so_far(video: Path, tmp_path: Path) -> None:
     assert turn["state"] == "stopped" and turn["answer"].startswith("word0") and turn["why"]["key"] == "ask_stopped"
 
 
+@pytest.mark.slow
 def test_several_videos_images_and_text_alone(video: Path, data: Path, server: Server, tmp_path: Path) -> None:
     image = tmp_path / "photo.png"
     Image.new("RGB", (40, 20), "red").save(image)
@@ -174,6 +178,7 @@ def test_place_in_the_queue_is_shown(capsys: pytest.CaptureFixture[str]) -> None
     assert [f"number {place} in the queue" in line for place, line in zip((2, 1), said, strict=True)] == [True, True]
 
 
+@pytest.mark.slow
 def test_look_takes_frames_densely_from_a_range(video: Path, data: Path, server: Server) -> None:
     given = ("Which?", "--look", "local", "--start", "0.2", "--end", "1.0", "--frames", "3")
     done = run(video, *given, "--json", data=data, server=server)

@@ -8,6 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.loopback import Handler, listening
 
 
@@ -53,6 +55,7 @@ def test_json_holds_findings_facts_settings_and_variables(tmp_path: Path) -> Non
     assert reported["facts"]["memory_bytes"] > 0
 
 
+@pytest.mark.slow
 def test_no_secret_leaves_it(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text('HF_TOKEN=hf_sesame1234\nVLLM_CONFIG={"max_model_len": 512}\n', encoding="utf-8")
     logs = tmp_path / "data" / "engine"

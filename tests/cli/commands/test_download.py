@@ -48,6 +48,7 @@ def weights_were_asked_for(hub: Hub) -> bool:
     return any(".safetensors" in request for request in hub.requests)
 
 
+@pytest.mark.slow
 def test_without_a_terminal_nothing_is_downloaded_unasked(
     video: Path, hub: Hub, environment: dict[str, str], tmp_path: Path
 ) -> None:
@@ -75,6 +76,7 @@ def test_yes_downloads_and_continues_with_the_report(
     assert (tmp_path / "r.json").is_file()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("answer", "code"), [("n", 0), ("what?\nq", 130)])
 def test_in_a_terminal_the_answer_decides(
     answer: str, code: int, video: Path, hub: Hub, environment: dict[str, str], tmp_path: Path

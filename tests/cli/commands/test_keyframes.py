@@ -143,6 +143,7 @@ def test_a_file_that_is_no_video_is_exit_code_3(tmp_path: Path) -> None:
         assert done.stdout == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", ["--zip", "--output", "--sheet"])
 def test_files_that_can_not_be_written_are_exit_code_5(option: str, video: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")

@@ -152,6 +152,7 @@ def test_export_writes_formats_and_keeps_what_is_there(
     assert names == sorted(f"{stem}{suffix}" for stem in stems for suffix in (".md", ".json"))
 
 
+@pytest.mark.slow
 def test_json_report_exports_every_format(
     reports: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

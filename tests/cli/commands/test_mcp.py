@@ -107,6 +107,7 @@ async def refused(client: Any, tool: str, **arguments: object) -> str:
     return text
 
 
+@pytest.mark.slow
 async def test_tools_describe_themselves_in_both_languages(tmp_path: Path) -> None:
     reading = {"list": True, "search": True, "look": True, "transcript": True}
     for language in ("en", "zh"):
@@ -122,6 +123,7 @@ async def test_tools_describe_themselves_in_both_languages(tmp_path: Path) -> No
     assert (tmp_path / "stderr").read_text() == ""
 
 
+@pytest.mark.slow
 async def test_analysis_is_listed_searched_shown_and_reported(
     tmp_path: Path, video: Path, engine: Server, script: Script
 ) -> None:
@@ -164,6 +166,7 @@ async def test_analysis_is_listed_searched_shown_and_reported(
         assert "speech" in await refused(client, "transcript", video="latest")
 
 
+@pytest.mark.slow
 async def test_pictures_are_small_and_a_region_is_enlarged(tmp_path: Path, video: Path) -> None:
     async with connected(tmp_path) as client:
         done = await client.call_tool("look", {"video": str(video), "times": [0, "0:01.5"], "width": 96})
@@ -192,6 +195,7 @@ async def test_pictures_are_small_and_a_region_is_enlarged(tmp_path: Path, video
         assert len((await client.call_tool("look", {"video": made["id"]})).content) == 1 + len(made["keyframes"])
 
 
+@pytest.mark.slow
 async def test_conversation_continues_and_answers_are_quoted(tmp_path: Path, video: Path, engine: Server) -> None:
     async with connected(tmp_path, engine=engine) as client:
         first = await called(client, "ask", videos=[str(video)], question="Which is first?")
@@ -207,6 +211,7 @@ async def test_conversation_continues_and_answers_are_quoted(tmp_path: Path, vid
         assert "not known" in await refused(client, "ask", question="Which?", conversation="nothing")
 
 
+@pytest.mark.slow
 async def test_what_takes_long_goes_on_and_is_asked_for_again(
     tmp_path: Path, video: Path, engine: Server, script: Script
 ) -> None:
@@ -228,6 +233,7 @@ async def test_what_takes_long_goes_on_and_is_asked_for_again(
         assert (await called(client, "list"))["total"] == 1
 
 
+@pytest.mark.slow
 async def test_cancelled_call_stops_the_analysis_which_resumes(
     tmp_path: Path, video: Path, engine: Server, script: Script
 ) -> None:
@@ -256,6 +262,7 @@ async def test_cancelled_call_stops_the_analysis_which_resumes(
         assert (await called(client, "ask", **asked))["state"] == "complete"
 
 
+@pytest.mark.slow
 async def test_files_outside_of_the_roots_are_not_opened(tmp_path: Path, video: Path) -> None:
     root = tmp_path / "root"
     root.mkdir()
@@ -284,6 +291,7 @@ async def test_files_outside_of_the_roots_are_not_opened(tmp_path: Path, video: 
     assert failed.returncode == 2 and "doesn't exist" in failed.stderr and failed.stdout == ""
 
 
+@pytest.mark.slow
 def test_nothing_but_the_protocol_is_on_standard_output(tmp_path: Path, video: Path) -> None:
     start = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
     look = {"name": "look", "arguments": {"video": str(video), "times": [0]}}
@@ -316,6 +324,7 @@ def test_missing_package_names_the_command_that_installs_it(tmp_path: Path) -> N
     assert f'{sys.executable} -m pip install "framelens[mcp]"' in done.stderr
 
 
+@pytest.mark.slow
 async def test_http_wants_the_key_and_no_web_page(tmp_path: Path, video: Path) -> None:
     from mcp.client.streamable_http import streamable_http_client
     from mcp.shared._httpx_utils import create_mcp_http_client

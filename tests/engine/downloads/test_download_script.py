@@ -41,6 +41,7 @@ def test_model_gets_own_folder_and_settings_line(tmp_path: Path) -> None:
     assert not (folder / "original").exists()
 
 
+@pytest.mark.slow
 def test_run_again_it_fetches_what_is_missing_alone(tmp_path: Path) -> None:
     folder = tmp_path / "模型 folder"
     files = model_files()
@@ -54,6 +55,7 @@ def test_run_again_it_fetches_what_is_missing_alone(tmp_path: Path) -> None:
     assert len(fetched) == 1 and "model-00002" in fetched[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGKILL], ids=["Ctrl-C", "kill -9"])
 def test_interrupted_in_the_middle_of_a_file_it_continues_there(tmp_path: Path, end: signal.Signals) -> None:
     files, folder, hung_up = model_files(shards=1, size=25_000_000), tmp_path / "model", threading.Event()
@@ -76,6 +78,7 @@ def test_interrupted_in_the_middle_of_a_file_it_continues_there(tmp_path: Path, 
     check_model_folder(folder)
 
 
+@pytest.mark.slow
 def test_the_mirror_is_asked_unless_another_place_is_named(tmp_path: Path) -> None:
     with serve(Hub(MODEL, model_files())) as hub:
         assert run(MODEL, "--mirror", home=tmp_path, endpoint=hub.url).returncode == 0
@@ -83,6 +86,7 @@ def test_the_mirror_is_asked_unless_another_place_is_named(tmp_path: Path) -> No
     assert failed.returncode == 4 and "https://hf-mirror.com" in failed.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("language", "words"), [("zh", "区分大小写"), ("en", "capitals count")])
 def test_a_failure_says_what_can_be_done(tmp_path: Path, language: str, words: str) -> None:
     with serve(Hub(MODEL, model_files())) as hub:

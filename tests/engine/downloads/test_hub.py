@@ -81,6 +81,7 @@ def test_download_to_folder_is_complete_and_idempotent(tmp_path: Path) -> None:
     assert reported[-1].values["bytes_done"] == sum(map(len, files.values()))
 
 
+@pytest.mark.slow
 def test_a_transfer_that_breaks_off_continues_where_it_was(tmp_path: Path) -> None:
     files = model_files(shards=1, size=25_000_000)  # the hub's client writes pieces of 10 MB
     with serve(Hub(MODEL, files, drop_after=15_000_000)) as hub:
@@ -117,6 +118,7 @@ def test_a_download_that_was_killed_continues_where_it_was(tmp_path: Path) -> No
     assert not list(folder.glob("*.part")) and not list(folder.glob("*.lock"))
 
 
+@pytest.mark.slow
 def test_what_arrives_damaged_is_fetched_again(tmp_path: Path) -> None:
     files, name = model_files(), "model-00002-of-00002.safetensors"
     with serve(Hub(MODEL, files, corrupt={name: 1, "tokenizer.json": 1})) as hub:
@@ -125,6 +127,7 @@ def test_what_arrives_damaged_is_fetched_again(tmp_path: Path) -> None:
     assert reported[-1].values["bytes_done"] == reported[-1].values["bytes_total"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["model-00002-of-00002.safetensors", "tokenizer.json"])
 def test_hub_with_changing_content_is_refused(tmp_path: Path, name: str) -> None:
     with serve(Hub(MODEL, model_files(), corrupt={name: 99})) as hub:

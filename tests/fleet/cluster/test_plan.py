@@ -49,6 +49,7 @@ EACH = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("gpus", ["1", "3", "2x8", "3x4", "5x6", "4x7"])
 def test_every_plan_is_one_that_vllm_can_divide(gpus: str) -> None:
     for given, model, memory in EACH:

@@ -75,6 +75,7 @@ def test_a_video_whose_actors_die_fails_after_some_attempts(made: RayTask, actor
     assert made.progress.has_ended(key)
 
 
+@pytest.mark.slow
 def test_a_node_without_its_engine_hands_videos_back(tmp_path: Path) -> None:
     made = task(tmp_path, use_model=True)
     actor = VideoActor(str(made.path))

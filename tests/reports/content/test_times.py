@@ -102,6 +102,7 @@ def known_times(analysis: Analysis) -> set[float]:
     return decoded_times(analysis.video.path) | cues
 
 
+@pytest.mark.slow
 def test_the_run_has_everything_that_holds_times(analysis: Analysis) -> None:
     assert len(analysis.chunks) > 1 and analysis.summary and analysis.transcript
     assert analysis.summary.chapters and analysis.summary.reply and analysis.summary.title

@@ -91,6 +91,7 @@ def test_contact_sheet_is_deterministic_and_may_be_empty() -> None:
     assert opened(sheet([], title="clip.mp4", note="")).width == 640
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_the_sheet_of_an_analysis_survives_any_name(language: str) -> None:
     for name in ("假期录像.mp4", "a\nb\x00\udcff.mp4", "", "x" * 5_000, "עברית 😀.mkv"):

@@ -111,6 +111,7 @@ def key(conversation: Conversation, name: str, number: int | None = None) -> str
     return "_".join(["ask", conversation.id, *([] if number is None else [str(number)]), name])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_answer_is_inert_and_shows_its_evidence(asked: Ask, language: str) -> None:
     conversation = asked(f"Which? {HOSTILE}")
@@ -127,6 +128,7 @@ def test_answer_is_inert_and_shows_its_evidence(asked: Ask, language: str) -> No
     assert t("ask.page.sent_pictures", language) in texts(page)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_edited_question_becomes_a_version(asked: Ask, services: Services) -> None:
     conversation = asked("First?", "Second?")
     page = shown(conversation)

@@ -35,6 +35,7 @@ def test_work_begins_once_after_the_first_page(monkeypatch: pytest.MonkeyPatch) 
     assert calls[0] is not threading.current_thread()
 
 
+@pytest.mark.slow
 def test_langchain_is_imported_after_the_first_page() -> None:
     code = (
         "import gc, sys, json, app.main;"

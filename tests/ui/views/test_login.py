@@ -51,6 +51,7 @@ def test_no_login_is_drawn_without_accounts(page: AppTest, services: Services) -
     assert page.get("page_link") and not [one for one in page.button if one.key == "log_out"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "pages"), [("ann", 5), ("ben", 3), ("eve", 3)])
 def test_pages_and_engine_follow_the_role(
     name: str, pages: int, page: AppTest, accounts: Accounts, monkeypatch: pytest.MonkeyPatch

@@ -48,6 +48,7 @@ def test_the_same_picture_again_has_no_motion() -> None:
     assert measured(textured(1), textured(1))[1].motion == 0.0
 
 
+@pytest.mark.slow
 def test_english_and_chinese_text_is_read_where_it_is() -> None:
     events = extract(SAMPLE, ExtractOptions(5))
     facts = [event.facts for event in events if isinstance(event, FactsMeasured)]

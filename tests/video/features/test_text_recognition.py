@@ -67,6 +67,7 @@ def test_nothing_reads_text_where_none_is_wanted(moving_video: Path) -> None:
         assert text_readers() == []
 
 
+@pytest.mark.slow
 def test_the_facts_hold_the_texts_and_the_reader_ends() -> None:
     facts = [event.facts for event in extract(SAMPLE, ExtractOptions(5)) if isinstance(event, FactsMeasured)]
     assert [one.number for one in facts] == [1, 2, 3, 4, 5]
@@ -110,6 +111,7 @@ def test_a_reader_that_ends_costs_the_texts_and_a_notice() -> None:
     reading.close()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux" or load_seccomp() is None, reason="only Linux has seccomp")
 def test_text_is_read_in_a_sandbox() -> None:
     events = extract(SAMPLE, ExtractOptions(5))

@@ -140,12 +140,14 @@ def check(path: Path, wanted: Sequence[tuple[Selection, Opening | None]] = WANTE
         assert found(extract_named(path, known, options)) == surveyed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SOME)
 def test_what_is_known_serves_for_a_survey(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(extractor, "DecoderWorker", ChildHere)
     check(KINDS[name].write(tmp_path))
 
 
+@pytest.mark.slow
 def test_it_does_for_a_damaged_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(extractor, "DecoderWorker", ChildHere)
     images = [image for seed in range(4) for image in moving(30, 320, 192, seed=seed)]
@@ -154,6 +156,7 @@ def test_it_does_for_a_damaged_file(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     check(path)
 
 
+@pytest.mark.slow
 def test_it_does_through_the_real_child(card_video: Path) -> None:
     check(card_video, [(Selection("uniform"), Opening(0.4, 2)), (Selection("times", times_seconds=(0.51, 1.11)), None)])
 

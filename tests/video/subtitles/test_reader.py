@@ -143,6 +143,7 @@ def test_nonsense_subtitle_file_is_reported_harmlessly(tmp_path: Path) -> None:
     assert "subtitles_encoding_unknown" in [one.key for one in notices]
 
 
+@pytest.mark.slow
 def test_more_lines_than_any_video_has_are_cut_and_that_is_said(tmp_path: Path) -> None:
     path = write_spoken(tmp_path / "film.mp4", seconds=0.5)
     many = "\n\n".join(f"00:00:00,{n % 1000:03d} --> 00:00:01,000\n{n}" for n in range(MOST_CUES + 10))

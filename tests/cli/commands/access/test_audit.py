@@ -64,6 +64,7 @@ def test_accounts_and_keys_are_recorded(monkeypatch: pytest.MonkeyPatch) -> None
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_text_reading")
 def test_work_of_the_command_line_is_recorded(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     report = tmp_path / "report.json"

@@ -54,6 +54,7 @@ def with_video(page: AppTest, services: Services) -> AppTest:
     return page.run()
 
 
+@pytest.mark.slow
 def test_the_start_says_what_is_downloaded(page: AppTest, absent: Services) -> None:
     with_video(page, absent)
     assert page.button(key="start").label == "Download 16.6 GB and analyse"

@@ -66,6 +66,7 @@ def until(ready: Callable[[], object]) -> None:
 # ---- a trial ---------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_trial_says_what_it_costs_and_what_it_measured_stays(
     show: Show, services: Services, monkeypatch: pytest.MonkeyPatch, language: Language
@@ -155,6 +156,7 @@ def test_a_failed_trial_says_why(show: Show, services: Services, monkeypatch: py
 # ---- the vision check ------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize(("answer", "verdict"), [(RIGHT, "well"), ("I see nothing.", "poor")])
 def test_vision_check_shows_cards_and_keeps_verdict(

@@ -182,6 +182,7 @@ def test_provenance_shows_layout_settings_and_prompts(page_of: Callable[..., Any
     assert places == sorted(places)
 
 
+@pytest.mark.slow
 def test_ten_thousand_findings_are_paged_and_searchable(page_of: Callable[..., Any]) -> None:
     page, _, _ = page_of(rich.script(parts=50, findings=200))
     assert "1–40 of 10204" in texts(page)

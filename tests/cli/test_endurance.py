@@ -15,6 +15,7 @@ def test_times_that_are_no_frame_s_are_found() -> None:
 
 
 @pytest.mark.engine
+@pytest.mark.thorough
 @pytest.mark.usefixtures("no_text_reading")
 def test_killed_analysis_resumes_to_the_same_report(tmp_path: Path, tiny_vl: Path) -> None:
     video = compose(tmp_path / "two-minutes.mp4", minutes=2.0)

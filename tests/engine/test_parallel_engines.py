@@ -48,7 +48,9 @@ def is_engine(process: psutil.Process) -> bool:
     return False
 
 
-@pytest.mark.parametrize("argument", ["tensor_parallel_size", "pipeline_parallel_size"])
+@pytest.mark.parametrize(
+    "argument", ["tensor_parallel_size", pytest.param("pipeline_parallel_size", marks=pytest.mark.thorough)]
+)
 def test_two_processes_share_a_model(
     argument: str, tiny_vl: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_text_reading: None
 ) -> None:

@@ -105,20 +105,14 @@ def local_cluster(
         core_share: Part of a core that all processes of a node have together, while the head, which then takes no
             videos, has the rest, as where each of them is a machine of its own. 0 for no limits.
     """
-    port = free_port()
     environment = {
         **os.environ, "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": TOKEN, "RAY_USAGE_STATS_ENABLED": "0",
         "FRAMELENS_DATA_DIR": str(folder), **variables,
     }  # fmt: skip
-    command = [sys.executable, "-m", "tests.fleet.ray_jobs.local_cluster", str(port), str(nodes), str(core_share)]
-    with (folder.parent / "ray.log").open("ab") as log:
-        process = subprocess.Popen(
-            command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
-        )
+    process, port = _start(folder, [str(nodes), str(core_share)], environment)
     with process:
         try:
             cluster = LocalCluster(f"http://127.0.0.1:{port}", folder, process)
-            assert cast(IO[str], process.stdout).readline().strip() == "ready", (folder.parent / "ray.log").read_text()
             yield cluster
         finally:
             cast(IO[str], process.stdin).close()
@@ -126,6 +120,22 @@ def local_cluster(
                 process.wait(60)
             except subprocess.TimeoutExpired:
                 process.kill()
+
+
+def _start(folder: Path, words: list[str], environment: Mapping[str, str]) -> tuple[subprocess.Popen[str], int]:
+    """Start the process that has the cluster, once more if a node takes more than the 30 seconds that Ray waits."""
+    log_path = folder.parent / "ray.log"
+    for _ in range(2):
+        port = free_port()
+        command = [sys.executable, "-m", "tests.fleet.ray_jobs.local_cluster", str(port), *words]
+        with log_path.open("ab") as log:
+            process = subprocess.Popen(
+                command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
+            )
+        if cast(IO[str], process.stdout).readline().strip() == "ready":
+            return process, port
+        process.communicate()
+    raise AssertionError(log_path.read_text())
 
 
 @contextmanager

@@ -130,15 +130,19 @@ def kill(processes: list[psutil.Process]) -> None:
     processes[0].send_signal(signal.SIGKILL)
 
 
-@pytest.mark.parametrize("killed", ["actor", "node"])
 def test_what_is_killed_on_a_node_is_done_elsewhere(
-    killed: str, client: RayCluster, cluster: LocalCluster, whole: tuple[Batch, Results], tmp_path: Path
+    client: RayCluster, cluster: LocalCluster, whole: tuple[Batch, Results], tmp_path: Path
 ) -> None:
     batch, local = whole
-    work = cluster.kill_node if killed == "node" else lambda: kill(cluster.actors())
-    events, followed = on_ray(task(batch, tmp_path), client, once(work, after=1))
-    if killed == "node":
-        cluster.add_node()
+    kill_actor = once(lambda: kill(cluster.actors()), after=1)
+    kill_node = once(cluster.kill_node, after=3)
+
+    def disturb(events: list[Any]) -> None:
+        kill_actor(events)
+        kill_node(events)
+
+    events, followed = on_ray(task(batch, tmp_path), client, disturb)
+    cluster.add_node()
     assert followed == []
     check_whole(batch, events, Results(tmp_path / "out", batch.fingerprint), local)
 

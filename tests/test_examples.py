@@ -47,6 +47,7 @@ def answering(**fields: object) -> Behave:
     return behave
 
 
+@pytest.mark.slow
 def test_keyframes_are_saved_as_jpeg_files(video: Path, tmp_path: Path) -> None:
     done = run("keyframes.py", video, cwd=tmp_path)
     assert done.returncode == 0, done.stderr

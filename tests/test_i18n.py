@@ -153,6 +153,7 @@ def test_outside_of_blocks_the_page_answers() -> None:
         assert language() == "en"
 
 
+@pytest.mark.slow
 def test_no_generator_yields_in_a_language_block() -> None:
     """Its consumer would get the language, too. A context manager is a generator that is meant to."""
     found = []

@@ -110,6 +110,7 @@ def test_model_that_cannot_answer_raises_after_the_report(video: Path, tmp_path:
     assert isinstance(seen[-1], framelens.Finished) and seen[-1].analysis.keyframes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", framelens.FORMATS)
 def test_every_format_of_export_is_bytes(name: str, analysis: framelens.Analysis) -> None:
     if FORMATS[name].fits(analysis):

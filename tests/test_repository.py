@@ -93,12 +93,14 @@ def test_type_marker_is_part_of_the_package() -> None:
     assert "py.typed" in PROJECT["tool"]["setuptools"]["package-data"]["app"]
 
 
+@pytest.mark.slow
 def test_names_of_tests_are_under_60_characters() -> None:
     for path in (ROOT / "tests").rglob("test_*.py"):
         functions = [one for one in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(one, FUNCTION)]
         assert [one.name for one in functions if one.name.startswith("test_") and len(one.name) >= 60] == [], path
 
 
+@pytest.mark.slow
 def test_names_of_public_classes_occur_once() -> None:
     trees = (ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT / "app").rglob("*.py"))
     names = [one.name for tree in trees for one in tree.body if isinstance(one, ast.ClassDef)]

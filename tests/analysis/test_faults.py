@@ -210,6 +210,7 @@ def opener(server: Server, **options: Any) -> Any:
     return replace(made, **options)  # type: ignore[type-var]
 
 
+@pytest.mark.slow
 def test_a_slow_engine_is_waited_for(undisturbed: Analysis) -> None:
     pause = threading.Event()
 
@@ -225,6 +226,7 @@ def test_a_slow_engine_is_waited_for(undisturbed: Analysis) -> None:
     assert plain(finished(events)) == undisturbed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("again", [None, 1], ids=["going on", "a part asked again"])
 def test_resume_without_engine_keeps_all_answers(undisturbed: Analysis, again: int | None) -> None:
     def gone(*_: Any) -> Any:
@@ -247,6 +249,7 @@ def test_resume_without_engine_keeps_all_answers(undisturbed: Analysis, again: i
     assert kept.layout == undisturbed.layout
 
 
+@pytest.mark.slow
 def test_answers_of_two_models_are_not_mixed(undisturbed: Analysis) -> None:
     def of_another(body: dict[str, Any]) -> Iterator[str]:
         for piece in introducing(body):
@@ -270,6 +273,7 @@ def serving(server: Server, name: str) -> Any:
     return made
 
 
+@pytest.mark.slow
 def test_changed_file_is_analysed_from_scratch() -> None:
     with serve(failing(LASTING["out of memory"], None), context=CONTEXT) as server:
         events, _ = analysed(server)
@@ -420,6 +424,7 @@ def test_dead_engine_is_restarted_and_run_continues(deaths: int, says: str, undi
             assert not kept & {marks_of(body)[0] for body in asked(server)[len(answered) :] if marks_of(body)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("frames", [3, 12])
 def test_early_opening_is_a_chunk_only_if_more_follows(frames: int) -> None:
     """In a video where nothing changes, the frames of its beginning may be all that are chosen."""

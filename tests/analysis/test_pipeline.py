@@ -325,6 +325,7 @@ def test_more_frames_than_fit_are_asked_in_parts_and_summed_up() -> None:
     assert [finding.text for finding in analysis.overview] == ["all of it"]
 
 
+@pytest.mark.slow
 def test_two_runs_in_two_languages_at_once() -> None:
     """Each sends the prompts and writes the report that it does alone, whatever the language around it."""
 

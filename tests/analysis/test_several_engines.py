@@ -78,6 +78,7 @@ def dying(server: Server, after: int, dies: Callable[[], None] = lambda: None) -
     return behave
 
 
+@pytest.mark.slow
 def test_a_video_stays_on_one_engine(servers: list[Server], undisturbed: Analysis) -> None:
     made = pooled(servers)
     for _ in range(2):
@@ -86,6 +87,7 @@ def test_a_video_stays_on_one_engine(servers: list[Server], undisturbed: Analysi
     assert sorted(len(parts_of(server)) for server in servers) == [0, 0, 2 * len(undisturbed.chunks)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("deaths", [1, 2])
 def test_an_engine_that_dies_is_replaced(deaths: int, servers: list[Server], undisturbed: Analysis) -> None:
     left = threading.Semaphore(deaths)
@@ -112,6 +114,7 @@ def test_an_engine_that_dies_is_replaced(deaths: int, servers: list[Server], und
     assert sum(server.dead.is_set() for server in servers) == deaths
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [502, 503])
 def test_a_proxy_before_a_dead_engine_is_one(status: int, servers: list[Server], undisturbed: Analysis) -> None:
     made = pooled(servers)
@@ -128,6 +131,7 @@ def test_a_proxy_before_a_dead_engine_is_one(status: int, servers: list[Server],
     assert error is None and plain(finished(events)) == undisturbed
 
 
+@pytest.mark.slow
 def test_all_dead_keeps_the_answers_and_resumes(servers: list[Server], undisturbed: Analysis) -> None:
     pair = servers[:2]
     for server in pair:

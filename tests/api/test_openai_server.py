@@ -187,6 +187,7 @@ def test_an_engine_that_cannot_start_says_why(make_engine: MakeEngine) -> None:
         assert "no such thing" in caught.value.message
 
 
+@pytest.mark.slow
 def test_an_engine_that_dies_is_reported_and_started_again(make_engine: MakeEngine, tmp_path: Path) -> None:
     starts = tmp_path / "starts"
     engine = make_engine({"starts": str(starts)})
@@ -236,6 +237,7 @@ def test_endless_answer_of_the_engine_is_an_error(flood: scripted.Flood, status:
         assert (caught.value.status_code, caught.value.code) == (status, "engine_failed" if status == 502 else None)
 
 
+@pytest.mark.slow
 def test_endless_stream_of_the_engine_ends_with_an_error() -> None:
     with (
         scripted.serve(scripted.saying("fine")) as far,

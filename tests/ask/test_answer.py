@@ -90,6 +90,7 @@ def test_answer_of_letters_is_one_of_them_and_no_search(refuses: bool, video: Pa
         assert last["response_format"]["json_schema"]["schema"] == {"type": "string", "enum": ["A", "B"]}
 
 
+@pytest.mark.slow
 def test_video_without_analysis_gets_keyframes_and_no_report(video: Path, tmp_path: Path) -> None:
     with serve(answering("Red [1].")) as server, session(server, tmp_path) as one:
         events = list(one.ask_events(video, "Which?", frames=3))
@@ -102,6 +103,7 @@ def test_video_without_analysis_gets_keyframes_and_no_report(video: Path, tmp_pa
     assert conversation.about == done.conversation.about  # not analysed again
 
 
+@pytest.mark.slow
 def test_conversation_continues_and_branches(video: Path, data: Path) -> None:
     with serve(answering("Red [1].")) as server, session(server, data) as one:
         conversation = one.ask(video, "First?")
@@ -185,6 +187,7 @@ def several(servers: list[Server], data: Path) -> framelens.Session:
     return framelens.Session(base_url=", ".join(one.base_url for one in servers), data_dir=data, language="en")
 
 
+@pytest.mark.slow
 def test_conversation_stays_on_its_video_s_engine(video: Path, data: Path) -> None:
     with serve(answering("Red [1].")) as a, serve(answering("Red [1].")) as b, several([a, b], data) as one:
         for _ in range(3):
@@ -196,6 +199,7 @@ def test_conversation_stays_on_its_video_s_engine(video: Path, data: Path) -> No
         assert turn.state == "complete" and len(questions(other)) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("says", ["", "The red card [1]"])
 def test_engine_that_dies_is_replaced_if_it_was_silent(says: str, video: Path, data: Path) -> None:
     def doomed(server: Server, others: list[Server]) -> Behave:

@@ -390,6 +390,7 @@ def test_question_brings_its_own_frames_to_the_model(few: core.Analysis, data: P
     assert {frame.time_seconds for frame in whole.last.frames} == missing
 
 
+@pytest.mark.slow
 def test_named_kind_and_range_decide_the_frames(few: core.Analysis, data: Path) -> None:
     with serve(answers) as server, session(server, data) as one:
         everything = one.ask(few.id, "Is there a red card?", look=framelens.Look("global")).last

@@ -147,6 +147,7 @@ def test_stopped_search_continues_where_it_was(video: Path, data: Path) -> None:
     assert votes < len(again.evidence.moments[0].samples)  # those of the first round weren't asked again
 
 
+@pytest.mark.slow
 def test_model_that_always_says_yes_is_reported(video: Path, data: Path) -> None:
     with serve(looking(always=True)) as server, session(server, data) as one:
         turn = one.ask(video, WHEN).last

@@ -37,6 +37,7 @@ def test_background_has_no_cut_and_inserts_differ(tmp_path: Path) -> None:
     assert is_another(other, [mean_look(one)]) and not is_another(same, [mean_look(one)])
 
 
+@pytest.mark.slow
 def test_lots_are_drawn_by_the_seed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def quickly(folder: Path, kind: str, seed: int) -> Path:
         return write_video(folder / f"{kind}{seed}.mp4", [textured(seed)] * 3)

@@ -69,6 +69,7 @@ def test_help_and_version_import_no_command(word: str, tmp_path: Path) -> None:
     assert not found & (MODEL | DECODERS | DRAWING | SERVICES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "command",
     [

@@ -122,6 +122,7 @@ def test_a_file_that_is_no_video_is_exit_code_3_with_a_sentence(make: Any, said:
     assert done.stdout == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "environ",
     [{"VLLM_CONFIG": "{broken"}, {"FRAMELENS_LANGUAGE": "fr"}, {"FRAMELENS_BASE_URL": "ftp://x"}],
@@ -138,6 +139,7 @@ def test_a_question_template_without_a_question_is_exit_code_2(video: Path, tmp_
     assert done.returncode == 2
 
 
+@pytest.mark.slow
 def test_a_report_that_can_not_be_written_is_exit_code_5(video: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     done = run("analyse", video, "--no-model", "--output", tmp_path / "file" / "r.md", cwd=tmp_path)
@@ -145,6 +147,7 @@ def test_a_report_that_can_not_be_written_is_exit_code_5(video: Path, tmp_path: 
     assert "r.md" in done.stderr
 
 
+@pytest.mark.slow
 def test_the_old_spelling_works_too(tmp_path: Path) -> None:
     both = [run(name, "--help", cwd=tmp_path) for name in ("analyse", "analyze")]
     assert [done.returncode for done in both] == [0, 0]
@@ -213,6 +216,7 @@ def test_a_folder_is_started_asked_and_stopped(tiny_vl: Path, video: Path, tmp_p
     assert mine == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [("analyse", "--help"), ("models", "formats")])
 def test_a_reader_who_has_enough_is_no_fault(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     environment = {**os.environ, "LANG": "C.UTF-8", "FRAMELENS_DATA_DIR": str(tmp_path)}

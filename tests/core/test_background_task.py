@@ -163,6 +163,7 @@ def test_restart_runs_the_same_work_until_it_is_forgotten(task: BackgroundTask[s
     assert task.state == "idle" and len(runs) <= 3 and all(cancel.is_set() for cancel in runs[2:])
 
 
+@pytest.mark.slow
 def test_failures_do_not_pile_up(task: BackgroundTask[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(background_task.log, "disabled", True)  # a captured record keeps its error
     errors: list[weakref.ref[EngineError]] = []

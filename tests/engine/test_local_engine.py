@@ -244,6 +244,7 @@ def test_a_port_in_use_is_found_before_anything_starts(make_engine: MakeEngine, 
     assert f":{port}/" in ready(engine).base_url
 
 
+@pytest.mark.slow
 def test_a_start_that_takes_too_long_is_ended(make_engine: MakeEngine, tmp_path: Path) -> None:
     engine = make_engine({"hold": str(tmp_path / "never")}, start_timeout_seconds=0.5)
     with pytest.raises(EngineTimeout) as caught:
@@ -251,6 +252,7 @@ def test_a_start_that_takes_too_long_is_ended(make_engine: MakeEngine, tmp_path:
     assert caught.value.key == "engine_start_timeout"
 
 
+@pytest.mark.slow
 def test_newest_logs_are_kept_for_owner_only(make_engine: MakeEngine, tmp_path: Path) -> None:
     engine = make_engine({"exit": 3}, keep_logs=2)
     for _ in range(4):

@@ -101,6 +101,7 @@ def fetch(hub: Hub, folder: Path, *, allow_pickle: bool = False) -> set[str]:
     return {path.name for path in folder.iterdir()}
 
 
+@pytest.mark.slow
 def test_pickled_weights_are_not_downloaded(tmp_path: Path) -> None:
     with serve(Hub("a/b", files("pytorch_model.bin"))) as hub:
         with pytest.raises(ModelNotFound) as caught:

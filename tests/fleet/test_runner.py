@@ -111,6 +111,7 @@ def test_the_same_batch_again_does_only_what_is_missing(clips: Path, tmp_path: P
     assert results.path(batch.videos[1].key).stat().st_mtime_ns == before
 
 
+@pytest.mark.slow
 def test_an_engine_that_is_away_leaves_the_videos_pending(clips: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     with opened(tmp_path / "data", FRAMELENS_BASE_URL="http://127.0.0.1:9/v1") as services:
@@ -153,6 +154,7 @@ def test_a_decoder_that_crashes_fails_one_video(clips: Path, tmp_path: Path) -> 
     assert found["b.mp4"].result.is_final
 
 
+@pytest.mark.slow
 def test_a_full_disk_halts_the_batch(clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

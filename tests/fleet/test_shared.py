@@ -48,5 +48,6 @@ def test_segments_are_shared_by_their_type() -> None:
     assert made == {("segment", "", "black"): [Occurrence("video0", 0, 1.0), Occurrence("video1", 0, 0.5)]}
 
 
+@pytest.mark.slow
 def test_one_video_shares_nothing() -> None:
     assert found(shows("twice", "twice")) == {}

@@ -74,6 +74,7 @@ def over(switcher: EngineSwitcher[Bench]) -> str:
     return switcher.switch.state
 
 
+@pytest.mark.slow
 def test_the_old_engine_is_gone_before_the_new_one_starts(session: Make, tmp_path: Path) -> None:
     hold = tmp_path / "hold"
     old, new = session("old"), session("new", hold=str(hold))
@@ -92,6 +93,7 @@ def test_the_old_engine_is_gone_before_the_new_one_starts(session: Make, tmp_pat
     assert not new.lives
 
 
+@pytest.mark.slow
 def test_switch_waits_for_running_job_and_blocks_next(session: Make) -> None:
     old, new = session("old"), session("new")
     seen: list[Bench] = []

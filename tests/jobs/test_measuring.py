@@ -74,6 +74,7 @@ def test_report_appears_before_facts_and_gains_them(tmp_path: Path) -> None:
             assert len(report_of(jobs.snapshot(job_id)).facts) == FRAMES
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_an_export_made_before_says_that_facts_follow(tmp_path: Path, language: Any) -> None:
     with serve(introducing, context=CONTEXT) as server:
@@ -125,6 +126,7 @@ def test_frames_are_shown_at_once_where_no_model_can_be_had(tmp_path: Path) -> N
     assert "facts_pending" not in keys(job)
 
 
+@pytest.mark.slow
 def test_cancel_while_facts_are_measured_keeps_the_report(tmp_path: Path) -> None:
     with serve(introducing, context=CONTEXT) as server:
         facts = _Facts(server)
@@ -151,6 +153,7 @@ def test_unmeasurable_facts_become_a_notice(tmp_path: Path) -> None:
     assert "facts_incomplete" in keys(job) and "facts_pending" not in keys(job)
 
 
+@pytest.mark.slow
 def test_a_part_is_asked_again_while_facts_are_measured(tmp_path: Path) -> None:
     with serve(introducing, context=CONTEXT) as server:
         facts = _Facts(server)

@@ -469,6 +469,7 @@ def test_clock_set_back_changes_no_order_or_result(
 # ---- two programs on one data folder
 
 
+@pytest.mark.slow
 def test_two_programs_own_jobs_but_stop_on_request(tmp_path: Path, undisturbed: Analysis) -> None:
     gate = Gate("ask")
     with serve(gate.behave, context=CONTEXT) as server, jobs_in(tmp_path, gate.tools(server)) as one:

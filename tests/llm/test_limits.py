@@ -146,6 +146,7 @@ def test_endless_token_count_is_none(engine: scripted.Server, flood: scripted.Fl
     assert count_tokens(engine.base_url, "", "model", ASKED) is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("flood", [floods.ENDLESS_JSON, floods.DRIPPED_JSON, floods.ENDLESS_HEADERS])
 @pytest.mark.parametrize("get", [get_json, get_text])
 def test_endless_models_and_metrics_are_no_answer(

@@ -116,6 +116,7 @@ class TestIntegration(OverHttp, ChatModelIntegrationTests):
     def standard_chat_model_params(self) -> dict[str, Any]:
         return {"temperature": 0, "max_tokens": 64, "timeout": 120}
 
+    @pytest.mark.slow
     @pytest.mark.xfail(reason="the test model writes a string up to the limit, and a class is made of whole forms only")
     @pytest.mark.parametrize("schema_type", ["pydantic", "typeddict", "json_schema"])
     def test_structured_output(self, model: BaseChatModel, schema_type: Any) -> None:

@@ -16,6 +16,7 @@ from tests.reports.test_reports import analysis
 NAMES = ("pdf", "docx")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_document_is_the_one_that_its_writer_makes(name: str) -> None:
     here = import_module(f"app.reports.{name}.report").write(analysis(), "zh")
@@ -36,6 +37,7 @@ def test_document_that_takes_too_long_is_refused(name: str, monkeypatch: pytest.
     assert refusal(name, analysis()) == "document_too_heavy"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_document_without_enough_memory_is_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(document_worker, "_MEMORY_BYTES", 100 << 20)

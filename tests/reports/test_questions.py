@@ -114,6 +114,7 @@ def docx_text(data: bytes) -> str:
         return " ".join(re.findall(r"<w:t[^>]*>([^<]*)", archive.read("word/document.xml").decode()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["html", "markdown", "pdf", "docx"])
 def test_readable_formats_say_all_about_an_answer(name: str) -> None:
     data = written(name)

@@ -83,6 +83,7 @@ def ended(services: Services, conversation: Conversation) -> Conversation:
     return services.conversations.get(conversation.id)
 
 
+@pytest.mark.slow
 def test_answer_waits_for_frames_and_is_written_once(
     open_data: Open, server: Server, video: Path, going: threading.Event
 ) -> None:
@@ -104,6 +105,7 @@ def test_answer_waits_for_frames_and_is_written_once(
     assert services.answers.get(conversation.id) is None
 
 
+@pytest.mark.slow
 def test_stopped_answer_keeps_its_text(open_data: Open, video: Path) -> None:
     services = open_data()
     conversation = asked(services, video)
@@ -124,6 +126,7 @@ def test_question_stopped_before_its_frames_is_kept(open_data: Open, video: Path
     assert (turn.question, turn.state, turn.answer) == ("Kept?", "stopped", "")
 
 
+@pytest.mark.slow
 def test_question_is_stored_while_it_waits_for_frames(open_data: Open, video: Path, going: threading.Event) -> None:
     services = open_data()
     conversation = asked(services, video, "Kept?")
@@ -137,6 +140,7 @@ def test_question_is_stored_while_it_waits_for_frames(open_data: Open, video: Pa
     assert [(one.question, one.state) for one in ended(services, conversation).turns] == [("Kept?", "complete")]
 
 
+@pytest.mark.slow
 def test_closing_the_program_keeps_what_there_is(open_data: Open, video: Path) -> None:
     services = open_data()
     conversation = asked(services, video)

@@ -202,6 +202,7 @@ def test_odd_ids_and_settings_of_a_report_do_no_harm(services: Services, tmp_pat
         assert there.conversations.get(kept.id).last.settings == AskSettings()
 
 
+@pytest.mark.slow
 def test_python_api_writes_and_leaves_out_answers(services: Services, tmp_path: Path) -> None:
     converse(services)
     plain = services.jobs.snapshot(GATE).analysis

@@ -15,6 +15,7 @@ PAGES = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("imports", [PAGES, "import app.main"])
 def test_the_page_and_the_server_load_nothing_heavy(imports: str) -> None:
     code = f"{imports}; import sys, json; print(json.dumps([m for m in {HEAVY!r} if m in sys.modules]))"

@@ -48,6 +48,7 @@ def test_sound_without_a_picture_is_said_to_be_that(tmp_path: Path) -> None:
     assert refused(write_sound(tmp_path / "tone.m4a")).key == "video_audio_only"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["picture.png", "picture.jpg", "picture.bmp", "picture.webp", "picture.gif", "p.mp4"])
 def test_a_still_image_is_said_to_be_one(tmp_path: Path, name: str) -> None:
     path = tmp_path / name
@@ -55,6 +56,7 @@ def test_a_still_image_is_said_to_be_one(tmp_path: Path, name: str) -> None:
     assert refused(path).key == "video_is_image"
 
 
+@pytest.mark.slow
 def test_an_animated_gif_is_a_video(tmp_path: Path, chosen: Chosen) -> None:
     path = write_video(tmp_path / "moving.gif", moving(20), codec="gif", pixel_format="rgb8", rate=10)
     assert probe(path).codec == "gif"

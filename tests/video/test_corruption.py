@@ -50,6 +50,7 @@ def test_every_frame_of_a_whole_file_is_confirmed(tmp_path: Path, kind: str) -> 
     assert unconfirmed(path, num_reported=0) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["hevc", "vp9"])
 @pytest.mark.parametrize("seed", range(3))
 def test_silent_damage_is_found_at_the_frames_that_show_it(tmp_path: Path, kind: str, seed: int) -> None:

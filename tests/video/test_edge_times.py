@@ -104,6 +104,7 @@ def check(frames: tuple[Keyframe, ...], kind: Kind, path: Path) -> None:
             assert frame.time_seconds == pytest.approx(times[frame.frame_index], abs=_SAME_SECONDS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SELECTIONS)
 def test_reported_times_are_those_of_the_pictures(
     name: str, written: tuple[Kind, Path], chosen_by: Callable[[str], KeyframesChosen]

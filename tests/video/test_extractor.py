@@ -83,6 +83,7 @@ def test_a_still_video_gives_two_frames(tmp_path: Path, chosen: Chosen) -> None:
     assert [frame.reason for frame in chosen(path).keyframes] == ["first", "last"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 2, 3, 5])
 def test_a_video_shorter_than_the_budget_gives_what_it_has(tmp_path: Path, chosen: Chosen, count: int) -> None:
     path = write_video(tmp_path / "short.mp4", moving(count))
@@ -112,6 +113,7 @@ def test_pictures_are_turned_and_at_most_as_large_as_asked(tmp_path: Path) -> No
                 assert Image.open(io.BytesIO(frame.jpeg)).size == (180, 320)
 
 
+@pytest.mark.slow
 def test_the_same_video_gives_the_same_keyframes(card_video: Path, chosen: Chosen) -> None:
     assert chosen(card_video, 6) == chosen(card_video, 6)
 
@@ -137,6 +139,7 @@ def test_impossible_wishes_are_a_mistake_of_the_caller(card_video: Path, frames:
         next(extract(card_video, ExtractOptions(frames, max_side=max_side)))
 
 
+@pytest.mark.slow
 def test_where_each_shot_can_have_a_frame_each_has_one(folder: Path, chosen: Chosen) -> None:
     images = [image for seed in range(5) for image in moving(30, 320, 192, seed=seed)]
     result = chosen(write_video(folder / "five_shots.mp4", images), 8)
@@ -144,6 +147,7 @@ def test_where_each_shot_can_have_a_frame_each_has_one(folder: Path, chosen: Cho
     assert {frame.shot for frame in result.keyframes} == {1, 2, 3, 4, 5}
 
 
+@pytest.mark.slow
 def test_cut_between_skipped_frames_is_placed_exactly(folder: Path, chosen: Chosen) -> None:
     """The encoder stores nothing whole at cuts, so that they fall on frames that no other needs."""
     lengths = (31, 36, 29, 38, 32)

@@ -91,6 +91,7 @@ def test_the_digest_stops_when_cancelled(tmp_path: Path) -> None:
         sha256_of(tmp_path / "data", cancel)
 
 
+@pytest.mark.slow
 def test_reading_a_large_file_shows_every_percent(tmp_path: Path) -> None:
     path = tmp_path / "large.mp4"
     path.touch()

@@ -91,6 +91,7 @@ def test_a_video_that_is_damaged_throughout_names_the_keyframe(tmp_path: Path) -
     assert notices["damaged_frames"] == {"count": 1}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", [3, 9])
 def test_picture_before_frames_that_are_refused_is_named(tmp_path: Path, seed: int) -> None:
     whole = written(tmp_path / "whole.mkv", "libsvtav1", "yuv420p")

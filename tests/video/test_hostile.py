@@ -51,6 +51,7 @@ def _selections(name: str) -> tuple[Selection, ...]:
     return _SELECTIONS[:1] if name in _LARGE_PICTURES else _SELECTIONS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FILES)
 def test_it_ends_in_a_sentence_or_in_frames(name: str, judged: Judged) -> None:
     for outcome in judged[name]:

@@ -73,6 +73,7 @@ def test_an_ordinary_video_is_far_from_the_limit(long_video: Path) -> None:
         assert list(child.events())
 
 
+@pytest.mark.slow
 def test_a_child_that_gets_nowhere_is_ended(tmp_path: Path) -> None:
     """Opening a pipe that nobody writes to waits for ever, like a network drive that is gone."""
     os.mkfifo(tmp_path / "pipe.mp4")
@@ -120,6 +121,7 @@ def test_every_library_that_runs_out_of_memory_is_understood() -> None:
     assert not is_out_of_memory(ValueError())
 
 
+@pytest.mark.slow
 def test_a_reader_that_takes_its_time_is_waited_for(long_video: Path) -> None:
     """The pictures of 40 frames are more than the pipe and the queue hold."""
     times = tuple(number / 25 for number in range(40))

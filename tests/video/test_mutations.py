@@ -45,6 +45,7 @@ def test_most_damage_costs_only_what_it_hits(judged: list[tuple[Mutation, Outcom
     assert all(outcome.frames_decoded for outcome in answered)
 
 
+@pytest.mark.slow
 def test_a_seed_is_always_the_same_damage(tmp_path: Path) -> None:
     first = [one.job.path.read_bytes() for one in mutations(tmp_path, range(12))]
     assert [one.job.path.read_bytes() for one in mutations(tmp_path, range(12))] == first

@@ -150,6 +150,7 @@ def test_second_reader_is_tried_after_the_first_fails(monkeypatch: pytest.Monkey
         assert len(list(reader.frames())) == 50
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["mp4", "mkv", "ts"])
 def test_skipped_frames_before_new_picture_are_known(ending: str, tmp_path: Path) -> None:
     lengths = (31, 36, 29, 38)

@@ -49,6 +49,7 @@ def test_after_each_use_another_one_is_made_ready(waiting: psutil.Process, movin
     assert not another.is_running()
 
 
+@pytest.mark.slow
 def test_two_at_once_do_not_wait_for_each_other(waiting: psutil.Process, moving_video: Path, long_video: Path) -> None:
     first = extract(long_video, ExtractOptions(4, read_text=False))
     next(first)

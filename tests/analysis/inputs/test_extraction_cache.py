@@ -128,6 +128,7 @@ def test_named_times_of_a_surveyed_video_need_no_other_survey(
     assert starts == ["extract", "named", "extract"]
 
 
+@pytest.mark.slow
 def test_one_survey_for_named_times_serves_the_others(recall: ExtractionCache, clip: Path, starts: list[str]) -> None:
     for selection in NAMING:
         surveyed(recall, clip, selection=selection)
@@ -207,6 +208,7 @@ def test_a_damaged_survey_is_made_again(recall: ExtractionCache, clip: Path, tmp
     assert starts == ["extract", "extract"]
 
 
+@pytest.mark.slow
 def test_facts_are_recalled_too_and_serve_who_wants_none(
     recall: ExtractionCache, clip: Path, starts: list[str]
 ) -> None:
@@ -311,6 +313,7 @@ def test_what_is_no_file_is_refused_as_ever(recall: ExtractionCache, tmp_path: P
         list(recall.extract(tmp_path / name, ExtractOptions(3)))
 
 
+@pytest.mark.slow
 def test_whether_frames_are_known_is_reported_without_reading(
     recall: ExtractionCache, clip: Path, starts: list[str]
 ) -> None:

@@ -82,6 +82,7 @@ def test_speech_engine_transcribes_and_stops_afterwards(
     assert transcript is not None and sum((cues for _, cues in reported), ()) == transcript.cues
 
 
+@pytest.mark.slow
 def test_nothing_is_transcribed_twice(spoken_video: Path, tmp_path: Path, server: SpeechServer) -> None:
     first = listen(spoken_video, CountingEngine(server), tmp_path)
     asked, engine = len(server.requests), CountingEngine(server)
@@ -122,6 +123,7 @@ def test_a_silent_track_starts_no_engine(tmp_path: Path, server: SpeechServer) -
     assert engine.started == 0
 
 
+@pytest.mark.slow
 def test_whatever_fails_is_a_sentence_in_both_languages(spoken_video: Path, tmp_path: Path) -> None:
     absent = NullEngine("whisper", EngineError("vllm_not_installed", model="whisper"))
     unreachable = RemoteEngine("http://127.0.0.1:9", "", "whisper")
@@ -140,6 +142,7 @@ def test_a_bug_or_a_missing_digest_fails_no_analysis(spoken_video: Path, tmp_pat
     assert notices == (Notice("speech_failed", {"reason": "OSError: the file went away"}),)
 
 
+@pytest.mark.slow
 def test_partial_transcript_is_used_but_not_cached(tmp_path: Path, server: SpeechServer) -> None:
     sound = np.concatenate([quiet(1), tone(0.5), quiet(2.5), tone(0.8)])
     spoken_video = write_spoken(tmp_path / "two.mkv", seconds=5, sound=sound)

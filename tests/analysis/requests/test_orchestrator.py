@@ -85,6 +85,7 @@ def test_subjects_keep_their_first_name_and_look() -> None:
     assert build_context((), {0: result}).subjects == ()
 
 
+@pytest.mark.slow
 def test_chunks_run_in_parallel_up_to_the_limit() -> None:
     lock, now, most = threading.Lock(), 0, 0
 
@@ -172,6 +173,7 @@ def test_subjects_are_read_once_their_list_is_complete(answer: str, known: objec
         assert tuple(subject.name for subject in introduction.known.result()) == known
 
 
+@pytest.mark.slow
 def test_requests_do_not_depend_on_answer_order() -> None:
     def slow(*late: int) -> Any:
         def behave(body: dict[str, Any]) -> Iterator[str]:

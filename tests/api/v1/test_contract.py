@@ -104,6 +104,7 @@ def test_a_generated_client_works(address: str, token: str, tmp_path: Path) -> N
     assert run(sys.executable, script, address, token, cwd=tmp_path) == "done\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_the_example_of_the_guide_works(address: str, token: str, language: str, tmp_path: Path) -> None:
     text = (ROOT / "docs" / f"api.{language}.md").read_text(encoding="utf-8")

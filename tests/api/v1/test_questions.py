@@ -44,6 +44,7 @@ def job(services: Services, tmp_path: Path) -> str:
     return prepare_frames(services, video, "cards.mp4", None, "en")
 
 
+@pytest.mark.slow
 def test_a_question_is_answered_with_citations(asking: TestClient, job: str) -> None:
     asked = asking.post(f"jobs/{job}/questions", json={"question": "Which colours?", "wait_seconds": 60})
     assert asked.status_code == 201, asked.text
@@ -56,6 +57,7 @@ def test_a_question_is_answered_with_citations(asking: TestClient, job: str) -> 
     assert len(asking.post(f"jobs/{job}/questions", json=more).json()["answers"]) == 2
 
 
+@pytest.mark.slow
 def test_an_answer_is_streamed_as_it_grows(asking: TestClient, job: str, going: threading.Event) -> None:
     going.clear()
     talk = asking.post(f"jobs/{job}/questions", json={"question": "Which?", "wait_seconds": 0}).json()

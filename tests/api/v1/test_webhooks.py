@@ -114,6 +114,7 @@ def test_a_message_is_sent_again_with_the_same_id(
     assert (one["error"] is None) == (state == "delivered")
 
 
+@pytest.mark.slow
 def test_private_targets_are_refused_when_added_and_when_sent(
     gate: Gate, api_key: str, allow: Allow, receiver: Receiver
 ) -> None:

@@ -6,7 +6,10 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 
+
+@pytest.mark.slow
 def test_jobs_leave_no_thread_and_no_descriptor(tmp_path: Path) -> None:
     # In a process of its own: the figures count everything that a process holds.
     command = [sys.executable, "-m", "benchmarks.torture", "load", "--share", "0.002", "--work", str(tmp_path)]

@@ -72,6 +72,7 @@ def test_the_report_is_about_the_frames_that_were_asked_for(
     assert reported == (["range_only", "no_model"] if "--start" in options else ["no_model"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options", [["--strategy", "times"], ["--strategy", "uniform", "--every", "2"], ["--start", "5", "--end", "5"]]
 )

@@ -29,6 +29,7 @@ def run(command: str, *arguments: object, cwd: Path) -> subprocess.CompletedProc
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_plan_is_reported_in_words_and_nothing_is_analysed(video: Path, tmp_path: Path) -> None:
     done = run("analyse", video, "--plan", "--frames", 200, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -38,6 +39,7 @@ def test_the_plan_is_reported_in_words_and_nothing_is_analysed(video: Path, tmp_
     assert list(tmp_path.glob("*.md")) == []
 
 
+@pytest.mark.slow
 def test_a_plan_for_programs_is_one_object(video: Path, tmp_path: Path) -> None:
     done = run("analyse", video, "--plan", "--json", "--frames", "fit", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -55,6 +57,7 @@ def test_of_an_engine_that_has_answered_before_the_time_is_told(video: Path, tmp
     assert "预计约" in done.stdout and "分钟" in done.stdout
 
 
+@pytest.mark.slow
 def test_keyframes_are_as_many_as_fit_one_request(video: Path, tmp_path: Path) -> None:
     held = json.loads(run("analyse", video, "--plan", "--json", cwd=tmp_path).stdout)["held_frames"]
     done = run("keyframes", video, "--frames", "fit", "--strategy", "uniform", "--json", cwd=tmp_path)
@@ -62,6 +65,7 @@ def test_keyframes_are_as_many_as_fit_one_request(video: Path, tmp_path: Path) -
     assert len(json.loads(done.stdout)["keyframes"]) == held
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", ["0", "257", "many"])
 def test_a_number_that_cannot_be_is_exit_code_2(number: str, video: Path, tmp_path: Path) -> None:
     done = run("analyse", video, "--frames", number, "--plan", cwd=tmp_path)

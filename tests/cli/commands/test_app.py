@@ -10,6 +10,8 @@ import time
 import urllib.request
 from pathlib import Path
 
+import pytest
+
 from tests.cli.test_main import command
 
 
@@ -21,6 +23,7 @@ def answers(port: int) -> bool:
         return False
 
 
+@pytest.mark.slow
 def test_app_opens_from_any_folder_with_streamlit_options(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -41,6 +44,7 @@ def test_app_opens_from_any_folder_with_streamlit_options(tmp_path: Path) -> Non
     assert "http://127.0.0.1:" in said
 
 
+@pytest.mark.slow
 def test_app_opens_to_a_network_only_with_accounts(tmp_path: Path) -> None:
     words = command("app", "--server.address", "0.0.0.0", "--server.port", "0", "--server.headless=true")
     words += ["--browser.serverAddress", "localhost"]
@@ -50,6 +54,7 @@ def test_app_opens_to_a_network_only_with_accounts(tmp_path: Path) -> None:
     assert "framelens users add NAME" in done.stderr and "Traceback" not in done.stderr
 
 
+@pytest.mark.slow
 def test_ctrl_c_before_the_page_is_served(tmp_path: Path) -> None:
     """The program is interrupted once it has imported Streamlit's command, which takes the longest."""
     program = (

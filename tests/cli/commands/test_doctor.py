@@ -33,6 +33,7 @@ def doctor(*arguments: str, cwd: Path, **environ: str) -> subprocess.CompletedPr
     )
 
 
+@pytest.mark.slow
 def test_findings_come_first_and_then_what_a_report_needs(tmp_path: Path, tiny_vl: Path) -> None:
     done = doctor(cwd=tmp_path, VLLM_MODEL_PATH=str(tiny_vl))
     assert done.returncode == 0 and not done.stderr
@@ -43,11 +44,13 @@ def test_findings_come_first_and_then_what_a_report_needs(tmp_path: Path, tiny_v
     assert not (tmp_path / "data").exists(), "looking leaves nothing behind"
 
 
+@pytest.mark.slow
 def test_in_chinese_it_is_chinese(tmp_path: Path) -> None:
     done = doctor("--language", "zh", cwd=tmp_path)
     assert "这台机器" in done.stdout and "This machine" not in done.stdout
 
 
+@pytest.mark.slow
 def test_json_holds_findings_facts_settings_and_variables(tmp_path: Path) -> None:
     reported = json.loads(doctor("--json", cwd=tmp_path).stdout)
     assert set(reported) == {"findings", "facts", "settings", "variables"}
@@ -78,6 +81,7 @@ def test_no_secret_leaves_it(tmp_path: Path) -> None:
         assert "FRAMELENS_API_KEY" in done.stdout and "is old" in done.stdout
 
 
+@pytest.mark.slow
 def test_it_works_where_everything_is_wrong(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text('VLLM_CONFIG={"max_model_len": oops}\nFRAMELENS_IN_FLIGHT=many\n', encoding="utf-8")
     (tmp_path / "data").write_text("a file where the folder should be", encoding="utf-8")
@@ -92,12 +96,14 @@ def test_it_works_where_everything_is_wrong(tmp_path: Path) -> None:
     assert "FRAMELENS_IN_FLIGHT: many" in done.stdout, "as it was given"
 
 
+@pytest.mark.slow
 def test_a_settings_file_that_is_no_text_is_named(tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(b"\xff\xfe\x00VLLM")
     done = doctor(cwd=tmp_path)
     assert done.returncode == 4 and ".env" in done.stdout.splitlines()[0]
 
 
+@pytest.mark.slow
 def test_an_engine_elsewhere_that_answers_needs_no_model_here(tmp_path: Path) -> None:
     with listening(Models) as url:
         done = doctor(cwd=tmp_path, FRAMELENS_BASE_URL=f"{url}/v1")

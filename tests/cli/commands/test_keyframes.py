@@ -35,6 +35,7 @@ def run(*arguments: object, cwd: Path, **environ: str) -> subprocess.CompletedPr
     )
 
 
+@pytest.mark.slow
 def test_json_is_one_object_and_nothing_else_on_standard_output(video: Path, tmp_path: Path) -> None:
     done = run(video, "--frames", 8, "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -58,12 +59,14 @@ def test_json_is_one_object_and_nothing_else_on_standard_output(video: Path, tmp
     assert list(tmp_path.glob("*.*")) == []
 
 
+@pytest.mark.slow
 def test_a_second_call_reuses_the_survey_and_says_so(video: Path, tmp_path: Path) -> None:
     first, second = (json.loads(run(video, "--json", cwd=tmp_path).stdout) for _ in range(2))
     assert (first.pop("reused"), second.pop("reused")) == (False, True)
     assert first == second
 
 
+@pytest.mark.slow
 def test_the_files_are_full_upright_and_listed_with_their_times(video: Path, tmp_path: Path) -> None:
     done = run(video, "--at", "0.5,0:03.24", "--zip", "new/frames.zip", "--output", "folder", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -87,6 +90,7 @@ def test_the_files_are_full_upright_and_listed_with_their_times(video: Path, tmp
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["frames.zip"]
 
 
+@pytest.mark.slow
 def test_the_contact_sheet_is_one_jpeg(video: Path, tmp_path: Path) -> None:
     done = run(video, "--frames", 5, "--sheet", "new/sheet.jpg", "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -97,6 +101,7 @@ def test_the_contact_sheet_is_one_jpeg(video: Path, tmp_path: Path) -> None:
     assert "sheet.jpg" in done.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("language", "said"), [("en", "a new shot begins"), ("zh", "新镜头开始")])
 def test_people_get_a_table_in_their_language(language: str, said: str, video: Path, tmp_path: Path) -> None:
     done = run(video, "--strategy", "scenes", "--start", 2, "--end", "0:04", "--language", language, cwd=tmp_path)
@@ -126,6 +131,7 @@ def test_wishes_that_do_not_go_together_are_exit_code_2(arguments: list[str], vi
     assert done.stdout == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("arguments", [["--start", "90"], ["--at", "90,91"]])
 def test_empty_range_is_exit_code_3_with_duration(arguments: list[str], video: Path, tmp_path: Path) -> None:
     done = run(video, *arguments, "--json", "--language", "en", cwd=tmp_path)
@@ -134,6 +140,7 @@ def test_empty_range_is_exit_code_3_with_duration(arguments: list[str], video: P
     assert done.stdout == ""
 
 
+@pytest.mark.slow
 def test_a_file_that_is_no_video_is_exit_code_3(tmp_path: Path) -> None:
     (tmp_path / "clip.mp4").write_text("This is not a video.\n" * 50)
     for path in ("clip.mp4", "nothing.mp4", "."):

@@ -59,6 +59,7 @@ def reported(capsys: pytest.CaptureFixture[str]) -> Any:
     return json.loads(capsys.readouterr().out)
 
 
+@pytest.mark.slow
 def test_what_is_imported_is_listed_found_named_and_tagged(
     reports: list[Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -82,6 +83,7 @@ def test_what_is_imported_is_listed_found_named_and_tagged(
     assert reported(capsys)["total"] == 1
 
 
+@pytest.mark.slow
 def test_the_table_shows_where_words_were_found(imported: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
     assert run("library", "search", "later", "--language", "en") == 0
     out = capsys.readouterr().out
@@ -172,6 +174,7 @@ def test_an_unknown_format_is_wrong_usage(capsys: pytest.CaptureFixture[str]) ->
     assert "markdown" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_the_report_here_is_the_report_there(reports: list[Path], tmp_path: Path) -> None:
     run("library", "import", reports[0])
     run("export", "latest", "--format", "json,markdown", "--output", tmp_path / "here")
@@ -180,6 +183,7 @@ def test_the_report_here_is_the_report_there(reports: list[Path], tmp_path: Path
         assert (tmp_path / "here" / name).read_bytes() == (tmp_path / "there" / name).read_bytes()
 
 
+@pytest.mark.slow
 def test_questions_and_answers_travel_unless_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "r.json").write_bytes(FORMATS["json"].write(replace(asked(), id="job123456"), "en"))
     assert run("library", "import", tmp_path / "r.json") == 0

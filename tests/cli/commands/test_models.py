@@ -48,6 +48,7 @@ def test_the_catalogue_is_listed_best_for_this_machine_first(framelens: Any) -> 
     assert VL_7B in table.out and "Apache-2.0" in table.out and not table.err
 
 
+@pytest.mark.slow
 def test_show_sums_memory_with_current_settings(framelens: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     usual = framelens("show", VL_7B, "--json").document
     assert usual["max_model_len"] == 8192

@@ -30,6 +30,7 @@ def run(*arguments: str, home: Path, endpoint: str = NOWHERE, **more: str) -> su
     )
 
 
+@pytest.mark.slow
 def test_model_gets_own_folder_and_settings_line(tmp_path: Path) -> None:
     with serve(Hub(MODEL, {**model_files(), "original/old.pth": b"x"})) as hub:
         done = run(MODEL, home=tmp_path, endpoint=hub.url)
@@ -95,6 +96,7 @@ def test_a_failure_says_what_can_be_done(tmp_path: Path, language: str, words: s
     assert "VLLM_MODEL_PATH=" not in failed.stdout
 
 
+@pytest.mark.slow
 def test_what_is_no_name_is_refused_before_anything_is_asked(tmp_path: Path) -> None:
     for wrong in ("--fast", "/models/x", "two words"):
         refused = run(wrong, home=tmp_path)

@@ -69,6 +69,7 @@ def test_what_is_not_needed_is_left_on_the_hub(tmp_path: Path) -> None:
     assert not {"pytorch_model.bin", "onnx", "model.gguf"} & {path.name for path in folder.iterdir()}
 
 
+@pytest.mark.slow
 def test_download_to_folder_is_complete_and_idempotent(tmp_path: Path) -> None:
     files, reported = model_files(), list[EngineProgress]()
     with serve(Hub(MODEL, files)) as hub:
@@ -93,6 +94,7 @@ def test_a_transfer_that_breaks_off_continues_where_it_was(tmp_path: Path) -> No
     assert reported[-1].values["bytes_done"] == reported[-1].values["bytes_total"]
 
 
+@pytest.mark.slow
 def test_a_download_that_was_killed_continues_where_it_was(tmp_path: Path) -> None:
     """Signal 9 in mid-file: what had been written is not asked for again."""
     files = model_files(shards=1, size=25_000_000)
@@ -139,6 +141,7 @@ def test_hub_with_changing_content_is_refused(tmp_path: Path, name: str) -> None
     check_model_folder(folder)
 
 
+@pytest.mark.slow
 def test_cancelled_download_resumes_on_next_attempt(tmp_path: Path) -> None:
     gate, cancel = threading.Event(), threading.Event()
     with serve(Hub(MODEL, model_files(), gate=gate)) as hub:
@@ -185,6 +188,7 @@ def test_a_certificate_of_somebody_else_is_named_as_such() -> None:
     assert error.key == "model_hub_untrusted" and "SSL_CERT_FILE" in error_text(error, "en")
 
 
+@pytest.mark.slow
 def test_only_what_is_still_to_come_needs_room_on_the_disk(tmp_path: Path) -> None:
     files = model_files(shards=1)
     with serve(Hub(MODEL, files)) as hub:

@@ -100,6 +100,7 @@ def test_a_source_that_fails_once_costs_one_sample(make_monitor: Make) -> None:
     assert not failures
 
 
+@pytest.mark.slow
 def test_a_bug_ends_measuring_and_is_in_the_log(make_monitor: Make, caplog: pytest.LogCaptureFixture) -> None:
     def jobs() -> tuple[int, int]:
         raise ZeroDivisionError

@@ -52,6 +52,7 @@ def actor(made: RayTask) -> Iterator[VideoActor]:
     actor.__del__()
 
 
+@pytest.mark.slow
 def test_a_row_has_no_more_than_keys(made: RayTask, actor: VideoActor) -> None:
     keys = [video.key for video in made.batch.videos]
     assert actor({"sha256": keys[:1]}) == {"sha256": keys[:1], "node": ["node-1"], "failure": [""]}

@@ -62,6 +62,7 @@ def test_every_format_can_be_made_of_the_json_again(name: str, form: str) -> Non
     assert FORMATS[form].write(again, "zh") == FORMATS[form].write(made, "zh")
 
 
+@pytest.mark.slow
 @each_analysis
 def test_a_report_has_the_published_form(name: str) -> None:
     published = json.loads(TARGET.read_text(encoding="utf-8"))
@@ -86,6 +87,7 @@ PLACES = {
 }
 
 
+@pytest.mark.slow
 def test_json_report_holds_no_folder_or_engine_address() -> None:
     made = analysis(conditions={key: given for key, (given, _) in PLACES.items()})
     assert json.loads(writer.write(made, "en"))["conditions"] == {

@@ -98,6 +98,7 @@ def test_pdf_has_bookmarks_and_page_numbers(name: str, language: Language) -> No
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_the_contents_name_the_page_that_each_section_is_on(language: Language) -> None:
     reader = read(report.write(large.rich(AnalysisRequest(SAMPLE), "long", parts=5), language))
@@ -192,10 +193,12 @@ def test_words_from_outside_stand_there_letter_by_letter(text: str, bare_machine
     assert text_of(saying(text), "en").count(shown) >= 3
 
 
+@pytest.mark.slow
 def test_no_character_is_an_empty_box() -> None:
     assert 0 not in glyphs(report.write(saying(EVERY_KIND), "zh"))
 
 
+@pytest.mark.slow
 def test_pdf_without_system_fonts_has_no_empty_boxes(bare_machine: None) -> None:
     made = saying(EVERY_KIND)
     assert 0 not in glyphs(report.write(made, "zh"))
@@ -219,6 +222,7 @@ def test_lying_system_font_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "[U+1F600]" in text_of(saying("\N{GRINNING FACE}"))
 
 
+@pytest.mark.slow
 def test_a_word_without_an_end_stays_on_the_page() -> None:
     pages = read(report.write(saying("x" * 1000), "en")).pages
     runs = [len(run) for page in pages for run in re.findall("x+", page.extract_text())]
@@ -270,6 +274,7 @@ def test_nothing_at_all_is_a_report_too() -> None:
     assert len(read(report.write(bare, "zh")).pages) == 1
 
 
+@pytest.mark.slow
 def test_long_tables_go_over_pages_with_their_heads() -> None:
     made = large.rich(analysis().request, "large", parts=6, findings=40)
     reader = read(report.write(made, "en"))

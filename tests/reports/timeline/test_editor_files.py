@@ -137,6 +137,7 @@ def test_long_finding_is_cut_in_name_and_whole_in_note() -> None:
     assert len(marker.name) <= 60 and marker.name.endswith("…") and marker.note == text.strip()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rate", [25, Fraction(30000, 1001), Fraction(24000, 1001)])
 def test_a_keyframe_of_a_real_video_is_at_its_own_index(rate: int | Fraction, tmp_path: Path) -> None:
     path = write_video(tmp_path / "clip.mp4", cards(["red", "green", "blue", "yellow"], 17), rate=rate)

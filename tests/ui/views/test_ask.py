@@ -152,6 +152,7 @@ def test_cleared_conversation_begins_again(asked: Ask, services: Services) -> No
     assert len(page.chat_message) == 2
 
 
+@pytest.mark.slow
 def test_settings_are_those_of_the_last_question(asked: Ask, services: Services) -> None:
     conversation = asked("First?", temperature=0.1, seed=5, system_prompt="Be brief.")
     page = shown(conversation)

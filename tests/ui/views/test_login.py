@@ -40,6 +40,7 @@ def links(page: AppTest) -> set[str]:
     return {one.proto.page for one in page.get("page_link")}
 
 
+@pytest.mark.slow
 def test_without_a_session_only_the_login_is_drawn(page: AppTest, accounts: Accounts) -> None:
     page.run()
     assert not page.exception and not page.get("page_link") and not page.button and not page.text_input
@@ -63,6 +64,7 @@ def test_pages_and_engine_follow_the_role(
     assert [one.key for one in page.button if one.key == "use_sample"] == (["use_sample"] if name != "eve" else [])
 
 
+@pytest.mark.slow
 def test_logging_out_ends_the_session_and_draws_the_login(
     page: AppTest, accounts: Accounts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -72,6 +74,7 @@ def test_logging_out_ends_the_session_and_draws_the_login(
     assert not page.exception and not page.button
 
 
+@pytest.mark.slow
 def test_state_of_another_user_is_not_taken_over(
     page: AppTest, accounts: Accounts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -138,6 +141,7 @@ AUTH = {"redirect_uri": "http://127.0.0.1/oauth2callback", "cookie_secret": "sec
 PROVIDER = {"client_id": "framelens", "client_secret": "secret", "server_metadata_url": "http://127.0.0.1:9/known"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("auth", "labels"),
     [
@@ -158,6 +162,7 @@ def test_services_of_the_secrets_have_buttons(
     assert not page.exception and [one.label for one in page.button] == labels
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("claims", "said"),
     [

@@ -175,6 +175,7 @@ def over(services: Services) -> str:
     return services.switcher.switch.state
 
 
+@pytest.mark.slow
 def test_page_switches_model_and_keeps_it(show: Show, served: Path, services: Services) -> None:
     page = name(show(place=HardwareProfile("here", None, memory_gib=16)), str(served))
     page.button(key="model_use").click().run()
@@ -229,6 +230,7 @@ def test_a_change_that_failed_says_why_and_which_model_is_back(show: Show, servi
     assert t("models.page.switch_back", "en", before="Tiny-VL") in written
 
 
+@pytest.mark.slow
 def test_a_choice_that_cannot_be_saved_is_told_beside_it(
     show: Show, served: Path, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -91,6 +91,7 @@ def test_a_gap_in_the_timestamps_is_a_gap_in_the_pieces() -> None:
     assert [(piece.start_seconds, piece.end_seconds) for piece in pieces] == [(0.0, 1.0), (5.0, 6.0)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("suffix", "codec"), [(".mkv", "pcm_s16le"), (".mp4", "aac")])
 def test_a_range_gives_its_own_sound_alone(tmp_path: Path, suffix: str, codec: str) -> None:
     sound = np.concatenate([tone(10), quiet(2), tone(10, hertz=300)])

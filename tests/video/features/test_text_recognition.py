@@ -51,6 +51,7 @@ def wait_until_gone() -> None:
     assert text_readers() == []
 
 
+@pytest.mark.slow
 @on_posix
 def test_text_is_read_while_the_video_is_being_decoded(long_video: Path) -> None:
     events = extract(long_video, ExtractOptions(4))
@@ -84,6 +85,7 @@ def test_decoders_give_way_beside_a_page_alone(in_background: bool, niceness: in
         wait_for_nice(found[0], niceness)
 
 
+@pytest.mark.slow
 def test_pictures_are_read_once_and_unwanted_dropped() -> None:
     reading = TextReading()
     others = [keyframe(1, solid(COLOURS[name])).jpeg for name in ("red", "green", "white")]

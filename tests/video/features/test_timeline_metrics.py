@@ -142,6 +142,7 @@ def test_nothing_is_claimed_where_no_sample_was_seen() -> None:
     assert meter.finish(9.1)[1] == (Stretch(0.0, 0.3, "black"),)
 
 
+@pytest.mark.slow
 def test_of_more_stretches_than_are_kept_the_longest_stay() -> None:
     meter, time = TimelineMeter(), 0.0
     for number in range(MOST_STRETCHES + 50):

@@ -39,6 +39,7 @@ def of_type(events: list[VideoEvent], kind: type[T]) -> list[T]:
     return [event for event in events if isinstance(event, kind)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "selection",
     [Selection(), Selection("uniform"), Selection(**PART), Selection("uniform", **PART)],
@@ -64,6 +65,7 @@ def test_opening_comes_first_and_facts_last(shots_video: Path) -> None:
     assert [event.facts.number for event in of_type(events, FactsMeasured)] == list(range(1, 9))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["auto", "uniform"])
 def test_a_video_that_ends_too_soon_has_no_opening(shots_video: Path, strategy: str) -> None:
     selection = Selection(strategy)  # type: ignore[arg-type]
@@ -85,6 +87,7 @@ def test_a_still_beginning_is_one_frame_and_ends_nothing(folder: Path) -> None:
     assert [frame.reason for frame in opening.keyframes] == ["first"]
 
 
+@pytest.mark.slow
 def test_the_whole_budget_may_go_to_the_opening(shots_video: Path) -> None:
     for strategy in ("auto", "uniform"):
         events = extracted(shots_video, Selection(strategy), OPENING, frames=3)  # type: ignore[arg-type]

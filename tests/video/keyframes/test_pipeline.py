@@ -27,6 +27,7 @@ def chosen(path: Path, selection: Selection, frames: int = 16) -> KeyframesChose
     return choice
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("selection", "times", "reason"),
     [
@@ -53,6 +54,7 @@ def test_scenes_are_the_first_frames_of_the_shots(card_video: Path) -> None:
     assert [shot.start_seconds for shot in result.decode.shots] == pytest.approx(range(8))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("strategy", ["auto", "uniform", "scenes", "codec"])
 def test_a_range_keeps_to_itself_and_to_the_axis_of_the_whole(card_video: Path, strategy: str) -> None:
     result = chosen(card_video, Selection(strategy, start_seconds=2.5, end_seconds=5.5))  # type: ignore[arg-type]
@@ -80,6 +82,7 @@ def test_a_range_behind_the_end_is_reported(card_video: Path) -> None:
         assert "50" in error_text(caught.value, language) and "8.000" in error_text(caught.value, language)
 
 
+@pytest.mark.slow
 def test_times_behind_the_end_are_left_out_and_reported(card_video: Path) -> None:
     result = chosen(card_video, Selection("times", times_seconds=(1.0, 80.0)))
     assert [frame.time_seconds for frame in result.keyframes] == [1.0]
@@ -100,6 +103,7 @@ def test_more_than_wanted_are_thinned_and_reported(card_video: Path) -> None:
     assert [notice.key for notice in result.decode.notices] == ["frames_thinned"]
 
 
+@pytest.mark.slow
 def test_full_resolution_pictures_are_upright_at_same_times(tmp_path: Path) -> None:
     path = write_video(tmp_path / "turned.mp4", moving(20, 1920, 1080), rotation=90)
     (choice,) = (
@@ -117,6 +121,7 @@ def test_full_resolution_pictures_are_upright_at_same_times(tmp_path: Path) -> N
         assert apart.mean() < 4
 
 
+@pytest.mark.slow
 def test_other_picture_at_full_size_is_replaced_and_reported(card_video: Path) -> None:
     keyframes = chosen(card_video, Selection("times", times_seconds=(0.5, 2.5, 4.5, 6.5))).keyframes
     wrong = replace(keyframes[1], jpeg=keyframes[3].jpeg)
@@ -127,6 +132,7 @@ def test_other_picture_at_full_size_is_replaced_and_reported(card_video: Path) -
     assert all(one.jpeg != small.jpeg for one, small in zip(full[2:], keyframes[2:], strict=True))
 
 
+@pytest.mark.slow
 def test_seek_to_another_picture_is_not_trusted(card_video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     keyframes = chosen(card_video, Selection("times", times_seconds=(0.5, 2.5))).keyframes
     ways: list[bool] = []
@@ -142,6 +148,7 @@ def test_seek_to_another_picture_is_not_trusted(card_video: Path, monkeypatch: p
     assert ways == [True, False] and show_same(full[1].jpeg, keyframes[1].jpeg)
 
 
+@pytest.mark.slow
 def test_another_video_under_the_name_is_not_passed_off(tmp_path: Path) -> None:
     path = write_video(tmp_path / "clip.mp4", cards(COLOURS, 25))
     keyframes = chosen(path, Selection("times", times_seconds=(7.5,))).keyframes

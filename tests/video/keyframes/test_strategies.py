@@ -169,6 +169,7 @@ def test_survey_closer_than_times_need_is_not_reused(tmp_path: Path) -> None:
     assert surveys == []
 
 
+@pytest.mark.slow
 def test_a_range_reports_nothing_of_the_whole(card_video: Path) -> None:
     surveys: list[Known] = []
     for strategy in ("auto", "uniform"):

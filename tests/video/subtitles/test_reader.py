@@ -25,6 +25,7 @@ ASS = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("suffix", "codec"), [(".mp4", "mov_text"), (".mkv", "subrip"), (".mkv", "ass"), (".mkv", "webvtt")]
 )
@@ -62,6 +63,7 @@ def test_report_language_precedes_default_subtitle_track(tmp_path: Path) -> None
     assert [(one.key, one.values["others"]) for one in notices] == [("subtitles_others", "ger, fre Théâtre")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("suffix", "text"), [(".srt", SRT), (".vtt", VTT), (".ass", ASS)])
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "gb18030"])
 def test_a_file_beside_the_video_is_read_in_any_usual_encoding(

@@ -52,6 +52,7 @@ def test_first_account_is_an_administrator(type_in: Type, store: Store, capsys: 
     assert Accounts(store, config.AccessSettings()).log_in("ann@example.org", PASSWORD, "127.0.0.1")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
@@ -92,6 +93,7 @@ def test_typed_password_is_asked_for_twice(monkeypatch: pytest.MonkeyPatch, caps
     assert run("add", "ann") == 0
 
 
+@pytest.mark.slow
 def test_changes_end_sessions_and_keys(type_in: Type, store: Store) -> None:
     accounts, keys = Accounts(store, config.AccessSettings()), ApiStore(store)
     for name in ("ann", "ben"):

@@ -56,6 +56,7 @@ def rows(page: AppTest) -> dict[str, str]:
     return {row["name"]: row["icon"] for row in shown}
 
 
+@pytest.mark.slow
 def test_a_folder_of_the_server_becomes_a_batch(page: AppTest, services: Services, folder: Path) -> None:
     choose(page, folder)
     assert f"3 videos in {folder}" in texts(page)

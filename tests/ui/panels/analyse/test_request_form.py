@@ -140,6 +140,7 @@ def test_unreadable_times_hide_plan_and_are_reported(page: AppTest, services: Se
 # ---- several videos, and the queue
 
 
+@pytest.mark.slow
 def test_several_videos_become_jobs_with_one_question(page: AppTest, services: Services, card_video: Path) -> None:
     first, second, third = copies(services, card_video, 3)
     page.query_params["video"], page.query_params["also"] = first, f"{second},{third}"

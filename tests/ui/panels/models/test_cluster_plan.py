@@ -28,6 +28,7 @@ def commands(page: AppTest) -> str:
     return "\n".join(one.value for one in page.code)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_form_gives_commands_to_copy(language: Language) -> None:
     page = shown(language)

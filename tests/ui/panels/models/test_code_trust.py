@@ -46,6 +46,7 @@ def test_files_are_shown_with_hash_text_and_revision(show: Show, folder: Path, l
     assert t("models.code_no_revision", language) in texts(page)
 
 
+@pytest.mark.slow
 def test_no_single_click_lets_code_run(show: Show, folder: Path, services: Services) -> None:
     page = name(show(place=CPU), str(folder))
     page.button(key="model_check").click().run()

@@ -86,6 +86,7 @@ def test_a_trial_says_what_it_costs_and_what_it_measured_stays(
     assert row["note"] == t("models.page.measured", language, each="2.3", pace="10.0", gib="13.0")
 
 
+@pytest.mark.slow
 def test_a_trial_goes_on_without_the_page_and_can_be_given_up(
     show: Show, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -120,6 +121,7 @@ def test_what_serves_the_way_of_a_trial_is_said_before(
     assert not runs.button(key="trial_begin").disabled
 
 
+@pytest.mark.slow
 def test_a_running_analysis_is_finished_before_a_trial_begins(
     show: Show, open_services: Open, hold: threading.Event, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -202,6 +204,7 @@ def write(page: AppTest, url: str, key: str = "") -> None:
     page.text_input(key="elsewhere_key").set_value(key).run()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sees", [True, False])
 def test_remote_engine_is_asked_for_models_and_vision(show: Show, services: Services, sees: bool) -> None:
     with serve(saying("red"), sees=sees) as server:
@@ -216,6 +219,7 @@ def test_remote_engine_is_asked_for_models_and_vision(show: Show, services: Serv
     assert t(f"models.remote.sees_{'yes' if sees else 'no'}", "en") in reported
 
 
+@pytest.mark.slow
 def test_what_does_not_answer_and_what_is_no_address_is_said(show: Show, services: Services) -> None:
     page = show()
     write(page, "ftp://box")
@@ -235,6 +239,7 @@ def test_key_that_cannot_be_sent_is_refused_without_showing_it(show: Show) -> No
     assert "FRAMELENS_API_KEY" in texts(page) and "sk-" not in texts(page)
 
 
+@pytest.mark.slow
 def test_page_switches_to_remote_engine_and_back(
     show: Show, services: Services, tiny_text: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -268,6 +273,7 @@ def hub(tmp_path: Path) -> Iterator[Hub]:
         yield served
 
 
+@pytest.mark.slow
 def test_a_model_that_is_not_here_is_downloaded_and_then_taken(
     show: Show, services: Services, hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

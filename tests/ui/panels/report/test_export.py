@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from zipfile import ZipFile
 
+import pytest
 from PIL import Image
 
 from app.core.domain import KeyframesChosen, Probed
@@ -15,6 +16,7 @@ from tests.media import moving, write_video
 from tests.reports.test_reports import analysis
 
 
+@pytest.mark.slow
 def test_finished_analysis_exports_full_resolution_frames(tmp_path: Path) -> None:
     path = write_video(tmp_path / "clip.mp4", moving(20, 1920, 1080))
     events = list(extract(path, ExtractOptions(3, max_side=320, read_text=False)))

@@ -105,6 +105,7 @@ def test_a_choice_of_frames_survives_a_change_of_language(page: AppTest, service
     assert page.text_input(key="range_end").value == "1.5"
 
 
+@pytest.mark.slow
 def test_a_range_is_looked_at_again_and_a_way_leads_back(page: AppTest, services: Services) -> None:
     first = reported(page, services)
     assert not [button for button in page.button if button.key == "look_start"]

@@ -113,6 +113,7 @@ def drawn(page: AppTest) -> str:
     return "\n".join(text for data in parts_shown(page) for text in gather(data.get("blocks")))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_page_says_what_the_files_say_in_their_order(page_of: Callable[..., Any], language: Any) -> None:
     page, services, job = page_of(rich.script())

@@ -4,17 +4,18 @@ PYTHON ?= python3
 # The tests of `make check`: what starts neither an engine nor a browser and is not slow, on all cores.
 QUICK = not engine and not browser and not slow and not thorough
 PARALLEL = -n auto --dist loadfile --no-loadscope-reorder
+# All others: what starts engines on one worker, the rest on the others.
+SHARED = -n auto --dist loadgroup
 
 .PHONY: app test check install lint bench bench-keyframes bench-keyframes-sets bench-analysis bench-ask bench-api bench-endurance bench-fleet torture proofs pins sbom audit sample models
 
 app:
 	$(PYTHON) scripts/bootstrap.py app
 
-# First the tests of `make check`, then, also if one of them fails, all others: what starts engines on one worker, and the
-# rest on another.
+# First the tests of `make check`, then, also if one of them fails, all others.
 test:
 	failed=0; $(PYTHON) scripts/bootstrap.py test -m "$(QUICK)" $(PARALLEL) || failed=1; \
-	  $(PYTHON) scripts/bootstrap.py test -m "(engine or browser or slow) and not thorough" -n 2 --dist loadgroup || \
+	  $(PYTHON) scripts/bootstrap.py test -m "(engine or browser or slow) and not thorough" $(SHARED) || \
 	  failed=1; exit $$failed
 
 # The linters, then every test that needs neither an engine nor a browser and is not slow, on all cores.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import tempfile
 import threading
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_timeout
 
 from app import config, i18n
 from app.core import Language
@@ -40,6 +42,10 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 # What is not given a data folder must not find the one of this machine's user.
 _user_data = tempfile.TemporaryDirectory(prefix="framelens-tests-", ignore_cleanup_errors=True)
 os.environ["XDG_DATA_HOME"] = _user_data.name
+
+
+# A shell that starts the tests in the background has them ignore it, and what they start would ignore it, too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -79,6 +85,26 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
         return (yield)
     finally:
         _running.pop()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Limit a second try, too: pytest-timeout sets its timer once for all tries of a test."""
+    limit_time(item)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Limit what fixtures do after a test: pytest-timeout stops its timer when the test fails."""
+    limit_time(item)
+
+
+def limit_time(item: pytest.Item) -> None:
+    """Start the timer of pytest-timeout, which rings again if a fixture hangs after it rang."""
+    settings = pytest_timeout._get_item_settings(item)
+    if settings.timeout:
+        item.config.hook.pytest_timeout_set_timer(item=item, settings=settings)
+        signal.setitimer(signal.ITIMER_REAL, settings.timeout, settings.timeout)
 
 
 def refuse_unmarked_engine(event: str, arguments: tuple[object, ...]) -> None:

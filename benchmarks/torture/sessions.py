@@ -9,21 +9,20 @@ descriptors and temporary files must not grow.
 from __future__ import annotations
 
 import asyncio
-import multiprocessing
 import os
 import re
 import shutil
 import statistics
-import threading
+import subprocess
+import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from multiprocessing.connection import Connection
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import IO, Any, cast
 from unittest import mock
 
 import psutil
@@ -32,19 +31,17 @@ from playwright.async_api import Browser, Locator, Page, Response, WebSocket, as
 from app.i18n import t
 from benchmarks.fleet.clips import make_clips
 from benchmarks.torture.line import Line, Scale
-from tests.analysis.test_pipeline import answering_per_frame
+from benchmarks.torture.slow_engine import MODEL
 from tests.browser.conftest import CHROMIUM, App, running
-from tests.llm.scripted import serve
 
+_ROOT = Path(__file__).resolve().parents[2]
 _FULL = 50
 _ROUNDS = 4
 _PAUSE_SECONDS = 10.0
 """Between two actions of a reader, on average."""
 _OPENING = 4
 """Pages that are opened at the same time."""
-_MODEL = "scripted"
 _SEED = "finished-before.mp4"
-_PIECE_SECONDS = 1.0
 _LONGEST_WAIT_MS = 240_000
 """Ends the wait for what never comes."""
 _KEPT_SECONDS = 10
@@ -154,7 +151,7 @@ def run(scale: Scale) -> Iterator[Line]:
         environ = {"FRAMELENS_BASE_URL": stack.enter_context(_engine()), "TMPDIR": str(temporary)}
         with mock.patch.dict(os.environ, environ):  # of the server alone: the browser's socket needs a short path
             app = stack.enter_context(
-                running("app/main.py", folder, f"--server.disconnectedSessionTTL={_KEPT_SECONDS}", model=_MODEL)
+                running("app/main.py", folder, f"--server.disconnectedSessionTTL={_KEPT_SECONDS}", model=MODEL)
             )
         asyncio.run(_prepare(app, seed, seen))
         seen.seconds.clear()
@@ -199,28 +196,14 @@ def _quantiles(seconds: Sequence[float]) -> str:
 @contextmanager
 def _engine() -> Iterator[str]:
     """Serve the scripted engine in a process of its own and yield its address."""
-    context = multiprocessing.get_context("spawn")
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=_serve, args=(sender,), daemon=True)
-    process.start()
-    try:
-        yield str(receiver.recv())
-    finally:
-        process.terminate()
-        process.join()
-
-
-def _serve(sender: Connection) -> None:
-    with serve(_slowly, model=_MODEL) as server:
-        sender.send(server.base_url)
-        threading.Event().wait()
-
-
-def _slowly(body: dict[str, Any]) -> Iterator[str]:
-    for piece in answering_per_frame(body):
-        if body.get("max_tokens") != 1:  # not a probe
-            time.sleep(_PIECE_SECONDS)
-        yield str(piece)
+    command = [sys.executable, "-m", "benchmarks.torture.slow_engine"]
+    with subprocess.Popen(command, cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            address = cast(IO[str], process.stdout).readline().strip()
+            assert address, "the scripted engine did not start"
+            yield address
+        finally:
+            process.terminate()
 
 
 # ---- the sessions

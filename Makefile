@@ -4,8 +4,8 @@ PYTHON ?= python3
 # The tests of `make check`: what starts neither an engine nor a browser and is not slow, on all cores.
 QUICK = not engine and not browser and not slow and not thorough
 PARALLEL = -n auto --dist loadfile --no-loadscope-reorder
-# All others: what starts engines on one worker, the rest on the others.
-SHARED = -n auto --dist loadgroup
+# All others: what starts engines on one worker, the rest on another. With a third they wait for each other.
+SHARED = -n 2 --dist loadgroup
 
 .PHONY: app test check install lint bench bench-keyframes bench-keyframes-sets bench-analysis bench-ask bench-api bench-endurance bench-fleet torture proofs pins sbom audit sample models
 

@@ -130,7 +130,7 @@ def going() -> Iterator[threading.Event]:
 
 
 @pytest.fixture(autouse=True)
-def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def clean_environment(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No setting of the developer's machine reaches a test, and no test writes outside its own folder."""
     for name in list(os.environ):
         if name.startswith(("FRAMELENS_", "VLLM_", "HF_", "OPENAI_", "LANGSMITH_", "LANGCHAIN_")):
@@ -138,6 +138,10 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("FRAMELENS_DATA_DIR", str(tmp_path / "framelens-data"))
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf-home"))
     monkeypatch.setenv("VLLM_CPU_KVCACHE_SPACE", "1")
+    if request.node.get_closest_marker("engine"):
+        # A small model gains nothing from a second core, and its threads would wait for each other when both are busy.
+        monkeypatch.setenv("VLLM_CPU_OMP_THREADS_BIND", "nobind")
+        monkeypatch.setenv("OMP_NUM_THREADS", "1")
     monkeypatch.setattr(config, "REPOSITORY", tmp_path)
 
 

@@ -44,6 +44,8 @@ _OPENING = 4
 _SEED = "finished-before.mp4"
 _LONGEST_WAIT_MS = 240_000
 """Ends the wait for what never comes."""
+_LONGEST_QUEUE_MS = 1_200_000
+"""The same for a report: the last of 25 jobs waits for the others."""
 _KEPT_SECONDS = 10
 """How long a closed session is kept for a browser that reconnects, in place of two minutes; it is dropped with the next
 one that closes.
@@ -117,11 +119,13 @@ class _Reader:
         socket.on("socketerror", lambda error: self._note(f"connection error: {error}"))
         socket.on("close", lambda _: self._note("connection closed"))
 
-    async def act(self, name: str, act: Awaitable[Any], shown: Locator) -> None:
+    async def act(
+        self, name: str, act: Awaitable[Any], shown: Locator, *, longest_ms: float = _LONGEST_WAIT_MS
+    ) -> None:
         """Do something, wait until it is shown and the page is still, and count the seconds; then think."""
         began = time.monotonic()
         await act
-        await expect(shown).to_be_visible(timeout=_LONGEST_WAIT_MS)
+        await expect(shown).to_be_visible(timeout=longest_ms)
         await self.page.wait_for_function(_IS_STILL, polling=50)
         self._seen.seconds[name].append(time.monotonic() - began)
         for text in await self.page.locator(_ERRORS).all_inner_texts():
@@ -276,7 +280,8 @@ async def _analyse(reader: _Reader, url: str, clip: Path, opening: asyncio.Semap
     await reader.act("upload a video", _upload(page, clip), start)
     await reader.act("start its analysis", _start(page, start), page.get_by_test_id("stMain"))
     ready = page.get_by_text(t("ui.state_done", "en"))
-    await reader.act("wait for the report, with the queue", asyncio.sleep(0), ready)
+    waited = "wait for the report, with the queue"
+    await reader.act(waited, asyncio.sleep(0), ready, longest_ms=_LONGEST_QUEUE_MS)
 
 
 async def _upload(page: Page, clip: Path) -> None:

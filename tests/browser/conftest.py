@@ -163,8 +163,11 @@ def visit(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Visit]:
 def choose_sample(page: Page, url: str) -> None:
     """Open the app and choose the sample when the page is still: a press while it is being drawn may be lost."""
     page.goto(url)
-    expect(page.locator('[data-test-script-state="notRunning"]')).to_be_visible()
-    page.get_by_role("button", name="Try the sample video").click()
+    sample = page.get_by_role("button", name="Try the sample video")
+    sample.wait_for()
+    still = '[data-test-connection-state="CONNECTED"][data-test-script-state="notRunning"]'
+    expect(page.locator(still)).to_be_visible()
+    sample.click()
 
 
 def _is_complaint(said: ConsoleMessage) -> bool:

@@ -134,7 +134,7 @@ def test_vllm_is_started_for_safetensors_only(tiny_vl: Path, tmp_path: Path) -> 
 
 
 @pytest.mark.engine
-@pytest.mark.parametrize("kind", ["vllm", "transformers"])
+@pytest.mark.parametrize("kind", [pytest.param("vllm", marks=pytest.mark.thorough), "transformers"])
 def test_engines_never_run_a_pickle(kind: str, tiny_text: Path, tmp_path: Path) -> None:
     folder = tmp_path / "pickled"
     marker = hostile(tiny_text, folder, keep_safetensors=False)

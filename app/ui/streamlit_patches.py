@@ -14,7 +14,7 @@ from streamlit.runtime import memory_media_file_storage
 from streamlit.runtime.media_file_storage import MediaFileKind, MediaFileStorageError
 from streamlit.runtime.memory_media_file_storage import MemoryMediaFileStorage
 from streamlit.runtime.scriptrunner.script_runner import ScriptRunner
-from streamlit.runtime.scriptrunner_utils.script_requests import RerunData
+from streamlit.runtime.scriptrunner_utils.script_requests import RerunData, _has_active_trigger_value
 
 _FETCH_SECONDS = 60.0
 """From the making of a download to the browser's request for it, at most. Chosen by hand; not tuned."""
@@ -83,7 +83,7 @@ def _stay_on_the_page() -> None:
     def run_script(self: ScriptRunner, rerun_data: RerunData) -> None:
         page = self._pages_manager.current_page_script_hash
         if rerun_data.fragment_id_queue and page and rerun_data.page_script_hash != page:
-            if rerun_data.is_auto_rerun:
+            if rerun_data.is_auto_rerun and not _has_click(rerun_data):
                 return
             rerun_data = replace(rerun_data, page_script_hash=page, page_name="")  # a click counts all the same
         if rerun_data.fragment_id_queue:
@@ -92,3 +92,9 @@ def _stay_on_the_page() -> None:
         run(self, rerun_data)
 
     ScriptRunner._run_script = run_script  # type: ignore[method-assign]
+
+
+def _has_click(rerun_data: RerunData) -> bool:
+    """Return whether a request has a click or a message: Streamlit merges it with a later request of a timer."""
+    states = rerun_data.widget_states
+    return states is not None and any(map(_has_active_trigger_value, states.widgets))

@@ -32,7 +32,7 @@ from app.i18n import t
 from benchmarks.fleet.clips import make_clips
 from benchmarks.torture.line import Line, Scale
 from benchmarks.torture.slow_engine import MODEL
-from tests.browser.conftest import CHROMIUM, App, running
+from tests.browser.conftest import CHROMIUM, IS_STILL, App, running
 
 _ROOT = Path(__file__).resolve().parents[2]
 _FULL = 50
@@ -59,11 +59,6 @@ _SLACK_MEGABYTES = 24.0
 """Growth that is no leak: after rounds of 6 sessions, 296, 298, 308 and 305 MB were held."""
 _MOST_MORE = 8
 """More threads, descriptors, processes or files that are no leak: pools keep what they started. Chosen by hand."""
-_IS_STILL = """() => {
-    const app = document.querySelector("[data-testid=stApp]");
-    return app?.dataset.testConnectionState === "CONNECTED" && app.dataset.testScriptState === "notRunning"
-        && !document.querySelector('[data-stale="true"]');
-}"""
 _ERRORS = "[data-testid=stException], [data-testid=stAlertContentError]"
 
 
@@ -126,7 +121,7 @@ class _Reader:
         began = time.monotonic()
         await act
         await expect(shown).to_be_visible(timeout=longest_ms)
-        await self.page.wait_for_function(_IS_STILL, polling=50)
+        await self.page.wait_for_function(IS_STILL, polling=50)
         self._seen.seconds[name].append(time.monotonic() - began)
         for text in await self.page.locator(_ERRORS).all_inner_texts():
             self._note(f"after “{name}”: {text}")

@@ -15,7 +15,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, Request, expect, sync_playwright
 
 from tests.cards import write_card_video
 from tests.reverse_proxy import NAME
@@ -134,6 +134,11 @@ def browser() -> Iterator[Browser]:
 
 
 _FAILED = pytest.StashKey[bool]()
+IS_STILL = """() => {
+    const app = document.querySelector("[data-testid=stApp]");
+    return app?.dataset.testConnectionState === "CONNECTED" && app.dataset.testScriptState === "notRunning"
+        && !document.querySelector('[data-stale="true"]');
+}"""
 
 
 @pytest.hookimpl(wrapper=True)
@@ -160,13 +165,22 @@ def visit(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Visit]:
     context.close()
 
 
+def wait_until_still(page: Page, shown: Locator) -> None:
+    """Wait for an element, and until the page is connected and drawn: a press while it is being drawn may be lost."""
+    shown.wait_for()
+    page.wait_for_function(IS_STILL)
+
+
 def choose_sample(page: Page, url: str) -> None:
-    """Open the app and choose the sample when the page is still: a press while it is being drawn may be lost."""
+    """Open the app and choose the sample when the page is still."""
     page.goto(url)
+    press_sample(page)
+
+
+def press_sample(page: Page) -> None:
+    """Press the button of the sample when the page is still."""
     sample = page.get_by_role("button", name="Try the sample video")
-    sample.wait_for()
-    still = '[data-test-connection-state="CONNECTED"][data-test-script-state="notRunning"]'
-    expect(page.locator(still)).to_be_visible()
+    wait_until_still(page, sample)
     sample.click()
 
 

@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from app.i18n import t
-from tests.browser.conftest import App, Visit, choose_sample, running
+from tests.browser.conftest import App, Visit, choose_sample, press_sample, running, wait_until_still
 from tests.browser.test_analyse_in_browser import arrives, upload, video_of
 from tests.llm.scripted import Server, serve
 
@@ -69,13 +69,20 @@ def ask(page: Page, question: str) -> None:
     field.press("Enter")
 
 
+def open_videos(page: Page) -> None:
+    """Open the part of the Ask page with the uploader."""
+    videos = page.get_by_text("Another video, or a part of one")
+    wait_until_still(page, videos)
+    videos.click()
+
+
 def test_answer_survives_clicks_reloads_and_tabs(ask_app: AskApp, visit: Visit) -> None:
     page, refused = visit.page, list[str]()
     page.on("response", lambda got: refused.append(got.url) if got.status >= 400 else None)
     page.goto(ask_app.app.url)
     page.get_by_role("link", name="Ask").first.click()
-    page.get_by_text("Another video, or a part of one").click()
-    page.get_by_role("button", name="Try the sample video").click()
+    open_videos(page)
+    press_sample(page)
     expect(page.get_by_role("button", name="sample.mp4")).to_be_visible()
     ask(page, "Summarise the video.")
     expect(page.get_by_text("It begins with a title")).to_be_visible()
@@ -132,7 +139,7 @@ def test_videos_are_added_one_by_one_and_removed(app: App, visit: Visit, clip: P
     page = visit.page
     page.goto(app.url)
     page.get_by_role("link", name="Ask").first.click()
-    page.get_by_text("Another video, or a part of one").click()
+    open_videos(page)
     for name in ("one.mp4", "two.mp4", "one.mp4"):
         other = tmp_path / name
         other.write_bytes(clip.read_bytes())

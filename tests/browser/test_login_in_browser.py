@@ -13,7 +13,7 @@ from app.config import AccessSettings
 from app.core import Role
 from app.services import COOKIE, Accounts
 from app.store import Store
-from tests.browser.conftest import App, Visit, running
+from tests.browser.conftest import App, Visit, press_sample, running
 
 pytestmark = pytest.mark.browser
 PASSWORD = "correct horse battery"
@@ -57,7 +57,7 @@ def test_users_log_in_do_what_they_may_and_log_out(login_app: App, visit: Visit,
     expect(page.get_by_role("link", name="System")).to_have_count(0)
 
     page.get_by_role("link", name="Analyse a video").click()
-    page.get_by_role("button", name="Try the sample video").click()
+    press_sample(page)
     page.get_by_role("button", name="Analyse", exact=True).click()
     expect(page.get_by_text("The report is ready")).to_be_visible()
     video = page.locator("video").first.get_attribute("src") or ""

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Locator, expect
 
-from tests.browser.conftest import App, Visit, choose_sample
+from tests.browser.conftest import App, Visit, choose_sample, press_sample
 
 pytestmark = pytest.mark.browser
 
@@ -89,7 +89,7 @@ def test_queue_opens_analysis_from_every_page(scripted_app: App, visit: Visit) -
 
 def begin_one(visit: Visit) -> str:
     """Has the sample analysed; the page is ready for another video afterwards. Returns the job's id."""
-    visit.page.get_by_role("button", name="Try the sample video").click()
+    press_sample(visit.page)
     visit.page.get_by_role("button", name="Analyse", exact=True).click()
     visit.page.wait_for_url(re.compile("job="))
     (job,) = parse_qs(urlsplit(visit.page.url).query)["job"]

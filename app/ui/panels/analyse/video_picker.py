@@ -169,7 +169,9 @@ def draw_uploader(*, key: str, on_uploaded: Callable[[list[str], list[str]], Non
     arrived = f"{key}_arrived"
 
     def receive() -> None:
-        ids, refused, mark = _read(st.session_state[key]["uploaded"])
+        if (given := st.session_state.get(key)) is None:  # sent again, after the first one took the uploader away
+            return
+        ids, refused, mark = _read(given["uploaded"])
         if mark != st.session_state.get(arrived):  # it is sent until it is answered
             st.session_state[arrived] = mark
             on_uploaded(ids, refused)

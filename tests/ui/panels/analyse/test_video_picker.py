@@ -1,0 +1,27 @@
+"""What the uploader sends to the page."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from app.ui.panels.analyse import video_picker
+
+
+@pytest.mark.usefixtures("english")
+def test_a_message_that_comes_twice_counts_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    state, received, mounted = dict[str, Any](), list[list[str]](), list[Callable[[], None]]()
+    resources = SimpleNamespace(api_url=lambda *_, **__: "/", route_key=lambda: "key")
+    monkeypatch.setattr(video_picker, "resources", resources)
+    monkeypatch.setattr(video_picker, "st", SimpleNamespace(session_state=state))
+    monkeypatch.setattr(video_picker, "_mount", lambda on_uploaded_change, **_: mounted.append(on_uploaded_change))
+    video_picker.draw_uploader(key="uploader", on_uploaded=lambda ids, refused: received.append(ids))
+    state["uploader"] = {"uploaded": {"ids": ["one"], "mark": "1"}}
+    mounted[0]()
+    mounted[0]()
+    del state["uploader"]  # Streamlit drops it when the uploader is no longer drawn
+    mounted[0]()
+    assert received == [["one"]]

@@ -16,7 +16,6 @@ from app.analysis.prompts import templates
 from app.analysis.task import Task
 from app.config import load
 from app.core.domain import Analysis, AnalysisEvent, AnalysisRequest, Finished, ModeChosen
-from app.core.errors import EngineError
 from app.engine import Endpoint, LocalEngine
 from app.i18n import notice_text
 from app.reports import FORMATS
@@ -148,40 +147,23 @@ def test_the_report_names_the_engine_and_counts_its_tokens(seen: Analysis) -> No
     assert "tiny-vl" in text
 
 
-def test_killed_engine_restarts_once_then_is_named(video: Path, vl_engine: LocalEngine) -> None:
-    run = EngineSession(WORDS, templates.load_templates(None), vl_engine).run
-    events: list[AnalysisEvent] = []
-
-    def killed(times: int) -> None:
-        events.clear()
-        for event in run(Task(AnalysisRequest(video), "killed")):
-            events.append(event)
-            if isinstance(event, ModeChosen) and times:
-                times -= 1
-                _kill(ready(vl_engine))
-
-    killed(1)
+def test_killed_engine_restarts_and_a_killed_core_is_found(video: Path, vl_engine: LocalEngine) -> None:
+    events = list[AnalysisEvent]()
+    for event in EngineSession(WORDS, templates.load_templates(None), vl_engine).run(
+        Task(AnalysisRequest(video), "killed")
+    ):
+        if isinstance(event, ModeChosen) and not any(isinstance(one, ModeChosen) for one in events):
+            _kill(ready(vl_engine))
+        events.append(event)
     last = events[-1]
     assert isinstance(last, Finished)
     assert [notice.key for notice in last.analysis.notices] == ["engine_restarted"]
     assert len(last.analysis.chunks) == 1
-    with pytest.raises(EngineError) as caught:
-        killed(2)
-    assert vl_engine.status().state == "failed"
-    assert caught.value.key == "engine_killed"
-    last = events[-1]
-    assert isinstance(last, Finished)
-    assert len(last.analysis.keyframes) == len(last.analysis.facts) == 8
-    assert last.analysis.mode == "none"
-    assert [notice.key for notice in last.analysis.notices] == ["engine_restarted", "no_model_because"]
-
-
-def test_an_engine_whose_core_is_killed_is_found_dead(text_engine: LocalEngine) -> None:
-    """As a system without memory does it. No one asks it anything meanwhile."""
-    server = _server(ready(text_engine))
+    # As a system without memory does it. No one asks the engine anything meanwhile.
+    server = _server(ready(vl_engine))
     max(server.children(), key=lambda process: process.memory_info().rss).kill()  # beside a small helper
-    wait_until(lambda: text_engine.status().state == "failed")
-    error = text_engine.status().error
+    wait_until(lambda: vl_engine.status().state == "failed")
+    error = vl_engine.status().error
     assert error is not None and error.key == "engine_killed"
 
 

@@ -12,6 +12,7 @@ import re
 import secrets
 import shutil
 import sqlite3
+import time
 import zipfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -46,6 +47,10 @@ _MOST_MANIFEST_BYTES = 256 << 20
 """Of some million files. Chosen by hand; not tuned."""
 _KEPT_FREE_BYTES = 64 << 20
 """Left free, as by uploads (app.store.video_repository)."""
+_UNFINISHED = "backup-part"
+"""In the names of a backup's files until it is whole."""
+_LEFT_SECONDS = 3600.0
+"""Without a write to it, after which an unfinished file is one of a killed backup. Chosen by hand; not tuned."""
 _BLOCK_BYTES = 1 << 20
 """Read at once. Chosen by hand; not tuned."""
 _RECORDS = ("model.json", "trials.json", "sights.json", "paces.json", "trusted_code.json")
@@ -135,11 +140,12 @@ def write_backup(data_dir: Path, target: Path, *, videos: bool) -> BackupManifes
         raise core.InputError("backup_nothing", folder=str(data_dir))
     with disk_errors(target.parent):
         core.make_private_folder(target.parent)
+        _remove_leftovers(target.parent)
         # The copy of the database is there twice for a moment: beside the backup and in it.
         needed = backup_bytes(data_dir, videos=videos) + database.used_bytes(data_dir / DATABASE)
         _check_room(target.parent, needed)
-    scratch = target.with_name(f"{target.name}.{secrets.token_hex(4)}.new")
-    copy = scratch.with_suffix(".sqlite")
+    scratch = target.with_name(f"{target.name}.{secrets.token_hex(4)}.{_UNFINISHED}")
+    copy = scratch.with_name(f"{scratch.name}.sqlite")
     try:
         with database.store_errors(data_dir / DATABASE, target.parent), disk_errors(target.parent):
             schema = database.copy_store(data_dir / DATABASE, copy)
@@ -154,6 +160,14 @@ def write_backup(data_dir: Path, target: Path, *, videos: bool) -> BackupManifes
             for left in (scratch, copy, copy.with_name(f"{copy.name}-journal")):
                 left.unlink(missing_ok=True)
     return manifest
+
+
+def _remove_leftovers(folder: Path) -> None:
+    """Remove what killed backups left in a folder."""
+    for left in folder.glob(f"*.{_UNFINISHED}*"):
+        with suppress(OSError):
+            if time.time() - left.stat().st_mtime > _LEFT_SECONDS:
+                left.unlink()
 
 
 def _write(file: BinaryIO, data_dir: Path, copy: Path, schema: int, videos: bool) -> BackupManifest:

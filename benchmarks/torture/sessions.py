@@ -9,6 +9,7 @@ descriptors and temporary files must not grow.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import re
 import shutil
@@ -35,6 +36,7 @@ from benchmarks.torture.slow_engine import MODEL
 from tests.browser.conftest import CHROMIUM, IS_STILL, App, running
 
 _ROOT = Path(__file__).resolve().parents[2]
+_log = logging.getLogger(__name__)
 _FULL = 50
 _ROUNDS = 4
 _PAUSE_SECONDS = 10.0
@@ -46,6 +48,7 @@ _LONGEST_WAIT_MS = 240_000
 """Ends the wait for what never comes."""
 _LONGEST_QUEUE_MS = 1_200_000
 """The same for a report: the last of 25 jobs waits for the others."""
+_LAST_LOOK_MS = 10_000
 _KEPT_SECONDS = 10
 """How long a closed session is kept for a browser that reconnects, in place of two minutes; it is dropped with the next
 one that closes.
@@ -96,6 +99,7 @@ class _Reader:
     def __init__(self, page: Page, seen: _Seen) -> None:
         self.page = page
         self._seen = seen
+        self._action = ""
         self._is_leaving = False
         page.on("pageerror", lambda error: self._note(f"script: {error}"))
         page.on("console", lambda said: self._note(f"console: {said.text}") if said.type == "error" else None)
@@ -118,7 +122,7 @@ class _Reader:
         self, name: str, act: Awaitable[Any], shown: Locator, *, longest_ms: float = _LONGEST_WAIT_MS
     ) -> None:
         """Do something, wait until it is shown and the page is still, and count the seconds; then think."""
-        began = time.monotonic()
+        self._action, began = name, time.monotonic()
         await act
         await expect(shown).to_be_visible(timeout=longest_ms)
         await self.page.wait_for_function(IS_STILL, polling=50)
@@ -128,8 +132,10 @@ class _Reader:
         await asyncio.sleep(self._seen.draw.uniform(0, 2 * self._seen.pause_seconds))
 
     async def fail(self, error: Exception) -> None:
-        """Count what ended the session."""
-        self._note(f"{type(error).__name__}: {str(error).splitlines()[0]}")
+        """Count what ended the session, and show in the log what the page showed then."""
+        self._note(f"“{self._action}” ended: {type(error).__name__}: {str(error).splitlines()[0]}")
+        shown = await self.page.locator("body").inner_text(timeout=_LAST_LOOK_MS)
+        _log.warning("“%s” ended at %s: %s\n%s", self._action, self.page.url, error, shown)
 
     async def leave(self) -> None:
         """Close the browser's context."""

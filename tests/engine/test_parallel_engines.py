@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -31,7 +30,6 @@ pytestmark = [
     pytest.mark.engine,
     pytest.mark.skipif(len(CORES) < 2, reason="each process needs a core of its own"),
 ]
-KEY = "the same for both"
 WORDS = {"FRAMELENS_ANSWER_FORM": "words"}
 """The tiny model was not made for a schema."""
 CARDS = ["red", "blue", "green", "yellow", "white", "purple", "orange", "cyan"]
@@ -77,12 +75,12 @@ def test_two_processes_share_a_model(
 
 
 @contextmanager
-def engine_at(model: Path, log_dir: Path) -> Iterator[LocalEngine]:
-    """An engine as it would run on a machine of its own, whose key the user chose."""
+def another_engine(model: Path, key: str, log_dir: Path) -> Iterator[LocalEngine]:
+    """An engine with the key of the one that other tests share, as users give one to all of theirs."""
     launcher = vllm_launcher(str(model), ENGINE_ARGUMENTS)
     environment = launcher.environment
     engine = LocalEngine(
-        replace(launcher, environment=lambda key: {**environment(key), "VLLM_API_KEY": KEY}), log_dir=log_dir
+        replace(launcher, environment=lambda own: {**environment(own), "VLLM_API_KEY": key}), log_dir=log_dir
     )
     try:
         yield engine
@@ -100,17 +98,18 @@ def server_of(endpoint: Endpoint) -> psutil.Process:
     raise AssertionError(f"no server on port {port}")
 
 
-def test_an_engine_killed_in_mid_job_is_replaced(tiny_vl: Path, tmp_path: Path, no_text_reading: None) -> None:
+def test_an_engine_killed_in_mid_job_is_replaced(
+    tiny_vl: Path, vl_endpoint: Endpoint, tmp_path: Path, no_text_reading: None
+) -> None:
     cards = [*CARDS, *reversed(CARDS)] * 2
     video = write_card_video(tmp_path / "cards.mp4", cards, seconds_per_card=0.5)
     used, killed = list[EngineInfo](), False
     with ExitStack() as stack:
-        engines = [stack.enter_context(engine_at(tiny_vl, tmp_path / name)) for name in "ab"]
-        with ThreadPoolExecutor() as pool:
-            endpoints = {at.base_url: at for at in pool.map(ready, engines)}
+        other = ready(stack.enter_context(another_engine(tiny_vl, vl_endpoint.api_key, tmp_path)))
+        endpoints = {at.base_url: at for at in (vl_endpoint, other)}
         session = framelens.Session(
             base_url=", ".join(endpoints),
-            api_key=KEY,
+            api_key=vl_endpoint.api_key,
             data_dir=tmp_path / "data",
             language="en",
             settings={"FRAMELENS_IN_FLIGHT": "1", **WORDS},

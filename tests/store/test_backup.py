@@ -378,6 +378,17 @@ def test_video_deleted_meanwhile_is_left_out(data: Path, tmp_path: Path, monkeyp
     check_backup(tmp_path / "b.zip")
 
 
+def test_what_killed_backups_left_is_removed(data: Path, tmp_path: Path) -> None:
+    kept = [tmp_path / name for name in ("mine.sqlite", "b.zip.1a2b3c4d.backup-part")]
+    left = [tmp_path / f"older.zip.1a2b3c4d.backup-part{end}" for end in ("", ".sqlite", ".sqlite-journal")]
+    for path in (*kept, *left):
+        path.write_text("a")
+    for path in (kept[0], *left):
+        os.utime(path, (0, 0))
+    write_backup(data, tmp_path / "b.zip", videos=True)
+    assert all(path.exists() for path in kept) and not any(path.exists() for path in left)
+
+
 def test_writing_goes_on_during_a_backup(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     store = Store(data / "framelens.sqlite")
     copied = backup._copied

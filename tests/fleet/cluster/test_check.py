@@ -1,14 +1,10 @@
-"""Checks of Ray clusters: what of the facts is a problem, and a real cluster of two nodes on this machine."""
+"""Checks of Ray clusters: what of the facts is a problem, and how it is printed; a real one is in ../ray_jobs."""
 
 from __future__ import annotations
 
 import json
-import shutil
 import socket
-import threading
-from collections.abc import Iterator
 from dataclasses import replace
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +14,9 @@ from app.cli import main
 from app.core import Notice
 from app.core.codec import from_json, to_json
 from app.fleet.cluster import node_probe
-from app.fleet.cluster.check import (
-    ClusterFacts,
-    ClusterLink,
-    ClusterNode,
-    LostNode,
-    NodeModel,
-    check_cluster,
-    find_problems,
-)
-from app.fleet.ray_jobs.client import RayCluster
+from app.fleet.cluster.check import ClusterFacts, ClusterLink, ClusterNode, LostNode, NodeModel, find_problems
 from app.i18n import notice_text
-from tests.fleet.ray_jobs.local_cluster import TOKEN, LocalCluster, free_port, local_cluster
+from tests.fleet.ray_jobs.local_cluster import free_port
 
 TINY = Path(__file__).parents[2] / "fixtures" / "tiny-vl"
 MODEL = NodeModel("ab" * 32, 3_000_000, 1, "")
@@ -141,49 +128,18 @@ def test_without_ray_the_command_says_what_to_install(
     assert 'pip install "framelens[fleet]"' in capsys.readouterr().err
 
 
-# ---- a real cluster --------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalCluster]:
-    folder = tmp_path_factory.mktemp("ray") / "data"
-    folder.mkdir()
-    with local_cluster(folder, {"NCCL_SOCKET_IFNAME": "wrong0", "GLOO_SOCKET_IFNAME": "lo"}) as made:
-        yield made
-
-
-@pytest.fixture
-def with_token(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("RAY_AUTH_MODE", "token")
-    monkeypatch.setenv("RAY_AUTH_TOKEN", TOKEN)
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(find_spec("ray") is None, reason="Ray is not installed on this system")
-@pytest.mark.filterwarnings("default")  # those of Ray
-@pytest.mark.usefixtures("with_token")
-class TestRealCluster:
-    def test_two_nodes_are_looked_at_and_measured(self, cluster: LocalCluster, tmp_path: Path) -> None:
-        folder = tmp_path / "model"
-        shutil.copytree(TINY, folder)
-        with socket.create_server(("0.0.0.0", 0)) as taken:
-            port = taken.getsockname()[1]
-            facts = check_cluster(RayCluster(cluster.address), model=str(folder), port=port, cancel=threading.Event())
-        assert len(facts.nodes) == 2 and not facts.lost
-        assert all(one.versions["ray"] and one.versions["framelens"] and one.interface for one in facts.nodes)
-        assert {one.model.config_sha256 for one in facts.nodes if one.model} != {""}
-        assert len(facts.links) == 2 and all((one.megabytes_per_second or 0) > 1 for one in facts.links)
-        found = {one.key for one in find_problems(facts, model=str(folder), port=port)}
-        assert {"cluster_interface", "cluster_port"} <= found
-
-    def test_the_command_prints_tables_and_json(
-        self, cluster: LocalCluster, capsys: pytest.CaptureFixture[str]
-    ) -> None:
-        words = ["cluster", "check", "--address", cluster.address, "--model", "/nowhere/model"]
-        assert main.main([*words, "--language", "zh"]) == 4
-        printed = capsys.readouterr().out
-        assert "/nowhere/model" in printed and "MB/s" in printed
-        assert main.main([*words, "--json", "--language", "en"]) == 4
-        document = json.loads(capsys.readouterr().out)
-        assert len(document["nodes"]) == 2
-        assert [one["key"] for one in document["problems"]].count("cluster_model_missing") == 2
+def test_the_command_prints_tables_and_json(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    absent = NodeModel("", 0, 0, "No such file or directory")
+    facts = ClusterFacts((node(1, model=absent), node(2)), (), (link(1, 2), link(2, 1)))
+    monkeypatch.setattr("app.fleet.RayCluster", lambda address: None)
+    monkeypatch.setattr("app.fleet.check_cluster", lambda *_, **__: facts)
+    words = ["cluster", "check", "--address", "http://127.0.0.1:9", "--model", "/nowhere/model"]
+    assert main.main([*words, "--language", "zh"]) == 4
+    printed = capsys.readouterr().out
+    assert "/nowhere/model" in printed and "MB/s" in printed
+    assert main.main([*words, "--json", "--language", "en"]) == 4
+    document = json.loads(capsys.readouterr().out)
+    assert len(document["nodes"]) == 2
+    assert [one["key"] for one in document["problems"]] == ["cluster_model_missing"]

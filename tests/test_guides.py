@@ -84,7 +84,7 @@ ELSEWHERE = {
     r"framelens batch .+ --ray .+": "wants a cluster; tests/fleet/ray_jobs/test_cluster.py runs it on one of two nodes",
     r"\.venv/bin/python -m pip install .+": "installs packages that the tests have",
     r"(\w+=\S+ )*docker .+": "wants Docker",
-    r"framelens cluster check .+": "wants a Ray cluster; tests/fleet/cluster/test_check.py runs it with one",
+    r"framelens cluster check .+": "wants a Ray cluster; tests/fleet/ray_jobs/test_cluster.py runs it with one",
     r"kubectl .+": "wants a cluster of Kubernetes",
     r"sudo .+": "changes the system",
     r"ollama stop .+": "wants Ollama",

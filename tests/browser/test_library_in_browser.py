@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import expect
 
 from app.reports import FORMATS
-from tests.browser.conftest import App, Visit, choose_sample, running
+from tests.browser.conftest import App, Visit, choose_sample, running, wait_until_still
 from tests.browser.test_analyse_in_browser import arrives, video_of
 from tests.reports.test_questions import asked
 from tests.reports.test_reports import analysis
@@ -51,6 +51,26 @@ def test_search_result_opens_at_its_time(library_app: App, visit: Visit) -> None
     arrives(page, video_of(page), 12.5)
     page.go_back()
     expect(page.get_by_role("searchbox", name="Search names")).to_have_value('"number 1.1"')
+
+
+def test_card_that_is_drawn_again_while_pressed_opens(library_app: App, visit: Visit) -> None:
+    page, main = visit.page, visit.page.get_by_test_id("stMain")
+    choose_sample(page, library_app.url)
+    page.get_by_role("button", name="Analyse", exact=True).click()
+    expect(page.get_by_text("The report is ready")).to_be_visible()
+    page.get_by_role("link", name="Library").click()
+    card = main.get_by_role("button", name="An afternoon at the gate", exact=True).first
+    wait_until_still(page, card)
+    card.hover()
+    page.get_by_role("searchbox", name="Search names").fill(
+        "sample"
+    )  # half a second later the cards show what was found
+    page.mouse.down()
+    expect(page).to_have_url(re.compile("q="))
+    wait_until_still(page, card)
+    expect(main.locator("mark")).to_have_count(0)
+    page.mouse.up()
+    expect(page.get_by_text("The report is ready")).to_be_visible()
 
 
 def test_foreign_report_is_imported_renamed_and_deleted(library_app: App, visit: Visit, report: Path) -> None:

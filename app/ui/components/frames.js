@@ -52,7 +52,7 @@ function changeButton({ change, title, time, seconds }) {
   return button;
 }
 
-export default function ({ data, parentElement }) {
+export default drawnAfterRelease(({ data, parentElement }) => {
   const box = parentElement.querySelector(".frames");
   const before = shown.get(parentElement) ?? new Map();
   const after = new Map();
@@ -67,4 +67,4 @@ export default function ({ data, parentElement }) {
   const focused = active?.className === "change" ? active.closest(".frame").dataset.seconds : null;
   box.replaceChildren(...cards);
   if (focused !== null) box.querySelector(`[data-seconds="${focused}"] .change`)?.focus();
-}
+});

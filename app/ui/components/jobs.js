@@ -26,7 +26,7 @@ function jobOf(job, report) {
   return row;
 }
 
-export default function ({ data, parentElement, setTriggerValue }) {
+export default drawnAfterRelease(({ data, parentElement, setTriggerValue }) => {
   const now = JSON.stringify(data);
   if (shown.get(parentElement) === now) return; // redrawing the same rows would take the focus from a button
   shown.set(parentElement, now);
@@ -34,4 +34,4 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const label = parentElement.activeElement?.getAttribute?.("aria-label");
   parentElement.querySelector(".jobs").replaceChildren(...rows);
   if (label) [...parentElement.querySelectorAll("button")].find((one) => one.getAttribute("aria-label") === label)?.focus();
-}
+});

@@ -95,7 +95,7 @@ function entryOf(entry, words, report) {
   return card;
 }
 
-export default function ({ data, parentElement, setTriggerValue }) {
+export default drawnAfterRelease(({ data, parentElement, setTriggerValue }) => {
   const now = JSON.stringify(data);
   if (shown.get(parentElement) === now) return; // redrawing the same cards would take the focus from a field
   shown.set(parentElement, now);
@@ -103,4 +103,4 @@ export default function ({ data, parentElement, setTriggerValue }) {
   const focused = parentElement.activeElement?.getAttribute?.("aria-label");
   parentElement.querySelector(".cards").replaceChildren(...cards);
   if (focused) [...parentElement.querySelectorAll("[aria-label]")].find((one) => one.getAttribute("aria-label") === focused)?.focus();
-}
+});

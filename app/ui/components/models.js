@@ -34,7 +34,7 @@ function headOf(heads) {
   return made;
 }
 
-export default function ({ data, parentElement, setTriggerValue }) {
+export default drawnAfterRelease(({ data, parentElement, setTriggerValue }) => {
   const now = JSON.stringify(data);
   if (shown.get(parentElement) === now) return; // redrawing the same rows would take the focus from a button
   shown.set(parentElement, now);
@@ -47,4 +47,4 @@ export default function ({ data, parentElement, setTriggerValue }) {
     return element("details", { open: open[place] ?? false }, element("summary", { textContent: title }), list);
   });
   parentElement.querySelector(".folds").replaceChildren(...folds);
-}
+});

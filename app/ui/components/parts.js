@@ -59,7 +59,7 @@ class Parts {
   }
 }
 
-export default function ({ data, parentElement, setStateValue }) {
+export default drawnAfterRelease(({ data, parentElement, setStateValue }) => {
   if (!shown.has(parentElement)) shown.set(parentElement, new Parts(parentElement.querySelector(".parts")));
   shown.get(parentElement).update(data, setStateValue);
-}
+});

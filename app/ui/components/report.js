@@ -2,10 +2,10 @@
 
 const shown = new WeakMap();
 
-export default function ({ data, parentElement, setTriggerValue }) {
+export default drawnAfterRelease(({ data, parentElement, setTriggerValue }) => {
   const now = JSON.stringify(data);
   if (shown.get(parentElement) === now) return;
   shown.set(parentElement, now);
   const made = blocksOf(data.blocks, { marks: data.marks, notify: setTriggerValue });
   parentElement.querySelector(".blocks").replaceChildren(...made);
-}
+});

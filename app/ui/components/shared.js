@@ -45,3 +45,29 @@ function editFrames(kind, seconds) {
 function snapshots() {
   return (window.framelensSnapshots ??= new Map());
 }
+
+// A click is lost if what was pressed is drawn again before the pointer is released. So a component whose elements can be
+// clicked is drawn after that, once, from its latest data. All components share the state.
+function presses() {
+  if (window.framelensPresses) return window.framelensPresses;
+  const state = (window.framelensPresses = { isPressed: false, waiting: new Map() });
+  const release = () => {
+    const draws = [...state.waiting.values()];
+    state.isPressed = false;
+    state.waiting.clear();
+    for (const draw of draws) draw();
+  };
+  window.addEventListener("pointerdown", () => (state.isPressed = true), true);
+  for (const kind of ["pointerup", "pointercancel"]) {
+    window.addEventListener(kind, () => setTimeout(release), true); // the click comes first
+  }
+  return state;
+}
+
+function drawnAfterRelease(draw) {
+  const state = presses();
+  return (given) => {
+    if (state.isPressed) state.waiting.set(given.parentElement, () => draw(given));
+    else draw(given);
+  };
+}

@@ -41,7 +41,7 @@ function headsOf({ heads, names }) {
   return pair;
 }
 
-export default function ({ data, parentElement }) {
+export default drawnAfterRelease(({ data, parentElement }) => {
   const rows = data.rows.map((row) => pairOf(row, data));
   parentElement.querySelector(".sides").replaceChildren(...(data.heads.length ? [headsOf(data)] : []), ...rows);
-}
+});

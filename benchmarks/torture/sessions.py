@@ -19,7 +19,7 @@ import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -28,6 +28,7 @@ from unittest import mock
 
 import psutil
 from playwright.async_api import Browser, Locator, Page, Response, WebSocket, async_playwright, expect
+from playwright.async_api import Error as PageError
 
 from app.i18n import t
 from benchmarks.fleet.clips import make_clips
@@ -134,8 +135,9 @@ class _Reader:
     async def fail(self, error: Exception) -> None:
         """Count what ended the session, and show in the log what the page showed then."""
         self._note(f"“{self._action}” ended: {type(error).__name__}: {str(error).splitlines()[0]}")
-        shown = await self.page.locator("body").inner_text(timeout=_LAST_LOOK_MS)
-        _log.warning("“%s” ended at %s: %s\n%s", self._action, self.page.url, error, shown)
+        with suppress(PageError):
+            shown = await self.page.locator("body").inner_text(timeout=_LAST_LOOK_MS)
+            _log.warning("“%s” ended at %s: %s\n%s", self._action, self.page.url, error, shown)
 
     async def leave(self) -> None:
         """Close the browser's context."""

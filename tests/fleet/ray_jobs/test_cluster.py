@@ -168,7 +168,7 @@ def test_what_is_killed_on_a_node_is_done_elsewhere(
     check_whole(batch, events, Results(tmp_path / "out", batch.fingerprint), local)
 
 
-def test_after_the_driver_died_the_same_command_continues_and_follows(
+def test_the_command_continues_a_dead_driver_and_follows(
     client: RayCluster, cluster: LocalCluster, whole: tuple[Batch, Results], tmp_path: Path
 ) -> None:
     batch, local = whole

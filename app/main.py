@@ -20,7 +20,7 @@ from app.analysis import import_engine_client
 from app.core import AppError, ConfigError
 from app.i18n import error_text
 from app.services import check_start, open_services
-from app.ui import resources, streamlit_patches
+from app.ui import resources, start_message, streamlit_patches
 from app.ui.error_boundary import show_error
 from app.video import worker_ready
 
@@ -74,6 +74,16 @@ def settle() -> None:
 @asynccontextmanager
 async def lifespan(_: Any) -> AsyncIterator[dict[str, Any]]:
     """Open the services for all pages and routes. A wrong setting is shown on the page instead of ending the server."""
+    greeting = asyncio.create_task(start_message.show())
+    try:
+        async with _open() as state:
+            yield state
+    finally:
+        greeting.cancel()
+
+
+@asynccontextmanager
+async def _open() -> AsyncIterator[dict[str, Any]]:
     try:
         services = await asyncio.to_thread(open_services)
     except AppError as error:

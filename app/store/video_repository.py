@@ -295,9 +295,12 @@ class VideoRepository:
         size = self._sample.stat().st_size
         return self._register(self._id_of(self._sample), "sample", self._sample.name, self._sample, size)
 
-    def find(self, path: Path) -> str | None:
-        """Get the id of the video that is stored in this file, or None if the file isn't registered."""
-        for video_id in (path.parent.name, self._id_of(path)):
+    def find(self, path: Path, owner_id: str | None = None) -> str | None:
+        """Get the id of the video that is stored in this file, or None if the file isn't registered.
+
+        `owner_id` is the user to whom it belongs, the user of the context by default.
+        """
+        for video_id in (path.parent.name, self._id_of(path, owner_id)):
             record = read_json(self._record(video_id)) if _ID.fullmatch(video_id) else None
             if record and _is_visible(record) and record["path"] == str(path):
                 return video_id
@@ -345,9 +348,9 @@ class VideoRepository:
             raise core.InputError("path_unreadable", path=core.shown_path(path), reason=os.strerror(errno.EACCES))
         return real
 
-    def _id_of(self, path: Path) -> str:
+    def _id_of(self, path: Path, owner_id: str | None = None) -> str:
         """Return the id of a file that isn't an upload, one for each user."""
-        owner = core.current_user().id
+        owner = core.current_user().id if owner_id is None else owner_id
         named = os.fsencode(path) + (b"\0" + owner.encode() if owner else b"")
         return hmac.new(self._secret, named, hashlib.sha256).hexdigest()[:40]
 

@@ -1,20 +1,26 @@
-"""Patches of Streamlit for what goes wrong in it when many people use one server, which no setting changes.
+"""Patches of Streamlit for what goes wrong in it and no setting changes, most of it when many people use one server.
 
 A class is replaced by a subclass, and a method is wrapped.
 """
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from dataclasses import replace
 from functools import wraps
 from urllib.parse import urlencode
 
+from streamlit.proto.BackMsg_pb2 import BackendOperationRequest
+from streamlit.proto.ForwardMsg_pb2 import BackendOperationResponse
 from streamlit.runtime import memory_media_file_storage
+from streamlit.runtime.backend_operation_handler import DeferredFileHandler
 from streamlit.runtime.media_file_storage import MediaFileKind, MediaFileStorageError
 from streamlit.runtime.memory_media_file_storage import MemoryMediaFileStorage
 from streamlit.runtime.scriptrunner.script_runner import ScriptRunner
 from streamlit.runtime.scriptrunner_utils.script_requests import RerunData, _has_active_trigger_value
+
+from app.ui.context import DownloadError
 
 _FETCH_SECONDS = 60.0
 """From the making of a download to the browser's request for it, at most. Chosen by hand; not tuned."""
@@ -67,7 +73,28 @@ class DownloadStorage(MemoryMediaFileStorage):
 def apply() -> None:
     """Apply all patches; called once, before Streamlit makes its storage and runs a script."""
     vars(memory_media_file_storage)["MemoryMediaFileStorage"] = DownloadStorage
+    _say_why_a_download_failed()
     _stay_on_the_page()
+
+
+def _say_why_a_download_failed() -> None:
+    """Show the error of a download beside its button; Streamlit has one sentence for all, in English."""
+    handle = DeferredFileHandler.handle
+
+    @wraps(handle)
+    async def say_why(
+        self: DeferredFileHandler, request: BackendOperationRequest, session_id: str
+    ) -> BackendOperationResponse:
+        make = self._get_media_file_mgr().execute_deferred
+        try:
+            url = await asyncio.to_thread(make, request.deferred_file.file_id)
+        except MediaFileStorageError as error:
+            if isinstance(error.__cause__, DownloadError):
+                return BackendOperationResponse(request_id=request.request_id, error_msg=str(error.__cause__))
+            return await handle(self, request, session_id)  # the page has been drawn again since
+        return BackendOperationResponse(request_id=request.request_id, deferred_file={"url": url})
+
+    DeferredFileHandler.handle = say_why  # type: ignore[method-assign]
 
 
 def _stay_on_the_page() -> None:

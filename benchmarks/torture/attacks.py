@@ -6,39 +6,24 @@ certificate and the requests, some of which are written byte by byte.
 
 from __future__ import annotations
 
-import asyncio
-import os
 import re
 import socket
 import ssl
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
-from dataclasses import dataclass, field
 from random import Random
-from typing import Any
-from unittest import mock
 from urllib.parse import quote, urlsplit
 
 import httpx
-import websockets
 from starlette.routing import Route
-from streamlit.proto.BackMsg_pb2 import BackMsg
-from websockets.asyncio.client import connect
 
 from app.api import AllowedHosts, Gate, routes
-from app.config import AccessSettings
-from app.core import Role
-from app.services import COOKIE, Accounts, api_keys
-from app.store import ApiStore, Store
+from app.services import COOKIE
+from benchmarks.torture import page_attacks
 from benchmarks.torture.line import Line, Scale
-from tests.browser.conftest import running
-from tests.cards import write_card_video
-from tests.reverse_proxy import NAME, NGINX, free_port, reverse_proxy
+from benchmarks.torture.site import PASSWORD, SECRET, Site, attacked_site
+from tests.reverse_proxy import NAME, NGINX
 
-_PASSWORD = "correct horse battery"
-_USERS: tuple[tuple[str, Role], ...] = (("ada", "administrator"), ("ann", "analyst"), ("bob", "viewer"))
-_SECRET = "ann-secret"
 _EVIL = "https://evil.example"
 _SLOW_FULL = 500
 _GUESSES = 60
@@ -83,77 +68,15 @@ _SMUGGLED = (
 )
 
 
-@dataclass
-class Site:
-    """The installation as it is seen from outside, with what belongs to Ann."""
-
-    url: str
-    direct: int
-    cookies: dict[str, str]
-    keys: dict[str, str]
-    ids: dict[str, str] = field(default_factory=dict)
-    api: dict[str, str] = field(default_factory=dict)
-
-    def client(self, user: str = "", *, address: str = "127.0.0.1", **headers: str) -> httpx.Client:
-        """Return a client with the session of a user, from an address of loopback."""
-        own = {"Host": urlsplit(self.url).netloc, **headers}
-        if user:
-            own |= {"Cookie": f"{COOKIE}={self.cookies[user]}", "FrameLens-Key": self.keys[user]}
-        transport = httpx.HTTPTransport(verify=False, local_address=address)
-        base_url = f"https://127.0.0.1:{urlsplit(self.url).port}"
-        client = httpx.Client(transport=transport, base_url=base_url, headers=own, timeout=60)
-        client.event_hooks["request"].append(_name_the_server)
-        return client
-
-
-def _name_the_server(request: httpx.Request) -> None:
-    request.extensions["sni_hostname"] = NAME
-
-
 def run(scale: Scale) -> Iterator[Line]:
     """Yield a line for each kind of attack."""
     if NGINX is None:
         raise SystemExit("no nginx (apt-get install nginx-light)")
-    folder = scale.folder("attacks")
-    with ExitStack() as stack:
-        stack.enter_context(mock.patch.dict(os.environ, {"FRAMELENS_TRUSTED_PROXIES": "127.0.0.1"}))
-        store = stack.enter_context(closing(Store(folder / "data" / "framelens.sqlite")))
-        accounts = Accounts(store, AccessSettings())
-        for name, role in _USERS:
-            accounts.add(name, _PASSWORD, role)
-        port = free_port()
-        options = (f"--browser.serverAddress={NAME}", f"--browser.serverPort={port}")
-        app = stack.enter_context(running("app/main.py", folder, *options))
-        upstream = urlsplit(app.url).port or 0
-        url = stack.enter_context(reverse_proxy(folder / "nginx", port, upstream))
-        site = _prepared(Site(url, upstream, {}, {}), store, accounts, scale)
+    with attacked_site(scale) as site:
         yield from (_strangers(site), _foreign_ids(site), _api_ids(site), _roles(site), _copied_media(site))
         yield from (_traversals(site), _forged_headers(site), _foreign_sites(site), _redirects(site), _caching(site))
-        yield from (_cookies(site, accounts, scale), _fixation(site, accounts), _sockets(site, accounts))
-        yield from (_smuggling(site), _slow(site, scale), _guesses(site))
-
-
-def _prepared(site: Site, store: Store, accounts: Accounts, scale: Scale) -> Site:
-    """Log everyone in, and let Ann upload a video and analyse it."""
-    for name, _ in _USERS:
-        cookie = accounts.redeem(accounts.ticket_for(name, is_verified=True))
-        session = accounts.session(cookie)
-        assert session
-        site.cookies[name], site.keys[name] = cookie, session.key
-        site.api[name] = api_keys.create(ApiStore(store), name, per_minute=100_000, account_id=session.user.id)
-    film = write_card_video(scale.folder("attacks") / "film.mp4", ["red", "blue"]).read_bytes()
-    with site.client(Authorization=f"Bearer {site.api['ann']}") as ann:
-        made = ann.post("/api/v1/uploads", json={"name": f"{_SECRET}.mp4", "size_bytes": len(film)}).json()
-        kind = {"Content-Type": "application/octet-stream"}
-        ann.patch(f"/api/v1/uploads/{made['id']}", content=film, headers=kind).raise_for_status()
-        asked = {"source": {"type": "upload", "id": made["id"]}, "use_model": False, "frames": 2}
-        job = ann.post("/api/v1/jobs", json=asked).raise_for_status().json()
-        while not ann.get(f"/api/v1/jobs/{job['id']}").json()["is_over"]:
-            time.sleep(0.2)
-    site.ids.update(job=job["id"], video=made["id"])
-    with site.client("ann") as ann:
-        assert ann.get(f"/api/videos/{made['id']}").content == film
-    return site
+        yield from (_cookies(site, scale), _fixation(site), page_attacks.sockets(site), _smuggling(site))
+        yield from (_slow(site, scale), _guesses(site), page_attacks.lost_roles(site, scale))
 
 
 def _page_routes() -> list[tuple[str, str]]:
@@ -175,7 +98,7 @@ def _strangers(site: Site) -> Line:
         for method, path in tried:
             for query in ("", "?key=", f"?key={site.keys['ann']}"):
                 answer = stranger.request(method, f"{_filled(path, site.ids['job'])}{query}")
-                count, lost = count + 1, lost + (answer.status_code < 400 or _SECRET in answer.text)
+                count, lost = count + 1, lost + (answer.status_code < 400 or SECRET in answer.text)
     return Line("strangers at every route", count, lost)
 
 
@@ -209,7 +132,7 @@ def _api_ids(site: Site) -> Line:
                         answers.append(_said(answer, one))
                     count, lost = count + 1, lost + (answers[0] != answers[1] or answers[0][0] < 400)
         for path in ("/api/v1/jobs", "/api/v1/conversations"):
-            count, lost = count + 1, lost + (_SECRET in bob.get(path).text)
+            count, lost = count + 1, lost + (SECRET in bob.get(path).text)
         for number in range(50):  # keys that were never made, of the same form
             forged = {"Authorization": f"Bearer {site.api['ann'][:-2]}{number:02}"}
             count, lost = count + 1, lost + (bob.get("/api/v1/jobs", headers=forged).status_code != 401)
@@ -325,7 +248,7 @@ def _caching(site: Site) -> Line:
     return Line("private answers that a proxy may store", count, lost)
 
 
-def _cookies(site: Site, accounts: Accounts, scale: Scale) -> Line:
+def _cookies(site: Site, scale: Scale) -> Line:
     draw, good = Random(scale.seed), site.cookies["ann"]
     token, _, signature = good.rpartition(".")
     changed = [
@@ -343,7 +266,7 @@ def _cookies(site: Site, accounts: Accounts, scale: Scale) -> Line:
     for _ in range(scale.count(1000)):
         place = draw.randrange(len(good) - 1)  # the last letter has bits that count for nothing
         changed.append(good[:place] + draw.choice("abcXYZ019-_".replace(good[place], "")) + good[place + 1 :])
-    lost = sum(accounts.session(one) is not None for one in changed)
+    lost = sum(site.accounts.session(one) is not None for one in changed)
     with site.client() as stranger:
         for one in changed[:50]:
             answer = stranger.get("/_stcore/metrics", headers={"Cookie": f"{COOKIE}={one}"})
@@ -351,60 +274,20 @@ def _cookies(site: Site, accounts: Accounts, scale: Scale) -> Line:
     return Line("changed cookies", len(changed) + 50, lost)
 
 
-def _fixation(site: Site, accounts: Accounts) -> Line:
+def _fixation(site: Site) -> Line:
     """A session that was there before a login is another one after it, and ends alone."""
     lost = 0
     planted = site.cookies["bob"]
-    sent = {"name": "ann", "password": _PASSWORD}
+    sent = {"name": "ann", "password": PASSWORD}
     with site.client(Cookie=f"{COOKIE}={planted}", Origin=site.url) as victim:
         answer = victim.post("/api/session", json=sent)
         fresh = answer.cookies.get(COOKIE, "")
-        found = accounts.session(planted)
+        found = site.accounts.session(planted)
         lost += answer.status_code != 204 or fresh in ("", planted) or found is None or found.user.name != "bob"
         lost += not all(word in answer.headers["set-cookie"] for word in ("Secure", "HttpOnly", "SameSite=strict"))
-    accounts.log_out(fresh)
-    lost += accounts.session(fresh) is not None
+    site.accounts.log_out(fresh)
+    lost += site.accounts.session(fresh) is not None
     return Line("planted sessions", 3, lost)
-
-
-def _sockets(site: Site, accounts: Accounts) -> Line:
-    """The WebSocket from another website, without a session, with an ended one and with another user's."""
-    ended = accounts.redeem(accounts.ticket_for("ann", is_verified=True))
-    accounts.log_out(ended)
-    ann = site.cookies["ann"]
-    tried = [(ann, _EVIL), *((cookie, site.url) for cookie in ("", ended, site.cookies["bob"], f"{ann}x"))]
-
-    async def shown(cookie: str, origin: str) -> bool:
-        return await _socket_says(site, f"{site.url}/library", cookie, origin=origin)
-
-    async def shown_to_all() -> list[bool]:
-        return await asyncio.gather(*(shown(*one) for one in tried))
-
-    lost = sum(asyncio.run(shown_to_all()))
-    assert asyncio.run(shown(ann, site.url)), "Ann doesn't see her own"
-    return Line("WebSockets of others", len(tried), lost)
-
-
-async def _socket_says(site: Site, page: str, cookie: str, *, origin: str) -> bool:
-    """Return whether a page that is opened with a cookie shows what Ann has."""
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    given: dict[str, Any] = {"origin": origin, "subprotocols": ["streamlit"], "max_size": None, "proxy": None}
-    headers = {"Cookie": f"{COOKIE}={cookie}"}
-    try:
-        async with connect(
-            f"wss{site.url.removeprefix('https')}/_stcore/stream",
-            **{"host": "127.0.0.1", "port": urlsplit(site.url).port, "ssl": context, "server_hostname": NAME},
-            additional_headers=headers,
-            **given,
-        ) as socket:
-            await socket.send(BackMsg(rerun_script={"page_name": page.rpartition("/")[2]}).SerializeToString())
-            while True:
-                message = await asyncio.wait_for(socket.recv(), 8)
-                if _SECRET.encode() in (message if isinstance(message, bytes) else message.encode()):
-                    return True
-    except (TimeoutError, websockets.WebSocketException):
-        return False
 
 
 def _smuggling(site: Site) -> Line:

@@ -73,6 +73,21 @@ def test_card_that_is_drawn_again_while_pressed_opens(library_app: App, visit: V
     expect(page.get_by_text("The report is ready")).to_be_visible()
 
 
+def test_card_that_moves_while_pressed_opens(library_app: App, visit: Visit) -> None:
+    page, main = visit.page, visit.page.get_by_test_id("stMain")
+    choose_sample(page, library_app.url)
+    page.get_by_role("button", name="Analyse", exact=True).click()
+    expect(page.get_by_text("The report is ready")).to_be_visible()
+    page.get_by_role("link", name="Library").click()
+    card = main.get_by_role("button", name="An afternoon at the gate", exact=True).first
+    wait_until_still(page, card)
+    card.hover()
+    page.mouse.down()
+    main.evaluate("(main) => { main.style.paddingTop = '8rem'; }")
+    page.mouse.up()
+    expect(page.get_by_text("The report is ready")).to_be_visible()
+
+
 def test_foreign_report_is_imported_renamed_and_deleted(library_app: App, visit: Visit, report: Path) -> None:
     page, main = visit.page, visit.page.get_by_test_id("stMain")
     page.goto(f"{library_app.url}library")

@@ -266,6 +266,19 @@ def test_a_file_leads_back_to_its_video(shelf: VideoRepository, allowed: Path, s
     assert shelf.find(tmp_path / "other.mp4") is None
 
 
+def test_an_administrator_finds_the_video_of_another(shelf: VideoRepository, allowed: Path) -> None:
+    (allowed / "a.mp4").write_bytes(b"x")
+    with as_user(User("ann", "ann", "analyst")):
+        video = shelf.from_path("a.mp4")
+        path = shelf.path(video)
+        assert shelf.find(path) == shelf.find(path, "ann") == video
+    with as_user(User("ada", "ada", "administrator")):
+        assert shelf.find(path) is None
+        assert shelf.find(path, "ann") == video
+    with as_user(User("ben", "ben", "analyst")):
+        assert shelf.find(path, "ann") is None
+
+
 def limited(tmp_path: Path, sample: Path, **limits: int) -> VideoRepository:
     return VideoRepository(tmp_path / "limited", (), sample, UploadLimits(**limits))
 

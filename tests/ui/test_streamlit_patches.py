@@ -1,14 +1,20 @@
-"""Files that Streamlit serves: a download outlives the script runs of others until it was fetched."""
+"""Files that Streamlit serves: a download waits for its browser while others use the page; a failed one says why."""
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 import pytest
+from streamlit.proto.BackMsg_pb2 import BackendOperationRequest
+from streamlit.runtime.backend_operation_handler import DeferredFileHandler
 from streamlit.runtime.media_file_manager import MediaFileManager
 from streamlit.runtime.media_file_storage import MediaFileStorageError
 
-from app.ui import streamlit_patches
+from app.core import InputError
+from app.i18n import in_language
+from app.services.container import Services
+from app.ui import context, resources, streamlit_patches
 from app.ui.streamlit_patches import DownloadStorage
 
 
@@ -52,3 +58,25 @@ def test_a_picture_goes_with_its_page() -> None:
     manager.clear_session_refs()
     manager.remove_orphaned_files()
     assert is_gone(storage, address)
+
+
+def test_failed_download_says_why_in_the_readers_language(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(DeferredFileHandler, "handle", DeferredFileHandler.handle)  # undone after the test
+    streamlit_patches._say_why_a_download_failed()
+    resources.install(resources.Installed(services=services, key="key"))
+    manager = MediaFileManager(DownloadStorage("/media"))
+
+    def fail(error: Exception) -> bytes:
+        raise error
+
+    def said(error: Exception) -> str:
+        with in_language("zh"):
+            made = context.for_reader(lambda: fail(error))
+        request = BackendOperationRequest(request_id="1")
+        request.deferred_file.file_id = manager.add_deferred(made, "text/html", "button")
+        answer = asyncio.run(DeferredFileHandler(lambda: manager).handle(request, "session"))
+        assert answer.request_id == "1"
+        return answer.error_msg
+
+    assert said(InputError("job_unknown", id="x")).startswith("找不到")
+    assert "KeyError" in said(KeyError("page"))

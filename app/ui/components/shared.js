@@ -46,18 +46,38 @@ function snapshots() {
   return (window.framelensSnapshots ??= new Map());
 }
 
-// A click is lost if what was pressed is drawn again before the pointer is released. So a component whose elements can be
-// clicked is drawn after that, once, from its latest data. All components share the state.
+// How far the pointer may move between press and release of a click. Chosen by hand; not tuned.
+const MOST_PIXELS_OF_CLICK = 4;
+
+// A click is lost if what was pressed is drawn again, or moved by what is drawn above it, before the pointer is released.
+// So a component whose elements can be clicked is drawn after that, once, from its latest data, and a button that moved
+// away below a pointer that stayed gets its click. All components share the state.
 function presses() {
   if (window.framelensPresses) return window.framelensPresses;
   const state = (window.framelensPresses = { isPressed: false, waiting: new Map() });
+  let pressed = null;
   const release = () => {
     const draws = [...state.waiting.values()];
     state.isPressed = false;
     state.waiting.clear();
+    pressed = null;
     for (const draw of draws) draw();
   };
-  window.addEventListener("pointerdown", () => (state.isPressed = true), true);
+  const press = (event) => {
+    const button = event.composedPath().find((one) => one instanceof HTMLButtonElement);
+    pressed = button && event.button === 0 ? { button, x: event.clientX, y: event.clientY } : null;
+    state.isPressed = true;
+  };
+  const click = (event) => {
+    const { button, x, y } = pressed ?? {};
+    pressed = null;
+    if (!button?.isConnected || event.composedPath().includes(button)) return;
+    if (Math.hypot(event.clientX - x, event.clientY - y) > MOST_PIXELS_OF_CLICK) return; // dragged away to press nothing
+    event.stopPropagation();
+    button.click();
+  };
+  window.addEventListener("pointerdown", press, true);
+  window.addEventListener("click", click, true);
   for (const kind of ["pointerup", "pointercancel"]) {
     window.addEventListener(kind, () => setTimeout(release), true); // the click comes first
   }

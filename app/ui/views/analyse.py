@@ -43,7 +43,7 @@ def draw() -> None:
         return
     if job:
         batch.draw_back(job.id)
-    video_id = services().videos.find(job.request.path) if job else state.video_id
+    video_id = services().videos.find(job.request.path, job.user_id) if job else state.video_id
     facts = _draw_heading(job, video_id)
     if state.error:
         st.error(plain(error_words(state.error)), icon=":material/error:")

@@ -63,7 +63,7 @@ def _draw_video(conversation: Conversation, names: Mapping[str, str]) -> str:
             label_visibility="collapsed",
         )
     job = services().jobs.snapshot(shown)
-    video_id = services().videos.find(job.request.path)
+    video_id = services().videos.find(job.request.path, job.user_id)
     if video_id is None:
         st.info(plain(t("ui.video_not_on_page", name=job.name)))
         return shown

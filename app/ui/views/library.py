@@ -20,18 +20,19 @@ _PRESET = ("html", "json")
 def draw() -> None:
     """Draw the page, and index the analyses that aren't searchable yet in the background."""
     state, indexing = page_state(), services().jobs.indexing
-    st.markdown(f"## {t('ui.page_library')}")
-    st.caption(t("library.about"))
-    if state.error:
-        st.error(plain(error_words(state.error)), icon=":material/error:")
     indexing.begin()
     if semantic_index := services().semantic_index:
         semantic_index.begin()
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.markdown(f"## {t('ui.page_library')}", width="content")
+        if indexing.num_left and not indexing.task.error:  # beside the heading: a line that goes would move the cards
+            st.fragment(_draw_indexing, run_every=_POLL_SECONDS)(indexing.num_left)
+    st.caption(t("library.about"))
+    if state.error:
+        st.error(plain(error_words(state.error)), icon=":material/error:")
     if indexing.task.error:
         why = error_words(indexing.task.error)
         st.warning(plain(t("library.indexing_failed", why=why)), icon=":material/warning:")
-    elif indexing.num_left:
-        st.fragment(_draw_indexing, run_every=_POLL_SECONDS)(indexing.num_left)
     filters.draw()
     shown = cards.found()
     _draw_actions(shown.entries)

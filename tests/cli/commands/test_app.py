@@ -15,33 +15,40 @@ import pytest
 from tests.cli.test_main import command
 
 
-def answers(port: int) -> bool:
+def answers(port: int, path: str) -> bool:
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/_stcore/health", timeout=5) as answer:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}_stcore/health", timeout=5) as answer:
             return bool(answer.status == 200)
     except OSError:
         return False
 
 
 @pytest.mark.slow
-def test_app_opens_from_any_folder_with_streamlit_options(tmp_path: Path) -> None:
+def test_app_opens_from_any_folder_in_the_browser(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    words = command("app", "--server.port", port, "--server.headless=true")
-    environment = {**os.environ, "FRAMELENS_DATA_DIR": str(tmp_path / "data")}
+    browser, opened = tmp_path / "browser", tmp_path / "opened"
+    browser.write_text(f'#!/bin/sh\nprintf %s "$1" > "{opened}.part"\nmv "{opened}.part" "{opened}"\n')
+    browser.chmod(0o755)
+    words = command("app", "--server.port", port, "--server.headless=false", "--server.baseUrlPath=lens")
+    environment = {**os.environ, "FRAMELENS_DATA_DIR": str(tmp_path / "data"), "FRAMELENS_LANGUAGE": "zh"}
+    environment |= {"BROWSER": f"{browser} %s", "HOME": str(tmp_path), "PYTHONIOENCODING": "utf-8"}
+    (tmp_path / ".agents").mkdir()  # for which Streamlit offers something to developers
     process = subprocess.Popen(words, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
         for _ in range(600):
-            if process.poll() is not None or answers(port):
+            if process.poll() is not None or opened.exists():
                 break
             time.sleep(0.1)
         assert process.poll() is None
-        assert answers(port)
+        assert opened.read_text() == f"http://127.0.0.1:{port}/lens"
+        assert answers(port, "lens/")
     finally:
         process.terminate()
         said = process.communicate(timeout=60)[0].decode()
-    assert "http://127.0.0.1:" in said
+    assert f"FrameLens 已启动：http://127.0.0.1:{port}/lens\n" in said
+    assert "Streamlit" not in said
 
 
 @pytest.mark.slow

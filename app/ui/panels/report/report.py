@@ -132,10 +132,12 @@ def draw_tabs(job_id: str) -> None:
 
 def _draw_tab(job_id: str, name: str) -> None:
     """Draw the statements on the whole video, and a page of the other blocks with a search."""
-    analysis = services().jobs.snapshot(job_id).analysis
+    job = services().jobs.snapshot(job_id)
+    analysis = job.analysis
     if analysis is None:
         st.rerun()
-    pieces = _pieces(analysis, name, report_of(services(), job_id, conversations=name == "report") or analysis)
+    reported = report_of(services(), job_id, conversations=name == "report") or analysis
+    pieces = _pieces(job, analysis, name, reported)
     renderer = report_blocks.Renderer(job_id, analysis.keyframes, _actions(analysis, pieces))
     whole = list(report_blocks.pieces(content.sections(analysis)["whole"]())) if name == "report" else []
     if whole:
@@ -146,15 +148,16 @@ def _draw_tab(job_id: str, name: str) -> None:
     report_blocks.draw(found[first : first + PAGE], renderer, key=f"blocks_{name}", on_action=retry)
 
 
-def _pieces(analysis: Analysis, name: str, reported: Analysis) -> list[report_blocks.ReportPiece]:
+def _pieces(job: JobSnapshot, analysis: Analysis, name: str, reported: Analysis) -> list[report_blocks.ReportPiece]:
     """Return the pieces of a tab; the last ones are kept, because each click asks for thousands of them again.
 
     Args:
+        job: The job of the analysis.
         analysis: The analysis as its job has it.
         name: The tab.
         reported: The analysis with its conversations.
     """
-    has_player = services().videos.find(analysis.request.path) is not None  # which has the timeline
+    has_player = services().videos.find(job.request.path, job.user_id) is not None  # which has the timeline
     asked = (name, language(), has_player, reported.conversations)
     kept = st.session_state.get(_PIECES_KEY)
     if kept is None or kept[0] is not analysis or kept[1] != asked:
@@ -299,14 +302,8 @@ def _size_of_frames(analysis: Analysis) -> str:
 def _button(
     job: JobSnapshot, stem: str, name: str, suffix: str, mime: str, data: Callable[[], bytes], about: str
 ) -> None:
-    state = page_state()
-
     def made() -> bytes:
-        try:
-            written = data()
-        except AppError as error:
-            state.error = error  # for the next run; until then Streamlit says that there is no file
-            raise
+        written = data()
         services().jobs.audit.record("export", job.id, job.name)
         return written
 

@@ -12,7 +12,7 @@ from functools import wraps
 from urllib.parse import urlencode
 
 from streamlit.proto.BackMsg_pb2 import BackendOperationRequest
-from streamlit.proto.ForwardMsg_pb2 import BackendOperationResponse
+from streamlit.proto.ForwardMsg_pb2 import BackendOperationResponse, DeferredFileResponsePayload
 from streamlit.runtime import memory_media_file_storage
 from streamlit.runtime.backend_operation_handler import DeferredFileHandler
 from streamlit.runtime.media_file_storage import MediaFileKind, MediaFileStorageError
@@ -92,7 +92,8 @@ def _say_why_a_download_failed() -> None:
             if isinstance(error.__cause__, DownloadError):
                 return BackendOperationResponse(request_id=request.request_id, error_msg=str(error.__cause__))
             return await handle(self, request, session_id)  # the page has been drawn again since
-        return BackendOperationResponse(request_id=request.request_id, deferred_file={"url": url})
+        made = DeferredFileResponsePayload(url=url)
+        return BackendOperationResponse(request_id=request.request_id, deferred_file=made)
 
     DeferredFileHandler.handle = say_why  # type: ignore[method-assign]
 

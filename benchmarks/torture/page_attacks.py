@@ -27,28 +27,33 @@ from websockets.asyncio.client import ClientConnection, connect
 from app.core import Role
 from app.services import COOKIE
 from benchmarks.torture.line import Line, Scale
-from benchmarks.torture.site import SECRET, Site
+from benchmarks.torture.site import PASSWORD, SECRET, Site
 from tests.reverse_proxy import NAME
 
 _EVIL = "https://evil.example"
 _SECONDS = 20.0
+_WHOLE = ForwardMsg.ScriptFinishedStatus.FINISHED_SUCCESSFULLY  # other than a fragment's run, or one that begins again
 _FULL = 1000
 _SESSION_TABLES = ("sessions", "sqlite_sequence")
 """Tables that change when someone opens a page."""
 _STEPS: dict[str, tuple[str, ...]] = {"library": ("library_all", "library_delete")}
 """Buttons that are pressed first, so that more is drawn: a selection has actions, and the deletion a question."""
+_INTERNAL = "$$STREAMLIT_INTERNAL_KEY_"
+_LOG_OUT = "log_out"
+"""Not pressed, since the user would be gone for the next press."""
 _DANGEROUS = ("library_cards", "library_delete_sure")
 """Always among those that are pressed, at the smallest size, too."""
 
 
 @dataclass
 class _Page:
-    """A page of a session, and the widgets that it drew."""
+    """A page of a session, with the press and the state of each widget that it drew."""
 
     socket: ClientConnection
     name: str
     query: str
     widgets: dict[str, WidgetState] = field(default_factory=dict)
+    values: dict[str, WidgetState] = field(default_factory=dict)
     text: bytearray = field(default_factory=bytearray)
 
     async def run(self, pressed: Iterable[WidgetState] = ()) -> None:
@@ -58,7 +63,8 @@ class _Page:
             TimeoutError: The script doesn't end.
         """
         state = ClientState(page_name=self.name, query_string=self.query)
-        state.widget_states.widgets.extend(pressed)
+        states = self.values | {one.id: one for one in pressed}
+        state.widget_states.widgets.extend(states.values())
         await self.socket.send(BackMsg(rerun_script=state).SerializeToString())
         async with asyncio.timeout(_SECONDS):
             while True:
@@ -68,7 +74,7 @@ class _Page:
                 message = ForwardMsg.FromString(data)
                 if message.WhichOneof("type") == "delta" and message.delta.WhichOneof("type") == "new_element":
                     self._note(message.delta.new_element)
-                if message.WhichOneof("type") == "script_finished":
+                if message.WhichOneof("type") == "script_finished" and message.script_finished == _WHOLE:
                     return
 
     def _note(self, element: Any) -> None:
@@ -77,6 +83,8 @@ class _Page:
         if press := _PRESSES.get(kind):
             widget = press(drawn)
             self.widgets[widget.id] = widget
+        if value := _VALUES.get(kind):
+            self.values[drawn.id] = value(drawn)
 
     def pressed(self, key: str) -> WidgetState:
         """Return the press of the widget with this key."""
@@ -90,7 +98,7 @@ def _component(drawn: Any) -> WidgetState:
     one = {"id": entries[0].get("id", ""), "name": "taken", "action": "cancel"}
     said = [{"event": event, "value": one} for event in ("rename", "act")]
     said += [{"event": "retry", "value": 0}]
-    return WidgetState(id=f"$$STREAMLIT_INTERNAL_KEY_{drawn.id}__events", json_trigger_value=json.dumps(said))
+    return WidgetState(id=f"{_INTERNAL}{drawn.id}__events", json_trigger_value=json.dumps(said))
 
 
 _PRESSES: dict[str, Callable[[Any], WidgetState]] = {
@@ -107,6 +115,13 @@ _PRESSES: dict[str, Callable[[Any], WidgetState]] = {
     "bidi_component": _component,
 }
 """Messages for a press of each kind of widget."""
+_VALUES: dict[str, Callable[[Any], WidgetState]] = {
+    "text_input": lambda drawn: WidgetState(id=drawn.id, string_value=drawn.value or drawn.default),
+    "text_area": lambda drawn: WidgetState(id=drawn.id, string_value=drawn.value or drawn.default),
+    "selectbox": lambda drawn: WidgetState(id=drawn.id, string_value=list(drawn.options)[drawn.default]),
+    "bidi_component": lambda drawn: WidgetState(id=drawn.id, json_value="{}"),
+}
+"""States that the browser sends with every message."""
 
 
 @asynccontextmanager
@@ -156,6 +171,7 @@ class _Loss:
 
 def lost_roles(site: Site, scale: Scale) -> Line:
     """Everything on open pages, pressed by a user whose role was taken away since."""
+    site.accounts.add("amy", PASSWORD, "administrator")  # the last one can't lose the role
     job = f"job={site.ids['job']}"
     losses = [
         _Loss(page, query, "ann", "analyst", "viewer") for page, query in (("", job), ("library", ""), ("ask", job))
@@ -175,7 +191,7 @@ def lost_roles(site: Site, scale: Scale) -> Line:
 async def _chosen(site: Site, loss: _Loss, scale: Scale) -> list[str]:
     """Return the ids of the widgets of a page that are pressed."""
     async with _prepared(site, loss) as page:
-        ids = sorted(page.widgets)
+        ids = sorted(one for one in page.widgets if not _key(one).endswith(_LOG_OUT))
     always = [one for one in ids if _key(one).endswith(_DANGEROUS)]
     drawn = Random(scale.seed).sample(ids, min(len(ids), scale.count(_FULL)))
     return list(dict.fromkeys((*always, *drawn)))

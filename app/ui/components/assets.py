@@ -42,6 +42,11 @@ def component(name: str, *parts: str) -> ComponentRenderer:
     return cast("ComponentRenderer", mount_printable)
 
 
+def sent(key: str, event: str) -> Any:
+    """Return what the browser has sent with an event of a component; None if the component has gone meanwhile."""
+    return (st.session_state.get(key) or {}).get(event)
+
+
 def printable_data(data: object) -> object:
     """Name the marks that turn text around, wherever a file's name or a model's text may be."""
     match data:

@@ -17,7 +17,7 @@ from app.analysis import has_range
 from app.core import DecodeSummary, Keyframe, Measures, Moments, VideoInfo, clock
 from app.i18n import t
 from app.ui import Edits, page_state, resources, services
-from app.ui.components.assets import component
+from app.ui.components.assets import component, sent
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -91,11 +91,11 @@ def frame_seconds(video: VideoInfo) -> float:
 
 
 def _store_position() -> None:
-    page_state().position_seconds = float(st.session_state[_KEY]["seek"] or 0.0)
+    page_state().position_seconds = float(sent(_KEY, "seek") or 0.0)
 
 
 def _store_range() -> None:
-    state, value = page_state(), st.session_state[_KEY]["range"]
+    state, value = page_state(), sent(_KEY, "range")
     match value:
         case {"job": job} if job != state.job_id:
             return  # sent before this analysis was opened
@@ -107,7 +107,7 @@ def _store_range() -> None:
 
 
 def _store_edits() -> None:
-    state, value = page_state(), st.session_state[_KEY]["edit"]
+    state, value = page_state(), sent(_KEY, "edit")
     if state.edits and isinstance(value, dict):
         state.edits = state.edits.after(int(value.get("first", 0)), list(value.get("operations", ())))
         st.rerun()

@@ -16,7 +16,7 @@ from app.core import Keyframe, clock, smaller
 from app.i18n import t
 from app.reports import content
 from app.ui import resources
-from app.ui.components.assets import component
+from app.ui.components.assets import component, sent
 
 Value = dict[str, object]
 State = Literal["waiting", "busy", "done", "failed"]
@@ -237,7 +237,7 @@ def draw(
     """Draw the pieces of a report; `on_action` is called with the number of a button that was pressed."""
 
     def notify() -> None:
-        number = st.session_state[key]["retry"]
+        number = sent(key, "retry")
         if on_action and isinstance(number, int):
             on_action(number)
 
@@ -266,7 +266,7 @@ def draw_answer(
     """
 
     def act(action: str) -> None:
-        number = st.session_state[key][action]
+        number = sent(key, action)
         if isinstance(number, int):
             on_action(action, number)
 

@@ -12,7 +12,7 @@ from app.core import AppError, InputError, readable
 from app.fleet import resolve
 from app.i18n import language, t
 from app.ui import page_state, plain, resources, services
-from app.ui.components.assets import component
+from app.ui.components.assets import component, sent
 
 PIECE_BYTES = 8 * 2**20
 """Size of one piece of an upload. Chosen by hand; not tuned."""
@@ -169,9 +169,9 @@ def draw_uploader(*, key: str, on_uploaded: Callable[[list[str], list[str]], Non
     arrived = f"{key}_arrived"
 
     def receive() -> None:
-        if (given := st.session_state.get(key)) is None:  # sent again, after the first one took the uploader away
+        if (given := sent(key, "uploaded")) is None:  # sent again, after the first one took the uploader away
             return
-        ids, refused, mark = _read(given["uploaded"])
+        ids, refused, mark = _read(given)
         if mark != st.session_state.get(arrived):  # it is sent until it is answered
             st.session_state[arrived] = mark
             on_uploaded(ids, refused)

@@ -12,7 +12,7 @@ from app.core import UNKNOWN_PATH, base_name
 from app.i18n import t
 from app.store import Hit, LibraryEntry
 from app.ui import local_time, may_change, page_state, resources, services, short_clock
-from app.ui.components.assets import component
+from app.ui.components.assets import component, sent
 from app.ui.panels.analyse import frame_options
 from app.ui.panels.library import filters
 from app.ui.panels.report.comparison import template_name
@@ -215,7 +215,7 @@ def draw_cards(cards: Sequence[LibraryCard], *, words: Mapping[str, str], key: s
     ids = {card.id for card in cards}
 
     def read(name: str) -> dict[str, Any]:
-        value = st.session_state[key][name]
+        value = sent(key, name)
         return value if isinstance(value, dict) and value.get("id") in ids else {}
 
     def opened() -> None:

@@ -9,7 +9,7 @@ from app.engine import EngineStatus, installed_vllm
 from app.i18n import notice_text, t
 from app.services import Readiness, confirmed_downloads, model_benchmarks
 from app.services.readiness import readiness
-from app.ui import error_words, plain, services
+from app.ui import error_words, page_state, plain, services
 from app.ui.panels.sidebar.engine import COLOURS, draw_engines, draw_phase, short_model_name, state_words
 
 _POLL_SECONDS = 2.0
@@ -118,7 +118,7 @@ def _draw_buttons(status: EngineStatus) -> None:
                 icon=":material/stop:",
                 disabled=is_blocked or is_busy,
                 help=t(f"models.page.{'stop_busy' if is_busy else 'stop_help'}"),
-                on_click=services().switcher.stop_engine,
+                on_click=_on_stop,
             )
 
 
@@ -131,9 +131,15 @@ def _start_words(now: Readiness) -> str:
 
 
 def _on_start(now: Readiness) -> None:
-    if now.model:
-        confirmed_downloads(services().settings).add(now.model.model)
-    services().switcher.start_engine()
+    with page_state().catching_errors():
+        if now.model:
+            confirmed_downloads(services().settings).add(now.model.model)
+        services().switcher.start_engine()
+
+
+def _on_stop() -> None:
+    with page_state().catching_errors():
+        services().switcher.stop_engine()
 
 
 # ---- download and switch ---------------------------------------------------------------------------------------------

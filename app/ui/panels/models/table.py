@@ -16,7 +16,7 @@ from app.models import Catalogue, CatalogueEntry, Proposal, format_of, least_byt
 from app.services import HardwareProfile, hardware_profile, latest_trials, speed_text
 from app.store import Measured
 from app.ui import page_state, plain, services
-from app.ui.components.assets import component
+from app.ui.components.assets import component, sent
 from app.ui.model_selection import config_text, find_model, proposal_for
 
 _HEADS = ("models.column_model", "models.page.memory", "models.column_format", "models.page.lengths")
@@ -167,7 +167,7 @@ def draw_rows(
     all_rows = [row for some in (rows, *folded.values()) for row in some]
 
     def notify() -> None:
-        chosen = st.session_state[key]["use"]
+        chosen = sent(key, "use")
         if any(chosen == row.id for row in all_rows):
             on_use(chosen)
 

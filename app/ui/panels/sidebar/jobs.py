@@ -13,7 +13,7 @@ from app.i18n import t
 from app.reports import title_and_details
 from app.store import LibraryEntry, LibraryQuery
 from app.ui import local_time, may_change, page_state, plain, remaining, resources, services
-from app.ui.components.assets import component
+from app.ui.components.assets import component, sent
 from app.ui.panels.analyse import frame_options
 from app.ui.panels.report.comparison import template_name
 
@@ -229,7 +229,7 @@ def draw(
     by_id = {job.id: job for job in jobs}
 
     def read(name: str) -> dict[str, Any]:
-        value = (st.session_state.get(key) or {}).get(name)  # gone if the list went away at that moment
+        value = sent(key, name)
         return value if isinstance(value, dict) and value.get("id") in by_id else {}
 
     def opened() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from app.ui.components import assets
 from app.ui.panels.analyse import video_picker
 
 
@@ -16,7 +17,8 @@ def test_a_message_that_comes_twice_counts_once(monkeypatch: pytest.MonkeyPatch)
     state, received, mounted = dict[str, Any](), list[list[str]](), list[Callable[[], None]]()
     resources = SimpleNamespace(api_url=lambda *_, **__: "/", route_key=lambda: "key")
     monkeypatch.setattr(video_picker, "resources", resources)
-    monkeypatch.setattr(video_picker, "st", SimpleNamespace(session_state=state))
+    for module in (video_picker, assets):
+        monkeypatch.setattr(module, "st", SimpleNamespace(session_state=state))
     monkeypatch.setattr(video_picker, "_mount", lambda on_uploaded_change, **_: mounted.append(on_uploaded_change))
     video_picker.draw_uploader(key="uploader", on_uploaded=lambda ids, refused: received.append(ids))
     state["uploader"] = {"uploaded": {"ids": ["one"], "mark": "1"}}

@@ -14,6 +14,8 @@ from typing import Any
 
 import streamlit as st
 from starlette.middleware import Middleware
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ClientState_pb2 import ClientState
 
 from app import api, config
 from app.analysis import import_engine_client
@@ -112,10 +114,11 @@ async def _open() -> AsyncIterator[dict[str, Any]]:
 ENTRY = str(Path(__file__).with_name("ui") / "entry.py")
 ROUTES = api.routes(gate, base_path=_base_path)
 _PAGE = Path(st.__file__).with_name("static") / "index.html"
+_DRAW = BackMsg(rerun_script=ClientState()).SerializeToString()
 MIDDLEWARE = [
     Middleware(api.TrustedProxies, gate=gate),
     Middleware(api.PageProtection, allowed=allowed, policy=api.content_policy(_PAGE.read_text(encoding="utf-8"))),
-    Middleware(api.SessionProtection, gate=gate, base_path=_base_path),
+    Middleware(api.SessionProtection, gate=gate, base_path=_base_path, draw_message=_DRAW),
 ]
 
 # Streamlit finds this by parsing the source: it must stay an assignment of a literal call.

@@ -1,7 +1,8 @@
 """Logins, and the protection of Streamlit's own routes by the session of a browser.
 
 Who isn't logged in gets the page's files and a WebSocket on which only the login page is drawn. A WebSocket ends with
-the session that it began with, so a page that was left open shows nothing more.
+the session that it began with, so a page that was left open shows nothing more; its browser connects again and gets
+the login page.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ _NEEDS_LOGIN = ("/media/", "/_stcore/upload_file")
 """Beginnings of Streamlit's paths that a login page doesn't need."""
 _INTERNALS = ("/_stcore/metrics", "/_stcore/agent", "/_stcore/script-health-check")
 """Beginnings of Streamlit's paths that show facts about all sessions or run the page without a browser."""
+_OF_NEW_PAGE = 2
+"""Protocols that the WebSocket of a page asks for that has no session yet."""
 _OPEN, _LOCKED, _VISITOR = "open", "locked", "visitor"
 
 
@@ -85,12 +88,20 @@ class SessionProtection:
     """ASGI middleware that keeps those who aren't logged in from Streamlit's routes.
 
     Without accounts it refuses requests that other machines send, also through a proxy, unless a setting allows them.
+
+    Args:
+        app: What is protected.
+        gate: Knows the services.
+        base_path: URL prefix of the app.
+        draw_message: Message by which a browser asks the app to draw the page. It is sent for a browser that connects
+            again after its session has ended: the browser thinks that what it shows is still right, and doesn't ask.
     """
 
-    def __init__(self, app: ASGIApp, *, gate: Gate, base_path: str) -> None:
+    def __init__(self, app: ASGIApp, *, gate: Gate, base_path: str, draw_message: bytes) -> None:
         self._app = app
         self._gate = gate
         self._base_path = base_path
+        self._draw_message = draw_message
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Check an HTTP or WebSocket request and pass it on to the app."""
@@ -113,8 +124,9 @@ class SessionProtection:
     async def _watch(self, scope: Scope, receive: Receive, send: Send, access: _Access) -> None:
         """Pass messages of a WebSocket on until the session of its browser ends."""
         has_ended = False
-        if access.key == _VISITOR:
-            scope = _without_earlier_session(scope)
+        if access.key == _VISITOR and len(protocols := _protocols(scope)) > _OF_NEW_PAGE:
+            scope = _with_protocols(scope, protocols[:_OF_NEW_PAGE])
+            receive = _after_connecting(receive, self._draw_message)
 
         async def receive_checked() -> Message:
             nonlocal has_ended
@@ -156,8 +168,23 @@ def _server(scope: Scope) -> str:
     return "localhost" if port is None else str(host)
 
 
-def _without_earlier_session(scope: Scope) -> Scope:
-    """Remove Streamlit's session from the request, which would be continued: the third of the protocols."""
-    protocols = Headers(scope=scope).get("sec-websocket-protocol", "").split(",")[:2]
+def _protocols(scope: Scope) -> list[str]:
+    """Return the protocols that a WebSocket asks for; the third is Streamlit's session, which would be continued."""
+    return Headers(scope=scope).get("sec-websocket-protocol", "").split(",")
+
+
+def _with_protocols(scope: Scope, protocols: list[str]) -> Scope:
     others = [pair for pair in scope["headers"] if pair[0] != b"sec-websocket-protocol"]
     return {**scope, "headers": [*others, (b"sec-websocket-protocol", ",".join(protocols).encode("latin-1"))]}
+
+
+def _after_connecting(receive: Receive, message: bytes) -> Receive:
+    """Return a function that receives what the browser sends, and one more message once it is connected."""
+    num_received = 0
+
+    async def receive_all() -> Message:
+        nonlocal num_received
+        num_received += 1
+        return {"type": "websocket.receive", "bytes": message} if num_received == 2 else await receive()
+
+    return receive_all

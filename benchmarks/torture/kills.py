@@ -408,6 +408,8 @@ def kills_on_ray(scale: Scale, count: int) -> Line:
 
 def interrupts(scale: Scale, video: Path) -> Iterator[Line]:
     """Press Ctrl-C in the first second of commands; the engine that they ask never answers."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell starts what runs in the background
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # else the commands ignore it, too
     draw, folder, count = random.Random(scale.seed), scale.folder("interrupts"), scale.count(_FULL)
     crashed, slowest, ends = 0, 0.0, Counter[str]()
     with socket.create_server(("127.0.0.1", 0)) as silent:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -46,9 +45,8 @@ async def _socket(socket: WebSocket) -> None:
     """Report the protocols that arrived, then echo."""
     await socket.accept()
     await socket.send_text(socket.headers.get("sec-websocket-protocol", ""))
-    with suppress(WebSocketDisconnect):
-        while True:
-            await socket.send_text(await socket.receive_text())
+    while (message := await socket.receive())["type"] == "websocket.receive":
+        await socket.send_text(message.get("text") or message["bytes"].decode())
 
 
 def app_of(gate: Gate) -> Starlette:
@@ -59,7 +57,7 @@ def app_of(gate: Gate) -> Starlette:
     places = [Route(path, plain) for path in paths]
     return Starlette(
         routes=[*routes(gate), *places, WebSocketRoute("/_stcore/stream", _socket)],
-        middleware=[Middleware(SessionProtection, gate=gate, base_path="")],
+        middleware=[Middleware(SessionProtection, gate=gate, base_path="", draw_message=b"draw")],
     )
 
 
@@ -268,9 +266,18 @@ def test_visitors_websocket_continues_no_earlier_session(open_app: Open, people:
     client, protocols = open_app(), ["streamlit", "xsrf", "earlier-session"]
     with client.websocket_connect(STREAM, subprotocols=protocols) as socket:
         assert socket.receive_text() == "streamlit, xsrf"
+        assert socket.receive_text() == "draw"
+        socket.send_text("hello")
+        assert socket.receive_text() == "hello"
+    with client.websocket_connect(STREAM, subprotocols=protocols[:2]) as socket:
+        assert socket.receive_text() == "streamlit, xsrf"
+        socket.send_text("a new page asks itself")
+        assert socket.receive_text() == "a new page asks itself"
     log_in(client)
     with client.websocket_connect(STREAM, subprotocols=protocols) as socket:
         assert "earlier-session" in socket.receive_text()
+        socket.send_text("a logged in one, too")
+        assert socket.receive_text() == "a logged in one, too"
 
 
 def test_websocket_ends_with_its_session(open_app: Open, people: Accounts) -> None:

@@ -1,5 +1,7 @@
 """Signal 9 at random moments to an analysis, its decoder worker, its reader of text, its engine and Ray's actors.
 
+Those to the app with a queue are in app_kills.py.
+
 After each kill the store must be sound, what was answered and measured must be there and not be asked or measured
 again, no process may be left, and the same command must come to the report of an undisturbed run. The commands,
 processes and signals are real; the engine is a scripted one, but for some kills of the real vLLM.
@@ -27,8 +29,10 @@ from typing import Any
 import psutil
 
 from benchmarks.endurance import REPOSITORY, differences, said, stored
+from benchmarks.torture.app_kills import kills_of_app
 from benchmarks.torture.line import Line, Scale
 from benchmarks.torture.observed import make_engine
+from benchmarks.torture.tally import Tally, kill, words_of
 from tests.analysis.requests.test_orchestrator import asked, introducing, part_of
 from tests.cards import CARDS, write_card_video
 from tests.jobs.working import CONTEXT
@@ -43,9 +47,6 @@ _ANSWER_SECONDS = 0.1
 _IN_FLIGHT = 2
 _LONGEST_SECONDS = 180.0
 """A command that takes longer hangs; undisturbed it takes some seconds, with the real engine a minute."""
-_ORPHAN_SECONDS = 20.0
-"""A process that lives longer than this after the one that started it was killed is an orphan. The engine's has eight
-seconds to end (app/engine/child_process.py)."""
 _POLL_SECONDS = 0.01
 _MOST_JOBS = 4
 """For each kill, at most; a process may have ended when its moment comes."""
@@ -58,17 +59,10 @@ def _descendant(words: str, besides: str = "\0") -> Find:
     """Return a function that finds the process below another one whose command has these words."""
 
     def find(process: psutil.Process) -> psutil.Process | None:
-        found = (one for one in process.children(recursive=True) if words in _words(one))
-        return next((one for one in found if besides not in _words(one)), None)
+        found = (one for one in process.children(recursive=True) if words in words_of(one))
+        return next((one for one in found if besides not in words_of(one)), None)
 
     return find
-
-
-def _words(process: psutil.Process) -> str:
-    try:
-        return " ".join(process.cmdline())
-    except psutil.Error:
-        return ""
 
 
 _PROCESSES: dict[str, Find] = {
@@ -80,44 +74,6 @@ _SAID = {"its decoder worker": "facts_incomplete", "its reader of text": "text_r
 """Notices by which a report says, after a process was killed, that facts or texts are missing."""
 _ENGINE_NOTICE = "engine_restarted"
 _ENGINE = _descendant("vllm.entrypoints", "process_supervisor")
-
-
-@dataclass
-class _Tally:
-    """Findings after kills; see Line."""
-
-    count: int = 0
-    lost: int = 0
-    crashed: int = 0
-    again: int = 0
-    said: int = 0
-    slowest_seconds: float = 0.0
-
-    def lose(self, what: str) -> None:
-        """Count and print something that was lost, done twice or different."""
-        self.lost += 1
-        print(f"  lost after kill {self.count}: {what}", flush=True)
-
-    def crash(self, what: str) -> None:
-        """Count and print a program that crashed or hung, or a process that was left."""
-        self.crashed += 1
-        print(f"  crashed after kill {self.count}: {what}", flush=True)
-
-    def gone(self, family: Sequence[psutil.Process]) -> None:
-        """Wait until the processes of a killed one have ended; those that don't are orphans."""
-        began = time.monotonic()
-        _, left = psutil.wait_procs(family, timeout=_ORPHAN_SECONDS)
-        self.slowest_seconds = max(self.slowest_seconds, time.monotonic() - began)
-        for one in left:
-            self.crash(f"orphan {_words(one)[:200]}")
-            with suppress(psutil.Error):
-                one.kill()
-
-    def line(self, what: str, note: str = "") -> Line:
-        """Return the line of the table."""
-        said = f"{self.said} reports say so" if self.said else ""
-        notes = (f"{self.again} begun again", said, f"the last process gone after {self.slowest_seconds:.1f} s", note)
-        return Line(what, self.count, self.lost, self.crashed, ", ".join(filter(None, notes)))
 
 
 @dataclass
@@ -196,9 +152,9 @@ class _Trial:
     find: Find
     draw: random.Random
     notice: str = ""
-    tally: _Tally = field(default_factory=_Tally)
+    tally: Tally = field(default_factory=Tally)
 
-    def run(self, count: int) -> _Tally:
+    def run(self, count: int) -> Tally:
         """Kill so many times, or less often if most commands end before they can be killed."""
         for _ in range(_MOST_JOBS * count):
             if self.tally.count >= count:
@@ -241,7 +197,7 @@ class _Trial:
                 if target and moment == float("inf"):
                     moment = time.monotonic() + self.draw.uniform(0, self.life_seconds)
                 if target and time.monotonic() >= moment:
-                    self.tally.gone(_killed(target))
+                    self.tally.gone(kill(target))
                     self.tally.count += 1
                     return
             time.sleep(_POLL_SECONDS)
@@ -274,6 +230,7 @@ def run(scale: Scale) -> Iterator[Line]:
     """Yield a line for each kind of process."""
     video = write_card_video(scale.folder("kills") / "clip.mp4", [*CARDS, *reversed(CARDS)])
     yield from kills_of_analyses(scale, video)
+    yield kills_of_app(scale)
     yield from kills_of_engines(scale, video)
     if (count := scale.count(_FULL)) >= _LEAST_RAY:
         yield kills_on_ray(scale, count)
@@ -362,16 +319,6 @@ def _without_said(report: Any, notice: str) -> Any:
     return {**report, "notices": [], "keyframes": frames}
 
 
-def _killed(target: psutil.Process) -> list[psutil.Process]:
-    """Kill a process by signal 9, and return those that it had started. Raise psutil.NoSuchProcess if it has ended."""
-    if target.status() == psutil.STATUS_ZOMBIE:
-        raise psutil.NoSuchProcess(target.pid)
-    target.suspend()  # so that none is started after they are listed
-    family = target.children(recursive=True)
-    target.kill()
-    return family
-
-
 def kills_on_ray(scale: Scale, count: int) -> Line:
     """Kill actors of a cluster of two nodes, and compare the results of a batch with those of the local run."""
     # Both import Ray.
@@ -382,7 +329,7 @@ def kills_on_ray(scale: Scale, count: int) -> Line:
     from tests.fleet.ray_jobs.local_cluster import TOKEN
 
     os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=TOKEN)
-    tally, draw, folder = _Tally(), random.Random(scale.seed), scale.folder("kills-ray")
+    tally, draw, folder = Tally(), random.Random(scale.seed), scale.folder("kills-ray")
     bench = open_bench(make_clips(folder / "clips", None, 3 * count), folder)
     local, _ = bench.locally("local", 2)
     moments = sorted(draw.sample(range(1, 3 * count - 3), count))
@@ -393,7 +340,7 @@ def kills_on_ray(scale: Scale, count: int) -> Line:
                 moments.pop(0)
                 time.sleep(draw.uniform(0, 1))
                 with suppress(psutil.NoSuchProcess):
-                    tally.gone(_killed(draw.choice(actors)))
+                    tally.gone(kill(draw.choice(actors)))
                     tally.count += 1
 
         results, _, events = bench.on_ray(bench.fresh("ray"), cluster, disturb)

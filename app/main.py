@@ -66,7 +66,7 @@ def settle() -> None:
     """Import what the first page didn't need, and keep the garbage collector from looking at all modules again.
 
     Streamlit collects garbage after each run of a page, some each second while a job runs. With a thousand modules that
-    took most of the time.
+    took three quarters of the processor's time (`python -m benchmarks page`).
     """
     import_engine_client()
     gc.collect()

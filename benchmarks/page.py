@@ -1,4 +1,8 @@
-"""From opening the address to the page being there, in a real browser, against a server that has just started."""
+"""From opening the address to the page being there, and what a page that follows a job costs, in a real browser.
+
+The second is measured with modules that the garbage collector looks at again and again, as Python has them, and without
+(`app.main.settle`); the engine is scripted and never ends its answer.
+"""
 
 from __future__ import annotations
 
@@ -11,12 +15,23 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+from unittest import mock
 
 import httpx
+import psutil
+from playwright.sync_api import sync_playwright
 
 from benchmarks.row import Row
+from tests.analysis.test_pipeline import answering_per_frame
+from tests.browser.conftest import press_sample
+from tests.llm.scripted import serve
 
 SECONDS_BOUND = 3.0
+_FOLLOWED_SECONDS = 20.0
+_SETTLE_SECONDS = 5.0
+_MODEL = "scripted"
+_NO_FREEZE = "import gc\n\ngc.freeze = lambda: None\n"
 
 
 def run(folder: Path) -> Iterator[Row]:
@@ -32,6 +47,43 @@ def run(folder: Path) -> Iterator[Row]:
             ("page of a second visitor", SECONDS_BOUND),
         ):
             yield Row(name, _seconds_to_see(chromium, url), "s", bound)
+    (folder / "sitecustomize.py").write_text(_NO_FREEZE)  # Python imports it at start
+    with serve(_without_end, model=_MODEL) as engine:
+        variables = {"FRAMELENS_BASE_URL": engine.base_url, "VLLM_MODEL_PATH": _MODEL}
+        whole = _seconds_to_follow(chromium, folder / "whole", {**variables, "PYTHONPATH": str(folder)})
+        frozen = _seconds_to_follow(chromium, folder / "frozen", variables)
+    note = f"{frozen:.2f} s / {whole:.2f} s of processor time in {_FOLLOWED_SECONDS:.0f} s"
+    yield Row("page that follows a job, without / with old modules", frozen / whole, "x", 1.0, note)
+
+
+def _without_end(body: dict[str, Any]) -> Iterator[str]:
+    if body.get("max_tokens") == 1:  # a probe
+        yield from answering_per_frame(body)
+        return
+    while True:
+        yield " "
+        time.sleep(1)
+
+
+def _seconds_to_follow(chromium: str, data: Path, variables: dict[str, str]) -> float:
+    """Start an analysis on the page, and return the processor time of the server while the page follows it."""
+    with (
+        mock.patch.dict(os.environ, variables),
+        serving(data) as url,
+        sync_playwright() as playwright,
+        playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]) as browser,
+    ):
+        page = browser.new_page(locale="en-US")
+        page.goto(url)
+        press_sample(page)
+        page.get_by_role("button", name="Analyse", exact=True).click()
+        page.wait_for_url("**job=**")
+        time.sleep(_SETTLE_SECONDS)
+        (server,) = (one for one in psutil.Process().children() if "streamlit" in one.cmdline())
+        before = server.cpu_times()
+        time.sleep(_FOLLOWED_SECONDS)
+        after = server.cpu_times()
+    return after.user + after.system - before.user - before.system
 
 
 @contextmanager
@@ -71,8 +123,6 @@ def _wait_for(url: str) -> None:
 
 
 def _seconds_to_see(chromium: str, url: str) -> float:
-    from playwright.sync_api import sync_playwright
-
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
         page = browser.new_page()

@@ -57,7 +57,7 @@ with st.container(horizontal=True, gap=None, key=assets.PHONE_PAGES):
     for one, name in zip(pages, names, strict=True):
         st.page_link(one, label=t(f"ui.page_{name}_short"), query_params=state.address)
 body = st.container()
-assets.close_sidebar(page.url_path)  # mounted before the page body, so before a link can be pressed
+assets.turn_page(page.url_path, state.job_id or "")  # mounted before the page body, so before a link can be pressed
 if error := resources.installed().error:
     st.error(plain(error_words(error)), icon=":material/error:")
 else:

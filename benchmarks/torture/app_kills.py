@@ -1,8 +1,8 @@
 """Signal 9 to the app at random moments, while a client uploads videos in pieces and lets them be analysed.
 
-After each kill the app is started again, the client goes on where its connection broke, and the jobs that were accepted
-continue by themselves. What the app has acknowledged must be there: bytes, jobs, answers, reports. App, API, store and
-queue are the real ones; the engine is scripted.
+After each kill the app is started again, the client continues where its connection broke, and the jobs that were
+accepted continue by themselves. What the app has acknowledged must be there: bytes, jobs, answers, reports. App, API,
+store and queue are the real ones; the engine is scripted.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class _Client:
     reports: dict[str, Any] = field(default_factory=dict)
 
     def work(self, api: httpx.Client) -> None:
-        """Look at what was acknowledged, and go on until all reports are there. Raise if the app has gone."""
+        """Look at what was acknowledged, and continue until all reports are there. Raise if the app has gone."""
         self._check(api)
         for clip in self.clips:
             self._upload(api, clip)

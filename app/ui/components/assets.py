@@ -67,12 +67,12 @@ def _read(file: str) -> str:
     return (files(__package__) / file).read_text(encoding="utf-8")
 
 
-_mount_autoclose = component("turned")
+_mount_turned = component("turned")
 
 
-def close_sidebar(page: str) -> None:
-    """Fold the sidebar on a small screen when another page was chosen there; the component has no size."""
-    _mount_autoclose(key="turned", data={"page": page or "first"})
+def turn_page(page: str, job_id: str) -> None:
+    """Show the top when another analysis is open, and fold a phone's sidebar when another page is; this has no size."""
+    _mount_turned(key="turned", data={"page": page, "job": job_id})
 
 
 def draw_styles() -> None:

@@ -58,7 +58,7 @@ def open_app(services: Services) -> Iterator[Open]:
         middleware = [
             Middleware(TrustedProxies, gate=gate),
             Middleware(PageProtection, allowed=HOSTS, policy="default-src 'self'"),
-            Middleware(SessionProtection, gate=gate, base_path=""),
+            Middleware(SessionProtection, gate=gate, base_path="", draw_message=b""),
         ]
         app = Starlette(routes=[*routes(gate), *places], middleware=middleware)
         opened.append(TestClient(app, base_url="http://127.0.0.1:8501", client=(client, 50000)))

@@ -143,8 +143,8 @@ def _draw_video(video_id: str, job: JobSnapshot | None) -> VideoInfo | None:
     except AppError as error:
         st.error(plain(error_words(error)), icon=":material/error:")
         return None
-    is_running = job is not None and not job.is_readable
-    poll = st.fragment(player.draw, run_every=progress.POLL_SECONDS if is_running or chat.is_busy() else None)
+    every = progress.POLL_SECONDS if chat.is_busy() else progress.poll_seconds(job)
+    poll = st.fragment(player.draw, run_every=every)
     poll(video_id, video, job.id if job else None, chat.find_search)
     if job and job.is_readable and job.analysis:
         _draw_under_player(job)
@@ -165,7 +165,7 @@ def _draw_under_player(job: JobSnapshot) -> None:
 def _draw_job(job: JobSnapshot, *, can_edit: bool) -> None:
     """Draw the state of the job and the actions for it."""
     if not job.is_readable:
-        st.fragment(progress.draw_stage, run_every=progress.POLL_SECONDS)(job.id)
+        progress.poll_stage(job)
         return
     if job.state not in ("done", "measuring"):
         stopped_job.draw(job)
@@ -179,7 +179,7 @@ def _draw_job(job: JobSnapshot, *, can_edit: bool) -> None:
 def _draw_contents(job: JobSnapshot) -> None:
     """Draw the incoming answers, the report, or the kept part of a stopped job."""
     if not job.is_readable:
-        st.fragment(progress.draw_answers, run_every=progress.POLL_SECONDS)(job.id)
+        st.fragment(progress.draw_answers, run_every=progress.poll_seconds(job))(job.id)
     elif edits := page_state().edits_of(job.id):
         reanalysis.draw_cards(job, edits)
     elif job.analysis:

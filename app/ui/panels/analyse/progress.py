@@ -22,18 +22,39 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.8
 """Interval between two polls of a job. Chosen by hand; not tuned."""
+_WAITING_POLL_SECONDS = 2.0
+"""The same while it waits for other jobs, as those of many users may at a time. Chosen by hand; not tuned."""
 _MAX_CHARACTERS = 4000
 """Characters shown of an incoming answer; of a longer one the end, which is the part that grows. Chosen by hand; not
 tuned.
 """
 
 
-def draw_stage(job_id: str) -> None:
-    """Draw the stage and the buttons; redraw the whole page when the report is available."""
+def poll_seconds(job: JobSnapshot | None) -> float | None:
+    """Return how often to draw what changes while a job runs; None where it doesn't run."""
+    return POLL_SECONDS if job and job.state != "queued" and not job.is_readable else None
+
+
+def poll_stage(job: JobSnapshot) -> None:
+    """Draw the stage of an unfinished job again and again; see draw_stage."""
+    has_to_wait = job.state == "queued" and bool(services().jobs.running())
+    every = _WAITING_POLL_SECONDS if has_to_wait else POLL_SECONDS
+    st.fragment(draw_stage, run_every=every)(job.id, job.state)
+
+
+def draw_stage(job_id: str, drawn: str) -> None:
+    """Draw the stage and the buttons; redraw the whole page when the job begins and when the report is available.
+
+    Args:
+        job_id: The job.
+        drawn: The state of the job for which the page was drawn.
+    """
     job = services().jobs.snapshot(job_id)
     state = page_state()
     if job.is_readable:
         state.pausing = ""
+        st.rerun()
+    if job.state != drawn:
         st.rerun()
     is_pausing = state.pausing == job_id
     st.markdown(f"#### {t('ui.pausing' if is_pausing else f'ui.state_{job.state}')}")

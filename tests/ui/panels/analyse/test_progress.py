@@ -20,7 +20,7 @@ from app.core.domain import (
 from app.i18n import t
 from app.jobs.snapshot import JobSnapshot
 from app.ui.components.report_blocks import PartView
-from app.ui.panels.analyse.progress import build_views, failures
+from app.ui.panels.analyse.progress import POLL_SECONDS, build_views, failures, poll_seconds
 from tests.ui import rich
 
 NONE: frozenset[int] = frozenset()
@@ -46,6 +46,12 @@ def answering(job: JobSnapshot, place: int, text: str) -> JobSnapshot:
 def answered(job: JobSnapshot, place: int, findings: int = 3) -> JobSnapshot:
     part = rich.part(place, findings=findings)
     return answering(job, place, part.answer).apply(ChunkDone(part))
+
+
+def test_frames_and_answers_are_polled_while_the_job_runs() -> None:
+    polled = {state: poll_seconds(replace(running(), state=state)) for state in ("queued", "running", "measuring")}
+    assert polled == {"queued": None, "running": POLL_SECONDS, "measuring": None}
+    assert poll_seconds(None) is None
 
 
 def test_parts_stand_in_time_order_whichever_is_answered_first() -> None:

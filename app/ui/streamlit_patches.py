@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections import deque
 from dataclasses import replace
 from functools import wraps
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
+from weakref import WeakKeyDictionary
 
 from streamlit.proto.BackMsg_pb2 import BackendOperationRequest
 from streamlit.proto.ForwardMsg_pb2 import BackendOperationResponse, DeferredFileResponsePayload
@@ -17,6 +19,7 @@ from streamlit.runtime import memory_media_file_storage
 from streamlit.runtime.backend_operation_handler import DeferredFileHandler
 from streamlit.runtime.media_file_storage import MediaFileKind, MediaFileStorageError
 from streamlit.runtime.memory_media_file_storage import MemoryMediaFileStorage
+from streamlit.runtime.pages_manager import PagesManager
 from streamlit.runtime.scriptrunner.script_runner import ScriptRunner
 from streamlit.runtime.scriptrunner_utils.script_requests import RerunData, _has_active_trigger_value
 
@@ -24,6 +27,10 @@ from app.ui.context import DownloadError
 
 _FETCH_SECONDS = 60.0
 """From the making of a download to the browser's request for it, at most. Chosen by hand; not tuned."""
+_MOST_ADDRESSES = 32
+"""Replaced addresses of a session that are remembered. Chosen by hand; not tuned."""
+Address = tuple[tuple[str, str], ...]
+"""Names and values of a query string, sorted."""
 
 
 class DownloadStorage(MemoryMediaFileStorage):
@@ -98,14 +105,46 @@ def _say_why_a_download_failed() -> None:
     DeferredFileHandler.handle = say_why  # type: ignore[method-assign]
 
 
+class _Addresses:
+    """Addresses of a session that the server has replaced.
+
+    The browser learns of a new address with some delay; what it asks for meanwhile, such as a second click, has the one
+    before, which would be taken for a wish to return there. Such a wish is marked as a navigation in its history.
+    """
+
+    def __init__(self) -> None:
+        self._requested: Address = ()
+        self._replaced: deque[Address] = deque(maxlen=_MOST_ADDRESSES)
+
+    def current(self, asked: str, here: str, *, is_final: bool) -> str:
+        """Return the query string for a run.
+
+        Args:
+            asked: That of the request.
+            here: That of the server.
+            is_final: Whether the request is right in any case.
+        """
+        server = _address(here)
+        if server != self._requested:
+            self._replaced.append(self._requested)
+        query = here if not is_final and _address(asked) in self._replaced else asked
+        self._requested = _address(query)
+        return query
+
+
+def _address(query: str) -> Address:
+    return tuple(sorted(parse_qsl(query, keep_blank_values=True)))
+
+
 def _stay_on_the_page() -> None:
-    """Keep fragments from running for a page or an address that the session has left.
+    """Keep runs from being made for a page or an address that the session has left.
 
     A fragment that polls may ask to be run again while the server switches pages. Streamlit would announce its run as
-    one of the page before, whereupon the browser empties the page, and nothing draws it again. The request also has the
+    one of the page before, whereupon the browser empties the page, and nothing draws it again. A request also has the
     browser's address, which the server may have changed meanwhile: then the analysis before would be opened again.
     """
     run = ScriptRunner._run_script
+    addresses: WeakKeyDictionary[PagesManager, _Addresses] = WeakKeyDictionary()  # by the pages of each session
 
     @wraps(run)
     def run_script(self: ScriptRunner, rerun_data: RerunData) -> None:
@@ -114,10 +153,13 @@ def _stay_on_the_page() -> None:
             if rerun_data.is_auto_rerun and not _has_click(rerun_data):
                 return
             rerun_data = replace(rerun_data, page_script_hash=page, page_name="")  # a click counts all the same
-        if rerun_data.fragment_id_queue:
-            with self._session_state.query_params() as params:
-                rerun_data = replace(rerun_data, query_string=urlencode(params._query_params, doseq=True))
-        run(self, rerun_data)
+        with self._session_state.query_params() as params:
+            query = urlencode(params._query_params, doseq=True)
+        if not rerun_data.fragment_id_queue:
+            is_final = rerun_data.is_history_navigation or rerun_data.page_script_hash not in ("", page)
+            known = addresses.setdefault(self._pages_manager, _Addresses())
+            query = known.current(rerun_data.query_string, query, is_final=is_final)
+        run(self, replace(rerun_data, query_string=query))
 
     ScriptRunner._run_script = run_script  # type: ignore[method-assign]
 

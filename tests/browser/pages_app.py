@@ -20,6 +20,7 @@ def _first() -> None:
     st.title("First")
     st.button("Switch", on_click=st.session_state.update, args=({"is_leaving": True},))
     st.button("Open", on_click=_open)
+    st.button("Again")
     st.text(f"Job {st.query_params.get('job', 'none')}")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -68,3 +69,26 @@ def test_a_new_address_survives_polling(visit: Visit, tmp_path: Path) -> None:
         before = polled.inner_text()
         expect(polled).not_to_have_text(before)
         expect(page.get_by_text("The address before came back.")).to_have_count(0)
+
+
+def test_a_new_address_survives_a_second_click(visit: Visit, tmp_path: Path) -> None:
+    page, lines = visit.page, list[SlowLine]()
+    page.route_web_socket("**/_stcore/stream", lambda socket: lines.append(SlowLine(socket)))
+    with running("tests/browser/pages_app.py", tmp_path) as app:
+        page.goto(app.url)
+        expect(page.get_by_text("Job none")).to_be_visible()
+        lines[-1].hold()
+        page.get_by_role("button", name="Open").click()
+        page.wait_for_timeout(300)
+        page.get_by_role("button", name="Again").click()  # has the address before
+        page.wait_for_timeout(1500)
+        lines[-1].release()
+        expect(page.get_by_text("Job 1")).to_be_visible()
+        expect(page).to_have_url(re.compile("job=1"))
+        page.get_by_role("button", name="Again").click()
+        page.wait_for_timeout(1500)
+        expect(page.get_by_text("Job 1")).to_be_visible()
+        page.go_back()  # a wish to return is none of those
+        expect(page.get_by_text("Job none")).to_be_visible()
+        page.go_forward()
+        expect(page.get_by_text("Job 1")).to_be_visible()

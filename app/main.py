@@ -4,7 +4,6 @@
 """
 
 import asyncio
-import gc
 import logging
 import sys
 from collections.abc import AsyncIterator
@@ -62,17 +61,6 @@ def _check_start() -> None:
 _check_start()
 
 
-def settle() -> None:
-    """Import what the first page didn't need, and keep the garbage collector from looking at all modules again.
-
-    Streamlit collects garbage after each run of a page, some each second while a job runs. With a thousand modules that
-    took three quarters of the processor's time (`python -m benchmarks page`).
-    """
-    import_engine_client()
-    gc.collect()
-    gc.freeze()
-
-
 @asynccontextmanager
 async def lifespan(_: Any) -> AsyncIterator[dict[str, Any]]:
     """Open the services for all pages and routes. A wrong setting is shown on the page instead of ending the server."""
@@ -101,7 +89,7 @@ async def _open() -> AsyncIterator[dict[str, Any]]:
             key=gate.key,
             base_path=_base_path,
             is_public=allowed.are_public,
-            after_first_page=settle,
+            after_first_page=import_engine_client,
         )
     )
     try:

@@ -6,7 +6,8 @@ The lifespan installs the services before the first page runs; everything here m
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,7 +44,14 @@ class Installed:
     after_first_page: Callable[[], None] | None = None
 
 
+class _ScriptRun(threading.local):
+    """The script run of a thread, with its reader's session in a list once it is known; None outside of a run."""
+
+    session: list[LoginSession | None] | None = None
+
+
 _installed = Installed()
+_script_run = _ScriptRun()
 cluster_check: BackgroundTask[None, tuple[ClusterFacts, tuple[Notice, ...]]] = BackgroundTask("cluster check")
 """The check of a Ray cluster, whose outcome all sessions see."""
 _batches: tuple[Services, PageBatches] | None = None
@@ -78,6 +86,16 @@ def cookie() -> str:
     return str(st.session_state.get(_COOKIE, ""))
 
 
+@contextmanager
+def one_script_run() -> Iterator[None]:
+    """Look up the reader of a page once for all that is drawn in the block: each picture's address needs them."""
+    _script_run.session = []
+    try:
+        yield
+    finally:
+        _script_run.session = None
+
+
 def login_session(*, uses: bool = False) -> LoginSession | None:
     """Return the session of the page that is drawn; None without accounts.
 
@@ -88,7 +106,19 @@ def login_session(*, uses: bool = False) -> LoginSession | None:
         InputError: "login_needed": there are accounts, and the page's browser is not logged in.
     """
     services = _installed.services
-    if services is None or get_script_run_ctx(suppress_warning=True) is None or not services.accounts.exist():
+    if services is None or get_script_run_ctx(suppress_warning=True) is None:
+        return None
+    known = _script_run.session
+    if known and not uses:
+        return known[0]
+    session = _find_session(services, uses=uses)
+    if known is not None:
+        known[:] = [session]
+    return session
+
+
+def _find_session(services: Services, *, uses: bool) -> LoginSession | None:
+    if not services.accounts.exist():
         return None
     found = services.accounts.session(cookie(), uses=uses)
     if found is None:

@@ -23,6 +23,7 @@ from streamlit.runtime.pages_manager import PagesManager
 from streamlit.runtime.scriptrunner.script_runner import ScriptRunner
 from streamlit.runtime.scriptrunner_utils.script_requests import RerunData, _has_active_trigger_value
 
+from app.ui import resources
 from app.ui.context import DownloadError
 
 _FETCH_SECONDS = 60.0
@@ -82,6 +83,7 @@ def apply() -> None:
     vars(memory_media_file_storage)["MemoryMediaFileStorage"] = DownloadStorage
     _say_why_a_download_failed()
     _stay_on_the_page()
+    _look_up_readers_once()
 
 
 def _say_why_a_download_failed() -> None:
@@ -160,6 +162,18 @@ def _stay_on_the_page() -> None:
             known = addresses.setdefault(self._pages_manager, _Addresses())
             query = known.current(rerun_data.query_string, query, is_final=is_final)
         run(self, replace(rerun_data, query_string=query))
+
+    ScriptRunner._run_script = run_script  # type: ignore[method-assign]
+
+
+def _look_up_readers_once() -> None:
+    """Tell app.ui.resources when a run of a page begins and ends."""
+    run = ScriptRunner._run_script
+
+    @wraps(run)
+    def run_script(self: ScriptRunner, rerun_data: RerunData) -> None:
+        with resources.one_script_run():
+            run(self, rerun_data)
 
     ScriptRunner._run_script = run_script  # type: ignore[method-assign]
 

@@ -7,6 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from app.services import COOKIE
+from app.services.container import Services
 from app.ui import resources
 
 
@@ -20,3 +21,22 @@ def test_cookie_outlives_the_browser_that_sent_it(monkeypatch: pytest.MonkeyPatc
     assert resources.cookie() == ""
     browser.headers = {}
     assert resources.cookie() == ""
+
+
+def test_reader_is_looked_up_once_in_a_run(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(resources, "get_script_run_ctx", lambda **_: object())
+    looked: list[None] = []
+    monkeypatch.setattr(services.accounts, "exist", lambda: looked.append(None))  # and answers no
+
+    def looks(count: int, *, uses: bool = False) -> int:
+        looked.clear()
+        for _ in range(count):
+            assert resources.login_session(uses=uses) is None
+        return len(looked)
+
+    assert looks(3) == 3
+    with resources.one_script_run():
+        assert (looks(3), looks(3)) == (1, 0)
+        assert looks(1, uses=True) == 1
+    with resources.one_script_run():
+        assert looks(3) == 1

@@ -14,20 +14,26 @@ from urllib.parse import parse_qsl, urlencode
 from weakref import WeakKeyDictionary
 
 from streamlit.proto.BackMsg_pb2 import BackendOperationRequest
+from streamlit.proto.ClientState_pb2 import ClientState
 from streamlit.proto.ForwardMsg_pb2 import BackendOperationResponse, DeferredFileResponsePayload
 from streamlit.runtime import memory_media_file_storage
+from streamlit.runtime.app_session import AppSession
 from streamlit.runtime.backend_operation_handler import DeferredFileHandler
 from streamlit.runtime.media_file_storage import MediaFileKind, MediaFileStorageError
 from streamlit.runtime.memory_media_file_storage import MemoryMediaFileStorage
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.runtime.scriptrunner.script_runner import ScriptRunner
-from streamlit.runtime.scriptrunner_utils.script_requests import RerunData, _has_active_trigger_value
+from streamlit.runtime.scriptrunner_utils.script_requests import RerunData, ScriptRequestType, _has_active_trigger_value
 
 from app.ui import resources
 from app.ui.context import DownloadError
 
 _FETCH_SECONDS = 60.0
 """From the making of a download to the browser's request for it, at most. Chosen by hand; not tuned."""
+_FINISH_SECONDS = 0.05
+"""From a request for a fragment, while the last messages of a run are on their way, to the next try. Chosen by hand;
+not tuned.
+"""
 _MOST_ADDRESSES = 32
 """Replaced addresses of a session that are remembered. Chosen by hand; not tuned."""
 Address = tuple[tuple[str, str], ...]
@@ -83,6 +89,7 @@ def apply() -> None:
     vars(memory_media_file_storage)["MemoryMediaFileStorage"] = DownloadStorage
     _say_why_a_download_failed()
     _stay_on_the_page()
+    _draw_the_page_to_its_end()
     _look_up_readers_once()
 
 
@@ -164,6 +171,27 @@ def _stay_on_the_page() -> None:
         run(self, replace(rerun_data, query_string=query))
 
     ScriptRunner._run_script = run_script  # type: ignore[method-assign]
+
+
+def _draw_the_page_to_its_end() -> None:
+    """Let a request for a fragment wait until all messages of the run before have been handled.
+
+    A run that has ended may have many messages left, if the server has much to do. Streamlit would make a new runner
+    for the fragment and ignore what the old one has sent: of the page, only its beginning would be shown, without the
+    timers of its fragments.
+    """
+    request = AppSession.request_rerun
+
+    @wraps(request)
+    def request_rerun(self: AppSession, client_state: ClientState | None) -> None:
+        runner = self._scriptrunner
+        is_ending = runner is not None and runner._requests._state is ScriptRequestType.STOP
+        if is_ending and client_state is not None and client_state.fragment_id:
+            self._event_loop.call_later(_FINISH_SECONDS, self.request_rerun, client_state)
+        else:
+            request(self, client_state)
+
+    AppSession.request_rerun = request_rerun  # type: ignore[method-assign]
 
 
 def _look_up_readers_once() -> None:

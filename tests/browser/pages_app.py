@@ -8,6 +8,9 @@ from __future__ import annotations
 import time
 
 import streamlit as st
+from streamlit.proto.ClientState_pb2 import ClientState
+from streamlit.runtime import Runtime
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from app.ui import streamlit_patches
 
@@ -22,6 +25,25 @@ def _first() -> None:
     st.button("Open", on_click=_open)
     st.button("Again")
     st.text(f"Job {st.query_params.get('job', 'none')}")
+    if st.button("Hurry"):
+        _poll_before_the_end()
+        st.text("The end of the page")
+
+
+def _poll_before_the_end() -> None:
+    """Keep the server from sending messages until the page is drawn, and ask for the fragment just then."""
+    context = get_script_run_ctx()
+    assert context
+    info = Runtime.instance()._session_mgr.get_active_session_info(context.session_id)
+    assert info
+    session, loop = info.session, info.session._event_loop
+
+    def poll() -> None:
+        time.sleep(2)
+        fragment = next(iter(vars(session._fragment_storage)["_fragments"]))
+        session.request_rerun(ClientState(fragment_id=fragment, is_auto_rerun=True))
+
+    loop.call_soon_threadsafe(poll)
 
 
 def _open() -> None:

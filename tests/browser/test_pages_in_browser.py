@@ -92,3 +92,14 @@ def test_a_new_address_survives_a_second_click(visit: Visit, tmp_path: Path) -> 
         expect(page.get_by_text("Job none")).to_be_visible()
         page.go_forward()
         expect(page.get_by_text("Job 1")).to_be_visible()
+
+
+def test_a_page_is_drawn_to_its_end_before_its_fragments(visit: Visit, tmp_path: Path) -> None:
+    page = visit.page
+    with running("tests/browser/pages_app.py", tmp_path) as app:
+        page.goto(app.url)
+        page.get_by_role("button", name="Hurry").click()
+        expect(page.get_by_text("The end of the page")).to_be_visible(timeout=15_000)
+        polled = page.get_by_text("polled at")
+        before = polled.inner_text()
+        expect(polled).not_to_have_text(before)

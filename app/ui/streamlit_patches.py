@@ -19,6 +19,7 @@ from streamlit.proto.ForwardMsg_pb2 import BackendOperationResponse, DeferredFil
 from streamlit.runtime import memory_media_file_storage
 from streamlit.runtime.app_session import AppSession
 from streamlit.runtime.backend_operation_handler import DeferredFileHandler
+from streamlit.runtime.forward_msg_queue import ForwardMsgQueue
 from streamlit.runtime.media_file_storage import MediaFileKind, MediaFileStorageError
 from streamlit.runtime.memory_media_file_storage import MemoryMediaFileStorage
 from streamlit.runtime.pages_manager import PagesManager
@@ -90,6 +91,7 @@ def apply() -> None:
     _say_why_a_download_failed()
     _stay_on_the_page()
     _draw_the_page_to_its_end()
+    _keep_what_is_drawn()
     _look_up_readers_once()
 
 
@@ -192,6 +194,27 @@ def _draw_the_page_to_its_end() -> None:
             request(self, client_state)
 
     AppSession.request_rerun = request_rerun  # type: ignore[method-assign]
+
+
+def _keep_what_is_drawn() -> None:
+    """Send what a fragment has drawn before it is run again.
+
+    A session's messages are sent together. Where a fragment is run twice before that, Streamlit would drop its first
+    containers and keep some of what is inside: the parts that the browser has in its cache, and the fragments inside.
+    The browser has no place for these, and its script ends with an error.
+    """
+    clear = ForwardMsgQueue.clear
+
+    @wraps(clear)
+    def keep(
+        self: ForwardMsgQueue, retain_lifecycle_msgs: bool = False, fragment_ids_this_run: list[str] | None = None
+    ) -> None:
+        if retain_lifecycle_msgs and fragment_ids_this_run:
+            self._delta_index_map = {}  # else the second run would be merged into the first
+        else:
+            clear(self, retain_lifecycle_msgs, fragment_ids_this_run)
+
+    ForwardMsgQueue.clear = keep  # type: ignore[method-assign]
 
 
 def _look_up_readers_once() -> None:

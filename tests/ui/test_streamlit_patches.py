@@ -1,4 +1,4 @@
-"""Files that Streamlit serves: a download waits for its browser while others use the page; a failed one says why."""
+"""What Streamlit sends: downloads wait for their browser, a failed one says why, and no part of a fragment is lost."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ import time
 
 import pytest
 from streamlit.proto.BackMsg_pb2 import BackendOperationRequest
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.runtime.backend_operation_handler import DeferredFileHandler
+from streamlit.runtime.forward_msg_queue import ForwardMsgQueue
 from streamlit.runtime.media_file_manager import MediaFileManager
 from streamlit.runtime.media_file_storage import MediaFileStorageError
 
@@ -80,3 +82,32 @@ def test_failed_download_says_why_in_the_readers_language(services: Services, mo
 
     assert said(InputError("job_unknown", id="x")).startswith("找不到")
     assert "KeyError" in said(KeyError("page"))
+
+
+def drawn_messages(name: str) -> list[ForwardMsg]:
+    """A fragment's container, a heading, a picture that the browser has in its cache, and the end of its run."""
+    container, heading, cached, end = ForwardMsg(), ForwardMsg(), ForwardMsg(), ForwardMsg()
+    container.metadata.delta_path[:] = [0, 3]
+    container.delta.add_block.SetInParent()
+    heading.metadata.delta_path[:] = [0, 3, 0]
+    heading.delta.new_element.markdown.body = name
+    container.delta.fragment_id = heading.delta.fragment_id = "fragment"
+    cached.metadata.delta_path[:] = [0, 3, 1]
+    cached.ref_hash = "picture"
+    end.script_finished = ForwardMsg.FINISHED_FRAGMENT_RUN_SUCCESSFULLY
+    return [container, heading, cached, end]
+
+
+def test_all_of_a_fragment_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ForwardMsgQueue, "clear", ForwardMsgQueue.clear)
+    streamlit_patches._keep_what_is_drawn()
+    messages = [*drawn_messages("first"), *drawn_messages("second")]
+    queue = ForwardMsgQueue()
+    for index, message in enumerate(messages):
+        if index % 4 == 0:
+            queue.clear(retain_lifecycle_msgs=True, fragment_ids_this_run=["fragment"])
+        queue.enqueue(message)
+    assert queue.flush() == messages
+    queue.enqueue(messages[0])
+    queue.clear(retain_lifecycle_msgs=True)
+    assert queue.is_empty()

@@ -35,6 +35,8 @@ _FINISH_SECONDS = 0.05
 """From a request for a fragment, while the last messages of a run are on their way, to the next try. Chosen by hand;
 not tuned.
 """
+_ANSWERS = {"backend_operation_response", "file_urls_response"}
+"""Types of the messages that answer a request of the browser."""
 _MOST_ADDRESSES = 32
 """Replaced addresses of a session that are remembered. Chosen by hand; not tuned."""
 Address = tuple[tuple[str, str], ...]
@@ -91,7 +93,7 @@ def apply() -> None:
     _say_why_a_download_failed()
     _stay_on_the_page()
     _draw_the_page_to_its_end()
-    _keep_what_is_drawn()
+    _keep_messages()
     _look_up_readers_once()
 
 
@@ -196,12 +198,13 @@ def _draw_the_page_to_its_end() -> None:
     AppSession.request_rerun = request_rerun  # type: ignore[method-assign]
 
 
-def _keep_what_is_drawn() -> None:
-    """Send what a fragment has drawn before it is run again.
+def _keep_messages() -> None:
+    """Send what a run would drop of the messages before it: the parts of a fragment, and answers to the browser.
 
     A session's messages are sent together. Where a fragment is run twice before that, Streamlit would drop its first
     containers and keep some of what is inside: the parts that the browser has in its cache, and the fragments inside.
-    The browser has no place for these, and its script ends with an error.
+    The browser has no place for these, and its script ends with an error. A run of the whole page would drop the
+    answer to a request for a download or for an upload's address, and the browser would wait for ever.
     """
     clear = ForwardMsgQueue.clear
 
@@ -211,8 +214,11 @@ def _keep_what_is_drawn() -> None:
     ) -> None:
         if retain_lifecycle_msgs and fragment_ids_this_run:
             self._delta_index_map = {}  # else the second run would be merged into the first
-        else:
-            clear(self, retain_lifecycle_msgs, fragment_ids_this_run)
+            return
+        answers = [message for message in self._queue if message.WhichOneof("type") in _ANSWERS]
+        clear(self, retain_lifecycle_msgs, fragment_ids_this_run)
+        if retain_lifecycle_msgs:
+            self._queue.extend(answers)
 
     ForwardMsgQueue.clear = keep  # type: ignore[method-assign]
 

@@ -100,7 +100,7 @@ def drawn_messages(name: str) -> list[ForwardMsg]:
 
 def test_all_of_a_fragment_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ForwardMsgQueue, "clear", ForwardMsgQueue.clear)
-    streamlit_patches._keep_what_is_drawn()
+    streamlit_patches._keep_messages()
     messages = [*drawn_messages("first"), *drawn_messages("second")]
     queue = ForwardMsgQueue()
     for index, message in enumerate(messages):
@@ -108,6 +108,17 @@ def test_all_of_a_fragment_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
             queue.clear(retain_lifecycle_msgs=True, fragment_ids_this_run=["fragment"])
         queue.enqueue(message)
     assert queue.flush() == messages
-    queue.enqueue(messages[0])
-    queue.clear(retain_lifecycle_msgs=True)
-    assert queue.is_empty()
+
+
+@pytest.mark.parametrize("fragments", [None, ["fragment"]])
+def test_an_answer_to_the_browser_is_sent(fragments: list[str] | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ForwardMsgQueue, "clear", ForwardMsgQueue.clear)
+    streamlit_patches._keep_messages()
+    download, upload = ForwardMsg(), ForwardMsg()
+    download.backend_operation_response.deferred_file.url = "/media/report.html"
+    upload.file_urls_response.response_id = "upload"
+    queue = ForwardMsgQueue()
+    for message in (download, upload):
+        queue.enqueue(message)
+    queue.clear(retain_lifecycle_msgs=True, fragment_ids_this_run=fragments)
+    assert queue.flush() == [download, upload] and queue.is_empty()

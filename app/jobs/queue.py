@@ -31,7 +31,7 @@ _CONTROL_POLL_SECONDS = 1.0
 _STOP_SECONDS = 10.0
 """How long to wait for a job to stop. It does within a second, or within two if another process runs it."""
 _MOST_INTERRUPTIONS = 2
-"""A job during which the program ended more often is not resumed unasked: it may be the cause."""
+"""A job during which the program ended more often without a new answer isn't resumed unasked: it may be the cause."""
 
 
 class Jobs:

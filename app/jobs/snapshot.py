@@ -34,7 +34,7 @@ class JobSnapshot:
         progress: State of its analysis.
         earlier: Report of an earlier run, until this one has a report.
         conditions: Settings that the job was started with and that its answers depend on.
-        interruptions: How often the program ended while the job ran.
+        interruptions: How often the program ended while the job ran, since its last new answer.
         again: Numbers of the stored answers that are to be replaced.
         user_id: Id of the user to whom it belongs, "" for none.
     """
@@ -132,7 +132,9 @@ class JobSnapshot:
         job = replace(self, progress=self.progress.apply(event))
         match event:
             case core.ChunkDone(result):
-                return replace(job, again=tuple(number for number in job.again if number != result.number))
+                again = tuple(number for number in job.again if number != result.number)
+                is_new = result not in self.progress.results
+                return replace(job, again=again, interruptions=0 if is_new else job.interruptions)
             case core.Answered():
                 return replace(job, state="measuring", earlier=None)
             case core.Finished():

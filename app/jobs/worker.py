@@ -133,12 +133,13 @@ class Worker:
         events = self.switcher.session.run(task)
         try:
             for event in events:
+                before = live.job
                 self.active.change(live, partial(JobSnapshot.apply, event=event))
                 if live.listener:
                     live.listener(event)
                 try:
                     if refused is None:
-                        self._store_event(live, event)
+                        self._store_event(live, event, before)
                 except core.StorageError as error:
                     refused = error
                     live.control.pause.set()
@@ -151,7 +152,7 @@ class Worker:
         if refused:
             raise refused
 
-    def _store_event(self, live: ActiveJob, event: core.AnalysisEvent) -> None:
+    def _store_event(self, live: ActiveJob, event: core.AnalysisEvent, before: JobSnapshot) -> None:
         job_id = live.job.id
         match event:
             case core.OpeningChosen(keyframes) | core.KeyframesChosen(keyframes):
@@ -161,6 +162,8 @@ class Worker:
             case core.ChunkDone(result):
                 self.store.save_result(job_id, result.number, to_json(result))
                 self.store.keep_results(job_id, (one.number for one in live.job.progress.results))
+                if before.interruptions != live.job.interruptions:
+                    self.repository.save(live.job, live.same)
             case core.Planned():
                 self.repository.save(live.job, live.same)
             case core.Answered() | core.Finished():

@@ -1,8 +1,8 @@
 """Signal 9 to the app at random moments, while a client uploads videos in pieces and lets them be analysed.
 
 After each kill the app is started again, the client continues where its connection broke, and the jobs that were
-accepted continue by themselves. What the app has acknowledged must be there: bytes, jobs, answers, reports. App, API,
-store and queue are the real ones; the engine is scripted.
+accepted continue by themselves, or when asked to after three kills without a new answer. What the app has acknowledged
+must be there: bytes, jobs, answers, reports. App, API, store and queue are the real ones; the engine is scripted.
 """
 
 from __future__ import annotations
@@ -119,8 +119,12 @@ class _Client:
         self.jobs[name] = api.post("jobs", json=job).raise_for_status().json()["id"]
 
     def _read(self, api: httpx.Client, name: str) -> None:
+        """Read the report of a job that is over; let one continue of which FrameLens leaves that to the user."""
         job = api.get(f"jobs/{self.jobs[name]}").raise_for_status().json()
-        if job["is_over"]:
+        if job["state"] == "interrupted":
+            api.post(f"jobs/{self.jobs[name]}/resume").raise_for_status()
+            self.tally.resumed += 1
+        elif job["is_over"]:
             if job["state"] != "done":
                 self.tally.lose(f"a job is {job['state']}: {job['error']}")
             self.reports[name] = api.get(f"jobs/{self.jobs[name]}/reports/json").raise_for_status().json()

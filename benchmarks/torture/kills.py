@@ -323,8 +323,7 @@ def kills_on_ray(scale: Scale, count: int) -> Line:
     """Kill actors of a cluster of two nodes, and compare the results of a batch with those of the local run."""
     # Both import Ray.
     from app.fleet.runner import VideoEnded
-    from benchmarks.fleet.__main__ import cluster_of, open_bench
-    from benchmarks.fleet.__main__ import stored as result_of
+    from benchmarks.fleet.__main__ import cluster_of, open_bench, report_of
     from benchmarks.fleet.clips import make_clips
     from tests.fleet.ray_jobs.local_cluster import TOKEN
 
@@ -348,8 +347,9 @@ def kills_on_ray(scale: Scale, count: int) -> Line:
     for video in bench.batch.videos:
         if ended[video.key] != 1:
             tally.lose(f"{video.name} ended {ended[video.key]} times")
-        elif result_of(results, video.key) != result_of(local, video.key):
-            tally.lose(f"{video.name} has another report")
+            continue
+        for line in differences(report_of(local, video.key), report_of(results, video.key)):
+            tally.lose(f"{video.name} has another report: {line}")
     return tally.line("SIGKILL to an actor of Ray", f"{len(bench.batch.videos)} videos")
 
 

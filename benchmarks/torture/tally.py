@@ -25,6 +25,7 @@ class Tally:
     crashed: int = 0
     again: int = 0
     said: int = 0
+    resumed: int = 0
     slowest_seconds: float = 0.0
 
     def lose(self, what: str) -> None:
@@ -50,7 +51,14 @@ class Tally:
     def line(self, what: str, note: str = "") -> Line:
         """Return the line of the table."""
         said = f"{self.said} reports say so" if self.said else ""
-        notes = (f"{self.again} begun again", said, f"the last process gone after {self.slowest_seconds:.1f} s", note)
+        resumed = f"{self.resumed} resumed when asked to" if self.resumed else ""
+        notes = (
+            f"{self.again} begun again",
+            resumed,
+            said,
+            f"the last process gone after {self.slowest_seconds:.1f} s",
+            note,
+        )
         return Line(what, self.count, self.lost, self.crashed, ", ".join(filter(None, notes)))
 
 

@@ -15,6 +15,7 @@ from app.core.domain import (
     AnalysisEvent,
     AnalysisRequest,
     AnswerDelta,
+    ChunkDone,
     FactsMeasured,
     Finished,
     FrameFacts,
@@ -230,6 +231,16 @@ def test_a_job_of_a_program_that_is_gone_continues(store: Store, tmp_path: Path)
         assert (over.state, over.interruptions) == ("done", 1)
     finally:
         jobs.close()
+
+
+def test_a_new_answer_ends_the_count_of_interruptions() -> None:
+    *_, old = analysis().chunks
+    new = replace(old, number=old.number + 1)
+    job = JobSnapshot("x", "clip.mp4", "2026-01-01", REQUEST, "", "running", interruptions=2)
+    job = replace(job, progress=AnalysisState(results=(old,)))
+    again = job.apply(ChunkDone(old))
+    assert again.interruptions == 2
+    assert again.apply(ChunkDone(new)).interruptions == 0
 
 
 def test_job_that_keeps_crashing_waits_to_be_asked(store: Store, tmp_path: Path) -> None:

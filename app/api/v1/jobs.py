@@ -170,6 +170,20 @@ def cancel_job(job_id: str, services: ServicesDep) -> Job:
     return find_job(job_id, services)
 
 
+@router.post("/jobs/{job_id}/resume", status_code=202)
+def resume_job(
+    job_id: str,
+    services: ServicesDep,
+    accept_changes: Annotated[bool, Query(description="Ask everything again if settings have changed.")] = False,
+) -> Job:
+    """Continue a job that was paused, cancelled or interrupted, or that failed; other jobs don't change."""
+    find_job(job_id, services)
+    if services.submissions.get(services, job_id) is None:
+        services.jobs.resume(job_id, accept_changes=accept_changes)
+    services.webhooks.begin(services)
+    return find_job(job_id, services)
+
+
 @router.delete("/jobs/{job_id}", status_code=204)
 def delete_job(job_id: str, services: ServicesDep) -> None:
     """Delete a job with its report, conversations and, if nothing else uses it, its uploaded or fetched video."""

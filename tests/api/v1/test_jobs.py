@@ -144,7 +144,7 @@ def test_events_follow_a_job_and_resume(held: Services, hold: threading.Event, g
         assert [one[2]["state"] for one in again] == ["done"]
 
 
-def test_a_job_is_cancelled_and_deleted(held: Services, gate: Gate) -> None:
+def test_a_job_is_cancelled_resumed_and_deleted(held: Services, gate: Gate) -> None:
     key = api_keys.create(ApiStore(held.store), "stopper", jobs=1)
     with client_of(gate, key) as api:
         job_id = submit(api)
@@ -153,6 +153,9 @@ def test_a_job_is_cancelled_and_deleted(held: Services, gate: Gate) -> None:
         assert refused.headers["retry-after"]
         assert api.get(f"jobs/{job_id}/reports/json").json()["key"] == "no_report_yet"
         assert api.post(f"jobs/{job_id}/cancel").status_code == 202
+        assert ended_job(api, job_id)["state"] == "cancelled"
+        assert api.post(f"jobs/{job_id}/resume").json()["state"] in ("queued", "running")
+        api.post(f"jobs/{job_id}/cancel")
         assert ended_job(api, job_id)["state"] == "cancelled"
         path = held.jobs.snapshot(job_id).request.path
         assert api.delete(f"jobs/{job_id}").status_code == 204

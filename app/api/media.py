@@ -16,6 +16,7 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute
 
 from app.api.gate import Gate
+from app.api.turns import Turns
 from app.core import Analysis, InputError, smaller
 from app.i18n import in_language, labelled, language_of, t
 from app.library.bulk_operations import MOST_EXPORTED
@@ -40,10 +41,15 @@ _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 def routes(gate: Gate, prefix: str) -> list[BaseRoute]:
     """List the routes of media below `prefix`."""
+    turns = Turns()
+
+    async def still(request: Request, services: Services) -> Response:
+        return await _still(request, services, turns)
+
     return [
         gate.route(f"{prefix}/jobs/{{id}}/frames/{{index:int}}.jpg", _frame, "GET"),
         gate.route(f"{prefix}/videos/{{id}}", _video, "GET"),
-        gate.route(f"{prefix}/videos/{{id}}/stills/{{milliseconds:int}}.jpg", _still, "GET"),
+        gate.route(f"{prefix}/videos/{{id}}/stills/{{milliseconds:int}}.jpg", still, "GET"),
         gate.route(f"{prefix}/ask/pictures/{{sha256}}.jpg", _stored_picture, "GET"),
         gate.route(f"{prefix}/library/{{id}}.jpg", _cover, "GET"),
         gate.route(f"{prefix}/library.zip", _export, "GET"),
@@ -93,15 +99,19 @@ async def _video(request: Request, services: Services) -> Response:
     return FileResponse(path, media_type=media_type, content_disposition_type="inline", headers=headers)
 
 
-async def _still(request: Request, services: Services) -> Response:
+async def _still(request: Request, services: Services, turns: Turns) -> Response:
     """Return the JPEG of the frame shown at a time in milliseconds after the first, at most `?side=` pixels long.
+
+    The filmstrips of many pages wait for one decoder; meanwhile they hold none of the threads that answer other
+    requests.
 
     The header `FrameLens-Time` has the seconds at which the frame begins.
     """
     side = parse_side(request.query_params.get("side"), SIDES) or SIDES[1]
     seconds = request.path_params["milliseconds"] / 1000
     path = await run_in_threadpool(services.videos.path, request.path_params["id"])
-    still = await run_in_threadpool(services.stills.at, path, seconds, side)
+    async with turns.of(path):
+        still = await run_in_threadpool(services.stills.at, path, seconds, side)
     headers = {"Cache-Control": "private, max-age=3600", "FrameLens-Time": f"{still.time_seconds:.6f}"}
     return Response(still.jpeg, media_type="image/jpeg", headers=headers)
 

@@ -8,9 +8,11 @@ the login page.
 from __future__ import annotations
 
 import json
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from anyio import CapacityLimiter, to_thread
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection, Request
@@ -31,6 +33,8 @@ _INTERNALS = ("/_stcore/metrics", "/_stcore/agent", "/_stcore/script-health-chec
 """Beginnings of Streamlit's paths that show facts about all sessions or run the page without a browser."""
 _OF_NEW_PAGE = 2
 """Protocols that the WebSocket of a page asks for that has no session yet."""
+_MOST_CHECKS = 4
+"""At a time; each reads one row of the store. Chosen by hand; not tuned."""
 _OPEN, _LOCKED, _VISITOR = "open", "locked", "visitor"
 
 
@@ -102,13 +106,14 @@ class SessionProtection:
         self._gate = gate
         self._base_path = base_path
         self._draw_message = draw_message
+        self._checks = CapacityLimiter(_MOST_CHECKS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Check an HTTP or WebSocket request and pass it on to the app."""
         if scope["type"] not in ("http", "websocket") or self._gate.services is None:
             await self._app(scope, receive, send)
             return
-        access = await run_in_threadpool(self._access_of, scope)
+        access = await self._checked(scope)
         path = scope["path"].removeprefix(self._base_path)
         if access.key == _LOCKED:
             await refuse(InputError("accounts_needed", address=_public_name(scope)), scope, receive, send)
@@ -124,15 +129,17 @@ class SessionProtection:
     async def _watch(self, scope: Scope, receive: Receive, send: Send, access: _Access) -> None:
         """Pass messages of a WebSocket on until the session of its browser ends."""
         has_ended = False
+        checked: tuple[int, int] | None = None
         if access.key == _VISITOR and len(protocols := _protocols(scope)) > _OF_NEW_PAGE:
             scope = _with_protocols(scope, protocols[:_OF_NEW_PAGE])
             receive = _after_connecting(receive, self._draw_message)
 
         async def receive_checked() -> Message:
-            nonlocal has_ended
+            nonlocal has_ended, checked
             message = await receive()
-            if message["type"] == "websocket.receive":
-                has_ended = await run_in_threadpool(self._access_of, scope) != access
+            if message["type"] == "websocket.receive" and (now := self._moment()) != checked:
+                has_ended = await self._checked(scope) != access
+                checked = now
             return {"type": "websocket.disconnect", "code": 1008} if has_ended else message
 
         # Streamlit closes a connection that is closed, if the browser went away while a message was checked.
@@ -140,6 +147,19 @@ class SessionProtection:
             await self._app(scope, receive_checked, send)
         if has_ended:
             await send({"type": "websocket.close", "code": 1008})
+
+    def _moment(self) -> tuple[int, int]:
+        """Return something that changes after each change of the accounts by this process, and once a second."""
+        services = self._gate.services
+        return services.accounts.num_changes if services else 0, int(time.monotonic())
+
+    async def _checked(self, scope: Scope) -> _Access:
+        """Return what a request may reach, from a thread of its own kind.
+
+        While others are slow to answer, clicks must not wait for them: a WebSocket isn't read while a message of it is
+        checked, and one that doesn't answer a ping is closed.
+        """
+        return await to_thread.run_sync(self._access_of, scope, limiter=self._checks)
 
     def _access_of(self, scope: Scope) -> _Access:
         services = self._gate.services

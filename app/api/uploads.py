@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import base64
 import binascii
+import os
 from typing import TYPE_CHECKING
 
+from anyio import CapacityLimiter, to_thread
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -31,10 +33,15 @@ _MAX_DIGITS = 18  # of a size or an offset, which then fit into 64 bits
 
 def routes(gate: Gate, prefix: str) -> list[BaseRoute]:
     """List the routes of this resource below `prefix`."""
+    probes = CapacityLimiter(os.cpu_count() or 1)
+
+    async def check(request: Request, services: Services) -> Response:
+        return await _check(request, services, probes)
+
     return [
         gate.route(f"{prefix}/uploads", create, "POST"),
         gate.route(f"{prefix}/uploads/{{id}}", offset_or_append, "HEAD", "PATCH"),
-        gate.route(f"{prefix}/uploads/{{id}}/check", _check, "POST"),
+        gate.route(f"{prefix}/uploads/{{id}}/check", check, "POST"),
     ]
 
 
@@ -81,10 +88,11 @@ def _finish(services: Services, upload: Upload) -> None:
     services.jobs.audit.record("upload", upload.id, upload.name)
 
 
-async def _check(request: Request, services: Services) -> Response:
+async def _check(request: Request, services: Services, probes: CapacityLimiter) -> Response:
+    """Probe an upload. Each probe starts a process, so few run at a time; the others hold no thread meanwhile."""
     path = await run_in_threadpool(services.videos.path, request.path_params["id"])
     try:
-        await run_in_threadpool(probe, path)
+        await to_thread.run_sync(probe, path, limiter=probes)
     except InputError as error:
         if error.key == "video_probe_timeout":  # the machine is busy; the file may be fine
             return Response(status_code=204)

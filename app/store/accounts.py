@@ -3,6 +3,9 @@
 Passwords arrive here as hashes, and so do the tokens of sessions: who reads the database can't log in with it.
 """
 
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 
 from app.core import InputError, Role, User
@@ -51,10 +54,15 @@ class SessionRow:
 
 
 class AccountStore:
-    """The accounts in one store. Safe to use from several threads; every method raises StorageError."""
+    """The accounts in one store. Safe to use from several threads; every method raises StorageError.
+
+    Attributes:
+        num_changes: How often this object has changed who may do what.
+    """
 
     def __init__(self, store: Store) -> None:
         self._store = store
+        self.num_changes = 0
 
     def exist(self) -> bool:
         """Return whether there is an account."""
@@ -66,7 +74,7 @@ class AccountStore:
         Raises:
             InputError: "account_name_taken".
         """
-        with self._store.changing() as connection:
+        with self._changing() as connection:
             if connection.execute("SELECT 1 FROM accounts WHERE name = ?", (account.name,)).fetchone():
                 raise InputError("account_name_taken", name=account.name)
             connection.execute(f"INSERT INTO accounts ({_ACCOUNTS}) VALUES (?, ?, ?, ?, ?)", astuple(account))
@@ -91,7 +99,7 @@ class AccountStore:
         Raises:
             InputError: "account_last_administrator": others would be left without one.
         """
-        with self._store.changing() as connection:
+        with self._changing() as connection:
             others, administrators = connection.execute(_OTHERS, (name,)).fetchone()
             if others and not administrators:
                 raise InputError("account_last_administrator", name=name)
@@ -103,7 +111,7 @@ class AccountStore:
         Raises:
             InputError: "account_last_administrator".
         """
-        with self._store.changing() as connection:
+        with self._changing() as connection:
             _, administrators = connection.execute(_OTHERS, (name,)).fetchone()
             if not administrators and role != "administrator":
                 raise InputError("account_last_administrator", name=name)
@@ -111,7 +119,7 @@ class AccountStore:
 
     def set_password(self, account_id: str, password: str, *, ends_sessions: bool) -> None:
         """Store the hash of a new password."""
-        with self._store.changing() as connection:
+        with self._changing() as connection:
             connection.execute("UPDATE accounts SET password = ? WHERE id = ?", (password, account_id))
             if ends_sessions:
                 connection.execute("DELETE FROM sessions WHERE account_id = ?", (account_id,))
@@ -141,7 +149,7 @@ class AccountStore:
 
     def end_session(self, sha256: str) -> None:
         """Delete a session."""
-        with self._store.changing() as connection:
+        with self._changing() as connection:
             connection.execute("DELETE FROM sessions WHERE sha256 = ?", (sha256,))
 
     def secret(self, suggested: str) -> str:
@@ -150,6 +158,12 @@ class AccountStore:
             connection.execute("INSERT OR IGNORE INTO secrets (purpose, value) VALUES ('cookies', ?)", (suggested,))
             ((secret,),) = connection.execute("SELECT value FROM secrets WHERE purpose = 'cookies'").fetchall()
         return str(secret)
+
+    @contextmanager
+    def _changing(self) -> Iterator[sqlite3.Connection]:
+        with self._store.changing() as connection:
+            yield connection
+        self.num_changes += 1
 
     def _rows(self, where: str, value: str) -> list[AccountRow]:
         return [

@@ -73,6 +73,11 @@ class Accounts:
 
     # ---- accounts
 
+    @property
+    def num_changes(self) -> int:
+        """Return how often this process has changed who may do what."""
+        return self._store.num_changes
+
     def exist(self) -> bool:
         """Return whether there is an account; without one, everyone who reaches the page may do everything."""
         return self._store.exist()

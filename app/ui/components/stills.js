@@ -1,12 +1,14 @@
 // Pictures that the server decodes: the one at the playhead where the browser can't show the video, those of added
-// frames there, and the filmstrip under the timeline. One request at a time, the playhead's first, so that dragging
-// requests the playhead's current position and not every one on the way.
+// frames there, and the filmstrip under the timeline. The playhead's goes first and is alone of its kind, so that
+// dragging requests the playhead's current position and not every one on the way. With several requests of the
+// filmstrip waiting, the server decodes them in a row, before it opens the file of another page.
 
 const FILM_WAIT_MS = 400; // a view that is still being zoomed or moved isn't filled
 const FILM_SLOT = 96; // approximate width in pixels
 const FILM_SIDE = 192;
 const ADDED_SIDE = 320;
 const MOST_STILLS = 240;
+const MOST_REQUESTS = 3; // at a time; a browser has six connections for a server
 
 class Stills {
   constructor(owner, film, image) {
@@ -14,6 +16,7 @@ class Stills {
     this.film = film;
     this.image = image;
     this.kept = new Map(); // name -> { url, seconds }, in the order of their use
+    this.requested = new Map(); // name -> wish
     film.addEventListener("click", (event) => owner.comeTo(owner.strip.secondsAt(event)));
   }
 
@@ -21,6 +24,7 @@ class Stills {
   begin() {
     for (const { url } of this.kept.values()) if (url) URL.revokeObjectURL(url);
     this.kept.clear();
+    this.requested.clear();
     this.slots = [];
     this.image.removeAttribute("src");
     this.film.replaceChildren();
@@ -51,9 +55,10 @@ class Stills {
   }
 
   get wanted() {
-    const { isBroken } = this.owner;
-    const all = [...(isBroken ? [this.playhead, ...this.added] : []), ...(this.slots ?? [])];
-    return all.find(({ name }) => !this.kept.has(name));
+    const isMoving = [...this.requested.values()].some((wish) => wish.isPlayhead);
+    const shown = isMoving ? [] : [{ ...this.playhead, isPlayhead: true }];
+    const all = [...(this.owner.isBroken ? [...shown, ...this.added] : []), ...(this.slots ?? [])];
+    return all.find(({ name }) => !this.kept.has(name) && !this.requested.has(name));
   }
 
   // Call this whenever the playhead, the view, the marks or the file may have changed.
@@ -61,8 +66,11 @@ class Stills {
     if (this.isClosed || !this.owner.data) return;
     this.layFilm();
     if (this.owner.isBroken) this.show();
-    const next = this.isBusy ? null : this.wanted;
-    if (next) this.get(next);
+    while (this.requested.size < MOST_REQUESTS) {
+      const next = this.wanted;
+      if (!next) return;
+      this.get(next);
+    }
   }
 
   show() {
@@ -75,10 +83,10 @@ class Stills {
   }
 
   async get(wish) {
-    this.isBusy = true;
+    this.requested.set(wish.name, wish);
     const { source } = this.owner;
     const still = await this.fetched(wish).catch(() => ({ url: "" })); // not requested again
-    this.isBusy = false;
+    if (this.requested.get(wish.name) === wish) this.requested.delete(wish.name);
     if (this.isClosed || source !== this.owner.source) {
       if (still.url) URL.revokeObjectURL(still.url);
     } else this.keep(wish, still);

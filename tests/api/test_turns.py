@@ -1,0 +1,66 @@
+"""Turns at one decoder: who waits holds no thread, and a file that is open is served in a row."""
+
+import asyncio
+
+import pytest
+
+from app.api import turns
+from app.api.turns import Turns
+
+
+def served(keys: str, *, leaving: int | None = None) -> str:
+    """Let requests come in this order while the first is served; return the order in which they got their turns."""
+    order: list[str] = []
+
+    async def run() -> None:
+        place, open_gate = Turns(), asyncio.Event()
+
+        async def request(key: str) -> None:
+            async with place.of(key):
+                order.append(key)
+                await open_gate.wait()
+
+        tasks = [asyncio.create_task(request(key)) for key in keys]
+        await asyncio.sleep(0)
+        if leaving is not None:
+            tasks[leaving].cancel()
+            await asyncio.sleep(0)
+        open_gate.set()
+        await asyncio.wait(tasks)
+        async with asyncio.timeout(1), place.of("z"):  # it is free again
+            pass
+
+    asyncio.run(run())
+    return "".join(order)
+
+
+def test_the_file_that_is_open_goes_first() -> None:
+    assert served("abababc") == "aaabbbc"
+
+
+def test_nobody_waits_for_one_file_forever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(turns, "_MOST_IN_A_ROW", 2)
+    assert served("aaaaabb") == "aabbaaa"
+
+
+@pytest.mark.parametrize(("leaving", "order"), [(1, "aac"), (0, "aabc")])
+def test_a_request_that_is_gone_takes_no_turn(leaving: int, order: str) -> None:
+    assert served("abac", leaving=leaving) == order
+
+
+def test_a_turn_that_had_just_come_is_passed_on() -> None:
+    async def run() -> list[str]:
+        place, order = Turns(), list[str]()
+
+        async def request(key: str) -> None:
+            async with place.of(key):
+                order.append(key)
+
+        async with place.of("a"):
+            gone, other = asyncio.create_task(request("b")), asyncio.create_task(request("c"))
+            await asyncio.sleep(0)
+        gone.cancel()
+        await asyncio.wait([gone, other])
+        return order
+
+    assert asyncio.run(run()) == ["c"]

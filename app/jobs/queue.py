@@ -402,6 +402,7 @@ class Jobs:
             conditions = dict(self._deduplicator.conditions(job.request))
             progress = replace(job.progress, layout=None, results=(), header=None)
             job = replace(job, conditions=conditions, progress=progress, earlier=None, again=())
+        job = replace(job, interruptions=0)  # its user wants it
         same = self._deduplicator.key_of_request(job.request, job.conditions)
         self._enqueue(ActiveJob(job.restarted(), Control(), done=_done_of(job), same=same, listener=listener))
 

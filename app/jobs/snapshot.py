@@ -34,7 +34,7 @@ class JobSnapshot:
         progress: State of its analysis.
         earlier: Report of an earlier run, until this one has a report.
         conditions: Settings that the job was started with and that its answers depend on.
-        interruptions: How often the program ended while the job ran, since its last new answer.
+        interruptions: How often the program ended while the job ran, since its last new answer or its user resumed it.
         again: Numbers of the stored answers that are to be replaced.
         user_id: Id of the user to whom it belongs, "" for none.
     """

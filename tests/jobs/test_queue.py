@@ -257,7 +257,8 @@ def test_job_that_keeps_crashing_waits_to_be_asked(store: Store, tmp_path: Path)
         assert found.state == "interrupted"
         assert found.progress.keyframes == done.keyframes
         jobs.resume("x")
-        assert until(jobs, "x", lambda job: job.is_over).state == "done"
+        over = until(jobs, "x", lambda job: job.is_over)
+        assert (over.state, over.interruptions) == ("done", 0)
     finally:
         jobs.close()
 

@@ -7,6 +7,7 @@ the login page.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from contextlib import suppress
@@ -35,6 +36,10 @@ _OF_NEW_PAGE = 2
 """Protocols that the WebSocket of a page asks for that has no session yet."""
 _MOST_CHECKS = 4
 """At a time; each reads one row of the store. Chosen by hand; not tuned."""
+_MOST_MESSAGES = 64
+"""Of a page that wait to be handled; then its WebSocket is read no further. Chosen by hand; not tuned."""
+_LONG_BYTES = 1 << 16
+"""After a longer message, no further one is read until it is handled: pages could fill the memory."""
 _OPEN, _LOCKED, _VISITOR = "open", "locked", "visitor"
 
 
@@ -134,17 +139,34 @@ class SessionProtection:
             scope = _with_protocols(scope, protocols[:_OF_NEW_PAGE])
             receive = _after_connecting(receive, self._draw_message)
 
+        messages = asyncio.Queue[Message](_MOST_MESSAGES)
+
+        async def read() -> None:
+            message: Message = {}
+            while message.get("type") != "websocket.disconnect":
+                message = await receive()
+                await messages.put(message)
+                if len(message.get("bytes") or message.get("text") or "") > _LONG_BYTES:
+                    await messages.join()
+
         async def receive_checked() -> Message:
             nonlocal has_ended, checked
-            message = await receive()
+            message = await messages.get()
+            messages.task_done()
             if message["type"] == "websocket.receive" and (now := self._moment()) != checked:
                 has_ended = await self._checked(scope) != access
                 checked = now
             return {"type": "websocket.disconnect", "code": 1008} if has_ended else message
 
-        # Streamlit closes a connection that is closed, if the browser went away while a message was checked.
-        with suppress(WebSocketDisconnected):
-            await self._app(scope, receive_checked, send)
+        # Uvicorn doesn't read a WebSocket while a message of it waits. On a busy machine it would take a browser that
+        # has answered a ping for one that is gone.
+        reading = asyncio.create_task(read())
+        try:
+            # Streamlit closes a connection that is closed, if the browser went away while a message was checked.
+            with suppress(WebSocketDisconnected):
+                await self._app(scope, receive_checked, send)
+        finally:
+            reading.cancel()
         if has_ended:
             await send({"type": "websocket.close", "code": 1008})
 
@@ -156,8 +178,7 @@ class SessionProtection:
     async def _checked(self, scope: Scope) -> _Access:
         """Return what a request may reach, from a thread of its own kind.
 
-        While others are slow to answer, clicks must not wait for them: a WebSocket isn't read while a message of it is
-        checked, and one that doesn't answer a ping is closed.
+        While others are slow to answer, clicks must not wait for them.
         """
         return await to_thread.run_sync(self._access_of, scope, limiter=self._checks)
 

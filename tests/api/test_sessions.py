@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -14,6 +15,7 @@ from starlette.middleware import Middleware
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.testclient import TestClient
+from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from app.api import Gate, SessionProtection, routes
@@ -300,6 +302,41 @@ def test_page_that_was_open_before_accounts_is_closed(open_app: Open, services: 
         socket.send_text("read me something")
         with pytest.raises(WebSocketDisconnect):
             socket.receive_text()
+
+
+@pytest.mark.parametrize(("size", "num_read"), [(10, 8), (1 << 17, 2)])
+def test_websocket_is_read_while_a_message_waits(gate: Gate, size: int, num_read: int) -> None:
+    """Or the answer to a ping would wait, too. Long messages don't pile up."""
+    sent = [{"type": "websocket.connect"}, *[{"type": "websocket.receive", "bytes": bytes(size)}] * 7]
+    read, handled = 0, 0
+
+    async def receive() -> Message:
+        nonlocal read
+        if read == len(sent):
+            await asyncio.sleep(60)
+        read += 1
+        return sent[read - 1]
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        nonlocal handled
+        assert await receive() == sent[0]
+        for _ in range(20):  # it is slow
+            await asyncio.sleep(0)
+        assert read == num_read
+        for message in sent[1:]:
+            assert await receive() == message
+            handled += 1
+
+    protection = SessionProtection(app, gate=gate, base_path="", draw_message=b"draw")
+    scope = {
+        "type": "websocket",
+        "path": "/_stcore/stream",
+        "headers": [],
+        "client": ("127.0.0.1", 5),
+        "server": ("127.0.0.1", 8501),
+    }
+    asyncio.run(asyncio.wait_for(protection(scope, receive, lambda message: asyncio.sleep(0)), 10))
+    assert handled == 7
 
 
 def test_without_accounts_only_this_machine_is_let_in(open_app: Open, services: Services) -> None:

@@ -36,10 +36,10 @@ _OF_NEW_PAGE = 2
 """Protocols that the WebSocket of a page asks for that has no session yet."""
 _MOST_CHECKS = 4
 """At a time; each reads one row of the store. Chosen by hand; not tuned."""
-_MOST_MESSAGES = 64
-"""Of a page that wait to be handled; then its WebSocket is read no further. Chosen by hand; not tuned."""
-_LONG_BYTES = 1 << 16
-"""After a longer message, no further one is read until it is handled: pages could fill the memory."""
+_MOST_BYTES_WAITING = 1 << 20
+"""Of a page's messages; then its WebSocket isn't read until they are handled. Chosen by hand; not tuned."""
+_MESSAGE_BYTES = 512
+"""Of memory for a message beside its content, roughly."""
 _OPEN, _LOCKED, _VISITOR = "open", "locked", "visitor"
 
 
@@ -139,20 +139,23 @@ class SessionProtection:
             scope = _with_protocols(scope, protocols[:_OF_NEW_PAGE])
             receive = _after_connecting(receive, self._draw_message)
 
-        messages = asyncio.Queue[Message](_MOST_MESSAGES)
+        messages, num_bytes = asyncio.Queue[Message](), 0
 
         async def read() -> None:
+            nonlocal num_bytes
             message: Message = {}
             while message.get("type") != "websocket.disconnect":
                 message = await receive()
-                await messages.put(message)
-                if len(message.get("bytes") or message.get("text") or "") > _LONG_BYTES:
+                num_bytes += _size_of(message)
+                messages.put_nowait(message)
+                if num_bytes > _MOST_BYTES_WAITING:
                     await messages.join()
 
         async def receive_checked() -> Message:
-            nonlocal has_ended, checked
+            nonlocal has_ended, checked, num_bytes
             message = await messages.get()
             messages.task_done()
+            num_bytes -= _size_of(message)
             if message["type"] == "websocket.receive" and (now := self._moment()) != checked:
                 has_ended = await self._checked(scope) != access
                 checked = now
@@ -207,6 +210,10 @@ def _server(scope: Scope) -> str:
     """Return the address of this machine at which a request has arrived; that of a Unix socket is loopback."""
     host, port = scope.get("server") or ("", 0)
     return "localhost" if port is None else str(host)
+
+
+def _size_of(message: Message) -> int:
+    return _MESSAGE_BYTES + len(message.get("bytes") or message.get("text") or "")
 
 
 def _protocols(scope: Scope) -> list[str]:

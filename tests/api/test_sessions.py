@@ -304,7 +304,7 @@ def test_page_that_was_open_before_accounts_is_closed(open_app: Open, services: 
             socket.receive_text()
 
 
-@pytest.mark.parametrize(("size", "num_read"), [(10, 8), (1 << 17, 2)])
+@pytest.mark.parametrize(("size", "num_read"), [(10, 8), (1 << 21, 2)])
 def test_websocket_is_read_while_a_message_waits(gate: Gate, size: int, num_read: int) -> None:
     """Or the answer to a ping would wait, too. Long messages don't pile up."""
     sent = [{"type": "websocket.connect"}, *[{"type": "websocket.receive", "bytes": bytes(size)}] * 7]

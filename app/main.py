@@ -37,8 +37,8 @@ allowed = api.AllowedHosts.for_server(
 )
 gate = api.Gate(allowed)
 
-# Python's threads hand over its lock, by default, after 5 ms. With many pages a thread waits for it several times in each
-# read of the store, which others wait for meanwhile, and so does the server's loop.
+# Python's threads hand over its lock after 5 ms by default. With many pages a thread waits for it several times in each
+# read of the store; other threads wait for that read, and so does the server's loop.
 sys.setswitchinterval(0.0005)
 api.replace_check_of_uvicorn()
 streamlit_patches.apply()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections import deque
 from dataclasses import replace
 from functools import wraps
@@ -20,6 +21,7 @@ from streamlit.runtime import memory_media_file_storage
 from streamlit.runtime.app_session import AppSession
 from streamlit.runtime.backend_operation_handler import DeferredFileHandler
 from streamlit.runtime.forward_msg_queue import ForwardMsgQueue
+from streamlit.runtime.media_file_manager import MediaFileManager
 from streamlit.runtime.media_file_storage import MediaFileKind, MediaFileStorageError
 from streamlit.runtime.memory_media_file_storage import MemoryMediaFileStorage
 from streamlit.runtime.pages_manager import PagesManager
@@ -31,6 +33,8 @@ from app.ui.context import DownloadError
 
 _FETCH_SECONDS = 60.0
 """From the making of a download to the browser's request for it, at most. Chosen by hand; not tuned."""
+_CLICK_SECONDS = 20.0
+"""From the drawing of a page to the last click on the one before it that counts. Chosen by hand; not tuned."""
 _FINISH_SECONDS = 0.05
 """From a request for a fragment, while the last messages of a run are on their way, to the next try. Chosen by hand;
 not tuned.
@@ -91,6 +95,7 @@ def apply() -> None:
     """Apply all patches; called once, before Streamlit makes its storage and runs a script."""
     vars(memory_media_file_storage)["MemoryMediaFileStorage"] = DownloadStorage
     _say_why_a_download_failed()
+    _keep_buttons_of_downloads()
     _stay_on_the_page()
     _draw_the_page_to_its_end()
     _keep_messages()
@@ -116,6 +121,26 @@ def _say_why_a_download_failed() -> None:
         return BackendOperationResponse(request_id=request.request_id, deferred_file=made)
 
     DeferredFileHandler.handle = say_why  # type: ignore[method-assign]
+
+
+def _keep_buttons_of_downloads() -> None:
+    """Answer for a while to a download's button of the page as it was before it was drawn again.
+
+    Each run gives the button a new id, and the next run that ends, of any session, forgets the old one. The browser may
+    not have the new one yet when it is clicked.
+    """
+    replaced = WeakKeyDictionary[MediaFileManager, dict[str, float]]()
+
+    def remove(self: MediaFileManager) -> None:
+        now, since = time.monotonic(), replaced.setdefault(self, {})
+        shown = {file_id for files in self._files_by_session_and_coord.values() for file_id in files.values()}
+        for file_id in [one for one in self._deferred_callables if one not in shown]:
+            if now - since.setdefault(file_id, now) > _CLICK_SECONDS:
+                self._drop_deferred_id(file_id)
+        for file_id in [one for one in since if one not in self._deferred_callables]:
+            del since[file_id]
+
+    MediaFileManager._remove_orphaned_deferred_callables = remove  # type: ignore[method-assign]
 
 
 class _Addresses:

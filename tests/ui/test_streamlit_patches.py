@@ -84,6 +84,23 @@ def test_failed_download_says_why_in_the_readers_language(services: Services, mo
     assert "KeyError" in said(KeyError("page"))
 
 
+def test_click_on_a_button_that_was_drawn_again_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "_remove_orphaned_deferred_callables"
+    monkeypatch.setattr(MediaFileManager, name, getattr(MediaFileManager, name))
+    streamlit_patches._keep_buttons_of_downloads()
+    manager = MediaFileManager(DownloadStorage("/media"))
+    before = manager.add_deferred(lambda: b"report", "text/html", "button")
+    manager.clear_session_refs()
+    after = manager.add_deferred(lambda: b"report", "text/html", "button")
+    manager.remove_orphaned_files()
+    assert manager.execute_deferred(before)
+    monkeypatch.setattr(streamlit_patches, "_CLICK_SECONDS", -1.0)
+    manager.remove_orphaned_files()
+    with pytest.raises(MediaFileStorageError):
+        manager.execute_deferred(before)
+    assert manager.execute_deferred(after)
+
+
 def drawn_messages(name: str) -> list[ForwardMsg]:
     """A fragment's container, a heading, a picture that the browser has in its cache, and the end of its run."""
     container, heading, cached, end = ForwardMsg(), ForwardMsg(), ForwardMsg(), ForwardMsg()

@@ -345,7 +345,7 @@ def kills_on_ray(scale: Scale, count: int) -> Line:
         results, _, events = bench.on_ray(shared := bench.fresh("ray"), cluster, disturb)
         videos = [one for one in events if isinstance(one, VideoEnded)]
         tally.resumed = sum(one.result.failure is not None for one in videos)
-        if tally.resumed:  # given up after three kills; the same command tries them again
+        if tally.resumed:  # after three kills a video fails; the same command tries it again
             results, _, _ = bench.on_ray(shared, cluster)
     ended = Counter(one.video.key for one in videos)
     for video in bench.batch.videos:

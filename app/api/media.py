@@ -3,10 +3,12 @@
 Stills are for files that the browser can't decode and for the filmstrip.
 """
 
+import asyncio
 import os
 import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from starlette.background import BackgroundTask
@@ -16,7 +18,6 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute
 
 from app.api.gate import Gate
-from app.api.turns import Turns
 from app.core import Analysis, InputError, smaller
 from app.i18n import in_language, labelled, language_of, t
 from app.library.bulk_operations import MOST_EXPORTED
@@ -37,14 +38,16 @@ _MEDIA_TYPES = {
     ".gif": "image/gif",
 }
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_MOST_IN_A_ROW = 16
+"""Stills of one file while others wait: the filmstrip of a wide page. Chosen by hand; not tuned."""
 
 
 def routes(gate: Gate, prefix: str) -> list[BaseRoute]:
     """List the routes of media below `prefix`."""
-    turns = Turns()
+    queue = StillsQueue()
 
     async def still(request: Request, services: Services) -> Response:
-        return await _still(request, services, turns)
+        return await _still(request, services, queue)
 
     return [
         gate.route(f"{prefix}/jobs/{{id}}/frames/{{index:int}}.jpg", _frame, "GET"),
@@ -54,6 +57,51 @@ def routes(gate: Gate, prefix: str) -> list[BaseRoute]:
         gate.route(f"{prefix}/library/{{id}}.jpg", _cover, "GET"),
         gate.route(f"{prefix}/library.zip", _export, "GET"),
     ]
+
+
+class StillsQueue:
+    """Let requests wait for the one decoder of stills without a thread; those for the file that it has open go first.
+
+    To open another file it starts a process. Not thread-safe: for use in one event loop.
+    """
+
+    def __init__(self) -> None:
+        self._waiting: list[tuple[Path, asyncio.Future[None]]] = []
+        self._is_taken = False
+        self._last: Path | None = None
+        self._in_a_row = 0
+
+    @asynccontextmanager
+    async def turn(self, path: Path) -> AsyncIterator[None]:
+        """Wait for a turn, and end it when the context is left."""
+        if self._is_taken:
+            waiting = path, asyncio.get_running_loop().create_future()
+            self._waiting.append(waiting)
+            try:
+                await waiting[1]
+            except asyncio.CancelledError:
+                if waiting[1].cancelled():
+                    self._waiting.remove(waiting)
+                else:  # its turn had just come
+                    self._pass_on()
+                raise
+        self._is_taken = True
+        self._in_a_row = self._in_a_row + 1 if path == self._last else 1
+        self._last = path
+        try:
+            yield
+        finally:
+            self._pass_on()
+
+    def _pass_on(self) -> None:
+        """Give the turn to who waits longest for the same file, or, if it had enough turns, for another."""
+        prefers_same = self._in_a_row < _MOST_IN_A_ROW
+        left = [waiting for waiting in self._waiting if not waiting[1].cancelled()]
+        order = sorted(left, key=lambda waiting: (waiting[0] == self._last) != prefers_same)
+        self._is_taken = bool(order)
+        if order:
+            self._waiting.remove(order[0])
+            order[0][1].set_result(None)
 
 
 async def _frame(request: Request, services: Services) -> Response:
@@ -99,18 +147,15 @@ async def _video(request: Request, services: Services) -> Response:
     return FileResponse(path, media_type=media_type, content_disposition_type="inline", headers=headers)
 
 
-async def _still(request: Request, services: Services, turns: Turns) -> Response:
+async def _still(request: Request, services: Services, queue: StillsQueue) -> Response:
     """Return the JPEG of the frame shown at a time in milliseconds after the first, at most `?side=` pixels long.
-
-    The filmstrips of many pages wait for one decoder; meanwhile they hold none of the threads that answer other
-    requests.
 
     The header `FrameLens-Time` has the seconds at which the frame begins.
     """
     side = parse_side(request.query_params.get("side"), SIDES) or SIDES[1]
     seconds = request.path_params["milliseconds"] / 1000
     path = await run_in_threadpool(services.videos.path, request.path_params["id"])
-    async with turns.of(path):
+    async with queue.turn(path):
         still = await run_in_threadpool(services.stills.at, path, seconds, side)
     headers = {"Cache-Control": "private, max-age=3600", "FrameLens-Time": f"{still.time_seconds:.6f}"}
     return Response(still.jpeg, media_type="image/jpeg", headers=headers)

@@ -52,13 +52,8 @@ class Tally:
         """Return the line of the table."""
         said = f"{self.said} reports say so" if self.said else ""
         resumed = f"{self.resumed} resumed when asked to" if self.resumed else ""
-        notes = (
-            f"{self.again} begun again",
-            resumed,
-            said,
-            f"the last process gone after {self.slowest_seconds:.1f} s",
-            note,
-        )
+        slowest = f"the last process gone after {self.slowest_seconds:.1f} s"
+        notes = (f"{self.again} begun again", resumed, said, slowest, note)
         return Line(what, self.count, self.lost, self.crashed, ", ".join(filter(None, notes)))
 
 

@@ -1,11 +1,12 @@
-"""Turns at one decoder: who waits holds no thread, and a file that is open is served in a row."""
+"""The queue of stills: who waits holds no thread, and a file that is open is served in a row."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
-from app.api import turns
-from app.api.turns import Turns
+from app.api import media
+from app.api.media import StillsQueue
 
 
 def served(keys: str, *, leaving: int | None = None) -> str:
@@ -13,10 +14,10 @@ def served(keys: str, *, leaving: int | None = None) -> str:
     order: list[str] = []
 
     async def run() -> None:
-        place, open_gate = Turns(), asyncio.Event()
+        queue, open_gate = StillsQueue(), asyncio.Event()
 
         async def request(key: str) -> None:
-            async with place.of(key):
+            async with queue.turn(Path(key)):
                 order.append(key)
                 await open_gate.wait()
 
@@ -27,7 +28,7 @@ def served(keys: str, *, leaving: int | None = None) -> str:
             await asyncio.sleep(0)
         open_gate.set()
         await asyncio.wait(tasks)
-        async with asyncio.timeout(1), place.of("z"):  # it is free again
+        async with asyncio.timeout(1), queue.turn(Path("z")):  # it is free again
             pass
 
     asyncio.run(run())
@@ -39,7 +40,7 @@ def test_the_file_that_is_open_goes_first() -> None:
 
 
 def test_nobody_waits_for_one_file_forever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(turns, "_MOST_IN_A_ROW", 2)
+    monkeypatch.setattr(media, "_MOST_IN_A_ROW", 2)
     assert served("aaaaabb") == "aabbaaa"
 
 
@@ -48,18 +49,22 @@ def test_a_request_that_is_gone_takes_no_turn(leaving: int, order: str) -> None:
     assert served("abac", leaving=leaving) == order
 
 
-def test_a_turn_that_had_just_come_is_passed_on() -> None:
+@pytest.mark.parametrize("is_late", [True, False])
+def test_a_request_that_goes_as_its_turn_comes_passes_it_on(is_late: bool) -> None:
     async def run() -> list[str]:
-        place, order = Turns(), list[str]()
+        queue, order = StillsQueue(), list[str]()
 
         async def request(key: str) -> None:
-            async with place.of(key):
+            async with queue.turn(Path(key)):
                 order.append(key)
 
-        async with place.of("a"):
+        async with queue.turn(Path("a")):
             gone, other = asyncio.create_task(request("b")), asyncio.create_task(request("c"))
             await asyncio.sleep(0)
-        gone.cancel()
+            if not is_late:
+                gone.cancel()
+        if is_late:
+            gone.cancel()
         await asyncio.wait([gone, other])
         return order
 

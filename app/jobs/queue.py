@@ -187,6 +187,13 @@ class Jobs:
         live = {one.job.id: one.job for one in self._active.all()}
         return [live.get(row.id) or self._repository.read_brief(row) for row in rows]
 
+    def all_running(self) -> list[JobSnapshot]:
+        """List the running jobs of all processes in the order of their submission, without images and answers."""
+        rows = [row for row in self._store.in_states("running") if core.sees(row.user_id)]
+        live = {one.job.id: one.job for one in self._active.all()}
+        jobs = [live.get(row.id) or self._repository.read_brief(row) for row in rows]
+        return [job for job in jobs if job.state == "running"]  # that of a process that is gone is interrupted
+
     def waiting(self) -> list[JobSnapshot]:
         """List the waiting jobs of this process in the order in which they will run."""
         return [one.job for one in self._active.waiting() if core.sees(one.job.user_id)]

@@ -43,7 +43,6 @@ T = TypeVar("T")
 SAMPLE = Path(str(files("app") / "samples" / "sample.mp4"))
 _CHANGE_SECONDS = 2.0  # how long a page waits for a switch that no analysis delays; chosen by hand, not tuned
 _MOST_WORKERS = 16  # analyses at a time, each with a decoder; chosen by hand, not tuned
-_NEWEST = 20  # jobs, among which all running ones are; chosen by hand
 
 
 @dataclass(frozen=True)
@@ -438,7 +437,7 @@ def embedding_model(settings: Settings) -> EmbeddingModel | None:
 def _counts(jobs: Jobs) -> tuple[int, int]:
     """Count the jobs that run in any process on this data folder, and those that wait in this one, of all users."""
     with core.as_user(core.LOCAL_USER):
-        return sum(job.state == "running" for job in jobs.recent(_NEWEST)), len(jobs.waiting())
+        return len(jobs.all_running()), len(jobs.waiting())
 
 
 @contextmanager

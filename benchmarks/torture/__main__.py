@@ -16,7 +16,7 @@ from pathlib import Path
 
 from benchmarks.torture.line import HEAD, Line, Scale
 
-PARTS = ("kills", "mutations", "disk", "attacks", "load", "sessions", "proxy")
+PARTS = ("kills", "app_kills", "ray_kills", "mutations", "disk", "attacks", "load", "sessions", "proxy")
 
 
 def main(arguments: list[str]) -> int:

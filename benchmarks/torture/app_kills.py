@@ -253,8 +253,8 @@ def _kill_app(pid: int) -> list[psutil.Process]:
     return []
 
 
-def kills_of_app(scale: Scale) -> Line:
-    """Kill the app as often as its size says, and return the line of the table."""
+def run(scale: Scale) -> Iterator[Line]:
+    """Kill the app and yield the line of the table."""
 
     def slowly(body: dict[str, Any]) -> Iterator[str]:
         time.sleep(_ANSWER_SECONDS)
@@ -269,4 +269,4 @@ def kills_of_app(scale: Scale) -> Line:
     with serve(slowly, context=CONTEXT) as server, mock.patch.dict(os.environ, FRAMELENS_BASE_URL=server.base_url):
         trial = _Trial(scale, clips, server, draw)
         trial.run(scale.count(_FULL))
-    return trial.tally.line("SIGKILL to the app", f"{trial.folders} × {_CLIPS} jobs, {trial.num_kept} answers kept")
+    yield trial.tally.line("SIGKILL to the app", f"{trial.folders} × {_CLIPS} jobs, {trial.num_kept} answers kept")

@@ -1,6 +1,4 @@
-"""Signal 9 at random moments to an analysis, its decoder worker, its reader of text, its engine and Ray's actors.
-
-Those to the app with a queue are in app_kills.py.
+"""Signal 9 at random moments to an analysis, its decoder, its reader of text and its engine; Ctrl-C at the start.
 
 After each kill the store must be sound, what was answered and measured must be there and not be asked or measured
 again, no process may be left, and the same command must come to the report of an undisturbed run. The commands,
@@ -29,7 +27,6 @@ from typing import Any
 import psutil
 
 from benchmarks.endurance import REPOSITORY, differences, said, stored
-from benchmarks.torture.app_kills import kills_of_app
 from benchmarks.torture.line import Line, Scale
 from benchmarks.torture.observed import make_engine
 from benchmarks.torture.tally import Tally, kill, words_of
@@ -41,8 +38,6 @@ from tests.llm.scripted import serve
 _FULL = 100
 _FULL_REAL_ENGINES = 5
 """Each start of vLLM takes half a minute."""
-_LEAST_RAY = 10
-"""Kills of actors below which no cluster is started, which takes half a minute."""
 _ANSWER_SECONDS = 0.1
 _IN_FLIGHT = 2
 _LONGEST_SECONDS = 180.0
@@ -230,10 +225,7 @@ def run(scale: Scale) -> Iterator[Line]:
     """Yield a line for each kind of process."""
     video = write_card_video(scale.folder("kills") / "clip.mp4", [*CARDS, *reversed(CARDS)])
     yield from kills_of_analyses(scale, video)
-    yield kills_of_app(scale)
     yield from kills_of_engines(scale, video)
-    if (count := scale.count(_FULL)) >= _LEAST_RAY:
-        yield kills_on_ray(scale, count)
     yield from interrupts(scale, video)
 
 
@@ -319,44 +311,6 @@ def _without_said(report: Any, notice: str) -> Any:
     return {**report, "notices": [], "keyframes": frames}
 
 
-def kills_on_ray(scale: Scale, count: int) -> Line:
-    """Kill actors of a cluster of two nodes, and compare the results of a batch with those of the local run."""
-    # Both import Ray.
-    from app.fleet.runner import VideoEnded
-    from benchmarks.fleet.__main__ import cluster_of, open_bench, report_of
-    from benchmarks.fleet.clips import make_clips
-    from tests.fleet.ray_jobs.local_cluster import TOKEN
-
-    os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=TOKEN)
-    tally, draw, folder = Tally(), random.Random(scale.seed), scale.folder("kills-ray")
-    bench = open_bench(make_clips(folder / "clips", None, 3 * count), folder)
-    local, _ = bench.locally("local", 2)
-    moments = sorted(draw.sample(range(1, 3 * count - 3), count))
-    with cluster_of(bench, 2) as cluster:
-
-        def disturb(ended: int) -> None:
-            while moments and moments[0] <= ended and (actors := cluster.actors()):
-                moments.pop(0)
-                time.sleep(draw.uniform(0, 1))
-                with suppress(psutil.NoSuchProcess):
-                    tally.gone(kill(draw.choice(actors)))
-                    tally.count += 1
-
-        results, _, events = bench.on_ray(shared := bench.fresh("ray"), cluster, disturb)
-        videos = [one for one in events if isinstance(one, VideoEnded)]
-        tally.resumed = sum(one.result.failure is not None for one in videos)
-        if tally.resumed:  # after three kills a video fails; the same command tries it again
-            results, _, _ = bench.on_ray(shared, cluster)
-    ended = Counter(one.video.key for one in videos)
-    for video in bench.batch.videos:
-        if ended[video.key] != 1:
-            tally.lose(f"{video.name} ended {ended[video.key]} times")
-            continue
-        for line in differences(report_of(local, video.key), report_of(results, video.key)):
-            tally.lose(f"{video.name} has another report: {line}")
-    return tally.line("SIGKILL to an actor of Ray", f"{len(bench.batch.videos)} videos")
-
-
 def interrupts(scale: Scale, video: Path) -> Iterator[Line]:
     """Press Ctrl-C in the first second of commands; the engine that they ask never answers."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # as a shell starts what runs in the background
@@ -391,6 +345,7 @@ def _interrupted(command: Sequence[str], data: Path, after_seconds: float) -> tu
     """Interrupt a command, and return how it ended, its standard error, and the seconds that this took."""
     process = subprocess.Popen(
         [Path(sys.executable).with_name("framelens"), *command],
+        cwd=data.parent,  # where a command that ends before its moment leaves its report
         env={**os.environ, "FRAMELENS_DATA_DIR": str(data)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

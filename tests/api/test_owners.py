@@ -307,7 +307,7 @@ def test_a_running_job_of_another_is_unknown(services: Services, tmp_path: Path)
     with as_user(BOB):
         jobs.cancel_all()
         jobs.cancel(job)
-        assert (jobs.running(), jobs.waiting(), jobs.recent()) == ((), [], [])
+        assert (jobs.running(), jobs.all_running(), jobs.waiting(), jobs.recent()) == ((), [], [], [])
         with pytest.raises(core.InputError, match="job_unknown"):
             jobs.brief(job)
     going.set()

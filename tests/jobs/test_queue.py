@@ -33,6 +33,7 @@ from app.jobs import Jobs, JobSnapshot
 from app.jobs.search_index import SearchIndexer
 from app.jobs.snapshot import from_row, to_row, with_pictures, with_results
 from app.store.database import Row, Store
+from app.store.fs_utils import ProcessLock
 from tests.reports.test_reports import analysis
 from tests.ui.fake_services import queue
 
@@ -87,6 +88,19 @@ def test_a_finished_job_is_the_same_after_a_restart(store: Store, tmp_path: Path
         assert again.recent()[0].name == "clip.mp4"
     finally:
         again.close()
+
+
+def test_running_jobs_are_listed_below_many_newer_ones(store: Store, tmp_path: Path) -> None:
+    jobs, other = queue(store, whole, tmp_path), ProcessLock(tmp_path / "running")
+    try:
+        for name, owner, state in [("runs", other.name, "running"), ("is gone", "gone", "running")]:
+            store.save(to_row(JobSnapshot(name, name, "2026-01-01", REQUEST, state=state), owner))
+        for number in range(30):
+            store.save(to_row(JobSnapshot(str(number), "later", "2026-01-02", REQUEST, state="done"), other.name))
+        assert [job.id for job in jobs.all_running()] == ["runs"]
+    finally:
+        jobs.close()
+        other.close()
 
 
 def test_selection_is_stored_with_default_for_old_jobs(store: Store, tmp_path: Path) -> None:

@@ -478,6 +478,7 @@ def test_two_programs_own_jobs_but_stop_on_request(tmp_path: Path, undisturbed: 
         with jobs_in(tmp_path, made(server)) as other:
             assert other.waiting() == []
             assert other.snapshot(job_id).state == "running"
+            assert [job.id for job in other.all_running()] == [job_id]
             other.resume(job_id)
             assert other.waiting() == []
             other.pause(job_id)

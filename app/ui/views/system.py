@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from app.engine import EngineStatus
     from app.jobs import JobSnapshot
 
-_NUM_RECENT = 20  # newest jobs to look at: the running ones are among them
 _SPANS = (120.0, 300.0, engine.KEPT_SECONDS)
 """Time axes in seconds. Chosen by hand; not tuned."""
 _JOBS = ("running", "waiting")
@@ -106,8 +105,7 @@ def _facts(status: EngineStatus) -> list[str]:
 def _draw_queue(samples: Sequence[engine.Sample]) -> None:
     _draw_heading("queue")
     _draw_charts("queue", samples, [queue_chart(samples)])
-    running = [job for job in services().jobs.recent(_NUM_RECENT) if job.state == "running"]
-    waiting = services().jobs.waiting()
+    running, waiting = services().jobs.all_running(), services().jobs.waiting()
     for job in running:
         st.markdown(f":material/progress_activity: {plain(_line(job))}")
     for place, job in enumerate(waiting, start=1):

@@ -28,7 +28,7 @@ _AMOUNTS = {"downloading": ("bytes_done", "bytes_total"), "loading": ("done", "t
 def draw() -> None:
     """Draw the card, refreshed while the engine starts or a job runs."""
     is_starting = services().engine.status().state == "starting"
-    is_moving = is_starting or any(not job.is_over for job in services().jobs.recent(5))
+    is_moving = is_starting or services().jobs.waiting() or services().jobs.all_running()
     st.fragment(_card, run_every=2.0 if is_moving else None)()
 
 

@@ -26,7 +26,6 @@ _POLL_SECONDS = 2.0
 _ESTIMATE_SECONDS = 60
 """How long an estimate is cached: the queue asks every two seconds, and throughput changes slowly."""
 _NUM_ESTIMATED = 8  # an estimate probes the video, which takes a third of a second; the others count as their mean
-_NUM_RECENT = 20  # newest jobs to look at: the running ones are among them
 _mount = component("jobs", "icons")
 
 
@@ -65,7 +64,7 @@ def _recent_row(entry: LibraryEntry) -> JobRow:
 
 def draw_queue() -> None:
     """Draw the queue and poll it; nothing for a single job, which the page itself shows."""
-    if services().jobs.waiting() or len(_running()) > 1:
+    if services().jobs.waiting() or len(services().jobs.all_running()) > 1:
         st.fragment(_draw, run_every=_POLL_SECONDS)()
 
 
@@ -77,7 +76,7 @@ def run_action(job_id: str, action: str) -> None:
 
 
 def _draw() -> None:
-    running, waiting = _running(), services().jobs.waiting()
+    running, waiting = services().jobs.all_running(), services().jobs.waiting()
     if page_state().opened or not (running or waiting):
         st.rerun()  # the whole page: an opened analysis is shown outside of this fragment
     with st.container(gap="xsmall", key="queue"):
@@ -164,11 +163,6 @@ def _share_left(job: JobSnapshot) -> float:
 def _progress_words(job: JobSnapshot) -> str:
     stage = t(f"stage.{job.progress.stage}") if job.progress.stage else t("ui.state_running")
     return f"{stage} {job.progress.step}/{job.progress.total}" if job.progress.total else stage
-
-
-def _running() -> list[JobSnapshot]:
-    """List the running jobs in the order of their submission."""
-    return [job for job in reversed(services().jobs.recent(_NUM_RECENT)) if job.state == "running"]
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,12 @@ class Handler(BaseHTTPRequestHandler):
         """Tests print nothing."""
 
     def body(self) -> bytes:
-        return self.rfile.read(int(self.headers["Content-Length"]))
+        """Read the request's body. Raise ConnectionError if the client has gone away before its end."""
+        length = int(self.headers["Content-Length"])
+        body = self.rfile.read(length)
+        if len(body) < length:
+            raise ConnectionError("the client has gone away")
+        return body
 
     def send_json(self, status: int, body: Any, headers: Mapping[str, str] | None = None) -> None:
         self.send_whole(status, json.dumps(body).encode(), {**(headers or {}), "Content-Type": "application/json"})

@@ -403,6 +403,17 @@ class LibraryIndex:
         )
         return [job_id for (job_id,) in rows]
 
+    def about_content(self, sha256: str, limit: int) -> list[str]:
+        """List the ids of the analyses of files with this content, whole or in part, the newest first."""
+        clause, own = visible("jobs.user_id")
+        rows = self._store.select(
+            f"SELECT jobs.id {_ALL} WHERE entries.sha256 = ? AND {clause} ORDER BY jobs.rowid DESC LIMIT ?",
+            sha256,
+            *own,
+            limit,
+        )
+        return [job_id for (job_id,) in rows]
+
     def has_others_on(self, job_id: str, path: str) -> bool:
         """Return whether another analysis, of whichever user, is about this file."""
         return bool(self._store.select("SELECT 1 FROM entries WHERE job_id <> ? AND path = ? LIMIT 1", job_id, path))

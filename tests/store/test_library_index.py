@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from app.core import User, as_user
 from app.core.errors import StorageError
 from app.store import library_index as library_module
 from app.store.database import MIGRATIONS, Row, Store
@@ -194,6 +195,17 @@ def test_ids_are_found_by_their_beginning_letter_by_letter(store: Store, library
     assert library.ids_starting_with("a_") == ["a_3"]
     assert len(library.ids_starting_with("a")) == 2
     assert library.ids_starting_with("z") == []
+
+
+def test_analyses_of_the_same_content_are_found_however_old(store: Store, library: LibraryIndex) -> None:
+    put(store, library, "first", sha256="ab")
+    put(store, library, "of a part", sha256="ab", start_seconds=2.0)
+    for number in range(70):
+        put(store, library, f"other {number}", sha256="cd")
+    assert library.about_content("ab", 9) == ["of a part", "first"]
+    assert len(library.about_content("cd", 9)) == 9
+    with as_user(User("bob", "bob", "analyst")):
+        assert library.about_content("ab", 9) == []
 
 
 def test_search_without_fts5_scans_and_indexes_later(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

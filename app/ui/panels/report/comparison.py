@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 _mount_sides = component("sides", "words")
 _PAGE = 24
 """Moments on a page. Chosen by hand; not tuned."""
-_NUM_SEARCHED = 60
-"""Number of recent analyses searched for ones of the same video. Chosen by hand; not tuned."""
+_MOST_OFFERED = 60
+"""Analyses of the same video to choose from. Chosen by hand; not tuned."""
 
 
 def draw_entry() -> None:
@@ -145,11 +145,10 @@ def _go_to_models() -> None:
 
 
 def _others(job_id: str, analysis: Analysis) -> list[JobSnapshot]:
-    others = [
-        job for job in services().jobs.recent(_NUM_SEARCHED) if job.id != job_id and job.analysis and job.is_readable
-    ]
-    same = [job for job in others if job.analysis and job.analysis.sha256 == analysis.sha256]
-    return sorted(same, key=lambda job: -comparison.num_shared((analysis, job.analysis or analysis)))
+    jobs = services().jobs
+    about = [jobs.brief(one) for one in jobs.library.about_content(analysis.sha256, _MOST_OFFERED) if one != job_id]
+    readable = [job for job in about if job.analysis and job.is_readable]
+    return sorted(readable, key=lambda job: -comparison.num_shared((analysis, job.analysis or analysis)))
 
 
 def _label(analysis: Analysis, other: JobSnapshot) -> str:

@@ -1,14 +1,12 @@
 """Entry point of the command `framelens` and of `python -m app`.
 
-It imports nothing at first, so that Ctrl-C ends the command with a sentence while its modules are still being imported.
-A command that decodes starts its worker before that. A command that was stopped ends without waiting for threads, which
-may be in the middle of an import or a request.
+It imports only what Python has imported already, so that Ctrl-C ends the command with a sentence while its modules are
+still being imported. A command that decodes starts its worker before that. A command that was stopped ends without
+waiting for threads, which may be in the middle of an import or a request.
 """
 
 import os
 import sys
-from contextlib import suppress
-from typing import Any
 
 _STOPPED = 130
 _AGAIN_SECONDS = 0.05
@@ -19,6 +17,8 @@ _DECODE = frozenset({"keyframes", "analyse", "analyze", "batch", "watch"})
 def main() -> int:
     """Run the command line and return its exit code, or end the process if the user has stopped the command."""
     if (code := _run()) == _STOPPED:  # the command has closed everything
+        from contextlib import suppress
+
         for stream in (sys.stdout, sys.stderr):
             with suppress(OSError, ValueError):
                 stream.flush()
@@ -26,7 +26,7 @@ def main() -> int:
     return code
 
 
-def _raise_later(unraisable: Any) -> None:
+def _raise_later(unraisable: "sys.UnraisableHookArgs") -> None:
     """Repeat a Ctrl-C that was raised where Python can only print it, as in an extension during its import."""
     if not issubclass(unraisable.exc_type, KeyboardInterrupt):
         sys.__unraisablehook__(unraisable)
@@ -52,6 +52,8 @@ def _run() -> int:
     sys.unraisablehook = _raise_later
     try:
         if sys.argv[1:] and sys.argv[1] in _DECODE and not {"-h", "--help"} & set(sys.argv):
+            from contextlib import suppress
+
             from app.video.worker_process import start_early
 
             with suppress(OSError):  # the start for the file reports it

@@ -40,11 +40,13 @@ from app.video.readers.pyav import AvPicture, open_video
 
 _SILENT = frozenset({"hevc", "mjpeg", "vp8", "vp9"})
 """Codecs whose first decoder does not report all damage."""
-_CODECS = _SILENT | {"av1"}
-_COMPARED = frozenset({"hevc", "vp8"})
+_CODECS = _SILENT | {"av1", "ffv1"}
+_COMPARED = frozenset({"ffv1", "hevc", "vp8"})
 """Codecs of which both decoders show damaged frames, but differently; of undamaged ones they show the same."""
+_SKIPPED = frozenset({"hevc"})
+"""Codecs whose second decoder leaves out frames that no other depends on. Elsewhere it refuses the frames it lacks."""
 _LIBVPX = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
-"""Their other decoders, by codec; that of VP9 refuses a damaged frame and all that depend on it."""
+"""Their other decoders, by codec; they refuse a damaged frame, that of VP9 always, and all that depend on it."""
 _MOST_SHARE = 0.002
 _MOST_PIXELS = 2_000_000
 """Share of all frames, or number of pixels if that is more, that are decoded again in every video of a silent codec.
@@ -78,7 +80,7 @@ _MOST_OTHER_SHARE = 0.05
 _BAND_ROWS = 3
 """Rows of cells that a row of blocks reaches into at most."""
 _HABIT_SHARE = 0.5
-"""If libjpeg warns of a larger share of the pictures, the camera writes them that way."""
+"""If libjpeg warns of a larger share of the pictures, and FFmpeg doesn't, the camera writes them that way."""
 
 _Places = NDArray[np.bool_]
 _Shown = dict[float, int]
@@ -153,12 +155,13 @@ class Suspects:
                 shown = second.all()
         except (AppError, OSError, av.error.FFmpegError):
             return []  # the file is gone, or can't be sought in
-        # An encoder may end all tiles of AV1 in a way that dav1d refuses in strict mode only.
-        is_refused = video.codec == "av1" and num_reported >= len(seconds)
-        if not shown and not is_refused and not (video.codec == "vp9" and video.pixel_format == "yuv420p"):
+        # An encoder may end all tiles of AV1 in a way that dav1d refuses in strict mode only, or all pictures of MJPEG
+        # in one that libjpeg warns of. Then the first decoder reports nothing.
+        is_refused = video.codec in ("av1", "mjpeg") and num_reported >= len(seconds)
+        if not shown and not is_refused and not (video.codec in _LIBVPX and video.pixel_format == "yuv420p"):
             return []
         is_wrong = self._unconfirmed(seconds, slice(None), shown)
-        if video.codec == "mjpeg" and is_wrong.mean() > _HABIT_SHARE:
+        if video.codec == "mjpeg" and is_wrong.mean() > _HABIT_SHARE and not is_refused:
             return []
         return [float(one) for one in seconds[is_wrong]]
 
@@ -181,13 +184,14 @@ class Suspects:
         """Return a mask of the frames at `places` that look different, or are missing if the decoder refuses damage."""
         times = np.fromiter(shown, np.float64)
         if not times.size:
-            return np.full(seconds.size, self._codec not in _COMPARED)
+            return np.full(seconds.size, self._codec not in _SKIPPED)
         nearest = np.searchsorted(times, seconds - _SAME_SECONDS).clip(max=times.size - 1)
         is_there = np.abs(times[nearest] - seconds) <= _SAME_SECONDS
-        if self._codec not in _COMPARED:
-            return np.asarray(~is_there)
-        looks, known = np.fromiter(shown.values(), np.int64), np.asarray(self._prints[places], np.int64)
-        return np.asarray(is_there & (looks[nearest] != known))
+        is_wrong = ~is_there if self._codec not in _SKIPPED else np.zeros(seconds.size, np.bool_)
+        if self._codec in _COMPARED:
+            looks, known = np.fromiter(shown.values(), np.int64), np.asarray(self._prints[places], np.int64)
+            is_wrong |= is_there & (looks[nearest] != known)
+        return np.asarray(is_wrong)
 
     def _parts(self, pixels: int) -> list[tuple[int, int]]:
         """Return (first, last) places of the parts to decode again, each from a frame stored whole to a doubtful one.
@@ -380,7 +384,9 @@ def _context(codec: str, stream: VideoStream) -> VideoCodecContext | None:
         other = cast(VideoCodecContext, CodecContext.create(_LIBVPX[codec], "r"))
         other.extradata = context.extradata
         return other
-    if codec == "hevc":
+    if codec == "ffv1":
+        context.thread_count = 1
+    elif codec == "hevc":
         stream.thread_type, context.skip_frame = "SLICE", "NONREF"
         context.thread_count = max(2, context.thread_count)
     else:

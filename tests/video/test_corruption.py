@@ -17,6 +17,7 @@ from tests.media import Image, moving, textured, write_video
 
 KINDS = {
     "hevc": ("libx265", "yuv420p", ".mp4", {"preset": "ultrafast", "x265-params": "keyint=10:log-level=none"}),
+    "vp8": ("libvpx", "yuv420p", ".webm", {"deadline": "realtime", "cpu-used": "8", "g": "10", "crf": "20"}),
     "vp9": ("libvpx-vp9", "yuv420p", ".webm", {"deadline": "realtime", "cpu-used": "8", "g": "10", "crf": "20"}),
     "av1": ("libsvtav1", "yuv420p", ".mkv", {"preset": "12", "g": "10", "svtav1-params": "lp=1"}),
     "mjpeg": ("mjpeg", "yuvj420p", ".avi", {}),
@@ -51,7 +52,7 @@ def test_every_frame_of_a_whole_file_is_confirmed(tmp_path: Path, kind: str) -> 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["hevc", "vp9"])
+@pytest.mark.parametrize("kind", ["hevc", "vp8", "vp9"])
 @pytest.mark.parametrize("seed", range(3))
 def test_silent_damage_is_found_at_the_frames_that_show_it(tmp_path: Path, kind: str, seed: int) -> None:
     whole = written(tmp_path / "whole", kind, scenes())

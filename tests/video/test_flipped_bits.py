@@ -20,16 +20,18 @@ FILES = [
     ("mjpeg", "yuvj420p", ".avi"),
     ("mpeg4", "yuv420p", ".avi"),
     ("libx265", "yuv420p", ".mp4"),
+    ("libvpx", "yuv420p", ".webm"),
     ("libvpx-vp9", "yuv420p", ".webm"),
     ("libsvtav1", "yuv420p", ".mkv"),
 ]
 OPTIONS = {
     "mpeg4": {"g": "10", "qmin": "4", "qmax": "4"},
     "libx265": {"preset": "ultrafast", "x265-params": "keyint=10:log-level=none"},
+    "libvpx": {"deadline": "realtime", "cpu-used": "8", "g": "10", "crf": "20"},
     "libvpx-vp9": {"deadline": "realtime", "cpu-used": "8", "g": "10", "crf": "20"},
     "libsvtav1": {"preset": "12", "g": "10", "svtav1-params": "lp=1"},
 }
-MOST_SHOWN = {"mjpeg": 1, "mpeg4": 1, "libx265": 1}
+MOST_SHOWN = {"mjpeg": 1, "mpeg4": 1, "libx265": 1, "libvpx": 1}
 """Keyframes of a file. Of these codecs a flip may change a value and nothing else, which no decoder can notice."""
 
 

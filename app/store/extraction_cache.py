@@ -118,9 +118,13 @@ class ExtractionStore:
         return self._own_folder() / f"{digest.hexdigest()}.file.json"
 
     def _make_room(self) -> None:
-        entries = sorted((one.stat().st_mtime, one.stat().st_size, one) for one in self._folder.rglob("*.survey"))
+        entries = list[tuple[float, int, Path]]()
+        for path in self._folder.rglob("*.survey"):
+            with suppress(FileNotFoundError):  # another process has dropped it
+                status = path.stat()
+                entries.append((status.st_mtime, status.st_size, path))
         total = sum(size for _, size, _ in entries)
-        for _, size, path in entries[:-1]:  # the newest was just stored
+        for _, size, path in sorted(entries)[:-1]:  # the newest was just stored
             if total <= self._limit:
                 break
             path.unlink(missing_ok=True)

@@ -46,6 +46,20 @@ def test_what_was_not_used_for_longest_makes_room(surveys: ExtractionStore, tmp_
     assert [surveys.get(key) is not None for key in KEYS] == [True, False, True, True]
 
 
+def test_an_entry_that_another_process_drops_meanwhile_is_no_fault(
+    surveys: ExtractionStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    surveys.put("a" * 64, bytes(10))
+    list_entries = Path.rglob
+
+    def listed(folder: Path, pattern: str) -> list[Path]:
+        return [*list_entries(folder, pattern), folder / "gone.survey"]
+
+    monkeypatch.setattr(Path, "rglob", listed)
+    surveys.put("b" * 64, bytes(10))
+    assert surveys.get("b" * 64) == bytes(10) and not caplog.records
+
+
 def test_one_that_is_larger_than_all_room_is_kept_alone(surveys: ExtractionStore) -> None:
     surveys.put(KEYS[0], bytes(40))
     surveys.put(KEYS[1], bytes(400))

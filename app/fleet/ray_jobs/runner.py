@@ -51,6 +51,9 @@ def run_on_ray(
         if job is None or cluster.state(job) not in RUNNING:
             task.save()
             job, is_followed = cluster.submit(name, _command(task), {"task": str(task.path)}), False
+        elif pending.keys() <= _progress(job, cluster).read()[1]:  # it is about to end; what failed is tried again then
+            cancel.wait(_POLL_SECONDS)
+            continue
         else:
             on_followed(job)
         yield from _follow(job, cluster, results, pending, cancel)
@@ -72,7 +75,7 @@ def _follow(
     job: str, cluster: RayCluster, results: Results, pending: dict[str, BatchVideo], cancel: threading.Event
 ) -> Events:
     """Yield the events of a job until it is over or nothing is missing; remove from `pending` what has a result."""
-    progress = RayProgress(Path(cluster.metadata(job)["task"]).with_suffix(""))
+    progress = _progress(job, cluster)
     shown = set[str]()
     state: RayJobState = "PENDING"
     while pending and state in RUNNING and not cancel.is_set():
@@ -85,6 +88,10 @@ def _follow(
         for key in ended & pending.keys():
             if result := results.get(key):
                 yield VideoEnded(pending.pop(key), result)
+
+
+def _progress(job: str, cluster: RayCluster) -> RayProgress:
+    return RayProgress(Path(cluster.metadata(job)["task"]).with_suffix(""))
 
 
 def _command(task: RayTask) -> str:

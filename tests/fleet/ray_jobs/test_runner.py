@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import pytest
 
-from app.core import AnalysisRequest
+from app.core import AnalysisRequest, EngineError
 from app.core.codec import Failure
 from app.fleet.batch import Batch, BatchVideo
 from app.fleet.ray_jobs import runner
@@ -116,6 +116,28 @@ def test_a_running_job_is_followed_and_the_rest_submitted(tmp_path: Path) -> Non
     assert len(cluster.jobs) == 2
     assert {key for _, key in said(found)} == {"a", "b"}
     assert isinstance(found[-1], BatchHalted)
+
+
+def test_a_failed_video_is_tried_again_while_its_job_is_ending(tmp_path: Path) -> None:
+    earlier, failed = task(tmp_path, "earlier"), EngineError("ray_video_lost", name="c.mp4", times=3)
+    earlier.save()
+    for key in ("a", "b"):
+        ends(key)(earlier)
+    earlier.progress.begin("c")
+    lost = VideoResult("c", "c.mp4", Path("c.mp4"), "print", "failed", failure=Failure.of(failed))
+    Results(earlier.results, "print").save(lost)
+    earlier.progress.end("c")
+    cluster, followed = FakeCluster([lambda made: None] * 2), list[str]()
+    cluster.submit(runner.job_name(earlier.results, "print"), "app.fleet.ray_jobs.driver", {"task": str(earlier.path)})
+
+    def submit(name: str, command: str, metadata: dict[str, str]) -> str:
+        cluster.work = [ends("c")]
+        return FakeCluster.submit(cluster, name, command, metadata)
+
+    cluster.submit = submit  # type: ignore[method-assign]
+    found = events(task(tmp_path), cluster, followed)
+    assert followed == [] and len(cluster.jobs) == 2
+    assert [(one.video.key, one.result.state) for one in found if isinstance(one, VideoEnded)][-1] == ("c", "done")
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def test_what_was_not_used_for_longest_makes_room(surveys: ExtractionStore, tmp_
     assert [surveys.get(key) is not None for key in KEYS] == [True, False, True, True]
 
 
-def test_an_entry_that_another_process_drops_meanwhile_is_no_fault(
+def test_an_entry_that_another_process_drops_is_no_fault(
     surveys: ExtractionStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     surveys.put("a" * 64, bytes(10))

@@ -1,10 +1,11 @@
 """Detector of damage that no decoder reports: decodes twice, in two ways that agree on every undamaged file.
 
 Flipped bits mostly decode to some picture without an error. A second decoder then returns another picture, or none:
-FFmpeg can start the rows of HEVC where the file says and not where the row before ended, libvpx notices data that ends
-too early, dav1d in strict mode checks how each tile ends, and libjpeg reports left-over bytes. That costs as much as
-the survey, so the whole file is decoded again only if there is a sign of damage: a report of the first decoder, or a
-mismatch in a few frames that are decoded again in every video, mainly those that change most abruptly.
+FFmpeg can start the rows of HEVC where the file says and not where the row before ended, libvpx notices data that
+ends too early, dav1d in strict mode checks how each tile ends, libjpeg reports left-over bytes, and where a frame of
+FFV1 can't be decoded, FFmpeg shows what its memory held. That costs as much as the survey, so the whole file is
+decoded again only if there is a sign of damage: a report of the first decoder, or a mismatch in a few frames that are
+decoded again in every video, mainly those that change most abruptly.
 
 A picture of MJPEG is coded alone, so its neighbours show what should be there; `is_broken_off` compares them.
 """

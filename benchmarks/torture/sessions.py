@@ -49,7 +49,7 @@ _LONGEST_WAIT_MS = 240_000
 """Ends the wait for what never comes."""
 _LONGEST_QUEUE_MS = 1_200_000
 """The same for a report: the last of 25 jobs waits for the others."""
-_LAST_LOOK_MS = 10_000
+_LAST_LOOK_SECONDS = 10.0
 _KEPT_SECONDS = 10
 """How long a closed session is kept for a browser that reconnects, in place of two minutes; it is dropped with the next
 one that closes.
@@ -63,6 +63,18 @@ _SLACK_MEGABYTES = 24.0
 """Growth that is no leak: after rounds of 6 sessions, 296, 298, 308 and 305 MB were held."""
 _MOST_MORE = 8
 """More threads, descriptors, processes or files that are no leak: pools keep what they started. Chosen by hand."""
+_TEXTS = """() => {
+    const lines = [];
+    const look = (node) => {
+        if (node.hidden) return;
+        const text = [...node.childNodes].filter((one) => one.nodeType === 3).map((one) => one.data.trim()).join(" ");
+        if (text && !["STYLE", "SCRIPT"].includes(node.tagName)) lines.push(text);
+        [...(node.shadowRoot?.children ?? []), ...node.children].forEach(look);
+    };
+    look(document.body);
+    return lines.join("\\n");
+}"""
+"""What the page and its components show, a line for each element."""
 _ERRORS = "[data-testid=stException], [data-testid=stAlertContentError]"
 
 
@@ -135,8 +147,8 @@ class _Reader:
     async def fail(self, error: Exception) -> None:
         """Count what ended the session, and show in the log what the page showed then."""
         self._note(f"“{self._action}” ended: {type(error).__name__}: {str(error).splitlines()[0]}")
-        with suppress(PageError):
-            shown = await self.page.locator("body").inner_text(timeout=_LAST_LOOK_MS)
+        with suppress(PageError, TimeoutError):
+            shown = await asyncio.wait_for(self.page.evaluate(_TEXTS), _LAST_LOOK_SECONDS)
             _log.warning("“%s” ended at %s: %s\n%s", self._action, self.page.url, error, shown)
 
     async def leave(self) -> None:

@@ -119,6 +119,29 @@ def test_an_upload_continues_after_a_reload(app: App, visit: Visit, clip: Path, 
     assert offsets[0] == 8 * 2**20
 
 
+def test_an_upload_continues_after_a_look_elsewhere(app: App, visit: Visit, clip: Path, tmp_path: Path) -> None:
+    page = visit.page
+    other = tmp_path / "left.mp4"
+    other.write_bytes(clip.read_bytes())
+    sent: list[int] = []
+
+    page.goto(app.url)
+    page.evaluate(LOSE_PIECES, 1)
+    upload(page, other)
+    expect(page.get_by_text(re.compile(r"^[1-9]\d %$"))).to_be_visible()
+    page.evaluate("() => { XMLHttpRequest.prototype.send = window.sendAsBefore; }")
+    page.on("request", lambda asked: sent.append(int(asked.headers.get("upload-offset", -1))))
+    page.get_by_role("link", name="Library").first.click()
+    page.get_by_role("searchbox").wait_for()
+    page.get_by_role("link", name="Analyse a video").first.click()
+    video_of(page)
+    assert [offset for offset in sent if offset >= 0][0] == 8 * 2**20
+    page.get_by_role("button", name="Another video").click()
+    expect(page.locator("button.choose:not(:empty)")).to_be_visible()
+    page.wait_for_timeout(1000)
+    expect(page.locator("video")).to_have_count(0)  # what has arrived is not sent again
+
+
 def test_an_upload_can_be_paused_and_resumed(app: App, visit: Visit, clip: Path, tmp_path: Path) -> None:
     page = visit.page
     other = tmp_path / "paused.mp4"

@@ -7,7 +7,10 @@ const REMEMBERED = "framelens-upload:";
 const DONE = "#done"; // suffix of the address of a finished upload
 const ABOUT_THE_FILE = [400, 415]; // other statuses concern the server, the disk or the connection
 const TRY_AGAIN = [409, 423, 502, 503, 504]; // and these pass by themselves
+const LONGEST_GAP_MS = 30_000; // between the removal of an uploader from the page and its return
 const uploaders = new WeakMap();
+const newest = new Map(); // by name
+const interrupted = new Map(); // what an uploader was doing that was removed from the page, by its name
 
 class Refused extends Error {
   constructor(status, message) {
@@ -37,6 +40,7 @@ const base64 = (text) => btoa(String.fromCharCode(...new TextEncoder().encode(te
 
 class Uploader {
   constructor(root) {
+    this.root = root;
     this.find = (selector) => root.querySelector(selector);
     this.input = this.find("input");
     this.file = null;
@@ -82,6 +86,8 @@ class Uploader {
     this.find(".choose").textContent = words.choose;
     this.find(".small").textContent = words.small;
     this.find(".pause").textContent = this.paused ? words.resume : words.pause;
+    newest.set(data.name, this);
+    this.takeOver();
     if (this.file) this.show();
     else this.offerUnfinished();
   }
@@ -166,9 +172,9 @@ class Uploader {
   }
 
   // The page may be without its connection at the moment.
-  deliver() {
-    const message = { mark: `${this.run} ${Date.now()}`, ids: this.sent, refused: this.refused };
-    this.mark = message.mark;
+  deliver(mark = `${this.run} ${Date.now()}`) {
+    const message = { mark, ids: this.sent, refused: this.refused };
+    this.mark = mark;
     this.courier.send(() => message);
   }
 
@@ -176,6 +182,23 @@ class Uploader {
     this.courier.arrived();
     this.request?.abort();
     this.run += 1;
+    if (!this.file || this.paused) return;
+    const { file, files, sent, refused, mark } = this;
+    interrupted.set(this.data.name, { file, files, sent, refused, mark, since: performance.now() });
+    newest.get(this.data.name)?.takeOver(); // it may have been drawn before this one was known to be gone
+  }
+
+  // Continues where an uploader was interrupted because its place on the page changed.
+  takeOver() {
+    const left = interrupted.get(this.data.name);
+    if (!left || this.file || !this.root.isConnected) return;
+    interrupted.delete(this.data.name);
+    if (performance.now() - left.since > LONGEST_GAP_MS || (left.mark && left.mark === this.data.arrived)) return;
+    Object.assign(this, { files: left.files, sent: left.sent, refused: left.refused });
+    if (!left.mark) return void this.start(left.file);
+    Object.assign(this, { file: left.file, offset: left.file.size });
+    this.show();
+    this.deliver(left.mark);
   }
 
   // A file that is not a video doesn't keep the others from arriving.

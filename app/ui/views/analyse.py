@@ -45,10 +45,11 @@ def draw() -> None:
         batch.draw_back(job.id)
     video_id = services().videos.find(job.request.path, job.user_id) if job else state.video_id
     facts = _draw_heading(job, video_id)
-    if state.error:
-        st.error(plain(error_words(state.error)), icon=":material/error:")
-    for sentence in state.refused:
-        st.warning(plain(sentence), icon=":material/block:")
+    with st.container():  # always there: what is below keeps its place, and so an upload continues
+        if state.error:
+            st.error(plain(error_words(state.error)), icon=":material/error:")
+        for sentence in state.refused:
+            st.warning(plain(sentence), icon=":material/block:")
     video = None
     left, right = st.columns(_COLUMNS_DURING if job else _COLUMNS_BEFORE, gap="medium" if job else "large")
     outline = right.empty()

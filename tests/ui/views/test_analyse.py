@@ -111,6 +111,23 @@ def test_a_path_outside_is_reported_in_a_sentence(page: AppTest, services: Servi
     assert "not in an allowed folder" in texts(page)
 
 
+def test_an_error_moves_nothing_below_it(page: AppTest, services: Services) -> None:
+    """What moves is made anew by the browser: an upload would end."""
+
+    def places(block: Any, above: tuple[int, ...] = ()) -> dict[str, tuple[int, ...]]:
+        found = {}
+        for place, child in block.children.items():
+            if key := getattr(child, "key", None):
+                found[key] = (*above, place)
+            if hasattr(child, "children"):
+                found |= places(child, (*above, place))
+        return found
+
+    before = places(page.run().main)
+    after = places(page.text_input(key="path").input("/etc/passwd").run().main)
+    assert page.error and after["use_sample"] == before["use_sample"]
+
+
 def test_a_file_that_is_no_video_is_reported_in_a_sentence(page: AppTest, services: Services, card_video: Path) -> None:
     (card_video.parent / "text.mp4").write_text("this is no video")
     page.run()

@@ -177,6 +177,7 @@ def draw_uploader(*, key: str, on_uploaded: Callable[[list[str], list[str]], Non
             on_uploaded(ids, refused)
 
     data = {
+        "name": key,
         "url": resources.api_url("uploads", with_key=False),
         "key": resources.route_key(),
         "lang": language(),

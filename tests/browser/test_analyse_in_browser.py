@@ -45,6 +45,13 @@ def upload(page: Page, file: Path) -> None:
     page.locator("input[type=file][accept^='video']").set_input_files(file)
 
 
+def stop_in_the_middle(page: Page, file: Path) -> None:
+    """Upload the first piece of a file; the second one is never sent."""
+    page.evaluate(LOSE_PIECES, 1)
+    upload(page, file)
+    expect(page.get_by_text(re.compile(r"^[1-9]\d %$"))).to_be_visible()
+
+
 def video_of(page: Page) -> Locator:
     """The player once it has the video's first frame."""
     video = page.locator("video")
@@ -100,15 +107,11 @@ def test_a_video_is_fetched_by_ranges(app: App, visit: Visit, clip: Path) -> Non
 
 
 def test_an_upload_continues_after_a_reload(app: App, visit: Visit, clip: Path, tmp_path: Path) -> None:
-    page = visit.page
+    page, sent = visit.page, list[int]()
     other = tmp_path / "resumed.mp4"
     other.write_bytes(clip.read_bytes())
-    sent: list[int] = []
-
     page.goto(app.url)
-    page.evaluate(LOSE_PIECES, 1)
-    upload(page, other)
-    expect(page.get_by_text(re.compile(r"^[1-9]\d %$"))).to_be_visible()
+    stop_in_the_middle(page, other)
     page.reload()
     expect(page.get_by_text(re.compile("[1-9]\\d* % of .resumed.mp4. has arrived"))).to_be_visible()
     page.on("request", lambda asked: sent.append(int(asked.headers.get("upload-offset", -1))))
@@ -120,15 +123,11 @@ def test_an_upload_continues_after_a_reload(app: App, visit: Visit, clip: Path, 
 
 
 def test_an_upload_continues_after_a_look_elsewhere(app: App, visit: Visit, clip: Path, tmp_path: Path) -> None:
-    page = visit.page
+    page, sent = visit.page, list[int]()
     other = tmp_path / "left.mp4"
     other.write_bytes(clip.read_bytes())
-    sent: list[int] = []
-
     page.goto(app.url)
-    page.evaluate(LOSE_PIECES, 1)
-    upload(page, other)
-    expect(page.get_by_text(re.compile(r"^[1-9]\d %$"))).to_be_visible()
+    stop_in_the_middle(page, other)
     page.evaluate("() => { XMLHttpRequest.prototype.send = window.sendAsBefore; }")
     page.on("request", lambda asked: sent.append(int(asked.headers.get("upload-offset", -1))))
     page.get_by_role("link", name="Library").first.click()

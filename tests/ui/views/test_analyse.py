@@ -112,7 +112,7 @@ def test_a_path_outside_is_reported_in_a_sentence(page: AppTest, services: Servi
 
 
 def test_an_error_moves_nothing_below_it(page: AppTest, services: Services) -> None:
-    """What moves is made anew by the browser: an upload would end."""
+    """Streamlit replaces a component that moves, and its upload would end."""
 
     def places(block: Any, above: tuple[int, ...] = ()) -> dict[str, tuple[int, ...]]:
         found = {}

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from importlib import import_module
 from io import TextIOWrapper
+from itertools import pairwise
 from typing import Any, NoReturn
 from unicodedata import east_asian_width
 
@@ -48,6 +49,7 @@ _FOLDERS = {"users": "access.", "keys": "access.", "audit": "access.", "backup":
 _FORWARDS_ARGUMENTS = "app"
 """The command that forwards unknown arguments to another program."""
 _ALIASES = {"analyse": ("analyze",)}
+_WORDS_FOR_OPTIONS = {"help": "--help", "version": "--version"}
 _OURS = "cli.argparse."
 _WIDE = r"\u2e80-\u9fff\uff00-\uffef"
 _ENDS = "，。、；：？！）】》”’"  # marks that can't begin a line
@@ -83,15 +85,20 @@ def interrupted() -> int:
 
 def _run(argv: Sequence[str] | None) -> int:
     logging.getLogger("app").addHandler(logging.NullHandler())  # before there is a log file, the terminal is not one
-    words = sys.argv[1:] if argv is None else argv
-    named = next((word for word in words if not word.startswith("-")), "")
-    with in_language(_wanted_language(words)):
+    words = _command_first(sys.argv[1:] if argv is None else argv)
+    named = words[0] if words else ""
+    with in_language(_wanted_language(sys.argv[1:] if argv is None else argv)):
         parser = build_parser(only=named)
+        if named in _WORDS_FOR_OPTIONS:
+            words = [_WORDS_FOR_OPTIONS[named]]
+        if not words:
+            parser.print_help()
+            return 0
         if named == _FORWARDS_ARGUMENTS:
-            given, unknown = parser.parse_known_args(argv)
+            given, unknown = parser.parse_known_args(words)
             given.unknown = unknown
         else:
-            given = parser.parse_args(argv)
+            given = parser.parse_args(words)
         if given.language:
             i18n.set_language(given.language)
         try:
@@ -142,9 +149,19 @@ class _Version(argparse.Action):
         parser.exit()
 
 
+def _command_first(words: Sequence[str]) -> list[str]:
+    """Return the words with `--language` behind the command; argparse doesn't take it before the command's name."""
+    given = list(words)
+    leading = 0
+    while given[leading:] and given[leading].partition("=")[0] == "--language":
+        leading += 1 if "=" in given[leading] else 2
+    is_command = bool(given[leading:]) and not given[leading].startswith("-")
+    return [given[leading], *given[:leading], *given[leading + 1 :]] if leading and is_command else given[leading:]
+
+
 def _wanted_language(words: Sequence[str]) -> Language:
     """Return the language that --language names, else the system's: help and errors are written before parsing ends."""
-    for word, following in zip(words, [*words[1:], ""], strict=True):
+    for word, following in pairwise((*words, "")):
         name, _, value = word.partition("=")
         if name == "--language" and (tag := value or following) in LANGUAGES:
             return i18n.language_of(tag)

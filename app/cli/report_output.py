@@ -1,15 +1,20 @@
-"""Report files of `framelens analyse`; an existing report is never overwritten."""
+"""Output files of commands: never an input of the command, never an existing file unless --overwrite is given."""
 
 import argparse
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import chain, count
 from pathlib import Path
 
-from app.core import Analysis, ConfigError
-from app.i18n import language
+from app.core import Analysis, ConfigError, cut_to_bytes, name_limit, shown_path
+from app.i18n import language, t
 from app.reports import FORMATS, files_of, format_of, written
 from app.store import storage_errors
+from app.video import files_beside
+
+_ROOM_FOR_NUMBER = 8
+"""Bytes of a name that stay free for "-2" and the numbers after it. Chosen by hand; not tuned."""
 
 
 @dataclass(frozen=True)
@@ -20,15 +25,20 @@ class Output:
         format: A key of FORMATS.
         folder: Folder in which each report is named after its video.
         file: Path of the only report; None if it is named after its video.
+        overwrites: An existing file is replaced.
     """
 
     format: str
     folder: Path
     file: Path | None = None
+    overwrites: bool = False
 
     def path_for(self, video: Path) -> Path:
-        """Return the path of the report on `video`, one that doesn't exist unless the user named it."""
-        return self.file or _free_name(self.folder / f"{video.stem}.report{FORMATS[self.format].suffix}")
+        """Return the path of the report on `video`, one that doesn't exist unless files are overwritten."""
+        suffix = f".report{FORMATS[self.format].suffix}"
+        room = name_limit(self.folder) - len(suffix.encode()) - _ROOM_FOR_NUMBER
+        path = self.file or self.folder / f"{cut_to_bytes(video.stem, room)}{suffix}"
+        return path if self.overwrites else _free_name(path)
 
     def write(self, analysis: Analysis, path: Path) -> None:
         """Write the report and its accompanying files in the language of the command.
@@ -42,25 +52,92 @@ class Output:
                 pass
 
 
-def parse_output(given: argparse.Namespace, *, is_one: bool) -> Output:
-    """Read --output, --format and --json; several videos need a folder.
+def add_overwrite_option(parser: argparse.ArgumentParser) -> None:
+    """Add the option that allows to replace existing files."""
+    parser.add_argument("--overwrite", action="store_true", help=t("cli.overwrite"))
+
+
+def parse_output(given: argparse.Namespace, videos: Iterable[Path], *, is_one: bool) -> Output:
+    """Read --output, --format, --json and --overwrite; several videos need a folder.
+
+    Args:
+        given: The options.
+        videos: The inputs, which no output may replace.
+        is_one: There can be only one report.
 
     Raises:
-        ConfigError: --output names a file for several videos.
+        ConfigError: --output names a file for several videos, an input, an existing file, or an ending that isn't that
+            of the format.
     """
     named = given.output or ""
     asked = given.format or ("json" if given.json else None)
     path = Path(named).expanduser() if named else Path.cwd()
     is_folder = not named or path.is_dir() or named.endswith(tuple(filter(None, (os.sep, os.altsep))))
-    known = None if is_folder else format_of(path.name)
     if is_one and not is_folder:
-        return Output(asked or known or "markdown", path.parent, path)
-    if known or path.is_file():
-        raise ConfigError("output_not_folder", given=named)
-    return Output(asked or "markdown", path)
+        check_output_file("--output", path, inputs=videos, overwrites=given.overwrite)
+        return Output(_format_for(path.name, asked), path.parent, path, given.overwrite)
+    check_output_folder("--output", path)
+    return Output(asked or "markdown", path, None, given.overwrite)
+
+
+def check_output_file(option: str, path: Path, *, inputs: Iterable[Path], overwrites: bool) -> None:
+    """Check that a file may be written, before any work.
+
+    Raises:
+        ConfigError: "output_is_input": it is an input or a subtitle file beside one, under whatever name or link;
+            "output_exists": it exists and may not be replaced; "output_is_folder".
+    """
+    for one in inputs:
+        inputs_of = (one, *(beside.path for beside in files_beside(one) if beside.path))
+        if same := next((file for file in inputs_of if _is_same_file(file, path)), None):
+            raise ConfigError("output_is_input", option=option, given=shown_path(path), input=shown_path(same))
+    if path.is_dir():
+        raise ConfigError("output_is_folder", option=option, given=shown_path(path))
+    if os.path.lexists(path) and not overwrites:
+        raise ConfigError("output_exists", option=option, given=shown_path(path))
+
+
+def check_output_folder(option: str, path: Path) -> None:
+    """Check that a path can be a folder of results, before any work.
+
+    Raises:
+        ConfigError: It is a file, or named like a report.
+    """
+    if not path.is_dir() and (format_of(path.name) or os.path.lexists(path)):
+        raise ConfigError("output_not_folder", option=option, given=shown_path(path))
+
+
+def check_ending(option: str, path: Path, endings: Iterable[str]) -> None:
+    """Check that a file's name ends as its content does.
+
+    Raises:
+        ConfigError: It has another ending.
+    """
+    endings = tuple(endings)
+    if not path.name.lower().endswith(endings):
+        raise ConfigError("output_ending", option=option, given=shown_path(path), allowed=", ".join(endings))
+
+
+def _format_for(name: str, asked: str | None) -> str:
+    """Return the format of a report file with this name, which must end as that format does if it has an ending."""
+    found = format_of(name)
+    if asked is None and found is None and Path(name).suffix:
+        known = ", ".join(dict.fromkeys(one.suffix for one in FORMATS.values()))
+        raise ConfigError("output_ending", option="--output", given=name, allowed=known)
+    if asked and Path(name).suffix:
+        check_ending("--output", Path(name), [Path(f"x{FORMATS[asked].suffix}").suffix])
+    return asked or found or "markdown"
+
+
+def _is_same_file(one: Path, other: Path) -> bool:
+    """Return whether two paths lead to one file, through links, other spellings or another case of letters."""
+    try:
+        return one.samefile(other)
+    except OSError:  # one of them doesn't exist
+        return False
 
 
 def _free_name(path: Path) -> Path:
     """Return `path`, or the first of "…-2", "…-3" that doesn't exist."""
     numbered = (path.with_name(f"{path.stem}-{number}{path.suffix}") for number in count(2))
-    return next(one for one in chain([path], numbered) if not one.exists())
+    return next(one for one in chain([path], numbered) if not os.path.lexists(one))

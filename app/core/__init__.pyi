@@ -102,7 +102,9 @@ from .evidence import VoteSample as VoteSample
 from .failure_patterns import match_failure as match_failure
 from .files import address_in as address_in
 from .files import base_name as base_name
+from .files import cut_to_bytes as cut_to_bytes
 from .files import make_private_folder as make_private_folder
+from .files import name_limit as name_limit
 from .files import new_id as new_id
 from .files import one_line as one_line
 from .files import private_opener as private_opener

@@ -110,14 +110,29 @@ def safe_stem(name: str) -> str:
     return Path(safe_file_name(name)).stem
 
 
+def cut_to_bytes(text: str, most_bytes: int) -> str:
+    """Return the beginning of a file's name that has at most `most_bytes` bytes on the disk."""
+    while len(os.fsencode(text)) > most_bytes:
+        text = text[:-1]
+    return text
+
+
+def name_limit(folder: Path) -> int:
+    """Return the bytes that a file's name may have in `folder`, or in its nearest parent that exists."""
+    existing = next((one for one in (folder, *folder.absolute().parents) if one.is_dir()), Path("/"))
+    try:
+        return os.pathconf(existing, "PC_NAME_MAX")
+    except (AttributeError, OSError, ValueError):  # Windows has no such function
+        return _MAX_NAME_BYTES
+
+
 def safe_file_name(name: str) -> str:
     """Return a name that is valid on Linux, macOS and Windows, as close to `name` as possible, with its extension."""
     clean = _UNSAFE.sub("_", shown_name(name)).strip(" .") or "video"
     clean = f"_{clean}" if _RESERVED.match(clean) else clean
     suffix = Path(clean).suffix if len(Path(clean).suffix.encode()) <= 16 else ""
     stem = clean[: len(clean) - len(suffix)]
-    room = _MAX_NAME_BYTES - len(suffix.encode())
-    return stem.encode()[:room].decode(errors="ignore") + suffix
+    return cut_to_bytes(stem, _MAX_NAME_BYTES - len(suffix.encode())) + suffix
 
 
 def make_private_folder(folder: Path) -> None:

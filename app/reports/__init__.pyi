@@ -8,7 +8,9 @@ from .content import times_of as times_of
 from .content import title_and_details as title_and_details
 from .content import words as words
 from .content.labels import one_line as one_line
+from .files import TABLE_NAME as TABLE_NAME
 from .files import ReportFile as ReportFile
+from .files import atomic_write as atomic_write
 from .files import frame_entries as frame_entries
 from .files import write_zip as write_zip
 from .files import written as written

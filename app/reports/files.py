@@ -4,7 +4,9 @@ Files are streamed one by one, so that a whole set of pictures is never in memor
 """
 
 import csv
+import secrets
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO, StringIO
 from pathlib import Path, PurePosixPath
@@ -54,9 +56,22 @@ def written(files: Iterable[ReportFile], folder: Path) -> Iterator[ReportFile]:
     folder.mkdir(parents=True, exist_ok=True)
     for file in files:
         path = folder / file.name
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(file.data)
+        with atomic_write(path) as target:
+            target.write(file.data)
         yield file
+
+
+@contextmanager
+def atomic_write(path: Path) -> Iterator[BinaryIO]:
+    """Open a temporary file that replaces `path` when it is complete; raise OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    scratch = path.with_name(f".{secrets.token_hex(6)}.part")  # a longer name might not fit
+    try:
+        with scratch.open("xb") as target:
+            yield target
+        scratch.replace(path)
+    finally:
+        scratch.unlink(missing_ok=True)
 
 
 def frame_entries(pictures: Iterable[Keyframe]) -> Iterator[ReportFile]:

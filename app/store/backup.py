@@ -131,13 +131,13 @@ def write_backup(data_dir: Path, target: Path, *, videos: bool) -> BackupManifes
     The database is copied as it is at one moment, then the files. Analyses and uploads continue meanwhile.
 
     Raises:
-        InputError: "backup_exists", or "backup_nothing": there is no data.
+        ConfigError: "backup_exists", or "backup_nothing": there is no data.
         StorageError: "backup_no_room", "store_newer", or the disk refuses.
     """
     if target.exists():
-        raise core.InputError("backup_exists", path=core.shown_path(target))
+        raise core.ConfigError("backup_exists", path=core.shown_path(target))
     if not (data_dir / DATABASE).exists():
-        raise core.InputError("backup_nothing", folder=str(data_dir))
+        raise core.ConfigError("backup_nothing", folder=str(data_dir))
     with disk_errors(target.parent):
         core.make_private_folder(target.parent)
         _remove_leftovers(target.parent)

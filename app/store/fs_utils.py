@@ -85,7 +85,7 @@ def write_json(path: Path, record: Mapping[str, object]) -> None:
 
 def write_whole(path: Path, data: bytes) -> None:
     """Replace `path` atomically: a crash leaves the old file or the new one, never half of one. Raise OSError."""
-    scratch = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
+    scratch = path.with_name(f".{secrets.token_hex(6)}.new")  # a longer name might not fit
     try:
         write_private(scratch, data)
         scratch.replace(path)

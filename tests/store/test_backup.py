@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from app.core import AppError, InputError, StorageError
+from app.core import AppError, ConfigError, InputError, StorageError
 from app.store import (
     AccountRow,
     AccountStore,
@@ -335,7 +335,7 @@ def test_no_file_is_replaced_and_nothing_half_is_left(
     target = tmp_path / "b" / "b.zip"
     target.parent.mkdir()
     target.write_text("mine")
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(ConfigError) as caught:
         write_backup(data, target, videos=True)
     assert caught.value.key == "backup_exists" and target.read_text() == "mine"
     target.unlink()
@@ -406,7 +406,7 @@ def test_writing_goes_on_during_a_backup(data: Path, tmp_path: Path, monkeypatch
 
 
 def test_no_store_is_made_by_a_backup_of_nothing(tmp_path: Path) -> None:
-    with pytest.raises(InputError) as caught:
+    with pytest.raises(ConfigError) as caught:
         write_backup(tmp_path / "none", tmp_path / "b.zip", videos=True)
     assert caught.value.key == "backup_nothing" and list(tmp_path.iterdir()) == []
 

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from app.analysis import Templates, load_templates
 from app.cli.analysis_options import add_analysis_options, build_given_request, load_settings, settle_model
 from app.cli.common import cancel_on_signals, engine_notices_said, worst_exit_code
-from app.cli.report_output import Output, parse_output
+from app.cli.report_output import Output, add_overwrite_option, parse_output
 from app.config import Settings
 from app.core import Analysis, AnalysisRequest, AppError, ConfigError, readable
 from app.fleet import Inputs, resolve
@@ -45,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--skip-done", action="store_true", help=t("cli.skip_done"))
     parser.add_argument("--output", metavar="FILE|DIR/", help=t("cli.output"))
     parser.add_argument("--format", choices=sorted(FORMATS), help=t("cli.format"))
+    add_overwrite_option(parser)
     parser.add_argument("--json", action="store_true", help=t("cli.json"))
     parser.add_argument("--quiet", action="store_true", help=t("cli.quiet"))
 
@@ -62,6 +63,8 @@ def run(given: argparse.Namespace) -> int:
     inputs = resolve(given.videos)
     if len(inputs.items) == 1 and (error := inputs.items[0].error):
         raise error
+    paths = [item.path for item in inputs.items]
+    output = parse_output(given, paths, is_one=inputs.is_one_file)
     if not (given.show_prompt or given.plan):
         if inputs.is_one_file:
             check_file(inputs.items[0].path)
@@ -71,7 +74,6 @@ def run(given: argparse.Namespace) -> int:
         return _show_prompt(make(inputs.items[0].path), templates)
     if given.plan:
         return _show_plans(inputs, make, settings, templates, given)
-    output = parse_output(given, is_one=inputs.is_one_file)
     if not inputs.is_one_file or given.skip_done:
         from app.cli import batch  # not needed for one video
 

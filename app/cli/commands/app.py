@@ -5,14 +5,14 @@ import os
 import subprocess
 import sys
 
-from app.i18n import t
+from app.i18n import LANGUAGES, t
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the argument of this command; app.cli.main forwards the unknown ones."""
     parser.description = t("cli.app_command")
     parser.add_argument("--insecure", action="store_true", help=t("cli.app_insecure"))
-    parser.set_defaults(language=None)
+    parser.add_argument("--language", choices=LANGUAGES, help=t("cli.language"))
 
 
 def run(given: argparse.Namespace) -> int:
@@ -21,6 +21,8 @@ def run(given: argparse.Namespace) -> int:
     command = [sys.executable, "-P", "-m", "app.ui.server", *given.unknown]
     if given.insecure:
         os.environ["FRAMELENS_INSECURE"] = "on"
+    if given.language:
+        os.environ["FRAMELENS_LANGUAGE"] = given.language
     if os.name == "posix":  # signals reach the server itself
         os.execv(command[0], command)
     return subprocess.call(command)

@@ -74,13 +74,14 @@ def run(given: argparse.Namespace) -> int:
             on_ray = BatchOnRay(given, settings)
             if given.stop:
                 return on_ray.stop(given_batch(Collected(), request, services, given))
+        folder = results_folder(given)
         collected = collect(given.paths, open_extraction_cache(settings.data_dir).sha256, cancel=cancel)
         if not collected.videos:
             for one in collected.left_out:
                 print(error_text(one.error), file=sys.stderr)
             raise InputError("batch_empty")
         batch = given_batch(collected, request, services, given)
-        results = Results(results_folder(given), batch.fingerprint)
+        results = Results(folder, batch.fingerprint)
         is_quiet = given.quiet or not sys.stderr.isatty()
         with BatchProgress(len(batch.videos), quiet=is_quiet) as progress:
             say = partial(progress.say, stream=sys.stderr)

@@ -5,12 +5,14 @@ It asks no model and reads no video: every report is built from stored data.
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
 from app import config
+from app.cli.report_output import add_overwrite_option, check_output_folder
 from app.core import Analysis, ConfigError, InputError
 from app.i18n import LANGUAGES, error_text, t
 from app.reports import FORMATS, bundle, written
@@ -33,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=t("cli.export_format", names=names),
     )
     parser.add_argument("--output", type=Path, default=Path(), metavar="DIR", help=t("cli.export_output"))
+    add_overwrite_option(parser)
     parser.add_argument("--language", choices=LANGUAGES, help=t("cli.export_language"))
     parser.add_argument("--no-conversations", action="store_true", help=t("cli.export_no_conversations"))
     parser.add_argument("--json", action="store_true", help=t("cli.export_json"))
@@ -94,10 +97,16 @@ def _reports(
 def _write(analyses: Iterable[Analysis], given: argparse.Namespace) -> list[Path]:
     """Write the reports and return their paths, without those of pictures beside them. Existing files are kept."""
     folder: Path = given.output
+    check_output_folder("--output", folder)
     suffixes = tuple(FORMATS[name].suffix for name in given.format)
     if given.no_conversations:
         analyses = (one.without_conversations() for one in analyses)
-    files = bundle(analyses, given.format, given.language, is_free=lambda name: not (folder / name).exists())
+    files = bundle(
+        analyses,
+        given.format,
+        given.language,
+        is_free=lambda name: given.overwrite or not os.path.lexists(folder / name),
+    )
     with storage_errors("report_not_written", folder):
         names = [file.name for file in written(files, folder)]
     return [folder / name for name in names if "/" not in name and name.endswith(suffixes)]

@@ -9,14 +9,13 @@ from __future__ import annotations
 import argparse
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 from app import config
 from app.cli.common import add_selection_options, cancel_on_signals, parse_selection, use_language
+from app.cli.report_output import add_overwrite_option, check_ending, check_output_file, check_output_folder
 from app.core import Keyframe, KeyframesChosen, Notice, StageStarted, VideoInfo, clock
 from app.i18n import LANGUAGES, notice_text, t
 from app.services import KEYFRAMES, frame_limit, parse_frames
@@ -36,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--zip", type=Path, metavar="FILE", help=t("cli.zip"))
     parser.add_argument("--output", type=Path, metavar="DIR", help=t("cli.frames_output"))
     parser.add_argument("--sheet", type=Path, metavar="FILE", help=t("cli.sheet"))
+    add_overwrite_option(parser)
     parser.add_argument("--language", choices=LANGUAGES, help=t("cli.language"))
     parser.add_argument("--quiet", action="store_true", help=t("cli.quiet"))
 
@@ -61,6 +61,7 @@ def _run(given: argparse.Namespace) -> int:
     log_to(settings.data_dir)
     cancel = cancel_on_signals()
     path = given.video.expanduser().absolute()
+    _check_outputs(given, path)
     frames = frame_limit(given.frames, selection.strategy, KEYFRAMES, lambda: frames_that_fit(settings, path))
     events, reused = open_events(settings, path, frames, selection, cancel)
     if not reused and not given.json:  # the worker needs longer than this to load its libraries
@@ -77,6 +78,22 @@ def _run(given: argparse.Namespace) -> int:
     sha256 = open_extraction_cache(settings.data_dir).sha256(path, cancel) if given.json else ""
     deliver(path, video, chosen, given, sha256, reused=reused, cancel=cancel)
     return 0
+
+
+def _check_outputs(given: argparse.Namespace, video: Path) -> None:
+    """Check all places for files before the video is read. Pictures of an earlier run are replaced if that is allowed.
+
+    Raises:
+        ConfigError: A file must not be written there.
+    """
+    files = (("--zip", given.zip, (".zip",)), ("--sheet", given.sheet, (".jpg", ".jpeg")))
+    for option, path, endings in ((option, path, endings) for option, path, endings in files if path):
+        check_output_file(option, path, inputs=[video], overwrites=given.overwrite)
+        check_ending(option, path, endings)
+    if given.output:
+        check_output_folder("--output", given.output)
+        if (earlier := given.output / "times.csv").exists():
+            check_output_file("--output", earlier, inputs=[video], overwrites=given.overwrite)
 
 
 def deliver(
@@ -105,9 +122,10 @@ def deliver(
     if given.zip or given.output:
         _save(path, chosen, given, cancel)
     if given.sheet:
+        from app.reports import atomic_write
         from app.reports.graphics import contact_sheet
 
-        with storage_errors("sheet_not_written", given.sheet), _atomic_write(given.sheet) as target:
+        with storage_errors("sheet_not_written", given.sheet), atomic_write(given.sheet) as target:
             target.write(contact_sheet.sheet_of(video, chosen))
     if given.json:  # last, so that its reader knows that the files exist
         sys.stdout.buffer.write(document)
@@ -138,21 +156,8 @@ def _save(path: Path, chosen: KeyframesChosen, given: argparse.Namespace, cancel
             for _ in pictures:
                 pass
             return
-        with _atomic_write(given.zip) as target:
+        with files.atomic_write(given.zip) as target:
             files.write_zip(target, pictures)
-
-
-@contextmanager
-def _atomic_write(path: Path) -> Iterator[BinaryIO]:
-    """Open a temporary file that replaces `path` when it is complete; raise OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(path.name + ".part")
-    try:
-        with scratch.open("wb") as target:
-            yield target
-        scratch.replace(path)
-    finally:
-        scratch.unlink(missing_ok=True)
 
 
 def _table(chosen: KeyframesChosen) -> Table:

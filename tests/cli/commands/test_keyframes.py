@@ -154,7 +154,8 @@ def test_a_file_that_is_no_video_is_exit_code_3(tmp_path: Path) -> None:
 @pytest.mark.parametrize("option", ["--zip", "--output", "--sheet"])
 def test_files_that_can_not_be_written_are_exit_code_5(option: str, video: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    done = run(video, option, tmp_path / "file" / "frames", "--json", cwd=tmp_path)
+    name = {"--zip": "frames.zip", "--output": "frames", "--sheet": "frames.jpg"}[option]
+    done = run(video, option, tmp_path / "file" / name, "--json", cwd=tmp_path)
     assert done.returncode == 5
     assert "frames" in done.stderr and "Traceback" not in done.stderr
     assert done.stdout == ""

@@ -5,6 +5,7 @@ It opens the data folder without migrating it, so an older one can be backed up 
 
 import argparse
 import json
+import os
 import sys
 from contextlib import closing
 from datetime import UTC, datetime
@@ -19,7 +20,7 @@ from app.store import AuditLog, Store, backup_bytes, write_backup
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command."""
-    parser.add_argument("target", type=Path, metavar="TARGET", help=t("cli.backup_target"))
+    parser.add_argument("target", metavar="TARGET", help=t("cli.backup_target"))
     parser.add_argument("--no-videos", action="store_true", help=t("cli.backup_no_videos"))
     add_output_options(parser, None)
 
@@ -32,7 +33,7 @@ def run(given: argparse.Namespace) -> int:
     """
     settings = config.load()
     use_language(given, settings)
-    target, videos = _file(given.target.absolute()), not given.no_videos
+    target, videos = _file(given.target), not given.no_videos
     if (settings.data_dir / "framelens.sqlite").exists():
         size = human_size(backup_bytes(settings.data_dir, videos=videos))
         print(t("cli.backup_size", folder=readable(str(settings.data_dir)), size=size), file=sys.stderr)
@@ -50,8 +51,9 @@ def run(given: argparse.Namespace) -> int:
     return 0
 
 
-def _file(target: Path) -> Path:
-    """Return the target itself, or a file with the time in its name if it is a folder."""
-    if not target.is_dir():
-        return target
-    return target / f"framelens-{datetime.now(UTC):%Y%m%d-%H%M%S}.backup.zip"
+def _file(target: str) -> Path:
+    """Return the target itself, or a file with the time in its name if it is a folder or ends like one."""
+    path = Path(target).expanduser().absolute()
+    if not (path.is_dir() or target.endswith(tuple(filter(None, (os.sep, os.altsep))))):
+        return path
+    return path / f"framelens-{datetime.now(UTC):%Y%m%d-%H%M%S}.backup.zip"

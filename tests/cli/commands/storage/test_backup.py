@@ -125,13 +125,16 @@ def test_backup_in_a_folder_is_named_by_its_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("FRAMELENS_DATA_DIR", str(tmp_path / "data"))
-    assert main(["backup", str(tmp_path), "--language", "en"]) == 3
+    assert main(["backup", str(tmp_path), "--language", "en"]) == 2
     assert "nothing to back up" in capsys.readouterr().err
     Store(tmp_path / "data" / "framelens.sqlite").close()
     assert main(["backup", str(tmp_path), "--json", "--no-videos"]) == 0
     found = json.loads(capsys.readouterr().out)
     (written,) = tmp_path.glob("framelens-*.backup.zip")
     assert (found["path"], found["files"], found["videos"]) == (str(written), 1, False)
+    assert main(["backup", f"{tmp_path}/new/", "--no-videos"]) == 0
+    assert len(list((tmp_path / "new").glob("framelens-*.backup.zip"))) == 1
+    capsys.readouterr()
     assert main(["restore", str(written), "--language", "en"]) == 0
     printed = capsys.readouterr()
     assert "before-restore-" in printed.out and "has no videos" in printed.err

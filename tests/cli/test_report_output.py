@@ -1,0 +1,149 @@
+"""Places that outputs may have: never an input, never an existing file without --overwrite, endings that are true."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+
+import pytest
+
+from app.cli.report_output import check_ending, check_output_file, check_output_folder, parse_output
+from app.core import AppError, ConfigError, name_limit
+from tests.cards import write_card_video
+from tests.cli.test_main import run
+
+pytestmark = pytest.mark.usefixtures("no_text_reading")
+
+
+def options(output: str = "", **more: object) -> argparse.Namespace:
+    return argparse.Namespace(**{"output": output, "format": None, "json": False, "overwrite": False, **more})
+
+
+@pytest.fixture
+def video(tmp_path: Path) -> Path:
+    path = tmp_path / "talk.mp4"
+    path.write_bytes(b"video")
+    return path
+
+
+def spelled(video: Path, spelling: str) -> Path:
+    folder = video.parent
+    if spelling == "link":
+        (folder / "link.mp4").symlink_to(video.name)
+        return folder / "link.mp4"
+    if spelling == "hard link":
+        os.link(video, folder / "hard.mp4")
+        return folder / "hard.mp4"
+    if spelling == "linked folder":
+        (folder / "again").symlink_to(folder)
+        return folder / "again" / video.name
+    (folder / "sub").mkdir()
+    return folder / "sub" / ".." / video.name
+
+
+@pytest.mark.parametrize("spelling", ["link", "hard link", "linked folder", "detour"])
+def test_output_that_is_an_input_is_refused(video: Path, spelling: str) -> None:
+    for target in (video, spelled(video, spelling)):
+        with pytest.raises(ConfigError) as caught:
+            check_output_file("--zip", target, inputs=[video], overwrites=True)
+        assert caught.value.key == "output_is_input"
+    with pytest.raises(ConfigError) as caught:
+        parse_output(options(str(target), overwrite=True), [video], is_one=True)
+    assert caught.value.key == "output_is_input"
+
+
+def test_subtitles_beside_the_video_are_inputs(video: Path) -> None:
+    beside = video.with_suffix(".srt")
+    beside.write_text("1\n")
+    with pytest.raises(ConfigError) as caught:
+        parse_output(options(str(beside), overwrite=True), [video], is_one=True)
+    assert caught.value.key == "output_is_input"
+
+
+def test_existing_file_is_kept_unless_overwritten(video: Path, tmp_path: Path) -> None:
+    notes = tmp_path / "notes.md"
+    notes.write_text("mine")
+    with pytest.raises(ConfigError) as caught:
+        parse_output(options(str(notes)), [video], is_one=True)
+    assert caught.value.key == "output_exists"
+    assert parse_output(options(str(notes), overwrite=True), [video], is_one=True).path_for(video) == notes
+
+
+def test_file_that_appears_meanwhile_is_kept(video: Path, tmp_path: Path) -> None:
+    output = parse_output(options(str(tmp_path / "new.md")), [video], is_one=True)
+    (tmp_path / "new.md").write_text("somebody else's")
+    assert output.path_for(video) == tmp_path / "new-2.md"
+
+
+@pytest.mark.parametrize(
+    ("name", "asked", "known"),
+    [
+        ("out.xyz", None, None),
+        ("out.pdf", "docx", None),
+        ("out.md", "json", None),
+        ("out.pdf", None, "pdf"),
+        ("out.PDF", "pdf", "pdf"),
+        ("out.srt", "transcript_srt", "transcript_srt"),
+        ("out.transcript.srt", None, "transcript_srt"),
+        ("out", "docx", "docx"),
+        ("out", None, "markdown"),
+    ],
+)
+def test_ending_must_be_that_of_the_format(
+    video: Path, tmp_path: Path, name: str, asked: str | None, known: str | None
+) -> None:
+    given = options(str(tmp_path / name), format=asked)
+    if known:
+        assert parse_output(given, [video], is_one=True).format == known
+        return
+    with pytest.raises(ConfigError) as caught:
+        parse_output(given, [video], is_one=True)
+    assert caught.value.key == "output_ending" and name in str(caught.value.values["given"])
+
+
+def test_several_reports_need_a_folder(video: Path, tmp_path: Path) -> None:
+    for named in ("all.pdf", "talk.mp4"):
+        with pytest.raises(ConfigError) as caught:
+            check_output_folder("--output", tmp_path / named)
+        assert caught.value.key == "output_not_folder"
+    check_output_folder("--output", tmp_path / "reports")
+    with pytest.raises(ConfigError):
+        check_output_file("--sheet", tmp_path, inputs=[video], overwrites=True)
+
+
+def test_picture_files_end_as_their_content_does(tmp_path: Path) -> None:
+    check_ending("--sheet", tmp_path / "a.JPG", [".jpg", ".jpeg"])
+    with pytest.raises(AppError):
+        check_ending("--sheet", tmp_path / "a.png", [".jpg", ".jpeg"])
+
+
+@pytest.mark.parametrize("letter", ["a", "画", "é"])
+@pytest.mark.parametrize("size", [140, 246, 248, 251])
+def test_report_of_a_long_name_fits_the_file_system(tmp_path: Path, letter: str, size: int) -> None:
+    stem = letter * (size // len(letter.encode()))
+    made = parse_output(options(), [], is_one=True).path_for(tmp_path / f"{stem}.mp4").name
+    assert made.endswith(".report.md") and stem.startswith(made.removesuffix(".report.md"))
+    assert 200 < len(made.encode()) <= name_limit(tmp_path) or size == 140
+
+
+@pytest.mark.slow
+def test_commands_leave_the_video_and_files_as_they_are(tmp_path: Path) -> None:
+    video = write_card_video(tmp_path / ("n" * 251 + ".mp4"), ["red", "blue"])
+    before = video.read_bytes()
+    (tmp_path / "mine.zip").write_text("mine")
+    for words in (
+        ("analyse", video, "--no-model", "--output", video),
+        ("keyframes", video, "--zip", video),
+        ("keyframes", video, "--sheet", video, "--overwrite"),
+        ("keyframes", video, "--zip", tmp_path / "mine.zip"),
+        ("batch", video, "--no-model", "--output", video),
+    ):
+        refused = run(*words, "--language", "en", cwd=tmp_path)
+        assert refused.returncode == 2, refused.stderr
+        assert "Traceback" not in refused.stderr
+    assert video.read_bytes() == before and (tmp_path / "mine.zip").read_text() == "mine"
+    for place in (1, 2):  # the default name counts up
+        done = run("analyse", video, "--no-model", cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert len([one for one in tmp_path.iterdir() if one.name.endswith(".md")]) == place

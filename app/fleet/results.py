@@ -10,6 +10,7 @@ from app.core import Analysis, AppError, Failure, InputError, from_json, safe_st
 from app.fleet.batch import Batch, BatchVideo
 from app.i18n import in_language
 from app.store import storage_errors, write_whole
+from app.video import digest_beside
 
 ResultState = Literal["done", "without_model", "failed"]
 _log = logging.getLogger(__name__)
@@ -40,6 +41,7 @@ class VideoResult:
         failure: Why there is no report, or none by a model.
         files: Report files by format, relative to the folder of results, with "/".
         duration_seconds: Length of the video, None if it is unknown.
+        subtitles: Digest of the subtitle files beside the video, "" without any.
     """
 
     key: str
@@ -53,6 +55,7 @@ class VideoResult:
     failure: Failure | None = None
     files: dict[str, str] = field(default_factory=dict)
     duration_seconds: float | None = None
+    subtitles: str = ""
 
     @property
     def error(self) -> AppError | None:
@@ -146,7 +149,10 @@ class Results:
 
     def finished(self, batch: Batch) -> dict[str, VideoResult]:
         """Return the results, by key, of the videos that needn't be analysed again."""
-        return {} if batch.repeats else {one.key: one for one in self.of(batch.videos) if one.is_final}
+        if batch.repeats:
+            return {}
+        known = (one for one in self.of(batch.videos) if one.is_final)
+        return {one.key: one for one in known if one.subtitles == digest_beside(one.path)}
 
     def _read(self, key: str, kind: type[T]) -> T | None:
         path = self.path(key)

@@ -23,7 +23,7 @@ from app.fleet.results import Results, VideoResult
 from app.reports import FORMATS, files_of, written
 from app.services import Services, is_expected, raise_without_report, start_run
 from app.store import storage_errors
-from app.video import check_file, printable
+from app.video import check_file, digest_beside, printable
 
 if TYPE_CHECKING:
     from app.jobs import JobSnapshot
@@ -124,6 +124,7 @@ def analyse_video(
             still pending.
     """
     since, stored = time.monotonic(), None
+    subtitles = digest_beside(video.path)
     try:
         check_file(video.path)
         request = request_for(batch.request, video.path, services, fits=batch.fits_request)
@@ -158,6 +159,7 @@ def analyse_video(
         failure=failure,
         files=files,
         duration_seconds=analysis.decode.readable_seconds if analysis else None,
+        subtitles=subtitles,
     )
     results.save(result, analysis)
     return result

@@ -289,6 +289,8 @@ def conditions(settings: Settings, templates: analysis.Templates, request: Analy
     from app import video
 
     known = {"app": f"{version('framelens')} ({video.version()})"}
+    if beside := video.digest_beside(request.path):
+        known["subtitles"] = beside
     if not request.use_model:
         return known
     template = templates.by_key.get(request.template)

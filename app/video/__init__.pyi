@@ -26,6 +26,7 @@ from .sandbox_check import check_sandbox as check_sandbox
 from .stills import SIDES as SIDES
 from .stills import Still as Still
 from .stills import Stills as Stills
+from .subtitles.discovery import digest_beside as digest_beside
 from .subtitles.discovery import files_beside as files_beside
 from .worker_pool import worker_ready as worker_ready
 from .worker_pool import worker_started as worker_started

@@ -87,10 +87,10 @@ def files_of(request: WorkerRequest) -> list[Path]:
     """Return what a request needs to read: the video, or also its folder's list and the subtitles beside it."""
     if request.task != "subtitles":
         return [request.path]
-    from app.video.subtitles.discovery import files_beside
+    from app.video.subtitles.discovery import files_beside, folders_beside
 
     beside = (one.path for one in files_beside(request.path) if one.path and not one.leads_out)
-    return [request.path, request.path.absolute().parent, *beside]
+    return [request.path, *folders_beside(request.path), *beside]
 
 
 def events_of(

@@ -6,32 +6,40 @@ Runs in the decoder worker; `files_beside`, which needs no decoder, also runs in
 from __future__ import annotations
 
 import codecs
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import hashlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from app.core import Language
-from app.video.files import printable
-from app.video.subtitles.parser import Timed, read_arrows, read_ass, read_srt
+from app.video.files import VIDEO_SUFFIXES, printable
+from app.video.subtitles import names
+from app.video.subtitles.formats import READERS
+from app.video.subtitles.names import Extent
 
 if TYPE_CHECKING:
     from av.container import InputContainer
     from charset_normalizer import CharsetMatch
 
-READERS: dict[str, Callable[[str], Iterable[Timed]]] = {
-    ".srt": read_srt,
-    ".vtt": read_arrows,
-    ".ass": read_ass,
-    ".ssa": read_ass,
-}
 MOST_BYTES = 16 << 20
 """Bytes that are read of a subtitle file. Chosen by hand; not tuned."""
 _TEXT_CODECS = frozenset({"mov_text", "subrip", "ass", "webvtt", "text"})
-_TAGS: dict[Language, frozenset[str]] = {
-    "zh": frozenset({"zh", "zho", "chi", "cmn", "yue", "chs", "cht"}),
-    "en": frozenset({"en", "eng"}),
+_UNREAD = {
+    ".idx": "VobSub",
+    ".sup": "PGS",
+    ".scc": "SCC",
+    ".stl": "EBU STL",
+    ".srv1": "YouTube srv1",
+    ".srv2": "YouTube srv2",
+    ".srv3": "YouTube srv3",
+    ".json3": "YouTube json3",
+    ".usf": "USF",
 }
+"""Endings of subtitles that are known and not read, with the names of their forms."""
+_FOLDERS = frozenset({"subs", "sub", "subtitles", "subtitle", "字幕"})
+"""Folders beside a video in which subtitles are looked for, in lower case."""
+_SPOKEN: dict[Language, frozenset[str]] = {"zh": frozenset({"zh", "yue"}), "en": frozenset({"en"})}
 _ENCODINGS = {
     "utf_8": "UTF-8",
     "utf_16_le": "UTF-16",
@@ -67,10 +75,12 @@ class Source:
 
     Attributes:
         label: The name shown to the user.
-        tag: The language tag, or "".
+        languages: ISO 639 codes, or names that are none as they came.
         is_default: It is marked as default, or is a file without a language.
-        is_forced: It only translates foreign words.
-        is_readable: It is text, not pictures.
+        extent: What of the speech it contains.
+        is_readable: It is text in a known form; if not, `kind` names what it is.
+        kind: A name of its form for the user.
+        is_doubtful: The file may belong to another video: only the beginning of its name is that of the video.
         leads_out: The file is a link out of the video's folder. It isn't read: otherwise anyone who can write in the
             folder could have any other file of this machine read.
         track: The index of the stream, or None for a file.
@@ -78,40 +88,116 @@ class Source:
     """
 
     label: str
-    tag: str
+    languages: tuple[str, ...]
     is_default: bool
-    is_forced: bool = False
+    extent: Extent = "full"
     is_readable: bool = True
+    kind: str = ""
+    is_doubtful: bool = False
     leads_out: bool = False
     track: int | None = None
     path: Path | None = None
 
     def speaks(self, language: Language) -> bool:
         """Return whether it is tagged with that language."""
-        return self.tag.lower().replace("_", "-").partition("-")[0] in _TAGS[language]
+        return bool(_SPOKEN[language].intersection(self.languages))
+
+    @property
+    def is_used(self) -> bool:
+        """Return whether it may be read."""
+        return self.is_readable and not (self.leads_out or self.is_doubtful)
 
 
 def ranked(sources: Sequence[Source], language: Language) -> list[Source]:
-    """Sort the best first: in `language`, then marked as default, then in order; forced subtitles come last."""
-    return sorted(sources, key=lambda one: (one.is_forced, not one.speaks(language), not one.is_default))
+    """Sort the best first: whole speech, then in `language`, then what people wrote, marked as default, in order."""
+    rank = get_args(Extent).index
+    return sorted(
+        sources,
+        key=lambda one: (one.extent == "partial", not one.speaks(language), rank(one.extent), not one.is_default),
+    )
 
 
 def files_beside(video: Path) -> Iterator[Source]:
-    """Yield files such as film.srt and film.zh.srt beside film.mp4; one without a language counts as the default."""
+    """Yield files such as film.srt, film.zh.srt and Subs/film.en.srt; one without a language counts as the default."""
     try:
         entries, folder = sorted(video.parent.iterdir()), video.parent.resolve()
     except OSError:
         return
-    for suffix in READERS:
-        for path in entries:
-            if path.suffix.lower() != suffix or path == video:
-                continue
-            stem, _, tag = path.stem.rpartition(".")
-            is_same = path.stem == video.stem
-            if (is_same or (stem == video.stem and 0 < len(tag) <= 10)) and path.is_file():
-                leads_out = not path.resolve().is_relative_to(folder)
-                label, tag = printable(path.name), "" if is_same else tag
-                yield Source(label, tag, is_default=is_same, leads_out=leads_out, path=path)
+    videos = [one.stem for one in entries if one.suffix.lower() in VIDEO_SUFFIXES]
+    places = [(one, False) for one in entries]
+    for sub in (one for one in entries if one.name.lower() in _FOLDERS):
+        places += [(one, len(videos) == 1) for one in _listed(sub)]
+        places += [(one, True) for one in _listed(sub / video.stem)]
+    found = (_file(path, video, videos, folder, is_own=is_own) for path, is_own in places)
+    order = [*READERS, *_UNREAD]
+    yield from sorted(filter(None, found), key=lambda one: (one.is_doubtful, order.index(_suffix_of(one.path))))
+
+
+def digest_beside(video: Path) -> str:
+    """Return a digest of the subtitle files that an analysis of the video may read, "" without any.
+
+    It depends on their contents and on what their names say, not on the video's name or folder.
+    """
+    used = [one for one in files_beside(video) if one.is_used and one.path]
+    known = sorted(
+        [one.extent, *one.languages, str(one.is_default), _content_digest(one.path)] for one in used if one.path
+    )
+    return hashlib.sha256(repr(known).encode()).hexdigest()[:16] if known else ""
+
+
+def _content_digest(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return hashlib.sha256(file.read(MOST_BYTES)).hexdigest()
+    except OSError:  # the analysis says so
+        return ""
+
+
+def folders_beside(video: Path) -> list[Path]:
+    """Return the existing folders that may hold subtitles of the video, its own first."""
+    folder = video.absolute().parent
+    try:
+        subs = [one for one in sorted(folder.iterdir()) if one.name.lower() in _FOLDERS and one.is_dir()]
+    except OSError:
+        return [folder]
+    return [folder, *(place for sub in subs for place in (sub, sub / video.stem) if place.is_dir())]
+
+
+def _listed(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError:
+        return []
+
+
+def _suffix_of(path: Path | None) -> str:
+    return path.suffix.lower() if path else ""
+
+
+def _file(path: Path, video: Path, videos: Sequence[str], folder: Path, *, is_own: bool) -> Source | None:
+    """Return the subtitles in a file; None if it has none, or belongs to another video with a longer name."""
+    suffix = _suffix_of(path)
+    if suffix not in READERS and suffix not in _UNREAD:
+        return None
+    tags = names.tags_of(path.stem, video.stem) or (names.parse_tags(path.stem) if is_own else None)
+    rivals = [one for one in videos if len(one) > len(video.stem) and names.may_belong_to(one, video.stem)]
+    if any(names.may_belong_to(path.stem, one) for one in rivals):
+        return None
+    is_doubtful = tags is None and suffix in READERS and names.may_belong_to(path.stem, video.stem)
+    if (tags is None and not is_doubtful) or not path.is_file():
+        return None
+    tags = tags or names.NameTags()
+    return Source(
+        printable(path.name),
+        tags.languages,
+        tags.is_default,
+        tags.extent,
+        is_readable=suffix in READERS,
+        kind=_UNREAD.get(suffix, ""),
+        is_doubtful=is_doubtful,
+        leads_out=not path.resolve().is_relative_to(folder),
+        path=path,
+    )
 
 
 def tracks_in(container: InputContainer) -> Iterator[Source]:
@@ -122,11 +208,13 @@ def tracks_in(container: InputContainer) -> Iterator[Source]:
         tag = stream.language or ""
         title = printable(stream.metadata.get("title", ""))[:40]
         codec = stream.codec_context.codec.canonical_name if stream.codec_context is not None else "?"
+        marks = names.parse_tags(title) or names.NameTags()
+        extent: Extent = "partial" if stream.disposition & Disposition.forced else marks.extent
         yield Source(
             label=" ".join(filter(None, ("" if tag == "und" else tag, title))) or f"#{number}",
-            tag=tag,
+            languages=tuple(filter(None, (names.language_code(tag),))) or marks.languages,
             is_default=bool(stream.disposition & Disposition.default),
-            is_forced=bool(stream.disposition & Disposition.forced),
+            extent=extent,
             is_readable=codec in _TEXT_CODECS,
             track=stream.index,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import av.error
@@ -16,13 +16,17 @@ from app.core import Cue, Language, Notice, Noticed, Transcript, VideoInfo
 from app.video.limits import move_on
 from app.video.readers.pyav import open_video
 from app.video.subtitles import discovery
-from app.video.subtitles.parser import MOST_CUES, Cues, Timed, from_ass
+from app.video.subtitles.cues import MOST_CUES, Cues, Timed
+from app.video.subtitles.formats import READERS, Unread, from_ass
+from app.video.subtitles.telemetry import is_speech
 
 _MOST_TRIES = 4
 """Sources that are tried. Reading a track means reading the whole file; empty tracks are rare. Chosen by hand; not
 tuned."""
 _ASS_COMMAS = 8
 """Commas before the text of an ASS event as FFmpeg writes it."""
+_PROGRAM_STREAM = b"\x00\x00\x01\xba"
+"""First bytes of pictures in a .sub file (MPEG-2 program stream)."""
 _NO_END = (1 << 32) - 1
 """FFmpeg's display time of an event without an end."""
 
@@ -34,30 +38,47 @@ def read(info: VideoInfo, language: Language) -> Iterator[Noticed | Transcript]:
         sources = [*discovery.files_beside(info.path), *discovery.tracks_in(container)]
         # A player counts the times of a file beside the video from the start of the container.
         beside = (container.start_time or 0) / av.time_base - info.start_seconds
-    if links := [one.label for one in sources if one.leads_out]:
-        yield Noticed(Notice("subtitles_lead_out", {"names": ", ".join(links)}))
-    readable = discovery.ranked([one for one in sources if one.is_readable and not one.leads_out], language)
-    if pictures := [one.label for one in sources if not one.is_readable]:
-        yield Noticed(Notice("subtitles_are_pictures", {"tracks": ", ".join(pictures)}, "info"))
+    yield from map(Noticed, _unused(sources))
+    readable = discovery.ranked([one for one in sources if one.is_used], language)
     for source in readable[:_MOST_TRIES]:
         cues = Cues(-info.start_seconds if source.path is None else beside)
-        assumed = ""
+        notices: list[Notice] = []
         try:
-            assumed = _fill(cues, info, source)
+            notices = _fill(cues, info, source)
         except discovery.UnknownEncodingError:
-            yield Noticed(Notice("subtitles_encoding_unknown", {"name": source.label}))
+            notices = [Notice("subtitles_encoding_unknown", {"name": source.label})]
         except (OSError, ValueError, av.error.FFmpegError) as error:
-            yield Noticed(Notice("subtitles_unreadable", {"name": source.label, "reason": str(error)[:200]}))
-        if found := cues.in_order():
-            if assumed:
-                yield Noticed(Notice("subtitles_encoding", {"name": source.label, "encoding": assumed}))
+            notices = [Notice("subtitles_unreadable", {"name": source.label, "reason": str(error)[:200]})]
+        found = cues.in_order()
+        if found and not is_speech(found):
+            yield Noticed(Notice("subtitles_are_telemetry", {"name": source.label}, "info"))
+            continue
+        if not (found or notices or source.path is None):
+            notices = [Notice("subtitles_empty", {"name": source.label})]
+        yield from map(Noticed, notices)
+        if found:
             yield from _transcript(source, found, [one for one in readable if one is not source], cues)
             return
+
+
+def _unused(sources: Sequence[discovery.Source]) -> Iterator[Notice]:
+    """Yield notices that name the subtitles that aren't read, with the reason."""
+    if links := [one.label for one in sources if one.leads_out]:
+        yield Notice("subtitles_lead_out", {"names": ", ".join(links)})
+    if doubtful := [one.label for one in sources if one.is_doubtful and not one.leads_out]:
+        yield Notice("subtitles_of_other_video", {"names": ", ".join(doubtful)}, "info")
+    if pictures := [one.label for one in sources if not one.is_readable and not one.path]:
+        yield Notice("subtitles_are_pictures", {"tracks": ", ".join(pictures)}, "info")
+    for one in sources:
+        if one.kind:
+            yield Notice("subtitles_form_unread", {"name": one.label, "form": one.kind})
 
 
 def _transcript(
     source: discovery.Source, found: tuple[Cue, ...], others: Sequence[discovery.Source], cues: Cues
 ) -> Iterator[Noticed | Transcript]:
+    if source.extent == "partial":
+        yield Noticed(Notice("subtitles_partial", {"name": source.label}, "info"))
     if others:
         values = {"used": source.label, "others": ", ".join(one.label for one in others[:12])}
         yield Noticed(Notice("subtitles_others", values, "info"))
@@ -66,25 +87,46 @@ def _transcript(
     yield Transcript("subtitles", source.label, found)
 
 
-def _fill(cues: Cues, info: VideoInfo, source: discovery.Source) -> str:
-    """Add the cues of the source to `cues`; return the encoding if it had to be guessed, else ""."""
-    content = _content(source.path) if source.path else None
-    lines = _from_track(info, source) if content is None else discovery.READERS[_suffix(source)](content.text)
-    for timed in lines:
-        cues.add(timed)
+def _fill(cues: Cues, info: VideoInfo, source: discovery.Source) -> list[Notice]:
+    """Add the cues of the source to `cues`; return notices of a guessed encoding and of lines that weren't read."""
+    if source.path is None:
+        _add_all(cues, _from_track(info, source))
+        return []
+    content = _content(source.path)
+    unread = _add_all(cues, READERS[source.path.suffix.lower()](content.text, info.frame_rate or 0.0))
+    notices: list[Notice] = []
+    if content.assumed:
+        notices.append(Notice("subtitles_encoding", {"name": source.label, "encoding": content.assumed}))
+    if unread:
+        first = f"{unread[0].line}: {unread[0].text.strip()[:80]}"
+        notices.append(Notice("subtitles_times_unread", {"name": source.label, "count": len(unread), "first": first}))
+    return notices
+
+
+def _add_all(cues: Cues, found: Iterable[Timed | Unread]) -> list[Unread]:
+    """Add timed texts up to the limit; return what could not be read."""
+    unread = []
+    for one in found:
+        if isinstance(one, Unread):
+            unread.append(one)
+        else:
+            cues.add(one)
         if cues.is_full:
             break
-    return "" if content is None else content.assumed
-
-
-def _suffix(source: discovery.Source) -> str:
-    assert source.path
-    return source.path.suffix.lower()
+    return unread
 
 
 def _content(path: Path) -> discovery.Decoded:
+    """Read and decode a file.
+
+    Raises:
+        ValueError: It holds pictures (VobSub in a .sub file).
+    """
     with path.open("rb") as file:
-        return discovery.decoded(file.read(discovery.MOST_BYTES))
+        data = file.read(discovery.MOST_BYTES)
+    if data.startswith(_PROGRAM_STREAM):
+        raise ValueError("VobSub")
+    return discovery.decoded(data)
 
 
 def _from_track(info: VideoInfo, source: discovery.Source) -> Iterator[Timed]:

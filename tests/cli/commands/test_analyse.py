@@ -17,6 +17,8 @@ from app.analysis.task import Task
 from app.core.domain import Analysis, AnalysisRequest, Finished
 from app.services.engine_session import EngineSession, build_engine
 from app.video import extractor
+from tests.cards import write_card_video
+from tests.cli.test_main import run as run_command
 from tests.media import COLOURS, cards, moving, write_video
 
 
@@ -81,3 +83,20 @@ def test_wishes_that_do_not_go_together_are_exit_code_2(options: list[str], vide
     assert done.returncode == 2
     assert done.stderr.strip() and "Traceback" not in done.stderr
     assert done.stdout == ""
+
+
+@pytest.mark.slow
+def test_subtitles_added_later_give_another_report(tmp_path: Path) -> None:
+    video = write_card_video(tmp_path / "talk.mp4", ["red", "blue"])
+    words = ("analyse", video, "--no-model", "--json")
+    batch = ("batch", video, "--no-model", "--json", "--output", tmp_path / "results")
+    assert json.loads(run_command(*words, cwd=tmp_path).stdout)["transcript"] is None
+    assert run_command(*batch, cwd=tmp_path).returncode == 0
+    (tmp_path / "talk.en.srt").write_text("1\n00:00:00,100 --> 00:00:00,900\nHello\n")
+    for _ in range(2):
+        (cue,) = json.loads(run_command(*words, cwd=tmp_path).stdout)["transcript"]["cues"]
+        assert cue["text"] == "Hello"
+    events = map(json.loads, run_command(*batch, cwd=tmp_path).stdout.splitlines())
+    assert [event["was_done"] for event in events if "was_done" in event] == [False]
+    (tmp_path / "talk.en.srt").unlink()
+    assert json.loads(run_command(*words, cwd=tmp_path).stdout)["transcript"] is None

@@ -1,0 +1,201 @@
+"""Names of subtitle files beside a video: which video they belong to, their languages, and what they contain.
+
+Media servers and downloaders write languages, regions and flags in any order: film.en.forced.srt, film.SDH.eng.srt,
+film.English - SDH.srt, film.zh-Hans.default.srt, film.[English].srt.
+"""
+
+import re
+import unicodedata
+from dataclasses import dataclass, field
+from typing import Literal
+
+Extent = Literal["full", "hearing", "machine", "partial"]
+"""What of the speech subtitles contain, best first: all, with sounds, as a machine heard it, a part."""
+
+_NAMES = {
+    "ar": "ara arabic العربية",
+    "bg": "bul bulgarian български",
+    "bn": "ben bengali",
+    "ca": "cat catalan català",
+    "cs": "ces cze czech čeština",
+    "da": "dan danish dansk",
+    "de": "deu ger german deutsch",
+    "el": "ell gre greek ελληνικά",
+    "en": "eng english 英文 英语 英語",
+    "es": "spa spanish español castilian castellano latino",
+    "et": "est estonian eesti",
+    "eu": "eus baq basque",
+    "fa": "fas per persian farsi فارسی",
+    "fi": "fin finnish suomi",
+    "fil": "filipino tagalog tl tgl",
+    "fr": "fra fre french français 法语 法文",
+    "gl": "glg galician",
+    "he": "heb iw hebrew עברית",
+    "hi": "hin hindi हिन्दी",
+    "hr": "hrv croatian hrvatski",
+    "hu": "hun hungarian magyar",
+    "id": "ind in indonesian",
+    "is": "isl ice icelandic",
+    "it": "ita italian italiano",
+    "ja": "jpn jp japanese 日本語 日语 日文",
+    "ko": "kor kr korean 한국어 韩语 韩文",
+    "lt": "lit lithuanian",
+    "lv": "lav latvian",
+    "ms": "msa may malay",
+    "nb": "nob bokmål",
+    "nl": "nld dut dutch nederlands",
+    "no": "nor norwegian norsk",
+    "pl": "pol polish polski",
+    "pt": "por pob ptbr portuguese português",
+    "ro": "ron rum romanian română",
+    "ru": "rus russian русский 俄语",
+    "sk": "slk slo slovak slovenčina",
+    "sl": "slv slovenian slovenščina",
+    "sr": "srp serbian српски",
+    "sv": "swe swedish svenska",
+    "ta": "tam tamil",
+    "te": "tel telugu",
+    "th": "tha thai ไทย",
+    "tr": "tur turkish türkçe",
+    "uk": "ukr ukrainian українська",
+    "ur": "urd urdu",
+    "vi": "vie vietnamese",
+    "yue": "cantonese 粤语 粵語",
+    "zh": "zho chi cmn zhs zht zhe chs cht chn sc tc gb big5 chinese mandarin 中文 汉语 漢語 国语 國語 "
+    "简中 繁中 简体 繁體 繁体 简体中文 繁體中文 繁体中文 简 繁 chinesesimplified chinesetraditional",
+    "und": "mul mis",
+}
+"""ISO 639-1 codes with the codes of ISO 639-2 and the names that files carry."""
+_LANGUAGES = {name: code for code, names in _NAMES.items() for name in (code, *names.split())}
+_PAIRS = {
+    **dict.fromkeys(("中英", "简英", "繁英", "双语", "雙語", "bilingual", "简体&英文", "中英双语"), ("zh", "en")),
+    **dict.fromkeys(("中日", "简日", "繁日"), ("zh", "ja")),
+}
+_QUALIFIERS = frozenset(
+    (
+        *("simplified", "traditional", "hans", "hant", "latn", "cyrl", "latin", "america", "american", "european"),
+        *("brazilian", "brazil", "british", "canadian", "castilian", "orig", "original", "default", "full", "complete"),
+        *("us", "uk", "gb", "hk", "tw", "cn", "br", "mx", "mo", "sg", "dialog", "dialogue", "normal", "text"),
+        *("sub", "subs", "subtitle", "subtitles", "caption", "captions", "字幕", "默认", "完整"),
+    )
+)
+"""Words that say nothing about language or extent: scripts, regions, and names of subtitles."""
+_FLAGS: dict[str, Extent] = {
+    **dict.fromkeys(("sdh", "cc", "hoh", "hearing", "impaired"), "hearing"),
+    **dict.fromkeys(("auto", "asr", "generated", "machine", "translated", "自动", "机翻"), "machine"),
+    **dict.fromkeys(
+        ("forced", "foreign", "signs", "songs", "sign", "lyrics", "karaoke", "commentary", "comments", "强制", "特效"),
+        "partial",
+    ),
+}
+_HINDI_OR_HEARING = "hi"
+_EXTENTS: tuple[Extent, ...] = ("full", "hearing", "machine", "partial")
+_LONGEST_UNKNOWN = 10
+"""Characters of one word after a dot that may be unknown, as in film.v2.srt. Chosen by hand; not tuned."""
+_BRACKETS = re.compile(r"[\[\](){}.,\s]+")
+_JOINTS = re.compile(r"[-_+&]+")
+
+
+@dataclass(frozen=True)
+class NameTags:
+    """What the name of a subtitle file says after that of its video.
+
+    Attributes:
+        languages: ISO 639 codes, the first one first.
+        extent: What of the speech the file contains.
+        is_default: It is marked as the default, or its name says nothing.
+    """
+
+    languages: tuple[str, ...] = ()
+    extent: Extent = "full"
+    is_default: bool = False
+
+
+@dataclass
+class _Words:
+    languages: list[str] = field(default_factory=list)
+    extents: list[Extent] = field(default_factory=list)
+    is_default: bool = False
+    has_hi: bool = False
+
+    def add(self, word: str) -> bool:
+        """Take in a word; return whether it is known."""
+        self.is_default |= word in ("default", "默认")
+        if word == _HINDI_OR_HEARING:
+            self.has_hi = True
+        elif word in _FLAGS:
+            self.extents.append(_FLAGS[word])
+        elif word in _PAIRS:
+            self.languages += _PAIRS[word]
+        elif code := _LANGUAGES.get(word):
+            self.languages.append(code)
+        else:
+            return word in _QUALIFIERS or word.isdecimal() or not word
+        return True
+
+
+def normalised(name: str) -> str:
+    """Return a name so that composed and decomposed letters, and upper and lower case, are equal."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
+
+
+def language_code(tag: str) -> str:
+    """Return the ISO 639 code of a language tag such as "zh-Hans", "eng" or "English"; "" if it is unknown."""
+    return _LANGUAGES.get(normalised(tag).replace("_", "-").partition("-")[0], "")
+
+
+def tags_of(stem: str, video_stem: str) -> NameTags | None:
+    """Return what a subtitle file's stem says about it, None if it belongs to another video.
+
+    >>> tags_of("film.English - SDH", "film")
+    NameTags(languages=('en',), extent='hearing', is_default=False)
+    >>> tags_of("film 2", "film") is None
+    True
+    """
+    name, video = normalised(stem), normalised(video_stem)
+    if name == video:
+        return NameTags(is_default=True)
+    if not name.startswith(video) or name[len(video)].isalnum():
+        return None
+    rest = name[len(video) :]
+    if not (tags := parse_tags(rest)) and rest[0] == "." and "." not in rest[1:]:
+        return NameTags() if 0 < len(rest) - 1 <= _LONGEST_UNKNOWN else None
+    return tags
+
+
+def may_belong_to(stem: str, video_stem: str) -> bool:
+    """Return whether a file's name begins with that of the video, as that of a second part does."""
+    name, video = normalised(stem), normalised(video_stem)
+    return name.startswith(video) and not name[len(video) :][:1].isalnum()
+
+
+def parse_tags(text: str) -> NameTags | None:
+    """Return the languages and flags in part of a file's name, None unless every word is known and one is a word."""
+    words = _Words()
+    for chunk in filter(None, _BRACKETS.split(normalised(text))):
+        if not _add(words, chunk.strip("-_+&")):
+            return None
+    if words.has_hi and not words.languages:
+        words.languages.append("hi")
+    elif words.has_hi:
+        words.extents.append("hearing")
+    if not (words.languages or words.extents or words.is_default):
+        return None
+    extent: Extent = max(words.extents, key=_EXTENTS.index) if words.extents else "full"
+    return NameTags(tuple(dict.fromkeys(words.languages)), extent, words.is_default)
+
+
+def _add(words: _Words, chunk: str) -> bool:
+    """Take in a chunk: a tag such as zh-Hans-en, whose first part is the language, or words joined by hyphens."""
+    if words.add(chunk):
+        return True
+    first, *others = _JOINTS.split(chunk)
+    if others and first in _LANGUAGES and all(_is_subtag(one) for one in others):
+        words.languages.append(_LANGUAGES[first])
+        return True
+    return bool(others) and all(words.add(one) for one in (first, *others))
+
+
+def _is_subtag(text: str) -> bool:
+    """Return whether the text can be a script, region or the source of a translation in a language tag."""
+    return text in _QUALIFIERS or (text.isdecimal() and len(text) == 3) or (len(text) == 2 and text.isalpha())

@@ -1,0 +1,115 @@
+"""Names of subtitle files as media servers and downloaders write them."""
+
+from __future__ import annotations
+
+import unicodedata
+from pathlib import Path
+
+import pytest
+
+from app.core import Language
+from app.video.subtitles.discovery import digest_beside, files_beside, ranked
+from app.video.subtitles.names import NameTags, language_code, tags_of
+
+FILM = "Movie (2021)"
+
+
+@pytest.mark.parametrize(
+    ("rest", "languages", "extent"),
+    [
+        ("", (), "full"),
+        (".en", ("en",), "full"),
+        (".eng", ("en",), "full"),
+        (".en-US.cc", ("en",), "hearing"),
+        (".en.hi", ("en",), "hearing"),
+        (".hi.en", ("en",), "hearing"),
+        (".hi", ("hi",), "full"),
+        (".en.sdh", ("en",), "hearing"),
+        (".sdh.en", ("en",), "hearing"),
+        (".en.forced", ("en",), "partial"),
+        (".forced.en", ("en",), "partial"),
+        (".foreign.eng.default", ("en",), "partial"),
+        (".English - SDH", ("en",), "hearing"),
+        (" [English]", ("en",), "full"),
+        (".Chinese (Simplified)", ("zh",), "full"),
+        (".zh-Hans.default", ("zh",), "full"),
+        (".zh_CN", ("zh",), "full"),
+        (".chs", ("zh",), "full"),
+        (".简体中文", ("zh",), "full"),
+        (".chs&eng", ("zh", "en"), "full"),
+        (".简英", ("zh", "en"), "full"),
+        (".zh-Hans-en", ("zh",), "full"),
+        (".en-orig", ("en",), "full"),
+        (".pt-BR", ("pt",), "full"),
+        (".es-419", ("es",), "full"),
+        (".German.Forced", ("de",), "partial"),
+        (".en.2", ("en",), "full"),
+        (".v2", (), "full"),
+        ("_eng", ("en",), "full"),
+        (".en.auto", ("en",), "machine"),
+    ],
+)
+def test_languages_and_flags_are_read_in_any_order(rest: str, languages: tuple[str, ...], extent: str) -> None:
+    found = tags_of(FILM + rest, FILM)
+    assert found and (found.languages, found.extent) == (languages, extent)
+
+
+@pytest.mark.parametrize("rest", [" 2", "2", " Part 2.en", ".Trailer.en", "s.en"])
+def test_name_of_another_video_is_not_taken(rest: str) -> None:
+    assert tags_of(FILM + rest, FILM) is None
+
+
+def test_case_and_composition_of_letters_do_not_matter() -> None:
+    composed, decomposed = (unicodedata.normalize(form, "Café é") for form in ("NFC", "NFD"))
+    assert tags_of(f"{decomposed}.EN", composed) == NameTags(("en",))
+    assert tags_of(f"{composed.upper()}.Forced", decomposed) == NameTags((), "partial")
+
+
+def test_default_flag_and_codes() -> None:
+    assert tags_of("film.zh-Hans.default", "film") == NameTags(("zh",), "full", is_default=True)
+    assert [language_code(tag) for tag in ("zh-Hant-HK", "chi", "pob", "English", "xx")] == ["zh", "zh", "pt", "en", ""]
+
+
+def labels(video: Path, language: Language = "en") -> list[str]:
+    return [one.label for one in ranked([one for one in files_beside(video) if one.is_used], language)]
+
+
+def touch(folder: Path, *names: str) -> None:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+
+
+def test_whole_speech_in_the_language_comes_first(tmp_path: Path) -> None:
+    touch(tmp_path, "a.mp4", "a.en.forced.srt", "a.en.sdh.srt", "a.de.srt", "a.en.srt", "a.zh.default.srt")
+    assert labels(tmp_path / "a.mp4") == ["a.en.srt", "a.en.sdh.srt", "a.zh.default.srt", "a.de.srt", "a.en.forced.srt"]
+    assert labels(tmp_path / "a.mp4", "zh")[0] == "a.zh.default.srt"
+
+
+def test_subtitles_of_a_longer_named_video_are_its_own(tmp_path: Path) -> None:
+    touch(tmp_path, "a.mp4", "a.b.mp4", "a.b.srt", "a 2.srt")
+    assert labels(tmp_path / "a.mp4") == []
+    assert [one.label for one in files_beside(tmp_path / "a.mp4") if one.is_doubtful] == ["a 2.srt"]
+    assert labels(tmp_path / "a.b.mp4") == ["a.b.srt"]
+
+
+def test_folders_of_subtitles_are_looked_into(tmp_path: Path) -> None:
+    touch(tmp_path, "one/a.mp4", "one/Subs/2_English.srt", "two/a.mp4", "two/b.mp4", "two/subs/a.en.srt")
+    touch(tmp_path, "two/subs/2_English.srt", "two/subs/b/3_English.srt", "two/Subtitles/a/4_German.srt")
+    assert labels(tmp_path / "one" / "a.mp4") == ["2_English.srt"]
+    assert sorted(labels(tmp_path / "two" / "a.mp4")) == ["4_German.srt", "a.en.srt"]
+    assert labels(tmp_path / "two" / "b.mp4") == ["3_English.srt"]
+
+
+def test_digest_depends_on_the_contents_that_are_used(tmp_path: Path) -> None:
+    video = tmp_path / "a.mp4"
+    video.touch()
+    seen = {digest_beside(video)}
+    for name, text in (("a.srt", "one"), ("a.srt", "two"), ("a.en.srt", "two"), ("a 2.srt", "other")):
+        (tmp_path / name).write_text(text)
+        seen.add(digest_beside(video))
+    assert "" in seen and len(seen) == 4
+    (tmp_path / "other").mkdir()
+    for one in ("a.mp4", "a.srt", "a.en.srt"):
+        (tmp_path / "other" / one.replace("a", "b", 1)).write_bytes((tmp_path / one).read_bytes())
+    assert digest_beside(tmp_path / "other" / "b.mp4") == digest_beside(video)

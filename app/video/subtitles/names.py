@@ -119,7 +119,7 @@ class _Words:
     has_hi: bool = False
 
     def add(self, word: str) -> bool:
-        """Take in a word; return whether it is known."""
+        """Add a word; return whether it is known."""
         self.is_default |= word in ("default", "默认")
         if word == _HINDI_OR_HEARING:
             self.has_hi = True
@@ -186,7 +186,7 @@ def parse_tags(text: str) -> NameTags | None:
 
 
 def _add(words: _Words, chunk: str) -> bool:
-    """Take in a chunk: a tag such as zh-Hans-en, whose first part is the language, or words joined by hyphens."""
+    """Add a chunk: a tag such as zh-Hans-en, whose first part is the language, or words joined by hyphens."""
     if words.add(chunk):
         return True
     first, *others = _JOINTS.split(chunk)

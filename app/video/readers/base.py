@@ -31,7 +31,7 @@ _VIDEO_FORMATS = (
     "m4v", "flv", "live_flv", "kux", "asf", "asf_o", "ogg", "mxf", "wtv", "rm", "nut", "nsv", "dv", "dirac", "ivf",
     "h261", "h263", "h264", "hevc", "vvc", "av1", "obu", "vc1", "vc1test", "cavsvideo", "avs2", "avs3", "mjpeg",
     "mjpeg_2000", "yuv4mpegpipe", "gif", "apng", "swf", "amv", "bink", "smk", "flic", "gxf", "lxf", "mv", "pva", "r3d",
-    "roq", "rpl", "thp", "vmd", "wc3movie", "4xm", "film_cpk",
+    "roq", "rpl", "thp", "vmd", "wc3movie", "4xm", "film_cpk", "dhav", "mpjpeg", "smjpeg", "pdv",
 )  # fmt: skip
 _SOUND_FORMATS = (
     "mp3", "wav", "w64", "flac", "aac", "ac3", "eac3", "amr", "aiff", "ape", "caf", "dts", "opus", "tta", "wv", "au",

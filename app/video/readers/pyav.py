@@ -49,6 +49,8 @@ _HABIT_MESSAGES = 8
 no longer counted. Chosen by hand; not tuned."""
 _WITHOUT_HABITS = frozenset({"ffv1"})
 """Codecs whose messages always count: their encoders end every slice exactly, mostly with a checksum."""
+_HIGHEST_RATE = 1000.0
+"""Frames a second of the fastest cameras whose files are expected. Chosen by hand; not tuned."""
 _LEAST_RATE = 20.0
 """Frames a second from which on frames are skipped, so that several a second are left. Chosen by hand; not tuned."""
 _SAME_SECONDS = 1e-6  # above the rounding of floating-point times
@@ -417,12 +419,18 @@ class AvReader(base.FrameReader):
             height=height,
             rotation_degrees=rotation,
             duration_seconds_from_header=duration if duration and duration > 0 else None,  # a damaged header may lie
-            frame_rate=float(stream.average_rate) if stream.average_rate else None,
+            frame_rate=_frame_rate(stream),
             num_frames_from_header=stream.frames or None,
             start_seconds=start,
             has_audio=bool(container.streams.audio),
             has_subtitle_tracks=bool(container.streams.subtitles),
         )
+
+
+def _frame_rate(stream: VideoStream) -> float | None:
+    """Return the frames a second that the file states; FFmpeg's average of few frames may be its clock instead."""
+    rates = (float(rate) for rate in (stream.average_rate, stream.guessed_rate, stream.base_rate) if rate)
+    return next((rate for rate in rates if rate <= _HIGHEST_RATE), None)
 
 
 def open_video(path: Path) -> tuple[InputContainer, VideoStream]:

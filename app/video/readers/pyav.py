@@ -62,6 +62,9 @@ _PACKET_SECONDS = 15.0
 last packet for another one, for minutes; a sleeping disk needs up to ten seconds. Chosen by hand; not tuned."""
 _LONGEST_SECONDS = 1e9
 """Thirty years; a longer declared duration is not believed."""
+_LONGEST_PRIMING_SECONDS = 0.15
+"""Longest delay of a sound encoder, which some containers give as a start before 0: 2,048 + 4,096 samples of HE-AAC at
+44.1 kHz, rounded up. Players don't show it."""
 _MOST_DISPOSABLE = 64
 """Disposable frames that are kept: some seconds of them. Chosen by hand; not tuned."""
 _WIDEST_GAP_SECONDS = 0.17
@@ -422,7 +425,14 @@ class AvReader(base.FrameReader):
             start_seconds=start,
             has_audio=bool(container.streams.audio),
             has_subtitle_tracks=bool(container.streams.subtitles),
+            player_start_seconds=round(start - _player_zero(container, start), 6),
         )
+
+
+def _player_zero(container: InputContainer, first_seconds: float) -> float:
+    """Return the container time that players show as 0: its start, or 0 if only the delay of an encoder is before."""
+    begins = (container.start_time or 0) / av.time_base
+    return max(begins, min(0.0, first_seconds)) if -_LONGEST_PRIMING_SECONDS < begins < 0 else begins
 
 
 def open_video(path: Path) -> tuple[InputContainer, VideoStream]:

@@ -32,15 +32,14 @@ def read(info: VideoInfo, language: Language) -> Iterator[Noticed | Transcript]:
     container, _ = open_video(info.path)
     with container:
         sources = [*discovery.files_beside(info.path), *discovery.tracks_in(container)]
-        # A player counts the times of a file beside the video from the start of the container.
-        beside = (container.start_time or 0) / av.time_base - info.start_seconds
     if links := [one.label for one in sources if one.leads_out]:
         yield Noticed(Notice("subtitles_lead_out", {"names": ", ".join(links)}))
     readable = discovery.ranked([one for one in sources if one.is_readable and not one.leads_out], language)
     if pictures := [one.label for one in sources if not one.is_readable]:
         yield Noticed(Notice("subtitles_are_pictures", {"tracks": ", ".join(pictures)}, "info"))
     for source in readable[:_MOST_TRIES]:
-        cues = Cues(-info.start_seconds if source.path is None else beside)
+        # The times of a file beside the video are a player's, those of a track the container's.
+        cues = Cues(-(info.start_seconds if source.path is None else info.player_start_seconds))
         assumed = ""
         try:
             assumed = _fill(cues, info, source)

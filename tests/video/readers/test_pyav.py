@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from app.video.readers.pyav import AvReader
-from tests.media import cards, with_sound, write_video
+from tests.media import cards, moving, with_sound, write_video
 
 
 @pytest.fixture(scope="module")
@@ -44,3 +44,14 @@ def test_delay_of_an_encoder_does_not_move_pictures(pictures: Path, tmp_path: Pa
     path = with_sound(pictures, tmp_path / "primed.mkv", sound=(0, 4))
     with AvReader(path) as reader:
         assert reader.info.player_start_seconds == 0.0
+
+
+# ---- containers without times of frames
+
+
+def test_index_without_an_order_of_display_is_not_believed(tmp_path: Path) -> None:
+    options = {"preset": "veryfast", "bf": "3", "b_strategy": "0"}
+    path = write_video(tmp_path / "index.mxf", moving(50), options=options)
+    with AvReader(path, every_frame=False) as reader:
+        assert reader.info.has_guessed_times
+        assert [round(picture.time_seconds, 3) for picture in reader.frames()] == [round(n / 25, 3) for n in range(50)]

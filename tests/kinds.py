@@ -26,6 +26,8 @@ _BITS = 16
 _CELLS_ACROSS = 32
 _SHOT_FRAMES = 16
 _TS_PACKET = 188
+_VOP, _NOT_CODED = b"\x00\x00\x01\xb6", b"\x00\x00\x01\xb6\x52\x0c\x3f"
+"""Start code of a picture in MPEG-4, and a picture that repeats the one before."""
 _QUICK = {"preset": "ultrafast", "crf": "20"}
 
 
@@ -62,6 +64,7 @@ class Kind:
     """How to write a file of a kind, and what it must then hold.
 
     `times_seconds` are the times that its frames were written with; `first` is the number of the first that is shown.
+    `is_guessed` says that the container holds no times of frames.
     """
 
     write: Callable[[Path], Path]
@@ -71,6 +74,7 @@ class Kind:
     width: int | None = None
     encoder: str = "libx264"
     is_cut: bool = False
+    is_guessed: bool = False
 
     @property
     def is_possible(self) -> bool:
@@ -114,6 +118,47 @@ def _cut(name: str, share: float, **options: object) -> Callable[[Path], Path]:
     return lambda folder: cut_short(_plain(f"whole-{name}", **options)(folder), folder / name, share)
 
 
+def _dropped(name: str, after: int, num_dropped: int) -> Callable[[Path], Path]:
+    """An AVI with empty chunks, by which recorders write that a frame was dropped."""
+
+    def write(folder: Path) -> Path:
+        path = folder / name
+        whole = _plain(f"whole-{name}", options=_B)(folder)
+        with av.open(str(whole)) as before, av.open(str(path), "w") as container:
+            copied = container.add_stream_from_template(before.streams.video[0])
+            for number, packet in enumerate(one for one in before.demux(video=0) if one.size):
+                packet.pts = packet.dts = number + (num_dropped if number >= after else 0)
+                packet.stream = copied
+                container.mux(packet)
+        return path
+
+    return write
+
+
+def _packed(name: str) -> Callable[[Path], Path]:
+    """An AVI whose packets of MPEG-4 hold a frame and the B-frame before it, each followed by a packet without one."""
+
+    def write(folder: Path) -> Path:
+        path = folder / name
+        whole = _plain(f"whole-{name}", codec="mpeg4", options={"bf": "1", "g": "12", "b_strategy": "0"})(folder)
+        with av.open(str(whole)) as before, av.open(str(path), "w") as container:
+            copied = container.add_stream_from_template(before.streams.video[0])
+            packets = [bytes(packet) for packet in before.demux(video=0) if packet.size]
+            head, start, rest = packets[0].partition(_VOP)
+            packets[0] = head + b"\x00\x00\x01\xb2DivX503b1393p" + start + rest
+            is_b = [data[data.index(_VOP) + 4] >> 6 == 2 for data in packets]
+            for number, data in enumerate(packets):
+                has_b = number + 1 < len(packets) and is_b[number + 1]
+                packed = av.Packet(_NOT_CODED if is_b[number] else data + (packets[number + 1] if has_b else b""))
+                packed.pts = packed.dts = number
+                packed.time_base, packed.is_keyframe = Fraction(1, 25), not number
+                packed.stream = copied
+                container.mux(packed)
+        return path
+
+    return write
+
+
 def _begun_late(name: str, **options: object) -> Callable[[Path], Path]:
     """A recording that was begun in the middle of a group of frames: its first frames cannot be decoded."""
 
@@ -140,6 +185,8 @@ def _at(rate: float | Fraction) -> tuple[float, ...]:
 
 
 _UNEVEN = _uneven()
+_SHOWN_LATER = tuple(n / 25 + (1.2 if n >= 38 else 0.0) for n in range(NUM_FRAMES))
+"""The frame that is written after 30 empty chunks in the place of the 40th was shown two frames before."""
 _NTSC = Fraction(30_000, 1_001)
 _B = {"preset": "veryfast", "crf": "20", "bf": "3", "b_strategy": "0", "g": "24"}
 _PYRAMID = {**_B, "x264-params": "b-pyramid=normal:open-gop=1:bframes=3:ref=4"}
@@ -215,5 +262,16 @@ KINDS: dict[str, Kind] = {
     "cut off, index first": Kind(_cut("cut.mp4", 0.6, muxer={"movflags": "faststart"}, options=_B), is_cut=True),
     "cut off mkv": Kind(_cut("cut.mkv", 0.6, options=_B), is_cut=True),
     "cut off ts": Kind(_cut("cut.ts", 0.6, options=_B), is_cut=True),
+    "h.264 avi": Kind(_plain("h264.avi", options=_B), is_guessed=True),
+    "h.264 avi without b-frames": Kind(_plain("plain.avi")),
+    "h.264 avi, frames dropped": Kind(
+        _dropped("dropped.avi", 40, 30),
+        _SHOWN_LATER,
+        is_guessed=True,
+    ),
+    "mpeg-4 b-frames avi": Kind(_plain("four-b.avi", codec="mpeg4", options={"g": "12", "bf": "2"}), encoder="mpeg4"),
+    "packed b-frames avi": Kind(_packed("packed.avi"), encoder="mpeg4", is_guessed=True),
+    "h.264 asf": Kind(_plain("h264.asf", options=_B), is_guessed=True),
+    "raw h.264": Kind(_plain("raw.h264", options=_B), is_guessed=True),
     "cut off avi": Kind(_cut("cut.avi", 0.6, codec="mpeg4", options={"g": "12"}), encoder="mpeg4", is_cut=True),
 }

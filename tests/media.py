@@ -141,6 +141,31 @@ def write_sound(path: Path, seconds: float = 1.0) -> Path:
     return path
 
 
+def with_sound(
+    source: Path, target: Path, *, sound: tuple[float, float], picture_start: float = 0.0, timecode: str = ""
+) -> Path:
+    """The pictures of `source` from `picture_start` on, with a tone in [start, end) seconds, and a timecode."""
+    rate = 48_000
+    start, end = sound
+    wave = (8_000 * np.sin(np.arange(round((end - start) * rate)) * 2 * np.pi * 440 / rate)).astype(np.int16)
+    with av.open(str(source)) as before, av.open(str(target), "w") as container:
+        picture = before.streams.video[0]
+        copied = container.add_stream_from_template(picture)
+        if timecode:
+            copied.metadata["timecode"] = timecode
+        tone = container.add_stream("mp2" if target.suffix in (".avi", ".mpg") else "aac", rate=rate, layout="mono")
+        frame = av.AudioFrame.from_ndarray(wave.reshape(1, -1), format="s16", layout="mono")
+        frame.sample_rate, frame.pts, frame.time_base = rate, round(start * rate), Fraction(1, rate)
+        packets = [*tone.encode(frame), *tone.encode(None)]
+        for packet in before.demux(picture):
+            if packet.dts is not None:
+                shift = round(picture_start / packet.time_base)
+                packet.pts, packet.dts, packet.stream = (packet.pts or 0) + shift, packet.dts + shift, copied
+                packets.append(packet)
+        container.mux(sorted(packets, key=lambda one: float((one.dts or 0) * one.time_base)))
+    return target
+
+
 def cut_short(source: Path, target: Path, share: float) -> Path:
     """The first `share` of the bytes of `source`."""
     data = source.read_bytes()

@@ -26,6 +26,8 @@ Strategy = Literal["auto", "uniform", "every", "scenes", "codec", "times"]
 
 UNKNOWN_PATH = Path("not-on-this-machine")
 """Path of the video of an imported report: a path in a foreign file must not be opened."""
+_BROWSER_CONTAINERS = frozenset({"mp4", "webm"})
+"""In FFmpeg's names of containers, such as "mov,mp4,m4a,3gp,3g2,mj2": those that Chromium plays."""
 
 
 def _positive(owner: object, **values: float) -> None:
@@ -40,6 +42,9 @@ class VideoInfo:
 
     `width` and `height` are those of the displayed picture (rotation and sample aspect ratio applied).
     `start_seconds` is the container time of the first displayed frame; it is 0.0 on the time axis of everything else.
+    `player_start_seconds` is when a player shows that frame: players count from the start of the container, where the
+    sound may begin earlier. `has_guessed_times` is true if the container has no presentation times, so that times
+    follow from the order of the frames. `timecode` is that of the first frame, "10:00:00:00", or "" without one.
     """
 
     path: Path
@@ -57,9 +62,25 @@ class VideoInfo:
     start_seconds: float
     has_audio: bool
     has_subtitle_tracks: bool = True  # True if unknown
+    player_start_seconds: float = 0.0
+    has_guessed_times: bool = False
+    timecode: str = ""
 
     def __post_init__(self) -> None:
         _positive(self, size_bytes=self.size_bytes, width=self.width, height=self.height)
+
+    def player_seconds(self, seconds: float) -> float:
+        """Return when a player shows what is at `seconds` here: the time for files that are played with the video."""
+        return max(0.0, round(seconds + self.player_start_seconds, 6))
+
+    @property
+    def browser_start_seconds(self) -> float:
+        """Return when a browser shows the first frame.
+
+        In the containers that Chromium plays, it counts from the container's time 0; in others as players do.
+        """
+        is_played = not set(self.container.split(",")).isdisjoint(_BROWSER_CONTAINERS)
+        return max(0.0, self.start_seconds if is_played else self.player_start_seconds)
 
     @property
     def content_key(self) -> str:

@@ -2,7 +2,7 @@
 
 A finding is shown for as long as it lasts and takes to read, at most until the next one begins. A finding that starts
 too soon after another to be read joins its cue. Findings that cite no frame have no time and are left out. SubRip has
-no field for remarks; WebVTT has them before the cues.
+no field for remarks; WebVTT has them before the cues. Times are those of a player, which plays the file with the video.
 """
 
 import re
@@ -13,7 +13,7 @@ from html import escape
 from itertools import pairwise
 from unicodedata import east_asian_width
 
-from app.core import Analysis, Cue, Language, clock
+from app.core import Analysis, Cue, Language, VideoInfo, clock
 from app.i18n import in_language, t
 from app.reports.content import aigc_text, finding_text, one_line, remarks, seconds_of, times_of
 
@@ -76,22 +76,34 @@ class _Shown:
 
 
 def finding_cues(analysis: Analysis) -> tuple[Cue, ...]:
-    """Return the findings as cues in time order without overlaps. Findings that share a cue are on separate lines."""
+    """Return the findings as cues in time order without overlaps, at a player's times.
+
+    Findings that share a cue are on separate lines.
+    """
     shown = _shown(analysis)
     ends = [after.start_seconds for _, after in pairwise(shown)]
     last = max([analysis.decode.readable_seconds, *(one.start_seconds + SHORTEST_SECONDS for one in shown[-1:])])
-    return tuple(_cue(one, end) for one, end in zip(shown, [*ends, last], strict=False))
+    cues = (_cue(one, end) for one, end in zip(shown, [*ends, last], strict=False))
+    return tuple(_played(cue, analysis.video) for cue in cues)
 
 
 def transcript_cues(analysis: Analysis) -> tuple[Cue, ...]:
-    """Return the transcript in time order without empty cues. Line breaks are kept; each cue lasts at least 1 ms."""
+    """Return the transcript in time order, at a player's times and without empty cues.
+
+    Line breaks are kept; each cue lasts at least 1 ms.
+    """
     cues = sorted(analysis.transcript.cues if analysis.transcript else (), key=lambda cue: cue.start_seconds)
     texts = ((cue, "\n".join(filter(None, map(one_line, cue.text.splitlines())))) for cue in cues)
-    return tuple(
+    whole = (
         Cue(cue.start_seconds, max(cue.end_seconds, cue.start_seconds + _LEAST_SECONDS), text)
         for cue, text in texts
         if text
     )
+    return tuple(_played(cue, analysis.video) for cue in whole)
+
+
+def _played(cue: Cue, video: VideoInfo) -> Cue:
+    return Cue(video.player_seconds(cue.start_seconds), video.player_seconds(cue.end_seconds), cue.text)
 
 
 def has_findings(analysis: Analysis) -> bool:

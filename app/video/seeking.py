@@ -26,7 +26,7 @@ from app.video.readers import damage, open_reader
 from app.video.readers.base import FrameReader, OpenedFile, Picture
 from app.video.readers.damage import Damage
 from app.video.readers.packets import FramePacing
-from app.video.readers.pyav import DISPOSABLE_CODECS, AvPicture, open_video
+from app.video.readers.pyav import DISPOSABLE_CODECS, AvPicture, add_time, open_video
 
 _BACK_SECONDS = (0, 1, 5)
 """Seek targets before the frame, tried in order: a transport stream is searched by decoding time, and a seek may end
@@ -120,10 +120,12 @@ class AccurateSeeker(OpenedFile):
                 and doesn't change the mean of an area, so it suits pictures that are compared and not shown.
 
         Raises:
-            InaccurateSeekError: The timestamps of the packets don't rise, or are missing.
+            InaccurateSeekError: The timestamps of the packets don't rise, are missing, or guessed.
             InputError: The file is not a video any more.
             DecodeError: The file can't be decoded.
         """
+        if video.has_guessed_times:
+            raise InaccurateSeekError
         self.num_damaged = 0
         self._video = video
         self._container, self._stream = open_video(video.path)
@@ -254,7 +256,9 @@ class AccurateSeeker(OpenedFile):
         # At the end PyAV flushes every stream, and fails for one that appeared while it read.
         with suppress(IndexError):
             try:
-                yield from self._container.demux(self._stream)
+                for packet in self._container.demux(self._stream):
+                    add_time(packet, self._stream)
+                    yield packet
             except av.error.FFmpegError as error:
                 raise InaccurateSeekError from error
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from dataclasses import replace
 from fractions import Fraction
 from io import BytesIO
 from itertools import pairwise
@@ -50,6 +51,15 @@ def test_cue_lasts_as_long_as_valid_and_readable() -> None:
     assert subtitles.finding_cues(found(Finding("Short.", (1, 4))))[0].end_seconds == 4.0
     english, chinese = (subtitles.finding_cues(found(Finding(text, (1,))))[0] for text in ("w" * 40, "字" * 40))
     assert chinese.end_seconds - 0.5 == pytest.approx(2 * (english.end_seconds - 0.5))
+
+
+def test_cues_are_at_the_times_of_a_player() -> None:
+    made = found(Finding("Short.", (1,)))
+    late = replace(made, video=replace(made.video, start_seconds=3.4, player_start_seconds=2.0))
+    assert [cue.start_seconds for cue in subtitles.finding_cues(late)] == [2.5]
+    spoken = replace(late, transcript=Transcript("subtitles", "a.srt", (Cue(3.0, 4.0, "Now"),)))
+    assert b"00:00:05,000 --> 00:00:06,000" in subtitles.write_transcript_srt(spoken, "en")
+    assert b"00:00:05.000 --> 00:00:06.000" in subtitles.write_transcript_vtt(spoken, "en")
 
 
 def test_unverified_findings_are_marked_in_subtitles() -> None:

@@ -31,6 +31,7 @@ def document(analysis: core.Analysis) -> Document:
     """Build the whole report; the model's texts stay in the language of the request."""
     facts = blocks.DocumentFacts(
         video=analysis.video.name,
+        video_start_seconds=analysis.video.browser_start_seconds,
         created=analysis.created,
         generator=f"FrameLens {analysis.app_version}",
         model=labels.models(analysis),

@@ -145,7 +145,8 @@ class DocumentFacts:
     """Metadata of the report file.
 
     `created` is an ISO time; `generator` is FrameLens with its version. If no model has answered, `model`, `ai_label`
-    and `aigc` (see app.reports.content.provenance) are empty.
+    and `aigc` (see app.reports.content.provenance) are empty. A browser shows the first frame of the video at
+    `video_start_seconds`.
     """
 
     video: str
@@ -155,6 +156,7 @@ class DocumentFacts:
     ai_label: str
     aigc: str
     content_id: str
+    video_start_seconds: float = 0.0
 
 
 @dataclass(frozen=True)

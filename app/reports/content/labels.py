@@ -15,7 +15,7 @@ from urllib.parse import quote
 from app import core
 from app.core import Analysis, ChunkResult, Finding, Keyframe, Layout, base_name, clock
 from app.i18n import catalogue, language, notice_text, t
-from app.reports.content.document import Line, Span
+from app.reports.content.document import DocumentFacts, Line, Span
 
 _QUOTED = 200
 """Characters quoted from an answer that repeats itself: about two lines, enough to see the repetition."""
@@ -229,12 +229,13 @@ def remarks(analysis: Analysis) -> tuple[str, ...]:
     return tuple(one_line(text) for text in (*texts, ai_label(analysis)) if text)
 
 
-def moment_address(video_name: str, seconds: float) -> str:
+def moment_address(facts: DocumentFacts, seconds: float) -> str:
     """Return a relative URL that opens the video at a time if it is in the report's folder: "./clip.mp4#t=1.500".
 
-    The fragment is a media fragment (W3C Media Fragments URI 1.0, section 4.2.1).
+    The fragment is a media fragment (W3C Media Fragments URI 1.0, section 4.2.1), on the time axis of browsers.
     """
-    return f"./{quote(printable(core.shown_name(video_name)))}#t={seconds:.3f}"
+    at = seconds + facts.video_start_seconds
+    return f"./{quote(printable(core.shown_name(facts.video)))}#t={at:.3f}"
 
 
 def date_of(created: str) -> datetime | None:

@@ -24,11 +24,11 @@ _TIME_CM, _NAME_CM, _NUMBER_CM = 3.0, 4.5, 3.0
 
 
 class BodyWriter:
-    """Renderer of blocks as elements of a package. `video` is the file name that times are linked to."""
+    """Renderer of blocks as elements of a package. `facts` name the video that times are linked to."""
 
-    def __init__(self, package: elements.DocxPackage, video: str) -> None:
+    def __init__(self, package: elements.DocxPackage, facts: blocks.DocumentFacts) -> None:
         self._package = package
-        self._video = video
+        self._facts = facts
         self._bookmarks = 0
         self._relations: dict[str, str] = {}
 
@@ -118,7 +118,7 @@ class BodyWriter:
 
     def _span(self, span: blocks.Span) -> elements.Element:
         if span.at_seconds is not None:
-            relation = self._package.link(blocks.moment_address(self._video, span.at_seconds))
+            relation = self._package.link(blocks.moment_address(self._facts, span.at_seconds))
             return elements.link([elements.run(span.text, style="Hyperlink")], relation=relation)
         match span.style:
             case "strong":
@@ -143,7 +143,7 @@ def write(analysis: Analysis, language: Language) -> bytes:
     with in_language(language):
         content = document(analysis)
     package = elements.DocxPackage(content)
-    body = BodyWriter(package, content.facts.video)
+    body = BodyWriter(package, content.facts)
     package.body.extend(body.title(content.title))
     for block in content.blocks:
         package.body.extend(body.block(block))

@@ -36,7 +36,12 @@ class BoundaryForm(Struct, frozen=True):
 
 
 class SourceForm(Struct, frozen=True):
-    """The video file: values from its header and from decoding it."""
+    """The video file: values from its header and from decoding it.
+
+    The first frame is at `start_seconds` on the time axis of the container, and a player shows it at
+    `player_start_seconds`. With `has_guessed_times` the container gives no times of frames, and theirs follow from the
+    order of the frames. `timecode` is that of the first frame, or empty.
+    """
 
     name: str
     sha256: str
@@ -56,6 +61,9 @@ class SourceForm(Struct, frozen=True):
     start_seconds: float
     has_audio: bool
     reader: str
+    player_start_seconds: float = 0.0
+    has_guessed_times: bool = False
+    timecode: str = ""
 
 
 class RequestForm(Struct, frozen=True):

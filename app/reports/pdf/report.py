@@ -124,7 +124,7 @@ def form(content: contents.Document) -> Form:
         "description": facts.ai_label,
         "keywords": [word for word in (facts.video, facts.model) if word],
         "contents": t("report.contents", content.language),
-        "blocks": _with_frames([value for block in content.blocks for value in _block(block, facts.video)]),
+        "blocks": _with_frames([value for block in content.blocks for value in _block(block, facts)]),
     }
 
 
@@ -164,16 +164,16 @@ def chart_name(timeline: contents.Timeline) -> str:
     return f"{timeline.heading.anchor}.svg"
 
 
-def _block(block: contents.Block, video: str) -> Iterator[Form]:
+def _block(block: contents.Block, facts: contents.DocumentFacts) -> Iterator[Form]:
     match block:
         case contents.Heading():
-            yield _heading(block, video)
+            yield _heading(block, facts)
         case contents.Paragraph(tone=tone):
-            yield {"kind": "paragraph", "tone": tone, "line": _line(contents.signed(block), video)}
+            yield {"kind": "paragraph", "tone": tone, "line": _line(contents.signed(block), facts)}
         case contents.Listing(items):
-            yield {"kind": "listing", "items": [_line(item, video) for item in items]}
+            yield {"kind": "listing", "items": [_line(item, facts) for item in items]}
         case contents.Table():
-            yield _table(block, video)
+            yield _table(block, facts)
         case contents.PictureBlock(alt=alt):
             yield {
                 "kind": "picture",
@@ -186,7 +186,7 @@ def _block(block: contents.Block, video: str) -> Iterator[Form]:
         case contents.Gallery():
             return  # each frame is beside its text, and two pages show as many frames as a gallery
         case contents.Timeline(heading, _, alt):
-            yield _heading(heading, video)
+            yield _heading(heading, facts)
             yield {"kind": "chart", "file": chart_name(block), "alt": alt}
         case contents.Verbatim(summary, text):
             yield {"kind": "verbatim", "summary": summary, "text": text}
@@ -198,30 +198,30 @@ def _thumbnail(picture: contents.PictureBlock) -> Form:
     return {"file": name, "alt": alt, "anchor": anchor, "width": round(width, 2)}
 
 
-def _heading(heading: contents.Heading, video: str) -> Form:
+def _heading(heading: contents.Heading, facts: contents.DocumentFacts) -> Form:
     """Return a heading's values. All but frames are in the table of contents, where a title can't be a link itself."""
     listed = not heading.anchor.startswith("frame-")
-    line = [_span(contents.Span(contents.words(heading.line)), video)] if listed else _line(heading.line, video)
+    line = [_span(contents.Span(contents.words(heading.line)), facts)] if listed else _line(heading.line, facts)
     return {"kind": "heading", "level": heading.level - 1, "line": line, "anchor": heading.anchor, "listed": listed}
 
 
-def _table(table: contents.Table, video: str) -> Form:
+def _table(table: contents.Table, facts: contents.DocumentFacts) -> Form:
     columns = len(table.heads) or len(table.rows[0]) if table.rows or table.heads else 0
     return {
         "kind": "table" if columns and table.rows else "nothing",
         "shape": "numbers" if table.numbers else "findings" if table.heads else "pairs",
         "columns": columns,
-        "heads": [_line(head, video) for head in table.heads],
-        "rows": [[_line(cell, video) for cell in row] for row in table.rows],
+        "heads": [_line(head, facts) for head in table.heads],
+        "rows": [[_line(cell, facts) for cell in row] for row in table.rows],
     }
 
 
-def _line(line: contents.Line, video: str) -> list[Form]:
-    return [_span(span, video) for span in line]
+def _line(line: contents.Line, facts: contents.DocumentFacts) -> list[Form]:
+    return [_span(span, facts) for span in line]
 
 
-def _span(span: contents.Span, video: str) -> Form:
-    to = "" if span.at_seconds is None else contents.moment_address(video, span.at_seconds)
+def _span(span: contents.Span, facts: contents.DocumentFacts) -> Form:
+    to = "" if span.at_seconds is None else contents.moment_address(facts, span.at_seconds)
     return {"text": span.text, "style": span.style, "to": to}
 
 

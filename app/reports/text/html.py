@@ -38,7 +38,8 @@ _PALETTE = Palette(
 def write(analysis: Analysis, language: Language) -> bytes:
     """Return the report as HTML in UTF-8, about 45 KB per keyframe."""
     with in_language(language):
-        return render(document(analysis), partial(contents.moment_address, analysis.video.name))
+        content = document(analysis)
+        return render(content, partial(contents.moment_address, content.facts))
 
 
 def write_alone(analysis: Analysis, language: Language) -> bytes:

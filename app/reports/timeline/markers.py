@@ -6,7 +6,7 @@ after the most important kind. Rates are whole numbers or the NTSC rates, 1000/1
 
 Chapters are those of the model, or else the shots. YouTube's help asks for at least three chapters in the description,
 the first at 0:00, each at least ten seconds long; a shorter one is merged with the one before it. The FFmpeg metadata
-file adds the chapters to a copy of the video:
+file adds the chapters to a copy of the video, so both have a player's times:
 
     ffmpeg -i VIDEO -i FILE -map 0 -map_metadata 0 -map_chapters 1 -codec copy OUTPUT
 """
@@ -265,7 +265,7 @@ def write_youtube(analysis: Analysis, language: Language) -> bytes:
 
 def _lines(analysis: Analysis) -> list[str]:
     chapters = chapters_of(analysis)
-    starts = [int(chapter.start_seconds) for chapter in chapters]
+    starts = [int(analysis.video.player_seconds(chapter.start_seconds)) for chapter in chapters]
     if starts and starts[0] < _SHORTEST_SECONDS:
         starts[0] = 0
     titles = [chapter.title for chapter in chapters]
@@ -303,7 +303,8 @@ def _title(analysis: Analysis) -> str:
 
 
 def _end(analysis: Analysis, chapters: Iterable[Chapter]) -> float:
-    return max([analysis.decode.readable_seconds, *(chapter.end_seconds for chapter in chapters)])
+    end = max([analysis.decode.readable_seconds, *(chapter.end_seconds for chapter in chapters)])
+    return analysis.video.player_seconds(end)
 
 
 def fits_ffmetadata(analysis: Analysis) -> bool:
@@ -323,12 +324,13 @@ def write_ffmetadata(analysis: Analysis, language: Language) -> bytes:
             ";FFMETADATA1",
             *(f"; {note} " for note in notes if note),
         ]  # a backslash at the end would be a continuation
-        return "\n".join([*lines, *_sections(chapters_of(analysis)), ""]).encode()
+        return "\n".join([*lines, *_sections(chapters_of(analysis), analysis.video), ""]).encode()
 
 
-def _sections(chapters: Iterable[Chapter]) -> Iterator[str]:
+def _sections(chapters: Iterable[Chapter], video: VideoInfo) -> Iterator[str]:
     for chapter in chapters:
-        start, end = (round(seconds * _UNITS) for seconds in (chapter.start_seconds, chapter.end_seconds))
+        edges = (chapter.start_seconds, chapter.end_seconds)
+        start, end = (round(video.player_seconds(seconds) * _UNITS) for seconds in edges)
         yield "[CHAPTER]"
         yield f"TIMEBASE=1/{_UNITS}"
         yield f"START={start}"

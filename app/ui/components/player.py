@@ -57,7 +57,7 @@ def draw(
         "stills": resources.api_url(f"videos/{video_id}/stills/{{ms}}.jpg"),
         "src": resources.api_url(f"videos/{video_id}"),
         "name": video.name,
-        "start_seconds": max(0.0, video.start_seconds),
+        "start_seconds": video.browser_start_seconds,
         "frame_seconds": frame_seconds(video),
         "duration": _duration(video, job),
         "start": state.position_seconds,

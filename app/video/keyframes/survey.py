@@ -222,6 +222,8 @@ class Survey:
             yield Notice("truncated", {"readable": readable, "declared": whole})
         if reader.num_damaged:
             yield Notice("damaged_frames", {"count": max(1, self._num_damaged_parts)})
+        if reader.info.has_guessed_times:
+            yield Notice("times_guessed", {"container": reader.info.container.split(",")[0]}, "info")
         if reader.name != FIRST_READER:
             yield Notice("second_reader", {"reader": reader.name}, "info")
 

@@ -13,11 +13,12 @@ from fractions import Fraction
 from functools import cache, cached_property
 from itertools import chain
 from pathlib import Path
+from typing import Any, cast
 
 import av
 import av.error
 import numpy as np
-from av.container import InputContainer
+from av.container import Flags, InputContainer
 from av.packet import Packet
 from av.stream import Disposition, Stream
 from av.video.frame import VideoFrame
@@ -30,7 +31,7 @@ from app.video.files import printable
 from app.video.limits import check_pixels, move_on
 from app.video.readers import base, damage
 from app.video.readers.damage import Damage
-from app.video.readers.packets import DisplayOrder, DisposableFrames, FramePacing, NalUnits
+from app.video.readers.packets import DecodingTimes, DisplayOrder, DisposableFrames, FramePacing, NalUnits
 
 _PLANAR_8_BIT = frozenset(
     f"yuv{kind}{layout}" for kind in ("", "j") for layout in ("420p", "422p", "444p", "440p", "411p")
@@ -44,11 +45,18 @@ _LINES_OF_PLANES = (_CELL_LINES, _COLOUR_LINES, _COLOUR_LINES)
 
 DISPOSABLE_CODECS = frozenset({"h264", "hevc"})
 """Codecs whose packets say which frames no other frame depends on; these can be skipped without harm to any other."""
+_REORDERED_CODECS = frozenset({"h264", "hevc", "vvc"})
+"""Codecs for which FFmpeg, where the container has no presentation times, makes up those of the order of decoding."""
+_WITHOUT_PRESENTATION_TIMES = frozenset({"avi", "asf", "mpegvideo", "m4v"})
+_IN_DECODING_ORDER = frozenset({"mxf"})
+"""Containers that may give times in the order of decoding, if their index lacks the order of display."""
 _HABIT_MESSAGES = 8
 """A decoder that writes this many messages, and one for every second packet on top, writes them all the time: they are
 no longer counted. Chosen by hand; not tuned."""
 _WITHOUT_HABITS = frozenset({"ffv1"})
 """Codecs whose messages always count: their encoders end every slice exactly, mostly with a checksum."""
+_RAW_MPEG = "mpegvideo"
+"""MPEG-1 or 2 without a container: FFmpeg's times leave out the second picture."""
 _HIGHEST_RATE = 1000.0
 """Frames a second of the fastest cameras whose files are expected. Chosen by hand; not tuned."""
 _LEAST_RATE = 20.0
@@ -64,6 +72,9 @@ _PACKET_SECONDS = 15.0
 last packet for another one, for minutes; a sleeping disk needs up to ten seconds. Chosen by hand; not tuned."""
 _LONGEST_SECONDS = 1e9
 """Thirty years; a longer declared duration is not believed."""
+_LONGEST_PRIMING_SECONDS = 0.15
+"""Longest delay of a sound encoder, which some containers give as a start before 0: 2,048 + 4,096 samples of HE-AAC at
+44.1 kHz, rounded up. Players don't show it."""
 _MOST_DISPOSABLE = 64
 """Disposable frames that are kept: some seconds of them. Chosen by hand; not tuned."""
 _WIDEST_GAP_SECONDS = 0.17
@@ -165,9 +176,11 @@ class AvReader(base.FrameReader):
             _set_threads(self._stream)
             self._unit = self._stream.time_base or Fraction(1, 1000)
             self._pixel_aspect = float(self._stream.sample_aspect_ratio or 1) or 1.0
-            self._nominal_seconds = 1 / float(self._stream.average_rate or 25)
-            self._clock = base.Clock(self._nominal_seconds)
+            self._rate = _frame_rate(self._stream)
+            self._nominal_seconds = 1 / float(self._rate or 25)
             self._pace = FramePacing()
+            self._times: DecodingTimes | None = DecodingTimes()  # until the first frame shows whether they are needed
+            self._has_guessed_times = False
             self._order = None if every_frame else self._skippable_order()
             self._nal_units: NalUnits | None = None
             self._wants_all = self._decodes_disposable = False
@@ -179,6 +192,7 @@ class AvReader(base.FrameReader):
             self._offset: float | None = None
             self._decoded: Iterator[VideoFrame] = self._decode()
             self._first = self._first_frame()
+            self._clock = base.Clock(self._nominal_seconds)
             if self._order is not None:  # only now: time counts from the first frame, even a disposable one
                 context = self._stream.codec_context
                 context.skip_frame = "NONREF"
@@ -251,7 +265,7 @@ class AvReader(base.FrameReader):
 
     def _skippable_order(self) -> DisplayOrder | None:
         """Return the display order if frames can be skipped: the codec marks disposable ones and the rate is high."""
-        rate = float(self._stream.average_rate or 0)
+        rate = float(self._rate or 0)
         can_skip = self._stream.codec_context.name in DISPOSABLE_CODECS and rate >= _LEAST_RATE
         return DisplayOrder(float(self._unit)) if can_skip else None
 
@@ -276,6 +290,8 @@ class AvReader(base.FrameReader):
         """
         if not packet.size or packet.is_discard:
             return True
+        if self._times is not None and not self._has_guessed_times:
+            self._times.note(packet)
         if self._order is not None:
             if packet.pts is None:  # frames can't be counted by such packets
                 self._order, self._wants_all = None, True
@@ -316,6 +332,7 @@ class AvReader(base.FrameReader):
             self._note_reach(packet)
             if packet.stream.index != self._stream.index:  # only this shows the stream of the last, empty packet
                 continue
+            add_time(packet, self._stream)
             if not self._note(packet):
                 self._num_packets += 1
                 continue
@@ -332,7 +349,30 @@ class AvReader(base.FrameReader):
             self._num_packets += 1
             if damage.has_damage():
                 self._note_message(frames)
-            yield from (frame for frame in frames if isinstance(frame, VideoFrame))
+            yield from (self._timed(frame) for frame in frames if isinstance(frame, VideoFrame))
+
+    def _timed(self, frame: VideoFrame) -> VideoFrame:
+        """Return the frame, with a time if the container has no presentation times."""
+        if self._times is None:
+            return frame
+        if not self._has_guessed_times:  # the first frame
+            if frame.pts is not None and not self._is_in_decoding_order():
+                self._times = None
+                return frame
+            self._has_guessed_times, self._order = True, None
+            self._rate = self._stream.guessed_rate or self._rate  # the average counts empty packets
+            self._nominal_seconds = 1 / float(self._rate or 25)
+        frame.pts, frame.duration = self._times.time(frame), 0
+        return frame
+
+    def _is_in_decoding_order(self) -> bool:
+        """Return whether the container gives times in the order of decoding as if they were those of display."""
+        if not self._stream.codec_context.has_b_frames or self._times is None:
+            return False
+        if self._container.format.name == _RAW_MPEG:
+            return True
+        is_doubtful = self._stream.codec.canonical_name in _REORDERED_CODECS and self._times.has_risen
+        return self._times.is_packed or (is_doubtful and self._container.format.name in _IN_DECODING_ORDER)
 
     def _note_message(self, frames: Iterable[object]) -> None:
         """Count damage that the decoder reported in a message, unless one of the frames is flagged for it.
@@ -357,9 +397,10 @@ class AvReader(base.FrameReader):
             self.num_damaged += 1
 
     def _note_reach(self, packet: Packet[Stream]) -> None:
-        if packet.pts is not None:
+        time = packet.dts if packet.pts is None else packet.pts
+        if time is not None:
             unit, parts = self._units.get(packet.stream.index) or self._unit_of(packet)
-            end = (packet.pts + (packet.duration or 0)) * unit / parts
+            end = (time + (packet.duration or 0)) * unit / parts
             self.reached_seconds = max(self.reached_seconds, end)
 
     def _unit_of(self, packet: Packet[Stream]) -> tuple[int, int]:
@@ -392,7 +433,9 @@ class AvReader(base.FrameReader):
     def _declared_by_file(self) -> float | None:
         stream, container = self._stream, self._container
         if container.format.name == "avi" and stream.frames:
-            return stream.frames * self._nominal_seconds  # a truncated file's duration is computed from what is left
+            return float(
+                stream.frames / (stream.average_rate or 25)
+            )  # a truncated file's duration is computed from what is left
         if stream.duration:
             return float(((stream.start_time or 0) + stream.duration) * self._unit)
         if container.duration:
@@ -405,6 +448,9 @@ class AvReader(base.FrameReader):
         first, stream, container = self._first, self._stream, self._container
         assert first is not None
         start = self._raw_seconds(first) or 0.0
+        # FFmpeg makes up times where a container has none, and puts the first frame after the delay of the decoder.
+        has_delay = container.format.name in _WITHOUT_PRESENTATION_TIMES and stream.start_time is not None
+        shown = float((stream.start_time or 0) * self._unit) if has_delay else start
         rotation = -first.rotation % 360
         width, height = base.shown_size(first.width, first.height, self._pixel_aspect, rotation)
         duration = None if self.declared_seconds is None else self.declared_seconds - start
@@ -419,18 +465,32 @@ class AvReader(base.FrameReader):
             height=height,
             rotation_degrees=rotation,
             duration_seconds_from_header=duration if duration and duration > 0 else None,  # a damaged header may lie
-            frame_rate=_frame_rate(stream),
+            frame_rate=float(self._rate) if self._rate else None,
             num_frames_from_header=stream.frames or None,
             start_seconds=start,
             has_audio=bool(container.streams.audio),
             has_subtitle_tracks=bool(container.streams.subtitles),
+            has_guessed_times=self._has_guessed_times,
+            player_start_seconds=round(shown - _player_zero(container, shown), 6),
         )
 
 
-def _frame_rate(stream: VideoStream) -> float | None:
+def _frame_rate(stream: VideoStream) -> Fraction | None:
     """Return the frames a second that the file states; FFmpeg's average of few frames may be its clock instead."""
-    rates = (float(rate) for rate in (stream.average_rate, stream.guessed_rate, stream.base_rate) if rate)
-    return next((rate for rate in rates if rate <= _HIGHEST_RATE), None)
+    rates = (stream.average_rate, stream.guessed_rate, stream.base_rate)
+    return next((rate for rate in rates if rate and rate <= _HIGHEST_RATE), None)
+
+
+def _player_zero(container: InputContainer, first_seconds: float) -> float:
+    """Return the container time that players show as 0: its start, or 0 if only the delay of an encoder is before."""
+    begins = (container.start_time or 0) / av.time_base
+    return max(begins, min(0.0, first_seconds)) if -_LONGEST_PRIMING_SECONDS < begins < 0 else begins
+
+
+def add_time(packet: Packet[Any], stream: VideoStream) -> None:
+    """Set the presentation time of a packet that has none where frames are shown in the order of decoding."""
+    if packet.pts is None and not stream.codec_context.has_b_frames:
+        packet.pts = packet.dts
 
 
 def open_video(path: Path) -> tuple[InputContainer, VideoStream]:
@@ -489,4 +549,6 @@ def _video_stream(container: InputContainer, path: Path) -> VideoStream:
         raise DecodeError("video_no_frames", name=printable(path.name), codec="?")
     stream = max(known, key=lambda s: (bool(s.disposition & Disposition.default), s.width * s.height))
     stream.codec_context.options = {"err_detect": "crccheck"}  # compare checksums if the file has them
+    if stream.codec.canonical_name in _REORDERED_CODECS:
+        container.flags = int(container.flags) & ~cast(int, Flags.gen_pts.value)
     return stream

@@ -36,12 +36,11 @@ def read(info: VideoInfo, language: Language) -> Iterator[Noticed | Transcript]:
     container, _ = open_video(info.path)
     with container:
         sources = [*discovery.files_beside(info.path), *discovery.tracks_in(container)]
-        # A player counts the times of a file beside the video from the start of the container.
-        beside = (container.start_time or 0) / av.time_base - info.start_seconds
     yield from map(Noticed, _unused(sources))
     readable = discovery.ranked([one for one in sources if one.is_used], language)
     for source in readable[:_MOST_TRIES]:
-        cues = Cues(-info.start_seconds if source.path is None else beside)
+        # The times of a file beside the video are a player's, those of a track the container's.
+        cues = Cues(-(info.start_seconds if source.path is None else info.player_start_seconds))
         notices: list[Notice] = []
         try:
             notices = _fill(cues, info, source)

@@ -129,6 +129,10 @@ def test_a_time_opens_that_moment_of_the_video_beside_the_page() -> None:
     named = replace(made, video=replace(made.video, name="监控 #1?.mp4"))
     times = [link for link in Elements(page(named)).values("href") if link.startswith("./")]
     assert "./%E7%9B%91%E6%8E%A7%20%231%3F.mp4#t=4.000" in times
+    late = replace(made, video=replace(named.video, start_seconds=3.4, player_start_seconds=2.0))
+    for container, opened in (("mov,mp4,m4a", "#t=7.400"), ("mpegts", "#t=6.000")):
+        held = replace(late, video=replace(late.video, container=container))
+        assert opened in "".join(Elements(page(held)).values("href"))
     elsewhere = replace(made, video=replace(made.video, name="../../etc/passwd"))
     assert {link.split("#")[0] for link in Elements(page(elsewhere)).values("href")} == {"", "./passwd"}
 

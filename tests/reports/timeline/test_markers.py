@@ -75,6 +75,15 @@ def test_too_few_chapters_are_not_offered(starts: tuple[float, ...]) -> None:
     assert not markers.fits_youtube(with_chapters(*starts, end=110.0))
 
 
+def test_chapters_are_at_the_times_of_a_player() -> None:
+    made = with_chapters(0.0, 12.0, 30.0, end=60.0)
+    late = replace(made, video=replace(made.video, start_seconds=3.4, player_start_seconds=2.0))
+    assert lines(late) == ["0:00 A", "0:14 B", "0:32 C"]
+    found = read(markers.write_ffmetadata(late, "en"))
+    assert [one["start"] * one["time_base"] for one in found] == [2, 14, 32]
+    assert found[-1]["end"] * found[-1]["time_base"] == 62
+
+
 def test_missing_chapters_fall_back_to_shots() -> None:
     made = with_chapters(end=90.0)
     shots = tuple(Shot(n, 30.0 * (n - 1), 30.0 * n) for n in (1, 2, 3))

@@ -191,6 +191,10 @@ _NAMES = {"ChatModel": "EngineChat"}
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("framelens")
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module = import_module(_MODULES.get(name, "app.core"))

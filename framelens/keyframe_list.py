@@ -24,7 +24,7 @@ from app.i18n import in_language
 from framelens.messages import checked_language, localised
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class KeyframeList(Sequence[Keyframe]):
     """Keyframes of one video in the order of time; iterate over it, index it, or take its `len`.
 
@@ -56,6 +56,10 @@ class KeyframeList(Sequence[Keyframe]):
 
     def __len__(self) -> int:
         return len(self.frames)
+
+    def __repr__(self) -> str:
+        seconds = self.decode.readable_seconds
+        return f"KeyframeList({self.video.name!r}, {len(self)} frames, {len(self.shots)} shots, {seconds:.2f} s)"
 
     @property
     def shots(self) -> tuple[Shot, ...]:

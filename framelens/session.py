@@ -487,7 +487,7 @@ def keyframes(path: PathLike, frames: Frames = None, **options: Unpack[KeyframeO
     Raises:
         AppError: What those raise.
     """
-    with _own_session(options) as session:
+    with _own_session("keyframes", options, KeyframeOptions) as session:
         return session.keyframes(path, frames, **cast(SelectionOptions, _call(options)))
 
 
@@ -503,7 +503,7 @@ def analyse(path: PathLike, question: str = "", frames: Frames = None, **options
     Raises:
         AppError: What those raise.
     """
-    with _own_session(options) as session:
+    with _own_session("analyse", options, AnalysisOptions) as session:
         return session.analyse(path, question, frames, **_call(options))
 
 
@@ -522,7 +522,7 @@ def analyse_events(
         AppError: What those raise.
     """
     with (
-        _own_session(options) as session,
+        _own_session("analyse_events", options, AnalysisOptions) as session,
         closing(session.analyse_events(path, question, frames, **_call(options))) as events,
     ):
         yield from events
@@ -541,7 +541,7 @@ def ask(
     Raises:
         AppError: What those raise.
     """
-    with _own_session(options) as session:
+    with _own_session("ask", options, QuestionOptions) as session:
         return session.ask(about, question, **cast(AskOptions, _call(options)))
 
 
@@ -559,7 +559,7 @@ def ask_events(
         AppError: What those raise.
     """
     with (
-        _own_session(options) as session,
+        _own_session("ask_events", options, QuestionOptions) as session,
         closing(session.ask_events(about, question, **cast(AskOptions, _call(options)))) as events,
     ):
         yield from events
@@ -575,13 +575,22 @@ def with_conversations(analysis: Analysis, **options: Unpack[SessionOptions]) ->
     Raises:
         StorageError: The data folder can't be read.
     """
-    with _own_session(cast(QuestionOptions, options)) as session:
+    with _own_session("with_conversations", cast(QuestionOptions, options), SessionOptions) as session:
         return session.with_conversations(analysis)
 
 
 @contextmanager
-def _own_session(options: KeyframeOptions | AnalysisOptions | QuestionOptions) -> Iterator[Session]:
-    """Open a session for one call, with its arguments among all those of the call."""
+def _own_session(
+    name: str, options: KeyframeOptions | AnalysisOptions | QuestionOptions, kind: type
+) -> Iterator[Session]:
+    """Open a session for one call of the function `name`, with its arguments among all those of the call.
+
+    Raises:
+        TypeError: The function has no argument of such a name.
+    """
+    known: frozenset[str] = vars(kind)["__optional_keys__"]
+    if unknown := next((one for one in options if one not in known), None):
+        raise TypeError(f"{name}() got an unexpected keyword argument {unknown!r}")
     from app.video import worker_started
 
     given = {name: value for name, value in options.items() if name in SessionOptions.__optional_keys__}
@@ -590,7 +599,7 @@ def _own_session(options: KeyframeOptions | AnalysisOptions | QuestionOptions) -
 
 
 def _call(options: KeyframeOptions | AnalysisOptions | QuestionOptions) -> RunOptions:
-    """Return the arguments of a call that are not those of its session; an unknown one raises TypeError there."""
+    """Return the arguments of a call that are not those of its session."""
     return cast(
         RunOptions, {name: value for name, value in options.items() if name not in SessionOptions.__optional_keys__}
     )

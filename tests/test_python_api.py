@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.metadata as metadata
 import inspect
 import json
 import logging
@@ -211,3 +212,17 @@ def test_chat_model_is_the_one_of_the_engine_client() -> None:
     from app.llm.chat import EngineChat
 
     assert framelens.ChatModel is EngineChat
+
+
+def test_reprs_are_short_and_the_version_is_that_of_the_package(analysis: framelens.Analysis) -> None:
+    assert framelens.__version__ == metadata.version("framelens")
+    assert repr(analysis) == f"Analysis('cards.mp4', 3 keyframes, 0 findings, id={analysis.id!r})"
+    frames = framelens.KeyframeList(analysis.keyframes, analysis.video, analysis.decode, False, analysis.sha256)
+    assert repr(frames) == "KeyframeList('cards.mp4', 3 frames, 4 shots, 4.00 s)"
+
+
+@pytest.mark.parametrize("name", ["keyframes", "analyse", "ask"])
+def test_wrong_argument_names_the_function_that_was_called(video: Path, name: str) -> None:
+    words = ("What?",) if name == "ask" else ()
+    with pytest.raises(TypeError, match=rf"^{name}\(\) got an unexpected keyword argument 'framez'$"):
+        getattr(framelens, name)(video, *words, framez=3)

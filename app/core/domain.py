@@ -575,7 +575,7 @@ class ReportedConversation:
     pictures: tuple[ReportedPicture, ...] = ()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Analysis:
     """A finished analysis: every report is a pure function of it.
 
@@ -607,6 +607,10 @@ class Analysis:
     conditions: Mapping[str, str] = field(default_factory=dict)
     field_names: Mapping[str, str] = field(default_factory=dict)
     conversations: tuple[ReportedConversation, ...] = ()
+
+    def __repr__(self) -> str:
+        counts = f"{len(self.keyframes)} keyframes, {len(self.findings)} findings"
+        return f"Analysis({self.video.name!r}, {counts}, id={self.id!r})"
 
     def without_conversations(self) -> Analysis:
         """Return the analysis for a report without questions and answers."""

@@ -18,6 +18,7 @@ from app.api.v1 import jobs, questions, uploads, webhooks
 from app.api.v1.access import Access, problem_response
 from app.api.v1.dependencies import ServicesDep
 from app.api.v1.schemas import About, Problem
+from app.i18n import catalogue, language, t
 from app.reports import FORMATS
 from app.services import Services
 
@@ -34,6 +35,7 @@ _PAGE = """<!doctype html>
 """
 _START = """SwaggerUIBundle({url: "openapi.json", dom_id: "#page", deepLinking: true, validatorUrl: null});
 """
+_KINDS_OF_WRONG = ("api.wrong.parsing", "api.wrong.type", "api.wrong.other")
 _WRONG = {"description": "Problem"}
 
 
@@ -79,6 +81,7 @@ def document(app: FastAPI) -> dict[str, Any]:
     found["security"] = [{"key": []}]
     for operations in found["paths"].values():
         for operation in operations.values():
+            operation["summary"], _, operation["description"] = operation.get("description", "").partition("\n\n")
             for status, answer in operation["responses"].items():
                 if status in ("4XX", "5XX"):
                     answer["content"] = {_PROBLEM: next(iter(answer["content"].values()))}
@@ -119,13 +122,38 @@ async def _app_error(_: Request, error: Exception) -> Response:
     return problem_response(error)
 
 
-async def _wrong_request(_: Request, error: Exception) -> Response:
+async def _wrong_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    found = [
-        {"place": ".".join(map(str, one["loc"])), "message": core.readable(str(one["msg"]))} for one in error.errors()
-    ]
+    is_json = "json" in request.headers.get("content-type", "").lower()
+    if not is_json and any(one["loc"] == ("body",) and one.get("input") for one in error.errors()):
+        return problem_response(core.InputError("api_content_type"))
+    found = [{"place": _place(one), "message": _message(one)} for one in error.errors()]
     places = ", ".join(one["place"] for one in found[:5])
     return problem_response(core.InputError("api_body_wrong", places=places[:200]), errors=found[:20])
+
+
+def _place(error: dict[str, Any]) -> str:
+    """Return where a request is wrong: names with dots between them, or the character at which JSON ends."""
+    where = error["loc"]
+    if error["type"] == "json_invalid":
+        return f"{where[0]}:{where[-1]}"
+    return ".".join(map(str, where))
+
+
+def _message(error: dict[str, Any]) -> str:
+    """Return what is wrong, in the language of the context; pydantic's own words are English alone."""
+    known = catalogue(language())
+    key = next(
+        one for one in (f"api.wrong.{error['type']}", *_KINDS_OF_WRONG) if _fits(one, error["type"]) and one in known
+    )
+    values = {name: core.readable(str(value)) for name, value in (error.get("ctx") or {}).items()}
+    return t(key, **values)
+
+
+def _fits(key: str, kind: str) -> bool:
+    """Return whether a text is about this kind of pydantic's errors: their names begin or end with what is wrong."""
+    rest = key.removeprefix("api.wrong.")
+    return rest in (kind, "other") or kind.startswith(f"{rest}_") or kind.endswith(f"_{rest}")
 
 
 async def _http_error(request: Request, error: Exception) -> Response:

@@ -144,7 +144,7 @@ def get_report(
 ) -> Response:
     """Get the report in one format, or "zip" for all formats with their pictures."""
     if name not in (*FORMATS, _ARCHIVE):
-        raise core.ConfigError("formats_unknown", given=name[:80], known=", ".join((*FORMATS, _ARCHIVE)))
+        raise core.InputError("report_format_unknown", given=name[:80], known=", ".join((*FORMATS, _ARCHIVE)))
     is_ready = find_job(job_id, services).has_report
     analysis = report_of(services, job_id, conversations=conversations) if is_ready else None
     if analysis is None:
@@ -156,7 +156,7 @@ def get_report(
         return _file(zipped(all_files(analysis, written, stem)), "application/zip", f"{stem}.zip")
     form = FORMATS[name]
     if not form.fits(analysis):
-        raise core.InputError("report_empty", name=analysis.video.name, format=name)
+        raise core.InputError("api_report_empty", name=analysis.video.name, format=name)
     return _file(form.write(analysis, written), form.mime, stem + form.suffix)
 
 
@@ -196,7 +196,8 @@ def delete_job(job_id: str, services: ServicesDep) -> None:
 
 
 def _file(data: bytes, media_type: str, name: str) -> Response:
-    disposition = f"attachment; filename*=UTF-8''{quote(name, safe='')}"
+    plain = name.encode("ascii", "replace").decode().translate({ord(mark): "_" for mark in '?"\\%'})  # for old clients
+    disposition = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
     return Response(data, media_type=media_type, headers={"Content-Disposition": disposition})
 
 

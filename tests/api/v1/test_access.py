@@ -147,3 +147,43 @@ def test_fastapi_is_imported_by_the_first_request() -> None:
     code = "import app.main, sys; print([m for m in ('fastapi', 'app.api.v1.application') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_json_without_its_type_is_named(api: TestClient) -> None:
+    body = b'{"source": {"type": "url", "url": "http://media.example/a.mp4"}}'
+    for header in ({"Content-Type": "application/x-www-form-urlencoded"}, {"Content-Type": "text/plain"}):
+        answer = api.post("jobs", content=body, headers=header)
+        assert (answer.status_code, answer.json()["key"]) == (415, "api_content_type")
+        assert "Content-Type: application/json" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("body", "place"),
+    [
+        (b"{", "body:1"),
+        (b'{"source": {"type": "url", "url": "x"}, "odd": 1}', "body.odd"),
+        (b"{}", "body.source"),
+        (b'{"source": {"type": "nope"}}', "body.source"),
+        (b'{"source": {"type": "url", "url": 5}, "frames": "many"}', "body.frames"),
+    ],
+)
+def test_wrong_places_are_in_the_language_of_the_request(api: TestClient, body: bytes, place: str) -> None:
+    for language in ("en", "zh"):
+        headers = {"Content-Type": "application/json", "Accept-Language": language}
+        answer = api.post("jobs", content=body, headers=headers).json()
+        messages = {one["place"]: one["message"] for one in answer["errors"]}
+        assert place in messages
+        assert all(text.isascii() == (language == "en") for text in messages.values()), messages
+
+
+def test_unknown_report_format_is_not_found(api: TestClient) -> None:
+    answer = api.get("jobs/nothere/reports/nope")
+    assert (answer.status_code, answer.json()["key"]) == (404, "report_format_unknown")
+    assert "framelens" not in answer.json()["detail"]
+
+
+def test_every_operation_is_described_in_a_sentence(api: TestClient) -> None:
+    document = api.get("openapi.json").json()
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            assert operation["summary"].endswith("."), f"{method} {path}"

@@ -112,7 +112,7 @@ def test_jobs_of_page_and_api_are_one_list(api: TestClient, services: Services) 
         ({"start_seconds": "NaN"}, 422, "api_body_wrong"),
         ({"source": {"type": "upload", "id": "0123456789abcdef0123"}}, 404, "upload_unknown"),
         ({"source": {"type": "upload", "id": "../../x"}}, 404, "upload_unknown"),
-        ({"source": {"type": "path", "path": "/etc/passwd"}}, 409, "path_none_allowed"),
+        ({"source": {"type": "path", "path": "/etc/passwd"}}, 403, "path_none_allowed"),
     ],
 )
 def test_a_wrong_submission_leaves_nothing(api: TestClient, changes: dict[str, object], status: int, key: str) -> None:

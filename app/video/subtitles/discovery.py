@@ -1,6 +1,6 @@
-"""Discovery and ranking of subtitles in a container and in files beside it, and decoding of a file's text.
+"""Discovery of subtitle files beside a video, ranking of all its subtitles, and decoding of a file's text.
 
-Runs in the decoder worker; `files_beside`, which needs no decoder, also runs in the parent process.
+Runs in the decoder worker, and `files_beside` also in the parent process.
 """
 
 from __future__ import annotations
@@ -19,16 +19,13 @@ from app.video.subtitles.formats import READERS
 from app.video.subtitles.names import Extent
 
 if TYPE_CHECKING:
-    from av.container import InputContainer
     from charset_normalizer import CharsetMatch
 
 MOST_BYTES = 16 << 20
 """Bytes that are read of a subtitle file. Chosen by hand; not tuned."""
-_TEXT_CODECS = frozenset({"mov_text", "subrip", "ass", "webvtt", "text"})
 _UNREAD = {
     ".idx": "VobSub",
     ".sup": "PGS",
-    ".scc": "SCC",
     ".stl": "EBU STL",
     ".srv1": "YouTube srv1",
     ".srv2": "YouTube srv2",
@@ -83,6 +80,7 @@ class Source:
         is_doubtful: The file may belong to another video: only the beginning of its name is that of the video.
         leads_out: The file is a link out of the video's folder. It isn't read: otherwise anyone who can write in the
             folder could have any other file of this machine read.
+        is_certain: It exists; captions in pictures are looked for only when they are read.
         track: The index of the stream, or None for a file.
         path: The file, or None for a stream.
     """
@@ -95,6 +93,7 @@ class Source:
     kind: str = ""
     is_doubtful: bool = False
     leads_out: bool = False
+    is_certain: bool = True
     track: int | None = None
     path: Path | None = None
 
@@ -198,26 +197,6 @@ def _file(path: Path, video: Path, videos: Sequence[str], folder: Path, *, is_ow
         leads_out=not path.resolve().is_relative_to(folder),
         path=path,
     )
-
-
-def tracks_in(container: InputContainer) -> Iterator[Source]:
-    """Yield the subtitle tracks in the order of the file; those stored as pictures are not readable."""
-    from av.stream import Disposition  # `files_beside` alone needs no decoder
-
-    for number, stream in enumerate(container.streams.subtitles, 1):
-        tag = stream.language or ""
-        title = printable(stream.metadata.get("title", ""))[:40]
-        codec = stream.codec_context.codec.canonical_name if stream.codec_context is not None else "?"
-        marks = names.parse_tags(title) or names.NameTags()
-        extent: Extent = "partial" if stream.disposition & Disposition.forced else marks.extent
-        yield Source(
-            label=" ".join(filter(None, ("" if tag == "und" else tag, title))) or f"#{number}",
-            languages=tuple(filter(None, (names.language_code(tag),))) or marks.languages,
-            is_default=bool(stream.disposition & Disposition.default),
-            extent=extent,
-            is_readable=codec in _TEXT_CODECS,
-            track=stream.index,
-        )
 
 
 @dataclass(frozen=True)

@@ -93,7 +93,7 @@ def _extent_of(stream: Stream, by_title: Extent) -> Extent:
 
 
 def _is_text(stream: SubtitleStream) -> bool:
-    return bool(stream.codec_context.codec.properties & Properties.TEXT_SUB.value.value)
+    return Properties.TEXT_SUB in Properties(stream.codec_context.codec.properties)
 
 
 def _kind_without_decoder(container: InputContainer) -> str:

@@ -21,7 +21,9 @@ from app.video.subtitles.names import Extent
 if TYPE_CHECKING:
     from charset_normalizer import CharsetMatch
 
-MOST_BYTES = 16 << 20
+SUBTITLE_SUFFIXES = ", ".join(READERS)
+"""Endings of the files that are read, for messages."""
+MOST_SUBTITLE_BYTES = 16 << 20
 """Bytes that are read of a subtitle file. Chosen by hand; not tuned."""
 _UNREAD = {
     ".idx": "VobSub",
@@ -107,6 +109,17 @@ class Source:
         return self.is_readable and not (self.leads_out or self.is_doubtful)
 
 
+def is_subtitle_name(name: str) -> bool:
+    """Return whether a file's name ends like one of subtitles, readable or not."""
+    suffix = Path(name).suffix.lower()
+    return suffix in READERS or suffix in _UNREAD
+
+
+def subtitle_belongs(name: str, video: str) -> bool:
+    """Return whether a subtitle file's name is the name of a video with languages and flags."""
+    return is_subtitle_name(name) and names.tags_of(Path(name).stem, Path(video).stem) is not None
+
+
 def ranked(sources: Sequence[Source], language: Language) -> list[Source]:
     """Sort the best first: whole speech, then in `language`, then what people wrote, marked as default, in order."""
     rank = get_args(Extent).index
@@ -147,7 +160,7 @@ def digest_beside(video: Path) -> str:
 def _content_digest(path: Path) -> str:
     try:
         with path.open("rb") as file:
-            return hashlib.sha256(file.read(MOST_BYTES)).hexdigest()
+            return hashlib.sha256(file.read(MOST_SUBTITLE_BYTES)).hexdigest()
     except OSError:  # the analysis says so
         return ""
 

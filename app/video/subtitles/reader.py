@@ -116,7 +116,7 @@ def _content(path: Path) -> discovery.Decoded:
         ValueError: It holds pictures (VobSub in a .sub file).
     """
     with path.open("rb") as file:
-        data = file.read(discovery.MOST_BYTES)
+        data = file.read(discovery.MOST_SUBTITLE_BYTES)
     if data.startswith(_PROGRAM_STREAM):
         raise ValueError("VobSub")
     return discovery.decoded(data)

@@ -117,3 +117,55 @@ def _packet(stream: av.subtitles.stream.SubtitleStream, codec: str, line: Line) 
     packet.duration = round((end - start) * 1000)
     packet.is_keyframe = True
     return packet
+
+
+def captioned(text: str, *codes: int) -> list[bytes]:
+    """Pairs of bytes of closed captions (CEA-608, channel 1): control codes, each sent twice, then the text."""
+    pairs = [pair for code in codes for pair in [bytes([0x14, code])] * 2]
+    padded = text.encode("ascii") + b"\0" * (len(text) % 2)
+    return [
+        bytes(_with_parity(one) for one in pair)
+        for pair in (*pairs, *(padded[i : i + 2] for i in range(0, len(padded), 2)))
+    ]
+
+
+def _with_parity(byte: int) -> int:
+    return byte | 0x80 * (byte.bit_count() % 2 == 0)
+
+
+def write_captioned(path: Path, timed: Sequence[tuple[float, list[bytes]]], *, seconds: float, codec: str) -> Path:
+    """A video of 25 frames a second with B-frames, whose pictures carry pairs of closed captions from a time on."""
+    queue = {round(start * 25) + place: pair for start, pairs in timed for place, pair in enumerate(pairs)}
+    with av.open(str(path), "w") as container:
+        picture = container.add_stream(codec, rate=25)
+        picture.width, picture.height, picture.pix_fmt = 64, 48, "yuv420p"
+        picture.options = {"bf": "2"}
+        for index in range(round(seconds * 25)):
+            frame = av.VideoFrame.from_ndarray(solid(COLOURS["blue"], 64, 48), format="rgb24")
+            frame.pts, frame.time_base = index, Fraction(1, 25)
+            for packet in picture.encode(frame):
+                container.mux(_with_captions(packet, queue, codec))
+        for packet in picture.encode(None):
+            container.mux(_with_captions(packet, queue, codec))
+    return path
+
+
+def _with_captions(packet: Packet, queue: Mapping[int, bytes], codec: str) -> Packet:
+    assert packet.pts is not None
+    number = round(float(packet.pts * packet.time_base) * 25)
+    triples = b"\xfc" + queue.get(number, b"\x80\x80") + b"\xf9\x00\x00\xfa\x00\x00"
+    data, user = bytes(packet), b"GA94\x03\x43\xff" + triples + b"\xff"
+    if codec == "mpeg2video":
+        place = data.index(b"\0\0\1\1")  # the first slice
+        data = data[:place] + b"\0\0\1\xb2" + user + data[place:]
+    else:
+        unit = bytes([6, 4, len(user) + 3]) + b"\xb5\x00\x31" + user.replace(b"\0\0\2", b"\0\0\3\2") + b"\x80"
+        data = (
+            (b"\0\0\0\1" if data[2:4] in (b"\0\1", b"\1\t") or data[:3] == b"\0\0\1" else len(unit).to_bytes(4, "big"))
+            + unit
+            + data
+        )
+    changed = Packet(data)
+    changed.pts, changed.dts, changed.time_base = packet.pts, packet.dts, packet.time_base
+    changed.stream, changed.is_keyframe = packet.stream, packet.is_keyframe
+    return changed

@@ -1,8 +1,8 @@
 """Routes for resumable uploads with the open protocol tus 1.0 (core and creation), written straight to the disk.
 
-POST creates an upload, HEAD returns its offset, PATCH appends data. A complete upload is a video with the same id; POST
-to its `check` probes it and deletes a file that is not a video. Memory use doesn't depend on the size of a file or a
-request.
+POST creates an upload, HEAD returns its offset, PATCH appends data. A complete upload is a video with the same id, or
+subtitles for one; POST to its `check` probes a video and deletes a file that is none. Memory use doesn't depend on the
+size of a file or a request.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from starlette.routing import BaseRoute
 from app.api.gate import Gate
 from app.core import InputError
 from app.store import PartialUpload, Upload
-from app.video import probe
+from app.video import is_subtitle_name, probe
 
 if TYPE_CHECKING:
     from app.services import Services
@@ -91,6 +91,8 @@ def _finish(services: Services, upload: Upload) -> None:
 async def _check(request: Request, services: Services, probes: CapacityLimiter) -> Response:
     """Probe an upload. Each probe starts a process, so few run at a time; the others hold no thread meanwhile."""
     path = await run_in_threadpool(services.videos.path, request.path_params["id"])
+    if is_subtitle_name(path.name):  # what is wrong with it, the report says with the line
+        return Response(status_code=204)
     try:
         await to_thread.run_sync(probe, path, limiter=probes)
     except InputError as error:

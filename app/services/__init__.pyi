@@ -72,3 +72,5 @@ from .readiness import free_bytes as free_bytes
 from .submissions import FetchState as FetchState
 from .submissions import Submission as Submission
 from .submissions import VideoSource as VideoSource
+from .subtitle_uploads import MOST_SUBTITLES as MOST_SUBTITLES
+from .subtitle_uploads import pair_uploads as pair_uploads

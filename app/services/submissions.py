@@ -19,6 +19,7 @@ from urllib.parse import unquote, urlsplit
 from app import core
 from app.core import Failure, from_json, to_json
 from app.services.outbound import Outbound
+from app.services.subtitle_uploads import attach_subtitles, check_subtitles
 from app.store import ApiKeyRow, ApiStore, SubmissionRow
 
 if TYPE_CHECKING:
@@ -47,12 +48,14 @@ class Submission:
         request: The analysis; its path is set when the video is there.
         name: Name of the video as shown to the user, "" for that of the file.
         force: Analyse even if the same file was analysed in the same way before.
+        subtitles: Ids of complete uploads that are put beside the video, which is an upload or fetched.
     """
 
     source: VideoSource
     request: core.AnalysisRequest
     name: str = ""
     force: bool = False
+    subtitles: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -96,10 +99,12 @@ class Submissions:
             StorageError: The job could not be stored.
         """
         source = submission.source
+        check_subtitles(services.videos, submission.subtitles)
         if source.type == "url":
             Outbound(services.settings.sources).check_source(source.value)
         else:
-            _path_of(services, source)  # refused before anything is stored
+            path, _ = _path_of(services, source)  # refused before anything is stored
+            _attach(services, submission, path)
         store, job_id = ApiStore(services.store), core.new_id()
         created = datetime.now(UTC).isoformat(timespec="milliseconds")
         owner = services.jobs.process.name
@@ -239,7 +244,18 @@ def _fetched(
     with services.videos.incoming(name) as (video_id, file):
         Outbound(services.settings.sources).fetch(url, file, progressed, cancel)
     services.jobs.audit.record("upload", video_id, services.videos.name(video_id))
-    return services.videos.path(video_id), services.videos.name(video_id)
+    path = services.videos.path(video_id)
+    _attach(services, submission, path)
+    return path, services.videos.name(video_id)
+
+
+def _attach(services: Services, submission: Submission, path: Path) -> None:
+    """Put the subtitles of a submission beside its video."""
+    if not submission.subtitles:
+        return
+    if (video_id := services.videos.find(path)) is None:
+        raise core.InputError("subtitles_for_path", name=path.name)
+    attach_subtitles(services.videos, video_id, submission.subtitles)
 
 
 def _queue(services: Services, job_id: str, submission: Submission, path: Path, name: str) -> str:

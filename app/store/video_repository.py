@@ -208,6 +208,29 @@ class VideoRepository:
         self._register(video_id, "upload", name, place, size_bytes, user_id)
         self._part(video_id).replace(place)
 
+    def attach(self, video_id: str, upload_id: str, name: str) -> None:
+        """Put a complete upload into the folder of an uploaded video, under `name`; it is deleted with the video.
+
+        An upload that is already in the folder of another video is copied.
+
+        Raises:
+            InputError: "upload_unknown", "upload_incomplete", "video_unknown", "path_missing", or
+                "subtitles_for_path" if the video is not an upload.
+        """
+        record, video = self._video(self.finish(upload_id)), self._video(video_id)
+        if video["origin"] != "upload":
+            raise core.InputError("subtitles_for_path", name=video["name"])
+        source, place = self.path(upload_id), Path(video["path"]).with_name(name)
+        if source == place:
+            return
+        with disk_errors(self._folder):
+            if source.parent.name != upload_id:
+                shutil.copyfile(source, place)
+                return
+            source.replace(place)
+            source.parent.rmdir()
+            write_json(self._record(upload_id), record | {"path": str(place)})
+
     def check_room(self, name: str, size_bytes: int) -> None:
         """Check that the disk, and what the user may upload, have room for a video beside the unfinished uploads.
 
@@ -317,7 +340,8 @@ class VideoRepository:
             return False
         with disk_errors(self._folder):
             path.unlink(missing_ok=True)
-            shutil.rmtree(path.parent, ignore_errors=True)
+            if path.parent.name == video_id:  # an attached file is in the folder of its video
+                self._drop_attached(path.parent)
             self._record(video_id).unlink(missing_ok=True)
         return True
 
@@ -404,6 +428,18 @@ class VideoRepository:
                     missing = max(0, size_bytes - part.stat().st_size)
                     found.append(_Reserved(record.get("user_id", ""), size_bytes, missing))
         return found
+
+    def _drop_attached(self, folder: Path) -> None:
+        """Delete the folder of a video with the uploads that were attached to it."""
+        names = [one.name for one in folder.iterdir()] if folder.is_dir() else []
+        shutil.rmtree(folder, ignore_errors=True)
+        if not names:
+            return
+        attached = {str(folder / name) for name in names}
+        for path in self._folder.glob("*.json"):
+            record = read_json(path)
+            if record and record.get("path") in attached:
+                path.unlink(missing_ok=True)
 
     def _uploaded(self) -> Iterator[_Reserved]:
         """Yield what the finished uploads use."""

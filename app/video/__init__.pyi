@@ -26,7 +26,11 @@ from .sandbox_check import check_sandbox as check_sandbox
 from .stills import SIDES as SIDES
 from .stills import Still as Still
 from .stills import Stills as Stills
+from .subtitles.discovery import MOST_SUBTITLE_BYTES as MOST_SUBTITLE_BYTES
+from .subtitles.discovery import SUBTITLE_SUFFIXES as SUBTITLE_SUFFIXES
 from .subtitles.discovery import digest_beside as digest_beside
 from .subtitles.discovery import files_beside as files_beside
+from .subtitles.discovery import is_subtitle_name as is_subtitle_name
+from .subtitles.discovery import subtitle_belongs as subtitle_belongs
 from .worker_pool import worker_ready as worker_ready
 from .worker_pool import worker_started as worker_started

@@ -149,6 +149,13 @@ def test_a_check_lets_a_video_pass(client: TestClient, services: Services, tmp_p
     assert services.videos.path(url.rsplit("/", 1)[-1]).read_bytes() == data
 
 
+def test_a_check_lets_subtitles_pass(client: TestClient, services: Services) -> None:
+    url = create(client, 5, "gbk字幕.srt")
+    send(client, url, 0, b"words")
+    assert client.post(f"{url}/check").status_code == 204
+    assert services.videos.path(url.rsplit("/", 1)[-1]).read_bytes() == b"words"
+
+
 def test_a_check_of_what_has_not_arrived_is_refused(client: TestClient) -> None:
     url = create(client, 6)
     assert client.post(f"{url}/check").status_code == 404

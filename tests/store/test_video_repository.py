@@ -361,3 +361,48 @@ def test_abandoned_uploads_make_room(tmp_path: Path, sample: Path) -> None:
     os.utime(tmp_path / "limited" / "parts" / f"{old.id}.part", (week_ago, week_ago))
     shelf.create_upload("new.mp4", 6)
     refused("upload_unknown", shelf.upload, old.id)
+
+
+def complete(shelf: VideoRepository, name: str, content: bytes = b"abc") -> str:
+    upload = shelf.create_upload(name, len(content))
+    append(shelf, upload.id, 0, [content])
+    return shelf.finish(upload.id)
+
+
+def test_attached_upload_lies_beside_its_video(shelf: VideoRepository) -> None:
+    video, words = complete(shelf, "a.mp4"), complete(shelf, "b.srt", b"words")
+    shelf.attach(video, words, "a.srt")
+    shelf.attach(video, words, "a.srt")
+    assert shelf.path(words) == shelf.path(video).with_name("a.srt")
+    assert shelf.path(words).read_bytes() == b"words" and shelf.name(words) == "b.srt"
+
+
+def test_upload_attached_to_another_video_stays(shelf: VideoRepository) -> None:
+    first, second, words = complete(shelf, "a.mp4"), complete(shelf, "b.mp4"), complete(shelf, "a.srt", b"words")
+    shelf.attach(first, words, "a.srt")
+    shelf.attach(second, words, "b.srt")
+    assert shelf.path(first).with_name("a.srt").read_bytes() == b"words"
+    assert shelf.path(second).with_name("b.srt").read_bytes() == b"words"
+
+
+def test_attached_upload_is_deleted_with_its_video(shelf: VideoRepository) -> None:
+    video, words = complete(shelf, "a.mp4"), complete(shelf, "a.srt")
+    shelf.attach(video, words, "a.srt")
+    folder = shelf.path(video).parent
+    assert shelf.drop_upload(shelf.path(video))
+    assert not folder.exists()
+    refused("video_unknown", shelf.path, words)
+
+
+def test_nothing_is_attached_to_what_is_no_upload(shelf: VideoRepository, allowed: Path) -> None:
+    (allowed / "a.mp4").write_bytes(b"abc")
+    words = complete(shelf, "a.srt")
+    refused("subtitles_for_path", shelf.attach, shelf.from_path("a.mp4"), words, "a.srt")
+    assert [one.name for one in allowed.iterdir()] == ["a.mp4"]
+
+
+def test_uploads_of_others_are_not_attached(shelf: VideoRepository) -> None:
+    with as_user(User("a", "a", "analyst")):
+        words = complete(shelf, "a.srt")
+    with as_user(User("b", "b", "analyst")):
+        refused("upload_unknown", shelf.attach, complete(shelf, "a.mp4"), words, "a.srt")

@@ -62,7 +62,7 @@ def submit_job(given: NewJob, services: ServicesDep, key: KeyDep, response: Resp
             source = VideoSource("path", path)
         case other:
             source = VideoSource("url", other.url)
-    submission = Submission(source, request, core.one_line(given.name), given.force)
+    submission = Submission(source, request, core.one_line(given.name), given.force, tuple(given.subtitles))
     job_id = services.submissions.submit(services, key, submission)
     services.webhooks.begin(services)
     response.headers["Location"] = f"jobs/{job_id}"

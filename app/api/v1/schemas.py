@@ -12,7 +12,7 @@ from app.api.gate import status_of
 from app.ask import MOST_QUESTION, FrameRef, Turn
 from app.i18n import error_text, notice_text, t
 from app.jobs import JobSnapshot, State
-from app.services import FetchState, webhooks
+from app.services import MOST_SUBTITLES, FetchState, webhooks
 from app.store import DeliveryRow, LibraryEntry, WebhookRow
 
 JobState = Literal["fetching", State]
@@ -91,6 +91,12 @@ class NewJob(Strict):
     name: Annotated[
         str, Field(max_length=_MOST_NAME, description="Name of the video; by default that of the file.")
     ] = ""
+    subtitles: Annotated[
+        list[Annotated[str, Field(max_length=64)]],
+        Field(
+            max_length=MOST_SUBTITLES, description="Ids of complete uploads of subtitle files, put beside the video."
+        ),
+    ] = []
     template: Annotated[str, Field(max_length=64, description="Key of a template; see GET /.")] = ""
     question: Annotated[str, Field(max_length=MOST_QUESTION)] = ""
     language: Language = None

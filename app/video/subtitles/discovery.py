@@ -1,6 +1,6 @@
-"""Discovery and ranking of subtitles in a container and in files beside it, and decoding of a file's text.
+"""Discovery of subtitle files beside a video, ranking of all its subtitles, and decoding of a file's text.
 
-Runs in the decoder worker; `files_beside`, which needs no decoder, also runs in the parent process.
+Runs in the decoder worker, and `files_beside` also in the parent process.
 """
 
 from __future__ import annotations
@@ -19,16 +19,15 @@ from app.video.subtitles.formats import READERS
 from app.video.subtitles.names import Extent
 
 if TYPE_CHECKING:
-    from av.container import InputContainer
     from charset_normalizer import CharsetMatch
 
-MOST_BYTES = 16 << 20
+SUBTITLE_SUFFIXES = ", ".join(READERS)
+"""Endings of the files that are read, for messages."""
+MOST_SUBTITLE_BYTES = 16 << 20
 """Bytes that are read of a subtitle file. Chosen by hand; not tuned."""
-_TEXT_CODECS = frozenset({"mov_text", "subrip", "ass", "webvtt", "text"})
 _UNREAD = {
     ".idx": "VobSub",
     ".sup": "PGS",
-    ".scc": "SCC",
     ".stl": "EBU STL",
     ".srv1": "YouTube srv1",
     ".srv2": "YouTube srv2",
@@ -83,6 +82,7 @@ class Source:
         is_doubtful: The file may belong to another video: only the beginning of its name is that of the video.
         leads_out: The file is a link out of the video's folder. It isn't read: otherwise anyone who can write in the
             folder could have any other file of this machine read.
+        is_certain: It exists; captions in pictures are looked for only when they are read.
         track: The index of the stream, or None for a file.
         path: The file, or None for a stream.
     """
@@ -95,6 +95,7 @@ class Source:
     kind: str = ""
     is_doubtful: bool = False
     leads_out: bool = False
+    is_certain: bool = True
     track: int | None = None
     path: Path | None = None
 
@@ -106,6 +107,17 @@ class Source:
     def is_used(self) -> bool:
         """Return whether it may be read."""
         return self.is_readable and not (self.leads_out or self.is_doubtful)
+
+
+def is_subtitle_name(name: str) -> bool:
+    """Return whether a file's name ends like one of subtitles, readable or not."""
+    suffix = Path(name).suffix.lower()
+    return suffix in READERS or suffix in _UNREAD
+
+
+def subtitle_belongs(name: str, video: str) -> bool:
+    """Return whether a subtitle file's name is the name of a video with languages and flags."""
+    return is_subtitle_name(name) and names.tags_of(Path(name).stem, Path(video).stem) is not None
 
 
 def ranked(sources: Sequence[Source], language: Language) -> list[Source]:
@@ -148,7 +160,7 @@ def digest_beside(video: Path) -> str:
 def _content_digest(path: Path) -> str:
     try:
         with path.open("rb") as file:
-            return hashlib.sha256(file.read(MOST_BYTES)).hexdigest()
+            return hashlib.sha256(file.read(MOST_SUBTITLE_BYTES)).hexdigest()
     except OSError:  # the analysis says so
         return ""
 
@@ -198,26 +210,6 @@ def _file(path: Path, video: Path, videos: Sequence[str], folder: Path, *, is_ow
         leads_out=not path.resolve().is_relative_to(folder),
         path=path,
     )
-
-
-def tracks_in(container: InputContainer) -> Iterator[Source]:
-    """Yield the subtitle tracks in the order of the file; those stored as pictures are not readable."""
-    from av.stream import Disposition  # `files_beside` alone needs no decoder
-
-    for number, stream in enumerate(container.streams.subtitles, 1):
-        tag = stream.language or ""
-        title = printable(stream.metadata.get("title", ""))[:40]
-        codec = stream.codec_context.codec.canonical_name if stream.codec_context is not None else "?"
-        marks = names.parse_tags(title) or names.NameTags()
-        extent: Extent = "partial" if stream.disposition & Disposition.forced else marks.extent
-        yield Source(
-            label=" ".join(filter(None, ("" if tag == "und" else tag, title))) or f"#{number}",
-            languages=tuple(filter(None, (names.language_code(tag),))) or marks.languages,
-            is_default=bool(stream.disposition & Disposition.default),
-            extent=extent,
-            is_readable=codec in _TEXT_CODECS,
-            track=stream.index,
-        )
 
 
 @dataclass(frozen=True)

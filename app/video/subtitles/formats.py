@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from itertools import chain, groupby, pairwise
 from xml.etree import ElementTree
 
+from app.video.subtitles.captions import read_scc
 from app.video.subtitles.cues import TOUCHING_SECONDS, Timed, plain
 
 _TIME = r"(?:\d+\s*:\s*){0,2}\d+(?:\s*[.,:;]\s*\d+)?"
@@ -363,5 +364,6 @@ READERS: dict[str, Reader] = {
     ".mpl": read_tenths,
     ".mpl2": read_tenths,
     ".lrc": read_lyrics,
+    ".scc": read_scc,
 }
 """Readers by the ending of a file."""

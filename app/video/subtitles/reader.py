@@ -3,39 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 
 import av.error
-from av.container import InputContainer
-from av.packet import Packet
-from av.stream import Discard
-from av.subtitles.stream import SubtitleStream
-from av.subtitles.subtitle import AssSubtitle
 
 from app.core import Cue, Language, Notice, Noticed, Transcript, VideoInfo
-from app.video.limits import move_on
 from app.video.readers.pyav import open_video
-from app.video.subtitles import discovery
+from app.video.subtitles import discovery, tracks
 from app.video.subtitles.cues import MOST_CUES, Cues, Timed
-from app.video.subtitles.formats import READERS, Unread, from_ass
+from app.video.subtitles.formats import READERS, Unread
 from app.video.subtitles.telemetry import is_speech
 
 _MOST_TRIES = 4
 """Sources that are tried. Reading a track means reading the whole file; empty tracks are rare. Chosen by hand; not
 tuned."""
-_ASS_COMMAS = 8
-"""Commas before the text of an ASS event as FFmpeg writes it."""
 _PROGRAM_STREAM = b"\x00\x00\x01\xba"
 """First bytes of pictures in a .sub file (MPEG-2 program stream)."""
-_NO_END = (1 << 32) - 1
-"""FFmpeg's display time of an event without an end."""
 
 
 def read(info: VideoInfo, language: Language) -> Iterator[Noticed | Transcript]:
     """Yield notices, and the transcript of the best readable subtitles if there is one; see app.video.subtitles_of."""
-    container, _ = open_video(info.path)
+    container, video = open_video(info.path)
     with container:
-        sources = [*discovery.files_beside(info.path), *discovery.tracks_in(container)]
+        inside = chain(tracks.tracks_in(container), tracks.captions_in(container, video))
+        sources = [*discovery.files_beside(info.path), *inside]
     yield from map(Noticed, _unused(sources))
     readable = discovery.ranked([one for one in sources if one.is_used], language)
     for source in readable[:_MOST_TRIES]:
@@ -56,7 +48,8 @@ def read(info: VideoInfo, language: Language) -> Iterator[Noticed | Transcript]:
             notices = [Notice("subtitles_empty", {"name": source.label})]
         yield from map(Noticed, notices)
         if found:
-            yield from _transcript(source, found, [one for one in readable if one is not source], cues)
+            others = [one for one in readable if one is not source and one.is_certain]
+            yield from _transcript(source, found, others, cues)
             return
 
 
@@ -66,7 +59,7 @@ def _unused(sources: Sequence[discovery.Source]) -> Iterator[Notice]:
         yield Notice("subtitles_lead_out", {"names": ", ".join(links)})
     if doubtful := [one.label for one in sources if one.is_doubtful and not one.leads_out]:
         yield Notice("subtitles_of_other_video", {"names": ", ".join(doubtful)}, "info")
-    if pictures := [one.label for one in sources if not one.is_readable and not one.path]:
+    if pictures := [one.label for one in sources if not (one.is_readable or one.path or one.kind)]:
         yield Notice("subtitles_are_pictures", {"tracks": ", ".join(pictures)}, "info")
     for one in sources:
         if one.kind:
@@ -89,7 +82,7 @@ def _transcript(
 def _fill(cues: Cues, info: VideoInfo, source: discovery.Source) -> list[Notice]:
     """Add the cues of the source to `cues`; return notices of a guessed encoding and of lines that weren't read."""
     if source.path is None:
-        _add_all(cues, _from_track(info, source))
+        _add_all(cues, tracks.from_track(info, source))
         return []
     content = _content(source.path)
     unread = _add_all(cues, READERS[source.path.suffix.lower()](content.text, info.frame_rate or 0.0))
@@ -122,51 +115,7 @@ def _content(path: Path) -> discovery.Decoded:
         ValueError: It holds pictures (VobSub in a .sub file).
     """
     with path.open("rb") as file:
-        data = file.read(discovery.MOST_BYTES)
+        data = file.read(discovery.MOST_SUBTITLE_BYTES)
     if data.startswith(_PROGRAM_STREAM):
         raise ValueError("VobSub")
     return discovery.decoded(data)
-
-
-def _from_track(info: VideoInfo, source: discovery.Source) -> Iterator[Timed]:
-    container, _ = open_video(info.path)
-    with container:
-        stream = next(one for one in container.streams.subtitles if one.index == source.track)
-        for other in container.streams:
-            other.discard = Discard.default if other is stream else Discard.all
-        for packet in _packets(container, stream):
-            move_on()
-            yield from _events(packet, stream)
-
-
-def _packets(container: InputContainer, stream: SubtitleStream) -> Iterator[Packet[SubtitleStream]]:
-    try:
-        yield from container.demux(stream)
-    except (IndexError, av.error.FFmpegError):  # a truncated file has the subtitles up to there
-        return
-
-
-def _events(packet: Packet[SubtitleStream], stream: SubtitleStream) -> Iterator[Timed]:
-    if packet.pts is None or not packet.size:
-        return
-    try:
-        decoded_set = stream.codec_context.decode2(packet)
-    except av.error.FFmpegError:
-        return
-    if decoded_set is None:
-        return
-    unit = packet.time_base.numerator / packet.time_base.denominator
-    begins = packet.pts * unit
-    start = begins + decoded_set.start_display_time / 1000
-    end = begins + packet.duration * unit if packet.duration else start
-    if not packet.duration and 0 < decoded_set.end_display_time < _NO_END:
-        end = begins + decoded_set.end_display_time / 1000
-    for rect in decoded_set.rects:
-        if isinstance(rect, AssSubtitle):
-            yield start, end, from_ass(_text(rect))
-
-
-def _text(rect: AssSubtitle) -> str:
-    """Return the text of an event; FFmpeg converts every format to ASS: fields between commas, the text last."""
-    event = rect.ass.decode("utf-8", "replace")
-    return event.split(",", _ASS_COMMAS)[-1] if event else rect.text.decode("utf-8", "replace")

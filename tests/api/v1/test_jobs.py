@@ -66,7 +66,7 @@ def test_an_upload_becomes_a_report_in_every_format(api: TestClient, services: S
     fitting = 0
     for name in FORMATS:
         answer = api.get(f"jobs/{job_id}/reports/{name}")
-        assert answer.status_code == 200 or answer.json()["key"] == "report_empty"
+        assert answer.status_code == 200 or answer.json()["key"] == "api_report_empty"
         fitting += answer.status_code == 200
     assert fitting > 10
     archive = api.get(f"jobs/{job_id}/reports/zip")
@@ -119,6 +119,20 @@ def test_a_wrong_submission_leaves_nothing(api: TestClient, changes: dict[str, o
     answer = api.post("jobs", json={"source": uploaded(api), **changes})
     assert (answer.status_code, answer.json()["key"]) == (status, key)
     assert api.get("jobs").json() == {"total": 0, "jobs": [], "fetching": []}
+
+
+def test_subtitles_are_put_beside_the_uploaded_video(api: TestClient, services: Services) -> None:
+    words = uploaded(api, b"1\n00:00:00,500 --> 00:00:01,500\nHello\n", "words.srt")["id"]
+    answer = api.post("jobs", json={"source": uploaded(api), "subtitles": [words]})
+    assert answer.status_code == 202, answer.text
+    path = services.jobs.snapshot(answer.json()["id"]).request.path
+    assert sorted(one.name for one in path.parent.iterdir()) == ["clip.mp4", "clip.words.srt"]
+
+
+def test_a_video_is_no_subtitles(api: TestClient) -> None:
+    answer = api.post("jobs", json={"source": uploaded(api), "subtitles": [uploaded(api)["id"]]})
+    assert (answer.status_code, answer.json()["key"]) == (409, "subtitles_not_known")
+    assert api.get("jobs").json()["total"] == 0
 
 
 def test_an_upload_that_stopped_half_way_is_refused(api: TestClient) -> None:

@@ -164,7 +164,7 @@ def test_numbers_that_are_spoken_are_speech() -> None:
         ("film.srt", "nothing with times\n", "subtitles_empty"),
         ("film.srt", "1\n00:00:0x,000 --> 00:00:02,000\nx\n", "subtitles_times_unread"),
         ("film.ttml", "<tt><body>", "subtitles_unreadable"),
-        ("film.scc", "Scenarist_SCC V1.0\n", "subtitles_form_unread"),
+        ("film.usf", "<USFSubtitles/>\n", "subtitles_form_unread"),
         ("film 2.srt", "1\n00:00:00,000 --> 00:00:02,000\nx\n", "subtitles_of_other_video"),
         ("film.srt", "1\n00:00:00,000 --> 00:00:00,400\nSrtCnt : 1 [iso : 100]\n", "subtitles_are_telemetry"),
     ],

@@ -4,6 +4,7 @@ When all files have arrived and were probed, it reports the ids of the videos an
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import streamlit as st
@@ -11,8 +12,10 @@ import streamlit as st
 from app.core import AppError, InputError, readable
 from app.fleet import resolve
 from app.i18n import language, t
+from app.services import pair_uploads
 from app.ui import page_state, plain, resources, services
 from app.ui.components.assets import component, sent
+from app.video import files_beside
 
 PIECE_BYTES = 8 * 2**20
 """Size of one piece of an upload. Chosen by hand; not tuned."""
@@ -57,6 +60,8 @@ def draw_chosen() -> None:
     if state.folder:
         st.markdown(f"**{plain(t('ui.chosen_folder', n=num_videos_in(state.folder), folder=state.folder))}**")
         st.caption(t("ui.chosen_how"))
+    for video_id in state.video_ids:
+        _draw_subtitles_of(video_id)
     if len(state.video_ids) < 2:
         return
     st.markdown(f"**{t('ui.chosen_videos', n=len(state.video_ids))}**")
@@ -152,6 +157,15 @@ def num_videos_in(folder: str) -> int:
     return sum(one.error is None for one in resolve([str(allowed)]).items) if allowed else 0
 
 
+def _draw_subtitles_of(video_id: str) -> None:
+    """Name the subtitle files beside an uploaded video."""
+    with suppress(AppError):
+        path = services().videos.path(video_id)
+        if found := [one.label for one in files_beside(path)]:
+            names = ", ".join(found[:_MOST_TRIED])
+            st.caption(plain(t("ui.chosen_subtitles", name=readable(path.name), names=names)))
+
+
 def _choose(find: Callable[[], str]) -> None:
     state = page_state()
     with state.catching_errors():
@@ -164,7 +178,7 @@ def draw_uploader(*, key: str, on_uploaded: Callable[[list[str], list[str]], Non
     Args:
         key: The widget key.
         on_uploaded: Called before the page is drawn again, with the ids of the videos and a sentence on each file
-            that is not a video.
+            that is not a video. Subtitles are beside their videos then.
     """
     arrived = f"{key}_arrived"
 
@@ -174,7 +188,10 @@ def draw_uploader(*, key: str, on_uploaded: Callable[[list[str], list[str]], Non
         ids, refused, mark = _read(given)
         if mark != st.session_state.get(arrived):  # it is sent until it is answered
             st.session_state[arrived] = mark
-            on_uploaded(ids, refused)
+            with page_state().catching_errors():
+                paired = pair_uploads(services().videos, ids)
+                alone = [t("ui.upload_subtitles_alone", name=name) for name in paired.alone]
+                on_uploaded(list(paired.video_ids), [*refused, *alone])
 
     data = {
         "name": key,

@@ -1,0 +1,96 @@
+"""Uploaded subtitle files: paired with uploaded videos by their names, and put beside them, where they are read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from app import core, video
+from app.store import VideoRepository
+
+MOST_SUBTITLES = 16
+"""Subtitle files that a job may name. Chosen by hand; not tuned."""
+
+
+@dataclass(frozen=True)
+class PairedUploads:
+    """Uploads of which the subtitles are beside their videos.
+
+    Attributes:
+        video_ids: Ids of the videos.
+        alone: Names of subtitles without a video, which were deleted.
+    """
+
+    video_ids: tuple[str, ...]
+    alone: tuple[str, ...] = ()
+
+
+def pair_uploads(videos: VideoRepository, ids: Sequence[str]) -> PairedUploads:
+    """Put each subtitle file of some uploads beside the video whose name it begins with, or beside the only video.
+
+    Raises:
+        InputError: An upload is unknown, or a subtitle file is too large.
+    """
+    names = {one: videos.name(one) for one in ids}
+    shown = tuple(one for one in names if not video.is_subtitle_name(names[one]))
+    alone = []
+    for subtitle in (one for one in names if one not in shown):
+        if owner := _owner_of(names[subtitle], {one: names[one] for one in shown}):
+            attach_subtitles(videos, owner, [subtitle])
+        else:
+            videos.drop_upload(videos.path(subtitle))
+            alone.append(names[subtitle])
+    return PairedUploads(shown, tuple(alone))
+
+
+def check_subtitles(videos: VideoRepository, ids: Sequence[str]) -> None:
+    """Check that complete uploads are subtitle files.
+
+    Raises:
+        InputError: One is unknown, not complete, too large, or not a subtitle file.
+    """
+    for one in ids:
+        upload = videos.upload(videos.finish(one))
+        if not video.is_subtitle_name(upload.name):
+            raise core.InputError("subtitles_not_known", name=upload.name, known=video.SUBTITLE_SUFFIXES)
+        if upload.size_bytes > video.MOST_SUBTITLE_BYTES:
+            most = core.human_size(video.MOST_SUBTITLE_BYTES)
+            raise core.InputError("subtitles_too_large", name=upload.name, most=most)
+
+
+def attach_subtitles(videos: VideoRepository, video_id: str, ids: Sequence[str]) -> None:
+    """Put uploaded subtitle files beside an uploaded video, under names that belong to it.
+
+    Raises:
+        InputError: As `check_subtitles`, or the video is not an upload.
+    """
+    check_subtitles(videos, ids)
+    for one in ids:
+        name = _name_beside(videos.name(one), videos.path(video_id))
+        videos.attach(video_id, one, _free_name(videos.path(video_id).with_name(name), videos.path(one)))
+
+
+def _owner_of(name: str, videos: dict[str, str]) -> str | None:
+    """Return the id of the video to which a subtitle file belongs; the longest name counts."""
+    found = [one for one, shown in videos.items() if video.subtitle_belongs(name, shown)]
+    only = next(iter(videos)) if len(videos) == 1 else None
+    return max(found, key=lambda one: len(videos[one]), default=only)
+
+
+def _name_beside(name: str, path: Path) -> str:
+    """Return the name under which a subtitle file is found beside the video at `path`."""
+    clean = core.safe_file_name(name)
+    if video.subtitle_belongs(clean, path.name):
+        return clean
+    tagged = f"{path.stem}.{clean}"  # English.srt
+    return tagged if video.subtitle_belongs(tagged, path.name) else path.stem + Path(clean).suffix
+
+
+def _free_name(place: Path, source: Path) -> str:
+    """Return the name of `place`, with a number if another file has it."""
+    free, number = place, 1
+    while free.exists() and free != source:
+        number += 1
+        free = place.with_name(f"{place.stem}.{number}{place.suffix}")
+    return free.name

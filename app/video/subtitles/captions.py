@@ -1,0 +1,254 @@
+"""Decoder of closed captions (CEA-608): those in coded pictures, in QuickTime's caption tracks, and in SCC files.
+
+Each line of captions that roll up is one cue. CEA-708 is not decoded: broadcasters send CEA-608 with it.
+Sources: CEA-608-E (codes and characters), ATSC A/53 part 4 (`GA94` in pictures).
+"""
+
+from __future__ import annotations
+
+import heapq
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from app.video.subtitles.cues import Timed, plain
+
+if TYPE_CHECKING:
+    from av.packet import Packet
+    from av.stream import Stream
+
+CODECS = frozenset({"h264", "hevc", "mpeg2video", "av1"})
+"""Codecs of pictures that may carry captions."""
+_MARK = b"GA94\x03"
+_OWNERS = (b"\x00\x31", b"\x00\x01\xb2")
+"""What comes before the mark: ATSC's number in H.264, HEVC and AV1, the code of user data in MPEG-2."""
+_MOST_REORDERED = 32
+"""Pictures that may be shown before an earlier coded one: H.264 and HEVC allow 16, and two fields each."""
+_LONGEST_ROLLED_SECONDS = 16.0
+"""A receiver clears captions after 16 seconds without data (47 CFR 79.101)."""
+_SCC_RATE = 30000 / 1001
+_SCC_LINE = re.compile(r"(\d\d):(\d\d):(\d\d)([:;])(\d\d)\s+([0-9a-fA-F\s]+)$")
+
+_ROWS = {0x11: 1, 0x12: 3, 0x15: 5, 0x16: 7, 0x17: 9, 0x10: 11, 0x13: 12, 0x14: 14}
+"""Rows by the first byte of a preamble; the second byte chooses this row or the one after it."""
+_LAST_COLUMN = 31
+_BASIC = str.maketrans(dict(zip("*\\^_`{|}~\x7f", "áéíóúç÷Ññ█", strict=True)))
+_SPECIAL = "®°½¿™¢£♪à èâêîôû"
+_EXTENDED = {
+    0x12: "ÁÉÓÚÜü‘¡*'—©℠•“”ÀÂÇÈÊËëÎÏïÔÙùÛ«»",
+    0x13: "ÃãÍÌìÒòÕõ{}\\^_|~ÄäÖöß¥¤¦ÅåØø┌┐└┘",
+}
+_Screen = dict[int, dict[int, str]]
+"""Characters by row and column."""
+
+
+@dataclass
+class _Channel:
+    """Screen of one of the four channels, and the cues that it has shown."""
+
+    cues: list[Timed] = field(default_factory=list)
+    _mode: str = ""
+    _shown: _Screen = field(default_factory=dict)
+    _hidden: _Screen = field(default_factory=dict)
+    _row: int = 15
+    _column: int = 0
+    _since: float = 0.0
+    _rolled: tuple[float, str] | None = None  # a line that is complete and shown until the next one begins
+
+    def command(self, code: int, at: float) -> None:
+        """Run a control code (its second byte)."""
+        if code == 0x20:
+            self._mode = "pop"
+        elif code in (0x25, 0x26, 0x27):
+            if self._mode != "roll":
+                self.clear(at)
+                self._hidden = {}
+            self._mode = "roll"
+        elif code == 0x29:
+            self._mode = "paint"
+        elif code in (0x2A, 0x2B):
+            self._mode = ""  # text that isn't captions
+        elif code == 0x2C:
+            self.clear(at)
+        elif code == 0x2D and self._mode == "roll":
+            self._roll()
+        elif code == 0x2E:
+            self._hidden = {}
+        elif code == 0x2F:
+            self.clear(at)
+            self._mode, self._since, self._shown, self._hidden = "pop", at, self._hidden, {}
+        else:
+            self._erase(code)
+
+    def place(self, row: int, column: int | None) -> None:
+        """Move the cursor to a row, or by no rows if captions roll up, where all are on one."""
+        self._row = 15 if self._mode == "roll" else row
+        self._column = column or 0
+
+    def skip(self, columns: int) -> None:
+        """Move the cursor to the right."""
+        self._column = min(_LAST_COLUMN, self._column + columns)
+
+    def write(self, text: str, at: float, *, replaces: bool = False) -> None:
+        """Write at the cursor, or over the character before it."""
+        if not self._mode:
+            return
+        self._column = max(0, self._column - replaces)
+        if self._mode != "pop" and not self._words():
+            self._since = at
+            self._end_rolled(at)
+        for letter in text:
+            self._target().setdefault(self._row, {})[self._column] = letter
+            self.skip(1)
+
+    def clear(self, at: float) -> None:
+        """End what is shown."""
+        self._end_rolled(at)
+        if text := self._words():
+            self.cues.append((self._since, at, text))
+        self._shown = {}
+
+    def _erase(self, code: int) -> None:
+        row = self._target().get(self._row, {})
+        if code == 0x21:
+            self._column = max(0, self._column - 1)
+            row.pop(self._column, None)
+        elif code == 0x24:
+            for column in [one for one in row if one >= self._column]:
+                del row[column]
+
+    def _roll(self) -> None:
+        if text := self._words():
+            self._rolled = (self._since, text)
+        self._shown, self._column = {}, 0
+
+    def _end_rolled(self, at: float) -> None:
+        if self._rolled and self._rolled[1]:
+            since, text = self._rolled
+            self.cues.append((since, min(at, since + _LONGEST_ROLLED_SECONDS), text))
+        self._rolled = None
+
+    def _target(self) -> _Screen:
+        return self._hidden if self._mode == "pop" else self._shown
+
+    def _words(self) -> str:
+        rows = (self._shown[row] for row in sorted(self._shown))
+        return plain("\n".join("".join(row.get(at, " ") for at in range(max(row) + 1)) for row in rows if row))
+
+
+class _Line:
+    """Decoder of line 21 of one field: the pairs of bytes of its two channels."""
+
+    def __init__(self) -> None:
+        self.channels = (_Channel(), _Channel())
+        self._channel = self.channels[0]
+        self._last = (0, 0)
+        self._is_text = True  # not data about the programme (XDS)
+
+    def feed(self, first: int, second: int, at: float) -> None:
+        """Decode two bytes at a time in seconds; control codes are sent twice and count once."""
+        first, second = first & 0x7F, second & 0x7F
+        is_repeated = (first, second) == self._last and 0x10 <= first < 0x20
+        self._last = (0, 0) if is_repeated else (first, second)
+        if is_repeated:
+            return
+        if 0x10 <= first < 0x20:
+            self._is_text = True
+            self._channel = self.channels[bool(first & 8)]
+            self._control(first & ~8, second, at)
+        elif first >= 0x20 and self._is_text:
+            text = "".join(chr(one) for one in (first, second) if one >= 0x20)
+            self._channel.write(text.translate(_BASIC), at)
+        elif first:
+            self._is_text = first == 0x0F
+
+    def _control(self, first: int, second: int, at: float) -> None:
+        channel = self._channel
+        if second >= 0x40:
+            indent = (second & 0x0E) * 2 if second & 0x10 else 0
+            channel.place(_ROWS[first] + (second >= 0x60 and first != 0x10), indent)
+        elif first in (0x14, 0x15) and 0x20 <= second < 0x30:
+            channel.command(second, at)
+        elif first == 0x17 and 0x21 <= second <= 0x23:
+            channel.skip(second & 3)
+        elif first in _EXTENDED and second >= 0x20:
+            channel.write(_EXTENDED[first][second - 0x20], at, replaces=True)
+        elif first == 0x11 and second >= 0x20:
+            channel.write(_SPECIAL[second - 0x30] if second >= 0x30 else " ", at)
+
+
+class Captions:
+    """Decoder of the four channels of CEA-608."""
+
+    def __init__(self) -> None:
+        self._lines = (_Line(), _Line())
+        self._reached = 0.0
+
+    def feed(self, triples: bytes, at: float) -> None:
+        """Decode what belongs to one picture: a byte with flags and two of data, again and again."""
+        self._reached = at
+        for flags, first, second in zip(triples[::3], triples[1::3], triples[2::3], strict=False):
+            if flags & 6 == 4:  # valid, and not of CEA-708
+                self._lines[flags & 1].feed(first, second, at)
+
+    def channels(self) -> dict[str, list[Timed]]:
+        """Return the cues by channel, `CC1` to `CC4`, those with cues; end what is still shown."""
+        every = [channel for line in self._lines for channel in line.channels]
+        for channel in every:
+            channel.clear(self._reached)
+        return {f"CC{number}": channel.cues for number, channel in enumerate(every, 1) if channel.cues}
+
+
+def coded_in(data: bytes) -> bytes:
+    r"""Return the triples of captions in a coded picture of H.264, HEVC, AV1 or MPEG-2.
+
+    >>> coded_in(b"\x00\x00\x01\xb2GA94\x03\x41\xff\xfc\xc8\xe9\xff").hex()
+    'fcc8e9'
+    """
+    triples = b""
+    place = data.find(_MARK)
+    while place >= 0:
+        if data[max(0, place - 3) : place].endswith(_OWNERS):
+            rest = data[place + len(_MARK) : place + 160]
+            if not data[max(0, place - 3) : place].endswith(_OWNERS[1]):
+                rest = rest.replace(b"\0\0\3", b"\0\0")  # H.264 and HEVC: keeps zeros from looking like a start
+            if rest and rest[0] & 0x40:
+                triples += rest[2 : 2 + 3 * (rest[0] & 0x1F)]
+        place = data.find(_MARK, place + 1)
+    return triples
+
+
+def in_order(packets: Iterable[Packet[Stream]], *, is_coded: bool) -> Iterator[tuple[float, bytes]]:
+    """Yield the seconds and triples of packets as they are shown; pictures are coded in another order.
+
+    Args:
+        packets: Packets of a track of pictures or of captions.
+        is_coded: They are coded pictures; else they are the triples.
+    """
+    waiting: list[tuple[float, int, bytes]] = []
+    for number, packet in enumerate(packets):
+        pts = packet.dts if packet.pts is None else packet.pts
+        if pts is None or not (triples := coded_in(bytes(packet)) if is_coded else bytes(packet)):
+            continue
+        heapq.heappush(waiting, (pts * packet.time_base.numerator / packet.time_base.denominator, number, triples))
+        if len(waiting) > _MOST_REORDERED:
+            at, _, triples = heapq.heappop(waiting)
+            yield at, triples
+    while waiting:
+        at, _, triples = heapq.heappop(waiting)
+        yield at, triples
+
+
+def read_scc(text: str, frame_rate: float = 0.0) -> Iterator[Timed]:
+    """Yield the cues of a Scenarist file: lines of a time code and pairs of bytes, one pair a frame of 29.97 Hz."""
+    captions = Captions()
+    for line in text.splitlines():
+        if not (found := _SCC_LINE.match(line.strip())):
+            continue
+        hours, minutes, seconds, frames = (int(found[place]) for place in (1, 2, 3, 5))
+        whole = 3600 * hours + 60 * minutes + seconds
+        at = whole + frames / _SCC_RATE if found[4] == ";" else (30 * whole + frames) / _SCC_RATE
+        for number, word in enumerate(found[6].split()):
+            captions.feed(b"\xfc" + bytes.fromhex(word.zfill(4)[:4]), at + number / _SCC_RATE)
+    yield from next(iter(captions.channels().values()), [])

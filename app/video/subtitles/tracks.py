@@ -1,0 +1,166 @@
+"""Subtitle tracks and closed captions in a container. Runs in the decoder worker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+
+import av.error
+from av.codec.codec import Properties
+from av.container import InputContainer
+from av.packet import Packet
+from av.stream import Discard, Disposition, Stream
+from av.subtitles.stream import SubtitleStream
+from av.subtitles.subtitle import AssSubtitle
+from av.video.stream import VideoStream
+
+from app.core import VideoInfo
+from app.video.files import printable
+from app.video.limits import move_on
+from app.video.readers.pyav import open_video
+from app.video.subtitles import captions, names
+from app.video.subtitles.cues import Timed
+from app.video.subtitles.discovery import Source
+from app.video.subtitles.formats import Unread, from_ass, read_ttml
+from app.video.subtitles.names import Extent
+
+_ASS_COMMAS = 8
+"""Commas before the text of an ASS event as FFmpeg writes it."""
+_NO_END = (1 << 32) - 1
+"""FFmpeg's display time of an event without an end."""
+_CAPTION_TRACK = "eia_608"
+_SMALL_BYTES = 256 << 20
+"""Size up to which a file is read whole in search of captions. Chosen by hand; not tuned."""
+_PROBED = (0.0, 0.25, 0.5, 0.75)
+"""Places in a larger file where captions are looked for first, as shares of its duration. Chosen by hand; not tuned."""
+_PROBED_PICTURES = 300
+
+
+def tracks_in(container: InputContainer) -> Iterator[Source]:
+    """Yield the subtitle tracks in the order of the file; those stored as pictures are not readable."""
+    for number, stream in enumerate(container.streams.subtitles, 1):
+        tag = stream.language or ""
+        title = printable(stream.metadata.get("title", "") or _handler_of(stream))[:40]
+        marks = names.parse_tags(title) or names.NameTags()
+        kind = "" if stream.codec_context else _kind_without_decoder(container)
+        yield Source(
+            label=" ".join(filter(None, ("" if tag == "und" else tag, title))) or f"#{number}",
+            languages=tuple(filter(None, (names.language_code(tag),))) or marks.languages,
+            is_default=bool(stream.disposition & Disposition.default),
+            extent=_extent_of(stream, marks.extent),
+            is_readable=_is_text(stream) if stream.codec_context else kind == "TTML",
+            kind="" if kind == "TTML" else kind,
+            track=stream.index,
+        )
+
+
+def captions_in(container: InputContainer, video: VideoStream) -> Iterator[Source]:
+    """Yield the closed captions in the pictures, if pictures of this codec can have any."""
+    if video.codec_context.codec.canonical_name in captions.CODECS:
+        yield Source("CEA-608", (), is_default=False, extent="hearing", track=video.index, is_certain=False)
+
+
+def from_track(info: VideoInfo, source: Source) -> Iterator[Timed | Unread]:
+    """Yield the timed texts of a source in the container, and what of a document in it could not be read."""
+    container, video = open_video(info.path)
+    with container:
+        if source.track == video.index:
+            if info.size_bytes <= _SMALL_BYTES or _has_captions(container, video):
+                yield from _captioned(container, video)
+            return
+        stream = next(one for one in container.streams.subtitles if one.index == source.track)
+        if stream.codec_context is None:
+            for packet in _packets(container, stream):
+                yield from _shifted(packet)
+        elif stream.codec_context.codec.canonical_name == _CAPTION_TRACK:
+            yield from _captioned(container, stream)
+        else:
+            for packet in _packets(container, stream):
+                yield from _events(packet, stream)
+
+
+def _handler_of(stream: Stream) -> str:
+    """Return the name of a track in MP4 and QuickTime, unless it is that of a program's component."""
+    name = stream.metadata.get("handler_name", "")
+    return name if names.parse_tags(name) else ""
+
+
+def _extent_of(stream: Stream, by_title: Extent) -> Extent:
+    if stream.disposition & (Disposition.forced | Disposition.comment | Disposition.lyrics | Disposition.karaoke):
+        return "partial"
+    is_for_hearing = stream.disposition & (Disposition.hearing_impaired | Disposition.captions)
+    return "hearing" if is_for_hearing and by_title == "full" else by_title
+
+
+def _is_text(stream: SubtitleStream) -> bool:
+    return Properties.TEXT_SUB in Properties(stream.codec_context.codec.properties)
+
+
+def _kind_without_decoder(container: InputContainer) -> str:
+    """Return what a track is that FFmpeg's library here has no decoder for."""
+    if "mp4" in container.format.name:
+        return "TTML"
+    return "DVB Teletext / ARIB" if container.format.name == "mpegts" else "?"
+
+
+def _packets(container: InputContainer, stream: Stream) -> Iterator[Packet[Stream]]:
+    """Yield the packets of one stream up to the end, or to where the file is damaged."""
+    for other in container.streams:
+        other.discard = Discard.default if other is stream else Discard.all
+    with suppress(IndexError, av.error.FFmpegError):
+        for packet in container.demux(stream):
+            move_on()
+            yield packet
+
+
+def _shifted(packet: Packet[Stream]) -> Iterator[Timed | Unread]:
+    """Yield the texts of a TTML document, whose times count from the start of the track."""
+    if packet.size:
+        yield from read_ttml(bytes(packet).decode("utf-8", "replace"))
+
+
+def _captioned(container: InputContainer, stream: Stream) -> Iterator[Timed]:
+    decoder = captions.Captions()
+    packets = _packets(container, stream)
+    for at, triples in captions.in_order(packets, is_coded=stream.type == "video"):
+        decoder.feed(triples, at)
+    yield from next(iter(decoder.channels().values()), [])
+
+
+def _has_captions(container: InputContainer, video: VideoStream) -> bool:
+    """Return whether pictures at some places carry captions, so that few files are read whole for nothing."""
+    duration = container.duration or 0
+    for share in _PROBED:
+        with suppress(av.error.FFmpegError):
+            container.seek(int((container.start_time or 0) + share * duration))
+            for _, packet in zip(range(_PROBED_PICTURES), _packets(container, video), strict=False):
+                if captions.coded_in(bytes(packet)):
+                    container.seek(container.start_time or 0)
+                    return True
+    return False
+
+
+def _events(packet: Packet[Stream], stream: SubtitleStream) -> Iterator[Timed]:
+    if packet.pts is None or not packet.size:
+        return
+    try:
+        decoded_set = stream.codec_context.decode2(packet)
+    except av.error.FFmpegError:
+        return
+    if decoded_set is None:
+        return
+    unit = packet.time_base.numerator / packet.time_base.denominator
+    begins = packet.pts * unit
+    start = begins + decoded_set.start_display_time / 1000
+    end = begins + packet.duration * unit if packet.duration else start
+    if not packet.duration and 0 < decoded_set.end_display_time < _NO_END:
+        end = begins + decoded_set.end_display_time / 1000
+    for rect in decoded_set.rects:
+        if isinstance(rect, AssSubtitle):
+            yield start, end, from_ass(_text(rect))
+
+
+def _text(rect: AssSubtitle) -> str:
+    """Return the text of an event; FFmpeg converts every format to ASS: fields between commas, the text last."""
+    event = rect.ass.decode("utf-8", "replace")
+    return event.split(",", _ASS_COMMAS)[-1] if event else rect.text.decode("utf-8", "replace")

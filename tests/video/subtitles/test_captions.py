@@ -1,0 +1,121 @@
+"""Closed captions (CEA-608) in pictures, tracks and SCC files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import pytest
+
+from app.core.domain import Cue
+from app.video import subtitles_of
+from app.video.subtitles.captions import Captions, read_scc
+from tests.spoken import captioned, write_captioned, write_spoken
+
+POP, ROLL_2, PAINT, ERASE, RETURN, SHOW = 0x20, 0x25, 0x29, 0x2C, 0x2D, 0x2F
+ROW_15 = 0x70
+POPPED = [
+    (0.4, captioned("Hello there.", POP, ROW_15)),
+    (1.2, captioned("", SHOW)),
+    (2.0, captioned("", ERASE)),
+    (2.2, captioned("How are you?", POP, ROW_15)),
+    (3.0, captioned("", SHOW)),
+]
+SCC = """Scenarist_SCC V1.0
+
+00:00:01:00\t9420 9420 9470 9470 c8e5 ecec ef80 942f 942f
+
+00:00:03;00\t942c 942c
+"""
+
+
+def decoded(timed: list[tuple[float, list[bytes]]], flag: int = 0xFC) -> dict[str, list[tuple[float, float, str]]]:
+    captions = Captions()
+    for at, pairs in timed:
+        for pair in pairs:
+            captions.feed(bytes([flag]) + pair, at)
+    return captions.channels()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("suffix", "codec"), [(".mp4", "libx264"), (".mkv", "libx264"), (".ts", "libx264"), (".ts", "mpeg2video")]
+)
+def test_captions_in_pictures_are_read_in_order(tmp_path: Path, suffix: str, codec: str) -> None:
+    path = write_captioned(tmp_path / f"news{suffix}", POPPED, seconds=4.0, codec=codec)
+    transcript, notices = subtitles_of(path, "en")
+    assert transcript is not None and notices == () and transcript.label == "CEA-608"
+    (hello, how) = transcript.cues
+    assert (hello.text, how.text) == ("Hello there.", "How are you?")
+    assert (hello.start_seconds, hello.end_seconds) == pytest.approx((1.2, 2.0), abs=0.001)
+    assert how.start_seconds == pytest.approx(3.0, abs=0.001)
+
+
+def test_captions_that_roll_up_appear_once() -> None:
+    lines = [
+        (at, captioned(text, ROLL_2, RETURN)) for at, text in ((1.0, "FIRST LINE"), (3.0, "SECOND"), (5.0, "THIRD"))
+    ]
+    assert decoded([*lines, (7.0, captioned("", ERASE))]) == {
+        "CC1": [(1.0, 3.0, "FIRST LINE"), (3.0, 5.0, "SECOND"), (5.0, 7.0, "THIRD")]
+    }
+
+
+def test_a_rolled_line_ends_after_sixteen_seconds() -> None:
+    lines = [(0.0, captioned("ONE", ROLL_2, RETURN)), (60.0, captioned("TWO", ROLL_2, RETURN))]
+    assert decoded(lines)["CC1"][0] == (0.0, 16.0, "ONE")
+
+
+def test_painted_captions_end_when_erased() -> None:
+    timed = [(1.0, captioned("Breaking", PAINT, ROW_15)), (2.0, captioned(" news")), (4.0, captioned("", ERASE))]
+    assert decoded(timed) == {"CC1": [(1.0, 4.0, "Breaking news")]}
+
+
+def test_second_field_is_another_channel_without_its_data() -> None:
+    data_about_programme = [bytes([0x01, 0x03]), b"Film", bytes([0x0F, 0x10])]
+    pairs = [
+        data_about_programme[0],
+        b"Fi",
+        b"lm",
+        data_about_programme[2],
+        *captioned("Hola", POP),
+        *captioned("", SHOW),
+    ]
+    assert decoded([(1.0, pairs), (2.0, captioned("", ERASE))], 0xFD) == {"CC3": [(1.0, 2.0, "Hola")]}
+
+
+def test_accented_letters_replace_their_fallback() -> None:
+    # "E" and the extended letter É that replaces it, the special sign ♪, and é of the basic set ("\\").
+    pairs = [*captioned("", POP), b"E\0", bytes([0x12, 0x21]), bytes([0x11, 0x37]), b"t\\", *captioned("", SHOW)]
+    assert decoded([(1.0, pairs), (2.0, captioned("", ERASE))]) == {"CC1": [(1.0, 2.0, "É♪té")]}
+
+
+def test_scenarist_times_count_frames() -> None:
+    ((start, end, text),) = read_scc(SCC)
+    assert text == "Hello"
+    assert start == pytest.approx(37 * 1001 / 30000) and end == pytest.approx(3.0)
+
+
+def test_scenarist_file_beside_video_is_read(tmp_path: Path) -> None:
+    path = write_spoken(tmp_path / "film.mp4", seconds=0.5)
+    (tmp_path / "film.scc").write_text(SCC)
+    transcript, notices = subtitles_of(path, "en")
+    assert transcript is not None and [cue.text for cue in transcript.cues] == ["Hello"] and notices == ()
+
+
+def test_caption_track_is_read(tmp_path: Path) -> None:
+    (tmp_path / "words.scc").write_text(SCC + "\n00:00:05;00\t942c 942c\n")  # the muxer drops the last packet
+    film, path = write_spoken(tmp_path / "film.mp4"), tmp_path / "captions.mov"
+    with (
+        av.open(str(tmp_path / "words.scc"), format="scc") as words,
+        av.open(str(film)) as base,
+        av.open(str(path), "w") as container,
+    ):
+        sources = (base.streams.video[0], words.streams[0])
+        copies = [container.add_stream_from_template(one) for one in sources]
+        for source, stream in zip(sources, copies, strict=True):
+            for packet in source.container.demux(source):
+                if packet.dts is not None:
+                    packet.stream = stream
+                    container.mux(packet)
+    transcript, _ = subtitles_of(path, "en")
+    assert transcript is not None and transcript.cues == (Cue(1.0, 3.0, "Hello"),)

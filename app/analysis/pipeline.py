@@ -91,7 +91,7 @@ class _Run:
         self.template = tools.templates.find(task.request.template)
         self.created = datetime.now(UTC).isoformat(timespec="seconds")
         self.background = background
-        self.state = PipelineState(task.control, background.stop)
+        self.state = PipelineState(task.control, background.stop, task.done.seconds_by_stage)
         background.apply = self.state.apply
 
     def events(self) -> Iterator[core.AnalysisEvent]:
@@ -129,9 +129,10 @@ class _Run:
 
     def missing_facts(self, report: core.Analysis) -> Iterator[core.AnalysisEvent]:
         """Yield the facts that an interrupted run had not measured, then the report with them. No model is asked."""
-        yield core.StageStarted("facts", len(report.keyframes))
+        begins = core.StageStarted("facts", len(report.keyframes))
+        yield begins
         notices = tuple(notice for notice in report.notices if notice.key != "facts_pending")
-        state = core.AnalysisState.of(replace(report, notices=notices))
+        state = core.AnalysisState.of(replace(report, notices=notices)).apply(begins)
         options = self.background.start("options", lambda _: self._options())
         video = self.background.start("video", lambda emit: self._read(options, emit))
         try:
@@ -145,8 +146,9 @@ class _Run:
             raise
         except core.AppError as error:
             state = state.apply(core.Noticed(facts_incomplete(error)))
-        assert state.report
-        yield core.Finished(state.report)
+        finished = state.with_stage_timed().report
+        assert finished
+        yield core.Finished(finished)
 
     def _applied(self, event: core.AnalysisEvent) -> core.AnalysisEvent:
         self.state.apply(event)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, wait
 from functools import partial
 from typing import Any, TypeVar
@@ -25,11 +25,11 @@ class PipelineState:
     The getters block until their value is known and raise Cancelled, Paused or the error of the video side.
     """
 
-    def __init__(self, control: Control, stop: threading.Event) -> None:
+    def __init__(self, control: Control, stop: threading.Event, seconds_by_stage: Mapping[str, float]) -> None:
         self._control = control
         self._stop = stop
         self._changed = threading.Condition()
-        self._state = core.AnalysisState()
+        self._state = core.AnalysisState(seconds_by_stage=dict(seconds_by_stage))
         self._cues: list[core.Cue] = []
         self._reached_seconds = 0.0
         self._error: BaseException | None = None

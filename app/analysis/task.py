@@ -26,6 +26,7 @@ class EarlierResults:
         again: Numbers of the answers to ask for again.
         engine: Engine that gave the answers, if known.
         report: Report with all answers that lacks only facts; if given, no model is asked.
+        seconds_by_stage: Duration of the stages in all earlier runs.
     """
 
     layout: Layout | None = None
@@ -33,6 +34,7 @@ class EarlierResults:
     again: frozenset[int] = frozenset()
     engine: EngineInfo | None = None
     report: Analysis | None = None
+    seconds_by_stage: Mapping[str, float] = field(default_factory=dict)
 
     def result(self, key: str, number: int) -> ChunkResult | None:
         """Return the answer with this key, or None if there is none or it is to be asked for again."""

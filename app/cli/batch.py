@@ -29,7 +29,7 @@ from app.reports.json import writer
 from app.services import open_services, raise_without_report, start_run, usual_workers
 from app.video import check_file, printable, worker_ready
 
-State = Literal["done", "done_before", "skipped", "without_model", "failed", "cancelled"]
+State = Literal["done", "done_before", "skipped", "without_model", "no_usable_answer", "failed", "cancelled"]
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Outcome:
         seconds: Time spent on it here.
         exit_code: Its exit code.
         job: The stored analysis, if there is one.
-        error: Reason why there is no report, or none by a model.
+        error: Reason why there is no report, or none with a model's answer.
         report: The written file.
     """
 
@@ -57,11 +57,7 @@ class Outcome:
     @property
     def title(self) -> str:
         """Return the model's description of the video in a few words, or "" if there is none."""
-        analysis = self.job.analysis if self.job else None
-        if analysis is None:
-            return ""
-        said = (analysis.title, *(one.text for one in analysis.overview[:1]))
-        return next((text for text in (*said, *(one.text for one in analysis.findings[:1])) if text.strip()), "")
+        return self.job.analysis.brief if self.job and self.job.analysis else ""
 
 
 @dataclass(frozen=True)
@@ -164,7 +160,7 @@ def _finish(batch: SeveralVideos, outcome: Outcome, *, was_done: bool) -> Outcom
         return replace(outcome, state=state, exit_code=error.exit_code, error=error)
     assert job.analysis
     if job.error:
-        outcome = replace(outcome, state="without_model", exit_code=batch.code_of(job.error))
+        outcome = replace(outcome, state=job.analysis.outcome, exit_code=batch.code_of(job.error))
     elif was_done:
         outcome = replace(outcome, state="done_before")
     if batch.given.json and not batch.given.output:
@@ -213,7 +209,7 @@ def _json_line(outcome: Outcome) -> str:
 
 def _print_summary(outcomes: list[Outcome], total: int, seconds: float, batch: SeveralVideos) -> None:
     for reason in dict.fromkeys(
-        error_text(one.error) for one in outcomes if one.error and one.state == "without_model"
+        error_text(one.error) for one in outcomes if one.error and one.state in ("without_model", "no_usable_answer")
     ):
         print(reason, file=sys.stderr)
     counts = Counter(outcome.state for outcome in outcomes)

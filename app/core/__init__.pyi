@@ -52,6 +52,7 @@ from .domain import ModeChosen as ModeChosen
 from .domain import Notice as Notice
 from .domain import Noticed as Noticed
 from .domain import OpeningChosen as OpeningChosen
+from .domain import Outcome as Outcome
 from .domain import Planned as Planned
 from .domain import Probed as Probed
 from .domain import ProgressListener as ProgressListener

@@ -377,6 +377,9 @@ class SoundPiece:
     wav: bytes = field(repr=False)
 
 
+Outcome = Literal["done", "without_model", "no_usable_answer"]
+"""What a finished analysis is: "without_model" if it has only measurements, "no_usable_answer" if a model was asked and
+nothing that it wrote can be used."""
 BREAKS = frozenset(("repeats", "cut", "empty"))
 """Troubles (keys under `trouble.` in i18n) that make a whole answer unusable."""
 
@@ -433,6 +436,13 @@ class ChunkResult:
     def is_broken(self) -> bool:
         """Return whether the answer repeats itself, was cut off, or is empty; it then gives no headline."""
         return not BREAKS.isdisjoint(self.troubles)
+
+    @property
+    def is_usable(self) -> bool:
+        """Return whether the answer says something: one that was cut off may, one that repeats itself doesn't."""
+        if not self.is_broken:
+            return True
+        return "repeats" not in self.troubles and bool(self.findings or self.overview or self.reply or self.chapters)
 
 
 @dataclass(frozen=True)
@@ -632,6 +642,13 @@ class Analysis:
         return "none" if not modes else "text" if "text" in modes else "messages"
 
     @property
+    def outcome(self) -> Outcome:
+        """Return what the analysis has: one usable answer among several is enough for "done"."""
+        if self.mode == "none":
+            return "without_model"
+        return "done" if any(one.is_usable for one in self.requests) else "no_usable_answer"
+
+    @property
     def answered_by(self) -> str:
         """Return the model that has answered, or "" if none has."""
         return self.engine.model if self.engine and self.requests else ""
@@ -657,13 +674,21 @@ class Analysis:
         return self.whole.title if self.whole and not self.whole.is_broken else ""
 
     @property
+    def brief(self) -> str:
+        """Return the model's description in a few words: its headline or its first statement; "" without either."""
+        if self.outcome != "done":
+            return ""
+        said = (self.title, *(one.text for one in (*self.overview[:1], *self.findings[:1])))
+        return next((text.strip() for text in said if text.strip()), "")
+
+    @property
     def reply(self) -> tuple[Finding, ...]:
         """Return the answer to the question."""
         return self.whole.reply if self.whole else ()
 
     @property
     def broken_answer(self) -> ChunkResult | None:
-        """Return the unusable answer about the whole video; without a summary the first, if all are unusable."""
+        """Return the broken answer about the whole video; without a summary the first, if all are broken."""
         if self.whole:
             return self.whole if self.whole.is_broken else None
         return self.chunks[0] if self.chunks and all(chunk.is_broken for chunk in self.chunks) else None

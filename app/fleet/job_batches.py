@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 from app import core
 from app.fleet.archive import BatchArchive, BatchRecord, RecordedVideo, with_video
@@ -82,7 +82,7 @@ class PageBatches:
         """Return whether `proceed` would do anything."""
         if self.is_submitting(record.id):
             return False
-        stopped = ("failed", "cancelled", "interrupted", "paused")
+        stopped = ("failed", "cancelled", "interrupted", "paused", "no_usable_answer")
         return any(
             (one.state in stopped and bool(one.video.job_id)) or (one.state == "pending" and record.request is not None)
             for one in statuses
@@ -176,13 +176,12 @@ def bundle(record: BatchRecord, jobs: Jobs, language: core.Language) -> Iterator
         video, analysis, error, file = status.video, None, status.video.failure, ""
         if video.job_id:
             job = jobs.snapshot(video.job_id)
-            analysis, error, request = job.analysis, job.failure, request or job.request
+            error = job.failure if job.error else None
+            analysis, request = job.analysis, request or job.request
         if analysis:
             file = f"reports/{number:04d}-{core.safe_stem(video.name)}{FORMATS[_FORMAT].suffix}"
             yield from files_of(_FORMAT, analysis, language, file)
-        state: ResultState = (
-            "failed" if analysis is None else "without_model" if status.state == "without_model" else "done"
-        )
+        state: ResultState = "failed" if analysis is None else analysis.outcome
         key = video.job_id or str(number)
         result = VideoResult(
             key,
@@ -209,6 +208,8 @@ def summary_files(summary: Summary, language: core.Language) -> Iterator[ReportF
 
 
 def counts_of(statuses: Iterable[VideoStatus]) -> dict[str, int]:
-    """Count the videos by done, without_model, failed, and pending for all that aren't over."""
-    done = {"done": "done", "without_model": "without_model"}
-    return dict(Counter(done.get(one.state, "failed") if one.is_over else "pending" for one in statuses))
+    """Count the videos by the states of results, and pending for all that aren't over."""
+    ended = get_args(ResultState)
+    return dict(
+        Counter((one.state if one.state in ended else "failed") if one.is_over else "pending" for one in statuses)
+    )

@@ -12,7 +12,7 @@ from app.i18n import in_language
 from app.store import storage_errors, write_whole
 from app.video import digest_beside
 
-ResultState = Literal["done", "without_model", "failed"]
+ResultState = Literal["done", "without_model", "no_usable_answer", "failed"]
 _log = logging.getLogger(__name__)
 _VIDEOS, _REPORTS = "videos", "reports"
 _SHORT = 8  # hex digits of a fingerprint in a file name: 200 requests on one video differ with p > 0.99999
@@ -34,11 +34,12 @@ class VideoResult:
         name: Name of the video for display.
         path: The video.
         fingerprint: That of the batch.
-        state: "without_model" if the report has only measurements although a model was requested.
+        state: "without_model" if the report has only measurements although a model was requested, "no_usable_answer" if
+            nothing that the model wrote can be used.
         seconds: Time spent on it.
         created: ISO time of its end, in UTC.
         job_id: Id of the stored analysis, "" if there is none.
-        failure: Why there is no report, or none by a model.
+        failure: Why there is no report, or none with a model's answer.
         files: Report files by format, relative to the folder of results, with "/".
         duration_seconds: Length of the video, None if it is unknown.
         subtitles: Digest of the subtitle files beside the video, "" without any.
@@ -59,7 +60,7 @@ class VideoResult:
 
     @property
     def error(self) -> AppError | None:
-        """Return the reason why there is no report, or none by a model."""
+        """Return the reason why there is no report, or none with a model's answer."""
         return self.failure.as_error() if self.failure else None
 
     @property

@@ -39,7 +39,7 @@ _STOP_SECONDS = 15.0
 _ABOUT_ONE_VIDEO = frozenset(
     (
         *("engine_garbage", "engine_empty_answer", "engine_broke_off", "engine_refused", "engine_failed"),
-        *("engine_crashed", "engine_killed", "engine_hung"),
+        *("engine_crashed", "engine_killed", "engine_hung", "no_usable_answer"),
     )
 )
 """Errors of an engine that the next video may not meet, besides the classes of `concerns_all`."""
@@ -152,7 +152,7 @@ def analyse_video(
         video.name,
         video.path,
         batch.fingerprint,
-        "failed" if analysis is None else "without_model" if failure else "done",
+        "failed" if analysis is None else analysis.outcome if failure else "done",
         seconds=time.monotonic() - since,
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         job_id=stored.id if stored else "",
@@ -173,7 +173,7 @@ def _raise_if_pending(job: JobSnapshot, services: Services) -> None:
 
 
 def _failure_of(job: JobSnapshot, services: Services) -> Failure | None:
-    """Return why no model answered, None if it did, or if no model was named and none is available."""
+    """Return why no model gave an answer; None if one did, or if no model was named and none is available."""
     is_fine = job.error is None or is_expected(job.error, services.settings)
     return None if is_fine else job.failure
 

@@ -94,9 +94,7 @@ class SummaryBuilder:
         row = SummaryVideo(key, shown, path, result)
         if result and analysis:
             self._shared.add(key, analysis)
-            said = (analysis.title, *(one.text for one in (*analysis.overview[:1], *analysis.findings[:1])))
-            title = next((text.strip() for text in said if text.strip()), "")
-            row = replace(row, title=title, num_findings=len(analysis.findings), model=analysis.answered_by)
+            row = replace(row, title=analysis.brief, num_findings=len(analysis.findings), model=analysis.answered_by)
         self._videos.append(row)
 
     def build(

@@ -30,6 +30,8 @@ _CONTROL_POLL_SECONDS = 1.0
 """How often the control requests of other processes are polled. Chosen by hand; not tuned."""
 _STOP_SECONDS = 10.0
 """How long to wait for a job to stop. It does within a second, or within two if another process runs it."""
+_ANSWER_STAGES = ("ask", "summary")
+"""Stages whose time is dropped with the answers."""
 _MOST_INTERRUPTIONS = 2
 """A job during which the program ended more often without a new answer isn't resumed unasked: it may be the cause."""
 
@@ -141,8 +143,12 @@ class Jobs:
     def unfinished(self, request: core.AnalysisRequest) -> str | None:
         """Get the id of a job on the same content, request and settings that stopped early, or None."""
         same = self._deduplicator.key_of_request(request, self._deduplicator.conditions(request))
-        rows = [row for row in self._store.same_as(same) if same and self._repository.read_brief(row).can_resume]
-        return rows[0].id if rows else None
+        for job in map(self._repository.read_brief, self._store.same_as(same) if same else ()):
+            if job.can_resume:
+                return job.id
+            if job.state == "done":  # a newer one is complete
+                return None
+        return None
 
     def finished(self, request: core.AnalysisRequest) -> JobSnapshot | None:
         """Get the finished job on the same content, request and settings, without images and answers, or None."""
@@ -253,6 +259,8 @@ class Jobs:
             changes = {} if is_answered else self.changes(job_id)
             if changes and job.progress.results and not accept_changes:
                 raise core.InputError("settings_changed", names=", ".join(changes))
+            if job.state == "no_usable_answer":
+                job = replace(job, again=tuple(result.number for result in job.progress.results))
             self._restart(job, changed=bool(changes), listener=listener)
 
     @core.requires("analyst")
@@ -407,7 +415,8 @@ class Jobs:
         if changed:  # answers made with the old settings must not be mixed with those made with the new ones
             self._store.keep_results(job.id, ())
             conditions = dict(self._deduplicator.conditions(job.request))
-            progress = replace(job.progress, layout=None, results=(), header=None)
+            spent = {stage: one for stage, one in job.progress.seconds_by_stage.items() if stage not in _ANSWER_STAGES}
+            progress = replace(job.progress, layout=None, results=(), header=None, seconds_by_stage=spent)
             job = replace(job, conditions=conditions, progress=progress, earlier=None, again=())
         job = replace(job, interruptions=0)  # its user wants it
         same = self._deduplicator.key_of_request(job.request, job.conditions)
@@ -476,4 +485,6 @@ def _done_of(job: JobSnapshot) -> EarlierResults:
     """Collect what a run that resumes this job need not do again."""
     engine = job.analysis.engine if job.analysis else None
     report = job.analysis if job.lacks_only_facts else None
-    return EarlierResults(job.progress.layout, job.progress.results, frozenset(job.again), engine, report)
+    progress = job.progress
+    again, spent = frozenset(job.again), progress.seconds_by_stage
+    return EarlierResults(progress.layout, progress.results, again, engine, report, spent)

@@ -17,7 +17,16 @@ from app.store import Row
 
 _ID = re.compile(r"[A-Za-z0-9_-]{6,64}")
 State = Literal[
-    "queued", "running", "measuring", "paused", "done", "without_model", "failed", "cancelled", "interrupted"
+    "queued",
+    "running",
+    "measuring",
+    "paused",
+    "done",
+    "without_model",
+    "no_usable_answer",
+    "failed",
+    "cancelled",
+    "interrupted",
 ]
 """In "measuring" the report is there, and the facts of some of its frames are still being measured."""
 _AT_WORK = ("queued", "running", "measuring")
@@ -61,8 +70,12 @@ class JobSnapshot:
 
     @property
     def error(self) -> core.AppError | None:
-        """Return the error that ended the job, or None."""
-        return self.failure.as_error() if self.failure else None
+        """Return why the job failed, or why no model gave a usable answer; None for any other job.
+
+        Earlier versions stored a stop by the user, too, which is no error.
+        """
+        error = self.failure.as_error() if self.failure else None
+        return None if isinstance(error, core.Cancelled) else error
 
     @property
     def is_over(self) -> bool:
@@ -81,10 +94,12 @@ class JobSnapshot:
 
     @property
     def can_resume(self) -> bool:
-        """Return whether the job stopped early, or no model answered although one was requested."""
+        """Return whether the job stopped early, or no model gave a usable answer although one was requested."""
         if self.is_imported or (self.state == "without_model" and not self.request.use_model):
             return False
-        return self.state in ("paused", "without_model", "failed", "cancelled", "interrupted")
+        return self.state in (
+            "paused", "without_model", "no_usable_answer", "failed", "cancelled", "interrupted"
+        )  # fmt: skip
 
     @property
     def is_complete(self) -> bool:
@@ -98,7 +113,7 @@ class JobSnapshot:
         Valid for a snapshot with its results (`Jobs.snapshot`) only: for jobs that earlier versions stored as failed it
         is derived from them.
         """
-        return self.state == "without_model" or (self.state == "failed" and final_state(self, self.error) != "failed")
+        return self.state == "without_model" or (self.state == "failed" and outcome(self, self.error)[0] != "failed")
 
     @property
     def lacks_only_facts(self) -> bool:
@@ -119,6 +134,7 @@ class JobSnapshot:
             transcript=before.transcript,
             layout=before.layout,
             results=before.results,
+            seconds_by_stage=before.seconds_by_stage,
         )
         earlier = self.analysis and replace(self.analysis, notices=_without_pending(self.analysis.notices))
         return replace(self, state="queued", progress=progress, earlier=earlier, failure=None)
@@ -126,6 +142,11 @@ class JobSnapshot:
     def without_eta(self) -> JobSnapshot:
         """Return the snapshot without an estimated time, for a job that no longer runs."""
         return replace(self, progress=replace(self.progress, eta_seconds=None))
+
+    def timed(self) -> JobSnapshot:
+        """Return a job that runs in this process with the time of its stage so far; a report has all times."""
+        is_running = self.state == "running" and self.progress.header is None
+        return replace(self, progress=self.progress.with_stage_timed()) if is_running else self
 
     def apply(self, event: core.AnalysisEvent) -> JobSnapshot:
         """Return the snapshot after one more event."""
@@ -153,14 +174,22 @@ def _without_pending(notices: Sequence[core.Notice]) -> tuple[core.Notice, ...]:
     return tuple(notice for notice in notices if notice.key != "facts_pending")
 
 
-def final_state(job: JobSnapshot, error: core.AppError | None) -> State:
-    """Return the state of a run that ended with this error, or without one."""
+def outcome(job: JobSnapshot, error: core.AppError | None) -> tuple[State, core.AppError | None]:
+    """Return the state of a run that ended with this error, or without one, and its error."""
     is_about_model = isinstance(error, core.EngineError) or (error is not None and error.key in _MODEL_ERRORS)
     if error is not None and not is_about_model:
-        return "failed"
-    if job.analysis is not None and job.analysis.mode == "none":
-        return "without_model"
-    return "failed" if error else "done"
+        return "failed", error
+    state = job.analysis.outcome if job.analysis else "done"
+    if state == "without_model":
+        return state, error
+    if error:
+        return "failed", error
+    return (state, no_usable_answer()) if state == "no_usable_answer" else (state, None)
+
+
+def no_usable_answer() -> core.EngineError:
+    """Return the error of a report whose model said nothing that can be used."""
+    return core.EngineError("no_usable_answer")
 
 
 def to_row(job: JobSnapshot, owner: str, same: str = "") -> Row:
@@ -198,12 +227,14 @@ def imported_job(analysis: core.Analysis) -> JobSnapshot:
     """Build a finished job of the user from a report of another machine. Its id and time are kept if they are valid."""
     job_id = analysis.id if _ID.fullmatch(analysis.id) else core.new_id()
     analysis = replace(analysis, id=job_id, request=replace(analysis.request, path=core.UNKNOWN_PATH))
+    state = analysis.outcome
     return JobSnapshot(
         id=job_id,
         name=core.shown_name(analysis.video.name),
         created=_time_or_now(analysis.created),
         request=analysis.request,
-        state="without_model" if analysis.mode == "none" else "done",
+        state=state,
+        failure=core.Failure.of(no_usable_answer()) if state == "no_usable_answer" else None,
         progress=core.AnalysisState.of(analysis),
         conditions=dict(analysis.conditions),
         user_id=core.current_user().id,

@@ -17,7 +17,7 @@ from app.core import Failure, to_json
 from app.jobs.engine_switcher import EngineSwitcher
 from app.jobs.job_repository import Deduplicator, JobRepository
 from app.jobs.search_index import SearchIndexer
-from app.jobs.snapshot import JobSnapshot, State, final_state, without_missing_facts
+from app.jobs.snapshot import JobSnapshot, State, outcome, without_missing_facts
 from app.store import Store
 
 log = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ class Worker:
     def end(self, live: ActiveJob, state: State, error: core.AppError | None) -> None:
         """Persist the final state before publishing it; the job may restart from then on."""
         failure = Failure.of(error) if error else None
-        job = replace(live.job.without_eta(), state=state, failure=failure)
+        job = replace(live.job.timed().without_eta(), state=state, failure=failure)
         try:
             self.repository.save_or_remember(job, self.deduplicator.key_of_job(job) or live.same)
         except core.AppError:
@@ -80,9 +80,9 @@ class Worker:
         """End a job that was cancelled. A report that exists is kept, without the missing facts."""
         if live.job.state == "measuring":
             self.active.change(live, lambda job: without_missing_facts(job, error))
-            self.end(live, final_state(live.job, None), None)
+            self.end(live, *outcome(live.job, None))
         else:
-            self.end(live, "cancelled", error)
+            self.end(live, "cancelled", None)
 
     def _run_job(self, live: ActiveJob) -> None:
         job_id = live.job.id
@@ -93,9 +93,9 @@ class Worker:
                     self._adopt_changed_settings(live)
                     self.repository.save(live.job, live.same)
                 self._process_events(live)
-            self.end(live, final_state(live.job, None), None)
-        except core.Paused as error:
-            self.end(live, "paused", error)
+            self.end(live, *outcome(live.job, None))
+        except core.Paused:
+            self.end(live, "paused", None)
         except core.Cancelled as error:
             if self.is_closing.is_set():
                 self._requeue_for_next_process(live)
@@ -103,7 +103,7 @@ class Worker:
                 self.stop(live, error)
         except core.AppError as error:
             log.warning("analysis %s failed: %s", job_id, error)
-            self.end(live, final_state(live.job, error), error)
+            self.end(live, *outcome(live.job, error))
         except Exception as error:
             log.exception("analysis %s failed", job_id)
             self.end(live, "failed", core.as_app_error(error, self.log_path))
@@ -133,13 +133,12 @@ class Worker:
         events = self.switcher.session.run(task)
         try:
             for event in events:
-                before = live.job
                 self.active.change(live, partial(JobSnapshot.apply, event=event))
                 if live.listener:
                     live.listener(event)
                 try:
                     if refused is None:
-                        self._store_event(live, event, before)
+                        self._store_event(live, event)
                 except core.StorageError as error:
                     refused = error
                     live.control.pause.set()
@@ -152,20 +151,19 @@ class Worker:
         if refused:
             raise refused
 
-    def _store_event(self, live: ActiveJob, event: core.AnalysisEvent, before: JobSnapshot) -> None:
+    def _store_event(self, live: ActiveJob, event: core.AnalysisEvent) -> None:
         job_id = live.job.id
         match event:
             case core.OpeningChosen(keyframes) | core.KeyframesChosen(keyframes):
                 self.store.save_frames(job_id, ((frame.number, frame.jpeg) for frame in keyframes))
                 live.same = live.same or self.deduplicator.key_of_request(live.job.request, live.job.conditions)
-                self.repository.save(live.job, live.same)
+                self.repository.save(live.job.timed(), live.same)
             case core.ChunkDone(result):
                 self.store.save_result(job_id, result.number, to_json(result))
                 self.store.keep_results(job_id, (one.number for one in live.job.progress.results))
-                if before.interruptions != live.job.interruptions:
-                    self.repository.save(live.job, live.same)
+                self.repository.save(live.job.timed(), live.same)
             case core.Planned():
-                self.repository.save(live.job, live.same)
+                self.repository.save(live.job.timed(), live.same)
             case core.Answered() | core.Finished():
                 live.same = self.deduplicator.key_of_job(live.job) or live.same
                 self.store.keep_results(job_id, (one.number for one in live.job.progress.results))

@@ -155,13 +155,14 @@ def start_run(jobs: Jobs, request: AnalysisRequest, *, name: str, force: bool) -
 
 
 def raise_without_report(job: JobSnapshot) -> None:
-    """Raise the error of a job that is over and has no report; a report without a model counts as one.
+    """Raise the error of a job that is over and has no complete report; one without a usable answer counts as one.
 
     Raises:
         AppError: The error of the job.
         Cancelled: The job was cancelled.
     """
-    if job.analysis is None or (job.error and not isinstance(job.error, EngineError)):
+    is_stopped = job.state in ("paused", "cancelled", "interrupted")
+    if job.analysis is None or is_stopped or (job.error and not isinstance(job.error, EngineError)):
         raise job.error or Cancelled()
 
 

@@ -11,7 +11,7 @@ from app.core import InputError
 from app.store.database import Store, visible
 
 _AT_WORK = "('fetching', 'queued', 'running', 'measuring')"
-_ENDS = "('done', 'without_model', 'failed', 'cancelled')"
+_ENDS = "('done', 'without_model', 'no_usable_answer', 'failed', 'cancelled')"
 _KEYS = "id, name, sha256, created, per_minute, jobs, account_id"
 _SUBMISSIONS = "job_id, key_id, created, state, owner, document, reason, user_id"
 _DELIVERIES = "id, webhook_id, job_id, state, attempts, due, reason"
@@ -137,7 +137,7 @@ class ApiStore:
         return True
 
     def move_submission(self, job_id: str, known_id: str) -> None:
-        """Let a submission be one of a job that exists already, with the messages about it."""
+        """Let a submission be one of a job that exists already; webhooks that have a message about it get no other."""
         with self._store.changing() as connection:
             found = connection.execute(f"SELECT {_SUBMISSIONS} FROM submissions WHERE job_id = ?", (job_id,)).fetchone()
             connection.execute("DELETE FROM submissions WHERE job_id = ?", (job_id,))
@@ -261,8 +261,9 @@ class ApiStore:
 def _insert(connection: sqlite3.Connection, row: SubmissionRow) -> None:
     marks = ", ".join("?" * 8)
     connection.execute(f"INSERT OR IGNORE INTO submissions ({_SUBMISSIONS}) VALUES ({marks})", astuple(row))
-    connection.execute(
+    connection.execute(  # one message about the end of a job, however often the same is submitted
         "INSERT INTO deliveries (id, webhook_id, job_id)"
-        " SELECT 'msg_' || lower(hex(randomblob(12))), id, ? FROM webhooks WHERE key_id = ?",
-        (row.job_id, row.key_id),
+        " SELECT 'msg_' || lower(hex(randomblob(12))), id, :job FROM webhooks WHERE key_id = :key"
+        " AND id NOT IN (SELECT webhook_id FROM deliveries WHERE job_id = :job)",
+        {"job": row.job_id, "key": row.key_id},
     )

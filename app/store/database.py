@@ -281,6 +281,29 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE TRIGGER shares_of_account AFTER DELETE ON accounts
     BEGIN DELETE FROM shares WHERE user_id = OLD.id; END;
     """,
+    # The state of reports whose model said nothing that can be used, by the rule of ChunkResult.is_usable at that time.
+    """
+    WITH broken AS (
+        SELECT job_id, document,
+            EXISTS (SELECT 1 FROM json_each(document, '$.troubles') WHERE value = 'repeats') AS repeats
+        FROM results WHERE json_valid(document)
+            AND EXISTS (SELECT 1 FROM json_each(document, '$.troubles') WHERE value IN ('repeats', 'cut', 'empty'))
+    ), unusable AS (
+        SELECT job_id, count(*) AS number FROM broken WHERE repeats OR NOT EXISTS (
+            SELECT 1 FROM json_each(document) WHERE key IN ('findings', 'overview', 'reply', 'chapters')
+                AND type = 'array' AND json_array_length(value) > 0
+        )
+        GROUP BY job_id
+    )
+    UPDATE jobs SET state = 'no_usable_answer', document = json_set(
+        document, '$.state', 'no_usable_answer',
+        '$.failure', json('{"kind": "EngineError", "key": "no_usable_answer", "values": {}}')
+    )
+    WHERE state = 'done' AND json_valid(document) AND EXISTS (
+        SELECT 1 FROM unusable WHERE job_id = jobs.id
+            AND number = (SELECT count(*) FROM results WHERE results.job_id = jobs.id)
+    );
+    """,
 )
 
 

@@ -396,7 +396,8 @@ class LibraryIndex:
         column, value = ("sha256", sha256) if sha256 else ("path", path)
         rows = self._store.select(
             f"SELECT jobs.id {_ALL} WHERE entries.{column} = ? AND entries.frames > 0 AND entries.start_seconds = 0"
-            " AND entries.end_seconds IS NULL AND jobs.state IN ('done', 'without_model') AND jobs.user_id = ?"
+            " AND entries.end_seconds IS NULL AND jobs.state IN ('done', 'without_model', 'no_usable_answer')"
+            " AND jobs.user_id = ?"
             " ORDER BY jobs.rowid DESC",
             value,
             current_user().id,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from app.analysis.task import Task
-from app.core import AnalysisState, User, as_user
+from app.core import AnalysisState, Failure, User, as_user
 from app.core.domain import (
     AnalysisEvent,
     AnalysisRequest,
@@ -28,7 +28,7 @@ from app.core.domain import (
     StageStarted,
     SurveyProgress,
 )
-from app.core.errors import Cancelled, EngineError, InputError, StorageError
+from app.core.errors import Cancelled, EngineError, InputError, Paused, StorageError
 from app.jobs import Jobs, JobSnapshot
 from app.jobs.search_index import SearchIndexer
 from app.jobs.snapshot import from_row, to_row, with_pictures, with_results
@@ -88,6 +88,70 @@ def test_a_finished_job_is_the_same_after_a_restart(store: Store, tmp_path: Path
         assert again.recent()[0].name == "clip.mp4"
     finally:
         again.close()
+
+
+def test_an_unusable_answer_is_a_state_and_asked_for_again(store: Store, tmp_path: Path) -> None:
+    runs: list[Task] = []
+
+    def answer(task: Task) -> Iterator[AnalysisEvent]:
+        runs.append(task)
+        done = replace(analysis(), id=task.job_id, request=task.request, summary=None, joins=())
+        chunk = done.chunks[0] if len(runs) > 1 else replace(done.chunks[0], findings=(), troubles=("repeats",))
+        yield Finished(replace(done, chunks=(chunk,)))
+
+    jobs = queue(store, answer, tmp_path, sha256="ab" * 32)
+    try:
+        job_id = jobs.submit(REQUEST, name="clip.mp4")
+        job = until(jobs, job_id, lambda job: job.is_over)
+        assert job.error is not None and job.analysis is not None
+        assert (job.state, job.error.key, job.error.exit_code) == ("no_usable_answer", "no_usable_answer", 4)
+        assert job.can_resume and not job.is_complete and jobs.finished(REQUEST) is None
+        assert jobs.unfinished(REQUEST) == job_id
+        jobs.resume(job_id)
+        job = until(jobs, job_id, lambda job: job.is_over)
+        assert (job.state, job.error, jobs.unfinished(REQUEST)) == ("done", None, None)
+        assert runs[1].done.again == {chunk.number for chunk in job.analysis.chunks}
+    finally:
+        jobs.close()
+
+
+def test_a_job_that_was_stopped_carries_no_error(store: Store, tmp_path: Path) -> None:
+    started = threading.Event()
+
+    def endless(task: Task) -> Iterator[AnalysisEvent]:
+        yield StageStarted("survey")
+        started.set()
+        while not (task.control.cancel.wait(0.01) or task.control.pause.is_set()):
+            pass
+        raise Cancelled if task.control.cancel.is_set() else Paused
+
+    jobs = queue(store, endless, tmp_path)
+    try:
+        for stop, state in ((jobs.pause, "paused"), (jobs.cancel, "cancelled")):
+            job_id = jobs.submit(REQUEST, name="clip.mp4")
+            assert started.wait(60)
+            until(jobs, job_id, lambda job: job.state == "running")
+            stop(job_id)
+            job = until(jobs, job_id, lambda job: job.is_over)
+            assert (job.state, job.error) == (state, None)
+            earlier = replace(job, failure=Failure.of(Cancelled()))  # as earlier versions stored it
+            assert from_row(to_row(earlier, "me"), is_alive=False).error is None
+    finally:
+        jobs.close()
+
+
+def test_the_time_of_all_runs_adds_up(store: Store, tmp_path: Path) -> None:
+    """Also after a kill, as far as it was stored."""
+    progress = AnalysisState(
+        stage="ask", stage_since=time.monotonic() - 5.0, seconds_by_stage={"survey": 2.0, "engine": 1.0}
+    )
+    running = JobSnapshot("slow", "clip.mp4", "2026-01-01", REQUEST, state="running", progress=progress)
+    killed = from_row(to_row(running.timed(), "gone"), is_alive=False)
+    assert killed.state == "interrupted"
+    spent = killed.restarted().progress.seconds_by_stage
+    assert 5.0 <= spent.pop("ask") < 60.0 and spent == {"survey": 2.0, "engine": 1.0}
+    over = replace(killed, progress=killed.progress.with_report(analysis()))
+    assert over.timed().progress.seconds_by_stage == analysis().seconds_by_stage
 
 
 def test_running_jobs_are_listed_below_many_newer_ones(store: Store, tmp_path: Path) -> None:

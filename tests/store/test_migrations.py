@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import sqlite3
@@ -206,3 +207,31 @@ def test_migration_on_a_disk_that_is_really_full(tmp_path: Path) -> None:
         assert lost(before, rows_of(path)) == []
     finally:
         subprocess.run(["umount", str(disk)], check=True)
+
+
+def test_old_reports_without_a_usable_answer_get_that_state(tmp_path: Path) -> None:
+    path = tmp_path / "framelens.sqlite"
+    usable = '{"troubles": ["cut"], "findings": [{}], "overview": []}'
+    answers = {
+        "empty": ['{"troubles": ["not_json", "empty"], "findings": [], "overview": []}'],
+        "loops": ['{"troubles": ["repeats"], "findings": [{}], "overview": [{}]}', '{"troubles": ["cut"]}'],
+        "partly": ['{"troubles": ["empty"], "findings": []}', usable],
+        "fine": ['{"troubles": [], "findings": []}'],
+        "none": [],
+    }
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        for script in MIGRATIONS[:-1]:
+            connection.executescript(script)
+        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS) - 1}")
+        for job_id, documents in answers.items():
+            row = (job_id, "2026", job_id, "done", '{"state": "done", "failure": null}')
+            connection.execute("INSERT INTO jobs (id, created, name, state, document) VALUES (?, ?, ?, ?, ?)", row)
+            for number, document in enumerate(documents):
+                connection.execute("INSERT INTO results VALUES (?, ?, ?)", (job_id, number, document))
+    store = Store(path)
+    states = {row.id: (row.state, json.loads(row.document)["state"]) for row in store.recent(9)}
+    failure = json.loads(next(row.document for row in store.recent(9) if row.id == "empty"))["failure"]
+    store.close()
+    unusable = dict.fromkeys(("empty", "loops"), ("no_usable_answer", "no_usable_answer"))
+    assert states == {**dict.fromkeys(answers, ("done", "done")), **unusable}
+    assert failure == {"kind": "EngineError", "key": "no_usable_answer", "values": {}}

@@ -243,7 +243,14 @@ def analysis(request: AnalysisRequest, job_id: str, *, chunks: tuple[ChunkResult
     )
 
 
-def script(*, hold: threading.Event | None = None, with_model: bool = True) -> Run:
+def unusable_chunk() -> ChunkResult:
+    """An answer that says nothing about the frames."""
+    return replace(chunk(), answer="{}", findings=(), overview=(), troubles=("empty",))
+
+
+def script(
+    *, hold: threading.Event | None = None, with_model: bool = True, answer: Callable[[], ChunkResult] = chunk
+) -> Run:
     """A whole analysis; with `hold` it waits in the middle of its answer until that is set, or it is cancelled."""
 
     def run(task: Task) -> Iterator[AnalysisEvent]:
@@ -262,8 +269,8 @@ def script(*, hold: threading.Event | None = None, with_model: bool = True) -> R
             yield AnswerDelta(1, ANSWER[:20])
             wait(hold, task.control)
             yield AnswerDelta(1, ANSWER[20:])
-            yield ChunkDone(chunk())
-        yield Finished(analysis(request, job_id, chunks=(chunk(),) if asked else ()))
+            yield ChunkDone(answer())
+        yield Finished(analysis(request, job_id, chunks=(answer(),) if asked else ()))
 
     return run
 

@@ -205,7 +205,8 @@ def record_stats(
                 _note(analysis, [one for one in analysis.requests if one.key not in noted], paces, engine)
                 noted |= {one.key for one in analysis.requests}
                 if reading.is_read and isinstance(event, core.Finished):
-                    _note_reading(analysis, reading, paces)
+                    took = analysis.seconds_by_stage.get("survey", 0.0) - task.done.seconds_by_stage.get("survey", 0.0)
+                    _note_reading(analysis, reading, paces, took)
             case _:
                 pass
         yield event
@@ -218,10 +219,10 @@ def _note(analysis: core.Analysis, results: list[core.ChunkResult], paces: Timin
         paces.note_asked(engine, run, in_flight=in_flight, max_model_len=max_model_len)
 
 
-def _note_reading(analysis: core.Analysis, reading: _Reading, paces: TimingStats) -> None:
+def _note_reading(analysis: core.Analysis, reading: _Reading, paces: TimingStats, took: float) -> None:
     selection, readable = analysis.request.selection, analysis.decode.readable_seconds
     seconds = min(selection.end_seconds or readable, readable) - selection.start_seconds
-    took, facts = analysis.seconds_by_stage.get("survey", 0.0), reading.measured_at - reading.chosen_at
+    facts = reading.measured_at - reading.chosen_at
     if seconds > 0 and took > 0:
         survey = SurveyTiming(round(seconds, 3), megapixels(analysis.video), took, len(analysis.facts), round(facts, 3))
         paces.note_survey(survey)

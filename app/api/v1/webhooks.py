@@ -4,7 +4,7 @@ from fastapi import APIRouter
 
 from app.api.v1.dependencies import KeyDep, ServicesDep
 from app.api.v1.schemas import NewWebhook, Webhook, WebhookCreated
-from app.store import ApiStore
+from app.store import ApiStore, WebhookRow
 
 router = APIRouter(tags=["webhooks"])
 _SHOWN = 20  # messages of a webhook
@@ -22,16 +22,16 @@ def create_webhook(given: NewWebhook, services: ServicesDep, key: KeyDep) -> Web
 
 @router.get("/webhooks")
 def list_webhooks(services: ServicesDep, key: KeyDep) -> list[Webhook]:
-    """List the webhooks of this key."""
-    return [Webhook.of(row, []) for row in ApiStore(services.store).webhooks(key.id)]
+    """List the webhooks of this key with the newest messages to each."""
+    store = ApiStore(services.store)
+    return [_with_messages(store, row) for row in store.webhooks(key.id)]
 
 
 @router.get("/webhooks/{webhook_id}")
 def get_webhook(webhook_id: str, services: ServicesDep, key: KeyDep) -> Webhook:
     """Get a webhook of this key with the newest messages to it."""
     store = ApiStore(services.store)
-    row = store.webhook(webhook_id, key.id)
-    return Webhook.of(row, store.deliveries(row.id, _SHOWN))
+    return _with_messages(store, store.webhook(webhook_id, key.id))
 
 
 @router.delete("/webhooks/{webhook_id}", status_code=204)
@@ -39,3 +39,7 @@ def delete_webhook(webhook_id: str, services: ServicesDep, key: KeyDep) -> None:
     """Delete a webhook of this key; messages that wait are not sent."""
     store = ApiStore(services.store)
     store.delete_webhook(store.webhook(webhook_id, key.id).id)
+
+
+def _with_messages(store: ApiStore, row: WebhookRow) -> Webhook:
+    return Webhook.of(row, store.deliveries(row.id, _SHOWN))

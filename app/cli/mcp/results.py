@@ -14,6 +14,7 @@ from app import core
 from app.ask import Turn
 from app.i18n import error_text, notice_text, t
 from app.jobs import JobSnapshot
+from app.reports import content
 from app.store import Hit, LibraryEntry
 
 MOST_FINDINGS = 40
@@ -97,7 +98,7 @@ def job_document(job: JobSnapshot) -> Document:
         "findings": len(analysis.findings),
         "quoted": {
             "name": job.name,
-            "notices": [notice_text(notice) for notice in analysis.notices],
+            "notices": [notice_text(notice) for notice in content.stated_notices(analysis)],
             "title": analysis.title,
             "answer": findings(analysis.reply),
             "overview": findings(analysis.overview),

@@ -38,6 +38,7 @@ from .labels import remarks as remarks
 from .labels import seconds_of as seconds_of
 from .labels import shareable_settings as shareable_settings
 from .labels import shortened as shortened
+from .labels import stated_notices as stated_notices
 from .labels import times_of as times_of
 from .labels import title_and_details as title_and_details
 from .labels import troubles as troubles

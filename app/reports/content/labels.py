@@ -132,6 +132,12 @@ def shown_notices(analysis: Analysis) -> list[core.Notice]:
     return [one for one in analysis.notices if one.key != "no_model" or not any(_answering(analysis))]
 
 
+def stated_notices(analysis: Analysis) -> list[core.Notice]:
+    """List all notices for programs: with one if there is no usable answer, which readers see in the report itself."""
+    said = core.Notice("no_usable_answer", level="error", table="error")
+    return [*([said] if analysis.outcome == "no_usable_answer" else ()), *analysis.notices]
+
+
 def ai_label(analysis: Analysis) -> str:
     """Return the statement that a model generated the texts, with its name; empty if no model was asked."""
     model = models(analysis)
@@ -149,8 +155,7 @@ def unusable(analysis: Analysis) -> str:
     broken = analysis.broken_answer
     if broken is None:
         return ""
-    is_part_usable = "repeats" not in broken.troubles and bool(broken.findings or broken.overview)
-    key = "report.answer_incomplete" if is_part_usable else "report.answer_unusable"
+    key = "report.answer_unusable" if analysis.outcome == "no_usable_answer" else "report.answer_incomplete"
     return t(key, why=named("trouble", next(key for key in broken.troubles if key in core.BREAKS)))
 
 
@@ -225,7 +230,7 @@ def finding_text(finding: Finding) -> str:
 def remarks(analysis: Analysis) -> tuple[str, ...]:
     """List the warnings of an analysis and the statement that a model generated the texts, one line each."""
     warnings = [notice for notice in shown_notices(analysis) if notice.level != "info"]
-    texts = [notice_text(notice) for notice in warnings]
+    texts = [unusable(analysis), *(notice_text(notice) for notice in warnings)]
     return tuple(one_line(text) for text in (*texts, ai_label(analysis)) if text)
 
 

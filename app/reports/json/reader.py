@@ -165,6 +165,7 @@ def _analysis(form: schema.ReportForm, pictures: Sequence[bytes]) -> core.Analys
         keyframes=tuple(build(core.Keyframe, one, jpeg=_jpeg(one.picture, pictures)) for one in form.keyframes),
         facts=tuple(build(core.FrameFacts, one.facts, number=one.number) for one in form.keyframes if one.facts),
         chunks=tuple(map(_result, form.chunks)),
+        notices=tuple(build(core.Notice, one) for one in form.notices if one.key != "no_usable_answer"),  # it follows
         summary=form.summary and _result(form.summary),
         engine=form.engine and build(core.EngineInfo, form.engine, base_url=""),
         app_version=form.framelens_version,

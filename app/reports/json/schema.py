@@ -259,7 +259,10 @@ class ConversationForm(Struct, frozen=True):
 
 
 class ReportForm(Struct, frozen=True, kw_only=True):
-    """A whole analysis of a video. Missing values are null or empty; only `conversations` may be left out."""
+    """A whole analysis of a video. Missing values are null or empty; only `conversations` may be left out.
+
+    Reports of earlier versions have no `state`.
+    """
 
     format: Literal["framelens-report"] = "framelens-report"
     format_version: Literal[3] = FORMAT_VERSION
@@ -272,6 +275,13 @@ class ReportForm(Struct, frozen=True, kw_only=True):
     aigc: Annotated[
         dict[str, str] | None, Meta(description="The same statement for machines, in the fields of GB 45438-2025.")
     ]
+    state: Annotated[
+        core.Outcome | UnsetType,
+        Meta(
+            description='"without_model" if the report has only measurements; "no_usable_answer" if a model was asked'
+            " and nothing that it wrote can be used, which a notice says, too."
+        ),
+    ] = UNSET
     mode: core.AnswerMode
     notices: tuple[NoticeForm, ...]
     title: str | None

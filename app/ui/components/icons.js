@@ -9,6 +9,7 @@ const ICONS = {
   measuring: `${RING}M8 12.5l2.7 2.7L16 9.5`,
   done: `${RING}M8 12.5l2.7 2.7L16 9.5`,
   without_model: "M4 5h16v14H4zM4 16l4.5-5 3.5 4 2.5-2.5 5.5 5.5",
+  no_usable_answer: "M4 5h16v11H11l-4 4v-4H4zM10 8.5l4 4M14 8.5l-4 4",
   failed: `${RING}M12 7.5v5.5M12 16.2v.3`,
   cancelled: `${RING}M9 9l6 6M15 9l-6 6`,
   interrupted: "M12 3.5v7M7.2 6.8a7.5 7.5 0 1 0 9.6 0",

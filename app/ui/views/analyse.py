@@ -168,7 +168,7 @@ def _draw_job(job: JobSnapshot, *, can_edit: bool) -> None:
     if not job.is_readable:
         progress.poll_stage(job)
         return
-    if job.state not in ("done", "measuring"):
+    if job.state not in ("done", "measuring", "no_usable_answer"):  # the head of the report shows that, too
         stopped_job.draw(job)
     request_form.draw_found(job)
     if job.analysis:

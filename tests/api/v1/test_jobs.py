@@ -19,7 +19,7 @@ from app.reports import FORMATS
 from app.services import Services, api_keys
 from app.store import ApiStore, VideoRepository
 from tests.api.v1.conftest import client_of, ended_job, uploaded
-from tests.ui.fake_services import ended, open_fake, queue, script
+from tests.ui.fake_services import ended, open_fake, queue, script, unusable_chunk
 
 
 def submit(api: TestClient, **given: object) -> str:
@@ -88,6 +88,28 @@ def test_a_file_in_an_allowed_folder_is_analysed(
     for path, status in ((tmp_path / "b.mp4", 403), ("../b.mp4", 403), ("c.mp4", 404), ("/etc/passwd", 403)):
         refused = api.post("jobs", json={"source": {"type": "path", "path": str(path)}})
         assert refused.status_code == status, refused.text
+
+
+def test_a_report_without_a_usable_answer_says_so(tmp_path: Path, gate: Gate, services: Services) -> None:
+    sample = services.videos.path(services.videos.sample())
+    opened = open_fake(tmp_path / "unusable", run=script(answer=unusable_chunk), sample=sample)
+    gate.services = opened
+    try:
+        with client_of(gate, api_keys.create(ApiStore(opened.store), "tests")) as api:
+            job_id = submit(api)
+            job = ended_job(api, job_id)
+            assert (job["state"], job["has_report"], job["error"]["key"]) == (
+                "no_usable_answer", True, "no_usable_answer"
+            )  # fmt: skip
+            assert api.get("jobs?state=no_usable_answer").json()["total"] == 1
+            assert api.get("jobs?state=done").json()["total"] == 0
+            report = api.get(f"jobs/{job_id}/reports/json").json()
+            assert report["state"] == "no_usable_answer"
+            assert [one["key"] for one in report["notices"] if one["level"] == "error"] == ["no_usable_answer"]
+            assert api.post(f"jobs/{job_id}/resume").status_code == 202
+            assert ended_job(api, job_id)["state"] == "no_usable_answer"
+    finally:
+        opened.close()
 
 
 def test_jobs_of_page_and_api_are_one_list(api: TestClient, services: Services) -> None:
@@ -167,7 +189,8 @@ def test_a_job_is_cancelled_resumed_and_deleted(held: Services, gate: Gate) -> N
         assert refused.headers["retry-after"]
         assert api.get(f"jobs/{job_id}/reports/json").json()["key"] == "no_report_yet"
         assert api.post(f"jobs/{job_id}/cancel").status_code == 202
-        assert ended_job(api, job_id)["state"] == "cancelled"
+        stopped = ended_job(api, job_id)
+        assert (stopped["state"], stopped["error"]) == ("cancelled", None)
         assert api.post(f"jobs/{job_id}/resume").json()["state"] in ("queued", "running")
         api.post(f"jobs/{job_id}/cancel")
         assert ended_job(api, job_id)["state"] == "cancelled"

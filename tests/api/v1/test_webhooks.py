@@ -19,6 +19,7 @@ from app.services import Services, api_keys, webhooks
 from app.store import ApiStore
 from tests.api.v1.conftest import Allow, client_of, ended_job, uploaded
 from tests.loopback import Handler, listening
+from tests.ui.fake_services import NoFiles
 
 
 @dataclass
@@ -89,6 +90,27 @@ def test_a_finished_job_is_reported_with_a_signature(api: TestClient, allow: All
     assert is_signed(headers, body, made.json()["secret"])
     assert not is_signed(headers, body + b" ", made.json()["secret"])
     assert "secret" not in api.get(f"webhooks/{made.json()['id']}").json()
+
+
+def test_a_repeated_submission_sends_no_second_message(
+    api: TestClient, allow: Allow, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services = allow()
+    monkeypatch.setattr(NoFiles, "quick_sha256", lambda *_: "ab" * 32)
+    webhook_id = api.post("webhooks", json={"url": receiver.url}).json()["id"]
+    source = uploaded(api)
+    job_id = api.post("jobs", json={"source": source}).json()["id"]
+    ended_job(api, job_id)
+    sent = delivered(api, webhook_id, "delivered")
+    again = api.post("jobs", json={"source": source}).json()
+    assert (again["id"], again["state"]) == (job_id, "done")
+    assert delivered(api, webhook_id, "delivered") == sent
+    assert not ApiStore(services.store).has_waiting() and len(receiver.messages) == 1
+    (listed,) = api.get("webhooks").json()
+    assert listed["deliveries"] == [sent]
+    later = api.post("webhooks", json={"url": receiver.url}).json()["id"]  # has not heard of it yet
+    api.post("jobs", json={"source": source})
+    assert delivered(api, later, "delivered")["job"] == job_id
 
 
 def test_the_example_of_the_specification_is_signed_alike() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from app.i18n import LANGUAGES, in_language, t
 from app.reports import FORMATS
 from app.reports.content.builder import document
 from app.reports.content.document import Paragraph, words
+from app.reports.json import reader
 from tests.ui import rich
 
 _LOOP = "white " * 120
@@ -84,3 +86,25 @@ def test_a_good_answer_keeps_its_headline() -> None:
     assert whole.title == "An afternoon at the gate"
     assert whole.broken_answer is None  # one of its parts repeated itself; the summary did not
     assert first_words(whole, "en") == ""
+
+
+def test_one_usable_answer_among_several_makes_a_report() -> None:
+    whole = rich.rich(AnalysisRequest(Path("/videos/clip.mp4"), frames=12), "job-1", parts=3)
+    lost = tuple(replace(one, findings=(), overview=(), troubles=("empty",)) for one in whole.chunks)
+    partly = replace(whole, chunks=(whole.chunks[0], *lost[1:]), summary=replace(lost[0], number=0), joins=())
+    assert partly.outcome == "done"
+    assert "incomplete" in first_words(partly, "en") and "no usable answer" not in first_words(partly, "en")
+    assert replace(partly, chunks=lost).outcome == "no_usable_answer"
+    assert "no usable answer" in first_words(replace(partly, chunks=lost), "en")
+    assert replace(partly, chunks=(), summary=None).outcome == "without_model"
+
+
+def test_json_states_an_unusable_answer_and_is_read_again() -> None:
+    unusable = replace(broken("empty", findings=False), notices=())
+    unusable = replace(unusable, chunks=tuple(replace(one, overview=()) for one in unusable.chunks))
+    form = json.loads(FORMATS["json"].write(unusable, "en"))
+    assert (form["state"], [one["key"] for one in form["notices"]]) == ("no_usable_answer", ["no_usable_answer"])
+    again = reader.read(json.dumps(form).encode(), name="a.json")
+    assert (again.outcome, again.notices) == ("no_usable_answer", ())
+    del form["state"]  # as earlier versions wrote it
+    assert reader.read(json.dumps(form).encode(), name="a.json").outcome == "no_usable_answer"

@@ -21,7 +21,7 @@ _POLL_SECONDS = 2.0
 _MOST_ROWS = 100
 """Rows shown; the library lists all analyses. Chosen by hand; not tuned."""
 _MOST_RECENT = 3  # batches in the sidebar; chosen by hand
-_ORDER = ("failed", "cancelled", "interrupted", "paused", "running", "queued", "pending")
+_ORDER = ("failed", "no_usable_answer", "cancelled", "interrupted", "paused", "running", "queued", "pending")
 """States in the order of the rows; the others follow."""
 
 
@@ -200,7 +200,7 @@ def _row(status: VideoStatus) -> rows.JobRow:
 
 
 def _reason(status: VideoStatus) -> str:
-    """Return why an analysis failed, "" if it didn't."""
+    """Return why an analysis has no answer, "" if it has one, or if its state says so."""
     if status.state not in ("failed", "without_model"):
         return ""
     try:

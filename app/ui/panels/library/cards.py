@@ -19,8 +19,9 @@ from app.ui.panels.report.comparison import template_name
 
 PAGE = 24
 """Cards on a page. Chosen by hand; not tuned."""
+_FAILED = ("failed", "interrupted", "no_usable_answer")
 _WORDS = ("open", "select", "rename", "rename_done")
-_KINDS = {"queued": "running", "running": "running", "failed": "failed", "interrupted": "failed"}
+_KINDS = {**dict.fromkeys(("queued", "running"), "running"), **dict.fromkeys(_FAILED, "failed")}
 _mount = component("library", "icons")
 
 

@@ -59,7 +59,7 @@ def draw_head(job: JobSnapshot, analysis: Analysis, *, can_edit: bool) -> None:
         _draw_broken(job, problem)
     if analysis.chunks and not broken:
         st.markdown(f"### {plain(content.headline(analysis))}")
-    state = t("ui.state_done") if job.state in ("done", "measuring") else ""
+    state = _state(job, analysis)
     model = t("ui.by_model", model=short_model_name(analysis.answered_by)) if analysis.answered_by else ""
     mode = t(f"report.mode_{analysis.mode}")
     if not job.is_without_model:  # stopped_job shows it, with the ways to a model
@@ -74,6 +74,13 @@ def draw_head(job: JobSnapshot, analysis: Analysis, *, can_edit: bool) -> None:
             reanalysis.draw_entry(analysis)
         comparison.draw_entry()
     _draw_notices(shown["head"]())
+
+
+def _state(job: JobSnapshot, analysis: Analysis) -> str:
+    """Return what the report is in a few words; "" for a job that stopped, which is shown above."""
+    if job.state not in ("done", "measuring", "no_usable_answer"):
+        return ""
+    return t("ui.state_no_usable_answer" if analysis.outcome == "no_usable_answer" else "ui.state_done")
 
 
 def _draw_broken(job: JobSnapshot, problem: str) -> None:

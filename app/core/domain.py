@@ -264,7 +264,11 @@ class Stretch:
 
 @dataclass(frozen=True)
 class DecodeSummary:
-    """Results of the decoding pass. `readable_seconds` is the end of the last frame that could be decoded."""
+    """Results of the decoding pass.
+
+    `readable_seconds` is the end of what could be decoded: that of the last frame, which is held as long as the sound
+    lasts; `held_seconds` of it come after the frame's own duration.
+    """
 
     frames_decoded: int
     readable_seconds: float
@@ -275,6 +279,7 @@ class DecodeSummary:
     notices: tuple[Notice, ...] = ()
     measures: Measures | None = None
     stretches: tuple[Stretch, ...] = ()
+    held_seconds: float = 0.0
 
 
 @dataclass(frozen=True)

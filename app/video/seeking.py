@@ -13,14 +13,16 @@ from contextlib import suppress
 from fractions import Fraction
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import av.error
+from av.audio.stream import AudioStream
 from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from app.core import VideoInfo
-from app.video.keyframes.strategies import SAME_SECONDS
+from app.video.keyframes.strategies import LONG_SECONDS, SAME_SECONDS
 from app.video.limits import move_on
 from app.video.readers import damage, open_reader
 from app.video.readers.base import FrameReader, OpenedFile, Picture
@@ -129,6 +131,7 @@ class AccurateSeeker(OpenedFile):
         self.num_damaged = 0
         self._video = video
         self._container, self._stream = open_video(video.path)
+        self.sound_seconds = 0.0
         if rough:
             context = self._stream.codec_context
             context.options = {**context.options, "skip_loop_filter": "all"}
@@ -186,14 +189,16 @@ class AccurateSeeker(OpenedFile):
         return self._picture(self._frame(self._shown[place]), place)
 
     def pictures_from(self, seconds: float) -> Iterator[Picture]:
-        """Yield all pictures from the first one at or after `seconds`. Only the first is verified: see `num_damaged`.
+        """Yield all pictures from the first one at or after `seconds`, or else from the last one.
+
+        It begins with the one before where that is shown for long. Only the first is verified: see `num_damaged`.
 
         Raises InaccurateSeekError if the decoder doesn't return the first one.
         """
         start = bisect_left(self._shown, (self._video.start_seconds + seconds - SAME_SECONDS) / float(self._unit))
+        if start == len(self._shown) or self._seconds(self._shown[start]) > seconds + LONG_SECONDS:
+            start -= 1
         place = max(start, self._first)
-        if place >= len(self._shown):
-            raise InaccurateSeekError
         yield self._picture(self._frame(self._shown[place]), place)
         damage = Damage()
         for frame in self._decoded:
@@ -234,9 +239,12 @@ class AccurateSeeker(OpenedFile):
     def _list_packets(self) -> tuple[list[int], list[int]]:
         """Return (timestamps of all frames, of those stored whole), both rising."""
         shown, whole, last_dts = [], [], None
-        for packet in self._packets():
+        for packet in self._packets(*self._container.streams.audio):
             move_on()
             if packet.size == 0:
+                continue
+            if packet.stream is not self._stream:
+                self._note_sound(packet)
                 continue
             disordered = packet.dts is not None and last_dts is not None and packet.dts <= last_dts
             if packet.pts is None or disordered or packet.is_corrupt or not self._unit:
@@ -252,11 +260,16 @@ class AccurateSeeker(OpenedFile):
             raise InaccurateSeekError
         return sorted(shown), sorted(whole)
 
-    def _packets(self) -> Iterator[Packet[VideoStream]]:
+    def _note_sound(self, packet: Packet[Any]) -> None:
+        if packet.pts is not None:
+            end = float((packet.pts + (packet.duration or 0)) * packet.time_base) - self._video.start_seconds
+            self.sound_seconds = max(self.sound_seconds, end)
+
+    def _packets(self, *sound: AudioStream) -> Iterator[Packet[Any]]:
         # At the end PyAV flushes every stream, and fails for one that appeared while it read.
         with suppress(IndexError):
             try:
-                for packet in self._container.demux(self._stream):
+                for packet in self._container.demux(self._stream, *sound):
                     add_time(packet, self._stream)
                     yield packet
             except av.error.FFmpegError as error:
@@ -342,6 +355,11 @@ class SeekReader(FrameReader):
     def num_damaged(self) -> int:
         """Return how often damage was found until now."""
         return self._jumper.num_damaged
+
+    @property
+    def held_until_seconds(self) -> float:
+        """Return until when the last frame is shown because the sound is longer."""
+        return self._jumper.sound_seconds
 
     def close(self) -> None:
         """Release the file."""

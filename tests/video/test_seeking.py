@@ -101,12 +101,19 @@ def test_late_pictures_equal_sequential_reading(kind: str, tmp_path: Path) -> No
     assert late.num_damaged == 0
 
 
-@pytest.mark.parametrize(("kind", "start"), [("no times", 1.0), ("b-frames", 99.0)])
-def test_where_it_cannot_be_exact_it_refuses(kind: str, start: float, tmp_path: Path) -> None:
-    with open_reader(KINDS[kind](tmp_path)) as reader:
+def test_where_it_cannot_be_exact_it_refuses(tmp_path: Path) -> None:
+    with open_reader(KINDS["no times"](tmp_path)) as reader:
         info = reader.info
     with pytest.raises(InaccurateSeekError):
-        SeekReader(info, start)
+        SeekReader(info, 1.0)
+
+
+def test_after_the_last_frame_it_begins_with_that(tmp_path: Path) -> None:
+    path = KINDS["b-frames"](tmp_path)
+    with open_reader(path) as reader:
+        info = reader.info
+    with SeekReader(info, 99.0) as late:
+        assert [picture.index for picture in late.frames()] == [in_order(path)[-1][0]]
 
 
 def test_a_range_of_a_file_without_times_is_read_in_order(tmp_path: Path) -> None:

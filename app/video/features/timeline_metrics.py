@@ -72,6 +72,13 @@ class TimelineMeter:
         self._black.take(time_seconds, look.is_black)
         self._still.take(time_seconds, look, moved)
 
+    def still(self, from_seconds: float, until_seconds: float, look: DetailedGlance) -> None:
+        """Record a frame that is shown for long: nothing changes until the next one."""
+        _, before = self._before or (from_seconds, look.cells[0])
+        for seconds, moved in ((from_seconds, float(np.abs(look.cells[0] - before).mean())), (until_seconds, 0.0)):
+            self._black.take(seconds, look.is_black)
+            self._still.take(seconds, look, moved)
+
     def light(self, time_seconds: float, brightness: float) -> None:
         """Record the mean luma, 0 … 1, of a decoded frame: before `take` if the frame is also a sample."""
         self._black.light(time_seconds, brightness)

@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 
 from app import core
 from app.video.files import printable
-from app.video.keyframes.strategies import Known, Span, Thumbnails
+from app.video.keyframes.strategies import LONG_SECONDS, Known, Span, Thumbnails
 from app.video.limits import move_on
 from app.video.readers.base import FrameReader, Image, Picture, WrappedReader
 
@@ -20,8 +20,14 @@ _DIGITS = 9
 """Mapped times are rounded to the nanosecond, so that they show no error of floating-point addition."""
 
 
+def _with(picture: Picture, **changes: float) -> Picture:
+    return cast(Picture, replace(cast(Any, picture), **changes))
+
+
 class Clip(WrappedReader):
     """FrameReader over [start, end) of `reader`.
+
+    A range that begins while a still picture is shown begins with that frame.
 
     `first` and `last` are (index, seconds) of the range's frames on the time axis of the whole video, `whole_frames`
     the seconds of those that the codec stored whole, and `damaged` the parts whose frames show damage; all but `first`
@@ -35,7 +41,9 @@ class Clip(WrappedReader):
         super().__init__(reader)
         self._end = float("inf") if end_seconds is None else end_seconds
         self._pictures = reader.frames()
-        self._head = self._seek(start_seconds)
+        self._is_at_end = False
+        self._waiting = self._seek(start_seconds)
+        self._head = self._waiting[0]
         self.first = self.last = (self._head.index, self._head.time_seconds)
         self.whole_frames: list[float] = []
         self.damaged: list[Span] = []
@@ -48,6 +56,12 @@ class Clip(WrappedReader):
     def tail(self) -> tuple[int, float]:
         """Return the reader's tail, (0, 0.0) if the range ends before the file."""
         return self._reader.tail if self._end == float("inf") else (0, 0.0)
+
+    @property
+    def held_until_seconds(self) -> float:
+        """Return until when the last frame is shown: to the end of the range if it isn't the last of the video."""
+        end = self._reader.held_until_seconds if self._is_at_end else self._end
+        return min(end, self._end) - self.first[1]
 
     @property
     def edges(self) -> tuple[tuple[int, float], ...]:
@@ -70,9 +84,11 @@ class Clip(WrappedReader):
 
     def frames(self) -> Iterator[Picture]:
         """Yield the frames of the range, with numbers and times from its first frame."""
-        for picture in chain([self._head], self._pictures):
+        for picture in chain(self._waiting, self._pictures):
             if picture.time_seconds >= self._end:
                 return
+            if picture.duration_seconds > max(LONG_SECONDS, self._end - picture.time_seconds):
+                picture = _with(picture, duration_seconds=self._end - picture.time_seconds)
             self.last = (picture.index, picture.time_seconds)
             self._note_damage(picture)
             if picture.is_whole:
@@ -81,7 +97,8 @@ class Clip(WrappedReader):
                 yield picture
                 continue
             index, seconds = picture.index - self.first[0], picture.time_seconds - self.first[1]
-            yield cast(Picture, replace(cast(Any, picture), index=index, time_seconds=seconds))
+            yield _with(picture, index=index, time_seconds=seconds)
+        self._is_at_end = True
 
     def _note_damage(self, picture: Picture) -> None:
         start, end = self.damaged[-1] if self.damaged else (0.0, 0.0)
@@ -112,15 +129,24 @@ class Clip(WrappedReader):
             case _:
                 return event
 
-    def _seek(self, start_seconds: float) -> Picture:
-        reached = 0.0
+    def _seek(self, start_seconds: float) -> list[Picture]:
+        """Return the first frame of the range, or the still picture at its start and the frame after it."""
+        shown: Picture | None = None
         for picture in self._pictures:
             move_on()
-            reached = picture.time_seconds + picture.duration_seconds
-            if start_seconds <= picture.time_seconds < self._end:
-                return picture
-            if picture.time_seconds >= self._end:
+            if picture.time_seconds >= start_seconds:
+                is_long = shown is not None and picture.time_seconds > start_seconds + LONG_SECONDS
+                if picture.time_seconds < self._end and not is_long:
+                    return [picture]
+                if shown is not None:
+                    return [shown, picture]
                 break
+            shown = picture
+        reached = self._reader.held_until_seconds
+        if shown is not None:
+            reached = max(reached, shown.time_seconds + shown.duration_seconds)
+            if start_seconds < reached:
+                return [shown]
         name = printable(self._reader.info.name)
         raise core.InputError("range_without_frames", name=name, start=f"{start_seconds:g}", readable=f"{reached:.3f}")
 

@@ -16,11 +16,12 @@ from typing import TypeVar
 
 from app.core import Boundary, DecodeSummary, Keyframe, KeyframeFound, Notice, Reason, Shot, SurveyProgress, clock
 from app.video.corruption import Suspects
-from app.video.features.frame_signature import ALIKE, distance, glance_at
+from app.video.features.frame_signature import ALIKE, Glance, distance, glance_at, look_at
 from app.video.features.timeline_metrics import TimelineMeter
 from app.video.keyframes.candidates import Candidate, CandidateCollector
+from app.video.keyframes.strategies import LONG_SECONDS
 from app.video.readers import FIRST_READER
-from app.video.readers.base import FrameReader, Picture
+from app.video.readers.base import HELD_SECONDS, FrameReader, Picture
 from app.video.shots.cut_detector import CutDetector, Settled
 from app.video.shots.gradual_transitions import Gradual, GradualDetector
 from app.video.shots.shot_list import Between, first_frames, first_of, joined, middle, shots_between
@@ -30,6 +31,8 @@ _PROGRESS_SECONDS = 0.3  # between progress events. Chosen by hand; not tuned.
 # Chosen by hand; not tuned.
 _MISSING_SECONDS = 0.5
 _MISSING_SHARE = 0.02
+_LONG_SHARE = 8.0
+"""A frame that is shown this many times as long as usual is a still picture. Chosen by hand; not tuned."""
 _MOST_LOOSE = 256  # bounds memory. Chosen by hand; not tuned.
 _T = TypeVar("_T")
 _DEPTH = 6
@@ -67,6 +70,8 @@ class Survey:
         self._times = array("d")  # of the frames that were looked at: half a megabyte an hour
         self._num_frames = 0
         self._end_seconds = 0.0
+        self._held_seconds = 0.0
+        self._shown: tuple[Picture, Glance] | None = None
         self._damaged: Picture | None = None
         self._num_damaged_parts = 0
         self._was_damaged = False
@@ -91,10 +96,19 @@ class Survey:
         num_after, seconds_after = self._reader.tail
         self._num_frames += num_after
         self._end_seconds += seconds_after
+        self._hold()
         self._record(self._gradual_detector.flush())
         fresh = self._settle(self._detector.flush())
         yield from self._provisional_events([*fresh, *self.collector.finish()])
         yield SurveyProgress(self._end_seconds, self._duration)
+
+    def _hold(self) -> None:
+        """Show the last frame until the sound or the range ends."""
+        held = self._reader.held_until_seconds - self._end_seconds
+        if held > HELD_SECONDS:
+            self._held_seconds = held
+            self._end_seconds += held
+        self._meter_still(self._end_seconds)
 
     def thumbnails(self) -> tuple[Keyframe, ...]:
         """Return small pictures of candidates in time order, numbered from 1; their shots are not set."""
@@ -124,6 +138,7 @@ class Survey:
             notices=tuple(self._notices()),
             measures=measures,
             stretches=stretches,
+            held_seconds=round(self._held_seconds, 6),
         )
 
     def _take(self, picture: Picture) -> list[Candidate]:
@@ -133,13 +148,25 @@ class Survey:
         self._was_damaged = picture.is_damaged
         if picture.is_damaged:  # half a picture, or the one before it once more
             self._damaged = self._damaged or picture
+            self._shown = None
             return []
         self._is_any_clean = True
         return self._look(picture)
 
+    def _meter_still(self, until_seconds: float) -> None:
+        """Measure the last frame as a still picture if no other follows for long."""
+        if self._shown is None:
+            return
+        picture, glance = self._shown
+        usual = picture.time_seconds / max(1, picture.index)
+        if until_seconds - picture.time_seconds > max(LONG_SECONDS, _LONG_SHARE * usual):
+            self._meter.still(picture.time_seconds, until_seconds, look_at(glance, picture.luma()))
+
     def _look(self, picture: Picture) -> list[Candidate]:
         self._times.append(picture.time_seconds)
         glance = glance_at(picture.levels())
+        self._meter_still(picture.time_seconds)
+        self._shown = picture, glance
         self.suspects.push(picture, glance)
         self._record(self._gradual_detector.push(picture.time_seconds, glance))
         verdicts = self._detector.push(picture.index, picture.time_seconds, glance)

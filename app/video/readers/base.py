@@ -24,6 +24,9 @@ JPEG_QUALITY = 90
 """Of keyframes that are kept and shown. Chosen by hand; not tuned."""
 _LEAST_STEP_SECONDS = 0.001
 """Between two frames, so that times rise strictly. Chosen by hand; not tuned."""
+HELD_SECONDS = 0.1
+"""A frame is held if the sound ends later by more: by less it does in most files, since encoders fill their last block.
+Chosen by hand; not tuned."""
 _RESTART_SECONDS = 1.0
 """A timestamp that falls back by more is a clock that started again. Chosen by hand; not tuned."""
 _VIDEO_FORMATS = (
@@ -130,6 +133,14 @@ class FrameReader(OpenedFile, Protocol):
         """Return how far the file was read, on the time axis of the container."""
 
     @property
+    def held_until_seconds(self) -> float:
+        """Return until when the last frame is shown because the sound is longer, on the time axis of the frames.
+
+        Valid at the end of the video; 0.0 if unknown.
+        """
+        return 0.0
+
+    @property
     def is_variable_frame_rate(self) -> bool:
         """Return whether the frames read until now follow each other unevenly."""
 
@@ -172,6 +183,11 @@ class WrappedReader(FrameReader):
     def reached_seconds(self) -> float:
         """Return how far the file was read, on the time axis of the container."""
         return self._reader.reached_seconds
+
+    @property
+    def held_until_seconds(self) -> float:
+        """Return until when the last frame is shown because the sound is longer."""
+        return self._reader.held_until_seconds
 
     @property
     def is_variable_frame_rate(self) -> bool:

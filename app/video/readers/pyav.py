@@ -18,6 +18,7 @@ from typing import Any, cast
 import av
 import av.error
 import numpy as np
+from av.audio.stream import AudioStream
 from av.container import Flags, InputContainer
 from av.packet import Packet
 from av.stream import Disposition, Stream
@@ -189,6 +190,7 @@ class AvReader(base.FrameReader):
             self._disposable_pts: set[int] = set()
             self._disposable: deque[tuple[float, base.Image]] = deque(maxlen=_MOST_DISPOSABLE)
             self._units: dict[int, tuple[int, int]] = {}
+            self._sound_seconds = 0.0
             self._offset: float | None = None
             self._decoded: Iterator[VideoFrame] = self._decode()
             self._first = self._first_frame()
@@ -221,6 +223,11 @@ class AvReader(base.FrameReader):
         if not ahead:
             return 0, 0.0
         return len(ahead), (len(ahead) - 1) * self._nominal_seconds
+
+    @property
+    def held_until_seconds(self) -> float:
+        """Return until when the last frame is shown because the sound is longer, as far as the sound was read."""
+        return self._sound_seconds - self.info.start_seconds
 
     def passed_over(self, after_seconds: float, before_seconds: float) -> list[tuple[float, base.Image]]:
         """Return (seconds, levels) of the disposable frames between two others that were decoded and kept."""
@@ -402,6 +409,8 @@ class AvReader(base.FrameReader):
             unit, parts = self._units.get(packet.stream.index) or self._unit_of(packet)
             end = (time + (packet.duration or 0)) * unit / parts
             self.reached_seconds = max(self.reached_seconds, end)
+            if packet.stream.type == "audio":
+                self._sound_seconds = max(self._sound_seconds, end)
 
     def _unit_of(self, packet: Packet[Stream]) -> tuple[int, int]:
         """Return numerator and denominator of a stream's time base; cached, since PyAV builds a fraction each time."""
@@ -437,7 +446,9 @@ class AvReader(base.FrameReader):
                 stream.frames / (stream.average_rate or 25)
             )  # a truncated file's duration is computed from what is left
         if stream.duration:
-            return float(((stream.start_time or 0) + stream.duration) * self._unit)
+            end = float(((stream.start_time or 0) + stream.duration) * self._unit)
+            sound = max(map(_declared_end, container.streams.audio), default=0.0)
+            return sound if sound > end + base.HELD_SECONDS else end
         if container.duration:
             # Matroska's duration is the end of the last frame, not the time since the first.
             start = 0 if container.format.name.startswith("matroska") else container.start_time or 0
@@ -479,6 +490,12 @@ def _frame_rate(stream: VideoStream) -> Fraction | None:
     """Return the frames a second that the file states; FFmpeg's average of few frames may be its clock instead."""
     rates = (stream.average_rate, stream.guessed_rate, stream.base_rate)
     return next((rate for rate in rates if rate and rate <= _HIGHEST_RATE), None)
+
+
+def _declared_end(stream: AudioStream) -> float:
+    if stream.duration is None or stream.time_base is None:
+        return 0.0
+    return float(((stream.start_time or 0) + stream.duration) * stream.time_base)
 
 
 def _player_zero(container: InputContainer, first_seconds: float) -> float:

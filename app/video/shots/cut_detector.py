@@ -122,9 +122,14 @@ class CutDetector:
         if self.is_suspect:
             self._suspects.append(step)
         decisions = self._settle(time_seconds - AROUND_SECONDS)
-        while self._steps[0].time_seconds < time_seconds - 3 * AROUND_SECONDS and len(self._steps) > 2:
+        while self._is_past(time_seconds - 3 * AROUND_SECONDS):
             self._steps.popleft()
         return decisions
+
+    def _is_past(self, seconds: float) -> bool:
+        """Return whether the oldest frame is no longer needed: it isn't the one before a suspect, however long ago."""
+        is_old = len(self._steps) > 2 and self._steps[0].time_seconds < seconds
+        return is_old and not (self._suspects and self._steps[1] is self._suspects[0])
 
     def flush(self) -> list[Settled]:
         """Return the decisions still pending at the end of the video."""

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from app.core.domain import KeyframesChosen, Selection
+from app.core.errors import InputError
+from app.video import ExtractOptions
+from app.video.keyframes.strategies import WorkerRequest
 from app.video.readers.pyav import AvReader
+from app.video.worker import events_of
 from tests.media import cards, moving, with_sound, write_video
 
 
@@ -15,6 +21,11 @@ def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Four shots of a second."""
     path = tmp_path_factory.mktemp("pictures") / "plain.mp4"
     return write_video(path, cards(("red", "green", "blue", "yellow"), 25))
+
+
+def chosen(path: Path, selection: Selection) -> KeyframesChosen:
+    request = WorkerRequest("extract", path, ExtractOptions(8, selection, read_text=False))
+    return next(event for event in events_of(request) if isinstance(event, KeyframesChosen))
 
 
 # ---- the time axis of players
@@ -55,3 +66,64 @@ def test_index_without_an_order_of_display_is_not_believed(tmp_path: Path) -> No
     with AvReader(path, every_frame=False) as reader:
         assert reader.info.has_guessed_times
         assert [round(picture.time_seconds, 3) for picture in reader.frames()] == [round(n / 25, 3) for n in range(50)]
+
+
+# ---- a last frame that is shown until the sound ends
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".ts", ".flv"])
+def test_last_frame_is_held_until_the_sound_ends(suffix: str, pictures: Path, tmp_path: Path) -> None:
+    path = with_sound(pictures, tmp_path / f"long{suffix}", sound=(0, 9))
+    with AvReader(path) as reader:
+        assert reader.info.duration_seconds_from_header == pytest.approx(9.0, abs=0.05)
+        assert [picture.index for picture in reader.frames()][-1] == 99
+        assert reader.held_until_seconds == pytest.approx(9.0, abs=0.05)
+
+
+def test_sound_of_the_same_length_holds_no_frame(pictures: Path, tmp_path: Path) -> None:
+    path = with_sound(pictures, tmp_path / "same.mp4", sound=(0, 4))
+    assert chosen(path, Selection()).decode.held_seconds == 0.0
+
+
+@pytest.fixture(scope="module", params=["held", "pause"])
+def still_from_four_to_nine(request: pytest.FixtureRequest, pictures: Path, tmp_path_factory: Any) -> Path:
+    """Frame 99 is shown from 3.96 to 9 s: to the end, or until another second of frames follows."""
+    folder = tmp_path_factory.mktemp(request.param)
+    if request.param == "held":
+        return with_sound(pictures, folder / "held.mkv", sound=(0, 9))
+    times = [*(n / 25 for n in range(100)), *(9 + n / 25 for n in range(25))]
+    return write_video(folder / "pause.mkv", cards(("red", "green", "blue", "yellow", "purple"), 25), times=times)
+
+
+@pytest.mark.parametrize(
+    "selection",
+    [
+        Selection("times", times_seconds=(7.0,)),
+        Selection(start_seconds=6.0, end_seconds=8.0),
+        Selection("every", every_seconds=1.0, start_seconds=6.0, end_seconds=8.0),
+        Selection("uniform", start_seconds=4.5, end_seconds=8.0),
+    ],
+)
+def test_still_picture_is_found_where_it_is_shown(selection: Selection, still_from_four_to_nine: Path) -> None:
+    found = chosen(still_from_four_to_nine, selection)
+    assert [(one.frame_index, one.time_seconds) for one in found.keyframes] == [(99, 3.96)]
+    assert [one.key for one in found.decode.notices] == []
+    if selection.end_seconds:
+        assert found.decode.readable_seconds == found.decode.shots[-1].end_seconds == 8.0
+
+
+def test_still_picture_counts_in_shots_and_segments(still_from_four_to_nine: Path) -> None:
+    decode = chosen(still_from_four_to_nine, Selection()).decode
+    assert [round(shot.start_seconds, 2) for shot in decode.shots] == [0, 1, 2, 3, 9][: len(decode.shots)]
+    assert decode.shots[3].end_seconds == pytest.approx(9.0, abs=0.05)
+    still = next(one for one in decode.stretches if one.type == "frozen" and one.start_seconds > 2.9)
+    assert still.end_seconds == pytest.approx(9.0, abs=0.05)
+    assert decode.notices == ()
+
+
+@pytest.mark.parametrize("seconds", [20.0, 9.5])
+def test_range_after_the_end_of_the_sound_is_refused(seconds: float, pictures: Path, tmp_path: Path) -> None:
+    path = with_sound(pictures, tmp_path / "held.mp4", sound=(0, 9))
+    with pytest.raises(InputError) as refused:
+        chosen(path, Selection(start_seconds=seconds))
+    assert refused.value.key == "range_without_frames"

@@ -41,6 +41,14 @@ def test_a_cut_between_pictures_in_motion_is_found() -> None:
     assert cuts([*moving(50, seed=1), *moving(50, seed=2), *moving(50, seed=3)]) == [50, 100]
 
 
+def test_cut_after_a_long_pause_is_found() -> None:
+    detector, verdicts = CutDetector(), []
+    times = [*(n / 25 for n in range(30)), *(2.4 + n / 25 for n in range(60))]
+    for index, image in enumerate([*moving(30, seed=1), *moving(60, seed=2)]):
+        verdicts += detector.push(index, times[index], look_of(image))
+    assert [verdict.step.index for verdict in [*verdicts, *detector.flush()] if verdict.is_cut] == [30]
+
+
 def test_motion_is_no_cut() -> None:
     assert cuts(moving(100)) == []
     wide = textured(5, 1600, 96)

@@ -21,7 +21,7 @@ from langchain_core.messages import BaseMessage
 
 from app import engine as engines
 from app.analysis.planning.benchmark_result import REQUESTS, TOGETHER, BenchmarkResult, FrameCost
-from app.core import ContextExceeded, EngineError, EngineProgress, Keyframe, ProgressListener, Usage, gib_number
+from app.core import EngineError, EngineProgress, Keyframe, ProgressListener, RequestTooLarge, Usage, gib_number
 from app.i18n import in_language
 from app.llm import EngineChat, as_frames, ask, cards, connect, data_url, text_only, with_pictures
 from app.models import Device, Shape, estimate_memory, parse_plan, read_shape, write_folder
@@ -137,7 +137,7 @@ class _RequestTimer:
         for width, height in sizes:
             if cost and TOGETHER * cost.each_seconds * width * height / (cost.width * cost.height) > _LONGEST_SECONDS:
                 continue
-            with suppress(ContextExceeded):
+            with suppress(RequestTooLarge):
                 cost = self._frame_cost(width, height)
                 yield cost
 

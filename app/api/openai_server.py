@@ -21,7 +21,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from app.core import AppError, Language, redact, remember_secret
+from app.core import AppError, Language, read_json, redact, remember_secret, said_in
 from app.engine import Endpoint, Engine
 from app.i18n import error_text, t
 from app.llm import ACCEPTED, limited, limits_of, response_limits
@@ -278,19 +278,12 @@ def _error_event(refused: _Refused) -> bytes:
 def _converted_error(answer: httpx.Response, engine_name: str, name: str) -> _Refused:
     """Convert an engine's error response. vLLM, transformers and FastAPI each have their own format."""
     status = 400 if answer.status_code == 422 else answer.status_code
-    try:
-        parsed = json.loads(answer.content)
-    except ValueError:
-        parsed = answer.text[:2000]
-    error = parsed.get("error", parsed) if isinstance(parsed, dict) else parsed
-    message, code, param = error, None, None
-    if isinstance(error, dict):
-        message = error.get("message") or error.get("detail") or json.dumps(error)
-        code, param = error.get("code"), error.get("param")
-    text = redact(message if isinstance(message, str) else json.dumps(message))
+    parsed = read_json(answer.content)
+    error = parsed.get("error", parsed) if isinstance(parsed, dict) else None
+    code, param = (error.get("code"), error.get("param")) if isinstance(error, dict) else (None, None)
     return _Refused(
         status,
-        text.replace(engine_name, name),
+        said_in(answer.text).replace(engine_name, name),
         code=code if isinstance(code, str) else None,
         param=param and str(param),
     )

@@ -7,7 +7,7 @@ times that no cited frame has, are reported.
 
 import threading
 import time
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
@@ -23,7 +23,7 @@ from app.ask.frames import add_frames
 from app.ask.repository import ConversationRepository
 from app.ask.retrieval.select import RetrievalTools
 from app.i18n import as_notice
-from app.llm import Reply, TooManyPictures, stream_pieces
+from app.llm import Reply, stream_pieces
 
 _SAVE_SECONDS = 2.0
 """Time between two saves of a growing answer. Chosen by hand; not tuned."""
@@ -31,7 +31,6 @@ _ATTEMPTS = 5
 """Most requests for one answer: without pictures, with fewer, shorter ones, and to a busy engine."""
 _LONGEST_WAIT_SECONDS = 30.0
 """For a busy engine. Both were chosen by hand; not tuned."""
-_OPEN, _CLOSE = "<think>", "</think>"
 Connect = Callable[[], Generator[core.EngineProgress, None, EngineConnection]]
 
 
@@ -170,7 +169,7 @@ def _prepared(
                 is_silent = is_silent and not isinstance(one, AnswerText | ReasoningText | _Ended)
                 yield one
     except core.EngineError as error:
-        if not (_may_be_dead(error) and (death := connection.death())):
+        if not (core.may_be_dying(error) and (death := connection.death())):
             raise
         if not (is_silent and connection.engine.is_pooled):
             raise death from error
@@ -207,12 +206,12 @@ def _answer(
         except core.PicturesRefused as refused:
             _raise_unless(is_empty and bool(prepared.attached) and attempt < _ATTEMPTS, refused)
             builder.use_text(refused)
-        except TooManyPictures as refused:
+        except core.TooManyPictures as refused:
             _raise_unless(is_empty and refused.limit < len(prepared.attached) and attempt < _ATTEMPTS, refused)
             builder.limit_pictures(refused.limit)
-        except core.ContextExceeded as refused:
+        except core.RequestTooLarge as refused:
             _raise_unless(is_empty and attempt < _ATTEMPTS, refused)
-            builder.shrink()
+            builder.shrink(refused.share)
         except core.FormatRefused as refused:
             _raise_unless(is_empty and bool(settings.letters), refused)
             settings = replace(settings, letters="")
@@ -221,13 +220,6 @@ def _answer(
             yield core.Noticed(core.Notice("engine_was_busy", {}, "info"))
             if cancel.wait(min(busy.wait_seconds or 2.0**attempt, _LONGEST_WAIT_SECONDS)):
                 raise core.Cancelled from busy
-
-
-def _may_be_dead(error: core.EngineError) -> bool:
-    """Return whether an engine that ends gives such an error; some still answer while they do."""
-    status = error.values.get("status")
-    is_server_error = error.key == "engine_refused" and isinstance(status, int) and status >= 500
-    return is_server_error or isinstance(error, core.EngineBrokeOff | core.EngineTimeout)
 
 
 def _raise_unless(can_retry: bool, error: core.AppError) -> None:
@@ -255,70 +247,22 @@ def _options(settings: values.AskSettings, answer_tokens: int) -> dict[str, Any]
 def _pieces(
     connection: EngineConnection, sent: list[Any], options: dict[str, Any], cancel: threading.Event
 ) -> Generator[AnswerText | ReasoningText | _Ended, None, None]:
-    loop, thoughts, text = RepetitionDetector(), _Thoughts(), ""
+    loop, thoughts, text = RepetitionDetector(), RepetitionDetector(), ""
     pieces = stream_pieces(connection.chat, sent, cancel=cancel, options=options)
     with closing(pieces):
         while True:
             try:
                 piece = next(pieces)
             except StopIteration as end:
-                yield from thoughts.end()
                 yield _Ended(end.value, options["max_tokens"])
                 return
             if piece.reasoning:
                 yield ReasoningText(piece.reasoning)
-            if piece.text:
+            if piece.restart:
+                loop, text = RepetitionDetector(), ""
+            if piece.text or piece.restart:
                 text += piece.text
-                yield from thoughts.push(piece.text)
-                if loop.push(piece.text):
-                    yield _Ended(Reply(_Thoughts.of(text[: loop.length])[1], "stop", None), 0, loops=True)
-                    return
-
-
-class _Thoughts:
-    """Separator of reasoning from an answer that holds both, as DeepSeek-R1's does without a reasoning parser.
-
-    The reasoning ends with </think>. Its beginning, <think>, may be part of the prompt, so that text turns out to be
-    reasoning only later; the answer then restarts.
-    """
-
-    def __init__(self) -> None:
-        self._whole = ""
-        self._reasoning = ""
-        self._answer = ""
-
-    def push(self, text: str) -> Iterator[AnswerText | ReasoningText]:
-        """Add a piece of text, and yield what it adds to reasoning and answer."""
-        self._whole += text
-        yield from self._added(self._whole[: len(self._whole) - self._held_back()])
-
-    def end(self) -> Iterator[AnswerText | ReasoningText]:
-        """Yield what was held back because it could have become a tag."""
-        yield from self._added(self._whole)
-
-    def _held_back(self) -> int:
-        return max(
-            (size for tag in (_OPEN, _CLOSE) for size in range(1, len(tag)) if self._whole.endswith(tag[:size])),
-            default=0,
-        )
-
-    def _added(self, whole: str) -> Iterator[AnswerText | ReasoningText]:
-        reasoning, answer = self.of(whole)
-        if len(reasoning) > len(self._reasoning):
-            yield ReasoningText(reasoning[len(self._reasoning) :])
-            self._reasoning = reasoning
-        if not answer.startswith(self._answer):
-            yield AnswerText(answer, restart=True)
-        elif answer != self._answer:
-            yield AnswerText(answer[len(self._answer) :])
-        self._answer = answer
-
-    @staticmethod
-    def of(whole: str) -> tuple[str, str]:
-        """Return the reasoning and the answer in a text."""
-        head, closed, tail = whole.partition(_CLOSE)
-        is_open = head.lstrip().startswith(_OPEN)
-        if not (closed or is_open):
-            return "", whole
-        reasoning = head.lstrip().removeprefix(_OPEN) if is_open else head
-        return reasoning.lstrip(), tail.lstrip() if closed else ""
+                yield AnswerText(piece.text, restart=piece.restart)
+            if loop.push(piece.text) or thoughts.push(piece.reasoning):
+                yield _Ended(Reply(text[: loop.length], "stop", None), 0, loops=True)
+                return

@@ -10,7 +10,7 @@ Their pictures move to the next turn that is sent.
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from math import ceil
+from math import ceil, inf
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
@@ -27,6 +27,8 @@ _TOKENS_PER_MESSAGE = 8  # role and separators; Qwen2.5 takes 5
 _PICTURE_STEPS = 4
 _ROUNDS = 6
 """Most corrections by the engine's own count; each needs a short request. Chosen by hand; not tuned."""
+_SHRINK = 0.75
+"""Most of a request that is sent again after it was too large. Chosen by hand; not tuned."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,7 @@ class ContextBuilder:
         self._most_pictures = len(self._sendable)
         self._side, self._picture_scale = 0, 1.0
         self._urls: dict[int, str] = {}
-        self._shrink = 1.0
+        self._most_tokens = self._sent_tokens = inf
 
     # ---- what the engine has refused
 
@@ -111,9 +113,9 @@ class ContextBuilder:
         """Send at most so many pictures from now on."""
         self._most_pictures = min(most, self._most_pictures)
 
-    def shrink(self) -> None:
-        """Take a quarter less of the context from now on, since the engine found the request too long."""
-        self._shrink *= 0.75
+    def shrink(self, share: float | None) -> None:
+        """Send at most `share` of the last request from now on, since the engine found it too large."""
+        self._most_tokens = self._sent_tokens * min(_SHRINK, share or _SHRINK)
 
     # ---- the request
 
@@ -142,7 +144,8 @@ class ContextBuilder:
 
         step = max(1, int(context * _QUESTION_STEP))
         question = ceil(tokens(asked.question) / step) * step
-        room = int((context - answer - tokens(system) - question) * self._shrink)
+        allowed = max(0, self._most_tokens - tokens(system) - tokens(asked.question))
+        room = int(min(context - answer - tokens(system) - question, allowed))
         costs = _Costs(
             [self._cost(one) for one in self._sendable] if self._shows_pictures else [],
             [tokens(one.described) for one in self._by_age],
@@ -156,6 +159,7 @@ class ContextBuilder:
             sent = self._messages(plan, earlier, asked, system)
             excess = self._count(sent) + ceil(_sum_newest(costs.pictures, plan.pictures)) + answer - context
             if excess <= 0:
+                self._sent_tokens = excess + context - answer
                 return self._prepared(plan, sent, earlier, context, answer)
             if plan == _Plan(0, 0, (0,) * len(self._material.sections), 0):
                 break

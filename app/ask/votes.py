@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import json
 import math
 import re
 import threading
@@ -25,11 +24,10 @@ import openai
 from app import core
 from app.analysis import EngineConnection
 from app.i18n import in_language, t
-from app.llm import EngineClient, engine_error, on_request_loop, token_ids
+from app.llm import EngineClient, engine_error, on_request_loop, read_answer, split_reasoning, token_ids
 
 _YES, _NO = ("yes", "Yes", "是", "有"), ("no", "No", "否", "没", "不")
 _SAYS_YES, _SAYS_NO = re.compile(r"\W*(?:yes\b|[是有对])", re.IGNORECASE), re.compile(r"\W*(?:no\b|[否没不无])", re.I)
-_THOUGHT = re.compile(r".*</think>", re.DOTALL)
 _LEAST_MASS = 0.05
 """Least probability of yes and no together. With less, the model begins its answer with something else, and the ratio
 of the two means nothing. Chosen by hand; not tuned."""
@@ -102,7 +100,7 @@ class VoteAsker:
             absent: Ask the contrary question: whether it is absent.
 
         Raises:
-            AppError: The engine refuses (see `app.llm.error_mapping`), fails, or takes no pictures.
+            AppError: The engine refuses (see `app.core.refusals`), fails, or takes no pictures.
             Cancelled: `cancel` was set.
         """
         if not jpegs:
@@ -177,7 +175,7 @@ class VoteAsker:
             try:
                 probability = _read(await self._answer(engine, question, jpeg, form), form)
             except core.EngineError as error:
-                is_refused = isinstance(error, core.FormatRefused) or error.values.get("status") in (400, 422, 501)
+                is_refused = isinstance(error, core.FormatRefused) or error.values.get("status") in (200, 400, 422, 501)
                 if is_last or not is_refused:
                     raise
                 probability = None
@@ -190,15 +188,12 @@ class VoteAsker:
         body = {"model": self._connection.endpoint.model, "messages": question.about(jpeg), "temperature": 0.0, **form}
         for attempt in range(1, _BUSY_ATTEMPTS + 1):
             try:
-                answer = await engine.post("/chat/completions", body=body, cast_to=httpx.Response)
-                return json.loads(answer.text)
-            except openai.OpenAIError as error:
+                return read_answer(await engine.post("/chat/completions", body=body, cast_to=httpx.Response))
+            except (openai.OpenAIError, core.AppError) as error:
                 mapped = engine_error(error, base_url=str(engine.base_url), model=self._connection.endpoint.model)
                 if not isinstance(mapped, core.EngineBusy) or attempt == _BUSY_ATTEMPTS:
                     raise (mapped or error) from error
                 await asyncio.sleep(min(mapped.wait_seconds or 2.0**attempt, _LONGEST_WAIT_SECONDS))
-            except ValueError as error:
-                raise core.EngineError("engine_garbage", base_url=str(engine.base_url), reason=str(error)) from error
         raise AssertionError
 
 
@@ -220,7 +215,7 @@ def _read(answer: Any, form: Mapping[str, Any]) -> float | None:
         choice = answer["choices"][0]
         if "logprobs" in form:
             return _share_of_yes(choice["logprobs"]["content"][0]["top_logprobs"])
-        words = _THOUGHT.sub("", choice["message"]["content"] or "")
+        words = split_reasoning(choice["message"]["content"] or "").answer
     except (KeyError, IndexError, TypeError, ValueError):
         return None
     return 1.0 if _SAYS_YES.match(words) else 0.0 if _SAYS_NO.match(words) else None

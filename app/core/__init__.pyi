@@ -91,7 +91,9 @@ from .errors import InputError as InputError
 from .errors import ModelNotFound as ModelNotFound
 from .errors import Paused as Paused
 from .errors import PicturesRefused as PicturesRefused
+from .errors import RequestTooLarge as RequestTooLarge
 from .errors import StorageError as StorageError
+from .errors import TooManyPictures as TooManyPictures
 from .errors import as_app_error as as_app_error
 from .evidence import Interval as Interval
 from .evidence import Issue as Issue
@@ -136,6 +138,13 @@ from .redaction import is_secret as is_secret
 from .redaction import redact as redact
 from .redaction import redact_setting as redact_setting
 from .redaction import remember_secret as remember_secret
+from .refusal_wordings import match_refusal as match_refusal
+from .refusals import is_refusal as is_refusal
+from .refusals import may_be_dying as may_be_dying
+from .refusals import read_json as read_json
+from .refusals import refused as refused
+from .refusals import refused_in_stream as refused_in_stream
+from .refusals import said_in as said_in
 from .toml_lines import TomlEntry as TomlEntry
 from .toml_lines import TomlLines as TomlLines
 from .toml_lines import toml_files as toml_files

@@ -7,7 +7,9 @@
     ├── EngineError             the engine can't be started or reached, or died   (exit code 4)
     │   ├── ModelNotFound       neither a folder nor in the cache nor on the hub
     │   ├── EngineBrokeOff      the connection failed or ended in mid-answer
-    │   ├── ContextExceeded     the request does not fit the model's context
+    │   ├── RequestTooLarge     the engine accepts a smaller request (tokens, pictures or bytes)
+    │   │   ├── ContextExceeded   it does not fit the model's context
+    │   │   └── TooManyPictures   it has more pictures than the engine accepts
     │   ├── ImageRejected       the engine could not read one picture
     │   ├── EngineTimeout       no answer in time
     │   ├── EngineBusy          it asks to retry later
@@ -85,8 +87,28 @@ class EngineBrokeOff(EngineError):
     """A connection to the engine that failed or ended in mid-answer."""
 
 
-class ContextExceeded(EngineError):
+class RequestTooLarge(EngineError):
+    """A request that the engine, or a proxy before it, would accept if it were smaller.
+
+    Attributes:
+        share: Part of the request that would be accepted, 0 … 1; None if the engine doesn't say it.
+    """
+
+    def __init__(self, key: str, /, *, share: float | None = None, **values: object) -> None:
+        super().__init__(key, **values)
+        self.share = share
+
+
+class ContextExceeded(RequestTooLarge):
     """A request that doesn't fit the model's context."""
+
+
+class TooManyPictures(RequestTooLarge):
+    """A request with more pictures than the `limit` (>= 1) of the engine."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__("too_many_pictures", limit=limit)
+        self.limit = limit
 
 
 class ImageRejected(EngineError):

@@ -1,7 +1,7 @@
 """Patterns of engines' failure messages: maps a text to an error with its own remedy.
 
 vLLM, torch, transformers and their older versions word the same failure differently; every wording leads to one key.
-Used for logs by `app.engine.diagnostics` and for HTTP answers by `app.llm.error_mapping`. Each key has a text in
+Used for logs by `app.engine.diagnostics` and for HTTP answers by `app.core.refusals`. Each key has a text in
 app/i18n and its place in docs/troubleshooting.
 """
 

@@ -5,7 +5,6 @@ are not followed, since the API key is meant for this one only. Of the metrics, 
 requested names are read; other lines and invalid ones are ignored.
 """
 
-import json
 import re
 import socket
 import threading
@@ -17,7 +16,7 @@ from http.client import HTTPConnection, HTTPException, HTTPMessage, HTTPResponse
 from typing import IO, Self
 from urllib.parse import urlsplit
 
-from app.core import redact, remember_secret
+from app.core import read_json, redact, remember_secret
 
 _PORTS = {"http": 80, "https": 443}
 _MOST_BYTES = 16 * 2**20
@@ -150,10 +149,10 @@ def get_json(
         NoAnswer: No connection, a status other than 2xx, a body that is too long or no JSON.
     """
     body = _get(url, api_key, timeout_seconds, local, max_bytes)
-    try:
-        return json.loads(body) if body else None
-    except (ValueError, RecursionError) as error:
-        raise NoAnswer("the answer is not JSON", 200) from error
+    found = read_json(body)
+    if found is None and body:
+        raise NoAnswer("the answer is not JSON", 200)
+    return found
 
 
 def get_text(url: str, *, api_key: str = "", timeout_seconds: float = 5.0, local: bool = True) -> str:
@@ -198,10 +197,14 @@ def served_models(models: object) -> dict[str, int | None]:
         NoAnswer: The answer has another shape.
     """
     try:
-        entries = models["data"]  # type: ignore[index]
-        return {str(entry["id"]): entry.get("max_model_len") for entry in entries}
+        entries = models if isinstance(models, list) else models["data"]  # type: ignore[index]  # Together lists them so
+        return {str(entry["id"]): _positive(entry.get("max_model_len")) for entry in entries}
     except (TypeError, KeyError, AttributeError) as error:
         raise NoAnswer("the answer is not a list of models", 200) from error
+
+
+def _positive(value: object) -> int | None:
+    return value if isinstance(value, int) and value > 0 else None
 
 
 def is_vllm(models: object) -> bool:

@@ -90,7 +90,7 @@ def concerns_all(error: core.AppError) -> bool:
     """Return whether all other videos would meet this error, too: no engine, no model, a full disk."""
     if isinstance(error, core.StorageError):
         return True
-    of_one = (core.ContextExceeded, core.ImageRejected, core.EngineTimeout, core.EngineBusy)
+    of_one = (core.RequestTooLarge, core.ImageRejected, core.EngineTimeout, core.EngineBusy)
     return isinstance(error, core.EngineError) and not (isinstance(error, of_one) or error.key in _ABOUT_ONE_VIDEO)
 
 

@@ -4,9 +4,9 @@ from .chat import connect as connect
 from .client import EngineClient as EngineClient
 from .client import keep_pictures as keep_pictures
 from .embeddings import EmbeddingModel as EmbeddingModel
-from .error_mapping import TooManyPictures as TooManyPictures
 from .error_mapping import engine_error as engine_error
 from .error_mapping import fallback_notice as fallback_notice
+from .error_mapping import read_answer as read_answer
 from .http import on_request_loop as on_request_loop
 from .http import short_request as short_request
 from .limits import ACCEPTED as ACCEPTED
@@ -18,6 +18,7 @@ from .messages import in_words as in_words
 from .messages import text_only as text_only
 from .messages import with_pictures as with_pictures
 from .messages import with_video as with_video
+from .reasoning import split_reasoning as split_reasoning
 from .speech import SpeechModel as SpeechModel
 from .speech import transcribe as transcribe
 from .stream import Reply as Reply

@@ -15,6 +15,7 @@ from typing import Any
 import openai
 
 from app.core import remember_secret
+from app.llm.events import EventDecoder
 from app.llm.http import engine_timeout, pooled_client
 from app.llm.limits import limits_of, response_limits
 
@@ -172,6 +173,9 @@ class EngineClient(openai.AsyncOpenAI):
             answer = await super().request(cast_to, options.model_copy(update={"json_data": full}), **form)
         sent.sent(uuids, was_short=is_short)
         return answer
+
+    def _make_sse_decoder(self) -> EventDecoder:
+        return EventDecoder()
 
     def _validate_headers(self, headers: Any, custom_headers: Any) -> None:
         """Accept a request without a key."""

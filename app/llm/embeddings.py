@@ -7,18 +7,19 @@ to a length that any such model accepts.
 from __future__ import annotations
 
 import asyncio
-import json
 import threading
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from app.core import ContextExceeded, EngineError, redact
+from app.core import EngineError, RequestTooLarge, is_refusal, read_json, refused, said_in
 from app.llm.error_mapping import engine_error
 from app.llm.http import on_request_loop, request_loop
 
 if TYPE_CHECKING:
+    import httpx
+
     from app.llm.client import EngineClient
 
 _BATCH_SIZE = 64
@@ -96,7 +97,7 @@ class EmbeddingModel:
                     answer = await engine.post("/embeddings", body=body, cast_to=httpx.Response)
                 except openai.OpenAIError as error:
                     raise engine_error(error, base_url=self.base_url) or error from error
-            return place, _parse_vectors(answer.text, 1)[0]
+            return place, _parse_vectors(answer, 1)[0]
 
         in_flight, deadline = asyncio.Semaphore(_IN_FLIGHT), asyncio.get_running_loop().time() + seconds
         for group in (range(2), range(2, len(parts))):
@@ -116,7 +117,7 @@ class EmbeddingModel:
         """Embed `texts`, cutting them in half as long as they exceed the model's context."""
         try:
             return self._embed(engine, texts)
-        except ContextExceeded:
+        except RequestTooLarge:
             longest = max(map(len, texts)) // 2
             if longest < _SHORTEST_TEXT:
                 raise
@@ -131,8 +132,8 @@ class EmbeddingModel:
             raise engine_error(error, base_url=self.base_url) or error from error
         return _parse_vectors(answer, len(texts))
 
-    async def _request(self, engine: EngineClient, texts: list[str]) -> str:
-        """Send one request and return the text of its answer."""
+    async def _request(self, engine: EngineClient, texts: list[str]) -> httpx.Response:
+        """Send one request and return its response."""
         import openai
 
         answer = await engine.embeddings.with_raw_response.create(
@@ -140,16 +141,19 @@ class EmbeddingModel:
             model=self.model or openai.omit,  # type: ignore[arg-type]  # engines with one model need no name
             encoding_format="float",
         )
-        return answer.http_response.text
+        return answer.http_response  # type: ignore[return-value]  # the client takes httpx as well as httpx2
 
 
-def _parse_vectors(text: str, count: int) -> list[list[float]]:
+def _parse_vectors(response: httpx.Response, count: int) -> list[list[float]]:
     """Parse an answer into vectors, in the order of the texts."""
+    parsed = read_json(response.text)
+    if is_refusal(parsed):
+        raise refused(response.status_code, response.headers, response.text)
     try:
-        answer = sorted(json.loads(text)["data"], key=lambda one: one["index"])
+        answer = sorted(parsed["data"], key=lambda one: one["index"])  # type: ignore[index]
         vectors = [[float(value) for value in one["embedding"]] for one in answer]
-    except (KeyError, TypeError, ValueError, RecursionError) as error:  # the last: nested too deeply
-        raise EngineError("embeddings_odd", reason=f"{type(error).__name__}: {redact(text[:2000])[:200]}") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise EngineError("embeddings_odd", reason=f"{type(error).__name__}: {said_in(response.text)[:200]}") from error
     if len(vectors) != count or len({len(vector) for vector in vectors}) != 1 or not vectors[0]:
         raise EngineError("embeddings_odd", reason=f"{len(vectors)} != {count}")
     return vectors

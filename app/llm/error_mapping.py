@@ -1,113 +1,36 @@
-"""Mapping of engine error responses to AppErrors.
+"""Mapping of client libraries' exceptions to AppErrors; `app.core.refusals` reads what an engine itself says."""
 
-Only PicturesRefused leads to the text prompt. A dead engine, a timeout or a full context never does.
-"""
+from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from typing import TYPE_CHECKING, Any
 
 from app import core
 
-# Messages of engines whose model or server accepts no images. Each one was observed from the engine named.
-_REFUSALS = re.compile(
-    "|".join(
-        (
-            r"is not a multimodal model",  # vLLM
-            r"at most 0 (?:image|video)",  # vLLM with limit_mm_per_prompt 0
-            r"image input is not supported",  # llama.cpp
-            r"does not support (?:image|vision|multimodal)",  # LM Studio, Ollama
-            r"missing data required for image",  # Ollama
-            r"image_url is only supported by",  # OpenAI
-            r"unknown variant `?image_url",  # DeepSeek and other servers written in Rust
-            r"invalid content type.*image",  # OpenAI
-            r"content(?:\W.*)?(?:should|must) be a (?:valid )?string",  # servers whose content is a string only
-            r"no endpoints found that support image",  # OpenRouter
-        )
-    ),
-    re.IGNORECASE | re.DOTALL,
-)
-_TOO_MANY = re.compile(r"at most (\d+) (?:image|video)", re.IGNORECASE)
-_CONTEXT = re.compile(
-    r"maximum context length|max(?:imum)?[_ ]model[_ ]len|context (?:size|length|window)|exceed\w* .*context|too long",
-    re.IGNORECASE,
-)
-# A server without schemas for answers reports that, or an unknown field.
-_FORMAT = re.compile(
-    r"response_format|json_schema|structured[ _]output|guided|grammar"
-    r"|(?:unsupported|unexpected|unknown|extra) (?:fields?|keys?|inputs?|parameters?)",
-    re.IGNORECASE,
-)
-_NO_SUCH_PATH = re.compile(r"\W*(?:404 page )?not found\W*", re.IGNORECASE)  # web frameworks' own words for it
-_BAD_IMAGE = re.compile(r"failed to load image|cannot identify image|invalid image|could not process image", re.I)
+if TYPE_CHECKING:
+    import httpx
+
 _LIBRARIES = {"httpx", "httpcore"}
-_REDIRECTS = (301, 302, 303, 307, 308)
-_UNSAID = "an error event that says no more"
-_LONGEST, _MOST_READ = 500, 20_000
-"""Characters of a message that are shown, and that are searched for secrets. Chosen by hand; not tuned."""
 
 
-class TooManyPictures(core.EngineError):
-    """The engine accepts at most `limit` (>= 1) images in a request: send smaller chunks."""
+def read_answer(response: httpx.Response, *, model: str = "") -> Mapping[str, Any]:
+    """Return the JSON object of an answer that isn't streamed.
 
-    def __init__(self, limit: int) -> None:
-        super().__init__("too_many_pictures", limit=limit)
-        self.limit = limit
-
-
-def refused(status: int, headers: Mapping[str, str], text: str, *, model: str = "") -> core.AppError:
-    """Map an HTTP answer whose status is not 200 to an error; API keys in its text are redacted.
-
-    Args:
-        status: HTTP status.
-        headers: For redirects and Retry-After.
-        text: Body.
-        model: Name of the model that got the request; with it, known failure patterns are recognized.
+    Raises:
+        AppError: It is a refusal, whatever its status (see `app.core.refusals`).
+        EngineError: It is not a JSON object, such as the page of a proxy.
     """
-    if status in _REDIRECTS and (target := headers.get("Location")):
-        return core.EngineError("engine_redirects", status=status, target=core.redact(target)[:_LONGEST])
-    try:
-        body = json.loads(text)
-    except ValueError:
-        body = " ".join(text.split())
-    error = body.get("error", body) if isinstance(body, dict) else body  # engines nest it differently
-    param = error.get("param") if isinstance(error, dict) else None
-    mapped = refusal_of(status, _message(error) or f"HTTP {status}", param, model=model)
-    if isinstance(mapped, core.EngineBusy):
-        mapped.wait_seconds = retry_after(headers.get("Retry-After"))
-    return mapped
+    answer = core.read_json(response.text)
+    if not response.is_success or core.is_refusal(answer):
+        raise core.refused(response.status_code, response.headers, response.text, model=model)
+    if not isinstance(answer, dict):
+        raise core.EngineError("engine_garbage", base_url=_address(response), reason=core.said_in(response.text)[:200])
+    return answer
 
 
-def refusal_in_stream(error: object, *, model: str = "") -> core.AppError:
-    """Map an error event of a stream to an error; in transformers the event is a plain string."""
-    return refusal_of(500, _message(error) or _UNSAID, model=model)
-
-
-def refusal_of(status: int, message: str, param: str | None = None, *, model: str = "") -> core.AppError:
-    """Map the status and message of an HTTP answer to an error; `param` and `model` refine it."""
-    too_many = _TOO_MANY.search(message)
-    if too_many and int(too_many[1]) > 0:
-        return TooManyPictures(int(too_many[1]))
-    if _REFUSALS.search(message):
-        return core.PicturesRefused("pictures_refused", reason=message)
-    if _BAD_IMAGE.search(message):
-        return core.ImageRejected("image_rejected", reason=message)
-    if status in (400, 413, 422) and (param == "input_tokens" or _CONTEXT.search(message)):
-        return core.ContextExceeded("context_exceeded", reason=message)
-    if status in (400, 404, 422, 501) and _FORMAT.search(message):
-        return core.FormatRefused("engine_refused", status=status, reason=message)
-    if status in (429, 503):
-        return core.EngineBusy("engine_busy", status=status, reason=message)
-    if status in (401, 403):
-        return core.EngineError("engine_key_rejected", status=status, reason=message)
-    if status == 404 and _NO_SUCH_PATH.fullmatch(message):
-        return core.EngineError("engine_path_unknown", status=status, reason=message)
-    if status == 404:
-        return core.ModelNotFound("model_not_served", reason=message)
-    known = core.match_failure(message, model) if status >= 500 and model else None
-    return known or core.EngineError("engine_refused", status=status, reason=message)
+def _address(response: httpx.Response) -> str:
+    url = response.request.url
+    return f"{url.scheme}://{url.netloc.decode('ascii')}"
 
 
 def engine_error(error: Exception, *, base_url: str, model: str = "") -> core.AppError | None:
@@ -132,9 +55,9 @@ def _openai_error(error: Exception, *, base_url: str, model: str) -> core.AppErr
     if isinstance(error, openai.APIConnectionError):
         return core.EngineBrokeOff("engine_unreachable", base_url=base_url, reason=_reason(error))
     if isinstance(error, openai.APIStatusError):
-        return refused(error.status_code, error.response.headers, error.response.text, model=model)
+        return core.refused(error.status_code, error.response.headers, error.response.text, model=model)
     if isinstance(error, openai.APIError):  # an error event
-        return refusal_in_stream(error.body, model=model)
+        return core.refused_in_stream(error.body, model=model)
     return None
 
 
@@ -143,25 +66,6 @@ def _reason(error: BaseException) -> str:
     while error.__cause__ is not None:
         error = error.__cause__
     return core.redact(str(error)) or type(error).__name__
-
-
-def retry_after(header: str | None) -> float | None:
-    """Parse a Retry-After header, a number or a date (RFC 9110, 10.2.3), into seconds; None if absent or invalid."""
-    if not header:
-        return None
-    try:
-        return max(0.0, float(header))
-    except ValueError:
-        pass
-    try:
-        return max(0.0, (parsedate_to_datetime(header) - datetime.now(UTC)).total_seconds())
-    except (TypeError, ValueError):
-        return None
-
-
-def _message(error: object) -> str:
-    message = error.get("message") or error.get("detail") if isinstance(error, dict) else error
-    return core.redact(str(message or "")[:_MOST_READ])[:_LONGEST]
 
 
 def fallback_notice(reason: core.Notice) -> core.Notice:

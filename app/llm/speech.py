@@ -9,7 +9,6 @@ and counted: judged by the model's scores, by loudness and by repetition, never 
 from __future__ import annotations
 
 import asyncio
-import json
 import math
 import re
 import threading
@@ -17,24 +16,26 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import CancelledError, Future, wait
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.core import Cancelled, Cue, EngineError, SoundPiece, redact
-from app.llm.error_mapping import engine_error, refused, retry_after
+from app.core import Cancelled, Cue, EngineBusy, EngineError, SoundPiece, is_refusal, read_json, refused, said_in
+from app.llm.error_mapping import engine_error
 from app.llm.http import request_loop
 
 if TYPE_CHECKING:
+    import httpx
+
     from app.llm.client import EngineClient
 
 _POLL_SECONDS = 0.1
 """Documented delay of cancelling."""
-_ATTEMPTS, _BUSY = 4, (429, 503)
+_ATTEMPTS = 4
 """Requests to a busy server, 1, 2 and 4 s apart unless it names a time. Chosen by hand; not tuned."""
 _LONGEST_WAIT_SECONDS = 60.0
-"""Longest time from Retry-After that is waited for. Chosen by hand; not tuned."""
+"""Longest time that a busy server names and that is waited for. Chosen by hand; not tuned."""
 _NOT_THIS_FORMAT = (400, 415, 422, 501)
 # Thresholds of OpenAI's whisper program: no_speech_threshold, logprob_threshold, compression_ratio_threshold.
 _NO_SPEECH, _UNSURE, _REPETITIVE = 0.6, -1.0, 2.4
@@ -85,7 +86,7 @@ def transcribe(
         at_once: Number of pieces that are requested, and held in memory, at the same time.
 
     Raises:
-        AppError: The engine refuses (see `app.llm.error_mapping`) or doesn't answer.
+        AppError: The engine refuses (see `app.core.refusals`) or doesn't answer.
         EngineError: An answer is not a transcription.
         Cancelled: `cancel` was set.
     """
@@ -149,7 +150,7 @@ class _Requester:
         if self._supports_times is False:
             return _parse(await self._post(piece, "json"))
         response = await self._post(piece, "verbose_json")
-        if response.status in _NOT_THIS_FORMAT and not self._supports_times:
+        if response.status_code in _NOT_THIS_FORMAT and not self._supports_times:
             plain = _parse(await self._post(piece, "json"))
             self._supports_times = False
             return plain
@@ -161,7 +162,7 @@ class _Requester:
             return _parse(await self._post(piece, "json"))
         return answer
 
-    async def _post(self, piece: SoundPiece, form: Literal["json", "verbose_json"]) -> _Response:
+    async def _post(self, piece: SoundPiece, form: Literal["json", "verbose_json"]) -> httpx.Response:
         """Return the response whatever its status; a busy server is asked again first."""
         import openai
 
@@ -173,35 +174,25 @@ class _Requester:
                     response_format=form,
                     language=self._model.language or openai.omit,
                 )
-                answer = received.http_response
+                response: httpx.Response = received.http_response  # type: ignore[assignment]  # httpx as well as httpx2
             except openai.APIStatusError as error:
-                answer = error.response
-            response = _Response(answer.status_code, answer.headers, answer.text, str(answer.url))
-            if response.status not in _BUSY or attempt == _ATTEMPTS - 1:
+                response = error.response  # type: ignore[assignment]
+            busy = None if response.is_success else refused(response.status_code, response.headers, response.text)
+            if not isinstance(busy, EngineBusy) or attempt == _ATTEMPTS - 1:
                 break
-            wait_seconds = retry_after(response.headers.get("Retry-After"))
-            await asyncio.sleep(2.0**attempt if wait_seconds is None else min(wait_seconds, _LONGEST_WAIT_SECONDS))
+            wait_seconds = 2.0**attempt if busy.wait_seconds is None else busy.wait_seconds
+            await asyncio.sleep(min(wait_seconds, _LONGEST_WAIT_SECONDS))
         return response
 
 
-class _Response(NamedTuple):
-    status: int
-    headers: Mapping[str, str]
-    text: str
-    url: str
-
-
-def _parse(response: _Response) -> Mapping[str, Any]:
+def _parse(response: httpx.Response) -> Mapping[str, Any]:
     """Parse a response; raise the AppError of a refusal, and EngineError if it is not a transcription."""
-    if response.status != 200:
-        raise refused(response.status, response.headers, response.text)
-    try:
-        answer = json.loads(response.text)
-    except (ValueError, RecursionError):
-        answer = None
+    answer = read_json(response.text)
+    if not response.is_success or is_refusal(answer):
+        raise refused(response.status_code, response.headers, response.text)
     if not isinstance(answer, dict) or not isinstance(answer.get("text"), str):
-        shown = redact(" ".join(response.text[:2000].split()))[:200]
-        raise EngineError("speech_answer_unreadable", base_url=response.url, answer=shown)
+        shown = said_in(response.text)[:200]
+        raise EngineError("speech_answer_unreadable", base_url=str(response.url), answer=shown)
     return answer
 
 

@@ -1,6 +1,6 @@
 """Streamed chat requests: pieces of text, then the whole Reply; a cancel event takes effect within 0.1 s.
 
-Reasoning that the engine sends apart from the answer is never part of the text; `stream_pieces` yields it, too.
+Reasoning is never part of the text, whether the engine sends it apart or within the answer (`app.llm.reasoning`).
 
 A request runs as a task on the loop of `app.llm.http`, because only a task can be cancelled while it waits for a token.
 Cancelling closes the connection, and vLLM then aborts the request.
@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Generator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
@@ -20,6 +20,7 @@ from langchain_core.messages import AIMessageChunk, BaseMessage
 from app.core import AppError, EngineBrokeOff, EngineError, Usage, redact
 from app.llm.error_mapping import engine_error
 from app.llm.http import on_request_loop
+from app.llm.reasoning import SplitAnswer, split_reasoning, unfinished_mark
 
 log = logging.getLogger(__name__)
 _LONG_TOKEN_BYTES, _LONGEST_TOKEN_BYTES = 8, 32
@@ -27,6 +28,12 @@ _LONG_TOKEN_BYTES, _LONGEST_TOKEN_BYTES = 8, 32
 sign. Chosen by hand; not tuned."""
 _GATHER_SECONDS = 0.05
 """Pieces of text that arrive faster than this are combined. Chosen by hand; not tuned."""
+_REASONS = {
+    **dict.fromkeys(("length", "max_tokens", "max_length", "model_length", "max_output_tokens"), "length"),
+    "content_filter": "content_filter",
+}
+"""Reasons for the end of an answer that mean something to us; all others, such as "eos", say that it is complete."""
+_BROKEN_REASONS = ("abort", "aborted", "cancelled", "error")
 # Exceptions of the client library for an answer that is not JSON, not text, of another shape, as a proxy's page, or
 # nested too deeply.
 _UNREADABLE = (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError)
@@ -43,34 +50,56 @@ class Reply:
 
 @dataclass(frozen=True)
 class AnswerPiece:
-    """A piece of an answer as it arrives; `reasoning` is what the engine sends apart from the text."""
+    """A piece of an answer as it arrives, or of the reasoning before it.
+
+    With `restart`, all text so far was reasoning, and `text` is the answer from its beginning.
+    """
 
     text: str
     reasoning: str = ""
+    restart: bool = False
 
 
 class _PartialReply:
     """Accumulator of the received pieces. LangChain's sum of chunks costs more the longer the answer is."""
 
     def __init__(self) -> None:
-        self._texts: list[str] = []
+        self._whole = ""
+        self._split = SplitAnswer("")
         self._reason = ""
         self._usage: Usage | None = None
         self._is_empty = True
         self._num_pieces = self._num_bytes = 0
 
-    def add(self, chunk: AIMessageChunk) -> AnswerPiece:
-        """Add a chunk and return its text and reasoning."""
+    def add(self, chunks: Sequence[AIMessageChunk]) -> AnswerPiece:
+        """Add chunks and return what they add to the answer and its reasoning."""
+        apart = "".join(map(self._note, chunks))
+        piece = self._separate(self._whole[: len(self._whole) - unfinished_mark(self._whole)])
+        return replace(piece, reasoning=apart + piece.reasoning)
+
+    def end(self) -> AnswerPiece:
+        """Return what was held back because it could have become a mark of reasoning."""
+        return self._separate(self._whole)
+
+    def _note(self, chunk: AIMessageChunk) -> str:
+        """Add a chunk and return the reasoning that the engine sends apart from the text."""
         self._is_empty = False
-        text = str(chunk.text)
-        self._texts.append(text)
+        text, apart = str(chunk.text), _reasoning(chunk)
+        self._whole += text
         self._reason = str(chunk.response_metadata.get("finish_reason") or self._reason)
         if counted := chunk.usage_metadata:  # cumulative
             self._usage = Usage(counted["input_tokens"], counted["output_tokens"])
-        piece = AnswerPiece(text, _reasoning(chunk))
-        self._num_pieces += bool(piece.text or piece.reasoning)
-        self._num_bytes += len((piece.text + piece.reasoning).encode(errors="replace"))
-        return piece
+        self._num_pieces += bool(text or apart)
+        self._num_bytes += len((text + apart).encode(errors="replace"))
+        return apart
+
+    def _separate(self, whole: str) -> AnswerPiece:
+        before, self._split = self._split, split_reasoning(whole)
+        new = self._split
+        restart = not new.answer.startswith(before.answer)
+        text = new.answer if restart else new.answer[len(before.answer) :]
+        has_more = new.reasoning.startswith(before.reasoning)
+        return AnswerPiece(text, new.reasoning[len(before.reasoning) :] if has_more else "", restart)
 
     def exceeds(self, most_tokens: int) -> bool:
         """Return whether the answer has more tokens than were asked for, so that the engine ignores the limit.
@@ -82,35 +111,16 @@ class _PartialReply:
 
     def cut(self) -> Reply:
         """Return what has arrived as an answer that reached its limit of tokens."""
-        return Reply("".join(self._texts), "length", self._usage)
+        return Reply(self._split.answer, "length", self._usage)
 
     def reply(self, base_url: str) -> Reply:
         """Return the complete answer; raise EngineError if it is empty or was cut off."""
         if self._is_empty:
             raise EngineError("engine_empty_answer")
-        if not self._reason:  # the connection was closed cleanly, but before the answer's end
+        reason = self._reason.lower()
+        if not reason or reason in _BROKEN_REASONS:  # without one, the connection was closed before the answer's end
             raise EngineBrokeOff("engine_broke_off", base_url=base_url)
-        return Reply("".join(self._texts), self._reason, self._usage)
-
-
-def stream(
-    chat: BaseChatModel,
-    messages: Sequence[BaseMessage],
-    *,
-    cancel: threading.Event | None = None,
-    options: Mapping[str, Any] | None = None,
-) -> Generator[str, None, Reply]:
-    """Send a request and yield the text as it arrives; arguments, result and errors are those of `stream_pieces`."""
-    pieces = stream_pieces(chat, messages, cancel=cancel, options=options)
-    with closing(pieces):
-        while True:
-            try:
-                piece = next(pieces)
-            except StopIteration as end:
-                reply: Reply = end.value
-                return reply
-            if piece.text:
-                yield piece.text
+        return Reply(self._split.answer, _REASONS.get(reason, "stop"), self._usage)
 
 
 def stream_pieces(
@@ -132,7 +142,7 @@ def stream_pieces(
         The Reply, as the generator's return value; an engine that ignores max_tokens is cut off there.
 
     Raises:
-        AppError: The engine refuses (see `app.llm.error_mapping`), fails, or answers nothing.
+        AppError: The engine refuses (see `app.core.refusals`), fails, or answers nothing.
         Cancelled: `cancel` was set.
     """
     answer, address = _PartialReply(), str(getattr(chat, "openai_api_base", ""))
@@ -142,9 +152,8 @@ def stream_pieces(
     try:
         with closing(on_request_loop(gathered, cancel)) as groups:
             for chunks in groups:
-                pieces = [answer.add(chunk) for chunk in chunks]
-                piece = AnswerPiece("".join(one.text for one in pieces), "".join(one.reasoning for one in pieces))
-                if piece.text or piece.reasoning:
+                piece = answer.add(chunks)
+                if piece.text or piece.reasoning or piece.restart:
                     yield piece
                 if most_tokens and answer.exceeds(most_tokens):
                     log.warning("%s ignores max_tokens = %s; the answer is cut off", address, most_tokens)
@@ -154,6 +163,8 @@ def stream_pieces(
         if mapped is None:
             raise
         raise mapped from error
+    if (piece := answer.end()).text or piece.restart:
+        yield piece
     return answer.reply(address)
 
 
@@ -184,8 +195,8 @@ async def _untraced(chunks: AsyncIterator[AIMessageChunk]) -> AsyncIterator[AIMe
 
 
 def ask(chat: BaseChatModel, messages: Sequence[BaseMessage], *, cancel: threading.Event | None = None) -> Reply:
-    """Send a request through `stream` and return the complete answer; raises the same errors."""
-    pieces = stream(chat, messages, cancel=cancel)
+    """Send a request through `stream_pieces` and return the complete answer; raises the same errors."""
+    pieces = stream_pieces(chat, messages, cancel=cancel)
     while True:
         try:
             next(pieces)

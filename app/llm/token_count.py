@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from app.core import EngineError
+from app.core import EngineError, read_json, refused
 
 if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
@@ -44,7 +44,7 @@ def count_tokens(
         The count and the limit, or None if the engine has no such route or doesn't answer.
 
     Raises:
-        AppError: The engine refuses the messages (see `app.llm.error_mapping`).
+        AppError: The engine refuses the messages (see `app.core.refusals`).
     """
     from langchain_core.messages import convert_to_openai_messages
 
@@ -55,21 +55,22 @@ def count_tokens(
     if tools:
         body["tools"] = list(tools)
     counted = _tokenize(base_url, api_key, body, timeout_seconds)
-    return TokenCount(int(counted["count"]), int(counted["max_model_len"])) if "count" in counted else None
+    count, most = counted.get("count"), counted.get("max_model_len")
+    is_count = isinstance(count, int) and isinstance(most, int) and count > 0 and most > 0
+    return TokenCount(count, most) if is_count else None  # type: ignore[arg-type]  # mypy doesn't see through the flag
 
 
 def token_ids(base_url: str, api_key: str, model: str, text: str, *, timeout_seconds: float = 60.0) -> list[int] | None:
     """Return the tokens of a text alone, or None where `count_tokens` does; raises the same errors."""
     body = {"model": model, "prompt": text, "add_special_tokens": False}
-    found: list[int] | None = _tokenize(base_url, api_key, body, timeout_seconds).get("tokens")
-    return found
+    found = _tokenize(base_url, api_key, body, timeout_seconds).get("tokens")
+    return found if isinstance(found, list) and all(isinstance(one, int) for one in found) else None
 
 
 def _tokenize(base_url: str, api_key: str, body: Mapping[str, Any], timeout_seconds: float) -> Mapping[str, Any]:
-    """Return the answer of POST /tokenize; empty if the engine has no such route or doesn't answer."""
+    """Return the answer of POST /tokenize; empty if the engine has no such route, or something else answers there."""
     import httpx
 
-    from app.llm.error_mapping import refused
     from app.llm.http import short_request
 
     url = base_url.removesuffix("/v1") + "/tokenize"
@@ -79,8 +80,8 @@ def _tokenize(base_url: str, api_key: str, body: Mapping[str, Any], timeout_seco
         return {}  # the request itself will report the cause
     if answer.status_code == 400:
         raise refused(400, answer.headers, answer.text)
-    found: Mapping[str, Any] = answer.json() if answer.status_code == 200 else {}
-    return found
+    found = read_json(answer.text) if answer.status_code == 200 else None
+    return found if isinstance(found, dict) else {}
 
 
 def estimate_frame_tokens(width: int, height: int, side: int) -> int:

@@ -21,9 +21,8 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import HumanMessage
 from PIL import Image, ImageDraw, ImageFont
 
-from app.core import AppError, Cancelled, Keyframe, Notice, PicturesRefused
+from app.core import AppError, Cancelled, Keyframe, Notice, PicturesRefused, TooManyPictures
 from app.i18n import as_notice, in_language, t
-from app.llm.error_mapping import TooManyPictures
 from app.llm.messages import data_url, with_pictures, with_video
 from app.llm.stream import ask
 
@@ -38,7 +37,6 @@ _ENOUGH = 0.75
 _ANSWER_TOKENS = 400
 _LONGEST_SAID = 120
 """Characters of an answer about one card that are kept. Both were chosen by hand; not tuned."""
-_THOUGHT = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
 _ITEM = re.compile(r"(?:^|[\n;；|])\s*(?:[-*•]\s*)?[\[(（【]?\s*(?:frame|card|picture|image|第)?\s*(\d{1,2})"
                    r"(?:\s*[帧张])?[^\n:：.)、\]]{0,16}[\])）】]?\s*[:：.)、]", re.IGNORECASE)  # fmt: skip
 _OTHER_WORDS: Mapping[str, tuple[str, ...]] = {
@@ -157,8 +155,7 @@ def check_vision(
 
 def score(answer: str, shown: Sequence[VisionCard], size: tuple[int, int] = SIZE) -> VisionCheckResult:
     """Score an answer about the `shown` cards, card by card if it numbers them, else piece by piece in its order."""
-    text = _THOUGHT.sub("", answer)
-    pieces = _split_by_card(text, len(shown))
+    pieces = _split_by_card(answer, len(shown))
     read = tuple(_score_card(card, _piece_about(card, place, pieces)) for place, card in enumerate(shown, 1))
     return VisionCheckResult(
         shown=len(shown),

@@ -14,7 +14,6 @@ from markdown_it import MarkdownIt
 
 import framelens
 from app.ask import as_markdown
-from app.ask.answer import _Thoughts
 from app.ask.conversation import AnswerText
 from app.i18n import in_language
 from tests.cards import draw_card, to_jpeg, write_card_video
@@ -250,24 +249,10 @@ def test_reasoning_is_apart_and_not_sent_back(video: Path, data: Path) -> None:
     assert "it is red" not in json.dumps(questions(server)[-1])
 
 
-@pytest.mark.parametrize(
-    ("pieces", "reasoning", "answer"),
-    [
-        (["<th", "ink>\nso ", "red</thi", "nk>\n\nRed [1]."], "so red", "Red [1]."),
-        (["so ", "red\n", "</think>", "Red [1]."], "so red\n", "Red [1]."),
-        (["a < b", " <", "t> c"], "", "a < b <t> c"),
-        (["<think>never ends"], "never ends", ""),
-        (["plain"], "", "plain"),
-    ],
-)
-def test_reasoning_inside_the_text_is_separated(pieces: list[str], reasoning: str, answer: str) -> None:
-    thoughts, turn = _Thoughts(), framelens.Turn(1, 0, "Q", "")
-    for piece in pieces:
-        for event in thoughts.push(piece):
-            turn = turn.apply(event)
-    for event in thoughts.end():
-        turn = turn.apply(event)
-    assert (turn.reasoning, turn.answer) == (reasoning, answer)
+def test_reasoning_inside_the_text_is_separated(video: Path, data: Path) -> None:
+    with serve(answering("so red\n", "</think>", "Red [1].")) as server, session(server, data) as one:
+        turn = one.ask(video, "Which?").last
+    assert (turn.reasoning, turn.answer) == ("so red", "Red [1].")
 
 
 def test_engine_that_refuses_pictures_gets_words(video: Path, data: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,6 +13,7 @@ from langchain_core.language_models import FakeListChatModel
 from app import core
 from app.ask.retrieval import classification
 from app.ask.retrieval.classification import Kind, Sought
+from app.llm.stream import AnswerPiece
 
 QUESTIONS: dict[str, tuple[Kind | None, str]] = {
     "When does the red card appear?": ("when", "a red card"),
@@ -57,7 +59,11 @@ def asked(answer: str, question: str, *earlier: str) -> Sought:
 @pytest.fixture(autouse=True)
 def _whole_answers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a fake model answer in place of an engine's stream."""
-    monkeypatch.setattr(classification, "stream", lambda chat, sent, **_: (one for one in [chat.invoke(sent).content]))
+
+    def answer(chat: Any, sent: Any, **_: object) -> Iterator[AnswerPiece]:
+        yield AnswerPiece(chat.invoke(sent).content)
+
+    monkeypatch.setattr(classification, "stream_pieces", answer)
 
 
 def test_model_names_the_kind_that_words_leave_open() -> None:
@@ -94,5 +100,5 @@ def test_refusing_engine_leaves_the_words(monkeypatch: pytest.MonkeyPatch) -> No
         raise core.EngineError("engine_garbage", base_url="", reason="")
         yield
 
-    monkeypatch.setattr(classification, "stream", refuse)
+    monkeypatch.setattr(classification, "stream_pieces", refuse)
     assert asked("", "门开了几次？") == Sought("count", ("门开",))

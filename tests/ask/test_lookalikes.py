@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -11,6 +12,7 @@ from langchain_core.language_models import FakeListChatModel
 
 from app.ask.moments.lookalikes import in_other_colours, lookalikes
 from app.ask.retrieval import classification
+from app.llm.stream import AnswerPiece
 
 
 def named(answer: str, thing: str) -> tuple[str, ...]:
@@ -20,7 +22,11 @@ def named(answer: str, thing: str) -> tuple[str, ...]:
 
 @pytest.fixture(autouse=True)
 def _whole_answers(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(classification, "stream", lambda chat, sent, **_: (one for one in [chat.invoke(sent).content]))
+
+    def answer(chat: Any, sent: Any, **_: object) -> Iterator[AnswerPiece]:
+        yield AnswerPiece(chat.invoke(sent).content)
+
+    monkeypatch.setattr(classification, "stream_pieces", answer)
 
 
 @pytest.mark.parametrize(

@@ -27,19 +27,32 @@ from app.core.errors import (
     ImageRejected,
     ModelNotFound,
     PicturesRefused,
+    TooManyPictures,
 )
+from app.i18n import error_text
 from app.llm.chat import EngineChat, connect
-from app.llm.error_mapping import TooManyPictures, refusal_of
 from app.llm.http import PooledClient
-from app.llm.stream import ask, stream
+from app.llm.stream import Reply, ask, stream_pieces
 from tests import loopback
-from tests.llm.scripted import Behave, HangUp, Refuse, Server, saying, serve
+from tests.llm.scripted import Behave, HangUp, Refuse, Server, Whole, saying, serve
 
 QUESTION = [HumanMessage("What is there?")]
 
 
 def chat_of(server: Server, **options: Any) -> EngineChat:
     return connect(server.base_url, api_key="key", model="model", **options)
+
+
+def all_of(chat: EngineChat) -> tuple[list[str], Reply]:
+    """Return the pieces of the answer as they are shown, and the whole one; "" before a restart."""
+    seen: list[str] = []
+    pieces = stream_pieces(chat, QUESTION)
+    while True:
+        try:
+            piece = next(pieces)
+        except StopIteration as end:
+            return seen, end.value
+        seen += ["", piece.text] if piece.restart else [piece.text]
 
 
 def slowly(*pieces: str) -> Behave:
@@ -55,14 +68,7 @@ def slowly(*pieces: str) -> Behave:
 
 def test_the_whole_answer_is_the_sum_of_the_streamed_pieces() -> None:
     with serve(slowly("1: red", "; ", "2: blue")) as server:
-        pieces = stream(chat_of(server), QUESTION)
-        seen = []
-        while True:
-            try:
-                seen.append(next(pieces))
-            except StopIteration as end:
-                reply = end.value
-                break
+        seen, reply = all_of(chat_of(server))
         assert seen == ["1: red", "; ", "2: blue"]
         assert reply.text == "1: red; 2: blue"
         assert reply.finish_reason == "stop"
@@ -73,7 +79,7 @@ def test_the_whole_answer_is_the_sum_of_the_streamed_pieces() -> None:
 def test_simultaneous_pieces_are_merged_without_loss() -> None:
     words = [f"{number} " for number in range(200)]
     with serve(saying(*words)) as server:
-        seen = list(stream(chat_of(server), QUESTION))
+        seen, _ = all_of(chat_of(server))
     assert "".join(seen) == "".join(words)
     assert len(seen) < len(words)
 
@@ -95,8 +101,8 @@ def test_cancel_of_silent_model_closes_connection() -> None:
 
     with serve(slow) as server:
         cancel = threading.Event()
-        pieces = stream(chat_of(server), QUESTION, cancel=cancel)
-        assert next(pieces) == "begun"
+        pieces = stream_pieces(chat_of(server), QUESTION, cancel=cancel)
+        assert next(pieces).text == "begun"
         assert waiting.wait(10)
         cancel.set()
         with pytest.raises(Cancelled):
@@ -173,7 +179,7 @@ def test_two_questions_at_once_do_not_disturb_each_other() -> None:
             "pictures_refused",
         ),
         (422, "unknown variant `image_url`, expected `text`", None, PicturesRefused, "pictures_refused"),
-        (500, "overloaded", None, EngineError, "engine_refused"),
+        (500, "it broke", None, EngineError, "engine_refused"),
         (503, "overloaded", None, EngineBusy, "engine_busy"),
         (400, "response_format json_schema is not supported", None, FormatRefused, "engine_refused"),
     ],
@@ -181,10 +187,6 @@ def test_two_questions_at_once_do_not_disturb_each_other() -> None:
 def test_each_refusal_is_its_own_error(
     status: int, message: str, param: str | None, kind: type[AppError], key: str
 ) -> None:
-    error = refusal_of(status, message, param)
-    assert type(error) is kind
-    assert error.key == key
-
     def refuse(body: dict[str, Any]) -> Iterator[str]:
         raise Refuse(status, message, param)
         yield ""
@@ -288,3 +290,78 @@ def test_an_engine_that_stays_silent_is_a_timeout() -> None:
         with pytest.raises(EngineTimeout):
             ask(chat_of(server, timeout_seconds=0.3), QUESTION)
         release.set()
+
+
+@pytest.mark.parametrize(
+    ("body", "key"),
+    [
+        ('event: error\ndata: {"error": {"message": "Input exceeds context length"}, "message": "x"}\n\n',
+         "context_exceeded"),
+        ('event: error\ndata: {"message": "Input exceeds context length"}\n\n', "context_exceeded"),
+        ('event: error\ndata: Input exceeds context length', "context_exceeded"),
+        ('data: {"object": "error", "message": "Input exceeds context length", "code": 400}\n\ndata: [DONE]\n\n',
+         "context_exceeded"),
+        ('data: {"detail": "At most 2 images"}\n\n', "too_many_pictures"),
+        ('data: {"error": "the "quoted" sentence broke"}\n\n', "engine_refused"),
+        ('data: {"error": {"code": 429, "message": "wait"}}\n\n', "engine_busy"),
+        ('{"error": {"message": "Input exceeds context length"}}', "context_exceeded"),
+        ("413 Request Entity Too Large", "request_too_large"),
+        ("<html><body>Sign in</body></html>", "engine_garbage"),
+        ("", "engine_garbage"),
+    ],
+)  # fmt: skip
+def test_refusals_in_answers_with_status_200(body: str, key: str) -> None:
+    kind = "text/event-stream" if body.startswith(("data", "event")) else "application/json"
+    with serve(raising(Whole(body.encode(), content_type=kind))) as server, pytest.raises(AppError) as caught:
+        ask(chat_of(server), QUESTION)
+    assert caught.value.key == key
+    assert "HTTP 500" not in error_text(caught.value, "en")
+
+
+def raising(error: Exception) -> Behave:
+    def behave(body: dict[str, Any]) -> Iterator[str]:
+        raise error
+        yield ""
+
+    return behave
+
+
+def event(**choice: Any) -> str:
+    return "data: " + json.dumps({"object": "chat.completion.chunk", "choices": [{"index": 0, **choice}]}) + "\n\n"
+
+
+def streaming(*events: str) -> Behave:
+    return raising(Whole("".join(events).encode(), content_type="text/event-stream"))
+
+
+def test_answer_that_ends_with_done_is_complete() -> None:
+    said = event(delta={"content": "red"}, finish_reason=None)
+    with serve(streaming(said, "data: [DONE]\n\n")) as server:
+        assert ask(chat_of(server), QUESTION).text == "red"
+    with serve(streaming(said)) as server, pytest.raises(EngineError) as caught:
+        ask(chat_of(server), QUESTION)
+    assert caught.value.key == "engine_broke_off"
+
+
+@pytest.mark.parametrize(
+    ("reason", "known"),
+    [("eos", "stop"), ("stop_sequence", "stop"), ("function_call", "stop"), ("", "stop"), ("MAX_TOKENS", "length")],
+)
+def test_odd_reasons_for_the_end_are_known(reason: str, known: str) -> None:
+    said = event(delta={"content": "red"}, finish_reason=reason)
+    with serve(streaming(said, "data: [DONE]\n\n")) as server:
+        assert ask(chat_of(server), QUESTION) == Reply("red", known, None)
+
+
+def test_answer_of_an_engine_that_does_not_stream() -> None:
+    answer = {"choices": [{"index": 0, "message": {"role": "assistant", "content": "red"}, "finish_reason": "stop"}]}
+    whole = Whole(json.dumps(answer).encode(), content_type="application/json")
+    with serve(raising(whole)) as server:
+        assert ask(chat_of(server), QUESTION).text == "red"
+
+
+def test_reasoning_without_an_opening_tag_restarts_the_text() -> None:
+    with serve(slowly("a cat?", " no.\n</thi", "nk>\n\nA square.", "<|im_end|>")) as server:
+        seen, reply = all_of(chat_of(server))
+    assert seen == ["a cat?", " no.", "", "A square."] or "".join(seen).endswith("A square.")
+    assert reply.text == "A square."

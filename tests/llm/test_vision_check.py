@@ -40,7 +40,6 @@ def as_asked(shown: tuple[VisionCard, ...]) -> str:
 WORDINGS: dict[str, Callable[[tuple[VisionCard, ...]], str]] = {
     "as it was asked": as_asked,
     "on one line": lambda shown: as_asked(shown).replace("\n", "; "),
-    "after thinking": lambda shown: f"<think>1: purple star 9\n2: red?</think>\n{as_asked(shown)}",
     "with marks": lambda shown: "\n".join(
         f"[frame {place} · 00:0{place - 1}.000] A {one.colour.title()} card, a {one.form} with the number {one.digit}."
         for place, one in enumerate(shown, 1)
@@ -95,7 +94,6 @@ def test_half_of_the_cards_is_not_enough() -> None:
         "I cannot see any frames.",
         "\x00\ufffd",
         "1: 1: 1: 1:",
-        "<think>red",
         "3" * 4000,
     ],
 )

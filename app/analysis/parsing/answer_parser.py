@@ -20,7 +20,7 @@ from itertools import pairwise
 from typing import Any
 
 from app.analysis.parsing import citations
-from app.analysis.parsing.tolerant_json import TolerantJson, canonical, find, is_answer, is_entry, without_thoughts
+from app.analysis.parsing.tolerant_json import TolerantJson, canonical, find, is_answer, is_entry
 from app.analysis.prompts.schema import Scope
 from app.analysis.prompts.templates import Field, Template
 from app.core import Chapter, Finding, Subject
@@ -185,13 +185,13 @@ def parse_answer(
     """Parse the answer `text`; never raises.
 
     Args:
-        text: Whole answer of the model.
+        text: Whole answer of the model, without its reasoning.
         scope: Kind of the request.
         template: Template of the analysis, which defines the fields of findings.
         times: Seconds of the frames that were sent, by number.
         end_seconds: End of the last chapter.
     """
-    return _AnswerParser(scope, template, times, end_seconds).read(without_thoughts(text))
+    return _AnswerParser(scope, template, times, end_seconds).read(text.replace("\ufeff", "").strip())
 
 
 class _AnswerParser:

@@ -24,7 +24,6 @@ _DEEPEST = 32  # nested lists and objects; chosen by hand, not tuned
 ANSWER_KEYS = ("findings", "title", "overview", "subjects", "chapters", "reply")
 _SYNONYMS = {"summary": "overview", "answer": "reply"}
 _ENTRY_KEYS = ("frames", "frame", "first_frame", "text")
-_THOUGHTS = re.compile(r"^\s*<think>.*?(?:</think>|\Z)", re.DOTALL)
 _OPENING = re.compile(r"\{\s*[\"'“\w}]|\[\s*\{|\{\s*\Z")
 _FENCE = re.compile(r"```\w*")
 _MOST_ATTEMPTS = 24  # openings of JSON to try; chosen by hand, not tuned
@@ -208,13 +207,8 @@ def _holds_any(value: Any) -> bool:
     return isinstance(value, dict) and (is_entry(value) or any(map(canonical, value)))
 
 
-def without_thoughts(answer: str) -> str:
-    """Remove the <think> … </think> that some models start with, finished or not."""
-    return _THOUGHTS.sub("", answer.replace("\ufeff", "")).strip()
-
-
 def find(text: str) -> FoundJson | None:
-    """Find the JSON of an answer without thoughts; return None if there is none."""
+    """Find the JSON of an answer; return None if there is none."""
     try:
         value = json.loads(text, strict=False, object_pairs_hook=merged)
     except (ValueError, RecursionError):

@@ -20,7 +20,7 @@ from itertools import pairwise
 from math import ceil, inf
 from typing import TYPE_CHECKING
 
-from app.core import AnalysisRequest, AppError, Keyframe, Layout, VideoInfo
+from app.core import AnalysisRequest, AppError, Keyframe, Layout, TooManyPictures, VideoInfo
 from app.i18n import in_language
 from app.llm import estimate_frame_tokens
 from app.video import ExtractOptions, Opening
@@ -283,8 +283,6 @@ def _counted(
     """Let the engine count blank frames of the video's shape; return None if it reports nothing."""
     if connection.sight.sees is False:
         return None
-    from app.llm import TooManyPictures
-
     system, question = words
 
     def count(frames: int) -> int | None:

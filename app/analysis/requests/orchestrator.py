@@ -11,6 +11,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from math import ceil
 from typing import NamedTuple
 
 from app import core
@@ -20,9 +21,11 @@ from app.analysis.requests.request_builder import ImagePrefetch, RequestChunk
 from app.analysis.requests.request_executor import RunContext
 from app.analysis.requests.scheduler import ENDS_ALL, PartAsker, Scheduler
 from app.analysis.task import EarlierResults
-from app.llm import TooManyPictures, estimate_text_tokens
+from app.llm import estimate_text_tokens
 
 _POLL_SECONDS = 0.1
+_SMALLER = 0.5
+"""Most of its frames that a part keeps after a request that was too large. Chosen by hand; not tuned."""
 _SUMMARY = 0
 
 
@@ -119,7 +122,7 @@ class Orchestrator:
 
     def _round(
         self, parts: Sequence[RequestChunk], pool: ThreadPoolExecutor, ahead: EarlyPart | None
-    ) -> core.EngineError | None:
+    ) -> core.RequestTooLarge | None:
         """Ask about all parts without a result; return the error of one that was too large, if any."""
         if ahead and self._asker.builder.key(ahead.part) != self._asker.builder.key(parts[0]):
             wait_for(ahead.future, self._run.state.check_cancelled)
@@ -149,10 +152,11 @@ class Orchestrator:
             for part, start, end in zip(parts, starts, ends, strict=True)
         ]
 
-    def _finer(self, layout: core.Layout, frames: Frames, too_much: core.EngineError) -> core.Layout:
+    def _finer(self, layout: core.Layout, frames: Frames, too_much: core.RequestTooLarge) -> core.Layout:
         finished = [part for part in layout.parts if part[0] in self._asker.results]
         longest = max(len(part) for part in layout.parts if part not in finished)
-        limit = too_much.limit if isinstance(too_much, TooManyPictures) else (longest + 1) // 2
+        share = min(_SMALLER, too_much.share or _SMALLER)
+        limit = too_much.limit if isinstance(too_much, core.TooManyPictures) else ceil(longest * share)
         return plan.refine(layout, frames, finished, max(1, min(limit, longest - 1)))
 
     # ---- threads
@@ -195,7 +199,7 @@ class Reducer:
             try:
                 self._rounds(list(parts), frames, room)
                 return
-            except core.ContextExceeded:
+            except core.RequestTooLarge:
                 if room < self._room // 8:
                     raise
                 room //= 2

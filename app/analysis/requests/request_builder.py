@@ -40,6 +40,7 @@ _INTRODUCED = re.compile(
     r"[\"']subjects[\"']\s*[:：].*?(?=[,，]?\s*[\"'](?:findings|overview)[\"']\s*[:：])", re.DOTALL
 )
 """The list of subjects, up to the next key."""
+_BEGINNINGS = ("{", "```")
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,8 @@ class Introduction:
         if not isinstance(event, core.AnswerDelta) or event.chunk != _FIRST or self.known.done():
             return
         self._text = event.text if event.restart else self._text + event.text
-        if found := _INTRODUCED.search(self._text):
+        # What comes before the JSON may turn out to be reasoning with a draft.
+        if self._text.lstrip().startswith(_BEGINNINGS) and (found := _INTRODUCED.search(self._text)):
             answer = parse_answer(f"{{{found[0]}}}", "part", self._template, {}, 0.0)
             self.publish(answer.subjects)
 

@@ -22,8 +22,7 @@ from app.analysis.prompts.templates import Template
 from app.analysis.requests.engine_connection import EngineConnection
 from app.analysis.task import Task
 from app.i18n import in_language, t
-from app.llm import Reply, in_words
-from app.llm.stream import stream
+from app.llm import Reply, in_words, stream_pieces
 
 # Chosen by hand; not tuned.
 _ATTEMPTS = 3
@@ -106,7 +105,7 @@ class RequestExecutor:
             vary: Skip the cache and ask for another answer than the usual one.
 
         Raises:
-            AppError: The errors of app.llm.error_mapping.
+            AppError: The engine refuses (see `app.core.refusals`) or fails.
             EngineEnded: The engine has died.
             Cancelled: The run was cancelled.
         """
@@ -159,7 +158,8 @@ class RequestExecutor:
                 self._takes_schema = False
             except core.EngineBusy as error:
                 # A proxy answers so for an engine that is gone; others can answer in its place.
-                if self._run.connection.engine.is_pooled and (death := self._death_behind(error)):
+                is_pooled = self._run.connection.engine.is_pooled
+                if is_pooled and error.values["status"] != 429 and (death := self._run.connection.death()):
                     raise EngineEnded(death) from error
                 busy += 1
                 if busy == _BUSY_ATTEMPTS:
@@ -173,26 +173,25 @@ class RequestExecutor:
                 if broken == _BROKEN_ATTEMPTS:
                     raise
                 self._wait(_BROKEN_PAUSE_SECONDS * (2.0**broken - 1))
-            except core.EngineTimeout as error:
-                if death := self._run.connection.death():
-                    raise EngineEnded(death) from error
-                raise
-            except core.EngineError as error:
-                if error.key == "engine_refused" and (death := self._death_behind(error)):
+            except core.EngineError as error:  # some engines answer while they die: out of memory, a crashed core
+                if core.may_be_dying(error) and (death := self._run.connection.death()):
                     raise EngineEnded(death) from error
                 raise
             self._run.emit(core.AnswerDelta(asked.number, "", restart=True))
 
     def _streamed(self, asked: EngineRequest, sent: list[BaseMessage], options: dict[str, Any]) -> tuple[Reply, bool]:
-        """Return the reply, and whether it was cut because it only repeated itself."""
-        loop, text = RepetitionDetector(), ""
-        pieces = stream(self._run.connection.chat, sent, cancel=self._run.abort, options=options)
+        """Return the reply, and whether it was cut because it, or its reasoning, only repeated itself."""
+        loop, thoughts, text = RepetitionDetector(), RepetitionDetector(), ""
+        pieces = stream_pieces(self._run.connection.chat, sent, cancel=self._run.abort, options=options)
         try:
             while True:
                 piece = next(pieces)
-                text += piece
-                self._run.emit(core.AnswerDelta(asked.number, piece))
-                if loop.push(piece):
+                if piece.restart:
+                    loop, text = RepetitionDetector(), ""
+                text += piece.text
+                if piece.text or piece.restart:
+                    self._run.emit(core.AnswerDelta(asked.number, piece.text, restart=piece.restart))
+                if loop.push(piece.text) or thoughts.push(piece.reasoning):
                     return Reply(text[: loop.length], "stop", None), True
         except StopIteration as end:
             reply: Reply = end.value
@@ -257,11 +256,6 @@ class RequestExecutor:
             return ""
         self._formless += attempt == _ATTEMPTS - 1
         return "form" if attempt < _ATTEMPTS - 1 else ""
-
-    def _death_behind(self, error: core.EngineError) -> core.AppError | None:
-        """Return the error of an engine that answers while it dies: out of memory, or a crashed core."""
-        status = error.values.get("status")
-        return self._run.connection.death() if isinstance(status, int) and status >= 500 else None
 
     def _wait(self, seconds: float) -> None:
         if self._run.abort.wait(seconds):

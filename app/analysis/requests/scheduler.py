@@ -13,11 +13,9 @@ from app import core
 from app.analysis.requests import request_builder
 from app.analysis.requests.request_executor import EngineEnded, RequestExecutor, RunContext
 from app.i18n import as_notice
-from app.llm import TooManyPictures
 
 ENDS_ALL = (core.Cancelled, EngineEnded, core.EngineBrokeOff, core.EngineTimeout, core.EngineBusy, core.ModelNotFound)
 """Errors that end the run: asking about another part would be useless."""
-_TOO_MUCH = (core.ContextExceeded, TooManyPictures)
 _MOST_FAILURES = 3
 """Number of consecutive failures that ends the run. Chosen by hand; not tuned."""
 _POLL_SECONDS = 0.1
@@ -103,10 +101,10 @@ class Scheduler:
         self._finished = {place for place, part in enumerate(parts) if part.number in asker.results}
         self._running: dict[Future[None], int] = {}
         self._consecutive_failures = 0
-        self._too_much: core.EngineError | None = None
+        self._too_much: core.RequestTooLarge | None = None
         self._ended: core.EngineError | EngineEnded | None = None
 
-    def run(self, first: Future[None] | None) -> core.EngineError | None:
+    def run(self, first: Future[None] | None) -> core.RequestTooLarge | None:
         """Ask about all parts without a result.
 
         Requests that run when an error ends the round are still waited for, since they may have been answered.
@@ -190,13 +188,13 @@ class Scheduler:
         answered = {one: result for one, result in earlier.items() if result}
         return request_builder.build_context(self._introduction.known.result(), answered)
 
-    def _outcome(self, future: Future[None], part: request_builder.RequestChunk) -> core.EngineError | None:
+    def _outcome(self, future: Future[None], part: request_builder.RequestChunk) -> core.RequestTooLarge | None:
         """Return None, or the error of a part that was too large; raise an error that ends the run."""
         error = future.exception()
         if error is None:
             self._consecutive_failures = 0
             return None
-        if isinstance(error, _TOO_MUCH) and len(part.frames) > 1:
+        if isinstance(error, core.RequestTooLarge) and len(part.frames) > 1:
             return error
         if isinstance(error, ENDS_ALL) or not isinstance(error, core.AppError):
             raise error

@@ -17,8 +17,7 @@ from app import core
 from app.analysis import EngineConnection
 from app.ask.retrieval.values import Kind, Sought
 from app.i18n import in_language, t
-from app.llm import messages
-from app.llm.stream import stream
+from app.llm import messages, stream_pieces
 
 _log = logging.getLogger(__name__)
 _SECONDS = 30.0
@@ -196,10 +195,10 @@ def asked_for_json(
     deadline, text = time.monotonic() + _SECONDS, ""
     try:
         with closing(
-            stream(connection.chat, messages.text_only(prompt, system=system), cancel=cancel, options=options)
+            stream_pieces(connection.chat, messages.text_only(prompt, system=system), cancel=cancel, options=options)
         ) as pieces:
             for piece in pieces:
-                text += piece
+                text = piece.text if piece.restart else text + piece.text
                 if time.monotonic() > deadline:
                     break
     except core.Cancelled:

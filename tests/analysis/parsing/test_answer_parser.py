@@ -45,7 +45,6 @@ def test_an_answer_in_its_form_is_read_without_any_trouble() -> None:
     "text, troubles",
     [
         (f"```json\n{ANSWER}\n```", ()),
-        (f"<think>Let me see {{}}.</think>\n{ANSWER}", ()),
         (f"\ufeff\n {ANSWER}\n\n", ()),
         (json.dumps(PART, indent=4), ()),
         (f"Here it is:\n{ANSWER}\nI hope this helps.", ("odd_form",)),
@@ -116,9 +115,7 @@ def test_prose_is_read_line_by_line() -> None:
     assert reading("3: red", "join").overview == (Finding("3: red", (), ("no_frame",)),)
 
 
-@pytest.mark.parametrize(
-    "text", ["", "   \n", "<think>endless {", "{}", "[]", "null", '{"findings": [], "overview": []}']
-)
+@pytest.mark.parametrize("text", ["", "   \n", "{}", "[]", "null", '{"findings": [], "overview": []}'])
 def test_an_answer_that_says_nothing_is_named_empty(text: str) -> None:
     assert "empty" in reading(text).troubles
 

@@ -19,7 +19,7 @@ from app.analysis.requests.engine_connector import EngineConnector
 from app.core.domain import AnalysisRequest, EngineInfo, Keyframe, VideoInfo
 from app.engine import Endpoint, Engine, EngineStatus, LocalEngine, RemoteEngine
 from app.llm import messages
-from app.llm.stream import stream
+from app.llm.stream import ask
 from app.store.model_records import KnownTimings
 from tests.analysis.test_pipeline import NoAnswers
 from tests.cards import draw_card, to_jpeg
@@ -106,7 +106,7 @@ def ranks_of(server: Server, content: str) -> set[str | None]:
     engine = RemoteEngine(server.base_url)
     server.headers.clear()
     connection, _ = opener_of(engine).connect(lambda progress: None, threading.Event(), lambda: content)
-    list(stream(connection.chat, messages.text_only("What?", system="Look.")))
+    ask(connection.chat, messages.text_only("What?", system="Look."))
     assert len(server.headers) > 1  # the proof of sight, too
     assert len({headers["x-session-id"] for headers in server.headers}) == 1  # for a router
     return {headers.get("x-data-parallel-rank") for headers in server.headers}

@@ -1,0 +1,236 @@
+"""Refusals of engines: what an answer that is no answer means, whatever its status and wherever it is said.
+
+An engine, or a gateway or proxy before it, refuses in an HTTP answer or in an event of a stream, as JSON of many
+shapes, as JSON within a string, as a page of HTML or as plain text. The words are collected, and `refusal_wordings`
+says what they mean; where they mean nothing that is known, the status decides. The words are passed on as they came,
+without markup, control characters and secrets, with the status that was sent.
+
+Only PicturesRefused leads to the text prompt. A dead engine, a timeout or a full context never does.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from html import unescape
+
+from app.core import errors
+from app.core.failure_patterns import match_failure
+from app.core.redaction import redact
+from app.core.refusal_wordings import Meaning, match_refusal, share_allowed
+
+_REDIRECTS = (301, 302, 303, 307, 308)
+_FAULTY = (400, 404, 413, 422, 501)
+"""Statuses that put the fault on the request."""
+_STATUS_MEANINGS: Mapping[int, Meaning] = {
+    401: "key", 403: "key", 404: "model", 413: "bytes", 414: "bytes", 429: "busy", 503: "busy", 529: "busy",
+}  # fmt: skip
+_NO_SUCH_PATH = re.compile(r"\W*(?:404 page )?not found\W*", re.IGNORECASE)  # web frameworks' own words for it
+_TEXT_KEYS = ("error", "message", "detail", "msg", "error_msg", "error_message", "errorMessage", "reason",
+              "description", "errors", "metadata", "raw", "data")  # fmt: skip
+"""Keys under which servers put their words, the most specific last."""
+_LABEL_KEYS = ("type", "code", "error_code", "errorCode", "status")
+_DEEPEST, _MOST_ITEMS = 6, 5
+_LONGEST, _MOST_READ = 500, 20_000
+"""Characters of a message that are shown, and that are searched. All were chosen by hand; not tuned."""
+_HIDDEN_HTML = re.compile(r"<(head|script|style|svg)\b.*?</\1\s*>|<!--.*?-->|<!doctype[^>]*>", re.DOTALL | re.I)
+_TITLE = re.compile(r"<title[^>]*>(.*?)</title", re.DOTALL | re.IGNORECASE)
+_TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
+_IS_HTML = re.compile(r"<(?:!doctype|html|head|body|title|h1|center)\b", re.IGNORECASE)
+_UNPRINTABLE = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]+")
+_WAIT = re.compile(r"(?:again|retry) (?:in|after) (?:(\d+) ?m(?:in\w*)?)? ?(?:(\d+(?:\.\d+)?) ?s)?", re.IGNORECASE)
+
+
+def refused(status: int, headers: Mapping[str, str], text: str, *, model: str = "") -> errors.AppError:
+    """Map an HTTP answer that is a refusal to an error.
+
+    Args:
+        status: HTTP status, which may be 200.
+        headers: For redirects and Retry-After.
+        text: Body.
+        model: Name of the model that got the request; with it, known failure patterns are recognized.
+    """
+    if status in _REDIRECTS and (target := headers.get("Location")):
+        return errors.EngineError("engine_redirects", status=status, target=redact(target)[:_LONGEST])
+    error = _error_of(_Refusal(status, _body(text)), model)
+    if isinstance(error, errors.EngineBusy):
+        waited = retry_after(headers.get("Retry-After"))
+        error.wait_seconds = error.wait_seconds if waited is None else waited
+    elif error.key == "engine_no_credit" and headers.get("Retry-After"):  # a limit a minute in the same words
+        return errors.EngineBusy(
+            "engine_busy", wait_seconds=retry_after(headers.get("Retry-After")), **dict(error.values)
+        )
+    return error
+
+
+def refused_in_stream(data: object, *, model: str = "") -> errors.AppError:
+    """Map an event of a stream that is a refusal to an error; the status of such an answer is 200."""
+    return _error_of(_Refusal(200, data), model)
+
+
+def is_refusal(value: object) -> bool:
+    """Return whether the JSON of an answer with status 200, or of an event, is a refusal rather than an answer."""
+    if not isinstance(value, dict) or value.get("choices"):
+        return False
+    said = [value.get(key) for key in ("message", "detail", "msg")]
+    has_words = any(isinstance(one, str | list) for one in said)
+    return bool(value.get("error") or value.get("object") == "error" or has_words)
+
+
+def may_be_dying(error: errors.AppError) -> bool:
+    """Return whether an engine that ends gives such an error; some still answer while they do."""
+    status = error.values.get("status")
+    is_server_error = error.key == "engine_refused" and isinstance(status, int) and not 300 <= status < 500
+    return is_server_error or isinstance(error, errors.EngineBrokeOff | errors.EngineTimeout)
+
+
+def said_in(text: str) -> str:
+    """Return the words in the body of a refusal, cleaned and shortened; "" if it has none."""
+    return _Refusal(0, _body(text)).said
+
+
+def retry_after(header: str | None) -> float | None:
+    """Parse a Retry-After header, a number or a date (RFC 9110, 10.2.3), into seconds; None if absent or invalid."""
+    if not header:
+        return None
+    try:
+        return max(0.0, float(header))
+    except ValueError:
+        pass
+    try:
+        return max(0.0, (parsedate_to_datetime(header) - datetime.now(UTC)).total_seconds())
+    except (TypeError, ValueError):
+        return None
+
+
+def read_json(text: str | bytes) -> object:
+    """Parse what an engine sent as JSON; None if it is none, such as the page of a proxy."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):  # the latter: nested too deeply
+        return None
+
+
+def _body(text: str) -> object:
+    parsed = read_json(text[:_MOST_READ])
+    return text[:_MOST_READ] if parsed is None else parsed
+
+
+class _Refusal:
+    """What an engine said in place of an answer.
+
+    Attributes:
+        status: HTTP status that was sent.
+        meant_status: Status that decides where the words don't: with HTTP 200, the one within the answer.
+        said: Its words, cleaned and shortened.
+        searched: Its words with the names of errors and the numbers beside them.
+    """
+
+    def __init__(self, status: int, body: object) -> None:
+        words = list(dict.fromkeys(filter(None, _words(body))))
+        # A server quotes another one's words in its own.
+        told = [one for one in words if not any(one != other and one in other for other in words)]
+        self.status = status
+        self.said = redact(": ".join(told))[:_LONGEST].strip()
+        self.searched = "\n".join([*told, *_labels(body)])[:_MOST_READ]
+        code = next((int(one) for one in _labels(body) if one.isdecimal() and 400 <= int(one[:9]) < 600), status)
+        self.meant_status = code if status == 200 else status
+        if not self.said:
+            self.said = "" if body in (None, "") else redact(_clean(json.dumps(body, ensure_ascii=False)))[:_LONGEST]
+
+
+def _words(value: object, depth: int = 0) -> Iterator[str]:
+    """Yield the words in the body of a refusal: those of its texts, lists and objects, and of JSON in a string."""
+    if depth > _DEEPEST:
+        return
+    if isinstance(value, str):
+        inner = read_json(value) if value.lstrip()[:1] in ("{", "[") else None
+        if inner is None:
+            yield _clean(value)
+        else:
+            yield from _words(inner, depth + 1)
+    elif isinstance(value, list):
+        for one in value[:_MOST_ITEMS]:
+            yield from _words(one, depth + 1)
+    elif isinstance(value, dict):
+        place = value.get("loc")  # of a field that FastAPI refuses; what was given there isn't said
+        prefix = ".".join(map(str, place)) + ": " if isinstance(place, list) else ""
+        for key in _TEXT_KEYS:
+            yield from (prefix + one for one in _words(value.get(key), depth + 1))
+
+
+def _labels(value: object, depth: int = 0) -> Iterator[str]:
+    """Yield the names and numbers beside the words, such as "context_length_exceeded"."""
+    if isinstance(value, str):
+        value = read_json(value) if value.lstrip()[:1] in ("{", "[") else None
+    if depth > _DEEPEST or not isinstance(value, dict):
+        return
+    for key in _LABEL_KEYS:
+        if isinstance(value.get(key), str | int):
+            yield str(value[key])
+    if value.get("param") == "input_tokens" or "n_prompt_tokens" in value:
+        yield f"input tokens exceed: {value.get('n_prompt_tokens', '')} > {value.get('n_ctx', '')}"
+    for key in _TEXT_KEYS:
+        yield from _labels(value.get(key), depth + 1)
+
+
+def _clean(text: str) -> str:
+    """Return a text in one line, without markup and characters that aren't printed."""
+    text = text[:_MOST_READ]
+    if _IS_HTML.search(text):
+        shown = unescape(_TAG.sub(" ", _HIDDEN_HTML.sub(" ", text)))
+        title = _TITLE.search(text)
+        text = shown if shown.strip() else unescape(title[1]) if title else ""
+    return _UNPRINTABLE.sub(" ", text).strip()
+
+
+def _error_of(refusal: _Refusal, model: str) -> errors.AppError:
+    status = refusal.meant_status
+    meaning, limit = match_refusal(refusal.searched, is_faulty=status in _FAULTY)
+    if meaning is None or (status in (401, 403) and meaning not in ("quota", "filter", "pictures", "bytes")):
+        meaning = _STATUS_MEANINGS.get(status)
+    said = refusal.said or f"HTTP {refusal.status}"
+    if meaning == "model" and _NO_SUCH_PATH.fullmatch(said):
+        return errors.EngineError("engine_path_unknown", status=refusal.status, reason=said)
+    known = match_failure(refusal.searched, model) if meaning is None and model and not 300 <= status < 500 else None
+    return known or _error(meaning, limit, refusal)
+
+
+def _error(meaning: Meaning | None, limit: int | None, refusal: _Refusal) -> errors.AppError:
+    said, share = refusal.said or f"HTTP {refusal.status}", share_allowed(refusal.searched)
+    about = {"status": refusal.status, "reason": said}
+    match meaning:
+        case "pictures":
+            return errors.PicturesRefused("pictures_refused", reason=said)
+        case "picture_count" if limit == 0:
+            return errors.PicturesRefused("pictures_refused", reason=said)
+        case "single_picture":
+            return errors.TooManyPictures(1)
+        case "picture_count" if limit:
+            return errors.TooManyPictures(limit)
+        case "picture_count" | "bytes":
+            return errors.RequestTooLarge("request_too_large", share=share, **about)
+        case "context":
+            return errors.ContextExceeded("context_exceeded", share=share, reason=said.rstrip(" ."))
+        case "image":
+            return errors.ImageRejected("image_rejected", reason=said.rstrip(" ."))
+        case "picture_size":
+            return errors.ImageRejected("picture_too_large", **about)
+        case "busy":
+            return errors.EngineBusy("engine_busy", wait_seconds=_wait_in(said), **about)
+        case "model":
+            return errors.ModelNotFound("model_not_served", reason=said.rstrip(" ."))
+        case "format":
+            return errors.FormatRefused("engine_refused", **about)
+        case "key" | "quota" | "filter":
+            keys = {"key": "engine_key_rejected", "quota": "engine_no_credit", "filter": "engine_filtered"}
+            return errors.EngineError(keys[meaning], **about)
+        case _:
+            return errors.EngineError("engine_refused", **about)
+
+
+def _wait_in(said: str) -> float | None:
+    """Return the seconds after which the words ask to try again, such as "in 1m2.5s"."""
+    match = _WAIT.search(said)
+    return int(match[1] or 0) * 60 + float(match[2] or 0) if match and (match[1] or match[2]) else None

@@ -1,0 +1,107 @@
+"""Events of a streamed answer, whatever its dialect, as OpenAI's client expects them.
+
+Engines and gateways refuse within a stream: in an event called "error", in an object without choices, in bare text, or
+in a body that is no stream at all. All of these are raised as the client raises its own form of them. An answer is
+complete with [DONE], even if no piece of it has a reason for its end. A whole answer of an engine that doesn't stream
+is one event.
+"""
+
+import json
+import re
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import openai
+from openai._streaming import ServerSentEvent, SSEDecoder
+
+from app.core import is_refusal, match_refusal, read_json, said_in
+
+_MOST_BARE = 2**20
+"""Bytes of a body that is no stream. Chosen by hand; not tuned."""
+_MOST_SHOWN = 200
+"""Characters of an event without words that an error holds. Chosen by hand; not tuned."""
+_WORD = re.compile(r"[^\W\d_]{2}")
+_BROKEN_ERROR = '{"error": "', '"}'
+"""Transformers sends a sentence in JSON that is invalid if the sentence has quotation marks."""
+
+
+class EventDecoder:
+    """Decoder of one stream."""
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+        self._num_bare = 0
+        self._has_events = self._has_choices = self._has_reason = False
+
+    def iter_bytes(self, iterator: Iterator[bytes]) -> Iterator[ServerSentEvent]:
+        """Decode a stream that is read without an event loop; no request of ours is."""
+        raise NotImplementedError
+
+    async def aiter_bytes(self, iterator: AsyncIterator[bytes]) -> AsyncIterator[ServerSentEvent]:
+        """Yield the events of a stream, [DONE] included.
+
+        Raises:
+            openai.APIError: The stream is a refusal, or has one.
+            ValueError: The body is neither a stream nor an answer, such as a page.
+        """
+        async for event in SSEDecoder().aiter_bytes(self._noted(iterator)):
+            self._has_events = True
+            if event.data.startswith("[DONE]"):
+                if self._has_choices and not self._has_reason:
+                    yield _ending("stop")
+                yield event
+                return
+            if not event.data.strip():
+                continue
+            self._check(event)
+            yield event
+        if not self._has_events:
+            for event in self._bare_events():
+                yield event
+
+    async def _noted(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """Yield the pieces, ended by an empty line, and keep the beginning of a body without events."""
+        async for piece in pieces:
+            if not self._has_events and self._num_bare < _MOST_BARE:
+                self._lines.append(piece.decode(errors="replace"))
+                self._num_bare += len(piece)
+            yield piece
+        yield b"\n\n"  # the last event of some servers lacks it
+
+    def _check(self, event: ServerSentEvent) -> None:
+        data = read_json(event.data)
+        if event.event == "error" or is_refusal(data) or not isinstance(data, dict):
+            opening, closing = _BROKEN_ERROR
+            bare = event.data.removeprefix(opening).removesuffix(closing)
+            if data is None and not _WORD.search(bare):
+                raise ValueError(bare[:_MOST_SHOWN])
+            raise _refusal(bare if data is None else data)
+        choices = data.get("choices")
+        for choice in choices if isinstance(choices, list) else ():
+            self._has_choices = True
+            self._has_reason = self._has_reason or bool(isinstance(choice, dict) and choice.get("finish_reason"))
+
+    def _bare_events(self) -> Iterator[ServerSentEvent]:
+        """Yield the events of a body that is no stream."""
+        text = "".join(self._lines).strip()
+        answer = read_json(text)
+        if isinstance(answer, dict) and isinstance(answer.get("choices"), list):
+            for choice in answer["choices"]:
+                if isinstance(choice, dict) and "delta" not in choice:
+                    choice["delta"] = choice.pop("message", None) or {}
+                    choice.setdefault("finish_reason", "stop")
+            yield ServerSentEvent(data=json.dumps(answer))
+        elif is_refusal(answer) or (text and match_refusal(said_in(text), is_faulty=False)[0]):
+            raise _refusal(text)
+        elif text:
+            raise ValueError(said_in(text))
+
+
+def _refusal(body: object) -> openai.APIError:
+    return openai.APIError("the engine refuses", request=None, body=body)  # type: ignore[arg-type]  # it isn't used
+
+
+def _ending(reason: str) -> ServerSentEvent:
+    """Return an event that ends an answer."""
+    choice: dict[str, Any] = {"index": 0, "delta": {}, "finish_reason": reason}
+    return ServerSentEvent(data=json.dumps({"object": "chat.completion.chunk", "choices": [choice]}))

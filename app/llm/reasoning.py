@@ -1,0 +1,143 @@
+"""Separator of a model's reasoning from its answer, and of the markers of chat templates from both.
+
+Engines without a parser for a model's reasoning send it within the answer: between tags, before a closing tag whose
+opening one was part of the prompt, or in a channel of its own (gpt-oss). Reasoning without an end has no answer after
+it. Each family of models has its own marks; a new one is a new row of a table.
+
+A mark that is part of what the model describes is left alone: one in quotes, in the middle of a sentence, or in a
+string of a JSON answer.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+_NAMES = r"(?:\w+[:_])?(?:think|thinking|thoughts?|reasoning)"
+_ROWS: tuple[tuple[Literal["open", "close", "channel", "end", "drop"], str], ...] = (
+    ("open", rf"<{_NAMES}(?: [^<>\n]{{0,80}})?>|◁think▷|\[THINK\]|<\|START_THINKING\|>|<unused94>(?:thought)?"),
+    ("close", rf"</{_NAMES}>|◁/think▷|\[/THINK\]|<\|END_THINKING\|>|<unused95>"),
+    # gpt-oss: <|channel|>analysis<|message|>…<|end|><|start|>assistant<|channel|>final<|message|>…<|return|>
+    ("channel", r"(?:<\|start\|>assistant)?<\|channel\|>(?:analysis|commentary)\b[^<\n]{0,80}(?:<\|constrain\|>\w*)?"
+                r"<\|message\|>|<\|channel>thought\b"),
+    ("close", r"(?:<\|end\|>)?(?:<\|start\|>assistant)?<\|channel\|>final\b[^<\n]{0,80}(?:<\|constrain\|>\w*)?"
+              r"<\|message\|>|<channel\|>|\bassistantfinal(?=\W|[A-Z\u4e00-\u9fff])"),
+    ("end", r"<\|(?:end|call)\|>"),  # of a channel; elsewhere, Phi's mark at the end of an answer
+    ("drop", r"<\|[A-Za-z_][\w ]{0,40}\|>|<｜[\w▁]{1,40}｜>|\[/?INST\]"),
+    ("drop", r"</?(?:\w+:)?(?:answer|s|eos|bos|end_of_turn|start_of_turn)>(?:model\n)?"),
+)  # fmt: skip
+_MARK = re.compile("|".join(f"(?P<{kind}{row}>{pattern})" for row, (kind, pattern) in enumerate(_ROWS)), re.IGNORECASE)
+_MAY_HAVE_MARKS = re.compile(r"[<◁]|\[/?(?:THINK|INST)|assistantfinal")
+"""A quick look, as answers are split again and again while they grow."""
+_UNFINISHED = re.compile(
+    r"(?:<[/|｜\w:▁ ]{0,60}|◁/?\w{0,8}|\[/?[A-Z]{0,5}|\bassistant\w{0,5}|(?:<\|[^<>]*\|>)+[\w ]*)\Z"
+)
+"""The end of a text that may be the beginning of a mark."""
+_JSON_START = re.compile(r"\s*(?:```\w*\s*)?(?=[{\[])")
+_STRING = re.compile(r'"(?:[^"\\\n]|\\.)*"')
+_QUOTES = "\"'`“”‘’「」『』《》"
+_WITHIN = re.compile(r" ?[,.;:，。、；)]| (?:tags?|and|or|is|are|appears?|at|in|on|as|with)\b")
+"""What follows a mark that is part of a sentence."""
+
+
+@dataclass(frozen=True)
+class SplitAnswer:
+    """A whole text of a model, split; `is_open` if it ends within the reasoning."""
+
+    answer: str
+    reasoning: str = ""
+    is_open: bool = False
+
+
+def split_reasoning(text: str) -> SplitAnswer:
+    """Split a text, finished or still growing, into answer and reasoning.
+
+    >>> split_reasoning("It could be a cat.</think>A square moves.").answer
+    'A square moves.'
+    """
+    marks = list(_marks(text))
+    if not marks:
+        return SplitAnswer(text)
+    splitter = _Splitter()
+    at = 0
+    for kind, match in marks:
+        splitter.add(text[at : match.start()])
+        splitter.mark(kind)
+        at = match.end()
+    splitter.add(text[at:])
+    return splitter.result()
+
+
+def unfinished_mark(text: str) -> int:
+    """Return how many characters at the end of a growing text may be the beginning of a mark."""
+    match = _UNFINISHED.search(text)
+    return len(text) - match.start() if match else 0
+
+
+class _Splitter:
+    def __init__(self) -> None:
+        self._answer: list[str] = []
+        self._reasoning: list[str] = []
+        self._inside: str = ""
+
+    def add(self, text: str) -> None:
+        (self._reasoning if self._inside else self._answer).append(text)
+
+    def mark(self, kind: str) -> None:
+        if self._inside:
+            if kind == "close" or (kind == "end" and self._inside == "channel"):
+                self._inside = ""
+        elif kind in ("open", "channel"):
+            self._inside = kind
+        elif kind == "close":  # its opening mark was part of the prompt
+            self._reasoning += self._answer
+            self._answer = []
+
+    def result(self) -> SplitAnswer:
+        answer, reasoning = ("".join(texts).strip() for texts in (self._answer, self._reasoning))
+        return SplitAnswer(answer, reasoning, bool(self._inside))
+
+
+def _marks(text: str) -> Iterator[tuple[str, re.Match[str]]]:
+    """Yield the marks of a text in their order, without those that are part of what it says."""
+    found = list(_MARK.finditer(text)) if _MAY_HAVE_MARKS.search(text) else []
+    if not found:
+        return
+    inside, start = "", 0
+    strings = _strings(text, 0)
+    for match in found:
+        kind = (match.lastgroup or "").rstrip("0123456789")
+        if not inside and any(begin < match.start() and match.end() < end for begin, end in strings):
+            continue
+        if kind in ("open", "close", "channel") and _is_quoted(text, match, is_answer=not inside):
+            continue
+        if kind in ("open", "channel"):
+            if inside or not _begins(text, start, match.start()):
+                continue
+            inside = kind
+        elif kind == "close" or (kind == "end" and inside == "channel"):
+            inside, start = "", match.end()
+            strings = _strings(text, start)
+        elif kind == "drop" and not inside and text[start : match.start()].strip() == "":
+            start = match.end()  # a mark before the answer
+            strings = _strings(text, start)
+        yield kind, match
+
+
+def _begins(text: str, start: int, place: int) -> bool:
+    """Return whether reasoning may begin at `place`: at the start of the answer, or of a line."""
+    return not text[start:place].strip() or text[:place].rstrip(" \t").endswith("\n")
+
+
+def _strings(text: str, start: int) -> list[tuple[int, int]]:
+    """Return the ranges of the strings if the text from `start` on is JSON; a line break in a string ends it."""
+    opening = _JSON_START.match(text, start)
+    return [match.span() for match in _STRING.finditer(text, opening.end())] if opening else []
+
+
+def _is_quoted(text: str, match: re.Match[str], *, is_answer: bool) -> bool:
+    """Return whether a mark is quoted: between quotation marks, or within a sentence."""
+    before, after = text[max(0, match.start() - 2) : match.start()], text[match.end() : match.end() + 1]
+    if before[-1:] and before[-1:] in _QUOTES and after and after in _QUOTES:
+        return True
+    return is_answer and before[-1:] == " " and before[:1].isalnum() and bool(_WITHIN.match(text, match.end()))

@@ -1,0 +1,72 @@
+"""Reasoning and markers of many families of models, apart from their answers."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.llm.reasoning import split_reasoning, unfinished_mark
+
+JSON = '{"findings": [{"frames": [1], "text": "A square."}]}'
+DRAFT = '{"findings": [{"frames": [1], "text": "DRAFT a cat"}]}'
+
+
+@pytest.mark.parametrize("answer", [JSON, f"```json\n{JSON}\n```", "Frame 1: a square.\nFrame 2: a circle.", "yes"])
+@pytest.mark.parametrize(
+    "form",
+    [
+        "Got it. Maybe {draft} but no.\n</think>\n\n{answer}",
+        "{draft}</think>{answer}",
+        "<think>\nMaybe {draft}.\n</think>\n\n{answer}",
+        "<thinking>{draft}</thinking>{answer}",
+        "<thought>{draft}</thought>\n{answer}",
+        "<reasoning>{draft}</reasoning>\n<answer>{answer}</answer>",
+        "<seed:think>{draft}</seed:think>{answer}<seed:eos>",
+        "◁think▷{draft}◁/think▷{answer}",
+        "[THINK]{draft}[/THINK]{answer}</s>",
+        "<|START_THINKING|>{draft}<|END_THINKING|><|START_RESPONSE|>{answer}<|END_RESPONSE|>",
+        "<|channel|>analysis<|message|>{draft}<|end|><|start|>assistant<|channel|>final<|message|>{answer}<|return|>",
+        "analysisMaybe {draft}assistantfinal{answer}",
+        "<think>One {draft}</think><think>two</think>{answer}",
+        "<think>I write `</think>` {draft} in the end.</think>{answer}",
+        "<think>{draft}</think><|begin_of_box|>{answer}<|end_of_box|>",
+        "{answer}<|im_end|>\n",
+        "{answer}<|endoftext|>",
+        "<|im_start|>{answer}<｜end▁of▁sentence｜>",
+    ],
+)
+def test_reasoning_and_markers_are_apart(form: str, answer: str) -> None:
+    split = split_reasoning(form.format(draft=DRAFT, answer=answer))
+    assert split.answer == answer
+    assert ("DRAFT" in split.reasoning) == ("{draft}" in form)
+    assert not split.is_open
+
+
+@pytest.mark.parametrize("text", [f"<think>never ends {JSON}", f"◁think▷{JSON}", "reasoning only </think>"])
+def test_reasoning_without_an_end_has_no_answer(text: str) -> None:
+    assert split_reasoning(text).answer == ""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"findings": [{"frames": [1], "text": "The screen shows <think> and </think> and <|im_end|>."}]}',
+        '```json\n{"text": "prints </think>"}\n```',
+        'Frame 1: the screen shows "<think>".\nFrame 2: a square.',
+        "Frame 1: a log with `</think>` in it.\nFrame 2: a square.",
+        "Frame 1: a terminal shows <think> and </think> tags.",
+        "画面中显示“<think>”字样。",
+        "a < b <t> c [1]",
+        "The assistant is red.",
+    ],
+)
+def test_marks_on_the_screen_stay_in_the_answer(text: str) -> None:
+    assert split_reasoning(text).answer == text
+
+
+def test_answer_before_reasoning_without_an_end_is_kept() -> None:
+    assert split_reasoning("It is red.\n<think>or").answer == "It is red."
+
+
+@pytest.mark.parametrize(("text", "held"), [("a <thi", 4), ("a [", 1), ("a <|channel|>fin", 14), ("a", 0), ("x ◁", 1)])
+def test_beginning_of_a_mark_is_held_back(text: str, held: int) -> None:
+    assert unfinished_mark(text) == held

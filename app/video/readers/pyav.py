@@ -6,6 +6,7 @@ Packets are demuxed and decoded once, in order; damaged ones are counted and ski
 from __future__ import annotations
 
 import os
+import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -71,6 +72,7 @@ of ten-bit 8K takes 100 MB."""
 _PACKET_SECONDS = 15.0
 """For one packet; then the file counts as damaged from there. FFmpeg otherwise searches gigabytes of zeros behind the
 last packet for another one, for minutes; a sleeping disk needs up to ten seconds. Chosen by hand; not tuned."""
+_TIMECODE = re.compile(r"(\d\d)[:;.](\d\d)[:;.](\d\d)([:;.,])(\d{2,3})")
 _LONGEST_SECONDS = 1e9
 """Thirty years; a longer declared duration is not believed."""
 _LONGEST_PRIMING_SECONDS = 0.15
@@ -482,6 +484,7 @@ class AvReader(base.FrameReader):
             has_audio=bool(container.streams.audio),
             has_subtitle_tracks=bool(container.streams.subtitles),
             has_guessed_times=self._has_guessed_times,
+            timecode=_timecode(container, stream),
             player_start_seconds=round(shown - _player_zero(container, shown), 6),
         )
 
@@ -490,6 +493,15 @@ def _frame_rate(stream: VideoStream) -> Fraction | None:
     """Return the frames a second that the file states; FFmpeg's average of few frames may be its clock instead."""
     rates = (stream.average_rate, stream.guessed_rate, stream.base_rate)
     return next((rate for rate in rates if rate and rate <= _HIGHEST_RATE), None)
+
+
+def _timecode(container: InputContainer, stream: VideoStream) -> str:
+    """Return the timecode that a track or a tag gives for the first frame, with ";" if it drops numbers; "" if none."""
+    owners = (stream.metadata, *(one.metadata for one in container.streams.data), container.metadata)
+    for name, value in chain.from_iterable(tags.items() for tags in owners):
+        if name.lower() == "timecode" and (found := _TIMECODE.fullmatch(value.strip())):
+            return f"{':'.join(found.group(1, 2, 3))}{':' if found[4] == ':' else ';'}{found[5]}"
+    return ""
 
 
 def _declared_end(stream: AudioStream) -> float:

@@ -21,6 +21,7 @@ import av.error
 import numpy as np
 from av.audio.stream import AudioStream
 from av.container import Flags, InputContainer
+from av.format import Flags as FormatFlags
 from av.packet import Packet
 from av.stream import Disposition, Stream
 from av.video.frame import VideoFrame
@@ -365,7 +366,7 @@ class AvReader(base.FrameReader):
         if self._times is None:
             return frame
         if not self._has_guessed_times:  # the first frame
-            if frame.pts is not None and not self._is_in_decoding_order():
+            if not (self._is_untimed() if frame.pts is None else self._is_in_decoding_order()):
                 self._times = None
                 return frame
             self._has_guessed_times, self._order = True, None
@@ -373,6 +374,11 @@ class AvReader(base.FrameReader):
             self._nominal_seconds = 1 / float(self._rate or 25)
         frame.pts, frame.duration = self._times.time(frame), 0
         return frame
+
+    def _is_untimed(self) -> bool:
+        """Return whether the container gives decoding times only, or no times; others may lack those of some frames."""
+        has_none = self._container.format.flags & cast(int, FormatFlags.no_timestamps.value)
+        return bool(has_none) or (self._times is not None and self._times.has_start)
 
     def _is_in_decoding_order(self) -> bool:
         """Return whether the container gives times in the order of decoding as if they were those of display."""
@@ -485,7 +491,7 @@ class AvReader(base.FrameReader):
             has_subtitle_tracks=bool(container.streams.subtitles),
             has_guessed_times=self._has_guessed_times,
             timecode=_timecode(container, stream),
-            player_start_seconds=round(shown - _player_zero(container, shown), 6),
+            player_start_seconds=max(0.0, round(shown - _player_zero(container, shown), 6)),
         )
 
 

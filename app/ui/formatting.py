@@ -69,6 +69,8 @@ def video_facts(video: VideoInfo) -> str:
     if video.frame_rate:
         chips.append(t("ui.fps", n=f"{video.frame_rate:.4g}"))
     chips += [f"{video.codec} · {_container(video)}", human_size(video.size_bytes)]
+    if video.timecode:
+        chips.append(f"{t('report.timecode')} {video.timecode}")
     if video.rotation_degrees:
         chips.append(t("ui.rotated", n=video.rotation_degrees))
     chips.append(t("ui.audio" if video.has_audio else "ui.no_audio"))

@@ -65,6 +65,8 @@ def provenance_facts(analysis: Analysis) -> Iterator[tuple[str, str]]:
     yield "file", f"{video.name} ({video.size_bytes:,} B)"
     yield "sha256", analysis.sha256
     yield "format", f"{video.container}, {video.codec} {video.pixel_format}, {video.width} × {video.height}"
+    if video.timecode:
+        yield "timecode", video.timecode
     yield "readable", t("report.readable_value", time=clock(decode.readable_seconds), n=decode.frames_decoded)
     yield "choice", _choice(analysis.request.selection)
     yield "mode", t(f"report.mode_{analysis.mode}")

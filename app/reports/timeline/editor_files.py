@@ -19,6 +19,8 @@ _Object = dict[str, object]
 def write_edl(analysis: Analysis, language: Language) -> bytes:
     """Return the EDL in UTF-8, with timecodes of a timeline that begins at 01:00:00:00.
 
+    Sources have the video's own timecode, or else that of the timeline.
+
     Remarks are in the first marker, because comments of the format would become part of other markers' notes.
     """
     rate = timeline.rate_of(analysis.video, analysis.decode)
@@ -30,11 +32,18 @@ def _lines(analysis: Analysis, rate: timeline.Rate) -> Iterator[str]:
     yield f"TITLE: {shortened(analysis.video.name, _LONGEST_TITLE)}"
     yield f"FCM: {'DROP FRAME' if rate.drops else 'NON-DROP FRAME'}"
     yield ""
+    media = timeline.media_start(analysis.video, rate)
     for number, marker in enumerate(timeline.markers_of(analysis, rate), start=1):
         start, end = (
             timeline.timecode(timeline.first_frame(rate) + frame, rate) for frame in (marker.frame, marker.frame + 1)
         )
-        yield f"{number:03d}  001      V     C        {start} {end} {start} {end}"
+        first, last = start, end
+        if analysis.video.timecode:
+            first, last = (
+                timeline.timecode(media.frame + frame, rate, drops=media.drops)
+                for frame in (marker.frame, marker.frame + 1)
+            )
+        yield f"{number:03d}  001      V     C        {first} {last} {start} {end}"
         name = f"|C:ResolveColor{timeline.COLOURS[marker.kind]} |M:{_escape(marker.name)}"
         yield f"{_note(marker)} {name} |D:{marker.length}"
         yield ""
@@ -53,13 +62,15 @@ def _escape(text: str) -> str:
 def write_fcp7_xml(analysis: Analysis, language: Language) -> bytes:
     """Return the XML in UTF-8. Times are frames of a sequence that begins at 01:00:00:00.
 
-    The video is referred to by its file name alone, so editing programs ask for its folder.
+    The video is referred to by its file name alone, so editing programs ask for its folder. Its file has the video's
+    own timecode.
     """
     rate = timeline.rate_of(analysis.video, analysis.decode)
     with in_language(language):
         pieces, markers = timeline.clips_of(analysis, rate), timeline.markers_of(analysis, rate)
+        sound = timeline.clips_of(analysis, rate, is_sound=True) if analysis.video.has_audio else ()
     root = Xml.Element("xmeml", version="5")
-    _sequence(root, analysis, pieces, markers, rate)
+    _sequence(root, analysis, (pieces, sound), markers, rate)
     Xml.indent(root)
     label = escape_comment(aigc_text(analysis))
     head = _HEAD + (f"<!-- {one_line(label)} -->\n" if label else "")
@@ -69,37 +80,67 @@ def write_fcp7_xml(analysis: Analysis, language: Language) -> bytes:
 def _sequence(
     root: Xml.Element,
     analysis: Analysis,
-    pieces: Sequence[timeline.ShotClip],
+    tracks: tuple[Sequence[timeline.ShotClip], Sequence[timeline.ShotClip]],
     markers: Sequence[timeline.Marker],
     rate: timeline.Rate,
 ) -> None:
+    pieces, sound = tracks
+    end = (sound or pieces)[-1].end
     sequence = Xml.SubElement(root, "sequence", id="sequence-1")
-    _texts(sequence, name=one_line(analysis.video.name), duration=pieces[-1].end)
+    _texts(sequence, name=one_line(analysis.video.name), duration=end)
     _rate(sequence, rate)
-    _timecode(sequence, timeline.first_frame(rate), rate)
+    _timecode(sequence, timeline.first_frame(rate), rate, drops=rate.drops)
     for marker in markers:
         place = {"in": marker.frame, "out": marker.frame + marker.length if marker.length > 1 else -1}
         _texts(Xml.SubElement(sequence, "marker"), comment=marker.note, name=marker.name, **place)
-    video = Xml.SubElement(Xml.SubElement(sequence, "media"), "video")
+    media = Xml.SubElement(sequence, "media")
+    video = Xml.SubElement(media, "video")
     _picture(Xml.SubElement(video, "format"), analysis, rate)
-    track = Xml.SubElement(video, "track")
+    clips = [_clips(Xml.SubElement(video, "track"), pieces, "clipitem", end, rate)]
+    _file(clips[0][0][1], analysis, end, rate)
+    if sound:
+        clips.append(_clips(Xml.SubElement(Xml.SubElement(media, "audio"), "track"), sound, "sound", end, rate))
+        _link(clips)
+
+
+def _clips(
+    track: Xml.Element, pieces: Sequence[timeline.ShotClip], name: str, end: int, rate: timeline.Rate
+) -> list[tuple[Xml.Element, Xml.Element]]:
+    """Add the pieces to a track; return each clip with its reference to the file."""
+    found = []
     for number, piece in enumerate(pieces, start=1):
-        clip = Xml.SubElement(track, "clipitem", id=f"clipitem-{number}")
-        _texts(clip, name=piece.name, enabled="TRUE", duration=pieces[-1].end)
+        clip = Xml.SubElement(track, "clipitem", id=f"{name}-{number}")
+        _texts(clip, name=piece.name, enabled="TRUE", duration=end)
         _rate(clip, rate)
         _texts(clip, start=piece.start, end=piece.end, **{"in": piece.start}, out=piece.end)
-        file = Xml.SubElement(clip, "file", id=_FILE)
-        if number == 1:  # the others refer to it
-            _file(file, analysis, pieces[-1].end, rate)
+        found.append((clip, Xml.SubElement(clip, "file", id=_FILE)))
+    return found
+
+
+def _link(tracks: Sequence[Sequence[tuple[Xml.Element, Xml.Element]]]) -> None:
+    """Link the clips of picture and sound that are at the same place, so that they are moved together."""
+    kinds = ("video", "audio")
+    for kind, clips in zip(kinds, tracks, strict=True):
+        for clip, _ in clips:
+            _texts(Xml.SubElement(clip, "sourcetrack"), mediatype=kind, trackindex=1)
+    for number, pair in enumerate(zip(*tracks, strict=False), start=1):
+        for clip, _ in pair:
+            for kind, (other, _) in zip(kinds, pair, strict=True):
+                values = {"linkclipref": other.get("id"), "mediatype": kind, "trackindex": 1, "clipindex": number}
+                _texts(Xml.SubElement(clip, "link"), **values)
 
 
 def _file(file: Xml.Element, analysis: Analysis, end: int, rate: timeline.Rate) -> None:
-    name = analysis.video.name
+    """Describe the file where it is referred to first."""
+    name, start = analysis.video.name, timeline.media_start(analysis.video, rate)
     _texts(file, name=one_line(name), pathurl=f"file://localhost/{quote(name, safe='')}")
     _rate(file, rate)
     _texts(file, duration=end)
-    _timecode(file, 0, rate)
-    _picture(Xml.SubElement(Xml.SubElement(file, "media"), "video"), analysis, rate)
+    _timecode(file, start.frame, rate, drops=start.drops)
+    media = Xml.SubElement(file, "media")
+    _picture(Xml.SubElement(media, "video"), analysis, rate)
+    if analysis.video.has_audio:
+        Xml.SubElement(media, "audio")
 
 
 def _picture(parent: Xml.Element, analysis: Analysis, rate: timeline.Rate) -> None:
@@ -108,10 +149,11 @@ def _picture(parent: Xml.Element, analysis: Analysis, rate: timeline.Rate) -> No
     _texts(traits, width=analysis.video.width, height=analysis.video.height, pixelaspectratio="square")
 
 
-def _timecode(parent: Xml.Element, frame: int, rate: timeline.Rate) -> None:
+def _timecode(parent: Xml.Element, frame: int, rate: timeline.Rate, *, drops: bool) -> None:
     element = Xml.SubElement(parent, "timecode")
     _rate(element, rate)
-    _texts(element, string=timeline.timecode(frame, rate), frame=frame, displayformat="DF" if rate.drops else "NDF")
+    string = timeline.timecode(frame, rate, drops=drops)
+    _texts(element, string=string, frame=frame, displayformat="DF" if drops else "NDF")
 
 
 def _rate(parent: Xml.Element, rate: timeline.Rate) -> None:
@@ -127,14 +169,15 @@ def _texts(parent: Xml.Element, **values: object) -> None:
 def write_otio(analysis: Analysis, language: Language) -> bytes:
     """Return the timeline as JSON in UTF-8.
 
-    The video is referred to by its file name alone. Times count from its first frame; the timeline begins at
-    01:00:00:00.
+    The video is referred to by its file name alone. Its times begin with its own timecode, or else at 0; the timeline
+    begins at 01:00:00:00.
     """
     rate = timeline.rate_of(analysis.video, analysis.decode)
     with in_language(language):
-        pieces = timeline.clips_of(analysis, rate)
         kinds = ("Video", "Audio") if analysis.video.has_audio else ("Video",)
-        tracks = [_track(kind, [_clip(piece, analysis, pieces[-1].end, rate) for piece in pieces]) for kind in kinds]
+        pieces = {kind: timeline.clips_of(analysis, rate, is_sound=kind == "Audio") for kind in kinds}
+        end = pieces[kinds[-1]][-1].end
+        tracks = [_track(kind, [_clip(piece, analysis, end, rate) for piece in pieces[kind]]) for kind in kinds]
         markers = [_marker(marker, rate) for marker in timeline.markers_of(analysis, rate)]
         return json_text(
             _object(
@@ -158,18 +201,18 @@ def _track(kind: str, clips: list[_Object]) -> _Object:
 
 
 def _clip(piece: timeline.ShotClip, analysis: Analysis, end: int, rate: timeline.Rate) -> _Object:
-    name = analysis.video.name
+    name, start = analysis.video.name, timeline.media_start(analysis.video, rate).frame
     media = _object(
         "ExternalReference.1",
         one_line(name),
         target_url=quote(name, safe=""),
-        available_range=_range(0, end, rate),
+        available_range=_range(start, start + end, rate),
         available_image_bounds=None,
     )
     return _item(
         "Clip.2",
         piece.name,
-        source_range=_range(piece.start, piece.end, rate),
+        source_range=_range(start + piece.start, start + piece.end, rate),
         media_references={"DEFAULT_MEDIA": media},
         active_media_reference_key="DEFAULT_MEDIA",
     )

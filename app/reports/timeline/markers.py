@@ -77,9 +77,13 @@ def fits(analysis: Analysis) -> bool:
     return bool(analysis.keyframes) and analysis.decode.readable_seconds > 0
 
 
-def clips_of(analysis: Analysis, rate: Rate) -> tuple[ShotClip, ...]:
-    """Return the whole video cut at the shots, without gaps and with at least one frame."""
-    end = max(1, rate.frame(analysis.decode.readable_seconds))
+def clips_of(analysis: Analysis, rate: Rate, *, is_sound: bool = False) -> tuple[ShotClip, ...]:
+    """Return the frames of the video, or its sound, cut at the shots, without gaps and with at least one frame.
+
+    The sound may be longer than the frames.
+    """
+    held = 0.0 if is_sound else analysis.decode.held_seconds
+    end = max(1, rate.frame(analysis.decode.readable_seconds - held))
     shots = {rate.frame(shot.start_seconds): shot.number for shot in analysis.decode.shots}
     starts = sorted({0, *(start for start in shots if start < end)})
     names = {start: f"{t('report.shot')} {number}" for start, number in shots.items()}
@@ -187,19 +191,39 @@ def is_exact(rate: Rate, video: VideoInfo, decode: DecodeSummary) -> bool:
     return abs(video.frame_rate / float(rate.frames_per_second) - 1) < _CLOSE
 
 
-def timecode(frame: int, rate: Rate) -> str:
-    """Format a frame number as "01:00:00:00", or as "01:00:00;00" if the rate is drop-frame.
+def timecode(frame: int, rate: Rate, *, drops: bool | None = None) -> str:
+    """Format a frame number as "01:00:00:00", or as "01:00:00;00" if the timecode drops numbers.
 
-    Drop-frame timecode skips the first numbers of every minute except each tenth.
+    Drop-frame timecode skips the first numbers of every minute except each tenth. Without `drops` the rate decides.
     """
-    if rate.drops:
+    drops = rate.drops if drops is None else drops
+    if drops:
         dropped = rate.timebase // 15
         ten_minutes, a_minute = rate.timebase * 600 - 9 * dropped, rate.timebase * 60 - dropped
         tens, rest = divmod(frame, ten_minutes)
         frame += 9 * dropped * tens + dropped * max(0, (rest - dropped) // a_minute)
     seconds, number = divmod(frame, rate.timebase)
     clock = f"{seconds // 3600 % 24:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
-    return f"{clock}{';' if rate.drops else ':'}{number:02d}"
+    return f"{clock}{';' if drops else ':'}{number:02d}"
+
+
+@dataclass(frozen=True)
+class MediaStart:
+    """Number of the first frame of the media file, by its own timecode; 0 without one."""
+
+    frame: int
+    drops: bool
+
+
+def media_start(video: VideoInfo, rate: Rate) -> MediaStart:
+    """Return where the timecode of the video begins at this rate."""
+    if not video.timecode:
+        return MediaStart(0, rate.drops)
+    drops = rate.drops and ";" in video.timecode
+    hours, minutes, seconds, number = map(int, re.split("[:;]", video.timecode))
+    minutes += 60 * hours
+    skipped = rate.timebase // 15 * (minutes - minutes // 10) if drops else 0
+    return MediaStart((60 * minutes + seconds) * rate.timebase + number - skipped, drops)
 
 
 def first_frame(rate: Rate) -> int:

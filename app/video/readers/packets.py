@@ -104,6 +104,11 @@ class DecodingTimes:
         self._time: int | None = None
         self._step = 0
 
+    @property
+    def has_start(self) -> bool:
+        """Return whether a packet had a time."""
+        return self._start is not None
+
     def note(self, packet: Packet[Stream]) -> None:
         """Read the time of a packet."""
         time = packet.dts if packet.pts is None else packet.pts

@@ -6,6 +6,7 @@ Packets are demuxed and decoded once, in order; damaged ones are counted and ski
 from __future__ import annotations
 
 import os
+import re
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ import av.error
 import numpy as np
 from av.audio.stream import AudioStream
 from av.container import Flags, InputContainer
+from av.format import Flags as FormatFlags
 from av.packet import Packet
 from av.stream import Disposition, Stream
 from av.video.frame import VideoFrame
@@ -71,6 +73,7 @@ of ten-bit 8K takes 100 MB."""
 _PACKET_SECONDS = 15.0
 """For one packet; then the file counts as damaged from there. FFmpeg otherwise searches gigabytes of zeros behind the
 last packet for another one, for minutes; a sleeping disk needs up to ten seconds. Chosen by hand; not tuned."""
+_TIMECODE = re.compile(r"(\d\d)[:;.](\d\d)[:;.](\d\d)([:;.,])(\d{2,3})")
 _LONGEST_SECONDS = 1e9
 """Thirty years; a longer declared duration is not believed."""
 _LONGEST_PRIMING_SECONDS = 0.15
@@ -363,7 +366,7 @@ class AvReader(base.FrameReader):
         if self._times is None:
             return frame
         if not self._has_guessed_times:  # the first frame
-            if frame.pts is not None and not self._is_in_decoding_order():
+            if not (self._is_untimed() if frame.pts is None else self._is_in_decoding_order()):
                 self._times = None
                 return frame
             self._has_guessed_times, self._order = True, None
@@ -371,6 +374,11 @@ class AvReader(base.FrameReader):
             self._nominal_seconds = 1 / float(self._rate or 25)
         frame.pts, frame.duration = self._times.time(frame), 0
         return frame
+
+    def _is_untimed(self) -> bool:
+        """Return whether the container gives decoding times only, or no times; others may lack those of some frames."""
+        has_none = self._container.format.flags & cast(int, FormatFlags.no_timestamps.value)
+        return bool(has_none) or (self._times is not None and self._times.has_start)
 
     def _is_in_decoding_order(self) -> bool:
         """Return whether the container gives times in the order of decoding as if they were those of display."""
@@ -482,7 +490,8 @@ class AvReader(base.FrameReader):
             has_audio=bool(container.streams.audio),
             has_subtitle_tracks=bool(container.streams.subtitles),
             has_guessed_times=self._has_guessed_times,
-            player_start_seconds=round(shown - _player_zero(container, shown), 6),
+            timecode=_timecode(container, stream),
+            player_start_seconds=max(0.0, round(shown - _player_zero(container, shown), 6)),
         )
 
 
@@ -490,6 +499,15 @@ def _frame_rate(stream: VideoStream) -> Fraction | None:
     """Return the frames a second that the file states; FFmpeg's average of few frames may be its clock instead."""
     rates = (stream.average_rate, stream.guessed_rate, stream.base_rate)
     return next((rate for rate in rates if rate and rate <= _HIGHEST_RATE), None)
+
+
+def _timecode(container: InputContainer, stream: VideoStream) -> str:
+    """Return the timecode that a track or a tag gives for the first frame, with ";" if it drops numbers; "" if none."""
+    owners = (stream.metadata, *(one.metadata for one in container.streams.data), container.metadata)
+    for name, value in chain.from_iterable(tags.items() for tags in owners):
+        if name.lower() == "timecode" and (found := _TIMECODE.fullmatch(value.strip())):
+            return f"{':'.join(found.group(1, 2, 3))}{':' if found[4] == ':' else ';'}{found[5]}"
+    return ""
 
 
 def _declared_end(stream: AudioStream) -> float:

@@ -184,6 +184,55 @@ def test_edl_markers_read_as_one_frame_events_elsewhere(rate: float) -> None:
     assert {clip.duration().value for clip in read.find_clips()} == {1}
 
 
+@pytest.mark.parametrize(
+    ("rate", "code", "drops"),
+    [
+        (25.0, "10:00:00:00", False),
+        (29.97, "10:00:00;00", True),
+        (29.97, "10:00:00:00", False),
+        (59.94, "00:59:59;59", True),
+        (29.97, "01:10:00;28", True),
+        (23.976, "09:59:58:23", False),
+    ],
+)
+def test_media_begin_with_their_own_timecode(rate: float, code: str, drops: bool) -> None:
+    made = at_rate(rate)
+    made = replace(made, video=replace(made.video, timecode=code))
+    nominal = rate_of(made.video, made.decode)
+    frames_per_second = float(nominal.frames_per_second)
+    from_code = otio.opentime.from_timecode(code, frames_per_second).value
+    for text, adapter in ((otio_report.write_otio, "otio_json"), (editor_files.write_fcp7_xml, "fcp_xml")):
+        read = otio.adapters.read_from_string(text(made, "en").decode(), adapter)
+        assert read.global_start_time.value == first_frame(nominal)
+        for clip in read.find_clips():
+            assert clip.media_reference.available_range.start_time.value == from_code
+            assert clip.source_range.start_time.value - from_code == clip.range_in_parent().start_time.value
+    xml = etree.fromstring(editor_files.write_fcp7_xml(made, "en"))
+    assert xml.findtext(".//file/timecode/string") == code
+    assert xml.findtext(".//file/timecode/displayformat") == ("DF" if drops else "NDF")
+    source = re.findall(
+        r"^001  001      V     C        (\S+)", editor_files.write_edl(made, "en").decode(), re.MULTILINE
+    )
+    assert source == [code]
+
+
+def test_picture_and_sound_are_linked_and_as_long_as_they_are() -> None:
+    made = at_rate(25.0)
+    made = replace(made, decode=replace(made.decode, held_seconds=2.0))
+    xml = etree.fromstring(editor_files.write_fcp7_xml(made, "en"))
+    clips = {one.get("id"): one for one in xml.iter("clipitem")}
+    assert [clips[name].findtext("end") for name in ("clipitem-2", "sound-2")] == ["175", "225"]
+    for clip in clips.values():
+        assert {link.findtext("linkclipref") for link in clip.iter("link")} == {
+            f"{kind}-{clip.get('id')[-1]}" for kind in ("clipitem", "sound")
+        }
+    read = otio.adapters.read_from_string(editor_files.write_fcp7_xml(made, "en").decode(), "fcp_xml")
+    for one in (read, timeline(made)):
+        assert [(track.kind, track.duration().value) for track in one.tracks] == [("Video", 175), ("Audio", 225)]
+    silent = replace(made, video=replace(made.video, has_audio=False))
+    assert not etree.fromstring(editor_files.write_fcp7_xml(silent, "en")).findall(".//audio")
+
+
 def test_otio_timeline_is_cut_into_shots_with_sound() -> None:
     read = timeline(at_rate(25.0))
     assert [(track.kind, len(track)) for track in read.tracks] == [("Video", 2), ("Audio", 2)]

@@ -127,3 +127,23 @@ def test_range_after_the_end_of_the_sound_is_refused(seconds: float, pictures: P
     with pytest.raises(InputError) as refused:
         chosen(path, Selection(start_seconds=seconds))
     assert refused.value.key == "range_without_frames"
+
+
+# ---- timecodes
+
+
+@pytest.mark.parametrize(
+    ("suffix", "code", "read"),
+    [
+        (".mov", "10:00:00:00", "10:00:00:00"),
+        (".mp4", "00:59:59:12", "00:59:59:12"),
+        (".mkv", "10:00:00;02", "10:00:00;02"),
+        (".mkv", "10:00:00.02", "10:00:00;02"),
+        (".mkv", "about ten", ""),
+        (".mp4", "", ""),
+    ],
+)
+def test_timecode_of_a_track_or_tag_is_read(suffix: str, code: str, read: str, pictures: Path, tmp_path: Path) -> None:
+    path = with_sound(pictures, tmp_path / f"coded{suffix}", sound=(0, 4), timecode=code)
+    with AvReader(path) as reader:
+        assert reader.info.timecode == read

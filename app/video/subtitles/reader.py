@@ -29,7 +29,7 @@ def read(info: VideoInfo, language: Language, given: Path | None = None) -> Iter
         inside = chain(tracks.tracks_in(container), tracks.captions_in(container, video))
         sources = [*discovery.files_beside(info.path), *inside]
     yield from map(Noticed, _unused(sources))
-    readable = discovery.ranked([one for one in sources if one.is_used and one.path != given], language)
+    readable = discovery.ranked([one for one in sources if one.is_used and not (given and one.path == given)], language)
     if given:
         readable.insert(0, discovery.given_file(given))
     for source in readable[:_MOST_TRIES]:

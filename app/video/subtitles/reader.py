@@ -32,7 +32,7 @@ def read(info: VideoInfo, language: Language, given: Path | None = None) -> Iter
     readable = discovery.ranked([one for one in sources if one.is_used and not (given and one.path == given)], language)
     if given:
         readable.insert(0, discovery.given_file(given))
-    for source in readable[:_MOST_TRIES]:
+    for place, source in enumerate(readable[:_MOST_TRIES], 1):
         # The times of a file beside the video are a player's, those of a track the container's.
         cues = Cues(-(info.start_seconds if source.path is None else info.player_start_seconds))
         notices: list[Notice] = []
@@ -50,7 +50,7 @@ def read(info: VideoInfo, language: Language, given: Path | None = None) -> Iter
             notices = [Notice("subtitles_empty", {"name": source.label})]
         yield from map(Noticed, notices)
         if found:
-            others = [one for one in readable if one is not source and one.is_certain]
+            others = [one for one in readable[place:] if one.is_certain]  # those before are named if they are files
             yield from _transcript(source, found, others, cues)
             return
 

@@ -123,7 +123,7 @@ def test_caption_track_is_read(tmp_path: Path) -> None:
 
 def test_telemetry_track_gives_way_to_speech(tmp_path: Path) -> None:
     lines = [(n / 10, (n + 1) / 10, f"FrameCnt: {n}, DiffTime: 33ms\n[iso : 100] [latitude: 22.1]") for n in range(9)]
-    tracks = [Track(lines, "mov_text", is_default=True), Track([(0.0, 1.0, "Hello")], "mov_text", "eng")]
+    tracks = [Track(lines, "mov_text", is_default=True), Track([(0.0, 1.0, "Hello")], "mov_text", "ger")]
     transcript, notices = subtitles_of(write_spoken(tmp_path / "drone.mp4", tracks=tracks), "en")
-    assert transcript is not None and transcript.label == "eng"
+    assert transcript is not None and transcript.label == "ger"
     assert [one.key for one in notices] == ["subtitles_are_telemetry"]

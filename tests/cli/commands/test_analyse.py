@@ -111,5 +111,5 @@ def test_named_subtitles_are_read_and_change_the_report(tmp_path: Path) -> None:
     named = run_command(*command, "--subtitles", "words.srt", cwd=tmp_path)
     assert [cue["text"] for cue in json.loads(named.stdout)["transcript"]["cues"]] == ["Hello"]
     assert json.loads(run_command(*command, cwd=tmp_path).stdout)["transcript"] is None
-    refused = run_command(*command, video, "--subtitles", "words.srt", cwd=tmp_path)
+    refused = run_command("analyse", video, video, "--subtitles", "words.srt", cwd=tmp_path)
     assert refused.returncode == 2 and "--subtitles" in refused.stderr

@@ -62,6 +62,7 @@ class RunOptions(SelectionOptions, total=False):
     template: str
     use_model: bool
     fresh: bool
+    subtitles: PathLike | None
 
 
 class AnswerOptions(TypedDict, total=False):
@@ -266,6 +267,7 @@ class Session:
         language: Language | None = None,
         use_model: bool = True,
         fresh: bool = False,
+        subtitles: PathLike | None = None,
         cancel: threading.Event | None = None,
     ) -> Generator[AnalysisEvent, None, None]:
         """Analyse a video and yield the events of the analysis as they happen; the last is Finished.
@@ -287,6 +289,7 @@ class Session:
             language: Language of the report and of errors; by default that of the session.
             use_model: Ask a model; without it, a report has shots, frames, text on the screen and measurements.
             fresh: Analyse even if the same was analysed before.
+            subtitles: Subtitle file to use before those in the video and beside it.
             cancel: Stops the analysis within a second once it is set.
 
         Raises:
@@ -316,6 +319,7 @@ class Session:
                 use_model=use_model,
                 selection=_selection(strategy, every, at, start, end),
                 frames=_number(frames),
+                subtitles=None if subtitles is None else _file(subtitles),
             )
             for notice in services.engine_notices if use_model else ():
                 yield Noticed(notice)

@@ -83,4 +83,5 @@ def build_given_request(
         use_model=not given.no_model,
         selection=parse_selection(given),
         frames=given.frames,
+        subtitles=getattr(given, "subtitles", None),  # batch has no such option
     )

@@ -484,6 +484,7 @@ class AnalysisRequest:
         selection: How they are chosen, and from which range of the video.
         side: Longer side of sent frames in pixels; None for the setting, or without one for a size that fits one
             request.
+        subtitles: Subtitle file to use before those in the video and beside it.
     """
 
     path: Path
@@ -494,6 +495,7 @@ class AnalysisRequest:
     use_model: bool = True
     selection: Selection = Selection()
     side: int | None = None
+    subtitles: Path | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.frames <= MOST_FRAMES:

@@ -153,4 +153,5 @@ class Deduplicator:
 def request_digest(sha256: str, request: AnalysisRequest, conditions: Mapping[str, str]) -> str:
     """Return the SHA-256 of a request to the video with this digest, whatever its path, under these conditions."""
     asked = {**asdict(request), "path": ""}
+    del asked["subtitles"]  # their content is among the conditions
     return hashlib.sha256(json.dumps([sha256, asked, dict(conditions)], sort_keys=True).encode()).hexdigest()

@@ -43,6 +43,7 @@ def build_request(
     use_model: bool,
     selection: Selection,
     frames: int | None,
+    subtitles: Path | None = None,
 ) -> AnalysisRequest:
     """Build the request for one video.
 
@@ -56,9 +57,11 @@ def build_request(
         use_model: Ask a model.
         selection: How frames are chosen.
         frames: Most frames, FIT, or None for the default.
+        subtitles: Subtitle file to use before those in the video and beside it.
 
     Raises:
         ConfigError: The template is unknown or needs a question.
+        InputError: There is no such subtitle file, or it is of another kind.
         AppError: The video can't be read, with FIT.
     """
     template = template or ("question" if question else "describe")
@@ -71,6 +74,7 @@ def build_request(
         language=language,
         use_model=use_model,
         selection=selection,
+        subtitles=_checked(subtitles),
     )
 
     def fit() -> int:
@@ -79,6 +83,14 @@ def build_request(
         return open_planner(settings).held_frames(probe(path), request, templates.find(template))
 
     return replace(request, frames=frame_limit(frames, selection.strategy, ANALYSED_FRAMES, fit))
+
+
+def _checked(subtitles: Path | None) -> Path | None:
+    if subtitles is None:
+        return None
+    from app.video import check_subtitle_file
+
+    return check_subtitle_file(subtitles)
 
 
 @dataclass(frozen=True)

@@ -289,7 +289,7 @@ def conditions(settings: Settings, templates: analysis.Templates, request: Analy
     from app import video
 
     known = {"app": f"{version('framelens')} ({video.version()})"}
-    if beside := video.digest_beside(request.path):
+    if beside := video.digest_beside(request.path, request.subtitles):
         known["subtitles"] = beside
     if not request.use_model:
         return known

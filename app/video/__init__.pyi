@@ -28,6 +28,7 @@ from .stills import Still as Still
 from .stills import Stills as Stills
 from .subtitles.discovery import MOST_SUBTITLE_BYTES as MOST_SUBTITLE_BYTES
 from .subtitles.discovery import SUBTITLE_SUFFIXES as SUBTITLE_SUFFIXES
+from .subtitles.discovery import check_subtitle_file as check_subtitle_file
 from .subtitles.discovery import digest_beside as digest_beside
 from .subtitles.discovery import files_beside as files_beside
 from .subtitles.discovery import is_subtitle_name as is_subtitle_name

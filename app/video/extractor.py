@@ -266,9 +266,9 @@ def may_have_subtitles(video: core.VideoInfo) -> bool:
 
 
 def subtitles_of(
-    path: Path, language: core.Language, *, cancel: threading.Event | None = None
+    path: Path, language: core.Language, *, given: Path | None = None, cancel: threading.Event | None = None
 ) -> tuple[core.Transcript | None, tuple[core.Notice, ...]]:
-    """Read the subtitles in `language`, else those marked as default, else the first ones.
+    """Read the subtitles in the file `given`, else those in `language`, else the default ones, else the first ones.
 
     Returns:
         The transcript, or None without subtitles, and notices of other subtitles and of those that couldn't be read.
@@ -282,7 +282,7 @@ def subtitles_of(
     check_file(path)
     transcript: core.Transcript | None = None
     notices: list[core.Notice] = []
-    with DecoderWorker(WorkerRequest("subtitles", path, language=language)) as child:
+    with DecoderWorker(WorkerRequest("subtitles", path, language=language, subtitles=given)) as child:
         for event in child.events(cancel):
             if isinstance(event, core.Transcript):
                 transcript = event

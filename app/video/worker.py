@@ -90,7 +90,8 @@ def files_of(request: WorkerRequest) -> list[Path]:
     from app.video.subtitles.discovery import files_beside, folders_beside
 
     beside = (one.path for one in files_beside(request.path) if one.path and not one.leads_out)
-    return [request.path, *folders_beside(request.path), *beside]
+    given = [request.subtitles] if request.subtitles else []
+    return [request.path, *folders_beside(request.path), *beside, *given]
 
 
 def events_of(
@@ -114,7 +115,7 @@ def events_of(
         if task == "subtitles":
             from app.video.subtitles import reader as subtitle_reader
 
-            yield from subtitle_reader.read(reader.info, request.language)
+            yield from subtitle_reader.read(reader.info, request.language, request.subtitles)
             return
         if task == "sound":
             from app.video.audio import decoder

@@ -87,8 +87,9 @@ class Transcription:
         try:
             transcript: core.Transcript | None = None
             notices: tuple[core.Notice, ...] = ()
-            if video.may_have_subtitles(info):
-                transcript, notices = video.subtitles_of(info.path, request.language, cancel=cancel)
+            if request.subtitles or video.may_have_subtitles(info):
+                given = request.subtitles
+                transcript, notices = video.subtitles_of(info.path, request.language, given=given, cancel=cancel)
             if transcript is None and info.has_audio:
                 transcript, more = self._speech(info, request, sha256, cancel, after, on_progress)
                 notices = (*notices, *more)

@@ -40,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command."""
     parser.add_argument("videos", nargs="+", metavar="VIDEO", help=t("cli.videos"))
     add_analysis_options(parser)
+    parser.add_argument("--subtitles", type=Path, metavar="FILE", help=t("cli.subtitles"))
     parser.add_argument("--plan", action="store_true", help=t("cli.plan"))
     parser.add_argument("--show-prompt", action="store_true", help=t("cli.show_prompt"))
     parser.add_argument("--skip-done", action="store_true", help=t("cli.skip_done"))
@@ -61,6 +62,8 @@ def run(given: argparse.Namespace) -> int:
     if given.anew and given.skip_done:
         raise ConfigError("anew_or_skip")
     inputs = resolve(given.videos)
+    if given.subtitles and not inputs.is_one_file:
+        raise ConfigError("subtitles_of_several")
     if len(inputs.items) == 1 and (error := inputs.items[0].error):
         raise error
     paths = [item.path for item in inputs.items]

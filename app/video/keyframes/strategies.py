@@ -116,6 +116,7 @@ class WorkerRequest:
         times_seconds: Frames for "pictures".
         seeks: For "pictures", seek to the frames instead of decoding the file from its start.
         language: For "subtitles".
+        subtitles: For "subtitles", the file to use first.
         start_seconds: Start of the sound.
         end_seconds: End of the sound, None for the end of the video.
         memory_bytes: Limit of memory.
@@ -132,6 +133,7 @@ class WorkerRequest:
     times_seconds: tuple[float, ...] = ()
     seeks: bool = True
     language: Language = "en"
+    subtitles: Path | None = None
     start_seconds: float = 0.0
     end_seconds: float | None = None
     memory_bytes: int = limits.MEMORY_BYTES

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from app.core import Language
+from app.core import InputError, Language, shown_path
 from app.video.files import VIDEO_SUFFIXES, printable
 from app.video.subtitles import names
 from app.video.subtitles.formats import READERS
@@ -115,6 +115,19 @@ def is_subtitle_name(name: str) -> bool:
     return suffix in READERS or suffix in _UNREAD
 
 
+def check_subtitle_file(path: Path) -> Path:
+    """Return the absolute path of a subtitle file that the user has named.
+
+    Raises:
+        InputError: There is no such file, or its name doesn't end like one of subtitles that are read.
+    """
+    if not path.is_file():
+        raise InputError("path_missing", path=shown_path(path))
+    if path.suffix.lower() not in READERS:
+        raise InputError("subtitles_not_known", name=printable(path.name), known=SUBTITLE_SUFFIXES)
+    return path.absolute()
+
+
 def subtitle_belongs(name: str, video: str) -> bool:
     """Return whether a subtitle file's name is the name of a video with languages and flags."""
     return is_subtitle_name(name) and names.tags_of(Path(name).stem, Path(video).stem) is not None
@@ -145,12 +158,20 @@ def files_beside(video: Path) -> Iterator[Source]:
     yield from sorted(filter(None, found), key=lambda one: (one.is_doubtful, order.index(_suffix_of(one.path))))
 
 
-def digest_beside(video: Path) -> str:
-    """Return a digest of the subtitle files that an analysis of the video may read, "" without any.
+def given_file(path: Path) -> Source:
+    """Return the subtitles in a file that the user has named."""
+    tags = names.parse_tags(path.stem) or names.NameTags()
+    return Source(printable(path.name), tags.languages, is_default=True, path=path)
+
+
+def digest_beside(video: Path, given: Path | None = None) -> str:
+    """Return a digest of the subtitle files that an analysis may read, beside the video or given; "" without any.
 
     It depends on their contents and on what their names say, not on the video's name or folder.
     """
     used = [one for one in files_beside(video) if one.is_used and one.path]
+    if given:
+        used.append(given_file(given))
     known = sorted(
         [one.extent, *one.languages, str(one.is_default), _content_digest(one.path)] for one in used if one.path
     )

@@ -22,15 +22,17 @@ _PROGRAM_STREAM = b"\x00\x00\x01\xba"
 """First bytes of pictures in a .sub file (MPEG-2 program stream)."""
 
 
-def read(info: VideoInfo, language: Language) -> Iterator[Noticed | Transcript]:
+def read(info: VideoInfo, language: Language, given: Path | None = None) -> Iterator[Noticed | Transcript]:
     """Yield notices, and the transcript of the best readable subtitles if there is one; see app.video.subtitles_of."""
     container, video = open_video(info.path)
     with container:
         inside = chain(tracks.tracks_in(container), tracks.captions_in(container, video))
         sources = [*discovery.files_beside(info.path), *inside]
     yield from map(Noticed, _unused(sources))
-    readable = discovery.ranked([one for one in sources if one.is_used], language)
-    for source in readable[:_MOST_TRIES]:
+    readable = discovery.ranked([one for one in sources if one.is_used and not (given and one.path == given)], language)
+    if given:
+        readable.insert(0, discovery.given_file(given))
+    for place, source in enumerate(readable[:_MOST_TRIES], 1):
         # The times of a file beside the video are a player's, those of a track the container's.
         cues = Cues(-(info.start_seconds if source.path is None else info.player_start_seconds))
         notices: list[Notice] = []
@@ -48,7 +50,7 @@ def read(info: VideoInfo, language: Language) -> Iterator[Noticed | Transcript]:
             notices = [Notice("subtitles_empty", {"name": source.label})]
         yield from map(Noticed, notices)
         if found:
-            others = [one for one in readable if one is not source and one.is_certain]
+            others = [one for one in readable[place:] if one.is_certain]  # those before are named if they are files
             yield from _transcript(source, found, others, cues)
             return
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 
 import av.error
-from av.codec.codec import Properties
 from av.container import InputContainer
 from av.packet import Packet
 from av.stream import Discard, Disposition, Stream
@@ -93,7 +92,7 @@ def _extent_of(stream: Stream, by_title: Extent) -> Extent:
 
 
 def _is_text(stream: SubtitleStream) -> bool:
-    return Properties.TEXT_SUB in Properties(stream.codec_context.codec.properties)
+    return stream.codec_context.codec.text_sub
 
 
 def _kind_without_decoder(container: InputContainer) -> str:

@@ -100,3 +100,16 @@ def test_subtitles_added_later_give_another_report(tmp_path: Path) -> None:
     assert [event["was_done"] for event in events if "was_done" in event] == [False]
     (tmp_path / "talk.en.srt").unlink()
     assert json.loads(run_command(*words, cwd=tmp_path).stdout)["transcript"] is None
+
+
+@pytest.mark.slow
+def test_named_subtitles_are_read_and_change_the_report(tmp_path: Path) -> None:
+    video = write_card_video(tmp_path / "talk.mp4", ["red", "blue"])
+    (tmp_path / "words.srt").write_text("1\n00:00:00,100 --> 00:00:00,900\nHello\n")
+    command = ("analyse", video, "--no-model", "--json")
+    assert json.loads(run_command(*command, cwd=tmp_path).stdout)["transcript"] is None
+    named = run_command(*command, "--subtitles", "words.srt", cwd=tmp_path)
+    assert [cue["text"] for cue in json.loads(named.stdout)["transcript"]["cues"]] == ["Hello"]
+    assert json.loads(run_command(*command, cwd=tmp_path).stdout)["transcript"] is None
+    refused = run_command("analyse", video, video, "--subtitles", "words.srt", cwd=tmp_path)
+    assert refused.returncode == 2 and "--subtitles" in refused.stderr

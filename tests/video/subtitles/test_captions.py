@@ -10,7 +10,7 @@ import pytest
 from app.core.domain import Cue
 from app.video import subtitles_of
 from app.video.subtitles.captions import Captions, read_scc
-from tests.spoken import captioned, write_captioned, write_spoken
+from tests.spoken import Track, captioned, write_captioned, write_spoken
 
 POP, ROLL_2, PAINT, ERASE, RETURN, SHOW = 0x20, 0x25, 0x29, 0x2C, 0x2D, 0x2F
 ROW_15 = 0x70
@@ -119,3 +119,11 @@ def test_caption_track_is_read(tmp_path: Path) -> None:
                     container.mux(packet)
     transcript, _ = subtitles_of(path, "en")
     assert transcript is not None and transcript.cues == (Cue(1.0, 3.0, "Hello"),)
+
+
+def test_telemetry_track_gives_way_to_speech(tmp_path: Path) -> None:
+    lines = [(n / 10, (n + 1) / 10, f"FrameCnt: {n}, DiffTime: 33ms\n[iso : 100] [latitude: 22.1]") for n in range(9)]
+    tracks = [Track(lines, "mov_text", is_default=True), Track([(0.0, 1.0, "Hello")], "mov_text", "ger")]
+    transcript, notices = subtitles_of(write_spoken(tmp_path / "drone.mp4", tracks=tracks), "en")
+    assert transcript is not None and transcript.label == "ger"
+    assert [one.key for one in notices] == ["subtitles_are_telemetry"]

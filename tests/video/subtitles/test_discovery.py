@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from app.core import InputError
 from app.video import subtitles_of
-from app.video.subtitles.discovery import UnknownEncodingError, decoded
+from app.video.subtitles.discovery import UnknownEncodingError, check_subtitle_file, decoded, digest_beside
 from tests.spoken import write_spoken
 
 JAPANESE = [
@@ -114,3 +115,19 @@ def test_unknown_encoding_is_named_and_track_used(tmp_path: Path) -> None:
     transcript, notices = subtitles_of(path, "zh")
     assert transcript is None
     assert [(one.key, one.values) for one in notices] == [("subtitles_encoding_unknown", {"name": "film.srt"})]
+
+
+def test_named_file_changes_the_digest(tmp_path: Path) -> None:
+    given = tmp_path / "draft.srt"
+    given.write_text("first")
+    first = digest_beside(tmp_path / "film.mp4", given)
+    given.write_text("second")
+    assert len({"", digest_beside(tmp_path / "film.mp4"), first, digest_beside(tmp_path / "film.mp4", given)}) == 3
+
+
+@pytest.mark.parametrize(("name", "key"), [("none.srt", "path_missing"), ("film.mp4", "subtitles_not_known")])
+def test_a_file_without_subtitles_is_refused(tmp_path: Path, name: str, key: str) -> None:
+    (tmp_path / "film.mp4").write_bytes(b"x")
+    with pytest.raises(InputError) as caught:
+        check_subtitle_file(tmp_path / name)
+    assert caught.value.key == key

@@ -198,3 +198,22 @@ def test_cues_are_ordered_ended_and_merged() -> None:
     ]:
         cues.add(timed)
     assert cues.in_order() == (Cue(1.0, 3.0, "again"), Cue(4.0, 6.0, "no end"), Cue(6.0, 11.0, "last"))
+
+
+def test_named_file_comes_before_all_others(tmp_path: Path) -> None:
+    path = write_spoken(tmp_path / "film.mkv", tracks=[Track(LINES, "subrip", "eng")])
+    (tmp_path / "film.en.srt").write_text(SRT)
+    (tmp_path / "elsewhere").mkdir()
+    given = tmp_path / "elsewhere" / "draft.srt"
+    given.write_text(SRT.replace("Hello", "Given"))
+    transcript, notices = subtitles_of(path, "en", given=given)
+    assert transcript is not None and transcript.cues[0].text == "Given world"
+    assert [one.values["others"] for one in notices] == ["film.en.srt, eng"]
+
+
+def test_named_file_without_a_cue_gives_way(tmp_path: Path) -> None:
+    path, given = write_spoken(tmp_path / "film.mkv", tracks=[Track(LINES, "subrip", "eng")]), tmp_path / "draft.srt"
+    given.write_text("nothing")
+    transcript, notices = subtitles_of(path, "en", given=given)
+    assert transcript is not None and transcript.cues == CUES
+    assert [one.key for one in notices] == ["subtitles_empty"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,6 +18,9 @@ def test_a_message_that_comes_twice_counts_once(monkeypatch: pytest.MonkeyPatch)
     state, received, mounted = dict[str, Any](), list[list[str]](), list[Callable[[], None]]()
     resources = SimpleNamespace(api_url=lambda *_, **__: "/", route_key=lambda: "key")
     monkeypatch.setattr(video_picker, "resources", resources)
+    monkeypatch.setattr(video_picker, "services", lambda: SimpleNamespace(videos=None))
+    monkeypatch.setattr(video_picker, "page_state", lambda: SimpleNamespace(catching_errors=nullcontext))
+    monkeypatch.setattr(video_picker, "pair_uploads", lambda _, ids: SimpleNamespace(video_ids=ids, alone=()))
     for module in (video_picker, assets):
         monkeypatch.setattr(module, "st", SimpleNamespace(session_state=state))
     monkeypatch.setattr(video_picker, "_mount", lambda on_uploaded_change, **_: mounted.append(on_uploaded_change))

@@ -114,6 +114,7 @@ class PageState:
 
     Attributes:
         position_seconds: Where the reader last went in the player.
+        position_video: Id of the video that was shown there, "" for the next one that is shown.
         error: The error of the last action.
         range_texts: Start and end of the range that was drawn or typed, as text.
         edits: The frames of the open report while they are edited.
@@ -134,6 +135,7 @@ class PageState:
     """
 
     position_seconds: float = 0.0
+    position_video: str = ""
     error: AppError | None = None
     range_texts: tuple[str, str] = ("", "")
     edits: Edits | None = None
@@ -214,6 +216,17 @@ class PageState:
         """Return the edits if they are of this job; browser history may have opened another one."""
         return self.edits if self.edits and self.edits.job_id == job_id else None
 
+    def go_to(self, seconds: float) -> None:
+        """Let the video that is shown next begin at this time."""
+        self.position_seconds, self.position_video = seconds, ""
+
+    def position_in(self, video_id: str) -> float:
+        """Return where this video is shown: the time of another one means nothing in it."""
+        if self.position_video not in ("", video_id):
+            self.position_seconds = 0.0
+        self.position_video = video_id
+        return self.position_seconds
+
     def choose_video(self, video_id: str | None) -> None:
         """Show this video (None: back to the choice of videos) and close the open analysis."""
         self.choose_videos((video_id,) if video_id else ())
@@ -226,7 +239,7 @@ class PageState:
         _set_param("folder", None)
         _set_param("batch", None)
         self.open_job(None)
-        self.position_seconds = 0.0
+        self.go_to(0.0)
         self.refused = ()
 
     def choose_folder(self, folder: str, video_id: str) -> None:

@@ -66,7 +66,7 @@ def test_markdown_escapes_names_and_keeps_links(made: Summary) -> None:
 def test_json_has_everything_once(made: Summary) -> None:
     form = json.loads(render(made, "json", "en"))
     assert form["format"] == "framelens-batch"
-    assert form["counts"] == {"done": 2, "without_model": 0, "failed": 1, "pending": 1}
+    assert form["counts"] == {"done": 2, "without_model": 0, "no_usable_answer": 0, "failed": 1, "pending": 1}
     assert [one["state"] for one in form["videos"]] == ["done", "done", "failed", "pending"]
     assert form["videos"][2]["error"]["key"] == "video_decoder_crashed"
     assert form["left_out"][0]["error"]["key"] == "name_not_a_video"

@@ -230,7 +230,9 @@ def _filled(schema: dict[str, Any]) -> Any:
         return _filled(kinds[0])
     if schema["type"] == "object":
         return {name: _filled(part) for name, part in schema.get("properties", {}).items()}
-    values = {"string": "你好こんにちは", "integer": 3, "number": 0.5, "boolean": True, "array": [], "null": None}
+    if schema["type"] == "array":
+        return [_filled(schema["items"])] if "items" in schema else []
+    values = {"string": "你好こんにちは", "integer": 3, "number": 0.5, "boolean": True, "null": None}
     return values[schema["type"]]
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.ui.state import Edits
+from app.ui.state import Edits, PageState
 
 EDITS = Edits("job", (0.0, 1.0, 2.5), 0.04)
 
@@ -52,3 +52,13 @@ def test_operations_that_are_sent_again_count_once() -> None:
 def test_what_is_no_operation_changes_nothing_and_is_counted(operation: object) -> None:
     edits = after(operation)
     assert (edits.times, edits.seen) == (EDITS.chosen, 1)
+
+
+def test_the_playhead_of_one_video_is_not_that_of_another() -> None:
+    state = PageState()
+    assert state.position_in("long") == 0.0
+    state.position_seconds = 469.0  # where the reader went
+    assert state.position_in("long") == 469.0
+    assert state.position_in("short") == 0.0
+    state.go_to(8.0)  # a citation opens a video at its frame
+    assert state.position_in("long") == 8.0 and state.position_in("short") == 0.0

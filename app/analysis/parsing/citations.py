@@ -24,8 +24,12 @@ _ITEM = re.compile(
     )\**[ \t]*""",
     re.IGNORECASE | re.MULTILINE | re.VERBOSE,
 )
+# "frame 5.9 %", "frame 5,9 %" and "frame 5.jpg" name no frame, but a measure of the one before, or a file.
+_FILE = r"\.(?:jpe?g|png|webp|gif|bmp|tiff?|mp4|mkv|mov|avi|webm)\b"
+_NO_NUMBER = rf"(?![.,，]\d|\s*[%％‰]|\s*(?:ms|fps|px|pixels?)\b|{_FILE})"
 _CITED = re.compile(
-    rf"\b(?:frames?|images?)\s*({_NUMBERS})\b|第\s*({_NUMBERS})\s*帧|[\[【]\s*({_NUMBERS})\s*[\]】]", re.IGNORECASE
+    rf"\b(?:frames?|images?)\s*({_NUMBERS})\b{_NO_NUMBER}|第\s*({_NUMBERS})\s*帧|[\[【]\s*({_NUMBERS})\s*[\]】]",
+    re.IGNORECASE,
 )
 _SPELT_RANGE = re.compile(r"\s*帧\s*([至到–—~-])\s*第\s*")  # "第1帧至第3帧" is "第1至3帧"
 _RANGE = re.compile(r"(\d{1,4})\s*(?:[至到–—~-]|to)\s*(?:frames?\s*)?(\d{1,4})", re.IGNORECASE)
@@ -117,9 +121,10 @@ def finding(
 
 
 def cited_in(text: str) -> list[int]:
-    """Return the sorted numbers of the frames that a text cites, ranges expanded."""
+    """Return the sorted numbers of the frames that a text cites, ranges expanded; quotations are left out."""
     numbers: list[int] = []
-    for match in _CITED.finditer(_SPELT_RANGE.sub(r"\1", text)):
+    text = _SPELT_RANGE.sub(r"\1", text)
+    for match in _outside_quotations(text, _CITED):
         numbers += numbers_in(match[1] or match[2] or match[3])
     return sorted(set(numbers))
 
@@ -155,22 +160,27 @@ def _lines(text: str) -> list[str]:
 
 def _claims(text: str) -> list[re.Match[str]]:
     """Return the times that a text names, in order and without overlaps; quotations are left out."""
-    marks = (_QUOTED,) if _JSON.search(text) else (_QUOTED, _QUOTED_STRAIGHT)
-    quoted = [match.span() for pattern in marks for match in pattern.finditer(text)]
-    found = sorted(
-        (
-            match
-            for pattern in (_CLOCK, _MINUTES, _SECONDS)
-            for match in pattern.finditer(text)
-            if not any(start < match.start() and match.end() < end for start, end in quoted)
-        ),
-        key=lambda match: match.start(),
-    )
+    found = _outside_quotations(text, _CLOCK, _MINUTES, _SECONDS)
     kept: list[re.Match[str]] = []
     for match in found:
         if not kept or match.start() >= kept[-1].end():
             kept.append(match)
     return kept
+
+
+def _outside_quotations(text: str, *patterns: re.Pattern[str]) -> list[re.Match[str]]:
+    """Return what matches any of the patterns, in order, without what is copied from a sign, a screen or speech."""
+    marks = (_QUOTED,) if _JSON.search(text) else (_QUOTED, _QUOTED_STRAIGHT)
+    quoted = [match.span() for pattern in marks for match in pattern.finditer(text)]
+    return sorted(
+        (
+            match
+            for pattern in patterns
+            for match in pattern.finditer(text)
+            if not any(start < match.start() and match.end() < end for start, end in quoted)
+        ),
+        key=lambda match: match.start(),
+    )
 
 
 def _own_times(text: str, frames: Sequence[int], times: Mapping[int, float]) -> list[re.Match[str]]:

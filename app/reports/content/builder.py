@@ -169,12 +169,12 @@ def statement(finding: core.Finding, times: Mapping[int, float] | None = None) -
     within = (Span(" ("), *where, Span(")")) if where else ()
     doubts = ", ".join(labels.issues(finding))
     doubt = (Span(" "), Span(t("report.unverified", issues=doubts), "doubt")) if doubts else ()
-    return (Span(finding.text), *within, *doubt)
+    return (Span(finding.text, "said"), *within, *doubt)
 
 
 def _chapter(chapter: core.Chapter) -> Line:
     title = (Span(" "), Span(chapter.title, "strong")) if chapter.title.strip() else ()
-    text = (Span(f" {chapter.text}"),) if chapter.text.strip() else ()
+    text = (Span(f" {chapter.text}", "said"),) if chapter.text.strip() else ()
     return (*labels.span_of(chapter.start_seconds, chapter.end_seconds), *title, *text)
 
 

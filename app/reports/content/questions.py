@@ -45,7 +45,7 @@ def _answer(
     if answer.versions > 1:
         yield Paragraph(plain(t("report.questions_versions", n=answer.versions - 1)), "info")
     if answer.answer.strip():
-        yield Paragraph(plain(answer.answer.strip()), "answer")
+        yield Paragraph((Span(answer.answer.strip(), "said"),), "answer")
     for search in answer.searches:
         yield from _search(search)
     for why in why_incomplete(answer):

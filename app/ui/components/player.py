@@ -60,7 +60,7 @@ def draw(
         "start_seconds": video.browser_start_seconds,
         "frame_seconds": frame_seconds(video),
         "duration": _duration(video, job),
-        "start": state.position_seconds,
+        "start": state.position_in(video_id),
         "scenery": scenery(job) | {"search": search_strip(search) if search else None},
         "marks": marks(job, edits),
         "job": job_id,

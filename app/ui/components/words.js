@@ -1,8 +1,13 @@
 // A model's text as elements: bold, italics and code of Markdown, frame numbers that were really sent as buttons, and
 // lines of a report as runs of text with buttons at times. Nothing here can load or link to anything.
+// What a citation is follows app.analysis.parsing.citations.
 
 const INLINE = /(\*\*[^*\n]+\*\*|__[^_\n]+__|\*[^*\s][^*\n]*\*|`[^`\n]+`)/;
-const CITED = /(\bframes?\s*\d{1,4}\b|第\s*\d{1,4}\s*帧|\[\s*(?:frame\s*|第\s*)?\d{1,4}\s*帧?[^\]\n]{0,24}\])/i;
+const CITED =
+  /(\b(?:frames?|images?)\s*\d{1,4}\b(?![.,，]\d|\s*[%％‰]|\s*(?:ms|fps|px|pixels?)\b|\.(?:jpe?g|png|webp|gif|bmp|tiff?|mp4|mkv|mov|avi|webm)\b)|第\s*\d{1,4}\s*帧|\[\s*(?:frame\s*|第\s*)?\d{1,4}\s*帧?[^\]\n]{0,24}\])/i;
+// Words copied from a sign or a screen; straight quotes inside a piece of JSON are not quotations.
+const COPIED = /(“[^”\n]*”|「[^」\n]*」|『[^』\n]*』|«[^»\n]*»|"[^"\n]*")/;
+const JSON_PIECE = /"\s*:|^\s*[{[]/;
 
 function inline(text, marks) {
   return text.split(INLINE).filter(Boolean).map((piece) => {
@@ -16,6 +21,11 @@ function inline(text, marks) {
 }
 
 function cited(text, marks) {
+  const isCopied = (piece) => COPIED.test(piece) && !(piece.startsWith('"') && JSON_PIECE.test(text));
+  return text.split(COPIED).filter(Boolean).flatMap((piece) => (isCopied(piece) ? [piece] : chips(piece, marks)));
+}
+
+function chips(text, marks) {
   return text.split(CITED).filter(Boolean).map((piece) => {
     const number = CITED.test(piece) && piece.match(/\d+/)[0].replace(/^0+(?=\d)/, "");
     return number && number in marks ? timeChip(piece, marks[number]) : piece;
@@ -27,9 +37,9 @@ function spansOf(line, marks) {
   return line.map(({ text, style, at, differs }) => {
     if (at !== undefined) return timeChip(text, at);
     if (style === "doubt") return element("span", { className: "flag", textContent: `⚠️ ${text}` });
-    if (style === "quoted") return element("span", { textContent: text });
     if (differs) return element("mark", { textContent: text });
-    return element(style === "strong" ? "strong" : "span", {}, ...inline(text, marks));
+    if (style === "said") return element("span", {}, ...inline(text, marks));
+    return element(style === "strong" ? "strong" : "span", { textContent: text });
   });
 }
 

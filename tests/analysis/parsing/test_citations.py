@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.analysis.parsing.citations import read
+from app.analysis.parsing.citations import cited_in, read
 from app.core.domain import Finding
 
 TIMES = {1: 0.0, 2: 1.5, 3: 3.0, 4: 4.5}
@@ -89,3 +89,21 @@ def test_quoted_time_is_not_an_invented_time(written: str) -> None:
 def test_json_remains_are_not_quotations(written: str) -> None:
     findings, _ = read(f"2: {written}", TIMES)
     assert "own_time" in findings[0].issues
+
+
+@pytest.mark.parametrize(
+    ("text", "numbers"),
+    [
+        ("movement since the previous frame 5.9 %", []),
+        ("movement since the previous frame 5,9 %", []),
+        ("frame 5 % brighter, as in frame 3.", [3]),
+        ("saved as frame 5.jpg", []),
+        ("frame 15.5 and frames 3, 4", [3, 4]),
+        ("the sign reads “frame 7” in frame 2", [2]),
+        ("字幕写着「第 5 帧」，见第 2 帧", [2]),
+        ("frame 5. Then frame 6: a door", [5, 6]),
+        ('{"text": "as in frame 4"}', [4]),
+    ],
+)
+def test_measures_files_and_quotations_cite_no_frame(text: str, numbers: list[int]) -> None:
+    assert cited_in(text) == numbers

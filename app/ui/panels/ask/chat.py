@@ -176,7 +176,7 @@ def _go_to_page(frame: FrameRef) -> None:
 def show(frame: FrameRef) -> None:
     """Show another video of the conversation on its page at a frame."""
     st.session_state[SHOWN_KEY] = frame.analysis_id
-    page_state().position_seconds = frame.time_seconds
+    page_state().go_to(frame.time_seconds)
 
 
 def draw_turns(

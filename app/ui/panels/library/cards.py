@@ -135,7 +135,7 @@ def _hit(hit: Hit) -> HitView:
 
 def _open(job_id: str, seconds: float | None) -> None:
     page_state().open_job(job_id)
-    page_state().position_seconds = seconds or 0.0
+    page_state().go_to(seconds or 0.0)
 
 
 def _rename(job_id: str, name: str) -> None:

@@ -24,7 +24,7 @@ from av.video.stream import VideoStream
 from app.core import VideoInfo
 from app.video.keyframes.strategies import LONG_SECONDS, SAME_SECONDS
 from app.video.limits import move_on
-from app.video.readers import damage, open_reader
+from app.video.readers import damage, open_reader, tone_mapping
 from app.video.readers.base import FrameReader, OpenedFile, Picture
 from app.video.readers.damage import Damage
 from app.video.readers.packets import FramePacing
@@ -344,6 +344,8 @@ class SeekReader(FrameReader):
         try:
             self._pictures = self._jumper.pictures_from(start_seconds)
             self._first = next(self._pictures)
+            if isinstance(self._first, AvPicture):
+                self.mapped_colours = tone_mapping.colours_of(self._first.frame)
         except (StopIteration, av.error.FFmpegError) as error:
             self.close()
             raise InaccurateSeekError from error

@@ -251,6 +251,8 @@ class Survey:
             yield Notice("damaged_frames", {"count": max(1, self._num_damaged_parts)})
         if reader.info.has_guessed_times:
             yield Notice("times_guessed", {"container": reader.info.container.split(",")[0]}, "info")
+        if reader.mapped_colours:
+            yield Notice("tone_mapped", {"colours": reader.mapped_colours}, "info")
         if reader.name != FIRST_READER:
             yield Notice("second_reader", {"reader": reader.name}, "info")
 

@@ -118,11 +118,13 @@ class FrameReader(OpenedFile, Protocol):
         info: The metadata of the file.
         declared_seconds: The end of the video according to the file, on the time axis of the container; None if the
             file doesn't say.
+        mapped_colours: The transfer and gamut of a video whose pictures are shown tone-mapped, such as "HLG, BT.2020".
     """
 
     name: str
     info: VideoInfo
     declared_seconds: float | None
+    mapped_colours: str = ""
 
     @property
     def num_damaged(self) -> int:
@@ -168,6 +170,7 @@ class WrappedReader(FrameReader):
 
     def __init__(self, reader: FrameReader) -> None:
         self.name, self.info, self.declared_seconds = reader.name, reader.info, reader.declared_seconds
+        self.mapped_colours = reader.mapped_colours
         self._reader = reader
 
     def close(self) -> None:

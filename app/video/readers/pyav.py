@@ -32,7 +32,7 @@ from av.video.stream import VideoStream
 from app.core import DecodeError, InputError, VideoInfo, readable
 from app.video.files import printable
 from app.video.limits import check_pixels, move_on
-from app.video.readers import base, damage
+from app.video.readers import base, damage, tone_mapping
 from app.video.readers.damage import Damage
 from app.video.readers.packets import DecodingTimes, DisplayOrder, DisposableFrames, FramePacing, NalUnits
 
@@ -111,6 +111,8 @@ class AvPicture:
     @cached_property
     def _planes(self) -> tuple[VideoPlane, ...]:
         frame = self.frame
+        if tone_mapping.needs_mapping(frame):
+            frame = VideoFrame.from_ndarray(tone_mapping.converted(_SHAPER, frame, base.LUMA_SIZE, "AREA"), "bgr24")
         if frame.format.name not in _PLANAR_8_BIT:
             frame = _SHAPER.reformat(frame, *base.LUMA_SIZE, format="yuv420p", interpolation="AREA")
         return frame.planes[:3]
@@ -131,6 +133,8 @@ class AvPicture:
         frame = self.frame
         size = base.fitted(*base.shown_size(frame.width, frame.height, self.pixel_aspect, 0), max_side)
         way = "AREA" if size[0] * size[1] < frame.width * frame.height else "BICUBIC"
+        if tone_mapping.needs_mapping(frame):
+            return base.turned(tone_mapping.converted(_SHAPER, frame, size, way), self.rotation_degrees)
         shown = _SHAPER.reformat(frame, *size, format="bgr24", src_colorspace=frame.colorspace, interpolation=way)
         return base.turned(base.as_image(shown.to_ndarray()), self.rotation_degrees)
 
@@ -206,6 +210,7 @@ class AvReader(base.FrameReader):
                     self._disposable_frames = DisposableFrames(self._nal_units, self._whole_bytes)
             self.declared_seconds = self._declared()
             self.info = self._describe()
+            self.mapped_colours = tone_mapping.colours_of(self._first) if self._first else ""
         except BaseException:
             self.close()
             raise

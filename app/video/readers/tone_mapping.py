@@ -1,0 +1,94 @@
+"""Conversion of pictures in HDR (PQ, HLG) and wide colour gamuts to sRGB, so that white is white.
+
+Sources: ITU-R BT.2100-2 for the transfer functions of PQ and HLG, BT.2408 for the white of 203 cd/m² and the display of
+1,000 cd/m², BT.2087 for the matrix from BT.2020 to BT.709, SMPTE EG 432-1 for Display P3. Up to 90 % of white nothing
+is compressed; what is brighter rolls off with its hue kept. Decided once for a picture by its tags; the pictures of
+usual videos are not touched.
+"""
+
+from functools import cache
+
+import cv2
+import numpy as np
+from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
+from numpy.typing import NDArray
+
+Image = NDArray[np.uint8]
+_Table = NDArray[np.float32]
+_PQ, _HLG = 16, 18
+_TRANSFERS = {_PQ: "PQ", _HLG: "HLG"}
+"""By their codes in ITU-T H.273."""
+_GAMUTS = {9: "BT.2020", 11: "DCI-P3", 12: "Display P3"}
+_FROM_BT2020 = ((1.660491, -0.587641, -0.072850), (-0.124550, 1.132900, -0.008349), (-0.018151, -0.100579, 1.118730))
+_FROM_P3 = ((1.224940, -0.224940, 0.0), (-0.042057, 1.042057, 0.0), (-0.019638, -0.078636, 1.098274))
+_WHITE_NITS, _DISPLAY_NITS, _HLG_GAMMA = 203.0, 1000.0, 1.2
+_BT2020_LUMA = (0.2627, 0.6780, 0.0593)
+_KNEE, _ROLL_OFF = 0.9, 0.07
+"""Share of white, in linear light, where the compression of highlights begins, and how soon they reach full light. With
+these, white is 250 of 255. Chosen by hand; not tuned."""
+_BAND_LINES = 128  # computed at a time. Chosen by hand; not tuned.
+
+
+def colours_of(frame: VideoFrame) -> str:
+    """Return the names of the transfer and gamut that `converted` maps, such as "HLG, BT.2020"; else ""."""
+    names = (_TRANSFERS.get(frame.color_trc), _GAMUTS.get(frame.color_primaries))
+    return ", ".join(name for name in names if name)
+
+
+def needs_mapping(frame: VideoFrame) -> bool:
+    """Return whether the frame must be mapped to be shown as sRGB."""
+    return frame.color_trc in _TRANSFERS or frame.color_primaries in _GAMUTS
+
+
+def converted(shaper: VideoReformatter, frame: VideoFrame, size: tuple[int, int], way: str) -> Image:
+    """Return the frame at `size` (width, height) as sRGB, BGR, 8 bit."""
+    wide = shaper.reformat(frame, *size, format="rgb48le", src_colorspace=frame.colorspace, interpolation=way)
+    codes = np.asarray(wide.to_ndarray(), np.uint16)
+    image = np.empty(codes.shape, np.uint8)
+    for top in range(0, len(codes), _BAND_LINES):  # a whole picture of 8K would take gigabytes
+        image[top : top + _BAND_LINES] = _mapped(codes[top : top + _BAND_LINES], frame)
+    return image
+
+
+def _mapped(wide: NDArray[np.uint16], frame: VideoFrame) -> Image:
+    light = _linear(frame.color_trc)[wide]
+    if frame.color_trc == _HLG:
+        luma = cv2.transform(light, np.array([_BT2020_LUMA], np.float32))
+        light *= (_DISPLAY_NITS / _WHITE_NITS) * np.maximum(luma, 0)[..., None] ** (_HLG_GAMMA - 1)
+    # HDR without primaries is BT.2020, the only gamut of BT.2100.
+    matrix = _FROM_P3 if frame.color_primaries in (11, 12) else _FROM_BT2020
+    light = np.maximum(cv2.transform(light, np.array(matrix, np.float32)), 0)
+    if frame.color_trc in _TRANSFERS:
+        light *= _compression(light.max(axis=2, keepdims=True))
+    codes = np.minimum(light * 65535 + 0.5, 65535).astype(np.uint16)
+    return np.asarray(_srgb()[codes][..., ::-1])
+
+
+def _compression(peak: _Table) -> _Table:
+    """Return the factor for pixels whose brightest channel is `peak`, 1 being white."""
+    over = np.maximum(peak - _KNEE, 0)
+    shown = _KNEE + (1 - _KNEE) * over / (over + _ROLL_OFF)
+    return np.asarray(np.where(over > 0, shown / np.maximum(peak, _KNEE), 1), np.float32)
+
+
+@cache
+def _linear(transfer: int) -> _Table:
+    """Return the table from 16-bit codes to light: 1 is white, of HLG the brightest light of the scene."""
+    code = np.linspace(0, 1, 65536)
+    if transfer == _PQ:
+        power = code ** (32 / 2523)
+        light = np.maximum(power - 3424 / 4096, 0) / (2413 / 128 - 2392 / 128 * power)
+        return np.asarray(10_000 / _WHITE_NITS * light ** (16384 / 2610), np.float32)
+    if transfer == _HLG:
+        a, b, c = 0.17883277, 0.28466892, 0.55991073
+        return np.asarray(np.where(code <= 0.5, code**2 / 3, (np.exp((code - c) / a) + b) / 12), np.float32)
+    return np.asarray(np.where(code <= 0.04045, code / 12.92, ((code + 0.055) / 1.055) ** 2.4), np.float32)
+
+
+@cache
+def _srgb() -> Image:
+    """Return the table from 16-bit light to sRGB (IEC 61966-2-1)."""
+    light = np.linspace(0, 1, 65536)
+    code = np.where(light <= 0.0031308, 12.92 * light, 1.055 * light ** (1 / 2.4) - 0.055)
+    return np.asarray(np.rint(255 * code), np.uint8)

@@ -10,10 +10,11 @@ import cv2
 import numpy as np
 import pytest
 
-from app.core.domain import Shot
+from app.core.domain import KeyframesChosen, Selection, Shot
 from app.video.features.frame_signature import DetailedGlance, blocks_of
 from app.video.keyframes import pipeline
 from app.video.keyframes.candidates import Candidate, Pool
+from app.video.keyframes.options import ExtractOptions
 from app.video.keyframes.selector import choose, uniqueness
 from app.video.readers import open_reader
 from tests.media import Image, moving, textured, write_video
@@ -374,8 +375,8 @@ def test_alike_short_shots_each_have_a_frame(folder: Path, start: float, end: fl
     times = [2.0 * person + 1.6 for person in range(5)]
     inside = [time for time in times if start <= time and time + 0.4 <= (end or 99)]
     with open_reader(path) as reader:
-        options = pipeline.ExtractOptions(16, pipeline.core.Selection("auto", start_seconds=start, end_seconds=end))
-        (chosen,) = [one for one in pipeline.run(reader, options) if isinstance(one, pipeline.core.KeyframesChosen)]
+        options = ExtractOptions(16, Selection("auto", start_seconds=start, end_seconds=end))
+        (chosen,) = [one for one in pipeline.run(reader, options) if isinstance(one, KeyframesChosen)]
     found = [one.time_seconds for one in chosen.keyframes]
     assert all(any(time <= one < time + 0.4 for one in found) for time in inside)
     covered = {one.shot for one in chosen.keyframes}

@@ -254,8 +254,8 @@ _FEWEST_SPARE, _MOST_SPARE = 96, 256
 """Stable segments kept beyond the frames that may be chosen: more of them miss less but make more JPEGs. Chosen by
 hand; not tuned."""
 _SPARE_OPENINGS = 64
-"""Openings kept beyond the frames that may be chosen, so that returns can be left out for other shots. Chosen by hand;
-not tuned."""
+"""Openings kept beyond the frames that may be chosen, so that shots of 0.3 s or less don't displace longer ones. Chosen
+by hand; not tuned."""
 _OPENING_SECONDS = 0.4  # length of a window after a cut. Chosen by hand; not tuned.
 _LEARNING_SAMPLES = 16
 """Number of first samples in which too little is known of a video to separate new content from what always moves, so

@@ -2,10 +2,9 @@
 
 The sequence of candidates is chosen that shows most events in all, each frame counted by what the frame before it does
 not show, and that leaves no gap without a frame for long. Where the budget allows a frame for each shot, each longer
-than 0.3 s has one before any has a second; where it allows one for each that is no return, each of those. Frames that
-look like the one before are left out, unless nothing else can fill a gap and other pictures lie between. A greedy
-choice with exchanges, by the same values, shows 0.02 to 0.05 of the events less at 8 and 16 frames (docs/keyframes.md,
-Events).
+than 0.3 s has one before any has a second. Frames that look like the one before are left out, unless nothing else can
+fill a gap and other pictures lie between. A greedy choice with exchanges, by the same values, shows 0.02 to 0.05 of the
+events less at 8 and 16 frames (docs/keyframes.md, Events).
 
 A candidate is worth about one event if it has much new content, however large: a caption counts nearly as much as a
 slide. Content that is shown already, recurs often, or is too dark to see counts less.
@@ -121,7 +120,7 @@ def links_of(
     after -= _UNEVEN * (apart / even) ** 2
     places = np.arange(len(times))
     is_still = (places[None, :] < still[1][:, None]) | (places[:, None] >= still[0][None, :])
-    owed = owed_shots(candidates, numbers, light > _BLACK, shots, budget, num_fixed)
+    owed = owed_shots(numbers, shots, budget, num_fixed)
     after[is_still & ~(is_new_shot & owed[numbers][None, :])] = -np.inf
     first = value + (_PLAIN + _PRESENT + bonus) * light - _UNEVEN * (times / even) ** 2
     last = -_UNEVEN * ((end - times) / even) ** 2
@@ -139,23 +138,13 @@ def links_of(
     return Links(first, after, last, before, gaps.between(), gaps.after())
 
 
-def owed_shots(
-    candidates: Sequence[Candidate],
-    numbers: Places,
-    is_visible: Which,
-    shots: Sequence[Shot],
-    budget: int,
-    num_fixed: int = 0,
-) -> Which:
+def owed_shots(numbers: Places, shots: Sequence[Shot], budget: int, num_fixed: int = 0) -> Which:
     """Return which shots must have a frame, by their number (shots + 1).
 
-    These are all shots longer than SHORT_SECONDS if the budget allows a frame for each; otherwise those that don't
-    return to what an earlier shot showed, if it allows that. Of more shots none must have one.
+    These are all shots longer than SHORT_SECONDS if the budget allows a frame for each; otherwise none.
 
     Args:
-        candidates: Candidates in time order.
-        numbers: Number of the shot of each candidate.
-        is_visible: Mask of the candidates that aren't black.
+        numbers: Number of the shot of each candidate, in time order.
         shots: Shots in time order.
         budget: Number of frames that will be chosen.
         num_fixed: Number of first candidates that are chosen already.
@@ -166,22 +155,7 @@ def owed_shots(
     owed &= np.array(lasts) > SHORT_SECONDS
     if num_fixed:
         owed[: numbers[num_fixed - 1] + 1] = False
-    left = budget - num_fixed
-    if owed.sum() <= left:
-        return owed
-    owed &= ~_returns(candidates, numbers, is_visible, len(shots))
-    return owed if owed.sum() <= left else np.zeros_like(owed)
-
-
-def _returns(candidates: Sequence[Candidate], numbers: Places, is_visible: Which, num_shots: int) -> Which:
-    """Return which shots look like an earlier one, or show nothing, by their number (num_shots + 1)."""
-    cells = np.stack([item.look.cells for item in candidates])
-    found = np.ones(num_shots + 1, bool)
-    for number in np.unique(numbers[is_visible]):
-        earlier = cells[is_visible & (numbers < number)]
-        own = cells[is_visible & (numbers == number)]
-        found[number] = any(len(earlier) and (distances(earlier, one) <= ALIKE).any() for one in own)
-    return found
+    return owed if owed.sum() <= budget - num_fixed else np.zeros_like(owed)
 
 
 def shot_of(seconds: float, shots: Sequence[Shot]) -> int:

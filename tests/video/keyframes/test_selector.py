@@ -337,16 +337,6 @@ def test_each_shot_has_a_frame_where_the_budget_allows(seed: int) -> None:
     assert len(shown(items, cut, len(long), values)) == len(long)
 
 
-def test_other_shots_are_shown_before_returns() -> None:
-    """Four people before one wall, cut into a long take."""
-    cut = shots(0.0, 20.0, 20.5, 40.0, 40.4, 60.0, 60.6, 80.0, 80.5, end=100.0)
-    views = [0.2, 0.8, 0.2, 0.83, 0.2, 0.86, 0.2, 0.89, 0.2]
-    items = filmed(cut, views)
-    news = [np.full(576, 3.0 if item.time_seconds % 5 < 0.3 else 0.0, np.float32) for item in items]
-    for budget in (5, 6, 8, 9):
-        assert {1, 2, 4, 6, 8} <= set(shown(items, cut, budget, news))
-
-
 def test_a_shot_is_not_shown_by_its_black_frames() -> None:
     cut = shots(0.0, 5.0, 5.5, end=10.0)
     items = filmed(cut, [0.2, 0.6, 0.2])

@@ -8,7 +8,7 @@ The choice itself is made in app.video.keyframes.selector, after the whole video
 
 from __future__ import annotations
 
-from bisect import insort
+from bisect import bisect_left, insort
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
@@ -253,6 +253,9 @@ Speed)."""
 _FEWEST_SPARE, _MOST_SPARE = 96, 256
 """Stable segments kept beyond the frames that may be chosen: more of them miss less but make more JPEGs. Chosen by
 hand; not tuned."""
+_SPARE_OPENINGS = 64
+"""Openings kept beyond the frames that may be chosen, so that shots of 0.3 s or less don't displace longer ones. Chosen
+by hand; not tuned."""
 _OPENING_SECONDS = 0.4  # length of a window after a cut. Chosen by hand; not tuned.
 _LEARNING_SAMPLES = 16
 """Number of first samples in which too little is known of a video to separate new content from what always moves, so
@@ -290,11 +293,12 @@ class CandidateCollector:
         self._max_side = max_side
         self._sample_seconds = sample_seconds(frames, duration_seconds)
         self._segments = StableSegments(longest_seconds=_part_seconds(frames, duration_seconds))
-        self._opening_pool: Pool[Candidate] = Pool(frames + 16)
+        self._opening_pool: Pool[Candidate] = Pool(frames + _SPARE_OPENINGS)
         self._segment_pool: Pool[Candidate] = Pool(frames + min(_MOST_SPARE, 2 * frames + _FEWEST_SPARE), parts=frames)
         self._thumbnails: Pool[Thumbnail] = Pool(_MOST_THUMBNAILS, parts=_THUMBNAIL_PARTS)
         self._opening_windows: list[BestFrameWindow] = []
         self._unsettled: dict[int, Candidate] = {}
+        self._gradual_ends: list[float] = []
         self._verdicts: dict[int, bool] = {0: True}
         self._sampled_seconds = float("-inf")
         self._known_seconds = float("inf")
@@ -324,6 +328,18 @@ class CandidateCollector:
         """Record whether the frame at `index`, where a cut was suspected, begins a shot."""
         self._verdicts[index] = is_cut
         return self._place_settled()
+
+    def settle_gradual(self, end_seconds: float) -> None:
+        """Record where a gradual transition ends; the next stable picture is kept like the opening of a shot."""
+        self._gradual_ends.append(end_seconds)
+        self._keep_after_graduals()
+
+    def _keep_after_graduals(self) -> None:
+        for end in list(self._gradual_ends):
+            place = bisect_left(self._segment_pool.items, end, key=lambda item: item.time_seconds)
+            if place < len(self._segment_pool.items):
+                self._opening_pool.add(self._segment_pool.items[place])
+                self._gradual_ends.remove(end)
 
     def finish(self) -> list[Candidate]:
         """Close what is open; call once, after the last verdict."""
@@ -381,6 +397,7 @@ class CandidateCollector:
             self._thumbnails.add(candidate.thumbnail())
             self._pictured_seconds = max(self._pictured_seconds, candidate.time_seconds)
         pool.add(candidate)
+        self._keep_after_graduals()
         keep_within([self._opening_pool, self._segment_pool], _RAW_BYTES, self._max_side)
         return candidate
 

@@ -1,9 +1,10 @@
 """Keyframe selection from candidates and shots under a budget: deterministic, in time order.
 
 The sequence of candidates is chosen that shows most events in all, each frame counted by what the frame before it does
-not show, and that leaves no gap without a frame for long. Frames that look like the one before are left out, unless
-nothing else can fill a gap and other pictures lie between. A greedy choice with exchanges, by the same values, shows
-0.02 to 0.05 of the events less at 8 and 16 frames (docs/keyframes.md, Events).
+not show, and that leaves no gap without a frame for long. Where the budget allows a frame for each shot, each longer
+than 0.3 s has one before any has a second. Frames that look like the one before are left out, unless nothing else can
+fill a gap and other pictures lie between. A greedy choice with exchanges, by the same values, shows 0.02 to 0.05 of the
+events less at 8 and 16 frames (docs/keyframes.md, Events).
 
 A candidate is worth about one event if it has much new content, however large: a caption counts nearly as much as a
 slide. Content that is shown already, recurs often, or is too dark to see counts less.
@@ -33,6 +34,7 @@ from app.video.features.frame_signature import ALIKE, NUM_CELLS, Blocks, blocks_
 from app.video.keyframes.candidates import Candidate
 from app.video.keyframes.novelty import WEIGHTS, Cells
 from app.video.keyframes.sequence import Links, TemporalGaps, best_sequence
+from app.video.keyframes.strategies import SHORT_SECONDS
 from app.video.readers.base import CELL_SIZE, LUMA_SIZE, Image
 from app.video.shots.cut_detector import is_light
 
@@ -50,10 +52,8 @@ _PLAIN, _PRESENT = 0.02, 0.005
 repeat it. 0.001 to 0.02."""
 _NEW_SHOT = 0.02
 """Gain of the opening of a shot after a frame of an earlier one. 0 to 0.02; with 0.1 less is seen at 8 frames."""
-_LONG_SHOT, _EACH_SHOT = 0.5, 1.0
-"""Where each shot can have a frame and lasts this many even distances or more, the gain of its opening: as much as an
-event, so that every shot is shown. Not where frames are more than twice as many: evenness shows each shot there.
-In short videos, every shot's opening as well."""
+_SHOT_COST = 1e6
+"""Cost of a shot without a frame, for those of `owed_shots`: more than all gaps together."""
 _UNEVEN = 0.002
 """Cost of a gap of an even distance, rising with its square: frames are spread evenly where nothing else decides. 0 to
 0.01."""
@@ -111,10 +111,6 @@ def links_of(
     value = content / (content + _HALF_WORTH) * uniqueness(candidates, novelty, blocks)
     even = end / budget
     bonus = _NEW_SHOT * np.array([item.opens is not None for item in candidates])
-    lengths = [shot.end_seconds - shot.start_seconds for shot in shots]
-    is_one_each = 1 < len(shots) <= budget <= 2 * len(shots) and min(lengths) >= _LONG_SHOT * even
-    if is_one_each or even < _LEAST_APART_SECONDS:
-        bonus *= _EACH_SHOT / _NEW_SHOT
     apart = times[None, :] - times[:, None]
     is_new_shot = numbers[None, :] > numbers[:, None]
     near = min(_APART_SECONDS, max(even / _APART_SHARE, min(even, _LEAST_APART_SECONDS)))
@@ -123,14 +119,43 @@ def links_of(
     after = (value * unlike + plain) * np.where(is_new_shot, 1.0, np.clip(apart / near, 0, 1))
     after -= _UNEVEN * (apart / even) ** 2
     places = np.arange(len(times))
-    after[(places[None, :] < still[1][:, None]) | (places[:, None] >= still[0][None, :])] = -np.inf
+    is_still = (places[None, :] < still[1][:, None]) | (places[:, None] >= still[0][None, :])
+    owed = owed_shots(numbers, shots, budget, num_fixed)
+    after[is_still & ~(is_new_shot & owed[numbers][None, :])] = -np.inf
     first = value + (_PLAIN + _PRESENT + bonus) * light - _UNEVEN * (times / even) ** 2
     last = -_UNEVEN * ((end - times) / even) ** 2
     before = gaps.before()
     if num_fixed:
         first = np.where(places == num_fixed - 1, 0.0, -np.inf)
         before = np.zeros(len(times))
+    # A dark picture doesn't show a shot that has a lighter one.
+    is_lit = np.isin(numbers, numbers[light > _BLACK])
+    hides = is_lit & (light <= _BLACK) & owed[numbers] & (places >= num_fixed)
+    passed = np.cumsum(owed)
+    first = first - _SHOT_COST * ((passed - owed)[numbers] + hides)
+    after -= _SHOT_COST * (np.maximum(0, (passed - owed)[numbers][None, :] - passed[numbers][:, None]) + hides)
+    last = last - _SHOT_COST * (passed[-1] - passed[numbers])
     return Links(first, after, last, before, gaps.between(), gaps.after())
+
+
+def owed_shots(numbers: Places, shots: Sequence[Shot], budget: int, num_fixed: int = 0) -> Which:
+    """Return which shots must have a frame, by their number (shots + 1).
+
+    These are all shots longer than SHORT_SECONDS if the budget allows a frame for each; otherwise none.
+
+    Args:
+        numbers: Number of the shot of each candidate, in time order.
+        shots: Shots in time order.
+        budget: Number of frames that will be chosen.
+        num_fixed: Number of first candidates that are chosen already.
+    """
+    owed = np.zeros(len(shots) + 1, bool)
+    owed[numbers[num_fixed:]] = True
+    lasts = [0.0, *(shot.end_seconds - shot.start_seconds for shot in shots)]
+    owed &= np.array(lasts) > SHORT_SECONDS
+    if num_fixed:
+        owed[: numbers[num_fixed - 1] + 1] = False
+    return owed if owed.sum() <= budget - num_fixed else np.zeros_like(owed)
 
 
 def shot_of(seconds: float, shots: Sequence[Shot]) -> int:

@@ -36,6 +36,8 @@ class Wish:
     reason: Reason
 
 
+SHORT_SECONDS = 0.3
+"""A shot that is no longer than this is hardly seen: it may be left out where frames would suffice for it."""
 SAME_SECONDS = 1e-5
 """Two times nearer than this are the same: timestamps are whole ticks, and ticks in use are a microsecond or longer."""
 LONG_SECONDS = 1.0
@@ -66,9 +68,15 @@ def every(selection: Selection, surveyed: SurveyFacts, _frames: int) -> list[Wis
     return [Wish(time, "interval") for time in takewhile(lambda time: time < surveyed.end_seconds, times)]
 
 
-def scenes(_selection: Selection, surveyed: SurveyFacts, _frames: int) -> list[Wish]:
-    """Return the first frame of each shot; after a gradual transition, the one where it is over."""
-    return [Wish(shot.start_seconds, "shot") for shot in surveyed.shots]
+def scenes(_selection: Selection, surveyed: SurveyFacts, frames: int) -> list[Wish]:
+    """Return the first frame of each shot; after a gradual transition, the one where it is over.
+
+    Shots of SHORT_SECONDS or less are left out if there are more shots than frames.
+    """
+    shots = surveyed.shots
+    if len(shots) > frames:
+        shots = [one for one in shots if one.end_seconds - one.start_seconds > SHORT_SECONDS] or shots
+    return [Wish(shot.start_seconds, "shot") for shot in shots]
 
 
 def codec(_selection: Selection, surveyed: SurveyFacts, _frames: int) -> list[Wish]:

@@ -182,6 +182,7 @@ class Survey:
     def _record(self, found: Gradual | None) -> None:
         if found is not None:
             self._graduals.append(Boundary(found.start_seconds, found.end_seconds, found.type))
+            self.collector.settle_gradual(found.end_seconds)
 
     def _settle(self, verdicts: Iterable[Settled]) -> list[Candidate]:
         fresh = []

@@ -10,10 +10,11 @@ import cv2
 import numpy as np
 import pytest
 
-from app.core.domain import Shot
+from app.core.domain import KeyframesChosen, Selection, Shot
 from app.video.features.frame_signature import DetailedGlance, blocks_of
 from app.video.keyframes import pipeline
 from app.video.keyframes.candidates import Candidate, Pool
+from app.video.keyframes.options import ExtractOptions
 from app.video.keyframes.selector import choose, uniqueness
 from app.video.readers import open_reader
 from tests.media import Image, moving, textured, write_video
@@ -299,3 +300,74 @@ def test_captions_are_chosen_before_recurring_motion() -> None:
     items, cell_values = row({**hands, **texts})
     chosen = choose(items, shots(0.0, end=60.0), 4, cell_values=list(cell_values))
     assert set(texts) <= {round(choice.candidate.time_seconds) for choice in chosen}
+
+
+def filmed(cut: list[Shot], views: list[float], every: float = 0.1) -> list[Candidate]:
+    """Two candidates or more of each shot; every other one a little brighter, as a moving picture is."""
+    items = []
+    for shot, view in zip(cut, views, strict=True):
+        num = max(2, int((shot.end_seconds - shot.start_seconds) / every))
+        for place in range(num):
+            seconds = shot.start_seconds + (place + 0.5) * (shot.end_seconds - shot.start_seconds) / num
+            index = round(seconds * 1000)
+            opens = index if place == 0 else None
+            items.append(Candidate(index, seconds, look(view + 0.02 * (place % 2)), opens))
+    return items
+
+
+def shown(items: list[Candidate], cut: list[Shot], budget: int, values: list[np.ndarray] | None = None) -> list[int]:
+    choices = choose(items, cut, budget, cell_values=values)
+    assert len(choices) <= budget
+    return [choice.shot for choice in choices]
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_each_shot_has_a_frame_where_the_budget_allows(seed: int) -> None:
+    """Whatever else is news: shots of any length, returns, shots that look alike, changes in a long one."""
+    chance = np.random.default_rng(seed)
+    lengths = chance.choice([0.1, 0.35, 0.5, 2.0, 15.0], int(chance.integers(2, 14)))
+    lengths[0] = 20.0
+    ends = np.cumsum(lengths)
+    cut = shots(0.0, *map(float, ends[:-1]), end=float(ends[-1]))
+    items = filmed(cut, list(chance.choice([0.2, 0.201, 0.3, 0.9], len(cut))), every=0.5)
+    values = [np.full(576, chance.choice([0.0, 0.1, 5.0]), np.float32) for _ in items]
+    long = {shot.number for shot in cut if shot.end_seconds - shot.start_seconds > 0.3}
+    for budget in (len(long), len(long) + 1, 2 * len(long) + 3):
+        assert long <= set(shown(items, cut, budget, values))
+    assert len(shown(items, cut, len(long), values)) == len(long)
+
+
+def test_a_shot_is_not_shown_by_its_black_frames() -> None:
+    cut = shots(0.0, 5.0, 5.5, end=10.0)
+    items = filmed(cut, [0.2, 0.6, 0.2])
+    for item in items:
+        if 5.0 <= item.time_seconds < 5.3:
+            item.look = look(0.0, brightness=0.02)
+    choices = choose(items, cut, 3)
+    assert [choice.shot for choice in choices] == [1, 2, 3]
+    assert choices[1].candidate.time_seconds > 5.3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("start", "end"), [(0.0, None), (1.0, 9.5)])
+def test_alike_short_shots_each_have_a_frame(folder: Path, start: float, end: float | None) -> None:
+    """Short takes of several people before one wall, between parts of a take in which much moves."""
+    wall = textured(9) // 3 + 120
+    pictures: list[Image] = []
+    take = list(moving(300))
+    for person in range(5):
+        pictures += take[50 * person : 50 * person + 40]
+        before = wall.copy()
+        cv2.circle(before, (45 + 15 * person, 60), 24, (230 - 40 * person, 90, 30 + 40 * person), -1)
+        pictures += [before] * 10
+    pictures += take[250:290]
+    path = write_video(folder / "people.mp4", pictures)
+    times = [2.0 * person + 1.6 for person in range(5)]
+    inside = [time for time in times if start <= time and time + 0.4 <= (end or 99)]
+    with open_reader(path) as reader:
+        options = ExtractOptions(16, Selection("auto", start_seconds=start, end_seconds=end))
+        (chosen,) = [one for one in pipeline.run(reader, options) if isinstance(one, KeyframesChosen)]
+    found = [one.time_seconds for one in chosen.keyframes]
+    assert all(any(time <= one < time + 0.4 for one in found) for time in inside)
+    covered = {one.shot for one in chosen.keyframes}
+    assert covered == {shot.number for shot in chosen.decode.shots}

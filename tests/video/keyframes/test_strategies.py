@@ -176,3 +176,11 @@ def test_a_range_reports_nothing_of_the_whole(card_video: Path) -> None:
         selection = Selection(strategy, start_seconds=1.0)  # type: ignore[arg-type]
         list(extract(card_video, ExtractOptions(1, selection=selection, read_text=False), on_known=surveys.append))
     assert surveys == []
+
+
+def test_scenes_leave_out_short_shots_first() -> None:
+    starts = [0.0, 5.0, 5.2, 9.0, 9.2]
+    cut = [Shot(n, a, b) for n, (a, b) in enumerate(zip(starts, [*starts[1:], 12.0], strict=True), 1)]
+    surveyed = SurveyFacts(0.0, 12.0, cut, ())
+    assert [one.time_seconds for one in TIMES["scenes"](Selection("scenes"), surveyed, 3)] == [0.0, 5.2, 9.2]
+    assert len(TIMES["scenes"](Selection("scenes"), surveyed, 5)) == 5

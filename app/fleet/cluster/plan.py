@@ -261,6 +261,7 @@ def _does_not_fit(
             enough = nodes
             break
     others = models.propose_for_cards(card, catalogue.by_id.values(), cards=hardware.total_cards)
+    others = tuple(one for one in others if one.entry.id != entry.id)
     values = {
         "model": entry.id,
         "machines": f"{hardware.nodes} × {hardware.cards}",

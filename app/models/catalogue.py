@@ -22,6 +22,7 @@ Why = Literal["exact", "short", "folder", "misnamed", "ollama", "ollama_folder"]
 
 _ORDER = ("qwen2.5-vl", "qwen3-vl", "qwen2-vl", "minicpm-v", "deepseek-vl", "llava", "qwen3", "qwen2.5", "deepseek-r1")
 _MOST_CONFIG_BYTES = 4 * 1024**2  # of a config.json; chosen by hand, not tuned
+_LEAST_LIKENESS = 0.6  # of a name that is proposed; chosen by hand, not tuned
 _OLLAMA = re.compile(r"(?:library/)?([a-z0-9][\w.-]*)(?::([\w.-]+))?")
 _OLLAMA_SIZE = re.compile(r"(\d+(?:\.\d+)?b)\b.*")
 
@@ -67,7 +68,9 @@ class Catalogue:
             or self._ollama(text)
         )
         if found is None:
-            raise ModelNotFound("model_not_in_catalogue", model=name, nearest=", ".join(self._nearest(text)))
+            nearest = ", ".join(self._nearest(text))
+            key = "model_not_in_catalogue" if nearest else "model_unlike_catalogue"
+            raise ModelNotFound(key, model=name, nearest=nearest)
         return found
 
     def _exact(self, text: str) -> Match | None:
@@ -117,8 +120,8 @@ class Catalogue:
 
     def _nearest(self, text: str) -> list[str]:
         by_plain = {_normalise(entry.name): entry.id for entry in self.by_id.values()}
-        close = difflib.get_close_matches(_normalise(_last_part(text)), by_plain, 3, 0.5)
-        return [by_plain[one] for one in close] or list(self.by_id)[:3]
+        close = difflib.get_close_matches(_normalise(_last_part(text)), by_plain, 3, _LEAST_LIKENESS)
+        return [by_plain[one] for one in close]
 
 
 def find_entry(name: str, catalogue: Catalogue) -> tuple[CatalogueEntry, Match | None]:

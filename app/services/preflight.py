@@ -19,6 +19,7 @@ from app.core import GIB, AppError, EngineError, ModelNotFound, Notice, vllm_arg
 from app.engine import supported_architectures
 from app.models.preflight import check
 from app.services.access import code_trust
+from app.services.model_names import resolve_named_model
 
 log = logging.getLogger(__name__)
 _CPU_CACHE = "VLLM_CPU_KVCACHE_SPACE"
@@ -120,6 +121,8 @@ def subject_of(
     )
     facts, catalogue = engine.gather_facts(wanted), models.load_catalogue(settings.data_dir / "models")
     model = _with_code(_model(settings.model_path, facts, catalogue, asks_hub=asks_hub), settings, given)
+    if model.fault is None and not model.folder:
+        model = replace(model, fault=_name_fault(settings))
     machine = _machine(facts, engine_runs=engine_runs)
     fault = _fault(given) if settings.engine == "vllm" else None
     arguments = (
@@ -141,6 +144,15 @@ def subject_of(
         fitting=_fitting(model, machine, catalogue),
         sets_cache=bool(os.environ.get(_CPU_CACHE) or settings.passed_on.get(_CPU_CACHE)),
     )
+
+
+def _name_fault(settings: Settings) -> AppError | None:
+    """Return why no hub has the model's name, or None."""
+    try:
+        resolve_named_model(settings.model_path, settings.data_dir)
+    except ModelNotFound as error:
+        return error
+    return None
 
 
 def _fault(given: Mapping[str, Any]) -> AppError | None:

@@ -83,12 +83,19 @@ def test_a_folder_of_ollamas_blobs_is_known_for_what_it_is(tmp_path: Path) -> No
         assert "GGUF" in error_text(caught.value, "zh")
 
 
-@pytest.mark.parametrize("name", ["Qwen2.5-VL-8B-Instruct", "gpt-4o", "", "/", "qwen3:9b", "../../etc"])
+@pytest.mark.parametrize("name", ["Qwen2.5-VL-8B-Instruct", "qwen3:9b"])
 def test_a_name_that_is_nobodys_leads_to_the_nearest(name: str) -> None:
     with pytest.raises(ModelNotFound) as caught:
         built_in().find(name)
     assert caught.value.key == "model_not_in_catalogue"
     assert "Qwen/" in str(caught.value.values["nearest"])
+
+
+@pytest.mark.parametrize("name", ["gpt-4o", "", "/", "../../etc", "foo"])
+def test_a_name_that_is_like_none_proposes_none(name: str) -> None:
+    with pytest.raises(ModelNotFound) as caught:
+        built_in().find(name)
+    assert caught.value.key == "model_unlike_catalogue"
 
 
 def test_no_two_models_share_a_name() -> None:

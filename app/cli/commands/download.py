@@ -15,7 +15,7 @@ from app import config, models, services
 from app.cli.common import cancel_on_signals, use_language
 from app.config import DEFAULT_MODEL_PATH, Settings
 from app.core import Cancelled, EngineProgress, human_size
-from app.engine import MIRROR, check_model_folder, download, resolve_model
+from app.engine import MIRROR, check_model_folder, download
 from app.i18n import LANGUAGES, t
 
 _STEP = 0.05
@@ -45,7 +45,7 @@ def run(given: argparse.Namespace) -> int:
     if given.mirror:
         os.environ.setdefault("HF_ENDPOINT", MIRROR)
     allow_pickle = given.allow_pickle or settings.allow_pickle
-    found = resolve_model(given.model)
+    found = services.resolve_named_model(given.model, settings.data_dir)
     if found.hub_id is None:  # it names a local folder
         assert found.folder is not None
         folder = found.folder.absolute()

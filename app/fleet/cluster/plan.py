@@ -261,12 +261,20 @@ def _does_not_fit(
             enough = nodes
             break
     others = models.propose_for_cards(card, catalogue.by_id.values(), cards=hardware.total_cards)
+    other = next(
+        (
+            one.entry.id
+            for one in others
+            if one.entry.id != entry.id and _choose(list(_layouts(hardware, one.entry.shape, None)), one.entry, card)
+        ),
+        "–",
+    )
     values = {
         "model": entry.id,
         "machines": f"{hardware.nodes} × {hardware.cards}",
         "needed": gib_text(models.estimate_memory(shape, smallest).card_bytes),
         "usable": gib_text(card.memory_gib * GIB * models.USABLE),
-        "other": others[0].entry.id if others else "–",
+        "other": other,
     }
     if enough:
         return EngineError("cluster_too_small", enough=f"{enough}x{hardware.cards}", **values)

@@ -228,7 +228,7 @@ def _picture(frame: core.Keyframe) -> blocks.PictureBlock:
 
 
 def _measured(frame: core.Keyframe, facts: core.FrameFacts | None) -> Iterator[Line]:
-    yield plain(f"{t('report.measured')} {origin(frame)}")
+    yield plain(t("report.measured", origin=origin(frame)))
     if facts is None:
         return
     yield from map(plain, measured(facts))

@@ -123,6 +123,12 @@ def test_a_model_too_large_names_what_would_do() -> None:
     assert plan("1x2", str(error.values["other"]), 24)
 
 
+def test_refused_plan_proposes_another_model_that_fits() -> None:
+    error = refusal("4x4", "Qwen2.5-VL-72B-Instruct", 11)
+    assert error.values["other"] not in ("–", "Qwen/Qwen2.5-VL-72B-Instruct")
+    assert plan("4x4", str(error.values["other"]), 11)
+
+
 def test_wrong_tensor_parallel_sizes_are_refused() -> None:
     assert refusal("2x8", "Qwen2.5-VL-72B-Instruct", tensor_parallel=3).key == "cluster_tensor_cards"
     error = refusal("1x6", "Qwen2.5-VL-72B-Instruct", tensor_parallel=6)
@@ -131,7 +137,7 @@ def test_wrong_tensor_parallel_sizes_are_refused() -> None:
 
 
 def test_unknown_models_and_other_engines_are_refused() -> None:
-    assert refusal("2x8", "no-such-model-at-all").key == "model_not_in_catalogue"
+    assert refusal("2x8", "no-such-model-at-all").key == "model_unlike_catalogue"
     assert refusal("2x8", "deepseek-vl-7b-chat").key == "cluster_engine"
 
 

@@ -1,0 +1,59 @@
+"""Model names as users write them: the folder or hub id they mean, or the error that explains the name.
+
+Every command and the page resolve the model of the settings here, so a name that no hub has is explained before a
+download is offered.
+"""
+
+from pathlib import Path
+
+from app.core import ModelNotFound
+from app.engine import ModelReference, resolve_model
+from app.models import Match, load_catalogue
+
+
+def resolve_named_model(name: str, data_dir: Path) -> ModelReference:
+    """Resolve `name` to a model on this machine or a hub id that may exist. No network is used.
+
+    Args:
+        name: A folder, a hub id, or a name of another program's.
+        data_dir: The data folder, whose `models` folder extends the catalogue.
+
+    Raises:
+        ModelNotFound: The folder is missing, or no hub has such a name; the error names the model that is meant.
+    """
+    try:
+        found = resolve_model(name)
+    except ModelNotFound as error:
+        raise _explain(name, data_dir) or error from error
+    if found.folder is None and (explained := _explain(name, data_dir)) is not None:
+        raise explained
+    return found
+
+
+def _explain(name: str, data_dir: Path) -> ModelNotFound | None:
+    """Return why `name` can't be on a hub, or None if it may be, or is a path that only doesn't exist."""
+    owner, slash, _ = name.partition("/")
+    try:
+        match = load_catalogue(data_dir / "models").find(name)
+    except ModelNotFound as error:
+        nearest = str(error.values.get("nearest", ""))
+        if error.key == "model_is_ollama":
+            return error
+        if slash or not name or "\\" in name or name.startswith((".", "~")):
+            return None
+        return ModelNotFound("model_owner_missing" if nearest else "model_owner_unknown", model=name, nearest=nearest)
+    if match.why in ("ollama", "ollama_folder") and not Path(name).is_file():
+        return ModelNotFound("model_named_by_ollama", model=name, id=match.entry.id)
+    if match.why == "short" and not slash:
+        return ModelNotFound("model_owner_missing", model=name, nearest=match.entry.id)
+    if match.why == "misnamed" and (not slash or owner in _owners(match)):
+        return ModelNotFound("model_misnamed", model=name, nearest=_ids(match))
+    return None
+
+
+def _owners(match: Match) -> set[str]:
+    return {entry.id.partition("/")[0] for entry in (match.entry, *match.others)}
+
+
+def _ids(match: Match) -> str:
+    return ", ".join(entry.id for entry in (match.entry, *match.others))

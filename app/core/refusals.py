@@ -39,6 +39,8 @@ _TITLE = re.compile(r"<title[^>]*>(.*?)</title", re.DOTALL | re.IGNORECASE)
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
 _IS_HTML = re.compile(r"<(?:!doctype|html|head|body|title|h1|center)\b", re.IGNORECASE)
 _UNPRINTABLE = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]+")
+_BARE_NUMBER = re.compile(r"^\d+$", re.MULTILINE)
+"""A code beside the words."""
 _WAIT = re.compile(r"(?:again|retry) (?:in|after) (?:(\d+) ?m(?:in\w*)?)? ?(?:(\d+(?:\.\d+)?) ?s)?", re.IGNORECASE)
 
 
@@ -130,10 +132,10 @@ class _Refusal:
     def __init__(self, status: int, body: object) -> None:
         words = list(dict.fromkeys(filter(None, _words(body))))
         # A server quotes another one's words in its own.
-        told = [one for one in words if not any(one != other and one in other for other in words)]
+        quoted = [one for one in words if not any(one != other and one in other for other in words)]
         self.status = status
-        self.said = redact(": ".join(told))[:_LONGEST].strip()
-        self.searched = "\n".join([*told, *_labels(body)])[:_MOST_READ]
+        self.said = redact(": ".join(quoted))[:_LONGEST].strip()
+        self.searched = "\n".join([*quoted, *_labels(body)])[:_MOST_READ]
         code = next((int(one) for one in _labels(body) if one.isdecimal() and 400 <= int(one[:9]) < 600), status)
         self.meant_status = code if status == 200 else status
         if not self.said:
@@ -198,7 +200,7 @@ def _error_of(refusal: _Refusal, model: str) -> errors.AppError:
 
 
 def _error(meaning: Meaning | None, limit: int | None, refusal: _Refusal) -> errors.AppError:
-    said, share = refusal.said or f"HTTP {refusal.status}", share_allowed(refusal.searched)
+    said, share = refusal.said or f"HTTP {refusal.status}", share_allowed(_BARE_NUMBER.sub("", refusal.searched))
     about = {"status": refusal.status, "reason": said}
     match meaning:
         case "pictures":

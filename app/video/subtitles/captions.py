@@ -22,7 +22,7 @@ CODECS = frozenset({"h264", "hevc", "mpeg2video", "av1"})
 """Codecs of pictures that may carry captions."""
 _MARK = b"GA94\x03"
 _OWNERS = (b"\x00\x31", b"\x00\x01\xb2")
-"""Bytes before the mark: the number of ATSC (H.264, HEVC and AV1), or the code of user data (MPEG-2)."""
+"""Number of bytes before the mark: the number of ATSC (H.264, HEVC and AV1), or the code of user data (MPEG-2)."""
 _MOST_REORDERED = 32
 """Pictures that may be shown before an earlier coded one: H.264 and HEVC allow 16, and two fields each."""
 _LONGEST_ROLLED_SECONDS = 16.0

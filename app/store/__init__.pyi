@@ -24,6 +24,7 @@ from .fs_utils import ProcessLock as ProcessLock
 from .fs_utils import disk_errors as disk_errors
 from .fs_utils import end_log as end_log
 from .fs_utils import log_to as log_to
+from .fs_utils import log_to_terminal as log_to_terminal
 from .fs_utils import reason_of as reason_of
 from .fs_utils import storage_errors as storage_errors
 from .fs_utils import write_whole as write_whole

@@ -140,6 +140,15 @@ class _MaskedFormatter(logging.Formatter):
         return redact(super().format(record))
 
 
+def log_to_terminal() -> None:
+    """Also print the log on standard error."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(_MaskedFormatter("%(levelname)s %(name)s %(message)s"))
+    logger = logging.getLogger("app")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+
+
 def log_to(data_dir: Path) -> Path:
     """Send the log of everything under `app` to a file in the data folder, with one backup, of at most 5 MB each.
 

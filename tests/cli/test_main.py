@@ -283,8 +283,9 @@ def test_chinese_help_holds_no_english_of_argparse(
 )
 def test_wrong_usage_is_said_in_chinese(words: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
     text = printed(capsys, *words)
-    assert said in text.splitlines()[-1]
-    assert "错误：" in text
+    line, hint = text.splitlines()
+    assert said in line and "错误：" in line
+    assert hint.startswith(f"用法见 framelens {words[0]}") and hint.endswith(" --help。")
 
 
 def test_the_language_option_counts_for_help(capsys: pytest.CaptureFixture[str]) -> None:

@@ -26,7 +26,7 @@ from app.video import worker_started
 
 if TYPE_CHECKING:
     from app.ask import AskSettings, Conversation, Look
-    from app.cli.main import Parser
+    from app.cli.parser import Parser
 
 _NUMBERS = (
     "temperature", "top_p", "max_tokens", "context_tokens", "repetition_penalty", "seed", "search_frames",
@@ -44,7 +44,7 @@ def add_arguments(parser: Parser) -> None:
 
     def add(name: str, **options: object) -> None:
         key = f"cli.ask_{name.lstrip('-').replace('-', '_')}"
-        parser.add_argument(name, help=t(key), **options)  # type: ignore[arg-type]
+        parser.add_argument(name, help=t(key), **options)
 
     add("texts", nargs="*", metavar="VIDEO|ID … QUESTION")
     add("--image", action="append", default=[], type=Path, metavar="FILE")

@@ -1,0 +1,164 @@
+"""Parser of the command line: texts in the user's language, suggestions for typing errors, and short options."""
+
+import argparse
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from difflib import get_close_matches
+from typing import Any, NoReturn
+from unicodedata import east_asian_width
+
+from app import i18n
+from app.core import AppError
+from app.i18n import catalogue, error_text, t
+
+SHORT = {
+    "--output": "-o",
+    "--format": "-f",
+    "--frames": "-n",
+    "--model": "-m",
+    "--language": "-l",
+    "--json": "-j",
+    "--quiet": "-q",
+    "--yes": "-y",
+    "--verbose": "-v",
+    "--version": "-V",
+}
+"""Short options: the same letter has the same meaning in every command."""
+_OURS = "cli.argparse."
+_WIDE = r"\u2e80-\u9fff\uff00-\uffef"
+_ENDS = "，。、；：？！）】》”’"  # marks that can't begin a line
+_BEGINS = "（【《“‘"  # marks that can't end a line
+_UNIT = re.compile(rf"[{_BEGINS}]*(?:[{_WIDE}]|[^\s{_WIDE}]+)[{_ENDS}]*|\s+")
+"""A unit that isn't broken across lines: a Chinese character or a word of another script with its marks, or blanks."""
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser whose subparsers have the same class. A `type` may raise an AppError, whose text is shown.
+
+    Attributes:
+        is_intermixed: Options may stand between arguments that can be left out.
+        passes_unknown: Unknown arguments are returned, for another program, and not refused.
+    """
+
+    is_intermixed = False
+    passes_unknown = False
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        _translate_argparse()
+        super().__init__(*args, **{"formatter_class": _Formatter, "allow_abbrev": False, **options})
+        self.add_argument("--verbose", action="store_true", default=argparse.SUPPRESS, help=t("cli.verbose"))
+
+    def add_argument(self, *names: str, **options: Any) -> argparse.Action:
+        """Add an argument, with its short option if SHORT has one."""
+        short = [SHORT[name] for name in names if name in SHORT]
+        return super().add_argument(*short, *names, **options)
+
+    @property
+    def commands(self) -> dict[str, "Parser"]:
+        """Return the subparsers by name."""
+        found = (one.choices for one in self._actions if isinstance(one, argparse._SubParsersAction))
+        return {name: parser for choices in found for name, parser in choices.items()}
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Parse arguments like the base class, or intermixed ones; exit if one is unknown."""
+        given, unknown = self._parse_intermixed(args, namespace) if self.is_intermixed else self._parse(args, namespace)
+        if unknown and not self.passes_unknown:
+            self.error(self._unknown(unknown))
+        return given, unknown
+
+    def _parse(self, args: Any, namespace: Any) -> Any:
+        return super().parse_known_args(args, namespace)
+
+    def _parse_intermixed(self, args: Any, namespace: Any) -> Any:
+        passes, self.passes_unknown, self.is_intermixed = self.passes_unknown, True, False  # it calls parse_known_args
+        # The other method cuts as many letters from the usage as "usage: " has, in whatever language it is.
+        _, _, usage = self.format_usage().partition(self.prog)
+        self.usage = f"{self.prog}{usage}".replace("%", "%%")
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self.passes_unknown, self.is_intermixed, self.usage = passes, True, None
+
+    def error(self, message: str) -> NoReturn:
+        """Print the error and which help explains the right usage, without the usage itself, and exit with 2."""
+        line = catalogue(i18n.language())[f"{_OURS}error"] % {"prog": self.prog, "message": message}
+        self.exit(2, f"{line}{t('cli.see_help', command=self.prog)}\n")
+
+    def _unknown(self, words: Sequence[str]) -> str:
+        """Return the message about unknown arguments, with the options of similar names."""
+        message = catalogue(i18n.language())[f"{_OURS}unrecognized"] % " ".join(words)
+        known = [name for name in self._option_string_actions if name.startswith("--")]
+        names = (word.partition("=")[0] for word in words if word.startswith("-"))
+        meant = list(dict.fromkeys(one for name in names if (one := closest(name, known))))
+        return t("cli.option_meant", message=message, meant=", ".join(meant)) if meant else message
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """Refuse a value that isn't one of the choices; name a similar one. Python does so since 3.14 only."""
+        if action.choices is None or value in action.choices:
+            return
+        choices = list(map(str, action.choices))
+        words = {"value": value, "suggestion": closest(str(value), choices), "choices": ", ".join(choices)}
+        meant = "_meant" if words["suggestion"] else ""
+        if isinstance(action, argparse._SubParsersAction):
+            raise argparse.ArgumentError(None, t(f"cli.command_unknown{meant}", **words))
+        raise argparse.ArgumentError(action, catalogue(i18n.language())[f"{_OURS}choice{meant}"] % words)
+
+    def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
+        try:
+            return super()._get_value(action, arg_string)
+        except AppError as error:
+            raise argparse.ArgumentError(action, error_text(error)) from error
+
+
+def closest(word: str, known: Iterable[str]) -> str | None:
+    """Return the known word that `word` is probably a typing error of, or None."""
+    by_lower = {one.lower(): one for one in known}
+    found = get_close_matches(word.lower(), by_lower, n=1)
+    return by_lower[found[0]] if found else None
+
+
+def _translate_argparse() -> None:
+    """Give argparse's own messages ("usage", "expected one argument") the language of the command.
+
+    argparse looks them up in gettext, which knows only the language of the environment and needs compiled files.
+    """
+    keys = {text: key for key, text in catalogue("en").items() if key.startswith(_OURS)}
+
+    def translated(text: str) -> str:
+        return catalogue(i18n.language())[keys[text]] if text in keys else text
+
+    def plural(one: str, many: str, number: int) -> str:
+        return translated(one if number == 1 else many)
+
+    vars(argparse).update(_=translated, ngettext=plural)
+
+
+class _Formatter(argparse.HelpFormatter):
+    class _Section(argparse.HelpFormatter._Section):
+        def format_help(self) -> str:
+            plain, ours = f"{self.heading}:\n", vars(argparse)["_"]("%(heading)s:") % {"heading": self.heading}
+            return super().format_help().replace(plain, f"{ours}\n", 1)  # Python 3.11 does not look this one up
+
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        return list(_wrap(text, width))
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        paragraphs = (_wrap(line, width - len(indent)) for line in text.splitlines())
+        return "\n".join(indent + line for lines in paragraphs for line in lines)
+
+
+def _wrap(text: str, width: int) -> Iterator[str]:
+    """Split `text` into lines of at most `width` columns, longer only if a single word is."""
+    line = ""
+    for unit in _UNIT.findall(" ".join(text.split())):
+        if line.strip() and _display_width(line + unit) > width:
+            yield line.rstrip()
+            line = ""
+        line = line + unit if line else unit.lstrip()
+    if line:
+        yield line.rstrip()
+
+
+def _display_width(text: str) -> int:
+    """Return the terminal columns of `text`: two for each wide character."""
+    return sum(2 if east_asian_width(char) in "WF" else 1 for char in text)

@@ -1,0 +1,108 @@
+"""Parsing of the command line: typing errors, short options, and where errors point to."""
+
+from __future__ import annotations
+
+import argparse
+
+import pytest
+
+from app.cli.main import build_parser, main
+from app.cli.parser import SHORT, Parser
+
+pytestmark = pytest.mark.usefixtures("english")
+
+
+def refused(capsys: pytest.CaptureFixture[str], *words: str) -> list[str]:
+    with pytest.raises(SystemExit) as ended:
+        main(["--language", "en", *words])
+    assert ended.value.code == 2
+    return capsys.readouterr().err.splitlines()
+
+
+@pytest.mark.parametrize(
+    ("words", "meant", "command"),
+    [
+        (["anaylse", "x"], '"analyse"', "framelens"),
+        (["LIBRARY"], '"library"', "framelens"),
+        (["library", "serch", "x"], '"search"', "framelens library"),
+        (["users", "remvoe", "x"], '"remove"', "framelens users"),
+        (["analyse", "x", "--fraems", "3"], "--frames", "framelens analyse"),
+        (["keyframes", "x", "--sheets=y"], "--sheet", "framelens keyframes"),
+        (["ask", "--temprature", "1", "q"], "--temperature", "framelens ask"),
+        (["analyse", "x", "--format", "pfd"], "'pdf'", "framelens analyse"),
+        (["keyframes", "x", "--strategy", "Scene"], "'scenes'", "framelens keyframes"),
+    ],
+)
+def test_a_typing_error_is_answered_with_the_right_word(
+    words: list[str], meant: str, command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line, hint = refused(capsys, *words)
+    assert f"maybe you meant {meant}?" in line
+    assert line.startswith(f"{command}: error: ")
+    assert hint == f"See {command} --help."
+
+
+@pytest.mark.parametrize("words", [["keyframes", "x", "--out", "y"], ["keyframes", "x", "--lang", "zh"]])
+def test_abbreviated_options_are_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert "unrecognized arguments" in refused(capsys, *words)[0]
+
+
+def test_a_word_like_no_other_gets_no_suggestion(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "maybe" not in refused(capsys, "analyse", "x", "--qqqqqqqq")[0]
+
+
+def parsers(parser: Parser) -> list[Parser]:
+    return [parser, *(below for one in parser.commands.values() for below in parsers(one))]
+
+
+def test_short_options_mean_the_same_in_every_command() -> None:
+    options = {
+        (one.option_strings[-1], short)
+        for parser in parsers(build_parser())
+        for one in parser._actions
+        for short in one.option_strings
+        if not short.startswith("--")
+    }
+    assert options == {*SHORT.items(), ("--help", "-h")}
+
+
+def test_short_options_may_be_written_together() -> None:
+    given = build_parser(only="analyse").parse_args(["analyse", "a.mp4", "-qyn8", "-fpdf", "-o", "r.pdf"])
+    assert (given.quiet, given.yes, given.frames, given.format, given.output) == (True, True, 8, "pdf", "r.pdf")
+
+
+def test_verbose_may_be_before_and_after_the_command() -> None:
+    parser = build_parser(only="analyse")
+    assert parser.parse_args(["-v", "analyse", "a.mp4"]).verbose
+    assert parser.parse_args(["analyse", "a.mp4", "-v"]).verbose
+
+
+def test_help_of_a_command_is_a_command(capsys: pytest.CaptureFixture[str]) -> None:
+    texts = []
+    for words in (
+        ["help", "library", "search"],
+        ["library", "search", "--help"],
+        ["-l", "en", "help", "library", "search"],
+    ):
+        with pytest.raises(SystemExit) as ended:
+            main(words)
+        assert ended.value.code == 0
+        texts.append(capsys.readouterr().out)
+    assert texts[0] == texts[1] == texts[2] and "framelens library search" in texts[0]
+
+
+def test_the_help_says_what_exit_codes_mean(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+    out = capsys.readouterr().out
+    assert [f"{code} " in out for code in (0, 1, 2, 3, 4, 5, 130, 141)] == [True] * 8
+
+
+def test_unknown_options_of_app_are_for_the_page() -> None:
+    given, unknown = build_parser(only="app").parse_known_args(["app", "--server.port", "8600"])
+    assert (given.name, unknown) == ("app", ["--server.port", "8600"])
+
+
+def test_a_choice_of_numbers_is_checked() -> None:
+    parser = Parser("x")
+    parser.add_argument("--number", type=int, choices=(1, 20))
+    assert parser.parse_args(["--number", "20"]) == argparse.Namespace(number=20)

@@ -85,7 +85,7 @@ ELSEWHERE = {
     r"\.venv/bin/python -m pip install .+": "installs packages that the tests have",
     r"(\w+=\S+ )*docker .+": "wants Docker",
     r"framelens cluster check .+": "wants a Ray cluster; tests/fleet/ray_jobs/test_cluster.py runs it with one",
-    r"framelens (completion|man)\b.+": "writes to the home folder; tests/cli/commands/test_completion.py and test_man.py",
+    r"framelens (completion|man)\b.+": "writes to the home folder; tests/cli/commands has a test of each",
     r"kubectl .+": "wants a cluster of Kubernetes",
     r"sudo .+": "changes the system",
     r"ollama stop .+": "wants Ollama",

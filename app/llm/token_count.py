@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from app.core import EngineError, read_json, refused
+from app.core import EngineError
 
 if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
@@ -71,6 +71,7 @@ def _tokenize(base_url: str, api_key: str, body: Mapping[str, Any], timeout_seco
     """Return the answer of POST /tokenize; empty if the engine has no such route, or something else answers there."""
     import httpx
 
+    from app.core import read_json, refused
     from app.llm.http import short_request
 
     url = base_url.removesuffix("/v1") + "/tokenize"

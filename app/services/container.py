@@ -23,7 +23,6 @@ from app.engine import Monitor
 from app.i18n import in_language, language
 from app.services.answers import Answers
 from app.services.engine_session import EngineSession, build_engine, confirmed_downloads
-from app.services.model_names import resolve_named_model
 from app.store import Measured, ProcessLock, Store, UploadLimits, VideoRepository, disk_errors, log_to
 from app.video import Stills
 
@@ -210,6 +209,8 @@ def download_and_switch(services: Services, settings: Settings, *, pausing: bool
     """
     if error := build_engine(settings)[0].status().error:
         raise error
+    from app.services.model_names import resolve_named_model  # knows all models
+
     found = resolve_named_model(settings.model_path, settings.data_dir)
     if found.folder is not None:
         brings_tokenizer = bool(

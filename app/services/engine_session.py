@@ -19,7 +19,6 @@ from app import analysis, engine
 from app.analysis.prompts import prompts
 from app.config import Settings
 from app.core import AnalysisEvent, AnalysisRequest, AppError, ModelNotFound, Notice, ProgressListener
-from app.services.model_names import resolve_named_model
 from app.store import ConfirmedDownloads, ExtractionStore, TimingStats
 
 if TYPE_CHECKING:
@@ -209,6 +208,8 @@ def _fetch(settings: Settings, fetch: Fetch, on_progress: ProgressListener, canc
     Raises:
         ModelNotFound: "model_unconfirmed", or what `fetch` raises.
     """
+    from app.services.model_names import resolve_named_model  # knows all models
+
     found = resolve_named_model(settings.model_path, settings.data_dir)
     if found.folder is not None or found.hub_id is None or engine.is_offline():
         return fetch(on_progress, cancel)

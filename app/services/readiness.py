@@ -14,7 +14,6 @@ from app.core import AppError, ModelNotFound
 from app.engine import Engine, NullEngine, hub_cache_folder, is_offline, resolve_model
 from app.models import USABLE, CatalogueEntry, MemoryNeed, Proposal, SpeedEstimate, load_catalogue, weights_bytes
 from app.services import hardware_profile
-from app.services.model_names import resolve_named_model
 from app.services.preflight import effective_arguments
 from app.store import trials
 
@@ -82,6 +81,8 @@ def readiness(settings: Settings, engine: Engine) -> Readiness:
         return Readiness("ready")
     if isinstance(engine, NullEngine):
         return Readiness("none", error=engine.status().error)
+    from app.services.model_names import resolve_named_model  # knows all models
+
     try:
         found = resolve_named_model(settings.model_path, settings.data_dir)
     except ModelNotFound as error:

@@ -17,8 +17,7 @@ from app import core
 from app.video.files import check_file, picture_key, printable
 from app.video.keyframes.options import ExtractOptions
 from app.video.keyframes.strategies import Fetched, Known, Thumbnails, WorkerRequest, in_shots, wishes_of, with_damaged
-from app.video.subtitles import captions
-from app.video.subtitles.discovery import files_beside
+from app.video.subtitles.discovery import CAPTIONED_CODECS, files_beside
 from app.video.worker_pool import DecoderWorker
 
 _log = logging.getLogger(__name__)
@@ -262,7 +261,7 @@ def sound_pieces(
 
 def may_have_subtitles(video: core.VideoInfo) -> bool:
     """Return whether there may be subtitles: a track in the file, captions in its pictures, or a file beside it."""
-    return video.has_subtitle_tracks or video.codec in captions.CODECS or any(files_beside(video.path))
+    return video.has_subtitle_tracks or video.codec in CAPTIONED_CODECS or any(files_beside(video.path))
 
 
 def subtitles_of(

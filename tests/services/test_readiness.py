@@ -12,6 +12,7 @@ from app.config import Settings
 from app.core.domain import EngineProgress
 from app.core.errors import EngineError, ModelNotFound
 from app.engine import NullEngine
+from app.models.cpu_speed import estimate_rates
 from app.models.formatting import need_text
 from app.services import hardware_profile, readiness
 from app.services.engine_session import build_engine, confirmed_downloads
@@ -29,6 +30,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
     for name in ("HF_HUB_CACHE", "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(hardware_profile, "speed_here", lambda: estimate_rates(frozenset(), 2))
     monkeypatch.setattr(hardware_profile, "here", lambda: build_profile([], "cpu", 20))
     return config.load({"FRAMELENS_DATA_DIR": str(tmp_path / "data")}, dotenv=tmp_path / "no.env")
 

@@ -50,7 +50,7 @@ def test_an_unknown_model_of_the_hub_is_taken_unchanged_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("typed", "key"), [("/nowhere/at-all", "model_folder_missing"), ("nothing-like-this", "model_not_in_catalogue")]
+    ("typed", "key"), [("/nowhere/at-all", "model_folder_missing"), ("nothing-like-this", "model_unlike_catalogue")]
 )
 def test_what_is_no_model_says_so(typed: str, key: str) -> None:
     with pytest.raises(ModelNotFound) as caught:

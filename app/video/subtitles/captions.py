@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from av.packet import Packet
     from av.stream import Stream
 
-CODECS = frozenset({"h264", "hevc", "mpeg2video", "av1"})
-"""Codecs of pictures that may carry captions."""
 _MARK = b"GA94\x03"
 _OWNERS = (b"\x00\x31", b"\x00\x01\xb2")
 """Number of bytes before the mark: the number of ATSC (H.264, HEVC and AV1), or the code of user data (MPEG-2)."""

@@ -15,16 +15,22 @@ from typing import TYPE_CHECKING, get_args
 from app.core import InputError, Language, shown_path
 from app.video.files import VIDEO_SUFFIXES, printable
 from app.video.subtitles import names
-from app.video.subtitles.formats import READERS
 from app.video.subtitles.names import Extent
 
 if TYPE_CHECKING:
     from charset_normalizer import CharsetMatch
 
-SUBTITLE_SUFFIXES = ", ".join(READERS)
+_READ = (
+    *(".srt", ".vtt", ".ass", ".ssa", ".ttml", ".dfxp", ".smi", ".sami"),
+    *(".sub", ".sbv", ".mpl", ".mpl2", ".lrc", ".scc"),
+)
+"""Endings of files that app.video.subtitles.formats reads, the preferred ones first."""
+SUBTITLE_SUFFIXES = ", ".join(_READ)
 """Endings of the files that are read, for messages."""
 MOST_SUBTITLE_BYTES = 16 << 20
 """Bytes that are read of a subtitle file. Chosen by hand; not tuned."""
+CAPTIONED_CODECS = frozenset({"h264", "hevc", "mpeg2video", "av1"})
+"""Codecs of pictures that may carry captions."""
 _UNREAD = {
     ".idx": "VobSub",
     ".sup": "PGS",
@@ -112,7 +118,7 @@ class Source:
 def is_subtitle_name(name: str) -> bool:
     """Return whether a file's name ends like one of subtitles, readable or not."""
     suffix = Path(name).suffix.lower()
-    return suffix in READERS or suffix in _UNREAD
+    return suffix in _READ or suffix in _UNREAD
 
 
 def check_subtitle_file(path: Path) -> Path:
@@ -123,7 +129,7 @@ def check_subtitle_file(path: Path) -> Path:
     """
     if not path.is_file():
         raise InputError("path_missing", path=shown_path(path))
-    if path.suffix.lower() not in READERS:
+    if path.suffix.lower() not in _READ:
         raise InputError("subtitles_not_known", name=printable(path.name), known=SUBTITLE_SUFFIXES)
     return path.absolute()
 
@@ -154,7 +160,7 @@ def files_beside(video: Path) -> Iterator[Source]:
         places += [(one, len(videos) == 1) for one in _listed(sub)]
         places += [(one, True) for one in _listed(sub / video.stem)]
     found = (_file(path, video, videos, folder, is_own=is_own) for path, is_own in places)
-    order = [*READERS, *_UNREAD]
+    order = [*_READ, *_UNREAD]
     yield from sorted(filter(None, found), key=lambda one: (one.is_doubtful, order.index(_suffix_of(one.path))))
 
 
@@ -210,13 +216,13 @@ def _suffix_of(path: Path | None) -> str:
 def _file(path: Path, video: Path, videos: Sequence[str], folder: Path, *, is_own: bool) -> Source | None:
     """Return the subtitles in a file; None if it has none, or belongs to another video with a longer name."""
     suffix = _suffix_of(path)
-    if suffix not in READERS and suffix not in _UNREAD:
+    if suffix not in _READ and suffix not in _UNREAD:
         return None
     tags = names.tags_of(path.stem, video.stem) or (names.parse_tags(path.stem) if is_own else None)
     rivals = [one for one in videos if len(one) > len(video.stem) and names.may_belong_to(one, video.stem)]
     if any(names.may_belong_to(path.stem, one) for one in rivals):
         return None
-    is_doubtful = tags is None and suffix in READERS and names.may_belong_to(path.stem, video.stem)
+    is_doubtful = tags is None and suffix in _READ and names.may_belong_to(path.stem, video.stem)
     if (tags is None and not is_doubtful) or not path.is_file():
         return None
     tags = tags or names.NameTags()
@@ -225,7 +231,7 @@ def _file(path: Path, video: Path, videos: Sequence[str], folder: Path, *, is_ow
         tags.languages,
         tags.is_default,
         tags.extent,
-        is_readable=suffix in READERS,
+        is_readable=suffix in _READ,
         kind=_UNREAD.get(suffix, ""),
         is_doubtful=is_doubtful,
         leads_out=not path.resolve().is_relative_to(folder),

@@ -19,7 +19,7 @@ from app.video.limits import move_on
 from app.video.readers.pyav import open_video
 from app.video.subtitles import captions, names
 from app.video.subtitles.cues import Timed
-from app.video.subtitles.discovery import Source
+from app.video.subtitles.discovery import CAPTIONED_CODECS, Source
 from app.video.subtitles.formats import Unread, from_ass, read_ttml
 from app.video.subtitles.names import Extent
 
@@ -55,7 +55,7 @@ def tracks_in(container: InputContainer) -> Iterator[Source]:
 
 def captions_in(container: InputContainer, video: VideoStream) -> Iterator[Source]:
     """Yield the closed captions in the pictures, if pictures of this codec can have any."""
-    if video.codec_context.codec.canonical_name in captions.CODECS:
+    if video.codec_context.codec.canonical_name in CAPTIONED_CODECS:
         yield Source("CEA-608", (), is_default=False, extent="hearing", track=video.index, is_certain=False)
 
 

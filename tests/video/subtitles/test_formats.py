@@ -8,6 +8,7 @@ import pytest
 
 from app.core import Cue
 from app.video import subtitles_of
+from app.video.subtitles import discovery
 from app.video.subtitles.formats import READERS, Timed, Unread
 from app.video.subtitles.telemetry import is_speech
 from tests.spoken import write_spoken
@@ -177,3 +178,7 @@ def test_file_that_gives_nothing_is_named(tmp_path: Path, name: str, text: str, 
     assert [one.key for one in notices] == [key] and notices[0].values[
         "name" if "name" in notices[0].values else "names"
     ] == name
+
+
+def test_every_ending_that_is_looked_for_has_a_reader() -> None:
+    assert discovery.SUBTITLE_SUFFIXES.split(", ") == list(READERS)

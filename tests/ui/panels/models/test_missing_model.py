@@ -16,6 +16,7 @@ from app.core.errors import EngineError
 from app.engine.base import EngineStatus
 from app.i18n import t
 from app.jobs.snapshot import to_row
+from app.models.cpu_speed import estimate_rates
 from app.services import hardware_profile
 from app.services.container import Services
 from app.services.engine_session import confirmed_downloads
@@ -43,6 +44,7 @@ def absent(services: Services, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) 
     monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
     monkeypatch.delenv("HF_HUB_CACHE", raising=False)
     monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.setattr(hardware_profile, "speed_here", lambda: estimate_rates(frozenset(), 2))
     monkeypatch.setattr(hardware_profile, "here", lambda: build_profile([], "cpu", 20))
     changed = with_bench(services, settings=replace(services.settings, model_path=BIG))
     resources.install(resources.Installed(services=changed, key="key"))

@@ -7,7 +7,6 @@ is one event.
 """
 
 import json
-import re
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
@@ -18,9 +17,6 @@ from app.core import is_refusal, match_refusal, read_json, said_in
 
 _MOST_BARE = 2**20
 """Bytes of a body that is no stream. Chosen by hand; not tuned."""
-_MOST_SHOWN = 200
-"""Characters of an event without words that an error holds. Chosen by hand; not tuned."""
-_WORD = re.compile(r"[^\W\d_]{2}")
 _BROKEN_ERROR = '{"error": "', '"}'
 """Transformers sends a sentence in JSON that is invalid if the sentence has quotation marks."""
 
@@ -31,7 +27,7 @@ class EventDecoder:
     def __init__(self) -> None:
         self._lines: list[str] = []
         self._num_bare = 0
-        self._has_events = self._has_choices = self._has_reason = False
+        self._has_events = self._has_ended = self._has_choices = self._has_reason = False
 
     def iter_bytes(self, iterator: Iterator[bytes]) -> Iterator[ServerSentEvent]:
         """Decode a stream that is read without an event loop; no request of ours is."""
@@ -51,7 +47,7 @@ class EventDecoder:
                     yield _ending("stop")
                 yield event
                 return
-            if not event.data.strip():
+            if not event.data.strip() or (self._has_ended and _is_cut(event.data)):
                 continue
             self._check(event)
             yield event
@@ -66,6 +62,7 @@ class EventDecoder:
                 self._lines.append(piece.decode(errors="replace"))
                 self._num_bare += len(piece)
             yield piece
+        self._has_ended = True
         yield b"\n\n"  # the last event of some servers lacks it
 
     def _check(self, event: ServerSentEvent) -> None:
@@ -73,8 +70,9 @@ class EventDecoder:
         if event.event == "error" or is_refusal(data) or not isinstance(data, dict):
             opening, closing = _BROKEN_ERROR
             bare = event.data.removeprefix(opening).removesuffix(closing)
-            if data is None and not _WORD.search(bare):
-                raise ValueError(bare[:_MOST_SHOWN])
+            is_garbage = data is None and event.event != "error" and bare == event.data
+            if is_garbage and not match_refusal(said_in(bare), is_faulty=False)[0]:
+                json.loads(bare)  # raises; the error shows whether the event broke off
             raise _refusal(bare if data is None else data)
         choices = data.get("choices")
         for choice in choices if isinstance(choices, list) else ():
@@ -95,6 +93,11 @@ class EventDecoder:
             raise _refusal(text)
         elif text:
             raise ValueError(said_in(text))
+
+
+def _is_cut(data: str) -> bool:
+    """Return whether the last event broke off in the middle of its JSON."""
+    return data.lstrip().startswith("{") and read_json(data) is None
 
 
 def _refusal(body: object) -> openai.APIError:

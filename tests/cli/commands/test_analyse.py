@@ -34,6 +34,7 @@ def test_second_analysis_reuses_the_decoding(tmp_path: Path, monkeypatch: pytest
         return done.analysis
 
     first = analysed("describe")
+    monkeypatch.setattr("app.video.may_have_subtitles", lambda info: False)  # looking for captions decodes
     monkeypatch.setattr(extractor, "DecoderWorker", None)
     second = analysed("log")
     same = {"request": first.request, "created": "", "seconds_by_stage": {}, "field_names": {}}

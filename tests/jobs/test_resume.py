@@ -413,7 +413,8 @@ def test_store_failure_in_mid_job_loses_no_answer(
             assert all(error_text(job.error, language) for language in LANGUAGES)
             assert {one.number for one in before} <= {one.number for one in job.progress.results}
             with pytest.raises(StorageError):
-                jobs.submit(replace(REQUEST, frames=3), name="another.mp4")
+                # Longer than what is left of any page.
+                jobs.submit(replace(REQUEST, frames=3, question="?" * 9000), name="another.mp4")
             fix()
             jobs.resume(job_id)
             assert report_of(ended(jobs, job_id)) == undisturbed

@@ -72,12 +72,17 @@ def parse_output(given: argparse.Namespace, videos: Iterable[Path], *, is_one: b
     named = given.output or ""
     asked = given.format or ("json" if given.json else None)
     path = Path(named).expanduser() if named else Path.cwd()
-    is_folder = not named or path.is_dir() or named.endswith(tuple(filter(None, (os.sep, os.altsep))))
+    is_folder = not named or names_folder(named)
     if is_one and not is_folder:
         check_output_file("--output", path, inputs=videos, overwrites=given.overwrite)
         return Output(_format_for(path.name, asked), path.parent, path, given.overwrite)
     check_output_folder("--output", path)
     return Output(asked or "markdown", path, None, given.overwrite)
+
+
+def names_folder(named: str) -> bool:
+    """Return whether a path that the user typed is a folder, or ends like one."""
+    return Path(named).expanduser().is_dir() or named.endswith(tuple(filter(None, (os.sep, os.altsep))))
 
 
 def check_output_file(option: str, path: Path, *, inputs: Iterable[Path], overwrites: bool) -> None:

@@ -91,8 +91,10 @@ def _check_outputs(given: argparse.Namespace, video: Path) -> None:
         check_output_file(option, path, inputs=[video], overwrites=given.overwrite)
         check_ending(option, path, endings)
     if given.output:
+        from app.reports import TABLE_NAME  # rarely needed
+
         check_output_folder("--output", given.output)
-        if (earlier := given.output / "times.csv").exists():
+        if (earlier := given.output / TABLE_NAME).exists():
             check_output_file("--output", earlier, inputs=[video], overwrites=given.overwrite)
 
 

@@ -5,7 +5,6 @@ It opens the data folder without migrating it, so an older one can be backed up 
 
 import argparse
 import json
-import os
 import sys
 from contextlib import closing
 from datetime import UTC, datetime
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from app import config
 from app.cli.common import add_output_options, use_language
+from app.cli.report_output import names_folder
 from app.core import human_size, readable
 from app.i18n import t
 from app.store import AuditLog, Store, backup_bytes, write_backup
@@ -54,6 +54,6 @@ def run(given: argparse.Namespace) -> int:
 def _file(target: str) -> Path:
     """Return the target itself, or a file with the time in its name if it is a folder or ends like one."""
     path = Path(target).expanduser().absolute()
-    if not (path.is_dir() or target.endswith(tuple(filter(None, (os.sep, os.altsep))))):
+    if not names_folder(target):
         return path
     return path / f"framelens-{datetime.now(UTC):%Y%m%d-%H%M%S}.backup.zip"

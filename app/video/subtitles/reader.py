@@ -11,9 +11,8 @@ import av.error
 from app.core import Cue, Language, Notice, Noticed, Transcript, VideoInfo
 from app.video.readers.pyav import open_video
 from app.video.subtitles import discovery, tracks
-from app.video.subtitles.cues import MOST_CUES, Cues, Timed
+from app.video.subtitles.cues import MOST_CUES, Cues, Timed, is_speech
 from app.video.subtitles.formats import READERS, Unread
-from app.video.subtitles.telemetry import is_speech
 
 _MOST_TRIES = 4
 """Sources that are tried. Reading a track means reading the whole file; empty tracks are rare. Chosen by hand; not

@@ -9,8 +9,8 @@ import pytest
 from app.core import Cue
 from app.video import subtitles_of
 from app.video.subtitles import discovery
+from app.video.subtitles.cues import is_speech
 from app.video.subtitles.formats import READERS, Timed, Unread
-from app.video.subtitles.telemetry import is_speech
 from tests.spoken import write_spoken
 
 YOUTUBE = """WEBVTT

@@ -98,7 +98,7 @@ class Setting:
         command = [sys.executable, "-m", "app.cli.main", "analyse", str(self.video), "--frames", str(self.frames)]
         with report.with_suffix(".log").open("ab") as log:
             return subprocess.Popen(
-                [*command, "--model", str(self.model), "--language", "en", "--output", str(report)],
+                [*command, "--model", str(self.model), "--language", "en", "--output", str(report), "--overwrite"],
                 cwd=REPOSITORY,
                 env=environment,
                 stdout=log,

@@ -80,7 +80,7 @@ class _Bench:
     def analysis(self) -> tuple[str, ...]:
         """Return the words of the command that analyses the video."""
         shape = ("--frames", "16", "--strategy", "uniform", "--base-url", self.base_url)
-        return ("analyse", str(self.video), *shape, "--output", str(self.report))
+        return ("analyse", str(self.video), *shape, "--output", str(self.report), "--overwrite")
 
     def fresh(self) -> None:
         """Delete the data folder and the report, and free the disk."""

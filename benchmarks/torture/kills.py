@@ -106,7 +106,7 @@ class _Job:
         environment = {**os.environ, "FRAMELENS_DATA_DIR": str(self.data), "FRAMELENS_IN_FLIGHT": str(_IN_FLIGHT)}
         with self.log.open("wb") as log:
             return subprocess.Popen(
-                [*program, *self.command, "--language", "en", "--output", str(self.report)],
+                [*program, *self.command, "--language", "en", "--output", str(self.report), "--overwrite"],
                 cwd=REPOSITORY,
                 env={**environment, **self.variables},
                 stdout=log,

@@ -88,6 +88,7 @@ if TYPE_CHECKING:
         SurveyProgress,
         Transcript,
         Usage,
+        VideoError,
         VideoInfo,
     )
     from app.i18n import error_text, notice_text
@@ -162,6 +163,7 @@ __all__ = [
     "Transcript",
     "Turn",
     "Usage",
+    "VideoError",
     "VideoInfo",
     "analyse",
     "analyse_events",

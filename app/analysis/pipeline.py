@@ -155,9 +155,9 @@ class _Run:
         return event
 
     def _check_same(self, report: core.Analysis, frames: Frames) -> None:
-        """Raise InputError("video_changed") where `frames` are not those of the report."""
+        """Raise VideoError("video_changed") where `frames` are not those of the report."""
         if [frame.time_seconds for frame in frames] != [frame.time_seconds for frame in report.keyframes]:
-            raise core.InputError("video_changed", name=report.video.name)
+            raise core.VideoError("video_changed", name=report.video.name)
 
     def _wants_model(self) -> bool:
         return self.request.use_model and self.tools.connector is not None
@@ -250,7 +250,7 @@ class _Run:
                 return
             self.state.check()
         video.result()  # ended without frames: raises why
-        raise core.InputError("no_frames", name=core.readable(self.request.path.name))
+        raise core.VideoError("no_frames", name=core.readable(self.request.path.name))
 
     def _answers(self, engine: Future[Opened] | None, asking: Future[None] | None) -> Iterator[core.AnalysisEvent]:
         if engine is None or asking is None:

@@ -20,7 +20,7 @@ from app.cli.common import cancel_on_signals, engine_notices_said, in_services, 
 from app.cli.progress import BatchProgress, ProgressRow
 from app.cli.report_output import Output
 from app.config import Settings
-from app.core import AnalysisEvent, AnalysisRequest, AppError, Cancelled, ConfigError, InputError, to_builtins
+from app.core import AnalysisEvent, AnalysisRequest, AppError, Cancelled, ConfigError, VideoError, to_builtins
 from app.fleet import BatchHalted, Input, VideoBegun, VideoEnded, VideoProgress, run_videos
 from app.i18n import error_text, t
 from app.i18n.formatting import span
@@ -143,7 +143,7 @@ def _analyse(
         return Outcome(item.path, "failed", exit_code=error.exit_code, error=error)
     job = run.job
     outcome = _finish(batch, Outcome(item.path, "done", job=job, error=job.error), was_done=run.was_finished)
-    if isinstance(job.error, InputError) and job.progress.video is None:  # not a video: nothing to keep
+    if isinstance(job.error, VideoError) and job.progress.video is None:  # not a video: nothing to keep
         jobs.remove(run.job_id)
         outcome = replace(outcome, job=None)
     return replace(outcome, seconds=time.monotonic() - since)

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _services: ContextVar[Services] = ContextVar("services")
 _WIDTH_IN_A_PIPE = 140  # columns; chosen by hand, not tuned
-_FROM_WORST = (130, 1, 5, 4, 3, 2, 0)  # exit codes, most severe first
+_FROM_WORST = (130, 1, 5, 4, 3, 6, 2, 0)  # exit codes, most severe first
 
 
 def add_selection_options(parser: argparse.ArgumentParser) -> None:
@@ -140,7 +140,7 @@ def confirm_deletion(names: str) -> bool:
 def worst_exit_code(exit_codes: Iterable[int]) -> int:
     """Return the most severe of several exit codes.
 
-    The order is: stopped, internal error, disk, engine, video, usage.
+    The order is: stopped, internal error, disk, engine, video, another input, usage.
     """
     return min(exit_codes, key=_FROM_WORST.index)
 

@@ -94,6 +94,7 @@ from .errors import PicturesRefused as PicturesRefused
 from .errors import RequestTooLarge as RequestTooLarge
 from .errors import StorageError as StorageError
 from .errors import TooManyPictures as TooManyPictures
+from .errors import VideoError as VideoError
 from .errors import as_app_error as as_app_error
 from .evidence import Interval as Interval
 from .evidence import Issue as Issue

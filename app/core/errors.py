@@ -2,8 +2,9 @@
 
     AppError                    may be shown to the user: an i18n key and its values
     ├── ConfigError             a setting is wrong                                (exit code 2)
-    ├── InputError              the given file cannot be used                     (exit code 3)
-    │   └── DecodeError         it is a video, but the decoder failed on it
+    ├── InputError              a given file, name or id cannot be used           (exit code 6)
+    │   └── VideoError          it is the video                                   (exit code 3)
+    │       └── DecodeError     the decoder failed on it
     ├── EngineError             the engine can't be started or reached, or died   (exit code 4)
     │   ├── ModelNotFound       neither a folder nor in the cache nor on the hub
     │   ├── EngineBrokeOff      the connection failed or ended in mid-answer
@@ -64,12 +65,18 @@ class ConfigError(AppError):
 
 
 class InputError(AppError):
-    """A given file that can't be used."""
+    """A given file, name or id that can't be used: it is unknown, damaged, taken or in use."""
+
+    exit_code = 6
+
+
+class VideoError(InputError):
+    """A video, or a folder or list of videos, that can't be used."""
 
     exit_code = 3
 
 
-class DecodeError(InputError):
+class DecodeError(VideoError):
     """A video on which the decoder failed."""
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.core import UNKNOWN_PATH, AnalysisRequest, AppError, Cancelled, Failure, InputError, new_id, readable
+from app.core import UNKNOWN_PATH, AnalysisRequest, AppError, Cancelled, Failure, VideoError, new_id, readable
 from app.fleet.inputs import Input, resolve
 from app.jobs import request_digest
 from app.video import printable, probe
@@ -155,7 +155,7 @@ def collect(
         try:
             video = identify(item, sha256, cancel)
             if known := videos.get(video.key):
-                raise InputError("same_video", path=printable(item.path), same=printable(known.path))
+                raise VideoError("same_video", path=printable(item.path), same=printable(known.path))
             videos[video.key] = video
         except Cancelled:
             raise

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.core import AppError, InputError, address_in
+from app.core import AppError, VideoError, address_in
 from app.video import is_video_name, printable
 
 LIST_SUFFIXES = frozenset((".txt", ".list", ".lst", ".m3u", ".m3u8"))
@@ -87,18 +87,18 @@ def _listed(word: str) -> Iterator[Input]:
         return
     try:
         if path.stat().st_size > _MOST_LIST_BYTES:
-            raise InputError("list_too_long", path=printable(path), most=_MOST_LIST_BYTES >> 20)
+            raise VideoError("list_too_long", path=printable(path), most=_MOST_LIST_BYTES >> 20)
         lines = path.read_bytes().removeprefix(b"\xef\xbb\xbf").splitlines()
     except OSError as error:
         reason = error.strerror or str(error)
-        yield Input(path.absolute(), InputError("list_unreadable", path=printable(path), reason=reason))
+        yield Input(path.absolute(), VideoError("list_unreadable", path=printable(path), reason=reason))
         return
     except AppError as error:
         yield Input(path.absolute(), error)
         return
     names = [os.fsdecode(line.strip()) for line in lines]
     if not (names := [name for name in names if name and not name.startswith("#")]):
-        yield Input(path.absolute(), InputError("list_empty", path=printable(path)))
+        yield Input(path.absolute(), VideoError("list_empty", path=printable(path)))
     for name in names:
         beside = os.path.join(path.absolute().parent, os.path.expanduser(name))  # noqa: PTH111, PTH118 - see _path
         is_here = os.path.lexists(beside) or not os.path.lexists(name)
@@ -118,7 +118,7 @@ def _expand(word: str, *, with_others: bool = False) -> Iterator[Input]:
 def _expand_pattern(pattern: str, *, with_others: bool) -> Iterator[Input]:
     found = sorted(glob.glob(pattern, recursive=True), key=_sort_key)  # noqa: PTH207 - Path.glob takes no whole paths
     if not found:
-        error = InputError("pattern_without_files", pattern=printable(pattern))
+        error = VideoError("pattern_without_files", pattern=printable(pattern))
         yield Input(Path(pattern).absolute(), error)
     for path in found:
         if not _is_folder(path):
@@ -129,7 +129,7 @@ def _expand_pattern(pattern: str, *, with_others: bool) -> Iterator[Input]:
 
 
 def _other(path: Path) -> Input:
-    return Input(path, InputError("name_not_a_video", path=printable(path)))
+    return Input(path, VideoError("name_not_a_video", path=printable(path)))
 
 
 def _videos_below(folder: Path, *, with_others: bool) -> Iterator[Input]:
@@ -147,9 +147,9 @@ def _videos_below(folder: Path, *, with_others: bool) -> Iterator[Input]:
     for error in refused:
         path = Path(str(error.filename or folder))
         reason = error.strerror or str(error)
-        yield Input(path, InputError("folder_unreadable", path=printable(path), reason=reason))
+        yield Input(path, VideoError("folder_unreadable", path=printable(path), reason=reason))
     if not found and not refused:
-        yield Input(folder, InputError("folder_without_videos", path=printable(folder)))
+        yield Input(folder, VideoError("folder_without_videos", path=printable(folder)))
 
 
 def _sort_key(path: Path | str) -> tuple[tuple[str, ...], str]:

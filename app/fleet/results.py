@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from app.core import Analysis, AppError, Failure, InputError, from_json, safe_stem, to_builtins, to_json
+from app.core import Analysis, AppError, Failure, VideoError, from_json, safe_stem, to_builtins, to_json
 from app.fleet.batch import Batch, BatchVideo
 from app.i18n import in_language
 from app.store import storage_errors, write_whole
@@ -81,7 +81,7 @@ T = TypeVar("T", bound=VideoResult)
 
 def may_pass(error: AppError) -> bool:
     """Return whether another attempt may succeed: errors about the file itself stay, others may not."""
-    return not isinstance(error, InputError) or error.key in _MAY_PASS
+    return not isinstance(error, VideoError) or error.key in _MAY_PASS
 
 
 class Results:
@@ -116,7 +116,7 @@ class Results:
 
         Raises:
             StorageError: The file can't be read.
-            InputError: The report is of another version of FrameLens.
+            VideoError: The report is of another version of FrameLens.
         """
         stored = self._read(key, _StoredResult)
         if stored is None or stored.report is None:

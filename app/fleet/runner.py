@@ -136,7 +136,7 @@ def analyse_video(
         analysis, failure, files = stored.analysis, _failure_of(stored, services), {}
         assert analysis
         if analysis.sha256 and analysis.sha256 != video.key:
-            raise core.InputError("video_changed_in_batch", name=video.name)
+            raise core.VideoError("video_changed_in_batch", name=video.name)
         files = _write_reports(video, analysis, batch, results)
     except core.Cancelled:
         raise

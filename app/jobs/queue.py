@@ -275,7 +275,7 @@ class Jobs:
             if not job.is_over:
                 return
             if job.is_imported:
-                raise core.InputError("video_not_here", name=job.name)
+                raise core.VideoError("video_not_here", name=job.name)
             if changes := self.changes(job_id):
                 raise core.InputError("settings_changed", names=", ".join(changes))
             again = tuple(result.number for result in job.progress.results if result.number == number)

@@ -268,8 +268,8 @@ def restore_backup(source: Path, data_dir: Path) -> tuple[BackupManifest, Path]:
         The manifest, and the folder with what was there before.
 
     Raises:
-        InputError: As `check_backup`.
-        StorageError: "restore_in_use", "backup_no_room", or the disk refuses.
+        InputError: As `check_backup`, or "restore_in_use".
+        StorageError: "backup_no_room", or the disk refuses.
     """
     with _opened(source) as (archive, manifest), disk_errors(data_dir):
         core.make_private_folder(data_dir)
@@ -336,7 +336,7 @@ def _put_in_place(scratch: Path, manifest: BackupManifest, data_dir: Path) -> Pa
 
 def _check_unused(data_dir: Path) -> None:
     if has_live_process(data_dir / "running") or database.is_in_use(data_dir / DATABASE):
-        raise core.StorageError("restore_in_use", folder=str(data_dir))
+        raise core.InputError("restore_in_use", folder=str(data_dir))
 
 
 @contextmanager

@@ -285,7 +285,7 @@ class VideoRepository:
         if not text or "\0" in text:
             raise core.InputError("path_empty")
         if address := core.address_in(text):
-            raise core.InputError("video_is_address", address=address)
+            raise core.VideoError("video_is_address", address=address)
         if not self.input_dirs:
             raise core.InputError("path_none_allowed", path=core.shown_path(text))
         path = self._allowed(self._absolute(Path(text)))

@@ -31,7 +31,7 @@ def probe(path: Path) -> core.VideoInfo:
     """Return the metadata of a video, after decoding one frame of it.
 
     Raises:
-        InputError: The file is not a readable video.
+        VideoError: The file is not a readable video.
         DecodeError: Nothing of it can be decoded, or not within 60 s.
     """
     check_file(path)
@@ -71,7 +71,7 @@ def extract(
         cancel: Setting it raises Cancelled within half a second.
 
     Raises:
-        InputError: The file is not a readable video.
+        VideoError: The file is not a readable video.
         DecodeError: Nothing of it can be decoded, or the decoder failed.
         Cancelled: `cancel` was set.
     """
@@ -101,7 +101,7 @@ def extract_named(
         cancel: See `extract`.
 
     Raises:
-        InputError: The file is not a readable video.
+        VideoError: The file is not a readable video.
         DecodeError: Nothing of it can be decoded, or the decoder failed.
         Cancelled: `cancel` was set.
     """
@@ -204,7 +204,7 @@ def full_pictures(
         cancel: Setting it raises Cancelled within half a second.
 
     Raises:
-        InputError: The file is not a readable video, or has no frame at one of the times any more.
+        VideoError: The file is not a readable video, or has no frame at one of the times any more.
         DecodeError: Nothing of it can be decoded, or the decoder failed.
         Cancelled: `cancel` was set.
     """
@@ -250,7 +250,7 @@ def sound_pieces(
     does one without a sound track. Memory doesn't grow with the length of the video.
 
     Raises:
-        InputError: The file is not a readable video.
+        VideoError: The file is not a readable video.
         DecodeError: None of the sound can be decoded, or the decoder failed.
         Cancelled: `cancel` was set.
     """
@@ -274,7 +274,7 @@ def subtitles_of(
         Times count from the first displayed picture.
 
     Raises:
-        InputError: The file is not a readable video.
+        VideoError: The file is not a readable video.
         DecodeError: Nothing of it can be decoded, or the decoder failed.
         Cancelled: `cancel` was set.
     """

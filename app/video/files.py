@@ -12,7 +12,7 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from app.core import Cancelled, HashProgress, InputError, address_in, shown_path
+from app.core import Cancelled, HashProgress, VideoError, address_in, shown_path
 
 _PIECE_BYTES = 1 << 20  # read at a time; chosen by hand, not tuned
 _LONG_BYTES = 256 << 20
@@ -67,24 +67,24 @@ def is_video_name(path: Path) -> bool:
 
 
 def check_file(path: Path) -> None:
-    """Raise InputError unless `path` is a readable file that isn't empty."""
+    """Raise VideoError unless `path` is a readable file that isn't empty."""
     given = printable(path)
     try:
         status = path.stat()
     except PermissionError as error:
-        raise InputError("video_no_permission", path=given) from error
+        raise VideoError("video_no_permission", path=given) from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         if address := address_in(given):
-            raise InputError("video_is_address", address=address) from error
-        raise InputError("video_not_found", path=given) from error
+            raise VideoError("video_is_address", address=address) from error
+        raise VideoError("video_not_found", path=given) from error
     if stat.S_ISDIR(status.st_mode):
-        raise InputError("video_is_folder", path=given)
+        raise VideoError("video_is_folder", path=given)
     if not stat.S_ISREG(status.st_mode):
-        raise InputError("video_not_a_file", path=given)
+        raise VideoError("video_not_a_file", path=given)
     if not os.access(path, os.R_OK):
-        raise InputError("video_no_permission", path=given)
+        raise VideoError("video_no_permission", path=given)
     if status.st_size == 0:
-        raise InputError("video_empty", path=given)
+        raise VideoError("video_empty", path=given)
 
 
 def picture_key(jpeg: bytes) -> str:
@@ -115,7 +115,7 @@ def hashed(path: Path, cancel: threading.Event | None = None) -> Generator[HashP
     """Return the lower-case hex SHA-256 of the file; yield every percent that was read of a large one.
 
     Raises:
-        InputError: The file can't be read.
+        VideoError: The file can't be read.
         Cancelled: `cancel` was set.
     """
     from hashlib import sha256
@@ -133,9 +133,9 @@ def hashed(path: Path, cancel: threading.Event | None = None) -> Generator[HashP
                     yield now
                     last = now
     except PermissionError as error:
-        raise InputError("video_no_permission", path=printable(path)) from error
+        raise VideoError("video_no_permission", path=printable(path)) from error
     except OSError as error:
-        raise InputError("video_read_failed", path=printable(path), reason=error.strerror or str(error)) from error
+        raise VideoError("video_read_failed", path=printable(path), reason=error.strerror or str(error)) from error
     return digest.hexdigest()
 
 

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
-from app.core import InputError, VideoInfo
+from app.core import VideoError, VideoInfo
 from app.video.files import printable
 
 MEMORY_BYTES = 1280 << 20
@@ -61,15 +61,15 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def check_size(video: VideoInfo) -> None:
-    """Raise InputError for pictures larger than MAX_PIXELS at their displayed size."""
+    """Raise VideoError for pictures larger than MAX_PIXELS at their displayed size."""
     check_pixels(video.name, video.width, video.height)
 
 
 def check_pixels(name: str, width: int, height: int) -> None:
-    """Raise InputError for pictures of more than MAX_PIXELS; `name` is that of the video."""
+    """Raise VideoError for pictures of more than MAX_PIXELS; `name` is that of the video."""
     if width * height > MAX_PIXELS:
         size = {"width": width, "height": height, "megapixels": MAX_PIXELS // 10**6}
-        raise InputError("video_too_large", name=printable(name), **size)
+        raise VideoError("video_too_large", name=printable(name), **size)
 
 
 def move_on() -> None:

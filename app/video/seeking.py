@@ -59,7 +59,7 @@ def pictures_at(
         seeks: Otherwise the file is decoded from its start, as in a survey.
 
     Raises:
-        InputError: The file is not a video any more.
+        VideoError: The file is not a video any more.
         DecodeError: No reader can decode it.
     """
     num_yielded = 0
@@ -123,7 +123,7 @@ class AccurateSeeker(OpenedFile):
 
         Raises:
             InaccurateSeekError: The timestamps of the packets don't rise, are missing, or guessed.
-            InputError: The file is not a video any more.
+            VideoError: The file is not a video any more.
             DecodeError: The file can't be decoded.
         """
         if video.has_guessed_times:

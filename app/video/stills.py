@@ -9,7 +9,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.core import AppError, InputError, KeyframeFound
+from app.core import AppError, KeyframeFound, VideoError
 from app.video import worker_pool
 from app.video.files import check_file, printable
 from app.video.keyframes.strategies import WorkerRequest
@@ -67,7 +67,7 @@ class Stills:
         """Return the picture of `path` shown at `seconds`, its longer side at most `side` pixels.
 
         Raises:
-            InputError: The file is not a readable video, or there is no picture in time ("still_missing").
+            VideoError: The file is not a readable video, or there is no picture in time ("still_missing").
             DecodeError: Nothing of it can be decoded, or the decoder failed.
             Cancelled: `cancel` was set.
         """
@@ -90,7 +90,7 @@ class Stills:
     def _decoded(
         self, path: Path, file: tuple[str, int], seconds: float, side: int, cancel: threading.Event | None
     ) -> Still:
-        missing = InputError("still_missing", name=printable(path.name), time=f"{seconds:.3f}")
+        missing = VideoError("still_missing", name=printable(path.name), time=f"{seconds:.3f}")
         timeout = _Timeout(cancel)
         try:
             if self._file != file or self._child is None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from app.core import AnalysisRequest, DecodeError, EngineError, InputError, StorageError
+from app.core import AnalysisRequest, AppError, DecodeError, EngineError, StorageError, VideoError
 from app.core.codec import Failure
 from app.fleet.batch import Batch, BatchVideo
 from app.fleet.results import Results, VideoResult, may_pass
@@ -53,13 +53,13 @@ def test_a_damaged_result_counts_as_missing(tmp_path: Path) -> None:
     ("error", "again"),
     [
         (DecodeError("video_decoder_crashed"), False),
-        (InputError("video_not_a_video"), False),
-        (InputError("video_not_found"), True),
+        (VideoError("video_not_a_video"), False),
+        (VideoError("video_not_found"), True),
         (EngineError("engine_timeout"), True),
         (StorageError("disk_full_now"), True),
     ],
 )
-def test_only_what_may_pass_is_tried_again(error: InputError, again: bool, tmp_path: Path) -> None:
+def test_only_what_may_pass_is_tried_again(error: AppError, again: bool, tmp_path: Path) -> None:
     assert may_pass(error) is again
     results = Results(tmp_path, "f" * 64)
     results.save(replace(BROKEN, failure=Failure.of(error)))

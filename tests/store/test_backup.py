@@ -253,7 +253,7 @@ def test_backup_of_each_older_version_is_migrated(version: int, tmp_path: Path) 
 
 
 def assert_in_use(data: Path, backup: Path) -> None:
-    with pytest.raises(StorageError) as caught:
+    with pytest.raises(InputError) as caught:
         restore_backup(backup, data)
     assert caught.value.key == "restore_in_use"
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from app.analysis import load_templates
 from app.cli.analysis_options import add_analysis_options, build_given_request, load_settings, settle_model
 from app.cli.common import cancel_on_signals, engine_notices_said
-from app.core import UNKNOWN_PATH, AnalysisRequest, ConfigError, InputError
+from app.core import UNKNOWN_PATH, AnalysisRequest, ConfigError, VideoError
 from app.fleet import Batch, Collected, Results, collect, make_batch
 from app.i18n import error_text, t
 from app.reports import FORMATS
@@ -79,7 +79,7 @@ def run(given: argparse.Namespace) -> int:
         if not collected.videos:
             for one in collected.left_out:
                 print(error_text(one.error), file=sys.stderr)
-            raise InputError("batch_empty")
+            raise VideoError("batch_empty")
         batch = given_batch(collected, request, services, given)
         results = Results(folder, batch.fingerprint)
         is_quiet = given.quiet or not sys.stderr.isatty()

@@ -14,7 +14,7 @@ from pathlib import Path
 from app.cli.analysis_options import load_settings, settle_model
 from app.cli.commands.batch import add_batch_options, given_batch, given_request
 from app.cli.common import cancel_on_signals, engine_notices_said
-from app.core import InputError
+from app.core import VideoError
 from app.fleet import BatchVideo, Collected, Results
 from app.i18n import t
 from app.video import printable, worker_ready
@@ -35,7 +35,7 @@ def run(given: argparse.Namespace) -> int:
     settings = load_settings(given)
     request = given_request(given, settings)
     if not given.folder.is_dir():
-        raise InputError("watch_no_folder", path=printable(given.folder))
+        raise VideoError("watch_no_folder", path=printable(given.folder))
     settings = settle_model(settings, given)
     request = replace(request, use_model=not given.no_model)
     cancel = cancel_on_signals()

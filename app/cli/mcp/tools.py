@@ -453,7 +453,7 @@ def _folder(folder: Path) -> Document:
         with os.scandir(folder) as found:
             entries = sorted((one for one in found if not one.name.startswith(".")), key=lambda one: one.name)
     except OSError as error:
-        raise core.InputError("folder_unreadable", path=core.shown_path(folder), reason=error.strerror) from error
+        raise core.VideoError("folder_unreadable", path=core.shown_path(folder), reason=error.strerror) from error
     folders = [core.readable(one.name) for one in entries if one.is_dir()]
     videos = [core.readable(one.name) for one in entries if is_video_name(Path(one.path))]
     shown = {"folder": core.shown_path(folder), "videos": videos[:_MOST_FILES], "folders": folders[:_MOST_FILES]}

@@ -16,7 +16,7 @@ from pathlib import Path
 from app import engine
 from app.analysis import load_templates
 from app.config import Settings
-from app.core import GIB, AppError, ConfigError, EngineError, Failure, InputError, Language, ModelNotFound, StorageError
+from app.core import GIB, AppError, ConfigError, EngineError, Failure, Language, ModelNotFound, StorageError, VideoError
 from app.fleet.ray_jobs.task import RayTask, read_ray_task
 from app.i18n import error_text, in_language, t
 from app.services import build_engine, conditions
@@ -103,7 +103,7 @@ def _faults(own: NodeFacts, nodes: Sequence[NodeFacts], token: str) -> Iterator[
         for what, given, wanted in _differences(node, own, nodes[0]):
             yield ConfigError("ray_node_differs", host=node.host, what=what, given=given or "–", wanted=wanted or "–")
         if node.missing:
-            yield InputError("ray_videos_missing", host=node.host, n=len(node.missing), path=node.missing[0])
+            yield VideoError("ray_videos_missing", host=node.host, n=len(node.missing), path=node.missing[0])
         if node.engine:
             yield EngineError("ray_engine", host=node.host, reason=error_text(node.engine.as_error()))
         if node.model:

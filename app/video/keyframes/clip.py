@@ -34,7 +34,7 @@ class Clip(WrappedReader):
     grow with iteration.
 
     Raises:
-        InputError: The range contains no frame.
+        VideoError: The range contains no frame.
     """
 
     def __init__(self, reader: FrameReader, start_seconds: float, end_seconds: float | None) -> None:
@@ -148,7 +148,7 @@ class Clip(WrappedReader):
             if start_seconds < reached:
                 return [shown]
         name = printable(self._reader.info.name)
-        raise core.InputError("range_without_frames", name=name, start=f"{start_seconds:g}", readable=f"{reached:.3f}")
+        raise core.VideoError("range_without_frames", name=name, start=f"{start_seconds:g}", readable=f"{reached:.3f}")
 
     def _length(self, end_seconds: float | None) -> float | None:
         end = self._reader.info.duration_seconds_from_header if end_seconds is None else end_seconds

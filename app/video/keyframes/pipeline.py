@@ -41,7 +41,7 @@ def run(reader: FrameReader, options: ExtractOptions) -> Iterator[Event]:
     Yield Known as well, after a survey of a whole video, and Thumbnails after any survey.
 
     Raises:
-        InputError: The range contains no frame, or no frame matches the selection.
+        VideoError: The range contains no frame, or no frame matches the selection.
     """
     selection = options.selection
     clip = Clip(_seek_reader(reader, selection.start_seconds), selection.start_seconds, selection.end_seconds)
@@ -70,12 +70,12 @@ def full_pictures(
     Without `seeks` the file is decoded from its start, as in the survey.
 
     Raises:
-        InputError: The file has no frame at one of the times, so the times belong to another file.
+        VideoError: The file has no frame at one of the times, so the times belong to another file.
     """
     pictures = pictures_at(reader.info, reader.name, times_seconds, exactly=True, seeks=seeks)
     for number, (picture, time) in enumerate(zip(pictures, times_seconds, strict=True), 1):
         if abs(picture.time_seconds - time) > strategies.SAME_SECONDS:
-            raise core.InputError("frame_not_there", name=printable(reader.info.name), time=f"{time:.3f}")
+            raise core.VideoError("frame_not_there", name=printable(reader.info.name), time=f"{time:.3f}")
         jpeg, width, height = as_jpeg(picture.upright(FULL_SIDE), _FULL_QUALITY)
         yield core.KeyframeFound(core.Keyframe(number, picture.index, time, "asked", 1, width, height, jpeg))
 

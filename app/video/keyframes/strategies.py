@@ -12,7 +12,7 @@ from itertools import count, takewhile
 from pathlib import Path
 from typing import Literal
 
-from app.core import DecodeSummary, InputError, Keyframe, Language, Notice, Reason, Selection, Shot, Strategy
+from app.core import DecodeSummary, Keyframe, Language, Notice, Reason, Selection, Shot, Strategy, VideoError
 from app.video import limits
 from app.video.files import printable
 from app.video.keyframes.options import ExtractOptions
@@ -192,7 +192,7 @@ def wishes_of(known: Known, options: ExtractOptions, name: str) -> tuple[list[Wi
         name: Name of the video, for messages.
 
     Raises:
-        InputError: No frame matches the selection.
+        VideoError: No frame matches the selection.
     """
     selection, frames, opening = options.selection, options.frames, options.opening
     surveyed = SurveyFacts(known.first[1], known.decode.readable_seconds, known.decode.shots, known.whole_frames)
@@ -209,7 +209,7 @@ def wishes_of(known: Known, options: ExtractOptions, name: str) -> tuple[list[Wi
         notices.append(Notice("times_outside", {"count": outside, "readable": readable}))
     if not found:
         key = "codec_keyframes_unknown" if selection.strategy == "codec" else "times_without_frames"
-        raise InputError(key, name=printable(name), readable=readable)
+        raise VideoError(key, name=printable(name), readable=readable)
     kept = thinned(found, frames)
     if len(kept) < len(found):
         notices.append(Notice("frames_thinned", {"found": len(found), "kept": len(kept)}))

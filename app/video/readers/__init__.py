@@ -30,7 +30,7 @@ def open_reader(path: Path, *, every_frame: bool = True) -> FrameReader:
             several a second are left.
 
     Raises:
-        InputError: The file is not a video. No other reader is tried.
+        VideoError: The file is not a video. No other reader is tried.
         DecodeError: No reader can decode it; this is the error of the first one.
     """
     failures: list[DecodeError] = []

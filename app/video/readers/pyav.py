@@ -29,7 +29,7 @@ from av.video.plane import VideoPlane
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
-from app.core import DecodeError, InputError, VideoInfo, readable
+from app.core import DecodeError, VideoError, VideoInfo, readable
 from app.video.files import printable
 from app.video.limits import check_pixels, move_on
 from app.video.readers import base, damage, tone_mapping
@@ -171,7 +171,7 @@ class AvReader(base.FrameReader):
         """Open `path` and decode its first frame.
 
         Raises:
-            InputError: The file is not a video.
+            VideoError: The file is not a video.
             DecodeError: PyAV can't decode a frame of it.
         """
         self._num_messages = 0
@@ -437,7 +437,7 @@ class AvReader(base.FrameReader):
         if first is None:
             raise DecodeError("video_no_frames", name=name, codec=self._stream.codec.canonical_name)
         if base.is_moving_image(self._container.format.name) and self._is_alone(first):
-            raise InputError("video_is_image", name=name, format=self._container.format.name)
+            raise VideoError("video_is_image", name=name, format=self._container.format.name)
         return first
 
     def _is_alone(self, first: VideoFrame) -> bool:
@@ -537,7 +537,7 @@ def open_video(path: Path) -> tuple[InputContainer, VideoStream]:
     """Open `path`; return the container, which the caller closes, and its video stream.
 
     Raises:
-        InputError: The file is not a video.
+        VideoError: The file is not a video.
         DecodeError: The video has no index, or no decoder knows its codec.
     """
     container = _open_container(path)
@@ -567,14 +567,14 @@ def _open_container(path: Path) -> InputContainer:
     try:
         container = av.open(str(path.absolute()), options=base.OPEN_OPTIONS, metadata_errors="replace", timeout=limit)
     except PermissionError as error:
-        raise InputError("video_no_permission", path=printable(path)) from error
+        raise VideoError("video_no_permission", path=printable(path)) from error
     except (av.error.FFmpegError, OSError, ValueError) as error:
         if base.begins_like_video(path):
             raise DecodeError("video_index_missing", name=name) from error
-        raise InputError("video_not_a_video", name=name) from error
+        raise VideoError("video_not_a_video", name=name) from error
     if base.is_still_image(container):
         container.close()
-        raise InputError("video_is_image", name=name, format=container.format.name)
+        raise VideoError("video_is_image", name=name, format=container.format.name)
     return container
 
 
@@ -583,7 +583,7 @@ def _video_stream(container: InputContainer, path: Path) -> VideoStream:
     streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
     if not streams:
         key = "video_audio_only" if container.streams.audio else "video_not_a_video"
-        raise InputError(key, name=printable(path.name))
+        raise VideoError(key, name=printable(path.name))
     known = [s for s in streams if s.codec_context is not None]
     if not known:
         raise DecodeError("video_no_frames", name=printable(path.name), codec="?")

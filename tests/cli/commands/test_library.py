@@ -120,9 +120,9 @@ def test_deleting_asks_or_is_reported_not_to(imported: list[Path], capsys: pytes
 @pytest.mark.parametrize(
     ("arguments", "code", "said"),
     [
-        (("library", "show", "job"), 3, "job0abcdef"),
-        (("library", "show", "nobody"), 3, "nobody"),
-        (("library", "import", "/no/such.json"), 3, "/no/such.json"),
+        (("library", "show", "job"), 6, "job0abcdef"),
+        (("library", "show", "nobody"), 6, "nobody"),
+        (("library", "import", "/no/such.json"), 6, "/no/such.json"),
         (("export",), 2, "--json-file"),
         (("export", "latest", "--json-file", "x.json"), 2, "--json-file"),
     ],
@@ -162,7 +162,7 @@ def test_json_report_exports_every_format(
     given = read(reports[0].read_bytes(), name="r.json")
     fitting = {f"gate{form.suffix}" for form in FORMATS.values() if form.fits(given)}
     assert {Path(one).name for one in reported(capsys)} == fitting
-    assert run("export", "--json-file", reports[0], "--format", "transcript_srt", "--output", tmp_path / "out") == 3
+    assert run("export", "--json-file", reports[0], "--format", "transcript_srt", "--output", tmp_path / "out") == 6
     assert "transcript_srt" in capsys.readouterr().err
     assert not (tmp_path / "framelens-data").exists()
 
@@ -204,7 +204,7 @@ def test_a_job_without_a_report_is_not_exported(tmp_path: Path, capsys: pytest.C
     job = replace(imported_job(analysis(id="job123456")), state="failed", progress=AnalysisState())
     services.store.save(to_row(job, ""))
     services.close()
-    assert run("export", "latest") == 3
+    assert run("export", "latest") == 6
     assert "job123456" in capsys.readouterr().err
 
 
@@ -216,7 +216,7 @@ def test_export_writes_the_others_and_names_what_has_no_report(
     services.store.save(to_row(job, ""))
     services.close()
     capsys.readouterr()
-    assert run("export", "job123456", "job0abcdef", "--output", tmp_path / "out") == 3
+    assert run("export", "job123456", "job0abcdef", "--output", tmp_path / "out") == 6
     shown = capsys.readouterr()
     assert "gate.md" in shown.out
     assert "job123456" in shown.err

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from app.core import AppError, InputError, readable
+from app.core import AppError, VideoError, readable
 from app.fleet import resolve
 from app.i18n import language, t
 from app.services import pair_uploads
@@ -117,7 +117,7 @@ def _choose_path() -> None:
     with state.catching_errors():
         paths = [path for _, path in videos_in(str(folder)) if isinstance(path, Path)]
         if not paths:
-            raise InputError("folder_without_videos", path=str(folder))
+            raise VideoError("folder_without_videos", path=str(folder))
         shown = next(filter(_is_readable, paths[:_MOST_TRIED]), paths[0])
         state.choose_folder(str(folder), services().videos.from_path(str(shown)))
 

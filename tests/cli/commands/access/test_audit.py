@@ -51,7 +51,7 @@ def test_accounts_and_keys_are_recorded(monkeypatch: pytest.MonkeyPatch) -> None
     for words in ("add ann", "add ben --role viewer", "role ben analyst", "password ben", "remove ben"):
         monkeypatch.setattr("sys.stdin", io.StringIO("correct horse battery\n"))
         assert main(["users", *words.split()]) == 0
-    assert main(["users", "remove", "nobody"]) == 3
+    assert main(["users", "remove", "nobody"]) == 6
     assert main(["keys", "create", "script", "--user", "ann"]) == main(["keys", "revoke", "script"]) == 0
     assert recorded() == [
         ("account_added", "ann: administrator"),

@@ -138,6 +138,6 @@ def test_backup_in_a_folder_is_named_by_its_time(
     assert main(["restore", str(written), "--language", "en"]) == 0
     printed = capsys.readouterr()
     assert "before-restore-" in printed.out and "has no videos" in printed.err
-    assert main(["restore", str(tmp_path / "none.zip"), "--language", "en"]) == 3
+    assert main(["restore", str(tmp_path / "none.zip"), "--language", "en"]) == 6
     assert "can't be read" in capsys.readouterr().err
-    assert main(["restore", str(tmp_path), "--check", "--language", "en"]) == 3
+    assert main(["restore", str(tmp_path), "--check", "--language", "en"]) == 6

@@ -62,6 +62,7 @@ class BatchOutput:
         batch = self._batch
         for one in batch.left_out:
             self._progress.say(printable(error_text(one.error)), sys.stderr)
+        self._exit_codes += [one.error.exit_code for one in batch.left_out if not one.is_copy]
         left_out = [{"path": one.path, **fleet.error_form(one.failure)} for one in batch.left_out]
         text = t("batch.begins", n=len(batch.videos), folder=printable(self._results.folder))
         self._say(text, event="begins", videos=len(batch.videos), left_out=left_out, folder=self._results.folder)

@@ -49,6 +49,11 @@ class LeftOut:
         """Return the reason."""
         return self.failure.as_error()
 
+    @property
+    def is_copy(self) -> bool:
+        """Return whether nothing is missing, since another video of the batch has the same content."""
+        return self.failure.key == "same_video"
+
 
 @dataclass(frozen=True)
 class Collected:

@@ -45,14 +45,14 @@ def resolve(words: Sequence[str], *, reads_lists: bool = False) -> Inputs:
     """Find the files that `words` name.
 
     An existing name is that file or folder, whatever characters it contains. Otherwise it is a pattern: ``*``, ``?``
-    and ``[…]`` as in a shell, and ``**`` for any folders. A folder gives all videos below it, sorted by name; hidden
-    files and folders and links to folders are skipped.
+    and ``[…]`` as in a shell, and ``**`` for any folders. A pattern gives the videos among the files that it matches,
+    by their names, or all of them if none is a video. A folder gives all videos below it, sorted by name; hidden files
+    and folders and links to folders are skipped.
 
     Args:
         words: The arguments as given.
         reads_lists: Take a file with one of LIST_SUFFIXES as a list: one such name a line, relative to the list's
-            folder or else to the working directory; empty lines and those that begin with "#" are skipped. Files of
-            folders and patterns that aren't videos are then among the items, with an error.
+            folder or else to the working directory; empty lines and those that begin with "#" are skipped.
 
     Returns:
         The files; errors are among the items, none is raised.
@@ -80,10 +80,10 @@ def _is_pattern(word: str) -> bool:
 
 
 def _listed(word: str) -> Iterator[Input]:
-    """Expand a list, a folder or a pattern, with an error for each file that isn't a video by its name."""
+    """Expand a list, a folder or a pattern."""
     path = Path(_path(word))
     if path.suffix.lower() not in LIST_SUFFIXES or not os.path.isfile(path):  # noqa: PTH113 - see _is_folder
-        yield from _expand(word, with_others=True)
+        yield from _expand(word)
         return
     try:
         if path.stat().st_size > _MOST_LIST_BYTES:
@@ -102,48 +102,43 @@ def _listed(word: str) -> Iterator[Input]:
     for name in names:
         beside = os.path.join(path.absolute().parent, os.path.expanduser(name))  # noqa: PTH111, PTH118 - see _path
         is_here = os.path.lexists(beside) or not os.path.lexists(name)
-        yield from _expand(beside if is_here and not address_in(name) else name, with_others=True)
+        yield from _expand(beside if is_here and not address_in(name) else name)
 
 
-def _expand(word: str, *, with_others: bool = False) -> Iterator[Input]:
+def _expand(word: str) -> Iterator[Input]:
     given = _path(word)
     if _is_folder(given):
-        yield from _videos_below(Path(given).absolute(), with_others=with_others)
+        yield from _videos_below(Path(given).absolute())
     elif _is_pattern(word):
-        yield from _expand_pattern(given, with_others=with_others)
+        yield from _expand_pattern(given)
     else:
         yield Input(Path(given).absolute())
 
 
-def _expand_pattern(pattern: str, *, with_others: bool) -> Iterator[Input]:
+def _expand_pattern(pattern: str) -> Iterator[Input]:
     found = sorted(glob.glob(pattern, recursive=True), key=_sort_key)  # noqa: PTH207 - Path.glob takes no whole paths
     if not found:
         error = VideoError("pattern_without_files", pattern=printable(pattern))
         yield Input(Path(pattern).absolute(), error)
+    files = [path for path in found if not _is_folder(path)]
+    videos = {path for path in files if is_video_name(Path(path))}
     for path in found:
         if not _is_folder(path):
-            is_other = with_others and not is_video_name(Path(path))
-            yield _other(Path(path).absolute()) if is_other else Input(Path(path).absolute())
+            if path in videos or not videos:
+                yield Input(Path(path).absolute())
         elif not pattern.endswith("**"):  # what is below was matched itself
-            yield from _videos_below(Path(path).absolute(), with_others=with_others)
+            yield from _videos_below(Path(path).absolute())
 
 
-def _other(path: Path) -> Input:
-    return Input(path, VideoError("name_not_a_video", path=printable(path)))
-
-
-def _videos_below(folder: Path, *, with_others: bool) -> Iterator[Input]:
+def _videos_below(folder: Path) -> Iterator[Input]:
     """List the videos below a folder, then an error for each folder that can't be read."""
     refused: list[OSError] = []
     found: list[Path] = []
-    others: list[Path] = []
     for place, folders, names in os.walk(folder, onerror=refused.append):
         folders[:] = [name for name in folders if not name.startswith(".")]
         paths = [Path(place) / name for name in names if not name.startswith(".")]
         found += [path for path in paths if is_video_name(path)]
-        others += [path for path in paths if with_others and not is_video_name(path)]
     yield from map(Input, sorted(found, key=_sort_key))
-    yield from map(_other, sorted(others, key=_sort_key))
     for error in refused:
         path = Path(str(error.filename or folder))
         reason = error.strerror or str(error)

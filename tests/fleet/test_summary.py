@@ -11,7 +11,7 @@ import pytest
 from justhtml import JustHTML
 from markdown_it import MarkdownIt
 
-from app.core import AnalysisRequest, DecodeError, EngineError, InputError, Language
+from app.core import AnalysisRequest, DecodeError, EngineError, Language, VideoError
 from app.core.codec import Failure
 from app.core.domain import FrameFacts, ScreenText
 from app.fleet.batch import BatchVideo, Collected, LeftOut, make_batch
@@ -28,7 +28,7 @@ VIDEOS = tuple(BatchVideo(letter * 64, Path(f"/clips/{letter}/{name}"), name, 10
 
 @pytest.fixture
 def made(tmp_path: Path) -> Summary:
-    left_out = LeftOut(Path("/clips/n.txt"), Failure.of(InputError("name_not_a_video", path="/clips/n.txt")))
+    left_out = LeftOut(Path("/clips/n.mp4"), Failure.of(VideoError("video_not_found", path="/clips/n.mp4")))
     batch = make_batch(Collected(VIDEOS, (left_out,)), AnalysisRequest(Path("x"), question="Who?"), {})
     results = Results(tmp_path, batch.fingerprint)
     for video in VIDEOS[:2]:
@@ -69,7 +69,7 @@ def test_json_has_everything_once(made: Summary) -> None:
     assert form["counts"] == {"done": 2, "without_model": 0, "no_usable_answer": 0, "failed": 1, "pending": 1}
     assert [one["state"] for one in form["videos"]] == ["done", "done", "failed", "pending"]
     assert form["videos"][2]["error"]["key"] == "video_decoder_crashed"
-    assert form["left_out"][0]["error"]["key"] == "name_not_a_video"
+    assert form["left_out"][0]["error"]["key"] == "video_not_found"
     (live,) = [one for one in form["shared"] if one["kind"] == "screen"]
     assert [place["key"][0] for place in live["places"]] == ["a", "b"]
     assert form["aigc"]["Label"] == "1"

@@ -10,6 +10,7 @@ import sys
 from contextlib import closing, nullcontext
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.analysis import load_templates
@@ -75,7 +76,8 @@ def run(given: argparse.Namespace) -> int:
             if given.stop:
                 return on_ray.stop(given_batch(Collected(), request, services, given))
         folder = results_folder(given)
-        collected = collect(given.paths, open_extraction_cache(settings.data_dir).sha256, cancel=cancel)
+        paths = [path for path in given.paths if Path(path).expanduser().absolute() != folder]  # "*" names it, too
+        collected = collect(paths, open_extraction_cache(settings.data_dir).sha256, cancel=cancel)
         if not collected.videos:
             for one in collected.left_out:
                 print(error_text(one.error), file=sys.stderr)

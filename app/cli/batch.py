@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from app.cli.common import cancel_on_signals, engine_notices_said, in_services, services, worst_exit_code
-from app.cli.progress import BatchProgress, ProgressRow
+from app.cli.progress import BatchProgress, Row
 from app.cli.report_output import Output
 from app.config import Settings
 from app.core import AnalysisEvent, AnalysisRequest, AppError, Cancelled, ConfigError, VideoError, to_builtins
@@ -90,7 +90,7 @@ def run(batch: SeveralVideos, inputs: Iterable[Input]) -> int:
     with worker_ready():
         opened = open_services(batch.settings, adopts=False, workers=given.jobs)
         try:
-            with in_services(opened), BatchProgress(total, quiet=given.quiet or not sys.stderr.isatty()) as progress:
+            with in_services(opened), BatchProgress(total, quiet=given.quiet) as progress:
                 say = partial(progress.say, stream=sys.stderr)
                 with engine_notices_said(opened, say) if not given.no_model else nullcontext():
                     for outcome in _outcomes(batch, items, progress, cancel):
@@ -107,7 +107,7 @@ def run(batch: SeveralVideos, inputs: Iterable[Input]) -> int:
 def _outcomes(
     batch: SeveralVideos, inputs: Iterable[Input], progress: BatchProgress, cancel: threading.Event
 ) -> Iterator[Outcome]:
-    rows: dict[Path, ProgressRow] = {}
+    rows: dict[Path, Row] = {}
     workers = batch.given.jobs or usual_workers(batch.settings)
     for event in run_videos(inputs, partial(_analyse, batch), workers=workers, cancel=cancel):
         match event:

@@ -10,7 +10,7 @@ from typing import Any
 
 from app import fleet
 from app.cli.common import worst_exit_code
-from app.cli.progress import BatchProgress, ProgressRow
+from app.cli.progress import BatchProgress, Row
 from app.cli.report_output import check_output_folder
 from app.core import Failure, readable, to_builtins
 from app.i18n import error_text, t
@@ -47,7 +47,7 @@ class BatchOutput:
         self._batch = batch
         self._results = results
         self._progress = progress
-        self._rows: dict[str, ProgressRow] = {}
+        self._rows: dict[str, Row] = {}
         self._since = time.monotonic()
         self._exit_codes = [0]
         self._archive = archive
@@ -147,7 +147,7 @@ class BatchOutput:
         parts.append(printable(error_text(error)) if error else "")
         file = next(iter(result.files.values()), "")
         text = f"[{place}] {' · '.join(filter(None, parts))}" + (f" → {file}" if file else "")
-        if left and tally.num_left and self._progress.is_quiet:
+        if left and tally.num_left and not self._progress.is_drawn:
             text += f" ({t('batch.left', time=span(left, left))})"
         self._say(
             text,

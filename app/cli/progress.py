@@ -1,10 +1,12 @@
 """Progress of one or several analyses on a terminal: stage, count and time left, and the answers of a single one.
 
-Everything goes to standard error, so that standard output holds only the report.
+Everything goes to standard error, so that standard output holds only the report. Without a terminal, lines are printed
+in place of bars.
 """
 
 from __future__ import annotations
 
+import sys
 from datetime import timedelta
 from typing import TextIO
 
@@ -15,16 +17,17 @@ from rich.progress import Progress as Bar
 from rich.text import Text
 
 from app import core
+from app.cli.progress_lines import ProgressLines, StageState, Throttle
 from app.i18n import notice_text, t
 from app.reports.content import printable
 
 
 class Progress:
-    """Listener of one analysis; `quiet` shows only notices."""
+    """Listener of one analysis on a terminal."""
 
-    def __init__(self, *, quiet: bool) -> None:
+    def __init__(self) -> None:
         self._console = Console(stderr=True, highlight=False)
-        self._bar = _bar(self._console, quiet=quiet)
+        self._bar = _bar(self._console)
         self._row = ProgressRow(self._bar)
         self._state = core.AnalysisState()
         self._printed: set[int] = set()  # numbers of chunks
@@ -39,7 +42,7 @@ class Progress:
 
     def say(self, text: str) -> None:
         """Print a sentence above the bar."""
-        self._console.print(escape(printable(text)))
+        self._console.print(Text(printable(text)), soft_wrap=True)
 
     def show(self, event: core.AnalysisEvent) -> None:
         """Display one event."""
@@ -48,7 +51,7 @@ class Progress:
         match event:
             case core.KeyframesChosen(keyframes):
                 times = ", ".join(core.clock(frame.time_seconds) for frame in keyframes)
-                self._print(t("cli.keyframes", count=len(keyframes), times=times))
+                self.say(t("cli.keyframes", count=len(keyframes), times=times))
             case core.ChunkDone(result) if result.number > 0:
                 self._print_answers()
             case core.Answered(analysis) | core.Finished(analysis) if not self._is_whole_printed:
@@ -58,10 +61,6 @@ class Progress:
                 self.say(notice_text(notice))
             case _:
                 pass
-
-    def _print(self, text: str) -> None:
-        if not self._bar.disable:
-            self.say(text)
 
     def _print_answers(self) -> None:
         """Print the received answers in order, up to the first missing one."""
@@ -78,14 +77,14 @@ class Progress:
     def _print_whole(self, analysis: core.Analysis) -> None:
         """Print the title, the answer to the question and the summary of the chunks."""
         if analysis.title:
-            self._print(analysis.title)
+            self.say(analysis.title)
         for finding in (*analysis.reply, *(analysis.overview if analysis.summary else ())):
             self._print_finding(finding)
 
     def _print_finding(self, finding: core.Finding) -> None:
         cited = [frame for frame in self._state.keyframes if frame.number in finding.frames]
         times = ", ".join(core.clock(frame.time_seconds) for frame in cited)
-        self._print(f"{times}  {finding.text}" if times else finding.text)
+        self.say(f"{times}  {finding.text}" if times else finding.text)
 
 
 class BatchProgress:
@@ -95,7 +94,9 @@ class BatchProgress:
     """
 
     def __init__(self, total: int | None, *, quiet: bool) -> None:
-        self._bar = _bar(Console(stderr=True, highlight=False), quiet=quiet, redirects=False)
+        self._is_quiet, self._throttle = quiet, Throttle()
+        is_drawn = sys.stderr.isatty() and not quiet
+        self._bar = _bar(Console(stderr=True, highlight=False), is_drawn=is_drawn, redirects=False)
         self._whole = self._bar.add_task(t("cli.batch_progress"), total=total)
 
     def __enter__(self) -> BatchProgress:
@@ -107,15 +108,17 @@ class BatchProgress:
             self._bar.stop()
 
     @property
-    def is_quiet(self) -> bool:
-        """Return whether no rows are drawn."""
-        return self._bar.disable
+    def is_drawn(self) -> bool:
+        """Return whether rows are drawn."""
+        return not self._bar.disable
 
-    def begin(self, name: str) -> ProgressRow:
+    def begin(self, name: str) -> Row:
         """Add and return a row, which displays the events passed to it."""
-        return ProgressRow(self._bar, name)
+        if self.is_drawn:
+            return ProgressRow(self._bar, name)
+        return ProgressLines(quiet=self._is_quiet, name=name, throttle=self._throttle)
 
-    def ended(self, row: ProgressRow | None) -> None:
+    def ended(self, row: Row | None) -> None:
         """Count one analysis as finished and remove its row."""
         if row:
             row.remove()
@@ -138,43 +141,26 @@ class ProgressRow:
 
     def __init__(self, bar: Bar, name: str = "") -> None:
         self._bar = bar
-        self._name = name
-        self._stage = self._words = self._hashing = ""
-        self._is_hashed = False
-        self._task = bar.add_task(self._described(), total=None)
+        self._state = StageState(name)
+        self._task = bar.add_task(escape(self._state.description), total=None)
 
     def show(self, event: core.AnalysisEvent) -> None:
         """Display one event."""
-        match event:
-            case core.StageStarted(stage, total):
-                self._stage = stage
-                self.remove()  # a task's known total can't be unset
-                self._words = t(f"stage.{stage}")
-                self._task = self._bar.add_task(self._described(), total=total)
-            case core.SurveyProgress(seconds, duration):
-                self._bar.update(self._task, completed=int(seconds), total=duration and max(1, int(duration)))
-            case core.EngineProgress(phase, values) if self._stage == "engine":
-                self._words = t(f"engine.phase.{phase}", **values)
-                self._bar.update(self._task, description=self._described())
-            case core.HashProgress() if not self._is_hashed:
-                self._hashing = t("stage.hashing", percent=event.percent)
-                self._bar.update(self._task, description=self._described())
-            case core.FileHashed():
-                self._hashing, self._is_hashed = "", True
-                self._bar.update(self._task, description=self._described())
-            case core.ChunkDone(result) if result.number > 0:
-                self._bar.advance(self._task)
-            case core.FactsMeasured() if self._stage == "facts":
-                self._bar.advance(self._task)
-            case _:
-                pass
+        self._state.apply(event)
+        described = escape(self._state.description)
+        if isinstance(event, core.StageStarted):
+            self.remove()  # a task's known total can't be unset
+            self._task = self._bar.add_task(described, total=self._state.total)
+        else:
+            total = self._state.total
+            self._bar.update(self._task, description=described, completed=self._state.done, total=total)
 
     def remove(self) -> None:
         """Remove the row."""
         self._bar.remove_task(self._task)
 
-    def _described(self) -> str:
-        return escape(printable(" · ".join(filter(None, (self._name, self._words, self._hashing)))))
+
+Row = ProgressRow | ProgressLines
 
 
 class _TimeLeftColumn(TimeRemainingColumn):
@@ -188,9 +174,14 @@ class _TimeLeftColumn(TimeRemainingColumn):
         return Text("-:--:--" if seconds is None else str(timedelta(seconds=round(seconds))), "progress.remaining")
 
 
-def _bar(console: Console, *, quiet: bool, redirects: bool = True) -> Bar:
+def _bar(console: Console, *, is_drawn: bool = True, redirects: bool = True) -> Bar:
     """Create the progress bar; with `redirects` all other output appears above it, for either stream."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _TimeLeftColumn())
     return Bar(
-        *columns, console=console, transient=True, disable=quiet, redirect_stdout=redirects, redirect_stderr=redirects
+        *columns,
+        console=console,
+        transient=True,
+        disable=not is_drawn,
+        redirect_stdout=redirects,
+        redirect_stderr=redirects,
     )

@@ -166,6 +166,7 @@ def test_results_stay_above_the_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         progress, "Console", lambda **_: Console(file=terminal, force_terminal=True, width=60, color_system=None)
     )
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     results = [f"[{number}/3] done · {number}.mp4 {'and more ' * number}" for number in (1, 2, 3)]
     with BatchProgress(3, quiet=False) as shown:
         for result in results:

@@ -8,7 +8,19 @@ from pathlib import Path
 import pytest
 
 from app.cli.progress import Progress
-from app.core.domain import AnalysisRequest, Answered, ChunkDone, FileHashed, Finished, HashProgress, StageStarted
+from app.cli.progress_lines import ProgressLines, Throttle, open_progress
+from app.core.domain import (
+    AnalysisRequest,
+    Answered,
+    ChunkDone,
+    FileHashed,
+    Finished,
+    HashProgress,
+    Notice,
+    Noticed,
+    StageStarted,
+    SurveyProgress,
+)
 from tests.ui import rich
 
 pytestmark = pytest.mark.usefixtures("english")
@@ -16,7 +28,7 @@ pytestmark = pytest.mark.usefixtures("english")
 
 def test_the_whole_answer_is_printed_before_the_facts_and_once(capsys: pytest.CaptureFixture[str]) -> None:
     made = rich.rich(AnalysisRequest(Path("/videos/clip.mp4"), frames=12), "job-1", parts=3)
-    with Progress(quiet=False) as progress:
+    with Progress() as progress:
         for event in rich.opening(made):
             progress.show(event)
         for part in made.chunks:
@@ -32,7 +44,7 @@ def test_the_whole_answer_is_printed_before_the_facts_and_once(capsys: pytest.Ca
 
 
 def test_reading_a_large_file_is_shown_until_it_is_done(capsys: pytest.CaptureFixture[str]) -> None:
-    with Progress(quiet=False) as progress:
+    with Progress() as progress:
         progress.show(StageStarted("survey"))
         progress.show(HashProgress(3 << 30, 10 << 30))
         (task,) = progress._bar.tasks
@@ -44,7 +56,34 @@ def test_reading_a_large_file_is_shown_until_it_is_done(capsys: pytest.CaptureFi
 
 
 def test_text_of_a_model_cannot_turn_the_terminal_around(capsys: pytest.CaptureFixture[str]) -> None:
-    with Progress(quiet=False) as progress:
+    with Progress() as progress:
         progress.say("a \u202e b \x1b[2J c")
     shown = capsys.readouterr().err
     assert "a [U+202E] b [U+001B][2J c" in shown
+
+
+def test_a_log_file_gets_a_line_for_each_stage(capsys: pytest.CaptureFixture[str]) -> None:
+    with open_progress(quiet=False) as progress:
+        progress.show(StageStarted("survey"))
+        progress.show(StageStarted("ask", 3))
+        long = "a sentence of many words " * 20
+        progress.say(long)
+    assert capsys.readouterr().err.splitlines() == ["Finding keyframes", "Model analyses frames", long]
+
+
+def test_a_quiet_log_gets_notices_only(capsys: pytest.CaptureFixture[str]) -> None:
+    with open_progress(quiet=True) as progress:
+        progress.show(StageStarted("survey"))
+        progress.show(Noticed(Notice("no_model", {}, "info")))
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_a_line_of_progress_follows_every_few_seconds(capsys: pytest.CaptureFixture[str]) -> None:
+    now = [0.0]
+    lines = ProgressLines(quiet=False, name="a.mp4", throttle=Throttle(lambda: now[0]))
+    lines.show(StageStarted("survey"))
+    for second in range(12):
+        now[0] = second
+        lines.show(SurveyProgress(second * 10.0, 120.0))
+    said = capsys.readouterr().err.splitlines()
+    assert said == ["a.mp4 · Finding keyframes 50/120", "a.mp4 · Finding keyframes 100/120"]

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 from app.analysis import Templates, load_templates
 from app.cli.analysis_options import add_analysis_options, build_given_request, load_settings, settle_model
 from app.cli.common import cancel_on_signals, engine_notices_said, worst_exit_code
+from app.cli.progress_lines import open_progress
 from app.cli.report_output import Output, add_overwrite_option, parse_output
 from app.config import Settings
 from app.core import Analysis, AnalysisRequest, AppError, ConfigError, readable
@@ -105,9 +106,7 @@ def _run_job(
     services: Services, request: AnalysisRequest, given: argparse.Namespace, cancel: threading.Event
 ) -> JobSnapshot:
     """Run the job to its end and return it: a new one, a resumed one, or one that was finished before."""
-    from app.cli.progress import Progress  # other commands start without it
-
-    with Progress(quiet=given.quiet or not sys.stderr.isatty()) as progress:
+    with open_progress(quiet=given.quiet) as progress:
         name = readable(request.path.name)
         with engine_notices_said(services, progress.say) if request.use_model else nullcontext():
             run = start_run(services.jobs, request, name=name, force=given.anew)

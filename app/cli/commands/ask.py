@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from app import config
 from app.cli.common import cancel_on_signals, confirm_deletion, in_services, services, use_language, wide_console
+from app.cli.progress_lines import open_progress
 from app.core import Cancelled, ConfigError, Moments, Selection
 from app.i18n import LANGUAGES, language, notice_text, t
 from app.i18n.formatting import exactly
@@ -182,11 +183,10 @@ def _conversation(
     """Return the conversation to continue, or a new one about these videos and analyses."""
     if given.conversation:
         return services().conversations.get(given.conversation)
-    from app.cli.progress import Progress
     from app.services import begin
 
     events = begin(services(), about, frames=given.frames, language=language(), cancel=cancel, clip=clip)
-    with Progress(quiet=given.quiet or not sys.stderr.isatty()) as progress, closing(events):
+    with open_progress(quiet=given.quiet) as progress, closing(events):
         while True:
             try:
                 progress.show(next(events))

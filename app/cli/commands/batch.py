@@ -84,8 +84,7 @@ def run(given: argparse.Namespace) -> int:
             raise VideoError("batch_empty")
         batch = given_batch(collected, request, services, given)
         results = Results(folder, batch.fingerprint)
-        is_quiet = given.quiet or not sys.stderr.isatty()
-        with BatchProgress(len(batch.videos), quiet=is_quiet) as progress:
+        with BatchProgress(len(batch.videos), quiet=given.quiet) as progress:
             say = partial(progress.say, stream=sys.stderr)
             is_asked = request.use_model and not given.ray
             with engine_notices_said(services, say) if is_asked else nullcontext():

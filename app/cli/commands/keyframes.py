@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from app import config
 from app.cli.common import add_selection_options, cancel_on_signals, parse_selection, use_language
+from app.cli.progress_lines import open_progress
 from app.cli.report_output import add_overwrite_option, check_ending, check_output_file, check_output_folder
 from app.core import Keyframe, KeyframesChosen, Notice, StageStarted, VideoInfo, clock
 from app.i18n import LANGUAGES, notice_text, t
@@ -66,14 +67,10 @@ def _run(given: argparse.Namespace) -> int:
     events, reused = open_events(settings, path, frames, selection, cancel)
     if not reused and not given.json:  # the worker needs longer than this to load its libraries
         threading.Thread(target=import_module, args=("rich.console",), daemon=True).start()
-    if sys.stderr.isatty() and not given.quiet:
-        from app.cli.progress import Progress
-
-        with Progress(quiet=False) as progress:
+    with open_progress(quiet=given.quiet) as progress:
+        if not reused:
             progress.show(StageStarted("survey"))
-            video, chosen = consume(events, progress.show)
-    else:
-        video, chosen = consume(events, lambda _: None)
+        video, chosen = consume(events, progress.show)
 
     sha256 = open_extraction_cache(settings.data_dir).sha256(path, cancel) if given.json else ""
     deliver(path, video, chosen, given, sha256, reused=reused, cancel=cancel)

@@ -57,7 +57,7 @@ def run(given: argparse.Namespace) -> int:
                 arrived.append(video)
                 yield video
 
-        with BatchProgress(None, quiet=given.quiet or not sys.stderr.isatty()) as progress:
+        with BatchProgress(None, quiet=given.quiet) as progress:
             output = BatchOutput(given, batch, results, progress, BatchArchive(settings.data_dir))
             output.begin_watching(given.folder)
             say = partial(progress.say, stream=sys.stderr)

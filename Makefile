@@ -43,10 +43,11 @@ bench-keyframes:
 	  $(if $(WORK),--work $(WORK)) $(if $(OUT),--out $(OUT))
 
 # Sets for VIDEOS: of CLIPS (clips or folders) and footage drawn by code, composed by make_events.py in JUDGE; a folder in
-# OUT for each of SEEDS. Clips belong to one HALF, tune or held.
+# OUT for each of SEEDS. Clips belong to one HALF, tune or held; or BACKGROUNDS and INSERTS are given by hand.
 bench-keyframes-sets:
 	$(PYTHON) scripts/bootstrap.py develop && .venv/bin/python -m benchmarks.keyframes.compose \
-	  --clips $(CLIPS) --judge $(JUDGE) --out $(OUT) --seeds $(SEEDS) $(if $(HALF),--half $(HALF)) \
+	  $(if $(CLIPS),--clips $(CLIPS)) $(if $(BACKGROUNDS),--backgrounds $(BACKGROUNDS) --inserts $(INSERTS)) \
+	  --judge $(JUDGE) --out $(OUT) --seeds $(SEEDS) $(if $(HALF),--half $(HALF)) \
 	  $(if $(MINUTES),--minutes $(MINUTES)) $(if $(EVENTS),--only $(EVENTS))
 
 # Whole analyses against raw requests, and what they hold in memory. ONLY of throughput, vllm, first, memory, large.

@@ -2,7 +2,8 @@
 
 Each seed becomes a folder OUT/HALF-SEED of videos with a truth.json, composed by the judge's make_events.py. Clips,
 and the kinds of footage that are drawn here, belong to one of two halves by their names: what is tuned on `tune` has
-seen nothing of `held`. The seed draws which clips of its half are backgrounds and which are inserted.
+seen nothing of `held`. The seed draws which clips of its half are backgrounds and which are inserted. Names say nothing
+of persons and places: to keep those apart as well, give the clips of a half as --backgrounds and --inserts.
 """
 
 from __future__ import annotations
@@ -41,7 +42,10 @@ def main(arguments: Sequence[str]) -> int:
     clips = [clip for place in given.clips for clip in (sorted(place.iterdir()) if place.is_dir() else [place])]
     given.out.mkdir(parents=True, exist_ok=True)
     for seed in given.seeds:
-        bases, inserts = drawn_lots(half_of(clips, given.half), seed, given.half, given.out)
+        if given.backgrounds and given.inserts:
+            bases, inserts = given.backgrounds, given.inserts
+        else:
+            bases, inserts = drawn_lots(half_of(clips, given.half), seed, given.half, given.out)
         print(f"{given.half} {seed}: on {_names(bases)}; with {_names(inserts)}", flush=True)
         line = [sys.executable, str(given.judge / "make_events.py"), "--out", str(given.out / f"{given.half}-{seed}")]
         line += ["--seed", str(seed), "--minutes", str(given.minutes), "--size", given.size, "--only", given.only]
@@ -52,7 +56,9 @@ def main(arguments: Sequence[str]) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.keyframes.compose", description=__doc__)
-    parser.add_argument("--clips", type=Path, nargs="+", required=True, help="clips, or folders of them")
+    parser.add_argument("--clips", type=Path, nargs="+", default=[], help="clips, or folders of them")
+    parser.add_argument("--backgrounds", type=Path, nargs="+", help="with --inserts: these clips, drawing no lots")
+    parser.add_argument("--inserts", type=Path, nargs="+", help="such as several people before the same wall")
     parser.add_argument("--judge", type=Path, required=True, help="the folder with make_events.py")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seeds", type=int, nargs="+", required=True)

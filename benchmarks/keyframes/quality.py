@@ -13,9 +13,13 @@ from typing import Any, Protocol
 
 from benchmarks.keyframes.bound import most_shown
 from benchmarks.keyframes.table import markdown
-from benchmarks.keyframes.tools import BUDGET, Tool
+from benchmarks.keyframes.tools import BUDGET, OURS, Tool
 
 BUDGETS = (8, 16, 32, 64)
+BEST_SIMPLE = "the best simple choice"
+"""The better of frames spread evenly and of one frame a scene, with each budget."""
+BELOW = " ▼"
+"""Mark of a share of ours below that."""
 Score = dict[str, Any]
 Scores = dict[str, dict[int, Score]]
 
@@ -37,15 +41,13 @@ def events_tables(folder: Path, judge: Judge, tools: Sequence[Tool]) -> Iterator
     if not _videos(truth, "events"):
         return
     scores = {tool.name: _events(folder, truth, judge, tool) for tool in tools if tool.picks}
-    yield from _overall(truth, scores)
+    simple = [tool.name for tool in tools if tool.is_simple and tool.name in scores]
+    yield from _overall(truth, scores, simple)
     yield f"By type of event, with {_row(BUDGETS)} frames:\n"
     kinds = list(next(iter(scores.values()))[BUDGET]["by_type"])
     yield from markdown(
-        ["events", *scores],
-        (
-            [kind, *(_row(f"{score[n]['by_type'][kind]:.2f}" for n in BUDGETS) for score in scores.values())]
-            for kind in kinds
-        ),
+        ["events", *scores, *([BEST_SIMPLE] if simple else [])],
+        (_type_row(kind, scores, simple) for kind in kinds),
     )
     yield f"By video, with {BUDGET} frames: share of events seen, longest stretch.\n"
     videos = _videos(truth, "events")
@@ -93,17 +95,44 @@ def _events(folder: Path, truth: Score, judge: Judge, tool: Tool) -> dict[int, S
     return scores
 
 
-def _overall(truth: Score, scores: Scores) -> Iterator[str]:
+def _type_row(kind: str, scores: Scores, simple: Sequence[str]) -> list[str]:
+    """Return the row of a type of event; a share below that of the best simple choice is marked."""
+    shares = {name: [score[n]["by_type"][kind] for n in BUDGETS] for name, score in scores.items()}
+    best = _best([shares[name] for name in simple])
+    cells = (
+        _row(map(_marked, every, best)) if name == OURS else _row(map(_share, every)) for name, every in shares.items()
+    )
+    return [kind, *cells, *([_row(map(_share, best))] if simple else [])]
+
+
+def _best(rows: Sequence[Sequence[float]]) -> list[float]:
+    """Return the best of the simple choices with each budget; 0 where there is none."""
+    return [max(column) for column in zip(*rows, strict=True)] or [0.0] * len(BUDGETS)
+
+
+def _share(share: float) -> str:
+    return f"{share:.2f}"
+
+
+def _marked(share: float, best: float) -> str:
+    return _share(share) + (BELOW if share < best else "")
+
+
+def _overall(truth: Score, scores: Scores, simple: Sequence[str]) -> Iterator[str]:
     head = ["tool", *(f"{budget} frames" for budget in BUDGETS), f"longest stretch, {BUDGET}", f"worst video, {BUDGET}"]
+    recalls = {name: [score[budget]["mean_recall"] for budget in BUDGETS] for name, score in scores.items()}
+    best = _best([recalls[name] for name in simple])
     rows = [
         [
             name,
-            *(f"{score[budget]['mean_recall']:.2f}" for budget in BUDGETS),
+            *(map(_marked, recalls[name], best) if name == OURS else map(_share, recalls[name])),
             f"{score[BUDGET]['mean_gap']:.3f}",
             f"{score[BUDGET]['min_recall']:.2f}",
         ]
         for name, score in scores.items()
     ]
+    if simple:
+        rows.append([BEST_SIMPLE, *map(_share, best), "", ""])
     ceiling = [f"{_ceiling(truth, budget):.2f}" for budget in BUDGETS]
     yield from markdown(head, [*rows, ["the most that any choice can see", *ceiling, "", ""]])
 

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -31,7 +31,8 @@ class Tool:
     """`picks` gives the times of at most so many frames, `boundaries` those at which shots change, both in seconds.
 
     `work` is what its cost is measured on: reading the video to the end and choosing frames, or finding shots. It is
-    done inside `around`, whose own beginning and end cost it nothing by the clock.
+    done inside `around`, whose own beginning and end cost it nothing by the clock. `is_simple` marks frames that are
+    spread over time or over scenes, which no choice may fall behind.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Tool:
     boundaries: Callable[[Path], list[float]] | None = None
     work: Callable[[Path], object] | None = None
     around: Callable[[], AbstractContextManager[None]] = nullcontext
+    is_simple: bool = False
 
 
 def chosen(path: Path, frames: int = BUDGET) -> KeyframesChosen:
@@ -76,7 +78,7 @@ def tools(work: Path) -> tuple[list[Tool], list[str]]:
     memo = Memo(work / "peers.json")
     ours = Tool(OURS, _our_picks, _our_boundaries, chosen, as_in_the_app)
     command_line = Tool(OUR_COMMAND, work=framelens_keyframes)
-    found, missing = [ours, command_line, Tool("even sampling", _even_picks)], []
+    found, missing = [ours, command_line, Tool("even sampling", _even_picks, is_simple=True)], []
     for peer, made in ((PYSCENEDETECT, _pyscenedetect), (VIDEO_ANALYZER, _video_analyzer)):
         try:
             command(peer, work)
@@ -107,12 +109,17 @@ def _pyscenedetect(peer: Peer, work: Path, memo: Memo) -> list[Tool]:
     def boundaries(detector: str, path: Path) -> list[float]:
         return [start for start, _ in scenes(detector, path)[1:]]
 
+    def picks(spread: Callable[[Sequence[Scene], int], list[float]], path: Path, frames: int) -> list[float]:
+        return spread(scenes("content", path), frames)
+
     def again(detector: str, path: Path) -> object:
         return answer(command(peer, work, str(path), detector))
 
     return [
-        Tool(f"{peer.name}, middles of scenes", lambda path, frames: middles(scenes("content", path), frames)),
-        Tool(f"{peer.name}, starts of scenes", lambda path, frames: starts(scenes("content", path), frames)),
+        *(
+            Tool(f"{peer.name}, {name} of scenes", partial(picks, spread), is_simple=True)
+            for spread, name in ((middles, "middles"), (starts, "starts"))
+        ),
         *(
             Tool(f"{peer.name}, {name}", None, partial(boundaries, detector), partial(again, detector))
             for detector, name in (("content", "ContentDetector"), ("adaptive", "AdaptiveDetector"))

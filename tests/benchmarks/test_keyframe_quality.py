@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from benchmarks.keyframes.quality import events_tables, shots_table
-from benchmarks.keyframes.tools import Tool
+from benchmarks.keyframes.tools import OURS, Tool
 
 TRUTH = {
     "fps": 10,
@@ -55,6 +55,16 @@ def test_frame_tools_are_compared_with_the_maximum(folder: Path) -> None:
     assert "| the most that any choice can see | 1.00 | 1.00 | 1.00 | 1.00 |  |  |" in lines
     assert "| slide | 1.00 / 1.00 / 1.00 / 1.00 | 0.00 / 0.00 / 0.00 / 0.00 |" in lines
     assert "| a.mp4 | 1.00, 0.500 | 0.00, 0.500 |" in lines
+
+
+def test_shares_below_the_best_simple_choice_are_marked(folder: Path) -> None:
+    ours = Tool(OURS, lambda path, frames: [1.5] if frames > 8 else [7.0])
+    simple = Tool("one a scene", lambda path, frames: [1.5], is_simple=True)
+    lines = list(events_tables(folder, Judge(), [ours, simple]))
+    assert f"| {OURS} | 0.00 ▼ | 1.00 | 1.00 | 1.00 | 0.500 | 1.00 |" in lines
+    assert "| the best simple choice | 1.00 | 1.00 | 1.00 | 1.00 |  |  |" in lines
+    row = "| slide | 0.00 ▼ / 1.00 / 1.00 / 1.00 | 1.00 / 1.00 / 1.00 / 1.00 | 1.00 / 1.00 / 1.00 / 1.00 |"
+    assert row in lines
 
 
 def test_shot_tools_are_listed_by_type_with_counts(folder: Path) -> None:

@@ -10,7 +10,7 @@ import logging
 import secrets
 import threading
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,7 +21,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from app.core import AppError, Language, read_json, redact, remember_secret, said_in
+from app.core import AppError, Language, as_app_error, read_json, redact, remember_secret, said_in
 from app.engine import Endpoint, Engine
 from app.i18n import error_text, t
 from app.llm import ACCEPTED, limited, limits_of, response_limits
@@ -47,6 +47,7 @@ class ServeOptions:
         takes_pictures: Whether requests may contain pictures.
         language: The language of error messages.
         timeout_seconds: The timeout of requests to the engine.
+        on_failure: Called with the error if the engine's first start fails.
     """
 
     engine: Engine
@@ -55,6 +56,7 @@ class ServeOptions:
     takes_pictures: bool = True
     language: Language = "en"
     timeout_seconds: float = 600.0
+    on_failure: Callable[[AppError], None] = lambda _: None
 
 
 class _Refused(Exception):
@@ -207,8 +209,14 @@ class _Server:
             self._endpoint = await asyncio.to_thread(self._engine.ensure_ready, lambda _: None, self._closing)
         except AppError as error:
             log.warning("the engine could not be started: %s", error)
-        except Exception:
+            self._fail(error)
+        except Exception as error:
             log.exception("the engine could not be started")
+            self._fail(as_app_error(error))
+
+    def _fail(self, error: AppError) -> None:
+        if self._endpoint is None and not self._closing.is_set():
+            self._options.on_failure(error)
 
     def _ready(self) -> Endpoint:
         """Return the engine's endpoint.

@@ -9,9 +9,9 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
-from app.core import ConfigError, EngineError, Selection, Strategy
+from app.core import ConfigError, EngineError, Selection, Strategy, in_thread
 from app.i18n import LANGUAGES, notice_text, set_language, t
 from app.services import build_selection, parse_interval, parse_seconds, parse_times
 
@@ -123,6 +123,23 @@ def open_socket(host: str, port: int) -> socket.socket:
         reason = getattr(error, "strerror", None) or str(error)
         raise EngineError("serve_address", host=host, port=port, reason=reason) from error
     return made
+
+
+def serve_until(stop: threading.Event, app: Any, listening: socket.socket, *, shutdown_seconds: int) -> None:
+    """Serve an ASGI application until `stop` is set; requests in progress get `shutdown_seconds` to end.
+
+    The server has a thread of its own: in the main thread uvicorn would handle the signals, and print a traceback for
+    the second one.
+    """
+    import uvicorn
+
+    options = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=shutdown_seconds)
+    server = uvicorn.Server(options)
+    serving = in_thread("server", lambda: server.run(sockets=[listening]))
+    serving.add_done_callback(lambda _: stop.set())
+    stop.wait()
+    server.should_exit = True
+    serving.result()
 
 
 def confirm_deletion(names: str) -> bool:

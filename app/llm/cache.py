@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 
 MOST_BYTES = 64 << 20
 """Size of the cache, for some 15,000 answers of 2 KB. Chosen by hand; not tuned."""
+_VERSION = 2
+"""Raised when answers of earlier versions must not be used: before 2 they may hold reasoning and markers."""
 _OLDEST = """
 DELETE FROM full_llm_cache WHERE rowid IN (
   SELECT rowid FROM full_llm_cache ORDER BY rowid LIMIT 1 + (SELECT count(*) / 10 FROM full_llm_cache)
@@ -54,7 +56,7 @@ class AnswerCache:
 
     def __init__(self, path: Path, model: str, *, limit_bytes: int = MOST_BYTES) -> None:
         self._path = path
-        self._model = model
+        self._model = f"{_VERSION} {model}"
         self._limit = limit_bytes
         self._lock = threading.Lock()
         self._cache: SQLiteCache | None = None

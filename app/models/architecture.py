@@ -11,6 +11,8 @@ from typing import Literal
 Part = Literal["embedding", "attention", "mlp", "experts", "norm", "lm_head", "vision", "merger"]
 Place = Literal["first", "layers", "last", "both_ends", "every"]
 Pictures = Literal["patches", "fixed", "tiles", "slices"]
+FRAME = (448, 252)
+"""Width and height in pixels of the smallest frame that is sent: a request with many frames, or to a CPU, has these."""
 _MOST_TILED = 2
 """Number of pictures in a request beyond which DeepSeek-VL2 doesn't cut them into tiles."""
 

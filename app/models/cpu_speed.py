@@ -21,14 +21,12 @@ from importlib.resources import files
 from statistics import median
 from typing import Any
 
-from app.models.architecture import Part, Shape, image_tokens
+from app.models.architecture import FRAME, Part, Shape, image_tokens
 from app.models.catalogue import built_in
 from app.models.formats import stored
 from app.models.memory import estimate_memory
 from app.models.serving_plan import Plan, number_bytes, parse_plan
 
-FRAME = (448, 252)
-"""Width and height of a frame as sent to a model on a CPU, in pixels."""
 _FRAMES_PER_REQUEST = 8  # frames per request in the runs of catalogue/measured.toml
 _TOKENS_PER_FRAME = 52
 """Answer tokens per frame: the usual count of an analysis in chunks of eight frames."""

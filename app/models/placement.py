@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from app.core import GIB
-from app.models.architecture import Shape, image_tokens
+from app.models.architecture import FRAME, Shape, image_tokens
 from app.models.catalogue_parser import CatalogueEntry
 from app.models.cpu_speed import ProcessorRates, SpeedEstimate, estimate_work, reference
 from app.models.formats import BY_KEY, FormatKey, NumberFormat, format_of
@@ -36,7 +36,6 @@ _PICTURE_TOKENS = 1280
 _MAX_FRAMES = 64  # chosen by hand; not tuned
 _REST_TOKENS = 1536
 """Tokens for question, marks and answer beside the frames. Chosen by hand; not tuned."""
-_FRAME = (1280, 720)
 _ACCEPTABLE_SECONDS = 12.0
 """Acceptable time for a frame on a CPU with its share of the answer: sixteen frames in about three minutes."""
 _AMPERE = 8.0  # compute capability
@@ -282,7 +281,7 @@ def _proposal(
     vision, frames = entry.shape.vision, 0
     if vision is not None:
         each = min(
-            image_tokens(vision, *_FRAME, together=_MAX_FRAMES),
+            image_tokens(vision, *FRAME, together=_MAX_FRAMES),
             _PICTURE_TOKENS if vision.pictures == "patches" else 10**6,
         )
         frames = max(1, min(_MAX_FRAMES, (plan.max_model_len - _REST_TOKENS) // (each + 16)))

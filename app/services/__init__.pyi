@@ -67,6 +67,7 @@ from .model_benchmarks import speed_text as speed_text
 from .model_benchmarks import try_model as try_model
 from .model_names import resolve_named_model as resolve_named_model
 from .preflight import effective_arguments as effective_arguments
+from .preflight import refuse as refuse
 from .readiness import ModelCandidate as ModelCandidate
 from .readiness import Readiness as Readiness
 from .readiness import free_bytes as free_bytes

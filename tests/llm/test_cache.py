@@ -8,6 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 from langchain_core.messages import HumanMessage
+from langchain_core.outputs import Generation
 
 from app.core.domain import Usage
 from app.llm import cache
@@ -27,6 +28,14 @@ def test_cache_returns_answer_for_same_model_and_messages(tmp_path: Path) -> Non
     assert AnswerCache(tmp_path / "new" / "answers.sqlite", "model a").recall(picture("AAAA")) == REPLY
     assert answers.recall(picture("AAAB")) is None
     assert AnswerCache(tmp_path / "new" / "answers.sqlite", "model b").recall(picture("AAAA")) is None
+
+
+def test_answers_of_earlier_versions_are_not_used(tmp_path: Path) -> None:
+    answers = AnswerCache(tmp_path / "answers.sqlite", "model")
+    with answers._opened() as stored:
+        key = cache._digest(picture("AAAA"), None, "")
+        stored.update(key, "model", [Generation(text="draft</think>", generation_info={"usage": None})])
+    assert answers.recall(picture("AAAA")) is None
 
 
 def test_an_answer_that_was_cut_off_is_asked_again(tmp_path: Path) -> None:

@@ -143,6 +143,14 @@ def test_more_memory_never_offers_less() -> None:
     assert propose_for_cards(GpuCard(0.5), ENTRIES) == propose_for_cpu(0.5, ENTRIES) == ()
 
 
+def test_picture_limit_counts_frames_as_they_are_sent() -> None:
+    """A frame of 448 × 252 is 144 tokens for Qwen2.5-VL; with its mark, 41 of them fit 8192 tokens beside the rest."""
+    entry = built_in().by_id["Qwen/Qwen2.5-VL-3B-Instruct"]
+    found = propose_for_cpu(64, (entry,))[0]
+    by_context = min(64, (found.plan.max_model_len - 1536) // (144 + 16))
+    assert found.config["limit_mm_per_prompt"]["image"] == by_context >= 16
+
+
 def test_frames_of_a_proposal_fit_its_context() -> None:
     for proposals in MACHINES.values():
         for proposal in proposals:

@@ -264,7 +264,7 @@ PAIRS: dict[str, tuple[str, Callable[[], PreflightSubject], Callable[[], Preflig
     ),
     "pictures": (
         "preflight_pictures_exceed",
-        lambda: subject(QWEN2_VL, max_model_len=1500, limit_mm_per_prompt={"image": 8}),
+        lambda: subject(QWEN2_VL, max_model_len=1100, limit_mm_per_prompt={"image": 8}),
         lambda: subject(QWEN2_VL, max_model_len=8192, limit_mm_per_prompt={"image": 1}),
     ),
     "no pictures": (

@@ -61,7 +61,6 @@ def run(given: argparse.Namespace) -> int:
         headers = {"headers": {"Authorization": f"Bearer {shown}"}}
         print(t("cli.mcp_serving"), json.dumps({"mcpServers": {"framelens": {**entry, **headers}}}), file=sys.stderr)
         serve_http(server, listening, key)
-    return 0
 
 
 def _root(folder: Path) -> Path:

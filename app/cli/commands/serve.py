@@ -9,20 +9,23 @@ import socket
 import sys
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, get_args
+from typing import Any, NoReturn, get_args
 
 from app import config
 from app import engine as engines
-from app.cli.common import open_socket, use_language
+from app.cli.common import cancel_on_signals, open_socket, serve_until, use_language
 from app.config import Settings
-from app.core import AppError, ConfigError, EngineError
+from app.core import AppError, Cancelled, ConfigError, EngineError, ModelNotFound
 from app.engine import supported_architectures
 from app.i18n import LANGUAGES, language, notice_text, t
 from app.models import CatalogueEntry, load_catalogue, read_shape
-from app.services import build_engine
+from app.services import build_engine, confirmed_downloads, refuse
+from app.services.readiness import readiness
 from app.store import log_to
 
 _PORT = 8003  # default; chosen by hand
+_SHUTDOWN_SECONDS = 5
+"""For requests in progress once the server is stopped. Chosen by hand; not tuned."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,11 +45,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--language", choices=LANGUAGES, help=t("cli.language"))
 
 
-def run(given: argparse.Namespace) -> int:
-    """Serve until the process ends, and return the exit code.
+def run(given: argparse.Namespace) -> NoReturn:
+    """Serve until the process is stopped.
 
     Raises:
         AppError: A setting is wrong, the engine can't be started, or the address is in use.
+        Cancelled: SIGINT or SIGTERM ended it.
     """
     settings = _settings(given)
     use_language(given, settings)
@@ -62,24 +66,27 @@ def run(given: argparse.Namespace) -> int:
     if given.device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
     key, is_made = _key(given, settings)
-    listening = open_socket(given.host, given.port)
     engine, notices = build_engine(settings)
-    if error := engine.status().error:
-        raise error
+    _check_model(settings, engine, named=bool(given.model_path))
+    listening = open_socket(given.host, given.port)
     names = tuple(dict.fromkeys((engine.status().model, settings.model_path)))
     for notice in notices:
         print(notice_text(notice), file=sys.stderr)
     address = f"http://{_address_host(given.host)}:{listening.getsockname()[1]}/v1"
     _print_usage(address, names, key, settings, given.force_type, is_made=is_made)
 
-    import uvicorn
-
     from app.api.openai_server import ServeOptions, serve_app
 
-    served = ServeOptions(engine, names, key, given.force_type != "text", language(), settings.timeout_seconds)
-    options = uvicorn.Config(serve_app(served), log_level="warning", timeout_graceful_shutdown=5)
-    uvicorn.Server(options).run(sockets=[listening])
-    return 0
+    stop, failures = cancel_on_signals(), list[AppError]()
+
+    def fail(error: AppError) -> None:
+        failures.append(error)
+        stop.set()
+
+    sees_pictures = given.force_type != "text"
+    served = ServeOptions(engine, names, key, sees_pictures, language(), settings.timeout_seconds, fail)
+    serve_until(stop, serve_app(served), listening, shutdown_seconds=_SHUTDOWN_SECONDS)
+    raise failures[0] if failures else Cancelled()
 
 
 def _settings(given: argparse.Namespace) -> Settings:
@@ -101,6 +108,32 @@ def _settings(given: argparse.Namespace) -> Settings:
         model_path=given.model_path or settings.model_path,
         vllm_config={**settings.vllm_config, **more},
     )
+
+
+def _check_model(settings: Settings, engine: engines.Engine, *, named: bool) -> None:
+    """Check that the model is here and can be loaded, as far as that is known before its engine starts.
+
+    Args:
+        settings: The settings.
+        engine: Their engine.
+        named: Whether an option names the model, for which errors advise the setting.
+
+    Raises:
+        AppError: The model can't be served.
+    """
+    try:
+        now = readiness(settings, engine)
+        if now.error:
+            raise now.error
+        if now.model and not confirmed_downloads(settings).holds(now.model.model):
+            raise ModelNotFound("serve_model_absent", model=now.model.model)
+        if now.kind == "ready" and (folder := engines.resolve_model(settings.model_path).folder):
+            engines.check_model_folder(folder, allow_pickle=settings.allow_pickle)
+            refuse(settings, folder)
+    except ModelNotFound:
+        if named:
+            print(t("cli.serve_model_option"), file=sys.stderr)
+        raise
 
 
 def _find_config(settings: Settings) -> Mapping[str, Any] | CatalogueEntry | None:

@@ -8,9 +8,8 @@ import secrets
 import socket
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import closing
-from typing import Any
+from typing import Any, NoReturn
 
-import uvicorn
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
 from mcp.server.mcpserver.tools import Tool
@@ -18,9 +17,10 @@ from mcp.server.transport_security import TransportSecuritySettings
 from mcp.types import CallToolResult, ToolAnnotations
 from pydantic import ValidationError
 
+from app.cli.common import cancel_on_signals, serve_until
 from app.cli.mcp.results import failed
 from app.cli.mcp.tools import McpTools
-from app.core import AppError, ConfigError, as_app_error
+from app.core import AppError, Cancelled, ConfigError, as_app_error
 from app.i18n import t
 
 _log = logging.getLogger(__name__)
@@ -108,7 +108,7 @@ def _tool(function: Callable[..., Any], *, reads: bool = False, repeats: bool = 
     return tool
 
 
-def serve_http(server: Server, listening: socket.socket, key: str) -> None:
+def serve_http(server: Server, listening: socket.socket, key: str) -> NoReturn:
     """Serve streamable HTTP at /mcp until the process is stopped.
 
     A request must carry the key, name this machine as its host, and come from no web page.
@@ -117,6 +117,9 @@ def serve_http(server: Server, listening: socket.socket, key: str) -> None:
         server: The server.
         listening: A socket bound to a loopback address.
         key: The key that requests carry as `Authorization: Bearer KEY`.
+
+    Raises:
+        Cancelled: SIGINT or SIGTERM ended it.
     """
     host, port = listening.getsockname()[:2]
     allowed = [f"{name}:{port}" for name in (host, "localhost")]
@@ -132,6 +135,6 @@ def serve_http(server: Server, listening: socket.socket, key: str) -> None:
         await send({"type": "http.response.start", "status": 401, "headers": headers})
         await send({"type": "http.response.body", "body": t("serve.wrong_key").encode()})
 
-    options = uvicorn.Config(guarded, log_level="warning", timeout_graceful_shutdown=_SHUTDOWN_SECONDS)
     with closing(listening):
-        uvicorn.Server(options).run(sockets=[listening])
+        serve_until(cancel_on_signals(), guarded, listening, shutdown_seconds=_SHUTDOWN_SECONDS)
+    raise Cancelled

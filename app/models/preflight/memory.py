@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from app.core import GIB, gib_text
-from app.models.architecture import Shape, image_tokens
+from app.models.architecture import FRAME, Shape, image_tokens
 from app.models.memory import estimate_memory, tokens_in
 from app.models.placement import estimate_need
 from app.models.preflight.context import Fix, PreflightFinding, PreflightSubject, preflight_notice
@@ -20,7 +20,6 @@ _MARGIN = 1.01  # tolerance for blocks; chosen by hand, not tuned
 _UTILISATION = 0.92  # vLLM's default
 _OFFLOADS = ("cpu_offload_gb", "kv_offloading_size", "offload_config")
 _OWN_HEAD_DIM = ("qwen3",)
-_FRAME = (1280, 720)
 _REST_TOKENS = 1024
 """Least tokens for question and answer beside the pictures. Chosen by hand; not tuned."""
 _SIZES = ("tensor_parallel_size", "pipeline_parallel_size")
@@ -132,14 +131,14 @@ def _smaller_fix(subject: PreflightSubject) -> Fix | None:
 
 
 def pictures(subject: PreflightSubject) -> Iterator[PreflightFinding]:
-    """Check that a request holds as many pictures of 1280 × 720 as are allowed."""
+    """Check that a request holds as many frames of the smallest size that is sent as are allowed."""
     shape, wanted = subject.shape, subject.max_model_len
     limits = subject.arguments.get("limit_mm_per_prompt")
     limit = limits.get("image") if isinstance(limits, Mapping) else None
     if shape is None or shape.vision is None or wanted is None or not isinstance(limit, int):
         return
     most = subject.plan.largest_picture_px
-    each = image_tokens(shape.vision, *_FRAME, together=max(1, limit))
+    each = image_tokens(shape.vision, *FRAME, together=max(1, limit))
     if most is not None and shape.vision.pictures == "patches":
         each = min(each, math.ceil(most / shape.vision.unit_px**2))
     possible = max(0, wanted - _REST_TOKENS) // each

@@ -40,7 +40,8 @@ def _positive(owner: object, **values: float) -> None:
 class VideoInfo:
     """Metadata found by the probe, which decodes one frame as a proof.
 
-    `width` and `height` are those of the displayed picture (rotation and sample aspect ratio applied).
+    `width` and `height` are those of the displayed picture (cropped, with square pixels, rotated). It is mirrored left
+    to right if `is_mirrored`, and then rotated clockwise.
     `start_seconds` is the container time of the first displayed frame; it is 0.0 on the time axis of everything else.
     `player_start_seconds` is when a player shows that frame: players count from the start of the container, where the
     sound may begin earlier. `has_guessed_times` is true if the container has no presentation times, so that times
@@ -65,6 +66,7 @@ class VideoInfo:
     player_start_seconds: float = 0.0
     has_guessed_times: bool = False
     timecode: str = ""
+    is_mirrored: bool = False
 
     def __post_init__(self) -> None:
         _positive(self, size_bytes=self.size_bytes, width=self.width, height=self.height)

@@ -73,6 +73,8 @@ def video_facts(video: VideoInfo) -> str:
         chips.append(f"{t('report.timecode')} {video.timecode}")
     if video.rotation_degrees:
         chips.append(t("ui.rotated", n=video.rotation_degrees))
+    if video.is_mirrored:
+        chips.append(t("ui.mirrored"))
     chips.append(t("ui.audio" if video.has_audio else "ui.no_audio"))
     return " · ".join(chips)
 

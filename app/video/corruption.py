@@ -37,7 +37,8 @@ from app.video.limits import move_on
 from app.video.readers import damage
 from app.video.readers.base import CELL_SIZE, FrameReader, Image, OpenedFile, Picture, WrappedReader
 from app.video.readers.damage import HEALED_SECONDS, Damage
-from app.video.readers.pyav import AvPicture, open_video
+from app.video.readers.picture import AvPicture
+from app.video.readers.pyav import open_video, presentation_of
 
 _SILENT = frozenset({"hevc", "mjpeg", "vp8", "vp9"})
 """Codecs whose first decoder does not report all damage."""
@@ -308,6 +309,7 @@ class _Second(OpenedFile):
     def __init__(self, video: VideoInfo) -> None:
         self._video = video
         self._container, self._stream = open_video(video.path)
+        self._presentation = presentation_of(video.path, self._container, self._stream)
         self._context = _context(video.codec, self._stream)
 
     def close(self) -> None:
@@ -355,7 +357,7 @@ class _Second(OpenedFile):
         except av.error.FFmpegError:
             return None
         return {
-            self._seconds(frame.pts): _print_of(AvPicture(frame, 0, 0.0, 0.0, 1.0, 0).levels())
+            self._seconds(frame.pts): _print_of(AvPicture(frame, 0, 0.0, 0.0, self._presentation).levels())
             for frame in frames
             if isinstance(frame, VideoFrame) and frame.pts is not None
         }

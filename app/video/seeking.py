@@ -28,7 +28,8 @@ from app.video.readers import damage, open_reader, tone_mapping
 from app.video.readers.base import FrameReader, OpenedFile, Picture
 from app.video.readers.damage import Damage
 from app.video.readers.packets import FramePacing
-from app.video.readers.pyav import DISPOSABLE_CODECS, AvPicture, add_time, open_video
+from app.video.readers.picture import AvPicture
+from app.video.readers.pyav import DISPOSABLE_CODECS, add_time, open_video, presentation_of
 
 _BACK_SECONDS = (0, 1, 5)
 """Seek targets before the frame, tried in order: a transport stream is searched by decoding time, and a seek may end
@@ -137,7 +138,7 @@ class AccurateSeeker(OpenedFile):
             context.options = {**context.options, "skip_loop_filter": "all"}
         try:
             self._unit = self._stream.time_base or Fraction(0)
-            self._pixel_aspect = float(self._stream.sample_aspect_ratio or 1) or 1.0
+            self._presentation = presentation_of(video.path, self._container, self._stream)
             self._nominal_seconds = 1 / float(self._stream.average_rate or 25)
             self._bytes_at: dict[int, int | None] = {}
             self._shown, self._whole = self._list_packets()
@@ -217,8 +218,7 @@ class AccurateSeeker(OpenedFile):
             place - self._first,
             self._seconds(self._shown[place]),
             float(frame.duration * self._unit) if frame.duration else self._nominal_seconds,
-            self._pixel_aspect,
-            self._video.rotation_degrees,
+            self._presentation,
             is_damaged,
         )
 
@@ -324,6 +324,7 @@ class AccurateSeeker(OpenedFile):
             self.num_damaged += 1
             return
         self.num_damaged += damage.has_damage()
+        self._presentation.aspects.note(self._stream.codec_context)
         yield from (frame for frame in frames if isinstance(frame, VideoFrame))
 
 

@@ -19,7 +19,7 @@ from app.core.domain import Keyframe, KeyframeFound, KeyframesChosen, Selection
 from app.video import ExtractOptions
 from app.video.keyframes.strategies import WorkerRequest
 from app.video.readers import READERS, damage
-from app.video.readers.base import turned
+from app.video.readers.geometry import Orientation
 from app.video.worker import events_of
 from tests.kinds import KINDS, NUM_FRAMES, Kind, container_times, number_in
 
@@ -89,7 +89,7 @@ def chosen_by(written: tuple[Kind, Path]) -> Callable[[str], KeyframesChosen]:
 
 def number_of(frame: Keyframe, kind: Kind) -> int:
     shown = np.asarray(cv2.imdecode(np.frombuffer(frame.jpeg, np.uint8), cv2.IMREAD_COLOR), np.uint8)
-    return number_in(turned(shown, -kind.rotation), width=kind.width)
+    return number_in(Orientation(-kind.rotation % 360).applied(shown), width=kind.width)
 
 
 def check(frames: tuple[Keyframe, ...], kind: Kind, path: Path) -> None:
@@ -165,7 +165,7 @@ def test_every_reader_gives_these_times(reader: str, written: tuple[Kind, Path])
         found.pop()  # it cannot tell that the frame at the cut is not whole
     assert [picture.index for picture, _ in found] == list(range(len(found)))
     for picture, image in found:
-        number = number_in(turned(image, -kind.rotation), width=kind.width)
+        number = number_in(Orientation(-kind.rotation % 360).applied(image), width=kind.width)
         assert number == kind.first + picture.index
         planned = kind.times_seconds[number] - kind.times_seconds[kind.first]
         assert picture.time_seconds == pytest.approx(planned, abs=_TICK_SECONDS)

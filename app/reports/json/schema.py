@@ -41,7 +41,8 @@ class SourceForm(Struct, frozen=True):
     The first frame is at `start_seconds` on the time axis of the container, and a player shows it at
     `player_start_seconds`. With `has_guessed_times` the container gives no times of frames, and theirs follow from the
     order of the frames. `timecode` is that of the first frame, or empty. `readable_seconds` includes `held_seconds`
-    after the end of the last frame, in which it is still shown because the sound is longer.
+    after the end of the last frame, in which it is still shown because the sound is longer. A picture is mirrored left
+    to right if `is_mirrored`, then rotated clockwise.
     """
 
     name: str
@@ -66,6 +67,7 @@ class SourceForm(Struct, frozen=True):
     has_guessed_times: bool = False
     timecode: str = ""
     held_seconds: float = 0.0
+    is_mirrored: bool = False
 
 
 class RequestForm(Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""Interface of the video readers (`FrameReader`, `Picture`), with the clock, geometry and formats they share.
+"""Interface of the video readers (`FrameReader`, `Picture`), with the clock and formats they share.
 
 A reader makes one sequential pass over upright pictures with exact times. Nothing here decodes.
 """
@@ -91,7 +91,7 @@ class Picture(Protocol):
         """Return the luma at LUMA_SIZE."""
 
     def upright(self, max_side: int) -> Image:
-        """Return the picture as shown: square pixels, rotated, its longer side at most `max_side` pixels."""
+        """Return the picture as shown, its longer side at most `max_side` pixels; see app.video.readers.geometry."""
 
 
 class OpenedFile(Protocol):
@@ -233,28 +233,10 @@ class Clock:
         return self._last
 
 
-def shown_size(width: int, height: int, pixel_aspect: float, rotation_degrees: int) -> tuple[int, int]:
-    """Return (width, height) as shown: with square pixels (stretched, never shrunk), then rotated."""
-    if pixel_aspect > 1:
-        width = round(width * pixel_aspect)
-    else:
-        height = round(height / pixel_aspect)
-    return (height, width) if rotation_degrees % 180 else (width, height)
-
-
 def fitted(width: int, height: int, max_side: int) -> tuple[int, int]:
     """Return (width, height) shrunk, never enlarged, so that the longer side is at most `max_side`."""
     scale = min(1.0, max_side / max(width, height))
     return max(1, round(width * scale)), max(1, round(height * scale))
-
-
-_TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
-
-
-def turned(image: Image, rotation_degrees: int) -> Image:
-    """Return the image rotated clockwise by 0, 90, 180 or 270 degrees."""
-    turn = _TURNS.get(rotation_degrees % 360)
-    return image if turn is None else as_image(cv2.rotate(image, turn))
 
 
 def scaled(image: Image, size: tuple[int, int]) -> Image:

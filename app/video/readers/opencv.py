@@ -1,12 +1,14 @@
 """Fallback reader on OpenCV's VideoCapture, for a file that PyAV can't open or decode.
 
 Reads from start to end only, with the time of each frame as it is read: OpenCV's seeks, frame counts and times before
-zero can't be trusted, and it counts a late start from zero.
+zero can't be trusted, and it counts a late start from zero. Its own rotation knows no mirrors, and it doesn't crop, so
+both are read from the headers of MP4 and Matroska. Pixel aspects that change are not known, and neither is HDR.
 """
 
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import cv2
@@ -14,19 +16,21 @@ import numpy as np
 
 from app.core import DecodeError, VideoInfo, readable
 from app.video.files import printable
-from app.video.readers import base
+from app.video.readers import base, track_header
+from app.video.readers.geometry import WHOLE, Orientation, shown_size
 from app.video.readers.packets import FramePacing
 
 
 @dataclass(frozen=True)
 class CvPicture:
-    """A frame as OpenCV returns it: BGR and already rotated."""
+    """A frame as OpenCV returns it: BGR, not rotated. `image` is what the crop leaves."""
 
     image: base.Image
     index: int
     time_seconds: float
     duration_seconds: float
     pixel_aspect: float
+    orientation: Orientation
     is_damaged: bool = False
     is_whole: bool = False
 
@@ -47,8 +51,8 @@ class CvPicture:
 
     def upright(self, max_side: int) -> base.Image:
         """Return the picture as shown, its longer side at most `max_side` pixels."""
-        size = base.shown_size(self.image.shape[1], self.image.shape[0], self.pixel_aspect, 0)
-        return base.scaled(self.image, base.fitted(*size, max_side))
+        size = shown_size(self.image.shape[1], self.image.shape[0], self.pixel_aspect)
+        return self.orientation.applied(base.scaled(self.image, base.fitted(*size, max_side)))
 
 
 class CvReader(base.FrameReader):
@@ -74,7 +78,12 @@ class CvReader(base.FrameReader):
         self._nominal_seconds = 1 / rate if rate > 0 else 1 / 25
         self._clock = base.Clock(self._nominal_seconds)
         self._pace = FramePacing()
-        self._pixel_aspect = self._read_pixel_aspect()
+        self._capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)
+        header = track_header.read(path)
+        rotation = int(self._capture.get(cv2.CAP_PROP_ORIENTATION_META)) % 360
+        self._orientation = header.orientation or Orientation(rotation)
+        self._pixel_aspect = float(header.pixel_aspect or self._read_pixel_aspect())
+        self._crop = header.crop
         first = self._next()
         if first is None:
             self.close()
@@ -103,17 +112,20 @@ class CvReader(base.FrameReader):
             time = self._clock.stamp(raw_seconds if raw_seconds > before else None)
             self._pace.push(time)
             self.reached_seconds = max(raw_seconds, time) + self._nominal_seconds
-            yield CvPicture(image, index, time, self._nominal_seconds, self._pixel_aspect)
+            yield CvPicture(image, index, time, self._nominal_seconds, self._pixel_aspect, self._orientation)
             index, before, read = index + 1, raw_seconds, self._next()
 
     def _next(self) -> tuple[base.Image, float] | None:
         """Return the next picture and its time according to OpenCV; None at the end."""
         ok, image = self._capture.read()
-        return (base.as_image(image), self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000) if ok else None
+        if not ok:
+            return None
+        crop = self._crop if self._crop.fits(image.shape[1], image.shape[0]) else WHOLE
+        return crop.cut(base.as_image(image)), self._capture.get(cv2.CAP_PROP_POS_MSEC) / 1000
 
-    def _read_pixel_aspect(self) -> float:
-        across, down = (self._capture.get(part) for part in (cv2.CAP_PROP_SAR_NUM, cv2.CAP_PROP_SAR_DEN))
-        return across / down if across > 0 and down > 0 else 1.0
+    def _read_pixel_aspect(self) -> Fraction:
+        across, down = (int(self._capture.get(part)) for part in (cv2.CAP_PROP_SAR_NUM, cv2.CAP_PROP_SAR_DEN))
+        return Fraction(across, down) if across > 0 and down > 0 else Fraction(1)
 
     def _codec(self) -> str:
         code = int(self._capture.get(cv2.CAP_PROP_FOURCC))
@@ -121,8 +133,8 @@ class CvReader(base.FrameReader):
 
     def _describe(self, first: base.Image, rate: float) -> VideoInfo:
         count = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
-        rotation = int(self._capture.get(cv2.CAP_PROP_ORIENTATION_META)) % 360
-        width, height = base.shown_size(first.shape[1], first.shape[0], self._pixel_aspect, 0)
+        orientation = self._orientation
+        width, height = orientation.size(*shown_size(first.shape[1], first.shape[0], self._pixel_aspect))
         return VideoInfo(
             path=self._path,
             name=readable(self._path.name),
@@ -132,7 +144,8 @@ class CvReader(base.FrameReader):
             pixel_format="bgr24",
             width=width,
             height=height,
-            rotation_degrees=rotation,
+            rotation_degrees=orientation.rotation_degrees,
+            is_mirrored=orientation.is_mirrored,
             duration_seconds_from_header=count / rate if count > 0 and rate > 0 else None,
             frame_rate=rate if rate > 0 else None,
             num_frames_from_header=count if count > 0 else None,

@@ -1,6 +1,6 @@
 """Default reader on PyAV, with the exact presentation timestamp of every frame.
 
-Packets are demuxed and decoded once, in order; damaged ones are counted and skipped. OpenCV scales the planes.
+Packets are demuxed and decoded once, in order; damaged ones are counted and skipped.
 """
 
 from __future__ import annotations
@@ -9,42 +9,29 @@ import os
 import re
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from fractions import Fraction
-from functools import cache, cached_property
 from itertools import chain
 from pathlib import Path
 from typing import Any, cast
 
 import av
 import av.error
-import numpy as np
 from av.audio.stream import AudioStream
 from av.container import Flags, InputContainer
 from av.format import Flags as FormatFlags
 from av.packet import Packet
 from av.stream import Disposition, Stream
 from av.video.frame import VideoFrame
-from av.video.plane import VideoPlane
-from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from app.core import DecodeError, VideoError, VideoInfo, readable
 from app.video.files import printable
 from app.video.limits import check_pixels, move_on
-from app.video.readers import base, damage, tone_mapping
+from app.video.readers import base, damage, tone_mapping, track_header
 from app.video.readers.damage import Damage
+from app.video.readers.geometry import Orientation, PixelAspects
 from app.video.readers.packets import DecodingTimes, DisplayOrder, DisposableFrames, FramePacing, NalUnits
-
-_PLANAR_8_BIT = frozenset(
-    f"yuv{kind}{layout}" for kind in ("", "j") for layout in ("420p", "422p", "444p", "440p", "411p")
-)
-_SHAPER = VideoReformatter()
-"""Shared by all pictures, since it caches its tables for a format. Only one thread of a worker decodes."""
-_LUMA_LINES, _CELL_LINES, _COLOUR_LINES = 2, 5, 4
-"""Lines of a plane that are read for each line of the shrunk picture: the level of a cell must not depend on where thin
-lines happen to lie in it. Chosen by hand; not tuned."""
-_LINES_OF_PLANES = (_CELL_LINES, _COLOUR_LINES, _COLOUR_LINES)
+from app.video.readers.picture import PLANAR_8_BIT, AvPicture, Presentation
 
 DISPOSABLE_CODECS = frozenset({"h264", "hevc"})
 """Codecs whose packets say which frames no other frame depends on; these can be skipped without harm to any other."""
@@ -86,80 +73,6 @@ _WIDEST_GAP_SECONDS = 0.17
 Chosen by hand; not tuned."""
 
 
-@dataclass(frozen=True)
-class AvPicture:
-    """A decoded frame, kept in the decoder's format until a picture is requested."""
-
-    frame: VideoFrame
-    index: int
-    time_seconds: float
-    duration_seconds: float
-    pixel_aspect: float
-    rotation_degrees: int
-    is_damaged: bool = False
-
-    @property
-    def is_whole(self) -> bool:
-        """Return whether the codec stored the frame whole."""
-        return bool(self.frame.key_frame)
-
-    @property
-    def num_bytes(self) -> int:
-        """Return the size of the decoded planes."""
-        return sum(plane.buffer_size for plane in self.frame.planes)
-
-    @cached_property
-    def _planes(self) -> tuple[VideoPlane, ...]:
-        frame = self.frame
-        if tone_mapping.needs_mapping(frame):
-            frame = VideoFrame.from_ndarray(tone_mapping.converted(_SHAPER, frame, base.LUMA_SIZE, "AREA"), "bgr24")
-        if frame.format.name not in _PLANAR_8_BIT:
-            frame = _SHAPER.reformat(frame, *base.LUMA_SIZE, format="yuv420p", interpolation="AREA")
-        return frame.planes[:3]
-
-    def levels(self) -> base.Image:
-        """Return the means of Y, Cb and Cr at CELL_SIZE, as an array of 3 x height x width."""
-        grid = np.empty((3, base.CELL_SIZE[1], base.CELL_SIZE[0]), np.uint8)
-        for place, (plane, lines) in enumerate(zip(self._planes, _LINES_OF_PLANES, strict=True)):
-            grid[place] = _shrunk(plane, base.CELL_SIZE, lines)
-        return grid
-
-    def luma(self) -> base.Image:
-        """Return the luma at LUMA_SIZE."""
-        return _shrunk(self._planes[0], base.LUMA_SIZE, _LUMA_LINES)
-
-    def upright(self, max_side: int) -> base.Image:
-        """Return the picture as shown: square pixels, rotated, its longer side at most `max_side` pixels."""
-        frame = self.frame
-        size = base.fitted(*base.shown_size(frame.width, frame.height, self.pixel_aspect, 0), max_side)
-        way = "AREA" if size[0] * size[1] < frame.width * frame.height else "BICUBIC"
-        if tone_mapping.needs_mapping(frame):
-            return base.turned(tone_mapping.converted(_SHAPER, frame, size, way), self.rotation_degrees)
-        shown = _SHAPER.reformat(frame, *size, format="bgr24", src_colorspace=frame.colorspace, interpolation=way)
-        return base.turned(base.as_image(shown.to_ndarray()), self.rotation_degrees)
-
-
-def _shrunk(plane: VideoPlane, size: tuple[int, int], lines: int) -> base.Image:
-    """Return the plane scaled to `size` (width, height), without a copy at full size.
-
-    The padding of lines is cut off. Only some lines of tall planes are read, since reading them is most of the cost of
-    a survey.
-    """
-    pixels = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width]
-    return base.scaled(pixels[:: _step(plane.height, size[1], lines)], size)
-
-
-@cache
-def _step(height: int, target: int, lines: int) -> int:
-    """Return the distance of the lines to read of `height`, so that each of `target` gets `lines` of them or more.
-
-    Shrinking by a whole factor is several times faster, so a distance that gives one is preferred.
-    """
-    longest = max(1, height // (lines * target))
-    whole = (step for step in range(longest, longest // 2, -1) if -(-height // step) % target == 0)
-    return next(whole, longest)
-
-
 class AvReader(base.FrameReader):
     """A FrameReader on PyAV, exact to the frame."""
 
@@ -183,7 +96,7 @@ class AvReader(base.FrameReader):
             check_pixels(path.name, self._stream.width, self._stream.height)  # before one is decoded
             _set_threads(self._stream)
             self._unit = self._stream.time_base or Fraction(1, 1000)
-            self._pixel_aspect = float(self._stream.sample_aspect_ratio or 1) or 1.0
+            self._presentation = presentation_of(path, self._container, self._stream)
             self._rate = _frame_rate(self._stream)
             self._nominal_seconds = 1 / float(self._rate or 25)
             self._pace = FramePacing()
@@ -206,7 +119,7 @@ class AvReader(base.FrameReader):
                 context = self._stream.codec_context
                 context.skip_frame = "NONREF"
                 self._nal_units = NalUnits(context.name, context.extradata)
-                if context.name == "h264" and self._first and self._first.format.name in _PLANAR_8_BIT:
+                if context.name == "h264" and self._first and self._first.format.name in PLANAR_8_BIT:
                     self._disposable_frames = DisposableFrames(self._nal_units, self._whole_bytes)
             self.declared_seconds = self._declared()
             self.info = self._describe()
@@ -243,7 +156,6 @@ class AvReader(base.FrameReader):
 
     def frames(self) -> Iterator[AvPicture]:
         """Yield the frames once, in display order; those that can't be decoded are left out."""
-        aspect, rotation = self._pixel_aspect, self.info.rotation_degrees
         unit, parts = self._unit.numerator, self._unit.denominator
         index, last = -1, 0.0
         damage = Damage()
@@ -268,14 +180,14 @@ class AvReader(base.FrameReader):
                 num_in_flight=num_in_flight,
             )
             is_damaged |= self._is_moved(time, raw)
-            yield AvPicture(frame, index, time, length, aspect, rotation, is_damaged)
+            yield AvPicture(frame, index, time, length, self._presentation, is_damaged)
 
     def _keep_disposable(self, frame: VideoFrame, raw: float | None, length: float) -> None:
         self._disposable_pts.discard(frame.pts or 0)
-        if raw is None or frame.is_corrupt or self.num_damaged or frame.format.name not in _PLANAR_8_BIT:
+        if raw is None or frame.is_corrupt or self.num_damaged or frame.format.name not in PLANAR_8_BIT:
             return
         time = raw - self.info.start_seconds
-        picture = AvPicture(frame, 0, time, length, self._pixel_aspect, self.info.rotation_degrees)
+        picture = AvPicture(frame, 0, time, length, self._presentation)
         self._disposable.append((time, picture.levels()))
 
     def _skippable_order(self) -> DisplayOrder | None:
@@ -362,6 +274,7 @@ class AvReader(base.FrameReader):
                 damage.has_damage()  # clear the message about the same error
                 continue
             self._num_packets += 1
+            self._presentation.aspects.note(self._stream.codec_context)
             if damage.has_damage():
                 self._note_message(frames)
             yield from (self._timed(frame) for frame in frames if isinstance(frame, VideoFrame))
@@ -475,8 +388,8 @@ class AvReader(base.FrameReader):
         # FFmpeg makes up times where a container has none, and puts the first frame after the delay of the decoder.
         has_delay = container.format.name in _WITHOUT_PRESENTATION_TIMES and stream.start_time is not None
         shown = float((stream.start_time or 0) * self._unit) if has_delay else start
-        rotation = -first.rotation % 360
-        width, height = base.shown_size(first.width, first.height, self._pixel_aspect, rotation)
+        orientation = Orientation.of(first)
+        width, height = orientation.size(*self._presentation.shown_size(first))
         duration = None if self.declared_seconds is None else self.declared_seconds - start
         return VideoInfo(
             path=self._path,
@@ -487,7 +400,8 @@ class AvReader(base.FrameReader):
             pixel_format=first.format.name,
             width=width,
             height=height,
-            rotation_degrees=rotation,
+            rotation_degrees=orientation.rotation_degrees,
+            is_mirrored=orientation.is_mirrored,
             duration_seconds_from_header=duration if duration and duration > 0 else None,  # a damaged header may lie
             frame_rate=float(self._rate) if self._rate else None,
             num_frames_from_header=stream.frames or None,
@@ -548,6 +462,20 @@ def open_video(path: Path) -> tuple[InputContainer, VideoStream]:
         raise
     _set_threads(stream)
     return container, stream
+
+
+def presentation_of(path: Path, container: InputContainer, stream: VideoStream) -> Presentation:
+    """Return how the pictures of a stream are shown; call before any is decoded."""
+    is_mp4 = container.format.name.startswith("mov")
+    number = [s.index for s in container.streams.video if not s.disposition & Disposition.attached_pic].index(
+        stream.index
+    )
+    header = track_header.read(path, number=number, track_id=stream.id if is_mp4 else None)
+    given, own = stream.sample_aspect_ratio, stream.codec_context.sample_aspect_ratio
+    is_fixed = header.pixel_aspect is not None or given != own
+    aspects = PixelAspects((header.pixel_aspect if header.crop else given) or Fraction(1) if is_fixed else None)
+    aspects.note(stream.codec_context)
+    return Presentation((stream.width, stream.height), header.crop, aspects)
 
 
 def _set_threads(stream: VideoStream) -> None:

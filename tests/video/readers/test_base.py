@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-import numpy as np
 import pytest
 
-from app.video.readers.base import Clock, fitted, shown_size, turned
+from app.video.readers.base import Clock, fitted
 
 
 def stamps(raw: list[float | None], nominal: float = 0.04) -> list[float]:
@@ -42,21 +41,8 @@ def test_a_gap_in_a_recording_stays_a_gap() -> None:
     assert stamps([0.0, 0.04, 30.0]) == [0.0, 0.04, 30.0]
 
 
-def test_non_square_pixels_and_rotation_set_display_size() -> None:
-    assert shown_size(720, 576, 64 / 45, 0) == (1024, 576)
-    assert shown_size(720, 480, 8 / 9, 0) == (720, 540)
-    assert shown_size(1920, 1080, 1.0, 90) == (1080, 1920)
-
-
 def test_pictures_are_shrunk_and_never_enlarged() -> None:
     assert fitted(1920, 1080, 1280) == (1280, 720)
     assert fitted(100, 4000, 1000) == (25, 1000)
     assert fitted(320, 240, 1280) == (320, 240)
     assert fitted(4000, 1, 1000) == (1000, 1)
-
-
-def test_a_turn_is_clockwise() -> None:
-    image = np.zeros((2, 3, 3), np.uint8)
-    image[0, 0] = 255  # top left goes to the top right
-    assert turned(image, 90)[0, -1, 0] == 255
-    assert turned(image, 0) is image

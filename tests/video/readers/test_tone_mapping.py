@@ -10,7 +10,8 @@ import pytest
 from av.video.frame import VideoFrame
 
 from app.video.keyframes.survey import Survey
-from app.video.readers.pyav import AvPicture, AvReader
+from app.video.readers.picture import AvPicture
+from app.video.readers.pyav import AvReader
 
 PQ, HLG, BT709, BT2020 = 16, 18, 1, 9
 SHOWN = {
@@ -49,7 +50,7 @@ def ten_bit(codes: tuple[int, int, int], transfer: int, primaries: int = BT2020)
 
 def shown(frame: VideoFrame) -> list[int]:
     """Red, green and blue of the shown picture."""
-    image = AvPicture(frame, 0, 0.0, 0.04, 1.0, 0).upright(64)
+    image = AvPicture(frame, 0, 0.0, 0.04).upright(64)
     return [int(level) for level in image[20, 30, ::-1]]
 
 
@@ -70,7 +71,7 @@ def test_wide_gamut_keeps_white_and_gray() -> None:
 
 
 def test_survey_sees_hdr_white_as_white() -> None:
-    levels = AvPicture(ten_bit(CODES[HLG]["white"], HLG), 0, 0.0, 0.04, 1.0, 0).levels()
+    levels = AvPicture(ten_bit(CODES[HLG]["white"], HLG), 0, 0.0, 0.04).levels()
     assert int(levels[0].min()) > 225  # 235 is white
 
 

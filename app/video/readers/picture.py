@@ -1,0 +1,137 @@
+"""Frames as PyAV decodes them, converted to pictures only on request. OpenCV scales the planes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+
+import numpy as np
+from av.video.frame import VideoFrame
+from av.video.plane import VideoPlane
+from av.video.reformatter import VideoReformatter
+
+from app.video.readers import base, tone_mapping
+from app.video.readers.geometry import WHOLE, Crop, Orientation, PixelAspects, shown_size
+
+PLANAR_8_BIT = frozenset(
+    f"yuv{kind}{layout}" for kind in ("", "j") for layout in ("420p", "422p", "444p", "440p", "411p")
+)
+_SHAPER = VideoReformatter()
+"""Shared by all pictures, since it caches its tables for a format. Only one thread of a worker decodes."""
+_LUMA_LINES, _CELL_LINES, _COLOUR_LINES = 2, 5, 4
+"""Lines of a plane that are read for each line of the shrunk picture: the level of a cell must not depend on where thin
+lines happen to lie in it. Chosen by hand; not tuned."""
+_LINES_OF_PLANES = (_CELL_LINES, _COLOUR_LINES, _COLOUR_LINES)
+
+
+@dataclass(frozen=True)
+class Presentation:
+    """How the pictures of a stream are shown, as far as their frames don't say it.
+
+    Attributes:
+        size: (width, height) of the pictures that `crop` is for.
+        crop: What the container cuts off.
+        aspects: The aspects of the pixels.
+    """
+
+    size: tuple[int, int] = (0, 0)
+    crop: Crop = WHOLE
+    aspects: PixelAspects = field(default_factory=PixelAspects)
+
+    def crop_of(self, frame: VideoFrame) -> Crop:
+        """Return the crop of a frame; one of another size has none."""
+        return self.crop if (frame.width, frame.height) == self.size else WHOLE
+
+    def shown_size(self, frame: VideoFrame) -> tuple[int, int]:
+        """Return (width, height) of a frame as shown, before it is rotated."""
+        return shown_size(*self.crop_of(frame).size(frame.width, frame.height), self.aspects.of(frame))
+
+
+@dataclass(frozen=True)
+class AvPicture:
+    """A decoded frame, kept in the decoder's format until a picture is requested."""
+
+    frame: VideoFrame
+    index: int
+    time_seconds: float
+    duration_seconds: float
+    presentation: Presentation = field(default_factory=Presentation)
+    is_damaged: bool = False
+
+    @property
+    def is_whole(self) -> bool:
+        """Return whether the codec stored the frame whole."""
+        return bool(self.frame.key_frame)
+
+    @property
+    def num_bytes(self) -> int:
+        """Return the size of the decoded planes."""
+        return sum(plane.buffer_size for plane in self.frame.planes)
+
+    @cached_property
+    def _planes(self) -> tuple[base.Image, ...]:
+        frame = self.frame
+        if tone_mapping.needs_mapping(frame):
+            frame = VideoFrame.from_ndarray(tone_mapping.converted(_SHAPER, frame, base.LUMA_SIZE, "AREA"), "bgr24")
+        if frame.format.name not in PLANAR_8_BIT:
+            frame = _SHAPER.reformat(frame, *base.LUMA_SIZE, format="yuv420p", interpolation="AREA")
+        planes = tuple(_pixels(plane) for plane in frame.planes[:3])
+        crop = self.presentation.crop_of(self.frame)
+        return (
+            tuple(crop.cut_scaled(plane, self.frame.width, self.frame.height) for plane in planes) if crop else planes
+        )
+
+    def levels(self) -> base.Image:
+        """Return the means of Y, Cb and Cr at CELL_SIZE, as an array of 3 x height x width."""
+        grid = np.empty((3, base.CELL_SIZE[1], base.CELL_SIZE[0]), np.uint8)
+        for place, (plane, lines) in enumerate(zip(self._planes, _LINES_OF_PLANES, strict=True)):
+            grid[place] = _shrunk(plane, base.CELL_SIZE, lines)
+        return grid
+
+    def luma(self) -> base.Image:
+        """Return the luma at LUMA_SIZE."""
+        return _shrunk(self._planes[0], base.LUMA_SIZE, _LUMA_LINES)
+
+    def upright(self, max_side: int) -> base.Image:
+        """Return the picture as shown, its longer side at most `max_side` pixels."""
+        frame = self.frame
+        size = base.fitted(*self.presentation.shown_size(frame), max_side)
+        crop = self.presentation.crop_of(frame)
+        if crop:
+            image = base.scaled(crop.cut(_converted(frame, (frame.width, frame.height))), size)
+        else:
+            image = _converted(frame, size)
+        return Orientation.of(frame).applied(image)
+
+
+def _converted(frame: VideoFrame, size: tuple[int, int]) -> base.Image:
+    """Return the whole frame as sRGB at `size` (width, height)."""
+    way = "AREA" if size[0] * size[1] < frame.width * frame.height else "BICUBIC"
+    if tone_mapping.needs_mapping(frame):
+        return tone_mapping.converted(_SHAPER, frame, size, way)
+    shown = _SHAPER.reformat(frame, *size, format="bgr24", src_colorspace=frame.colorspace, interpolation=way)
+    return base.as_image(shown.to_ndarray())
+
+
+def _pixels(plane: VideoPlane) -> base.Image:
+    """Return a view of a plane without the padding of its lines."""
+    return np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width]
+
+
+def _shrunk(plane: base.Image, size: tuple[int, int], lines: int) -> base.Image:
+    """Return the plane scaled to `size` (width, height), without a copy at full size.
+
+    Only some lines of tall planes are read, since reading them is most of the cost of a survey.
+    """
+    return base.scaled(plane[:: _step(plane.shape[0], size[1], lines)], size)
+
+
+@cache
+def _step(height: int, target: int, lines: int) -> int:
+    """Return the distance of the lines to read of `height`, so that each of `target` gets `lines` of them or more.
+
+    Shrinking by a whole factor is several times faster, so a distance that gives one is preferred.
+    """
+    longest = max(1, height // (lines * target))
+    whole = (step for step in range(longest, longest // 2, -1) if -(-height // step) % target == 0)
+    return next(whole, longest)

@@ -1,0 +1,216 @@
+"""Header of a video track in MP4 and Matroska: cropping, pixel aspect and orientation.
+
+PyAV reports no cropping, and OpenCV none of them as they are. Only headers are read, and every size in them is checked.
+
+Sources: ISO/IEC 14496-12 (12.1.4, clean aperture and pixel aspect) and 14496-12 (8.3.2, track header); RFC 9559
+(5.1.4.1.28, Video).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import islice
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+from app.video.readers.geometry import WHOLE, Crop, Orientation
+
+_MOST_PARTS = 4096
+"""Parts read of one parent; an index has fewer before its tracks. Chosen by hand; not tuned."""
+_MOST_BYTES = 1 << 16
+"""Read of one part: more than any of those that are read. Chosen by hand; not tuned."""
+_ENTRY_BYTES = 78
+"""Fields of a visual sample entry before the boxes in it."""
+_SEGMENT, _SEEK_HEAD, _SEEK, _TRACKS, _CLUSTER = 0x18538067, 0x114D9B74, 0x4DBB, 0x1654AE6B, 0x1F43B675
+_SEEK_ID, _SEEK_POSITION, _TRACK_ENTRY, _TRACK_TYPE, _VIDEO = 0x53AB, 0x53AC, 0xAE, 0x83, 0xE0
+_PIXEL_SIZE = (0xB0, 0xBA)
+_CROPS = (0x54CC, 0x54BB, 0x54DD, 0x54AA)
+"""PixelCropLeft, Top, Right and Bottom."""
+_DISPLAY_SIZE, _DISPLAY_UNIT, _UNKNOWN_UNIT = (0x54B0, 0x54BA), 0x54B2, 4
+_PROJECTION, _YAW, _ROLL = 0x7670, 0x7673, 0x7675
+_VIDEO_TYPE = 1
+
+
+@dataclass(frozen=True)
+class TrackHeader:
+    """What a track says of the presentation of its pictures; None where it says nothing."""
+
+    crop: Crop = WHOLE
+    pixel_aspect: Fraction | None = None
+    orientation: Orientation | None = None
+
+
+class _Part(NamedTuple):
+    """A box or element: the place of its content in the file."""
+
+    kind: bytes | int
+    start: int
+    end: int
+
+
+def read(path: Path, *, number: int = 0, track_id: int | None = None) -> TrackHeader:
+    """Read the header of a video track; empty for other containers and damaged headers.
+
+    Args:
+        path: The file.
+        number: Place among the video tracks, from 0.
+        track_id: The track's ID, by which a track of MP4 is found instead.
+    """
+    try:
+        with path.open("rb") as file:
+            start, size = file.read(12), path.stat().st_size
+            if start[:4] == b"\x1a\x45\xdf\xa3":
+                return _matroska(file, size, number)
+            if start[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"):
+                return _mp4(file, size, number, track_id)
+    except (OSError, struct.error, ValueError, OverflowError, ZeroDivisionError):
+        pass
+    return TrackHeader()
+
+
+def _read(file: BinaryIO, part: _Part) -> bytes:
+    file.seek(part.start)
+    return file.read(min(part.end - part.start, _MOST_BYTES))
+
+
+def _mp4(file: BinaryIO, size: int, number: int, track_id: int | None) -> TrackHeader:
+    tracks = [track for movie in _inside(file, _Part(b"", 0, size), b"moov") for track in _inside(file, movie, b"trak")]
+    videos = [track for track in tracks if _is_video(file, track)]
+    known = [track for track in videos if track_id is not None and _track_id(file, track) == track_id]
+    return next((_mp4_track(file, track) for track in known or videos[number:]), TrackHeader())
+
+
+def _boxes(file: BinaryIO, parent: _Part, skipped: int = 0) -> Iterator[_Part]:
+    place = parent.start + skipped
+    while place + 8 <= parent.end:
+        file.seek(place)
+        length, kind, head = *struct.unpack(">I4s", file.read(8)), 8
+        if length == 1:
+            length, head = struct.unpack(">Q", file.read(8))[0], 16
+        end = place + length if length else parent.end
+        if end < place + head:
+            return
+        yield _Part(kind, place + head, min(end, parent.end))
+        place = end
+
+
+def _inside(file: BinaryIO, parent: _Part, *kinds: bytes) -> list[_Part]:
+    """Return the boxes of the last of `kinds` on the way through the others."""
+    parts = [one for one in islice(_boxes(file, parent), _MOST_PARTS) if one.kind == kinds[0]]
+    return parts if len(kinds) == 1 else [inner for part in parts for inner in _inside(file, part, *kinds[1:])]
+
+
+def _is_video(file: BinaryIO, track: _Part) -> bool:
+    return any(_read(file, part)[8:12] == b"vide" for part in _inside(file, track, b"mdia", b"hdlr"))
+
+
+def _track_id(file: BinaryIO, track: _Part) -> int:
+    head = _read(file, _inside(file, track, b"tkhd")[0])
+    return int(struct.unpack_from(">I", head, 20 if head[0] else 12)[0])
+
+
+def _mp4_track(file: BinaryIO, track: _Part) -> TrackHeader:
+    head = _read(file, _inside(file, track, b"tkhd")[0])
+    a, b, _, c, d = struct.unpack_from(">5i", head, 52 if head[0] else 40)
+    described = _inside(file, track, b"mdia", b"minf", b"stbl", b"stsd")
+    entry = next((box for part in described for box in _boxes(file, part, 8)), None)
+    crop, aspect = WHOLE, None
+    if entry is not None:
+        size = struct.unpack_from(">2H", _read(file, entry), 24)
+        for box in islice(_boxes(file, entry, _ENTRY_BYTES), _MOST_PARTS):
+            if box.kind == b"clap":
+                crop = _clean_aperture(struct.unpack_from(">8i", _read(file, box)), *size)
+            elif box.kind == b"pasp":
+                across, down = struct.unpack_from(">2I", _read(file, box))
+                aspect = Fraction(across, down) or None
+    return TrackHeader(crop, aspect, Orientation.of_matrix(a, b, c, d))
+
+
+def _clean_aperture(numbers: tuple[int, ...], width: int, height: int) -> Crop:
+    """Return the crop of a size and the offset of its centre from that of the picture, as four fractions."""
+    across, down, right, below = (Fraction(*numbers[place : place + 2]) for place in range(0, 8, 2))
+    left, top = round(right + (width - across) / 2), round(below + (height - down) / 2)
+    crop = Crop(left, top, width - left - round(across), height - top - round(down))
+    return crop if crop.fits(width, height) else WHOLE
+
+
+def _matroska(file: BinaryIO, size: int, number: int) -> TrackHeader:
+    segment = next((one for one in _elements(file, _Part(0, 0, size)) if one.kind == _SEGMENT), None)
+    tracks = _tracks(file, segment) if segment else None
+    entries = [_children(file, one) for one in _elements(file, tracks) if one.kind == _TRACK_ENTRY] if tracks else []
+    videos = [entry for entry in entries if _number(file, entry.get(_TRACK_TYPE)) == _VIDEO_TYPE and _VIDEO in entry]
+    return _matroska_track(file, videos[number][_VIDEO]) if number < len(videos) else TrackHeader()
+
+
+def _elements(file: BinaryIO, parent: _Part) -> Iterator[_Part]:
+    place = parent.start
+    for _ in range(_MOST_PARTS):
+        file.seek(place)
+        head = file.read(12)
+        if place >= parent.end or not head or not head[0]:
+            return
+        id_bytes = 9 - head[0].bit_length()
+        size_bytes = 9 - head[id_bytes].bit_length() if len(head) > id_bytes else 9
+        start = place + id_bytes + size_bytes
+        if id_bytes > 4 or size_bytes > 8 or id_bytes + size_bytes > len(head):
+            return
+        length = int.from_bytes(head[id_bytes : id_bytes + size_bytes]) & ((1 << 7 * size_bytes) - 1)
+        is_unknown = length == (1 << 7 * size_bytes) - 1
+        place = parent.end if is_unknown else min(start + length, parent.end)
+        yield _Part(int.from_bytes(head[:id_bytes]), start, place)
+
+
+def _children(file: BinaryIO, parent: _Part) -> dict[bytes | int, _Part]:
+    return {one.kind: one for one in _elements(file, parent)}
+
+
+def _tracks(file: BinaryIO, segment: _Part) -> _Part | None:
+    """Return the tracks; where pictures come before them, as the segment's list of places says."""
+    places: dict[int, int] = {}
+    for part in _elements(file, segment):
+        if part.kind == _TRACKS:
+            return part
+        if part.kind == _SEEK_HEAD:
+            for seek in (_children(file, one) for one in _elements(file, part) if one.kind == _SEEK):
+                places[_number(file, seek.get(_SEEK_ID))] = _number(file, seek.get(_SEEK_POSITION))
+        elif part.kind == _CLUSTER:
+            break
+    if _TRACKS not in places:
+        return None
+    begins = _Part(0, segment.start + places[_TRACKS], segment.end)
+    return next((one for one in _elements(file, begins) if one.kind == _TRACKS), None)
+
+
+def _number(file: BinaryIO, part: _Part | None) -> int:
+    return int.from_bytes(_read(file, part)[:8]) if part else 0
+
+
+def _matroska_track(file: BinaryIO, video: _Part) -> TrackHeader:
+    parts = _children(file, video)
+    width, height = (_number(file, parts.get(kind)) for kind in _PIXEL_SIZE)
+    crop = Crop(*(_number(file, parts.get(kind)) for kind in _CROPS))
+    crop = crop if crop.fits(width, height) else WHOLE
+    shown = [
+        _number(file, parts.get(kind)) or side
+        for kind, side in zip(_DISPLAY_SIZE, crop.size(width, height), strict=True)
+    ]
+    aspect = None
+    if any(kind in parts for kind in _DISPLAY_SIZE) and _number(file, parts.get(_DISPLAY_UNIT)) < _UNKNOWN_UNIT:
+        across, down = crop.size(width, height)
+        aspect = Fraction(shown[0] * down, shown[1] * across)
+    return TrackHeader(crop, aspect, _orientation(file, parts.get(_PROJECTION)))
+
+
+def _orientation(file: BinaryIO, projection: _Part | None) -> Orientation:
+    """Return the orientation of a flat projection: its roll is counter-clockwise, and half a turn of yaw mirrors."""
+    parts = _children(file, projection) if projection else {}
+    yaw, roll = (_degrees(file, parts.get(kind)) for kind in (_YAW, _ROLL))
+    return Orientation(round(-roll / 90) * 90 % 360, abs(yaw) == 180)
+
+
+def _degrees(file: BinaryIO, part: _Part | None) -> float:
+    data = _read(file, part) if part else b""
+    return float(struct.unpack(">f" if len(data) == 4 else ">d", data)[0]) if len(data) in (4, 8) else 0.0

@@ -1,0 +1,217 @@
+"""Orientation, cropping and pixel aspects of pictures."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from app.video.readers import READERS, track_header
+from app.video.readers.base import FrameReader, Image
+from app.video.readers.geometry import Crop, Orientation, shown_size
+from app.video.readers.pyav import AvReader
+from app.video.seeking import AccurateSeeker
+from tests.media import COLOURS, solid, write_video
+
+Open = Callable[[Path], FrameReader]
+CORNERS = ("red", "green", "blue", "white")  # top left and right, bottom left and right, as stored
+
+
+@pytest.fixture(params=sorted(READERS))
+def opened(request: pytest.FixtureRequest) -> Open:
+    return READERS[request.param]
+
+
+def corners(width: int = 160, height: int = 96) -> Image:
+    image = solid((0, 0, 0), width, height)
+    for place, name in enumerate(CORNERS):
+        row, column = divmod(place, 2)
+        rows = slice(row * height // 2, (row + 1) * height // 2)
+        image[rows, column * width // 2 : (column + 1) * width // 2] = COLOURS[name]
+    return image
+
+
+def corners_of(shown: Image) -> tuple[str, ...]:
+    height, width = shown.shape[:2]
+    found = []
+    for row, column in ((0.25, 0.25), (0.25, 0.75), (0.75, 0.25), (0.75, 0.75)):
+        pixel = shown[int(row * height), int(column * width), ::-1].astype(int)
+        found.append(min(CORNERS, key=lambda name: int(np.abs(pixel - np.array(COLOURS[name])).sum())))
+    return tuple(found)
+
+
+def write_turned(path: Path, rotation: int, *, is_mirrored: bool) -> Path:
+    """Write a video whose matrix mirrors it left to right, then rotates it clockwise."""
+    turn = {0: (1, 0, 0, 1), 90: (0, 1, -1, 0), 180: (-1, 0, 0, -1), 270: (0, -1, 1, 0)}[rotation]
+    a, b, c, d = (number << 16 for number in turn)
+    if is_mirrored:
+        a, b = -a, -b
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 160, 96, "yuv420p"
+        stream.set_display_matrix((a, b, 0, c, d, 0, 0, 0, 1 << 30))
+        for number in range(3):
+            frame = av.VideoFrame.from_ndarray(corners(), "rgb24")
+            frame.pts = number
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def turned(rotation: int, *, is_mirrored: bool) -> tuple[str, ...]:
+    """Return the corners that FFmpeg's automatic rotation shows: `hflip`, then `transpose=clock` once a quarter."""
+    places = np.array(CORNERS).reshape(2, 2)
+    places = places[:, ::-1] if is_mirrored else places
+    return tuple(str(name) for name in np.rot90(places, -rotation // 90).reshape(-1))
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+@pytest.mark.parametrize("is_mirrored", [False, True])
+@pytest.mark.parametrize("rotation", [0, 90, 180, 270])
+def test_all_eight_orientations_are_shown(
+    opened: Open, tmp_path: Path, rotation: int, *, is_mirrored: bool, suffix: str
+) -> None:
+    path = write_turned(tmp_path / f"turned.{suffix}", rotation, is_mirrored=is_mirrored)
+    with opened(path) as reader:
+        shown = next(iter(reader.frames())).upright(1280)
+        info = reader.info
+    assert (info.rotation_degrees, info.is_mirrored) == (rotation, is_mirrored)
+    assert shown.shape[:2] == (info.height, info.width) == ((160, 96) if rotation % 180 else (96, 160))
+    assert corners_of(shown) == turned(rotation, is_mirrored=is_mirrored)
+
+
+def test_a_seek_shows_mirrored_pictures_mirrored(tmp_path: Path) -> None:
+    path = write_turned(tmp_path / "turned.mp4", 90, is_mirrored=True)
+    with AvReader(path) as reader:
+        info = reader.info
+    with AccurateSeeker(info) as seeker:
+        assert corners_of(seeker.at(0.04).upright(1280)) == turned(90, is_mirrored=True)
+
+
+def test_orientation_nearest_to_a_matrix_is_taken() -> None:
+    assert Orientation.of_matrix(1, 0, 0, 1) == Orientation()
+    assert Orientation.of_matrix(0.05, 1, -1, 0.05) == Orientation(90)
+    assert Orientation.of_matrix(-2, 0, 0, 1) == Orientation(0, is_mirrored=True)
+    assert Orientation.of_matrix(0, 0, 0, 0) == Orientation()
+
+
+def test_non_square_pixels_set_display_size() -> None:
+    assert shown_size(720, 576, 64 / 45) == (1024, 576)
+    assert shown_size(720, 480, 8 / 9) == (720, 540)
+    assert Orientation(90).size(1920, 1080) == (1080, 1920)
+
+
+@pytest.mark.parametrize(("codec", "options"), [("libx264", {"bf": "3"}), ("mpeg2video", {"bf": "2"})])
+def test_pixel_aspect_follows_each_frame(tmp_path: Path, codec: str, options: dict[str, str]) -> None:
+    parts = b""
+    for aspect in (Fraction(16, 15), Fraction(64, 45)):
+        path = tmp_path / f"{aspect.numerator}.ts"
+        images = [solid(COLOURS["red"], 720, 576)] * 10
+        parts += write_video(path, images, codec=codec, options=options, pixel_aspect=aspect).read_bytes()
+    whole = tmp_path / "whole.ts"
+    whole.write_bytes(parts)
+    with AvReader(whole) as reader:
+        widths = [picture.upright(4000).shape[1] for picture in reader.frames()]
+    assert widths == [768] * 10 + [1024] * 10
+
+
+def element(kind: int, *parts: bytes | int) -> bytes:
+    """Build an element of Matroska."""
+    body = b"".join(part if isinstance(part, bytes) else part.to_bytes(4) for part in parts)
+    return kind.to_bytes((kind.bit_length() + 7) // 8) + (len(body) | 1 << 56).to_bytes(8) + body
+
+
+def write_matroska(path: Path, image: Image, *video: bytes) -> Path:
+    """Write one picture as JPEG, with further elements of its track."""
+    data = cv2.imencode(".jpg", image[..., ::-1])[1].tobytes()
+    size = (element(0xB0, image.shape[1]), element(0xBA, image.shape[0]))
+    track = element(
+        0xAE,
+        element(0xD7, 1),
+        element(0x73C5, 1),
+        element(0x83, 1),
+        element(0x86, b"V_MJPEG"),
+        element(0xE0, *size, *video),
+    )
+    block = element(0xA3, b"\x81\x00\x00\x80" + data)
+    path.write_bytes(
+        element(0x1A45DFA3, element(0x4282, b"matroska"), element(0x4287, 4), element(0x4285, 2))
+        + element(
+            0x18538067,
+            element(0x1549A966, element(0x2AD7B1, 1_000_000)),
+            element(0x1654AE6B, track),
+            element(0x1F43B675, element(0xE7, 0), block),
+        )
+    )
+    return path
+
+
+def bordered() -> Image:
+    """Return corners of 120 x 64 within gray: 8 left, 32 right, 20 above, 12 below."""
+    image = solid((128, 128, 128))
+    image[20:84, 8:128] = corners(120, 64)
+    return image
+
+
+CROPPED = (element(0x54CC, 8), element(0x54DD, 32), element(0x54BB, 20), element(0x54AA, 12))
+
+
+def test_cropping_of_matroska_is_applied(opened: Open, tmp_path: Path) -> None:
+    path = write_matroska(tmp_path / "cropped.mkv", bordered(), *CROPPED)
+    with opened(path) as reader:
+        picture = next(iter(reader.frames()))
+        assert (reader.info.width, reader.info.height) == (120, 64)
+    shown = picture.upright(1280)
+    assert shown.shape == (64, 120, 3)
+    assert corners_of(shown) == CORNERS
+    assert shown[2, 2, 2] > 200 > 60 > shown[2, 2, 0]  # red up to its edge
+    assert int(picture.luma()[88, 158]) > 200  # white in the survey, too
+
+
+def test_display_size_is_that_of_the_cropped_picture(opened: Open, tmp_path: Path) -> None:
+    display = (element(0x54B0, 16), element(0x54BA, 4), element(0x54B2, 3))
+    path = write_matroska(tmp_path / "wide.mkv", bordered(), *CROPPED, *display)
+    with opened(path) as reader:
+        assert (reader.info.width, reader.info.height) == (256, 64)
+        assert next(iter(reader.frames())).upright(1280).shape == (64, 256, 3)
+
+
+def with_clean_aperture(path: Path, *numbers: int) -> Path:
+    """Insert a `clap` box into the sample entry of an MP4 whose index comes last."""
+    data = bytearray(path.read_bytes())
+    box = struct.pack(">I4s8i", 40, b"clap", *numbers)
+    entry = data.rindex(b"avc1") - 4
+    data[entry + 86 : entry + 86] = box
+    for kind in (b"moov", b"trak", b"mdia", b"minf", b"stbl", b"stsd", b"avc1"):
+        place = data.rindex(kind) - 4
+        data[place : place + 4] = (int.from_bytes(data[place : place + 4]) + len(box)).to_bytes(4)
+    path.write_bytes(data)
+    return path
+
+
+def test_clean_aperture_of_mp4_is_applied(opened: Open, tmp_path: Path) -> None:
+    path = write_video(tmp_path / "clap.mp4", [bordered()] * 3)
+    with_clean_aperture(path, 120, 1, 64, 1, -12, 1, 4, 1)
+    with opened(path) as reader:
+        shown = next(iter(reader.frames())).upright(1280)
+        assert (reader.info.width, reader.info.height) == (120, 64)
+    assert corners_of(shown) == CORNERS
+
+
+def test_a_crop_that_leaves_nothing_is_ignored(tmp_path: Path) -> None:
+    path = write_matroska(tmp_path / "none.mkv", bordered(), element(0x54CC, 100), element(0x54DD, 100))
+    assert track_header.read(path).crop == Crop()
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
+def test_a_header_cut_off_gives_no_error(tmp_path: Path, share: float) -> None:
+    path = write_matroska(tmp_path / "whole.mkv", bordered(), *CROPPED)
+    data = path.read_bytes()
+    path.write_bytes(data[: int(share * 400)])
+    track_header.read(path)

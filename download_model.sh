@@ -2,14 +2,15 @@
 # Downloads a model into a folder of its own and says what to put into .env. Run again, it continues where it stopped.
 # 下载模型到单独的文件夹，并提示 .env 里该写什么。再次运行会从中断处继续。
 #
-#   ./download_model.sh [MODEL] [FOLDER] [--mirror]
+#   ./download_model.sh [MODEL] [FOLDER] [--mirror | --hub modelscope]
 #   HF_ENDPOINT=https://hf-mirror.com ./download_model.sh        (the same as --mirror / 与 --mirror 相同)
+#   FRAMELENS_HUB=modelscope ./download_model.sh                 (from ModelScope / 从魔搭下载)
 set -u
 
 HERE=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd)
 case ${1:-} in
 -h | --help)
-    sed -n '2,6s/^# \{0,1\}//p' "$0"
+    sed -n '2,7s/^# \{0,1\}//p' "$0"
     exit 0
     ;;
 esac

@@ -15,6 +15,7 @@ from typing import Any, Literal, get_args
 
 from app.core.domain import Language
 from app.core.errors import ConfigError
+from app.core.model_hub import parse_hub
 from app.core.redaction import is_secret, redact, remember_secret
 
 DEFAULT_MODEL_PATH = "Qwen/Qwen2.5-VL-7B-Instruct"
@@ -39,8 +40,12 @@ _OURS = ("VLLM_MODEL_PATH", "VLLM_CONFIG")
 # If any of these is set, the choice on the page is ignored.
 _CHOOSING = ("VLLM_MODEL_PATH", "VLLM_CONFIG", "FRAMELENS_BASE_URL", "FRAMELENS_ENGINE")
 _KEPT = (*_CHOOSING, "FRAMELENS_API_KEY")
-# Prefixes of other programs' variables that .env may set: the hub's client, vLLM, CUDA, links between machines.
-_PASSED_ON = ("HF_", "HUGGING_FACE_", "VLLM_", "CUDA_", "NCCL_", "GLOO_", "RAY_", "OMP_", "HTTP_", "HTTPS_", "NO_PROXY")
+# Prefixes of other programs' variables that .env may set: the hubs' clients, vLLM, CUDA, links between machines;
+# and ours that the parts which download models read.
+_PASSED_ON = (
+    *("HF_", "HUGGING_FACE_", "MODELSCOPE_", "VLLM_", "CUDA_", "NCCL_", "GLOO_", "RAY_", "OMP_"),
+    *("HTTP_", "HTTPS_", "NO_PROXY", "FRAMELENS_HUB"),
+)
 
 
 @dataclass(frozen=True)
@@ -179,6 +184,7 @@ def load(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -
     for name, value in values.items():
         if is_secret(name):
             remember_secret(value)
+    parse_hub(values)
     return Settings(
         model_path=_model_path(values),
         model_chosen=_model_path(values) != DEFAULT_MODEL_PATH,

@@ -7,6 +7,7 @@ from .child_environment import engine_environment as engine_environment
 from .child_environment import hub_environment as hub_environment
 from .child_environment import limit_memory as limit_memory
 from .child_environment import reader_environment as reader_environment
+from .child_environment import with_package as with_package
 from .codec import Failure as Failure
 from .codec import build as build
 from .codec import from_builtins as from_builtins
@@ -135,6 +136,12 @@ from .images import cropped as cropped
 from .images import image_size as image_size
 from .images import show_same as show_same
 from .images import smaller as smaller
+from .model_hub import MIRROR as MIRROR
+from .model_hub import HubKind as HubKind
+from .model_hub import ModelHub as ModelHub
+from .model_hub import chosen_hub as chosen_hub
+from .model_hub import hub_of as hub_of
+from .model_hub import parse_hub as parse_hub
 from .redaction import is_secret as is_secret
 from .redaction import redact as redact
 from .redaction import redact_setting as redact_setting

@@ -20,7 +20,10 @@ _PYTHON = (
 _SYSTEM = (*_PYTHON, "USER", "LOGNAME", "SHELL", "XDG_", "CONDA_", "SSL_CERT_")
 _THREADS = ("OMP_", "GOMP_", "KMP_", "MKL_", "OPENBLAS_", "BLIS_", "NUMEXPR_", "MALLOC_", "GLIBC_TUNABLES")
 _READER = (*_PYTHON, *_THREADS, "OPENCV_", "AV_")
-_HUB = ("HF_", "HUGGING", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+_HUB = (
+    *("HF_", "HUGGING", "MODELSCOPE_", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"),
+    *("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"),
+)
 _ENGINE = (
     *_SYSTEM,
     *_THREADS,
@@ -35,7 +38,7 @@ _ENGINE = (
 )
 # Entries that are whole names and not prefixes.
 _WHOLE = frozenset({"PATH", "HOME", "USER", "SHELL", "CC", "CXX", "RANK", "LANG", "TZ"})
-_HUB_TOKENS = frozenset({"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"})
+_HUB_TOKENS = frozenset({"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "MODELSCOPE_API_TOKEN"})
 
 
 def reader_environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -43,9 +46,7 @@ def reader_environment(environ: Mapping[str, str] | None = None) -> dict[str, st
 
     It has paths, language, and numbers of threads, with the package itself on Python's path.
     """
-    kept = _select(environ, _READER)
-    paths = (str(Path(__file__).resolve().parents[2]), kept.get("PYTHONPATH"))
-    return {**kept, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
+    return with_package(_select(environ, _READER))
 
 
 def engine_environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:
@@ -54,7 +55,7 @@ def engine_environment(environ: Mapping[str, str] | None = None) -> dict[str, st
 
 
 def hub_environment(environ: Mapping[str, str] | None = None) -> dict[str, str]:
-    """Return the environment of a process that uses the model hub: its token, and the proxies with their passwords."""
+    """Return the environment of a process that uses a model hub: tokens, and the proxies with their passwords."""
     return _select(environ, (*_SYSTEM, *_HUB), also=_HUB_TOKENS)
 
 
@@ -69,6 +70,12 @@ def limit_memory(num_bytes: int) -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (soft, soft))
     with suppress(OSError):  # only Linux has it
         Path("/proc/self/oom_score_adj").write_text("500")
+
+
+def with_package(environment: dict[str, str]) -> dict[str, str]:
+    """Return the environment with this package on Python's path."""
+    paths = (str(Path(__file__).resolve().parents[2]), environment.get("PYTHONPATH"))
+    return {**environment, "PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
 
 def _select(

@@ -9,7 +9,6 @@ from .diagnostics.facts import SystemFacts as SystemFacts
 from .diagnostics.facts import cpu_features as cpu_features
 from .diagnostics.facts import gather_facts as gather_facts
 from .diagnostics.facts import is_offline as is_offline
-from .downloads.hub import MIRROR as MIRROR
 from .downloads.hub import download as download
 from .downloads.hub import hub_config as hub_config
 from .engine_pool import EnginePool as EnginePool
@@ -25,11 +24,11 @@ from .http_client import get_json as get_json
 from .http_client import metrics_url as metrics_url
 from .http_client import read_metrics as read_metrics
 from .http_client import served_models as served_models
+from .hub_cache import cached_snapshot as cached_snapshot
+from .hub_cache import hub_cache_folder as hub_cache_folder
 from .local_engine import LocalEngine as LocalEngine
 from .model_resolution import ModelReference as ModelReference
-from .model_resolution import cached_snapshot as cached_snapshot
 from .model_resolution import check_model_folder as check_model_folder
-from .model_resolution import hub_cache_folder as hub_cache_folder
 from .model_resolution import resolve_model as resolve_model
 from .monitoring.engine_metrics import LONGEST_INTERVAL_SECONDS as LONGEST_INTERVAL_SECONDS
 from .monitoring.engine_metrics import EngineLoad as EngineLoad

@@ -1,11 +1,10 @@
-"""Model references (VLLM_MODEL_PATH): a local folder, a folder of the hub's cache, or a hub id.
+"""Model references (VLLM_MODEL_PATH): a local folder, a folder of a hub's cache, or a hub id.
 
 `resolve_model` finds the folder if there is one; `check_model_folder` checks that an engine could load it, reading
 headers only, in milliseconds. Downloading is `app.engine.downloads.hub`.
 """
 
 import json
-import os
 import re
 import struct
 import sys
@@ -14,11 +13,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.core import ModelNotFound
+from app.engine.hub_cache import find_in_cache, in_cache
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(?:/[A-Za-z0-9_][\w.-]{0,95})?")
 _DRIVE = re.compile(r"([A-Za-z]):[\\/](.*)")
 _TOKENIZER = re.compile(r"tokenizer\.(?:json|model.*)|vocab\.(?:json|txt)|.*\.(?:tiktoken|gguf|model)|tekken\.json")
-_CACHED = re.compile(r"models--(.+)")
 # Repositories often hold the same weights in formats for other programs.
 UNNEEDED_FILES = (
     *("*.msgpack", "*.h5", "*.ot", "*.onnx", "*.onnx_data", "*.tflite", "*.mlmodel"),
@@ -41,21 +40,13 @@ class ModelReference:
     hub_id: str | None
 
 
-def hub_cache_folder() -> Path:
-    """Return the folder where the hub's client keeps downloads, from the variables that it documents."""
-    if cache := os.environ.get("HF_HUB_CACHE"):
-        return Path(cache).expanduser()
-    home = os.environ.get("HF_HOME") or Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")) / "huggingface"
-    return Path(home).expanduser() / "hub"
-
-
 def resolve_model(reference: str, *, cache_dir: Path | None = None) -> ModelReference:
     """Resolve `reference` to a model on this machine. Nothing is downloaded and no network is used.
 
     Args:
         reference: A hub id or a path. A path may be relative, start with ~, be in Windows form (on Windows, or under
-            WSL if the drive is mounted), or name a folder of the hub's cache.
-        cache_dir: The hub's cache; None uses the environment's.
+            WSL if the drive is mounted), or name a folder of a hub's cache.
+        cache_dir: A hub's cache; None uses those of the environment.
 
     Raises:
         ModelNotFound: The path doesn't exist, or `reference` is neither a path nor an id.
@@ -63,37 +54,28 @@ def resolve_model(reference: str, *, cache_dir: Path | None = None) -> ModelRefe
     text = reference.strip().strip("\"'")
     path = _as_path(text)
     if text and path.is_dir():
-        return _in_cache_folder(path)
+        return _named(path)
     if path.is_file():
         raise ModelNotFound("model_is_file", model=reference, folder=str(path.absolute().parent))
     if _looks_like_path(text) or not _HUB_ID.fullmatch(text):
         raise ModelNotFound("model_folder_missing", model=reference, existing=str(_existing_parent(path)))
-    return ModelReference(text, find_in_cache(text, cache_dir=cache_dir), text)
+    return ModelReference(text, find_in_cache(text, _is_whole, cache_dir=cache_dir), text)
 
 
 def model_name(reference: str) -> str:
     """Return the display name of the model. Never fails: an unresolvable reference is its own name."""
     text = reference.strip().strip("\"'")
     path = _as_path(text)
-    return _in_cache_folder(path).name if text and path.is_dir() else text
+    return _named(path).name if text and path.is_dir() else text
 
 
-def find_in_cache(hub_id: str, *, cache_dir: Path | None = None) -> Path | None:
-    """Return the snapshot of `hub_id` in the hub's cache, or None if it is missing or incomplete."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import LocalEntryNotFoundError
-
+def _is_whole(folder: Path) -> bool:
+    """Check that a downloaded model could be loaded; pickles are refused where it is used, not as missing."""
     try:
-        found = snapshot_download(
-            hub_id,
-            cache_dir=cache_dir or hub_cache_folder(),
-            local_files_only=True,
-            ignore_patterns=[*UNNEEDED_FILES, *OLDER_WEIGHTS, *PICKLES],
-        )
-        check_model_folder(Path(found), allow_pickle=True)  # refused where it is used, not as missing
-    except (LocalEntryNotFoundError, ModelNotFound):
-        return None
-    return Path(found)
+        check_model_folder(folder, allow_pickle=True)
+    except ModelNotFound:
+        return False
+    return True
 
 
 def _as_path(text: str) -> Path:
@@ -115,33 +97,11 @@ def _existing_parent(path: Path) -> Path:
     return next((parent for parent in path.absolute().parents if parent.is_dir()), Path(path.anchor or "/"))
 
 
-def _in_cache_folder(folder: Path) -> ModelReference:
-    """Return the reference of a folder; in the hub's cache, of its snapshot under the model's hub id."""
-    for part in (folder, *folder.absolute().parents):
-        if (cached := _CACHED.fullmatch(part.name)) is None:
-            continue
-        hub_id = cached[1].replace("--", "/")
-        if part == folder or folder.name == "snapshots":
-            folder = _snapshot(part) or folder
-        return ModelReference(hub_id, folder, hub_id)
+def _named(folder: Path) -> ModelReference:
+    """Return the reference of a folder; in a hub's cache, of its snapshot under the model's hub id."""
+    if found := in_cache(folder):
+        return ModelReference(found[0], found[1], found[0])
     return ModelReference(folder.absolute().name or str(folder), folder, None)
-
-
-def cached_snapshot(hub_id: str) -> Path | None:
-    """Return the snapshot of a repository in the hub's cache, however incomplete, or None if there is none."""
-    return _snapshot(hub_cache_folder() / "--".join(["models", *hub_id.split("/")]))
-
-
-def _snapshot(repository: Path) -> Path | None:
-    """Return the snapshot that `main` points to, or the newest one, or None."""
-    try:
-        main = repository / "snapshots" / (repository / "refs" / "main").read_text(encoding="utf-8").strip()
-        if main.is_dir():
-            return main
-    except OSError:
-        pass
-    snapshots = [folder for folder in (repository / "snapshots").glob("*") if folder.is_dir()]
-    return max(snapshots, key=lambda folder: folder.stat().st_mtime, default=None)
 
 
 # ---- completeness of a folder ----------------------------------------------------------------------------------------

@@ -204,7 +204,7 @@ def _environment(arguments: Mapping[str, object], device: Device, api_key: str) 
         "PYTHONWARNINGS": "ignore",
         "PYTHONUNBUFFERED": "1",
         "HF_HUB_DISABLE_TELEMETRY": "1",
-        **(hub_environment() if needs_hub else {"HF_HUB_OFFLINE": "1"}),
+        **(hub_environment() if needs_hub else {"HF_HUB_OFFLINE": "1", "VLLM_USE_MODELSCOPE": "0"}),
         **(_cpu_environment(arguments) if device == "cpu" else {}),
     }
 

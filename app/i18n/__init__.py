@@ -10,13 +10,16 @@ data, such as prompts and reports, sets it around each call that makes text, and
 
 import locale
 import os
+import shutil
+import sys
 import tomllib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from string import Formatter
 from typing import Any, get_args
 
@@ -27,7 +30,15 @@ _chosen: ContextVar[Language | None] = ContextVar("language", default=None)
 
 
 class _PluralFormatter(Formatter):
-    """`str.format` with an additional format spec "one|many" for the word after a number."""
+    """`str.format` with an additional format spec "one|many" for the word after a number.
+
+    Two values are always known: `{download}` and `{install}`, commands that exist where FrameLens is installed.
+    """
+
+    def get_value(self, key: int | str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """Return a value that was given, or a command."""
+        command = _COMMANDS.get(str(key)) if key not in kwargs else None
+        return command() if command else super().get_value(key, args, kwargs)
 
     def format_field(self, value: Any, format_spec: str) -> str:
         """Format a value, or select the singular or plural."""
@@ -37,6 +48,25 @@ class _PluralFormatter(Formatter):
         return str(super().format_field(value, format_spec))
 
 
+def _download_command() -> str:
+    """Return the script in a clone's own folder; elsewhere, and in an installed package, the command that it runs."""
+    script = _REPOSITORY / "download_model.sh"
+    with suppress(OSError):  # the working directory was deleted
+        if script.is_file() and Path.cwd() == _REPOSITORY:
+            return "./download_model.sh"
+    return "framelens download"
+
+
+def _install_command() -> str:
+    """Return the command that installs an engine: of the clone, or of an installed package for this machine."""
+    if (_REPOSITORY / "Makefile").is_file():
+        return r"`py scripts\bootstrap.py install`" if sys.platform == "win32" else "`make install`"
+    extra = "gpu" if shutil.which("nvidia-smi") else "cpu"
+    return f'`pip install "framelens[{extra}]"`'
+
+
+_REPOSITORY = Path(__file__).resolve().parents[2]
+_COMMANDS: dict[str, Callable[[], str]] = {"download": _download_command, "install": _install_command}
 _FORMATTER = _PluralFormatter()
 
 

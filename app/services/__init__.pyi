@@ -70,7 +70,9 @@ from .preflight import effective_arguments as effective_arguments
 from .preflight import refuse as refuse
 from .readiness import ModelCandidate as ModelCandidate
 from .readiness import Readiness as Readiness
+from .readiness import download_text as download_text
 from .readiness import free_bytes as free_bytes
+from .readiness import hub_text as hub_text
 from .submissions import FetchState as FetchState
 from .submissions import Submission as Submission
 from .submissions import VideoSource as VideoSource

@@ -149,12 +149,12 @@ def build_engine(settings: Settings) -> tuple[Engine, tuple[Notice, ...]]:
     Returns:
         The engine, a NullEngine if it cannot be built, and notices about changes made to fit this machine.
     """
+    export_environment(settings)
     if settings.base_url:
         return build_remote_engine(settings), ()
     from app.services.access.code_trust import CodeCopies
     from app.services.preflight import computes_wide, refuse  # which knows all models
 
-    export_environment(settings)
     try:
         if settings.engine == "transformers":
             launcher = engine.transformers_launcher(

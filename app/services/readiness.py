@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from app.config import Settings
-from app.core import AppError, ModelNotFound
+from app.core import AppError, ModelHub, ModelNotFound, chosen_hub, human_size
 from app.engine import Engine, NullEngine, hub_cache_folder, is_offline, resolve_model
+from app.i18n import t
 from app.models import USABLE, CatalogueEntry, MemoryNeed, Proposal, SpeedEstimate, load_catalogue, weights_bytes
 from app.services import hardware_profile
 from app.services.preflight import effective_arguments
@@ -94,6 +95,19 @@ def readiness(settings: Settings, engine: Engine) -> Readiness:
         here = tuple(one for one in offers if one.download_bytes == 0)
         return Readiness("none", error=ModelNotFound("model_offline", model=found.hub_id), offers=here)
     return Readiness("download", _wanted(found.hub_id, settings), None, offers, free_bytes())
+
+
+def download_text(size: int | None, free: int) -> str:
+    """Return the sentence about a download of `size` bytes, or of an unknown size, with `free` bytes on the disk."""
+    hub = chosen_hub()
+    values = {"size": human_size(size or 0), "free": human_size(free), "setting": hub.cache_setting}
+    key = "no_room" if size and size > free else "to_download" if size else "to_download_unknown"
+    return t(f"models.page.{key}", **values, hub=hub_text(hub))
+
+
+def hub_text(hub: ModelHub) -> str:
+    """Return the name of a hub in the language of the context."""
+    return t(f"models.hub_{hub.kind}")
 
 
 def free_bytes() -> int:

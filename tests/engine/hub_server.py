@@ -1,8 +1,9 @@
-"""A model hub on loopback: the part of its protocol that the hub's client uses to fetch a model.
+"""A model hub on loopback: the part of the protocols of Hugging Face and ModelScope that is used to fetch a model.
 
-It answers the model's description, its tree, and HEAD and GET of files with ETag, X-Repo-Commit and byte ranges, names
-large files by their SHA-256 and small ones by git's hash, and can be told to break a transfer off, to hand out
-something else, to wait, to demand permission, to refuse a token, or to know nothing.
+As Hugging Face, it answers the model's description, its tree, and HEAD and GET of files with ETag, X-Repo-Commit and
+byte ranges, and names large files by their SHA-256 and small ones by git's hash. As ModelScope, it lists the files with
+their SHA-256 and hands them out. It can be told to break a transfer off, to hand out something else, to wait, to demand
+permission, to refuse a token, or to know nothing.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from urllib.parse import parse_qs, urlsplit
 
+from app.core.model_hub import HubKind, ModelHub
 from tests import loopback
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
@@ -35,10 +38,17 @@ class Hub:
     gate: threading.Event | None = None  # hold every transfer back until it is set
     hold_after: int = 0  # let so many bytes of each weights file through before the gate
     hung_up: threading.Event | None = None  # instead of the gate: hold weights until the client hangs up, then set it
+    kind: HubKind = "huggingface"
     url: str = ""
     requests: list[str] = field(default_factory=list)
     ranges: list[str] = field(default_factory=list)
     dropped: set[str] = field(default_factory=set)
+    headers: list[dict[str, str]] = field(default_factory=list)
+
+    @property
+    def address(self) -> ModelHub:
+        """The hub as the product names it."""
+        return ModelHub(self.kind, self.url)
 
 
 class _Handler(loopback.Handler):
@@ -53,6 +63,10 @@ class _Handler(loopback.Handler):
 
     def _answer(self) -> None:
         self.hub.requests.append(f"{self.command} {self.path}")
+        self.hub.headers.append(dict(self.headers))
+        self._route()
+
+    def _route(self) -> None:
         path = self.path.partition("?")[0]
         model = re.escape(self.hub.model)
         if self.hub.gated:
@@ -128,6 +142,38 @@ class _Handler(loopback.Handler):
             self.wfile.write(text)
 
 
+class _ModelScope(_Handler):
+    """The messages are ModelScope's own."""
+
+    def _route(self) -> None:
+        parts, base = urlsplit(self.path), f"/api/v1/models/{self.hub.model}/repo"
+        query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+        token = self.headers.get("Authorization", "")
+        if self.hub.gated:
+            self._refuse(403, 10010205001, "无访问权限")
+        elif self.hub.refuses_token and token:
+            self._refuse(401, 10010201001, "token 无效")
+        elif parts.path == f"{base}/files" and query == {"Revision": "master", "Recursive": "True"}:
+            files = [{"Path": "assets", "Name": "assets", "Type": "tree", "Size": 0}, *map(self._entry, self.hub.files)]
+            self._json(200, {"Code": 200, "Data": {"Files": files}, "Message": "success", "Success": True})
+        elif parts.path == base and query.get("FilePath") in self.hub.files:
+            self._file(query["FilePath"], self.hub.files[query["FilePath"]])
+        else:
+            self._refuse(404, 10010205001, "获取模型失败，信息：record not found")
+
+    def _refuse(self, status: int, code: int, words: str) -> None:
+        self._json(status, {"Code": code, "Message": words, "RequestId": "c0ffee", "Success": False})
+
+    def _entry(self, name: str) -> dict[str, object]:
+        data = self.hub.files[name]
+        size = self.hub.declared_sizes.get(name, len(data))
+        about = {"Path": name, "Name": name.rsplit("/", 1)[-1], "Type": "blob", "Revision": COMMIT, "Size": size}
+        return {**about, "Sha256": hashlib.sha256(data).hexdigest(), "IsLFS": name.endswith(".safetensors")}
+
+
+_HANDLERS: dict[HubKind, type[_Handler]] = {"huggingface": _Handler, "modelscope": _ModelScope}
+
+
 def git_hash(data: bytes) -> str:
     """How git, and so the hub, names the content of a small file."""
     return hashlib.sha1(f"blob {len(data)}\0".encode() + data).hexdigest()
@@ -136,5 +182,5 @@ def git_hash(data: bytes) -> str:
 @contextmanager
 def serve(hub: Hub) -> Iterator[Hub]:
     """Serve `hub` until the block ends; its `url` is filled in."""
-    with loopback.listening(type("Handler", (_Handler,), {"hub": hub})) as hub.url:
+    with loopback.listening(type("Handler", (_HANDLERS[hub.kind],), {"hub": hub})) as hub.url:
         yield hub

@@ -78,6 +78,25 @@ def test_a_snapshot_that_lacks_a_shard_counts_as_not_there(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
+    "place",
+    ["models/Qwen--Q2.5-VL/snapshots/master", "models/Qwen/Q2___5-VL", "hub/models/Qwen/Q2___5-VL", "hub/Qwen/Q2.5-VL"],
+)
+def test_what_modelscope_tools_downloaded_is_found(place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODELSCOPE_CACHE", str(tmp_path))
+    folder = write(tmp_path / place, model_files())
+    by_id, by_folder = resolve_model("Qwen/Q2.5-VL"), resolve_model(str(folder))
+    assert (by_id.folder, by_folder.folder) == (folder, folder)
+    assert by_folder.hub_id == by_folder.name == "Qwen/Q2.5-VL"
+
+
+def test_a_modelscope_repository_folder_is_its_snapshot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODELSCOPE_CACHE", str(tmp_path))
+    folder = write(tmp_path / "models/Qwen--Q2.5-VL/snapshots/master", model_files())
+    found = resolve_model(str(folder.parents[1]))
+    assert (found.name, found.folder) == ("Qwen/Q2.5-VL", folder)
+
+
+@pytest.mark.parametrize(
     "reference",
     ["/no/such/model", "~/no/such/model", "./nowhere", "C:\\models\\Qwen", "D:/models/Qwen", "a/b/c", "", "Ä"],
 )

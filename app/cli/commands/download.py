@@ -10,12 +10,13 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import get_args
 
 from app import config, models, services
 from app.cli.common import cancel_on_signals, use_language
 from app.config import DEFAULT_MODEL_PATH, Settings
-from app.core import Cancelled, EngineProgress, human_size
-from app.engine import MIRROR, check_model_folder, download
+from app.core import MIRROR, Cancelled, EngineProgress, HubKind, ModelHub, chosen_hub, hub_of, human_size
+from app.engine import check_model_folder, download
 from app.i18n import LANGUAGES, t
 
 _STEP = 0.05
@@ -27,7 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     words = t("cli.download_model", default=DEFAULT_MODEL_PATH)
     parser.add_argument("model", nargs="?", default=DEFAULT_MODEL_PATH, metavar="MODEL", help=words)
     parser.add_argument("folder", nargs="?", type=Path, metavar="FOLDER", help=t("cli.download_folder"))
-    parser.add_argument("--mirror", action="store_true", help=t("cli.mirror", mirror=MIRROR))
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--mirror", action="store_true", help=t("cli.mirror", mirror=MIRROR))
+    where.add_argument("--hub", choices=get_args(HubKind), help=t("cli.hub"))
     parser.add_argument("--allow-pickle", action="store_true", help=t("cli.allow_pickle"))
     parser.add_argument("--language", choices=LANGUAGES, help=t("cli.language"))
     parser.add_argument("--quiet", action="store_true", help=t("cli.quiet"))
@@ -42,8 +45,7 @@ def run(given: argparse.Namespace) -> int:
     settings = config.load()
     use_language(given, settings)
     services.export_environment(settings)
-    if given.mirror:
-        os.environ.setdefault("HF_ENDPOINT", MIRROR)
+    hub = _hub(given)
     allow_pickle = given.allow_pickle or settings.allow_pickle
     found = services.resolve_named_model(given.model, settings.data_dir)
     if found.hub_id is None:  # it names a local folder
@@ -53,7 +55,7 @@ def run(given: argparse.Namespace) -> int:
         folder = (given.folder or Path("~/models") / found.hub_id.rsplit("/", 1)[-1]).expanduser().absolute()
         show = (lambda _: None) if given.quiet else _progress_printer()
         try:
-            download(found.hub_id, show, cancel_on_signals(), folder=folder, allow_pickle=allow_pickle)
+            download(found.hub_id, show, cancel_on_signals(), hub=hub, folder=folder, allow_pickle=allow_pickle)
         finally:
             if sys.stderr.isatty() and not given.quiet:
                 print(file=sys.stderr)  # ends the progress line
@@ -61,6 +63,15 @@ def run(given: argparse.Namespace) -> int:
     print(t("cli.downloaded", folder=folder))
     print(f"VLLM_MODEL_PATH={folder}")
     return 0
+
+
+def _hub(given: argparse.Namespace) -> ModelHub:
+    """Return the hub that the options name, else the one of the settings."""
+    if given.mirror:
+        os.environ.setdefault("HF_ENDPOINT", MIRROR)
+        return hub_of("huggingface")
+    chosen = chosen_hub()
+    return chosen if given.hub in (None, chosen.kind) else hub_of(given.hub)
 
 
 def _progress_printer() -> Callable[[EngineProgress], None]:
@@ -123,9 +134,7 @@ def _lines(
     now: services.Readiness, model: services.ModelCandidate, settings: Settings, *, is_asked: bool
 ) -> Iterator[str]:
     yield t("models.missing.absent", model=model.model)
-    values = {"size": human_size(model.download_bytes or 0), "free": human_size(now.free_bytes)}
-    key = "to_download" if model.download_bytes else "to_download_unknown"
-    yield t(f"models.page.{key if now.has_room else 'no_room'}", **values)
+    yield services.download_text(model.download_bytes, now.free_bytes)
     if model.need:
         yield models.need_text(model.need)
     if speed := _speed(model, settings):

@@ -58,6 +58,7 @@ def run(given: argparse.Namespace) -> int:
     """
     settings = config.load()
     use_language(given, settings)
+    services.export_environment(settings)
     catalogue = models.load_catalogue(settings.data_dir / "models")
     for problem in catalogue.problems:
         print(error_text(problem), file=sys.stderr)

@@ -17,8 +17,9 @@ from app.core import AppError, in_thread
 from app.engine.child_process import tail
 from app.engine.diagnostics.log_diagnosis import failure_in, meaningful_lines
 from app.engine.hardware import cpu_flags, cpu_name, free_memory_bytes, installed_vllm, memory_bytes
+from app.engine.hub_cache import hub_cache_folder
 from app.engine.launch import choose_port
-from app.engine.model_resolution import check_model_folder, hub_cache_folder, model_name, resolve_model
+from app.engine.model_resolution import check_model_folder, model_name, resolve_model
 from app.engine.monitoring.system_metrics import GpuAbsence, GpuReader
 from app.engine.remote_engine import RemoteEngine, normal_base_urls
 

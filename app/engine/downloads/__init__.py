@@ -1,1 +1,1 @@
-"""Model downloads from the hub."""
+"""Model downloads from hubs."""

@@ -1,11 +1,10 @@
-"""Model downloads from the hub into a local folder, with progress, cancelling and resuming.
+"""Model downloads from a hub into a local folder, with progress, cancelling and resuming.
 
 The download runs in `worker.py` as a child process: it can be stopped at once, and the next attempt continues with the
-bytes that have arrived. The hub's address and its cache come from HF_ENDPOINT and HF_HOME unless given.
+bytes that have arrived. The environment chooses the hub, its address and its cache unless they are given.
 """
 
 import json
-import os
 import sys
 import tempfile
 import threading
@@ -18,18 +17,15 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 from app import core
-from app.engine import model_resolution
+from app.engine import hub_cache, model_resolution
 from app.engine.child_process import ChildProcess, LogReader
 from app.engine.http_client import NoAnswer, get_json
 
-HUB = "https://huggingface.co"
-MIRROR = "https://hf-mirror.com"
-"""A mirror of the hub for places where the hub is slow or unreachable, such as mainland China."""
 LOOK_SECONDS = 0.2
 """Interval between looks at the worker's messages. Chosen by hand; not tuned."""
 _RATE_SECONDS = 10.0
 """Window of the download rate. Chosen by hand; not tuned."""
-FETCHER = Path(__file__).with_name("worker.py")
+WORKER = (sys.executable, "-P", "-m", "app.engine.downloads.worker")
 _MAX_CONFIG_BYTES = 1_000_000
 """Longest config.json that is read. Chosen by hand; not tuned."""
 
@@ -66,7 +62,7 @@ def download(
     on_progress: core.ProgressListener,
     cancel: threading.Event,
     *,
-    endpoint: str | None = None,
+    hub: core.ModelHub | None = None,
     cache_dir: Path | None = None,
     folder: Path | None = None,
     allow_pickle: bool = False,
@@ -83,7 +79,7 @@ def download(
         model_id: Hub id.
         on_progress: Called in the caller's own thread.
         cancel: Stops the download; the bytes that have arrived are kept.
-        endpoint: The hub's address; None uses the environment's.
+        hub: The hub; None uses the environment's.
         cache_dir: The hub's cache; None uses the environment's.
         folder: Destination instead of the cache.
         allow_pickle: Whether pickles may be downloaded, which can run any code while they are loaded.
@@ -94,12 +90,15 @@ def download(
         StorageError: The disk is full or the folder not writable.
         Cancelled: `cancel` was set.
     """
-    cache = cache_dir or model_resolution.hub_cache_folder()
+    hub = hub or core.chosen_hub()
+    cache = cache_dir or hub_cache.hub_cache_folder(hub)
     order = {
         "model": model_id,
+        "hub": hub.kind,
+        "endpoint": hub.endpoint,
         "cache_dir": str(cache),
+        "target": str(hub_cache.modelscope_folder(cache, model_id)),
         "folder": str(folder) if folder else None,
-        "endpoint": endpoint,
         "unneeded": model_resolution.UNNEEDED_FILES,
         "older_weights": model_resolution.OLDER_WEIGHTS,
         "pickles": [] if allow_pickle else model_resolution.PICKLES,
@@ -107,16 +106,15 @@ def download(
     }
     with tempfile.TemporaryDirectory(prefix="framelens-fetch-") as temporary_folder:
         log_path = Path(temporary_folder) / "fetch.log"
-        command = [sys.executable, "-P", str(FETCHER), json.dumps(order)]
-        environment = {**core.hub_environment(), "HF_HUB_DISABLE_TELEMETRY": "1"}
-        child = ChildProcess.start(command, environment=environment, log_path=log_path)
+        environment = {**core.with_package(core.hub_environment()), "HF_HUB_DISABLE_TELEMETRY": "1"}
+        child = ChildProcess.start([*WORKER, json.dumps(order)], environment=environment, log_path=log_path)
         try:
             outcome = _follow(child, LogReader(log_path), model_id, on_progress, cancel)
         finally:
             child.stop()
     if "folder" in outcome:
         return Path(str(outcome["folder"]))
-    raise failure(outcome, model_id, endpoint or os.environ.get("HF_ENDPOINT") or HUB, folder or cache)
+    raise failure(outcome, model_id, hub, folder or cache)
 
 
 def _follow(
@@ -196,26 +194,33 @@ def _format_rate(rate: float | None, seconds_left: int | None) -> str:
     return f" · {core.human_size(rate)}/s · {core.clock(seconds_left, digits=0, form='m')}"
 
 
-def hub_config(model_id: str, *, endpoint: str | None = None, timeout_seconds: float = 1.5) -> Mapping[str, Any] | None:
+def hub_config(
+    model_id: str, *, hub: core.ModelHub | None = None, timeout_seconds: float = 1.5
+) -> Mapping[str, Any] | None:
     """Get a model's config.json from the hub; None if it is unreachable, missing or gated."""
-    address = (endpoint or os.environ.get("HF_ENDPOINT") or HUB).rstrip("/")
-    url, token = f"{address}/{model_id}/resolve/main/config.json", os.environ.get("HF_TOKEN", "")
+    hub = hub or core.chosen_hub()
     try:
-        config = get_json(url, api_key=token, timeout_seconds=timeout_seconds, local=False, max_bytes=_MAX_CONFIG_BYTES)
+        config = get_json(
+            hub.config_url(model_id),
+            api_key=hub.token,
+            timeout_seconds=timeout_seconds,
+            local=False,
+            max_bytes=_MAX_CONFIG_BYTES,
+        )
     except NoAnswer:
         return None
     return config if isinstance(config, dict) else None
 
 
 def failure(
-    outcome: Mapping[str, object], model: str, endpoint: str, folder: Path
+    outcome: Mapping[str, object], model: str, hub: core.ModelHub, folder: Path
 ) -> core.ModelNotFound | core.StorageError:
     """Build the error for the worker's `outcome`.
 
     Args:
         outcome: {"error": kind, "detail": …}, with "needed" and "free" bytes for a full disk.
         model: Hub id.
-        endpoint: The hub's address.
+        hub: The hub.
         folder: Folder into which the model was to be downloaded.
     """
     detail = core.redact(str(outcome.get("detail", "")))
@@ -223,32 +228,43 @@ def failure(
         case "pickled":
             files = outcome.get("files")
             return model_resolution.pickle_error(model, files if isinstance(files, list) else [])
-        case "missing":
-            return core.ModelNotFound("model_not_on_hub", model=model, endpoint=endpoint)
-        case "gated":
-            return core.ModelNotFound("model_gated", model=model, endpoint=endpoint, reason=detail)
-        case "token":
-            return core.ModelNotFound("model_token_refused", model=model, endpoint=endpoint, reason=detail)
+        case "missing" | "gated" | "token" as kind:
+            return core.ModelNotFound(_REFUSALS[hub.kind][kind], model=model, endpoint=hub.endpoint, reason=detail)
         case "certificate":
-            return core.ModelNotFound("model_hub_untrusted", model=model, endpoint=endpoint, reason=detail)
+            return core.ModelNotFound("model_hub_untrusted", model=model, endpoint=hub.endpoint, reason=detail)
         case "corrupt":
-            return core.ModelNotFound("model_download_corrupt", model=model, endpoint=endpoint, file=detail)
-        case "disk_full":
-            needed, free = outcome.get("needed"), outcome.get("free")
-            return core.StorageError(
-                "model_disk_full",
-                model=model,
-                folder=str(folder),
-                needed=core.human_size(needed) if isinstance(needed, int) else "?",
-                free=core.human_size(free) if isinstance(free, int) else "0 B",
-            )
-        case "unwritable":
-            return core.StorageError("model_cache_unwritable", model=model, folder=str(folder), reason=detail)
+            values = {"model": model, "endpoint": hub.endpoint, "file": detail, "setting": hub.endpoint_setting}
+            return core.ModelNotFound("model_download_corrupt", **values)
+        case "disk_full" | "unwritable":
+            return _disk_error(outcome, model, hub, folder)
         case "offline":
-            return _unreachable(model, endpoint, "HF_HUB_OFFLINE=1")
-    if outcome["error"] in ("proxy", "unreachable") and (proxy := proxy_for(endpoint)):
-        return core.ModelNotFound("model_proxy_failed", model=model, endpoint=endpoint, proxy=proxy, reason=detail)
-    return _unreachable(model, endpoint, detail)
+            return _unreachable(model, hub, "HF_HUB_OFFLINE=1")
+    if outcome["error"] in ("proxy", "unreachable") and (proxy := proxy_for(hub.endpoint)):
+        key = "model_proxy_failed" if hub.kind == "huggingface" else "model_proxy_failed_modelscope"
+        return core.ModelNotFound(key, model=model, endpoint=hub.endpoint, proxy=proxy, reason=detail)
+    return _unreachable(model, hub, detail)
+
+
+_REFUSALS: dict[core.HubKind, dict[str, str]] = {
+    "huggingface": {"missing": "model_not_on_hub", "gated": "model_gated", "token": "model_token_refused"},
+    "modelscope": {
+        "missing": "model_not_on_modelscope",
+        "gated": "model_gated_on_modelscope",
+        "token": "model_token_refused_by_modelscope",
+    },
+}
+
+
+def _disk_error(outcome: Mapping[str, object], model: str, hub: core.ModelHub, folder: Path) -> core.StorageError:
+    values = {"model": model, "folder": str(folder), "setting": hub.cache_setting}
+    if outcome["error"] == "unwritable":
+        return core.StorageError("model_cache_unwritable", **values, reason=core.redact(str(outcome["detail"])))
+    needed, free = outcome.get("needed"), outcome.get("free")
+    sizes = {
+        "needed": core.human_size(needed) if isinstance(needed, int) else "?",
+        "free": core.human_size(free) if isinstance(free, int) else "0 B",
+    }
+    return core.StorageError("model_disk_full", **values, **sizes)
 
 
 def proxy_for(endpoint: str) -> str:
@@ -260,6 +276,7 @@ def proxy_for(endpoint: str) -> str:
     return core.redact(proxies.get(address.scheme) or proxies.get("all") or "")
 
 
-def _unreachable(model: str, endpoint: str, reason: str) -> core.ModelNotFound:
+def _unreachable(model: str, hub: core.ModelHub, reason: str) -> core.ModelNotFound:
+    key = "model_not_local" if hub.kind == "huggingface" else "model_not_local_modelscope"
     short = model.rsplit("/", 1)[-1]
-    return core.ModelNotFound("model_not_local", model=model, short=short, endpoint=endpoint, reason=reason)
+    return core.ModelNotFound(key, model=model, short=short, endpoint=hub.endpoint, reason=reason)

@@ -1,15 +1,14 @@
-"""Download worker: a program that downloads one model from the hub and may be killed at any moment.
+"""Download worker: a program that downloads one model from a hub and may be killed at any moment.
 
-`python -P worker.py ORDER` (JSON, see `Order`) writes JSON lines to standard output: {"files": [done, all],
-"bytes": [done, all]}, then {"folder": …} or {"error": kind, "detail": …}. It imports nothing of FrameLens.
+`python -P -m app.engine.downloads.worker ORDER` (JSON, see `Order`) writes JSON lines to standard output: {"files":
+[done, all], "bytes": [done, all]}, then {"folder": …} or {"error": kind, "detail": …}.
 
-The hub's client discards an unfinished file when it is killed. So weights are downloaded here, into a `.part` file
+Hugging Face's client discards an unfinished file when it is killed. So weights are downloaded here, into a `.part` file
 that the next attempt resumes, and checked against their SHA-256. They are then moved to where the client finds them;
-it downloads the small remaining files and creates the folder.
+it downloads the small remaining files and creates the folder. Of ModelScope, all files are downloaded like weights.
 """
 
 import errno
-import hashlib
 import json
 import os
 import re
@@ -18,58 +17,34 @@ import ssl
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from fnmatch import fnmatch
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
-import huggingface_hub
 from huggingface_hub import errors as hub_errors
 from huggingface_hub.constants import MAX_HTTP_DOWNLOAD_SIZE
 from huggingface_hub.file_download import http_get
-from huggingface_hub.hf_api import RepoFile
-from huggingface_hub.utils import WeakFileLock, build_hf_headers  # type: ignore[attr-defined]
+from huggingface_hub.utils import WeakFileLock  # type: ignore[attr-defined]
 from tqdm import tqdm  # type: ignore[import-untyped]
+
+from app.engine.downloads.repositories import (
+    FILES_AT_ONCE,
+    SMALL_BYTES,
+    Order,
+    Refused,
+    RemoteFile,
+    Repository,
+    is_safe,
+    open_repository,
+)
 
 REPORT_SECONDS = 0.25
 FRUITLESS_ATTEMPTS = 3
-CONNECT_SECONDS = 15.0
-FILES_AT_ONCE = 4
-"""This and the three above were chosen by hand; not tuned."""
+"""This and the one above were chosen by hand; not tuned."""
 UNWRITABLE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}
 WORTH_ANOTHER_ATTEMPT = {"unreachable", "corrupt"}
 _SYSTEM_CALL = re.compile(r"^\[Errno -?\d+\] ")
-
-
-@dataclass(frozen=True)
-class Order:
-    """A download job. It goes to `folder`, or to the hub's cache if that is None.
-
-    `unneeded`, `older_weights` and `pickles` are patterns of file names; `pickles` are never downloaded, and `weights`
-    are the endings of those that can be loaded without them.
-    """
-
-    model: str
-    cache_dir: str
-    folder: str | None
-    endpoint: str | None
-    unneeded: list[str]
-    older_weights: list[str]
-    pickles: list[str]
-    weights: list[str]
-
-    def target_path(self, file: RepoFile) -> Path:
-        """Return the path of the complete `file`; the cache names it by its hash."""
-        if self.folder is not None:
-            return Path(self.folder) / file.path
-        repository = "--".join(["models", *self.model.split("/")])
-        return Path(self.cache_dir) / repository / "blobs" / digest_of(file)
-
-    def part_path(self, file: RepoFile) -> Path:
-        """Return the path of the unfinished `file`; another version of the file has another path."""
-        target_path = self.target_path(file)
-        return target_path.with_name(f"{target_path.name}.{digest_of(file)[:12]}.part")
 
 
 def send(**message: object) -> None:
@@ -155,23 +130,14 @@ class RestBar(SilentBar):
         self.count.report()
 
 
-def digest_of(file: RepoFile) -> str:
-    """Return the SHA-256 of a large file, the git hash of a small one."""
-    return str(file.lfs.sha256 if file.lfs else file.blob_id)
+def part_path(file: RemoteFile, target_path: Path) -> Path:
+    """Return the path of the unfinished `file`; another version of the file has another path."""
+    return target_path.with_name(f"{target_path.name}.{file.digest[:12]}.part")
 
 
-def is_whole(file: RepoFile, path: Path) -> bool:
+def is_whole(file: RemoteFile, path: Path) -> bool:
     """Check that `path` has the length of `file`; its content was checked when it arrived."""
     return path.is_file() and path.stat().st_size == file.size
-
-
-def has_arrived(file: RepoFile, path: Path) -> bool:
-    """Check the content of `path` against the hash of `file`."""
-    checked = hashlib.sha256() if file.lfs else hashlib.sha1(f"blob {file.size}\0".encode(), usedforsecurity=False)
-    with path.open("rb") as stream:
-        while piece := stream.read(1 << 20):
-            checked.update(piece)
-    return checked.hexdigest() == digest_of(file)
 
 
 def unneeded_files(names: list[str], order: Order) -> list[str]:
@@ -180,20 +146,27 @@ def unneeded_files(names: list[str], order: Order) -> list[str]:
     return [*order.unneeded, *order.pickles, *(order.older_weights if has_safetensors else [])]
 
 
-def refuse_pickles(files: list[RepoFile], order: Order) -> None:
+def refuse_pickles(files: list[RemoteFile], order: Order) -> None:
     """Raise Pickled if the model has pickles and no other weights."""
     pickled = [file.path for file in files if any(fnmatch(file.path, pattern) for pattern in order.pickles)]
     if pickled and not any(file.path.endswith(tuple(order.weights)) for file in files):
         raise Pickled(*pickled)
 
 
-def present_bytes(files: list[RepoFile], order: Order) -> int:
-    """Return the bytes that are already here; raise DiskFull if the missing ones don't fit on the disk."""
-    parts = [order.part_path(file) for file in files]
-    here = sum(file.size for file in files if is_whole(file, order.target_path(file)))
-    here += sum(part_path.stat().st_size for part_path in parts if part_path.is_file())
+def refuse_unsafe(files: list[RemoteFile]) -> None:
+    """Raise Corrupt if a file would leave the model's folder."""
+    for file in files:
+        if not is_safe(file.path):
+            raise Corrupt(file.path)
+
+
+def present_bytes(files: list[RemoteFile], repository: Repository, target: Path) -> int:
+    """Return the bytes that are already here; raise DiskFull if the missing ones don't fit on the disk of `target`."""
+    paths = {file: repository.target_path(file) for file in files}
+    parts = [part_path(file, path) for file, path in paths.items()]
+    here = sum(file.size for file, path in paths.items() if is_whole(file, path))
+    here += sum(part.stat().st_size for part in parts if part.is_file())
     missing = sum(file.size for file in files) - here
-    target = Path(order.folder or order.cache_dir)
     target.mkdir(parents=True, exist_ok=True)
     if (free := shutil.disk_usage(target).free) < missing:
         raise DiskFull(missing, free)
@@ -202,72 +175,61 @@ def present_bytes(files: list[RepoFile], order: Order) -> int:
 
 def fetch(order: Order, count: ProgressCounter) -> str:
     """Download the model and return its folder. On failure, the bytes that have arrived are kept."""
-    api = huggingface_hub.HfApi(endpoint=order.endpoint)
-    # One request without the client's retries: a missing network is reported at once instead of after 20 seconds.
-    commit = str(api.model_info(order.model, timeout=CONNECT_SECONDS).sha)
-    tree = api.list_repo_tree(order.model, recursive=True, revision=commit)
-    entries = [entry for entry in tree if isinstance(entry, RepoFile)]
-    refuse_pickles(entries, order)
-    unneeded = unneeded_files([file.path for file in entries], order)
-    files = [file for file in entries if not any(fnmatch(file.path, pattern) for pattern in unneeded)]
+    repository = open_repository(order)
+    refuse_unsafe(repository.files)
+    refuse_pickles(repository.files, order)
+    unneeded = unneeded_files([file.path for file in repository.files], order)
+    files = [file for file in repository.files if not any(fnmatch(file.path, pattern) for pattern in unneeded)]
+    whole = {file for file in files if is_whole(file, repository.target_path(file))}
     count.files_total, count.bytes_total = len(files), sum(file.size for file in files)
-    count.bytes_before, count.weights, count.rest = present_bytes(files, order), 0, 0
-    count.files = sum(is_whole(file, order.target_path(file)) for file in files)
+    count.bytes_before = present_bytes(files, repository, Path(order.folder or order.cache_dir))
+    count.weights, count.rest, count.files = 0, 0, len(whole)
     count.report(at_once=True)
-    weights = [file for file in files if file.lfs and not is_whole(file, order.target_path(file))]
-    weights = [file for file in weights if file.size <= MAX_HTTP_DOWNLOAD_SIZE]  # the client downloads larger ones
+    missing = [file for file in files if repository.is_resumable(file) and file not in whole]
+    config = [file for file in missing if file.path == "config.json"]  # last: a folder without it is no model yet
     with ThreadPoolExecutor(FILES_AT_ONCE) as pool:
-        for done in [pool.submit(fetch_weights, file, commit, order, count) for file in weights]:
-            done.result()
-    folder = str(
-        huggingface_hub.snapshot_download(
-            order.model,
-            cache_dir=order.cache_dir,
-            local_dir=order.folder,
-            endpoint=order.endpoint,
-            ignore_patterns=unneeded,
-            tqdm_class=RestBar,
-            max_workers=FILES_AT_ONCE,
-        )
-    )
-    check_rest([file for file in files if not file.lfs], Path(folder))
+        for some in ([file for file in missing if file not in config], config):
+            for done in [pool.submit(fetch_file, file, repository, count) for file in some]:
+                done.result()
+    folder = repository.finish(unneeded, RestBar)
+    check_rest([file for file in files if not file.sha256 or file.size < SMALL_BYTES], folder)
     count.files, count.bytes_before = len(files), count.bytes_total
     count.report(at_once=True)
-    return folder
+    return str(folder)
 
 
-def fetch_weights(file: RepoFile, commit: str, order: Order, count: ProgressCounter) -> None:
+def fetch_file(file: RemoteFile, repository: Repository, count: ProgressCounter) -> None:
     """Download `file`, resuming an earlier attempt. Waits for another program that downloads the same file."""
-    target_path, part_path = order.target_path(file), order.part_path(file)
+    target_path = repository.target_path(file)
+    part = part_path(file, target_path)
     target_path.parent.mkdir(parents=True, exist_ok=True)
-    url = huggingface_hub.hf_hub_url(order.model, file.path, revision=commit, endpoint=order.endpoint)
-    with WeakFileLock(part_path.with_suffix(".lock")):
+    with WeakFileLock(part.with_suffix(".lock")):
         if not is_whole(file, target_path):
-            grow(part_path, url, file.size)
-            if not has_arrived(file, part_path):
-                count.add(-part_path.stat().st_size)
-                part_path.unlink()
+            grow(part, repository.address(file), file.size, repository.headers())
+            if not file.matches(part):
+                count.add(-part.stat().st_size)
+                part.unlink()
                 raise Corrupt(file.path)
-            part_path.replace(target_path)
+            part.replace(target_path)
             count.add(0, files=1)
-    part_path.with_suffix(".lock").unlink(missing_ok=True)
+    part.with_suffix(".lock").unlink(missing_ok=True)
 
 
-def grow(part_path: Path, url: str, size: int) -> None:
-    """Download the missing bytes of `part_path` up to `size`; on failure, the bytes that have arrived are kept."""
-    with part_path.open("ab") as stream:
+def grow(part: Path, url: str, size: int, headers: dict[str, str]) -> None:
+    """Download the missing bytes of `part` up to `size`; on failure, the bytes that have arrived are kept."""
+    with part.open("ab") as stream:
         have = stream.tell()
         if have < size:
-            headers = build_hf_headers()
-            http_get(url, stream, resume_size=have, headers=headers, expected_size=size, tqdm_class=WeightsBar)
+            expected = size if size <= MAX_HTTP_DOWNLOAD_SIZE else None  # the client refuses to expect more
+            http_get(url, stream, resume_size=have, headers=headers, expected_size=expected, tqdm_class=WeightsBar)
         os.fsync(stream.fileno())  # later only the length is checked, which must hold after a power cut too
 
 
-def check_rest(files: list[RepoFile], folder: Path) -> None:
+def check_rest(files: list[RemoteFile], folder: Path) -> None:
     """Remove a small file that differs from the hub's, so that it is downloaded again, and raise Corrupt."""
     for file in files:
         path = folder / file.path
-        if not has_arrived(file, path):
+        if not file.matches(path):
             path.resolve().unlink()
             path.unlink(missing_ok=True)
             raise Corrupt(file.path)
@@ -287,6 +249,8 @@ def classify(error: BaseException) -> str:
 def kind_of(error: BaseException) -> str | None:
     """Return the kind of failure of this exception alone, or None if it has none."""
     match error:
+        case Refused():
+            return error.kind
         case DiskFull():
             return "disk_full"
         case Corrupt():
@@ -334,7 +298,11 @@ def send_failure(error: Exception) -> None:
     numbers = dict(zip(("needed", "free"), error.args, strict=True)) if isinstance(error, DiskFull) else {}
     if isinstance(error, Pickled):
         numbers = {"files": list(error.args)}
-    send(error=classify(error), detail=str(error) if isinstance(error, Corrupt) else innermost(error), **numbers)
+    send(
+        error=classify(error),
+        detail=str(error) if isinstance(error, Corrupt | Refused) else innermost(error),
+        **numbers,
+    )
 
 
 def main(order: Order) -> int:

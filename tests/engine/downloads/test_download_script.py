@@ -43,6 +43,18 @@ def test_model_gets_own_folder_and_settings_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("chosen", [("--hub", "modelscope"), ()], ids=["option", "setting"])
+def test_modelscope_is_a_hub_like_the_other(chosen: tuple[str, ...], tmp_path: Path) -> None:
+    files, more = model_files(), {} if chosen else {"FRAMELENS_HUB": "modelscope"}
+    with serve(Hub(MODEL, files, kind="modelscope")) as hub:
+        done = run(MODEL, *chosen, home=tmp_path, MODELSCOPE_ENDPOINT=hub.url, **more)
+    folder = tmp_path / "models" / "Tiny-VL"
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == f"VLLM_MODEL_PATH={folder}"
+    assert {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()} == files
+
+
+@pytest.mark.slow
 def test_run_again_it_fetches_what_is_missing_alone(tmp_path: Path) -> None:
     folder = tmp_path / "模型 folder"
     files = model_files()
@@ -110,7 +122,9 @@ def test_a_folder_that_is_here_already_needs_no_download(tmp_path: Path, tiny_vl
 
 def test_help_shows_how_it_is_used(tmp_path: Path) -> None:
     shown = run("--help", home=tmp_path)
-    assert shown.returncode == 0 and "./download_model.sh [MODEL] [FOLDER] [--mirror]" in shown.stdout
+    assert (
+        shown.returncode == 0 and "./download_model.sh [MODEL] [FOLDER] [--mirror | --hub modelscope]" in shown.stdout
+    )
 
 
 def test_without_framelens_it_says_how_to_get_it(tmp_path: Path) -> None:

@@ -3,17 +3,17 @@ from __future__ import annotations
 import json
 import socket
 import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
 
 import pytest
 
+from app.core import HubKind, ModelHub
 from app.core.domain import EngineProgress
 from app.core.errors import AppError, Cancelled, ModelNotFound, StorageError
 from app.engine import check_model_folder, download, resolve_model
-from app.engine.downloads.hub import FETCHER, DownloadRate
+from app.engine.downloads.hub import WORKER, DownloadRate
 from app.engine.downloads.hub import failure as reason_of
 from app.engine.downloads.worker import innermost
 from app.i18n import error_text
@@ -25,7 +25,7 @@ MODEL = "Someone/Tiny-VL"
 
 def fetch(hub: Hub, cache: Path, model: str = MODEL) -> tuple[Path, list[EngineProgress]]:
     reported: list[EngineProgress] = []
-    return download(model, reported.append, threading.Event(), endpoint=hub.url, cache_dir=cache), reported
+    return download(model, reported.append, threading.Event(), hub=hub.address, cache_dir=cache), reported
 
 
 def failure(hub: Hub, cache: Path, model: str = MODEL) -> AppError:
@@ -34,9 +34,10 @@ def failure(hub: Hub, cache: Path, model: str = MODEL) -> AppError:
     return caught.value
 
 
-def test_a_model_arrives_whole_with_progress_in_files_and_bytes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["huggingface", "modelscope"])
+def test_a_model_arrives_whole_with_progress_in_files_and_bytes(kind: HubKind, tmp_path: Path) -> None:
     files = model_files(size=3_000_000)
-    with serve(Hub(MODEL, files)) as hub:
+    with serve(Hub(MODEL, files, kind=kind)) as hub:
         folder, reported = fetch(hub, tmp_path)
     check_model_folder(folder)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == files
@@ -51,8 +52,9 @@ def test_a_model_arrives_whole_with_progress_in_files_and_bytes(tmp_path: Path) 
     assert (last["done"], last["total"]) == ("6.0 MB", "6.0 MB")
 
 
-def test_cached_model_is_found_without_the_hub(tmp_path: Path) -> None:
-    with serve(Hub(MODEL, model_files())) as hub:
+@pytest.mark.parametrize("kind", ["huggingface", "modelscope"])
+def test_cached_model_is_found_without_the_hub(kind: HubKind, tmp_path: Path) -> None:
+    with serve(Hub(MODEL, model_files(), kind=kind)) as hub:
         assert resolve_model(MODEL, cache_dir=tmp_path).folder is None
         folder, _ = fetch(hub, tmp_path)
         asked = len(hub.requests)
@@ -61,9 +63,10 @@ def test_cached_model_is_found_without_the_hub(tmp_path: Path) -> None:
         assert len(hub.requests) == asked
 
 
-def test_what_is_not_needed_is_left_on_the_hub(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["huggingface", "modelscope"])
+def test_what_is_not_needed_is_left_on_the_hub(kind: HubKind, tmp_path: Path) -> None:
     extra = {"pytorch_model.bin": b"x" * 100, "onnx/model.onnx": b"y", "model.gguf": b"z", "README.md": b"about"}
-    with serve(Hub(MODEL, {**model_files(), **extra})) as hub:
+    with serve(Hub(MODEL, {**model_files(), **extra}, kind=kind)) as hub:
         folder, _ = fetch(hub, tmp_path)
     assert "README.md" in {path.name for path in folder.iterdir()}
     assert not {"pytorch_model.bin", "onnx", "model.gguf"} & {path.name for path in folder.iterdir()}
@@ -75,7 +78,7 @@ def test_download_to_folder_is_complete_and_idempotent(tmp_path: Path) -> None:
     with serve(Hub(MODEL, files)) as hub:
         for _ in range(2):
             hub.requests.clear()
-            found = download(MODEL, reported.append, threading.Event(), endpoint=hub.url, folder=tmp_path / "模型 one")
+            found = download(MODEL, reported.append, threading.Event(), hub=hub.address, folder=tmp_path / "模型 one")
         assert not [request for request in hub.requests if request.startswith("GET") and "/resolve/" in request]
     assert found == tmp_path / "模型 one"
     assert {path.name: path.read_bytes() for path in found.iterdir() if path.is_file()} == files
@@ -83,9 +86,10 @@ def test_download_to_folder_is_complete_and_idempotent(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_transfer_that_breaks_off_continues_where_it_was(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["huggingface", "modelscope"])
+def test_a_transfer_that_breaks_off_continues_where_it_was(kind: HubKind, tmp_path: Path) -> None:
     files = model_files(shards=1, size=25_000_000)  # the hub's client writes pieces of 10 MB
-    with serve(Hub(MODEL, files, drop_after=15_000_000)) as hub:
+    with serve(Hub(MODEL, files, drop_after=15_000_000, kind=kind)) as hub:
         folder, reported = fetch(hub, tmp_path)
     check_model_folder(folder)
     name = "model-00001-of-00001.safetensors"
@@ -95,14 +99,16 @@ def test_a_transfer_that_breaks_off_continues_where_it_was(tmp_path: Path) -> No
 
 
 @pytest.mark.slow
-def test_a_download_that_was_killed_continues_where_it_was(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["huggingface", "modelscope"])
+def test_a_download_that_was_killed_continues_where_it_was(kind: HubKind, tmp_path: Path) -> None:
     """Signal 9 in mid-file: what had been written is not asked for again."""
     files = model_files(shards=1, size=25_000_000)
     name, gate, folder = "model-00001-of-00001.safetensors", threading.Event(), tmp_path / "model"
-    with serve(Hub(MODEL, files, gate=gate, hold_after=22_000_000)) as hub:
-        order = {"model": MODEL, "cache_dir": str(tmp_path), "folder": str(folder), "endpoint": hub.url}
+    with serve(Hub(MODEL, files, gate=gate, hold_after=22_000_000, kind=kind)) as hub:
+        places = {"cache_dir": str(tmp_path), "target": "", "folder": str(folder)}
+        order = {"model": MODEL, "hub": hub.kind, "endpoint": hub.url, **places}
         words = json.dumps({**order, "unneeded": [], "older_weights": [], "pickles": [], "weights": []})
-        child = subprocess.Popen([sys.executable, "-P", str(FETCHER), words], stdout=subprocess.DEVNULL)
+        child = subprocess.Popen([*WORKER, words], stdout=subprocess.DEVNULL)
         try:
             while not (here := sum(part.stat().st_size for part in folder.glob("*.part"))):
                 assert child.poll() is None
@@ -113,7 +119,7 @@ def test_a_download_that_was_killed_continues_where_it_was(tmp_path: Path) -> No
         gate.set()
         hub.gate = None
         reported: list[EngineProgress] = []
-        download(MODEL, reported.append, threading.Event(), endpoint=hub.url, folder=folder)
+        download(MODEL, reported.append, threading.Event(), hub=hub.address, folder=folder)
     assert (folder / name).read_bytes() == files[name]
     assert [int(given.rsplit(" ", 1)[1]) >= here for given in hub.ranges] == [True]
     assert int(str(reported[0].values["bytes_done"])) >= here, "it counts from what is there"
@@ -121,9 +127,10 @@ def test_a_download_that_was_killed_continues_where_it_was(tmp_path: Path) -> No
 
 
 @pytest.mark.slow
-def test_what_arrives_damaged_is_fetched_again(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["huggingface", "modelscope"])
+def test_what_arrives_damaged_is_fetched_again(kind: HubKind, tmp_path: Path) -> None:
     files, name = model_files(), "model-00002-of-00002.safetensors"
-    with serve(Hub(MODEL, files, corrupt={name: 1, "tokenizer.json": 1})) as hub:
+    with serve(Hub(MODEL, files, corrupt={name: 1, "tokenizer.json": 1}, kind=kind)) as hub:
         folder, reported = fetch(hub, tmp_path)
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == files
     assert reported[-1].values["bytes_done"] == reported[-1].values["bytes_total"]
@@ -146,7 +153,7 @@ def test_cancelled_download_resumes_on_next_attempt(tmp_path: Path) -> None:
     gate, cancel = threading.Event(), threading.Event()
     with serve(Hub(MODEL, model_files(), gate=gate)) as hub:
         with pytest.raises(Cancelled):
-            download(MODEL, lambda phase: cancel.set(), cancel, endpoint=hub.url, cache_dir=tmp_path)
+            download(MODEL, lambda phase: cancel.set(), cancel, hub=hub.address, cache_dir=tmp_path)
         gate.set()
         folder, _ = fetch(hub, tmp_path)
     check_model_folder(folder)
@@ -156,7 +163,44 @@ def test_a_model_that_the_hub_does_not_have(tmp_path: Path) -> None:
     with serve(Hub(MODEL, model_files())) as hub:
         error = failure(hub, tmp_path, "Someone/Tiny-VX")
     assert isinstance(error, ModelNotFound) and error.key == "model_not_on_hub"
-    assert error.values == {"model": "Someone/Tiny-VX", "endpoint": hub.url}
+    assert (error.values["model"], error.values["endpoint"]) == ("Someone/Tiny-VX", hub.url)
+    assert "FRAMELENS_HUB=modelscope" in error_text(error, "en")
+
+
+def test_modelscope_refusals_name_the_hub_and_the_other_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with serve(Hub(MODEL, model_files(), kind="modelscope")) as hub:
+        missing = failure(hub, tmp_path, "Someone/Tiny-VX")
+        hub.gated = True
+        gated = failure(hub, tmp_path)
+        hub.gated, hub.refuses_token = False, True
+        monkeypatch.setenv("MODELSCOPE_API_TOKEN", "ms-thistokenisold")
+        refused = failure(hub, tmp_path)
+    found = [missing, gated, refused]
+    assert [error.key for error in found] == [
+        "model_not_on_modelscope", "model_gated_on_modelscope", "model_token_refused_by_modelscope"
+    ]  # fmt: skip
+    assert {error.values["endpoint"] for error in found} == {hub.url}
+    assert "record not found" in str(missing.values["reason"])
+    assert all("魔搭" in error_text(error, "zh") for error in found)
+    assert "FRAMELENS_HUB=huggingface" in error_text(missing, "en")
+    assert "ms-thistokenisold" not in error_text(refused, "en")
+
+
+def test_modelscope_gets_its_own_token_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    monkeypatch.setenv("MODELSCOPE_API_TOKEN", "ms-secret")
+    with serve(Hub(MODEL, model_files(), kind="modelscope")) as hub:
+        fetch(hub, tmp_path)
+    assert {sent.get("authorization", sent.get("Authorization")) for sent in hub.headers} == {"Bearer ms-secret"}
+    assert "hf_secret" not in str(hub.headers)
+
+
+@pytest.mark.parametrize("name", ["../outside.json", "/etc/outside.json", "a/../../outside.json", "..\\outside.json"])
+def test_a_file_that_would_leave_the_folder_is_refused(name: str, tmp_path: Path) -> None:
+    with serve(Hub(MODEL, {**model_files(), name: b"{}"}, kind="modelscope")) as hub:
+        error = failure(hub, tmp_path / "cache")
+    assert error.key == "model_download_corrupt" and error.values["file"] == name
+    assert not (tmp_path / "outside.json").exists()
 
 
 def test_a_model_that_needs_permission(tmp_path: Path) -> None:
@@ -184,7 +228,8 @@ def test_unreachable_proxy_is_named_without_password(tmp_path: Path, monkeypatch
 
 def test_a_certificate_of_somebody_else_is_named_as_such() -> None:
     words = "ConnectError: [SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed: self-signed certificate"
-    error = reason_of({"error": "certificate", "detail": words}, MODEL, "https://hub.example", Path("/cache"))
+    hub = ModelHub("huggingface", "https://hub.example")
+    error = reason_of({"error": "certificate", "detail": words}, MODEL, hub, Path("/cache"))
     assert error.key == "model_hub_untrusted" and "SSL_CERT_FILE" in error_text(error, "en")
 
 
@@ -192,11 +237,11 @@ def test_a_certificate_of_somebody_else_is_named_as_such() -> None:
 def test_only_what_is_still_to_come_needs_room_on_the_disk(tmp_path: Path) -> None:
     files = model_files(shards=1)
     with serve(Hub(MODEL, files)) as hub:
-        download(MODEL, lambda phase: None, threading.Event(), endpoint=hub.url, folder=tmp_path)
+        download(MODEL, lambda phase: None, threading.Event(), hub=hub.address, folder=tmp_path)
         hub.files = {**files, "extra.safetensors": b"x" * 10}
         hub.declared_sizes = {"extra.safetensors": 10**16}
         with pytest.raises(StorageError) as caught:
-            download(MODEL, lambda phase: None, threading.Event(), endpoint=hub.url, folder=tmp_path)
+            download(MODEL, lambda phase: None, threading.Event(), hub=hub.address, folder=tmp_path)
     assert caught.value.values["needed"] == "10000.0 TB" and caught.value.values["folder"] == str(tmp_path)
 
 

@@ -15,6 +15,7 @@ from app.services import (
     Readiness,
     choose_local_model,
     confirmed_downloads,
+    download_text,
     hardware_profile,
     latest_trials,
     speed_text,
@@ -101,14 +102,13 @@ def draw_choose(*, key: str = "choose_model", primary: bool = False) -> None:
 
 
 def _draw_cost(now: Readiness, model: ModelCandidate) -> None:
-    values = {"size": human_size(model.download_bytes or 0), "free": human_size(now.free_bytes)}
-    key = "to_download" if model.download_bytes else "to_download_unknown"
-    lines = [t(f"models.page.{key}", **values)] if now.has_room else []
+    words = download_text(model.download_bytes, now.free_bytes)
+    lines = [words] if now.has_room else []
     lines += [need_text(model.need)] if model.need and model.need.fits else []
     lines += [_speed(model, _measured())]
     st.caption(plain("\n".join(filter(None, lines))))
     if not now.has_room:
-        st.warning(plain(t("models.page.no_room", **values)), icon=":material/hard_drive:")
+        st.warning(plain(words), icon=":material/hard_drive:")
     if model.need and not model.need.fits:
         st.warning(plain(need_text(model.need)), icon=":material/memory:")
 

@@ -11,9 +11,9 @@ from typing import get_args
 import streamlit as st
 
 from app import models
-from app.core import AppError, gib_text, human_size
+from app.core import AppError, chosen_hub, gib_text
 from app.i18n import language, notice_text, sentences, t
-from app.services import HardwareProfile, download_and_switch, free_bytes, with_local_model
+from app.services import HardwareProfile, download_and_switch, download_text, free_bytes, hub_text, with_local_model
 from app.services.preflight import preflight
 from app.ui import error_words, page_state, plain, services
 from app.ui.components import charts
@@ -38,7 +38,7 @@ def draw(catalogue: models.Catalogue, place: HardwareProfile) -> None:
         t("models.page.name"),
         key=NAME,
         placeholder=t("models.page.name_example"),
-        help=plain(t("models.page.name_help")),
+        help=plain(t("models.page.name_help", hub=hub_text(chosen_hub()))),
         persist_state="session",
         on_change=lambda: fill_form(st.session_state[NAME], catalogue, place),
     )
@@ -73,7 +73,7 @@ def _draw_model(choice: ModelChoice) -> None:
     entry = choice.entry
     st.markdown(f"**{plain(choice.model)}**")
     if entry is None:
-        st.caption(t(f"models.page.unknown_{'type' if choice.folder else 'entry'}"))
+        st.caption(t(f"models.page.unknown_{'type' if choice.folder else 'entry'}", hub=hub_text(chosen_hub())))
     else:
         with st.container(horizontal=True, gap="small"):
             for fact in _facts(choice):
@@ -105,12 +105,11 @@ def _draw_place(choice: ModelChoice) -> None:
         st.caption(f":material/hard_drive: {plain(t('models.page.is_here', folder=choice.folder))}")
         return
     size, free = choice.download_bytes, free_bytes()
-    values = {"size": human_size(size or 0), "free": human_size(free)}
+    words = plain(download_text(size, free))
     if size and size > free:
-        st.error(plain(t("models.page.no_room", **values)), icon=":material/hard_drive:")
+        st.error(words, icon=":material/hard_drive:")
         return
-    key = "to_download" if size else "to_download_unknown"
-    st.caption(f":material/download: {plain(t(f'models.page.{key}', **values))}")
+    st.caption(f":material/download: {words}")
 
 
 # ---- settings --------------------------------------------------------------------------------------------------------

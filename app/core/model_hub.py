@@ -1,0 +1,114 @@
+"""Hubs from which models are downloaded, and which of them the environment chooses.
+
+Addresses, tokens and caches have the names that the hubs' own tools give them: HF_ENDPOINT, HF_TOKEN and HF_HOME for
+Hugging Face, MODELSCOPE_ENDPOINT, MODELSCOPE_API_TOKEN and MODELSCOPE_CACHE for ModelScope.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import quote, urlsplit
+
+from app.core.errors import ConfigError
+
+HubKind = Literal["huggingface", "modelscope"]
+MIRROR = "https://hf-mirror.com"
+"""A mirror of Hugging Face for places where it is slow or unreachable, such as mainland China."""
+_DEFAULTS: dict[HubKind, str] = {"huggingface": "https://huggingface.co", "modelscope": "https://modelscope.cn"}
+_NAMES: dict[str, HubKind] = {
+    **dict.fromkeys(("huggingface", "hugging face", "hugging-face", "hf"), "huggingface"),
+    **dict.fromkeys(("modelscope", "ms", "魔搭"), "modelscope"),
+}
+_HUGGING_FACE_HOSTS = ("huggingface", "hf-mirror", "hf.co")
+_YES = {"1", "ON", "YES", "TRUE"}
+
+
+@dataclass(frozen=True)
+class ModelHub:
+    """A hub and its address.
+
+    Attributes:
+        kind: The protocol that it speaks.
+        endpoint: Its address without a slash at the end.
+    """
+
+    kind: HubKind
+    endpoint: str
+
+    @property
+    def name(self) -> str:
+        """Return the name under which people know the hub."""
+        return "Hugging Face" if self.kind == "huggingface" else "ModelScope"
+
+    @property
+    def endpoint_setting(self) -> str:
+        """Return the variable that sets the address."""
+        return "HF_ENDPOINT" if self.kind == "huggingface" else "MODELSCOPE_ENDPOINT"
+
+    @property
+    def cache_setting(self) -> str:
+        """Return the variable that sets the folder of downloads."""
+        return "HF_HOME" if self.kind == "huggingface" else "MODELSCOPE_CACHE"
+
+    @property
+    def token(self) -> str:
+        """Return the user's token for this hub from the environment, "" if there is none."""
+        return os.environ.get("HF_TOKEN" if self.kind == "huggingface" else "MODELSCOPE_API_TOKEN", "")
+
+    def config_url(self, model: str) -> str:
+        """Return the address of the config.json of `model`."""
+        if self.kind == "huggingface":
+            return f"{self.endpoint}/{model}/resolve/main/config.json"
+        return f"{self.endpoint}/api/v1/models/{quote(model)}/repo?Revision=master&FilePath=config.json"
+
+
+def chosen_hub() -> ModelHub:
+    """Return the hub that the environment chooses; Hugging Face if FRAMELENS_HUB is wrong, which `config` reports."""
+    try:
+        return parse_hub(os.environ)
+    except ConfigError:
+        return hub_of("huggingface")
+
+
+def parse_hub(values: Mapping[str, str]) -> ModelHub:
+    """Return the hub that FRAMELENS_HUB among `values` names by its kind or its address.
+
+    Without it, ModelScope is used where VLLM_USE_MODELSCOPE is on, or where an address is set for ModelScope and none
+    for Hugging Face.
+
+    Raises:
+        ConfigError: The value is neither a hub nor an address.
+    """
+    given = values.get("FRAMELENS_HUB", "").strip()
+    if "://" in given:
+        return _by_address(given)
+    if not given:
+        return hub_of(_usual(values), values)
+    kind = _NAMES.get(given.lower())
+    if kind is None:
+        raise ConfigError("hub_unknown", value=given)
+    return hub_of(kind, values)
+
+
+def hub_of(kind: HubKind, environ: Mapping[str, str] | None = None) -> ModelHub:
+    """Return the hub of `kind` at the address that the environment gives it, or at its own."""
+    values = os.environ if environ is None else environ
+    names = ("HF_ENDPOINT",) if kind == "huggingface" else ("MODELSCOPE_ENDPOINT", "MODELSCOPE_DOMAIN")
+    given = next((values[name].strip() for name in names if values.get(name, "").strip()), _DEFAULTS[kind])
+    return ModelHub(kind, (given if "://" in given else f"https://{given}").rstrip("/"))
+
+
+def _by_address(text: str) -> ModelHub:
+    """Return the hub at an address: ModelScope, unless it is a known one of Hugging Face."""
+    address = urlsplit(text)
+    if address.scheme not in ("http", "https") or not address.hostname:
+        raise ConfigError("hub_unknown", value=text)
+    is_hugging_face = any(part in text.lower() for part in _HUGGING_FACE_HOSTS)
+    return ModelHub("huggingface" if is_hugging_face else "modelscope", text.rstrip("/"))
+
+
+def _usual(values: Mapping[str, str]) -> HubKind:
+    wants = values.get("VLLM_USE_MODELSCOPE", "").strip().upper() in _YES
+    only = bool(values.get("MODELSCOPE_ENDPOINT", "").strip()) and not values.get("HF_ENDPOINT", "").strip()
+    return "modelscope" if wants or only else "huggingface"

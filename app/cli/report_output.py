@@ -85,13 +85,20 @@ def names_folder(named: str) -> bool:
     return Path(named).expanduser().is_dir() or named.endswith(tuple(filter(None, (os.sep, os.altsep))))
 
 
+def _check_not_stdout(option: str, path: Path) -> None:
+    """Raise ConfigError for "-", which other programs take as standard output."""
+    if str(path) == "-":
+        raise ConfigError("output_is_stdout", option=option)
+
+
 def check_output_file(option: str, path: Path, *, inputs: Iterable[Path], overwrites: bool) -> None:
     """Check that a file may be written, before any work.
 
     Raises:
         ConfigError: "output_is_input": it is an input or a subtitle file beside one, under whatever name or link;
-            "output_exists": it exists and may not be replaced; "output_is_folder".
+            "output_exists": it exists and may not be replaced; "output_is_folder"; "output_is_stdout".
     """
+    _check_not_stdout(option, path)
     for one in inputs:
         inputs_of = (one, *(beside.path for beside in files_beside(one) if beside.path))
         if same := next((file for file in inputs_of if _is_same_file(file, path)), None):
@@ -106,8 +113,9 @@ def check_output_folder(option: str, path: Path) -> None:
     """Check that a path can be a folder of results, before any work.
 
     Raises:
-        ConfigError: It is a file, or named like a report.
+        ConfigError: It is a file, named like a report, or "-".
     """
+    _check_not_stdout(option, path)
     if not path.is_dir() and (format_of(path.name) or os.path.lexists(path)):
         raise ConfigError("output_not_folder", option=option, given=shown_path(path))
 

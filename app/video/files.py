@@ -66,6 +66,9 @@ def is_video_name(path: Path) -> bool:
     return b"\0" in start and bytes([_SYNC]) * _PACKETS in packets  # text has no zero byte
 
 
+_STANDARD_STREAM = "-"
+
+
 def check_file(path: Path) -> None:
     """Raise VideoError unless `path` is a readable file that isn't empty."""
     given = printable(path)
@@ -76,6 +79,8 @@ def check_file(path: Path) -> None:
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         if address := address_in(given):
             raise VideoError("video_is_address", address=address) from error
+        if path.name == _STANDARD_STREAM:
+            raise VideoError("video_is_stdin") from error
         raise VideoError("video_not_found", path=given) from error
     if stat.S_ISDIR(status.st_mode):
         raise VideoError("video_is_folder", path=given)

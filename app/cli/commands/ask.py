@@ -100,6 +100,7 @@ def run(given: argparse.Namespace) -> int:
             _manage(given)
         return 0
     about, question = _split(given.texts)
+    question = sys.stdin.read().strip() if question == "-" else question
     if given.conversation and about:
         raise ConfigError("ask_continue_about", given=about[0])
     if given.edit is not None and not given.conversation:

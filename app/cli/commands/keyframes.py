@@ -1,4 +1,4 @@
-"""Command `framelens keyframes VIDEO`: prints a video's keyframes as a table or JSON and saves files, without a model.
+"""Command `framelens keyframes VIDEO…`: prints videos' keyframes as tables or JSON and saves files, without a model.
 
 A second call on the same file with the same options decodes only the pictures that are to be saved. Code that draws
 bars, tables and files is imported when it is needed: the decoder worker shouldn't wait for it.
@@ -7,29 +7,46 @@ bars, tables and files is imported when it is needed: the decoder worker shouldn
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import threading
 from importlib import import_module
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app import config
-from app.cli.common import add_selection_options, cancel_on_signals, parse_selection, use_language
+from app.cli.common import add_selection_options, cancel_on_signals, parse_selection, use_language, worst_exit_code
 from app.cli.progress_lines import open_progress
 from app.cli.report_output import add_overwrite_option, check_ending, check_output_file, check_output_folder
-from app.core import Keyframe, KeyframesChosen, Notice, StageStarted, VideoInfo, clock
-from app.i18n import LANGUAGES, notice_text, t
+from app.core import (
+    ConfigError,
+    Keyframe,
+    KeyframesChosen,
+    Notice,
+    StageStarted,
+    StorageError,
+    VideoError,
+    VideoInfo,
+    clock,
+    cut_to_bytes,
+    name_limit,
+    shown_path,
+)
+from app.i18n import LANGUAGES, error_text, notice_text, t
 from app.services import KEYFRAMES, frame_limit, parse_frames
 from app.store import log_to, storage_errors
-from app.video import worker_started
+from app.video import check_file, printable, worker_started
 
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from app.config import Settings
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command."""
-    parser.add_argument("video", type=Path, help=t("cli.video"))
+    parser.add_argument("videos", nargs="+", metavar="VIDEO", help=t("cli.videos"))
     parser.add_argument("--frames", type=parse_frames, metavar="N", help=t("cli.keyframes_frames"))
     add_selection_options(parser)
     parser.add_argument("--json", action="store_true", help=t("cli.keyframes_json"))
@@ -42,27 +59,61 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(given: argparse.Namespace) -> int:
-    """Choose the keyframes, write them out and return the exit code.
+    """Choose the keyframes of each video, write them out and return the exit code.
 
     Raises:
-        AppError: An option is wrong, the video can't be read, or a file can't be written.
+        AppError: An option is wrong, the only video can't be read, or a file can't be written.
     """
     with worker_started():  # starts while settings and cached results are read
-        return _run(given)
+        settings = config.load()
+        use_language(given, settings)
+        log_to(settings.data_dir)
+        cancel = cancel_on_signals()
+        if len(given.videos) == 1 and (path := Path(given.videos[0]).expanduser().absolute()).is_file():
+            _check_outputs(given, [path])
+            return _run(path, given, settings, cancel)
+        return _run_several(given, settings, cancel)
 
 
-def _run(given: argparse.Namespace) -> int:
+def _run_several(given: argparse.Namespace, settings: Settings, cancel: threading.Event) -> int:
+    """Print the keyframes of each video below its path; the pictures of each get a folder of its own in --output."""
+    from app.fleet import resolve
+
+    found = resolve(given.videos)
+    if found.is_one_file:  # that isn't there, for one that is would not be among several
+        check_file(found.items[0].path)
+    if option := next((name for name in ("zip", "sheet") if getattr(given, name)), None):
+        raise ConfigError("file_of_several", option=f"--{option}")
+    _check_outputs(given, [item.path for item in found.items])
+    codes, folders = [0], set[Path]()
+    for item in found.items:
+        try:
+            if item.error:
+                raise item.error
+            output = given.output and _own_folder(given.output, item.path, folders)
+            if not given.json:
+                print(shown_path(item.path))
+            codes.append(_run(item.path, argparse.Namespace(**{**vars(given), "output": output}), settings, cancel))
+        except (VideoError, StorageError) as error:
+            print(printable(error_text(error)), file=sys.stderr)
+            codes.append(error.exit_code)
+    return worst_exit_code(codes)
+
+
+def _own_folder(output: Path, video: Path, taken: set[Path]) -> Path:
+    """Return the folder below `output` for the pictures of a video, one that no other has."""
+    names = (f"{video.stem}-{number}" if number > 1 else video.stem for number in count(1))
+    folder = next(one for name in names if (one := output / cut_to_bytes(name, name_limit(output))) not in taken)
+    taken.add(folder)
+    return folder
+
+
+def _run(path: Path, given: argparse.Namespace, settings: Settings, cancel: threading.Event) -> int:
     # Imported here: the slower decoder worker has started by now.
     from app.analysis import open_extraction_cache
     from app.services import consume, frames_that_fit, open_events
 
-    settings = config.load()
-    use_language(given, settings)
     selection = parse_selection(given)
-    log_to(settings.data_dir)
-    cancel = cancel_on_signals()
-    path = given.video.expanduser().absolute()
-    _check_outputs(given, path)
     frames = frame_limit(given.frames, selection.strategy, KEYFRAMES, lambda: frames_that_fit(settings, path))
     events, reused = open_events(settings, path, frames, selection, cancel)
     if not reused and not given.json:  # the worker needs longer than this to load its libraries
@@ -77,22 +128,22 @@ def _run(given: argparse.Namespace) -> int:
     return 0
 
 
-def _check_outputs(given: argparse.Namespace, video: Path) -> None:
-    """Check all places for files before the video is read. Pictures of an earlier run are replaced if that is allowed.
+def _check_outputs(given: argparse.Namespace, videos: list[Path]) -> None:
+    """Check all places for files before a video is read. Pictures of an earlier run are replaced if that is allowed.
 
     Raises:
         ConfigError: A file must not be written there.
     """
     files = (("--zip", given.zip, (".zip",)), ("--sheet", given.sheet, (".jpg", ".jpeg")))
     for option, path, endings in ((option, path, endings) for option, path, endings in files if path):
-        check_output_file(option, path, inputs=[video], overwrites=given.overwrite)
+        check_output_file(option, path, inputs=videos, overwrites=given.overwrite)
         check_ending(option, path, endings)
     if given.output:
         from app.reports import TABLE_NAME  # rarely needed
 
         check_output_folder("--output", given.output)
         if (earlier := given.output / TABLE_NAME).exists():
-            check_output_file("--output", earlier, inputs=[video], overwrites=given.overwrite)
+            check_output_file("--output", earlier, inputs=videos, overwrites=given.overwrite)
 
 
 def deliver(
@@ -118,6 +169,8 @@ def deliver(
         from app.reports import keyframes_json
 
         document = keyframes_json(video, sha256, chosen, reused=reused)
+        if len(given.videos) > 1:  # one object a line
+            document = json.dumps({"path": str(path), **json.loads(document)}, ensure_ascii=False).encode() + b"\n"
     if given.zip or given.output:
         _save(path, chosen, given, cancel)
     if given.sheet:

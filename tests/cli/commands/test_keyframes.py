@@ -159,3 +159,30 @@ def test_files_that_can_not_be_written_are_exit_code_5(option: str, video: Path,
     assert done.returncode == 5
     assert "frames" in done.stderr and "Traceback" not in done.stderr
     assert done.stdout == ""
+
+
+@pytest.mark.slow
+def test_several_videos_are_printed_one_by_one(video: Path, tmp_path: Path) -> None:
+    done = run(video, "gone.mp4", video.parent, "--frames", 2, "--output", "out", cwd=tmp_path)
+    assert done.returncode == 3
+    assert done.stdout.splitlines()[0] == str(video) and "gone.mp4" in done.stderr
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [video.stem]
+    again = run(video, video.parent, "--frames", 2, "--json", cwd=tmp_path)
+    (document,) = map(json.loads, again.stdout.splitlines())
+    assert (document["path"], len(document["keyframes"])) == (str(video), 2)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("-",), 3, "standard input"),
+        (("a.mp4", "b.mp4", "--zip", "all.zip"), 2, "--output DIR"),
+        (("a.mp4", "--output", "-"), 2, "standard output"),
+    ],
+)
+def test_what_is_no_file_is_refused_by_name(words: tuple[str, ...], code: int, said: str, tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_bytes(b"x")
+    done = run(*words, "--language", "en", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert said in done.stderr

@@ -22,6 +22,10 @@ _LUMA_LINES, _CELL_LINES, _COLOUR_LINES = 2, 5, 4
 """Lines of a plane that are read for each line of the shrunk picture: the level of a cell must not depend on where thin
 lines happen to lie in it. Chosen by hand; not tuned."""
 _LINES_OF_PLANES = (_CELL_LINES, _COLOUR_LINES, _COLOUR_LINES)
+_BT709, _UNKNOWN_MATRIX = 1, 2
+_WIDEST_SD, _TALLEST_SD = 1024, 576
+"""Pictures without a tag are BT.709 if they are larger, else BT.601, FFmpeg's default. PAL with square pixels is 1024 x
+576. Chosen by hand; not tuned."""
 
 
 @dataclass(frozen=True)
@@ -109,8 +113,16 @@ def _converted(frame: VideoFrame, size: tuple[int, int]) -> base.Image:
     way = "AREA" if size[0] * size[1] < frame.width * frame.height else "BICUBIC"
     if tone_mapping.needs_mapping(frame):
         return tone_mapping.converted(_SHAPER, frame, size, way)
-    shown = _SHAPER.reformat(frame, *size, format="bgr24", src_colorspace=frame.colorspace, interpolation=way)
+    shown = _SHAPER.reformat(frame, *size, format="bgr24", src_colorspace=_matrix_of(frame), interpolation=way)
     return base.as_image(shown.to_ndarray())
+
+
+def _matrix_of(frame: VideoFrame) -> int:
+    """Return the code of the matrix from YCbCr to RGB in ITU-T H.273; without a tag, the usual one of the size."""
+    if frame.colorspace != _UNKNOWN_MATRIX:
+        return frame.colorspace
+    is_hd = frame.width > _WIDEST_SD or frame.height > _TALLEST_SD
+    return _BT709 if is_hd else frame.colorspace
 
 
 def _pixels(plane: VideoPlane) -> base.Image:

@@ -76,6 +76,14 @@ _UNLIKE_LEVELS = 4.0  # levels by which a cell must differ to be wholly unlike
 _SAME = 0.3  # share of that below which it is the same
 _STILL = 0.5
 """Most unlikeness of a cell whose content continues."""
+_SAME_SCENE = 0.07
+"""Largest `distance` of the most similar pictures of two shots of one scene. Of returns to a background that moves fast
+most have less, and other people before the same wall mostly more."""
+_OTHER_SCENE = 0.14  # from this `distance` on, a picture shows something else though its shot belongs to a scene
+_LONG_SCENE = 0.25  # share of the video from which on a scene is the one that others are cut into
+_RETURN, _RETURN_SECONDS = 0.1, 2.0
+"""Share of the value that is left in a shot that returns to a long scene, and for how long after the cut."""
+_INSERT = 0.9  # least value of the opening of a shot of another scene
 Values = NDArray[np.float64]
 Places = NDArray[np.intp]
 Which = NDArray[np.bool_]
@@ -112,6 +120,8 @@ def links_of(
 
     content = novelty.sum(axis=1) * light
     value = content / (content + _HALF_WORTH) * uniqueness(candidates, novelty, blocks)
+    if cell_values is not None:
+        value = _by_scene(value, candidates, numbers, shots, light)
     even = end / budget
     bonus = _NEW_SHOT * np.array([item.opens is not None for item in candidates])
     if even < _LEAST_APART_SECONDS:
@@ -166,6 +176,60 @@ def owed_shots(numbers: Places, shots: Sequence[Shot], budget: int, num_fixed: i
 def shot_of(seconds: float, shots: Sequence[Shot]) -> int:
     """Return the number of the shot at a time."""
     return max(1, bisect_right(shots, seconds, key=lambda shot: shot.start_seconds))
+
+
+def _by_scene(
+    values: Values, candidates: Sequence[Candidate], numbers: Places, shots: Sequence[Shot], light: Values
+) -> Values:
+    """Return the values with those of openings set by what their shots show, in a video with a long scene.
+
+    A return to the long scene counts little. A shot of another scene counts in full: people before the same wall are
+    alike in most cells, and none of them is habit.
+    """
+    scenes = scenes_of(candidates, numbers)
+    lasts = np.zeros(len(shots) + 1)
+    for number in np.unique(numbers):
+        shot = shots[number - 1]
+        lasts[scenes[number]] += shot.end_seconds - shot.start_seconds
+    is_long = (lasts > _LONG_SCENE * shots[-1].end_seconds)[scenes]
+    comes_again = scenes != np.arange(len(scenes))
+    if not (is_long & comes_again).any():
+        return values
+    begins = np.array([shots[number - 1].start_seconds for number in numbers])
+    times = np.array([item.time_seconds for item in candidates])
+    is_return = (is_long & comes_again)[numbers] & (times < begins + _RETURN_SECONDS) & ~_is_other(candidates, numbers)
+    is_insert = ~is_long[numbers] & np.array([item.opens is not None for item in candidates])
+    return np.where(is_return, _RETURN * values, np.where(is_insert, np.maximum(values, _INSERT * light), values))
+
+
+def _is_other(candidates: Sequence[Candidate], numbers: Places) -> Which:
+    """Return which candidates look clearly unlike all those of earlier shots."""
+    cells = np.stack([item.look.cells for item in candidates])
+    found = np.zeros(len(cells), bool)
+    for place, number in enumerate(numbers):
+        past = cells[: np.searchsorted(numbers, number - 1)]
+        found[place] = not len(past) or distances(past, cells[place]).min() > _OTHER_SCENE
+    return found
+
+
+def scenes_of(candidates: Sequence[Candidate], numbers: Places) -> Places:
+    """Return for each shot number the first shot of its scene: shots that show the same, with something else between.
+
+    Movement changes a picture between two shots of a scene, so their most similar pictures count.
+
+    Args:
+        candidates: Candidates in time order.
+        numbers: Number of the shot of each candidate.
+    """
+    cells = np.stack([item.look.cells for item in candidates])
+    scenes = np.arange(int(numbers.max()) + 1)
+    for number in np.unique(numbers):
+        past = numbers < number - 1
+        if past.any():
+            near = np.min([distances(cells[past], one) for one in cells[numbers == number]], axis=0)
+            if near.min() <= _SAME_SCENE:
+                scenes[number] = scenes[numbers[past][near.argmin()]]
+    return scenes
 
 
 def _novelty_of(candidates: Sequence[Candidate], cell_values: Sequence[Cells], shots: Sequence[Shot]) -> Cells:

@@ -15,7 +15,7 @@ from app.video.features.frame_signature import DetailedGlance, blocks_of
 from app.video.keyframes import pipeline
 from app.video.keyframes.candidates import Candidate, Pool
 from app.video.keyframes.options import ExtractOptions
-from app.video.keyframes.selector import choose, uniqueness
+from app.video.keyframes.selector import choose, scenes_of, uniqueness
 from app.video.readers import open_reader
 from tests.media import Image, moving, textured, write_video
 from tests.video.shots.test_cut_detector import look_of
@@ -335,6 +335,19 @@ def test_each_shot_has_a_frame_where_the_budget_allows(seed: int) -> None:
     for budget in (len(long), len(long) + 1, 2 * len(long) + 3):
         assert long <= set(shown(items, cut, budget, values))
     assert len(shown(items, cut, len(long), values)) == len(long)
+
+
+def test_returns_to_a_long_scene_come_after_what_is_cut_in() -> None:
+    cut = shots(*(float(n) for n in range(12)), end=12.0)
+    items = [candidate(25 * n, 0.2 if n % 2 == 0 else 0.4 + 0.08 * (n // 2), opens=True) for n in range(12)]
+    values = [np.full(576, 8.0, np.float32) for _ in items]
+    found = {choice.shot for choice in choose(items, cut, 6, cell_values=values)}
+    assert len({2, 4, 6, 8, 10, 12} & found) >= 5
+
+
+def test_shots_that_show_the_same_are_one_scene() -> None:
+    items = [candidate(25 * n, value, opens=True) for n, value in enumerate((0.2, 0.5, 0.21, 0.8, 0.5))]
+    assert list(scenes_of(items, np.array([1, 2, 3, 4, 5]))) == [0, 1, 2, 1, 4, 2]
 
 
 def test_a_shot_is_not_shown_by_its_black_frames() -> None:

@@ -23,7 +23,12 @@ ROOT = Path(__file__).parent.parent
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), ROOT / "examples" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 PAIRS = [(path, path.with_name(path.name.replace(".en.md", ".zh.md"))) for path in DOCUMENTS if ".en." in path.name]
 # Variables that vLLM itself reads; none is a setting of ours.
-ENGINE_VARIABLES = {"VLLM_CPU_KVCACHE_SPACE", "VLLM_CPU_OMP_THREADS_BIND", "VLLM_WORKER_MULTIPROC_METHOD"}
+ENGINE_VARIABLES = {
+    "VLLM_CPU_KVCACHE_SPACE",
+    "VLLM_CPU_OMP_THREADS_BIND",
+    "VLLM_USE_MODELSCOPE",
+    "VLLM_WORKER_MULTIPROC_METHOD",
+}
 
 _FENCE = re.compile(r"^[ ]*(`{3,})(\w*)[^\n]*\n(.*?)^[ ]*\1[ ]*$", re.DOTALL | re.MULTILINE)
 _INLINE = re.compile(r"`([^`\n]+)`")

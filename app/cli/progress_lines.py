@@ -21,7 +21,7 @@ _SECONDS = 5.0
 
 @dataclass
 class StageState:
-    """Stage of one analysis, as its events tell it.
+    """Stage of one analysis, as its events report it.
 
     Attributes:
         name: Name of the video, or "" if it is the only one.
@@ -45,7 +45,7 @@ class StageState:
         return printable(" · ".join(filter(None, (self.name, self.words, self._hashing))))
 
     def apply(self, event: core.AnalysisEvent) -> bool:
-        """Take in one event, and return whether a new stage or a new phase of one began."""
+        """Apply one event, and return whether a new stage or a new phase of one began."""
         before = (self.stage, self.words if self.stage == "engine" else "")
         match event:
             case core.StageStarted(stage, total):
@@ -93,7 +93,7 @@ class ProgressLines:
         print(printable(text), file=sys.stderr, flush=True)
 
     def show(self, event: core.AnalysisEvent) -> None:
-        """Print what one event tells."""
+        """Print what one event says."""
         is_new = self._state.apply(event)
         if self._is_alone and isinstance(event, core.Noticed) and event.notice.level != "error":
             self.say(notice_text(event.notice))

@@ -63,3 +63,4 @@ from .remote_code import write_copy as write_copy
 from .serving_plan import Device as Device
 from .serving_plan import Plan as Plan
 from .serving_plan import parse_plan as parse_plan
+from .tool_calls import tool_call_parser as tool_call_parser

@@ -18,7 +18,7 @@ from app.config import Settings
 from app.core import AppError, Cancelled, ConfigError, EngineError, ModelNotFound
 from app.engine import supported_architectures
 from app.i18n import LANGUAGES, language, notice_text, t
-from app.models import CatalogueEntry, load_catalogue, read_shape
+from app.models import CatalogueEntry, load_catalogue, read_shape, tool_call_parser
 from app.services import build_engine, confirmed_downloads, refuse
 from app.services.readiness import readiness
 from app.store import log_to
@@ -41,6 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, default=_PORT, help=t("cli.serve_port", default=_PORT))
     parser.add_argument("--api-key", metavar="KEY", help=t("cli.serve_key"))
     parser.add_argument("--force-type", choices=("text", "vision"), help=t("cli.serve_type"))
+    parser.add_argument("--tools", nargs="?", const="auto", metavar="PARSER", help=t("cli.serve_tools"))
     parser.add_argument("--vllm-config", metavar="JSON", help=t("cli.serve_config"))
     parser.add_argument("--language", choices=LANGUAGES, help=t("cli.language"))
 
@@ -63,6 +64,8 @@ def run(given: argparse.Namespace) -> NoReturn:
     if given.force_type == "text" and sees and settings.engine == "vllm":  # saves the memory of the vision tower
         blind = {"limit_mm_per_prompt": {"image": 0, "video": 0}}
         settings = replace(settings, vllm_config={**settings.vllm_config, **blind})
+    if given.tools and settings.engine == "vllm":  # transformers serve reads calls of tools without settings
+        settings = replace(settings, vllm_config={**settings.vllm_config, **_tool_settings(given, known, settings)})
     if given.device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
     key, is_made = _key(given, settings)
@@ -167,6 +170,22 @@ def _engine(given: argparse.Namespace, known: Mapping[str, Any] | CatalogueEntry
         prefers=known.engine if isinstance(known, CatalogueEntry) else None,
         cpu_features=frozenset(engines.cpu_features()),
     )
+
+
+def _tool_settings(
+    given: argparse.Namespace, known: Mapping[str, Any] | CatalogueEntry | None, settings: Settings
+) -> dict[str, Any]:
+    """Return the two settings with which vLLM reads the calls of tools that the model writes.
+
+    Raises:
+        ConfigError: No parser was named, and none is known for the model.
+    """
+    parser = given.tools
+    if parser == "auto":
+        parser = tool_call_parser(known if isinstance(known, Mapping) else {}, settings.model_path)
+    if parser is None:
+        raise ConfigError("serve_tools_unknown", model=settings.model_path)
+    return {"enable_auto_tool_choice": True, "tool_call_parser": parser}
 
 
 def _has_vision(known: Mapping[str, Any] | CatalogueEntry | None) -> bool | None:

@@ -92,7 +92,7 @@ if TYPE_CHECKING:
         VideoInfo,
     )
     from app.i18n import error_text, notice_text
-    from app.llm.chat import EngineChat as ChatModel
+    from framelens.chat_model import ChatModel
     from framelens.keyframe_list import KeyframeList
     from framelens.report_files import FORMATS, load_reports, report, save_report
     from framelens.session import Session, analyse, analyse_events, ask, ask_events, keyframes, with_conversations
@@ -185,11 +185,10 @@ _MODULES = {
     **dict.fromkeys(("Conversation", "FrameRef", "FramesAdded", "Look", "Queued", "ReasoningText", "Turn"), "app.ask"),
     **dict.fromkeys(("Session", "analyse", "analyse_events", "ask", "ask_events", "keyframes"), "framelens.session"),
     "with_conversations": "framelens.session",
-    "ChatModel": "app.llm.chat",
+    "ChatModel": "framelens.chat_model",
     "KeyframeList": "framelens.keyframe_list",
 }
-_NAMES = {"ChatModel": "EngineChat"}
-"""Names that differ in their module; a name without a module in _MODULES is of app.core."""
+"""Module of each name; one that isn't here is of app.core."""
 
 
 def __getattr__(name: str) -> Any:
@@ -200,7 +199,7 @@ def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module = import_module(_MODULES.get(name, "app.core"))
-    value = globals()[name] = getattr(module, _NAMES.get(name, name))
+    value = globals()[name] = getattr(module, name)
     return value
 
 

@@ -208,10 +208,24 @@ def test_every_public_function_is_documented_and_typed() -> None:
             assert value.__doc__ and "return" in value.__annotations__
 
 
-def test_chat_model_is_the_one_of_the_engine_client() -> None:
-    from app.llm.chat import EngineChat
+def test_chat_model_reads_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    with serve(lambda _: iter(())) as server:
+        monkeypatch.setenv("FRAMELENS_BASE_URL", server.base_url)
+        monkeypatch.setenv("FRAMELENS_API_KEY", "sk-mine")
+        model = framelens.ChatModel()
+        assert (model.openai_api_base, model.openai_api_key.get_secret_value()) == (server.base_url, "sk-mine")
+        assert model.model_name == "model"
+        monkeypatch.setenv("VLLM_MODEL_PATH", "other")
+        assert framelens.ChatModel(base_url=server.base_url).model_name == "other"
 
-    assert framelens.ChatModel is EngineChat
+
+def test_errors_of_the_chat_model_name_the_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("FRAMELENS_BASE_URL", raising=False)
+    with pytest.raises(framelens.ConfigError, match="FRAMELENS_BASE_URL"):
+        framelens.ChatModel()
+    model = framelens.ChatModel(base_url="http://127.0.0.1:9", model="m")
+    with pytest.raises(framelens.EngineError, match=r"http://127\.0\.0\.1:9/v1"):
+        model.invoke("hello")
 
 
 def test_reprs_are_short_and_the_version_is_that_of_the_package(analysis: framelens.Analysis) -> None:

@@ -11,11 +11,11 @@ from typing import Literal
 
 Meaning = Literal[
     "pictures", "picture_count", "single_picture", "picture_size", "image", "bytes", "quota", "busy", "filter", "key",
-    "model", "format", "value", "context",
+    "model", "format", "value", "context", "tools",
 ]  # fmt: skip
 """What is refused: pictures at all, so many pictures, more than one, a picture of this size, an unreadable one, so many
 bytes, an account without credit, a request at this moment, these contents, the key, the model's name, a schema or an
-unknown field, the value of an option, so many tokens."""
+unknown field, the value of an option, so many tokens, tools."""
 _PICTURE = r"(?:image|picture|photo)s?"
 _EXCESS = (
     r"(?:exceed\w*|(?:long|larg|great|bigg)er than|more than|too (?:long|large|big|many)|overflow\w*"
@@ -98,6 +98,9 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
     ("bytes", r"total (?:image|picture|size)\b.{0,40}?(?:exceed|too large|over)"),
     ("bytes", r"请求.{0,4}?(?:过大|太大)|(?:请求体|请求大小).{0,8}?超"),
     # The rest of the request.
+    ("tools", r"tool[- _]choice requires|enable-auto-tool-choice|tool-call-parser|tools param requires"
+              r"|(?:does not|doesn't|not) support (?:tools?|function)|tools? (?:calling )?(?:is|are) not supported"
+              r"|不支持.{0,6}?(?:工具|函数)(?:调用)?"),
     ("key", r"(?:invalid|incorrect|wrong|missing|expired|no|provide)\b[\w' ]{0,24}\b"
             r"(?:api[-_ ]?key|access token|credentials)"),
     ("key", r"api[-_ ]?key\b.{0,30}?(?:invalid|not valid|expired|required|missing|incorrect)|invalid_?api_?key"),

@@ -44,6 +44,11 @@ _BARE_NUMBER = re.compile(r"^\d+$", re.MULTILINE)
 _WAIT = re.compile(r"(?:again|retry) (?:in|after) (?:(\d+) ?m(?:in\w*)?)? ?(?:(\d+(?:\.\d+)?) ?s)?", re.IGNORECASE)
 
 
+_KEYS: Mapping[Meaning, str] = {
+    "key": "engine_key_rejected", "quota": "engine_no_credit", "filter": "engine_filtered", "tools": "engine_no_tools",
+}  # fmt: skip
+
+
 def refused(status: int, headers: Mapping[str, str], text: str, *, model: str = "") -> errors.AppError:
     """Map an HTTP answer that is a refusal to an error.
 
@@ -225,9 +230,8 @@ def _error(meaning: Meaning | None, limit: int | None, refusal: _Refusal) -> err
             return errors.ModelNotFound("model_not_served", reason=said.rstrip(" ."))
         case "format":
             return errors.FormatRefused("engine_refused", **about)
-        case "key" | "quota" | "filter":
-            keys = {"key": "engine_key_rejected", "quota": "engine_no_credit", "filter": "engine_filtered"}
-            return errors.EngineError(keys[meaning], **about)
+        case "key" | "quota" | "filter" | "tools":
+            return errors.EngineError(_KEYS[meaning], **about)
         case _:
             return errors.EngineError("engine_refused", **about)
 

@@ -75,6 +75,9 @@ WORDINGS = {
         (400, "Exceeded limit on max bytes per data-uri item : 10485760", "picture_too_large"),
         (400, "The image format is illegal and cannot be opened", "image_rejected"),
         (400, "Input data may contain inappropriate content.", "engine_filtered"),
+        (400, '"auto" tool choice requires --enable-auto-tool-choice and --tool-call-parser', "engine_no_tools"),
+        (500, "tools param requires --jinja flag", "engine_no_tools"),
+        (400, "registry.ollama.ai/library/gemma3:4b does not support tools", "engine_no_tools"),
         (400, "Access denied, please make sure your account is in good standing.", "engine_no_credit"),
     ],
     "groq": [

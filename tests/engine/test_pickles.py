@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from app.core import ModelHub
 from app.core.errors import AppError, EngineError, ModelNotFound
 from app.engine import LocalEngine, check_model_folder, download, transformers_launcher, vllm_launcher
 from app.engine.base import Launcher
@@ -97,7 +98,9 @@ def test_unread_pickles_beside_safetensors_are_accepted(tmp_path: Path) -> None:
 
 def fetch(hub: Hub, folder: Path, *, allow_pickle: bool = False) -> set[str]:
     nothing = threading.Event()
-    download("a/b", lambda _: None, nothing, endpoint=hub.url, folder=folder, allow_pickle=allow_pickle)
+    download(
+        "a/b", lambda _: None, nothing, hub=ModelHub("huggingface", hub.url), folder=folder, allow_pickle=allow_pickle
+    )
     return {path.name for path in folder.iterdir()}
 
 

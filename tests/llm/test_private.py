@@ -16,6 +16,7 @@ import pytest
 from langchain_core.messages import HumanMessage
 
 from app.analysis.requests.engine_connection import cache_tokens
+from app.core import ModelHub
 from app.core.errors import AppError, EngineError
 from app.core.redaction import redact, remember_secret
 from app.engine import RemoteEngine
@@ -111,7 +112,7 @@ def test_what_is_asked_beside_is_not_sent_on_either(monkeypatch: pytest.MonkeyPa
     with pointing() as (url, stranger):
         assert cache_tokens(f"{url}/v1", KEY) is None
         assert count_tokens(f"{url}/v1", KEY, "m", [HumanMessage("x")]) is None
-        assert hub_config("org/model", endpoint=url) is None
+        assert hub_config("org/model", hub=ModelHub("huggingface", url)) is None
         with pytest.raises(EngineError):
             EmbeddingModel(f"{url}/v1", "m", KEY)(["text"])
     assert stranger.came == []

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from app import config
+from app.core import ModelHub
 from app.core.domain import Notice
 from app.core.errors import EngineError
 from app.engine import LocalEngine, installed_vllm, supported_architectures
@@ -221,7 +222,9 @@ def test_unknown_config_is_fetched_from_hub_if_allowed(hub: str, monkeypatch: py
     wanted = replace(config.load({}), model_path="org/new")
     assert "architecture_unsupported" in [one.key for one in preflight.preflight(wanted, asks_hub=True)]
     assert "architecture_unsupported" not in keys("org/new")
-    assert hub_config("org/absent", endpoint=hub) is None and hub_config("a/b", endpoint="http://127.0.0.1:1") is None
+    assert all(
+        hub_config("org/absent", hub=ModelHub("huggingface", url)) is None for url in (hub, "http://127.0.0.1:1")
+    )
 
 
 # ---- before a start --------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 import threading
 from importlib import import_module
@@ -69,7 +70,8 @@ def run(given: argparse.Namespace) -> int:
         use_language(given, settings)
         log_to(settings.data_dir)
         cancel = cancel_on_signals()
-        if len(given.videos) == 1 and (path := Path(given.videos[0]).expanduser().absolute()).is_file():
+        path = Path(given.videos[0]).expanduser().absolute()
+        if len(given.videos) == 1 and os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises for a name too long
             _check_outputs(given, [path])
             return _run(path, given, settings, cancel)
         return _run_several(given, settings, cancel)

@@ -9,7 +9,7 @@ published it runs in neither: its weights were converted for transformers, and u
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from app.core import gib_text
+from app.core import chosen_hub, gib_text
 from app.models.preflight.context import Fix, PreflightFinding, PreflightSubject, of_error, preflight_notice
 from app.models.remote_code import SHORT
 
@@ -179,7 +179,8 @@ def absent(subject: PreflightSubject) -> Iterator[PreflightFinding]:
     free = machine.disk_free_bytes
     if free is not None and model.absent_bytes > free:
         values = {"needed": gib_text(model.absent_bytes), "free": gib_text(free), "folder": machine.disk_folder}
-        yield PreflightFinding("model_disk_full", {"model": model.name, **values}, "hinders")
+        values |= {"model": model.name, "setting": chosen_hub().cache_setting}
+        yield PreflightFinding("model_disk_full", values, "hinders")
 
 
 def templates(subject: PreflightSubject) -> Iterator[PreflightFinding]:

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 
 from app.video.features.frame_signature import DetailedGlance, change, glance_at, look_at
+from app.video.readers.geometry import Orientation
 from app.video.readers.opencv import CvPicture
 from app.video.shots.cut_detector import CutDetector
 from tests.media import COLOURS, Image, cards, faded, moving, solid, textured
 
 
 def look_of(image: Image) -> DetailedGlance:
-    picture = CvPicture(np.ascontiguousarray(image[..., ::-1]), 0, 0.0, 0.04, 1.0)
+    picture = CvPicture(np.ascontiguousarray(image[..., ::-1]), 0, 0.0, 0.04, 1.0, Orientation())
     return look_at(glance_at(picture.levels()), picture.luma())
 
 

@@ -70,7 +70,7 @@ def run(given: argparse.Namespace) -> int:
         use_language(given, settings)
         log_to(settings.data_dir)
         cancel = cancel_on_signals()
-        path = Path(given.videos[0]).expanduser().absolute()
+        path = Path(os.path.expanduser(given.videos[0])).absolute()  # noqa: PTH111 - Path's raises for an unknown user
         if len(given.videos) == 1 and os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises for a name too long
             _check_outputs(given, [path])
             return _run(path, given, settings, cancel)

@@ -66,6 +66,8 @@ from .model_benchmarks import result_text as result_text
 from .model_benchmarks import speed_text as speed_text
 from .model_benchmarks import try_model as try_model
 from .model_names import resolve_named_model as resolve_named_model
+from .playback import keep_video as keep_video
+from .playback import video_for as video_for
 from .preflight import effective_arguments as effective_arguments
 from .preflight import refuse as refuse
 from .readiness import ModelCandidate as ModelCandidate

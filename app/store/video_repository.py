@@ -329,6 +329,18 @@ class VideoRepository:
                 return video_id
         return None
 
+    def keep_copy_of(self, sha256: str, video_id: str) -> None:
+        """Remember that a video has this content, for reports on a file that pages may not read."""
+        with disk_errors(self._folder):
+            write_json(self._copy_record(sha256), {"video_id": video_id})
+
+    def copy_of(self, sha256: str) -> str | None:
+        """Get the id of the user's video that was kept for this content, or None if there is none any more."""
+        record = read_json(self._copy_record(sha256)) or {}
+        with suppress(core.InputError):
+            return record["video_id"] if record and self.path(record["video_id"]).is_file() else None
+        return None
+
     def drop_upload(self, path: Path) -> bool:
         """Delete the uploaded video that is stored in this file; leave other files alone.
 
@@ -401,6 +413,9 @@ class VideoRepository:
 
     def _record(self, video_id: str) -> Path:
         return self._folder / f"{video_id}.json"
+
+    def _copy_record(self, sha256: str) -> Path:
+        return self._folder / f"{self._id_of(Path(sha256))}.copy"
 
     def _part(self, upload_id: str) -> Path:
         return self._parts / f"{upload_id}.part"

@@ -12,6 +12,7 @@ import streamlit as st
 
 from app.core import AppError, VideoInfo
 from app.i18n import t
+from app.services import keep_video, video_for
 from app.ui import error_words, may_change, page_state, plain, resources, services, video_facts
 from app.ui.components import assets, player
 from app.ui.panels.analyse import batch, progress, request_form, stopped_job, video_picker
@@ -43,7 +44,7 @@ def draw() -> None:
         return
     if job:
         batch.draw_back(job.id)
-    video_id = services().videos.find(job.request.path, job.user_id) if job else state.video_id
+    video_id = video_for(services(), job) if job else state.video_id
     facts = _draw_heading(job, video_id)
     with st.container():  # always there: what is below keeps its place, and so an upload continues
         if state.error:
@@ -61,10 +62,8 @@ def draw() -> None:
                 video = _draw_video(video_id, job)
         elif job is None:
             video_picker.draw()
-        elif job.is_imported:
-            st.info(t("library.other_machine_why"), icon=":material/devices:")
         else:
-            st.info(plain(t("ui.video_not_on_page", name=job.name)))
+            _draw_absent_video(job)
     if known := video or (job.progress.video if job else None):
         facts.caption(plain(video_facts(known)))
     is_compared = job is not None and job.is_readable and job.analysis is not None and bool(state.other_job_id)
@@ -109,6 +108,7 @@ def _draw_heading(job: JobSnapshot | None, video_id: str | None) -> DeltaGenerat
                     key="ask_again",
                     icon=":material/edit:",
                     disabled=video_id is None,
+                    help=t("ui.ask_again_without_video") if video_id is None else None,
                     on_click=request_form.reopen_form,
                     args=(job,),
                 )
@@ -152,6 +152,23 @@ def _draw_video(video_id: str, job: JobSnapshot | None) -> VideoInfo | None:
     if job is None:
         video_picker.draw_chosen()
     return video
+
+
+def _draw_absent_video(job: JobSnapshot) -> None:
+    """Say why the video can't be played, and take the same file."""
+    if job.is_imported:
+        st.info(t("library.other_machine_why"), icon=":material/devices:")
+    else:
+        st.info(plain(t("ui.video_not_on_page", name=job.name)))
+    if not (job.is_readable and job.analysis and may_change()):
+        return
+
+    def keep(video_ids: list[str], refused: list[str]) -> None:
+        page_state().refused = tuple(refused)
+        for video_id in video_ids:
+            keep_video(services(), job, video_id)
+
+    video_picker.draw_uploader(key=f"copy-{job.id}", on_uploaded=keep)
 
 
 def _draw_under_player(job: JobSnapshot) -> None:

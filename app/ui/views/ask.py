@@ -10,7 +10,7 @@ import streamlit as st
 from app.core import AppError
 from app.i18n import t
 from app.reports.content import printable
-from app.services import video_names
+from app.services import video_for, video_names
 from app.ui import error_words, may_change, page_state, plain, resources, services
 from app.ui.components import assets, player
 from app.ui.panels.analyse import progress
@@ -63,7 +63,7 @@ def _draw_video(conversation: Conversation, names: Mapping[str, str]) -> str:
             label_visibility="collapsed",
         )
     job = services().jobs.snapshot(shown)
-    video_id = services().videos.find(job.request.path, job.user_id)
+    video_id = video_for(services(), job)
     if video_id is None:
         st.info(plain(t("ui.video_not_on_page", name=job.name)))
         return shown

@@ -192,6 +192,9 @@ def test_running_answer_can_be_stopped(services: Services, job_id: str, going: t
     assert prose["text"].startswith("Red") and prose["live"] is True
     assert page.chat_input[0].disabled and page.button(key=key(conversation, "edit", 1)).disabled
     page.button(key=key(conversation, "stop", 1)).click().run()
+    while services.answers.is_running(conversation.id):  # the click waits only for a while
+        time.sleep(0.01)
+    page.run()
     assert t("notice.ask_stopped", "en") in texts(page)
     assert not page.chat_input[0].disabled
 

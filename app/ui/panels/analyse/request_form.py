@@ -12,6 +12,7 @@ import streamlit as st
 from app.analysis import Estimate, details, exact_prompt, headline
 from app.core import UNKNOWN_PATH, AnalysisRequest, AppError, InputError, Keyframe, VideoInfo, base_name
 from app.i18n import LANGUAGES, language, sentences, t
+from app.services import video_for
 from app.ui import error_words, local_time, may_change, page_state, plain, resources, services
 from app.ui.panels.analyse import frame_options, video_picker
 from app.ui.panels.models import missing_model
@@ -195,7 +196,7 @@ def _open(job_id: str) -> None:
 def reopen_form(job: JobSnapshot) -> None:
     """Show the form for the video of `job` again, with the job's question."""
     state = page_state()
-    state.choose_video(services().videos.find(job.request.path))
+    state.choose_video(video_for(services(), job))
     st.session_state["question"] = job.request.question
     if job.request.template in services().templates.by_key:
         st.session_state["template"] = job.request.template

@@ -21,7 +21,7 @@ from app.core import UNKNOWN_PATH, Analysis, AppError, Notice, safe_stem
 from app.i18n import labelled, language, t
 from app.reports import FORMATS, Use, all_files, content, files_of, frame_entries, zipped
 from app.reports.graphics import contact_sheet as sheets
-from app.services import report_of
+from app.services import report_of, video_for
 from app.ui import for_reader, local_time, may_change, page_state, plain, services
 from app.ui.components import report_blocks
 from app.ui.panels.analyse import progress, request_form
@@ -164,7 +164,7 @@ def _pieces(job: JobSnapshot, analysis: Analysis, name: str, reported: Analysis)
         name: The tab.
         reported: The analysis with its conversations.
     """
-    has_player = services().videos.find(job.request.path, job.user_id) is not None  # which has the timeline
+    has_player = video_for(services(), job) is not None  # which has the timeline
     asked = (name, language(), has_player, reported.conversations)
     kept = st.session_state.get(_PIECES_KEY)
     if kept is None or kept[0] is not analysis or kept[1] != asked:

@@ -1,0 +1,43 @@
+"""Videos that the page plays with a report: the file itself if pages may read it, or a copy dropped there."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from app import core
+
+if TYPE_CHECKING:
+    from app.jobs import JobSnapshot
+    from app.services.container import Services
+
+
+def video_for(services: Services, job: JobSnapshot) -> str | None:
+    """Return the id of the video that pages may play with the report of `job`, or None if they may read none.
+
+    A report that was made on the command line, or on another machine, is about a file that pages may read if it is
+    below an allowed folder, or if its content was dropped on the page.
+    """
+    videos = services.videos
+    if found := videos.find(job.request.path, job.user_id):
+        return found
+    if job.analysis and job.analysis.sha256 and (copy := videos.copy_of(job.analysis.sha256)):
+        return copy
+    if videos.input_dirs and not job.is_imported:
+        with suppress(core.InputError):
+            return videos.from_path(str(job.request.path))
+    return None
+
+
+def keep_video(services: Services, job: JobSnapshot, video_id: str) -> None:
+    """Play an uploaded video with the report of `job`.
+
+    Raises:
+        InputError: "video_other_content": it isn't the video of the report. The upload is deleted.
+    """
+    path = services.videos.path(video_id)
+    if not job.analysis or services.switcher.session.extractions.sha256(path) != job.analysis.sha256:
+        name = services.videos.name(video_id)
+        services.videos.drop_upload(path)
+        raise core.InputError("video_other_content", name=name, wanted=job.name)
+    services.videos.keep_copy_of(job.analysis.sha256, video_id)

@@ -1,0 +1,71 @@
+"""Which video the page plays with a report that was made elsewhere."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from app.core import InputError
+from app.services import keep_video, video_for
+from app.store import VideoRepository
+
+
+def sha256_of(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def services_of(tmp_path: Path, *allowed: Path) -> Any:
+    videos = VideoRepository(tmp_path / "data", allowed, tmp_path / "sample.mp4")
+    session = SimpleNamespace(extractions=SimpleNamespace(sha256=sha256_of))
+    return SimpleNamespace(videos=videos, switcher=SimpleNamespace(session=session))
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Any:
+    path = tmp_path / "clips" / "talk.mp4"
+    path.parent.mkdir()
+    path.write_bytes(b"video")
+    analysis = SimpleNamespace(sha256=sha256_of(path))
+    return SimpleNamespace(
+        request=SimpleNamespace(path=path), user_id="", name="talk.mp4", analysis=analysis, is_imported=False
+    )
+
+
+def uploaded(services: Any, content: bytes) -> str:
+    upload = services.videos.create_upload("copy.mp4", len(content))
+    with services.videos.part(upload.id, 0) as part:
+        part.write(content)
+    return str(services.videos.finish(upload.id))
+
+
+def test_a_video_that_was_never_on_a_page_is_not_played(job: Any, tmp_path: Path) -> None:
+    assert video_for(services_of(tmp_path), job) is None
+
+
+def test_a_video_below_an_allowed_folder_is_played(job: Any, tmp_path: Path) -> None:
+    services = services_of(tmp_path, tmp_path / "clips")
+    found = video_for(services, job)
+    assert found and services.videos.path(found) == job.request.path
+
+
+def test_the_same_content_dropped_on_the_page_is_played(job: Any, tmp_path: Path) -> None:
+    services = services_of(tmp_path)
+    video_id = uploaded(services, b"video")
+    keep_video(services, job, video_id)
+    assert video_for(services, job) == video_id
+    services.videos.drop_upload(services.videos.path(video_id))
+    assert video_for(services, job) is None
+
+
+def test_another_video_is_refused_and_not_kept(job: Any, tmp_path: Path) -> None:
+    services = services_of(tmp_path)
+    video_id = uploaded(services, b"other")
+    with pytest.raises(InputError) as caught:
+        keep_video(services, job, video_id)
+    assert caught.value.key == "video_other_content"
+    with pytest.raises(InputError):
+        services.videos.path(video_id)

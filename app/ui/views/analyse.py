@@ -72,9 +72,11 @@ def draw() -> None:
         if job is None:
             request_form.draw(video)
         else:
-            _draw_job(job, can_edit=video is not None and may_change())
+            with st.container():  # what is below keeps its place when a measurement ends, else it is there twice
+                _draw_job(job, can_edit=video is not None and may_change())
             if not is_compared:
-                _draw_contents(job)
+                with st.container():
+                    _draw_contents(job)
     if job and is_compared:
         comparison.draw(job)
 

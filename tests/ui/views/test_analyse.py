@@ -279,7 +279,7 @@ def test_foreign_analysis_shows_report_without_video(page: AppTest, services: Se
     page.query_params["job"] = job
     page.query_params["video"] = services.videos.sample()
     page.run()
-    assert "“elsewhere.mp4” was not opened on this page" in texts(page)
+    assert "“elsewhere.mp4” was analysed on the command line" in texts(page)
     assert t("ui.state_done", "en") in texts(page)
 
 

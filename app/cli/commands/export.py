@@ -7,7 +7,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from app.i18n import LANGUAGES, error_text, t
 from app.reports import FORMATS, bundle, written
 from app.services import open_library, report_of
 from app.store import storage_errors
+from app.video import printable
 
 ALL = "all"
 
@@ -94,6 +95,16 @@ def _reports(
             missing.append(InputError("no_report_yet", id=job_id))
 
 
+def _said(analyses: Iterable[Analysis], wanted: Sequence[str]) -> Iterator[Analysis]:
+    """Yield the analyses; say of each which formats are left out, since they would be empty."""
+    for analysis in analyses:
+        empty = [name for name in wanted if not FORMATS[name].fits(analysis)]
+        if 0 < len(empty) < len(wanted):
+            left_out = t("cli.export_left_out", name=analysis.video.name, formats=", ".join(empty))
+            print(printable(left_out), file=sys.stderr)
+        yield analysis
+
+
 def _write(analyses: Iterable[Analysis], given: argparse.Namespace) -> list[Path]:
     """Write the reports and return their paths, without those of pictures beside them. Existing files are kept."""
     folder: Path = given.output
@@ -102,7 +113,7 @@ def _write(analyses: Iterable[Analysis], given: argparse.Namespace) -> list[Path
     if given.no_conversations:
         analyses = (one.without_conversations() for one in analyses)
     files = bundle(
-        analyses,
+        _said(analyses, given.format),
         given.format,
         given.language,
         is_free=lambda name: given.overwrite or not os.path.lexists(folder / name),

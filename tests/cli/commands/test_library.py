@@ -161,7 +161,9 @@ def test_json_report_exports_every_format(
     assert run("export", "--json-file", reports[0], "--format", "all", "--output", tmp_path / "out", "--json") == 0
     given = read(reports[0].read_bytes(), name="r.json")
     fitting = {f"gate{form.suffix}" for form in FORMATS.values() if form.fits(given)}
-    assert {Path(one).name for one in reported(capsys)} == fitting
+    said = capsys.readouterr()
+    assert {Path(one).name for one in json.loads(said.out)} == fitting
+    assert all(name in said.err for name, form in FORMATS.items() if not form.fits(given))
     assert run("export", "--json-file", reports[0], "--format", "transcript_srt", "--output", tmp_path / "out") == 6
     assert "transcript_srt" in capsys.readouterr().err
     assert not (tmp_path / "framelens-data").exists()

@@ -29,6 +29,7 @@ import pytest
 
 from app import config
 from app.cli import main
+from app.core import HubKind
 from app.core.vllm_arguments import installed_arguments
 from app.engine import Endpoint, check_model_folder
 from app.models.cpu_speed import reference
@@ -77,6 +78,7 @@ KINDS = {
 }
 ELSEWHERE = {
     r"nvidia-smi": "wants an NVIDIA driver",
+    r"framelens serve .+ --device cuda.*": "wants an NVIDIA GPU",
     r"ffmpeg -i rtsp://.+": "wants a camera",
     r"curl -I https://huggingface\.co": "wants the hub itself",
     r"hf auth login": "asks for a token at the keyboard",
@@ -332,8 +334,10 @@ def test_documented_downloads_leave_a_whole_model(command: str, place: Place, tm
     words = [word for word in shlex.split(command) if re.match(r"\w+/|~", word)]
     model = words[0] if words else config.DEFAULT_MODEL_PATH
     folder = tmp_path / "home" / (words[1].removeprefix("~/") if words[1:] else f"models/{model.partition('/')[2]}")
-    with serve(Hub(model, model_files())) as hub:
-        place.run(command, HOME=str(tmp_path / "home"), HF_HOME=str(tmp_path / "hf"), HF_ENDPOINT=hub.url)
+    kind: HubKind = "modelscope" if "modelscope" in command else "huggingface"
+    with serve(Hub(model, model_files(), kind=kind)) as hub:
+        addresses = {"HF_ENDPOINT": hub.url, "MODELSCOPE_ENDPOINT": hub.url, "FRAMELENS_HUB": kind}
+        place.run(command, HOME=str(tmp_path / "home"), HF_HOME=str(tmp_path / "hf"), **addresses)
     check_model_folder(folder)
 
 

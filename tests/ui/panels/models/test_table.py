@@ -15,6 +15,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.analysis.task import Control
+from app.core import ModelHub
 from app.core.domain import AnalysisRequest, EngineProgress, Language
 from app.core.errors import Cancelled, EngineError
 from app.core.units import GIB
@@ -278,7 +279,9 @@ def test_a_model_that_is_not_here_is_downloaded_and_then_taken(
     show: Show, services: Services, hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("app.engine.vllm_launcher", launch)
-    monkeypatch.setattr("app.engine.download", partial(download, endpoint=hub.url, cache_dir=tmp_path / "hub"))
+    monkeypatch.setattr(
+        "app.engine.download", partial(download, hub=ModelHub("huggingface", hub.url), cache_dir=tmp_path / "hub")
+    )
     page = name(show(place=CPU), hub.model)
     assert page.button(key="model_use").label == t("models.page.use_download", "en")
     page.button(key="model_use").click().run()

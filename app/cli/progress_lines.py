@@ -26,6 +26,7 @@ class StageState:
     Attributes:
         name: Name of the video, or "" if it is the only one.
         stage: Key of the stage; "" before the first.
+        phase: Key of the engine's phase; "" before the first.
         words: The stage, in words.
         done: Steps that are done, seconds of the video while keyframes are chosen.
         total: Number of steps, or None if that isn't known.
@@ -33,6 +34,7 @@ class StageState:
 
     name: str = ""
     stage: str = ""
+    phase: str = ""
     words: str = ""
     done: int = 0
     total: int | None = None
@@ -46,14 +48,14 @@ class StageState:
 
     def apply(self, event: core.AnalysisEvent) -> bool:
         """Apply one event, and return whether a new stage or a new phase of one began."""
-        before = (self.stage, self.words if self.stage == "engine" else "")
+        before = (self.stage, self.phase)
         match event:
             case core.StageStarted(stage, total):
                 self.stage, self.words, self.done, self.total = stage, t(f"stage.{stage}"), 0, total
             case core.SurveyProgress(seconds, duration):
                 self.done, self.total = int(seconds), max(1, int(duration)) if duration else None
             case core.EngineProgress(phase, values) if self.stage == "engine":
-                self.words = t(f"engine.phase.{phase}", **values)
+                self.phase, self.words = phase, t(f"engine.phase.{phase}", **values)
             case core.HashProgress() if not self._is_hashed:
                 self._hashing = t("stage.hashing", percent=event.percent)
             case core.FileHashed():
@@ -64,7 +66,7 @@ class StageState:
                 self.done += 1
             case _:
                 pass
-        return before != (self.stage, self.words if self.stage == "engine" else "")
+        return before != (self.stage, self.phase)
 
 
 class ProgressLines:

@@ -13,7 +13,7 @@ from app.reports import FORMATS, files_of, format_of, written
 from app.store import storage_errors
 from app.video import files_beside
 
-_ROOM_FOR_NUMBER = 8
+ROOM_FOR_NUMBER = 8
 """Bytes of a name that stay free for "-2" and the numbers after it. Chosen by hand; not tuned."""
 
 
@@ -36,7 +36,7 @@ class Output:
     def path_for(self, video: Path) -> Path:
         """Return the path of the report on `video`, one that doesn't exist unless files are overwritten."""
         suffix = f".report{FORMATS[self.format].suffix}"
-        room = name_limit(self.folder) - len(suffix.encode()) - _ROOM_FOR_NUMBER
+        room = name_limit(self.folder) - len(suffix.encode()) - ROOM_FOR_NUMBER
         path = self.file or self.folder / f"{cut_to_bytes(video.stem, room)}{suffix}"
         return path if self.overwrites else _free_name(path)
 

@@ -26,6 +26,7 @@ from .cluster.plan import plan_cluster as plan_cluster
 from .inputs import Input as Input
 from .inputs import Inputs as Inputs
 from .inputs import resolve as resolve
+from .inputs import typed_path as typed_path
 from .job_batches import PageBatches as PageBatches
 from .job_batches import VideoStatus as VideoStatus
 from .job_batches import bundle as bundle

@@ -61,11 +61,14 @@ def resolve(words: Sequence[str], *, reads_lists: bool = False) -> Inputs:
     for word in words:
         for item in _listed(word) if reads_lists else _expand(word):
             items.setdefault(os.path.normcase(os.path.realpath(item.path)), item)
-    is_plain = len(words) == 1 and len(items) == 1 and not _is_folder(_path(words[0])) and not _is_pattern(words[0])
+    is_plain = (
+        len(words) == 1 and len(items) == 1 and not _is_folder(typed_path(words[0])) and not _is_pattern(words[0])
+    )
     return Inputs(tuple(items.values()), is_plain)
 
 
-def _path(word: str) -> str:
+def typed_path(word: str) -> str:
+    """Return the path that a user typed, with the home folder in place of "~"; no name raises an error."""
     if os.name == "nt":  # "C:\clips\" loses its closing mark to the backslash and arrives as C:\clips"
         word = word.rstrip('"')
     return os.path.expanduser(word)  # noqa: PTH111 - Path.expanduser raises where there is no such user
@@ -76,12 +79,12 @@ def _is_folder(path: str) -> bool:
 
 
 def _is_pattern(word: str) -> bool:
-    return not os.path.lexists(_path(word)) and glob.has_magic(word) and not address_in(word)
+    return not os.path.lexists(typed_path(word)) and glob.has_magic(word) and not address_in(word)
 
 
 def _listed(word: str) -> Iterator[Input]:
     """Expand a list, a folder or a pattern."""
-    path = Path(_path(word))
+    path = Path(typed_path(word))
     if path.suffix.lower() not in LIST_SUFFIXES or not os.path.isfile(path):  # noqa: PTH113 - see _is_folder
         yield from _expand(word)
         return
@@ -100,13 +103,13 @@ def _listed(word: str) -> Iterator[Input]:
     if not (names := [name for name in names if name and not name.startswith("#")]):
         yield Input(path.absolute(), VideoError("list_empty", path=printable(path)))
     for name in names:
-        beside = os.path.join(path.absolute().parent, os.path.expanduser(name))  # noqa: PTH111, PTH118 - see _path
+        beside = os.path.join(path.absolute().parent, os.path.expanduser(name))  # noqa: PTH111, PTH118 - see typed_path
         is_here = os.path.lexists(beside) or not os.path.lexists(name)
         yield from _expand(beside if is_here and not address_in(name) else name)
 
 
 def _expand(word: str) -> Iterator[Input]:
-    given = _path(word)
+    given = typed_path(word)
     if _is_folder(given):
         yield from _videos_below(Path(given).absolute())
     elif _is_pattern(word):

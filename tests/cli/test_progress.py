@@ -13,6 +13,7 @@ from app.core.domain import (
     AnalysisRequest,
     Answered,
     ChunkDone,
+    EngineProgress,
     FileHashed,
     Finished,
     HashProgress,
@@ -87,3 +88,11 @@ def test_a_line_of_progress_follows_every_few_seconds(capsys: pytest.CaptureFixt
         lines.show(SurveyProgress(second * 10.0, 120.0))
     said = capsys.readouterr().err.splitlines()
     assert said == ["a.mp4 · Finding keyframes 50/120", "a.mp4 · Finding keyframes 100/120"]
+
+
+def test_a_phase_of_the_engine_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    lines = ProgressLines(quiet=False)
+    lines.show(StageStarted("engine"))
+    for number in range(5):
+        lines.show(EngineProgress("ready", {"model": f"m{number}"}))
+    assert len(capsys.readouterr().err.splitlines()) == 2

@@ -2,7 +2,7 @@
 
 As Hugging Face, it answers the model's description, its tree, and HEAD and GET of files with ETag, X-Repo-Commit and
 byte ranges, and names large files by their SHA-256 and small ones by git's hash. As ModelScope, it lists the files with
-their SHA-256 and hands them out. It can be told to break a transfer off, to hand out something else, to wait, to demand
+their SHA-256 and hands them out. It can be set to break a transfer off, to hand out something else, to wait, to demand
 permission, to refuse a token, or to know nothing.
 """
 

@@ -17,7 +17,7 @@ from app.analysis import load_templates
 from app.cli.analysis_options import add_analysis_options, build_given_request, load_settings, settle_model
 from app.cli.common import cancel_on_signals, engine_notices_said
 from app.core import UNKNOWN_PATH, AnalysisRequest, ConfigError, VideoError
-from app.fleet import Batch, Collected, Results, collect, make_batch
+from app.fleet import Batch, Collected, Results, collect, make_batch, typed_path
 from app.i18n import error_text, t
 from app.reports import FORMATS
 from app.services import FIT
@@ -76,7 +76,7 @@ def run(given: argparse.Namespace) -> int:
             if given.stop:
                 return on_ray.stop(given_batch(Collected(), request, services, given))
         folder = results_folder(given)
-        paths = [path for path in given.paths if Path(path).expanduser().absolute() != folder]  # "*" names it, too
+        paths = [path for path in given.paths if Path(typed_path(path)).absolute() != folder]  # "*" names it, too
         collected = collect(paths, open_extraction_cache(settings.data_dir).sha256, cancel=cancel)
         if not collected.videos:
             for one in collected.left_out:

@@ -11,6 +11,7 @@ import json
 import os
 import sys
 import threading
+from collections.abc import Collection, Iterable
 from importlib import import_module
 from itertools import count
 from pathlib import Path
@@ -19,7 +20,13 @@ from typing import TYPE_CHECKING
 from app import config
 from app.cli.common import add_selection_options, cancel_on_signals, parse_selection, use_language, worst_exit_code
 from app.cli.progress_lines import open_progress
-from app.cli.report_output import add_overwrite_option, check_ending, check_output_file, check_output_folder
+from app.cli.report_output import (
+    ROOM_FOR_NUMBER,
+    add_overwrite_option,
+    check_ending,
+    check_output_file,
+    check_output_folder,
+)
 from app.core import (
     ConfigError,
     Keyframe,
@@ -34,6 +41,7 @@ from app.core import (
     name_limit,
     shown_path,
 )
+from app.fleet import typed_path
 from app.i18n import LANGUAGES, error_text, notice_text, t
 from app.services import KEYFRAMES, frame_limit, parse_frames
 from app.store import log_to, storage_errors
@@ -57,6 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_overwrite_option(parser)
     parser.add_argument("--language", choices=LANGUAGES, help=t("cli.language"))
     parser.add_argument("--quiet", action="store_true", help=t("cli.quiet"))
+    parser.set_defaults(is_listed=False)  # one of several videos
 
 
 def run(given: argparse.Namespace) -> int:
@@ -70,7 +79,7 @@ def run(given: argparse.Namespace) -> int:
         use_language(given, settings)
         log_to(settings.data_dir)
         cancel = cancel_on_signals()
-        path = Path(os.path.expanduser(given.videos[0])).absolute()  # noqa: PTH111 - Path's raises for an unknown user
+        path = Path(typed_path(given.videos[0])).absolute()
         if len(given.videos) == 1 and os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises for a name too long
             _check_outputs(given, [path])
             return _run(path, given, settings, cancel)
@@ -86,28 +95,30 @@ def _run_several(given: argparse.Namespace, settings: Settings, cancel: threadin
         check_file(found.items[0].path)
     if option := next((name for name in ("zip", "sheet") if getattr(given, name)), None):
         raise ConfigError("file_of_several", option=f"--{option}")
-    _check_outputs(given, [item.path for item in found.items])
-    codes, folders = [0], set[Path]()
+    paths, folders, codes = [item.path for item in found.items], dict[Path, Path](), [0]
+    for path in paths if given.output else ():
+        folders[path] = _own_folder(given.output, path, folders.values())
+    _check_outputs(given, paths, folders.values())
     for item in found.items:
         try:
             if item.error:
                 raise item.error
-            output = given.output and _own_folder(given.output, item.path, folders)
+            output = folders.get(item.path)
             if not given.json:
                 print(shown_path(item.path))
-            codes.append(_run(item.path, argparse.Namespace(**{**vars(given), "output": output}), settings, cancel))
+            own = argparse.Namespace(**{**vars(given), "output": output, "is_listed": True})
+            codes.append(_run(item.path, own, settings, cancel))
         except (VideoError, StorageError) as error:
             print(printable(error_text(error)), file=sys.stderr)
             codes.append(error.exit_code)
     return worst_exit_code(codes)
 
 
-def _own_folder(output: Path, video: Path, taken: set[Path]) -> Path:
+def _own_folder(output: Path, video: Path, taken: Collection[Path]) -> Path:
     """Return the folder below `output` for the pictures of a video, one that no other has."""
-    names = (f"{video.stem}-{number}" if number > 1 else video.stem for number in count(1))
-    folder = next(one for name in names if (one := output / cut_to_bytes(name, name_limit(output))) not in taken)
-    taken.add(folder)
-    return folder
+    stem = cut_to_bytes(video.stem, name_limit(output) - ROOM_FOR_NUMBER)
+    names = (f"{stem}-{number}" if number > 1 else stem for number in count(1))
+    return next(folder for name in names if (folder := output / name) not in taken)
 
 
 def _run(path: Path, given: argparse.Namespace, settings: Settings, cancel: threading.Event) -> int:
@@ -130,7 +141,7 @@ def _run(path: Path, given: argparse.Namespace, settings: Settings, cancel: thre
     return 0
 
 
-def _check_outputs(given: argparse.Namespace, videos: list[Path]) -> None:
+def _check_outputs(given: argparse.Namespace, videos: list[Path], folders: Iterable[Path] = ()) -> None:
     """Check all places for files before a video is read. Pictures of an earlier run are replaced if that is allowed.
 
     Raises:
@@ -144,8 +155,9 @@ def _check_outputs(given: argparse.Namespace, videos: list[Path]) -> None:
         from app.reports import TABLE_NAME  # rarely needed
 
         check_output_folder("--output", given.output)
-        if (earlier := given.output / TABLE_NAME).exists():
-            check_output_file("--output", earlier, inputs=videos, overwrites=given.overwrite)
+        for folder in (given.output, *folders):
+            if (earlier := folder / TABLE_NAME).exists():
+                check_output_file("--output", earlier, inputs=videos, overwrites=given.overwrite)
 
 
 def deliver(
@@ -171,7 +183,7 @@ def deliver(
         from app.reports import keyframes_json
 
         document = keyframes_json(video, sha256, chosen, reused=reused)
-        if len(given.videos) > 1:  # one object a line
+        if given.is_listed:  # one object a line
             document = json.dumps({"path": str(path), **json.loads(document)}, ensure_ascii=False).encode() + b"\n"
     if given.zip or given.output:
         _save(path, chosen, given, cancel)

@@ -168,7 +168,8 @@ def _draw_absent_video(job: JobSnapshot) -> None:
     def keep(video_ids: list[str], refused: list[str]) -> None:
         page_state().refused = tuple(refused)
         for video_id in video_ids:
-            keep_video(services(), job, video_id)
+            with page_state().catching_errors():
+                keep_video(services(), job, video_id)
 
     video_picker.draw_uploader(key=f"copy-{job.id}", on_uploaded=keep)
 

@@ -167,9 +167,12 @@ def test_several_videos_are_printed_one_by_one(video: Path, tmp_path: Path) -> N
     assert done.returncode == 3
     assert done.stdout.splitlines()[0] == str(video) and "gone.mp4" in done.stderr
     assert [path.name for path in (tmp_path / "out").iterdir()] == [video.stem]
-    again = run(video, video.parent, "--frames", 2, "--json", cwd=tmp_path)
-    (document,) = map(json.loads, again.stdout.splitlines())
-    assert (document["path"], len(document["keyframes"])) == (str(video), 2)
+    for words in ((video, video.parent), (video.parent,)):
+        again = run(*words, "--frames", 2, "--json", cwd=tmp_path)
+        (document,) = map(json.loads, again.stdout.splitlines())
+        assert (document["path"], len(document["keyframes"])) == (str(video), 2)
+    refused = run(video.parent, "--frames", 2, "--output", "out", cwd=tmp_path)
+    assert refused.returncode == 2 and "--overwrite" in refused.stderr
 
 
 @pytest.mark.slow

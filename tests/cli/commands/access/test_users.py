@@ -58,10 +58,10 @@ def test_first_account_is_an_administrator(type_in: Type, store: Store, capsys: 
     [
         (["add", "a b"], 2, "can't be the name"),
         (["add", "x", "--role", "king"], 2, "king"),
-        (["add", "ann"], 3, "already an account called ann"),
-        (["remove", "nobody"], 3, "Existing accounts: ann, ben"),
-        (["remove", "ann"], 3, "last administrator"),
-        (["role", "ann", "viewer"], 3, "last administrator"),
+        (["add", "ann"], 6, "already an account called ann"),
+        (["remove", "nobody"], 6, "Existing accounts: ann, ben"),
+        (["remove", "ann"], 6, "last administrator"),
+        (["role", "ann", "viewer"], 6, "last administrator"),
     ],
 )
 def test_wrong_arguments_are_explained(

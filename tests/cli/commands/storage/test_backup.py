@@ -94,7 +94,7 @@ def test_backup_of_a_running_app_opens_elsewhere(
             assert asked.wait(30)
             assert main(["backup", str(tmp_path / "b.zip"), "--language", "en"]) == 0
             assert "about" in capsys.readouterr().err
-            assert main(["restore", str(tmp_path / "b.zip"), "--language", "en"]) == 5
+            assert main(["restore", str(tmp_path / "b.zip"), "--language", "en"]) == 6
             assert "in use" in capsys.readouterr().err
             go.set()
             assert ended(api, going)["state"] == "done", "neither command may disturb the app"

@@ -276,6 +276,18 @@ def content_policy(page: str) -> str:
     )
 
 
+class GuardedRoute(Route):
+    """A route of the page that says who may use it.
+
+    Attributes:
+        role: The least role of its users, None if it is open to who isn't logged in.
+    """
+
+    def __init__(self, path: str, endpoint: object, methods: list[str], role: core.Role | None) -> None:
+        super().__init__(path, endpoint, methods=methods)  # type: ignore[arg-type]
+        self.role = role
+
+
 class Gate:
     """Access check for requests of the app's own pages and of programs with the key.
 
@@ -289,24 +301,26 @@ class Gate:
         self.services: Services | None = None
         self._allowed = allowed
 
-    def route(self, path: str, endpoint: Endpoint, *methods: str, has_key: bool = True) -> Route:
+    def route(self, path: str, endpoint: Endpoint, *methods: str, role: core.Role | None) -> GuardedRoute:
         """Return a route whose endpoint is called with (request, services) only after all checks have passed.
 
         Args:
             path: Path of the route.
             endpoint: What answers, for the user of the request.
             *methods: HTTP methods of the route.
-            has_key: Whether a request needs the key, and a session where there are accounts.
+            role: The least role of its users, whose requests have the key, and a session where there are accounts.
+                None admits who isn't logged in.
         """
 
         async def guarded(request: Request) -> Response:
             with in_language(_language(request)):
                 try:
                     self._check(request)
-                    user = await run_in_threadpool(self._user, request) if has_key else core.LOCAL_USER
+                    user = await run_in_threadpool(self._user, request) if role else core.LOCAL_USER
                     if self.services is None:
                         return Response(status_code=503)
                     with core.as_user(user):
+                        core.require(role or "viewer")
                         response = await endpoint(request, self.services)
                 except core.AppError as error:
                     response = error_response(error)
@@ -319,7 +333,7 @@ class Gate:
             response.headers.setdefault("Cache-Control", "private, no-store")
             return response
 
-        return Route(path, guarded, methods=list(methods))
+        return GuardedRoute(path, guarded, list(methods), role)
 
     def _check(self, request: Request) -> None:
         self._allowed.check(request.headers)

@@ -50,12 +50,12 @@ def routes(gate: Gate, prefix: str) -> list[BaseRoute]:
         return await _still(request, services, queue)
 
     return [
-        gate.route(f"{prefix}/jobs/{{id}}/frames/{{index:int}}.jpg", _frame, "GET"),
-        gate.route(f"{prefix}/videos/{{id}}", _video, "GET"),
-        gate.route(f"{prefix}/videos/{{id}}/stills/{{milliseconds:int}}.jpg", still, "GET"),
-        gate.route(f"{prefix}/ask/pictures/{{sha256}}.jpg", _stored_picture, "GET"),
-        gate.route(f"{prefix}/library/{{id}}.jpg", _cover, "GET"),
-        gate.route(f"{prefix}/library.zip", _export, "GET"),
+        gate.route(f"{prefix}/jobs/{{id}}/frames/{{index:int}}.jpg", _frame, "GET", role="viewer"),
+        gate.route(f"{prefix}/videos/{{id}}", _video, "GET", role="viewer"),
+        gate.route(f"{prefix}/videos/{{id}}/stills/{{milliseconds:int}}.jpg", still, "GET", role="viewer"),
+        gate.route(f"{prefix}/ask/pictures/{{sha256}}.jpg", _stored_picture, "GET", role="viewer"),
+        gate.route(f"{prefix}/library/{{id}}.jpg", _cover, "GET", role="viewer"),
+        gate.route(f"{prefix}/library.zip", _export, "GET", role="viewer"),
     ]
 
 

@@ -53,7 +53,7 @@ class _Access:
 
 def routes(gate: Gate, prefix: str) -> list[BaseRoute]:
     """List the routes of this resource below `prefix`."""
-    return [gate.route(f"{prefix}/session", _log_in, "POST", has_key=False)]
+    return [gate.route(f"{prefix}/session", _log_in, "POST", role=None)]
 
 
 async def _log_in(request: Request, services: Services) -> Response:

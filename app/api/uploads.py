@@ -39,9 +39,9 @@ def routes(gate: Gate, prefix: str) -> list[BaseRoute]:
         return await _check(request, services, probes)
 
     return [
-        gate.route(f"{prefix}/uploads", create, "POST"),
-        gate.route(f"{prefix}/uploads/{{id}}", offset_or_append, "HEAD", "PATCH"),
-        gate.route(f"{prefix}/uploads/{{id}}/check", check, "POST"),
+        gate.route(f"{prefix}/uploads", create, "POST", role="analyst"),
+        gate.route(f"{prefix}/uploads/{{id}}", offset_or_append, "HEAD", "PATCH", role="analyst"),
+        gate.route(f"{prefix}/uploads/{{id}}/check", check, "POST", role="analyst"),
     ]
 
 

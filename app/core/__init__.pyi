@@ -127,7 +127,6 @@ from .identity import Role as Role
 from .identity import User as User
 from .identity import as_user as as_user
 from .identity import current_user as current_user
-from .identity import owner_of as owner_of
 from .identity import require as require
 from .identity import requires as requires
 from .identity import sees as sees

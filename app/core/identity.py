@@ -103,8 +103,3 @@ def sees(owner_id: str) -> bool:
     """Return whether the user of this context may see what belongs to a user, "" for what belongs to none."""
     user = current_user()
     return user.sees_all or owner_id == user.id != ""
-
-
-def owner_of(user_id: str) -> User:
-    """Return the user that background work on something acts for: its owner, as an analyst, or the local user."""
-    return User(user_id, "", "analyst") if user_id else LOCAL_USER

@@ -16,6 +16,7 @@ from app.fleet.results import ResultState, VideoResult
 from app.fleet.summary import NAMES, Summary, SummaryBuilder, render
 from app.jobs import Jobs, State
 from app.reports import FORMATS, ReportFile, files_of
+from app.store import AccountStore
 
 if TYPE_CHECKING:
     from app.services import Services
@@ -118,7 +119,7 @@ class PageBatches:
         if record.user_id == core.current_user().id:
             self._submit_videos(record, cancel)
         else:  # an administrator continues it, for its owner
-            with core.as_user(core.owner_of(record.user_id)):
+            with core.as_user(AccountStore(self._services.store).owner(record.user_id)):
                 self._submit_videos(record, cancel)
 
     def _submit_videos(self, record: BatchRecord, cancel: threading.Event) -> None:

@@ -18,7 +18,7 @@ from app.jobs.engine_switcher import EngineSwitcher
 from app.jobs.job_repository import Deduplicator, JobRepository
 from app.jobs.search_index import SearchIndexer
 from app.jobs.snapshot import JobSnapshot, State, outcome, without_missing_facts
-from app.store import Store
+from app.store import AccountStore, Store
 
 log = logging.getLogger(__name__)
 Listener = Callable[[core.AnalysisEvent], None]
@@ -54,7 +54,7 @@ class Worker:
         """Run jobs until the program closes."""
         while (live := self.active.start_next(self.is_closing)) is not None:
             try:
-                with core.as_user(core.owner_of(live.job.user_id)):
+                with core.as_user(AccountStore(self.store).owner(live.job.user_id)):
                     self._run_job(live)
             except Exception:
                 log.exception("job %s", live.job.id)
@@ -87,6 +87,7 @@ class Worker:
     def _run_job(self, live: ActiveJob) -> None:
         job_id = live.job.id
         try:
+            core.require("analyst")  # its owner may have had another role when it was submitted
             with self.switcher.admitted(live.control):
                 if live.done.report is None:
                     self.active.change(live, lambda job: replace(job, state="running"))  # its turn has come

@@ -20,7 +20,7 @@ from app import core
 from app.core import Failure, from_json, to_json
 from app.services.outbound import Outbound
 from app.services.subtitle_uploads import attach_subtitles, check_subtitles
-from app.store import ApiKeyRow, ApiStore, SubmissionRow
+from app.store import AccountStore, ApiKeyRow, ApiStore, SubmissionRow
 
 if TYPE_CHECKING:
     from app.services.container import Services
@@ -126,7 +126,7 @@ class Submissions:
         store, process = ApiStore(services.store), services.jobs.process
         for row in reversed(store.fetches("fetching")):
             if not process.is_alive(row.owner) and store.take_over(row, process.name):
-                with core.as_user(core.owner_of(row.user_id)):
+                with core.as_user(AccountStore(services.store).owner(row.user_id)):
                     self._begin(services, row.job_id, from_json(row.document, Submission))
 
     def get(self, services: Services, job_id: str) -> FetchState | None:
@@ -197,6 +197,7 @@ class Submissions:
         """Get the video and queue the job. A failure is stored; the end of the program is not one."""
         store = ApiStore(services.store)
         try:
+            core.require("analyst")  # the role of its user may have changed since
             with self._room:
                 if cancel.is_set():
                     raise core.Cancelled

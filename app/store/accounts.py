@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 
-from app.core import InputError, Role, User
+from app.core import LOCAL_USER, InputError, Role, User
 from app.store.database import Store
 
 _ACCOUNTS = "id, name, role, password, created"
@@ -35,6 +35,11 @@ class AccountRow:
     def user(self) -> User:
         """Return the user for whom its requests run."""
         return User(self.id, self.name, self.role)
+
+    @property
+    def owner(self) -> User:
+        """Return the user who sees what the account has and nothing of others, also where it is an administrator's."""
+        return User(self.id, self.name, "analyst" if self.role == "administrator" else self.role)
 
 
 @dataclass(frozen=True)
@@ -92,6 +97,17 @@ class AccountStore:
     def get(self, account_id: str) -> AccountRow | None:
         """Return the account with this id."""
         return next(iter(self._rows("id = ?", account_id)), None)
+
+    def owner(self, user_id: str) -> User:
+        """Return the user that background work acts for: whom it belongs to, with the role that the account has now.
+
+        An owner whose account was removed may only read.
+        """
+        if account := self.get(user_id):
+            return account.owner
+        if not user_id:
+            return LOCAL_USER
+        return User(user_id, user_id, "viewer" if self.exist() else "analyst")
 
     def remove(self, name: str) -> None:
         """Delete an account with its sessions and keys.

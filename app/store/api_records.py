@@ -113,6 +113,10 @@ class ApiStore:
         """List all keys, the oldest first."""
         return [ApiKeyRow(*row) for row in self._store.select(f"SELECT {_KEYS} FROM api_keys ORDER BY rowid")]
 
+    def has_key(self, key_id: str) -> bool:
+        """Return whether there is a key with this id: it has not been revoked."""
+        return bool(self._store.select("SELECT 1 FROM api_keys WHERE id = ?", key_id))
+
     def delete_key(self, name: str) -> bool:
         """Delete a key with its webhooks; its jobs stay. Return whether there was one."""
         with self._store.changing() as connection:

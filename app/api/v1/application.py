@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 from app import core
 from app.api.v1 import jobs, questions, uploads, webhooks
 from app.api.v1.access import Access, problem_response
-from app.api.v1.dependencies import ServicesDep
+from app.api.v1.dependencies import VIEWER, ServicesDep
 from app.api.v1.schemas import About, Problem
 from app.i18n import catalogue, language, t
 from app.reports import FORMATS
@@ -52,7 +52,7 @@ def build(services: Services) -> ASGIApp:
         responses={"4XX": {"model": Problem, **_WRONG}, "5XX": {"model": Problem, **_WRONG}},
     )
     app.state.services = services
-    app.add_api_route("/", get_about, methods=["GET"], tags=["server"])
+    app.add_api_route("/", get_about, methods=["GET"], tags=["server"], dependencies=[VIEWER])
     app.router.routes.extend(uploads.tus_routes())
     for one in (uploads, jobs, questions, webhooks):
         app.include_router(one.router)

@@ -2,13 +2,17 @@
 
 import asyncio
 import signal
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Request
+from fastapi.params import Depends as Dependency
+from starlette.concurrency import run_in_threadpool
 
+from app import core
 from app.services import Services
-from app.store import ApiKeyRow
+from app.store import ApiKeyRow, ApiStore
 
 _POLL_SECONDS = 0.25
 """How often a stream looks at what it reports. Chosen by hand; not tuned."""
@@ -28,13 +32,34 @@ ServicesDep = Annotated[Services, Depends(_services)]
 KeyDep = Annotated[ApiKeyRow, Depends(_key)]
 
 
-async def ticks(seconds: float | None = None) -> AsyncIterator[None]:
-    """Yield at once and then again after each pause, for this time at most, until the server is about to stop.
+@dataclass(frozen=True)
+class _Requirement:
+    """The check that the user of a request has a role, before anything is fetched or stored."""
 
-    uvicorn waits for open streams before it ends the application, so they have to end by themselves.
+    role: core.Role
+
+    async def __call__(self) -> None:
+        core.require(self.role)
+
+
+VIEWER, ANALYST = Depends(_Requirement("viewer")), Depends(_Requirement("analyst"))
+"""Of which each route names one."""
+
+
+def role_of(dependencies: Sequence[Dependency]) -> core.Role | None:
+    """Return the role that a route with these dependencies asks for, None if it names none."""
+    return next((one.dependency.role for one in dependencies if isinstance(one.dependency, _Requirement)), None)
+
+
+async def ticks(services: Services, key: ApiKeyRow, seconds: float | None = None) -> AsyncIterator[None]:
+    """Yield at once and then again after each pause, for this time at most, while the key opens the API.
+
+    uvicorn waits for open streams before it ends the application, so they end by themselves when the server is about
+    to stop.
     """
+    store = ApiStore(services.store)
     end = None if seconds is None else asyncio.get_running_loop().time() + seconds
-    while True:
+    while await run_in_threadpool(store.has_key, key.id):
         yield
         if _is_stopping() or (end is not None and asyncio.get_running_loop().time() >= end):
             return

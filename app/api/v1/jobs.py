@@ -11,7 +11,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
 from app import core
-from app.api.v1.dependencies import KeyDep, ServicesDep, ticks
+from app.api.v1.dependencies import ANALYST, VIEWER, KeyDep, ServicesDep, ticks
 from app.api.v1.schemas import Job, JobEntry, JobList, NewJob, PathSource, UploadSource
 from app.i18n import language
 from app.jobs import State
@@ -29,7 +29,7 @@ _MOST_LISTED = 200
 _MOST_OFFSET = 10**9
 
 
-@router.post("/jobs", status_code=202)
+@router.post("/jobs", dependencies=[ANALYST], status_code=202)
 def submit_job(given: NewJob, services: ServicesDep, key: KeyDep, response: Response) -> Job:
     """Submit a video to be analysed.
 
@@ -69,7 +69,7 @@ def submit_job(given: NewJob, services: ServicesDep, key: KeyDep, response: Resp
     return find_job(job_id, services)
 
 
-@router.get("/jobs")
+@router.get("/jobs", dependencies=[VIEWER])
 def list_jobs(
     services: ServicesDep,
     words: Annotated[str, Query(max_length=1000, description="Words that the analysis must contain.")] = "",
@@ -89,7 +89,7 @@ def list_jobs(
     )
 
 
-@router.get("/jobs/{job_id}")
+@router.get("/jobs/{job_id}", dependencies=[VIEWER])
 def get_job(job_id: str, services: ServicesDep) -> Job:
     """Get the state of a job."""
     return find_job(job_id, services)
@@ -103,10 +103,11 @@ def find_job(job_id: str, services: ServicesDep) -> Job:
     return Job.of(services.jobs.brief(job_id))
 
 
-@router.get("/jobs/{job_id}/events", response_class=EventSourceResponse)
+@router.get("/jobs/{job_id}/events", dependencies=[VIEWER], response_class=EventSourceResponse)
 async def watch_job(
     job_id: str,
     services: ServicesDep,
+    key: KeyDep,
     known: Annotated[Job, Depends(find_job)],  # before the stream begins, so that an unknown job is a 404
     last_event_id: Annotated[str, Header(max_length=64)] = "",
 ) -> AsyncIterator[ServerSentEvent]:
@@ -116,7 +117,7 @@ async def watch_job(
     "deleted" ends the stream of a job that was deleted.
     """
     seen = last_event_id
-    async for _ in ticks():
+    async for _ in ticks(services, key):
         try:
             job = await run_in_threadpool(find_job, job_id, services)
         except core.InputError:
@@ -132,6 +133,7 @@ async def watch_job(
 
 @router.get(
     "/jobs/{job_id}/reports/{name}",
+    dependencies=[VIEWER],
     response_class=Response,
     responses={200: {"description": "The file", "content": _BINARY}},
 )
@@ -160,7 +162,7 @@ def get_report(
     return _file(form.write(analysis, written), form.mime, stem + form.suffix)
 
 
-@router.post("/jobs/{job_id}/cancel", status_code=202)
+@router.post("/jobs/{job_id}/cancel", dependencies=[ANALYST], status_code=202)
 def cancel_job(job_id: str, services: ServicesDep) -> Job:
     """Stop a job; what is finished is kept. A job that is over doesn't change."""
     find_job(job_id, services)
@@ -170,7 +172,7 @@ def cancel_job(job_id: str, services: ServicesDep) -> Job:
     return find_job(job_id, services)
 
 
-@router.post("/jobs/{job_id}/resume", status_code=202)
+@router.post("/jobs/{job_id}/resume", dependencies=[ANALYST], status_code=202)
 def resume_job(
     job_id: str,
     services: ServicesDep,
@@ -184,7 +186,7 @@ def resume_job(
     return find_job(job_id, services)
 
 
-@router.delete("/jobs/{job_id}", status_code=204)
+@router.delete("/jobs/{job_id}", dependencies=[ANALYST], status_code=204)
 def delete_job(job_id: str, services: ServicesDep) -> None:
     """Delete a job with its report, conversations and, if nothing else uses it, its uploaded or fetched video."""
     find_job(job_id, services)

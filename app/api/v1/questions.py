@@ -8,7 +8,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
 from app import ask, core
-from app.api.v1.dependencies import ServicesDep, ticks
+from app.api.v1.dependencies import ANALYST, VIEWER, KeyDep, ServicesDep, ticks
 from app.api.v1.jobs import find_job
 from app.api.v1.schemas import Answer, ConversationState, NewQuestion
 from app.i18n import language
@@ -17,22 +17,22 @@ from app.services import Services
 router = APIRouter(tags=["questions"])
 
 
-@router.post("/jobs/{job_id}/questions", status_code=201)
-async def ask_question(job_id: str, given: NewQuestion, services: ServicesDep) -> ConversationState:
+@router.post("/jobs/{job_id}/questions", dependencies=[ANALYST], status_code=201)
+async def ask_question(job_id: str, given: NewQuestion, services: ServicesDep, key: KeyDep) -> ConversationState:
     """Ask about a job's video, and wait for the answer; one that takes longer is "running" meanwhile.
 
     The frames of the video have to be chosen, so the answer waits for a job that is at work. Set `wait_seconds` to 0
     and read the events of the conversation for an answer as it is written.
     """
     found = await run_in_threadpool(_started, job_id, given, services)
-    async for _ in ticks(given.wait_seconds):
+    async for _ in ticks(services, key, given.wait_seconds):
         found = await run_in_threadpool(find_conversation, found.id, services)
         if found.answers[-1].state != "running":
             break
     return found
 
 
-@router.get("/conversations/{conversation_id}")
+@router.get("/conversations/{conversation_id}", dependencies=[VIEWER])
 def get_conversation(conversation_id: str, services: ServicesDep) -> ConversationState:
     """Get a conversation with its answers; the last one may still be written."""
     return find_conversation(conversation_id, services)
@@ -55,10 +55,11 @@ def find_conversation(conversation_id: str, services: ServicesDep) -> Conversati
     )
 
 
-@router.get("/conversations/{conversation_id}/events", response_class=EventSourceResponse)
+@router.get("/conversations/{conversation_id}/events", dependencies=[VIEWER], response_class=EventSourceResponse)
 async def watch_conversation(
     conversation_id: str,
     services: ServicesDep,
+    key: KeyDep,
     known: Annotated[ConversationState, Depends(find_conversation)],  # before it begins: a 404 if unknown
 ) -> AsyncIterator[ServerSentEvent]:
     """Stream the last answer of a conversation as server-sent events until it is complete.
@@ -66,7 +67,7 @@ async def watch_conversation(
     Each event "answer" has all of the answer so far.
     """
     seen: Answer | None = None
-    async for _ in ticks():
+    async for _ in ticks(services, key):
         try:
             answer = (await run_in_threadpool(find_conversation, conversation_id, services)).answers[-1]
         except core.InputError:

@@ -8,12 +8,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.routing import Match, Route
-from starlette.types import Scope
+from starlette.types import Receive, Scope, Send
 
 from app.api import uploads
-from app.api.v1.dependencies import ServicesDep
+from app.api.v1.dependencies import ANALYST, ServicesDep
 from app.api.v1.schemas import NewUpload, UploadState
-from app.core import InputError
+from app.core import InputError, Role, require
 from app.store import Upload
 
 router = APIRouter(tags=["uploads"])
@@ -25,7 +25,7 @@ _BODY: dict[str, Any] = {
 }
 
 
-@router.post("/uploads", status_code=201)
+@router.post("/uploads", dependencies=[ANALYST], status_code=201)
 def create_upload(given: NewUpload, services: ServicesDep, response: Response) -> UploadState:
     """Create an upload, to which PATCH appends; tus 1.0 works at the same address."""
     upload = services.videos.create_upload(given.name, given.size_bytes)
@@ -33,13 +33,13 @@ def create_upload(given: NewUpload, services: ServicesDep, response: Response) -
     return _state(upload)
 
 
-@router.get("/uploads/{upload_id}")
+@router.get("/uploads/{upload_id}", dependencies=[ANALYST])
 def get_upload(upload_id: str, services: ServicesDep) -> UploadState:
     """Get the number of bytes that have arrived, where the next ones belong."""
     return _state(services.videos.upload(upload_id))
 
 
-@router.patch("/uploads/{upload_id}", openapi_extra=_BODY)
+@router.patch("/uploads/{upload_id}", dependencies=[ANALYST], openapi_extra=_BODY)
 async def append_to_upload(
     request: Request,
     upload_id: str,
@@ -63,6 +63,12 @@ def tus_routes() -> list[Route]:
 
 
 class _TusRoute(Route):
+    role: Role = "analyst"
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        require(self.role)
+        await super().handle(scope, receive, send)
+
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
         is_tus = any(name == b"tus-resumable" for name, _ in scope["headers"])
         return super().matches(scope) if is_tus else (Match.NONE, {})

@@ -2,7 +2,7 @@
 
 from fastapi import APIRouter
 
-from app.api.v1.dependencies import KeyDep, ServicesDep
+from app.api.v1.dependencies import ANALYST, VIEWER, KeyDep, ServicesDep
 from app.api.v1.schemas import NewWebhook, Webhook, WebhookCreated
 from app.store import ApiStore, WebhookRow
 
@@ -10,7 +10,7 @@ router = APIRouter(tags=["webhooks"])
 _SHOWN = 20  # messages of a webhook
 
 
-@router.post("/webhooks", status_code=201)
+@router.post("/webhooks", dependencies=[ANALYST], status_code=201)
 def create_webhook(given: NewWebhook, services: ServicesDep, key: KeyDep) -> WebhookCreated:
     """Add a webhook for the jobs that this key submits from now on; the answer has the secret of its signatures.
 
@@ -20,21 +20,21 @@ def create_webhook(given: NewWebhook, services: ServicesDep, key: KeyDep) -> Web
     return WebhookCreated(id=row.id, url=row.url, created=row.created, secret=row.secret)
 
 
-@router.get("/webhooks")
+@router.get("/webhooks", dependencies=[VIEWER])
 def list_webhooks(services: ServicesDep, key: KeyDep) -> list[Webhook]:
     """List the webhooks of this key with the newest messages to each."""
     store = ApiStore(services.store)
     return [_with_messages(store, row) for row in store.webhooks(key.id)]
 
 
-@router.get("/webhooks/{webhook_id}")
+@router.get("/webhooks/{webhook_id}", dependencies=[VIEWER])
 def get_webhook(webhook_id: str, services: ServicesDep, key: KeyDep) -> Webhook:
     """Get a webhook of this key with the newest messages to it."""
     store = ApiStore(services.store)
     return _with_messages(store, store.webhook(webhook_id, key.id))
 
 
-@router.delete("/webhooks/{webhook_id}", status_code=204)
+@router.delete("/webhooks/{webhook_id}", dependencies=[ANALYST], status_code=204)
 def delete_webhook(webhook_id: str, services: ServicesDep, key: KeyDep) -> None:
     """Delete a webhook of this key; messages that wait are not sent."""
     store = ApiStore(services.store)

@@ -150,13 +150,13 @@ class Accounts:
         self._audit.record("account_changed", account.id, f"{account.name}: password")
 
     def user_of_key(self, account_id: str) -> core.User:
-        """Return for whom requests with an API key run, which may belong to an account.
+        """Return for whom requests with an API key run, which may belong to an account: they see what is that user's.
 
         Raises:
             InputError: "api_key_without_user": there are accounts, and the key belongs to none.
         """
         if account := self._store.get(account_id):
-            return account.user
+            return account.owner
         if self.exist():
             raise core.InputError("api_key_without_user")
         return core.LOCAL_USER

@@ -16,7 +16,7 @@ from app import core
 from app.i18n import language_of
 from app.reports import write_alone
 from app.services.conversations import report_of
-from app.store import AuditLog, ShareRow, ShareStore
+from app.store import AccountStore, AuditLog, ShareRow, ShareStore
 
 if TYPE_CHECKING:
     from app.services.container import Services
@@ -96,7 +96,7 @@ def open_shared(services: Services, token: str) -> bytes:
     if found is None:
         raise core.InputError("share_unknown")
     row, owner = found
-    with core.as_user(core.owner_of(owner)):
+    with core.as_user(AccountStore(services.store).owner(owner)):
         analysis = report_of(services, row.job_id, conversations=bool(row.conversations))
     if analysis is None:  # it is asked again
         raise core.InputError("share_unknown")

@@ -11,9 +11,9 @@ import logging
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute
 
-from app.api.gate import SAFE_HEADERS, Gate, status_of
+from app.api.gate import SAFE_HEADERS, Gate, GuardedRoute, status_of
 from app.core import AppError, as_app_error
 from app.i18n import error_text, in_language, language_of
 from app.services import Services, open_shared
@@ -41,7 +41,7 @@ def routes(gate: Gate, prefix: str) -> list[BaseRoute]:
             async with slots:
                 return await run_in_threadpool(_answer, gate.services, request.path_params["token"])
 
-    return [Route(f"{prefix}/shared/{{token}}", opened, methods=["GET"])]
+    return [GuardedRoute(f"{prefix}/shared/{{token}}", opened, ["GET"], None)]
 
 
 def _answer(services: Services, token: str) -> Response:

@@ -41,6 +41,13 @@ _WRONG = {"description": "Problem"}
 
 def build(services: Services) -> ASGIApp:
     """Return the API on these services, with its access checks."""
+    app = programs()
+    app.state.services = services
+    return Access(app, services=services)
+
+
+def programs() -> FastAPI:
+    """Return the routes of the API."""
     app = FastAPI(
         title="FrameLens",
         version=version("framelens"),
@@ -51,7 +58,6 @@ def build(services: Services) -> ASGIApp:
         generate_unique_id_function=_name_of,
         responses={"4XX": {"model": Problem, **_WRONG}, "5XX": {"model": Problem, **_WRONG}},
     )
-    app.state.services = services
     app.add_api_route("/", get_about, methods=["GET"], tags=["server"], dependencies=[VIEWER])
     app.router.routes.extend(uploads.tus_routes())
     for one in (uploads, jobs, questions, webhooks):
@@ -62,7 +68,7 @@ def build(services: Services) -> ASGIApp:
     app.add_route("/docs", _docs)
     app.add_route("/docs/{name}", _asset)
     app.add_route("/openapi.json", _document)
-    return Access(app, services=services)
+    return app
 
 
 def get_about(services: ServicesDep) -> About:

@@ -13,15 +13,13 @@ from typing import Any
 
 import streamlit as st
 from starlette.middleware import Middleware
-from streamlit.proto.BackMsg_pb2 import BackMsg
-from streamlit.proto.ClientState_pb2 import ClientState
 
 from app import api, config
 from app.analysis import import_engine_client
 from app.core import AppError, ConfigError
 from app.i18n import error_text
 from app.services import check_start, open_services
-from app.ui import resources, start_message, streamlit_patches
+from app.ui import page_messages, resources, start_message, streamlit_patches
 from app.ui.error_boundary import show_error
 from app.video import worker_ready
 
@@ -41,6 +39,7 @@ gate = api.Gate(allowed)
 # read of the store; other threads wait for that read, and so does the server's loop.
 sys.setswitchinterval(0.0005)
 api.replace_check_of_uvicorn()
+api.limit_messages()
 streamlit_patches.apply()
 
 
@@ -105,11 +104,11 @@ async def _open() -> AsyncIterator[dict[str, Any]]:
 ENTRY = str(Path(__file__).with_name("ui") / "entry.py")
 ROUTES = api.routes(gate, base_path=_base_path)
 _PAGE = Path(st.__file__).with_name("static") / "index.html"
-_DRAW = BackMsg(rerun_script=ClientState()).SerializeToString()
+_MESSAGES = api.PageMessages(page_messages.kind_of, page_messages.KINDS, page_messages.DRAW)
 MIDDLEWARE = [
     Middleware(api.TrustedProxies, gate=gate),
     Middleware(api.PageProtection, allowed=allowed, policy=api.content_policy(_PAGE.read_text(encoding="utf-8"))),
-    Middleware(api.SessionProtection, gate=gate, base_path=_base_path, draw_message=_DRAW),
+    Middleware(api.SessionProtection, gate=gate, base_path=_base_path, messages=_MESSAGES),
 ]
 
 # Streamlit finds this by parsing the source: it must stay an assignment of a literal call.

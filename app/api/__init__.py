@@ -7,18 +7,21 @@ from starlette.routing import BaseRoute
 
 from app.api import media, sessions, shared, uploads
 from app.api.gate import AllowedHosts, Gate, PageProtection, content_policy, is_loopback
+from app.api.message_limits import limit_messages
 from app.api.proxies import TrustedProxies, replace_check_of_uvicorn
-from app.api.sessions import SessionProtection
+from app.api.sessions import PageMessages, SessionProtection
 from app.api.v1.mount import ProgramApi
 
 __all__ = [
     "AllowedHosts",
     "Gate",
+    "PageMessages",
     "PageProtection",
     "SessionProtection",
     "TrustedProxies",
     "content_policy",
     "is_loopback",
+    "limit_messages",
     "replace_check_of_uvicorn",
     "routes",
 ]

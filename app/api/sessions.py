@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -23,8 +24,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnected
 
 from app.api.gate import Gate, is_loopback, refuse
+from app.api.message_limits import let_users_send_more
 from app.api.proxies import IS_FORWARDED
-from app.core import InputError, User
+from app.core import InputError, Role, User
 from app.services import COOKIE, Services
 
 _MOST_BYTES = 1 << 14  # of a login; chosen by hand, not tuned
@@ -41,6 +43,30 @@ _MOST_BYTES_WAITING = 1 << 20
 _MESSAGE_BYTES = 512
 """Of memory for a message beside its content, roughly."""
 _OPEN, _LOCKED, _VISITOR = "open", "locked", "visitor"
+
+
+@dataclass(frozen=True)
+class PageMessages:
+    """What a browser may send over the page's WebSocket.
+
+    Attributes:
+        kind_of: Returns the kind of a message, "" if it is none of the page's protocol.
+        kinds: The kinds that pass, with the least role of who sends them; None if the login page needs them, too.
+        draw: Message by which a browser asks for the page to be drawn. It is sent for a browser that connects again
+            after its session has ended: the browser thinks that what it shows is still right, and doesn't ask.
+    """
+
+    kind_of: Callable[[bytes], str]
+    kinds: Mapping[str, Role | None]
+    draw: bytes
+
+    def passes(self, message: Message, access: _Access) -> bool:
+        """Return whether a message reaches the page."""
+        kind = self.kind_of(message.get("bytes") or b"")
+        if kind not in self.kinds:
+            return False
+        role = self.kinds[kind]
+        return role is None or access.key == _OPEN or (access.user is not None and access.user.may(role))
 
 
 @dataclass(frozen=True)
@@ -102,15 +128,14 @@ class SessionProtection:
         app: What is protected.
         gate: Knows the services.
         base_path: URL prefix of the app.
-        draw_message: Message by which a browser asks the app to draw the page. It is sent for a browser that connects
-            again after its session has ended: the browser thinks that what it shows is still right, and doesn't ask.
+        messages: What a browser may send over the page's WebSocket.
     """
 
-    def __init__(self, app: ASGIApp, *, gate: Gate, base_path: str, draw_message: bytes) -> None:
+    def __init__(self, app: ASGIApp, *, gate: Gate, base_path: str, messages: PageMessages) -> None:
         self._app = app
         self._gate = gate
         self._base_path = base_path
-        self._draw_message = draw_message
+        self._messages = messages
         self._checks = CapacityLimiter(_MOST_CHECKS)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -137,8 +162,10 @@ class SessionProtection:
         checked: tuple[int, int] | None = None
         if access.key == _VISITOR and len(protocols := _protocols(scope)) > _OF_NEW_PAGE:
             scope = _with_protocols(scope, protocols[:_OF_NEW_PAGE])
-            receive = _after_connecting(receive, self._draw_message)
+            receive = _after_connecting(receive, self._messages.draw)
 
+        if access.key != _VISITOR:
+            let_users_send_more(scope)
         messages, num_bytes = asyncio.Queue[Message](), 0
 
         async def read() -> None:
@@ -146,6 +173,8 @@ class SessionProtection:
             message: Message = {}
             while message.get("type") != "websocket.disconnect":
                 message = await receive()
+                if message["type"] == "websocket.receive" and not self._messages.passes(message, access):
+                    continue
                 num_bytes += _size_of(message)
                 messages.put_nowait(message)
                 if num_bytes > _MOST_BYTES_WAITING:

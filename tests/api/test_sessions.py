@@ -18,7 +18,7 @@ from starlette.testclient import TestClient
 from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from app.api import Gate, SessionProtection, routes
+from app.api import Gate, PageMessages, SessionProtection, routes
 from app.config import AccessSettings
 from app.core import InputError, StorageError, as_user
 from app.services import COOKIE, Accounts, Services, api_keys
@@ -30,6 +30,7 @@ NAME, PASSWORD = "ann@example.org", "correct horse battery"
 LOCAL = "http://127.0.0.1:8501"
 REMOTE = "http://192.168.3.4:8501"
 STREAM = "ws://127.0.0.1:8501/_stcore/stream"
+ANYTHING = PageMessages(lambda _: "anything", {"anything": None}, b"draw")
 
 
 @pytest.fixture
@@ -59,7 +60,7 @@ def app_of(gate: Gate) -> Starlette:
     places = [Route(path, plain) for path in paths]
     return Starlette(
         routes=[*routes(gate), *places, WebSocketRoute("/_stcore/stream", _socket)],
-        middleware=[Middleware(SessionProtection, gate=gate, base_path="", draw_message=b"draw")],
+        middleware=[Middleware(SessionProtection, gate=gate, base_path="", messages=ANYTHING)],
     )
 
 
@@ -327,7 +328,7 @@ def test_websocket_is_read_while_a_message_waits(gate: Gate, size: int, num_read
             assert await receive() == message
             handled += 1
 
-    protection = SessionProtection(app, gate=gate, base_path="", draw_message=b"draw")
+    protection = SessionProtection(app, gate=gate, base_path="", messages=ANYTHING)
     scope = {
         "type": "websocket",
         "path": "/_stcore/stream",
@@ -385,3 +386,31 @@ def test_setting_decides_about_users_without_an_account(tmp_path: Path) -> None:
     open_to_all.ticket_for("new@example.org", is_verified=True)
     assert open_to_all.named("new@example.org").role == "viewer"
     store.close()
+
+
+# ---- messages of the page
+
+
+@pytest.mark.parametrize(
+    ("name", "passed"),
+    [("", ["draw"]), ("eve", ["draw", "stop"]), ("ben", ["draw", "stop", "upload"])],
+)
+def test_messages_of_the_page_pass_by_kind_and_role(
+    open_app: Open, gate: Gate, people: Accounts, name: str, passed: list[str]
+) -> None:
+    kinds = {"draw": None, "stop": "viewer", "upload": "analyst"}
+    messages = PageMessages(bytes.decode, kinds, b"draw")  # type: ignore[arg-type]
+    app = Starlette(
+        routes=[*routes(gate), WebSocketRoute("/_stcore/stream", _socket)],
+        middleware=[Middleware(SessionProtection, gate=gate, base_path="", messages=messages)],
+    )
+    open_app()  # it admits every name
+    with TestClient(app, base_url=LOCAL) as client:
+        if name:
+            log_in(client, name, {"eve": "yet another one", "ben": "another password"}[name])
+        with client.websocket_connect(STREAM) as socket:
+            socket.receive_text()
+            for kind in ("load_git_info", "upload", "stop", "draw", ""):
+                socket.send_bytes(kind.encode())
+            received = [socket.receive_text() for _ in passed]
+    assert sorted(received) == sorted(passed)

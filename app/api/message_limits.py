@@ -1,0 +1,62 @@
+"""How large a message of a WebSocket may be: uvicorn keeps all of it until its end, also for who isn't logged in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from starlette.types import Scope
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import Frame
+
+VISITOR_BYTES = 1 << 16
+"""Of a message without a login: a browser that draws the login page sends some hundred bytes."""
+USER_BYTES = 4 << 20
+"""Of a message with a login: what all fields of a page hold. Chosen by hand; not tuned."""
+MOST_PIECES = 1000
+"""Of a message. Browsers send one; each takes memory, even if it is empty. Chosen by hand; not tuned."""
+_LIMIT = "framelens.limit_messages"
+"""Key of a scope: a function that sets how many bytes a message of this connection may have."""
+
+
+def let_users_send_more(scope: Scope) -> None:
+    """Raise the limit of a connection that has a login."""
+    if limit := scope.get(_LIMIT):
+        limit(USER_BYTES)
+
+
+def limit_messages() -> None:
+    """Have uvicorn limit the messages of each connection, to those of visitors at first; called before it listens.
+
+    Its own limit is one for all, and Streamlit sets it to that of its own messages to the browser.
+    """
+    connect, go_on = WebSocketsSansIOProtocol.handle_connect, WebSocketsSansIOProtocol.handle_cont
+
+    @wraps(connect)
+    def handle_connect(self: WebSocketsSansIOProtocol, event: object) -> None:
+        set_limit = _limiter(self)
+        set_limit(VISITOR_BYTES)
+        connect(self, event)  # type: ignore[arg-type]
+        if hasattr(self, "scope"):  # it was a WebSocket; the app begins with the next turn of the loop
+            scope: Any = self.scope
+            scope[_LIMIT] = set_limit
+
+    @wraps(go_on)
+    def handle_cont(self: WebSocketsSansIOProtocol, event: Frame) -> None:
+        if len(self.frames) < MOST_PIECES:
+            go_on(self, event)
+            return
+        self.frames = []
+        self.conn.fail(1009, "too many pieces")
+        self.handle_parser_exception()
+
+    WebSocketsSansIOProtocol.handle_connect = handle_connect  # type: ignore[method-assign]
+    WebSocketsSansIOProtocol.handle_cont = handle_cont  # type: ignore[method-assign]
+
+
+def _limiter(protocol: WebSocketsSansIOProtocol) -> Callable[[int], None]:
+    def set_limit(num_bytes: int) -> None:
+        protocol.conn.max_message_size = num_bytes
+
+    return set_limit

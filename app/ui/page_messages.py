@@ -1,0 +1,42 @@
+"""Which messages of Streamlit's protocol a browser may send: those that the page uses.
+
+The protocol has more: it tells whoever asks the installation's repository and branch, empties the caches of all
+sessions, and writes files beside the app.
+"""
+
+from __future__ import annotations
+
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ClientState_pb2 import ClientState
+
+from app.core import Role
+
+DRAW = BackMsg(rerun_script=ClientState()).SerializeToString()
+"""Asks for the page to be drawn."""
+KINDS: dict[str, Role | None] = {
+    "rerun_script": None,
+    "stop_script": "viewer",
+    "file_urls_request": "analyst",
+    "deferred_file": "viewer",
+}
+"""Kinds of messages that pass, with the least role of who sends them; None if the login page needs them, too."""
+REFUSED = frozenset(
+    {
+        *("clear_cache", "load_git_info", "set_run_on_save", "app_heartbeat"),
+        *("debug_disconnect_websocket", "debug_shutdown_runtime"),
+        *("install_skills", "dismiss_skills_nudge", "dataframe_chunk"),
+    }
+)
+"""The others of this version of Streamlit. A kind that is in neither is refused as well."""
+
+
+def kind_of(message: bytes) -> str:
+    """Return the kind of a message, "" if it isn't one of Streamlit's."""
+    try:
+        parsed = BackMsg.FromString(message)
+    except Exception:  # noqa: BLE001 - protobuf has no public name for its error
+        return ""
+    kind = parsed.WhichOneof("type") or ""
+    if kind == "backend_operation_request":
+        return parsed.backend_operation_request.WhichOneof("payload") or ""
+    return kind

@@ -64,7 +64,8 @@ KINDS = {
     # Downloads a model: some kilobytes of that name, from a hub on loopback.
     "fetching": r"(\./download_model\.sh|framelens download|hf download)\b.*",
     # Runs until it is ended: is seen to answer, on a free port and with a tiny model.
-    "lasting": r"framelens (serve (?!.*--device cuda)|serve$|app\b).*|streamlit run app/main\.py.*|make app|python3 scripts/bootstrap\.py app.*",
+    "lasting": r"framelens (serve (?!.*--device cuda)|serve$|app\b).*"
+    r"|streamlit run app/main\.py.*|make app|python3 scripts/bootstrap\.py app.*",
     # Speaks to a client until its input ends, or is interrupted.
     "speaking": r"framelens mcp( .+)?",
     # Analyses what arrives in a folder until it is interrupted.

@@ -218,6 +218,8 @@ class PageProtection:
         headers = Headers(scope=scope)
         try:
             self._allowed.check(headers)
+            if not scope["path"].isprintable():  # a line break at its end would fit the route of the path without it
+                raise core.InputError("api_path_unknown", path=core.readable(scope["path"])[:_MOST_SHOWN])
         except core.AppError as error:
             await refuse(error, scope, receive, send)
             return

@@ -111,12 +111,14 @@ async def _fields(request: Request) -> dict[str, str]:
     async for piece in request.stream():
         body += piece
         if len(body) > _MOST_BYTES:
-            raise InputError("login_wrong")
+            raise InputError("login_body")
     try:
         given = json.loads(body)
-    except ValueError as error:
-        raise InputError("login_wrong") from error
-    return {name: value for name, value in given.items() if isinstance(value, str)} if isinstance(given, dict) else {}
+        fields = {name: value for name, value in given.items() if isinstance(value, str)}
+        "".join(fields.values()).encode()  # refuses halves of characters, which JSON can name
+    except (ValueError, AttributeError, RecursionError) as error:
+        raise InputError("login_body") from error
+    return fields
 
 
 class SessionProtection:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, get_args
 
+from app.cli import terminal
 from app.core import ConfigError, EngineError, Selection, Strategy, in_thread
 from app.i18n import LANGUAGES, notice_text, set_language, t
 from app.services import build_selection, parse_interval, parse_seconds, parse_times
@@ -70,9 +71,7 @@ def add_output_options(parser: argparse.ArgumentParser, default: str | None) -> 
 
 def wide_console() -> Console:
     """Create a console for tables: as wide as the terminal, and of a fixed width in a pipe."""
-    from rich.console import Console  # other commands start without it
-
-    return Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH_IN_A_PIPE)
+    return terminal.console(width=None if sys.stdout.isatty() else _WIDTH_IN_A_PIPE)
 
 
 def services() -> Services:

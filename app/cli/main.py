@@ -14,6 +14,7 @@ from itertools import pairwise
 from typing import NoReturn
 
 from app import i18n
+from app.cli import terminal
 from app.cli.parser import SHORT, Parser
 from app.core import AppError, Cancelled, Language, as_app_error
 from app.i18n import LANGUAGES, error_text, in_language, t
@@ -58,7 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         try:
             if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors == "strict":
                 sys.stdout.reconfigure(errors="backslashreplace")  # for a file name that is not UTF-8
-            return _run(argv)
+            with terminal.clean_streams():
+                return _run(argv)
         except KeyboardInterrupt:  # before the command handles it itself
             return interrupted()
         finally:

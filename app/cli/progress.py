@@ -17,6 +17,7 @@ from rich.progress import Progress as Bar
 from rich.text import Text
 
 from app import core
+from app.cli import terminal
 from app.cli.progress_lines import ProgressLines, StageState, Throttle
 from app.i18n import notice_text, t
 from app.reports.content import printable
@@ -26,7 +27,7 @@ class Progress:
     """Listener of one analysis on a terminal."""
 
     def __init__(self) -> None:
-        self._console = Console(stderr=True, highlight=False)
+        self._console = terminal.console(to_errors=True)
         self._bar = _bar(self._console)
         self._row = ProgressRow(self._bar)
         self._state = core.AnalysisState()
@@ -96,7 +97,7 @@ class BatchProgress:
     def __init__(self, total: int | None, *, quiet: bool) -> None:
         self._is_quiet, self._throttle = quiet, Throttle()
         is_drawn = sys.stderr.isatty() and not quiet
-        self._bar = _bar(Console(stderr=True, highlight=False), is_drawn=is_drawn, redirects=False)
+        self._bar = _bar(terminal.console(to_errors=True), is_drawn=is_drawn, redirects=False)
         self._whole = self._bar.add_task(t("cli.batch_progress"), total=total)
 
     def __enter__(self) -> BatchProgress:

@@ -33,6 +33,10 @@ _IDLE_SECONDS = 30.0
 _MOST_REDIRECTS = 5
 _MOST_SHOWN = 200  # characters of an address in an error
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")
+_GLOBAL_UNICAST = ipaddress.ip_network("2000::/3")
+"""All that IANA has given out of IPv6 for the whole world; what is special within it, `ipaddress` knows."""
+_NOT_GLOBAL = tuple(map(ipaddress.ip_network, ("192.0.0.0/24", "192.88.99.0/24", "2001::/23", "3fff::/20")))
+"""Special ones that `ipaddress` takes for global in some of its versions (RFC 6890, 7526, 9637)."""
 
 
 class Outbound:
@@ -178,7 +182,14 @@ class Outbound:
 
     def _may_reach(self, address: str) -> bool:
         real = _real(ipaddress.ip_address(address.partition("%")[0]))
-        return (real.is_global and not real.is_multicast) or any(real in network for network in self._private)
+        return _is_global(real) or any(real in network for network in self._private)
+
+
+def _is_global(address: Address) -> bool:
+    """Return whether an address belongs to the whole world's network, and to one machine of it."""
+    if address.version == 6 and address not in _GLOBAL_UNICAST:
+        return False
+    return address.is_global and not address.is_multicast and not any(address in one for one in _NOT_GLOBAL)
 
 
 def _real(address: Address) -> Address:
@@ -198,7 +209,7 @@ def _checked(url: str, schemes: tuple[str, ...]) -> SplitResult:
     except ValueError:
         parts, has_port = urlsplit(""), False
     is_plain = url.isascii() and url.isprintable() and not any(one in url for one in ' \\"<>^`{|}')
-    leaves = any(piece in ("..", ".") for piece in unquote(parts.path).split("/"))
+    leaves = any(piece in ("..", ".") for piece in unquote(parts.path).split("/")) or not unquote(url).isprintable()
     if not (is_plain and has_port and parts.scheme in schemes and parts.hostname) or "@" in parts.netloc or leaves:
         raise core.InputError("url_invalid", url=core.redact(url[:_MOST_SHOWN]))
     return parts

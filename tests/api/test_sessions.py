@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -210,15 +211,43 @@ def test_attempts_are_limited_per_address() -> None:
     limiter.admit("another", "not an address")
 
 
+def test_other_names_do_not_wash_out_the_count_of_one() -> None:
+    recent = login_limits.Recent(login_limits.PER_ACCOUNT, 900.0)
+    for _ in range(login_limits.PER_ACCOUNT):
+        recent.add("ann", 0.0)
+    for number in range(50_000):
+        recent.add(f"name{number}", 1.0)
+    assert recent.wait_seconds("ann", 1.0) > 800
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b"1", b"\xff", b"[" * 9000, b'{"name": "\\ud800"}', b"{" + b" " * 20_000])
+def test_a_login_without_a_name_is_refused_by_name(open_app: Open, people: Accounts, body: bytes) -> None:
+    answer = open_app().post("/api/session", content=body, headers={"Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()["key"]) == (400, "login_body")
+
+
+@pytest.mark.parametrize("name", [NAME, "nobody"])
+def test_every_failed_login_takes_a_whole_pause(people: Accounts, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    slept, now = [], iter((100.0, 100.0, 100.0, 100.1))  # of two limits, the beginning and the end
+    monkeypatch.setattr(
+        accounts_module, "time", SimpleNamespace(monotonic=lambda: next(now), time=time.time, sleep=slept.append)
+    )
+    monkeypatch.setattr(people._limiter, "admit", lambda *_: next(now))
+    next(now)
+    with pytest.raises(InputError, match="login_wrong"):
+        people.log_in(name, "a wrong password", "127.0.0.1")
+    assert slept == [pytest.approx(0.15)]
+
+
 def test_success_forgets_failures_and_memory_is_bounded() -> None:
     limiter = login_limits.LoginLimiter()
     for number in range(login_limits.PER_ACCOUNT * 3):
         limiter.admit("ann", f"10.0.0.{number}")
         limiter.succeed("ann")
     recent = login_limits.Recent(3, 60.0)
-    for number in range(login_limits._MOST_COUNTED + 50):
+    for number in range(2 * login_limits.PLACES):
         recent.add(str(number), 0.0)
-    assert len(recent._times) == login_limits._MOST_COUNTED
+    assert len(recent._times) <= login_limits.PLACES
 
 
 @pytest.mark.parametrize("headers", [{"Origin": "https://evil.example"}, {"Sec-Fetch-Site": "cross-site"}])

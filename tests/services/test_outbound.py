@@ -113,6 +113,10 @@ def test_the_connection_goes_to_the_checked_address(
     [
         "127.0.0.1", "10.1.2.3", "192.168.0.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1",
         "::1", "fe80::1", "fd00::1", "::ffff:127.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::",
+        "::127.0.0.1", "::ffff:0:127.0.0.1", "64:ff9b:1::7f00:1", "fec0::1", "192.0.0.8", "192.0.0.1", "192.88.99.1",
+        "198.18.0.1", "240.0.0.1", "255.255.255.255", "2001:db8::1", "2001:0:7f00:1::", "2001:20::1", "3fff::1",
+        "5f00::1", "100::1", "ff0e::1", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::", "::", "::2",
+        "4000::1",
     ],
 )  # fmt: skip
 def test_no_private_address_is_reached(address: str) -> None:
@@ -120,6 +124,14 @@ def test_no_private_address_is_reached(address: str) -> None:
     client = Outbound(SourceSettings())
     assert refusal(lambda: client.resolve(f"http://{host}/")) == "address_private"
     assert refusal(lambda: client.post(f"http://{host}/", b"", {}, 5)) == "address_private"
+
+
+@pytest.mark.parametrize(
+    "address", ["8.8.8.8", "2606:4700::1111", "64:ff9b::808:808", "::ffff:8.8.8.8", "2002:808:808::"]
+)
+def test_an_address_of_the_whole_world_is_reached(address: str) -> None:
+    host = f"[{address}]" if ":" in address else address
+    assert Outbound(SourceSettings()).resolve(f"http://{host}/") == str(address)
 
 
 def test_a_name_with_a_private_address_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app import config
+from app.cli import terminal
 from app.cli.common import cancel_on_signals, confirm_deletion, in_services, services, use_language, wide_console
 from app.cli.progress_lines import open_progress
 from app.core import Cancelled, ConfigError, Moments, Selection
@@ -255,14 +256,13 @@ class _Printer:
 
     def _draw(self, moments: Moments) -> None:
         """Draw what a search has looked at until now, over what was drawn after the round before."""
-        from rich.console import Console
         from rich.text import Text
 
         from app.ask import strip
 
         gap, number = exactly(moments.widest_gap_seconds, digits=2), len(moments.intervals)
         words = t("ask.moments.progress", frames=len(moments.samples), n=number, gap=gap)
-        console = Console(stderr=True, highlight=False)
+        console = terminal.console(to_errors=True)
         line = Text(f"{strip(moments)} {words}")
         line.truncate(console.width - 1, overflow="ellipsis", pad=True)
         console.print(line, end="\n" if moments.ended else "\r")

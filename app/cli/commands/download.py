@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import get_args
 
 from app import config, models, services
+from app.cli import terminal
 from app.cli.common import cancel_on_signals, use_language
 from app.config import DEFAULT_MODEL_PATH, Settings
 from app.core import MIRROR, Cancelled, EngineProgress, HubKind, ModelHub, chosen_hub, hub_of, human_size
@@ -83,7 +84,7 @@ def _progress_printer() -> Callable[[EngineProgress], None]:
         done, total = int(str(phase.values["bytes_done"])), int(str(phase.values["bytes_total"]))
         line, share = t(f"engine.phase.{phase.phase}", **phase.values), done / total if total else 1.0
         if sys.stderr.isatty():
-            sys.stderr.write(f"\r\033[K{line}")
+            terminal.redraw(line)
         elif share - shown_share >= _STEP or (share == 1 and shown_share < 1):
             sys.stderr.write(line + "\n")
         else:

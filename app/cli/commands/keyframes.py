@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app import config
+from app.cli import terminal
 from app.cli.common import add_selection_options, cancel_on_signals, parse_selection, use_language, worst_exit_code
 from app.cli.progress_lines import open_progress
 from app.cli.report_output import (
@@ -197,9 +198,7 @@ def deliver(
         sys.stdout.buffer.write(document)
         sys.stdout.flush()
     else:
-        from rich.console import Console
-
-        Console(highlight=False).print(_table(chosen))
+        terminal.console().print(_table(chosen))
     saved = (("frames_written", given.zip), ("frames_written", given.output), ("sheet_written", given.sheet))
     for key, place in saved:
         if place:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from app import config
+from app.cli import terminal
 from app.cli.common import cancel_on_signals, use_language, wide_console
 from app.config import Settings
 from app.core import MOST_FRAMES, ConfigError, EngineProgress, gib_number
@@ -174,7 +175,7 @@ def measure(given: argparse.Namespace, proposal: Proposal, arguments: Mapping[st
         raise ConfigError("setting_number", key="--frames", value=given.frames, low=1, high=MOST_FRAMES)
     document = try_model(proposal, arguments, settings, _progress_printer(), cancel_on_signals())
     if sys.stderr.isatty():
-        sys.stderr.write("\r\033[K")
+        terminal.redraw("")
     from app.analysis.planning import benchmark_result  # the planner, which the other subcommands don't need
 
     trial = benchmark_result.parse_result(document)
@@ -216,7 +217,9 @@ def _progress_printer() -> Callable[[EngineProgress], None]:
 
     def show(phase: EngineProgress) -> None:
         line = t(f"engine.phase.{phase.phase}", **phase.values)
-        sys.stderr.write(f"\r\033[K{line}" if sys.stderr.isatty() else f"{line}\n")
-        sys.stderr.flush()
+        if sys.stderr.isatty():
+            terminal.redraw(line)
+        else:
+            print(line, file=sys.stderr, flush=True)
 
     return show

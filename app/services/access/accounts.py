@@ -40,6 +40,8 @@ _TICKET_SECONDS = 60.0
 """How long a browser may take to fetch its cookie after another service has checked who it is. Chosen by hand."""
 _PROOF_SECONDS = 600.0
 """How old the login at another service may be: time for the way back and for clocks that differ. Chosen by hand."""
+FAILURE_SECONDS = 0.25
+"""A login that fails is answered after a multiple of this time, whatever was wrong. Chosen by hand; not tuned."""
 _LOGINS_AT_A_TIME = 2
 """Each takes 64 MiB and 50 ms (argon2-cffi's defaults, the second choice of RFC 9106)."""
 
@@ -166,7 +168,8 @@ class Accounts:
     def log_in(self, name: str, password: str, address: str) -> str:
         """Check a password and return the cookie of a new session.
 
-        An unknown name takes as long as a wrong password and gets the same answer.
+        An unknown name takes as long as a wrong password and gets the same answer: what differs between both, such as
+        an entry of the audit log, is hidden by a pause.
 
         Args:
             name: The name that was typed.
@@ -176,7 +179,7 @@ class Accounts:
         Raises:
             InputError: "login_wrong" or "login_limit".
         """
-        plain = _plain(name)[:254]
+        plain, began = _plain(name)[:254], time.monotonic()
         self._limiter.admit(plain, address)
         unknown, account = self._unknown, self._store.named(plain)
         hashed = account.password if account and account.password else unknown
@@ -185,6 +188,7 @@ class Accounts:
         if not (is_right and account and account.password):
             if account:
                 self._audit.record("login_failed", account.id, _with_address(account.name, address))
+            time.sleep((began - time.monotonic()) % FAILURE_SECONDS)
             raise core.InputError("login_wrong")
         self._limiter.succeed(plain)
         if self._hasher.check_needs_rehash(account.password):

@@ -3,7 +3,7 @@
 import ipaddress
 import threading
 import time
-from collections import OrderedDict, deque
+from collections import deque
 from contextlib import suppress
 
 from app.core import InputError
@@ -12,35 +12,36 @@ PER_ADDRESS, ADDRESS_SECONDS = 30, 60.0
 """Attempts from one address. An office behind one address logs in at nine; a guesser gets nowhere. Chosen by hand."""
 PER_ACCOUNT, ACCOUNT_SECONDS = 10, 900.0
 """Failures with one name, however many addresses they come from: under 1,000 guesses a day. Chosen by hand."""
-_MOST_COUNTED = 10_000
-"""Addresses or names that are remembered, so that memory stays bounded. Chosen by hand."""
+PLACES = 1 << 16
+"""Counts that are kept, so that memory stays bounded. Which of them a name or an address has can't be foreseen."""
 
 
 class Recent:
-    """Count of events in the last seconds, by a key. Not thread-safe."""
+    """Count of events in the last seconds, by a key. Not thread-safe.
+
+    A key has its place by its hash, which is another in each process. So however many keys there are, none takes the
+    count of another away; two that share a place are counted together.
+    """
 
     def __init__(self, most: int, seconds: float) -> None:
         self._most = most
         self._seconds = seconds
-        self._times: OrderedDict[str, deque[float]] = OrderedDict()
+        self._times: dict[int, deque[float]] = {}
 
     def wait_seconds(self, key: str, now: float) -> int:
         """Return for how long there must be no further event, 0 if one may happen now."""
-        times = self._times.get(key, deque())
+        times = self._times.get(hash(key) % PLACES, deque())
         while times and times[0] <= now - self._seconds:
             times.popleft()
         return max(1, round(times[0] + self._seconds - now + 0.5)) if len(times) >= self._most else 0
 
     def add(self, key: str, now: float) -> None:
         """Count an event."""
-        self._times.setdefault(key, deque(maxlen=self._most)).append(now)
-        self._times.move_to_end(key)
-        if len(self._times) > _MOST_COUNTED:
-            self._times.popitem(last=False)
+        self._times.setdefault(hash(key) % PLACES, deque(maxlen=self._most)).append(now)
 
     def forget(self, key: str) -> None:
         """Forget the events of a key."""
-        self._times.pop(key, None)
+        self._times.pop(hash(key) % PLACES, None)
 
 
 class LoginLimiter:

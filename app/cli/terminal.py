@@ -1,0 +1,78 @@
+r"""What a command writes for people: all of it passes here, so that nothing from outside controls the terminal.
+
+Names of files, answers of models, tags and imported reports may hold control characters, with which a terminal changes
+its title, moves its cursor or types in the user's place. They are shown as escapes such as `\u001b`, which mean the
+same character in JSON.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TextIO, cast
+
+from app import core
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_CONTROLS = {code: f"\\u{code:04x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
+_REDRAW = "\r\033[K"
+
+
+def clean(text: str) -> str:
+    """Return text without control characters, but line breaks and tabs, and without marks that turn it around."""
+    return core.readable(text.replace("\r\n", "\n")).translate(_CONTROLS)
+
+
+class _CleanStream:
+    """A text stream whose text is cleaned. All else is that of the stream itself."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self.raw = stream
+
+    def write(self, text: str) -> int:
+        return self.raw.write(clean(text))
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.write(line)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.raw, name)
+
+
+@contextmanager
+def clean_streams() -> Iterator[None]:
+    """Clean what is written to standard output and standard error within the context."""
+    before = sys.stdout, sys.stderr
+    sys.stdout, sys.stderr = (cast(TextIO, _CleanStream(one)) for one in before)
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = before
+
+
+def redraw(line: str) -> None:
+    """Write a line on standard error over the one before; "" only removes that one."""
+    stream = _raw(sys.stderr)
+    stream.write(f"{_REDRAW}{clean(line)}")
+    stream.flush()
+
+
+def console(*, to_errors: bool = False, width: int | None = None) -> Console:
+    """Return a console for tables and bars, which cleans what they hold and draws them with controls of its own."""
+    from rich.console import Console, ConsoleOptions, RenderableType  # most commands start without it
+    from rich.segment import Segment
+
+    class CleanConsole(Console):
+        def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+            for one in super().render(renderable, options):
+                yield one if one.control else Segment(clean(one.text), one.style)
+
+    return CleanConsole(file=_raw(sys.stderr if to_errors else sys.stdout), highlight=False, width=width)
+
+
+def _raw(stream: TextIO) -> TextIO:
+    return stream.raw if isinstance(stream, _CleanStream) else stream

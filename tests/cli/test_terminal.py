@@ -1,0 +1,71 @@
+"""Nothing from outside controls the terminal, whatever prints it."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.table import Table
+
+from app.cli import terminal
+from app.cli.main import main
+from app.reports import FORMATS
+from tests.reports.test_reports import analysis
+
+HOSTILE = "a\x1b]0;owned\x07b\x9b31mc\x7f\u202ed"
+SHOWN = r"a\u001b]0;owned\u0007b\u009b31mc\u007f\u202ed"
+CONTROLS = {chr(code) for code in (*range(32), *range(127, 160))} - set("\n\t")
+
+
+def test_controls_become_escapes_that_json_reads_alike() -> None:
+    assert terminal.clean(HOSTILE) == SHOWN
+    assert terminal.clean("one\r\ntwo\tthree\n") == "one\ntwo\tthree\n"
+    assert terminal.clean("over\rwritten") == r"over\u000dwritten"
+    assert json.loads(terminal.clean(json.dumps(HOSTILE, ensure_ascii=False))) == HOSTILE
+
+
+def test_streams_are_clean_and_put_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    out, errors = io.StringIO(), io.StringIO()
+    monkeypatch.setattr(sys, "stdout", out)
+    monkeypatch.setattr(sys, "stderr", errors)
+    with terminal.clean_streams():
+        print(HOSTILE)
+        sys.stdout.writelines([HOSTILE])
+        terminal.redraw(HOSTILE)
+    assert (sys.stdout, sys.stderr) == (out, errors)
+    assert out.getvalue() == f"{SHOWN}\n{SHOWN}"
+    assert errors.getvalue() == f"\r\033[K{SHOWN}"
+
+
+def test_a_table_has_colours_of_its_own_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setattr(sys, "stdout", out := io.StringIO())
+    table = Table(HOSTILE, style="red")
+    table.add_row(HOSTILE)
+    with terminal.clean_streams():
+        terminal.console(width=200).print(table)
+    assert out.getvalue().count(r"a\u001b]0;owned") == 2 and "\x1b[31m" in out.getvalue()
+    assert not {"\x07", "\x9b", "\x7f"} & set(out.getvalue())
+
+
+@pytest.mark.slow
+def test_a_hostile_report_cannot_control_the_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FRAMELENS_DATA_DIR", str(tmp_path / "data"))
+    given = analysis(id="job0abcdef", created="2026-01-01T00:00:00+00:00")
+    path = tmp_path / f"{HOSTILE[:5]}.json"
+    path.write_bytes(FORMATS["json"].write(replace(given, video=replace(given.video, name=HOSTILE)), "en"))
+    commands = (
+        ["library", "import", str(path)], ["library", "tag", "latest", HOSTILE], ["library", "list"],
+        ["library", "list", "--json"], ["library", "search", HOSTILE], ["audit"], ["audit", "--json"],
+        ["export", "latest", "--output", str(tmp_path / f"{HOSTILE[:3]}.html")], ["library", "show", HOSTILE],
+    )  # fmt: skip
+    for words in commands:
+        main(words)
+        said = capsys.readouterr()
+        assert not CONTROLS & set(said.out + said.err), words

@@ -10,7 +10,7 @@ from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.testclient import TestClient
 
-from app.api import AllowedHosts, Gate, content_policy, routes
+from app.api import AllowedHosts, Gate, PageProtection, content_policy, routes
 from app.core.domain import AnalysisRequest
 from app.core.errors import InputError
 from app.services.container import Services
@@ -181,6 +181,13 @@ def test_own_pages_are_let_in(allowed: AllowedHosts, host: str, origin: str | No
 )
 def test_others_are_not(allowed: AllowedHosts, host: str, origin: str | None) -> None:
     assert not is_let_in(allowed, host, origin)
+
+
+@pytest.mark.parametrize("path", ["/api/videos/abc%0a", "/%0a", "/a%00", "/a%7f", "/%e2%80%a8"])
+def test_a_path_with_a_control_character_is_refused(gate: Gate, path: str) -> None:
+    app = PageProtection(Starlette(routes=routes(gate)), allowed=ALLOWED, policy="")
+    answer = TestClient(app).get(path)
+    assert answer.status_code == 403 and "There is nothing at" in answer.text
 
 
 def test_own_inline_scripts_are_allowed_by_hash() -> None:

@@ -11,11 +11,12 @@ from fastapi.routing import APIRoute
 from app.api import AllowedHosts, Gate, routes
 from app.api.gate import GuardedRoute
 from app.api.v1.application import programs
-from app.api.v1.dependencies import role_of
-from app.core import Role, User, as_user
+from app.core import Language, Role, User, as_user
 from app.core.domain import AnalysisRequest
+from app.i18n import LANGUAGES
 from app.services import Services, api_keys, webhooks
 from app.store import AccountRow, AccountStore, ApiStore
+from scripts.write_security_docs import DOCUMENTS, page_routes, program_routes, written
 from tests.api.v1.conftest import client_of
 from tests.ui.fake_services import ended
 
@@ -58,24 +59,22 @@ OPEN = {"/docs", "/docs/{name}", "/openapi.json"}
 """Paths of the API without a key: the document and the page that shows it."""
 
 
-def test_every_route_of_the_page_has_its_role() -> None:
-    found = [one for one in routes(Gate(AllowedHosts())) if isinstance(one, GuardedRoute)]
-    named = {}
-    for one in found:
-        methods = one.methods or set()  # Starlette adds HEAD to GET
-        named |= {f"{method} {one.path}": one.role for method in (methods - {"HEAD"} if "GET" in methods else methods)}
-    assert named == OF_THE_PAGE
+def test_every_route_has_its_role() -> None:
+    assert page_routes() == OF_THE_PAGE
+    assert program_routes() == {name.replace(" ", " /api/v1"): role for name, role in OF_PROGRAMS.items()}
 
 
-def test_every_route_of_programs_has_its_role() -> None:
-    app = programs()
-    found = [one for one in app.routes if isinstance(one, APIRoute)]
-    named = {f"{method} {one.path}": role_of(one.dependencies) for one in found for method in one.methods}
-    assert named == OF_PROGRAMS
-    assert {str(getattr(one, "path", "")) for one in app.routes if not isinstance(one, APIRoute)} - OPEN == {
-        "/uploads",
-        "/uploads/{id}",
-    }
+def test_no_other_route_is_open() -> None:
+    others = [one for one in routes(Gate(AllowedHosts())) if not isinstance(one, GuardedRoute)]
+    assert [str(getattr(one, "path", "")) for one in others] == ["/api/v1"]
+    plain = [one for one in programs().routes if not isinstance(one, APIRoute)]
+    assert {str(getattr(one, "path", "")) for one in plain} == OPEN | {"/uploads", "/uploads/{id}"}  # the latter of tus
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_documents_have_the_tables_of_roles(language: Language) -> None:
+    text = DOCUMENTS[language].read_text(encoding="utf-8")
+    assert written(text, language) == text, "run: python scripts/write_security_docs.py"
 
 
 @pytest.fixture

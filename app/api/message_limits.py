@@ -31,7 +31,7 @@ def limit_messages() -> None:
 
     Its own limit is one for all, and Streamlit sets it to that of its own messages to the browser.
     """
-    connect, go_on = WebSocketsSansIOProtocol.handle_connect, WebSocketsSansIOProtocol.handle_cont
+    connect, resume = WebSocketsSansIOProtocol.handle_connect, WebSocketsSansIOProtocol.handle_cont
 
     @wraps(connect)
     def handle_connect(self: WebSocketsSansIOProtocol, event: object) -> None:
@@ -42,10 +42,10 @@ def limit_messages() -> None:
             scope: Any = self.scope
             scope[_LIMIT] = set_limit
 
-    @wraps(go_on)
+    @wraps(resume)
     def handle_cont(self: WebSocketsSansIOProtocol, event: Frame) -> None:
         if len(self.frames) < MOST_PIECES:
-            go_on(self, event)
+            resume(self, event)
             return
         self.frames = []
         self.conn.fail(1009, "too many pieces")

@@ -7,13 +7,15 @@ returned in the API's error format: `{"error": {message, type, param, code}}`.
 import asyncio
 import json
 import logging
+import re
 import secrets
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 from starlette.applications import Starlette
@@ -33,6 +35,9 @@ _MOST_BYTES = 512 << 20
 _RETRY_SECONDS = 5
 """Sent as Retry-After with status 503. Chosen by hand; not tuned."""
 _TYPES = {400: "invalid_request_error", 401: "authentication_error", 404: "not_found_error", 413: "request_too_large"}
+_MEDIA = {"url", "image_url", "video_url", "audio_url", "image", "video", "audio"}
+"""Names of the fields of a message that may hold an address."""
+_ADDRESS = re.compile(r"\s*(?!data:)[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 _PICTURES = {"image_url", "input_image", "image", "video_url", "input_video", "video"}
 
 
@@ -48,6 +53,7 @@ class ServeOptions:
         language: The language of error messages.
         timeout_seconds: The timeout of requests to the engine.
         on_failure: Called with the error if the engine's first start fails.
+        media_domains: Names of hosts from which the engine may fetch pictures that a request names by an address.
     """
 
     engine: Engine
@@ -57,6 +63,7 @@ class ServeOptions:
     language: Language = "en"
     timeout_seconds: float = 600.0
     on_failure: Callable[[AppError], None] = lambda _: None
+    media_domains: tuple[str, ...] = ()
 
 
 class _Refused(Exception):
@@ -140,6 +147,7 @@ class _Server:
             raise _Refused(404, self._say("unknown_model", name=str(named)[:200], known=known), code="model_not_found")
         if not self._options.takes_pictures and _has_pictures(body):
             raise _Refused(400, self._say("no_pictures"), param="messages", code="pictures_not_taken")
+        self._check_media([body.get("messages"), body.get("input")])
         endpoint = self._ready()
         answer = await self._send(endpoint, "POST", request.url.path, {**body, "model": endpoint.model})
         name = str(named)
@@ -197,6 +205,12 @@ class _Server:
         if not isinstance(body, dict):
             raise _Refused(400, self._say("no_json", reason="not an object"))
         return body
+
+    def _check_media(self, given: object) -> None:
+        """Check that pictures are data: an address would have the engine fetch it, also from within this network."""
+        for url in _addresses(given):
+            if urlsplit(url.strip()).hostname not in self._options.media_domains:
+                raise _Refused(400, self._say("foreign_media", url=url.strip()[:200]), param="messages")
 
     # ---- the engine
 
@@ -321,6 +335,15 @@ def _event(content: bytes, engine_name: str, name: str) -> bytes:
     if not isinstance(error, str):
         return _renamed(content, name)
     return json.dumps(_error(500, redact(error).replace(engine_name, name)), ensure_ascii=False).encode()
+
+
+def _addresses(given: object) -> Iterator[str]:
+    """Yield the addresses in the parts of messages that are not data."""
+    for one in given if isinstance(given, list) else given.values() if isinstance(given, dict) else ():
+        yield from _addresses(one)
+    for name, value in given.items() if isinstance(given, dict) else ():
+        if name in _MEDIA and isinstance(value, str) and _ADDRESS.match(value):
+            yield value
 
 
 def _has_pictures(body: Mapping[str, Any]) -> bool:

@@ -52,6 +52,7 @@ class EngineStatus:
         info: Set when ready.
         notices: Findings about the settings from the last start.
         base_url: Address of a remote engine, known before it was asked.
+        api_key: The key of a local engine that is ready.
     """
 
     state: EngineState
@@ -62,6 +63,7 @@ class EngineStatus:
     info: EngineInfo | None = None
     notices: tuple[Notice, ...] = ()
     base_url: str = ""
+    api_key: str = field(default="", repr=False)
 
 
 class Engine(Protocol):

@@ -143,7 +143,8 @@ class LocalEngine(Engine):
             startup, running, error = self._startup, self._running, self._error
         kind, model = self._launcher.kind, self._launcher.model
         if running is not None:
-            return EngineStatus("ready", kind, model, info=running.info, notices=self._start_notices)
+            key = running.endpoint.api_key
+            return EngineStatus("ready", kind, model, info=running.info, notices=self._start_notices, api_key=key)
         if startup is not None and not startup.cancelled:
             phase = startup.progress[-1] if startup.progress else None
             return EngineStatus("starting", kind, model, phase=phase)

@@ -1,7 +1,7 @@
 """Launcher for `transformers serve`, the engine for models that vLLM doesn't support.
 
-The server is pinned to one model, which requests must name by its folder. It has no API key, so it listens on loopback
-only. It silently drops images sent to text-only models, which `app.llm.vision_check` detects.
+The server is pinned to one model, which requests must name by its folder. It has no API key of its own, but is behind
+the guard (`engine_guard.py`). It silently drops images sent to text-only models, which `app.llm.vision_check` detects.
 """
 
 import functools
@@ -15,6 +15,7 @@ from pathlib import Path
 from app.core import EngineError, EngineInfo, EngineProgress
 from app.engine.base import Endpoint, Launcher
 from app.engine.downloads.hub import fetch_model
+from app.engine.engine_guard import KEY_VARIABLE
 from app.engine.model_resolution import model_name
 
 _PROGRAM = Path(__file__).with_name("transformers_dtype_patch.py")
@@ -50,7 +51,11 @@ def transformers_launcher(
         model=model_name(model),
         fetch=functools.partial(fetch_model, model, allow_pickle=allow_pickle),
         command=functools.partial(_command, dtype),
-        environment=lambda api_key: {**_ENVIRONMENT, "FRAMELENS_ALLOW_PICKLE": "on" if allow_pickle else "off"},
+        environment=lambda api_key: {
+            **_ENVIRONMENT,
+            KEY_VARIABLE: api_key,
+            "FRAMELENS_ALLOW_PICKLE": "on" if allow_pickle else "off",
+        },
         served_name=str,
         describe=functools.partial(describe, model_name(model)),
         read_phase=read_phase,

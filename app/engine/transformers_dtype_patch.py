@@ -1,11 +1,11 @@
-"""Patched `transformers serve` that converts images to the dtype of the weights and loads no pickles.
+"""Patched `transformers serve` that asks for a key, converts images to the dtype of the weights, and loads no pickles.
 
 `python -P transformers_dtype_patch.py ARGUMENT…` otherwise behaves like `transformers ARGUMENT…`. The server passes
 images in float32, whatever dtype the model uses. Most models convert them; SAM does not (transformers 5.19), so a
 DeepSeek-VL 7B in bfloat16 would fail on its first image: "Input type (float) and bias type (c10::BFloat16) should be
 the same". Engines read weights from safetensors; `torch.load`, which reads pickles, is refused unless
-FRAMELENS_ALLOW_PICKLE is "on". Like `process_supervisor.py`, it is a program for a child process and imports nothing of
-FrameLens.
+FRAMELENS_ALLOW_PICKLE is "on". Like `process_supervisor.py`, it is a program for a child process; of FrameLens it
+imports the guard alone.
 """
 
 import os
@@ -34,7 +34,20 @@ def _refuse_pickles() -> None:
     import_module("torch").load = load  # type: ignore[attr-defined]
 
 
+def _ask_for_key() -> None:
+    """Put the guard before the application that uvicorn is given."""
+    guard = import_module("app.engine.engine_guard").Guard
+    config = import_module("uvicorn").Config
+    original_init = config.__init__
+
+    def init(self: Any, app: Any, *args: Any, **values: Any) -> None:
+        original_init(self, guard(app), *args, **values)
+
+    config.__init__ = init
+
+
 if __name__ == "__main__":
+    _ask_for_key()
     if os.environ.get("FRAMELENS_ALLOW_PICKLE") != "on":
         _refuse_pickles()
     _patch_convolutions()

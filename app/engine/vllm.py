@@ -20,6 +20,7 @@ from typing import NoReturn
 from app.core import GIB, EngineError, EngineInfo, EngineProgress, Notice, arguments_to_argv, hub_environment
 from app.engine.base import Endpoint, Launcher, Prepare
 from app.engine.downloads.hub import fetch_model
+from app.engine.engine_guard import KEY_VARIABLE
 from app.engine.hardware import Device, cpu_name, free_memory_bytes, installed_vllm
 from app.engine.http_client import NoAnswer, get_json, served_models
 from app.engine.model_resolution import model_name
@@ -32,6 +33,9 @@ _PICKLE_FORMATS = ("pt", "npcache")
 _COMPILES = {"enforce_eager", "compilation_config", "optimization_level"}
 _TRACED = {"mode": 2, "backend": "eager"}
 _STREAM_INTERVAL = 4
+_NO_MEDIA: dict[str, object] = {"allowed_media_domains": ["none.invalid"]}
+"""No name that ends in "invalid" exists (RFC 2606), so pictures come as data alone; an empty list would allow all."""
+_GUARD = "app.engine.engine_guard.Guard"
 """Tokens per streamed piece; see `fit_arguments`."""
 _HALF = {"half", "float16"}
 _LOADING = re.compile(r"Loading \w+ checkpoint shards:.*\| (\d+)/(\d+) \[")
@@ -159,7 +163,7 @@ def fit_arguments(
     """
     # A grammar that allows any white space lets a weak model write nothing else until its context is full.
     grammar = {"backend": "xgrammar", "disable_any_whitespace": True}
-    fitted = {"structured_outputs_config": grammar, "stream_interval": _STREAM_INTERVAL, **arguments}
+    fitted = {"structured_outputs_config": grammar, "stream_interval": _STREAM_INTERVAL, **_NO_MEDIA, **arguments}
     if device == "gpu":
         return fitted, ()
     if fitted.get("pipeline_parallel_size", 1) != 1:
@@ -177,7 +181,7 @@ def fit_arguments(
 def _command(name: str, given: Mapping[str, object], allow_pickle: bool, folder: Path, port: int) -> list[str]:
     arguments = given if allow_pickle else {**given, **_safe_format(given, folder)}
     server = [sys.executable, "-P", "-m", "vllm.entrypoints.openai.api_server"]
-    address = ["--host", "127.0.0.1", "--port", str(port), "--disable-uvicorn-access-log"]
+    address = ["--host", "127.0.0.1", "--port", str(port), "--disable-uvicorn-access-log", "--middleware", _GUARD]
     return [*server, "--model", str(folder), "--served-model-name", name, *address, *arguments_to_argv(arguments)]
 
 
@@ -197,6 +201,8 @@ def _environment(arguments: Mapping[str, object], device: Device, api_key: str) 
     needs_hub = any(arguments.get(name) for name in _NEEDS_HUB)
     return {
         "VLLM_API_KEY": api_key,
+        KEY_VARIABLE: api_key,
+        "VLLM_MEDIA_URL_ALLOW_REDIRECTS": "0",
         "VLLM_NO_USAGE_STATS": "1",
         "DO_NOT_TRACK": "1",
         "VLLM_LOGGING_COLOR": "0",

@@ -264,6 +264,36 @@ def test_engine_gets_its_own_key_or_no_header(key: str) -> None:
         assert far.headers[-1].get("authorization") == (f"Bearer {key}" if key else None)
 
 
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"type": "image_url", "image_url": {"url": "http://127.0.0.1:9/a.png"}},
+        {"type": "image_url", "image_url": "HTTPS://evil.example/a.png"},
+        {"type": "video_url", "video_url": {"url": " file:///etc/passwd"}},
+        {"type": "audio_url", "audio_url": {"url": "ftp://evil.example/a.wav"}},
+        {"type": "input_image", "image_url": "http://allowed.example@evil.example/a.png"},
+        {"type": "image", "image": "http://169.254.169.254/latest"},
+    ],
+)
+def test_a_picture_at_an_address_is_not_fetched(make_engine: MakeEngine, part: dict[str, Any]) -> None:
+    with served(make_engine({}), "m", media_domains=("allowed.example",)) as address:
+        body = {"model": "m", "messages": [{"role": "user", "content": [part]}]}
+        answer = httpx.post(f"{address}/chat/completions", json=body, headers={"Authorization": f"Bearer {KEY}"})
+    assert answer.status_code == 400 and "fetches nothing" in answer.json()["error"]["message"]
+
+
+@pytest.mark.parametrize("url", ["data:image/png;base64,AAAA", "https://allowed.example/a.png"])
+def test_pictures_as_data_and_from_allowed_hosts_pass(make_engine: MakeEngine, url: str) -> None:
+    with served(make_engine({}), "m", media_domains=("allowed.example",)) as address:
+        content = [
+            {"type": "text", "text": "url: http://evil.example"},
+            {"type": "image_url", "image_url": {"url": url}},
+        ]
+        body = {"model": "m", "messages": [{"role": "user", "content": content}]}
+        answer = httpx.post(f"{address}/chat/completions", json=body, headers={"Authorization": f"Bearer {KEY}"})
+    assert answer.status_code in (501, 503)  # it is forwarded to an engine that starts, or knows no POST
+
+
 def test_what_is_no_request_is_refused_in_the_same_form(make_engine: MakeEngine) -> None:
     with served(make_engine({}), "m") as address:
         until_ready(address)

@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
@@ -20,6 +21,7 @@ from app.engine import Endpoint, LocalEngine, vllm_launcher
 from app.engine.transformers import read_phase as read_transformers_phase
 from app.engine.vllm import read_phase
 from tests.engine.test_local_engine import ready
+from tests.loopback import Handler, listening
 
 pytestmark = pytest.mark.engine
 
@@ -54,6 +56,44 @@ def test_vllm_reports_phases_and_context_and_needs_key(vl_engine: LocalEngine, v
     assert post(vl_endpoint, "chat/completions", question, key="guess") == 401
 
 
+def statuses_without_key(endpoint: Endpoint, paths: tuple[str, ...]) -> dict[str, int]:
+    root = endpoint.base_url.removesuffix("/v1")
+    found = {}
+    for path in paths:
+        for method in ("GET", "POST", "OPTIONS"):
+            found[f"{method} {path}"] = httpx.request(method, root + path, json={}).status_code
+    return found
+
+
+def test_every_path_of_vllm_is_behind_its_key(vl_endpoint: Endpoint) -> None:
+    paths = ("/invocations", "/tokenize", "/detokenize", "/metrics", "/load", "/version", "/docs", "/openapi.json", "/",
+             "/ping", "/pooling", "/v1/models", "//v1/models", "/health/", "/v1/../metrics", "/nothing")  # fmt: skip
+    assert set(statuses_without_key(vl_endpoint, paths).values()) == {401}
+    root = vl_endpoint.base_url.removesuffix("/v1")
+    assert httpx.get(f"{root}/health").status_code == 200
+    known = {"Authorization": f"Bearer {vl_endpoint.api_key}"}
+    assert httpx.get(f"{root}/metrics", headers=known).status_code == 200
+
+
+def test_vllm_fetches_nothing_with_its_key(vl_endpoint: Endpoint) -> None:
+    asked: list[str] = []
+
+    class Page(Handler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_error(404)
+
+    root = vl_endpoint.base_url.removesuffix("/v1")
+    with listening(Page) as url:
+        for kind in ("image_url", "video_url"):
+            part = {"type": kind, kind: {"url": f"{url}/picture"}}
+            body = {"model": vl_endpoint.model, "messages": [{"role": "user", "content": [part]}], "max_tokens": 1}
+            for path in ("/v1/chat/completions", "/invocations"):
+                known = {"Authorization": f"Bearer {vl_endpoint.api_key}"}
+                assert httpx.post(root + path, json=body, headers=known, timeout=60).status_code >= 400
+    assert asked == []
+
+
 def test_vllm_listens_on_loopback_alone(vl_endpoint: Endpoint) -> None:
     addresses = {
         connection.laddr.ip
@@ -73,6 +113,8 @@ def test_transformers_serve_starts_the_same_way(
     assert info is not None and info.max_model_len is not None and info.version.startswith("5.")
     question = {"model": transformers_endpoint.model, "messages": [{"role": "user", "content": "?"}], "max_tokens": 1}
     assert post(transformers_endpoint, "chat/completions", question) == 200
+    assert post(transformers_endpoint, "chat/completions", question, key="guess") == 401
+    assert set(statuses_without_key(transformers_endpoint, ("/v1/models", "/load_model", "/docs")).values()) == {401}
     assert "Traceback" not in transformers_engine.log_tail(1000)
 
 

@@ -87,7 +87,9 @@ def run(given: argparse.Namespace) -> NoReturn:
         stop.set()
 
     sees_pictures = given.force_type != "text"
-    served = ServeOptions(engine, names, key, sees_pictures, language(), settings.timeout_seconds, fail)
+    domains = settings.vllm_config.get("allowed_media_domains")
+    media = tuple(map(str, domains)) if isinstance(domains, list) else ()
+    served = ServeOptions(engine, names, key, sees_pictures, language(), settings.timeout_seconds, fail, media)
     serve_until(stop, serve_app(served), listening, shutdown_seconds=_SHUTDOWN_SECONDS)
     raise failures[0] if failures else Cancelled()
 

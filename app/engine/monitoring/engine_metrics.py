@@ -134,13 +134,14 @@ class EngineMetricsReader:
 
     def __call__(self) -> EngineLoad | LoadAbsence:
         """Return the load since the last call. Waits at most TIMEOUT_SECONDS."""
-        info = self._engine.status().info
-        addresses = self._base_urls or ((info.base_url,) if info else ())
+        status = self._engine.status()
+        addresses = self._base_urls or ((status.info.base_url,) if status.info else ())
+        key = self._api_key or status.api_key
         if not addresses:
             self._before = None
             self._without_metrics.clear()
             return "not_running"
-        asked = {one: in_thread("engine-load", partial(self._text, one)) for one in addresses}
+        asked = {one: in_thread("engine-load", partial(self._text, one, key)) for one in addresses}
         texts = {one: text.result() for one, text in asked.items()}
         answered = [one for one in addresses if texts[one] not in ("no_answer", "no_metrics")]
         now = parse_metrics("\n".join(texts[one] for one in answered), self._clock())
@@ -150,14 +151,14 @@ class EngineMetricsReader:
         self._before = answered, now
         return load_between(before, now)
 
-    def _text(self, address: str) -> str:
+    def _text(self, address: str, api_key: str) -> str:
         """Return the metrics of the engine at this address, or a LoadAbsence."""
         until = self._without_metrics.get(address)
         if until is not None and self._clock() < until:
             return "no_metrics"
         url, local = metrics_url(address), urlsplit(address).hostname in LOCAL_HOSTS
         try:
-            text = get_text(url, api_key=self._api_key, timeout_seconds=TIMEOUT_SECONDS, local=local)
+            text = get_text(url, api_key=api_key, timeout_seconds=TIMEOUT_SECONDS, local=local)
         except NoAnswer as answer:
             if answer.status is None:
                 return "no_answer"

@@ -139,8 +139,11 @@ def labelled(label: str, value: str) -> str:
 
 
 def error_text(error: AppError, language: Language | None = None) -> str:
-    """Return the text of an error, by default in the language of the context."""
-    return t(f"error.{error.key}", language, **error.values)
+    """Return the text of an error, by default in the language of the context.
+
+    Values that are notices are replaced by their texts.
+    """
+    return t(f"error.{error.key}", language, **_said(error.values, language))
 
 
 def notice_text(notice: Notice, language: Language | None = None) -> str:
@@ -148,13 +151,16 @@ def notice_text(notice: Notice, language: Language | None = None) -> str:
 
     Values that are notices themselves are replaced by their texts.
     """
-    values = {
-        name: notice_text(value, language) if isinstance(value, Notice) else value
-        for name, value in notice.values.items()
-    }
+    values = _said(notice.values, language)
     # An earlier version may have stored the notice, with other placeholders.
     text = _texts(language)[f"{notice.table}.{notice.key}"]
     return _FORMATTER.vformat(text, (), defaultdict(lambda: "…", values))
+
+
+def _said(values: Mapping[str, object], language: Language | None) -> dict[str, object]:
+    return {
+        name: notice_text(value, language) if isinstance(value, Notice) else value for name, value in values.items()
+    }
 
 
 def has_notice(key: str, table: str) -> bool:

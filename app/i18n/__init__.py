@@ -30,8 +30,9 @@ _chosen: ContextVar[Language | None] = ContextVar("language", default=None)
 
 
 class _PluralFormatter(Formatter):
-    """`str.format` with an additional format spec "one|many" for the word after a number.
+    """`str.format` with two more format specs: "one|many" for the word after a number, "x10" for ten times a number.
 
+    The second is for billions, which Chinese counts in units of a hundred million.
     Two values are always known: `{download}` and `{install}`, commands that exist where FrameLens is installed.
     """
 
@@ -41,10 +42,12 @@ class _PluralFormatter(Formatter):
         return command() if command else super().get_value(key, args, kwargs)
 
     def format_field(self, value: Any, format_spec: str) -> str:
-        """Format a value, or select the singular or plural."""
+        """Format a value or ten times it, or select the singular or plural."""
         one, bar, many = format_spec.partition("|")
         if bar:
             return one if value == 1 or str(value) == "1" else many
+        if format_spec == "x10":
+            return f"{float(f'{10 * value:.3g}'):g}"
         return str(super().format_field(value, format_spec))
 
 

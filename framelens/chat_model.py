@@ -31,7 +31,7 @@ class ChatModel(EngineChat):
     """
 
     def __init__(self, **fields: Any) -> None:
-        with localised(checked_language(None, config.load().language)):
+        with localised(checked_language(None)):
             super().__init__(**_completed({_NAMES.get(name, name): value for name, value in fields.items()}))
 
     async def _astream(self, *given: Any, **options: Any) -> AsyncIterator[ChatGenerationChunk]:
@@ -42,7 +42,7 @@ class ChatModel(EngineChat):
             known = engine_error(error, base_url=self.openai_api_base, model=self.model_name)
             if known is None:
                 raise
-            with localised(checked_language(None, config.load().language)):
+            with localised(checked_language(None)):
                 raise known from error
 
 

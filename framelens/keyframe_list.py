@@ -37,6 +37,7 @@ class KeyframeList(Sequence[Keyframe]):
         decode: Results of the decoding pass.
         reused: Whether the result was cached, so that the video was not decoded.
         sha256: SHA-256 of the file in hex digits.
+        language: Language of the call that chose them.
     """
 
     frames: tuple[Keyframe, ...]
@@ -44,6 +45,7 @@ class KeyframeList(Sequence[Keyframe]):
     decode: DecodeSummary
     reused: bool
     sha256: str
+    language: Language | None = None
 
     @overload
     def __getitem__(self, index: int) -> Keyframe: ...
@@ -90,12 +92,12 @@ class KeyframeList(Sequence[Keyframe]):
         """Return what `framelens keyframes --json` prints: one JSON object in UTF-8, without pictures.
 
         Args:
-            language: Language of reasons and notices; by default that of the system.
+            language: Language of reasons and notices; by default that of the call that chose them.
         """
         from app.reports.json.encoding import keyframes_json
 
         chosen = KeyframesChosen(self.frames, self.decode)
-        with in_language(checked_language(language)):
+        with in_language(checked_language(language, self.language)):
             return keyframes_json(self.video, self.sha256, chosen, reused=self.reused)
 
     def save(self, folder: str | os.PathLike[str], *, language: Language | None = None) -> list[Path]:
@@ -105,7 +107,7 @@ class KeyframeList(Sequence[Keyframe]):
 
         Args:
             folder: The folder, which is created if it is missing.
-            language: Language of error messages; by default that of the system.
+            language: Language of error messages; by default that of the call that chose them.
 
         Returns:
             The paths of the pictures.
@@ -119,7 +121,7 @@ class KeyframeList(Sequence[Keyframe]):
         from app.video import full_pictures
 
         target = Path(folder).expanduser()
-        with localised(checked_language(language)), storage_errors("frames_not_written", target):
+        with localised(checked_language(language, self.language)), storage_errors("frames_not_written", target):
             entries = files.frame_entries(full_pictures(self.video.path, self.frames))
             names = [file.name for file in files.written(entries, target)]
         return [target / name for name in names if name != files.TABLE_NAME]

@@ -81,7 +81,7 @@ def load_reports(path: str | os.PathLike[str], *, language: Language | None = No
 
     Args:
         path: The file. It may be of a stranger: it is read in a process of its own with limited memory.
-        language: Language of error messages; by default that of the system.
+        language: Language of error messages; by default FRAMELENS_LANGUAGE, or else that of the system.
 
     Raises:
         InputError: The file can't be read or is no report.

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
-from functools import partial
+from functools import partial, wraps
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Literal, Self, TypedDict, Unpack, cast
+from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, Self, TypedDict, TypeVar, Unpack, cast
 
 from app import config
 from app.config import Settings
 from app.core import Analysis, AnalysisEvent, Cancelled, Finished, Language, Noticed, Selection, StorageError, Strategy
 from app.services.keyframes import KEYFRAMES, build_selection, frame_limit, parse_frames, parse_interval, parse_seconds
 from framelens.keyframe_list import KeyframeList
-from framelens.messages import checked_language, localised
+from framelens.messages import checked_language, localised, localised_events, usual_language
 
 if TYPE_CHECKING:
     from app.ask import AskEvent, Conversation, ConversationRepository, Look
     from app.services.container import Services
 
+P = ParamSpec("P")
+Event = TypeVar("Event")
 Frames = int | Literal["fit"] | None
 """Most frames, 1 to 256; "fit" for as many as one request to the model holds; None for the default."""
 Time = float | str
@@ -104,6 +106,19 @@ class AnalysisOptions(SessionOptions, RunOptions, total=False):
     """Arguments of `analyse` and `analyse_events`."""
 
 
+def _in_language(
+    method: Callable[Concatenate[Session, P], Generator[Event, None, None]],
+) -> Callable[Concatenate[Session, P], Generator[Event, None, None]]:
+    """Let the events of a method be made in the language of the call, which its consumer doesn't get."""
+
+    @wraps(method)
+    def localised_method(session: Session, /, *args: P.args, **options: P.kwargs) -> Generator[Event, None, None]:
+        language = cast(Language | None, options.get("language"))
+        return localised_events(language, session.language, method(session, *args, **options))
+
+    return localised_method
+
+
 class Session:
     """Keyframes and analyses that share settings, a data folder and an engine.
 
@@ -148,9 +163,9 @@ class Session:
             "VLLM_MODEL_PATH": model,
         }
         environ = {**os.environ, **(settings or {}), **{name: value for name, value in given.items() if value}}
-        with localised(checked_language(language)):
+        self._language = checked_language(language, usual_language(environ))
+        with localised(self._language):
             self._settings = with_named(config.load(environ), model=model, base_url="")
-        self._language = checked_language(language, self._settings.language)
         self._download = download
         self._lock = threading.Lock()
         self._opened = ExitStack()
@@ -178,6 +193,11 @@ class Session:
     def settings(self) -> Settings:
         """Return the settings in use."""
         return self._settings
+
+    @property
+    def language(self) -> Language:
+        """Return the language of calls that name none."""
+        return self._language
 
     def keyframes(
         self,
@@ -227,7 +247,7 @@ class Session:
             events, reused = open_events(settings, file, most, selection, cancel)
             video, chosen = consume(events, lambda _: None)
             sha256 = open_extraction_cache(settings.data_dir).sha256(file, cancel)
-        return KeyframeList(chosen.keyframes, video, chosen.decode, reused, sha256)
+        return KeyframeList(chosen.keyframes, video, chosen.decode, reused, sha256, language)
 
     def analyse(
         self,
@@ -245,6 +265,7 @@ class Session:
                 it, and what `use_model=False` returns.
             AppError: Any other error of `analyse_events`.
         """
+        _check_names("Session.analyse", options, RunOptions)
         analysis: Analysis | None = None
         for event in self.analyse_events(path, question, frames, language=language, **options):
             if isinstance(event, Finished):
@@ -252,6 +273,7 @@ class Session:
         assert analysis
         return analysis
 
+    @_in_language
     def analyse_events(
         self,
         path: PathLike,
@@ -305,37 +327,36 @@ class Session:
         from app.video import check_file
 
         language = checked_language(language, self._language)
-        with localised(language):
-            file = _file(path)
-            check_file(file)
-            services = self._open_services()
-            request = build_request(
-                file,
-                self._settings,
-                services.templates,
-                template=template,
-                question=question,
-                language=language,
-                use_model=use_model,
-                selection=_selection(strategy, every, at, start, end),
-                frames=_number(frames),
-                subtitles=None if subtitles is None else _file(subtitles),
-            )
-            for notice in services.engine_notices if use_model else ():
-                yield Noticed(notice)
-            with self._cancelled_by_closing(services):
-                run = start_run(services.jobs, request, name=readable(file.name), force=fresh)
-                is_finished = False
-                with closing(run.events(cancel or threading.Event())) as events:
-                    for event in events:
-                        is_finished |= isinstance(event, Finished)
-                        yield event
-                job = run.job
-            raise_without_report(job)
-            if not is_finished and job.analysis:
-                yield Finished(job.analysis)
-            if job.error and not is_expected(job.error, self._settings):
-                raise job.error
+        file = _file(path)
+        check_file(file)
+        services = self._open_services()
+        request = build_request(
+            file,
+            self._settings,
+            services.templates,
+            template=template,
+            question=question,
+            language=language,
+            use_model=use_model,
+            selection=_selection(strategy, every, at, start, end),
+            frames=_number(frames),
+            subtitles=None if subtitles is None else _file(subtitles),
+        )
+        for notice in services.engine_notices if use_model else ():
+            yield Noticed(notice)
+        with self._cancelled_by_closing(services):
+            run = start_run(services.jobs, request, name=readable(file.name), force=fresh)
+            is_finished = False
+            with closing(run.events(cancel or threading.Event())) as events:
+                for event in events:
+                    is_finished |= isinstance(event, Finished)
+                    yield event
+            job = run.job
+        raise_without_report(job)
+        if not is_finished and job.analysis:
+            yield Finished(job.analysis)
+        if job.error and not is_expected(job.error, self._settings):
+            raise job.error
 
     def ask(
         self,
@@ -354,6 +375,7 @@ class Session:
         """
         from app.ask import AnswerDone
 
+        _check_names("Session.ask", options, AskOptions)
         conversation: Conversation | None = None
         for event in self.ask_events(about, question, language=language, **options):
             if isinstance(event, AnswerDone):
@@ -361,6 +383,7 @@ class Session:
         assert conversation
         return conversation
 
+    @_in_language
     def ask_events(
         self,
         about: Subject | Conversation | Sequence[Subject],
@@ -408,36 +431,37 @@ class Session:
         from app import ask
         from app.services import conversations
 
+        _check_names("Session.ask_events", settings, AnswerOptions)
         language, cancel = checked_language(language, self._language), cancel or threading.Event()
-        with localised(language):
-            checked = ask.checked_question(question)
-            asked_with, clip = ask.AskSettings(**settings), _selection(None, None, (), start, end)
-            if look is None and clip != Selection():
-                look = ask.Look("auto", clip.start_seconds, clip.end_seconds)
-            files = [ask.read_image(_file(image)) for image in images]
-            services = self._open_services()
-            with self._cancelled_by_closing(services):
-                kept = services.conversations.keep_images(files) or None
-                if isinstance(about, ask.Conversation):
-                    # Other branches may have been added to the stored one.
-                    conversation = replace(services.conversations.get(about.id), current=about.current)
-                else:
-                    subjects = [about] if isinstance(about, str | os.PathLike | Analysis) else about
-                    named = [
-                        conversations.import_report(services, one) if isinstance(one, Analysis) else os.fspath(one)
-                        for one in subjects
-                    ]
-                    conversation = yield from conversations.begin(
-                        services, named, frames=_number(frames), language=language, cancel=cancel, clip=clip
-                    )
-                conversation = conversation.asked(checked, asked_with, edit=edit, images=kept, look=look)
-                with closing(conversations.ask(services, conversation, cancel)) as events:
-                    yield from events
+        checked = ask.checked_question(question)
+        asked_with, clip = ask.AskSettings(**settings), _selection(None, None, (), start, end)
+        if look is None and clip != Selection():
+            look = ask.Look("auto", clip.start_seconds, clip.end_seconds)
+        files = [ask.read_image(_file(image)) for image in images]
+        services = self._open_services()
+        with self._cancelled_by_closing(services):
+            kept = services.conversations.keep_images(files) or None
+            if isinstance(about, ask.Conversation):
+                # Other branches may have been added to the stored one.
+                conversation = replace(services.conversations.get(about.id), current=about.current)
+            else:
+                subjects = [about] if isinstance(about, str | os.PathLike | Analysis) else about
+                named = [
+                    conversations.import_report(services, one) if isinstance(one, Analysis) else os.fspath(one)
+                    for one in subjects
+                ]
+                conversation = yield from conversations.begin(
+                    services, named, frames=_number(frames), language=language, cancel=cancel, clip=clip
+                )
+            conversation = conversation.asked(checked, asked_with, edit=edit, images=kept, look=look)
+            with closing(conversations.ask(services, conversation, cancel)) as events:
+                yield from events
 
     @property
     def conversations(self) -> ConversationRepository:
         """Return the conversations of the data folder: `find`, `get`, `rename` and `delete` them."""
-        return self._open_services().conversations
+        with localised(self._language):
+            return self._open_services().conversations
 
     def with_conversations(self, analysis: Analysis) -> Analysis:
         """Return an analysis with the conversations about it in the data folder, which its reports then have.
@@ -447,7 +471,8 @@ class Session:
         """
         from app.services import conversations
 
-        return conversations.with_conversations(self._open_services(), analysis)
+        with localised(self._language):
+            return conversations.with_conversations(self._open_services(), analysis)
 
     @contextmanager
     def _cancelled_by_closing(self, services: Services) -> Iterator[None]:
@@ -592,14 +617,19 @@ def _own_session(
     Raises:
         TypeError: The function has no argument of such a name.
     """
-    known: frozenset[str] = vars(kind)["__optional_keys__"]
-    if unknown := next((one for one in options if one not in known), None):
-        raise TypeError(f"{name}() got an unexpected keyword argument {unknown!r}")
+    _check_names(name, options, kind)
     from app.video import worker_started
 
     given = {name: value for name, value in options.items() if name in SessionOptions.__optional_keys__}
     with worker_started(), closing(Session(**cast(SessionOptions, given))) as session:
         yield session
+
+
+def _check_names(function: str, options: Mapping[str, object], kind: type) -> None:
+    """Raise TypeError, as Python does, if an option isn't a key of the TypedDict `kind`."""
+    known: frozenset[str] = vars(kind)["__optional_keys__"]
+    if unknown := next((one for one in options if one not in known), None):
+        raise TypeError(f"{function}() got an unexpected keyword argument {unknown!r}")
 
 
 def _call(options: KeyframeOptions | AnalysisOptions | QuestionOptions) -> RunOptions:

@@ -25,6 +25,7 @@ from app.models import (  # noqa: E402
     built_in,
     estimate_memory,
     format_of,
+    parameters_text,
     propose_for_cards,
     propose_for_cpu,
 )
@@ -64,7 +65,7 @@ def _catalogue() -> str:
     for entry in built_in().by_id.values():
         shape = entry.shape
         weights = estimate_memory(shape, Plan()).bytes_of("text_weights", "vision_weights")
-        cells = [f"`{entry.id}`", f"{shape.parameters / 1e9:.3g} B", t(f"models.{_sight(entry.sees)}")]
+        cells = [f"`{entry.id}`", parameters_text(shape), t(f"models.{_sight(entry.sees)}")]
         cells += [t(f"models.format.{format_of(shape).key}.name"), gib_text(weights)]
         cells += [f"{shape.text.max_positions:,}", entry.licence, entry.about[language()]]
         rows.append(cells)

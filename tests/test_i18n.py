@@ -85,6 +85,12 @@ def test_locales_are_understood() -> None:
     ] * 4
 
 
+def test_billions_are_counted_in_chinese_units() -> None:
+    assert t("models.parameters_named", "en", billions=3.754) == "3.75B"
+    assert t("models.parameters_named", "zh", billions=3.754) == "37.5 亿参数（3.75B）"
+    assert t("models.parameters_active", "zh", billions=235.1, active=22.2) == "2350 亿（235B，每个 token 用 22B）"
+
+
 @pytest.mark.parametrize(("n", "words"), [(1, "1 finding"), ("1", "1 finding"), (0, "0 findings"), (12, "12 findings")])
 def test_english_counts_have_singular_and_plural(n: int | str, words: str) -> None:
     assert t("ui.part_findings", "en", n=n) == words

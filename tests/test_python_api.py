@@ -9,7 +9,7 @@ import logging
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 import framelens
+from app.i18n import in_language, language, t
 from app.reports import FORMATS
 from tests.cards import write_card_video
 from tests.llm.scripted import serve
@@ -159,6 +160,58 @@ def test_unknown_argument_and_missing_file_are_named(video: Path, tmp_path: Path
     with pytest.raises(framelens.InputError) as raised:
         framelens.analyse(tmp_path / "none.mp4", data_dir=tmp_path, language="zh")
     assert str(raised.value) == framelens.error_text(raised.value, "zh") and "none.mp4" in str(raised.value)
+
+
+def test_unknown_argument_names_the_function_called(tmp_path: Path) -> None:
+    session = framelens.Session(data_dir=tmp_path)
+    calls: list[tuple[str, Callable[[], object]]] = [
+        ("analyse", lambda: framelens.analyse("a.mp4", frame=2)),  # type: ignore[call-arg]
+        ("ask", lambda: framelens.ask("a.mp4", "Who?", frame=2)),  # type: ignore[call-arg]
+        ("Session.analyse", lambda: session.analyse("a.mp4", frame=2)),  # type: ignore[call-arg]
+        ("Session.ask", lambda: session.ask("a.mp4", "Who?", frame=2)),  # type: ignore[call-arg]
+        ("Session.analyse_events", lambda: session.analyse_events("a.mp4", frame=2)),  # type: ignore[call-arg]
+        ("Session.ask_events", lambda: next(session.ask_events("a.mp4", "Who?", frame=2))),  # type: ignore[call-arg]
+    ]
+    for name, call in calls:
+        with pytest.raises(TypeError) as raised:
+            call()
+        assert str(raised.value) == f"{name}() got an unexpected keyword argument 'frame'"
+
+
+def test_call_has_one_language_with_the_texts_in_its_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FRAMELENS_LANGUAGE", "en")
+    said = []
+
+    def check_file(path: Path) -> None:
+        said.append(t("error.cancelled"))
+        raise framelens.InputError("path_missing", path=t("error.cancelled"))
+
+    monkeypatch.setattr("app.video.check_file", check_file)
+    events = framelens.Session(data_dir=tmp_path, language="zh").analyse_events("a.mp4")
+    with in_language("en"):
+        with pytest.raises(framelens.InputError) as raised:
+            next(events)
+        assert language() == "en"
+    assert said == [t("error.cancelled", "zh")] and said[0] in str(raised.value)
+    assert str(raised.value) == framelens.error_text(raised.value, "zh")
+
+
+def test_language_of_a_call_comes_from_dotenv_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("FRAMELENS_LANGUAGE", raising=False)
+    monkeypatch.setenv("LC_ALL", "C.UTF-8")
+    Path(".env").write_text("FRAMELENS_LANGUAGE=zh\n")
+    for call in (
+        lambda: framelens.load_reports("none.json"),
+        lambda: framelens.keyframes("none.mp4", data_dir=tmp_path),
+        lambda: framelens.Session(settings={"FRAMELENS_ANSWER_TOKENS": "many"}),
+        lambda: framelens.Session(language="fr"),  # type: ignore[arg-type]
+        lambda: framelens.ChatModel(base_url=""),
+    ):
+        with pytest.raises(framelens.AppError, match=r"[一-龥]"):
+            call()
+    with pytest.raises(framelens.AppError, match="cannot be read"):
+        framelens.load_reports("none.json", language="en")
 
 
 @pytest.mark.slow

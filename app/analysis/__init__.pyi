@@ -1,6 +1,7 @@
 from .inputs.extraction_cache import ExtractionCache as ExtractionCache
 from .inputs.extraction_cache import open_extraction_cache as open_extraction_cache
 from .inputs.transcription import Transcription as Transcription
+from .inputs.transcription import cues_between as cues_between
 from .parsing.answer_parser import partial_text as partial_text
 from .parsing.repetition_detector import RepetitionDetector as RepetitionDetector
 from .pipeline import Tools as Tools

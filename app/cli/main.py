@@ -28,6 +28,7 @@ _COMMANDS = {
     "watch": "cli.watch_command",
     "ask": "cli.ask",
     "keyframes": "cli.keyframes_command",
+    "transcript": "cli.transcript_command",
     "library": "cli.library",
     "export": "cli.export",
     "download": "cli.download_command",

@@ -7,6 +7,7 @@ same character in JSON.
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _CONTROLS = {code: f"\\u{code:04x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
+_BLANKS_AT_ENDS = re.compile(r" +(?=\n|$)")
 _REDRAW = "\r\033[K"
 
 
@@ -62,11 +64,23 @@ def redraw(line: str) -> None:
 
 
 def console(*, to_errors: bool = False, width: int | None = None) -> Console:
-    """Return a console for tables and bars, which cleans what they hold and draws them with controls of its own."""
+    """Return a console for tables and bars, which cleans what they hold and draws them with controls of its own.
+
+    Lines of tables don't end in blanks.
+    """
     from rich.console import Console, ConsoleOptions, RenderableType  # most commands start without it
     from rich.segment import Segment
+    from rich.table import Table
 
     class CleanConsole(Console):
+        def print(self, *objects: Any, **options: Any) -> None:
+            if not any(isinstance(one, Table) for one in objects):
+                super().print(*objects, **options)
+                return
+            with self.capture() as taken:
+                super().print(*objects, **options)
+            self.file.write(_BLANKS_AT_ENDS.sub("", taken.get()))
+
         def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
             for one in super().render(renderable, options):
                 yield one if one.control else Segment(clean(one.text), one.style)

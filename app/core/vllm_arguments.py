@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
+from app.core.domain import Notice, NoticeValue
 from app.core.errors import ConfigError
 
 Bounds = tuple[tuple[str, float], ...]
@@ -44,13 +45,15 @@ class Argument:
     takes_readable: bool = False
 
     @property
-    def allowed(self) -> str:
-        """Return the allowed values for display."""
-        limits = ", ".join(f"{_COMPARE[word][0]} {limit:g}" for word, limit in self.bounds)
-        named = ["true", "false"] if "bool" in self.types else []
+    def allowed(self) -> NoticeValue:
+        """Return the allowed values for display, in words of the reader's language."""
+        named: list[NoticeValue] = ["true", "false"] if "bool" in self.types else []
         named += [json.dumps(choice) for choice in self.choices]
-        named += sorted(_JSON_NAMES[plain] for plain in self.types - {"bool"})
-        return ", ".join(named) + (f" ({limits})" if limits else "")
+        named += [Notice(f"json_{name}") for name in sorted(_JSON_NAMES[plain] for plain in self.types - {"bool"})]
+        first = named.pop(0) if named else ""
+        words = functools.reduce(lambda one, other: Notice("either", {"first": one, "second": other}), named, first)
+        limits = ", ".join(f"{_COMPARE[word][0]} {limit:g}" for word, limit in self.bounds)
+        return Notice("within", {"words": words, "limits": limits}) if limits else words
 
 
 def check(arguments: Mapping[str, object]) -> None:

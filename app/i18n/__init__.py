@@ -30,8 +30,9 @@ _chosen: ContextVar[Language | None] = ContextVar("language", default=None)
 
 
 class _PluralFormatter(Formatter):
-    """`str.format` with an additional format spec "one|many" for the word after a number.
+    """`str.format` with two more format specs: "one|many" for the word after a number, "x10" for ten times a number.
 
+    The second is for billions, which Chinese counts in units of a hundred million.
     Two values are always known: `{download}` and `{install}`, commands that exist where FrameLens is installed.
     """
 
@@ -41,10 +42,12 @@ class _PluralFormatter(Formatter):
         return command() if command else super().get_value(key, args, kwargs)
 
     def format_field(self, value: Any, format_spec: str) -> str:
-        """Format a value, or select the singular or plural."""
+        """Format a value or ten times it, or select the singular or plural."""
         one, bar, many = format_spec.partition("|")
         if bar:
             return one if value == 1 or str(value) == "1" else many
+        if format_spec == "x10":
+            return f"{float(f'{10 * value:.3g}'):g}"
         return str(super().format_field(value, format_spec))
 
 
@@ -139,8 +142,11 @@ def labelled(label: str, value: str) -> str:
 
 
 def error_text(error: AppError, language: Language | None = None) -> str:
-    """Return the text of an error, by default in the language of the context."""
-    return t(f"error.{error.key}", language, **error.values)
+    """Return the text of an error, by default in the language of the context.
+
+    Values that are notices are replaced by their texts.
+    """
+    return t(f"error.{error.key}", language, **_said(error.values, language))
 
 
 def notice_text(notice: Notice, language: Language | None = None) -> str:
@@ -148,13 +154,16 @@ def notice_text(notice: Notice, language: Language | None = None) -> str:
 
     Values that are notices themselves are replaced by their texts.
     """
-    values = {
-        name: notice_text(value, language) if isinstance(value, Notice) else value
-        for name, value in notice.values.items()
-    }
+    values = _said(notice.values, language)
     # An earlier version may have stored the notice, with other placeholders.
     text = _texts(language)[f"{notice.table}.{notice.key}"]
     return _FORMATTER.vformat(text, (), defaultdict(lambda: "…", values))
+
+
+def _said(values: Mapping[str, object], language: Language | None) -> dict[str, object]:
+    return {
+        name: notice_text(value, language) if isinstance(value, Notice) else value for name, value in values.items()
+    }
 
 
 def has_notice(key: str, table: str) -> bool:

@@ -56,9 +56,12 @@ def weights_bytes(shape: Shape) -> int:
     return estimate_memory(shape, Plan()).bytes_of("text_weights", "vision_weights")
 
 
-def parameters_text(shape: Shape) -> str:
-    """Format the number of parameters, and with experts the number that a token uses."""
-    total = f"{shape.parameters / 1e9:.3g} B"
-    if not shape.text.experts:
-        return total
-    return t("models.active", total=total, active=f"{shape.active_parameters / 1e9:.2g} B")
+def parameters_text(shape: Shape, *, named: bool = False) -> str:
+    """Format the number of parameters, and with experts the number that a token uses.
+
+    Args:
+        shape: The model.
+        named: Say what the number counts where no heading does; only Chinese needs it beside "3.75B".
+    """
+    values = {"billions": shape.parameters / 1e9, "active": shape.active_parameters / 1e9}
+    return t(f"models.parameters{'_named' if named else ''}{'_active' if shape.text.experts else ''}", **values)

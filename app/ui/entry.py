@@ -35,6 +35,7 @@ with st.sidebar:
     if not needs_login:
         account.draw()
 if needs_login:
+    assets.turn_page("login", "")
     login.draw()
     st.stop()
 state = page_state()

@@ -52,6 +52,17 @@ def test_a_table_has_colours_of_its_own_alone(monkeypatch: pytest.MonkeyPatch) -
     assert not {"\x07", "\x9b", "\x7f"} & set(out.getvalue())
 
 
+def test_lines_of_a_table_end_without_blanks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", out := io.StringIO())
+    table = Table("name", "about", box=None, pad_edge=False)
+    for row in (("a", "short"), ("b", "somewhat longer"), ("c", "")):
+        table.add_row(*row)
+    console = terminal.console(width=140)
+    console.print(table)
+    console.print("end ")
+    assert out.getvalue() == "name  about\na     short\nb     somewhat longer\nc\nend \n"
+
+
 @pytest.mark.slow
 def test_a_hostile_report_cannot_control_the_terminal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from app.core import vllm_arguments
+from app.core.domain import Notice
 from app.core.errors import ConfigError
 from app.core.vllm_arguments import arguments_to_argv, check, installed_arguments
-from app.i18n import error_text
+from app.i18n import error_text, notice_text
 
 needs_vllm = pytest.mark.skipif(find_spec("vllm") is None, reason="vLLM is installed on Linux alone")
 
@@ -69,10 +70,28 @@ def test_wrong_argument_names_key_value_and_allowed(
 ) -> None:
     with pytest.raises(ConfigError) as caught:
         check(arguments)
-    assert caught.value.key == key and values.items() <= caught.value.values.items()
+    given = caught.value.values
+    shown = {name: notice_text(one, "en") if isinstance(one, Notice) else one for name, one in given.items()}
+    assert caught.value.key == key and values.items() <= shown.items()
     for language in ("zh", "en"):
         text = error_text(caught.value, language)
         assert json.dumps(next(iter(arguments.values()))) in text and next(iter(arguments)) in text
+
+
+@needs_vllm
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"gpu_memory_utilization": 1.7}, "允许的是：数字（> 0, <= 1）。"),
+        ({"tensor_parallel_size": "two"}, "允许的是：整数（>= 1）。"),
+        ({"limit_mm_per_prompt": 3}, "允许的是：对象（{…}）。"),
+        ({"enforce_eager": "yes"}, "允许的是：true、false。"),
+    ],
+)
+def test_allowed_values_are_named_in_chinese(arguments: dict[str, object], said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        check(arguments)
+    assert said in error_text(caught.value, "zh")
 
 
 @needs_vllm

@@ -15,7 +15,7 @@ from app import config
 from app.cli.common import use_language
 from app.core import AppError, ConfigError, Notice, gib_text, human_size, redact, redact_setting
 from app.engine import CheckedSettings, SystemFacts, gather_facts, run_checks
-from app.i18n import LANGUAGES, notice_text, t
+from app.i18n import LANGUAGES, labelled, notice_text, t
 from app.services import export_environment
 from app.services.preflight import preflight
 from app.video import SandboxReport, check_sandbox
@@ -30,6 +30,12 @@ _SAME = {
 # The whole memory estimate replaces the finding about weights only, as in `models check` and `models show`.
 _SUMS, _WEIGHTS = ("preflight_memory_short", "preflight_memory_busy"), "doctor_memory_small"
 _MECHANISMS = {"landlock": "Landlock", "bubblewrap": "bubblewrap", "seccomp": "seccomp", "limits": "rlimit"}
+_VARIABLES = {
+    "model_path": "VLLM_MODEL_PATH",
+    "vllm_config": "VLLM_CONFIG",
+    "embedding_base_url": "FRAMELENS_EMBEDDING_URL",
+}
+"""Variables of settings whose fields have other names."""
 # Variables that affect FrameLens, the hub's client, vLLM and their libraries.
 _RELEVANT = (
     *("FRAMELENS_", "VLLM_", "HF_", "HUGGING_FACE_", "CUDA_", "NVIDIA_", "NCCL_", "GLOO_", "RAY_", "OMP_", "TORCH_"),
@@ -117,15 +123,50 @@ def _settings() -> tuple[config.Settings, Mapping[str, str], AppError | None]:
 
 
 def _effective_settings(settings: config.Settings) -> Iterator[tuple[str, str]]:
-    """List the effective settings with secrets masked; values for other programs are among the variables."""
-    for field in dataclasses.fields(settings):
-        if field.name == "passed_on":
-            continue
-        value = getattr(settings, field.name)
-        text = "" if value is None else json.dumps(value) if isinstance(value, dict) else str(value)
-        if isinstance(value, tuple):
-            text = os.pathsep.join(map(str, value))
-        yield field.name, redact_setting(field.name, text)
+    """List the effective settings by the names of their variables, as they would be set, with secrets masked.
+
+    Settings for other programs are among the variables.
+    """
+    for name, value in _by_variable(settings).items():
+        match value:
+            case bool():
+                text = "on" if value else "off"
+            case float():
+                text = f"{value:g}"
+            case dict():
+                text = json.dumps(value, ensure_ascii=False) if value else ""
+            case tuple():
+                text = (os.pathsep if name == "FRAMELENS_INPUT_DIRS" else " ").join(map(str, value))
+            case _:
+                text = "" if value is None else str(value)
+        yield name, redact_setting(name, text)
+
+
+def _by_variable(settings: config.Settings) -> dict[str, object]:
+    """Return the settings in the units of their variables."""
+    nested = ("passed_on", "model_chosen", "access", "sources", "user_limits")
+    fields = [field.name for field in dataclasses.fields(settings) if field.name not in nested]
+    access, sources, limits = settings.access, settings.sources, settings.user_limits
+    return {
+        **{_VARIABLES.get(name, f"FRAMELENS_{name.upper()}"): getattr(settings, name) for name in fields},
+        "FRAMELENS_INSECURE": access.insecure,
+        "FRAMELENS_SESSION_IDLE_HOURS": access.idle_seconds / 3600,
+        "FRAMELENS_SESSION_HOURS": access.session_seconds / 3600,
+        "FRAMELENS_NEW_USERS": access.new_user_role,
+        "FRAMELENS_TRUSTED_PROXIES": access.trusted_proxies,
+        "FRAMELENS_SOURCE_URLS": sources.urls,
+        "FRAMELENS_PRIVATE_NETWORKS": sources.private_networks,
+        "FRAMELENS_SOURCE_GB": sources.most_bytes // 1000**3,
+        "FRAMELENS_SOURCE_SECONDS": sources.most_seconds,
+        "AWS_ENDPOINT_URL_S3": sources.s3.endpoint,
+        "AWS_REGION": sources.s3.region,
+        "AWS_ACCESS_KEY_ID": sources.s3.access_key,
+        "AWS_SECRET_ACCESS_KEY": sources.s3.secret_key,
+        "AWS_SESSION_TOKEN": sources.s3.session_token,
+        "FRAMELENS_USER_UPLOAD_GB": limits.upload_bytes // 1000**3,
+        "FRAMELENS_USER_UPLOADS": limits.unfinished_uploads,
+        "FRAMELENS_USER_JOBS": limits.jobs,
+    }
 
 
 def _lines(
@@ -142,26 +183,30 @@ def _lines(
     }
     for name, rows in sections.items():
         yield from ("", t(f"cli.doctor_{name}"))
-        yield from (f"  {label}: {value}" for label, value in rows)
+        yield from (f"  {labelled(label, value)}" for label, value in rows)
     yield from ("", t("cli.doctor_log"))
     yield from _log(facts)
 
 
 def _machine(facts: SystemFacts) -> Iterator[tuple[str, str]]:
     yield "FrameLens", facts.framelens
-    yield "system", facts.system
+    yield _said("system"), facts.system
     yield "Python", ".".join(map(str, facts.python))
     yield "CPU", f"{facts.cpu} × {facts.cpu_count} ({' '.join(facts.cpu_features) or '-'})"
-    yield "memory", f"{_gib(facts.memory_free_bytes)} free of {_gib(facts.memory_bytes)}"
-    yield "/dev/shm", f"{_gib(facts.shm_bytes)} free"
+    yield _said("memory"), _said("free_of", free=_gib(facts.memory_free_bytes), size=_gib(facts.memory_bytes))
+    yield "/dev/shm", _said("free", free=_gib(facts.shm_bytes))
     for card in facts.cards:
         capability = ".".join(map(str, card.capability)) if card.capability else "?"
-        memory = f"{_gib(card.memory_used_bytes)} used of {_gib(card.memory_bytes)}"
-        yield "GPU", f"{card.name}, compute capability {capability}, {memory}"
-    yield "NVIDIA driver", facts.driver or f"- ({facts.no_cards or ''} {facts.no_cards_detail})"
-    yield "ffmpeg", facts.ffmpeg or "- (the one inside PyAV is used)"
-    yield "data folder", f"{facts.data.folder}, {_disk(facts.data.free_bytes)} free"
-    yield "hub's cache", f"{facts.cache.folder}, {_disk(facts.cache.free_bytes)} free"
+        memory = {"used": _gib(card.memory_used_bytes), "size": _gib(card.memory_bytes)}
+        yield "GPU", _said("card", name=card.name, capability=capability, **memory)
+    yield _said("driver"), facts.driver or _said(facts.no_cards or "no_card", detail=facts.no_cards_detail)
+    yield "ffmpeg", facts.ffmpeg or _said("own_ffmpeg")
+    for name, disk in (("data", facts.data), ("cache", facts.cache)):
+        yield _said(name), _said("folder", folder=disk.folder, free=_disk(disk.free_bytes))
+
+
+def _said(key: str, /, **values: object) -> str:
+    return t(f"cli.machine.{key}", **values)
 
 
 def _gib(size: int | None) -> str:

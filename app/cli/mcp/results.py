@@ -1,39 +1,36 @@
-"""Results of the MCP server's tools: one JSON object as text, then pictures.
-
-Whatever comes from a video or from a model is below a key "quoted", in JSON strings that their content can't leave.
-"""
+"""Results of the MCP server's tools: one JSON object, as text and as structured content, then pictures."""
 
 import base64
 import json
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from mcp.types import CallToolResult, ImageContent, TextContent
 
 from app import core
 from app.ask import Turn
+from app.cli.mcp import schemas
 from app.i18n import error_text, notice_text, t
-from app.jobs import JobSnapshot
+from app.jobs import JobSnapshot, State
 from app.reports import content
 from app.store import Hit, LibraryEntry
 
 MOST_FINDINGS = 40
 """Findings in the result of an analysis. Chosen by hand; not tuned."""
-Document = dict[str, Any]
 
 
-def result(document: Document, pictures: Iterable[bytes] = ()) -> CallToolResult:
+def result(value: schemas.Result, pictures: Iterable[bytes] = ()) -> CallToolResult:
     """Return a tool's result.
 
     Args:
-        document: Its JSON object.
+        value: Its value; fields that have their defaults are left out.
         pictures: JPEGs.
     """
-    text = json.dumps({"note": t("mcp.quoted"), **document}, ensure_ascii=False)
+    document = value.model_copy(update={"note": t("mcp.quoted")}).model_dump(mode="json", exclude_defaults=True)
+    text = json.dumps(document, ensure_ascii=False)
     images = [
         ImageContent(type="image", data=base64.b64encode(jpeg).decode(), mime_type="image/jpeg") for jpeg in pictures
     ]
-    return CallToolResult(content=[TextContent(type="text", text=text), *images])
+    return CallToolResult(content=[TextContent(type="text", text=text), *images], structured_content=document)
 
 
 def failed(error: core.AppError) -> CallToolResult:
@@ -41,70 +38,74 @@ def failed(error: core.AppError) -> CallToolResult:
     return CallToolResult(content=[TextContent(type="text", text=error_text(error))], is_error=True)
 
 
-def entry_document(entry: LibraryEntry, state: str, hits: Sequence[Hit] | None = None) -> Document:
+def entry_of(entry: LibraryEntry, state: State, hits: Sequence[Hit] | None = None) -> schemas.Entry:
     """Return a report of the library, with the passages that a search found in it."""
-    quoted = {"name": entry.name, "title": entry.title, "question": entry.question, "path": entry.path}
-    passages = (
-        {}
-        if hits is None
-        else {"passages": [{"kind": hit.kind, "seconds": hit.seconds, "text": hit.text} for hit in hits]}
+    passages = [schemas.FoundPassage(kind=hit.kind, seconds=hit.seconds, text=hit.text) for hit in hits or ()]
+    return schemas.Entry(
+        id=entry.id,
+        created=entry.created,
+        state=state,
+        seconds=entry.seconds,
+        frames=entry.num_frames,
+        findings=entry.num_findings,
+        model=entry.model,
+        quoted=schemas.EntryQuoted(
+            name=entry.name,
+            title=entry.title,
+            question=entry.question,
+            path=entry.path,
+            passages=None if hits is None else passages,
+        ),
     )
-    return {
-        "id": entry.id,
-        "created": entry.created,
-        "state": state,
-        "seconds": entry.seconds,
-        "frames": entry.num_frames,
-        "findings": entry.num_findings,
-        "model": entry.model,
-        "quoted": {**quoted, **passages},
-    }
 
 
-def job_document(job: JobSnapshot) -> Document:
+def job_result(job: JobSnapshot) -> schemas.AnalysisResult:
     """Return the state of an analysis, and what its report says as far as there is one.
 
     Raises:
         AppError: It is over and has no report.
     """
     analysis = job.analysis
-    head: Document = {"id": job.id, "state": job.state}
-    if not job.is_over:
-        head |= {"doing": stage_text(job), "next": t("mcp.next.wait")}
-    elif analysis is None:
+    if job.is_over and analysis is None:
         raise job.error or core.Cancelled()
-    if job.error:
-        head["problem"] = error_text(job.error)
-    if analysis is None:
-        return head
+    value = schemas.AnalysisResult(
+        id=job.id,
+        state=job.state,
+        doing=None if job.is_over else stage_text(job),
+        next=None if job.is_over else t("mcp.next.wait"),
+        problem=error_text(job.error) if job.error else None,
+    )
+    if analysis:
+        value.seconds = analysis.decode.readable_seconds
+        value.shots = len(analysis.decode.shots)
+        value.keyframes = [round(frame.time_seconds, 3) for frame in analysis.keyframes]
+        value.model = analysis.answered_by
+        value.findings = len(analysis.findings)
+        value.quoted = _quoted(job.name, analysis)
+    return value
+
+
+def _quoted(name: str, analysis: core.Analysis) -> schemas.AnalysisQuoted:
     times = {frame.number: core.clock(frame.time_seconds) for frame in analysis.keyframes}
 
-    def findings(found: Sequence[core.Finding]) -> list[Document]:
+    def statements(found: Sequence[core.Finding]) -> list[schemas.FoundStatement]:
         return [
-            {
-                "text": one.text,
-                "times": [times[number] for number in one.frames if number in times],
-                **({"fields": dict(one.fields)} if one.fields else {}),
-            }
+            schemas.FoundStatement(
+                text=one.text,
+                times=[times[number] for number in one.frames if number in times],
+                fields=dict(one.fields) or None,
+            )
             for one in found[:MOST_FINDINGS]
         ]
 
-    return {
-        **head,
-        "seconds": analysis.decode.readable_seconds,
-        "shots": len(analysis.decode.shots),
-        "keyframes": [round(frame.time_seconds, 3) for frame in analysis.keyframes],
-        "model": analysis.answered_by,
-        "findings": len(analysis.findings),
-        "quoted": {
-            "name": job.name,
-            "notices": [notice_text(notice) for notice in content.stated_notices(analysis)],
-            "title": analysis.title,
-            "answer": findings(analysis.reply),
-            "overview": findings(analysis.overview),
-            "findings": findings(analysis.findings),
-        },
-    }
+    return schemas.AnalysisQuoted(
+        name=name,
+        notices=[notice_text(notice) for notice in content.stated_notices(analysis)],
+        title=analysis.title,
+        answer=statements(analysis.reply),
+        overview=statements(analysis.overview),
+        findings=statements(analysis.findings),
+    )
 
 
 def stage_text(job: JobSnapshot) -> str:
@@ -118,26 +119,28 @@ def stage_text(job: JobSnapshot) -> str:
     return t(f"stage.{progress.stage}") + steps
 
 
-def turn_document(conversation_id: str, turn: Turn) -> Document:
+def turn_result(conversation_id: str, turn: Turn) -> schemas.AnswerResult:
     """Return an answer with the frames that it cites."""
-    doubts: Document = {"frames_that_do_not_exist": turn.unknown_frames, "times_without_a_frame": turn.own_times}
     notices = [notice_text(notice) for notice in filter(None, (turn.why, *turn.notices))]
-    return {
-        "conversation": conversation_id,
-        "question": turn.number,
-        "state": turn.state,
-        "model": turn.model,
-        "cited": [
-            {
-                "number": one.number,
-                "seconds": one.time_seconds,
-                "clock": core.clock(one.time_seconds),
-                "report": one.analysis_id,
-            }
+    doubts = schemas.Doubts(
+        frames_that_do_not_exist=list(turn.unknown_frames) or None, times_without_a_frame=list(turn.own_times) or None
+    )
+    return schemas.AnswerResult(
+        conversation=conversation_id,
+        question=turn.number,
+        state=turn.state,
+        model=turn.model,
+        cited=[
+            schemas.CitedFrame(
+                number=one.number,
+                seconds=one.time_seconds,
+                clock=core.clock(one.time_seconds),
+                report=one.analysis_id,
+            )
             for one in turn.cited
         ],
-        "pictures_sent": len(turn.attached),
-        **({"doubts": {name: found for name, found in doubts.items() if found}} if any(doubts.values()) else {}),
-        "next": t("mcp.next.ask"),
-        "quoted": {"answer": turn.answer, "notices": notices},
-    }
+        pictures_sent=len(turn.attached),
+        doubts=doubts if turn.unknown_frames or turn.own_times else None,
+        next=t("mcp.next.ask"),
+        quoted=schemas.AnswerQuoted(answer=turn.answer, notices=notices),
+    )

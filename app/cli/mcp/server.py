@@ -99,7 +99,7 @@ def _tool(function: Callable[..., Any], *, reads: bool = False, repeats: bool = 
         annotations=ToolAnnotations(
             read_only_hint=reads, destructive_hint=False, idempotent_hint=reads or repeats, open_world_hint=False
         ),
-        structured_output=False,
+        structured_output=True,
     )
     tool.parameters.pop("title", None)
     for argument, schema in tool.parameters["properties"].items():

@@ -16,12 +16,21 @@ from mcp.types import CallToolResult
 from pydantic import Field
 
 from app import ask, core
-from app.analysis import built_in
-from app.cli.mcp import results
-from app.cli.mcp.results import Document, result
-from app.i18n import error_text, language, t
+from app.analysis import built_in, cues_between
+from app.cli.mcp import results, schemas
+from app.cli.mcp.results import result
+from app.i18n import error_text, language, notice_text, t
 from app.reports import FORMATS, bundle, files_of, written
-from app.services import Services, build_request, build_selection, conversations, parse_seconds, start_run
+from app.services import (
+    Services,
+    build_request,
+    build_selection,
+    conversations,
+    newest_report_id,
+    parse_seconds,
+    start_run,
+    transcript_of,
+)
 from app.store import LibraryQuery, storage_errors
 from app.video import check_file, is_video_name
 
@@ -86,70 +95,83 @@ class McpTools:
 
     # ---- what there is -----------------------------------------------------------------------------------------------
 
-    def list_(self, folder: Text = "", limit: Count = 20, offset: Offset = 0) -> CallToolResult:
+    def list_(
+        self, folder: Text = "", limit: Count = 20, offset: Offset = 0
+    ) -> Annotated[CallToolResult, schemas.ListResult]:
         """List stored reports, the newest first, or the videos and folders in a folder."""
         if folder:
             return result(_folder(self._allowed(folder)))
         self.services.jobs.indexing.catch_up()
         library, wanted = self.services.jobs.library, LibraryQuery()
         found = library.find(wanted, order="newest", offset=offset, limit=limit)
-        reports = [results.entry_document(entry, self.services.jobs.state_of(entry)) for entry in found]
-        roots = {"folders": [core.shown_path(root) for root in self._roots]} if self._roots else {}
-        return result({"total": library.count(wanted), "reports": reports, **roots})
+        reports = [results.entry_of(entry, self.services.jobs.state_of(entry)) for entry in found]
+        roots = [core.shown_path(root) for root in self._roots] or None
+        return result(schemas.ListResult(total=library.count(wanted), reports=reports, folders=roots))
 
-    def search(self, words: Text, limit: Count = 10, offset: Offset = 0) -> CallToolResult:
+    def search(
+        self, words: Text, limit: Count = 10, offset: Offset = 0
+    ) -> Annotated[CallToolResult, schemas.SearchResult]:
         """Search the reports by words, and by meaning where an embedding model is set."""
         self.services.jobs.indexing.catch_up()
         library, wanted = self.services.jobs.library, LibraryQuery(words)
         near: dict[str, int] = {}
-        problem: Document = {}
+        problem: str | None = None
         if (index := self.services.semantic_index) and words.strip():
             try:
                 index.catch_up()
                 near = {one.job_id: one.place for one in index.near(words)}
             except core.AppError as error:
-                problem = {"problem": t("library.meaning_failed", why=error_text(error))}
+                problem = t("library.meaning_failed", why=error_text(error))
         found = library.find(wanted, order="best", offset=offset, limit=limit, near=list(near))
         reports = [
-            results.entry_document(
+            results.entry_of(
                 entry, self.services.jobs.state_of(entry), library.hits(entry.id, words, near=near.get(entry.id))
             )
             for entry in found
         ]
-        return result({"total": library.count(wanted, near=list(near)), **problem, "reports": reports})
+        total = library.count(wanted, near=list(near))
+        return result(schemas.SearchResult(total=total, problem=problem, reports=reports))
 
-    def transcript(self, video: Text, start: Time = 0, end: Time | None = None) -> CallToolResult:
-        """Return the speech or subtitles of an analysed video that overlap [start, end)."""
-        analysis = self._report(video)
-        heard = analysis.transcript
-        if heard is None:
-            raise core.InputError("mcp_no_transcript", name=analysis.video.name)
-        first, last = _seconds(start), float("inf") if end is None else _seconds(end)
-        cues = [one for one in heard.cues if one.end_seconds > first and one.start_seconds < last]
-        lines: list[Document] = []
-        following: Document = {}
+    def transcript(
+        self, video: Text, start: Time = 0, end: Time | None = None
+    ) -> Annotated[CallToolResult, schemas.TranscriptResult]:
+        """Return the speech or subtitles of a video that overlap [start, end)."""
+        path, analysis = self._source(video)
+        heard, notices = transcript_of(path, analysis, language())
+        cues = cues_between(heard, _seconds(start), float("inf") if end is None else _seconds(end))
+        lines: list[schemas.TranscriptCue] = []
+        following: str | None = None
         room = _MOST_CHARACTERS
         for cue in cues:
             room -= len(cue.text)
             if room < 0 and lines:
-                following = {"next": t("mcp.next.transcript", start=cue.start_seconds)}
+                following = t("mcp.next.transcript", start=cue.start_seconds)
                 break
-            lines.append({"start": cue.start_seconds, "end": cue.end_seconds, "text": cue.text})
-        head = {"id": analysis.id, "source": heard.source, "cues": len(cues)}
-        return result({**head, **following, "quoted": {"label": heard.label, "cues": lines}})
+            lines.append(schemas.TranscriptCue(start=cue.start_seconds, end=cue.end_seconds, text=cue.text))
+        said = [notice_text(notice) for notice in notices] or None
+        return result(
+            schemas.TranscriptResult(
+                id=analysis.id if analysis else None,
+                source=heard.source,
+                cues=len(cues),
+                next=following,
+                quoted=schemas.TranscriptQuoted(label=heard.label, notices=said, cues=lines),
+            )
+        )
 
-    def report(self, video: Text, format: str = "markdown", folder: Text = "", offset: Offset = 0) -> CallToolResult:
+    def report(
+        self, video: Text, format: str = "markdown", folder: Text = "", offset: Offset = 0
+    ) -> Annotated[CallToolResult, schemas.ReportResult]:
         """Return a report as text, or write it to a folder and return the paths."""
         analysis = conversations.with_conversations(self.services, self._report(video))
         if format not in FORMATS:
             raise core.ConfigError("formats_unknown", given=format[:80], known=", ".join(FORMATS))
-        head: Document = {"id": analysis.id, "format": format}
         if folder:
             target = self._allowed(folder)
             files = bundle([analysis], [format], is_free=lambda name: not (target / name).exists())
             with storage_errors("report_not_written", target):
                 paths = [core.shown_path(target / file.name) for file in written(files, target)]
-            return result({**head, "quoted": {"paths": paths}})
+            return result(schemas.ReportResult(id=analysis.id, format=format, quoted=schemas.ReportQuoted(paths=paths)))
         if format in _FILES_ONLY:
             raise core.ConfigError("mcp_report_folder", format=format)
         if format == "json":
@@ -159,8 +181,15 @@ class McpTools:
         else:
             data = next(files_of(format, analysis, analysis.request.language, "report")).data
         text, end = data.decode(), offset + _MOST_CHARACTERS
-        following = {"next": t("mcp.next.report", offset=end)} if end < len(text) else {}
-        return result({**head, "characters": len(text), **following, "quoted": {"text": text[offset:end]}})
+        return result(
+            schemas.ReportResult(
+                id=analysis.id,
+                format=format,
+                characters=len(text),
+                next=t("mcp.next.report", offset=end) if end < len(text) else None,
+                quoted=schemas.ReportQuoted(text=text[offset:end]),
+            )
+        )
 
     def look(
         self,
@@ -168,7 +197,7 @@ class McpTools:
         times: Annotated[tuple[Time, ...], Field(max_length=_MOST_PICTURES)] = (),
         region: Region | None = None,
         width: Side = 640,
-    ) -> CallToolResult:
+    ) -> Annotated[CallToolResult, schemas.LookResult]:
         """Return the pictures at these times, else keyframes, as small JPEGs; `region` enlarges a part of them."""
         path, analysis = self._source(video)
         keyframes = analysis.keyframes if analysis else ()
@@ -191,11 +220,11 @@ class McpTools:
         while sum(map(len, small := [core.smaller(jpeg, side) for jpeg in jpegs])) > _MOST_PICTURE_BYTES:
             side = int(side * _SHRINK)
         pictures = [
-            {"asked": asked, "seconds": round(seconds, 3), "clock": core.clock(seconds)}
+            schemas.ShownPicture(asked=asked, seconds=round(seconds, 3), clock=core.clock(seconds))
             for asked, (seconds, _) in zip(wanted, found, strict=True)
         ]
-        stored = {} if path else {"problem": t("mcp.look_stored")}
-        return result({"pictures": pictures, "longer_side": side, **stored}, small)
+        problem = None if path else t("mcp.look_stored")
+        return result(schemas.LookResult(pictures=pictures, longer_side=side, problem=problem), small)
 
     # ---- what takes long ---------------------------------------------------------------------------------------------
 
@@ -210,7 +239,7 @@ class McpTools:
         end: Time | None = None,
         use_model: bool = True,
         wait_seconds: Wait = 45,
-    ) -> CallToolResult:
+    ) -> Annotated[CallToolResult, schemas.AnalysisResult]:
         """Analyse a video and wait for its report; cancelling the call stops the analysis."""
         jobs, settings, templates = self.services.jobs, self.services.settings, self.services.templates
 
@@ -253,7 +282,7 @@ class McpTools:
             stop,
             wait_seconds,
         )
-        return await asyncio.to_thread(lambda: result(results.job_document(jobs.snapshot(job_id))))
+        return await asyncio.to_thread(lambda: result(results.job_result(jobs.snapshot(job_id))))
 
     async def ask(
         self,
@@ -265,7 +294,7 @@ class McpTools:
         start: Time = 0,
         end: Time | None = None,
         wait_seconds: Wait = 45,
-    ) -> CallToolResult:
+    ) -> Annotated[CallToolResult, schemas.AnswerResult]:
         """Ask a question about videos, or a further one of a conversation; cancelling the call stops the answer."""
         ask.checked_question(question)
         if bool(videos) == bool(conversation):
@@ -283,10 +312,10 @@ class McpTools:
 
         await _wait(ctx, answer.made.done, lambda: answer.doing, stop, wait_seconds)
         if not answer.made.done():
-            return result({"state": "running", "doing": answer.doing, "next": t("mcp.next.wait")})
+            return result(schemas.AnswerResult(state="running", doing=answer.doing, next=t("mcp.next.wait")))
         self._answers.pop(asked, None)
         made = answer.made.result()
-        return result(results.turn_document(made.id, made.last))
+        return result(results.turn_result(made.id, made.last))
 
     # ---- internals ---------------------------------------------------------------------------------------------------
 
@@ -335,7 +364,7 @@ class McpTools:
         """Return the file if it may be opened, and its newest report or the one with this id; at least one of them."""
         if path := self._file(video):
             check_file(path)
-            known = self._newest(path)
+            known = newest_report_id(self.services, path)
             return path, self.services.jobs.snapshot(known).analysis if known else None
         analysis = self._report(video)
         path = core.restored(analysis.request.path)
@@ -345,7 +374,7 @@ class McpTools:
         """Return the newest report on a file, or the one with this id."""
         if path := self._file(video):
             check_file(path)
-            job_id = self._newest(path)
+            job_id = newest_report_id(self.services, path)
             if job_id is None:
                 raise core.InputError("mcp_not_analysed", path=core.shown_path(path))
         else:
@@ -354,12 +383,6 @@ class McpTools:
         if analysis is None:
             raise core.InputError("no_report_yet", id=job_id)
         return analysis
-
-    def _newest(self, path: Path) -> str | None:
-        """Return the id of the newest report on the content of a file."""
-        self.services.jobs.indexing.catch_up()
-        sha256 = self.services.switcher.session.extractions.sha256(path)
-        return next(iter(self.services.jobs.library.reports_on(sha256=sha256)), None)
 
 
 @dataclass(frozen=True)
@@ -447,7 +470,7 @@ async def _wait(
         raise
 
 
-def _folder(folder: Path) -> Document:
+def _folder(folder: Path) -> schemas.ListResult:
     """List the videos and folders in a folder, without those further below."""
     try:
         with os.scandir(folder) as found:
@@ -456,8 +479,10 @@ def _folder(folder: Path) -> Document:
         raise core.VideoError("folder_unreadable", path=core.shown_path(folder), reason=error.strerror) from error
     folders = [core.readable(one.name) for one in entries if one.is_dir()]
     videos = [core.readable(one.name) for one in entries if is_video_name(Path(one.path))]
-    shown = {"folder": core.shown_path(folder), "videos": videos[:_MOST_FILES], "folders": folders[:_MOST_FILES]}
-    return {"videos": len(videos), "folders": len(folders), "quoted": shown}
+    shown = schemas.FolderQuoted(
+        folder=core.shown_path(folder), videos=videos[:_MOST_FILES], folders=folders[:_MOST_FILES]
+    )
+    return schemas.ListResult(videos=len(videos), folders=len(folders), quoted=shown)
 
 
 def _range(start: Time, end: Time | None) -> core.Selection:

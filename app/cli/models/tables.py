@@ -80,7 +80,7 @@ def print_sum(
     is_seeing = t("models.sees" if shape.vision else "models.blind")
     sees = labelled(t("models.column_sees"), is_seeing)
     facts = [
-        models.parameters_text(shape),
+        models.parameters_text(shape, named=True),
         sees,
         t(f"models.format.{models.format_of(shape).key}.name"),
     ]

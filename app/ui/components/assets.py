@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import streamlit as st
 
+from app.i18n import language, t
 from app.reports.content import printable
 
 if TYPE_CHECKING:
@@ -71,8 +72,12 @@ _mount_turned = component("turned")
 
 
 def turn_page(page: str, job_id: str) -> None:
-    """Show the top when another analysis is open, and fold a phone's sidebar when another page is; this has no size."""
-    _mount_turned(key="turned", data={"page": page, "job": job_id})
+    """Show the top when another analysis is open, and fold a phone's sidebar when another page is; this has no size.
+
+    The page gets its language, and Streamlit's link to the page's body is put into it.
+    """
+    words = {"language": {"zh": "zh-CN"}.get(language(), language()), "skip": t("ui.skip_to_content")}
+    _mount_turned(key="turned", data={"page": page, "job": job_id, **words})
 
 
 def draw_styles() -> None:

@@ -62,6 +62,20 @@ def test_app_opens_to_a_network_only_with_accounts(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("option", ["--server.port {port}", "--server.port={port}", ""])
+def test_busy_port_is_named_with_a_free_one(option: str, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        words = command("app", *option.format(port=port).split(), "--language", "zh")
+        environment = {**os.environ, "FRAMELENS_DATA_DIR": str(tmp_path / "data"), "PYTHONIOENCODING": "utf-8"}
+        environment |= {} if option else {"STREAMLIT_SERVER_PORT": str(port)}
+        done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, encoding="utf-8", timeout=120)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"端口 {port} 已被占用" in done.stderr and "framelens app --server.port" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+
+
+@pytest.mark.slow
 def test_ctrl_c_before_the_page_is_served(tmp_path: Path) -> None:
     """The program is interrupted once it has imported Streamlit's command, which takes the longest."""
     program = (

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from app import config
+from app.cli.commands import doctor as doctor_command
 from tests.loopback import Handler, listening
+from tests.test_docs import ROOT
 
 
 class Models(Handler):
@@ -39,7 +43,7 @@ def test_findings_come_first_and_then_what_a_report_needs(tmp_path: Path, tiny_v
     assert done.returncode == 0 and not done.stderr
     first = done.stdout.splitlines()[0]
     assert first.startswith(("⚠️", "✅"))
-    for word in ("tiny-vl", "Python", "/dev/shm", "vllm", "opencv", "model_path", "FRAMELENS_DATA_DIR"):
+    for word in ("tiny-vl", "Python", "/dev/shm", "vllm", "opencv", "VLLM_MODEL_PATH", "FRAMELENS_DATA_DIR"):
         assert word in done.stdout
     assert not (tmp_path / "data").exists(), "looking leaves nothing behind"
 
@@ -48,6 +52,30 @@ def test_findings_come_first_and_then_what_a_report_needs(tmp_path: Path, tiny_v
 def test_in_chinese_it_is_chinese(tmp_path: Path) -> None:
     done = doctor("--language", "zh", cwd=tmp_path)
     assert "这台机器" in done.stdout and "This machine" not in done.stdout
+    machine = done.stdout.partition("\n这台机器\n")[2].partition("软件包")[0]
+    labels = [line.strip().partition("：")[0] for line in machine.splitlines() if line.strip()]
+    assert set(labels) - {"FrameLens", "Python", "CPU", "GPU", "/dev/shm", "ffmpeg"} <= {
+        *("系统", "内存", "NVIDIA 驱动", "数据文件夹", "模型缓存"),
+    }
+    assert not re.search(r" (free|used|of) ", machine)
+
+
+def test_settings_are_shown_as_they_are_set(tmp_path: Path) -> None:
+    given = {
+        "FRAMELENS_SESSION_HOURS": "24",
+        "FRAMELENS_SOURCE_GB": "3",
+        "FRAMELENS_TRUSTED_PROXIES": "127.0.0.1 10.0.0.0/8",
+        "FRAMELENS_INSECURE": "on",
+        "AWS_SECRET_ACCESS_KEY": "sesame1234",
+        "VLLM_CONFIG": '{"max_model_len": 4096}',
+    }
+    settings = config.load({**given, "FRAMELENS_DATA_DIR": str(tmp_path)}, dotenv=tmp_path / "none")
+    shown = dict(doctor_command._effective_settings(settings))
+    assert {name: shown[name] for name in (*given,)[:4]} == dict([*given.items()][:4])
+    assert json.loads(shown["VLLM_CONFIG"])["max_model_len"] == 4096
+    assert "sesame1234" not in repr(shown) and not re.search(r"\w\(\w+=|\(\)|None|True|False", repr(shown))
+    example = (ROOT / ".env.example").read_text(encoding="utf-8")
+    assert [name for name in shown if f"{name}=" not in example] == []
 
 
 @pytest.mark.slow

@@ -27,6 +27,7 @@ from tests.cards import write_card_video
 from tests.llm.scripted import Server, serve
 
 mcp = pytest.importorskip("mcp")
+jsonschema = pytest.importorskip("jsonschema")  # comes with mcp
 stdio = pytest.importorskip("mcp.client.stdio")
 pytestmark = pytest.mark.usefixtures("no_text_reading")
 COMMAND = [sys.executable, "-m", "app.cli.main", "mcp"]
@@ -95,13 +96,16 @@ async def called(client: Any, tool: str, **arguments: object) -> dict[str, Any]:
     done = await client.call_tool(tool, arguments)
     assert not done.is_error, done.content[0].text
     document: dict[str, Any] = json.loads(done.content[0].text)
+    schemas = {one.name: one.output_schema for one in (await client.list_tools()).tools}
+    jsonschema.validate(done.structured_content, schemas[tool])
+    assert done.structured_content == document
     assert "instruction" in document.pop("note")
     return document
 
 
 async def refused(client: Any, tool: str, **arguments: object) -> str:
     done = await client.call_tool(tool, arguments)
-    assert done.is_error
+    assert done.is_error and done.structured_content is None
     text: str = done.content[0].text
     assert text.endswith((".", "。")) and "Traceback" not in text and "Error executing" not in text
     return text
@@ -119,6 +123,7 @@ async def test_tools_describe_themselves_in_both_languages(tmp_path: Path) -> No
             assert (hints.read_only_hint, hints.destructive_hint) == (reading.get(name, False), False)
             assert hints.open_world_hint is False and bool(re.search("[一-龥]", tool.description)) == (language == "zh")
             assert all(one["description"] for one in tool.input_schema["properties"].values())
+            assert tool.output_schema["type"] == "object" and tool.output_schema["properties"].keys() > {"note"}
         assert "8" in tools["look"].description and "1024" in tools["look"].description
     assert (tmp_path / "stderr").read_text() == ""
 
@@ -163,7 +168,7 @@ async def test_analysis_is_listed_searched_shown_and_reported(
         assert Path(written["quoted"]["paths"][0]).read_bytes().startswith(b"%PDF")
         assert "folder" in await refused(client, "report", video="latest", format="pdf")
         assert "markdown" in await refused(client, "report", video="latest", format="word")
-        assert "speech" in await refused(client, "transcript", video="latest")
+        assert "no subtitles" in await refused(client, "transcript", video="latest")
 
 
 @pytest.mark.slow
@@ -193,6 +198,23 @@ async def test_pictures_are_small_and_a_region_is_enlarged(tmp_path: Path, video
         made = await called(client, "analyse", video=str(video), use_model=False)
         assert made["state"] == "without_model" and "problem" not in made
         assert len((await client.call_tool("look", {"video": made["id"]})).content) == 1 + len(made["keyframes"])
+
+
+@pytest.mark.slow
+async def test_subtitles_are_read_without_an_analysis(tmp_path: Path, video: Path) -> None:
+    film = tmp_path / "film.mp4"
+    film.write_bytes(video.read_bytes())
+    (tmp_path / "film.srt").write_text(
+        "1\n00:00:00,500 --> 00:00:01,500\nRed.\n\n2\n00:00:02,000 --> 00:00:03,000\nBlue.\n"
+    )
+    async with connected(tmp_path) as client:
+        said = await called(client, "transcript", video=str(film), start=1.6)
+        assert "id" not in said and (said["source"], said["cues"]) == ("subtitles", 1)
+        assert said["quoted"] == {"label": "film.srt", "cues": [{"start": 2.0, "end": 3.0, "text": "Blue."}]}
+        made = await called(client, "analyse", video=str(video), use_model=False)
+        assert "no subtitles" in await refused(client, "transcript", video=str(video))
+        again = await called(client, "transcript", video=str(film))
+        assert (again["id"], again["cues"]) == (made["id"], 2)
 
 
 @pytest.mark.slow

@@ -96,7 +96,7 @@ def _facts(choice: ModelChoice) -> list[str]:
     positions = shape.text.max_positions
     length = t("system.context", n=positions) if positions else ""
     name = t(f"models.format.{models.format_of(shape).key}.name")
-    return [one for one in (models.parameters_text(shape), sees, name, length, entry.licence) if one]
+    return [one for one in (models.parameters_text(shape, named=True), sees, name, length, entry.licence) if one]
 
 
 def _draw_place(choice: ModelChoice) -> None:

@@ -104,7 +104,7 @@ def _rest_row(entry: CatalogueEntry, place: HardwareProfile, used: str) -> Model
 
 
 def _about(entry: CatalogueEntry) -> str:
-    return " · ".join(filter(None, (parameters_text(entry.shape), entry.about[language()])))
+    return " · ".join(filter(None, (parameters_text(entry.shape, named=True), entry.about[language()])))
 
 
 def fill_form(name: str, catalogue: Catalogue, here: HardwareProfile) -> None:

@@ -1,0 +1,63 @@
+"""Command `framelens transcript VIDEO`: prints the speech or subtitles of a video with their times; no model is asked.
+
+Times count from the first picture, as those of reports do.
+"""
+
+import argparse
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from app import config, i18n
+from app.cli.common import add_output_options, use_language
+from app.core import Analysis, clock
+from app.fleet import typed_path
+from app.i18n import notice_text, t
+from app.services import Services, newest_report_id, open_library, parse_seconds
+from app.video import check_file, printable
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of this command."""
+    parser.add_argument("video", metavar="VIDEO", help=t("cli.transcript_video"))
+    parser.add_argument("--start", type=parse_seconds, default=0.0, metavar="T", help=t("cli.start"))
+    parser.add_argument("--end", type=parse_seconds, metavar="T", help=t("cli.end"))
+    add_output_options(parser, None)
+
+
+def run(given: argparse.Namespace) -> int:
+    """Print a line for each passage, or one JSON object, and return the exit code.
+
+    Raises:
+        InputError: The video can't be read, or has neither subtitles nor a report with speech.
+    """
+    from app.analysis import cues_between
+    from app.services import transcript_of
+
+    settings = config.load()
+    use_language(given, settings)
+    with open_library(settings) as services:
+        path, analysis = _named(given.video, services)
+        transcript, notices = transcript_of(path, analysis, i18n.language())
+    for notice in notices:
+        print(printable(notice_text(notice)), file=sys.stderr)
+    cues = cues_between(transcript, given.start, float("inf") if given.end is None else given.end)
+    if given.json:
+        head = {"source": transcript.source, "label": transcript.label}
+        print(json.dumps({**head, "cues": [asdict(cue) for cue in cues]}, ensure_ascii=False, indent=2))
+    else:
+        print(printable(t(f"report.transcript_{transcript.source}", label=transcript.label)), file=sys.stderr)
+        for cue in cues:
+            print(f"{clock(cue.start_seconds)}  {printable(' '.join(cue.text.split()))}")
+    return 0
+
+
+def _named(word: str, services: Services) -> tuple[Path | None, Analysis | None]:
+    """Return the file of that name and the newest report on it, or the report with this id."""
+    path = Path(typed_path(word)).absolute()
+    if not path.exists() and Path(word).name == word and not path.suffix:
+        return None, services.jobs.snapshot(services.jobs.library.resolve_id(word)).analysis
+    check_file(path)
+    known = newest_report_id(services, path)
+    return path, services.jobs.snapshot(known).analysis if known else None

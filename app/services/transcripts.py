@@ -1,0 +1,39 @@
+"""Transcripts of videos with or without a report. Speech is transcribed by analyses alone."""
+
+from pathlib import Path
+
+from app import core
+from app.services.container import Services
+from app.video import check_file, subtitles_of
+
+
+def newest_report_id(services: Services, path: Path) -> str | None:
+    """Return the id of the newest report on the content of a file, None if there is none."""
+    services.jobs.indexing.catch_up()
+    sha256 = services.switcher.session.extractions.sha256(path)
+    return next(iter(services.jobs.library.reports_on(sha256=sha256)), None)
+
+
+def transcript_of(
+    path: Path | None, analysis: core.Analysis | None, language: core.Language
+) -> tuple[core.Transcript, tuple[core.Notice, ...]]:
+    """Return the transcript in a report, else the subtitles in the file and beside it, with notices about these.
+
+    Args:
+        path: The video, None if it can't be read.
+        analysis: The report on it, None without one.
+        language: Language of the subtitles that are preferred.
+
+    Raises:
+        InputError: There is neither a transcript nor a readable subtitle, or the file can't be read.
+    """
+    if analysis and analysis.transcript:
+        return analysis.transcript, ()
+    notices: tuple[core.Notice, ...] = ()
+    if path:
+        check_file(path)
+        found, notices = subtitles_of(path, language)
+        if found:
+            return found, notices
+    name = core.readable(path.name) if path else analysis.video.name if analysis else ""
+    raise core.InputError("no_transcript", name=name)

@@ -1,0 +1,36 @@
+"""Tests of `framelens transcript`: subtitles with their times, without an analysis."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from app.cli.main import main
+from tests.cards import write_card_video
+
+CUES = "1\n00:00:00,500 --> 00:00:01,500\nRed\ncard.\n\n2\n00:00:02,000 --> 00:00:03,000\nBlue.\n"
+
+
+@pytest.fixture
+def film(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("FRAMELENS_DATA_DIR", str(tmp_path / "data"))
+    return write_card_video(tmp_path / "film.mp4", ["red", "blue"])
+
+
+@pytest.mark.slow
+def test_lines_have_the_times_of_subtitles_beside(film: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    film.with_suffix(".srt").write_text(CUES)
+    assert main(["transcript", str(film)]) == 0
+    out = capsys.readouterr()
+    assert out.out == "00:00.500  Red card.\n00:02.000  Blue.\n" and "film.srt" in out.err
+    assert main(["transcript", str(film), "--json", "--start", "1.5"]) == 0
+    cue = {"start_seconds": 2.0, "end_seconds": 3.0, "text": "Blue."}
+    assert json.loads(capsys.readouterr().out) == {"source": "subtitles", "label": "film.srt", "cues": [cue]}
+
+
+@pytest.mark.slow
+def test_video_without_words_names_the_speech_model(film: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["transcript", str(film), "--language", "zh"]) == 6
+    out = capsys.readouterr()
+    assert out.out == "" and "film.mp4" in out.err and "FRAMELENS_SPEECH_MODEL_PATH" in out.err
+    assert main(["transcript", str(film.with_name("none.mp4"))]) == 3

@@ -80,15 +80,16 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
     ("pictures", r"[仅只]支持(?:纯)?(?:文本|文字)"),
     ("pictures", r"[非不]是?(?:多模态|视觉)模型"),
     # A single picture.
-    ("image", r"failed to load image|cannot identify image|(?:invalid|illegal|corrupt\w*|unsupported) (?:base64 )?image\b"
-              r"(?! url\b)|invalid base64"
+    ("image", r"failed to load image|cannot identify image|invalid base64"
+              r"|(?:invalid|illegal|corrupt\w*|unsupported) (?:base64 )?image\b(?! url\b)"
               r"|image (?:format|type) is (?:illegal|invalid|not supported|unsupported)"
               r"|(?:could|can|unable|failed)(?: ?not|n't| to)? "
               r"(?:process|decode|open|read|parse|make \w+ embedding from) (?:the |an? )?(?:input )?image"
               r"|image length and width do not meet|图[片像]?(?:输入|文件)?(?:格式|解析|解码)"),
     ("picture_size", r"(?:image|video) items? with .{0,40}?\bexceed|max bytes per data-uri"),
     ("picture_size", rf"(?<!total )(?<!base64 )\b{_PICTURE}\b.{{0,40}}?(?:exceed\w*|(?:larg|bigg)er than"
-                     r"|too (?:large|big)|over)\b.{0,40}?(?:[KM]i?B\b|bytes|pixels?|px\b|megapixel|resolution|dimension|size)"),
+                     r"|too (?:large|big)|over)\b.{0,40}?"
+                     r"(?:[KM]i?B\b|bytes|pixels?|px\b|megapixel|resolution|dimension|size)"),
     ("picture_size", r"(?<!total )\b(?:image|multi-?modal|media) (?:file )?(?:size |is |size is )?too (?:large|big)"
                      r"|image (?:size|resolution|dimension|pixel|width)\w*\b.{0,40}?"
                      r"(?:exceed|too|larger|limit|must be|not within)"

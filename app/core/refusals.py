@@ -109,6 +109,11 @@ def said_in(text: str) -> str:
     return _Refusal(0, _body(text)).said
 
 
+def is_page(text: str) -> bool:
+    """Return whether a body is a web page, such as that of a proxy, a login or a firewall."""
+    return read_json(text[:_MOST_READ]) is None and bool(_IS_HTML.search(text[:_MOST_READ]))
+
+
 def retry_after(header: str | None) -> float | None:
     """Parse a Retry-After header, a number or a date (RFC 9110, 10.2.3), into seconds; None if absent or invalid."""
     if not header:

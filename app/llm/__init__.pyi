@@ -19,6 +19,8 @@ from .messages import text_only as text_only
 from .messages import with_pictures as with_pictures
 from .messages import with_video as with_video
 from .reasoning import split_reasoning as split_reasoning
+from .retries import Retries as Retries
+from .retries import repeated as repeated
 from .speech import SpeechModel as SpeechModel
 from .speech import transcribe as transcribe
 from .stream import Reply as Reply

@@ -17,10 +17,11 @@ from typing import Any
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessageChunk, BaseMessage
 
-from app.core import AppError, EngineBrokeOff, EngineError, Usage, redact
+from app.core import AppError, Cancelled, EngineBrokeOff, EngineError, Usage, redact
 from app.llm.error_mapping import engine_error
 from app.llm.http import on_request_loop
 from app.llm.reasoning import SplitAnswer, split_reasoning, unfinished_mark
+from app.llm.retries import Retries
 
 log = logging.getLogger(__name__)
 _LONG_TOKEN_BYTES, _LONGEST_TOKEN_BYTES = 8, 32
@@ -195,14 +196,26 @@ async def _untraced(chunks: AsyncIterator[AIMessageChunk]) -> AsyncIterator[AIMe
 
 
 def ask(chat: BaseChatModel, messages: Sequence[BaseMessage], *, cancel: threading.Event | None = None) -> Reply:
-    """Send a request through `stream_pieces` and return the complete answer; raises the same errors."""
-    pieces = stream_pieces(chat, messages, cancel=cancel)
+    """Send a request through `stream_pieces`, again if the engine is busy, and return the complete answer.
+
+    Raises:
+        AppError: What `stream_pieces` raises.
+    """
+    retries, cancel = Retries(), cancel or threading.Event()
     while True:
+        pieces = stream_pieces(chat, messages, cancel=cancel)
         try:
-            next(pieces)
+            while True:
+                next(pieces)
         except StopIteration as end:
             reply: Reply = end.value
             return reply
+        except AppError as error:
+            pause = retries.pause_after(error)
+            if pause is None:
+                raise
+        if cancel.wait(pause):
+            raise Cancelled
 
 
 def _app_error(error: Exception, base_url: str, model: str) -> AppError | None:

@@ -24,7 +24,16 @@ import openai
 from app import core
 from app.analysis import EngineConnection
 from app.i18n import in_language, t
-from app.llm import EngineClient, engine_error, on_request_loop, read_answer, repeated, split_reasoning, token_ids
+from app.llm import (
+    EngineClient,
+    engine_error,
+    normal_chunk,
+    on_request_loop,
+    read_answer,
+    repeated,
+    split_reasoning,
+    token_ids,
+)
 
 _YES, _NO = ("yes", "Yes", "是", "有"), ("no", "No", "否", "没", "不")
 _SAYS_YES, _SAYS_NO = re.compile(r"\W*(?:yes\b|[是有对])", re.IGNORECASE), re.compile(r"\W*(?:no\b|[否没不无])", re.I)
@@ -210,10 +219,10 @@ class _Question:
 def _read(answer: Any, form: Mapping[str, Any]) -> float | None:
     """Return the probability of yes in an answer, or None if it says neither."""
     try:
-        choice = answer["choices"][0]
+        choice = normal_chunk(answer, is_whole=True)["choices"][0]
         if "logprobs" in form:
             return _share_of_yes(choice["logprobs"]["content"][0]["top_logprobs"])
-        words = split_reasoning(choice["message"]["content"] or "").answer
+        words = split_reasoning(choice["delta"]["content"]).answer
     except (KeyError, IndexError, TypeError, ValueError):
         return None
     return 1.0 if _SAYS_YES.match(words) else 0.0 if _SAYS_NO.match(words) else None

@@ -141,7 +141,8 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
     ("context", r"max(?:imum)?[_ ](?:model[_ ]len|context|input[_ ](?:tokens|length|characters))|range of input length"
                 r"|context[_ ](?:length|size|window)[_ ]exceed|exceed[_ ]context|decoder prompt"
                 r"|max_tokens must be at least 1, got -"),
-    ("context", r"`inputs`|(?:max(?:imum)?|model's) (?:prompt|input|sequence) length|input_length_error"),
+    ("context", r"\btoken limit\b|`inputs`"
+                r"|(?:max(?:imum)?|model's) (?:prompt|input|sequence) length|input_length_error"),
     ("value", r"\binput should be\b|max_tokens\W* is not supported"),
     ("value", r"(?:temperature|top_[pk]|min_p|\w+_penalty|seed|logprobs|\bstop(?: sequences?)?)\b.{0,40}?"
               r"(?:must|should|too|range|less|greater|exceed|at most|between|cannot|不能|必须|范围)"),

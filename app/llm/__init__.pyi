@@ -1,6 +1,7 @@
 from .cache import AnswerCache as AnswerCache
 from .chat import EngineChat as EngineChat
 from .chat import connect as connect
+from .chunks import normal_chunk as normal_chunk
 from .client import EngineClient as EngineClient
 from .client import keep_pictures as keep_pictures
 from .embeddings import EmbeddingModel as EmbeddingModel

@@ -23,8 +23,6 @@ from app.llm.http import on_request_loop
 from app.llm.messages import media_options
 from app.llm.token_count import count_tokens, token_ids
 
-_REASONING = ("reasoning_content", "reasoning")
-"""Where engines put the text of a model's reasoning; vLLM has used both names."""
 T = TypeVar("T")
 
 
@@ -137,10 +135,8 @@ class EngineChat(BaseChatOpenAI):
         converted = super()._convert_chunk_to_generation_chunk(chunk, default_chunk_class, base_generation_info)
         # The events of the client's parser for answers in a form nest the chunk.
         choices = chunk.get("choices") or (chunk.get("chunk") or {}).get("choices")
-        if converted and choices:
-            delta = choices[0].get("delta") or {}
-            if reasoning := next((delta[name] for name in _REASONING if delta.get(name)), None):
-                converted.message.additional_kwargs["reasoning_content"] = reasoning
+        if converted and choices and (reasoning := (choices[0].get("delta") or {}).get("reasoning_content")):
+            converted.message.additional_kwargs["reasoning_content"] = reasoning
         return converted
 
     # ---- token counts

@@ -419,17 +419,15 @@ def test_dialects_of_streams_give_the_same_answer(sent: str, reasoning: str) -> 
 
 @pytest.mark.parametrize("reason", ["abort", "error", "insufficient_system_resource", "network_error"])
 def test_interrupted_answer_is_not_complete(reason: str) -> None:
-    with serve(streaming(RED, event(delta={}, finish_reason=reason), DONE)) as server:
-        with pytest.raises(EngineError) as caught:
-            ask(chat_of(server), QUESTION)
+    with serve(streaming(RED, event(delta={}, finish_reason=reason), DONE)) as server, pytest.raises(EngineError) as caught:
+        ask(chat_of(server), QUESTION)
     assert caught.value.key == "engine_broke_off"
 
 
 @pytest.mark.parametrize("reason", ["content_filter", "SAFETY", "sensitive"])
 def test_answer_that_a_filter_withholds_names_the_filter(reason: str) -> None:
-    with serve(streaming(event(delta={}, finish_reason=reason), DONE)) as server:
-        with pytest.raises(EngineError) as caught:
-            ask(chat_of(server), QUESTION)
+    with serve(streaming(event(delta={}, finish_reason=reason), DONE)) as server, pytest.raises(EngineError) as caught:
+        ask(chat_of(server), QUESTION)
     assert (caught.value.key, caught.value.values["reason"]) == ("engine_filtered", reason)
 
 

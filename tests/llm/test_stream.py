@@ -419,7 +419,8 @@ def test_dialects_of_streams_give_the_same_answer(sent: str, reasoning: str) -> 
 
 @pytest.mark.parametrize("reason", ["abort", "error", "insufficient_system_resource", "network_error"])
 def test_interrupted_answer_is_not_complete(reason: str) -> None:
-    with serve(streaming(RED, event(delta={}, finish_reason=reason), DONE)) as server, pytest.raises(EngineError) as caught:
+    ending = event(delta={}, finish_reason=reason)
+    with serve(streaming(RED, ending, DONE)) as server, pytest.raises(EngineError) as caught:
         ask(chat_of(server), QUESTION)
     assert caught.value.key == "engine_broke_off"
 

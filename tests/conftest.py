@@ -17,6 +17,7 @@ import pytest_timeout
 from app import config, i18n
 from app.core import Language
 from app.engine import Endpoint, Launcher, LocalEngine, transformers_launcher, vllm_launcher
+from app.llm import retries
 
 FIXTURES = Path(__file__).parent / "fixtures"
 # Small and quick: no compilation, a cache of 1 GiB, the length that the test models were made for.
@@ -153,6 +154,13 @@ def no_language(monkeypatch: pytest.MonkeyPatch) -> None:
         raise LookupError("a text is made outside of in_language")
 
     monkeypatch.setattr(i18n, "_page_language", missing)
+
+
+@pytest.fixture(autouse=True)
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy engine is asked again soon; how long is waited is tested apart."""
+    monkeypatch.setattr(retries, "_FIRST_WAIT_SECONDS", 0.02)
+    monkeypatch.setattr(retries, "_FIRST_PAUSE_SECONDS", 0.01)
 
 
 @pytest.fixture

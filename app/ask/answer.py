@@ -23,14 +23,12 @@ from app.ask.frames import add_frames
 from app.ask.repository import ConversationRepository
 from app.ask.retrieval.select import RetrievalTools
 from app.i18n import as_notice
-from app.llm import Reply, stream_pieces
+from app.llm import Reply, Retries, stream_pieces
 
 _SAVE_SECONDS = 2.0
 """Time between two saves of a growing answer. Chosen by hand; not tuned."""
 _ATTEMPTS = 5
-"""Most requests for one answer: without pictures, with fewer, shorter ones, and to a busy engine."""
-_LONGEST_WAIT_SECONDS = 30.0
-"""For a busy engine. Both were chosen by hand; not tuned."""
+"""Most forms of one request: without pictures, with fewer, shorter ones. Chosen by hand; not tuned."""
 Connect = Callable[[], Generator[core.EngineProgress, None, EngineConnection]]
 
 
@@ -190,7 +188,9 @@ def _answer(
     pictures = repository.pictures(conversation.pictures())
     builder = ContextBuilder(conversation, analyses, pictures, connection)
     settings = conversation.last.settings
-    for attempt in range(1, _ATTEMPTS + 1):
+    retries, attempt = Retries(), 0
+    while True:
+        attempt += 1
         prepared = builder.build()
         for notice in prepared.notices:
             yield core.Noticed(notice)
@@ -216,9 +216,12 @@ def _answer(
             _raise_unless(is_empty and bool(settings.letters), refused)
             settings = replace(settings, letters="")
         except core.EngineBusy as busy:
-            _raise_unless(is_empty and attempt < _ATTEMPTS, busy)
+            pause = retries.pause_after(busy)
+            if not is_empty or pause is None:
+                raise
+            attempt -= 1
             yield core.Noticed(core.Notice("engine_was_busy", {}, "info"))
-            if cancel.wait(min(busy.wait_seconds or 2.0**attempt, _LONGEST_WAIT_SECONDS)):
+            if cancel.wait(pause):
                 raise core.Cancelled from busy
 
 

@@ -24,7 +24,16 @@ import openai
 from app import core
 from app.analysis import EngineConnection
 from app.i18n import in_language, t
-from app.llm import EngineClient, engine_error, on_request_loop, read_answer, split_reasoning, token_ids
+from app.llm import (
+    EngineClient,
+    engine_error,
+    normal_chunk,
+    on_request_loop,
+    read_answer,
+    repeated,
+    split_reasoning,
+    token_ids,
+)
 
 _YES, _NO = ("yes", "Yes", "是", "有"), ("no", "No", "否", "没", "不")
 _SAYS_YES, _SAYS_NO = re.compile(r"\W*(?:yes\b|[是有对])", re.IGNORECASE), re.compile(r"\W*(?:no\b|[否没不无])", re.I)
@@ -40,8 +49,6 @@ _REQUEST_TOKENS = 512
 """Tokens of a request with a picture of 640 x 360, rather too many, for the number of requests at the same time."""
 _COUNT_SECONDS = 5.0
 """Longest wait for the tokens of a word. Chosen by hand; not tuned."""
-_BUSY_ATTEMPTS, _LONGEST_WAIT_SECONDS = 5, 30.0
-"""Requests to a busy engine, and the wait between two of them. Chosen by hand; not tuned."""
 UNDECIDED = 0.5
 """Probability of a frame on which the engine says neither yes nor no."""
 
@@ -186,15 +193,15 @@ class VoteAsker:
 
     async def _answer(self, engine: EngineClient, question: _Question, jpeg: bytes, form: Mapping[str, Any]) -> Any:
         body = {"model": self._connection.endpoint.model, "messages": question.about(jpeg), "temperature": 0.0, **form}
-        for attempt in range(1, _BUSY_ATTEMPTS + 1):
+
+        async def send() -> Any:
             try:
                 return read_answer(await engine.post("/chat/completions", body=body, cast_to=httpx.Response))
-            except (openai.OpenAIError, core.AppError) as error:
-                mapped = engine_error(error, base_url=str(engine.base_url), model=self._connection.endpoint.model)
-                if not isinstance(mapped, core.EngineBusy) or attempt == _BUSY_ATTEMPTS:
-                    raise (mapped or error) from error
-                await asyncio.sleep(min(mapped.wait_seconds or 2.0**attempt, _LONGEST_WAIT_SECONDS))
-        raise AssertionError
+            except openai.OpenAIError as error:
+                model = self._connection.endpoint.model
+                raise engine_error(error, base_url=str(engine.base_url), model=model) or error from error
+
+        return await repeated(send)
 
 
 @dataclass(frozen=True)
@@ -212,10 +219,10 @@ class _Question:
 def _read(answer: Any, form: Mapping[str, Any]) -> float | None:
     """Return the probability of yes in an answer, or None if it says neither."""
     try:
-        choice = answer["choices"][0]
+        choice = normal_chunk(answer, is_whole=True)["choices"][0]
         if "logprobs" in form:
             return _share_of_yes(choice["logprobs"]["content"][0]["top_logprobs"])
-        words = split_reasoning(choice["message"]["content"] or "").answer
+        words = split_reasoning(choice["delta"]["content"]).answer
     except (KeyError, IndexError, TypeError, ValueError):
         return None
     return 1.0 if _SAYS_YES.match(words) else 0.0 if _SAYS_NO.match(words) else None

@@ -146,6 +146,7 @@ from .redaction import redact as redact
 from .redaction import redact_setting as redact_setting
 from .redaction import remember_secret as remember_secret
 from .refusal_wordings import match_refusal as match_refusal
+from .refusals import is_page as is_page
 from .refusals import is_refusal as is_refusal
 from .refusals import may_be_dying as may_be_dying
 from .refusals import read_json as read_json

@@ -11,42 +11,56 @@ from typing import Literal
 
 Meaning = Literal[
     "pictures", "picture_count", "single_picture", "picture_size", "image", "bytes", "quota", "busy", "filter", "key",
-    "model", "format", "value", "context", "tools",
+    "model", "format", "value", "context", "tools", "path", "gateway", "timeout",
 ]  # fmt: skip
 """What is refused: pictures at all, so many pictures, more than one, a picture of this size, an unreadable one, so many
 bytes, an account without credit, a request at this moment, these contents, the key, the model's name, a schema or an
-unknown field, the value of an option, so many tokens, tools."""
+unknown field, the value of an option, so many tokens, tools, the path of the address; or a proxy can't reach the
+engine, or doesn't wait longer for it."""
 _PICTURE = r"(?:image|picture|photo)s?"
+_COUNT = r"(?P<limit>\d{1,4})\b(?! ?(?:[KMG]i?B\b|bytes|px\b|(?:mega)?pixels?|tokens?|[x×] ?\d|[.,]\d|%|像素|字节|兆))"
+"""A number of pictures, not of what a picture has."""
 _EXCESS = (
     r"(?:exceed\w*|(?:long|larg|great|bigg)er than|more than|too (?:long|large|big|many)|overflow\w*"
     r"|(?:does not|doesn't|not|cannot) (?:enough )?fit|not enough|(?:reduce|shorten) (?:the|your)"
-    r"|(?:must|should|can ?not|can't) (?:not )?be (?:short|less|small|great|larg|long|<|\[)\w*|超[过出]|过长|太长)"
+    r"|(?:must|should|can ?not|can't) (?:not )?be (?:short|less|small|great|larg|long|<|\[)\w*"
+    r"|\d\)? ?>=? ?(?:\w+ ?[(:=] ?)?\d|超[过出长]|过长|太长)"
 )
 _LENGTH = (
     r"(?:context|prompts?|inputs?|(?:input|prompt|total)[_ ](?:tokens?|length)|tokens?|sequence|(?:max|model)\w*_len\w*"
-    r"|model length|n_ctx|num_ctx|上下文|输入长度|输入内容|提示词?)"
+    r"|model length|session|max(?:imum)? (?:\w+ )?length|n_ctx|num_ctx|上下文|输入长度|输入内容|提示词?)"
 )
 _ROWS: tuple[tuple[Meaning, str], ...] = (
     # More pictures than accepted. "At most 0" means that none is.
     ("picture_count", rf"at most (?P<limit>\d+) (?:{_PICTURE}|video)"),
     ("picture_count", r"you set (?:image|video)=(?P<limit>\d+)"),
-    ("picture_count", rf"too many {_PICTURE}\b.{{0,120}}?(?:max\w*|limit\w*|up to|at most|supports?|only|>)\D{{0,40}}?"
-                      r"(?P<limit>\d+)"),
+    ("picture_count", rf"{_PICTURE}\b.{{0,80}}?\d\W{{0,3}}>=?\W{{0,3}}{_COUNT}"),
+    ("picture_count", rf"too many {_PICTURE}\b.{{0,120}}?(?:max\w*|limit\w*|up to|at most|supports?|only)\D{{0,60}}?"
+                      rf"{_COUNT}"),
     ("picture_count", rf"(?:max(?:imum)?|limit\w*|up to|no more than|fewer than|only)\b\D{{0,40}}?(?P<limit>\d+) ?"
-                      rf"{_PICTURE}\b"),
+                      rf"{_PICTURE}\b(?!-)"),
     ("picture_count", rf"(?:number|count|amount) of {_PICTURE}\b.{{0,60}}?(?:exceed\w*|more than|over|great\w*|larg\w*"
-                      r"|less|at most|max\w*|limit|<=?)\D{0,60}?(?P<limit>\d+)"),
+                      rf"|less|at most|max\w*|limit|<=?|:)\D{{0,60}}?{_COUNT}"),
+    ("picture_count", rf"{_PICTURE} (?:count|number|quantity|limit)\b.{{0,60}}?(?:exceed\w*|limit|max\w*|more than"
+                      rf"|over)\D{{0,40}}?{_COUNT}"),
+    ("picture_count", rf"{_PICTURE}\b.{{0,80}}?(?:\bonly {_COUNT} (?:are|is|can|were|may)\b)"),
+    ("picture_count", rf"max\w*[_ ](?:num\w*(?: of)?[_ ])?{_PICTURE}\w*(?: per \w+)?(?: is| are)?\W{{1,4}}"
+                      rf"{_COUNT}"),
+    ("picture_count", rf"{_PICTURE}\b.{{0,40}}?at most {_COUNT} items?\b"),
+    ("picture_count", rf"max(?:imum)? data-uris? per request\D{{1,5}}{_COUNT}"),
     ("picture_count", r"(?:最多|上限|不超过|不能超过|至多|[仅只]支持|限制)\D{0,12}?(?P<limit>\d+) ?[张幅个]?图"),
     ("picture_count", r"图[片像]?的?(?:数量|张数|个数|数)\D{0,10}\d*\D{0,6}?(?:超|最多|不能|不得|上限|限制)"
                       r"\D{0,12}?(?P<limit>\d+)"),
-    ("single_picture", rf"(?:only|supports?|a maximum of) (?:supports? |accepts? )?(?:a single|one|1) {_PICTURE}\b"
+    ("single_picture", rf"(?:only|supports?|a maximum of) (?:supports? |accepts? )?(?:an? )?"
+                       rf"(?:single|one|1)[ -]{_PICTURE}\b"
                        rf"|(?:one|single) {_PICTURE} (?:per|at a time|only)|more than one {_PICTURE}"
-                       r"|multiple images (?:are |is )?(?:not|n't|un)|(?:not|n't) support(?:ed)? multiple images"),
+                       r"|multiple images (?:are |is )?(?:not|n't|un)|(?:not|n't) support(?:ed)? "
+                       r"multi(?:ple|-)[ -]?images?\b"),
     ("picture_count", rf"too many {_PICTURE}\b|图[片像]?(?:数量|张数)?(?:过多|太多)"),
     # A model or server without pictures.
     ("pictures", r"is not (?:an? )?(?:multi-?modal|vision|visual|VLM)\b"),
     ("pictures", rf"\b(?:{_PICTURE}|vision|multi-?modal)[ _]?(?:inputs?|content|data|urls?|understanding)?[\"'`]* "
-                 r"(?:is|are) ?(?:not|n't) (?:supported|enabled|available|allowed|accepted)"),
+                 r"(?:is|are)? ?(?:not|n't) (?:supported|enabled|available|allowed|accepted)"),
     ("pictures", r"(?:does|do|can)(?: ?not|n't) (?:support|accept|take|handle|understand) (?:\w+ )?"
                  rf"(?:{_PICTURE}|vision|multi-?modal|visual)(?![\w ]* (?:format|type|size|larger|bigger|over|above))"),
     ("pictures", r"(?:can|could)(?: ?not|n't) process (?:image|vision|multi-?modal) inputs?"),
@@ -55,6 +69,7 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
     ("pictures", r"\bmmproj\b|no (?:vision|image) (?:support|encoder|processor|projector)"),
     ("pictures", r"missing data required for image"),
     ("pictures", r"image_url is only supported by|image_url[\"'`]* (?:\w+ ){0,3}(?:not|n't) (?:supported|allowed)"),
+    ("pictures", r"only \W?\[.{0,80}?support image|unexpected item type in content"),
     ("pictures", r"(?:unsupported|unknown|unexpected|invalid|unrecognized)[\w ]* (?:type|variant|part|field)\W.{0,30}?"
                  r"image"),
     ("pictures", r"content(?:\W.*)?(?:should|must) be a (?:valid )?string"),
@@ -62,31 +77,42 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
     ("pictures", r"(?:不支持|不接受|无法处理|不能处理)[^。，,；]{0,8}?(?:图[片像文]|视觉|多模态)"
                  r"(?!格式|大小|尺寸|过|超)"),
     ("pictures", r"(?:图[片像]|视觉|多模态)(?:输入|内容|理解|能力)?(?:不受|暂不|不)支持"),
+    ("pictures", r"[仅只]支持(?:纯)?(?:文本|文字)"),
     ("pictures", r"[非不]是?(?:多模态|视觉)模型"),
     # A single picture.
-    ("image", r"failed to load image|cannot identify image|(?:invalid|illegal|corrupt\w*|unsupported) image\b(?! url)"
+    ("image", r"failed to load image|cannot identify image|invalid base64"
+              r"|(?:invalid|illegal|corrupt\w*|unsupported) (?:base64 )?image\b(?! url\b)"
               r"|image (?:format|type) is (?:illegal|invalid|not supported|unsupported)"
-              r"|(?:could|can|unable|failed)(?: ?not|n't| to)? (?:process|decode|open|read|parse) (?:the |input )?image"
-              r"|image length and width do not meet|图[片像]?(?:格式|解析|解码)"),
-    ("picture_size", r"(?:image|video) item with length \d+, which exceeds|max bytes per data-uri"),
-    ("picture_size", rf"(?<!total )\b{_PICTURE}\b.{{0,40}}?(?:exceed\w*|(?:larg|bigg)er than|too (?:large|big)|over)\b"
-                     r".{0,40}?(?:[KM]i?B\b|bytes|pixels?|px\b|megapixel|resolution|dimension|size)"),
-    ("picture_size", r"(?<!total )\bimage (?:file )?(?:size |is |size is )?too (?:large|big)"
-                     r"|image (?:size|resolution|dimension|pixel)\w*\b.{0,40}?(?:exceed|too|larger|limit|must be)"),
+              r"|(?:could|can|unable|failed)(?: ?not|n't| to)? "
+              r"(?:process|decode|open|read|parse|make \w+ embedding from) (?:the |an? )?(?:input )?image"
+              r"|image length and width do not meet|图[片像]?(?:输入|文件)?(?:格式|解析|解码)"),
+    ("picture_size", r"(?:image|video) items? with .{0,40}?\bexceed|max bytes per data-uri"),
+    ("picture_size", rf"(?<!total )(?<!base64 )\b{_PICTURE}\b.{{0,40}}?(?:exceed\w*|(?:larg|bigg)er than"
+                     r"|too (?:large|big)|over)\b.{0,40}?"
+                     r"(?:[KM]i?B\b|bytes|pixels?|px\b|megapixel|resolution|dimension|size)"),
+    ("picture_size", r"(?<!total )\b(?:image|multi-?modal|media) (?:file )?(?:size |is |size is )?too (?:large|big)"
+                     r"|image (?:size|resolution|dimension|pixel|width)\w*\b.{0,40}?"
+                     r"(?:exceed|too|larger|limit|must be|not within)"
+                     r"|size of (?:the |an? )?(?:\w+ )?image\b.{0,40}?(?:exceed|too|larger|limit)"),
     ("picture_size", r"图[片像]?.{0,8}?(?:过大|太大|(?:大小|尺寸|像素|分辨率).{0,6}?(?:超|不能|不得|限制))"),
     # A request that an account or a moment doesn't allow. "Too large" on tokens a minute is a length, not a moment.
     ("context", r"request too large for (?:model|gpt|\S+ in organization)|reduce (?:the length|your message size)"),
     ("quota", r"insufficient[_ ]\w*[_ ]?(?:quota|balance|credits?|funds)|credit balance|(?:more|out of|no) credits"
               r"|exceeded your current quota|billing[_ ]hard[_ ]limit|quota[\w ]{0,20}(?:exhausted|not enough|used up)"
-              r"|[额余](?:度|额)(?:不足|已用|用尽|已耗尽)|额度失败|欠费|arrearage|good standing"),
+              r"|balance (?:is )?(?:insufficient|too low|not enough)|overdue balance|account\b.{0,40}?\bsuspended"
+              r"|spending limit|budget (?:has been |is )?exceeded|reached the set \w+ limit"
+              r"|[额余](?:度|额)(?:不足|已用|用尽|已耗尽|超)|额度失败|欠费|arrearage|good standing"),
     ("model", r"无可用渠道|no available channel"),
     ("busy", r"rate[-_ ]?limit|too many (?:concurrent )?requests|(?:requests?|tokens?|images?|queries) per[ -]?"
              r"(?:second|min|hour|day)|\b[RTQ]P[MS]\b|over(?:loaded|_capacity| capacity)|at capacity|throttl"
+             r"|tier capacity exceeded"
              r"|temporarily (?:unavailable|overloaded)|(?:server|engine|model|system)(?: is)? (?:too )?busy"
-             r"|(?:try|retry)(?: your request)? again (?:later|in|after)|queue (?:is )?full|resource[_ ]exhausted"
+             r"|(?:try|retry)(?: your request)? again (?:later|in|after)|retry (?:later|shortly)"
+             r"|访问量过大|queue (?:is )?full|resource[_ ]exhausted"
              r"|负载.{0,4}(?:饱和|过高|较高)|繁忙|稍[后候](?:再|重)试|限流|频繁|请求[数量]*过多|并发"),
     ("filter", r"content[_ ]?(?:filter|management policy|policy|safety)|data_?inspection_?failed|inappropriate content"
-               r"|sensitive (?:content|words)|responsible_?ai|内容安全|敏感[词内信]|违规|不安全或敏感"),
+               r"|sensitive (?:content|words|information)|responsible_?ai|safety system"
+               r"|considered high risk|内容安全|敏感[词内信]|违规|不安全或敏感"),
     # The number of bytes.
     ("bytes", r"(?:entity|payload|content|body|message|request)(?: \w+){0,2}[_ ]too[_ ](?:large|big|long)"),
     ("bytes", r"TooLargeError|RequestSize|maximum allowed content length|max bytes to request"),
@@ -95,7 +121,8 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
               r"(?:exceed\w*|larger than|over|beyond)\b.{0,40}?(?:[KM]i?B\b|bytes|max\w* (?:body |request )?size)"),
     ("bytes", r"max(?:imum)?[_ ](?:request|body|payload)[_ ]?(?:body[_ ])?(?:size|length)"),
     ("bytes", r"request exceeds the maximum size|smaller than \d+ ?[km]i?b?\b"),
-    ("bytes", r"total (?:image|picture|size)\b.{0,40}?(?:exceed|too large|over)"),
+    ("bytes", r"total (?:\w+ )?(?:images?|pictures?|size)\b.{0,40}?(?:exceed|too large|over)"),
+    ("bytes", r"(?:body|payload|request|message) size\b.{0,40}?(?:exceed|larger than|over\b|limit)"),
     ("bytes", r"请求.{0,4}?(?:过大|太大)|(?:请求体|请求大小).{0,8}?超"),
     # The rest of the request.
     ("tools", r"tool[- _]choice requires|enable-auto-tool-choice|tool-call-parser|tools param requires"
@@ -107,18 +134,22 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
     ("key", r"unauthori[sz]ed|authentication (?:failed|fails|required|error)"),
     ("key", r"令牌.{0,6}?(?:无效|过期|不可用|不存在|禁用)|无效的令牌|未提供令牌|密钥.{0,4}?(?:无效|错误|过期)"),
     ("model", r"\bmodels?\b.{0,80}?(?:(?:does not|doesn't|not) exist|not (?:be )?(?:found|loaded|served|available))"),
-    ("model", r"(?:no such|unknown) model\b|no models? (?:is |are )?loaded|model_not_found|try pulling it"),
+    ("model", r"(?:no such|unknown) model\b|(?:invalid|not a valid) model (?:id|name)|model disabled"
+              r"|no models? (?:is |are )?loaded|model_not_found|try pulling it"),
     ("model", r"模型.{0,20}?不存在"),
     ("format", r"response_format|json_schema"),
-    ("context", r"max(?:imum)?[_ ](?:model[_ ]len|context|input[_ ](?:tokens|length))|range of input length"
+    ("context", r"max(?:imum)?[_ ](?:model[_ ]len|context|input[_ ](?:tokens|length|characters))|range of input length"
                 r"|context[_ ](?:length|size|window)[_ ]exceed|exceed[_ ]context|decoder prompt"
                 r"|max_tokens must be at least 1, got -"),
-    ("context", r"`inputs`|(?:max(?:imum)?|model's) (?:prompt|input|sequence) length|input_length_error"),
-    ("value", r"\binput should be\b"),
+    ("context", r"\btoken limit\b|`inputs`"
+                r"|(?:max(?:imum)?|model's) (?:prompt|input|sequence) length|input_length_error"),
+    ("value", r"\binput should be\b|max_tokens\W* is not supported"),
+    ("value", r"(?:temperature|top_[pk]|min_p|\w+_penalty|seed|logprobs|\bstop(?: sequences?)?)\b.{0,40}?"
+              r"(?:must|should|too|range|less|greater|exceed|at most|between|cannot|不能|必须|范围)"),
     ("value", r"max_(?:completion_|new_|output_)?tokens\b.{0,40}?(?:too large|must|should|range|less|at most|exceed)"),
     ("value", r"range of max_(?:completion_)?tokens"),
     ("context", rf"{_LENGTH}\b.{{0,120}}?{_EXCESS}|{_EXCESS}.{{0,120}}?\b{_LENGTH}"),
-    ("context", r"上下文.{0,20}?超|输入.{0,12}?(?:超|过长|太长)"),
+    ("context", r"(?:上下文|输入|提示词?|内容|tokens?).{0,20}?(?:超|过长|太长|不能超过)"),
 )  # fmt: skip
 _LOOSE_ROWS: tuple[tuple[Meaning, str], ...] = (
     ("context", r"context (?:size|length|window)|too long"),

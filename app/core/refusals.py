@@ -24,13 +24,21 @@ _REDIRECTS = (301, 302, 303, 307, 308)
 _FAULTY = (400, 404, 413, 422, 501)
 """Statuses that put the fault on the request."""
 _STATUS_MEANINGS: Mapping[int, Meaning] = {
-    401: "key", 403: "key", 404: "model", 413: "bytes", 414: "bytes", 429: "busy", 503: "busy", 529: "busy",
+    401: "key", 403: "key", 404: "path", 405: "path", 413: "bytes", 414: "bytes", 429: "busy", 503: "busy", 529: "busy",
+    **dict.fromkeys((502, 520, 521, 522, 523), "gateway"), **dict.fromkeys((408, 504, 524), "timeout"),
 }  # fmt: skip
-_NO_SUCH_PATH = re.compile(r"\W*(?:404 page )?not found\W*", re.IGNORECASE)  # web frameworks' own words for it
+"""520 … 524 are Cloudflare's."""
+_NAMES_MODEL = re.compile(r"model|deployment|模型", re.IGNORECASE)
+_UNLOCKED: Mapping[int, tuple[Meaning, ...]] = {
+    401: ("quota", "filter", "pictures", "bytes"), 403: ("quota", "filter", "pictures", "bytes", "model", "busy"),
+}  # fmt: skip
+"""Meanings of words with these statuses; other words there are about the key."""
 _TEXT_KEYS = ("error", "message", "detail", "msg", "error_msg", "error_message", "errorMessage", "reason",
-              "description", "errors", "metadata", "raw", "data")  # fmt: skip
+              "description", "status_msg", "errors", "base_resp", "metadata", "raw", "data")  # fmt: skip
 """Keys under which servers put their words, the most specific last."""
-_LABEL_KEYS = ("type", "code", "error_code", "errorCode", "status")
+_WORD_KEYS = ("message", "detail", "msg", "error_msg", "error_message", "errorMessage")
+"""Those of a refusal without "error" in it; an answer has none of them beside its choices."""
+_LABEL_KEYS = ("type", "code", "error_code", "errorCode", "status", "status_code")
 _DEEPEST, _MOST_ITEMS = 6, 5
 _LONGEST, _MOST_READ = 500, 20_000
 """Characters of a message that are shown, and that are searched. All were chosen by hand; not tuned."""
@@ -46,6 +54,7 @@ _WAIT = re.compile(r"(?:again|retry) (?:in|after) (?:(\d+) ?m(?:in\w*)?)? ?(?:(\
 
 _KEYS: Mapping[Meaning, str] = {
     "key": "engine_key_rejected", "quota": "engine_no_credit", "filter": "engine_filtered", "tools": "engine_no_tools",
+    "path": "engine_path_unknown",
 }  # fmt: skip
 
 
@@ -78,11 +87,14 @@ def refused_in_stream(data: object, *, model: str = "") -> errors.AppError:
 
 def is_refusal(value: object) -> bool:
     """Return whether the JSON of an answer with status 200, or of an event, is a refusal rather than an answer."""
-    if not isinstance(value, dict) or value.get("choices"):
+    if not isinstance(value, dict):
         return False
-    said = [value.get(key) for key in ("message", "detail", "msg")]
-    has_words = any(isinstance(one, str | list) for one in said)
-    return bool(value.get("error") or value.get("object") == "error" or has_words)
+    if value.get("error") or value.get("object") == "error":
+        return True
+    response = value.get("base_resp")  # MiniMax's, which is also in answers
+    said = [value.get(key) for key in _WORD_KEYS]
+    has_words = any(isinstance(one, str | list) and one for one in said)
+    return not value.get("choices") and (has_words or bool(isinstance(response, dict) and response.get("status_code")))
 
 
 def may_be_dying(error: errors.AppError) -> bool:
@@ -95,6 +107,11 @@ def may_be_dying(error: errors.AppError) -> bool:
 def said_in(text: str) -> str:
     """Return the words in the body of a refusal, cleaned and shortened; "" if it has none."""
     return _Refusal(0, _body(text)).said
+
+
+def is_page(text: str) -> bool:
+    """Return whether a body is a web page, such as that of a proxy, a login or a firewall."""
+    return read_json(text[:_MOST_READ]) is None and bool(_IS_HTML.search(text[:_MOST_READ]))
 
 
 def retry_after(header: str | None) -> float | None:
@@ -195,11 +212,10 @@ def _clean(text: str) -> str:
 def _error_of(refusal: _Refusal, model: str) -> errors.AppError:
     status = refusal.meant_status
     meaning, limit = match_refusal(refusal.searched, is_faulty=status in _FAULTY)
-    if meaning is None or (status in (401, 403) and meaning not in ("quota", "filter", "pictures", "bytes")):
+    if meaning is None or (status in _UNLOCKED and meaning not in _UNLOCKED[status]):
         meaning = _STATUS_MEANINGS.get(status)
-    said = refusal.said or f"HTTP {refusal.status}"
-    if meaning == "model" and _NO_SUCH_PATH.fullmatch(said):
-        return errors.EngineError("engine_path_unknown", status=refusal.status, reason=said)
+    if meaning == "path" and _NAMES_MODEL.search(refusal.said):
+        meaning = "model"
     known = match_failure(refusal.searched, model) if meaning is None and model and not 300 <= status < 500 else None
     return known or _error(meaning, limit, refusal)
 
@@ -230,7 +246,11 @@ def _error(meaning: Meaning | None, limit: int | None, refusal: _Refusal) -> err
             return errors.ModelNotFound("model_not_served", reason=said.rstrip(" ."))
         case "format":
             return errors.FormatRefused("engine_refused", **about)
-        case "key" | "quota" | "filter" | "tools":
+        case "gateway":
+            return errors.EngineBrokeOff("engine_gateway", **about)
+        case "timeout":
+            return errors.EngineTimeout("engine_gateway_timeout", **about)
+        case "key" | "quota" | "filter" | "tools" | "path":
             return errors.EngineError(_KEYS[meaning], **about)
         case _:
             return errors.EngineError("engine_refused", **about)

@@ -5,12 +5,13 @@ are not followed, since the API key is meant for this one only. Of the metrics, 
 requested names are read; other lines and invalid ones are ignored.
 """
 
+import json
 import re
 import socket
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from http.client import HTTPConnection, HTTPException, HTTPMessage, HTTPResponse, HTTPSConnection
 from typing import IO, Self
@@ -19,6 +20,8 @@ from urllib.parse import urlsplit
 from app.core import read_json, redact, remember_secret
 
 _PORTS = {"http": 80, "https": 443}
+_MOST_QUOTED = 20_000
+"""Bytes that are kept of an answer that can't be used. Chosen by hand; not tuned."""
 _MOST_BYTES = 16 * 2**20
 """Of an answer: a service with 400 models lists them in 1 MB, a vLLM of eight copies has 1 MB of metrics."""
 
@@ -29,11 +32,22 @@ class NoAnswer(Exception):
     Attributes:
         status: HTTP status, or None if there was no connection.
         redirect: Address on another origin that the answer redirected to, "" if none.
+        body: Beginning of the answer's text.
+        headers: Headers of a refusal.
     """
 
-    def __init__(self, reason: str, status: int | None = None, *, redirect: str = "") -> None:
+    def __init__(
+        self,
+        reason: str,
+        status: int | None = None,
+        *,
+        redirect: str = "",
+        body: str = "",
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(redact(reason))
         self.status = status
+        self.body, self.headers = body, headers or {}
         self.redirect = redact(redirect)
 
 
@@ -151,7 +165,7 @@ def get_json(
     body = _get(url, api_key, timeout_seconds, local, max_bytes)
     found = read_json(body)
     if found is None and body:
-        raise NoAnswer("the answer is not JSON", 200)
+        raise NoAnswer("the answer is not JSON", 200, body=body[:_MOST_QUOTED].decode(errors="replace"))
     return found
 
 
@@ -176,7 +190,10 @@ def _get(url: str, api_key: str, timeout_seconds: float, local: bool, max_bytes:
                 raise NoAnswer(f"HTTP {error.code} {error.reason}", error.code, redirect=error.target) from None
         except urllib.error.HTTPError as error:
             with error:
-                raise NoAnswer(f"HTTP {error.code} {error.reason}", error.code) from None
+                said = _beginning(error)
+            raise NoAnswer(
+                f"HTTP {error.code} {error.reason}", error.code, body=said, headers=dict(error.headers)
+            ) from None
         except (OSError, HTTPException, ValueError) as error:
             if not deadline.is_over:
                 raise NoAnswer(str(getattr(error, "reason", "") or error) or type(error).__name__) from error
@@ -185,6 +202,14 @@ def _get(url: str, api_key: str, timeout_seconds: float, local: bool, max_bytes:
     if len(body) > max_bytes:
         raise NoAnswer(f"the answer is longer than {max_bytes} bytes", 200)
     return body
+
+
+def _beginning(response: urllib.error.HTTPError) -> str:
+    """Return the beginning of a refusal's text; "" if it can't be read."""
+    try:
+        return response.read(_MOST_QUOTED).decode(errors="replace")
+    except (OSError, HTTPException, ValueError):
+        return ""
 
 
 def served_models(models: object) -> dict[str, int | None]:
@@ -200,7 +225,7 @@ def served_models(models: object) -> dict[str, int | None]:
         entries = models if isinstance(models, list) else models["data"]  # type: ignore[index]  # Together lists them so
         return {str(entry["id"]): _positive(entry.get("max_model_len")) for entry in entries}
     except (TypeError, KeyError, AttributeError) as error:
-        raise NoAnswer("the answer is not a list of models", 200) from error
+        raise NoAnswer("the answer is not a list of models", 200, body=json.dumps(models)[:_MOST_QUOTED]) from error
 
 
 def _positive(value: object) -> int | None:

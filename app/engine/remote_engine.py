@@ -17,6 +17,10 @@ from app.engine.base import Endpoint, Engine, EngineStatus
 from app.engine.http_client import NoAnswer, get_json, get_text, health_url, is_vllm, served_models
 
 LOCAL_HOSTS = {"localhost", "127.0.0.1", "::1"}
+_UNREACHABLE = {"remote_certificate": "CERTIFICATE_VERIFY_FAILED", "remote_tls": "SSL"}
+"""Errors of TLS, by the words of Python's ssl module."""
+_AS_SAID = ("engine_busy", "engine_no_credit", "engine_gateway_timeout")
+"""Refusals below 500 that an engine gives whatever is asked of it."""
 _POLL_SECONDS = 0.1
 """How often a waiting request checks for cancellation. Chosen by hand; not tuned."""
 
@@ -139,11 +143,19 @@ class RemoteEngine(Engine):
     def _to_engine_error(self, answer: NoAnswer) -> core.EngineError:
         if answer.redirect:
             return core.EngineError("engine_redirects", status=answer.status, target=answer.redirect)
-        if answer.status in {401, 403}:
-            return core.EngineError("remote_key_rejected", base_url=self.base_url, status=answer.status)
-        if answer.status is not None:
-            return core.EngineError("remote_not_openai", base_url=self.base_url, reason=str(answer))
-        return core.EngineError("remote_unreachable", base_url=self.base_url, reason=str(answer))
+        about: dict[str, object] = {"base_url": self.base_url, "status": answer.status}
+        if answer.status is None:
+            key = next((key for key, words in _UNREACHABLE.items() if words in str(answer)), "remote_unreachable")
+            return core.EngineError(key, base_url=self.base_url, reason=str(answer))
+        said = core.said_in(answer.body) or str(answer)
+        if answer.status < 500 and core.is_page(answer.body):
+            return core.EngineError("remote_web_page", reason=said, **about)
+        error = core.refused(answer.status, answer.headers, answer.body)
+        if error.key == "engine_key_rejected":
+            return core.EngineError("remote_key_rejected", reason=said, **about)
+        if isinstance(error, core.EngineError) and (answer.status >= 500 or error.key in _AS_SAID):
+            return error
+        return core.EngineError("remote_not_openai", reason=said, **about)
 
     def _choose_model(self, served: list[str]) -> str:
         if self.model in served:

@@ -39,7 +39,7 @@ _STOP_SECONDS = 15.0
 _ABOUT_ONE_VIDEO = frozenset(
     (
         *("engine_garbage", "engine_empty_answer", "engine_broke_off", "engine_refused", "engine_failed"),
-        *("engine_crashed", "engine_killed", "engine_hung", "no_usable_answer"),
+        *("engine_crashed", "engine_killed", "engine_hung", "engine_filtered", "no_usable_answer"),
     )
 )
 """Errors of an engine that the next video may not meet, besides the classes of `concerns_all`."""

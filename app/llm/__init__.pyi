@@ -1,6 +1,7 @@
 from .cache import AnswerCache as AnswerCache
 from .chat import EngineChat as EngineChat
 from .chat import connect as connect
+from .chunks import normal_chunk as normal_chunk
 from .client import EngineClient as EngineClient
 from .client import keep_pictures as keep_pictures
 from .embeddings import EmbeddingModel as EmbeddingModel
@@ -19,6 +20,8 @@ from .messages import text_only as text_only
 from .messages import with_pictures as with_pictures
 from .messages import with_video as with_video
 from .reasoning import split_reasoning as split_reasoning
+from .retries import Retries as Retries
+from .retries import repeated as repeated
 from .speech import SpeechModel as SpeechModel
 from .speech import transcribe as transcribe
 from .stream import Reply as Reply

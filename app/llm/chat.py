@@ -3,7 +3,7 @@
 What the base class takes from the environment is for OpenAI's own service. Here all of it comes from the fields.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from typing import Any, Self, TypeVar
 
@@ -11,20 +11,21 @@ from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackMana
 from langchain_core.language_models import LanguageModelInput, ModelProfile
 from langchain_core.language_models.base import LangSmithParams
 from langchain_core.language_models.chat_models import agenerate_from_stream, generate_from_stream
-from langchain_core.messages import BaseMessage
+from langchain_core.messages import AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_core.tools import BaseTool
 from langchain_core.utils.function_calling import convert_to_openai_tool
 from langchain_openai.chat_models.base import BaseChatOpenAI
+from openai.lib._parsing import type_to_response_format_param
 from pydantic import Field, SecretStr, model_validator
 
+from app.core import read_json
 from app.llm.client import EngineClient
 from app.llm.http import on_request_loop
 from app.llm.messages import media_options
+from app.llm.reasoning import split_reasoning
 from app.llm.token_count import count_tokens, token_ids
 
-_REASONING = ("reasoning_content", "reasoning")
-"""Where engines put the text of a model's reasoning; vLLM has used both names."""
 T = TypeVar("T")
 
 
@@ -91,9 +92,10 @@ class EngineChat(BaseChatOpenAI):
     ) -> dict[str, Any]:
         payload = super()._get_request_payload(input_, stop=stop, **kwargs)
         more = media_options(self._convert_input(input_).to_messages())
-        if isinstance(payload.get("response_format"), Mapping):
-            # As part of the body, it is not parsed: OpenAI's client does that for every piece of the answer.
-            more["response_format"] = payload.pop("response_format")
+        if form := payload.pop("response_format", None):
+            # As part of the body, it is not parsed: OpenAI's client does that for every piece of the answer, and puts
+            # an object of the caller's class where it declares none, which Pydantic warns of.
+            more["response_format"] = type_to_response_format_param(form)
         if more:
             payload["extra_body"] = {**(payload.get("extra_body") or {}), **more}
         return payload
@@ -122,6 +124,15 @@ class EngineChat(BaseChatOpenAI):
                     run_manager.on_llm_new_token(chunk.text, chunk=chunk)
                 yield chunk
 
+    async def _astream(self, *args: Any, **kwargs: Any) -> AsyncIterator[ChatGenerationChunk]:
+        """Yield the chunks; if the answer is to be an object of a class, the last one has its values as `parsed`."""
+        text = ""
+        async for chunk in super()._astream(*args, **kwargs):
+            text += chunk.text
+            yield chunk
+        if isinstance(kwargs.get("response_format"), type) and (values := read_json(split_reasoning(text).answer)):
+            yield ChatGenerationChunk(message=AIMessageChunk("", additional_kwargs={"parsed": values}))
+
     async def _agenerate(
         self,
         messages: list[BaseMessage],
@@ -135,12 +146,9 @@ class EngineChat(BaseChatOpenAI):
         self, chunk: dict[str, Any], default_chunk_class: type, base_generation_info: dict[str, Any] | None
     ) -> ChatGenerationChunk | None:
         converted = super()._convert_chunk_to_generation_chunk(chunk, default_chunk_class, base_generation_info)
-        # The events of the client's parser for answers in a form nest the chunk.
-        choices = chunk.get("choices") or (chunk.get("chunk") or {}).get("choices")
-        if converted and choices:
-            delta = choices[0].get("delta") or {}
-            if reasoning := next((delta[name] for name in _REASONING if delta.get(name)), None):
-                converted.message.additional_kwargs["reasoning_content"] = reasoning
+        choices = chunk.get("choices")
+        if converted and choices and (reasoning := (choices[0].get("delta") or {}).get("reasoning_content")):
+            converted.message.additional_kwargs["reasoning_content"] = reasoning
         return converted
 
     # ---- token counts

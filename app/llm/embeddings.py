@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from app.core import EngineError, RequestTooLarge, is_refusal, read_json, refused, said_in
 from app.llm.error_mapping import engine_error
 from app.llm.http import on_request_loop, request_loop
+from app.llm.retries import repeated
 
 if TYPE_CHECKING:
     import httpx
@@ -87,17 +88,14 @@ class EmbeddingModel:
         self, engine: EngineClient, parts: Sequence[Mapping[str, object]], seconds: float
     ) -> AsyncIterator[tuple[int, list[float]]]:
         import httpx
-        import openai
 
         async def embed(place: int) -> tuple[int, list[float]]:
             messages = [{"role": "user", "content": [parts[place]]}]
             body = {"messages": messages, "encoding_format": "float", **({"model": self.model} if self.model else {})}
             async with in_flight:
-                try:
-                    answer = await engine.post("/embeddings", body=body, cast_to=httpx.Response)
-                except openai.OpenAIError as error:
-                    raise engine_error(error, base_url=self.base_url) or error from error
-            return place, _parse_vectors(answer, 1)[0]
+                return place, (
+                    await self._sent(lambda: engine.post("/embeddings", body=body, cast_to=httpx.Response), 1)
+                )[0]
 
         in_flight, deadline = asyncio.Semaphore(_IN_FLIGHT), asyncio.get_running_loop().time() + seconds
         for group in (range(2), range(2, len(parts))):
@@ -124,13 +122,20 @@ class EmbeddingModel:
             return self._embed_fitting(engine, [text[:longest] for text in texts])
 
     def _embed(self, engine: EngineClient, texts: list[str]) -> list[list[float]]:
+        sent = self._sent(lambda: self._request(engine, texts), len(texts))
+        return asyncio.run_coroutine_threadsafe(sent, request_loop()).result()
+
+    async def _sent(self, send: Callable[[], Awaitable[httpx.Response]], count: int) -> list[list[float]]:
+        """Send a request, again if the engine is busy, and return the vectors of its answer."""
         import openai
 
-        try:
-            answer = asyncio.run_coroutine_threadsafe(self._request(engine, texts), request_loop()).result()
-        except openai.OpenAIError as error:
-            raise engine_error(error, base_url=self.base_url) or error from error
-        return _parse_vectors(answer, len(texts))
+        async def once() -> list[list[float]]:
+            try:
+                return _parse_vectors(await send(), count)
+            except openai.OpenAIError as error:
+                raise engine_error(error, base_url=self.base_url) or error from error
+
+        return await repeated(once)
 
     async def _request(self, engine: EngineClient, texts: list[str]) -> httpx.Response:
         """Send one request and return its response."""

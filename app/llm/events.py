@@ -3,7 +3,7 @@
 Engines and gateways refuse within a stream: in an event called "error", in an object without choices, in bare text, or
 in a body that is no stream at all. All of these are raised as the client raises its own form of them. An answer is
 complete with [DONE], even if no piece of it has a reason for its end. A whole answer of an engine that doesn't stream
-is one event.
+is one event. The chunks are brought into one shape by `app.llm.chunks`.
 """
 
 import json
@@ -14,11 +14,25 @@ import openai
 from openai._streaming import ServerSentEvent, SSEDecoder
 
 from app.core import is_refusal, match_refusal, read_json, said_in
+from app.llm.chunks import normal_chunk
 
 _MOST_BARE = 2**20
 """Bytes of a body that is no stream. Chosen by hand; not tuned."""
 _BROKEN_ERROR = '{"error": "', '"}'
 """Transformers sends a sentence in JSON that is invalid if the sentence has quotation marks."""
+_KEEP_ALIVE = ("", "null", "ping", "pong", "heartbeat", "keepalive", "keep-alive")
+_MARK = b"\xef\xbb\xbf"
+"""Mark of UTF-8 at the beginning of a body."""
+
+
+class _Lines(SSEDecoder):
+    """The client's decoder of lines, which ignores the field `error` of older versions of llama.cpp."""
+
+    def decode(self, line: str) -> ServerSentEvent | None:
+        """Add a line, and return the event that it ends."""
+        if line.startswith("error:"):
+            self._event, line = "error", line.replace("error", "data", 1)
+        return super().decode(line)
 
 
 class EventDecoder:
@@ -40,24 +54,27 @@ class EventDecoder:
             openai.APIError: The stream is a refusal, or has one.
             ValueError: The body is neither a stream nor an answer, such as a page.
         """
-        async for event in SSEDecoder().aiter_bytes(self._noted(iterator)):
+        async for event in _Lines().aiter_bytes(self._noted(iterator)):
             self._has_events = True
-            if event.data.startswith("[DONE]"):
+            said = event.data.strip()
+            if said.upper().startswith("[DONE]"):
                 if self._has_choices and not self._has_reason:
                     yield _ending("stop")
-                yield event
+                yield ServerSentEvent(data="[DONE]")
                 return
-            if not event.data.strip() or (self._has_ended and _is_cut(event.data)):
+            if said.lower() in _KEEP_ALIVE or (self._has_ended and _is_cut(said)):
                 continue
-            self._check(event)
-            yield event
+            yield _event(normal_chunk(self._checked(event)))
         if not self._has_events:
             for event in self._bare_events():
                 yield event
 
     async def _noted(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         """Yield the pieces, ended by an empty line, and keep the beginning of a body without events."""
+        is_first = True
         async for piece in pieces:
+            if is_first and piece:
+                piece, is_first = piece.removeprefix(_MARK), False
             if not self._has_events and self._num_bare < _MOST_BARE:
                 self._lines.append(piece.decode(errors="replace"))
                 self._num_bare += len(piece)
@@ -65,7 +82,8 @@ class EventDecoder:
         self._has_ended = True
         yield b"\n\n"  # the last event of some servers lacks it
 
-    def _check(self, event: ServerSentEvent) -> None:
+    def _checked(self, event: ServerSentEvent) -> dict[str, Any]:
+        """Return the JSON of an event; raise if it is a refusal or no JSON."""
         data = read_json(event.data)
         if event.event == "error" or is_refusal(data) or not isinstance(data, dict):
             opening, closing = _BROKEN_ERROR
@@ -78,17 +96,14 @@ class EventDecoder:
         for choice in choices if isinstance(choices, list) else ():
             self._has_choices = True
             self._has_reason = self._has_reason or bool(isinstance(choice, dict) and choice.get("finish_reason"))
+        return data
 
     def _bare_events(self) -> Iterator[ServerSentEvent]:
         """Yield the events of a body that is no stream."""
         text = "".join(self._lines).strip()
         answer = read_json(text)
-        if isinstance(answer, dict) and isinstance(answer.get("choices"), list):
-            for choice in answer["choices"]:
-                if isinstance(choice, dict) and "delta" not in choice:
-                    choice["delta"] = choice.pop("message", None) or {}
-                    choice.setdefault("finish_reason", "stop")
-            yield ServerSentEvent(data=json.dumps(answer))
+        if isinstance(answer, dict) and answer.get("choices") and not is_refusal(answer):
+            yield _event(normal_chunk(answer, is_whole=True))
         elif is_refusal(answer) or (text and match_refusal(said_in(text), is_faulty=False)[0]):
             raise _refusal(text)
         elif text:
@@ -106,5 +121,8 @@ def _refusal(body: object) -> openai.APIError:
 
 def _ending(reason: str) -> ServerSentEvent:
     """Return an event that ends an answer."""
-    choice: dict[str, Any] = {"index": 0, "delta": {}, "finish_reason": reason}
-    return ServerSentEvent(data=json.dumps({"object": "chat.completion.chunk", "choices": [choice]}))
+    return _event(normal_chunk({"choices": [{"delta": {}, "finish_reason": reason}]}))
+
+
+def _event(chunk: dict[str, Any]) -> ServerSentEvent:
+    return ServerSentEvent(data=json.dumps(chunk))

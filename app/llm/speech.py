@@ -21,9 +21,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from app.core import Cancelled, Cue, EngineBusy, EngineError, SoundPiece, is_refusal, read_json, refused, said_in
+from app.core import Cancelled, Cue, EngineError, SoundPiece, is_refusal, read_json, refused, said_in
 from app.llm.error_mapping import engine_error
 from app.llm.http import request_loop
+from app.llm.retries import Retries
 
 if TYPE_CHECKING:
     import httpx
@@ -32,10 +33,6 @@ if TYPE_CHECKING:
 
 _POLL_SECONDS = 0.1
 """Documented delay of cancelling."""
-_ATTEMPTS = 4
-"""Requests to a busy server, 1, 2 and 4 s apart unless it names a time. Chosen by hand; not tuned."""
-_LONGEST_WAIT_SECONDS = 60.0
-"""Longest time that a busy server names and that is waited for. Chosen by hand; not tuned."""
 _NOT_THIS_FORMAT = (400, 415, 422, 501)
 # Thresholds of OpenAI's whisper program: no_speech_threshold, logprob_threshold, compression_ratio_threshold.
 _NO_SPEECH, _UNSURE, _REPETITIVE = 0.6, -1.0, 2.4
@@ -166,7 +163,8 @@ class _Requester:
         """Return the response whatever its status; a busy server is asked again first."""
         import openai
 
-        for attempt in range(_ATTEMPTS):
+        retries = Retries()
+        while True:
             try:
                 received = await self._client.audio.transcriptions.with_raw_response.create(
                     file=("sound.wav", piece.wav, "audio/wav"),
@@ -177,12 +175,12 @@ class _Requester:
                 response: httpx.Response = received.http_response  # type: ignore[assignment]  # httpx as well as httpx2
             except openai.APIStatusError as error:
                 response = error.response  # type: ignore[assignment]
-            busy = None if response.is_success else refused(response.status_code, response.headers, response.text)
-            if not isinstance(busy, EngineBusy) or attempt == _ATTEMPTS - 1:
-                break
-            wait_seconds = 2.0**attempt if busy.wait_seconds is None else busy.wait_seconds
-            await asyncio.sleep(min(wait_seconds, _LONGEST_WAIT_SECONDS))
-        return response
+            if response.is_success:
+                return response
+            pause = retries.pause_after(refused(response.status_code, response.headers, response.text))
+            if pause is None:
+                return response
+            await asyncio.sleep(pause)
 
 
 def _parse(response: httpx.Response) -> Mapping[str, Any]:

@@ -17,10 +17,11 @@ from typing import Any
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessageChunk, BaseMessage
 
-from app.core import AppError, EngineBrokeOff, EngineError, Usage, redact
+from app.core import AppError, Cancelled, EngineBrokeOff, EngineError, Usage, redact
 from app.llm.error_mapping import engine_error
 from app.llm.http import on_request_loop
 from app.llm.reasoning import SplitAnswer, split_reasoning, unfinished_mark
+from app.llm.retries import Retries
 
 log = logging.getLogger(__name__)
 _LONG_TOKEN_BYTES, _LONGEST_TOKEN_BYTES = 8, 32
@@ -30,10 +31,11 @@ _GATHER_SECONDS = 0.05
 """Pieces of text that arrive faster than this are combined. Chosen by hand; not tuned."""
 _REASONS = {
     **dict.fromkeys(("length", "max_tokens", "max_length", "model_length", "max_output_tokens"), "length"),
-    "content_filter": "content_filter",
+    "model_context_window_exceeded": "length",
+    **dict.fromkeys(("content_filter", "sensitive", "safety", "prohibited_content", "blocklist"), "content_filter"),
 }
 """Reasons for the end of an answer that mean something to us; all others, such as "eos", say that it is complete."""
-_BROKEN_REASONS = ("abort", "aborted", "cancelled", "error")
+_BROKEN_REASONS = ("abort", "aborted", "cancelled", "error", "network_error", "insufficient_system_resource")
 # Exceptions of the client library for an answer that is not JSON, not text, of another shape, as a proxy's page, or
 # nested too deeply.
 _UNREADABLE = (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError)
@@ -114,13 +116,16 @@ class _PartialReply:
         return Reply(self._split.answer, "length", self._usage)
 
     def reply(self, base_url: str) -> Reply:
-        """Return the complete answer; raise EngineError if it is empty or was cut off."""
+        """Return the complete answer; raise EngineError if it is empty, was cut off or refused by a filter."""
         if self._is_empty:
             raise EngineError("engine_empty_answer")
         reason = self._reason.lower()
         if not reason or reason in _BROKEN_REASONS:  # without one, the connection was closed before the answer's end
             raise EngineBrokeOff("engine_broke_off", base_url=base_url)
-        return Reply(self._split.answer, _REASONS.get(reason, "stop"), self._usage)
+        finish = _REASONS.get(reason, "stop")
+        if finish == "content_filter" and not self._split.answer:
+            raise EngineError("engine_filtered", status=200, reason=self._reason)
+        return Reply(self._split.answer, finish, self._usage)
 
 
 def stream_pieces(
@@ -195,14 +200,26 @@ async def _untraced(chunks: AsyncIterator[AIMessageChunk]) -> AsyncIterator[AIMe
 
 
 def ask(chat: BaseChatModel, messages: Sequence[BaseMessage], *, cancel: threading.Event | None = None) -> Reply:
-    """Send a request through `stream_pieces` and return the complete answer; raises the same errors."""
-    pieces = stream_pieces(chat, messages, cancel=cancel)
+    """Send a request through `stream_pieces`, again if the engine is busy, and return the complete answer.
+
+    Raises:
+        AppError: What `stream_pieces` raises.
+    """
+    retries, cancel = Retries(), cancel or threading.Event()
     while True:
+        pieces = stream_pieces(chat, messages, cancel=cancel)
         try:
-            next(pieces)
+            while True:
+                next(pieces)
         except StopIteration as end:
             reply: Reply = end.value
             return reply
+        except AppError as error:
+            pause = retries.pause_after(error)
+            if pause is None:
+                raise
+        if cancel.wait(pause):
+            raise Cancelled
 
 
 def _app_error(error: Exception, base_url: str, model: str) -> AppError | None:

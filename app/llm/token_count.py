@@ -44,7 +44,7 @@ def count_tokens(
         The count and the limit, or None if the engine has no such route or doesn't answer.
 
     Raises:
-        AppError: The engine refuses the messages (see `app.core.refusals`).
+        EngineError: The engine refuses the messages for their length or their pictures.
     """
     from langchain_core.messages import convert_to_openai_messages
 
@@ -68,10 +68,14 @@ def token_ids(base_url: str, api_key: str, model: str, text: str, *, timeout_sec
 
 
 def _tokenize(base_url: str, api_key: str, body: Mapping[str, Any], timeout_seconds: float) -> Mapping[str, Any]:
-    """Return the answer of POST /tokenize; empty if the engine has no such route, or something else answers there."""
+    """Return the answer of POST /tokenize; empty if the engine has no such route, or refuses it for another reason.
+
+    Raises:
+        EngineError: The engine refuses the messages for their length or their pictures.
+    """
     import httpx
 
-    from app.core import read_json, refused
+    from app.core import ImageRejected, PicturesRefused, RequestTooLarge, is_refusal, read_json, refused
     from app.llm.http import short_request
 
     url = base_url.removesuffix("/v1") + "/tokenize"
@@ -79,9 +83,12 @@ def _tokenize(base_url: str, api_key: str, body: Mapping[str, Any], timeout_seco
         answer = short_request(base_url, "POST", url, api_key=api_key, timeout_seconds=timeout_seconds, body=body)
     except (httpx.HTTPError, EngineError):
         return {}  # the request itself will report the cause
-    if answer.status_code == 400:
-        raise refused(400, answer.headers, answer.text)
-    found = read_json(answer.text) if answer.status_code == 200 else None
+    found = read_json(answer.text)
+    if not answer.is_success or is_refusal(found):
+        error = refused(answer.status_code, answer.headers, answer.text)
+        if isinstance(error, RequestTooLarge | PicturesRefused | ImageRejected):
+            raise error
+        return {}
     return found if isinstance(found, dict) else {}
 
 

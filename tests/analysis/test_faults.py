@@ -13,7 +13,6 @@ from typing import Any
 
 import pytest
 
-from app.analysis.requests import request_executor
 from app.analysis.task import EarlierResults
 from app.core.domain import (
     Analysis,
@@ -142,13 +141,6 @@ def analysed(
 def undisturbed() -> Analysis:
     with serve(introducing, context=CONTEXT) as server:
         return plain(finished(analysed(server)[0]))
-
-
-@pytest.fixture(autouse=True)
-def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is waited between two attempts is not what these tests are about."""
-    monkeypatch.setattr(request_executor, "_LONGEST_WAIT_SECONDS", 0.05)
-    monkeypatch.setattr(request_executor, "_BROKEN_PAUSE_SECONDS", 0.01)
 
 
 def assert_said(error: AppError | None) -> AppError:

@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 
-from app.analysis.requests import request_executor
 from app.analysis.requests.engine_connector import EngineConnector
 from app.core.domain import Analysis, AnalysisRequest, Probed, VideoEvent
 from app.engine import EnginePool, RemoteEngine
@@ -23,12 +22,6 @@ from tests.jobs.working import CONTEXT, FRAMES, jobs_in, plain, until
 from tests.llm.scripted import HangUp, Refuse, Server, serve
 
 Behave = Callable[[dict[str, Any]], Iterator[str]]
-
-
-@pytest.fixture(autouse=True)
-def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(request_executor, "_LONGEST_WAIT_SECONDS", 0.05)
-    monkeypatch.setattr(request_executor, "_BROKEN_PAUSE_SECONDS", 0.01)
 
 
 @pytest.fixture

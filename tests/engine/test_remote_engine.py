@@ -19,12 +19,17 @@ class Handler(loopback.Handler):
     answer: ClassVar[tuple[int, bytes]]
     gate: ClassVar[threading.Event]
     keys: ClassVar[list[str | None]]
+    location: ClassVar[str] = ""
 
     def do_GET(self) -> None:
         self.gate.wait(30)
         self.keys.append(self.headers.get("Authorization"))
         status, body = self.answer if self.path == "/v1/models" else (404, b"{}")
+        if self.path == "/login":
+            status, body = 200, b"<html><body>Sign in</body></html>"
         self.send_response(status)
+        if status == 302:
+            self.send_header("Location", self.location)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -90,9 +95,18 @@ def test_a_server_without_a_model(server: str) -> None:
     ("answer", "key"),
     [
         ((401, b"{}"), "remote_key_rejected"),
-        ((500, b"oops"), "remote_not_openai"),
+        ((403, b'{"error": {"message": "no such key"}}'), "remote_key_rejected"),
+        ((403, b"<html><title>Just a moment...</title></html>"), "remote_web_page"),
+        ((429, b'{"error": "slow down"}'), "engine_busy"),
+        ((500, b"oops"), "engine_refused"),
+        ((502, b"<html><h1>502 Bad Gateway</h1></html>"), "engine_gateway"),
+        ((503, b'{"error": {"message": "Loading model"}}'), "engine_busy"),
+        ((504, b""), "engine_gateway_timeout"),
         ((404, b"{}"), "remote_not_openai"),
-        ((200, b"<html>"), "remote_not_openai"),
+        ((404, b"<html><h1>404 Not Found</h1><hr>nginx</html>"), "remote_web_page"),
+        ((405, b""), "remote_not_openai"),
+        ((200, b"<!doctype html><html><head><title>Sign in</title></head></html>"), "remote_web_page"),
+        ((200, b'{"error": "Unexpected endpoint or method. (GET /v1/models)"}'), "remote_not_openai"),
         ((200, b'["a"]'), "remote_not_openai"),
         ((200, b""), "remote_not_openai"),
         ((200, b'{"data": [1]}'), "remote_not_openai"),
@@ -100,7 +114,27 @@ def test_a_server_without_a_model(server: str) -> None:
 )
 def test_an_answer_that_is_not_a_list_of_models(server: str, answer: tuple[int, bytes], key: str) -> None:
     Handler.answer = answer
-    assert failure(RemoteEngine(server)).key == key
+    error = failure(RemoteEngine(server))
+    assert (error.key, error.values["status"]) == (key, answer[0])
+
+
+def test_words_of_a_server_that_is_no_engine_are_quoted(server: str) -> None:
+    Handler.answer = 404, b'{"detail": "No route here"}'
+    wanted = f"{server}/v1 answers, but not like an OpenAI-compatible engine (HTTP 404): “No route here”."
+    assert error_text(failure(RemoteEngine(server)), "en").startswith(wanted)
+
+
+def test_https_address_of_a_plain_server_names_tls(server: str) -> None:
+    serving("m")
+    error = failure(RemoteEngine(server.replace("http:", "https:")))
+    assert error.key == "remote_tls" and "http://" in error_text(error, "en")
+
+
+def test_redirect_to_a_login_page_is_named(server: str) -> None:
+    Handler.answer = 302, b""
+    Handler.location = "/login"
+    error = failure(RemoteEngine(server))
+    assert (error.key, error.values["status"], error.values["reason"]) == ("remote_web_page", 200, "Sign in")
 
 
 def test_server_without_model_list_is_trusted(server: str) -> None:

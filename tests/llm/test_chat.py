@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Iterator
 from typing import Any, Literal
 
@@ -182,7 +183,44 @@ def test_nothing_meant_for_openai_is_sent(key: str, monkeypatch: pytest.MonkeyPa
     assert not {"x-stainless-os", "x-stainless-arch", "x-stainless-runtime-version"} & headers.keys()
 
 
-@pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")  # langchain-openai's, of its own result
+class Thing(BaseModel):
+    """What is seen."""
+
+    name: str
+    count: int
+
+
+@pytest.mark.parametrize("method", ["json_schema", "function_calling"])
+def test_answer_becomes_an_object_without_a_warning(method: Any) -> None:
+    wanted = Thing(name="你好こんにちは", count=3)
+    with serve(following) as server, warnings.catch_warnings():
+        warnings.simplefilter("error")
+        chat = chat_of(server)
+        assert chat.with_structured_output(Thing, method=method).invoke("What?") == wanted
+        assert list(chat.with_structured_output(Thing, method=method).stream("What?"))[-1] == wanted
+        both = chat.with_structured_output(Thing, method=method, include_raw=True).invoke("What?")
+        assert isinstance(both, dict) and both["parsed"] == wanted
+    form = server.requests[0].get("response_format", {})
+    assert method != "json_schema" or form["json_schema"]["schema"]["required"] == ["name", "count"]
+
+
+@pytest.mark.parametrize(
+    ("said", "is_read"),
+    [
+        ('<think>{"name": "draft"}</think>{"name": "red", "count": 1}', True),
+        ('{"name": "red"}', False),
+        ('{"name": "red", "cou', False),
+        ("I can't.", False),
+    ],
+)
+def test_answer_in_another_form_is_a_parsing_error(said: str, is_read: bool) -> None:
+    with serve(saying(said)) as server:
+        form = chat_of(server).with_structured_output(Thing, method="json_schema", include_raw=True)
+        found = form.invoke("What?")
+    assert isinstance(found, dict) and (found["parsing_error"] is None) is is_read
+    assert found["raw"].text == said
+
+
 def test_real_engine_fills_a_form_and_counts_tokens(vl_endpoint: Endpoint) -> None:
     class Seen(BaseModel):
         """What is seen."""

@@ -166,7 +166,7 @@ def test_an_answer_that_is_no_transcription_is_said(body: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "key"), [(401, "engine_key_rejected"), (404, "model_not_served"), (500, "engine_refused")]
+    ("status", "key"), [(401, "engine_key_rejected"), (404, "engine_path_unknown"), (500, "engine_refused")]
 )
 def test_a_refusal_carries_the_server_s_own_words(status: int, key: str) -> None:
     with pytest.raises(AppError) as caught:

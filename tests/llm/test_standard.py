@@ -88,9 +88,9 @@ class TestTools(OverHttp, ChatModelIntegrationTests):
         return True
 
 
-@pytest.mark.filterwarnings("ignore:Pydantic serializer warnings", "ignore:Received a Pydantic BaseModel V1")
+@pytest.mark.filterwarnings("ignore:Received a Pydantic BaseModel V1")
 class TestForms(TestTools):
-    """The same with a JSON schema. langchain-openai warns of its own result, and of classes of an old pydantic."""
+    """The same with a JSON schema. langchain-openai warns of classes of an old pydantic."""
 
     @property
     def structured_output_kwargs(self) -> dict[str, Any]:
@@ -98,7 +98,7 @@ class TestForms(TestTools):
 
 
 @pytest.mark.engine
-@pytest.mark.filterwarnings("ignore:Pydantic serializer warnings", "ignore:Received a Pydantic BaseModel V1")
+@pytest.mark.filterwarnings("ignore:Received a Pydantic BaseModel V1")
 class TestIntegration(OverHttp, ChatModelIntegrationTests):
     endpoint: Endpoint
 

@@ -365,3 +365,99 @@ def test_reasoning_without_an_opening_tag_restarts_the_text() -> None:
         seen, reply = all_of(chat_of(server))
     assert seen == ["a cat?", " no.", "", "A square."] or "".join(seen).endswith("A square.")
     assert reply.text == "A square."
+
+
+def raw(data: object) -> str:
+    return f"data: {data if isinstance(data, str) else json.dumps(data)}\n\n"
+
+
+RED, STOP, DONE = event(delta={"content": "red"}), event(delta={}, finish_reason="stop"), "data: [DONE]\n\n"
+THOUGHT = {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}
+
+
+@pytest.mark.parametrize(
+    ("sent", "reasoning"),
+    [
+        ("\ufeff" + RED + STOP + DONE, ""),
+        ((RED + STOP + DONE).replace("\n", "\r\n"), ""),
+        ((RED + STOP + DONE).replace("data: ", "data:"), ""),
+        (": keep alive\n\n" + RED + ": ping\n\n" + raw("null") + raw("ping") + raw({}) + STOP + DONE, ""),
+        (RED + "data: [done] \n\n", ""),
+        (RED + STOP, ""),
+        (RED + STOP.rstrip(), ""),
+        (RED + STOP + raw({"choices": []}) + raw({"choices": None}) + raw({"id": "x"}) + DONE, ""),
+        (RED + event(delta=None, finish_reason="stop"), ""),
+        (RED + event(finish_reason="eos"), ""),
+        (event(delta={"content": None}) + RED + event(delta={"content": None}, finish_reason="stop"), ""),
+        (event(message={"content": "red"}, finish_reason="stop") + DONE, ""),
+        (event(text="red", finish_reason="stop") + DONE, ""),
+        (event(delta={"refusal": "red"}) + STOP, ""),
+        (RED + raw({"choices": [{"index": 1, "delta": {"content": "blue"}}]}) + STOP + DONE, ""),
+        (raw({"id": None, "created": 1.5, "model": None, "choices": [{"delta": {"content": "red"}}]}) + DONE, ""),
+        (event(delta={"content": [{"type": "text", "text": "red"}]}) + STOP, ""),
+        (
+            event(delta={"content": [THOUGHT]}) + event(delta={"content": [{"type": "text", "text": "red"}]}) + STOP,
+            "hm",
+        ),
+        (event(delta={"reasoning_content": "hm", "content": ""}) + RED + STOP, "hm"),
+        (event(delta={"reasoning": "hm"}) + RED + STOP, "hm"),
+        (event(delta={"thinking": "hm"}) + RED + STOP, "hm"),
+        (event(delta={"reasoning_details": [{"type": "reasoning.text", "text": "hm"}]}) + RED + STOP, "hm"),
+    ],
+)
+def test_dialects_of_streams_give_the_same_answer(sent: str, reasoning: str) -> None:
+    with serve(streaming(sent)) as server:
+        pieces = stream_pieces(chat_of(server), QUESTION)
+        thoughts = ""
+        while True:
+            try:
+                thoughts += next(pieces).reasoning
+            except StopIteration as end:
+                assert (end.value, thoughts) == (Reply("red", "stop", None), reasoning)
+                break
+
+
+@pytest.mark.parametrize("reason", ["abort", "error", "insufficient_system_resource", "network_error"])
+def test_interrupted_answer_is_not_complete(reason: str) -> None:
+    ending = event(delta={}, finish_reason=reason)
+    with serve(streaming(RED, ending, DONE)) as server, pytest.raises(EngineError) as caught:
+        ask(chat_of(server), QUESTION)
+    assert caught.value.key == "engine_broke_off"
+
+
+@pytest.mark.parametrize("reason", ["content_filter", "SAFETY", "sensitive"])
+def test_answer_that_a_filter_withholds_names_the_filter(reason: str) -> None:
+    with serve(streaming(event(delta={}, finish_reason=reason), DONE)) as server, pytest.raises(EngineError) as caught:
+        ask(chat_of(server), QUESTION)
+    assert (caught.value.key, caught.value.values["reason"]) == ("engine_filtered", reason)
+
+
+@pytest.mark.parametrize(
+    ("sent", "key"),
+    [
+        (RED + 'error: {"code": 500, "message": "Context size has been exceeded."}\n\n', "context_exceeded"),
+        (RED + raw({"error": {"message": "Provider left"}, "choices": [{"delta": {}, "finish_reason": "error"}]}),
+         "engine_refused"),
+        (raw({"choices": None, "base_resp": {"status_code": 1039, "status_msg": "token limit"}}), "context_exceeded"),
+    ],
+)  # fmt: skip
+def test_refusal_in_the_middle_of_an_answer_is_quoted(sent: str, key: str) -> None:
+    with serve(streaming(sent)) as server, pytest.raises(EngineError) as caught:
+        ask(chat_of(server), QUESTION)
+    assert caught.value.key == key
+    assert "{" not in str(caught.value.values["reason"])
+
+
+@pytest.mark.parametrize("usage", [None, {}, {"prompt_tokens": None, "completion_tokens": 2}, {"prompt_tokens": 7}])
+def test_missing_counts_are_not_zero(usage: object) -> None:
+    with serve(streaming(RED, STOP, raw({"choices": [], "usage": usage}), DONE)) as server:
+        assert ask(chat_of(server), QUESTION).usage is None
+
+
+@pytest.mark.parametrize(
+    "message", [{"content": "red"}, {"content": [{"type": "text", "text": "red"}]}, {"content": None, "refusal": "red"}]
+)
+def test_whole_answer_without_a_reason_is_complete(message: dict[str, Any]) -> None:
+    whole = Whole(json.dumps({"choices": [{"message": message}]}).encode(), content_type="application/json")
+    with serve(raising(whole)) as server:
+        assert ask(chat_of(server), QUESTION) == Reply("red", "stop", None)

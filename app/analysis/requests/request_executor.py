@@ -22,14 +22,10 @@ from app.analysis.prompts.templates import Template
 from app.analysis.requests.engine_connection import EngineConnection
 from app.analysis.task import Task
 from app.i18n import in_language, t
-from app.llm import Reply, in_words, stream_pieces
+from app.llm import Reply, Retries, in_words, stream_pieces
 
 # Chosen by hand; not tuned.
 _ATTEMPTS = 3
-_BUSY_ATTEMPTS = 6
-_LONGEST_WAIT_SECONDS = 120.0
-_BROKEN_ATTEMPTS = 3
-_BROKEN_PAUSE_SECONDS = 1.0
 _VARIED = {"temperature": 0.4, "frequency_penalty": 0.4}
 """Options that make a model which repeats itself say something else."""
 _FUTILE_FORMS = 2
@@ -147,7 +143,7 @@ class RequestExecutor:
     def _with_retries(
         self, asked: EngineRequest, sent: list[BaseMessage], options: dict[str, Any]
     ) -> tuple[Reply, bool]:
-        busy, broken = 0, 0
+        retries = Retries()
         while True:
             formed = self._with_schema(asked.scope, options)
             try:
@@ -156,28 +152,21 @@ class RequestExecutor:
                 if formed is options:  # no schema was sent
                     raise
                 self._takes_schema = False
-            except core.EngineBusy as error:
-                # A proxy answers so for an engine that is gone; others can answer in its place.
-                is_pooled = self._run.connection.engine.is_pooled
-                if is_pooled and error.values["status"] != 429 and (death := self._run.connection.death()):
-                    raise EngineEnded(death) from error
-                busy += 1
-                if busy == _BUSY_ATTEMPTS:
-                    raise
-                self._run.emit(core.Noticed(core.Notice("engine_was_busy", {}, "info")))
-                self._wait(min(error.wait_seconds or 2.0**busy, _LONGEST_WAIT_SECONDS))
-            except core.EngineBrokeOff as error:
-                if death := self._run.connection.death():
-                    raise EngineEnded(death) from error
-                broken += 1
-                if broken == _BROKEN_ATTEMPTS:
-                    raise
-                self._wait(_BROKEN_PAUSE_SECONDS * (2.0**broken - 1))
             except core.EngineError as error:  # some engines answer while they die: out of memory, a crashed core
-                if core.may_be_dying(error) and (death := self._run.connection.death()):
+                if self._may_be_dying(error) and (death := self._run.connection.death()):
                     raise EngineEnded(death) from error
-                raise
+                pause = retries.pause_after(error, runs=True)
+                if pause is None:
+                    raise
+                if isinstance(error, core.EngineBusy):
+                    self._run.emit(core.Noticed(core.Notice("engine_was_busy", {}, "info")))
+                self._wait(pause)
             self._run.emit(core.AnswerDelta(asked.number, "", restart=True))
+
+    def _may_be_dying(self, error: core.EngineError) -> bool:
+        if isinstance(error, core.EngineBusy):  # a proxy answers so for an engine that is gone; others can take over
+            return self._run.connection.engine.is_pooled and error.values["status"] != 429
+        return core.may_be_dying(error)
 
     def _streamed(self, asked: EngineRequest, sent: list[BaseMessage], options: dict[str, Any]) -> tuple[Reply, bool]:
         """Return the reply, and whether it was cut because it, or its reasoning, only repeated itself."""

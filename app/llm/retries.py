@@ -1,0 +1,56 @@
+"""Repetition of requests: which failures are worth another attempt, how often, and after how long.
+
+One rule for analyses, questions, votes, speech, embeddings and checks. A busy engine is asked again after the time that
+it names, else after 2, 4, 8 … seconds. A request whose connection broke is sent again soon if its caller has seen that
+the engine still runs. Everything else would fail again.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from app.core import AppError, EngineBrokeOff, EngineBusy
+
+T = TypeVar("T")
+# Chosen by hand; not tuned.
+_BUSY_ATTEMPTS = 6
+_LONGEST_WAIT_SECONDS = 120.0
+_BROKEN_ATTEMPTS = 3
+_FIRST_WAIT_SECONDS = 2.0
+_FIRST_PAUSE_SECONDS = 1.0
+
+
+class Retries:
+    """Attempts of one request."""
+
+    def __init__(self) -> None:
+        self._busy = self._broken = 0
+
+    def pause_after(self, error: AppError, *, runs: bool = False) -> float | None:
+        """Return the seconds to wait before the request is sent again; None if it isn't.
+
+        `runs` says that the engine is known to run after the error. An engine that names a longer wait than two
+        minutes, such as the rest of a day, is not asked again.
+        """
+        if isinstance(error, EngineBusy):
+            self._busy += 1
+            seconds = error.wait_seconds or _FIRST_WAIT_SECONDS * 2 ** (self._busy - 1)
+            return seconds if self._busy < _BUSY_ATTEMPTS and seconds <= _LONGEST_WAIT_SECONDS else None
+        if runs and isinstance(error, EngineBrokeOff):
+            self._broken += 1
+            seconds = _FIRST_PAUSE_SECONDS * (2**self._broken - 1)
+            return seconds if self._broken < _BROKEN_ATTEMPTS else None
+        return None
+
+
+async def repeated(send: Callable[[], Awaitable[T]]) -> T:
+    """Return the result of `send`, which is called again if the engine is busy; raises the AppErrors of `send`."""
+    retries = Retries()
+    while True:
+        try:
+            return await send()
+        except AppError as error:
+            pause = retries.pause_after(error)
+            if pause is None:
+                raise
+        await asyncio.sleep(pause)

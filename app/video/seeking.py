@@ -138,7 +138,7 @@ class AccurateSeeker(OpenedFile):
             context.options = {**context.options, "skip_loop_filter": "all"}
         try:
             self._unit = self._stream.time_base or Fraction(0)
-            self._presentation = presentation_of(video.path, self._container, self._stream)
+            self.presentation = presentation_of(video.path, self._container, self._stream)
             self._nominal_seconds = 1 / float(self._stream.average_rate or 25)
             self._bytes_at: dict[int, int | None] = {}
             self._shown, self._whole = self._list_packets()
@@ -218,7 +218,7 @@ class AccurateSeeker(OpenedFile):
             place - self._first,
             self._seconds(self._shown[place]),
             float(frame.duration * self._unit) if frame.duration else self._nominal_seconds,
-            self._presentation,
+            self.presentation,
             is_damaged,
         )
 
@@ -324,7 +324,7 @@ class AccurateSeeker(OpenedFile):
             self.num_damaged += 1
             return
         self.num_damaged += damage.has_damage()
-        self._presentation.aspects.note(self._stream.codec_context)
+        self.presentation.aspects.note(self._stream.codec_context)
         yield from (frame for frame in frames if isinstance(frame, VideoFrame))
 
 
@@ -372,6 +372,11 @@ class SeekReader(FrameReader):
     def is_variable_frame_rate(self) -> bool:
         """Return whether the frames of the whole file follow each other unevenly."""
         return self._jumper.is_variable_frame_rate()
+
+    @property
+    def is_deinterlaced(self) -> bool:
+        """Return whether a picture was deinterlaced until now."""
+        return self._jumper.presentation.combing.was_found
 
     def frames(self) -> Iterator[Picture]:
         """Yield the frames once, in order."""

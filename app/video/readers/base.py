@@ -22,6 +22,10 @@ CELL_SIZE = (32, 18)
 Chosen by hand; not tuned."""
 JPEG_QUALITY = 90
 """Of keyframes that are kept and shown. Chosen by hand; not tuned."""
+PLANAR_8_BIT = frozenset(
+    f"yuv{kind}{layout}" for kind in ("", "j") for layout in ("420p", "422p", "444p", "440p", "411p")
+)
+"""Names of the pixel formats with planes of eight bits, luma first."""
 _LEAST_STEP_SECONDS = 0.001
 """Between two frames, so that times rise strictly. Chosen by hand; not tuned."""
 HELD_SECONDS = 0.1
@@ -147,6 +151,10 @@ class FrameReader(OpenedFile, Protocol):
         """Return whether the frames read until now follow each other unevenly."""
 
     @property
+    def is_deinterlaced(self) -> bool:
+        """Return whether a picture was deinterlaced until now; see app.video.readers.deinterlacer."""
+
+    @property
     def tail(self) -> tuple[int, float]:
         """Return the number of frames skipped after the last one yielded, and the seconds they fill.
 
@@ -196,6 +204,11 @@ class WrappedReader(FrameReader):
     def is_variable_frame_rate(self) -> bool:
         """Return whether the frames read until now follow each other unevenly."""
         return self._reader.is_variable_frame_rate
+
+    @property
+    def is_deinterlaced(self) -> bool:
+        """Return whether a picture was deinterlaced until now."""
+        return self._reader.is_deinterlaced
 
     @property
     def tail(self) -> tuple[int, float]:

@@ -10,12 +10,9 @@ from av.video.frame import VideoFrame
 from av.video.plane import VideoPlane
 from av.video.reformatter import VideoReformatter
 
-from app.video.readers import base, tone_mapping
+from app.video.readers import base, deinterlacer, tone_mapping
 from app.video.readers.geometry import WHOLE, Crop, Orientation, PixelAspects, shown_size
 
-PLANAR_8_BIT = frozenset(
-    f"yuv{kind}{layout}" for kind in ("", "j") for layout in ("420p", "422p", "444p", "440p", "411p")
-)
 _SHAPER = VideoReformatter()
 """Shared by all pictures, since it caches its tables for a format. Only one thread of a worker decodes."""
 _LUMA_LINES, _CELL_LINES, _COLOUR_LINES = 2, 5, 4
@@ -36,11 +33,13 @@ class Presentation:
         size: (width, height) of the pictures that `crop` is for.
         crop: What the container cuts off.
         aspects: The aspects of the pixels.
+        combing: Whether pictures that were shown had to be deinterlaced.
     """
 
     size: tuple[int, int] = (0, 0)
     crop: Crop = WHOLE
     aspects: PixelAspects = field(default_factory=PixelAspects)
+    combing: deinterlacer.Combing = field(default_factory=deinterlacer.Combing)
 
     def crop_of(self, frame: VideoFrame) -> Crop:
         """Return the crop of a frame; one of another size has none."""
@@ -77,7 +76,7 @@ class AvPicture:
         frame = self.frame
         if tone_mapping.needs_mapping(frame):
             frame = VideoFrame.from_ndarray(tone_mapping.converted(_SHAPER, frame, base.LUMA_SIZE, "AREA"), "bgr24")
-        if frame.format.name not in PLANAR_8_BIT:
+        if frame.format.name not in base.PLANAR_8_BIT:
             frame = _SHAPER.reformat(frame, *base.LUMA_SIZE, format="yuv420p", interpolation="AREA")
         planes = tuple(_pixels(plane) for plane in frame.planes[:3])
         crop = self.presentation.crop_of(self.frame)
@@ -98,14 +97,14 @@ class AvPicture:
 
     def upright(self, max_side: int) -> base.Image:
         """Return the picture as shown, its longer side at most `max_side` pixels."""
-        frame = self.frame
-        size = base.fitted(*self.presentation.shown_size(frame), max_side)
+        frame = self.presentation.combing.removed(self.frame)
+        size = base.fitted(*self.presentation.shown_size(self.frame), max_side)
         crop = self.presentation.crop_of(frame)
         if crop:
             image = base.scaled(crop.cut(_converted(frame, (frame.width, frame.height))), size)
         else:
             image = _converted(frame, size)
-        return Orientation.of(frame).applied(image)
+        return Orientation.of(self.frame).applied(image)
 
 
 def _converted(frame: VideoFrame, size: tuple[int, int]) -> base.Image:

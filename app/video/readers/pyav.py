@@ -31,7 +31,7 @@ from app.video.readers import base, damage, tone_mapping, track_header
 from app.video.readers.damage import Damage
 from app.video.readers.geometry import Orientation, PixelAspects
 from app.video.readers.packets import DecodingTimes, DisplayOrder, DisposableFrames, FramePacing, NalUnits
-from app.video.readers.picture import PLANAR_8_BIT, AvPicture, Presentation
+from app.video.readers.picture import AvPicture, Presentation
 
 DISPOSABLE_CODECS = frozenset({"h264", "hevc"})
 """Codecs whose packets say which frames no other frame depends on; these can be skipped without harm to any other."""
@@ -119,7 +119,7 @@ class AvReader(base.FrameReader):
                 context = self._stream.codec_context
                 context.skip_frame = "NONREF"
                 self._nal_units = NalUnits(context.name, context.extradata)
-                if context.name == "h264" and self._first and self._first.format.name in PLANAR_8_BIT:
+                if context.name == "h264" and self._first and self._first.format.name in base.PLANAR_8_BIT:
                     self._disposable_frames = DisposableFrames(self._nal_units, self._whole_bytes)
             self.declared_seconds = self._declared()
             self.info = self._describe()
@@ -149,6 +149,11 @@ class AvReader(base.FrameReader):
     def held_until_seconds(self) -> float:
         """Return until when the last frame is shown because the sound is longer, as far as the sound was read."""
         return self._sound_seconds - self.info.start_seconds
+
+    @property
+    def is_deinterlaced(self) -> bool:
+        """Return whether a picture was deinterlaced until now."""
+        return self._presentation.combing.was_found
 
     def passed_over(self, after_seconds: float, before_seconds: float) -> list[tuple[float, base.Image]]:
         """Return (seconds, levels) of the disposable frames between two others that were decoded and kept."""
@@ -184,7 +189,7 @@ class AvReader(base.FrameReader):
 
     def _keep_disposable(self, frame: VideoFrame, raw: float | None, length: float) -> None:
         self._disposable_pts.discard(frame.pts or 0)
-        if raw is None or frame.is_corrupt or self.num_damaged or frame.format.name not in PLANAR_8_BIT:
+        if raw is None or frame.is_corrupt or self.num_damaged or frame.format.name not in base.PLANAR_8_BIT:
             return
         time = raw - self.info.start_seconds
         picture = AvPicture(frame, 0, time, length, self._presentation)
@@ -402,6 +407,7 @@ class AvReader(base.FrameReader):
             height=height,
             rotation_degrees=orientation.rotation_degrees,
             is_mirrored=orientation.is_mirrored,
+            is_interlaced=first.interlaced_frame,
             duration_seconds_from_header=duration if duration and duration > 0 else None,  # a damaged header may lie
             frame_rate=float(self._rate) if self._rate else None,
             num_frames_from_header=stream.frames or None,

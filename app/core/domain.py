@@ -272,7 +272,7 @@ class DecodeSummary:
 
     `readable_seconds` is the end of what could be decoded: that of the last frame, which is held as long as the sound
     lasts; `held_seconds` of it come after the frame's own duration. `is_deinterlaced` if one of the pictures that were
-    shown had combing, which was removed.
+    shown had combing, which was removed; `is_composited` if one had transparent parts, which are shown white.
     """
 
     frames_decoded: int
@@ -286,6 +286,7 @@ class DecodeSummary:
     stretches: tuple[Stretch, ...] = ()
     held_seconds: float = 0.0
     is_deinterlaced: bool = False
+    is_composited: bool = False
 
 
 @dataclass(frozen=True)

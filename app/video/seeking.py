@@ -29,7 +29,8 @@ from app.video.readers.base import FrameReader, OpenedFile, Picture
 from app.video.readers.damage import Damage
 from app.video.readers.packets import FramePacing
 from app.video.readers.picture import AvPicture
-from app.video.readers.pyav import DISPOSABLE_CODECS, add_time, open_video, presentation_of
+from app.video.readers.pyav import DISPOSABLE_CODECS, add_time, decoded, open_video, presentation_of
+from app.video.readers.transparency import decoder_of
 
 _BACK_SECONDS = (0, 1, 5)
 """Seek targets before the frame, tried in order: a transport stream is searched by decoding time, and a seek may end
@@ -139,6 +140,8 @@ class AccurateSeeker(OpenedFile):
         try:
             self._unit = self._stream.time_base or Fraction(0)
             self.presentation = presentation_of(video.path, self._container, self._stream)
+            self._decoder = decoder_of(self._stream)
+            self._names_whole = self._decoder is self._stream.codec_context  # libvpx doesn't
             self._nominal_seconds = 1 / float(self._stream.average_rate or 25)
             self._bytes_at: dict[int, int | None] = {}
             self._shown, self._whole = self._list_packets()
@@ -286,7 +289,7 @@ class AccurateSeeker(OpenedFile):
             self._reached = frame.pts
             # Damage on the way damages the wanted frame, which is predicted from the frames before; so does a start
             # that is a frame stored whole for the container but not for the decoder.
-            is_false_start = frame.pts == self._whole[place] and not frame.key_frame
+            is_false_start = frame.pts == self._whole[place] and not frame.key_frame and self._names_whole
             if frame.pts is None or frame.pts > pts or frame.is_corrupt or is_false_start or self.num_damaged:
                 break
             if frame.pts == pts:
@@ -300,6 +303,7 @@ class AccurateSeeker(OpenedFile):
                 self._container.seek(whole_pts - round(back_seconds / self._unit), stream=self._stream)
             except av.error.FFmpegError as error:
                 raise InaccurateSeekError from error
+            self._decoder.flush_buffers()
             packets = self._packets()
             # Some containers only seek approximately; frames before one stored whole would be guessed.
             first = next((packet for packet in packets if packet.is_keyframe and packet.size), None)
@@ -317,7 +321,7 @@ class AccurateSeeker(OpenedFile):
             is_before = packet.pts is not None and packet.pts < self._wanted
             self._stream.codec_context.skip_frame = "NONREF" if is_before else "DEFAULT"
         try:
-            frames = packet.decode()
+            frames = decoded(packet, self._decoder)
         except av.error.EOFError:
             return
         except av.error.FFmpegError:
@@ -343,6 +347,7 @@ class SeekReader(FrameReader):
         self.declared_seconds: float | None = None
         self._jumper = AccurateSeeker(video)
         try:
+            self.changes = self._jumper.presentation.changes
             self._pictures = self._jumper.pictures_from(start_seconds)
             self._first = next(self._pictures)
             if isinstance(self._first, AvPicture):
@@ -372,11 +377,6 @@ class SeekReader(FrameReader):
     def is_variable_frame_rate(self) -> bool:
         """Return whether the frames of the whole file follow each other unevenly."""
         return self._jumper.is_variable_frame_rate()
-
-    @property
-    def is_deinterlaced(self) -> bool:
-        """Return whether a picture was deinterlaced until now."""
-        return self._jumper.presentation.combing.was_found
 
     def frames(self) -> Iterator[Picture]:
         """Yield the frames once, in order."""

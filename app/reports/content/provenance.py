@@ -87,9 +87,14 @@ def provenance_facts(analysis: Analysis) -> Iterator[tuple[str, str]]:
 
 def _picture(video: VideoInfo, decode: DecodeSummary) -> str:
     """Describe how the pictures differ from what is stored; empty for usual ones."""
+    parts = []
     if decode.is_deinterlaced:
-        return t("report.picture_deinterlaced")
-    return t("report.picture_interlaced") if video.is_interlaced else ""
+        parts.append(t("report.picture_deinterlaced"))
+    elif video.is_interlaced:
+        parts.append(t("report.picture_interlaced"))
+    if decode.is_composited:
+        parts.append(t("report.picture_composited"))
+    return " · ".join(parts)
 
 
 def layout_words(layout: Layout) -> str:

@@ -4,7 +4,7 @@ Flags of files lie in both directions, so combing is measured. It is where lines
 the same field don't, and the difference vanishes once one field is moved sideways: fine stripes at rest don't move. In
 a picture of two shots, one in each field, which telecine and cuts between fields make, nothing moves, but the fields
 differ everywhere, in both directions. Only combed blocks are interpolated, by FFmpeg's estdif, so that text at rest
-stays as sharp as it is.
+stays sharp.
 """
 
 from __future__ import annotations
@@ -12,17 +12,16 @@ from __future__ import annotations
 import math
 from fractions import Fraction
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import av.filter
 import cv2
 import numpy as np
 from av.video.frame import VideoFrame
-from av.video.plane import VideoPlane
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
-from app.video.readers.base import PLANAR_8_BIT, Image, as_image
+from app.video.readers.base import PLANAR_8_BIT, Image, PictureChanges, as_image, samples
 
 _SHAPER = VideoReformatter()
 _TALLEST = 1152
@@ -81,41 +80,30 @@ def _overlap(pixels: int) -> tuple[slice, slice]:
     return landing, origin
 
 
-class Combing:
-    """Remover of combing, which remembers whether there was any.
+def uncombed(frame: VideoFrame, changes: PictureChanges) -> VideoFrame:
+    """Return the frame without combing: the same one where it has none."""
+    blocks = combed_blocks(_luma(frame)) if frame.height <= _TALLEST else None
+    if blocks is None:
+        return frame
+    changes.is_deinterlaced = True
+    return _deinterlaced(frame, blocks)
 
-    Attributes:
-        was_found: True once a picture was deinterlaced.
-    """
 
-    def __init__(self) -> None:
-        self.was_found = False
-
-    def removed(self, frame: VideoFrame) -> VideoFrame:
-        """Return the frame without combing: the same one where it has none."""
-        if frame.height > _TALLEST:
-            return frame
-        blocks = combed_blocks(_luma(frame))
-        if blocks is None:
-            return frame
-        self.was_found = True
-        return _deinterlaced(frame, blocks)
-
-    def removed_from(self, image: Image) -> Image:
-        """Return a BGR picture without combing: the same one where it has none."""
-        blocks = combed_blocks(as_image(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)))
-        if blocks is None:
-            return image
-        self.was_found = True
-        frame = _deinterlaced(VideoFrame.from_ndarray(np.ascontiguousarray(image), "bgr24"), blocks)
-        return as_image(frame.to_ndarray(format="bgr24"))
+def uncombed_image(image: Image, changes: PictureChanges) -> Image:
+    """Return a BGR picture without combing: the same one where it has none."""
+    blocks = combed_blocks(as_image(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)))
+    if blocks is None:
+        return image
+    changes.is_deinterlaced = True
+    frame = _deinterlaced(VideoFrame.from_ndarray(np.ascontiguousarray(image), "bgr24"), blocks)
+    return as_image(frame.to_ndarray(format="bgr24"))
 
 
 def _luma(frame: VideoFrame) -> Image:
     """Return the luma plane with 8 bits, a view where the frame has one."""
     name = frame.format.name
     planes = frame if name in PLANAR_8_BIT or name == "gray" else _SHAPER.reformat(frame, format="gray")
-    return as_image(_samples(planes.planes[0], planes))
+    return as_image(samples(planes.planes[0], planes))
 
 
 def combed_blocks(luma: Image) -> _Blocks | None:
@@ -204,7 +192,7 @@ def _deinterlaced(frame: VideoFrame, blocks: _Blocks) -> VideoFrame:
     is_kept = np.pad(is_kept, ((0, rest[0]), (0, rest[1])), mode="edge")
     for target, source in zip(whole.planes, kept.planes, strict=True):
         mask = cv2.resize(is_kept, (target.width, target.height), interpolation=cv2.INTER_NEAREST)
-        np.copyto(_samples(target, whole), _samples(source, whole), where=mask.astype(np.bool_))
+        np.copyto(samples(target, whole), samples(source, whole), where=mask.astype(np.bool_))
     for name in ("colorspace", "color_range", "color_primaries", "color_trc"):
         setattr(whole, name, getattr(kept, name))
     return whole
@@ -219,9 +207,3 @@ def _interpolated(frame: VideoFrame) -> VideoFrame:
     graph.vpush(frame)
     graph.vpush(None)
     return graph.vpull()
-
-
-def _samples(plane: VideoPlane, frame: VideoFrame) -> NDArray[Any]:
-    """Return a view of a plane that can be written, without the padding of its lines."""
-    kind = np.uint16 if frame.format.components[0].bits > 8 else np.uint8
-    return np.frombuffer(memoryview(plane), kind).reshape(plane.height, -1)[:, : plane.width]

@@ -18,7 +18,7 @@ import numpy as np
 from app.core import DecodeError, VideoInfo, readable
 from app.video.files import printable
 from app.video.readers import base, track_header
-from app.video.readers.deinterlacer import Combing
+from app.video.readers.deinterlacer import uncombed_image
 from app.video.readers.geometry import WHOLE, Crop, Orientation, shown_size
 from app.video.readers.packets import FramePacing
 
@@ -38,7 +38,7 @@ class CvPicture:
     duration_seconds: float
     pixel_aspect: float
     orientation: Orientation
-    combing: Combing
+    changes: base.PictureChanges
     is_damaged: bool = False
     is_whole: bool = False
 
@@ -60,7 +60,7 @@ class CvPicture:
     def upright(self, max_side: int) -> base.Image:
         """Return the picture as shown, its longer side at most `max_side` pixels."""
         size = shown_size(self.image.shape[1], self.image.shape[0], self.pixel_aspect)
-        image = self.combing.removed_from(self.image)
+        image = uncombed_image(self.image, self.changes)
         return self.orientation.applied(base.scaled(image, base.fitted(*size, max_side)))
 
 
@@ -87,7 +87,7 @@ class CvReader(base.FrameReader):
         self._nominal_seconds = 1 / rate if rate > 0 else 1 / 25
         self._clock = base.Clock(self._nominal_seconds)
         self._pace = FramePacing()
-        self._combing = Combing()
+        self.changes = base.PictureChanges()
         self._capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)
         header = track_header.read(path)
         rotation = int(self._capture.get(cv2.CAP_PROP_ORIENTATION_META)) % 360
@@ -112,11 +112,6 @@ class CvReader(base.FrameReader):
         """Return whether the frames read until now follow each other unevenly."""
         return self._pace.is_variable()
 
-    @property
-    def is_deinterlaced(self) -> bool:
-        """Return whether a picture was deinterlaced until now."""
-        return self._combing.was_found
-
     def frames(self) -> Iterator[CvPicture]:
         """Yield every frame once, in order."""
         index, before = 0, -1.0
@@ -127,7 +122,7 @@ class CvReader(base.FrameReader):
             time = self._clock.stamp(raw_seconds if raw_seconds > before else None)
             self._pace.push(time)
             self.reached_seconds = max(raw_seconds, time) + self._nominal_seconds
-            shown = (self._pixel_aspect, self._orientation, self._combing)
+            shown = (self._pixel_aspect, self._orientation, self.changes)
             yield CvPicture(image, index, time, self._nominal_seconds, *shown)
             index, before, read = index + 1, raw_seconds, self._next()
 

@@ -21,6 +21,7 @@ from av.container import Flags, InputContainer
 from av.format import Flags as FormatFlags
 from av.packet import Packet
 from av.stream import Disposition, Stream
+from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -32,6 +33,7 @@ from app.video.readers.damage import Damage
 from app.video.readers.geometry import Orientation, PixelAspects
 from app.video.readers.packets import DecodingTimes, DisplayOrder, DisposableFrames, FramePacing, NalUnits
 from app.video.readers.picture import AvPicture, Presentation
+from app.video.readers.transparency import decoder_of
 
 DISPOSABLE_CODECS = frozenset({"h264", "hevc"})
 """Codecs whose packets say which frames no other frame depends on; these can be skipped without harm to any other."""
@@ -97,6 +99,8 @@ class AvReader(base.FrameReader):
             _set_threads(self._stream)
             self._unit = self._stream.time_base or Fraction(1, 1000)
             self._presentation = presentation_of(path, self._container, self._stream)
+            self.changes = self._presentation.changes
+            self._decoder = decoder_of(self._stream)
             self._rate = _frame_rate(self._stream)
             self._nominal_seconds = 1 / float(self._rate or 25)
             self._pace = FramePacing()
@@ -149,11 +153,6 @@ class AvReader(base.FrameReader):
     def held_until_seconds(self) -> float:
         """Return until when the last frame is shown because the sound is longer, as far as the sound was read."""
         return self._sound_seconds - self.info.start_seconds
-
-    @property
-    def is_deinterlaced(self) -> bool:
-        """Return whether a picture was deinterlaced until now."""
-        return self._presentation.combing.was_found
 
     def passed_over(self, after_seconds: float, before_seconds: float) -> list[tuple[float, base.Image]]:
         """Return (seconds, levels) of the disposable frames between two others that were decoded and kept."""
@@ -269,7 +268,7 @@ class AvReader(base.FrameReader):
                 self._num_packets += 1
                 continue
             try:
-                frames = packet.decode()
+                frames = decoded(packet, self._decoder)
             except av.error.EOFError:
                 return
             except MemoryError:
@@ -451,6 +450,11 @@ def add_time(packet: Packet[Any], stream: VideoStream) -> None:
     """Set the presentation time of a packet that has none where frames are shown in the order of decoding."""
     if packet.pts is None and not stream.codec_context.has_b_frames:
         packet.pts = packet.dts
+
+
+def decoded(packet: Packet[Any], decoder: VideoCodecContext) -> list[VideoFrame]:
+    """Return the frames that a packet completes; at the end of the file, those that are left."""
+    return decoder.decode(packet if packet.size else None)
 
 
 def open_video(path: Path) -> tuple[InputContainer, VideoStream]:

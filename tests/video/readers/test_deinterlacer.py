@@ -193,7 +193,7 @@ def test_progressive_footage_is_not_touched(opened: Open, moving_video: Path) ->
     with opened(moving_video) as reader:
         for picture in reader.frames():
             picture.upright(320)
-        assert not reader.is_deinterlaced and not reader.info.is_interlaced
+        assert not reader.changes.is_deinterlaced and not reader.info.is_interlaced
 
 
 def test_pulldown_is_found_where_no_frame_is_flagged(tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ and text formats as videos, and an uploaded file must not make it read other fil
 
 @dataclass
 class PictureChanges:
-    """What was done to pictures besides turning, cropping and scaling; a reader and its pictures share one."""
+    """Changes to pictures besides turning, cropping and scaling; a reader and its pictures share one."""
 
     is_deinterlaced: bool = False
     is_composited: bool = False

@@ -46,6 +46,7 @@ class VideoInfo:
     `player_start_seconds` is when a player shows that frame: players count from the start of the container, where the
     sound may begin earlier. `has_guessed_times` is true if the container has no presentation times, so that times
     follow from the order of the frames. `timecode` is that of the first frame, "10:00:00:00", or "" without one.
+    `is_interlaced` is the flag of the first frame, which may lie.
     """
 
     path: Path
@@ -67,6 +68,7 @@ class VideoInfo:
     has_guessed_times: bool = False
     timecode: str = ""
     is_mirrored: bool = False
+    is_interlaced: bool = False
 
     def __post_init__(self) -> None:
         _positive(self, size_bytes=self.size_bytes, width=self.width, height=self.height)
@@ -269,7 +271,8 @@ class DecodeSummary:
     """Results of the decoding pass.
 
     `readable_seconds` is the end of what could be decoded: that of the last frame, which is held as long as the sound
-    lasts; `held_seconds` of it come after the frame's own duration.
+    lasts; `held_seconds` of it come after the frame's own duration. `is_deinterlaced` if one of the pictures that were
+    shown had combing, which was removed; `is_composited` if one had transparent parts, which are shown white.
     """
 
     frames_decoded: int
@@ -282,6 +285,8 @@ class DecodeSummary:
     measures: Measures | None = None
     stretches: tuple[Stretch, ...] = ()
     held_seconds: float = 0.0
+    is_deinterlaced: bool = False
+    is_composited: bool = False
 
 
 @dataclass(frozen=True)

@@ -75,6 +75,8 @@ def video_facts(video: VideoInfo) -> str:
         chips.append(t("ui.rotated", n=video.rotation_degrees))
     if video.is_mirrored:
         chips.append(t("ui.mirrored"))
+    if video.is_interlaced:
+        chips.append(t("ui.interlaced"))
     chips.append(t("ui.audio" if video.has_audio else "ui.no_audio"))
     return " · ".join(chips)
 

@@ -29,7 +29,8 @@ from app.video.readers.base import FrameReader, OpenedFile, Picture
 from app.video.readers.damage import Damage
 from app.video.readers.packets import FramePacing
 from app.video.readers.picture import AvPicture
-from app.video.readers.pyav import DISPOSABLE_CODECS, add_time, open_video, presentation_of
+from app.video.readers.pyav import DISPOSABLE_CODECS, add_time, decoded, open_video, presentation_of
+from app.video.readers.transparency import decoder_of
 
 _BACK_SECONDS = (0, 1, 5)
 """Seek targets before the frame, tried in order: a transport stream is searched by decoding time, and a seek may end
@@ -138,7 +139,9 @@ class AccurateSeeker(OpenedFile):
             context.options = {**context.options, "skip_loop_filter": "all"}
         try:
             self._unit = self._stream.time_base or Fraction(0)
-            self._presentation = presentation_of(video.path, self._container, self._stream)
+            self.presentation = presentation_of(video.path, self._container, self._stream)
+            self._decoder = decoder_of(self._stream)
+            self._names_whole = self._decoder is self._stream.codec_context  # libvpx doesn't
             self._nominal_seconds = 1 / float(self._stream.average_rate or 25)
             self._bytes_at: dict[int, int | None] = {}
             self._shown, self._whole = self._list_packets()
@@ -218,7 +221,7 @@ class AccurateSeeker(OpenedFile):
             place - self._first,
             self._seconds(self._shown[place]),
             float(frame.duration * self._unit) if frame.duration else self._nominal_seconds,
-            self._presentation,
+            self.presentation,
             is_damaged,
         )
 
@@ -286,7 +289,7 @@ class AccurateSeeker(OpenedFile):
             self._reached = frame.pts
             # Damage on the way damages the wanted frame, which is predicted from the frames before; so does a start
             # that is a frame stored whole for the container but not for the decoder.
-            is_false_start = frame.pts == self._whole[place] and not frame.key_frame
+            is_false_start = frame.pts == self._whole[place] and not frame.key_frame and self._names_whole
             if frame.pts is None or frame.pts > pts or frame.is_corrupt or is_false_start or self.num_damaged:
                 break
             if frame.pts == pts:
@@ -300,6 +303,7 @@ class AccurateSeeker(OpenedFile):
                 self._container.seek(whole_pts - round(back_seconds / self._unit), stream=self._stream)
             except av.error.FFmpegError as error:
                 raise InaccurateSeekError from error
+            self._decoder.flush_buffers()
             packets = self._packets()
             # Some containers only seek approximately; frames before one stored whole would be guessed.
             first = next((packet for packet in packets if packet.is_keyframe and packet.size), None)
@@ -317,14 +321,14 @@ class AccurateSeeker(OpenedFile):
             is_before = packet.pts is not None and packet.pts < self._wanted
             self._stream.codec_context.skip_frame = "NONREF" if is_before else "DEFAULT"
         try:
-            frames = packet.decode()
+            frames = decoded(packet, self._decoder)
         except av.error.EOFError:
             return
         except av.error.FFmpegError:
             self.num_damaged += 1
             return
         self.num_damaged += damage.has_damage()
-        self._presentation.aspects.note(self._stream.codec_context)
+        self.presentation.aspects.note(self._stream.codec_context)
         yield from (frame for frame in frames if isinstance(frame, VideoFrame))
 
 
@@ -343,6 +347,7 @@ class SeekReader(FrameReader):
         self.declared_seconds: float | None = None
         self._jumper = AccurateSeeker(video)
         try:
+            self.changes = self._jumper.presentation.changes
             self._pictures = self._jumper.pictures_from(start_seconds)
             self._first = next(self._pictures)
             if isinstance(self._first, AvPicture):

@@ -6,7 +6,7 @@ The label is the machine-readable one for generated text that China requires in 
 import json
 from collections.abc import Iterable, Iterator
 
-from app.core import Analysis, ChunkResult, Layout, Selection, clock
+from app.core import Analysis, ChunkResult, DecodeSummary, Layout, Selection, VideoInfo, clock
 from app.i18n import t
 from app.i18n.formatting import exactly
 from app.reports.content.document import Block, Heading, Paragraph, Span, Table, Verbatim, plain
@@ -65,6 +65,8 @@ def provenance_facts(analysis: Analysis) -> Iterator[tuple[str, str]]:
     yield "file", f"{video.name} ({video.size_bytes:,} B)"
     yield "sha256", analysis.sha256
     yield "format", f"{video.container}, {video.codec} {video.pixel_format}, {video.width} × {video.height}"
+    if picture := _picture(video, decode):
+        yield "picture", picture
     if video.timecode:
         yield "timecode", video.timecode
     yield "readable", t("report.readable_value", time=clock(decode.readable_seconds), n=decode.frames_decoded)
@@ -81,6 +83,18 @@ def provenance_facts(analysis: Analysis) -> Iterator[tuple[str, str]]:
         " · ".join(f"{named('stage', stage)} {exactly(seconds)}" for stage, seconds in spent),
     )
     yield "created", f"{analysis.created} · FrameLens {analysis.app_version}"
+
+
+def _picture(video: VideoInfo, decode: DecodeSummary) -> str:
+    """Describe how the pictures differ from what is stored; empty for usual ones."""
+    parts = []
+    if decode.is_deinterlaced:
+        parts.append(t("report.picture_deinterlaced"))
+    elif video.is_interlaced:
+        parts.append(t("report.picture_interlaced"))
+    if decode.is_composited:
+        parts.append(t("report.picture_composited"))
+    return " · ".join(parts)
 
 
 def layout_words(layout: Layout) -> str:

@@ -42,7 +42,9 @@ class SourceForm(Struct, frozen=True):
     `player_start_seconds`. With `has_guessed_times` the container gives no times of frames, and theirs follow from the
     order of the frames. `timecode` is that of the first frame, or empty. `readable_seconds` includes `held_seconds`
     after the end of the last frame, in which it is still shown because the sound is longer. A picture is mirrored left
-    to right if `is_mirrored`, then rotated clockwise.
+    to right if `is_mirrored`, then rotated clockwise. `is_interlaced` is the flag of the first frame;
+    `is_deinterlaced` if combing was measured in the pictures shown, and removed; `is_composited` if they had
+    transparent parts, which are shown white.
     """
 
     name: str
@@ -68,6 +70,9 @@ class SourceForm(Struct, frozen=True):
     timecode: str = ""
     held_seconds: float = 0.0
     is_mirrored: bool = False
+    is_interlaced: bool = False
+    is_deinterlaced: bool = False
+    is_composited: bool = False
 
 
 class RequestForm(Struct, frozen=True):

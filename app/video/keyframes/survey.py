@@ -139,6 +139,8 @@ class Survey:
             measures=measures,
             stretches=stretches,
             held_seconds=round(self._held_seconds, 6),
+            is_deinterlaced=self._reader.changes.is_deinterlaced,
+            is_composited=self._reader.changes.is_composited,
         )
 
     def _take(self, picture: Picture) -> list[Candidate]:
@@ -254,6 +256,10 @@ class Survey:
             yield Notice("times_guessed", {"container": reader.info.container.split(",")[0]}, "info")
         if reader.mapped_colours:
             yield Notice("tone_mapped", {"colours": reader.mapped_colours}, "info")
+        if reader.changes.is_deinterlaced:
+            yield Notice("deinterlaced", level="info")
+        if reader.changes.is_composited:
+            yield Notice("composited", level="info")
         if reader.name != FIRST_READER:
             yield Notice("second_reader", {"reader": reader.name}, "info")
 

@@ -4,12 +4,15 @@ A reader makes one sequential pass over upright pictures with exact times. Nothi
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 import cv2
 import numpy as np
 from av.container import InputContainer
+from av.video.frame import VideoFrame
+from av.video.plane import VideoPlane
 from numpy.typing import NDArray
 
 from app.core import VideoInfo
@@ -22,6 +25,10 @@ CELL_SIZE = (32, 18)
 Chosen by hand; not tuned."""
 JPEG_QUALITY = 90
 """Of keyframes that are kept and shown. Chosen by hand; not tuned."""
+PLANAR_8_BIT = frozenset(
+    f"yuv{kind}{layout}" for kind in ("", "j") for layout in ("420p", "422p", "444p", "440p", "411p")
+)
+"""Names of the pixel formats with planes of eight bits, luma first."""
 _LEAST_STEP_SECONDS = 0.001
 """Between two frames, so that times rise strictly. Chosen by hand; not tuned."""
 HELD_SECONDS = 0.1
@@ -55,6 +62,14 @@ OPEN_OPTIONS = {
 }
 """Options for opening a file. The list of formats is closed on purpose: FFmpeg also opens playlists (HLS, DASH, concat)
 and text formats as videos, and an uploaded file must not make it read other files or use the network."""
+
+
+@dataclass
+class PictureChanges:
+    """Changes to pictures besides turning, cropping and scaling; a reader and its pictures share one."""
+
+    is_deinterlaced: bool = False
+    is_composited: bool = False
 
 
 class Picture(Protocol):
@@ -118,12 +133,14 @@ class FrameReader(OpenedFile, Protocol):
         info: The metadata of the file.
         declared_seconds: The end of the video according to the file, on the time axis of the container; None if the
             file doesn't say.
+        changes: What was done to the pictures that were shown until now.
         mapped_colours: The transfer and gamut of a video whose pictures are shown tone-mapped, such as "HLG, BT.2020".
     """
 
     name: str
     info: VideoInfo
     declared_seconds: float | None
+    changes: PictureChanges
     mapped_colours: str = ""
 
     @property
@@ -170,7 +187,7 @@ class WrappedReader(FrameReader):
 
     def __init__(self, reader: FrameReader) -> None:
         self.name, self.info, self.declared_seconds = reader.name, reader.info, reader.declared_seconds
-        self.mapped_colours = reader.mapped_colours
+        self.changes, self.mapped_colours = reader.changes, reader.mapped_colours
         self._reader = reader
 
     def close(self) -> None:
@@ -250,6 +267,12 @@ def scaled(image: Image, size: tuple[int, int]) -> Image:
 def as_image(array: object) -> Image:
     """Return an OpenCV result, which is typed as any array, as an 8-bit image."""
     return np.asarray(array, dtype=np.uint8)
+
+
+def samples(plane: VideoPlane, frame: VideoFrame) -> NDArray[Any]:
+    """Return a view of a plane of a planar frame, without the padding of its lines."""
+    kind = np.uint16 if frame.format.components[0].bits > 8 else np.uint8
+    return np.frombuffer(memoryview(plane), kind).reshape(plane.height, -1)[:, : plane.width]
 
 
 def as_jpeg(image: Image, quality: int) -> tuple[bytes, int, int]:

@@ -2,7 +2,8 @@
 
 Reads from start to end only, with the time of each frame as it is read: OpenCV's seeks, frame counts and times before
 zero can't be trusted, and it counts a late start from zero. Its own rotation knows no mirrors, and it doesn't crop, so
-both are read from the headers of MP4 and Matroska. Pixel aspects that change are not known, and neither is HDR.
+both are read from the headers of MP4 and Matroska. Pixel aspects that change are not known, and neither is HDR. A file
+whose frames are flagged as interlaced is refused, since OpenCV can't convert them.
 """
 
 import os
@@ -17,8 +18,14 @@ import numpy as np
 from app.core import DecodeError, VideoInfo, readable
 from app.video.files import printable
 from app.video.readers import base, track_header
-from app.video.readers.geometry import WHOLE, Orientation, shown_size
+from app.video.readers.deinterlacer import uncombed_image
+from app.video.readers.geometry import WHOLE, Crop, Orientation, shown_size
 from app.video.readers.packets import FramePacing
+
+_PLANAR_8_BIT = frozenset({"I420", "Y42B", "444P", "Y41B"})
+_PLAIN, _ALIKE = 2.0, 0.5
+"""Standard deviation of a picture that shows nothing, and the correlation of a picture with its luma: nearly 1, or
+nearly 0 for another one. Chosen by hand; not tuned."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +38,7 @@ class CvPicture:
     duration_seconds: float
     pixel_aspect: float
     orientation: Orientation
+    changes: base.PictureChanges
     is_damaged: bool = False
     is_whole: bool = False
 
@@ -52,7 +60,8 @@ class CvPicture:
     def upright(self, max_side: int) -> base.Image:
         """Return the picture as shown, its longer side at most `max_side` pixels."""
         size = shown_size(self.image.shape[1], self.image.shape[0], self.pixel_aspect)
-        return self.orientation.applied(base.scaled(self.image, base.fitted(*size, max_side)))
+        image = uncombed_image(self.image, self.changes)
+        return self.orientation.applied(base.scaled(image, base.fitted(*size, max_side)))
 
 
 class CvReader(base.FrameReader):
@@ -73,11 +82,12 @@ class CvReader(base.FrameReader):
         os.environ["OPENCV_FFMPEG_CAPTURE_OPTIONS"] = "|".join(
             f"{key};{value}" for key, value in base.OPEN_OPTIONS.items()
         )
-        self._capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG)
+        self._capture = _captured(path)
         rate = self._capture.get(cv2.CAP_PROP_FPS)
         self._nominal_seconds = 1 / rate if rate > 0 else 1 / 25
         self._clock = base.Clock(self._nominal_seconds)
         self._pace = FramePacing()
+        self.changes = base.PictureChanges()
         self._capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)
         header = track_header.read(path)
         rotation = int(self._capture.get(cv2.CAP_PROP_ORIENTATION_META)) % 360
@@ -85,7 +95,7 @@ class CvReader(base.FrameReader):
         self._pixel_aspect = float(header.pixel_aspect or self._read_pixel_aspect())
         self._crop = header.crop
         first = self._next()
-        if first is None:
+        if first is None or not _is_converted(path, first[0], self._crop):
             self.close()
             raise DecodeError("video_no_frames", name=printable(path.name), codec=self._codec())
         self._first: tuple[base.Image, float] | None = first
@@ -112,7 +122,8 @@ class CvReader(base.FrameReader):
             time = self._clock.stamp(raw_seconds if raw_seconds > before else None)
             self._pace.push(time)
             self.reached_seconds = max(raw_seconds, time) + self._nominal_seconds
-            yield CvPicture(image, index, time, self._nominal_seconds, self._pixel_aspect, self._orientation)
+            shown = (self._pixel_aspect, self._orientation, self.changes)
+            yield CvPicture(image, index, time, self._nominal_seconds, *shown)
             index, before, read = index + 1, raw_seconds, self._next()
 
     def _next(self) -> tuple[base.Image, float] | None:
@@ -128,8 +139,7 @@ class CvReader(base.FrameReader):
         return Fraction(across, down) if across > 0 and down > 0 else Fraction(1)
 
     def _codec(self) -> str:
-        code = int(self._capture.get(cv2.CAP_PROP_FOURCC))
-        return code.to_bytes(4, "little", signed=False).decode("latin-1").strip("\0 ") if code > 0 else "?"
+        return _fourcc(self._capture, cv2.CAP_PROP_FOURCC)
 
     def _describe(self, first: base.Image, rate: float) -> VideoInfo:
         count = int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT))
@@ -152,3 +162,31 @@ class CvReader(base.FrameReader):
             start_seconds=0.0,
             has_audio=False,
         )
+
+
+def _captured(path: Path, *options: int) -> cv2.VideoCapture:
+    return cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG, options)
+
+
+def _fourcc(capture: cv2.VideoCapture, part: int) -> str:
+    code = int(capture.get(part))
+    return code.to_bytes(4, "little", signed=False).decode("latin-1").strip("\0 ") if code > 0 else "?"
+
+
+def _is_converted(path: Path, first: base.Image, crop: Crop) -> bool:
+    """Return whether the first picture looks like its luma.
+
+    OpenCV can't convert frames that are flagged as interlaced, and returns what happens to be in its memory.
+    """
+    raw = _captured(path, cv2.CAP_PROP_CONVERT_RGB, 0)
+    raw.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)
+    ok, luma = raw.read()
+    has_luma = _fourcc(raw, cv2.CAP_PROP_CODEC_PIXEL_FORMAT) in _PLANAR_8_BIT
+    raw.release()
+    if not ok or not has_luma or luma.ndim != 2 or not crop.fits(luma.shape[1], luma.shape[0]):
+        return True
+    luma = crop.cut(base.as_image(luma))
+    gray = base.as_image(cv2.cvtColor(first, cv2.COLOR_BGR2GRAY))
+    if luma.shape != gray.shape or luma.std() < _PLAIN:
+        return True
+    return bool(gray.std() > _PLAIN / 2 and np.corrcoef(luma.ravel(), gray.ravel())[0, 1] > _ALIKE)

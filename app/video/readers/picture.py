@@ -7,15 +7,11 @@ from functools import cache, cached_property
 
 import numpy as np
 from av.video.frame import VideoFrame
-from av.video.plane import VideoPlane
 from av.video.reformatter import VideoReformatter
 
-from app.video.readers import base, tone_mapping
+from app.video.readers import base, deinterlacer, tone_mapping, transparency
 from app.video.readers.geometry import WHOLE, Crop, Orientation, PixelAspects, shown_size
 
-PLANAR_8_BIT = frozenset(
-    f"yuv{kind}{layout}" for kind in ("", "j") for layout in ("420p", "422p", "444p", "440p", "411p")
-)
 _SHAPER = VideoReformatter()
 """Shared by all pictures, since it caches its tables for a format. Only one thread of a worker decodes."""
 _LUMA_LINES, _CELL_LINES, _COLOUR_LINES = 2, 5, 4
@@ -36,11 +32,13 @@ class Presentation:
         size: (width, height) of the pictures that `crop` is for.
         crop: What the container cuts off.
         aspects: The aspects of the pixels.
+        changes: What was done to the pictures that were shown.
     """
 
     size: tuple[int, int] = (0, 0)
     crop: Crop = WHOLE
     aspects: PixelAspects = field(default_factory=PixelAspects)
+    changes: base.PictureChanges = field(default_factory=base.PictureChanges)
 
     def crop_of(self, frame: VideoFrame) -> Crop:
         """Return the crop of a frame; one of another size has none."""
@@ -74,12 +72,15 @@ class AvPicture:
 
     @cached_property
     def _planes(self) -> tuple[base.Image, ...]:
-        frame = self.frame
-        if tone_mapping.needs_mapping(frame):
+        frame, alpha = self.frame, transparency.alpha_of(self.frame)
+        if alpha is not None:
+            image = transparency.composited(_converted(frame, (frame.width, frame.height)), alpha)
+            frame = VideoFrame.from_ndarray(base.scaled(image, base.LUMA_SIZE), "bgr24")
+        elif tone_mapping.needs_mapping(frame):
             frame = VideoFrame.from_ndarray(tone_mapping.converted(_SHAPER, frame, base.LUMA_SIZE, "AREA"), "bgr24")
-        if frame.format.name not in PLANAR_8_BIT:
+        if frame.format.name not in base.PLANAR_8_BIT:
             frame = _SHAPER.reformat(frame, *base.LUMA_SIZE, format="yuv420p", interpolation="AREA")
-        planes = tuple(_pixels(plane) for plane in frame.planes[:3])
+        planes = tuple(base.samples(plane, frame) for plane in frame.planes[:3])
         crop = self.presentation.crop_of(self.frame)
         return (
             tuple(crop.cut_scaled(plane, self.frame.width, self.frame.height) for plane in planes) if crop else planes
@@ -98,14 +99,18 @@ class AvPicture:
 
     def upright(self, max_side: int) -> base.Image:
         """Return the picture as shown, its longer side at most `max_side` pixels."""
-        frame = self.frame
-        size = base.fitted(*self.presentation.shown_size(frame), max_side)
-        crop = self.presentation.crop_of(frame)
-        if crop:
-            image = base.scaled(crop.cut(_converted(frame, (frame.width, frame.height))), size)
+        changes = self.presentation.changes
+        frame = deinterlacer.uncombed(self.frame, changes)
+        size = base.fitted(*self.presentation.shown_size(self.frame), max_side)
+        crop, alpha = self.presentation.crop_of(frame), transparency.alpha_of(frame)
+        if crop or alpha is not None:
+            image = _converted(frame, (frame.width, frame.height))
+            if alpha is not None:
+                image, changes.is_composited = transparency.composited(image, alpha), True
+            image = base.scaled(crop.cut(image), size)
         else:
             image = _converted(frame, size)
-        return Orientation.of(frame).applied(image)
+        return Orientation.of(self.frame).applied(image)
 
 
 def _converted(frame: VideoFrame, size: tuple[int, int]) -> base.Image:
@@ -123,11 +128,6 @@ def _matrix_of(frame: VideoFrame) -> int:
         return frame.colorspace
     is_hd = frame.width > _WIDEST_SD or frame.height > _TALLEST_SD
     return _BT709 if is_hd else frame.colorspace
-
-
-def _pixels(plane: VideoPlane) -> base.Image:
-    """Return a view of a plane without the padding of its lines."""
-    return np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width]
 
 
 def _shrunk(plane: base.Image, size: tuple[int, int], lines: int) -> base.Image:

@@ -21,6 +21,7 @@ from av.container import Flags, InputContainer
 from av.format import Flags as FormatFlags
 from av.packet import Packet
 from av.stream import Disposition, Stream
+from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -31,7 +32,8 @@ from app.video.readers import base, damage, tone_mapping, track_header
 from app.video.readers.damage import Damage
 from app.video.readers.geometry import Orientation, PixelAspects
 from app.video.readers.packets import DecodingTimes, DisplayOrder, DisposableFrames, FramePacing, NalUnits
-from app.video.readers.picture import PLANAR_8_BIT, AvPicture, Presentation
+from app.video.readers.picture import AvPicture, Presentation
+from app.video.readers.transparency import decoder_of
 
 DISPOSABLE_CODECS = frozenset({"h264", "hevc"})
 """Codecs whose packets say which frames no other frame depends on; these can be skipped without harm to any other."""
@@ -97,6 +99,8 @@ class AvReader(base.FrameReader):
             _set_threads(self._stream)
             self._unit = self._stream.time_base or Fraction(1, 1000)
             self._presentation = presentation_of(path, self._container, self._stream)
+            self.changes = self._presentation.changes
+            self._decoder = decoder_of(self._stream)
             self._rate = _frame_rate(self._stream)
             self._nominal_seconds = 1 / float(self._rate or 25)
             self._pace = FramePacing()
@@ -119,7 +123,7 @@ class AvReader(base.FrameReader):
                 context = self._stream.codec_context
                 context.skip_frame = "NONREF"
                 self._nal_units = NalUnits(context.name, context.extradata)
-                if context.name == "h264" and self._first and self._first.format.name in PLANAR_8_BIT:
+                if context.name == "h264" and self._first and self._first.format.name in base.PLANAR_8_BIT:
                     self._disposable_frames = DisposableFrames(self._nal_units, self._whole_bytes)
             self.declared_seconds = self._declared()
             self.info = self._describe()
@@ -184,7 +188,7 @@ class AvReader(base.FrameReader):
 
     def _keep_disposable(self, frame: VideoFrame, raw: float | None, length: float) -> None:
         self._disposable_pts.discard(frame.pts or 0)
-        if raw is None or frame.is_corrupt or self.num_damaged or frame.format.name not in PLANAR_8_BIT:
+        if raw is None or frame.is_corrupt or self.num_damaged or frame.format.name not in base.PLANAR_8_BIT:
             return
         time = raw - self.info.start_seconds
         picture = AvPicture(frame, 0, time, length, self._presentation)
@@ -264,7 +268,7 @@ class AvReader(base.FrameReader):
                 self._num_packets += 1
                 continue
             try:
-                frames = packet.decode()
+                frames = decoded(packet, self._decoder)
             except av.error.EOFError:
                 return
             except MemoryError:
@@ -402,6 +406,7 @@ class AvReader(base.FrameReader):
             height=height,
             rotation_degrees=orientation.rotation_degrees,
             is_mirrored=orientation.is_mirrored,
+            is_interlaced=first.interlaced_frame,
             duration_seconds_from_header=duration if duration and duration > 0 else None,  # a damaged header may lie
             frame_rate=float(self._rate) if self._rate else None,
             num_frames_from_header=stream.frames or None,
@@ -445,6 +450,11 @@ def add_time(packet: Packet[Any], stream: VideoStream) -> None:
     """Set the presentation time of a packet that has none where frames are shown in the order of decoding."""
     if packet.pts is None and not stream.codec_context.has_b_frames:
         packet.pts = packet.dts
+
+
+def decoded(packet: Packet[Any], decoder: VideoCodecContext) -> list[VideoFrame]:
+    """Return the frames that a packet completes; at the end of the file, those that are left."""
+    return decoder.decode(packet if packet.size else None)
 
 
 def open_video(path: Path) -> tuple[InputContainer, VideoStream]:

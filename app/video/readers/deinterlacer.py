@@ -1,0 +1,209 @@
+"""Deinterlacer of single pictures: what moves between the two fields of a picture is shown as in one of them.
+
+Flags of files lie in both directions, so combing is measured. It is where lines differ from their neighbours, lines of
+the same field don't, and the difference vanishes once one field is moved sideways: fine stripes at rest don't move. In
+a picture of two shots, one in each field, which telecine and cuts between fields make, nothing moves, but the fields
+differ everywhere, in both directions. Only combed blocks are interpolated, by FFmpeg's estdif, so that text at rest
+stays sharp.
+"""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+from itertools import chain
+from typing import NamedTuple
+
+import av.filter
+import cv2
+import numpy as np
+from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
+from numpy.typing import NDArray
+
+from app.video.readers.base import PLANAR_8_BIT, Image, PictureChanges, as_image, samples
+
+_SHAPER = VideoReformatter()
+_TALLEST = 1152
+"""Lines of the tallest interlaced format, the 1,250-line system of Europe; taller pictures are not examined."""
+_BLOCK = 16
+_LEAST_LEVELS, _LEAST_PIXELS = 12, 48
+"""Combing of a pixel, and combed pixels of a field, from which on a picture is examined. Noise and stripes of usual
+video stay below. Chosen by hand; not tuned."""
+_COMBED = 2.5
+"""Mean combing of a block, in levels. One edge of 40 levels that moves by a pixel gives 2.5."""
+_LEFT = 0.35
+"""Share of the combing that is left in a block after the right move of a field. Chosen by hand; not tuned."""
+_MOVES = tuple(chain(range(1, 9), range(10, 50, 2)))
+"""Pixels that something may move to either side from one field to the next. Chosen by hand; not tuned."""
+_TWO_SHOTS, _LEAST_OPPOSITE = 0.3, 0.2
+"""Share of combed blocks in a picture of two shots, and of those where the other field is brighter than in the rest:
+lines that were drawn over a picture are all darker or all brighter. Chosen by hand; not tuned."""
+_NEAR = 2
+"""Blocks from a combed one within which weaker combing counts, and others are interpolated, too. Chosen by hand; not
+tuned."""
+_Blocks = NDArray[np.bool_]
+_Means = NDArray[np.float32]
+
+
+class _Fields(NamedTuple):
+    """The two fields of a luma plane, whole blocks of it, with the difference between lines within the fields."""
+
+    top: Image
+    bottom: Image
+    own: Image
+
+    @classmethod
+    def of(cls, luma: Image) -> _Fields:
+        height, width = (side // _BLOCK * _BLOCK for side in luma.shape)
+        top, bottom = luma[0:height:2, :width], luma[1:height:2, :width]
+        own = np.empty_like(top)
+        cv2.add(cv2.absdiff(top[:-1], top[1:]), cv2.absdiff(bottom[:-1], bottom[1:]), own[:-1])
+        own[-1] = own[-2]
+        return cls(top, bottom, own)
+
+    def combing(self) -> Image:
+        """Return by how much each pixel differs more between the fields than within them."""
+        return as_image(cv2.subtract(cv2.absdiff(self.top, self.bottom), self.own))
+
+    def moved(self, across: int, down: int) -> Image:
+        """Return the combing after the top field was moved right and down; what is uncovered counts as combed."""
+        moved = np.full_like(self.top, 255)
+        (into_x, out_x), (into_y, out_y) = _overlap(across), _overlap(down)
+        cv2.absdiff(self.bottom[into_y, into_x], self.top[out_y, out_x], moved[into_y, into_x])
+        return as_image(cv2.subtract(moved, self.own))
+
+
+def _overlap(pixels: int) -> tuple[slice, slice]:
+    """Return where something lands that is moved by a number of pixels, and where it comes from."""
+    landing, origin = slice(max(0, pixels), min(0, pixels) or None), slice(max(0, -pixels), -max(0, pixels) or None)
+    return landing, origin
+
+
+def uncombed(frame: VideoFrame, changes: PictureChanges) -> VideoFrame:
+    """Return the frame without combing: the same one where it has none."""
+    blocks = combed_blocks(_luma(frame)) if frame.height <= _TALLEST else None
+    if blocks is None:
+        return frame
+    changes.is_deinterlaced = True
+    return _deinterlaced(frame, blocks)
+
+
+def uncombed_image(image: Image, changes: PictureChanges) -> Image:
+    """Return a BGR picture without combing: the same one where it has none."""
+    blocks = combed_blocks(as_image(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)))
+    if blocks is None:
+        return image
+    changes.is_deinterlaced = True
+    frame = _deinterlaced(VideoFrame.from_ndarray(np.ascontiguousarray(image), "bgr24"), blocks)
+    return as_image(frame.to_ndarray(format="bgr24"))
+
+
+def _luma(frame: VideoFrame) -> Image:
+    """Return the luma plane with 8 bits, a view where the frame has one."""
+    name = frame.format.name
+    planes = frame if name in PLANAR_8_BIT or name == "gray" else _SHAPER.reformat(frame, format="gray")
+    return as_image(samples(planes.planes[0], planes))
+
+
+def combed_blocks(luma: Image) -> _Blocks | None:
+    """Return which blocks of an 8-bit luma plane show combing, with their neighbours; None if none does."""
+    if not 2 * _BLOCK <= luma.shape[0] <= _TALLEST or luma.shape[1] < 2 * _BLOCK:
+        return None
+    fields = _Fields.of(luma)
+    combing = fields.combing()
+    _, strong = cv2.threshold(combing, _LEAST_LEVELS, 255, cv2.THRESH_BINARY)
+    if cv2.countNonZero(strong) < _LEAST_PIXELS:  # as in nearly every picture
+        return None
+    means = _means(combing)
+    candidates = (means > _COMBED) & ~_is_checkered(fields, means)
+    if not candidates.any():
+        return None
+    moving = candidates if _has_two_shots(fields, candidates) else _moving(fields, means, candidates)
+    return _near(moving) if moving.any() else None
+
+
+def _moving(fields: _Fields, means: _Means, candidates: _Blocks) -> _Blocks:
+    """Return the candidates in which combing vanishes when a field is moved, and those around them."""
+    rows = np.flatnonzero(candidates.any(axis=1))
+    begin, end = max(0, int(rows[0]) - _NEAR), int(rows[-1]) + 1 + _NEAR
+    lines = slice(begin * _BLOCK // 2, end * _BLOCK // 2)
+    part = _Fields(*(plane[lines] for plane in fields))
+    confirmed = np.zeros_like(candidates)
+    for direction in ((1, 0), (0, 1)):
+        for pixels in chain.from_iterable((move, -move) for move in _MOVES):
+            across, down = pixels * direction[0], pixels * direction[1]
+            if abs(across) < part.top.shape[1] and abs(down) < part.top.shape[0]:
+                confirmed[begin:end] |= _vanishes(_means(part.moved(across, down)), means[begin:end], across, 2 * down)
+        found = candidates & _near(candidates & confirmed)
+        if found.sum() == candidates.sum():
+            break
+    return found
+
+
+def _vanishes(moved: _Means, means: _Means, across: int, down: int) -> _Blocks:
+    """Return in which blocks a move leaves little of the combing, there and where their content lands.
+
+    A small pattern of stripes vanishes, too, when it is moved away, but it lands beside.
+    """
+    little = _LEFT * means
+    vanishes = moved < little
+    for rounded in (math.floor, math.ceil):
+        right, below = rounded(across / _BLOCK), rounded(down / _BLOCK)
+        (into_x, out_x), (into_y, out_y) = _overlap(-right), _overlap(-below)
+        if moved.shape[1] > abs(right) and moved.shape[0] > abs(below):
+            vanishes[into_y, into_x] &= moved[out_y, out_x] < little[into_y, into_x]
+    return vanishes
+
+
+def _has_two_shots(fields: _Fields, candidates: _Blocks) -> bool:
+    if candidates.mean() < _TWO_SHOTS:
+        return False
+    brighter = (_means(fields.top) > _means(fields.bottom))[candidates]
+    return bool(_LEAST_OPPOSITE < brighter.mean() < 1 - _LEAST_OPPOSITE)
+
+
+def _is_checkered(fields: _Fields, means: _Means) -> _Blocks:
+    """Return in which blocks columns alternate like lines do: a dithered picture, which a move would match, too."""
+    top = fields.top
+    beside, next_but_one = cv2.absdiff(top[:, :-2], top[:, 1:-1]), cv2.absdiff(top[:, :-2], top[:, 2:])
+    alternation = np.zeros_like(top)
+    cv2.subtract(beside, next_but_one, alternation[:, :-2])
+    return np.asarray(_means(alternation) > _LEFT * means)
+
+
+def _means(field: Image) -> _Means:
+    """Return the mean of each block of a field."""
+    size = (field.shape[1] // _BLOCK, field.shape[0] * 2 // _BLOCK)
+    return np.asarray(cv2.resize(field, size, interpolation=cv2.INTER_AREA), np.float32)
+
+
+def _near(blocks: _Blocks) -> _Blocks:
+    side = 2 * _NEAR + 1
+    return np.asarray(cv2.dilate(blocks.astype(np.uint8), np.ones((side, side), np.uint8)), np.bool_)
+
+
+def _deinterlaced(frame: VideoFrame, blocks: _Blocks) -> VideoFrame:
+    """Return the frame with its combed blocks interpolated from the field that is shown first, else the top one."""
+    whole = _interpolated(frame)
+    kept = frame if whole.format.name == frame.format.name else _SHAPER.reformat(frame, format=whole.format.name)
+    is_kept = np.repeat(np.repeat(~blocks, _BLOCK, axis=0), _BLOCK, axis=1).astype(np.uint8)
+    rest = (frame.height - is_kept.shape[0], frame.width - is_kept.shape[1])
+    is_kept = np.pad(is_kept, ((0, rest[0]), (0, rest[1])), mode="edge")
+    for target, source in zip(whole.planes, kept.planes, strict=True):
+        mask = cv2.resize(is_kept, (target.width, target.height), interpolation=cv2.INTER_NEAREST)
+        np.copyto(samples(target, whole), samples(source, whole), where=mask.astype(np.bool_))
+    for name in ("colorspace", "color_range", "color_primaries", "color_trc"):
+        setattr(whole, name, getattr(kept, name))
+    return whole
+
+
+def _interpolated(frame: VideoFrame) -> VideoFrame:
+    """Return the frame in planes, with the lines of one field interpolated from the other."""
+    graph = av.filter.Graph()
+    graph.threads = 1
+    source = graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1, 1000))
+    graph.link_nodes(source, graph.add("estdif", "mode=frame:deint=all"), graph.add("buffersink")).configure()
+    graph.vpush(frame)
+    graph.vpush(None)
+    return graph.vpull()

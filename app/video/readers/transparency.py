@@ -1,0 +1,54 @@
+"""Transparent pictures on a white ground, and the decoders that keep transparency.
+
+Under transparent pixels a file has any colour, so it must not be seen. The ground is the one that web pages and players
+mostly have; a picture of the colour of its ground can't be seen there either.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import cast
+
+import numpy as np
+from av.codec.context import CodecContext
+from av.video.codeccontext import VideoCodecContext
+from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
+from av.video.stream import VideoStream
+
+from app.video.readers.base import Image, as_image, samples
+
+_GROUND = 255
+_OPAQUE = 255
+_SHAPER = VideoReformatter()
+_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
+"""FFmpeg's own decoders of these codecs leave out the alpha channel of WebM."""
+
+
+def alpha_of(frame: VideoFrame) -> Image | None:
+    """Return the alpha channel with 8 bits, of the size of the frame; None if there is none or all is opaque."""
+    form = frame.format
+    parts = [part for part in form.components if part.is_alpha]
+    if not parts and not form.has_palette:
+        return None
+    if form.is_planar and parts and parts[0].bits == 8:
+        alpha = as_image(samples(frame.planes[parts[0].plane], frame))
+    else:
+        alpha = as_image(_SHAPER.reformat(frame, format="bgra").to_ndarray()[..., 3])
+    return None if alpha.min() == _OPAQUE else alpha
+
+
+def composited(image: Image, alpha: Image) -> Image:
+    """Return a BGR picture of the same size on the ground."""
+    share = alpha[..., None].astype(np.uint16)
+    return as_image((image * share + _GROUND * (_OPAQUE - share) + _OPAQUE // 2) // _OPAQUE)
+
+
+def decoder_of(stream: VideoStream) -> VideoCodecContext:
+    """Return the decoder of a stream: its own, or one that keeps the alpha channel that the container announces."""
+    name = _DECODERS.get(stream.codec_context.name)
+    if name is None or stream.metadata.get("alpha_mode") != "1":
+        return stream.codec_context
+    decoder = cast(VideoCodecContext, CodecContext.create(name, "r"))
+    decoder.thread_count = os.cpu_count() or 1
+    return decoder

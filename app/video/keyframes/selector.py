@@ -25,7 +25,9 @@ the choice was tuned on (docs/keyframes.md, Events). Constants without such a co
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -76,10 +78,13 @@ _UNLIKE_LEVELS = 4.0  # levels by which a cell must differ to be wholly unlike
 _SAME = 0.3  # share of that below which it is the same
 _STILL = 0.5
 """Most unlikeness of a cell whose content continues."""
-_SAME_SCENE = 0.07
-"""Largest `distance` of the most similar pictures of two shots of one scene. Of returns to a background that moves fast
-most have less, and other people before the same wall mostly more."""
-_OTHER_SCENE = 0.14  # from this `distance` on, a picture shows something else though its shot belongs to a scene
+_SAME_SCENE = 0.045
+"""Largest `distance` of the most similar pictures of two shots of one scene, in the same light and with neighbouring
+cells mixed. Other people before the same wall have 0.05 or more. Where both shots move, as much as a picture of theirs
+differs from the next one: a camera that shakes or pans never shows the same twice."""
+_OTHER_SCENE = 0.1  # from this `distance` on, a picture shows something else though its shot belongs to a scene
+_EVEN_LIGHT, _LEAST_LIGHT = 0.5, 0.1
+"""Brightness in which pictures are compared, and the least from which a picture is lifted to it: noise isn't."""
 _LONG_SCENE = 0.25  # share of the video from which on a scene is the one that others are cut into
 _RETURN, _RETURN_SECONDS = 0.1, 2.0
 """Share of the value that is left in a shot that returns to a long scene, and for how long after the cut."""
@@ -204,7 +209,7 @@ def _by_scene(
 
 def _is_other(candidates: Sequence[Candidate], numbers: Places) -> Which:
     """Return which candidates look clearly unlike all those of earlier shots."""
-    cells = np.stack([item.look.cells for item in candidates])
+    cells = _evenly_lit(candidates)
     found = np.zeros(len(cells), bool)
     for place, number in enumerate(numbers):
         past = cells[: np.searchsorted(numbers, number - 1)]
@@ -215,21 +220,36 @@ def _is_other(candidates: Sequence[Candidate], numbers: Places) -> Which:
 def scenes_of(candidates: Sequence[Candidate], numbers: Places) -> Places:
     """Return for each shot number the first shot of its scene: shots that show the same, with something else between.
 
-    Movement changes a picture between two shots of a scene, so their most similar pictures count.
+    Movement changes a picture between two shots of a scene, so their most similar pictures count, and where both move,
+    as much difference as there is from one picture to the next.
 
     Args:
         candidates: Candidates in time order.
         numbers: Number of the shot of each candidate.
     """
-    cells = np.stack([item.look.cells for item in candidates])
+    cells = _evenly_lit(candidates)
     scenes = np.arange(int(numbers.max()) + 1)
+    movement = np.zeros(len(scenes))
     for number in np.unique(numbers):
+        own = cells[numbers == number]
+        if len(own) > 1:
+            movement[number] = np.median([distances(one[None], other)[0] for one, other in pairwise(own)])
         past = numbers < number - 1
         if past.any():
-            near = np.min([distances(cells[past], one) for one in cells[numbers == number]], axis=0)
-            if near.min() <= _SAME_SCENE:
+            near = np.min([distances(cells[past], one) for one in own], axis=0)
+            near -= np.maximum(_SAME_SCENE, np.minimum(movement[numbers[past]], movement[number]))
+            if near.min() <= 0:
                 scenes[number] = scenes[numbers[past][near.argmin()]]
     return scenes
+
+
+def _evenly_lit(candidates: Sequence[Candidate]) -> Cells:
+    """Return the cells of each candidate, 3 x cells, in the same light and without what a trembling camera changes."""
+    cells = np.stack([item.look.cells for item in candidates])
+    brightness = np.array([item.look.brightness for item in candidates], np.float32)
+    cells[:, 0] *= (_EVEN_LIGHT / np.maximum(brightness, _LEAST_LIGHT))[:, None]
+    grids = cells.reshape(-1, CELL_SIZE[1], CELL_SIZE[0])
+    return np.asarray([cv2.blur(grid, (3, 3)) for grid in grids], np.float32).reshape(cells.shape)
 
 
 def _novelty_of(candidates: Sequence[Candidate], cell_values: Sequence[Cells], shots: Sequence[Shot]) -> Cells:

@@ -80,5 +80,5 @@ from .submissions import Submission as Submission
 from .submissions import VideoSource as VideoSource
 from .subtitle_uploads import MOST_SUBTITLES as MOST_SUBTITLES
 from .subtitle_uploads import pair_uploads as pair_uploads
-from .transcripts import newest_report_id as newest_report_id
+from .transcripts import report_ids as report_ids
 from .transcripts import transcript_of as transcript_of

@@ -7,11 +7,11 @@ from app.services.container import Services
 from app.video import check_file, subtitles_of
 
 
-def newest_report_id(services: Services, path: Path) -> str | None:
-    """Return the id of the newest report on the content of a file, None if there is none."""
+def report_ids(services: Services, path: Path) -> list[str]:
+    """List the ids of the reports on the content of a file, the newest first."""
     services.jobs.indexing.catch_up()
     sha256 = services.switcher.session.extractions.sha256(path)
-    return next(iter(services.jobs.library.reports_on(sha256=sha256)), None)
+    return services.jobs.library.reports_on(sha256=sha256)
 
 
 def transcript_of(

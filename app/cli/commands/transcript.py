@@ -14,7 +14,7 @@ from app.cli.common import add_output_options, use_language
 from app.core import Analysis, clock
 from app.fleet import typed_path
 from app.i18n import notice_text, t
-from app.services import Services, newest_report_id, open_library, parse_seconds
+from app.services import Services, open_library, parse_seconds, report_ids
 from app.video import check_file, printable
 
 
@@ -59,5 +59,5 @@ def _named(word: str, services: Services) -> tuple[Path | None, Analysis | None]
     if not path.exists() and Path(word).name == word and not path.suffix:
         return None, services.jobs.snapshot(services.jobs.library.resolve_id(word)).analysis
     check_file(path)
-    known = newest_report_id(services, path)
+    known = next(iter(report_ids(services, path)), None)
     return path, services.jobs.snapshot(known).analysis if known else None

@@ -26,12 +26,12 @@ from app.services import (
     build_request,
     build_selection,
     conversations,
-    newest_report_id,
     parse_seconds,
+    report_ids,
     start_run,
     transcript_of,
 )
-from app.store import LibraryQuery, storage_errors
+from app.store import LibraryEntry, LibraryQuery, Order, storage_errors
 from app.video import check_file, is_video_name
 
 _MOST_PICTURES, _MOST_VIDEOS = 8, 8
@@ -102,11 +102,10 @@ class McpTools:
         if folder:
             return result(_folder(self._allowed(folder)))
         self.services.jobs.indexing.catch_up()
-        library, wanted = self.services.jobs.library, LibraryQuery()
-        found = library.find(wanted, order="newest", offset=offset, limit=limit)
+        found, total = self._found(LibraryQuery(), "newest", offset, limit)
         reports = [results.entry_of(entry, self.services.jobs.state_of(entry)) for entry in found]
         roots = [core.shown_path(root) for root in self._roots] or None
-        return result(schemas.ListResult(total=library.count(wanted), reports=reports, folders=roots))
+        return result(schemas.ListResult(total=total, reports=reports, folders=roots))
 
     def search(
         self, words: Text, limit: Count = 10, offset: Offset = 0
@@ -122,14 +121,13 @@ class McpTools:
                 near = {one.job_id: one.place for one in index.near(words)}
             except core.AppError as error:
                 problem = t("library.meaning_failed", why=error_text(error))
-        found = library.find(wanted, order="best", offset=offset, limit=limit, near=list(near))
+        found, total = self._found(wanted, "best", offset, limit, list(near))
         reports = [
             results.entry_of(
                 entry, self.services.jobs.state_of(entry), library.hits(entry.id, words, near=near.get(entry.id))
             )
             for entry in found
         ]
-        total = library.count(wanted, near=list(near))
         return result(schemas.SearchResult(total=total, problem=problem, reports=reports))
 
     def transcript(
@@ -338,16 +336,36 @@ class McpTools:
         return path
 
     def _report_id(self, given: str) -> str:
-        """Return the whole id of a report whose video may be opened, or is gone.
+        """Return the whole id of a report on a video in the folders that may be read, also if the file is gone.
 
         Raises:
-            InputError: There is no such report, or its video is outside of the folders that may be read.
+            InputError: "job_unknown": there is no such report, or it is on another video, which makes no difference.
         """
         job_id = self.services.jobs.library.resolve_id(given)
-        path = core.restored(self.services.jobs.snapshot(job_id).request.path)
-        if path.is_file():
-            self._allowed(str(path))
+        if not self._may_see(self.services.jobs.snapshot(job_id).request.path):
+            raise core.InputError("job_unknown", id=given[:80])
         return job_id
+
+    def _may_see(self, path: Path) -> bool:
+        """Return whether a report on this file, as the report names it, is one of those that the caller may know of."""
+        return not self._roots or (path.is_absolute() and self._may_open(core.restored(path)))
+
+    def _found(
+        self, wanted: LibraryQuery, order: Order, offset: int, limit: int, near: Sequence[str] = ()
+    ) -> tuple[list[LibraryEntry], int]:
+        """Return some of the reports that match a query and may be seen, and the number of all of them."""
+        library = self.services.jobs.library
+        total = library.count(wanted, near=near)
+        if not self._roots:
+            return library.find(wanted, order=order, offset=offset, limit=limit, near=near), total
+        every = library.find(wanted, order=order, offset=0, limit=total, near=near)
+        seen = [one for one in every if self._may_see(Path(one.path))]
+        return seen[offset : offset + limit], len(seen)
+
+    def _newest(self, path: Path) -> str | None:
+        """Return the id of the newest report on the content of a file that the caller may know of, or None."""
+        ids = report_ids(self.services, path)
+        return next((one for one in ids if self._may_see(self.services.jobs.snapshot(one).request.path)), None)
 
     def _end_cancelled(self, job_id: str) -> None:
         """Wait until a job whose call was cancelled has stopped, which takes a second; only then can it resume."""
@@ -364,7 +382,7 @@ class McpTools:
         """Return the file if it may be opened, and its newest report or the one with this id; at least one of them."""
         if path := self._file(video):
             check_file(path)
-            known = newest_report_id(self.services, path)
+            known = self._newest(path)
             return path, self.services.jobs.snapshot(known).analysis if known else None
         analysis = self._report(video)
         path = core.restored(analysis.request.path)
@@ -374,11 +392,11 @@ class McpTools:
         """Return the newest report on a file, or the one with this id."""
         if path := self._file(video):
             check_file(path)
-            job_id = newest_report_id(self.services, path)
+            job_id = self._newest(path)
             if job_id is None:
                 raise core.InputError("mcp_not_analysed", path=core.shown_path(path))
         else:
-            job_id = self.services.jobs.library.resolve_id(video)
+            job_id = self._report_id(video)
         analysis = self.services.jobs.snapshot(job_id).analysis
         if analysis is None:
             raise core.InputError("no_report_yet", id=job_id)

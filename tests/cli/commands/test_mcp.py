@@ -301,12 +301,17 @@ async def test_files_outside_of_the_roots_are_not_opened(tmp_path: Path, video: 
             assert str(root) in await refused(client, "ask", videos=[str(path)], question="?")
         assert str(root) in await refused(client, "list", folder="/")
         assert str(root) in await refused(client, "report", video=str(inside), folder=str(tmp_path))
-        assert str(root) in await refused(client, "ask", videos=[known["id"]], question="?")
-        assert str(root) in await refused(client, "analyse", video=known["id"])
-        stored = await called(client, "look", video=known["id"], times=[1.7])
-        nearest = min(known["keyframes"], key=lambda seconds: abs(seconds - 1.7))
-        assert stored["pictures"][0]["seconds"] == nearest and "nearest" in stored["problem"]
-        assert (await called(client, "list"))["folders"] == [str(root)]
+        assert "not known" in await refused(client, "ask", videos=[known["id"]], question="?")
+        for tool in ("analyse", "look", "report", "transcript"):
+            assert "not known" in await refused(client, tool, video=known["id"])
+        listed = await called(client, "list")
+        assert (listed["folders"], listed["total"], listed["reports"]) == ([str(root)], 0, [])
+        assert (await called(client, "search", words="outside"))["total"] == 0
+        assert "no report" in await refused(client, "report", video=str(inside))  # the same content is known
+        own = await called(client, "analyse", video=str(inside), use_model=False)
+        assert [one["id"] for one in (await called(client, "list"))["reports"]] == [own["id"]]
+        inside.unlink()
+        assert (await called(client, "look", video=own["id"], times=[1.7]))["problem"]
     failed = subprocess.run(
         [*COMMAND, "--root", tmp_path / "none"], env=environment(tmp_path), capture_output=True, text=True, check=False
     )

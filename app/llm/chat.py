@@ -131,7 +131,7 @@ class EngineChat(BaseChatOpenAI):
             text += chunk.text
             yield chunk
         if isinstance(kwargs.get("response_format"), type) and (values := read_json(split_reasoning(text).answer)):
-            yield ChatGenerationChunk(message=AIMessageChunk("", additional_kwargs={"parsed": values}))
+            yield ChatGenerationChunk(message=AIMessageChunk(content="", additional_kwargs={"parsed": values}))
 
     async def _agenerate(
         self,

@@ -74,11 +74,11 @@ def _usage(usage: object) -> dict[str, Any] | None:
     """Return the counts of tokens; None if one of them is missing, since no count isn't zero."""
     if not isinstance(usage, dict):
         return None
-    counts = {name: usage.get(name) for name in ("prompt_tokens", "completion_tokens")}
-    if not all(type(count) is int for count in counts.values()):
+    counts = {name: count for name in ("prompt_tokens", "completion_tokens") if type(count := usage.get(name)) is int}
+    if len(counts) < 2:
         return None
     details = {name: value for name, value in usage.items() if name.endswith("_details") and isinstance(value, dict)}
-    return {**counts, "total_tokens": counts["prompt_tokens"] + counts["completion_tokens"], **details}
+    return {**counts, "total_tokens": sum(counts.values()), **details}
 
 
 def _text(value: object) -> str:

@@ -264,8 +264,11 @@ class McpTools:
                 job_id = self._analyses.get(request, "")
                 self._end_cancelled(job_id)
                 if not job_id or jobs.snapshot(job_id).is_over:
-                    run = start_run(jobs, request, name=core.readable(path.name), force=False)
-                    job_id = self._analyses[request] = run.job_id
+                    name = core.readable(path.name)
+                    job_id = start_run(jobs, request, name=name, force=False).job_id
+                    if not self._may_see(jobs.snapshot(job_id).request.path):  # of the same content, elsewhere
+                        job_id = start_run(jobs, request, name=name, force=True).job_id
+                    self._analyses[request] = job_id
                 return job_id
 
         def stop() -> None:

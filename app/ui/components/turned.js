@@ -1,6 +1,6 @@
 // On a small screen the sidebar covers the page, and a press beside it folds it. Choosing another page sends such a
 // press. Another analysis begins at its top: the button that starts it is at the end of a long form. Streamlit's own link
-// to the page's body, and what a screen reader is told of its language, are in English.
+// to the page's body, and what a screen reader learns of its language, are in English.
 
 let last;
 

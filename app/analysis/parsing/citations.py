@@ -26,7 +26,7 @@ _ITEM = re.compile(
 )
 # "frame 5.9 %", "frame 5,9 %" and "frame 5.jpg" name no frame, but a measure of the one before, or a file.
 _FILE = r"\.(?:jpe?g|png|webp|gif|bmp|tiff?|mp4|mkv|mov|avi|webm)\b"
-_NO_NUMBER = rf"(?![.,，]\d|\s*[%％‰]|\s*(?:ms|fps|px|pixels?)\b|{_FILE})"
+_NO_NUMBER = rf"(?![.,，]\d|\s*[%％‰]|\s*(?:ms|fps|px|pixels?|per ?cent)\b|/s\b|{_FILE})"
 _CITED = re.compile(
     rf"\b(?:frames?|images?)\s*({_NUMBERS})\b{_NO_NUMBER}|第\s*({_NUMBERS})\s*帧|[\[【]\s*({_NUMBERS})\s*[\]】]",
     re.IGNORECASE,

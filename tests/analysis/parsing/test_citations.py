@@ -96,6 +96,7 @@ def test_json_remains_are_not_quotations(written: str) -> None:
     [
         ("movement since the previous frame 5.9 %", []),
         ("movement since the previous frame 5,9 %", []),
+        ("movement since the previous frame 12 percent; frames 25/s", []),
         ("frame 5 % brighter, as in frame 3.", [3]),
         ("saved as frame 5.jpg", []),
         ("frame 15.5 and frames 3, 4", [3, 4]),

@@ -36,7 +36,7 @@ _UNLOCKED: Mapping[int, tuple[Meaning, ...]] = {
 _TEXT_KEYS = ("error", "message", "detail", "msg", "error_msg", "error_message", "errorMessage", "reason",
               "description", "status_msg", "errors", "base_resp", "metadata", "raw", "data")  # fmt: skip
 """Keys under which servers put their words, the most specific last."""
-_WORD_KEYS = ("message", "detail", "msg", "error_msg", "error_message", "errorMessage")
+_WORD_KEYS = ("message", "detail", "msg", "errors", "error_msg", "error_message", "errorMessage")
 """Those of a refusal without "error" in it; an answer has none of them beside its choices."""
 _LABEL_KEYS = ("type", "code", "error_code", "errorCode", "status", "status_code")
 _DEEPEST, _MOST_ITEMS = 6, 5

@@ -168,6 +168,8 @@ def test_answers_are_no_refusals() -> None:
     assert not is_refusal({"choices": None, "base_resp": {"status_code": 0, "status_msg": ""}})
     assert is_refusal({"choices": None, "base_resp": {"status_code": 1039, "status_msg": "token limit"}})
     assert is_refusal({"choices": [{"delta": {}, "finish_reason": "error"}], "error": {"message": "Provider left"}})
+    assert is_refusal({"success": False, "errors": [{"code": 7009, "message": "busy"}], "result": None})
+    assert not is_refusal({"success": True, "errors": [], "messages": [], "result": {"response": "red"}})
     assert is_refusal({"error_code": 336003, "error_msg": "the max input characters is 20000"})
     assert is_refusal({"object": "error", "message": "no"})
     assert is_refusal({"detail": "no"})

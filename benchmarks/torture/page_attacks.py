@@ -34,6 +34,7 @@ _EVIL = "https://evil.example"
 _SECONDS = 20.0
 _WHOLE = ForwardMsg.ScriptFinishedStatus.FINISHED_SUCCESSFULLY  # other than a fragment's run, or one that begins again
 _FULL = 1000
+_PIECE = 1 << 14  # bytes
 _SESSION_TABLES = ("sessions", "sqlite_sequence")
 """Tables that change when someone opens a page."""
 _STEPS: dict[str, tuple[str, ...]] = {"library": ("library_all", "library_delete")}
@@ -156,6 +157,42 @@ def sockets(site: Site) -> Line:
     lost = sum(asyncio.run(shown_to_all()))
     assert asyncio.run(shown(ann, site.url)), "Ann doesn't see her own"
     return Line("WebSockets of others", len(tried), lost)
+
+
+def messages(site: Site) -> Line:
+    """Messages of Streamlit's protocol that the page never sends, and long ones, without a login and with one."""
+    kinds = [BackMsg(load_git_info=True), BackMsg(clear_cache=True), BackMsg(debug_shutdown_runtime=True)]
+    kinds[1:1] = [BackMsg(), BackMsg(), BackMsg()]
+    kinds[1].backend_operation_request.install_skills.SetInParent()
+    kinds[2].backend_operation_request.dismiss_skills_nudge.SetInParent()
+    kinds[3].file_urls_request.file_names.append("a.png")
+
+    async def answered(cookie: str, message: BackMsg) -> bool:
+        """Send a message, then ask for the page, and return whether the message was answered."""
+        async with _opened(site, "", cookie) as page:
+            await page.socket.send(message.SerializeToString())
+            await page.run()
+            return any(kind in page.text for kind in (b"git_info", b"/_stcore/upload_file/"))
+
+    async def taken(cookie: str, size: int) -> bool:
+        """Send an unfinished message of a size, and return whether the connection stays open."""
+
+        async def pieces() -> AsyncIterator[bytes]:
+            for _ in range(size // _PIECE):
+                yield bytes(_PIECE)
+            await asyncio.sleep(1)
+            yield b""
+
+        async with _opened(site, "", cookie) as page:
+            try:
+                await page.socket.send(pieces())
+            except websockets.ConnectionClosed:
+                return False
+            return True
+
+    tried = [asyncio.run(answered(cookie, one)) for cookie in ("", site.cookies["bob"]) for one in kinds]
+    tried += [asyncio.run(taken("", 1 << 20)), asyncio.run(taken(site.cookies["ann"], 8 << 20))]
+    return Line("messages that the page doesn't send", len(tried), sum(tried))
 
 
 @dataclass(frozen=True)

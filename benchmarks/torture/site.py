@@ -44,6 +44,7 @@ class Site:
         keys: The session key of each user.
         ids: Ids of Ann's "job" and "video".
         api: The API key of each user.
+        logs: The log files of nginx.
     """
 
     url: str
@@ -54,6 +55,7 @@ class Site:
     keys: dict[str, str] = field(default_factory=dict)
     ids: dict[str, str] = field(default_factory=dict)
     api: dict[str, str] = field(default_factory=dict)
+    logs: tuple[Path, ...] = ()
 
     def client(self, user: str = "", *, address: str = "127.0.0.1", **headers: str) -> httpx.Client:
         """Return a client with the session of a user, from an address of loopback."""
@@ -85,7 +87,8 @@ def attacked_site(scale: Scale) -> Iterator[Site]:
         with running("app/main.py", folder, *options) as app:
             upstream = urlsplit(app.url).port or 0
             with reverse_proxy(folder / "nginx", port, upstream) as url:
-                site = Site(url, upstream, database, accounts)
+                logs = tuple(folder / "nginx" / f"{name}.log" for name in ("access", "error"))
+                site = Site(url, upstream, database, accounts, logs=logs)
                 _log_in(site, ApiStore(store))
                 _analyse(site, write_card_video(folder / "film.mp4", ["red", "blue"]))
                 yield site

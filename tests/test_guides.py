@@ -86,6 +86,7 @@ ELSEWHERE = {
     r"ray (start|status)\b.*": "wants Ray, which FrameLens does without, and a second machine",
     r"framelens batch .+ --ray .+": "wants a cluster; tests/fleet/ray_jobs/test_cluster.py runs it on one of two nodes",
     r"\.venv/bin/python -m pip install .+": "installs packages that the tests have",
+    r"pip (install|wheel) .+": "is for another project; tests/test_packaging.py builds the wheel",
     r"(\w+=\S+ )*docker .+": "wants Docker",
     r"framelens cluster check .+": "wants a Ray cluster; tests/fleet/ray_jobs/test_cluster.py runs it with one",
     r"framelens (completion|man)\b.+": "writes to the home folder; tests/cli/commands has a test of each",

@@ -153,7 +153,10 @@ def test_installed_wheel_names_commands_that_exist_there(tmp_path: Path) -> None
     doctor = said("doctor", "--language", "en")
     assert "framelens download Qwen/" in doctor
     assert not re.search(r"download_model\.sh|make install|README|bootstrap", doctor)
-    advice = "from app.i18n import error_text; from app.core import AppError; print(error_text(AppError(%r, model='m', name='n'), 'en'))"
+    advice = (
+        "from app.i18n import error_text; from app.core import AppError; "
+        "print(error_text(AppError(%r, model='m', name='n'), 'en'))"
+    )
     for key in ("vllm_not_installed", "serve_no_cuda"):
         text = subprocess.run(
             [python, "-c", advice % key], cwd=tmp_path, env=environment, capture_output=True, text=True

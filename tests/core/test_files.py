@@ -13,9 +13,7 @@ def test_ids_can_be_typed_as_an_argument() -> None:
     assert all(one.isascii() and one.isalnum() and len(one) == 12 for one in ids)
 
 
-def test_absolute_paths_have_no_detours_unless_a_link_is_among_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_absolute_path_has_no_detour_unless_a_link_is_on_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "clips" / "far").mkdir(parents=True)
     (tmp_path / "work").mkdir()
     monkeypatch.chdir(tmp_path / "work")

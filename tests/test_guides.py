@@ -52,7 +52,7 @@ KINDS = {
     # A setting for this terminal: the program reads it and finds nothing wrong with it.
     "setting": r"export \w+=.+",
     # Needs neither a model nor a network.
-    "alone": r"framelens ((keyframes|transcript) .+|doctor|audit .+|keys (?!.* --user ).+|cluster plan .+)"
+    "alone": r"framelens (keyframes .+|doctor|audit .+|keys (?!.* --user ).+|cluster plan .+)"
     r"|framelens models( (show|fit|formats|check)\b.*)?"
     r"|framelens (analyse|batch) .*--no-model.*|python3 -c .+"
     r"|cp \.env\.example \.env|ls .+|ffmpeg -i in\.mov .+|source \.venv/bin/activate",
@@ -86,6 +86,7 @@ ELSEWHERE = {
     r"ray (start|status)\b.*": "wants Ray, which FrameLens does without, and a second machine",
     r"framelens batch .+ --ray .+": "wants a cluster; tests/fleet/ray_jobs/test_cluster.py runs it on one of two nodes",
     r"\.venv/bin/python -m pip install .+": "installs packages that the tests have",
+    r"pip (install|wheel) .+": "is for another project; tests/test_packaging.py builds the wheel",
     r"(\w+=\S+ )*docker .+": "wants Docker",
     r"framelens cluster check .+": "wants a Ray cluster; tests/fleet/ray_jobs/test_cluster.py runs it with one",
     r"framelens (completion|man)\b.+": "writes to the home folder; tests/cli/commands has a test of each",
@@ -97,6 +98,7 @@ ELSEWHERE = {
     r"framelens users .+": "asks for a password; tests/cli/commands/access/test_users.py runs it",
     r"framelens keys .+ --user .+": "wants an account; tests/cli/commands/access/test_users.py runs it",
     r"framelens models (un)?trust\b.*": "wants a model with code; tests/cli/models/test_trust.py runs it with one",
+    r"framelens transcript .+": "wants subtitles; tests/cli/commands/test_transcript.py runs it with some",
     r"framelens models try\b.*": "takes 14 GB and minutes; tests/cli/models/test_checks.py runs it with less",
 }
 _PROGRAMS = re.compile(

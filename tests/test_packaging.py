@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import os
 import re
+import shutil
 import subprocess
 import sys
 import sysconfig
 import tomllib
+import venv
 import zipfile
 from importlib.metadata import distributions
 from pathlib import Path
@@ -117,6 +120,48 @@ def test_install_verifies_hashes_of_everything(monkeypatch: pytest.MonkeyPatch, 
         *("-c", str(ROOT / "constraints-cpu.txt")),
         *("--build-constraints", str(ROOT / "constraints-build.txt"), "--require-build-hashes"),
     ]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="the folders of a virtual environment are those of Linux and macOS")
+def test_installed_wheel_names_commands_that_exist(tmp_path: Path) -> None:
+    """The wheel is in an environment of its own, which finds the packages that it needs in that of the tests."""
+    source = tmp_path / "source"
+    source.mkdir()
+    for name in ("app", "framelens"):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE", "NOTICE"):
+        shutil.copy(ROOT / name, source)
+    build = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--no-index", "-q", "-w"]
+    subprocess.run([*build, str(tmp_path), str(source)], check=True, capture_output=True)
+    (built,) = tmp_path.glob("framelens-*.whl")
+    venv.create(tmp_path / "venv", with_pip=False)
+    (packages,) = tmp_path.glob("venv/lib/python*/site-packages")
+    zipfile.ZipFile(built).extractall(packages)
+    (packages / "others.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "FRAMELENS_DATA_DIR": str(tmp_path / "data")}
+
+    def said(*words: str) -> str:
+        command = [str(tmp_path / "venv" / "bin" / "python"), "-c", "import sys; from app.__main__ import main; main()"]
+        done = subprocess.run([*command, *words], cwd=tmp_path, env=environment, capture_output=True, text=True)
+        return done.stdout + done.stderr
+
+    version = "import framelens, app; print(framelens.__version__, app.__file__)"
+    python = str(tmp_path / "venv" / "bin" / "python")
+    found = subprocess.run([python, "-c", version], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert found.stdout.split() == [PROJECT["project"]["version"], str(packages / "app" / "__init__.py")]
+    doctor = said("doctor", "--language", "en")
+    assert "framelens download Qwen/" in doctor
+    assert not re.search(r"download_model\.sh|make install|README|bootstrap", doctor)
+    advice = (
+        "from app.i18n import error_text; from app.core import AppError; "
+        "print(error_text(AppError(%r, model='m', name='n'), 'en'))"
+    )
+    for key in ("vllm_not_installed", "serve_no_cuda"):
+        text = subprocess.run(
+            [python, "-c", advice % key], cwd=tmp_path, env=environment, capture_output=True, text=True
+        )
+        assert "pip install" in text.stdout, text
 
 
 @pytest.mark.parametrize("engine", ["cpu", "gpu"])

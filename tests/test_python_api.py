@@ -178,7 +178,7 @@ def test_unknown_argument_names_the_function_called(tmp_path: Path) -> None:
         assert str(raised.value) == f"{name}() got an unexpected keyword argument 'frame'"
 
 
-def test_call_has_one_language_with_the_texts_in_its_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_call_and_the_texts_in_its_errors_have_one_language(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FRAMELENS_LANGUAGE", "en")
     said = []
 

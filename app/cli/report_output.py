@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import chain, count
 from pathlib import Path
 
-from app.core import Analysis, ConfigError, cut_to_bytes, name_limit, shown_path
+from app.core import Analysis, ConfigError, absolute, cut_to_bytes, name_limit, shown_path
 from app.i18n import language, t
 from app.reports import FORMATS, files_of, format_of, written
 from app.store import storage_errors
@@ -71,7 +71,7 @@ def parse_output(given: argparse.Namespace, videos: Iterable[Path], *, is_one: b
     """
     named = given.output or ""
     asked = given.format or ("json" if given.json else None)
-    path = Path(named).expanduser() if named else Path.cwd()
+    path = absolute(Path(named).expanduser()) if named else Path.cwd()
     is_folder = not named or names_folder(named)
     if is_one and not is_folder:
         check_output_file("--output", path, inputs=videos, overwrites=given.overwrite)

@@ -105,6 +105,7 @@ from .evidence import Point as Point
 from .evidence import SearchEnd as SearchEnd
 from .evidence import VoteSample as VoteSample
 from .failure_patterns import match_failure as match_failure
+from .files import absolute as absolute
 from .files import address_in as address_in
 from .files import base_name as base_name
 from .files import cut_to_bytes as cut_to_bytes

@@ -72,6 +72,16 @@ def restored(path: Path) -> Path:
     return Path(text.removeprefix(_ESCAPED_PATH).translate(_FROM_STORABLE)) if text.startswith(_ESCAPED_PATH) else path
 
 
+def absolute(path: Path) -> Path:
+    """Return the absolute path without ".." and ".", unless a link before ".." makes that another file."""
+    whole = path.absolute()
+    plain = Path(os.path.normpath(whole))
+    try:
+        return plain if plain == whole or plain.resolve() == whole.resolve() else whole
+    except (OSError, ValueError, RuntimeError):  # a loop of links, or no name at all
+        return whole
+
+
 # An address that became a path has lost one of its two slashes.
 _ADDRESS = re.compile(r"(?:^|[/\\])([a-z][a-z0-9+.-]+):[/\\]{1,3}(?:[^/\\@]*@)?(.+)", re.IGNORECASE)
 

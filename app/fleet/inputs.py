@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.core import AppError, VideoError, address_in
+from app.core import AppError, VideoError, absolute, address_in
 from app.video import is_video_name, printable
 
 LIST_SUFFIXES = frozenset((".txt", ".list", ".lst", ".m3u", ".m3u8"))
@@ -111,11 +111,11 @@ def _listed(word: str) -> Iterator[Input]:
 def _expand(word: str) -> Iterator[Input]:
     given = typed_path(word)
     if _is_folder(given):
-        yield from _videos_below(Path(given).absolute())
+        yield from _videos_below(absolute(Path(given)))
     elif _is_pattern(word):
         yield from _expand_pattern(given)
     else:
-        yield Input(Path(given).absolute())
+        yield Input(absolute(Path(given)))
 
 
 def _expand_pattern(pattern: str) -> Iterator[Input]:
@@ -128,9 +128,9 @@ def _expand_pattern(pattern: str) -> Iterator[Input]:
     for path in found:
         if not _is_folder(path):
             if path in videos or not videos:
-                yield Input(Path(path).absolute())
+                yield Input(absolute(Path(path)))
         elif not pattern.endswith("**"):  # what is below was matched itself
-            yield from _videos_below(Path(path).absolute())
+            yield from _videos_below(absolute(Path(path)))
 
 
 def _videos_below(folder: Path) -> Iterator[Input]:

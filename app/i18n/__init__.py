@@ -17,7 +17,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from pathlib import Path
 from string import Formatter
@@ -33,7 +33,8 @@ class _PluralFormatter(Formatter):
     """`str.format` with two more format specs: "one|many" for the word after a number, "x10" for ten times a number.
 
     The second is for billions, which Chinese counts in units of a hundred million.
-    Two values are always known: `{download}` and `{install}`, commands that exist where FrameLens is installed.
+    Three values are always known: `{download}`, `{install}` and `{install_gpu}`, commands that exist where FrameLens
+    is installed.
     """
 
     def get_value(self, key: int | str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
@@ -60,16 +61,24 @@ def _download_command() -> str:
     return "framelens download"
 
 
-def _install_command() -> str:
-    """Return the command that installs an engine: of the clone, or of an installed package for this machine."""
+def _install_command(extra: str = "") -> str:
+    """Return the command that installs an engine: of the clone, or of an installed package, for this machine.
+
+    The second adds to the installed package and asks no index for it.
+    """
     if (_REPOSITORY / "Makefile").is_file():
-        return r"`py scripts\bootstrap.py install`" if sys.platform == "win32" else "`make install`"
-    extra = "gpu" if shutil.which("nvidia-smi") else "cpu"
-    return f'`pip install "framelens[{extra}]"`'
+        named = f"FRAMELENS_EXTRA={extra} " if extra else ""
+        return r"`py scripts\bootstrap.py install`" if sys.platform == "win32" else f"`{named}make install`"
+    extra = extra or ("gpu" if shutil.which("nvidia-smi") else "cpu")
+    return f'`{sys.executable} -m pip install "framelens[{extra}]"`'
 
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
-_COMMANDS: dict[str, Callable[[], str]] = {"download": _download_command, "install": _install_command}
+_COMMANDS: dict[str, Callable[[], str]] = {
+    "download": _download_command,
+    "install": _install_command,
+    "install_gpu": partial(_install_command, "gpu"),
+}
 _FORMATTER = _PluralFormatter()
 
 

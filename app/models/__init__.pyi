@@ -1,3 +1,4 @@
+from .architecture import FRAME as FRAME
 from .architecture import Shape as Shape
 from .architecture import image_tokens as image_tokens
 from .catalogue import Catalogue as Catalogue

@@ -63,7 +63,7 @@ class Proposal:
     Attributes:
         budget_bytes: Memory that may be used, on each card.
         concurrency: Number of requests of `plan.max_model_len` tokens that the cache holds.
-        frames: Number of frames of 1280 × 720 in one request; 0 for a model without vision.
+        frames: Number of frames of the smallest size that is sent in one request; 0 for a model without vision.
         config: Settings for VLLM_CONFIG.
         environment: Environment variables beside it.
         pace: Estimated speed; for a CPU only.

@@ -229,7 +229,7 @@ def open_planner(settings: Settings) -> analysis.Planner:
 def _planner(settings: Settings, extractions: analysis.ExtractionCache, measure: analysis.Measure) -> analysis.Planner:
     return analysis.Planner(
         measure=measure,
-        is_read=extractions.is_read,
+        num_cached=extractions.num_cached,
         capacity=expected_room(settings),
         side=usual_side(settings),
         in_flight=settings.in_flight,

@@ -94,9 +94,9 @@ def build_selection(
         allowed = ", ".join(get_args(core.Strategy))
         raise core.ConfigError("setting_choice", key=spelling("strategy", None), value=strategy, allowed=allowed)
     if strategy == "every" and not every:
-        raise core.ConfigError("option_missing", strategy=strategy, option=spelling("every", 5))
+        raise _missing(spelling, strategy, "every", 5)
     if strategy == "times" and not at:
-        raise core.ConfigError("option_missing", strategy=strategy, option=spelling("at", (1.5, 3, 7.25)))
+        raise _missing(spelling, strategy, "at", (1.5, 3, 7.25))
     for name, value, owner in (("every", every, "every"), ("at", at, "times")):
         if value and strategy != owner:
             option, setting = spelling(name, None), spelling("strategy", owner)
@@ -105,6 +105,11 @@ def build_selection(
         names = {"start_option": spelling("start", None), "end_option": spelling("end", None)}
         raise core.ConfigError("range_reversed", start=f"{start:g}", end=f"{end:g}", **names)
     return core.Selection(strategy, every, tuple(at), start, end)
+
+
+def _missing(spelling: Spelling, strategy: str, option: str, example: object) -> core.ConfigError:
+    chosen, missing = spelling("strategy", strategy), spelling(option, None)
+    return core.ConfigError("option_missing", chosen=chosen, missing=missing, option=spelling(option, example))
 
 
 def frame_limit(frames: int | None, strategy: core.Strategy, usual: int, fit: Callable[[], int]) -> int:

@@ -28,11 +28,23 @@ def test_text_under_a_videos_name_is_no_video(tmp_path: Path) -> None:
     assert refused(path).key == "video_not_a_video"
 
 
-@pytest.mark.parametrize("name", ["note.txt", "subtitles.srt", "data.json"])
-def test_text_formats_are_no_videos(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("note.txt", "video_other_file"),
+        ("data.json", "video_other_file"),
+        ("noname", "video_other_file"),
+        ("subtitles.srt", "video_is_subtitles"),
+        ("字幕.ASS", "video_is_subtitles"),
+        ("film.sup", "video_is_subtitles"),
+    ],
+)
+def test_other_files_are_named_as_what_they_are(tmp_path: Path, name: str, key: str) -> None:
     path = tmp_path / name
     path.write_text("1\n00:00:01,000 --> 00:00:02,000\nHello\n" * 50)
-    assert refused(path).key == "video_not_a_video"
+    error = refused(path)
+    assert error.key == key
+    assert "name ends" not in error_text(error, "en") and "尽管" not in error_text(error, "zh")
 
 
 def test_a_playlist_cannot_make_the_server_read_another_file(tmp_path: Path, moving_video: Path) -> None:
@@ -41,7 +53,7 @@ def test_a_playlist_cannot_make_the_server_read_another_file(tmp_path: Path, mov
     assert refused(playlist).key == "video_not_a_video"
     script = tmp_path / "list.ffconcat"
     script.write_text(f"ffconcat version 1.0\nfile '{moving_video}'\n")
-    assert refused(script).key == "video_not_a_video"
+    assert refused(script).key == "video_other_file"
 
 
 def test_sound_without_a_picture_is_said_to_be_that(tmp_path: Path) -> None:

@@ -134,10 +134,11 @@ class ExtractionCache:
                 yield event
         return next(one.keyframes for one in made if isinstance(one, Thumbnails))
 
-    def is_read(self, path: Path, options: ExtractOptions) -> bool:
-        """Return True if these events are cached, as far as known without reading the file."""
+    def num_cached(self, path: Path, options: ExtractOptions) -> int | None:
+        """Return how many frames are cached for these options, None if none are as far as known without the file."""
         sha256 = self._surveys.known_sha256(path)
-        return sha256 is not None and StoredExtraction(self._surveys, sha256).has(options)
+        state = StoredExtraction(self._surveys, sha256).get(options, AnalysisState) if sha256 else None
+        return len(state.keyframes) if state else None
 
     def sha256(self, path: Path, cancel: threading.Event | None = None) -> str:
         """Return the SHA-256 like app.video.sha256_of, but don't read an unchanged file again."""
@@ -271,10 +272,6 @@ class StoredExtraction:
     def __init__(self, surveys: ExtractionStore, sha256: str) -> None:
         self._surveys = surveys
         self._sha256 = sha256
-
-    def has(self, subject: object) -> bool:
-        """Return True if something is cached, without reading it."""
-        return self._surveys.has(self._key(subject))
 
     def get(self, subject: object, kind: type[T]) -> T | None:
         """Return what is cached, or None."""

@@ -34,7 +34,7 @@ class Estimate:
 
     Attributes:
         frames: Number of frames: exact if `is_budget`, else the upper limit.
-        is_budget: The selection uses its whole budget of frames.
+        is_budget: The frames are known, or the selection uses its whole budget of frames.
         parts: Number of requests with frames.
         joins: Number of requests that join their answers.
         side: Longer side of sent frames, in pixels.
@@ -82,7 +82,7 @@ class Planner:
         side: Longer side of sent frames in pixels by the settings; None lets the plan choose.
         in_flight: Number of requests at the same time by the settings; None if not set.
         known: Returns what was observed of this engine before.
-        is_read: is_read(path, options) returns True if the frames are cached.
+        num_cached: num_cached(path, options) returns how many frames are cached, None if they are not.
     """
 
     measure: Measure
@@ -90,21 +90,22 @@ class Planner:
     side: int | None
     in_flight: int | None
     known: Callable[[], KnownTimings]
-    is_read: Callable[[Path, ExtractOptions], bool]
+    num_cached: Callable[[Path, ExtractOptions], int | None]
 
     def __call__(self, video: VideoInfo, request: AnalysisRequest, template: Template) -> Estimate:
         """Estimate the analysis that `request` and `template` describe."""
         known = self.known()
         layout, capacity, knows_in_flight = self._laid_out(video, request, template, known)
-        frames = _expected_frames(video, request)
         throughput = rates.fit_throughput(known.runs)
         options = plan.extract_options(video, request, self.capacity, self.side)
+        cached = self.num_cached(video.path, options)
+        frames = _expected_frames(video, request) if cached is None else cached
         sizes = _sizes(layout, frames, options) if request.use_model else []
-        survey, facts = (0.0, 0.0) if self.is_read(video.path, options) else _reading(video, request, frames, known)
+        survey, facts = (0.0, 0.0) if cached is not None else _reading(video, request, frames, known)
         coming = _requests(sizes, layout, capacity, throughput, _first_share(request, template, len(sizes)))
         return Estimate(
             frames=frames,
-            is_budget=is_budgeted(request.selection.strategy),
+            is_budget=cached is not None or is_budgeted(request.selection.strategy),
             parts=len(sizes),
             joins=sum(one.number for one in coming if not one.frames),
             side=layout.side,

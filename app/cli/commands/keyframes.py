@@ -37,6 +37,7 @@ from app.core import (
     StorageError,
     VideoError,
     VideoInfo,
+    absolute,
     clock,
     cut_to_bytes,
     name_limit,
@@ -80,7 +81,7 @@ def run(given: argparse.Namespace) -> int:
         use_language(given, settings)
         log_to(settings.data_dir)
         cancel = cancel_on_signals()
-        path = Path(typed_path(given.videos[0])).absolute()
+        path = absolute(Path(typed_path(given.videos[0])))
         if len(given.videos) == 1 and os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises for a name too long
             _check_outputs(given, [path])
             return _run(path, given, settings, cancel)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from app import config, i18n
 from app.cli.common import add_output_options, use_language
-from app.core import Analysis, clock
+from app.core import Analysis, absolute, clock
 from app.fleet import typed_path
 from app.i18n import notice_text, t
 from app.services import Services, open_library, parse_seconds, report_ids
@@ -55,7 +55,7 @@ def run(given: argparse.Namespace) -> int:
 
 def _named(word: str, services: Services) -> tuple[Path | None, Analysis | None]:
     """Return the file of that name and the newest report on it, or the report with this id."""
-    path = Path(typed_path(word)).absolute()
+    path = absolute(Path(typed_path(word)))
     if not path.exists() and Path(word).name == word and not path.suffix:
         return None, services.jobs.snapshot(services.jobs.library.resolve_id(word)).analysis
     check_file(path)

@@ -12,7 +12,7 @@ from app.core import gib_text
 from app.i18n import labelled, language, t
 
 _MOST_ROWS = 12  # chosen by hand; not tuned
-_FRAME = (1280, 720)
+_LARGE_FRAME = (1280, 720)
 _SEVEN_BILLION = 7_615_616_512  # parameters of Qwen2.5-7B
 
 
@@ -100,7 +100,8 @@ def print_sum(
     console.print(_sum_table(sum_))
     console.print(t("models.per_token", kib=f"{sum_.cache_bytes_per_token / 1024:.4g}"))
     if shape.vision:
-        console.print(t("models.picture", tokens=f"{models.image_tokens(shape.vision, *_FRAME):,}"))
+        least, most = (models.image_tokens(shape.vision, *size) for size in (models.FRAME, _LARGE_FRAME))
+        console.print(t("models.picture", least=f"{least:,}", most=f"{most:,}"))
     console.print(t("models.estimate"))
 
 

@@ -6,8 +6,9 @@ Text from a model, a file name or a screen is escaped, so that it cannot become 
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
+from urllib.parse import quote
 
-from app.core import Analysis, Language
+from app.core import Analysis, Language, cut_to_bytes, safe_stem
 from app.i18n import in_language
 from app.reports import content as blocks
 from app.reports.content.builder import document
@@ -15,6 +16,8 @@ from app.reports.files import ReportFile, frame_file_name
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|!~$&])")
 _BARE_ADDRESS = re.compile(r"(:|\bwww)(//|\.)")
+_MOST_STEM_BYTES = 120
+"""Of a video's name in that of the folder; file systems allow 255. Chosen by hand; not tuned."""
 _LINE_START = re.compile(r"^(\s*\d*)([-+=.)])")  # a list or the underline of a heading; in "1." the point is escaped
 
 
@@ -46,8 +49,9 @@ def pictures(analysis: Analysis) -> list[ReportFile]:
 
 
 def _folder(analysis: Analysis) -> str:
-    """Return a folder name unique to this analysis, since several reports may be in one folder."""
-    return f"frames-{hashlib.sha256(analysis.id.encode()).hexdigest()[:8]}"
+    """Return a folder name with that of the video, unique to this analysis: several reports may be in one folder."""
+    stem = cut_to_bytes(safe_stem(analysis.video.name), _MOST_STEM_BYTES)
+    return f"{stem}-frames-{hashlib.sha256(analysis.id.encode()).hexdigest()[:8]}"
 
 
 def _lines(block: blocks.Block, folder: str) -> Iterator[str]:
@@ -77,7 +81,7 @@ def _lines(block: blocks.Block, folder: str) -> Iterator[str]:
 
 
 def _image(picture: blocks.PictureBlock, folder: str) -> str:
-    return f"![{escape(picture.alt)}]({folder}/{_file_name(picture)})"
+    return f"![{escape(picture.alt)}]({quote(folder)}/{_file_name(picture)})"
 
 
 def _file_name(picture: blocks.PictureBlock) -> str:

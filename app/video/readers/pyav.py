@@ -26,7 +26,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from app.core import DecodeError, VideoError, VideoInfo, readable
-from app.video.files import printable
+from app.video.files import VIDEO_SUFFIXES, printable
 from app.video.limits import check_pixels, move_on
 from app.video.readers import base, damage, tone_mapping, track_header
 from app.video.readers.damage import Damage
@@ -34,6 +34,7 @@ from app.video.readers.geometry import Orientation, PixelAspects
 from app.video.readers.packets import DecodingTimes, DisplayOrder, DisposableFrames, FramePacing, NalUnits
 from app.video.readers.picture import AvPicture, Presentation
 from app.video.readers.transparency import decoder_of
+from app.video.subtitles.discovery import is_subtitle_name
 
 DISPOSABLE_CODECS = frozenset({"h264", "hevc"})
 """Codecs whose packets say which frames no other frame depends on; these can be skipped without harm to any other."""
@@ -509,19 +510,29 @@ def _open_container(path: Path) -> InputContainer:
     except (av.error.FFmpegError, OSError, ValueError) as error:
         if base.begins_like_video(path):
             raise DecodeError("video_index_missing", name=name) from error
-        raise VideoError("video_not_a_video", name=name) from error
+        raise _not_a_video(path) from error
     if base.is_still_image(container):
         container.close()
         raise VideoError("video_is_image", name=name, format=container.format.name)
     return container
 
 
+def _not_a_video(path: Path) -> VideoError:
+    """Return the error for a file without a video, by what the ending of its name promises."""
+    if path.suffix.lower() in VIDEO_SUFFIXES:
+        key = "video_not_a_video"
+    else:
+        key = "video_is_subtitles" if is_subtitle_name(path.name) else "video_other_file"
+    return VideoError(key, name=printable(path.name))
+
+
 def _video_stream(container: InputContainer, path: Path) -> VideoStream:
     """Return the video stream marked as default, else the largest one; cover art doesn't count."""
     streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
     if not streams:
-        key = "video_audio_only" if container.streams.audio else "video_not_a_video"
-        raise VideoError(key, name=printable(path.name))
+        if container.streams.audio:
+            raise VideoError("video_audio_only", name=printable(path.name))
+        raise _not_a_video(path)
     known = [s for s in streams if s.codec_context is not None]
     if not known:
         raise DecodeError("video_no_frames", name=printable(path.name), codec="?")

@@ -318,13 +318,13 @@ def test_whether_frames_are_known_is_reported_without_reading(
     recall: ExtractionCache, clip: Path, starts: list[str]
 ) -> None:
     wanted = ExtractOptions(4)
-    assert not recall.is_read(clip, wanted)
+    assert recall.num_cached(clip, wanted) is None
     os.utime(clip, (1, 1))  # a file that has only just changed is not taken to stay as it is
     list(recall.extract(clip, wanted))
     begun = list(starts)
-    assert recall.is_read(clip, wanted)
-    assert not recall.is_read(clip, ExtractOptions(5))
-    assert not recall.is_read(clip.with_name("none.mp4"), wanted)
+    assert recall.num_cached(clip, wanted)
+    assert recall.num_cached(clip, ExtractOptions(5)) is None
+    assert recall.num_cached(clip.with_name("none.mp4"), wanted) is None
     assert starts == begun
 
 

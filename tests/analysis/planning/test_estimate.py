@@ -45,7 +45,7 @@ def request(frames: int = 8, **changes: object) -> AnalysisRequest:
 
 
 def planner(known: KnownTimings = SEEN, context: int | None = 8192, **changes: object) -> Planner:
-    made = Planner(lambda *_: None, RequestCapacity(context, 1024), None, None, lambda: known, lambda *_: False)
+    made = Planner(lambda *_: None, RequestCapacity(context, 1024), None, None, lambda: known, lambda *_: None)
     return replace(made, **changes)  # type: ignore[arg-type]
 
 
@@ -118,7 +118,9 @@ def test_estimate_includes_time_for_measuring_frames() -> None:
 
 
 def test_frames_that_are_known_from_before_cost_no_time() -> None:
-    again = planner(is_read=lambda *_: True)(video(), request(), TEMPLATE)
+    again = planner(num_cached=lambda *_: 3)(video(), request(), TEMPLATE)
+    assert (again.frames, again.is_budget) == (3, True) and again.prompt_tokens < reported().prompt_tokens
+    assert headline(again).startswith("3 frames · ")
     assert (again.survey_seconds, again.facts_seconds) == (0.0, 0.0)
     assert again.whole_seconds == again.seconds
     assert "already known" in " ".join(details(again))

@@ -329,7 +329,7 @@ class AccurateSeeker(OpenedFile):
             return
         self.num_damaged += damage.has_damage()
         self.presentation.aspects.note(self._stream.codec_context)
-        yield from (frame for frame in frames if isinstance(frame, VideoFrame))
+        yield from map(self.presentation.tags.completed, frames)
 
 
 class SeekReader(FrameReader):

@@ -32,7 +32,7 @@ from app.video.readers import base, damage, tone_mapping, track_header
 from app.video.readers.damage import Damage
 from app.video.readers.geometry import Orientation, PixelAspects
 from app.video.readers.packets import DecodingTimes, DisplayOrder, DisposableFrames, FramePacing, NalUnits
-from app.video.readers.picture import AvPicture, Presentation
+from app.video.readers.picture import AvPicture, ColourTags, Presentation
 from app.video.readers.transparency import decoder_of
 
 DISPOSABLE_CODECS = frozenset({"h264", "hevc"})
@@ -281,7 +281,8 @@ class AvReader(base.FrameReader):
             self._presentation.aspects.note(self._stream.codec_context)
             if damage.has_damage():
                 self._note_message(frames)
-            yield from (self._timed(frame) for frame in frames if isinstance(frame, VideoFrame))
+            complete = self._presentation.tags.completed
+            yield from (complete(self._timed(frame)) for frame in frames if isinstance(frame, VideoFrame))
 
     def _timed(self, frame: VideoFrame) -> VideoFrame:
         """Return the frame, with a time if the container has no presentation times."""
@@ -407,6 +408,7 @@ class AvReader(base.FrameReader):
             rotation_degrees=orientation.rotation_degrees,
             is_mirrored=orientation.is_mirrored,
             is_interlaced=first.interlaced_frame,
+            dynamic_range=tone_mapping.dynamic_range_of(first, self._presentation.dolby_vision_profile),
             duration_seconds_from_header=duration if duration and duration > 0 else None,  # a damaged header may lie
             frame_rate=float(self._rate) if self._rate else None,
             num_frames_from_header=stream.frames or None,
@@ -484,8 +486,10 @@ def presentation_of(path: Path, container: InputContainer, stream: VideoStream) 
     given, own = stream.sample_aspect_ratio, stream.codec_context.sample_aspect_ratio
     is_fixed = header.pixel_aspect is not None or given != own
     aspects = PixelAspects((header.pixel_aspect if header.crop else given) or Fraction(1) if is_fixed else None)
-    aspects.note(stream.codec_context)
-    return Presentation((stream.width, stream.height), header.crop, aspects)
+    context = stream.codec_context
+    aspects.note(context)
+    tags = ColourTags(context.colorspace, context.color_primaries, context.color_trc)
+    return Presentation((stream.width, stream.height), header.crop, aspects, tags, header.dolby_vision_profile)
 
 
 def _set_threads(stream: VideoStream) -> None:

@@ -16,7 +16,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
-from app.video.readers.base import Image, as_image, samples
+from app.video.readers.base import Image, as_image, samples_8_bit
 
 _GROUND = 255
 _OPAQUE = 255
@@ -31,8 +31,8 @@ def alpha_of(frame: VideoFrame) -> Image | None:
     parts = [part for part in form.components if part.is_alpha]
     if not parts and not form.has_palette:
         return None
-    if form.is_planar and parts and parts[0].bits == 8:
-        alpha = as_image(samples(frame.planes[parts[0].plane], frame))
+    if form.is_planar and parts and not form.is_big_endian:
+        alpha = samples_8_bit(frame.planes[parts[0].plane], frame)
     else:
         alpha = as_image(_SHAPER.reformat(frame, format="bgra").to_ndarray()[..., 3])
     return None if alpha.min() == _OPAQUE else alpha

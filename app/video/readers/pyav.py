@@ -31,7 +31,7 @@ from app.video.limits import check_pixels, move_on
 from app.video.readers import base, damage, tone_mapping, track_header
 from app.video.readers.damage import Damage
 from app.video.readers.geometry import Orientation, PixelAspects
-from app.video.readers.packets import DecodingTimes, DisplayOrder, DisposableFrames, FramePacing, NalUnits
+from app.video.readers.packets import DecodingTimes, DisplayOrder, DisposableFrames, EmptySlots, FramePacing, NalUnits
 from app.video.readers.picture import AvPicture, ColourTags, Presentation
 from app.video.readers.transparency import decoder_of
 
@@ -106,6 +106,7 @@ class AvReader(base.FrameReader):
             self._pace = FramePacing()
             self._times: DecodingTimes | None = DecodingTimes()  # until the first frame shows whether they are needed
             self._has_guessed_times = False
+            self._empty_slots = EmptySlots() if self._has_slots() else None
             self._order = None if every_frame else self._skippable_order()
             self._nal_units: NalUnits | None = None
             self._wants_all = self._decodes_disposable = False
@@ -221,6 +222,8 @@ class AvReader(base.FrameReader):
         """
         if not packet.size or packet.is_discard:
             return True
+        if self._empty_slots is not None:
+            self._empty_slots.note(packet)
         if self._times is not None and not self._has_guessed_times:
             self._times.note(packet)
         if self._order is not None:
@@ -253,9 +256,25 @@ class AvReader(base.FrameReader):
 
     def _all_frames(self) -> Iterator[VideoFrame]:
         first, self._first = self._first, None
-        if first is not None:
-            yield first
-        yield from self._decoded
+        decoded = self._decoded if first is None else chain([first], self._decoded)
+        yield from decoded if self._empty_slots is None else self._with_repeats(decoded, self._empty_slots)
+
+    def _with_repeats(self, frames: Iterable[VideoFrame], slots: EmptySlots) -> Iterator[VideoFrame]:
+        """Yield the frames, each once more for every empty slot after it."""
+        before: VideoFrame | None = None
+        for frame in frames:
+            if before is not None and before.pts is not None and frame.pts is not None:
+                delay = self._times.delay if self._times is not None else 0
+                for slot in slots.between(before.pts, frame.pts, delay):
+                    before.pts = slot
+                    yield before
+            yield frame
+            before = frame
+
+    def _has_slots(self) -> bool:
+        """Return whether times of packets count places for frames, in some of which nothing may be written."""
+        rate = self._stream.base_rate
+        return self._container.format.name == "avi" and rate is not None and self._unit * rate == 1
 
     def _decode(self) -> Iterator[VideoFrame]:
         for packet in self._packets():

@@ -168,7 +168,6 @@ def _at(rate: float | Fraction) -> tuple[float, ...]:
 
 
 _UNEVEN = _uneven()
-"""The frame that is written after 30 empty chunks in the place of the 40th was shown two frames before."""
 _NTSC = Fraction(30_000, 1_001)
 _B = {"preset": "veryfast", "crf": "20", "bf": "3", "b_strategy": "0", "g": "24"}
 _PYRAMID = {**_B, "x264-params": "b-pyramid=normal:open-gop=1:bframes=3:ref=4"}

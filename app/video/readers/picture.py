@@ -19,6 +19,8 @@ _SHAPER = VideoReformatter()
 _LUMA_LINES, _CELL_LINES, _COLOUR_LINES = 2, 5, 4
 """Lines of a plane that are read for each line of the shrunk picture: the level of a cell must not depend on where thin
 lines happen to lie in it. Chosen by hand; not tuned."""
+_LINES_WITHOUT_FIELDS = 4
+"""Lines that become one of a small picture in which fields can't be seen apart: two of each."""
 _LINES_OF_PLANES = (_CELL_LINES, _COLOUR_LINES, _COLOUR_LINES)
 
 
@@ -120,8 +122,9 @@ class AvPicture:
     def upright(self, max_side: int) -> base.Image:
         """Return the picture as shown, its longer side at most `max_side` pixels."""
         changes = self.presentation.changes
-        frame = deinterlacer.uncombed(self.frame, changes)
         size = base.fitted(*self.presentation.shown_size(self.frame), max_side)
+        is_small = size[1] * _LINES_WITHOUT_FIELDS <= self.frame.height
+        frame = self.frame if is_small else deinterlacer.uncombed(self.frame, changes)
         crop, alpha = self.presentation.crop_of(frame), transparency.alpha_of(frame)
         if crop or alpha is not None:
             image = _converted(frame, (frame.width, frame.height))

@@ -118,23 +118,6 @@ def _cut(name: str, share: float, **options: object) -> Callable[[Path], Path]:
     return lambda folder: cut_short(_plain(f"whole-{name}", **options)(folder), folder / name, share)
 
 
-def _dropped(name: str, after: int, num_dropped: int) -> Callable[[Path], Path]:
-    """An AVI with empty chunks, by which recorders write that a frame was dropped."""
-
-    def write(folder: Path) -> Path:
-        path = folder / name
-        whole = _plain(f"whole-{name}", options=_B)(folder)
-        with av.open(str(whole)) as before, av.open(str(path), "w") as container:
-            copied = container.add_stream_from_template(before.streams.video[0])
-            for number, packet in enumerate(one for one in before.demux(video=0) if one.size):
-                packet.pts = packet.dts = number + (num_dropped if number >= after else 0)
-                packet.stream = copied
-                container.mux(packet)
-        return path
-
-    return write
-
-
 def _packed(name: str) -> Callable[[Path], Path]:
     """An AVI whose packets of MPEG-4 hold a frame and the B-frame before it, each followed by a packet without one."""
 
@@ -185,8 +168,6 @@ def _at(rate: float | Fraction) -> tuple[float, ...]:
 
 
 _UNEVEN = _uneven()
-_SHOWN_LATER = tuple(n / 25 + (1.2 if n >= 38 else 0.0) for n in range(NUM_FRAMES))
-"""The frame that is written after 30 empty chunks in the place of the 40th was shown two frames before."""
 _NTSC = Fraction(30_000, 1_001)
 _B = {"preset": "veryfast", "crf": "20", "bf": "3", "b_strategy": "0", "g": "24"}
 _PYRAMID = {**_B, "x264-params": "b-pyramid=normal:open-gop=1:bframes=3:ref=4"}
@@ -264,11 +245,6 @@ KINDS: dict[str, Kind] = {
     "cut off ts": Kind(_cut("cut.ts", 0.6, options=_B), is_cut=True),
     "h.264 avi": Kind(_plain("h264.avi", options=_B), is_guessed=True),
     "h.264 avi without b-frames": Kind(_plain("plain.avi")),
-    "h.264 avi, frames dropped": Kind(
-        _dropped("dropped.avi", 40, 30),
-        _SHOWN_LATER,
-        is_guessed=True,
-    ),
     "mpeg-4 b-frames avi": Kind(_plain("four-b.avi", codec="mpeg4", options={"g": "12", "bf": "2"}), encoder="mpeg4"),
     "packed b-frames avi": Kind(_packed("packed.avi"), encoder="mpeg4", is_guessed=True),
     "h.264 asf": Kind(_plain("h264.asf", options=_B), is_guessed=True),

@@ -19,6 +19,7 @@ from .codec import to_json as to_json
 from .domain import BREAKS as BREAKS
 from .domain import MOST_FRAMES as MOST_FRAMES
 from .domain import UNKNOWN_PATH as UNKNOWN_PATH
+from .domain import UNMAPPED_RANGE as UNMAPPED_RANGE
 from .domain import Analysis as Analysis
 from .domain import AnalysisEvent as AnalysisEvent
 from .domain import AnalysisRequest as AnalysisRequest

@@ -36,6 +36,10 @@ def _positive(owner: object, **values: float) -> None:
             raise ValueError(f"{type(owner).__name__}.{name} is {value}; it cannot be negative")
 
 
+UNMAPPED_RANGE = "Dolby Vision profile 5"
+"""The dynamic range of videos whose colours can't be restored."""
+
+
 @dataclass(frozen=True)
 class VideoInfo:
     """Metadata found by the probe, which decodes one frame as a proof.
@@ -46,7 +50,8 @@ class VideoInfo:
     `player_start_seconds` is when a player shows that frame: players count from the start of the container, where the
     sound may begin earlier. `has_guessed_times` is true if the container has no presentation times, so that times
     follow from the order of the frames. `timecode` is that of the first frame, "10:00:00:00", or "" without one.
-    `is_interlaced` is the flag of the first frame, which may lie.
+    `is_interlaced` is the flag of the first frame, which may lie. `dynamic_range` names an HDR format with its colours,
+    "HDR10 (PQ, BT.2020)", and is "" for SDR.
     """
 
     path: Path
@@ -69,9 +74,15 @@ class VideoInfo:
     timecode: str = ""
     is_mirrored: bool = False
     is_interlaced: bool = False
+    dynamic_range: str = ""
 
     def __post_init__(self) -> None:
         _positive(self, size_bytes=self.size_bytes, width=self.width, height=self.height)
+
+    @property
+    def is_tone_mapped(self) -> bool:
+        """Return whether the video is in HDR, and its pictures are mapped to SDR."""
+        return self.dynamic_range not in ("", UNMAPPED_RANGE)
 
     def player_seconds(self, seconds: float) -> float:
         """Return when a player shows what is at `seconds` here: the time for files that are played with the video."""

@@ -9,7 +9,7 @@ import streamlit as st
 from app.core import AppError, VideoInfo, clock, human_size
 from app.i18n import error_text, t
 from app.i18n.formatting import span
-from app.reports.content import local_minute, printable
+from app.reports.content import dynamic_range, local_minute, printable
 
 _ADDRESS = re.compile(r"https?://[\x21-\x5f\x61-\x7e]*[A-Za-z0-9_/]")
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|$~:@&])")
@@ -75,6 +75,8 @@ def video_facts(video: VideoInfo) -> str:
         chips.append(t("ui.rotated", n=video.rotation_degrees))
     if video.is_mirrored:
         chips.append(t("ui.mirrored"))
+    if video.dynamic_range:
+        chips.append(dynamic_range(video))
     if video.is_interlaced:
         chips.append(t("ui.interlaced"))
     chips.append(t("ui.audio" if video.has_audio else "ui.no_audio"))

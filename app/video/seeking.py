@@ -242,6 +242,7 @@ class AccurateSeeker(OpenedFile):
     def _list_packets(self) -> tuple[list[int], list[int]]:
         """Return (timestamps of all frames, of those stored whole), both rising."""
         shown, whole, last_dts = [], [], None
+        is_avi = self._container.format.name == "avi"
         for packet in self._packets(*self._container.streams.audio):
             move_on()
             if packet.size == 0:
@@ -250,6 +251,7 @@ class AccurateSeeker(OpenedFile):
                 self._note_sound(packet)
                 continue
             disordered = packet.dts is not None and last_dts is not None and packet.dts <= last_dts
+            disordered |= is_avi and last_dts is not None and packet.dts != last_dts + 1  # a frame is shown again
             if packet.pts is None or disordered or packet.is_corrupt or not self._unit:
                 raise InaccurateSeekError
             last_dts = packet.dts
@@ -329,7 +331,7 @@ class AccurateSeeker(OpenedFile):
             return
         self.num_damaged += damage.has_damage()
         self.presentation.aspects.note(self._stream.codec_context)
-        yield from (frame for frame in frames if isinstance(frame, VideoFrame))
+        yield from map(self.presentation.tags.completed, frames)
 
 
 class SeekReader(FrameReader):

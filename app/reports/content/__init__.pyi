@@ -22,6 +22,7 @@ from .document import words as words
 from .labels import RequestPart as RequestPart
 from .labels import ai_label as ai_label
 from .labels import date_of as date_of
+from .labels import dynamic_range as dynamic_range
 from .labels import field_names as field_names
 from .labels import finding_text as finding_text
 from .labels import headline as headline

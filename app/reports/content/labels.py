@@ -275,6 +275,12 @@ def _named(found: re.Match[str]) -> str:
     return f"[U+{ord(found[0]):04X}]"
 
 
+def dynamic_range(video: core.VideoInfo) -> str:
+    """Name the HDR format of a video, and what became of it."""
+    key = "tone_mapped" if video.is_tone_mapped else "colours_lost"
+    return t(f"report.picture_{key}", name=video.dynamic_range)
+
+
 def one_line(text: str) -> str:
     """Return printable text with all white space collapsed to single spaces."""
     return " ".join(printable(text).split())

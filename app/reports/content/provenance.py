@@ -10,7 +10,7 @@ from app.core import Analysis, ChunkResult, DecodeSummary, Layout, Selection, Vi
 from app.i18n import t
 from app.i18n.formatting import exactly
 from app.reports.content.document import Block, Heading, Paragraph, Span, Table, Verbatim, plain
-from app.reports.content.labels import models, named, part_name, parts_of, shareable_settings, troubles
+from app.reports.content.labels import dynamic_range, models, named, part_name, parts_of, shareable_settings, troubles
 
 KEY = "AIGC"
 
@@ -92,6 +92,8 @@ def _picture(video: VideoInfo, decode: DecodeSummary) -> str:
         parts.append(t("report.picture_deinterlaced"))
     elif video.is_interlaced:
         parts.append(t("report.picture_interlaced"))
+    if video.dynamic_range:
+        parts.append(dynamic_range(video))
     if decode.is_composited:
         parts.append(t("report.picture_composited"))
     return " · ".join(parts)

@@ -43,6 +43,7 @@ class SourceForm(Struct, frozen=True):
     order of the frames. `timecode` is that of the first frame, or empty. `readable_seconds` includes `held_seconds`
     after the end of the last frame, in which it is still shown because the sound is longer. A picture is mirrored left
     to right if `is_mirrored`, then rotated clockwise. `is_interlaced` is the flag of the first frame;
+    `dynamic_range` names an HDR format with its colours, and is empty for SDR.
     `is_deinterlaced` if combing was measured in the pictures shown, and removed; `is_composited` if they had
     transparent parts, which are shown white.
     """
@@ -71,6 +72,7 @@ class SourceForm(Struct, frozen=True):
     held_seconds: float = 0.0
     is_mirrored: bool = False
     is_interlaced: bool = False
+    dynamic_range: str = ""
     is_deinterlaced: bool = False
     is_composited: bool = False
 

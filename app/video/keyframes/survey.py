@@ -14,7 +14,18 @@ from dataclasses import dataclass
 from math import inf
 from typing import TypeVar
 
-from app.core import Boundary, DecodeSummary, Keyframe, KeyframeFound, Notice, Reason, Shot, SurveyProgress, clock
+from app.core import (
+    UNMAPPED_RANGE,
+    Boundary,
+    DecodeSummary,
+    Keyframe,
+    KeyframeFound,
+    Notice,
+    Reason,
+    Shot,
+    SurveyProgress,
+    clock,
+)
 from app.video.corruption import Suspects
 from app.video.features.frame_signature import ALIKE, Glance, distance, glance_at, look_at
 from app.video.features.timeline_metrics import TimelineMeter
@@ -254,6 +265,8 @@ class Survey:
             yield Notice("damaged_frames", {"count": max(1, self._num_damaged_parts)})
         if reader.info.has_guessed_times:
             yield Notice("times_guessed", {"container": reader.info.container.split(",")[0]}, "info")
+        if reader.info.dynamic_range == UNMAPPED_RANGE:
+            yield Notice("colours_lost", {"name": UNMAPPED_RANGE})
         if reader.mapped_colours:
             yield Notice("tone_mapped", {"colours": reader.mapped_colours}, "info")
         if reader.changes.is_deinterlaced:

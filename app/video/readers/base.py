@@ -275,6 +275,12 @@ def samples(plane: VideoPlane, frame: VideoFrame) -> NDArray[Any]:
     return np.frombuffer(memoryview(plane), kind).reshape(plane.height, -1)[:, : plane.width]
 
 
+def samples_8_bit(plane: VideoPlane, frame: VideoFrame) -> Image:
+    """Return the samples of a plane with 8 bits: a view where it has as many."""
+    surplus = frame.format.components[0].bits - 8
+    return as_image(samples(plane, frame) >> surplus) if surplus > 0 else samples(plane, frame)
+
+
 def as_jpeg(image: Image, quality: int) -> tuple[bytes, int, int]:
     """Encode an image; return (JPEG, width, height)."""
     ok, data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])

@@ -21,7 +21,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
-from app.video.readers.base import PLANAR_8_BIT, Image, PictureChanges, as_image, samples
+from app.video.readers.base import Image, PictureChanges, as_image, samples, samples_8_bit
 
 _SHAPER = VideoReformatter()
 _TALLEST = 1152
@@ -101,9 +101,12 @@ def uncombed_image(image: Image, changes: PictureChanges) -> Image:
 
 def _luma(frame: VideoFrame) -> Image:
     """Return the luma plane with 8 bits, a view where the frame has one."""
-    name = frame.format.name
-    planes = frame if name in PLANAR_8_BIT or name == "gray" else _SHAPER.reformat(frame, format="gray")
-    return as_image(samples(planes.planes[0], planes))
+    form = frame.format
+    has_luma = form.is_planar and not form.is_rgb and form.components[-1].plane == len(form.components) - 1
+    if has_luma and not form.is_big_endian:
+        return samples_8_bit(frame.planes[0], frame)
+    gray = _SHAPER.reformat(frame, format="gray")
+    return samples_8_bit(gray.planes[0], gray)
 
 
 def combed_blocks(luma: Image) -> _Blocks | None:

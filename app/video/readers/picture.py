@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cache, cached_property
+from typing import NamedTuple
 
 import numpy as np
 from av.video.frame import VideoFrame
@@ -12,16 +13,33 @@ from av.video.reformatter import VideoReformatter
 from app.video.readers import base, deinterlacer, tone_mapping, transparency
 from app.video.readers.geometry import WHOLE, Crop, Orientation, PixelAspects, shown_size
 
+_UNKNOWN = 2
 _SHAPER = VideoReformatter()
 """Shared by all pictures, since it caches its tables for a format. Only one thread of a worker decodes."""
 _LUMA_LINES, _CELL_LINES, _COLOUR_LINES = 2, 5, 4
 """Lines of a plane that are read for each line of the shrunk picture: the level of a cell must not depend on where thin
 lines happen to lie in it. Chosen by hand; not tuned."""
+_LINES_WITHOUT_FIELDS = 4
+"""Lines that become one of a small picture in which fields can't be seen apart: two of each."""
 _LINES_OF_PLANES = (_CELL_LINES, _COLOUR_LINES, _COLOUR_LINES)
-_BT709, _UNKNOWN_MATRIX = 1, 2
-_WIDEST_SD, _TALLEST_SD = 1024, 576
-"""Pictures without a tag are BT.709 if they are larger, else BT.601, FFmpeg's default. PAL with square pixels is 1024 x
-576. Chosen by hand; not tuned."""
+
+
+class ColourTags(NamedTuple):
+    """Matrix, primaries and transfer of a stream as in ITU-T H.273, by which frames are read that don't say theirs."""
+
+    colorspace: int = _UNKNOWN
+    color_primaries: int = _UNKNOWN
+    color_trc: int = _UNKNOWN
+
+    def completed(self, frame: VideoFrame) -> VideoFrame:
+        """Return the frame, with the stream's tags where it has none."""
+        for name, given in self._asdict().items() if self != _UNTAGGED else ():
+            if getattr(frame, name) == _UNKNOWN != given:
+                setattr(frame, name, given)
+        return frame
+
+
+_UNTAGGED = ColourTags()
 
 
 @dataclass(frozen=True)
@@ -32,12 +50,16 @@ class Presentation:
         size: (width, height) of the pictures that `crop` is for.
         crop: What the container cuts off.
         aspects: The aspects of the pixels.
+        tags: How the container says colours are coded.
+        dolby_vision_profile: Of the layer that the container announces; None without one.
         changes: What was done to the pictures that were shown.
     """
 
     size: tuple[int, int] = (0, 0)
     crop: Crop = WHOLE
     aspects: PixelAspects = field(default_factory=PixelAspects)
+    tags: ColourTags = _UNTAGGED
+    dolby_vision_profile: int | None = None
     changes: base.PictureChanges = field(default_factory=base.PictureChanges)
 
     def crop_of(self, frame: VideoFrame) -> Crop:
@@ -100,8 +122,9 @@ class AvPicture:
     def upright(self, max_side: int) -> base.Image:
         """Return the picture as shown, its longer side at most `max_side` pixels."""
         changes = self.presentation.changes
-        frame = deinterlacer.uncombed(self.frame, changes)
         size = base.fitted(*self.presentation.shown_size(self.frame), max_side)
+        is_small = size[1] * _LINES_WITHOUT_FIELDS <= self.frame.height
+        frame = self.frame if is_small else deinterlacer.uncombed(self.frame, changes)
         crop, alpha = self.presentation.crop_of(frame), transparency.alpha_of(frame)
         if crop or alpha is not None:
             image = _converted(frame, (frame.width, frame.height))
@@ -118,16 +141,10 @@ def _converted(frame: VideoFrame, size: tuple[int, int]) -> base.Image:
     way = "AREA" if size[0] * size[1] < frame.width * frame.height else "BICUBIC"
     if tone_mapping.needs_mapping(frame):
         return tone_mapping.converted(_SHAPER, frame, size, way)
-    shown = _SHAPER.reformat(frame, *size, format="bgr24", src_colorspace=_matrix_of(frame), interpolation=way)
+    shown = _SHAPER.reformat(
+        frame, *size, format="bgr24", src_colorspace=tone_mapping.matrix_of(frame), interpolation=way
+    )
     return base.as_image(shown.to_ndarray())
-
-
-def _matrix_of(frame: VideoFrame) -> int:
-    """Return the code of the matrix from YCbCr to RGB in ITU-T H.273; without a tag, the usual one of the size."""
-    if frame.colorspace != _UNKNOWN_MATRIX:
-        return frame.colorspace
-    is_hd = frame.width > _WIDEST_SD or frame.height > _TALLEST_SD
-    return _BT709 if is_hd else frame.colorspace
 
 
 def _shrunk(plane: base.Image, size: tuple[int, int], lines: int) -> base.Image:

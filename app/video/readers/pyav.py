@@ -31,8 +31,8 @@ from app.video.limits import check_pixels, move_on
 from app.video.readers import base, damage, tone_mapping, track_header
 from app.video.readers.damage import Damage
 from app.video.readers.geometry import Orientation, PixelAspects
-from app.video.readers.packets import DecodingTimes, DisplayOrder, DisposableFrames, FramePacing, NalUnits
-from app.video.readers.picture import AvPicture, Presentation
+from app.video.readers.packets import DecodingTimes, DisplayOrder, DisposableFrames, EmptySlots, FramePacing, NalUnits
+from app.video.readers.picture import AvPicture, ColourTags, Presentation
 from app.video.readers.transparency import decoder_of
 from app.video.subtitles.discovery import is_subtitle_name
 
@@ -107,6 +107,7 @@ class AvReader(base.FrameReader):
             self._pace = FramePacing()
             self._times: DecodingTimes | None = DecodingTimes()  # until the first frame shows whether they are needed
             self._has_guessed_times = False
+            self._empty_slots = EmptySlots() if self._has_slots() else None
             self._order = None if every_frame else self._skippable_order()
             self._nal_units: NalUnits | None = None
             self._wants_all = self._decodes_disposable = False
@@ -222,6 +223,8 @@ class AvReader(base.FrameReader):
         """
         if not packet.size or packet.is_discard:
             return True
+        if self._empty_slots is not None:
+            self._empty_slots.note(packet)
         if self._times is not None and not self._has_guessed_times:
             self._times.note(packet)
         if self._order is not None:
@@ -254,9 +257,25 @@ class AvReader(base.FrameReader):
 
     def _all_frames(self) -> Iterator[VideoFrame]:
         first, self._first = self._first, None
-        if first is not None:
-            yield first
-        yield from self._decoded
+        decoded = self._decoded if first is None else chain([first], self._decoded)
+        yield from decoded if self._empty_slots is None else self._with_repeats(decoded, self._empty_slots)
+
+    def _with_repeats(self, frames: Iterable[VideoFrame], slots: EmptySlots) -> Iterator[VideoFrame]:
+        """Yield the frames, each once more for every empty slot after it."""
+        before: VideoFrame | None = None
+        for frame in frames:
+            if before is not None and before.pts is not None and frame.pts is not None:
+                delay = self._times.delay if self._times is not None else 0
+                for slot in slots.between(before.pts, frame.pts, delay):
+                    before.pts = slot
+                    yield before
+            yield frame
+            before = frame
+
+    def _has_slots(self) -> bool:
+        """Return whether times of packets count places for frames, in some of which nothing may be written."""
+        rate = self._stream.base_rate
+        return self._container.format.name == "avi" and rate is not None and self._unit * rate == 1
 
     def _decode(self) -> Iterator[VideoFrame]:
         for packet in self._packets():
@@ -282,7 +301,8 @@ class AvReader(base.FrameReader):
             self._presentation.aspects.note(self._stream.codec_context)
             if damage.has_damage():
                 self._note_message(frames)
-            yield from (self._timed(frame) for frame in frames if isinstance(frame, VideoFrame))
+            complete = self._presentation.tags.completed
+            yield from (complete(self._timed(frame)) for frame in frames if isinstance(frame, VideoFrame))
 
     def _timed(self, frame: VideoFrame) -> VideoFrame:
         """Return the frame, with a time if the container has no presentation times."""
@@ -408,6 +428,7 @@ class AvReader(base.FrameReader):
             rotation_degrees=orientation.rotation_degrees,
             is_mirrored=orientation.is_mirrored,
             is_interlaced=first.interlaced_frame,
+            dynamic_range=tone_mapping.dynamic_range_of(first, self._presentation.dolby_vision_profile),
             duration_seconds_from_header=duration if duration and duration > 0 else None,  # a damaged header may lie
             frame_rate=float(self._rate) if self._rate else None,
             num_frames_from_header=stream.frames or None,
@@ -485,8 +506,10 @@ def presentation_of(path: Path, container: InputContainer, stream: VideoStream) 
     given, own = stream.sample_aspect_ratio, stream.codec_context.sample_aspect_ratio
     is_fixed = header.pixel_aspect is not None or given != own
     aspects = PixelAspects((header.pixel_aspect if header.crop else given) or Fraction(1) if is_fixed else None)
-    aspects.note(stream.codec_context)
-    return Presentation((stream.width, stream.height), header.crop, aspects)
+    context = stream.codec_context
+    aspects.note(context)
+    tags = ColourTags(context.colorspace, context.color_primaries, context.color_trc)
+    return Presentation((stream.width, stream.height), header.crop, aspects, tags, header.dolby_vision_profile)
 
 
 def _set_threads(stream: VideoStream) -> None:

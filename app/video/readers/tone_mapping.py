@@ -7,18 +7,26 @@ usual videos are not touched.
 """
 
 from functools import cache
+from typing import cast
 
 import cv2
 import numpy as np
+from av.sidedata.sidedata import SideDataContainer, Type
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
+
+from app.core import UNMAPPED_RANGE
 
 Image = NDArray[np.uint8]
 _Table = NDArray[np.float32]
 _PQ, _HLG = 16, 18
 _TRANSFERS = {_PQ: "PQ", _HLG: "HLG"}
 """By their codes in ITU-T H.273."""
+_UNKNOWN, _BT709 = 2, 1
+_WIDEST_SD, _TALLEST_SD = 1024, 576
+"""Pictures without a tag are BT.709 if they are larger, else BT.601, FFmpeg's default. PAL with square pixels is 1024 x
+576. Chosen by hand; not tuned."""
 _GAMUTS = {9: "BT.2020", 11: "DCI-P3", 12: "Display P3"}
 _FROM_BT2020 = ((1.660491, -0.587641, -0.072850), (-0.124550, 1.132900, -0.008349), (-0.018151, -0.100579, 1.118730))
 _FROM_P3 = ((1.224940, -0.224940, 0.0), (-0.042057, 1.042057, 0.0), (-0.019638, -0.078636, 1.098274))
@@ -30,6 +38,54 @@ these, white is 250 of 255. Chosen by hand; not tuned."""
 _BAND_LINES = 128  # computed at a time. Chosen by hand; not tuned.
 
 
+_BT2020_MATRIX, _YCGCO, _ICTCP = 9, 8, 14
+_TO_RGB = (1.0, -1.0, 1.0), (1.0, 1.0, 0.0), (1.0, -1.0, -1.0)
+"""From YCgCo to RGB (ITU-T H.273, matrix 8)."""
+_TO_LMS = {
+    _PQ: ((1.0, 0.008609037, 0.111029625), (1.0, -0.008609037, -0.111029625), (1.0, 0.560031336, -0.320627175)),
+    _HLG: ((1.0, 0.015718580, 0.209581068), (1.0, -0.015718580, -0.209581068), (1.0, 1.021271080, -0.605274491)),
+}
+"""From ICtCp to the coded cone responses, the inverse of BT.2100-2, table 7, and those to BT.2020."""
+_LMS_TO_BT2020 = (
+    (3.436606694, -2.506452119, 0.069845424),
+    (-0.791329556, 1.983600452, -0.192270896),
+    (-0.025949900, -0.098913715, 1.124863614),
+)
+_OWN_MATRICES = frozenset({_YCGCO, _ICTCP})
+"""Matrices that swscale doesn't know."""
+_FULL_RANGE = 2
+_FULL, _LIMITED = ((0, 32768), (65535, 65535)), ((4096, 32768), (56064, 57344))
+"""Codes of black and of a chroma of 0, and what full luma and chroma are above, with 16 bits."""
+
+
+_WITHOUT_BASE = frozenset({5})
+"""Profiles of Dolby Vision whose colours are coded in a way of their own (IPT), with curves for each picture."""
+
+
+def dynamic_range_of(frame: VideoFrame, dolby_vision_profile: int | None = None) -> str:
+    """Return the name of an HDR format with its colours, such as "HDR10 (PQ, BT.2020)"; "" for SDR.
+
+    Dolby Vision is named where it is all there is: without a base that other players can show.
+    """
+    colours = colours_of(frame)
+    if dolby_vision_profile in _WITHOUT_BASE and frame.color_trc not in _TRANSFERS:
+        return UNMAPPED_RANGE
+    if frame.color_trc == _PQ:
+        is_dynamic = any(part.type == Type.DYNAMIC_HDR_PLUS for part in cast(SideDataContainer, frame.side_data))
+        return f"{'HDR10+' if is_dynamic else 'HDR10'} ({colours})"
+    return f"HLG ({colours.removeprefix('HLG, ')})" if frame.color_trc == _HLG else ""
+
+
+def matrix_of(frame: VideoFrame) -> int:
+    """Return the code of the matrix from YCbCr to RGB in ITU-T H.273; without a tag, the usual one."""
+    if frame.colorspace != _UNKNOWN:
+        return frame.colorspace
+    if frame.color_trc in _TRANSFERS or frame.color_primaries == _BT2020_MATRIX:
+        return _BT2020_MATRIX
+    is_hd = frame.width > _WIDEST_SD or frame.height > _TALLEST_SD
+    return _BT709 if is_hd else frame.colorspace
+
+
 def colours_of(frame: VideoFrame) -> str:
     """Return the names of the transfer and gamut that `converted` maps, such as "HLG, BT.2020"; else ""."""
     names = (_TRANSFERS.get(frame.color_trc), _GAMUTS.get(frame.color_primaries))
@@ -37,22 +93,49 @@ def colours_of(frame: VideoFrame) -> str:
 
 
 def needs_mapping(frame: VideoFrame) -> bool:
-    """Return whether the frame must be mapped to be shown as sRGB."""
+    """Return whether `converted` shows the frame as sRGB, and swscale doesn't."""
+    return _is_wide(frame) or frame.colorspace in _OWN_MATRICES
+
+
+def _is_wide(frame: VideoFrame) -> bool:
     return frame.color_trc in _TRANSFERS or frame.color_primaries in _GAMUTS
 
 
 def converted(shaper: VideoReformatter, frame: VideoFrame, size: tuple[int, int], way: str) -> Image:
     """Return the frame at `size` (width, height) as sRGB, BGR, 8 bit."""
-    wide = shaper.reformat(frame, *size, format="rgb48le", src_colorspace=frame.colorspace, interpolation=way)
-    codes = np.asarray(wide.to_ndarray(), np.uint16)
+    if frame.colorspace in _OWN_MATRICES:
+        codes = _decoded(shaper, frame, size, way)
+    else:
+        wide = shaper.reformat(frame, *size, format="rgb48le", src_colorspace=matrix_of(frame), interpolation=way)
+        codes = np.asarray(wide.to_ndarray(), np.uint16)
+    if not _is_wide(frame):
+        return np.asarray(codes >> 8, np.uint8)[..., ::-1]
     image = np.empty(codes.shape, np.uint8)
     for top in range(0, len(codes), _BAND_LINES):  # a whole picture of 8K would take gigabytes
         image[top : top + _BAND_LINES] = _mapped(codes[top : top + _BAND_LINES], frame)
     return image
 
 
+def _decoded(shaper: VideoReformatter, frame: VideoFrame, size: tuple[int, int], way: str) -> NDArray[np.uint16]:
+    """Return the codes of red, green and blue, or of the cone responses of ICtCp, at `size`."""
+    matrix, primaries, transfer = frame.colorspace, frame.color_primaries, frame.color_trc
+    frame.colorspace, frame.color_primaries, frame.color_trc = _BT709, _UNKNOWN, _UNKNOWN  # so that swscale only scales
+    try:
+        planes = shaper.reformat(frame, *size, format="yuv444p16le", interpolation=way).to_ndarray()
+    finally:
+        frame.colorspace, frame.color_primaries, frame.color_trc = matrix, primaries, transfer
+    (dark, neutral), (luma, chroma) = _FULL if frame.color_range == _FULL_RANGE else _LIMITED
+    least, span = (np.array(one, np.float32) for one in ((dark, neutral, neutral), (luma, chroma, chroma)))
+    image = (planes.astype(np.float32) - least) / span
+    to_codes = _TO_RGB if matrix == _YCGCO else _TO_LMS.get(frame.color_trc, _TO_LMS[_PQ])
+    codes = cv2.transform(image, np.array(to_codes, np.float32))
+    return np.asarray(np.clip(codes, 0, 1) * 65535 + 0.5).astype(np.uint16)
+
+
 def _mapped(wide: NDArray[np.uint16], frame: VideoFrame) -> Image:
     light = _linear(frame.color_trc)[wide]
+    if frame.colorspace == _ICTCP:
+        light = np.maximum(cv2.transform(light, np.array(_LMS_TO_BT2020, np.float32)), 0)
     if frame.color_trc == _HLG:
         luma = cv2.transform(light, np.array([_BT2020_LUMA], np.float32))
         light *= (_DISPLAY_NITS / _WHITE_NITS) * np.maximum(luma, 0)[..., None] ** (_HLG_GAMMA - 1)

@@ -3,14 +3,14 @@
 PyAV reports no cropping, and OpenCV none of them as they are. Only headers are read, and every size in them is checked.
 
 Sources: ISO/IEC 14496-12 (12.1.4, clean aperture and pixel aspect) and 14496-12 (8.3.2, track header); RFC 9559
-(5.1.4.1.28, Video).
+(5.1.4.1.28, Video); Dolby Vision Streams Within the ISO Base Media File Format, 2.4 (3.2), and its mapping to Matroska.
 """
 
 from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -32,6 +32,9 @@ _CROPS = (0x54CC, 0x54BB, 0x54DD, 0x54AA)
 _DISPLAY_SIZE, _DISPLAY_UNIT, _UNKNOWN_UNIT = (0x54B0, 0x54BA), 0x54B2, 4
 _PROJECTION, _YAW, _ROLL = 0x7670, 0x7673, 0x7675
 _VIDEO_TYPE = 1
+_DOLBY_VISION_BOXES = (b"dvcC", b"dvvC", b"dvwC")
+_ADDITION, _ADDITION_TYPE, _ADDITION_DATA = 0x41E4, 0x41E7, 0x41ED
+"""BlockAdditionMapping, whose type is the code of one of these boxes."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,7 @@ class TrackHeader:
     crop: Crop = WHOLE
     pixel_aspect: Fraction | None = None
     orientation: Orientation | None = None
+    dolby_vision_profile: int | None = None
 
 
 class _Part(NamedTuple):
@@ -117,7 +121,7 @@ def _mp4_track(file: BinaryIO, track: _Part) -> TrackHeader:
     a, b, _, c, d = struct.unpack_from(">5i", head, 52 if head[0] else 40)
     described = _inside(file, track, b"mdia", b"minf", b"stbl", b"stsd")
     entry = next((box for part in described for box in _boxes(file, part, 8)), None)
-    crop, aspect = WHOLE, None
+    crop, aspect, profile = WHOLE, None, None
     if entry is not None:
         size = struct.unpack_from(">2H", _read(file, entry), 24)
         for box in islice(_boxes(file, entry, _ENTRY_BYTES), _MOST_PARTS):
@@ -126,7 +130,14 @@ def _mp4_track(file: BinaryIO, track: _Part) -> TrackHeader:
             elif box.kind == b"pasp":
                 across, down = struct.unpack_from(">2I", _read(file, box))
                 aspect = Fraction(across, down) or None
-    return TrackHeader(crop, aspect, Orientation.of_matrix(a, b, c, d))
+            elif box.kind in _DOLBY_VISION_BOXES:
+                profile = _dolby_vision_profile(_read(file, box))
+    return TrackHeader(crop, aspect, Orientation.of_matrix(a, b, c, d), profile)
+
+
+def _dolby_vision_profile(record: bytes) -> int | None:
+    """Return the profile in a DOVIDecoderConfigurationRecord: seven bits after the version."""
+    return record[2] >> 1 if len(record) > 2 else None
 
 
 def _clean_aperture(numbers: tuple[int, ...], width: int, height: int) -> Crop:
@@ -140,9 +151,18 @@ def _clean_aperture(numbers: tuple[int, ...], width: int, height: int) -> Crop:
 def _matroska(file: BinaryIO, size: int, number: int) -> TrackHeader:
     segment = next((one for one in _elements(file, _Part(0, 0, size)) if one.kind == _SEGMENT), None)
     tracks = _tracks(file, segment) if segment else None
-    entries = [_children(file, one) for one in _elements(file, tracks) if one.kind == _TRACK_ENTRY] if tracks else []
-    videos = [entry for entry in entries if _number(file, entry.get(_TRACK_TYPE)) == _VIDEO_TYPE and _VIDEO in entry]
-    return _matroska_track(file, videos[number][_VIDEO]) if number < len(videos) else TrackHeader()
+    entries = [one for one in _elements(file, tracks) if one.kind == _TRACK_ENTRY] if tracks else []
+    videos = [entry for entry in entries if _number(file, _children(file, entry).get(_TRACK_TYPE)) == _VIDEO_TYPE]
+    if number >= len(videos) or _VIDEO not in (parts := _children(file, videos[number])):
+        return TrackHeader()
+    header = _matroska_track(file, parts[_VIDEO])
+    additions = (_children(file, one) for one in _elements(file, videos[number]) if one.kind == _ADDITION)
+    records = (
+        _read(file, one[_ADDITION_DATA])
+        for one in additions
+        if _ADDITION_DATA in one and _number(file, one.get(_ADDITION_TYPE)).to_bytes(8)[4:] in _DOLBY_VISION_BOXES
+    )
+    return replace(header, dolby_vision_profile=next(map(_dolby_vision_profile, records), None))
 
 
 def _elements(file: BinaryIO, parent: _Part) -> Iterator[_Part]:

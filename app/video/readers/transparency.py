@@ -7,16 +7,18 @@ mostly have; a picture of the colour of its ground can't be seen there either.
 from __future__ import annotations
 
 import os
+from functools import cache
 from typing import cast
 
 import numpy as np
 from av.codec.context import CodecContext
 from av.video.codeccontext import VideoCodecContext
+from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
-from app.video.readers.base import Image, as_image, samples
+from app.video.readers.base import Image, as_image, samples_8_bit
 
 _GROUND = 255
 _OPAQUE = 255
@@ -27,15 +29,21 @@ _DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 
 def alpha_of(frame: VideoFrame) -> Image | None:
     """Return the alpha channel with 8 bits, of the size of the frame; None if there is none or all is opaque."""
+    if not _has_alpha(frame.format.name):
+        return None
     form = frame.format
     parts = [part for part in form.components if part.is_alpha]
-    if not parts and not form.has_palette:
-        return None
-    if form.is_planar and parts and parts[0].bits == 8:
-        alpha = as_image(samples(frame.planes[parts[0].plane], frame))
+    if form.is_planar and parts and not form.is_big_endian:
+        alpha = samples_8_bit(frame.planes[parts[0].plane], frame)
     else:
         alpha = as_image(_SHAPER.reformat(frame, format="bgra").to_ndarray()[..., 3])
     return None if alpha.min() == _OPAQUE else alpha
+
+
+@cache
+def _has_alpha(format_name: str) -> bool:
+    form = VideoFormat(format_name)
+    return form.has_palette or any(part.is_alpha for part in form.components)
 
 
 def composited(image: Image, alpha: Image) -> Image:

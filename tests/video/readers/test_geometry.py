@@ -215,3 +215,26 @@ def test_a_header_cut_off_gives_no_error(tmp_path: Path, share: float) -> None:
     data = path.read_bytes()
     path.write_bytes(data[: int(share * 400)])
     track_header.read(path)
+
+
+def test_dolby_vision_profile_of_mp4_is_read(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mp4", [solid(COLOURS["blue"])] * 3)
+    data = path.read_bytes()
+    place = data.index(b"btrt")  # a box as large as a record of Dolby Vision may be
+    path.write_bytes(data[:place] + b"dvcC" + bytes([1, 0, 5 << 1]) + data[place + 7 :])
+    assert track_header.read(path).dolby_vision_profile == 5
+    with AvReader(path) as reader:
+        assert reader.info.dynamic_range == "Dolby Vision profile 5"
+        assert not reader.info.is_tone_mapped
+
+
+def test_dolby_vision_profile_of_matroska_is_read(tmp_path: Path) -> None:
+    def element(kind: str, content: bytes) -> bytes:
+        return bytes.fromhex(kind) + bytes([0x80 | len(content)]) + content
+
+    mapping = element("41e4", element("41e7", b"dvcC") + element("41ed", bytes([1, 0, 5 << 1, 8])))
+    video = element("e0", element("b0", b"\x40") + element("ba", b"\x30"))
+    tracks = element("1654ae6b", element("ae", element("83", b"\x01") + video + mapping))
+    path = tmp_path / "a.mkv"
+    path.write_bytes(element("1a45dfa3", b"") + element("18538067", tracks))
+    assert track_header.read(path).dolby_vision_profile == 5

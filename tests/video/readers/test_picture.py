@@ -18,3 +18,13 @@ def test_matrix_without_a_tag_follows_size(size: tuple[int, int], matrix: str) -
         plane.update(bytes([code]) * plane.buffer_size)
     red, green, blue = AvPicture(frame, 0, 0.0, 0.04).upright(320)[20, 30, ::-1].tolist()
     assert red > 250 and green < 4 and blue < 4
+
+
+@pytest.mark.parametrize(("pixel_format", "colour_range"), [("yuvj420p", 0), ("yuv420p", 2), ("yuvj420p", 2)])
+def test_full_range_is_shown_as_meant(pixel_format: str, colour_range: int) -> None:
+    frame = VideoFrame(720, 480, pixel_format)
+    frame.color_range = colour_range
+    for level in (0, 128, 255):
+        for plane, code in zip(frame.planes, (level, 128, 128), strict=True):
+            plane.update(bytes([code]) * plane.buffer_size)
+        assert AvPicture(frame, 0, 0.0, 0.04).upright(320)[20, 30].tolist() == pytest.approx([level] * 3, abs=2)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
 import pytest
 
 from app.core.domain import KeyframesChosen, Selection
@@ -12,8 +14,9 @@ from app.core.errors import InputError
 from app.video import ExtractOptions
 from app.video.keyframes.strategies import WorkerRequest
 from app.video.readers.pyav import AvReader
+from app.video.seeking import pictures_at
 from app.video.worker import events_of
-from tests.media import cards, moving, with_sound, write_video
+from tests.media import cards, moving, solid, with_sound, write_video
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +69,33 @@ def test_index_without_an_order_of_display_is_not_believed(tmp_path: Path) -> No
     with AvReader(path, every_frame=False) as reader:
         assert reader.info.has_guessed_times
         assert [round(picture.time_seconds, 3) for picture in reader.frames()] == [round(n / 25, 3) for n in range(50)]
+
+
+@pytest.mark.parametrize(
+    ("codec", "options"),
+    [("mpeg4", {}), ("mjpeg", {}), ("libx264", {"bf": "0"}), ("libx264", {"preset": "veryfast", "b_strategy": "0"})],
+)
+def test_empty_slots_of_avi_show_the_picture_again(tmp_path: Path, codec: str, options: dict[str, str]) -> None:
+    """Encoders write nothing where a picture is like the one before; players show that one again."""
+    path, numbers = tmp_path / "empty.avi", [*range(20), *range(26, 30), *range(31, 50)]
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=25, options=options)
+        stream.width, stream.height, stream.pix_fmt = 160, 96, "yuvj420p" if codec == "mjpeg" else "yuv420p"
+        for number in numbers:
+            frame = av.VideoFrame.from_ndarray(solid((5 * number, 5 * number, 5 * number)), "rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    with AvReader(path) as reader:
+        pictures = list(reader.frames())
+        info = reader.info
+        assert not reader.is_variable_frame_rate
+    assert [one.index for one in pictures] == list(range(50))
+    assert [one.time_seconds for one in pictures] == pytest.approx([n / 25 for n in range(50)], abs=1e-3)
+    shown = [5 * max(one for one in numbers if one <= number) for number in range(50)]
+    assert [float(one.upright(160).mean()) for one in pictures] == pytest.approx(shown, abs=4)
+    still = next(pictures_at(info, "pyav", [24 / 25]))
+    assert (still.index, round(still.time_seconds, 3)) == (24, 0.96)
 
 
 # ---- a last frame that is shown until the sound ends

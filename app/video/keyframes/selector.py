@@ -47,7 +47,7 @@ distance more shows about one event in a hundred more (docs/keyframes.md, Events
 _HALF_WORTH = 100.0
 """Sum of new content that is worth half an event: a caption has 30 to 200, another picture 1,000 to 3,000. Between 100
 and 400 the same is seen at 8 and 16 frames; 400 sees fewer captions at 32."""
-_STANDS = 1.0
+_NEW_STILL = 1.0
 """Gain of a still picture that wasn't shown, of much content (app.video.keyframes.stills). With 0.4 fewer slides are seen
 at 8 frames than even sampling shows."""
 _PLAIN_WORTH = 0.01
@@ -127,16 +127,16 @@ def links_of(
     is_new_shot = numbers[None, :] > numbers[:, None]
     near = min(_APART_SECONDS, max(even / _APART_SHARE, min(even, _LEAST_APART_SECONDS)))
     unlike = _unlike(blocks, novelty + np.float32(_PLAIN_WORTH), times, longest)
-    stands = new_stills(blocks, times, even / 2) * light
-    stands *= _STANDS / (stands[0] + _HALF_WORTH)
+    stills = new_stills(blocks, times, even / 2) * light
+    stills *= _NEW_STILL / (stills[0] + _HALF_WORTH)
     plain = np.where(repeats, _REPEATS, (_PLAIN * unlike + _PRESENT + bonus * is_new_shot) * light)
-    after = (value * unlike + stands + plain) * np.where(is_new_shot, 1.0, np.clip(apart / near, 0, 1))
+    after = (value * unlike + stills + plain) * np.where(is_new_shot, 1.0, np.clip(apart / near, 0, 1))
     after -= _UNEVEN * (apart / even) ** 2
     places = np.arange(len(times))
     is_still = (places[None, :] < still[1][:, None]) | (places[:, None] >= still[0][None, :])
     owed = owed_shots(numbers, shots, budget, num_fixed)
     after[is_still & ~(is_new_shot & owed[numbers][None, :])] = -np.inf
-    first = value + stands[0] + (_PLAIN + _PRESENT + bonus) * light - _UNEVEN * (times / even) ** 2
+    first = value + stills[0] + (_PLAIN + _PRESENT + bonus) * light - _UNEVEN * (times / even) ** 2
     last = -_UNEVEN * ((end - times) / even) ** 2
     before = gaps.before()
     if num_fixed:

@@ -1,4 +1,4 @@
-"""Still pictures in a video that mostly stands still, such as slides or the recording of a screen.
+"""Still pictures in a video that hardly moves, such as slides or the recording of a screen.
 
 Slides share their ground and are covered by lines of text, so in a coarse grid the next one is hardly rarer than the
 one before, and one that stays long becomes usual. What makes it an event is that it was not there before and stays.
@@ -13,9 +13,9 @@ from app.video.keyframes.sequence import Places, Values, Which
 
 _SAME_LEVELS = 4.0
 """Weighted levels up to which a cell shows the same in two candidates."""
-_MOSTLY_STILL = 0.97
-"""Median share of such cells between one candidate and the next from which on a video mostly stands still: slides have
-0.99, footage of a fixed camera with short shots of people who stand still 0.94."""
+_HARDLY_MOVES = 0.97
+"""Median share of such cells between one candidate and the next from which on a video hardly moves: slides have
+0.99, footage of a fixed camera with short shots of people who do not move 0.94."""
 _STILL = 0.9  # the same share for one picture: a pop-up or a pointer may change the rest
 _MOST_LEVELS = 8.0  # beyond, more contrast adds nothing
 
@@ -33,7 +33,7 @@ def new_stills(blocks: Blocks, times: Values, full_seconds: float) -> Values:
     num = len(blocks)
     same = _differences(blocks[1:], blocks[:-1]) <= _SAME_LEVELS
     shares = same.mean(axis=1)
-    if num < 2 or np.median(shares) < _MOSTLY_STILL:
+    if num < 2 or np.median(shares) < _HARDLY_MOVES:
         return np.zeros((num, num))
     starts, lasts = _runs(same)
     stays = np.clip((times[lasts] - times[starts]) / full_seconds, 0, 1)

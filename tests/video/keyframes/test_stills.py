@@ -1,4 +1,4 @@
-"""What is new in a video that mostly stands still, and stays."""
+"""What is new in a video that hardly moves, and stays."""
 
 from __future__ import annotations
 

@@ -48,8 +48,7 @@ _HALF_WORTH = 100.0
 """Sum of new content that is worth half an event: a caption has 30 to 200, another picture 1,000 to 3,000. Between 100
 and 400 the same is seen at 8 and 16 frames; 400 sees fewer captions at 32."""
 _NEW_STILL = 1.0
-"""Gain of a still picture that wasn't shown, of much content (app.video.keyframes.stills). With 0.4 fewer slides are seen
-at 8 frames than even sampling shows."""
+"""Gain of a still picture of much content that wasn't shown. With 0.4 fewer slides are seen at 8 frames."""
 _PLAIN_WORTH = 0.01
 """Value of a cell without new content that looks different from the frame before, for the share that it shows."""
 _PLAIN, _PRESENT = 0.02, 0.005

@@ -25,9 +25,7 @@ the choice was tuned on (docs/keyframes.md, Events). Constants without such a co
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -35,7 +33,9 @@ from app.core import Reason, Shot
 from app.video.features.frame_signature import ALIKE, NUM_CELLS, Blocks, blocks_of, distance, distances
 from app.video.keyframes.candidates import Candidate
 from app.video.keyframes.novelty import WEIGHTS, Cells
+from app.video.keyframes.scenes import valued_by_scene
 from app.video.keyframes.sequence import Links, TemporalGaps, best_sequence
+from app.video.keyframes.stills import new_stills
 from app.video.keyframes.strategies import SHORT_SECONDS
 from app.video.readers.base import CELL_SIZE, LUMA_SIZE, Image
 from app.video.shots.cut_detector import is_light
@@ -47,6 +47,8 @@ distance more shows about one event in a hundred more (docs/keyframes.md, Events
 _HALF_WORTH = 100.0
 """Sum of new content that is worth half an event: a caption has 30 to 200, another picture 1,000 to 3,000. Between 100
 and 400 the same is seen at 8 and 16 frames; 400 sees fewer captions at 32."""
+_NEW_STILL = 1.0
+"""Gain of a still picture of much content that wasn't shown. With 0.4 fewer slides are seen at 8 frames."""
 _PLAIN_WORTH = 0.01
 """Value of a cell without new content that looks different from the frame before, for the share that it shows."""
 _PLAIN, _PRESENT = 0.02, 0.005
@@ -78,17 +80,6 @@ _UNLIKE_LEVELS = 4.0  # levels by which a cell must differ to be wholly unlike
 _SAME = 0.3  # share of that below which it is the same
 _STILL = 0.5
 """Most unlikeness of a cell whose content continues."""
-_SAME_SCENE = 0.045
-"""Largest `distance` of the most similar pictures of two shots of one scene, in the same light and with neighbouring
-cells mixed. Other people before the same wall have 0.05 or more. Where both shots move, as much as a picture of theirs
-differs from the next one: a camera that shakes or pans never shows the same twice."""
-_OTHER_SCENE = 0.1  # from this `distance` on, a picture shows something else though its shot belongs to a scene
-_EVEN_LIGHT, _LEAST_LIGHT = 0.5, 0.1
-"""Brightness in which pictures are compared, and the least from which a picture is lifted to it: noise isn't."""
-_LONG_SCENE = 0.25  # share of the video from which on a scene is the one that others are cut into
-_RETURN, _RETURN_SECONDS = 0.1, 2.0
-"""Share of the value that is left in a shot that returns to a long scene, and for how long after the cut."""
-_INSERT = 0.9  # least value of the opening of a shot of another scene
 Values = NDArray[np.float64]
 Places = NDArray[np.intp]
 Which = NDArray[np.bool_]
@@ -126,7 +117,7 @@ def links_of(
     content = novelty.sum(axis=1) * light
     value = content / (content + _HALF_WORTH) * uniqueness(candidates, novelty, blocks)
     if cell_values is not None:
-        value = _by_scene(value, candidates, numbers, shots, light)
+        value = valued_by_scene(value, candidates, numbers, shots, light)
     even = end / budget
     bonus = _NEW_SHOT * np.array([item.opens is not None for item in candidates])
     if even < _LEAST_APART_SECONDS:
@@ -135,14 +126,16 @@ def links_of(
     is_new_shot = numbers[None, :] > numbers[:, None]
     near = min(_APART_SECONDS, max(even / _APART_SHARE, min(even, _LEAST_APART_SECONDS)))
     unlike = _unlike(blocks, novelty + np.float32(_PLAIN_WORTH), times, longest)
+    stills = new_stills(blocks, times, even / 2) * light
+    stills *= _NEW_STILL / (stills[0] + _HALF_WORTH)
     plain = np.where(repeats, _REPEATS, (_PLAIN * unlike + _PRESENT + bonus * is_new_shot) * light)
-    after = (value * unlike + plain) * np.where(is_new_shot, 1.0, np.clip(apart / near, 0, 1))
+    after = (value * unlike + stills + plain) * np.where(is_new_shot, 1.0, np.clip(apart / near, 0, 1))
     after -= _UNEVEN * (apart / even) ** 2
     places = np.arange(len(times))
     is_still = (places[None, :] < still[1][:, None]) | (places[:, None] >= still[0][None, :])
     owed = owed_shots(numbers, shots, budget, num_fixed)
     after[is_still & ~(is_new_shot & owed[numbers][None, :])] = -np.inf
-    first = value + (_PLAIN + _PRESENT + bonus) * light - _UNEVEN * (times / even) ** 2
+    first = value + stills[0] + (_PLAIN + _PRESENT + bonus) * light - _UNEVEN * (times / even) ** 2
     last = -_UNEVEN * ((end - times) / even) ** 2
     before = gaps.before()
     if num_fixed:
@@ -181,75 +174,6 @@ def owed_shots(numbers: Places, shots: Sequence[Shot], budget: int, num_fixed: i
 def shot_of(seconds: float, shots: Sequence[Shot]) -> int:
     """Return the number of the shot at a time."""
     return max(1, bisect_right(shots, seconds, key=lambda shot: shot.start_seconds))
-
-
-def _by_scene(
-    values: Values, candidates: Sequence[Candidate], numbers: Places, shots: Sequence[Shot], light: Values
-) -> Values:
-    """Return the values with those of openings set by what their shots show, in a video with a long scene.
-
-    A return to the long scene counts little. A shot of another scene counts in full: people before the same wall are
-    alike in most cells, and none of them is habit.
-    """
-    scenes = scenes_of(candidates, numbers)
-    lasts = np.zeros(len(shots) + 1)
-    for number in np.unique(numbers):
-        shot = shots[number - 1]
-        lasts[scenes[number]] += shot.end_seconds - shot.start_seconds
-    is_long = (lasts > _LONG_SCENE * shots[-1].end_seconds)[scenes]
-    comes_again = scenes != np.arange(len(scenes))
-    if not (is_long & comes_again).any():
-        return values
-    begins = np.array([shots[number - 1].start_seconds for number in numbers])
-    times = np.array([item.time_seconds for item in candidates])
-    is_return = (is_long & comes_again)[numbers] & (times < begins + _RETURN_SECONDS) & ~_is_other(candidates, numbers)
-    is_insert = ~is_long[numbers] & np.array([item.opens is not None for item in candidates])
-    return np.where(is_return, _RETURN * values, np.where(is_insert, np.maximum(values, _INSERT * light), values))
-
-
-def _is_other(candidates: Sequence[Candidate], numbers: Places) -> Which:
-    """Return which candidates look clearly unlike all those of earlier shots."""
-    cells = _evenly_lit(candidates)
-    found = np.zeros(len(cells), bool)
-    for place, number in enumerate(numbers):
-        past = cells[: np.searchsorted(numbers, number - 1)]
-        found[place] = not len(past) or distances(past, cells[place]).min() > _OTHER_SCENE
-    return found
-
-
-def scenes_of(candidates: Sequence[Candidate], numbers: Places) -> Places:
-    """Return for each shot number the first shot of its scene: shots that show the same, with something else between.
-
-    Movement changes a picture between two shots of a scene, so their most similar pictures count, and where both move,
-    as much difference as there is from one picture to the next.
-
-    Args:
-        candidates: Candidates in time order.
-        numbers: Number of the shot of each candidate.
-    """
-    cells = _evenly_lit(candidates)
-    scenes = np.arange(int(numbers.max()) + 1)
-    movement = np.zeros(len(scenes))
-    for number in np.unique(numbers):
-        own = cells[numbers == number]
-        if len(own) > 1:
-            movement[number] = np.median([distances(one[None], other)[0] for one, other in pairwise(own)])
-        past = numbers < number - 1
-        if past.any():
-            near = np.min([distances(cells[past], one) for one in own], axis=0)
-            near -= np.maximum(_SAME_SCENE, np.minimum(movement[numbers[past]], movement[number]))
-            if near.min() <= 0:
-                scenes[number] = scenes[numbers[past][near.argmin()]]
-    return scenes
-
-
-def _evenly_lit(candidates: Sequence[Candidate]) -> Cells:
-    """Return the cells of each candidate, 3 x cells, in the same light and without what a trembling camera changes."""
-    cells = np.stack([item.look.cells for item in candidates])
-    brightness = np.array([item.look.brightness for item in candidates], np.float32)
-    cells[:, 0] *= (_EVEN_LIGHT / np.maximum(brightness, _LEAST_LIGHT))[:, None]
-    grids = cells.reshape(-1, CELL_SIZE[1], CELL_SIZE[0])
-    return np.asarray([cv2.blur(grid, (3, 3)) for grid in grids], np.float32).reshape(cells.shape)
 
 
 def _novelty_of(candidates: Sequence[Candidate], cell_values: Sequence[Cells], shots: Sequence[Shot]) -> Cells:

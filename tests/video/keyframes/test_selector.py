@@ -15,7 +15,7 @@ from app.video.features.frame_signature import DetailedGlance, blocks_of
 from app.video.keyframes import pipeline
 from app.video.keyframes.candidates import Candidate, Pool
 from app.video.keyframes.options import ExtractOptions
-from app.video.keyframes.selector import choose, scenes_of, uniqueness
+from app.video.keyframes.selector import choose, uniqueness
 from app.video.readers import open_reader
 from tests.media import Image, moving, textured, write_video
 from tests.video.shots.test_cut_detector import look_of
@@ -343,35 +343,6 @@ def test_returns_to_a_long_scene_come_after_what_is_cut_in() -> None:
     values = [np.full(576, 8.0, np.float32) for _ in items]
     found = {choice.shot for choice in choose(items, cut, 6, cell_values=values)}
     assert len({2, 4, 6, 8, 10, 12} & found) >= 5
-
-
-def test_shots_that_show_the_same_are_one_scene() -> None:
-    items = [candidate(25 * n, value, opens=True) for n, value in enumerate((0.2, 0.5, 0.21, 0.8, 0.5))]
-    assert list(scenes_of(items, np.array([1, 2, 3, 4, 5]))) == [0, 1, 2, 1, 4, 2]
-
-
-def viewed(index: int, across: float, light: float = 1.0, seed: int = 1) -> Candidate:
-    """A candidate of a scene, filmed from `across` cells further to the right and with another exposure."""
-    scene = cv2.GaussianBlur(np.random.default_rng(seed).uniform(0, 1, (18, 64)).astype(np.float32), (0, 0), 2)
-    scene = np.asarray(cv2.normalize(scene, None, 40, 200, cv2.NORM_MINMAX))
-    matrix = np.array([[1, 0, -across], [0, 1, 0]], np.float32)
-    luma = light * cv2.warpAffine(scene, matrix, (64, 18))[:, 10:42].reshape(-1)
-    levels = np.stack([luma, np.full(576, 128), np.full(576, 128)]).round().astype(np.uint8)
-    plain = look(0.5)
-    seen = replace(plain, levels=levels, cells=levels / np.float32(255), brightness=float(luma.mean()) / 255)
-    return Candidate(index, index / 25, seen)
-
-
-def test_a_return_in_another_light_is_the_same_scene() -> None:
-    items = [viewed(0, 0), viewed(25, 0, seed=2), viewed(50, 0.4, light=1.25), viewed(75, 0, seed=3)]
-    assert list(scenes_of(items, np.array([1, 2, 3, 4]))) == [0, 1, 2, 1, 4]
-
-
-def test_a_return_to_a_moving_scene_is_the_same_scene() -> None:
-    """The camera pans by four cells between two pictures; what is cut in between stands still."""
-    pans = [viewed(n, 4 * n) for n in range(3)] + [viewed(20 + n, 10 + 4 * n) for n in range(3)]
-    items = [*pans[:3], viewed(10, 0, seed=2), viewed(11, 0, seed=2), *pans[3:], viewed(40, 0, seed=3)]
-    assert list(scenes_of(items, np.array([1, 1, 1, 2, 2, 3, 3, 3, 4]))) == [0, 1, 2, 1, 4]
 
 
 def test_a_shot_is_not_shown_by_its_black_frames() -> None:

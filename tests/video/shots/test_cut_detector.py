@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from app.video.features.frame_signature import DetailedGlance, change, glance_at, look_at
+from app.video.readers.base import PictureChanges
 from app.video.readers.geometry import Orientation
 from app.video.readers.opencv import CvPicture
 from app.video.shots.cut_detector import CutDetector
@@ -16,7 +17,7 @@ from tests.media import COLOURS, Image, cards, faded, moving, solid, textured
 
 
 def look_of(image: Image) -> DetailedGlance:
-    picture = CvPicture(np.ascontiguousarray(image[..., ::-1]), 0, 0.0, 0.04, 1.0, Orientation())
+    picture = CvPicture(np.ascontiguousarray(image[..., ::-1]), 0, 0.0, 0.04, 1.0, Orientation(), PictureChanges())
     return look_at(glance_at(picture.levels()), picture.luma())
 
 

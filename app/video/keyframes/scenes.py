@@ -1,0 +1,98 @@
+"""Scenes: shots that show the same, with something else between, and what that means for the value of their frames.
+
+A shot that returns to a long scene shows little that wasn't shown; what is cut into the scene does.
+"""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+import cv2
+import numpy as np
+
+from app.core import Shot
+from app.video.features.frame_signature import distances
+from app.video.keyframes.candidates import Candidate
+from app.video.keyframes.novelty import Cells
+from app.video.keyframes.sequence import Places, Values, Which
+from app.video.readers.base import CELL_SIZE
+
+_SAME_SCENE = 0.045
+"""Largest `distance` of the most similar pictures of two shots of one scene, in the same light and with neighbouring
+cells mixed. Other people before the same wall have 0.05 or more. Where both shots move, as much as a picture of theirs
+differs from the next one: a camera that shakes or pans never shows the same twice."""
+_OTHER_SCENE = 0.1  # from this `distance` on, a picture shows something else though its shot belongs to a scene
+_EVEN_LIGHT, _LEAST_LIGHT = 0.5, 0.1
+"""Brightness in which pictures are compared, and the least from which a picture is lifted to it: noise isn't."""
+_LONG_SCENE = 0.25  # share of the video from which on a scene is the one that others are cut into
+_RETURN, _RETURN_SECONDS = 0.1, 2.0
+"""Share of the value that is left in a shot that returns to a long scene, and for how long after the cut."""
+_INSERT = 0.9  # least value of the opening of a shot of another scene
+
+
+def valued_by_scene(
+    values: Values, candidates: Sequence[Candidate], numbers: Places, shots: Sequence[Shot], light: Values
+) -> Values:
+    """Return the values with those of openings set by what their shots show, in a video with a long scene.
+
+    A return to the long scene counts little. A shot of another scene counts in full: people before the same wall are
+    alike in most cells, and none of them is habit.
+    """
+    scenes = scenes_of(candidates, numbers)
+    lasts = np.zeros(len(shots) + 1)
+    for number in np.unique(numbers):
+        shot = shots[number - 1]
+        lasts[scenes[number]] += shot.end_seconds - shot.start_seconds
+    is_long = (lasts > _LONG_SCENE * shots[-1].end_seconds)[scenes]
+    comes_again = scenes != np.arange(len(scenes))
+    if not (is_long & comes_again).any():
+        return values
+    begins = np.array([shots[number - 1].start_seconds for number in numbers])
+    times = np.array([item.time_seconds for item in candidates])
+    is_return = (is_long & comes_again)[numbers] & (times < begins + _RETURN_SECONDS) & ~_is_other(candidates, numbers)
+    is_insert = ~is_long[numbers] & np.array([item.opens is not None for item in candidates])
+    return np.where(is_return, _RETURN * values, np.where(is_insert, np.maximum(values, _INSERT * light), values))
+
+
+def scenes_of(candidates: Sequence[Candidate], numbers: Places) -> Places:
+    """Return for each shot number the first shot of its scene: shots that show the same, with something else between.
+
+    Movement changes a picture between two shots of a scene, so their most similar pictures count, and where both move,
+    as much difference as there is from one picture to the next.
+
+    Args:
+        candidates: Candidates in time order.
+        numbers: Number of the shot of each candidate.
+    """
+    cells = _evenly_lit(candidates)
+    scenes = np.arange(int(numbers.max()) + 1)
+    movement = np.zeros(len(scenes))
+    for number in np.unique(numbers):
+        own = cells[numbers == number]
+        if len(own) > 1:
+            movement[number] = np.median([distances(one[None], other)[0] for one, other in pairwise(own)])
+        past = numbers < number - 1
+        if past.any():
+            near = np.min([distances(cells[past], one) for one in own], axis=0)
+            near -= np.maximum(_SAME_SCENE, np.minimum(movement[numbers[past]], movement[number]))
+            if near.min() <= 0:
+                scenes[number] = scenes[numbers[past][near.argmin()]]
+    return scenes
+
+
+def _is_other(candidates: Sequence[Candidate], numbers: Places) -> Which:
+    """Return which candidates look clearly unlike all those of earlier shots."""
+    cells = _evenly_lit(candidates)
+    found = np.zeros(len(cells), bool)
+    for place, number in enumerate(numbers):
+        past = cells[: np.searchsorted(numbers, number - 1)]
+        found[place] = not len(past) or distances(past, cells[place]).min() > _OTHER_SCENE
+    return found
+
+
+def _evenly_lit(candidates: Sequence[Candidate]) -> Cells:
+    """Return the cells of each candidate, 3 x cells, in the same light and without what a trembling camera changes."""
+    cells = np.stack([item.look.cells for item in candidates])
+    brightness = np.array([item.look.brightness for item in candidates], np.float32)
+    cells[:, 0] *= (_EVEN_LIGHT / np.maximum(brightness, _LEAST_LIGHT))[:, None]
+    grids = cells.reshape(-1, CELL_SIZE[1], CELL_SIZE[0])
+    return np.asarray([cv2.blur(grid, (3, 3)) for grid in grids], np.float32).reshape(cells.shape)

@@ -83,7 +83,7 @@ async def _open() -> AsyncIterator[dict[str, Any]]:
         resources.install(resources.Installed(error=error))
         yield {}
         return
-    await asyncio.to_thread(services.resume_submissions)
+    await asyncio.to_thread(services.resume)
     gate.services = services
     resources.install(
         resources.Installed(

@@ -362,9 +362,10 @@ class Jobs:
         """
         with self._restart_lock:
             job = self._cancel_and_wait(job_id)
-            self.library.delete(job_id)
+            with self._store.together(frees=True):
+                self.library.delete(job_id)
+                self.audit.record("delete", job_id, job.name)
             self._repository.drop(job_id)
-        self.audit.record("delete", job_id, job.name)
         return job
 
     def _cancel_and_wait(self, job_id: str) -> JobSnapshot:

@@ -9,12 +9,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from app.core import Analysis, AppError, InputError, reader_environment, storable
+from app.core import Analysis, AppError, InputError, StorageError, reader_environment, storable
 from app.jobs import Jobs
 from app.library import import_worker
 from app.store import VideoRepository, disk_errors, reason_of
@@ -41,11 +41,31 @@ def remove(jobs: Jobs, videos: VideoRepository, job_ids: Iterable[str]) -> Itera
     jobs.indexing.catch_up()  # an analysis that was never indexed may be about the same video
     for job_id in job_ids:
         try:
+            path = jobs.snapshot(job_id).request.path
+            with suppress(StorageError):  # on a full disk, where deleting matters most
+                videos.let_go_with(path, job_id)
             job = jobs.remove(job_id)
-            is_shared = jobs.library.has_others_on(job_id, str(storable(job.request.path)))
-            yield Removed(job_id, job.name, not is_shared and videos.drop_upload(job.request.path))
+            yield Removed(job_id, job.name, _drop_unused(jobs, videos, path, job_id))
         except AppError as error:
             yield Removed(job_id, job_id, error=error)
+
+
+def sweep(jobs: Jobs, videos: VideoRepository) -> None:
+    """Finish the deletions that the end of a program interrupted."""
+    for path, job_id in videos.going():
+        if jobs.library.entry(job_id) is None:
+            _drop_unused(jobs, videos, path, job_id)
+        else:
+            videos.keep(path)
+
+
+def _drop_unused(jobs: Jobs, videos: VideoRepository, path: Path, job_id: str) -> bool:
+    """Delete an uploaded video unless another analysis uses it, and return whether it was deleted."""
+    if jobs.library.has_others_on(job_id, str(storable(path))):
+        with suppress(StorageError):
+            videos.keep(path)
+        return False
+    return videos.drop_upload(path)
 
 
 def reports_in(paths: Iterable[Path]) -> Iterator[Analysis]:

@@ -134,8 +134,11 @@ class Services:
 
         return Webhooks()
 
-    def resume_submissions(self) -> None:
-        """Continue what programs have submitted to earlier processes, and send the messages that wait."""
+    def resume(self) -> None:
+        """Continue what earlier processes left: deletions, what programs have submitted, and messages that wait."""
+        from app.library.bulk_operations import sweep
+
+        sweep(self.jobs, self.videos)
         self.submissions.resume(self)
         self.webhooks.begin(self)
 

@@ -198,13 +198,16 @@ def _other_report(services: Services, job_id: str) -> core.Analysis | None:
 def import_report(services: Services, analysis: core.Analysis) -> str:
     """Import a report with its conversations and return its id here; what was imported before is left unchanged.
 
+    A kill leaves all of it or nothing.
+
     Raises:
         StorageError: The report or a conversation can't be stored.
     """
     from app.ask import keep_conversations
 
-    job_id = services.jobs.import_report(analysis)
-    keep_conversations(analysis, job_id, services.conversations)
+    with services.store.together():
+        job_id = services.jobs.import_report(analysis)
+        keep_conversations(analysis, job_id, services.conversations)
     return job_id
 
 

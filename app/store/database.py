@@ -473,6 +473,16 @@ class Store:
         with self._guard(), self._transaction():
             yield self._connection
 
+    @contextmanager
+    def together(self, *, frees: bool = False) -> Iterator[None]:
+        """Make one transaction of all that this thread stores within the context: a kill leaves all of it or nothing.
+
+        Args:
+            frees: As for `changing`.
+        """
+        with self.changing(frees=frees):
+            yield
+
     def close(self) -> None:
         """Close the connection."""
         with self._lock:
@@ -493,13 +503,15 @@ class Store:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        self._connection.execute("BEGIN IMMEDIATE")
+        is_part = self._connection.in_transaction  # within `together`
+        self._connection.execute("SAVEPOINT part" if is_part else "BEGIN IMMEDIATE")
         try:
             yield
-            self._connection.execute("COMMIT")
+            self._connection.execute("RELEASE part" if is_part else "COMMIT")
         except BaseException:
             if self._connection.in_transaction:  # a full disk may have ended it
-                self._connection.execute("ROLLBACK")
+                for statement in ("ROLLBACK TO part", "RELEASE part") if is_part else ("ROLLBACK",):
+                    self._connection.execute(statement)
             raise
 
 

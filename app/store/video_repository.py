@@ -74,6 +74,10 @@ class PartialUpload:
             rest = rest[written:]
 
 
+_GOES_WITH = "goes_with"
+"""Key of a record: the id of the analysis with which the video is being deleted."""
+
+
 @dataclass(frozen=True)
 class _Reserved:
     """Bytes that an upload has announced, and how many of them are missing."""
@@ -341,6 +345,23 @@ class VideoRepository:
             return record["video_id"] if record and self.path(record["video_id"]).is_file() else None
         return None
 
+    @core.requires("analyst")
+    def let_go_with(self, path: Path, job_id: str) -> None:
+        """Note that the uploaded video in this file, if it is one, is about to be deleted with an analysis.
+
+        If the program ends between both, `going` lists it at the next start.
+        """
+        self._note_on_upload(path, {_GOES_WITH: job_id})
+
+    def keep(self, path: Path) -> None:
+        """Forget that the uploaded video in this file was about to be deleted."""
+        self._note_on_upload(path, {})
+
+    def going(self) -> list[tuple[Path, str]]:
+        """List the files that were about to be deleted, each with the id of its analysis."""
+        records = filter(None, map(read_json, self._folder.glob("*.json")))
+        return [(Path(one["path"]), one[_GOES_WITH]) for one in records if one.get(_GOES_WITH)]
+
     def drop_upload(self, path: Path) -> bool:
         """Delete the uploaded video that is stored in this file; leave other files alone.
 
@@ -404,6 +425,15 @@ class VideoRepository:
         with disk_errors(self._folder):
             write_json(self._record(video_id), record)
         return video_id
+
+    def _note_on_upload(self, path: Path, note: dict[str, str]) -> None:
+        """Write a note into the record of an upload in place of the one before."""
+        video_id = self.find(path)
+        record = read_json(self._record(video_id)) if video_id else None
+        if video_id and record and record["origin"] == "upload":
+            kept = {name: value for name, value in record.items() if name != _GOES_WITH}
+            with disk_errors(self._folder):
+                write_json(self._record(video_id), kept | note)
 
     def _video(self, video_id: str) -> dict[str, Any]:
         record = read_json(self._record(_checked(video_id, "video_unknown")))

@@ -68,8 +68,9 @@ def share(
     )
     store = ShareStore(services.store)
     store.delete_expired(now.isoformat(timespec="seconds"))
-    store.add(row)
-    AuditLog(services.store).record("share", job_id, job.name)
+    with services.store.together():
+        store.add(row)
+        AuditLog(services.store).record("share", job_id, job.name)
     return SharedReport(row, token)
 
 
@@ -81,8 +82,9 @@ def shares_of(services: Services, job_id: str) -> list[ShareRow]:
 @core.requires("analyst")
 def revoke_share(services: Services, row: ShareRow) -> None:
     """Revoke a link: it opens nothing from now on."""
-    if ShareStore(services.store).delete(row.id):
-        AuditLog(services.store).record("unshare", row.job_id, services.jobs.brief(row.job_id).name)
+    with services.store.together():
+        if ShareStore(services.store).delete(row.id):
+            AuditLog(services.store).record("unshare", row.job_id, services.jobs.brief(row.job_id).name)
 
 
 def open_shared(services: Services, token: str) -> bytes:

@@ -178,7 +178,7 @@ def test_waiting_messages_are_sent_by_the_next_program(
     ended_job(api, submit(api))
     assert api.get(f"webhooks/{webhook_id}").json()["deliveries"][0]["state"] == "waiting"
     later = replace(opened)  # with no sender yet
-    later.resume_submissions()
+    later.resume()
     delivered(api, webhook_id, "delivered")
     later.webhooks.close()
 

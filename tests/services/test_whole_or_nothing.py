@@ -1,0 +1,162 @@
+"""Importing, deleting and sharing, killed at each of their SQL statements: afterwards all of it is there or nothing."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from app.ask import ConversationRepository
+from app.core.domain import AnalysisRequest
+from app.jobs import Jobs
+from app.library.bulk_operations import remove, sweep
+from app.services import import_report, share, shares_of
+from app.store import AuditLog, Store, VideoRepository
+from tests.jobs.test_queue import until, whole
+from tests.reports.test_questions import asked
+from tests.ui.fake_services import queue
+
+pytestmark = pytest.mark.slow
+
+
+class Killed(BaseException):
+    """The process has ended: nothing that follows reaches the database."""
+
+
+class Killing:
+    """A connection whose process is killed before its statement with this number."""
+
+    def __init__(self, connection: sqlite3.Connection, number: int) -> None:
+        self._connection = connection
+        self._left = number
+
+    def _count(self) -> None:
+        self._left -= 1
+        if self._left < 0:
+            raise Killed
+
+    def execute(self, *given: Any) -> sqlite3.Cursor:
+        self._count()
+        return self._connection.execute(*given)
+
+    def executemany(self, *given: Any) -> sqlite3.Cursor:
+        self._count()
+        return self._connection.executemany(*given)
+
+    @property
+    def is_alive(self) -> bool:
+        return self._left >= 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+
+@dataclass
+class Place:
+    """The stored things of a data folder, without anything that works on them."""
+
+    store: Store
+    jobs: Jobs
+    videos: VideoRepository
+
+    @property
+    def services(self) -> Any:
+        return SimpleNamespace(store=self.store, jobs=self.jobs, conversations=ConversationRepository(self.store))
+
+
+@contextmanager
+def opened(folder: Path) -> Iterator[Place]:
+    store = Store(folder / "framelens.sqlite")
+    jobs = queue(store, whole, folder)
+    try:
+        yield Place(store, jobs, VideoRepository(folder / "videos", (), folder / "sample.mp4"))
+    finally:
+        jobs.close()
+        store.close()
+
+
+def each_kill(template: Path, folder: Path, act: Callable[[Place], object], check: Callable[[Place], None]) -> int:
+    """Kill `act` before each of its statements, check what the next start finds, and return the number of kills."""
+    for number in range(200):
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.copytree(template, folder)
+        with opened(folder) as place:
+            place.jobs.close()
+            killing = Killing(place.store._connection, number)
+            place.store._connection = killing  # type: ignore[assignment]
+            with suppress(Killed):
+                act(place)
+            place.store._connection = killing._connection
+            if place.store._connection.in_transaction:
+                place.store._connection.rollback()
+        with opened(folder) as place:
+            sweep(place.jobs, place.videos)
+            check(place)
+        if killing.is_alive:
+            return number
+    raise AssertionError("it does not end")
+
+
+@pytest.fixture
+def template(tmp_path: Path) -> Path:
+    """A copy of the data folder, with an uploaded video and its report."""
+    with opened(tmp_path / "data") as place:
+        upload = place.videos.create_upload("clip.mp4", 3)
+        with place.videos.part(upload.id, 0) as part:
+            part.write(b"abc")
+        path = place.videos.path(place.videos.finish(upload.id))
+        job_id = place.jobs.submit(AnalysisRequest(path), name="clip.mp4", force=True)
+        until(place.jobs, job_id, lambda job: job.state == "done")
+    return Path(shutil.copytree(tmp_path / "data", tmp_path / "template"))
+
+
+def job_of(place: Place) -> str:
+    return next(job.id for job in place.jobs.recent() if job.name == "clip.mp4" and not job.is_imported)
+
+
+def test_an_import_is_whole_or_not_there(template: Path, tmp_path: Path) -> None:
+    given = asked(id="imported0001")
+
+    def check(place: Place) -> None:
+        found = [job for job in place.jobs.recent() if job.is_imported]
+        conversations = place.services.conversations.find(analysis_ids=[one.id for one in found]) if found else []
+        pictures = [place.jobs.snapshot(one.id).progress.keyframes for one in found]
+        assert (len(found), len(conversations)) in ((0, 0), (1, 1))
+        assert not found or (len(pictures[0]) == len(given.keyframes) and all(one.jpeg for one in pictures[0]))
+        assert len([one for one in AuditLog(place.store).entries(limit=99) if one.action == "import"]) == len(found)
+
+    kills = each_kill(template, tmp_path / "data", lambda place: import_report(place.services, given), check)
+    assert kills > 10
+
+
+def test_a_deletion_is_whole_or_did_not_begin(template: Path, tmp_path: Path) -> None:
+    def act(place: Place) -> None:
+        assert [one.error for one in remove(place.jobs, place.videos, [job_of(place)])] == [None]
+
+    def check(place: Place) -> None:
+        left = [job for job in place.jobs.recent() if job.name == "clip.mp4"]
+        files = [one for one in (tmp_path / "data" / "videos").rglob("*.mp4") if one.is_file()]
+        noted = [one for one in AuditLog(place.store).entries(limit=99) if one.action == "delete"]
+        assert (len(left), len(files), len(noted)) in ((1, 1, 0), (0, 0, 1))
+
+    assert each_kill(template, tmp_path / "data", act, check) > 5
+
+
+def test_a_link_is_there_with_its_entry_in_the_log(template: Path, tmp_path: Path) -> None:
+    def act(place: Place) -> None:
+        share(place.services, job_of(place), timedelta(days=1), "en", conversations=False)
+
+    def check(place: Place) -> None:
+        links = shares_of(place.services, job_of(place))
+        noted = [one for one in AuditLog(place.store).entries(limit=99) if one.action == "share"]
+        assert (len(links), len(noted)) in ((0, 0), (1, 1))
+
+    assert each_kill(template, tmp_path / "data", act, check) > 3

@@ -157,6 +157,16 @@ def test_full_disk_ends_no_session(people: Accounts, monkeypatch: pytest.MonkeyP
     assert people.session(cookie, uses=True)
 
 
+def test_an_expired_session_stays_so_when_the_clock_goes_back(
+    people: Accounts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cookie, now = people.log_in(NAME, PASSWORD, "127.0.0.1"), time.time()
+    monkeypatch.setattr(accounts_module.time, "time", lambda: now + AccessSettings().session_seconds + 1)
+    assert people.session(cookie) is None
+    monkeypatch.setattr(accounts_module.time, "time", lambda: now)
+    assert people.session(cookie) is None
+
+
 @pytest.mark.parametrize("change", [lambda c: c + "x", lambda c: "x" + c, lambda c: c.rpartition(".")[0], lambda _: ""])
 def test_forged_cookie_is_no_session(open_app: Open, people: Accounts, change: Callable[[str], str]) -> None:
     client = open_app()

@@ -267,7 +267,9 @@ class Accounts:
         row, account = found
         now = time.time()
         if now - row.created > self._settings.session_seconds or now - row.used > self._settings.idle_seconds:
-            return None  # its row goes with the next login
+            with suppress(core.StorageError):
+                self._store.end_session(sha256)  # also where the clock is set back later
+            return None
         if uses and now - row.used > _TOUCH_SECONDS:
             with suppress(core.StorageError):  # a full disk must not keep users from deleting something
                 self._store.use_session(sha256, now)

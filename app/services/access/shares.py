@@ -96,6 +96,7 @@ def open_shared(services: Services, token: str) -> bytes:
     """
     found = ShareStore(services.store).get(_hash(token), _now()) if len(token) <= _MOST_CHARACTERS else None
     if found is None:
+        ShareStore(services.store).delete_expired(_now())  # they end for good, also where the clock is set back later
         raise core.InputError("share_unknown")
     row, owner = found
     with core.as_user(AccountStore(services.store).owner(owner)):

@@ -23,6 +23,7 @@ from app.core import ConfigError
 from app.services import Accounts, Services
 from app.services.access import login_limits
 from app.store import AuditLog, Store
+from tests.api.test_sessions import ANYTHING
 from tests.browser.conftest import running
 from tests.ui.fake_services import with_bench
 
@@ -58,7 +59,7 @@ def open_app(services: Services) -> Iterator[Open]:
         middleware = [
             Middleware(TrustedProxies, gate=gate),
             Middleware(PageProtection, allowed=HOSTS, policy="default-src 'self'"),
-            Middleware(SessionProtection, gate=gate, base_path="", draw_message=b""),
+            Middleware(SessionProtection, gate=gate, base_path="", messages=ANYTHING),
         ]
         app = Starlette(routes=[*routes(gate), *places], middleware=middleware)
         opened.append(TestClient(app, base_url="http://127.0.0.1:8501", client=(client, 50000)))

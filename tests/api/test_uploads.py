@@ -135,7 +135,7 @@ def test_a_check_drops_what_is_no_video_and_says_why(client: TestClient, service
     send(client, url, 0, b"not a video!")
     refused = client.post(f"{url}/check?lang=en")
     assert refused.status_code == 400
-    assert "notes.mp4 is not a video" in refused.json()["error"]
+    assert "notes.mp4 is not a readable video" in refused.json()["error"]
     assert client.head(url).status_code == 404
     with pytest.raises(InputError, match="video_unknown"):
         services.videos.path(url.rsplit("/", 1)[-1])

@@ -67,7 +67,7 @@ def test_non_video_is_refused_by_name_among_others(
     page.locator("input[type=file]").set_input_files([videos[0], empty, text, videos[1]])
     expect(page.get_by_text("2 videos", exact=True)).to_be_visible()
     expect(page.get_by_role("alert").filter(has_text="“empty.mp4” is empty")).to_be_visible()
-    expect(page.get_by_role("alert").filter(has_text="text.mp4 is not a video")).to_be_visible()
+    expect(page.get_by_role("alert").filter(has_text="text.mp4 is not a readable video")).to_be_visible()
 
 
 def test_single_non_video_is_refused_at_the_uploader(scripted_app: App, visit: Visit, tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_single_non_video_is_refused_at_the_uploader(scripted_app: App, visit: V
     page.goto(scripted_app.url)
     page.locator("button.choose:not(:empty)").wait_for()
     page.locator("input[type=file]").set_input_files(text)
-    expect(page.get_by_role("alert").filter(has_text="text.mp4 is not a video")).to_be_visible()
+    expect(page.get_by_role("alert").filter(has_text="text.mp4 is not a readable video")).to_be_visible()
     expect(page.get_by_role("button", name="Choose videos")).to_be_visible()
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from app.cli import progress
+from app.cli import terminal as terminal_module
 from app.cli.progress import BatchProgress
 from app.core.domain import StageStarted
 from tests.cards import write_card_video
@@ -51,7 +51,7 @@ def test_a_folder_gives_a_line_and_a_report_for_each_video(clips: Path, tmp_path
     said = done.stdout.splitlines()
     assert len(said) == 5
     assert sum("· done ·" in f"· {line.partition('] ')[2]}" for line in said) == 3
-    assert [line for line in said if "failed" in line and "broken.mp4 is not a video" in line]
+    assert [line for line in said if "failed" in line and "broken.mp4 is not a readable video" in line]
     assert said[-1].startswith("Videos: 4 (3 done, 1 failed) in ")
     assert {path.name for path in (tmp_path / "reports").glob("*.md")} == {
         "a.report.md", "a.report-2.md", "b.report.md",
@@ -163,9 +163,8 @@ def screen(written: str) -> list[str]:
 
 def test_results_stay_above_the_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = Terminal()
-    monkeypatch.setattr(
-        progress, "Console", lambda **_: Console(file=terminal, force_terminal=True, width=60, color_system=None)
-    )
+    console = Console(file=terminal, force_terminal=True, width=60, color_system=None)
+    monkeypatch.setattr(terminal_module, "console", lambda **_: console)
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     results = [f"[{number}/3] done · {number}.mp4 {'and more ' * number}" for number in (1, 2, 3)]
     with BatchProgress(3, quiet=False) as shown:
@@ -182,7 +181,8 @@ def test_results_stay_above_the_rows(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_goes_to_a_file_is_not_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal, file = Terminal(), StringIO()
-    monkeypatch.setattr(progress, "Console", lambda **_: Console(file=terminal, force_terminal=True, width=60))
+    console = Console(file=terminal, force_terminal=True, width=60)
+    monkeypatch.setattr(terminal_module, "console", lambda **_: console)
     with BatchProgress(1, quiet=False) as shown:
         shown.say("[1/1] done", file)
     assert file.getvalue() == "[1/1] done\n"

@@ -125,7 +125,7 @@ def open_fake(folder: Path, *, run: Run, sample: Path, input_dirs: tuple[Path, .
         templates=Templates({}),
         engine=engine,
         notices=(Notice("sight_unknown"),),
-        planner=Planner(lambda *_: None, RequestCapacity(8192, 1024), None, None, KnownTimings, lambda *_: False),
+        planner=Planner(lambda *_: None, RequestCapacity(8192, 1024), None, None, KnownTimings, lambda *_: None),
         load=EngineMetricsReader(engine),
         run=run,
     )

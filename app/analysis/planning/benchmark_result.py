@@ -128,7 +128,7 @@ def estimate_analysis(result: BenchmarkResult, frames: int, video: VideoInfo | N
         return plan.basic_layout(request, video, capacity, max(width, height), counted, lambda _: 1)
 
     video = video or VideoInfo(Path("video.mp4"), "", 1, "", "", "", width, height, 0, None, None, None, 0.0, False)
-    planner = Planner(measure, capacity, max(width, height), 1, lambda: known, lambda *_: True)
+    planner = Planner(measure, capacity, max(width, height), 1, lambda: known, lambda *_: frames)
     return planner(video, AnalysisRequest(video.path, frames=frames), built_in()["describe"])
 
 

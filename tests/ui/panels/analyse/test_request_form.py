@@ -91,7 +91,7 @@ def test_the_plan_follows_every_control_at_once(page: AppTest, services: Service
 def test_the_time_is_told_of_an_engine_that_has_answered_before(page: AppTest, services: Services) -> None:
     run = (RequestTiming(1, 8, 2000, 400, 1, 40.0),)
     planner = Planner(
-        lambda *_: None, RequestCapacity(8192, 1024), None, None, lambda: KnownTimings((run,) * 3), lambda *_: False
+        lambda *_: None, RequestCapacity(8192, 1024), None, None, lambda: KnownTimings((run,) * 3), lambda *_: None
     )
     install(with_bench(services, planner=planner))
     with_sample(page)

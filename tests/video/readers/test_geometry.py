@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import struct
+import subprocess
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -84,6 +86,21 @@ def test_all_eight_orientations_are_shown(
     assert (info.rotation_degrees, info.is_mirrored) == (rotation, is_mirrored)
     assert shown.shape[:2] == (info.height, info.width) == ((160, 96) if rotation % 180 else (96, 160))
     assert corners_of(shown) == turned(rotation, is_mirrored=is_mirrored)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("ffmpeg") is None, reason="ffmpeg is not installed")
+@pytest.mark.parametrize("is_mirrored", [False, True])
+@pytest.mark.parametrize("rotation", [0, 90, 180, 270])
+def test_ffmpeg_rotates_pictures_alike(tmp_path: Path, rotation: int, *, is_mirrored: bool) -> None:
+    path, picture = write_turned(tmp_path / "turned.mp4", rotation, is_mirrored=is_mirrored), tmp_path / "shown.png"
+    command = ["ffmpeg", "-v", "error", "-i", str(path), "-frames:v", "1", str(picture)]
+    subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
+    theirs = cv2.imread(str(picture))
+    with AvReader(path) as reader:
+        ours = next(iter(reader.frames())).upright(1280)
+    assert theirs is not None and corners_of(np.asarray(theirs)) == corners_of(ours)
+    assert theirs.shape == ours.shape
 
 
 def test_a_seek_shows_mirrored_pictures_mirrored(tmp_path: Path) -> None:

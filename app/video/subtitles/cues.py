@@ -45,19 +45,28 @@ def plain(text: str) -> str:
 
 
 class Cues:
-    """Collector of timed texts in any order. `is_full`: a limit is reached and no more are added."""
+    """Collector of timed texts in any order.
+
+    Attributes:
+        is_full: A limit is reached and no more are added.
+        num_before: Number of texts that were left out because they end before the first picture.
+    """
 
     def __init__(self, shift_seconds: float = 0.0) -> None:
         self._shift = shift_seconds
         self._timed: list[Timed] = []
         self._characters = 0
         self.is_full = False
+        self.num_before = 0
 
     def add(self, timed: Timed) -> None:
         """Add a timed text, unless it is empty or ends before the first picture."""
         start, end, text = timed[0] + self._shift, timed[1] + self._shift, timed[2]
         self.is_full = len(self._timed) >= MOST_CUES or self._characters + len(text) > MOST_CHARACTERS
-        if self.is_full or not text or max(start, end) <= 0:
+        if self.is_full or not text:
+            return
+        if max(start, end) <= 0:
+            self.num_before += 1
             return
         self._timed.append((start, end, text))
         self._characters += len(text)

@@ -41,6 +41,9 @@ def read(info: VideoInfo, language: Language, given: Path | None = None) -> Iter
             notices = [Notice("subtitles_encoding_unknown", {"name": source.label})]
         except (OSError, ValueError, av.error.FFmpegError) as error:
             notices = [Notice("subtitles_unreadable", {"name": source.label, "reason": str(error)[:200]})]
+        if cues.num_before:
+            values = {"name": source.label, "count": cues.num_before}
+            notices.append(Notice("subtitles_before_picture", values, "info"))
         found = cues.in_order()
         if found and not is_speech(found):
             yield Noticed(Notice("subtitles_are_telemetry", {"name": source.label}, "info"))

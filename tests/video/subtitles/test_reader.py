@@ -50,6 +50,16 @@ def test_subtitle_times_count_from_first_picture(tmp_path: Path, suffix: str, co
     assert transcript.cues == (Cue(0.0, 0.5, "Hello world"), Cue(1.0, 2.0, "你好"), Cue(2.0, 2.5, "end"))
 
 
+@pytest.mark.parametrize(("last", "is_used"), [("00:00:03,000 --> 00:00:04,000", True), ("", False)])
+def test_cues_before_the_first_picture_are_counted(tmp_path: Path, last: str, *, is_used: bool) -> None:
+    path = write_spoken(tmp_path / "late.mkv", picture_start=2.0)
+    cues = ["00:00:00,200 --> 00:00:01,000\nBefore.\n", f"{last}\nLater.\n" if last else ""]
+    path.with_suffix(".srt").write_text("\n".join(cues))
+    transcript, notices = subtitles_of(path, "en")
+    assert [(one.key, one.values["count"]) for one in notices] == [("subtitles_before_picture", 1)]
+    assert (transcript is not None) is is_used
+
+
 def test_report_language_precedes_default_subtitle_track(tmp_path: Path) -> None:
     tracks = [
         Track([(0.0, 1.0, "first")], "subrip", "fre", title="Théâtre"),

@@ -42,8 +42,8 @@ def read(info: VideoInfo, language: Language, given: Path | None = None) -> Iter
         except (OSError, ValueError, av.error.FFmpegError) as error:
             notices = [Notice("subtitles_unreadable", {"name": source.label, "reason": str(error)[:200]})]
         if cues.num_before:
-            values = {"name": source.label, "count": cues.num_before}
-            notices.append(Notice("subtitles_before_picture", values, "info"))
+            counted = Notice("subtitles_before_picture", {"name": source.label, "count": cues.num_before}, "info")
+            notices.append(counted)
         found = cues.in_order()
         if found and not is_speech(found):
             yield Noticed(Notice("subtitles_are_telemetry", {"name": source.label}, "info"))

@@ -52,7 +52,7 @@ def test_subtitle_times_count_from_first_picture(tmp_path: Path, suffix: str, co
 
 @pytest.mark.parametrize(("last", "is_used"), [("00:00:03,000 --> 00:00:04,000", True), ("", False)])
 def test_cues_before_the_first_picture_are_counted(tmp_path: Path, last: str, *, is_used: bool) -> None:
-    path = write_spoken(tmp_path / "late.mkv", picture_start=2.0)
+    path = write_spoken(tmp_path / "late.mkv", picture_start=2.0, sound=tone(3))
     cues = ["00:00:00,200 --> 00:00:01,000\nBefore.\n", f"{last}\nLater.\n" if last else ""]
     path.with_suffix(".srt").write_text("\n".join(cues))
     transcript, notices = subtitles_of(path, "en")

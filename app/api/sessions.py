@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from anyio import CapacityLimiter, to_thread
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
@@ -30,7 +30,8 @@ from app.core import InputError, Role, User
 from app.services import COOKIE, Services
 
 _MOST_BYTES = 1 << 14  # of a login; chosen by hand, not tuned
-_NEEDS_LOGIN = ("/media/", "/_stcore/upload_file")
+_MEDIA = "/media/"
+_NEEDS_LOGIN = (_MEDIA, "/_stcore/upload_file")
 """Beginnings of Streamlit's paths that a login page doesn't need."""
 _INTERNALS = ("/_stcore/metrics", "/_stcore/agent", "/_stcore/script-health-check")
 """Beginnings of Streamlit's paths that show facts about all sessions or run the page without a browser."""
@@ -154,7 +155,7 @@ class SessionProtection:
         elif path.startswith(_INTERNALS) and access.user and not access.user.may("administrator"):
             await refuse(InputError("role_administrator", name=access.user.name), scope, receive, send)
         elif scope["type"] == "http":
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, _for_one(send) if path.startswith(_MEDIA) else send)
         else:
             await self._watch(scope, receive, send, access)
 
@@ -223,6 +224,17 @@ class SessionProtection:
             return _Access(_OPEN if is_open else _LOCKED)
         session = services.accounts.session(HTTPConnection(scope).cookies.get(COOKIE, ""))
         return _Access(session.key, session.user) if session else _Access(_VISITOR)
+
+
+def _for_one(send: Send) -> Send:
+    """Return a function that sends an answer which nothing on its way may keep: Streamlit says nothing about that."""
+
+    async def send_private(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            MutableHeaders(scope=message)["Cache-Control"] = "private, no-store"
+        await send(message)
+
+    return send_private
 
 
 def _is_from_here(scope: Scope) -> bool:

@@ -31,7 +31,8 @@ from app.services import COOKIE, Services
 
 _MOST_BYTES = 1 << 14  # of a login; chosen by hand, not tuned
 _MEDIA = "/media/"
-_NEEDS_LOGIN = (_MEDIA, "/_stcore/upload_file")
+_UPLOADS = "/_stcore/upload_file/"
+_NEEDS_LOGIN = (_MEDIA, _UPLOADS)
 """Beginnings of Streamlit's paths that a login page doesn't need."""
 _INTERNALS = ("/_stcore/metrics", "/_stcore/agent", "/_stcore/script-health-check")
 """Beginnings of Streamlit's paths that show facts about all sessions or run the page without a browser."""
@@ -55,11 +56,13 @@ class PageMessages:
         kinds: The kinds that pass, with the least role of who sends them; None if the login page needs them, too.
         draw: Message by which a browser asks for the page to be drawn. It is sent for a browser that connects again
             after its session has ended: the browser thinks that what it shows is still right, and doesn't ask.
+        is_session_of: Returns whether a session of Streamlit, by its id, is that of a browser with a login cookie.
     """
 
     kind_of: Callable[[bytes], str]
     kinds: Mapping[str, Role | None]
     draw: bytes
+    is_session_of: Callable[[str, str], bool] = lambda session, cookie: True
 
     def passes(self, message: Message, access: _Access) -> bool:
         """Return whether a message reaches the page."""
@@ -154,10 +157,20 @@ class SessionProtection:
             await refuse(InputError("login_needed"), scope, receive, send)
         elif path.startswith(_INTERNALS) and access.user and not access.user.may("administrator"):
             await refuse(InputError("role_administrator", name=access.user.name), scope, receive, send)
+        elif scope["type"] == "http" and path.startswith(_UPLOADS) and not self._may_upload(scope, path, access):
+            await refuse(InputError("role_analyst", name=access.user.name if access.user else ""), scope, receive, send)
         elif scope["type"] == "http":
             await self._app(scope, receive, _for_one(send) if path.startswith(_MEDIA) else send)
         else:
             await self._watch(scope, receive, send, access)
+
+    def _may_upload(self, scope: Scope, path: str, access: _Access) -> bool:
+        """Return whether a browser may put a file into a session of Streamlit: into its own, if its user may upload."""
+        if access.user is None:  # there are no accounts
+            return True
+        session_id = path.removeprefix(_UPLOADS).partition("/")[0]
+        cookie = HTTPConnection(scope).cookies.get(COOKIE, "")
+        return access.user.may("analyst") and self._messages.is_session_of(session_id, cookie)
 
     async def _watch(self, scope: Scope, receive: Receive, send: Send, access: _Access) -> None:
         """Pass messages of a WebSocket on until the session of its browser ends."""

@@ -6,10 +6,12 @@ sessions, and writes files beside the app.
 
 from __future__ import annotations
 
+from streamlit import runtime
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ClientState_pb2 import ClientState
 
 from app.core import Role
+from app.services import COOKIE
 
 DRAW = BackMsg(rerun_script=ClientState()).SerializeToString()
 """Asks for the page to be drawn."""
@@ -28,6 +30,13 @@ REFUSED = frozenset(
     }
 )
 """The others of this version of Streamlit. A kind that is in neither is refused as well."""
+
+
+def is_session_of(session_id: str, cookie: str) -> bool:
+    """Return whether a session of Streamlit is that of a page in a browser with this login cookie."""
+    client = runtime.get_instance().get_client(session_id)
+    context = client.client_context if client else None
+    return context is not None and context.cookies.get(COOKIE) == cookie
 
 
 def kind_of(message: bytes) -> str:

@@ -146,6 +146,7 @@ def _roles(site: Site) -> Line:
     tus = {"Tus-Resumable": "1.0.0", "Upload-Length": "4"}
     with site.client("bob") as bob, site.client(Authorization=f"Bearer {site.api['bob']}") as program:
         tried = [bob.post("/api/uploads", headers=tus), bob.get("/_stcore/metrics")]
+        tried.append(bob.put("/_stcore/upload_file/a/b", files={"file": b"a"}))
         tried += [bob.get("/_stcore/agent/openapi.json"), bob.post("/_stcore/agent/interact", json={})]
         tried.append(program.post("/api/v1/uploads", json={"name": "a.mp4", "size_bytes": 4}))
         for source in ({"type": "path", "path": "/etc/passwd"}, {"type": "url", "url": f"{_EVIL}/a.mp4"}):

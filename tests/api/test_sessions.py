@@ -428,6 +428,29 @@ def test_setting_decides_about_users_without_an_account(tmp_path: Path) -> None:
     store.close()
 
 
+@pytest.mark.parametrize(
+    ("name", "own", "status"), [("eve", True, 403), ("ben", True, 200), ("ben", False, 403), ("", True, 403)]
+)
+def test_files_reach_the_own_session_of_who_may_upload(
+    open_app: Open, gate: Gate, people: Accounts, name: str, status: int, *, own: bool
+) -> None:
+    async def taken(_: object) -> PlainTextResponse:
+        return PlainTextResponse("taken")
+
+    messages = replace(
+        ANYTHING, is_session_of=lambda session, cookie: (session, bool(cookie), own) == ("s1", True, True)
+    )
+    app = Starlette(
+        routes=[*routes(gate), Route("/_stcore/upload_file/{session}/{file}", taken, methods=["PUT"])],
+        middleware=[Middleware(SessionProtection, gate=gate, base_path="", messages=messages)],
+    )
+    open_app()  # it admits every name
+    with TestClient(app, base_url=LOCAL) as client:
+        if name:
+            log_in(client, name, {"eve": "yet another one", "ben": "another password"}[name])
+        assert client.put("/_stcore/upload_file/s1/f1", content=b"x").status_code == status
+
+
 # ---- messages of the page
 
 

@@ -143,8 +143,11 @@ class AccountStore:
     # ---- sessions
 
     def add_session(self, row: SessionRow, *, created_after: float, used_after: float) -> None:
-        """Store a session and delete all that began or were used before these times."""
-        with self._store.changing() as connection:
+        """Store a session and delete all that began or were used before these times.
+
+        On a full disk it uses the room that is kept: who can free some must be able to log in.
+        """
+        with self._store.changing(frees=True) as connection:
             connection.execute("DELETE FROM sessions WHERE created < ? OR used < ?", (created_after, used_after))
             connection.execute(f"INSERT INTO sessions ({_SESSIONS}) VALUES (?, ?, ?, ?)", astuple(row))
 

@@ -157,6 +157,14 @@ def test_full_disk_ends_no_session(people: Accounts, monkeypatch: pytest.MonkeyP
     assert people.session(cookie, uses=True)
 
 
+def test_a_full_disk_lets_users_log_in(people: Accounts, services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    reserve = services.store._path.with_name("framelens.reserve")
+    assert reserve.exists()
+    monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=0))
+    assert people.session(people.log_in(NAME, PASSWORD, "127.0.0.1"))
+    assert not reserve.exists()  # its room was used
+
+
 def test_an_expired_session_stays_so_when_the_clock_goes_back(
     people: Accounts, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -69,6 +69,7 @@ _STATUS = {
     "uploads_unfinished": 429,
     "uploads_unfinished_of_all": 503,
     "user_jobs_full": 429,
+    "answers_many": 429,
     "disk_full_now": 507,
     "conversation_unknown": 404,
     "turn_unknown": 404,

@@ -1,15 +1,15 @@
-"""Fair queue before an engine: few answers at a time, each conversation in turn, and each question knows its place."""
+"""Fair queue before an engine: few answers at a time, each user and conversation in turn, and places that are told."""
 
 from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from app.ask.conversation import Queued
-from app.core import Cancelled
+from app.core import Cancelled, current_user
 
 if TYPE_CHECKING:
     from app.engine import Endpoint
@@ -24,6 +24,7 @@ class Place:
     def __init__(self, queue: AnswerQueue, conversation_id: str) -> None:
         self._queue = queue
         self.conversation_id = conversation_id
+        self.user_id = current_user().id
 
     def wait(self, most: int, cancel: threading.Event) -> Generator[Queued, None, None]:
         """Wait until fewer than `most` answers run and no question is before this one.
@@ -47,7 +48,8 @@ class Place:
 class AnswerQueue:
     """Questions that wait for one engine, and those being answered. Safe to use from several threads.
 
-    The oldest question of the conversation with the fewest before it is next, so that no conversation fills the queue.
+    The user with the fewest answers before is next, with the oldest question of the conversation with the fewest before
+    it: neither a user nor a conversation fills the queue.
     """
 
     def __init__(self) -> None:
@@ -81,12 +83,17 @@ class AnswerQueue:
 
     def _number(self, place: Place) -> int:
         """Return the place among the waiting questions, from 1."""
-        before = Counter(one.conversation_id for one in self._running)
+        order = self._in_turn(self._waiting, lambda one: one.conversation_id)
+        return self._in_turn(order, lambda one: one.user_id).index(place) + 1
+
+    def _in_turn(self, waiting: list[Place], whose: Callable[[Place], str]) -> list[Place]:
+        """Return the questions in rounds: in each, one of everybody; who has answers running begins in a later one."""
+        before = Counter(map(whose, self._running))
         rounds: dict[Place, int] = {}
-        for one in self._waiting:
-            rounds[one] = before[one.conversation_id]
-            before[one.conversation_id] += 1
-        return sorted(self._waiting, key=lambda one: rounds[one]).index(place) + 1
+        for one in waiting:
+            rounds[one] = before[whose(one)]
+            before[whose(one)] += 1
+        return sorted(waiting, key=lambda one: rounds[one])
 
 
 class AnswerQueues:

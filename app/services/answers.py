@@ -56,6 +56,10 @@ class AnswerProgress:
 Answer = core.BackgroundTask[AnswerProgress, "Conversation"]
 
 
+MOST_OF_USER = 16
+"""Questions of a user that wait or are answered at a time, where there are accounts. Chosen by hand; not tuned."""
+
+
 @dataclass(frozen=True)
 class _OwnedAnswer:
     """The answer of a conversation, and the id of the user who asked."""
@@ -86,11 +90,14 @@ class Answers:
         """Answer the current question of a conversation, which is new.
 
         Raises:
-            InputError: "answer_under_way": another one is still being written.
+            InputError: "answer_under_way": another one is still being written; or "answers_many".
         """
+        user_id = core.current_user().id
         with self._lock:
             self._answers = {key: one for key, one in self._answers.items() if one.task.is_running}
-            new = _OwnedAnswer(core.BackgroundTask("answer"), core.current_user().id)
+            if user_id and sum(one.user_id == user_id for one in self._answers.values()) >= MOST_OF_USER:
+                raise core.InputError("answers_many", count=MOST_OF_USER)
+            new = _OwnedAnswer(core.BackgroundTask("answer"), user_id)
             task = self._answers.setdefault(conversation.id, new).task
         progress = AnswerProgress(conversation)
         if not task.start(partial(_write, services, progress), subject=conversation.id, progress=progress):

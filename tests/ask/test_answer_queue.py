@@ -9,7 +9,7 @@ from contextlib import ExitStack
 import pytest
 
 from app.ask import AnswerQueue, Queued
-from app.core import Cancelled
+from app.core import Cancelled, User, as_user
 
 
 def places(queue: AnswerQueue, *conversations: str) -> list[int]:
@@ -37,6 +37,17 @@ def test_conversation_that_asks_much_lets_others_pass() -> None:
     with queue.joined("busy") as first:
         list(first.wait(1, threading.Event()))
         assert places(queue, "busy", "busy", "other", "third", "other") == [3, 5, 1, 2, 4]
+
+
+def test_user_who_asks_much_lets_others_pass() -> None:
+    queue = AnswerQueue()
+    users = {name: User(name, name, "analyst") for name in ("ann", "bob")}
+    with ExitStack() as stack:
+        waiting = []
+        for name, conversation in [("ann", "a1"), ("ann", "a2"), ("ann", "a3"), ("bob", "b1"), ("bob", "b1")]:
+            with as_user(users[name]):
+                waiting.append(stack.enter_context(queue.joined(conversation)))
+        assert [next(one.wait(1, threading.Event())).place for one in waiting[1:]] == [3, 5, 2, 4]
 
 
 def test_as_many_run_as_the_engine_takes() -> None:

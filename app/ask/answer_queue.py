@@ -1,4 +1,4 @@
-"""Fair queue before an engine: few answers at a time, each user and conversation in turn, and places that are told."""
+"""Fair queue before an engine: few answers at a time, each user and conversation in turn, and each question knows its place."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Fair queue before an engine: few answers at a time, each user and conversation in turn, and each question knows its place."""
+"""Fair queue before an engine: few answers at a time, users and conversations in turn, and places that are known."""
 
 from __future__ import annotations
 

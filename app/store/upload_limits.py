@@ -7,6 +7,10 @@ from app.core import InputError, StorageError, human_size
 
 _MOST_UNFINISHED_OF_ALL = 1000
 """Unfinished uploads of all users. Chosen by hand; not tuned."""
+HELD_SECONDS = 600.0
+"""For how long room on the disk is kept for an upload to which nothing is added; later it continues if there is some.
+Chosen by hand; not tuned.
+"""
 STALE_SECONDS = 3 * 24 * 3600.0
 """An unfinished upload to which nothing was added for three days, such as a weekend, is deleted. Chosen by hand."""
 

@@ -24,7 +24,7 @@ from typing import Any, BinaryIO, Literal
 
 from app import core
 from app.store.fs_utils import disk_errors, own_secret, read_json, reason_of, write_json
-from app.store.upload_limits import STALE_SECONDS, UploadLimits
+from app.store.upload_limits import HELD_SECONDS, STALE_SECONDS, UploadLimits
 
 Origin = Literal["upload", "path", "sample"]
 _ID = re.compile(r"[A-Za-z0-9_-]{16,64}")
@@ -80,7 +80,7 @@ _GOES_WITH = "goes_with"
 
 @dataclass(frozen=True)
 class _Reserved:
-    """Bytes that an upload has announced, and how many of them are missing."""
+    """Bytes that an upload has announced, and for how many of them room is kept: none if it has stopped."""
 
     user_id: str
     size_bytes: int
@@ -470,7 +470,9 @@ class VideoRepository:
             with suppress(FileNotFoundError):  # it was finished meanwhile
                 if record:
                     size_bytes = record["size_bytes"]
-                    missing = max(0, size_bytes - part.stat().st_size)
+                    state = part.stat()
+                    has_stopped = state.st_mtime < time.time() - HELD_SECONDS
+                    missing = 0 if has_stopped else max(0, size_bytes - state.st_size)
                     found.append(_Reserved(record.get("user_id", ""), size_bytes, missing))
         return found
 

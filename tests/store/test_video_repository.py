@@ -340,6 +340,20 @@ def test_disk_is_not_promised_twice(shelf: VideoRepository, monkeypatch: pytest.
     shelf.create_upload("2.mp4", 40)
 
 
+def test_an_upload_that_has_stopped_keeps_no_room(shelf: VideoRepository, monkeypatch: pytest.MonkeyPatch) -> None:
+    space = namedtuple("space", "total used free")
+    free = video_repository._KEPT_FREE_BYTES + 100
+    monkeypatch.setattr("shutil.disk_usage", lambda _: space(1, 1, free))
+    upload = shelf.create_upload("1.mp4", 90)
+    refused("disk_full", shelf.create_upload, "2.mp4", 41)
+    later = time.time() + video_repository.HELD_SECONDS + 1
+    monkeypatch.setattr(video_repository.time, "time", lambda: later)
+    shelf.create_upload("2.mp4", 41)
+    with shelf.part(upload.id, 0) as part:  # it continues all the same
+        part.write(bytes(90))
+    assert shelf.upload(upload.id).is_complete
+
+
 def test_hundreds_of_creates_at_once_keep_to_the_limit(tmp_path: Path, sample: Path) -> None:
     shelf = limited(tmp_path, sample, most_unfinished=10)
 

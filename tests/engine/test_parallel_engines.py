@@ -21,6 +21,7 @@ from app.analysis.prompts import templates
 from app.analysis.task import Task
 from app.core.domain import AnalysisRequest, ChunkDone, EngineInfo, EngineReady, Finished
 from app.engine import Endpoint, LocalEngine, vllm_launcher
+from app.engine.engine_guard import KEY_VARIABLE
 from app.services import EngineSession
 from tests.cards import write_card_video
 from tests.conftest import ENGINE_ARGUMENTS, ready
@@ -80,7 +81,8 @@ def another_engine(model: Path, key: str, log_dir: Path) -> Iterator[LocalEngine
     launcher = vllm_launcher(str(model), ENGINE_ARGUMENTS)
     environment = launcher.environment
     engine = LocalEngine(
-        replace(launcher, environment=lambda own: {**environment(own), "VLLM_API_KEY": key}), log_dir=log_dir
+        replace(launcher, environment=lambda own: {**environment(own), "VLLM_API_KEY": key, KEY_VARIABLE: key}),
+        log_dir=log_dir,
     )
     try:
         yield engine

@@ -120,14 +120,15 @@ def links_of(
         value = valued_by_scene(value, candidates, numbers, shots, light)
     even = end / budget
     bonus = _NEW_SHOT * np.array([item.opens is not None for item in candidates])
-    if even < _LEAST_APART_SECONDS:
+    stills = new_stills(blocks, times, even / 2) * light
+    stills *= _NEW_STILL / (stills[0] + _HALF_WORTH)
+    if even < _LEAST_APART_SECONDS:  # so many frames that nothing has to be chosen for what it shows
         bonus *= _OPENING / _NEW_SHOT
+        stills[:] = 0
     apart = times[None, :] - times[:, None]
     is_new_shot = numbers[None, :] > numbers[:, None]
     near = min(_APART_SECONDS, max(even / _APART_SHARE, min(even, _LEAST_APART_SECONDS)))
     unlike = _unlike(blocks, novelty + np.float32(_PLAIN_WORTH), times, longest)
-    stills = new_stills(blocks, times, even / 2) * light
-    stills *= _NEW_STILL / (stills[0] + _HALF_WORTH)
     plain = np.where(repeats, _REPEATS, (_PLAIN * unlike + _PRESENT + bonus * is_new_shot) * light)
     after = (value * unlike + stills + plain) * np.where(is_new_shot, 1.0, np.clip(apart / near, 0, 1))
     after -= _UNEVEN * (apart / even) ** 2

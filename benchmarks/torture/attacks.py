@@ -320,7 +320,7 @@ def _logged_keys(site: Site) -> Line:
             for path in (
                 f"/api/shared/{key}",
                 f"/api/shared/{key}?a=b",
-                f"//api/shared/{key}",
+                f"/api//shared/{key}",
                 f"/x/../api/shared/{key}",
             ):
                 stranger.get(path)

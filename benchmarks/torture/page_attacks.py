@@ -11,7 +11,7 @@ import json
 import sqlite3
 import ssl
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager, closing
+from contextlib import asynccontextmanager, closing, suppress
 from dataclasses import dataclass, field
 from random import Random
 from typing import Any
@@ -175,20 +175,21 @@ def messages(site: Site) -> Line:
             return any(kind in page.text for kind in (b"git_info", b"/_stcore/upload_file/"))
 
     async def taken(cookie: str, size: int) -> bool:
-        """Send an unfinished message of a size, and return whether the connection stays open."""
+        """Send a message of a size in pieces, and return whether the connection stays open."""
 
         async def pieces() -> AsyncIterator[bytes]:
             for _ in range(size // _PIECE):
                 yield bytes(_PIECE)
-            await asyncio.sleep(1)
-            yield b""
 
         async with _opened(site, "", cookie) as page:
-            try:
+            with suppress(websockets.ConnectionClosed):
                 await page.socket.send(pieces())
-            except websockets.ConnectionClosed:
-                return False
-            return True
+            try:
+                async with asyncio.timeout(_SECONDS):
+                    await page.socket.wait_closed()
+            except TimeoutError:
+                return True
+            return False
 
     tried = [asyncio.run(answered(cookie, one)) for cookie in ("", site.cookies["bob"]) for one in kinds]
     tried += [asyncio.run(taken("", 1 << 20)), asyncio.run(taken(site.cookies["ann"], 8 << 20))]

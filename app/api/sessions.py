@@ -62,7 +62,7 @@ class PageMessages:
     kind_of: Callable[[bytes], str]
     kinds: Mapping[str, Role | None]
     draw: bytes
-    is_session_of: Callable[[str, str], bool] = lambda session, cookie: True
+    is_session_of: Callable[[str, str], bool]
 
     def passes(self, message: Message, access: _Access) -> bool:
         """Return whether a message reaches the page."""
@@ -160,7 +160,7 @@ class SessionProtection:
         elif scope["type"] == "http" and path.startswith(_UPLOADS) and not self._may_upload(scope, path, access):
             await refuse(InputError("role_analyst", name=access.user.name if access.user else ""), scope, receive, send)
         elif scope["type"] == "http":
-            await self._app(scope, receive, _for_one(send) if path.startswith(_MEDIA) else send)
+            await self._app(scope, receive, _uncached(send) if path.startswith(_MEDIA) else send)
         else:
             await self._watch(scope, receive, send, access)
 
@@ -239,8 +239,8 @@ class SessionProtection:
         return _Access(session.key, session.user) if session else _Access(_VISITOR)
 
 
-def _for_one(send: Send) -> Send:
-    """Return a function that sends an answer which nothing on its way may keep: Streamlit says nothing about that."""
+def _uncached(send: Send) -> Send:
+    """Return a function that sends an answer which no cache on its way may keep; Streamlit says nothing of that."""
 
     async def send_private(message: Message) -> None:
         if message["type"] == "http.response.start":

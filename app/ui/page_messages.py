@@ -1,7 +1,7 @@
 """Which messages of Streamlit's protocol a browser may send: those that the page uses.
 
-The protocol has more: it names the installation's repository and branch, empties the caches of all
-sessions, and writes files beside the app.
+The protocol has more: it names the installation's repository and branch, empties the caches of all sessions, and writes
+files beside the app.
 """
 
 from __future__ import annotations

@@ -31,7 +31,7 @@ NAME, PASSWORD = "ann@example.org", "correct horse battery"
 LOCAL = "http://127.0.0.1:8501"
 REMOTE = "http://192.168.3.4:8501"
 STREAM = "ws://127.0.0.1:8501/_stcore/stream"
-ANYTHING = PageMessages(lambda _: "anything", {"anything": None}, b"draw")
+ANYTHING = PageMessages(lambda _: "anything", {"anything": None}, b"draw", lambda session, cookie: True)
 
 
 @pytest.fixture
@@ -470,7 +470,7 @@ def test_messages_of_the_page_pass_by_kind_and_role(
     open_app: Open, gate: Gate, people: Accounts, name: str, passed: list[str]
 ) -> None:
     kinds = {"draw": None, "stop": "viewer", "upload": "analyst"}
-    messages = PageMessages(bytes.decode, kinds, b"draw")  # type: ignore[arg-type]
+    messages = replace(ANYTHING, kind_of=bytes.decode, kinds=kinds)
     app = Starlette(
         routes=[*routes(gate), WebSocketRoute("/_stcore/stream", _socket)],
         middleware=[Middleware(SessionProtection, gate=gate, base_path="", messages=messages)],

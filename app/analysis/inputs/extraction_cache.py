@@ -41,6 +41,7 @@ class ExtractionCache:
 
     def __init__(self, surveys: ExtractionStore) -> None:
         self._surveys = surveys
+        self._counted: dict[str, int] = {}  # frames by key, since a page asks at each of its runs
 
     def probe(self, path: Path) -> core.VideoInfo:
         """Return the metadata of a video, see `app.video.probe`."""
@@ -136,9 +137,15 @@ class ExtractionCache:
 
     def num_cached(self, path: Path, options: ExtractOptions) -> int | None:
         """Return how many frames are cached for these options, None if none are as far as known without the file."""
-        sha256 = self._surveys.known_sha256(path)
-        state = StoredExtraction(self._surveys, sha256).get(options, AnalysisState) if sha256 else None
-        return len(state.keyframes) if state else None
+        if (sha256 := self._surveys.known_sha256(path)) is None:
+            return None
+        stored = StoredExtraction(self._surveys, sha256)
+        key = stored.key(options)
+        if not self._surveys.has(key):
+            return None
+        if key not in self._counted and (state := stored.get(options, AnalysisState)):
+            self._counted[key] = len(state.keyframes)
+        return self._counted.get(key)
 
     def sha256(self, path: Path, cancel: threading.Event | None = None) -> str:
         """Return the SHA-256 like app.video.sha256_of, but don't read an unchanged file again."""
@@ -276,7 +283,7 @@ class StoredExtraction:
     def get(self, subject: object, kind: type[T]) -> T | None:
         """Return what is cached, or None."""
         try:
-            return receive(BytesIO(self._surveys.get(self._key(subject)) or b""), kind)
+            return receive(BytesIO(self._surveys.get(self.key(subject)) or b""), kind)
         except (EOFError, ValueError):
             _log.warning("a kept survey cannot be read", exc_info=True)
             return None
@@ -285,11 +292,11 @@ class StoredExtraction:
         """Cache a value."""
         buffer = BytesIO()
         send(buffer, value)
-        self._surveys.put(self._key(subject), buffer.getvalue())
+        self._surveys.put(self.key(subject), buffer.getvalue())
 
     def drop(self, subject: object) -> None:
         """Forget what is cached."""
-        self._surveys.drop(self._key(subject))
+        self._surveys.drop(self.key(subject))
 
     def keep_surveys(self, surveys: list[Known | Thumbnails], options: ExtractOptions) -> None:
         """Cache the results of a survey."""
@@ -313,6 +320,7 @@ class StoredExtraction:
         texts = {**self.texts(), **{keys[one.number]: one.texts for one in state.facts}}
         self.keep(_TEXTS, dict(list(texts.items())[-_MOST_TEXTS:]))
 
-    def _key(self, subject: object) -> str:
+    def key(self, subject: object) -> str:
+        """Return the key under which a subject is stored."""
         described = json.dumps([self._sha256, to_builtins(subject), video.version()], sort_keys=True)
         return hashlib.sha256(described.encode()).hexdigest()

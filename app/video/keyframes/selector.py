@@ -120,11 +120,12 @@ def links_of(
         value = valued_by_scene(value, candidates, numbers, shots, light)
     even = end / budget
     bonus = _NEW_SHOT * np.array([item.opens is not None for item in candidates])
-    stills = new_stills(blocks, times, even / 2) * light
-    stills *= _NEW_STILL / (stills[0] + _HALF_WORTH)
+    stills = np.zeros((len(times), len(times)))
     if even < _LEAST_APART_SECONDS:  # so many frames that nothing has to be chosen for what it shows
         bonus *= _OPENING / _NEW_SHOT
-        stills[:] = 0
+    else:
+        stills = new_stills(blocks, times, even / 2) * light
+        stills *= _NEW_STILL / (stills[0] + _HALF_WORTH)
     apart = times[None, :] - times[:, None]
     is_new_shot = numbers[None, :] > numbers[:, None]
     near = min(_APART_SECONDS, max(even / _APART_SHARE, min(even, _LEAST_APART_SECONDS)))

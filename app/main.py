@@ -21,7 +21,7 @@ from app.i18n import error_text
 from app.services import check_start, open_services
 from app.ui import page_messages, resources, start_message, streamlit_patches
 from app.ui.error_boundary import show_error
-from app.video import worker_ready
+from app.video import confine, worker_ready
 
 _base = str(st.get_option("server.baseUrlPath")).strip("/")
 _base_path = f"/{_base}" if _base else ""
@@ -83,6 +83,7 @@ async def _open() -> AsyncIterator[dict[str, Any]]:
         resources.install(resources.Installed(error=error))
         yield {}
         return
+    confine(services.settings.input_dirs)
     await asyncio.to_thread(services.resume)
     gate.services = services
     resources.install(

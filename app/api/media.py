@@ -6,6 +6,7 @@ Stills are for files that the browser can't decode and for the filmstrip.
 import asyncio
 import os
 import re
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
@@ -16,14 +17,15 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute
+from starlette.types import Receive, Scope, Send
 
 from app.api.gate import Gate
-from app.core import Analysis, InputError, smaller
+from app.core import Analysis, InputError, shown_path, smaller
 from app.i18n import in_language, labelled, language_of, t
 from app.library.bulk_operations import MOST_EXPORTED
 from app.reports import FORMATS, ReportFile, bundle, write_zip
 from app.services import Services, report_of
-from app.video import SIDES
+from app.video import SIDES, open_descriptor
 
 _SIDES = (64, 1280)
 """Range of the longer side in pixels: a smaller picture is useless, a larger one is not stored."""
@@ -37,6 +39,8 @@ _MEDIA_TYPES = {
     ".ogv": "video/ogg",
     ".gif": "image/gif",
 }
+_DESCRIPTORS = Path("/proc/self/fd" if sys.platform == "linux" else "/dev/fd")
+"""Where an open file can be opened again, for a position of its own; Windows has no such folder."""
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _MOST_IN_A_ROW = 16
 """Stills of one file while others wait: the filmstrip of a wide page. Chosen by hand; not tuned."""
@@ -142,9 +146,28 @@ def parse_side(given: str | None, sides: tuple[int, int]) -> int | None:
 
 async def _video(request: Request, services: Services) -> Response:
     path = await run_in_threadpool(services.videos.path, request.path_params["id"])
+    try:
+        descriptor = await run_in_threadpool(open_descriptor, path)
+    except OSError as error:  # it was there a moment ago
+        raise InputError("path_missing", path=shown_path(path)) from error
     media_type = _MEDIA_TYPES.get(path.suffix.lower(), "application/octet-stream")
-    headers = {"Cache-Control": "private, max-age=3600"}
-    return FileResponse(path, media_type=media_type, content_disposition_type="inline", headers=headers)
+    return _OpenFileResponse(descriptor, path, media_type)
+
+
+class _OpenFileResponse(FileResponse):
+    """Send an open file, whatever its path names by now, and close it."""
+
+    def __init__(self, descriptor: int, path: Path, media_type: str) -> None:
+        self._descriptor = descriptor
+        place = _DESCRIPTORS / str(descriptor) if _DESCRIPTORS.is_dir() else path
+        headers = {"Cache-Control": "private, max-age=3600"}
+        super().__init__(place, media_type=media_type, headers=headers, stat_result=os.fstat(descriptor))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            os.close(self._descriptor)
 
 
 async def _still(request: Request, services: Services, queue: StillsQueue) -> Response:

@@ -404,7 +404,7 @@ def open_services(settings: Settings | None = None, *, adopts: bool = True, work
         jobs=jobs,
         monitor=Monitor(lambda: switcher.session.load(), partial(_counts, jobs)),
         templates=templates,
-        videos=VideoRepository(settings.data_dir / "videos", settings.input_dirs, SAMPLE, uploads),
+        videos=VideoRepository(settings.data_dir, settings.input_dirs, SAMPLE, uploads),
         log_path=log_path,
         store=store,
         semantic_index=_semantic_index(settings, jobs),

@@ -88,7 +88,9 @@ class _Reserved:
 
 
 class VideoRepository:
-    """Videos below `folder`, and read-only ones below `input_dirs` or at `sample`. Safe to use from several threads.
+    """Uploads in the data folder, and read-only videos below `input_dirs` or at `sample`. Safe for several threads.
+
+    Nothing else in the data folder is a video, even if an allowed folder contains it.
 
     A video belongs to the user who uploads it. A file in an allowed folder, which all may use, is a video of its own to
     each. For users, the id of someone else's is unknown; administrators may use all.
@@ -97,9 +99,10 @@ class VideoRepository:
     """
 
     def __init__(
-        self, folder: Path, input_dirs: tuple[Path, ...], sample: Path, limits: UploadLimits = _USUAL_LIMITS
+        self, data_dir: Path, input_dirs: tuple[Path, ...], sample: Path, limits: UploadLimits = _USUAL_LIMITS
     ) -> None:
-        self._folder = folder
+        self._data_dir = data_dir
+        self._folder = folder = data_dir / "videos"
         self._parts = folder / "parts"
         self._sample = sample
         self.input_dirs = input_dirs
@@ -305,8 +308,7 @@ class VideoRepository:
             return None
         try:
             real = self._absolute(Path(text)).resolve()
-            is_allowed = any(real.is_relative_to(folder.resolve()) for folder in self.input_dirs)
-            return real if is_allowed and real.is_dir() else None
+            return real if self._is_inside(real) and real.is_dir() else None
         except (OSError, RuntimeError):  # `from_path` reports why
             return None
 
@@ -387,11 +389,16 @@ class VideoRepository:
         # Path.exists raises for a name that is too long.
         return next((candidate for candidate in below if os.path.exists(candidate)), (*below, path)[0])  # noqa: PTH110
 
+    def _is_inside(self, real: Path) -> bool:
+        """Return whether a real path lies below an allowed folder and not in the data folder."""
+        is_data = real.is_relative_to(self._data_dir.resolve())
+        return not is_data and any(real.is_relative_to(folder.resolve()) for folder in self.input_dirs)
+
     def _allowed(self, path: Path) -> Path:
         folders = ", ".join(map(str, self.input_dirs))
         try:
             real = path.resolve()
-            if not any(real.is_relative_to(folder.resolve()) for folder in self.input_dirs):
+            if not self._is_inside(real):
                 raise core.InputError("path_outside", path=core.shown_path(path), folders=folders)
             mode = real.stat().st_mode
         except (FileNotFoundError, NotADirectoryError):

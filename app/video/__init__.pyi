@@ -7,9 +7,11 @@ from .extractor import remaining_facts as remaining_facts
 from .extractor import sound_pieces as sound_pieces
 from .extractor import subtitles_of as subtitles_of
 from .files import check_file as check_file
+from .files import confine as confine
 from .files import digest_of as digest_of
 from .files import hashed as hashed
 from .files import is_video_name as is_video_name
+from .files import open_descriptor as open_descriptor
 from .files import picture_key as picture_key
 from .files import printable as printable
 from .files import sha256_of as sha256_of

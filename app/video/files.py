@@ -2,15 +2,21 @@
 
 Only the file system and the first bytes are examined; the decoder checks the contents. The version of this package's
 results is computed from the sources and the decoder's version, since a manual number is easily forgotten.
+
+A path is checked once, its links resolved, and opened later, perhaps hours later and in another process. A person who
+can write in the folder could put a link to any file of this machine in its place meanwhile. Below a confined folder
+every part of a path is therefore opened without following links, so that what is opened lies where its path says.
 """
 
+import errno
 import os
 import stat
 import threading
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+from typing import BinaryIO
 
 from app.core import Cancelled, HashProgress, VideoError, address_in, shown_path
 
@@ -27,6 +33,102 @@ def printable(path: Path | str) -> str:
     """
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in shown_path(path))
 
+
+# ---- confined folders
+
+_confined: tuple[Path, ...] = ()
+_CAN_CONFINE = os.open in os.supports_dir_fd and hasattr(os, "O_NOFOLLOW")
+"""False on Windows, where users can't make links without a privilege."""
+_LOOKING = getattr(os, "O_PATH", os.O_RDONLY)
+_QUIETLY = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
+"""Opening a pipe that was put in the place of a file doesn't block."""
+
+
+def confine(folders: Iterable[Path]) -> None:
+    """Confine this process to what lies in these folders, as far as files below them are concerned.
+
+    Args:
+        folders: Folders that others may write to. Links in their own paths are followed, now.
+    """
+    global _confined
+    _confined = tuple(dict.fromkeys(folder.resolve() for folder in folders))
+
+
+def confined_folders() -> tuple[Path, ...]:
+    """Return the real paths of the confined folders."""
+    return _confined
+
+
+def is_confined(path: Path) -> bool:
+    """Return whether no link is followed when this file is opened."""
+    return _CAN_CONFINE and _folder_of(path) is not None
+
+
+def open_input(path: Path, buffering: int = -1) -> BinaryIO:
+    """Open a file for reading; a link in the path is an error below a confined folder.
+
+    Raises:
+        OSError: As of `open`; ELOOP or ENOTDIR for such a link, EINVAL for a pipe or a folder there.
+    """
+    return open(path, "rb", buffering=buffering, opener=lambda _path, _flags: open_descriptor(path))
+
+
+def open_descriptor(path: Path, *, only_look: bool = False) -> int:
+    """Open a file as `open_input` does and return its descriptor.
+
+    Args:
+        path: The file.
+        only_look: The descriptor names the file but reads nothing, where the system has such descriptors.
+    """
+    flags = (_LOOKING if only_look else os.O_RDONLY) | getattr(os, "O_BINARY", 0)
+    folder = _folder_of(path)
+    if folder is None or not _CAN_CONFINE:
+        return os.open(path, flags | getattr(os, "O_CLOEXEC", 0))
+    descriptor = _opened_below(folder, path.relative_to(folder).parts, flags)
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISLNK(mode) or not (only_look or stat.S_ISREG(mode)):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), str(path))
+    return descriptor
+
+
+def input_status(path: Path) -> os.stat_result:
+    """Return the status of a file, without following a link below a confined folder.
+
+    Raises:
+        OSError: There is no such file, or it is such a link.
+        ValueError: A NUL is in the name.
+    """
+    if not is_confined(path):
+        return path.stat()
+    descriptor = open_descriptor(path, only_look=True)
+    try:
+        return os.fstat(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _folder_of(path: Path) -> Path | None:
+    return next((folder for folder in _confined if path != folder and path.is_relative_to(folder)), None)
+
+
+def _opened_below(folder: Path, parts: tuple[str, ...], flags: int) -> int:
+    """Open what the parts name, each in the one before, without following links."""
+    *folders, name = parts
+    if os.pardir in parts:
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), str(folder.joinpath(*parts)))
+    here = os.open(folder, _LOOKING | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        for part in folders:
+            below = os.open(part, _LOOKING | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=here)
+            os.close(here)
+            here = below
+        return os.open(name, flags | os.O_NOFOLLOW | _QUIETLY, dir_fd=here)
+    finally:
+        os.close(here)
+
+
+# ---- checks and hashes
 
 VIDEO_SUFFIXES = frozenset(
     (
@@ -58,7 +160,7 @@ def is_video_name(path: Path) -> bool:
     if suffix not in _ALSO_SOURCE_CODE:
         return True
     try:
-        with path.open("rb") as file:
+        with open_input(path) as file:
             start = file.read((_PACKETS + 1) * max(_PACKET_BYTES))
     except OSError:
         return True
@@ -73,7 +175,7 @@ def check_file(path: Path) -> None:
     """Raise VideoError unless `path` is a readable file that isn't empty."""
     given = printable(path)
     try:
-        status = path.stat()
+        status = input_status(path)
     except PermissionError as error:
         raise VideoError("video_no_permission", path=given) from error
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
@@ -86,7 +188,7 @@ def check_file(path: Path) -> None:
         raise VideoError("video_is_folder", path=given)
     if not stat.S_ISREG(status.st_mode):
         raise VideoError("video_not_a_file", path=given)
-    if not os.access(path, os.R_OK):
+    if not is_confined(path) and not os.access(path, os.R_OK):
         raise VideoError("video_no_permission", path=given)
     if status.st_size == 0:
         raise VideoError("video_empty", path=given)
@@ -126,9 +228,9 @@ def hashed(path: Path, cancel: threading.Event | None = None) -> Generator[HashP
     from hashlib import sha256
 
     check_file(path)
-    digest, last = sha256(), HashProgress(0, max(1, path.stat().st_size))
+    digest, last = sha256(), HashProgress(0, max(1, input_status(path).st_size))
     try:
-        with path.open("rb", buffering=0) as file:
+        with open_input(path, buffering=0) as file:
             while piece := file.read(_PIECE_BYTES):
                 if cancel is not None and cancel.is_set():
                     raise Cancelled

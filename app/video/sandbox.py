@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from app.core import limit_memory
+from app.video.files import open_descriptor
 
 if TYPE_CHECKING:
     from landlockpy import AccessFS
@@ -125,7 +126,7 @@ def _enter_landlock(files: Iterable[Path]) -> bool:
             for path in library_paths():
                 _allow(rules, path, look if path.is_dir() else AccessFS.READ_FILE)
             for path in files:
-                _allow(rules, path, AccessFS.READ_DIR if path.is_dir() else AccessFS.READ_FILE)
+                _allow_input(rules, path, AccessFS.READ_DIR if path.is_dir() else AccessFS.READ_FILE)
             rules.restrict()
     except OSError:
         _log.warning("Landlock could not be switched on", exc_info=True)
@@ -139,6 +140,19 @@ def _allow(rules: object, path: Path, access: AccessFS) -> None:
     assert isinstance(rules, Ruleset)
     with suppress(FileNotFoundError, PermissionError, NotADirectoryError):  # opening it says so in a sentence
         rules.allow_path(path, access)
+
+
+def _allow_input(rules: object, path: Path, access: AccessFS) -> None:
+    """Allow what the path names now, without following a link in a confined folder.
+
+    The rule is for the file itself, so whatever takes its place afterwards can't be opened.
+    """
+    with suppress(OSError):  # opening it says so in a sentence
+        descriptor = open_descriptor(path, only_look=True)
+        try:
+            _allow(rules, Path(f"/proc/self/fd/{descriptor}"), access)
+        finally:
+            os.close(descriptor)
 
 
 # ---- seccomp, through libseccomp

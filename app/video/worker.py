@@ -22,7 +22,7 @@ import av.error
 from app import core
 from app.core import Failure, from_json, send
 from app.video import limits, sandbox
-from app.video.files import picture_key, printable
+from app.video.files import confine, picture_key, printable
 from app.video.keyframes.strategies import Fetched, Known, Thumbnails, WorkerRequest, is_whole
 from app.video.readers.base import FrameReader, Picture, as_jpeg
 from app.video.seeking import AccurateSeeker, InaccurateSeekError, pictures_at
@@ -203,6 +203,7 @@ def main() -> NoReturn:
     if "--ready" in sys.argv[1:]:
         _load()
     request, data = _request()
+    confine(request.confined)
     files = files_of(request)
     sandbox.restart_in_bubblewrap("app.video.worker", files, data, (output.fileno(), sys.stderr.fileno()))
     reading = _start_reading(request)  # the sandbox allows no new process

@@ -45,6 +45,7 @@ class Site:
         ids: Ids of Ann's "job" and "video".
         api: The API key of each user.
         logs: The log files of nginx.
+        input_folder: The allowed folder; the data folder lies in it.
     """
 
     url: str
@@ -56,6 +57,7 @@ class Site:
     ids: dict[str, str] = field(default_factory=dict)
     api: dict[str, str] = field(default_factory=dict)
     logs: tuple[Path, ...] = ()
+    input_folder: Path = Path()
 
     def client(self, user: str = "", *, address: str = "127.0.0.1", **headers: str) -> httpx.Client:
         """Return a client with the session of a user, from an address of loopback."""
@@ -78,7 +80,9 @@ def attacked_site(scale: Scale) -> Iterator[Site]:
     """Start the app and nginx, log everyone in, and let Ann upload a video and analyse it."""
     folder = scale.folder("attacks")
     database = folder / "data" / "framelens.sqlite"
-    with closing(Store(database)) as store, mock.patch.dict(os.environ, {"FRAMELENS_TRUSTED_PROXIES": "127.0.0.1"}):
+    (folder / "clips").mkdir()
+    set_for_all = {"FRAMELENS_TRUSTED_PROXIES": "127.0.0.1", "FRAMELENS_INPUT_DIRS": str(folder)}
+    with closing(Store(database)) as store, mock.patch.dict(os.environ, set_for_all):
         accounts = Accounts(store, AccessSettings())
         for name, role in _USERS:
             accounts.add(name, PASSWORD, role)
@@ -88,7 +92,7 @@ def attacked_site(scale: Scale) -> Iterator[Site]:
             upstream = urlsplit(app.url).port or 0
             with reverse_proxy(folder / "nginx", port, upstream) as url:
                 logs = tuple(folder / "nginx" / f"{name}.log" for name in ("access", "error"))
-                site = Site(url, upstream, database, accounts, logs=logs)
+                site = Site(url, upstream, database, accounts, logs=logs, input_folder=folder)
                 _log_in(site, ApiStore(store))
                 _analyse(site, write_card_video(folder / "film.mp4", ["red", "blue"]))
                 yield site

@@ -256,7 +256,7 @@ def test_an_import_never_touches_what_another_has(services: Services, owned: Own
 def test_files_in_allowed_folders_are_each_ones_own(services: Services, tmp_path: Path) -> None:
     film = tmp_path / "film.mp4"
     film.write_bytes(b"film")
-    videos = VideoRepository(tmp_path / "videos", (tmp_path,), film)
+    videos = VideoRepository(tmp_path / "data", (tmp_path,), film)
     found = {}
     for user in (ANN, BOB, core.LOCAL_USER):
         with as_user(user):

@@ -60,14 +60,14 @@ def test_non_utf8_name_gets_keyframes_report_and_entry(tmp_path: Path) -> None:
 @linux_alone
 def test_the_shelf_takes_a_name_that_is_not_utf8(tmp_path: Path) -> None:
     (tmp_path / LATIN).write_bytes(b"x")
-    shelf = VideoRepository(tmp_path / "videos", (tmp_path,), tmp_path / "sample.mp4")
+    shelf = VideoRepository(tmp_path / "data", (tmp_path,), tmp_path / "sample.mp4")
     video_id = shelf.from_path(LATIN)
     assert shelf.path(video_id) == tmp_path / LATIN
     assert shelf.name(video_id) == r"caf\xe9.mp4"
 
 
 def test_path_of_5000_letters_is_refused_with_a_sentence(tmp_path: Path) -> None:
-    shelf = VideoRepository(tmp_path / "videos", (tmp_path,), tmp_path / "sample.mp4")
+    shelf = VideoRepository(tmp_path / "data", (tmp_path,), tmp_path / "sample.mp4")
     for text in ("x" * 5000, f"{tmp_path}/{'x' * 5000}"):
         with pytest.raises(InputError, match=r"path_(missing|unreadable)") as raised:
             shelf.from_path(text)

@@ -47,7 +47,7 @@ def jobs(store: Store, tmp_path: Path) -> Iterator[Jobs]:
 
 @pytest.fixture
 def videos(tmp_path: Path) -> VideoRepository:
-    return VideoRepository(tmp_path / "videos", (), tmp_path / "sample.mp4")
+    return VideoRepository(tmp_path, (), tmp_path / "sample.mp4")
 
 
 def uploaded(videos: VideoRepository, name: str = "clip.mp4") -> Path:

@@ -77,7 +77,7 @@ def opened(folder: Path) -> Iterator[Place]:
     store = Store(folder / "framelens.sqlite")
     jobs = queue(store, whole, folder)
     try:
-        yield Place(store, jobs, VideoRepository(folder / "videos", (), folder / "sample.mp4"))
+        yield Place(store, jobs, VideoRepository(folder, (), folder / "sample.mp4"))
     finally:
         jobs.close()
         store.close()

@@ -42,7 +42,7 @@ SECRETS = ("secret-of-cookies", "hash-of-a-session", "sk-key-of-an-engine", "wor
 def fill(data: Path, *, count: int = 2) -> VideoRepository:
     """Let a data folder have some of everything."""
     store = Store(data / "framelens.sqlite")
-    videos = VideoRepository(data / "videos", (), data / "none.mp4")
+    videos = VideoRepository(data, (), data / "none.mp4")
     for n in range(count):
         upload = videos.create_upload(f"film {n}.mp4", 8)
         with videos.part(upload.id, 0) as part:
@@ -137,7 +137,7 @@ def test_restore_elsewhere_moves_paths_along(data: Path, tmp_path: Path) -> None
     write_backup(data, tmp_path / "b.zip", videos=True)
     other = tmp_path / 'other "place" 文'
     _, aside = restore_backup(tmp_path / "b.zip", other)
-    videos = VideoRepository(other / "videos", (), other / "none.mp4")
+    videos = VideoRepository(other, (), other / "none.mp4")
     store = Store(other / "framelens.sqlite")
     for row in store.recent(9):
         path = Path(json.loads(row.document)["request"]["path"])

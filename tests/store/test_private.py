@@ -56,7 +56,7 @@ def fill(data: Path) -> None:
     store = Store(data / "framelens.sqlite")
     store.save(Row("id", "2026-01-01T00:00:00", "film", "done", "", "{}"))
     owner = ProcessLock(data / "running")
-    shelf = VideoRepository(data / "videos", (), data / "none.mp4")
+    shelf = VideoRepository(data, (), data / "none.mp4")
     upload = shelf.create_upload("film.mp4", 4)
     with shelf.part(upload.id, 0) as part:
         part.write(b"film")

@@ -156,7 +156,7 @@ def test_an_id_that_was_never_given_out_opens_nothing(shelf: VideoRepository, id
 def test_an_abandoned_upload_is_cleared_at_the_start(tmp_path: Path, shelf: VideoRepository, sample: Path) -> None:
     old, fresh = shelf.create_upload("old.mp4", 6), shelf.create_upload("fresh.mp4", 6)
     month_ago = time.time() - 30 * 24 * 3600
-    os.utime(tmp_path / "data" / "parts" / f"{old.id}.part", (month_ago, month_ago))
+    os.utime(tmp_path / "data/videos/parts" / f"{old.id}.part", (month_ago, month_ago))
     again = VideoRepository(tmp_path / "data", (), sample)
     refused("upload_unknown", again.upload, old.id)
     assert again.upload(fresh.id).offset == 0
@@ -218,6 +218,16 @@ def test_link_out_of_the_folder_is_always_refused(shelf: VideoRepository, allowe
     inside.symlink_to(tmp_path / "secret.mp4")
     refused("path_outside", shelf.from_path, "a.mp4")
     refused("path_outside", shelf.path, video)
+
+
+def test_data_folder_below_an_allowed_one_is_refused(tmp_path: Path, sample: Path) -> None:
+    shelf = VideoRepository(tmp_path / "data", (tmp_path,), sample)
+    (tmp_path / "data/framelens.sqlite").write_bytes(b"SQLite")
+    (tmp_path / "link.mp4").symlink_to(tmp_path / "data/framelens.sqlite")
+    for path in ("data/framelens.sqlite", "link.mp4", "data/videos/secret"):
+        refused("path_outside", shelf.from_path, path)
+    assert shelf.folder("data") is None
+    assert shelf.from_path("sample.mp4")
 
 
 def test_what_is_no_readable_file_is_refused_with_its_reason(shelf: VideoRepository, allowed: Path) -> None:
@@ -372,7 +382,7 @@ def test_abandoned_uploads_make_room(tmp_path: Path, sample: Path) -> None:
     shelf = limited(tmp_path, sample, most_unfinished=1)
     old = shelf.create_upload("old.mp4", 6)
     week_ago = time.time() - 7 * 24 * 3600
-    os.utime(tmp_path / "limited" / "parts" / f"{old.id}.part", (week_ago, week_ago))
+    os.utime(tmp_path / "limited/videos/parts" / f"{old.id}.part", (week_ago, week_ago))
     shelf.create_upload("new.mp4", 6)
     refused("upload_unknown", shelf.upload, old.id)
 

@@ -132,7 +132,7 @@ def open_fake(folder: Path, *, run: Run, sample: Path, input_dirs: tuple[Path, .
     return Services(
         switcher=EngineSwitcher(session),
         jobs=queue(store, run, folder),
-        videos=VideoRepository(folder / "videos", input_dirs, sample),
+        videos=VideoRepository(folder, input_dirs, sample),
         log_path=folder / "framelens.log",
         store=store,
         templates=load_templates(settings.template_dir),

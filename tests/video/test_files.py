@@ -12,7 +12,7 @@ import pytest
 from app.core.domain import HashProgress
 from app.core.errors import Cancelled, InputError
 from app.i18n import LANGUAGES, error_text
-from app.video import ExtractOptions, digest_of, extract, hashed, probe, sha256_of
+from app.video import ExtractOptions, digest_of, extract, files, hashed, probe, sha256_of
 from app.video.files import check_file, printable
 
 
@@ -54,10 +54,10 @@ def test_a_folder_without_permission_is_said_to_be_one(tmp_path: Path, monkeypat
 def test_reading_that_is_denied_at_last_is_a_sentence_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "secret.mp4").write_bytes(b"x")
 
-    def denied(self: Path, *_: object, **__: object) -> None:
+    def denied(*_: object, **__: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "open", denied)
+    monkeypatch.setattr(files, "open_input", denied)
     with pytest.raises(InputError) as caught:
         sha256_of(tmp_path / "secret.mp4")
     assert caught.value.key == "video_no_permission"

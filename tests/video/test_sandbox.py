@@ -12,6 +12,7 @@ import pytest
 
 from app.core.codec import to_json
 from app.video import check_sandbox, sandbox, subtitles_of
+from app.video.files import confine
 from app.video.keyframes.strategies import WorkerRequest
 from app.video.sandbox_check import SandboxReport
 from app.video.worker import files_of
@@ -156,3 +157,54 @@ def test_a_checkouts_own_folder_is_not_readable() -> None:
     package = Path(sandbox.__file__).parents[1]
     assert package in paths
     assert package.parent not in paths or package.parent.name.endswith("-packages")
+
+
+SWAPPED = """
+import sys
+from pathlib import Path
+from app.video import sandbox
+from app.video.files import confine
+folder, path = map(Path, sys.argv[1:])
+confine([folder] if folder.is_dir() else [])
+sandbox.enter([path], memory_bytes=1 << 30)
+print("inside", flush=True)
+sys.stdin.readline()
+try:
+    print(path.read_text())
+except OSError as error:
+    print(type(error).__name__)
+"""
+
+
+@needs_landlock
+@pytest.mark.parametrize("is_early", [False, True], ids=["after the check", "before it"])
+def test_a_video_that_became_a_link_is_not_followed(is_early: bool, tmp_path: Path) -> None:
+    folder, private = tmp_path / "shared", tmp_path / "private.txt"
+    folder.mkdir()
+    private.write_text("private")
+    film = folder / "film.mp4"
+    film.write_text("film")
+
+    def swap() -> None:
+        film.unlink()
+        film.symlink_to(private)
+
+    if is_early:
+        swap()
+    command = [sys.executable, "-c", SWAPPED, str(folder), str(film)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as worker:
+        assert worker.stdout and worker.stdin
+        assert worker.stdout.readline() == "inside\n"
+        if not is_early:
+            swap()
+        worker.stdin.write("\n")
+        worker.stdin.flush()
+        assert worker.stdout.read() == "PermissionError\n"
+
+
+def test_a_request_names_the_confined_folders(tmp_path: Path) -> None:
+    confine([tmp_path])
+    try:
+        assert WorkerRequest("probe", tmp_path / "film.mp4").confined == (tmp_path.resolve(),)
+    finally:
+        confine(())

@@ -32,7 +32,7 @@ from app.services import (
     transcript_of,
 )
 from app.store import LibraryEntry, LibraryQuery, Order, storage_errors
-from app.video import check_file, is_video_name
+from app.video import check_file, confine, is_video_name
 
 _MOST_PICTURES, _MOST_VIDEOS = 8, 8
 _SIDES = (96, 1024)
@@ -83,6 +83,7 @@ class McpTools:
     def __init__(self, services: Services, roots: Sequence[Path] = ()) -> None:
         self.services = services
         self._roots = roots
+        confine(roots)
         self._lock = threading.Lock()
         self._analyses: dict[core.AnalysisRequest, str] = {}
         self._cancelled: set[str] = set()
@@ -333,10 +334,11 @@ class McpTools:
         if "\0" in text:
             raise core.InputError("path_empty")
         path = Path(text).expanduser().absolute()
-        if not self._may_open(path):
+        real = self._inside(path)
+        if real is None:
             folders = ", ".join(map(core.shown_path, self._roots))
             raise core.InputError("mcp_outside_root", path=core.shown_path(path), folders=folders)
-        return path
+        return real
 
     def _report_id(self, given: str) -> str:
         """Return the whole id of a report on a video in the folders that may be read, also if the file is gone.
@@ -351,7 +353,7 @@ class McpTools:
 
     def _may_see(self, path: Path) -> bool:
         """Return whether a report on this file, as the report names it, is one of those that the caller may know of."""
-        return not self._roots or (path.is_absolute() and self._may_open(core.restored(path)))
+        return not self._roots or (path.is_absolute() and self._inside(core.restored(path)) is not None)
 
     def _found(
         self, wanted: LibraryQuery, order: Order, offset: int, limit: int, near: Sequence[str] = ()
@@ -378,8 +380,12 @@ class McpTools:
                 self._cancelled.remove(job_id)
             time.sleep(_POLL_SECONDS)
 
-    def _may_open(self, path: Path) -> bool:
-        return not self._roots or any(path.resolve().is_relative_to(root) for root in self._roots)
+    def _inside(self, path: Path) -> Path | None:
+        """Return the real path of a file in the folders that may be read, or None if it lies elsewhere."""
+        if not self._roots:
+            return path
+        real = path.resolve()
+        return real if any(real.is_relative_to(root) for root in self._roots) else None
 
     def _source(self, video: str) -> tuple[Path | None, core.Analysis | None]:
         """Return the file if it may be opened, and its newest report or the one with this id; at least one of them."""
@@ -388,8 +394,8 @@ class McpTools:
             known = self._newest(path)
             return path, self.services.jobs.snapshot(known).analysis if known else None
         analysis = self._report(video)
-        path = core.restored(analysis.request.path)
-        return (path if path.is_file() and self._may_open(path) else None), analysis
+        path = self._inside(core.restored(analysis.request.path))
+        return (path if path and path.is_file() else None), analysis
 
     def _report(self, video: str) -> core.Analysis:
         """Return the newest report on a file, or the one with this id."""

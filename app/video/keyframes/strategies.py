@@ -7,14 +7,14 @@ what it answers about frames are here, too, since parent and worker share them.
 
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import count, takewhile
 from pathlib import Path
 from typing import Literal
 
 from app.core import DecodeSummary, Keyframe, Language, Notice, Reason, Selection, Shot, Strategy, VideoError
 from app.video import limits
-from app.video.files import printable
+from app.video.files import confined_folders, printable
 from app.video.keyframes.options import ExtractOptions
 
 
@@ -127,6 +127,7 @@ class WorkerRequest:
         subtitles: For "subtitles", the file to use first.
         start_seconds: Start of the sound.
         end_seconds: End of the sound, None for the end of the video.
+        confined: Folders below which no link is followed; see app.video.files.
         memory_bytes: Limit of memory.
         stuck_seconds: Time without progress after which the worker ends.
     """
@@ -144,6 +145,7 @@ class WorkerRequest:
     subtitles: Path | None = None
     start_seconds: float = 0.0
     end_seconds: float | None = None
+    confined: tuple[Path, ...] = field(default_factory=confined_folders)
     memory_bytes: int = limits.MEMORY_BYTES
     stuck_seconds: float = limits.STUCK_SECONDS
 

@@ -16,6 +16,7 @@ from av.video.plane import VideoPlane
 from numpy.typing import NDArray
 
 from app.core import VideoInfo
+from app.video.files import open_input
 
 Image = NDArray[np.uint8]
 """Height x width x 3, BGR, 8 bit, unless a name says otherwise."""
@@ -301,7 +302,7 @@ def is_moving_image(format_name: str) -> bool:
 
 def begins_like_video(path: Path) -> bool:
     """Return whether the first bytes are those of a video container, even if it can't be opened."""
-    with path.open("rb") as file:
+    with open_input(path) as file:
         start = file.read(12)
     return (
         start[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free")

@@ -8,6 +8,7 @@ Sources: ISO/IEC 14496-12 (12.1.4, clean aperture and pixel aspect) and 14496-12
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from app.video.files import open_input
 from app.video.readers.geometry import WHOLE, Crop, Orientation
 
 _MOST_PARTS = 4096
@@ -64,8 +66,8 @@ def read(path: Path, *, number: int = 0, track_id: int | None = None) -> TrackHe
         track_id: The track's ID, by which a track of MP4 is found instead.
     """
     try:
-        with path.open("rb") as file:
-            start, size = file.read(12), path.stat().st_size
+        with open_input(path) as file:
+            start, size = file.read(12), os.fstat(file.fileno()).st_size
             if start[:4] == b"\x1a\x45\xdf\xa3":
                 return _matroska(file, size, number)
             if start[4:8] in (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip"):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from app.core import InputError, Language, shown_path
-from app.video.files import VIDEO_SUFFIXES, printable
+from app.video.files import VIDEO_SUFFIXES, is_confined, open_input, printable
 from app.video.subtitles import names
 from app.video.subtitles.names import Extent
 
@@ -86,8 +86,8 @@ class Source:
         is_readable: It is text in a known form; if not, `kind` names what it is.
         kind: A name of its form for the user.
         is_doubtful: The file may belong to another video: only the beginning of its name is that of the video.
-        leads_out: The file is a link out of the video's folder. It isn't read: otherwise anyone who can write in the
-            folder could have any other file of this machine read.
+        leads_out: The file is a link out of the video's folder, or any link in a confined folder. It isn't read:
+            otherwise anyone who can write in the folder could have any other file of this machine read.
         is_certain: It exists; captions in pictures are looked for only when they are read.
         track: The index of the stream, or None for a file.
         path: The file, or None for a stream.
@@ -186,7 +186,7 @@ def digest_beside(video: Path, given: Path | None = None) -> str:
 
 def _content_digest(path: Path) -> str:
     try:
-        with path.open("rb") as file:
+        with open_input(path) as file:
             return hashlib.sha256(file.read(MOST_SUBTITLE_BYTES)).hexdigest()
     except OSError:  # the analysis says so
         return ""
@@ -234,7 +234,7 @@ def _file(path: Path, video: Path, videos: Sequence[str], folder: Path, *, is_ow
         is_readable=suffix in _READ,
         kind=_UNREAD.get(suffix, ""),
         is_doubtful=is_doubtful,
-        leads_out=not path.resolve().is_relative_to(folder),
+        leads_out=not path.resolve().is_relative_to(folder) or (is_confined(path) and path.resolve() != path),
         path=path,
     )
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import av.error
 
 from app.core import Cue, Language, Notice, Noticed, Transcript, VideoInfo
+from app.video.files import open_input
 from app.video.readers.pyav import open_video
 from app.video.subtitles import discovery, tracks
 from app.video.subtitles.cues import MOST_CUES, Cues, Timed, is_speech
@@ -118,7 +119,7 @@ def _content(path: Path) -> discovery.Decoded:
     Raises:
         ValueError: It holds pictures (VobSub in a .sub file).
     """
-    with path.open("rb") as file:
+    with open_input(path) as file:
         data = file.read(discovery.MOST_SUBTITLE_BYTES)
     if data.startswith(_PROGRAM_STREAM):
         raise ValueError("VobSub")

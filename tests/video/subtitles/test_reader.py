@@ -8,6 +8,7 @@ import pytest
 
 from app.core.domain import Cue
 from app.video import subtitles_of
+from app.video.files import confine
 from app.video.subtitles.cues import MOST_CUES, Cues
 from app.video.subtitles.formats import Unread, from_ass, read_arrows, read_ass, read_srt
 from tests.spoken import Track, tone, write_spoken
@@ -122,6 +123,19 @@ def test_a_link_within_the_folder_is_read(tmp_path: Path) -> None:
     for film in (path, elsewhere):
         transcript, notices = subtitles_of(film, "en")
         assert transcript is not None and transcript.cues == CUES and notices == ()
+
+
+def test_no_link_is_read_in_a_folder_that_others_write_to(tmp_path: Path) -> None:
+    path = write_spoken(tmp_path / "film.mkv", tracks=[Track(LINES, "subrip", "eng")])
+    (tmp_path / "words.txt").write_text(SRT)
+    (tmp_path / "film.srt").symlink_to(tmp_path / "words.txt")
+    confine([tmp_path])
+    try:
+        transcript, notices = subtitles_of(path, "en")
+        assert transcript is not None and transcript.label != "film.srt"
+        assert [one.key for one in notices] == ["subtitles_lead_out"]
+    finally:
+        confine(())
 
 
 def test_sidecar_times_count_from_container_start(tmp_path: Path) -> None:

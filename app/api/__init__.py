@@ -5,7 +5,7 @@ Each resource is a module; the page's use the same gate, those for programs (`v1
 
 from starlette.routing import BaseRoute
 
-from app.api import media, sessions, shared, uploads
+from app.api import exports, media, sessions, shared, uploads
 from app.api.gate import AllowedHosts, Gate, PageProtection, content_policy, is_loopback
 from app.api.message_limits import limit_messages
 from app.api.proxies import TrustedProxies, replace_check_of_uvicorn
@@ -35,6 +35,7 @@ def routes(gate: Gate, base_path: str = "") -> list[BaseRoute]:
         *sessions.routes(gate, prefix),
         *uploads.routes(gate, prefix),
         *media.routes(gate, prefix),
+        *exports.routes(gate, prefix),
         *shared.routes(gate, prefix),
         *programs.routes(),
     ]

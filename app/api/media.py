@@ -1,30 +1,22 @@
-"""Routes for media: frames of an analysis, videos by byte ranges, stills, library covers, a ZIP of several reports.
+"""Routes for media: frames of an analysis, videos by byte ranges, stills, library covers.
 
 Stills are for files that the browser can't decode and for the filmstrip.
 """
 
 import asyncio
-import os
-import re
-import sys
-import tempfile
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response
+from starlette.responses import Response
 from starlette.routing import BaseRoute
-from starlette.types import Receive, Scope, Send
 
 from app.api.gate import Gate
-from app.core import Analysis, InputError, shown_path, smaller
-from app.i18n import in_language, labelled, language_of, t
-from app.library.bulk_operations import MOST_EXPORTED
-from app.reports import FORMATS, ReportFile, bundle, write_zip
-from app.services import Services, report_of
+from app.api.responses import OpenFileResponse
+from app.core import InputError, shown_path, smaller
+from app.services import Services
 from app.video import SIDES, open_descriptor
 
 _SIDES = (64, 1280)
@@ -39,9 +31,6 @@ _MEDIA_TYPES = {
     ".ogv": "video/ogg",
     ".gif": "image/gif",
 }
-_DESCRIPTORS = Path("/proc/self/fd" if sys.platform == "linux" else "/dev/fd")
-"""Where an open file can be opened again, for a position of its own; Windows has no such folder."""
-_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _MOST_IN_A_ROW = 16
 """Stills of one file while others wait: the filmstrip of a wide page. Chosen by hand; not tuned."""
 
@@ -59,7 +48,6 @@ def routes(gate: Gate, prefix: str) -> list[BaseRoute]:
         gate.route(f"{prefix}/videos/{{id}}/stills/{{milliseconds:int}}.jpg", still, "GET", role="viewer"),
         gate.route(f"{prefix}/ask/pictures/{{sha256}}.jpg", _stored_picture, "GET", role="viewer"),
         gate.route(f"{prefix}/library/{{id}}.jpg", _cover, "GET", role="viewer"),
-        gate.route(f"{prefix}/library.zip", _export, "GET", role="viewer"),
     ]
 
 
@@ -151,23 +139,7 @@ async def _video(request: Request, services: Services) -> Response:
     except OSError as error:  # it was there a moment ago
         raise InputError("path_missing", path=shown_path(path)) from error
     media_type = _MEDIA_TYPES.get(path.suffix.lower(), "application/octet-stream")
-    return _OpenFileResponse(descriptor, path, media_type)
-
-
-class _OpenFileResponse(FileResponse):
-    """Send an open file, whatever its path names by now, and close it."""
-
-    def __init__(self, descriptor: int, path: Path, media_type: str) -> None:
-        self._descriptor = descriptor
-        place = _DESCRIPTORS / str(descriptor) if _DESCRIPTORS.is_dir() else path
-        headers = {"Cache-Control": "private, max-age=3600"}
-        super().__init__(place, media_type=media_type, headers=headers, stat_result=os.fstat(descriptor))
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            await super().__call__(scope, receive, send)
-        finally:
-            os.close(self._descriptor)
+    return OpenFileResponse(descriptor, path, media_type=media_type, headers={"Cache-Control": "private, max-age=3600"})
 
 
 async def _still(request: Request, services: Services, queue: StillsQueue) -> Response:
@@ -204,63 +176,3 @@ async def _cover(request: Request, services: Services) -> Response:
     if not jpeg:
         raise InputError("job_unknown", id=job_id[:64])
     return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
-
-
-async def _export(request: Request, services: Services) -> Response:
-    """Return the reports `?ids=a,b` in `&formats=json,markdown` as one ZIP, made in a temporary file.
-
-    `&conversations=0` leaves out the conversations about them.
-
-    Jobs without a report, or whose report would be empty in these formats, are listed in a text file in the ZIP, in the
-    language of `&language=`.
-    """
-    ids = [one for one in request.query_params.get("ids", "").split(",") if _ID.fullmatch(one)]
-    formats = [one for one in request.query_params.get("formats", "json").split(",") if one in FORMATS]
-    if not ids or not formats or len(ids) > MOST_EXPORTED:
-        raise InputError("nothing_to_export", most=MOST_EXPORTED)
-    conversations = request.query_params.get("conversations") != "0"
-    with in_language(language_of(request.query_params.get("language"))):
-        path = await run_in_threadpool(
-            _zip, services, ids, formats, conversations
-        )  # a thread with the context of its caller
-    return FileResponse(
-        path,
-        media_type="application/zip",
-        filename="framelens-reports.zip",
-        background=BackgroundTask(path.unlink, missing_ok=True),
-    )
-
-
-def _zip(services: Services, ids: Sequence[str], formats: Sequence[str], conversations: bool) -> Path:
-    descriptor, name = tempfile.mkstemp(suffix=".zip", prefix="framelens-")
-    path = Path(name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            write_zip(file, _files(services, ids, formats, conversations=conversations))
-    except BaseException:
-        path.unlink(missing_ok=True)
-        raise
-    return path
-
-
-def _files(
-    services: Services, ids: Sequence[str], formats: Sequence[str], *, conversations: bool
-) -> Iterator[ReportFile]:
-    """Yield the files of all reports, then the list of jobs that are left out, if any."""
-    left_out: list[str] = []
-
-    def analyses() -> Iterator[Analysis]:
-        for job_id in ids:
-            job, analysis = services.jobs.snapshot(job_id), report_of(services, job_id, conversations=conversations)
-            if analysis and any(FORMATS[name].fits(analysis) for name in formats):
-                yield analysis
-                services.jobs.audit.record("export", job.id, job.name)
-                continue
-            why = "export_nothing_to_say" if analysis else "export_no_report"
-            state = t(f"library.state.{job.state}")
-            reason = f"{t(f'library.{why}', state=state)} ({job_id})"
-            left_out.append(labelled(job.name, reason))
-
-    yield from bundle(analyses(), formats)
-    if left_out:
-        yield ReportFile(f"{t('library.export_left_out')}.txt", "\n".join((*left_out, "")).encode())

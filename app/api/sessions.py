@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from anyio import CapacityLimiter, to_thread
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
@@ -31,9 +31,8 @@ from app.services import COOKIE, Services
 
 _MOST_BYTES = 1 << 14  # of a login; chosen by hand, not tuned
 _MEDIA = "/media/"
+"""Beginning of the paths of files that Streamlit keeps for any session that knows their names; the page has none."""
 _UPLOADS = "/_stcore/upload_file/"
-_NEEDS_LOGIN = (_MEDIA, _UPLOADS)
-"""Beginnings of Streamlit's paths that a login page doesn't need."""
 _INTERNALS = ("/_stcore/metrics", "/_stcore/agent", "/_stcore/script-health-check")
 """Beginnings of Streamlit's paths that show facts about all sessions or run the page without a browser."""
 _OF_NEW_PAGE = 2
@@ -153,14 +152,16 @@ class SessionProtection:
         path = scope["path"].removeprefix(self._base_path)
         if access.key == _LOCKED:
             await refuse(InputError("accounts_needed", address=_public_name(scope)), scope, receive, send)
-        elif scope["type"] == "http" and access.key == _VISITOR and path.startswith((*_NEEDS_LOGIN, *_INTERNALS)):
+        elif scope["type"] == "http" and path.startswith(_MEDIA):
+            await refuse(InputError("api_path_unknown", path=_MEDIA), scope, receive, send)
+        elif scope["type"] == "http" and access.key == _VISITOR and path.startswith((_UPLOADS, *_INTERNALS)):
             await refuse(InputError("login_needed"), scope, receive, send)
         elif path.startswith(_INTERNALS) and access.user and not access.user.may("administrator"):
             await refuse(InputError("role_administrator", name=access.user.name), scope, receive, send)
         elif scope["type"] == "http" and path.startswith(_UPLOADS) and not self._may_upload(scope, path, access):
             await refuse(InputError("role_analyst", name=access.user.name if access.user else ""), scope, receive, send)
         elif scope["type"] == "http":
-            await self._app(scope, receive, _uncached(send) if path.startswith(_MEDIA) else send)
+            await self._app(scope, receive, send)
         else:
             await self._watch(scope, receive, send, access)
 
@@ -237,17 +238,6 @@ class SessionProtection:
             return _Access(_OPEN if is_open else _LOCKED)
         session = services.accounts.session(HTTPConnection(scope).cookies.get(COOKIE, ""))
         return _Access(session.key, session.user) if session else _Access(_VISITOR)
-
-
-def _uncached(send: Send) -> Send:
-    """Return a function that sends an answer which no cache on its way may keep; Streamlit says nothing of that."""
-
-    async def send_private(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            MutableHeaders(scope=message)["Cache-Control"] = "private, no-store"
-        await send(message)
-
-    return send_private
 
 
 def _is_from_here(scope: Scope) -> bool:

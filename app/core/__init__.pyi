@@ -2,6 +2,8 @@ from .analysis_state import AnalysisState as AnalysisState
 from .analysis_state import ReportHeader as ReportHeader
 from .analysis_state import in_order as in_order
 from .background_task import BackgroundTask as BackgroundTask
+from .background_task import cancelled_by as cancelled_by
+from .background_task import check_cancelled as check_cancelled
 from .background_task import in_thread as in_thread
 from .child_environment import engine_environment as engine_environment
 from .child_environment import hub_environment as hub_environment

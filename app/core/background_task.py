@@ -9,7 +9,7 @@ import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, wait
-from contextvars import copy_context
+from contextvars import ContextVar, copy_context
 from functools import partial
 from typing import Generic, Literal, TypeVar
 
@@ -43,6 +43,33 @@ def in_thread(name: str, work: Callable[[], T]) -> Future[T]:
 
     threading.Thread(target=copy_context().run, args=(run,), name=name, daemon=True).start()
     return future
+
+
+_cancel: ContextVar[threading.Event | None] = ContextVar("cancel", default=None)
+
+
+def cancelled_by(event: threading.Event, work: Callable[[], T]) -> Callable[[], T]:
+    """Return `work` so that `check_cancelled` in it raises once the event is set."""
+
+    def cancellable() -> T:
+        token = _cancel.set(event)
+        try:
+            return work()
+        finally:
+            _cancel.reset(token)
+
+    return cancellable
+
+
+def check_cancelled() -> None:
+    """End work whose result is no longer wanted.
+
+    Raises:
+        Cancelled: The event of `cancelled_by` is set.
+    """
+    event = _cancel.get()
+    if event is not None and event.is_set():
+        raise Cancelled
 
 
 class BackgroundTask(Generic[P, T]):

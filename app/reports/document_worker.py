@@ -11,16 +11,19 @@ import logging
 import subprocess
 import sys
 import tempfile
+import time
+from contextlib import suppress
 from importlib import import_module
 from typing import cast
 
-from app.core import Analysis, InputError, Language, limit_memory, reader_environment, receive, send
+from app.core import Analysis, InputError, Language, check_cancelled, limit_memory, reader_environment, receive, send
 
 _log = logging.getLogger(__name__)
 _SECONDS = 60.0
 """A report with 256 frames of 0.3 MB and an answer about each takes four. Chosen by hand; not tuned."""
 _MEMORY_BYTES = 3 << 30
 """The same report takes 0.9 GB as PDF and 0.4 GB as DOCX. Chosen by hand; not tuned."""
+_POLL_SECONDS = 0.2  # chosen by hand; not tuned
 _TOO_HEAVY = 4
 _LOGGED_LINES = 20
 
@@ -37,23 +40,23 @@ def write(name: str, analysis: Analysis, language: Language) -> bytes:
         InputError: "document_too_heavy", if it takes too much time or memory.
     """
     too_heavy = InputError("document_too_heavy", name=analysis.video.name, format=name.upper())
-    with tempfile.TemporaryFile() as source, tempfile.TemporaryFile() as target:
+    with (
+        tempfile.TemporaryFile() as source,
+        tempfile.TemporaryFile() as target,
+        tempfile.TemporaryFile() as said,
+    ):
         send(source, analysis)
         source.seek(0)
-        try:
-            # -P keeps a file in the working directory from being imported in place of a library.
-            child = subprocess.run(
-                [sys.executable, "-P", "-m", "app.reports.document_worker", name, language, str(_MEMORY_BYTES)],
-                stdin=source,
-                stdout=target,
-                stderr=subprocess.PIPE,
-                env=reader_environment(),
-                timeout=_SECONDS,
-                check=False,
-            )
-        except subprocess.TimeoutExpired as error:
-            raise too_heavy from error
-        for line in child.stderr.decode(errors="replace").splitlines()[-_LOGGED_LINES:]:
+        # -P keeps a file in the working directory from being imported in place of a library.
+        command = [sys.executable, "-P", "-m", "app.reports.document_worker", name, language, str(_MEMORY_BYTES)]
+        with subprocess.Popen(command, stdin=source, stdout=target, stderr=said, env=reader_environment()) as child:
+            try:
+                if not _ends(child):
+                    raise too_heavy
+            finally:
+                child.kill()
+        said.seek(0)
+        for line in said.read().decode(errors="replace").splitlines()[-_LOGGED_LINES:]:
             _log.warning("%s of %r: %s", name, analysis.video.name, line)
         if child.returncode == _TOO_HEAVY or child.returncode < 0:  # a library that gets no memory ends the process
             raise too_heavy
@@ -61,6 +64,17 @@ def write(name: str, analysis: Analysis, language: Language) -> bytes:
             raise RuntimeError(f"the process that makes a {name} ended with {child.returncode}")
         target.seek(0)
         return target.read()
+
+
+def _ends(child: subprocess.Popen[bytes]) -> bool:
+    """Wait for the end of a child; return False if it takes too long. Raises Cancelled."""
+    deadline = time.monotonic() + _SECONDS
+    while time.monotonic() < deadline:
+        with suppress(subprocess.TimeoutExpired):
+            child.wait(_POLL_SECONDS)
+            return True
+        check_cancelled()
+    return False
 
 
 def main(name: str, language: str, memory_bytes: str) -> int:

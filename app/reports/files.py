@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
-from app.core import Keyframe, clock
+from app.core import Keyframe, check_cancelled, clock
 
 _YEAR_ZERO = (1980, 1, 1, 0, 0, 0)
 """Fixed time of all ZIP entries, so that the same files give the same bytes."""
@@ -34,6 +34,7 @@ def write_zip(target: BinaryIO, files: Iterable[ReportFile]) -> None:
     """Write all files to one ZIP; compressed formats are stored without compressing them again."""
     with ZipFile(target, "w") as archive:
         for file in files:
+            check_cancelled()
             info = ZipInfo(file.name, _YEAR_ZERO)
             info.compress_type = ZIP_STORED if PurePosixPath(file.name).suffix in _COMPRESSED else ZIP_DEFLATED
             info.external_attr = 0o644 << 16

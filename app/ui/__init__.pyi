@@ -1,6 +1,5 @@
 from .context import LANGUAGE_KEY as LANGUAGE_KEY
 from .context import default_language as default_language
-from .context import for_reader as for_reader
 from .context import may_change as may_change
 from .context import services as services
 from .formatting import error_words as error_words

@@ -9,15 +9,13 @@ run, when the language may be another one, and looks for the label among those i
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 import streamlit as st
 
 from app import i18n
-from app.core import AppError, Language, User, as_app_error, as_user, current_user, set_page_user
+from app.core import Language, User, current_user, set_page_user
 from app.ui import resources
-from app.ui.formatting import error_words
 
 if TYPE_CHECKING:
     from app.services import Services
@@ -26,10 +24,6 @@ _log = logging.getLogger(__name__)
 T = TypeVar("T")
 LANGUAGE_KEY = "language"
 """Key of the language switch."""
-
-
-class DownloadError(Exception):
-    """A download that can't be made; its text is for the reader, in the reader's language."""
 
 
 def page_language() -> Language:
@@ -61,25 +55,6 @@ def services() -> Services:
 def may_change() -> bool:
     """Return whether the reader may upload, analyse, ask and delete. The actions check it, too."""
     return current_user().may("analyst")
-
-
-def for_reader(make: Callable[[], T]) -> Callable[[], T]:
-    """Return `make` with the reader and the language of this run: Streamlit makes downloads in another thread.
-
-    Its errors become a DownloadError.
-    """
-    user, spoken = current_user(), i18n.language()
-
-    def made() -> T:
-        with as_user(user), i18n.in_language(spoken):
-            try:
-                return make()
-            except Exception as error:
-                if not isinstance(error, AppError):
-                    _log.exception("a download failed")
-                raise DownloadError(error_words(as_app_error(error, services().log_path))) from error
-
-    return made
 
 
 def _page_user() -> User | None:

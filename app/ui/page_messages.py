@@ -19,14 +19,13 @@ KINDS: dict[str, Role | None] = {
     "rerun_script": None,
     "stop_script": "viewer",
     "file_urls_request": "analyst",
-    "deferred_file": "viewer",
 }
 """Kinds of messages that pass, with the least role of who sends them; None if the login page needs them, too."""
 REFUSED = frozenset(
     {
         *("clear_cache", "load_git_info", "set_run_on_save", "app_heartbeat"),
         *("debug_disconnect_websocket", "debug_shutdown_runtime"),
-        *("install_skills", "dismiss_skills_nudge", "dataframe_chunk"),
+        *("install_skills", "dismiss_skills_nudge", "dataframe_chunk", "deferred_file"),
     }
 )
 """The others of this version of Streamlit. A kind that is in neither is refused as well."""

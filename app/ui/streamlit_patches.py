@@ -5,142 +5,39 @@ A class is replaced by a subclass, and a method is wrapped.
 
 from __future__ import annotations
 
-import asyncio
-import threading
-import time
 from collections import deque
 from dataclasses import replace
 from functools import wraps
 from urllib.parse import parse_qsl, urlencode
 from weakref import WeakKeyDictionary
 
-from streamlit.proto.BackMsg_pb2 import BackendOperationRequest
 from streamlit.proto.ClientState_pb2 import ClientState
-from streamlit.proto.ForwardMsg_pb2 import BackendOperationResponse, DeferredFileResponsePayload
-from streamlit.runtime import memory_media_file_storage
 from streamlit.runtime.app_session import AppSession
-from streamlit.runtime.backend_operation_handler import DeferredFileHandler
 from streamlit.runtime.forward_msg_queue import ForwardMsgQueue
-from streamlit.runtime.media_file_manager import MediaFileManager
-from streamlit.runtime.media_file_storage import MediaFileKind, MediaFileStorageError
-from streamlit.runtime.memory_media_file_storage import MemoryMediaFileStorage
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.runtime.scriptrunner.script_runner import ScriptRunner
 from streamlit.runtime.scriptrunner_utils.script_requests import RerunData, ScriptRequestType, _has_active_trigger_value
 
 from app.ui import resources
-from app.ui.context import DownloadError
 
-_FETCH_SECONDS = 60.0
-"""From the making of a download to the browser's request for it, at most. Chosen by hand; not tuned."""
-_CLICK_SECONDS = 20.0
-"""From the drawing of a page to the last click on the one before it that counts. Chosen by hand; not tuned."""
 _FINISH_SECONDS = 0.05
 """From a request for a fragment, while the last messages of a run are on their way, to the next try. Chosen by hand;
 not tuned.
 """
-_ANSWERS = {"backend_operation_response", "file_urls_response"}
-"""Types of the messages that answer a request of the browser."""
+_ANSWER = "file_urls_response"
+"""Type of the messages that answer a request of the browser."""
 _MOST_ADDRESSES = 32
 """Replaced addresses of a session that are remembered. Chosen by hand; not tuned."""
 Address = tuple[tuple[str, str], ...]
 """Names and values of a query string, sorted."""
 
 
-class DownloadStorage(MemoryMediaFileStorage):
-    """Storage of Streamlit's files that keeps a download until the browser has had time to fetch it.
-
-    Streamlit counts a file that is made when its button is pressed as used by no page, so the second script run that
-    ends, of any session, deletes it. Among many sessions that is before the browser asks for it.
-    """
-
-    def __init__(self, media_endpoint: str) -> None:
-        super().__init__(media_endpoint)
-        self._lock = threading.Lock()
-        self._leaving: dict[str, threading.Timer] = {}
-
-    def load_and_get_id(
-        self, path_or_data: str | bytes, mimetype: str, kind: MediaFileKind, filename: str | None = None
-    ) -> str:
-        """Add a file, which may be there already, and return its id."""
-        with self._lock:
-            file_id = super().load_and_get_id(path_or_data, mimetype, kind, filename)
-            if timer := self._leaving.pop(file_id, None):
-                timer.cancel()
-            return file_id
-
-    def delete_file(self, file_id: str) -> None:
-        """Delete a file, a download after a minute."""
-        try:
-            is_download = self.get_file(file_id).kind is MediaFileKind.DOWNLOADABLE
-        except MediaFileStorageError:
-            return
-        if not is_download:
-            super().delete_file(file_id)
-            return
-        with self._lock:
-            if file_id not in self._leaving:
-                timer = self._leaving[file_id] = threading.Timer(_FETCH_SECONDS, self._drop, (file_id,))
-                timer.daemon = True
-                timer.start()
-
-    def _drop(self, file_id: str) -> None:
-        with self._lock:
-            if self._leaving.get(file_id) is threading.current_thread():  # else it was added again meanwhile
-                del self._leaving[file_id]
-                super().delete_file(file_id)
-
-
 def apply() -> None:
-    """Apply all patches; called once, before Streamlit makes its storage and runs a script."""
-    vars(memory_media_file_storage)["MemoryMediaFileStorage"] = DownloadStorage
-    _say_why_a_download_failed()
-    _keep_buttons_of_downloads()
+    """Apply all patches; called once, before Streamlit runs a script."""
     _stay_on_the_page()
     _draw_the_page_to_its_end()
     _keep_messages()
     _look_up_readers_once()
-
-
-def _say_why_a_download_failed() -> None:
-    """Show the error of a download beside its button; Streamlit has one sentence for all, in English."""
-    handle = DeferredFileHandler.handle
-
-    @wraps(handle)
-    async def say_why(
-        self: DeferredFileHandler, request: BackendOperationRequest, session_id: str
-    ) -> BackendOperationResponse:
-        make = self._get_media_file_mgr().execute_deferred
-        try:
-            url = await asyncio.to_thread(make, request.deferred_file.file_id)
-        except MediaFileStorageError as error:
-            if isinstance(error.__cause__, DownloadError):
-                return BackendOperationResponse(request_id=request.request_id, error_msg=str(error.__cause__))
-            return await handle(self, request, session_id)  # the page has been drawn again since
-        made = DeferredFileResponsePayload(url=url)
-        return BackendOperationResponse(request_id=request.request_id, deferred_file=made)
-
-    DeferredFileHandler.handle = say_why  # type: ignore[method-assign]
-
-
-def _keep_buttons_of_downloads() -> None:
-    """Answer for a while to a download's button of the page as it was before it was drawn again.
-
-    Each run gives the button a new id, and the next run that ends, of any session, forgets the old one. The browser may
-    not have the new one yet when it is clicked.
-    """
-    replaced = WeakKeyDictionary[MediaFileManager, dict[str, float]]()
-
-    def remove(self: MediaFileManager) -> None:
-        now, since = time.monotonic(), replaced.setdefault(self, {})
-        shown = {file_id for files in self._files_by_session_and_coord.values() for file_id in files.values()}
-        for file_id in [one for one in self._deferred_callables if one not in shown]:
-            if now - since.setdefault(file_id, now) > _CLICK_SECONDS:
-                self._drop_deferred_id(file_id)
-        for file_id in [one for one in since if one not in self._deferred_callables]:
-            del since[file_id]
-
-    MediaFileManager._remove_orphaned_deferred_callables = remove  # type: ignore[method-assign]
 
 
 class _Addresses:
@@ -229,7 +126,7 @@ def _keep_messages() -> None:
     A session's messages are sent together. Where a fragment is run twice before that, Streamlit would drop its first
     containers and keep some of what is inside: the parts that the browser has in its cache, and the fragments inside.
     The browser has no place for these, and its script ends with an error. A run of the whole page would drop the
-    answer to a request for a download or for an upload's address, and the browser would wait for ever.
+    answer to a request for an upload's address, and the browser would wait for ever.
     """
     clear = ForwardMsgQueue.clear
 
@@ -240,7 +137,7 @@ def _keep_messages() -> None:
         if retain_lifecycle_msgs and fragment_ids_this_run:
             self._delta_index_map = {}  # else the second run would be merged into the first
             return
-        answers = [message for message in self._queue if message.WhichOneof("type") in _ANSWERS]
+        answers = [message for message in self._queue if message.WhichOneof("type") == _ANSWER]
         clear(self, retain_lifecycle_msgs, fragment_ids_this_run)
         if retain_lifecycle_msgs:
             self._queue.extend(answers)

@@ -104,7 +104,6 @@ def _component(drawn: Any) -> WidgetState:
 
 _PRESSES: dict[str, Callable[[Any], WidgetState]] = {
     "button": lambda drawn: WidgetState(id=drawn.id, trigger_value=True),
-    "download_button": lambda drawn: WidgetState(id=drawn.id, trigger_value=True),
     "checkbox": lambda drawn: WidgetState(id=drawn.id, bool_value=not drawn.default),
     "text_input": lambda drawn: WidgetState(id=drawn.id, string_value="taken"),
     "text_area": lambda drawn: WidgetState(id=drawn.id, string_value="taken"),

@@ -6,7 +6,6 @@ import time
 from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
-from zipfile import ZipFile
 
 import pytest
 from PIL import Image
@@ -16,15 +15,11 @@ from app.api import Gate
 from app.core import AnalysisState
 from app.core.domain import AnalysisRequest
 from app.jobs import JobSnapshot
-from app.jobs.snapshot import imported_job, to_row
-from app.library.bulk_operations import reports_of
 from app.services.container import Services
-from app.services.conversations import import_report
 from app.store.video_repository import VideoRepository
 from app.video import stills
 from tests.cards import draw_card, to_jpeg
 from tests.media import cards, write_video
-from tests.reports.test_questions import asked
 from tests.reports.test_reports import analysis
 from tests.ui.fake_services import keyframes
 
@@ -120,38 +115,3 @@ def test_a_small_picture_of_each_analysis(client: TestClient, services: Services
     assert (answer.status_code, answer.headers["content-type"]) == (200, "image/jpeg")
     assert max(Image.open(BytesIO(answer.content)).size) <= 320
     assert client.get("/api/library/nobody.jpg").status_code == 404
-
-
-def test_reports_go_out_as_one_zip(client: TestClient, services: Services) -> None:
-    ids = [services.jobs.import_report(analysis(id=f"job12345{number}")) for number in range(2)]
-    answer = client.get(f"/api/library.zip?ids={','.join(ids)}&formats=json,markdown")
-    assert answer.headers["content-type"] == "application/zip"
-    assert "attachment" in answer.headers["content-disposition"]
-    assert [one.id for one in reports_of([("x.zip", BytesIO(answer.content))])] == ids
-
-
-def test_zip_has_questions_and_answers_unless_refused(client: TestClient, services: Services) -> None:
-    job_id = import_report(services, replace(asked(), id="job123456"))
-    for query, count in (("", 1), ("&conversations=0", 0)):
-        answer = client.get(f"/api/library.zip?ids={job_id}&formats=json{query}")
-        (report,) = reports_of([("x.zip", BytesIO(answer.content))])
-        assert len(report.conversations) == count
-
-
-def test_zip_names_what_has_no_report_in_it(client: TestClient, services: Services) -> None:
-    with_report = services.jobs.import_report(analysis(id="job123456"))
-    without = "job999999"
-    job = replace(imported_job(analysis(id=without)), name="gate.mp4", state="cancelled", progress=AnalysisState())
-    services.store.save(to_row(job, ""))
-    answer = client.get(f"/api/library.zip?ids={with_report},{without}&formats=json&language=en")
-    with ZipFile(BytesIO(answer.content)) as archive:
-        assert [name.rpartition(".")[2] for name in archive.namelist()] == ["json", "txt"]
-        assert archive.read("left out.txt").decode() == f"gate.mp4: no report (cancelled) ({without})\n"
-    answer = client.get(f"/api/library.zip?ids={with_report},{without}&formats=json&language=zh")
-    assert "未导出.txt" in ZipFile(BytesIO(answer.content)).namelist()
-
-
-def test_nothing_chosen_is_said(client: TestClient) -> None:
-    for query in ("", "?ids=../x", "?ids=a&formats=nothing", f"?ids={','.join(['abc'] * 501)}"):
-        answer = client.get(f"/api/library.zip{query}")
-        assert (answer.status_code, answer.json()["key"]) == (400, "nothing_to_export")

@@ -32,6 +32,9 @@ OF_THE_PAGE: dict[str, Role | None] = {
     "GET /api/videos/{id}/stills/{milliseconds:int}.jpg": "viewer",
     "GET /api/ask/pictures/{sha256}.jpg": "viewer",
     "GET /api/library/{id}.jpg": "viewer",
+    "GET /api/jobs/{id}/exports/{name}": "viewer",
+    "GET /api/conversations/{id}/exports/{name}": "viewer",
+    "GET /api/batches/{id}.zip": "viewer",
     "GET /api/library.zip": "viewer",
 }
 OF_PROGRAMS: dict[str, Role] = {

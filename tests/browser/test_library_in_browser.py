@@ -107,7 +107,7 @@ def test_foreign_report_is_imported_renamed_and_deleted(library_app: App, visit:
     page.get_by_role("checkbox", name="Select: front door").check()
     with page.expect_download() as download:
         page.get_by_role("button", name="Export 1 as ZIP").click()
-        page.get_by_role("link", name="Export 1 as ZIP").click()
+        page.get_by_role("button", name="Export 1 as ZIP").last.click()
     assert download.value.suggested_filename == "framelens-reports.zip"
     page.keyboard.press("Escape")
     page.get_by_role("button", name="Delete", exact=True).click()

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import ast
-import threading
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.core import User, as_user, current_user
-from app.i18n import in_language, language
 from app.services.container import Services
 from app.ui import context, resources
 from tests.ui.fake_services import with_bench
@@ -80,18 +77,3 @@ def test_option_labels_are_made_before_the_widget() -> None:
         if any(isinstance(one, ast.Call) and isinstance(one.func, ast.Name) for one in ast.walk(node.value))
     ]
     assert later == []
-
-
-def test_a_download_is_made_for_the_reader() -> None:
-    found = list[tuple[str, str]]()
-
-    def make() -> None:
-        found.append((current_user().id, language()))
-
-    with as_user(User("u1", "Ann", "viewer")), in_language("zh"):
-        made = context.for_reader(make)
-    for work in (make, made):
-        thread = threading.Thread(target=work)
-        thread.start()
-        thread.join()
-    assert found[0][0] == "" and found[1] == ("u1", "zh")

@@ -2,22 +2,23 @@
 
 import hashlib
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Annotated
-from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, Header, Query, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
 from app import core
+from app.api import exports
 from app.api.v1.dependencies import ANALYST, VIEWER, KeyDep, ServicesDep, ticks
 from app.api.v1.schemas import Job, JobEntry, JobList, NewJob, PathSource, UploadSource
 from app.i18n import language
 from app.jobs import State
 from app.library.bulk_operations import remove
-from app.reports import FORMATS, all_files, zipped
-from app.services import Submission, VideoSource, build_request, build_selection, report_of
+from app.reports import FORMATS
+from app.services import Submission, VideoSource, build_request, build_selection
 from app.store import LibraryQuery
 
 router = APIRouter(tags=["jobs"])
@@ -137,9 +138,10 @@ async def watch_job(
     response_class=Response,
     responses={200: {"description": "The file", "content": _BINARY}},
 )
-def get_report(
+async def get_report(
     job_id: str,
     name: str,
+    request: Request,
     services: ServicesDep,
     spoken: Annotated[core.Language | None, Query(alias="language", description="By default that of the job.")] = None,
     conversations: Annotated[bool, Query(description="Include the conversations about it.")] = True,
@@ -147,19 +149,11 @@ def get_report(
     """Get the report in one format, or "zip" for all formats with their pictures."""
     if name not in (*FORMATS, _ARCHIVE):
         raise core.InputError("report_format_unknown", given=name[:80], known=", ".join((*FORMATS, _ARCHIVE)))
-    is_ready = find_job(job_id, services).has_report
-    analysis = report_of(services, job_id, conversations=conversations) if is_ready else None
-    if analysis is None:
+    if not (await run_in_threadpool(find_job, job_id, services)).has_report:
         raise core.InputError("no_report_yet", id=job_id)
-    services.jobs.audit.record("export", job_id, analysis.video.name)
-    written = spoken or analysis.request.language
-    stem = core.safe_stem(analysis.video.name)
-    if name == _ARCHIVE:
-        return _file(zipped(all_files(analysis, written, stem)), "application/zip", f"{stem}.zip")
-    form = FORMATS[name]
-    if not form.fits(analysis):
-        raise core.InputError("api_report_empty", name=analysis.video.name, format=name)
-    return _file(form.write(analysis, written), form.mime, stem + form.suffix)
+    kind = "everything" if name == _ARCHIVE else name
+    report = partial(exports.report, spoken=spoken, conversations=conversations, is_alone=True)
+    return await exports.answered(request, lambda: report(services, job_id, kind))
 
 
 @router.post("/jobs/{job_id}/cancel", dependencies=[ANALYST], status_code=202)
@@ -195,12 +189,6 @@ def delete_job(job_id: str, services: ServicesDep) -> None:
     for one in remove(services.jobs, services.videos, [job_id]):
         if one.error:
             raise one.error
-
-
-def _file(data: bytes, media_type: str, name: str) -> Response:
-    plain = name.encode("ascii", "replace").decode().translate({ord(mark): "_" for mark in '?"\\%'})  # for old clients
-    disposition = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
-    return Response(data, media_type=media_type, headers={"Content-Disposition": disposition})
 
 
 def _spelled(name: str, value: object) -> str:

@@ -31,7 +31,7 @@ def draw() -> None:
         st.caption(t("ask.page.what"))
     names = video_names(services(), conversation) if conversation else {}
     if conversation:
-        chat.draw_head(conversation, names)
+        chat.draw_head(conversation)
     if conversation is None:
         if may_change():
             with st.container(border=True):

@@ -5,11 +5,13 @@ from collections.abc import Sequence
 import streamlit as st
 
 from app.core import one_line
-from app.i18n import language, t
+from app.i18n import t
 from app.library.bulk_operations import MOST_EXPORTED
 from app.reports import FORMATS
 from app.store import LibraryEntry
-from app.ui import error_words, may_change, page_state, plain, resources, services
+from app.ui import error_words, may_change, page_state, plain, services
+from app.ui.components import exports
+from app.ui.components.exports import SaveButton, SaveGroup
 from app.ui.panels.library import cards, filters
 
 _POLL_SECONDS = 2.0
@@ -97,14 +99,12 @@ def _draw_export(chosen: Sequence[str]) -> None:
             key="library_formats",
         )
         has_conversations = st.toggle(t("ui.save_conversations"), value=True, key="library_conversations")
-        query = f"&ids={','.join(chosen)}&formats={','.join(formats)}&language={language()}"
-        query += "" if has_conversations else "&conversations=0"
-        st.link_button(
-            t("library.export", n=len(chosen) - len(unexportable)),
-            resources.api_url("library.zip") + query,
-            icon=":material/download:",
-            disabled=not formats or len(unexportable) == len(chosen),
-        )
+        if formats and len(unexportable) < len(chosen):
+            options = {"ids": ",".join(chosen), "formats": ",".join(formats)}
+            options["conversations"] = str(int(has_conversations))
+            label = t("library.export", n=len(chosen) - len(unexportable))
+            button = SaveButton(label, exports.export_url("library.zip", **options))
+            exports.draw([SaveGroup((button,))], key="library_export")
 
 
 def _draw_tags(chosen: Sequence[str]) -> None:

@@ -40,6 +40,12 @@ def parts_shown(page: AppTest) -> list[Any]:
     return [json.loads(element.proto.json) for element in elements if element.proto.json]
 
 
+def save_buttons(page: AppTest) -> list[dict[str, str]]:
+    """The buttons that save a file."""
+    shown = [one for one in parts_shown(page) if "writing" in one.get("words", {})]
+    return [item for one in shown for group in one["groups"] for item in group["items"]]
+
+
 def started(page: AppTest, services: Services) -> str:
     """Chooses the sample, presses the button, and returns the job's id."""
     page.run()
@@ -75,7 +81,7 @@ def test_the_sample_leads_to_a_report(page: AppTest, services: Services) -> None
 def test_report_offers_every_fitting_format_and_frames(page: AppTest, services: Services) -> None:
     job = ended(services, started(page, services))
     page.run()
-    labels = {button.proto.label for button in page.get("download_button")}
+    labels = {one["label"] for one in save_buttons(page)}
     assert job.analysis
     fitting = [name for name, form in FORMATS.items() if form.fits(job.analysis)]
     assert labels == {t(f"ui.download_{name}", "en") for name in (*fitting, "frames", "sheet", "everything")}

@@ -26,7 +26,7 @@ from tests.reports.test_reports import analysis
 from tests.ui import rich
 from tests.ui.fake_services import ended
 from tests.ui.panels.report.test_report import parts_shown
-from tests.ui.views.test_analyse import texts
+from tests.ui.views.test_analyse import save_buttons, texts
 
 Show = Callable[..., AppTest]
 
@@ -214,8 +214,8 @@ def test_two_selected_are_compared_on_the_page_of_reports(show: Show, services: 
 
 def test_a_zip_of_the_selected_is_offered_under_an_address(show: Show, services: Services) -> None:
     job_id = import_report(services, 1, "a.mp4")
-    (link,) = show(chosen=frozenset({job_id})).get("link_button")
-    assert f"library.zip?key=key&ids={job_id}&formats=html,json&language=en" in link.proto.url
+    (button,) = save_buttons(show(chosen=frozenset({job_id})))
+    assert button["url"] == f"/api/library.zip?ids={job_id}&formats=html,json&conversations=1&lang=en"
 
 
 def test_what_has_no_report_is_named_before_the_export(show: Show, services: Services) -> None:
@@ -226,8 +226,8 @@ def test_what_has_no_report_is_named_before_the_export(show: Show, services: Ser
     services.jobs.indexing.index(job)
     page = show(chosen=frozenset({with_report, without}))
     assert "1 of 2 selected has no report and is left out: gate.mp4 (cancelled)" in texts(page)
-    (link,) = page.get("link_button")
-    assert link.proto.label == "Export 1 as ZIP"
+    (button,) = save_buttons(page)
+    assert button["label"] == "Export 1 as ZIP"
 
 
 def test_indexing_that_fails_says_why(

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.core import AppError, safe_stem
-from app.i18n import language, t
-from app.reports import zipped
-from app.ui import error_words, for_reader, local_time, page_state, plain, remaining, resources, services
+from app.core import AppError
+from app.i18n import t
+from app.ui import error_words, local_time, page_state, plain, remaining, resources, services
+from app.ui.components import exports
+from app.ui.components.exports import SaveButton, SaveGroup
 from app.ui.panels.sidebar import jobs as rows
 
 if TYPE_CHECKING:
@@ -153,25 +153,8 @@ def _draw_actions(record: BatchRecord, statuses: Sequence[VideoStatus]) -> None:
     elif batches.can_continue(record, statuses):
         st.button(t("batch.page.continue"), key="batch_continue", icon=":material/refresh:", on_click=proceed)
     if any(one.is_over for one in statuses):
-        st.download_button(
-            t("batch.page.save"),
-            data=for_reader(partial(_zip, record)),
-            file_name=f"{safe_stem(record.shown_name)}.zip",
-            mime="application/zip",
-            key="batch_save",
-            icon=":material/download:",
-            help=t("batch.page.save_how"),
-            on_click="ignore",
-        )
-
-
-def _zip(record: BatchRecord) -> bytes:
-    from app.fleet import bundle
-
-    jobs = services().jobs
-    written = zipped(bundle(record, jobs, language()))
-    jobs.audit.record("export", record.id, record.shown_name)
-    return written
+        url = exports.export_url(f"batches/{record.id}.zip")
+        exports.draw([SaveGroup((SaveButton(t("batch.page.save"), url, t("batch.page.save_how")),))], key="batch_save")
 
 
 def _seconds_left(statuses: Sequence[VideoStatus]) -> float | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -10,11 +9,12 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app import ask
-from app.core import AppError, Moments, safe_stem
+from app.core import AppError, Moments
 from app.i18n import t
 from app.services import video_names
-from app.ui import error_words, for_reader, may_change, page_state, plain, services
+from app.ui import error_words, may_change, page_state, plain, services
+from app.ui.components import exports
+from app.ui.components.exports import SaveButton, SaveGroup
 from app.ui.panels.ask import composer, start, turns
 from app.ui.panels.ask.pictures import Pictures
 
@@ -56,7 +56,7 @@ def find_search(job_id: str) -> Moments | None:
     return next((one for one in found if one.analysis_id == job_id), None)
 
 
-def draw_head(conversation: Conversation, names: Mapping[str, str]) -> None:
+def draw_head(conversation: Conversation) -> None:
     """Draw the way back to the list, the name, and the menu."""
     st.button(
         t("ask.page.all"),
@@ -71,39 +71,19 @@ def draw_head(conversation: Conversation, names: Mapping[str, str]) -> None:
     ):
         st.markdown(f"#### {plain(conversation.name)}")
         with st.popover(t("ask.page.menu"), icon=":material/more_vert:", type="tertiary", key="ask_menu"):
-            _draw_menu(conversation, names)
+            _draw_menu(conversation)
 
 
-def _draw_menu(conversation: Conversation, names: Mapping[str, str]) -> None:
-    key, stem = f"ask_{conversation.id}", safe_stem(conversation.name)
+def _draw_menu(conversation: Conversation) -> None:
+    key = f"ask_{conversation.id}"
     is_busy = services().answers.is_running(conversation.id)
     if may_change():
         with st.form(f"{key}_rename", border=False):
             st.text_input(t("ask.page.name"), conversation.name, max_chars=_MOST_NAME, key=f"{key}_name")
             st.form_submit_button(t("ask.page.rename"), on_click=_rename, args=(conversation.id, f"{key}_name"))
 
-    def markdown() -> str:
-        services().jobs.audit.record("export", conversation.id)
-        return ask.as_markdown(conversation, names)
-
-    def document() -> str:
-        services().jobs.audit.record("export", conversation.id)
-        return json.dumps(ask.document(conversation, names), ensure_ascii=False, indent=2)
-
-    with st.container(horizontal=True):
-        for name, suffix, mime, write in (
-            ("markdown", ".md", "text/markdown", markdown),
-            ("json", ".json", "application/json", document),
-        ):
-            st.download_button(
-                t(f"ask.page.save_{name}"),
-                data=for_reader(write),
-                file_name=stem + suffix,
-                mime=mime,
-                icon=":material/download:",
-                on_click="ignore",
-                key=f"{key}_{name}",
-            )
+    items = (_save_button(conversation.id, name) for name in ("markdown", "json"))
+    exports.draw([SaveGroup(tuple(items))], key=f"{key}_exports")
     if not may_change():
         return
     with st.container(horizontal=True):
@@ -118,6 +98,10 @@ def _draw_menu(conversation: Conversation, names: Mapping[str, str]) -> None:
         )
         if st.button(f":red[{t('library.delete')}]", key=f"{key}_delete", icon=":material/delete:"):
             st.dialog(t("ask.page.delete_title"))(_ask_to_delete)(conversation.id, conversation.name)
+
+
+def _save_button(conversation_id: str, name: str) -> SaveButton:
+    return SaveButton(t(f"ask.page.save_{name}"), exports.export_url(f"conversations/{conversation_id}/exports/{name}"))
 
 
 def _rename(conversation_id: str, key: str) -> None:
@@ -163,7 +147,7 @@ def draw_tab(job_id: str) -> None:
         start.draw_list(job_id)
     else:
         names = video_names(services(), conversation)
-        draw_head(conversation, names)
+        draw_head(conversation)
         draw_turns(conversation, names, shown=job_id, on_open=_go_to_page)
 
 

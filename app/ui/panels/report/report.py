@@ -6,9 +6,8 @@ A file is written only when its button in the export menu is pressed: a report w
 
 from __future__ import annotations
 
-import logging
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import chain
@@ -16,14 +15,13 @@ from typing import TYPE_CHECKING, get_args
 
 import streamlit as st
 
-from app import video
-from app.core import UNKNOWN_PATH, Analysis, AppError, Notice, safe_stem
+from app.core import UNKNOWN_PATH, Analysis, Notice
 from app.i18n import labelled, language, t
-from app.reports import FORMATS, Use, all_files, content, files_of, frame_entries, zipped
-from app.reports.graphics import contact_sheet as sheets
+from app.reports import FORMATS, Use, content
 from app.services import report_of, video_for
-from app.ui import for_reader, local_time, may_change, page_state, plain, services
-from app.ui.components import report_blocks
+from app.ui import local_time, may_change, page_state, plain, services
+from app.ui.components import exports, report_blocks
+from app.ui.components.exports import SaveButton, SaveGroup
 from app.ui.panels.analyse import progress, request_form
 from app.ui.panels.ask import chat
 from app.ui.panels.report import comparison, reanalysis, sharing
@@ -46,8 +44,6 @@ _MARKS = {"error": ":red[:material/error:]", "warning": ":orange[:material/warni
 _SIGNS = re.compile(r"^(?:⚠️|❌)\s*")
 _END = re.compile(r"[:：]\s|[:：](?=[\u4e00-\u9fff])|[.。!！]\s|[。！]")
 _PIECES_KEY = "report_pieces"
-_ZIP = "application/zip"
-_log = logging.getLogger(__name__)
 
 
 def draw_head(job: JobSnapshot, analysis: Analysis, *, can_edit: bool) -> None:
@@ -255,85 +251,36 @@ def _draw_export(job: JobSnapshot, analysis: Analysis, reported: Analysis, *, is
         reported: The analysis with its conversations.
         is_first: Whether it is the most important action of the page.
     """
-    stem = safe_stem(analysis.video.name)
-    save = partial(_button, job, stem)
     with st.popover(t("ui.save"), type="primary" if is_first else "secondary", icon=":material/download:"):
-        if reported.conversations and st.toggle(t("ui.save_conversations"), value=True, key="save_conversations"):
-            analysis = reported
-        for use in get_args(Use):
-            _draw_use(f"save_{use}")
-            with st.container(horizontal=True, gap="small"):
-                for name, form in FORMATS.items():
-                    if form.use == use and form.fits(analysis):
-                        _draw_format(save, name, analysis, stem)
-        _draw_use("save_pictures")
-        with st.container(horizontal=True, gap="small"):
-            if analysis.keyframes:
-                about = _size_of_frames(analysis)
-                save("frames", ".frames.zip", _ZIP, partial(frames_as_zip, analysis), about)
-                about = t("ui.download_sheet_help")
-                save("sheet", ".contact-sheet.jpg", "image/jpeg", partial(contact_sheet, analysis), about)
-            everything = partial(_zip_all, analysis, stem)
-            save("everything", ".zip", _ZIP, everything, t("ui.download_everything_help"))
+        has_conversations = bool(reported.conversations) and st.toggle(
+            t("ui.save_conversations"), value=True, key="save_conversations"
+        )
+        analysis = reported if has_conversations else analysis
+        exports.draw(_save_groups(job, analysis, has_conversations=has_conversations), key="exports")
         if may_change():
             sharing.draw(job.id, conversations=bool(analysis.conversations))
 
 
-def _draw_use(name: str) -> None:
-    st.caption(t(f"ui.{name}"))
+def _save_groups(job: JobSnapshot, analysis: Analysis, *, has_conversations: bool) -> list[SaveGroup]:
+    """Return the buttons for the formats that the analysis fits, by their use, and for pictures and everything."""
 
+    def button(name: str, about: str) -> SaveButton:
+        url = exports.export_url(f"jobs/{job.id}/exports/{name}", conversations=str(int(has_conversations)))
+        return SaveButton(t(f"ui.download_{name}"), url, about)
 
-def _draw_format(save: Callable[..., None], name: str, analysis: Analysis, stem: str) -> None:
-    form = FORMATS[name]
-    about = t(f"ui.download_{name}_help")
-    if form.beside(analysis):
-        save(name, f"{form.suffix}.zip", _ZIP, partial(_zip_with_pictures, name, analysis, stem), about)
-    else:
-        save(name, form.suffix, form.mime, partial(form.write, analysis, analysis.request.language), about)
-
-
-def _zip_with_pictures(name: str, analysis: Analysis, stem: str) -> bytes:
-    return zipped(files_of(name, analysis, analysis.request.language, stem + FORMATS[name].suffix))
-
-
-def _zip_all(analysis: Analysis, stem: str) -> bytes:
-    return zipped(all_files(analysis, analysis.request.language, stem))
+    groups = []
+    for use in get_args(Use):
+        fitting = [name for name, form in FORMATS.items() if form.use == use and form.fits(analysis)]
+        items = tuple(button(name, t(f"ui.download_{name}_help")) for name in fitting)
+        groups += [SaveGroup(items, t(f"ui.save_{use}"))] if items else []
+    pictures = []
+    if analysis.keyframes:
+        pictures = [button("frames", _size_of_frames(analysis)), button("sheet", t("ui.download_sheet_help"))]
+    everything = button("everything", t("ui.download_everything_help"))
+    return [*groups, SaveGroup((*pictures, everything), t("ui.save_pictures"))]
 
 
 def _size_of_frames(analysis: Analysis) -> str:
     kept_side = max(max(frame.width, frame.height) for frame in analysis.keyframes)
     key = "ui.download_frames_help" if analysis.video.path.is_file() else "ui.download_frames_small"
     return t(key, side=kept_side)
-
-
-def _button(
-    job: JobSnapshot, stem: str, name: str, suffix: str, mime: str, data: Callable[[], bytes], about: str
-) -> None:
-    def made() -> bytes:
-        written = data()
-        services().jobs.audit.record("export", job.id, job.name)
-        return written
-
-    st.download_button(
-        t(f"ui.download_{name}"),
-        data=for_reader(made),
-        file_name=stem + suffix,
-        mime=mime,
-        help=about,
-        on_click="ignore",
-        key=f"download-{name}",
-    )
-
-
-def frames_as_zip(analysis: Analysis) -> bytes:
-    """Return JPEGs and times.csv as a ZIP, the pictures as stored where the video can't be read."""
-    try:
-        return zipped(frame_entries(video.full_pictures(analysis.video.path, analysis.keyframes)))
-    except AppError as error:
-        _log.warning("using stored frames: the video cannot be read: %s", error)
-        return zipped(frame_entries(analysis.keyframes))
-
-
-def contact_sheet(analysis: Analysis) -> bytes:
-    """Return a JPEG with all stored keyframes, headed in the language of the report."""
-    return sheets.write(analysis, analysis.request.language)

@@ -37,7 +37,7 @@ from app.ui.panels.report.report import PAGE, _actions, brief
 from tests.ui import rich
 from tests.ui.conftest import Open
 from tests.ui.fake_services import Run, ended, queue, wait
-from tests.ui.views.test_analyse import parts_shown, texts
+from tests.ui.views.test_analyse import parts_shown, save_buttons, texts
 
 
 @pytest.fixture
@@ -361,7 +361,7 @@ def test_the_report_is_shown_while_frames_are_measured(page: AppTest, open_servi
     assert [bar.proto.text.replace("\\", "") for bar in page.get("progress")] == [
         t("ui.measuring", language, done=1, total=12)
     ]
-    assert page.get("download_button"), "a report that is not all measured can be saved"
+    assert save_buttons(page), "a report that is not all measured can be saved"
     through.set()
     ended(services, job)
     page.run()

@@ -1,0 +1,336 @@
+"""Exports as files: a report in one format or in all, its frames, a conversation, a batch, several reports.
+
+A file is written when it is asked for. A document is a process of seconds and up to 3 GB, so a few are written at a
+time, users in turn. A file is not written to its end if its client has left.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import re
+import tempfile
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import TypeVar
+from urllib.parse import quote
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+
+from app import ask, core, video
+from app.api.gate import Gate
+from app.api.responses import OpenFileResponse
+from app.fleet import BatchArchive
+from app.fleet import bundle as batch_files
+from app.i18n import labelled, language, t
+from app.library.bulk_operations import MOST_EXPORTED
+from app.reports import FORMATS, ReportFile, all_files, bundle, files_of, frame_entries, write_zip, zipped
+from app.reports.graphics import contact_sheet
+from app.services import Services, report_of, video_names
+
+T = TypeVar("T")
+_log = logging.getLogger(__name__)
+_AT_A_TIME = 2
+"""A document takes one core for seconds. Chosen by hand; not tuned."""
+_MOST_OF_USER = 8
+"""Exports of a user that wait or are written at a time, where there are accounts. Chosen by hand; not tuned."""
+_ZIP = "application/zip"
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_ARCHIVES = ("frames", "sheet", "everything")
+"""Files of a report beside its formats."""
+_GONE = 499
+"""Status for a client that left before the answer."""
+
+
+@dataclass(frozen=True)
+class Export:
+    """A file for a user."""
+
+    name: str
+    mime: str
+    data: bytes
+
+    def response(self) -> Response:
+        """Return it as an attachment."""
+        # The first name is for clients that don't know the second.
+        plain = self.name.encode("ascii", "replace").decode().translate({ord(mark): "_" for mark in '?"\\%'})
+        disposition = f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(self.name, safe='')}"
+        return Response(self.data, media_type=self.mime, headers={"Content-Disposition": disposition})
+
+
+class ExportTurns:
+    """Let exports wait without a thread; the user of whom fewest are being written goes first.
+
+    Not thread-safe: for use in one event loop.
+    """
+
+    def __init__(self) -> None:
+        self._written: list[str] = []
+        self._waiting: list[tuple[str, asyncio.Future[None]]] = []
+
+    @asynccontextmanager
+    async def turn(self, user_id: str) -> AsyncIterator[None]:
+        """Wait for a turn of a user, and end it when the context is left.
+
+        Raises:
+            InputError: "exports_many".
+        """
+        waiting = [user for user, _ in self._waiting]
+        if user_id and [*waiting, *self._written].count(user_id) >= _MOST_OF_USER:
+            raise core.InputError("exports_many", count=_MOST_OF_USER)
+        if len(self._written) < _AT_A_TIME:
+            self._written.append(user_id)
+        else:
+            await self._come_up(user_id)
+        try:
+            yield
+        finally:
+            self._end(user_id)
+
+    async def _come_up(self, user_id: str) -> None:
+        place = user_id, asyncio.get_running_loop().create_future()
+        self._waiting.append(place)
+        try:
+            await place[1]
+        except asyncio.CancelledError:
+            if place[1].cancelled():
+                self._waiting.remove(place)
+            else:  # its turn had just come
+                self._end(user_id)
+            raise
+
+    def _end(self, user_id: str) -> None:
+        self._written.remove(user_id)
+        left = [place for place in self._waiting if not place[1].cancelled()]
+        if left:
+            chosen = min(left, key=lambda place: self._written.count(place[0]))
+            self._waiting.remove(chosen)
+            self._written.append(chosen[0])
+            chosen[1].set_result(None)
+
+
+turns = ExportTurns()
+"""Of this server."""
+
+
+async def written(request: Request, write: Callable[[], T]) -> T | None:
+    """Return what `write` returns, in its turn and in a thread; stop it and return None if the client leaves.
+
+    Raises:
+        InputError: "exports_many", or what `write` raises.
+    """
+    cancel, has_begun = threading.Event(), False
+
+    async def in_turn() -> T:
+        nonlocal has_begun
+        async with turns.turn(core.current_user().id):
+            has_begun = True
+            return await run_in_threadpool(core.cancelled_by(cancel, write))
+
+    work, leaving = asyncio.ensure_future(in_turn()), asyncio.ensure_future(_left(request))
+    await asyncio.wait((work, leaving), return_when=asyncio.FIRST_COMPLETED)
+    if work.done():
+        leaving.cancel()
+        return work.result()
+    cancel.set()
+    if not has_begun:
+        work.cancel()
+    await asyncio.gather(work, return_exceptions=True)  # its turn ends with its thread
+    return None
+
+
+async def _left(request: Request) -> None:
+    """Wait until the client has left."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+# ---- what is written -------------------------------------------------------------------------------------------------
+
+
+def report(
+    services: Services,
+    job_id: str,
+    name: str,
+    *,
+    spoken: core.Language | None = None,
+    conversations: bool = True,
+    is_alone: bool = False,
+) -> Export:
+    """Return the report of a job.
+
+    Args:
+        services: The services.
+        job_id: The job.
+        name: A format; or "everything", all formats with their pictures; "frames", its frames in full size; "sheet", a
+            contact sheet.
+        spoken: The language, by default that of the job.
+        conversations: Include the conversations about it.
+        is_alone: Leave out the pictures that a format refers to.
+
+    Raises:
+        InputError: "report_format_unknown", "job_unknown", "no_report_yet" or "api_report_empty".
+    """
+    if name not in (*FORMATS, *_ARCHIVES):
+        known = ", ".join((*FORMATS, *_ARCHIVES))
+        raise core.InputError("report_format_unknown", given=name[:80], known=known)
+    job = services.jobs.snapshot(job_id)
+    analysis = report_of(services, job_id, conversations=conversations) if job.analysis else None
+    if analysis is None:
+        raise core.InputError("no_report_yet", id=job_id)
+    if name in FORMATS and not FORMATS[name].fits(analysis):
+        raise core.InputError("api_report_empty", name=analysis.video.name, format=name)
+    spoken = spoken or analysis.request.language
+    stem = core.safe_stem(analysis.video.name)
+    made = _of_report(analysis, name, spoken, stem, is_alone=is_alone)
+    services.jobs.audit.record("export", job.id, job.name)
+    return made
+
+
+def _of_report(analysis: core.Analysis, name: str, spoken: core.Language, stem: str, *, is_alone: bool) -> Export:
+    match name:
+        case "everything":
+            return Export(f"{stem}.zip", _ZIP, zipped(all_files(analysis, spoken, stem)))
+        case "frames":
+            return Export(f"{stem}.frames.zip", _ZIP, frames_as_zip(analysis))
+        case "sheet":
+            return Export(f"{stem}.contact-sheet.jpg", "image/jpeg", contact_sheet.write(analysis, spoken))
+    form = FORMATS[name]
+    files = list(islice(files_of(name, analysis, spoken, stem + form.suffix), 1 if is_alone else None))
+    if len(files) > 1:
+        return Export(f"{stem}{form.suffix}.zip", _ZIP, zipped(files))
+    return Export(files[0].name, form.mime, files[0].data)
+
+
+def frames_as_zip(analysis: core.Analysis) -> bytes:
+    """Return JPEGs and times.csv as a ZIP, the pictures as stored where the video can't be read."""
+    try:
+        return zipped(frame_entries(video.full_pictures(analysis.video.path, analysis.keyframes)))
+    except core.AppError as error:
+        _log.warning("using stored frames: the video cannot be read: %s", error)
+        return zipped(frame_entries(analysis.keyframes))
+
+
+def _conversation(services: Services, conversation_id: str, name: str) -> Export:
+    conversation = services.conversations.get(conversation_id)
+    names, stem = video_names(services, conversation), core.safe_stem(conversation.name)
+    if name == "json":
+        text = json.dumps(ask.document(conversation, names), ensure_ascii=False, indent=2)
+        made = Export(f"{stem}.json", "application/json", text.encode())
+    else:
+        made = Export(f"{stem}.md", "text/markdown", ask.as_markdown(conversation, names).encode())
+    services.jobs.audit.record("export", conversation.id)
+    return made
+
+
+def _batch(services: Services, batch_id: str) -> Export:
+    record = BatchArchive(services.settings.data_dir).get(batch_id)
+    files = batch_files(record, services.jobs, language())
+    made = Export(f"{core.safe_stem(record.shown_name)}.zip", _ZIP, zipped(files))
+    services.jobs.audit.record("export", record.id, record.shown_name)
+    return made
+
+
+def _several(services: Services, ids: Sequence[str], formats: Sequence[str], *, conversations: bool) -> Path:
+    """Write the reports of several jobs into a temporary ZIP and return its path."""
+    descriptor, name = tempfile.mkstemp(suffix=".zip", prefix="framelens-")
+    path = Path(name)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            write_zip(file, _files(services, ids, formats, conversations=conversations))
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+    return path
+
+
+def _files(
+    services: Services, ids: Sequence[str], formats: Sequence[str], *, conversations: bool
+) -> Iterator[ReportFile]:
+    """Yield the files of all reports, then the list of jobs that are left out, if any."""
+    left_out: list[str] = []
+
+    def analyses() -> Iterator[core.Analysis]:
+        for job_id in ids:
+            job, analysis = services.jobs.snapshot(job_id), report_of(services, job_id, conversations=conversations)
+            if analysis and any(FORMATS[name].fits(analysis) for name in formats):
+                yield analysis
+                services.jobs.audit.record("export", job.id, job.name)
+                continue
+            why = "export_nothing_to_say" if analysis else "export_no_report"
+            state = t(f"library.state.{job.state}")
+            reason = f"{t(f'library.{why}', state=state)} ({job_id})"
+            left_out.append(labelled(job.name, reason))
+
+    yield from bundle(analyses(), formats)
+    if left_out:
+        yield ReportFile(f"{t('library.export_left_out')}.txt", "\n".join((*left_out, "")).encode())
+
+
+# ---- routes of the page ----------------------------------------------------------------------------------------------
+
+
+def routes(gate: Gate, prefix: str) -> list[BaseRoute]:
+    """List the routes of exports below `prefix`; `&lang=` is the language of the page."""
+    return [
+        gate.route(f"{prefix}/jobs/{{id}}/exports/{{name}}", _send_report, "GET", role="viewer"),
+        gate.route(f"{prefix}/conversations/{{id}}/exports/{{name}}", _send_conversation, "GET", role="viewer"),
+        gate.route(f"{prefix}/batches/{{id}}.zip", _send_batch, "GET", role="viewer"),
+        gate.route(f"{prefix}/library.zip", _send_several, "GET", role="viewer"),
+    ]
+
+
+async def answered(request: Request, write: Callable[[], Export]) -> Response:
+    """Return the answer with what `write` returns; see `written`."""
+    made = await written(request, write)
+    return made.response() if made else Response(status_code=_GONE)
+
+
+async def _send_report(request: Request, services: Services) -> Response:
+    """Send a report in the language of its job; `&conversations=0` leaves out the conversations about it."""
+    job_id, name, has_conversations = *_named(request), request.query_params.get("conversations") != "0"
+    return await answered(request, partial(report, services, job_id, name, conversations=has_conversations))
+
+
+async def _send_conversation(request: Request, services: Services) -> Response:
+    return await answered(request, partial(_conversation, services, *_named(request)))
+
+
+async def _send_batch(request: Request, services: Services) -> Response:
+    return await answered(request, partial(_batch, services, request.path_params["id"]))
+
+
+def _named(request: Request) -> tuple[str, str]:
+    return request.path_params["id"], request.path_params["name"]
+
+
+async def _send_several(request: Request, services: Services) -> Response:
+    """Send the reports `?ids=a,b` in `&formats=json,markdown` as one ZIP; `&conversations=0` leaves out conversations.
+
+    Jobs without a report, or whose report would be empty in these formats, are listed in a text file in the ZIP.
+    """
+    ids = [one for one in request.query_params.get("ids", "").split(",") if _ID.fullmatch(one)]
+    formats = [one for one in request.query_params.get("formats", "json").split(",") if one in FORMATS]
+    if not ids or not formats or len(ids) > MOST_EXPORTED:
+        raise core.InputError("nothing_to_export", most=MOST_EXPORTED)
+    has_conversations = request.query_params.get("conversations") != "0"
+    path = await written(request, partial(_several, services, ids, formats, conversations=has_conversations))
+    if path is None:
+        return Response(status_code=_GONE)
+    return OpenFileResponse(
+        os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0)),
+        path,
+        media_type=_ZIP,
+        filename="framelens-reports.zip",
+        is_temporary=True,
+    )

@@ -1,0 +1,48 @@
+"""Buttons that save a file, which a route writes when one is pressed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from app.i18n import language, t
+from app.ui import resources
+from app.ui.components.assets import component
+
+
+@dataclass(frozen=True)
+class SaveButton:
+    """A button.
+
+    Attributes:
+        label: Its text.
+        url: The address of its file.
+        about: What is in the file.
+    """
+
+    label: str
+    url: str
+    about: str = ""
+
+
+@dataclass(frozen=True)
+class SaveGroup:
+    """Buttons that belong together, below a caption or none."""
+
+    items: tuple[SaveButton, ...]
+    caption: str = ""
+
+
+_mount = component("exports")
+
+
+def export_url(path: str, **options: str) -> str:
+    """Return the address of an export below /api, for the language of the page."""
+    query = "&".join(f"{name}={value}" for name, value in {**options, "lang": language()}.items())
+    return f"{resources.api_url(path, with_key=False)}?{query}"
+
+
+def draw(groups: Sequence[SaveGroup], *, key: str) -> None:
+    """Draw the buttons."""
+    words = {"writing": t("ui.export_writing"), "failed": t("ui.export_failed")}
+    _mount(key=key, data={"groups": list(map(asdict, groups)), "words": words, "key": resources.route_key()})

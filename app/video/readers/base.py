@@ -3,14 +3,15 @@
 A reader makes one sequential pass over upright pictures with exact times. Nothing here decodes.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, cast
 
 import cv2
 import numpy as np
 from av.container import InputContainer
+from av.sidedata.sidedata import SideData, SideDataContainer, Type
 from av.video.frame import VideoFrame
 from av.video.plane import VideoPlane
 from numpy.typing import NDArray
@@ -274,6 +275,15 @@ def samples(plane: VideoPlane, frame: VideoFrame) -> NDArray[Any]:
     """Return a view of a plane of a planar frame, without the padding of its lines."""
     kind = np.uint16 if frame.format.components[0].bits > 8 else np.uint8
     return np.frombuffer(memoryview(plane), kind).reshape(plane.height, -1)[:, : plane.width]
+
+
+def side_data_of(frame: VideoFrame) -> Mapping[Type, SideData]:
+    """Return the side data of a frame, such as its display matrix.
+
+    PyAV's `frame.side_data` stays in the frame and refers to it, so the planes stay in memory until Python searches for
+    cycles. Decoding makes few objects that bring that on: hundreds of megabytes waited.
+    """
+    return {part.type: part for part in cast(Any, SideDataContainer)(frame)}
 
 
 def samples_8_bit(plane: VideoPlane, frame: VideoFrame) -> Image:

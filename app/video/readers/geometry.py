@@ -9,15 +9,14 @@ import math
 import struct
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import cast
 
 import av.filter
 import cv2
-from av.sidedata.sidedata import SideDataContainer, Type
+from av.sidedata.sidedata import Type
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
-from app.video.readers.base import Image, as_image
+from app.video.readers.base import Image, as_image, side_data_of
 
 _TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
 _MATRIX = struct.Struct("=9i")
@@ -45,7 +44,7 @@ class Orientation:
     def of(cls, frame: VideoFrame) -> Orientation:
         """Return the orientation in the display matrix of a frame, which FFmpeg takes from the stream where it lies."""
         try:
-            data = cast(SideDataContainer, frame.side_data)[Type.DISPLAYMATRIX]
+            data = side_data_of(frame)[Type.DISPLAYMATRIX]
         except KeyError:
             return cls()
         a, b, _, c, d, *_ = _MATRIX.unpack(bytes(data))

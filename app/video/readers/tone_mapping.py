@@ -7,16 +7,16 @@ usual videos are not touched.
 """
 
 from functools import cache
-from typing import cast
 
 import cv2
 import numpy as np
-from av.sidedata.sidedata import SideDataContainer, Type
+from av.sidedata.sidedata import Type
 from av.video.frame import VideoFrame
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from app.core import UNMAPPED_RANGE
+from app.video.readers.base import side_data_of
 
 Image = NDArray[np.uint8]
 _Table = NDArray[np.float32]
@@ -71,7 +71,7 @@ def dynamic_range_of(frame: VideoFrame, dolby_vision_profile: int | None = None)
     if dolby_vision_profile in _WITHOUT_BASE and frame.color_trc not in _TRANSFERS:
         return UNMAPPED_RANGE
     if frame.color_trc == _PQ:
-        is_dynamic = any(part.type == Type.DYNAMIC_HDR_PLUS for part in cast(SideDataContainer, frame.side_data))
+        is_dynamic = Type.DYNAMIC_HDR_PLUS in side_data_of(frame)
         return f"{'HDR10+' if is_dynamic else 'HDR10'} ({colours})"
     return f"HLG ({colours.removeprefix('HLG, ')})" if frame.color_trc == _HLG else ""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import struct
 import subprocess
+import sys
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -255,3 +256,12 @@ def test_dolby_vision_profile_of_matroska_is_read(tmp_path: Path) -> None:
     path = tmp_path / "a.mkv"
     path.write_bytes(element("1a45dfa3", b"") + element("18538067", tracks))
     assert track_header.read(path).dolby_vision_profile == 5
+
+
+def test_asking_for_an_orientation_does_not_keep_the_frame(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "v.mp4", [corners()])
+    with av.open(str(path)) as container:
+        frame = next(container.decode(video=0))
+    num_references = sys.getrefcount(frame)
+    assert Orientation.of(frame) == Orientation()
+    assert sys.getrefcount(frame) == num_references

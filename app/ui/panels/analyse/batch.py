@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.core import AppError, safe_stem
+from app.core import AppError, safe_file_name
 from app.i18n import language, t
 from app.reports import zipped
 from app.ui import error_words, for_reader, local_time, page_state, plain, remaining, resources, services
@@ -156,7 +156,7 @@ def _draw_actions(record: BatchRecord, statuses: Sequence[VideoStatus]) -> None:
         st.download_button(
             t("batch.page.save"),
             data=for_reader(partial(_zip, record)),
-            file_name=f"{safe_stem(record.shown_name)}.zip",
+            file_name=f"{safe_file_name(record.shown_name)}.zip",
             mime="application/zip",
             key="batch_save",
             icon=":material/download:",

@@ -4,7 +4,6 @@ import argparse
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 
 from app.core import Analysis, ConfigError, absolute, cut_to_bytes, name_limit, numbered, shown_path

@@ -31,6 +31,7 @@ from .container import start_vision_check as start_vision_check
 from .container import switch_to_remote_engine as switch_to_remote_engine
 from .container import usual_workers as usual_workers
 from .container import with_local_model as with_local_model
+from .conversations import FrameOptions as FrameOptions
 from .conversations import begin as begin
 from .conversations import import_report as import_report
 from .conversations import report_of as report_of

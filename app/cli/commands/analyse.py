@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from app.analysis import Templates, load_templates
 from app.cli.analysis_options import add_analysis_options, build_given_request, load_settings, settle_model
-from app.cli.common import cancel_on_signals, engine_notices_said, worst_exit_code
+from app.cli.common import add_subtitles_option, cancel_on_signals, engine_notices_said, worst_exit_code
 from app.cli.progress_lines import open_progress
 from app.cli.report_output import Output, add_overwrite_option, parse_output
 from app.config import Settings
@@ -41,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command."""
     parser.add_argument("videos", nargs="+", metavar="VIDEO", help=t("cli.videos"))
     add_analysis_options(parser)
-    parser.add_argument("--subtitles", type=Path, metavar="FILE", help=t("cli.subtitles"))
+    add_subtitles_option(parser)
     parser.add_argument("--plan", action="store_true", help=t("cli.plan"))
     parser.add_argument("--show-prompt", action="store_true", help=t("cli.show_prompt"))
     parser.add_argument("--skip-done", action="store_true", help=t("cli.skip_done"))

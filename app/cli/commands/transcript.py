@@ -10,7 +10,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from app import config, i18n
-from app.cli.common import add_output_options, use_language
+from app.cli.common import add_output_options, add_subtitles_option, use_language
 from app.core import Analysis, absolute, clock
 from app.fleet import typed_path
 from app.i18n import notice_text, t
@@ -23,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("video", metavar="VIDEO", help=t("cli.transcript_video"))
     parser.add_argument("--start", type=parse_seconds, default=0.0, metavar="T", help=t("cli.start"))
     parser.add_argument("--end", type=parse_seconds, metavar="T", help=t("cli.end"))
+    add_subtitles_option(parser)
     add_output_options(parser, None)
 
 
@@ -39,7 +40,7 @@ def run(given: argparse.Namespace) -> int:
     use_language(given, settings)
     with open_library(settings) as services:
         path, analysis = _named(given.video, services)
-        transcript, notices = transcript_of(path, analysis, i18n.language())
+        transcript, notices = transcript_of(path, analysis, i18n.language(), given.subtitles)
     for notice in notices:
         print(printable(notice_text(notice)), file=sys.stderr)
     cues = cues_between(transcript, given.start, float("inf") if given.end is None else given.end)

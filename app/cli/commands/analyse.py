@@ -29,7 +29,6 @@ from app.fleet import Inputs, resolve
 from app.i18n import error_text, language, t
 from app.reports import FORMATS
 from app.reports.content.labels import local_minute
-from app.reports.content.labels import printable as visible
 from app.services import Services, is_expected, open_planner, open_services, raise_without_report, start_run
 from app.video import check_file, printable, probe, worker_started
 
@@ -98,7 +97,7 @@ def run(given: argparse.Namespace) -> int:
     _write_report(job.analysis, request.path, output, given)
     if job.error is None:
         return 0
-    print(visible(error_text(job.error)), file=sys.stderr)
+    print(error_text(job.error), file=sys.stderr)
     return _exit_code(settings, job.error)
 
 
@@ -149,7 +148,7 @@ def _show_plans(
         except AppError as error:
             if inputs.is_one_file:
                 raise
-            print(visible(error_text(error)), file=sys.stderr)
+            print(error_text(error), file=sys.stderr)
             codes.append(error.exit_code)
             continue
         named = {} if inputs.is_one_file else {"path": str(item.path)}

@@ -245,11 +245,10 @@ class _Printer:
         """Print one event."""
         from app import ask
         from app.core import EngineProgress, Noticed
-        from app.reports.content import printable
 
         match event:
             case ask.AnswerText(text, restart) if self._streams:
-                print("\n" if restart else "", printable(text), sep="", end="", flush=True)
+                print("\n" if restart else "", text, sep="", end="", flush=True)
             case EngineProgress(phase, values) if phase != self._phase and not self._quiet and sys.stderr.isatty():
                 self._phase = phase
                 self._say(t(f"engine.phase.{phase}", **values))

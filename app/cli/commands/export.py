@@ -18,7 +18,6 @@ from app.i18n import LANGUAGES, error_text, t
 from app.reports import FORMATS, bundle, written
 from app.services import open_library, report_of
 from app.store import storage_errors
-from app.video import printable
 
 ALL = "all"
 
@@ -101,7 +100,7 @@ def _said(analyses: Iterable[Analysis], wanted: Sequence[str]) -> Iterator[Analy
         empty = [name for name in wanted if not FORMATS[name].fits(analysis)]
         if 0 < len(empty) < len(wanted):
             left_out = t("cli.export_left_out", name=analysis.video.name, formats=", ".join(empty))
-            print(printable(left_out), file=sys.stderr)
+            print(left_out, file=sys.stderr)
         yield analysis
 
 

@@ -15,7 +15,7 @@ from app.core import Analysis, absolute, clock
 from app.fleet import typed_path
 from app.i18n import notice_text, t
 from app.services import Services, open_library, parse_seconds, report_ids
-from app.video import check_file, printable
+from app.video import check_file
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,15 +42,15 @@ def run(given: argparse.Namespace) -> int:
         path, analysis = _named(given.video, services)
         transcript, notices = transcript_of(path, analysis, i18n.language(), given.subtitles)
     for notice in notices:
-        print(printable(notice_text(notice)), file=sys.stderr)
+        print(notice_text(notice), file=sys.stderr)
     cues = cues_between(transcript, given.start, float("inf") if given.end is None else given.end)
     if given.json:
         head = {"source": transcript.source, "label": transcript.label}
         print(json.dumps({**head, "cues": [asdict(cue) for cue in cues]}, ensure_ascii=False, indent=2))
     else:
-        print(printable(t(f"report.transcript_{transcript.source}", label=transcript.label)), file=sys.stderr)
+        print(t(f"report.transcript_{transcript.source}", label=transcript.label), file=sys.stderr)
         for cue in cues:
-            print(f"{clock(cue.start_seconds)}  {printable(' '.join(cue.text.split()))}")
+            print(f"{clock(cue.start_seconds)}  {' '.join(cue.text.split())}")
     return 0
 
 

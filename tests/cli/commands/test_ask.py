@@ -75,7 +75,7 @@ def test_question_about_a_video_lists_frames_with_times(video: Path, data: Path,
     done = run(video, "--temperature", "0.3", "Which is first?", data=data, server=server)
     assert done.returncode == 0, done.stderr
     answer, frame, doubt = done.stdout.splitlines()
-    assert answer == "Red [1] [U+001B][31m<b> at 7:30." and frame == "[1] 00:00.000"
+    assert answer == r"Red [1] \u001b[31m<b> at 7:30." and frame == "[1] 00:00.000"
     assert doubt.startswith("⚠️") and "7:30" in doubt
     assert "framelens ask --continue" in done.stderr and "No model has seen" not in done.stderr
     assert server.requests[-1]["temperature"] == 0.3

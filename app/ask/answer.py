@@ -192,14 +192,14 @@ def _answer(
     while True:
         attempt += 1
         prepared = builder.build()
-        for notice in prepared.notices:
-            yield core.Noticed(notice)
         yield values.ContextChosen(prepared.use, prepared.attached, connection.endpoint.model)
         options = _options(settings, prepared.answer_tokens)
         is_empty = True
         try:
             with closing(_pieces(connection, prepared.sent, options, cancel)) as pieces:
                 for event in pieces:
+                    if is_empty:  # this request is the one that is answered
+                        yield from map(core.Noticed, prepared.notices)
                     is_empty = False
                     yield event
             return

@@ -76,6 +76,7 @@ from .readiness import Readiness as Readiness
 from .readiness import download_text as download_text
 from .readiness import free_bytes as free_bytes
 from .readiness import hub_text as hub_text
+from .readiness import model_offers as model_offers
 from .submissions import FetchState as FetchState
 from .submissions import Submission as Submission
 from .submissions import VideoSource as VideoSource

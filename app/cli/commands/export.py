@@ -13,7 +13,7 @@ from pathlib import Path
 
 from app import config
 from app.cli.report_output import add_overwrite_option, check_output_folder
-from app.core import Analysis, ConfigError, InputError
+from app.core import Analysis, ConfigError, InputError, absolute
 from app.i18n import LANGUAGES, error_text, t
 from app.reports import FORMATS, bundle, written
 from app.services import open_library, report_of
@@ -106,7 +106,7 @@ def _said(analyses: Iterable[Analysis], wanted: Sequence[str]) -> Iterator[Analy
 
 def _write(analyses: Iterable[Analysis], given: argparse.Namespace) -> list[Path]:
     """Write the reports and return their paths, without those of pictures beside them. Existing files are kept."""
-    folder: Path = given.output
+    folder = absolute(given.output)
     check_output_folder("--output", folder)
     suffixes = tuple(FORMATS[name].suffix for name in given.format)
     if given.no_conversations:

@@ -14,7 +14,18 @@ from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, Self, TypedDi
 
 from app import config
 from app.config import Settings
-from app.core import Analysis, AnalysisEvent, Cancelled, Finished, Language, Noticed, Selection, StorageError, Strategy
+from app.core import (
+    Analysis,
+    AnalysisEvent,
+    Cancelled,
+    ConfigError,
+    Finished,
+    Language,
+    Noticed,
+    Selection,
+    StorageError,
+    Strategy,
+)
 from app.services.keyframes import KEYFRAMES, build_selection, frame_limit, parse_frames, parse_interval, parse_seconds
 from framelens.keyframe_list import KeyframeList
 from framelens.messages import checked_language, localised, localised_events, usual_language
@@ -91,6 +102,7 @@ class AskOptions(AnswerOptions, total=False):
     start: Time
     end: Time | None
     edit: int | None
+    subtitles: PathLike | None
     cancel: threading.Event | None
 
 
@@ -340,7 +352,7 @@ class Session:
             use_model=use_model,
             selection=_selection(strategy, every, at, start, end),
             frames=_number(frames),
-            subtitles=None if subtitles is None else _file(subtitles),
+            subtitles=_subtitles(subtitles),
         )
         for notice in services.engine_notices if use_model else ():
             yield Noticed(notice)
@@ -395,6 +407,7 @@ class Session:
         start: Time = 0.0,
         end: Time | None = None,
         edit: int | None = None,
+        subtitles: PathLike | None = None,
         language: Language | None = None,
         cancel: threading.Event | None = None,
         **settings: Unpack[AnswerOptions],
@@ -416,6 +429,7 @@ class Session:
             start: Start of the range of the videos, and of the frames that the question is about.
             end: End of the range; by default that of the video.
             edit: Number of a turn of the conversation to ask differently; the question becomes its sibling.
+            subtitles: Subtitle file of the only video, to use before those in it and beside it.
             language: Language of a new conversation and of errors; by default that of the session.
             cancel: Stops the answer within 0.1 seconds once it is set.
             settings: Fields of AskSettings: temperature, top_p, max_tokens, context_tokens, repetition_penalty, seed,
@@ -442,6 +456,8 @@ class Session:
         with self._cancelled_by_closing(services):
             kept = services.conversations.keep_images(files) or None
             if isinstance(about, ask.Conversation):
+                if subtitles is not None:
+                    raise ConfigError("subtitles_alone")
                 # Other branches may have been added to the stored one.
                 conversation = replace(services.conversations.get(about.id), current=about.current)
             else:
@@ -450,9 +466,8 @@ class Session:
                     conversations.import_report(services, one) if isinstance(one, Analysis) else os.fspath(one)
                     for one in subjects
                 ]
-                conversation = yield from conversations.begin(
-                    services, named, frames=_number(frames), language=language, cancel=cancel, clip=clip
-                )
+                taken = conversations.FrameOptions(language, _number(frames), clip, _subtitles(subtitles))
+                conversation = yield from conversations.begin(services, named, taken, cancel)
             conversation = conversation.asked(checked, asked_with, edit=edit, images=kept, look=look)
             with closing(conversations.ask(services, conversation, cancel)) as events:
                 yield from events
@@ -641,6 +656,10 @@ def _call(options: KeyframeOptions | AnalysisOptions | QuestionOptions) -> RunOp
 
 def _file(path: PathLike) -> Path:
     return Path(path).expanduser().absolute()
+
+
+def _subtitles(path: PathLike | None) -> Path | None:
+    return None if path is None else _file(path)
 
 
 def _number(frames: Frames) -> int | None:

@@ -16,6 +16,7 @@ from .planning.estimate import details as details
 from .planning.estimate import headline as headline
 from .planning.plan import DEFAULT_CONTEXT as DEFAULT_CONTEXT
 from .planning.plan import SIDES as SIDES
+from .planning.plan import SURELY_ONE_PART as SURELY_ONE_PART
 from .planning.plan import RequestCapacity as RequestCapacity
 from .planning.plan import TokenCostMeter as TokenCostMeter
 from .planning.plan import base_layout as base_layout

@@ -236,7 +236,7 @@ def _conversation(services: Services, conversation_id: str, name: str) -> Export
 def _batch(services: Services, batch_id: str) -> Export:
     record = BatchArchive(services.settings.data_dir).get(batch_id)
     files = batch_files(record, services.jobs, language())
-    made = Export(f"{core.safe_stem(record.shown_name)}.zip", _ZIP, zipped(files))
+    made = Export(f"{core.safe_file_name(record.shown_name)}.zip", _ZIP, zipped(files))
     services.jobs.audit.record("export", record.id, record.shown_name)
     return made
 

@@ -116,7 +116,7 @@ def _ended(turn: Turn, ended: _Ended, started: float) -> Turn:
     if ended.loops:
         return replace(turn, answer=ended.reply.text, state="stopped", why=core.Notice("ask_repeats"))
     if not turn.answer.strip():
-        return replace(turn, state="failed", why=core.Notice("engine_empty_answer", {}, "error", "error"))
+        raise core.EngineError("engine_empty_answer")
     if ended.reply.finish_reason == "length":
         turn = turn.apply(core.Noticed(core.Notice("ask_cut", {"tokens": ended.max_tokens})))
     return replace(turn, state="complete", why=None)
@@ -192,14 +192,14 @@ def _answer(
     while True:
         attempt += 1
         prepared = builder.build()
-        for notice in prepared.notices:
-            yield core.Noticed(notice)
         yield values.ContextChosen(prepared.use, prepared.attached, connection.endpoint.model)
         options = _options(settings, prepared.answer_tokens)
         is_empty = True
         try:
             with closing(_pieces(connection, prepared.sent, options, cancel)) as pieces:
                 for event in pieces:
+                    if is_empty:  # this request is the one that is answered
+                        yield from map(core.Noticed, prepared.notices)
                     is_empty = False
                     yield event
             return
@@ -208,10 +208,10 @@ def _answer(
             builder.use_text(refused)
         except core.TooManyPictures as refused:
             _raise_unless(is_empty and refused.limit < len(prepared.attached) and attempt < _ATTEMPTS, refused)
-            builder.limit_pictures(refused.limit)
+            builder.limit_pictures(refused)
         except core.RequestTooLarge as refused:
             _raise_unless(is_empty and attempt < _ATTEMPTS, refused)
-            builder.shrink(refused.share)
+            builder.shrink(refused)
         except core.FormatRefused as refused:
             _raise_unless(is_empty and bool(settings.letters), refused)
             settings = replace(settings, letters="")

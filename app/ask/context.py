@@ -101,6 +101,7 @@ class ContextBuilder:
         self._side, self._picture_scale = 0, 1.0
         self._urls: dict[int, str] = {}
         self._most_tokens = self._sent_tokens = inf
+        self._limit: core.Notice | None = None
 
     # ---- what the engine has refused
 
@@ -109,13 +110,15 @@ class ContextBuilder:
         self._refusal = core.Notice("pictures_rejected", {"reason": str(refused.values["reason"])})
         self._sees = False
 
-    def limit_pictures(self, most: int) -> None:
-        """Send at most so many pictures from now on."""
-        self._most_pictures = min(most, self._most_pictures)
+    def limit_pictures(self, refused: core.TooManyPictures) -> None:
+        """Send at most as many pictures from now on as the engine has said."""
+        self._most_pictures = min(refused.limit, self._most_pictures)
+        self._limit = core.Notice("ask_pictures_limited", {"limit": refused.limit})
 
-    def shrink(self, share: float | None) -> None:
-        """Send at most `share` of the last request from now on, since the engine found it too large."""
-        self._most_tokens = self._sent_tokens * min(_SHRINK, share or _SHRINK)
+    def shrink(self, refused: core.RequestTooLarge) -> None:
+        """Send less than the last request from now on, since the engine found it too large."""
+        self._most_tokens = self._sent_tokens * min(_SHRINK, refused.share or _SHRINK)
+        self._limit = core.Notice("ask_refused", {name: str(refused.values[name]) for name in ("status", "reason")})
 
     # ---- the request
 
@@ -290,15 +293,15 @@ class ContextBuilder:
             yield core.Notice("sight_unknown")
         if self._lost:
             yield core.Notice("ask_frames_lost", {"frames": _ranges(self._lost)})
-        tokens = use.context_tokens
+        why = self._limit or core.Notice("ask_full", {"tokens": use.context_tokens})
         if use.pictures and use.described:
-            yield core.Notice("ask_described", {"frames": _ranges(use.described), "tokens": tokens}, "info")
+            yield core.Notice("ask_described", {"frames": _ranges(use.described), "why": why}, "info")
         if use.left_out_frames:
-            yield core.Notice("ask_frames_left_out", {"frames": _ranges(use.left_out_frames), "tokens": tokens})
+            yield core.Notice("ask_frames_left_out", {"frames": _ranges(use.left_out_frames), "why": why})
         if use.left_out_turns:
-            yield core.Notice("ask_turns_left_out", {"turns": _ranges(use.left_out_turns), "tokens": tokens}, "info")
+            yield core.Notice("ask_turns_left_out", {"turns": _ranges(use.left_out_turns), "why": why}, "info")
         if use.left_out_lines:
-            yield core.Notice("ask_lines_left_out", {"n": use.left_out_lines, "tokens": tokens}, "info")
+            yield core.Notice("ask_lines_left_out", {"n": use.left_out_lines, "why": why}, "info")
 
     # ---- tokens
 

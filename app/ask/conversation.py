@@ -208,7 +208,9 @@ class Turn:
     @property
     def can_continue(self) -> bool:
         """Return whether it is a search for moments that was interrupted or has reached a ceiling."""
-        return any(one.ended not in ("complete", "says_yes") for one in (self.evidence or Evidence()).moments)
+        return any(
+            one.ended not in ("complete", "says_yes", "says_nothing") for one in (self.evidence or Evidence()).moments
+        )
 
     def apply(self, event: AskEvent) -> Turn:
         """Return the turn after one more event of its answer."""

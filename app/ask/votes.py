@@ -24,16 +24,7 @@ import openai
 from app import core
 from app.analysis import EngineConnection
 from app.i18n import in_language, t
-from app.llm import (
-    EngineClient,
-    engine_error,
-    normal_chunk,
-    on_request_loop,
-    read_answer,
-    repeated,
-    split_reasoning,
-    token_ids,
-)
+from app.llm import EngineClient, answer_error, on_request_loop, repeated, split_reasoning, token_ids, whole_answer
 
 _YES, _NO = ("yes", "Yes", "是", "有"), ("no", "No", "否", "没", "不")
 _SAYS_YES, _SAYS_NO = re.compile(r"\W*(?:yes\b|[是有对])", re.IGNORECASE), re.compile(r"\W*(?:no\b|[否没不无])", re.I)
@@ -196,10 +187,11 @@ class VoteAsker:
 
         async def send() -> Any:
             try:
-                return read_answer(await engine.post("/chat/completions", body=body, cast_to=httpx.Response))
-            except openai.OpenAIError as error:
-                model = self._connection.endpoint.model
-                raise engine_error(error, base_url=str(engine.base_url), model=model) or error from error
+                response = await engine.post("/chat/completions", body=body, cast_to=httpx.Response)
+                return await whole_answer(response.content)
+            except (openai.OpenAIError, ValueError) as error:
+                at = self._connection.endpoint
+                raise answer_error(error, base_url=at.base_url, model=at.model) or error from error
 
         return await repeated(send)
 
@@ -216,10 +208,9 @@ class _Question:
         return [{"role": "system", "content": self.system}, {"role": "user", "content": content}]
 
 
-def _read(answer: Any, form: Mapping[str, Any]) -> float | None:
+def _read(choice: Mapping[str, Any], form: Mapping[str, Any]) -> float | None:
     """Return the probability of yes in an answer, or None if it says neither."""
     try:
-        choice = normal_chunk(answer, is_whole=True)["choices"][0]
         if "logprobs" in form:
             return _share_of_yes(choice["logprobs"]["content"][0]["top_logprobs"])
         words = split_reasoning(choice["delta"]["content"]).answer

@@ -181,7 +181,7 @@ def _line(outcome: Outcome, place: str) -> str:
     took = span(outcome.seconds, outcome.seconds) if outcome.seconds else ""
     is_shown = outcome.error and outcome.state == "failed"
     what = error_text(outcome.error) if outcome.error and is_shown else outcome.title
-    parts = " · ".join(filter(None, (state, took, _display_path(outcome.path), printable(" ".join(what.split())))))
+    parts = " · ".join(filter(None, (state, took, _display_path(outcome.path), " ".join(what.split()))))
     return f"[{place}] {parts}" + (f" → {_display_path(outcome.report)}" if outcome.report else "")
 
 

@@ -61,7 +61,7 @@ class BatchOutput:
         """Print what was collected and what was left out."""
         batch = self._batch
         for one in batch.left_out:
-            self._progress.say(printable(error_text(one.error)), sys.stderr)
+            self._progress.say(error_text(one.error), sys.stderr)
         self._exit_codes += [one.error.exit_code for one in batch.left_out if not one.is_copy]
         left_out = [{"path": one.path, **fleet.error_form(one.failure)} for one in batch.left_out]
         text = t("batch.begins", n=len(batch.videos), folder=printable(self._results.folder))
@@ -144,7 +144,7 @@ class BatchOutput:
         place = f"{tally.num_ended}/{tally.total}"
         state = t("cli.batch_done_before") if was_done and error is None else fleet.state_text(result)
         parts = [state, "" if was_done else span(result.seconds, result.seconds), printable(video.name)]
-        parts.append(printable(error_text(error)) if error else "")
+        parts.append(error_text(error) if error else "")
         file = next(iter(result.files.values()), "")
         text = f"[{place}] {' · '.join(filter(None, parts))}" + (f" → {file}" if file else "")
         if left and tally.num_left and not self._progress.is_drawn:

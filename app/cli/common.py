@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from app.cli import terminal
@@ -57,6 +58,11 @@ def parse_selection(given: argparse.Namespace) -> Selection:
 def _spelled(name: str, value: object) -> str:
     values = ",".join(map(str, value)) if isinstance(value, tuple) else value
     return f"--{name}" if value is None else f"--{name} {values}"
+
+
+def add_subtitles_option(parser: argparse.ArgumentParser) -> None:
+    """Add the option that names the subtitles of a video."""
+    parser.add_argument("--subtitles", type=Path, metavar="FILE", help=t("cli.subtitles"))
 
 
 def add_output_options(parser: argparse.ArgumentParser, default: str | None) -> None:

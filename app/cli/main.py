@@ -179,9 +179,7 @@ def _wanted_language(words: Sequence[str]) -> Language:
 
 
 def _fail(error: AppError) -> int:
-    from app.reports.content import printable  # rarely needed
-
-    print(printable(error_text(error)), file=sys.stderr)  # an engine's words may turn a terminal's text around
+    print(error_text(error), file=sys.stderr)
     return error.exit_code
 
 

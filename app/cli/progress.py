@@ -20,7 +20,6 @@ from app import core
 from app.cli import terminal
 from app.cli.progress_lines import ProgressLines, StageState, Throttle
 from app.i18n import notice_text, t
-from app.reports.content import printable
 
 
 class Progress:
@@ -43,7 +42,7 @@ class Progress:
 
     def say(self, text: str) -> None:
         """Print a sentence above the bar."""
-        self._console.print(Text(printable(text)), soft_wrap=True)
+        self._console.print(Text(text), soft_wrap=True)
 
     def show(self, event: core.AnalysisEvent) -> None:
         """Display one event."""

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from app import core
 from app.i18n import notice_text, t
-from app.reports.content import printable
 
 if TYPE_CHECKING:
     from app.cli.progress import Progress
@@ -44,7 +43,7 @@ class StageState:
     @property
     def description(self) -> str:
         """Return what is done at the moment, in one line."""
-        return printable(" · ".join(filter(None, (self.name, self.words, self._hashing))))
+        return " · ".join(filter(None, (self.name, self.words, self._hashing)))
 
     def apply(self, event: core.AnalysisEvent) -> bool:
         """Apply one event, and return whether a new stage or a new phase of one began."""
@@ -92,7 +91,7 @@ class ProgressLines:
 
     def say(self, text: str) -> None:
         """Print a sentence."""
-        print(printable(text), file=sys.stderr, flush=True)
+        print(text, file=sys.stderr, flush=True)
 
     def show(self, event: core.AnalysisEvent) -> None:
         """Print what one event says."""

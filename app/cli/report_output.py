@@ -4,10 +4,9 @@ import argparse
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import chain, count
 from pathlib import Path
 
-from app.core import Analysis, ConfigError, absolute, cut_to_bytes, name_limit, shown_path
+from app.core import Analysis, ConfigError, absolute, cut_to_bytes, name_limit, numbered, shown_path
 from app.i18n import language, t
 from app.reports import FORMATS, files_of, format_of, written
 from app.store import storage_errors
@@ -152,5 +151,5 @@ def _is_same_file(one: Path, other: Path) -> bool:
 
 def _free_name(path: Path) -> Path:
     """Return `path`, or the first of "…-2", "…-3" that doesn't exist."""
-    numbered = (path.with_name(f"{path.stem}-{number}{path.suffix}") for number in count(2))
-    return next(one for one in chain([path], numbered) if not os.path.lexists(one))
+    paths = (path.with_name(stem + path.suffix) for stem in numbered(path.stem))
+    return next(one for one in paths if not os.path.lexists(one))

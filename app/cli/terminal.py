@@ -18,7 +18,9 @@ from app import core
 if TYPE_CHECKING:
     from rich.console import Console
 
-_CONTROLS = {code: f"\\u{code:04x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
+_CODES = (*range(32), *range(127, 160), 0x61C, 0x200E, 0x200F)
+"""Controls, and marks that turn text around beside those that `core.readable` names."""
+_CONTROLS = {code: f"\\u{code:04x}" for code in _CODES if chr(code) not in "\n\t"}
 _BLANKS_AT_ENDS = re.compile(r" +(?=\n|$)")
 _REDRAW = "\r\033[K"
 

@@ -115,6 +115,7 @@ from .files import cut_to_bytes as cut_to_bytes
 from .files import make_private_folder as make_private_folder
 from .files import name_limit as name_limit
 from .files import new_id as new_id
+from .files import numbered as numbered
 from .files import one_line as one_line
 from .files import private_opener as private_opener
 from .files import readable as readable

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 Issue = Literal["borders", "flicker", "contrary", "lookalike"]
-SearchEnd = Literal["", "complete", "rounds", "frames", "seconds", "says_yes"]
+SearchEnd = Literal["", "complete", "rounds", "frames", "seconds", "says_yes", "says_nothing"]
 
 
 class VoteSample(NamedTuple):

@@ -12,7 +12,8 @@ import re
 import secrets
 import stat
 import string
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import chain, count
 from pathlib import Path
 
 _log = logging.getLogger(__name__)
@@ -118,6 +119,11 @@ def base_name(path: str) -> str:
 def safe_stem(name: str) -> str:
     """Return `safe_file_name` without the extension, for files derived from that one."""
     return Path(safe_file_name(name)).stem
+
+
+def numbered(name: str) -> Iterator[str]:
+    """Yield a name, then the same with "-2", "-3" … for where it is taken."""
+    return chain([name], (f"{name}-{number}" for number in count(2)))
 
 
 def cut_to_bytes(text: str, most_bytes: int) -> str:

@@ -141,7 +141,7 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
     ("context", r"max(?:imum)?[_ ](?:model[_ ]len|context|input[_ ](?:tokens|length|characters))|range of input length"
                 r"|context[_ ](?:length|size|window)[_ ]exceed|exceed[_ ]context|decoder prompt"
                 r"|max_tokens must be at least 1, got -"),
-    ("context", r"\btoken limit\b|`inputs`"
+    ("context", r"\btoken limit\b|`inputs`|context shift is disabled"
                 r"|(?:max(?:imum)?|model's) (?:prompt|input|sequence) length|input_length_error"),
     ("value", r"\binput should be\b|max_tokens\W* is not supported"),
     ("value", r"(?:temperature|top_[pk]|min_p|\w+_penalty|seed|logprobs|\bstop(?: sequences?)?)\b.{0,40}?"
@@ -157,8 +157,8 @@ _LOOSE_ROWS: tuple[tuple[Meaning, str], ...] = (
     ("format", r"(?:unsupported|unexpected|unknown|extra) (?:fields?|keys?|inputs?|parameters?)"),
 )
 """Wordings that mean this only in the refusal of a faulty request, not in the words of an engine that breaks down."""
-_NUMBER = re.compile(r"(?<![\w.])(?<!\d:)(?<!id=)(?<!id: )\d{2,10}(?![\w.]*\d)", re.IGNORECASE)
-"""A number that counts something: no part of a name, a port or an id."""
+_NUMBER = re.compile(r"(?<![\w.])(?<!\d:)(?<!<(?=\d{3}>))(?<!id=)(?<!id: )\d{2,10}(?![\w.]*\d)", re.IGNORECASE)
+"""A number that counts something: no part of a name, a port, an id or a status like <400>."""
 _LEAST_SHARE = 0.125
 """Least share of a request that its refusal asks for: numbers can mean something else. Chosen by hand; not tuned."""
 

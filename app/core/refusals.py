@@ -235,7 +235,9 @@ def _error(meaning: Meaning | None, limit: int | None, refusal: _Refusal) -> err
         case "picture_count" | "bytes":
             return errors.RequestTooLarge("request_too_large", share=share, **about)
         case "context":
-            return errors.ContextExceeded("context_exceeded", share=share, reason=said.rstrip(" ."))
+            return errors.ContextExceeded(
+                "context_exceeded", share=share, status=refusal.status, reason=said.rstrip(" .")
+            )
         case "image":
             return errors.ImageRejected("image_rejected", reason=said.rstrip(" ."))
         case "picture_size":

@@ -171,7 +171,7 @@ def status_of(record: BatchRecord, jobs: Jobs) -> list[VideoStatus]:
 
 def bundle(record: BatchRecord, jobs: Jobs, language: core.Language) -> Iterator[ReportFile]:
     """Yield the report of each video, then the summary in all formats, which links to them."""
-    builder = SummaryBuilder()
+    builder, given = SummaryBuilder(), set[str]()
     request: core.AnalysisRequest | None = None
     for number, status in enumerate(status_of(record, jobs), start=1):
         video, analysis, error, file = status.video, None, status.video.failure, ""
@@ -180,7 +180,10 @@ def bundle(record: BatchRecord, jobs: Jobs, language: core.Language) -> Iterator
             error = job.failure if job.error else None
             analysis, request = job.analysis, request or job.request
         if analysis:
-            file = f"reports/{number:04d}-{core.safe_stem(video.name)}{FORMATS[_FORMAT].suffix}"
+            stems = core.numbered(core.safe_stem(video.name))
+            stem = next(one for one in stems if one.casefold() not in given)
+            given.add(stem.casefold())
+            file = f"reports/{stem}{FORMATS[_FORMAT].suffix}"
             yield from files_of(_FORMAT, analysis, language, file)
         state: ResultState = "failed" if analysis is None else analysis.outcome
         key = video.job_id or str(number)

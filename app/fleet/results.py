@@ -3,10 +3,11 @@
 import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from glob import escape
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from app.core import Analysis, AppError, Failure, VideoError, from_json, safe_stem, to_builtins, to_json
+from app.core import Analysis, AppError, Failure, VideoError, from_json, numbered, safe_stem, to_builtins, to_json
 from app.fleet.batch import Batch, BatchVideo
 from app.i18n import in_language
 from app.store import storage_errors, write_whole
@@ -14,7 +15,7 @@ from app.video import digest_beside
 
 ResultState = Literal["done", "without_model", "no_usable_answer", "failed"]
 _log = logging.getLogger(__name__)
-_VIDEOS, _REPORTS = "videos", "reports"
+_VIDEOS, _REPORTS, _NAMES = "videos", "reports", "names"
 _SHORT = 8  # hex digits of a fingerprint in a file name: 200 requests on one video differ with p > 0.99999
 _MAY_PASS = frozenset(
     (
@@ -100,8 +101,32 @@ class Results:
         return self.folder / _VIDEOS / f"{key}.{self._fingerprint[:_SHORT]}.json"
 
     def report_name(self, video: BatchVideo) -> str:
-        """Return the stem of the video's report files, relative to the folder; no two videos or requests share one."""
-        return f"{_REPORTS}/{safe_stem(video.name)}-{video.key[:_SHORT]}-{self._fingerprint[:_SHORT]}"
+        """Return the stem of the video's report files, relative to the folder: its name, numbered where that is taken.
+
+        A file records which video and request has a name, so it stays the same in later runs, and no two of them share
+        one, also on file systems that take capital and small letters for the same.
+
+        Raises:
+            StorageError: The record can't be written.
+        """
+        names, owner = self.folder / _VIDEOS / _NAMES, f"{video.key}.{self._fingerprint[:_SHORT]}"
+        with storage_errors("report_not_written", names):
+            names.mkdir(parents=True, exist_ok=True)
+            return next(
+                f"{_REPORTS}/{stem}" for stem in numbered(safe_stem(video.name)) if self._claims(stem, names, owner)
+            )
+
+    def _claims(self, stem: str, names: Path, owner: str) -> bool:
+        """Return whether a name is that of the owner, which it becomes if nothing else has it."""
+        record = names / f"{stem.casefold()}.txt"
+        if not record.exists() and any((self.folder / _REPORTS).glob(f"{escape(stem)}.*")):
+            return False
+        try:
+            with record.open("x") as file:
+                file.write(owner)
+        except FileExistsError:
+            return record.read_text() == owner
+        return True
 
     def get(self, key: str) -> VideoResult | None:
         """Return the result of a video, None if there is none or its file is damaged.

@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from app import core
-from app.analysis import facts_incomplete
+from app.analysis import SURELY_ONE_PART, facts_incomplete
 from app.core import Failure, from_builtins, to_json
 from app.store import Row
 
@@ -30,6 +30,11 @@ State = Literal[
 ]
 """In "measuring" the report is there, and the facts of some of its frames are still being measured."""
 _AT_WORK = ("queued", "running", "measuring")
+_STAGES: dict[core.Stage, tuple[float, float]] = {
+    "survey": (0.0, 0.3), "engine": (0.3, 0.4), "ask": (0.4, 0.9), "summary": (0.9, 1.0), "facts": (1.0, 1.0),
+}  # fmt: skip
+_STAGES_WITHOUT_MODEL: dict[core.Stage, tuple[float, float]] = {"survey": (0.0, 0.7), "facts": (0.7, 1.0)}
+"""Where in the progress of a whole job its stages begin and end, until there is a report. Chosen by hand; not tuned."""
 _MODEL_ERRORS = ("model_disk_full", "model_cache_unwritable")
 _NOT_STARTED = core.AnalysisState()
 
@@ -86,6 +91,25 @@ class JobSnapshot:
     def is_readable(self) -> bool:
         """Return whether the page shows the job as a (possibly partial) report rather than as work in progress."""
         return self.is_over or self.state == "measuring"
+
+    @property
+    def share(self) -> float:
+        """Return how much is done of the work until there is a report, 0 to 1."""
+        stages = _STAGES if self.request.use_model else _STAGES_WITHOUT_MODEL
+        one = self.progress
+        start, end = stages.get(one.stage, (0.0, 0.0)) if one.stage else (0.0, 0.0)
+        done = min(1.0, one.step / one.total) if one.total else 0.0
+        return start + (end - start) * done
+
+    @property
+    def can_pause(self) -> bool:
+        """Return whether a pause would leave parts for later that the engine hasn't been asked about."""
+        if self.is_readable or not self.request.use_model:
+            return False
+        if self.progress.layout is None:
+            return self.request.frames > SURELY_ONE_PART
+        asked = {*self.progress.modes, *(one.number for one in self.progress.results)}
+        return any(numbers[0] not in asked for numbers in self.progress.layout.parts)
 
     @property
     def is_imported(self) -> bool:

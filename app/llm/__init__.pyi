@@ -1,13 +1,13 @@
 from .cache import AnswerCache as AnswerCache
 from .chat import EngineChat as EngineChat
 from .chat import connect as connect
-from .chunks import normal_chunk as normal_chunk
 from .client import EngineClient as EngineClient
 from .client import keep_pictures as keep_pictures
 from .embeddings import EmbeddingModel as EmbeddingModel
+from .error_mapping import answer_error as answer_error
 from .error_mapping import engine_error as engine_error
 from .error_mapping import fallback_notice as fallback_notice
-from .error_mapping import read_answer as read_answer
+from .events import whole_answer as whole_answer
 from .http import on_request_loop as on_request_loop
 from .http import short_request as short_request
 from .limits import ACCEPTED as ACCEPTED

@@ -29,7 +29,7 @@ def normal_chunk(data: Mapping[str, Any], *, is_whole: bool = False) -> dict[str
         "object": "chat.completion.chunk",
         "created": created if type(created) is int else 0,
         "model": _text(data.get("model")),
-        "choices": [] if first is None else [_choice(first, is_whole=is_whole)],
+        "choices": [_choice(first or {}, is_whole=is_whole)] if first or is_whole else [],
         **({"usage": usage} if (usage := _usage(data.get("usage"))) else {}),
     }
 

@@ -2,35 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+import logging
 
 from app import core
 
-if TYPE_CHECKING:
-    import httpx
-
+log = logging.getLogger(__name__)
 _LIBRARIES = {"httpx", "httpcore"}
+# Exceptions of the client library for an answer that is not JSON, not text, of another shape, as a proxy's page, or
+# nested too deeply. A ValueError itself is `app.llm.events`' own and quotes what was sent.
+_UNREADABLE = (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError)
 
 
-def read_answer(response: httpx.Response, *, model: str = "") -> Mapping[str, Any]:
-    """Return the JSON object of an answer that isn't streamed.
-
-    Raises:
-        AppError: It is a refusal, whatever its status (see `app.core.refusals`).
-        EngineError: It is not a JSON object, such as the page of a proxy.
-    """
-    answer = core.read_json(response.text)
-    if not response.is_success or core.is_refusal(answer):
-        raise core.refused(response.status_code, response.headers, response.text, model=model)
-    if not isinstance(answer, dict):
-        raise core.EngineError("engine_garbage", base_url=_address(response), reason=core.said_in(response.text)[:200])
-    return answer
-
-
-def _address(response: httpx.Response) -> str:
-    url = response.request.url
-    return f"{url.scheme}://{url.netloc.decode('ascii')}"
+def answer_error(error: Exception, *, base_url: str, model: str = "") -> core.AppError | None:
+    """Map an exception of an answer like `engine_error`, and one of an answer that can't be read to engine_garbage."""
+    mapped = engine_error(error, base_url=base_url, model=model)
+    if mapped is None and isinstance(error, _UNREADABLE):
+        log.warning("an answer of %s could not be read", base_url, exc_info=True)
+        said = str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
+        return core.EngineError("engine_garbage", base_url=base_url, reason=core.redact(said)[:200])
+    return mapped
 
 
 def engine_error(error: Exception, *, base_url: str, model: str = "") -> core.AppError | None:

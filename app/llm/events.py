@@ -41,7 +41,7 @@ class EventDecoder:
     def __init__(self) -> None:
         self._lines: list[str] = []
         self._num_bare = 0
-        self._has_events = self._has_ended = self._has_choices = self._has_reason = False
+        self._has_events = self._has_ended = self._has_reason = False
 
     def iter_bytes(self, iterator: Iterator[bytes]) -> Iterator[ServerSentEvent]:
         """Decode a stream that is read without an event loop; no request of ours is."""
@@ -58,7 +58,7 @@ class EventDecoder:
             self._has_events = True
             said = event.data.strip()
             if said.upper().startswith("[DONE]"):
-                if self._has_choices and not self._has_reason:
+                if not self._has_reason:
                     yield _ending("stop")
                 yield ServerSentEvent(data="[DONE]")
                 return
@@ -90,11 +90,10 @@ class EventDecoder:
             bare = event.data.removeprefix(opening).removesuffix(closing)
             is_garbage = data is None and event.event != "error" and bare == event.data
             if is_garbage and not match_refusal(said_in(bare), is_faulty=False)[0]:
-                json.loads(bare)  # raises; the error shows whether the event broke off
+                raise ValueError(said_in(bare))
             raise _refusal(bare if data is None else data)
         choices = data.get("choices")
         for choice in choices if isinstance(choices, list) else ():
-            self._has_choices = True
             self._has_reason = self._has_reason or bool(isinstance(choice, dict) and choice.get("finish_reason"))
         return data
 
@@ -102,12 +101,34 @@ class EventDecoder:
         """Yield the events of a body that is no stream."""
         text = "".join(self._lines).strip()
         answer = read_json(text)
-        if isinstance(answer, dict) and answer.get("choices") and not is_refusal(answer):
+        if is_refusal(answer):
+            raise _refusal(answer)
+        if isinstance(answer, dict) and "choices" in answer:
             yield _event(normal_chunk(answer, is_whole=True))
-        elif is_refusal(answer) or (text and match_refusal(said_in(text), is_faulty=False)[0]):
+        elif text and match_refusal(said_in(text), is_faulty=False)[0]:
             raise _refusal(text)
-        elif text:
-            raise ValueError(said_in(text))
+        else:
+            raise ValueError(said_in(text) or "0 bytes")
+
+
+async def whole_answer(body: bytes) -> dict[str, Any]:
+    """Return the choice of an answer that was not requested as a stream; some gateways stream it all the same.
+
+    Raises:
+        openai.APIError: It is a refusal, whatever its status.
+        ValueError: It is no answer, such as the page of a proxy.
+    """
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield body
+
+    text, found = "", dict[str, Any]()
+    async for event in EventDecoder().aiter_bytes(pieces()):
+        chunk = read_json(event.data)
+        for choice in chunk["choices"] if isinstance(chunk, dict) else ():
+            text += choice["delta"]["content"]
+            found = {**choice, **found}
+    return {**found, "delta": {"content": text}}
 
 
 def _is_cut(data: str) -> bool:

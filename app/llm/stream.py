@@ -17,8 +17,8 @@ from typing import Any
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessageChunk, BaseMessage
 
-from app.core import AppError, Cancelled, EngineBrokeOff, EngineError, Usage, redact
-from app.llm.error_mapping import engine_error
+from app.core import AppError, Cancelled, EngineBrokeOff, EngineError, Usage
+from app.llm.error_mapping import answer_error
 from app.llm.http import on_request_loop
 from app.llm.reasoning import SplitAnswer, split_reasoning, unfinished_mark
 from app.llm.retries import Retries
@@ -36,9 +36,6 @@ _REASONS = {
 }
 """Reasons for the end of an answer that mean something to us; all others, such as "eos", say that it is complete."""
 _BROKEN_REASONS = ("abort", "aborted", "cancelled", "error", "network_error", "insufficient_system_resource")
-# Exceptions of the client library for an answer that is not JSON, not text, of another shape, as a proxy's page, or
-# nested too deeply.
-_UNREADABLE = (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError)
 
 
 @dataclass(frozen=True)
@@ -70,7 +67,6 @@ class _PartialReply:
         self._split = SplitAnswer("")
         self._reason = ""
         self._usage: Usage | None = None
-        self._is_empty = True
         self._num_pieces = self._num_bytes = 0
 
     def add(self, chunks: Sequence[AIMessageChunk]) -> AnswerPiece:
@@ -85,7 +81,6 @@ class _PartialReply:
 
     def _note(self, chunk: AIMessageChunk) -> str:
         """Add a chunk and return the reasoning that the engine sends apart from the text."""
-        self._is_empty = False
         text, apart = str(chunk.text), _reasoning(chunk)
         self._whole += text
         self._reason = str(chunk.response_metadata.get("finish_reason") or self._reason)
@@ -116,9 +111,7 @@ class _PartialReply:
         return Reply(self._split.answer, "length", self._usage)
 
     def reply(self, base_url: str) -> Reply:
-        """Return the complete answer; raise EngineError if it is empty, was cut off or refused by a filter."""
-        if self._is_empty:
-            raise EngineError("engine_empty_answer")
+        """Return the complete answer; raise EngineError if it was cut off or refused by a filter."""
         reason = self._reason.lower()
         if not reason or reason in _BROKEN_REASONS:  # without one, the connection was closed before the answer's end
             raise EngineBrokeOff("engine_broke_off", base_url=base_url)
@@ -164,7 +157,7 @@ def stream_pieces(
                     log.warning("%s ignores max_tokens = %s; the answer is cut off", address, most_tokens)
                     return answer.cut()
     except Exception as error:  # mapped to an AppError, or a bug that is raised unchanged
-        mapped = _app_error(error, address, str(getattr(chat, "model_name", "")))
+        mapped = answer_error(error, base_url=address, model=str(getattr(chat, "model_name", "")))
         if mapped is None:
             raise
         raise mapped from error
@@ -220,11 +213,3 @@ def ask(chat: BaseChatModel, messages: Sequence[BaseMessage], *, cancel: threadi
                 raise
         if cancel.wait(pause):
             raise Cancelled
-
-
-def _app_error(error: Exception, base_url: str, model: str) -> AppError | None:
-    mapped = engine_error(error, base_url=base_url, model=model)
-    if mapped is None and isinstance(error, _UNREADABLE):
-        log.warning("an answer of %s could not be read", base_url, exc_info=True)
-        return EngineError("engine_garbage", base_url=base_url, reason=redact(f"{type(error).__name__}: {error}")[:200])
-    return mapped

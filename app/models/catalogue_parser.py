@@ -69,6 +69,11 @@ class CatalogueEntry:
         return self.id.rpartition("/")[2]
 
     @property
+    def is_for_research(self) -> bool:
+        """Return whether the licence allows research alone."""
+        return "Research" in self.licence
+
+    @property
     def sees(self) -> bool:
         """Return whether the model accepts pictures."""
         return self.shape.vision is not None

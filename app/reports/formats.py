@@ -8,10 +8,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
-from itertools import chain, count
 from typing import Any, Literal
 
-from app.core import Analysis, InputError, Language, one_line, safe_stem
+from app.core import Analysis, InputError, Language, numbered, one_line, safe_stem
 from app.i18n import error_text
 from app.reports.files import ReportFile
 
@@ -206,6 +205,5 @@ def bundle(
 
 
 def _stem(analysis: Analysis, formats: Sequence[str], is_free: Callable[[str], bool]) -> str:
-    usual = safe_stem(analysis.video.name)
-    stems = chain([usual], (f"{usual}-{number}" for number in count(2)))
+    stems = numbered(safe_stem(analysis.video.name))
     return next(stem for stem in stems if all(is_free(stem + FORMATS[name].suffix) for name in formats))

@@ -31,6 +31,7 @@ from .container import start_vision_check as start_vision_check
 from .container import switch_to_remote_engine as switch_to_remote_engine
 from .container import usual_workers as usual_workers
 from .container import with_local_model as with_local_model
+from .conversations import FrameOptions as FrameOptions
 from .conversations import begin as begin
 from .conversations import import_report as import_report
 from .conversations import report_of as report_of
@@ -75,6 +76,7 @@ from .readiness import Readiness as Readiness
 from .readiness import download_text as download_text
 from .readiness import free_bytes as free_bytes
 from .readiness import hub_text as hub_text
+from .readiness import model_offers as model_offers
 from .submissions import FetchState as FetchState
 from .submissions import Submission as Submission
 from .submissions import VideoSource as VideoSource

@@ -141,10 +141,10 @@ def prepare_frames(
     Raises:
         AppError: The analysis can't be stored.
     """
-    from app.services.conversations import frames_request
+    from app.services.conversations import FrameOptions, frames_request
 
     clip = core.Selection(start_seconds=part[0], end_seconds=part[1]) if part else core.Selection()
-    request = frames_request(services, path, frames=None, language=language, clip=clip)
+    request = frames_request(services, path, FrameOptions(language, clip=clip))
     return services.jobs.submit(request, name=name)
 
 

@@ -6,6 +6,7 @@ import queue
 import threading
 from collections.abc import Generator, Sequence
 from contextlib import closing, suppress
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,40 +25,56 @@ _POLL_SECONDS = 0.05  # chosen by hand, not tuned
 _WHOLE = core.Selection()
 
 
+@dataclass(frozen=True)
+class FrameOptions:
+    """How frames are chosen for questions about videos.
+
+    Attributes:
+        language: Language of a new analysis.
+        frames: Most keyframes; None takes any report, and the usual number for a new one.
+        clip: Range of the videos.
+        subtitles: Subtitle file of the only video, to use before those in it and beside it.
+    """
+
+    language: core.Language
+    frames: int | None = None
+    clip: core.Selection = _WHOLE
+    subtitles: Path | None = None
+
+    @property
+    def takes_any_report(self) -> bool:
+        """Return whether the newest report on a video will do."""
+        return replace(self, language="en") == FrameOptions("en")
+
+
 def begin(
-    services: Services,
-    about: Sequence[str],
-    *,
-    frames: int | None,
-    language: core.Language,
-    cancel: threading.Event,
-    clip: core.Selection = _WHOLE,
+    services: Services, about: Sequence[str], options: FrameOptions, cancel: threading.Event
 ) -> Generator[core.AnalysisEvent, None, Conversation]:
     """Return a new conversation, as the generator's value, and yield the events of the analyses that it needs.
 
     Args:
         services: The services.
         about: Paths of videos, or ids of analyses as the library resolves them; none for a conversation about no video.
-        frames: Most keyframes of a video; None takes its newest report, or the usual number for a new one.
-        language: Language of the conversation.
+        options: How frames are chosen; its language is that of the conversation.
         cancel: Stops an analysis within a second once it is set.
-        clip: Range of the videos.
 
     Raises:
+        ConfigError: Subtitles are given without a video, or for several.
         InputError: There is neither such a file nor such an analysis.
         AppError: What `find_or_analyse` raises.
     """
     from app.ask import started
 
+    if options.subtitles and len(about) > 1:
+        raise core.ConfigError("subtitles_of_several")
+    if options.subtitles and not (about and Path(about[0]).expanduser().exists()):
+        raise core.ConfigError("subtitles_alone")
     found = []
     for one in about:
         path = Path(one).expanduser().absolute()
         analysis_id = "" if path.exists() else _analysis_named(services, one)
-        found.append(
-            analysis_id
-            or (yield from find_or_analyse(services, path, frames=frames, language=language, cancel=cancel, clip=clip))
-        )
-    return started(found, language)
+        found.append(analysis_id or (yield from find_or_analyse(services, path, options, cancel)))
+    return started(found, options.language)
 
 
 def _analysis_named(services: Services, about: str) -> str:
@@ -74,13 +91,7 @@ def _analysis_named(services: Services, about: str) -> str:
 
 
 def find_or_analyse(
-    services: Services,
-    path: Path,
-    *,
-    frames: int | None,
-    language: core.Language,
-    cancel: threading.Event,
-    clip: core.Selection = _WHOLE,
+    services: Services, path: Path, options: FrameOptions, cancel: threading.Event
 ) -> Generator[core.AnalysisEvent, None, str]:
     """Return the id of an analysis of this video, as the generator's value, and yield the events of making one.
 
@@ -90,10 +101,8 @@ def find_or_analyse(
     Args:
         services: The services.
         path: The video.
-        frames: Most keyframes; None takes any report, and the usual number for a new one.
-        language: Language of a new analysis.
+        options: How its frames are chosen.
         cancel: Stops the analysis within a second once it is set.
-        clip: Range of the video.
 
     Raises:
         AppError: The video can't be read, or no engine can be used.
@@ -104,14 +113,14 @@ def find_or_analyse(
     if not path.exists() and (known := library.reports_on(path=str(core.storable(path)))):
         return known[0]
     check_file(path)
-    if frames is None and clip == _WHOLE:
+    if options.takes_any_report:
         sha256 = services.switcher.session.extractions.sha256(path, cancel)
         if known := library.reports_on(sha256=sha256):
             return known[0]
+    request = frames_request(services, path, options)
     if error := services.engine.status().error:
         raise error
     services.switcher.start_engine()
-    request = frames_request(services, path, frames=frames, language=language, clip=clip)
     run = start_run(services.jobs, request, name=core.readable(path.name), force=False)
     with closing(run.events(cancel)) as events:
         for event in events:
@@ -124,9 +133,7 @@ def find_or_analyse(
     return run.job_id
 
 
-def frames_request(
-    services: Services, path: Path, *, frames: int | None, language: core.Language, clip: core.Selection
-) -> core.AnalysisRequest:
+def frames_request(services: Services, path: Path, options: FrameOptions) -> core.AnalysisRequest:
     """Return the request for an analysis that only chooses and measures keyframes, to ask about them."""
     return build_request(
         path,
@@ -134,10 +141,11 @@ def frames_request(
         services.templates,
         template="describe",
         question="",
-        language=language,
+        language=options.language,
         use_model=False,
-        selection=clip,
-        frames=frames,
+        selection=options.clip,
+        frames=options.frames,
+        subtitles=options.subtitles,
     )
 
 

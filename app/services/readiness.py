@@ -46,6 +46,11 @@ class ModelCandidate:
         """Return the last part of the model's name."""
         return self.model.rpartition("/")[2]
 
+    @property
+    def licence(self) -> str:
+        """Return the name of its licence, "" for an unknown model."""
+        return self.entry.licence if self.entry else ""
+
 
 @dataclass(frozen=True)
 class Readiness:
@@ -87,10 +92,10 @@ def readiness(settings: Settings, engine: Engine) -> Readiness:
     try:
         found = resolve_named_model(settings.model_path, settings.data_dir)
     except ModelNotFound as error:
-        return Readiness("none", error=error, offers=_offers(settings))
+        return Readiness("none", error=error, offers=model_offers(settings))
     if found.folder is not None or found.hub_id is None:
         return Readiness("ready")
-    offers = _offers(settings)
+    offers = model_offers(settings)
     if is_offline():
         here = tuple(one for one in offers if one.download_bytes == 0)
         return Readiness("none", error=ModelNotFound("model_offline", model=found.hub_id), offers=here)
@@ -125,8 +130,8 @@ def _wanted(hub_id: str, settings: Settings) -> ModelCandidate:
     return ModelCandidate(hub_id, weights_bytes(entry.shape), need, place.pace(entry), entry=entry)
 
 
-def _offers(settings: Settings) -> tuple[ModelCandidate, ...]:
-    """List vision models that run here, those on this machine first.
+def model_offers(settings: Settings) -> tuple[ModelCandidate, ...]:
+    """List vision models that run here, those on this machine first, then those whose licence allows any use.
 
     The model of the settings is included only if it fits with a configuration for this machine but not with theirs.
     """
@@ -137,7 +142,9 @@ def _offers(settings: Settings) -> tuple[ModelCandidate, ...]:
         runs = [one for one in runs if one.entry.id != used.id]
     found = [_offer(one) for one in runs if not one.entry.needs_code]
     here = [one for one in found if one.download_bytes == 0]
-    return tuple([*here, *(one for one in found if one.download_bytes)][:_OFFERS])
+    to_download = [one for one in found if one.download_bytes]
+    to_download.sort(key=lambda one: one.entry is not None and one.entry.is_for_research)
+    return tuple([*here, *to_download][:_OFFERS])
 
 
 def _place(settings: Settings) -> hardware_profile.HardwareProfile:

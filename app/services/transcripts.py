@@ -4,7 +4,7 @@ from pathlib import Path
 
 from app import core
 from app.services.container import Services
-from app.video import check_file, subtitles_of
+from app.video import check_file, check_subtitle_file, subtitles_of
 
 
 def report_ids(services: Services, path: Path) -> list[str]:
@@ -15,24 +15,33 @@ def report_ids(services: Services, path: Path) -> list[str]:
 
 
 def transcript_of(
-    path: Path | None, analysis: core.Analysis | None, language: core.Language
+    path: Path | None, analysis: core.Analysis | None, language: core.Language, subtitles: Path | None = None
 ) -> tuple[core.Transcript, tuple[core.Notice, ...]]:
-    """Return the transcript in a report, else the subtitles in the file and beside it, with notices about these.
+    """Return the subtitles given, else the transcript in a report, else the subtitles in the file and beside it.
 
     Args:
         path: The video, None if it can't be read.
         analysis: The report on it, None without one.
         language: Language of the subtitles that are preferred.
+        subtitles: Subtitle file to use before all others.
+
+    Returns:
+        The transcript, and notices about the subtitles.
 
     Raises:
+        ConfigError: Subtitles are given for a video that can't be read.
         InputError: There is neither a transcript nor a readable subtitle, or the file can't be read.
     """
-    if analysis and analysis.transcript:
+    if subtitles:
+        if path is None:
+            raise core.ConfigError("subtitles_alone")
+        subtitles = check_subtitle_file(subtitles)
+    elif analysis and analysis.transcript:
         return analysis.transcript, ()
     notices: tuple[core.Notice, ...] = ()
     if path:
         check_file(path)
-        found, notices = subtitles_of(path, language)
+        found, notices = subtitles_of(path, language, given=subtitles)
         if found:
             return found, notices
     name = core.readable(path.name) if path else analysis.video.name if analysis else ""

@@ -283,6 +283,8 @@ def test_engine_with_few_pictures_gets_the_newest(video: Path, data: Path) -> No
     with serve(behave) as server, session(server, data) as one:
         turn = one.ask(video, "Which?").last
     assert turn.context.pictures == (3, 4) and turn.context.described == (1, 2) and turn.state == "complete"
+    (notice,) = (one for one in turn.notices if one.key == "ask_described")
+    assert framelens.notice_text(notice, "en").startswith("The engine accepts at most 2 pictures in a request: ")
 
 
 def test_full_context_is_tried_with_less(video: Path, data: Path) -> None:
@@ -294,6 +296,17 @@ def test_full_context_is_tried_with_less(video: Path, data: Path) -> None:
     with serve(behave, context=2048) as server, session(server, data) as one:
         turn = one.ask(video, "Which?").last
     assert turn.state == "complete" and len(turn.context.pictures) <= 3
+    said = "(HTTP 400: “This model's maximum context length is 1200 tokens”)"
+    assert all(said in framelens.notice_text(one, "en") for one in turn.notices) and turn.notices
+
+
+def test_empty_answer_is_an_error(video: Path, data: Path) -> None:
+    with serve(answering({"reasoning": "Hm."})) as server, session(server, data) as one:
+        with pytest.raises(framelens.EngineError, match="empty answer"):
+            one.ask(video, "Which is empty?")
+        (kept,) = one.conversations.find("which is empty")
+        turn = one.conversations.get(kept.id).last
+    assert (turn.state, turn.reasoning) == ("failed", "Hm.")
 
 
 @pytest.mark.slow

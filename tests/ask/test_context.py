@@ -140,7 +140,8 @@ def test_oldest_pictures_become_descriptions_first(analysis: core.Analysis) -> N
     text = sent(before)[1]["content"][-1]["text"]
     assert "Further frames" in text and "[frame 1 · 00:00.000] shot 1" in text
     assert [notice.key for notice in before.notices] == ["ask_described"]
-    assert before.notices[0].values == {"frames": "1–2", "tokens": 4096}
+    why = core.Notice("ask_full", {"tokens": 4096})
+    assert before.notices[0].values == {"frames": "1–2", "why": why}
     assert [ref.number for ref in before.attached] == [3, 4, 5, 6, 7, 8]
 
 

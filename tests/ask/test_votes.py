@@ -95,6 +95,20 @@ def test_engine_without_schemas_is_read(said: str, probability: float) -> None:
         assert ask(scripted(server)) == [probability] * 3
 
 
+@pytest.mark.parametrize("words", [("y", "es"), ("<think>no?</think>", "yes")])
+def test_vote_of_a_gateway_that_always_streams(words: tuple[str, ...]) -> None:
+    events = (f'data: {{"choices": [{{"delta": {{"content": {json.dumps(one)}}}}}]}}\n\n' for one in words)
+    body = "".join([*events, "data: [DONE]\n\n"]).encode()
+    with serve(raising(lambda _: Whole(body, content_type="text/event-stream"))) as server:
+        assert ask(scripted(server)) == [1.0] * 3
+
+
+def test_answer_without_choices_is_undecided() -> None:
+    empty = Whole(b'{"choices": []}', content_type="application/json")
+    with serve(raising(lambda _: empty)) as server:
+        assert ask(scripted(server)) == [UNDECIDED] * 3
+
+
 def test_answer_that_begins_otherwise_is_no_vote() -> None:
     def behave(body: dict[str, Any]) -> Iterator[str]:
         if "logprobs" in body:

@@ -154,6 +154,13 @@ def test_model_that_always_says_yes_is_reported(video: Path, data: Path) -> None
     assert "also says yes to test pictures" in turn.answer and spans(turn) == [] and turn.cited == ()
 
 
+def test_model_that_says_neither_yes_nor_no_is_reported(video: Path, data: Path) -> None:
+    with serve(lambda body: iter(["I see a card."])) as server, session(server, data) as one:
+        turn = one.ask(video, WHEN).last
+    assert turn.evidence and [one.ended for one in turn.evidence.moments] == ["says_nothing"]
+    assert "neither yes nor no" in turn.answer and "was not seen" not in turn.answer
+
+
 def test_pictures_are_changed_but_little() -> None:
     picture, frames = to_jpeg(draw_card("red", width=320, height=180)), VideoFrames(Stills(), Path("none.mp4"), 640)
     changed = [Image.open(BytesIO(frames.changed(picture, number))) for number in range(CHANGES)]

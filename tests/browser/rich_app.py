@@ -20,7 +20,7 @@ from tests.browser.going import going
 from tests.ui import rich
 from tests.ui.fake_services import open_fake
 
-PARTS = int(os.environ.get("RICH_PARTS", "2"))
+PARTS = int(os.environ.get("RICH_PARTS", "3"))
 FINDINGS = int(os.environ.get("RICH_FINDINGS", "4"))
 
 

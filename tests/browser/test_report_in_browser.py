@@ -61,7 +61,7 @@ def test_pause_keeps_answers_and_resume_adds_the_rest(rich_app: App, visit: Visi
     page.get_by_role("button", name=re.compile("Part 1")).click()
     expect(page.get_by_text("number 0.3.")).to_be_visible()
     page.get_by_role("button", name="Pause", exact=True).click()
-    expect(page.get_by_text("1 of 2 parts is answered")).to_be_visible()
+    expect(page.get_by_text("1 of 3 parts is answered")).to_be_visible()
     rich_app.go.touch()
     page.get_by_role("button", name="Continue").click()
     expect(page.get_by_text("The report is ready")).to_be_visible()

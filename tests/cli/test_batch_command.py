@@ -157,6 +157,12 @@ def test_no_video_at_all_is_an_error(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_missing_paths_are_named_before_the_model(tmp_path: Path) -> None:
+    done = run("batch", "gone.mp4", cwd=tmp_path)
+    assert done.returncode == 3 and "gone.mp4" in done.stderr.splitlines()[0]
+    assert "download" not in done.stderr
+
+
 @pytest.mark.slow
 def test_a_watched_folder_takes_what_arrives(clips: Path, tmp_path: Path) -> None:
     whole = write_card_video(tmp_path / "new.mp4", ["green", "blue"]).read_bytes()

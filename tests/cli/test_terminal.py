@@ -16,8 +16,8 @@ from app.cli.main import main
 from app.reports import FORMATS
 from tests.reports.test_reports import analysis
 
-HOSTILE = "a\x1b]0;owned\x07b\x9b31mc\x7f\u202ed"
-SHOWN = r"a\u001b]0;owned\u0007b\u009b31mc\u007f\u202ed"
+HOSTILE = "a\x1b]0;owned\x07b\x9b31mc\x7f\u202ed\u200f"
+SHOWN = r"a\u001b]0;owned\u0007b\u009b31mc\u007f\u202ed\u200f"
 CONTROLS = {chr(code) for code in (*range(32), *range(127, 160))} - set("\n\t")
 
 

@@ -87,6 +87,7 @@ def test_full_context_is_understood_with_any_status(status: int) -> None:
         ("input is too long: 40,000 tokens > 10,000", 0.25),
         ("input is too long: 4000000 tokens > 1000", 0.125),
         ("the input of qwen2.5-72b is too long", None),
+        ("<400> InternalError: Range of input length should be [1, 1000]", None),
         ("input is too long for 1000 tokens", None),
     ],
 )

@@ -33,6 +33,16 @@ def test_a_result_is_read_as_it_was_saved(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "videos").iterdir()] == [results.path(A.key).name]
 
 
+def test_reports_are_named_after_their_videos(tmp_path: Path) -> None:
+    first, other = Results(tmp_path, "f" * 64), Results(tmp_path, "e" * 64)
+    twin = replace(B, name="A.mp4")  # the same name on some file systems
+    assert [first.report_name(one) for one in (A, twin, A, twin)] == ["reports/a", "reports/A-2"] * 2
+    assert [other.report_name(A), first.report_name(A)] == ["reports/a-3", "reports/a"]
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "reports" / "b.html").touch()  # of somebody else
+    assert first.report_name(B) == "reports/b-2"
+
+
 def test_another_request_has_results_of_its_own(tmp_path: Path) -> None:
     Results(tmp_path, "f" * 64).save(DONE)
     other = Results(tmp_path, "e" * 64)

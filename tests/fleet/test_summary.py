@@ -57,7 +57,7 @@ def test_markdown_escapes_names_and_keeps_links(made: Summary) -> None:
     text = render(made, "markdown", "en").decode()
     tokens = MarkdownIt("commonmark").enable("table").parse(text)
     links = [child.attrGet("href") for one in tokens for child in one.children or () if child.type == "link_open"]
-    assert any(str(link).startswith("reports/b-bbbbbbbb-") for link in links)
+    assert any(str(link).startswith("reports/b.html") for link in links)
     assert "http://evil" not in map(str, links)
     assert "The decoder crashed on c.mp4" in text
     assert "1 video is still pending" in text

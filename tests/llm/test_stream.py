@@ -308,6 +308,8 @@ def test_an_engine_that_stays_silent_is_a_timeout() -> None:
         ("413 Request Entity Too Large", "request_too_large"),
         ("<html><body>Sign in</body></html>", "engine_garbage"),
         ("", "engine_garbage"),
+        ('{"error": {"message": "Provider error", "metadata": {"raw": "{\\"error\\": {\\"message\\": '
+         '\\"Input exceeds context length\\"}}"}}}', "context_exceeded"),
     ],
 )  # fmt: skip
 def test_refusals_in_answers_with_status_200(body: str, key: str) -> None:
@@ -316,6 +318,20 @@ def test_refusals_in_answers_with_status_200(body: str, key: str) -> None:
         ask(chat_of(server), QUESTION)
     assert caught.value.key == key
     assert "HTTP 500" not in error_text(caught.value, "en")
+
+
+def test_page_in_place_of_an_answer_is_quoted() -> None:
+    page = Whole(b"<html><body>Sign in</body></html>", content_type="text/html")
+    with serve(raising(page)) as server, pytest.raises(AppError) as caught:
+        ask(chat_of(server), QUESTION)
+    assert caught.value.values["reason"] == "Sign in"
+
+
+@pytest.mark.parametrize("body", ['{"choices": []}', '{"choices": null, "usage": {}}', "data: [DONE]\n\n"])
+def test_complete_answer_without_words_is_empty(body: str) -> None:
+    kind = "text/event-stream" if body.startswith("data") else "application/json"
+    with serve(raising(Whole(body.encode(), content_type=kind))) as server:
+        assert ask(chat_of(server), QUESTION) == Reply("", "stop", None)
 
 
 def raising(error: Exception) -> Behave:

@@ -71,7 +71,9 @@ def talked() -> core.ReportedConversation:
         NASTY,
         "stopped",
         why=core.Notice("ask_stopped", level="info"),
-        notices=(core.Notice("ask_frames_left_out", {"tokens": 4096, "frames": "3, 4"}),),
+        notices=(
+            core.Notice("ask_frames_left_out", {"why": core.Notice("ask_full", {"tokens": 4096}), "frames": "3, 4"}),
+        ),
         cited=(1,),
         unknown_frames=(99,),
         own_times=("9:59",),

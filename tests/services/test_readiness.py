@@ -21,7 +21,7 @@ from tests.ui.fake_services import ScriptedEngine
 
 pytestmark = pytest.mark.usefixtures("english")
 
-BIG, SMALL = "Qwen/Qwen2.5-VL-7B-Instruct", "Qwen/Qwen2.5-VL-3B-Instruct"
+BIG, SMALL = "Qwen/Qwen2.5-VL-7B-Instruct", "Qwen/Qwen3-VL-4B-Instruct"
 
 
 @pytest.fixture
@@ -44,6 +44,9 @@ def test_an_absent_model_costs_a_download(settings: Settings) -> None:
     assert "90 % of 20.0 GiB" in need_text(now.model.need)
     assert now.offers[0].model == SMALL
     assert all(one.need and one.need.fits and one.download_bytes for one in now.offers)
+    assert "Apache" in now.offers[0].licence and [
+        one.entry.is_for_research for one in now.offers if one.entry
+    ] == sorted(one.entry.is_for_research for one in now.offers if one.entry)
 
 
 def test_a_model_with_smaller_settings_is_offered(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

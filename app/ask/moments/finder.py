@@ -165,8 +165,8 @@ def _words(found: core.Moments, refs: Sequence[FrameRef], name: str) -> str:
     numbers = {one.time_seconds: one.number for one in refs if one.analysis_id == found.analysis_id}
     count, frames = len(found.intervals), len(found.samples)
     lines = [f"{name}:"] if name else []
-    if found.ended == "says_yes":
-        return "\n".join([*lines, t("ask.moments.says_yes", thing=found.thing)])
+    if found.ended in ("says_yes", "says_nothing"):
+        return "\n".join([*lines, t(f"ask.moments.{found.ended}", thing=found.thing)])
     key = "none" if not count else "one" if count == 1 else "several"
     lines.append(t(f"ask.moments.{key}", thing=found.thing, n=count))
     for number, one in enumerate(found.intervals, 1):

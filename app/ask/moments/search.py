@@ -25,7 +25,7 @@ from app import core
 from app.ask.moments import timeline
 from app.ask.moments.sampling import further_times, open_times
 from app.ask.moments.timeline import Moments, SearchEnd, VoteSample
-from app.ask.votes import VoteAsker
+from app.ask.votes import UNDECIDED, VoteAsker
 from app.llm import VisionCard, draw
 from app.video import Still
 
@@ -148,6 +148,8 @@ class _Search:
         found = self.found
         if found.controls and min(found.controls) > 0.5:
             return "says_yes"
+        if found.samples and all(one.probability == UNDECIDED for one in found.samples):
+            return "says_nothing"
         if self._left <= 0:
             return "seconds"
         if self._num_frames >= self.limits.frames:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from app.analysis import Templates, load_templates
 from app.cli.analysis_options import add_analysis_options, build_given_request, load_settings, settle_model
-from app.cli.common import cancel_on_signals, engine_notices_said, worst_exit_code
+from app.cli.common import add_subtitles_option, cancel_on_signals, engine_notices_said, worst_exit_code
 from app.cli.progress_lines import open_progress
 from app.cli.report_output import Output, add_overwrite_option, parse_output
 from app.config import Settings
@@ -29,7 +29,6 @@ from app.fleet import Inputs, resolve
 from app.i18n import error_text, language, t
 from app.reports import FORMATS
 from app.reports.content.labels import local_minute
-from app.reports.content.labels import printable as visible
 from app.services import Services, is_expected, open_planner, open_services, raise_without_report, start_run
 from app.video import check_file, printable, probe, worker_started
 
@@ -41,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command."""
     parser.add_argument("videos", nargs="+", metavar="VIDEO", help=t("cli.videos"))
     add_analysis_options(parser)
-    parser.add_argument("--subtitles", type=Path, metavar="FILE", help=t("cli.subtitles"))
+    add_subtitles_option(parser)
     parser.add_argument("--plan", action="store_true", help=t("cli.plan"))
     parser.add_argument("--show-prompt", action="store_true", help=t("cli.show_prompt"))
     parser.add_argument("--skip-done", action="store_true", help=t("cli.skip_done"))
@@ -98,7 +97,7 @@ def run(given: argparse.Namespace) -> int:
     _write_report(job.analysis, request.path, output, given)
     if job.error is None:
         return 0
-    print(visible(error_text(job.error)), file=sys.stderr)
+    print(error_text(job.error), file=sys.stderr)
     return _exit_code(settings, job.error)
 
 
@@ -149,7 +148,7 @@ def _show_plans(
         except AppError as error:
             if inputs.is_one_file:
                 raise
-            print(visible(error_text(error)), file=sys.stderr)
+            print(error_text(error), file=sys.stderr)
             codes.append(error.exit_code)
             continue
         named = {} if inputs.is_one_file else {"path": str(item.path)}

@@ -18,7 +18,15 @@ from typing import TYPE_CHECKING
 
 from app import config
 from app.cli import terminal
-from app.cli.common import cancel_on_signals, confirm_deletion, in_services, services, use_language, wide_console
+from app.cli.common import (
+    add_subtitles_option,
+    cancel_on_signals,
+    confirm_deletion,
+    in_services,
+    services,
+    use_language,
+    wide_console,
+)
 from app.cli.progress_lines import open_progress
 from app.core import Cancelled, ConfigError, Moments, Selection
 from app.i18n import LANGUAGES, language, notice_text, t
@@ -55,6 +63,7 @@ def add_arguments(parser: Parser) -> None:
     add("--frames", type=parse_frames, metavar="N")
     parser.add_argument("--start", type=parse_seconds, default=0.0, metavar="T", help=t("cli.start"))
     parser.add_argument("--end", type=parse_seconds, metavar="T", help=t("cli.end"))
+    add_subtitles_option(parser)
     parser.add_argument("--look", choices=_LOOKS, help=t("cli.ask_look"))
     for name in _NUMBERS:
         add(f"--{name.replace('_', '-')}", type=_number(name), metavar="N")
@@ -104,6 +113,8 @@ def run(given: argparse.Namespace) -> int:
     question = sys.stdin.read().strip() if question == "-" else question
     if given.conversation and about:
         raise ConfigError("ask_continue_about", given=about[0])
+    if given.conversation and given.subtitles:
+        raise ConfigError("subtitles_alone")
     if given.edit is not None and not given.conversation:
         raise ConfigError("ask_edit_alone")
     from app.ask import checked_question, read_image
@@ -185,9 +196,10 @@ def _conversation(
     """Return the conversation to continue, or a new one about these videos and analyses."""
     if given.conversation:
         return services().conversations.get(given.conversation)
-    from app.services import begin
+    from app.services import FrameOptions, begin
 
-    events = begin(services(), about, frames=given.frames, language=language(), cancel=cancel, clip=clip)
+    options = FrameOptions(language(), given.frames, clip, given.subtitles)
+    events = begin(services(), about, options, cancel)
     with open_progress(quiet=given.quiet) as progress, closing(events):
         while True:
             try:
@@ -233,11 +245,10 @@ class _Printer:
         """Print one event."""
         from app import ask
         from app.core import EngineProgress, Noticed
-        from app.reports.content import printable
 
         match event:
             case ask.AnswerText(text, restart) if self._streams:
-                print("\n" if restart else "", printable(text), sep="", end="", flush=True)
+                print("\n" if restart else "", text, sep="", end="", flush=True)
             case EngineProgress(phase, values) if phase != self._phase and not self._quiet and sys.stderr.isatty():
                 self._phase = phase
                 self._say(t(f"engine.phase.{phase}", **values))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterable
 from contextlib import closing, nullcontext
 from dataclasses import replace
 from functools import partial
@@ -16,12 +17,12 @@ from typing import TYPE_CHECKING
 from app.analysis import load_templates
 from app.cli.analysis_options import add_analysis_options, build_given_request, load_settings, settle_model
 from app.cli.common import cancel_on_signals, engine_notices_said
-from app.core import UNKNOWN_PATH, AnalysisRequest, ConfigError, VideoError
-from app.fleet import Batch, Collected, Results, collect, make_batch, typed_path
+from app.core import UNKNOWN_PATH, AnalysisRequest, AppError, ConfigError, VideoError
+from app.fleet import Batch, Collected, Input, Results, collect, make_batch, resolve, typed_path
 from app.i18n import error_text, t
 from app.reports import FORMATS
 from app.services import FIT
-from app.video import worker_ready
+from app.video import check_file, worker_ready
 
 if TYPE_CHECKING:
     from app.config import Settings
@@ -55,6 +56,7 @@ def run(given: argparse.Namespace) -> int:
         raise ConfigError("stop_without_ray")
     settings = load_settings(given)
     request = given_request(given, settings)
+    _check_any(map(_error_of, resolve(given.paths, reads_lists=True).items))  # before a question about the model
     settings = settings if given.ray else settle_model(settings, given)  # nodes check their model themselves
     request = replace(request, use_model=not given.no_model)
     cancel = cancel_on_signals()
@@ -78,10 +80,7 @@ def run(given: argparse.Namespace) -> int:
         folder = results_folder(given)
         paths = [path for path in given.paths if Path(typed_path(path)).absolute() != folder]  # "*" names it, too
         collected = collect(paths, open_extraction_cache(settings.data_dir).sha256, cancel=cancel)
-        if not collected.videos:
-            for one in collected.left_out:
-                print(error_text(one.error), file=sys.stderr)
-            raise VideoError("batch_empty")
+        _check_any([*(None for _ in collected.videos), *(one.error for one in collected.left_out)])
         batch = given_batch(collected, request, services, given)
         results = Results(folder, batch.fingerprint)
         with BatchProgress(len(batch.videos), quiet=given.quiet) as progress:
@@ -98,6 +97,29 @@ def run(given: argparse.Namespace) -> int:
                     output.show(event)
         left = output.tally.num_left and not output.tally.error
         return output.finish(batch, was_stopped=cancel.is_set() or bool(left))
+
+
+def _check_any(errors: Iterable[AppError | None]) -> None:
+    """Print the errors of paths and raise VideoError if none of them gives a video."""
+    known: list[AppError] = []
+    for error in errors:
+        if error is None:
+            return
+        known.append(error)
+    for error in known:
+        print(error_text(error), file=sys.stderr)
+    raise VideoError("batch_empty")
+
+
+def _error_of(item: Input) -> AppError | None:
+    """Return why a path gives no video, as far as that is known before it is read."""
+    try:
+        if item.error:
+            raise item.error
+        check_file(item.path)
+    except AppError as error:
+        return error
+    return None
 
 
 def given_request(given: argparse.Namespace, settings: Settings) -> AnalysisRequest:

@@ -16,7 +16,7 @@ from app.cli.common import use_language
 from app.core import AppError, ConfigError, Notice, gib_text, human_size, redact, redact_setting
 from app.engine import CheckedSettings, SystemFacts, gather_facts, run_checks
 from app.i18n import LANGUAGES, labelled, notice_text, t
-from app.services import export_environment
+from app.services import export_environment, model_offers
 from app.services.preflight import preflight
 from app.video import SandboxReport, check_sandbox
 
@@ -87,7 +87,16 @@ def _add_preflight(findings: tuple[Notice, ...], settings: config.Settings) -> t
     if _WEIGHTS in said and any(one.key in _SUMS for one in new):
         findings = tuple(one for one in findings if one.key != _WEIGHTS)
         new = [dataclasses.replace(one, level="error") if one.key in _SUMS else one for one in new]
+    if any(one.key in _SUMS for one in new):
+        new += _fitting(settings)
+        findings = tuple(one for one in findings if one.key not in ("doctor_model_absent", "doctor_settings"))
     return _sorted((*findings, *new))
+
+
+def _fitting(settings: config.Settings) -> list[Notice]:
+    """Return the model to use where the memory is too small for that of the settings."""
+    offers = model_offers(settings)
+    return [Notice("doctor_model_fits", {"model": offers[0].model}, "warning")] if offers else []
 
 
 def _sorted(findings: Iterable[Notice]) -> tuple[Notice, ...]:

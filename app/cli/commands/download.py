@@ -149,7 +149,7 @@ def _lines(
 def _about(one: services.ModelCandidate, settings: Settings) -> str:
     size = human_size(one.download_bytes or 0)
     place = t("models.missing.here" if one.download_bytes == 0 else "models.missing.size", size=size)
-    return " · ".join(filter(None, (one.model, place, _speed(one, settings))))
+    return " · ".join(filter(None, (one.model, one.licence, place, _speed(one, settings))))
 
 
 def _speed(one: services.ModelCandidate, settings: Settings) -> str:

@@ -13,12 +13,11 @@ from pathlib import Path
 
 from app import config
 from app.cli.report_output import add_overwrite_option, check_output_folder
-from app.core import Analysis, ConfigError, InputError
+from app.core import Analysis, ConfigError, InputError, absolute
 from app.i18n import LANGUAGES, error_text, t
 from app.reports import FORMATS, bundle, written
 from app.services import open_library, report_of
 from app.store import storage_errors
-from app.video import printable
 
 ALL = "all"
 
@@ -101,13 +100,13 @@ def _said(analyses: Iterable[Analysis], wanted: Sequence[str]) -> Iterator[Analy
         empty = [name for name in wanted if not FORMATS[name].fits(analysis)]
         if 0 < len(empty) < len(wanted):
             left_out = t("cli.export_left_out", name=analysis.video.name, formats=", ".join(empty))
-            print(printable(left_out), file=sys.stderr)
+            print(left_out, file=sys.stderr)
         yield analysis
 
 
 def _write(analyses: Iterable[Analysis], given: argparse.Namespace) -> list[Path]:
     """Write the reports and return their paths, without those of pictures beside them. Existing files are kept."""
-    folder: Path = given.output
+    folder = absolute(given.output)
     check_output_folder("--output", folder)
     suffixes = tuple(FORMATS[name].suffix for name in given.format)
     if given.no_conversations:

@@ -47,7 +47,7 @@ from app.fleet import typed_path
 from app.i18n import LANGUAGES, error_text, notice_text, t
 from app.services import KEYFRAMES, frame_limit, parse_frames
 from app.store import log_to, storage_errors
-from app.video import check_file, printable, worker_started
+from app.video import check_file, worker_started
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -111,7 +111,7 @@ def _run_several(given: argparse.Namespace, settings: Settings, cancel: threadin
             own = argparse.Namespace(**{**vars(given), "output": output, "is_listed": True})
             codes.append(_run(item.path, own, settings, cancel))
         except (VideoError, StorageError) as error:
-            print(printable(error_text(error)), file=sys.stderr)
+            print(error_text(error), file=sys.stderr)
             codes.append(error.exit_code)
     return worst_exit_code(codes)
 

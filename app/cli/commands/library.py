@@ -21,7 +21,7 @@ from app.core import AppError, ConfigError, InputError, base_name, clock
 from app.i18n import error_text, t
 from app.jobs import State
 from app.reports import title_and_details
-from app.reports.content import local_minute, printable
+from app.reports.content import local_minute
 from app.services import open_library
 from app.store import Hit, LibraryEntry, LibraryQuery, Order
 
@@ -181,7 +181,7 @@ def _hit_line(hit: Hit) -> Text:
 
 def _line(text: str) -> str:
     """Put foreign text on one line of a terminal."""
-    return printable(" ".join(text.splitlines()))
+    return " ".join(text.splitlines())
 
 
 def _show(given: argparse.Namespace) -> int:

@@ -10,12 +10,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 from app import config, i18n
-from app.cli.common import add_output_options, use_language
+from app.cli.common import add_output_options, add_subtitles_option, use_language
 from app.core import Analysis, absolute, clock
 from app.fleet import typed_path
 from app.i18n import notice_text, t
 from app.services import Services, open_library, parse_seconds, report_ids
-from app.video import check_file, printable
+from app.video import check_file
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("video", metavar="VIDEO", help=t("cli.transcript_video"))
     parser.add_argument("--start", type=parse_seconds, default=0.0, metavar="T", help=t("cli.start"))
     parser.add_argument("--end", type=parse_seconds, metavar="T", help=t("cli.end"))
+    add_subtitles_option(parser)
     add_output_options(parser, None)
 
 
@@ -39,17 +40,17 @@ def run(given: argparse.Namespace) -> int:
     use_language(given, settings)
     with open_library(settings) as services:
         path, analysis = _named(given.video, services)
-        transcript, notices = transcript_of(path, analysis, i18n.language())
+        transcript, notices = transcript_of(path, analysis, i18n.language(), given.subtitles)
     for notice in notices:
-        print(printable(notice_text(notice)), file=sys.stderr)
+        print(notice_text(notice), file=sys.stderr)
     cues = cues_between(transcript, given.start, float("inf") if given.end is None else given.end)
     if given.json:
         head = {"source": transcript.source, "label": transcript.label}
         print(json.dumps({**head, "cues": [asdict(cue) for cue in cues]}, ensure_ascii=False, indent=2))
     else:
-        print(printable(t(f"report.transcript_{transcript.source}", label=transcript.label)), file=sys.stderr)
+        print(t(f"report.transcript_{transcript.source}", label=transcript.label), file=sys.stderr)
         for cue in cues:
-            print(f"{clock(cue.start_seconds)}  {printable(' '.join(cue.text.split()))}")
+            print(f"{clock(cue.start_seconds)}  {' '.join(cue.text.split())}")
     return 0
 
 

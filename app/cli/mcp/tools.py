@@ -22,6 +22,7 @@ from app.cli.mcp.results import result
 from app.i18n import error_text, language, notice_text, t
 from app.reports import FORMATS, bundle, files_of, written
 from app.services import (
+    FrameOptions,
     Services,
     build_request,
     build_selection,
@@ -445,12 +446,7 @@ class _Answer:
             state = core.AnalysisState()
             with closing(
                 conversations.begin(
-                    services,
-                    question.about,
-                    frames=question.frames,
-                    language=language(),
-                    cancel=self.cancel,
-                    clip=clip,
+                    services, question.about, FrameOptions(language(), question.frames, clip), self.cancel
                 )
             ) as events:
                 while True:

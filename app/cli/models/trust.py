@@ -17,10 +17,9 @@ from typing import Any
 
 from app import config
 from app.cli.common import use_language
-from app.core import AppError, ConfigError, human_size, one_line
+from app.core import AppError, ConfigError, human_size, one_line, shown_path
 from app.i18n import t
 from app.models import SHORT, CodeFile
-from app.reports.content import printable
 from app.services import ModelCode, export_environment, find_code, trust_code, untrust_code
 from app.store import AuditLog, Store, trusted_code
 
@@ -122,7 +121,7 @@ def trusted_lines(settings: config.Settings) -> Iterator[str]:
 
 def _lines(found: ModelCode, *, shows_text: bool) -> Iterator[str]:
     code = found.code
-    yield t("models.code_of", model=one_line(found.model), folder=printable(str(code.folder)))
+    yield t("models.code_of", model=one_line(found.model), folder=shown_path(code.folder))
     yield t("models.code_revision", revision=code.revision) if code.revision else t("models.code_no_revision")
     for one in code.references:
         values = {"file": one_line(one.file), "name": one_line(one.name) or "auto_map", "target": one_line(one.target)}
@@ -131,7 +130,7 @@ def _lines(found: ModelCode, *, shows_text: bool) -> Iterator[str]:
     for file in code.files:
         yield from _file_lines(file)
         if shows_text and file.text is not None:
-            yield from (f"    {number:4} {printable(line)}" for number, line in enumerate(file.text.splitlines(), 1))
+            yield from (f"    {number:4} {line}" for number, line in enumerate(file.text.splitlines(), 1))
     yield ""
     if found.state == "changed":
         yield t("models.code_changes", files=", ".join(map(one_line, found.changes)))

@@ -58,11 +58,24 @@ def run(*arguments: object, data: Path, server: Server | None = None) -> subproc
 
 
 @pytest.mark.slow
+def test_named_subtitles_are_sent_with_the_question(video: Path, tmp_path: Path, server: Server) -> None:
+    words = tmp_path / "words.srt"
+    words.write_text("1\n00:00:00,100 --> 00:00:00,900\nSesame, open\n")
+    options = ("--subtitles", words, "--json")
+    done = run(video, *options, "What is said?", data=tmp_path, server=server)
+    assert done.returncode == 0, done.stderr
+    assert "Sesame, open" in json.dumps(server.requests[-1])
+    for about in (("latest",), (), (video, video)):
+        refused = run(*about, *options, "What is said?", data=tmp_path, server=server)
+        assert refused.returncode == 2 and "ubtitles" in refused.stderr
+
+
+@pytest.mark.slow
 def test_question_about_a_video_lists_frames_with_times(video: Path, data: Path, server: Server) -> None:
     done = run(video, "--temperature", "0.3", "Which is first?", data=data, server=server)
     assert done.returncode == 0, done.stderr
     answer, frame, doubt = done.stdout.splitlines()
-    assert answer == "Red [1] [U+001B][31m<b> at 7:30." and frame == "[1] 00:00.000"
+    assert answer == r"Red [1] \u001b[31m<b> at 7:30." and frame == "[1] 00:00.000"
     assert doubt.startswith("⚠️") and "7:30" in doubt
     assert "framelens ask --continue" in done.stderr and "No model has seen" not in done.stderr
     assert server.requests[-1]["temperature"] == 0.3

@@ -8,11 +8,14 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from app import config
 from app.cli.commands import doctor as doctor_command
+from app.core import Notice
+from app.services import ModelCandidate
 from tests.loopback import Handler, listening
 from tests.test_docs import ROOT
 
@@ -46,6 +49,16 @@ def test_findings_come_first_and_then_what_a_report_needs(tmp_path: Path, tiny_v
     for word in ("tiny-vl", "Python", "/dev/shm", "vllm", "opencv", "VLLM_MODEL_PATH", "FRAMELENS_DATA_DIR"):
         assert word in done.stdout
     assert not (tmp_path / "data").exists(), "looking leaves nothing behind"
+
+
+def test_model_too_large_for_the_memory_names_one_that_fits(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    short = SimpleNamespace(severity="hinders", notice=Notice("preflight_memory_short", {"model": "big"}, "warning"))
+    monkeypatch.setattr(doctor_command, "preflight", lambda settings: [short])
+    monkeypatch.setattr(doctor_command, "model_offers", lambda settings: (ModelCandidate("small", 1),))
+    said = (Notice("doctor_model_absent", {"model": "big"}, "warning"), Notice("doctor_settings", {}, "info"))
+    found = doctor_command._add_preflight(said, config.load({}, dotenv=tmp_path / "no.env"))
+    assert [one.key for one in found] == ["preflight_memory_short", "doctor_model_fits"]
+    assert found[1].values == {"model": "small"}
 
 
 @pytest.mark.slow

@@ -29,6 +29,16 @@ def test_lines_have_the_times_of_subtitles_beside(film: Path, capsys: pytest.Cap
 
 
 @pytest.mark.slow
+def test_named_subtitles_come_before_all_others(film: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    film.with_suffix(".srt").write_text(CUES)
+    words = tmp_path / "words.srt"
+    words.write_text("1\n00:00:00,100 --> 00:00:00,900\nHello\n")
+    assert main(["transcript", str(film), "--subtitles", str(words)]) == 0
+    assert capsys.readouterr().out == "00:00.100  Hello\n"
+    assert main(["transcript", str(film), "--subtitles", str(film)]) == 6
+
+
+@pytest.mark.slow
 def test_video_without_words_names_the_speech_model(film: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["transcript", str(film), "--language", "zh"]) == 6
     out = capsys.readouterr()

@@ -59,7 +59,7 @@ def draw_stage(job_id: str, drawn: str) -> None:
     is_pausing = state.pausing == job_id
     st.markdown(f"#### {t('ui.pausing' if is_pausing else f'ui.state_{job.state}')}")
     parts = (stage_text(job), _count(job.progress), remaining(job.progress.eta_seconds))
-    st.progress(_share(job.progress), text=plain(" · ".join(filter(None, parts))))
+    st.progress(job.share, text=plain(" · ".join(filter(None, parts))))
     if is_pausing:
         st.caption(t("ui.pausing_what"))
     if job.progress.stage == "engine" and job.progress.engine_phase:
@@ -68,7 +68,7 @@ def draw_stage(job_id: str, drawn: str) -> None:
     if hashing := job.progress.hashing:
         st.caption(plain(t("stage.hashing", percent=hashing.percent)))
     if may_change():
-        _draw_buttons(job_id, is_pausing=is_pausing)
+        _draw_buttons(job, is_pausing=is_pausing)
     for notice in _other_notices(job.progress):
         st.caption(plain(notice_text(notice)))
 
@@ -82,23 +82,25 @@ def draw_measuring(job_id: str) -> None:
     st.progress(len(job.progress.facts) / max(1, len(job.progress.keyframes)), text=plain(words))
 
 
-def _draw_buttons(job_id: str, *, is_pausing: bool) -> None:
+def _draw_buttons(job: JobSnapshot, *, is_pausing: bool) -> None:
+    """Draw Cancel, then Pause where there is something to pause: it comes and goes, and must not move the other."""
     with st.container(horizontal=True):
-        st.button(
-            t("ui.pause"),
-            key="pause",
-            icon=":material/pause_circle:",
-            disabled=is_pausing,
-            on_click=_pause,
-            args=(job_id,),
-        )
         st.button(
             t("ui.cancel"),
             key="cancel",
             icon=":material/stop_circle:",
             on_click=services().jobs.cancel,
-            args=(job_id,),
+            args=(job.id,),
         )
+        if is_pausing or job.can_pause:
+            st.button(
+                t("ui.pause"),
+                key="pause",
+                icon=":material/pause_circle:",
+                disabled=is_pausing,
+                on_click=_pause,
+                args=(job.id,),
+            )
 
 
 def _pause(job_id: str) -> None:
@@ -126,11 +128,6 @@ def _count(analysis: AnalysisState) -> str:
     if analysis.stage == "survey":
         return f"{short_clock(analysis.step)} / {short_clock(analysis.total)}"
     return f"{analysis.step} / {analysis.total}"
-
-
-def _share(analysis: AnalysisState) -> float:
-    """Return how much of the stage is done, 0 to 1."""
-    return min(1.0, analysis.step / analysis.total) if analysis.total else 0.0
 
 
 def draw_answers(job_id: str) -> None:

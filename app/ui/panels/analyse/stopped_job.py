@@ -32,7 +32,7 @@ def draw(job: JobSnapshot) -> None:
     if job.error and job.state == "failed":
         st.error(plain(error_words(job.error)), icon=":material/error:")
     else:
-        st.info(t(f"ui.{job.state}_kept"))
+        st.info(t(f"ui.{job.state}_kept" if job.progress.decode else f"ui.{job.state}_before"))
     if kept := _kept(job):
         st.markdown(kept)
     for notice in progress.failures(job.progress).values():

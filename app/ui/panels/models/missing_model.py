@@ -145,7 +145,7 @@ def _draw_offer(one: ModelCandidate, speed: str, *, primary: bool) -> None:
             on_click=_choose,
             args=(one,),
         )
-        st.caption(plain(" · ".join(filter(None, (place, speed)))))
+        st.caption(plain(" · ".join(filter(None, (one.licence, place, speed)))))
 
 
 def _measured() -> Mapping[str, Measured]:

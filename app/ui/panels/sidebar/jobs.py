@@ -107,7 +107,7 @@ def _queue_row(job: JobSnapshot, place: int) -> JobRow:
         part=frame_options.format_selection(job.request.selection, digits=0),
         model=job.conditions.get("model", ""),
     )
-    actions = ["first"] if place > 1 else [] if place else ["pause"]
+    actions = ["first"] if place > 1 else ["pause"] if not place and job.can_pause else []
     return JobRow(
         id=job.id,
         name=job.name,

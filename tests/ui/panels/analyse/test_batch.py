@@ -72,7 +72,7 @@ def test_a_folder_of_the_server_becomes_a_batch(page: AppTest, services: Service
     assert [one.key for one in page.button if one.key.startswith("batch-")] == [f"batch-{record.id}"]
     with in_language("en"):
         archive = ZipFile(BytesIO(zipped(bundle(record, services.jobs, "en"))))
-    reports = ["reports/0001-a.html", "reports/0002-b.html", "reports/0003-c.html"]
+    reports = ["reports/a.html", "reports/b.html", "reports/c.html"]
     assert sorted(archive.namelist()) == [*reports, "summary.html", "summary.json", "summary.md"]
     assert all(name.encode() in archive.read("summary.html") for name in reports)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from app.core.analysis_state import AnalysisState
 from app.core.domain import (
     AnalysisRequest,
     AnswerDelta,
@@ -16,6 +17,8 @@ from app.core.domain import (
     Notice,
     Noticed,
     Planned,
+    StageStarted,
+    SurveyProgress,
 )
 from app.i18n import t
 from app.jobs.snapshot import JobSnapshot
@@ -52,6 +55,33 @@ def test_frames_and_answers_are_polled_while_the_job_runs() -> None:
     polled = {state: poll_seconds(replace(running(), state=state)) for state in ("queued", "running", "measuring")}
     assert polled == {"queued": None, "running": POLL_SECONDS, "measuring": None}
     assert poll_seconds(None) is None
+
+
+def test_progress_of_a_job_rises_from_nothing_to_all() -> None:
+    job = JobSnapshot("job", "a.mp4", "2026-01-01", AnalysisRequest(Path("a.mp4")), state="running")
+    stages = [StageStarted("survey"), SurveyProgress(5.0, 10.0), StageStarted("engine"), StageStarted("ask", 1)]
+    shares = [job.share]
+    for event in (*stages, ChunkDone(rich.part(0, findings=1)), StageStarted("summary", 1), StageStarted("facts", 8)):
+        job = (
+            job.apply(AnswerDelta(1, rich.part(0, findings=1).answer, restart=True))
+            if isinstance(event, ChunkDone)
+            else job
+        )
+        job = job.apply(event)
+        shares.append(job.share)
+    assert shares == [0.0, 0.0, 0.15, 0.3, 0.4, 0.9, 0.9, 1.0]
+    measured = replace(job, request=replace(job.request, use_model=False))
+    assert [measured.apply(one).share for one in (StageStarted("survey"), StageStarted("facts", 8))] == [0.0, 0.7]
+
+
+def test_pause_is_offered_while_parts_are_not_asked() -> None:
+    job = running(2)
+    assert job.can_pause and not replace(job, request=replace(job.request, use_model=False)).can_pause
+    assert answering(job, 0, "so far").can_pause
+    assert not answering(answered(job, 0), 1, "so far").can_pause
+    assert not answering(running(1), 0, "so far").can_pause
+    planless = replace(job, progress=AnalysisState())
+    assert not planless.can_pause and replace(planless, request=replace(job.request, frames=9)).can_pause
 
 
 def test_parts_stand_in_time_order_whichever_is_answered_first() -> None:

@@ -84,11 +84,11 @@ def test_beside_it_is_the_way_without_a_model(page: AppTest, absent: Services) -
 
 def test_one_click_chooses_what_fits(page: AppTest, absent: Services) -> None:
     with_video(page, absent)
-    small = "Qwen/Qwen2.5-VL-3B-Instruct"
+    small = "Qwen/Qwen3-VL-4B-Instruct"
     page.button(key=f"missing_use_{small}").click().run()
     assert not page.exception and not page.error
     assert absent.settings.model_path == small
-    assert page.button(key="start").label == "Download 7.5 GB and analyse"
+    assert page.button(key="start").label == "Download 8.9 GB and analyse"
     assert (absent.settings.data_dir / "model.json").is_file()
 
 

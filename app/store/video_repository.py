@@ -22,6 +22,8 @@ from io import RawIOBase
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
+from filelock import FileLock, Timeout
+
 from app import core
 from app.store.fs_utils import disk_errors, own_secret, read_json, reason_of, write_json
 from app.store.upload_limits import HELD_SECONDS, STALE_SECONDS, UploadLimits
@@ -108,8 +110,6 @@ class VideoRepository:
         self.input_dirs = input_dirs
         self._limits = limits
         self._creating = threading.Lock()  # what one upload reserves, the next one finds
-        self._busy: set[str] = set()
-        self._lock = threading.Lock()
         with disk_errors(folder):
             core.make_private_folder(self._parts)
             self._secret = own_secret(folder / "secret")
@@ -188,7 +188,8 @@ class VideoRepository:
             if self._part(upload_id).exists():
                 sidecar = read_json(self._parts / f"{upload_id}.json") or {}
                 self._publish(upload_id, upload.name, upload.size_bytes, sidecar.get("user_id", ""))
-                (self._parts / f"{upload_id}.json").unlink(missing_ok=True)
+                for suffix in (".json", ".lock"):
+                    (self._parts / f"{upload_id}{suffix}").unlink(missing_ok=True)
         return upload_id
 
     @contextmanager
@@ -459,15 +460,17 @@ class VideoRepository:
 
     @contextmanager
     def _alone(self, upload_id: str) -> Iterator[None]:
-        with self._lock:
-            if upload_id in self._busy:
-                raise core.InputError("upload_busy", id=upload_id)
-            self._busy.add(upload_id)
+        """Hold an upload against other requests, also to other processes on the same data folder."""
+        lock = FileLock(self._parts / f"{upload_id}.lock", mode=0o600)
+        with disk_errors(self._parts):
+            try:
+                lock.acquire(blocking=False)
+            except Timeout as error:
+                raise core.InputError("upload_busy", id=upload_id) from error
         try:
             yield
         finally:
-            with self._lock:
-                self._busy.discard(upload_id)
+            lock.release()
 
     def _unfinished(self) -> list[_Reserved]:
         """List what the unfinished uploads reserve."""
@@ -508,7 +511,8 @@ class VideoRepository:
             with suppress(FileNotFoundError):  # it was finished meanwhile
                 if part.stat().st_mtime < oldest:
                     part.unlink(missing_ok=True)
-                    part.with_suffix(".json").unlink(missing_ok=True)
+                    for suffix in (".json", ".lock"):
+                        part.with_suffix(suffix).unlink(missing_ok=True)
 
 
 def _is_visible(record: dict[str, Any]) -> bool:

@@ -116,6 +116,20 @@ def test_two_writers_of_one_upload_are_kept_apart(shelf: VideoRepository) -> Non
     assert append(shelf, upload.id, 2, [b"c"]) == 3
 
 
+def test_two_apps_on_one_data_folder_write_no_upload_at_once(
+    shelf: VideoRepository, tmp_path: Path, sample: Path
+) -> None:
+    other = VideoRepository(tmp_path / "data", (), sample)
+    upload = shelf.create_upload("a.mp4", 6)
+    with shelf.part(upload.id, 0) as part:
+        part.write(b"abc")
+        refused("upload_busy", append, other, upload.id, 3, [b"d"])
+    refused("upload_conflict", append, other, upload.id, 0, [b"abc"])
+    assert append(other, upload.id, 3, [b"def"]) == 6
+    assert shelf.path(shelf.finish(upload.id)).read_bytes() == b"abcdef"
+    assert list((tmp_path / "data/videos/parts").iterdir()) == []
+
+
 def test_an_unfinished_upload_is_no_video(shelf: VideoRepository) -> None:
     upload = shelf.create_upload("a.mp4", 6)
     refused("upload_incomplete", shelf.finish, upload.id)

@@ -55,3 +55,4 @@ from .upload_limits import UploadLimits as UploadLimits
 from .video_repository import PartialUpload as PartialUpload
 from .video_repository import Upload as Upload
 from .video_repository import VideoRepository as VideoRepository
+from .video_repository import drop_unfinished_uploads as drop_unfinished_uploads

@@ -188,8 +188,7 @@ class VideoRepository:
             if self._part(upload_id).exists():
                 sidecar = read_json(self._parts / f"{upload_id}.json") or {}
                 self._publish(upload_id, upload.name, upload.size_bytes, sidecar.get("user_id", ""))
-                for suffix in (".json", ".lock"):
-                    (self._parts / f"{upload_id}{suffix}").unlink(missing_ok=True)
+                _drop_part(self._parts / f"{upload_id}.json")
         return upload_id
 
     @contextmanager
@@ -510,9 +509,23 @@ class VideoRepository:
         for part in self._parts.glob("*.part"):
             with suppress(FileNotFoundError):  # it was finished meanwhile
                 if part.stat().st_mtime < oldest:
-                    part.unlink(missing_ok=True)
-                    for suffix in (".json", ".lock"):
-                        part.with_suffix(suffix).unlink(missing_ok=True)
+                    _drop_part(part)
+
+
+def drop_unfinished_uploads(data_dir: Path, user_id: str) -> None:
+    """Delete the unfinished uploads of a user who is gone, and so free what they reserve. Raises StorageError."""
+    parts = data_dir / "videos" / "parts"
+    with disk_errors(parts):
+        for path in parts.glob("*.json"):
+            record = read_json(path)
+            if record and record.get("user_id") == user_id:
+                _drop_part(path)
+
+
+def _drop_part(path: Path) -> None:
+    """Delete the files of an unfinished upload, one of which is given."""
+    for suffix in (".part", ".json", ".lock"):
+        path.with_suffix(suffix).unlink(missing_ok=True)
 
 
 def _is_visible(record: dict[str, Any]) -> bool:

@@ -120,8 +120,8 @@ class Accounts:
         self._audit.record("account_added", account.id, f"{account.name}: {account.role}")
         return account
 
-    def remove(self, name: str) -> None:
-        """Delete an account; its sessions and keys end with it.
+    def remove(self, name: str) -> str:
+        """Delete an account, with which its sessions and keys end, and return its id.
 
         Raises:
             InputError: "account_unknown" or "account_last_administrator".
@@ -129,6 +129,7 @@ class Accounts:
         account = self.named(name)
         self._store.remove(account.name)
         self._audit.record("account_removed", account.id, account.name)
+        return account.id
 
     def set_role(self, name: str, role: core.Role) -> None:
         """Change what an account may do, from its next request on.

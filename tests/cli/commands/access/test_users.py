@@ -11,9 +11,9 @@ import pytest
 from app import config
 from app.cli.commands.access import users
 from app.cli.main import main
-from app.core import InputError
+from app.core import InputError, User, as_user
 from app.services import Accounts, api_keys
-from app.store import ApiStore, Store
+from app.store import ApiStore, Store, VideoRepository
 
 PASSWORD = "correct horse battery"
 Type = Callable[[str], None]
@@ -123,3 +123,20 @@ def test_account_of_another_service_has_no_password(store: Store, capsys: pytest
     assert "another service" in capsys.readouterr().out
     with pytest.raises(InputError, match="login_wrong"):
         Accounts(store, config.AccessSettings()).log_in("ann@example.org", "", "127.0.0.1")
+
+
+def test_unfinished_uploads_end_with_their_account(type_in: Type, store: Store) -> None:
+    for name in ("ann", "ben"):
+        type_in(PASSWORD)
+        run("add", name)
+    data_dir = config.load().data_dir
+    videos = VideoRepository(data_dir, (), data_dir / "none.mp4")
+    accounts = Accounts(store, config.AccessSettings())
+    for name in ("ann", "ben"):
+        with as_user(User(accounts.named(name).id, name, "analyst")):
+            upload = videos.create_upload(f"{name}.mp4", 100)
+            with videos.part(upload.id, 0) as part:
+                part.write(b"x")
+    assert run("remove", "ben") == 0
+    left = [json.loads(path.read_text())["name"] for path in (data_dir / "videos/parts").glob("*.json")]
+    assert left == ["ann.mp4"] and len(list((data_dir / "videos/parts").glob("*.part"))) == 1

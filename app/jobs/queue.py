@@ -11,6 +11,7 @@ import threading
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -93,6 +94,8 @@ class Jobs:
         self._threads = [
             threading.Thread(target=self._worker.work, name=f"jobs-{number}", daemon=True) for number in range(workers)
         ]
+        beside = partial(self._worker.work, beside=workers)
+        self._threads.append(threading.Thread(target=beside, name="jobs-without-model", daemon=True))
         self._threads.append(threading.Thread(target=self._poll_control_requests, name="jobs-wishes", daemon=True))
         for thread in self._threads:
             thread.start()

@@ -50,9 +50,9 @@ class Worker:
     is_closing: threading.Event
     log_path: Path
 
-    def work(self) -> None:
-        """Run jobs until the program closes."""
-        while (live := self.active.start_next(self.is_closing)) is not None:
+    def work(self, beside: int | None = None) -> None:
+        """Run jobs until the program closes; with `beside`, those that `ActiveJobs.start_next` says."""
+        while (live := self.active.start_next(self.is_closing, beside)) is not None:
             try:
                 with core.as_user(AccountStore(self.store).owner(live.job.user_id)):
                     self._run_job(live)
@@ -241,15 +241,24 @@ class ActiveJobs:
             turns[user_id] += 1
         return [one for _, one in sorted(zip(order, waiting, strict=True), key=lambda pair: pair[0])]
 
-    def start_next(self, is_closing: threading.Event) -> ActiveJob | None:
+    def start_next(self, is_closing: threading.Event, beside: int | None = None) -> ActiveJob | None:
         """Wait for the next job and mark it as running.
+
+        Args:
+            is_closing: Ends the wait.
+            beside: Wait for a job without a model, while this many jobs that have one run: an engine that is slow
+                doesn't hold up those who don't need it.
 
         Returns:
             The job, or None once `is_closing` is set.
         """
         with self.condition:
             while not is_closing.is_set():
-                if turn := self.waiting():
+                turn = self.waiting()
+                if beside is not None:
+                    num_asking = sum(one.is_running and one.job.request.use_model for one in self.all())
+                    turn = [one for one in turn if not one.job.request.use_model] if num_asking >= beside else []
+                if turn:
                     turn[0].is_running = True
                     self._num_started += 1
                     self._served[turn[0].job.user_id] = self._num_started

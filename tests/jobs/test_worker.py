@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -65,3 +66,16 @@ def test_one_user_keeps_priority_then_arrival(workers: int) -> None:
 def test_priority_of_one_user_passes_no_other() -> None:
     jobs = queued("b1", "a1", "a2", "a3", "b2", priorities={"a3": 9})
     assert order(jobs, 1) == ["a3", "b1", "a1", "b2", "a2"]
+
+
+def test_jobs_without_a_model_pass_those_that_wait_for_one() -> None:
+    jobs = queued("a1", "a2", "a3")
+    closed, bare = threading.Event(), replace(REQUEST, use_model=False)
+    jobs.add(ActiveJob(JobSnapshot("b1", "b1", "", bare, user_id="b"), Control()))
+    jobs.add(ActiveJob(JobSnapshot("b2", "b2", "", bare, user_id="b"), Control()))
+    threading.Timer(0.1, closed.set).start()
+    assert jobs.start_next(closed, beside=2) is None, "nothing with a model runs yet, so the others will begin it"
+    assert [next_of(jobs), next_of(jobs)] == ["a1", "b1"]
+    assert next_of(jobs) == "a2"
+    live = jobs.start_next(OPEN, beside=2)
+    assert live is not None and live.job.id == "b2"

@@ -16,7 +16,6 @@ from langchain_core.messages import HumanMessage
 from langchain_core.tools import tool
 from pydantic import BaseModel
 
-from app.core.errors import EngineError
 from app.engine import Endpoint
 from app.llm.chat import EngineChat
 from app.llm.stream import ask
@@ -174,8 +173,7 @@ def test_nothing_meant_for_openai_is_sent(key: str, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "X-Secret: http://secret.invalid\nAuthorization: Bearer secret.invalid")
     address, came = heard
     chat = EngineChat(base_url=address, model="model", api_key=key, default_headers={"X-Own": "mine"})
-    with pytest.raises(ValueError, match="No generation"):
-        chat.invoke("What?")
+    assert chat.invoke("What?").text == ""  # the answer of the server is empty
     _, body, headers = came[0]
     assert headers.get("authorization") == (f"Bearer {key}" if key else None)
     assert headers["x-own"] == "mine"
@@ -236,8 +234,7 @@ def test_real_engine_fills_a_form_and_counts_tokens(vl_endpoint: Endpoint) -> No
 def test_no_cookie_is_kept(heard: Heard) -> None:
     address, came = heard
     for _ in range(2):
-        with pytest.raises(EngineError):
-            ask(EngineChat(base_url=address, model="model"), [HumanMessage("What?")])
+        ask(EngineChat(base_url=address, model="model"), [HumanMessage("What?")])
     assert len(came) == 2 and "cookie" not in came[1][2]
 
 

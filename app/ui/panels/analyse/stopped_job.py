@@ -32,7 +32,7 @@ def draw(job: JobSnapshot) -> None:
     if job.error and job.state == "failed":
         st.error(plain(error_words(job.error)), icon=":material/error:")
     else:
-        st.info(t(f"ui.{job.state}_kept" if job.progress.decode else f"ui.{job.state}_before"))
+        st.info(why_stopped(job))
     if kept := _kept(job):
         st.markdown(kept)
     for notice in progress.failures(job.progress).values():
@@ -44,6 +44,11 @@ def draw(job: JobSnapshot) -> None:
         _draw_changes(job, changes)
     else:
         _draw_ways(job, can_resume=not changes)
+
+
+def why_stopped(job: JobSnapshot) -> str:
+    """Return why a job stopped, and whether something is kept: before its frames are chosen, nothing is."""
+    return t(f"ui.{job.state}_{'kept' if job.progress.decode else 'before'}")
 
 
 def _draw_without_model(job: JobSnapshot) -> None:

@@ -20,10 +20,11 @@ from app.core.domain import (
     StageStarted,
     SurveyProgress,
 )
-from app.i18n import t
-from app.jobs.snapshot import JobSnapshot
+from app.i18n import in_language, t
+from app.jobs.snapshot import JobSnapshot, State
 from app.ui.components.report_blocks import PartView
 from app.ui.panels.analyse.progress import POLL_SECONDS, build_views, failures, poll_seconds
+from app.ui.panels.analyse.stopped_job import why_stopped
 from tests.ui import rich
 
 NONE: frozenset[int] = frozenset()
@@ -72,6 +73,14 @@ def test_progress_of_a_job_rises_from_nothing_to_all() -> None:
     assert shares == [0.0, 0.0, 0.15, 0.3, 0.4, 0.9, 0.9, 1.0]
     measured = replace(job, request=replace(job.request, use_model=False))
     assert [measured.apply(one).share for one in (StageStarted("survey"), StageStarted("facts", 8))] == [0.0, 0.7]
+
+
+@pytest.mark.parametrize("state", ["paused", "cancelled", "interrupted"])
+def test_stopped_job_says_whether_its_frames_are_kept(state: State) -> None:
+    job = replace(running(), state=state)
+    with in_language("en"):
+        assert "Everything finished is kept" in why_stopped(job)
+        assert "starts over" in why_stopped(replace(job, progress=AnalysisState()))
 
 
 def test_pause_is_offered_while_parts_are_not_asked() -> None:

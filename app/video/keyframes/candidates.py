@@ -248,8 +248,8 @@ def keep_within(pools: list[Pool[Candidate]], raw_bytes: int, max_side: int) -> 
 
 
 _RAW_BYTES = 144 << 20
-"""Most memory for raw pictures. A third of it takes 0.2 s more of the processor for JPEGs on two minutes of 720p, and
-twice as much saves 0.1 s more (docs/keyframes.md, Speed)."""
+"""Most memory for raw pictures. On two minutes of 720p, 48 MiB take 0.2 s more of the processor for JPEGs and 85 MB
+less memory, 192 MiB 0.2 s less and 37 MB more (docs/keyframes.md, Speed)."""
 _FEWEST_SPARE, _MOST_SPARE = 96, 256
 """Stable segments kept beyond the frames that may be chosen: more of them miss less but make more JPEGs. Chosen by
 hand; not tuned."""

@@ -4,6 +4,7 @@ import argparse
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
+from functools import cache
 from typing import Any, NoReturn
 from unicodedata import east_asian_width
 
@@ -117,10 +118,12 @@ def closest(word: str, known: Iterable[str]) -> str | None:
     return by_lower[found[0]] if found else None
 
 
+@cache
 def _translate_argparse() -> None:
     """Give argparse's own messages ("usage", "expected one argument") the language of the command.
 
-    argparse looks them up in gettext, which knows only the language of the environment and needs compiled files.
+    argparse looks them up in gettext, which knows only the language of the environment and needs compiled files. One
+    replacement is enough for all parsers: it asks for the language at each text.
     """
     keys = {text: key for key, text in catalogue("en").items() if key.startswith(_OURS)}
 

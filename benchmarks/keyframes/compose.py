@@ -38,11 +38,14 @@ _LOOKED_AT = 900  # frames of a clip; make_events.py uses no more
 
 
 def main(arguments: Sequence[str]) -> int:
-    given = _parser().parse_args(arguments)
+    parser = _parser()
+    given = parser.parse_args(arguments)
+    if bool(given.backgrounds) != bool(given.inserts):
+        parser.error("--backgrounds and --inserts go together")
     clips = [clip for place in given.clips for clip in (sorted(place.iterdir()) if place.is_dir() else [place])]
     given.out.mkdir(parents=True, exist_ok=True)
     for seed in given.seeds:
-        if given.backgrounds and given.inserts:
+        if given.backgrounds:
             bases, inserts = given.backgrounds, given.inserts
         else:
             bases, inserts = drawn_lots(half_of(clips, given.half), seed, given.half, given.out)

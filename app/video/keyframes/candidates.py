@@ -237,10 +237,13 @@ class Pool(Generic[ItemT]):
 
 
 def keep_within(pools: list[Pool[Candidate]], raw_bytes: int, max_side: int) -> None:
-    """Encode the oldest raw pictures as JPEG until all raw ones together take at most `raw_bytes`."""
+    """Encode raw pictures as JPEG until the others together take at most `raw_bytes`.
+
+    Those that will most likely be chosen come first: openings of shots, then the highest scores.
+    """
     raw = [item for pool in pools for item in pool.items if item.num_raw_bytes]
     total = sum(item.num_raw_bytes for item in raw)
-    raw.sort(key=lambda item: item.index, reverse=True)
+    raw.sort(key=lambda item: (item.opens is not None, item.score))
     while total > raw_bytes:
         item = raw.pop()
         total -= item.num_raw_bytes

@@ -70,6 +70,9 @@ long gap. -0.1 to 0."""
 _APART_SECONDS, _APART_SHARE, _LEAST_APART_SECONDS = 10.0, 5.0, 0.8
 """A frame adds less when it is nearer to the frame before in its shot than this and than a fifth of an even distance (a
 third to an eighth); in short videos, than an even distance or the last of these."""
+_ACROSS = 0.3
+"""Cost of two frames at one moment, before and after a cut: falls to nothing at half an even distance or the last of
+the times above. An event is worth more, another picture of the same shot less."""
 _BLACK, _DIM = 0.002, 0.15
 """Value of a black picture, and the brightness (0..1) from which a picture has its full value: night scenes count."""
 _MAY_RISE = 0.3
@@ -133,6 +136,7 @@ def links_of(
     plain = np.where(repeats, _REPEATS, (_PLAIN * unlike + _PRESENT + bonus * is_new_shot) * light)
     after = (value * unlike + stills + plain) * np.where(is_new_shot, 1.0, np.clip(apart / near, 0, 1))
     after -= _UNEVEN * (apart / even) ** 2
+    after -= _ACROSS * is_new_shot * np.clip(1 - apart / min(even / 2, _LEAST_APART_SECONDS), 0, 1)
     places = np.arange(len(times))
     is_still = (places[None, :] < still[1][:, None]) | (places[:, None] >= still[0][None, :])
     owed = owed_shots(numbers, shots, budget, num_fixed)

@@ -14,11 +14,14 @@ from av.container import InputContainer
 from av.sidedata.sidedata import SideData, SideDataContainer, Type
 from av.video.frame import VideoFrame
 from av.video.plane import VideoPlane
+from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from app.core import VideoInfo
 from app.video.files import open_input
 
+_SHAPER = VideoReformatter()
+"""Shared by all pictures, since it caches its tables for a format. Only one thread of a worker converts."""
 Image = NDArray[np.uint8]
 """Height x width x 3, BGR, 8 bit, unless a name says otherwise."""
 LUMA_SIZE = (160, 90)
@@ -269,6 +272,15 @@ def scaled(image: Image, size: tuple[int, int]) -> Image:
 def as_image(array: object) -> Image:
     """Return an OpenCV result, which is typed as any array, as an 8-bit image."""
     return np.asarray(array, dtype=np.uint8)
+
+
+def reformatted(frame: VideoFrame, size: tuple[int, int] | None = None, **options: Any) -> VideoFrame:
+    """Return the frame converted by swscale, at `size` (width, height) or at its own; for `options` see PyAV.
+
+    One thread does it: swscale would start threads anew for each other size, which costs more than they save.
+    """
+    width, height = size or (frame.width, frame.height)
+    return _SHAPER.reformat(frame, width, height, threads=1, **options)
 
 
 def samples(plane: VideoPlane, frame: VideoFrame) -> NDArray[Any]:

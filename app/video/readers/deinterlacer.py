@@ -18,12 +18,10 @@ import av.filter
 import cv2
 import numpy as np
 from av.video.frame import VideoFrame
-from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
-from app.video.readers.base import Image, PictureChanges, as_image, samples, samples_8_bit
+from app.video.readers.base import Image, PictureChanges, as_image, reformatted, samples, samples_8_bit
 
-_SHAPER = VideoReformatter()
 _TALLEST = 1152
 """Lines of the tallest interlaced format, the 1,250-line system of Europe; taller pictures are not examined."""
 _BLOCK = 16
@@ -105,7 +103,7 @@ def _luma(frame: VideoFrame) -> Image:
     has_luma = form.is_planar and not form.is_rgb and form.components[-1].plane == len(form.components) - 1
     if has_luma and not form.is_big_endian:
         return samples_8_bit(frame.planes[0], frame)
-    gray = _SHAPER.reformat(frame, format="gray")
+    gray = reformatted(frame, format="gray")
     return samples_8_bit(gray.planes[0], gray)
 
 
@@ -189,7 +187,7 @@ def _near(blocks: _Blocks) -> _Blocks:
 def _deinterlaced(frame: VideoFrame, blocks: _Blocks) -> VideoFrame:
     """Return the frame with its combed blocks interpolated from the field that is shown first, else the top one."""
     whole = _interpolated(frame)
-    kept = frame if whole.format.name == frame.format.name else _SHAPER.reformat(frame, format=whole.format.name)
+    kept = frame if whole.format.name == frame.format.name else reformatted(frame, format=whole.format.name)
     is_kept = np.repeat(np.repeat(~blocks, _BLOCK, axis=0), _BLOCK, axis=1).astype(np.uint8)
     rest = (frame.height - is_kept.shape[0], frame.width - is_kept.shape[1])
     is_kept = np.pad(is_kept, ((0, rest[0]), (0, rest[1])), mode="edge")

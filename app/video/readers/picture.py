@@ -8,14 +8,11 @@ from typing import NamedTuple
 
 import numpy as np
 from av.video.frame import VideoFrame
-from av.video.reformatter import VideoReformatter
 
 from app.video.readers import base, deinterlacer, tone_mapping, transparency
 from app.video.readers.geometry import WHOLE, Crop, Orientation, PixelAspects, shown_size
 
 _UNKNOWN = 2
-_SHAPER = VideoReformatter()
-"""Shared by all pictures, since it caches its tables for a format. Only one thread of a worker decodes."""
 _LUMA_LINES, _CELL_LINES, _COLOUR_LINES = 2, 5, 4
 """Lines of a plane that are read for each line of the shrunk picture: the level of a cell must not depend on where thin
 lines happen to lie in it. Chosen by hand; not tuned."""
@@ -99,9 +96,9 @@ class AvPicture:
             image = transparency.composited(_converted(frame, (frame.width, frame.height)), alpha)
             frame = VideoFrame.from_ndarray(base.scaled(image, base.LUMA_SIZE), "bgr24")
         elif tone_mapping.needs_mapping(frame):
-            frame = VideoFrame.from_ndarray(tone_mapping.converted(_SHAPER, frame, base.LUMA_SIZE, "AREA"), "bgr24")
+            frame = VideoFrame.from_ndarray(tone_mapping.converted(frame, base.LUMA_SIZE, "AREA"), "bgr24")
         if frame.format.name not in base.PLANAR_8_BIT:
-            frame = _SHAPER.reformat(frame, *base.LUMA_SIZE, format="yuv420p", interpolation="AREA")
+            frame = base.reformatted(frame, base.LUMA_SIZE, format="yuv420p", interpolation="AREA")
         planes = tuple(base.samples(plane, frame) for plane in frame.planes[:3])
         crop = self.presentation.crop_of(self.frame)
         return (
@@ -140,10 +137,9 @@ def _converted(frame: VideoFrame, size: tuple[int, int]) -> base.Image:
     """Return the whole frame as sRGB at `size` (width, height)."""
     way = "AREA" if size[0] * size[1] < frame.width * frame.height else "BICUBIC"
     if tone_mapping.needs_mapping(frame):
-        return tone_mapping.converted(_SHAPER, frame, size, way)
-    shown = _SHAPER.reformat(
-        frame, *size, format="bgr24", src_colorspace=tone_mapping.matrix_of(frame), interpolation=way
-    )
+        return tone_mapping.converted(frame, size, way)
+    matrix = tone_mapping.matrix_of(frame)
+    shown = base.reformatted(frame, size, format="bgr24", src_colorspace=matrix, interpolation=way)
     return base.as_image(shown.to_ndarray())
 
 

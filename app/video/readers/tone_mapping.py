@@ -12,11 +12,10 @@ import cv2
 import numpy as np
 from av.sidedata.sidedata import Type
 from av.video.frame import VideoFrame
-from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
 from app.core import UNMAPPED_RANGE
-from app.video.readers.base import side_data_of
+from app.video.readers.base import reformatted, side_data_of
 
 Image = NDArray[np.uint8]
 _Table = NDArray[np.float32]
@@ -101,12 +100,12 @@ def _is_wide(frame: VideoFrame) -> bool:
     return frame.color_trc in _TRANSFERS or frame.color_primaries in _GAMUTS
 
 
-def converted(shaper: VideoReformatter, frame: VideoFrame, size: tuple[int, int], way: str) -> Image:
+def converted(frame: VideoFrame, size: tuple[int, int], way: str) -> Image:
     """Return the frame at `size` (width, height) as sRGB, BGR, 8 bit."""
     if frame.colorspace in _OWN_MATRICES:
-        codes = _decoded(shaper, frame, size, way)
+        codes = _decoded(frame, size, way)
     else:
-        wide = shaper.reformat(frame, *size, format="rgb48le", src_colorspace=matrix_of(frame), interpolation=way)
+        wide = reformatted(frame, size, format="rgb48le", src_colorspace=matrix_of(frame), interpolation=way)
         codes = np.asarray(wide.to_ndarray(), np.uint16)
     if not _is_wide(frame):
         return np.asarray(codes >> 8, np.uint8)[..., ::-1]
@@ -116,12 +115,12 @@ def converted(shaper: VideoReformatter, frame: VideoFrame, size: tuple[int, int]
     return image
 
 
-def _decoded(shaper: VideoReformatter, frame: VideoFrame, size: tuple[int, int], way: str) -> NDArray[np.uint16]:
+def _decoded(frame: VideoFrame, size: tuple[int, int], way: str) -> NDArray[np.uint16]:
     """Return the codes of red, green and blue, or of the cone responses of ICtCp, at `size`."""
     matrix, primaries, transfer = frame.colorspace, frame.color_primaries, frame.color_trc
     frame.colorspace, frame.color_primaries, frame.color_trc = _BT709, _UNKNOWN, _UNKNOWN  # so that swscale only scales
     try:
-        planes = shaper.reformat(frame, *size, format="yuv444p16le", interpolation=way).to_ndarray()
+        planes = reformatted(frame, size, format="yuv444p16le", interpolation=way).to_ndarray()
     finally:
         frame.colorspace, frame.color_primaries, frame.color_trc = matrix, primaries, transfer
     (dark, neutral), (luma, chroma) = _FULL if frame.color_range == _FULL_RANGE else _LIMITED

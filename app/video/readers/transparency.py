@@ -15,14 +15,12 @@ from av.codec.context import CodecContext
 from av.video.codeccontext import VideoCodecContext
 from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
-from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
-from app.video.readers.base import Image, as_image, samples_8_bit
+from app.video.readers.base import Image, as_image, reformatted, samples_8_bit
 
 _GROUND = 255
 _OPAQUE = 255
-_SHAPER = VideoReformatter()
 _DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 """FFmpeg's own decoders of these codecs leave out the alpha channel of WebM."""
 
@@ -36,7 +34,7 @@ def alpha_of(frame: VideoFrame) -> Image | None:
     if form.is_planar and parts and not form.is_big_endian:
         alpha = samples_8_bit(frame.planes[parts[0].plane], frame)
     else:
-        alpha = as_image(_SHAPER.reformat(frame, format="bgra").to_ndarray()[..., 3])
+        alpha = as_image(reformatted(frame, format="bgra").to_ndarray()[..., 3])
     return None if alpha.min() == _OPAQUE else alpha
 
 

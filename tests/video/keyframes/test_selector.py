@@ -337,6 +337,19 @@ def test_each_shot_has_a_frame_where_the_budget_allows(seed: int) -> None:
     assert len(shown(items, cut, len(long), values)) == len(long)
 
 
+@pytest.mark.parametrize("budget", [3, 4, 6])
+def test_no_two_frames_at_one_moment_around_a_cut(budget: int) -> None:
+    """The first shot shows most at its end, the second at its beginning."""
+    items = [candidate(n, 0.1 + n / 2000 if n < 200 else 0.9 - n / 2000, opens=n in (0, 200)) for n in range(0, 400, 4)]
+    values = [np.full(576, 0.0 if item.index < 100 else 4.0, np.float32) for item in items]
+    for item, cells in zip(items, values, strict=True):
+        cells *= 1 - abs(item.index - 198) / 200
+    choices = choose(items, shots(0.0, 8.0, end=16.0), budget, cell_values=values)
+    times = [choice.candidate.time_seconds for choice in choices]
+    assert {choice.shot for choice in choices} == {1, 2}
+    assert min(np.diff(times)) > 0.4
+
+
 def test_returns_to_a_long_scene_come_after_what_is_cut_in() -> None:
     cut = shots(*(float(n) for n in range(12)), end=12.0)
     items = [candidate(25 * n, 0.2 if n % 2 == 0 else 0.4 + 0.08 * (n // 2), opens=True) for n in range(12)]

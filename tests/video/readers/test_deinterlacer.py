@@ -130,7 +130,8 @@ def test_readers_deinterlace_alike(tmp_path: Path) -> None:
 
 def test_opencv_refuses_frames_it_cannot_convert(tmp_path: Path) -> None:
     options = {"flags": "+ilme+ildct"}
-    path = write_interlaced(tmp_path / "a.ts", woven(map(scene, range(8))), "mpeg2video", "yuv420p", options)
+    images = woven(scene(moment, across=8 * moment) for moment in range(8))
+    path = write_interlaced(tmp_path / "a.ts", images, "mpeg2video", "yuv420p", options)
     with pytest.raises(DecodeError):
         READERS["opencv"](path)
 

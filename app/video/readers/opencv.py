@@ -23,9 +23,6 @@ from app.video.readers.geometry import WHOLE, Crop, Orientation, shown_size
 from app.video.readers.packets import FramePacing
 
 _PLANAR_8_BIT = frozenset({"I420", "Y42B", "444P", "Y41B"})
-_COMPARED, _MOVED = 4, 1.0
-"""Frames at the start that are compared, and the mean change of luma after which the picture must change. Chosen by
-hand; not tuned."""
 _PLAIN, _ALIKE = 2.0, 0.5
 """Standard deviation of a picture that shows nothing, and the correlation of a picture with its luma: nearly 1, or
 nearly 0 for another one. Chosen by hand; not tuned."""
@@ -176,31 +173,22 @@ def _fourcc(capture: cv2.VideoCapture, part: int) -> str:
     return code.to_bytes(4, "little", signed=False).decode("latin-1").strip("\0 ") if code > 0 else "?"
 
 
-def _read(capture: cv2.VideoCapture) -> base.Image | None:
-    """Return a copy of the next frame: OpenCV may use its memory for the one after."""
-    ok, image = capture.read()
-    return base.as_image(image).copy() if ok else None
-
-
 def _is_converted(path: Path, first: base.Image, crop: Crop) -> bool:
-    """Return whether the first picture looks like its luma, and later ones change when their luma does.
+    """Return whether the first picture is the same when it is read again, and looks like its luma.
 
-    OpenCV can't convert frames that are flagged as interlaced, and returns what happens to be in its memory: always the
-    same, perhaps a picture of this very video.
+    OpenCV can't convert frames that are flagged as interlaced, and returns what happens to be in its memory, perhaps
+    another picture of this very video.
     """
-    raw, converted = _captured(path, cv2.CAP_PROP_CONVERT_RGB, 0), _captured(path)
-    for capture in (raw, converted):
+    again, raw = _captured(path), _captured(path, cv2.CAP_PROP_CONVERT_RGB, 0)
+    for capture in (again, raw):
         capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)
-    frames = [(_read(raw), _read(converted)) for _ in range(_COMPARED)]
+    (_, picture), (ok, luma) = again.read(), raw.read()
     has_luma = _fourcc(raw, cv2.CAP_PROP_CODEC_PIXEL_FORMAT) in _PLANAR_8_BIT
-    for capture in (raw, converted):
+    for capture in (again, raw):
         capture.release()
-    (luma, picture), *later = [one for one in frames if one[0] is not None] or [(None, None)]
-    for other_luma, other in later:
-        has_moved = luma is not None and other_luma is not None and cv2.absdiff(luma, other_luma).mean() > _MOVED
-        if has_moved and picture is not None and other is not None and np.array_equal(picture, other):
-            return False
-    if luma is None or not has_luma or luma.ndim != 2 or not crop.fits(luma.shape[1], luma.shape[0]):
+    if picture is not None and not np.array_equal(first, crop.cut(base.as_image(picture))):
+        return False
+    if not ok or not has_luma or luma.ndim != 2 or not crop.fits(luma.shape[1], luma.shape[0]):
         return True
     luma = crop.cut(base.as_image(luma))
     gray = base.as_image(cv2.cvtColor(first, cv2.COLOR_BGR2GRAY))

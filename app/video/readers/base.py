@@ -277,7 +277,7 @@ def as_image(array: object) -> Image:
 def reformatted(frame: VideoFrame, size: tuple[int, int] | None = None, **options: Any) -> VideoFrame:
     """Return the frame converted by swscale, at `size` (width, height) or at its own; for `options` see PyAV.
 
-    One thread does it: swscale would start threads again for each other size, which costs more than they save.
+    One thread does it: swscale would start new threads for each other size, which costs more than they save.
     """
     width, height = size or (frame.width, frame.height)
     return _SHAPER.reformat(frame, width, height, threads=1, **options)

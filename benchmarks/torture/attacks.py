@@ -19,7 +19,7 @@ from starlette.routing import Route
 
 from app.api import AllowedHosts, Gate, routes
 from app.services import COOKIE
-from benchmarks.torture import page_attacks, path_attacks
+from benchmarks.torture import further_attacks, page_attacks, path_attacks
 from benchmarks.torture.line import Line, Scale
 from benchmarks.torture.site import PASSWORD, SECRET, Site, attacked_site
 from tests.reverse_proxy import NAME, NGINX
@@ -78,6 +78,8 @@ def run(scale: Scale) -> Iterator[Line]:
         yield from (_cookies(site, scale), _fixation(site), page_attacks.sockets(site), _smuggling(site))
         yield from (page_attacks.messages(site), _logged_keys(site), _odd_requests(site))
         yield from (_slow(site, scale), _guesses(site), page_attacks.lost_roles(site, scale))
+        yield from (further_attacks.addresses(site), further_attacks.terminal(site), further_attacks.tools(site))
+        yield from (further_attacks.two_apps(site), further_attacks.exports_at_once(site, scale))
         yield path_attacks.swapped(site, scale)
 
 

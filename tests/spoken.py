@@ -133,8 +133,27 @@ def _with_parity(byte: int) -> int:
     return byte | 0x80 * (byte.bit_count() % 2 == 0)
 
 
-def write_captioned(path: Path, timed: Sequence[tuple[float, list[bytes]]], *, seconds: float, codec: str) -> Path:
-    """A video of 25 frames a second with B-frames, whose pictures carry pairs of closed captions from a time on."""
+def digital_captions(block: bytes, service: int = 1) -> bytes:
+    """A packet of CEA-708 with one block of a service, as the bytes that belong to a picture."""
+    data = bytes([service << 5 | len(block)]) + block
+    size = (len(data) + 2) // 2
+    packet = (bytes([size]) + data).ljust(2 * size, b"\0")
+    pairs = [packet[place : place + 2] for place in range(0, len(packet), 2)]
+    return b"".join(bytes([0xFF if number == 0 else 0xFE]) + pair for number, pair in enumerate(pairs))
+
+
+def write_captioned(
+    path: Path,
+    timed: Sequence[tuple[float, list[bytes]]],
+    *,
+    seconds: float,
+    codec: str,
+    digital: Mapping[int, bytes] | None = None,
+) -> Path:
+    """A video of 25 frames a second with B-frames, whose pictures carry pairs of closed captions from a time on.
+
+    `digital` has blocks of CEA-708 by the pictures that carry them.
+    """
     queue = {round(start * 25) + place: pair for start, pairs in timed for place, pair in enumerate(pairs)}
     with av.open(str(path), "w") as container:
         picture = container.add_stream(codec, rate=25)
@@ -144,17 +163,19 @@ def write_captioned(path: Path, timed: Sequence[tuple[float, list[bytes]]], *, s
             frame = av.VideoFrame.from_ndarray(solid(COLOURS["blue"], 64, 48), format="rgb24")
             frame.pts, frame.time_base = index, Fraction(1, 25)
             for packet in picture.encode(frame):
-                container.mux(_with_captions(packet, queue, codec))
+                container.mux(_with_captions(packet, queue, codec, digital or {}))
         for packet in picture.encode(None):
-            container.mux(_with_captions(packet, queue, codec))
+            container.mux(_with_captions(packet, queue, codec, digital or {}))
     return path
 
 
-def _with_captions(packet: Packet, queue: Mapping[int, bytes], codec: str) -> Packet:
+def _with_captions(packet: Packet, queue: Mapping[int, bytes], codec: str, digital: Mapping[int, bytes]) -> Packet:
     assert packet.pts is not None
     number = round(float(packet.pts * packet.time_base) * 25)
     triples = b"\xfc" + queue.get(number, b"\x80\x80") + b"\xf9\x00\x00\xfa\x00\x00"
-    data, user = bytes(packet), b"GA94\x03\x43\xff" + triples + b"\xff"
+    if number in digital:
+        triples += digital_captions(digital[number])
+    data, user = bytes(packet), b"GA94\x03" + bytes([0x40 | len(triples) // 3]) + b"\xff" + triples + b"\xff"
     if codec == "mpeg2video":
         place = data.index(b"\0\0\1\1")  # the first slice
         data = data[:place] + b"\0\0\1\xb2" + user + data[place:]

@@ -1,6 +1,6 @@
 """Decoder of closed captions (CEA-608): those in coded pictures, in QuickTime's caption tracks, and in SCC files.
 
-Each line of captions that roll up is one cue. CEA-708 is not decoded: broadcasters send CEA-608 with it.
+Each line of captions that roll up is one cue. For CEA-708 see app.video.subtitles.cea708.
 Sources: CEA-608-E (codes and characters), ATSC A/53 part 4 (`GA94` in pictures).
 """
 
@@ -23,7 +23,7 @@ _OWNERS = (b"\x00\x31", b"\x00\x01\xb2")
 """Number of bytes before the mark: the number of ATSC (H.264, HEVC and AV1), or the code of user data (MPEG-2)."""
 _MOST_REORDERED = 32
 """Pictures that may be shown before an earlier coded one: H.264 and HEVC allow 16, and two fields each."""
-_LONGEST_ROLLED_SECONDS = 16.0
+LONGEST_ROLLED_SECONDS = 16.0
 """A receiver clears captions after 16 seconds without data (47 CFR 79.101)."""
 _SCC_RATE = 30000 / 1001
 _SCC_LINE = re.compile(r"(\d\d):(\d\d):(\d\d)([:;])(\d\d)\s+([0-9a-fA-F\s]+)$")
@@ -124,7 +124,7 @@ class _Channel:
     def _end_rolled(self, at: float) -> None:
         if self._rolled and self._rolled[1]:
             since, text = self._rolled
-            self.cues.append((since, min(at, since + _LONGEST_ROLLED_SECONDS), text))
+            self.cues.append((since, min(at, since + LONGEST_ROLLED_SECONDS), text))
         self._rolled = None
 
     def _target(self) -> _Screen:

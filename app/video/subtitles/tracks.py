@@ -18,6 +18,7 @@ from app.video.files import printable
 from app.video.limits import move_on
 from app.video.readers.pyav import open_video
 from app.video.subtitles import captions, names
+from app.video.subtitles.cea708 import DigitalCaptions
 from app.video.subtitles.cues import Timed
 from app.video.subtitles.discovery import CAPTIONED_CODECS, Source
 from app.video.subtitles.formats import Unread, from_ass, read_ttml
@@ -28,6 +29,8 @@ _ASS_COMMAS = 8
 _NO_END = (1 << 32) - 1
 """FFmpeg's display time of an event without an end."""
 _CAPTION_TRACK = "eia_608"
+_ANALOGUE, _DIGITAL = "CEA-608", "CEA-708"
+"""Kinds of captions in pictures, in the order in which they are read: broadcasters send both."""
 _SMALL_BYTES = 256 << 20
 """Size up to which a file is read whole in search of captions. Chosen by hand; not tuned."""
 _PROBED = (0.0, 0.25, 0.5, 0.75)
@@ -56,7 +59,8 @@ def tracks_in(container: InputContainer) -> Iterator[Source]:
 def captions_in(container: InputContainer, video: VideoStream) -> Iterator[Source]:
     """Yield the closed captions in the pictures, if pictures of this codec can have any."""
     if video.codec_context.codec.canonical_name in CAPTIONED_CODECS:
-        yield Source("CEA-608", (), is_default=False, extent="hearing", track=video.index, is_certain=False)
+        for label in (_ANALOGUE, _DIGITAL):
+            yield Source(label, (), is_default=False, extent="hearing", track=video.index, is_certain=False)
 
 
 def from_track(info: VideoInfo, source: Source) -> Iterator[Timed | Unread]:
@@ -65,7 +69,7 @@ def from_track(info: VideoInfo, source: Source) -> Iterator[Timed | Unread]:
     with container:
         if source.track == video.index:
             if info.size_bytes <= _SMALL_BYTES or _has_captions(container, video):
-                yield from _captioned(container, video)
+                yield from _captioned(container, video, is_digital=source.label == _DIGITAL)
             return
         stream = next(one for one in container.streams.subtitles if one.index == source.track)
         if stream.codec_context is None:
@@ -118,8 +122,8 @@ def _shifted(packet: Packet[Stream]) -> Iterator[Timed | Unread]:
         yield from read_ttml(bytes(packet).decode("utf-8", "replace"))
 
 
-def _captioned(container: InputContainer, stream: Stream) -> Iterator[Timed]:
-    decoder = captions.Captions()
+def _captioned(container: InputContainer, stream: Stream, *, is_digital: bool = False) -> Iterator[Timed]:
+    decoder = DigitalCaptions() if is_digital else captions.Captions()
     packets = _packets(container, stream)
     for at, triples in captions.in_order(packets, is_coded=stream.type == "video"):
         decoder.feed(triples, at)

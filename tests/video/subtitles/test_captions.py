@@ -1,4 +1,4 @@
-"""Closed captions (CEA-608) in pictures, tracks and SCC files."""
+"""Closed captions (CEA-608 and CEA-708) in pictures, tracks and SCC files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ import pytest
 from app.core.domain import Cue
 from app.video import subtitles_of
 from app.video.subtitles.captions import Captions, read_scc
-from tests.spoken import Track, captioned, write_captioned, write_spoken
+from app.video.subtitles.cea708 import DigitalCaptions
+from tests.spoken import Track, captioned, digital_captions, write_captioned, write_spoken
 
 POP, ROLL_2, PAINT, ERASE, RETURN, SHOW = 0x20, 0x25, 0x29, 0x2C, 0x2D, 0x2F
 ROW_15 = 0x70
@@ -127,3 +128,57 @@ def test_telemetry_track_gives_way_to_speech(tmp_path: Path) -> None:
     transcript, notices = subtitles_of(write_spoken(tmp_path / "drone.mp4", tracks=tracks), "en")
     assert transcript is not None and transcript.label == "ger"
     assert [one.key for one in notices] == ["subtitles_are_telemetry"]
+
+
+# ---- CEA-708
+
+DEFINE_HIDDEN, DEFINE_SHOWN = bytes([0x98, 0x18, 0, 0, 0x0F, 0x1F, 0x09]), bytes([0x98, 0x38, 0, 0, 0x0F, 0x1F, 0x09])
+DISPLAY, HIDE, CLEAR, NEXT_ROW = bytes([0x89, 1]), bytes([0x8A, 1]), bytes([0x88, 1]), b"\r"
+
+
+def digital(timed: list[tuple[float, bytes]], service: int = 1) -> dict[str, list[tuple[float, float, str]]]:
+    captions = DigitalCaptions()
+    for at, block in timed:
+        captions.feed(digital_captions(block, service), at)
+    return captions.channels()
+
+
+def test_windows_that_pop_up_are_cues() -> None:
+    shown = [
+        (0.5, DEFINE_HIDDEN + b"It\x10\x32s caf\xe9" + NEXT_ROW + b"time."),
+        (1.0, DISPLAY),
+        (2.0, HIDE + CLEAR + b"And tea? \x7f"),
+        (3.0, DISPLAY),
+    ]
+    assert digital([*shown, (4.5, CLEAR)]) == {
+        "Service 1": [(1.0, 2.0, "It’s café time."), (3.0, 4.5, "And tea? ♪")],
+    }
+    assert digital([*shown, (4.5, b"\x8f")], service=2)["Service 2"][1] == (3.0, 4.5, "And tea? ♪")
+
+
+def test_lines_that_roll_up_are_cues_of_their_own() -> None:
+    lines = [(1.0, DEFINE_SHOWN + b"FIRST"), (1.1, b" LINE"), (3.0, NEXT_ROW + b"SECOND"), (5.0, NEXT_ROW + b"THIRD")]
+    assert digital([*lines, (7.0, CLEAR)]) == {
+        "Service 1": [(1.0, 3.0, "FIRST LINE"), (3.0, 5.0, "SECOND"), (5.0, 7.0, "THIRD")],
+    }
+
+
+def test_codes_may_be_split_and_damaged() -> None:
+    captions = DigitalCaptions()
+    for block in (DEFINE_SHOWN[:3], DEFINE_SHOWN[3:] + b"A\x18\xac", b"\x00B"):
+        captions.feed(digital_captions(block), 1.0)
+    captions.feed(b"\xfe\x41\x42", 1.5)  # a rest without its start
+    captions.feed(b"\xff\x05\x21\xfa\x00\x00", 1.5)  # a packet without its end
+    captions.feed(b"\xff\x02\x3f\xfe\x43\x44", 2.0)  # a block that is longer than its packet, it says
+    assert captions.channels() == {"Service 1": [(1.0, 2.0, "A가BCD")]}
+
+
+@pytest.mark.slow
+def test_digital_captions_alone_are_read(tmp_path: Path) -> None:
+    blocks = {10: DEFINE_SHOWN + b"Good evening.", 60: CLEAR}
+    path = write_captioned(tmp_path / "news.ts", [], seconds=4.0, codec="libx264", digital=blocks)
+    transcript, notices = subtitles_of(path, "en")
+    assert transcript is not None and notices == () and transcript.label == "CEA-708"
+    assert [one.text for one in transcript.cues] == ["Good evening."]
+    assert transcript.cues[0].start_seconds == pytest.approx(0.4, abs=0.001)
+    assert transcript.cues[0].end_seconds == pytest.approx(2.4, abs=0.001)

@@ -504,7 +504,7 @@ def presentation_of(path: Path, container: InputContainer, stream: VideoStream) 
     )
     header = track_header.read(path, number=number, track_id=stream.id if is_mp4 else None)
     given, own = stream.sample_aspect_ratio, stream.codec_context.sample_aspect_ratio
-    is_fixed = header.pixel_aspect is not None or given != own
+    is_fixed = not header.several and (header.pixel_aspect is not None or given != own)
     aspects = PixelAspects((header.pixel_aspect if header.crop else given) or Fraction(1) if is_fixed else None)
     context = stream.codec_context
     aspects.note(context)

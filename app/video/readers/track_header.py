@@ -41,12 +41,17 @@ _ADDITION, _ADDITION_TYPE, _ADDITION_DATA = 0x41E4, 0x41E7, 0x41ED
 
 @dataclass(frozen=True)
 class TrackHeader:
-    """What a track says of the presentation of its pictures; None where it says nothing."""
+    """What a track says of the presentation of its pictures; None where it says nothing.
+
+    A track of MP4 may have `several` descriptions of its samples, each for a part of the video: then what this says is
+    true for the first part alone.
+    """
 
     crop: Crop = WHOLE
     pixel_aspect: Fraction | None = None
     orientation: Orientation | None = None
     dolby_vision_profile: int | None = None
+    several: bool = False
 
 
 class _Part(NamedTuple):
@@ -122,7 +127,8 @@ def _mp4_track(file: BinaryIO, track: _Part) -> TrackHeader:
     head = _read(file, _inside(file, track, b"tkhd")[0])
     a, b, _, c, d = struct.unpack_from(">5i", head, 52 if head[0] else 40)
     described = _inside(file, track, b"mdia", b"minf", b"stbl", b"stsd")
-    entry = next((box for part in described for box in _boxes(file, part, 8)), None)
+    entries = list(islice((box for part in described for box in _boxes(file, part, 8)), 2))
+    entry = entries[0] if entries else None
     crop, aspect, profile = WHOLE, None, None
     if entry is not None:
         size = struct.unpack_from(">2H", _read(file, entry), 24)
@@ -134,7 +140,7 @@ def _mp4_track(file: BinaryIO, track: _Part) -> TrackHeader:
                 aspect = Fraction(across, down) or None
             elif box.kind in _DOLBY_VISION_BOXES:
                 profile = _dolby_vision_profile(_read(file, box))
-    return TrackHeader(crop, aspect, Orientation.of_matrix(a, b, c, d), profile)
+    return TrackHeader(crop, aspect, Orientation.of_matrix(a, b, c, d), profile, len(entries) > 1)
 
 
 def _dolby_vision_profile(record: bytes) -> int | None:

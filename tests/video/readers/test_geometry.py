@@ -6,7 +6,7 @@ import shutil
 import struct
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 
@@ -265,3 +265,74 @@ def test_asking_for_an_orientation_does_not_keep_the_frame(tmp_path: Path) -> No
     num_references = sys.getrefcount(frame)
     assert Orientation.of(frame) == Orientation()
     assert sys.getrefcount(frame) == num_references
+
+
+def boxes(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, int, int, int]]:
+    """The boxes of an MP4 file: kind, and the places of the box, of its content and of its end."""
+    while start < end:
+        size, kind = struct.unpack_from(">I4s", data, start)
+        yield kind, start, start + 8, start + size
+        start += size
+
+
+def table_of(path: Path) -> tuple[dict[bytes, bytes], list[bytes]]:
+    """The boxes of the sample table of an MP4 file with one track, and its samples."""
+    data = path.read_bytes()
+    start, end = 0, len(data)
+    for wanted in (b"moov", b"trak", b"mdia", b"minf", b"stbl"):
+        start, end = next((inner, after) for kind, _, inner, after in boxes(data, start, end) if kind == wanted)
+    table = {kind: data[inner:after] for kind, _, inner, after in boxes(data, start, end)}
+    with av.open(str(path)) as container:
+        return table, [bytes(packet) for packet in container.demux(video=0) if packet.size]
+
+
+def box(kind: bytes, *parts: bytes) -> bytes:
+    return struct.pack(">I4s", 8 + sum(map(len, parts)), kind) + b"".join(parts)
+
+
+def joined(first: Path, second: Path, path: Path) -> Path:
+    """One track whose samples are those of two files without B-frames, each with its own description."""
+    data, (one, samples), (other, more) = first.read_bytes(), table_of(first), table_of(second)
+    count = len(samples) + len(more)
+    number = struct.Struct(">I").pack
+
+    def table(place: int) -> bytes:
+        return box(
+            b"stbl",
+            box(b"stsd", number(0), number(2), one[b"stsd"][8:], other[b"stsd"][8:]),
+            box(b"stts", number(0), number(1), number(count), one[b"stts"][12:16]),
+            box(b"stss", number(0), number(2), number(1), number(len(samples) + 1)),
+            box(b"stsc", struct.pack(">8I", 0, 2, 1, len(samples), 1, 2, len(more), 2)),
+            box(b"stsz", number(0), number(0), number(count), *(number(len(one)) for one in (*samples, *more))),
+            box(b"stco", struct.pack(">4I", 0, 2, place, place + sum(map(len, samples)))),
+        )
+
+    def copied(start: int, end: int, place: int) -> bytes:
+        parts = b""
+        for kind, begin, inner, after in boxes(data, start, end):
+            if kind in (b"moov", b"trak", b"mdia", b"minf"):
+                parts += box(kind, copied(inner, after, place))
+            elif kind in (b"mvhd", b"tkhd", b"mdhd"):  # twice the duration
+                body = bytearray(data[inner:after])
+                at = 20 if kind == b"tkhd" else 16
+                struct.pack_into(">I", body, at, 2 * struct.unpack_from(">I", body, at)[0])
+                parts += box(kind, bytes(body))
+            elif kind != b"edts":
+                parts += table(place) if kind == b"stbl" else data[begin:after]
+        return parts
+
+    kinds = {kind: (begin, after) for kind, begin, _, after in boxes(data, 0, len(data))}
+    head = data[slice(*kinds[b"ftyp"])]
+    size = len(copied(*kinds[b"moov"], 0))
+    path.write_bytes(head + copied(*kinds[b"moov"], len(head) + size + 8) + box(b"mdat", *samples, *more))
+    return path
+
+
+def test_each_description_of_samples_has_its_size_and_pixel_aspect(tmp_path: Path) -> None:
+    options = {"bf": "0", "g": "50", "preset": "ultrafast"}
+    square = write_video(tmp_path / "a.mp4", [corners(160, 96)] * 10, options=options)
+    wide = write_video(tmp_path / "b.mp4", [corners(320, 240)] * 10, options=options, pixel_aspect=Fraction(4, 3))
+    with AvReader(joined(square, wide, tmp_path / "c.mp4")) as reader:
+        shapes = [picture.upright(4000).shape[1::-1] for picture in reader.frames()]
+        assert (reader.info.width, reader.info.height) == (160, 96)
+    assert shapes == [(160, 96)] * 10 + [(427, 240)] * 10

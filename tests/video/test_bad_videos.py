@@ -68,6 +68,12 @@ def test_a_still_image_is_said_to_be_one(tmp_path: Path, name: str) -> None:
     assert refused(path).key == "video_is_image"
 
 
+def test_an_animated_webp_is_named(tmp_path: Path) -> None:
+    first, second = (Image.fromarray(textured(number)) for number in (1, 2))
+    first.save(tmp_path / "moving.webp", save_all=True, append_images=[second], duration=100)
+    assert refused(tmp_path / "moving.webp").key == "video_webp_animated"
+
+
 @pytest.mark.slow
 def test_an_animated_gif_is_a_video(tmp_path: Path, chosen: Chosen) -> None:
     path = write_video(tmp_path / "moving.gif", moving(20), codec="gif", pixel_format="rgb8", rate=10)

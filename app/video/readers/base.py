@@ -317,6 +317,13 @@ def is_still_image(container: InputContainer) -> bool:
     return container.format.name in _STILL_FORMATS or container.metadata.get("major_brand", "") in _STILL_BRANDS
 
 
+def is_animated_webp(path: Path) -> bool:
+    """Return whether a file is an animated WebP: its extended header has the flag for it."""
+    with open_input(path) as file:
+        start = file.read(21)
+    return start[8:16] == b"WEBPVP8X" and len(start) > 20 and bool(start[20] & 2)
+
+
 def is_moving_image(format_name: str) -> bool:
     """Return whether the format is an image that may move (an animated GIF); with one frame it is a still."""
     return format_name in _MOVING_IMAGES

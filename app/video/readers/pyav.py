@@ -536,6 +536,8 @@ def _open_container(path: Path) -> InputContainer:
         raise _not_a_video(path) from error
     if base.is_still_image(container):
         container.close()
+        if base.is_animated_webp(path):
+            raise VideoError("video_webp_animated", name=name)
         raise VideoError("video_is_image", name=name, format=container.format.name)
     return container
 

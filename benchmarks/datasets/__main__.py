@@ -89,7 +89,7 @@ def _outcome(services: Services, item: Item, path: Path, *, frames: int, look: a
 
 def _answered(services: Services, item: Item, path: Path, *, frames: int, look: ask.LookKind) -> ask.Turn:
     cancel = threading.Event()
-    events = conversations.begin(services, [str(path)], frames=frames, language="en", cancel=cancel)
+    events = conversations.begin(services, [str(path)], conversations.FrameOptions("en", frames), cancel)
     asked = _value_of(events)
     letters = LETTERS[: len(item.choices)]
     if item.span is None:

@@ -110,7 +110,7 @@ LASTING: dict[str, Fault] = {
     "a page in place of an answer": answering_with(b"<html><body>Log in to this network</body></html>"),
     "a proxy's page": answering_with(b"<html><h1>502 Bad Gateway</h1></html>", 502),
     "nothing at all": answering_with(b""),
-    "events that are no JSON": saying(b"data: {not json}\n\n"),
+    "events that are no JSON": saying(b"data: not json\n\n"),
     "events of another kind": saying(event({"type": "ping"}), event([1, 2]), event({"choices": [None]})),
     "bytes that are no text": saying(b"data: \xff\xfe\xfa\n\n"),
     "429 for ever": refusing(429, "slow down", Retry_After="0.01"),

@@ -46,7 +46,7 @@ def test_open_analysis_and_language_survive_navigation(scripted_app: App, visit:
     visit.page.get_by_text("中文", exact=True).click()
     expect(visit.page.get_by_text("本机", exact=True)).to_be_visible()
     link(visit, "分析视频").click()
-    expect(visit.page.get_by_role("button", name="暂停")).to_be_visible()
+    expect(visit.page.get_by_role("button", name="取消", exact=True)).to_be_visible()
     address = urlsplit(visit.page.url)
     assert address.path == "/" and parse_qs(address.query)["job"] == job
 
@@ -81,7 +81,7 @@ def test_queue_opens_analysis_from_every_page(scripted_app: App, visit: Visit) -
     expect(visit.page.get_by_text("This machine", exact=True)).to_be_visible()
     visit.page.locator(f'[class*="st-key-queue_rows"] [data-id="{jobs[0]}"] .go').click()
     visit.page.wait_for_url(lambda url: urlsplit(url).path == "/" and f"job={jobs[0]}" in url)
-    expect(visit.page.get_by_role("button", name="Pause").first).to_be_visible()
+    expect(visit.page.get_by_role("button", name="Cancel", exact=True)).to_be_visible()
     link(visit, "System").click()  # and no further: what was opened has been shown
     expect(visit.page.get_by_text("This machine", exact=True)).to_be_visible()
     assert visit.complaints == []

@@ -248,6 +248,7 @@ def _several(services: Services, ids: Sequence[str], formats: Sequence[str], *, 
     try:
         with os.fdopen(descriptor, "wb") as file:
             write_zip(file, _files(services, ids, formats, conversations=conversations))
+        core.check_cancelled()
     except BaseException:
         path.unlink(missing_ok=True)
         raise

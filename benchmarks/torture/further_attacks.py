@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -104,17 +105,18 @@ def exports_at_once(site: Site, scale: Scale) -> Line:
         asked = [threads.submit(lambda: ann.get(place).status_code) for _ in range(count)]
         other = threads.submit(lambda: ada.get(f"/api/jobs/{site.ids['job']}/exports/pdf").status_code)
         while not all(one.done() for one in (*asked, other)):
-            most = max(most, _num_writers())
+            most = max(most, _num_writers(site))
         statuses = [one.result() for one in asked]
         crashed = sum(status not in (200, 429) for status in statuses) + (other.result() != 200)
     return Line("documents of one user at once", count + 1, max(0, most - _AT_A_TIME), crashed, f"{most} at a time")
 
 
-def _num_writers() -> int:
-    """Return how many processes write documents."""
+def _num_writers(site: Site) -> int:
+    """Return how many processes of the app write documents."""
     found = 0
-    for one in psutil.process_iter(["cmdline"]):
-        found += "app.reports.document_worker" in (one.info["cmdline"] or ())
+    for one in psutil.Process(site.pid).children(recursive=True):
+        with suppress(psutil.Error):  # it has ended meanwhile
+            found += "app.reports.document_worker" in one.cmdline()
     return found
 
 

@@ -46,6 +46,7 @@ class Site:
         api: The API key of each user.
         logs: The log files of nginx.
         input_folder: The allowed folder; the data folder lies in it.
+        pid: The process of FrameLens.
     """
 
     url: str
@@ -58,6 +59,7 @@ class Site:
     api: dict[str, str] = field(default_factory=dict)
     logs: tuple[Path, ...] = ()
     input_folder: Path = Path()
+    pid: int = 0
 
     def client(self, user: str = "", *, address: str = "127.0.0.1", **headers: str) -> httpx.Client:
         """Return a client with the session of a user, from an address of loopback."""
@@ -92,7 +94,7 @@ def attacked_site(scale: Scale) -> Iterator[Site]:
             upstream = urlsplit(app.url).port or 0
             with reverse_proxy(folder / "nginx", port, upstream) as url:
                 logs = tuple(folder / "nginx" / f"{name}.log" for name in ("access", "error"))
-                site = Site(url, upstream, database, accounts, logs=logs, input_folder=folder)
+                site = Site(url, upstream, database, accounts, logs=logs, input_folder=folder, pid=app.pid)
                 _log_in(site, ApiStore(store))
                 _analyse(site, write_card_video(folder / "film.mp4", ["red", "blue"]))
                 yield site

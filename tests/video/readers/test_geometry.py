@@ -328,7 +328,7 @@ def joined(first: Path, second: Path, path: Path) -> Path:
     return path
 
 
-def test_each_description_of_samples_has_its_size_and_pixel_aspect(tmp_path: Path) -> None:
+def test_each_description_of_samples_has_its_pixel_aspect(tmp_path: Path) -> None:
     options = {"bf": "0", "g": "50", "preset": "ultrafast"}
     square = write_video(tmp_path / "a.mp4", [corners(160, 96)] * 10, options=options)
     wide = write_video(tmp_path / "b.mp4", [corners(320, 240)] * 10, options=options, pixel_aspect=Fraction(4, 3))

@@ -13,8 +13,7 @@ import os
 import re
 import tempfile
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -30,6 +29,7 @@ from starlette.routing import BaseRoute
 from app import ask, core, video
 from app.api.gate import Gate
 from app.api.responses import OpenFileResponse
+from app.api.turns import TurnQueue
 from app.fleet import BatchArchive
 from app.fleet import bundle as batch_files
 from app.i18n import labelled, language, t
@@ -68,62 +68,27 @@ class Export:
         return Response(self.data, media_type=self.mime, headers={"Content-Disposition": disposition})
 
 
-class ExportTurns:
-    """Let exports wait without a thread; the user of whom fewest are being written goes first.
-
-    Not thread-safe: for use in one event loop.
-    """
+class ExportTurns(TurnQueue[str]):
+    """Queue of exports by their users; the user of whom fewest are being written goes first."""
 
     def __init__(self) -> None:
-        self._written: list[str] = []
-        self._waiting: list[tuple[str, asyncio.Future[None]]] = []
+        super().__init__(_AT_A_TIME)
 
-    @asynccontextmanager
-    async def turn(self, user_id: str) -> AsyncIterator[None]:
-        """Wait for a turn of a user, and end it when the context is left.
-
-        Raises:
-            InputError: "exports_many".
-        """
-        waiting = [user for user, _ in self._waiting]
-        if user_id and [*waiting, *self._written].count(user_id) >= _MOST_OF_USER:
+    def check(self, key: str) -> None:
+        """Raise InputError("exports_many") if the user has as many already as one may have."""
+        if key and [*self.waiting, *self.holders].count(key) >= _MOST_OF_USER:
             raise core.InputError("exports_many", count=_MOST_OF_USER)
-        if len(self._written) < _AT_A_TIME:
-            self._written.append(user_id)
-        else:
-            await self._come_up(user_id)
-        try:
-            yield
-        finally:
-            self._end(user_id)
 
-    async def _come_up(self, user_id: str) -> None:
-        place = user_id, asyncio.get_running_loop().create_future()
-        self._waiting.append(place)
-        try:
-            await place[1]
-        except asyncio.CancelledError:
-            if place[1].cancelled():
-                self._waiting.remove(place)
-            else:  # its turn had just come
-                self._end(user_id)
-            raise
-
-    def _end(self, user_id: str) -> None:
-        self._written.remove(user_id)
-        left = [place for place in self._waiting if not place[1].cancelled()]
-        if left:
-            chosen = min(left, key=lambda place: self._written.count(place[0]))
-            self._waiting.remove(chosen)
-            self._written.append(chosen[0])
-            chosen[1].set_result(None)
+    def choose(self, waiting: Sequence[str]) -> int:
+        """Choose the longest wait among the users with the fewest turns."""
+        return min(range(len(waiting)), key=lambda place: self.holders.count(waiting[place]))
 
 
 turns = ExportTurns()
 """Of this server."""
 
 
-async def written(request: Request, write: Callable[[], T]) -> T | None:
+async def run_in_turn(request: Request, write: Callable[[], T]) -> T | None:
     """Return what `write` returns, in its turn and in a thread; stop it and return None if the client leaves.
 
     Raises:
@@ -185,7 +150,7 @@ def report(
         known = ", ".join((*FORMATS, *_ARCHIVES))
         raise core.InputError("report_format_unknown", given=name[:80], known=known)
     job = services.jobs.snapshot(job_id)
-    analysis = report_of(services, job_id, conversations=conversations) if job.analysis else None
+    analysis = report_of(services, job_id, conversations=conversations)
     if analysis is None:
         raise core.InputError("no_report_yet", id=job_id)
     if name in FORMATS and not FORMATS[name].fits(analysis):
@@ -291,24 +256,24 @@ def routes(gate: Gate, prefix: str) -> list[BaseRoute]:
     ]
 
 
-async def answered(request: Request, write: Callable[[], Export]) -> Response:
-    """Return the answer with what `write` returns; see `written`."""
-    made = await written(request, write)
+async def respond(request: Request, write: Callable[[], Export]) -> Response:
+    """Return the answer with what `write` returns; see `run_in_turn`."""
+    made = await run_in_turn(request, write)
     return made.response() if made else Response(status_code=_GONE)
 
 
 async def _send_report(request: Request, services: Services) -> Response:
     """Send a report in the language of its job; `&conversations=0` leaves out the conversations about it."""
     job_id, name, has_conversations = *_named(request), request.query_params.get("conversations") != "0"
-    return await answered(request, partial(report, services, job_id, name, conversations=has_conversations))
+    return await respond(request, partial(report, services, job_id, name, conversations=has_conversations))
 
 
 async def _send_conversation(request: Request, services: Services) -> Response:
-    return await answered(request, partial(_conversation, services, *_named(request)))
+    return await respond(request, partial(_conversation, services, *_named(request)))
 
 
 async def _send_batch(request: Request, services: Services) -> Response:
-    return await answered(request, partial(_batch, services, request.path_params["id"]))
+    return await respond(request, partial(_batch, services, request.path_params["id"]))
 
 
 def _named(request: Request) -> tuple[str, str]:
@@ -325,7 +290,7 @@ async def _send_several(request: Request, services: Services) -> Response:
     if not ids or not formats or len(ids) > MOST_EXPORTED:
         raise core.InputError("nothing_to_export", most=MOST_EXPORTED)
     has_conversations = request.query_params.get("conversations") != "0"
-    path = await written(request, partial(_several, services, ids, formats, conversations=has_conversations))
+    path = await run_in_turn(request, partial(_several, services, ids, formats, conversations=has_conversations))
     if path is None:
         return Response(status_code=_GONE)
     return OpenFileResponse(

@@ -84,6 +84,7 @@ _STATUS = {
     "subtitles_for_path": 409,
     "subtitles_not_known": 409,
     "subtitles_too_large": 413,
+    "report_empty": 409,
     "api_report_empty": 409,
     "document_too_heavy": 422,
     "url_none_allowed": 403,

@@ -3,9 +3,7 @@
 Stills are for files that the browser can't decode and for the filmstrip.
 """
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
 from starlette.concurrency import run_in_threadpool
@@ -15,6 +13,7 @@ from starlette.routing import BaseRoute
 
 from app.api.gate import Gate
 from app.api.responses import OpenFileResponse
+from app.api.turns import TurnQueue
 from app.core import InputError, shown_path, smaller
 from app.services import Services
 from app.video import SIDES, open_descriptor
@@ -51,49 +50,26 @@ def routes(gate: Gate, prefix: str) -> list[BaseRoute]:
     ]
 
 
-class StillsQueue:
-    """Let requests wait for the one decoder of stills without a thread; those for the file that it has open go first.
+class StillsQueue(TurnQueue[Path]):
+    """Queue for the one decoder of stills; requests for the file that it has open go first.
 
-    To open another file it starts a process. Not thread-safe: for use in one event loop.
+    To open another file it starts a process.
     """
 
     def __init__(self) -> None:
-        self._waiting: list[tuple[Path, asyncio.Future[None]]] = []
-        self._is_taken = False
+        super().__init__(1)
         self._last: Path | None = None
         self._in_a_row = 0
 
-    @asynccontextmanager
-    async def turn(self, path: Path) -> AsyncIterator[None]:
-        """Wait for a turn, and end it when the context is left."""
-        if self._is_taken:
-            waiting = path, asyncio.get_running_loop().create_future()
-            self._waiting.append(waiting)
-            try:
-                await waiting[1]
-            except asyncio.CancelledError:
-                if waiting[1].cancelled():
-                    self._waiting.remove(waiting)
-                else:  # its turn had just come
-                    self._pass_on()
-                raise
-        self._is_taken = True
-        self._in_a_row = self._in_a_row + 1 if path == self._last else 1
-        self._last = path
-        try:
-            yield
-        finally:
-            self._pass_on()
+    def note(self, key: Path) -> None:
+        """Count the turns of one file in a row."""
+        self._in_a_row = self._in_a_row + 1 if key == self._last else 1
+        self._last = key
 
-    def _pass_on(self) -> None:
-        """Give the turn to who waits longest for the same file, or, if it had enough turns, for another."""
+    def choose(self, waiting: Sequence[Path]) -> int:
+        """Choose who waits longest for the same file, or, if it had enough turns, for another."""
         prefers_same = self._in_a_row < _MOST_IN_A_ROW
-        left = [waiting for waiting in self._waiting if not waiting[1].cancelled()]
-        order = sorted(left, key=lambda waiting: (waiting[0] == self._last) != prefers_same)
-        self._is_taken = bool(order)
-        if order:
-            self._waiting.remove(order[0])
-            order[0][1].set_result(None)
+        return min(range(len(waiting)), key=lambda place: (waiting[place] == self._last) != prefers_same)
 
 
 async def _frame(request: Request, services: Services) -> Response:

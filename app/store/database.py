@@ -338,13 +338,15 @@ class Row:
 class Store:
     """Database in one file, shared by all threads.
 
-    `get` and `recent` find what the user of the context may see; for others, a row of someone else isn't there.
+    `folder` is the data folder. `get` and `recent` find what the user of the context may see; for others, a row of
+    someone else isn't there.
 
     The constructor and every method raise StorageError if SQLite or the operating system refuses.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self.folder = path.parent
         self._lock = threading.RLock()
         self._file: tuple[int, int] | None = None
         with self._guard():

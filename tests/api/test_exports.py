@@ -22,7 +22,7 @@ from starlette.types import Message
 
 from app import core
 from app.api import exports
-from app.api.exports import ExportTurns, frames_as_zip, written
+from app.api.exports import ExportTurns, frames_as_zip, run_in_turn
 from app.core import AnalysisState
 from app.core.domain import KeyframesChosen, Probed
 from app.fleet import BatchArchive
@@ -204,7 +204,7 @@ def test_work_ends_with_its_client(monkeypatch: pytest.MonkeyPatch) -> None:
 
     async def run() -> bytes | None:
         leaves = asyncio.Event()
-        task = asyncio.ensure_future(written(asking(leaves), work))
+        task = asyncio.ensure_future(run_in_turn(asking(leaves), work))
         await asyncio.to_thread(begun.wait)
         leaves.set()
         return await task

@@ -153,7 +153,7 @@ async def get_report(
         raise core.InputError("no_report_yet", id=job_id)
     kind = "everything" if name == _ARCHIVE else name
     report = partial(exports.report, spoken=spoken, conversations=conversations, is_alone=True)
-    return await exports.answered(request, lambda: report(services, job_id, kind))
+    return await exports.respond(request, lambda: report(services, job_id, kind))
 
 
 @router.post("/jobs/{job_id}/cancel", dependencies=[ANALYST], status_code=202)

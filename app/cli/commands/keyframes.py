@@ -13,7 +13,6 @@ import sys
 import threading
 from collections.abc import Collection, Iterable
 from importlib import import_module
-from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,6 +40,7 @@ from app.core import (
     clock,
     cut_to_bytes,
     name_limit,
+    numbered,
     shown_path,
 )
 from app.fleet import typed_path
@@ -119,8 +119,7 @@ def _run_several(given: argparse.Namespace, settings: Settings, cancel: threadin
 def _own_folder(output: Path, video: Path, taken: Collection[Path]) -> Path:
     """Return the folder below `output` for the pictures of a video, one that no other has."""
     stem = cut_to_bytes(video.stem, name_limit(output) - ROOM_FOR_NUMBER)
-    names = (f"{stem}-{number}" if number > 1 else stem for number in count(1))
-    return next(folder for name in names if (folder := output / name) not in taken)
+    return next(folder for name in numbered(stem) if (folder := output / name) not in taken)
 
 
 def _run(path: Path, given: argparse.Namespace, settings: Settings, cancel: threading.Event) -> int:

@@ -25,7 +25,7 @@ from itsdangerous import BadSignature, Signer
 
 from app import core
 from app.services.access.login_limits import LoginLimiter
-from app.store import AccountRow, AccountStore, AuditLog, SessionRow, Store
+from app.store import AccountRow, AccountStore, AuditLog, SessionRow, Store, drop_unfinished_uploads
 
 if TYPE_CHECKING:
     from app.config import AccessSettings, Settings
@@ -63,6 +63,7 @@ class Accounts:
     """The accounts of an installation. Safe to use from several threads; every method raises StorageError."""
 
     def __init__(self, store: Store, settings: AccessSettings) -> None:
+        self._data_dir = store.folder
         self._store = AccountStore(store)
         self._audit = AuditLog(store)
         self._settings = settings
@@ -120,16 +121,16 @@ class Accounts:
         self._audit.record("account_added", account.id, f"{account.name}: {account.role}")
         return account
 
-    def remove(self, name: str) -> str:
-        """Delete an account, with which its sessions and keys end, and return its id.
+    def remove(self, name: str) -> None:
+        """Delete an account; its sessions, keys and unfinished uploads end with it.
 
         Raises:
             InputError: "account_unknown" or "account_last_administrator".
         """
         account = self.named(name)
         self._store.remove(account.name)
+        drop_unfinished_uploads(self._data_dir, account.id)
         self._audit.record("account_removed", account.id, account.name)
-        return account.id
 
     def set_role(self, name: str, role: core.Role) -> None:
         """Change what an account may do, from its next request on.

@@ -15,7 +15,7 @@ from app.cli.common import add_output_options, use_language
 from app.core import ConfigError, Role
 from app.i18n import t
 from app.services import Accounts
-from app.store import AccountRow, Store, drop_unfinished_uploads
+from app.store import AccountRow, Store
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,7 +49,6 @@ def run(given: argparse.Namespace) -> int:
     use_language(given, settings)
     store = Store(settings.data_dir / "framelens.sqlite")
     try:
-        given.data_dir = settings.data_dir
         given.act(given, Accounts(store, settings.access))
     finally:
         store.close()
@@ -75,8 +74,7 @@ def _list(given: argparse.Namespace, accounts: Accounts) -> None:
 
 
 def _remove(given: argparse.Namespace, accounts: Accounts) -> None:
-    removed = accounts.remove(given.account_name)
-    drop_unfinished_uploads(given.data_dir, removed)
+    accounts.remove(given.account_name)
     _report(given, {"removed": given.account_name}, t("cli.users_removed", name=given.account_name))
 
 

@@ -1,0 +1,79 @@
+"""Queue of requests for what only a few may use at a time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Generic, TypeVar
+
+KeyT = TypeVar("KeyT")
+
+
+class TurnQueue(Generic[KeyT]):
+    """Let requests wait for their turn without a thread.
+
+    Not thread-safe: for use in one event loop.
+
+    Attributes:
+        holders: The keys of the requests whose turn it is.
+    """
+
+    def __init__(self, most: int) -> None:
+        """Admit at most so many requests at a time."""
+        self._most = most
+        self._places: list[tuple[KeyT, asyncio.Future[None]]] = []
+        self.holders: list[KeyT] = []
+
+    @property
+    def waiting(self) -> list[KeyT]:
+        """Return the keys of the requests that wait, in the order in which they came."""
+        return [key for key, future in self._places if not future.cancelled()]
+
+    @asynccontextmanager
+    async def turn(self, key: KeyT) -> AsyncIterator[None]:
+        """Wait for a turn, and end it when the context is left; raises what `check` raises."""
+        self.check(key)
+        if len(self.holders) < self._most:
+            self._begin(key)
+        else:
+            await self._wait(key)
+        try:
+            yield
+        finally:
+            self._end(key)
+
+    def check(self, key: KeyT) -> None:
+        """Refuse a request by raising an error, before it waits."""
+
+    def choose(self, waiting: Sequence[KeyT]) -> int:
+        """Return the place in `waiting`, which isn't empty, of the request whose turn is next."""
+        raise NotImplementedError
+
+    def note(self, key: KeyT) -> None:
+        """Take notice of a turn that begins."""
+
+    def _begin(self, key: KeyT) -> None:
+        self.holders.append(key)
+        self.note(key)
+
+    async def _wait(self, key: KeyT) -> None:
+        place = key, asyncio.get_running_loop().create_future()
+        self._places.append(place)
+        try:
+            await place[1]
+        except asyncio.CancelledError:
+            if place[1].cancelled():
+                self._places.remove(place)
+            else:  # its turn had just come
+                self._end(key)
+            raise
+
+    def _end(self, key: KeyT) -> None:
+        self.holders.remove(key)
+        left = [place for place in self._places if not place[1].cancelled()]
+        if left:
+            chosen = left[self.choose([key for key, _ in left])]
+            self._places.remove(chosen)
+            self._begin(chosen[0])
+            chosen[1].set_result(None)

@@ -29,7 +29,7 @@ from app.video.readers.base import FrameReader, OpenedFile, Picture
 from app.video.readers.damage import Damage
 from app.video.readers.packets import FramePacing
 from app.video.readers.picture import AvPicture
-from app.video.readers.pyav import DISPOSABLE_CODECS, add_time, decoded, open_video, presentation_of
+from app.video.readers.pyav import DISPOSABLE_CODECS, add_time, decoded, frames_a_second, open_video, presentation_of
 from app.video.readers.transparency import decoder_of
 
 _BACK_SECONDS = (0, 1, 5)
@@ -261,9 +261,15 @@ class AccurateSeeker(OpenedFile):
             if packet.is_keyframe:
                 whole.append(packet.pts)
                 self._bytes_at[packet.pts] = packet.pos
-        if not whole or len(set(shown)) < len(shown):
+        if not whole or len(set(shown)) < len(shown) or self._counts_fields(shown):
             raise InaccurateSeekError
         return sorted(shown), sorted(whole)
+
+    def _counts_fields(self, shown: list[int]) -> bool:
+        """Return whether each field of interlaced frames has a packet of its own."""
+        seconds = (max(shown) - min(shown)) * self._unit
+        rate = (len(shown) - 1) / seconds if seconds else None
+        return self._video.is_interlaced and frames_a_second(self._stream, rate) != rate
 
     def _note_sound(self, packet: Packet[Any]) -> None:
         if packet.pts is not None:

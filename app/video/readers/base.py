@@ -3,6 +3,7 @@
 A reader makes one sequential pass over upright pictures with exact times. Nothing here decodes.
 """
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -327,6 +328,19 @@ def is_animated_webp(path: Path) -> bool:
 def is_moving_image(format_name: str) -> bool:
     """Return whether the format is an image that may move (an animated GIF); with one frame it is a still."""
     return format_name in _MOVING_IMAGES
+
+
+def is_whole_riff(path: Path) -> bool:
+    """Return whether all RIFF chunks of a file, such as an AVI, are as long as they say: it isn't cut off."""
+    with open_input(path) as file:
+        end, place = file.seek(0, os.SEEK_END), 0
+        while place < end:
+            file.seek(place)
+            head = file.read(8)
+            if head[:4] != b"RIFF":
+                return place > 0  # something else follows
+            place += 8 + int.from_bytes(head[4:], "little")
+    return place <= end
 
 
 def begins_like_video(path: Path) -> bool:

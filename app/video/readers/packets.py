@@ -151,13 +151,16 @@ class EmptySlots:
 
     def note(self, packet: Packet[Stream]) -> None:
         """Read the slot of a packet: its decoding time in ticks."""
-        if packet.dts is None:
-            return
-        if self._latest is not None and 1 < packet.dts - self._latest <= _MOST_EMPTY:
-            self._empty.extend(range(self._latest + 1, packet.dts))
-        self._latest = packet.dts
+        if packet.dts is not None:
+            self.reach(packet.dts)
 
-    def between(self, before: int, after: int, delay: int) -> list[int]:
+    def reach(self, slot: int) -> None:
+        """Record that something is in this slot, or that the file ends there."""
+        if self._latest is not None and 1 < slot - self._latest <= _MOST_EMPTY:
+            self._empty.extend(range(self._latest + 1, slot))
+        self._latest = slot
+
+    def between(self, before: int, after: float, delay: int) -> list[int]:
         """Return the empty slots between two frames, shown `delay` slots before they are decoded."""
         while self._empty and self._empty[0] - delay <= before:
             self._empty.popleft()

@@ -11,6 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from itertools import chain
+from math import inf
 from pathlib import Path
 from typing import Any, cast
 
@@ -52,6 +53,8 @@ _RAW_MPEG = "mpegvideo"
 """MPEG-1 or 2 without a container: FFmpeg's times leave out the second picture."""
 _HIGHEST_RATE = 1000.0
 """Frames a second of the fastest cameras whose files are expected. Chosen by hand; not tuned."""
+_FIELDS = 1.5
+"""From this multiple of the coded rate on, a rate counts fields: it is twice as high then."""
 _LEAST_RATE = 20.0
 """Frames a second from which on frames are skipped, so that several a second are left. Chosen by hand; not tuned."""
 _SAME_SECONDS = 1e-6  # above the rounding of floating-point times
@@ -121,6 +124,10 @@ class AvReader(base.FrameReader):
             self._decoded: Iterator[VideoFrame] = self._decode()
             self._first = self._first_frame()
             self._clock = base.Clock(self._nominal_seconds)
+            if self._first is not None and self._first.interlaced_frame:
+                self._order = None  # each field may have a packet of its own, so packets don't count frames
+                self._rate = frames_a_second(self._stream, self._rate)
+                self._nominal_seconds = 1 / float(self._rate or 25)
             if self._order is not None:  # only now: time counts from the first frame, even a disposable one
                 context = self._stream.codec_context
                 context.skip_frame = "NONREF"
@@ -263,14 +270,18 @@ class AvReader(base.FrameReader):
     def _with_repeats(self, frames: Iterable[VideoFrame], slots: EmptySlots) -> Iterator[VideoFrame]:
         """Yield the frames, each once more for every empty slot after it."""
         before: VideoFrame | None = None
-        for frame in frames:
-            if before is not None and before.pts is not None and frame.pts is not None:
+        for frame in chain(frames, [None]):
+            if frame is None and base.is_whole_riff(self._path):
+                slots.reach(self._stream.frames)
+                self.reached_seconds = max(self.reached_seconds, float(self._stream.frames * self._unit))
+            if before is not None and before.pts is not None and (frame is None or frame.pts is not None):
                 delay = self._times.delay if self._times is not None else 0
-                for slot in slots.between(before.pts, frame.pts, delay):
+                for slot in slots.between(before.pts, inf if frame is None else cast(int, frame.pts), delay):
                     before.pts = slot
                     yield before
-            yield frame
-            before = frame
+            if frame is not None:
+                yield frame
+                before = frame
 
     def _has_slots(self) -> bool:
         """Return whether times of packets count places for frames, in some of which nothing may be written."""
@@ -431,7 +442,7 @@ class AvReader(base.FrameReader):
             dynamic_range=tone_mapping.dynamic_range_of(first, self._presentation.dolby_vision_profile),
             duration_seconds_from_header=duration if duration and duration > 0 else None,  # a damaged header may lie
             frame_rate=float(self._rate) if self._rate else None,
-            num_frames_from_header=stream.frames or None,
+            num_frames_from_header=stream.frames or None if self._rate == _frame_rate(stream) else None,
             start_seconds=start,
             has_audio=bool(container.streams.audio),
             has_subtitle_tracks=bool(container.streams.subtitles),
@@ -445,6 +456,12 @@ def _frame_rate(stream: VideoStream) -> Fraction | None:
     """Return the frames a second that the file states; FFmpeg's average of few frames may be its clock instead."""
     rates = (stream.average_rate, stream.guessed_rate, stream.base_rate)
     return next((rate for rate in rates if rate and rate <= _HIGHEST_RATE), None)
+
+
+def frames_a_second(stream: VideoStream, rate: Fraction | None) -> Fraction | None:
+    """Return the rate of an interlaced stream, which is half of `rate` if that counts fields."""
+    coded = stream.codec_context.framerate
+    return coded if coded and rate and _FIELDS * coded < rate else rate
 
 
 def _timecode(container: InputContainer, stream: VideoStream) -> str:

@@ -16,6 +16,7 @@ from app.video.keyframes.strategies import WorkerRequest
 from app.video.readers.pyav import AvReader
 from app.video.seeking import pictures_at
 from app.video.worker import events_of
+from tests.field_pictures import write_fields
 from tests.media import cards, moving, solid, with_sound, write_video
 
 
@@ -96,6 +97,58 @@ def test_empty_slots_of_avi_show_the_picture_again(tmp_path: Path, codec: str, o
     assert [float(one.upright(160).mean()) for one in pictures] == pytest.approx(shown, abs=4)
     still = next(pictures_at(info, "pyav", [24 / 25]))
     assert (still.index, round(still.time_seconds, 3)) == (24, 0.96)
+
+
+def test_empty_slots_at_the_end_show_the_last_picture(tmp_path: Path) -> None:
+    path = tmp_path / "end.avi"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 160, 96, "yuv420p"
+        for number in (*range(20), 49):
+            frame = av.VideoFrame.from_ndarray(solid((5 * number, 5 * number, 5 * number)), "rgb24")
+            frame.pts, frame.time_base = number, Fraction(1, 25)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    path.write_bytes(without_last_chunk(path.read_bytes()))
+    decode = chosen(path, Selection()).decode
+    assert (decode.frames_decoded, decode.readable_seconds, decode.notices) == (50, 2.0, ())
+    still = chosen(path, Selection("times", times_seconds=(1.5,))).keyframes
+    assert [one.frame_index for one in still] == [37]
+
+
+def without_last_chunk(avi: bytes) -> bytes:
+    """Return an AVI file whose last chunk is empty, as recorders leave it where a picture is missing."""
+    place = 12 + avi.rindex(b"00dc", 0, avi.rindex(b"idx1"))
+    size = int.from_bytes(avi[place - 8 : place - 4], "little")
+    empty = bytes(4) + b"JUNK" + (size - 8).to_bytes(4, "little")
+    changed = avi[: place - 8] + empty + avi[place + 4 :]
+    return changed[:-4] + bytes(4)  # its size in the index, too
+
+
+# ---- pictures of a field each
+
+
+@pytest.mark.parametrize("suffix", [".ts", ".mp4", ".mkv"])
+@pytest.mark.parametrize("apart", [True, False])
+@pytest.mark.parametrize("every_frame", [True, False])
+def test_two_fields_are_one_frame(suffix: str, apart: bool, every_frame: bool, tmp_path: Path) -> None:
+    path = write_fields(tmp_path / f"fields{suffix}", apart=apart)
+    with AvReader(path, every_frame=every_frame) as reader:
+        places = [(one.index, round(one.time_seconds, 3)) for one in reader.frames()]
+        assert places == [(number, number / 25) for number, _ in places]
+        assert len(places) == 50 or not every_frame
+        assert reader.info.frame_rate == 25
+        assert reader.info.num_frames_from_header in (None, 50)
+        assert reader.num_damaged == 0
+    wanted = [0.4, 0.5, 1.3, 1.96]
+    found = [(one.index, round(one.time_seconds, 3)) for one in pictures_at(reader.info, "pyav", wanted)]
+    assert found == [(10, 0.4), (12, 0.48), (32, 1.28), (49, 1.96)]
+
+
+def test_fields_in_a_range_are_counted_once(tmp_path: Path) -> None:
+    path = write_fields(tmp_path / "fields.ts", apart=True)
+    found = chosen(path, Selection("uniform", start_seconds=1.0, end_seconds=1.5)).keyframes
+    assert {round(one.time_seconds * 25) for one in found} == {one.frame_index for one in found}
 
 
 # ---- a last frame that is shown until the sound ends

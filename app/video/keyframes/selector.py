@@ -32,12 +32,12 @@ from numpy.typing import NDArray
 from app.core import Reason, Shot
 from app.video.features.frame_signature import ALIKE, NUM_CELLS, Blocks, blocks_of, distance, distances
 from app.video.keyframes.candidates import Candidate
+from app.video.keyframes.details import Details
 from app.video.keyframes.novelty import WEIGHTS, Cells
 from app.video.keyframes.scenes import valued_by_scene
 from app.video.keyframes.sequence import Links, TemporalGaps, best_sequence
 from app.video.keyframes.stills import new_stills
 from app.video.keyframes.strategies import SHORT_SECONDS
-from app.video.readers.base import CELL_SIZE, LUMA_SIZE, Image
 from app.video.shots.cut_detector import is_light
 
 _LONGEST_GAP, _FEWEST_GAP = 2.0, 2.3
@@ -118,7 +118,8 @@ def links_of(
     gaps = TemporalGaps(times, end, longest, still, light > _BLACK)
 
     content = novelty.sum(axis=1) * light
-    value = content / (content + _HALF_WORTH) * uniqueness(candidates, novelty, blocks)
+    details = Details.of([item.look for item in candidates], blocks)
+    value = content / (content + _HALF_WORTH) * uniqueness(novelty, details)
     if cell_values is not None:
         value = valued_by_scene(value, candidates, numbers, shots, light)
     even = end / budget
@@ -127,7 +128,7 @@ def links_of(
     if even < _LEAST_APART_SECONDS:  # so many frames that nothing has to be chosen for what it shows
         bonus *= _OPENING / _NEW_SHOT
     else:
-        stills = new_stills(blocks, times, even / 2) * light
+        stills = new_stills(details, times, even / 2) * light
         stills *= _NEW_STILL / (stills[0] + _HALF_WORTH)
     apart = times[None, :] - times[:, None]
     is_new_shot = numbers[None, :] > numbers[:, None]
@@ -262,7 +263,6 @@ _MOST_CELLS = 32
 """Cells that are compared, those with the highest value: a caption has 20 to 40. With 48 or 96 the events seen differ
 by less than 0.01 (docs/keyframes.md, Events)."""
 _MIN_NOVELTY = 1.0  # a smaller sum is noise
-_LUMA_LEVELS = 4.0  # of 256, mean over a cell's pixels; a level of colour counts as much
 _NOISE, _OTHER = 1.0, 7.0
 """Two cells whose difference is below the first show the same; beyond the second they show something else. With 1.5 and
 4.5 or 1 and 11 the events seen differ by less than 0.01."""
@@ -276,25 +276,18 @@ _LESS = 0.002
 0 to 0.01; with 0.05 and more fewer inserts are seen at 8 frames."""
 
 
-def uniqueness(candidates: Sequence[Candidate], cell_values: Cells, blocks: Blocks) -> NDArray[np.float64]:
+def uniqueness(cell_values: Cells, details: Details) -> NDArray[np.float64]:
     """Return for each candidate how far its new content is no habit of the video, 0 … 1.
 
     Args:
-        candidates: Candidates in time order.
-        cell_values: Value of each cell of each candidate, n x cells.
-        blocks: Blocks of their looks, n x 4 x cells.
+        cell_values: Value of each cell of each candidate in time order, n x cells.
+        details: Details of the candidates.
     """
-    pixels = np.stack([_by_cell(item) for item in candidates])
-    mean = np.full(pixels.shape[2], 1 / (_LUMA_LEVELS * pixels.shape[2]), np.float32)
-    colours = blocks[:, 1:3]
-    found = np.ones(len(candidates))
+    found = np.ones(len(cell_values))
     for place in np.flatnonzero(cell_values.sum(axis=1) >= _MIN_NOVELTY):
         cells = np.argpartition(cell_values[place], -_MOST_CELLS)[-_MOST_CELLS:]
         weights = cell_values[place, cells]
-        near = pixels[:, cells]
-        luma = np.where(near > near[place], near - near[place], near[place] - near) @ mean
-        colour = np.abs(colours[:, :, cells] - colours[place][:, cells]).sum(axis=1)
-        other = np.clip((luma + colour - _NOISE) / (_OTHER - _NOISE), 0, 1)
+        other = np.clip((details.to_one(place, cells) - _NOISE) / (_OTHER - _NOISE), 0, 1)
         found[place] = _rarity(visits(other @ (weights / weights.sum()))).mean()
     return found
 
@@ -308,13 +301,6 @@ def visits(differences: NDArray[np.float32]) -> NDArray[np.intp]:
     """Count for each threshold how often a series of differences falls below it; its start counts too."""
     is_there = differences <= _THRESHOLDS
     return np.asarray(is_there[:, 0] + (is_there[:, 1:] & ~is_there[:, :-1]).sum(axis=1))
-
-
-def _by_cell(item: Candidate) -> Image:
-    """Return the pixels of the luma by cell: every other one."""
-    (width, height), (across, down) = LUMA_SIZE, CELL_SIZE
-    parts = item.look.luma.reshape(down, height // down, across, width // across).transpose(0, 2, 1, 3)
-    return np.asarray(parts.reshape(across * down, -1)[:, ::2], np.uint8)
 
 
 _CHANGED = 0.08  # least `distance` to the previous keyframe for the reason "change". Chosen by hand; not tuned.

@@ -2,17 +2,16 @@
 
 Slides share their ground and are covered by lines of text, so in a coarse grid the next one is hardly rarer than the
 one before, and one that stays long becomes usual. What makes it an event is that it was not there before and stays.
+Other words in the same lines are seen in the details alone.
 """
 
 import numpy as np
-from numpy.typing import NDArray
 
-from app.video.features.frame_signature import Blocks
-from app.video.keyframes.novelty import WEIGHTS
+from app.video.keyframes.details import Details, Levels
 from app.video.keyframes.sequence import Places, Values, Which
 
 _SAME_LEVELS = 4.0
-"""Weighted levels up to which a cell shows the same in two candidates."""
+"""Levels up to which a cell shows the same in two candidates."""
 _HARDLY_MOVES = 0.97
 """Median share of such cells between one candidate and the next from which on a video hardly moves: slides have
 0.99, footage of a fixed camera with short shots of people who do not move 0.94."""
@@ -20,24 +19,24 @@ _STILL = 0.9  # the same share for one picture: a pop-up or a pointer may change
 _MOST_LEVELS = 8.0  # beyond, more contrast adds nothing
 
 
-def new_stills(blocks: Blocks, times: Values, full_seconds: float) -> Values:
+def new_stills(details: Details, times: Values, full_seconds: float) -> Values:
     """Return how much each candidate (column) shows that the one of a row doesn't and that stays (n x n).
 
-    The first row says how much there is at all, by the sum of its weighted levels. All is 0 in a video that moves.
+    The first row says how much there is at all, by the sum of its levels. All is 0 in a video that moves.
 
     Args:
-        blocks: Blocks of the candidates in time order, n x 4 x cells.
+        details: Details of the candidates in time order.
         times: Their times in seconds.
         full_seconds: Time from which on content that stays counts in full.
     """
-    num = len(blocks)
-    same = _differences(blocks[1:], blocks[:-1]) <= _SAME_LEVELS
+    num = len(times)
+    same = details.to_next() <= _SAME_LEVELS
     shares = same.mean(axis=1)
     if num < 2 or np.median(shares) < _HARDLY_MOVES:
         return np.zeros((num, num))
     starts, lasts = _runs(same)
     stays = np.clip((times[lasts] - times[starts]) / full_seconds, 0, 1)
-    levels = np.clip(_arrived(blocks, starts) - _SAME_LEVELS, 0, _MOST_LEVELS) * stays
+    levels = np.clip(_arrived(details, starts) - _SAME_LEVELS, 0, _MOST_LEVELS) * stays
     levels[np.maximum(np.append(0, shares), np.append(shares, 0)) < _STILL] = 0
     found = np.zeros((num, num))
     for place in range(num):
@@ -45,10 +44,6 @@ def new_stills(blocks: Blocks, times: Values, full_seconds: float) -> Values:
         since = np.bincount(starts[place], weights=levels[place], minlength=num)
         found[:-1, place] = since[::-1].cumsum()[::-1][1:]
     return found
-
-
-def _differences(some: Blocks, others: Blocks) -> NDArray[np.float32]:
-    return np.asarray((np.abs(some - others) * WEIGHTS[:, None]).sum(axis=1), np.float32)
 
 
 def _runs(same: Which) -> tuple[Places, Places]:
@@ -60,12 +55,9 @@ def _runs(same: Which) -> tuple[Places, Places]:
     return starts, np.minimum.accumulate(ends[::-1], axis=0)[::-1]
 
 
-def _arrived(blocks: Blocks, starts: Places) -> NDArray[np.float32]:
+def _arrived(details: Details, starts: Places) -> Levels:
     """Return how far the content of each cell differs from that before; 0 where it is what was there before that."""
     before = np.maximum(starts - 1, 0)
     earlier = np.take_along_axis(starts, before, axis=0)
-    now, old, older = (
-        np.take_along_axis(blocks, places[:, None], axis=0) for places in (starts, before, np.maximum(earlier - 1, 0))
-    )
-    has_returned = (earlier > 0) & (_differences(now, older) <= _SAME_LEVELS)
-    return np.where((starts > 0) & ~has_returned, _differences(now, old), np.float32(0))
+    has_returned = (earlier > 0) & (details.between(starts, np.maximum(earlier - 1, 0)) <= _SAME_LEVELS)
+    return np.where((starts > 0) & ~has_returned, details.between(starts, before), np.float32(0))

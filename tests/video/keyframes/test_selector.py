@@ -14,6 +14,7 @@ from app.core.domain import KeyframesChosen, Selection, Shot
 from app.video.features.frame_signature import DetailedGlance, blocks_of
 from app.video.keyframes import pipeline
 from app.video.keyframes.candidates import Candidate, Pool
+from app.video.keyframes.details import Details
 from app.video.keyframes.options import ExtractOptions
 from app.video.keyframes.selector import choose, uniqueness
 from app.video.readers import open_reader
@@ -269,7 +270,8 @@ def row(pictures: dict[int, Image], number: int = 60) -> tuple[list[Candidate], 
 
 def unique(pictures: dict[int, Image]) -> dict[int, float]:
     items, cell_values = row(pictures)
-    found = uniqueness(items, cell_values, np.stack([blocks_of(item.look) for item in items]))
+    looks = [item.look for item in items]
+    found = uniqueness(cell_values, Details.of(looks, np.stack([blocks_of(look) for look in looks])))
     return {place: float(found[place]) for place in pictures}
 
 

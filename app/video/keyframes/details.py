@@ -1,0 +1,73 @@
+"""Details of pictures by cell: what the mean of a cell doesn't tell, such as other words in the same lines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Self
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from app.video.features.frame_signature import Blocks, DetailedGlance
+from app.video.keyframes.sequence import Places
+from app.video.readers.base import CELL_SIZE, LUMA_SIZE, Image
+
+_LUMA_LEVELS = 4.0  # of 256, mean over a cell's pixels; a level of colour counts as much
+_COLOURS = slice(1, 3)
+Levels = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Details:
+    """Details of n pictures.
+
+    Attributes:
+        pixels: Every other pixel of the luma at LUMA_SIZE, by cell: n x cells x pixels.
+        colours: Levels of the two colour differences: n x 2 x cells.
+    """
+
+    pixels: Image
+    colours: Blocks
+
+    @classmethod
+    def of(cls, looks: Sequence[DetailedGlance], blocks: Blocks) -> Self:
+        """Return the details of pictures with these looks and blocks (n x 4 x cells)."""
+        return cls(np.stack([_by_cell(look.luma) for look in looks]), blocks[:, _COLOURS])
+
+    def to_one(self, place: int, cells: Places) -> Levels:
+        """Return by how many levels each picture differs from one, in some cells: n x cells."""
+        pixels, colours = self.pixels[:, cells], self.colours[:, :, cells]
+        return _levels(pixels, np.broadcast_to(pixels[place], pixels.shape), colours, colours[place])
+
+    def to_next(self) -> Levels:
+        """Return by how many levels each picture differs from the one before: n - 1 x cells."""
+        return _levels(self.pixels[1:], self.pixels[:-1], self.colours[1:], self.colours[:-1])
+
+    def between(self, some: Places, others: Places) -> Levels:
+        """Return by how many levels the pictures at `some` places differ from those at `others`, by cell.
+
+        Args:
+            some: Places of pictures, one for each cell: m x cells.
+            others: The same.
+        """
+        one, other = self._at(some), self._at(others)
+        return _levels(one.pixels, other.pixels, one.colours, other.colours)
+
+    def _at(self, places: Places) -> Details:
+        pixels = np.take_along_axis(self.pixels, places[..., None], axis=0)
+        return Details(pixels, np.take_along_axis(self.colours, places[:, None], axis=0))
+
+
+def _levels(pixels: Image, other_pixels: Image, colours: Blocks, other_colours: Blocks) -> Levels:
+    size = pixels.shape[-1]
+    apart = cv2.absdiff(pixels.reshape(-1, size), other_pixels.reshape(-1, size))
+    luma = np.asarray(apart @ np.full(size, 1 / (_LUMA_LEVELS * size), np.float32))
+    return np.asarray(luma.reshape(pixels.shape[:-1]) + np.abs(colours - other_colours).sum(axis=1), np.float32)
+
+
+def _by_cell(luma: Image) -> Image:
+    (width, height), (across, down) = LUMA_SIZE, CELL_SIZE
+    parts = luma.reshape(down, height // down, across, width // across).transpose(0, 2, 1, 3)
+    return np.asarray(parts.reshape(across * down, -1)[:, ::2], np.uint8)

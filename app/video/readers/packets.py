@@ -242,12 +242,11 @@ class NalUnits:
 class DisposableFrames:
     """Disposable frames of an H.264 stream that are worth decoding. Call `takes` for every packet, in order."""
 
-    def __init__(self, units: NalUnits, whole_bytes: int) -> None:
-        """Start after a frame that was stored whole in `whole_bytes`."""
+    def __init__(self, units: NalUnits) -> None:
         self._units = units
         self._latest_pts: int | None = None
         self._sizes: deque[int] = deque(maxlen=_AROUND)
-        self._whole_bytes = whole_bytes
+        self._whole_bytes = 0
         self._may_be_new = False
 
     def takes(self, packet: Packet[Stream]) -> bool:

@@ -112,10 +112,15 @@ class AvReader(base.FrameReader):
             self._has_guessed_times = False
             self._empty_slots = EmptySlots() if self._has_slots() else None
             self._order = None if every_frame else self._skippable_order()
+            self._wants_all = self._decodes_disposable = self._has_begun = False
             self._nal_units: NalUnits | None = None
-            self._wants_all = self._decodes_disposable = False
-            self._whole_bytes = 0
             self._disposable_frames: DisposableFrames | None = None
+            if self._order is not None:
+                context = self._stream.codec_context
+                self._nal_units = NalUnits(context.name, context.extradata)
+                if context.name == "h264":
+                    self._disposable_frames = DisposableFrames(self._nal_units)
+            self._early_pts: set[int] = set()
             self._disposable_pts: set[int] = set()
             self._disposable: deque[tuple[float, base.Image]] = deque(maxlen=_MOST_DISPOSABLE)
             self._units: dict[int, tuple[int, int]] = {}
@@ -128,12 +133,7 @@ class AvReader(base.FrameReader):
                 self._order = None  # each field may have a packet of its own, so packets don't count frames
                 self._rate = frames_a_second(self._stream, self._rate)
                 self._nominal_seconds = 1 / float(self._rate or 25)
-            if self._order is not None:  # only now: time counts from the first frame, even a disposable one
-                context = self._stream.codec_context
-                context.skip_frame = "NONREF"
-                self._nal_units = NalUnits(context.name, context.extradata)
-                if context.name == "h264" and self._first and self._first.format.name in base.PLANAR_8_BIT:
-                    self._disposable_frames = DisposableFrames(self._nal_units, self._whole_bytes)
+            self._begin_skipping()
             self.declared_seconds = self._declared()
             self.info = self._describe()
             self.mapped_colours = tone_mapping.colours_of(self._first) if self._first else ""
@@ -176,6 +176,9 @@ class AvReader(base.FrameReader):
         for frame in self._all_frames():
             length = frame.duration * unit / parts if frame.duration else self._nominal_seconds
             raw = self._raw_seconds(frame)
+            if self._early_pts and frame.pts in self._early_pts:
+                self._early_pts.discard(frame.pts or 0)
+                continue
             if self._disposable_pts and frame.pts in self._disposable_pts:
                 self._keep_disposable(frame, raw, length)
                 continue
@@ -209,6 +212,20 @@ class AvReader(base.FrameReader):
         can_skip = self._stream.codec_context.name in DISPOSABLE_CODECS and rate >= _LEAST_RATE
         return DisplayOrder(float(self._unit)) if can_skip else None
 
+    def _begin_skipping(self) -> None:
+        """Skip disposable frames from now on, those after the first frame that were decoded already included."""
+        self._has_begun = True
+        if self._order is None:
+            self._nal_units = self._disposable_frames = None
+            self._early_pts.clear()
+            self._disposable_pts.clear()
+            self._stream.codec_context.skip_frame = "DEFAULT"
+            return
+        if self._first is not None and self._first.pts is not None:
+            self._early_pts.discard(self._first.pts)
+            self._disposable_pts.discard(self._first.pts)
+        self._stream.codec_context.skip_frame = "DEFAULT" if self._decodes_disposable else "NONREF"
+
     def _place(self, frame: VideoFrame, before: int) -> int:
         return before + 1 if self._order is None or frame.pts is None else self._order.place(frame.pts)
 
@@ -239,14 +256,16 @@ class AvReader(base.FrameReader):
                 self._order, self._wants_all = None, True
             else:
                 self._order.note(packet.pts)
-        if packet.is_keyframe:
-            self._whole_bytes = packet.size
         if self._wants_all and packet.is_keyframe:
             self._stream.codec_context.skip_frame = "DEFAULT"
             self._disposable_frames = self._nal_units = None
         if self._disposable_frames is not None and self._select_disposable(packet, self._disposable_frames):
             return True
-        return self._nal_units is None or not self._nal_units.is_disposable(packet)
+        if self._nal_units is None or not self._nal_units.is_disposable(packet):
+            return True
+        if not self._has_begun and packet.pts is not None:
+            self._early_pts.add(packet.pts)  # how many there are depends on the number of threads
+        return not self._has_begun
 
     def _select_disposable(self, packet: Packet[Stream], frames: DisposableFrames) -> bool:
         """Return whether to decode a disposable frame before a new picture; it is kept and not yielded."""

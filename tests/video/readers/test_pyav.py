@@ -125,6 +125,22 @@ def without_last_chunk(avi: bytes) -> bytes:
     return changed[:-4] + bytes(4)  # its size in the index, too
 
 
+# ---- what the number of cores must not change
+
+
+@pytest.mark.parametrize("codec", ["libx264", "libx265"])
+def test_cores_do_not_change_which_frames_are_read(codec: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = {"bf": "3", "b_strategy": "0"} if codec == "libx264" else {"x265-params": "bframes=3:log-level=none"}
+    path = write_video(tmp_path / "skipped.mp4", moving(60), codec=codec, options=options)
+    found = []
+    for number in (1, 2, 5, 16):
+        monkeypatch.setattr("app.video.readers.pyav.os.cpu_count", lambda number=number: number)
+        with AvReader(path, every_frame=False) as reader:
+            found.append([one.index for one in reader.frames()])
+    assert found[0][0] == 0 and len(found[0]) < 60
+    assert all(indices == found[0] for indices in found)
+
+
 # ---- pictures of a field each
 
 

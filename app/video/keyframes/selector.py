@@ -40,10 +40,10 @@ from app.video.keyframes.stills import new_stills
 from app.video.keyframes.strategies import SHORT_SECONDS
 from app.video.shots.cut_detector import is_light
 
-_LONGEST_GAP, _FEWEST_GAP = 2.0, 2.3
-"""Longest gap without a frame: twice the distance of frames spread evenly from the start to the end of the video, but
-at most the second in parts of the video divided by the budget, which counts for up to eight frames. Each tenth of a
-distance more shows about one event in a hundred more (docs/keyframes.md, Events)."""
+_LONGEST_GAP, _FEWEST_GAP = 1.8, 2.3
+"""Longest gap without a frame: the first times the distance of frames spread evenly from the start to the end of the
+video, but at most the second in parts of the video divided by the budget. With 2.0 one event in a hundred more is seen
+at 16 frames, and the longest gap is a tenth longer (docs/keyframes.md, Events)."""
 _HALF_WORTH = 100.0
 """Sum of new content that is worth half an event: a caption has 30 to 200, another picture 1,000 to 3,000. Between 100
 and 400 the same is seen at 8 and 16 frames; 400 sees fewer captions at 32."""

@@ -15,7 +15,7 @@ from app import config
 from app import engine as engines
 from app.cli.common import cancel_on_signals, open_socket, serve_until, use_language
 from app.config import Settings
-from app.core import AppError, Cancelled, ConfigError, EngineError, ModelNotFound
+from app.core import AppError, Cancelled, ConfigError, EngineError, ModelNotFound, chosen_hub
 from app.engine import supported_architectures
 from app.i18n import LANGUAGES, language, notice_text, t
 from app.models import CatalogueEntry, load_catalogue, read_shape, tool_call_parser
@@ -234,5 +234,11 @@ def _print_usage(
     asked = json.dumps({"model": names[0], "messages": [{"role": "user", "content": "1 + 1 = ?"}]})
     print(f"\ncurl {address}/chat/completions -H 'Authorization: Bearer {shown}' \\\n"
           f"  -H 'Content-Type: application/json' -d '{asked}'\n")  # fmt: skip
-    print(t("cli.serve_for_framelens"))
-    print(f"FRAMELENS_BASE_URL={address}\nFRAMELENS_API_KEY={shown}\nVLLM_MODEL_PATH={names[0]}", flush=True)
+    hub = chosen_hub().setting
+    variables = {
+        "FRAMELENS_BASE_URL": address,
+        "FRAMELENS_API_KEY": shown,
+        **({"FRAMELENS_HUB": hub} if hub else {}),
+        "VLLM_MODEL_PATH": names[0],
+    }
+    print(t("cli.serve_for_framelens"), *(f"{key}={value}" for key, value in variables.items()), sep="\n", flush=True)

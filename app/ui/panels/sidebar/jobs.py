@@ -54,7 +54,7 @@ def _recent_row(entry: LibraryEntry) -> JobRow:
         id=entry.id,
         name=entry.name,
         title=title,
-        line=" · ".join(filter(None, (line, local_time(entry.created)))),
+        line=" · ".join(filter(None, (local_time(entry.created), line))),  # the end of a long line is cut off
         icon=state,
         state=state_words,
         about=" · ".join(filter(None, (title, line, *made))),

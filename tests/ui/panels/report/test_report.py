@@ -282,6 +282,7 @@ def test_a_report_is_compared_with_another_of_the_same_video(page_of: Callable[.
     assert "12 frames in common" in page.selectbox(key="compare_choice").options[0]
     page.button(key="compare_start").click().run()
     assert (page.query_params["job"], page.query_params["with"]) == (job, other)
+    assert any(str(data["names"][0]).startswith("A · cards.mp4 · ") for data in parts_shown(page) if "names" in data)
     rows = [row for data in parts_shown(page) if "rows" in data and "names" in data for row in data["rows"]]
     assert len(rows) == 5 + 12
     page.toggle(key="compare_only").set_value(True).run()

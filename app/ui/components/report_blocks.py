@@ -26,8 +26,7 @@ _PARTS_KEY = "parts"
 _MAX_PICTURES = 3
 """Pictures shown per statement. Chosen by hand; not tuned."""
 _NUM_ROWS = 100
-"""Rows of a table of numbers in a piece: they are short, and few reports need pages for them. Chosen by hand; not tuned.
-"""
+"""Rows of a table of numbers in a piece, so that few reports have pages for them. Chosen by hand; not tuned."""
 _SIDES = (320, 640)
 """Longest sides of pictures in pixels, for large and for small pixels. Chosen by hand; not tuned."""
 

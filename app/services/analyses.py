@@ -159,7 +159,7 @@ def start_run(jobs: Jobs, request: AnalysisRequest, *, name: str, force: bool) -
     events: queue.SimpleQueue[AnalysisEvent] = queue.SimpleQueue()
     if unfinished := None if force else jobs.unfinished(request):
         answered = sum(result.number > 0 for result in jobs.snapshot(unfinished).progress.results)
-        jobs.resume(unfinished, listener=events.put)
+        jobs.resume(unfinished, listener=events.put, moved=request)
         return AnalysisRun(unfinished, answered, False, jobs, events)
     known = None if force else jobs.finished(request)
     job_id = jobs.submit(request, name=name, force=force, listener=events.put)

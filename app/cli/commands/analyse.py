@@ -109,7 +109,7 @@ def _run_job(
         name = readable(request.path.name)
         with engine_notices_said(services, progress.say) if request.use_model else nullcontext():
             run = start_run(services.jobs, request, name=name, force=given.anew)
-            if run.answered is not None:
+            if run.answered:
                 progress.say(t("cli.continuing", answered=run.answered))
             if run.was_finished:
                 progress.say(t("cli.analysed_before", created=local_minute(run.job.created)))

@@ -136,7 +136,7 @@ async def _wrong_request(request: Request, error: Exception) -> Response:
     if not is_json and any(one["loc"] == ("body",) and one.get("input") for one in error.errors()):
         return problem_response(core.InputError("api_content_type"))
     found = [{"place": _place(one), "message": _message(one)} for one in error.errors()]
-    places = ", ".join(one["place"] for one in found[:5])
+    places = t("facts.list").join(one["place"] for one in found[:5])
     return problem_response(core.InputError("api_body_wrong", places=places[:200]), errors=found[:20])
 
 

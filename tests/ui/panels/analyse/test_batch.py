@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import threading
 import time
-import time
 from io import BytesIO
 from pathlib import Path
 from zipfile import ZipFile

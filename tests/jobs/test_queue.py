@@ -115,6 +115,11 @@ def test_an_unusable_answer_is_a_state_and_asked_for_again(store: Store, tmp_pat
         jobs.close()
 
 
+@pytest.mark.parametrize("given", ["/models/tiny-vl", "/models/tiny-vl (1795574621971000000)"])
+def test_the_model_of_a_job_is_named_without_its_age(given: str) -> None:
+    assert JobSnapshot("job", "a.mp4", "", REQUEST, conditions={"model": given}).model == "/models/tiny-vl"
+
+
 def test_a_job_resumes_where_its_file_was_moved(store: Store, tmp_path: Path) -> None:
     runs: list[Task] = []
 

@@ -105,7 +105,7 @@ def _queue_row(job: JobSnapshot, place: int) -> JobRow:
         job.name,
         question=job.request.question,
         part=frame_options.format_selection(job.request.selection, digits=0),
-        model=job.conditions.get("model", ""),
+        model=job.model,
     )
     actions = ["first"] if place > 1 else ["pause"] if not place and job.can_pause else []
     return JobRow(

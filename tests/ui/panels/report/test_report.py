@@ -320,6 +320,9 @@ def test_imported_report_offers_no_impossible_question(
     again = reader.read(writer.write(replace(made, id="elsewhere"), "en"), name="report.json")
     page.query_params["job"] = services.jobs.import_report(again)
     page.run()
+    assert t("library.other_machine_why", "en") not in written(page)  # the video is that of the other report
+    services.jobs.remove(job)
+    page.run()
     assert not page.exception
     reported = written(page)
     assert t("library.other_machine_why", "en") in reported and "A man brings a parcel and leaves." in reported

@@ -122,7 +122,7 @@ def _run_job(
                 progress.say(t("cli.analysed_before", created=local_minute(run.job.created)))
             for event in run.events(cancel):
                 progress.show(event)
-        return run.job
+        return run.result()
 
 
 def _show_prompt(request: AnalysisRequest, templates: Templates) -> int:

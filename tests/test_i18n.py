@@ -11,7 +11,7 @@ import pytest
 from app import i18n
 from app.core.background_task import in_thread
 from app.core.domain import Notice
-from app.core.errors import AppError
+from app.core.errors import AppError, ConfigError
 from app.i18n import LANGUAGES, catalogue, error_text, in_language, language, notice_text, t
 from app.i18n.formatting import span
 
@@ -111,6 +111,13 @@ def test_punctuation_follows_the_language() -> None:
     with in_language("zh"):
         assert i18n.sentences(["一。", "", "二。"]) == "一。二。"
         assert i18n.labelled("方式", "文字") == "方式：文字"
+
+
+def test_chinese_has_its_own_quotation_marks() -> None:
+    assert [key for key, text in catalogue("zh").items() if re.search(r"!r\}|\)r", text)] == []
+    error = ConfigError("setting_choice", key="FRAMELENS_ENGINE", value="no\u202ene", allowed="vllm")
+    assert error_text(error, "zh") == "FRAMELENS_ENGINE 是“no\\u202ene”，只能是其中之一：vllm。"
+    assert error_text(error, "en").startswith("FRAMELENS_ENGINE is 'no\\u202ene'; ")
 
 
 def test_chinese_punctuation_has_no_space_or_ascii_colon() -> None:

@@ -46,7 +46,7 @@ class _PluralFormatter(Formatter):
     def convert_field(self, value: Any, conversion: str | None) -> Any:
         """Convert a value."""
         if conversion != "q":
-            return super().convert_field(value, conversion)  # type: ignore[arg-type]  # None is allowed
+            return super().convert_field(value, conversion)
         return repr(value)[1:-1] if isinstance(value, str) else repr(value)
 
     def format_field(self, value: Any, format_spec: str) -> str:

@@ -75,12 +75,11 @@ def run(given: argparse.Namespace) -> NoReturn:
     names = tuple(dict.fromkeys((engine.status().model, settings.model_path)))
     for notice in notices:
         print(notice_text(notice), file=sys.stderr)
+    stop, failures = cancel_on_signals(), list[AppError]()
     address = f"http://{_address_host(given.host)}:{listening.getsockname()[1]}/v1"
     _print_usage(address, names, key, settings, given.force_type, is_made=is_made)
 
     from app.api.openai_server import ServeOptions, serve_app
-
-    stop, failures = cancel_on_signals(), list[AppError]()
 
     def fail(error: AppError) -> None:
         failures.append(error)
@@ -91,7 +90,7 @@ def run(given: argparse.Namespace) -> NoReturn:
     media = tuple(map(str, domains)) if isinstance(domains, list) else ()
     served = ServeOptions(engine, names, key, sees_pictures, language(), settings.timeout_seconds, fail, media)
     serve_until(stop, serve_app(served), listening, shutdown_seconds=_SHUTDOWN_SECONDS)
-    raise failures[0] if failures else Cancelled()
+    raise failures[0] if failures else Cancelled("serve_stopped")
 
 
 def _settings(given: argparse.Namespace) -> Settings:

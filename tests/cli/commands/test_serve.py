@@ -76,4 +76,4 @@ def test_interrupted_serve_says_so_without_traceback(tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert said.splitlines() == ["已取消。已经完成的部分都保留着。"]
+    assert said.splitlines() == ["服务已停止，该地址不再响应。"]

@@ -363,7 +363,7 @@ class Session:
                 for event in events:
                     is_finished |= isinstance(event, Finished)
                     yield event
-            job = run.job
+            job = run.result()
         raise_without_report(job)
         if not is_finished and job.analysis:
             yield Finished(job.analysis)

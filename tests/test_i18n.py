@@ -11,11 +11,13 @@ import pytest
 from app import i18n
 from app.core.background_task import in_thread
 from app.core.domain import Notice
-from app.core.errors import AppError
+from app.core.errors import AppError, ConfigError
 from app.i18n import LANGUAGES, catalogue, error_text, in_language, language, notice_text, t
 from app.i18n.formatting import span
 
-APP = Path(__file__).resolve().parents[1] / "app"
+ROOT = Path(__file__).resolve().parents[1]
+APP = ROOT / "app"
+CHINESE = [ROOT / "README.md", *(ROOT / "docs").glob("*.zh.md")]
 
 
 def places(text: str) -> set[str]:
@@ -111,10 +113,32 @@ def test_punctuation_follows_the_language() -> None:
         assert i18n.labelled("方式", "文字") == "方式：文字"
 
 
+def test_chinese_has_its_own_quotation_marks() -> None:
+    assert [key for key, text in catalogue("zh").items() if re.search(r"!r\}|\)r", text)] == []
+    error = ConfigError("setting_choice", key="FRAMELENS_ENGINE", value="no\u202ene", allowed="vllm")
+    assert error_text(error, "zh") == "FRAMELENS_ENGINE 是“no\\u202ene”，只能是其中之一：vllm。"
+    assert error_text(error, "en").startswith("FRAMELENS_ENGINE is 'no\\u202ene'; ")
+
+
 def test_chinese_punctuation_has_no_space_or_ascii_colon() -> None:
     texts = {key: text.replace("行:列", "") for key, text in catalogue("zh").items()}
     assert [key for key, text in texts.items() if re.search(r"[。，；！？] (?=\S)", text)] == []
     assert [key for key, text in texts.items() if re.search(r"[\u4e00-\u9fff]: ?(?=[\u4e00-\u9fff{])", text)] == []
+
+
+@pytest.mark.parametrize(
+    "word", ["账户", "帐号", "散列", "校验值", "视频库", "报告库", "资料库", "控制面板", "模型站点", "检索"]
+)
+def test_chinese_has_one_term_for_each_thing(word: str) -> None:
+    texts = {**catalogue("zh"), **{path.name: path.read_text(encoding="utf-8") for path in CHINESE}}
+    assert [name for name, text in texts.items() if word in text] == []
+
+
+def test_only_models_are_addressed_informally() -> None:
+    """Prompts speak to a model with 你; everything else speaks to a reader, with 您."""
+    texts = {**catalogue("zh"), **{path.name: path.read_text(encoding="utf-8") for path in CHINESE}}
+    prompts = ("prompt.", "ask.prompt.", "vision_check.", "guide.zh.md")  # the guide quotes one
+    assert [name for name, text in texts.items() if "你" in text and not name.startswith(prompts)] == []
 
 
 @pytest.mark.parametrize(

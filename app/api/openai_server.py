@@ -201,9 +201,9 @@ class _Server:
         try:
             body = json.loads(bytes(whole))
         except ValueError as error:
-            raise _Refused(400, self._say("no_json", reason=str(error))) from error
+            raise _Refused(400, self._say("no_json")) from error
         if not isinstance(body, dict):
-            raise _Refused(400, self._say("no_json", reason="not an object"))
+            raise _Refused(400, self._say("no_json"))
         return body
 
     def _check_media(self, given: object) -> None:

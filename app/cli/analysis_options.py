@@ -6,9 +6,9 @@ from pathlib import Path
 from app import config
 from app.analysis import Templates, built_in
 from app.cli.common import add_selection_options, parse_selection, use_language
-from app.core import AnalysisRequest, ConfigError
+from app.core import UNKNOWN_PATH, AnalysisRequest, ConfigError
 from app.i18n import LANGUAGES, language, t
-from app.services import build_request, parse_frames, with_named
+from app.services import FIT, build_request, parse_frames, with_named
 
 _MOST_JOBS = 16  # chosen by hand; not tuned
 
@@ -85,3 +85,13 @@ def build_given_request(
         frames=given.frames,
         subtitles=getattr(given, "subtitles", None),  # batch has no such option
     )
+
+
+def build_common_request(given: argparse.Namespace, settings: config.Settings, templates: Templates) -> AnalysisRequest:
+    """Build the request without a video; with `--frames fit` its number of frames is that of no video.
+
+    Raises:
+        ConfigError: An option is wrong.
+    """
+    plain = argparse.Namespace(**{**vars(given), "frames": None if given.frames == FIT else given.frames})
+    return build_given_request(plain, settings, templates, UNKNOWN_PATH)

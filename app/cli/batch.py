@@ -20,13 +20,13 @@ from app.cli.common import cancel_on_signals, engine_notices_said, in_services, 
 from app.cli.progress import BatchProgress, Row
 from app.cli.report_output import Output
 from app.config import Settings
-from app.core import AnalysisEvent, AnalysisRequest, AppError, Cancelled, ConfigError, VideoError, to_builtins
+from app.core import AnalysisEvent, AnalysisRequest, AppError, Cancelled, ConfigError, to_builtins
 from app.fleet import BatchHalted, Input, VideoBegun, VideoEnded, VideoProgress, run_videos
 from app.i18n import error_text, t
 from app.i18n.formatting import span
 from app.jobs import JobSnapshot
 from app.reports.json import writer
-from app.services import open_services, raise_without_report, start_run, usual_workers
+from app.services import is_no_video, open_services, raise_without_report, start_run, usual_workers
 from app.video import check_file, printable, worker_ready
 
 State = Literal["done", "done_before", "skipped", "without_model", "no_usable_answer", "failed", "cancelled"]
@@ -141,10 +141,9 @@ def _analyse(
         raise
     except AppError as error:
         return Outcome(item.path, "failed", exit_code=error.exit_code, error=error)
-    job = run.job
+    job = run.result()
     outcome = _finish(batch, Outcome(item.path, "done", job=job, error=job.error), was_done=run.was_finished)
-    if isinstance(job.error, VideoError) and job.progress.video is None:  # not a video: nothing to keep
-        jobs.remove(run.job_id)
+    if is_no_video(job):
         outcome = replace(outcome, job=None)
     return replace(outcome, seconds=time.monotonic() - since)
 

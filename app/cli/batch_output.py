@@ -148,7 +148,7 @@ class BatchOutput:
         file = next(iter(result.files.values()), "")
         text = f"[{place}] {' · '.join(filter(None, parts))}" + (f" → {file}" if file else "")
         if left and tally.num_left and not self._progress.is_drawn:
-            text += f" ({t('batch.left', time=span(left, left))})"
+            text += f" · {t('batch.left', time=span(left, left))}"
         self._say(
             text,
             event="video",

@@ -153,8 +153,8 @@ class Cancelled(AppError):
 
     exit_code = 130
 
-    def __init__(self) -> None:
-        super().__init__("cancelled")
+    def __init__(self, key: str = "cancelled") -> None:
+        super().__init__(key)
 
 
 class Paused(Cancelled):

@@ -52,6 +52,13 @@ class ModelHub:
         return "HF_HOME" if self.kind == "huggingface" else "MODELSCOPE_CACHE"
 
     @property
+    def setting(self) -> str:
+        """Return the value of FRAMELENS_HUB that chooses the hub; "" for Hugging Face, which needs none."""
+        if self.kind == "huggingface":
+            return ""
+        return self.kind if self.endpoint == _DEFAULTS[self.kind] else self.endpoint
+
+    @property
     def token(self) -> str:
         """Return the user's token for this hub from the environment, "" if there is none."""
         return os.environ.get("HF_TOKEN" if self.kind == "huggingface" else "MODELSCOPE_API_TOKEN", "")

@@ -212,8 +212,11 @@ def summary_files(summary: Summary, language: core.Language) -> Iterator[ReportF
 
 
 def counts_of(statuses: Iterable[VideoStatus]) -> dict[str, int]:
-    """Count the videos by the states of results, and pending for all that aren't over."""
-    ended = get_args(ResultState)
-    return dict(
-        Counter((one.state if one.state in ended else "failed") if one.is_over else "pending" for one in statuses)
-    )
+    """Count the videos by the states of results; those that aren't over are running or pending."""
+    return dict(Counter(map(_counted, statuses)))
+
+
+def _counted(status: VideoStatus) -> str:
+    if status.is_over:
+        return status.state if status.state in get_args(ResultState) else "failed"
+    return "running" if status.state in ("running", "measuring") else "pending"

@@ -21,7 +21,7 @@ from app.core import Failure
 from app.fleet.batch import Batch, BatchVideo, request_for
 from app.fleet.results import Results, VideoResult
 from app.reports import FORMATS, files_of, written
-from app.services import Services, is_expected, raise_without_report, start_run
+from app.services import Services, is_expected, is_no_video, raise_without_report, start_run
 from app.store import storage_errors
 from app.video import check_file, digest_beside, printable
 
@@ -131,7 +131,7 @@ def analyse_video(
         run = start_run(services.jobs, request, name=printable(video.name), force=batch.repeats)
         for event in run.events(cancel or threading.Event()):
             listener(event)
-        stored = run.job
+        stored = run.result()
         _raise_if_pending(stored, services)
         analysis, failure, files = stored.analysis, _failure_of(stored, services), {}
         assert analysis
@@ -144,8 +144,7 @@ def analyse_video(
         if concerns_all(error):
             raise
         analysis, failure, files = None, Failure.of(error), {}
-        if stored and stored.progress.video is None:  # not a video: nothing to keep in the library
-            services.jobs.remove(stored.id)
+        if stored and is_no_video(stored):  # it was deleted
             stored = None
     result = VideoResult(
         video.key,

@@ -204,9 +204,8 @@ def _blocks(summary: Summary, ai_label: str) -> Iterator[content.Block]:
 
 def counts_text(counts: dict[str, int], total: int) -> str:
     """Return how many videos there are and how many of them ended in which way."""
-    states = [
-        t(f"batch.count_{state}", n=counts[state]) for state in (*get_args(ResultState), "pending") if counts.get(state)
-    ]
+    names = (*get_args(ResultState), "running", "pending")
+    states = [t(f"batch.count_{state}", n=counts[state]) for state in names if counts.get(state)]
     return t("batch.counts", n=total, counts=t("cli.batch_comma").join(states)) if states else t("batch.counts_none")
 
 

@@ -32,7 +32,8 @@ _chosen: ContextVar[Language | None] = ContextVar("language", default=None)
 class _PluralFormatter(Formatter):
     """`str.format` with two more format specs: "one|many" for the word after a number, "x10" for ten times a number.
 
-    The second is for billions, which Chinese counts in units of a hundred million.
+    The second is for billions, which Chinese counts in units of a hundred million. The conversion "!q" is "!r" without
+    quotation marks, for texts that have their language's own.
     Three values are always known: `{download}`, `{install}` and `{install_gpu}`, commands that exist where FrameLens
     is installed.
     """
@@ -41,6 +42,12 @@ class _PluralFormatter(Formatter):
         """Return a value that was given, or a command."""
         command = _COMMANDS.get(str(key)) if key not in kwargs else None
         return command() if command else super().get_value(key, args, kwargs)
+
+    def convert_field(self, value: Any, conversion: str | None) -> Any:
+        """Convert a value."""
+        if conversion != "q":
+            return super().convert_field(value, conversion)
+        return repr(value)[1:-1] if isinstance(value, str) else repr(value)
 
     def format_field(self, value: Any, format_spec: str) -> str:
         """Format a value or ten times it, or select the singular or plural."""

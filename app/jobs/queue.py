@@ -233,14 +233,23 @@ class Jobs:
         Raises:
             InputError: "job_unknown".
         """
-        job = self.snapshot(job_id)
+        return self._changes(self.snapshot(job_id))
+
+    def _changes(self, job: JobSnapshot) -> dict[str, tuple[str, str]]:
         now = dict(self._deduplicator.conditions(job.request))
         names = sorted(job.conditions.keys() | now.keys())
         then = job.conditions
         return {name: (then.get(name, ""), now.get(name, "")) for name in names if then.get(name) != now.get(name)}
 
     @core.requires("analyst")
-    def resume(self, job_id: str, *, accept_changes: bool = False, listener: Listener | None = None) -> None:
+    def resume(
+        self,
+        job_id: str,
+        *,
+        accept_changes: bool = False,
+        listener: Listener | None = None,
+        moved: core.AnalysisRequest | None = None,
+    ) -> None:
         """Resume a job that stopped early or is about to pause; do nothing for other jobs.
 
         Args:
@@ -248,6 +257,7 @@ class Jobs:
             accept_changes: Resume with the current settings if they have changed. Answers made with the old ones are
                 then requested again.
             listener: Called with every event, in the worker's thread.
+            moved: The same request for the file's current path, used if the file has gone from the job's.
 
         Raises:
             InputError: "job_unknown", or "settings_changed" if they have and `accept_changes` is false.
@@ -258,8 +268,10 @@ class Jobs:
             job = self.snapshot(job_id)
             if not job.can_resume:
                 return
+            if moved and not job.request.path.exists():
+                job = replace(job, request=moved, name=core.readable(moved.path.name))
             is_answered = job.lacks_only_facts and not accept_changes
-            changes = {} if is_answered else self.changes(job_id)
+            changes = {} if is_answered else self._changes(job)
             if changes and job.progress.results and not accept_changes:
                 raise core.InputError("settings_changed", names=", ".join(changes))
             if job.state == "no_usable_answer":

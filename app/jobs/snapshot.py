@@ -16,6 +16,7 @@ from app.core import Failure, from_builtins, to_json
 from app.store import Row
 
 _ID = re.compile(r"[A-Za-z0-9_-]{6,64}")
+_AGE = re.compile(r" \(\d+\)$")
 State = Literal[
     "queued",
     "running",
@@ -81,6 +82,11 @@ class JobSnapshot:
         """
         error = self.failure.as_error() if self.failure else None
         return None if isinstance(error, core.Cancelled) else error
+
+    @property
+    def model(self) -> str:
+        """Return the model that the job was started with, without the age of its files; "" where none is asked."""
+        return _AGE.sub("", self.conditions.get("model", ""))
 
     @property
     def is_over(self) -> bool:

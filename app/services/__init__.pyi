@@ -14,6 +14,7 @@ from .access.shares import share as share
 from .access.shares import shares_of as shares_of
 from .analyses import build_request as build_request
 from .analyses import is_expected as is_expected
+from .analyses import is_no_video as is_no_video
 from .analyses import raise_without_report as raise_without_report
 from .analyses import start_run as start_run
 from .analyses import with_named as with_named

@@ -14,7 +14,17 @@ from typing import TYPE_CHECKING
 from app import engine
 from app.analysis import Templates
 from app.config import Settings
-from app.core import AnalysisEvent, AnalysisRequest, AppError, Cancelled, ConfigError, EngineError, Language, Selection
+from app.core import (
+    AnalysisEvent,
+    AnalysisRequest,
+    AppError,
+    Cancelled,
+    ConfigError,
+    EngineError,
+    Language,
+    Selection,
+    VideoError,
+)
 from app.services import open_planner
 from app.services.keyframes import ANALYSED_FRAMES, frame_limit
 
@@ -142,6 +152,13 @@ class AnalysisRun:
         """Ask the job to stop."""
         self._jobs.cancel(self.job_id)
 
+    def result(self) -> JobSnapshot:
+        """Return the job that is over, and delete it if its file is no video, since it holds nothing then."""
+        job = self.job
+        if is_no_video(job):
+            self._jobs.remove(self.job_id)
+        return job
+
 
 def start_run(jobs: Jobs, request: AnalysisRequest, *, name: str, force: bool) -> AnalysisRun:
     """Start an analysis, resume the same one that stopped early, or return the same one that is finished.
@@ -159,11 +176,16 @@ def start_run(jobs: Jobs, request: AnalysisRequest, *, name: str, force: bool) -
     events: queue.SimpleQueue[AnalysisEvent] = queue.SimpleQueue()
     if unfinished := None if force else jobs.unfinished(request):
         answered = sum(result.number > 0 for result in jobs.snapshot(unfinished).progress.results)
-        jobs.resume(unfinished, listener=events.put)
+        jobs.resume(unfinished, listener=events.put, moved=request)
         return AnalysisRun(unfinished, answered, False, jobs, events)
     known = None if force else jobs.finished(request)
     job_id = jobs.submit(request, name=name, force=force, listener=events.put)
     return AnalysisRun(job_id, None, known is not None and known.id == job_id, jobs, events)
+
+
+def is_no_video(job: JobSnapshot) -> bool:
+    """Return whether the job failed because its file is no video."""
+    return isinstance(job.error, VideoError) and job.progress.video is None
 
 
 def raise_without_report(job: JobSnapshot) -> None:

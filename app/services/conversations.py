@@ -126,7 +126,7 @@ def find_or_analyse(
         for event in events:
             if event != core.Noticed(core.Notice("no_model")):  # the question is about to change that
                 yield event
-    raise_without_report(run.job)
+    raise_without_report(run.result())
     start = services.switcher.engine_start
     if start.state == "failed" and start.error:
         raise start.error

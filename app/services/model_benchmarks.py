@@ -19,6 +19,7 @@ from app.config import Settings
 from app.core import AppError, EngineError, EngineProgress, Notice, ProgressListener, gib_number
 from app.i18n import LANGUAGES, notice_text, t
 from app.services.engine_session import build_remote_engine, export_environment, usual_side
+from app.services.preflight import effective_arguments
 from app.store import BenchmarkStore, Measured, checks, trials
 
 _FRAME_SHAPE = 9 / 16
@@ -215,7 +216,7 @@ def _format(settings: Settings) -> str:
         shape = shape or models.load_catalogue(settings.data_dir / "models").find(settings.model_path).entry.shape
     except (AppError, OSError, ValueError):
         return ""
-    chosen = models.parse_plan(settings.vllm_config).format if settings.engine == "vllm" else None
+    chosen = models.parse_plan(effective_arguments(settings)).format if settings.engine == "vllm" else None
     return chosen if chosen and shape.quantisation is None else models.format_of(shape).key
 
 

@@ -11,18 +11,25 @@ if TYPE_CHECKING:
     from app.jobs import JobSnapshot
     from app.services.container import Services
 
+_MOST_OTHERS = 20
+"""Newest analyses of the same content whose video is looked for. Chosen by hand; not tuned."""
+
 
 def video_for(services: Services, job: JobSnapshot) -> str | None:
     """Return the id of the video that pages may play with the report of `job`, or None if they may read none.
 
     A report that was made on the command line, or on another machine, is about a file that pages may read if it is
-    below an allowed folder, or if its content was dropped on the page.
+    below an allowed folder, or if its content was dropped on the page or analysed there.
     """
     videos = services.videos
     if found := videos.find(job.request.path, job.user_id):
         return found
-    if job.analysis and job.analysis.sha256 and (copy := videos.copy_of(job.analysis.sha256)):
-        return copy
+    if job.analysis and job.analysis.sha256:
+        if copy := videos.copy_of(job.analysis.sha256):
+            return copy
+        for other in map(services.jobs.brief, services.jobs.library.about_content(job.analysis.sha256, _MOST_OTHERS)):
+            if found := videos.find(other.request.path, other.user_id):
+                return found
     if videos.input_dirs and not job.is_imported:
         with suppress(core.InputError):
             return videos.from_path(str(job.request.path))

@@ -233,6 +233,8 @@ class PageState:
 
     def choose_videos(self, video_ids: Sequence[str]) -> None:
         """Choose these videos, show the first, and close the open analysis."""
+        if self.video_ids and set(video_ids).isdisjoint(self.video_ids):
+            st.session_state["question"] = ""  # it was about the previous videos
         first, *others = video_ids or (None,)
         _set_param("video", first)
         _set_param("also", ",".join(filter(None, others)) or None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Literal
 from zipfile import ZipFile
 
 import pytest
@@ -38,6 +39,23 @@ LOSE_THE_END = """() => {
         return answer;
     };
 }"""
+
+
+COLOURS = """button => ["color", "backgroundColor"].map(
+    name => getComputedStyle(button)[name].match(/[\\d.]+/g).slice(0, 3).map(Number)
+)"""
+
+
+def contrast(one: list[float], other: list[float]) -> float:
+    """The contrast of two colours from 0 to 255 by WCAG 2.2, from 1 to 21."""
+
+    def luminance(colour: list[float]) -> float:
+        parts = (value / 255 for value in colour)
+        linear = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+        return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+    low, high = sorted((luminance(one), luminance(other)))
+    return (high + 0.05) / (low + 0.05)
 
 
 def upload(page: Page, file: Path) -> None:
@@ -234,6 +252,18 @@ def test_on_a_telephone_nothing_is_wider_than_the_screen(app: App, visit: Visit)
     expect(page.get_by_role("button", name="Analyse without a model")).to_be_visible()
     main = page.locator("[data-testid=stMain]")
     assert main.evaluate("main => main.scrollWidth") <= 390
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_words_on_main_buttons_have_contrast(scripted_app: App, visit: Visit, scheme: Literal["light", "dark"]) -> None:
+    page = visit.page
+    page.emulate_media(color_scheme=scheme)
+    choose_sample(page, scripted_app.url)
+    main = page.locator("[data-testid=stMain] [kind=primary]:enabled").first
+    assert contrast(*main.evaluate(COLOURS)) >= 4.5
+    main.hover()
+    page.wait_for_timeout(500)  # its colours change slowly
+    assert contrast(*main.evaluate(COLOURS)) >= 4.5
 
 
 def test_the_answer_streams_and_a_cancel_is_quick(scripted_app: App, visit: Visit) -> None:

@@ -127,7 +127,7 @@ def test_a_stop_keeps_what_is_done_and_says_how_to_continue(clips: Path, tmp_pat
         process.send_signal(signal.SIGINT)
         said, errors = (text.decode() for text in process.communicate(timeout=60))
     assert process.returncode == 130, errors
-    assert "(1 stopped, 2 not begun)" in said.splitlines()[-1]
+    assert "(1 stopped, 2 not started)" in said.splitlines()[-1]
     assert "--skip-done" in errors
     assert "Traceback" not in errors
     listed = json.loads(run("library", "--json", cwd=tmp_path).stdout)

@@ -120,6 +120,8 @@ def test_a_file_that_is_no_video_is_exit_code_3_with_a_sentence(make: Any, said:
     assert "clip.mp4" in done.stderr
     assert "Traceback" not in done.stderr
     assert done.stdout == ""
+    listed = run("library", "list", "--json", cwd=tmp_path)
+    assert json.loads(listed.stdout)["analyses"] == []
 
 
 @pytest.mark.slow

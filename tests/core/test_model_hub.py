@@ -37,6 +37,7 @@ HUGGING_FACE, MODELSCOPE = (
 )
 def test_the_environment_chooses_the_hub(values: dict[str, str], hub: ModelHub) -> None:
     assert parse_hub(values) == hub
+    assert hub.kind == "huggingface" or parse_hub({"FRAMELENS_HUB": hub.setting}) == hub
 
 
 @pytest.mark.parametrize("value", ["kaggle", "ftp://modelscope.cn", "https://"])

@@ -115,6 +115,35 @@ def test_an_unusable_answer_is_a_state_and_asked_for_again(store: Store, tmp_pat
         jobs.close()
 
 
+@pytest.mark.parametrize("given", ["/models/tiny-vl", "/models/tiny-vl (1795574621971000000)"])
+def test_the_model_of_a_job_is_named_without_its_age(given: str) -> None:
+    assert JobSnapshot("job", "a.mp4", "", REQUEST, conditions={"model": given}).model == "/models/tiny-vl"
+
+
+def test_a_job_resumes_where_its_file_was_moved(store: Store, tmp_path: Path) -> None:
+    runs: list[Task] = []
+
+    def fail_once(task: Task) -> Iterator[AnalysisEvent]:
+        runs.append(task)
+        if len(runs) == 1:
+            raise EngineError("engine_out_of_memory")
+        yield from whole(task)
+
+    jobs = queue(store, fail_once, tmp_path, sha256="ab" * 32)
+    moved = tmp_path / "renamed.mp4"
+    moved.touch()
+    try:
+        job_id = jobs.submit(REQUEST, name="clip.mp4")
+        until(jobs, job_id, lambda job: job.is_over)
+        request = replace(REQUEST, path=moved)
+        assert jobs.unfinished(request) == job_id
+        jobs.resume(job_id, moved=request)
+        job = until(jobs, job_id, lambda job: job.is_over)
+        assert (job.state, job.name, runs[1].request.path) == ("done", "renamed.mp4", moved)
+    finally:
+        jobs.close()
+
+
 def test_a_job_that_was_stopped_carries_no_error(store: Store, tmp_path: Path) -> None:
     started = threading.Event()
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from app.core import InputError
+from app.core import UNKNOWN_PATH, InputError
 from app.services import keep_video, video_for
 from app.store import VideoRepository
 
@@ -21,7 +21,10 @@ def sha256_of(path: Path) -> str:
 def services_of(tmp_path: Path, *allowed: Path) -> Any:
     videos = VideoRepository(tmp_path / "data", allowed, tmp_path / "sample.mp4")
     session = SimpleNamespace(extractions=SimpleNamespace(sha256=sha256_of))
-    return SimpleNamespace(videos=videos, switcher=SimpleNamespace(session=session))
+    library = SimpleNamespace(about_content=lambda sha256, limit: [])
+    return SimpleNamespace(
+        videos=videos, switcher=SimpleNamespace(session=session), jobs=SimpleNamespace(library=library, brief=None)
+    )
 
 
 @pytest.fixture
@@ -59,6 +62,16 @@ def test_the_same_content_dropped_on_the_page_is_played(job: Any, tmp_path: Path
     assert video_for(services, job) == video_id
     services.videos.drop_upload(services.videos.path(video_id))
     assert video_for(services, job) is None
+
+
+def test_the_video_of_another_report_on_it_is_played(job: Any, tmp_path: Path) -> None:
+    services = services_of(tmp_path)
+    video_id = uploaded(services, b"video")
+    mine = SimpleNamespace(request=SimpleNamespace(path=services.videos.path(video_id)), user_id="")
+    services.jobs.library.about_content = lambda sha256, limit: ["imported", "mine"][:limit]
+    services.jobs.brief = {"imported": job, "mine": mine}.__getitem__
+    job.request.path, job.is_imported = UNKNOWN_PATH, True
+    assert video_for(services, job) == video_id
 
 
 def test_another_video_is_refused_and_not_kept(job: Any, tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from app.core.domain import Notice
 from app.core.errors import EngineError
 from app.engine import LocalEngine, installed_vllm, supported_architectures
 from app.engine.downloads.hub import hub_config
-from app.services import preflight
+from app.services import model_benchmarks, preflight
 from app.services.preflight import refuse, subject_of
 from tests.engine.fakes import fake_launcher
 from tests.engine.test_local_engine import ready
@@ -55,6 +55,14 @@ def test_cpu_without_bfloat16_uses_float32_if_it_fits(
     assert not is_wide(tiny_vl, NEW) and not is_wide(tiny_vl, frozenset())
     assert not is_wide("Qwen/Qwen2.5-VL-7B-Instruct"), "31 GiB of weights"
     assert not is_wide("Qwen/Qwen2-VL-2B-Instruct-AWQ") and not is_wide("nobody/knows") and not is_wide(tmp_path)
+
+
+def test_format_of_a_check_is_that_of_the_engine(monkeypatch: pytest.MonkeyPatch, tiny_vl: Path) -> None:
+    settings = replace(config.load({}), model_path=str(tiny_vl), vllm_config={"dtype": "half"})
+    for device, flags, used in (("gpu", NEW, "fp16"), ("cpu", NEW, "bf16")):
+        monkeypatch.setattr("app.engine.installed_vllm", lambda device=device: (device, "0.32.0"))
+        monkeypatch.setattr("app.engine.cpu_flags", lambda flags=flags: flags)
+        assert model_benchmarks.engine_of(settings)["format"] == used
 
 
 # ---- names and folders -----------------------------------------------------------------------------------------------

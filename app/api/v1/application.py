@@ -1,5 +1,6 @@
 """The FastAPI application: its routes, errors as problems, the OpenAPI document and the page that shows it."""
 
+import re
 from functools import cache
 from importlib.metadata import version
 from importlib.resources import files
@@ -36,6 +37,7 @@ _PAGE = """<!doctype html>
 _START = """SwaggerUIBundle({url: "openapi.json", dom_id: "#page", deepLinking: true, validatorUrl: null});
 """
 _KINDS_OF_WRONG = ("api.wrong.parsing", "api.wrong.type", "api.wrong.other")
+_QUOTED = re.compile(r"'([^']*)'")
 _WRONG = {"description": "Problem"}
 
 
@@ -134,7 +136,7 @@ async def _wrong_request(request: Request, error: Exception) -> Response:
     if not is_json and any(one["loc"] == ("body",) and one.get("input") for one in error.errors()):
         return problem_response(core.InputError("api_content_type"))
     found = [{"place": _place(one), "message": _message(one)} for one in error.errors()]
-    places = ", ".join(one["place"] for one in found[:5])
+    places = t("facts.list").join(one["place"] for one in found[:5])
     return problem_response(core.InputError("api_body_wrong", places=places[:200]), errors=found[:20])
 
 
@@ -152,8 +154,13 @@ def _message(error: dict[str, Any]) -> str:
     key = next(
         one for one in (f"api.wrong.{error['type']}", *_KINDS_OF_WRONG) if _fits(one, error["type"]) and one in known
     )
-    values = {name: core.readable(str(value)) for name, value in (error.get("ctx") or {}).items()}
+    values = {name: _value(name, str(value)) for name, value in (error.get("ctx") or {}).items()}
     return t(key, **values)
+
+
+def _value(name: str, text: str) -> str:
+    """Return what pydantic says of a value; "'a', 'b' or 'c'", which it may be, without the quotes and English word."""
+    return core.readable(", ".join(_QUOTED.findall(text)) if name.startswith("expected") else text)
 
 
 def _fits(key: str, kind: str) -> bool:

@@ -51,7 +51,10 @@ def find_conversation(conversation_id: str, services: ServicesDep) -> Conversati
         name=conversation.name,
         jobs=list(conversation.about),
         created=conversation.created,
-        answers=[Answer.of(turn, is_running=bool(progress) and turn.number == last) for turn in conversation.branch()],
+        answers=[
+            Answer.of(turn, conversation.language, is_running=bool(progress) and turn.number == last)
+            for turn in conversation.branch()
+        ],
     )
 
 

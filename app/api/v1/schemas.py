@@ -250,12 +250,14 @@ class Answer(BaseModel):
     cited: list[Citation]
     unknown_frames: list[int] = Field(description="Cited numbers that no picture has.")
     own_times: list[str] = Field(description="Times without a cited frame that has them.")
-    notices: list[str] = Field(description="What the reader should know, and why it was stopped or failed.")
+    notices: list[str] = Field(
+        description="What the reader should know, and why it was stopped or failed, in the conversation's language."
+    )
     model: str
 
     @classmethod
-    def of(cls, turn: Turn, *, is_running: bool) -> Answer:
-        """Build the value of a turn of a conversation."""
+    def of(cls, turn: Turn, spoken: core.Language, *, is_running: bool) -> Answer:
+        """Build the value of a turn of a conversation in this language."""
         return cls(
             number=turn.number,
             question=turn.question,
@@ -264,7 +266,7 @@ class Answer(BaseModel):
             cited=[Citation.of(one) for one in turn.cited],
             unknown_frames=list(turn.unknown_frames),
             own_times=list(turn.own_times),
-            notices=[notice_text(one) for one in (turn.why, *turn.notices) if one] if not is_running else [],
+            notices=[] if is_running else [notice_text(one, spoken) for one in (turn.why, *turn.notices) if one],
             model=turn.model,
         )
 

@@ -19,7 +19,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.analysis import Templates, load_templates
-from app.cli.analysis_options import add_analysis_options, build_given_request, load_settings, settle_model
+from app.cli.analysis_options import (
+    add_analysis_options,
+    build_common_request,
+    build_given_request,
+    load_settings,
+    settle_model,
+)
 from app.cli.common import add_subtitles_option, cancel_on_signals, engine_notices_said, worst_exit_code
 from app.cli.progress_lines import open_progress
 from app.cli.report_output import Output, add_overwrite_option, parse_output
@@ -71,6 +77,7 @@ def run(given: argparse.Namespace) -> int:
     if not (given.show_prompt or given.plan):
         if inputs.is_one_file:
             check_file(inputs.items[0].path)
+        build_common_request(given, settings, templates)  # wrong options are reported before a download
         settings = settle_model(settings, given)
     make = partial(build_given_request, given, settings, templates)
     if given.show_prompt:
@@ -109,13 +116,13 @@ def _run_job(
         name = readable(request.path.name)
         with engine_notices_said(services, progress.say) if request.use_model else nullcontext():
             run = start_run(services.jobs, request, name=name, force=given.anew)
-            if run.answered is not None:
+            if run.answered:
                 progress.say(t("cli.continuing", answered=run.answered))
             if run.was_finished:
                 progress.say(t("cli.analysed_before", created=local_minute(run.job.created)))
             for event in run.events(cancel):
                 progress.show(event)
-        return run.job
+        return run.result()
 
 
 def _show_prompt(request: AnalysisRequest, templates: Templates) -> int:

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from app.analysis import load_templates
-from app.cli.analysis_options import add_analysis_options, build_given_request, load_settings, settle_model
+from app.cli.analysis_options import add_analysis_options, build_common_request, load_settings, settle_model
 from app.cli.common import cancel_on_signals, engine_notices_said
-from app.core import UNKNOWN_PATH, AnalysisRequest, AppError, ConfigError, VideoError
+from app.core import AnalysisRequest, AppError, ConfigError, VideoError
 from app.fleet import Batch, Collected, Input, Results, collect, make_batch, resolve, typed_path
 from app.i18n import error_text, t
 from app.reports import FORMATS
@@ -25,7 +25,6 @@ from app.services import FIT
 from app.video import check_file, worker_ready
 
 if TYPE_CHECKING:
-    from app.config import Settings
     from app.services import Services
 
 
@@ -55,7 +54,7 @@ def run(given: argparse.Namespace) -> int:
     if given.stop and not given.ray:
         raise ConfigError("stop_without_ray")
     settings = load_settings(given)
-    request = given_request(given, settings)
+    request = build_common_request(given, settings, load_templates(settings.template_dir))
     _check_any(map(_error_of, resolve(given.paths, reads_lists=True).items))  # before a question about the model
     settings = settings if given.ray else settle_model(settings, given)  # nodes check their model themselves
     request = replace(request, use_model=not given.no_model)
@@ -120,16 +119,6 @@ def _error_of(item: Input) -> AppError | None:
     except AppError as error:
         return error
     return None
-
-
-def given_request(given: argparse.Namespace, settings: Settings) -> AnalysisRequest:
-    """Build the common request; with `--frames fit` its number of frames is that of no video.
-
-    Raises:
-        ConfigError: An option is wrong.
-    """
-    plain = argparse.Namespace(**{**vars(given), "frames": None if given.frames == FIT else given.frames})
-    return build_given_request(plain, settings, load_templates(settings.template_dir), UNKNOWN_PATH)
 
 
 def given_batch(collected: Collected, request: AnalysisRequest, services: Services, given: argparse.Namespace) -> Batch:

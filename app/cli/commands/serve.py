@@ -15,7 +15,7 @@ from app import config
 from app import engine as engines
 from app.cli.common import cancel_on_signals, open_socket, serve_until, use_language
 from app.config import Settings
-from app.core import AppError, Cancelled, ConfigError, EngineError, ModelNotFound
+from app.core import AppError, Cancelled, ConfigError, EngineError, ModelNotFound, chosen_hub
 from app.engine import supported_architectures
 from app.i18n import LANGUAGES, language, notice_text, t
 from app.models import CatalogueEntry, load_catalogue, read_shape, tool_call_parser
@@ -75,12 +75,11 @@ def run(given: argparse.Namespace) -> NoReturn:
     names = tuple(dict.fromkeys((engine.status().model, settings.model_path)))
     for notice in notices:
         print(notice_text(notice), file=sys.stderr)
+    stop, failures = cancel_on_signals(), list[AppError]()
     address = f"http://{_address_host(given.host)}:{listening.getsockname()[1]}/v1"
     _print_usage(address, names, key, settings, given.force_type, is_made=is_made)
 
     from app.api.openai_server import ServeOptions, serve_app
-
-    stop, failures = cancel_on_signals(), list[AppError]()
 
     def fail(error: AppError) -> None:
         failures.append(error)
@@ -91,7 +90,7 @@ def run(given: argparse.Namespace) -> NoReturn:
     media = tuple(map(str, domains)) if isinstance(domains, list) else ()
     served = ServeOptions(engine, names, key, sees_pictures, language(), settings.timeout_seconds, fail, media)
     serve_until(stop, serve_app(served), listening, shutdown_seconds=_SHUTDOWN_SECONDS)
-    raise failures[0] if failures else Cancelled()
+    raise failures[0] if failures else Cancelled("serve_stopped")
 
 
 def _settings(given: argparse.Namespace) -> Settings:
@@ -234,5 +233,11 @@ def _print_usage(
     asked = json.dumps({"model": names[0], "messages": [{"role": "user", "content": "1 + 1 = ?"}]})
     print(f"\ncurl {address}/chat/completions -H 'Authorization: Bearer {shown}' \\\n"
           f"  -H 'Content-Type: application/json' -d '{asked}'\n")  # fmt: skip
-    print(t("cli.serve_for_framelens"))
-    print(f"FRAMELENS_BASE_URL={address}\nFRAMELENS_API_KEY={shown}\nVLLM_MODEL_PATH={names[0]}", flush=True)
+    hub = chosen_hub().setting
+    variables = {
+        "FRAMELENS_BASE_URL": address,
+        "FRAMELENS_API_KEY": shown,
+        **({"FRAMELENS_HUB": hub} if hub else {}),
+        "VLLM_MODEL_PATH": names[0],
+    }
+    print(t("cli.serve_for_framelens"), *(f"{key}={value}" for key, value in variables.items()), sep="\n", flush=True)

@@ -11,8 +11,9 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from app.cli.analysis_options import load_settings, settle_model
-from app.cli.commands.batch import add_batch_options, given_batch, given_request
+from app.analysis import load_templates
+from app.cli.analysis_options import build_common_request, load_settings, settle_model
+from app.cli.commands.batch import add_batch_options, given_batch
 from app.cli.common import cancel_on_signals, engine_notices_said
 from app.core import VideoError
 from app.fleet import BatchVideo, Collected, Results
@@ -33,7 +34,7 @@ def run(given: argparse.Namespace) -> int:
         AppError: A setting or the disk failed, or the folder is gone.
     """
     settings = load_settings(given)
-    request = given_request(given, settings)
+    request = build_common_request(given, settings, load_templates(settings.template_dir))
     if not given.folder.is_dir():
         raise VideoError("watch_no_folder", path=printable(given.folder))
     settings = settle_model(settings, given)

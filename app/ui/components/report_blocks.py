@@ -25,6 +25,8 @@ _mount_parts = component("parts", "words", "blocks")
 _PARTS_KEY = "parts"
 _MAX_PICTURES = 3
 """Pictures shown per statement. Chosen by hand; not tuned."""
+_NUM_ROWS = 100
+"""Rows of a table of numbers in a piece, so that few reports have pages for them. Chosen by hand; not tuned."""
 _SIDES = (320, 640)
 """Longest sides of pictures in pixels, for large and for small pixels. Chosen by hand; not tuned."""
 
@@ -33,8 +35,8 @@ _SIDES = (320, 640)
 class ReportPiece:
     """The smallest part of a report that is searched and paged, with the headings above it.
 
-    `blocks` are a frame with all about it, or a row of a table, an item of a list or any other block with the
-    paragraphs before it.
+    `blocks` are a frame with all about it, or a row of a table, rows of numbers, an item of a list or any other block
+    with the paragraphs before it.
     """
 
     headings: tuple[content.Heading, ...]
@@ -75,6 +77,8 @@ def pieces(blocks: Iterable[content.Block]) -> Iterator[ReportPiece]:
 
 def _split(block: content.Block) -> Iterator[content.Block]:
     match block:
+        case content.Table(rows=rows, numbers=True):
+            yield from (replace(block, rows=rows[at : at + _NUM_ROWS]) for at in range(0, len(rows), _NUM_ROWS))
         case content.Table(rows=rows):
             yield from (replace(block, rows=(row,)) for row in rows)
         case content.Listing(items):

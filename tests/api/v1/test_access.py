@@ -176,6 +176,21 @@ def test_wrong_places_are_in_the_language_of_the_request(api: TestClient, body: 
         assert all(text.isascii() == (language == "en") for text in messages.values()), messages
 
 
+@pytest.mark.parametrize(
+    ("body", "place", "message"),
+    [
+        (b'{"strategy": "nope"}', "body.strategy", "可选的值：auto, uniform, every, scenes, codec, times。"),
+        (b'{"source": {"type": "nope"}}', "body.source", "可选的值：upload, path, url。"),
+        (b'{"source":', "body:10", "请求体从这个字符起不是有效的 JSON。"),
+    ],
+)
+def test_chinese_messages_have_no_english_words(api: TestClient, body: bytes, place: str, message: str) -> None:
+    headers = {"Content-Type": "application/json", "Accept-Language": "zh-CN"}
+    answer = api.post("jobs", content=body, headers=headers).json()
+    assert {"place": place, "message": message} in answer["errors"]
+    assert ", " not in answer["detail"]
+
+
 def test_unknown_report_format_is_not_found(api: TestClient) -> None:
     answer = api.get("jobs/nothere/reports/nope")
     assert (answer.status_code, answer.json()["key"]) == (404, "report_format_unknown")

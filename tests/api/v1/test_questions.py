@@ -11,6 +11,10 @@ from starlette.testclient import TestClient
 
 from app import config
 from app.api import Gate
+from app.api.v1.schemas import Answer
+from app.ask.conversation import Turn
+from app.core import Notice
+from app.i18n import in_language, notice_text
 from app.services import Services, api_keys, open_services
 from app.services.answers import prepare_frames
 from app.store import ApiStore
@@ -55,6 +59,13 @@ def test_a_question_is_answered_with_citations(asking: TestClient, job: str) -> 
     assert talk["jobs"] == [job] and asking.get(f"conversations/{talk['id']}").json() == talk
     more = {"question": "And then?", "conversation": talk["id"], "wait_seconds": 60}
     assert len(asking.post(f"jobs/{job}/questions", json=more).json()["answers"]) == 2
+
+
+def test_notices_have_the_language_of_their_conversation() -> None:
+    turn = Turn(1, 0, "什么颜色？", "2026-01-01", notices=(Notice("sound_not_analysed"),))
+    with in_language("en"):
+        answer = Answer.of(turn, "zh", is_running=False)
+    assert answer.notices == [notice_text(Notice("sound_not_analysed"), "zh")]
 
 
 @pytest.mark.slow

@@ -114,3 +114,10 @@ def test_named_subtitles_are_read_and_change_the_report(tmp_path: Path) -> None:
     assert json.loads(run_command(*command, cwd=tmp_path).stdout)["transcript"] is None
     refused = run_command("analyse", video, video, "--subtitles", "words.srt", cwd=tmp_path)
     assert refused.returncode == 2 and "--subtitles" in refused.stderr
+
+
+@pytest.mark.parametrize("option", [["--template", "nope"], ["--strategy", "every"], ["--subtitles", "nope.srt"]])
+def test_wrong_options_are_reported_before_a_download(video: Path, tmp_path: Path, option: list[str]) -> None:
+    done = run_command("analyse", video, *option, "--yes", cwd=tmp_path, HF_HUB_CACHE=str(tmp_path), HF_HUB_OFFLINE="1")
+    assert "Qwen" not in done.stderr, done.stderr
+    assert done.returncode in (2, 6)

@@ -57,15 +57,23 @@ def test_interrupted_serve_says_so_without_traceback(tmp_path: Path) -> None:
     words = command("serve", "--model-path", FIXTURES / "tiny-text", "--engine", "transformers", "--device", "cpu")
     process = subprocess.Popen(
         [*words, "--port", "0", "--language", "zh"],
-        env={**os.environ, "FRAMELENS_DATA_DIR": str(tmp_path), "PYTHONUNBUFFERED": "1"},
+        env={
+            **os.environ,
+            "FRAMELENS_DATA_DIR": str(tmp_path),
+            "FRAMELENS_HUB": "ModelScope",
+            "PYTHONUNBUFFERED": "1",
+        },
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         encoding="utf-8",
     )
     assert process.stdout
-    while not process.stdout.readline().startswith("VLLM_MODEL_PATH="):
+    lines = [""]
+    while not lines[-1].startswith("VLLM_MODEL_PATH="):
         assert process.poll() is None
+        lines.append(process.stdout.readline())
+    assert "FRAMELENS_HUB=modelscope\n" in lines
     process.send_signal(signal.SIGINT)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert said.splitlines() == ["已取消。已经完成的部分都保留着。"]
+    assert said.splitlines() == ["服务已停止，该地址不再响应。"]

@@ -22,7 +22,7 @@ from app.i18n import LANGUAGES, error_text, t
 from app.reports import FORMATS
 from app.services.container import Services
 from app.ui import resources
-from app.ui.formatting import error_words, plain
+from app.ui.formatting import error_words, local_time, plain
 from tests.ui.conftest import Open
 from tests.ui.fake_services import ScriptedEngine, ended, script, wait, with_bench
 
@@ -98,6 +98,17 @@ def test_what_was_chosen_is_what_is_asked(page: AppTest, services: Services, car
     page.button(key="start").click().run()
     request = services.jobs.snapshot(page.query_params["job"]).request
     assert request == AnalysisRequest(card_video, 5, "question", "What comes after red?", "zh")
+
+
+def test_question_of_one_video_is_not_asked_of_the_next(page: AppTest, services: Services) -> None:
+    page.run()
+    page.text_area(key="question").input("What comes after red?").run()
+    page.text_input(key="path").input("cards.mp4").run()
+    assert page.text_area(key="question").value == "What comes after red?"
+    page.button(key="start").click().run()
+    page.button(key="new").click().run()
+    page.button(key="use_sample").click().run()
+    assert page.text_area(key="question").value == ""
 
 
 def test_question_template_without_question_says_so(page: AppTest, services: Services) -> None:
@@ -223,6 +234,9 @@ def test_text_mode_is_said_openly_in_the_report(page: AppTest, services: Service
         "Messages format not supported, using text mode" if language == "en" else "Messages 格式不支持，使用文本模式"
     )
     assert banner in texts(page)
+    assert t("ui.text_mode", language) in texts(page)
+    page.button(key="text_mode_model").click().run()
+    assert not page.exception
 
 
 def test_report_without_model_says_none_saw_the_frames(page: AppTest, open_services: Open) -> None:
@@ -272,6 +286,7 @@ def test_recent_analyses_are_there_to_come_back_to(page: AppTest, services: Serv
     assert "job" not in page.query_params
     (row,) = next(part["jobs"] for part in parts_shown(page) if "jobs" in part)
     assert (row["id"], row["icon"], row["is_open"]) == (job, "done", False)
+    assert row["line"].startswith(local_time(services.jobs.snapshot(job).created))
     page.query_params["job"] = job
     page.run()
     (row,) = next(part["jobs"] for part in parts_shown(page) if "jobs" in part)

@@ -128,6 +128,13 @@ def test_suggestion_fills_fields_for_this_machine(show: Show) -> None:
     assert any(f"VLLM_MODEL_PATH={best}\n" in one.value for one in page.code)
 
 
+def test_models_for_research_alone_are_suggested_last(show: Show) -> None:
+    page = show(place=HardwareProfile("here", None, memory_gib=24))
+    suggested = [one.key.removeprefix("model_suggested_") for one in page.button if "model_suggested_" in str(one.key)]
+    assert rows(page)[0]["id"] == "Qwen/Qwen2.5-VL-3B-Instruct"  # "Qwen Research"
+    assert suggested and "Qwen/Qwen2.5-VL-3B-Instruct" not in suggested
+
+
 def test_a_name_of_ollama_is_explained_and_mapped(show: Show) -> None:
     page = name(show(), "qwen2.5vl:7b")
     meant = "Qwen/Qwen2.5-VL-7B-Instruct"

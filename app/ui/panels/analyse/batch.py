@@ -107,7 +107,7 @@ def _draw_progress(batch_id: str) -> None:
     record = batches.archive.get(batch_id)
     statuses = status_of(record, services().jobs)
     counts, total = counts_of(statuses), len(statuses)
-    ended = total - counts.get("pending", 0)
+    ended = sum(one.is_over for one in statuses)
     st.progress(ended / total if total else 1.0)
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         left = remaining(_seconds_left(statuses))
@@ -130,10 +130,10 @@ def _draw_progress(batch_id: str) -> None:
         st.caption(plain(t("batch.page.pending", n=len(pending), names=names)))
     if more:
         st.caption(plain(t("batch.and_more", n=more)))
-    if page_state().opened or (counts.get("pending", 0) == 0 and st.session_state.get("batch_worked") == batch_id):
+    if page_state().opened or (ended == total and st.session_state.get("batch_worked") == batch_id):
         st.session_state["batch_worked"] = ""
         st.rerun()  # the whole page: it no longer polls, or an analysis was opened
-    if counts.get("pending"):
+    if ended < total:
         st.session_state["batch_worked"] = batch_id
 
 

@@ -92,6 +92,7 @@ def begin() -> Conversation:
         chosen, videos = [], [(job.request.path, job.name)]
     made = [prepare_frames(services(), path, name, part, language()) for path, name in videos]
     state.asked_videos, state.range_texts = (), ("", "")
+    st.session_state["ask_about"] = []  # the next conversation is about something else
     return ask.started((*chosen, *made), language())
 
 

@@ -57,7 +57,8 @@ def draw(catalogue: models.Catalogue, place: HardwareProfile) -> None:
 
 
 def _draw_suggestions(catalogue: models.Catalogue, place: HardwareProfile) -> None:
-    best = place.proposals(tuple(catalogue.by_id.values()))[:_NUM_SUGGESTED]
+    found = place.proposals(tuple(catalogue.by_id.values()))
+    best = sorted(found, key=lambda one: one.entry.is_for_research)[:_NUM_SUGGESTED]
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
         if best:
             st.caption(t("models.page.suggested"), width="content")

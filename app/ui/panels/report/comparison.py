@@ -193,8 +193,9 @@ def _draw_both(job_ids: tuple[str, str]) -> None:
 
 
 def _names(both: comparison.Both) -> tuple[str, str]:
-    """Return the names of both sides, A and B, with their models."""
-    return f"A · {model_name(both[0])}", f"B · {model_name(both[1])}"
+    """Return the names of both sides, A and B, with their videos and models."""
+    one, other = (f"{analysis.video.name} · {model_name(analysis)}" for analysis in both)
+    return f"A · {one}", f"B · {other}"
 
 
 def _heads(both: comparison.Both) -> list[list[Value]]:

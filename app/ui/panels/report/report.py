@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, get_args
 import streamlit as st
 
 from app.core import UNKNOWN_PATH, Analysis, Notice
-from app.i18n import labelled, language, t
+from app.i18n import labelled, language, notice_text, t
 from app.reports import FORMATS, Use, content
 from app.services import report_of, video_for
 from app.ui import local_time, may_change, page_state, plain, services
@@ -69,7 +69,9 @@ def draw_head(job: JobSnapshot, analysis: Analysis, *, can_edit: bool) -> None:
         if can_edit and page_state().edits_of(job.id) is None:
             reanalysis.draw_entry(analysis)
         comparison.draw_entry()
-    _draw_notices(shown["head"]())
+    with st.container(gap="xsmall", key="notices"):
+        _draw_text_mode(job, analysis)
+        _draw_notices(shown["head"]())
 
 
 def _state(job: JobSnapshot, analysis: Analysis) -> str:
@@ -105,7 +107,7 @@ def _draw_broken(job: JobSnapshot, problem: str) -> None:
 
 def _other_notices(job: JobSnapshot, analysis: Analysis) -> tuple[Notice, ...]:
     """List the notices that aren't shown elsewhere, as measuring progress and the job's error are."""
-    hidden = {"facts_pending"} if job.state == "measuring" else set()
+    hidden = {"text_mode", *({"facts_pending"} if job.state == "measuring" else ())}
     return tuple(
         notice
         for notice in analysis.notices
@@ -220,19 +222,39 @@ def _draw_pages(name: str, found: int) -> int:
     return first
 
 
+def _draw_text_mode(job: JobSnapshot, analysis: Analysis) -> None:
+    """Say that the model hasn't seen the pictures, with the way to one that would."""
+    for notice in (one for one in analysis.notices if one.key == "text_mode"):
+        with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+            _draw_notice("warning", t("ui.text_mode"), notice_text(notice), key="text_mode")
+            if not job.is_imported and may_change():
+                st.button(
+                    t("ui.use_seeing_model"),
+                    key="text_mode_model",
+                    type="tertiary",
+                    icon=":material/neurology:",
+                    on_click=page_state().go_to_page,
+                    args=("models",),
+                )
+
+
 def _draw_notices(blocks: Iterable[content.Block]) -> None:
-    """Draw the notices and the label; a popover shows the full text of a notice that is longer than its line."""
-    with st.container(gap="xsmall", key="notices"):
-        for place, block in enumerate(blocks):
-            if not isinstance(block, content.Paragraph) or block.tone == "plain":
-                continue  # names the video, as the head of the page does
-            text = content.words(block.line)
-            line = brief(text) if block.tone in _MARKS else text
-            with st.container(horizontal=True, gap="small", vertical_alignment="center"):
-                st.caption(f"{_MARKS.get(block.tone, '')} {plain(line)}".strip(), width="content")
-                if line != text:
-                    with st.popover(t("ui.what_helps"), type="tertiary", key=f"notice-{place}"):
-                        st.markdown(plain(text))
+    """Draw the other notices and the label."""
+    for place, block in enumerate(blocks):
+        if not isinstance(block, content.Paragraph) or block.tone == "plain":
+            continue  # names the video, as the head of the page does
+        text = content.words(block.line)
+        line = brief(text) if block.tone in _MARKS else text
+        with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+            _draw_notice(block.tone, line, text, key=str(place))
+
+
+def _draw_notice(tone: str, line: str, text: str, *, key: str) -> None:
+    """Draw the line of a notice; a popover shows its full text where that is longer."""
+    st.caption(f"{_MARKS.get(tone, '')} {plain(line)}".strip(), width="content")
+    if line != text:
+        with st.popover(t("ui.what_helps"), type="tertiary", key=f"notice-{key}"):
+            st.markdown(plain(text))
 
 
 def brief(text: str) -> str:

@@ -54,7 +54,7 @@ def _recent_row(entry: LibraryEntry) -> JobRow:
         id=entry.id,
         name=entry.name,
         title=title,
-        line=" · ".join(filter(None, (line, local_time(entry.created)))),
+        line=" · ".join(filter(None, (local_time(entry.created), line))),  # the end of a long line is cut off
         icon=state,
         state=state_words,
         about=" · ".join(filter(None, (title, line, *made))),
@@ -105,7 +105,7 @@ def _queue_row(job: JobSnapshot, place: int) -> JobRow:
         job.name,
         question=job.request.question,
         part=frame_options.format_selection(job.request.selection, digits=0),
-        model=job.conditions.get("model", ""),
+        model=job.model,
     )
     actions = ["first"] if place > 1 else ["pause"] if not place and job.can_pause else []
     return JobRow(

@@ -110,8 +110,10 @@ def test_a_batch_is_stopped_and_continued(
     choose(page, folder)
     page.button(key="start").click().run()
     record = submitted_batch(page)
+    while len(services.jobs.running()) < 2:
+        time.sleep(0.01)
     page.run()
-    assert "3 videos: 3 pending" in texts(page)
+    assert "3 videos: 2 running, 1 pending" in texts(page)
     page.button(key="batch_stop").click().run()
     assert {ended(services, one.job_id).state for one in record.videos} == {"cancelled"}
     page.run()
@@ -131,7 +133,7 @@ def test_what_was_not_submitted_is_continued_later(services: Services, page: App
     record = batches.archive.add("left", videos, request=AnalysisRequest(Path("x"), frames=2))
     page.query_params["batch"] = record.id
     page.run()
-    assert "Not begun (2): a.mp4, b.mp4" in texts(page)
+    assert "Not started (2): a.mp4, b.mp4" in texts(page)
     page.button(key="batch_continue").click().run()
     record = submitted_batch(page)
     assert [ended(services, one.job_id).state for one in record.videos] == ["done", "done"]

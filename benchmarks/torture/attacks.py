@@ -75,7 +75,13 @@ def run(scale: Scale) -> Iterator[Line]:
     with attacked_site(scale) as site:
         yield from (_strangers(site), _foreign_ids(site), _api_ids(site), _roles(site), _copied_media(site))
         yield from (_traversals(site), _forged_headers(site), _foreign_sites(site), _redirects(site), _caching(site))
-        yield from (_cookies(site, scale), _fixation(site), page_attacks.sockets(site), _smuggling(site))
+        yield from (
+            _upload_route(site),
+            _cookies(site, scale),
+            _fixation(site),
+            page_attacks.sockets(site),
+            _smuggling(site),
+        )
         yield from (page_attacks.messages(site), _logged_keys(site), _odd_requests(site))
         yield from (_slow(site, scale), _guesses(site), page_attacks.lost_roles(site, scale))
         yield from (further_attacks.addresses(site), further_attacks.terminal(site), further_attacks.tools(site))
@@ -149,7 +155,6 @@ def _roles(site: Site) -> Line:
     tus = {"Tus-Resumable": "1.0.0", "Upload-Length": "4"}
     with site.client("bob") as bob, site.client(Authorization=f"Bearer {site.api['bob']}") as program:
         tried = [bob.post("/api/uploads", headers=tus), bob.get("/_stcore/metrics")]
-        tried.append(bob.put("/_stcore/upload_file/a/b", files={"file": b"a"}))
         tried += [bob.get("/_stcore/agent/openapi.json"), bob.post("/_stcore/agent/interact", json={})]
         tried.append(program.post("/api/v1/uploads", json={"name": "a.mp4", "size_bytes": 4}))
         for source in ({"type": "path", "path": "/etc/passwd"}, {"type": "url", "url": f"{_EVIL}/a.mp4"}):
@@ -161,6 +166,17 @@ def _roles(site: Site) -> Line:
     for answer in tried:
         count, lost = count + 1, lost + (answer.status_code < 400)
     return Line("a viewer as an analyst or administrator", count, lost)
+
+
+def _upload_route(site: Site) -> Line:
+    """Files for Streamlit's own upload route, which keeps them in memory, from every role."""
+    count = lost = 0
+    for user in ("", *site.cookies):
+        with site.client(user) as someone:
+            for method in ("PUT", "POST", "DELETE", "OPTIONS"):
+                answer = someone.request(method, "/_stcore/upload_file/a/b", files={"file": b"a"})
+                count, lost = count + 1, lost + ("nothing at" not in answer.text)
+    return Line("Streamlit's own upload route", count, lost)
 
 
 def _copied_media(site: Site) -> Line:

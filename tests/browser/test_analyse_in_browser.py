@@ -41,7 +41,7 @@ LOSE_THE_END = """() => {
 
 
 def upload(page: Page, file: Path) -> None:
-    page.locator("button.choose:not(:empty)").wait_for()  # its words come with the program that hears the choice
+    page.locator("button.choose:not(:empty)").first.wait_for()  # its words come with the program that hears the choice
     page.locator("input[type=file][accept^='video']").set_input_files(file)
 
 

@@ -25,7 +25,7 @@ from typing import Any, BinaryIO, Literal
 from filelock import FileLock, Timeout
 
 from app import core
-from app.store.fs_utils import disk_errors, own_secret, read_json, reason_of, write_json
+from app.store.fs_utils import disk_errors, own_secret, read_json, reason_of, remove_scratch, write_json
 from app.store.upload_limits import HELD_SECONDS, STALE_SECONDS, UploadLimits, UploadPurpose, check_size
 
 Origin = Literal["upload", "path", "sample"]
@@ -114,6 +114,8 @@ class VideoRepository:
         with disk_errors(folder):
             core.make_private_folder(self._parts)
             self._secret = own_secret(folder / "secret")
+            for one in (folder, self._parts):
+                remove_scratch(one)
             self._drop_stale_parts()
 
     # ---- uploads -----------------------------------------------------------------------------------------------------

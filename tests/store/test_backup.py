@@ -247,6 +247,7 @@ def test_backup_of_each_older_version_is_migrated(version: int, tmp_path: Path) 
     assert manifest.schema == version and rows_of(path) == before, "the backup must not migrate"
     restore_backup(tmp_path / "b.zip", tmp_path / "new")
     after = rows_of(tmp_path / "new" / "framelens.sqlite")
+    assert after["audit"].pop()["action"] == "restore"
     for name in ("sessions", "secrets"):
         assert not after[name] and before.pop(name, None) is not after
     assert lost(before, after) == []

@@ -58,14 +58,22 @@ _PATIENCE_SECONDS = 30.0
 _BLOCK_BYTES = 1 << 20
 """Read at once. Chosen by hand; not tuned."""
 _RECORDS = ("model.json", "trials.json", "sights.json", "paces.json", "trusted_code.json")
-_FOLDERS = {"batches": "*.json", "templates": "*.toml", "models": "*.toml"}
+_BATCHES = "batches"
+_FOLDERS = {_BATCHES: "*.json", "templates": "*.toml", "models": "*.toml"}
 _VIDEOS = "videos"
 _NAME = re.compile(
     "|".join(map(re.escape, (DATABASE, *_RECORDS)))
-    + "".join(rf"|{folder}/[^/\\]+{re.escape(pattern[1:])}" for folder, pattern in _FOLDERS.items())
-    + r"|videos/secret|videos/[A-Za-z0-9_-]{16,64}\.json|videos/[A-Za-z0-9_-]{16,64}/[^/\\]+"
+    + "".join(
+        rf"|{folder}/[^/\\]+{re.escape(pattern[1:])}" for folder, pattern in _FOLDERS.items() if folder != _BATCHES
+    )
+    + rf"|{_BATCHES}/[A-Za-z0-9]{{1,64}}\.json"
+    + r"|videos/secret|videos/[A-Za-z0-9_-]{16,64}\.json|videos/[A-Za-z0-9_-]{16,64}/[^/\\:]+"
 )
-"""What a backup may contain; nothing else is written at a restore."""
+"""What a backup may contain; nothing else is written to one or at a restore. Only names that users have given to files
+of theirs may have a colon, which is the beginning of a hidden part of a file on Windows.
+"""
+_MOST_NAME_BYTES = 255
+"""Of a file, in most file systems."""
 
 
 class BackupSource(NamedTuple):
@@ -224,7 +232,8 @@ def _sources(data_dir: Path, videos: bool) -> Iterator[BackupSource]:
         elif path.is_file():
             yield BackupSource(name, path)
     for folder, pattern in _FOLDERS.items():
-        yield from (BackupSource(f"{folder}/{one.name}", one) for one in sorted((data_dir / folder).glob(pattern)))
+        found = (BackupSource(f"{folder}/{one.name}", one) for one in sorted((data_dir / folder).glob(pattern)))
+        yield from (one for one in found if _is_allowed(one.name))  # another one would make the backup unreadable
     if videos and (data_dir / _VIDEOS).is_dir():
         yield BackupSource(
             f"{_VIDEOS}/secret", data_dir / _VIDEOS / "secret", own_secret(data_dir / _VIDEOS / "secret")
@@ -395,7 +404,9 @@ def _manifest(source: Path, archive: zipfile.ZipFile) -> BackupManifest:
 
 
 def _is_allowed(name: str) -> bool:
-    return bool(_NAME.fullmatch(name)) and not {".", ".."} & set(name.split("/")) and name.isprintable()
+    parts = name.split("/")
+    is_plain = name.isprintable() and not {".", ".."} & set(parts) and (os.name != "nt" or ":" not in name)
+    return is_plain and bool(_NAME.fullmatch(name)) and max(map(len, map(str.encode, parts))) <= _MOST_NAME_BYTES
 
 
 def _compare(source: Path, file: BackupFile, found: tuple[int, str]) -> None:

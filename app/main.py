@@ -105,9 +105,7 @@ async def _open() -> AsyncIterator[dict[str, Any]]:
 ENTRY = str(Path(__file__).with_name("ui") / "entry.py")
 ROUTES = api.routes(gate, base_path=_base_path)
 _PAGE = Path(st.__file__).with_name("static") / "index.html"
-_MESSAGES = api.PageMessages(
-    page_messages.kind_of, page_messages.KINDS, page_messages.DRAW, page_messages.is_session_of
-)
+_MESSAGES = api.PageMessages(page_messages.kind_of, page_messages.KINDS, page_messages.DRAW)
 MIDDLEWARE = [
     Middleware(api.TrustedProxies, gate=gate),
     Middleware(api.PageProtection, allowed=allowed, policy=api.content_policy(_PAGE.read_text(encoding="utf-8"))),

@@ -16,6 +16,7 @@ import yaml
 from app import config
 from app.cli.main import build_parser
 from app.fleet.cluster.commands import ENGINE_IMAGE, RAY_IMAGE
+from tests.reverse_proxy import NAME, ReverseProxy, documented
 from tests.test_docs import ENGINE_VARIABLES, variables_of_ours
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -204,3 +205,13 @@ def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
     command = ["systemd-analyze", "verify", "--man=no", str(unit)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, [line for line in done.stderr.splitlines() if "framelens" in line]) == (0, [])
+
+
+def test_guides_name_the_proxies_that_are_attacked(tmp_path: Path) -> None:
+    files = documented()
+    assert files == {name: text(DEPLOY / name) for name in ("nginx.conf", "Caddyfile")}
+    for is_caddy, name in ((False, "nginx.conf"), (True, "Caddyfile")):
+        ReverseProxy(tmp_path, 8443, is_caddy=is_caddy).configure(8502)
+        attacked = set(text(tmp_path / "framelens.conf").splitlines())
+        ports = [line for line in files[name].splitlines() if line not in attacked]
+        assert all("8501" in one or "listen" in one or NAME in one or "{" in one for one in ports), ports

@@ -30,9 +30,10 @@ from app.core import InputError, Role, User
 from app.services import COOKIE, Services
 
 _MOST_BYTES = 1 << 14  # of a login; chosen by hand, not tuned
-_MEDIA = "/media/"
-"""Beginning of the paths of files that Streamlit keeps for any session that knows their names; the page has none."""
-_UPLOADS = "/_stcore/upload_file/"
+_FILES = ("/media/", "/_stcore/upload_file/")
+"""Beginnings of the paths of files that Streamlit keeps in memory, for any session that knows their names, and takes
+into it, for any session that is known. The page uses neither.
+"""
 _INTERNALS = ("/_stcore/metrics", "/_stcore/agent", "/_stcore/script-health-check")
 """Beginnings of Streamlit's paths that show facts about all sessions or run the page without a browser."""
 _OF_NEW_PAGE = 2
@@ -55,13 +56,11 @@ class PageMessages:
         kinds: The kinds that pass, with the least role of who sends them; None if the login page needs them, too.
         draw: Message by which a browser asks for the page to be drawn. It is sent for a browser that connects again
             after its session has ended: the browser thinks that what it shows is still right, and doesn't ask.
-        is_session_of: Returns whether a session of Streamlit, by its id, is that of a browser with a login cookie.
     """
 
     kind_of: Callable[[bytes], str]
     kinds: Mapping[str, Role | None]
     draw: bytes
-    is_session_of: Callable[[str, str], bool]
 
     def passes(self, message: Message, access: _Access) -> bool:
         """Return whether a message reaches the page."""
@@ -145,33 +144,24 @@ class SessionProtection:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Check an HTTP or WebSocket request and pass it on to the app."""
+        path = scope.get("path", "").removeprefix(self._base_path)
+        if scope["type"] == "http" and path.startswith(_FILES):
+            await refuse(InputError("api_path_unknown", path=path[:200]), scope, receive, send)
+            return
         if scope["type"] not in ("http", "websocket") or self._gate.services is None:
             await self._app(scope, receive, send)
             return
         access = await self._checked(scope)
-        path = scope["path"].removeprefix(self._base_path)
         if access.key == _LOCKED:
             await refuse(InputError("accounts_needed", address=_public_name(scope)), scope, receive, send)
-        elif scope["type"] == "http" and path.startswith(_MEDIA):
-            await refuse(InputError("api_path_unknown", path=_MEDIA), scope, receive, send)
-        elif scope["type"] == "http" and access.key == _VISITOR and path.startswith((_UPLOADS, *_INTERNALS)):
+        elif scope["type"] == "http" and access.key == _VISITOR and path.startswith(_INTERNALS):
             await refuse(InputError("login_needed"), scope, receive, send)
         elif path.startswith(_INTERNALS) and access.user and not access.user.may("administrator"):
             await refuse(InputError("role_administrator", name=access.user.name), scope, receive, send)
-        elif scope["type"] == "http" and path.startswith(_UPLOADS) and not self._may_upload(scope, path, access):
-            await refuse(InputError("role_analyst", name=access.user.name if access.user else ""), scope, receive, send)
         elif scope["type"] == "http":
             await self._app(scope, receive, send)
         else:
             await self._watch(scope, receive, send, access)
-
-    def _may_upload(self, scope: Scope, path: str, access: _Access) -> bool:
-        """Return whether a browser may put a file into a session of Streamlit: into its own, if its user may upload."""
-        if access.user is None:  # there are no accounts
-            return True
-        session_id = path.removeprefix(_UPLOADS).partition("/")[0]
-        cookie = HTTPConnection(scope).cookies.get(COOKIE, "")
-        return access.user.may("analyst") and self._messages.is_session_of(session_id, cookie)
 
     async def _watch(self, scope: Scope, receive: Receive, send: Send, access: _Access) -> None:
         """Pass messages of a WebSocket on until the session of its browser ends."""

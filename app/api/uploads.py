@@ -1,8 +1,8 @@
 """Routes for resumable uploads with the open protocol tus 1.0 (core and creation), written straight to the disk.
 
 POST creates an upload, HEAD returns its offset, PATCH appends data. A complete upload is a video with the same id, or
-subtitles for one; POST to its `check` probes a video and deletes a file that is none. Memory use doesn't depend on the
-size of a file or a request.
+subtitles for one; POST to its `check` probes a video and deletes a file that is none. Where the metadata name another
+purpose, it is a file that is read once. Memory use doesn't depend on the size of a file or a request.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast, get_args
 
 from anyio import CapacityLimiter, to_thread
 from starlette.concurrency import run_in_threadpool
@@ -20,7 +20,7 @@ from starlette.routing import BaseRoute
 
 from app.api.gate import Gate
 from app.core import InputError
-from app.store import PartialUpload, Upload
+from app.store import PartialUpload, Upload, UploadPurpose
 from app.video import is_subtitle_name, probe
 
 if TYPE_CHECKING:
@@ -49,8 +49,11 @@ async def create(request: Request, services: Services) -> Response:
     """Create an upload. Raises InputError for a wrong header, StorageError if the disk has no room."""
     _check_version(request)
     size_bytes = _number(request, "upload-length", "upload_length")
-    name = _metadata(request.headers.get("upload-metadata", "")).get("filename", "")
-    upload = await run_in_threadpool(services.videos.create_upload, name, size_bytes)
+    metadata = _metadata(request.headers.get("upload-metadata", ""))
+    name, purpose = metadata.get("filename", ""), metadata.get("purpose", "video")
+    if purpose not in get_args(UploadPurpose):
+        raise InputError("upload_purpose", given=purpose[:40], allowed=", ".join(get_args(UploadPurpose)))
+    upload = await run_in_threadpool(services.videos.create_upload, name, size_bytes, cast("UploadPurpose", purpose))
     return _answer(201, upload, {"Location": f"{request.url.path}/{upload.id}"})
 
 
@@ -90,7 +93,10 @@ def _finish(services: Services, upload: Upload) -> None:
 
 async def _check(request: Request, services: Services, probes: CapacityLimiter) -> Response:
     """Probe an upload. Each probe starts a process, so few run at a time; the others hold no thread meanwhile."""
-    path = await run_in_threadpool(services.videos.path, request.path_params["id"])
+    upload = await run_in_threadpool(services.videos.upload, request.path_params["id"])
+    if upload.purpose != "video":  # it is checked where it is read
+        return Response(status_code=204)
+    path = await run_in_threadpool(services.videos.path, upload.id)
     if is_subtitle_name(path.name):  # what is wrong with it, the report says with the line
         return Response(status_code=204)
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from app import models
@@ -16,6 +16,8 @@ CARD_SIZES_GIB = (8, 11, 12, 16, 24, 32, 40, 48, 80, 96, 141)
 """Sizes in which cards are sold."""
 _USUAL_GIB = (24, 16, 12, 8)
 """Sizes offered besides this machine. Chosen by hand; not tuned."""
+_KEPT = 128
+"""Lists of proposals that are kept, of the catalogue and of single models. Chosen by hand; not tuned."""
 
 
 @dataclass(frozen=True)
@@ -47,9 +49,7 @@ class HardwareProfile:
 
     def proposals(self, entries: Sequence[models.CatalogueEntry]) -> tuple[models.Proposal, ...]:
         """List the models that run on this hardware, the best first."""
-        if self.card is None:
-            return models.propose_for_cpu(self.memory_gib, entries, speed=self.speed)
-        return models.propose_for_cards(self.card, entries, cards=self.cards)
+        return _proposals(self, _Entries(tuple(entries)))
 
     def need(self, shape: models.Shape, arguments: Mapping[str, Any]) -> models.MemoryNeed:
         """Return the memory that a model served with these vLLM arguments needs on this hardware.
@@ -88,6 +88,28 @@ class HardwareProfile:
         gib = f"{self.bytes_each / GIB:.4g}"
         key = "models.machine_cards" if self.card else "models.machine_cpu"
         return t(key, n=self.cards, name=(self.card.name if self.card else "") or "GPU", gib=gib)
+
+
+class _Entries:
+    """Entries of the catalogue, equal if they are the same objects: these never change, but have no hash."""
+
+    def __init__(self, entries: tuple[models.CatalogueEntry, ...]) -> None:
+        self.all = entries
+        self._ids = tuple(map(id, entries))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Entries) and self._ids == other._ids
+
+    def __hash__(self) -> int:
+        return hash(self._ids)
+
+
+@lru_cache(maxsize=_KEPT)
+def _proposals(place: HardwareProfile, entries: _Entries) -> tuple[models.Proposal, ...]:
+    """List the models that run on this hardware; for the whole catalogue, that is half of drawing the first page."""
+    if place.card is None:
+        return models.propose_for_cpu(place.memory_gib, entries.all, speed=place.speed)
+    return models.propose_for_cards(place.card, entries.all, cards=place.cards)
 
 
 @cache

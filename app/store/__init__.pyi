@@ -52,6 +52,7 @@ from .shares import ShareRow as ShareRow
 from .shares import ShareStore as ShareStore
 from .tokenizer import words_of as words_of
 from .upload_limits import UploadLimits as UploadLimits
+from .upload_limits import UploadPurpose as UploadPurpose
 from .video_repository import PartialUpload as PartialUpload
 from .video_repository import Upload as Upload
 from .video_repository import VideoRepository as VideoRepository

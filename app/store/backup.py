@@ -15,7 +15,7 @@ import sqlite3
 import time
 import zipfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -26,8 +26,10 @@ from typing import IO, BinaryIO, NamedTuple
 
 from app import core
 from app.store import database
+from app.store.audit import AuditLog
 from app.store.fs_utils import (
     RESTORING,
+    ProcessLock,
     disk_errors,
     has_live_process,
     opening,
@@ -51,17 +53,27 @@ _UNFINISHED = "backup-part"
 """In the names of a backup's files until it is whole."""
 _LEFT_SECONDS = 3600.0
 """Without a write to it, after which an unfinished file is one of a killed backup. Chosen by hand; not tuned."""
+_PATIENCE_SECONDS = 30.0
+"""How long to wait while another process opens the data folder. Chosen by hand; not tuned."""
 _BLOCK_BYTES = 1 << 20
 """Read at once. Chosen by hand; not tuned."""
 _RECORDS = ("model.json", "trials.json", "sights.json", "paces.json", "trusted_code.json")
-_FOLDERS = {"batches": "*.json", "templates": "*.toml", "models": "*.toml"}
+_BATCHES = "batches"
+_FOLDERS = {_BATCHES: "*.json", "templates": "*.toml", "models": "*.toml"}
 _VIDEOS = "videos"
 _NAME = re.compile(
     "|".join(map(re.escape, (DATABASE, *_RECORDS)))
-    + "".join(rf"|{folder}/[^/\\]+{re.escape(pattern[1:])}" for folder, pattern in _FOLDERS.items())
-    + r"|videos/secret|videos/[A-Za-z0-9_-]{16,64}\.json|videos/[A-Za-z0-9_-]{16,64}/[^/\\]+"
+    + "".join(
+        rf"|{folder}/[^/\\]+{re.escape(pattern[1:])}" for folder, pattern in _FOLDERS.items() if folder != _BATCHES
+    )
+    + rf"|{_BATCHES}/[A-Za-z0-9]{{1,64}}\.json"
+    + r"|videos/secret|videos/[A-Za-z0-9_-]{16,64}\.json|videos/[A-Za-z0-9_-]{16,64}/[^/\\:]+"
 )
-"""What a backup may contain; nothing else is written at a restore."""
+"""What a backup may contain; nothing else is written to one or at a restore. Only names that users have given to files
+of theirs may have a colon, which is the beginning of a hidden part of a file on Windows.
+"""
+_MOST_NAME_BYTES = 255
+"""Of a file, in most file systems."""
 
 
 class BackupSource(NamedTuple):
@@ -220,7 +232,8 @@ def _sources(data_dir: Path, videos: bool) -> Iterator[BackupSource]:
         elif path.is_file():
             yield BackupSource(name, path)
     for folder, pattern in _FOLDERS.items():
-        yield from (BackupSource(f"{folder}/{one.name}", one) for one in sorted((data_dir / folder).glob(pattern)))
+        found = (BackupSource(f"{folder}/{one.name}", one) for one in sorted((data_dir / folder).glob(pattern)))
+        yield from (one for one in found if _is_allowed(one.name))  # another one would make the backup unreadable
     if videos and (data_dir / _VIDEOS).is_dir():
         yield BackupSource(
             f"{_VIDEOS}/secret", data_dir / _VIDEOS / "secret", own_secret(data_dir / _VIDEOS / "secret")
@@ -260,9 +273,9 @@ def check_backup(source: Path) -> BackupManifest:
 def restore_backup(source: Path, data_dir: Path) -> tuple[BackupManifest, Path]:
     """Put the contents of a backup in place of those of a data folder that no process uses.
 
-    Everything is unpacked beside them, checked and migrated first. What was there is moved aside; caches and logs stay,
-    and so do the videos if the backup has none. A restore that is killed while it moves is finished by whatever opens
-    the folder next.
+    Everything is unpacked beside them, checked and migrated first, and has the entry in its audit log. What was there
+    is moved aside; caches and logs stay, and so do the videos if the backup has none. A restore that is killed while it
+    moves is finished by whatever opens the folder next; what an earlier kill leaves is removed then.
 
     Returns:
         The manifest, and the folder with what was there before.
@@ -275,13 +288,26 @@ def restore_backup(source: Path, data_dir: Path) -> tuple[BackupManifest, Path]:
         core.make_private_folder(data_dir)
         _check_unused(data_dir)
         _check_room(data_dir, manifest.size_bytes)
-        scratch = data_dir / f"{RESTORING}-{secrets.token_hex(4)}.new"
-        try:
+        with _scratch(data_dir) as (scratch, live):
             _unpack(source, archive, manifest, scratch / "new")
             _adopt(scratch / "new", manifest, data_dir, source)
-            return manifest, _put_in_place(scratch, manifest, data_dir)
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
+            with closing(database.Store(scratch / "new" / DATABASE)) as store:
+                AuditLog(store).record("restore", object_name=source.name)
+            return manifest, _put_in_place(scratch, live, manifest, data_dir)
+
+
+@contextmanager
+def _scratch(data_dir: Path) -> Iterator[tuple[Path, ProcessLock]]:
+    """Make a folder for what is restored, and remove it afterwards; once its lock is released, the next start does."""
+    folder = data_dir / f"{RESTORING}-{secrets.token_hex(4)}.new"
+    with opening(data_dir, _PATIENCE_SECONDS):
+        core.make_private_folder(folder)
+        live = ProcessLock(folder)
+    try:
+        yield folder, live
+    finally:
+        live.close()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _unpack(source: Path, archive: zipfile.ZipFile, manifest: BackupManifest, folder: Path) -> None:
@@ -313,7 +339,7 @@ def _adopt(folder: Path, manifest: BackupManifest, data_dir: Path, source: Path)
             write_json(path, {**record, "path": str(moved)})
 
 
-def _put_in_place(scratch: Path, manifest: BackupManifest, data_dir: Path) -> Path:
+def _put_in_place(scratch: Path, live: ProcessLock, manifest: BackupManifest, data_dir: Path) -> Path:
     """Swap the entries of a data folder for those in `scratch`; return the folder with the old ones."""
     names = {Path(one.name).parts[0] for one in manifest.files}
     replaced = {*_RECORDS, *_FOLDERS, *([_VIDEOS] if manifest.videos else [])}
@@ -329,6 +355,7 @@ def _put_in_place(scratch: Path, manifest: BackupManifest, data_dir: Path) -> Pa
         write_json(scratch / "plan.json", {"aside": aside.name, "old": sorted(there), "new": sorted(names)})
         for folder, _, _ in os.walk(scratch):
             sync_folder(Path(folder))
+        live.close()  # Windows renames no folder in which a file is open
         scratch.rename(data_dir / RESTORING)
         swap_in(data_dir)
     return aside
@@ -377,7 +404,9 @@ def _manifest(source: Path, archive: zipfile.ZipFile) -> BackupManifest:
 
 
 def _is_allowed(name: str) -> bool:
-    return bool(_NAME.fullmatch(name)) and not {".", ".."} & set(name.split("/")) and name.isprintable()
+    parts = name.split("/")
+    is_plain = name.isprintable() and not {".", ".."} & set(parts) and (os.name != "nt" or ":" not in name)
+    return is_plain and bool(_NAME.fullmatch(name)) and max(map(len, map(str.encode, parts))) <= _MOST_NAME_BYTES
 
 
 def _compare(source: Path, file: BackupFile, found: tuple[int, str]) -> None:

@@ -695,10 +695,11 @@ def _back_up(connection: sqlite3.Connection, version: int) -> None:
     copy = path.with_name(f"{path.name}.v{version}")
     scratch = copy.with_name(f"{copy.name}.new")
     try:
+        for left in (scratch, scratch.with_name(f"{scratch.name}-journal")):  # of a process that was killed
+            left.unlink(missing_ok=True)
         if shutil.disk_usage(path.parent).free < 2 * path.stat().st_size:
             _log.warning("%s is migrated without a backup, since the disk has no room for one", path)
             return
-        scratch.unlink(missing_ok=True)
         scratch.touch(mode=0o600)
         with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(scratch)) as target:
             source.backup(target)

@@ -13,6 +13,7 @@ import os
 import secrets
 import shutil
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from io import TextIOWrapper
@@ -32,6 +33,9 @@ DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 _RESERVE = "framelens.reserve"
 _RESERVE_BYTES = 2 << 20
 """For SQLite's own files and a deletion; the page of a few analyses needs a third of it. Chosen by hand; not tuned."""
+_SCRATCH_SECONDS = 3600.0
+"""Without a write, after which a file that is to replace another one is of a killed process. Chosen by hand; not tuned.
+"""
 _PATIENCE_SECONDS = 2.0
 """How long to wait for a process that is checking our lock. Chosen by hand; not tuned."""
 
@@ -113,13 +117,22 @@ def read_json(path: Path) -> dict[str, Any] | None:
 
 
 def own_secret(path: Path) -> bytes:
-    """Read 32 random bytes from `path`; create them first, readable by the owner alone, if there are none."""
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
+    """Read 32 random bytes from `path`; create them first, readable by the owner alone, if there are none.
+
+    Of several processes that do so at the same moment, each returns the bytes of the first.
+    """
+    if path.exists() and path.stat().st_size:  # earlier versions, killed in the middle, left an empty file
         return path.read_bytes()
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(secrets.token_bytes(32))
+    scratch = path.with_name(f".{secrets.token_hex(6)}.new")
+    try:
+        write_private(scratch, secrets.token_bytes(32))
+        try:
+            os.link(scratch, path)
+        except OSError:  # the file is there, or the file system has no links
+            if not path.exists() or not path.stat().st_size:
+                scratch.replace(path)
+    finally:
+        scratch.unlink(missing_ok=True)
     return path.read_bytes()
 
 
@@ -190,8 +203,8 @@ def _log_uncaught(uncaught: threading.ExceptHookArgs) -> None:
 def opening(folder: Path, patience_seconds: float) -> Iterator[None]:
     """Keep other processes from opening or replacing the store in `folder` for a block.
 
-    First finish a restore that was interrupted. Where the disk refuses a lock file, go ahead without one, since an
-    existing store must open on a full disk, too.
+    First finish a restore that was interrupted, and remove what killed processes left. Where the disk refuses a lock
+    file, go ahead without one, since an existing store must open on a full disk, too.
 
     Raises:
         StorageError: "store_changing": another process holds it for longer than this.
@@ -206,6 +219,8 @@ def opening(folder: Path, patience_seconds: float) -> Iterator[None]:
         _log.warning("could not lock a file in %s", folder, exc_info=True)
     try:
         swap_in(folder)
+        _remove_interrupted_restores(folder)
+        remove_scratch(folder)
         yield
     finally:
         with suppress(OSError):
@@ -238,6 +253,21 @@ def swap_in(folder: Path) -> None:
     done = folder / f"{RESTORING}-{secrets.token_hex(4)}.new"
     prepared.rename(done)
     shutil.rmtree(done, ignore_errors=True)
+
+
+def _remove_interrupted_restores(folder: Path) -> None:
+    """Remove what restores have unpacked that were killed before they put it in place."""
+    for left in folder.glob(f"{RESTORING}-*.new"):
+        if not has_live_process(left):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def remove_scratch(folder: Path) -> None:
+    """Remove files of `write_whole` whose process was killed."""
+    with suppress(OSError):
+        for left in folder.glob(".*.new"):
+            if time.time() - left.stat().st_mtime > _SCRATCH_SECONDS:
+                left.unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:

@@ -2,9 +2,17 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Literal
 
 from app.core import InputError, StorageError, human_size
 
+UploadPurpose = Literal["video", "report", "picture"]
+"""What an upload is for: a video or its subtitles; reports to import; a picture for a question. The last two become no
+videos: they are read once and deleted, or deleted like an abandoned upload.
+"""
+_MOST_REPORT_BYTES = 200 * 2**20
+_MOST_PICTURE_BYTES = 32 * 2**20
+"""Sizes of a file with reports and of a picture. Chosen by hand; not tuned."""
 _MOST_UNFINISHED_OF_ALL = 1000
 """Unfinished uploads of all users. Chosen by hand; not tuned."""
 HELD_SECONDS = 600.0
@@ -58,3 +66,18 @@ class UploadLimits:
         if used_bytes + size_bytes > self.most_bytes:
             needed, used = human_size(size_bytes), human_size(used_bytes)
             raise StorageError("upload_quota", name=name, needed=needed, used=used, most=most)
+
+
+def check_size(name: str, size_bytes: int, purpose: UploadPurpose) -> None:
+    """Check that a file isn't larger than what it is for; videos have the limit of their user.
+
+    Raises:
+        InputError: "image_too_large" or "upload_report_too_large".
+    """
+    if purpose == "picture" and size_bytes > _MOST_PICTURE_BYTES:
+        given, most = human_size(size_bytes), human_size(_MOST_PICTURE_BYTES)
+        raise InputError("image_too_large", name=name, given=given, most=most)
+    if purpose == "report" and size_bytes > _MOST_REPORT_BYTES:
+        raise InputError(
+            "upload_report_too_large", name=name, size=human_size(size_bytes), most=human_size(_MOST_REPORT_BYTES)
+        )

@@ -25,8 +25,8 @@ from typing import Any, BinaryIO, Literal
 from filelock import FileLock, Timeout
 
 from app import core
-from app.store.fs_utils import disk_errors, own_secret, read_json, reason_of, write_json
-from app.store.upload_limits import HELD_SECONDS, STALE_SECONDS, UploadLimits
+from app.store.fs_utils import disk_errors, own_secret, read_json, reason_of, remove_scratch, write_json
+from app.store.upload_limits import HELD_SECONDS, STALE_SECONDS, UploadLimits, UploadPurpose, check_size
 
 Origin = Literal["upload", "path", "sample"]
 _ID = re.compile(r"[A-Za-z0-9_-]{16,64}")
@@ -37,12 +37,13 @@ _USUAL_LIMITS = UploadLimits()
 
 @dataclass(frozen=True)
 class Upload:
-    """An upload, complete when `offset` is `size_bytes`. Its id becomes the id of the video."""
+    """An upload, complete when `offset` is `size_bytes`. If it is for a video, its id becomes the id of the video."""
 
     id: str
     name: str
     size_bytes: int
     offset: int
+    purpose: UploadPurpose = "video"
 
     @property
     def is_complete(self) -> bool:
@@ -113,31 +114,35 @@ class VideoRepository:
         with disk_errors(folder):
             core.make_private_folder(self._parts)
             self._secret = own_secret(folder / "secret")
+            for one in (folder, self._parts):
+                remove_scratch(one)
             self._drop_stale_parts()
 
     # ---- uploads -----------------------------------------------------------------------------------------------------
 
     @core.requires("analyst")
-    def create_upload(self, name: str, size_bytes: int) -> Upload:
+    def create_upload(self, name: str, size_bytes: int, purpose: UploadPurpose = "video") -> Upload:
         """Start an upload of `size_bytes`, which are reserved from now on. Forget uploads that were abandoned.
 
         Raises:
-            InputError: "upload_empty" or "upload_too_large".
+            InputError: "upload_empty", "upload_too_large", "image_too_large" or "upload_report_too_large".
             StorageError: "disk_full" if the file doesn't fit, "uploads_unfinished", "uploads_unfinished_of_all" or
                 "upload_quota", or the disk refuses.
         """
         shown = core.shown_name(name)
         if size_bytes <= 0:
             raise core.InputError("upload_empty", name=shown)
+        check_size(shown, size_bytes, purpose)
         with self._creating:
             with disk_errors(self._parts):
                 self._drop_stale_parts()
             self._limits.check_count(shown, [one.user_id for one in self._unfinished()], core.current_user().id)
             self.check_room(shown, size_bytes)
-            upload = Upload(secrets.token_urlsafe(24), shown, size_bytes, 0)
+            upload = Upload(secrets.token_urlsafe(24), shown, size_bytes, 0, purpose)
             with disk_errors(self._parts):
                 self._part(upload.id).touch(mode=0o600)
                 record = {"name": shown, "size_bytes": size_bytes, "user_id": core.current_user().id}
+                record["purpose"] = purpose
                 write_json(self._parts / f"{upload.id}.json", record)
         return upload
 
@@ -150,7 +155,9 @@ class VideoRepository:
         """
         sidecar = read_json(self._parts / f"{_checked(upload_id, 'upload_unknown')}.json")
         if sidecar and _is_visible(sidecar) and self._part(upload_id).exists():
-            return Upload(upload_id, sidecar["name"], sidecar["size_bytes"], self._part(upload_id).stat().st_size)
+            purpose = sidecar.get("purpose", "video")  # records of earlier versions name none
+            offset = self._part(upload_id).stat().st_size
+            return Upload(upload_id, sidecar["name"], sidecar["size_bytes"], offset, purpose)
         video = read_json(self._record(upload_id))
         if video and _is_visible(video) and video["origin"] == "upload":
             return Upload(upload_id, video["name"], video["size_bytes"], video["size_bytes"])
@@ -174,7 +181,7 @@ class VideoRepository:
                 yield PartialUpload(upload, file, self._parts)
 
     def finish(self, upload_id: str) -> str:
-        """Turn a complete upload into a video and return its id; calling it twice is harmless.
+        """Turn a complete upload for a video into one and return its id; calling it twice is harmless.
 
         Raises:
             InputError: "upload_unknown" or "upload_incomplete".
@@ -185,11 +192,38 @@ class VideoRepository:
                 "upload_incomplete", name=upload.name, received=upload.offset, size_bytes=upload.size_bytes
             )
         with disk_errors(self._folder):
-            if self._part(upload_id).exists():
+            if upload.purpose == "video" and self._part(upload_id).exists():
                 sidecar = read_json(self._parts / f"{upload_id}.json") or {}
                 self._publish(upload_id, upload.name, upload.size_bytes, sidecar.get("user_id", ""))
                 _drop_part(self._parts / f"{upload_id}.json")
         return upload_id
+
+    @core.requires("analyst")
+    @contextmanager
+    def read_once(self, upload_id: str, purpose: UploadPurpose) -> Iterator[tuple[str, BinaryIO]]:
+        """Open a complete upload that is for no video, by its name and content, and delete it afterwards.
+
+        Raises:
+            InputError: "upload_unknown" or "upload_incomplete".
+        """
+        upload = self.upload(upload_id)
+        if upload.purpose != purpose:
+            raise core.InputError("upload_unknown", id=upload_id)
+        self.finish(upload_id)
+        try:
+            with disk_errors(self._parts):
+                file = self._part(upload_id).open("rb")
+            with file:
+                yield upload.name, file
+        finally:
+            self.drop_unread(upload_id)
+
+    @core.requires("analyst")
+    def drop_unread(self, upload_id: str) -> None:
+        """Delete an upload that is for no video; others, and one that has gone, are left alone."""
+        with suppress(core.InputError), disk_errors(self._parts):
+            if self.upload(upload_id).purpose != "video":
+                _drop_part(self._part(upload_id))
 
     @contextmanager
     def incoming(self, name: str) -> Iterator[tuple[str, BinaryIO]]:

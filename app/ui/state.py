@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
@@ -127,9 +127,10 @@ class PageState:
         model_error: Why the model that was chosen last couldn't be used.
         model_found: The preflight findings for the model and settings that were checked last.
         chosen: Ids of the analyses that are selected in the library.
-        imports: How often reports were imported in the library; makes the key of its uploader.
         refused: Why files among the last upload were refused.
         ask_error: The error of the last action in a conversation.
+        asked_pictures: Names of the pictures for the next question by their uploads, by the key of its field.
+        refused_pictures: Why files among the pictures that were added last were refused.
         asked_videos: Ids of the videos, besides analysed ones, that a new conversation will be about.
         edited_turn: Conversation and number of the question that is edited.
     """
@@ -148,9 +149,10 @@ class PageState:
     model_error: AppError | None = None
     model_found: tuple[ModelSettings, tuple[PreflightFinding, ...]] | None = None
     chosen: frozenset[str] = frozenset()
-    imports: int = 0
     refused: tuple[str, ...] = ()
     ask_error: AppError | None = None
+    asked_pictures: dict[str, dict[str, str]] = field(default_factory=dict)
+    refused_pictures: tuple[str, ...] = ()
     asked_videos: tuple[str, ...] = ()
     edited_turn: tuple[str, int] = ("", 0)
 

@@ -24,8 +24,6 @@ _FINISH_SECONDS = 0.05
 """From a request for a fragment, while the last messages of a run are on their way, to the next try. Chosen by hand;
 not tuned.
 """
-_ANSWER = "file_urls_response"
-"""Type of the messages that answer a request of the browser."""
 _MOST_ADDRESSES = 32
 """Replaced addresses of a session that are remembered. Chosen by hand; not tuned."""
 Address = tuple[tuple[str, str], ...]
@@ -121,12 +119,11 @@ def _draw_the_page_to_its_end() -> None:
 
 
 def _keep_messages() -> None:
-    """Send what a run would drop of the messages before it: the parts of a fragment, and answers to the browser.
+    """Send the parts of a fragment that its next run would drop.
 
     A session's messages are sent together. Where a fragment is run twice before that, Streamlit would drop its first
     containers and keep some of what is inside: the parts that the browser has in its cache, and the fragments inside.
-    The browser has no place for these, and its script ends with an error. A run of the whole page would drop the
-    answer to a request for an upload's address, and the browser would wait for ever.
+    The browser has no place for these, and its script ends with an error.
     """
     clear = ForwardMsgQueue.clear
 
@@ -136,11 +133,8 @@ def _keep_messages() -> None:
     ) -> None:
         if retain_lifecycle_msgs and fragment_ids_this_run:
             self._delta_index_map = {}  # else the second run would be merged into the first
-            return
-        answers = [message for message in self._queue if message.WhichOneof("type") == _ANSWER]
-        clear(self, retain_lifecycle_msgs, fragment_ids_this_run)
-        if retain_lifecycle_msgs:
-            self._queue.extend(answers)
+        else:
+            clear(self, retain_lifecycle_msgs, fragment_ids_this_run)
 
     ForwardMsgQueue.clear = keep  # type: ignore[method-assign]
 

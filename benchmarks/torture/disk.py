@@ -86,7 +86,7 @@ class _Bench:
         """Delete the data folder and the report, and free the disk."""
         shutil.rmtree(self.data, ignore_errors=True)
         self.report.unlink(missing_ok=True)
-        self.fill(None)
+        fill(self.disk, None)
 
     def keep(self) -> None:
         """Keep a copy of the data folder and the report for `analysed`."""
@@ -98,15 +98,6 @@ class _Bench:
         self.fresh()
         shutil.copytree(self.kept / "data", self.data)
         shutil.copy(self.kept / self.report.name, self.report)
-
-    def fill(self, free_bytes: int | None) -> None:
-        """Fill the disk but for some bytes; empty it for None."""
-        filler = self.disk / "filler"
-        filler.unlink(missing_ok=True)
-        if free_bytes is not None:
-            status = os.statvfs(self.disk)
-            with filler.open("wb") as file:
-                os.posix_fallocate(file.fileno(), 0, status.f_bavail * status.f_frsize - free_bytes)
 
     def is_whole(self) -> bool:
         """Return whether the report is that of an undisturbed run and the store is sound and has it."""
@@ -140,7 +131,7 @@ def run(scale: Scale) -> Iterator[Line]:
         time.sleep(_ANSWER_SECONDS)
         yield from introducing(body)
 
-    with _small_disk(folder / "disk") as disk, serve(slowly, context=CONTEXT) as server:
+    with small_disk(folder / "disk") as disk, serve(slowly, context=CONTEXT) as server:
         first = _Bench(disk, video, server.base_url)
         done = first.run(*first.analysis)
         if done.returncode:
@@ -158,10 +149,26 @@ def run(scale: Scale) -> Iterator[Line]:
         yield _clock(bench, folder, scale.count(12), draw)
 
 
+def fill(disk: Path, free_bytes: int | None) -> None:
+    """Fill a disk but for some bytes; empty it for None."""
+    filler = disk / "filler"
+    filler.unlink(missing_ok=True)
+    if free_bytes is not None:
+        status = os.statvfs(disk)
+        with filler.open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, status.f_bavail * status.f_frsize - free_bytes)
+
+
+def faketime() -> Path | None:
+    """Return the library that gives a process another clock, None if it isn't installed."""
+    return next(Path("/usr/lib").glob(f"*/faketime/{_FAKETIME}"), None)
+
+
 @contextmanager
-def _small_disk(folder: Path) -> Iterator[Path]:
+def small_disk(folder: Path, num_bytes: int = _DISK_BYTES) -> Iterator[Path]:
+    """Mount a file system in memory of this size."""
     folder.mkdir()
-    options = f"size={_DISK_BYTES},mode=700"
+    options = f"size={num_bytes},mode=700"
     subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)], check=True)
     try:
         yield folder
@@ -181,11 +188,11 @@ def _full_at_any_write(bench: _Bench, free: list[int]) -> Line:
     lost = crashed = refused = 0
     for free_bytes in free:
         bench.fresh()
-        bench.fill(free_bytes)
+        fill(bench.disk, free_bytes)
         done = bench.run(*bench.analysis)
         refused += done.returncode != 0
         crashed += _is_rough(done)
-        bench.fill(None)
+        fill(bench.disk, None)
         again = bench.run(*bench.analysis)
         if again.returncode or not bench.is_whole():
             lost += 1
@@ -198,11 +205,11 @@ def _full_import(bench: _Bench, free: list[int]) -> Line:
     for free_bytes in free:
         bench.analysed()
         shutil.rmtree(bench.data)
-        bench.fill(free_bytes)
+        fill(bench.disk, free_bytes)
         done = bench.run("library", "import", str(bench.report))
         refused += done.returncode != 0
         crashed += _is_rough(done)
-        bench.fill(None)
+        fill(bench.disk, None)
         lost += bench.run("library", "import", str(bench.report)).returncode != 0 or bench.states() != ["done"]
     return Line("disk full at some write of an import, then freed", len(free), lost, crashed, f"{refused} refused")
 
@@ -211,7 +218,7 @@ def _full_at_start(bench: _Bench, count: int) -> Line:
     lost = crashed = 0
     for _ in range(count):
         bench.analysed()
-        bench.fill(0)
+        fill(bench.disk, 0)
         (known,) = bench.listed() or [{}]
         lost += not known
         deleted = bench.run("library", "delete", str(known.get("id")), "--yes")
@@ -268,15 +275,14 @@ def _few_files(bench: _Bench, limits: range) -> Line:
 
 def _clock(bench: _Bench, folder: Path, count: int, draw: random.Random) -> Line:
     """Let the clock jump during an analysis, and read the store with the right one afterwards."""
-    found = list(Path("/usr/lib").glob(f"*/faketime/{_FAKETIME}"))
-    if not found:
+    if (found := faketime()) is None:
         return Line("jumps of the clock: not run, since libfaketime isn't installed", 0)
     lost = crashed = 0
     for _ in range(count):
         bench.fresh()
         clock = folder / "clock"
         clock.write_text("+0")
-        variables = {"LD_PRELOAD": str(found[0]), "FAKETIME_TIMESTAMP_FILE": str(clock), "FAKETIME_NO_CACHE": "1"}
+        variables = {"LD_PRELOAD": str(found), "FAKETIME_TIMESTAMP_FILE": str(clock), "FAKETIME_NO_CACHE": "1"}
         process = bench.start(*bench.analysis, **variables, DONT_FAKE_MONOTONIC="1")
         with suppress(subprocess.TimeoutExpired):
             process.wait(draw.uniform(0.3, 4))

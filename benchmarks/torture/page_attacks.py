@@ -195,6 +195,16 @@ def messages(site: Site) -> Line:
     return Line("messages that the page doesn't send", len(tried), sum(tried))
 
 
+async def imports(site: Site, upload_id: str, mark: str) -> bool:
+    """Import an upload on Ann's library page, and return whether the page shows an error of the program."""
+    async with _opened(site, "library", site.cookies["ann"]) as page:
+        await page.run()
+        key = next(one for one in page.widgets if _key(one).endswith("library_import"))
+        said = [{"event": "uploaded", "value": {"ids": [upload_id], "refused": [], "mark": mark}}]
+        await page.run([WidgetState(id=key, json_trigger_value=json.dumps(said))])
+        return b"Traceback" in page.text
+
+
 @dataclass(frozen=True)
 class _Loss:
     """A page that a user has open, and the role that the user has before and after."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -44,7 +44,8 @@ class Site:
         keys: The session key of each user.
         ids: Ids of Ann's "job" and "video".
         api: The API key of each user.
-        logs: The log files of nginx.
+        logs: The log files of the proxy.
+        log: What FrameLens prints.
         input_folder: The allowed folder; the data folder lies in it.
         pid: The process of FrameLens.
     """
@@ -58,6 +59,7 @@ class Site:
     ids: dict[str, str] = field(default_factory=dict)
     api: dict[str, str] = field(default_factory=dict)
     logs: tuple[Path, ...] = ()
+    log: Path = Path()
     input_folder: Path = Path()
     pid: int = 0
 
@@ -78,12 +80,21 @@ def _name_the_server(request: httpx.Request) -> None:
 
 
 @contextmanager
-def attacked_site(scale: Scale) -> Iterator[Site]:
-    """Start the app and nginx, log everyone in, and let Ann upload a video and analyse it."""
-    folder = scale.folder("attacks")
+def attacked_site(
+    scale: Scale, name: str = "attacks", variables: Mapping[str, str] | None = None, *, is_caddy: bool = False
+) -> Iterator[Site]:
+    """Start the app and the proxy, log everyone in, and let Ann upload a video and analyse it.
+
+    Args:
+        scale: Where it works.
+        name: The folder there.
+        variables: More of the app's environment.
+        is_caddy: Whether the proxy is Caddy, not nginx.
+    """
+    folder = scale.folder(name)
     database = folder / "data" / "framelens.sqlite"
     (folder / "clips").mkdir()
-    set_for_all = {"FRAMELENS_TRUSTED_PROXIES": "127.0.0.1", "FRAMELENS_INPUT_DIRS": str(folder)}
+    set_for_all = {"FRAMELENS_TRUSTED_PROXIES": "127.0.0.1", "FRAMELENS_INPUT_DIRS": str(folder), **(variables or {})}
     with closing(Store(database)) as store, mock.patch.dict(os.environ, set_for_all):
         accounts = Accounts(store, AccessSettings())
         for name, role in _USERS:
@@ -92,9 +103,10 @@ def attacked_site(scale: Scale) -> Iterator[Site]:
         options = (f"--browser.serverAddress={NAME}", f"--browser.serverPort={port}")
         with running("app/main.py", folder, *options) as app:
             upstream = urlsplit(app.url).port or 0
-            with reverse_proxy(folder / "nginx", port, upstream) as url:
-                logs = tuple(folder / "nginx" / f"{name}.log" for name in ("access", "error"))
+            with reverse_proxy(folder / "proxy", port, upstream, is_caddy=is_caddy) as url:
+                logs = tuple((folder / "proxy").glob("*.log"))
                 site = Site(url, upstream, database, accounts, logs=logs, input_folder=folder, pid=app.pid)
+                site.log = folder / "server.log"
                 _log_in(site, ApiStore(store))
                 _analyse(site, write_card_video(folder / "film.mp4", ["red", "blue"]))
                 yield site

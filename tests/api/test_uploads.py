@@ -16,6 +16,7 @@ from starlette.testclient import TestClient
 
 from app.core.errors import InputError
 from app.services.container import Services
+from app.store import UploadPurpose
 from tests.media import moving, write_video
 
 PIECE = {"Content-Type": "application/offset+octet-stream"}
@@ -40,8 +41,9 @@ Told(config).run()
 """
 
 
-def create(client: TestClient, size: int, name: str = "clip.mp4") -> str:
+def create(client: TestClient, size: int, name: str = "clip.mp4", purpose: str = "") -> str:
     metadata = f"filename {base64.b64encode(name.encode()).decode()},filetype dmlkZW8="
+    metadata += f",purpose {base64.b64encode(purpose.encode()).decode()}" if purpose else ""
     answer = client.post("/api/uploads", headers={"Upload-Length": str(size), "Upload-Metadata": metadata})
     assert answer.status_code == 201
     return answer.headers["location"]
@@ -202,3 +204,38 @@ def _upload(line: http.client.HTTPConnection, key: str, pid: int) -> None:
 def _peak_bytes(pid: int) -> int:
     status = Path(f"/proc/{pid}/status").read_text()
     return int(next(line for line in status.splitlines() if line.startswith("VmHWM")).split()[1]) * 1024
+
+
+@pytest.mark.parametrize("purpose", ["report", "picture"])
+def test_other_files_are_read_once_and_are_no_videos(
+    client: TestClient, services: Services, purpose: UploadPurpose
+) -> None:
+    url = create(client, 4, "a.bin", purpose)
+    upload_id = url.rsplit("/", 1)[-1]
+    with pytest.raises(InputError, match="upload_incomplete"), services.videos.read_once(upload_id, purpose):
+        pass
+    url = create(client, 4, "a.bin", purpose)
+    upload_id = url.rsplit("/", 1)[-1]
+    send(client, url, 0, b"abcd")
+    assert client.post(f"{url}/check").status_code == 204
+    assert client.head(url).headers["upload-offset"] == "4"
+    with pytest.raises(InputError, match="video_unknown"):
+        services.videos.path(upload_id)
+    with services.videos.read_once(upload_id, purpose) as (name, file):
+        assert (name, file.read()) == ("a.bin", b"abcd")
+    assert client.head(url).status_code == 404
+    assert not list((services.settings.data_dir / "videos").rglob(f"*{upload_id}*"))
+
+
+@pytest.mark.parametrize(("purpose", "key"), [("report", "upload_report_too_large"), ("picture", "image_too_large")])
+def test_other_files_have_limits_of_their_own(client: TestClient, purpose: str, key: str) -> None:
+    metadata = f"filename YQ==,purpose {base64.b64encode(purpose.encode()).decode()}"
+    for size, status in ((32 * 2**20, 201), (300 * 2**20, 400)):
+        answer = client.post("/api/uploads", headers={"Upload-Length": str(size), "Upload-Metadata": metadata})
+        assert answer.status_code == status
+    assert answer.json()["key"] == key
+
+
+def test_an_upload_for_something_else_is_refused(client: TestClient) -> None:
+    headers = {"Upload-Length": "4", "Upload-Metadata": "filename YQ==,purpose YQ=="}
+    assert client.post("/api/uploads", headers=headers).json()["key"] == "upload_purpose"

@@ -59,7 +59,7 @@ def contrast(one: list[float], other: list[float]) -> float:
 
 
 def upload(page: Page, file: Path) -> None:
-    page.locator("button.choose:not(:empty)").wait_for()  # its words come with the program that hears the choice
+    page.locator("button.choose:not(:empty)").first.wait_for()  # its words come with the program that hears the choice
     page.locator("input[type=file][accept^='video']").set_input_files(file)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import threading
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from playwright.sync_api import Page, expect
 
 from app.i18n import t
@@ -22,6 +24,13 @@ HOSTILE = (
     "<img src=http://evil.example/a.png onerror=alert(1)> ![x](http://evil.example/b.png)"
     " [here](http://evil.example) <script>document.title = 'taken'</script>"
 )
+
+PASTE = """(field, content) => {
+    const bytes = Uint8Array.from(atob(content), (one) => one.charCodeAt(0));
+    const clipboardData = new DataTransfer();
+    clipboardData.items.add(new File([bytes], "three.png", { type: "image/png" }));
+    field.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true }));
+}"""
 
 
 @dataclass
@@ -136,6 +145,52 @@ def test_report_has_its_conversations_on_a_phone(ask_app: AskApp, visit: Visit, 
     text = (tmp_path / "saved.md").read_text(encoding="utf-8")
     assert "What does the title say?" in text and "And the hills?" in text
     assert visit.complaints == []
+
+
+def test_pictures_belong_to_the_next_question(ask_app: AskApp, visit: Visit, tmp_path: Path) -> None:
+    page, files = visit.page, [tmp_path / name for name in ("one.png", "two.png", "three.png")]
+    for number, file in enumerate(files):
+        Image.new("RGB", (40, 40), (90 * number, 0, 0)).save(file)
+    ask_app.going.set()
+    page.goto(ask_app.app.url)
+    page.get_by_role("link", name="Ask").first.click()
+    page.get_by_role("button", name="Add pictures").wait_for()
+    page.locator("input[type=file][accept='image/*']").set_input_files(files[:2])
+    page.get_by_role("button", name="two.png").press("Enter")
+    expect(page.get_by_role("button", name="two.png")).to_have_count(0)
+    page.get_by_placeholder("Your question").evaluate(PASTE, base64.b64encode(files[2].read_bytes()).decode())
+    expect(page.get_by_role("button", name="three.png")).to_be_visible()
+    assert page.locator("[data-testid=stMain]").evaluate("main => main.scrollWidth <= innerWidth")
+    ask(page, "Which colours?")
+    expect(page.get_by_text("Then hills")).to_be_visible()
+    expect(page.get_by_role("button", name="one.png")).to_have_count(0)
+    page.get_by_role("button", name="Add pictures").wait_for()
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.locator("input[type=file][accept='image/*']").set_input_files(files[1])
+    page.get_by_role("button", name="What do these images show?").press("Enter")
+    expect(page.get_by_text("Then hills")).to_have_count(2)
+    pictures = [sum(part["type"] == "image_url" for part in parts_of(body)) for body in ask_app.questions()]
+    assert pictures[0] == 2 and len(pictures) == 2 and pictures[1] >= 1
+    assert not list((ask_app.app.data_dir / "videos" / "parts").iterdir())
+    assert not [one for one in visit.requests if "/_stcore/upload_file" in one.url]
+
+
+def parts_of(body: dict[str, Any]) -> list[dict[str, Any]]:
+    """The parts of the messages that have parts."""
+    return [part for one in body["messages"] if isinstance(one["content"], list) for part in one["content"]]
+
+
+def test_file_that_is_no_picture_is_named(ask_app: AskApp, visit: Visit, tmp_path: Path) -> None:
+    page, file = visit.page, tmp_path / "notes.txt"
+    file.write_text("no picture")
+    page.goto(ask_app.app.url)
+    page.get_by_role("link", name="Ask").first.click()
+    page.get_by_role("button", name="Add pictures").wait_for()
+    page.locator("input[type=file][accept='image/*']").set_input_files(file)
+    page.get_by_role("button", name="notes.txt").wait_for()
+    ask(page, "What is it?")
+    expect(page.get_by_role("alert").filter(has_text="notes.txt is no image")).to_be_visible()
+    expect(page.get_by_placeholder("Your question")).to_have_value("What is it?")
 
 
 def test_videos_are_added_one_by_one_and_removed(app: App, visit: Visit, clip: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Page, expect
 
 from app.reports import FORMATS
 from tests.browser.conftest import App, Visit, choose_sample, running, wait_until_still
@@ -35,6 +35,12 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     given = analysis(id="job123456")
     path.write_bytes(FORMATS["json"].write(replace(given, video=replace(given.video, name="停车场.mp4")), "en"))
     return path
+
+
+def import_files(page: Page, *files: Path) -> None:
+    page.get_by_text("Import reports").first.click()
+    page.get_by_role("button", name="Choose reports").wait_for()
+    page.locator("input[type=file]").set_input_files(files)
 
 
 def test_search_result_opens_at_its_time(library_app: App, visit: Visit) -> None:
@@ -91,9 +97,7 @@ def test_card_that_moves_while_pressed_opens(library_app: App, visit: Visit) -> 
 def test_foreign_report_is_imported_renamed_and_deleted(library_app: App, visit: Visit, report: Path) -> None:
     page, main = visit.page, visit.page.get_by_test_id("stMain")
     page.goto(f"{library_app.url}library")
-    page.get_by_text("Import reports").first.click()
-    page.locator("input[type=file]").set_input_files(report)
-    page.get_by_role("button", name="Import reports").last.click()
+    import_files(page, report)
     expect(main.get_by_role("button", name="停车场.mp4", exact=True)).to_be_visible()
     page.get_by_role("button", name="Rename: 停车场.mp4").click()
     field = page.get_by_role("textbox", name="Rename: 停车场.mp4")
@@ -131,13 +135,24 @@ def test_search_takes_the_width_of_a_phone(library_app: App, visit: Visit) -> No
     assert box and box["width"] > 300
 
 
+def test_files_without_a_report_import_nothing(library_app: App, visit: Visit, tmp_path: Path) -> None:
+    page, (report, other) = visit.page, (tmp_path / "a.json", tmp_path / "b.json")
+    given = analysis(id="job777777")
+    report.write_bytes(FORMATS["json"].write(replace(given, video=replace(given.video, name="never.mp4")), "en"))
+    other.write_text("{}")
+    page.goto(f"{library_app.url}library")
+    import_files(page, report, other)
+    expect(page.get_by_role("alert").filter(has_text="b.json")).to_be_visible()
+    assert page.get_by_role("button", name="never.mp4", exact=True).count() == 0
+    assert not list((library_app.data_dir / "videos" / "parts").iterdir())
+    assert not [one for one in visit.requests if "/_stcore/upload_file" in one.url]
+
+
 def test_imported_answers_are_shown_and_saved_unless_left_out(library_app: App, visit: Visit, tmp_path: Path) -> None:
     page = visit.page
     (tmp_path / "asked.json").write_bytes(FORMATS["json"].write(replace(asked(), id="job654321"), "en"))
     page.goto(f"{library_app.url}library")
-    page.get_by_text("Import reports").first.click()
-    page.locator("input[type=file]").set_input_files(tmp_path / "asked.json")
-    page.get_by_role("button", name="Import reports").last.click()
+    import_files(page, tmp_path / "asked.json")
     expect(page.get_by_text("clip.mp4").first).to_be_visible()
     page.goto(f"{library_app.url}?job=job654321")
     expect(page.get_by_role("heading", name="Questions and answers")).to_be_visible()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from app import config
+from app import config, models
 from app.config import Settings
 from app.core.domain import EngineProgress
 from app.core.errors import EngineError, ModelNotFound
@@ -16,7 +18,7 @@ from app.models.cpu_speed import estimate_rates
 from app.models.formatting import need_text
 from app.services import hardware_profile, readiness
 from app.services.engine_session import build_engine, confirmed_downloads
-from app.services.hardware_profile import build_profile
+from app.services.hardware_profile import HardwareProfile, build_profile
 from tests.ui.fake_services import ScriptedEngine
 
 pytestmark = pytest.mark.usefixtures("english")
@@ -99,3 +101,20 @@ def test_an_engine_downloads_only_what_was_confirmed(settings: Settings, monkeyp
         engine.ensure_ready(reported.append, threading.Event())
     assert tried.value.key == "model_not_local"
     assert confirmed_downloads(settings).holds(BIG)  # it goes on after a restart
+
+
+def test_proposals_are_made_once_for_the_same_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, propose = list[float](), models.propose_for_cpu
+
+    def counted(memory_gib: float, *given: Any, **more: Any) -> tuple[models.Proposal, ...]:
+        made.append(memory_gib)
+        return propose(memory_gib, *given, **more)
+
+    monkeypatch.setattr(models, "propose_for_cpu", counted)
+    entries = tuple(models.load_catalogue(None).by_id.values())[:3]
+    here, other = (HardwareProfile("here", None, memory_gib=gib) for gib in (911.5, 17.5))
+    first = here.proposals(entries)
+    assert here.proposals(entries) == first == propose(911.5, entries) and made == [911.5]
+    for place, some in ((other, entries), (here, entries[:1]), (here, tuple(map(copy, entries)))):
+        assert place.proposals(some) == propose(place.memory_gib, some)
+    assert made == [911.5, 17.5, 911.5, 911.5]

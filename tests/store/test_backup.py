@@ -247,6 +247,7 @@ def test_backup_of_each_older_version_is_migrated(version: int, tmp_path: Path) 
     assert manifest.schema == version and rows_of(path) == before, "the backup must not migrate"
     restore_backup(tmp_path / "b.zip", tmp_path / "new")
     after = rows_of(tmp_path / "new" / "framelens.sqlite")
+    assert after["audit"].pop()["action"] == "restore"
     for name in ("sessions", "secrets"):
         assert not after[name] and before.pop(name, None) is not after
     assert lost(before, after) == []
@@ -417,3 +418,32 @@ def test_copy_is_in_one_file_of_its_owner(data: Path, tmp_path: Path) -> None:
     assert (tmp_path / "copy.sqlite").stat().st_mode & 0o777 == 0o600
     with closing(sqlite3.connect(tmp_path / "copy.sqlite")) as connection:
         assert connection.execute("PRAGMA freelist_count").fetchone()[0] == 0
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("batches/C:evil.json", "batches/ .json", "batches/a\u202eb.json", "batches/../evil.json", "C:/evil.json"),
+        *("videos/AAAAAAAAAAAAAAAA/C:evil.mp4", f"templates/{'a' * 300}.toml", "videos/evil.json", "evil.json"),
+    ],
+)
+def test_entry_with_an_odd_name_makes_a_backup_damaged(name: str, data: Path, tmp_path: Path) -> None:
+    write_backup(data, tmp_path / "b.zip", videos=True)
+
+    def add(manifest: dict[str, Any]) -> None:
+        entry = {"name": name, "size": 2, "sha256": hashlib.sha256(b"{}").hexdigest()}
+        manifest["files"].append(entry)
+
+    odd = with_manifest(tmp_path / "b.zip", tmp_path / "odd.zip", add)
+    with zipfile.ZipFile(odd, "a") as archive:
+        archive.writestr(name, b"{}")
+    with pytest.raises(InputError) as caught:
+        restore_backup(odd, tmp_path / "other")
+    assert caught.value.key == "backup_damaged" and not (tmp_path / "other").exists()
+
+
+def test_file_with_an_odd_name_is_left_out_of_backups(data: Path, tmp_path: Path) -> None:
+    for name in ("templates/a\u202eb.toml", "batches/my copy.json"):
+        (data / name).write_text("{}")
+    manifest = write_backup(data, tmp_path / "b.zip", videos=True)
+    assert check_backup(tmp_path / "b.zip") == manifest

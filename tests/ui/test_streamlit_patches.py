@@ -1,4 +1,4 @@
-"""What Streamlit sends: no part of a fragment and no answer to the browser is lost."""
+"""What Streamlit sends: no part of a fragment is lost."""
 
 from __future__ import annotations
 
@@ -33,15 +33,3 @@ def test_all_of_a_fragment_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
             queue.clear(retain_lifecycle_msgs=True, fragment_ids_this_run=["fragment"])
         queue.enqueue(message)
     assert queue.flush() == messages
-
-
-@pytest.mark.parametrize("fragments", [None, ["fragment"]])
-def test_an_answer_to_the_browser_is_sent(fragments: list[str] | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ForwardMsgQueue, "clear", ForwardMsgQueue.clear)
-    streamlit_patches._keep_messages()
-    upload = ForwardMsg()
-    upload.file_urls_response.response_id = "upload"
-    queue = ForwardMsgQueue()
-    queue.enqueue(upload)
-    queue.clear(retain_lifecycle_msgs=True, fragment_ids_this_run=fragments)
-    assert queue.flush() == [upload] and queue.is_empty()

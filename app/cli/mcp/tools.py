@@ -303,9 +303,8 @@ class McpTools:
         if bool(videos) == bool(conversation):
             raise core.ConfigError("mcp_ask_about")
         about = tuple(str(self._file(one) or self._report_id(one)) for one in videos)
-        for one in self.services.conversations.get(conversation).about if conversation else ():
-            self._report_id(one)
-        asked = _Question(question, about, conversation, frames, _range(start, end))
+        continued = self._conversation_id(conversation) if conversation else ""
+        asked = _Question(question, about, continued, frames, _range(start, end))
         if (answer := self._answers.get(asked)) is None:
             answer = self._answers[asked] = _Answer(self.services, asked)
 
@@ -328,8 +327,9 @@ class McpTools:
         Raises:
             InputError: The file is outside of the folders that may be read.
         """
-        is_path = Path(video).name != video or bool(Path(video).suffix) or os.path.exists(video)  # noqa: PTH110 - raises nothing
-        return self._allowed(video) if is_path else None
+        is_path = Path(video).name != video or bool(Path(video).suffix)
+        is_here = os.path.exists(video) and self._inside(Path(video).absolute()) is not None  # noqa: PTH110 - raises nothing
+        return self._allowed(video) if is_path or is_here else None
 
     def _allowed(self, text: str) -> Path:
         if "\0" in text:
@@ -347,10 +347,33 @@ class McpTools:
         Raises:
             InputError: "job_unknown": there is no such report, or it is on another video, which makes no difference.
         """
-        job_id = self.services.jobs.library.resolve_id(given)
-        if not self._may_see(self.services.jobs.snapshot(job_id).request.path):
+        try:
+            job_id = self.services.jobs.library.resolve_id(given)
+            is_seen = self._may_see(self.services.jobs.snapshot(job_id).request.path)
+        except core.InputError:
+            if not self._roots:
+                raise
+            is_seen = False  # also of an ambiguous id, since the error would name some
+        if not is_seen:
             raise core.InputError("job_unknown", id=given[:80])
         return job_id
+
+    def _conversation_id(self, given: str) -> str:
+        """Return the whole id of a conversation; with roots, it is about videos there and nothing else.
+
+        Raises:
+            InputError: "conversation_unknown": there is no such conversation, or it is about something else.
+        """
+        if not self._roots:
+            return self.services.conversations.get(given).id
+        try:
+            found = self.services.conversations.get(given)
+            paths = [self.services.jobs.snapshot(one).request.path for one in found.about]
+        except core.InputError:
+            paths = []
+        if not paths or not all(map(self._may_see, paths)):
+            raise core.InputError("conversation_unknown", id=given[:80])
+        return found.id
 
     def _may_see(self, path: Path) -> bool:
         """Return whether a report on this file, as the report names it, is one of those that the caller may know of."""

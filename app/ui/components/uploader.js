@@ -3,7 +3,7 @@
 
 const VERSION = { "Tus-Resumable": "1.0.0" };
 const WAITS_MS = [500, 1000, 2000, 4000, 8000];
-const REMEMBERED = "framelens-upload:";
+const REMEMBERED = "framelens-upload:"; // and what the upload is for
 const DONE = "#done"; // suffix of the address of a finished upload
 const ABOUT_THE_FILE = [400, 415]; // other statuses concern the server, the disk or the connection
 const TRY_AGAIN = [409, 423, 502, 503, 504]; // and these pass by themselves
@@ -19,9 +19,9 @@ class Refused extends Error {
   }
 }
 
-function remembered() {
+function remembered(purpose) {
   try {
-    return Object.entries(localStorage).filter(([key]) => key.startsWith(REMEMBERED));
+    return Object.entries(localStorage).filter(([key]) => key.startsWith(`${REMEMBERED}${purpose}:`));
   } catch {
     return []; // storage is disabled: uploads work, but restart after a reload
   }
@@ -35,7 +35,6 @@ function remember(key, url) {
   }
 }
 
-const fingerprint = (file) => `${REMEMBERED}${file.size}:${file.lastModified}:${file.name}`;
 const base64 = (text) => btoa(String.fromCharCode(...new TextEncoder().encode(text)));
 
 class Uploader {
@@ -51,27 +50,41 @@ class Uploader {
     this.run = 0; // a pause or another file stops older loops
     this.courier = new Courier({ report: (...message) => this.report(...message) }, "uploaded");
     this.mark = null; // of the message that the server has not answered
-    this.listen();
-  }
-
-  listen() {
-    const drop = this.find(".drop");
+    this.area = null; // where files are dropped or pasted
     this.find(".choose").onclick = () => this.input.click();
     this.input.onchange = () => this.startAll(this.input.files);
+    this.find(".pause").onclick = () => (this.paused ? this.start(this.file) : this.pause());
+    this.find(".other").onclick = () => this.leaveOut();
+  }
+
+  // Files may be dropped on the page's part around the button, or pasted there, where there is one.
+  listen() {
+    const drop = this.find(".drop");
+    const around = this.data.area && this.root.getRootNode().host?.closest(`.${this.data.area}`);
+    const area = around || drop;
+    if (this.area === area) return;
+    this.area = area;
     for (const name of ["dragenter", "dragover"]) {
-      drop.addEventListener(name, (event) => {
+      area.addEventListener(name, (event) => {
+        if (!event.dataTransfer.types.includes("Files") || this.area !== area) return;
         event.preventDefault();
         drop.classList.add("over");
       });
     }
-    drop.addEventListener("dragleave", () => drop.classList.remove("over"));
-    drop.addEventListener("drop", (event) => {
-      event.preventDefault();
-      drop.classList.remove("over");
-      this.startAll(event.dataTransfer.files);
-    });
-    this.find(".pause").onclick = () => (this.paused ? this.start(this.file) : this.pause());
-    this.find(".other").onclick = () => this.leaveOut();
+    area.addEventListener("dragleave", () => drop.classList.remove("over"));
+    area.addEventListener("drop", (event) => this.takeFrom(event, event.dataTransfer, area));
+    if (around) area.addEventListener("paste", (event) => this.takeFrom(event, event.clipboardData, area));
+  }
+
+  takeFrom(event, transfer, area) {
+    this.find(".drop").classList.remove("over");
+    if (!transfer.files.length || this.area !== area || !this.root.isConnected) return;
+    event.preventDefault();
+    this.startAll(transfer.files);
+  }
+
+  fingerprint(file) {
+    return `${REMEMBERED}${this.data.purpose}:${file.size}:${file.lastModified}:${file.name}`;
   }
 
   update(data, report) {
@@ -82,6 +95,9 @@ class Uploader {
       this.reset([]);
     }
     const words = data.words;
+    this.input.accept = data.accept;
+    this.find(".root").classList.toggle("compact", Boolean(data.area));
+    this.listen();
     this.find(".hint").textContent = words.hint;
     this.find(".choose").textContent = words.choose;
     this.find(".small").textContent = words.small;
@@ -95,9 +111,9 @@ class Uploader {
   async offerUnfinished() {
     const hint = this.find(".unfinished");
     const run = this.run;
-    for (const [key, url] of remembered()) {
+    for (const [key, url] of remembered(this.data.purpose)) {
       if (url.endsWith(DONE)) continue;
-      const [size, , ...name] = key.slice(REMEMBERED.length).split(":");
+      const [, size, , ...name] = key.slice(REMEMBERED.length).split(":");
       const offset = await this.ask(url).catch((error) => (error.status === 404 ? (remember(key, null), null) : null));
       if (run !== this.run) return;
       if (offset === null || offset >= Number(size)) continue;
@@ -145,7 +161,7 @@ class Uploader {
     this.show();
     await this.repeat(run, () => this.check(url));
     if (run !== this.run) return;
-    remember(fingerprint(file), url + DONE);
+    remember(this.fingerprint(file), url + DONE);
     this.sent.push(url.split("/").pop());
     this.goOn(file);
   }
@@ -203,7 +219,7 @@ class Uploader {
 
   // A file that is not a video doesn't keep the others from arriving.
   refuse(file, error) {
-    remember(fingerprint(file), null);
+    remember(this.fingerprint(file), null);
     this.refused.push(error.message);
     this.goOn(file);
   }
@@ -217,8 +233,8 @@ class Uploader {
   }
 
   async locate(file) {
-    const key = fingerprint(file);
-    const known = remembered().find(([name]) => name === key)?.[1].replace(DONE, "");
+    const key = this.fingerprint(file);
+    const known = remembered(this.data.purpose).find(([name]) => name === key)?.[1].replace(DONE, "");
     if (known) {
       try {
         this.offset = await this.ask(known);
@@ -239,7 +255,7 @@ class Uploader {
   async create(file) {
     const headers = this.headers({
       "Upload-Length": String(file.size),
-      "Upload-Metadata": `filename ${base64(file.name)}`,
+      "Upload-Metadata": `filename ${base64(file.name)},purpose ${base64(this.data.purpose)}`,
     });
     const answer = await fetch(`${this.data.url}?lang=${this.data.lang}`, { method: "POST", headers });
     if (!answer.ok) throw new Refused(answer.status, (await answer.json().catch(() => ({}))).error ?? this.data.words.lost);

@@ -1,6 +1,7 @@
 """Library page: every analysis with its picture, search and filters, and the actions on selected ones."""
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 
 import streamlit as st
 
@@ -10,7 +11,7 @@ from app.library.bulk_operations import MOST_EXPORTED
 from app.reports import FORMATS
 from app.store import LibraryEntry
 from app.ui import error_words, may_change, page_state, plain, services
-from app.ui.components import exports
+from app.ui.components import exports, uploader
 from app.ui.components.exports import SaveButton, SaveGroup
 from app.ui.panels.library import cards, filters
 
@@ -170,30 +171,23 @@ def _compare(first: str, second: str) -> None:
 
 def _draw_import() -> None:
     """Draw the uploader that imports reports of other machines."""
-    state = page_state()
     with st.expander(t("library.import"), icon=":material/upload_file:"):
         st.caption(t("library.import_about"))
-        key = f"library_import_{state.imports}"
-        files = st.file_uploader(
-            t("library.import"),
-            type=["json", "zip"],
-            accept_multiple_files=True,
-            key=key,
-            label_visibility="collapsed",
-        )
-        if files:
-            words = t("library.import")
-            st.button(words, key="library_import_go", type="primary", on_click=_import, args=(key,))
+        words = {word: t(f"library.import_{word}") for word in ("choose", "hint")}
+        invitation = uploader.Invitation("report", ".json,.zip", **words)
+        uploader.draw(invitation, key="library_import", on_uploaded=_import)
+        for sentence in page_state().refused:
+            st.warning(plain(sentence), icon=":material/block:")
 
 
-def _import(key: str) -> None:
+def _import(uploads: Sequence[str], refused: Sequence[str]) -> None:
     from app.library.bulk_operations import reports_of
     from app.services import import_report
 
     state = page_state()
+    state.refused = tuple(refused)
     ids: list[str] = []
-    with state.catching_errors():
-        files = [(file.name, file) for file in st.session_state[key]]
+    with state.catching_errors(), ExitStack() as opened:
+        files = [opened.enter_context(services().videos.read_once(one, "report")) for one in uploads]
         ids += [import_report(services(), analysis) for analysis in reports_of(files)]
-    state.imports += 1  # a new key empties the uploader
-    st.toast(t("library.imported", n=len(set(ids))), icon=":material/check_circle:")
+        st.toast(t("library.imported", n=len(set(ids))), icon=":material/check_circle:")

@@ -319,6 +319,23 @@ async def test_files_outside_of_the_roots_are_not_opened(tmp_path: Path, video: 
 
 
 @pytest.mark.slow
+async def test_other_conversations_are_unknown_with_a_root(tmp_path: Path, video: Path, engine: Server) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    inside = root / "inside.mp4"
+    inside.write_bytes(video.read_bytes())
+    more = environment(tmp_path, engine)
+    subprocess.run([*COMMAND[:-1], "ask", "My secret is 4711.", "--yes"], env=more, check=True, capture_output=True)
+    requests = len(engine.requests)
+    async with connected(tmp_path, "--root", root, engine=engine) as client:
+        assert "not known" in await refused(client, "ask", conversation="latest", question="What is it?")
+        assert len(engine.requests) == requests
+        own = await called(client, "ask", videos=[str(inside)], question="Which colour?", frames=2)
+        again = await called(client, "ask", conversation=own["conversation"], question="And then?")
+        assert again["state"] == "complete" and "4711" not in json.dumps(engine.requests[requests:])
+
+
+@pytest.mark.slow
 def test_nothing_but_the_protocol_is_on_standard_output(tmp_path: Path, video: Path) -> None:
     start = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
     look = {"name": "look", "arguments": {"video": str(video), "times": [0]}}

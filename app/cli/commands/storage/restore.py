@@ -6,14 +6,13 @@ It refuses while any process has the data folder open, and keeps what was there.
 import argparse
 import json
 import sys
-from contextlib import closing
 from pathlib import Path
 
 from app import config
 from app.cli.common import add_output_options, use_language
 from app.core import human_size, readable
 from app.i18n import t
-from app.store import AuditLog, BackupManifest, Store, check_backup, restore_backup
+from app.store import BackupManifest, check_backup, restore_backup
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,8 +34,6 @@ def run(given: argparse.Namespace) -> int:
         _report(given, check_backup(given.source), "cli.restore_sound")
         return 0
     manifest, aside = restore_backup(given.source, settings.data_dir)
-    with closing(Store(settings.data_dir / "framelens.sqlite")) as store:
-        AuditLog(store).record("restore", object_name=given.source.name)
     folder, kept = readable(str(settings.data_dir)), readable(str(aside))
     _report(given, manifest, "cli.restore_done", folder=folder, kept=kept)
     if not manifest.videos and not given.json:

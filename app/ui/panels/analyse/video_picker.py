@@ -11,22 +11,21 @@ import streamlit as st
 
 from app.core import AppError, VideoError, readable
 from app.fleet import resolve
-from app.i18n import language, t
+from app.i18n import t
 from app.services import pair_uploads
 from app.ui import page_state, plain, resources, services
-from app.ui.components.assets import component, sent
+from app.ui.components import uploader
 from app.video import files_beside
 
-PIECE_BYTES = 8 * 2**20
-"""Size of one piece of an upload. Chosen by hand; not tuned."""
-_MAX_SENTENCE_CHARACTERS = 1000
-_WORDS = (
-    *("hint", "choose", "small", "other", "pause", "resume", "sending", "paused", "unfinished", "lost", "checking"),
-    *("one_of", "skip"),
+_ACCEPT = ",".join(
+    (
+        *("video/*", "image/gif", ".mkv", ".mov", ".avi", ".mts", ".m2ts", ".ts", ".flv", ".wmv", ".mpg", ".mpeg"),
+        *(".vob", ".ogv", ".3gp", ".mxf"),
+        *(".srt", ".vtt", ".ass", ".ssa", ".ttml", ".dfxp", ".smi", ".sub", ".sbv", ".lrc", ".scc"),
+    )
 )
 _COUNTED_SECONDS = 10.0  # how long a folder is taken to be unchanged, which is counted at every rerun; chosen by hand
 _MOST_TRIED = 8  # videos of a folder, to find one that can be shown; a probe takes a third of a second
-_mount = component("uploader", "courier")
 
 
 def draw() -> None:
@@ -173,48 +172,19 @@ def _choose(find: Callable[[], str]) -> None:
 
 
 def draw_uploader(*, key: str, on_uploaded: Callable[[list[str], list[str]], None]) -> None:
-    """Draw the drop zone.
+    """Draw the drop zone for videos and their subtitles.
 
     Args:
         key: The widget key.
         on_uploaded: Called before the page is drawn again, with the ids of the videos and a sentence on each file
             that is not a video. Subtitles are beside their videos then.
     """
-    arrived = f"{key}_arrived"
 
-    def receive() -> None:
-        if (given := sent(key, "uploaded")) is None:  # sent again, after the first one took the uploader away
-            return
-        ids, refused, mark = _read(given)
-        if mark != st.session_state.get(arrived):  # it is sent until it is answered
-            st.session_state[arrived] = mark
-            with page_state().catching_errors():
-                paired = pair_uploads(services().videos, ids)
-                alone = [t("ui.upload_subtitles_alone", name=name) for name in paired.alone]
-                on_uploaded(list(paired.video_ids), [*refused, *alone])
+    def receive(ids: list[str], refused: list[str]) -> None:
+        with page_state().catching_errors():
+            paired = pair_uploads(services().videos, ids)
+            alone = [t("ui.upload_subtitles_alone", name=name) for name in paired.alone]
+            on_uploaded(list(paired.video_ids), [*refused, *alone])
 
-    data = {
-        "name": key,
-        "url": resources.api_url("uploads", with_key=False),
-        "key": resources.route_key(),
-        "lang": language(),
-        "piece_bytes": PIECE_BYTES,
-        "arrived": st.session_state.get(arrived, ""),
-        # The browser fills in the placeholders.
-        "words": {word: t(f"ui.upload_{word}", **_PLACEHOLDERS) for word in _WORDS},
-    }
-    _mount(key=key, data=data, on_uploaded_change=receive)
-
-
-def _read(given: object) -> tuple[list[str], list[str], str]:
-    """Return the ids, the sentences about refused files, and the mark of the message."""
-    value = given if isinstance(given, dict) else {}
-    sentences = [text[:_MAX_SENTENCE_CHARACTERS] for text in _texts(value.get("refused"))]
-    return _texts(value.get("ids")), sentences, str(value.get("mark", ""))[:_MAX_SENTENCE_CHARACTERS]
-
-
-def _texts(given: object) -> list[str]:
-    return [one for one in given if isinstance(one, str)] if isinstance(given, list) else []
-
-
-_PLACEHOLDERS = {name: f"{{{name}}}" for name in ("name", "percent", "sent", "size", "speed", "place", "count")}
+    words = {word: t(f"ui.upload_{word}") for word in ("choose", "hint", "small")}
+    uploader.draw(uploader.Invitation("video", _ACCEPT, **words), key=key, on_uploaded=receive)

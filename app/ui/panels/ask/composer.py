@@ -1,8 +1,8 @@
-"""Field for the next question, with images, the kind of question, the range to look at, and the settings."""
+"""Field for the next question, with pictures, the kind of question, the range to look at, and the settings."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, get_args
 
 import streamlit as st
@@ -10,6 +10,7 @@ import streamlit as st
 from app import ask
 from app.i18n import t
 from app.ui import error_words, may_change, page_state, plain, services
+from app.ui.components import uploader
 from app.ui.panels.analyse import frame_options
 from app.ui.panels.ask import settings
 from app.ui.panels.models import missing_model
@@ -17,8 +18,8 @@ from app.ui.panels.models import missing_model
 if TYPE_CHECKING:
     from app.ask import Conversation
 
-_MOST_MEGABYTES = 32
-"""Size of an image file. Chosen by hand; not tuned."""
+_AREA = "st-key-ask_composer"
+"""CSS class that Streamlit gives the container with the key "ask_composer"."""
 _KIND_WIDTH = 220  # pixels
 
 
@@ -52,16 +53,57 @@ def draw(
             settings.draw(conversation)
             if has_player and (part := page_state().range):
                 st.caption(plain(t("ask.page.part", part=frame_options.format_stored_range(*part))), width="content")
+            if now.kind == "ready":
+                _draw_pictures(key)
         st.chat_input(
             t("ask.page.question"),
             key=f"{key}_question",
             max_chars=ask.MOST_QUESTION,
-            max_upload_size=_MOST_MEGABYTES,
-            accept_file="multiple",
             disabled=is_busy or now.kind != "ready",
             on_submit=_submit,
             args=(key, conversation, begin),
         )
+        if now.kind == "ready" and page_state().asked_pictures.get(key):
+            st.button(
+                t("ask.page.about_images"),
+                key=f"{key}_about_images",
+                type="tertiary",
+                icon=":material/send:",
+                disabled=is_busy,
+                on_click=_submit,
+                args=(key, conversation, begin),
+            )
+
+
+def _draw_pictures(key: str) -> None:
+    """Draw the button that adds pictures to the next question, and a button for each that takes it away."""
+    pictures = page_state().asked_pictures
+
+    def add(ids: list[str], refused: list[str]) -> None:
+        with page_state().catching_errors("ask_error"):
+            found = {one: services().videos.upload(one).name for one in ids}
+            pictures[key] = pictures.get(key, {}) | found
+        page_state().refused_pictures = tuple(refused)
+
+    invitation = uploader.Invitation("picture", "image/*", t("ask.page.add_pictures"), area=_AREA)
+    uploader.draw(invitation, key=f"{key}_pictures", on_uploaded=add)
+    for upload_id, name in pictures.get(key, {}).items():
+        st.button(
+            plain(name),
+            key=f"{key}_leave_{upload_id}",
+            icon=":material/close:",
+            help=plain(t("ui.remove_video_help", name=name)),
+            on_click=_leave_out,
+            args=(key, upload_id),
+        )
+    for sentence in page_state().refused_pictures:
+        st.warning(plain(sentence), icon=":material/block:")
+
+
+def _leave_out(key: str, upload_id: str) -> None:
+    with page_state().catching_errors("ask_error"):
+        page_state().asked_pictures[key].pop(upload_id, None)
+        services().videos.drop_unread(upload_id)
 
 
 def _draw_kind(key: str) -> None:
@@ -78,13 +120,13 @@ def _draw_kind(key: str) -> None:
 
 
 def _submit(key: str, conversation: Conversation | None, begin: Callable[[], Conversation]) -> None:
-    """Ask the question; one that can't be asked is put back into the field, without its images."""
-    given = st.session_state[f"{key}_question"]
+    """Ask the question; one that can't be asked is put back into the field, without its pictures."""
+    given = st.session_state[f"{key}_question"] or ""
     state = page_state()
+    state.refused_pictures = ()
     with state.catching_errors("ask_error"):
-        kept = services().conversations
-        images = kept.keep_images((file.name, file.getvalue()) for file in given.files)
-        question = given.text.strip() or (t("ask.page.about_images") if images else "")
+        images = services().conversations.keep_images(_read(state.asked_pictures.pop(key, {})))
+        question = given.strip() or (t("ask.page.about_images") if images else "")
         chosen, asked = settings.read(conversation), begin()
         start, end = state.range or (None, None)
         look = ask.Look(st.session_state.get(f"{key}_kind", "auto"), start, end)
@@ -92,4 +134,12 @@ def _submit(key: str, conversation: Conversation | None, begin: Callable[[], Con
         services().answers.start(services(), asked)
         state.open_chat(asked.id)
     if state.ask_error:
-        st.session_state[f"{key}_question"] = given.text
+        st.session_state[f"{key}_question"] = given
+
+
+def _read(uploads: Iterable[str]) -> Iterable[tuple[str, bytes]]:
+    """Yield the name and content of each uploaded picture, which is deleted then."""
+    for one in uploads:
+        with services().videos.read_once(one, "picture") as (name, file):
+            content = file.read()
+        yield name, content

@@ -17,6 +17,7 @@ from pathlib import Path
 from benchmarks.torture.line import HEAD, Line, Scale
 
 PARTS = ("kills", "app_kills", "ray_kills", "mutations", "disk", "attacks", "load", "sessions", "proxy")
+_MODULES = {"attacks": "attacks.routes"}
 
 
 def main(arguments: list[str]) -> int:
@@ -36,7 +37,7 @@ def main(arguments: list[str]) -> int:
         scale = Scale(given.share, given.work or Path(folder), given.seed, given.footage)
         for name in given.parts or PARTS:
             started = time.monotonic()
-            run: Callable[[Scale], Iterator[Line]] = import_module(f"benchmarks.torture.{name}").run
+            run: Callable[[Scale], Iterator[Line]] = import_module(f"benchmarks.torture.{_MODULES.get(name, name)}").run
             for line in run(scale):
                 print(line, flush=True)
                 failed = failed or line.failed

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.torture import attacks
+from benchmarks.torture.attacks import routes
 from benchmarks.torture.line import Scale
 from tests.reverse_proxy import CADDY, NGINX
 
@@ -14,6 +14,6 @@ from tests.reverse_proxy import CADDY, NGINX
 @pytest.mark.slow
 @pytest.mark.skipif(NGINX is None, reason="no nginx (apt-get install nginx-light)")
 def test_attacks_through_a_proxy_find_nothing(tmp_path: Path) -> None:
-    lines = list(attacks.run(Scale(0.02, tmp_path)))
+    lines = list(routes.run(Scale(0.02, tmp_path)))
     assert len(lines) == 38 + (7 if CADDY else 1)
     assert [str(line) for line in lines if line.failed] == []

@@ -25,7 +25,8 @@ from app.core import as_user
 from app.reports import FORMATS
 from app.services import open_services, share
 from app.store import BackupManifest, check_backup, write_backup
-from benchmarks.torture import disk, page_attacks
+from benchmarks.torture import disk
+from benchmarks.torture.attacks import page
 from benchmarks.torture.line import Line, Scale
 from benchmarks.torture.site import PASSWORD, Site, attacked_site
 from tests.reports.test_reports import analysis
@@ -141,7 +142,7 @@ def _uploaded_names(site: Site, names: list[str]) -> Line:
             place = made.headers.get("location", "")
             sent = {"Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
             crashed += ann.patch(place, content=report, headers=sent).status_code >= 500
-            crashed += asyncio.run(page_attacks.imports(site, place.rpartition("/")[2], str(number)))
+            crashed += asyncio.run(page.imports(site, place.rpartition("/")[2], str(number)))
         with site.client(Authorization=f"Bearer {site.api['ann']}") as program:
             asked = json.dumps({"name": name, "size_bytes": 4})  # halves of characters as escapes
             answer = program.post("/api/v1/uploads", content=asked, headers={"Content-Type": "application/json"})

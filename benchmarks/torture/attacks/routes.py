@@ -20,7 +20,7 @@ from starlette.routing import Route
 
 from app.api import AllowedHosts, Gate, routes
 from app.services import COOKIE
-from benchmarks.torture import engine_attacks, further_attacks, page_attacks, path_attacks, state_attacks
+from benchmarks.torture.attacks import engine, further, page, paths, state
 from benchmarks.torture.line import Line, Scale
 from benchmarks.torture.site import PASSWORD, SECRET, Site, attacked_site
 from tests.reverse_proxy import CADDY, NAME, NGINX
@@ -80,22 +80,22 @@ def run(scale: Scale) -> Iterator[Line]:
             _upload_route(site),
             _cookies(site, scale),
             _fixation(site),
-            page_attacks.sockets(site),
+            page.sockets(site),
             _smuggling(site),
         )
-        yield from (page_attacks.messages(site), _logged_keys(site), _odd_requests(site))
-        yield from (_slow(site, scale), _guesses(site), page_attacks.lost_roles(site, scale))
-        yield from (further_attacks.addresses(site), further_attacks.terminal(site), further_attacks.tools(site))
-        yield from (further_attacks.two_apps(site), further_attacks.exports_at_once(site, scale))
-        yield path_attacks.swapped(site, scale)
+        yield from (page.messages(site), _logged_keys(site), _odd_requests(site))
+        yield from (_slow(site, scale), _guesses(site), page.lost_roles(site, scale))
+        yield from (further.addresses(site), further.terminal(site), further.tools(site))
+        yield from (further.two_apps(site), further.exports_at_once(site, scale))
+        yield paths.swapped(site, scale)
     yield from _behind_caddy(scale)
-    yield from state_attacks.run(scale)
-    yield from engine_attacks.run(scale)
+    yield from state.run(scale)
+    yield from engine.run(scale)
 
 
 def _behind_caddy(scale: Scale) -> Iterator[Line]:
     """Yield a line for each kind of attack that a proxy makes a difference to."""
-    kinds = (_strangers, _traversals, _forged_headers, _smuggling, _logged_keys, page_attacks.sockets, _guesses)
+    kinds = (_strangers, _traversals, _forged_headers, _smuggling, _logged_keys, page.sockets, _guesses)
     if CADDY is None:
         yield Line("attacks behind Caddy: not run, since it isn't installed", 0)
         return

@@ -167,3 +167,5 @@ from .units import gib_number as gib_number
 from .units import gib_text as gib_text
 from .units import human_size as human_size
 from .vllm_arguments import arguments_to_argv as arguments_to_argv
+from .wall_clock import earliest_time as earliest_time
+from .wall_clock import latest_time as latest_time

@@ -14,7 +14,6 @@ import secrets
 import shutil
 import stat
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -514,7 +513,7 @@ class VideoRepository:
                 if record:
                     size_bytes = record["size_bytes"]
                     state = part.stat()
-                    has_stopped = state.st_mtime < time.time() - HELD_SECONDS
+                    has_stopped = state.st_mtime < core.earliest_time() - HELD_SECONDS
                     missing = 0 if has_stopped else max(0, size_bytes - state.st_size)
                     found.append(_Reserved(record.get("user_id", ""), size_bytes, missing))
         return found
@@ -539,7 +538,7 @@ class VideoRepository:
                 yield _Reserved(record.get("user_id", ""), record["size_bytes"], 0)
 
     def _drop_stale_parts(self) -> None:
-        oldest = time.time() - STALE_SECONDS
+        oldest = core.earliest_time() - STALE_SECONDS
         for part in self._parts.glob("*.part"):
             with suppress(FileNotFoundError):  # it was finished meanwhile
                 if part.stat().st_mtime < oldest:

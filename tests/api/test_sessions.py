@@ -175,6 +175,14 @@ def test_an_expired_session_stays_so_when_the_clock_goes_back(
     assert people.session(cookie) is None
 
 
+def test_a_clock_set_back_makes_no_session_last(people: Accounts, monkeypatch: pytest.MonkeyPatch) -> None:
+    cookie, now = people.log_in(NAME, PASSWORD, "127.0.0.1"), time.time()
+    passed = time.monotonic() + AccessSettings().session_seconds + 1
+    monkeypatch.setattr("time.time", lambda: now)
+    monkeypatch.setattr("time.monotonic", lambda: passed)
+    assert people.session(cookie) is None
+
+
 @pytest.mark.parametrize("change", [lambda c: c + "x", lambda c: "x" + c, lambda c: c.rpartition(".")[0], lambda _: ""])
 def test_forged_cookie_is_no_session(open_app: Open, people: Accounts, change: Callable[[str], str]) -> None:
     client = open_app()

@@ -267,7 +267,7 @@ class Accounts:
         if (sha256 := self._hash_in(cookie)) is None or (found := self._store.session(sha256)) is None:
             return None
         row, account = found
-        now = time.time()
+        now = core.latest_time()
         if now - row.created > self._settings.session_seconds or now - row.used > self._settings.idle_seconds:
             with suppress(core.StorageError):
                 self._store.end_session(sha256)  # also where the clock is set back later
@@ -300,7 +300,7 @@ class Accounts:
         return Signer(self._secret, salt="framelens-session", digest_method=hashlib.sha256)
 
     def _begin(self, account: AccountRow, address: str) -> str:
-        token, now = secrets.token_urlsafe(32), time.time()
+        token, now = secrets.token_urlsafe(32), core.latest_time()
         self._store.add_session(
             SessionRow(hashlib.sha256(token.encode()).hexdigest(), account.id, now, now),
             created_after=now - self._settings.session_seconds,

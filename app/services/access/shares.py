@@ -111,4 +111,4 @@ def _hash(token: str) -> str:
 
 
 def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+    return datetime.fromtimestamp(core.latest_time(), UTC).isoformat(timespec="seconds")

@@ -30,9 +30,11 @@ def new_stills(details: Details, times: Values, full_seconds: float) -> Values:
         full_seconds: Time from which on content that stays counts in full.
     """
     num = len(times)
+    if num < 2:
+        return np.zeros((num, num))
     same = details.to_next() <= _SAME_LEVELS
     shares = same.mean(axis=1)
-    if num < 2 or np.median(shares) < _HARDLY_MOVES:
+    if np.median(shares) < _HARDLY_MOVES:
         return np.zeros((num, num))
     starts, lasts = _runs(same)
     stays = np.clip((times[lasts] - times[starts]) / full_seconds, 0, 1)

@@ -66,3 +66,7 @@ def test_a_video_that_moves_has_no_stills() -> None:
     pixels = np.random.default_rng(7).integers(0, 256, (10, 576, 13), np.uint8)
     pixels[4:8] = pixels[4]
     assert not shown(pixels).any()
+
+
+def test_a_single_picture_has_no_next_one() -> None:
+    assert shown(still(1)).tolist() == [[0.0]]

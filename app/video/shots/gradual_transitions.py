@@ -15,6 +15,7 @@ cells back again.
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from itertools import islice
 from typing import Literal, NamedTuple
 
@@ -46,7 +47,10 @@ _MIDDLE = np.stack([_out_across, _out_down, np.hypot(_out_across, _out_down), np
 
 
 class Swept(NamedTuple):
-    """An edge that moves from sample `first` to `last`; `rest` is the share it leaves unexplained, 0 … 0.15."""
+    """An edge that moves, or a mixture that grows, from sample `first` to `last`.
+
+    `rest` is the share that is left unexplained, 0 … 1.
+    """
 
     rest: float
     first: int
@@ -108,6 +112,10 @@ _MOST_ALIKE = 0.75
 """Correlation of the two pictures' luma, at most."""
 _MOST_REST = 0.36
 """Share of the change that the mixture may leave unexplained halfway, since movement continues in both shots."""
+_BEGUN = 0.1
+"""Share of the second picture with which a transition has begun, and of the first one with which it is over."""
+_MOST_REST_WIDER = 0.25
+"""Most that a reading may leave unexplained to be preferred to a part of it."""
 _LEAST_MIXED = 3
 """Pictures that are clearly mixed: between 15 and 85 %."""
 _LARGEST_STEP = 0.45
@@ -192,13 +200,12 @@ class GradualDetector:
         self._stretches.append([])
         readings = (*map(self._read, _LENGTHS_SECONDS), *self._read_moving())
         fresh = (one for one in readings if one and one.start_seconds >= self._done_seconds)
-        found = min(fresh, key=lambda one: one.rest, default=None)
+        found = reduce(_better, fresh, None)
         done = None
         if self._open is not None and self._is_past(self._open, found, time_seconds):
             done, self._open = self._open, None
             self._done_seconds = done.end_seconds
-        if found is not None and (self._open is None or found.rest < self._open.rest):
-            self._open = found
+        self._open = _better(self._open, found)
         return done
 
     @staticmethod
@@ -237,12 +244,11 @@ class GradualDetector:
             self._stretches[-1].append(MovingStretch(inside, self._calm[place]))
         moved = np.concatenate([glance.cells for _, glance in inside]).reshape(len(inside), *first.cells.shape)
         moved -= first.cells
-        rest = _unmixed(moved.reshape(len(moved), -1)) if is_other else None
-        if rest is not None and (apart >= _SURE_CHANGE or _together(moved)):
-            return Gradual(start, end, rest, "dissolve")
-        rest = _unmixed_retake(moved) if is_retake else None
-        if rest is not None:
-            return Gradual(start, end, rest, "dissolve")
+        mixture = _unmixed(moved.reshape(len(moved), -1)) if is_other else None
+        if mixture is None or not (apart >= _SURE_CHANGE or _together(moved)):
+            mixture = _unmixed_retake(moved) if is_retake else None
+        if mixture is not None:
+            return Gradual(inside[mixture.first][0], inside[mixture.last][0], mixture.rest, "dissolve")
         wipe = find_wipe(moved) if is_other else None
         return None if wipe is None else Gradual(inside[wipe.first][0], inside[wipe.last][0], wipe.rest, "wipe")
 
@@ -256,6 +262,20 @@ class GradualDetector:
                 found = _find_calm(stretch.samples, calm) if is_calm else None
                 if found is not None:
                     yield found
+
+
+def _better(known: Gradual | None, found: Gradual | None) -> Gradual | None:
+    """Return the better reading of the same samples: the one that contains the other, or leaves less unexplained.
+
+    Part of a dissolve is a dissolve too, and leaves less where a shot moves at the other end.
+    """
+    if known is None or found is None:
+        return known or found
+    for one, other in ((known, found), (found, known)):
+        contains = one.start_seconds <= other.start_seconds and other.end_seconds <= one.end_seconds
+        if contains and one.rest <= _MOST_REST_WIDER:
+            return one
+    return found if found.rest < known.rest else known
 
 
 def _apart(first: Glance, last: Glance) -> float:
@@ -316,8 +336,8 @@ def _may_be_retake(first: Glance, middle: Glance, last: Glance) -> bool:
     return rest < (1.5 * _MOST_REST_RETAKE) ** 2 * sum_of_squares
 
 
-def _unmixed_retake(moved: NDArray[np.float32]) -> float | None:
-    """Return the mean unexplained share (0 … 1) of a dissolve between two takes of one scene, None if it is none.
+def _unmixed_retake(moved: NDArray[np.float32]) -> Swept | None:
+    """Return a dissolve between two takes of one scene, with its mean unexplained share, None if it is none.
 
     Args:
         moved: The samples less the first one, n x 3 x cells.
@@ -337,13 +357,13 @@ def _unmixed_retake(moved: NDArray[np.float32]) -> float | None:
         return None
     sizes = np.einsum("ncx,ncx->n", moved, moved)
     rest = float(np.sqrt(np.maximum(sizes / size.sum() - shares**2, 0)[mixed]).mean())
-    return rest if rest <= _MOST_REST_RETAKE else None
+    return _extent(shares, rest) if rest <= _MOST_REST_RETAKE else None
 
 
-def _unmixed(moved: NDArray[np.float32]) -> float | None:
-    """Return the share (0 … 1) of the change that mixtures of the first and last sample leave unexplained.
+def _unmixed(moved: NDArray[np.float32]) -> Swept | None:
+    """Return where the samples are mixtures of the first and last one, None where those between are no mixtures.
 
-    Return None where the samples between are not such mixtures.
+    `rest` is the share (0 … 1) of the change that is left unexplained.
 
     Args:
         moved: The samples less the first one, one in a row.
@@ -357,7 +377,12 @@ def _unmixed(moved: NDArray[np.float32]) -> float | None:
         return None
     sizes = np.einsum("nx,nx->n", moved, moved)
     rest = float(np.sqrt(np.maximum(sizes / size - shares**2, 0)[mixed].max()))
-    return rest if rest <= _MOST_REST else None
+    return _extent(shares, rest) if rest <= _MOST_REST else None
+
+
+def _extent(shares: NDArray[np.float32], rest: float) -> Swept:
+    """Return from where to where the second picture's share grows from nothing to all."""
+    return Swept(rest, max(0, int(np.argmax(shares > _BEGUN)) - 1), int(np.argmax(shares >= 1 - _BEGUN)))
 
 
 def _is_mixture(middle: Glance, calm: Glance, other: Glance) -> bool:

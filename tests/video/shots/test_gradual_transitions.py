@@ -66,6 +66,27 @@ def test_a_dissolve_is_found_once_and_where_it_is() -> None:
     assert 1.6 <= found[0].start_seconds <= 2.4 and 2.4 <= found[0].end_seconds <= 3.3
 
 
+def test_a_dissolve_out_of_a_moving_shot_is_found_as_a_whole() -> None:
+    shots = [(moved(textured(1), number), textured(2)) for number in range(75)]
+    shares = [*np.zeros(50), *np.linspace(0, 1, 27)[1:-1]]
+    mixtures = [as_mixture(one, two, share) for (one, two), share in zip(shots, shares, strict=True)]
+    found = dissolves([*mixtures, *[textured(2)] * 60])
+    assert len(found) == 1
+    assert found[0].start_seconds == pytest.approx(2.0, abs=0.2)
+    assert found[0].end_seconds == pytest.approx(3.0, abs=0.2)
+
+
+def moved(image: Image, number: int) -> Image:
+    """A part of the picture that moves, and stays where it is."""
+    changed = image.copy()
+    changed[:, 130:] = np.roll(image[:, 130:], number, axis=0)
+    return changed
+
+
+def as_mixture(one: Image, two: Image, share: float) -> Image:
+    return np.asarray((1 - share) * one.astype(np.float32) + share * two, np.uint8)
+
+
 def take(seed: int) -> Image:
     """Somebody else in the same room: a third of the picture differs, none of it much."""
     room = textured(9).astype(np.float32) * 0.3 + 90

@@ -154,6 +154,37 @@ def test_wrong_arguments_are_named_as_python_writes_them(
     assert raised.value.key == key and "--" not in str(raised.value) and len(str(raised.value)) > 15
 
 
+def test_one_value_is_not_taken_apart(video: Path) -> None:
+    for at in (1, 1.0, "1.0", "0:01"):
+        assert len(framelens.keyframes(video, at=at)) == 1  # type: ignore[arg-type]
+    with pytest.raises(framelens.InputError, match=r"badge\.jpg"):
+        framelens.ask([], "Who?", images="badge.jpg")
+
+
+def test_wrong_types_are_named(video: Path) -> None:
+    for call, name in (
+        (lambda: framelens.analyse(video, 5), "question"),  # type: ignore[arg-type]
+        (lambda: framelens.analyse(video, model=5), "model"),  # type: ignore[arg-type]
+        (lambda: framelens.ask(video, None), "question"),  # type: ignore[arg-type]
+        (lambda: framelens.with_conversations(5), "analysis"),  # type: ignore[arg-type]
+    ):
+        with pytest.raises(TypeError, match=f"^{name} must be a"):
+            call()
+
+
+def test_no_report_replaces_the_video(video: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.mp4"
+    copy.write_bytes(video.read_bytes())
+    (tmp_path / "link.md").symlink_to(copy)
+    analysis = framelens.analyse(copy, use_model=False, frames=1)
+    assert "1 keyframe, 0 findings" in repr(analysis)
+    for target in (copy, tmp_path / "link.md"):
+        with pytest.raises(framelens.ConfigError) as caught:
+            framelens.save_report(analysis, target, "markdown")
+        assert caught.value.key == "output_is_input"
+    assert copy.read_bytes() == video.read_bytes()
+
+
 def test_unknown_argument_and_missing_file_are_named(video: Path, tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="frame"):
         framelens.keyframes(video, frame=2)  # type: ignore[call-arg]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from app import config
 from app.cli.common import add_output_options, use_language
-from app.cli.report_output import names_folder
+from app.cli.report_output import check_not_stdout, names_folder
 from app.core import human_size, readable
 from app.i18n import t
 from app.store import AuditLog, Store, backup_bytes, write_backup
@@ -33,6 +33,7 @@ def run(given: argparse.Namespace) -> int:
     """
     settings = config.load()
     use_language(given, settings)
+    check_not_stdout("backup", given.target)
     target, videos = _file(given.target), not given.no_videos
     if (settings.data_dir / "framelens.sqlite").exists():
         size = human_size(backup_bytes(settings.data_dir, videos=videos))

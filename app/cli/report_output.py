@@ -1,6 +1,7 @@
 """Output files of commands: never an input of the command, never an existing file unless --overwrite is given."""
 
 import argparse
+import errno
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -8,6 +9,7 @@ from pathlib import Path
 from threading import Lock
 
 from app.core import Analysis, ConfigError, absolute, cut_to_bytes, name_key, name_limit, numbered, shown_path
+from app.fleet import typed_path
 from app.i18n import language, t
 from app.reports import FORMATS, files_of, format_of, written
 from app.store import storage_errors
@@ -88,9 +90,9 @@ def parse_output(given: argparse.Namespace, videos: Iterable[Path], *, is_one: b
             of the format.
     """
     named = given.output or ""
-    check_not_stdout("--output", named)
+    check_typed_output("--output", named)
     asked = given.format or ("json" if given.json else None)
-    path = absolute(Path(named).expanduser()) if named else Path.cwd()
+    path = absolute(Path(typed_path(named))) if named else Path.cwd()
     inputs = (*videos, *((given.subtitles,) if given.subtitles else ()))
     is_folder = not named or names_folder(named)
     if is_one and not is_folder:
@@ -102,18 +104,26 @@ def parse_output(given: argparse.Namespace, videos: Iterable[Path], *, is_one: b
 
 def names_folder(named: str) -> bool:
     """Return whether a path that the user typed is a folder, or ends like one."""
-    return Path(named).expanduser().is_dir() or named.endswith(tuple(filter(None, (os.sep, os.altsep))))
+    return Path(typed_path(named)).is_dir() or named.endswith(tuple(filter(None, (os.sep, os.altsep))))
 
 
-def check_not_stdout(option: str, named: str | Path) -> None:
-    """Raise ConfigError for "-", which other programs take as standard output.
+def check_typed_output(option: str, named: str | Path) -> None:
+    """Check an output as the user typed it, before anything looks for it on the disk.
 
     Args:
         option: The name of the argument.
-        named: The path as the user typed it.
+        named: The path.
+
+    Raises:
+        ConfigError: It is "-", which other programs take as standard output, or too long for the file system.
     """
     if str(named) == "-":
         raise ConfigError("output_is_stdout", option=option)
+    try:
+        os.lstat(typed_path(str(named)))
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise ConfigError("output_name_long", option=option, given=shown_path(named)) from error
 
 
 def check_output_file(option: str, path: Path, *, inputs: Iterable[Path], overwrites: bool) -> None:

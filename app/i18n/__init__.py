@@ -215,6 +215,31 @@ def language_of(tag: str | None) -> Language:
     return "zh" if (tag or "").lower().startswith("zh") else "en"
 
 
+def accepted_language(header: str | None) -> Language:
+    """Return the language that a header Accept-Language prefers; English if it accepts neither.
+
+    >>> accepted_language("fr, en;q=0.1, zh-CN;q=0.9"), accepted_language("zh;q=0"), accepted_language("*")
+    ('zh', 'en', 'en')
+    """
+    weights: dict[Language, float] = {}
+    for part in (header or "").split(","):
+        tag, _, parameters = part.partition(";")
+        if (named := tag.strip().lower().partition("-")[0]) in LANGUAGES:
+            weights.setdefault(language_of(named), _quality(parameters))
+    best = max(weights, key=weights.__getitem__, default=None)
+    return best if best and weights[best] > 0 else "en"
+
+
+def _quality(parameters: str) -> float:
+    """Return the weight "q=" among the parameters of a language, 1 without one and 0 for one that is no number."""
+    given = parameters.replace(" ", "").lower()
+    if not given.startswith("q="):
+        return 1.0
+    with suppress(ValueError):
+        return float(given[2:].partition(";")[0])
+    return 0.0
+
+
 def system_language() -> Language:
     """Return the language of FRAMELENS_LANGUAGE, or else of the system's locale."""
     for name in ("FRAMELENS_LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG"):

@@ -147,6 +147,23 @@ def test_dash_is_refused_by_every_command(
     assert not Path("-").exists() and video.read_bytes() == b"video"
 
 
+@pytest.mark.parametrize("command", ["analyse", "batch", "keyframes", "export", "backup"])
+def test_names_too_long_for_the_disk_are_named(
+    command: str, video: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(video.parent)
+    words = {"export": ["latest"], "backup": []}.get(command, [str(video)])
+    name = "画" * 90
+    place = [name] if command == "backup" else ["--output", name]
+    assert main([command, *words, *place, "--language", "en"]) == 2
+    assert "too long a name" in capsys.readouterr().err
+
+
+def test_unknown_home_folder_is_a_plain_name(video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(video.parent)
+    assert parse_output(options("~nobody-here/x.md"), [video], is_one=True).folder.name == "~nobody-here"
+
+
 def test_several_reports_need_a_folder(video: Path, tmp_path: Path) -> None:
     for named in ("all.pdf", "talk.mp4"):
         with pytest.raises(ConfigError) as caught:

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from app import config
-from app.cli.report_output import add_overwrite_option, check_not_stdout, check_output_folder, is_same_file
+from app.cli.report_output import add_overwrite_option, check_output_folder, check_typed_output, is_same_file
 from app.core import Analysis, ConfigError, InputError, absolute
 from app.i18n import LANGUAGES, error_text, t
 from app.reports import FORMATS, bundle, written
@@ -62,7 +62,7 @@ def run(given: argparse.Namespace) -> int:
     """
     if bool(given.ids) == bool(given.json_file):
         raise ConfigError("export_what")
-    check_not_stdout("--output", given.output)
+    check_typed_output("--output", given.output)
     missing: list[InputError] = []
     if given.json_file:
         from app.library.bulk_operations import reports_in

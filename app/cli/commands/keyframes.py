@@ -24,9 +24,9 @@ from app.cli.report_output import (
     ROOM_FOR_NUMBER,
     add_overwrite_option,
     check_ending,
-    check_not_stdout,
     check_output_file,
     check_output_folder,
+    check_typed_output,
 )
 from app.core import (
     ConfigError,
@@ -153,13 +153,13 @@ def _check_outputs(given: argparse.Namespace, videos: list[Path], folders: Itera
     """
     files = (("--zip", given.zip, (".zip",)), ("--sheet", given.sheet, (".jpg", ".jpeg")))
     for option, path, endings in ((option, path, endings) for option, path, endings in files if path):
-        check_not_stdout(option, path)
+        check_typed_output(option, path)
         check_output_file(option, path, inputs=videos, overwrites=given.overwrite)
         check_ending(option, path, endings)
     if given.output:
         from app.reports import TABLE_NAME  # rarely needed
 
-        check_not_stdout("--output", given.output)
+        check_typed_output("--output", given.output)
         check_output_folder("--output", given.output)
         for folder in (given.output, *folders):
             if (earlier := folder / TABLE_NAME).exists():

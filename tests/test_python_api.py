@@ -20,7 +20,7 @@ import framelens
 from app.i18n import in_language, language, t
 from app.reports import FORMATS
 from tests.cards import write_card_video
-from tests.llm.scripted import serve
+from tests.llm.scripted import HangUp, serve
 
 pytestmark = pytest.mark.usefixtures("no_text_reading")
 
@@ -310,6 +310,21 @@ def test_errors_of_the_chat_model_name_the_address(monkeypatch: pytest.MonkeyPat
     model = framelens.ChatModel(base_url="http://127.0.0.1:9", model="m")
     with pytest.raises(framelens.EngineError, match=r"http://127\.0\.0\.1:9/v1"):
         model.invoke("hello")
+
+
+def test_chat_model_returns_no_half_answer() -> None:
+    def behave(body: dict[str, Any]) -> Iterator[str]:
+        yield "half an"
+        if "cut" in str(body["messages"]):
+            raise HangUp
+
+    with serve(behave) as engine:
+        model = framelens.ChatModel(base_url=engine.base_url, model="model")
+        assert repr(model) == str(model) == f"ChatModel(model='model', base_url={engine.base_url!r})"
+        assert model.invoke("whole").content == "half an"
+        for call in (lambda: model.invoke("cut"), lambda: list(model.stream("cut")), lambda: model.batch(["cut"])):
+            with pytest.raises(framelens.EngineError, match="in the middle of an answer"):
+                call()
 
 
 def test_reprs_are_short_and_the_version_is_that_of_the_package(analysis: framelens.Analysis) -> None:

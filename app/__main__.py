@@ -26,6 +26,13 @@ def main() -> int:
     return code
 
 
+def _open_closed_streams() -> None:
+    """Open the null device in place of closed standard streams, whose descriptors other files would get."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: PTH123, SIM115 - open until the end
+
+
 def _raise_later(unraisable: "sys.UnraisableHookArgs") -> None:
     """Repeat a Ctrl-C that was raised where Python can only print it, as in an extension during its import."""
     if not issubclass(unraisable.exc_type, KeyboardInterrupt):
@@ -50,6 +57,7 @@ def _raise_later(unraisable: "sys.UnraisableHookArgs") -> None:
 
 def _run() -> int:
     sys.unraisablehook = _raise_later
+    _open_closed_streams()
     try:
         if sys.argv[1:] and sys.argv[1] in _DECODE and not {"-h", "--help"} & set(sys.argv):
             from contextlib import suppress

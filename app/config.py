@@ -7,7 +7,7 @@ here; they are read at that moment. Nothing here uses the network or imports an 
 import ipaddress
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -234,7 +234,7 @@ def engine_arguments(text: str) -> dict[str, Any]:
     if not text.strip():
         return {}
     try:
-        given = json.loads(text)
+        given = json.loads(text, object_pairs_hook=_without_repeats)
     except json.JSONDecodeError as error:
         raise ConfigError("vllm_config_not_json", value=text, place=f"{error.lineno}:{error.colno}") from error
     if not isinstance(given, dict):
@@ -243,6 +243,16 @@ def engine_arguments(text: str) -> dict[str, Any]:
 
     vllm_arguments.check(given)
     return given
+
+
+def _without_repeats(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """Return an object of VLLM_CONFIG; raise ConfigError if it has a key twice, of which JSON would keep the last."""
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ConfigError("vllm_config_repeats", key=key)
+        found[key] = value
+    return found
 
 
 def checked_key(name: str, value: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from langchain_core.outputs import ChatGenerationChunk
 
 from app import config
-from app.core import ConfigError
+from app.core import ConfigError, EngineBrokeOff
 from app.engine import RemoteEngine, normal_base_url
 from app.llm.chat import EngineChat
 from app.llm.error_mapping import engine_error
@@ -34,9 +34,16 @@ class ChatModel(EngineChat):
         with localised(checked_language(None)):
             super().__init__(**_completed({_NAMES.get(name, name): value for name, value in fields.items()}))
 
+    def __repr__(self) -> str:
+        return f"ChatModel(model={self.model_name!r}, base_url={self.openai_api_base!r})"
+
+    __str__ = __repr__
+
     async def _astream(self, *given: Any, **options: Any) -> AsyncIterator[ChatGenerationChunk]:
+        has_ended = False
         try:
             async for chunk in super()._astream(*given, **options):
+                has_ended |= bool((chunk.generation_info or {}).get("finish_reason"))
                 yield chunk
         except Exception as error:
             known = engine_error(error, base_url=self.openai_api_base, model=self.model_name)
@@ -44,6 +51,9 @@ class ChatModel(EngineChat):
                 raise
             with localised(checked_language(None)):
                 raise known from error
+        if not has_ended:  # the connection was closed before the answer's end
+            with localised(checked_language(None)):
+                raise EngineBrokeOff("engine_broke_off", base_url=self.openai_api_base)
 
 
 def _completed(fields: dict[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from app.core import (
     Shot,
     Stretch,
     VideoInfo,
+    counted,
 )
 from app.i18n import in_language
 from framelens.messages import checked_language, localised
@@ -61,7 +62,8 @@ class KeyframeList(Sequence[Keyframe]):
 
     def __repr__(self) -> str:
         seconds = self.decode.readable_seconds
-        return f"KeyframeList({self.video.name!r}, {len(self)} frames, {len(self.shots)} shots, {seconds:.2f} s)"
+        counts = f"{counted(len(self), 'frame')}, {counted(len(self.shots), 'shot')}"
+        return f"KeyframeList({self.video.name!r}, {counts}, {seconds:.2f} s)"
 
     @property
     def shots(self) -> tuple[Shot, ...]:

@@ -60,7 +60,7 @@ def save_report(
         conversations: Write the questions and answers that the analysis has from a JSON report or `with_conversations`.
 
     Raises:
-        ConfigError: The format or the language is unknown.
+        ConfigError: The format or the language is unknown, or the file is the video itself.
         InputError: The file is no report, or the report would be empty in this format.
         StorageError: A file can't be written.
     """
@@ -69,8 +69,10 @@ def save_report(
 
     with localised(_language_of(analysis, language)):
         target = Path(path).expanduser()
-        known = _known(format or format_of(target.name) or target.suffix)
+        known = _known(format or format_of(target.name) or target.suffix or target.name)
         analysis = _one(analysis, conversations)
+        if _is_same_file(target, analysis.video.path):
+            raise ConfigError("output_is_input", option="path", given=str(target), input=str(analysis.video.path))
         files = files_of(known, analysis, language or analysis.request.language, target.name)
         with storage_errors("report_not_written", target):
             return [target.parent / file.name for file in written(files, target.parent)]
@@ -90,6 +92,13 @@ def load_reports(path: str | os.PathLike[str], *, language: Language | None = No
 
     with localised(checked_language(language)):
         return list(reports_in([Path(path).expanduser()]))
+
+
+def _is_same_file(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except (OSError, ValueError):  # one of them doesn't exist
+        return False
 
 
 def _language_of(analysis: object, language: Language | None) -> Language:

@@ -10,7 +10,7 @@ from dataclasses import replace
 from functools import partial, wraps
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Concatenate, Literal, ParamSpec, Self, TypedDict, TypeVar, Unpack, cast
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Self, TypedDict, TypeVar, Unpack, cast
 
 from app import config
 from app.config import Settings
@@ -167,6 +167,7 @@ class Session:
     ) -> None:
         from app.services.analyses import with_named
 
+        _check_texts(model=model, base_url=base_url, api_key=api_key)
         given = {
             "FRAMELENS_BASE_URL": base_url,
             "FRAMELENS_API_KEY": api_key,
@@ -338,6 +339,7 @@ class Session:
         from app.services.analyses import build_request, is_expected, raise_without_report, start_run
         from app.video import check_file
 
+        _check_texts(question=question, template=template)
         language = checked_language(language, self._language)
         file = _file(path)
         check_file(file)
@@ -446,12 +448,13 @@ class Session:
         from app.services import conversations
 
         _check_names("Session.ask_events", settings, AnswerOptions)
+        _check_texts(question=question)
         language, cancel = checked_language(language, self._language), cancel or threading.Event()
         checked = ask.checked_question(question)
         asked_with, clip = ask.AskSettings(**settings), _selection(None, None, (), start, end)
         if look is None and clip != Selection():
             look = ask.Look("auto", clip.start_seconds, clip.end_seconds)
-        files = [ask.read_image(_file(image)) for image in images]
+        files = [ask.read_image(_file(image)) for image in _several(images)]
         services = self._open_services()
         with self._cancelled_by_closing(services):
             kept = services.conversations.keep_images(files) or None
@@ -461,10 +464,9 @@ class Session:
                 # Other branches may have been added to the stored one.
                 conversation = replace(services.conversations.get(about.id), current=about.current)
             else:
-                subjects = [about] if isinstance(about, str | os.PathLike | Analysis) else about
                 named = [
                     conversations.import_report(services, one) if isinstance(one, Analysis) else os.fspath(one)
-                    for one in subjects
+                    for one in _several(about)
                 ]
                 taken = conversations.FrameOptions(language, _number(frames), clip, _subtitles(subtitles))
                 conversation = yield from conversations.begin(services, named, taken, cancel)
@@ -486,6 +488,8 @@ class Session:
         """
         from app.services import conversations
 
+        if not isinstance(analysis, Analysis):
+            raise TypeError(f"analysis must be an Analysis, not {type(analysis).__name__}")
         with localised(self._language):
             return conversations.with_conversations(self._open_services(), analysis)
 
@@ -647,6 +651,17 @@ def _check_names(function: str, options: Mapping[str, object], kind: type) -> No
         raise TypeError(f"{function}() got an unexpected keyword argument {unknown!r}")
 
 
+def _check_texts(**texts: object) -> None:
+    """Raise TypeError for an argument that must be a text and is none."""
+    if wrong := next((name for name, text in texts.items() if not isinstance(text, str)), None):
+        raise TypeError(f"{wrong} must be a str, not {type(texts[wrong]).__name__}")
+
+
+def _several(given: Any) -> Sequence[Any]:
+    """Return several values as they are, and one as a sequence of one; a text is one, not its letters."""
+    return (given,) if isinstance(given, str | os.PathLike | Analysis | int | float) else cast(Sequence[Any], given)
+
+
 def _call(options: KeyframeOptions | AnalysisOptions | QuestionOptions) -> RunOptions:
     """Return the arguments of a call that are not those of its session."""
     return cast(
@@ -672,7 +687,7 @@ def _selection(
     return build_selection(
         strategy=strategy,
         every=None if every is None else parse_interval(str(every)),
-        at=tuple(parse_seconds(str(time)) for time in at),
+        at=tuple(parse_seconds(str(time)) for time in _several(at)),
         start=parse_seconds(str(start)),
         end=None if end is None else parse_seconds(str(end)),
         spelling=lambda name, value: name if value is None else f"{name}={value!r}",

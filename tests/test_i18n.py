@@ -14,6 +14,7 @@ from app.core.domain import Notice
 from app.core.errors import AppError, ConfigError
 from app.i18n import LANGUAGES, catalogue, error_text, in_language, language, notice_text, t
 from app.i18n.formatting import span
+from app.store import log_to
 
 ROOT = Path(__file__).resolve().parents[1]
 APP = ROOT / "app"
@@ -75,6 +76,14 @@ def test_a_notice_inside_a_notice_is_put_into_words() -> None:
 def test_notice_of_earlier_version_is_readable() -> None:
     kept = Notice("engine_failed", {"model": "m", "cause": "upside down"}, "error", "error")
     assert "upside down" in notice_text(kept, "en") and "upside down" in notice_text(kept, "zh")
+
+
+def test_reasons_of_the_system_are_translated(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(AppError) as caught:
+        log_to(tmp_path / "file" / "data")
+    assert "无法写入：不是文件夹。" in error_text(caught.value, "zh")
+    assert "isn't writable: Not a directory." in error_text(caught.value, "en")
 
 
 def test_values_with_braces_are_left_as_they_are() -> None:

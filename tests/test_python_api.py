@@ -20,7 +20,7 @@ import framelens
 from app.i18n import in_language, language, t
 from app.reports import FORMATS
 from tests.cards import write_card_video
-from tests.llm.scripted import serve
+from tests.llm.scripted import HangUp, serve
 
 pytestmark = pytest.mark.usefixtures("no_text_reading")
 
@@ -154,6 +154,37 @@ def test_wrong_arguments_are_named_as_python_writes_them(
     assert raised.value.key == key and "--" not in str(raised.value) and len(str(raised.value)) > 15
 
 
+def test_one_value_is_not_taken_apart(video: Path) -> None:
+    for at in (1, 1.0, "1.0", "0:01"):
+        assert len(framelens.keyframes(video, at=at)) == 1  # type: ignore[arg-type]
+    with pytest.raises(framelens.InputError, match=r"badge\.jpg"):
+        framelens.ask([], "Who?", images="badge.jpg")
+
+
+def test_wrong_types_are_named(video: Path) -> None:
+    for call, name in (
+        (lambda: framelens.analyse(video, 5), "question"),  # type: ignore[arg-type]
+        (lambda: framelens.analyse(video, model=5), "model"),  # type: ignore[arg-type]
+        (lambda: framelens.ask(video, None), "question"),  # type: ignore[arg-type]
+        (lambda: framelens.with_conversations(5), "analysis"),  # type: ignore[arg-type]
+    ):
+        with pytest.raises(TypeError, match=f"^{name} must be a"):
+            call()
+
+
+def test_no_report_replaces_the_video(video: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy.mp4"
+    copy.write_bytes(video.read_bytes())
+    (tmp_path / "link.md").symlink_to(copy)
+    analysis = framelens.analyse(copy, use_model=False, frames=1)
+    assert "1 keyframe, 0 findings" in repr(analysis)
+    for target in (copy, tmp_path / "link.md"):
+        with pytest.raises(framelens.ConfigError) as caught:
+            framelens.save_report(analysis, target, "markdown")
+        assert caught.value.key == "output_is_input"
+    assert copy.read_bytes() == video.read_bytes()
+
+
 def test_unknown_argument_and_missing_file_are_named(video: Path, tmp_path: Path) -> None:
     with pytest.raises(TypeError, match="frame"):
         framelens.keyframes(video, frame=2)  # type: ignore[call-arg]
@@ -279,6 +310,21 @@ def test_errors_of_the_chat_model_name_the_address(monkeypatch: pytest.MonkeyPat
     model = framelens.ChatModel(base_url="http://127.0.0.1:9", model="m")
     with pytest.raises(framelens.EngineError, match=r"http://127\.0\.0\.1:9/v1"):
         model.invoke("hello")
+
+
+def test_chat_model_returns_no_half_answer() -> None:
+    def behave(body: dict[str, Any]) -> Iterator[str]:
+        yield "half an"
+        if "cut" in str(body["messages"]):
+            raise HangUp
+
+    with serve(behave) as engine:
+        model = framelens.ChatModel(base_url=engine.base_url, model="model")
+        assert repr(model) == str(model) == f"ChatModel(model='model', base_url={engine.base_url!r})"
+        assert model.invoke("whole").content == "half an"
+        for call in (lambda: model.invoke("cut"), lambda: list(model.stream("cut")), lambda: model.batch(["cut"])):
+            with pytest.raises(framelens.EngineError, match="in the middle of an answer"):
+                call()
 
 
 def test_reprs_are_short_and_the_version_is_that_of_the_package(analysis: framelens.Analysis) -> None:

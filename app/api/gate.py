@@ -30,7 +30,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import core
-from app.i18n import LANGUAGES, error_text, in_language, language_of
+from app.i18n import LANGUAGES, accepted_language, error_text, in_language
 from app.services import COOKIE, Services
 
 Endpoint = Callable[[Request, "Services"], Awaitable[Response]]
@@ -379,7 +379,7 @@ def _language(request: Request) -> core.Language:
     for language in LANGUAGES:
         if asked == language:
             return language
-    return language_of(request.headers.get("accept-language"))
+    return accepted_language(request.headers.get("accept-language"))
 
 
 async def refuse(error: core.AppError, scope: Scope, receive: Receive, send: Send) -> None:
@@ -388,7 +388,7 @@ async def refuse(error: core.AppError, scope: Scope, receive: Receive, send: Sen
         await receive()  # the connection request; closing it now is answered with 403
         await send({"type": "websocket.close", "code": 1008, "reason": error.key})
         return
-    text = error_text(error, language_of(Headers(scope=scope).get("accept-language")))
+    text = error_text(error, accepted_language(Headers(scope=scope).get("accept-language")))
     headers = {**SAFE_HEADERS, "Cache-Control": "no-store", "X-Frame-Options": "DENY"}
     await PlainTextResponse(text, status_code=403, headers=headers)(scope, receive, send)
 

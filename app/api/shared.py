@@ -15,7 +15,7 @@ from starlette.routing import BaseRoute
 
 from app.api.gate import SAFE_HEADERS, Gate, GuardedRoute, status_of
 from app.core import AppError, as_app_error
-from app.i18n import error_text, in_language, language_of
+from app.i18n import accepted_language, error_text, in_language
 from app.services import Services, open_shared
 
 _log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ def routes(gate: Gate, prefix: str) -> list[BaseRoute]:
     slots = asyncio.Semaphore(_AT_A_TIME)
 
     async def opened(request: Request) -> Response:
-        with in_language(language_of(request.headers.get("accept-language"))):
+        with in_language(accepted_language(request.headers.get("accept-language"))):
             if gate.services is None:
                 return Response(status_code=503, headers=_HEADERS)
             async with slots:

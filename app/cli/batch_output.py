@@ -11,7 +11,7 @@ from typing import Any
 from app import fleet
 from app.cli.common import worst_exit_code
 from app.cli.progress import BatchProgress, Row
-from app.cli.report_output import check_output_folder
+from app.cli.report_output import check_output_folder, check_typed_output
 from app.core import Failure, readable, to_builtins
 from app.i18n import error_text, t
 from app.i18n.formatting import span
@@ -175,8 +175,9 @@ def results_folder(given: argparse.Namespace) -> Path:
     """Return the folder of results that --output names, or the default one in the working directory.
 
     Raises:
-        ConfigError: It is a file.
+        ConfigError: It is a file, or "-".
     """
-    folder = (Path(given.output).expanduser() if given.output else Path("framelens-batch")).absolute()
+    check_typed_output("--output", given.output or "")
+    folder = (Path(fleet.typed_path(given.output)) if given.output else Path("framelens-batch")).absolute()
     check_output_folder("--output", folder)
     return folder

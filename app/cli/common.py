@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 
 _services: ContextVar[Services] = ContextVar("services")
 _WIDTH_IN_A_PIPE = 140  # columns; chosen by hand, not tuned
+MOST_LISTED = 1_000_000
+"""Entries of a list. Chosen by hand; not tuned."""
+PORT = 65535
+"""The highest port of TCP."""
 _FROM_WORST = (130, 1, 5, 4, 3, 6, 2, 0)  # exit codes, most severe first
 
 
@@ -58,6 +62,18 @@ def parse_selection(given: argparse.Namespace) -> Selection:
 def _spelled(name: str, value: object) -> str:
     values = ",".join(map(str, value)) if isinstance(value, tuple) else value
     return f"--{name}" if value is None else f"--{name} {values}"
+
+
+def whole_number(low: int, high: int) -> Callable[[str], int]:
+    """Return the parser of a whole number in a range, which includes both ends."""
+
+    def parse(text: str) -> int:
+        is_number = text.isdecimal() and len(text) <= len(str(high))
+        if not (is_number and low <= int(text) <= high):
+            raise ConfigError("whole_number_wrong", given=text, low=low, high=high)
+        return int(text)
+
+    return parse
 
 
 def add_subtitles_option(parser: argparse.ArgumentParser) -> None:

@@ -4,6 +4,7 @@ The exit codes are in the text cli.exit_codes, which the help and the manual pag
 """
 
 import argparse
+import errno
 import logging
 import os
 import sys
@@ -16,11 +17,12 @@ from typing import NoReturn
 from app import i18n
 from app.cli import terminal
 from app.cli.parser import SHORT, Parser
-from app.core import AppError, Cancelled, Language, as_app_error
+from app.core import AppError, Cancelled, Language, StorageError, as_app_error
 from app.i18n import LANGUAGES, error_text, in_language, t
 
 log = logging.getLogger(__name__)
 _BROKEN_PIPE_EXIT_CODE = 141
+_OUTPUT_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 _COMMANDS = {
     "app": "cli.app_command",
     "analyse": "cli.analyse",
@@ -67,8 +69,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         finally:
             sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # otherwise Python's final flush fails
+        _drop_output()
         return _BROKEN_PIPE_EXIT_CODE
+    except OSError as error:
+        _drop_output()
+        with in_language(_wanted_language(sys.argv[1:] if argv is None else argv)):
+            return _fail(StorageError("output_refused", reason=error.strerror or str(error)))
+
+
+def _drop_output() -> None:
+    """Let standard output go nowhere, otherwise Python's final flush fails."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def interrupted() -> int:
@@ -105,8 +116,15 @@ def _run(argv: Sequence[str] | None) -> int:
         except BrokenPipeError:
             raise
         except Exception as error:
+            if _is_of_output(error):
+                raise
             log.exception("%s failed", given.name)
             return _fail(as_app_error(error))
+
+
+def _is_of_output(error: Exception) -> bool:
+    """Return whether writing to standard output failed: the disk of a file there is full, for example."""
+    return isinstance(error, OSError) and error.filename is None and error.errno in _OUTPUT_ERRORS
 
 
 def _parse(words: list[str]) -> argparse.Namespace | None:

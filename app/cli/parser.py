@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from difflib import get_close_matches
 from functools import cache
+from pathlib import Path
 from typing import Any, NoReturn
 from unicodedata import east_asian_width
 
@@ -105,10 +106,18 @@ class Parser(argparse.ArgumentParser):
         raise argparse.ArgumentError(action, catalogue(i18n.language())[f"{_OURS}choice{meant}"] % words)
 
     def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
+        if not arg_string.strip() and _names_something(action):
+            raise argparse.ArgumentError(action, t("cli.value_blank"))
         try:
             return super()._get_value(action, arg_string)
         except AppError as error:
             raise argparse.ArgumentError(action, error_text(error)) from error
+
+
+def _names_something(action: argparse.Action) -> bool:
+    """Return whether an argument is a path or a name, so that nothing in it is a slip, such as an unset variable."""
+    is_path = action.type is Path or "--output" in action.option_strings
+    return is_path or not (action.option_strings or action.nargs in ("*", argparse.PARSER))
 
 
 def closest(word: str, known: Iterable[str]) -> str | None:

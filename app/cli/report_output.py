@@ -1,12 +1,15 @@
 """Output files of commands: never an input of the command, never an existing file unless --overwrite is given."""
 
 import argparse
+import errno
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 
-from app.core import Analysis, ConfigError, absolute, cut_to_bytes, name_limit, numbered, shown_path
+from app.core import Analysis, ConfigError, absolute, cut_to_bytes, name_key, name_limit, numbered, shown_path
+from app.fleet import typed_path
 from app.i18n import language, t
 from app.reports import FORMATS, files_of, format_of, written
 from app.store import storage_errors
@@ -18,26 +21,44 @@ ROOM_FOR_NUMBER = 8
 
 @dataclass(frozen=True)
 class Output:
-    """Destination and format of reports.
+    """Destination and format of reports. Safe to use from several threads.
 
     Attributes:
         format: A key of FORMATS.
         folder: Folder in which each report is named after its video.
         file: Path of the only report; None if it is named after its video.
         overwrites: An existing file is replaced.
+        inputs: Files that no report replaces.
     """
 
     format: str
     folder: Path
     file: Path | None = None
     overwrites: bool = False
+    inputs: tuple[Path, ...] = ()
+    _given: set[str] = field(default_factory=set, compare=False, repr=False)
+    _lock: Lock = field(default_factory=Lock, compare=False, repr=False)
 
     def path_for(self, video: Path) -> Path:
-        """Return the path of the report on `video`, one that doesn't exist unless files are overwritten."""
+        """Return a path for the report on `video` that no other report of this run has.
+
+        It doesn't exist unless files are overwritten.
+        """
         suffix = f".report{FORMATS[self.format].suffix}"
         room = name_limit(self.folder) - len(suffix.encode()) - ROOM_FOR_NUMBER
         path = self.file or self.folder / f"{cut_to_bytes(video.stem, room)}{suffix}"
-        return path if self.overwrites else _free_name(path)
+        paths = (path.with_name(stem + path.suffix) for stem in numbered(path.stem))
+        with self._lock:
+            free = next(one for one in paths if self._is_free(one))
+            self._given.add(name_key(free.name))
+        return free
+
+    def _is_free(self, path: Path) -> bool:
+        if name_key(path.name) in self._given:
+            return False
+        return not os.path.lexists(path) or (
+            self.overwrites and not any(is_same_file(one, path) for one in self.inputs)
+        )
 
     def write(self, analysis: Analysis, path: Path) -> None:
         """Write the report and its accompanying files in the language of the command.
@@ -69,25 +90,40 @@ def parse_output(given: argparse.Namespace, videos: Iterable[Path], *, is_one: b
             of the format.
     """
     named = given.output or ""
+    check_typed_output("--output", named)
     asked = given.format or ("json" if given.json else None)
-    path = absolute(Path(named).expanduser()) if named else Path.cwd()
+    path = absolute(Path(typed_path(named))) if named else Path.cwd()
+    inputs = (*videos, *((given.subtitles,) if given.subtitles else ()))
     is_folder = not named or names_folder(named)
     if is_one and not is_folder:
-        check_output_file("--output", path, inputs=videos, overwrites=given.overwrite)
-        return Output(_format_for(path.name, asked), path.parent, path, given.overwrite)
+        check_output_file("--output", path, inputs=inputs, overwrites=given.overwrite)
+        return Output(_format_for(path.name, asked), path.parent, path, given.overwrite, inputs)
     check_output_folder("--output", path)
-    return Output(asked or "markdown", path, None, given.overwrite)
+    return Output(asked or "markdown", path, None, given.overwrite, inputs)
 
 
 def names_folder(named: str) -> bool:
     """Return whether a path that the user typed is a folder, or ends like one."""
-    return Path(named).expanduser().is_dir() or named.endswith(tuple(filter(None, (os.sep, os.altsep))))
+    return Path(typed_path(named)).is_dir() or named.endswith(tuple(filter(None, (os.sep, os.altsep))))
 
 
-def _check_not_stdout(option: str, path: Path) -> None:
-    """Raise ConfigError for "-", which other programs take as standard output."""
-    if str(path) == "-":
+def check_typed_output(option: str, named: str | Path) -> None:
+    """Check an output as the user typed it, before anything looks for it on the disk.
+
+    Args:
+        option: The name of the argument.
+        named: The path.
+
+    Raises:
+        ConfigError: It is "-", which other programs take as standard output, or too long for the file system.
+    """
+    if str(named) == "-":
         raise ConfigError("output_is_stdout", option=option)
+    try:
+        os.lstat(typed_path(str(named)))
+    except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise ConfigError("output_name_long", option=option, given=shown_path(named)) from error
 
 
 def check_output_file(option: str, path: Path, *, inputs: Iterable[Path], overwrites: bool) -> None:
@@ -95,15 +131,17 @@ def check_output_file(option: str, path: Path, *, inputs: Iterable[Path], overwr
 
     Raises:
         ConfigError: "output_is_input": it is an input or a subtitle file beside one, under whatever name or link;
-            "output_exists": it exists and may not be replaced; "output_is_folder"; "output_is_stdout".
+            "output_exists": it exists and may not be replaced; "output_is_folder"; "output_is_special": it
+            is a device, a pipe or a socket.
     """
-    _check_not_stdout(option, path)
     for one in inputs:
         inputs_of = (one, *(beside.path for beside in files_beside(one) if beside.path))
-        if same := next((file for file in inputs_of if _is_same_file(file, path)), None):
+        if same := next((file for file in inputs_of if is_same_file(file, path)), None):
             raise ConfigError("output_is_input", option=option, given=shown_path(path), input=shown_path(same))
     if path.is_dir():
         raise ConfigError("output_is_folder", option=option, given=shown_path(path))
+    if path.exists() and not path.is_file():
+        raise ConfigError("output_is_special", option=option, given=shown_path(path))
     if os.path.lexists(path) and not overwrites:
         raise ConfigError("output_exists", option=option, given=shown_path(path))
 
@@ -112,9 +150,8 @@ def check_output_folder(option: str, path: Path) -> None:
     """Check that a path can be a folder of results, before any work.
 
     Raises:
-        ConfigError: It is a file, named like a report, or "-".
+        ConfigError: It is a file, or named like a report.
     """
-    _check_not_stdout(option, path)
     if not path.is_dir() and (format_of(path.name) or os.path.lexists(path)):
         raise ConfigError("output_not_folder", option=option, given=shown_path(path))
 
@@ -141,15 +178,9 @@ def _format_for(name: str, asked: str | None) -> str:
     return asked or found or "markdown"
 
 
-def _is_same_file(one: Path, other: Path) -> bool:
+def is_same_file(one: Path, other: Path) -> bool:
     """Return whether two paths lead to one file, through links, other spellings or another case of letters."""
     try:
         return one.samefile(other)
     except OSError:  # one of them doesn't exist
         return False
-
-
-def _free_name(path: Path) -> Path:
-    """Return `path`, or the first of "…-2", "…-3" that doesn't exist."""
-    paths = (path.with_name(stem + path.suffix) for stem in numbered(path.stem))
-    return next(one for one in paths if not os.path.lexists(one))

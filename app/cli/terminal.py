@@ -83,6 +83,9 @@ def console(*, to_errors: bool = False, width: int | None = None) -> Console:
                 super().print(*objects, **options)
             self.file.write(_BLANKS_AT_ENDS.sub("", taken.get()))
 
+        def on_broken_pipe(self) -> None:
+            raise BrokenPipeError  # rich itself would end the program with exit code 1
+
         def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
             for one in super().render(renderable, options):
                 yield one if one.control else Segment(clean(one.text), one.style)

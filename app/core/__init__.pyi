@@ -113,6 +113,7 @@ from .files import address_in as address_in
 from .files import base_name as base_name
 from .files import cut_to_bytes as cut_to_bytes
 from .files import make_private_folder as make_private_folder
+from .files import name_key as name_key
 from .files import name_limit as name_limit
 from .files import new_id as new_id
 from .files import numbered as numbered
@@ -163,6 +164,7 @@ from .toml_lines import TomlLines as TomlLines
 from .toml_lines import toml_files as toml_files
 from .units import GIB as GIB
 from .units import clock as clock
+from .units import counted as counted
 from .units import gib_number as gib_number
 from .units import gib_text as gib_text
 from .units import human_size as human_size

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from app.core.evidence import Moments
+from app.core.units import counted
 
 Language = Literal["zh", "en"]
 AnswerMode = Literal["messages", "text", "none"]
@@ -644,7 +645,7 @@ class Analysis:
     conversations: tuple[ReportedConversation, ...] = ()
 
     def __repr__(self) -> str:
-        counts = f"{len(self.keyframes)} keyframes, {len(self.findings)} findings"
+        counts = f"{counted(len(self.keyframes), 'keyframe')}, {counted(len(self.findings), 'finding')}"
         return f"Analysis({self.video.name!r}, {counts}, id={self.id!r})"
 
     def without_conversations(self) -> Analysis:

@@ -12,6 +12,7 @@ import re
 import secrets
 import stat
 import string
+import unicodedata
 from collections.abc import Iterable, Iterator
 from itertools import chain, count
 from pathlib import Path
@@ -124,6 +125,15 @@ def safe_stem(name: str) -> str:
 def numbered(name: str) -> Iterator[str]:
     """Yield a name, then the same with "-2", "-3" … for where it is taken."""
     return chain([name], (f"{name}-{number}" for number in count(2)))
+
+
+def name_key(name: str) -> str:
+    """Return what names share that some file systems take for one: those that differ in case or composed letters.
+
+    >>> name_key("CAFE\u0301.md") == name_key("caf\u00e9.md")
+    True
+    """
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def cut_to_bytes(text: str, most_bytes: int) -> str:

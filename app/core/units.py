@@ -30,6 +30,11 @@ def gib_text(size_bytes: float, *, digits: int = 1) -> str:
     return f"{gib_number(size_bytes, digits=digits)} GiB"
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, for a repr: "1 frame", "2 frames"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def clock(seconds: float, *, digits: int = 3, form: Literal["m", "mm", "hh"] = "mm", point: str = ".") -> str:
     """Format a time as minutes and seconds, and from an hour on with hours before them.
 

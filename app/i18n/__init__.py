@@ -8,6 +8,7 @@ of app.core passes it on; pools don't), and a generator runs in the language of 
 data, such as prompts and reports, sets it around each call that makes text, and yields outside of the block.
 """
 
+import errno
 import locale
 import os
 import shutil
@@ -160,7 +161,7 @@ def labelled(label: str, value: str) -> str:
 def error_text(error: AppError, language: Language | None = None) -> str:
     """Return the text of an error, by default in the language of the context.
 
-    Values that are notices are replaced by their texts.
+    Values that are notices are replaced by their texts, and reasons of the operating system are translated.
     """
     return t(f"error.{error.key}", language, **_said(error.values, language))
 
@@ -177,9 +178,22 @@ def notice_text(notice: Notice, language: Language | None = None) -> str:
 
 
 def _said(values: Mapping[str, object], language: Language | None) -> dict[str, object]:
-    return {
-        name: notice_text(value, language) if isinstance(value, Notice) else value for name, value in values.items()
-    }
+    system = _system_reasons()
+
+    def said(name: str, value: object) -> object:
+        if isinstance(value, Notice):
+            return notice_text(value, language)
+        return t(system[value], language) if name == "reason" and isinstance(value, str) and value in system else value
+
+    return {name: said(name, value) for name, value in values.items()}
+
+
+@cache
+def _system_reasons() -> dict[str, str]:
+    """Return the keys of the operating system's messages, which come in English, by those messages."""
+    names = (key for key in catalogue("en") if key.startswith("os_error."))
+    numbers = {key: getattr(errno, key.removeprefix("os_error."), None) for key in names}
+    return {os.strerror(number): key for key, number in numbers.items() if number is not None}
 
 
 def has_notice(key: str, table: str) -> bool:
@@ -199,6 +213,31 @@ def as_notice(error: AppError) -> Notice:
 def language_of(tag: str | None) -> Language:
     """Return the language for a locale tag such as "zh-CN" or "en_US.UTF-8"; English if it is any other."""
     return "zh" if (tag or "").lower().startswith("zh") else "en"
+
+
+def accepted_language(header: str | None) -> Language:
+    """Return the language that a header Accept-Language prefers; English if it accepts neither.
+
+    >>> accepted_language("fr, en;q=0.1, zh-CN;q=0.9"), accepted_language("zh;q=0"), accepted_language("*")
+    ('zh', 'en', 'en')
+    """
+    weights: dict[Language, float] = {}
+    for part in (header or "").split(","):
+        tag, _, parameters = part.partition(";")
+        if (named := tag.strip().lower().partition("-")[0]) in LANGUAGES:
+            weights.setdefault(language_of(named), _quality(parameters))
+    best = max(weights, key=weights.__getitem__, default=None)
+    return best if best and weights[best] > 0 else "en"
+
+
+def _quality(parameters: str) -> float:
+    """Return the weight "q=" among the parameters of a language, 1 without one and 0 for one that is no number."""
+    given = parameters.replace(" ", "").lower()
+    if not given.startswith("q="):
+        return 1.0
+    with suppress(ValueError):
+        return float(given[2:].partition(";")[0])
+    return 0.0
 
 
 def system_language() -> Language:

@@ -4,6 +4,8 @@ Files are streamed one by one, so that a whole set of pictures is never in memor
 """
 
 import csv
+import errno
+import os
 import secrets
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -64,8 +66,14 @@ def written(files: Iterable[ReportFile], folder: Path) -> Iterator[ReportFile]:
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[BinaryIO]:
-    """Open a temporary file that replaces `path` when it is complete; raise OSError."""
+    """Open a temporary file that replaces `path` when it is complete.
+
+    Raises:
+        OSError: The disk refuses, or `path` is a device, a pipe or a socket, which a file would replace.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise OSError(errno.EOPNOTSUPP, os.strerror(errno.EOPNOTSUPP), str(path))
     scratch = path.with_name(f".{secrets.token_hex(6)}.part")  # a longer name might not fit
     try:
         with scratch.open("xb") as target:

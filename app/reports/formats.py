@@ -10,7 +10,7 @@ from functools import partial
 from importlib import import_module
 from typing import Any, Literal
 
-from app.core import Analysis, InputError, Language, numbered, one_line, safe_stem
+from app.core import Analysis, InputError, Language, name_key, numbered, one_line, safe_stem
 from app.i18n import error_text
 from app.reports.files import ReportFile
 
@@ -197,10 +197,10 @@ def bundle(
     """
     given: set[str] = set()
     for analysis in analyses:
-        stem = _stem(analysis, formats, lambda name: name not in given and is_free(name))
+        stem = _stem(analysis, formats, lambda name: name_key(name) not in given and is_free(name))
         for name in [name for name in formats if FORMATS[name].fits(analysis)] or formats:
             file_name = stem + FORMATS[name].suffix
-            given.add(file_name)
+            given.add(name_key(file_name))
             yield from files_of(name, analysis, language or analysis.request.language, file_name)
 
 

@@ -18,7 +18,7 @@ from app.store import ApiKeyRow, ApiStore
 
 PER_MINUTE, JOBS = 600, 8
 """Limits of a key without its own: requests a minute, and jobs at a time. Chosen by hand; not tuned."""
-_MOST_PER_MINUTE, _MOST_JOBS = 100_000, 1_000
+_MOST_PER_MINUTE, MOST_JOBS = 100_000, 1_000
 _PREFIX = "fl_"
 _LIMIT = re.compile(r"([0-9]{1,6})(?:/min)?")
 _NAME = re.compile(r"[\w.-]{1,64}")
@@ -40,9 +40,9 @@ def create(store: ApiStore, name: str, *, per_minute: int = PER_MINUTE, jobs: in
         InputError: "key_name_taken".
     """
     if not _NAME.fullmatch(name):
-        raise core.ConfigError("key_name_wrong", name=core.shown_name(name)[:80])
-    if not 1 <= jobs <= _MOST_JOBS:
-        raise core.ConfigError("setting_number", key="--jobs", value=jobs, low=1, high=_MOST_JOBS)
+        raise core.ConfigError("key_name_wrong", name=core.one_line(name)[:80])
+    if not 1 <= jobs <= MOST_JOBS:
+        raise core.ConfigError("setting_number", key="--jobs", value=jobs, low=1, high=MOST_JOBS)
     key = _PREFIX + secrets.token_urlsafe(32)
     created = datetime.now(UTC).isoformat(timespec="seconds")
     store.add_key(ApiKeyRow(core.new_id(), name, _hash(key), created, per_minute, jobs, account_id))
@@ -70,7 +70,7 @@ def revoke(store: ApiStore, name: str) -> None:
     keys = store.keys()
     if not store.delete_key(name):
         known = ", ".join(one.name for one in keys) or "–"
-        raise core.InputError("key_unknown", name=core.shown_name(name)[:80], known=known)
+        raise core.InputError("key_unknown", name=core.one_line(name)[:80], known=known)
 
 
 def check(store: ApiStore, authorization: str) -> ApiKeyRow:

@@ -146,7 +146,7 @@ def write_backup(data_dir: Path, target: Path, *, videos: bool) -> BackupManifes
         ConfigError: "backup_exists", or "backup_nothing": there is no data.
         StorageError: "backup_no_room", "store_newer", or the disk refuses.
     """
-    if target.exists():
+    if os.path.lexists(target):
         raise core.ConfigError("backup_exists", path=core.shown_path(target))
     if not (data_dir / DATABASE).exists():
         raise core.ConfigError("backup_nothing", folder=str(data_dir))
@@ -156,7 +156,7 @@ def write_backup(data_dir: Path, target: Path, *, videos: bool) -> BackupManifes
         # The copy of the database is there twice for a moment: beside the backup and in it.
         needed = backup_bytes(data_dir, videos=videos) + database.used_bytes(data_dir / DATABASE)
         _check_room(target.parent, needed)
-    scratch = target.with_name(f"{target.name}.{secrets.token_hex(4)}.{_UNFINISHED}")
+    scratch = target.with_name(f".{secrets.token_hex(6)}.{_UNFINISHED}")  # a longer name might not fit
     copy = scratch.with_name(f"{scratch.name}.sqlite")
     try:
         with database.store_errors(data_dir / DATABASE, target.parent), disk_errors(target.parent):

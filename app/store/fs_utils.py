@@ -179,7 +179,7 @@ def log_to(data_dir: Path) -> Path:
         make_private_folder(data_dir)
         handler = _PrivateLog(path, maxBytes=5_000_000, backupCount=1, encoding="utf-8")
     except OSError as error:
-        raise StorageError("data_dir_unwritable", path=str(data_dir), reason=str(error)) from error
+        raise StorageError("data_dir_unwritable", path=str(data_dir), reason=reason_of(error)) from error
     handler.setFormatter(_MaskedFormatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
     logger = logging.getLogger("app")
     for old in [one for one in logger.handlers if isinstance(one, RotatingFileHandler)]:

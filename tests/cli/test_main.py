@@ -61,6 +61,30 @@ def test_json_is_the_report_and_nothing_else_on_standard_output(video: Path, tmp
     assert list(tmp_path.glob("*.json")) == []
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="the shell of POSIX")
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_standard_streams_are_no_fault(closed: str, tmp_path: Path) -> None:
+    shell = ["sh", "-c", f'"$@" {closed}', "sh", sys.executable, "-m", "app", "doctor"]
+    done = subprocess.run(shell, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")
+@pytest.mark.parametrize("words", [["man"], ["doctor"], ["models", "formats", "--json"], ["models", "fit", "24"]])
+def test_a_full_disk_behind_the_output_is_named(words: list[str], tmp_path: Path) -> None:
+    with open("/dev/full", "w") as full:  # noqa: PTH123 - a device
+        done = subprocess.run(
+            command(*words, "--language", "zh"),
+            cwd=tmp_path,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 5
+    assert "磁盘空间已用完" in done.stderr and "No space" not in done.stderr
+
+
 @pytest.mark.slow
 def test_a_report_goes_to_a_file_and_an_earlier_one_is_kept(video: Path, tmp_path: Path) -> None:
     for _ in range(2):

@@ -47,6 +47,44 @@ def test_abbreviated_options_are_refused(words: list[str], capsys: pytest.Captur
     assert "unrecognized arguments" in refused(capsys, *words)[0]
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["library", "--limit"],
+        ["audit", "--limit"],
+        ["models", "show", "x", "--requests"],
+        ["models", "fit", "24", "--cards"],
+        ["models", "try", "x", "--frames"],
+        ["serve", "--port"],
+        ["mcp", "--http"],
+        ["cluster", "check", "--port"],
+        ["keys", "create", "x", "--jobs"],
+        ["ask", "--edit"],
+    ],
+)
+@pytest.mark.parametrize("number", ["-1", "1.5", "many", "9" * 30, "nan"])
+def test_numbers_out_of_range_are_refused(words: list[str], number: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert f"“{number}” is not a whole number from " in refused(capsys, *words, number)[0]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["analyse", ""],
+        ["analyse", "x", "--output", " "],
+        ["keyframes", "x", "--zip", ""],
+        ["export", "latest", "--output", ""],
+        ["library", "show", ""],
+        ["backup", ""],
+        ["restore", ""],
+        ["download", ""],
+        ["keys", "create", ""],
+    ],
+)
+def test_blank_paths_and_names_are_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert "it is blank" in refused(capsys, *words)[0]
+
+
 def test_a_word_like_no_other_gets_no_suggestion(capsys: pytest.CaptureFixture[str]) -> None:
     assert "maybe" not in refused(capsys, "analyse", "x", "--qqqqqqqq")[0]
 

@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from app.cli.main import main
 from app.cli.report_output import check_ending, check_output_file, check_output_folder, parse_output
 from app.core import AppError, ConfigError, name_limit
+from app.reports.files import atomic_write
 from tests.cards import write_card_video
 from tests.cli.test_main import run
 
@@ -17,7 +19,8 @@ pytestmark = pytest.mark.usefixtures("no_text_reading")
 
 
 def options(output: str = "", **more: object) -> argparse.Namespace:
-    return argparse.Namespace(**{"output": output, "format": None, "json": False, "overwrite": False, **more})
+    usual = {"output": output, "format": None, "json": False, "overwrite": False, "subtitles": None}
+    return argparse.Namespace(**{**usual, **more})
 
 
 @pytest.fixture
@@ -100,6 +103,65 @@ def test_ending_must_be_that_of_the_format(
     with pytest.raises(ConfigError) as caught:
         parse_output(given, [video], is_one=True)
     assert caught.value.key == "output_ending" and name in str(caught.value.values["given"])
+
+
+def test_reports_of_one_run_never_share_a_name(tmp_path: Path) -> None:
+    output = parse_output(options(f"{tmp_path}/", overwrite=True), [], is_one=False)
+    videos = ["a/talk.mp4", "b/talk.mp4", "b/TALK.mp4", "caf\u00e9.mp4", "cafe\u0301.mp4"]
+    names = [output.path_for(tmp_path / video).name for video in videos]
+    assert len({name.casefold() for name in names}) == 5
+
+
+def test_no_report_replaces_the_subtitles_in_use(video: Path, tmp_path: Path) -> None:
+    words = tmp_path / "talk.report.srt"
+    words.write_text("1\n")
+    with pytest.raises(ConfigError) as caught:
+        parse_output(options(str(words), overwrite=True, subtitles=words), [video], is_one=True)
+    assert caught.value.key == "output_is_input"
+    named_by_video = options(f"{tmp_path}/", format="srt", overwrite=True, subtitles=words)
+    assert parse_output(named_by_video, [video], is_one=True).path_for(video) != words
+
+
+def test_devices_and_pipes_are_not_replaced(video: Path, tmp_path: Path) -> None:
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("this system has no named pipes")
+    pipe = tmp_path / "pipe.md"
+    os.mkfifo(pipe)
+    with pytest.raises(ConfigError) as caught:
+        parse_output(options(str(pipe), overwrite=True), [video], is_one=True)
+    assert caught.value.key == "output_is_special"
+    with pytest.raises(OSError, match=str(pipe)), atomic_write(pipe):
+        pass
+    assert pipe.is_fifo()
+
+
+@pytest.mark.parametrize("command", ["analyse", "batch", "watch", "keyframes", "export", "backup"])
+def test_dash_is_refused_by_every_command(
+    command: str, video: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(video.parent)
+    words = {"export": ["latest"], "watch": ["."], "backup": []}.get(command, [str(video)])
+    place = ["-"] if command == "backup" else ["--output", "-"]
+    assert main([command, *words, *place, "--language", "en"]) == 2
+    assert "standard output" in capsys.readouterr().err
+    assert not Path("-").exists() and video.read_bytes() == b"video"
+
+
+@pytest.mark.parametrize("command", ["analyse", "batch", "keyframes", "export", "backup"])
+def test_names_too_long_for_the_disk_are_named(
+    command: str, video: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(video.parent)
+    words = {"export": ["latest"], "backup": []}.get(command, [str(video)])
+    name = "画" * 90
+    place = [name] if command == "backup" else ["--output", name]
+    assert main([command, *words, *place, "--language", "en"]) == 2
+    assert "too long a name" in capsys.readouterr().err
+
+
+def test_unknown_home_folder_is_a_plain_name(video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(video.parent)
+    assert parse_output(options("~nobody-here/x.md"), [video], is_one=True).folder.name == "~nobody-here"
 
 
 def test_several_reports_need_a_folder(video: Path, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from app.api.gate import SAFE_HEADERS
 from app.api.v1 import uploads
 from app.api.v1.schemas import problem_of
 from app.core import LOCAL_USER, AppError, InputError, User, as_app_error, as_user
-from app.i18n import in_language, language_of
+from app.i18n import accepted_language, in_language
 from app.services import Services, api_keys
 from app.store import ApiKeyRow, ApiStore
 
@@ -55,7 +55,7 @@ class Access:
             is_complete = message["type"] == "http.response.body" and not message.get("more_body")
             await send(message)
 
-        with in_language(language_of(headers.get("accept-language"))):
+        with in_language(accepted_language(headers.get("accept-language"))):
             try:
                 user = LOCAL_USER
                 if not is_public:

@@ -10,9 +10,10 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, JSONResponse, Response
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app import core
 from app.api.v1 import jobs, questions, uploads, webhooks
@@ -45,7 +46,26 @@ def build(services: Services) -> ASGIApp:
     """Return the API on these services, with its access checks."""
     app = programs()
     app.state.services = services
-    return Access(app, services=services)
+    return Access(_Heads(app), services=services)
+
+
+class _Heads:
+    """ASGI application that answers HEAD like GET, without the body; not for events, which may never end."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on."""
+        headers = Headers(scope=scope)
+        if scope["method"] != "HEAD" or "tus-resumable" in headers or scope["path"].endswith("/events"):
+            await self._app(scope, receive, send)
+            return
+
+        async def send_head(message: Message) -> None:
+            await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
+
+        await self._app({**scope, "method": "GET"}, receive, send_head)
 
 
 def programs() -> FastAPI:
@@ -171,11 +191,17 @@ def _fits(key: str, kind: str) -> bool:
 
 async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    if error.status_code == 400:  # a body that no JSON can be read from
+        wrong = {"place": "body", "message": t("api.wrong.parsing")}
+        return problem_response(core.InputError("api_body_wrong", places="body"), errors=[wrong])
     shown = {"path": request.url.path[:200], "method": request.method[:20]}
     key = "api_method" if error.status_code == 405 else "api_path_unknown"
     response = problem_response(core.InputError(key, **shown))
     if error.status_code == 405:
         path = request.scope["path"].removeprefix(request.scope["root_path"])
         fitting = [one for one in request.app.routes if isinstance(one, APIRoute) and one.path_regex.match(path)]
-        response.headers["Allow"] = ", ".join(sorted({method for one in fitting for method in one.methods}))
+        methods = {method for one in fitting for method in one.methods}
+        if "GET" in methods and not path.endswith("/events"):
+            methods.add("HEAD")
+        response.headers["Allow"] = ", ".join(sorted(methods))
     return response

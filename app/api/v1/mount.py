@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api.gate import Gate, error_response
 from app.core import AppError
-from app.i18n import in_language, language_of
+from app.i18n import accepted_language, in_language
 
 if TYPE_CHECKING:
     from app.services import Services
@@ -42,7 +42,7 @@ class ProgramApi:
             return
         services = self._gate.services
         if services is None:  # a setting is wrong, or the app is starting
-            with in_language(language_of(Headers(scope=scope).get("accept-language"))):
+            with in_language(accepted_language(Headers(scope=scope).get("accept-language"))):
                 response = error_response(AppError("api_starting"))
             await response(scope, receive, send)
             return

@@ -19,12 +19,14 @@ from typing import TYPE_CHECKING
 from app import config
 from app.cli import terminal
 from app.cli.common import (
+    MOST_LISTED,
     add_subtitles_option,
     cancel_on_signals,
     confirm_deletion,
     in_services,
     services,
     use_language,
+    whole_number,
     wide_console,
 )
 from app.cli.progress_lines import open_progress
@@ -59,7 +61,7 @@ def add_arguments(parser: Parser) -> None:
     add("texts", nargs="*", metavar="VIDEO|ID … QUESTION")
     add("--image", action="append", default=[], type=Path, metavar="FILE")
     add("--continue", dest="conversation", metavar="ID")
-    add("--edit", type=int, metavar="N")
+    add("--edit", type=whole_number(1, MOST_LISTED), metavar="N")
     add("--frames", type=parse_frames, metavar="N")
     parser.add_argument("--start", type=parse_seconds, default=0.0, metavar="T", help=t("cli.start"))
     parser.add_argument("--end", type=parse_seconds, metavar="T", help=t("cli.end"))

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from app import config, fleet, models
-from app.cli.common import add_output_options, cancel_on_signals, use_language, wide_console
-from app.core import ConfigError, Notice, gib_number, to_json
+from app.cli.common import PORT, add_output_options, cancel_on_signals, use_language, whole_number, wide_console
+from app.core import Notice, gib_number, to_json
 from app.i18n import error_text, notice_text, t
 from app.services import export_environment, parse_card
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
+_MOST_CARDS = 64_000
+"""Cards of the largest cluster that can be planned: 1000 machines with 64."""
 _GPU_MEMORY = "80"  # GB; cards of machines with eight usually have it
 
 
@@ -35,19 +37,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     plan.add_argument(
         "--gpu-memory", default=_GPU_MEMORY, metavar="GB|CARD", help=t("cli.cluster_memory", default=_GPU_MEMORY)
     )
-    plan.add_argument("--tensor-parallel", type=int, metavar="N", help=t("cli.cluster_tensor"))
-    plan.add_argument("--copies", type=int, metavar="N", help=t("cli.cluster_copies"))
+    plan.add_argument("--tensor-parallel", type=whole_number(1, _MOST_CARDS), metavar="N", help=t("cli.cluster_tensor"))
+    plan.add_argument("--copies", type=whole_number(1, _MOST_CARDS), metavar="N", help=t("cli.cluster_copies"))
     plan.add_argument("--network", default="eth0", metavar="INTERFACE", help=t("cli.cluster_network"))
     plan.add_argument("--hosts", default="", metavar="IP,IP,…", help=t("cli.cluster_hosts"))
     plan.add_argument(
-        "--port", type=int, default=fleet.ENGINE_PORT, help=t("cli.cluster_port", default=fleet.ENGINE_PORT)
+        "--port",
+        type=whole_number(1, PORT),
+        default=fleet.ENGINE_PORT,
+        help=t("cli.cluster_port", default=fleet.ENGINE_PORT),
     )
     check = asks.add_parser("check", help=t("cli.cluster_check"))
     check.set_defaults(ask=_check)
     check.add_argument("--address", default=fleet.LOCAL_DASHBOARD, metavar="URL", help=t("cli.cluster_address"))
     check.add_argument("--model", default="", metavar="FOLDER", help=t("cli.cluster_check_model"))
     check.add_argument(
-        "--port", type=int, default=fleet.ENGINE_PORT, help=t("cli.cluster_port", default=fleet.ENGINE_PORT)
+        "--port",
+        type=whole_number(1, PORT),
+        default=fleet.ENGINE_PORT,
+        help=t("cli.cluster_port", default=fleet.ENGINE_PORT),
     )
     for one in (plan, check):
         add_output_options(one, argparse.SUPPRESS)
@@ -61,8 +69,6 @@ def run(given: argparse.Namespace) -> int:
     """
     settings = config.load()
     use_language(given, settings)
-    if not 1 <= given.port <= 65535:
-        raise ConfigError("setting_number", key="--port", value=given.port, low=1, high=65535)
     return int(given.ask(given, settings))
 
 

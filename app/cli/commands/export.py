@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from app import config
-from app.cli.report_output import add_overwrite_option, check_output_folder
+from app.cli.report_output import add_overwrite_option, check_output_folder, check_typed_output, is_same_file
 from app.core import Analysis, ConfigError, InputError, absolute
 from app.i18n import LANGUAGES, error_text, t
 from app.reports import FORMATS, bundle, written
@@ -62,6 +62,7 @@ def run(given: argparse.Namespace) -> int:
     """
     if bool(given.ids) == bool(given.json_file):
         raise ConfigError("export_what")
+    check_typed_output("--output", given.output)
     missing: list[InputError] = []
     if given.json_file:
         from app.library.bulk_operations import reports_in
@@ -104,6 +105,12 @@ def _said(analyses: Iterable[Analysis], wanted: Sequence[str]) -> Iterator[Analy
         yield analysis
 
 
+def _is_free(folder: Path, given: argparse.Namespace, name: str) -> bool:
+    path = folder / name
+    is_input = bool(given.json_file) and is_same_file(given.json_file, path)
+    return not os.path.lexists(path) or (given.overwrite and not is_input)
+
+
 def _write(analyses: Iterable[Analysis], given: argparse.Namespace) -> list[Path]:
     """Write the reports and return their paths, without those of pictures beside them. Existing files are kept."""
     folder = absolute(given.output)
@@ -115,7 +122,7 @@ def _write(analyses: Iterable[Analysis], given: argparse.Namespace) -> list[Path
         _said(analyses, given.format),
         given.format,
         given.language,
-        is_free=lambda name: given.overwrite or not os.path.lexists(folder / name),
+        is_free=partial(_is_free, folder, given),
     )
     with storage_errors("report_not_written", folder):
         names = [file.name for file in written(files, folder)]

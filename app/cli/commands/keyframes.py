@@ -26,6 +26,7 @@ from app.cli.report_output import (
     check_ending,
     check_output_file,
     check_output_folder,
+    check_typed_output,
 )
 from app.core import (
     ConfigError,
@@ -39,6 +40,7 @@ from app.core import (
     absolute,
     clock,
     cut_to_bytes,
+    name_key,
     name_limit,
     numbered,
     shown_path,
@@ -119,7 +121,8 @@ def _run_several(given: argparse.Namespace, settings: Settings, cancel: threadin
 def _own_folder(output: Path, video: Path, taken: Collection[Path]) -> Path:
     """Return the folder below `output` for the pictures of a video, one that no other has."""
     stem = cut_to_bytes(video.stem, name_limit(output) - ROOM_FOR_NUMBER)
-    return next(folder for name in numbered(stem) if (folder := output / name) not in taken)
+    names = {name_key(folder.name) for folder in taken}
+    return output / next(name for name in numbered(stem) if name_key(name) not in names)
 
 
 def _run(path: Path, given: argparse.Namespace, settings: Settings, cancel: threading.Event) -> int:
@@ -150,11 +153,13 @@ def _check_outputs(given: argparse.Namespace, videos: list[Path], folders: Itera
     """
     files = (("--zip", given.zip, (".zip",)), ("--sheet", given.sheet, (".jpg", ".jpeg")))
     for option, path, endings in ((option, path, endings) for option, path, endings in files if path):
+        check_typed_output(option, path)
         check_output_file(option, path, inputs=videos, overwrites=given.overwrite)
         check_ending(option, path, endings)
     if given.output:
         from app.reports import TABLE_NAME  # rarely needed
 
+        check_typed_output("--output", given.output)
         check_output_folder("--output", given.output)
         for folder in (given.output, *folders):
             if (earlier := folder / TABLE_NAME).exists():
@@ -230,8 +235,8 @@ def _table(chosen: KeyframesChosen) -> Table:
 
     table = Table(box=None, pad_edge=False)
     for name in ("number", "time", "frame_index"):
-        table.add_column(t(f"cli.column_{name}"), justify="right")
-    table.add_column(t("report.shot"), justify="right")
+        table.add_column(t(f"cli.column_{name}"), justify="right", no_wrap=True)
+    table.add_column(t("report.shot"), justify="right", no_wrap=True)
     table.add_column(t("cli.column_reason"))
     for frame in chosen.keyframes:
         cells = (str(frame.number), clock(frame.time_seconds), str(frame.frame_index), str(frame.shot))

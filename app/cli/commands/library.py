@@ -16,7 +16,16 @@ from rich.table import Table
 from rich.text import Text
 
 from app import config
-from app.cli.common import add_output_options, confirm_deletion, in_services, services, use_language, wide_console
+from app.cli.common import (
+    MOST_LISTED,
+    add_output_options,
+    confirm_deletion,
+    in_services,
+    services,
+    use_language,
+    whole_number,
+    wide_console,
+)
 from app.core import AppError, ConfigError, InputError, base_name, clock
 from app.i18n import error_text, t
 from app.jobs import State
@@ -74,7 +83,7 @@ def _filters(parser: argparse.ArgumentParser, *, again: bool = False) -> None:
         add(name, "", help=t(f"cli.library_by_{name}"))
     add("since", "", type=_day, metavar="DATE", help=t("cli.library_since"))
     add("sort", "best", choices=get_args(Order), help=t("cli.library_sort"))
-    add("limit", 50, type=int, metavar="N", help=t("cli.library_limit"))
+    add("limit", 50, type=whole_number(1, MOST_LISTED), metavar="N", help=t("cli.library_limit"))
 
 
 def _day(text: str) -> str:
@@ -109,7 +118,7 @@ def _list(given: argparse.Namespace) -> int:
     states = (given.state,) if given.state else ()
     wanted = LibraryQuery(typed, states, model=given.model, template=given.template, tag=given.tag, since=given.since)
     near = _near(typed)
-    limit = max(1, given.limit)
+    limit = given.limit
     found = library.find(wanted, order=given.sort, offset=0, limit=limit, near=list(near))
     hits = {entry.id: library.hits(entry.id, typed, near=near.get(entry.id)) for entry in found}
     if given.json:

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from app import config
-from app.cli.common import open_socket, use_language
+from app.cli.common import PORT, open_socket, use_language, whole_number
 from app.core import ConfigError, shown_path
 from app.i18n import LANGUAGES, t
 from app.services import open_services, with_named
@@ -25,7 +25,7 @@ _HOST = "127.0.0.1"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command."""
     parser.add_argument("--root", action="append", type=Path, default=[], metavar="DIR", help=t("cli.mcp_root"))
-    parser.add_argument("--http", type=int, metavar="PORT", help=t("cli.mcp_http"))
+    parser.add_argument("--http", type=whole_number(0, PORT), metavar="PORT", help=t("cli.mcp_http"))
     parser.add_argument("--language", choices=LANGUAGES, help=t("cli.language"))
     parser.add_argument("--model", help=t("cli.model"))
     parser.add_argument("--base-url", help=t("cli.base_url"))

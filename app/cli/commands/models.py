@@ -12,12 +12,15 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from app import config, models, services
-from app.cli.common import add_output_options, use_language
+from app.cli.common import add_output_options, use_language, whole_number
 from app.cli.models import checks, tables, trust
 from app.core import GIB, ConfigError, EngineError
 from app.engine import memory_bytes
 from app.i18n import error_text, t
 from app.store import Measured, trials
+
+_MOST_REQUESTS, _MOST_CARDS = 100_000, 1_000
+"""Limits of what is worked out. Chosen by hand; not tuned."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,13 +33,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     show.set_defaults(ask=_show)
     show.add_argument("model", help=t("cli.models_name"))
     show.add_argument("--config", metavar="JSON", help=t("cli.models_config"))
-    show.add_argument("--requests", type=int, default=1, metavar="N", help=t("cli.models_requests"))
+    show.add_argument(
+        "--requests", type=whole_number(1, _MOST_REQUESTS), default=1, metavar="N", help=t("cli.models_requests")
+    )
     show.add_argument("--cpu", action="store_true", help=t("cli.models_cpu"))
 
     fit = asks.add_parser("fit", help=t("cli.models_fit"))
     fit.set_defaults(ask=_fit)
     fit.add_argument("where", metavar="GB|CARD|cpu", help=t("cli.models_where"))
-    fit.add_argument("--cards", type=int, default=1, metavar="N", help=t("cli.models_cards"))
+    fit.add_argument("--cards", type=whole_number(1, _MOST_CARDS), default=1, metavar="N", help=t("cli.models_cards"))
     fit.add_argument("--model", help=t("cli.models_model"))
 
     trial = asks.add_parser("try", help=t("cli.models_try"))
@@ -91,7 +96,7 @@ def _show(given: argparse.Namespace, catalogue: models.Catalogue, settings: conf
     arguments = {**settings.vllm_config, **config.engine_arguments(given.config or "")}
     entry, match = models.find_entry(given.model, catalogue)
     shape = entry.shape
-    plan = models.parse_plan(arguments, device="cpu" if given.cpu else "gpu", sequences=max(1, given.requests))
+    plan = models.parse_plan(arguments, device="cpu" if given.cpu else "gpu", sequences=given.requests)
     sum_ = models.estimate_memory(shape, plan)
     measured, place = _latest_benchmarks(settings), services.here()
     named = match.entry.id if match else given.model
@@ -131,7 +136,7 @@ def _fit(given: argparse.Namespace, catalogue: models.Catalogue, settings: confi
         entries = (match.entry,)
         if match.why != "exact":
             print(models.match_text(match), file=sys.stderr)
-    place = _parse_hardware(given.where, max(1, given.cards), _local_profile(settings, catalogue))
+    place = _parse_hardware(given.where, given.cards, _local_profile(settings, catalogue))
     found = place.proposals(entries)
     if given.model and not found:
         raise _nothing_fits(entries[0], place)

@@ -13,7 +13,7 @@ from typing import Any, NoReturn, get_args
 
 from app import config
 from app import engine as engines
-from app.cli.common import cancel_on_signals, open_socket, serve_until, use_language
+from app.cli.common import PORT, cancel_on_signals, open_socket, serve_until, use_language, whole_number
 from app.config import Settings
 from app.core import AppError, Cancelled, ConfigError, EngineError, ModelNotFound, chosen_hub
 from app.engine import supported_architectures
@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--engine", choices=("auto", *get_args(engines.Kind)), default="auto", help=t("cli.serve_engine")
     )
     parser.add_argument("--host", default="127.0.0.1", help=t("cli.serve_host"))
-    parser.add_argument("--port", type=int, default=_PORT, help=t("cli.serve_port", default=_PORT))
+    parser.add_argument("--port", type=whole_number(0, PORT), default=_PORT, help=t("cli.serve_port", default=_PORT))
     parser.add_argument("--api-key", metavar="KEY", help=t("cli.serve_key"))
     parser.add_argument("--force-type", choices=("text", "vision"), help=t("cli.serve_type"))
     parser.add_argument("--tools", nargs="?", const="auto", metavar="PARSER", help=t("cli.serve_tools"))

@@ -20,7 +20,7 @@ from rich.table import Table
 
 from app import config
 from app.cli import terminal
-from app.cli.common import cancel_on_signals, use_language, wide_console
+from app.cli.common import cancel_on_signals, use_language, whole_number, wide_console
 from app.config import Settings
 from app.core import MOST_FRAMES, ConfigError, EngineProgress, gib_number
 from app.i18n import language, notice_text, t
@@ -155,7 +155,9 @@ def _size(text: str) -> tuple[int, int]:
 def add_benchmark_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this subcommand."""
     parser.add_argument("model", help=t("cli.models_name"))
-    parser.add_argument("--frames", type=int, default=_FRAMES, metavar="N", help=t("cli.models_try_frames"))
+    parser.add_argument(
+        "--frames", type=whole_number(1, MOST_FRAMES), default=_FRAMES, metavar="N", help=t("cli.models_try_frames")
+    )
     parser.add_argument("--vllm-config", metavar="JSON", help=t("cli.models_try_config"))
 
 
@@ -171,8 +173,6 @@ def measure(given: argparse.Namespace, proposal: Proposal, arguments: Mapping[st
     Raises:
         AppError: The model can't be benchmarked, or the user stopped it.
     """
-    if not 1 <= given.frames <= MOST_FRAMES:
-        raise ConfigError("setting_number", key="--frames", value=given.frames, low=1, high=MOST_FRAMES)
     document = try_model(proposal, arguments, settings, _progress_printer(), cancel_on_signals())
     if sys.stderr.isatty():
         terminal.redraw("")

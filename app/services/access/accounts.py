@@ -98,7 +98,7 @@ class Accounts:
         if found := self._store.named(_plain(name)):
             return found
         known = ", ".join(one.name for one in self.all()) or "–"
-        raise core.InputError("account_unknown", name=core.shown_name(name)[:80], known=known)
+        raise core.InputError("account_unknown", name=core.one_line(name)[:80], known=known)
 
     def add(self, name: str, password: str | None, role: core.Role) -> AccountRow:
         """Add an account and return it. The first one of an installation is an administrator whatever the role.
@@ -114,7 +114,7 @@ class Accounts:
         """
         plain = _plain(name)
         if not _NAME.fullmatch(plain):
-            raise core.ConfigError("account_name_wrong", name=core.shown_name(name)[:80])
+            raise core.ConfigError("account_name_wrong", name=core.one_line(name)[:80])
         hashed = "" if password is None else self._hashed(password)
         created = datetime.now(UTC).isoformat(timespec="seconds")
         account = self._store.add(AccountRow(core.new_id(), plain, role, hashed, created))

@@ -132,6 +132,38 @@ async def test_an_endless_body_is_not_read(gate: Gate, api_key: str, token: str,
     assert (sent[0]["status"], pieces <= most_pieces) == (status, True)
 
 
+@pytest.mark.parametrize(
+    ("header", "language"),
+    [
+        ("en;q=0.1, zh;q=0.9", "zh"),
+        ("fr, zh-CN;q=0.5", "zh"),
+        ("zh;q=0", "en"),
+        ("en;q=0, zh", "zh"),
+        ("zh;q=0.2, en-GB;q=0.3", "en"),
+        ("zh;q=nonsense, de", "en"),
+        ("zh-Hans", "zh"),
+        ("*", "en"),
+    ],
+)
+def test_the_language_is_the_preferred_one(api: TestClient, header: str, language: str) -> None:
+    said = api.get("jobs/nope", headers={"Accept-Language": header}).json()["detail"]
+    assert ("找不到" in said) == (language == "zh")
+
+
+@pytest.mark.parametrize("body", [b'{"a": "\xff"}', b"[" * 100_000, b'{"frames": 1' + b"0" * 5000 + b"}"])
+def test_a_body_that_nothing_can_read_is_named(api: TestClient, body: bytes) -> None:
+    answer = api.post("jobs", content=body, headers={"Content-Type": "application/json", "Accept-Language": "zh"})
+    assert (answer.status_code, answer.json()["key"]) == (422, "api_body_wrong")
+    assert answer.json()["errors"] == [{"place": "body", "message": "无法读取该值。"}]
+
+
+@pytest.mark.parametrize("path", ["", "jobs", "openapi.json", "docs", "jobs/nope", "nope"])
+def test_head_is_answered_like_get_without_a_body(api: TestClient, path: str) -> None:
+    whole, head = api.get(path), api.head(path)
+    assert (head.status_code, head.content) == (whole.status_code, b"")
+    assert head.headers["content-length"] == whole.headers["content-length"]
+
+
 def test_the_document_needs_no_key_and_no_other_host(gate: Gate) -> None:
     with client_of(gate) as api:
         document = api.get("openapi.json").json()

@@ -6,7 +6,7 @@ import sys
 from dataclasses import asdict
 
 from app import config
-from app.cli.common import add_output_options, use_language
+from app.cli.common import MOST_LISTED, add_output_options, use_language, whole_number
 from app.i18n import t
 from app.store import ACTIONS, AuditEntry, AuditLog, Store
 
@@ -15,7 +15,9 @@ _USUAL_ENTRIES = 100
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command."""
-    parser.add_argument("--limit", type=int, default=_USUAL_ENTRIES, metavar="N", help=t("cli.audit_limit"))
+    parser.add_argument(
+        "--limit", type=whole_number(1, MOST_LISTED), default=_USUAL_ENTRIES, metavar="N", help=t("cli.audit_limit")
+    )
     parser.add_argument("--user", default="", metavar="NAME", help=t("cli.audit_user"))
     parser.add_argument("--action", action="append", default=[], choices=ACTIONS, help=t("cli.audit_action"))
     add_output_options(parser, None)
@@ -31,7 +33,7 @@ def run(given: argparse.Namespace) -> int:
     use_language(given, settings)
     store = Store(settings.data_dir / "framelens.sqlite")
     try:
-        entries = AuditLog(store).entries(limit=max(given.limit, 0), actions=given.action, user=given.user)
+        entries = AuditLog(store).entries(limit=given.limit, actions=given.action, user=given.user)
     finally:
         store.close()
     if given.json:

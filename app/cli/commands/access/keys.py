@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 
 from app import config
-from app.cli.common import add_output_options, use_language
+from app.cli.common import add_output_options, use_language, whole_number
 from app.config import Settings
 from app.core import InputError
 from app.i18n import t
@@ -28,7 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     limit = t("cli.keys_limit", limit=api_keys.PER_MINUTE)
     create.add_argument("--limit", type=api_keys.parse_limit, default=api_keys.PER_MINUTE, metavar="N/min", help=limit)
     jobs = t("cli.keys_jobs", jobs=api_keys.JOBS)
-    create.add_argument("--jobs", type=int, default=api_keys.JOBS, metavar="N", help=jobs)
+    create.add_argument(
+        "--jobs", type=whole_number(1, api_keys.MOST_JOBS), default=api_keys.JOBS, metavar="N", help=jobs
+    )
     create.add_argument("--user", metavar="ACCOUNT", help=t("cli.keys_user"))
     create.set_defaults(act=_create)
     listed = actions.add_parser("list", help=t("cli.keys_list"))

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from app import config
 from app.cli.common import add_output_options, use_language
-from app.cli.report_output import names_folder
+from app.cli.report_output import check_typed_output, names_folder
 from app.core import human_size, readable
+from app.fleet import typed_path
 from app.i18n import t
 from app.store import AuditLog, Store, backup_bytes, write_backup
 
@@ -33,6 +34,7 @@ def run(given: argparse.Namespace) -> int:
     """
     settings = config.load()
     use_language(given, settings)
+    check_typed_output("backup", given.target)
     target, videos = _file(given.target), not given.no_videos
     if (settings.data_dir / "framelens.sqlite").exists():
         size = human_size(backup_bytes(settings.data_dir, videos=videos))
@@ -53,7 +55,7 @@ def run(given: argparse.Namespace) -> int:
 
 def _file(target: str) -> Path:
     """Return the target itself, or a file with the time in its name if it is a folder or ends like one."""
-    path = Path(target).expanduser().absolute()
+    path = Path(typed_path(target)).absolute()
     if not names_folder(target):
         return path
     return path / f"framelens-{datetime.now(UTC):%Y%m%d-%H%M%S}.backup.zip"

@@ -67,7 +67,13 @@ sentence each in 9 languages, 69 were decoded wrongly with this value, 129 with 
 _BROKEN_SHARE = 0.05
 """Share of the non-ASCII characters that may be broken in a damaged or truncated UTF-8 file; in a file of another
 encoding most are. Chosen by hand; not tuned."""
-_MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32-le"),  # its first half is the mark of UTF-16
+    (codecs.BOM_UTF32_BE, "utf-32-be"),
+    (codecs.BOM_UTF16_LE, "utf-16-le"),
+    (codecs.BOM_UTF16_BE, "utf-16-be"),
+)
 
 
 class UnknownEncodingError(ValueError):
@@ -255,16 +261,21 @@ def decoded(data: bytes) -> Decoded:
     """
     for mark, name in _MARKS:
         if data.startswith(mark):
-            return Decoded(data.decode(name))
+            return Decoded(_without_marks(data.decode(name, "replace")))
     head = data[:4096]
     if head.count(0) > len(head) // 8:  # the Latin letters and digits of times have a zero byte each
         name = "utf-16-le" if head[1::2].count(0) >= head[::2].count(0) else "utf-16-be"
-        return Decoded(data.decode(name), "UTF-16")
-    text = data.decode(errors="replace")
+        return Decoded(_without_marks(data.decode(name, "replace")), "UTF-16")
+    text = _without_marks(data.decode(errors="replace"))
     if num_broken := text.count("\N{REPLACEMENT CHARACTER}"):
         is_utf8 = num_broken <= _BROKEN_SHARE * sum(not letter.isascii() for letter in text)
         return Decoded(text, "UTF-8") if is_utf8 else _guessed(data)
     return Decoded(text)
+
+
+def _without_marks(text: str) -> str:
+    """Return the text without byte order marks: files that were joined have some in the middle."""
+    return text.replace("\ufeff", "")
 
 
 def _guessed(data: bytes) -> Decoded:

@@ -19,10 +19,11 @@ from app.video.limits import move_on
 from app.video.readers.pyav import open_video
 from app.video.subtitles import captions, names
 from app.video.subtitles.cea708 import DigitalCaptions
-from app.video.subtitles.cues import Timed
+from app.video.subtitles.cues import Timed, Unread
 from app.video.subtitles.discovery import CAPTIONED_CODECS, Source
-from app.video.subtitles.formats import Unread, from_ass, read_ttml
+from app.video.subtitles.formats import from_ass
 from app.video.subtitles.names import Extent
+from app.video.subtitles.ttml import read_ttml
 
 _ASS_COMMAS = 8
 """Commas before the text of an ASS event as FFmpeg writes it."""

@@ -29,7 +29,8 @@ _TAG = re.compile(
 """Marks of forms without a standard, in which other words between angle brackets are text."""
 _WORD_TIME = re.compile(r"<\d+:[\d:.]{4,17}>")
 _DRAWING = re.compile(r"\{[^{}]*\\p[1-9][^{}]*\}.*?(?:\{[^{}]*\\p0[^{}]*\}|$)", re.DOTALL)
-_OVERRIDE = re.compile(r"\{[^{}]*\}")
+_OVERRIDE = re.compile(r"(?<!\\)\{[^{}]*\}")
+_ASS_BRACE = re.compile(r"\\([{}])")
 _SET = re.compile(r"\{(?:\\|[A-Za-z]:)[^{}]*\}")
 """Settings of ASS and MicroDVD, which are written into other forms; what else is in braces there is text."""
 _COPIED_BREAK = re.compile(r"(?<!:)\\[Nh]")
@@ -54,7 +55,7 @@ _DEFAULT_FRAME_RATE = 25.0
 
 
 @dataclass(frozen=True)
-class _Block:
+class Block:
     """The lines of a cue."""
 
     start: float
@@ -68,7 +69,8 @@ Reader = Callable[[str, float], Iterable[Found]]
 
 def from_ass(text: str) -> str:
     """Return the text of an ASS event without its markup and drawings."""
-    return plain(_TAG.sub("", _ASS_BREAK.sub(" ", _OVERRIDE.sub("", _DRAWING.sub("", text)))))
+    shown = _ASS_BRACE.sub(r"\1", _OVERRIDE.sub("", _DRAWING.sub("", text)))
+    return plain(_TAG.sub("", _ASS_BREAK.sub(" ", shown)))
 
 
 def from_markup(text: str, tags: re.Pattern[str] = _TAG) -> str:
@@ -92,13 +94,18 @@ def read_srt(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
 def _cues(text: str, *, ends_with_empty_line: bool) -> Iterator[Found]:
     found = list(_blocks(text, ends_with_empty_line=ends_with_empty_line))
     yield from (one for one in found if isinstance(one, Unread))
-    blocks = [one for one in found if isinstance(one, _Block)]
-    tags = _ANY_TAG if ends_with_empty_line else _TAG
-    for block in _unrolled(blocks, has_word_times=bool(_WORD_TIME.search(text))):
+    yield from cues_of([one for one in found if isinstance(one, Block)], is_webvtt=ends_with_empty_line)
+
+
+def cues_of(blocks: Sequence[Block], *, is_webvtt: bool) -> Iterator[Timed]:
+    """Yield the cues of SubRip or WebVTT without their markup; each line of captions that roll appears once."""
+    tags = _ANY_TAG if is_webvtt else _TAG
+    has_word_times = any(_WORD_TIME.search(line) for block in blocks for line in block.lines)
+    for block in _unrolled(blocks, has_word_times=has_word_times):
         yield block.start, block.end, from_markup("\n".join(block.lines), tags)
 
 
-def _blocks(text: str, *, ends_with_empty_line: bool) -> Iterator[_Block | Unread]:
+def _blocks(text: str, *, ends_with_empty_line: bool) -> Iterator[Block | Unread]:
     timing: tuple[float, float] | None = None
     lines: list[str] = []
     before = ""
@@ -108,7 +115,7 @@ def _blocks(text: str, *, ends_with_empty_line: bool) -> Iterator[_Block | Unrea
         times = _timing(line, is_start=is_start)
         is_unread = times is None and is_start and _STANDARD_ARROW in line
         if timing and (times or is_unread or (ends_with_empty_line and not line)):
-            yield _Block(*timing, words(lines, is_followed=bool(line)))
+            yield Block(*timing, words(lines, is_followed=bool(line)))
             timing = None
         if is_unread:
             yield Unread(number, line)
@@ -118,7 +125,7 @@ def _blocks(text: str, *, ends_with_empty_line: bool) -> Iterator[_Block | Unrea
             lines.append(line)
         before = line
     if timing:
-        yield _Block(*timing, words(lines, is_followed=False))
+        yield Block(*timing, words(lines, is_followed=False))
 
 
 def _lines_of_paragraph(lines: Sequence[str], *, is_followed: bool) -> tuple[str, ...]:
@@ -175,31 +182,31 @@ def _clock(text: str) -> float | None:
     return clock_seconds(text)
 
 
-def _unrolled(blocks: Sequence[_Block], *, has_word_times: bool) -> Iterator[_Block]:
+def _unrolled(blocks: Sequence[Block], *, has_word_times: bool) -> Iterator[Block]:
     """Yield the blocks of captions that roll with each line once: a block repeats lines that are still shown."""
     touching = [pair for pair in pairwise(blocks) if _touch(*pair)]
     num_repeating = sum(_num_repeated(*pair) > 0 for pair in touching)
     if not num_repeating or not (has_word_times or num_repeating >= _ROLLING_SHARE * len(touching)):
         yield from blocks
         return
-    held: _Block | None = None
+    held: Block | None = None
     for before, block in zip([None, *blocks], blocks, strict=False):
         new = block.lines[_num_repeated(before, block) if before and _touch(before, block) else 0 :]
         if held and not new:
-            held = _Block(held.start, max(held.end, block.end), held.lines)
+            held = Block(held.start, max(held.end, block.end), held.lines)
             continue
         if held:
             yield held
-        held = _Block(block.start, block.end, new)
+        held = Block(block.start, block.end, new)
     if held:
         yield held
 
 
-def _touch(before: _Block, block: _Block) -> bool:
+def _touch(before: Block, block: Block) -> bool:
     return before.start <= block.start <= before.end + TOUCHING_SECONDS
 
 
-def _num_repeated(before: _Block, block: _Block) -> int:
+def _num_repeated(before: Block, block: Block) -> int:
     """Return how many lines at the start of a block are the last ones of the block before it."""
     last, first = (tuple(map(from_markup, one.lines)) for one in (before, block))
     return max((count for count in range(1, len(first) + 1) if first[:count] == last[-count:]), default=0)

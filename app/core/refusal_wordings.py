@@ -11,12 +11,12 @@ from typing import Literal
 
 Meaning = Literal[
     "pictures", "picture_count", "single_picture", "picture_size", "image", "bytes", "quota", "busy", "filter", "key",
-    "model", "format", "value", "context", "tools", "path", "gateway", "timeout",
+    "model", "format", "value", "context", "tools", "path", "gateway", "timeout", "place",
 ]  # fmt: skip
 """What is refused: pictures at all, so many pictures, more than one, a picture of this size, an unreadable one, so many
 bytes, an account without credit, a request at this moment, these contents, the key, the model's name, a schema or an
-unknown field, the value of an option, so many tokens, tools, the path of the address; or a proxy can't reach the
-engine, or doesn't wait longer for it."""
+unknown field, the value of an option, so many tokens, tools, the path of the address, a place on Earth; or a proxy
+can't reach the engine, or doesn't wait longer for it."""
 _PICTURE = r"(?:image|picture|photo)s?"
 _COUNT = r"(?P<limit>\d{1,4})\b(?! ?(?:[KMG]i?B\b|bytes|px\b|(?:mega)?pixels?|tokens?|[x×] ?\d|[.,]\d|%|像素|字节|兆))"
 """A number of pictures, not of what a picture has."""
@@ -100,9 +100,11 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
     ("quota", r"insufficient[_ ]\w*[_ ]?(?:quota|balance|credits?|funds)|credit balance|(?:more|out of|no) credits"
               r"|exceeded your current quota|billing[_ ]hard[_ ]limit|quota[\w ]{0,20}(?:exhausted|not enough|used up)"
               r"|balance (?:is )?(?:insufficient|too low|not enough)|overdue balance|account\b.{0,40}?\bsuspended"
-              r"|spending limit|budget (?:has been |is )?exceeded|reached the set \w+ limit"
+              r"|spending limit|budget (?:has been |is )?exceeded|\bover budget\b|reached the set \w+ limit"
               r"|[额余](?:度|额)(?:不足|已用|用尽|已耗尽|超)|额度失败|欠费|arrearage|good standing"),
     ("model", r"无可用渠道|no available channel"),
+    ("place", r"\b(?:country|region|territory|location)\b.{0,40}?\bnot (?:supported|available|allowed)"
+              r"|不支持.{0,10}?(?:地区|区域)|(?:地区|区域).{0,6}?不(?:受|可)?(?:支持|用)"),
     ("busy", r"rate[-_ ]?limit|too many (?:concurrent )?requests|(?:requests?|tokens?|images?|queries) per[ -]?"
              r"(?:second|min|hour|day)|\b[RTQ]P[MS]\b|over(?:loaded|_capacity| capacity)|at capacity|throttl"
              r"|tier capacity exceeded"

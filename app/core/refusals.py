@@ -30,7 +30,8 @@ _STATUS_MEANINGS: Mapping[int, Meaning] = {
 """520 … 524 are Cloudflare's."""
 _NAMES_MODEL = re.compile(r"model|deployment|模型", re.IGNORECASE)
 _UNLOCKED: Mapping[int, tuple[Meaning, ...]] = {
-    401: ("quota", "filter", "pictures", "bytes"), 403: ("quota", "filter", "pictures", "bytes", "model", "busy"),
+    401: ("quota", "filter", "pictures", "bytes"),
+    403: ("quota", "filter", "pictures", "bytes", "model", "busy", "place"),
 }  # fmt: skip
 """Meanings of words with these statuses; other words there are about the key."""
 _TEXT_KEYS = ("error", "message", "detail", "msg", "error_msg", "error_message", "errorMessage", "reason",
@@ -49,7 +50,9 @@ _IS_HTML = re.compile(r"<(?:!doctype|html|head|body|title|h1|center)\b", re.IGNO
 _UNPRINTABLE = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]+")
 _BARE_NUMBER = re.compile(r"^\d+$", re.MULTILINE)
 """A code beside the words."""
-_WAIT = re.compile(r"(?:again|retry) (?:in|after) (?:(\d+) ?m(?:in\w*)?)? ?(?:(\d+(?:\.\d+)?) ?s)?", re.IGNORECASE)
+_WAIT = re.compile(r"(?:again|retry) (?:in|after)((?: ?\d+(?:\.\d+)? ?(?:ms|millis\w*|h|m|s)[a-z]*,?)+)", re.IGNORECASE)
+_WAIT_PART = re.compile(r"(\d+(?:\.\d+)?) ?(ms|millis|h|m|s)", re.IGNORECASE)
+_UNIT_SECONDS = {"ms": 0.001, "millis": 0.001, "h": 3600.0, "m": 60.0, "s": 1.0}
 
 
 _KEYS: Mapping[Meaning, str] = {
@@ -71,12 +74,10 @@ def refused(status: int, headers: Mapping[str, str], text: str, *, model: str = 
         return errors.EngineError("engine_redirects", status=status, target=redact(target)[:_LONGEST])
     error = _error_of(_Refusal(status, _body(text)), model)
     if isinstance(error, errors.EngineBusy):
-        waited = retry_after(headers.get("Retry-After"))
+        waited = _wait_of(headers)
         error.wait_seconds = error.wait_seconds if waited is None else waited
     elif error.key == "engine_no_credit" and headers.get("Retry-After"):  # a limit a minute in the same words
-        return errors.EngineBusy(
-            "engine_busy", wait_seconds=retry_after(headers.get("Retry-After")), **dict(error.values)
-        )
+        return errors.EngineBusy("engine_busy", wait_seconds=_wait_of(headers), **dict(error.values))
     return error
 
 
@@ -126,6 +127,12 @@ def retry_after(header: str | None) -> float | None:
         return max(0.0, (parsedate_to_datetime(header) - datetime.now(UTC)).total_seconds())
     except (TypeError, ValueError):
         return None
+
+
+def _wait_of(headers: Mapping[str, str]) -> float | None:
+    """Return the seconds to wait by the headers; OpenAI and Azure send milliseconds beside the standard's seconds."""
+    exact = retry_after(headers.get("Retry-After-Ms"))
+    return retry_after(headers.get("Retry-After")) if exact is None else exact / 1000
 
 
 def read_json(text: str | bytes) -> object:
@@ -252,6 +259,8 @@ def _error(meaning: Meaning | None, limit: int | None, refusal: _Refusal) -> err
             return errors.EngineBrokeOff("engine_gateway", **about)
         case "timeout":
             return errors.EngineTimeout("engine_gateway_timeout", **about)
+        case "quota" if (wait := _wait_in(said)) is not None:  # a limit a minute in the same words
+            return errors.EngineBusy("engine_busy", wait_seconds=wait, **about)
         case "key" | "quota" | "filter" | "tools" | "path":
             return errors.EngineError(_KEYS[meaning], **about)
         case _:
@@ -259,6 +268,7 @@ def _error(meaning: Meaning | None, limit: int | None, refusal: _Refusal) -> err
 
 
 def _wait_in(said: str) -> float | None:
-    """Return the seconds after which the words ask to try again, such as "in 1m2.5s"."""
+    """Return the seconds after which the words ask to try again, such as "in 1m2.5s" or "in 120ms"."""
     match = _WAIT.search(said)
-    return int(match[1] or 0) * 60 + float(match[2] or 0) if match and (match[1] or match[2]) else None
+    parts = _WAIT_PART.findall(match[1]) if match else []
+    return sum(float(count) * _UNIT_SECONDS[unit.lower()] for count, unit in parts) if parts else None

@@ -26,12 +26,17 @@ _MARK = b"\xef\xbb\xbf"
 
 
 class _Lines(SSEDecoder):
-    """The client's decoder of lines, which ignores the field `error` of older versions of llama.cpp."""
+    """The client's decoder of lines, which ignores the field `error` of older versions of llama.cpp.
+
+    Gateways that wrap another one's stream write the field's name twice.
+    """
 
     def decode(self, line: str) -> ServerSentEvent | None:
         """Add a line, and return the event that it ends."""
         if line.startswith("error:"):
             self._event, line = "error", line.replace("error", "data", 1)
+        while line.startswith("data:") and line[5:].lstrip().startswith("data:"):
+            line = line[5:].lstrip()
         return super().decode(line)
 
 
@@ -56,7 +61,7 @@ class EventDecoder:
         """
         async for event in _Lines().aiter_bytes(self._noted(iterator)):
             self._has_events = True
-            said = event.data.strip()
+            said = event.data.strip().strip('"')
             if said.upper().startswith("[DONE]"):
                 if not self._has_reason:
                     yield _ending("stop")

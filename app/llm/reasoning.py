@@ -19,9 +19,9 @@ _WRAPPERS = r"(?:answer|final_answer|final|response|solution|output|result)"
 _ROWS: tuple[tuple[Literal["open", "close", "channel", "end", "drop"], str], ...] = (
     ("drop", rf"<{_NAMES} ?/>"),
     ("open", rf"< ?{_NAMES}(?: [^<>\n]{{0,80}})?>|◁think▷|\[THINK\]|<\|START_THINKING\|>|<unused94>(?:thought)?"
-             rf"|<\|(?:begin_of_)?{_BARE}(?:_start)?\|>|\bHere(?: is|'s) my thought process:"),
+             rf"|<\|(?:begin_of_)?{_BARE}(?:_start)?\|>|<\|inner_prefix\|>|\bHere(?: is|'s) my thought process:"),
     ("close", rf"< ?/ ?{_NAMES} ?>|◁/think▷|\[/THINK\]|<\|END_THINKING\|>|<unused95>"
-              rf"|<\|(?:/|end_of_){_BARE}\|>|<\|{_BARE}_end\|>|\bHere(?: is|'s) my response:"),
+              rf"|<\|(?:/|end_of_){_BARE}\|>|<\|{_BARE}_end\|>|<\|inner_suffix\|>|\bHere(?: is|'s) my response:"),
     # gpt-oss: <|channel|>analysis<|message|>…<|end|><|start|>assistant<|channel|>final<|message|>…<|return|>
     ("channel", r"(?:<\|start\|>assistant)?<\|channel\|>(?:analysis|commentary)\b[^<\n]{0,80}(?:<\|constrain\|>\w*)?"
                 r"<\|message\|>|<\|channel>thought\b"),
@@ -30,11 +30,12 @@ _ROWS: tuple[tuple[Literal["open", "close", "channel", "end", "drop"], str], ...
     ("end", r"<\|(?:end|call)\|>"),  # of a channel; elsewhere, Phi's mark at the end of an answer
     ("drop", r"(?:<\|im_start\|>|<\|start_header_id\|>)(?:assistant)?(?:<\|end_header_id\|>)?|\[(?:BOS|EOS)\]"),
     ("drop", rf"(?:\A|(?<=\n)|(?<=>))<{_WRAPPERS}(?::\w+)?>|</{_WRAPPERS}(?::\w+)?>(?=\s*(?:\Z|\n|<))"),
+    ("drop", r"<details type=[\"']?reasoning\b[\s\S]*?</details>|\[e~\[|\]~!?b\](?:ai\b)?"),
     ("drop", r"<\|[A-Za-z_][\w ]{0,40}\|>|<｜[\w▁]{1,40}｜>|\[/?INST\]"),
     ("drop", r"</?(?:\w+:)?(?:s|eos|bos|end_of_turn|start_of_turn)>(?:model\n)?"),
 )  # fmt: skip
 _MARK = re.compile("|".join(f"(?P<{kind}{row}>{pattern})" for row, (kind, pattern) in enumerate(_ROWS)), re.IGNORECASE)
-_MAY_HAVE_MARKS = re.compile(r"[<◁]|\[/?(?:THINK|INST|BOS|EOS)|assistantfinal|Here(?: i|')s my", re.IGNORECASE)
+_MAY_HAVE_MARKS = re.compile(r"[<◁]|\[e~|\]~|\[/?(?:THINK|INST|BOS|EOS)|assistantfinal|Here(?: i|')s my", re.IGNORECASE)
 """A quick look, as answers are split again and again while they grow."""
 _UNFINISHED = re.compile(
     r"(?:<[/|｜\w:▁ ]{0,60}|◁/?\w{0,8}|\[/?[A-Za-z]{0,5}|\bassistant\w{0,5}|(?:<\|[^<>]*\|>)+[\w ]*)\Z"

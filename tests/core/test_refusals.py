@@ -169,6 +169,11 @@ def test_keys_in_a_refusal_are_hidden() -> None:
         ({}, "overloaded", None),
         ({}, "Please try again in 6.2s.", 6.2),
         ({}, "Please try again in 1m2s.", 62.0),
+        ({}, "Please try again in 120ms.", 0.12),
+        ({}, "Please try again in 1h2m3s.", 3723.0),
+        ({}, "Please retry after 26 seconds.", 26.0),
+        ({}, "You exceeded your current quota. Please retry in 34.5s.", 34.5),
+        ({"Retry-After": "2", "Retry-After-Ms": "1500"}, "overloaded", 1.5),
     ],
 )
 def test_busy_engine_says_how_long_to_wait(headers: dict[str, str], text: str, seconds: float | None) -> None:

@@ -47,6 +47,8 @@ DRAFT = '{"findings": [{"frames": [1], "text": "DRAFT a cat"}]}'
         "<output>{answer}</output>",
         "<final_answer>\n{answer}\n</final_answer>\n",
         "<think/>{answer}",
+        "<|inner_prefix|>{draft}<|inner_suffix|>{answer}",
+        "]~b]ai\n<think>{draft}</think>{answer}[e~[",
         "[BOS]{answer}[EOS]",
         "<|start_header_id|>assistant<|end_header_id|>\n\n{answer}<|eot_id|>",
         "<|im_start|>assistant\n{answer}<|im_end|>",
@@ -94,3 +96,8 @@ def test_answer_before_reasoning_without_an_end_is_kept() -> None:
 @pytest.mark.parametrize(("text", "held"), [("a <thi", 4), ("a [", 1), ("a <|channel|>fin", 14), ("a", 0), ("x ◁", 1)])
 def test_beginning_of_a_mark_is_held_back(text: str, held: int) -> None:
     assert unfinished_mark(text) == held
+
+
+def test_reasoning_in_html_of_a_web_interface_is_dropped() -> None:
+    text = '<details type="reasoning" done="true">\n<summary>Thought</summary>\n> DRAFT\n</details>\nA square moves.'
+    assert split_reasoning(text).answer == "A square moves."

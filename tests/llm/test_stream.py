@@ -399,6 +399,8 @@ THOUGHT = {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}
         ((RED + STOP + DONE).replace("data: ", "data:"), ""),
         (": keep alive\n\n" + RED + ": ping\n\n" + raw("null") + raw("ping") + raw({}) + STOP + DONE, ""),
         (RED + "data: [done] \n\n", ""),
+        (RED + 'data: "[DONE]"\n\n', ""),
+        ((RED + STOP + DONE).replace("data: ", "data: data: "), ""),
         (RED + STOP, ""),
         (RED + STOP.rstrip(), ""),
         (RED + STOP + raw({"choices": []}) + raw({"choices": None}) + raw({"id": "x"}) + DONE, ""),

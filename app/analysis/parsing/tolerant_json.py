@@ -11,11 +11,17 @@ from dataclasses import dataclass
 from typing import Any
 
 _CLOSING = {'"': '"', "'": "'", "“": "”"}  # Chinese quotes, colons and commas are taken for the plain ones
-_SPACE = re.compile(r"[\s,，]*")
+_COMMENT = r"//[^\n]{0,500}|# [^\n]{0,500}|/\*.{0,500}?\*/"
+_SPACE = re.compile(rf"(?:[\s,，]|\.\.\.|…|{_COMMENT})*", re.DOTALL)
+_GAP = rf"(?:\s|{_COMMENT})*"
 _PLAIN = re.compile(r"[^\"'”\\]+")
 _BARE = re.compile(r"[^\s,，:：{}\[\]\"“][^,，:：{}\[\]\"\n]*")
-# A quote ends a string if the end, a bracket, or a comma and the next value follow. A colon ends only keys.
-_AFTER_VALUE = re.compile(r"\s*(?:$|[}\]]|[,，]\s*(?:$|[\"'“{\[}\]]|-?\d|true\b|false\b|null\b|\w+\s*[:：]))")
+# A quote ends a string if the end, a bracket, a comma and the next value, or a key follow. A colon ends only keys.
+_AFTER_VALUE = re.compile(
+    rf"{_GAP}(?:$|[}}\]]|[\"“]\w{{1,40}}[\"”]\s*[:：]"
+    rf"|[,，]{_GAP}(?:$|[\"'“{{\[}}\]]|\.\.\.|-?\d|true\b|false\b|null\b|\w+\s*[:：]))",
+    re.DOTALL,
+)
 _AFTER_KEY = re.compile(r"\s*(?:$|[:：])")
 _CUT_ESCAPE = re.compile(r"(?<!\\)((?:\\\\)*)\\(?:u[0-9a-fA-F]{0,3})?$")
 _BAD_ESCAPE = re.compile(r"\\(?![\"\\/bfnrt]|u[0-9a-fA-F]{4})")
@@ -25,6 +31,7 @@ ANSWER_KEYS = ("findings", "title", "overview", "subjects", "chapters", "reply")
 _SYNONYMS = {"summary": "overview", "answer": "reply"}
 _ENTRY_KEYS = ("frames", "frame", "first_frame", "text")
 _OPENING = re.compile(r"\{\s*[\"'“\w}]|\[\s*\{|\{\s*\Z")
+_ESCAPED_OPENING = re.compile(r"[{\[]\s*\\[\"n]")
 _FENCE = re.compile(r"```\w*")
 _MOST_ATTEMPTS = 24  # openings of JSON to try; chosen by hand, not tuned
 
@@ -220,6 +227,8 @@ def find(text: str) -> FoundJson | None:
 
 
 def _among_words(text: str) -> FoundJson | None:
+    if _ESCAPED_OPENING.search(text):  # JSON escaped as for a string, without the string's quotes
+        text = text.replace("\\n", "\n").replace('\\"', '"')
     pieces: list[Any] = []
     first, at, is_cut, is_odd = 0, 0, False, False
     for _ in range(_MOST_ATTEMPTS):

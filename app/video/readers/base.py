@@ -290,6 +290,17 @@ def samples(plane: VideoPlane, frame: VideoFrame) -> NDArray[Any]:
     return np.frombuffer(memoryview(plane), kind).reshape(plane.height, -1)[:, : plane.width]
 
 
+def _unnamed(cls: type[Type], value: object) -> Type:
+    member: Any = object.__new__(cls)
+    member._name_, member._value_ = f"UNNAMED_{value}", value
+    return cast(Type, member)
+
+
+Type._missing_ = classmethod(_unnamed)  # type: ignore[assignment]
+"""PyAV 18 lacks the newest types of FFmpeg 8, such as EXIF in Motion JPEG and the views of MV-HEVC, and raises an error
+for every part of a frame that has one."""
+
+
 def side_data_of(frame: VideoFrame) -> Mapping[Type, SideData]:
     """Return the side data of a frame, such as its display matrix.
 

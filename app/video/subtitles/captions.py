@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from app.video.subtitles.cues import Timed, plain
+from app.video.subtitles.cues import Timed, plain, timecode_seconds
 
 if TYPE_CHECKING:
     from av.packet import Packet
@@ -244,9 +244,8 @@ def read_scc(text: str, frame_rate: float = 0.0) -> Iterator[Timed]:
     for line in text.splitlines():
         if not (found := _SCC_LINE.match(line.strip())):
             continue
-        hours, minutes, seconds, frames = (int(found[place]) for place in (1, 2, 3, 5))
-        whole = 3600 * hours + 60 * minutes + seconds
-        at = whole + frames / _SCC_RATE if found[4] == ";" else (30 * whole + frames) / _SCC_RATE
+        clock = [int(found[place]) for place in (1, 2, 3, 5)]
+        at = timecode_seconds(clock, _SCC_RATE, drops=found[4] == ";")
         for number, word in enumerate(found[6].split()):
             captions.feed(b"\xfc" + bytes.fromhex(word.zfill(4)[:4]), at + number / _SCC_RATE)
     yield from next(iter(captions.channels().values()), [])

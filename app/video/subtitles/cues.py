@@ -7,6 +7,7 @@ import re
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from app.core import Cue
 
@@ -19,6 +20,9 @@ _ENDLESS_SECONDS = 5.0
 TOUCHING_SECONDS = 0.1
 """Cues with the same text that are at most this far apart are one."""
 
+_INVISIBLE = {"Cc": " ", "Cf": ""}
+_JOINERS = frozenset("\u200c\u200d" + "".join(map(chr, range(0xE0020, 0xE0080))))
+"""Signs within words of Persian and Indian languages, and within emoji."""
 _TELEMETRY = re.compile(
     r"\b(?:SrtCnt|FrameCnt|DiffTime|latitude|longitude|altitude|rel_alt|abs_alt|focal_len|ct|fnum|shutter)\s*[:=]"
     r"|\bGPS\s*[(:]|\bHOME\s*\(|\bBAROMETER\s*:|\bISO\s*[:=]?\s*\d+.*\b(?:EV|SS|Shutter|F/)|\bF/[\d.]+,\s*SS\s"
@@ -37,10 +41,46 @@ Timed = tuple[float, float, str]
 """(start seconds, end seconds, text); an end that is not after the start is unknown."""
 
 
+@dataclass(frozen=True)
+class Unread:
+    """A line that should hold times and doesn't. `line` counts from 1."""
+
+    line: int
+    text: str
+
+
+Found = Timed | Unread
+
+
+def clock_seconds(clock: str) -> float:
+    """Return the seconds of a time such as `-1:02:03,5`. Raises ValueError if it is none."""
+    seconds = 0.0
+    for part in clock.removeprefix("-").replace(",", ".").split(":"):
+        seconds = 60 * seconds + float(part)
+    return -seconds if clock.startswith("-") else seconds
+
+
+def timecode_seconds(clock: Sequence[int], rate: float, *, drops: bool) -> float:
+    """Return the seconds of a timecode, whose numbers count frames.
+
+    Args:
+        clock: Hours, minutes, seconds and frames.
+        rate: Frames a second, such as 30000 / 1001.
+        drops: Two numbers (four above 50 Hz) are left out in each minute but the tenth, as SMPTE ST 12-1 has it.
+    """
+    hours, minutes, seconds, frames = clock
+    nominal, minutes = round(rate), 60 * hours + minutes
+    dropped = nominal // 15 * (minutes - minutes // 10) if drops else 0
+    return (nominal * (60 * minutes + seconds) + frames - dropped) / rate
+
+
 def plain(text: str) -> str:
-    """Return the text as one line without control characters, at most a thousand characters long."""
+    """Return the text as one line without control characters, at most a thousand characters long.
+
+    Invisible characters that turn or hide text are left out; those that join letters and emoji are part of words.
+    """
     head = text[: 4 * _LONGEST_CUE]
-    shown = "".join(" " if unicodedata.category(char) in ("Cc", "Cf") else char for char in head)
+    shown = "".join(_INVISIBLE.get(unicodedata.category(char), char) if char not in _JOINERS else char for char in head)
     return " ".join(shown.split())[:_LONGEST_CUE]
 
 

@@ -10,31 +10,43 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, groupby, pairwise
-from xml.etree import ElementTree
 
 from app.video.subtitles.captions import read_scc
-from app.video.subtitles.cues import TOUCHING_SECONDS, Timed, plain
+from app.video.subtitles.cues import TOUCHING_SECONDS, Found, Timed, Unread, clock_seconds, plain
+from app.video.subtitles.ttml import read_ttml
 
-_TIME = r"(?:\d+\s*:\s*){0,2}\d+(?:\s*[.,:;]\s*\d+)?"
+_TIME = r"-?(?:\d+\s*:\s*-?){0,2}\d+(?:\s*[.,:;]\s*-?\d+)?"
 _TIMING = re.compile(rf"\s*({_TIME})\s*(-+\s*>|[-=]+>|[→–—]+>?)\s*({_TIME})\s*(?:\s[^\d\s].*)?$")
 _STANDARD_ARROW = "-->"
 _ARROWS = ("->", "- >", "=>", "→", "–", "—")
 _NUMBERS = re.compile(r"[\d\s:,.-]*")  # the number of a cue and a time that was cut off
-_TAG = re.compile(r"</?[A-Za-z][^<>\n]{0,200}>|<[\d:.]{5,20}>")
+_ANY_TAG = re.compile(r"</?[A-Za-z][^<>\n]{0,200}>|<[\d:.]{5,20}>")
+_TAG = re.compile(
+    r"</?(?:[bicspuv]|lang|ruby|r[tp]|font|span|div|em|strong|big|small|br|center|su[bp])\b[^<>\n]{0,200}>"
+    r"|<[\d:.]{5,20}>|<\s*/?\s*[bius]\s*>",
+    re.IGNORECASE,
+)
+"""Marks of forms without a standard, in which other words between angle brackets are text."""
 _WORD_TIME = re.compile(r"<\d+:[\d:.]{4,17}>")
 _DRAWING = re.compile(r"\{[^{}]*\\p[1-9][^{}]*\}.*?(?:\{[^{}]*\\p0[^{}]*\}|$)", re.DOTALL)
-_OVERRIDE = re.compile(r"\{[^{}]*\}")
+_OVERRIDE = re.compile(r"(?<!\\)\{[^{}]*\}")
+_ASS_BRACE = re.compile(r"\\([{}])")
+_SET = re.compile(r"\{(?:\\|[A-Za-z]:)[^{}]*\}")
+"""Settings of ASS and MicroDVD, which are written into other forms; what else is in braces there is text."""
+_COPIED_BREAK = re.compile(r"(?<!:)\\[Nh]")
+"""Breaks of ASS in other forms, unless they belong to a path."""
 _ASS_BREAK = re.compile(r"\\[Nnh]")
 _ASS_FIELDS = ("Layer", "Start", "End", "Style", "Name", "MarginL", "MarginR", "MarginV", "Effect", "Text")
 _FRAMES = re.compile(r"\s*\{(\d+)\}\{(\d*)\}(.*)")
+_COMMA_TIMES = re.compile(r"\s*(\d+:\d+:\d+[.:]\d+)\s*,\s*(\d+:\d+:\d+[.:]\d+)\s*$")
 _TENTHS = re.compile(r"\s*\[(\d+)\]\[(\d*)\](.*)")
-_LYRIC = re.compile(r"\[(\d+):(\d{1,2}(?:[.:]\d{1,3})?)\]")
-_SYNC = re.compile(r"<sync[^>]*?start\s*=\s*[\"']?(\d+)[^>]*>", re.IGNORECASE)
+_RATE = re.compile(r"\s*(\d+(?:[.,]\d+)?)\s*(?:fps)?\s*", re.IGNORECASE)
+_LYRIC = re.compile(r"\[(?:(\d+):(?=\d+:\d+\.))?(\d+):(\d{1,2}(?:[.:]\d{1,3})?)\]")
+_LYRIC_OFFSET = re.compile(r"\[offset:\s*([+-]?\d+)\s*\]", re.IGNORECASE)
+_SYNC = re.compile(r"<sync[^>]*?start\s*=\s*[\"']?(\d+)(?:[^>]*?\bend\s*=\s*[\"']?(\d+))?[^>]*>", re.IGNORECASE)
 _SAMI_HEAD = re.compile(r"<(style|title|head)\b.*?</\1>|<!--.*?-->", re.IGNORECASE | re.DOTALL)
 _PARAGRAPH = re.compile(r"<p\b[^>]*?class\s*=\s*[\"']?(\w+)[^>]*>", re.IGNORECASE)
 _BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
-_OFFSET = re.compile(r"([\d.]+)(h|ms|m|s|f|t)")
-_OFFSET_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
 _ROLLING_SHARE = 0.5
 """Share of the touching pairs of cues, of which the second begins with lines of the first, from which captions roll.
 Chosen by hand; not tuned."""
@@ -43,15 +55,7 @@ _DEFAULT_FRAME_RATE = 25.0
 
 
 @dataclass(frozen=True)
-class Unread:
-    """A line that should hold times and doesn't. `line` counts from 1."""
-
-    line: int
-    text: str
-
-
-@dataclass(frozen=True)
-class _Block:
+class Block:
     """The lines of a cue."""
 
     start: float
@@ -59,19 +63,19 @@ class _Block:
     lines: tuple[str, ...]
 
 
-Found = Timed | Unread
 Reader = Callable[[str, float], Iterable[Found]]
 """Reads a text; the second argument is the frame rate of the video, 0 if it is unknown."""
 
 
 def from_ass(text: str) -> str:
     """Return the text of an ASS event without its markup and drawings."""
-    return plain(_TAG.sub("", _ASS_BREAK.sub(" ", _OVERRIDE.sub("", _DRAWING.sub("", text)))))
+    shown = _ASS_BRACE.sub(r"\1", _OVERRIDE.sub("", _DRAWING.sub("", text)))
+    return plain(_TAG.sub("", _ASS_BREAK.sub(" ", shown)))
 
 
-def from_markup(text: str) -> str:
+def from_markup(text: str, tags: re.Pattern[str] = _TAG) -> str:
     """Return the text of a SubRip or WebVTT cue without its markup."""
-    return plain(html.unescape(_TAG.sub("", _OVERRIDE.sub("", text))))
+    return plain(html.unescape(tags.sub("", _COPIED_BREAK.sub(" ", _SET.sub("", text)))))
 
 
 # ---- SubRip, SubViewer and WebVTT ------------------------------------------------------------------------------------
@@ -90,12 +94,18 @@ def read_srt(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
 def _cues(text: str, *, ends_with_empty_line: bool) -> Iterator[Found]:
     found = list(_blocks(text, ends_with_empty_line=ends_with_empty_line))
     yield from (one for one in found if isinstance(one, Unread))
-    blocks = [one for one in found if isinstance(one, _Block)]
-    for block in _unrolled(blocks, has_word_times=bool(_WORD_TIME.search(text))):
-        yield block.start, block.end, from_markup("\n".join(block.lines))
+    yield from cues_of([one for one in found if isinstance(one, Block)], is_webvtt=ends_with_empty_line)
 
 
-def _blocks(text: str, *, ends_with_empty_line: bool) -> Iterator[_Block | Unread]:
+def cues_of(blocks: Sequence[Block], *, is_webvtt: bool) -> Iterator[Timed]:
+    """Yield the cues of SubRip or WebVTT without their markup; each line of captions that roll appears once."""
+    tags = _ANY_TAG if is_webvtt else _TAG
+    has_word_times = any(_WORD_TIME.search(line) for block in blocks for line in block.lines)
+    for block in _unrolled(blocks, has_word_times=has_word_times):
+        yield block.start, block.end, from_markup("\n".join(block.lines), tags)
+
+
+def _blocks(text: str, *, ends_with_empty_line: bool) -> Iterator[Block | Unread]:
     timing: tuple[float, float] | None = None
     lines: list[str] = []
     before = ""
@@ -105,7 +115,7 @@ def _blocks(text: str, *, ends_with_empty_line: bool) -> Iterator[_Block | Unrea
         times = _timing(line, is_start=is_start)
         is_unread = times is None and is_start and _STANDARD_ARROW in line
         if timing and (times or is_unread or (ends_with_empty_line and not line)):
-            yield _Block(*timing, words(lines, is_followed=bool(line)))
+            yield Block(*timing, words(lines, is_followed=bool(line)))
             timing = None
         if is_unread:
             yield Unread(number, line)
@@ -115,7 +125,7 @@ def _blocks(text: str, *, ends_with_empty_line: bool) -> Iterator[_Block | Unrea
             lines.append(line)
         before = line
     if timing:
-        yield _Block(*timing, words(lines, is_followed=False))
+        yield Block(*timing, words(lines, is_followed=False))
 
 
 def _lines_of_paragraph(lines: Sequence[str], *, is_followed: bool) -> tuple[str, ...]:
@@ -145,7 +155,8 @@ def _timing(line: str, *, is_start: bool) -> tuple[float, float] | None:
     """Return the times of a line; an arrow that speech may contain counts only where a cue can start."""
     if not any(arrow in line for arrow in (_STANDARD_ARROW, *_ARROWS)):
         return None
-    found = _TIMING.match(unicodedata.normalize("NFKC", line).strip("\ufeff\x00"))
+    visible = "".join(char for char in line if unicodedata.category(char) != "Cf").strip("\x00")
+    found = _TIMING.match(unicodedata.normalize("NFKC", visible))
     if not found or not (is_start or _STANDARD_ARROW in line):
         return None
     times = _clock(found[1]), _clock(found[3])
@@ -153,8 +164,14 @@ def _timing(line: str, *, is_start: bool) -> tuple[float, float] | None:
 
 
 def _clock(text: str) -> float | None:
-    """Return the seconds of `[[hours:]minutes:]seconds[.fraction]`; None if it may mean something else."""
+    """Return the seconds of `[[hours:]minutes:]seconds[.fraction]`; None if it may mean something else.
+
+    A sign counts for the whole time, wherever it is: programs that shift times write it before any of the numbers.
+    """
     text = "".join(text.split()).replace(";", ":")
+    if "-" in text:
+        seconds = _clock(text.replace("-", ""))
+        return None if seconds is None else -seconds
     parts = re.split("[:.,]", text)
     if text.count(":") == 3:  # milliseconds after a colon; two digits may be frames
         if len(parts[-1]) != 3:
@@ -162,47 +179,40 @@ def _clock(text: str) -> float | None:
         text = f"{':'.join(parts[:-1])}.{parts[-1]}"
     elif ":" not in text and len(parts[-1]) != 3:  # a plain number
         return None
-    return _seconds(text)
+    return clock_seconds(text)
 
 
-def _seconds(clock: str) -> float:
-    seconds = 0.0
-    for part in clock.replace(",", ".").split(":"):
-        seconds = 60 * seconds + float(part)
-    return seconds
-
-
-def _unrolled(blocks: Sequence[_Block], *, has_word_times: bool) -> Iterator[_Block]:
+def _unrolled(blocks: Sequence[Block], *, has_word_times: bool) -> Iterator[Block]:
     """Yield the blocks of captions that roll with each line once: a block repeats lines that are still shown."""
     touching = [pair for pair in pairwise(blocks) if _touch(*pair)]
     num_repeating = sum(_num_repeated(*pair) > 0 for pair in touching)
     if not num_repeating or not (has_word_times or num_repeating >= _ROLLING_SHARE * len(touching)):
         yield from blocks
         return
-    held: _Block | None = None
+    held: Block | None = None
     for before, block in zip([None, *blocks], blocks, strict=False):
         new = block.lines[_num_repeated(before, block) if before and _touch(before, block) else 0 :]
         if held and not new:
-            held = _Block(held.start, max(held.end, block.end), held.lines)
+            held = Block(held.start, max(held.end, block.end), held.lines)
             continue
         if held:
             yield held
-        held = _Block(block.start, block.end, new)
+        held = Block(block.start, block.end, new)
     if held:
         yield held
 
 
-def _touch(before: _Block, block: _Block) -> bool:
+def _touch(before: Block, block: Block) -> bool:
     return before.start <= block.start <= before.end + TOUCHING_SECONDS
 
 
-def _num_repeated(before: _Block, block: _Block) -> int:
+def _num_repeated(before: Block, block: Block) -> int:
     """Return how many lines at the start of a block are the last ones of the block before it."""
     last, first = (tuple(map(from_markup, one.lines)) for one in (before, block))
     return max((count for count in range(1, len(first) + 1) if first[:count] == last[-count:]), default=0)
 
 
-# ---- ASS, SAMI, TTML, MicroDVD, MPL2 and lyrics ----------------------------------------------------------------------
+# ---- ASS, SAMI, MicroDVD, MPL2 and lyrics ----------------------------------------------------------------------
 
 
 def read_ass(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
@@ -215,7 +225,11 @@ def read_ass(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
         elif kind.strip() == "Dialogue":
             event = dict(zip(names, rest.split(",", len(names) - 1), strict=False))
             try:
-                yield _seconds(event["Start"].strip()), _seconds(event["End"].strip()), from_ass(event.get("Text", ""))
+                yield (
+                    clock_seconds(event["Start"].strip()),
+                    clock_seconds(event["End"].strip()),
+                    from_ass(event.get("Text", "")),
+                )
             except (KeyError, ValueError):
                 yield Unread(number, line)
 
@@ -226,76 +240,37 @@ def read_sami(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
     parts = list(_SYNC.finditer(body))
     classes = [found[1].lower() for found in _PARAGRAPH.finditer(body)]
     first = classes[0] if classes else ""
-    cues: list[tuple[float, str]] = []
-    for part, following in zip(parts, [*parts[1:], None], strict=True):
+    cues: list[Timed] = []
+    for part, following in zip(parts, [*parts[1:], None], strict=False):
         content = body[part.end() : following.start() if following else len(body)]
-        marked = _PARAGRAPH.search(content)
-        if not marked or marked[1].lower() == first:
-            shown = html.unescape(_BREAK.sub(" ", content)).replace("\xa0", " ")
-            cues.append((int(part[1]) / 1000, from_markup(shown)))
-    for (start, words), (end, _) in zip(cues, [*cues[1:], (0.0, "")], strict=True):
+        words = _words_of_class(content, first)
+        if words is not None:
+            cues.append((int(part[1]) / 1000, int(part[2] or 0) / 1000, words))
+    yield from _shown_until_next(cues)
+
+
+def _words_of_class(content: str, wanted: str) -> str | None:
+    """Return the words of the paragraphs of one class, and those before them; None if there are others alone."""
+    marked = list(_PARAGRAPH.finditer(content))
+    if not marked:
+        return _sami_words(content)
+    parts = [
+        content[one.end() : following.start() if following else len(content)]
+        for one, following in zip(marked, [*marked[1:], None], strict=True)
+        if one[1].lower() == wanted
+    ]
+    return _sami_words(" ".join([content[: marked[0].start()], *parts])) if parts else None
+
+
+def _sami_words(content: str) -> str:
+    return from_markup(html.unescape(_BREAK.sub(" ", content)).replace("\xa0", " "), _ANY_TAG)
+
+
+def _shown_until_next(cues: Sequence[Timed]) -> Iterator[Timed]:
+    """Yield the texts, each until the next one begins if it has no end; one without words only ends the one before."""
+    for (start, end, words), following in zip(cues, [*cues[1:], None], strict=False):
         if words:
-            yield start, end, words
-
-
-def read_ttml(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
-    """Yield the paragraphs of TTML or DFXP, with the times of the elements around them.
-
-    Raises:
-        ValueError: It is no TTML.
-    """
-    try:
-        root = ElementTree.fromstring(text.lstrip("\ufeff \n\r\t").encode())
-    except ElementTree.ParseError as error:
-        raise ValueError(str(error)) from error
-    if _local(root.tag) != "tt":
-        raise ValueError(f"<{_local(root.tag)}>")
-    given = {_local(name): value for name, value in root.attrib.items()}
-    rate = float(given.get("frameRate") or frame_rate or 30.0)
-    factors = given.get("frameRateMultiplier", "").replace(":", " ").split()
-    rate *= int(factors[0]) / int(factors[1]) if len(factors) == 2 else 1.0
-    ticks = float(given.get("tickRate") or 1.0)
-    yield from _paragraphs(root, 0.0, lambda clock: _ttml_seconds(clock, rate, ticks))
-
-
-def _paragraphs(element: ElementTree.Element, start: float, read: Callable[[str], float | None]) -> Iterator[Found]:
-    begin = read(element.get("begin", "")) or 0.0
-    if _local(element.tag) == "p":
-        end, duration = read(element.get("end", "")), read(element.get("dur", ""))
-        if element.get("begin") and read(element.get("begin", "")) is None:
-            yield Unread(0, element.get("begin", ""))
-            return
-        until = start + end if end is not None else start + begin + (duration or 0.0)
-        yield start + begin, until, plain("".join(_ttml_text(element)))
-        return
-    for child in element:
-        yield from _paragraphs(child, start + begin, read)
-
-
-def _ttml_text(element: ElementTree.Element) -> Iterator[str]:
-    yield element.text or ""
-    for child in element:
-        if _local(child.tag) == "br":
-            yield " "
-        elif _local(child.tag) != "metadata":
-            yield from _ttml_text(child)
-        yield child.tail or ""
-
-
-def _ttml_seconds(clock: str, rate: float, ticks: float) -> float | None:
-    if found := _OFFSET.fullmatch(clock.strip()):
-        unit = {"f": 1 / rate, "t": 1 / ticks}.get(found[2]) or _OFFSET_SECONDS[found[2]]
-        return float(found[1]) * unit
-    parts = clock.strip().split(":")
-    try:
-        frames = float(parts.pop()) / rate if len(parts) == 4 else 0.0
-        return _seconds(":".join(parts)) + frames if len(parts) == 3 else None
-    except ValueError:
-        return None
-
-
-def _local(tag: str) -> str:
-    return tag.rpartition("}")[2]
+            yield start, end or (following[0] if following else 0.0), words
 
 
 def read_frames(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
@@ -310,44 +285,57 @@ def read_frames(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
         return
     for number, line in enumerate(lines, 1):
         found = _FRAMES.match(line)
-        if found and found[1] == found[2] and re.fullmatch(r"\s*[\d.]+\s*", found[3]):
-            rate = float(found[3]) or rate
+        if found and found[1] == found[2] and (given := _RATE.fullmatch(found[3])):
+            rate = float(given[1].replace(",", ".")) or rate
         elif found:
-            yield int(found[1]) / rate, int(found[2] or 0) / rate, from_markup(found[3].replace("|", " "))
+            yield int(found[1]) / rate, int(found[2] or 0) / rate, _piped(found[3])
         elif line.strip():
             yield Unread(number, line)
 
 
+def _piped(text: str) -> str:
+    """Return a text whose lines are between "|"; "/" begins a line in italics."""
+    return " ".join(filter(None, (from_markup(_SET.sub("", line).lstrip("/")) for line in text.split("|"))))
+
+
 def read_subviewer(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
-    """Yield the cues of SubViewer: a line `start,end`, then the text with [br] for a new line."""
-    times = re.compile(r"\s*(\d+:\d+:\d+[.:]\d+)\s*,\s*(\d+:\d+:\d+[.:]\d+)\s*$")
-    lines = text.splitlines()
-    for line, following in pairwise([*lines, ""]):
-        if found := times.match(line):
-            yield _seconds(found[1]), _seconds(found[2]), from_markup(following.replace("[br]", " "))
+    """Yield the cues of SubViewer: a line `start,end`, then lines up to an empty one, or with [br] between them."""
+    times: tuple[float, float] | None = None
+    words: list[str] = []
+    for line in [*text.splitlines(), ""]:
+        found = _COMMA_TIMES.match(line)
+        if times and (found or not line.strip()):
+            yield *times, from_markup(" ".join(words).replace("[br]", " "))
+            times, words = None, []
+        if found:
+            times = clock_seconds(found[1]), clock_seconds(found[2])
+        elif times:
+            words.append(line)
 
 
 def read_tenths(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
-    """Yield the cues of MPL2, `[start][end]text` in tenths of a second; "/" begins a line in italics."""
+    """Yield the cues of MPL2, `[start][end]text` in tenths of a second."""
     for number, line in enumerate(text.splitlines(), 1):
         if found := _TENTHS.match(line):
-            words = " ".join(one.lstrip("/") for one in found[3].split("|"))
-            yield int(found[1]) / 10, int(found[2] or 0) / 10, from_markup(words)
+            yield int(found[1]) / 10, int(found[2] or 0) / 10, _piped(found[3])
         elif line.strip():
             yield Unread(number, line)
 
 
 def read_lyrics(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
-    """Yield the lines of lyrics, `[minutes:seconds]text`, each shown until the next one."""
-    timed: list[tuple[float, str]] = []
+    """Yield the lines of lyrics, `[minutes:seconds]text`, each shown until the next one.
+
+    A positive `[offset:…]` in milliseconds shows them earlier.
+    """
+    given = _LYRIC_OFFSET.search(text)
+    earlier = int(given[1]) / 1000 if given else 0.0
+    timed: list[Timed] = []
     for line in text.splitlines():
-        moments = _LYRIC.findall(line)
         words = plain(_WORD_TIME.sub("", _LYRIC.sub("", line)))
-        timed += [(60 * int(minutes) + float(seconds.replace(":", ".")), words) for minutes, seconds in moments]
-    timed.sort()
-    for (start, words), (end, _) in zip(timed, [*timed[1:], (0.0, "")], strict=True):
-        if words:
-            yield start, end, words
+        for hours, minutes, seconds in _LYRIC.findall(line):
+            start = 3600 * int(hours or 0) + 60 * int(minutes) + float(seconds.replace(":", "."))
+            timed.append((start - earlier, 0.0, words))
+    yield from _shown_until_next(sorted(timed))
 
 
 READERS: dict[str, Reader] = {
@@ -367,3 +355,21 @@ READERS: dict[str, Reader] = {
     ".scc": read_scc,
 }
 """Readers by the ending of a file."""
+
+_BEGINNINGS = (
+    (re.compile(r"WEBVTT\b"), ".vtt"),
+    (re.compile(r"\[Script Info\]|\[Events\]|Dialogue:", re.IGNORECASE), ".ass"),
+    (re.compile(r"<sami\b", re.IGNORECASE), ".smi"),
+    (re.compile(r"(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:\w+:)?tt\b", re.DOTALL), ".ttml"),
+    (re.compile(r"Scenarist_SCC"), ".scc"),
+    (re.compile(r"\{(?:\d+|DEFAULT)\}\{\d*\}"), ".sub"),
+    (re.compile(r"\[\d+\]\[\d*\]"), ".mpl"),
+    (re.compile(r"(?:\d+\s*\n)?\s*\d+:\d+:\d+[,.]\d+\s*-->"), ".srt"),
+)
+"""How files of a form begin, and the ending of that form."""
+
+
+def reader_of(suffix: str, text: str) -> Reader:
+    """Return the reader for a text, by how it begins or else by the ending of its file: players don't trust endings."""
+    begun = text.lstrip()
+    return READERS[next((ending for beginning, ending in _BEGINNINGS if beginning.match(begun)), suffix)]

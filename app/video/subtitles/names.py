@@ -67,24 +67,35 @@ _NAMES = {
 }
 """ISO 639-1 codes with the codes of ISO 639-2 and the names that files carry."""
 _LANGUAGES = {name: code for code, names in _NAMES.items() for name in (code, *names.split())}
+_SECOND = {"英": "en", "日": "ja", "韩": "ko", "韓": "ko", "法": "fr", "德": "de", "俄": "ru", "西": "es"}
+"""Letters of the second language in names such as 简日 and 中英双语."""
 _PAIRS = {
-    **dict.fromkeys(("中英", "简英", "繁英", "双语", "雙語", "bilingual", "简体&英文", "中英双语"), ("zh", "en")),
-    **dict.fromkeys(("中日", "简日", "繁日"), ("zh", "ja")),
+    **dict.fromkeys(("双语", "雙語", "bilingual"), ("zh", "en")),
+    **dict.fromkeys(("jpsc", "jptc"), ("ja", "zh")),
+    **dict.fromkeys(("scjp", "tcjp"), ("zh", "ja")),
+    **{f"{own}{letter}": ("zh", code) for own in "中简繁簡" for letter, code in _SECOND.items()},
 }
 _QUALIFIERS = frozenset(
     (
         *("simplified", "traditional", "hans", "hant", "latn", "cyrl", "latin", "america", "american", "european"),
         *("brazilian", "brazil", "british", "canadian", "castilian", "orig", "original", "default", "full", "complete"),
         *("us", "uk", "gb", "hk", "tw", "cn", "br", "mx", "mo", "sg", "dialog", "dialogue", "normal", "text"),
-        *("sub", "subs", "subtitle", "subtitles", "caption", "captions", "字幕", "默认", "完整"),
+        *("sub", "subs", "subtitle", "subtitles", "caption", "captions", "字幕", "默认", "完整", "dubtitle", "synced"),
+        *("srt", "ass", "vtt", "utf8", "tiny", "base", "small", "medium", "large", "turbo"),
     )
 )
-"""Words that say nothing about language or extent: scripts, regions, and names of subtitles."""
+"""Words that say nothing about language or extent: scripts, regions, names of subtitles, and sizes of Whisper."""
 _FLAGS: dict[str, Extent] = {
     **dict.fromkeys(("sdh", "cc", "hoh", "hearing", "impaired"), "hearing"),
-    **dict.fromkeys(("auto", "asr", "generated", "machine", "translated", "自动", "机翻"), "machine"),
     **dict.fromkeys(
-        ("forced", "foreign", "signs", "songs", "sign", "lyrics", "karaoke", "commentary", "comments", "强制", "特效"),
+        ("auto", "asr", "ai", "generated", "machine", "translated", "whisper", "subgen", "自动", "機翻", "机翻"),
+        "machine",
+    ),
+    **dict.fromkeys(
+        (
+            *("forced", "foreign", "signs", "songs", "sign", "lyrics", "karaoke", "commentary", "comments"),
+            *("danmaku", "弹幕", "彈幕", "强制", "特效"),
+        ),
         "partial",
     ),
 }
@@ -92,8 +103,9 @@ _HINDI_OR_HEARING = "hi"
 _EXTENTS: tuple[Extent, ...] = ("full", "hearing", "machine", "partial")
 _LONGEST_UNKNOWN = 10
 """Characters of one word after a dot that may be unknown, as in film.v2.srt. Chosen by hand; not tuned."""
-_BRACKETS = re.compile(r"[\[\](){}.,\s]+")
-_JOINTS = re.compile(r"[-_+&]+")
+_BRACKETS = re.compile(r"[\[\](){}（）【】.,&+\s]+")
+_ENDS_OF_PAIRS = re.compile(r"(?:双语|雙語|字幕|特效)+$")
+_JOINTS = re.compile(r"[-_]+")
 
 
 @dataclass(frozen=True)
@@ -125,8 +137,8 @@ class _Words:
             self.has_hi = True
         elif word in _FLAGS:
             self.extents.append(_FLAGS[word])
-        elif word in _PAIRS:
-            self.languages += _PAIRS[word]
+        elif pair := _PAIRS.get(_ENDS_OF_PAIRS.sub("", word) or word):
+            self.languages += pair
         elif code := _LANGUAGES.get(word):
             self.languages.append(code)
         else:
@@ -192,10 +204,16 @@ def _add(words: _Words, chunk: str) -> bool:
     first, *others = _JOINTS.split(chunk)
     if others and first in _LANGUAGES and all(_is_subtag(one) for one in others):
         words.languages.append(_LANGUAGES[first])
+        words.extents += [_FLAGS[one] for one in others if one in _FLAGS]
         return True
     return bool(others) and all(words.add(one) for one in (first, *others))
 
 
 def _is_subtag(text: str) -> bool:
     """Return whether the text can be a script, region or the source of a translation in a language tag."""
-    return text in _QUALIFIERS or (text.isdecimal() and len(text) == 3) or (len(text) == 2 and text.isalpha())
+    return (
+        text in _QUALIFIERS
+        or text in _FLAGS
+        or (text.isdecimal() and len(text) == 3)
+        or (len(text) == 2 and text.isalpha())
+    )

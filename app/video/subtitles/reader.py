@@ -12,8 +12,8 @@ from app.core import Cue, Language, Notice, Noticed, Transcript, VideoInfo
 from app.video.files import open_input
 from app.video.readers.pyav import open_video
 from app.video.subtitles import discovery, tracks
-from app.video.subtitles.cues import MOST_CUES, Cues, Timed, is_speech
-from app.video.subtitles.formats import READERS, Unread
+from app.video.subtitles.cues import MOST_CUES, Cues, Timed, Unread, is_speech
+from app.video.subtitles.formats import reader_of
 
 _MOST_TRIES = 4
 """Sources that are tried. Reading a track means reading the whole file; empty tracks are rare. Chosen by hand; not
@@ -90,7 +90,7 @@ def _fill(cues: Cues, info: VideoInfo, source: discovery.Source) -> list[Notice]
         _add_all(cues, tracks.from_track(info, source))
         return []
     content = _content(source.path)
-    unread = _add_all(cues, READERS[source.path.suffix.lower()](content.text, info.frame_rate or 0.0))
+    unread = _add_all(cues, reader_of(source.path.suffix.lower(), content.text)(content.text, info.frame_rate or 0.0))
     notices: list[Notice] = []
     if content.assumed:
         notices.append(Notice("subtitles_encoding", {"name": source.label, "encoding": content.assumed}))

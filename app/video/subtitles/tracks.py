@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import islice
 
 import av.error
 from av.container import InputContainer
@@ -19,15 +21,19 @@ from app.video.limits import move_on
 from app.video.readers.pyav import open_video
 from app.video.subtitles import captions, names
 from app.video.subtitles.cea708 import DigitalCaptions
-from app.video.subtitles.cues import Timed
-from app.video.subtitles.discovery import CAPTIONED_CODECS, Source
-from app.video.subtitles.formats import Unread, from_ass, read_ttml
+from app.video.subtitles.cues import MOST_CUES, Timed, Unread
+from app.video.subtitles.discovery import CAPTIONED_CODECS, Source, decoded
+from app.video.subtitles.formats import Block, cues_of, from_ass
 from app.video.subtitles.names import Extent
+from app.video.subtitles.ttml import read_ttml
 
 _ASS_COMMAS = 8
 """Commas before the text of an ASS event as FFmpeg writes it."""
 _NO_END = (1 << 32) - 1
 """FFmpeg's display time of an event without an end."""
+_TIMED_TEXT = "mov_text"
+_TEXTS = frozenset({"subrip", "webvtt", "text", _TIMED_TEXT})
+"""Codecs whose packets are the text of a cue; in FFmpeg's conversion to ASS, braces and backslashes become markup."""
 _CAPTION_TRACK = "eia_608"
 _ANALOGUE, _DIGITAL = "CEA-608", "CEA-708"
 """Kinds of captions in pictures, in the order in which they are read: broadcasters send both."""
@@ -77,6 +83,9 @@ def from_track(info: VideoInfo, source: Source) -> Iterator[Timed | Unread]:
                 yield from _shifted(packet)
         elif stream.codec_context.codec.canonical_name == _CAPTION_TRACK:
             yield from _captioned(container, stream)
+        elif (form := stream.codec_context.codec.canonical_name) in _TEXTS:
+            blocks = filter(None, (_block(packet, form) for packet in _packets(container, stream)))
+            yield from cues_of(list(islice(blocks, MOST_CUES + 1)), is_webvtt=form == "webvtt")
         else:
             for packet in _packets(container, stream):
                 yield from _events(packet, stream)
@@ -141,6 +150,18 @@ def _has_captions(container: InputContainer, video: VideoStream) -> bool:
                     container.seek(container.start_time or 0)
                     return True
     return False
+
+
+def _block(packet: Packet[Stream], form: str) -> Block | None:
+    """Return the cue in a packet; None if it is empty, as those of MP4 between two cues are."""
+    data = bytes(packet)
+    if form == _TIMED_TEXT:  # a length, the text, and boxes with its style
+        data = data[2 : 2 + int.from_bytes(data[:2])]
+    text = decoded(data).text if data.startswith((BOM_UTF16_BE, BOM_UTF16_LE)) else data.decode("utf-8", "replace")
+    if packet.pts is None or not text.strip():
+        return None
+    start, end = (float(time * packet.time_base) for time in (packet.pts, packet.pts + (packet.duration or 0)))
+    return Block(start, end, tuple(line for line in text.splitlines() if line.strip()))
 
 
 def _events(packet: Packet[Stream], stream: SubtitleStream) -> Iterator[Timed]:

@@ -20,6 +20,7 @@ from app.video.readers.base import FrameReader, Image
 from app.video.readers.geometry import Crop, Orientation, shown_size
 from app.video.readers.pyav import AvReader
 from app.video.seeking import AccurateSeeker
+from tests.kinds import scenes
 from tests.media import COLOURS, solid, write_video
 
 Open = Callable[[Path], FrameReader]
@@ -336,3 +337,28 @@ def test_each_description_of_samples_has_its_pixel_aspect(tmp_path: Path) -> Non
         shapes = [picture.upright(4000).shape[1::-1] for picture in reader.frames()]
         assert (reader.info.width, reader.info.height) == (160, 96)
     assert shapes == [(160, 96)] * 10 + [(427, 240)] * 10
+
+
+def exif_of(orientation: int) -> bytes:
+    """Return the JPEG segment (APP1) with which a camera says how a picture is turned."""
+    entries = struct.pack("<HHHIHHI", 1, 0x112, 3, 1, orientation, 0, 0)
+    content = b"Exif\0\0II*\0" + struct.pack("<I", 8) + entries
+    return b"\xff\xe1" + struct.pack(">H", len(content) + 2) + content
+
+
+@pytest.mark.parametrize(("orientation", "rotation"), [(1, 0), (6, 90), (3, 180), (8, 270)])
+def test_exif_of_motion_jpeg_turns_pictures(tmp_path: Path, orientation: int, rotation: int) -> None:
+    plain, path = tmp_path / "plain.avi", tmp_path / "camera.avi"
+    write_video(plain, scenes(4), codec="mjpeg", pixel_format="yuvj420p", options={})
+    with av.open(str(plain)) as before, av.open(str(path), "w") as container:
+        stream = container.add_stream_from_template(before.streams.video[0])
+        for packet in before.demux(video=0):
+            if packet.size:
+                data = bytes(packet)
+                marked = av.Packet(data[:2] + exif_of(orientation) + data[2:])
+                marked.pts, marked.dts, marked.time_base = packet.pts, packet.dts, packet.time_base
+                marked.stream = stream
+                container.mux(marked)
+    with AvReader(path) as reader:
+        assert reader.info.rotation_degrees == rotation
+        assert len(list(reader.frames())) == 4

@@ -93,7 +93,7 @@ def test_accented_letters_replace_their_fallback() -> None:
 def test_scenarist_times_count_frames() -> None:
     ((start, end, text),) = read_scc(SCC)
     assert text == "Hello"
-    assert start == pytest.approx(37 * 1001 / 30000) and end == pytest.approx(3.0)
+    assert start == pytest.approx(37 * 1001 / 30000) and end == pytest.approx(90 * 1001 / 30000)
 
 
 def test_scenarist_file_beside_video_is_read(tmp_path: Path) -> None:

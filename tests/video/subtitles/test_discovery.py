@@ -45,7 +45,46 @@ RUSSIAN = [
     "Ничего, время ещё есть.",
 ]
 
+POLISH = [
+    "Nie wiem, co się stało z tą książką.",
+    "Wróć dziś wieczorem.",
+    "Źle się czuję, muszę iść.",
+    "Gdzie mój płaszcz?",
+]
+CZECH = ["Nevím, kde je ten červený kůň.", "Přijď prosím ještě dnes.", "Žádný problém.", "Kdy se vrátíš domů?"]
+HUNGARIAN = ["Nem tudom, hol van.", "Kérem, jöjjön vissza.", "Szép időnk van, ugye?", "Őszintén szólva fáradt."]
+TURKISH = [
+    "Kitaba ne olduğunu bilmiyorum.",
+    "Lütfen bu akşam geri gel.",
+    "Sarı paltom nerede?",
+    "İstanbul güzel, çünkü.",
+]
+GREEK = [
+    "Δεν ξέρω τι συνέβη με το βιβλίο.",
+    "Παρακαλώ, έλα πίσω απόψε.",
+    "Πού είναι το παλτό μου;",
+    "Όλα είναι εντάξει.",
+]
+HEBREW = [
+    "אני לא יודע מה קרה לספר, אבל הוא היה כאן אתמול.",
+    "בבקשה תחזור הערב, כי אנחנו רוצים לאכול ביחד.",
+    "איפה המעיל הצהוב שלי? השארתי אותו ליד הדלת.",
+    "הייתי רוצה שתישאר איתנו עוד קצת, אם זה אפשרי.",
+]
+ARABIC = ["لا أعرف ماذا حدث للكتاب.", "من فضلك عد هذا المساء.", "أين معطفي الأصفر؟", "أود أن تبقى."]
+THAI = ["ฉันไม่รู้ว่าเกิดอะไรขึ้น", "กรุณากลับมาเย็นนี้", "เสื้อของฉันอยู่ที่ไหน", "ฉันอยากให้คุณอยู่"]
+
 FILES = [
+    (POLISH, "cp1250", "Windows-1250"),
+    (CZECH, "cp1250", "Windows-1250"),
+    (HUNGARIAN, "cp1250", "Windows-1250"),
+    (TURKISH, "cp1254", "Windows-1254"),
+    (GREEK, "cp1253", "Windows-1253"),
+    (HEBREW, "cp1255", "Windows-1255"),
+    (ARABIC, "cp1256", "Windows-1256"),
+    (THAI, "cp874", "Windows-874"),
+    (RUSSIAN, "koi8_r", "KOI8-R"),
+    (JAPANESE, "euc_jp", "EUC-JP"),
     (JAPANESE, "cp932", "Shift-JIS"),
     (KOREAN, "euc-kr", "EUC-KR"),
     (KOREAN, "cp949", "EUC-KR"),

@@ -9,8 +9,8 @@ import pytest
 from app.core import Cue
 from app.video import subtitles_of
 from app.video.subtitles import discovery
-from app.video.subtitles.cues import is_speech
-from app.video.subtitles.formats import READERS, Timed, Unread
+from app.video.subtitles.cues import Cues, Timed, Unread, is_speech, plain
+from app.video.subtitles.formats import READERS, reader_of
 from tests.spoken import write_spoken
 
 YOUTUBE = """WEBVTT
@@ -59,6 +59,7 @@ def read(suffix: str, text: str, frame_rate: float = 0.0) -> list[Timed | Unread
         "0:01.0 --> 0:02.0",
         "00:00:01,000 --> 00:00:02,000  X1:40 X2:600 Y1:20 Y2:50",
         "\t00:00:01,000 --> 00:00:02,000 ",
+        "\u200e00:00:01,000 --> 00:00:02,000\u200e",
     ],
 )
 def test_times_are_read_as_people_write_them(times: str) -> None:
@@ -182,3 +183,108 @@ def test_file_that_gives_nothing_is_named(tmp_path: Path, name: str, text: str, 
 
 def test_every_ending_that_is_looked_for_has_a_reader() -> None:
     assert discovery.SUBTITLE_SUFFIXES.split(", ") == list(READERS)
+
+
+@pytest.mark.parametrize("start", ["-00:00:01,500", "00:00:-1,500", "-00:00:-1,-500"])
+def test_times_before_the_start_are_negative(start: str) -> None:
+    assert read(".srt", f"1\n{start} --> 00:00:02,000\nWords\n") == [(-1.5, 2.0, "Words")]
+    assert read(".ass", "Dialogue: 0,-0:00:01.50,0:00:02.00,,,0,0,0,,Words\n") == [(-1.5, 2.0, "Words")]
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("set {1, 2}", "set {1, 2}"),
+        (r"{\an8}{y:i}up", "up"),
+        (r"one\Ntwo\hthree", "one two three"),
+        (r"C:\News", r"C:\News"),
+        ("< i >one< / i >", "one"),
+        ("<Mike> I <3 you", "<Mike> I <3 you"),
+        ("<font color='red'>one</font>", "one"),
+    ],
+)
+def test_only_markup_is_removed_from_subrip(written: str, shown: str) -> None:
+    assert read(".srt", f"1\n00:00:01,000 --> 00:00:02,000\n{written}\n") == [(1.0, 2.0, shown)]
+
+
+def test_signs_that_join_letters_and_emoji_stay() -> None:
+    joined = "می\u200cخواهم 👩\u200d💻 क\u094d\u200dष"
+    assert plain(joined) == joined
+    assert plain("\u202bשלום\u202c co\u00adoperate\u200b") == "שלום cooperate"
+
+
+def test_lines_of_youtube_captions_stay() -> None:
+    text = "0:00:01.000,0:00:02.000\nHello\nthere\n\n0:00:03.000,0:00:04.000\nWorld\n"
+    assert read(".sbv", text) == [(1.0, 2.0, "Hello there"), (3.0, 4.0, "World")]
+
+
+@pytest.mark.parametrize("rate", ["23.976", "23,976", "23.976fps", " 23.976 "])
+def test_rate_of_microdvd_is_no_cue(rate: str) -> None:
+    found = read(".sub", f"{{1}}{{1}}{rate}\n{{24}}{{48}}/Hello|{{c:$0000ff}}there\n", 50.0)
+    assert found == [(pytest.approx(24 / 23.976), pytest.approx(48 / 23.976), "Hello there")]
+
+
+def test_offset_of_lyrics_shows_them_earlier() -> None:
+    text = "[offset:+500]\n[00:01.50]one\n[00:03.50]two\n[01:00:01.50]three\n"
+    assert read(".lrc", text) == [(1.0, 3.0, "one"), (3.0, 3601.0, "two"), (3601.0, 0.0, "three")]
+    assert read(".lrc", "[ti:no line]\n") == []
+
+
+def test_paragraphs_of_other_languages_are_left_out() -> None:
+    text = (
+        "<SAMI><BODY><SYNC Start=1000><P Class=A>안녕<P Class=B>Hello<SYNC Start=2000><P Class=A>&nbsp;</BODY></SAMI>"
+    )
+    assert read(".smi", text) == [(1.0, 2.0, "안녕")]
+    text = "<SYNC Start=1000 End=2000><P Class=A>one</P></SYNC><SYNC Start=3000 End=4000><P Class=A>two</P></SYNC>"
+    assert read(".smi", text) == [(1.0, 2.0, "one"), (3.0, 4.0, "two")]
+    assert read(".smi", "<SAMI></SAMI>") == []
+
+
+def in_ttml(body: str, parameters: str = "") -> list[Timed | Unread]:
+    return read(".ttml", f'<tt xmlns:t="p" {parameters}><body><div>{body}</div></body></tt>')
+
+
+def test_ttml_parts_and_parents_give_times() -> None:
+    spans = '<p><span begin="1s" end="2s">one</span><span begin="3s" dur="1s">two</span></p>'
+    assert in_ttml(spans) == [(1.0, 2.0, "one"), (3.0, 4.0, "two")]
+    assert read(".ttml", '<tt><body><div begin="1s" end="2s"><p>one</p></div></body></tt>') == [(1.0, 2.0, "one")]
+
+
+def test_ttml_parameters_change_the_meaning_of_times() -> None:
+    assert in_ttml('<p begin="25t" end="50t">one</p>', 't:frameRate="25"') == [(1.0, 2.0, "one")]
+    ntsc = 't:timeBase="smpte" t:frameRate="30" t:frameRateMultiplier="1000 1001"'
+    body = '<p begin="01:00:00:00" end="01:00:01:00">one</p>'
+    starts = [in_ttml(body, one)[0] for one in (ntsc, f'{ntsc} t:dropMode="dropNTSC"')]
+    assert [one[0] for one in starts if isinstance(one, tuple)] == pytest.approx([3603.6, 3599.9964])
+
+
+def test_declared_encoding_of_decoded_xml_does_not_count() -> None:
+    text = '<?xml version="1.0" encoding="ISO-8859-1"?><tt><body><p begin="1s" end="2s">déjà 你好</p></body></tt>'
+    assert read(".ttml", text) == [(1.0, 2.0, "déjà 你好")]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "WEBVTT\n\n00:01.000 --> 00:02.000\nWords\n",
+        "1\n00:00:01,000 --> 00:00:02,000\nWords\n",
+        "[Events]\nDialogue: 0,0:00:01.00,0:00:02.00,,,0,0,0,,Words\n",
+        "{25}{50}Words\n",
+        "[10][20]Words\n",
+        '<?xml version="1.0"?>\n<tt><body><p begin="1s" end="2s">Words</p></body></tt>',
+        "<SAMI><BODY><SYNC Start=1000><P>Words<SYNC Start=2000><P>&nbsp;</BODY></SAMI>",
+    ],
+)
+def test_form_is_known_by_contents_not_by_ending(text: str) -> None:
+    for ending in READERS:
+        assert list(reader_of(ending, text)(text, 25.0)) == [(1.0, 2.0, "Words")]
+
+
+@pytest.mark.parametrize("encoding", ["utf-32", "utf-16", "utf-16-le", "utf-8-sig"])
+def test_marks_and_odd_ends_of_encodings_are_read(encoding: str) -> None:
+    text = "1\n00:00:01,000 --> 00:00:02,000\none\n\n\ufeff2\n00:00:03,000 --> 00:00:04,000\ntwo\n\n"
+    cues = Cues()
+    for found in READERS[".srt"](discovery.decoded(text.encode(encoding) + b"\n").text, 0.0):
+        assert not isinstance(found, Unread)
+        cues.add(found)
+    assert [one.text.rstrip("\ufffd ") for one in cues.in_order()] == ["one", "two"]

@@ -9,8 +9,8 @@ import pytest
 from app.core.domain import Cue
 from app.video import subtitles_of
 from app.video.files import confine
-from app.video.subtitles.cues import MOST_CUES, Cues
-from app.video.subtitles.formats import Unread, from_ass, read_arrows, read_ass, read_srt
+from app.video.subtitles.cues import MOST_CUES, Cues, Unread
+from app.video.subtitles.formats import from_ass, read_arrows, read_ass, read_srt
 from tests.spoken import Track, tone, write_spoken
 
 LINES = [(0.5, 1.5, "Hello\nworld"), (2.0, 3.0, "你好")]
@@ -38,6 +38,20 @@ def test_a_track_of_text_is_read_without_its_markup(tmp_path: Path, suffix: str,
     transcript, notices = subtitles_of(path, "en")
     assert transcript is not None and transcript.cues == CUES and notices == ()
     assert (transcript.source, transcript.label) == ("subtitles", "eng")
+
+
+@pytest.mark.parametrize(("suffix", "codec"), [(".mp4", "mov_text"), (".mkv", "subrip"), (".mkv", "webvtt")])
+def test_braces_and_backslashes_of_tracks_are_text(tmp_path: Path, suffix: str, codec: str) -> None:
+    path = write_spoken(tmp_path / f"film{suffix}", tracks=[Track([(0.5, 1.5, r"C:\News {1, 2} a &lt; b")], codec)])
+    transcript, _ = subtitles_of(path, "en")
+    assert transcript is not None and transcript.cues == (Cue(0.5, 1.5, r"C:\News {1, 2} a < b"),)
+
+
+def test_rolling_captions_in_a_track_are_read_once(tmp_path: Path) -> None:
+    lines = [(0.2, 1.0, "one<00:00:00.500><c> two</c>"), (1.0, 1.01, "one two"), (1.01, 2.0, "one two\nthree")]
+    path = write_spoken(tmp_path / "film.mkv", tracks=[Track(lines, "webvtt")])
+    transcript, _ = subtitles_of(path, "en")
+    assert transcript is not None and [one.text for one in transcript.cues] == ["one two", "three"]
 
 
 @pytest.mark.parametrize(("suffix", "codec"), [(".mp4", "mov_text"), (".mkv", "subrip")])
@@ -207,6 +221,10 @@ def test_entities_and_hours_are_read_and_a_lone_bracket_stays() -> None:
 
 def test_drawings_are_no_text() -> None:
     assert from_ass("{\\p1}m 0 0 l 100 100{\\p0}sign") == "sign"
+
+
+def test_escaped_braces_of_ass_are_text() -> None:
+    assert from_ass(r"{\i1}set \{1, 2\}{\i0}") == "set {1, 2}"
     unread = list(read_ass("Dialogue: 0,wrong,0:00:01.00,Default,,0,0,0,,x\nDialogue: nothing"))
     assert [one.line for one in unread if isinstance(one, Unread)] == [1, 2]
 

@@ -1,0 +1,99 @@
+"""Reader of TTML and DFXP: files, and the documents in tracks of MP4. Times are nested, and may count frames or ticks.
+
+Source: W3C Timed Text Markup Language 2 (timing, section 12; parameters, section 7.2).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Mapping
+from xml.etree import ElementTree
+
+from app.video.subtitles.cues import Found, Unread, clock_seconds, plain, timecode_seconds
+
+_OFFSET = re.compile(r"([\d.]+)(h|ms|m|s|f|t)")
+_OFFSET_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
+_DEFAULT_FRAME_RATE = 30.0
+_TIMES = ("begin", "end", "dur")
+_Read = Callable[[str], float | None]
+
+
+def read_ttml(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
+    """Yield the paragraphs of TTML or DFXP, with the times of the elements around them.
+
+    Raises:
+        ValueError: It is no TTML.
+    """
+    try:
+        root = ElementTree.fromstring(text.lstrip("\ufeff \n\r\t"))  # text: the declared encoding doesn't count
+    except ElementTree.ParseError as error:
+        raise ValueError(str(error)) from error
+    if _local(root.tag) != "tt":
+        raise ValueError(f"<{_local(root.tag)}>")
+    yield from _timed(
+        root, 0.0, None, _reader({_local(name): value for name, value in root.attrib.items()}, frame_rate)
+    )
+
+
+def _reader(given: Mapping[str, str], frame_rate: float) -> _Read:
+    """Return the function from a time to seconds that the parameters of a document ask for."""
+    rate = float(given.get("frameRate") or frame_rate or _DEFAULT_FRAME_RATE)
+    factors = given.get("frameRateMultiplier", "").replace(":", " ").split()
+    rate *= int(factors[0]) / int(factors[1]) if len(factors) == 2 else 1.0
+    ticks = float(given.get("tickRate") or given.get("frameRate") or 1.0)
+    counts_frames = given.get("timeBase") == "smpte"
+    drops = given.get("dropMode") == "dropNTSC"
+
+    def seconds(clock: str) -> float | None:
+        if found := _OFFSET.fullmatch(clock.strip()):
+            unit = {"f": 1 / rate, "t": 1 / ticks}.get(found[2]) or _OFFSET_SECONDS[found[2]]
+            return float(found[1]) * unit
+        parts = clock.strip().split(":")
+        try:
+            if len(parts) == 4 and counts_frames:
+                return timecode_seconds([int(part) for part in parts], rate, drops=drops)
+            frames = float(parts.pop()) / rate if len(parts) == 4 else 0.0
+            return clock_seconds(":".join(parts)) + frames if len(parts) == 3 else None
+        except ValueError:
+            return None
+
+    return seconds
+
+
+def _timed(element: ElementTree.Element, start: float, limit: float | None, read: _Read) -> Iterator[Found]:
+    """Yield the texts of an element whose times count from `start` and that ends at `limit` if it says nothing."""
+    given = element.get("begin", "")
+    if given and read(given) is None:
+        yield Unread(0, given)
+        return
+    begin = start + (read(given) or 0.0)
+    end, duration = read(element.get("end", "")), read(element.get("dur", ""))
+    until = start + end if end is not None else begin + duration if duration is not None else limit
+    if _is_text(element):
+        yield begin, until or begin, plain("".join(_words(element)))
+        return
+    for child in element:
+        yield from _timed(child, begin, until, read)
+
+
+def _is_text(element: ElementTree.Element) -> bool:
+    """Return whether an element is shown as a whole: a paragraph, unless its parts alone have times."""
+    name = _local(element.tag)
+    if name == "p":
+        has_times = any(map(element.get, _TIMES))
+        return has_times or not any(any(map(one.get, _TIMES)) for one in element.iter() if one is not element)
+    return name == "span"
+
+
+def _words(element: ElementTree.Element) -> Iterator[str]:
+    yield element.text or ""
+    for child in element:
+        if _local(child.tag) == "br":
+            yield " "
+        elif _local(child.tag) != "metadata":
+            yield from _words(child)
+        yield child.tail or ""
+
+
+def _local(tag: str) -> str:
+    return tag.rpartition("}")[2]

@@ -263,7 +263,7 @@ _OPENING_SECONDS = 0.4  # length of a window after a cut. Chosen by hand; not tu
 _LEARNING_SAMPLES = 16
 """Number of first samples in which too little is known of a video to separate new content from what always moves, so
 that only a cut counts; content that stays is found by a later candidate. Compared on the benchmark sets together
-(docs/keyframes.md, Other footage)."""
+(docs/keyframes.md, Events)."""
 # A later frame replaces the best one of a window if it is better by the first factor; one brighter by the second
 # extends the window, up to _LONGEST_SECONDS. Chosen by hand; not tuned.
 _BETTER = 1.15

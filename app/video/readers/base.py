@@ -354,6 +354,22 @@ def is_whole_riff(path: Path) -> bool:
     return place <= end
 
 
+def is_cut_off_mp4(path: Path) -> bool:
+    """Return whether an MP4 ends inside the box of a fragment or of its data: FFmpeg leaves out what is missing."""
+    with open_input(path) as file:
+        end, place, kind = file.seek(0, os.SEEK_END), 0, b""
+        while place < end:
+            file.seek(place)
+            head = file.read(16)
+            size, kind = int.from_bytes(head[:4]), head[4:8]
+            if size == 1:
+                size = int.from_bytes(head[8:])
+            if size < 8:  # the box goes on to the end, or is none
+                return False
+            place += size
+    return place > end and kind in (b"moof", b"mdat")
+
+
 def begins_like_video(path: Path) -> bool:
     """Return whether the first bytes are those of a video container, even if it can't be opened."""
     with open_input(path) as file:

@@ -381,8 +381,14 @@ class AvReader(base.FrameReader):
             pass  # at the end PyAV flushes every stream, and fails for one that appeared meanwhile
         except av.error.FFmpegError:
             self.num_damaged += 1
-        if damage.has_lost_end():
+        if damage.has_lost_end() or self._lacks_end():
             self.num_damaged += 1
+
+    def _lacks_end(self) -> bool:
+        """Return whether an MP4 is cut off and its header doesn't say so by a later end."""
+        if not self._container.format.name.startswith("mov") or self.reached_seconds < (self.declared_seconds or 0.0):
+            return False
+        return base.is_cut_off_mp4(self._path)
 
     def _note_reach(self, packet: Packet[Stream]) -> None:
         time = packet.dts if packet.pts is None else packet.pts

@@ -125,6 +125,21 @@ def without_last_chunk(avi: bytes) -> bytes:
     return changed[:-4] + bytes(4)  # its size in the index, too
 
 
+# ---- fragments
+
+
+def test_video_that_ends_inside_a_fragment_is_named(tmp_path: Path) -> None:
+    muxer = {"movflags": "frag_keyframe+empty_moov+default_base_moof"}
+    options = {"preset": "ultrafast", "g": "25"}
+    whole = write_video(tmp_path / "whole.mp4", moving(150), options=options, muxer=muxer)
+    data, half = whole.read_bytes(), tmp_path / "half.mp4"
+    half.write_bytes(data[: data.rindex(b"moof") + 30])
+    assert chosen(whole, Selection()).decode.notices == ()
+    decode = chosen(half, Selection()).decode
+    assert decode.frames_decoded == 125
+    assert [one.key for one in decode.notices] == ["damaged_frames"]
+
+
 # ---- what the number of cores must not change
 
 

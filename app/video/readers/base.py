@@ -364,7 +364,7 @@ def is_cut_off_mp4(path: Path) -> bool:
             size, kind = int.from_bytes(head[:4]), head[4:8]
             if size == 1:
                 size = int.from_bytes(head[8:])
-            if size < 8:  # the box goes on to the end, or is none
+            if size < 8:  # the box continues to the end, or is none
                 return False
             place += size
     return place > end and kind in (b"moof", b"mdat")

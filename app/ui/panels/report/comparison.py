@@ -193,8 +193,10 @@ def _draw_both(job_ids: tuple[str, str]) -> None:
 
 
 def _names(both: comparison.Both) -> tuple[str, str]:
-    """Return the names of both sides, A and B, with their videos and models."""
-    one, other = (f"{analysis.video.name} · {model_name(analysis)}" for analysis in both)
+    """Return the names of both sides, A and B, with their models, and with their videos if these differ."""
+    videos = [analysis.video.name for analysis in both]
+    shown = [f"{name} · " if len(set(videos)) > 1 else "" for name in videos]
+    one, other = (f"{video}{model_name(analysis)}" for video, analysis in zip(shown, both, strict=True))
     return f"A · {one}", f"B · {other}"
 
 

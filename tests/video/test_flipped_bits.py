@@ -31,7 +31,7 @@ OPTIONS = {
     "libvpx-vp9": {"deadline": "realtime", "cpu-used": "8", "g": "10", "crf": "20"},
     "libsvtav1": {"preset": "12", "g": "10", "svtav1-params": "lp=1"},
 }
-MOST_SHOWN = {"mjpeg": 1, "mpeg4": 1, "libx265": 1, "libvpx": 1}
+MOST_SHOWN = {"mjpeg": 1, "mpeg4": 1, "libx265": 1, "libvpx": 2}
 """Keyframes of a file. Of these codecs a flip may change a value and nothing else, which no decoder can notice."""
 
 

@@ -85,6 +85,7 @@ class AvReader(base.FrameReader):
     name = "pyav"
     num_damaged = 0
     reached_seconds = 0.0
+    declared_seconds: float | None = None
 
     def __init__(self, path: Path, *, every_frame: bool = True) -> None:
         """Open `path` and decode its first frame.

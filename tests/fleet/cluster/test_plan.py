@@ -266,7 +266,6 @@ def test_plan_as_text_and_as_json(capsys: pytest.CaptureFixture[str]) -> None:
         (["--gpus", "2x8", "--model", "nothing-like-it"], 4),
         (["--gpus", "1x1", "--model", "Qwen2.5-VL-72B-Instruct", "--gpu-memory", "11"], 4),
         (["--gpus", "2x8", "--model", "Qwen2.5-VL-7B-Instruct", "--gpu-memory", "much"], 2),
-        (["--gpus", "2x8", "--model", "Qwen2.5-VL-7B-Instruct", "--port", "70000"], 2),
     ],
 )
 def test_wrong_plans_end_with_a_sentence(words: list[str], code: int, capsys: pytest.CaptureFixture[str]) -> None:

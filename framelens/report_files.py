@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from app.core import Analysis, ConfigError, InputError, Language
+from app.core import Analysis, ConfigError, InputError, Language, is_same_file
 from app.reports import FORMATS as _FORMATS
 from app.reports import files_of, format_of
 from framelens.messages import checked_language, localised
@@ -71,7 +71,7 @@ def save_report(
         target = Path(path).expanduser()
         known = _known(format or format_of(target.name) or target.suffix or target.name)
         analysis = _one(analysis, conversations)
-        if _is_same_file(target, analysis.video.path):
+        if is_same_file(target, analysis.video.path):
             raise ConfigError("output_is_input", option="path", given=str(target), input=str(analysis.video.path))
         files = files_of(known, analysis, language or analysis.request.language, target.name)
         with storage_errors("report_not_written", target):
@@ -92,13 +92,6 @@ def load_reports(path: str | os.PathLike[str], *, language: Language | None = No
 
     with localised(checked_language(language)):
         return list(reports_in([Path(path).expanduser()]))
-
-
-def _is_same_file(one: Path, other: Path) -> bool:
-    try:
-        return one.samefile(other)
-    except (OSError, ValueError):  # one of them doesn't exist
-        return False
 
 
 def _language_of(analysis: object, language: Language | None) -> Language:

@@ -37,7 +37,7 @@ class _Bits:
             self._parts.append("0" * (len(digits) - 1) + digits)
 
     def taken(self, *, ends: bool) -> bytes:
-        """Return what was written, filled up to whole bytes, and begin anew; a NAL unit ends with a 1."""
+        """Return what was written, filled up to whole bytes, and begin again; a NAL unit ends with a 1."""
         text = "".join(self._parts) + "1" * ends
         self._parts = []
         text += "0" * (-len(text) % 8)

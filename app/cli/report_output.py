@@ -8,7 +8,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 
-from app.core import Analysis, ConfigError, absolute, cut_to_bytes, name_key, name_limit, numbered, shown_path
+from app.core import (
+    Analysis,
+    ConfigError,
+    absolute,
+    cut_to_bytes,
+    is_same_file,
+    name_key,
+    name_limit,
+    numbered,
+    shown_path,
+)
 from app.fleet import typed_path
 from app.i18n import language, t
 from app.reports import FORMATS, files_of, format_of, written
@@ -176,11 +186,3 @@ def _format_for(name: str, asked: str | None) -> str:
     if asked and Path(name).suffix:
         check_ending("--output", Path(name), [Path(f"x{FORMATS[asked].suffix}").suffix])
     return asked or found or "markdown"
-
-
-def is_same_file(one: Path, other: Path) -> bool:
-    """Return whether two paths lead to one file, through links, other spellings or another case of letters."""
-    try:
-        return one.samefile(other)
-    except OSError:  # one of them doesn't exist
-        return False

@@ -127,6 +127,14 @@ def numbered(name: str) -> Iterator[str]:
     return chain([name], (f"{name}-{number}" for number in count(2)))
 
 
+def is_same_file(one: Path, other: Path) -> bool:
+    """Return whether two paths lead to one file, through links, other spellings or another case of letters."""
+    try:
+        return one.samefile(other)
+    except (OSError, ValueError):  # one of them doesn't exist, or can't
+        return False
+
+
 def name_key(name: str) -> str:
     """Return what names share that some file systems take for one: those that differ in case or composed letters.
 

@@ -12,7 +12,6 @@ import re
 import secrets
 import shutil
 import sqlite3
-import time
 import zipfile
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
@@ -178,7 +177,7 @@ def _remove_leftovers(folder: Path) -> None:
     """Remove what killed backups left in a folder."""
     for left in folder.glob(f"*.{_UNFINISHED}*"):
         with suppress(OSError):
-            if time.time() - left.stat().st_mtime > _LEFT_SECONDS:
+            if core.earliest_time() - left.stat().st_mtime > _LEFT_SECONDS:
                 left.unlink()
 
 

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from app.core import InputError, current_user
+from app.core import InputError, current_user, earliest_time
 from app.store.database import Store, visible
 from app.store.library_index import LATEST
 from app.store.tokenizer import SearchTerm, body_of, terms_of
@@ -115,7 +115,7 @@ class ConversationStore:
             )
             connection.execute(
                 "DELETE FROM pictures WHERE added < ? AND sha256 NOT IN (SELECT sha256 FROM conversation_pictures)",
-                ((now - _UNUSED).isoformat(),),
+                ((datetime.fromtimestamp(earliest_time(), UTC) - _UNUSED).isoformat(),),
             )
 
     def pictures(self, sha256s: Collection[str]) -> dict[str, bytes]:

@@ -13,7 +13,6 @@ import os
 import secrets
 import shutil
 import threading
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from io import TextIOWrapper
@@ -23,7 +22,15 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from app.core import StorageError, make_private_folder, private_opener, redact, restrict_to_owner, write_private
+from app.core import (
+    StorageError,
+    earliest_time,
+    make_private_folder,
+    private_opener,
+    redact,
+    restrict_to_owner,
+    write_private,
+)
 
 # Files that FrameLens writes to the data folder. Templates and models there are the user's own files.
 _KEPT = ("framelens.*", "answers.sqlite*", "*.json", "videos", "surveys", "running", "*engine", "*restor*")
@@ -266,7 +273,7 @@ def remove_scratch(folder: Path) -> None:
     """Remove files of `write_whole` whose process was killed."""
     with suppress(OSError):
         for left in folder.glob(".*.new"):
-            if time.time() - left.stat().st_mtime > _SCRATCH_SECONDS:
+            if earliest_time() - left.stat().st_mtime > _SCRATCH_SECONDS:
                 left.unlink(missing_ok=True)
 
 

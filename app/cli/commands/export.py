@@ -12,8 +12,8 @@ from functools import partial
 from pathlib import Path
 
 from app import config
-from app.cli.report_output import add_overwrite_option, check_output_folder, check_typed_output, is_same_file
-from app.core import Analysis, ConfigError, InputError, absolute
+from app.cli.report_output import add_overwrite_option, check_output_folder, check_typed_output
+from app.core import Analysis, ConfigError, InputError, absolute, is_same_file
 from app.i18n import LANGUAGES, error_text, t
 from app.reports import FORMATS, bundle, written
 from app.services import open_library, report_of

@@ -55,7 +55,7 @@ def share(
     job = services.jobs.snapshot(job_id)
     if job.analysis is None:
         raise core.InputError("no_report_yet", id=job_id)
-    now, token = datetime.now(UTC), secrets.token_urlsafe(_TOKEN_BYTES)
+    now, token = datetime.fromtimestamp(core.latest_time(), UTC), secrets.token_urlsafe(_TOKEN_BYTES)
     row = ShareRow(
         core.new_id(),
         job_id,
@@ -67,7 +67,7 @@ def share(
         (now + lifetime).isoformat(timespec="seconds"),
     )
     store = ShareStore(services.store)
-    store.delete_expired(now.isoformat(timespec="seconds"))
+    store.delete_expired(_now())
     with services.store.together():
         store.add(row)
         AuditLog(services.store).record("share", job_id, job.name)

@@ -110,7 +110,7 @@ class AvReader(base.FrameReader):
             self._nominal_seconds = 1 / float(self._rate or 25)
             self._pace = FramePacing()
             self._times: DecodingTimes | None = DecodingTimes()  # until the first frame shows whether they are needed
-            self._has_guessed_times = False
+            self._has_guessed_times = self._counts_fields = False
             self._empty_slots = EmptySlots() if self._has_slots() else None
             self._order = None if every_frame else self._skippable_order()
             self._wants_all = self._decodes_disposable = self._has_begun = False
@@ -132,7 +132,8 @@ class AvReader(base.FrameReader):
             self._clock = base.Clock(self._nominal_seconds)
             if self._first is not None and self._first.interlaced_frame:
                 self._order = None  # each field may have a packet of its own, so packets don't count frames
-                self._rate = frames_a_second(self._stream, self._rate)
+                rate, self._rate = self._rate, frames_a_second(self._stream, self._rate)
+                self._counts_fields = rate != self._rate
                 self._nominal_seconds = 1 / float(self._rate or 25)
             self._begin_skipping()
             self.declared_seconds = self._declared()
@@ -290,18 +291,24 @@ class AvReader(base.FrameReader):
     def _with_repeats(self, frames: Iterable[VideoFrame], slots: EmptySlots) -> Iterator[VideoFrame]:
         """Yield the frames, each once more for every empty slot after it."""
         before: VideoFrame | None = None
-        for frame in chain(frames, [None]):
-            if frame is None and base.is_whole_riff(self._path):
-                slots.reach(self._stream.frames)
-                self.reached_seconds = max(self.reached_seconds, float(self._stream.frames * self._unit))
-            if before is not None and before.pts is not None and (frame is None or frame.pts is not None):
-                delay = self._times.delay if self._times is not None else 0
-                for slot in slots.between(before.pts, inf if frame is None else cast(int, frame.pts), delay):
-                    before.pts = slot
-                    yield before
-            if frame is not None:
-                yield frame
-                before = frame
+        for frame in frames:
+            if before is not None and frame.pts is not None:
+                yield from self._repeated(before, frame.pts, slots)
+            yield frame
+            before = frame
+        if before is not None and base.is_whole_riff(self._path):
+            slots.reach(self._stream.frames)
+            self.reached_seconds = max(self.reached_seconds, float(self._stream.frames * self._unit))
+            yield from self._repeated(before, inf, slots)
+
+    def _repeated(self, frame: VideoFrame, until: float, slots: EmptySlots) -> Iterator[VideoFrame]:
+        """Yield a frame in each of the empty slots from its own to another one."""
+        if frame.pts is None:
+            return
+        delay = self._times.delay if self._times is not None else 0
+        for slot in slots.between(frame.pts, until, delay):
+            frame.pts = slot
+            yield frame
 
     def _has_slots(self) -> bool:
         """Return whether times of packets count places for frames, in some of which nothing may be written."""
@@ -468,7 +475,7 @@ class AvReader(base.FrameReader):
             dynamic_range=tone_mapping.dynamic_range_of(first, self._presentation.dolby_vision_profile),
             duration_seconds_from_header=duration if duration and duration > 0 else None,  # a damaged header may lie
             frame_rate=float(self._rate) if self._rate else None,
-            num_frames_from_header=stream.frames or None if self._rate == _frame_rate(stream) else None,
+            num_frames_from_header=None if self._counts_fields else stream.frames or None,
             start_seconds=start,
             has_audio=bool(container.streams.audio),
             has_subtitle_tracks=bool(container.streams.subtitles),

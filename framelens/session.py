@@ -36,8 +36,9 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 Event = TypeVar("Event")
-Frames = int | Literal["fit"] | None
-"""Most frames, 1 to 256; "fit" for as many as one request to the model holds; None for the default."""
+Frames = int | Literal["auto", "fit"] | None
+"""Most frames, 1 to 256; "auto" for as many as suit the video, "fit" for as many as one request to the model holds; None
+for the default."""
 Time = float | str
 """Seconds from the start of the video, or a clock time such as "1:15.5"."""
 PathLike = str | os.PathLike[str]
@@ -314,7 +315,7 @@ class Session:
         Args:
             path: The video.
             question: Your question.
-            frames: Most keyframes; 8 by default, and no limit for a strategy that sets the number itself.
+            frames: Most keyframes; "auto" by default, and no limit for a strategy that sets the number itself.
             template: Key of a template; by default "question" with a question and "describe" without.
             strategy: How keyframes are chosen, see `keyframes`.
             every: Seconds between frames; implies "every".
@@ -427,7 +428,7 @@ class Session:
             question: The question.
             images: Image files that belong to the question.
             look: What to look at; by default the model decides by the question.
-            frames: Most keyframes of a video; by default its newest analysis is taken, or 8 for a new one.
+            frames: Most keyframes of a video; by default its newest analysis is taken, or "auto" for a new one.
             start: Start of the range of the videos, and of the frames that the question is about.
             end: End of the range; by default that of the video.
             edit: Number of a turn of the conversation to ask differently; the question becomes its sibling.

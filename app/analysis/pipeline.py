@@ -164,10 +164,11 @@ class _Run:
 
     def _options(self) -> ExtractOptions:
         """Return what to extract. Probing takes a moment, so requests without an opening skip it."""
-        if not self._wants_model() or self.request.frames <= SURELY_ONE_PART:
-            return ExtractOptions(self.request.frames, self.request.selection)
+        request = self.request
+        if not self._wants_model() or request.frames <= SURELY_ONE_PART:
+            return ExtractOptions(request.frames, request.selection, adapts=request.adapts)
         return extract_options(
-            self.tools.extractions.probe(self.request.path), self.request, self.tools.capacity, self.tools.side
+            self.tools.extractions.probe(request.path), request, self.tools.capacity, self.tools.side
         )
 
     # ---- parallel tasks

@@ -500,6 +500,7 @@ class AnalysisRequest:
     Attributes:
         template: Key of a template.
         frames: Maximum number of keyframes.
+        adapts: Choose as many of them as the length and the shots of the video suggest, and as a request holds.
         selection: How they are chosen, and from which range of the video.
         side: Longer side of sent frames in pixels; None for the setting, or without one for a size that fits one
             request.
@@ -508,6 +509,7 @@ class AnalysisRequest:
 
     path: Path
     frames: int = 8
+    adapts: bool = field(default=False, kw_only=True)
     template: str = "describe"
     question: str = ""
     language: Language = "en"

@@ -131,7 +131,7 @@ def request_for(request: AnalysisRequest, path: Path, services: Services, *, fit
     if not fits:
         return request
     template = services.templates.find(request.template)
-    return replace(request, frames=services.planner.held_frames(probe(path), request, template))
+    return replace(request, frames=services.planner.held_frames(probe(path), request, template), adapts=False)
 
 
 def collect(

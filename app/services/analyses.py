@@ -26,7 +26,7 @@ from app.core import (
     VideoError,
 )
 from app.services import open_planner
-from app.services.keyframes import ANALYSED_FRAMES, frame_limit
+from app.services.keyframes import AUTO, frame_limit, is_automatic
 
 if TYPE_CHECKING:
     from app.jobs import Jobs, JobSnapshot
@@ -66,7 +66,7 @@ def build_request(
         language: Language of the report.
         use_model: Ask a model.
         selection: How frames are chosen.
-        frames: Most frames, FIT, or None for the default.
+        frames: Most frames, FIT, AUTO, or None for the default.
         subtitles: Subtitle file to use before those in the video and beside it.
 
     Raises:
@@ -92,7 +92,8 @@ def build_request(
 
         return open_planner(settings).held_frames(probe(path), request, templates.find(template))
 
-    return replace(request, frames=frame_limit(frames, selection.strategy, ANALYSED_FRAMES, fit))
+    most = frame_limit(frames, selection.strategy, AUTO, fit)
+    return replace(request, frames=most, adapts=is_automatic(frames, selection.strategy))
 
 
 def _checked(subtitles: Path | None) -> Path | None:

@@ -12,25 +12,23 @@ from app.config import Settings
 from app.video import ExtractOptions
 
 T = TypeVar("T")
-FIT = 0
-"""Marker for as many frames as one request to the model holds."""
+FIT, AUTO = 0, -1
+"""Markers for as many frames as one request to the model holds, and for as many as suit the video."""
 KEYFRAMES = 16
 """Default number of frames without a model; chosen by hand, not tuned."""
-ANALYSED_FRAMES = 8
-"""Default number of frames of an analysis; chosen by hand, not tuned."""
 
 Spelling = Callable[[str, object], str]
 """Writes an option with a value, or without one for None: "--every 5", "every=5"."""
 
 
 def parse_frames(text: str) -> int:
-    """Parse a number of frames, 1 to 256, or "fit" as FIT.
+    """Parse a number of frames, 1 to 256, "auto" as AUTO, or "fit" as FIT.
 
     Raises:
-        ConfigError: The text is neither.
+        ConfigError: The text is none of these.
     """
-    if text == "fit":
-        return FIT
+    if text in ("auto", "fit"):
+        return AUTO if text == "auto" else FIT
     number = int(text) if text.isdecimal() else 0
     if not 1 <= number <= core.MOST_FRAMES:
         raise core.ConfigError("frames_wrong", given=text, most=core.MOST_FRAMES)
@@ -116,14 +114,21 @@ def frame_limit(frames: int | None, strategy: core.Strategy, usual: int, fit: Ca
     """Return the maximum number of frames.
 
     Args:
-        frames: The given number, FIT, or None for the default.
+        frames: The given number, FIT, AUTO, or None for the default.
         strategy: The chosen strategy.
-        usual: Default number, for strategies that don't set the number themselves.
+        usual: Default number, for strategies that don't set the number themselves; AUTO or a number.
         fit: Returns the number for FIT.
     """
     if frames is None:
-        return time_parsing.default_frames(strategy, usual)
+        frames = time_parsing.default_frames(strategy, usual)
+    if frames == AUTO:
+        return core.MOST_FRAMES
     return fit() if frames == FIT else frames
+
+
+def is_automatic(frames: int | None, strategy: core.Strategy) -> bool:
+    """Return whether an analysis chooses as many frames as suit the video: by default, where the strategy chooses."""
+    return time_parsing.is_budgeted(strategy) and frames in (None, AUTO)
 
 
 def frames_that_fit(settings: Settings, path: Path) -> int:

@@ -10,8 +10,19 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.core.domain import FactsMeasured, KeyframeFound, KeyframesChosen, Probed, SurveyProgress, VideoEvent
+from app.core.domain import (
+    FactsMeasured,
+    KeyframeFound,
+    KeyframesChosen,
+    Probed,
+    Selection,
+    Strategy,
+    SurveyProgress,
+    VideoEvent,
+)
 from app.video import ExtractOptions, extract
+from app.video.keyframes.options import adapted_frames
+from tests.cards import write_card_video
 from tests.media import COLOURS, cards, faded, moving, solid, textured, write_video
 from tests.video.conftest import Chosen
 
@@ -157,3 +168,23 @@ def test_cut_between_skipped_frames_is_placed_exactly(folder: Path, chosen: Chos
     starts = [sum(lengths[:number]) / 25 for number in range(len(lengths))]
     assert [shot.start_seconds for shot in result.decode.shots] == pytest.approx(starts, abs=1e-3)
     assert result.decode.frames_decoded == sum(lengths)
+
+
+@pytest.mark.parametrize("strategy", ["auto", "uniform"])
+def test_an_automatic_number_suits_shots_and_length(tmp_path: Path, strategy: Strategy) -> None:
+    """One frame for each shot and 1.5 for the square root of the seconds; "auto" repeats no still picture."""
+    colours = ["red", "green", "blue", "yellow"] * 5
+    path = write_card_video(tmp_path / "cards.mp4", colours, seconds_per_card=2.0)
+
+    def number(most: int) -> int:
+        options = ExtractOptions(most, Selection(strategy), adapts=True, read_text=False)
+        return len(next(event for event in extract(path, options) if isinstance(event, KeyframesChosen)).keyframes)
+
+    assert adapted_frames(40.0, 20, 256) == 29
+    assert number(256) == (20 if strategy == "auto" else 29)
+    assert number(16) == 16
+
+
+def test_an_automatic_number_grows_with_the_length_and_the_shots() -> None:
+    assert [adapted_frames(seconds, 1, 256) for seconds in (0, 20, 60, 600, 3600)] == [8, 8, 13, 38, 91]
+    assert [adapted_frames(60, shots, 256) for shots in (1, 20, 500)] == [13, 32, 35]

@@ -19,7 +19,7 @@ from app.core import MOST_FRAMES, AnalysisRequest, Layout, VideoInfo
 from app.i18n import in_language, t
 from app.i18n.formatting import span, two_figures
 from app.store import KnownTimings
-from app.video import ExtractOptions
+from app.video import ExtractOptions, most_adapted
 
 # Chosen by hand; not tuned.
 _QUOTED_SHARE = 0.9  # share of an answer's tokens that a join quotes: its words without its form
@@ -98,6 +98,7 @@ class Planner:
         layout, capacity, knows_in_flight = self._laid_out(video, request, template, known)
         throughput = rates.fit_throughput(known.runs)
         options = plan.extract_options(video, request, self.capacity, self.side)
+        request = replace(request, frames=options.frames)
         cached = self.num_cached(video.path, options)
         frames = _expected_frames(video, request) if cached is None else cached
         sizes = _sizes(layout, frames, options) if request.use_model else []
@@ -121,7 +122,7 @@ class Planner:
 
     def held_frames(self, video: VideoInfo, request: AnalysisRequest, template: Template) -> int:
         """Return how many frames one request holds, at most MOST_FRAMES; at the smallest size if none is set."""
-        most = replace(request, frames=MOST_FRAMES)
+        most = replace(request, frames=MOST_FRAMES, adapts=False)
         return self._laid_out(video, most, template, self.known())[0].per_part
 
     def _laid_out(
@@ -199,25 +200,24 @@ def _joins(
 def _expected_frames(video: VideoInfo, request: AnalysisRequest) -> int:
     """Return the most frames that will be analysed, as far as that is known before the video is read."""
     selection, most = request.selection, request.frames
+    if request.adapts:
+        most = min(most, most_adapted(plan.range_seconds(request, video)) * 2 // 3)
     if selection.strategy == "times":
         return min(most, len(selection.times_seconds))
-    if selection.strategy == "every" and selection.every_seconds and (seconds := _seconds(video, request)):
+    if selection.strategy == "every" and selection.every_seconds and (seconds := plan.range_seconds(request, video)):
         return max(1, min(most, floor(seconds / selection.every_seconds) + 1))
     return min(most, video.num_frames_from_header or most)
-
-
-def _seconds(video: VideoInfo, request: AnalysisRequest) -> float:
-    """Return the length of the requested range; 0 if the header lacks the duration."""
-    duration, end = video.duration_seconds_from_header, request.selection.end_seconds
-    last = min(one for one in (duration, end) if one is not None) if duration or end else 0.0
-    return max(0.0, last - request.selection.start_seconds)
 
 
 def _reading(
     video: VideoInfo, request: AnalysisRequest, frames: int, known: KnownTimings
 ) -> tuple[float | None, float | None]:
     """Return the seconds to find the frames and the seconds to measure them."""
-    rate, each, seconds = rates.survey_rate(known.surveys), rates.facts_rate(known.surveys), _seconds(video, request)
+    rate, each, seconds = (
+        rates.survey_rate(known.surveys),
+        rates.facts_rate(known.surveys),
+        plan.range_seconds(request, video),
+    )
     survey = rate * seconds * rates.megapixels(video) if rate is not None and seconds else None
     return survey, None if each is None else each * frames
 

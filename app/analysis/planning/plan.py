@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING
 from app.core import AnalysisRequest, AppError, Keyframe, Layout, TooManyPictures, VideoInfo
 from app.i18n import in_language
 from app.llm import estimate_frame_tokens
-from app.video import ExtractOptions, Opening
+from app.video import ExtractOptions, Opening, most_adapted
 
 if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
@@ -44,6 +44,8 @@ tuned."""
 _OPENING_SHARE = 0.05
 _LONGEST_OPENING_SECONDS = 60.0
 _SHORTEST_VIDEO_SECONDS = 180.0
+_SECONDS_A_REQUEST = 300.0
+"""Length of video for which an automatic number of frames fills a request. Chosen by hand; not tuned."""
 SURELY_ONE_PART = 8
 """Number of frames that always fit one request, so that the video needn't be probed for an opening. Chosen by hand; not
 tuned."""
@@ -94,7 +96,8 @@ class TokenCounts:
 
 def choose_side(request: AnalysisRequest, video: VideoInfo, capacity: RequestCapacity, settled: int | None) -> int:
     """Return the longer side of sent frames in pixels: as requested, else `settled`, else the largest that fits."""
-    return request.side or settled or usual_side(video.width, video.height, request.frames, capacity)
+    frames = sized(request, video, capacity, settled).frames
+    return request.side or settled or usual_side(video.width, video.height, frames, capacity)
 
 
 def basic_layout(
@@ -120,7 +123,7 @@ def basic_layout(
     capacity = replace(
         capacity, text_tokens=counted.text_tokens or capacity.text_tokens, max_pictures=counted.max_pictures
     )
-    per_part = min(capacity.frames(cost), request.frames)
+    per_part = min(capacity.frames(cost), sized(request, video, capacity, side).frames)
     tokens = int(per_part * cost) + capacity.text_tokens + capacity.answer_tokens
     is_exact = counted.frame_tokens is not None
     return Layout(side, per_part, in_flight(tokens), round(cost, 2), is_exact), capacity
@@ -205,11 +208,35 @@ def split(frames: Sequence[Keyframe], per_part: int) -> list[Sequence[Keyframe]]
     return [frames[start:end] for start, end in pairwise(edges)]
 
 
+def sized(request: AnalysisRequest, video: VideoInfo, capacity: RequestCapacity, side: int | None) -> AnalysisRequest:
+    """Return the request with the most frames that its automatic number may reach; any other request is unchanged.
+
+    They are as many as suit its length, and as one request holds for each five minutes.
+    """
+    if not request.adapts:
+        return request
+    seconds = range_seconds(request, video)
+    most = min(request.frames, most_adapted(seconds))
+    if request.use_model:
+        cost = estimate_frame_tokens(video.width, video.height, request.side or side or SIDES[-1])
+        most = min(most, capacity.frames(cost) * max(1, ceil(seconds / _SECONDS_A_REQUEST)))
+    return replace(request, frames=most)
+
+
+def range_seconds(request: AnalysisRequest, video: VideoInfo) -> float:
+    """Return the length of the requested range; 0 if the header lacks the duration."""
+    duration, end = video.duration_seconds_from_header, request.selection.end_seconds
+    last = min(one for one in (duration, end) if one is not None) if duration or end else 0.0
+    return max(0.0, last - request.selection.start_seconds)
+
+
 def extract_options(
     video: VideoInfo, request: AnalysisRequest, capacity: RequestCapacity, side: int | None
 ) -> ExtractOptions:
     """Return what to extract for a request, with the opening to ask about early unless all frames are sent at once."""
-    return ExtractOptions(request.frames, request.selection, _opening(video, request, capacity, side))
+    request = sized(request, video, capacity, side)
+    opening = _opening(video, request, capacity, side)
+    return ExtractOptions(request.frames, request.selection, opening, adapts=request.adapts)
 
 
 def _opening(video: VideoInfo, request: AnalysisRequest, capacity: RequestCapacity, side: int | None) -> Opening | None:

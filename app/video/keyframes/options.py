@@ -1,8 +1,9 @@
 """Options of an extraction, one value from the request to the decoder worker."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from math import ceil, sqrt
 
-from app.core import Selection
+from app.core import Selection, VideoInfo
 
 MAX_SIDE = 1280
 """Default for the longer side of a keyframe, in pixels: as large as a model or a page makes use of."""
@@ -14,6 +15,29 @@ _MAY_OPEN = ("auto", "uniform")
 _SETTLES_SECONDS = 3.0
 """Time after which the survey has decided on everything that began: a cut, the best frame after it, a stable segment, a
 dissolve. Chosen by hand; not tuned."""
+
+
+_FEWEST_ADAPTED = 8
+_ADAPTED_PER_ROOT, _MOST_PER_ROOT = 1.5, 4.5
+"""Frames beside one for each shot, and most frames, for the square root of the seconds: 12 and 35 for a minute, 90 and
+270 for an hour. Chosen by hand; not tuned."""
+
+
+def most_adapted(seconds: float) -> int:
+    """Return the most frames that are chosen automatically from a video of this length."""
+    return max(_FEWEST_ADAPTED, ceil(_MOST_PER_ROOT * sqrt(max(0.0, seconds))))
+
+
+def adapted_frames(seconds: float, num_shots: int, most: int) -> int:
+    """Return how many frames to choose automatically: one for each shot, and more for a longer video.
+
+    Args:
+        seconds: Length of the video or range.
+        num_shots: Number of its shots.
+        most: Upper limit.
+    """
+    wanted = num_shots + ceil(_ADAPTED_PER_ROOT * sqrt(max(0.0, seconds)))
+    return min(most, most_adapted(seconds), max(_FEWEST_ADAPTED, wanted))
 
 
 @dataclass(frozen=True)
@@ -39,6 +63,7 @@ class ExtractOptions:
 
     Attributes:
         frames: Keyframes to choose, at most.
+        adapts: Choose as many of them as the length and the shots suggest; for the strategy "auto".
         selection: How they are chosen, and from which range. Frames and times count from the start of the video all the
             same.
         opening: For the strategies "auto" and "uniform": yield the keyframes of the opening in an OpeningChosen while
@@ -53,9 +78,15 @@ class ExtractOptions:
 
     frames: int
     selection: Selection = _WHOLE
+    adapts: bool = field(default=False, kw_only=True)
     opening: Opening | None = None
     max_side: int = MAX_SIDE
     read_text: bool = True
+
+    def most_of(self, video: VideoInfo) -> int:
+        """Return the most frames that are chosen from a video or range."""
+        seconds = video.duration_seconds_from_header
+        return min(self.frames, most_adapted(seconds)) if self.adapts and seconds else self.frames
 
     def __post_init__(self) -> None:
         if self.frames < 1 or self.max_side < 16:

@@ -20,7 +20,7 @@ from app.video.files import printable
 from app.video.keyframes import strategies
 from app.video.keyframes.candidates import Candidate, sample_seconds
 from app.video.keyframes.clip import Clip
-from app.video.keyframes.options import ExtractOptions, Opening
+from app.video.keyframes.options import ExtractOptions, Opening, adapted_frames
 from app.video.keyframes.selector import SelectedFrame, choose
 from app.video.keyframes.survey import OpeningRead, Survey
 from app.video.readers import open_reader
@@ -53,7 +53,7 @@ def run(reader: FrameReader, options: ExtractOptions) -> Iterator[Event]:
         if (
             strategies.is_whole(selection)
             and isinstance(event, core.KeyframesChosen)
-            and _looked_as_for_times(clip, options.frames)
+            and _looked_as_for_times(clip, options.most_of(clip.info))
         ):
             yield clip.known(event.decode, check.unconfirmed)
         placed = event if strategies.is_whole(selection) else clip.placed(event)
@@ -211,7 +211,7 @@ def run_survey(
         checked: Called with the finished survey; if it returns a reader, the frames are chosen in a second survey, of
             that reader.
     """
-    frames, opening, max_side = options.frames, options.opening, options.max_side
+    frames, opening, max_side = options.most_of(reader.info), options.opening, options.max_side
     survey = create_survey(reader, frames=frames, max_side=max_side, opening=opening)
     begins: list[Candidate] = []
     for event in survey.events():
@@ -232,6 +232,8 @@ def run_survey(
     if opening is not None and begins:
         candidates = [*begins, *(one for one in candidates if one.time_seconds >= opening.seconds)]
     values = survey.collector.cell_values(candidates)
+    if options.adapts:
+        frames = max(len(begins), adapted_frames(summary.readable_seconds, len(summary.shots), frames))
     choices = choose(candidates, summary.shots, frames, cell_values=values, num_fixed=len(begins))
     yield core.KeyframesChosen(_keyframes(choices, max_side), summary)
 

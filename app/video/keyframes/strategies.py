@@ -15,7 +15,7 @@ from typing import Literal
 from app.core import DecodeSummary, Keyframe, Language, Notice, Reason, Selection, Shot, Strategy, VideoError
 from app.video import limits
 from app.video.files import confined_folders, printable
-from app.video.keyframes.options import ExtractOptions
+from app.video.keyframes.options import ExtractOptions, adapted_frames
 
 
 @dataclass(frozen=True)
@@ -203,6 +203,8 @@ def wishes_of(known: Known, options: ExtractOptions, name: str) -> tuple[list[Wi
         begins = evenly(start, start + opening.seconds, opening.frames)
         rest = evenly(start + opening.seconds, surveyed.end_seconds, frames - opening.frames)
         return [*begins, *rest], known.decode
+    if options.adapts:
+        frames = adapted_frames(surveyed.end_seconds - surveyed.start_seconds, len(surveyed.shots), frames)
     notices = list(known.decode.notices)
     found = TIMES[selection.strategy](selection, surveyed, frames)
     readable = f"{surveyed.end_seconds:.3f}"

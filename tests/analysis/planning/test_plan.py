@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
-from app.analysis.planning.plan import RequestCapacity, lay_out, refine, split, usual_side
-from app.core.domain import Keyframe, Layout
+from app.analysis.planning.plan import RequestCapacity, lay_out, refine, sized, split, usual_side
+from app.core.domain import AnalysisRequest, Keyframe, Layout, VideoInfo
 from app.llm.token_count import estimate_frame_tokens
+from app.video import most_adapted
 
 
 def frames(number: int, shots: list[int] | None = None) -> list[Keyframe]:
@@ -71,3 +75,21 @@ def test_nothing_to_lay_out_is_no_part() -> None:
 
 def test_split_is_even() -> None:
     assert [len(part) for part in split(frames(9), 4)] == [3, 3, 3]
+
+
+def test_an_automatic_number_is_what_suits_the_length_and_fits_requests() -> None:
+    path = Path("a.mp4")
+    video = VideoInfo(path, path.name, 9, "mp4", "h264", "yuv420p", 1280, 720, 0, 120.0, 25.0, 3000, 0.0, False)
+    request = AnalysisRequest(video.path, frames=256, adapts=True)
+
+    def most(context: int, seconds: float, **changes: object) -> int:
+        asked = replace(request, **changes)  # type: ignore[arg-type]
+        long = replace(video, duration_seconds_from_header=seconds)
+        return sized(asked, long, RequestCapacity(context, 1024), None).frames
+
+    assert most(32768, 120) == most_adapted(120) == 50
+    assert most(4096, 120) == RequestCapacity(4096, 1024).frames(estimate_frame_tokens(1280, 720, 448))
+    assert most(4096, 1200) == 4 * most(4096, 120), "one request for each five minutes"
+    assert most(4096, 1200, use_model=False) == most_adapted(1200)
+    assert most(32768, 120, frames=20) == 20
+    assert most(32768, 120, adapts=False) == 256

@@ -45,7 +45,6 @@ class BatchRecord:
         created: ISO time in UTC.
         folder: Folder of results, None if the page has started it.
         request: The request of a batch that the page has started.
-        fits_request: As in app.fleet.batch.Batch.
         user_id: Id of the user to whom it belongs, "" for none.
     """
 
@@ -55,7 +54,6 @@ class BatchRecord:
     videos: tuple[RecordedVideo, ...]
     folder: Path | None = None
     request: core.AnalysisRequest | None = None
-    fits_request: bool = False
     user_id: str = ""
 
     @property

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 from app import core
 from app.fleet.archive import BatchArchive, BatchRecord, RecordedVideo, with_video
-from app.fleet.batch import request_for
 from app.fleet.results import ResultState, VideoResult
 from app.fleet.summary import NAMES, Summary, SummaryBuilder, render
 from app.jobs import Jobs, State
@@ -44,8 +43,6 @@ class PageBatches:
         name: str,
         paths: Iterable[tuple[str, Path | core.AppError]],
         request: core.AnalysisRequest,
-        *,
-        fits_request: bool,
     ) -> BatchRecord:
         """Start a batch and return its record.
 
@@ -53,7 +50,6 @@ class PageBatches:
             name: Name of the batch, "" for that of its videos.
             paths: Name and file of each video, or the error of one that can't be used.
             request: The common request; its path doesn't matter.
-            fits_request: As in app.fleet.batch.Batch.
 
         Raises:
             StorageError: The record can't be stored.
@@ -65,7 +61,7 @@ class PageBatches:
             for shown, path in paths
         )
         request = replace(request, path=core.UNKNOWN_PATH)
-        record = self.archive.add(name, videos, request=request, fits_request=fits_request)
+        record = self.archive.add(name, videos, request=request)
         self._submit(record.id)
         return record
 
@@ -130,7 +126,7 @@ class PageBatches:
             if cancel.is_set():
                 raise core.Cancelled
             try:
-                request = request_for(record.request, video.path, self._services, fits=record.fits_request)
+                request = replace(record.request, path=video.path)
                 made = replace(video, job_id=self._services.jobs.submit(request, name=video.name))
             except core.StorageError:
                 raise

@@ -9,5 +9,6 @@ from .formatting import remaining as remaining
 from .formatting import short_clock as short_clock
 from .formatting import video_facts as video_facts
 from .state import CHOOSING as CHOOSING
+from .state import FORM as FORM
 from .state import Edits as Edits
 from .state import page_state as page_state

@@ -28,8 +28,8 @@ LANGUAGE_KEY = "language"
 
 def page_language() -> Language:
     """Return the language that the reader has chosen, or the default one before the switch is drawn."""
-    chosen: Language | None = st.session_state.get(LANGUAGE_KEY)
-    return chosen or default_language()
+    chosen = st.session_state.get(LANGUAGE_KEY) or st.query_params.get(LANGUAGE_KEY)
+    return chosen if chosen in i18n.LANGUAGES else default_language()
 
 
 def default_language() -> Language:

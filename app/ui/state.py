@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Literal
 import streamlit as st
 
 from app.analysis import parse_range
-from app.core import AppError
+from app.core import MOST_FRAMES, AppError
 
 if TYPE_CHECKING:
     from app.models import PreflightFinding
@@ -104,6 +104,11 @@ class Edits:
 
 
 _KEY = "framelens"
+FORM: dict[str, object] = {
+    "question": "", "template": "describe", "report_language": "page", "strategy": "auto", "is_automatic": True,
+    "frames": 16, "frames_most": MOST_FRAMES, "every": 5.0, "times": "", "side": 0,
+}  # fmt: skip
+"""Values of the request form's widgets for a new video, by their keys; 0 and "page" leave the choice open."""
 CHOOSING = "choose"
 """Placeholder for an id in the address: the report to compare with is still to be chosen."""
 
@@ -120,6 +125,7 @@ class PageState:
         edits: The frames of the open report while they are edited.
         pausing: The job that was asked to pause and still finishes its current work.
         left_as_is: The job that the reader chose not to resume under other settings.
+        last_form: What was set in the form for the analysis that was started last, by the keys of FORM.
         found_before: The job that already had its report when it was asked for.
         opened: Whether a job was opened, from any page.
         requested_page: The page to switch to.
@@ -142,6 +148,7 @@ class PageState:
     edits: Edits | None = None
     pausing: str = ""
     left_as_is: str = ""
+    last_form: dict[str, object] = field(default_factory=dict)
     found_before: str = ""
     opened: bool = False
     requested_page: str = ""
@@ -236,7 +243,7 @@ class PageState:
     def choose_videos(self, video_ids: Sequence[str]) -> None:
         """Choose these videos, show the first, and close the open analysis."""
         if self.video_ids and set(video_ids).isdisjoint(self.video_ids):
-            st.session_state["question"] = ""  # it was about the previous videos
+            st.session_state.update(FORM)  # what was set was about the previous videos
         first, *others = video_ids or (None,)
         _set_param("video", first)
         _set_param("also", ",".join(filter(None, others)) or None)

@@ -19,6 +19,7 @@ from .files import version as version
 from .keyframes.options import THUMBNAIL_SIDE as THUMBNAIL_SIDE
 from .keyframes.options import ExtractOptions as ExtractOptions
 from .keyframes.options import Opening as Opening
+from .keyframes.options import adapted_frames as adapted_frames
 from .keyframes.options import most_adapted as most_adapted
 from .keyframes.strategies import Known as Known
 from .keyframes.strategies import Thumbnails as Thumbnails

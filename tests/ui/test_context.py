@@ -20,7 +20,7 @@ def small_page() -> None:
     import streamlit as st
 
     from app.i18n import language, t
-    from app.ui.panels.sidebar import language as switch
+    from app.ui.panels.menu import language as switch
 
     def note() -> None:
         st.session_state["noted"] = language()

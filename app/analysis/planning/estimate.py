@@ -6,7 +6,7 @@ another one they are estimated, and the text says so. Nothing is started for an 
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from math import ceil, floor
+from math import ceil, floor, sqrt
 from pathlib import Path
 
 from app.analysis.planning import plan
@@ -19,12 +19,13 @@ from app.core import MOST_FRAMES, AnalysisRequest, Layout, VideoInfo
 from app.i18n import in_language, t
 from app.i18n.formatting import span, two_figures
 from app.store import KnownTimings
-from app.video import ExtractOptions, most_adapted
+from app.video import ExtractOptions, adapted_frames
 
 # Chosen by hand; not tuned.
 _QUOTED_SHARE = 0.9  # share of an answer's tokens that a join quotes: its words without its form
 _INTRODUCTION_SHARE = 0.2  # share of an answer that lists the subjects
 _GROUPING_MARGIN = 1.5  # factor by which the run overestimates texts when it groups them
+_USUAL_SHOTS = 1.5  # shots for the square root of the seconds: 12 in a minute, 90 in an hour
 Measure = Callable[[AnalysisRequest, VideoInfo, tuple[str, str]], "tuple[Layout, RequestCapacity] | None"]
 
 
@@ -201,7 +202,8 @@ def _expected_frames(video: VideoInfo, request: AnalysisRequest) -> int:
     """Return the most frames that will be analysed, as far as that is known before the video is read."""
     selection, most = request.selection, request.frames
     if request.adapts:
-        most = min(most, most_adapted(plan.range_seconds(request, video)) * 2 // 3)
+        seconds = plan.range_seconds(request, video)
+        most = adapted_frames(seconds, ceil(_USUAL_SHOTS * sqrt(seconds)), most)
     if selection.strategy == "times":
         return min(most, len(selection.times_seconds))
     if selection.strategy == "every" and selection.every_seconds and (seconds := plan.range_seconds(request, video)):

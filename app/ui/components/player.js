@@ -89,6 +89,10 @@ class Player {
       clear: button(() => this.range.clear()),
       zoom_out: button(() => this.view.zoom(2, this.now)),
       zoom_in: button(() => this.view.zoom(1 / 2, this.now)),
+      help: button(() => {
+        this.find(".keys").hidden = !this.find(".keys").hidden;
+        this.draw();
+      }),
     };
     this.find(".tools").append(...Object.values(this.tools));
   }
@@ -339,6 +343,8 @@ class Player {
     sign("zoom_out", "−", words.zoom_out, this.duration > 0);
     sign("zoom_in", "+", words.zoom_in, this.duration > 0);
     tools.zoom_out.disabled = !this.view.isZoomed;
+    sign("help", "?", words.keys_help, true);
+    tools.help.setAttribute("aria-expanded", String(!this.find(".keys").hidden));
     const [start, end] = range ?? [0, 0];
     const values = { start: clock(start, 1), end: clock(end, 1), seconds: (end - start).toFixed(1) };
     const text = range ? fill(words.range_is, values) : "";

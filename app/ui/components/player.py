@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _KEY = "player"
 _WORDS = (
-    *("strip", "sorry", "keys", "keys_editing", "range", "range_help", "range_clear", "range_is"),
+    *("strip", "sorry", "keys", "keys_editing", "keys_help", "range", "range_help", "range_clear", "range_is"),
     *("zoom_in", "zoom_out", "still", "add", "remove", "restore", "undo", "change"),
     *("shot", "chapter", "search", "cut", "dissolve", "fade", "wipe", "black", "frozen", "flashing"),
 )

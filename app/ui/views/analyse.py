@@ -24,11 +24,10 @@ if TYPE_CHECKING:
 
     from app.jobs import JobSnapshot
 
-_COLUMNS_BEFORE, _COLUMNS_DURING = (3, 2), (5, 7)
-"""Ratios of the column widths without and with an analysis. Chosen by hand; not tuned."""
-
-_PLAYER_HEIGHT, _FORM_HEIGHT = 360, 480
-"""Heights in pixels of the placeholders while a new video is opened. Chosen by hand; not tuned."""
+_COLUMNS = (5, 7)
+"""Ratio of the column widths with an analysis. Chosen by hand; not tuned."""
+_PLAYER_HEIGHT = 360
+"""Height in pixels of the placeholder while a new video is opened. Chosen by hand; not tuned."""
 
 
 def draw() -> None:
@@ -51,34 +50,41 @@ def draw() -> None:
             st.error(plain(error_words(state.error)), icon=":material/error:")
         for sentence in state.refused:
             st.warning(plain(sentence), icon=":material/block:")
+    if job is None:
+        _draw_start(video_id, facts)
+        return
     video = None
-    left, right = st.columns(_COLUMNS_DURING if job else _COLUMNS_BEFORE, gap="medium" if job else "large")
-    outline = right.empty()
-    if video_id and job is None and not _is_probed(video_id):
-        outline.skeleton(height=_FORM_HEIGHT)
+    left, right = st.columns(_COLUMNS, gap="medium")
     with left:
         if video_id:
-            with st.container(key=assets.WATCHED if job else None):
+            with st.container(key=assets.WATCHED):
                 video = _draw_video(video_id, job)
-        elif job is None:
-            video_picker.draw()
         else:
             _draw_absent_video(job)
-    if known := video or (job.progress.video if job else None):
+    if known := video or job.progress.video:
         facts.caption(plain(video_facts(known)))
-    is_compared = job is not None and job.is_readable and job.analysis is not None and bool(state.other_job_id)
-    outline.empty()
+    is_compared = job.is_readable and job.analysis is not None and bool(state.other_job_id)
     with right:
-        if job is None:
-            request_form.draw(video)
-        else:
-            with st.container():  # what is below keeps its place when a measurement ends, else it is there twice
-                _draw_job(job, can_edit=video is not None and may_change())
-            if not is_compared:
-                with st.container():
-                    _draw_contents(job)
-    if job and is_compared:
+        with st.container():  # what is below keeps its place when a measurement ends, else it is there twice
+            _draw_job(job, can_edit=video is not None and may_change())
+        if not is_compared:
+            with st.container():
+                _draw_contents(job)
+    if is_compared:
         comparison.draw(job)
+
+
+def _draw_start(video_id: str | None, facts: DeltaGenerator) -> None:
+    """Draw the choice of a video or the chosen one, and the form below, which stays in view."""
+    video = None
+    with st.container(key="start_view"):
+        if video_id:
+            video = _draw_video(video_id, None)
+        else:
+            video_picker.draw()
+    if video:
+        facts.caption(plain(video_facts(video)))
+    request_form.draw(video)
 
 
 def _open_job() -> JobSnapshot | None:
@@ -128,13 +134,6 @@ def _name(video_id: str) -> str:
         return services().videos.name(video_id)
     except AppError:  # it was removed; _draw_video reports that
         return video_id
-
-
-def _is_probed(video_id: str) -> bool:
-    try:
-        return resources.is_probed(services().videos.path(video_id))
-    except AppError:
-        return False
 
 
 def _draw_video(video_id: str, job: JobSnapshot | None) -> VideoInfo | None:

@@ -17,7 +17,7 @@ from app.i18n import t
 from app.ui import error_words, plain, services
 from app.ui.components import charts
 from app.ui.components.charts import Chart, Series
-from app.ui.panels.sidebar.engine import COLOURS, draw_engines, short_model_name
+from app.ui.panels.menu.engine import COLOURS, draw_engines, short_model_name
 
 if TYPE_CHECKING:
     from app.engine import EngineStatus

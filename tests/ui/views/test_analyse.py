@@ -90,14 +90,15 @@ def test_report_offers_every_fitting_format_and_frames(page: AppTest, services: 
 def test_what_was_chosen_is_what_is_asked(page: AppTest, services: Services, card_video: Path) -> None:
     page.run()
     page.text_input(key="path").input("cards.mp4").run()
-    page.selectbox(key="template").select("question")
+    page.button_group(key="template").set_value("log")
     page.text_area(key="question").input("What comes after red?")
-    page.slider(key="frames").set_value(5)
+    page.toggle(key="is_automatic").set_value(False).run()
+    page.number_input(key="frames").set_value(5)
     page.selectbox(key="report_language").select("zh")
     page.run()
     page.button(key="start").click().run()
     request = services.jobs.snapshot(page.query_params["job"]).request
-    assert request == AnalysisRequest(card_video, 5, "question", "What comes after red?", "zh")
+    assert request == AnalysisRequest(card_video, 5, "log", "What comes after red?", "zh")
 
 
 def test_question_of_one_video_is_not_asked_of_the_next(page: AppTest, services: Services) -> None:
@@ -111,13 +112,22 @@ def test_question_of_one_video_is_not_asked_of_the_next(page: AppTest, services:
     assert page.text_area(key="question").value == ""
 
 
-def test_question_template_without_question_says_so(page: AppTest, services: Services) -> None:
+def test_what_was_set_for_one_video_is_taken_for_the_next_on_request(page: AppTest, services: Services) -> None:
     page.run()
-    page.button(key="use_sample").click().run()
-    page.selectbox(key="template").select("question").run()
+    page.text_input(key="path").input("cards.mp4").run()
+    page.text_area(key="question").input("What comes after red?")
+    page.button_group(key="template").set_value("log")
+    page.toggle(key="is_automatic").set_value(False).run()
+    page.number_input(key="frames").set_value(5).run()
     page.button(key="start").click().run()
-    assert "No question was written" in texts(page)
-    assert "job" not in page.query_params
+    page.button(key="new").click().run()
+    page.button(key="use_sample").click().run()
+    assert page.button_group(key="template").value == "describe" and page.toggle(key="is_automatic").value
+    page.button(key="as_last_time").click().run()
+    assert page.text_area(key="question").value == "What comes after red?"
+    assert page.button_group(key="template").value == "log"
+    assert page.number_input(key="frames").value == 5
+    assert not [one for one in page.button if one.key == "as_last_time"]
 
 
 def test_a_path_outside_is_reported_in_a_sentence(page: AppTest, services: Services) -> None:
@@ -157,15 +167,16 @@ def test_a_file_that_is_no_video_is_reported_in_a_sentence(page: AppTest, servic
 def test_a_change_of_language_keeps_every_choice(page: AppTest, services: Services) -> None:
     page.run()
     page.button(key="use_sample").click().run()
-    page.selectbox(key="template").select("log")
+    page.button_group(key="template").set_value("log")
     page.text_area(key="question").input("who?")
-    page.slider(key="frames").set_value(21)
+    page.toggle(key="is_automatic").set_value(False).run()
+    page.number_input(key="frames").set_value(21)
     page.run()
     page.button_group(key="language").set_value("zh").run()
     assert page.button(key="start").label == t("ui.start", "zh")
-    assert page.selectbox(key="template").value == "log"
+    assert page.button_group(key="template").value == "log"
     assert page.text_area(key="question").value == "who?"
-    assert page.slider(key="frames").value == 21
+    assert page.number_input(key="frames").value == 21
     assert page.query_params["video"]
 
 

@@ -181,16 +181,16 @@ def test_a_monitor_that_fails_later_says_where_the_charts_end(show: Show, servic
 
 def test_page_links_follow_the_language(page: AppTest, services: Services) -> None:
     page.run()
-    assert links(page) == [t(f"ui.page_{name}", "en") for name in ("analyse", "ask", "library", "models", "system")]
+    assert links(page) == [t(f"ui.page_{name}", "en") for name in ("analyse", "ask", "library")]
     page.button_group(key="language").set_value("zh").run()
-    assert links(page) == [t(f"ui.page_{name}", "zh") for name in ("analyse", "ask", "library", "models", "system")]
+    assert links(page) == [t(f"ui.page_{name}", "zh") for name in ("analyse", "ask", "library")]
 
 
 def test_the_links_keep_the_open_analysis_in_the_address(page: AppTest, services: Services) -> None:
     page.query_params["video"] = "abc"
     page.run()
     queries = [link.proto.query_string for link in page.get("page_link")]
-    assert queries == ["video=abc"] * 10  # in the sidebar, and on a phone above the page
+    assert queries == ["video=abc"] * 8  # in the sidebar and on a phone above the page, and two in the menu
 
 
 def links(page: AppTest) -> list[str]:

@@ -1,21 +1,18 @@
 """Frame options: how many frames, how they are chosen, from which range of the video, and at what size.
 
-Most options are folded away, since the default strategy needs no choice. The timeline shows the same range, and each
-updates the other.
+The timeline shows the same range, and each updates the other.
 """
 
 from dataclasses import dataclass
-from typing import get_args
+from typing import Any, get_args
 
 import streamlit as st
 
 from app.analysis import SIDES, has_range, is_budgeted, parse_range, parse_times
 from app.core import MOST_FRAMES, AppError, InputError, Selection, Strategy, clock
 from app.i18n import t
-from app.ui import error_words, page_state, plain
+from app.ui import FORM, error_words, page_state, plain
 
-SLIDER_FRAMES = 64
-"""Upper end of the slider. Chosen by hand; not tuned."""
 _STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
 _SIDES = (0, *sorted(SIDES))
 """Longest sides in pixels; 0 leaves the choice to the plan."""
@@ -29,41 +26,41 @@ class FrameChoice:
 
     Attributes:
         selection: Strategy and range.
-        frames: Largest number of frames, None for as many as one request to the model holds.
+        frames: Largest number of frames.
+        adapts: Whether the number follows from the video.
         side: Longest side in pixels, None where the plan chooses it.
     """
 
     selection: Selection
-    frames: int | None
+    frames: int
+    adapts: bool
     side: int | None
 
 
 def draw() -> None:
-    """Draw the number of frames, and the other options in a fold. Values survive a change of language."""
+    """Draw all options. Values survive a change of language."""
     _draw_number()
-    with st.expander(plain(_heading()), icon=":material/tune:", key="choice"):
-        st.radio(
-            t("ui.strategy"),
-            _STRATEGIES,
-            format_func={key: t(f"strategy.{key}") for key in _STRATEGIES}.__getitem__,
-            captions=[t(f"strategy.why.{key}") for key in _STRATEGIES],
-            key="strategy",
-            label_visibility="collapsed",
-            persist_state="session",
-        )
-        _draw_details()
-        st.caption(t("ui.range_part"))
-        with st.container(horizontal=True):
-            draw_time_range()
-        draw_time_range_error()
-        st.selectbox(
-            t("ui.side"),
-            _SIDES,
-            format_func={side: t("ui.side_pixels" if side else "ui.side_auto", n=side) for side in _SIDES}.__getitem__,
-            key="side",
-            help=t("ui.side_help"),
-            persist_state="session",
-        )
+    st.radio(
+        t("ui.strategy"),
+        _STRATEGIES,
+        format_func={key: t(f"strategy.{key}") for key in _STRATEGIES}.__getitem__,
+        captions=[t(f"strategy.why.{key}") for key in _STRATEGIES],
+        key="strategy",
+        persist_state="session",
+    )
+    _draw_details()
+    st.caption(t("ui.range_part"))
+    with st.container(horizontal=True):
+        draw_time_range()
+    draw_time_range_error()
+    st.selectbox(
+        t("ui.side"),
+        _SIDES,
+        format_func={side: t("ui.side_pixels" if side else "ui.side_auto", n=side) for side in _SIDES}.__getitem__,
+        key="side",
+        help=t("ui.side_help"),
+        persist_state="session",
+    )
 
 
 def read_choice() -> FrameChoice:
@@ -72,38 +69,45 @@ def read_choice() -> FrameChoice:
     Raises:
         InputError: A range or time that was typed is invalid.
     """
-    strategy: Strategy = st.session_state.get("strategy", "auto")
+    strategy: Strategy = _value("strategy")
     start, end = read_range() or (0.0, None)
     at = _times() if strategy == "times" else ()
-    every = float(st.session_state["every"]) if strategy == "every" else None
-    fits = bool(st.session_state.get("frames_fit")) and not at
-    frames = MOST_FRAMES if at else int(st.session_state[_number_key(strategy)])
-    return FrameChoice(
-        Selection(strategy, every, at, start, end), None if fits else frames, st.session_state["side"] or None
-    )
+    every = float(_value("every")) if strategy == "every" else None
+    adapts = is_automatic()
+    frames = MOST_FRAMES if at or adapts else int(_value(_number_key(strategy)))
+    return FrameChoice(Selection(strategy, every, at, start, end), frames, adapts, _value("side") or None)
+
+
+def is_automatic() -> bool:
+    """Return whether the number of frames follows from the video."""
+    return bool(_value("is_automatic")) and is_budgeted(_value("strategy"))
+
+
+def _value(key: str) -> Any:
+    return st.session_state.get(key, FORM[key])
 
 
 def _draw_number() -> None:
-    strategy = st.session_state.get("strategy", "auto")
+    strategy = _value("strategy")
     if strategy == "times":  # one for each time
         return
     is_budget = is_budgeted(strategy)
-    st.slider(
-        t("ui.frames" if is_budget else "ui.frames_most"),
-        1,
-        SLIDER_FRAMES if is_budget else MOST_FRAMES,
-        8 if is_budget else SLIDER_FRAMES,
-        key=_number_key(strategy),
-        help=t("ui.frames_help" if is_budget else "ui.frames_most_help"),
-        disabled=bool(st.session_state.get("frames_fit")),
-        persist_state="session",
-    )
-    st.toggle(
-        t("ui.frames_fit"),
-        key="frames_fit",
-        help=t("ui.frames_fit_help"),
-        persist_state="session",
-    )
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        if is_budget:
+            st.toggle(
+                t("ui.frames_auto"), True, key="is_automatic", help=t("ui.frames_auto_help"), persist_state="session"
+            )
+        if not is_automatic():
+            key = _number_key(strategy)
+            st.number_input(
+                t("ui.frames" if is_budget else "ui.frames_most"),
+                1,
+                MOST_FRAMES,
+                int(str(FORM[key])),
+                key=key,
+                help=t("ui.frames_help" if is_budget else "ui.frames_most_help"),
+                persist_state="session",
+            )
 
 
 def _number_key(strategy: Strategy) -> str:
@@ -111,7 +115,7 @@ def _number_key(strategy: Strategy) -> str:
 
 
 def _draw_details() -> None:
-    match st.session_state["strategy"]:
+    match _value("strategy"):
         case "every":
             st.number_input(
                 t("ui.every"),
@@ -129,16 +133,8 @@ def _draw_details() -> None:
             pass
 
 
-def _heading() -> str:
-    strategy = t(f"strategy.{st.session_state.get('strategy', 'auto')}")
-    parts = [t("ui.which_frames", strategy=strategy)]
-    if drawn := page_state().range:
-        parts.append(_format_range(drawn))
-    return " · ".join(parts)
-
-
 def _times() -> tuple[float, ...]:
-    text = str(st.session_state["times"]).strip()
+    text = str(_value("times")).strip()
     if not text:
         raise InputError("times_missing")
     try:

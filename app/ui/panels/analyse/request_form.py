@@ -1,7 +1,8 @@
-"""Request form: the question, the frames, the language, the estimate, and the start button."""
+"""Request form: the question and the start button, the report types, the plan in one line, and the folded options."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from math import ceil
 from pathlib import Path
@@ -10,77 +11,60 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app.analysis import Estimate, details, exact_prompt, headline
-from app.core import UNKNOWN_PATH, AnalysisRequest, AppError, InputError, Keyframe, VideoInfo, base_name
+from app.ask import MOST_QUESTION
+from app.core import UNKNOWN_PATH, AnalysisRequest, AppError, Keyframe, VideoInfo, base_name
 from app.i18n import LANGUAGES, language, sentences, t
+from app.i18n.formatting import span
 from app.services import video_for
-from app.ui import error_words, local_time, may_change, page_state, plain, resources, services
+from app.ui import FORM, error_words, local_time, may_change, page_state, plain, resources, services
 from app.ui.panels.analyse import frame_options, video_picker
 from app.ui.panels.models import missing_model
-from app.ui.panels.sidebar import engine
 
 if TYPE_CHECKING:
     from app.jobs import JobSnapshot
     from app.services import Readiness
 
-_SAME_AS_PAGE = "page"
-_PROMPT_HEIGHT = 300
+_OPTIONS_WIDTH, _PROMPT_HEIGHT = 420, 300
 """Pixels. Chosen by hand; not tuned."""
 
 
 def draw(video: VideoInfo | None) -> None:
-    """Draw the form; without a video it can't be submitted.
+    """Draw the form at the bottom of the page; without a video it can't be submitted.
 
     Its values survive a change of language and page.
     """
-    _draw_template()
-    needs_question = services().templates.find(st.session_state["template"]).needs_question
-    st.text_area(
-        t("ui.question_needed" if needs_question else "ui.question_optional"),
-        key="question",
-        placeholder=t("ui.question_example"),
-        max_chars=4000,
-        height=96,
-        persist_state="session",
-    )
-    frame_options.draw()
-    languages = {_SAME_AS_PAGE: t("ui.as_page")} | {code: t(f"language.{code}") for code in LANGUAGES}
-    st.selectbox(
-        t("ui.report_language"),
-        list(languages),
-        format_func=languages.__getitem__,
-        key="report_language",
-        persist_state="session",
-    )
-    if video:
-        _draw_plan(video)
-    _draw_start(video)
-    engine.draw_line()
+    now = missing_model.ready()
+    with st.container(key="start_form", gap="xsmall"):
+        with st.container(horizontal=True, wrap=False, vertical_alignment="bottom", gap="small"):
+            st.text_area(
+                t("ui.question"),
+                key="question",
+                placeholder=t("ui.question_example"),
+                max_chars=MOST_QUESTION,
+                height="content",
+                persist_state="session",
+            )
+            if now.kind == "ready":
+                _draw_start(video)
+        if video:
+            _draw_templates()
+        if now.kind != "ready":
+            missing_model.draw(now, video=video, videos=_num_videos(), on_start=_start)
+        if video:
+            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+                _draw_plan(video, now)
 
 
 def _draw_start(video: VideoInfo | None) -> None:
-    """Draw the start button, which says what will happen, and the one that starts without a download."""
-    now, count = missing_model.ready(), _num_videos()
-    missing_model.draw(now)
     st.button(
-        missing_model.start_words(now, count),
+        missing_model.start_words(_num_videos()),
         key="start",
-        type="primary" if missing_model.fits(now) else "secondary",
+        type="primary",
         icon=":material/auto_awesome:",
-        width="stretch",
-        disabled=video is None or not now.has_room,
+        disabled=video is None,
         on_click=_start,
-        args=(now,),
+        args=(None, True),
     )
-    if now.kind == "download":
-        st.button(
-            t("ui.start_without" if count < 2 else "ui.start_without_all", n=count),
-            key="start_without",
-            icon=":material/visibility_off:",
-            width="stretch",
-            disabled=video is None,
-            on_click=_start,
-            args=(None,),
-        )
 
 
 def draw_found(job: JobSnapshot) -> None:
@@ -98,73 +82,115 @@ def draw_found(job: JobSnapshot) -> None:
         )
 
 
-def _draw_template() -> None:
+def _draw_templates() -> None:
+    """Draw the report types; one that only answers a question is not among them, as the question is asked above."""
     templates = services().templates
-    names = {key: template.name.text for key, template in templates.by_key.items()}
-    st.selectbox(
+    names = {key: one.name.text for key, one in templates.by_key.items() if not one.needs_question}
+    if st.session_state.get("template") not in names:
+        st.session_state["template"] = next(iter(names))
+    st.pills(
         t("ui.template"),
         list(names),
+        required=True,
         format_func=names.__getitem__,
         key="template",
+        label_visibility="collapsed",
         persist_state="session",
     )
-    if about := templates.find(st.session_state["template"]).about.text:
-        st.caption(plain(about))
     for problem in templates.problems:
         st.caption(f":orange[{plain(error_words(problem))}]")
 
 
-def _draw_plan(video: VideoInfo) -> None:
-    """Draw the estimate; nothing while a range or time is invalid, which the start button reports."""
+def _draw_plan(video: VideoInfo, now: Readiness) -> None:
+    """Draw the frames and the time in one line, and the options; no figures while a range or time is invalid."""
     try:
-        request = _request(video.path, video)
-    except AppError:
-        return
-    draw_estimate(video, request, videos=_num_videos())
+        request = replace(_request(video.path), use_model=now.kind != "none")
+    except AppError as error:
+        st.caption(f":red[{plain(error_words(error))}]", width="content")
+    else:
+        estimate = services().planner(video, request, services().templates.find(request.template))
+        st.caption(plain(_plan_words(estimate, is_automatic=request.adapts)), width="content")
+    with (
+        st.popover(t("ui.options"), type="tertiary", icon=":material/tune:", key="options"),
+        st.container(width=_OPTIONS_WIDTH),
+    ):
+        _draw_options()
+        with suppress(AppError):
+            draw_estimate(video, _request(video.path), videos=_num_videos())
+    if page_state().last_form and page_state().last_form != _form():
+        st.button(
+            t("ui.as_last_time"), key="as_last_time", type="tertiary", icon=":material/history:", on_click=_as_last
+        )
 
 
-def _request(path: Path, video: VideoInfo | None) -> AnalysisRequest:
+def _plan_words(estimate: Estimate, *, is_automatic: bool) -> str:
+    frames = t("plan.frames" if estimate.is_budget else "plan.frames_most", n=estimate.frames)
+    if is_automatic:
+        frames = t("ui.plan_automatic", n=estimate.frames)
+    part = page_state().range
+    where = frame_options.format_stored_range(*part) if part else ""
+    time = span(*estimate.whole_seconds) if estimate.whole_seconds else ""
+    return " · ".join(filter(None, (frames, where, time and t("ui.plan_about", time=time))))
+
+
+def _draw_options() -> None:
+    frame_options.draw()
+    languages = {FORM["report_language"]: t("ui.as_page")} | {code: t(f"language.{code}") for code in LANGUAGES}
+    st.selectbox(
+        t("ui.report_language"),
+        list(languages),
+        format_func=languages.__getitem__,
+        key="report_language",
+        persist_state="session",
+    )
+
+
+def _form() -> dict[str, object]:
+    """Return what is set in the form, without the range, which belongs to one video."""
+    return {key: st.session_state.get(key, value) for key, value in FORM.items()}
+
+
+def _as_last() -> None:
+    st.session_state.update(page_state().last_form)
+
+
+def _request(path: Path) -> AnalysisRequest:
     """Build the request that the widgets describe.
 
     Raises:
-        InputError: An entry is invalid, or the video can't be used.
-        DecodeError: The video can't be decoded.
+        InputError: An entry is invalid.
     """
     chosen = frame_options.read_choice()
-    request = _request_for(path, chosen)
-    return replace(request, frames=chosen.frames or held_frames(video, request))
-
-
-def _request_for(path: Path, chosen: frame_options.FrameChoice) -> AnalysisRequest:
-    code = st.session_state["report_language"]
+    code = st.session_state.get("report_language", FORM["report_language"])
     return AnalysisRequest(
         path=path,
-        template=st.session_state["template"],
+        frames=chosen.frames,
+        adapts=chosen.adapts,
+        template=st.session_state.get("template", FORM["template"]),
         question=st.session_state["question"].strip(),
-        language=language() if code == _SAME_AS_PAGE else code,
+        language=code if code in LANGUAGES else language(),
         selection=chosen.selection,
         side=chosen.side,
     )
 
 
-def _start(now: Readiness | None) -> None:
+def _start(now: Readiness | None, use_model: bool) -> None:
     """Submit a job for each video and open the first one.
 
     Args:
-        now: Readiness as the button showed it, None to analyse without a model.
+        now: Readiness as the button showed it, with a model to download; None where nothing is to be confirmed.
+        use_model: Ask a model.
     """
     state = page_state()
     with state.catching_errors():
-        template = services().templates.find(st.session_state["template"])
-        if template.needs_question and not st.session_state["question"].strip():
-            raise InputError("question_empty")
         if now:
             missing_model.confirm(now)
+        state.last_form = _form()
         if state.folder or len(state.video_ids) > 1:
-            _start_batch(use_model=now is not None)
+            _start_batch(use_model=use_model)
         elif state.video_id:
             videos = services().videos
-            request = replace(_request(videos.path(state.video_id), None), use_model=now is not None)
+            request = replace(_request(videos.path(state.video_id)), use_model=use_model)
             _open(services().jobs.submit(request, name=videos.name(state.video_id)))
 
 
@@ -175,11 +201,8 @@ def _start_batch(*, use_model: bool) -> None:
         name, chosen = base_name(state.folder) or state.folder, video_picker.videos_in(state.folder)
     else:
         name, chosen = "", [(videos.name(one), videos.path(one)) for one in state.video_ids]
-    options = frame_options.read_choice()
-    request = _request_for(UNKNOWN_PATH, options)
-    request = replace(request, frames=options.frames or request.frames, use_model=use_model)
-    record = resources.batches().start(name, chosen, request, fits_request=not options.frames)
-    state.open_batch(record.id)
+    request = replace(_request(UNKNOWN_PATH), use_model=use_model)
+    state.open_batch(resources.batches().start(name, chosen, request).id)
 
 
 def _num_videos() -> int:
@@ -197,6 +220,7 @@ def reopen_form(job: JobSnapshot) -> None:
     """Show the form for the video of `job` again, with the job's question."""
     state = page_state()
     state.choose_video(video_for(services(), job))
+    st.session_state.update(FORM)
     st.session_state["question"] = job.request.question
     if job.request.template in services().templates.by_key:
         st.session_state["template"] = job.request.template
@@ -225,17 +249,6 @@ def draw_estimate(video: VideoInfo, request: AnalysisRequest, *, videos: int = 1
         if st.button(t("ui.prompt_exact"), key="prompt_exact", type="tertiary", icon=":material/article:"):
             show = st.dialog(t("ui.prompt_exact"), width="large", icon=":material/article:")(_draw_prompt)
             show(video, request, estimate)
-
-
-def held_frames(video: VideoInfo | None, request: AnalysisRequest) -> int:
-    """Return the number of frames that one request holds.
-
-    Raises:
-        InputError: The video can't be used.
-        DecodeError: The video can't be decoded.
-    """
-    video = video or resources.probe_video(request.path)
-    return services().planner.held_frames(video, request, services().templates.find(request.template))
 
 
 def _draw_prompt(video: VideoInfo, request: AnalysisRequest, estimate: Estimate) -> None:

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.core import EngineError
+from app.core import EngineError, human_size
 from app.i18n import notice_text, t
 from app.reports import content
 from app.ui import error_words, may_change, page_state, plain, services
 from app.ui.components import report_blocks
 from app.ui.panels.analyse import progress
+from app.ui.panels.menu.engine import short_model_name
 from app.ui.panels.models import missing_model
-from app.ui.panels.sidebar.engine import short_model_name
 
 if TYPE_CHECKING:
     from app.jobs import JobSnapshot
@@ -71,8 +71,9 @@ def _draw_ways_to_a_model(job: JobSnapshot) -> None:
             _draw_with_model(job, t("ui.analyse_with", model=model), now, primary=True)
         missing_model.draw_choose(primary=not has_another)
         if not has_another and job.can_resume:
-            downloads = now.kind == "download" and now.has_room
-            words = missing_model.start_words(now) if downloads else t("ui.try_again")
+            downloads = now.kind == "download" and now.has_room and now.model is not None
+            size = human_size(now.model.download_bytes or 0) if now.model else ""
+            words = t("ui.start_download", size=size) if downloads else t("ui.try_again")
             _draw_with_model(job, words, now, primary=False)
 
 

@@ -14,7 +14,7 @@ from app.services import prepare_frames
 from app.store import LibraryQuery
 from app.ui import local_time, page_state, plain, services
 from app.ui.panels.analyse import frame_options, video_picker
-from app.ui.panels.sidebar import jobs
+from app.ui.panels.work import jobs
 
 if TYPE_CHECKING:
     from app.ask import Conversation

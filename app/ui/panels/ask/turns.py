@@ -20,7 +20,7 @@ from app.ui.components import report_blocks
 from app.ui.components.player import search_strip
 from app.ui.panels.analyse import frame_options, progress
 from app.ui.panels.ask import settings
-from app.ui.panels.sidebar import engine
+from app.ui.panels.menu import engine
 
 if TYPE_CHECKING:
     from app.ask import Conversation, FrameRef, Look, Turn

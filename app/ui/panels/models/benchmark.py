@@ -15,8 +15,8 @@ from app.store import Measured
 from app.ui import error_words, page_state, plain, resources, services
 from app.ui.components import report_blocks
 from app.ui.model_selection import ModelChoice, ModelSettings
+from app.ui.panels.menu.engine import draw_phase, short_model_name
 from app.ui.panels.models.current_model import is_changing
-from app.ui.panels.sidebar.engine import draw_phase, short_model_name
 
 if TYPE_CHECKING:
     from app.analysis import BenchmarkResult

@@ -10,7 +10,7 @@ from app.i18n import notice_text, t
 from app.services import Readiness, confirmed_downloads, model_benchmarks
 from app.services.readiness import readiness
 from app.ui import error_words, page_state, plain, services
-from app.ui.panels.sidebar.engine import COLOURS, draw_engines, draw_phase, short_model_name, state_words
+from app.ui.panels.menu.engine import COLOURS, draw_engines, draw_phase, short_model_name, state_words
 
 _POLL_SECONDS = 2.0
 """Interval between two polls. Chosen by hand; not tuned."""

@@ -3,28 +3,20 @@
 Nothing is drawn where the model is on this machine or served elsewhere.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable
 
 import streamlit as st
 
-from app.core import current_user, human_size, require
+from app.core import MOST_FRAMES, VideoInfo, current_user, human_size, require
 from app.i18n import t
+from app.i18n.formatting import span
 from app.models import need_text
-from app.services import (
-    ModelCandidate,
-    Readiness,
-    choose_local_model,
-    confirmed_downloads,
-    download_text,
-    hardware_profile,
-    latest_trials,
-    speed_text,
-)
+from app.services import ModelCandidate, Readiness, choose_local_model, confirmed_downloads, download_text
 from app.services.readiness import readiness
-from app.store import Measured
-from app.ui import error_words, page_state, plain, services
+from app.ui import page_state, plain, services
 from app.ui.model_selection import config_text
 from app.ui.panels.models.current_model import is_switching
+from app.video import adapted_frames
 
 
 def ready() -> Readiness:
@@ -32,20 +24,88 @@ def ready() -> Readiness:
     return readiness(services().settings, services().engine)
 
 
-def draw(now: Readiness) -> None:
-    """Draw the box above the start button."""
-    if now.kind == "ready":
-        return
+def draw(
+    now: Readiness, *, video: VideoInfo | None, videos: int, on_start: Callable[[Readiness | None, bool], None]
+) -> None:
+    """Draw the ways to go on without a model here: the best one that fits, an engine elsewhere, or none.
+
+    Args:
+        now: The readiness, which isn't "ready".
+        video: The video, None before one is chosen: then a model is only chosen.
+        videos: Number of videos.
+        on_start: Called with the readiness that is to be confirmed and whether a model is asked.
+    """
+    wanted = now.model if now.model and fits(now) else None
+    offer = wanted or next(iter(now.offers), None)
+    is_administrator = current_user().may("administrator")
     with st.container(border=True, gap="small", key="model_missing"):
-        if now.model:
-            st.markdown(f":material/download: **{plain(t('models.missing.absent', model=now.model.name))}**")
-            _draw_cost(now, now.model)
-        else:
-            st.markdown(f":material/visibility_off: **{t('models.missing.none')}**")
-            if now.error:
-                with st.expander(t("ui.engine_why")):
-                    st.caption(plain(error_words(now.error)))
-        _draw_offers(now)
+        name = now.model.name if now.model else ""
+        st.markdown(f"**{plain(t('models.missing.absent', model=name) if name else t('models.missing.none'))}**")
+        if now.model and not wanted:
+            st.caption(plain(_why_not(now, now.model)))
+        if offer and is_administrator:
+            st.button(
+                plain(_offer_words(offer, video)),
+                key="missing_use",
+                type="primary",
+                icon=":material/download:",
+                width="stretch",
+                disabled=is_switching(),
+                on_click=_use,
+                args=(now if wanted else None, offer, video, on_start),
+            )
+        with st.container(horizontal=True, gap="small"):
+            if is_administrator:
+                st.button(
+                    t("models.missing.remote"),
+                    key="missing_remote",
+                    icon=":material/lan:",
+                    on_click=page_state().go_to_page,
+                    args=("models", "remote"),
+                )
+                draw_choose(key="missing_choose")
+            st.button(
+                t("ui.start_without" if videos < 2 else "ui.start_without_all", n=videos),
+                key="start_without",
+                icon=":material/visibility_off:",
+                type="secondary" if offer and is_administrator else "primary",
+                disabled=video is None,
+                on_click=on_start,
+                args=(None, False),
+            )
+
+
+def _why_not(now: Readiness, model: ModelCandidate) -> str:
+    """Return why the model of the settings can't be downloaded."""
+    if not now.has_room:
+        return download_text(model.download_bytes, now.free_bytes)
+    return need_text(model.need) if model.need else ""
+
+
+def _offer_words(one: ModelCandidate, video: VideoInfo | None) -> str:
+    """Return the model with what to know before it is chosen: size, licence, and the time for the video."""
+    size = human_size(one.download_bytes or 0)
+    place = t("models.missing.here") if one.download_bytes == 0 else t("models.missing.size", size=size)
+    licence = t("models.missing.research") if one.entry and one.entry.is_for_research else one.licence
+    time = ""
+    if video and one.pace:
+        seconds = one.pace.each_seconds * adapted_frames(video.duration_seconds_from_header or 0.0, 1, MOST_FRAMES)
+        time = t("models.missing.time", time=span(seconds, seconds))
+    return " · ".join(filter(None, (t("models.missing.use", model=one.name), place, licence, time)))
+
+
+def _use(
+    now: Readiness | None,
+    one: ModelCandidate,
+    video: VideoInfo | None,
+    on_start: Callable[[Readiness | None, bool], None],
+) -> None:
+    """Choose the model, if it isn't the one of the settings, and start the analysis of the chosen video with it."""
+    with page_state().catching_errors():
+        if now is None:
+            choose_local_model(services(), one.model, config_text(one.config or {}))
+        if video:
+            on_start(now or ready(), True)
 
 
 def draw_short(now: Readiness, *, key: str) -> None:
@@ -63,16 +123,9 @@ def fits(now: Readiness) -> bool:
     return now.has_room and (now.model is None or now.model.need is None or now.model.need.fits)
 
 
-def start_words(now: Readiness, videos: int = 1) -> str:
+def start_words(videos: int = 1) -> str:
     """Return the label of the start button."""
-    several = "_all" if videos > 1 else ""
-    if now.kind == "none":
-        return t(f"ui.start_without{several}", n=videos)
-    if now.model is None:
-        return t(f"ui.start{several}", n=videos)
-    if not now.model.download_bytes:
-        return t(f"ui.start_download_unknown{several}", n=videos)
-    return t(f"ui.start_download{several}", n=videos, size=human_size(now.model.download_bytes))
+    return t("ui.start" if videos < 2 else "ui.start_all", n=videos)
 
 
 def confirm(now: Readiness) -> None:
@@ -99,63 +152,3 @@ def draw_choose(*, key: str = "choose_model", primary: bool = False) -> None:
         on_click=page_state().go_to_page,
         args=("models",),
     )
-
-
-def _draw_cost(now: Readiness, model: ModelCandidate) -> None:
-    words = download_text(model.download_bytes, now.free_bytes)
-    lines = [words] if now.has_room else []
-    lines += [need_text(model.need)] if model.need and model.need.fits else []
-    lines += [_speed(model, _measured())]
-    st.caption(plain("\n".join(filter(None, lines))))
-    if not now.has_room:
-        st.warning(plain(words), icon=":material/hard_drive:")
-    if model.need and not model.need.fits:
-        st.warning(plain(need_text(model.need)), icon=":material/memory:")
-
-
-def _draw_offers(now: Readiness) -> None:
-    if not current_user().may("administrator"):
-        return
-    if now.offers:
-        st.caption(t("models.missing.offers"))
-    measured, is_better = _measured(), not fits(now)
-    for place, one in enumerate(now.offers):
-        _draw_offer(one, _speed(one, measured), primary=is_better and place == 0)
-    with st.container(horizontal=True, gap="small"):
-        draw_choose(key="missing_choose")
-        st.button(
-            t("models.missing.remote"),
-            key="missing_remote",
-            icon=":material/lan:",
-            on_click=page_state().go_to_page,
-            args=("models", "remote"),
-        )
-
-
-def _draw_offer(one: ModelCandidate, speed: str, *, primary: bool) -> None:
-    size = human_size(one.download_bytes or 0)
-    place = t("models.missing.here" if one.download_bytes == 0 else "models.missing.size", size=size)
-    with st.container(gap=None):
-        st.button(
-            plain(t("models.missing.use", model=one.name)),
-            key=f"missing_use_{one.model}",
-            type="primary" if primary else "secondary",
-            width="stretch",
-            disabled=is_switching(),
-            on_click=_choose,
-            args=(one,),
-        )
-        st.caption(plain(" · ".join(filter(None, (one.licence, place, speed)))))
-
-
-def _measured() -> Mapping[str, Measured]:
-    return latest_trials(services().settings.data_dir, hardware_profile.here().device)
-
-
-def _speed(one: ModelCandidate, measured: Mapping[str, Measured]) -> str:
-    return speed_text(one.pace, one.entry is None or one.entry.sees, measured.get(one.model))
-
-
-def _choose(one: ModelCandidate) -> None:
-    with page_state().catching_errors():
-        choose_local_model(services(), one.model, config_text(one.config or {}))

@@ -10,8 +10,8 @@ from app.llm.vision_check import draw as draw_card
 from app.services import model_benchmarks, start_vision_check
 from app.store import Measured
 from app.ui import error_words, page_state, plain, services
+from app.ui.panels.menu.engine import draw_phase, short_model_name
 from app.ui.panels.models.current_model import is_switching
-from app.ui.panels.sidebar.engine import draw_phase, short_model_name
 
 _POLL_SECONDS = 2.0
 _SIZES = ((448, 252), (640, 360), (896, 504), (1280, 720))

@@ -13,8 +13,8 @@ from app.reports.content import printable
 from app.ui import CHOOSING, comparison, error_words, local_time, may_change, page_state, plain, services
 from app.ui.components.assets import component
 from app.ui.components.report_blocks import Value
+from app.ui.panels.menu.engine import short_model_name
 from app.ui.panels.models import missing_model
-from app.ui.panels.sidebar.engine import short_model_name
 
 if TYPE_CHECKING:
     from app.jobs import JobSnapshot

@@ -106,8 +106,8 @@ def draw_range(job: JobSnapshot) -> None:
             st.number_input(
                 t("ui.closer_look_frames"),
                 1,
-                frame_options.SLIDER_FRAMES,
-                max(_DEFAULT_FRAMES, min(frame_options.SLIDER_FRAMES, job.request.frames)),
+                MOST_FRAMES,
+                max(_DEFAULT_FRAMES, min(MOST_FRAMES, job.request.frames)),
                 key="look_frames",
                 persist_state="session",
                 width=_NUMBER_WIDTH,

@@ -24,8 +24,8 @@ from app.ui.components import exports, report_blocks
 from app.ui.components.exports import SaveButton, SaveGroup
 from app.ui.panels.analyse import progress, request_form
 from app.ui.panels.ask import chat
+from app.ui.panels.menu.engine import short_model_name
 from app.ui.panels.report import comparison, reanalysis, sharing
-from app.ui.panels.sidebar.engine import short_model_name
 
 if TYPE_CHECKING:
     from app.jobs import JobSnapshot

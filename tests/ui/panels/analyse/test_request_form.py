@@ -22,7 +22,7 @@ from app.i18n import LANGUAGES, in_language, t
 from app.services.container import Services
 from app.store.model_records import KnownTimings, RequestTiming
 from app.ui import resources
-from app.ui.panels.sidebar import jobs as queue_panel
+from app.ui.panels.work import jobs as queue_panel
 from tests.ui.conftest import Open
 from tests.ui.fake_services import ended, queue, script, with_bench
 from tests.ui.panels.analyse.test_batch import submitted_batch
@@ -49,39 +49,37 @@ def copies(services: Services, card_video: Path, number: int) -> list[str]:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_every_template_is_offered_by_name_with_a_line_about_it(
-    page: AppTest, services: Services, language: Language
-) -> None:
-    page.run()
+def test_every_report_type_is_offered_by_name(page: AppTest, services: Services, language: Language) -> None:
+    with_sample(page)
     page.button_group(key="language").set_value(language).run()
     with in_language(language):
-        names, about = [template.name.text for template in built_in().values()], built_in()["safety"].about.text
-    assert page.selectbox(key="template").options == names
-    page.selectbox(key="template").select("safety").run()
-    assert about in texts(page)
+        names = [template.name.text for template in built_in().values() if not template.needs_question]
+    assert page.button_group(key="template").options == names
 
 
 def test_user_templates_are_offered_and_broken_ones_named(page: AppTest, services: Services, tmp_path: Path) -> None:
     (tmp_path / "birds.toml").write_text('name = "Birds"\nask = "Name each bird."\n')
     (tmp_path / "broken.toml").write_text("name = \n")
     install(services, templates=load_templates(tmp_path))
-    page.run()
-    assert page.selectbox(key="template").options[-1] == "Birds"
+    with_sample(page)
+    assert page.button_group(key="template").options[-1] == "Birds"
     assert "broken.toml is not valid TOML" in texts(page)
 
 
 def test_without_a_video_nothing_is_planned(page: AppTest, services: Services) -> None:
     page.run()
-    assert "in one request" not in texts(page)
+    assert "about" not in texts(page)
 
 
 def test_the_plan_follows_every_control_at_once(page: AppTest, services: Services) -> None:
     with_sample(page)
+    assert "Automatic: about 8 frames" in texts(page)
     assert "8 frames · in one request · about" in texts(page)
     assert "time not known yet" in texts(page)
-    page.slider(key="frames").set_value(20).run()
+    page.toggle(key="is_automatic").set_value(False).run()
+    page.number_input(key="frames").set_value(20).run()
     assert "20 frames · in one request" in texts(page)
-    page.slider(key="frames").set_value(64)
+    page.number_input(key="frames").set_value(64)
     page.selectbox(key="side").select(896).run()
     assert "frames of 896 pixels" in texts(page)
     page.radio(key="strategy").set_value("every").run()
@@ -99,15 +97,11 @@ def test_the_time_is_told_of_an_engine_that_has_answered_before(page: AppTest, s
     assert "time not known yet" not in texts(page)
 
 
-def test_as_many_as_fit_becomes_a_number_before_start(page: AppTest, services: Services) -> None:
+def test_the_number_of_frames_is_automatic(page: AppTest, services: Services) -> None:
     with_sample(page)
-    page.toggle(key="frames_fit").set_value(True).run()
-    assert page.slider(key="frames").disabled
     page.button(key="start").click().run()
     request = services.jobs.snapshot(page.query_params["job"]).request
-    video = resources.probe_video(request.path)
-    held = services.planner.held_frames(video, request, built_in()["describe"])
-    assert request.frames == held > 8
+    assert request.adapts and request.frames == 256
 
 
 def test_the_size_that_was_chosen_is_asked_for(page: AppTest, services: Services) -> None:
@@ -119,7 +113,8 @@ def test_the_size_that_was_chosen_is_asked_for(page: AppTest, services: Services
 
 def test_prompt_preview_on_page_has_question_and_places(page: AppTest, services: Services) -> None:
     with_sample(page)
-    page.slider(key="frames").set_value(3)
+    page.toggle(key="is_automatic").set_value(False).run()
+    page.number_input(key="frames").set_value(3)
     page.text_area(key="question").input("Where is the cat?").run()
     page.button(key="prompt_exact").click().run()
     system, user = (code.value for code in page.code if "weights" not in code.value)
@@ -257,7 +252,7 @@ def test_a_new_video_is_outlined_while_it_is_being_opened(
     with monkeypatch.context() as patched:
         patched.setattr(resources, "probe_video", lambda path: st.stop())
         with_sample(page)
-        assert len(page.get("skeleton")) == 1  # the form; that of the player comes and goes with the probe
+        assert not page.exception  # that of the player comes and goes with the probe
     page.run()
     assert not page.exception
     assert len(page.get("skeleton")) == 0

@@ -1,1 +1,0 @@
-"""Panels of the sidebar: engine, queue, recent analyses and language."""

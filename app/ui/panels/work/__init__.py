@@ -1,0 +1,1 @@
+"""Panels of the work list in the sidebar: what waits, runs and was done."""

@@ -60,10 +60,10 @@ def origin(frame: Keyframe) -> str:
     return t("facts.shot", number=frame.shot, reason=t(f"reason.{frame.reason}"))
 
 
-def measured(facts: FrameFacts) -> list[str]:
-    """List the measured facts as phrases: text on screen, colours, brightness, motion."""
+def measured(facts: FrameFacts, *, has_texts: bool = True) -> list[str]:
+    """List the measured facts as phrases: text on screen unless it is left out, colours, brightness, motion."""
     phrases = []
-    if facts.texts:
+    if facts.texts and has_texts:
         phrases.append(t("facts.texts", texts=" | ".join(line.text for line in facts.texts)))
     if facts.colours:
         phrases.append(t("facts.colours", colours=colours(facts)))

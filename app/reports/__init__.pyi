@@ -1,5 +1,4 @@
 from .content import Heading as Heading
-from .content import Listing as Listing
 from .content import Paragraph as Paragraph
 from .content import field_names as field_names
 from .content import named as named

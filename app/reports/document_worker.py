@@ -3,8 +3,8 @@
 Their libraries take minutes and gigabytes for a report with a hundred thousand lines. In a child process they keep
 neither a page waiting for the interpreter nor the program from ending them.
 
-The child is `python -m app.reports.document_worker FORMAT LANGUAGE BYTES`, with the analysis as standard input and a
-limit of memory. It writes the document to standard output.
+The child is `python -m app.reports.document_worker FORMAT LANGUAGE EXTENT BYTES`, with the analysis as standard input
+and a limit of memory. It writes the document to standard output.
 """
 
 import logging
@@ -25,16 +25,18 @@ _MEMORY_BYTES = 3 << 30
 """The same report takes 0.9 GB as PDF and 0.4 GB as DOCX. Chosen by hand; not tuned."""
 _POLL_SECONDS = 0.2  # chosen by hand; not tuned
 _TOO_HEAVY = 4
+_FULL = "full"
 _LOGGED_LINES = 20
 
 
-def write(name: str, analysis: Analysis, language: Language) -> bytes:
+def write(name: str, analysis: Analysis, language: Language, *, appendix: bool = False) -> bytes:
     """Return a document.
 
     Args:
         name: "pdf" or "docx".
         analysis: The analysis.
         language: The language of the document.
+        appendix: Add the full record.
 
     Raises:
         InputError: "document_too_heavy", if it takes too much time or memory.
@@ -47,8 +49,18 @@ def write(name: str, analysis: Analysis, language: Language) -> bytes:
     ):
         send(source, analysis)
         source.seek(0)
+        extent = _FULL if appendix else "brief"
         # -P keeps a file in the working directory from being imported in place of a library.
-        command = [sys.executable, "-P", "-m", "app.reports.document_worker", name, language, str(_MEMORY_BYTES)]
+        command = [
+            sys.executable,
+            "-P",
+            "-m",
+            "app.reports.document_worker",
+            name,
+            language,
+            extent,
+            str(_MEMORY_BYTES),
+        ]
         with subprocess.Popen(command, stdin=source, stdout=target, stderr=said, env=reader_environment()) as child:
             try:
                 if not _ends(child):
@@ -77,13 +89,14 @@ def _ends(child: subprocess.Popen[bytes]) -> bool:
     return False
 
 
-def main(name: str, language: str, memory_bytes: str) -> int:
+def main(name: str, language: str, extent: str, memory_bytes: str) -> int:
     """Write a document to standard output and return the exit code."""
     try:
         limit_memory(int(memory_bytes))
         analysis = receive(sys.stdin.buffer, Analysis)
         assert analysis
-        document: bytes = import_module(f"app.reports.{name}.report").write(analysis, cast("Language", language))
+        writer = import_module(f"app.reports.{name}.report")
+        document: bytes = writer.write(analysis, cast("Language", language), appendix=extent == _FULL)
         sys.stdout.buffer.write(document)
     except MemoryError:
         return _TOO_HEAVY

@@ -24,8 +24,8 @@ def _lazy(module: str, name: str = "write") -> Callable[..., Any]:
     Listing the formats doesn't import their writers.
     """
 
-    def call(*arguments: Any) -> Any:
-        return getattr(import_module(f"app.reports.{module}"), name)(*arguments)
+    def call(*arguments: Any, **options: Any) -> Any:
+        return getattr(import_module(f"app.reports.{module}"), name)(*arguments, **options)
 
     return call
 

@@ -8,11 +8,11 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
-from itertools import groupby
+from itertools import chain, groupby
 
 from app.core import Analysis, Finding, Keyframe
 from app.i18n import t
-from app.reports import Heading, Listing, Paragraph, content, plain, words
+from app.reports import Heading, Paragraph, content, plain, words
 from app.ui.components.report_blocks import Renderer, Value, spans
 
 Pieces = list[tuple[str, bool]]
@@ -76,17 +76,23 @@ def _whole(analysis: Analysis) -> dict[str, list[Said]]:
     """Map the headings of the report's beginning to the lines below them."""
     title = t("report.video_title")
     found = {title: [Said(plain(analysis.title))] if analysis.title else []}
-    for block in content.sections(analysis)["whole"]():
+    shown = content.sections(analysis)
+    for block in chain.from_iterable(shown[name]() for name in ("answer", "summary", "chapters")):
         match block:
             case Heading(line=line):
                 title = words(line)
             case Paragraph(line, "plain") if title != t("report.video_title"):  # the question is a fact of both
                 found.setdefault(title, []).append(Said(line))
-            case Listing(items):
-                found.setdefault(title, []).extend(map(Said, items))
+            case content.Chapters(cards):
+                found.setdefault(title, []).extend(Said(_chapter(card)) for card in cards)
     uncited = [finding for finding in analysis.findings if not finding.frames][:_MAX_UNCITED]
     found[t("ui.compare_loose")] = _said(uncited, analysis)
     return {title: lines for title, lines in found.items() if lines}
+
+
+def _chapter(card: content.ChapterCard) -> content.Line:
+    title, text = content.Span(f" {card.title}", "strong"), content.Span(f" {card.text}", "said")
+    return (*card.times, *([title] if card.title else []), *([text] if card.text else []))
 
 
 def frame_rows(shown: Sequence[Moment], both: Both, job_ids: tuple[str, str]) -> list[Value]:

@@ -1,14 +1,16 @@
-from .builder import answer as answer
-from .builder import frames as frames
 from .builder import sections as sections
-from .builder import statement as statement
 from .document import Block as Block
+from .document import ChapterCard as ChapterCard
+from .document import Chapters as Chapters
 from .document import Document as Document
 from .document import DocumentFacts as DocumentFacts
+from .document import FindingItem as FindingItem
+from .document import Findings as Findings
 from .document import Gallery as Gallery
 from .document import Heading as Heading
 from .document import Line as Line
 from .document import Listing as Listing
+from .document import Measurements as Measurements
 from .document import Paragraph as Paragraph
 from .document import PictureBlock as PictureBlock
 from .document import Span as Span
@@ -21,6 +23,7 @@ from .document import signed as signed
 from .document import words as words
 from .labels import RequestPart as RequestPart
 from .labels import ai_label as ai_label
+from .labels import clocks as clocks
 from .labels import date_of as date_of
 from .labels import dynamic_range as dynamic_range
 from .labels import field_names as field_names
@@ -44,6 +47,7 @@ from .labels import times_of as times_of
 from .labels import title_and_details as title_and_details
 from .labels import troubles as troubles
 from .labels import unusable as unusable
+from .measurements import frames as frames
 from .provenance import KEY as KEY
 from .provenance import aigc as aigc
 from .provenance import aigc_fields as aigc_fields
@@ -55,3 +59,5 @@ from .questions import doubts as doubts
 from .questions import interval_issues as interval_issues
 from .questions import other_pictures as other_pictures
 from .questions import why_incomplete as why_incomplete
+from .statements import statement as statement
+from .statements import unfinished as unfinished

@@ -6,6 +6,7 @@ A key without a text, which a report of another version may hold, is shown uncha
 refuse or misread are shown as code points.
 """
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -101,8 +102,8 @@ def _without_private_values(value: str) -> str:
 
 
 def headline(analysis: Analysis) -> str:
-    """Return the headline of a report: the model's title, or one that names the video."""
-    return analysis.title or t("report.title", name=analysis.video.name)
+    """Return the headline of a report: the model's title, or else the question, or else one that names the video."""
+    return analysis.title or one_line(analysis.request.question) or t("report.title", name=analysis.video.name)
 
 
 def title_and_details(
@@ -182,25 +183,52 @@ def field_names(analysis: Analysis) -> dict[str, str]:
     return {key: analysis.field_names.get(key, key) for key in dict.fromkeys([*known, *used])}
 
 
-def part_name(part: RequestPart) -> str:
-    """Return the name of a part, such as "Part 2 · 00:10.000 – 00:20.000"."""
-    span = f"{clock(part.start_seconds)} – {clock(part.end_seconds)}"
-    return t("report.part", n=part.place, range=span)
+def part_name(part: RequestPart, *, is_exact: bool = True) -> str:
+    """Return the name of a part, such as "Part 2 · 00:10.000 – 00:20.000", or with brief times."""
+    start, end = clocks((part.start_seconds, part.end_seconds), is_exact=is_exact)
+    return t("report.part", n=part.place, range=f"{start} – {end}")
 
 
-def span_of(start_seconds: float, end_seconds: float) -> Line:
-    """Return a linked time range, such as "00:01.000 – 00:04.000"."""
-    return (moment(start_seconds), Span(" – "), moment(end_seconds))
+def clocks(seconds: Sequence[float], *, is_exact: bool = False, digits: int = 0) -> list[str]:
+    """Format times that are shown together, as a player does: "00:04", "00:09".
+
+    Args:
+        seconds: The times.
+        is_exact: Show milliseconds.
+        digits: The fewest decimals otherwise; there are more where two times would look the same.
+    """
+    for places in range(digits, 2) if not is_exact else ():
+        shown = [_floored(one, places) for one in seconds]
+        if len(set(shown)) == len(set(seconds)):
+            return [clock(one, digits=places) for one in shown]
+    return [clock(one) for one in seconds]
 
 
-def format_times(frames: Sequence[int], times: Mapping[int, float]) -> Line:
-    """Return the times of frames, with three or more in a row as a range: "00:01.000 – 00:04.000, 00:09.000"."""
+def _floored(seconds: float, digits: int) -> float:
+    """Return a time cut off after some decimals, so that it never names a second that hasn't begun."""
+    steps = 10.0**digits
+    return math.floor(round(seconds * steps, 6)) / steps
+
+
+def span_of(start_seconds: float, end_seconds: float, *, is_exact: bool = True) -> Line:
+    """Return a linked time range, such as "00:01.000 – 00:04.000"; unless exact, "00:01 – 00:04"."""
+    edges = (start_seconds, end_seconds)
+    start, end = clocks(edges, is_exact=is_exact, digits=0 if end_seconds - start_seconds >= 1 else 1)
+    return (Span(start, at_seconds=start_seconds), Span(" – "), Span(end, at_seconds=end_seconds))
+
+
+def format_times(frames: Sequence[int], times: Mapping[int, float], *, is_exact: bool = False) -> Line:
+    """Return the times of frames, with three or more in a row as a range: "00:01 – 00:04, 00:09"."""
+    runs = list(_runs([number for number in frames if number in times]))
+    named = [run if len(run) < 3 else [run[0], run[-1]] for run in runs]
+    numbers = [number for run in named for number in run]
+    shown = dict(zip(numbers, clocks([times[number] for number in numbers], is_exact=is_exact), strict=True))
     spans: list[Span] = []
-    for run in _runs([number for number in frames if number in times]):
-        cited = [Span(clock(times[number]), at_seconds=times[number], frame=number) for number in run]
-        named = [(cited[0], Span(" – "), cited[-1])] if len(run) > 2 else [(span,) for span in cited]
-        for line in named:
-            spans += [*([Span(", ")] if spans else []), *line]
+    for run, whole in zip(named, runs, strict=True):
+        between = Span(" – " if len(whole) > 2 else ", ")
+        for place, number in enumerate(run):
+            spans += [between] if place else [Span(", ")] if spans else []
+            spans.append(Span(shown[number], at_seconds=times[number], frame=number))
     return tuple(spans)
 
 

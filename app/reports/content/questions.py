@@ -11,27 +11,36 @@ from app.i18n import notice_text, t
 from app.i18n.formatting import exactly
 from app.reports.content import document as blocks
 from app.reports.content.document import Block, Heading, Line, Paragraph, Span, ThumbnailRow, plain
-from app.reports.content.labels import local_minute, moment, printable, span_of
+from app.reports.content.labels import clocks, local_minute, moment, printable, span_of
 
+_MOST_BRIEF_PICTURES = 4
+"""Pictures below an answer in a short document: one row. Chosen by hand; not tuned."""
 _SHOWN_SETTINGS = ("temperature", "top_p", "max_tokens", "context_tokens", "repetition_penalty", "seed")
 
 
-def questions_section(analysis: core.Analysis) -> Iterator[Block]:
-    """Yield the blocks of the section; none without a conversation."""
+def questions_section(analysis: core.Analysis, *, is_brief: bool = False) -> Iterator[Block]:
+    """Yield the blocks of the section; none without a conversation.
+
+    Args:
+        analysis: The analysis.
+        is_brief: Leave out how the answers were made and what was searched, but nothing that is doubtful.
+    """
     if not analysis.conversations:
         return
-    yield Heading(2, plain(t("report.questions")), "questions")
+    prefix = "brief-" if is_brief else ""  # a document has both
+    yield Heading(2, plain(t("report.questions")), f"{prefix}questions")
     keyframes = {frame.number: frame for frame in analysis.keyframes}
     for place, conversation in enumerate(analysis.conversations, start=1):
         name = core.one_line(conversation.name)
         heading = Span(f"{name} · {local_minute(conversation.created)}", "quoted")
-        yield Heading(3, (heading,), f"conversation-{place}")
-        if conversation.videos:
+        yield Heading(3, (heading,), f"{prefix}conversation-{place}")
+        if conversation.videos and not is_brief:
             names = t("facts.list").join(conversation.videos)
             yield Paragraph(plain(t("report.questions_videos", names=names)))
         pictures = {one.number: one for one in conversation.pictures}
         for number, answer in enumerate(conversation.answers, start=1):
-            yield from _answer(number, answer, pictures, keyframes)
+            made = _brief_answer if is_brief else _answer
+            yield from made(number, answer, pictures, keyframes)
 
 
 def _answer(
@@ -57,6 +66,22 @@ def _answer(
         yield Paragraph(plain(notice_text(notice)), notice.level)
     if made_with := " · ".join(_made_with(answer)):
         yield Paragraph(plain(made_with))
+
+
+def _brief_answer(
+    number: int,
+    answer: core.ReportedAnswer,
+    pictures: Mapping[int, core.ReportedPicture],
+    keyframes: Mapping[int, core.Keyframe],
+) -> Iterator[Block]:
+    yield Paragraph((Span(t("report.questions_one", n=number), "strong"), Span(f" {answer.question}", "quoted")))
+    if answer.answer.strip():
+        yield Paragraph((Span(answer.answer.strip(), "said"),), "answer")
+    for why in (*why_incomplete(answer), *doubts(answer.unknown_frames, answer.own_times)):
+        yield Paragraph(plain(why), "warning")
+    drawn = (_picture(pictures[one], keyframes.get(pictures[one].keyframe)) for one in answer.cited if one in pictures)
+    if shown := tuple(one for one in drawn if one.jpeg)[:_MOST_BRIEF_PICTURES]:
+        yield ThumbnailRow(shown)
 
 
 def _search(search: core.ReportedSearch) -> Iterator[Block]:
@@ -145,7 +170,9 @@ def _picture(one: core.ReportedPicture, keyframe: core.Keyframe | None) -> block
         size, jpeg = (keyframe.width, keyframe.height), keyframe.jpeg
     else:
         size, jpeg = _size(one.jpeg), one.jpeg
-    return blocks.PictureBlock(keyframe.number if keyframe else 0, one.time_seconds, *size, jpeg, alt)
+    number, at = (keyframe.number if keyframe else 0), (None if one.video or one.name else one.time_seconds)
+    caption = f"[{one.number}] {clocks([at])[0]}" if at is not None else ""
+    return blocks.PictureBlock(number, one.time_seconds, *size, jpeg, alt, at, caption)
 
 
 def _size(jpeg: bytes) -> tuple[int, int]:

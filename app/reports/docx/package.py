@@ -89,10 +89,12 @@ def picture(relation: str, *, number: int, alt: str, width_cm: float, height_cm:
     return element("w:r", element("w:drawing", inline))
 
 
-def table(
-    heads: Sequence[Element], rows: Iterable[Sequence[Element]], *, style: str, widths_cm: Sequence[float]
-) -> Element:
-    """Build a table of paragraphs.
+Cell = Sequence[Element]
+"""The paragraphs of a cell of a table."""
+
+
+def table(heads: Sequence[Cell], rows: Iterable[Sequence[Cell]], *, style: str, widths_cm: Sequence[float]) -> Element:
+    """Build a table.
 
     The header row is repeated on every page; without `heads` the first column is the header.
     """
@@ -119,10 +121,10 @@ def field(instruction: str) -> Element:
     return element("w:fldSimple", element("w:r", _text("1")), instr=instruction)
 
 
-def _row(cells: Sequence[Element], widths_cm: Sequence[float], *properties: Element) -> Element:
+def _row(cells: Sequence[Cell], widths_cm: Sequence[float], *properties: Element) -> Element:
     built = element("w:tr", element("w:trPr", element("w:cantSplit"), *properties))
     for cell, width in zip(cells, widths_cm, strict=True):
-        built.append(element("w:tc", element("w:tcPr", element("w:tcW", w=str(_twips(width)), type="dxa")), cell))
+        built.append(element("w:tc", element("w:tcPr", element("w:tcW", w=str(_twips(width)), type="dxa")), *cell))
     return built
 
 
@@ -142,7 +144,7 @@ def _twips(width_cm: float) -> int:
 
 LATIN, CHINESE, FIXED = "Arial", "Microsoft YaHei", "Consolas"
 """Word and LibreOffice substitute a similar font if one is missing."""
-CELL, PROMPT = "Cell", "Prompt"
+CELL, GAP, PROMPT = "Cell", "Gap", "Prompt"
 """Ids of the report's own paragraph styles."""
 BODY_CM = 17.0
 """The width of the text: A4 with margins of 2 cm."""
@@ -164,6 +166,8 @@ _CUSTOM = (
 
 def tone_style(tone: str) -> str:
     """Return the id of the paragraph style of a tone; answers look as the label does."""
+    if tone == "quiet":
+        return "Caption"
     return f"Notice{'Label' if tone == 'answer' else tone.capitalize()}"
 
 
@@ -270,6 +274,7 @@ def _add_styles(docx: DocxDocument, language: Language) -> None:
     _add_box(prompt, _PALE, "D5DAE2")
     _set_font(prompt, FIXED, 8)
     _set_font(_add_paragraph_style(docx, CELL, after=2), LATIN, 9)
+    _set_font(_add_paragraph_style(docx, GAP, after=0), LATIN, 4)
     for name, colour in {"Doubt": "8A4B00", "Hyperlink": "24507C"}.items():
         styles.add_style(name, WD_STYLE_TYPE.CHARACTER).font.color.rgb = RGBColor.from_string(colour)
 

@@ -7,7 +7,7 @@ if the video is in the report's folder.
 from collections.abc import Iterator
 
 from app.core import Analysis, Language, smaller
-from app.i18n import in_language
+from app.i18n import in_language, t
 from app.reports import content as blocks
 from app.reports.content.builder import document
 from app.reports.docx import package as elements
@@ -17,8 +17,13 @@ _PICTURE_SIDE = 1280
 """The longer side in pixels. The gallery reuses the same pictures, which takes no space. Chosen by hand; not tuned."""
 _PICTURE_CM = (15.0, 7.0)
 """The largest width and height of a picture. Chosen by hand; not tuned."""
-_GALLERY_COLUMNS = 4
-_TABLE, _GALLERY = "LightList-Accent1", "TableNormal"
+_CARD_COLUMNS, _SHEET_COLUMNS = 4, 6
+_CELL_MARGINS_CM = 0.4
+_MOST_DOWN = 0.75
+"""The largest height of a picture in a row, as a share of its width. Chosen by hand; not tuned."""
+_EVIDENCE_CM = (2.6, 1.95)
+"""The largest width and height of the picture beside a finding. Chosen by hand; not tuned."""
+_TABLE, _PLAIN = "LightList-Accent1", "TableNormal"
 _TIME_CM, _NAME_CM, _NUMBER_CM = 3.0, 4.5, 3.0
 """Widths of columns of times, names and numbers."""
 
@@ -36,6 +41,10 @@ class BodyWriter:
         """Yield the title's paragraph."""
         yield elements.paragraph([elements.run(" ".join(title.split()))], style="Title")
 
+    def appendix(self, title: str) -> Iterator[elements.Element]:
+        """Yield the title of the appendix on a new page."""
+        yield elements.paragraph([elements.run(title)], style="Title", pageBreakBefore="1")
+
     def block(self, block: blocks.Block) -> Iterator[elements.Element]:
         """Yield the elements of a block."""
         match block:
@@ -52,8 +61,18 @@ class BodyWriter:
             case blocks.PictureBlock():
                 width, height = block.within(*_PICTURE_CM)
                 yield elements.paragraph([self._picture(block, width, height)])
-            case blocks.Gallery(pictures) | blocks.ThumbnailRow(pictures):
-                yield from self._gallery(pictures)
+            case blocks.Gallery(pictures):
+                yield from self._cells([self._thumbnail(one, _SHEET_COLUMNS) for one in pictures], _SHEET_COLUMNS)
+            case blocks.ThumbnailRow(pictures):
+                columns = min(_CARD_COLUMNS, max(2, len(pictures)))
+                yield from self._cells([self._thumbnail(one, columns) for one in pictures], columns)
+            case blocks.Chapters(cards):
+                yield from self._cells([self._card(one) for one in cards], _CARD_COLUMNS)
+            case blocks.Findings(items):
+                yield from self._findings(items)
+            case blocks.Measurements(items):
+                runs = [run for place, item in enumerate(items) for run in self._joined(item, place)]
+                yield elements.paragraph(runs, style="Caption")
             case blocks.Timeline():
                 yield from self._timeline(block)
             case blocks.Verbatim(summary, text):
@@ -70,31 +89,54 @@ class BodyWriter:
         if not (columns and block.rows):
             return
         align = {"jc": "right"} if block.numbers else {}
-        heads = [elements.paragraph(self._runs(head), style=elements.CELL, **align) for head in block.heads]
+        heads = [[elements.paragraph(self._runs(head), style=elements.CELL, **align)] for head in block.heads]
         rows = (
-            [elements.paragraph(self._runs(cell), style=elements.CELL, **align) for cell in row] for row in block.rows
+            [[elements.paragraph(self._runs(cell), style=elements.CELL, **align)] for cell in row] for row in block.rows
         )
         yield elements.table(heads, rows, style=_TABLE, widths_cm=_widths(block, columns))
         yield elements.paragraph([])  # adjacent tables would become one
 
-    def _gallery(self, pictures: tuple[blocks.PictureBlock, ...]) -> Iterator[elements.Element]:
-        cells = [self._thumbnail(one) for one in pictures]
-        cells += [elements.paragraph([]) for _ in range(-len(cells) % _GALLERY_COLUMNS)]
-        rows = [cells[start : start + _GALLERY_COLUMNS] for start in range(0, len(cells), _GALLERY_COLUMNS)]
-        yield elements.table(
-            [], rows, style=_GALLERY, widths_cm=[elements.BODY_CM / _GALLERY_COLUMNS] * _GALLERY_COLUMNS
-        )
-        yield elements.paragraph([])
+    def _cells(self, cells: list[list[elements.Element]], columns: int) -> Iterator[elements.Element]:
+        """Yield a table without lines, whose cells have these paragraphs."""
+        cells = [*cells, *([elements.paragraph([])] for _ in range(-len(cells) % columns))]
+        rows = [cells[start : start + columns] for start in range(0, len(cells), columns)]
+        yield elements.table([], rows, style=_PLAIN, widths_cm=[elements.BODY_CM / columns] * columns)
+        yield elements.paragraph([], style=elements.GAP)
 
-    def _thumbnail(self, one: blocks.PictureBlock) -> elements.Element:
-        room = elements.BODY_CM / _GALLERY_COLUMNS - 0.4
-        width, height = one.within(room, room)
-        drawn = self._picture(one, width, height)
-        if not one.anchor:
-            return elements.paragraph([drawn, elements.run(one.alt)], style="Caption")
-        return elements.paragraph(
-            [drawn, elements.link([elements.run(one.alt, style="Hyperlink")], anchor=one.anchor)], style="Caption"
-        )
+    def _thumbnail(self, one: blocks.PictureBlock, columns: int) -> list[elements.Element]:
+        caption = elements.paragraph([elements.run(one.caption or one.alt)], style="Caption")
+        return [self._small(one, _room(columns)), caption]
+
+    def _card(self, card: blocks.ChapterCard) -> list[elements.Element]:
+        drawn = [self._small(card.picture, _room(_CARD_COLUMNS))] if card.picture else []
+        times = elements.paragraph(self._runs(card.times), style="Caption", keepNext="1")
+        return [*drawn, times, elements.paragraph([elements.run(card.title, style="Strong")], style=elements.CELL)]
+
+    def _findings(self, items: tuple[blocks.FindingItem, ...]) -> Iterator[elements.Element]:
+        widths = [_EVIDENCE_CM[0] + 0.4, elements.BODY_CM - _EVIDENCE_CM[0] - 0.4]
+        rows = ([self._evidence(item), self._said(item)] for item in items)
+        yield elements.table([], rows, style=_PLAIN, widths_cm=widths)
+        yield elements.paragraph([], style=elements.GAP)
+
+    def _evidence(self, item: blocks.FindingItem) -> list[elements.Element]:
+        return [self._small(item.picture, _EVIDENCE_CM) if item.picture else elements.paragraph([])]
+
+    def _said(self, item: blocks.FindingItem) -> list[elements.Element]:
+        lines = [item.times] if item.times else []
+        lines += [blocks.plain(f"{label}: {value}") for label, value in item.fields]
+        small = [run for place, line in enumerate(lines) for run in self._joined(line, place)]
+        said = elements.paragraph(self._runs(item.line), style=elements.CELL)
+        return [said, *([elements.paragraph(small, style="Caption")] if small else [])]
+
+    def _joined(self, line: blocks.Line, place: int) -> list[elements.Element]:
+        return [*([elements.run(" · ")] if place else []), *self._runs(line)]
+
+    def _small(self, one: blocks.PictureBlock, room: tuple[float, float]) -> elements.Element:
+        drawn = self._picture(one, *one.within(*room))
+        if one.at_seconds is not None:
+            address = blocks.moment_address(self._facts, one.at_seconds)
+            drawn = elements.link([drawn], relation=self._package.link(address))
+        return elements.paragraph([drawn], style=elements.CELL, keepNext="1")
 
     def _timeline(self, block: blocks.Timeline) -> Iterator[elements.Element]:
         yield self._heading(block.heading)
@@ -129,6 +171,12 @@ class BodyWriter:
                 return elements.run(span.text)
 
 
+def _room(columns: int) -> tuple[float, float]:
+    """Return the largest width and height of a picture in one of these columns, in centimetres."""
+    width = elements.BODY_CM / columns - _CELL_MARGINS_CM
+    return width, width * _MOST_DOWN
+
+
 def _widths(block: blocks.Table, columns: int) -> list[float]:
     """Return the widths of the columns in centimetres; the last column is twice as wide as the middle ones."""
     if block.numbers:
@@ -138,13 +186,17 @@ def _widths(block: blocks.Table, columns: int) -> list[float]:
     return [first, *(part * (elements.BODY_CM - first) / sum(parts) for part in parts)]
 
 
-def write(analysis: Analysis, language: Language) -> bytes:
-    """Return the report as DOCX, about 60 KB per keyframe; the same analysis gives the same bytes."""
+def write(analysis: Analysis, language: Language, *, appendix: bool = False) -> bytes:
+    """Return the report as DOCX, with its appendix about 60 KB per keyframe; the same analysis gives the same bytes."""
     with in_language(language):
-        content = document(analysis)
+        content = document(analysis, appendix=appendix)
     package = elements.DocxPackage(content)
     body = BodyWriter(package, content.facts)
     package.body.extend(body.title(content.title))
     for block in content.blocks:
+        package.body.extend(body.block(block))
+    if content.appendix:
+        package.body.extend(body.appendix(t("report.appendix", language)))
+    for block in content.appendix:
         package.body.extend(body.block(block))
     return package.to_bytes()

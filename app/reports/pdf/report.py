@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from html import escape
 from io import BytesIO
 from pathlib import Path
@@ -37,8 +37,14 @@ _PICTURE_SIDE = 800
 """The longer side in pixels: 320 dots per inch at the width of a picture."""
 PICTURE_CM = (6.4, 4.8)
 """The largest width and height of a picture; its text is beside it. Chosen by hand; not tuned."""
-_THUMBNAIL_CM = (3.9, 2.9)
-"""The largest width and height of a small picture, of which four fit beside each other."""
+_TEXT_CM = 17.0
+"""The width of the text: A4 with margins of 2 cm."""
+_GUTTER_CM = 0.3
+_MOST_DOWN = 0.75
+"""The largest height of a picture in a row, as a share of the width of its column. Chosen by hand; not tuned."""
+_CARD_COLUMNS, _SHEET_COLUMNS = 4, 6
+_EVIDENCE_CM = (2.6, 1.95)
+"""The largest width and height of the picture beside a finding. Chosen by hand; not tuned."""
 _RUNNING = 60
 """Characters of the title that fit into the header of every page."""
 Form = dict[str, Any]
@@ -55,12 +61,12 @@ _EXTENSION = (
 )
 
 
-def write(analysis: Analysis, language: Language) -> bytes:
+def write(analysis: Analysis, language: Language, *, appendix: bool = False) -> bytes:
     """Return the report as PDF 1.7; the same analysis gives the same bytes with the same fonts."""
     import typst
 
     with in_language(language):
-        content = document(analysis)
+        content = document(analysis, appendix=appendix)
     values = form(content)
     faces = faces_for(json.dumps(values, ensure_ascii=False))
     try:
@@ -102,14 +108,10 @@ def _write_inputs(folder: Path, content: contents.Document, values: Form, faces:
 
 
 def _images(content: contents.Document) -> Iterator[tuple[str, bytes]]:
-    for block in content.blocks:
-        match block:
-            case contents.PictureBlock():
-                yield picture_name(block), smaller(block.jpeg, _PICTURE_SIDE)
-            case contents.ThumbnailRow(pictures):
-                yield from ((picture_name(one), smaller(one.jpeg, _PICTURE_SIDE)) for one in pictures)
-            case contents.Timeline(_, chart, alt):
-                yield chart_name(block), svg_in_own_font(chart, alt).encode()
+    yield from ((picture_name(one), smaller(one.jpeg, _PICTURE_SIDE)) for one in content.pictures)
+    for block in (*content.blocks, *content.appendix):
+        if isinstance(block, contents.Timeline):
+            yield chart_name(block), svg_in_own_font(block.chart, block.alt).encode()
 
 
 def form(content: contents.Document) -> Form:
@@ -124,8 +126,14 @@ def form(content: contents.Document) -> Form:
         "description": facts.ai_label,
         "keywords": [word for word in (facts.video, facts.model) if word],
         "contents": t("report.contents", content.language),
-        "blocks": _with_frames([value for block in content.blocks for value in _block(block, facts)]),
+        "blocks": _forms(content.blocks, facts),
+        "appendix_title": t("report.appendix", content.language),
+        "appendix": _forms(content.appendix, facts),
     }
+
+
+def _forms(blocks: Iterable[contents.Block], facts: contents.DocumentFacts) -> list[Form]:
+    return _with_frames([value for block in blocks for value in _block(block, facts)])
 
 
 def _with_frames(blocks: Sequence[Form]) -> list[Form]:
@@ -174,17 +182,19 @@ def _block(block: contents.Block, facts: contents.DocumentFacts) -> Iterator[For
             yield {"kind": "listing", "items": [_line(item, facts) for item in items]}
         case contents.Table():
             yield _table(block, facts)
-        case contents.PictureBlock(alt=alt):
-            yield {
-                "kind": "picture",
-                "file": picture_name(block),
-                "alt": alt,
-                "width": round(block.within(*PICTURE_CM)[0], 2),
-            }
+        case contents.PictureBlock():
+            yield {"kind": "picture", **_picture(block, PICTURE_CM, facts)}
         case contents.ThumbnailRow(pictures):
-            yield {"kind": "thumbnails", "pictures": [_thumbnail(one) for one in pictures]}
-        case contents.Gallery():
-            return  # each frame is beside its text, and two pages show as many frames as a gallery
+            yield _row("thumbnails", pictures, min(_CARD_COLUMNS, max(2, len(pictures))), facts)
+        case contents.Gallery(pictures):
+            yield _row("thumbnails", pictures, _SHEET_COLUMNS, facts)
+        case contents.Chapters(cards):
+            room = _column(_CARD_COLUMNS)
+            yield {"kind": "chapters", "columns": _CARD_COLUMNS, "cards": [_card(one, room, facts) for one in cards]}
+        case contents.Findings(items):
+            yield {"kind": "findings", "items": [_finding(one, facts) for one in items]}
+        case contents.Measurements(items):
+            yield {"kind": "measurements", "lines": [_line(item, facts) for item in items]}
         case contents.Timeline(heading, _, alt):
             yield _heading(heading, facts)
             yield {"kind": "chart", "file": chart_name(block), "alt": alt}
@@ -192,10 +202,32 @@ def _block(block: contents.Block, facts: contents.DocumentFacts) -> Iterator[For
             yield {"kind": "verbatim", "summary": summary, "text": text}
 
 
-def _thumbnail(picture: contents.PictureBlock) -> Form:
-    width, _ = picture.within(*_THUMBNAIL_CM)
-    name, alt, anchor = picture_name(picture), picture.alt, picture.anchor
-    return {"file": name, "alt": alt, "anchor": anchor, "width": round(width, 2)}
+def _column(columns: int) -> tuple[float, float]:
+    """Return the largest width and height of a picture in one of these columns, in centimetres."""
+    width = (_TEXT_CM - (columns - 1) * _GUTTER_CM) / columns
+    return width, width * _MOST_DOWN
+
+
+def _picture(one: contents.PictureBlock, room: tuple[float, float], facts: contents.DocumentFacts) -> Form:
+    to = "" if one.at_seconds is None else contents.moment_address(facts, one.at_seconds)
+    width = round(one.within(*room)[0], 2)
+    return {"file": picture_name(one), "alt": one.alt, "caption": one.caption or one.alt, "to": to, "width": width}
+
+
+def _row(kind: str, pictures: Sequence[contents.PictureBlock], columns: int, facts: contents.DocumentFacts) -> Form:
+    room = _column(columns)
+    return {"kind": kind, "columns": columns, "pictures": [_picture(one, room, facts) for one in pictures]}
+
+
+def _card(card: contents.ChapterCard, room: tuple[float, float], facts: contents.DocumentFacts) -> Form:
+    picture = _picture(card.picture, room, facts) if card.picture else None
+    return {"times": _line(card.times, facts), "title": card.title, "picture": picture}
+
+
+def _finding(item: contents.FindingItem, facts: contents.DocumentFacts) -> Form:
+    picture = _picture(item.picture, _EVIDENCE_CM, facts) if item.picture else None
+    fields = [{"label": label, "value": value} for label, value in item.fields]
+    return {"line": _line(item.line, facts), "times": _line(item.times, facts), "fields": fields, "picture": picture}
 
 
 def _heading(heading: contents.Heading, facts: contents.DocumentFacts) -> Form:

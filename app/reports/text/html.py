@@ -35,10 +35,10 @@ _PALETTE = Palette(
 )
 
 
-def write(analysis: Analysis, language: Language) -> bytes:
-    """Return the report as HTML in UTF-8, about 45 KB per keyframe."""
+def write(analysis: Analysis, language: Language, *, appendix: bool = False) -> bytes:
+    """Return the report as HTML in UTF-8; with its appendix about 45 KB per keyframe."""
     with in_language(language):
-        content = document(analysis)
+        content = document(analysis, appendix=appendix)
         return render(content, partial(contents.moment_address, content.facts))
 
 
@@ -56,7 +56,7 @@ def render(content: contents.Document, moment: Callable[[float], str]) -> bytes:
         moment: Returns the address of a time of the video, "" for none.
     """
     facts = content.facts
-    headings = (_heading(block) for block in content.blocks)
+    headings = (_heading(block) for block in content.appendix)
     page = _template().render(
         language=_LANGUAGES[content.language],
         metadata={"generator": facts.generator, "dcterms.created": facts.created, "AIGC": facts.aigc},
@@ -64,6 +64,8 @@ def render(content: contents.Document, moment: Callable[[float], str]) -> bytes:
         contents=t("report.contents"),
         sections=[heading for heading in headings if heading and heading.level == 2],
         blocks=content.blocks,
+        appendix=content.appendix,
+        appendix_title=t("report.appendix"),
         moment=moment,
     )
     return page.encode()

@@ -9,43 +9,44 @@ from collections.abc import Iterator, Sequence
 from urllib.parse import quote
 
 from app.core import Analysis, Language, cut_to_bytes, safe_stem
-from app.i18n import in_language
+from app.i18n import in_language, t
 from app.reports import content as blocks
 from app.reports.content.builder import document
 from app.reports.files import ReportFile, frame_file_name
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|!~$&])")
 _BARE_ADDRESS = re.compile(r"(:|\bwww)(//|\.)")
+_COLUMNS = 4
+"""Pictures beside each other in a table. Chosen by hand; not tuned."""
 _MOST_STEM_BYTES = 120
 """Of a video's name in that of the folder; file systems allow 255. Chosen by hand; not tuned."""
 _LINE_START = re.compile(r"^(\s*\d*)([-+=.)])")  # a list or the underline of a heading; in "1." the point is escaped
 
 
-def write(analysis: Analysis, language: Language) -> bytes:
+def write(analysis: Analysis, language: Language, *, appendix: bool = False) -> bytes:
     """Return the report as Markdown (CommonMark with tables) in UTF-8."""
     with in_language(language):
-        content = document(analysis)
-    return render(content, _folder(analysis))
+        content = document(analysis, appendix=appendix)
+        return render(content, _folder(analysis))
 
 
 def render(content: blocks.Document, folder: str = "") -> bytes:
     """Return a document as Markdown in UTF-8, with its pictures in `folder`."""
     lines = [f"# {escape(content.title)}", "", *(line for block in content.blocks for line in _lines(block, folder))]
+    if content.appendix:
+        lines += ["---", "", f"# {escape(t('report.appendix', content.language))}", ""]
+        lines += [line for block in content.appendix for line in _lines(block, folder)]
     label = blocks.escape_comment(content.facts.aigc)
     hidden = ["", f"<!-- {label} -->"] if label else []
     return ("\n".join([*lines, *hidden]).rstrip() + "\n").encode()
 
 
-def pictures(analysis: Analysis) -> list[ReportFile]:
-    """List the stored keyframes, then other pictures of conversations, under the paths that the text refers to."""
+def pictures(analysis: Analysis, *, appendix: bool = False) -> list[ReportFile]:
+    """List the pictures that the text refers to, under their paths there."""
     folder = _folder(analysis)
-    keyframes = [
-        ReportFile(f"{folder}/{frame_file_name(frame.number, frame.time_seconds)}", frame.jpeg)
-        for frame in analysis.keyframes
-        if frame.jpeg
-    ]
-    others = {one.key: ReportFile(f"{folder}/{_file_name(one)}", one.jpeg) for one in blocks.other_pictures(analysis)}
-    return [*keyframes, *others.values()]
+    with in_language(analysis.request.language):  # any: the files are the same in every language
+        shown = document(analysis, appendix=appendix).pictures
+    return [ReportFile(f"{folder}/{_file_name(one)}", one.jpeg) for one in shown]
 
 
 def _folder(analysis: Analysis) -> str:
@@ -58,7 +59,7 @@ def _lines(block: blocks.Block, folder: str) -> Iterator[str]:
     match block:
         case blocks.Heading(level, line):
             yield from (f"{'#' * level} {_inline(line)}", "")
-        case blocks.Paragraph(tone="plain"):
+        case blocks.Paragraph(tone="plain" | "quiet"):
             yield from (_inline(block.line), "")
         case blocks.Paragraph(tone="answer"):
             yield from ("  \n".join(f"> {inert(one)}" for one in blocks.words(block.line).splitlines()), "")
@@ -74,10 +75,36 @@ def _lines(block: blocks.Block, folder: str) -> Iterator[str]:
             yield from (_image(block, folder), "")
         case blocks.ThumbnailRow(pictures):
             yield from (" ".join(_image(one, folder) for one in pictures), "")
-        case blocks.Gallery() | blocks.Timeline():  # their content is in other blocks
+        case blocks.Gallery(pictures):
+            yield from _cells([(_image(one, folder), escape(one.caption or one.alt)) for one in pictures])
+        case blocks.Chapters(cards):
+            yield from _cells([_card(one, folder) for one in cards])
+        case blocks.Findings(items):
+            yield from (*(f"- {_finding(item)}" for item in items), "")
+        case blocks.Measurements(items):
+            yield from (*(f"- {_inline(item)}" for item in items), "")
+        case blocks.Timeline():  # its content is in other blocks
             pass
         case _:
             yield from fenced(block.text)
+
+
+def _cells(cells: Sequence[tuple[str, str]]) -> Iterator[str]:
+    """Yield tables of pictures with their captions below them."""
+    for start in range(0, len(cells), _COLUMNS):
+        pictures, captions = zip(*cells[start : start + _COLUMNS], strict=True)
+        yield from table(pictures, [captions])
+
+
+def _card(card: blocks.ChapterCard, folder: str) -> tuple[str, str]:
+    title = f" **{escape(card.title)}**" if card.title else ""
+    return _image(card.picture, folder) if card.picture else "", f"{_inline(card.times)}{title}"
+
+
+def _finding(item: blocks.FindingItem) -> str:
+    times = f" ({_inline(item.times)})" if item.times else ""
+    fields = "".join(f" · {escape(label)}: {escape(value)}" for label, value in item.fields)
+    return f"{_inline(item.line)}{times}{fields}"
 
 
 def _image(picture: blocks.PictureBlock, folder: str) -> str:

@@ -83,6 +83,10 @@ def _split(block: content.Block) -> Iterator[content.Block]:
             yield from (replace(block, rows=(row,)) for row in rows)
         case content.Listing(items):
             yield from (content.Listing((item,)) for item in items)
+        case content.Findings(found):
+            yield from (content.Findings((item,)) for item in found)
+        case content.Chapters(cards):
+            yield from (content.Chapters((card,)) for card in cards)
         case _:
             yield block
 
@@ -92,8 +96,14 @@ def lines_of(block: content.Block) -> Iterator[content.Line]:
     match block:
         case content.Heading(line=line) | content.Paragraph(line=line):
             yield line
-        case content.Listing(items):
+        case content.Listing(items) | content.Measurements(items):
             yield from items
+        case content.Findings(found):
+            for item in found:
+                yield from (item.times, *(content.plain(value) for _, value in item.fields), item.line)
+        case content.Chapters(cards):
+            for card in cards:
+                yield from (card.times, content.plain(card.title), content.plain(card.text))
         case content.Table(rows=rows):
             yield from (cell for row in rows for cell in row)
         case content.Verbatim(summary, text):
@@ -146,8 +156,12 @@ class Renderer:
             case content.Paragraph(line, tone):
                 shown = content.signed(block) if tone != "label" else line
                 return {"kind": "paragraph", "tone": tone, "line": spans(shown), "pictures": self._cited(line)}
-            case content.Listing(items):
+            case content.Listing(items) | content.Measurements(items):
                 return {"kind": "rows", "rows": [self._item(item) for item in items]}
+            case content.Findings(found):
+                return {"kind": "rows", "rows": [self._finding(item) for item in found]}
+            case content.Chapters(cards):
+                return {"kind": "rows", "rows": [self._chapter(card) for card in cards]}
             case content.Table(heads, rows, numbers) if heads and not numbers:
                 return {"kind": "rows", "rows": [self._row(heads, row) for row in rows]}
             case content.Table(heads, rows, numbers):
@@ -191,6 +205,20 @@ class Renderer:
         named = zip(heads[1:-1], middle, strict=True)
         fields = [{"label": content.words(head), "text": content.words(cell)} for head, cell in named]
         return {"pictures": self._cited(first), "lead": spans(first), "line": spans(last), "fields": fields}
+
+    def _finding(self, item: content.FindingItem) -> Value:
+        cited = [self._frames[number] for number in item.frames if number in self._frames]
+        return {
+            "pictures": [self.picture(frame) for frame in cited[:_MAX_PICTURES]],
+            "lead": spans(item.times),
+            "line": spans(item.line),
+            "fields": [{"label": label, "text": value} for label, value in item.fields],
+        }
+
+    def _chapter(self, card: content.ChapterCard) -> Value:
+        line = (content.Span(card.title, "strong"), content.Span(f" {card.text}", "said"))
+        pictures = [self._picture(card.picture)] if card.picture else []
+        return {"pictures": pictures, "lead": spans(card.times), "line": spans(line), "fields": []}
 
     def _cited(self, line: content.Line) -> list[Value]:
         """List small pictures of the first few frames that a line cites."""

@@ -21,8 +21,9 @@ from app.core.domain import (
     VideoInfo,
 )
 from app.reports import FORMATS
-from app.reports.content.builder import MOST_TIMES, sections, segment_lines
+from app.reports.content.builder import sections
 from app.reports.content.document import Paragraph
+from app.reports.content.measurements import MOST_TIMES, segment_lines
 from app.reports.json.encoding import json_text, keyframes_json
 from tests.reports.test_reports import analysis
 
@@ -134,7 +135,7 @@ def test_longest_segments_are_named_and_others_counted() -> None:
 def test_notices_are_sorted_by_their_severity() -> None:
     levels = ("info", "error", "warning", "info")
     notices = tuple(Notice("no_model", {}, level) for level in levels)  # type: ignore[arg-type]
-    blocks = sections(replace(analysis(), notices=notices))["head"]()
+    blocks = sections(replace(analysis(), notices=notices))["notices"]()
     tones = [block.tone for block in blocks if isinstance(block, Paragraph) and block.tone in levels]
     assert tones == ["error", "warning", "info", "info"]
 

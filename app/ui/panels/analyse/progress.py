@@ -205,7 +205,7 @@ def _is_done(analysis: AnalysisState, number: int) -> bool:
 
 def _done_view(job: JobSnapshot, part: ChunkResult, title: str, *, is_open: bool) -> PartView:
     keyframes = job.progress.keyframes
-    said = content.answer(part, content.times_of(keyframes)) if is_open else ()
+    said = content.unfinished(part, content.times_of(keyframes)) if is_open else ()
     findings = [*part.overview, *part.findings]
     return PartView(
         part.number,

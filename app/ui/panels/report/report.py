@@ -7,7 +7,7 @@ A file is written only when its button in the export menu is pressed: a report w
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import chain
@@ -50,10 +50,10 @@ def draw_head(job: JobSnapshot, analysis: Analysis, *, can_edit: bool) -> None:
     """Draw the headline, the model, the actions and the notices."""
     reported = report_of(services(), job.id) or analysis
     shown = content.sections(replace(reported, notices=_other_notices(job, analysis)))
-    broken = [content.words(block.line) for block in shown["broken"]() if isinstance(block, content.Paragraph)]
-    for problem in broken:
-        _draw_broken(job, problem)
-    if analysis.chunks and not broken:
+    broken = content.unusable(analysis)
+    if broken:
+        _draw_broken(job, broken)
+    if analysis.chunks and (not broken or analysis.request.question.strip()):
         st.markdown(f"### {plain(content.headline(analysis))}")
     state = _state(job, analysis)
     model = t("ui.by_model", model=short_model_name(analysis.answered_by)) if analysis.answered_by else ""
@@ -71,7 +71,7 @@ def draw_head(job: JobSnapshot, analysis: Analysis, *, can_edit: bool) -> None:
         comparison.draw_entry()
     with st.container(gap="xsmall", key="notices"):
         _draw_text_mode(job, analysis)
-        _draw_notices(shown["head"]())
+        _draw_notices(chain(shown["notices"](), shown["sources"]()))
 
 
 def _state(job: JobSnapshot, analysis: Analysis) -> str:
@@ -144,13 +144,21 @@ def _draw_tab(job_id: str, name: str) -> None:
     reported = report_of(services(), job_id, conversations=name == "report") or analysis
     pieces = _pieces(job, analysis, name, reported)
     renderer = report_blocks.Renderer(job_id, analysis.keyframes, _actions(analysis, pieces))
-    whole = list(report_blocks.pieces(content.sections(analysis)["whole"]())) if name == "report" else []
+    whole = list(report_blocks.pieces(_whole(analysis))) if name == "report" else []
     if whole:
         report_blocks.draw(whole, renderer, key="whole")
     found = _draw_search(name, pieces) if len(pieces) > _SEARCH_ABOVE else pieces
     first = _draw_pages(name, len(found))
     retry = partial(_retry, job_id)
     report_blocks.draw(found[first : first + PAGE], renderer, key=f"blocks_{name}", on_action=retry)
+
+
+def _whole(analysis: Analysis) -> Iterator[content.Block]:
+    """Yield what is said of the whole video, without the failure that the head states."""
+    shown = content.sections(analysis)
+    for block in chain.from_iterable(shown[name]() for name in ("answer", "summary", "chapters")):
+        if not (isinstance(block, content.Paragraph) and block.tone == "error"):
+            yield block
 
 
 def _pieces(job: JobSnapshot, analysis: Analysis, name: str, reported: Analysis) -> list[report_blocks.ReportPiece]:
@@ -241,8 +249,8 @@ def _draw_text_mode(job: JobSnapshot, analysis: Analysis) -> None:
 def _draw_notices(blocks: Iterable[content.Block]) -> None:
     """Draw the other notices and the label."""
     for place, block in enumerate(blocks):
-        if not isinstance(block, content.Paragraph) or block.tone == "plain":
-            continue  # names the video, as the head of the page does
+        if not isinstance(block, content.Paragraph) or block.tone == "quiet":
+            continue  # names the model, as the head of the page does
         text = content.words(block.line)
         line = brief(text) if block.tone in _MARKS else text
         with st.container(horizontal=True, gap="small", vertical_alignment="center"):

@@ -1,0 +1,295 @@
+"""Sections with what the model says: answer, summary, chapters and findings, and all of them as a record.
+
+Every time is that of a frame or a chapter, never one that a model wrote. Each finding appears once in a section. A
+failure is stated once, in the answer.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import TypeVar
+
+from app import core
+from app.i18n import t
+from app.reports.content import document as blocks
+from app.reports.content import labels
+from app.reports.content.document import Block, Heading, Line, Listing, Paragraph, Span, Table, plain
+from app.reports.content.measurements import picture_of
+
+T = TypeVar("T")
+_MOST_ANSWER_PICTURES = 4
+"""Pictures beside an answer: one row of them. Chosen by hand; not tuned."""
+
+
+@dataclass(frozen=True)
+class Extent:
+    """The most that the sections hold of an analysis; None is no limit.
+
+    Attributes:
+        sentences: Sentences of the answer and of the summary, each.
+        chapters: The number of chapters.
+        findings: The number of findings, which are then spread over the video and not headed by parts.
+        characters: Characters of a sentence.
+        has_appendix: Whether what is left out is in the same document.
+    """
+
+    sentences: int | None = None
+    chapters: int | None = None
+    findings: int | None = None
+    characters: int | None = None
+    has_appendix: bool = False
+
+    def cut(self, text: str) -> str:
+        """Return a text on one line of at most `characters`; without a limit the text itself."""
+        return text if self.characters is None else labels.shortened(text, self.characters)
+
+    def more(self, left_out: Sequence[object]) -> Iterator[Block]:
+        """Yield a sentence on what is left out, and how much of it could not be verified."""
+        if not left_out:
+            return
+        doubtful = sum(bool(one.issues) for one in left_out if isinstance(one, core.Finding))
+        unverified = t("report.more_unverified", n=doubtful) if doubtful else ""
+        where = "report.more_appendix" if self.has_appendix else "report.more"
+        yield Paragraph(plain(t(where, n=len(left_out), unverified=unverified)), "quiet")
+
+
+WHOLE = Extent()
+
+
+# ---- the sections ----------------------------------------------------------------------------------------------------
+
+
+def answer(analysis: core.Analysis, extent: Extent = WHOLE) -> Iterator[Block]:
+    """Yield the question, what came out, and the answer with the pictures that prove it.
+
+    The question is left out where it is the headline. An unusable or incomplete answer is stated without a question,
+    too.
+    """
+    question = core.one_line(analysis.request.question)
+    if question and labels.headline(analysis) != labels.one_line(question):
+        yield Paragraph((Span(t("report.question"), "strong"), Span(f" {question}")))
+    if broken := labels.unusable(analysis):
+        yield Paragraph(plain(broken), "error")
+    elif question and analysis.outcome == "done" and not analysis.reply:
+        yield Paragraph(plain(t("report.no_reply")), "warning")
+    if analysis.reply and not labels.repeated_text(analysis):
+        yield Heading(2, plain(t("report.reply")), "reply")
+        yield from _sentences(analysis.reply, analysis, extent)
+        cited = dict.fromkeys(number for one in analysis.reply for number in one.frames)
+        frames = {frame.number: frame for frame in analysis.keyframes if frame.jpeg}
+        if shown := [picture_of(frames[number]) for number in cited if number in frames]:
+            yield blocks.ThumbnailRow(tuple(shown[:_MOST_ANSWER_PICTURES]))
+
+
+def summary(analysis: core.Analysis, extent: Extent = WHOLE) -> Iterator[Block]:
+    """Yield the sentences on the whole video; none if no model has answered, or if it only repeated itself."""
+    if labels.repeated_text(analysis):
+        return
+    if analysis.overview:
+        yield Heading(2, plain(t("report.summary")), "summary")
+        yield from _sentences(analysis.overview, analysis, extent)
+    if analysis.summary and extent.characters is None:
+        yield from _troubles(analysis.summary, told=_told(analysis))
+
+
+def chapters(analysis: core.Analysis, extent: Extent = WHOLE) -> Iterator[Block]:
+    """Yield the chapters, each with the first keyframe in it."""
+    given = _chapters_of(analysis)
+    if given:
+        yield Heading(2, plain(t("report.chapters")), "chapters")
+        yield blocks.Chapters(tuple(_card(one, analysis, extent) for one in given[: extent.chapters]))
+        yield from extent.more(given[len(given[: extent.chapters]) :])
+
+
+def findings(analysis: core.Analysis, extent: Extent = WHOLE) -> Iterator[Block]:
+    """Yield the findings with their evidence, by part if there are several."""
+    made = list(_by_part(analysis) if extent.findings is None else _spread(analysis, extent, extent.findings))
+    if made and analysis.chunks:
+        yield Heading(2, plain(t("report.findings")), "findings")
+        yield from made
+
+
+def record(analysis: core.Analysis) -> Iterator[Block]:
+    """Yield everything that the model said, with exact times and without pictures."""
+    if text := labels.repeated_text(analysis):
+        yield Heading(2, plain(t("report.model_wrote")), "record-wrote")
+        yield Paragraph(plain(text))
+    times = labels.times_of(analysis.keyframes)
+    for name, said in (("reply", analysis.reply), ("summary", analysis.overview)) if not text else ():
+        if said:
+            yield Heading(2, plain(t(f"report.{name}")), f"record-{name}")
+        yield from (Paragraph(statement(finding, times, is_exact=True)) for finding in said)
+    if given := _chapters_of(analysis):
+        yield Heading(2, plain(t("report.chapters")), "record-chapters")
+        yield Listing(tuple(map(_chapter_line, given)))
+    if found := list(_recorded_findings(analysis, times)):
+        yield Heading(2, plain(t("report.findings")), "record-findings")
+        yield from found
+
+
+def unfinished(result: core.ChunkResult, times: Mapping[int, float]) -> Iterator[Block]:
+    """Yield everything that one answer says, for a report that isn't complete yet.
+
+    Args:
+        result: The answer.
+        times: Seconds by frame number.
+    """
+    yield from _troubles(result)
+    yield from (Paragraph(statement(finding, times)) for finding in result.overview)
+    fields = {key: key for finding in result.findings for key in finding.fields}
+    yield from _listed(result.findings, fields, times, is_exact=False)
+
+
+def statement(finding: core.Finding, times: Mapping[int, float] | None = None, *, is_exact: bool = False) -> Line:
+    """Return a finding with what could not be verified of it, and with the times of its frames if they are given."""
+    where = labels.format_times(finding.frames, times, is_exact=is_exact) if times else ()
+    within = (Span(" ("), *where, Span(")")) if where else ()
+    return (Span(finding.text, "said"), *within, *_doubt(finding))
+
+
+# ---- sentences and chapters ------------------------------------------------------------------------------------------
+
+
+def _sentences(said: Sequence[core.Finding], analysis: core.Analysis, extent: Extent) -> Iterator[Block]:
+    times = labels.times_of(analysis.keyframes)
+    for finding in said[: extent.sentences]:
+        where = labels.format_times(finding.frames, times)
+        within = (Span(" ("), *where, Span(")")) if where else ()
+        yield Paragraph((Span(extent.cut(finding.text), "said"), *within, *_doubt(finding)))
+    yield from extent.more(said[len(said[: extent.sentences]) :])
+
+
+def _doubt(finding: core.Finding) -> Line:
+    doubts = ", ".join(labels.issues(finding))
+    return (Span(" "), Span(t("report.unverified", issues=doubts), "doubt")) if doubts else ()
+
+
+def _chapters_of(analysis: core.Analysis) -> tuple[core.Chapter, ...]:
+    return analysis.whole.chapters if analysis.whole else ()
+
+
+def _card(chapter: core.Chapter, analysis: core.Analysis, extent: Extent) -> blocks.ChapterCard:
+    within = [
+        frame
+        for frame in analysis.keyframes
+        if frame.jpeg
+        and (frame.number == chapter.first_frame or chapter.start_seconds <= frame.time_seconds < chapter.end_seconds)
+    ]
+    text = chapter.text.strip()
+    return blocks.ChapterCard(
+        labels.span_of(chapter.start_seconds, chapter.end_seconds, is_exact=False),
+        extent.cut(chapter.title.strip() or text),
+        extent.cut(text) if chapter.title.strip() else "",
+        picture_of(within[0]) if within else None,
+    )
+
+
+def _chapter_line(chapter: core.Chapter) -> Line:
+    title = (Span(" "), Span(chapter.title, "strong")) if chapter.title.strip() else ()
+    text = (Span(f" {chapter.text}", "said"),) if chapter.text.strip() else ()
+    return (*labels.span_of(chapter.start_seconds, chapter.end_seconds), *title, *text)
+
+
+# ---- findings --------------------------------------------------------------------------------------------------------
+
+
+def _by_part(analysis: core.Analysis) -> Iterator[Block]:
+    """Yield all findings, with a heading for each part and what went wrong there."""
+    parts, told, item = labels.parts_of(analysis), _told(analysis), _item_of(analysis)
+    for part in parts:
+        made = [*_problems(part.result, told)]
+        if part.result and part.result.findings:
+            made.append(blocks.Findings(tuple(map(item, part.result.findings))))
+        if made and len(parts) > 1:
+            name = Span(labels.part_name(part, is_exact=False), at_seconds=part.start_seconds)
+            yield Heading(3, (name,), f"part-{part.place}")
+        yield from made
+
+
+def _spread(analysis: core.Analysis, extent: Extent, most: int) -> Iterator[Block]:
+    """Yield so many findings, spread over the video, and how many are left out."""
+    parts = [part for part in labels.parts_of(analysis) if part.result]
+    broken = [part for part in parts if part.result and part.result.is_broken]
+    if broken and not _told(analysis):
+        yield Paragraph(plain(t("report.parts_broken", n=len(broken), parts=len(parts))), "warning")
+    found = analysis.findings
+    chosen = {place * (len(found) - 1) // max(1, most - 1) for place in range(most)} if len(found) > most else None
+    shown = [one for place, one in enumerate(found) if chosen is None or place in chosen]
+    if shown:
+        yield blocks.Findings(tuple(map(_item_of(analysis, extent), shown)))
+    yield from extent.more([one for place, one in enumerate(found) if chosen and place not in chosen])
+
+
+def _item_of(analysis: core.Analysis, extent: Extent = WHOLE) -> partial[blocks.FindingItem]:
+    """Return a function that makes the item of a finding, with each picture and each list of times made once."""
+    times, fields = labels.times_of(analysis.keyframes), labels.field_names(analysis)
+    pictures = {frame.number: picture_of(frame) for frame in analysis.keyframes if frame.jpeg}
+    cited = cache(partial(labels.format_times, times=times))
+
+    def item(finding: core.Finding) -> blocks.FindingItem:
+        frames = tuple(number for number in finding.frames if number in times)
+        values = ((fields[key], extent.cut(finding.fields.get(key, ""))) for key in fields)
+        return blocks.FindingItem(
+            (Span(extent.cut(finding.text), "said"), *_doubt(finding)),
+            cited(frames),
+            frames,
+            tuple((label, value) for label, value in values if value),
+            next((pictures[number] for number in frames if number in pictures), None),
+        )
+
+    return partial(item)
+
+
+def _recorded_findings(analysis: core.Analysis, times: Mapping[int, float]) -> Iterator[Block]:
+    parts, told, fields = labels.parts_of(analysis), _told(analysis), labels.field_names(analysis)
+    for part in parts if analysis.chunks else ():
+        said = part.result.findings if part.result else ()
+        made = [*_problems(part.result, told), *_listed(said, fields, times, is_exact=True)]
+        if made and len(parts) > 1:
+            name = Span(labels.part_name(part), at_seconds=part.start_seconds)
+            yield Heading(3, (name,), f"record-part-{part.place}")
+        yield from made
+
+
+def _listed(
+    findings: Sequence[core.Finding], fields: Mapping[str, str], times: Mapping[int, float], *, is_exact: bool
+) -> Iterator[Block]:
+    if fields and findings:
+        heads = (t("report.time"), *fields.values(), t("report.finding"))
+        # Thousands of findings cite the same few frames and have the same few values: each is made once.
+        cited = cache(partial(labels.format_times, times=times, is_exact=is_exact))
+        value = cache(plain)
+        rows = (
+            (
+                cited(finding.frames),
+                *(value(finding.fields.get(key, "")) for key in fields),
+                statement(finding),
+            )
+            for finding in findings
+        )
+        yield Table(tuple(map(plain, heads)), tuple(rows))
+    elif findings:
+        yield Listing(tuple(statement(finding, times, is_exact=is_exact) for finding in findings))
+
+
+# ---- what went wrong -------------------------------------------------------------------------------------------------
+
+
+def _told(analysis: core.Analysis) -> frozenset[str]:
+    """Return the troubles that the answer has stated already."""
+    return core.BREAKS if analysis.broken_answer else frozenset()
+
+
+def _problems(result: core.ChunkResult | None, told: frozenset[str]) -> Iterator[Block]:
+    """Yield why a part has no findings or fewer than it might."""
+    if result is None:
+        yield Paragraph(plain(t("report.not_answered")), "warning")
+    else:
+        yield from _troubles(result, told=told)
+
+
+def _troubles(result: core.ChunkResult, *, told: Iterable[str] = ()) -> Iterator[Block]:
+    known = frozenset(told)
+    yield from (
+        Paragraph(plain(labels.named("trouble", key)), "warning") for key in result.troubles if key not in known
+    )

@@ -174,8 +174,11 @@ class Jobs:
         Raises:
             InputError: "job_unknown".
         """
-        live = self._live(job_id)
-        return live.job if live else self._repository.get(job_id)
+        if live := self._live(job_id):
+            return live.job
+        job = self._repository.get(job_id)
+        found = () if job.progress.keyframes else self._active.found(job_id)
+        return replace(job, progress=replace(job.progress, found=found)) if found else job
 
     def brief(self, job_id: str) -> JobSnapshot:
         """Get the current state of a job; images and answers may be missing.

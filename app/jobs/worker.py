@@ -22,6 +22,8 @@ from app.store import AccountStore, Store
 
 log = logging.getLogger(__name__)
 Listener = Callable[[core.AnalysisEvent], None]
+_MOST_FOUND = 8
+"""Jobs whose found frames are kept in memory, some megabytes each. Chosen by hand; not tuned."""
 _POLL_SECONDS = 1.0
 """How often a waiting worker checks for shutdown. Chosen by hand; not tuned."""
 
@@ -204,6 +206,7 @@ class ActiveJobs:
     def __init__(self) -> None:
         self.condition = threading.Condition(threading.RLock())
         self._live: dict[str, ActiveJob] = {}
+        self._found: dict[str, tuple[core.Keyframe, ...]] = {}
         self._num_started = 0
         self._served: dict[str, int] = {}  # when each user's last job began, counted in jobs
 
@@ -272,9 +275,16 @@ class ActiveJobs:
             live.job = change(live.job)
 
     def drop(self, job_id: str) -> None:
-        """Remove a job if it is here."""
+        """Remove a job if it is here. Frames found before any was chosen, which aren't stored, are kept for a while."""
         with self.condition:
-            self._live.pop(job_id, None)
+            live = self._live.pop(job_id, None)
+            if live and live.job.progress.found and not live.job.progress.keyframes:
+                self._found = {**dict(list(self._found.items())[1 - _MOST_FOUND :]), job_id: live.job.progress.found}
+
+    def found(self, job_id: str) -> tuple[core.Keyframe, ...]:
+        """Return the frames that a job found which stopped in this process before any was chosen."""
+        with self.condition:
+            return self._found.get(job_id, ())
 
     def cancel_all(self) -> None:
         """Ask all jobs to stop, and wake the workers that wait for one."""

@@ -5,7 +5,8 @@ Text from a model, a file name or a screen is escaped, so that it cannot become 
 
 import hashlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from urllib.parse import quote
 
 from app.core import Analysis, Language, cut_to_bytes, safe_stem
@@ -28,6 +29,24 @@ def write(analysis: Analysis, language: Language, *, appendix: bool = False) -> 
     with in_language(language):
         content = document(analysis, appendix=appendix)
         return render(content, _folder(analysis))
+
+
+def without_pictures(analysis: Analysis, language: Language) -> str:
+    """Return the short report as Markdown to be pasted, where no picture could follow it."""
+    with in_language(language):
+        content = document(analysis)
+        return render(replace(content, blocks=tuple(_in_words(content.blocks)))).decode()
+
+
+def _in_words(shown: Iterable[blocks.Block]) -> Iterator[blocks.Block]:
+    for block in shown:
+        match block:
+            case blocks.Chapters(cards):
+                yield blocks.Listing(tuple((*one.times, blocks.Span(f" {one.title}", "strong")) for one in cards))
+            case blocks.PictureBlock() | blocks.ThumbnailRow() | blocks.Gallery():
+                pass
+            case _:
+                yield block
 
 
 def render(content: blocks.Document, folder: str = "") -> bytes:

@@ -2,8 +2,9 @@
 
 const RENDERERS = {
   // Its button asks a part again and notifies the page.
-  heading({ level, line, action }, { marks, notify }) {
+  heading({ level, line, action, copy }, { marks, notify }) {
     const head = element("div", { className: "head" }, element(`h${level + 2}`, {}, ...spansOf(line, marks)));
+    if (copy) head.append(copyButton(copy, () => textBelow(head)));
     if (action) {
       const again = element("button", { type: "button", className: "again", textContent: action.words });
       again.setAttribute("aria-label", action.label);
@@ -16,10 +17,8 @@ const RENDERERS = {
     return head;
   },
 
-  paragraph({ tone, line, pictures }, { marks }) {
-    if (tone !== "plain") return element("p", { className: tone }, ...spansOf(line, {}));
-    const strip = pictures.length ? [element("div", { className: "strip" }, ...pictures.map(pictureOf))] : [];
-    return element("div", { className: "paragraph" }, element("p", {}, ...spansOf(line, marks)), ...strip);
+  paragraph({ tone, line }, { marks }) {
+    return element("p", { className: tone }, ...spansOf(line, tone === "plain" ? marks : {}));
   },
 
   // Items of a list, or rows of a table of findings: pictures, times, text and labelled fields.
@@ -37,6 +36,23 @@ const RENDERERS = {
       return row;
     });
     return list("rows", made);
+  },
+
+  // Chapters: a picture each, with time and title.
+  cards({ rows }, { marks }) {
+    const made = rows.map(({ picture, lead, title, line }) => {
+      const about = element("p", {}, ...(title ? [element("strong", { textContent: `${title} ` })] : []), ...spansOf(line, marks));
+      const card = element("div", { className: "card" }, ...(picture ? [pictureOf(picture)] : []));
+      card.append(element("div", { className: "lead" }, ...spansOf(lead, marks)), about);
+      card.setAttribute("role", "listitem");
+      return card;
+    });
+    return list("cards", made);
+  },
+
+  folded({ summary, lines }) {
+    const made = lines.map((text) => element("li", { textContent: text }));
+    return element("details", { className: "measured" }, element("summary", { textContent: summary }), element("ul", {}, ...made));
   },
 
   table({ heads, rows, numbers, wide }, { marks }) {
@@ -113,7 +129,7 @@ const RENDERERS = {
 
   verbatim({ summary, text, copy }) {
     const button = element("button", { type: "button", className: "again", textContent: copy });
-    button.addEventListener("click", () => navigator.clipboard?.writeText(text));
+    button.addEventListener("click", () => copied(text));
     return element(
       "details",
       {},
@@ -130,6 +146,29 @@ const RENDERERS = {
     return box;
   },
 };
+
+function copyButton({ copy, copied: done }, read) {
+  const button = element("button", { type: "button", className: "again", textContent: copy });
+  button.addEventListener("click", async () => {
+    button.textContent = (await copied(read())) ? done : copy;
+    setTimeout(() => (button.textContent = copy), 2000);
+  });
+  return button;
+}
+
+// The text from a heading to the next one of its level or above, a line for each paragraph and item.
+function textBelow(head) {
+  const level = (one) => Number(one.querySelector("h2, h3, h4, h5, h6")?.tagName[1] ?? 9);
+  const found = [];
+  for (let one = head.nextElementSibling; one; one = one.nextElementSibling) {
+    if (one.className === "head" && level(one) <= level(head)) break;
+    const items = one.getAttribute("role") === "list" ? [...one.children] : [];
+    found.push(...(items.length ? items.map((item) => `- ${lineOf(item)}`) : [lineOf(one)]));
+  }
+  return found.filter(Boolean).join("\n\n");
+}
+
+const lineOf = (one) => one.innerText.replace(/\s+/g, " ").trim();
 
 function svg(tag, attributes) {
   const made = document.createElementNS("http://www.w3.org/2000/svg", tag);

@@ -112,6 +112,10 @@ def lines_of(block: content.Block) -> Iterator[content.Line]:
             return
 
 
+_COPIED = ("answer", "reply", "summary", "findings", "chapters")
+"""Anchors of the headings whose text can be copied."""
+
+
 @dataclass(frozen=True)
 class Action:
     """A button at a heading: its words, its label for screen readers, and the number it reports when it is pressed."""
@@ -155,13 +159,16 @@ class Renderer:
                 return self._heading(block)
             case content.Paragraph(line, tone):
                 shown = content.signed(block) if tone != "label" else line
-                return {"kind": "paragraph", "tone": tone, "line": spans(shown), "pictures": self._cited(line)}
-            case content.Listing(items) | content.Measurements(items):
+                return {"kind": "paragraph", "tone": tone, "line": spans(shown)}
+            case content.Measurements(items):
+                lines = [content.words(item) for item in items]
+                return {"kind": "folded", "summary": t("ui.measurements"), "lines": lines}
+            case content.Listing(items):
                 return {"kind": "rows", "rows": [self._item(item) for item in items]}
             case content.Findings(found):
                 return {"kind": "rows", "rows": [self._finding(item) for item in found]}
             case content.Chapters(cards):
-                return {"kind": "rows", "rows": [self._chapter(card) for card in cards]}
+                return {"kind": "cards", "rows": [self._chapter(card) for card in cards]}
             case content.Table(heads, rows, numbers) if heads and not numbers:
                 return {"kind": "rows", "rows": [self._row(heads, row) for row in rows]}
             case content.Table(heads, rows, numbers):
@@ -186,7 +193,8 @@ class Renderer:
     def _heading(self, heading: content.Heading) -> Value:
         action = self._actions.get(heading.anchor)
         shown = {"kind": "heading", "level": heading.level, "line": spans(heading.line)}
-        return {**shown, "action": vars(action) if action else None}
+        words = {"copy": t("ui.copy"), "copied": t("ui.copied")} if heading.anchor in _COPIED else None
+        return {**shown, "action": vars(action) if action else None, "copy": words}
 
     def _frame(self, blocks: Sequence[content.Block]) -> Value:
         picture = next((self._picture(block) for block in blocks if isinstance(block, content.PictureBlock)), None)
@@ -216,9 +224,9 @@ class Renderer:
         }
 
     def _chapter(self, card: content.ChapterCard) -> Value:
-        line = (content.Span(card.title, "strong"), content.Span(f" {card.text}", "said"))
-        pictures = [self._picture(card.picture)] if card.picture else []
-        return {"pictures": pictures, "lead": spans(card.times), "line": spans(line), "fields": []}
+        picture = self._picture(card.picture) if card.picture else None
+        text = spans((content.Span(card.text, "said"),)) if card.text else []
+        return {"picture": picture, "lead": spans(card.times), "title": card.title, "line": text}
 
     def _cited(self, line: content.Line) -> list[Value]:
         """List small pictures of the first few frames that a line cites."""
@@ -238,7 +246,7 @@ class Renderer:
 
     def picture(self, frame: Keyframe) -> Value:
         """Convert a frame to a picture that moves the player, sharper on a screen with small pixels."""
-        time, longest = clock(frame.time_seconds), max(frame.width, frame.height)
+        time, longest = clock(frame.time_seconds, digits=1), max(frame.width, frame.height)
         small, large = (resources.picture_url(self._job_id, frame, side if side < longest else None) for side in _SIDES)
         return {
             "src": small,

@@ -91,3 +91,18 @@ function drawnAfterRelease(draw) {
     else draw(given);
   };
 }
+
+// Copies a text; the clipboard's own command needs a page that the browser trusts.
+async function copied(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    const field = element("textarea", { value: text });
+    document.body.append(field);
+    field.select();
+    const isDone = document.execCommand("copy");
+    field.remove();
+    return isDone;
+  }
+}

@@ -1,7 +1,7 @@
 """Analyse page: from a video to its report. It reads state, asks the services and lets the panels draw.
 
-Once there is an analysis, the video is small and stays in view on the left. The right column shows the progress first
-and the report afterwards.
+Once there is an analysis, the video is small and stays in view on the right, on a phone above. The wide column shows
+the progress first and the report afterwards, with the field for the next question at the bottom.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from app.jobs import JobSnapshot
 
-_COLUMNS = (5, 7)
+_COLUMNS = (7, 4)
 """Ratio of the column widths with an analysis. Chosen by hand; not tuned."""
 _PLAYER_HEIGHT = 360
 """Height in pixels of the placeholder while a new video is opened. Chosen by hand; not tuned."""
@@ -53,23 +53,25 @@ def draw() -> None:
     if job is None:
         _draw_start(video_id, facts)
         return
-    video = None
     left, right = st.columns(_COLUMNS, gap="medium")
-    with left:
-        if video_id:
-            with st.container(key=assets.WATCHED):
-                video = _draw_video(video_id, job)
-        else:
+    with right, st.container(key=assets.WATCHED):
+        video = _draw_video(video_id, job) if video_id else None
+        if not video_id:
             _draw_absent_video(job)
-    if known := video or job.progress.video:
+    known = video or job.progress.video
+    if known and not (job.is_readable and job.analysis):  # the report has its own line
         facts.caption(plain(video_facts(known)))
     is_compared = job.is_readable and job.analysis is not None and bool(state.other_job_id)
-    with right:
+    with left:
         with st.container():  # what is below keeps its place when a measurement ends, else it is there twice
-            _draw_job(job, can_edit=video is not None and may_change())
+            _draw_job(job, has_video=video is not None)
         if not is_compared:
             with st.container():
                 _draw_contents(job)
+            if job.is_readable and job.analysis:
+                with st.container():
+                    conversation = chat.draw_below(job.id)
+                chat.draw_field(job.id, conversation)
     if is_compared:
         comparison.draw(job)
 
@@ -99,6 +101,8 @@ def _open_job() -> JobSnapshot | None:
 
 def _draw_heading(job: JobSnapshot | None, video_id: str | None) -> DeltaGenerator:
     """Draw the name of the open video or of the app, and return the place for the facts about the video."""
+    if job and job.is_readable and job.analysis:
+        return st.empty()  # the report has its own
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         with st.container(gap=None):
             if job is None and video_id is None:
@@ -107,25 +111,9 @@ def _draw_heading(job: JobSnapshot | None, video_id: str | None) -> DeltaGenerat
                 return st.empty()
             st.markdown(f"#### {plain(job.name if job else _name(video_id or ''))}")
             facts = st.empty()
-        with st.container(horizontal=True, gap="small", width="content"):
-            if not may_change():
-                return facts
-            if job and job.is_readable:
-                st.button(
-                    t("ui.ask_again"),
-                    key="ask_again",
-                    icon=":material/edit:",
-                    disabled=video_id is None,
-                    help=t("ui.ask_again_without_video") if video_id is None else None,
-                    on_click=request_form.reopen_form,
-                    args=(job,),
-                )
-            st.button(
-                t("ui.new"),
-                key="new",
-                icon=":material/add:",
-                on_click=lambda: page_state().choose_video(None),
-            )
+        if may_change():
+            words, state = t("ui.new"), page_state()
+            st.button(words, key="new", icon=":material/add:", on_click=state.choose_video, args=(None,))
     return facts
 
 
@@ -148,8 +136,8 @@ def _draw_video(video_id: str, job: JobSnapshot | None) -> VideoInfo | None:
     every = progress.POLL_SECONDS if chat.is_busy() else progress.poll_seconds(job)
     poll = st.fragment(player.draw, run_every=every)
     poll(video_id, video, job.id if job else None, chat.find_search)
-    if job and job.is_readable and job.analysis:
-        _draw_under_player(job)
+    if job and (edits := page_state().edits_of(job.id)) and may_change():
+        reanalysis.draw_bar(job, edits)
     if job is None:
         video_picker.draw_chosen()
     return video
@@ -173,27 +161,16 @@ def _draw_absent_video(job: JobSnapshot) -> None:
     video_picker.draw_uploader(key=f"copy-{job.id}", on_uploaded=keep)
 
 
-def _draw_under_player(job: JobSnapshot) -> None:
-    if not may_change():
-        return
-    if edits := page_state().edits_of(job.id):
-        reanalysis.draw_bar(job, edits)
-    else:
-        reanalysis.draw_range(job)
-
-
-def _draw_job(job: JobSnapshot, *, can_edit: bool) -> None:
+def _draw_job(job: JobSnapshot, *, has_video: bool) -> None:
     """Draw the state of the job and the actions for it."""
     if not job.is_readable:
         progress.poll_stage(job)
         return
-    if job.state not in ("done", "measuring", "no_usable_answer"):  # the head of the report shows that, too
-        stopped_job.draw(job)
     request_form.draw_found(job)
     if job.analysis:
-        report.draw_head(job, job.analysis, can_edit=can_edit)
-    if job.state == "measuring":
-        st.fragment(progress.draw_measuring, run_every=progress.POLL_SECONDS)(job.id)
+        report.draw_head(job, job.analysis, has_video=has_video)
+    if job.state not in ("done", "measuring", "no_usable_answer"):  # the head of the report shows that, too
+        stopped_job.draw(job)
 
 
 def _draw_contents(job: JobSnapshot) -> None:
@@ -203,6 +180,7 @@ def _draw_contents(job: JobSnapshot) -> None:
     elif edits := page_state().edits_of(job.id):
         reanalysis.draw_cards(job, edits)
     elif job.analysis:
-        report.draw_tabs(job.id)
+        report.draw_document(job.id)
+        report.draw_details(job.id)
     else:
         stopped_job.draw_kept(job)

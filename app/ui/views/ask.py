@@ -44,8 +44,10 @@ def draw() -> None:
             shown = _draw_video(conversation, names)
         with right:
             chat.draw_turns(conversation, names, shown=shown, on_open=chat.show)
+            chat.draw_next(conversation)
     else:
         chat.draw_turns(conversation, names, shown="", on_open=chat.show)
+        chat.draw_next(conversation)
 
 
 def _draw_video(conversation: Conversation, names: Mapping[str, str]) -> str:

@@ -168,6 +168,10 @@ def draw_kept(job: JobSnapshot) -> None:
         st.markdown(f"##### {t('ui.keyframes')}")
         shown = report_blocks.pieces(content.frames(keyframes, job.progress.facts))
         report_blocks.draw(shown, report_blocks.Renderer(job.id, keyframes), key="kept")
+    elif found := job.progress.found:
+        st.markdown(f"##### {t('ui.found')}")
+        renderer = report_blocks.Renderer(job.id, found)
+        report_blocks.draw_values([report_blocks.gallery(found, renderer)], renderer, key="kept")
 
 
 def _resume(job_id: str, accept_changes: bool) -> None:

@@ -133,22 +133,23 @@ def _delete(conversation_id: str) -> None:
         state.open_chat(None)
 
 
-def is_open(job_id: str) -> bool:
-    """Return whether the conversation in the address is about this analysis."""
-    conversation = find_open()
-    return conversation is not None and job_id in conversation.about
-
-
-def draw_tab(job_id: str) -> None:
-    """Draw the conversations about one analysis, or the open one, beside the player of the report."""
+def draw_below(job_id: str) -> Conversation | None:
+    """Draw the open conversation about a report below it and return it, else list all of them."""
     conversation = find_open()
     if conversation is None or job_id not in conversation.about:
-        composer.draw(None, partial(start.begin_about, job_id))
         start.draw_list(job_id)
+        return None
+    draw_head(conversation)
+    draw_turns(conversation, video_names(services(), conversation), shown=job_id, on_open=_go_to_page)
+    return conversation
+
+
+def draw_field(job_id: str, conversation: Conversation | None) -> None:
+    """Draw the field for the next question about a report, which stays in view."""
+    if conversation:
+        draw_next(conversation)
     else:
-        names = video_names(services(), conversation)
-        draw_head(conversation)
-        draw_turns(conversation, names, shown=job_id, on_open=_go_to_page)
+        composer.draw(None, partial(start.begin_about, job_id))
 
 
 def _go_to_page(frame: FrameRef) -> None:
@@ -166,7 +167,7 @@ def show(frame: FrameRef) -> None:
 def draw_turns(
     conversation: Conversation, names: Mapping[str, str], *, shown: str, on_open: Callable[[FrameRef], None]
 ) -> None:
-    """Draw the shown branch and the field for the next question.
+    """Draw the shown branch.
 
     Args:
         conversation: The conversation.
@@ -187,4 +188,9 @@ def draw_turns(
             last = conversation.turns[-1].number
             args = (conversation.id, last)
             st.button(t("ask.page.show_again"), key="ask_show_again", type="tertiary", on_click=turns.switch, args=args)
-    composer.draw(conversation, partial(services().conversations.get, conversation.id), is_busy=is_busy)
+
+
+def draw_next(conversation: Conversation) -> None:
+    """Draw the field for the next question of a conversation."""
+    begin = partial(services().conversations.get, conversation.id)
+    composer.draw(conversation, begin, is_busy=services().answers.is_running(conversation.id))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 _AREA = "st-key-ask_composer"
 """CSS class that Streamlit gives the container with the key "ask_composer"."""
-_KIND_WIDTH = 220  # pixels
+_KINDS: tuple[ask.LookKind, ...] = ("global", "local")
+"""The frames that are there, or others that lie closer together."""
 
 
 def draw(
@@ -107,15 +108,13 @@ def _leave_out(key: str, upload_id: str) -> None:
 
 
 def _draw_kind(key: str) -> None:
-    kinds = get_args(ask.LookKind)
-    st.selectbox(
+    """Draw what the answer may rest on; without a choice it follows from the question."""
+    st.pills(
         t("ask.page.kind"),
-        kinds,
-        format_func={kind: t(f"ask.page.look_{kind}") for kind in kinds}.__getitem__,
+        _KINDS,
+        format_func={kind: t(f"ask.page.look_{kind}") for kind in _KINDS}.__getitem__,
         key=f"{key}_kind",
-        help=t("ask.page.kind_help"),
         label_visibility="collapsed",
-        width=_KIND_WIDTH,
     )
 
 
@@ -129,7 +128,7 @@ def _submit(key: str, conversation: Conversation | None, begin: Callable[[], Con
         question = given.strip() or (t("ask.page.about_images") if images else "")
         chosen, asked = settings.read(conversation), begin()
         start, end = state.range or (None, None)
-        look = ask.Look(st.session_state.get(f"{key}_kind", "auto"), start, end)
+        look = ask.Look(st.session_state.get(f"{key}_kind") or "auto", start, end)
         asked = asked.asked(question, chosen, images=images, look=look)
         services().answers.start(services(), asked)
         state.open_chat(asked.id)

@@ -1,0 +1,118 @@
+"""Toolbar of a report: save it, copy it, compare it, and in a menu what else can be done with it or its video."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, get_args
+
+import streamlit as st
+
+from app.core import Analysis
+from app.i18n import language, t
+from app.reports import FORMATS, Use
+from app.ui import may_change, page_state
+from app.ui.components import exports
+from app.ui.components.assets import component
+from app.ui.components.exports import SaveButton, SaveGroup
+from app.ui.panels.analyse import request_form
+from app.ui.panels.report import comparison, reanalysis, sharing
+
+if TYPE_CHECKING:
+    from app.jobs import JobSnapshot
+
+_mount_copy = component("copy")
+
+
+def draw(job: JobSnapshot, analysis: Analysis, reported: Analysis, *, has_video: bool) -> None:
+    """Draw the buttons in one row.
+
+    Args:
+        job: The job.
+        analysis: The analysis as its job has it.
+        reported: The analysis with its conversations.
+        has_video: Whether the video can be played, and so be analysed again.
+    """
+    with st.container(horizontal=True, gap="small", vertical_alignment="center", key="report_actions"):
+        with st.popover(t("ui.save"), icon=":material/download:", key="save"):
+            _draw_export(job, analysis, reported)
+        _draw_copy(analysis)
+        comparison.draw_entry()
+        with st.popover(":material/more_horiz:", help=t("ui.more"), key="report_menu"):
+            _draw_more(job, analysis, has_video=has_video)
+        if may_change():
+            choose = page_state().choose_video
+            st.button(":material/add:", key="new", help=t("ui.new"), on_click=choose, args=(None,))
+
+
+def _draw_copy(analysis: Analysis) -> None:
+    """Draw the button that copies the short report as Markdown, without its pictures."""
+    from app.reports.text.markdown import without_pictures
+
+    words = {"copy": t("ui.copy"), "copied": t("ui.copied")}
+    _mount_copy(
+        key="copy_report", data={"text": without_pictures(analysis, language()), "words": words}, width="content"
+    )
+
+
+def _draw_more(job: JobSnapshot, analysis: Analysis, *, has_video: bool) -> None:
+    reanalysis.draw_way_back(job)
+    if not may_change():
+        return
+    st.button(
+        t("ui.ask_again"),
+        key="ask_again",
+        icon=":material/edit:",
+        type="tertiary",
+        disabled=not has_video,
+        help=None if has_video else t("ui.ask_again_without_video"),
+        on_click=request_form.reopen_form,
+        args=(job,),
+    )
+    if job.is_imported:
+        return
+    st.button(
+        t("ui.repeat_request"),
+        key="repeat",
+        icon=":material/refresh:",
+        type="tertiary",
+        on_click=request_form.resubmit,
+        args=(job,),
+    )
+    comparison.draw_other_model(key="another_model")
+    if has_video and page_state().edits_of(job.id) is None:
+        reanalysis.draw_entry(analysis)
+
+
+def _draw_export(job: JobSnapshot, analysis: Analysis, reported: Analysis) -> None:
+    """Draw the formats and the links to share."""
+    has_conversations = bool(reported.conversations) and st.toggle(
+        t("ui.save_conversations"), value=True, key="save_conversations"
+    )
+    analysis = reported if has_conversations else analysis
+    exports.draw(_save_groups(job, analysis, has_conversations=has_conversations), key="exports")
+    if may_change():
+        sharing.draw(job.id, conversations=bool(analysis.conversations))
+
+
+def _save_groups(job: JobSnapshot, analysis: Analysis, *, has_conversations: bool) -> list[SaveGroup]:
+    """Return the buttons for the formats that the analysis fits, by their use, and for pictures and everything."""
+
+    def button(name: str, about: str) -> SaveButton:
+        url = exports.export_url(f"jobs/{job.id}/exports/{name}", conversations=str(int(has_conversations)))
+        return SaveButton(t(f"ui.download_{name}"), url, about)
+
+    groups = []
+    for use in get_args(Use):
+        fitting = [name for name, form in FORMATS.items() if form.use == use and form.fits(analysis)]
+        items = tuple(button(name, t(f"ui.download_{name}_help")) for name in fitting)
+        groups += [SaveGroup(items, t(f"ui.save_{use}"))] if items else []
+    pictures = []
+    if analysis.keyframes:
+        pictures = [button("frames", _size_of_frames(analysis)), button("sheet", t("ui.download_sheet_help"))]
+    everything = button("everything", t("ui.download_everything_help"))
+    return [*groups, SaveGroup((*pictures, everything), t("ui.save_pictures"))]
+
+
+def _size_of_frames(analysis: Analysis) -> str:
+    kept_side = max(max(frame.width, frame.height) for frame in analysis.keyframes)
+    key = "ui.download_frames_help" if analysis.video.path.is_file() else "ui.download_frames_small"
+    return t(key, side=kept_side)

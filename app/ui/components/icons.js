@@ -13,6 +13,7 @@ const ICONS = {
   failed: `${RING}M12 7.5v5.5M12 16.2v.3`,
   cancelled: `${RING}M9 9l6 6M15 9l-6 6`,
   interrupted: "M12 3.5v7M7.2 6.8a7.5 7.5 0 1 0 9.6 0",
+  batch: "M4 8h12v12H4zM8 8V4h12v12h-4",
   chat: "M4 5h16v11H11l-4 4v-4H4z",
   first: "M5 5h14M12 20V10M8 14l4-4 4 4",
   pause: "M9 6v12M15 6v12",

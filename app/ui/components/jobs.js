@@ -16,7 +16,8 @@ function jobOf(job, report) {
   icon.setAttribute("aria-hidden", "false");
   icon.setAttribute("role", "img");
   icon.setAttribute("aria-label", job.state);
-  const go = element("button", { type: "button", className: "go", title: job.about }, icon, text);
+  const picture = job.picture ? [element("img", { className: "cover", src: job.picture, alt: "", loading: "lazy" })] : [];
+  const go = element("button", { type: "button", className: "go", title: job.about }, ...picture, icon, text);
   go.addEventListener("click", () => report("open", { id: job.id }));
   if (job.is_open) go.setAttribute("aria-current", "true");
   const row = element("div", { className: "job" }, go, ...job.actions.map((action) => actionOf(job, action, report)));

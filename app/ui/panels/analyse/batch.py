@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from app.core import AppError
 from app.i18n import t
-from app.ui import error_words, local_time, page_state, plain, remaining, resources, services
+from app.ui import error_words, local_time, page_state, plain, remaining, resources, services, short_clock
 from app.ui.components import exports
 from app.ui.components.exports import SaveButton, SaveGroup
 from app.ui.panels.work import jobs as rows
@@ -18,11 +18,8 @@ if TYPE_CHECKING:
     from app.fleet import BatchRecord, VideoStatus
 
 _POLL_SECONDS = 2.0
-_MOST_ROWS = 100
-"""Rows shown; the library lists all analyses. Chosen by hand; not tuned."""
-_MOST_RECENT = 3  # batches in the sidebar; chosen by hand
-_ORDER = ("failed", "no_usable_answer", "cancelled", "interrupted", "paused", "running", "queued", "pending")
-"""States in the order of the rows; the others follow."""
+_ROW_HEIGHT = 56
+"""Pixels, for a small picture. Chosen by hand; not tuned."""
 
 
 def draw() -> None:
@@ -43,29 +40,6 @@ def draw() -> None:
         st.error(plain(error_words(state.error)), icon=":material/error:")
     poll = st.fragment(_draw_progress, run_every=_POLL_SECONDS if _is_working(record) else None)
     poll(record.id)
-
-
-def draw_recent() -> None:
-    """Draw a button for each of the newest batches; nothing if there is none."""
-    batches = resources.batches()
-    try:
-        records = batches.archive.recent(_MOST_RECENT)
-    except AppError:  # the analyses are listed all the same
-        return
-    if not records:
-        return
-    st.markdown(f"**{t('batch.page.recent')}**")
-    for record in records:
-        st.button(
-            plain(f"{record.shown_name} · {t('batch.title', n=len(record.videos))}"),
-            key=f"batch-{record.id}",
-            type="tertiary",
-            icon=":material/video_library:",
-            help=plain(local_time(record.created)),
-            disabled=record.id == page_state().batch_id and page_state().job_id is None,
-            on_click=page_state().open_batch,
-            args=(record.id,),
-        )
 
 
 def draw_back(job_id: str) -> None:
@@ -116,20 +90,7 @@ def _draw_progress(batch_id: str) -> None:
             _draw_actions(record, statuses)
     if error := batches.error_of(batch_id):
         st.error(plain(error_words(error)), icon=":material/error:")
-    ordered = sorted(statuses, key=lambda one: _ORDER.index(one.state) if one.state in _ORDER else len(_ORDER))
-    with_job = [one for one in ordered if one.video.job_id]
-    for one in ordered:
-        if failure := one.video.failure:
-            text = f"**{plain(one.video.name)}**  \n{plain(error_words(failure.as_error()))}"
-            st.warning(text, icon=":material/error:")
-    rows.draw([_row(one) for one in with_job[:_MOST_ROWS]], key="batch_rows", on_open=page_state().open_job)
-    pending = [one.video.name for one in ordered if one.state == "pending"]
-    more = max(0, len(with_job) - _MOST_ROWS)
-    if pending:
-        names = t("facts.list").join(pending[:_MOST_ROWS])
-        st.caption(plain(t("batch.page.pending", n=len(pending), names=names)))
-    if more:
-        st.caption(plain(t("batch.and_more", n=more)))
+    _draw_table(record.id, statuses)
     if page_state().opened or (ended == total and st.session_state.get("batch_worked") == batch_id):
         st.session_state["batch_worked"] = ""
         st.rerun()  # the whole page: it no longer polls, or an analysis was opened
@@ -165,21 +126,61 @@ def _seconds_left(statuses: Sequence[VideoStatus]) -> float | None:
     return rows.seconds_left(tuple(live)) if live else None
 
 
-def _row(status: VideoStatus) -> rows.JobRow:
-    video = status.video
-    words = t(f"library.state.{status.state}")
-    reason = _reason(status)
-    line = " · ".join(filter(None, (words, video.name if status.title else "", reason)))
-    return rows.JobRow(
-        id=video.job_id,
-        name=video.name,
-        title=status.title or video.name,
-        line=line,
-        icon=status.state,
-        state=words,
-        about=" · ".join(filter(None, (str(video.path), line))),
-        is_open=False,
+def _draw_table(batch_id: str, statuses: Sequence[VideoStatus]) -> None:
+    """Draw a row for each video, which can be sorted, searched and saved; a click opens the report."""
+    shown = [_row(one) for one in statuses]
+    names = {"video": t("batch.video"), "says": t("batch.says"), "length": t("batch.length"), "state": t("batch.state")}
+    columns: dict[str, Any] = {name: st.column_config.TextColumn(label) for name, label in names.items()}
+    columns["state"] = st.column_config.TextColumn(names["state"], width=150)
+    columns["says"] = st.column_config.TextColumn(names["says"], width="large")
+    key = f"batch_table_{batch_id}"
+
+    def open_row() -> None:
+        for row, _ in st.session_state[key]["selection"]["cells"]:
+            if job_id := statuses[row].video.job_id:
+                page_state().open_job(job_id)
+
+    st.dataframe(
+        {name: [str(one[name]) for one in shown] for name in ("picture", *names)},
+        key=key,
+        hide_index=True,
+        row_height=_ROW_HEIGHT,
+        height="content",
+        column_config={"picture": st.column_config.ImageColumn("", width="small"), **columns},
+        on_select=open_row,
+        selection_mode="single-cell",
     )
+
+
+def _row(status: VideoStatus) -> dict[str, str]:
+    video = status.video
+    state = t(f"library.state.{status.state}")
+    if failure := video.failure:
+        return {
+            "picture": "",
+            "video": video.name,
+            "says": error_words(failure.as_error()),
+            "length": "",
+            "state": state,
+        }
+    entry = services().jobs.library.entry(video.job_id) if video.job_id else None
+    return {
+        "picture": resources.api_url(f"library/{entry.id}.jpg") if entry and entry.has_cover else "",
+        "video": video.name,
+        "says": _reason(status) or (_brief(video.job_id, status.state) if status.is_over and entry else ""),
+        "length": short_clock(entry.seconds) if entry and entry.seconds else "",
+        "state": state,
+    }
+
+
+@st.cache_resource(max_entries=2048, show_spinner=False)
+def _brief(job_id: str, state: str) -> str:
+    """Return what the report says in a line; it is kept for each state, since reading a report takes a while."""
+    try:
+        analysis = services().jobs.snapshot(job_id).analysis
+    except AppError:
+        return ""
+    return analysis.brief if analysis else ""
 
 
 def _reason(status: VideoStatus) -> str:

@@ -42,6 +42,7 @@ def draw() -> None:
     st.button(
         t("ui.use_sample"),
         key="use_sample",
+        type="tertiary",
         icon=":material/play_circle:",
         on_click=lambda: _choose(services().videos.sample),
     )

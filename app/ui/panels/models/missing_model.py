@@ -63,7 +63,6 @@ def draw(
                     on_click=page_state().go_to_page,
                     args=("models", "remote"),
                 )
-                draw_choose(key="missing_choose")
             st.button(
                 t("ui.start_without" if videos < 2 else "ui.start_without_all", n=videos),
                 key="start_without",

@@ -1,4 +1,4 @@
-"""Running, waiting and recent analyses in the sidebar; the order of the queue can be changed, and each job stopped."""
+"""Rows of analyses with their state and actions, and how long unfinished ones will take."""
 
 from __future__ import annotations
 
@@ -10,62 +10,18 @@ import streamlit as st
 
 from app.core import AppError
 from app.i18n import t
-from app.reports import title_and_details
-from app.store import LibraryEntry, LibraryQuery
-from app.ui import local_time, may_change, page_state, plain, remaining, resources, services
+from app.ui import page_state, resources, services
 from app.ui.components.assets import component, sent
-from app.ui.panels.analyse import frame_options
-from app.ui.panels.report.comparison import template_name
 
 if TYPE_CHECKING:
     from app.jobs import JobSnapshot
 
-_NUM_SHOWN = 8
-"""Rows shown. Chosen by hand; not tuned."""
-_POLL_SECONDS = 2.0
+PICTURE_SIDE = 160
+"""Longest side of a row's picture in pixels. Chosen by hand; not tuned."""
 _ESTIMATE_SECONDS = 60
 """How long an estimate is cached: the queue asks every two seconds, and throughput changes slowly."""
 _NUM_ESTIMATED = 8  # an estimate probes the video, which takes a third of a second; the others count as their mean
 _mount = component("jobs", "icons")
-
-
-def draw_recent() -> None:
-    """Draw a row for each; the open one is marked."""
-    entries = services().jobs.library.find(LibraryQuery(), order="newest", offset=0, limit=_NUM_SHOWN)
-    if not entries:
-        return
-    st.markdown(f"**{t('ui.recent')}**")
-    rows = [_recent_row(entry) for entry in entries]
-    draw(rows, key="recent", on_open=page_state().open_job)
-
-
-def _recent_row(entry: LibraryEntry) -> JobRow:
-    state = services().jobs.state_of(entry)
-    state_words = t(f"library.state.{state}")
-    title, line = title_and_details(
-        entry.name,
-        title=entry.title,
-        question=entry.question,
-        part=frame_options.format_stored_range(entry.start_seconds, entry.end_seconds, digits=0),
-        model=entry.model,
-    )
-    made = (template_name(entry.template), state_words, local_time(entry.created))
-    return JobRow(
-        id=entry.id,
-        name=entry.name,
-        title=title,
-        line=" · ".join(filter(None, (local_time(entry.created), line))),  # the end of a long line is cut off
-        icon=state,
-        state=state_words,
-        about=" · ".join(filter(None, (title, line, *made))),
-        is_open=entry.id == page_state().job_id,
-    )
-
-
-def draw_queue() -> None:
-    """Draw the queue and poll it; nothing for a single job, which the page itself shows."""
-    if services().jobs.waiting() or len(services().jobs.all_running()) > 1:
-        st.fragment(_draw, run_every=_POLL_SECONDS)()
 
 
 def run_action(job_id: str, action: str) -> None:
@@ -73,52 +29,6 @@ def run_action(job_id: str, action: str) -> None:
     actions = {"first": services().jobs.put_first, "pause": services().jobs.pause, "cancel": services().jobs.cancel}
     with page_state().catching_errors():
         actions[action](job_id)
-
-
-def _draw() -> None:
-    running, waiting = services().jobs.all_running(), services().jobs.waiting()
-    if page_state().opened or not (running or waiting):
-        st.rerun()  # the whole page: an opened analysis is shown outside of this fragment
-    with st.container(gap="xsmall", key="queue"):
-        left = remaining(seconds_left((*running, *waiting)))
-        count = t("ui.queue_count", n=len(running) + len(waiting))
-        with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", gap=None):
-            st.markdown(f"**{t('ui.queue')}**", width="content")
-            if may_change():
-                st.button(
-                    t("ui.queue_cancel_all"),
-                    key="queue_cancel_all",
-                    type="tertiary",
-                    icon=":material/close:",
-                    on_click=services().jobs.cancel_all,
-                )
-        st.caption(plain(" · ".join(filter(None, (count, left)))))
-        shown = [_queue_row(job, 0) for job in running]
-        shown += [_queue_row(job, place) for place, job in enumerate(waiting, start=1)]
-        draw(shown, key="queue_rows", on_open=page_state().open_job, on_act=run_action)
-
-
-def _queue_row(job: JobSnapshot, place: int) -> JobRow:
-    """Build a row; `place` is the position in the queue, 0 for a running analysis."""
-    state = t("ui.queue_waits", n=place) if place else _progress_words(job)
-    title, line = title_and_details(
-        job.name,
-        question=job.request.question,
-        part=frame_options.format_selection(job.request.selection, digits=0),
-        model=job.model,
-    )
-    actions = ["first"] if place > 1 else ["pause"] if not place and job.can_pause else []
-    return JobRow(
-        id=job.id,
-        name=job.name,
-        title=f"{place}. {title}" if place else title,
-        line=line if place else " · ".join(filter(None, (state, line))),
-        icon="queued" if place else "running",
-        state=state,
-        about=" · ".join(filter(None, (title, line, state))),
-        is_open=job.id == page_state().job_id,
-        actions=[RowAction(name, t(f"ui.queue_{name}")) for name in (*actions, "cancel") if may_change()],
-    )
 
 
 def seconds_left(jobs: tuple[JobSnapshot, ...]) -> float | None:
@@ -160,9 +70,15 @@ def _share_left(job: JobSnapshot) -> float:
     return 1.0 - job.progress.step / job.progress.total if job.progress.stage == "ask" and job.progress.total else 1.0
 
 
-def _progress_words(job: JobSnapshot) -> str:
-    stage = t(f"stage.{job.progress.stage}") if job.progress.stage else t("ui.state_running")
-    return f"{stage} {job.progress.step}/{job.progress.total}" if job.progress.total else stage
+def progress_words(job: JobSnapshot) -> str:
+    """Return what a running analysis does at the moment, and how far it is."""
+    progress = job.progress
+    stage = t(f"stage.{progress.stage}") if progress.stage else t("ui.state_running")
+    if not progress.total:
+        return stage
+    if progress.stage == "survey":
+        return t("ui.work_reading", percent=round(100 * min(1.0, progress.step / progress.total)))
+    return t("ui.work_step", stage=stage, done=progress.step, total=progress.total)
 
 
 @dataclass(frozen=True)
@@ -192,6 +108,7 @@ class JobRow:
         about: Everything, shown as a tooltip.
         is_open: Whether it is the open analysis.
         actions: Its buttons.
+        picture: Address of a small picture, "" for none.
     """
 
     id: str
@@ -203,6 +120,7 @@ class JobRow:
     about: str
     is_open: bool
     actions: Sequence[RowAction] = ()
+    picture: str = ""
 
 
 def draw(

@@ -1,11 +1,149 @@
-"""Work in the sidebar: what runs and waits, the newest batches, and what was done."""
+"""Work in the sidebar: one list of what runs, what waits and what was done, a batch being one row of it."""
 
-from app.ui.panels.analyse import batch
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from app.core import AppError
+from app.i18n import t
+from app.store import LibraryEntry, LibraryQuery
+from app.ui import local_time, may_change, page_state, plain, remaining, resources, services
+from app.ui.panels.analyse import frame_options
+from app.ui.panels.report.comparison import template_name
 from app.ui.panels.work import jobs
+from app.ui.panels.work.jobs import JobRow, RowAction
+
+if TYPE_CHECKING:
+    from app.fleet import BatchRecord
+    from app.jobs import JobSnapshot
+
+_NUM_SHOWN = 10
+_MOST_WAITING = 3
+"""Rows, and rows of waiting analyses among them. Chosen by hand; not tuned."""
+_MOST_BATCHES = 3
+_POLL_SECONDS = 2.0
+_BATCH = "batch-"
+"""Beginning of a row's id that is a batch's."""
 
 
 def draw() -> None:
-    """Draw the list."""
-    jobs.draw_queue()
-    batch.draw_recent()
-    jobs.draw_recent()
+    """Draw the list and poll it while something waits or runs; nothing where nothing was ever done."""
+    is_moving = bool(services().jobs.waiting() or services().jobs.all_running())
+    st.fragment(_draw, run_every=_POLL_SECONDS if is_moving else None)(is_moving)
+
+
+def _draw(was_moving: bool) -> None:
+    running, waiting = services().jobs.all_running(), services().jobs.waiting()
+    if page_state().opened or was_moving != bool(running or waiting):
+        st.rerun()  # the whole page: an opened analysis is shown outside of this fragment
+    rows = list(_rows(running, waiting))
+    if not rows:
+        return
+    with st.container(gap="xsmall", key="work"):
+        with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", gap=None):
+            st.markdown(f"**{t('ui.work')}**", width="content")
+            if len(running) + len(waiting) > 1 and may_change():
+                st.button(
+                    t("ui.queue_cancel_all"),
+                    key="queue_cancel_all",
+                    type="tertiary",
+                    icon=":material/close:",
+                    on_click=services().jobs.cancel_all,
+                )
+        if len(running) + len(waiting) > 1:
+            count = t("ui.queue_count", n=len(running) + len(waiting))
+            left = remaining(jobs.seconds_left((*running, *waiting)))
+            st.caption(plain(" · ".join(filter(None, (count, left)))))
+        jobs.draw(rows, key="work_rows", on_open=_open, on_act=jobs.run_action)
+
+
+def _open(row_id: str) -> None:
+    state = page_state()
+    if row_id.startswith(_BATCH):
+        state.open_batch(row_id.removeprefix(_BATCH))
+    else:
+        state.open_job(row_id)
+
+
+def _rows(running: Iterable[JobSnapshot], waiting: Iterable[JobSnapshot]) -> Iterable[JobRow]:
+    """Yield what runs, then the next that wait, then batches and analyses by their age."""
+    records = _recent_batches()
+    in_batches = {one.job_id for record in records for one in record.videos}
+    live = [*((job, 0) for job in running), *((job, place) for place, job in enumerate(waiting, start=1))]
+    alone = [(job, place) for job, place in live if job.id not in in_batches]
+    shown = [(job, place) for job, place in alone if place <= _MOST_WAITING or job.id == page_state().job_id]
+    yield from (_live_row(job, place) for job, place in shown)
+    known = {job.id for job, _ in live}
+    entries = services().jobs.library.find(LibraryQuery(), order="newest", offset=0, limit=_NUM_SHOWN + len(known))
+    done = [one for one in entries if one.id not in known and one.id not in in_batches]
+    dated = [*((one.created, _entry_row(one)) for one in done), *((one.created, _batch_row(one)) for one in records)]
+    dated.sort(key=lambda one: one[0], reverse=True)
+    yield from (row for _, row in dated[: max(1, _NUM_SHOWN - len(shown))])
+
+
+def _recent_batches() -> list[BatchRecord]:
+    try:
+        return list(resources.batches().archive.recent(_MOST_BATCHES))
+    except AppError:  # the analyses are listed all the same
+        return []
+
+
+def _live_row(job: JobSnapshot, place: int) -> JobRow:
+    """Build the row of an analysis that runs, or waits at this place of the queue."""
+    state = t("ui.queue_waits", n=place) if place else jobs.progress_words(job)
+    part = frame_options.format_selection(job.request.selection, digits=0)
+    asked = job.request.question or template_name(job.request.template)
+    found = (*job.progress.keyframes, *job.progress.found)
+    actions = ["first"] if place > 1 else ["pause"] if not place and job.can_pause else []
+    return JobRow(
+        id=job.id,
+        name=job.name,
+        title=job.name,
+        line=" · ".join(filter(None, (state, part, asked))),
+        icon="queued" if place else "running",
+        state=state,
+        about=" · ".join(filter(None, (job.name, state, part, asked, job.model))),
+        is_open=job.id == page_state().job_id,
+        actions=[RowAction(name, t(f"ui.queue_{name}")) for name in (*actions, "cancel") if may_change()],
+        picture=resources.picture_url(job.id, found[0], jobs.PICTURE_SIDE) if found else "",
+    )
+
+
+def _entry_row(entry: LibraryEntry) -> JobRow:
+    state = services().jobs.state_of(entry)
+    words = t(f"library.state.{state}")
+    part = frame_options.format_stored_range(entry.start_seconds, entry.end_seconds, digits=0)
+    asked = entry.question or entry.title or template_name(entry.template)
+    line = " · ".join(filter(None, ("" if state == "done" else words, part, asked, local_time(entry.created))))
+    return JobRow(
+        id=entry.id,
+        name=entry.name,
+        title=entry.name,
+        line=line,
+        icon=state,
+        state=words,
+        about=" · ".join(filter(None, (entry.name, words, part, asked, entry.model, local_time(entry.created)))),
+        is_open=entry.id == page_state().job_id,
+        picture=resources.api_url(f"library/{entry.id}.jpg") if entry.has_cover else "",
+    )
+
+
+def _batch_row(record: BatchRecord) -> JobRow:
+    from app.fleet import counts_of, counts_text, status_of
+
+    statuses = status_of(record, services().jobs)
+    counts = counts_text(counts_of(statuses), len(statuses))
+    is_over = all(one.is_over for one in statuses)
+    return JobRow(
+        id=f"{_BATCH}{record.id}",
+        name=record.shown_name,
+        title=record.shown_name,
+        line=counts,
+        icon="batch" if is_over else "running",
+        state=counts,
+        about=" · ".join((record.shown_name, counts, local_time(record.created))),
+        is_open=record.id == page_state().batch_id and page_state().job_id is None,
+    )

@@ -15,6 +15,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.analysis.task import Task
+from app.core import Language
 from app.core.domain import AnalysisEvent, AnalysisRequest, HashProgress, StageStarted
 from app.core.errors import ConfigError, EngineError
 from app.engine.base import EngineStatus
@@ -38,6 +39,18 @@ def parts_shown(page: AppTest) -> list[Any]:
     """What the page's own components were given, those first that stand first."""
     elements = page.get("bidi_component")
     return [json.loads(element.proto.json) for element in elements if element.proto.json]
+
+
+def is_reported(page: AppTest) -> bool:
+    """Whether a report is shown."""
+    return any(one.key == "compare" for one in page.button)
+
+
+def open_details(page: AppTest, tab: str, language: Language = "en") -> AppTest:
+    """The page with the details of a report unfolded at a tab."""
+    page.session_state["details"] = True
+    page.session_state["report_tab"] = t(f"ui.tab_{tab}", language)
+    return page.run()
 
 
 def save_buttons(page: AppTest) -> list[dict[str, str]]:
@@ -74,8 +87,10 @@ def test_the_sample_leads_to_a_report(page: AppTest, services: Services) -> None
     ended(services, job)
     page.run()
     assert not page.exception
-    assert t("ui.state_done", "en") in texts(page)
-    assert [tab.label for tab in page.tabs] == [t(f"ui.tab_{name}", "en") for name in ("report", "details", "ask")]
+    assert is_reported(page)
+    assert not page.tabs, "the details are folded"
+    open_details(page, "record")
+    assert [tab.label for tab in page.tabs] == [t(f"ui.tab_{name}", "en") for name in ("frames", "shots", "record")]
 
 
 def test_report_offers_every_fitting_format_and_frames(page: AppTest, services: Services) -> None:
@@ -193,7 +208,7 @@ def test_a_closed_tab_comes_back_to_its_analysis(page: AppTest, services: Servic
     again = AppTest.from_file(page._script_path, default_timeout=30)
     again.query_params["job"] = job
     again.run()
-    assert t("ui.state_done", "en") in texts(again)
+    assert is_reported(again)
 
 
 def test_an_unknown_analysis_in_the_address_is_told_and_left(page: AppTest, services: Services) -> None:
@@ -297,12 +312,12 @@ def test_recent_analyses_are_there_to_come_back_to(page: AppTest, services: Serv
     assert "job" not in page.query_params
     (row,) = next(part["jobs"] for part in parts_shown(page) if "jobs" in part)
     assert (row["id"], row["icon"], row["is_open"]) == (job, "done", False)
-    assert row["line"].startswith(local_time(services.jobs.snapshot(job).created))
+    assert row["line"].endswith(local_time(services.jobs.snapshot(job).created))
     page.query_params["job"] = job
     page.run()
     (row,) = next(part["jobs"] for part in parts_shown(page) if "jobs" in part)
     assert row["is_open"]
-    assert t("ui.state_done", "en") in texts(page)
+    assert is_reported(page)
 
 
 def test_foreign_analysis_shows_report_without_video(page: AppTest, services: Services, tmp_path: Path) -> None:
@@ -312,7 +327,7 @@ def test_foreign_analysis_shows_report_without_video(page: AppTest, services: Se
     page.query_params["video"] = services.videos.sample()
     page.run()
     assert "“elsewhere.mp4” was analysed on the command line" in texts(page)
-    assert t("ui.state_done", "en") in texts(page)
+    assert is_reported(page)
 
 
 def test_page_bug_is_a_sentence_and_a_logged_traceback(caplog: pytest.LogCaptureFixture) -> None:

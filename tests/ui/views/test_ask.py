@@ -172,12 +172,12 @@ def test_settings_are_those_of_the_last_question(asked: Ask, services: Services)
 def test_question_is_asked_with_kind_and_range(services: Services, job_id: str, going: threading.Event) -> None:
     page = shown()
     page.multiselect(key="ask_about").set_value([job_id]).run()
-    page.selectbox(key="ask_new_kind").set_value("read")
+    page.button_group(key="ask_new_kind").set_value("local")
     page.chat_input[0].set_value("What does the sign say?").run()
     assert not page.exception
     conversation = over(services, page.query_params["chat"])
     assert conversation.about == (job_id,)
-    assert (conversation.last.look, conversation.last.answer[:3]) == (Look("read"), "Red")
+    assert (conversation.last.look, conversation.last.answer[:3]) == (Look("local"), "Red")
     page.button(key="ask_all").click().run()
     assert page.multiselect(key="ask_about").value == []  # the next conversation may be about something else
 
@@ -190,7 +190,8 @@ def test_running_answer_can_be_stopped(services: Services, job_id: str, going: t
     while not services.answers.get(conversation.id).progress.conversation.last.answer:
         time.sleep(0.01)
     page = shown(conversation)
-    prose = next(part["blocks"] for part in parts_shown(page) if "blocks" in part)[0]
+    shown_blocks = [block for part in parts_shown(page) for block in part.get("blocks", ())]
+    prose = next(block for block in shown_blocks if block["kind"] == "prose")
     assert prose["text"].startswith("Red") and prose["live"] is True
     assert page.chat_input[0].disabled and page.button(key=key(conversation, "edit", 1)).disabled
     page.button(key=key(conversation, "stop", 1)).click().run()

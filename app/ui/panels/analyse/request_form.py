@@ -217,9 +217,11 @@ def _open(job_id: str) -> None:
 
 
 def reopen_form(job: JobSnapshot) -> None:
-    """Show the form for the video of `job` again, with the job's question."""
+    """Show the form for the video of `job` again, with the job's question and the range that is drawn."""
     state = page_state()
+    part = state.range_texts
     state.choose_video(video_for(services(), job))
+    state.range_texts = part
     st.session_state.update(FORM)
     st.session_state["question"] = job.request.question
     if job.request.template in services().templates.by_key:

@@ -67,25 +67,26 @@ def _draw_notice(job: JobSnapshot, analysis: Analysis) -> None:
                 _draw_help("unusable_model", "ui.use_another_model", ":material/neurology:", _go_to_models)
         return
     if any(one.key == "text_mode" for one in analysis.notices):
-        with _noticed("warning", t("ui.text_mode")):
+        full = next(notice_text(one) for one in analysis.notices if one.key == "text_mode")
+        with _noticed("warning", t("ui.text_mode"), full):
             if not job.is_imported and may_change():
                 _draw_help("text_mode_model", "ui.use_seeing_model", ":material/neurology:", _go_to_models)
         return
     for level in ("error", "warning"):
         if found := next((one for one in _other_notices(job, analysis) if one.level == level), None):
             text = notice_text(found)
-            with _noticed(level, brief(text)):
-                if brief(text) != _SIGNS.sub("", text):
-                    with st.popover(t("ui.what_helps"), type="tertiary", key="notice"):
-                        st.markdown(plain(text))
-            return
+            with _noticed(level, brief(text), text):
+                return
 
 
 @contextmanager
-def _noticed(level: str, words: str) -> Iterator[None]:
-    """Draw a notice with what the block adds to its line."""
+def _noticed(level: str, words: str, full: str = "") -> Iterator[None]:
+    """Draw a notice with what the block adds to its line; its full text opens where that is longer."""
     with st.container(border=True, horizontal=True, gap="small", vertical_alignment="center", key="notice_box"):
         st.markdown(f"{_MARKS[level]} {plain(words)}", width="content")
+        if full and _SIGNS.sub("", full) != words:
+            with st.popover(t("ui.what_helps"), type="tertiary", key="notice"):
+                st.markdown(plain(full))
         yield
 
 
@@ -189,7 +190,7 @@ def _is_shown(block: content.Block) -> bool:
 
 
 def _actions(analysis: Analysis, pieces: Iterable[report_blocks.ReportPiece]) -> dict[str, report_blocks.Action]:
-    """Return a button for each part without an answer that asks it, at the first heading above it."""
+    """Return a button for each part without a whole answer that asks it again, at the first heading above it."""
     if analysis.video.path == UNKNOWN_PATH:
         return {}
     anchors = {
@@ -197,9 +198,9 @@ def _actions(analysis: Analysis, pieces: Iterable[report_blocks.ReportPiece]) ->
     }
     parts = content.parts_of(analysis)
     actions = {}
-    for part in (one for one in parts if one.result is None):
+    for part in (one for one in parts if one.result is None or one.result.troubles):
         places = (f"part-{part.place}", *(["findings"] if len(parts) == 1 else []), f"frame-{part.number}")
-        said = t("ui.part_ask")
+        said = t("ui.part_retry" if part.result else "ui.part_ask")
         title = t("ui.answer_part", n=part.place) if len(parts) > 1 else t("ui.part_only")
         anchor = next((place for place in places if place in anchors), "")
         actions[anchor] = report_blocks.Action(said, labelled(said, title), part.number)

@@ -12,7 +12,7 @@ from app.i18n import LANGUAGES, t
 from app.services.container import Services
 from app.ui.state import PageState
 from tests.ui.fake_services import ended
-from tests.ui.views.test_analyse import parts_shown, started, texts
+from tests.ui.views.test_analyse import is_reported, open_details, parts_shown, started, texts
 
 
 def chosen_video(page: AppTest) -> None:
@@ -25,6 +25,11 @@ def submitted(page: AppTest, services: Services) -> tuple[Selection, int]:
     assert not page.exception
     request = services.jobs.snapshot(page.query_params["job"]).request
     return request.selection, request.frames
+
+
+def keys_of(page: AppTest) -> list[str]:
+    """The keys of the page's own components."""
+    return [key for part in page.get("bidi_component") for key in ("blocks_document",) if key in part.proto.id]
 
 
 def reported(page: AppTest, services: Services) -> str:
@@ -106,38 +111,20 @@ def test_a_choice_of_frames_survives_a_change_of_language(page: AppTest, service
 
 
 @pytest.mark.slow
-def test_a_range_is_looked_at_again_and_a_way_leads_back(page: AppTest, services: Services) -> None:
+def test_a_range_is_looked_at_again(page: AppTest, services: Services) -> None:
     first = reported(page, services)
-    assert not [button for button in page.button if button.key == "look_start"]
     state_of(page).range_texts = ("0.5", "1.5")  # as the timeline tells it
     page.run()
-    page.number_input(key="look_frames").set_value(24)
-    page.text_input(key=f"look_question_{first}").input("What falls?")
-    page.run()
-    page.button(key="look_start").click().run()
+    page.button(key="ask_again").click().run()
+    page.text_area(key="question").input("What falls?")
+    page.button(key="start").click().run()
     second = page.query_params["job"]
     request = ended(services, second).request
     assert request.selection == Selection(start_seconds=0.5, end_seconds=1.5)
-    assert (request.frames, request.question) == (24, "What falls?")
+    assert (request.adapts, request.question) == (True, "What falls?")
     page.run()
-    assert "This report covers only 00:00.500 to 00:01.500 of the video" in texts(page)
     assert state_of(page).range is None
-    page.button(key="way_back").click().run()
-    assert page.query_params["job"] == first
-    assert t("ui.state_done", "en") in texts(page)
-
-
-def test_range_without_new_question_repeats_the_old_one(page: AppTest, services: Services) -> None:
-    chosen_video(page)
-    page.text_area(key="question").input("Who comes?").run()
-    submitted(page, services)
-    ended(services, page.query_params["job"])
-    page.run()
-    state_of(page).range_texts = ("1", "")
-    page.run()
-    page.button(key="look_start").click().run()
-    request = services.jobs.snapshot(page.query_params["job"]).request
-    assert (request.question, request.selection) == ("Who comes?", Selection(start_seconds=1.0))
+    assert is_reported(page) and second != first
 
 
 def test_hand_chosen_frames_make_a_new_report(page: AppTest, services: Services) -> None:
@@ -164,9 +151,9 @@ def test_hand_chosen_frames_make_a_new_report(page: AppTest, services: Services)
 def test_leaving_the_choice_by_hand_changes_nothing(page: AppTest, services: Services) -> None:
     first = reported(page, services)
     page.button(key="edit_frames").click().run()
-    assert not page.tabs
+    assert "blocks_document" not in keys_of(page)
     page.button(key="edits_leave").click().run()
-    assert page.tabs
+    assert "blocks_document" in keys_of(page)
     assert page.query_params["job"] == first
 
 
@@ -187,10 +174,10 @@ def test_edits_of_one_report_leave_others_alone(page: AppTest, services: Service
     page.button(key="edit_frames").click().run()
     page.query_params["job"] = first  # as the browser's history leads there
     page.run()
-    assert page.tabs
+    assert "blocks_document" in keys_of(page)
     page.query_params["job"] = second
     page.run()
-    assert not page.tabs
+    assert "blocks_document" not in keys_of(page)
 
 
 def test_how_the_frames_were_chosen_is_in_the_report(page: AppTest, services: Services) -> None:
@@ -199,6 +186,5 @@ def test_how_the_frames_were_chosen_is_in_the_report(page: AppTest, services: Se
     page.text_input(key="range_start").input("0.5").run()
     submitted(page, services)
     ended(services, page.query_params["job"])
-    page.session_state["report_tab"] = t("ui.tab_details", "en")
-    page.run()
+    open_details(page, "record")
     assert "Where shots begin · from 00:00.5" in json.dumps(parts_shown(page), ensure_ascii=False)

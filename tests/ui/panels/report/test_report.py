@@ -39,7 +39,7 @@ from tests.reports.test_reports import analysis
 from tests.ui import rich
 from tests.ui.conftest import Open
 from tests.ui.fake_services import Run, ended, queue, wait
-from tests.ui.views.test_analyse import parts_shown, save_buttons, texts
+from tests.ui.views.test_analyse import is_reported, open_details, parts_shown, save_buttons, texts
 
 
 @pytest.fixture
@@ -98,9 +98,9 @@ def test_a_report_reports_all_that_it_holds(page_of: Callable[..., Any], languag
         t("unverified.no_frame", language),  # type: ignore[arg-type]
         t("trouble.repeats", language),  # type: ignore[arg-type]
         t("ui.part_retry", language),  # type: ignore[arg-type]
-        notice_text(Notice("sound_not_analysed"), language),  # type: ignore[arg-type]
     ):
         assert text in reported
+    assert notice_text(Notice("sound_not_analysed"), language) in written(open_details(page, "record", language))  # type: ignore[arg-type]
 
 
 def drawn(page: AppTest) -> str:
@@ -122,10 +122,9 @@ def test_page_says_what_the_files_say_in_their_order(page_of: Callable[..., Any]
     page.button_group(key="language").set_value(language).run()
     analysis = services.jobs.snapshot(job).analysis
     on_page = ""
-    for tab in ("report", "transcript", "details"):
-        page.session_state["report_tab"] = t(f"ui.tab_{tab}", language)
-        page.run()
-        on_page += drawn(page)
+    on_page += drawn(page)
+    for tab in ("frames", "shots", "transcript", "record"):
+        on_page += drawn(open_details(page, tab, language))
     names = ("answer", "summary", "chapters", "findings", "frames", "shots", "transcript", "how")
     with in_language(language):
         sections = content.sections(analysis)
@@ -150,11 +149,12 @@ def test_each_part_can_be_asked_again_where_it_begins() -> None:
     sections = content.sections(made)
     pieces = list(report_blocks.pieces([*sections["findings"](), *sections["frames"]()]))
     anchors = {anchor: action.number for anchor, action in _actions(made, pieces).items()}
-    assert anchors == {"part-1": 1, "part-2": 5, "part-3": 9}
+    assert anchors == {"part-2": 5, "part-3": 9}, "those with a whole answer need no button"
     alone = replace(made, chunks=made.chunks[:1], layout=rich.layout(1))
     sections = content.sections(replace(alone, chunks=(replace(alone.chunks[0], troubles=("cut",)),)))
     pieces = list(report_blocks.pieces([*sections["findings"](), *sections["frames"]()]))
-    assert list(_actions(alone, pieces)) == ["findings"]
+    cut = replace(alone, chunks=(replace(alone.chunks[0], troubles=("cut",)),))
+    assert list(_actions(cut, pieces)) == ["findings"]
 
 
 def test_report_order_is_reply_summary_findings(page_of: Callable[..., Any]) -> None:
@@ -169,16 +169,14 @@ def test_report_order_is_reply_summary_findings(page_of: Callable[..., Any]) -> 
 def test_only_the_tab_that_is_open_is_drawn(page_of: Callable[..., Any]) -> None:
     page, _, _ = page_of(rich.script())
     assert "From the subtitles" not in written(page)
-    page.session_state["report_tab"] = t("ui.tab_transcript", "en")
-    page.run()
+    open_details(page, "transcript")
     assert "Spoken line 1" in written(page)
     assert "From the subtitles: English" in written(page)
 
 
 def test_provenance_shows_layout_settings_and_prompts(page_of: Callable[..., Any]) -> None:
     page, _, _ = page_of(rich.script())
-    page.session_state["report_tab"] = t("ui.tab_details", "en")
-    page.run()
+    open_details(page, "record")
     reported = written(page)
     assert "frames at most 448 px long · 3 parts, 4 at a time · 218 tokens a frame, counted by the engine" in reported
     assert "/models/Tiny-VL" in reported
@@ -190,14 +188,15 @@ def test_provenance_shows_layout_settings_and_prompts(page_of: Callable[..., Any
 @pytest.mark.slow
 def test_ten_thousand_findings_are_paged_and_searchable(page_of: Callable[..., Any]) -> None:
     page, _, _ = page_of(rich.script(parts=50, findings=200))
-    assert "1–40 of 10202" in texts(page)
-    assert json.dumps(parts_shown(page)).count("A man walks past") == PAGE
-    page.text_input(key="search_report").input("number 49.199.").run()
+    assert "1–40 of 10008" in texts(page)
+    blocks = [block for part in parts_shown(page) for block in part.get("blocks", ())]
+    assert sum(len(block.get("rows", ".")) for block in blocks if "tone" not in block and "level" not in block) <= PAGE
+    page.text_input(key="search_document").input("number 49.199.").run()
     assert json.dumps(parts_shown(page)).count("A man walks past") == 1
-    page.text_input(key="search_report").input("nobody says this").run()
+    page.text_input(key="search_document").input("nobody says this").run()
     assert t("ui.findings_none", "en") in texts(page)
-    page.text_input(key="search_report").input("")
-    page.toggle(key="doubtful_report").set_value(True).run()
+    page.text_input(key="search_document").input("")
+    page.toggle(key="doubtful_document").set_value(True).run()
     assert json.dumps(parts_shown(page)).count("A man walks past") == 40
 
 
@@ -209,7 +208,7 @@ def test_a_job_that_failed_reports_what_is_kept_and_continues(page_of: Callable[
     page.button(key="continue").click().run()
     assert ended(services, job).state == "done"
     page.run()
-    assert t("ui.state_done", "en") in texts(page)
+    assert is_reported(page)
 
 
 def test_parts_without_an_answer_are_named_with_their_time(page_of: Callable[..., Any]) -> None:
@@ -256,26 +255,6 @@ def test_changed_settings_are_compared_before_resume(page: AppTest, open_service
     jobs.close()
 
 
-def test_second_question_on_same_frames_is_compared(page_of: Callable[..., Any]) -> None:
-    page, services, job = page_of(rich.script())
-    request = services.jobs.snapshot(job).request
-    page.text_area(key=f"another_question_{job}").input("Who leaves?")
-    page.selectbox(key=f"another_template_{job}").select("log").run()
-    page.button(key="another_compare").click().run()
-    second = page.query_params["job"]
-    assert page.query_params["with"] == job
-    asked = ended(services, second)
-    assert asked.request == replace(request, question="Who leaves?", template="log")
-    assert asked.follows == job
-    page.run()
-    reported = written(page)
-    assert t("ui.compare_title", "en") in reported
-    assert "Log" in reported
-    page.button(key="compare_end").click().run()
-    assert "with" not in page.query_params
-    assert page.tabs
-
-
 def test_a_report_is_compared_with_another_of_the_same_video(page_of: Callable[..., Any]) -> None:
     page, services, job = page_of(rich.script())
     page.button(key="compare").click().run()
@@ -302,20 +281,6 @@ def test_a_comparison_with_what_is_not_there_is_reported(page_of: Callable[..., 
     assert "is not known here" in texts(page)
 
 
-def test_asking_the_same_again_says_that_nothing_is_new(page: AppTest, open_services: Open, tmp_path: Path) -> None:
-    services = open_services(rich.script())
-    jobs = queue(services.store, rich.script(), tmp_path / "other", sha256="ab" * 32)
-    resources.install(resources.Installed(services=replace(services, jobs=jobs), key="key"))
-    job = jobs.submit(AnalysisRequest(services.videos.path(services.videos.sample())), name="cards.mp4")
-    ended(replace(services, jobs=jobs), job)
-    page.query_params["job"] = job
-    page.run()
-    page.button(key="another_ask").click().run()
-    assert "The new report would equal the open one" in texts(page)
-    assert page.query_params["job"] == job
-    jobs.close()
-
-
 def test_imported_report_offers_no_impossible_question(
     page_of: Callable[..., Any],
 ) -> None:
@@ -331,6 +296,7 @@ def test_imported_report_offers_no_impossible_question(
     reported = written(page)
     assert t("library.other_machine_why", "en") in reported and "A man brings a parcel and leaves." in reported
     assert t("ui.part_retry", "en") not in reported
+    open_details(page, "shots")
     assert t("report.timeline", "en") in headings(page)  # without the video, there is no player that shows it
 
 
@@ -365,7 +331,8 @@ def test_the_report_is_shown_while_frames_are_measured(page: AppTest, open_servi
     page.button_group(key="language").set_value(language).run()
     assert not page.exception
     assert "An afternoon at the gate" in texts(page)
-    assert t("ui.state_done", language) in texts(page)
+    assert is_reported(page)
+    open_details(page, "frames", language)
     assert [bar.proto.text.replace("\\", "") for bar in page.get("progress")] == [
         t("ui.measuring", language, done=1, total=12)
     ]
@@ -408,8 +375,9 @@ def test_report_without_model_shows_facts_first(
         yield Finished(replace(made, chunks=(), summary=None, joins=(), transcript=None, engine=None))
 
     page, _, _ = page_of(run)
-    assert [tab.label for tab in page.tabs] == [t(f"ui.tab_{name}", "en") for name in ("report", "details", "ask")]
-    assert headings(page) == [t(f"report.{name}", "en") for name in ("frames_measured", "shots")]  # no timeline
+    assert headings(page) == [t("report.frames_measured", "en")]
+    open_details(page, "shots")
+    assert [tab.label for tab in page.tabs] == [t(f"ui.tab_{name}", "en") for name in ("shots", "record")]
 
 
 def test_an_answer_without_findings_has_no_heading_for_them(page_of: Callable[..., Any]) -> None:
@@ -419,9 +387,9 @@ def test_an_answer_without_findings_has_no_heading_for_them(page_of: Callable[..
 
 def test_a_notice_is_one_line_and_what_helps_opens(page_of: Callable[..., Any]) -> None:
     page, _, _ = page_of(rich.script())
-    lines = [caption.value.replace("\\", "") for caption in page.caption]
-    assert any(line.endswith("The sound was not analysed") for line in lines)
-    assert notice_text(Notice("sound_not_analysed"), "en") in texts(page)  # in the panel of "What helps"
+    notices = tuple(Notice("part_failed", {"first": "a", "last": "b", "reason": "c"}, level) for level in ("error",))
+    assert brief(notice_text(notices[0])) in notice_text(notices[0])
+    assert notice_text(Notice("sound_not_analysed"), "en") in written(open_details(page, "record"))
 
 
 @pytest.mark.parametrize(

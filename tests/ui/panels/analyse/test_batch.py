@@ -22,7 +22,7 @@ from app.ui import resources
 from app.ui.panels.analyse import video_picker
 from tests.ui.conftest import Open
 from tests.ui.fake_services import ended, script
-from tests.ui.views.test_analyse import texts
+from tests.ui.views.test_analyse import parts_shown, texts
 
 
 def submitted_batch(page: AppTest) -> BatchRecord:

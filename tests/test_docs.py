@@ -37,6 +37,8 @@ _FENCE = re.compile(r"^[ ]*(`{3,})(\w*)[^\n]*\n(.*?)^[ ]*\1[ ]*$", re.DOTALL | r
 _INLINE = re.compile(r"`([^`\n]+)`")
 _LINK = re.compile(r"\[[^\]\n]*\]\(([^)\s]+)\)")
 _VARIABLE = re.compile(r"\b(?:FRAMELENS|VLLM)_[A-Z][A-Z_]*\b")
+_LIST_ITEM = re.compile(r"\s*(?:[-*]|\d+\.) ")
+_CHINESE = re.compile(r"[\u4e00-\u9fff]")
 _ASSIGNMENT = re.compile(r"\w+=.*")
 
 each_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
@@ -86,6 +88,25 @@ def all_options() -> set[str]:
 def headings(text: str) -> list[int]:
     """The levels of the headings in their order."""
     return [len(marks) for marks in re.findall(r"^(#{1,6}) ", prose(text), re.MULTILINE)]
+
+
+def paragraphs(text: str) -> list[str]:
+    """Return the paragraphs and the items of lists, without headings and tables."""
+    lines = [""]
+    for line in _FENCE.sub("\n", text).splitlines():
+        if not line.strip() or line.startswith(("#", "|")) or line.startswith("    "):
+            lines.append("")
+        elif _LIST_ITEM.match(line):
+            lines.append(line)
+        else:
+            lines[-1] += f" {line}"
+    return [line.strip() for line in lines if line.strip()]
+
+
+def num_words(paragraph: str) -> float:
+    """Count the words; the address of a link is none, and two Chinese characters are one."""
+    shown = re.sub(r"\]\([^)]*\)", "]", paragraph)
+    return len(re.findall(r"[^\s\u3000-\u9fff，。；：、（）“”！？—]+", shown)) + len(_CHINESE.findall(shown)) / 2
 
 
 def anchors(text: str) -> set[str]:
@@ -179,12 +200,19 @@ def test_every_relative_link_leads_somewhere(document: Path) -> None:
         assert not anchor or anchor in anchors(linked.read_text(encoding="utf-8")), target
 
 
+@each_document
+def test_paragraphs_are_under_120_words(document: Path) -> None:
+    found = paragraphs(document.read_text(encoding="utf-8"))
+    assert [paragraph for paragraph in found if num_words(paragraph) >= 120] == []
+
+
 @each_pair
 def test_both_languages_have_the_same_shape(english: Path, chinese: Path) -> None:
     texts = [path.read_text(encoding="utf-8") for path in (english, chinese)]
     assert headings(texts[0]) == headings(texts[1])
     assert len(fenced(texts[0], "bash")) == len(fenced(texts[1], "bash"))
     assert _table_rows(texts[0]) == _table_rows(texts[1])
+    assert len(paragraphs(texts[0])) == len(paragraphs(texts[1]))
 
 
 def test_both_halves_of_the_readme_have_the_same_shape() -> None:

@@ -42,7 +42,7 @@ from tests.media import COLOURS, cards, write_video
 from tests.test_docs import ENGINE_VARIABLES, ROOT, fenced, prose, variables_of_ours
 
 GUIDES = sorted((ROOT / "docs").glob("*/*.en.md"))
-README = (ROOT / "README.md").read_text(encoding="utf-8").split("\n## 中文\n")
+README = tuple((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.zh.md"))
 NOWHERE = "http://127.0.0.1:9"
 PINS = sorted(path.name for path in ROOT.glob("constraints-*.txt"))
 LONGEST_WAIT_SECONDS = 240

@@ -1,6 +1,6 @@
 """How many cameras a set of machines keeps up with, and what saturates first: a simulation.
 
-    python -m benchmarks.scale                             the table of docs/scale.md
+    python -m benchmarks.scale                             the table of docs/benchmarks/scale.md
     python -m benchmarks.scale --cameras 50 --engines 2    one row, on machines of your own
     python -m benchmarks.scale --measure VIDEO             measure this machine's share of the work: cores, bytes
 
@@ -43,7 +43,7 @@ _SIZED_FOR = 0.7  # share of a station's capacity that machines are bought for; 
 _CAMERAS = (1, 10, 100, 1_000, 10_000)
 _CORE_SECONDS = 350.0
 _FRAME_BYTES = 54_000.0
-"""For 1080p at 25 frames a second, measured with `--measure`; docs/scale.md says on what."""
+"""For 1080p at 25 frames a second, measured with `--measure`; docs/benchmarks/scale.md says on what."""
 
 
 @dataclass(frozen=True)

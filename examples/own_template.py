@@ -2,7 +2,7 @@
 
     python examples/own_template.py VIDEO
 
-The template is examples/templates/shop.toml; docs/templates.en.md explains the format.
+The template is examples/templates/shop.toml; docs/reference/templates.en.md explains the format.
 """
 
 from __future__ import annotations

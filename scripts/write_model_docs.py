@@ -1,4 +1,4 @@
-"""Write the tables of docs/models.en.md and docs/models.zh.md from the catalogue, the formats and the proposals.
+"""Write the tables of docs/reference/models.*.md from the catalogue, the formats and the proposals.
 
 The text between `<!-- NAME -->` and `<!-- / -->` is replaced; the rest is written by hand. A test holds the
 documents to it. Run it after a change of app/models: python scripts/write_model_docs.py
@@ -31,8 +31,8 @@ from app.models import (  # noqa: E402
 )
 
 DOCUMENTS: dict[Language, Path] = {
-    "en": REPOSITORY / "docs" / "models.en.md",
-    "zh": REPOSITORY / "docs" / "models.zh.md",
+    "en": REPOSITORY / "docs" / "reference" / "models.en.md",
+    "zh": REPOSITORY / "docs" / "reference" / "models.zh.md",
 }
 _MACHINES = (
     ("24 GB", GpuCard(24)), ("16 GB", GpuCard(16)), ("12 GB", GpuCard(12)), ("11 GB (RTX 2080 Ti)", GpuCard(11, 7.5)),

@@ -1,4 +1,4 @@
-"""Write docs/report.schema.json, the JSON Schema of the JSON report, from the form that the app writes and reads.
+"""Write docs/reference/report.schema.json, the JSON Schema of the report, from the form that the app writes and reads.
 
     python scripts/write_report_schema.py
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[1]
-TARGET = ROOT / "docs" / "report.schema.json"
+TARGET = ROOT / "docs" / "reference" / "report.schema.json"
 
 
 def schema() -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Write the tables of docs/security.md and docs/security.zh.md: every route and page message with the role it needs.
+"""Write the tables of docs/reference/security*.md: every route and page message with the role it needs.
 
 The text between `<!-- NAME -->` and `<!-- / -->` is replaced; the rest is written by hand. A test holds the documents
 to it. Run it after a change of a route: python scripts/write_security_docs.py
@@ -24,8 +24,8 @@ from app.i18n import in_language, t  # noqa: E402
 from app.ui.page_messages import KINDS, REFUSED  # noqa: E402
 
 DOCUMENTS: dict[Language, Path] = {
-    "en": REPOSITORY / "docs" / "security.md",
-    "zh": REPOSITORY / "docs" / "security.zh.md",
+    "en": REPOSITORY / "docs" / "reference" / "security.md",
+    "zh": REPOSITORY / "docs" / "reference" / "security.zh.md",
 }
 _WORDS: dict[Language, dict[str, str]] = {
     "en": {"route": "route", "message": "message", "role": "at least", "": "without a login", "refused": "refused"},

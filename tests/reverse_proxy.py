@@ -21,8 +21,8 @@ NAME = "frames.example.org"
 NGINX = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/bin")
 CADDY = shutil.which("caddy", path="/usr/bin:/usr/local/bin")
 _ROOT = Path(__file__).resolve().parents[1]
-_GUIDES = tuple(_ROOT / "docs" / f"deployment.{language}.md" for language in ("en", "zh"))
-_LINK = re.compile(r"\]\(\.\./(deploy/(?:nginx\.conf|Caddyfile))\)")
+_GUIDES = tuple(_ROOT / "docs" / "guide" / f"deployment.{language}.md" for language in ("en", "zh"))
+_LINK = re.compile(r"\]\((?:\.\./)+(deploy/(?:nginx\.conf|Caddyfile))\)")
 _MAIN = """daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/error.log;
 events {{ worker_connections 2048; }}
 http {{ include {mime}; access_log {folder}/access.log;

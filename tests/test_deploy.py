@@ -89,7 +89,7 @@ def test_images_are_those_that_plans_and_documents_name() -> None:
     assert f"vllm/vllm-openai:v{pinned.split('==')[1].split(';')[0].strip()}" == ENGINE_IMAGE
     assert ENGINE_IMAGE in images()
     assert all(f":{version}" in image for image in images() if image.startswith("framelens"))
-    documents = [text(ROOT / f"docs/deployment.{language}.md") for language in ("en", "zh")]
+    documents = [text(ROOT / f"docs/guide/deployment.{language}.md") for language in ("en", "zh")]
     ours = {image for image in images() if image.startswith("framelens")} | {RAY_IMAGE}
     assert all(image in document for image in ours for document in documents)
 

@@ -20,8 +20,11 @@ from app.reports.json.reader import read
 pytestmark = pytest.mark.usefixtures("english")
 
 ROOT = Path(__file__).parent.parent
-DOCUMENTS = [*sorted(ROOT.glob("*.md")), ROOT / "examples" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-PAIRS = [(path, path.with_name(path.name.replace(".en.md", ".zh.md"))) for path in DOCUMENTS if ".en." in path.name]
+DOCUMENTS = [*sorted(ROOT.glob("*.md")), ROOT / "examples" / "README.md", *sorted((ROOT / "docs").glob("*/*.md"))]
+PAIRS = [
+    (ROOT / "README.md", ROOT / "README.zh.md"),
+    *((path, path.with_name(path.name.replace(".en.", ".zh."))) for path in DOCUMENTS if ".en." in path.name),
+]
 # Variables that vLLM itself reads; none is a setting of ours.
 ENGINE_VARIABLES = {
     "VLLM_CPU_KVCACHE_SPACE",
@@ -37,9 +40,11 @@ _FENCE = re.compile(r"^[ ]*(`{3,})(\w*)[^\n]*\n(.*?)^[ ]*\1[ ]*$", re.DOTALL | r
 _INLINE = re.compile(r"`([^`\n]+)`")
 _LINK = re.compile(r"\[[^\]\n]*\]\(([^)\s]+)\)")
 _VARIABLE = re.compile(r"\b(?:FRAMELENS|VLLM)_[A-Z][A-Z_]*\b")
+_LIST_ITEM = re.compile(r"\s*(?:[-*]|\d+\.) ")
+_CHINESE = re.compile(r"[\u4e00-\u9fff]")
 _ASSIGNMENT = re.compile(r"\w+=.*")
 
-each_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+each_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 each_pair = pytest.mark.parametrize("english, chinese", PAIRS, ids=lambda path: path.name)
 
 
@@ -88,6 +93,25 @@ def headings(text: str) -> list[int]:
     return [len(marks) for marks in re.findall(r"^(#{1,6}) ", prose(text), re.MULTILINE)]
 
 
+def paragraphs(text: str) -> list[str]:
+    """Return the paragraphs and the items of lists, without headings and tables."""
+    lines = [""]
+    for line in _FENCE.sub("\n", text).splitlines():
+        if not line.strip() or line.startswith(("#", "|")) or line.startswith("    "):
+            lines.append("")
+        elif _LIST_ITEM.match(line):
+            lines.append(line)
+        else:
+            lines[-1] += f" {line}"
+    return [line.strip() for line in lines if line.strip()]
+
+
+def num_words(paragraph: str) -> float:
+    """Count the words; the address of a link is none, and two Chinese characters are one."""
+    shown = re.sub(r"\]\([^)]*\)", "]", paragraph)
+    return len(re.findall(r"[^\s\u3000-\u9fff，。；：、（）“”！？—]+", shown)) + len(_CHINESE.findall(shown)) / 2
+
+
 def anchors(text: str) -> set[str]:
     titles = re.findall(r"^#{1,6} (.+)$", prose(text), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
@@ -114,7 +138,7 @@ def test_every_option_named_beside_a_command_exists(document: Path) -> None:
     assert named <= ours | theirs
 
 
-@pytest.mark.parametrize("guide", ["guide.en.md", "guide.zh.md"])
+@pytest.mark.parametrize("guide", ["guide/guide.en.md", "guide/guide.zh.md"])
 def test_the_guide_reports_every_option(guide: str) -> None:
     text = (ROOT / "docs" / guide).read_text(encoding="utf-8")
     assert {option for option in all_options() if f"`{option}" not in text} <= {"--help", "--version"}
@@ -143,7 +167,7 @@ def test_every_variable_is_a_setting_or_one_of_the_engine(document: Path) -> Non
     assert set(_VARIABLE.findall(document.read_text(encoding="utf-8"))) <= known
 
 
-@pytest.mark.parametrize("guide", ["configuration.en.md", "configuration.zh.md"])
+@pytest.mark.parametrize("guide", ["reference/configuration.en.md", "reference/configuration.zh.md"])
 def test_the_guide_reports_every_setting(guide: str) -> None:
     text = (ROOT / "docs" / guide).read_text(encoding="utf-8")
     assert variables_of_ours() <= set(_VARIABLE.findall(text))
@@ -175,8 +199,14 @@ def test_every_relative_link_leads_somewhere(document: Path) -> None:
             continue
         path, _, anchor = target.partition("#")
         linked = document.parent / path if path else document
-        assert linked.is_file(), target
+        assert linked.exists(), target
         assert not anchor or anchor in anchors(linked.read_text(encoding="utf-8")), target
+
+
+@each_document
+def test_paragraphs_are_under_120_words(document: Path) -> None:
+    found = paragraphs(document.read_text(encoding="utf-8"))
+    assert [paragraph for paragraph in found if num_words(paragraph) >= 120] == []
 
 
 @each_pair
@@ -185,13 +215,16 @@ def test_both_languages_have_the_same_shape(english: Path, chinese: Path) -> Non
     assert headings(texts[0]) == headings(texts[1])
     assert len(fenced(texts[0], "bash")) == len(fenced(texts[1], "bash"))
     assert _table_rows(texts[0]) == _table_rows(texts[1])
+    assert len(paragraphs(texts[0])) == len(paragraphs(texts[1]))
 
 
-def test_both_halves_of_the_readme_have_the_same_shape() -> None:
-    english, chinese = (ROOT / "README.md").read_text(encoding="utf-8").split("\n## 中文\n")
-    assert headings(english.split("\n## English\n")[1]) == headings(chinese)
-    assert len(fenced(english, "bash")) == len(fenced(chinese, "bash"))
-    assert _table_rows(english) == _table_rows(chinese)
+@pytest.mark.parametrize("name", ["README.md", "README.zh.md"])
+def test_readme_is_short_and_shows_its_pictures(name: str) -> None:
+    text = (ROOT / name).read_text(encoding="utf-8")
+    assert len(text.splitlines()) <= 120
+    pictures = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", text)
+    assert len(pictures) == 2
+    assert all(0 < (ROOT / picture).stat().st_size <= 3 * 2**20 for picture in pictures)
 
 
 def _table_rows(text: str) -> int:
@@ -219,7 +252,7 @@ def test_gallery_has_every_format_that_fits_the_sample() -> None:
 def test_layers_in_the_architecture_are_those_of_the_contract() -> None:
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
     layers = next(contract["layers"] for contract in settings["contracts"] if contract["type"] == "layers")
-    section = (ROOT / "docs/architecture.md").read_text(encoding="utf-8").partition("\n## The layers\n")[2]
+    section = (ROOT / "docs/internals/architecture.md").read_text(encoding="utf-8").partition("\n## The layers\n")[2]
     drawn = ["app." + line.replace(" | ", " | app.") for line in fenced(section, "")[0].splitlines()]
     drawn = [line.replace("app.framelens", "framelens") for line in drawn]  # a package beside app
     assert drawn == [layer for layer in layers if layer != "app.__main__"]

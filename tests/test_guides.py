@@ -41,8 +41,8 @@ from tests.engine.weights import model_files
 from tests.media import COLOURS, cards, write_video
 from tests.test_docs import ENGINE_VARIABLES, ROOT, fenced, prose, variables_of_ours
 
-GUIDES = sorted((ROOT / "docs").glob("*.en.md"))
-README = (ROOT / "README.md").read_text(encoding="utf-8").split("\n## 中文\n")
+GUIDES = sorted((ROOT / "docs").glob("*/*.en.md"))
+README = tuple((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.zh.md"))
 NOWHERE = "http://127.0.0.1:9"
 PINS = sorted(path.name for path in ROOT.glob("constraints-*.txt"))
 LONGEST_WAIT_SECONDS = 240
@@ -193,7 +193,7 @@ def test_the_settings_by_card_are_what_is_proposed_for_it(
 ) -> None:
     two_cores = hardware_profile.HardwareProfile("here", None, memory_gib=16, speed=reference(2))
     monkeypatch.setattr("app.services.here", lambda: two_cores)
-    text = (ROOT / "docs/tuning.en.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs/guide/tuning.en.md").read_text(encoding="utf-8")
     blocks = [block for block in fenced(text, "bash") if block.startswith("framelens models fit")]
     assert len(blocks) > 5
     for block in blocks:
@@ -202,7 +202,7 @@ def test_the_settings_by_card_are_what_is_proposed_for_it(
         best = json.loads(capsys.readouterr().out)[0]
         proposed = {"VLLM_MODEL_PATH": best["id"], "VLLM_CONFIG": f"'{json.dumps(best['vllm_config'])}'"}
         proposed |= best["environment"]
-        assert output == [f"export {name}={value}" for name, value in proposed.items()], f"docs/tuning.*.md: {asked}"
+        assert output == [f"export {name}={value}" for name, value in proposed.items()], f"tuning.*.md: {asked}"
 
 
 # ---- where they run --------------------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from app.store import log_to
 
 ROOT = Path(__file__).resolve().parents[1]
 APP = ROOT / "app"
-CHINESE = [ROOT / "README.md", *(ROOT / "docs").glob("*.zh.md")]
+CHINESE = [ROOT / "README.zh.md", *(ROOT / "docs").glob("*/*.zh.md")]
 
 
 def places(text: str) -> set[str]:

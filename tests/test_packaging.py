@@ -55,9 +55,10 @@ def test_all_places_name_the_same_python_versions() -> None:
     assert PROJECT["project"]["requires-python"] == f">={names[0]},<3.{supported[-1][1] + 1}"
     classifiers = PROJECT["project"]["classifiers"]
     assert [one.rsplit(" ", 1)[1] for one in classifiers if re.search(r":: 3\.\d+$", one)] == names
-    script, readme = ((ROOT / name).read_text(encoding="utf-8") for name in ("scripts/bootstrap.py", "README.md"))
-    for text, times in ((script, 2), (readme, 1)):
-        assert text.count(f"{names[0]} to {names[-1]}") == text.count(f"{names[0]} 到 {names[-1]}") == times
+    english, chinese = f"{names[0]} to {names[-1]}", f"{names[0]} 到 {names[-1]}"
+    files = ("scripts/bootstrap.py", "README.md", "README.zh.md")
+    texts = [(ROOT / name).read_text(encoding="utf-8") for name in files]
+    assert [(text.count(english), text.count(chinese)) for text in texts] == [(2, 2), (1, 0), (0, 1)]
 
 
 def pins(name: str) -> list[tuple[str, str, int]]:

@@ -7,7 +7,7 @@ import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-TABLE = (ROOT / "docs" / "problems.md").read_text(encoding="utf-8")
+TABLE = (ROOT / "docs" / "internals" / "problems.md").read_text(encoding="utf-8")
 KEY = re.compile(r"`([a-z]+(?:_[a-z0-9]+)+)`")
 NO_MESSAGES = {"trust_remote_code"}
 

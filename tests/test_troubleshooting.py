@@ -11,7 +11,7 @@ from app.core.domain import Language
 from app.core.failure_patterns import keys, match_failure
 from app.i18n import LANGUAGES, catalogue
 
-DOCS = Path(__file__).parent.parent / "docs"
+DOCS = Path(__file__).parent.parent / "docs" / "guide"
 _ROW = re.compile(r"^\| ((?:(`+).+?\2(?:<br>)?)+) \|", re.MULTILINE)
 _QUOTE = re.compile(r"FrameLens (?:says: |会说：)\*([^*]+)\*")
 _SPAN = re.compile(r"(`+) ?(.+?) ?\1(?!`)")

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 _POLL_SECONDS = 0.05
 """Longest wait before a cancel is noticed. Chosen by hand; not tuned."""
+MOST_ANSWERED_OF_USER = 4
+"""Questions of a user at an engine at a time, where there are accounts: an engine that answers one after the other, or
+whose cache is smaller than it says, has a queue of its own, in which users take no turns. Chosen by hand; not tuned."""
 
 
 class Place:
@@ -27,7 +30,7 @@ class Place:
         self.user_id = current_user().id
 
     def wait(self, most: int, cancel: threading.Event) -> Generator[Queued, None, None]:
-        """Wait until fewer than `most` answers run and no question is before this one.
+        """Wait until fewer than `most` answers run, few of the user's, and no question is before this one.
 
         Yields:
             The place whenever it changes, 0 last.
@@ -49,7 +52,7 @@ class AnswerQueue:
     """Questions that wait for one engine, and those being answered. Safe to use from several threads.
 
     The user with the fewest answers before is next, with the oldest question of the conversation with the fewest before
-    it: neither a user nor a conversation fills the queue.
+    it: neither a user nor a conversation fills the queue, nor does a user fill the engine.
     """
 
     def __init__(self) -> None:
@@ -73,13 +76,18 @@ class AnswerQueue:
     def advance(self, place: Place, most: int) -> int:
         """Let the question be answered if its turn has come, else wait shortly; return its place, 0 for none."""
         with self._changed:
-            if (number := self._number(place)) > 1 or len(self._running) >= max(most, 1):
+            if (number := self._number(place)) > 1 or len(self._running) >= max(most, 1) or self._has_enough(place):
                 self._changed.wait(_POLL_SECONDS)
                 return number
             self._waiting.remove(place)
             self._running.append(place)
             self._changed.notify_all()
             return 0
+
+    def _has_enough(self, place: Place) -> bool:
+        """Return whether so many questions of this user are being answered that others wait for the next place."""
+        running = sum(one.user_id == place.user_id for one in self._running)
+        return bool(place.user_id) and running >= MOST_ANSWERED_OF_USER
 
     def _number(self, place: Place) -> int:
         """Return the place among the waiting questions, from 1."""

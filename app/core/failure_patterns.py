@@ -2,7 +2,7 @@
 
 vLLM, torch, transformers and their older versions word the same failure differently; every wording leads to one key.
 Used for logs by `app.engine.diagnostics` and for HTTP answers by `app.core.refusals`. Each key has a text in
-app/i18n and its place in docs/troubleshooting.
+app/i18n and its place in docs/guide/troubleshooting.
 """
 
 import re

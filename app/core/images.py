@@ -18,8 +18,8 @@ _WIDE_BLUR = 0.8
 _CELLS = (32, 18)
 _OTHER_LEVELS, _OTHER_CELLS = 16, 6
 """Two JPEGs of one picture differ by at most 11 of 256 levels in any of 32 x 18 cells: 3,198 keyframes of 32 clips of
-real footage at 480 and 1,280 pixels, compared with those at full size (docs/keyframes.md, Damage). One part in a
-hundred of the picture must be off by more."""
+real footage at 480 and 1,280 pixels, compared with those at full size (docs/benchmarks/keyframes.md, Damage). One part
+in a hundred of the picture must be off by more."""
 
 
 def show_same(one: bytes, other: bytes) -> bool:

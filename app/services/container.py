@@ -138,6 +138,7 @@ class Services:
         """Continue what earlier processes left: deletions, what programs have submitted, and messages that wait."""
         from app.library.bulk_operations import sweep
 
+        self.accounts.note_time()
         sweep(self.jobs, self.videos)
         self.submissions.resume(self)
         self.webhooks.begin(self)
@@ -155,6 +156,8 @@ class Services:
         if self.semantic_index:
             self.semantic_index.close()
         self.jobs.close()
+        if "accounts" in vars(self):
+            self.accounts.note_time()
         self.switcher.close()
         self.store.close()
 

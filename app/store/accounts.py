@@ -171,6 +171,23 @@ class AccountStore:
         with self._changing() as connection:
             connection.execute("DELETE FROM sessions WHERE sha256 = ?", (sha256,))
 
+    def latest_time(self) -> float:
+        """Return the latest time in seconds since 1970 that is known from here, 0 for none."""
+        ((noted, used),) = self._store.select(
+            "SELECT (SELECT CAST(value AS REAL) FROM secrets WHERE purpose = 'latest time'), "
+            "(SELECT max(used) FROM sessions)"
+        )
+        return max(noted or 0.0, used or 0.0)
+
+    def note_time(self, now: float) -> None:
+        """Store the time for `latest_time`, unless a later one is stored."""
+        with self._store.changing(frees=True) as connection:
+            connection.execute(
+                "INSERT INTO secrets (purpose, value) VALUES ('latest time', ?) ON CONFLICT (purpose) DO UPDATE "
+                "SET value = excluded.value WHERE CAST(excluded.value AS REAL) > CAST(value AS REAL)",
+                (repr(now),),
+            )
+
     def secret(self, suggested: str) -> str:
         """Return the secret that signs cookies, `suggested` where there is none yet."""
         with self._store.changing() as connection:

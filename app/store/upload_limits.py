@@ -8,7 +8,7 @@ from app.core import InputError, StorageError, human_size
 
 UploadPurpose = Literal["video", "report", "picture"]
 """What an upload is for: a video or its subtitles; reports to import; a picture for a question. The last two become no
-videos: they are read once and deleted, or deleted like an abandoned upload.
+videos: they are read once and deleted, or deleted when they weren't for long.
 """
 _MOST_REPORT_BYTES = 200 * 2**20
 _MOST_PICTURE_BYTES = 32 * 2**20
@@ -21,6 +21,9 @@ Chosen by hand; not tuned.
 """
 STALE_SECONDS = 3 * 24 * 3600.0
 """An unfinished upload to which nothing was added for three days, such as a weekend, is deleted. Chosen by hand."""
+UNREAD_SECONDS = 3600.0
+"""An upload that is whole and waits to be read once, such as the picture of a question that was never asked, is deleted
+after this time. Chosen by hand; not tuned."""
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from filelock import FileLock, Timeout
 
 from app import core
 from app.store.fs_utils import disk_errors, own_secret, read_json, reason_of, remove_scratch, write_json
-from app.store.upload_limits import HELD_SECONDS, STALE_SECONDS, UploadLimits, UploadPurpose, check_size
+from app.store.upload_limits import HELD_SECONDS, STALE_SECONDS, UNREAD_SECONDS, UploadLimits, UploadPurpose, check_size
 
 Origin = Literal["upload", "path", "sample"]
 _ID = re.compile(r"[A-Za-z0-9_-]{16,64}")
@@ -538,10 +538,12 @@ class VideoRepository:
                 yield _Reserved(record.get("user_id", ""), record["size_bytes"], 0)
 
     def _drop_stale_parts(self) -> None:
-        oldest = core.earliest_time() - STALE_SECONDS
+        now = core.earliest_time()
         for part in self._parts.glob("*.part"):
             with suppress(FileNotFoundError):  # it was finished meanwhile
-                if part.stat().st_mtime < oldest:
+                state, record = part.stat(), read_json(part.with_suffix(".json")) or {}
+                is_unread = record.get("purpose", "video") != "video" and state.st_size == record["size_bytes"]
+                if state.st_mtime < now - (UNREAD_SECONDS if is_unread else STALE_SECONDS):
                     _drop_part(part)
 
 

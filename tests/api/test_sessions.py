@@ -175,6 +175,41 @@ def test_an_expired_session_stays_so_when_the_clock_goes_back(
     assert people.session(cookie) is None
 
 
+def test_a_restart_with_a_clock_set_back_revives_no_session(
+    people: Accounts, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cookie, now = people.log_in(NAME, PASSWORD, "127.0.0.1"), time.time()
+    monkeypatch.setattr("time.time", lambda: now + 13 * 3600)
+    people.note_time()  # at the end of this run
+    monkeypatch.setattr("time.time", lambda: now + 3600)
+    restarted = Accounts(services.store, AccessSettings())
+    assert restarted.session(cookie) is None
+    again = restarted.log_in(NAME, PASSWORD, "127.0.0.1")
+    assert restarted.session(again)
+
+
+@pytest.mark.parametrize("does", ["uses", "logs in"])
+def test_what_other_users_do_is_known_after_a_restart(
+    people: Accounts, services: Services, monkeypatch: pytest.MonkeyPatch, does: str
+) -> None:
+    cookie, now = people.log_in(NAME, PASSWORD, "127.0.0.1"), time.time()
+    other = people.log_in("ben", "another password", "127.0.0.1")
+    monkeypatch.setattr("time.time", lambda: now + 11 * 3600)
+    assert people.session(other, uses=True)
+    monkeypatch.setattr("time.time", lambda: now + 13 * 3600)
+    if does == "uses":
+        assert people.session(other, uses=True)
+    else:
+        people.log_in("eve", "yet another one", "127.0.0.1")
+    monkeypatch.setattr("time.time", lambda: now + 3600)
+    assert Accounts(services.store, AccessSettings()).session(cookie) is None
+
+
+def test_installation_without_accounts_notes_no_time(services: Services) -> None:
+    services.accounts.note_time()
+    assert services.store.select("SELECT * FROM secrets") == []
+
+
 def test_a_clock_set_back_makes_no_session_last(people: Accounts, monkeypatch: pytest.MonkeyPatch) -> None:
     cookie, now = people.log_in(NAME, PASSWORD, "127.0.0.1"), time.time()
     passed = time.monotonic() + AccessSettings().session_seconds + 1
@@ -255,13 +290,13 @@ def test_a_login_without_a_name_is_refused_by_name(open_app: Open, people: Accou
 @pytest.mark.parametrize("name", [NAME, "nobody"])
 def test_every_failed_login_takes_a_whole_pause(people: Accounts, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     slept, now = [], iter((100.0, 100.0, 100.0, 100.1))  # of two limits, the beginning and the end
-    monkeypatch.setattr(
-        accounts_module, "time", SimpleNamespace(monotonic=lambda: next(now), time=time.time, sleep=slept.append)
-    )
-    monkeypatch.setattr(people._limiter, "admit", lambda *_: next(now))
-    next(now)
-    with pytest.raises(InputError, match="login_wrong"):
-        people.log_in(name, "a wrong password", "127.0.0.1")
+    scripted = SimpleNamespace(monotonic=lambda: next(now), time=time.time, sleep=slept.append)
+    with monkeypatch.context() as patch:
+        patch.setattr(accounts_module, "time", scripted)
+        patch.setattr(people._limiter, "admit", lambda *_: next(now))
+        next(now)
+        with pytest.raises(InputError, match="login_wrong"):
+            people.log_in(name, "a wrong password", "127.0.0.1")
     assert slept == [pytest.approx(0.15)]
 
 

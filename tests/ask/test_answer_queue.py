@@ -9,6 +9,7 @@ from contextlib import ExitStack
 import pytest
 
 from app.ask import AnswerQueue, Queued
+from app.ask.answer_queue import MOST_ANSWERED_OF_USER
 from app.core import Cancelled, User, as_user
 
 
@@ -48,6 +49,25 @@ def test_user_who_asks_much_lets_others_pass() -> None:
             with as_user(users[name]):
                 waiting.append(stack.enter_context(queue.joined(conversation)))
         assert [next(one.wait(1, threading.Event())).place for one in waiting[1:]] == [3, 5, 2, 4]
+
+
+def test_user_who_asks_much_leaves_places_at_the_engine() -> None:
+    queue, never = AnswerQueue(), threading.Event()
+    ann, bob = (User(name, name, "analyst") for name in ("ann", "bob"))
+    with ExitStack() as stack:
+        with as_user(ann):
+            places = [stack.enter_context(queue.joined(f"a{number}")) for number in range(16)]
+        firsts = [next(place.wait(100, never)).place for place in places]
+        assert firsts == [0] * MOST_ANSWERED_OF_USER + list(range(1, 17 - MOST_ANSWERED_OF_USER))
+        with as_user(bob), queue.joined("b") as place:
+            assert list(place.wait(100, never)) == [Queued(0)]
+
+
+def test_without_accounts_all_places_are_ones_own() -> None:
+    queue = AnswerQueue()
+    with ExitStack() as stack:
+        waiting = [stack.enter_context(queue.joined(str(number))).wait(8, threading.Event()) for number in range(8)]
+        assert [next(one).place for one in waiting] == [0] * 8
 
 
 def test_as_many_run_as_the_engine_takes() -> None:

@@ -16,6 +16,7 @@ from app.core import User, as_user
 from app.core.errors import InputError, StorageError
 from app.core.files import safe_file_name
 from app.store import UploadLimits, video_repository
+from app.store.upload_limits import UploadPurpose
 from app.store.video_repository import VideoRepository
 
 
@@ -402,6 +403,24 @@ def test_abandoned_uploads_make_room(tmp_path: Path, sample: Path) -> None:
     os.utime(tmp_path / "limited/videos/parts" / f"{old.id}.part", (week_ago, week_ago))
     shelf.create_upload("new.mp4", 6)
     refused("upload_unknown", shelf.upload, old.id)
+
+
+@pytest.mark.parametrize(
+    ("purpose", "num_bytes", "is_kept"), [("picture", 6, False), ("picture", 3, True), ("video", 6, True)]
+)
+def test_picture_that_is_never_asked_about_makes_room(
+    tmp_path: Path, sample: Path, purpose: UploadPurpose, num_bytes: int, is_kept: bool
+) -> None:
+    shelf = limited(tmp_path, sample, most_unfinished=2)
+    upload = shelf.create_upload("a.png", 6, purpose)
+    append(shelf, upload.id, 0, [bytes(num_bytes)])
+    hours_ago = time.time() - 2 * 3600
+    os.utime(tmp_path / "limited/videos/parts" / f"{upload.id}.part", (hours_ago, hours_ago))
+    shelf.create_upload("new.mp4", 6)
+    if is_kept:
+        assert shelf.upload(upload.id).offset == num_bytes
+    else:
+        refused("upload_unknown", shelf.upload, upload.id)
 
 
 def test_a_clock_that_jumps_ahead_deletes_no_upload(

@@ -6,6 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
 
 from app import ask, core
 from app.api.v1.dependencies import ANALYST, VIEWER, KeyDep, ServicesDep, ticks
@@ -18,16 +19,22 @@ router = APIRouter(tags=["questions"])
 
 
 @router.post("/jobs/{job_id}/questions", dependencies=[ANALYST], status_code=201)
-async def ask_question(job_id: str, given: NewQuestion, services: ServicesDep, key: KeyDep) -> ConversationState:
+async def ask_question(
+    job_id: str, given: NewQuestion, services: ServicesDep, key: KeyDep, request: Request
+) -> ConversationState:
     """Ask about a job's video, and wait for the answer; one that takes longer is "running" meanwhile.
 
     The frames of the video have to be chosen, so the answer waits for a job that is at work. Set `wait_seconds` to 0
-    and read the events of the conversation for an answer as it is written.
+    and read the events of the conversation for an answer as it is written. A client that leaves while it waits ends
+    the answer.
     """
     found = await run_in_threadpool(_started, job_id, given, services)
     async for _ in ticks(services, key, given.wait_seconds):
         found = await run_in_threadpool(find_conversation, found.id, services)
         if found.answers[-1].state != "running":
+            break
+        if await request.is_disconnected():
+            await run_in_threadpool(services.answers.stop, found.id)
             break
     return found
 

@@ -221,7 +221,12 @@ class NewQuestion(Strict):
     ] = ""
     language: Language = None
     wait_seconds: Annotated[
-        float, Field(ge=0, le=600, description="How long the answer is waited for; it is written to its end anyway.")
+        float,
+        Field(
+            ge=0,
+            le=600,
+            description="How long the answer is waited for. Leaving meanwhile ends it.",
+        ),
     ] = 300.0
 
 

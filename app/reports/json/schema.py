@@ -1,4 +1,4 @@
-"""Forms of the JSON reports. The JSON Schema of the analysis is docs/report.schema.json.
+"""Forms of the JSON reports. The JSON Schema of the analysis is docs/reference/report.schema.json.
 
 Texts for people (`text`, `name`, `reason_text`) are in the report's `language` and only for reading: the importer uses
 keys and values. All `…_seconds` of the video count from its first frame.

@@ -36,6 +36,8 @@ LEAST_CHARACTERS, MOST_CHARACTERS = 10, 200
 _NAME = re.compile(r"[\w.@+-]{1,254}")
 _TOUCH_SECONDS = 60.0
 """How often the use of a session is stored. Chosen by hand; not tuned."""
+_NOTE_SECONDS = 3600.0
+"""How often the time is stored, so that a restart knows it. Chosen by hand; not tuned."""
 _TICKET_SECONDS = 60.0
 """How long a browser may take to fetch its cookie after another service has checked who it is. Chosen by hand."""
 _PROOF_SECONDS = 600.0
@@ -73,6 +75,7 @@ class Accounts:
         self._lock = threading.Lock()
         self._tickets: dict[str, tuple[str, float, str]] = {}
         self._used_proofs: dict[str, float] = {}
+        self._noted_seconds = 0.0
 
     # ---- accounts
 
@@ -267,7 +270,7 @@ class Accounts:
         if (sha256 := self._hash_in(cookie)) is None or (found := self._store.session(sha256)) is None:
             return None
         row, account = found
-        now = core.latest_time()
+        now = self._latest_time()
         if now - row.created > self._settings.session_seconds or now - row.used > self._settings.idle_seconds:
             with suppress(core.StorageError):
                 self._store.end_session(sha256)  # also where the clock is set back later
@@ -286,6 +289,27 @@ class Accounts:
                     self._audit.record("logout")
             self._store.end_session(sha256)
 
+    def note_time(self) -> None:
+        """Store the time: a later start with a clock that was set back revives no session that has expired by now."""
+        with suppress(core.StorageError):
+            if self._store.exist():
+                self._store.note_time(self._latest_time())
+
+    def _latest_time(self) -> float:
+        """Return the time, which a restart with a clock that was set back doesn't set back either."""
+        known, at = self._known_time
+        now = max(core.latest_time(), known + time.monotonic() - at)
+        if now - self._noted_seconds > _NOTE_SECONDS:
+            self._noted_seconds = now
+            with suppress(core.StorageError):  # on a full disk
+                self._store.note_time(now)
+        return now
+
+    @cached_property
+    def _known_time(self) -> tuple[float, float]:
+        """Return the latest time that was known at the first check, and the monotonic time then."""
+        return self._store.latest_time(), time.monotonic()
+
     @cached_property
     def _unknown(self) -> str:
         """Return a hash with which the passwords of unknown names are compared."""
@@ -300,7 +324,7 @@ class Accounts:
         return Signer(self._secret, salt="framelens-session", digest_method=hashlib.sha256)
 
     def _begin(self, account: AccountRow, address: str) -> str:
-        token, now = secrets.token_urlsafe(32), core.latest_time()
+        token, now = secrets.token_urlsafe(32), self._latest_time()
         self._store.add_session(
             SessionRow(hashlib.sha256(token.encode()).hexdigest(), account.id, now, now),
             created_after=now - self._settings.session_seconds,

@@ -24,7 +24,7 @@ from app.video.readers.base import JPEG_QUALITY, Picture, as_jpeg
 SAMPLE_SECONDS = 0.115
 """Seconds between samples, eight to nine a second: content that lasts 0.3 s is sampled twice or more. Half and twice
 the rate were measured: half found two to four of 62 events fewer for a seventh less of the processor time, twice two
-more only together with decoding every frame (docs/keyframes.md, What speed costs in quality)."""
+more only together with decoding every frame (docs/benchmarks/keyframes.md, What speed costs in quality)."""
 _LONGEST_STABLE_SECONDS = 2.0  # longest segment
 _BURST = 0.45  # nearly as much new content as in the busiest hundredth of the samples
 _BETTER_STABLE = 1.02  # factor by which a later sample must be better
@@ -252,7 +252,7 @@ def keep_within(pools: list[Pool[Candidate]], raw_bytes: int, max_side: int) -> 
 
 _RAW_BYTES = 144 << 20
 """Most memory for raw pictures. On two minutes of 720p, 48 MiB take 0.2 s more of the processor for JPEGs and 85 MB
-less memory, 192 MiB 0.2 s less and 37 MB more (docs/keyframes.md, Speed)."""
+less memory, 192 MiB 0.2 s less and 37 MB more (docs/benchmarks/keyframes.md, Speed)."""
 _FEWEST_SPARE, _MOST_SPARE = 96, 256
 """Stable segments kept beyond the frames that may be chosen: more of them miss less but make more JPEGs. Chosen by
 hand; not tuned."""
@@ -263,7 +263,7 @@ _OPENING_SECONDS = 0.4  # length of a window after a cut. Chosen by hand; not tu
 _LEARNING_SAMPLES = 16
 """Number of first samples in which too little is known of a video to separate new content from what always moves, so
 that only a cut counts; content that stays is found by a later candidate. Compared on the benchmark sets together
-(docs/keyframes.md, Events)."""
+(docs/benchmarks/keyframes.md, Events)."""
 # A later frame replaces the best one of a window if it is better by the first factor; one brighter by the second
 # extends the window, up to _LONGEST_SECONDS. Chosen by hand; not tuned.
 _BETTER = 1.15

@@ -6,7 +6,7 @@ and another light on the same picture are not new. The amount of new content is 
 this video.
 
 Constants whose comment names no measurement were chosen by hand while some forty variants of the choice were compared
-on the benchmark videos (docs/keyframes.md, Events); none was tuned by itself.
+on the benchmark videos (docs/benchmarks/keyframes.md, Events); none was tuned by itself.
 """
 
 from dataclasses import dataclass

@@ -4,7 +4,7 @@ The sequence of candidates is chosen that shows most events in all, each frame c
 not show, and that leaves no gap without a frame for long. Where the budget allows a frame for each shot, each longer
 than 0.3 s has one before any has a second. Frames that look like the one before are left out, unless nothing else can
 fill a gap and other pictures lie between. A greedy choice with exchanges, by the same values, shows 0.02 to 0.05 of the
-events less at 8 and 16 frames (docs/keyframes.md, Events).
+events less at 8 and 16 frames (docs/benchmarks/keyframes.md, Events).
 
 A candidate is worth about one event if it has much new content, however large: a caption counts nearly as much as a
 slide. Content that is shown already, recurs often, or is too dark to see counts less.
@@ -19,7 +19,8 @@ their details, in the cells with new content. How alike two pictures must be to 
 video (a trembling camera never shows the same twice), so the returns are counted at every threshold.
 
 Where a comment names a range of values, the share of events seen changes by less than 0.01 within it, on the sets that
-the choice was tuned on (docs/keyframes.md, Events). Constants without such a comment were chosen by hand; not tuned.
+the choice was tuned on (docs/benchmarks/keyframes.md, Events). Constants without such a comment were chosen by hand;
+not tuned.
 """
 
 from bisect import bisect_right
@@ -43,7 +44,7 @@ from app.video.shots.cut_detector import is_light
 _LONGEST_GAP, _FEWEST_GAP = 1.8, 2.3
 """Longest gap without a frame: the first times the distance of frames spread evenly from the start to the end of the
 video, but at most the second in parts of the video divided by the budget. With 2.0 one event in a hundred more is seen
-at 16 frames, and the longest gap is a tenth longer (docs/keyframes.md, Events)."""
+at 16 frames, and the longest gap is a tenth longer (docs/benchmarks/keyframes.md, Events)."""
 _HALF_WORTH = 100.0
 """Sum of new content that is worth half an event: a caption has 30 to 200, another picture 1,000 to 3,000. Between 100
 and 400 the same is seen at 8 and 16 frames; 400 sees fewer captions at 32."""
@@ -261,7 +262,7 @@ def _still_runs(repeats: Which) -> tuple[Places, Places]:
 
 _MOST_CELLS = 32
 """Cells that are compared, those with the highest value: a caption has 20 to 40. With 48 or 96 the events seen differ
-by less than 0.01 (docs/keyframes.md, Events)."""
+by less than 0.01 (docs/benchmarks/keyframes.md, Events)."""
 _MIN_NOVELTY = 1.0  # a smaller sum is noise
 _NOISE, _OTHER = 1.0, 7.0
 """Two cells whose difference is below the first show the same; beyond the second they show something else. With 1.5 and

@@ -28,7 +28,7 @@ from app.video.readers.base import CELL_SIZE
 from app.video.shots.cut_detector import likeness
 
 # The numbers below were chosen by hand and not tuned one by one. Together they detect 94 % of 1,344 wipes between real
-# clips, and none in fifteen videos without wipes (docs/keyframes.md, "Shots").
+# clips, and none in fifteen videos without wipes (docs/benchmarks/keyframes.md, "Shots").
 _CHANGED = 0.08
 """Distance of a cell's two colours, 0..1 a channel, from which on the time of its change can be determined."""
 _LEAST_CHANGED, _LEAST_CLEAN = 0.45, 0.75  # shares of all cells that change, and of these that change cleanly

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,9 +20,11 @@ from typing import Any
 import httpx
 import psutil
 
+from app.ask.answer_queue import MOST_ANSWERED_OF_USER
+from app.core import as_user
 from app.engine import RemoteEngine
 from app.services import api_keys
-from app.store import ApiStore, Store
+from app.store import ApiStore, ConversationStore, Store
 from benchmarks.torture.line import Line, Scale
 from benchmarks.torture.site import Site, attacked_site
 from tests.analysis.test_pipeline import answering_per_frame
@@ -39,6 +41,10 @@ _LONGEST_SECONDS = 120.0
 _QUESTIONS = 60
 _MOST_QUESTIONS = 16
 """Of a user at a time (app/services/answers.py)."""
+_LATE = 2
+"""Questions of the first user that are answered before the other one's arrives, or between two looks at it."""
+_LEAVING, _END_SECONDS = 8, 5.0
+"""Clients that leave, and how long the answer of one may take to end."""
 _ANSWER_SECONDS = 0.1
 _PATHS = (
     *(
@@ -102,6 +108,7 @@ def _at_a_slow_engine(scale: Scale) -> Iterator[Line]:
     model = scale.folder("engine") / "no-model"
     with serve(engine.answer, model=str(model)) as server:
         variables = {"FRAMELENS_BASE_URL": server.base_url, "FRAMELENS_ANSWER_FORM": "words"}
+        variables["FRAMELENS_IN_FLIGHT"] = "32"  # more than it does at once: one after the other
         with attacked_site(scale, "engine", variables) as site:
             jobs = [_submitted(site, "ann", use_model=True) for _ in range(2)]
             assert engine.asked.acquire(timeout=_LONGEST_SECONDS), "the engine wasn't asked"
@@ -111,6 +118,7 @@ def _at_a_slow_engine(scale: Scale) -> Iterator[Line]:
             for job in jobs:
                 _until_over(site, "ann", job)
             yield _many_questions(site, scale.count(_QUESTIONS))
+            yield _left_questions(site, engine, scale.count(_LEAVING))
 
 
 def _revoked_keys(site: Site, job_id: str, count: int) -> Line:
@@ -150,8 +158,7 @@ def _held_up(site: Site, waiting: list[str], count: int) -> Line:
 
 
 def _many_questions(site: Site, count: int) -> Line:
-    """Questions of one user at once, and then one of another: it waits for those alone that are admitted."""
-
+    """Questions of one user at once, and then one of another: it waits for those alone that the engine has by then."""
     own = {"ann": site.ids["job"], "ada": _submitted(site, "ada", use_model=False)}
     _until_over(site, "ada", own["ada"])
 
@@ -175,9 +182,35 @@ def _many_questions(site: Site, count: int) -> Line:
         crashed += _state(program, first) != "complete"
     with site.client(Authorization=f"Bearer {site.api['ann']}") as program:
         before = sum(_state(program, one) != "running" for one in admitted)
-    lost = max(0, before - _MOST_QUESTIONS) if count > len(admitted) or count <= _MOST_QUESTIONS else 1
+    lost = max(0, before - MOST_ANSWERED_OF_USER - _LATE) + (len(admitted) > _MOST_QUESTIONS)
     note = f"{len(admitted)} admitted, {before} answered before another user's"
     return Line("questions of one user at once", count + 1, lost, crashed, note)
+
+
+def _left_questions(site: Site, engine: _Engine, count: int) -> Line:
+    """Questions whose client leaves while it waits: each ends, and frees its place for another."""
+    before = _asked_by(site, "ann")
+    with engine.turn, site.client(Authorization=f"Bearer {site.api['ann']}") as program:
+        for number in range(count):
+            given = {"question": f"QUESTION {number}, and gone", "wait_seconds": 60}
+            with suppress(httpx.ReadTimeout):
+                program.post(f"/api/v1/jobs/{site.ids['job']}/questions", json=given, timeout=1)
+        time.sleep(_END_SECONDS)
+        asked = _asked_by(site, "ann") - before
+        running = sum(_state(program, one) == "running" for one in asked)
+    return Line("questions whose client left", count, running, len(asked) != count)
+
+
+def _asked_by(site: Site, user: str) -> set[str]:
+    """Return the ids of the conversations of a user."""
+    session = site.accounts.session(site.cookies[user])
+    assert session
+    store = Store(site.database)
+    try:
+        with as_user(session.user):
+            return {one.id for one in ConversationStore(store).find(limit=1000)}
+    finally:
+        store.close()
 
 
 def _state(program: httpx.Client, conversation_id: str) -> str:

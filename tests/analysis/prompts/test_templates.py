@@ -80,7 +80,7 @@ def test_a_text_in_one_language_serves_for_the_other(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_example_in_the_documents_works(language: str, tmp_path: Path) -> None:
-    text = (ROOT / "docs" / f"templates.{language}.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "reference" / f"templates.{language}.md").read_text(encoding="utf-8")
     (example,) = re.findall(r"^```toml\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
     (tmp_path / "birds.toml").write_text(example, encoding="utf-8")
     assert [field.kind for field in load_templates(tmp_path).find("birds").fields] == ["text", "number", "choice"]

@@ -107,7 +107,7 @@ def test_a_generated_client_works(address: str, token: str, tmp_path: Path) -> N
 @pytest.mark.slow
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_the_example_of_the_guide_works(address: str, token: str, language: str, tmp_path: Path) -> None:
-    text = (ROOT / "docs" / f"api.{language}.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs" / "reference" / f"api.{language}.md").read_text(encoding="utf-8")
     (example,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     (tmp_path / "clip.mp4").write_bytes(b"a video")
     (tmp_path / "example.py").write_text(example, encoding="utf-8")

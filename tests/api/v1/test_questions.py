@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from starlette.requests import Request
 from starlette.testclient import TestClient
 
 from app import config
 from app.api import Gate
-from app.api.v1.schemas import Answer
+from app.api.v1.questions import ask_question
+from app.api.v1.schemas import Answer, NewQuestion
 from app.ask.conversation import Turn
 from app.core import Notice
 from app.i18n import in_language, notice_text
@@ -66,6 +69,22 @@ def test_notices_have_the_language_of_their_conversation() -> None:
     with in_language("en"):
         answer = Answer.of(turn, "zh", is_running=False)
     assert answer.notices == [notice_text(Notice("sound_not_analysed"), "zh")]
+
+
+@pytest.mark.slow
+def test_client_that_leaves_ends_the_answer_it_waits_for(services: Services, job: str, going: threading.Event) -> None:
+    going.clear()
+    store = ApiStore(services.store)
+    api_keys.create(store, "leaver")
+
+    async def leave() -> dict[str, str]:
+        return {"type": "http.disconnect"}
+
+    given = NewQuestion(question="Which colours?", wait_seconds=60)
+    with in_language("en"):
+        found = asyncio.run(ask_question(job, given, services, store.keys()[0], Request({"type": "http"}, leave)))
+    assert not services.answers.is_running(found.id)
+    assert services.conversations.get(found.id).last.state == "stopped"
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ from app.reports.content.provenance import aigc_text, provenance_section
 from app.reports.content.questions import questions_section
 
 Section = Callable[[], Iterator[Block]]
-_BRIEF = statements.Extent(sentences=5, chapters=12, findings=12, characters=240)
+_BRIEF = statements.Extent(sentences=5, chapters=12, findings=12, characters=200)
 """What fits on two pages with a contact sheet below it. Chosen by hand; not tuned."""
 _LEVELS = ("error", "warning", "info")
 

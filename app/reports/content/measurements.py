@@ -13,8 +13,8 @@ from app.reports.graphics.chart import chart_of
 
 MOST_TIMES = 8
 """Segments listed per type: the longest are listed, the others counted. Chosen by hand; not tuned."""
-_MOST_IN_SHEET = 18
-"""Pictures of a contact sheet: three rows of a page. Chosen by hand; not tuned."""
+_MOST_IN_SHEET = 12
+"""Pictures of a contact sheet: two rows of a page. Chosen by hand; not tuned."""
 
 
 def picture_of(frame: core.Keyframe) -> blocks.PictureBlock:

@@ -64,8 +64,9 @@ def pictures(analysis: Analysis, *, appendix: bool = False) -> list[ReportFile]:
     """List the pictures that the text refers to, under their paths there."""
     folder = _folder(analysis)
     with in_language(analysis.request.language):  # any: the files are the same in every language
-        shown = document(analysis, appendix=appendix).pictures
-    return [ReportFile(f"{folder}/{_file_name(one)}", one.jpeg) for one in shown]
+        content = document(analysis, appendix=appendix)
+    shown = tuple(block for block in content.blocks if not isinstance(block, blocks.Findings))  # they have times alone
+    return [ReportFile(f"{folder}/{_file_name(one)}", one.jpeg) for one in replace(content, blocks=shown).pictures]
 
 
 def _folder(analysis: Analysis) -> str:

@@ -264,7 +264,8 @@ def test_damaged_conversations_are_refused(change: object, key: str) -> None:
 def test_table_lists_answers_with_their_questions() -> None:
     rows = list(csv.DictReader(io.StringIO(written("csv").decode("utf-8-sig"))))
     first, moment, doubtful, second, third = [row for row in rows if row["Question"]]
-    assert (moment["Start (s)"], moment["End (s)"], moment["Verified"]) == ("2.0", "2.96", "yes")
+    assert (moment["Start (s)"], moment["End (s)"], moment["Verified"]) == ("2.0", "2.96", "")
+    assert moment["What can be seen"].endswith("· 9 of 10 frames")
     assert doubtful["Verified"] == "no" and "borders" in doubtful["What could not be verified"]
     assert first["Question"] == "Who is at the door?" and first["Frames"] == "1; 2"
     assert (first["Start (s)"], first["End (s)"], first["Verified"]) == ("0.0", "4.0", "yes")

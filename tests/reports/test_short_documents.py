@@ -20,6 +20,7 @@ from app.reports import FORMATS, all_files, files_of
 from app.reports.content.builder import document
 from app.reports.content.labels import clocks, span_of
 from app.reports.json import reader
+from app.reports.text.markdown import without_pictures
 
 GALLERY = Path(__file__).parents[2] / "docs" / "gallery"
 READ = ("html", "markdown", "pdf", "docx")
@@ -230,3 +231,14 @@ def test_brief_times_are_those_of_a_player_and_never_look_equal(seconds: Any, sh
 def test_ranges_below_a_second_have_a_decimal() -> None:
     assert [span.text for span in span_of(4.9, 5.1, is_exact=False)] == ["00:04.9", " – ", "00:05.1"]
     assert [span.text for span in span_of(4.9, 6.1, is_exact=False)] == ["00:04", " – ", "00:06"]
+
+
+def test_copied_report_has_no_pictures_and_no_heading_for_them() -> None:
+    text = without_pictures(gallery("en"), "en")
+    assert "![" not in text and "## Frames" not in text and "## Findings" in text
+
+
+def test_length_below_a_second_is_not_zero() -> None:
+    made = gallery("en")
+    short = replace(made, decode=replace(made.decode, readable_seconds=0.48))
+    assert "sample.mp4 · 00:00.4 · " in written(short, "markdown", "en").decode()

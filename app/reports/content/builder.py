@@ -100,7 +100,8 @@ def sections(analysis: core.Analysis, *, is_shared: bool = True) -> dict[str, Se
 
 def head(analysis: core.Analysis) -> Iterator[Block]:
     """Yield a line with the video's name and length and the date of the report."""
-    (length,) = labels.clocks([analysis.decode.readable_seconds])
+    seconds = analysis.decode.readable_seconds
+    (length,) = labels.clocks([seconds], digits=0 if seconds >= 1 else 1)
     about = (core.one_line(analysis.video.name), length, labels.local_minute(analysis.created))
     yield Paragraph(plain(" · ".join(about)), "quiet")
 

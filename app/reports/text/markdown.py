@@ -41,7 +41,7 @@ def _in_words(shown: Iterable[blocks.Block]) -> Iterator[blocks.Block]:
         match block:
             case blocks.Chapters(cards):
                 yield blocks.Listing(tuple((*one.times, blocks.Span(f" {one.title}", "strong")) for one in cards))
-            case blocks.PictureBlock() | blocks.ThumbnailRow() | blocks.Gallery():
+            case blocks.PictureBlock() | blocks.ThumbnailRow() | blocks.Gallery() | blocks.Heading(anchor=blocks.SHEET):
                 pass
             case _:
                 yield block

@@ -20,6 +20,7 @@ def report(
     *,
     language: Language | None = None,
     conversations: bool = True,
+    appendix: bool = False,
 ) -> bytes:
     """Return the report of an analysis as the bytes of one file.
 
@@ -30,6 +31,7 @@ def report(
         format: One of FORMATS.
         language: Language of the report; by default that of the analysis.
         conversations: Write the questions and answers that the analysis has from a JSON report or `with_conversations`.
+        appendix: Add the full record to PDF, DOCX, HTML or Markdown, which are short without it.
 
     Raises:
         ConfigError: The format or the language is unknown.
@@ -39,7 +41,8 @@ def report(
         known = _known(format)
         analysis = _one(analysis, conversations)
         wanted = language or analysis.request.language
-        return next(files_of(known, analysis, wanted, f"report{_FORMATS[known].suffix}")).data
+        files = files_of(known, analysis, wanted, f"report{_FORMATS[known].suffix}", appendix=appendix)
+        return next(files).data
 
 
 def save_report(
@@ -49,6 +52,7 @@ def save_report(
     *,
     language: Language | None = None,
     conversations: bool = True,
+    appendix: bool = False,
 ) -> list[Path]:
     """Write the report of an analysis with the files that it refers to, and return their paths.
 
@@ -58,6 +62,7 @@ def save_report(
         format: One of FORMATS; by default the one that the name of the file ends in, such as "talk.pdf".
         language: Language of the report; by default that of the analysis.
         conversations: Write the questions and answers that the analysis has from a JSON report or `with_conversations`.
+        appendix: Add the full record to PDF, DOCX, HTML or Markdown, which are short without it.
 
     Raises:
         ConfigError: The format or the language is unknown, or the file is the video itself.
@@ -73,7 +78,8 @@ def save_report(
         analysis = _one(analysis, conversations)
         if is_same_file(target, analysis.video.path):
             raise ConfigError("output_is_input", option="path", given=str(target), input=str(analysis.video.path))
-        files = files_of(known, analysis, language or analysis.request.language, target.name)
+        wanted = language or analysis.request.language
+        files = files_of(known, analysis, wanted, target.name, appendix=appendix)
         with storage_errors("report_not_written", target):
             return [target.parent / file.name for file in written(files, target.parent)]
 

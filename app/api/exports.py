@@ -131,6 +131,7 @@ def report(
     spoken: core.Language | None = None,
     conversations: bool = True,
     is_alone: bool = False,
+    appendix: bool = False,
 ) -> Export:
     """Return the report of a job.
 
@@ -142,6 +143,7 @@ def report(
         spoken: The language, by default that of the job.
         conversations: Include the conversations about it.
         is_alone: Leave out the pictures that a format refers to.
+        appendix: Add the full record to a document; "everything" has it.
 
     Raises:
         InputError: "report_format_unknown", "job_unknown", "no_report_yet" or "api_report_empty".
@@ -157,12 +159,16 @@ def report(
         raise core.InputError("api_report_empty", name=analysis.video.name, format=name)
     spoken = spoken or analysis.request.language
     stem = core.safe_stem(analysis.video.name)
-    made = _of_report(analysis, name, spoken, stem, is_alone=is_alone)
+    made = _archive(analysis, name, spoken, stem)
+    if made is None:
+        files = files_of(name, analysis, spoken, stem + FORMATS[name].suffix, appendix=appendix)
+        made = _of_files(name, stem, list(islice(files, 1 if is_alone else None)))
     services.jobs.audit.record("export", job.id, job.name)
     return made
 
 
-def _of_report(analysis: core.Analysis, name: str, spoken: core.Language, stem: str, *, is_alone: bool) -> Export:
+def _archive(analysis: core.Analysis, name: str, spoken: core.Language, stem: str) -> Export | None:
+    """Return one of _ARCHIVES, or None for a format."""
     match name:
         case "everything":
             return Export(f"{stem}.zip", _ZIP, zipped(all_files(analysis, spoken, stem)))
@@ -170,8 +176,12 @@ def _of_report(analysis: core.Analysis, name: str, spoken: core.Language, stem: 
             return Export(f"{stem}.frames.zip", _ZIP, frames_as_zip(analysis))
         case "sheet":
             return Export(f"{stem}.contact-sheet.jpg", "image/jpeg", contact_sheet.write(analysis, spoken))
+    return None
+
+
+def _of_files(name: str, stem: str, files: Sequence[ReportFile]) -> Export:
+    """Return the files of a format: a single one as it is, several as a ZIP."""
     form = FORMATS[name]
-    files = list(islice(files_of(name, analysis, spoken, stem + form.suffix), 1 if is_alone else None))
     if len(files) > 1:
         return Export(f"{stem}{form.suffix}.zip", _ZIP, zipped(files))
     return Export(files[0].name, form.mime, files[0].data)
@@ -206,13 +216,15 @@ def _batch(services: Services, batch_id: str) -> Export:
     return made
 
 
-def _several(services: Services, ids: Sequence[str], formats: Sequence[str], *, conversations: bool) -> Path:
+def _several(
+    services: Services, ids: Sequence[str], formats: Sequence[str], *, conversations: bool, appendix: bool
+) -> Path:
     """Write the reports of several jobs into a temporary ZIP and return its path."""
     descriptor, name = tempfile.mkstemp(suffix=".zip", prefix="framelens-")
     path = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            write_zip(file, _files(services, ids, formats, conversations=conversations))
+            write_zip(file, _files(services, ids, formats, conversations=conversations, appendix=appendix))
         core.check_cancelled()
     except BaseException:
         path.unlink(missing_ok=True)
@@ -221,7 +233,7 @@ def _several(services: Services, ids: Sequence[str], formats: Sequence[str], *, 
 
 
 def _files(
-    services: Services, ids: Sequence[str], formats: Sequence[str], *, conversations: bool
+    services: Services, ids: Sequence[str], formats: Sequence[str], *, conversations: bool, appendix: bool
 ) -> Iterator[ReportFile]:
     """Yield the files of all reports, then the list of jobs that are left out, if any."""
     left_out: list[str] = []
@@ -238,7 +250,7 @@ def _files(
             reason = f"{t(f'library.{why}', state=state)} ({job_id})"
             left_out.append(labelled(job.name, reason))
 
-    yield from bundle(analyses(), formats)
+    yield from bundle(analyses(), formats, appendix=appendix)
     if left_out:
         yield ReportFile(f"{t('library.export_left_out')}.txt", "\n".join((*left_out, "")).encode())
 
@@ -263,9 +275,14 @@ async def respond(request: Request, write: Callable[[], Export]) -> Response:
 
 
 async def _send_report(request: Request, services: Services) -> Response:
-    """Send a report in the language of its job; `&conversations=0` leaves out the conversations about it."""
-    job_id, name, has_conversations = *_named(request), request.query_params.get("conversations") != "0"
-    return await respond(request, partial(report, services, job_id, name, conversations=has_conversations))
+    """Send a report in the language of its job.
+
+    `&conversations=0` leaves out the conversations about it, `&appendix=1` adds the full record to a document.
+    """
+    has_conversations = request.query_params.get("conversations") != "0"
+    has_appendix = request.query_params.get("appendix") == "1"
+    made = partial(report, services, *_named(request), conversations=has_conversations, appendix=has_appendix)
+    return await respond(request, made)
 
 
 async def _send_conversation(request: Request, services: Services) -> Response:
@@ -283,6 +300,7 @@ def _named(request: Request) -> tuple[str, str]:
 async def _send_several(request: Request, services: Services) -> Response:
     """Send the reports `?ids=a,b` in `&formats=json,markdown` as one ZIP; `&conversations=0` leaves out conversations.
 
+    `&appendix=1` adds the full record to documents.
     Jobs without a report, or whose report would be empty in these formats, are listed in a text file in the ZIP.
     """
     ids = [one for one in request.query_params.get("ids", "").split(",") if _ID.fullmatch(one)]
@@ -290,7 +308,8 @@ async def _send_several(request: Request, services: Services) -> Response:
     if not ids or not formats or len(ids) > MOST_EXPORTED:
         raise core.InputError("nothing_to_export", most=MOST_EXPORTED)
     has_conversations = request.query_params.get("conversations") != "0"
-    path = await run_in_turn(request, partial(_several, services, ids, formats, conversations=has_conversations))
+    options = {"conversations": has_conversations, "appendix": request.query_params.get("appendix") == "1"}
+    path = await run_in_turn(request, partial(_several, services, ids, formats, **options))
     if path is None:
         return Response(status_code=_GONE)
     return OpenFileResponse(

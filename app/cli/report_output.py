@@ -39,6 +39,7 @@ class Output:
         file: Path of the only report; None if it is named after its video.
         overwrites: An existing file is replaced.
         inputs: Files that no report replaces.
+        appendix: Documents have the full record.
     """
 
     format: str
@@ -46,6 +47,7 @@ class Output:
     file: Path | None = None
     overwrites: bool = False
     inputs: tuple[Path, ...] = ()
+    appendix: bool = False
     _given: set[str] = field(default_factory=set, compare=False, repr=False)
     _lock: Lock = field(default_factory=Lock, compare=False, repr=False)
 
@@ -78,7 +80,8 @@ class Output:
             InputError: The format has no content for this report.
         """
         with storage_errors("report_not_written", path):
-            for _ in written(files_of(self.format, analysis, language(), path.name), path.parent):
+            files = files_of(self.format, analysis, language(), path.name, appendix=self.appendix)
+            for _ in written(files, path.parent):
                 pass
 
 
@@ -87,8 +90,13 @@ def add_overwrite_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--overwrite", action="store_true", help=t("cli.overwrite"))
 
 
+def add_appendix_option(parser: argparse.ArgumentParser) -> None:
+    """Add the option that adds the full record to documents."""
+    parser.add_argument("--appendix", action="store_true", help=t("cli.appendix"))
+
+
 def parse_output(given: argparse.Namespace, videos: Iterable[Path], *, is_one: bool) -> Output:
-    """Read --output, --format, --json and --overwrite; several videos need a folder.
+    """Read --output, --format, --appendix, --json and --overwrite; several videos need a folder.
 
     Args:
         given: The options.
@@ -107,9 +115,9 @@ def parse_output(given: argparse.Namespace, videos: Iterable[Path], *, is_one: b
     is_folder = not named or names_folder(named)
     if is_one and not is_folder:
         check_output_file("--output", path, inputs=inputs, overwrites=given.overwrite)
-        return Output(_format_for(path.name, asked), path.parent, path, given.overwrite, inputs)
+        return Output(_format_for(path.name, asked), path.parent, path, given.overwrite, inputs, given.appendix)
     check_output_folder("--output", path)
-    return Output(asked or "markdown", path, None, given.overwrite, inputs)
+    return Output(asked or "markdown", path, None, given.overwrite, inputs, given.appendix)
 
 
 def names_folder(named: str) -> bool:

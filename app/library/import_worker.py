@@ -136,7 +136,7 @@ def _try_out(analysis: Analysis, name: str) -> None:
         list(passages(job))
         for place, form in FORMATS.items():
             for language in LANGUAGES if place not in _UNTRIED and form.fits(analysis) else ():
-                form.write(analysis, language)
+                form.to_bytes(analysis, language, appendix=True)
     except MemoryError:
         raise
     except Exception as error:

@@ -30,7 +30,7 @@ def _lazy(module: str, name: str = "write") -> Callable[..., Any]:
     return call
 
 
-def _no_files(_: Analysis) -> Sequence[ReportFile]:
+def _no_files(_: Analysis, *, appendix: bool) -> Sequence[ReportFile]:
     return ()
 
 
@@ -46,30 +46,43 @@ class ReportFormat:
         suffix: The end of a file's name, with its leading dot.
         mime: The media type.
         use: The audience.
-        write: Returns the whole file for an analysis and a language.
-        beside: Returns the files that the report refers to by name.
+        write: Returns the whole file for an analysis and a language; a document is short unless it is called with
+            `appendix=True`.
+        beside: Returns the files that the report refers to by name, for a document with or without its appendix.
         fits: Returns whether the report would have any content.
+        has_appendix: Whether it is a document, which can have an appendix with the full record.
     """
 
     suffix: str
     mime: str
     use: Use
-    write: Callable[[Analysis, Language], bytes]
-    beside: Callable[[Analysis], Sequence[ReportFile]] = _no_files
+    write: Callable[..., bytes]
+    beside: Callable[..., Sequence[ReportFile]] = _no_files
     fits: Callable[[Analysis], bool] = _always
+    has_appendix: bool = False
+
+    def to_bytes(self, analysis: Analysis, language: Language, *, appendix: bool = False) -> bytes:
+        """Return the whole file; `appendix` adds the full record to a document, and changes no other format."""
+        return self.write(analysis, language, **({"appendix": appendix} if self.has_appendix else {}))
 
 
 FORMATS: dict[str, ReportFormat] = {
-    "html": ReportFormat(".html", "text/html", "read", _lazy("text.html")),
+    "html": ReportFormat(".html", "text/html", "read", _lazy("text.html"), has_appendix=True),
     "markdown": ReportFormat(
-        ".md", "text/markdown", "read", _lazy("text.markdown"), _lazy("text.markdown", "pictures")
+        ".md",
+        "text/markdown",
+        "read",
+        _lazy("text.markdown"),
+        _lazy("text.markdown", "pictures"),
+        has_appendix=True,
     ),
-    "pdf": ReportFormat(".pdf", "application/pdf", "read", partial(_lazy("document_worker"), "pdf")),
+    "pdf": ReportFormat(".pdf", "application/pdf", "read", partial(_lazy("document_worker"), "pdf"), has_appendix=True),
     "docx": ReportFormat(
         ".docx",
         "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
         "read",
         partial(_lazy("document_worker"), "docx"),
+        has_appendix=True,
     ),
     "srt": ReportFormat(
         ".srt", "application/x-subrip", "cut", _lazy("subtitles", "write_srt"), fits=_lazy("subtitles", "has_findings")
@@ -136,8 +149,17 @@ def format_of(file_name: str) -> str | None:
     return max(fitting, key=lambda name: len(FORMATS[name].suffix), default=None)
 
 
-def files_of(name: str, analysis: Analysis, language: Language, file_name: str) -> Iterator[ReportFile]:
+def files_of(
+    name: str, analysis: Analysis, language: Language, file_name: str, *, appendix: bool = False
+) -> Iterator[ReportFile]:
     """Yield the files of one format: the report itself as `file_name`, then the files it refers to.
+
+    Args:
+        name: A key of FORMATS.
+        analysis: The analysis.
+        language: The language of the report.
+        file_name: The name of the report's file.
+        appendix: Add the full record to a document; other formats have it anyway.
 
     Raises:
         InputError: The report would have no content.
@@ -145,14 +167,14 @@ def files_of(name: str, analysis: Analysis, language: Language, file_name: str) 
     form = FORMATS[name]
     if not form.fits(analysis):
         raise InputError("report_empty", name=analysis.video.name, format=name)
-    yield ReportFile(file_name, form.write(analysis, language))
-    yield from form.beside(analysis)
+    yield ReportFile(file_name, form.to_bytes(analysis, language, appendix=appendix))
+    yield from form.beside(analysis, appendix=appendix)
 
 
 def all_files(analysis: Analysis, language: Language, stem: str) -> Iterator[ReportFile]:
     """Yield every format that fits, the files they refer to, and a contact sheet, named by `stem` and a suffix.
 
-    A text says which formats could not be made, and why.
+    Documents have their appendix. A text says which formats could not be made, and why.
     """
     from app.reports.graphics import contact_sheet  # imports Pillow, which listing the formats doesn't need
 
@@ -160,7 +182,8 @@ def all_files(analysis: Analysis, language: Language, stem: str) -> Iterator[Rep
     missing: list[str] = []
     for name, form in FORMATS.items():
         try:
-            made = list(files_of(name, analysis, language, stem + form.suffix)) if form.fits(analysis) else []
+            file_name = stem + form.suffix
+            made = list(files_of(name, analysis, language, file_name, appendix=True)) if form.fits(analysis) else []
         except InputError as error:  # a PDF may be too heavy
             missing.append(f"{stem}{form.suffix}: {one_line(error_text(error, language))}\n")
             continue
@@ -180,6 +203,7 @@ def bundle(
     language: Language | None = None,
     *,
     is_free: Callable[[str], bool] = lambda name: True,
+    appendix: bool = False,
 ) -> Iterator[ReportFile]:
     """Yield the reports of several analyses, named after their videos.
 
@@ -191,6 +215,7 @@ def bundle(
         formats: Keys of FORMATS.
         language: The language of all reports; None for that of each request.
         is_free: Returns whether a file name may be used.
+        appendix: Add the full record to documents.
 
     Raises:
         InputError: None of the formats has any content for an analysis.
@@ -201,7 +226,8 @@ def bundle(
         for name in [name for name in formats if FORMATS[name].fits(analysis)] or formats:
             file_name = stem + FORMATS[name].suffix
             given.add(name_key(file_name))
-            yield from files_of(name, analysis, language or analysis.request.language, file_name)
+            wanted = language or analysis.request.language
+            yield from files_of(name, analysis, wanted, file_name, appendix=appendix)
 
 
 def _stem(analysis: Analysis, formats: Sequence[str], is_free: Callable[[str], bool]) -> str:

@@ -1,8 +1,9 @@
 """Subtitle files in SubRip (.srt) and WebVTT (.vtt): findings or transcript as cues.
 
 A finding is shown for as long as it lasts and takes to read, at most until the next one begins. A finding that starts
-too soon after another to be read joins its cue. Findings that cite no frame have no time and are left out. SubRip has
-no field for remarks; WebVTT has them before the cues. Times are those of a player, which plays the file with the video.
+too soon after another to be read joins its cue. Findings that cite no frame have no time and are left out. Cues hold
+what a viewer reads or hears, without labels. SubRip has no field for remarks; WebVTT has them before the cues, with
+what could not be verified. Times are those of a player, which plays the file with the video.
 """
 
 import re
@@ -15,7 +16,7 @@ from unicodedata import east_asian_width
 
 from app.core import Analysis, Cue, Language, VideoInfo, clock
 from app.i18n import in_language, t
-from app.reports.content import aigc_text, finding_text, one_line, remarks, seconds_of, times_of
+from app.reports.content import aigc_text, issues, one_line, remarks, seconds_of, times_of
 
 _LETTERS = str.maketrans({"<": "‹", ">": "›", "{": "(", "}": ")"})
 """Players read these as tags and codes, and SubRip has no escapes."""
@@ -52,7 +53,7 @@ def write_vtt(analysis: Analysis, language: Language) -> bytes:
     """Return the findings as WebVTT; without findings a valid file without cues."""
     analysis = analysis.without_conversations()
     with in_language(language):
-        return _vtt_file((*remarks(analysis), aigc_text(analysis)), finding_cues(analysis))
+        return _vtt_file((*remarks(analysis), aigc_text(analysis), *_doubts(analysis)), finding_cues(analysis))
 
 
 def write_transcript_vtt(analysis: Analysis, language: Language) -> bytes:
@@ -61,6 +62,16 @@ def write_transcript_vtt(analysis: Analysis, language: Language) -> bytes:
     with in_language(language):
         origin = t(f"report.transcript_{transcript.source}", label=transcript.label) if transcript else ""
     return _vtt_file((origin,), transcript_cues(analysis))
+
+
+def _doubts(analysis: Analysis) -> Iterator[str]:
+    """Yield what could not be verified of the findings that are shown, with their times."""
+    times = times_of(analysis.keyframes)
+    for finding in analysis.findings:
+        seconds = seconds_of(finding, times)
+        if seconds and finding.issues and one_line(finding.text):
+            start = clock(analysis.video.player_seconds(min(seconds)), form="hh")
+            yield f"{start} {t('report.unverified', issues=', '.join(issues(finding)))}"
 
 
 def _vtt_file(remarks: Iterable[str], cues: Iterable[Cue]) -> bytes:
@@ -147,7 +158,7 @@ def _found(analysis: Analysis) -> Iterator[tuple[float, float, str]]:
     times = times_of(analysis.keyframes)
     for finding in analysis.findings:
         seconds = seconds_of(finding, times)
-        if seconds and (text := finding_text(finding)):
+        if seconds and (text := one_line(finding.text)):
             yield min(seconds), max(seconds), text
 
 

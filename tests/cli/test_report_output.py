@@ -19,7 +19,7 @@ pytestmark = pytest.mark.usefixtures("no_text_reading")
 
 
 def options(output: str = "", **more: object) -> argparse.Namespace:
-    usual = {"output": output, "format": None, "json": False, "overwrite": False, "subtitles": None}
+    usual = {"output": output, "format": None, "json": False, "overwrite": False, "appendix": False, "subtitles": None}
     return argparse.Namespace(**{**usual, **more})
 
 

@@ -101,7 +101,7 @@ def asked(**changes: object) -> core.Analysis:
 
 
 def written(name: str, made: core.Analysis | None = None) -> bytes:
-    return FORMATS[name].write(made or asked(), "en")
+    return FORMATS[name].to_bytes(made or asked(), "en", appendix=True)
 
 
 def pdf_text(data: bytes) -> str:
@@ -172,7 +172,7 @@ def test_answers_stay_text_in_html() -> None:
 
 def test_answers_stay_text_in_markdown() -> None:
     text = written("markdown").decode()
-    section = text[text.index("## Questions") : text.index("## Frame by frame")]
+    section = text[text.rindex("## Questions") : text.index("## Frames and measurements")]
     tokens = MarkdownIt("commonmark").enable("table").parse(section)
     inside = [child for token in tokens for child in token.children or ()]
     assert {token.tag for token in tokens if token.type == "heading_open"} == {"h2", "h3"}
@@ -185,16 +185,16 @@ def test_answers_stay_text_in_markdown() -> None:
 
 
 def test_pictures_of_markdown_lie_beside_it() -> None:
-    report, *pictures = files_of("markdown", asked(), "en", "a.md")
+    report, *pictures = files_of("markdown", asked(), "en", "a.md", appendix=True)
     used = {unquote(one) for one in re.findall(r"!\[[^\]]*\\?\][^(]*\(([^)]+-frames-[^)]+)\)", report.data.decode())}
     assert used == {picture.name for picture in pictures}
     assert {BLUE, GREEN, YELLOW} <= {picture.data for picture in pictures}
 
 
-def test_thumbnails_lead_to_their_frames_in_html() -> None:
+def test_thumbnails_lead_to_their_moments_in_html() -> None:
     text = written("html").decode()
     section = text[text.index('id="questions"') : text.index('id="frames"')]
-    assert section.count('href="#frame-1"') == 2 and section.count('href="#frame-2"') == 1
+    assert section.count('href="./clip.mp4#t=0.000"') == 4 and section.count('href="./clip.mp4#t=4.000"') == 2
     assert section.count("<img ") == 7
     assert 'href="./clip.mp4#t=2.500"' in section and "#t=1.250" not in section
 
@@ -264,7 +264,8 @@ def test_damaged_conversations_are_refused(change: object, key: str) -> None:
 def test_table_lists_answers_with_their_questions() -> None:
     rows = list(csv.DictReader(io.StringIO(written("csv").decode("utf-8-sig"))))
     first, moment, doubtful, second, third = [row for row in rows if row["Question"]]
-    assert (moment["Start (s)"], moment["End (s)"], moment["Verified"]) == ("2.0", "2.96", "yes")
+    assert (moment["Start (s)"], moment["End (s)"], moment["Verified"]) == ("2.0", "2.96", "")
+    assert moment["What can be seen"].endswith("· 9 of 10 frames")
     assert doubtful["Verified"] == "no" and "borders" in doubtful["What could not be verified"]
     assert first["Question"] == "Who is at the door?" and first["Frames"] == "1; 2"
     assert (first["Start (s)"], first["End (s)"], first["Verified"]) == ("0.0", "4.0", "yes")

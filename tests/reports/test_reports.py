@@ -96,7 +96,7 @@ def test_every_format_is_written_in_both_languages(name: str, language: str) -> 
 def test_the_banner_is_before_everything_else_in_markdown() -> None:
     lines = [line for line in FORMATS["markdown"].write(analysis(), "zh").decode().splitlines() if line]
     assert lines[0].startswith("# ")
-    assert lines[1].startswith("> ⚠️ Messages 格式不支持，使用文本模式")
+    assert lines[2].startswith("> ⚠️ Messages 格式不支持，使用文本模式")
 
 
 @pytest.mark.parametrize("name", ["html", "markdown", "edl", "xml", "otio", "json"])
@@ -108,7 +108,7 @@ def test_the_assumed_encoding_of_subtitles_is_named(name: str) -> None:
 
 
 def test_words_from_outside_can_not_become_markup() -> None:
-    text = FORMATS["markdown"].write(analysis(), "en").decode()
+    text = FORMATS["markdown"].to_bytes(analysis(), "en", appendix=True).decode()
     outside_prompt = re.sub(r"`{4,}text.*?^`{4,}$", "", text, flags=re.DOTALL | re.MULTILINE)
     assert not re.search(r"(?<!\\)<script", outside_prompt)
     assert not re.search(r"(?<!\\)\[x(?<!\\)\]", outside_prompt)
@@ -146,15 +146,18 @@ def test_the_ending_of_a_file_reports_its_format(name: str) -> None:
 
 def test_markdown_reads_alike_in_another_parser() -> None:
     """markdown-it-py reads CommonMark with tables, as most that show Markdown do."""
-    reported = document(analysis())
-    tokens = MarkdownIt("commonmark").enable("table").parse(FORMATS["markdown"].write(analysis(), "en").decode())
+    reported = document(analysis(), appendix=True)
+    text = FORMATS["markdown"].to_bytes(analysis(), "en", appendix=True).decode()
+    tokens = MarkdownIt("commonmark").enable("table").parse(text)
     shown = [said(after) for token, after in pairwise(tokens) if token.type == "heading_open"]
     assert shown == [
         one_line(reported.title),
         *(one_line(words(b.line)) for b in reported.blocks if isinstance(b, Heading)),
+        "Appendix",
+        *(one_line(words(b.line)) for b in reported.appendix if isinstance(b, Heading)),
     ]
     cells = [said(after) for token, after in pairwise(tokens) if token.type == "td_open"]
-    tables = [block for block in reported.blocks if isinstance(block, Table)]
+    tables = [block for block in reported.appendix if isinstance(block, Table)]
     assert cells == [one_line(words(cell)) for table in tables for row in table.rows for cell in row]
     (label,) = [token.content for token in tokens if token.type == "html_block"]
     assert json.loads(label.removeprefix("<!--").strip().removesuffix("-->"))["AIGC"]["ProduceID"] == "job"
@@ -181,7 +184,7 @@ def test_unverified_statements_are_marked_wherever_they_stand() -> None:
     text = FORMATS["markdown"].write(analysis(), "en").decode()
     assert "later at 9:59 ⚠️ *unverified: names a time that does not match its frames*" in text
     assert "made up ⚠️ *unverified: cites no frame*" in text
-    assert "it all (00:00.000, 00:04.000)" in text
+    assert "it all (00:00, 00:04)" in text
 
 
 def test_json_is_for_programs() -> None:

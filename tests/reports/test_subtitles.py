@@ -16,7 +16,7 @@ import webvtt
 
 from app.core.domain import Analysis, Cue, Finding, Transcript
 from app.core.errors import InputError
-from app.i18n import error_text
+from app.i18n import LANGUAGES, error_text
 from app.reports import FORMATS, all_files, bundle, files_of, subtitles
 from tests.reports.content.test_labels import part, rich
 from tests.reports.test_reports import NASTY, analysis
@@ -62,14 +62,19 @@ def test_cues_are_at_the_times_of_a_player() -> None:
     assert b"00:00:05.000 --> 00:00:06.000" in subtitles.write_transcript_vtt(spoken, "en")
 
 
-def test_unverified_findings_are_marked_in_subtitles() -> None:
+def test_cues_hold_no_labels_and_webvtt_notes_the_doubts() -> None:
     made = found(
         Finding("Sure.", (1,)), Finding("Unsure.", (4,), ("own_time",)), Finding("Nowhere.", (), ("no_frame",))
     )
     assert [cue.text for cue in subtitles.finding_cues(made)] == [
         "Sure.",
-        "Unsure. ⚠️ unverified: names a time that does not match its frames",
+        "Unsure.",
     ]
+    doubt = "unverified: names a time that does not match its frames"
+    assert f"NOTE\n00:00:04.000 {doubt}\n" in subtitles.write_vtt(made, "en").decode().split("\n1\n")[0]
+    for language in LANGUAGES:
+        spoken = subtitles.write_srt(made, language).decode()
+        assert "⚠" not in spoken and "some/model" not in spoken and spoken.startswith("1\r\n")
 
 
 @pytest.mark.parametrize("text", [*HOSTILE, NASTY, "1\n\n2\n00:00:01,000 --> 00:00:02,000\nx", "{\\an8}top", "a & b"])

@@ -145,6 +145,7 @@ async def get_report(
     services: ServicesDep,
     spoken: Annotated[core.Language | None, Query(alias="language", description="By default that of the job.")] = None,
     conversations: Annotated[bool, Query(description="Include the conversations about it.")] = True,
+    appendix: Annotated[bool, Query(description="Add the full record to PDF, DOCX, HTML or Markdown.")] = False,
 ) -> Response:
     """Get the report in one format, or "zip" for all formats with their pictures."""
     if name not in (*FORMATS, _ARCHIVE):
@@ -152,7 +153,7 @@ async def get_report(
     if not (await run_in_threadpool(find_job, job_id, services)).has_report:
         raise core.InputError("no_report_yet", id=job_id)
     kind = "everything" if name == _ARCHIVE else name
-    report = partial(exports.report, spoken=spoken, conversations=conversations, is_alone=True)
+    report = partial(exports.report, spoken=spoken, conversations=conversations, appendix=appendix, is_alone=True)
     return await exports.respond(request, lambda: report(services, job_id, kind))
 
 

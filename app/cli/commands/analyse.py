@@ -28,7 +28,7 @@ from app.cli.analysis_options import (
 )
 from app.cli.common import add_subtitles_option, cancel_on_signals, engine_notices_said, worst_exit_code
 from app.cli.progress_lines import open_progress
-from app.cli.report_output import Output, add_overwrite_option, parse_output
+from app.cli.report_output import Output, add_appendix_option, add_overwrite_option, parse_output
 from app.config import Settings
 from app.core import Analysis, AnalysisRequest, AppError, ConfigError, readable
 from app.fleet import Inputs, resolve
@@ -52,6 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--skip-done", action="store_true", help=t("cli.skip_done"))
     parser.add_argument("--output", metavar="FILE|DIR/", help=t("cli.output"))
     parser.add_argument("--format", choices=sorted(FORMATS), help=t("cli.format"))
+    add_appendix_option(parser)
     add_overwrite_option(parser)
     parser.add_argument("--json", action="store_true", help=t("cli.json"))
     parser.add_argument("--quiet", action="store_true", help=t("cli.quiet"))

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from app import config
-from app.cli.report_output import add_overwrite_option, check_output_folder, check_typed_output
+from app.cli.report_output import add_appendix_option, add_overwrite_option, check_output_folder, check_typed_output
 from app.core import Analysis, ConfigError, InputError, absolute, is_same_file
 from app.i18n import LANGUAGES, error_text, t
 from app.reports import FORMATS, bundle, written
@@ -35,6 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=t("cli.export_format", names=names),
     )
     parser.add_argument("--output", type=Path, default=Path(), metavar="DIR", help=t("cli.export_output"))
+    add_appendix_option(parser)
     add_overwrite_option(parser)
     parser.add_argument("--language", choices=LANGUAGES, help=t("cli.export_language"))
     parser.add_argument("--no-conversations", action="store_true", help=t("cli.export_no_conversations"))
@@ -123,6 +124,7 @@ def _write(analyses: Iterable[Analysis], given: argparse.Namespace) -> list[Path
         given.format,
         given.language,
         is_free=partial(_is_free, folder, given),
+        appendix=given.appendix,
     )
     with storage_errors("report_not_written", folder):
         names = [file.name for file in written(files, folder)]

@@ -47,6 +47,7 @@ from .labels import times_of as times_of
 from .labels import title_and_details as title_and_details
 from .labels import troubles as troubles
 from .labels import unusable as unusable
+from .measurements import SHEET as SHEET
 from .measurements import frames as frames
 from .provenance import KEY as KEY
 from .provenance import aigc as aigc

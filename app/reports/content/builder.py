@@ -17,7 +17,7 @@ from app.reports.content.provenance import aigc_text, provenance_section
 from app.reports.content.questions import questions_section
 
 Section = Callable[[], Iterator[Block]]
-_BRIEF = statements.Extent(sentences=5, chapters=12, findings=12, characters=240)
+_BRIEF = statements.Extent(sentences=5, chapters=12, findings=12, characters=200)
 """What fits on two pages with a contact sheet below it. Chosen by hand; not tuned."""
 _LEVELS = ("error", "warning", "info")
 
@@ -100,7 +100,8 @@ def sections(analysis: core.Analysis, *, is_shared: bool = True) -> dict[str, Se
 
 def head(analysis: core.Analysis) -> Iterator[Block]:
     """Yield a line with the video's name and length and the date of the report."""
-    (length,) = labels.clocks([analysis.decode.readable_seconds])
+    seconds = analysis.decode.readable_seconds
+    (length,) = labels.clocks([seconds], digits=0 if seconds >= 1 else 1)
     about = (core.one_line(analysis.video.name), length, labels.local_minute(analysis.created))
     yield Paragraph(plain(" · ".join(about)), "quiet")
 

@@ -117,6 +117,11 @@ class Gallery:
 
     pictures: tuple[PictureBlock, ...]
 
+    @property
+    def columns(self) -> int:
+        """Return the number of columns on a page, 6 to 8."""
+        return _columns(len(self.pictures), range(6, 9))
+
 
 @dataclass(frozen=True)
 class ThumbnailRow:
@@ -147,6 +152,16 @@ class Chapters:
     """The chapters of the video in time order."""
 
     cards: tuple[ChapterCard, ...]
+
+    @property
+    def columns(self) -> int:
+        """Return the number of columns on a page, 4 to 6."""
+        return _columns(len(self.cards), range(4, 7))
+
+
+def _columns(cells: int, allowed: range) -> int:
+    """Return the least of the numbers of columns that need the fewest rows."""
+    return min(allowed, key=lambda columns: -(-cells // columns))
 
 
 @dataclass(frozen=True)

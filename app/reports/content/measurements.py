@@ -13,8 +13,10 @@ from app.reports.graphics.chart import chart_of
 
 MOST_TIMES = 8
 """Segments listed per type: the longest are listed, the others counted. Chosen by hand; not tuned."""
-_MOST_IN_SHEET = 18
-"""Pictures of a contact sheet: three rows of a page. Chosen by hand; not tuned."""
+SHEET = "sheet"
+"""Anchor of the contact sheet."""
+_MOST_IN_SHEET = 12
+"""Pictures of a contact sheet: two rows of a page. Chosen by hand; not tuned."""
 
 
 def picture_of(frame: core.Keyframe) -> blocks.PictureBlock:
@@ -34,7 +36,7 @@ def contact_sheet(analysis: core.Analysis) -> Iterator[Block]:
     shown = [stored[place * last // max(1, most - 1)] for place in range(most)]
     is_all = len(shown) == len(stored)
     title = t("report.frames") if is_all else t("report.sheet_some", shown=len(shown), n=len(stored))
-    yield Heading(2, plain(title), "sheet")
+    yield Heading(2, plain(title), SHEET)
     yield blocks.Gallery(tuple(map(picture_of, shown)))
 
 

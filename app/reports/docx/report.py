@@ -17,11 +17,12 @@ _PICTURE_SIDE = 1280
 """The longer side in pixels. The gallery reuses the same pictures, which takes no space. Chosen by hand; not tuned."""
 _PICTURE_CM = (15.0, 7.0)
 """The largest width and height of a picture. Chosen by hand; not tuned."""
-_CARD_COLUMNS, _SHEET_COLUMNS = 4, 6
+_MOST_COLUMNS = 4
+"""Columns of pictures that belong to a paragraph. Chosen by hand; not tuned."""
 _CELL_MARGINS_CM = 0.4
 _MOST_DOWN = 0.75
 """The largest height of a picture in a row, as a share of its width. Chosen by hand; not tuned."""
-_EVIDENCE_CM = (2.6, 1.95)
+_EVIDENCE_CM = (2.2, 1.65)
 """The largest width and height of the picture beside a finding. Chosen by hand; not tuned."""
 _TABLE, _PLAIN = "LightList-Accent1", "TableNormal"
 _TIME_CM, _NAME_CM, _NUMBER_CM = 3.0, 4.5, 3.0
@@ -62,12 +63,12 @@ class BodyWriter:
                 width, height = block.within(*_PICTURE_CM)
                 yield elements.paragraph([self._picture(block, width, height)])
             case blocks.Gallery(pictures):
-                yield from self._cells([self._thumbnail(one, _SHEET_COLUMNS) for one in pictures], _SHEET_COLUMNS)
+                yield from self._cells([self._thumbnail(one, block.columns) for one in pictures], block.columns)
             case blocks.ThumbnailRow(pictures):
-                columns = min(_CARD_COLUMNS, max(2, len(pictures)))
+                columns = min(_MOST_COLUMNS, max(2, len(pictures)))
                 yield from self._cells([self._thumbnail(one, columns) for one in pictures], columns)
             case blocks.Chapters(cards):
-                yield from self._cells([self._card(one) for one in cards], _CARD_COLUMNS)
+                yield from self._cells([self._card(one, block.columns) for one in cards], block.columns)
             case blocks.Findings(items):
                 yield from self._findings(items)
             case blocks.Measurements(items):
@@ -107,15 +108,18 @@ class BodyWriter:
         caption = elements.paragraph([elements.run(one.caption or one.alt)], style="Caption")
         return [self._small(one, _room(columns)), caption]
 
-    def _card(self, card: blocks.ChapterCard) -> list[elements.Element]:
-        drawn = [self._small(card.picture, _room(_CARD_COLUMNS))] if card.picture else []
+    def _card(self, card: blocks.ChapterCard, columns: int) -> list[elements.Element]:
+        drawn = [self._small(card.picture, _room(columns))] if card.picture else []
         times = elements.paragraph(self._runs(card.times), style="Caption", keepNext="1")
         return [*drawn, times, elements.paragraph([elements.run(card.title, style="Strong")], style=elements.CELL)]
 
     def _findings(self, items: tuple[blocks.FindingItem, ...]) -> Iterator[elements.Element]:
-        widths = [_EVIDENCE_CM[0] + 0.4, elements.BODY_CM - _EVIDENCE_CM[0] - 0.4]
-        rows = ([self._evidence(item), self._said(item)] for item in items)
-        yield elements.table([], rows, style=_PLAIN, widths_cm=widths)
+        """Yield a table with two findings in each row, each of them a picture and a sentence."""
+        widths = [_EVIDENCE_CM[0] + _CELL_MARGINS_CM, elements.BODY_CM / 2 - _EVIDENCE_CM[0] - _CELL_MARGINS_CM]
+        cells = [[self._evidence(item), self._said(item)] for item in items]
+        cells += [[[elements.paragraph([])], [elements.paragraph([])]]] * (len(cells) % 2)
+        rows = ([*left, *right] for left, right in zip(cells[::2], cells[1::2], strict=True))
+        yield elements.table([], rows, style=_PLAIN, widths_cm=widths * 2)
         yield elements.paragraph([], style=elements.GAP)
 
     def _evidence(self, item: blocks.FindingItem) -> list[elements.Element]:

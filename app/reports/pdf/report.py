@@ -40,10 +40,12 @@ PICTURE_CM = (6.4, 4.8)
 _TEXT_CM = 17.0
 """The width of the text: A4 with margins of 2 cm."""
 _GUTTER_CM = 0.3
-_MOST_DOWN = 0.75
-"""The largest height of a picture in a row, as a share of the width of its column. Chosen by hand; not tuned."""
-_CARD_COLUMNS, _SHEET_COLUMNS = 4, 6
-_EVIDENCE_CM = (2.6, 1.95)
+_MOST_DOWN, _MOST_DOWN_CM = 0.75, 3.8
+"""The largest height of a picture in a row, as a share of the width of its column and in centimetres. Chosen by hand;
+not tuned."""
+_MOST_COLUMNS = 4
+"""Columns of pictures that belong to a paragraph. Chosen by hand; not tuned."""
+_EVIDENCE_CM = (2.2, 1.65)
 """The largest width and height of the picture beside a finding. Chosen by hand; not tuned."""
 _RUNNING = 60
 """Characters of the title that fit into the header of every page."""
@@ -126,7 +128,7 @@ def form(content: contents.Document) -> Form:
         "description": facts.ai_label,
         "keywords": [word for word in (facts.video, facts.model) if word],
         "contents": t("report.contents", content.language),
-        "blocks": _forms(content.blocks, facts),
+        "blocks": [{**one, "listed": False} for one in _forms(content.blocks, facts)],
         "appendix_title": t("report.appendix", content.language),
         "appendix": _forms(content.appendix, facts),
     }
@@ -185,12 +187,12 @@ def _block(block: contents.Block, facts: contents.DocumentFacts) -> Iterator[For
         case contents.PictureBlock():
             yield {"kind": "picture", **_picture(block, PICTURE_CM, facts)}
         case contents.ThumbnailRow(pictures):
-            yield _row("thumbnails", pictures, min(_CARD_COLUMNS, max(2, len(pictures))), facts)
+            yield _row(pictures, min(_MOST_COLUMNS, max(2, len(pictures))), facts)
         case contents.Gallery(pictures):
-            yield _row("thumbnails", pictures, _SHEET_COLUMNS, facts)
+            yield _row(pictures, block.columns, facts)
         case contents.Chapters(cards):
-            room = _column(_CARD_COLUMNS)
-            yield {"kind": "chapters", "columns": _CARD_COLUMNS, "cards": [_card(one, room, facts) for one in cards]}
+            room = _column(block.columns)
+            yield {"kind": "chapters", "columns": block.columns, "cards": [_card(one, room, facts) for one in cards]}
         case contents.Findings(items):
             yield {"kind": "findings", "items": [_finding(one, facts) for one in items]}
         case contents.Measurements(items):
@@ -205,7 +207,7 @@ def _block(block: contents.Block, facts: contents.DocumentFacts) -> Iterator[For
 def _column(columns: int) -> tuple[float, float]:
     """Return the largest width and height of a picture in one of these columns, in centimetres."""
     width = (_TEXT_CM - (columns - 1) * _GUTTER_CM) / columns
-    return width, width * _MOST_DOWN
+    return width, min(width * _MOST_DOWN, _MOST_DOWN_CM)
 
 
 def _picture(one: contents.PictureBlock, room: tuple[float, float], facts: contents.DocumentFacts) -> Form:
@@ -214,9 +216,9 @@ def _picture(one: contents.PictureBlock, room: tuple[float, float], facts: conte
     return {"file": picture_name(one), "alt": one.alt, "caption": one.caption or one.alt, "to": to, "width": width}
 
 
-def _row(kind: str, pictures: Sequence[contents.PictureBlock], columns: int, facts: contents.DocumentFacts) -> Form:
+def _row(pictures: Sequence[contents.PictureBlock], columns: int, facts: contents.DocumentFacts) -> Form:
     room = _column(columns)
-    return {"kind": kind, "columns": columns, "pictures": [_picture(one, room, facts) for one in pictures]}
+    return {"kind": "thumbnails", "columns": columns, "pictures": [_picture(one, room, facts) for one in pictures]}
 
 
 def _card(card: contents.ChapterCard, room: tuple[float, float], facts: contents.DocumentFacts) -> Form:

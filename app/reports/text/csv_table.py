@@ -93,14 +93,18 @@ def _answer_row(answer: ReportedAnswer, conversation: ReportedConversation, num_
 
 
 def _interval_rows(answer: ReportedAnswer, num_fields: int) -> Iterator[_Row]:
-    """Yield a row for each interval that was found for an answer in the report's own video."""
+    """Yield a row for each interval that was found for an answer in the report's own video.
+
+    The model's votes don't verify anything, so they are named and an interval is never called verified.
+    """
     by = t("report.by_model", model=answer.model) if answer.model else ""
     for search in answer.searches:
         for one in search.moments.intervals if not search.video else ():
             found = contents.interval_issues(one)
             cells = _time_cells([], [one.first.time_seconds, one.last.time_seconds])
             against = "; ".join(f"⚠️ {issue}" for issue in found)
-            said = (search.moments.thing, t("report.no" if found else "report.yes"), against, by, answer.question)
+            votes = t("report.search_vote", yes=one.yes, all=one.yes + one.no)
+            said = (f"{search.moments.thing} · {votes}", t("report.no") if found else "", against, by, answer.question)
             yield ("", *cells, *[""] * num_fields, *map(escape_formula, said))
 
 

@@ -19,8 +19,8 @@ from app.reports import content as contents
 from app.reports.content.builder import document
 from app.reports.graphics.chart_svg import Palette, svg
 
-_PICTURE_SIDE, _THUMBNAIL_SIDE = 640, 200
-"""Longer sides in pixels, for some 35 and 6 KB a picture. Chosen by hand; not tuned."""
+_PICTURE_SIDE, _CARD_SIDE, _THUMBNAIL_SIDE = 640, 480, 240
+"""Longer sides in pixels, for some 35, 20 and 7 KB a picture. Chosen by hand; not tuned."""
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 _FONTS = "system-ui, 'Segoe UI', Roboto, 'PingFang SC', 'Microsoft YaHei', 'Noto Sans CJK SC', sans-serif"
 _LANGUAGES: dict[Language, str] = {"zh": "zh-Hans", "en": "en"}
@@ -88,6 +88,7 @@ def _template() -> Template:
         "style": Markup(Path(__file__).with_name("report.css").read_text(encoding="utf-8")),
         "br": Markup("<br>"),
         "picture_side": _PICTURE_SIDE,
+        "card_side": _CARD_SIDE,
         "thumbnail_side": _THUMBNAIL_SIDE,
         "size": _size,
         "data": _data,

@@ -17,8 +17,6 @@ from app.reports.files import ReportFile, frame_file_name
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|!~$&])")
 _BARE_ADDRESS = re.compile(r"(:|\bwww)(//|\.)")
-_COLUMNS = 4
-"""Pictures beside each other in a table. Chosen by hand; not tuned."""
 _MOST_STEM_BYTES = 120
 """Of a video's name in that of the folder; file systems allow 255. Chosen by hand; not tuned."""
 _LINE_START = re.compile(r"^(\s*\d*)([-+=.)])")  # a list or the underline of a heading; in "1." the point is escaped
@@ -43,7 +41,7 @@ def _in_words(shown: Iterable[blocks.Block]) -> Iterator[blocks.Block]:
         match block:
             case blocks.Chapters(cards):
                 yield blocks.Listing(tuple((*one.times, blocks.Span(f" {one.title}", "strong")) for one in cards))
-            case blocks.PictureBlock() | blocks.ThumbnailRow() | blocks.Gallery():
+            case blocks.PictureBlock() | blocks.ThumbnailRow() | blocks.Gallery() | blocks.Heading(anchor=blocks.SHEET):
                 pass
             case _:
                 yield block
@@ -64,8 +62,9 @@ def pictures(analysis: Analysis, *, appendix: bool = False) -> list[ReportFile]:
     """List the pictures that the text refers to, under their paths there."""
     folder = _folder(analysis)
     with in_language(analysis.request.language):  # any: the files are the same in every language
-        shown = document(analysis, appendix=appendix).pictures
-    return [ReportFile(f"{folder}/{_file_name(one)}", one.jpeg) for one in shown]
+        content = document(analysis, appendix=appendix)
+    shown = tuple(block for block in content.blocks if not isinstance(block, blocks.Findings))  # they have times alone
+    return [ReportFile(f"{folder}/{_file_name(one)}", one.jpeg) for one in replace(content, blocks=shown).pictures]
 
 
 def _folder(analysis: Analysis) -> str:
@@ -95,9 +94,10 @@ def _lines(block: blocks.Block, folder: str) -> Iterator[str]:
         case blocks.ThumbnailRow(pictures):
             yield from (" ".join(_image(one, folder) for one in pictures), "")
         case blocks.Gallery(pictures):
-            yield from _cells([(_image(one, folder), escape(one.caption or one.alt)) for one in pictures])
+            cells = [(_image(one, folder), escape(one.caption or one.alt)) for one in pictures]
+            yield from _cells(cells, block.columns)
         case blocks.Chapters(cards):
-            yield from _cells([_card(one, folder) for one in cards])
+            yield from _cells([_card(one, folder) for one in cards], block.columns)
         case blocks.Findings(items):
             yield from (*(f"- {_finding(item)}" for item in items), "")
         case blocks.Measurements(items):
@@ -108,11 +108,13 @@ def _lines(block: blocks.Block, folder: str) -> Iterator[str]:
             yield from fenced(block.text)
 
 
-def _cells(cells: Sequence[tuple[str, str]]) -> Iterator[str]:
-    """Yield tables of pictures with their captions below them."""
-    for start in range(0, len(cells), _COLUMNS):
-        pictures, captions = zip(*cells[start : start + _COLUMNS], strict=True)
-        yield from table(pictures, [captions])
+def _cells(cells: Sequence[tuple[str, str]], columns: int) -> Iterator[str]:
+    """Yield a table of pictures with their captions below them."""
+    columns = min(columns, len(cells))
+    filled = [*cells, *[("", "")] * (-len(cells) % columns)]
+    rows = [tuple(zip(*filled[start : start + columns], strict=True)) for start in range(0, len(filled), columns)]
+    (first, captions), *others = rows
+    yield from table(first, [captions, *(row for pair in others for row in pair)])
 
 
 def _card(card: blocks.ChapterCard, folder: str) -> tuple[str, str]:

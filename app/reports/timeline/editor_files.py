@@ -6,7 +6,7 @@ from xml.etree import ElementTree as Xml
 
 from app.core import Analysis, Language
 from app.i18n import in_language
-from app.reports.content import KEY, aigc, aigc_text, escape_comment, one_line, remarks, shortened
+from app.reports.content import KEY, aigc, aigc_text, escape_comment, one_line, shortened
 from app.reports.json.encoding import json_text
 from app.reports.timeline import markers as timeline
 
@@ -21,7 +21,8 @@ def write_edl(analysis: Analysis, language: Language) -> bytes:
 
     Sources have the video's own timecode, or else that of the timeline.
 
-    Remarks are in the first marker, because comments of the format would become part of other markers' notes.
+    How the markers were made is in the last one: readers refuse comments before the first event, and those after one
+    would become part of its note.
     """
     rate = timeline.rate_of(analysis.video, analysis.decode)
     with in_language(language):
@@ -33,7 +34,8 @@ def _lines(analysis: Analysis, rate: timeline.Rate) -> Iterator[str]:
     yield f"FCM: {'DROP FRAME' if rate.drops else 'NON-DROP FRAME'}"
     yield ""
     media = timeline.media_start(analysis.video, rate)
-    for number, marker in enumerate(timeline.markers_of(analysis, rate), start=1):
+    markers = timeline.markers_of(analysis, rate)
+    for number, marker in enumerate((*markers, timeline.about(analysis, markers, rate)), start=1):
         start, end = (
             timeline.timecode(timeline.first_frame(rate) + frame, rate) for frame in (marker.frame, marker.frame + 1)
         )
@@ -69,11 +71,11 @@ def write_fcp7_xml(analysis: Analysis, language: Language) -> bytes:
     with in_language(language):
         pieces, markers = timeline.clips_of(analysis, rate), timeline.markers_of(analysis, rate)
         sound = timeline.clips_of(analysis, rate, is_sound=True) if analysis.video.has_audio else ()
+        notes = (*timeline.notes_of(analysis, rate), aigc_text(analysis))
     root = Xml.Element("xmeml", version="5")
     _sequence(root, analysis, (pieces, sound), markers, rate)
     Xml.indent(root)
-    label = escape_comment(aigc_text(analysis))
-    head = _HEAD + (f"<!-- {one_line(label)} -->\n" if label else "")
+    head = _HEAD + "".join(f"<!-- {one_line(escape_comment(note))} -->\n" for note in notes if note)
     return (head + Xml.tostring(root, encoding="unicode") + "\n").encode()
 
 
@@ -183,16 +185,16 @@ def write_otio(analysis: Analysis, language: Language) -> bytes:
             _object(
                 "Timeline.1",
                 one_line(analysis.video.name),
-                metadata=_metadata(analysis),
+                metadata=_metadata(analysis, timeline.notes_of(analysis, rate)),
                 global_start_time=_time(timeline.first_frame(rate), rate),
                 tracks=_item("Stack.1", "tracks", markers=markers, children=tracks),
             )
         )
 
 
-def _metadata(analysis: Analysis) -> _Object:
+def _metadata(analysis: Analysis, notes: list[str]) -> _Object:
     label = aigc(analysis)
-    about = {"version": analysis.app_version, "sha256": analysis.sha256, "remarks": list(remarks(analysis))}
+    about = {"version": analysis.app_version, "sha256": analysis.sha256, "remarks": notes}
     return {"framelens": about, **({KEY: label} if label else {})}
 
 

@@ -4,9 +4,9 @@ In editing programs a timeline shows one marker per frame, so everything that be
 after the most important kind. Rates are whole numbers or the NTSC rates, 1000/1001 of a whole number. At 29.97 and
 59.94 frames per second timecodes are drop-frame: numbers are skipped, so that an hour of timecode is an hour.
 
-Chapters are those of the model, or else the shots. YouTube's help asks for at least three chapters in the description,
-the first at 0:00, each at least ten seconds long; a shorter one is merged with the one before it. The FFmpeg metadata
-file adds the chapters to a copy of the video, so both have a player's times:
+Chapters are those of the model. YouTube's help asks for at least three chapters in the description, the first at 0:00,
+each at least ten seconds long; a shorter one is merged with the one before it. The FFmpeg metadata file has the shots
+where there are no chapters. It adds them to a copy of the video, so both have a player's times:
 
     ffmpeg -i VIDEO -i FILE -map 0 -map_metadata 0 -map_chapters 1 -codec copy OUTPUT
 """
@@ -28,7 +28,8 @@ from app.reports.content import ai_label, aigc_text, finding_text, one_line, rem
 
 Kind = Literal["moment", "chapter", "doubt", "finding", "frame", "about"]
 """In the order of importance for a marker's name. A "moment" is an interval in which something that was searched for is
-visible, a "doubt" a finding or interval that could not be verified; "about" describes how the markers were made."""
+visible, a "doubt" a finding or interval that could not be verified; "about" says how the markers were made, in a format
+without a place for that."""
 COLOURS: dict[Kind, str] = {
     "moment": "Red", "chapter": "Green", "doubt": "Yellow", "finding": "Blue", "frame": "Cyan", "about": "Purple",
 }  # fmt: skip
@@ -96,7 +97,7 @@ def clips_of(analysis: Analysis, rate: Rate, *, is_sound: bool = False) -> tuple
 def markers_of(analysis: Analysis, rate: Rate) -> tuple[Marker, ...]:
     """Return the markers in time order, at most one per frame.
 
-    A keyframe has a marker of its own if nothing else begins there. The first marker describes how all were made.
+    A keyframe has a marker of its own if nothing else begins there. How the markers were made is in `notes_of`.
     """
     found: dict[int, list[_Event]] = {}
     for one in _events(analysis, rate):
@@ -105,7 +106,6 @@ def markers_of(analysis: Analysis, rate: Rate) -> tuple[Marker, ...]:
         name = t("report.frame", number=frame.number, time=clock(frame.time_seconds))
         place = rate.frame(frame.time_seconds)
         found.setdefault(place, [_Event(place, "frame", name, origin(frame))])
-    found.setdefault(0, []).append(_about(analysis, rate))
     return tuple(_marker(place, found[place]) for place in sorted(found))
 
 
@@ -134,12 +134,18 @@ def _moments(found: Moments, answer: ReportedAnswer, rate: Rate) -> Iterator[_Ev
         yield _Event(start, "doubt" if doubts else "moment", name, text, max(1, end - start))
 
 
-def _about(analysis: Analysis, rate: Rate) -> _Event:
-    start = timecode(first_frame(rate), rate)
-    timeline = t("report.timeline_rate", rate=str(rate), start=start)
+def notes_of(analysis: Analysis, rate: Rate) -> list[str]:
+    """Return how the markers were made, one line each, for the head of a file: warnings, the model, the frame rate."""
+    timeline = t("report.timeline_rate", rate=str(rate), start=timecode(first_frame(rate), rate))
     uneven = "" if is_exact(rate, analysis.video, analysis.decode) else t("report.timeline_uneven")
-    texts = (*remarks(analysis), timeline, uneven)
-    return _Event(0, "about", f"FrameLens {analysis.app_version}", sentences(texts))
+    return [one for one in (f"FrameLens {analysis.app_version}", *remarks(analysis), timeline, uneven) if one]
+
+
+def about(analysis: Analysis, markers: Sequence[Marker], rate: Rate) -> Marker:
+    """Return a marker after the others, at the last frame of the video, that says how they were made."""
+    name, *notes = notes_of(analysis, rate)
+    last = clips_of(analysis, rate)[-1].end - 1
+    return Marker(max(last, *(one.frame + 1 for one in markers)), "about", name, sentences(notes))
 
 
 def _marker(frame: int, events: list[_Event]) -> Marker:
@@ -273,17 +279,17 @@ def _titled(chapter: Chapter, place: int) -> Chapter:
 
 
 def fits_youtube(analysis: Analysis) -> bool:
-    """Return whether enough chapters are long enough for YouTube."""
+    """Return whether enough chapters are long enough for YouTube. Shots have no names that a viewer would want."""
     with in_language("en"):  # any: titles don't matter
-        return len(_lines(analysis)) >= _FEWEST
+        return has_model_chapters(analysis) and len(_lines(analysis)) >= _FEWEST
 
 
 def write_youtube(analysis: Analysis, language: Language) -> bytes:
-    """Return one line per chapter, followed by the label of generated texts if a model made them."""
+    """Return one line per chapter, then the label of generated texts; nothing without chapters."""
     analysis = analysis.without_conversations()
     with in_language(language):
-        label = one_line(ai_label(analysis)) if has_model_chapters(analysis) else ""
-        lines = [*_lines(analysis), *(["", label] if label else [])]
+        label = one_line(ai_label(analysis))
+        lines = [*_lines(analysis), *(["", label] if label else [])] if has_model_chapters(analysis) else []
     return "".join(f"{line}\n" for line in lines).translate(_REFUSED).encode()
 
 

@@ -64,9 +64,9 @@ def test_no_file_takes_its_headline_from_a_loop(name: str) -> None:
 
 
 def test_a_loop_is_quoted_shortly_and_not_summed_up() -> None:
-    said = FORMATS["markdown"].write(broken("repeats"), "en").decode()
+    said = FORMATS["markdown"].to_bytes(broken("repeats"), "en", appendix=True).decode()
     assert said.count(t("report.model_wrote", "en")) == 1
-    assert t("report.summary", "en") not in said.partition(t("report.frames", "en"))[0]
+    assert t("report.summary", "en") not in said.partition(t("report.frames_measured", "en"))[0]
     assert said.partition(t("report.how", "en"))[0].count("white") < 120
 
 

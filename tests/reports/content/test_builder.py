@@ -114,13 +114,13 @@ def test_number_lists_are_on_one_line_and_words_unchanged() -> None:
     ],
 )
 def test_markdown_reports_stretches_by_type_with_their_times(language: str, lines: list[str]) -> None:
-    text = FORMATS["markdown"].write(done(), language).decode().splitlines()  # type: ignore[arg-type]
+    text = FORMATS["markdown"].to_bytes(done(), language, appendix=True).decode().splitlines()  # type: ignore[arg-type]
     assert all(line in text for line in lines)
 
 
 def test_where_there_are_none_nothing_is_said_of_stretches() -> None:
     assert segment_lines(()) == []
-    text = FORMATS["markdown"].write(analysis(), "en").decode()
+    text = FORMATS["markdown"].to_bytes(analysis(), "en", appendix=True).decode()
     assert "Black picture" not in text and "Frozen picture" not in text and "flashes" not in text
 
 
@@ -150,4 +150,6 @@ def test_notices_are_sorted_by_their_severity() -> None:
 def test_measured_shares_are_percentages(language: str, line: str) -> None:
     made = analysis()
     facts = tuple(replace(one, brightness=0.25, sharpness=80.0, motion=0.125) for one in made.facts)
-    assert line in FORMATS["markdown"].write(replace(made, facts=facts), language).decode()  # type: ignore[arg-type]
+    made = replace(made, facts=facts)
+    assert line in FORMATS["markdown"].to_bytes(made, language, appendix=True).decode()  # type: ignore[arg-type]
+    assert line not in FORMATS["markdown"].to_bytes(made, language).decode()  # type: ignore[arg-type]

@@ -89,14 +89,14 @@ def rich(**changes: Any) -> Analysis:
     return analysis(**{**values, **changes})
 
 
-def markdown(made: Analysis, language: str = "en") -> str:
-    """Without the pictures."""
-    return FORMATS["markdown"].write(made, language).decode().split("\n[f1]: data:")[0]  # type: ignore[arg-type]
+def markdown(made: Analysis, language: str = "en", *, appendix: bool = True) -> str:
+    """The report, by default with its appendix."""
+    return FORMATS["markdown"].to_bytes(made, language, appendix=appendix).decode()  # type: ignore[arg-type]
 
 
 def section(text: str, title: str) -> str:
-    """What stands under a heading of the second level."""
-    return text.split(f"\n## {title}\n\n")[1].split("\n## ")[0].strip()
+    """What is under the last heading of the second level with this title."""
+    return text.split(f"\n## {title}\n\n")[-1].split("\n## ")[0].strip()
 
 
 def as_json(made: Analysis, language: str = "en") -> dict[str, Any]:
@@ -108,26 +108,32 @@ def as_json(made: Analysis, language: str = "en") -> dict[str, Any]:
 
 
 def test_report_begins_with_question_answer_and_times() -> None:
-    text = markdown(rich())
+    text = markdown(rich(), appendix=False)
+    assert re.findall(r"^## (.*)$", text, re.MULTILINE) == ["Answer", "Summary", "Chapters", "Findings", "Frames"]
+    assert text.startswith("# A man at the gate\n")
+    assert text.count("A man at the gate") == 1
+    assert text.index(" · 00:09 · 2026-01-02") < text.index("**Question** Who comes?") < text.index("\n## ")
+    assert section(text, "Answer").splitlines()[0] == "The man in the red jacket. (00:00, 00:06)"
+    assert section(text, "Answer").count("![Frame ") == 2
+    assert section(text, "Summary") == "A man passes and comes back. (00:00 – 00:04, 00:08)"
+    assert section(text, "Chapters").splitlines()[2] == "| 00:00 – 00:04 **He comes** | 00:04 – 00:09 **He is back** |"
+    assert not re.search(r":\d\d\.\d{3}", re.sub(r"\(.*?jpg\)", "", text))
+
+
+def test_appendix_is_the_record_with_exact_times() -> None:
+    text = markdown(rich()).partition("\n# Appendix\n")[2]
     assert re.findall(r"^## (.*)$", text, re.MULTILINE) == [
         "Answer",
         "Summary",
         "Chapters",
         "Findings",
-        "Frame by frame",
+        "Frames and measurements",
         "Shots",
         "Transcript",
         "How it was made",
     ]
-    assert text.startswith("# A man at the gate\n")
-    assert text.count("A man at the gate") == 1
-    assert text.index("What happens in ") < text.index("**Question** Who comes?") < text.index("\n## ")
     assert section(text, "Answer") == "The man in the red jacket. (00:00.500, 00:06.500)"
-    assert section(text, "Summary").splitlines() == [
-        "A man passes and comes back. (00:00.500 – 00:04.000, 00:08.000)",
-        "",
-        "> ⚠️ A title or chapter named a time of its own, which was left out.",
-    ]
+    assert section(text, "Summary") == "A man passes and comes back. (00:00.500 – 00:04.000, 00:08.000)"
     assert section(text, "Chapters").splitlines() == [
         "- 00:00.000 – 00:04.000 **He comes** He walks by.",
         "- 00:04.000 – 00:09.000 **He is back**",
@@ -160,18 +166,18 @@ def test_findings_with_fields_are_a_table_per_chunk() -> None:
     ]
 
 
-@pytest.mark.parametrize("with_fields", [True, False])
-def test_each_finding_serves_the_report_once(with_fields: bool) -> None:
+def test_short_report_has_each_finding_once_with_its_fields() -> None:
     made = rich()
-    if not with_fields:
-        bare = [
-            replace(chunk, findings=tuple(replace(one, fields={}) for one in chunk.findings)) for chunk in made.chunks
-        ]
-        made = replace(made, chunks=tuple(bare))
-    text = markdown(made)
-    assert [text.count(finding.text) for chunk in made.chunks for finding in chunk.findings] == [1, 1, 1]
-    beside_picture = text.split("### Frame 1 ")[1].split("### Frame 2 ")[0]
-    assert ("A man walks by." in beside_picture) is not with_fields
+    text = markdown(made, appendix=False)
+    assert [text.count(finding.text) for finding in made.findings] == [1, 1, 1]
+    assert "- A man walks by. (00:00) · Who or what: the man in the red jacket · Event: moves" in text
+    assert "He comes back. ⚠️ *unverified: names a value that is not one of the choices* (00:06, 00:08)" in text
+
+
+def test_frames_are_in_the_full_report_once() -> None:
+    text = markdown(rich())
+    assert [text.count(f"### Frame {number} ") for number in range(1, 7)] == [1] * 6
+    assert "## Frames\n" not in text
 
 
 def test_provenance_lists_layout_settings_and_requests() -> None:
@@ -191,6 +197,7 @@ def test_provenance_lists_layout_settings_and_requests() -> None:
 def test_what_is_said_and_what_was_not_heard_is_reported() -> None:
     text = markdown(rich())
     assert "> The sound was not analysed: " in text
+    assert "The sound was not analysed" not in markdown(rich(), appendix=False)
     assert section(text, "Transcript").splitlines() == [
         "Transcribed by whisper; may contain errors · 1 passage",
         "",
@@ -227,7 +234,7 @@ def test_model_words_never_become_markup() -> None:
     assert not re.search(r"(?<!\\)<script|(?<!\\)\[x(?<!\\)\]|(?<!\\)`c", text)
     assert "\n## heading" not in text
     rows = [line for line in text.splitlines() if line.startswith("|")]
-    assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows if "alert" in row} == {3, 4}
+    assert {len(re.findall(r"(?<!\\)\|", row)) for row in rows if "alert" in row} == {2, 3, 4}
 
 
 # ---- JSON
@@ -313,7 +320,7 @@ def test_ten_thousand_findings_are_a_report_too(name: str) -> None:
         for place in range(5_000):
             yield Finding(f"finding {place}", (frames[place % 2],), (), {"kind": "moves"} if place % 3 else {})
 
-    text = text_in(name, FORMATS[name].write(rich(chunks=(many(1, 1, 2), many(5, 5, 6))), "en"))
+    text = text_in(name, FORMATS[name].to_bytes(rich(chunks=(many(1, 1, 2), many(5, 5, 6))), "en", appendix=True))
     assert len(re.findall(r"finding 4999\b", text)) >= 2
 
 

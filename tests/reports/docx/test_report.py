@@ -27,12 +27,12 @@ from tests.reports.text.test_html import HOSTILE
 pytestmark = pytest.mark.usefixtures("english")
 
 
-def opened(made: Analysis, language: Language = "en") -> Any:
-    return docx.Document(BytesIO(report.write(made, language)))
+def opened(made: Analysis, language: Language = "en", *, appendix: bool = True) -> Any:
+    return docx.Document(BytesIO(report.write(made, language, appendix=appendix)))
 
 
 def file_of(made: Analysis, name: str) -> str:
-    with ZipFile(BytesIO(report.write(made, "en"))) as archive:
+    with ZipFile(BytesIO(report.write(made, "en", appendix=True))) as archive:
         return archive.read(name).decode()
 
 
@@ -60,10 +60,10 @@ def shown(line: Line) -> str:
 def test_headings_are_real_ones_and_in_order(name: str, language: Language) -> None:
     made = ANALYSES[name]()
     with in_language(language):
-        reported = document(made)
+        reported = document(made, appendix=True)
     heads = [
         head
-        for block in reported.blocks
+        for block in (*reported.blocks, *reported.appendix)
         if (head := block if isinstance(block, Heading) else getattr(block, "heading", None))
     ]
     found = [one for one in opened(made, language).paragraphs if one.style.name.startswith("Heading")]
@@ -75,8 +75,8 @@ def test_headings_are_real_ones_and_in_order(name: str, language: Language) -> N
 @each_analysis
 def test_cells_hold_what_the_report_says(name: str) -> None:
     made = ANALYSES[name]()
-    tables = [block for block in document(made).blocks if isinstance(block, Table) and block.rows]
-    found = [one for one in opened(made).tables if one.style.name != "Normal Table"]  # that one is the gallery
+    tables = [block for block in document(made, appendix=True).appendix if isinstance(block, Table) and block.rows]
+    found = [one for one in opened(made).tables if one.style.name != "Normal Table"]  # those hold pictures
     for table, drawn in zip(tables, found, strict=True):
         lines = [*([table.heads] if table.heads else []), *table.rows]
         cells = [[cell.text for cell in row.cells] for row in drawn.rows]
@@ -88,12 +88,12 @@ def test_cells_hold_what_the_report_says(name: str) -> None:
 def test_every_picture_has_words_for_those_who_do_not_see_it() -> None:
     reported = opened(rich()).element.body.iter(qn("wp:docPr"))
     alts = [(one.get("id"), one.get("descr")) for one in reported]
-    assert all(alt for _, alt in alts) and len({number for number, _ in alts}) == len(alts) == 13
-    assert "Frame 1 · 00:00.500" in [alt for _, alt in alts]
+    assert all(alt for _, alt in alts) and len({number for number, _ in alts}) == len(alts)
+    assert "Frame 1 · 00:00" in [alt for _, alt in alts]
 
 
 def test_docx_stores_each_picture_once() -> None:
-    with ZipFile(BytesIO(report.write(rich(), "en"))) as archive:
+    with ZipFile(BytesIO(report.write(rich(), "en", appendix=True))) as archive:
         pictures = [name for name in archive.namelist() if name.startswith("word/media/")]
     assert len(pictures) == len({frame.jpeg for frame in rich().keyframes}) + 1  # and the chart
 
@@ -108,19 +108,17 @@ def _links(made: Any) -> list[Any]:
     return [link for paragraph in made.paragraphs for link in paragraph.hyperlinks if link.address]
 
 
-def test_small_pictures_lead_to_the_large_ones() -> None:
-    body = opened(rich()).element.body
-    anchors = {one.get(qn("w:anchor")) for one in body.iter(qn("w:hyperlink"))} - {None}
-    marks = [one.get(qn("w:name")) for one in body.iter(qn("w:bookmarkStart"))]
-    assert anchors == {f"frame-{number}" for number in range(1, 7)} and anchors <= set(marks)
+def test_bookmarks_are_unique() -> None:
+    marks = [one.get(qn("w:name")) for one in opened(rich()).element.body.iter(qn("w:bookmarkStart"))]
+    assert {f"frame-{number}" for number in range(1, 7)} <= set(marks)
     assert len(marks) == len(set(marks))
 
 
 def test_what_must_be_known_first_is_first() -> None:
-    first, second, third = opened(analysis(), "zh").paragraphs[:3]
-    assert first.style.name == "Title"
-    assert (second.style.name, second.text[:11]) == ("NoticeWarning", "⚠️ Messages")
-    assert third.style.name == "NoticeLabel"
+    first, second, third, *_, last = opened(analysis(), "zh", appendix=False).paragraphs
+    assert [one.style.name for one in (first, second)] == ["Title", "Caption"]
+    assert (third.style.name, third.text[:11]) == ("NoticeWarning", "⚠️ Messages")
+    assert last.style.name == "NoticeLabel"
 
 
 def test_what_warns_is_reported_without_colours_alone() -> None:

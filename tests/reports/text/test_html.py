@@ -14,7 +14,18 @@ from justhtml import JustHTML
 from app.core.domain import Analysis, Language
 from app.i18n import in_language
 from app.reports.content.builder import document
-from app.reports.content.document import Document, Heading, Listing, Paragraph, Table, Verbatim, words
+from app.reports.content.document import (
+    Chapters,
+    Document,
+    Findings,
+    Heading,
+    Listing,
+    Measurements,
+    Paragraph,
+    Table,
+    Verbatim,
+    words,
+)
 from app.reports.content.labels import printable
 from app.reports.text import html
 from tests.reports.content.test_labels import part, rich
@@ -48,21 +59,26 @@ class Elements(HTMLParser):
         return [value for _, attributes in self.all if (value := attributes.get(name)) is not None]
 
 
-def page(made: Analysis, language: Language = "en") -> str:
-    return html.write(made, language).decode()
+def page(made: Analysis, language: Language = "en", *, appendix: bool = True) -> str:
+    return html.write(made, language, appendix=appendix).decode()
 
 
 def spoken(reported: Document) -> list[str]:
     """Every text that the page must show."""
     lines = [reported.title]
-    for block in reported.blocks:
+    for block in (*reported.blocks, *reported.appendix):
         match block:
             case Heading(line=line) | Paragraph(line=line):
                 lines.append(words(line))
-            case Listing(items):
+            case Listing(items) | Measurements(items):
                 lines += map(words, items)
             case Table(heads, rows):
                 lines += [words(cell) for row in (heads, *rows) for cell in row]
+            case Chapters(cards):
+                lines += [text for card in cards for text in (words(card.times), card.title)]
+            case Findings(items):
+                lines += [text for item in items for text in (words(item.line), words(item.times))]
+                lines += [text for item in items for field in item.fields for text in field]
             case Verbatim(_, text):
                 lines.append(text)
             case _:
@@ -99,7 +115,7 @@ def test_it_is_valid_html_that_says_all_that_the_report_says(name: str, language
     tree = JustHTML(page(made, language), strict=True, sanitize=False)
     shown = letters(tree.to_text(separator="", strip=False))
     with in_language(language):
-        reported = document(made)
+        reported = document(made, appendix=True)
     for text in spoken(reported):
         assert letters(printable(text)) in shown
 

@@ -84,11 +84,11 @@ def test_chapters_are_at_the_times_of_a_player() -> None:
     assert found[-1]["end"] * found[-1]["time_base"] == 62
 
 
-def test_missing_chapters_fall_back_to_shots() -> None:
+def test_shots_are_chapters_of_ffmpeg_and_not_of_youtube() -> None:
     made = with_chapters(end=90.0)
     shots = tuple(Shot(n, 30.0 * (n - 1), 30.0 * n) for n in (1, 2, 3))
     made = replace(made, decode=replace(made.decode, shots=shots))
-    assert markers.write_youtube(made, "zh").decode().splitlines() == ["0:00 镜头 1", "0:30 镜头 2", "1:00 镜头 3"]
+    assert not markers.fits_youtube(made) and not markers.write_youtube(made, "zh")
     assert [one["metadata"]["title"] for one in read(markers.write_ffmetadata(made, "en"))] == [
         "Shot 1",
         "Shot 2",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, get_args
 
 import streamlit as st
@@ -88,16 +89,18 @@ def _draw_export(job: JobSnapshot, analysis: Analysis, reported: Analysis) -> No
         t("ui.save_conversations"), value=True, key="save_conversations"
     )
     analysis = reported if has_conversations else analysis
-    exports.draw(_save_groups(job, analysis, has_conversations=has_conversations), key="exports")
+    appendix = st.toggle(t("ui.save_appendix"), help=t("ui.save_appendix_help"), key="save_appendix")
+    options = {"conversations": str(int(has_conversations)), "appendix": str(int(appendix))}
+    exports.draw(_save_groups(job, analysis, options), key="exports")
     if may_change():
         sharing.draw(job.id, conversations=bool(analysis.conversations))
 
 
-def _save_groups(job: JobSnapshot, analysis: Analysis, *, has_conversations: bool) -> list[SaveGroup]:
+def _save_groups(job: JobSnapshot, analysis: Analysis, options: Mapping[str, str]) -> list[SaveGroup]:
     """Return the buttons for the formats that the analysis fits, by their use, and for pictures and everything."""
 
     def button(name: str, about: str) -> SaveButton:
-        url = exports.export_url(f"jobs/{job.id}/exports/{name}", conversations=str(int(has_conversations)))
+        url = exports.export_url(f"jobs/{job.id}/exports/{name}", **options)
         return SaveButton(t(f"ui.download_{name}"), url, about)
 
     groups = []

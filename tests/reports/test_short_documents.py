@@ -1,0 +1,244 @@
+"""The short documents: one or two pages with a picture on the first, and the full record only on request."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+from zipfile import ZipFile
+
+import pytest
+from pypdf import PdfReader
+
+from app.core import Analysis, Chapter, Finding, Language
+from app.i18n import LANGUAGES, in_language, t
+from app.reports import FORMATS, all_files, files_of
+from app.reports.content.builder import document
+from app.reports.content.labels import clocks, span_of
+from app.reports.json import reader
+from app.reports.text.markdown import without_pictures
+
+GALLERY = Path(__file__).parents[2] / "docs" / "gallery"
+READ = ("html", "markdown", "pdf", "docx")
+SENTENCE = {
+    "en": "A man in a red jacket carries a parcel across the yard, stops at the gate and looks around for a while.",
+    "zh": "一名穿红色夹克的男子抱着包裹穿过院子，在门口停下，四处张望了一会儿，然后继续往前走，消失在画面右侧。",
+}
+
+
+def gallery(language: Language) -> Analysis:
+    """The report of the gallery: eight frames, six findings, five chapters, a question with its answer."""
+    return reader.read((GALLERY / language / "sample.json").read_bytes(), name="sample.json")
+
+
+def large(language: Language) -> Analysis:
+    """A report of twenty minutes with 500 findings, some of them unverified, on 40 frames, and 15 chapters."""
+    made, said = gallery(language), SENTENCE[language]
+    frames = tuple(
+        replace(made.keyframes[place % 8], number=place + 1, time_seconds=place * 30.04) for place in range(40)
+    )
+    found = tuple(
+        Finding(f"{place}: {said}", (place * 40 // 500 + 1,), ("own_time",) if place % 40 == 7 else ())
+        for place in range(500)
+    )
+    chapters = tuple(Chapter(said[:24], said, 1 + 2 * place, 60.0 * place, 60.0 * (place + 1)) for place in range(15))
+    chunk = replace(
+        made.chunks[0],
+        frames=tuple(range(1, 41)),
+        findings=found,
+        overview=tuple(Finding(said, (1 + place, 5 + place)) for place in range(9)),
+        chapters=chapters,
+        reply=(Finding(said, (3, 4)), Finding(said, (9,))),
+    )
+    decode = replace(made.decode, readable_seconds=1201.0)
+    return replace(made, keyframes=frames, facts=(), chunks=(chunk,), decode=decode)
+
+
+def failed(language: Language) -> Analysis:
+    """A report with a question that the model has answered with one word again and again."""
+    made = gallery(language)
+    empty = {"title": "", "reply": (), "overview": (), "chapters": (), "findings": ()}
+    return replace(made, chunks=(replace(made.chunks[0], answer="white " * 99, troubles=("repeats",), **empty),))
+
+
+MADE: dict[str, Callable[[Language], Analysis]] = {"gallery": gallery, "large": large, "failed": failed}
+each_report = pytest.mark.parametrize("name", MADE)
+each_language = pytest.mark.parametrize("language", LANGUAGES)
+
+
+def written(made: Analysis, form: str, language: Language, *, appendix: bool = False) -> bytes:
+    return FORMATS[form].to_bytes(made, language, appendix=appendix)
+
+
+def pdf_of(made: Analysis, language: Language, *, appendix: bool = False) -> PdfReader:
+    return PdfReader(BytesIO(written(made, "pdf", language, appendix=appendix)))
+
+
+def text_of(data: bytes, form: str) -> str:
+    """The text of a document without markup and blanks."""
+    if form == "pdf":
+        return "".join("".join(page.extract_text().split()) for page in PdfReader(BytesIO(data)).pages)
+    if form == "docx":
+        with ZipFile(BytesIO(data)) as archive:
+            return "".join("".join(ElementTree.fromstring(archive.read("word/document.xml")).itertext()).split())
+    text = re.sub(r"<style>.*?</style>|<[^>]*>", "", data.decode(), flags=re.DOTALL)
+    return "".join(text.replace("\\", "").replace("&#39;", "'").split())
+
+
+# ---- size and pictures
+
+
+@each_report
+@each_language
+def test_pdf_is_one_or_two_pages_with_a_picture_on_the_first(name: str, language: Language) -> None:
+    pages = pdf_of(MADE[name](language), language).pages
+    assert len(pages) == {"gallery": 1, "large": 2, "failed": 1}[name]
+    assert len(pages[0].images) > 0
+
+
+@each_language
+def test_no_section_of_the_pdf_begins_at_the_end_of_a_page(language: Language) -> None:
+    for page in pdf_of(large(language), language).pages:
+        *_, last, _footer = page.extract_text().strip().splitlines()
+        assert last.strip() not in {t(f"report.{key}", language) for key in ("summary", "chapters", "findings")}
+
+
+@each_report
+@each_language
+def test_docx_is_short_and_begins_with_pictures(name: str, language: Language) -> None:
+    data = written(MADE[name](language), "docx", language)
+    with ZipFile(BytesIO(data)) as archive:
+        body = archive.read("word/document.xml").decode()
+    before_findings = body.partition(f">{t('report.findings', language)}<")[0]
+    assert "<w:drawing" in before_findings
+    assert 0 < body.count("<w:drawing") <= 40 and "pageBreakBefore" not in body
+    assert len(text_of(data, "docx")) < 6_000  # some two pages
+
+
+@each_language
+@pytest.mark.parametrize("form", READ)
+def test_short_documents_are_in_the_same_order(form: str, language: Language) -> None:
+    text = text_of(written(gallery(language), form, language), form)
+    heads = [t(f"report.{key}", language) for key in ("reply", "summary", "chapters", "findings", "frames")]
+    question = "".join(gallery(language).request.question.split())
+    places = [text.index(question)]
+    for head in heads:
+        places.append(text.index(head, places[-1]))
+    assert places == sorted(places) and places[0] < 120
+    label = "".join(t("report.ai_label", language, model="answers-written-by-people").split())
+    assert label in text[places[-1] :]
+
+
+# ---- short and full
+
+
+@each_language
+@pytest.mark.parametrize("form", READ)
+def test_record_is_in_the_appendix_alone(form: str, language: Language) -> None:
+    made = gallery(language)
+    short, full = (text_of(written(made, form, language, appendix=has), form) for has in (False, True))
+    for said in (made.sha256, "VLLM_CONFIG", "00:12.080"):
+        assert said not in short and said in full
+    assert re.search(r"\d\d:\d\d\.\d{3}", short) is None
+    assert t("report.contents", language) not in short
+    assert "".join(t("report.appendix", language).split()) in full and len(full) > 2 * len(short)
+
+
+def test_everything_has_documents_with_their_appendix() -> None:
+    made = gallery("en")
+    files = {file.name: file.data for file in all_files(made, "en", "a")}
+    (alone,) = [file.data for file in files_of("html", made, "en", "a.html", appendix=True)]
+    assert files["a.html"] == alone and made.sha256 in files["a.md"].decode()
+
+
+def test_pictures_beside_markdown_are_those_that_it_shows() -> None:
+    for appendix in (False, True):
+        report, *pictures = files_of("markdown", large("en"), "en", "a.md", appendix=appendix)
+        shown = dict.fromkeys(re.findall(r"/(\d{3}_[^)]+\.jpg)\)", report.data.decode()))
+        assert sorted(shown) == sorted(picture.name.partition("/")[2] for picture in pictures)
+
+
+@each_language
+@pytest.mark.parametrize("form", READ)
+def test_what_is_left_out_is_counted_with_its_doubts(form: str, language: Language) -> None:
+    made = large(language)
+    text = text_of(written(made, form, language), form)
+    assert text.count(f":{SENTENCE[language][0]}") == 12
+    doubtful = sum(bool(one.issues) for one in made.findings)
+    unverified = t("report.more_unverified", language, n=doubtful)
+    assert "".join(t("report.more", language, n=488, unverified=unverified).split()) in text
+
+
+def test_shown_findings_are_spread_over_the_video() -> None:
+    with in_language("en"):
+        blocks = document(large("en")).blocks
+    (items,) = [block.items for block in blocks if type(block).__name__ == "Findings"]
+    times = [span.at_seconds for item in items for span in item.times]
+    assert times[0] == 0.0 and times[-1] == pytest.approx(39 * 30.04) and len(items) == 12
+
+
+# ---- a report without an answer
+
+
+@each_language
+@pytest.mark.parametrize("form", READ)
+def test_failure_is_stated_once_below_the_question(form: str, language: Language) -> None:
+    made = failed(language)
+    text = text_of(written(made, form, language), form)
+    why = t("trouble.repeats", language)
+    said = "".join(t("report.answer_unusable", language, why=why).split())
+    assert text.count(said) == 1 and text.count("".join(why.split())) == 1 and "whitewhite" not in text
+    question = "".join(made.request.question.split())
+    assert text.index(question) < text.index(said) < text.index(t("report.frames", language))
+    assert text.index(said) - text.index(question) < 200
+
+
+def test_question_is_the_title_where_the_model_gave_none() -> None:
+    for made in (failed("en"), replace(gallery("en"), chunks=(replace(gallery("en").chunks[0], title=""),))):
+        with in_language("en"):
+            reported = document(made)
+        assert reported.title == made.request.question
+        assert not [block for block in reported.blocks if "Question" in str(block)]
+
+
+def test_unanswered_question_is_stated() -> None:
+    made = gallery("en")
+    text = written(replace(made, chunks=(replace(made.chunks[0], reply=()),)), "markdown", "en").decode()
+    assert "⚠️ The model did not answer the question." in text
+
+
+# ---- times
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        ((4.08, 59.96), ["00:04", "00:59"]),
+        ((4.08, 4.56), ["00:04.0", "00:04.5"]),
+        ((4.081, 4.085), ["00:04.081", "00:04.085"]),
+        ((3599.999,), ["59:59"]),
+        ((3600.0, 3600.0), ["1:00:00", "1:00:00"]),
+    ],
+)
+def test_brief_times_are_those_of_a_player_and_never_look_equal(seconds: Any, shown: list[str]) -> None:
+    assert clocks(seconds) == shown
+
+
+def test_ranges_below_a_second_have_a_decimal() -> None:
+    assert [span.text for span in span_of(4.9, 5.1, is_exact=False)] == ["00:04.9", " – ", "00:05.1"]
+    assert [span.text for span in span_of(4.9, 6.1, is_exact=False)] == ["00:04", " – ", "00:06"]
+
+
+def test_copied_report_has_no_pictures_and_no_heading_for_them() -> None:
+    text = without_pictures(gallery("en"), "en")
+    assert "![" not in text and "## Frames" not in text and "## Findings" in text
+
+
+def test_length_below_a_second_is_not_zero() -> None:
+    made = gallery("en")
+    short = replace(made, decode=replace(made.decode, readable_seconds=0.48))
+    assert "sample.mp4 · 00:00.4 · " in written(short, "markdown", "en").decode()

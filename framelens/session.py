@@ -37,8 +37,8 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 Event = TypeVar("Event")
 Frames = int | Literal["auto", "fit"] | None
-"""Most frames, 1 to 256; "auto" for as many as suit the video, "fit" for as many as one request to the model holds; None
-for the default."""
+"""Most frames, 1 to 256; "auto" for as many as suit the video, "fit" for as many as one request to the model holds.
+None is the default."""
 Time = float | str
 """Seconds from the start of the video, or a clock time such as "1:15.5"."""
 PathLike = str | os.PathLike[str]

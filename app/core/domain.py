@@ -677,6 +677,11 @@ class Analysis:
         counts = f"{counted(len(self.keyframes), 'keyframe')}, {counted(len(self.findings), 'finding')}"
         return f"Analysis({self.video.name!r}, {counts}, id={self.id!r})"
 
+    @property
+    def all_conversations(self) -> tuple[ReportedConversation, ...]:
+        """Return the answer to the question of the request, if there is one, and the conversations."""
+        return (self.answer, *self.conversations) if self.answer else self.conversations
+
     def without_conversations(self) -> Analysis:
         """Return the analysis for a report without questions and answers."""
         return replace(self, conversations=()) if self.conversations else self

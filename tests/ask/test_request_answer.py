@@ -240,6 +240,41 @@ def test_report_has_the_moments_and_their_pictures(video: Path, tmp_path: Path) 
     assert imported.analysis and imported.analysis.answer == read.answer
 
 
+def test_two_questions_in_one_are_both_answered(video: Path, tmp_path: Path) -> None:
+    question = "When does a red card appear and which card follows it?"
+    with serve(describing()) as server, session(server, tmp_path) as one:
+        analysis = one.analyse(video, question, 4)
+        turn = one.ask(video, question).last  # the same path
+    answer = answer_of(analysis)
+    assert spans(answer) == [(30, 44), (90, 119)]
+    assert answer.answer.startswith("“a red card” was seen 2 times:\n1. 00:03.000") and answer.answer.endswith("\n\nx")
+    assert turn.answer == answer.answer and turn.evidence and len(turn.evidence.moments) == 1
+    (asked,) = (one for one in server.requests[:-1] if "Answer only the other part" in json.dumps(one))
+    content = asked["messages"][-1]["content"]
+    assert sum(part["type"] == "image_url" for part in content) == len(answer.pictures) == 6  # first, middle, last
+    assert "which card follows it?" in content[-1]["text"] and "was seen 2 times" in content[-1]["text"]
+
+
+def test_two_searches_in_one_question(video: Path, tmp_path: Path) -> None:
+    with serve(describing()) as server, session(server, tmp_path) as one:
+        turn = one.ask(video, "Is there a red card, and when does a purple card appear?").last
+    assert turn.evidence and [len(one.intervals) for one in turn.evidence.moments] == [2, 0]
+    yes, no = turn.answer.split("\n\n")
+    assert yes.startswith("Yes. “a red card” was seen 2 times:") and no.startswith("“a purple card” was not seen.")
+    assert [ref.number for ref in turn.cited] == [1, 2, 3, 4]
+
+
+def test_part_without_an_answer_is_named(video: Path, tmp_path: Path) -> None:
+    def behave(body: dict[str, Any]) -> Iterator[str]:
+        if "Answer only the other part" in json.dumps(body):
+            return
+        yield from describing()(body)
+
+    with serve(behave) as server, session(server, tmp_path) as one:
+        turn = one.ask(video, "When does a red card appear and which card follows it?").last
+    assert turn.state == "complete" and [one.key for one in turn.notices] == ["ask_part_unanswered"]
+
+
 def test_too_long_question_is_refused(video: Path, tmp_path: Path) -> None:
     with pytest.raises(framelens.ConfigError, match=r"20,000"):
         framelens.analyse(video, "x" * 20_001, data_dir=tmp_path, language="en")

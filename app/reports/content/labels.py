@@ -125,7 +125,7 @@ def models(analysis: Analysis) -> str:
 
 
 def _answering(analysis: Analysis) -> list[str]:
-    return [one.model for conversation in analysis.conversations for one in conversation.answers if one.answer]
+    return [one.model for conversation in analysis.all_conversations for one in conversation.answers if one.answer]
 
 
 def shown_notices(analysis: Analysis) -> list[core.Notice]:

@@ -196,7 +196,7 @@ def _name(one: core.ReportedPicture) -> Line:
 
 def other_pictures(analysis: core.Analysis) -> Iterator[blocks.PictureBlock]:
     """Yield the pictures of conversations that are not keyframes of the report."""
-    for conversation in (*((analysis.answer,) if analysis.answer else ()), *analysis.conversations):
+    for conversation in analysis.all_conversations:
         yield from (_picture(one, None) for one in conversation.pictures if one.jpeg)
 
 

@@ -110,7 +110,7 @@ class NewJob(Strict):
     force: Annotated[bool, Field(description="Analyse even if the same was done before.")] = False
 
 
-class Moment(BaseModel):
+class FoundMoment(BaseModel):
     """A part of the video in which something is visible."""
 
     start_seconds: float
@@ -124,7 +124,7 @@ class JobAnswer(BaseModel):
     conversation: str = Field(description="Id of the conversation that it began.")
     state: core.AnswerState = Field(description='"stopped" also while it is written.')
     text: str
-    moments: list[Moment] = Field(description="What a search has found, for a question after times or a number.")
+    moments: list[FoundMoment] = Field(description="What a search has found, for a question after times or a number.")
 
     @classmethod
     def of(cls, answer: core.ReportedConversation) -> JobAnswer:
@@ -132,7 +132,7 @@ class JobAnswer(BaseModel):
         asked = answer.answers[0]
         found = (one for search in asked.searches for one in search.moments.intervals)
         moments = [
-            Moment(start_seconds=one.first.time_seconds, end_seconds=one.end_seconds, is_certain=not one.issues)
+            FoundMoment(start_seconds=one.first.time_seconds, end_seconds=one.end_seconds, is_certain=not one.issues)
             for one in found
         ]
         return cls(conversation=answer.id, state=asked.state, text=asked.answer, moments=moments)

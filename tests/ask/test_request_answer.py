@@ -173,7 +173,11 @@ def test_failed_answer_is_named_first_and_asked_again(video: Path, tmp_path: Pat
     assert failed.state == "failed" and failed.analysis and failed.analysis.title == "Cards"
     lines = [line for line in markdown(failed).splitlines() if line.strip()]
     place = next(number for number, line in enumerate(lines) if line.startswith("**Question**"))
-    assert "out of luck" in lines[place + 2] and failed.analysis.brief == "Cards"
+    assert (
+        "out of luck" in lines[place + 2]
+        and markdown(failed).count("out of luck") == 1
+        and failed.analysis.brief == "Cards"
+    )
     assert done.state == "done" and done.analysis and spans(answer_of(done.analysis)) == [(30, 44), (90, 119)]
     assert sum("findings" in json.dumps(one.get("response_format")) for one in server.requests) == 1
 
@@ -212,7 +216,7 @@ def test_question_without_a_model_is_kept(video: Path, tmp_path: Path) -> None:
     analysis = framelens.analyse(video, WHEN, 4, use_model=False, data_dir=tmp_path, language="en")
     assert analysis.answer is None and analysis.outcome == "without_model"
     text = FORMATS["markdown"].write(analysis, "en").decode()
-    assert "**Question** When does a red card appear?" in text and "was not answered" in text
+    assert text.startswith("# When does a red card appear?") and "No model has seen" in text
 
 
 def test_video_of_one_frame(tmp_path: Path) -> None:
@@ -233,8 +237,8 @@ def test_report_has_the_moments_and_their_pictures(video: Path, tmp_path: Path) 
     pictures = json.loads(written)["answer"]["pictures"]
     assert len(pictures) == 4 and all(one["picture"] or one["keyframe"] for one in pictures)
     page = FORMATS["html"].write(analysis, "en").decode()
-    answer = page[page.index('id="reply"') : page.index("</table>")]
-    assert "00:03.000" in answer and "00:11.900" in answer
+    answer = page[page.index('id="reply"') :]
+    assert answer.index("1. 00:03.000 to 00:04.400") < answer.index("data:image/jpeg") and "00:11.900" in answer
     with serve(describing()) as server, services_on(server, tmp_path / "other") as services:
         imported = services.jobs.snapshot(import_report(services, read))
     assert imported.analysis and imported.analysis.answer == read.answer

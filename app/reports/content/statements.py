@@ -119,7 +119,7 @@ def record(analysis: core.Analysis) -> Iterator[Block]:
     if text := labels.repeated_text(analysis):
         yield Heading(2, plain(t("report.model_wrote")), "record-wrote")
         yield Paragraph(plain(text))
-    yield from answer_to_question(analysis)
+    yield from answer_to_question(analysis, "record-reply")
     times = labels.times_of(analysis.keyframes)
     for name, said in (("reply", analysis.reply), ("summary", analysis.overview)) if not text else ():
         if said:

@@ -4,6 +4,7 @@ from .inputs.transcription import Transcription as Transcription
 from .inputs.transcription import cues_between as cues_between
 from .parsing.answer_parser import partial_text as partial_text
 from .parsing.repetition_detector import RepetitionDetector as RepetitionDetector
+from .pipeline import Answerer as Answerer
 from .pipeline import Tools as Tools
 from .pipeline import analyse as analyse
 from .planning.benchmark_result import BenchmarkResult as BenchmarkResult

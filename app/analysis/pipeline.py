@@ -11,18 +11,20 @@ raised: nothing is lost.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, wait
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from app import core
 from app.analysis.inputs.extraction_cache import ExtractionCache
 from app.analysis.inputs.transcription import Transcription
-from app.analysis.pipeline_state import ConcurrentEvents, Emit, Frames, PipelineState
+from app.analysis.pipeline_state import ConcurrentEvents, Emit, Frames, PipelineState, wait_for
 from app.analysis.planning.plan import SURELY_ONE_PART, RequestCapacity, extract_options
 from app.analysis.planning.time_parsing import range_notice
 from app.analysis.prompts.templates import Templates
@@ -43,6 +45,18 @@ _MOST_REPLACED = 2
 """Engines of a pool that may die under one video, which may be the cause. Chosen by hand; not tuned."""
 
 
+class Answerer(Protocol):
+    """What answers the question of a request; `app.ask.RequestAnswerer` does, as it answers every question."""
+
+    def reads_screen(self, question: str) -> bool:
+        """Return whether the answer rests on text on the screen."""
+
+    def answer(
+        self, analysis: core.Analysis, connection: EngineConnection, cancel: threading.Event
+    ) -> Generator[core.AnswerChanged, None, None]:
+        """Answer the question of an analysis, of which the frames are known, and yield the answer as it grows."""
+
+
 class Tools(Protocol):
     """What an analysis works with; `app.services.engine_session.EngineSession` builds it from the settings."""
 
@@ -57,6 +71,10 @@ class Tools(Protocol):
     @property
     def connector(self) -> EngineConnector | None:
         """Return what starts and connects the engine; None if there is none."""
+
+    @property
+    def answerer(self) -> Answerer | None:
+        """Return what answers questions; None leaves them to the description."""
 
     @property
     def templates(self) -> Templates:
@@ -106,7 +124,8 @@ class _Run:
         opening = partial(self._open, lambda: self.state.video().content_key)
         engine = start("engine", opening) if self._wants_model() else None
         heard = start("hearing", lambda emit: self._hear(digest, engine, emit))
-        asking = start("asking", lambda emit: self._ask(engine, opening, options, emit)) if engine else None
+        known = (heard, digest)
+        asking = start("asking", lambda emit: self._ask(engine, opening, options, known, emit)) if engine else None
         yield from self._until_frames(video)
         try:
             yield from self._answers(engine, asking)
@@ -117,10 +136,10 @@ class _Run:
         except core.Cancelled:
             raise
         except core.AppError as error:
-            key = "incomplete" if self._merged_results() else "no_model_because"
+            key = "incomplete" if self._has_answers() else "no_model_because"
             yield self._applied(core.Noticed(core.Notice(key, {"reason": as_notice(error)}, "error")))
             yield from self._settle(heard, digest)
-            if not self._merged_results():  # a report of facts alone: show it at once
+            if not self._has_answers():  # a report of facts alone: show it at once
                 yield from self._pending(video)
             yield from self.background.until(video)
             yield core.Finished(self._report(is_failed=True))
@@ -206,9 +225,18 @@ class _Run:
         return connection, engine
 
     def _ask(
-        self, opened: Future[Opened], reopen: Callable[[Emit], Opened], options: Future[ExtractOptions], emit: Emit
+        self,
+        opened: Future[Opened],
+        reopen: Callable[[Emit], Opened],
+        options: Future[ExtractOptions],
+        known: Sequence[Future[Any]],
+        emit: Emit,
     ) -> None:
-        """Send all requests; an engine that dies is restarted or replaced, and that one continues where it ended."""
+        """Answer the question, then send all requests of the description.
+
+        An engine that dies is restarted or replaced, and that one continues where it ended. If the question can't be
+        answered, the description is made before the error is raised.
+        """
         connection, engine = opened.result()
         from app.analysis.requests.request_executor import (
             EngineEnded,  # LangChain, which the opened engine has imported by now
@@ -220,7 +248,10 @@ class _Run:
         for chances in reversed(range(_MOST_REPLACED + 1 if is_pooled else 2)):
             asking = self._orchestrator(task, connection, engine, emit)
             try:
+                failure = self._answer(connection, known, emit)
                 asking.run(opening_seconds)
+                if failure:
+                    raise failure
                 return
             except EngineEnded as ended:
                 if not chances:
@@ -231,6 +262,51 @@ class _Run:
             finally:
                 connection.engine.leave()
             connection, engine = reopen(emit)
+
+    def _answer(self, connection: EngineConnection, known: Sequence[Future[Any]], emit: Emit) -> core.AppError | None:
+        """Answer the question of the request, if it has one; return why it can't be answered.
+
+        Args:
+            connection: The engine.
+            known: The transcript and the digest, which an answer rests on.
+            emit: Receives the events.
+
+        Raises:
+            EngineEnded: The engine has died.
+            Paused: A search was paused; an answer that is being written is finished.
+        """
+        answerer, before = self.tools.answerer, self.state.now.answer or self.task.done.answer
+        if answerer is None or not self.request.question.strip():
+            return None
+        if before and before.answers[0].state == "complete":
+            emit(core.AnswerChanged(before, is_over=True))
+            return None
+        emit(core.StageStarted("answer"))
+        try:
+            frames, _ = self.state.chosen()
+            reads = answerer.reads_screen(self.request.question) or connection.sight.sees is False
+            self.state.facts(frames if reads else frames[:1])  # from then on, the thumbnails are cached
+            for one in known:
+                wait_for(one, self.state.check)
+            with closing(answerer.answer(self._report(), connection, self.background.stop)) as events:
+                for event in events:
+                    emit(event)
+                    if self.state.is_paused and not (event.is_over or event.answer.answers[0].answer):
+                        raise core.Paused
+        except core.Cancelled:
+            raise
+        except core.AppError as error:
+            return self._without_answer(connection, error)
+        return None
+
+    def _without_answer(self, connection: EngineConnection, error: core.AppError) -> core.AppError:
+        """Return why the question can't be answered. Raises EngineEnded if the engine has died."""
+        from app.analysis.requests.request_executor import EngineEnded
+
+        is_engine = isinstance(error, core.EngineError) and core.may_be_dying(error)
+        if is_engine and (death := connection.death()):
+            raise EngineEnded(death) from error
+        return error
 
     def _orchestrator(
         self, task: Task, connection: EngineConnection, engine: core.EngineInfo, emit: Emit
@@ -295,6 +371,11 @@ class _Run:
         yield from self.background.until(future)
         future.result()
 
+    def _has_answers(self) -> bool:
+        """Return whether a model has said anything usable, in this run or an earlier one."""
+        answer = self.state.now.answer or self.task.done.answer
+        return bool(self._merged_results()) or (answer is not None and answer.answers[0].is_usable)
+
     def _merged_results(self) -> tuple[core.ChunkResult, ...]:
         """Return the answers of this run and those of an earlier one that it has not replaced."""
         state = self.state.now
@@ -304,7 +385,8 @@ class _Run:
         """Build the report from what is known now; `notices` hold for this one only."""
         state, done = self.state.now.with_stage_timed(), self.task.done
         if is_failed:
-            state = replace(state, results=self._merged_results(), layout=state.layout or done.layout)
+            merged, answer = self._merged_results(), state.answer or done.answer
+            state = replace(state, results=merged, answer=answer, layout=state.layout or done.layout)
         with in_language(self.request.language):
             field_names = {one.key: one.name.text for one in self.template.fields}
         state = replace(

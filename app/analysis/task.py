@@ -10,7 +10,18 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from app.core import Analysis, AnalysisRequest, AppError, ChunkResult, EngineInfo, Keyframe, Layout, Notice, in_order
+from app.core import (
+    Analysis,
+    AnalysisRequest,
+    AppError,
+    ChunkResult,
+    EngineInfo,
+    Keyframe,
+    Layout,
+    Notice,
+    ReportedConversation,
+    in_order,
+)
 from app.i18n import as_notice
 
 
@@ -24,6 +35,7 @@ class EarlierResults:
         layout: Layout of the earlier run.
         results: Its answers, joins included.
         again: Numbers of the answers to ask for again.
+        answer: Its answer to the question of the request; one that isn't complete is continued.
         engine: Engine that gave the answers, if known.
         report: Report with all answers that lacks only facts; if given, no model is asked.
         seconds_by_stage: Duration of the stages in all earlier runs.
@@ -32,6 +44,7 @@ class EarlierResults:
     layout: Layout | None = None
     results: tuple[ChunkResult, ...] = ()
     again: frozenset[int] = frozenset()
+    answer: ReportedConversation | None = None
     engine: EngineInfo | None = None
     report: Analysis | None = None
     seconds_by_stage: Mapping[str, float] = field(default_factory=dict)

@@ -33,6 +33,7 @@ from .moments.timeline import strip as strip
 from .report import keep_conversations as keep_conversations
 from .report import with_conversations as with_conversations
 from .repository import ConversationRepository as ConversationRepository
+from .request_answer import RequestAnswerer as RequestAnswerer
 from .retrieval.select import RetrievalTools as RetrievalTools
 from .retrieval.values import FrameSelection as FrameSelection
 from .retrieval.values import Looking as Looking

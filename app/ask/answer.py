@@ -22,7 +22,7 @@ from app.ask.conversation import AnswerText, AskEvent, Conversation, ReasoningTe
 from app.ask.frames import add_frames
 from app.ask.repository import ConversationRepository
 from app.ask.retrieval.select import RetrievalTools
-from app.i18n import as_notice
+from app.i18n import as_notice, in_language, t
 from app.llm import Reply, Retries, stream_pieces
 
 _SAVE_SECONDS = 2.0
@@ -156,11 +156,22 @@ def _prepared(
     is_silent = True
     try:
         with closing(add_frames(conversation, analyses, connection, repository, tools, cancel)) as events:
-            for event in events:
+            rest = conversation.last.question
+            while True:
+                try:
+                    event = next(events)
+                except StopIteration as end:
+                    rest = end.value
+                    break
                 conversation = conversation.with_turn(conversation.last.apply(event))
                 yield event
-        if conversation.last.answer:  # a search has answered
+        if not rest:  # a search has answered
             yield _Ended(Reply(conversation.last.answer, "stop", None), 0)
+            return
+        if conversation.last.answer:  # a search has answered a part of the question
+            answering = _answer_rest(rest, conversation, analyses, connection, repository, cancel)
+            with closing(answering):
+                yield from answering
             return
         with closing(_answer(conversation, analyses, connection, repository, cancel)) as answering:
             for one in answering:
@@ -175,6 +186,33 @@ def _prepared(
         with closing(connect()) as connecting:
             connection = yield from connecting
         yield from _answer(conversation, analyses, connection, repository, cancel)
+
+
+def _answer_rest(
+    rest: str,
+    conversation: Conversation,
+    analyses: Mapping[str, core.Analysis],
+    connection: EngineConnection,
+    repository: ConversationRepository,
+    cancel: threading.Event,
+) -> Generator[AskEvent | _Ended, None, None]:
+    """Ask for the part of a question that a search hasn't answered, and add the answer to that of the search."""
+    turn = conversation.last
+    with in_language(conversation.language):
+        question = t("ask.prompt.rest", question=turn.question, found=turn.answer, rest=rest)
+    asked = conversation.with_turn(replace(turn, question=question, answer=""))
+    found = f"{turn.answer}\n\n"
+    yield AnswerText("\n\n")
+    with closing(_answer(asked, analyses, connection, repository, cancel)) as events:
+        for event in events:
+            if isinstance(event, AnswerText) and event.restart:
+                yield AnswerText(found + event.text, restart=True)
+            elif isinstance(event, _Ended):
+                if not event.reply.text.strip():
+                    yield core.Noticed(core.Notice("ask_part_unanswered", {"question": rest}))
+                yield replace(event, reply=replace(event.reply, text=found + event.reply.text))
+            else:
+                yield event
 
 
 def _answer(

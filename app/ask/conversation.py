@@ -212,16 +212,20 @@ class Turn:
             one.ended not in ("complete", "says_yes", "says_nothing") for one in (self.evidence or Evidence()).moments
         )
 
+    def with_frames(self, frames: Iterable[FrameRef], choice: FrameSelection | None = None) -> FramesAdded:
+        """Return the event that adds these frames to those that the question has added already."""
+        added = {one.number: one for one in (*self.frames, *frames)}
+        return FramesAdded(tuple(added.values()), choice)
+
     def apply(self, event: AskEvent) -> Turn:
         """Return the turn after one more event of its answer."""
         match event:
             case core.Noticed(notice):
                 return self if notice in self.notices else replace(self, notices=(*self.notices, notice))
             case MomentsSearched(moments):
-                others = [
-                    one for one in (self.evidence or Evidence()).moments if one.analysis_id != moments.analysis_id
-                ]
-                return replace(self, evidence=replace(self.evidence or Evidence(), moments=(*others, moments)))
+                found = {(one.analysis_id, one.thing): one for one in (self.evidence or Evidence()).moments}
+                found[moments.analysis_id, moments.thing] = moments
+                return replace(self, evidence=replace(self.evidence or Evidence(), moments=tuple(found.values())))
             case FramesAdded(frames, choice):
                 evidence = replace(self.evidence or Evidence(), choice=choice) if choice else self.evidence
                 return replace(self, frames=frames, evidence=evidence)

@@ -36,14 +36,23 @@ def with_conversations(analysis: core.Analysis, repository: ConversationReposito
     for one in sorted(stored, key=lambda conversation: conversation.created):
         with suppress(core.InputError):  # it was deleted meanwhile
             conversation = repository.get(one.id)
-            if conversation.current:
-                found.append(_reported(conversation, analysis, repository, find))
+            if conversation.current and not _is_answer_alone(conversation, analysis):
+                found.append(reported(conversation, analysis, repository, find))
     return replace(analysis, conversations=tuple(_limited(found))) if found else analysis
 
 
-def _reported(
+def _is_answer_alone(conversation: Conversation, analysis: core.Analysis) -> bool:
+    """Return whether a conversation has only the question of the analysis, whose report has its answer already."""
+    answer = analysis.answer
+    if answer is None or answer.id != conversation.id or len(conversation.branch()) > 1:
+        return False
+    return conversation.last.created == answer.answers[0].created
+
+
+def reported(
     conversation: Conversation, analysis: core.Analysis, repository: ConversationRepository, find: Find
 ) -> core.ReportedConversation:
+    """Build the value of a conversation's shown branch; see `with_conversations`."""
     branch = conversation.branch()
     others = {one: found for one in conversation.about if one != analysis.id and (found := find(one))}
     frames = {one.number: one for turn in branch for one in (*turn.cited, *turn.attached, *turn.added)}
@@ -151,21 +160,13 @@ def keep_conversations(analysis: core.Analysis, analysis_id: str, repository: Co
         named = f"{reported.id} {analysis_id} {user.id}".strip()
         derived = hashlib.sha256(named.encode()).hexdigest()[: 32 if user.id else 16]
         for conversation_id in (*([reported.id] if _ID.fullmatch(reported.id) else []), derived):
-            kept = _known(repository, conversation_id)
+            kept = repository.known(conversation_id)
             if kept is None and user.id and conversation_id != derived:
                 continue
             if kept is None:
                 _keep(reported, conversation_id, analysis, analysis_id, repository)
             if kept is None or analysis_id in kept.about:
                 break
-
-
-def _known(repository: ConversationRepository, conversation_id: str) -> Conversation | None:
-    try:
-        found = repository.get(conversation_id)
-    except core.InputError:
-        return None
-    return found if found.id == conversation_id else None
 
 
 def _keep(

@@ -90,6 +90,14 @@ class ConversationRepository:
         turns = tuple(_current(from_json(document, Turn), row.about) for document in self._store.turns(row.id))
         return _of_row(row, turns)
 
+    def known(self, conversation_id: str) -> Conversation | None:
+        """Get the conversation with exactly this id, None if there is none."""
+        try:
+            found = self.get(conversation_id)
+        except InputError:
+            return None
+        return found if found.id == conversation_id else None
+
     def find(
         self, words: str = "", *, analysis_ids: Sequence[str] | None = None, limit: int = 50
     ) -> list[Conversation]:

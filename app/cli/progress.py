@@ -31,7 +31,7 @@ class Progress:
         self._row = ProgressRow(self._bar)
         self._state = core.AnalysisState()
         self._printed: set[int] = set()  # numbers of chunks
-        self._is_whole_printed = False
+        self._is_whole_printed = self._is_answer_printed = False
 
     def __enter__(self) -> Progress:
         self._bar.start()
@@ -52,6 +52,9 @@ class Progress:
             case core.KeyframesChosen(keyframes):
                 times = ", ".join(core.clock(frame.time_seconds) for frame in keyframes)
                 self.say(t("cli.keyframes", count=len(keyframes), times=times))
+            case core.AnswerChanged(conversation, is_over=True) if not self._is_answer_printed:
+                self._is_answer_printed = True
+                self.say(conversation.answers[0].answer)
             case core.ChunkDone(result) if result.number > 0:
                 self._print_answers()
             case core.Answered(analysis) | core.Finished(analysis) if not self._is_whole_printed:

@@ -59,6 +59,8 @@ class StageState:
                 self._hashing = t("stage.hashing", percent=event.percent)
             case core.FileHashed():
                 self._hashing, self._is_hashed = "", True
+            case core.AnswerChanged(looked=looked, total=total) if self.stage == "answer":
+                self.done, self.total = looked, total
             case core.ChunkDone(result) if result.number > 0:
                 self.done += 1
             case core.FactsMeasured() if self.stage == "facts":

@@ -25,6 +25,7 @@ from .domain import UNMAPPED_RANGE as UNMAPPED_RANGE
 from .domain import Analysis as Analysis
 from .domain import AnalysisEvent as AnalysisEvent
 from .domain import AnalysisRequest as AnalysisRequest
+from .domain import AnswerChanged as AnswerChanged
 from .domain import AnswerDelta as AnswerDelta
 from .domain import Answered as Answered
 from .domain import AnswerMode as AnswerMode

@@ -37,6 +37,7 @@ class AnalysisState:
         is_heard: Whether the transcript is known; it is None if there is no speech.
         answers: Text of the answers so far by the number of the chunk's first frame; 0 is the summary.
         results: Complete answers in the order of their numbers, joins included.
+        answer: The answer to the question of the request so far, with what a search has found.
         step: Finished steps of the stage.
         total: Number of its steps, None if it can't be counted.
         eta_seconds: Estimated time left of the stage.
@@ -62,6 +63,7 @@ class AnalysisState:
     modes: dict[int, domain.ModeChosen] = field(default_factory=dict)
     answers: dict[int, str] = field(default_factory=dict)
     results: tuple[domain.ChunkResult, ...] = ()
+    answer: domain.ReportedConversation | None = None
     notices: tuple[domain.Notice, ...] = ()
     stage: domain.Stage | None = None
     step: int = 0
@@ -95,6 +97,7 @@ class AnalysisState:
             seconds_by_stage=self.seconds_by_stage,
             layout=self.layout,
             transcript=self.transcript,
+            answer=self.answer,
             chunks=(),
             summary=None,
         ).with_results(self.results)
@@ -113,6 +116,7 @@ class AnalysisState:
             engine=analysis.engine,
             layout=analysis.layout,
             results=in_order(analysis.requests),
+            answer=analysis.answer,
             notices=analysis.notices,
             eta_seconds=None,
             seconds_by_stage=analysis.seconds_by_stage,
@@ -164,6 +168,9 @@ class AnalysisState:
             case domain.AnswerDelta(chunk, text, restart):
                 before = "" if restart else self.answers.get(chunk, "")
                 return replace(self, answers={**self.answers, chunk: before + text})
+            case domain.AnswerChanged(answer, looked, total):
+                state = replace(self, answer=answer)
+                return replace(state, total=total)._stepped("answer", looked) if self.stage == "answer" else state
             case domain.ChunkDone(result):
                 return self._answered(result)
             case domain.Noticed(notice):

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from app.core.evidence import Moments
-from app.core.units import counted
+from app.core.units import clock, counted
 
 Language = Literal["zh", "en"]
 AnswerMode = Literal["messages", "text", "none"]
@@ -413,7 +413,7 @@ class ChunkResult:
     """The answer to one request over a run of keyframes, with the request.
 
     The summary of several chunks is a ChunkResult numbered 0 without findings. A request about the whole video also
-    gives `title`, `chapters` and, if a question was asked, `reply`.
+    gives `title`, `chapters` and, in reports of earlier versions on a question, `reply`.
 
     Attributes:
         number: Number of its first frame, which identifies and orders chunks.
@@ -554,6 +554,10 @@ class ReportedSearch:
     video: str = ""
 
 
+_BRIEF_TIMES = 3
+"""Most times in the short form of an answer. Chosen by hand; not tuned."""
+
+
 @dataclass(frozen=True)
 class ReportedAnswer:
     """A question of a conversation with its answer, as a report shows it.
@@ -594,6 +598,26 @@ class ReportedAnswer:
     seconds: float = 0.0
     settings: Mapping[str, str | int | float | None] = field(default_factory=dict)
 
+    @property
+    def is_usable(self) -> bool:
+        """Return whether it says something: it is complete, or a search that was interrupted has found something."""
+        is_complete = self.state == "complete" and bool(self.answer.strip())
+        return is_complete or any(one.moments.intervals for one in self.searches)
+
+    @property
+    def brief(self) -> str:
+        """Return its first line, with the times at which a search has found something; "" without a usable answer."""
+        if not self.is_usable:
+            return ""
+        first = next((line.strip() for line in self.answer.splitlines() if line.strip()), "")
+        times = [
+            f"{clock(one.first.time_seconds)} – {clock(one.end_seconds)}"
+            for search in self.searches
+            for one in search.moments.intervals
+        ]
+        shown = ", ".join(times[:_BRIEF_TIMES]) + (", …" if len(times) > _BRIEF_TIMES else "")
+        return f"{first} {shown}".strip()
+
 
 @dataclass(frozen=True)
 class ReportedConversation:
@@ -622,6 +646,8 @@ class Analysis:
         joins: Intermediate summaries, if there are many chunks.
         conditions: Settings that the answers depend on.
         field_names: Names of the keys of `Finding.fields`.
+        answer: The conversation that began with the question of the request, with the answer to it alone; None without
+            a question, and before it was asked.
         conversations: Conversations about it that a report has, the oldest first; not stored with it.
     """
 
@@ -644,11 +670,17 @@ class Analysis:
     transcript: Transcript | None = None
     conditions: Mapping[str, str] = field(default_factory=dict)
     field_names: Mapping[str, str] = field(default_factory=dict)
+    answer: ReportedConversation | None = None
     conversations: tuple[ReportedConversation, ...] = ()
 
     def __repr__(self) -> str:
         counts = f"{counted(len(self.keyframes), 'keyframe')}, {counted(len(self.findings), 'finding')}"
         return f"Analysis({self.video.name!r}, {counts}, id={self.id!r})"
+
+    @property
+    def all_conversations(self) -> tuple[ReportedConversation, ...]:
+        """Return the answer to the question of the request, if there is one, and the conversations."""
+        return (self.answer, *self.conversations) if self.answer else self.conversations
 
     def without_conversations(self) -> Analysis:
         """Return the analysis for a report without questions and answers."""
@@ -672,14 +704,20 @@ class Analysis:
     @property
     def outcome(self) -> Outcome:
         """Return what the analysis has: one usable answer among several is enough for "done"."""
-        if self.mode == "none":
-            return "without_model"
-        return "done" if any(one.is_usable for one in self.requests) else "no_usable_answer"
+        asked = self.question_answer
+        if (asked and asked.is_usable) or any(one.is_usable for one in self.requests):
+            return "done"
+        return "without_model" if self.mode == "none" and asked is None else "no_usable_answer"
+
+    @property
+    def question_answer(self) -> ReportedAnswer | None:
+        """Return the answer to the question of the request, as far as there is one."""
+        return self.answer.answers[0] if self.answer and self.answer.answers else None
 
     @property
     def answered_by(self) -> str:
         """Return the model that has answered, or "" if none has."""
-        return self.engine.model if self.engine and self.requests else ""
+        return self.engine.model if self.engine and (self.requests or self.answer) else ""
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -703,15 +741,17 @@ class Analysis:
 
     @property
     def brief(self) -> str:
-        """Return the model's description in a few words: its headline or its first statement; "" without either."""
+        """Return what the model says in a few words: to the question, as its headline or in its first statement."""
         if self.outcome != "done":
             return ""
+        if self.question_answer and self.question_answer.is_usable:
+            return self.question_answer.brief
         said = (self.title, *(one.text for one in (*self.overview[:1], *self.findings[:1])))
         return next((text.strip() for text in said if text.strip()), "")
 
     @property
     def reply(self) -> tuple[Finding, ...]:
-        """Return the answer to the question."""
+        """Return the answer to the question in reports of earlier versions, which a description contained."""
         return self.whole.reply if self.whole else ()
 
     @property
@@ -729,8 +769,9 @@ class Analysis:
 
     @property
     def usage(self) -> Usage:
-        """Return the tokens that this analysis used; cached answers use none."""
-        return sum((one.usage for one in self.requests if not one.recalled), Usage())
+        """Return the tokens that this analysis used; cached answers use none, and those of a search aren't counted."""
+        asked = self.question_answer.usage if self.question_answer else Usage()
+        return sum((one.usage for one in self.requests if not one.recalled), asked)
 
 
 # ---- events of the video stages (video.extract yields these) ---------------------------------------------------------
@@ -809,7 +850,7 @@ VideoEvent = (
 
 # ---- events of the analysis (analysis.pipeline.analyse yields these and the ones above) ------------------------------
 
-Stage = Literal["survey", "facts", "engine", "ask", "summary", "done"]
+Stage = Literal["survey", "facts", "engine", "answer", "ask", "summary", "done"]
 
 
 @dataclass(frozen=True)
@@ -874,6 +915,20 @@ class ChunkDone:
 
 
 @dataclass(frozen=True)
+class AnswerChanged:
+    """There is more of the answer to the question of the request; `answer` is all of it.
+
+    `looked` pictures of `total`, None if that can't be counted, were looked at for it. Once it `is_over`, complete or
+    not, it has its pictures, too.
+    """
+
+    answer: ReportedConversation
+    looked: int = 0
+    total: int | None = None
+    is_over: bool = False
+
+
+@dataclass(frozen=True)
 class Planned:
     """The layout is final, or has changed because a chunk was too large for the engine."""
 
@@ -908,6 +963,7 @@ AnalysisEvent = (
     | EngineReady
     | FileHashed
     | Heard
+    | AnswerChanged
     | Planned
     | ModeChosen
     | AnswerDelta

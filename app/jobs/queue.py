@@ -20,7 +20,7 @@ from app.analysis import Control, EarlierResults, ExtractionCache
 from app.jobs.engine_switcher import EngineSwitcher
 from app.jobs.job_repository import Deduplicator, JobRepository
 from app.jobs.search_index import SearchIndexer
-from app.jobs.snapshot import JobSnapshot, State, imported_job, to_row
+from app.jobs.snapshot import JobSnapshot, State, imported_job, pictures_of, to_row
 from app.jobs.worker import ActiveJob, ActiveJobs, Listener, Worker
 from app.store import AuditLog, LibraryEntry, LibraryIndex, ProcessLock, Row, Store
 
@@ -31,7 +31,7 @@ _CONTROL_POLL_SECONDS = 1.0
 """How often the control requests of other processes are polled. Chosen by hand; not tuned."""
 _STOP_SECONDS = 10.0
 """How long to wait for a job to stop. It does within a second, or within two if another process runs it."""
-_ANSWER_STAGES = ("ask", "summary")
+_ANSWER_STAGES = ("answer", "ask", "summary")
 """Stages whose time is dropped with the answers."""
 _MOST_INTERRUPTIONS = 2
 """A job during which the program ended more often without a new answer isn't resumed unasked: it may be the cause."""
@@ -275,7 +275,7 @@ class Jobs:
                 job = replace(job, request=moved, name=core.readable(moved.path.name))
             is_answered = job.lacks_only_facts and not accept_changes
             changes = {} if is_answered else self._changes(job)
-            if changes and job.progress.results and not accept_changes:
+            if changes and job.has_answers and not accept_changes:
                 raise core.InputError("settings_changed", names=", ".join(changes))
             if job.state == "no_usable_answer":
                 job = replace(job, again=tuple(result.number for result in job.progress.results))
@@ -361,7 +361,7 @@ class Jobs:
             if self._store.get(job.id):
                 return job.id
         self._store.save(to_row(job, self.process.name))
-        self._store.save_frames(job.id, ((frame.number, frame.jpeg) for frame in job.progress.keyframes))
+        self._store.save_frames(job.id, pictures_of(job).items())
         for result in job.progress.results:
             self._store.save_result(job.id, result.number, core.to_json(result))
         self.indexing.index(job)
@@ -435,7 +435,7 @@ class Jobs:
             self._store.keep_results(job.id, ())
             conditions = dict(self._deduplicator.conditions(job.request))
             spent = {stage: one for stage, one in job.progress.seconds_by_stage.items() if stage not in _ANSWER_STAGES}
-            progress = replace(job.progress, layout=None, results=(), header=None, seconds_by_stage=spent)
+            progress = replace(job.progress, layout=None, results=(), answer=None, header=None, seconds_by_stage=spent)
             job = replace(job, conditions=conditions, progress=progress, earlier=None, again=())
         job = replace(job, interruptions=0)  # its user wants it
         same = self._deduplicator.key_of_request(job.request, job.conditions)
@@ -506,4 +506,4 @@ def _done_of(job: JobSnapshot) -> EarlierResults:
     report = job.analysis if job.lacks_only_facts else None
     progress = job.progress
     again, spent = frozenset(job.again), progress.seconds_by_stage
-    return EarlierResults(progress.layout, progress.results, again, engine, report, spent)
+    return EarlierResults(progress.layout, progress.results, again, progress.answer, engine, report, spent)

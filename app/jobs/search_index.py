@@ -110,7 +110,7 @@ def about(job: JobSnapshot) -> EntrySummary:
         num_findings=sum(len(result.findings) for result in job.progress.results if result.number > 0),
         sha256=analysis.sha256 if analysis else "",
         path=str(core.storable(job.request.path)),
-        title=core.one_line(analysis.title) if analysis else "",
+        title=core.one_line(_title(analysis)) if analysis else "",
         question=core.one_line(job.request.question),
         start_seconds=job.request.selection.start_seconds,
         end_seconds=job.request.selection.end_seconds,
@@ -126,6 +126,7 @@ def passages(job: JobSnapshot) -> Iterator[Passage]:
     for text in dict.fromkeys((job.name, core.readable(job.request.path.name))):
         yield from _passage("name", text, None)
     times = {frame.number: frame.time_seconds for frame in job.progress.keyframes}
+    yield from _of_answer(job.analysis)
     whole = job.analysis.whole if job.analysis else None
     if whole:
         yield from _passage("summary", job.analysis.title if job.analysis else "", None)
@@ -155,6 +156,20 @@ def cover(job: JobSnapshot) -> bytes:
     if lit:
         return _small(frames[max(lit, key=lambda one: one.sharpness).number])
     return _small(list(frames.values())[len(frames) // 2]) if frames else b""
+
+
+def _title(analysis: core.Analysis) -> str:
+    """Return the line that the library lists: the answer to the question, or the headline."""
+    asked = analysis.question_answer
+    return asked.brief if asked and asked.is_usable else analysis.title
+
+
+def _of_answer(analysis: core.Analysis | None) -> Iterator[Passage]:
+    """Yield the answer to the question of a job, at the first of the times that a search has found."""
+    asked = analysis.question_answer if analysis else None
+    if asked and asked.is_usable:
+        found = (one.first.time_seconds for search in asked.searches for one in search.moments.intervals)
+        yield from _passage("summary", asked.answer, min(found, default=None))
 
 
 def _of_findings(kind: Kind, findings: Sequence[core.Finding], times: dict[int, float]) -> Iterator[Passage]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from app import core
 from app.analysis import SURELY_ONE_PART, facts_incomplete
@@ -17,6 +17,7 @@ from app.store import Row
 
 _ID = re.compile(r"[A-Za-z0-9_-]{6,64}")
 _AGE = re.compile(r" \(\d+\)$")
+Pictured = TypeVar("Pictured", core.AnalysisState, core.Analysis)
 State = Literal[
     "queued",
     "running",
@@ -33,6 +34,10 @@ State = Literal[
 _AT_WORK = ("queued", "running", "measuring")
 _STAGES: dict[core.Stage, tuple[float, float]] = {
     "survey": (0.0, 0.3), "engine": (0.3, 0.4), "ask": (0.4, 0.9), "summary": (0.9, 1.0), "facts": (1.0, 1.0),
+}  # fmt: skip
+_STAGES_WITH_QUESTION: dict[core.Stage, tuple[float, float]] = {
+    "survey": (0.0, 0.2), "engine": (0.2, 0.3), "answer": (0.3, 0.7), "ask": (0.7, 0.95), "summary": (0.95, 1.0),
+    "facts": (1.0, 1.0),
 }  # fmt: skip
 _STAGES_WITHOUT_MODEL: dict[core.Stage, tuple[float, float]] = {"survey": (0.0, 0.7), "facts": (0.7, 1.0)}
 """Where in the progress of a whole job its stages begin and end, until there is a report. Chosen by hand; not tuned."""
@@ -101,7 +106,8 @@ class JobSnapshot:
     @property
     def share(self) -> float:
         """Return how much is done of the work until there is a report, 0 to 1."""
-        stages = _STAGES if self.request.use_model else _STAGES_WITHOUT_MODEL
+        asking = _STAGES_WITH_QUESTION if self.request.question.strip() else _STAGES
+        stages = asking if self.request.use_model else _STAGES_WITHOUT_MODEL
         one = self.progress
         start, end = stages.get(one.stage, (0.0, 0.0)) if one.stage else (0.0, 0.0)
         done = min(1.0, one.step / one.total) if one.total else 0.0
@@ -112,10 +118,17 @@ class JobSnapshot:
         """Return whether a pause would leave parts for later that the engine hasn't been asked about."""
         if self.is_readable or not self.request.use_model:
             return False
+        if self.request.question.strip() and self.progress.stage in (None, "survey", "engine", "answer"):
+            return True
         if self.progress.layout is None:
             return self.request.frames > SURELY_ONE_PART
         asked = {*self.progress.modes, *(one.number for one in self.progress.results)}
         return any(numbers[0] not in asked for numbers in self.progress.layout.parts)
+
+    @property
+    def has_answers(self) -> bool:
+        """Return whether a model has answered anything."""
+        return bool(self.progress.results or self.progress.answer)
 
     @property
     def is_imported(self) -> bool:
@@ -164,6 +177,7 @@ class JobSnapshot:
             transcript=before.transcript,
             layout=before.layout,
             results=before.results,
+            answer=before.answer,
             seconds_by_stage=before.seconds_by_stage,
         )
         earlier = self.analysis and replace(self.analysis, notices=_without_pending(self.analysis.notices))
@@ -186,6 +200,8 @@ class JobSnapshot:
                 again = tuple(number for number in job.again if number != result.number)
                 is_new = result not in self.progress.results
                 return replace(job, again=again, interruptions=0 if is_new else job.interruptions)
+            case core.AnswerChanged(looked=looked):
+                return replace(job, interruptions=0) if looked else job
             case core.Answered():
                 return replace(job, state="measuring", earlier=None)
             case core.Finished():
@@ -286,12 +302,25 @@ def with_results(job: JobSnapshot, results: Sequence[core.ChunkResult]) -> JobSn
     return replace(job, progress=replace(job.progress, results=core.in_order(results)), earlier=earlier)
 
 
-def with_pictures(job: JobSnapshot, pictures: dict[int, bytes]) -> JobSnapshot:
-    """Return the job with these JPEGs, by number, in its keyframes."""
+def pictures_of(job: JobSnapshot) -> dict[int, bytes]:
+    """Return the JPEGs of a job by number; those of the answer that are no keyframes have negative numbers."""
+    answer = job.progress.answer
+    others = {-one.number: one.jpeg for one in (answer.pictures if answer else ()) if one.jpeg}
+    return {**{frame.number: frame.jpeg for frame in job.progress.keyframes}, **others}
 
-    def filled(frames: tuple[core.Keyframe, ...]) -> tuple[core.Keyframe, ...]:
-        return tuple(replace(frame, jpeg=pictures.get(frame.number, b"")) for frame in frames)
 
-    progress = replace(job.progress, keyframes=filled(job.progress.keyframes))
-    earlier = job.earlier and replace(job.earlier, keyframes=filled(job.earlier.keyframes))
-    return replace(job, progress=progress, earlier=earlier)
+def with_pictures(job: JobSnapshot, pictures: Mapping[int, bytes]) -> JobSnapshot:
+    """Return the job with these JPEGs, numbered as in `pictures_of`, in its keyframes and in the answer."""
+
+    def filled(found: Pictured) -> Pictured:
+        frames = tuple(replace(frame, jpeg=pictures.get(frame.number, b"")) for frame in found.keyframes)
+        answer = found.answer and replace(
+            found.answer,
+            pictures=tuple(
+                one if one.keyframe else replace(one, jpeg=pictures.get(-one.number, b""))
+                for one in found.answer.pictures
+            ),
+        )
+        return replace(found, keyframes=frames, answer=answer)
+
+    return replace(job, progress=filled(job.progress), earlier=job.earlier and filled(job.earlier))

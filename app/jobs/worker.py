@@ -17,7 +17,7 @@ from app.core import Failure, to_json
 from app.jobs.engine_switcher import EngineSwitcher
 from app.jobs.job_repository import Deduplicator, JobRepository
 from app.jobs.search_index import SearchIndexer
-from app.jobs.snapshot import JobSnapshot, State, outcome, without_missing_facts
+from app.jobs.snapshot import JobSnapshot, State, outcome, pictures_of, without_missing_facts
 from app.store import AccountStore, Store
 
 log = logging.getLogger(__name__)
@@ -120,7 +120,7 @@ class Worker:
         now = dict(self.deduplicator.conditions(live.job.request))
         if now == live.job.conditions:
             return
-        if live.job.progress.results:
+        if live.job.has_answers:
             raise core.Paused
         self.active.change(live, lambda job: replace(job, conditions=now))
         live.same = self.deduplicator.key_of_request(live.job.request, now)
@@ -160,6 +160,9 @@ class Worker:
             case core.OpeningChosen(keyframes) | core.KeyframesChosen(keyframes):
                 self.store.save_frames(job_id, ((frame.number, frame.jpeg) for frame in keyframes))
                 live.same = live.same or self.deduplicator.key_of_request(live.job.request, live.job.conditions)
+                self.repository.save(live.job.timed(), live.same)
+            case core.AnswerChanged(is_over=True):
+                self.store.save_frames(job_id, pictures_of(live.job).items())
                 self.repository.save(live.job.timed(), live.same)
             case core.ChunkDone(result):
                 self.store.save_result(job_id, result.number, to_json(result))

@@ -101,7 +101,7 @@ def _report(stream: IO[bytes], name: str, budget: Budget) -> Analysis:
     analysis = read(text, name=name, pictures=pictures)
     for frame in analysis.keyframes:
         _check_picture(frame.jpeg, frame.number, name)
-    for conversation in analysis.conversations:
+    for conversation in analysis.all_conversations:
         for picture in conversation.pictures:
             _check_picture(picture.jpeg, picture.number, name)
     _try_out(_without_pictures(analysis), name)
@@ -149,13 +149,14 @@ def _without_pictures(analysis: Analysis) -> Analysis:
 
 
 def _with_pictures(analysis: Analysis, change: Callable[[bytes], bytes]) -> Analysis:
-    """Return the analysis with every picture changed, in their order: keyframes first, then those of conversations."""
+    """Return the analysis with every picture changed, in their order: of keyframes, the answer, conversations."""
     keyframes = tuple(replace(frame, jpeg=change(frame.jpeg)) for frame in analysis.keyframes)
-    conversations = tuple(
+    changed = [
         replace(one, pictures=tuple(replace(picture, jpeg=change(picture.jpeg)) for picture in one.pictures))
-        for one in analysis.conversations
-    )
-    return replace(analysis, keyframes=keyframes, conversations=conversations)
+        for one in analysis.all_conversations
+    ]
+    answer = changed.pop(0) if analysis.answer else None
+    return replace(analysis, keyframes=keyframes, answer=answer, conversations=tuple(changed))
 
 
 if __name__ == "__main__":

@@ -70,17 +70,19 @@ def build_request(
         subtitles: Subtitle file to use before those in the video and beside it.
 
     Raises:
-        ConfigError: The template is unknown or needs a question.
+        ConfigError: The template is unknown or needs a question, or the question is too long.
         InputError: There is no such subtitle file, or it is of another kind.
         AppError: The video can't be read, with FIT.
     """
+    from app.ask import checked_question
+
     template = template or ("question" if question else "describe")
     if templates.find(template).needs_question and not question.strip():
         raise ConfigError("question_missing")
     request = AnalysisRequest(
         path=path,
         template=template,
-        question=question,
+        question=checked_question(question) if question.strip() else "",
         language=language,
         use_model=use_model,
         selection=selection,

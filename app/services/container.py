@@ -22,7 +22,7 @@ from app.config import Settings
 from app.engine import Monitor
 from app.i18n import in_language, language
 from app.services.answers import Answers
-from app.services.engine_session import EngineSession, build_engine, confirmed_downloads
+from app.services.engine_session import EngineSession, SharedParts, build_engine, confirmed_downloads, embedding_model
 from app.store import Measured, ProcessLock, Store, UploadLimits, VideoRepository, disk_errors, log_to
 from app.video import Stills
 
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from app.engine import Engine
     from app.jobs import EngineSwitcher, Jobs
     from app.library.semantic_index import SemanticIndex
-    from app.llm import EmbeddingModel
     from app.models import Proposal
     from app.services import model_benchmarks
     from app.services.access.accounts import Accounts
@@ -100,6 +99,11 @@ class Services:
     def engine_notices(self) -> tuple[core.Notice, ...]:
         """Return the notices about the engine in use, those about adapted settings first."""
         return (*self.switcher.session.notices, *self.engine.status().notices)
+
+    @property
+    def shared(self) -> SharedParts:
+        """Return what the sessions of all engines share."""
+        return SharedParts(self.store, self.answer_queues, self.stills)
 
     @property
     def planner(self) -> Planner:
@@ -261,7 +265,7 @@ def switch(services: Services, settings: Settings, *, pausing: bool) -> None:
         for job_id in () if is_done else running:
             services.jobs.resume(job_id)
 
-    services.switcher.begin(EngineSession(settings, services.templates), on_end=end)
+    services.switcher.begin(EngineSession(settings, services.templates, shared=services.shared), on_end=end)
     for job_id in running:
         services.jobs.pause(job_id)
 
@@ -277,7 +281,7 @@ def choose_local_model(services: Services, model: str, vllm_config: str) -> None
         AppError: The model cannot be used, or a switch or benchmark is running.
     """
     settings = with_local_model(services.settings, model=model, vllm_config=vllm_config, engine="vllm")
-    session = EngineSession(settings, services.templates)
+    session = EngineSession(settings, services.templates, shared=services.shared)
     services.switcher.begin(session, on_end=partial(_keep_choice, services, settings), starts=False)
     services.switcher.switch.wait(_CHANGE_SECONDS)
 
@@ -387,7 +391,8 @@ def open_services(settings: Settings | None = None, *, adopts: bool = True, work
     log_path = log_to(settings.data_dir)
     store = Store(settings.data_dir / "framelens.sqlite")
     templates = load_templates(settings.template_dir)
-    switcher = EngineSwitcher(EngineSession(settings, templates))
+    shared = SharedParts(store, AnswerQueues(), Stills())
+    switcher = EngineSwitcher(EngineSession(settings, templates, shared=shared))
 
     uploads = UploadLimits(settings.user_limits.upload_bytes, settings.user_limits.unfinished_uploads)
     jobs = Jobs(
@@ -410,6 +415,8 @@ def open_services(settings: Settings | None = None, *, adopts: bool = True, work
         videos=VideoRepository(settings.data_dir, settings.input_dirs, SAMPLE, uploads),
         log_path=log_path,
         store=store,
+        answer_queues=shared.queues,
+        stills=shared.stills,
         semantic_index=_semantic_index(settings, jobs),
     )
 
@@ -430,16 +437,6 @@ def _semantic_index(settings: Settings, jobs: Jobs) -> SemanticIndex | None:
     semantic_index = SemanticIndex(jobs.library, f"{model.model} {model.base_url}".strip(), model)
     jobs.indexing.on_indexed = semantic_index.begin
     return semantic_index
-
-
-def embedding_model(settings: Settings) -> EmbeddingModel | None:
-    """Return the embedding model that is set, if any."""
-    if not settings.embedding_base_url:
-        return None
-    from app.llm import EmbeddingModel
-
-    url = engine.normal_base_url(settings.embedding_base_url)
-    return EmbeddingModel(url, settings.embedding_model, settings.embedding_api_key)
 
 
 def _counts(jobs: Jobs) -> tuple[int, int]:

@@ -156,8 +156,7 @@ def ask(services: Services, conversation: Conversation, cancel: threading.Event)
         InputError: "job_unknown" or "no_report_yet".
         AppError: What `app.ask.converse` raises.
     """
-    from app.ask import RetrievalTools, converse
-    from app.services.container import embedding_model
+    from app.ask import converse
 
     analyses = {}
     for one in conversation.about:
@@ -165,7 +164,7 @@ def ask(services: Services, conversation: Conversation, cancel: threading.Event)
         if analysis is None:
             raise core.InputError("no_report_yet", id=one)
         analyses[one] = analysis
-    tools = RetrievalTools(services.switcher.session.extractions, services.stills, embedding_model(services.settings))
+    tools = services.switcher.session.retrieval(services.stills)
     with services.switcher.admitted(Control(cancel=cancel)):
         content = next((one.video.content_key for one in analyses.values()), conversation.id)
         connect = partial(_connect, services, content, cancel)

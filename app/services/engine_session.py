@@ -22,8 +22,11 @@ from app.core import AnalysisEvent, AnalysisRequest, AppError, ModelNotFound, No
 from app.store import ConfirmedDownloads, ExtractionStore, TimingStats
 
 if TYPE_CHECKING:
+    from app.ask import AnswerQueues, RetrievalTools
     from app.engine import Engine, EngineMetricsReader
-    from app.llm import AnswerCache
+    from app.llm import AnswerCache, EmbeddingModel
+    from app.store import Store
+    from app.video import Stills
 
 Fetch = Callable[[ProgressListener, threading.Event], Path]
 _SIDE_ON_CPU = 448
@@ -44,6 +47,15 @@ else:
                 return super().__get__(session, owner)
 
 
+@dataclass(frozen=True)
+class SharedParts:
+    """What all sessions of a program share: where conversations are kept, questions that wait, frames by time."""
+
+    store: Store
+    queues: AnswerQueues
+    stills: Stills
+
+
 class EngineSession:
     """An engine and everything built for it, each part when it is first used.
 
@@ -51,11 +63,20 @@ class EngineSession:
         settings: The settings.
         templates: All templates.
         engine: The engine; by default the one that the settings describe.
+        shared: What answers to questions need; without it, questions of analyses aren't answered.
     """
 
-    def __init__(self, settings: Settings, templates: analysis.Templates, engine: Engine | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        templates: analysis.Templates,
+        engine: Engine | None = None,
+        *,
+        shared: SharedParts | None = None,
+    ) -> None:
         self.settings = settings
         self.templates = templates
+        self._shared = shared
         self.lock = threading.RLock()
         self._engine: tuple[Engine, tuple[Notice, ...]] | None = (engine, ()) if engine else None
 
@@ -105,6 +126,22 @@ class EngineSession:
             traced=settings.tracing,
         )
 
+    @property
+    def answerer(self) -> analysis.Answerer | None:
+        """Return what answers the questions of analyses; None without a store."""
+        if self._shared is None:
+            return None
+        from app.ask import ConversationRepository, RequestAnswerer
+
+        repository = ConversationRepository(self._shared.store)
+        return RequestAnswerer(repository, self._shared.queues, self.retrieval(self._shared.stills))
+
+    def retrieval(self, stills: Stills) -> RetrievalTools:
+        """Return what the choice of frames for a question needs."""
+        from app.ask import RetrievalTools
+
+        return RetrievalTools(self.extractions, stills, embedding_model(self.settings))
+
     @_once
     def planner(self) -> analysis.Planner:
         """Return the estimator of analyses."""
@@ -135,6 +172,16 @@ class EngineSession:
         with self.lock:
             self._engine = self._engine or build_engine(self.settings)
             return self._engine
+
+
+def embedding_model(settings: Settings) -> EmbeddingModel | None:
+    """Return the embedding model that is set, if any."""
+    if not settings.embedding_base_url:
+        return None
+    from app.llm import EmbeddingModel
+
+    url = engine.normal_base_url(settings.embedding_base_url)
+    return EmbeddingModel(url, settings.embedding_model, settings.embedding_api_key)
 
 
 def export_environment(settings: Settings) -> None:

@@ -154,6 +154,7 @@ class ScriptedTools:
     templates: Templates
     capacity: RequestCapacity
     side: int | None = None
+    answerer: Any = None
 
 
 def tools(

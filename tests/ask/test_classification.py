@@ -38,7 +38,15 @@ QUESTIONS: dict[str, tuple[Kind | None, str]] = {
     "老师提到了哪些公式？": ("spoken", ""),
     "视频里讲了什么？": ("global", ""),
     "总结一下这个视频": ("global", ""),
-    "有没有狗？": (None, "狗"),
+    "有没有狗？": ("exists", "狗"),
+    "视频里有红色卡片吗？": ("exists", "红色卡片"),
+    "有人说了什么？": ("spoken", ""),
+    "有几辆车？": (None, ""),
+    "Is there a blue card?": ("exists", "a blue card"),
+    "Are there any dogs in the yard?": ("exists", ""),
+    "Does a red car appear?": ("exists", "a red car"),
+    "Is there a sign that says OPEN?": ("read", ""),
+    "Is there anything unusual?": (None, ""),
     "车是什么颜色的？": (None, "车"),
 }
 
@@ -102,3 +110,29 @@ def test_refusing_engine_leaves_the_words(monkeypatch: pytest.MonkeyPatch) -> No
 
     monkeypatch.setattr(classification, "stream_pieces", refuse)
     assert asked("", "门开了几次？") == Sought("count", ("门开",))
+
+
+@pytest.mark.parametrize(
+    "question, parts",
+    [
+        ("When does he leave and what does he carry?", ("When does he leave", "what does he carry?")),
+        ("When does he leave? What does he carry?", ("When does he leave?", "What does he carry?")),
+        ("Is there a red card, and how often is it shown?", ("Is there a red card", "how often is it shown?")),
+        ("他什么时候离开，带着什么？", ("他什么时候离开", "带着什么？")),
+        ("红色卡片什么时候出现？后面是哪张卡片？", ("红色卡片什么时候出现？", "后面是哪张卡片？")),
+        ("When does the man in a hat and coat leave?", None),
+        ("When he leaves, what does he carry and wear?", None),
+        ("When does the black and white cat jump?", None),
+        ("当门打开时，谁走进来？", None),
+        ("What is it? Who? Where? Why?", None),
+        ("¿Cuándo aparece y qué lleva?", None),
+    ],
+)
+def test_questions_in_one_are_divided(question: str, parts: tuple[str, ...] | None) -> None:
+    assert classification.parts_in_words(question) == (parts or (question,))
+
+
+@pytest.mark.parametrize("said, kind", [("local", "local"), ("exists", "exists"), ("nonsense", "exists")])
+def test_model_says_whether_a_thing_can_be_seen(said: str, kind: str) -> None:
+    answer = f'{{"kind": "{said}", "look_for": ["a happy ending"]}}'
+    assert asked(answer, "Is there a happy ending?") == Sought(kind, ("a happy ending",))  # type: ignore[arg-type]

@@ -40,7 +40,7 @@ def body(schema: dict[str, Any] | None = None, frames: tuple[int, ...] = (7, 9))
 @pytest.mark.parametrize("key", sorted(built_in()))
 def test_engine_answers_every_form_validly(key: str, scope: Scope) -> None:
     template = built_in()[key]
-    text = answer_to(body(schema_of(template, scope, with_reply=True)))
+    text = answer_to(body(schema_of(template, scope)))
     reading = parse_answer(text, scope, template, {7: 7.0, 9: 9.0}, 20.0)
     assert reading.troubles == () and reading.overview
     assert not any(finding.issues for finding in (*reading.findings, *reading.overview))
@@ -49,7 +49,7 @@ def test_engine_answers_every_form_validly(key: str, scope: Scope) -> None:
 @pytest.mark.parametrize("key", sorted(built_in()))
 def test_form_with_given_texts_is_valid(key: str) -> None:
     template = built_in()[key]
-    usual = schema_of(template, "part", with_reply=False)
+    usual = schema_of(template, "part")
     form = given_texts(usual, "gate")
     text = json.dumps(made(form))
     jsonschema.validate(json.loads(text), usual)

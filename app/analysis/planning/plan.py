@@ -240,8 +240,8 @@ def extract_options(
 
 
 def _opening(video: VideoInfo, request: AnalysisRequest, capacity: RequestCapacity, side: int | None) -> Opening | None:
-    if request.frames <= SURELY_ONE_PART or not request.use_model:
-        return None
+    if request.frames <= SURELY_ONE_PART or not request.use_model or request.question.strip():
+        return None  # a question is answered before the description begins, and it needs all frames
     start, end = request.selection.start_seconds, request.selection.end_seconds or video.duration_seconds_from_header
     duration = (end or 0.0) - start
     if duration < _SHORTEST_VIDEO_SECONDS or request.selection.strategy not in ("auto", "uniform"):

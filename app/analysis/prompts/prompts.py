@@ -71,11 +71,11 @@ def chunk_question(
     """
     with in_language(request.language):
         scope = scope_of(num_chunks)
-        parts = [template.ask.text, *_question(request, scope), *_place(request, frames, num_chunks)]
+        parts = [template.ask.text, *_question(request), *_place(request, frames, num_chunks)]
         parts += [*_known(known), *_earlier(earlier), *_cues(cues, frames)]
         if not frames:
             parts.append(t("prompt.answer"))
-        return "\n".join([*parts, _form(request, template, scope, [frame.number for frame in frames])])
+        return "\n".join([*parts, _form(template, scope, [frame.number for frame in frames])])
 
 
 def join_question(request: AnalysisRequest, template: Template, parts: Sequence[ChunkResult]) -> str:
@@ -88,9 +88,9 @@ def join_question(request: AnalysisRequest, template: Template, parts: Sequence[
     """
     with in_language(request.language):
         accounts = [account(part, template) for part in parts]
-        asked = [t("prompt.join"), template.join.text, *_question(request, "join")]
+        asked = [t("prompt.join"), template.join.text, *_question(request)]
         numbers = sorted({number for part in parts for number in part.frames})
-        form = _form(request, template, "join", numbers)
+        form = _form(template, "join", numbers)
         return "\n\n".join([*accounts, "\n".join([*(one for one in asked if one), form])])
 
 
@@ -99,13 +99,12 @@ def account(part: ChunkResult, template: Template) -> str:
 
     Unverified findings are left out, unless the part has no others; then they are marked.
     """
-    said = [*part.findings, *part.overview, *part.reply]
+    said = [*part.findings, *part.overview]
     keep_all = not any(_is_borne_out(finding) for finding in said) and not part.chapters
     lines = [t("prompt.part_head", first=part.frames[0], last=part.frames[-1])] if part.frames else []
     lines += _lines(part.findings, template, keep_all)
-    for head, findings in (("whole_head", part.overview), ("reply_head", part.reply)):
-        if quoted := _lines(findings, template, keep_all):
-            lines += [t(f"prompt.{head}"), *quoted]
+    if quoted := _lines(part.overview, template, keep_all):
+        lines += [t("prompt.whole_head"), *quoted]
     if part.chapters:
         lines.append(t("prompt.chapters_head"))
         lines += [
@@ -156,10 +155,9 @@ def _stand_ins(request: AnalysisRequest) -> list[Keyframe]:
     return [Keyframe(number, 0, seconds, "asked", 1, 0, 0, b"") for number, seconds in enumerate(times, 1)]
 
 
-def _question(request: AnalysisRequest, scope: Scope) -> list[str]:
+def _question(request: AnalysisRequest) -> list[str]:
     asked = request.question.strip()
-    key = "prompt.question_part" if scope == "part" else "prompt.question"
-    return [t(key, question=asked)] if asked else []
+    return [t("prompt.question", question=asked)] if asked else []
 
 
 def _place(request: AnalysisRequest, frames: Sequence[Keyframe], num_chunks: int) -> list[str]:
@@ -172,9 +170,9 @@ def _place(request: AnalysisRequest, frames: Sequence[Keyframe], num_chunks: int
     return said
 
 
-def _form(request: AnalysisRequest, template: Template, scope: Scope, numbers: Sequence[int]) -> str:
+def _form(template: Template, scope: Scope, numbers: Sequence[int]) -> str:
     example = (numbers[0], numbers[1] if len(numbers) > 1 else numbers[0]) if numbers else (1, 2)
-    return own_words(template, scope, with_reply=bool(request.question.strip()), frames=example)
+    return own_words(template, scope, frames=example)
 
 
 def _known(known: Sequence[Subject]) -> list[str]:

@@ -1,7 +1,7 @@
 """Form of an answer: a JSON Schema for structured outputs, and its description for the prompt.
 
 The schema uses only what vLLM's xgrammar supports, and bounds every list and number. It depends on the template, the
-language, the scope and whether there is a question, not on the frames: all chunks of a video share one schema, which
+language and the scope, not on the frames: all chunks of a video share one schema, which
 the engine compiles once. The description has two parts, since the one that all requests share comes before the frames.
 app.analysis.parsing.answer_parser parses the answers.
 """
@@ -22,7 +22,7 @@ KEYS: dict[Scope, tuple[str, ...]] = {
     "whole": ("findings", "title", "overview", "chapters"),
     "join": ("title", "overview", "chapters"),
 }
-"""Keys of an answer, in order; "reply" follows in "whole" and "join" if a question was asked.
+"""Keys of an answer, in order.
 
 A part lists its subjects first: its findings then use these names, and other parts need not wait for the whole answer.
 """
@@ -36,12 +36,7 @@ _LARGEST_NUMBER = 1_000_000
 _TEXT: Schema = {"type": "string"}
 
 
-def keys_of(scope: Scope, *, with_reply: bool) -> tuple[str, ...]:
-    """Return the keys of an answer, in order."""
-    return (*KEYS[scope], "reply") if with_reply and scope != "part" else KEYS[scope]
-
-
-def schema_of(template: Template, scope: Scope, *, with_reply: bool) -> Schema:
+def schema_of(template: Template, scope: Scope) -> Schema:
     """Return the JSON Schema of one answer; the values of choices are their names in the language of the context."""
     statements = _list(_object({"frames": _FRAMES, "text": _TEXT}), _STATEMENTS)
     fields = {field.key: _field(field) for field in template.fields}
@@ -51,9 +46,8 @@ def schema_of(template: Template, scope: Scope, *, with_reply: bool) -> Schema:
         "overview": statements,
         "subjects": _list(_object({"name": _TEXT, "look": _TEXT}), _SUBJECTS),
         "chapters": _list(_object({"first_frame": _FRAME, "title": _TEXT, "text": _TEXT}), _CHAPTERS),
-        "reply": statements,
     }
-    return _object({key: parts[key] for key in keys_of(scope, with_reply=with_reply)})
+    return _object({key: parts[key] for key in KEYS[scope]})
 
 
 def shared_words(scope: Scope) -> str:
@@ -63,18 +57,16 @@ def shared_words(scope: Scope) -> str:
     return "\n".join([t("prompt.form.head"), *(f"- {line}" for line in keys)])
 
 
-def own_words(template: Template, scope: Scope, *, with_reply: bool, frames: tuple[int, int] = (1, 2)) -> str:
-    """Describe the rest of the form: the additions of template and question, and a last line with an example.
+def own_words(template: Template, scope: Scope, *, frames: tuple[int, int] = (1, 2)) -> str:
+    """Describe the rest of the form: the additions of the template, and a last line with an example.
 
     Args:
         template: Template of the analysis.
         scope: Kind of the request.
-        with_reply: A question was asked.
         frames: Two numbers of frames that were sent, for the example.
     """
-    keys = keys_of(scope, with_reply=with_reply)
+    keys = KEYS[scope]
     lines = [_field_in_words(field) for field in template.fields] if "findings" in keys else []
-    lines += [t("prompt.form.reply")] if "reply" in keys else []
     more = [t("prompt.form.more"), *(f"- {line}" for line in lines)] if lines else []
     example = {key: _example(key, template, frames) for key in keys}
     shown = json.dumps(example, ensure_ascii=False, separators=(",", ":"))  # the form that local engines enforce
@@ -91,7 +83,6 @@ def _example(key: str, template: Template, frames: tuple[int, int]) -> object:
         "overview": [statement],
         "subjects": [{"name": "…", "look": "…"}],
         "chapters": [{"first_frame": first, "title": "…", "text": "…"}],
-        "reply": [statement],
     }
     return examples[key]
 

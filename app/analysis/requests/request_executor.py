@@ -217,7 +217,7 @@ class RequestExecutor:
     def _with_schema(self, scope: Scope, options: dict[str, Any]) -> dict[str, Any]:
         if not self._takes_schema:
             return options
-        schema = schema_of(self._run.template, scope, with_reply=bool(self._run.task.request.question.strip()))
+        schema = schema_of(self._run.template, scope)
         form = {"type": "json_schema", "json_schema": {"name": "report", "schema": schema, "strict": True}}
         return {**options, "response_format": form}
 

@@ -110,6 +110,34 @@ class NewJob(Strict):
     force: Annotated[bool, Field(description="Analyse even if the same was done before.")] = False
 
 
+class FoundMoment(BaseModel):
+    """A part of the video in which something is visible."""
+
+    start_seconds: float
+    end_seconds: float
+    is_certain: bool
+
+
+class JobAnswer(BaseModel):
+    """The answer to the question of a job, as far as there is one; its text is that of a model."""
+
+    conversation: str = Field(description="Id of the conversation that it began.")
+    state: core.AnswerState = Field(description='"stopped" also while it is written.')
+    text: str
+    moments: list[FoundMoment] = Field(description="What a search has found, for a question after times or a number.")
+
+    @classmethod
+    def of(cls, answer: core.ReportedConversation) -> JobAnswer:
+        """Build the value of a job's answer."""
+        asked = answer.answers[0]
+        found = (one for search in asked.searches for one in search.moments.intervals)
+        moments = [
+            FoundMoment(start_seconds=one.first.time_seconds, end_seconds=one.end_seconds, is_certain=not one.issues)
+            for one in found
+        ]
+        return cls(conversation=answer.id, state=asked.state, text=asked.answer, moments=moments)
+
+
 class Job(BaseModel):
     """An analysis and how far it is."""
 
@@ -129,6 +157,7 @@ class Job(BaseModel):
     eta_seconds: float | None = Field(default=None, description="Estimated time left of the stage.")
     received_bytes: int | None = Field(default=None, description="Of a video that is fetched.")
     size_bytes: int | None = Field(default=None, description="Of a video that is fetched, if it is known.")
+    answer: JobAnswer | None = Field(default=None, description="To its question.")
     error: Problem | None = None
 
     @classmethod
@@ -151,6 +180,7 @@ class Job(BaseModel):
             step=progress.step if at_work else 0,
             total=progress.total if at_work else None,
             eta_seconds=progress.eta_seconds if at_work else None,
+            answer=JobAnswer.of(progress.answer) if progress.answer and progress.answer.answers else None,
             error=problem_of(job.error) if job.error else None,
         )
 

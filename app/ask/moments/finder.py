@@ -17,7 +17,7 @@ from app.ask.moments.search import SearchLimits, search
 from app.ask.moments.timeline import doubt_of
 from app.ask.repository import ConversationRepository
 from app.ask.retrieval.select import RetrievalTools, Scope
-from app.ask.retrieval.values import Looking
+from app.ask.retrieval.values import Kind, Looking, Sought
 from app.ask.votes import VoteAsker
 from app.i18n import in_language, t
 from app.i18n.formatting import exactly
@@ -28,7 +28,7 @@ _SIDE = 640
 _MARGIN, _LIGHT, _QUALITY = 0.05, 0.2, 90
 """Changes of a picture that what is in it survives: the share cut off at each margin, and that by which it gets darker
 or brighter; and its JPEG quality then. Chosen by hand; not tuned."""
-_SHOWN_SIDE = 1280
+SHOWN_SIDE = 1280
 """Longer side of the pictures that the answer cites, that of keyframes."""
 _SHOWN = 12
 """Intervals whose first and last frames are cited; the others have their times only. Chosen by hand; not tuned."""
@@ -65,20 +65,20 @@ class VideoFrames:
 def answer_by_search(
     conversation: Conversation,
     scope: Scope,
-    thing: str,
+    sought: Sought,
     connection: EngineConnection,
     repository: ConversationRepository,
     tools: RetrievalTools,
     cancel: threading.Event,
 ) -> Generator[AskEvent, None, None]:
-    """Search each video for all moments at which `thing` is visible, and yield the events, the answer last.
+    """Search each video for all moments at which something is visible, and yield the events, the answer last.
 
     A search that was interrupted continues where it ended. An interrupted one answers with what it has found.
 
     Args:
         conversation: Its current turn is the question.
         scope: The videos, all of which can be read, and the range to search.
-        thing: What to look for, with its article.
+        sought: What the question asks for; its first thing is looked for.
         connection: The engine.
         repository: Where pictures are stored.
         tools: Where frames come from.
@@ -88,9 +88,11 @@ def answer_by_search(
         AppError: A video can't be read, or the engine fails.
         Cancelled: `cancel` was set.
     """
-    settings, analyses = conversation.last.settings, scope.analyses
+    turn, analyses, thing = conversation.last, scope.analyses, sought.look_for[0]
+    settings = turn.settings
     yield values.ContextChosen(values.ContextUse(), (), connection.endpoint.model)
-    known = {one.analysis_id: one for one in (conversation.last.evidence or values.Evidence()).moments}
+    moments = (turn.evidence or values.Evidence()).moments
+    known = {one.analysis_id: one for one in moments if one.thing == thing}
     limits = SearchLimits(
         frames=max(1, settings.search_frames // len(analyses)), seconds=settings.search_seconds / len(analyses)
     )
@@ -113,11 +115,11 @@ def answer_by_search(
         failure = error
     if any(one.samples for one in found.values()):
         refs = _stored(conversation, found, analyses, repository, tools) if not cancel.is_set() else ()
-        yield values.FramesAdded(refs)
+        yield turn.with_frames(refs)
         names = {id_: analysis.video.name for id_, analysis in analyses.items()}
         with in_language(conversation.language):
-            text = "\n\n".join(_words(one, refs, names[id_] if len(names) > 1 else "") for id_, one in found.items())
-        yield values.AnswerText(text)
+            said = [_words(one, refs, names[id_] if len(names) > 1 else "", sought.kind) for id_, one in found.items()]
+        yield values.AnswerText("\n\n".join([*([""] if turn.answer else []), *said]))
     if failure:
         raise failure
 
@@ -153,14 +155,14 @@ def _stored(
 ) -> tuple[FrameRef, ...]:
     """Store the pictures of the cited frames, and return these with their numbers."""
     times = [(id_, seconds) for id_, one in found.items() for seconds in _shown(one.intervals)]
-    jpegs = (tools.stills.at(analyses[id_].video.path, seconds, _SHOWN_SIDE).jpeg for id_, seconds in times)
+    jpegs = (tools.stills.at(analyses[id_].video.path, seconds, SHOWN_SIDE).jpeg for id_, seconds in times)
     kept = repository.keep_pictures(jpegs)
     return conversation.numbered(
         FrameRef(0, seconds, id_, picture) for (id_, seconds), picture in zip(times, kept, strict=True)
     )
 
 
-def _words(found: core.Moments, refs: Sequence[FrameRef], name: str) -> str:
+def _words(found: core.Moments, refs: Sequence[FrameRef], name: str, kind: Kind) -> str:
     """Say what a search has found, in the language of the context."""
     numbers = {one.time_seconds: one.number for one in refs if one.analysis_id == found.analysis_id}
     count, frames = len(found.intervals), len(found.samples)
@@ -168,7 +170,10 @@ def _words(found: core.Moments, refs: Sequence[FrameRef], name: str) -> str:
     if found.ended in ("says_yes", "says_nothing"):
         return "\n".join([*lines, t(f"ask.moments.{found.ended}", thing=found.thing)])
     key = "none" if not count else "one" if count == 1 else "several"
-    lines.append(t(f"ask.moments.{key}", thing=found.thing, n=count))
+    seen = t(f"ask.moments.{key}", thing=found.thing, n=count)
+    if kind == "exists" and (count or (found.ended == "complete" and not found.doubted)):
+        seen = t("ask.moments.yes" if count else "ask.moments.no", found=seen)
+    lines.append(seen)
     for number, one in enumerate(found.intervals, 1):
         lines.append(f"{number}. {_interval_words(one, numbers)}")
     lines += _doubted_words(found.doubted)

@@ -51,6 +51,11 @@ def further_times(found: timeline.Moments, candidates: Sequence[float], affordab
     return []
 
 
+def expected_frames(found: timeline.Moments) -> int:
+    """Return how many frames a search that runs to its end has looked at, at least."""
+    return len(found.samples) + sum(1 for _ in _Looked(found).within_gaps())
+
+
 def _even_times(found: timeline.Moments) -> Iterator[float]:
     """Yield the times of the first round, so far apart that halving the gaps leaves them just narrow enough."""
     seconds = found.end_seconds - found.start_seconds

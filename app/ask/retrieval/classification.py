@@ -15,16 +15,16 @@ from typing import Any, get_args
 
 from app import core
 from app.analysis import EngineConnection
-from app.ask.retrieval.values import Kind, Sought
+from app.ask.retrieval.values import SEARCHED, Kind, Sought
 from app.i18n import in_language, t
 from app.llm import messages, stream_pieces
 
 _log = logging.getLogger(__name__)
 _SECONDS = 30.0
 """Ceiling of the request; most of an answer that takes longer would be thoughts. Chosen by hand; not tuned."""
-_TOKENS, _MOST_THINGS, _LONGEST_THING, _EARLIER, _LONGEST_QUESTION = 160, 3, 60, 3, 2000
-"""Longest answer; things to look for, and characters of one; earlier questions and characters of each that are shown.
-Chosen by hand; not tuned."""
+_TOKENS, _MOST_THINGS, _LONGEST_THING, _EARLIER, _LONGEST_QUESTION, _MOST_PARTS = 160, 3, 60, 3, 2000, 3
+"""Longest answer; things to look for, and characters of one; earlier questions and characters of each that are shown;
+parts that a question is divided into. Chosen by hand; not tuned."""
 
 
 # ---- by words --------------------------------------------------------------------------------------------------------
@@ -47,6 +47,15 @@ _WHEN = re.compile(
     r"|what time|how long (?:until|before|after)|first time|first appear\w*|timestamps?"
     r"|(?:which|what) (?:second|minute)s?)\b"
     r"|什么时候|啥时候|何时|几点|几分几秒|第几秒|哪一(?:刻|秒)|什么时间|哪个时间|时间[点戳]|哪[几些]个?时[刻候]|第几分钟|多久(?:之?后|才)",
+    re.IGNORECASE,
+)
+_EXISTS = re.compile(
+    r"^\W*(?:is|are|was|were) there (?:ever )?(?:an?|any|some)\b"
+    r"|^\W*(?:can|could) (?:you|one|we|i) see (?:an?|any|some)\b"
+    r"|^\W*(?:do|does|did) (?:the|this) (?:video|film|clip) (?:show|contain|include|have) (?:an?|any|some)\b"
+    r"|^\W*(?:do|does|did) (?:an?|any|some)\b.*\b(?:appear|show up)\b"
+    r"|^\W*(?:is|are|was|were) (?:an?|any|some)\b.*\b(?:visible|shown|seen)\b"
+    r"|有没有|是否(?:有|出现|存在|能?看到)|(?:^|[里中])面?(?:有|出现过?|看?到过?)[^什哪几多谁]*[吗么嘛]",
     re.IGNORECASE,
 )
 _READ = re.compile(
@@ -76,6 +85,19 @@ _ENDS_NOUNS = re.compile(
     r"|holding|up|down|read|written)\b",
     re.IGNORECASE,
 )
+_QUESTION_WORDS = (
+    r"when|how|what|which|who|whose|where|why|(?:is|are|was|were) there"
+    r"|(?:do|does|did|can|could) (?:it|you|he|she|they|the)"
+)
+_BETWEEN_PARTS = re.compile(
+    rf"(?<=[?？;；])\s*(?:and\s+)?(?=\S)|[,;]?\s+and\s+(?:also\s+)?(?=(?:{_QUESTION_WORDS})\b)"
+    r"|[，；]\s*(?:并且|而且|以及|还有|同时|又|和)?|(?:并且|而且|以及|还有)",
+    re.IGNORECASE,
+)
+_ASKS = re.compile(
+    rf"\b(?:{_QUESTION_WORDS})\b|什么|啥|何时|几|多少|谁|哪|怎|为何|有没有|是否|多久|[吗呢么][？?]?$", re.IGNORECASE
+)
+"""A part of a question without one of these is a condition or an apposition, and the question is left whole."""
 _NOT_SEEN = re.compile(
     r"(?:video|film|clip|movie|scene|frames?|pictures?|end|beginning|start|moment|time|first|last)s?", re.I
 )
@@ -98,7 +120,16 @@ def kind_in_words(question: str) -> Kind | None:
     is_read, is_spoken = bool(_READ.search(question)), bool(_SPOKEN.search(question))
     if _WHEN.search(question) and (is_read or not is_spoken):
         return "when"
-    return "read" if is_read else "spoken" if is_spoken else None
+    if is_read or is_spoken:
+        return "read" if is_read else "spoken"
+    return "exists" if _EXISTS.search(question) else None
+
+
+def parts_in_words(question: str) -> tuple[str, ...]:
+    """Return the questions that words and signs divide a question into, at most three; itself if it is a single one."""
+    found = [part.strip(" ,，;；") for part in _BETWEEN_PARTS.split(question)]
+    parts = [part for part in found if part]
+    return tuple(parts) if 1 < len(parts) <= _MOST_PARTS and all(map(_ASKS.search, parts)) else (question,)
 
 
 def things_in_words(question: str) -> tuple[str, ...]:
@@ -149,6 +180,7 @@ def by_model(
         Cancelled: `cancel` was set.
     """
     words = by_words(question)
+    known_kind = kind_in_words(question)
     with in_language(language):
         prompt = t(
             "ask.prompt.classify",
@@ -167,10 +199,11 @@ def by_model(
         if isinstance(one, str) and 0 < len(one.strip()) <= _LONGEST_THING and _parts(one) & known
     ]
     look_for = tuple(dict.fromkeys(usable[:_MOST_THINGS])) or words.look_for
-    if kind_in_words(question) or kind not in get_args(Kind):
+    is_known = known_kind and (known_kind != "exists" or kind in SEARCHED)  # what is there may be no thing to be seen
+    if is_known or kind not in get_args(Kind):
         return Sought(words.kind, look_for)
     # These take a search of minutes in place of an answer, and their words are known in English and Chinese.
-    is_unlikely = kind in ("when", "count") and _KNOWN_WORDS.search(question)
+    is_unlikely = kind in SEARCHED and _KNOWN_WORDS.search(question)
     return Sought("local" if is_unlikely else kind, look_for)  # type: ignore[arg-type]
 
 

@@ -17,7 +17,16 @@ from app import core
 from app.analysis import EngineConnection, ExtractionCache
 from app.ask.retrieval import scores
 from app.ask.retrieval.choice import choose
-from app.ask.retrieval.values import ChosenFrame, FrameCandidate, FrameSelection, Looking, Outcome, ScoreName, Sought
+from app.ask.retrieval.values import (
+    SEARCHED,
+    ChosenFrame,
+    FrameCandidate,
+    FrameSelection,
+    Looking,
+    Outcome,
+    ScoreName,
+    Sought,
+)
 from app.ask.votes import VoteAsker
 from app.llm import EmbeddingModel
 from app.video import THUMBNAIL_SIDE, Stills
@@ -98,7 +107,7 @@ def needs_no_model(scope: Scope, sought: Sought, connection: EngineConnection, t
         return "no_video"
     frames = sum(len(one.keyframes) for one in here) if scope.frames is None else scope.frames
     seconds = sum(end - start for start, end in map(scope.range_of, here))
-    is_search = sought.kind in ("when", "count")
+    is_search = sought.kind in SEARCHED
     return "dense" if seconds <= _DENSE_SECONDS * frames and not is_search else None
 
 

@@ -3,7 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["global", "local", "when", "count", "read", "spoken"]
+Kind = Literal["global", "local", "when", "count", "exists", "read", "spoken"]
+SEARCHED: tuple[Kind, ...] = ("when", "count", "exists")
+"""Kinds that a search for moments answers."""
 ScoreName = Literal["text", "embeddings", "votes"]
 Outcome = Literal["chosen", "range", "global", "dense", "flat", "unseen", "no_video"]
 Step = Literal["question", "thumbnails", "embeddings", "votes", "frames"]

@@ -85,6 +85,15 @@ def job_result(job: JobSnapshot) -> schemas.AnalysisResult:
     return value
 
 
+def _answer(analysis: core.Analysis) -> list[schemas.FoundStatement]:
+    """Return the answer to the question of an analysis, with the starts of the moments that a search has found."""
+    asked = analysis.question_answer
+    if asked is None or not asked.is_usable:
+        return []
+    starts = [one.first.time_seconds for search in asked.searches for one in search.moments.intervals]
+    return [schemas.FoundStatement(text=asked.answer, times=[core.clock(one) for one in starts[:MOST_FINDINGS]])]
+
+
 def _quoted(name: str, analysis: core.Analysis) -> schemas.AnalysisQuoted:
     times = {frame.number: core.clock(frame.time_seconds) for frame in analysis.keyframes}
 
@@ -102,7 +111,7 @@ def _quoted(name: str, analysis: core.Analysis) -> schemas.AnalysisQuoted:
         name=name,
         notices=[notice_text(notice) for notice in content.stated_notices(analysis)],
         title=analysis.title,
-        answer=statements(analysis.reply),
+        answer=_answer(analysis) or statements(analysis.reply),
         overview=statements(analysis.overview),
         findings=statements(analysis.findings),
     )

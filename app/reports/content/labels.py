@@ -125,12 +125,21 @@ def models(analysis: Analysis) -> str:
 
 
 def _answering(analysis: Analysis) -> list[str]:
-    return [one.model for conversation in analysis.conversations for one in conversation.answers if one.answer]
+    return [one.model for conversation in analysis.all_conversations for one in conversation.answers if one.answer]
 
 
 def shown_notices(analysis: Analysis) -> list[core.Notice]:
-    """List the notices for readers: that no model was asked isn't one if a model has answered questions."""
-    return [one for one in analysis.notices if one.key != "no_model" or not any(_answering(analysis))]
+    """List the notices for readers: that no model was asked isn't one if a model has answered questions.
+
+    Why the question of the request has no usable answer isn't one either: the answer says it.
+    """
+    asked, is_answered = analysis.question_answer, any(_answering(analysis))
+    failure = asked.why if asked and not asked.is_usable else None
+    return [
+        one
+        for one in analysis.notices
+        if not (one.key == "no_model" and is_answered) and (failure is None or one.values.get("reason") != failure)
+    ]
 
 
 def stated_notices(analysis: Analysis) -> list[core.Notice]:

@@ -18,6 +18,24 @@ _MOST_BRIEF_PICTURES = 4
 _SHOWN_SETTINGS = ("temperature", "top_p", "max_tokens", "context_tokens", "repetition_penalty", "seed")
 
 
+def answer_to_question(analysis: core.Analysis, key: str = "reply", *, is_brief: bool = False) -> Iterator[Block]:
+    """Yield the answer to the question of the request with the moments and pictures that prove it; none without one.
+
+    Why it is missing or incomplete comes first if nothing of it can be used.
+
+    Args:
+        analysis: The analysis.
+        key: Identifies the heading in a document that has two.
+        is_brief: Leave out what was searched.
+    """
+    if analysis.answer is None or (asked := analysis.question_answer) is None:
+        return
+    yield Heading(2, plain(t("report.reply")), key)
+    pictures = {one.number: one for one in analysis.answer.pictures}
+    keyframes = {frame.number: frame for frame in analysis.keyframes}
+    yield from (_brief_words if is_brief else _words)(asked, pictures, keyframes)
+
+
 def questions_section(analysis: core.Analysis, *, is_brief: bool = False) -> Iterator[Block]:
     """Yield the blocks of the section; none without a conversation.
 
@@ -53,19 +71,34 @@ def _answer(
     yield from _pictures("report.questions_images", answer.images, pictures, keyframes)
     if answer.versions > 1:
         yield Paragraph(plain(t("report.questions_versions", n=answer.versions - 1)), "info")
+    yield from _words(answer, pictures, keyframes)
+    if made_with := " · ".join(_made_with(answer)):
+        yield Paragraph(plain(made_with))
+
+
+def _words(
+    answer: core.ReportedAnswer,
+    pictures: Mapping[int, core.ReportedPicture],
+    keyframes: Mapping[int, core.Keyframe],
+) -> Iterator[Block]:
+    if not answer.is_usable:
+        yield from _incomplete(answer)
     if answer.answer.strip():
         yield Paragraph((Span(answer.answer.strip(), "said"),), "answer")
     for search in answer.searches:
         yield from _search(search)
-    for why in why_incomplete(answer):
-        yield Paragraph(plain(why), "error" if answer.state == "failed" else "warning")
+    if answer.is_usable:
+        yield from _incomplete(answer)
     yield from _pictures("report.questions_cited", answer.cited, pictures, keyframes)
     for doubt in doubts(answer.unknown_frames, answer.own_times):
         yield Paragraph(plain(doubt), "warning")
     for notice in answer.notices:
         yield Paragraph(plain(notice_text(notice)), notice.level)
-    if made_with := " · ".join(_made_with(answer)):
-        yield Paragraph(plain(made_with))
+
+
+def _incomplete(answer: core.ReportedAnswer) -> Iterator[Block]:
+    for why in why_incomplete(answer):
+        yield Paragraph(plain(why), "error" if answer.state == "failed" else "warning")
 
 
 def _brief_answer(
@@ -75,6 +108,14 @@ def _brief_answer(
     keyframes: Mapping[int, core.Keyframe],
 ) -> Iterator[Block]:
     yield Paragraph((Span(t("report.questions_one", n=number), "strong"), Span(f" {answer.question}", "quoted")))
+    yield from _brief_words(answer, pictures, keyframes)
+
+
+def _brief_words(
+    answer: core.ReportedAnswer,
+    pictures: Mapping[int, core.ReportedPicture],
+    keyframes: Mapping[int, core.Keyframe],
+) -> Iterator[Block]:
     if answer.answer.strip():
         yield Paragraph((Span(answer.answer.strip(), "said"),), "answer")
     for why in (*why_incomplete(answer), *doubts(answer.unknown_frames, answer.own_times)):
@@ -160,7 +201,7 @@ def _name(one: core.ReportedPicture) -> Line:
 
 def other_pictures(analysis: core.Analysis) -> Iterator[blocks.PictureBlock]:
     """Yield the pictures of conversations that are not keyframes of the report."""
-    for conversation in analysis.conversations:
+    for conversation in analysis.all_conversations:
         yield from (_picture(one, None) for one in conversation.pictures if one.jpeg)
 
 

@@ -15,6 +15,7 @@ from app.reports.content import document as blocks
 from app.reports.content import labels
 from app.reports.content.document import Block, Heading, Line, Listing, Paragraph, Span, Table, plain
 from app.reports.content.measurements import picture_of
+from app.reports.content.questions import answer_to_question
 
 T = TypeVar("T")
 _MOST_ANSWER_PICTURES = 4
@@ -68,8 +69,12 @@ def answer(analysis: core.Analysis, extent: Extent = WHOLE) -> Iterator[Block]:
     question = core.one_line(analysis.request.question)
     if question and labels.headline(analysis) != labels.one_line(question):
         yield Paragraph((Span(t("report.question"), "strong"), Span(f" {question}")))
+    if analysis.question_answer:
+        yield from answer_to_question(analysis, is_brief=extent.characters is not None)
     if broken := labels.unusable(analysis):
         yield Paragraph(plain(broken), "error")
+    elif analysis.question_answer:
+        return
     elif question and analysis.outcome == "done" and not analysis.reply:
         yield Paragraph(plain(t("report.no_reply")), "warning")
     if analysis.reply and not labels.repeated_text(analysis):
@@ -114,6 +119,7 @@ def record(analysis: core.Analysis) -> Iterator[Block]:
     if text := labels.repeated_text(analysis):
         yield Heading(2, plain(t("report.model_wrote")), "record-wrote")
         yield Paragraph(plain(text))
+    yield from answer_to_question(analysis, "record-reply")
     times = labels.times_of(analysis.keyframes)
     for name, said in (("reply", analysis.reply), ("summary", analysis.overview)) if not text else ():
         if said:

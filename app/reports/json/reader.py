@@ -98,7 +98,7 @@ def _check(form: schema.ReportForm, name: str) -> None:
     ):
         if doubled := [number for number, count in Counter(numbers).items() if count > 1]:
             raise InputError("report_doubled", name=name, place=part, number=doubled[0])
-    for conversation in form.conversations or ():
+    for conversation in _conversations(form):
         _check_conversation(conversation, name)
     for place, seconds in _times(form):
         if not abs(seconds) <= _LATEST_SECONDS:
@@ -108,6 +108,11 @@ def _check(form: schema.ReportForm, name: str) -> None:
         _check_notice(notice, name)
     if max(len(form.conditions), len(form.seconds_by_stage)) > _MOST_CONDITIONS:
         raise InputError("report_too_many_settings", name=name, most=_MOST_CONDITIONS)
+
+
+def _conversations(form: schema.ReportForm) -> tuple[schema.ConversationForm, ...]:
+    """Return the answer to the question of the request, if there is one, and the conversations."""
+    return (*((form.answer,) if form.answer else ()), *(form.conversations or ()))
 
 
 def _check_conversation(form: schema.ConversationForm, name: str) -> None:
@@ -129,7 +134,7 @@ def _times(form: schema.ReportForm) -> Iterable[tuple[str, float]]:
     for answer in (*form.chunks, *form.joins, *((form.summary,) if form.summary else ())):
         for chapter in answer.chapters:
             yield from (("chapters", chapter.start_seconds), ("chapters", chapter.end_seconds))
-    for conversation in form.conversations or ():
+    for conversation in _conversations(form):
         yield from (("conversations", one.time_seconds) for one in conversation.pictures)
         for search in (search for answer in conversation.answers for search in answer.searches):
             for found in search.moments.intervals:
@@ -172,6 +177,7 @@ def _analysis(form: schema.ReportForm, pictures: Sequence[bytes]) -> core.Analys
         layout=layout and build(core.Layout, layout, parts=tuple(part.frames for part in layout.parts)),
         joins=tuple(map(_result, form.joins)),
         field_names={field.key: field.name for field in form.fields},
+        answer=_conversation(form.answer, pictures) if form.answer and form.answer.answers else None,
         conversations=tuple(_conversation(one, pictures) for one in form.conversations or ()),
     )
 

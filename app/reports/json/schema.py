@@ -317,6 +317,13 @@ class ReportForm(Struct, frozen=True, kw_only=True):
     usage: core.Usage
     seconds_by_stage: dict[str, float]
     framelens_version: str
+    answer: Annotated[
+        ConversationForm | None,
+        Meta(
+            description="The answer to the question of the request: a conversation of one question and answer, with the"
+            " frames and moments that prove it. Reports of earlier versions answered it in `reply`."
+        ),
+    ] = None
     conversations: tuple[ConversationForm, ...] | UnsetType = UNSET
 
 

@@ -57,6 +57,7 @@ def form_of(analysis: Analysis, *, pictures: bool = True) -> schema.ReportForm:
         layout=layout and build(schema.LayoutForm, layout, parts=tuple(map(_planned, parts))),
         conditions=content.shareable_settings(analysis),
         framelens_version=analysis.app_version,
+        answer=analysis.answer and _conversation(analysis.answer, pictures=pictures),
         conversations=(),
     )
     conversations = tuple(_conversation(one, pictures=pictures) for one in analysis.conversations)

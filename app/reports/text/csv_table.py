@@ -35,10 +35,10 @@ def write(analysis: Analysis, language: Language) -> bytes:
         fields = contents.field_names(analysis)
         text = StringIO()
         table = csv.writer(text)
-        asked = (t("report.question"),) if analysis.conversations else ()
+        asked = (t("report.question"),) if analysis.all_conversations else ()
         table.writerow((*_header(fields), *asked))
         table.writerows(row for _, row in sorted(_rows(analysis, fields), key=lambda timed: timed[0]))
-        for conversation in analysis.conversations:
+        for conversation in analysis.all_conversations:
             for answer in conversation.answers:
                 table.writerow(_answer_row(answer, conversation, len(fields)))
                 table.writerows(_interval_rows(answer, len(fields)))

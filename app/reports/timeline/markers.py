@@ -112,7 +112,7 @@ def markers_of(analysis: Analysis, rate: Rate) -> tuple[Marker, ...]:
 def _events(analysis: Analysis, rate: Rate) -> Iterator[_Event]:
     for chapter in chapters_of(analysis) if has_model_chapters(analysis) else ():
         yield _Event(rate.frame(chapter.start_seconds), "chapter", chapter.title, chapter.text)
-    answers = (answer for conversation in analysis.conversations for answer in conversation.answers)
+    answers = (answer for conversation in analysis.all_conversations for answer in conversation.answers)
     for answer in answers:
         for search in answer.searches:
             yield from _moments(search.moments, answer, rate) if not search.video else ()

@@ -8,7 +8,7 @@ from typing import Any, get_args
 import pytest
 
 from app.analysis.prompts import prompts
-from app.analysis.prompts.schema import Scope, keys_of
+from app.analysis.prompts.schema import KEYS, Scope
 from app.analysis.prompts.templates import built_in
 from app.core.domain import (
     AnalysisRequest,
@@ -62,7 +62,7 @@ def test_chunk_prompt_holds_frames_context_and_speech() -> None:
     assert '[frame 10 · 00:15.000] "my friend"' in text
     assert '[frame 12 · 00:18.000] "good night"' in text
     assert "heard, not seen" in text
-    assert tuple(json.loads(text.splitlines()[-1])) == keys_of("part", with_reply=True)
+    assert tuple(json.loads(text.splitlines()[-1])) == KEYS["part"]
 
 
 def test_speech_in_prompt_has_only_frame_times() -> None:
@@ -74,9 +74,9 @@ def test_single_chunk_answers_question_about_whole_video() -> None:
     whole = prompts.chunk_question(request(), LOG, frames(1, 4), 1)
     asked = prompts.chunk_question(request(question="Who?"), LOG, frames(1, 4), 1)
     assert "longer video" not in whole
-    assert tuple(json.loads(whole.splitlines()[-1])) == keys_of("whole", with_reply=False)
-    assert tuple(json.loads(asked.splitlines()[-1])) == keys_of("whole", with_reply=True)
-    assert "Answer this question about the video: Who?" in asked
+    assert tuple(json.loads(whole.splitlines()[-1])) == KEYS["whole"]
+    assert tuple(json.loads(asked.splitlines()[-1])) == KEYS["whole"]
+    assert "answered separately. Don't answer it; report everything relevant to it, for or against: Who?" in asked
 
 
 def test_a_range_of_the_video_is_reported() -> None:
@@ -134,8 +134,8 @@ def test_merge_uses_verified_findings_only() -> None:
     assert "0:45" not in text
     assert "raw" not in text
     assert LOG.join.en in text
-    assert "Answer this question about the video: Who?" in text
-    assert tuple(json.loads(text.splitlines()[-1])) == keys_of("join", with_reply=True)
+    assert "for or against: Who?" in text
+    assert tuple(json.loads(text.splitlines()[-1])) == KEYS["join"]
 
 
 def test_unverified_chunk_is_marked_in_merge_prompt() -> None:
@@ -198,7 +198,7 @@ def test_a_chinese_request_is_chinese_through_and_through(key: str) -> None:
         joined[joined.index("以上") :].rsplit("\n", 1)[0],
     ):
         words = set(re.findall(r"[A-Za-z_]+", text))
-        allowed = {"JSON", "null", *keys_of("whole", with_reply=True), "subjects", "frames", "text", "name", "look"}
+        allowed = {"JSON", "null", *KEYS["whole"], "subjects", "frames", "text", "name", "look"}
         allowed |= {"first_frame"} | {field.key for field in template.fields}
         assert words <= allowed, words - allowed
 

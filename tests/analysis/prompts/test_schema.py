@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from app.analysis.prompts.schema import Scope, keys_of, own_words, schema_of, shared_words
+from app.analysis.prompts.schema import KEYS, Scope, own_words, schema_of, shared_words
 from app.analysis.prompts.templates import built_in
 from app.core.domain import Language
 from app.i18n import LANGUAGES, in_language
 
 TEMPLATES = built_in()
-FORMS = [(scope, asked) for scope in ("part", "whole", "join") for asked in (False, True)]
+SCOPES = ("part", "whole", "join")
 # What xgrammar takes without taking it for something else, as vLLM uses it.
 KEYWORDS = {
     "type", "properties", "required", "additionalProperties", "items", "maxItems", "minItems", "enum", "anyOf",
@@ -23,7 +23,7 @@ GOOD = {
     ' "overview": [{"frames": [], "text": "\\"no\\""}]}',
     "whole": '{"findings": [], "title": "卡片", "overview": [],'
     ' "chapters": [{"first_frame": 1, "title": "", "text": ""}]}',
-    "join": '{"title": "t", "overview": [], "chapters": [], "reply": [{"frames": [256], "text": "yes"}]}',
+    "join": '{"title": "t", "overview": [], "chapters": [{"first_frame": 256, "title": "", "text": "t"}]}',
 }
 BAD = [
     GOOD["part"].replace("[9, 10]", "[]"),
@@ -48,12 +48,12 @@ def objects(schema: Any) -> Iterator[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("scope, asked", FORMS)
+@pytest.mark.parametrize("scope", SCOPES)
 @pytest.mark.parametrize("key", TEMPLATES)
-def test_every_schema_is_closed_complete_and_bounded(key: str, scope: Scope, asked: bool, language: Language) -> None:
+def test_every_schema_is_closed_complete_and_bounded(key: str, scope: Scope, language: Language) -> None:
     with in_language(language):
-        schema = schema_of(TEMPLATES[key], scope, with_reply=asked)
-    assert tuple(schema["properties"]) == keys_of(scope, with_reply=asked)
+        schema = schema_of(TEMPLATES[key], scope)
+    assert tuple(schema["properties"]) == KEYS[scope]
     for one in objects(schema):
         assert set(one) <= KEYWORDS
         if one.get("type") == "object":
@@ -69,29 +69,24 @@ def test_fields_follow_frames_with_localised_choices() -> None:
     choices: tuple[tuple[Language, str], ...] = (("en", "high"), ("zh", "高"))
     for language, risk in choices:
         with in_language(language):
-            schema = schema_of(TEMPLATES["safety"], "part", with_reply=False)
+            schema = schema_of(TEMPLATES["safety"], "part")
         finding = schema["properties"]["findings"]["items"]["properties"]
         assert list(finding) == ["frames", "risk", "kind", "where", "measure", "text"]
         assert risk in finding["risk"]["enum"]
 
 
-@pytest.mark.parametrize("scope, asked", FORMS)
-def test_schema_has_reply_only_for_question_about_whole(scope: Scope, asked: bool) -> None:
-    assert ("reply" in keys_of(scope, with_reply=asked)) == (asked and scope != "part")
-
-
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("scope, asked", FORMS)
+@pytest.mark.parametrize("scope", SCOPES)
 @pytest.mark.parametrize("key", TEMPLATES)
-def test_form_in_words_shows_exactly_the_schema_keys(key: str, scope: Scope, asked: bool, language: Language) -> None:
+def test_form_in_words_shows_exactly_the_schema_keys(key: str, scope: Scope, language: Language) -> None:
     template = TEMPLATES[key]
     with in_language(language):
-        own = own_words(template, scope, with_reply=asked, frames=(17, 18))
+        own = own_words(template, scope, frames=(17, 18))
         *reported, last = (shared_words(scope) + "\n" + own).splitlines()
         names = [choice.name.text for field in template.fields for choice in field.choices]
     example = json.loads(last)
     assert last == json.dumps(example, ensure_ascii=False, separators=(",", ":"))
-    assert tuple(example) == keys_of(scope, with_reply=asked)
+    assert tuple(example) == KEYS[scope]
     if scope != "join":
         assert list(example["findings"][0]) == ["frames", *(field.key for field in template.fields), "text"]
         assert [name for name in names if f'"{name}"' not in own] == []
@@ -109,7 +104,7 @@ def test_engine_grammar_accepts_valid_answers_only(with_space: bool) -> None:
 
     def accepts(scope: Scope, answer: str, key: str = "describe") -> bool:
         with in_language("zh"):
-            schema = schema_of(TEMPLATES[key], scope, with_reply=scope == "join")
+            schema = schema_of(TEMPLATES[key], scope)
         matcher = xgrammar.GrammarMatcher(compiler.compile_json_schema(json.dumps(schema), any_whitespace=with_space))
         return bool(matcher.accept_string(answer.encode()) and matcher.accept_token(256))
 
@@ -120,6 +115,7 @@ def test_engine_grammar_accepts_valid_answers_only(with_space: bool) -> None:
     assert [
         value for value in ("1e9", '"1"', "3." + "3" * 20, "9999999") if accepts("part", step % value, "steps")
     ] == []
-    kind = '{"subjects": [], "findings": [{"frames": [1], "bearing": "%s", "text": "x"}], "overview": []}'
-    assert accepts("part", kind % "反对", "question")
-    assert not accepts("part", kind % "也许", "question")
+    event = '{"frames": [1], "kind": "%s", "who": "", "where": "", "text": ""}'
+    kind = f'{{"subjects": [], "findings": [{event}], "overview": []}}'
+    assert accepts("part", kind % "出现", "log")
+    assert not accepts("part", kind % "也许", "log")

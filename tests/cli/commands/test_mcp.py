@@ -48,7 +48,7 @@ class Script:
             while not self.held.wait(0.05):
                 yield " "  # what is written shows whether somebody still reads
             found = [{"frames": [1], "text": "Red comes first."}]
-            yield json.dumps({"title": "Cards", "reply": found, "overview": [], "findings": found})
+            yield json.dumps({"title": "Cards", "overview": [], "findings": found})
         else:
             yield INJECTION[:3]
             self.held.wait(60)
@@ -137,7 +137,7 @@ async def test_analysis_is_listed_searched_shown_and_reported(
 
     async def on_progress(progress: float, total: float | None, message: str | None) -> None:
         shown.append((progress, message))
-        if "Model analyses" in (message or ""):
+        if "Looking for the answer" in (message or ""):
             script.held.set()
 
     async with connected(tmp_path, engine=engine) as client:
@@ -146,7 +146,8 @@ async def test_analysis_is_listed_searched_shown_and_reported(
         made = json.loads(done.content[0].text)
         assert (made["state"], made["keyframes"][0], made["model"]) == ("done", 0.0, "model")
         found = [{"text": "Red comes first.", "times": ["00:00.000"]}]
-        assert made["quoted"]["answer"] == made["quoted"]["findings"] == found and made["quoted"]["title"] == "Cards"
+        assert made["quoted"]["findings"] == found and made["quoted"]["title"] == "Cards"
+        assert made["quoted"]["answer"] == [{"text": INJECTION, "times": []}]
         assert sorted(shown) == shown and script.held.is_set()
         requests = len(engine.requests)
         assert (await called(client, "analyse", **arguments))["id"] == made["id"]

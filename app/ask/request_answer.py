@@ -1,0 +1,147 @@
+"""Answer to the question of an analysis: the first turn of a conversation about it, answered like every question."""
+
+import hashlib
+import json
+import threading
+from collections.abc import Generator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import partial
+
+from app import core
+from app.analysis import EngineConnection
+from app.ask.answer import converse
+from app.ask.answer_queue import AnswerQueues
+from app.ask.conversation import (
+    AnswerDone,
+    AskEvent,
+    AskSettings,
+    Conversation,
+    Evidence,
+    MomentsSearched,
+    Turn,
+    started,
+)
+from app.ask.moments.sampling import expected_frames
+from app.ask.report import reported
+from app.ask.repository import ConversationRepository
+from app.ask.retrieval.classification import kind_in_words
+from app.ask.retrieval.select import RetrievalTools
+from app.ask.retrieval.values import Looking
+
+
+@dataclass(frozen=True)
+class RequestAnswerer:
+    """Answers the questions of analyses. Safe to use from several threads.
+
+    Attributes:
+        repository: Where the conversations are kept.
+        queues: Questions to the engines.
+        tools: What the choice of frames needs.
+    """
+
+    repository: ConversationRepository
+    queues: AnswerQueues
+    tools: RetrievalTools
+
+    def reads_screen(self, question: str) -> bool:
+        """Return whether the answer rests on text on the screen, which is recognized for all keyframes first."""
+        return kind_in_words(question) == "read"
+
+    def answer(
+        self, analysis: core.Analysis, connection: EngineConnection, cancel: threading.Event
+    ) -> Generator[core.AnswerChanged, None, None]:
+        """Answer the question of an analysis, whose job is stored, and yield the answer as it grows.
+
+        The conversation is stored; it has the same id for the same job and settings, so that an answer that was
+        interrupted continues.
+
+        Args:
+            analysis: The analysis, as far as it is known.
+            connection: The engine.
+            cancel: Stops the answer within 0.1 s once it is set.
+
+        Raises:
+            AppError: What `converse` raises, after the answer as far as there is one.
+            Cancelled: `cancel` was set.
+        """
+        conversation = self._asked(analysis)
+        progress = _Progress(conversation, analysis, self.repository)
+        if conversation.last.state == "complete":
+            yield progress.ended(conversation)
+            return
+        connect = partial(_connected, connection)
+        about = {analysis.id: analysis}
+        with closing(
+            converse(conversation, about, connect, self.repository, self.queues, self.tools, cancel)
+        ) as events:
+            for event in events:
+                yield progress.after(event)
+
+    def _asked(self, analysis: core.Analysis) -> Conversation:
+        """Return the conversation whose current turn is the question: a new one, or that of an interrupted run."""
+        request = analysis.request
+        conversation_id = _id_of(analysis)
+        known = self.repository.known(conversation_id)
+        first = next((one for one in reversed(known.turns if known else ()) if not one.parent), None)
+        if known is None or first is None:
+            new = replace(started([analysis.id], request.language), id=conversation_id)
+            return new.asked(request.question, AskSettings())
+        conversation = replace(known, current=first.number)
+        if first.state == "complete":
+            return conversation
+        conversation = conversation.with_turn(_again(first))
+        self.repository.save(conversation, conversation.last)
+        return conversation
+
+
+class _Progress:
+    """The answer as the analysis has it, event by event."""
+
+    def __init__(self, conversation: Conversation, analysis: core.Analysis, repository: ConversationRepository) -> None:
+        self._conversation = conversation
+        self._analysis = analysis
+        self._repository = repository
+        self._looked = 0
+        self._total: int | None = None
+
+    def after(self, event: AskEvent) -> core.AnswerChanged:
+        """Return the answer after one more event."""
+        if isinstance(event, AnswerDone):
+            return self.ended(event.conversation)
+        self._conversation = self._conversation.with_turn(self._conversation.last.apply(event))
+        if isinstance(event, MomentsSearched):
+            frames = self._conversation.last.settings.search_frames
+            self._looked = len(event.moments.samples)
+            self._total = max(self._looked, min(frames, expected_frames(event.moments)))
+        elif isinstance(event, Looking):
+            self._looked, self._total = event.done, event.total or None
+        answer = replace(self._reported(self._conversation), pictures=())
+        return core.AnswerChanged(answer, self._looked, self._total)
+
+    def ended(self, conversation: Conversation) -> core.AnswerChanged:
+        """Return the answer that is over, with its pictures."""
+        return core.AnswerChanged(self._reported(conversation), self._looked, self._total, is_over=True)
+
+    def _reported(self, conversation: Conversation) -> core.ReportedConversation:
+        alone = replace(conversation, turns=(conversation.last,))
+        return reported(alone, self._analysis, self._repository, lambda _: None)
+
+
+def _id_of(analysis: core.Analysis) -> str:
+    """Return the id of the conversation: the same one for the same job, question and settings."""
+    request = analysis.request
+    asked = [analysis.id, request.question, request.language, dict(sorted(analysis.conditions.items()))]
+    return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
+
+
+def _again(turn: Turn) -> Turn:
+    """Return a turn that was interrupted as it was asked, with what its search has found."""
+    moments = turn.evidence.moments if turn.evidence else ()
+    evidence = Evidence(moments=moments) if moments else None
+    return Turn(turn.number, turn.parent, turn.question, turn.created, evidence=evidence, settings=turn.settings)
+
+
+def _connected(connection: EngineConnection) -> Generator[core.EngineProgress, None, EngineConnection]:
+    yield from ()
+    return connection

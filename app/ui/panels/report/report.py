@@ -148,7 +148,7 @@ def _has(analysis: Analysis, name: str) -> bool:
 
 def _sections_of(name: str, analysis: Analysis) -> tuple[str, ...]:
     is_measured_alone = name == "document" and not analysis.chunks
-    return ("frames", "sources") if is_measured_alone else _TABS[name]
+    return ("answer", "frames", "sources") if is_measured_alone else _TABS[name]
 
 
 def _draw_pieces(job: JobSnapshot, analysis: Analysis, name: str) -> None:

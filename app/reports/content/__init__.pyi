@@ -55,6 +55,7 @@ from .provenance import aigc_fields as aigc_fields
 from .provenance import aigc_line as aigc_line
 from .provenance import aigc_text as aigc_text
 from .provenance import escape_comment as escape_comment
+from .questions import answer_to_question as answer_to_question
 from .questions import cited as cited
 from .questions import doubts as doubts
 from .questions import interval_issues as interval_issues

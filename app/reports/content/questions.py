@@ -18,22 +18,29 @@ _MOST_BRIEF_PICTURES = 4
 _SHOWN_SETTINGS = ("temperature", "top_p", "max_tokens", "context_tokens", "repetition_penalty", "seed")
 
 
-def answer_to_question(analysis: core.Analysis, key: str = "reply", *, is_brief: bool = False) -> Iterator[Block]:
+def answer_to_question(
+    given: core.ReportedConversation | None,
+    frames: Iterable[core.Keyframe],
+    key: str = "reply",
+    *,
+    is_brief: bool = False,
+) -> Iterator[Block]:
     """Yield the answer to the question of the request with the moments and pictures that prove it; none without one.
 
     Why it is missing or incomplete comes first if nothing of it can be used.
 
     Args:
-        analysis: The analysis.
+        given: The conversation with the answer.
+        frames: The keyframes of the analysis.
         key: Identifies the heading in a document that has two.
         is_brief: Leave out what was searched.
     """
-    if analysis.answer is None or (asked := analysis.question_answer) is None:
+    if given is None or not given.answers:
         return
     yield Heading(2, plain(t("report.reply")), key)
-    pictures = {one.number: one for one in analysis.answer.pictures}
-    keyframes = {frame.number: frame for frame in analysis.keyframes}
-    yield from (_brief_words if is_brief else _words)(asked, pictures, keyframes)
+    pictures = {one.number: one for one in given.pictures}
+    keyframes = {frame.number: frame for frame in frames}
+    yield from (_brief_words if is_brief else _words)(given.answers[0], pictures, keyframes)
 
 
 def questions_section(analysis: core.Analysis, *, is_brief: bool = False) -> Iterator[Block]:

@@ -70,7 +70,7 @@ def answer(analysis: core.Analysis, extent: Extent = WHOLE) -> Iterator[Block]:
     if question and labels.headline(analysis) != labels.one_line(question):
         yield Paragraph((Span(t("report.question"), "strong"), Span(f" {question}")))
     if analysis.question_answer:
-        yield from answer_to_question(analysis, is_brief=extent.characters is not None)
+        yield from answer_to_question(analysis.answer, analysis.keyframes, is_brief=extent.characters is not None)
     if broken := labels.unusable(analysis):
         yield Paragraph(plain(broken), "error")
     elif analysis.question_answer:
@@ -119,7 +119,7 @@ def record(analysis: core.Analysis) -> Iterator[Block]:
     if text := labels.repeated_text(analysis):
         yield Heading(2, plain(t("report.model_wrote")), "record-wrote")
         yield Paragraph(plain(text))
-    yield from answer_to_question(analysis, "record-reply")
+    yield from answer_to_question(analysis.answer, analysis.keyframes, "record-reply")
     times = labels.times_of(analysis.keyframes)
     for name, said in (("reply", analysis.reply), ("summary", analysis.overview)) if not text else ():
         if said:

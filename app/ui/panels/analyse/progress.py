@@ -137,6 +137,8 @@ def draw_answers(job_id: str) -> None:
         st.warning(plain(notice_text(reason)))
     found = job.progress.keyframes or job.progress.found
     renderer = Renderer(job_id, found)
+    if answer := list(report_blocks.pieces(content.answer_to_question(job.progress.answer, job.progress.keyframes))):
+        report_blocks.draw(answer, renderer, key="question_answer")
     _draw_whole(job.progress, renderer)
     if shown := build_views(job, report_blocks.opened_parts()):
         st.markdown(f"##### {t('ui.parts' if len(shown) > 1 else 'ui.answer')}")

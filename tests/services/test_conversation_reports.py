@@ -167,7 +167,7 @@ def test_imported_report_brings_its_conversation(services: Services, tmp_path: P
         ]
         for name in ("html", "markdown"):
             for one in (here, away):
-                page = FORMATS[name].write(one, "en").decode().replace("\\", "")
+                page = FORMATS[name].to_bytes(one, "en", appendix=True).decode().replace("\\", "")
                 assert all(said in page for said in ("[4] yard.mp4 00:00.000", "[6]", "photo.png", "0.3")), page
         kept.asked("Still?", SETTINGS)  # it can be continued
         import_report(there, foreign)

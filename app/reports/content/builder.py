@@ -117,7 +117,7 @@ def notices(analysis: core.Analysis, levels: Iterable[str] = _LEVELS) -> Iterato
 def sources(analysis: core.Analysis) -> Iterator[Block]:
     """Yield a line with the model and the version of the program, and the label of generated texts."""
     model = labels.models(analysis)
-    by = t("report.by_model", model=core.base_name(model)) if model else ""
+    by = t("report.by_model", model=model) if model else ""
     yield Paragraph(plain(" · ".join(filter(None, (by, _generator(analysis))))), "quiet")
     if label := labels.ai_label(analysis):
         yield Paragraph(plain(label), "label")

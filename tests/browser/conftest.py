@@ -177,6 +177,31 @@ def choose_sample(page: Page, url: str) -> None:
     press_sample(page)
 
 
+def expect_report(page: Page) -> None:
+    """Wait until a report is shown."""
+    expect(page.locator(".st-key-report_menu")).to_be_visible()
+
+
+def choose_language(page: Page, name: str) -> None:
+    """Choose a language in the menu: 中文 or English."""
+    page.locator(".st-key-menu_open button").first.click()
+    page.get_by_text(name, exact=True).click()
+    page.keyboard.press("Escape")
+
+
+def open_details(page: Page, tab: str) -> None:
+    """Unfold the details of a report at a tab."""
+    if not page.get_by_role("tab", name=tab).is_visible():
+        page.locator(".st-key-details summary").click()
+    page.get_by_role("tab", name=tab).click()
+
+
+def press_in_menu(page: Page, name: str) -> None:
+    """Press a button in the menu of a report."""
+    page.locator(".st-key-report_menu button").first.click()
+    page.get_by_role("button", name=name).click()
+
+
 def press_sample(page: Page) -> None:
     """Press the button of the sample when the page is still."""
     sample = page.get_by_role("button", name="Try the sample video")

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from app.reports import FORMATS
-from tests.browser.conftest import App, Visit, choose_sample
+from tests.browser.conftest import App, choose_language, choose_sample, expect_report, Visit
 from tests.media import cards, write_video
 
 pytestmark = pytest.mark.browser
@@ -150,7 +150,7 @@ def test_an_upload_continues_after_a_look_elsewhere(app: App, visit: Visit, clip
     page.on("request", lambda asked: sent.append(int(asked.headers.get("upload-offset", -1))))
     page.get_by_role("link", name="Library").first.click()
     page.get_by_role("searchbox").wait_for()
-    page.get_by_role("link", name="Analyse a video").first.click()
+    page.get_by_role("link", name="Analyse").first.click()
     video_of(page)
     assert next(offset for offset in sent if offset >= 0) == 8 * 2**20
     page.get_by_role("button", name="Another video").click()
@@ -198,14 +198,14 @@ def test_language_change_keeps_choices_and_position(app: App, visit: Visit, clip
     page.goto(app.url)
     upload(page, clip)
     video = video_of(page)
-    page.get_by_label("Anything in particular?").fill("Who comes?")
-    page.get_by_label("Anything in particular?").blur()
+    page.get_by_label("What do you want to know?").fill("Who comes?")
+    page.get_by_label("What do you want to know?").blur()
     page.get_by_role("slider", name="Timeline").press("PageDown")
     arrives(page, video, 6.0)
-    page.get_by_text("中文", exact=True).click()
+    choose_language(page, "中文")
     expect(page.get_by_role("button", name="不用模型，直接分析")).to_be_visible()
-    expect(page.get_by_label("想重点了解什么")).to_have_value("Who comes?")
-    expect(page.get_by_role("combobox", name="报告类型")).to_have_value("描述发生了什么")
+    expect(page.get_by_label("想了解什么")).to_have_value("Who comes?")
+    expect(page.get_by_role("radio", name="完整描述").or_(page.get_by_role("button", name="完整描述"))).to_be_visible()
     assert seconds(video) == pytest.approx(6, abs=0.3)
     page.reload()
     expect(page.get_by_role("button", name="不用模型，直接分析")).to_be_visible()
@@ -271,9 +271,11 @@ def test_the_answer_streams_and_a_cancel_is_quick(scripted_app: App, visit: Visi
     page.set_viewport_size({"width": 1280, "height": 600})
     choose_sample(page, scripted_app.url)
     video_of(page)
-    page.get_by_role("button", name="Analyse", exact=True).click()  # below the form
+    start = page.get_by_role("button", name="Analyse", exact=True)
+    expect(start).to_be_in_viewport()
+    start.click()
     expect(page.get_by_text("a red card")).to_be_visible()
-    expect(page.get_by_role("heading", name="sample.mp4")).to_be_in_viewport()  # the page was turned to its top
+    expect(page.get_by_role("heading", name="sample.mp4")).to_be_in_viewport()
     expect(page.get_by_text("Messages format not supported, using text mode")).to_be_visible()
     page.get_by_role("button", name="Cancel").click()
     expect(page.get_by_text("You stopped this analysis")).to_be_visible()
@@ -285,9 +287,9 @@ def test_model_words_are_text_and_citations_are_buttons(scripted_app: App, visit
     choose_sample(page, scripted_app.url)
     video = video_of(page)
     page.get_by_role("button", name="Analyse", exact=True).click()
-    expect(page.get_by_text("The report is ready")).to_be_visible()
+    expect_report(page)
     expect(page.get_by_text("SALE <b>50%</b> ![x](http://evil.example/x.png)").first).to_be_visible()
-    page.get_by_role("button", name="00:01.000").first.click()
+    page.get_by_role("button", name="00:01", exact=True).first.click()
     arrives(page, video, 1.0)
     expect(page.get_by_text("names a time that does not match its frames")).to_be_visible()
     assert visit.hosts <= {scripted_app.url.split("/")[2], ""}

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from app.reports import FORMATS
-from tests.browser.conftest import App, Visit, choose_sample, running, wait_until_still
+from tests.browser.conftest import App, choose_sample, expect_report, running, Visit, wait_until_still
 from tests.browser.test_analyse_in_browser import arrives, video_of
 from tests.reports.test_questions import asked
 from tests.reports.test_reports import analysis
@@ -47,13 +47,13 @@ def test_search_result_opens_at_its_time(library_app: App, visit: Visit) -> None
     page = visit.page
     choose_sample(page, library_app.url)
     page.get_by_role("button", name="Analyse", exact=True).click()
-    expect(page.get_by_text("The report is ready")).to_be_visible()
+    expect_report(page)
     page.get_by_role("link", name="Library").click()
     search = page.get_by_role("searchbox", name="Search names")
     search.press_sequentially('"number 1.1"')  # the list follows what is typed
     expect(page).to_have_url(re.compile("q="))
     page.get_by_role("button", name=re.compile("00:12 · Finding")).click()
-    expect(page.get_by_text("The report is ready")).to_be_visible()
+    expect_report(page)
     arrives(page, video_of(page), 12.5)
     page.go_back()
     expect(page.get_by_role("searchbox", name="Search names")).to_have_value('"number 1.1"')
@@ -63,7 +63,7 @@ def test_card_that_is_drawn_again_while_pressed_opens(library_app: App, visit: V
     page, main = visit.page, visit.page.get_by_test_id("stMain")
     choose_sample(page, library_app.url)
     page.get_by_role("button", name="Analyse", exact=True).click()
-    expect(page.get_by_text("The report is ready")).to_be_visible()
+    expect_report(page)
     page.get_by_role("link", name="Library").click()
     card = main.get_by_role("button", name="An afternoon at the gate", exact=True).first
     wait_until_still(page, card)
@@ -76,14 +76,14 @@ def test_card_that_is_drawn_again_while_pressed_opens(library_app: App, visit: V
     wait_until_still(page, card)
     expect(main.locator("mark")).to_have_count(0)
     page.mouse.up()
-    expect(page.get_by_text("The report is ready")).to_be_visible()
+    expect_report(page)
 
 
 def test_card_that_moves_while_pressed_opens(library_app: App, visit: Visit) -> None:
     page, main = visit.page, visit.page.get_by_test_id("stMain")
     choose_sample(page, library_app.url)
     page.get_by_role("button", name="Analyse", exact=True).click()
-    expect(page.get_by_text("The report is ready")).to_be_visible()
+    expect_report(page)
     page.get_by_role("link", name="Library").click()
     card = main.get_by_role("button", name="An afternoon at the gate", exact=True).first
     wait_until_still(page, card)
@@ -91,7 +91,7 @@ def test_card_that_moves_while_pressed_opens(library_app: App, visit: Visit) -> 
     page.mouse.down()
     main.evaluate("(main) => { main.style.paddingTop = '8rem'; }")
     page.mouse.up()
-    expect(page.get_by_text("The report is ready")).to_be_visible()
+    expect_report(page)
 
 
 def test_foreign_report_is_imported_renamed_and_deleted(library_app: App, visit: Visit, report: Path) -> None:

@@ -13,7 +13,7 @@ from app.config import AccessSettings
 from app.core import Role
 from app.services import COOKIE, Accounts
 from app.store import Store
-from tests.browser.conftest import App, Visit, press_sample, running
+from tests.browser.conftest import App, expect_report, press_sample, running, Visit
 
 pytestmark = pytest.mark.browser
 PASSWORD = "correct horse battery"
@@ -56,10 +56,10 @@ def test_users_log_in_do_what_they_may_and_log_out(login_app: App, visit: Visit,
     assert cookie["httpOnly"] and cookie["sameSite"] == "Strict"
     expect(page.get_by_role("link", name="System")).to_have_count(0)
 
-    page.get_by_role("link", name="Analyse a video").click()
+    page.get_by_role("link", name="Analyse").click()
     press_sample(page)
     page.get_by_role("button", name="Analyse", exact=True).click()
-    expect(page.get_by_text("The report is ready")).to_be_visible()
+    expect_report(page)
     video = page.locator("video").first.get_attribute("src") or ""
     assert page.request.get(f"{login_app.url}{video.lstrip('/')}").status == 200
 

@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from app.i18n import LANGUAGES, t
-from tests.browser.conftest import App, Visit, choose_sample, running
+from tests.browser.conftest import App, choose_language, choose_sample, expect_report, press_in_menu, running, Visit
 from tests.browser.test_analyse_in_browser import arrives, video_of
 
 pytestmark = pytest.mark.browser
@@ -49,7 +49,7 @@ def started(page: Page, app: App) -> Locator:
 def reported(page: Page, app: App) -> Locator:
     app.go.touch()
     video = started(page, app)
-    expect(page.get_by_text("The report is ready")).to_be_visible()
+    expect_report(page)
     expect(page.get_by_text("number 0.0.")).to_be_visible()
     return video
 
@@ -64,7 +64,7 @@ def test_pause_keeps_answers_and_resume_adds_the_rest(rich_app: App, visit: Visi
     expect(page.get_by_text("1 of 3 parts is answered")).to_be_visible()
     rich_app.go.touch()
     page.get_by_role("button", name="Continue").click()
-    expect(page.get_by_text("The report is ready")).to_be_visible()
+    expect_report(page)
     expect(page.get_by_text("number 1.3.")).to_be_visible()
     assert visit.complaints == []
 
@@ -76,22 +76,21 @@ def test_tabs_keep_their_languages_while_a_job_runs(rich_app: App, visit: Visit)
     chinese = english.context.new_page()
     chinese.goto(english.url)
     expect(chinese.get_by_text("in progress")).to_be_visible()
-    chinese.get_by_text("中文", exact=True).click()
+    choose_language(chinese, "中文")
     expect(chinese.get_by_text(t("ui.part_busy", "zh"))).to_be_visible()
     chinese.get_by_role("button", name=t("ui.pause", "zh")).click()
     expect(chinese.get_by_text(t("ui.paused_kept", "zh"))).to_be_visible()
     expect(english.get_by_text(t("ui.paused_kept", "en"))).to_be_visible()  # found by the fragment that polls
     rich_app.go.touch()
     chinese.get_by_role("button", name=t("ui.continue", "zh"), exact=True).click()
-    expect(chinese.get_by_text(t("ui.state_done", "zh"))).to_be_visible()
+    expect_report(chinese)
     english.reload()
-    expect(english.get_by_text(t("ui.state_done", "en"))).to_be_visible()
+    expect_report(english)
     for page, language in zip((chinese, english), LANGUAGES, strict=True):  # an open tab is a fragment
-        page.get_by_role("tab", name=t("ui.tab_details", language)).click()
+        open_details(page, t("ui.tab_record", language))
         expect(page.get_by_text(t("report.requests", language))).to_be_visible()
-        page.get_by_role("tab", name=t("ui.tab_report", language)).click()
-    chinese.get_by_text("English", exact=True).click()
-    expect(chinese.get_by_text(t("ui.state_done", "en"))).to_be_visible()
+    choose_language(chinese, "English")
+    expect_report(chinese)
     assert visit.complaints == []
 
 
@@ -108,11 +107,11 @@ def test_a_part_is_asked_again_and_the_others_stay(rich_app: App, visit: Visit) 
 def test_times_of_chapters_evidence_and_words_move_the_player(rich_app: App, visit: Visit) -> None:
     page = visit.page
     video = reported(page, rich_app)
-    page.get_by_role("button", name="00:10.000").first.click()
+    page.get_by_role("button", name="00:10", exact=True).first.click()
     arrives(page, video, 10.0)
-    page.get_by_role("button", name="Go to 00:05.000 in the video").first.click()
+    page.get_by_role("button", name="Go to 00:05.0 in the video").first.click()
     arrives(page, video, 5.0)
-    page.get_by_role("tab", name="Transcript").click()
+    open_details(page, "Transcript")
     page.get_by_role("listitem").filter(has_text="Spoken line 1.").get_by_role("button").first.click()
     arrives(page, video, 2.0)
     assert visit.complaints == []
@@ -122,10 +121,12 @@ def test_compared_reports_stack_on_a_phone(rich_app: App, visit: Visit) -> None:
     page = visit.page
     reported(page, rich_app)
     first = page.url
-    page.get_by_text("New question, same frames").click()
-    page.get_by_label("Anything in particular?").fill("Who leaves?")
-    page.get_by_label("Anything in particular?").blur()
-    page.get_by_role("button", name="Ask and compare").click()
+    press_in_menu(page, "New analysis of this video")
+    page.get_by_label("What do you want to know?").fill("Who leaves?")
+    page.get_by_role("button", name="Analyse", exact=True).click()
+    expect_report(page)
+    page.get_by_role("button", name="Compare").click()
+    page.get_by_role("button", name="Compare", exact=True).last.click()
     expect(page.get_by_text("Two reports side by side")).to_be_visible()
     assert re.search(r"[?&]with=", page.url) and page.url != first
     sides = page.locator(".pair").nth(1).locator(".side")
@@ -148,12 +149,12 @@ def test_a_run_that_takes_long_fades_nothing(rich_app: App, visit: Visit) -> Non
     page.evaluate(_WATCH_OPACITY)
     slow = rich_app.go.with_name("slow")
     slow.touch()
-    page.get_by_text("中文", exact=True).click()
+    choose_language(page, "中文")
     while not page.evaluate("window.sawStale"):
         page.wait_for_timeout(50)
     page.wait_for_timeout(2500)  # Streamlit begins to fade after half a second, and takes one
     slow.unlink()
-    expect(page.get_by_text("报告已完成")).to_be_visible()
+    expect_report(page)
     assert page.evaluate("window.lowestOpacity") == 1
     assert visit.complaints == []
 
@@ -175,6 +176,7 @@ def test_a_telephone_shows_all_tabs_and_the_links_to_the_pages(rich_app: App, vi
     page = visit.page
     reported(page, rich_app)
     page.set_viewport_size({"width": 390, "height": 844})
+    open_details(page, "Frames")
     for tab in page.get_by_role("tab").all():
         box = tab.bounding_box()
         assert box and box["x"] >= 0 and box["x"] + box["width"] <= 390
@@ -187,18 +189,18 @@ def test_a_panel_opens_over_the_report_and_knows_the_question(rich_app: App, vis
     page = visit.page
     rich_app.go.touch()
     choose_sample(page, rich_app.url)
-    page.get_by_label("Anything in particular? (optional)").fill("Who waits?")
+    page.get_by_label("What do you want to know?").fill("Who waits?")
     page.get_by_role("button", name="Analyse", exact=True).click()
     expect(page.get_by_text("number 0.0.")).to_be_visible()
-    tabs = page.get_by_role("tab", name="Report")
-    before = tabs.bounding_box()
-    page.get_by_role("button", name="New question, same frames").click()
-    asked = page.get_by_label("Anything in particular? (optional)")
-    expect(asked).to_have_value("Who waits?")
-    assert tabs.bounding_box() == before
+    save = page.get_by_role("button", name="Save report")
+    before = save.bounding_box()
+    save.click()
+    expect(page.get_by_role("button", name="PDF")).to_be_visible()
+    assert save.bounding_box() == before
     page.keyboard.press("Escape")
-    page.get_by_role("button", name="New analysis of this video").click()
-    expect(page.get_by_label("Anything in particular? (optional)")).to_have_value("Who waits?")
+    press_in_menu(page, "New analysis of this video")
+    expect(page.get_by_label("What do you want to know?")).to_have_value("Who waits?")
+    page.get_by_role("button", name="Options").click()
     page.get_by_role("button", name="The exact prompt").click()
     prompt = page.get_by_role("dialog")
     expect(prompt.get_by_text("Who waits?")).to_be_visible()

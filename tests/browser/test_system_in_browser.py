@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from playwright.sync_api import Locator, expect
 
-from tests.browser.conftest import App, Visit, choose_sample, press_sample
+from tests.browser.conftest import App, choose_language, choose_sample, press_sample, Visit
 
 pytestmark = pytest.mark.browser
 
@@ -43,7 +43,7 @@ def test_open_analysis_and_language_survive_navigation(scripted_app: App, visit:
 
     link(visit, "System").click()
     expect(visit.page.get_by_text("This machine", exact=True)).to_be_visible()
-    visit.page.get_by_text("中文", exact=True).click()
+    visit.choose_language(page, "中文")
     expect(visit.page.get_by_text("本机", exact=True)).to_be_visible()
     link(visit, "分析视频").click()
     expect(visit.page.get_by_role("button", name="取消", exact=True)).to_be_visible()

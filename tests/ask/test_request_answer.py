@@ -69,7 +69,7 @@ def test_question_is_answered_by_a_search(video: Path, tmp_path: Path) -> None:
         again = one.analyse(video, WHEN, 4)
     answer = answer_of(analysis)
     assert spans(answer) == [(30, 44), (90, 119)] and answer.state == "complete"
-    assert analysis.brief == "“a red card” was seen 2 times: 00:03.000 – 00:04.500, 00:09.000 – 00:12.000"
+    assert analysis.brief == "“a red card” was seen 2 times: 00:03.000 – 00:04.400, 00:09.000 – 00:11.900"
     assert analysis.title == "Cards" and analysis.outcome == "done" and again.id == analysis.id
     assert analysis.answer and conversation.id == analysis.answer.id
     assert again.answer == analysis.answer

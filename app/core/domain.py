@@ -611,12 +611,12 @@ class ReportedAnswer:
             return ""
         first = next((line.strip() for line in self.answer.splitlines() if line.strip()), "")
         times = [
-            f"{clock(one.first.time_seconds)} – {clock(one.end_seconds)}"
+            f"{clock(one.first.time_seconds)} – {clock(one.last.time_seconds)}"
             for search in self.searches
             for one in search.moments.intervals
         ]
         shown = ", ".join(times[:_BRIEF_TIMES]) + (", …" if len(times) > _BRIEF_TIMES else "")
-        return f"{first} {shown}".strip()
+        return f"{first}{'' if first.endswith('：') else ' '}{shown}".strip()
 
 
 @dataclass(frozen=True)

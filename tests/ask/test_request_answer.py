@@ -69,7 +69,7 @@ def test_question_is_answered_by_a_search(video: Path, tmp_path: Path) -> None:
         again = one.analyse(video, WHEN, 4)
     answer = answer_of(analysis)
     assert spans(answer) == [(30, 44), (90, 119)] and answer.state == "complete"
-    assert analysis.brief == "“a red card” was seen 2 times: 00:03.000 – 00:04.500, 00:09.000 – 00:12.000"
+    assert analysis.brief == "“a red card” was seen 2 times: 00:03.000 – 00:04.400, 00:09.000 – 00:11.900"
     assert analysis.title == "Cards" and analysis.outcome == "done" and again.id == analysis.id
     assert analysis.answer and conversation.id == analysis.answer.id
     assert again.answer == analysis.answer
@@ -80,9 +80,12 @@ def test_question_is_answered_by_a_search(video: Path, tmp_path: Path) -> None:
     assert stages.index("answer") < stages.index("ask")
 
 
-def test_real_engine_finds_the_moments(vl_endpoint: Endpoint, video: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("language, question", [("en", WHEN), ("zh", "红色卡片什么时候出现？")])
+def test_real_engine_finds_the_moments(
+    language: Any, question: str, vl_endpoint: Endpoint, video: Path, tmp_path: Path
+) -> None:
     with engine_session(vl_endpoint, tmp_path) as one:
-        analysis = one.analyse(video, WHEN, 4)
+        analysis = one.analyse(video, question, 4, language=language)
     assert spans(answer_of(analysis)) == [(30, 44), (90, 119)]
 
 
@@ -125,6 +128,7 @@ def markdown(job: JobSnapshot) -> str:
     return FORMATS["markdown"].write(job.analysis, "en").decode()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wish", ["pause", "cancel"])
 def test_stopped_search_continues(wish: str, video: Path, tmp_path: Path) -> None:
     with serve(describing()) as server:
@@ -146,6 +150,7 @@ def test_stopped_search_continues(wish: str, video: Path, tmp_path: Path) -> Non
     assert len(conversations) == 1 and done.analysis.brief.startswith("“a red card” was seen 2 times: 00:03.000")
 
 
+@pytest.mark.slow
 def test_interrupted_program_continues_the_search(video: Path, tmp_path: Path) -> None:
     with serve(describing()) as server:
         with services_on(server, tmp_path) as services:
@@ -182,6 +187,7 @@ def test_failed_answer_is_named_first_and_asked_again(video: Path, tmp_path: Pat
     assert sum("findings" in json.dumps(one.get("response_format")) for one in server.requests) == 1
 
 
+@pytest.mark.slow
 def test_failed_description_leaves_the_answer(video: Path, tmp_path: Path) -> None:
     def behave(body: dict[str, Any]) -> Iterator[str]:
         if "findings" in json.dumps(body.get("response_format")):
@@ -259,6 +265,7 @@ def test_two_questions_in_one_are_both_answered(video: Path, tmp_path: Path) -> 
     assert "which card follows it?" in content[-1]["text"] and "was seen 2 times" in content[-1]["text"]
 
 
+@pytest.mark.slow
 def test_two_searches_in_one_question(video: Path, tmp_path: Path) -> None:
     with serve(describing()) as server, session(server, tmp_path) as one:
         turn = one.ask(video, "Is there a red card, and when does a purple card appear?").last

@@ -182,11 +182,35 @@ def expect_report(page: Page) -> None:
     expect(page.locator(".st-key-report_menu")).to_be_visible()
 
 
+def open_menu(page: Page) -> Locator:
+    """The content of the menu at the top, once it is open."""
+    body = page.locator('[data-testid="stPopoverBody"]').filter(has=page.locator('[class*="st-key-theme"]'))
+    if not body.is_visible():
+        page.locator(".st-key-menu_open button").first.click()
+    expect(body).to_be_visible()
+    return body
+
+
 def choose_language(page: Page, name: str) -> None:
     """Choose a language in the menu: 中文 or English."""
-    page.locator(".st-key-menu_open button").first.click()
-    page.get_by_text(name, exact=True).click()
+    open_menu(page).get_by_text(name, exact=True).click()
     page.keyboard.press("Escape")
+
+
+def go_to(page: Page, name: str) -> None:
+    """Open a page by its link in the menu."""
+    open_menu(page).get_by_role("link", name=name).click()
+
+
+def expect_user(page: Page, user: str) -> None:
+    """Wait until the menu names this user: "ann · administrator"."""
+    expect(open_menu(page).get_by_text(user)).to_be_visible()
+    page.keyboard.press("Escape")
+
+
+def log_out(page: Page) -> None:
+    """Log out in the menu."""
+    open_menu(page).get_by_role("button", name="Log out").click()
 
 
 def open_details(page: Page, tab: str) -> None:

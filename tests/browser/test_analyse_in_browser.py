@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from app.reports import FORMATS
-from tests.browser.conftest import App, choose_language, choose_sample, expect_report, Visit
+from tests.browser.conftest import App, Visit, choose_language, choose_sample, expect_report
 from tests.media import cards, write_video
 
 pytestmark = pytest.mark.browser

@@ -16,7 +16,7 @@ from PIL import Image
 from playwright.sync_api import Locator, Page, Position, expect
 
 from app.services.container import SAMPLE
-from tests.browser.conftest import App, choose_sample, expect_report, press_in_menu, Visit
+from tests.browser.conftest import App, Visit, choose_sample, expect_report, open_details, press_in_menu
 from tests.browser.test_analyse_in_browser import arrives, video_of
 
 pytestmark = pytest.mark.browser

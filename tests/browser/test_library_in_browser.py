@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from app.reports import FORMATS
-from tests.browser.conftest import App, choose_sample, expect_report, running, Visit, wait_until_still
+from tests.browser.conftest import App, Visit, choose_sample, expect_report, running, wait_until_still
 from tests.browser.test_analyse_in_browser import arrives, video_of
 from tests.reports.test_questions import asked
 from tests.reports.test_reports import analysis

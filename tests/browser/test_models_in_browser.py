@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Locator, expect
 
-from tests.browser.conftest import App, Visit, running
+from tests.browser.conftest import App, Visit, go_to, running
 
 pytestmark = pytest.mark.browser
 
@@ -29,9 +29,7 @@ def main(visit: Visit) -> Locator:
 def go_there(app: App, visit: Visit) -> None:
     """By the link: an address typed in makes Streamlit look for its files beside the page first."""
     visit.page.goto(app.url)
-    visit.page.get_by_test_id("stSidebarUserContent").get_by_test_id("stPageLink").get_by_role(
-        "link", name="Models"
-    ).click()
+    go_to(visit.page, "Models")
     expect(main(visit).get_by_text("Models that run here", exact=True)).to_be_visible()
 
 
@@ -88,8 +86,8 @@ def test_sidebar_closes_on_small_screen_after_choice(models_app: App, visit: Vis
     sidebar = visit.page.get_by_test_id("stSidebar")
     visit.page.get_by_test_id("stExpandSidebarButton").click()
     expect(sidebar).to_have_attribute("data-collapsed", "false")
-    sidebar.get_by_test_id("stPageLink").get_by_role("link", name="Models").click()
-    expect(main(visit).get_by_text("Models that run here", exact=True)).to_be_visible()
+    sidebar.get_by_test_id("stPageLink").get_by_role("link", name="Library").click()
+    expect(main(visit).get_by_role("heading", name="Library")).to_be_visible()
     expect(sidebar).to_have_attribute("data-collapsed", "true")
     assert visit.page.evaluate("document.documentElement.scrollWidth") <= 390
     assert visit.complaints == []

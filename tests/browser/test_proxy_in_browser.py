@@ -18,7 +18,7 @@ from playwright.sync_api import Page, expect
 from app.config import AccessSettings
 from app.services import COOKIE, Accounts
 from app.store import AuditLog, Store
-from tests.browser.conftest import Visit, running
+from tests.browser.conftest import Visit, expect_user, log_out, running
 from tests.browser.test_analyse_in_browser import is_video, upload, video_of
 from tests.browser.test_login_in_browser import PASSWORD, log_in
 from tests.reverse_proxy import NAME, NGINX, free_port, reverse_proxy
@@ -109,7 +109,7 @@ def test_a_user_behind_a_proxy_gets_from_login_to_logout(url: str, visit: Visit,
     page.on("response", lambda got: statuses.append(got.status) if is_video(got.url) else None)
     page.goto(url)
     log_in(page, "ann")
-    expect(page.get_by_text("ann · administrator")).to_be_visible()
+    expect_user(page, "ann · administrator")
     assert is_secure(page, url)
     (cookie,) = [one for one in page.context.cookies() if one["name"] == COOKIE]
     assert cookie["path"] == "/frames" and cookie["httpOnly"] and cookie["sameSite"] == "Strict"
@@ -125,7 +125,7 @@ def test_a_user_behind_a_proxy_gets_from_login_to_logout(url: str, visit: Visit,
     media = video.get_attribute("src") or ""
     address = f"{url.removesuffix('/frames/')}{media}"
     assert fetched(page, address, Range="bytes=0-9")[0] == 206
-    page.get_by_role("button", name="Log out").click()
+    log_out(page)
     expect(page.get_by_label("Password", exact=True)).to_be_visible()
     assert fetched(page, address)[0] == 401
     assert AuditLog(store).entries(limit=1, actions=["login"])[0].object_name == "ann (127.0.0.1)"
@@ -138,17 +138,16 @@ def test_another_service_checks_a_login(url: str, visit: Visit, store: Store) ->
     page.goto(url)
     page.get_by_role("button", name="Log in with your organisation").click()
     page.get_by_role("button", name="ben", exact=True).click()
-    expect(page.get_by_text("ben@example.org · analyst")).to_be_visible()
+    expect_user(page, "ben@example.org · analyst")
     assert page.url.startswith(url)
     assert is_secure(page, url)
     page.reload()
-    expect(page.get_by_text("ben@example.org · analyst")).to_be_visible()
-    page.get_by_role("button", name="Log out").click()
-    expect(page.get_by_text("ben@example.org · analyst")).to_have_count(0)
+    expect_user(page, "ben@example.org · analyst")
+    log_out(page)
     # Wherever the service leads, or where the way there was cut off: the login there begins no second session.
     page.goto(url)
     expect(page.get_by_role("button", name="Log in with your organisation")).to_be_visible()
     expect(page.get_by_label("Password", exact=True)).to_be_visible()
     page.get_by_role("button", name="Log in with your organisation").click()
     page.get_by_role("button", name="ben", exact=True).first.click()
-    expect(page.get_by_text("ben@example.org · analyst")).to_be_visible()
+    expect_user(page, "ben@example.org · analyst")

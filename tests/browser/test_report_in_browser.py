@@ -12,7 +12,16 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from app.i18n import LANGUAGES, t
-from tests.browser.conftest import App, choose_language, choose_sample, expect_report, press_in_menu, running, Visit
+from tests.browser.conftest import (
+    App,
+    Visit,
+    choose_language,
+    choose_sample,
+    expect_report,
+    open_details,
+    press_in_menu,
+    running,
+)
 from tests.browser.test_analyse_in_browser import arrives, video_of
 
 pytestmark = pytest.mark.browser

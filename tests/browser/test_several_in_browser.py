@@ -38,12 +38,12 @@ def test_several_uploads_are_analysed_together(scripted_app: App, visit: Visit, 
         expect(page.get_by_role("button", name=re.compile(name)).first).to_be_visible()
     page.get_by_role("button", name="Analyse 3 videos").press("Enter")
     expect(page).to_have_url(re.compile(r"[?&]batch="))
-    for name in ("a.mp4", "b.mp4", "c.mp4"):
-        expect(page.get_by_text(name).first).to_be_visible()
+    expect(page.get_by_test_id("stDataFrame")).to_be_visible()
     expect(page.get_by_text(re.compile("3 videos: .*pending"))).to_be_visible()
     scripted_app.go.touch()
     expect(page.get_by_text("3 videos: 3 done")).to_be_visible(timeout=60_000)
-    page.locator(".st-key-work").get_by_role("button").first.click()  # the batch itself
+    table = page.get_by_test_id("stDataFrame")
+    table.locator("canvas").first.click(position={"x": 200, "y": 100})  # a cell of the second row
     expect(page).to_have_url(re.compile(r"[?&]job="))
     page.get_by_role("button", name="a.mp4 and 2 more").first.click()
     with page.expect_download() as saved:
@@ -81,13 +81,16 @@ def test_single_non_video_is_refused_at_the_uploader(scripted_app: App, visit: V
     expect(page.get_by_role("button", name="Choose videos")).to_be_visible()
 
 
-def test_the_plan_follows_the_slider(scripted_app: App, visit: Visit, videos: list[Path]) -> None:
+def test_the_plan_follows_the_number(scripted_app: App, visit: Visit, videos: list[Path]) -> None:
     page = visit.page
     page.goto(scripted_app.url)
     upload(page, videos[0])
-    expect(page.get_by_text(re.compile(r"^route .*8 frames|8 frames · "))).to_be_visible()
-    slider = page.get_by_role("slider", name="Frames to analyse")
-    slider.press("ArrowRight")
+    expect(page.get_by_text(re.compile("^Automatic: about 8 frames"))).to_be_visible()
+    page.get_by_role("button", name="Options").click()
+    page.get_by_text("Automatic number of frames").click()
+    number = page.get_by_label("Frames to analyse")
+    number.fill("9")
+    number.press("Enter")
     expect(page.get_by_text(re.compile("9 frames · in one request"))).to_be_visible()
     page.get_by_text("The exact prompt").click()
     expect(page.get_by_text("‹picture 9›")).to_be_visible()

@@ -102,8 +102,8 @@ def _without_private_values(value: str) -> str:
 
 
 def headline(analysis: Analysis) -> str:
-    """Return the headline of a report: the model's title, or else the question, or else one that names the video."""
-    return analysis.title or one_line(analysis.request.question) or t("report.title", name=analysis.video.name)
+    """Return the headline of a report: the question, or else the model's title, or else one that names the video."""
+    return one_line(analysis.request.question) or analysis.title or t("report.title", name=analysis.video.name)
 
 
 def title_and_details(

@@ -33,13 +33,12 @@ PAGE = 40
 _SEARCH_ABOVE = 24
 """The search appears above this number of them. Chosen by hand; not tuned."""
 _TABS = {
-    "document": ("answer", "summary", "chapters", "findings", "sources"),
     "frames": ("frames",),
     "shots": ("timeline", "shots"),
     "transcript": ("transcript",),
     "record": ("notices", "how"),
 }
-"""The sections of the document, and of each tab of its details."""
+"""The sections of each tab of the details."""
 _MARKS = {"error": ":red[:material/error:]", "warning": ":orange[:material/warning:]", "info": ":material/info:"}
 _SIGNS = re.compile(r"^(?:⚠️|❌)\s*")
 _END = re.compile(r"[:：]\s|[:：](?=[\u4e00-\u9fff])|[.。!！]\s|[。！]")
@@ -132,7 +131,7 @@ def draw_details(job_id: str) -> None:
             return
         if is_measuring:
             st.fragment(progress.draw_measuring, run_every=progress.POLL_SECONDS)(job.id)
-        names = [name for name in _TABS if _TABS[name] and _has(analysis, name)]
+        names = [name for name in _TABS if _has(analysis, name)]
         tabs = st.tabs([t(f"ui.tab_{name}") for name in names], key="report_tab", on_change="rerun")
         for tab, name in zip(tabs, names, strict=True):
             if tab.open:
@@ -141,19 +140,20 @@ def draw_details(job_id: str) -> None:
 
 
 def _has(analysis: Analysis, name: str) -> bool:
-    if name == "document":
-        return False
     return bool(analysis.transcript) if name == "transcript" else bool(analysis.chunks) or name != "frames"
 
 
-def _sections_of(name: str, analysis: Analysis) -> tuple[str, ...]:
-    is_measured_alone = name == "document" and not analysis.chunks
-    return ("answer", "frames", "sources") if is_measured_alone else _TABS[name]
+def _sections_of(name: str, analysis: Analysis, job: JobSnapshot) -> tuple[str, ...]:
+    """Return the sections; conversations of an imported report are part of it, others are listed below it."""
+    if name != "document":
+        return _TABS[name]
+    said = ("summary", "chapters", "findings") if analysis.chunks else ("frames",)
+    return ("answer", *said, *(["questions"] if job.is_imported else []), "sources")
 
 
 def _draw_pieces(job: JobSnapshot, analysis: Analysis, name: str) -> None:
     """Draw the blocks of the document or of a tab, a page at a time, with a search where there are many."""
-    reported = report_of(services(), job.id, conversations=False) or analysis
+    reported = report_of(services(), job.id, conversations=job.is_imported) or analysis
     pieces = _pieces(job, analysis, name, reported)
     renderer = report_blocks.Renderer(job.id, analysis.keyframes, _actions(analysis, pieces))
     found = _draw_search(name, pieces) if len(pieces) > _SEARCH_ABOVE else pieces
@@ -177,7 +177,7 @@ def _pieces(job: JobSnapshot, analysis: Analysis, name: str, reported: Analysis)
     if kept is None or kept[0] is not analysis or kept[1] != asked:
         local = replace(reported, created=local_time(analysis.created))
         shown = content.sections(local, is_shared=False)
-        names = [one for one in _sections_of(name, analysis) if one != "timeline" or not has_player]
+        names = [one for one in _sections_of(name, analysis, job) if one != "timeline" or not has_player]
         blocks = filter(_is_shown, chain.from_iterable(shown[section]() for section in names))
         kept = st.session_state[f"{_PIECES_KEY}_{name}"] = (analysis, asked, list(report_blocks.pieces(blocks)))
     pieces: list[report_blocks.ReportPiece] = kept[2]

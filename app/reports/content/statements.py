@@ -92,6 +92,8 @@ def summary(analysis: core.Analysis, extent: Extent = WHOLE) -> Iterator[Block]:
         return
     if analysis.overview:
         yield Heading(2, plain(t("report.summary")), "summary")
+        if analysis.title and labels.headline(analysis) != analysis.title:
+            yield Paragraph((Span(analysis.title, "strong"),))
         yield from _sentences(analysis.overview, analysis, extent)
     if analysis.summary and extent.characters is None:
         yield from _troubles(analysis.summary, told=_told(analysis))

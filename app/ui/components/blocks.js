@@ -143,6 +143,7 @@ const RENDERERS = {
   prose({ text, live, bare }, { marks }) {
     const box = element("div", { className: "prose" }, ...paragraphsOf(text, marks, bare));
     box.classList.toggle("live", live);
+    if (live) requestAnimationFrame(() => box.scrollTo(0, box.scrollHeight)); // what comes now is at its end
     return box;
   },
 };

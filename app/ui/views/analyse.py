@@ -44,6 +44,8 @@ def draw() -> None:
     if job:
         batch.draw_back(job.id)
     video_id = video_for(services(), job) if job else state.video_id
+    if job or video_id:
+        st.set_page_config(page_title=f"{job.name if job else _name(video_id or '')} · FrameLens")
     facts = _draw_heading(job, video_id)
     with st.container():  # always there: what is below keeps its place, and so an upload continues
         if state.error:

@@ -110,12 +110,12 @@ def as_json(made: Analysis, language: str = "en") -> dict[str, Any]:
 def test_report_begins_with_question_answer_and_times() -> None:
     text = markdown(rich(), appendix=False)
     assert re.findall(r"^## (.*)$", text, re.MULTILINE) == ["Answer", "Summary", "Chapters", "Findings", "Frames"]
-    assert text.startswith("# A man at the gate\n")
-    assert text.count("A man at the gate") == 1
-    assert text.index(" · 00:09 · 2026-01-02") < text.index("**Question** Who comes?") < text.index("\n## ")
+    assert text.startswith("# Who comes?\n")
+    assert text.count("A man at the gate") == text.count("Who comes?") == 1
+    assert text.index(" · 00:09 · 2026-01-02") < text.index("\n## ") < text.index("**A man at the gate**")
     assert section(text, "Answer").splitlines()[0] == "The man in the red jacket. (00:00, 00:06)"
     assert section(text, "Answer").count("![Frame ") == 2
-    assert section(text, "Summary") == "A man passes and comes back. (00:00 – 00:04, 00:08)"
+    assert section(text, "Summary").endswith("A man passes and comes back. (00:00 – 00:04, 00:08)")
     assert section(text, "Chapters").splitlines()[2] == "| 00:00 – 00:04 **He comes** | 00:04 – 00:09 **He is back** |"
     assert not re.search(r":\d\d\.\d{3}", re.sub(r"\(.*?jpg\)", "", text))
 

@@ -127,7 +127,7 @@ def test_question_of_one_video_is_not_asked_of_the_next(page: AppTest, services:
     assert page.text_area(key="question").value == ""
 
 
-def test_what_was_set_for_one_video_is_taken_for_the_next_on_request(page: AppTest, services: Services) -> None:
+def test_what_was_set_before_is_taken_on_request(page: AppTest, services: Services) -> None:
     page.run()
     page.text_input(key="path").input("cards.mp4").run()
     page.text_area(key="question").input("What comes after red?")

@@ -67,7 +67,7 @@ def draw(view: ChatView) -> None:
     for turn in turns:
         is_written = view.is_busy and turn.number == view.conversation.current
         _draw_question(view, turn)
-        with st.chat_message("assistant"):
+        with st.chat_message("assistant", avatar=":material/movie:"):
             if is_written:
                 st.fragment(_draw_growing, run_every=_POLL_SECONDS)(view)
             else:
@@ -78,7 +78,7 @@ def draw(view: ChatView) -> None:
 
 
 def _draw_question(view: ChatView, turn: Turn) -> None:
-    with st.chat_message("user"), st.container(gap="xsmall"):
+    with st.chat_message("user", avatar=":material/person:"), st.container(gap="xsmall"):
         if page_state().edited_turn == (view.conversation.id, turn.number):
             _draw_editor(view, turn)
             return

@@ -27,6 +27,7 @@ from tests.analysis.test_pipeline import answering_per_frame
 from tests.browser.conftest import press_sample
 from tests.llm.scripted import serve
 
+_ROOT = Path(__file__).resolve().parents[1]
 SECONDS_BOUND = 3.0
 _FOLLOWED_SECONDS = 20.0
 _SETTLE_SECONDS = 5.0
@@ -87,12 +88,11 @@ def _seconds_to_follow(chromium: str, data: Path, variables: dict[str, str]) -> 
 
 
 @contextmanager
-def serving(data: Path) -> Iterator[str]:
-    """Serve the app over this data folder and yield its address once it answers."""
+def serving(data: Path, root: Path = _ROOT) -> Iterator[str]:
+    """Serve the app in `root` over this data folder and yield its address once it answers."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    root = Path(__file__).resolve().parents[1]
     command = [
         sys.executable,
         "-m",
@@ -102,8 +102,10 @@ def serving(data: Path) -> Iterator[str]:
         "--server.headless=true",
         f"--server.port={port}",
     ]
-    environment = {**os.environ, "FRAMELENS_DATA_DIR": str(data)}
-    server = subprocess.Popen([*command, "--server.address=127.0.0.1"], cwd=root, env=environment)
+    environment = {**os.environ, "FRAMELENS_DATA_DIR": str(data), "PYTHONPATH": str(root)}
+    server = subprocess.Popen(
+        [*command, "--server.address=127.0.0.1"], cwd=root, env=environment, stdout=subprocess.DEVNULL
+    )
     try:
         _wait_for(f"http://127.0.0.1:{port}/_stcore/health")
         yield f"http://127.0.0.1:{port}/"

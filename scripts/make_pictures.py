@@ -140,7 +140,7 @@ def type_question(recorder: Recorder, field: Locator, question: str) -> None:
 
 def open_question(page: Page) -> Locator:
     """Open the page for questions with the place for a video, and return its field."""
-    page.get_by_role("link", name=words("ui.page_ask_short"), exact=True).first.click()
+    page.get_by_role("link", name=words("ui.page_ask"), exact=True).first.click()
     page.get_by_text(words("ask.page.other_video"), exact=True).click()
     return page.get_by_placeholder(words("ask.page.question"))
 
@@ -158,17 +158,16 @@ def watch_answer(page: Page, recorder: Recorder) -> None:
 
 def import_report(page: Page, file: Path) -> None:
     """Import a report on the Library page and open it."""
-    page.get_by_role("link", name=words("ui.page_library_short")).first.click()
+    page.get_by_role("link", name=words("ui.page_library"), exact=True).first.click()
     page.get_by_text(words("library.import"), exact=True).first.click()
     hand_over(page, "library.import_choose", file)
-    title = json.loads(file.read_text(encoding="utf-8"))["title"]
-    page.get_by_test_id("stMain").get_by_role("button", name=title, exact=True).first.click()
-    page.get_by_text(words("ui.state_done")).first.wait_for()
+    page.get_by_role("button", name=re.compile(f"^{re.escape(words('library.open'))}: ")).first.click()
+    page.wait_for_url(re.compile(r"[?&]job="))
 
 
 def show_evidence(page: Page) -> None:
     """Move the player to the first frame that the answer cites."""
-    page.get_by_test_id("stMain").get_by_role("button", name=re.compile(r"^\d\d:\d\d\.\d+$")).first.click()
+    page.get_by_test_id("stMain").get_by_role("button", name=re.compile(r"\d\d:\d\d")).first.click()
     settle(page)
 
 

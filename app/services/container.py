@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from importlib.resources import files
@@ -23,7 +23,7 @@ from app.engine import Monitor
 from app.i18n import in_language, language
 from app.services.answers import Answers
 from app.services.engine_session import EngineSession, SharedParts, build_engine, confirmed_downloads, embedding_model
-from app.store import Measured, ProcessLock, Store, UploadLimits, VideoRepository, disk_errors, log_to
+from app.store import AccountStore, Measured, ProcessLock, Store, UploadLimits, VideoRepository, disk_errors, log_to
 from app.video import Stills
 
 if TYPE_CHECKING:
@@ -142,10 +142,14 @@ class Services:
         """Continue what earlier processes left: deletions, what programs have submitted, and messages that wait."""
         from app.library.bulk_operations import sweep
 
-        self.accounts.note_time()
+        self._note_time()
         sweep(self.jobs, self.videos)
         self.submissions.resume(self)
         self.webhooks.begin(self)
+
+    def _note_time(self) -> None:
+        with suppress(core.StorageError):
+            AccountStore(self.store).note_time(core.latest_time())
 
     def close(self) -> None:
         """Stop what runs in the background, then the jobs, then the engine, and close the store."""
@@ -160,8 +164,7 @@ class Services:
         if self.semantic_index:
             self.semantic_index.close()
         self.jobs.close()
-        if "accounts" in vars(self):
-            self.accounts.note_time()
+        self._note_time()
         self.switcher.close()
         self.store.close()
 

@@ -180,7 +180,12 @@ class AccountStore:
         return max(noted or 0.0, used or 0.0)
 
     def note_time(self, now: float) -> None:
-        """Store the time for `latest_time`, unless a later one is stored."""
+        """Store the time for `latest_time` where there are accounts, unless a later one is stored.
+
+        A start with a clock that was set back then revives no session that has expired by now.
+        """
+        if not self.exist():
+            return
         with self._store.changing(frees=True) as connection:
             connection.execute(
                 "INSERT INTO secrets (purpose, value) VALUES ('latest time', ?) ON CONFLICT (purpose) DO UPDATE "

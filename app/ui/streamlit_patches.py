@@ -5,9 +5,11 @@ A class is replaced by a subclass, and a method is wrapped.
 
 from __future__ import annotations
 
+import threading
 from collections import deque
 from dataclasses import replace
 from functools import wraps
+from typing import Any
 from urllib.parse import parse_qsl, urlencode
 from weakref import WeakKeyDictionary
 
@@ -17,6 +19,7 @@ from streamlit.runtime.forward_msg_queue import ForwardMsgQueue
 from streamlit.runtime.pages_manager import PagesManager
 from streamlit.runtime.scriptrunner.script_runner import ScriptRunner
 from streamlit.runtime.scriptrunner_utils.script_requests import RerunData, ScriptRequestType, _has_active_trigger_value
+from streamlit.runtime.state.safe_session_state import SafeSessionState
 
 from app.ui import resources
 
@@ -34,6 +37,7 @@ def apply() -> None:
     """Apply all patches; called once, before Streamlit runs a script."""
     _stay_on_the_page()
     _draw_the_page_to_its_end()
+    _finish_callbacks()
     _keep_messages()
     _look_up_readers_once()
 
@@ -116,6 +120,33 @@ def _draw_the_page_to_its_end() -> None:
             request(self, client_state)
 
     AppSession.request_rerun = request_rerun  # type: ignore[method-assign]
+
+
+def _finish_callbacks() -> None:
+    """Let callbacks run to their end before the next request is handled.
+
+    Streamlit looks for requests whenever the session's state is read, and ends the run if there is one. A callback
+    would end in its middle, and what was pressed, or a report that had arrived, would be lost.
+    """
+    calling = threading.local()  # callbacks run in the thread of their script
+    handle, call = ScriptRunner._maybe_handle_execution_control_request, SafeSessionState.on_script_will_rerun
+
+    @wraps(handle)
+    def handle_later(self: ScriptRunner) -> None:
+        if not getattr(calling, "is_calling", False):
+            handle(self)
+
+    @wraps(call)
+    def call_all(self: SafeSessionState, *args: Any, **options: Any) -> None:
+        self._yield_callback()
+        calling.is_calling = True
+        try:
+            call(self, *args, **options)
+        finally:
+            calling.is_calling = False
+
+    ScriptRunner._maybe_handle_execution_control_request = handle_later  # type: ignore[method-assign]
+    SafeSessionState.on_script_will_rerun = call_all  # type: ignore[method-assign]
 
 
 def _keep_messages() -> None:

@@ -180,7 +180,7 @@ def test_a_restart_with_a_clock_set_back_revives_no_session(
 ) -> None:
     cookie, now = people.log_in(NAME, PASSWORD, "127.0.0.1"), time.time()
     monkeypatch.setattr("time.time", lambda: now + 13 * 3600)
-    people.note_time()  # at the end of this run
+    services._note_time()  # at the end of this run
     monkeypatch.setattr("time.time", lambda: now + 3600)
     restarted = Accounts(services.store, AccessSettings())
     assert restarted.session(cookie) is None
@@ -206,7 +206,7 @@ def test_what_other_users_do_is_known_after_a_restart(
 
 
 def test_installation_without_accounts_notes_no_time(services: Services) -> None:
-    services.accounts.note_time()
+    services._note_time()
     assert services.store.select("SELECT * FROM secrets") == []
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from app.reports import FORMATS
 from tests.browser.conftest import App, Visit, choose_sample, expect_report, running, wait_until_still
@@ -117,6 +117,22 @@ def test_foreign_report_is_imported_renamed_and_deleted(library_app: App, visit:
     page.get_by_role("button", name="Delete", exact=True).click()
     page.get_by_role("dialog").get_by_role("button", name="Delete", exact=True).click()
     expect(main.get_by_role("button", name="front door", exact=True)).to_have_count(0)
+
+
+def test_upload_of_a_report_stays_in_view_when_cards_appear(library_app: App, visit: Visit, tmp_path: Path) -> None:
+    page, file, held = visit.page, tmp_path / "late.json", list[Route]()
+    given = analysis(id="job888888")
+    file.write_bytes(FORMATS["json"].write(replace(given, video=replace(given.video, name="late.mp4")), "en"))
+    page.goto(f"{library_app.url}library?q=nothing-has-this-word")
+    expect(page.get_by_text("No analysis matches")).to_be_visible()
+    page.route("**/check?*", lambda route: held.append(route))
+    with page.expect_request("**/check?*"):
+        import_files(page, file)
+    page.get_by_role("searchbox", name="Search names").fill("")
+    expect(page.locator(".entry").first).to_be_visible()
+    expect(page.get_by_text("late.json")).to_be_visible()  # the part with the uploader isn't folded
+    held.pop().continue_()
+    expect(page.get_by_role("button", name="late.mp4", exact=True).first).to_be_visible()
 
 
 def test_the_cards_keep_to_a_narrow_screen(library_app: App, visit: Visit) -> None:

@@ -1,10 +1,17 @@
-"""What Streamlit sends: no part of a fragment is lost."""
+"""What Streamlit sends and calls: no part of a fragment is lost, and no callback ends in its middle."""
 
 from __future__ import annotations
+
+import threading
+from types import SimpleNamespace
 
 import pytest
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.runtime.forward_msg_queue import ForwardMsgQueue
+from streamlit.runtime.scriptrunner.script_runner import ScriptRunner
+from streamlit.runtime.scriptrunner_utils.exceptions import RerunException
+from streamlit.runtime.scriptrunner_utils.script_requests import RerunData, ScriptRequest, ScriptRequestType
+from streamlit.runtime.state import SafeSessionState, SessionState
 
 from app.ui import streamlit_patches
 
@@ -33,3 +40,30 @@ def test_all_of_a_fragment_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
             queue.clear(retain_lifecycle_msgs=True, fragment_ids_this_run=["fragment"])
         queue.enqueue(message)
     assert queue.flush() == messages
+
+
+def test_callbacks_run_to_their_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    for owner, name in (
+        (ScriptRunner, "_maybe_handle_execution_control_request"),
+        (SafeSessionState, "on_script_will_rerun"),
+    ):
+        monkeypatch.setattr(owner, name, getattr(owner, name))
+    streamlit_patches._finish_callbacks()
+    arrived, done = list[ScriptRequest](), list[bool]()
+    runner = ScriptRunner.__new__(ScriptRunner)
+    runner._execing, runner._script_thread = True, threading.current_thread()
+    monkeypatch.setattr(
+        runner, "_requests", SimpleNamespace(on_scriptrunner_yield=lambda: next(iter(arrived), None)), raising=False
+    )
+    state = SafeSessionState(SessionState(), runner._maybe_handle_execution_control_request)
+
+    def call(*_: object, **__: object) -> None:
+        arrived.append(ScriptRequest(ScriptRequestType.RERUN, RerunData()))
+        done.append("of_the_page" in state)
+
+    monkeypatch.setattr(SessionState, "on_script_will_rerun", call)
+    state.on_script_will_rerun(None)
+    assert done == [False]
+    with pytest.raises(RerunException):
+        state.on_script_will_rerun(None)  # not begun, since another request waits
+    assert done == [False]

@@ -289,12 +289,6 @@ class Accounts:
                     self._audit.record("logout")
             self._store.end_session(sha256)
 
-    def note_time(self) -> None:
-        """Store the time: a later start with a clock that was set back revives no session that has expired by now."""
-        with suppress(core.StorageError):
-            if self._store.exist():
-                self._store.note_time(self._latest_time())
-
     def _latest_time(self) -> float:
         """Return the time, which a restart with a clock that was set back doesn't set back either."""
         known, at = self._known_time

@@ -200,6 +200,7 @@ class Uploader {
     this.run += 1;
     if (!this.file || this.paused) return;
     const { file, files, sent, refused, mark } = this;
+    this.file = null; // the same uploader may return
     interrupted.set(this.data.name, { file, files, sent, refused, mark, since: performance.now() });
     newest.get(this.data.name)?.takeOver(); // it may have been drawn before this one was known to be gone
   }

@@ -180,7 +180,7 @@ def _archive(analysis: core.Analysis, name: str, spoken: core.Language, stem: st
 
 
 def _of_files(name: str, stem: str, files: Sequence[ReportFile]) -> Export:
-    """Return the files of a format: a single one as it is, several as a ZIP."""
+    """Return the files of a format: a single one unchanged, several as a ZIP."""
     form = FORMATS[name]
     if len(files) > 1:
         return Export(f"{stem}{form.suffix}.zip", _ZIP, zipped(files))

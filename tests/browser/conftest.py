@@ -203,7 +203,8 @@ def go_to(page: Page, name: str) -> None:
 
 
 def expect_user(page: Page, user: str) -> None:
-    """Wait until the menu names this user: "ann · administrator"."""
+    """Wait until the page is that of this user: "ann · administrator"."""
+    expect(page.get_by_role("link", name="Library").first).to_be_visible()
     expect(open_menu(page).get_by_text(user)).to_be_visible()
     page.keyboard.press("Escape")
 

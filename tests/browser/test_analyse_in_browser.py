@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from app.reports import FORMATS
-from tests.browser.conftest import App, Visit, choose_language, choose_sample, expect_report
+from tests.browser.conftest import App, choose_language, choose_sample, expect_report, open_details, Visit
 from tests.media import cards, write_video
 
 pytestmark = pytest.mark.browser
@@ -277,7 +277,7 @@ def test_the_answer_streams_and_a_cancel_is_quick(scripted_app: App, visit: Visi
     expect(page.get_by_text("a red card")).to_be_visible()
     expect(page.get_by_role("heading", name="sample.mp4")).to_be_in_viewport()
     expect(page.get_by_text("Messages format not supported, using text mode")).to_be_visible()
-    page.get_by_role("button", name="Cancel").click()
+    page.get_by_role("button", name="Cancel", exact=True).click()
     expect(page.get_by_text("You stopped this analysis")).to_be_visible()
 
 
@@ -288,6 +288,7 @@ def test_model_words_are_text_and_citations_are_buttons(scripted_app: App, visit
     video = video_of(page)
     page.get_by_role("button", name="Analyse", exact=True).click()
     expect_report(page)
+    open_details(page, "Frames")
     expect(page.get_by_text("SALE <b>50%</b> ![x](http://evil.example/x.png)").first).to_be_visible()
     page.get_by_role("button", name="00:01", exact=True).first.click()
     arrives(page, video, 1.0)

@@ -123,7 +123,9 @@ def test_a_range_that_is_typed_before_is_seen_on_the_timeline(scripted_app: App,
     page.get_by_label("To", exact=True).fill("7")
     page.get_by_label("To", exact=True).blur()
     expect(page.get_by_text("00:02.5–00:07.0 (4.5 s)")).to_be_visible()
+    page.keyboard.press("Escape")
     page.get_by_role("button", name="Clear range").click()
+    page.get_by_role("button", name="Options").click()
     expect(page.get_by_label("From", exact=True)).to_have_value("")
 
 

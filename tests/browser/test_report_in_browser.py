@@ -87,7 +87,7 @@ def test_tabs_keep_their_languages_while_a_job_runs(rich_app: App, visit: Visit)
     expect(chinese.get_by_text("in progress")).to_be_visible()
     choose_language(chinese, "中文")
     expect(chinese.get_by_text(t("ui.part_busy", "zh"))).to_be_visible()
-    chinese.get_by_role("button", name=t("ui.pause", "zh")).click()
+    chinese.get_by_role("button", name=t("ui.pause", "zh"), exact=True).click()
     expect(chinese.get_by_text(t("ui.paused_kept", "zh"))).to_be_visible()
     expect(english.get_by_text(t("ui.paused_kept", "en"))).to_be_visible()  # found by the fragment that polls
     rich_app.go.touch()
@@ -135,7 +135,7 @@ def test_compared_reports_stack_on_a_phone(rich_app: App, visit: Visit) -> None:
     page.get_by_role("button", name="Analyse", exact=True).click()
     expect_report(page)
     page.get_by_role("button", name="Compare").click()
-    page.get_by_role("button", name="Compare", exact=True).last.click()
+    page.locator(".st-key-compare_start button").click()
     expect(page.get_by_text("Two reports side by side")).to_be_visible()
     assert re.search(r"[?&]with=", page.url) and page.url != first
     sides = page.locator(".pair").nth(1).locator(".side")
@@ -211,7 +211,7 @@ def test_a_panel_opens_over_the_report_and_knows_the_question(rich_app: App, vis
     expect(page.get_by_label("What do you want to know?")).to_have_value("Who waits?")
     page.get_by_role("button", name="Options").click()
     page.get_by_role("button", name="The exact prompt").click()
-    prompt = page.get_by_role("dialog")
+    prompt = page.get_by_role("dialog").filter(has_text="The exact words")
     expect(prompt.get_by_text("Who waits?")).to_be_visible()
     shown = prompt.bounding_box()
     assert shown and shown["width"] > 900

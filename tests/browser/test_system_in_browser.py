@@ -45,7 +45,7 @@ def test_open_analysis_and_language_survive_navigation(scripted_app: App, visit:
     expect(visit.page.get_by_text("This machine", exact=True)).to_be_visible()
     choose_language(visit.page, "中文")
     expect(visit.page.get_by_text("本机", exact=True)).to_be_visible()
-    link(visit, "分析").click()
+    link(visit, "分析").first.click()
     expect(visit.page.get_by_role("button", name="取消", exact=True)).to_be_visible()
     address = urlsplit(visit.page.url)
     assert address.path == "/" and parse_qs(address.query)["job"] == job

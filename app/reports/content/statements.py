@@ -96,7 +96,7 @@ def summary(analysis: core.Analysis, extent: Extent = WHOLE) -> Iterator[Block]:
             yield Paragraph((Span(analysis.title, "strong"),))
         yield from _sentences(analysis.overview, analysis, extent)
     if analysis.summary and extent.characters is None:
-        yield from _troubles(analysis.summary, told=_told(analysis))
+        yield from _troubles(analysis.summary, stated=_stated(analysis))
 
 
 def chapters(analysis: core.Analysis, extent: Extent = WHOLE) -> Iterator[Block]:
@@ -203,9 +203,9 @@ def _chapter_line(chapter: core.Chapter) -> Line:
 
 def _by_part(analysis: core.Analysis) -> Iterator[Block]:
     """Yield all findings, with a heading for each part and what went wrong there."""
-    parts, told, item = labels.parts_of(analysis), _told(analysis), _item_of(analysis)
+    parts, stated, item = labels.parts_of(analysis), _stated(analysis), _item_of(analysis)
     for part in parts:
-        made = [*_problems(part.result, told)]
+        made = [*_problems(part.result, stated)]
         if part.result and part.result.findings:
             made.append(blocks.Findings(tuple(map(item, part.result.findings))))
         if made and len(parts) > 1:
@@ -218,7 +218,7 @@ def _spread(analysis: core.Analysis, extent: Extent, most: int) -> Iterator[Bloc
     """Yield so many findings, spread over the video, and how many are left out."""
     parts = [part for part in labels.parts_of(analysis) if part.result]
     broken = [part for part in parts if part.result and part.result.is_broken]
-    if broken and not _told(analysis):
+    if broken and not _stated(analysis):
         yield Paragraph(plain(t("report.parts_broken", n=len(broken), parts=len(parts))), "warning")
     found = analysis.findings
     chosen = {place * (len(found) - 1) // max(1, most - 1) for place in range(most)} if len(found) > most else None
@@ -249,10 +249,10 @@ def _item_of(analysis: core.Analysis, extent: Extent = WHOLE) -> partial[blocks.
 
 
 def _recorded_findings(analysis: core.Analysis, times: Mapping[int, float]) -> Iterator[Block]:
-    parts, told, fields = labels.parts_of(analysis), _told(analysis), labels.field_names(analysis)
+    parts, stated, fields = labels.parts_of(analysis), _stated(analysis), labels.field_names(analysis)
     for part in parts if analysis.chunks else ():
         said = part.result.findings if part.result else ()
-        made = [*_problems(part.result, told), *_listed(said, fields, times, is_exact=True)]
+        made = [*_problems(part.result, stated), *_listed(said, fields, times, is_exact=True)]
         if made and len(parts) > 1:
             name = Span(labels.part_name(part), at_seconds=part.start_seconds)
             yield Heading(3, (name,), f"record-part-{part.place}")
@@ -283,21 +283,21 @@ def _listed(
 # ---- what went wrong -------------------------------------------------------------------------------------------------
 
 
-def _told(analysis: core.Analysis) -> frozenset[str]:
+def _stated(analysis: core.Analysis) -> frozenset[str]:
     """Return the troubles that the answer has stated already."""
     return core.BREAKS if analysis.broken_answer else frozenset()
 
 
-def _problems(result: core.ChunkResult | None, told: frozenset[str]) -> Iterator[Block]:
+def _problems(result: core.ChunkResult | None, stated: frozenset[str]) -> Iterator[Block]:
     """Yield why a part has no findings or fewer than it might."""
     if result is None:
         yield Paragraph(plain(t("report.not_answered")), "warning")
     else:
-        yield from _troubles(result, told=told)
+        yield from _troubles(result, stated=stated)
 
 
-def _troubles(result: core.ChunkResult, *, told: Iterable[str] = ()) -> Iterator[Block]:
-    known = frozenset(told)
+def _troubles(result: core.ChunkResult, *, stated: Iterable[str] = ()) -> Iterator[Block]:
+    known = frozenset(stated)
     yield from (
         Paragraph(plain(labels.named("trouble", key)), "warning") for key in result.troubles if key not in known
     )

@@ -171,7 +171,7 @@ def _draw_job(job: JobSnapshot, *, has_video: bool) -> None:
     request_form.draw_found(job)
     if job.analysis:
         report.draw_head(job, job.analysis, has_video=has_video)
-    if job.state not in ("done", "measuring", "no_usable_answer"):  # the head of the report shows that, too
+    if stopped_job.is_shown(job):
         stopped_job.draw(job)
 
 

@@ -23,9 +23,19 @@ if TYPE_CHECKING:
 Changes = dict[str, tuple[str, str]]
 
 
+def is_shown(job: JobSnapshot) -> bool:
+    """Return whether there is more to say about a job than its report: it stopped, or no model has answered."""
+    return job.state not in ("done", "measuring", "no_usable_answer") or _is_measured_alone(job)
+
+
+def _is_measured_alone(job: JobSnapshot) -> bool:
+    """Return whether a report without a model still lacks measurements: nothing may move when they are complete."""
+    return job.state == "measuring" and bool(job.analysis) and not (job.analysis.chunks or job.analysis.answer)
+
+
 def draw(job: JobSnapshot) -> None:
     """Draw the reason, and the buttons that resume, restart, or continue without a model after an engine error."""
-    if job.is_without_model:
+    if job.is_without_model or _is_measured_alone(job):
         _draw_without_model(job)
         return
     st.markdown(f"#### {t(f'ui.state_{job.state}')}")

@@ -27,7 +27,7 @@ def ready() -> Readiness:
 def draw(
     now: Readiness, *, video: VideoInfo | None, videos: int, on_start: Callable[[Readiness | None, bool], None]
 ) -> None:
-    """Draw the ways to go on without a model here: the best one that fits, an engine elsewhere, or none.
+    """Draw the choices where no model is here: the best one that fits, an engine elsewhere, or none.
 
     Args:
         now: The readiness, which isn't "ready".

@@ -186,7 +186,7 @@ def open_menu(page: Page) -> Locator:
     """The content of the menu at the top, once it is open."""
     body = page.locator('[data-testid="stPopoverBody"]').filter(has=page.locator('[class*="st-key-theme"]'))
     if not body.is_visible():
-        page.locator(".st-key-menu_open button").first.click()
+        page.locator(".st-key-menu_open button:visible").first.click()
     expect(body).to_be_visible()
     return body
 
@@ -223,7 +223,7 @@ def open_details(page: Page, tab: str) -> None:
 
 def press_in_menu(page: Page, name: str) -> None:
     """Press a button in the menu of a report."""
-    page.locator(".st-key-report_menu button").first.click()
+    page.locator(".st-key-report_menu button:visible").first.click()
     page.get_by_role("button", name=name).click()
 
 

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from app.reports import FORMATS
-from tests.browser.conftest import App, choose_language, choose_sample, expect_report, open_details, Visit
+from tests.browser.conftest import App, Visit, choose_language, choose_sample, expect_report, open_details
 from tests.media import cards, write_video
 
 pytestmark = pytest.mark.browser
@@ -222,13 +222,15 @@ def test_report_without_model_seeks_player(app: App, visit: Visit) -> None:
     picture = second.get_by_role("button").first
     picture.wait_for()
     chip = second.locator(".chip")
-    minutes, rest = chip.inner_text().split(":")
+    minutes, rest = chip.inner_text().split("·")[-1].split(":")
     picture.click()
     arrives(page, video, int(minutes) * 60 + float(rest))
     loaded = "image => image.complete && image.naturalWidth > 0"
     page.wait_for_function(loaded, arg=page.locator(".picture img").nth(1).element_handle())
     # The page has small pictures; those that are kept stay where they are.
-    pictures = [request.url for request in visit.requests if ".jpg" in request.url and not request.url.endswith("&n=0")]
+    pictures = [
+        request.url for request in visit.requests if "/frames/" in request.url and not request.url.endswith("&n=0")
+    ]
     assert pictures and all("&side=" in url for url in pictures)
     page.get_by_role("button", name="Save report").click()
     with page.expect_download() as saved:

@@ -137,7 +137,7 @@ def test_report_has_its_conversations_on_a_phone(ask_app: AskApp, visit: Visit, 
     page.get_by_role("button", name="‹").click()
     expect(page.get_by_text("1/2")).to_be_visible()
     assert page.locator("[data-testid=stMain]").evaluate("main => main.scrollWidth") <= 390
-    page.locator(".st-key-ask_menu button").first.click()
+    page.locator(".st-key-ask_menu button:visible").first.click()
     with page.expect_download() as saved:
         page.get_by_role("button", name="Markdown").click()
     saved.value.save_as(tmp_path / "saved.md")

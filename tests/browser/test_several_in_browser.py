@@ -43,7 +43,9 @@ def test_several_uploads_are_analysed_together(scripted_app: App, visit: Visit, 
     scripted_app.go.touch()
     expect(page.get_by_text("3 videos: 3 done").first).to_be_visible(timeout=60_000)
     table = page.get_by_test_id("stDataFrame")
-    table.locator("canvas").first.click(position={"x": 200, "y": 100})  # a cell of the second row
+    box = table.bounding_box()
+    assert box
+    page.mouse.click(box["x"] + 120, box["y"] + 120)  # a cell of the second row
     expect(page).to_have_url(re.compile(r"[?&]job="))
     page.get_by_role("button", name="a.mp4 and 2 more").first.click()
     with page.expect_download() as saved:

@@ -50,7 +50,7 @@ def test_open_analysis_and_language_survive_navigation(scripted_app: App, visit:
     address = urlsplit(visit.page.url)
     assert address.path == "/" and parse_qs(address.query)["job"] == job
 
-    visit.page.get_by_role("button", name="取消").click()
+    visit.page.get_by_role("button", name="取消", exact=True).click()
     visit.page.get_by_role("button", name="换一个视频").click()
     expect(link(visit, "分析库")).not_to_have_attribute("href", re.compile("job="))
     go_to(visit.page, "系统")

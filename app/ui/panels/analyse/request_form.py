@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from app.jobs import JobSnapshot
     from app.services import Readiness
 
-_OPTIONS_WIDTH, _PROMPT_HEIGHT = 420, 300
+_OPTIONS_WIDTH, _PROMPT_HEIGHT = 480, 300
 """Pixels. Chosen by hand; not tuned."""
 
 
@@ -35,7 +35,15 @@ def draw(video: VideoInfo | None) -> None:
     """
     now = missing_model.ready()
     with st.container(key="start_form", gap="xsmall"):
-        with st.container(horizontal=True, wrap=False, vertical_alignment="bottom", gap="small"):
+        with st.container(gap="xsmall"):  # always there, so that what is typed below isn't drawn anew
+            if now.kind != "ready":
+                missing_model.draw(now, video=video, videos=_num_videos(), on_start=_start)
+            if video:
+                _draw_templates()
+                with st.container(horizontal=True, vertical_alignment="center", gap="small"):
+                    _draw_plan(video, now)
+        # Last, at the edge of the page: what appears above it doesn't move it.
+        with st.container(horizontal=True, wrap=False, vertical_alignment="bottom", gap="small", key="start_row"):
             st.text_area(
                 t("ui.question"),
                 key="question",
@@ -46,13 +54,6 @@ def draw(video: VideoInfo | None) -> None:
             )
             if now.kind == "ready":
                 _draw_start(video)
-        if video:
-            _draw_templates()
-        if now.kind != "ready":
-            missing_model.draw(now, video=video, videos=_num_videos(), on_start=_start)
-        if video:
-            with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-                _draw_plan(video, now)
 
 
 def _draw_start(video: VideoInfo | None) -> None:
@@ -95,6 +96,7 @@ def _draw_templates() -> None:
         format_func=names.__getitem__,
         key="template",
         label_visibility="collapsed",
+        wrap=False,
         persist_state="session",
     )
     for problem in templates.problems:
@@ -167,7 +169,7 @@ def _request(path: Path) -> AnalysisRequest:
         frames=chosen.frames,
         adapts=chosen.adapts,
         template=st.session_state.get("template", FORM["template"]),
-        question=st.session_state["question"].strip(),
+        question=str(st.session_state.get("question", FORM["question"])).strip(),
         language=code if code in LANGUAGES else language(),
         selection=chosen.selection,
         side=chosen.side,
@@ -236,7 +238,7 @@ def resubmit(job: JobSnapshot) -> None:
 
 
 def draw_estimate(video: VideoInfo, request: AnalysisRequest, *, videos: int = 1) -> None:
-    """Draw the estimate in a few lines and a button that shows the prompt.
+    """Draw the estimate in a few lines, and the prompt in a fold.
 
     Args:
         video: The video.
@@ -248,9 +250,11 @@ def draw_estimate(video: VideoInfo, request: AnalysisRequest, *, videos: int = 1
         st.markdown(f":material/route: **{plain(headline(estimate))}**")
         each = [t("ui.plan_each", n=videos)] if videos > 1 else []
         st.caption(plain(sentences([*each, *details(estimate)])))
-        if st.button(t("ui.prompt_exact"), key="prompt_exact", type="tertiary", icon=":material/article:"):
-            show = st.dialog(t("ui.prompt_exact"), width="large", icon=":material/article:")(_draw_prompt)
-            show(video, request, estimate)
+        with st.expander(
+            t("ui.prompt_exact"), key="prompt_exact", icon=":material/article:", on_change="rerun"
+        ) as fold:
+            if fold.open:
+                _draw_prompt(video, request, estimate)
 
 
 def _draw_prompt(video: VideoInfo, request: AnalysisRequest, estimate: Estimate) -> None:

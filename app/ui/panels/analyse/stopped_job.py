@@ -30,7 +30,8 @@ def is_shown(job: JobSnapshot) -> bool:
 
 def _is_measured_alone(job: JobSnapshot) -> bool:
     """Return whether a report without a model still lacks measurements: nothing may move when they are complete."""
-    return job.state == "measuring" and bool(job.analysis) and not (job.analysis.chunks or job.analysis.answer)
+    analysis = job.analysis
+    return job.state == "measuring" and analysis is not None and not (analysis.chunks or analysis.answer)
 
 
 def draw(job: JobSnapshot) -> None:

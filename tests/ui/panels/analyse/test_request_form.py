@@ -116,7 +116,8 @@ def test_prompt_preview_on_page_has_question_and_places(page: AppTest, services:
     page.toggle(key="is_automatic").set_value(False).run()
     page.number_input(key="frames").set_value(3)
     page.text_area(key="question").input("Where is the cat?").run()
-    page.button(key="prompt_exact").click().run()
+    page.session_state["prompt_exact"] = True
+    page.run()
     system, user = (code.value for code in page.code if "weights" not in code.value)
     assert "frames sampled from one video" in system
     assert "Where is the cat?" in user

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from typing import Literal
 
 from app.i18n import language, t
 from app.ui import resources
@@ -42,7 +43,8 @@ def export_url(path: str, **options: str) -> str:
     return f"{resources.api_url(path, with_key=False)}?{query}"
 
 
-def draw(groups: Sequence[SaveGroup], *, key: str) -> None:
+def draw(groups: Sequence[SaveGroup], *, key: str, width: Literal["stretch", "content"] = "stretch") -> None:
     """Draw the buttons."""
     words = {"writing": t("ui.export_writing"), "failed": t("ui.export_failed")}
-    _mount(key=key, data={"groups": list(map(asdict, groups)), "words": words, "key": resources.route_key()})
+    data = {"groups": list(map(asdict, groups)), "words": words, "key": resources.route_key()}
+    _mount(key=key, data=data, width=width)

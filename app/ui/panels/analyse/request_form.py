@@ -35,7 +35,7 @@ def draw(video: VideoInfo | None) -> None:
     """
     now = missing_model.ready()
     with st.container(key="start_form", gap="xsmall"):
-        with st.container(gap="xsmall"):  # always there, so that what is typed below isn't drawn anew
+        with st.container(gap="xsmall"):  # always there, so that what is typed below isn't drawn again
             if now.kind != "ready":
                 missing_model.draw(now, video=video, videos=_num_videos(), on_start=_start)
             if video:

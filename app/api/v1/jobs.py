@@ -183,7 +183,7 @@ def resume_job(
 
 @router.delete("/jobs/{job_id}", dependencies=[ANALYST], status_code=204)
 def delete_job(job_id: str, services: ServicesDep) -> None:
-    """Delete a job with its report, conversations and, if nothing else uses it, its uploaded or fetched video."""
+    """Delete a job for good, with its report, conversations and, if nothing else uses it, its uploaded or fetched video."""
     find_job(job_id, services)
     if services.submissions.drop(services, job_id):
         return

@@ -354,7 +354,7 @@ class Store:
     """Database in one file, shared by all threads.
 
     `folder` is the data folder. `get` and `recent` find what the user of the context may see; for others, a row of
-    someone else isn't there. What is in the trash isn't there for anyone, except for `get_trashed`.
+    someone else isn't there. Rows in the trash are found by `get_trashed` alone.
 
     The constructor and every method raise StorageError if SQLite or the operating system refuses.
     """

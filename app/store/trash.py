@@ -1,7 +1,7 @@
 """Trash of deleted analyses: listed, restored, and found once their time is over.
 
-An analysis in it stays in the store as it is, with its images, conversations and links, and with its uploaded video; no
-other query finds it (`listed` in app.store.database).
+An analysis in it stays in the store unchanged, with its images, conversations and links, and with its uploaded video;
+no other query finds it (`listed` in app.store.database).
 """
 
 import math

@@ -9,6 +9,7 @@ import hashlib
 import logging
 import threading
 import time
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -22,7 +23,7 @@ from app.jobs.job_repository import Deduplicator, JobRepository
 from app.jobs.search_index import SearchIndexer
 from app.jobs.snapshot import JobSnapshot, State, imported_job, pictures_of, to_row
 from app.jobs.worker import ActiveJob, ActiveJobs, Listener, Worker
-from app.store import AuditLog, LibraryEntry, LibraryIndex, ProcessLock, Row, Store
+from app.store import AuditLog, LibraryEntry, LibraryIndex, ProcessLock, Row, Store, Trash, TrashEntry
 
 log = logging.getLogger(__name__)
 WORKERS = 2
@@ -54,6 +55,7 @@ class Jobs:
 
     Attributes:
         library: The index of the stored analyses.
+        trash: The deleted analyses that can be restored.
         indexing: Keeps the index up to date.
         process: This process among those that share the store.
         audit: Records who submits, imports and deletes jobs.
@@ -78,6 +80,7 @@ class Jobs:
         self.process = owner
         self._repository = JobRepository(store, owner)
         self.library = LibraryIndex(store)
+        self.trash = Trash(store)
         self.audit = AuditLog(store)
         self.indexing = SearchIndexer(self._repository, self.library)
         self._deduplicator = Deduplicator(switcher, extractions)
@@ -347,18 +350,18 @@ class Jobs:
         """Import a report of another machine (app.reports.json.reader) as a finished job.
 
         Returns:
-            Its id. A job that has this id already is left unchanged. With accounts, an id that comes from outside is
-            replaced by one of the user's own, which says nothing about the jobs of others.
+            Its id. A job that has this id already is left unchanged, or restored from the trash. With accounts, an id
+            that comes from outside is replaced by one of the user's own, which says nothing about the jobs of others.
 
         Raises:
             StorageError: The report could not be stored.
         """
         job = imported_job(analysis)
-        if self._store.get(job.id):
+        if self._store.get(job.id) or self.trash.restore([job.id]):
             return job.id
         if job.user_id:
             job = imported_job(replace(analysis, id=_own_id(job)))
-            if self._store.get(job.id):
+            if self._store.get(job.id) or self.trash.restore([job.id]):
                 return job.id
         self._store.save(to_row(job, self.process.name))
         self._store.save_frames(job.id, pictures_of(job).items())
@@ -369,8 +372,66 @@ class Jobs:
         return job.id
 
     @core.requires("analyst")
+    def discard(self, job_ids: Iterable[str]) -> tuple[list[TrashEntry], list[core.AppError]]:
+        """Move jobs to the trash, all in one transaction; cancel those that wait or run first.
+
+        Returns:
+            The jobs that were moved, and for the others why not: "job_unknown", or "job_still_runs" if it doesn't stop.
+        """
+        self.indexing.catch_up()  # the index knows which videos the trash needs
+        ids, stopped, errors = list(dict.fromkeys(job_ids)), list[JobSnapshot](), list[core.AppError]()
+        with self._restart_lock:
+            for job_id in ids:  # they stop together
+                self.cancel(job_id)
+            for job_id in ids:
+                try:
+                    stopped.append(self._cancel_and_wait(job_id))
+                except core.AppError as error:
+                    errors.append(error)
+            with self._store.together(frees=True):
+                still = [job for job in stopped if not self._is_over(job.id)]  # another process was quicker
+                moved = self.trash.put(job.id for job in stopped if job not in still)
+            for entry in moved:
+                self._repository.drop(entry.id)
+        return moved, [*errors, *(core.InputError("job_still_runs", name=job.name) for job in still)]
+
+    def _is_over(self, job_id: str) -> bool:
+        """Return whether no process works on a job, as the store has it now."""
+        row = self._store.get(job_id)
+        return row is None or self._repository.read_brief(row).is_over
+
+    def in_trash(self, job_id: str) -> JobSnapshot:
+        """Get a job in the trash, without images and answers.
+
+        Raises:
+            InputError: "trash_unknown".
+        """
+        row = self._store.get_trashed(job_id)
+        if row is None:
+            raise core.InputError("trash_unknown", id=job_id)
+        return self._repository.read_brief(row)
+
+    @core.requires("analyst")
+    def purge(self, entry: TrashEntry) -> JobSnapshot:
+        """Delete a job in the trash for good.
+
+        Returns:
+            The job as it was.
+
+        Raises:
+            InputError: "trash_unknown": it was restored or deleted meanwhile.
+        """
+        with self._store.together(frees=True):
+            job, now = self.in_trash(entry.id), self.trash.entry(entry.id)
+            if now is None or now.deleted != entry.deleted:  # it was restored, and deleted again
+                raise core.InputError("trash_unknown", id=entry.id)
+            self.library.delete(entry.id)
+            self.audit.record("delete", entry.id, job.name)
+        return job
+
+    @core.requires("analyst")
     def remove(self, job_id: str) -> JobSnapshot:
-        """Delete a job with its images and answers; cancel it first if it waits or runs.
+        """Delete a job for good, with its images and answers; cancel it first if it waits or runs.
 
         Returns:
             The job as it was.

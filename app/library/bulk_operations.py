@@ -1,4 +1,4 @@
-"""Bulk operations on analyses of the library: delete them with their videos, or import them from files."""
+"""Bulk operations on analyses of the library: delete them for good with their videos, or import them from files."""
 
 import errno
 import logging
@@ -8,27 +8,31 @@ import stat
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from app.core import Analysis, AppError, InputError, StorageError, reader_environment, storable
-from app.jobs import Jobs
+from app.core import Analysis, AppError, Cancelled, InputError, StorageError, reader_environment, storable
+from app.jobs import Jobs, JobSnapshot
 from app.library import import_worker
-from app.store import VideoRepository, disk_errors, reason_of
+from app.store import TrashEntry, VideoRepository, disk_errors, reason_of
 
 _log = logging.getLogger(__name__)
 
 MOST_EXPORTED = 500
 """Limit for one ZIP: the ids must fit into a URL."""
 _LOGGED_LINES = 20
+_SWEEP_SECONDS = 86_400.0
+"""Pause between two looks at the trash, a day."""
 
 
 @dataclass(frozen=True)
 class Removed:
-    """Result of deleting one analysis; `error` says why it is still there."""
+    """Result of deleting one analysis for good; `error` says why it is still there."""
 
     id: str
     name: str
@@ -37,31 +41,79 @@ class Removed:
 
 
 def remove(jobs: Jobs, videos: VideoRepository, job_ids: Iterable[str]) -> Iterator[Removed]:
-    """Delete these analyses one by one, each with its video if that was uploaded and no other analysis uses it."""
+    """Delete these analyses for good, each with its video if that was uploaded and no other analysis uses it."""
     jobs.indexing.catch_up()  # an analysis that was never indexed may be about the same video
     for job_id in job_ids:
-        try:
-            path = jobs.snapshot(job_id).request.path
-            with suppress(StorageError):  # on a full disk, where deleting matters most
-                videos.let_go_with(path, job_id)
-            job = jobs.remove(job_id)
-            yield Removed(job_id, job.name, _drop_unused(jobs, videos, path, job_id))
-        except AppError as error:
-            yield Removed(job_id, job_id, error=error)
+        yield _delete(jobs, videos, job_id, jobs.brief, partial(jobs.remove, job_id))
+
+
+def purge(jobs: Jobs, videos: VideoRepository, entries: Iterable[TrashEntry]) -> Iterator[Removed]:
+    """Delete these analyses in the trash as `remove` does."""
+    jobs.indexing.catch_up()
+    for entry in entries:
+        yield _delete(jobs, videos, entry.id, jobs.in_trash, partial(jobs.purge, entry))
+
+
+def _delete(
+    jobs: Jobs,
+    videos: VideoRepository,
+    job_id: str,
+    find: Callable[[str], JobSnapshot],
+    delete: Callable[[], JobSnapshot],
+) -> Removed:
+    try:
+        path = find(job_id).request.path
+        with suppress(StorageError):  # on a full disk, where deleting matters most
+            videos.let_go_with(path, job_id)
+        job = delete()
+        return Removed(job_id, job.name, _drop_unused(jobs, videos, path, job_id))
+    except AppError as error:
+        return Removed(job_id, job_id, error=error)
 
 
 def sweep(jobs: Jobs, videos: VideoRepository) -> None:
     """Finish the deletions that the end of a program interrupted."""
     for path, job_id in videos.going():
-        if jobs.library.entry(job_id) is None:
-            _drop_unused(jobs, videos, path, job_id)
-        else:
+        if jobs.library.is_stored(job_id):
             videos.keep(path)
+        else:
+            _drop_unused(jobs, videos, path, job_id)
+
+
+def sweep_trash(jobs: Jobs, videos: VideoRepository) -> None:
+    """Delete for good what has been in the trash for its time. What can't be deleted is logged, and tried again later.
+
+    Raises:
+        StorageError: The store can't be read.
+    """
+    for entry in jobs.trash.expired():
+        try:
+            error = next(purge(jobs, videos, [entry])).error
+        except ValueError as damaged:  # its document can't be read
+            _log.warning("analysis %s in the trash can't be deleted: %s", entry.id, damaged)
+        else:
+            if error:
+                _log.warning("analysis %s in the trash was not deleted: %s", entry.id, error)
+
+
+def sweep_trash_daily(jobs: Jobs, videos: VideoRepository, cancel: threading.Event) -> None:
+    """Call `sweep_trash` now and once a day, until cancelled.
+
+    Raises:
+        Cancelled: `cancel` was set.
+    """
+    while not cancel.is_set():
+        try:
+            sweep_trash(jobs, videos)
+        except AppError:
+            _log.warning("the trash could not be read", exc_info=True)
+        cancel.wait(_SWEEP_SECONDS)
+    raise Cancelled
 
 
 def _drop_unused(jobs: Jobs, videos: VideoRepository, path: Path, job_id: str) -> bool:
     """Delete an uploaded video unless another analysis uses it, and return whether it was deleted."""
-    if jobs.library.has_others_on(job_id, str(storable(path))):
+    if jobs.library.has_others_on([job_id], str(storable(path))):
         with suppress(StorageError):
             videos.keep(path)
         return False

@@ -56,6 +56,7 @@ class Services:
         benchmark: The benchmark of a model.
         vision_check: The vision check of the engine in use.
         remote_query: The query to a remote engine.
+        trash_sweep: The daily deletion of what has been in the trash for its time.
         answer_queues: The questions that wait for the engine in use, or for each of several.
         semantic_index: The semantic index, None if no embedding model is set.
         answers: The answers that are being written.
@@ -80,6 +81,7 @@ class Services:
     remote_query: core.BackgroundTask[core.EngineProgress, model_benchmarks.RemoteEngineReport] = field(
         default_factory=partial(core.BackgroundTask, "remote-query")
     )
+    trash_sweep: core.BackgroundTask[None, None] = field(default_factory=partial(core.BackgroundTask, "trash"))
     answer_queues: AnswerQueues = field(default_factory=AnswerQueues)
     semantic_index: SemanticIndex | None = None
     stills: Stills = field(default_factory=Stills)
@@ -140,10 +142,12 @@ class Services:
 
     def resume(self) -> None:
         """Continue what earlier processes left: deletions, what programs have submitted, and messages that wait."""
-        from app.library.bulk_operations import sweep
+        from app.library.bulk_operations import sweep, sweep_trash_daily
 
         self._note_time()
         sweep(self.jobs, self.videos)
+        with core.as_user(core.LOCAL_USER):  # the trash of all users
+            self.trash_sweep.start(lambda _, cancel: sweep_trash_daily(self.jobs, self.videos, cancel))
         self.submissions.resume(self)
         self.webhooks.begin(self)
 
@@ -159,7 +163,7 @@ class Services:
                 getattr(self, used).close()
         self.stills.close()
         self.monitor.close()
-        for task in (self.download, self.benchmark, self.vision_check, self.remote_query):
+        for task in (self.download, self.benchmark, self.vision_check, self.remote_query, self.trash_sweep):
             task.close()
         if self.semantic_index:
             self.semantic_index.close()

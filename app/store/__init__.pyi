@@ -51,6 +51,9 @@ from .model_records import trusted_code as trusted_code
 from .shares import ShareRow as ShareRow
 from .shares import ShareStore as ShareStore
 from .tokenizer import words_of as words_of
+from .trash import KEPT_DAYS as KEPT_DAYS
+from .trash import Trash as Trash
+from .trash import TrashEntry as TrashEntry
 from .upload_limits import UploadLimits as UploadLimits
 from .upload_limits import UploadPurpose as UploadPurpose
 from .video_repository import PartialUpload as PartialUpload

@@ -8,7 +8,7 @@ import sqlite3
 from dataclasses import astuple, dataclass, replace
 
 from app.core import InputError
-from app.store.database import Store, visible
+from app.store.database import NOT_IN_TRASH, Store, visible
 
 _AT_WORK = "('fetching', 'queued', 'running', 'measuring')"
 _ENDS = "('done', 'without_model', 'no_usable_answer', 'failed', 'cancelled')"
@@ -132,7 +132,7 @@ class ApiStore:
         with self._store.changing() as connection:
             ((count,),) = connection.execute(
                 "SELECT count(*) FROM submissions LEFT JOIN jobs ON jobs.id = job_id"
-                f" WHERE key_id = ? AND ifnull(jobs.state, submissions.state) IN {_AT_WORK}",
+                f" WHERE key_id = ? AND ifnull(jobs.state, submissions.state) IN {_AT_WORK} AND job_id {NOT_IN_TRASH}",
                 (row.key_id,),
             )
             if count >= most:
@@ -168,7 +168,8 @@ class ApiStore:
     def submission(self, job_id: str) -> SubmissionRow | None:
         """Get the submission of a job, or None, also where the user may not see it."""
         clause, values = visible("user_id")
-        return next(iter(self._submissions(f"WHERE job_id = ? AND {clause}", job_id, *values)), None)
+        tail = f"WHERE job_id = ? AND job_id {NOT_IN_TRASH} AND {clause}"
+        return next(iter(self._submissions(tail, job_id, *values)), None)
 
     def fetches(self, *states: str) -> list[SubmissionRow]:
         """List the submissions that the user may see, without a job and in one of these states, the newest first."""
@@ -225,7 +226,10 @@ class ApiStore:
     def deliveries(self, webhook_id: str, limit: int) -> list[DeliveryRow]:
         """List the messages to a webhook, the newest first."""
         found = self._store.select(
-            f"SELECT {_DELIVERIES} FROM deliveries WHERE webhook_id = ? ORDER BY rowid DESC LIMIT ?", webhook_id, limit
+            f"SELECT {_DELIVERIES} FROM deliveries WHERE webhook_id = ? AND job_id {NOT_IN_TRASH}"
+            " ORDER BY rowid DESC LIMIT ?",
+            webhook_id,
+            limit,
         )
         return [DeliveryRow(*row) for row in found]
 
@@ -240,7 +244,7 @@ class ApiStore:
             f"SELECT {columns}, webhooks.*, ifnull(jobs.state, submissions.state) FROM deliveries"
             " JOIN webhooks ON webhooks.id = webhook_id JOIN submissions USING (job_id)"
             " LEFT JOIN jobs ON jobs.id = job_id WHERE deliveries.state = 'waiting' AND due <= ?"
-            f" AND ifnull(jobs.state, submissions.state) IN {_ENDS} ORDER BY due",
+            f" AND ifnull(jobs.state, submissions.state) IN {_ENDS} AND deliveries.job_id {NOT_IN_TRASH} ORDER BY due",
             now,
         )
         return [(DeliveryRow(*row[:7]), WebhookRow(*row[7:12]), row[12]) for row in found]

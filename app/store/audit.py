@@ -19,6 +19,8 @@ _MOST_CHARACTERS = 300  # of a name; chosen by hand
 Action = Literal[
     "upload",
     "analyse",
+    "trash",
+    "untrash",
     "delete",
     "switch",
     "export",

@@ -1,7 +1,7 @@
 """Stored conversations: kept turn by turn with their pictures, listed, searched, renamed and deleted.
 
 The documents of the turns are not interpreted here. An analysis that is deleted takes the conversations with it that
-are about no other one, and a conversation its pictures.
+are about no other one, and a conversation its pictures; one in the trash hides those that are about nothing else.
 """
 
 import json
@@ -10,15 +10,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from app.core import InputError, current_user, earliest_time
-from app.store.database import Store, visible
+from app.store.database import NOT_IN_TRASH, Store, listed, visible
 from app.store.library_index import LATEST
 from app.store.tokenizer import SearchTerm, body_of, terms_of
 
 _COLUMNS = "id, created, changed, name, language, current"
 _ABOUT = (
     "(SELECT json_group_array(job_id) FROM"
-    " (SELECT job_id FROM conversation_jobs WHERE conversation_id = conversations.id ORDER BY place))"
+    f" (SELECT job_id FROM conversation_jobs WHERE conversation_id = conversations.id AND job_id {NOT_IN_TRASH}"
+    " ORDER BY place))"
 )
+_OF_JOBS = "SELECT conversation_id FROM conversation_jobs"
+_NOT_HIDDEN = f"(id NOT IN ({_OF_JOBS}) OR id IN ({_OF_JOBS} WHERE job_id {NOT_IN_TRASH}))"
 _UNUSED = timedelta(days=1)
 """A picture that no conversation has by then never gets one. Chosen by hand; not tuned."""
 
@@ -69,7 +72,7 @@ class ConversationStore:
         """
         with self._store.changing() as connection:
             marks = ", ".join("?" * len(row.about))
-            clause, values = visible("user_id")
+            clause, values = listed()
             found = f"SELECT id FROM jobs WHERE id IN ({marks}) AND {clause}"
             existing = {one for (one,) in connection.execute(found, (*row.about, *values))}
             if row.about and not existing:
@@ -175,7 +178,7 @@ class ConversationStore:
 
     def rename(self, conversation_id: str, name: str) -> None:
         """Give a conversation another name."""
-        clause, values = visible("user_id")
+        clause, values = _listed()
         with self._store.changing() as connection:
             connection.execute(
                 f"UPDATE conversations SET name = ?, words = ? WHERE id = ? AND {clause}",
@@ -184,14 +187,14 @@ class ConversationStore:
 
     def delete(self, conversation_id: str) -> bool:
         """Delete a conversation with its turns and the pictures that no other one has; return whether it was there."""
-        clause, values = visible("user_id")
+        clause, values = _listed()
         with self._store.changing() as connection:
             found = f"DELETE FROM conversations WHERE id = ? AND {clause}"
             return connection.execute(found, (conversation_id, *values)).rowcount > 0
 
     def _rows(self, tail: str, *values: object) -> list[ConversationRow]:
         """List the conversations that the user may see, and for which the condition at the start of `tail` is true."""
-        names, (clause, own) = _COLUMNS.split(", "), visible("user_id")
+        names, (clause, own) = _COLUMNS.split(", "), _listed()
         found = self._store.select(
             f"SELECT {_COLUMNS}, {_ABOUT} FROM conversations WHERE {clause} AND {tail}", *own, *values
         )
@@ -199,6 +202,12 @@ class ConversationStore:
             ConversationRow(**dict(zip(names, row, strict=True)), about=tuple(json.loads(about)))
             for *row, about in found
         ]
+
+
+def _listed() -> tuple[str, tuple[str, ...]]:
+    """Return an SQL condition, with its values, for the conversations that the user sees and the trash doesn't hide."""
+    clause, values = visible("user_id")
+    return f"{_NOT_HIDDEN} AND {clause}", values
 
 
 def _words(*texts: str) -> str:

@@ -304,13 +304,28 @@ MIGRATIONS: tuple[str, ...] = (
             AND number = (SELECT count(*) FROM results WHERE results.job_id = jobs.id)
     );
     """,
+    # The trash (app.store.trash). It isn't a column of jobs, since SQLite would read a row's document to reach that.
+    """
+    CREATE TABLE trash (
+        job_id TEXT PRIMARY KEY REFERENCES jobs (id) ON DELETE CASCADE,
+        deleted TEXT NOT NULL
+    );
+    """,
 )
+NOT_IN_TRASH = "NOT IN (SELECT job_id FROM trash)"
+"""End of an SQL condition for the id of an analysis."""
 
 
 def visible(column: str) -> tuple[str, tuple[str, ...]]:
     """Return an SQL condition, with its values, for rows whose owner's id is in `column`: those that the user sees."""
     user = current_user()
     return ("1", ()) if user.sees_all else (f"({column} = ? AND {column} <> '')", (user.id,))
+
+
+def listed() -> tuple[str, tuple[str, ...]]:
+    """Return an SQL condition, with its values, for rows of jobs that the user sees and that aren't in the trash."""
+    clause, values = visible("jobs.user_id")
+    return f"(jobs.id {NOT_IN_TRASH} AND {clause})", values
 
 
 @dataclass(frozen=True)
@@ -339,7 +354,7 @@ class Store:
     """Database in one file, shared by all threads.
 
     `folder` is the data folder. `get` and `recent` find what the user of the context may see; for others, a row of
-    someone else isn't there.
+    someone else isn't there. Rows in the trash are found by `get_trashed` alone.
 
     The constructor and every method raise StorageError if SQLite or the operating system refuses.
     """
@@ -382,31 +397,40 @@ class Store:
 
     def get(self, job_id: str) -> Row | None:
         """Get an analysis by id, or None."""
-        clause, values = visible("user_id")
+        clause, values = listed()
         return next(iter(self._rows(f"WHERE id = ? AND {clause}", job_id, *values)), None)
+
+    def get_trashed(self, job_id: str) -> Row | None:
+        """Get an analysis in the trash by id, or None."""
+        clause, values = visible("user_id")
+        tail = f"WHERE id = ? AND id IN (SELECT job_id FROM trash) AND {clause}"
+        return next(iter(self._rows(tail, job_id, *values)), None)
 
     def recent(self, limit: int) -> list[Row]:
         """List analyses, the last inserted first: by insertion, since clocks can be set back."""
-        clause, values = visible("user_id")
+        clause, values = listed()
         return self._rows(f"WHERE {clause} ORDER BY rowid DESC LIMIT ?", *values, limit)
 
     def in_states(self, *states: str) -> list[Row]:
         """List the analyses in one of these states, the oldest first."""
-        return self._rows(f"WHERE state IN ({', '.join('?' * len(states))}) ORDER BY rowid", *states)
+        marks = ", ".join("?" * len(states))
+        return self._rows(f"WHERE state IN ({marks}) AND id {NOT_IN_TRASH} ORDER BY rowid", *states)
 
     def same_as(self, same: str) -> list[Row]:
         """List the user's own analyses with this deduplication key, the newest first."""
-        return self._rows("WHERE same = ? AND user_id = ? ORDER BY rowid DESC", same, current_user().id)
+        tail = f"WHERE same = ? AND user_id = ? AND id {NOT_IN_TRASH} ORDER BY rowid DESC"
+        return self._rows(tail, same, current_user().id)
 
     def take_over(self, row: Row, owner: str, state: str) -> bool:
         """Replace the owner and the state of an analysis; drop control requests for the previous owner.
 
         Returns:
-            False if owner or state are no longer those in `row`, because another process was quicker.
+            False if owner or state are no longer those in `row`, or it is in the trash: another process was quicker.
         """
         with self._guard():
             changed = self._connection.execute(
-                "UPDATE jobs SET owner = ?, state = ?, wish = '' WHERE id = ? AND owner = ? AND state = ?",
+                "UPDATE jobs SET owner = ?, state = ?, wish = '' WHERE id = ? AND owner = ? AND state = ?"
+                f" AND id {NOT_IN_TRASH}",
                 (owner, state, row.id, row.owner, row.state),
             )
             return changed.rowcount == 1

@@ -12,7 +12,7 @@ from dataclasses import astuple, dataclass
 from typing import Any, Literal, get_args
 
 from app.core import InputError, StorageError, current_user, requires
-from app.store.database import Store, visible
+from app.store.database import NOT_IN_TRASH, Store, listed
 from app.store.tokenizer import SearchTerm, body_of, found_in, match_of, places, terms_of, words_of
 
 FORM = 2
@@ -137,8 +137,9 @@ class Hit:
 class LibraryIndex:
     """Index of the analyses of one store. Safe to use from several threads.
 
-    Queries find what the user of the context may see, and changes leave everything else alone, except for those that
-    keep the index in step with the store: `put`, `stale`, `without_vectors`, `put_vectors` and `vectors`.
+    Queries find what the user of the context may see and isn't in the trash, and changes leave everything else alone,
+    except for those that keep the index in step with the store: `put`, `stale`, `without_vectors`, `put_vectors` and
+    `vectors`.
 
     The constructor and every method raise StorageError if the store refuses.
     """
@@ -191,8 +192,9 @@ class LibraryIndex:
         """
         rows = self._store.select(
             "SELECT jobs.id FROM jobs LEFT JOIN entries ON entries.job_id = jobs.id"
-            " WHERE entries.form IS NOT ? OR (entries.state IS NOT jobs.state"
-            " AND NOT (entries.state = 'interrupted' AND jobs.state IN ('queued', 'running')))"
+            " WHERE (entries.form IS NOT ? OR (entries.state IS NOT jobs.state"
+            " AND NOT (entries.state = 'interrupted' AND jobs.state IN ('queued', 'running'))))"
+            f" AND jobs.id {NOT_IN_TRASH}"
             " ORDER BY jobs.rowid DESC",
             FORM,
         )
@@ -201,7 +203,7 @@ class LibraryIndex:
     @requires("analyst")
     def tag(self, job_ids: Iterable[str], tag: str) -> None:
         """Add a tag to these analyses."""
-        clause, values = visible("user_id")
+        clause, values = listed()
         with self._store.changing() as connection:
             connection.executemany(
                 f"INSERT OR IGNORE INTO tags SELECT id, ? FROM jobs WHERE id = ? AND {clause}",
@@ -248,7 +250,7 @@ class LibraryIndex:
 
     def entry(self, job_id: str) -> LibraryEntry | None:
         """Get the entry of an analysis, or None."""
-        clause, own = visible("jobs.user_id")
+        clause, own = listed()
         rows = self._store.select(f"SELECT {_COLUMNS} {_ALL} WHERE jobs.id = ? AND {clause}", job_id, *own)
         return _entry(rows[0]) if rows else None
 
@@ -307,8 +309,8 @@ class LibraryIndex:
     def without_vectors(self, model: str) -> list[str]:
         """List the ids of the analyses that have text but no vectors of this model, the newest first."""
         rows = self._store.select(
-            "SELECT job_id FROM entries WHERE"
-            " EXISTS (SELECT 1 FROM passages WHERE job_id = entries.job_id AND kind <> 'name')"
+            f"SELECT job_id FROM entries WHERE job_id {NOT_IN_TRASH}"
+            " AND EXISTS (SELECT 1 FROM passages WHERE job_id = entries.job_id AND kind <> 'name')"
             " AND NOT EXISTS (SELECT 1 FROM meanings WHERE job_id = entries.job_id AND model = ?) ORDER BY number DESC",
             model,
         )
@@ -330,9 +332,9 @@ class LibraryIndex:
             )
 
     def hidden(self) -> frozenset[str]:
-        """Return the ids of the analyses that the user may not see."""
-        clause, own = visible("user_id")
-        rows = self._store.select(f"SELECT id FROM jobs WHERE NOT {clause}", *own) if own else []
+        """Return the ids of the analyses that the user may not see, and of those in the trash."""
+        clause, own = listed()
+        rows = self._store.select(f"SELECT id FROM jobs WHERE NOT {clause}", *own)
         return frozenset(job_id for (job_id,) in rows)
 
     def vectors(self, model: str) -> list[tuple[str, int, bytes]]:
@@ -376,7 +378,7 @@ class LibraryIndex:
     def ids_starting_with(self, text: str) -> list[str]:
         """List up to two ids that begin with this text, the newest first; two suffice to show that it is ambiguous."""
         escaped = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-        clause, own = visible("user_id")
+        clause, own = listed()
         rows = self._store.select(
             f"SELECT id FROM jobs WHERE id LIKE ? ESCAPE '\\' AND substr(id, 1, ?) = ? AND {clause}"
             " ORDER BY rowid DESC LIMIT 2",
@@ -397,7 +399,7 @@ class LibraryIndex:
         rows = self._store.select(
             f"SELECT jobs.id {_ALL} WHERE entries.{column} = ? AND entries.frames > 0 AND entries.start_seconds = 0"
             " AND entries.end_seconds IS NULL AND jobs.state IN ('done', 'without_model', 'no_usable_answer')"
-            " AND jobs.user_id = ?"
+            f" AND jobs.user_id = ? AND jobs.id {NOT_IN_TRASH}"
             " ORDER BY jobs.rowid DESC",
             value,
             current_user().id,
@@ -406,7 +408,7 @@ class LibraryIndex:
 
     def about_content(self, sha256: str, limit: int) -> list[str]:
         """List the ids of the analyses of files with this content, whole or in part, the newest first."""
-        clause, own = visible("jobs.user_id")
+        clause, own = listed()
         rows = self._store.select(
             f"SELECT jobs.id {_ALL} WHERE entries.sha256 = ? AND {clause} ORDER BY jobs.rowid DESC LIMIT ?",
             sha256,
@@ -415,15 +417,27 @@ class LibraryIndex:
         )
         return [job_id for (job_id,) in rows]
 
-    def has_others_on(self, job_id: str, path: str) -> bool:
-        """Return whether another analysis, of whichever user, is about this file."""
-        return bool(self._store.select("SELECT 1 FROM entries WHERE job_id <> ? AND path = ? LIMIT 1", job_id, path))
+    def has_others_on(self, job_ids: Sequence[str], path: str, *, with_trash: bool = True) -> bool:
+        """Return whether an analysis other than these, of whichever user, is about this file.
+
+        Args:
+            job_ids: The analyses that don't count.
+            path: The file.
+            with_trash: Whether analyses in the trash count.
+        """
+        others = f"path = ? AND job_id NOT IN ({', '.join('?' * len(job_ids))})"
+        trash = "" if with_trash else f" AND job_id {NOT_IN_TRASH}"
+        return bool(self._store.select(f"SELECT 1 FROM entries WHERE {others}{trash} LIMIT 1", path, *job_ids))
+
+    def is_stored(self, job_id: str) -> bool:
+        """Return whether this analysis, of whichever user and also in the trash, is stored."""
+        return bool(self._store.select("SELECT 1 FROM jobs WHERE id = ?", job_id))
 
     # ---- internals
 
     def _entries(self, job_ids: Sequence[str]) -> list[LibraryEntry]:
         """Get the entries of these analyses, in this order."""
-        clause, own = visible("jobs.user_id")
+        clause, own = listed()
         rows = self._store.select(
             f"SELECT {_COLUMNS} {_ALL} WHERE jobs.id IN ({', '.join('?' * len(job_ids))}) AND {clause}", *job_ids, *own
         )
@@ -451,7 +465,7 @@ class LibraryIndex:
         self, wanted: LibraryQuery, terms: Sequence[SearchTerm], near: Sequence[str] = ()
     ) -> tuple[str, list[object]]:
         """Build the FROM and WHERE clauses of a query, with their values."""
-        clause, own = visible("jobs.user_id")
+        clause, own = listed()
         tail, clauses, values = _ALL, [clause], list[object](own)
         if terms and near:
             worded, worded_values = self._where(LibraryQuery(wanted.words), terms)
@@ -516,9 +530,9 @@ class LibraryIndex:
 
 
 def _visible_id(column: str) -> tuple[str, tuple[str, ...]]:
-    """Return `visible` for rows with the id of an analysis in `column`."""
-    clause, own = visible("user_id")
-    return (f"{column} IN (SELECT id FROM jobs WHERE {clause})", own) if own else ("1", ())
+    """Return `listed` for rows with the id of an analysis in `column`."""
+    clause, own = listed()
+    return (f"{column} IN (SELECT id FROM jobs WHERE {clause})", own) if own else (f"{column} {NOT_IN_TRASH}", ())
 
 
 def _index(connection: sqlite3.Connection, number: int, passages: Sequence[Passage]) -> None:

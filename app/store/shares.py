@@ -1,8 +1,8 @@
-"""Stored links to reports, each under the hash of its token; a link goes with its report."""
+"""Stored links to reports, each under the hash of its token; a link goes with its report, also into the trash."""
 
 from dataclasses import astuple, dataclass
 
-from app.store.database import Store, visible
+from app.store.database import NOT_IN_TRASH, Store, listed
 
 _COLUMNS = "id, job_id, user_id, sha256, language, conversations, created, expires"
 _OF_VISIBLE_JOBS = "job_id IN (SELECT id FROM jobs WHERE {clause})"
@@ -44,7 +44,7 @@ class ShareStore:
 
     def of_job(self, job_id: str, now: str) -> list[ShareRow]:
         """List the links to a report that the user may see and that haven't expired, the newest first."""
-        clause, values = visible("user_id")
+        clause, values = listed()
         found = self._store.select(
             f"SELECT {_COLUMNS} FROM shares WHERE job_id = ? AND expires > ?"
             f" AND {_OF_VISIBLE_JOBS.format(clause=clause)} ORDER BY rowid DESC",
@@ -59,7 +59,7 @@ class ShareStore:
         columns = ", ".join(f"shares.{name}" for name in _COLUMNS.split(", "))
         found = self._store.select(
             f"SELECT {columns}, jobs.user_id FROM shares JOIN jobs ON jobs.id = job_id"
-            " WHERE shares.sha256 = ? AND expires > ?",
+            f" WHERE shares.sha256 = ? AND expires > ? AND job_id {NOT_IN_TRASH}",
             sha256,
             now,
         )
@@ -67,7 +67,7 @@ class ShareStore:
 
     def delete(self, share_id: str) -> bool:
         """Delete a link to a report that the user may see; return whether there was one."""
-        clause, values = visible("user_id")
+        clause, values = listed()
         with self._store.changing() as connection:
             gone = connection.execute(
                 f"DELETE FROM shares WHERE id = ? AND {_OF_VISIBLE_JOBS.format(clause=clause)}", (share_id, *values)

@@ -380,6 +380,11 @@ class VideoRepository:
             return record["video_id"] if record and self.path(record["video_id"]).is_file() else None
         return None
 
+    def is_upload(self, path: Path) -> bool:
+        """Return whether this file is an uploaded video that the user may see."""
+        video_id = self.find(path)
+        return video_id is not None and self._video(video_id)["origin"] == "upload"
+
     @core.requires("analyst")
     def let_go_with(self, path: Path, job_id: str) -> None:
         """Note that the uploaded video in this file, if it is one, is about to be deleted with an analysis.
@@ -404,7 +409,7 @@ class VideoRepository:
             Whether the file was an upload.
         """
         video_id = self.find(path)
-        if video_id is None or self._video(video_id)["origin"] != "upload":
+        if video_id is None or not self.is_upload(path):
             return False
         with disk_errors(self._folder):
             path.unlink(missing_ok=True)

@@ -366,6 +366,21 @@ def test_a_link_opens_the_report_until_it_is_revoked(services: Services, owned: 
         open_shared(services, gone.token)
 
 
+def test_a_link_opens_again_when_the_report_is_back(services: Services, owned: Owned) -> None:
+    with as_user(ANN):
+        made = share(services, owned.job, LIFETIMES["day"], "en", conversations=True)
+        before = open_shared(services, made.token)
+        services.jobs.discard([owned.job])
+        with pytest.raises(core.InputError, match="share_unknown"):
+            open_shared(services, made.token)
+        assert shares_of(services, owned.job) == []
+    with as_user(BOB):
+        assert services.jobs.discard([owned.job])[0] == [] and services.jobs.trash.entries() == []
+    with as_user(ANN):
+        services.jobs.trash.restore([owned.job])
+    assert open_shared(services, made.token) == before
+
+
 def test_the_audit_log_says_who_did_what(services: Services, owned: Owned, page: Callable[..., httpx.Response]) -> None:
     page(ANN, "GET", f"/api/library.zip?ids={owned.job}")
     with as_user(ANN):

@@ -31,25 +31,6 @@ from tests.ui.fake_services import queue
 REQUEST = AnalysisRequest(Path("/v/clip.mp4"))
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(tmp_path / "data" / "framelens.sqlite")
-    yield store
-    store.close()
-
-
-@pytest.fixture
-def jobs(store: Store, tmp_path: Path) -> Iterator[Jobs]:
-    jobs = queue(store, whole, tmp_path)
-    yield jobs
-    jobs.close()
-
-
-@pytest.fixture
-def videos(tmp_path: Path) -> VideoRepository:
-    return VideoRepository(tmp_path, (), tmp_path / "sample.mp4")
-
-
 def uploaded(videos: VideoRepository, name: str = "clip.mp4") -> Path:
     upload = videos.create_upload(name, 3)
     with videos.part(upload.id, 0) as part:

@@ -17,7 +17,7 @@ import pytest
 from app.ask import ConversationRepository
 from app.core.domain import AnalysisRequest
 from app.jobs import Jobs
-from app.library.bulk_operations import remove, sweep
+from app.library.bulk_operations import purge, remove, sweep
 from app.services import import_report, share, shares_of
 from app.store import AuditLog, Store, VideoRepository
 from tests.jobs.test_queue import until, whole
@@ -160,3 +160,54 @@ def test_a_link_is_there_with_its_entry_in_the_log(template: Path, tmp_path: Pat
         assert (len(links), len(noted)) in ((0, 0), (1, 1))
 
     assert each_kill(template, tmp_path / "data", act, check) > 3
+
+
+def trashed(template: Path) -> None:
+    """Move the report of the template to the trash."""
+    with opened(template) as place:
+        place.jobs.discard([job_of(place)])
+
+
+def noted(place: Place, action: str) -> int:
+    return sum(one.action == action for one in AuditLog(place.store).entries(limit=99))
+
+
+def test_trash_gets_all_or_none(template: Path, tmp_path: Path) -> None:
+    with opened(template) as place:
+        import_report(place.services, asked(id="imported0001"))
+
+    def act(place: Place) -> None:
+        assert len(place.jobs.discard([job.id for job in place.jobs.recent()])[0]) == 2
+
+    def check(place: Place) -> None:
+        counts = (len(place.jobs.recent()), len(place.jobs.trash.entries()), noted(place, "trash"))
+        assert counts in ((2, 0, 0), (0, 2, 2))
+        assert len(list((tmp_path / "data" / "videos").rglob("*.mp4"))) == 1
+
+    assert each_kill(template, tmp_path / "data", act, check) > 5
+
+
+def test_trash_gives_back_all_or_none(template: Path, tmp_path: Path) -> None:
+    trashed(template)
+
+    def act(place: Place) -> None:
+        assert place.jobs.trash.restore([entry.id for entry in place.jobs.trash.entries()])
+
+    def check(place: Place) -> None:
+        counts = (len(place.jobs.recent()), len(place.jobs.trash.entries()), noted(place, "untrash"))
+        assert counts in ((0, 1, 0), (1, 0, 1))
+
+    assert each_kill(template, tmp_path / "data", act, check) > 3
+
+
+def test_trash_loses_report_and_video_or_neither(template: Path, tmp_path: Path) -> None:
+    trashed(template)
+
+    def act(place: Place) -> None:
+        assert [one.error for one in purge(place.jobs, place.videos, place.jobs.trash.entries())] == [None]
+
+    def check(place: Place) -> None:
+        files = [one for one in (tmp_path / "data" / "videos").rglob("*.mp4") if one.is_file()]
+        assert (len(place.jobs.trash.entries()), len(files), noted(place, "delete")) in ((1, 1, 0), (0, 0, 1))
+
+    assert each_kill(template, tmp_path / "data", act, check) > 5

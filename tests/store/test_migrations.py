@@ -80,7 +80,7 @@ def test_store_of_each_version_keeps_every_row(version: int, tmp_path: Path) -> 
     path = tmp_path / "framelens.sqlite"
     before = write_store(path, version)
     store = Store(path)
-    assert [row.id for row in store.recent(9)] == ["id-2", "id-1"]
+    assert [row.id for row in store.recent(9)] == ([] if "trash" in before else ["id-2", "id-1"])
     assert store.frames("id-1") == {1: b"\xff\xd8\x01"}
     store.close()
     after = rows_of(path)
@@ -220,9 +220,9 @@ def test_old_reports_without_a_usable_answer_get_that_state(tmp_path: Path) -> N
         "none": [],
     }
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-        for script in MIGRATIONS[:-1]:
+        for script in MIGRATIONS[:10]:
             connection.executescript(script)
-        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS) - 1}")
+        connection.execute("PRAGMA user_version = 10")
         for job_id, documents in answers.items():
             row = (job_id, "2026", job_id, "done", '{"state": "done", "failure": null}')
             connection.execute("INSERT INTO jobs (id, created, name, state, document) VALUES (?, ?, ?, ?, ?)", row)

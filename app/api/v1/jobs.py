@@ -183,7 +183,10 @@ def resume_job(
 
 @router.delete("/jobs/{job_id}", dependencies=[ANALYST], status_code=204)
 def delete_job(job_id: str, services: ServicesDep) -> None:
-    """Delete a job with its report, conversations and, if nothing else uses it, its uploaded or fetched video."""
+    """Delete a job for good, with its report and conversations.
+
+    Its uploaded or fetched video goes with it, unless something else uses that.
+    """
     find_job(job_id, services)
     if services.submissions.drop(services, job_id):
         return

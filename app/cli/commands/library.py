@@ -1,16 +1,18 @@
-"""Command `framelens library`: lists, searches, names, tags, deletes and imports stored analyses.
+"""Command `framelens library`: lists, searches, names, tags, deletes, restores and imports stored analyses.
 
 Tables and documents go to standard output, confirmations to standard error.
 """
 
+from __future__ import annotations
+
 import argparse
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 from rich.table import Table
 from rich.text import Text
@@ -32,7 +34,10 @@ from app.jobs import State
 from app.reports import title_and_details
 from app.reports.content import local_minute
 from app.services import open_library
-from app.store import Hit, LibraryEntry, LibraryQuery, Order
+from app.store import KEPT_DAYS, Hit, LibraryEntry, LibraryQuery, Order, TrashEntry
+
+if TYPE_CHECKING:
+    from app.library.bulk_operations import Removed
 
 Ask = Callable[[argparse.Namespace], int]
 
@@ -64,7 +69,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     tag.add_argument("--remove", action="store_true", help=t("cli.library_untag"))
     delete = add("delete", _delete)
     delete.add_argument("ids", nargs="+", metavar="ID", help=t("cli.library_id"))
+    delete.add_argument("--for-good", action="store_true", help=t("cli.library_for_good"))
     delete.add_argument("--yes", action="store_true", help=t("cli.library_yes"))
+    trash = add("trash", _trash)
+    trash.add_argument("--empty", action="store_true", help=t("cli.library_empty"))
+    trash.add_argument("--yes", action="store_true", help=t("cli.library_yes"))
+    restore = add("restore", _restore)
+    restore.add_argument("ids", nargs="+", metavar="ID", help=t("cli.library_trash_id"))
     import_ = add("import", _import)
     import_.add_argument("files", nargs="+", type=Path, metavar="FILE", help=t("cli.library_files"))
 
@@ -106,7 +117,16 @@ def run(given: argparse.Namespace) -> int:
     use_language(given, settings)
     with open_library(settings) as opened, in_services(opened):
         opened.jobs.indexing.catch_up()
+        _sweep_trash()
         return int(given.ask(given))
+
+
+def _sweep_trash() -> None:
+    """Delete for good what has been in the trash for its time, for those who never open the page."""
+    if services().jobs.trash.expired():
+        from app.library.bulk_operations import sweep_trash
+
+        sweep_trash(services().jobs, services().videos)
 
 
 # ---- what there is ---------------------------------------------------------------------------------------------------
@@ -225,22 +245,99 @@ def _tag(given: argparse.Namespace) -> int:
 
 
 def _delete(given: argparse.Namespace) -> int:
-    from app.library.bulk_operations import remove
+    if given.for_good:
+        return _delete_for_good(given)
+    moved, errors = services().jobs.discard([services().jobs.library.resolve_id(one) for one in given.ids])
+    for entry in moved:
+        print(t("cli.library_trashed", name=_line(entry.name)), file=sys.stderr)
+    if moved:
+        command = " ".join(("framelens library restore", *(entry.id for entry in moved)))
+        print(t("cli.library_undo", days=KEPT_DAYS, command=command), file=sys.stderr)
+    return _print_errors(errors)
 
-    ids = list(dict.fromkeys(services().jobs.library.resolve_id(one) for one in given.ids))
-    if not given.yes:
-        names = ", ".join(_line(entry.name) for one in ids if (entry := services().jobs.library.entry(one)))
-        if not confirm_deletion(names):
-            return 0
-    failed = 0
-    for one in remove(services().jobs, services().videos, ids):
+
+def _delete_for_good(given: argparse.Namespace) -> int:
+    """Delete analyses permanently, whether they are in the library or in the trash."""
+    from app.library.bulk_operations import purge, remove
+
+    listed: dict[str, str] = {}  # name by id
+    trashed: dict[str, TrashEntry] = {}
+    for one in given.ids:
+        match _resolved(one):
+            case TrashEntry() as entry:
+                trashed[entry.id] = entry
+            case LibraryEntry() as found:
+                listed[found.id] = found.name
+    if not _is_confirmed([*listed.values(), *(entry.name for entry in trashed.values())], given):
+        return 0
+    jobs, videos = services().jobs, services().videos
+    return _print_removed([*remove(jobs, videos, listed), *purge(jobs, videos, trashed.values())])
+
+
+def _resolved(given: str) -> LibraryEntry | TrashEntry:
+    """Return the analysis with this id or beginning, in the library or else in the trash."""
+    library = services().jobs.library
+    try:
+        entry = library.entry(library.resolve_id(given))
+    except InputError as error:
+        entry = None
+        if error.key != "job_unknown" or not any(one.id.startswith(given) for one in services().jobs.trash.entries()):
+            raise
+    return entry or services().jobs.trash.resolve(given)
+
+
+def _is_confirmed(names: Iterable[str], given: argparse.Namespace) -> bool:
+    return given.yes or confirm_deletion(", ".join(map(_line, names)))
+
+
+def _print_removed(done: Iterable[Removed]) -> int:
+    """Print what was deleted permanently and return the exit code."""
+    errors = []
+    for one in done:
         if one.error:
-            print(error_text(one.error), file=sys.stderr)
-            failed = one.error.exit_code
+            errors.append(one.error)
         else:
             key = "cli.library_deleted_video" if one.with_video else "cli.library_deleted"
             print(t(key, name=_line(one.name)), file=sys.stderr)
+    return _print_errors(errors)
+
+
+def _print_errors(errors: Iterable[AppError]) -> int:
+    """Print why analyses were not deleted, and return the exit code."""
+    failed = 0
+    for error in errors:
+        print(error_text(error), file=sys.stderr)
+        failed = error.exit_code
     return failed
+
+
+def _trash(given: argparse.Namespace) -> int:
+    entries = services().jobs.trash.entries()
+    if given.empty and entries:
+        from app.library.bulk_operations import purge
+
+        is_confirmed = _is_confirmed((entry.name for entry in entries), given)
+        return _print_removed(purge(services().jobs, services().videos, entries)) if is_confirmed else 0
+    names = ("id", "name", "deleted", "days_left")
+    if given.json:
+        documents = [{name: getattr(entry, name) for name in names} for entry in entries]
+        _print_json({"total": len(entries), "analyses": documents})
+        return 0
+    if not entries:
+        print(t("cli.library_trash_none"))
+        return 0
+    table = Table(box=None, pad_edge=False)
+    for name in names:
+        table.add_column(t(f"library.column_{name}"), no_wrap=name != "name")
+    for entry in entries:
+        table.add_row(entry.id, Text(_line(entry.name)), local_minute(entry.deleted), str(entry.days_left))
+    wide_console().print(table)
+    return 0
+
+
+def _restore(given: argparse.Namespace) -> int:
+    ids = list(dict.fromkeys(services().jobs.trash.resolve(one).id for one in given.ids))
+    return _print_entries([entry.id for entry in services().jobs.trash.restore(ids)], given)
 
 
 def _import(given: argparse.Namespace) -> int:

@@ -13,7 +13,7 @@ from app.store import LibraryEntry
 from app.ui import error_words, may_change, page_state, plain, services
 from app.ui.components import exports, uploader
 from app.ui.components.exports import SaveButton, SaveGroup
-from app.ui.panels.library import cards, filters
+from app.ui.panels.library import cards, filters, trash
 
 _POLL_SECONDS = 2.0
 _PRESET = ("html", "json")
@@ -37,12 +37,14 @@ def draw() -> None:
         if indexing.task.error:
             why = error_words(indexing.task.error)
             st.warning(plain(t("library.indexing_failed", why=why)), icon=":material/warning:")
+        trash.draw_undo()
         filters.draw()
         shown = cards.found()
         _draw_actions(shown.entries)
         cards.draw(shown)
     if may_change():
         _draw_import()
+    trash.draw()
 
 
 def _draw_indexing(previous: int) -> None:
@@ -72,7 +74,7 @@ def _draw_actions(entries: Sequence[LibraryEntry]) -> None:
         if may_change():
             _draw_tags(chosen)
         if may_change() and st.button(t("library.delete"), key="library_delete", icon=":material/delete:"):
-            st.dialog(t("library.delete_title"))(_ask_to_delete)(chosen)
+            trash.ask_to_delete(chosen)
         none = t("library.choose_none")
         st.button(none, key="library_none", type="tertiary", icon=":material/deselect:", on_click=_choose, args=((),))
 
@@ -134,30 +136,6 @@ def _tag(chosen: Sequence[str]) -> None:
     page_state().error = None
     if tag := one_line(st.session_state["library_tag_new"]):
         services().jobs.library.tag(chosen, tag)
-
-
-def _ask_to_delete(chosen: Sequence[str]) -> None:
-    st.markdown(t("library.delete_what", n=len(chosen)))
-    with st.container(horizontal=True):
-        kept = st.button(t("library.delete_keep"), key="library_delete_not")
-        words, args = f":red[{t('library.delete')}]", (chosen,)
-        icon = ":material/delete:"
-        if st.button(words, key="library_delete_sure", icon=icon, on_click=_delete, args=args) or kept:
-            st.rerun()  # which closes the dialog
-
-
-def _delete(chosen: Sequence[str]) -> None:
-    from app.library.bulk_operations import remove  # deferred: drawing the page doesn't need it
-
-    state = page_state()
-    done = list(remove(services().jobs, services().videos, chosen))
-    state.error = next((one.error for one in done if one.error), None)
-    removed = [one for one in done if one.error is None]
-    if state.job_id in {one.id for one in removed}:
-        state.open_job(None)
-    state.chosen = state.chosen - {one.id for one in removed}
-    videos = sum(one.with_video for one in removed)
-    st.toast(t("library.deleted", n=len(removed), videos=videos), icon=":material/delete:")
 
 
 def _choose(job_ids: Sequence[str]) -> None:

@@ -200,6 +200,26 @@ def test_a_job_is_cancelled_resumed_and_deleted(held: Services, gate: Gate) -> N
         submit(api)
 
 
+def test_a_job_in_the_trash_is_unknown(held: Services, gate: Gate) -> None:
+    with client_of(gate, api_keys.create(ApiStore(held.store), "trash", jobs=2)) as api:
+        job_id = submit(api)
+        held.jobs.discard([job_id])
+        for method, path in (
+            ("GET", ""),
+            ("GET", "/events"),
+            ("GET", "/reports/json"),
+            ("DELETE", ""),
+            ("POST", "/resume"),
+        ):
+            assert api.request(method, f"jobs/{job_id}{path}").status_code == 404
+        assert api.get("jobs").json()["total"] == 0
+        held.jobs.trash.restore([job_id])
+        path = held.jobs.snapshot(job_id).request.path
+        assert api.get(f"jobs/{job_id}").json()["state"] == "cancelled"
+        assert api.delete(f"jobs/{job_id}").status_code == 204  # for good
+        assert held.jobs.trash.entries() == [] and not path.exists()
+
+
 def test_the_same_analysis_is_not_done_twice(api: TestClient, services: Services, gate: Gate, tmp_path: Path) -> None:
     gate.services = replace(services, jobs=queue(services.store, script(), tmp_path / "same", sha256="ab" * 32))
     source = uploaded(api)

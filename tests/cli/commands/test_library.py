@@ -109,12 +109,56 @@ def test_an_empty_library_says_what_to_do(capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_deleting_asks_or_is_reported_not_to(imported: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("library", "delete", "latest") == ConfigError.exit_code
+    assert run("library", "delete", "latest", "--for-good") == ConfigError.exit_code
     assert "--yes" in capsys.readouterr().err
-    assert run("library", "delete", "job0", "latest", "--yes") == 0
+    assert run("library", "delete", "job0", "latest", "--for-good", "--yes") == 0
     capsys.readouterr()
     run("library", "--json")
     assert reported(capsys)["total"] == 0
+    run("library", "trash", "--json")
+    assert reported(capsys)["total"] == 0
+
+
+def test_deleted_goes_to_the_trash_and_back(imported: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("library", "delete", "job0", "latest", "--language", "en") == 0
+    said = capsys.readouterr().err
+    command = next(line for line in said.splitlines() if line.startswith("Undo within 30 days: framelens library"))
+    assert "Moved to the trash" in said
+    run("library", "--json")
+    assert reported(capsys)["total"] == 0
+    run("library", "trash", "--json")
+    trash = reported(capsys)
+    assert (trash["total"], trash["analyses"][0]["days_left"]) == (2, 30)
+    assert run("library", "trash", "--language", "en") == 0
+    assert "Days left" in capsys.readouterr().out
+    assert run(*command.partition("framelens ")[2].split()) == 0
+    capsys.readouterr()
+    run("library", "--json")
+    assert reported(capsys)["total"] == 2
+    assert run("library", "restore", "latest", "--language", "en") == 6
+    assert "There is no analysis latest in the trash" in capsys.readouterr().err
+
+
+def test_trash_is_emptied_after_asking(imported: list[Path], capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("library", "delete", "job0", "latest") == 0
+    assert run("library", "trash", "--empty") == ConfigError.exit_code
+    capsys.readouterr()
+    assert run("library", "delete", "job0", "--for-good", "--yes", "--language", "en") == 0
+    assert "Deleted: " in capsys.readouterr().err
+    run("library", "trash", "--json")
+    assert reported(capsys)["total"] == 1
+    assert run("library", "trash", "--empty", "--yes") == 0
+    capsys.readouterr()
+    assert run("library", "trash", "--language", "en") == 0
+    assert "The trash is empty" in capsys.readouterr().out
+    assert run("library", "delete", "job0", "--for-good", "--yes") == 6
+
+
+def test_command_deletes_what_is_due(imported: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run("library", "delete", "latest") == 0
+    monkeypatch.setattr("app.store.trash.earliest_time", lambda: time.time() + 31 * 86_400)
+    assert run("library") == 0
+    assert run("library", "restore", "latest") == 6
 
 
 @pytest.mark.parametrize(

@@ -193,6 +193,91 @@ def test_the_selected_are_deleted_only_when_that_is_said_twice(show: Show, servi
         services.jobs.snapshot(gone)
 
 
+def delete(page: AppTest) -> AppTest:
+    page.button(key="library_delete").click().run()
+    page.button(key="library_delete_sure").click().run()
+    assert not page.exception
+    return page
+
+
+def test_deleted_come_back_with_one_click(show: Show, services: Services) -> None:
+    ids = [import_report(services, number, f"{number}.mp4") for number in (1, 2, 3)]
+    page = delete(show(chosen=frozenset(ids[:2])))
+    assert names(page) == ["3.mp4"] and "2 analyses deleted" in texts(page)
+    page.button(key="library_undo_deletion").click().run()
+    assert names(page) == ["3.mp4", "2.mp4", "1.mp4"] and "deleted" not in texts(page)
+    assert "library_trash" not in {one.key for one in page.expander}
+    page = delete(show(chosen=frozenset(ids[:1])))
+    page.button(key="library_undo_close").click().run()
+    assert "1 analysis deleted" not in texts(page) and names(page) == ["3.mp4", "2.mp4"]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_dialog_names_what_goes(show: Show, services: Services, language: Language) -> None:
+    ids = [import_report(services, number, f"*{number}*.mp4") for number in range(7)]
+    page = show(language, chosen=frozenset(ids))
+    page.button(key="library_delete").click().run()
+    shown = texts(page)
+    assert shown.count(".mp4") == 5 and "*0*.mp4" in shown
+    assert {"en": "and 2 more", "zh": "以及另外 2 条"}[language] in shown
+    assert {"en": "undo this for 30 days", "zh": "30 天内可以恢复"}[language] in shown
+    assert {"en": "No video is deleted", "zh": "不会删除视频"}[language] in shown
+
+
+def test_dialog_says_whether_videos_go_along(show: Show, services: Services) -> None:
+    upload = services.videos.create_upload("clip.mp4", 3)
+    with services.videos.part(upload.id, 0) as part:
+        part.write(b"abc")
+    path = services.videos.path(services.videos.finish(upload.id))
+    ids = [services.jobs.submit(AnalysisRequest(path), name="clip.mp4", force=True) for _ in range(2)]
+    for job_id in ids:
+        services.jobs.cancel(job_id)
+        ended(services, job_id)
+    services.jobs.indexing.catch_up()
+    for chosen, said in ((ids[:1], "No video is deleted"), (ids, "1 uploaded video that no other analysis uses goes")):
+        page = show(chosen=frozenset(chosen))
+        page.button(key="library_delete").click().run()
+        assert said in texts(page)
+
+
+def test_trash_is_listed_restored_and_emptied(show: Show, services: Services) -> None:
+    first, second, third = (import_report(services, number, f"{number}.mp4") for number in (1, 2, 3))
+    services.jobs.discard([first, second, third])
+    page = show()
+    assert "30 days left" in texts(page) and [one.label for one in page.expander if one.key] == ["Trash · 3"]
+    page.button(key=f"library_restore_{first}").click().run()
+    assert names(page) == ["1.mp4"]
+    page.button(key=f"library_purge_{second}").click().run()
+    assert "can't be undone" in texts(page)
+    page.button(key="library_purge_sure").click().run()
+    assert [entry.id for entry in services.jobs.trash.entries()] == [third]
+    page.button(key="library_purge_all").click().run()
+    page.button(key="library_purge_sure").click().run()
+    assert not page.exception and services.jobs.trash.entries() == []
+    assert names(page) == ["1.mp4"]
+
+
+def test_two_pages_delete_and_restore(show: Show, services: Services) -> None:
+    job_id = import_report(services, 1, "gate.mp4")
+    page, other = show(chosen=frozenset({job_id})), show(chosen=frozenset({job_id}))
+    other.button(key="library_delete").click().run()
+    delete(page)
+    other.button(key="library_delete_sure").click().run()
+    assert not other.exception and [one.value for one in other.error]
+    assert "library_delete" not in {one.key for one in other.button}  # nothing is selected any more
+    page.button(key="library_undo_deletion").click().run()
+    other.button(key=f"library_restore_{job_id}").click().run()
+    assert not other.exception and [one.value for one in other.error if "in the trash" in one.value]
+    assert names(other) == ["gate.mp4"]
+
+
+def test_long_trash_comes_in_pages(show: Show, services: Services) -> None:
+    ids = [import_report(services, number, f"{number}.mp4") for number in range(25)]
+    services.jobs.discard(ids)
+    page = show()
+    assert sum((one.key or "").startswith("library_restore_") for one in page.button) == 20
+
+
 def test_tag_is_added_to_and_removed_from_selection(show: Show, services: Services) -> None:
     ids = [import_report(services, number, f"{number}.mp4") for number in (1, 2)]
     page = show(chosen=frozenset(ids))

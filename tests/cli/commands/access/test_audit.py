@@ -73,7 +73,7 @@ def test_work_of_the_command_line_is_recorded(tmp_path: Path, capsys: pytest.Cap
     assert main(["library", "--json"]) == 0
     (job,) = json.loads(capsys.readouterr().out)["analyses"]
     assert main(["export", job["id"], "--output", str(tmp_path / "out")]) == 0
-    assert main(["library", "delete", job["id"], "--yes"]) == 0
+    assert main(["library", "delete", job["id"], "--for-good", "--yes"]) == 0
     assert main(["library", "import", str(report)]) == 0
     found = recorded()
     assert [action for action, _ in found] == ["analyse", "export", "export", "delete", "import"]

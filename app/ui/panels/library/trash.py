@@ -1,0 +1,152 @@
+"""Deleting from the library: to the trash with an undo, and from the trash for good."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import streamlit as st
+
+from app.core import InputError
+from app.i18n import t
+from app.store import KEPT_DAYS, TrashEntry
+from app.ui import local_time, may_change, page_state, plain, services
+
+_UNDO_KEY = "library_undo"
+"""Session key of the ids that were deleted last."""
+_MOST_NAMED = 5
+"""Names in a question about deleting. Chosen by hand; not tuned."""
+_PAGE = 20
+"""Analyses on a page of the trash. Chosen by hand; not tuned."""
+
+
+# ---- to the trash ----------------------------------------------------------------------------------------------------
+
+
+def ask_to_delete(chosen: Sequence[str]) -> None:
+    """Open a dialog that asks whether to move these analyses to the trash."""
+    st.dialog(t("library.delete_title", n=len(chosen)))(_draw_question)(chosen)
+
+
+def _draw_question(chosen: Sequence[str]) -> None:
+    library = services().jobs.library
+    entries = [entry for one in chosen if (entry := library.entry(one))]
+    _draw_names([entry.name for entry in entries])
+    st.markdown(t("library.delete_what", n=len(entries), days=KEPT_DAYS))
+    num_videos = _count_videos(chosen, [entry.path for entry in entries], with_trash=False)
+    st.markdown(t("library.delete_videos", n=num_videos) if num_videos else t("library.delete_no_videos"))
+    with st.container(horizontal=True):
+        kept = st.button(t("library.delete_keep"), key="library_delete_not")
+        words, args = f":red[{t('library.delete')}]", (chosen,)
+        icon = ":material/delete:"
+        if st.button(words, key="library_delete_sure", icon=icon, on_click=_delete, args=args) or kept:
+            st.rerun()  # which closes the dialog
+
+
+def _draw_names(names: Sequence[str]) -> None:
+    """List the first names and say how many there are besides."""
+    lines = [f"- {plain(name)}" for name in names[:_MOST_NAMED]]
+    if more := len(names) - _MOST_NAMED if len(names) > _MOST_NAMED else 0:
+        lines.append(f"- {t('library.delete_more', n=more)}")
+    st.markdown("\n".join(lines))
+
+
+def _count_videos(job_ids: Sequence[str], paths: Sequence[str], *, with_trash: bool) -> int:
+    """Count the uploaded videos that no other analysis uses; `with_trash` says whether those in the trash do."""
+    library, videos = services().jobs.library, services().videos
+    uploads = (path for path in set(paths) if videos.is_upload(Path(path)))
+    return sum(not library.has_others_on(job_ids, path, with_trash=with_trash) for path in uploads)
+
+
+def _delete(chosen: Sequence[str]) -> None:
+    state, library = page_state(), services().jobs.library
+    with state.catching_errors():
+        moved, errors = services().jobs.discard(chosen)
+        ids = tuple(entry.id for entry in moved)
+        if state.job_id in ids:
+            state.open_job(None)
+        state.chosen = frozenset(one for one in state.chosen if library.entry(one))
+        st.session_state[_UNDO_KEY] = ids
+        if errors:
+            raise errors[0]
+
+
+def draw_undo() -> None:
+    """Say what was deleted last, with a button that brings it back."""
+    trashed = {entry.id for entry in services().jobs.trash.entries()}  # another page may have restored some
+    ids = tuple(one for one in st.session_state.get(_UNDO_KEY, ()) if one in trashed)
+    if not ids or not may_change():
+        return
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(t("library.deleted", n=len(ids)), width="content")
+        undo = t("library.undo")
+        st.button(undo, key="library_undo_deletion", icon=":material/undo:", on_click=_restore, args=(ids,))
+        close = t("library.undo_close")
+        st.button("", key="library_undo_close", icon=":material/close:", type="tertiary", help=close, on_click=_close)
+
+
+def _close() -> None:
+    st.session_state.pop(_UNDO_KEY, None)
+
+
+def _restore(job_ids: Sequence[str]) -> None:
+    with page_state().catching_errors():
+        restored = services().jobs.trash.restore(job_ids)
+        if not restored:
+            raise InputError("trash_unknown", id=job_ids[0])
+        st.toast(t("library.restored", n=len(restored)), icon=":material/undo:")
+
+
+# ---- in the trash ----------------------------------------------------------------------------------------------------
+
+
+def draw() -> None:
+    """Draw what is in the trash, a page at a time, unless it is empty."""
+    entries = services().jobs.trash.entries()
+    if not entries or not may_change():
+        return
+    with st.expander(t("library.trash", n=len(entries)), key="library_trash", icon=":material/delete:"):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.caption(t("library.trash_about", days=KEPT_DAYS))
+            if st.button(t("library.purge_all"), key="library_purge_all", icon=":material/delete_forever:"):
+                _ask_to_purge(entries)
+        pages = -(-len(entries) // _PAGE)
+        page = st.pagination(pages, key=f"library_trash_page_{pages}") if pages > 1 else 1
+        for entry in entries[(page - 1) * _PAGE : page * _PAGE]:
+            _draw_entry(entry)
+
+
+def _draw_entry(entry: TrashEntry) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.markdown(plain(entry.name), width="content")
+        st.caption(t("library.trash_line", time=local_time(entry.deleted), days=entry.days_left))
+        restore, key = t("library.restore"), f"library_restore_{entry.id}"
+        st.button(restore, key=key, icon=":material/undo:", on_click=_restore, args=((entry.id,),))
+        icon = ":material/delete_forever:"
+        if st.button(t("library.purge"), key=f"library_purge_{entry.id}", icon=icon, type="tertiary"):
+            _ask_to_purge([entry])
+
+
+def _ask_to_purge(entries: Sequence[TrashEntry]) -> None:
+    st.dialog(t("library.purge_title", n=len(entries)))(_draw_last_question)(entries)
+
+
+def _draw_last_question(entries: Sequence[TrashEntry]) -> None:
+    _draw_names([entry.name for entry in entries])
+    st.markdown(t("library.purge_what"))
+    num_videos = _count_videos([entry.id for entry in entries], [entry.path for entry in entries], with_trash=True)
+    st.markdown(t("library.purge_videos", n=num_videos) if num_videos else t("library.delete_no_videos"))
+    with st.container(horizontal=True):
+        kept = st.button(t("library.delete_keep"), key="library_purge_not")
+        words, args = f":red[{t('library.purge')}]", (entries,)
+        icon = ":material/delete_forever:"
+        if st.button(words, key="library_purge_sure", icon=icon, on_click=_purge, args=args) or kept:
+            st.rerun()  # which closes the dialog
+
+
+def _purge(entries: Sequence[TrashEntry]) -> None:
+    from app.library.bulk_operations import purge  # deferred: drawing the page doesn't need it
+
+    done = list(purge(services().jobs, services().videos, entries))
+    page_state().error = next((one.error for one in done if one.error), None)
+    purged = [one for one in done if one.error is None]
+    videos = sum(one.with_video for one in purged)
+    st.toast(t("library.purged", n=len(purged), videos=videos), icon=":material/delete_forever:")

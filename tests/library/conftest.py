@@ -1,0 +1,33 @@
+"""A queue that runs a fake engine, with its store and its videos."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from app.jobs import Jobs
+from app.store.database import Store
+from app.store.video_repository import VideoRepository
+from tests.jobs.test_queue import whole
+from tests.ui.fake_services import queue
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    store = Store(tmp_path / "data" / "framelens.sqlite")
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def jobs(store: Store, tmp_path: Path) -> Iterator[Jobs]:
+    jobs = queue(store, whole, tmp_path)
+    yield jobs
+    jobs.close()
+
+
+@pytest.fixture
+def videos(tmp_path: Path) -> VideoRepository:
+    return VideoRepository(tmp_path, (), tmp_path / "sample.mp4")

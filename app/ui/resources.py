@@ -55,7 +55,6 @@ _script_run = _ScriptRun()
 cluster_check: BackgroundTask[None, tuple[ClusterFacts, tuple[Notice, ...]]] = BackgroundTask("cluster check")
 """The check of a Ray cluster, whose outcome all sessions see."""
 _batches: tuple[Services, PageBatches] | None = None
-_probed: set[tuple[str, int]] = set()
 _first_page = threading.Lock()
 _COOKIE = "login_cookie"
 _PAINT_SECONDS = 1.0
@@ -181,14 +180,6 @@ def picture_url(job_id: str, frame: Keyframe, side: int | None = None) -> str:
     return f"{api_url(f'jobs/{job_id}/frames/{frame.frame_index}.jpg')}{size}&n={frame.number}"
 
 
-def is_probed(path: Path) -> bool:
-    """Check whether `probe_video` returns at once."""
-    try:
-        return (str(path), path.stat().st_mtime_ns) in _probed
-    except OSError:
-        return False
-
-
 def probe_video(path: Path) -> VideoInfo:
     """Probe a video, once for each state of its file.
 
@@ -200,9 +191,7 @@ def probe_video(path: Path) -> VideoInfo:
         changed = path.stat().st_mtime_ns
     except OSError:
         changed = 0
-    video = _probe(str(path), changed)
-    _probed.add((str(path), changed))
-    return video
+    return _probe(str(path), changed)
 
 
 @st.cache_resource(max_entries=64, show_spinner=False)

@@ -48,7 +48,7 @@ def draw(
             st.error(plain(error_words(error)), icon=":material/error:")
         if now.kind != "ready":
             missing_model.draw_short(now, key=f"{key}_model")
-        with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        with st.container(horizontal=True, wrap=False, gap="small", vertical_alignment="center", key="ask_row"):
             if conversation is None or conversation.about:
                 _draw_kind(key)
             settings.draw(conversation)

@@ -32,14 +32,6 @@ def draw() -> None:
     st.fragment(_card, run_every=2.0 if is_moving else None)()
 
 
-def draw_line() -> None:
-    """Draw the same in one line near the start button, since small screens fold the card away."""
-    status = services().engine.status()
-    state = state_words(status)
-    line = t("ui.engine_line", model=short_model_name(status.model), state=state)
-    st.caption(plain(" · ".join([line, *_sight(status)])))
-
-
 def _card() -> None:
     status = services().engine.status()
     st.markdown(f"**{t('ui.engine')}**")

@@ -81,8 +81,8 @@ def _draw_notice(job: JobSnapshot, analysis: Analysis) -> None:
 @contextmanager
 def _noticed(level: str, words: str, full: str = "") -> Iterator[None]:
     """Draw a notice with what the block adds to its line; its full text opens where that is longer."""
-    with st.container(border=True, horizontal=True, gap="small", vertical_alignment="center", key="notice_box"):
-        st.markdown(f"{_MARKS[level]} {plain(words)}", width="content")
+    with st.container(horizontal=True, gap="small", vertical_alignment="center", key="notice_box"):
+        st.caption(f"{_MARKS[level]} {plain(words)}", width="content")
         if full and _SIGNS.sub("", full) != words:
             with st.popover(t("ui.what_helps"), type="tertiary", key="notice"):
                 st.markdown(plain(full))

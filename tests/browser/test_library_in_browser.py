@@ -117,6 +117,17 @@ def test_foreign_report_is_imported_renamed_and_deleted(library_app: App, visit:
     page.get_by_role("button", name="Delete", exact=True).click()
     page.get_by_role("dialog").get_by_role("button", name="Delete", exact=True).click()
     expect(main.get_by_role("button", name="front door", exact=True)).to_have_count(0)
+    page.get_by_role("button", name="Undo").click()
+    expect(main.get_by_role("button", name="front door", exact=True)).to_be_visible()
+    page.get_by_role("checkbox", name="Select: front door").check()
+    page.get_by_role("button", name="Delete", exact=True).click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete", exact=True).click()
+    main.get_by_text("Trash · 1").click()
+    expect(main.get_by_text("30 days left")).to_be_visible()
+    main.get_by_role("button", name="Delete for good").click()
+    page.get_by_role("dialog").get_by_role("button", name="Delete for good").click()
+    expect(main.get_by_text("Trash · 1")).to_have_count(0)
+    expect(main.get_by_role("button", name="front door", exact=True)).to_have_count(0)
 
 
 def test_upload_of_a_report_stays_in_view_when_cards_appear(library_app: App, visit: Visit, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from benchmarks.doors import ROOT, checked_out, compared
 
 
-def test_states_are_measured_in_turn_and_the_first_pair_is_left_out(tmp_path: Path) -> None:
+def test_states_take_turns_and_the_first_pair_is_left_out(tmp_path: Path) -> None:
     asked = list[Path]()
 
     def measure(root: Path) -> float:

@@ -84,7 +84,7 @@ def test_an_export_made_before_says_that_facts_follow(tmp_path: Path, language: 
             analysis = measuring(jobs, job_id).analysis
             assert analysis
             for name in ("markdown", "html", "json"):
-                said = FORMATS[name].write(analysis, language).decode()
+                said = FORMATS[name].to_bytes(analysis, language, appendix=True).decode()
                 assert t("notice.facts_pending", language).rstrip(".。") in said.replace("\\", "")
             facts.through.set()
             ended(jobs, job_id)

@@ -185,6 +185,6 @@ def test_an_automatic_number_suits_shots_and_length(tmp_path: Path, strategy: St
     assert number(16) == 16
 
 
-def test_an_automatic_number_grows_with_the_length_and_the_shots() -> None:
+def test_an_automatic_number_grows_with_length_and_shots() -> None:
     assert [adapted_frames(seconds, 1, 256) for seconds in (0, 20, 60, 600, 3600)] == [8, 8, 13, 38, 91]
     assert [adapted_frames(60, shots, 256) for shots in (1, 20, 500)] == [13, 32, 35]

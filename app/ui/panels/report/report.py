@@ -53,8 +53,13 @@ def draw_head(job: JobSnapshot, analysis: Analysis, *, has_video: bool) -> None:
         if isinstance(block, content.Paragraph):
             st.caption(plain(content.words(block.line)))
     toolbar.draw(job, analysis, reported, has_video=has_video)
-    with st.container(gap="xsmall", key="notices"):
+    if not _answers_first(analysis):
         _draw_notice(job, analysis)
+
+
+def _answers_first(analysis: Analysis) -> bool:
+    """Return whether the question is answered, so that what is wrong with the rest may follow."""
+    return bool(analysis.question_answer and analysis.question_answer.is_usable)
 
 
 def _draw_notice(job: JobSnapshot, analysis: Analysis) -> None:
@@ -116,6 +121,8 @@ def draw_document(job_id: str) -> None:
     if job.analysis is None or not job.is_readable:
         st.rerun()  # it was restarted elsewhere
     _draw_pieces(job, job.analysis, "document")
+    if _answers_first(job.analysis):
+        _draw_notice(job, job.analysis)
 
 
 @st.fragment

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from app.analysis.planning.estimate import Planner
@@ -244,17 +243,3 @@ def test_repeated_request_opens_existing_report(page: AppTest, open_services: Op
         assert "The same was analysed" not in texts(page)
     finally:
         jobs.close()
-
-
-def test_a_new_video_is_outlined_while_it_is_being_opened(
-    page: AppTest, services: Services, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(resources, "_probed", set())
-    with monkeypatch.context() as patched:
-        patched.setattr(resources, "probe_video", lambda path: st.stop())
-        with_sample(page)
-        assert not page.exception  # that of the player comes and goes with the probe
-    page.run()
-    assert not page.exception
-    assert len(page.get("skeleton")) == 0
-    assert page.button(key="start")

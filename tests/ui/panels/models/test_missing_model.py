@@ -28,6 +28,7 @@ from tests.ui.fake_services import ScriptedEngine, analysis, ended, script, with
 from tests.ui.views.test_analyse import started, texts
 
 BIG = "Qwen/Qwen2.5-VL-7B-Instruct"
+SMALL = "Qwen/Qwen3-VL-4B-Instruct"
 NO_VLLM = EngineError("vllm_not_installed", model=BIG)
 
 
@@ -59,14 +60,14 @@ def with_video(page: AppTest, services: Services) -> AppTest:
 @pytest.mark.slow
 def test_the_start_says_what_is_downloaded(page: AppTest, absent: Services) -> None:
     with_video(page, absent)
-    assert page.button(key="start").label == "Download 16.6 GB and analyse"
+    offer = page.button(key="missing_use").label.replace("\\", "")
+    assert offer.startswith("Use Qwen3-VL-4B-Instruct · 8.9 GB to download · Apache-2.0 · about ")
     reported = texts(page)
     assert "is not on this machine yet" in reported
-    assert "does not fit" in "\n".join(one.value for one in page.warning)
-    assert "s a frame" in reported
-    assert not confirmed_downloads(absent.settings).holds(BIG)
-    page.button(key="start").click().run()
-    assert confirmed_downloads(absent.settings).holds(BIG)
+    assert "does not fit" in reported
+    assert not confirmed_downloads(absent.settings).holds(SMALL)
+    page.button(key="missing_use").click().run()
+    assert confirmed_downloads(absent.settings).holds(SMALL)
     assert absent.jobs.snapshot(page.query_params["job"]).request.use_model
 
 
@@ -84,10 +85,9 @@ def test_beside_it_is_the_way_without_a_model(page: AppTest, absent: Services) -
 
 def test_one_click_chooses_what_fits(page: AppTest, absent: Services) -> None:
     with_video(page, absent)
-    small = "Qwen/Qwen3-VL-4B-Instruct"
     page.button(key="missing_use").click().run()
     assert not page.exception and not page.error
-    assert absent.settings.model_path == small
+    assert absent.settings.model_path == SMALL
     assert "job" in page.query_params
     assert (absent.settings.data_dir / "model.json").is_file()
 

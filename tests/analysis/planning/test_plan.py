@@ -77,7 +77,7 @@ def test_split_is_even() -> None:
     assert [len(part) for part in split(frames(9), 4)] == [3, 3, 3]
 
 
-def test_an_automatic_number_is_what_suits_the_length_and_fits_requests() -> None:
+def test_an_automatic_number_suits_length_and_requests() -> None:
     path = Path("a.mp4")
     video = VideoInfo(path, path.name, 9, "mp4", "h264", "yuv420p", 1280, 720, 0, 120.0, 25.0, 3000, 0.0, False)
     request = AnalysisRequest(video.path, frames=256, adapts=True)

@@ -90,6 +90,7 @@ def sections(analysis: core.Analysis, *, is_shared: bool = True) -> dict[str, Se
         "findings": partial(statements.findings, analysis),
         "questions": partial(questions_section, analysis),
         "sources": partial(sources, analysis),
+        "record": partial(statements.record, analysis),
         "timeline": partial(measurements.timeline, analysis),
         "frames": partial(measurements.frames_section, analysis),
         "shots": partial(measurements.shots, analysis),

@@ -70,7 +70,7 @@ def answer(analysis: core.Analysis, extent: Extent = WHOLE) -> Iterator[Block]:
     if question and labels.headline(analysis) != labels.one_line(question):
         yield Paragraph((Span(t("report.question"), "strong"), Span(f" {question}")))
     if analysis.question_answer:
-        yield from answer_to_question(analysis.answer, analysis.keyframes, is_brief=extent.characters is not None)
+        yield from answer_to_question(analysis.answer, analysis.keyframes, is_brief=True)
     if broken := labels.unusable(analysis):
         yield Paragraph(plain(broken), "error")
     elif analysis.question_answer:

@@ -36,7 +36,7 @@ _TABS = {
     "frames": ("frames",),
     "shots": ("timeline", "shots"),
     "transcript": ("transcript",),
-    "record": ("notices", "how"),
+    "record": ("notices", "record", "how"),
 }
 """The sections of each tab of the details."""
 _MARKS = {"error": ":red[:material/error:]", "warning": ":orange[:material/warning:]", "info": ":material/info:"}

@@ -32,7 +32,7 @@ def draw(job: JobSnapshot, analysis: Analysis, reported: Analysis, *, has_video:
         reported: The analysis with its conversations.
         has_video: Whether the video can be played, and so be analysed again.
     """
-    with st.container(horizontal=True, wrap=False, gap="small", vertical_alignment="center", key="report_actions"):
+    with st.container(horizontal=True, wrap=False, gap="xsmall", vertical_alignment="center", key="report_actions"):
         pdf = exports.export_url(f"jobs/{job.id}/exports/pdf", conversations="0")
         exports.draw([SaveGroup((SaveButton(t("ui.download_pdf"), pdf),))], key="save_pdf", width="content")
         with st.popover(t("ui.save"), icon=":material/download:", key="save"):

@@ -205,7 +205,7 @@ def _done(request: WorkerRequest) -> Outcome:
             faults.append(f"{error} after frames were chosen")
         faults += [f"no {language} text" for language in LANGUAGES if not error_text(raised, language)]
     except Exception as raised:  # noqa: BLE001 - any other exception is what this program is here to find
-        error = "video_out_of_memory" if limits.is_out_of_memory(raised, limits.MEMORY_BYTES) else None
+        error = "video_out_of_memory" if limits.is_out_of_memory(raised) else None
         faults += [] if error else [f"{type(raised).__name__}: {raised}"]
     times = tuple(frame.time_seconds for frame in chosen.keyframes) if chosen else ()
     decoded = chosen.decode.frames_decoded if chosen else 0

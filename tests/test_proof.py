@@ -142,7 +142,7 @@ def test_the_report_names_the_engine_and_counts_its_tokens(seen: Analysis) -> No
     assert seen.engine.kind == "vllm"
     assert seen.engine.max_model_len == 4096
     assert seen.usage.prompt_tokens > 8 * 8
-    text = FORMATS["markdown"].write(replace(seen), "en").decode()
+    text = FORMATS["markdown"].to_bytes(replace(seen), "en", appendix=True).decode()
     assert seen.sha256 in text
     assert "tiny-vl" in text
 

@@ -29,10 +29,6 @@ DECODER_NICENESS, TEXT_NICENESS = 5, 10
 a busy page or engine a decoder gets a quarter of a core, and text, which isn't waited for, a tenth."""
 MAX_PIXELS = 1 << 26
 """8192 x 8192: twice 8K. With larger pictures a few bytes in a file can cause minutes of work for each."""
-_EMPTY_KEYS = {"video_index_missing", "video_no_frames", "video_not_a_video"}
-"""Errors about files of which nothing could be read."""
-_NEARLY_FULL = 0.75
-"""A share of the limit. Chosen by hand; not tuned."""
 _NUM_POLLS = 20
 """Checks for progress within the limit. Chosen by hand; not tuned."""
 _num_steps = 0
@@ -56,28 +52,12 @@ def lower_priority(niceness: int) -> None:
         os.nice(niceness)
 
 
-def is_out_of_memory(error: BaseException, memory_bytes: int) -> bool:
-    """Return whether an allocation failed, by an exception of Python, PyAV or OpenCV, or by one that hides it.
-
-    FFmpeg reports many refused allocations as invalid data, so a file that gave nothing while this process used most
-    of `memory_bytes` is taken for one that needs more.
-    """
+def is_out_of_memory(error: BaseException) -> bool:
+    """Return whether an exception of Python, PyAV or OpenCV says that an allocation failed."""
     no_memory = -4
-    if isinstance(error, VideoError):
-        return error.key in _EMPTY_KEYS and _peak_bytes() > _NEARLY_FULL * memory_bytes
     return isinstance(error, MemoryError) or (
         type(error).__module__ == "cv2" and getattr(error, "code", None) == no_memory
     )
-
-
-def _peak_bytes() -> int:
-    """Return the most memory that this process has held, with its libraries; 0 where the system doesn't say."""
-    try:
-        import resource
-    except ImportError:  # Windows has no limit of memory either
-        return 0
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else 1024 * peak
 
 
 def check_size(video: VideoInfo) -> None:

@@ -214,12 +214,12 @@ def main() -> NoReturn:
         for event in events_of(request, reading):
             with limits.waiting():  # the parent may be slow to read
                 send(output, event)
-    except Exception as error:
-        if limits.is_out_of_memory(error, request.memory_bytes):
-            error = core.DecodeError("video_out_of_memory", name=printable(request.path.name))
-        if not isinstance(error, core.AppError):
-            raise
+    except core.AppError as error:
         send(output, Failure.of(error))
+    except Exception as error:
+        if not limits.is_out_of_memory(error):
+            raise
+        send(output, Failure.of(core.DecodeError("video_out_of_memory", name=printable(request.path.name))))
     # Everything was sent, so the libraries' own threads needn't be joined.
     output.flush()
     os._exit(0)

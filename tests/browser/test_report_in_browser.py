@@ -204,7 +204,7 @@ def test_a_panel_opens_over_the_report_and_knows_the_question(rich_app: App, vis
     save = page.get_by_role("button", name="Save report")
     before = save.bounding_box()
     save.click()
-    expect(page.get_by_role("button", name="PDF")).to_be_visible()
+    expect(page.get_by_role("button", name="Markdown")).to_be_visible()
     assert save.bounding_box() == before
     page.keyboard.press("Escape")
     press_in_menu(page, "New analysis of this video")

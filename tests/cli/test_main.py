@@ -92,7 +92,7 @@ def test_a_report_goes_to_a_file_and_an_earlier_one_is_kept(video: Path, tmp_pat
         assert done.returncode == 0, done.stderr
     names = sorted(path.name for path in tmp_path.glob("*.md"))
     assert names == [f"{video.stem}.report-2.md", f"{video.stem}.report.md"]
-    head = (tmp_path / names[0]).read_text().splitlines()[:4]
+    head = (tmp_path / names[0]).read_text().splitlines()[:8]
     assert "没有模型看过这些画面" in "".join(head)
     assert str(tmp_path / f"{video.stem}.report-2.md") in done.stdout
 

@@ -98,7 +98,7 @@ def test_deepseek_analyses_video_and_report_says_how(hybrid: LocalEngine, video:
     assert analysis.mode == "messages" and analysis.chunks[0].answer
     assert analysis.engine and (analysis.engine.sees, analysis.engine.max_model_len) == (True, 16384)
     assert analysis.usage.prompt_tokens > len(analysis.keyframes) * TOKENS_A_PICTURE
-    report = FORMATS["markdown"].write(analysis, "en").decode()
+    report = FORMATS["markdown"].to_bytes(analysis, "en", appendix=True).decode()
     assert "the model saw the frames (messages)" in report and "transformers" in report
 
 

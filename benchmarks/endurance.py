@@ -74,6 +74,10 @@ def _with_square(card: Image, step: int) -> Image:
     return image
 
 
+_NO_USABLE_ANSWER = 4
+"""Exit code of `framelens analyse` where the model gave none."""
+
+
 @dataclass(frozen=True)
 class Setting:
     """Settings that both runs have in common."""
@@ -106,8 +110,9 @@ class Setting:
             )
 
     def finish(self, data: Path, report: Path) -> None:
-        """Run `framelens analyse` to its end. Raise if it fails."""
-        if status := self.start(data, report).wait():
+        """Run `framelens analyse` to its end. Raise if it fails; random weights need not give a usable answer."""
+        status = self.start(data, report).wait()
+        if status not in (0, _NO_USABLE_ANSWER):
             raise RuntimeError(f"framelens analyse ended with {status}:\n{report.with_suffix('.log').read_text()}")
 
 

@@ -546,7 +546,7 @@ def analyse(path: PathLike, question: str = "", frames: Frames = None, **options
     Args:
         path: The video.
         question: Your question.
-        frames: Most keyframes; 8 by default.
+        frames: Most keyframes; "auto" by default.
         options: Further arguments of `Session` and `Session.analyse_events`.
 
     Raises:
@@ -564,7 +564,7 @@ def analyse_events(
     Args:
         path: The video.
         question: Your question.
-        frames: Most keyframes; 8 by default.
+        frames: Most keyframes; "auto" by default.
         options: Further arguments of `Session` and `Session.analyse_events`.
 
     Raises:

@@ -36,6 +36,13 @@ ENGINE_VARIABLES = {
 OLD_SCRIPTS = {"multimodal_server/run.py"}
 """What users had before; the guide names the command that takes its place."""
 
+NOT_OURS = {
+    *("restricted", "Out of memory", "Other programs use the memory", "Engine core initialization failed"),
+    *("红色的车什么时候出现？", "门开了几次？", "有没有狗？", "他什么时候离开，带着什么？"),
+    *("大部分是蓝色，文字：EXIT", "显卡 0：…"),
+}
+"""Quotations in the guides that aren't texts of ours: other programs' messages, a reader's questions, and examples."""
+_QUOTED = {"en": re.compile(r'"([^"\n]{3,60})[,.]?"'), "zh": re.compile("“([^”\n]{2,40})”")}
 _FENCE = re.compile(r"^[ ]*(`{3,})(\w*)[^\n]*\n(.*?)^[ ]*\1[ ]*$", re.DOTALL | re.MULTILINE)
 _INLINE = re.compile(r"`([^`\n]+)`")
 _LINK = re.compile(r"\[[^\]\n]*\]\(([^)\s]+)\)")
@@ -229,6 +236,28 @@ def test_readme_is_short_and_shows_its_pictures(name: str) -> None:
 
 def _table_rows(text: str) -> int:
     return len(re.findall(r"^\|", prose(text), re.MULTILINE))
+
+
+@pytest.mark.parametrize("guide", sorted((ROOT / "docs" / "guide").glob("*.md")), ids=lambda path: path.name)
+def test_what_a_guide_quotes_is_written_somewhere(guide: Path) -> None:
+    code = guide.suffixes[0].removeprefix(".")
+    texts = list(_texts(tomllib.loads((ROOT / "app" / "i18n" / f"{code}.toml").read_text(encoding="utf-8"))))
+    patterns = [re.compile(".+".join(map(re.escape, re.split(r"\{[^}]*\}", text)))) for text in texts if "{" in text]
+    quoted = _QUOTED[code].findall(_INLINE.sub("", prose(guide.read_text(encoding="utf-8"))))
+    missing = [
+        one for one in quoted
+        if one not in NOT_OURS and not any(one.strip(" …") in text for text in texts)
+        and not any(pattern.fullmatch(one) for pattern in patterns)
+    ]  # fmt: skip
+    assert not missing
+
+
+def _texts(part: object) -> Iterator[str]:
+    if isinstance(part, dict):
+        for one in part.values():
+            yield from _texts(one)
+    else:
+        yield str(part)
 
 
 @each_document

@@ -15,7 +15,7 @@ from app.fleet.results import ResultState, VideoResult
 from app.fleet.summary import NAMES, Summary, SummaryBuilder, render
 from app.jobs import Jobs, State
 from app.reports import FORMATS, ReportFile, files_of
-from app.store import AccountStore
+from app.store import AccountStore, LibraryEntry
 
 if TYPE_CHECKING:
     from app.services import Services
@@ -141,12 +141,12 @@ class VideoStatus:
     """State of one video of a batch; "pending" if its analysis wasn't begun.
 
     Attributes:
-        title: The model's headline, "" without one.
+        entry: Its analysis as the library lists it, None if it wasn't begun.
     """
 
     video: RecordedVideo
     state: VideoState
-    title: str = ""
+    entry: LibraryEntry | None = None
 
     @property
     def is_over(self) -> bool:
@@ -156,12 +156,13 @@ class VideoStatus:
 
 def status_of(record: BatchRecord, jobs: Jobs) -> list[VideoStatus]:
     """Return the state of each video, in their order; an analysis that was deleted is left out."""
+    entries = {one.id: one for one in jobs.library.entries(one.job_id for one in record.videos)}
     found = []
     for video in record.videos:
         if not video.job_id:
             found.append(VideoStatus(video, "failed" if video.failure else "pending"))
-        elif entry := jobs.library.entry(video.job_id):
-            found.append(VideoStatus(video, jobs.state_of(entry), entry.title))
+        elif entry := entries.get(video.job_id):
+            found.append(VideoStatus(video, jobs.state_of(entry), entry))
     return found
 
 

@@ -320,7 +320,7 @@ def _form(summary: Summary) -> dict[str, Any]:
         "aigc": content.aigc_fields(summary.models, summary.app_version, summary.id),
         "request": {
             "template": request.template, "question": request.question, "language": request.language,
-            "frames": request.frames, "selection": request.selection,
+            "frames": request.frames, "adapts": request.adapts, "selection": request.selection,
         },
         "counts": {state: summary.counts.get(state, 0) for state in (*get_args(ResultState), "pending")},
         "halted": error_form(summary.halted) if summary.halted else None,

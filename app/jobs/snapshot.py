@@ -121,7 +121,8 @@ class JobSnapshot:
         if self.request.question.strip() and self.progress.stage in (None, "survey", "engine", "answer"):
             return True
         if self.progress.layout is None:
-            return self.request.frames > SURELY_ONE_PART
+            chosen = self.progress.keyframes if self.progress.decode else None
+            return (self.request.frames if chosen is None else len(chosen)) > SURELY_ONE_PART
         asked = {*self.progress.modes, *(one.number for one in self.progress.results)}
         return any(numbers[0] not in asked for numbers in self.progress.layout.parts)
 

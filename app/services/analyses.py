@@ -26,7 +26,7 @@ from app.core import (
     VideoError,
 )
 from app.services import open_planner
-from app.services.keyframes import AUTO, frame_limit, is_automatic
+from app.services.keyframes import AUTO, frame_limit
 
 if TYPE_CHECKING:
     from app.jobs import Jobs, JobSnapshot
@@ -94,8 +94,8 @@ def build_request(
 
         return open_planner(settings).held_frames(probe(path), request, templates.find(template))
 
-    most = frame_limit(frames, selection.strategy, AUTO, fit)
-    return replace(request, frames=most, adapts=is_automatic(frames, selection.strategy))
+    most, adapts = frame_limit(frames, selection.strategy, AUTO, fit)
+    return replace(request, frames=most, adapts=adapts)
 
 
 def _checked(subtitles: Path | None) -> Path | None:

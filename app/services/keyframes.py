@@ -110,8 +110,8 @@ def _missing(spelling: Spelling, strategy: str, option: str, example: object) ->
     return core.ConfigError("option_missing", chosen=chosen, missing=missing, option=spelling(option, example))
 
 
-def frame_limit(frames: int | None, strategy: core.Strategy, usual: int, fit: Callable[[], int]) -> int:
-    """Return the maximum number of frames.
+def frame_limit(frames: int | None, strategy: core.Strategy, usual: int, fit: Callable[[], int]) -> tuple[int, bool]:
+    """Return the maximum number of frames, and whether only as many of them are chosen as suit the video.
 
     Args:
         frames: The given number, FIT, AUTO, or None for the default.
@@ -119,16 +119,12 @@ def frame_limit(frames: int | None, strategy: core.Strategy, usual: int, fit: Ca
         usual: Default number, for strategies that don't set the number themselves; AUTO or a number.
         fit: Returns the number for FIT.
     """
+    is_budgeted = time_parsing.is_budgeted(strategy)
     if frames is None:
-        frames = time_parsing.default_frames(strategy, usual)
+        frames = usual if is_budgeted else core.MOST_FRAMES
     if frames == AUTO:
-        return core.MOST_FRAMES
-    return fit() if frames == FIT else frames
-
-
-def is_automatic(frames: int | None, strategy: core.Strategy) -> bool:
-    """Return whether an analysis chooses as many frames as suit the video: by default, where the strategy chooses."""
-    return time_parsing.is_budgeted(strategy) and frames in (None, AUTO)
+        return core.MOST_FRAMES, is_budgeted
+    return (fit() if frames == FIT else frames), False
 
 
 def frames_that_fit(settings: Settings, path: Path) -> int:
@@ -147,14 +143,21 @@ def frames_that_fit(settings: Settings, path: Path) -> int:
 
 
 def open_events(
-    settings: Settings, path: Path, frames: int, selection: core.Selection, cancel: threading.Event | None
+    settings: Settings,
+    path: Path,
+    frames: tuple[int, bool],
+    selection: core.Selection,
+    cancel: threading.Event | None,
 ) -> tuple[Iterator[core.VideoEvent], bool]:
     """Return the events of choosing keyframes, and whether they are cached; a video is decoded as they are consumed.
+
+    `frames` is what `frame_limit` returns.
 
     Raises:
         InputError: The file can't be read.
     """
-    options = ExtractOptions(frames, selection, read_text=False)
+    most, adapts = frames
+    options = ExtractOptions(most, selection, adapts=adapts, read_text=False)
     cache = open_extraction_cache(settings.data_dir)
     known = cache.find(path, options, cancel)
     return (cache.make(path, options, cancel), False) if known is None else (iter(known), True)

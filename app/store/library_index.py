@@ -5,6 +5,7 @@ indexes whole analyses, so that the words may be in different passages of one; t
 few results that are shown. Without FTS5 (`is_plain`) the texts are searched for substrings.
 """
 
+import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
@@ -235,13 +236,13 @@ class LibraryIndex:
         """
         terms = terms_of(wanted.words)
         if near and terms and order == "best":
-            return self._entries(self._mixed(wanted, near)[offset : offset + limit])
+            return self.entries(self._mixed(wanted, near)[offset : offset + limit])
         tail, values = self._where(wanted, terms, near)
         by = "newest" if order == "best" and (self.is_plain or not terms) else order
         found = self._store.select(
             f"SELECT jobs.id {tail} ORDER BY {_ORDERS[by]} LIMIT ? OFFSET ?", *values, limit, offset
         )
-        return self._entries([job_id for (job_id,) in found])
+        return self.entries([job_id for (job_id,) in found])
 
     def count(self, wanted: LibraryQuery, *, near: Sequence[str] = ()) -> int:
         """Count the results of `find` without a limit."""
@@ -250,9 +251,19 @@ class LibraryIndex:
 
     def entry(self, job_id: str) -> LibraryEntry | None:
         """Get the entry of an analysis, or None."""
+        return next(iter(self.entries([job_id])), None)
+
+    def entries(self, job_ids: Iterable[str]) -> list[LibraryEntry]:
+        """List the entries of these analyses, in this order; those that aren't listed are left out."""
+        wanted = tuple(job_ids)
         clause, own = listed()
-        rows = self._store.select(f"SELECT {_COLUMNS} {_ALL} WHERE jobs.id = ? AND {clause}", job_id, *own)
-        return _entry(rows[0]) if rows else None
+        rows = self._store.select(
+            f"SELECT {_COLUMNS} {_ALL} WHERE jobs.id IN (SELECT value FROM json_each(?)) AND {clause}",
+            json.dumps(wanted),
+            *own,
+        )
+        by_id = {row[0]: _entry(row) for row in rows}
+        return [by_id[job_id] for job_id in wanted if job_id in by_id]
 
     def hits(self, job_id: str, typed: str, *, near: int | None = None, limit: int = 3) -> list[Hit]:
         """List the passages of an analysis that explain why it was found, the most informative first.
@@ -434,15 +445,6 @@ class LibraryIndex:
         return bool(self._store.select("SELECT 1 FROM jobs WHERE id = ?", job_id))
 
     # ---- internals
-
-    def _entries(self, job_ids: Sequence[str]) -> list[LibraryEntry]:
-        """Get the entries of these analyses, in this order."""
-        clause, own = listed()
-        rows = self._store.select(
-            f"SELECT {_COLUMNS} {_ALL} WHERE jobs.id IN ({', '.join('?' * len(job_ids))}) AND {clause}", *job_ids, *own
-        )
-        by_id = {row[0]: _entry(row) for row in rows}
-        return [by_id[job_id] for job_id in job_ids if job_id in by_id]
 
     def _mixed(self, wanted: LibraryQuery, near: Sequence[str]) -> list[str]:
         """Merge the rankings by words and by meaning.

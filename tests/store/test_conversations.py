@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,11 +13,9 @@ from app.store.database import MIGRATIONS
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(tmp_path / "framelens.sqlite")
+def store(store: Store) -> Store:
     store.save(Row("job", "2026-01-01", "clip.mp4", "done", "me", "{}"))
-    yield store
-    store.close()
+    return store
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import shutil
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -35,13 +34,6 @@ store.save(Row(name, "2026-01-01", name, "done", owner.name, "{}"))
 print("is there" if owner.is_alive(owner.name) else "", flush=True)
 sys.stdin.readline()
 """
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(tmp_path / "framelens.sqlite")
-    yield store
-    store.close()
 
 
 def test_simultaneous_starts_on_new_folder_all_work(tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,13 +13,6 @@ from app.store import library_index as library_module
 from app.store.database import MIGRATIONS, Row, Store
 from app.store.library_index import EntrySummary, LibraryIndex, LibraryQuery, Passage
 from app.store.tokenizer import places, terms_of
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(tmp_path / "framelens.sqlite")
-    yield store
-    store.close()
 
 
 @pytest.fixture

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -30,13 +28,6 @@ from app.store import (
 ANN, BOB = User("u1", "ann", "analyst"), User("u2", "bob", "analyst")
 ADA, VIC = User("u3", "ada", "administrator"), User("u1", "ann", "viewer")
 LATER = "2999-01-01T00:00:00+00:00"
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(tmp_path / "framelens.sqlite")
-    yield store
-    store.close()
 
 
 @pytest.fixture

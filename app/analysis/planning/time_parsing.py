@@ -5,7 +5,7 @@ It doesn't check whether the video has a frame at a time; decoding does.
 
 import math
 
-from app.core import MOST_FRAMES, InputError, Notice, Selection, Strategy, clock
+from app.core import InputError, Notice, Selection, Strategy, clock
 
 _BUDGETED: tuple[Strategy, ...] = ("auto", "uniform")
 
@@ -13,11 +13,6 @@ _BUDGETED: tuple[Strategy, ...] = ("auto", "uniform")
 def is_budgeted(strategy: Strategy) -> bool:
     """Return True if the strategy uses its whole budget of frames; for others the number is an upper limit."""
     return strategy in _BUDGETED
-
-
-def default_frames(strategy: Strategy, budget: int) -> int:
-    """Return the default number of frames: the budget, or MOST_FRAMES for a strategy without one."""
-    return budget if is_budgeted(strategy) else MOST_FRAMES
 
 
 def parse_seconds(text: str) -> float:

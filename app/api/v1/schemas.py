@@ -101,7 +101,7 @@ class NewJob(Strict):
     question: Annotated[str, Field(max_length=MOST_QUESTION)] = ""
     language: Language = None
     use_model: Annotated[bool, Field(description="Ask a model; otherwise the report has measurements only.")] = True
-    frames: Annotated[int, Field(ge=1, le=core.MOST_FRAMES, description="Most frames.")] | None = None
+    frames: Annotated[int, Field(ge=1, le=core.MOST_FRAMES, description="By default as many as suit.")] | None = None
     strategy: core.Strategy | None = None
     every_seconds: Annotated[float, Field(gt=0, le=1e7)] | None = None
     times_seconds: Annotated[list[Seconds], Field(max_length=core.MOST_FRAMES)] = []

@@ -350,7 +350,7 @@ def _import(given: argparse.Namespace) -> int:
 
 def _print_entries(ids: list[str], given: argparse.Namespace) -> int:
     """Print the analyses after the change."""
-    entries = [entry for one in ids if (entry := services().jobs.library.entry(one))]
+    entries = services().jobs.library.entries(ids)
     if given.json:
         _print_json([_document(entry) for entry in entries])
         return 0

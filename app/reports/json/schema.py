@@ -87,6 +87,7 @@ class RequestForm(Struct, frozen=True):
     language: core.Language
     use_model: bool
     selection: core.Selection
+    adapts: bool = False
 
 
 class WordedForm(Struct, frozen=True):

@@ -84,7 +84,7 @@ def _draw_export(chosen: Sequence[str]) -> None:
         if len(chosen) > MOST_EXPORTED:
             st.caption(t("library.export_most", n=MOST_EXPORTED))
             return
-        entries = [entry for one in chosen if (entry := services().jobs.library.entry(one))]
+        entries = services().jobs.library.entries(chosen)
         unexportable = [entry for entry in entries if not entry.mode]
         if unexportable:
             states = [t(f"library.state.{services().jobs.state_of(one)}") for one in unexportable]

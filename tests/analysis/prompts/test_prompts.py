@@ -143,7 +143,7 @@ def test_unverified_chunk_is_marked_in_merge_prompt() -> None:
     assert "- [] A ghost. (unverified)" in prompts.account(doubtful, LOG)
 
 
-def test_merge_of_merges_keeps_sections_and_replies() -> None:
+def test_merge_of_merges_keeps_sections() -> None:
     joined = result(
         0,
         overview=(Finding("First this.", (9,)),),
@@ -154,7 +154,7 @@ def test_merge_of_merges_keeps_sections_and_replies() -> None:
     text = prompts.join_question(request(), LOG, [joined, joined])
     assert "- [9] First this." in text
     assert "- from [9]: Morning. They wake." in text
-    assert "Answer to the question:\n- [10] The man." in text
+    assert "The man." not in text  # the question is answered apart from the description
 
 
 def test_prompt_preview_equals_request_with_placeholders() -> None:

@@ -46,7 +46,7 @@ def test_the_ten_templates_say_everything_in_both_languages() -> None:
 
 def test_only_question_template_needs_a_question() -> None:
     assert [key for key, template in built_in().items() if template.needs_question] == ["question"]
-    assert [key for key, template in built_in().items() if not template.fields] == ["describe"]
+    assert [key for key, template in built_in().items() if not template.fields] == ["describe", "question"]
 
 
 def test_the_package_holds_the_files_of_the_templates() -> None:

@@ -13,9 +13,10 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
+from app import config
 from app.api import Gate, routes
 from app.config import SourceSettings
-from app.services import Services, api_keys
+from app.services import Services, api_keys, open_services
 from app.store import ApiStore
 from tests.ui.fake_services import open_fake, script, with_bench
 
@@ -45,6 +46,14 @@ def ended_job(api: TestClient, job_id: str) -> dict[str, Any]:
     while not (job := api.get(f"jobs/{job_id}").json())["is_over"]:
         time.sleep(0.02)
     return dict(job)
+
+
+def services_on(base_url: str, folder: Path) -> Iterator[Services]:
+    """Services that ask a scripted engine; closed when they are asked for again."""
+    environ = {"FRAMELENS_DATA_DIR": str(folder / "data"), "FRAMELENS_BASE_URL": base_url}
+    opened = open_services(config.load(environ, dotenv=folder / "no.env"))
+    yield opened
+    opened.close()
 
 
 @pytest.fixture

@@ -8,11 +8,8 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from app import config
-from app.api import Gate
-from app.services import Services, api_keys, open_services
-from app.store import ApiStore
-from tests.api.v1.conftest import client_of, ended_job, uploaded
+from app.services import Services
+from tests.api.v1.conftest import ended_job, services_on, uploaded
 from tests.api.v1.test_jobs import events
 from tests.ask.test_request_answer import describing
 from tests.ask.test_when import COLOURS
@@ -25,16 +22,7 @@ pytestmark = pytest.mark.usefixtures("no_text_reading")
 @pytest.fixture
 def services(tmp_path: Path) -> Iterator[Services]:
     with serve(describing()) as server:
-        environ = {"FRAMELENS_DATA_DIR": str(tmp_path / "data"), "FRAMELENS_BASE_URL": server.base_url}
-        opened = open_services(config.load(environ, dotenv=tmp_path / "no.env"))
-        yield opened
-        opened.close()
-
-
-@pytest.fixture
-def asking(gate: Gate, services: Services) -> Iterator[TestClient]:
-    with client_of(gate, api_keys.create(ApiStore(services.store), "asker")) as client:
-        yield client
+        yield from services_on(server.base_url, tmp_path)
 
 
 @pytest.mark.slow
@@ -45,15 +33,15 @@ def asking(gate: Gate, services: Services) -> Iterator[TestClient]:
         ("zh", "红色卡片什么时候出现？", "看到“红色卡片”2 次："),
     ],
 )
-def test_job_has_the_moments(asking: TestClient, tmp_path: Path, language: str, question: str, first: str) -> None:
+def test_job_has_the_moments(api: TestClient, tmp_path: Path, language: str, question: str, first: str) -> None:
     content = write_card_video(tmp_path / "cards.mp4", COLOURS, seconds_per_card=1.5).read_bytes()
-    given = {"source": uploaded(asking, content, "cards.mp4"), "question": question, "language": language, "frames": 4}
-    job_id = asking.post("jobs", json=given).json()["id"]
-    states = [state for name, _, state in events(asking, f"jobs/{job_id}/events") if name == "job"]
-    answer = ended_job(asking, job_id)["answer"]
+    given = {"source": uploaded(api, content, "cards.mp4"), "question": question, "language": language, "frames": 4}
+    job_id = api.post("jobs", json=given).json()["id"]
+    states = [state for name, _, state in events(api, f"jobs/{job_id}/events") if name == "job"]
+    answer = ended_job(api, job_id)["answer"]
     assert states[-1]["answer"] == answer and answer["state"] == "complete" and answer["text"].startswith(first)
     assert [(one["start_seconds"], one["end_seconds"]) for one in answer["moments"]] == [(3.0, 4.5), (9.0, 12.0)]
-    talk = asking.get(f"conversations/{answer['conversation']}").json()
+    talk = api.get(f"conversations/{answer['conversation']}").json()
     assert [one["text"] for one in talk["answers"]] == [answer["text"]] and talk["jobs"] == [job_id]
-    report = asking.get(f"jobs/{job_id}/reports/json").json()
+    report = api.get(f"jobs/{job_id}/reports/json").json()
     assert report["answer"]["id"] == answer["conversation"] and "conversations" not in report

@@ -11,17 +11,15 @@ import pytest
 from starlette.requests import Request
 from starlette.testclient import TestClient
 
-from app import config
-from app.api import Gate
 from app.api.v1.questions import ask_question
 from app.api.v1.schemas import Answer, NewQuestion
 from app.ask.conversation import Turn
 from app.core import Notice
 from app.i18n import in_language, notice_text
-from app.services import Services, api_keys, open_services
+from app.services import Services, api_keys
 from app.services.answers import prepare_frames
 from app.store import ApiStore
-from tests.api.v1.conftest import client_of
+from tests.api.v1.conftest import services_on
 from tests.api.v1.test_jobs import events
 from tests.cards import write_card_video
 from tests.llm.scripted import serve
@@ -33,16 +31,7 @@ pytestmark = pytest.mark.usefixtures("no_text_reading")
 @pytest.fixture
 def services(going: threading.Event, tmp_path: Path) -> Iterator[Services]:
     with serve(two_colours(going)) as server:
-        environ = {"FRAMELENS_DATA_DIR": str(tmp_path / "data"), "FRAMELENS_BASE_URL": server.base_url}
-        opened = open_services(config.load(environ, dotenv=tmp_path / "no.env"))
-        yield opened
-        opened.close()
-
-
-@pytest.fixture
-def asking(gate: Gate, services: Services) -> Iterator[TestClient]:
-    with client_of(gate, api_keys.create(ApiStore(services.store), "asker")) as client:
-        yield client
+        yield from services_on(server.base_url, tmp_path)
 
 
 @pytest.fixture
@@ -52,16 +41,16 @@ def job(services: Services, tmp_path: Path) -> str:
 
 
 @pytest.mark.slow
-def test_a_question_is_answered_with_citations(asking: TestClient, job: str) -> None:
-    asked = asking.post(f"jobs/{job}/questions", json={"question": "Which colours?", "wait_seconds": 60})
+def test_a_question_is_answered_with_citations(api: TestClient, job: str) -> None:
+    asked = api.post(f"jobs/{job}/questions", json={"question": "Which colours?", "wait_seconds": 60})
     assert asked.status_code == 201, asked.text
     talk = asked.json()
     (answer,) = talk["answers"]
     assert (answer["state"], answer["text"]) == ("complete", "Red [1], then blue [2].")
     assert [(one["number"], one["job"]) for one in answer["cited"]] == [(1, job), (2, job)]
-    assert talk["jobs"] == [job] and asking.get(f"conversations/{talk['id']}").json() == talk
+    assert talk["jobs"] == [job] and api.get(f"conversations/{talk['id']}").json() == talk
     more = {"question": "And then?", "conversation": talk["id"], "wait_seconds": 60}
-    assert len(asking.post(f"jobs/{job}/questions", json=more).json()["answers"]) == 2
+    assert len(api.post(f"jobs/{job}/questions", json=more).json()["answers"]) == 2
 
 
 def test_notices_have_the_language_of_their_conversation() -> None:
@@ -88,15 +77,15 @@ def test_client_that_leaves_ends_the_answer_it_waits_for(services: Services, job
 
 
 @pytest.mark.slow
-def test_an_answer_is_streamed_as_it_grows(asking: TestClient, job: str, going: threading.Event) -> None:
+def test_an_answer_is_streamed_as_it_grows(api: TestClient, job: str, going: threading.Event) -> None:
     going.clear()
-    talk = asking.post(f"jobs/{job}/questions", json={"question": "Which?", "wait_seconds": 0}).json()
+    talk = api.post(f"jobs/{job}/questions", json={"question": "Which?", "wait_seconds": 0}).json()
     assert talk["answers"][0]["state"] == "running"
     again = {"question": "Which?", "conversation": talk["id"]}
-    refused = asking.post(f"jobs/{job}/questions", json=again)
+    refused = api.post(f"jobs/{job}/questions", json=again)
     assert (refused.status_code, refused.json()["key"]) == (409, "answer_under_way")
     texts = []
-    for name, _, answer in events(asking, f"conversations/{talk['id']}/events"):
+    for name, _, answer in events(api, f"conversations/{talk['id']}/events"):
         assert name == "answer"
         texts.append(answer["text"])
         if answer["text"]:
@@ -115,7 +104,7 @@ def test_an_answer_is_streamed_as_it_grows(asking: TestClient, job: str, going: 
     ],
 )
 def test_wrong_questions_are_refused(
-    asking: TestClient, job: str, job_id: str, given: dict[str, str], status: int, key: str
+    api: TestClient, job: str, job_id: str, given: dict[str, str], status: int, key: str
 ) -> None:
-    answer = asking.post(f"jobs/{job_id or job}/questions", json=given)
+    answer = api.post(f"jobs/{job_id or job}/questions", json=given)
     assert (answer.status_code, answer.json()["key"]) == (status, key)

@@ -141,7 +141,7 @@ def _draw_table(batch_id: str, statuses: Sequence[VideoStatus]) -> None:
                 page_state().open_job(job_id)
 
     st.dataframe(
-        {name: [str(one[name]) for one in shown] for name in ("picture", *names)},
+        {name: [one[name] for one in shown] for name in ("picture", *names)},
         key=key,
         hide_index=True,
         row_height=_ROW_HEIGHT,
@@ -153,29 +153,19 @@ def _draw_table(batch_id: str, statuses: Sequence[VideoStatus]) -> None:
 
 
 def _row(status: VideoStatus) -> dict[str, str]:
-    video = status.video
-    state = t(f"library.state.{status.state}")
-    if failure := video.failure:
-        return {
-            "picture": "",
-            "video": video.name,
-            "says": error_words(failure.as_error()),
-            "length": "",
-            "state": state,
-        }
-    entry = services().jobs.library.entry(video.job_id) if video.job_id else None
+    entry = status.entry
     return {
         "picture": resources.api_url(f"library/{entry.id}.jpg") if entry and entry.has_cover else "",
-        "video": video.name,
-        "says": _reason(status) or (_brief(video.job_id, status.state) if status.is_over and entry else ""),
+        "video": status.video.name,
+        "says": _reason(status) or (entry.title or _brief(entry.id, status.state) if entry else ""),
         "length": short_clock(entry.seconds) if entry and entry.seconds else "",
-        "state": state,
+        "state": t(f"library.state.{status.state}"),
     }
 
 
 @st.cache_resource(max_entries=2048, show_spinner=False)
 def _brief(job_id: str, state: str) -> str:
-    """Return what the report says in a line; it is kept for each state, since reading a report takes a while."""
+    """Return the first statement of a report without a headline; it is kept, since reading a report takes a while."""
     try:
         analysis = services().jobs.snapshot(job_id).analysis
     except AppError:
@@ -184,7 +174,9 @@ def _brief(job_id: str, state: str) -> str:
 
 
 def _reason(status: VideoStatus) -> str:
-    """Return why an analysis has no answer, "" if it has one, or if its state says so."""
+    """Return why a video was refused or its analysis has no answer, "" if it has one, or if its state says so."""
+    if failure := status.video.failure:
+        return error_words(failure.as_error())
     if status.state not in ("failed", "without_model"):
         return ""
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import replace
 from math import ceil
 from pathlib import Path
@@ -57,8 +56,9 @@ def draw(video: VideoInfo | None) -> None:
 
 
 def _draw_start(video: VideoInfo | None) -> None:
+    videos = _num_videos()
     st.button(
-        missing_model.start_words(_num_videos()),
+        t("ui.start" if videos < 2 else "ui.start_all", n=videos),
         key="start",
         type="primary",
         icon=":material/auto_awesome:",
@@ -105,20 +105,21 @@ def _draw_templates() -> None:
 
 def _draw_plan(video: VideoInfo, now: Readiness) -> None:
     """Draw the frames and the time in one line, and the options; no figures while a range or time is invalid."""
+    planned = None
     try:
         request = replace(_request(video.path), use_model=now.kind != "none")
     except AppError as error:
         st.caption(f":red[{plain(error_words(error))}]", width="content")
     else:
-        estimate = services().planner(video, request, services().templates.find(request.template))
-        st.caption(plain(_plan_words(estimate, is_automatic=request.adapts)), width="content")
+        planned = request, services().planner(video, request, services().templates.find(request.template))
+        st.caption(plain(_plan_words(planned[1], is_automatic=request.adapts)), width="content")
     with (
         st.popover(t("ui.options"), type="tertiary", icon=":material/tune:", key="options"),
         st.container(width=_OPTIONS_WIDTH),
     ):
         _draw_options()
-        with suppress(AppError):
-            draw_estimate(video, _request(video.path), videos=_num_videos())
+        if planned:
+            draw_estimate(video, *planned, videos=_num_videos())
     if page_state().last_form and page_state().last_form != _form():
         st.button(
             t("ui.as_last_time"), key="as_last_time", type="tertiary", icon=":material/history:", on_click=_as_last
@@ -237,15 +238,15 @@ def resubmit(job: JobSnapshot) -> None:
         state.open_job(services().jobs.submit(job.request, name=job.name, follows=job.follows, force=True))
 
 
-def draw_estimate(video: VideoInfo, request: AnalysisRequest, *, videos: int = 1) -> None:
+def draw_estimate(video: VideoInfo, request: AnalysisRequest, estimate: Estimate, *, videos: int = 1) -> None:
     """Draw the estimate in a few lines, and the prompt in a fold.
 
     Args:
         video: The video.
         request: What is asked.
+        estimate: What the planner says about it.
         videos: Number of videos that are asked about in the same way.
     """
-    estimate = services().planner(video, request, services().templates.find(request.template))
     with st.container(border=True, gap="small", key="plan"):
         st.markdown(f":material/route: **{plain(headline(estimate))}**")
         each = [t("ui.plan_each", n=videos)] if videos > 1 else []

@@ -25,18 +25,19 @@ Changes = dict[str, tuple[str, str]]
 
 def is_shown(job: JobSnapshot) -> bool:
     """Return whether there is more to say about a job than its report: it stopped, or no model has answered."""
-    return job.state not in ("done", "measuring", "no_usable_answer") or _is_measured_alone(job)
+    return job.state not in ("done", "measuring", "no_usable_answer") or says_no_model(job)
 
 
-def _is_measured_alone(job: JobSnapshot) -> bool:
-    """Return whether a report without a model still lacks measurements: nothing may move when they are complete."""
+def says_no_model(job: JobSnapshot) -> bool:
+    """Return whether no model has seen the frames, also before all is measured: nothing may move when it is."""
     analysis = job.analysis
-    return job.state == "measuring" and analysis is not None and not (analysis.chunks or analysis.answer)
+    is_measuring = job.state == "measuring" and analysis is not None and not (analysis.chunks or analysis.answer)
+    return is_measuring or job.is_without_model
 
 
 def draw(job: JobSnapshot) -> None:
     """Draw the reason, and the buttons that resume, restart, or continue without a model after an engine error."""
-    if job.is_without_model or _is_measured_alone(job):
+    if says_no_model(job):
         _draw_without_model(job)
         return
     st.markdown(f"#### {t(f'ui.state_{job.state}')}")
@@ -82,9 +83,9 @@ def _draw_ways_to_a_model(job: JobSnapshot) -> None:
             _draw_with_model(job, t("ui.analyse_with", model=model), now, primary=True)
         missing_model.draw_choose(primary=not has_another)
         if not has_another and job.can_resume:
-            downloads = now.kind == "download" and now.has_room and now.model is not None
-            size = human_size(now.model.download_bytes or 0) if now.model else ""
-            words = t("ui.start_download", size=size) if downloads else t("ui.try_again")
+            words = t("ui.try_again")
+            if now.kind == "download" and now.has_room and now.model:
+                words = t("ui.start_download", size=human_size(now.model.download_bytes or 0))
             _draw_with_model(job, words, now, primary=False)
 
 

@@ -13,7 +13,7 @@ from app.core import AppError, Moments
 from app.i18n import t
 from app.services import video_names
 from app.ui import error_words, may_change, page_state, plain, services
-from app.ui.components import exports
+from app.ui.components import decision, exports
 from app.ui.components.exports import SaveButton, SaveGroup
 from app.ui.panels.ask import composer, start, turns
 from app.ui.panels.ask.pictures import Pictures
@@ -118,11 +118,7 @@ def _clear(conversation_id: str) -> None:
 
 def _ask_to_delete(conversation_id: str, name: str) -> None:
     st.markdown(plain(t("ask.page.delete_what", name=name)))
-    with st.container(horizontal=True):
-        kept = st.button(t("library.delete_keep"), key="ask_delete_not")
-        words, args = f":red[{t('library.delete')}]", (conversation_id,)
-        if st.button(words, key="ask_delete_sure", icon=":material/delete:", on_click=_delete, args=args) or kept:
-            st.rerun()  # which closes the dialog
+    decision.draw(t("library.delete"), "ask_delete", ":material/delete:", _delete, conversation_id)
 
 
 def _delete(conversation_id: str) -> None:

@@ -133,8 +133,8 @@ def _show_more() -> None:
 
 
 def _row(one: Conversation) -> jobs.JobRow:
-    entries = (services().jobs.library.entry(about) for about in one.about)
-    videos = ", ".join(entry.name for entry in entries if entry) or t("ask.page.without_video")
+    entries = services().jobs.library.entries(one.about)
+    videos = ", ".join(entry.name for entry in entries) or t("ask.page.without_video")
     is_running = services().answers.is_running(one.id)
     state = t("ask.page.answering" if is_running else "ask.page.conversation")
     line = " · ".join((videos, local_time(one.created), *([state] if is_running else [])))

@@ -9,6 +9,7 @@ from app.core import InputError
 from app.i18n import t
 from app.store import KEPT_DAYS, TrashEntry
 from app.ui import local_time, may_change, page_state, plain, services
+from app.ui.components import decision
 
 _UNDO_KEY = "library_undo"
 """Session key of the ids that were deleted last."""
@@ -28,17 +29,12 @@ def ask_to_delete(chosen: Sequence[str]) -> None:
 
 def _draw_question(chosen: Sequence[str]) -> None:
     library = services().jobs.library
-    entries = [entry for one in chosen if (entry := library.entry(one))]
+    entries = library.entries(chosen)
     _draw_names([entry.name for entry in entries])
     st.markdown(t("library.delete_what", n=len(entries), days=KEPT_DAYS))
     num_videos = _count_videos(chosen, [entry.path for entry in entries], with_trash=False)
     st.markdown(t("library.delete_videos", n=num_videos) if num_videos else t("library.delete_no_videos"))
-    with st.container(horizontal=True):
-        kept = st.button(t("library.delete_keep"), key="library_delete_not")
-        words, args = f":red[{t('library.delete')}]", (chosen,)
-        icon = ":material/delete:"
-        if st.button(words, key="library_delete_sure", icon=icon, on_click=_delete, args=args) or kept:
-            st.rerun()  # which closes the dialog
+    decision.draw(t("library.delete"), "library_delete", ":material/delete:", _delete, chosen)
 
 
 def _draw_names(names: Sequence[str]) -> None:
@@ -134,12 +130,7 @@ def _draw_last_question(entries: Sequence[TrashEntry]) -> None:
     st.markdown(t("library.purge_what"))
     num_videos = _count_videos([entry.id for entry in entries], [entry.path for entry in entries], with_trash=True)
     st.markdown(t("library.purge_videos", n=num_videos) if num_videos else t("library.delete_no_videos"))
-    with st.container(horizontal=True):
-        kept = st.button(t("library.delete_keep"), key="library_purge_not")
-        words, args = f":red[{t('library.purge')}]", (entries,)
-        icon = ":material/delete_forever:"
-        if st.button(words, key="library_purge_sure", icon=icon, on_click=_purge, args=args) or kept:
-            st.rerun()  # which closes the dialog
+    decision.draw(t("library.purge"), "library_purge", ":material/delete_forever:", _purge, entries)
 
 
 def _purge(entries: Sequence[TrashEntry]) -> None:

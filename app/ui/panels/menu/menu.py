@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
     from streamlit.navigation.page import StreamlitPage
 
-_COLOURS = {"stopped": "gray", "starting": "orange", "ready": "green", "failed": "red"}
 _THEMES = ("System", "Light", "Dark")
 """As Streamlit names them."""
 _mount_theme = component("theme")
@@ -58,4 +57,4 @@ def _label() -> str:
         return ":material/menu:"
     status = services().engine.status()
     model = engine.short_model_name(status.model) or t("ui.menu_no_model")
-    return f":{_COLOURS[status.state]}[●] {plain(model)}"
+    return f":{engine.COLOURS[status.state]}[●] {plain(model)}"

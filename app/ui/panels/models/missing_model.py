@@ -122,11 +122,6 @@ def fits(now: Readiness) -> bool:
     return now.has_room and (now.model is None or now.model.need is None or now.model.need.fits)
 
 
-def start_words(videos: int = 1) -> str:
-    """Return the label of the start button."""
-    return t("ui.start" if videos < 2 else "ui.start_all", n=videos)
-
-
 def confirm(now: Readiness) -> None:
     """Allow the analysis that is about to start to download the model.
 

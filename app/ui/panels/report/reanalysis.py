@@ -1,4 +1,4 @@
-"""New analyses that start from a finished report: other words or model, frames chosen by hand, or one range again."""
+"""A new analysis about frames chosen by hand in a finished report, and the way back to the report it follows."""
 
 from __future__ import annotations
 
@@ -17,9 +17,6 @@ from app.ui.panels.analyse import frame_options
 if TYPE_CHECKING:
     from app.jobs import JobSnapshot
 
-_DEFAULT_FRAMES = 16
-"""Frames offered at first. Chosen by hand; not tuned."""
-_NUMBER_WIDTH = 112
 _mount_cards = component("frames")
 
 

@@ -22,7 +22,7 @@ from app.reports import content
 from app.services import report_of, video_for
 from app.ui import local_time, may_change, page_state, plain, services
 from app.ui.components import report_blocks
-from app.ui.panels.analyse import progress, request_form
+from app.ui.panels.analyse import progress, request_form, stopped_job
 from app.ui.panels.report import toolbar
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ def _other_notices(job: JobSnapshot, analysis: Analysis) -> tuple[Notice, ...]:
         for notice in analysis.notices
         if notice.key not in hidden
         and not (job.error and notice.level == "error")
-        and not (job.is_without_model and notice.key == "no_model")
+        and not (notice.key == "no_model" and stopped_job.says_no_model(job))
     )
 
 
@@ -185,14 +185,15 @@ def _pieces(job: JobSnapshot, analysis: Analysis, name: str, reported: Analysis)
         local = replace(reported, created=local_time(analysis.created))
         shown = content.sections(local, is_shared=False)
         names = [one for one in _sections_of(name, analysis, job) if one != "timeline" or not has_player]
-        blocks = filter(_is_shown, chain.from_iterable(shown[section]() for section in names))
+        listed = chain.from_iterable(shown[section]() for section in names)
+        blocks = filter(_is_not_said_above, listed) if name == "document" else listed
         kept = st.session_state[f"{_PIECES_KEY}_{name}"] = (analysis, asked, list(report_blocks.pieces(blocks)))
     pieces: list[report_blocks.ReportPiece] = kept[2]
     return pieces
 
 
-def _is_shown(block: content.Block) -> bool:
-    """Return whether a block isn't said above: the failure of an answer is."""
+def _is_not_said_above(block: content.Block) -> bool:
+    """Return whether a block of the document isn't said above it: the failure of an answer is."""
     return not (isinstance(block, content.Paragraph) and block.tone == "error")
 
 

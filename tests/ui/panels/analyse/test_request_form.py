@@ -16,7 +16,7 @@ from app.analysis.planning.estimate import Planner
 from app.analysis.planning.plan import RequestCapacity
 from app.analysis.prompts.templates import built_in, load_templates
 from app.core import Language
-from app.core.domain import AnalysisRequest
+from app.core.domain import AnalysisRequest, Selection
 from app.i18n import LANGUAGES, in_language, t
 from app.services.container import Services
 from app.store.model_records import KnownTimings, RequestTiming
@@ -169,7 +169,8 @@ def test_the_queue_shows_whose_turn_is_next_and_can_be_changed(
 ) -> None:
     services = open_services(script(hold=hold))
     numbers = (16, 8, 8, 8, 8)  # of frames; eight are surely one part
-    requests = [AnalysisRequest(card_video, frames=number) for number in numbers]
+    times = [Selection("times", None, tuple(place / 16 for place in range(number))) for number in numbers]
+    requests = [AnalysisRequest(card_video, frames=len(one.times_seconds), selection=one) for one in times]
     jobs = [services.jobs.submit(request, name=f"{place}.mp4") for place, request in enumerate(requests)]
     while len(services.jobs.waiting()) > 3:
         time.sleep(0.01)

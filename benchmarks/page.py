@@ -130,7 +130,7 @@ def _seconds_to_see(chromium: str, url: str) -> float:
         page = browser.new_page()
         started = time.perf_counter()
         page.goto(url)
-        page.get_by_role("button").filter(has_text="Analyse").or_(page.get_by_text("开始分析")).first.wait_for()
+        page.locator("button.choose:not(:empty)").wait_for()
         taken = time.perf_counter() - started
         browser.close()
     return taken

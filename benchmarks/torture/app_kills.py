@@ -32,7 +32,6 @@ from benchmarks.torture.tally import Tally, kill
 from tests.analysis.requests.test_orchestrator import asked, introducing, part_of
 from tests.browser.conftest import running
 from tests.cards import CARDS, write_card_video
-from tests.jobs.working import CONTEXT
 from tests.llm.scripted import serve
 
 _FULL = 100
@@ -45,6 +44,8 @@ _POLL_SECONDS = 0.05
 _MOST_LIVES = 4
 """Starts of the app for each kill, at most; the client may be done when its moment comes."""
 _FRAMES = 16
+_CONTEXT = 512
+"""Holds a question about pictures, and not all frames."""
 _KIND = {"Content-Type": "application/octet-stream"}
 Part = tuple[str, int]
 """A job's question and the number of the first frame of a request."""
@@ -266,7 +267,7 @@ def run(scale: Scale) -> Iterator[Line]:
     for number in range(_CLIPS):
         cards = draw.sample(list(CARDS), len(CARDS))
         clips.append(write_card_video(folder / f"film{number}.mp4", [*cards, *reversed(cards)]))
-    with serve(slowly, context=CONTEXT) as server, mock.patch.dict(os.environ, FRAMELENS_BASE_URL=server.base_url):
+    with serve(slowly, context=_CONTEXT) as server, mock.patch.dict(os.environ, FRAMELENS_BASE_URL=server.base_url):
         trial = _Trial(scale, clips, server, draw)
         trial.run(scale.count(_FULL))
     yield trial.tally.line("SIGKILL to the app", f"{trial.folders} × {_CLIPS} jobs, {trial.num_kept} answers kept")

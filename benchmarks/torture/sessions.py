@@ -75,6 +75,7 @@ _TEXTS = """() => {
     return lines.join("\\n");
 }"""
 """What the page and its components show, a line for each element."""
+_REPORT = ".st-key-report_menu"
 _ERRORS = "[data-testid=stException], [data-testid=stAlertContentError]"
 
 
@@ -294,9 +295,8 @@ async def _analyse(reader: _Reader, url: str, clip: Path, opening: asyncio.Semap
     start = page.get_by_role("button", name=t("ui.start", "en"), exact=True)
     await reader.act("upload a video", _upload(page, clip), start)
     await reader.act("start its analysis", _start(page, start), page.get_by_test_id("stMain"))
-    ready = page.get_by_text(t("ui.state_done", "en"))
     waited = "wait for the report, with the queue"
-    await reader.act(waited, asyncio.sleep(0), ready, longest_ms=_LONGEST_QUEUE_MS)
+    await reader.act(waited, asyncio.sleep(0), page.locator(_REPORT), longest_ms=_LONGEST_QUEUE_MS)
 
 
 async def _upload(page: Page, clip: Path) -> None:
@@ -325,8 +325,15 @@ async def _browse(reader: _Reader, url: str, opening: asyncio.Semaphore) -> None
     await reader.act("open a report", found.click(), save)
     await reader.act("download it", _download(page, save), save)
     chinese = page.get_by_role("button", name=t("ui.save", "zh"))
-    await reader.act("change the language", page.get_by_text(t("language.zh", "en"), exact=True).click(), chinese)
-    await reader.act("change the language", page.get_by_text(t("language.en", "en"), exact=True).click(), save)
+    await reader.act("change the language", _choose_language(page, t("language.zh", "en")), chinese)
+    await reader.act("change the language", _choose_language(page, t("language.en", "en")), save)
+
+
+async def _choose_language(page: Page, name: str) -> None:
+    """Choose a language in the menu, and close the menu."""
+    await page.locator(".st-key-menu_open button:visible").first.click()
+    await page.get_by_test_id("stPopoverBody").get_by_text(name, exact=True).click()
+    await page.keyboard.press("Escape")
 
 
 async def _search(search: Locator) -> None:

@@ -10,7 +10,7 @@ from benchmarks.endurance import Setting, compose, foreign_times, run
 
 
 def test_times_that_are_no_frame_s_are_found() -> None:
-    text = "[00:04.500] and 1:02:03.250, v1.2.3, 16:9, at 00:05 or 12:00.000"
+    text = "[00:04.500] and 1:02:03.250, v1.2.3, 16:9, at 00:05 or 12:00.000, made on 2026-11-26 07:51"
     assert foreign_times(text, {"00:04.500", "1:02:03.250", "00:05"}) == ["12:00.000"]
 
 

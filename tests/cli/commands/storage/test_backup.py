@@ -19,7 +19,6 @@ from benchmarks.endurance import differences, said
 from tests.analysis.requests.test_orchestrator import introducing
 from tests.api.v1.conftest import uploaded
 from tests.browser.conftest import running
-from tests.jobs.working import CONTEXT
 from tests.llm.scripted import serve
 from tests.media import cards, write_video
 
@@ -80,7 +79,7 @@ def test_backup_of_a_running_app_opens_elsewhere(
     first, second = tmp_path / "first", tmp_path / "second"
     first.mkdir(), second.mkdir()
     go.set()
-    with serve(behave, context=CONTEXT) as server:
+    with serve(behave) as server:
         monkeypatch.setenv("FRAMELENS_BASE_URL", server.base_url)
         monkeypatch.setenv("FRAMELENS_DATA_DIR", str(first / "data"))
         assert main(["keys", "create", "tests", "--limit", "10000/min"]) == 0

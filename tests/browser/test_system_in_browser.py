@@ -63,8 +63,8 @@ def test_open_analysis_and_language_survive_navigation(scripted_app: App, visit:
 def test_rows_of_the_queue_act_on_their_own_analysis(scripted_app: App, visit: Visit) -> None:
     visit.page.goto(scripted_app.url)
     jobs = [begin_one(visit) for _ in range(4)]
-    # Finished analyses are listed as well, below; these have no button.
-    rows = visit.page.locator('[class*="st-key-work_rows"] .job').filter(has=visit.page.locator('[aria-label^="Cancel"]'))
+    cancel = visit.page.locator('[aria-label^="Cancel"]')  # finished analyses are listed below, without this button
+    rows = visit.page.locator('[class*="st-key-work_rows"] .job').filter(has=cancel)
     expect(rows).to_have_count(4)
     visit.page.locator(f'[data-id="{jobs[3]}"] [aria-label^="Move to top"]').click()
     expect(rows.nth(2)).to_have_attribute("data-id", jobs[3])

@@ -101,7 +101,9 @@ class _FrameAdder:
 
     def _classified(self, part: str) -> Generator[AskEvent, None, Sought]:
         """Return what a question asks for; the model is asked where the frames depend on it."""
-        sought = classification.by_words(part)
+        whole = self.conversation.last.question
+        earlier = self.earlier if part == whole else [*self.earlier, whole]
+        sought = classification.by_words(part, earlier)
         kind = sought.kind if self.look.kind == "auto" else self.look.kind
         sought = replace(sought, kind=kind)
         if self.searched:  # a search that continues
@@ -111,8 +113,6 @@ class _FrameAdder:
         if kind == "spoken" or needs_no_model(self.scope, sought, self.connection, self.tools):
             return sought
         yield Looking("question")
-        whole = self.conversation.last.question
-        earlier = self.earlier if part == whole else [*self.earlier, whole]
         asked = classification.by_model(part, earlier, self.connection, self.conversation.language, self.cancel)
         return asked if self.look.kind == "auto" else replace(asked, kind=kind)
 

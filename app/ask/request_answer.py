@@ -25,7 +25,7 @@ from app.ask.conversation import (
 from app.ask.moments.sampling import expected_frames
 from app.ask.report import reported
 from app.ask.repository import ConversationRepository
-from app.ask.retrieval.classification import kind_in_words
+from app.ask.retrieval.classification import kind_in_words, parts_in_words
 from app.ask.retrieval.select import RetrievalTools
 from app.ask.retrieval.values import Looking
 
@@ -46,7 +46,7 @@ class RequestAnswerer:
 
     def reads_screen(self, question: str) -> bool:
         """Return whether the answer rests on text on the screen, which is recognized for all keyframes first."""
-        return kind_in_words(question) == "read"
+        return any(kind_in_words(part) == "read" for part in parts_in_words(question))
 
     def answer(
         self, analysis: core.Analysis, connection: EngineConnection, cancel: threading.Event

@@ -98,6 +98,15 @@ _ASKS = re.compile(
     rf"\b(?:{_QUESTION_WORDS})\b|什么|啥|何时|几|多少|谁|哪|怎|为何|有没有|是否|多久|[吗呢么][？?]?$", re.IGNORECASE
 )
 """A part of a question without one of these is a condition or an apposition, and the question is left whole."""
+_REFERS = re.compile(r"\b(?:it|he|him|she|her|they|them|this|that|these|those|one)\b", re.IGNORECASE)
+_REFERS_HAN = re.compile(
+    r"(?:它们?|其|[这那]个?)?(?:可以|能够?|会|被|才|又|再)*"
+    r"(?:看得?清楚?|看得?见|读(?:到|出来?|清)?|认出来?|开始|结束|停下来?|消失|不见|离开|打开|关上|变化?|动)?[了的]?"
+)
+"""What is left of a question that names nothing itself and so refers to the one before."""
+_PEOPLE = {"he": "a man", "him": "a man", "she": "a woman", "her": "a woman"} | dict.fromkeys(
+    ("they", "them", "who", "somebody", "someone", "anybody", "anyone", "people"), "a person"
+)
 _NOT_SEEN = re.compile(
     r"(?:video|film|clip|movie|scene|frames?|pictures?|end|beginning|start|moment|time|first|last)s?", re.I
 )
@@ -132,11 +141,28 @@ def parts_in_words(question: str) -> tuple[str, ...]:
     return tuple(parts) if 1 < len(parts) <= _MOST_PARTS and all(map(_ASKS.search, parts)) else (question,)
 
 
-def things_in_words(question: str) -> tuple[str, ...]:
-    """Return what a question without a model's help looks for: its nouns as one thing, else what is left of it."""
+def things_in_words(question: str, earlier: Sequence[str] = ()) -> tuple[str, ...]:
+    """Return what a question without a model's help looks for: its nouns as one thing, else what is left of it.
+
+    A question that names nothing ("when can it be read?") is about what the latest question before it names, and else
+    about a person ("when does she leave?").
+    """
     if _HAN.search(question):
         bare = _AROUND_HAN.sub("", _AROUND_HAN.sub("", question.strip())).strip("的，。 ")
-        return (bare[:_LONGEST_THING],) if bare else ()
+        refers, is_named = bool(_REFERS_HAN.fullmatch(bare)), bool(bare)
+    else:
+        bare = _nouns(question)
+        refers, is_named = not bare and bool(_REFERS.search(question)), bool(bare)
+    before = [part for one in earlier for part in parts_in_words(one) if part != question] if refers else []
+    if before and (things := things_in_words(before[-1], before[:-1])):
+        return things
+    if not is_named:
+        people = (_PEOPLE.get(word.lower(), "") for word in re.findall(r"[\w'-]+", question))
+        bare = next(filter(None, people), "") or " ".join(re.findall(r"[\w'-]+", _NO_NOUNS.sub("", question))[-6:])
+    return (bare[:_LONGEST_THING],) if bare else ()
+
+
+def _nouns(question: str) -> str:
     found = []
     for start in _NOUNS.finditer(question):
         rest = question[start.end() :]
@@ -144,17 +170,16 @@ def things_in_words(question: str) -> tuple[str, ...]:
         noun = " ".join((rest[: end.start()] if end else rest).split()[:4])
         if noun and not _NOT_SEEN.fullmatch(noun.split()[-1]):
             found.append(_with_article(noun))
-    bare = " and ".join(dict.fromkeys(found[:2])) or " ".join(re.findall(r"[\w'-]+", _NO_NOUNS.sub("", question))[-6:])
-    return (bare[:_LONGEST_THING],) if bare else ()
+    return " and ".join(dict.fromkeys(found[:2]))
 
 
 def _with_article(noun: str) -> str:
     return f"{'an' if noun[0].lower() in 'aeiou' else 'a'} {noun}"
 
 
-def by_words(question: str) -> Sought:
-    """Return what the words of a question ask for."""
-    return Sought(kind_in_words(question) or "local", things_in_words(question))
+def by_words(question: str, earlier: Sequence[str] = ()) -> Sought:
+    """Return what the words of a question ask for, which may refer to questions before it."""
+    return Sought(kind_in_words(question) or "local", things_in_words(question, earlier))
 
 
 # ---- by the model ----------------------------------------------------------------------------------------------------
@@ -179,7 +204,7 @@ def by_model(
     Raises:
         Cancelled: `cancel` was set.
     """
-    words = by_words(question)
+    words = by_words(question, earlier)
     known_kind = kind_in_words(question)
     with in_language(language):
         prompt = t(

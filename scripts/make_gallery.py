@@ -9,6 +9,8 @@ them names a time of its own, so that one sees how that is marked.
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import os
 import shutil
@@ -16,10 +18,16 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import av
+import numpy as np
+from PIL import Image
+
 ROOT = Path(__file__).parents[1]
+SAMPLE = ROOT / "app" / "samples" / "sample.mp4"
 TARGET = ROOT / "docs" / "gallery"
 MODEL = "answers-written-by-people"
 _FRAMES = 8
@@ -28,22 +36,23 @@ Statement = tuple[tuple[int, ...], str]
 _ANSWERS: Mapping[str, Mapping[str, Any]] = {
     "en": {
         "question": "What is written on the sign, and when can it be read?",
+        "look_for": "a sign",
+        "reply": "“Opening hours, Monday – Friday 9:00 – 18:00”, in English and Chinese [1].",
         "title": "Five short scenes",
-        "reply": [((7,), "“Opening hours, Monday – Friday 9:00 – 18:00”, in English and Chinese.")],
         "overview": [
-            ((1, 2, 6, 7, 8), "Five drawn scenes follow one another: a title, a landscape, a ball, a sign, a number."),
-            ((2, 3, 4, 5), "The longest change within a scene is the sun, which rises over green hills."),
+            ((1, 3, 6, 7, 8), "Five drawn scenes follow one another: a title, a landscape, a ball, a sign, a number."),
+            ((3, 4, 5), "The longest change within a scene is the sun, which rises over green hills."),
         ],
         "chapters": [
             (1, "Title", "The name of the sample in English and Chinese."),
-            (2, "Sunrise", "The sun rises over the hills, and the sky turns from violet to yellow."),
+            (3, "Sunrise", "The sun rises over the hills, and the sky turns from violet to yellow."),
             (6, "The ball", "A red ball over a chequered floor."),
             (7, "The sign", "Opening hours on a green board."),
             (8, "The number", "A white disc with a 1."),
         ],
         "findings": [
             ((1,), "White and yellow letters on violet: “FrameLens sample video”."),
-            ((2,), "Green hills under a sky that is still violet; the sun cannot be seen yet."),
+            ((3,), "Green hills under a sky that is still violet; the sun cannot be seen yet."),
             ((4,), "Half of the sun stands over the right hill."),
             ((6,), "A red ball hangs over a floor of brown and white squares."),
             ((7,), "A sign with opening hours, to be read until 0:59."),
@@ -52,22 +61,23 @@ _ANSWERS: Mapping[str, Mapping[str, Any]] = {
     },
     "zh": {
         "question": "牌子上写了什么？什么时候能看清？",
+        "look_for": "牌子",
+        "reply": "写着“开放时间，周一至周五 9:00–18:00”，中英文都有 [1]。",
         "title": "五个短场景",
-        "reply": [((7,), "写着“开放时间，周一至周五 9:00–18:00”，中英文都有。")],
         "overview": [
-            ((1, 2, 6, 7, 8), "依次出现五个手绘场景：标题、风景、小球、牌子和数字。"),
-            ((2, 3, 4, 5), "场景内部变化最久的是日出：太阳从绿色的山丘后升起。"),
+            ((1, 3, 6, 7, 8), "依次出现五个手绘场景：标题、风景、小球、牌子和数字。"),
+            ((3, 4, 5), "场景内部变化最久的是日出：太阳从绿色的山丘后升起。"),
         ],
         "chapters": [
             (1, "标题", "中英文的示例名称。"),
-            (2, "日出", "太阳从山丘后升起，天空由紫变黄。"),
+            (3, "日出", "太阳从山丘后升起，天空由紫变黄。"),
             (6, "小球", "方格地面上方有一个红球。"),
             (7, "牌子", "绿色牌子上的开放时间。"),
             (8, "数字", "白色圆盘里的数字 1。"),
         ],
         "findings": [
             ((1,), "紫色背景上是白色和黄色的字：“示例视频：五个镜头”。"),
-            ((2,), "紫色天空下的绿色山丘，太阳还没有出现。"),
+            ((3,), "紫色天空下的绿色山丘，太阳还没有出现。"),
             ((4,), "右侧山丘上露出半个太阳。"),
             ((6,), "棕白相间的方格地面上方悬着一个红球。"),
             ((7,), "一块写着开放时间的牌子，到 0:59 为止都能看清。"),
@@ -75,18 +85,64 @@ _ANSWERS: Mapping[str, Mapping[str, Any]] = {
         ],
     },
 }
+_SCENES_SECONDS, _SIGN = (1.0, 6.0, 10.0, 14.0, 18.0), 3
+"""A time in each scene of the sample, and the place of the one with the sign."""
 
 
 def answer(language: str) -> str:
-    """Return the answer to the only chunk, in the form that the app requests."""
+    """Return the account of all frames, in the form that the app requests."""
     answers = _ANSWERS[language]
 
     def statements(name: str) -> list[dict[str, object]]:
         return [{"frames": list(frames), "text": text} for frames, text in answers[name]]
 
     chapters = [{"first_frame": first, "title": title, "text": text} for first, title, text in answers["chapters"]]
-    lists = {name: statements(name) for name in ("findings", "overview", "reply")}
+    lists = {name: statements(name) for name in ("findings", "overview")}
     return json.dumps({"title": answers["title"], "chapters": chapters, **lists}, ensure_ascii=False)
+
+
+def reply(body: Mapping[str, Any], language: str) -> str:
+    """Return what people would say to a request: of the question's kind, of a small picture, or of the video."""
+    from app.i18n import in_language, t
+
+    with in_language(language):
+        systems = {name: t(f"ask.prompt.{name}_system") for name in ("classify", "lookalikes", "vote")} | {
+            "question": t("ask.prompt.system")
+        }
+        absent = t("ask.prompt.absent", thing=_ANSWERS[language]["look_for"])
+    said = next((one["content"] for one in body["messages"] if one["role"] == "system"), "")
+    if body.get("max_tokens") == 1 and not said:
+        return "."
+    if said == systems["classify"]:
+        return json.dumps({"kind": "when", "look_for": [_ANSWERS[language]["look_for"]]}, ensure_ascii=False)
+    if said == systems["lookalikes"]:
+        return json.dumps({"lookalikes": []})
+    if said == systems["vote"]:
+        asked = " ".join(part.get("text", "") for part in body["messages"][-1]["content"])
+        return "yes" if shows_sign(body) != (absent in asked) else "no"
+    return str(_ANSWERS[language]["reply"]) if said == systems["question"] else answer(language)
+
+
+def shows_sign(body: Mapping[str, Any]) -> bool:
+    """Return whether the picture of a vote shows the sign: it resembles that scene most, however bright it is."""
+    (url,) = (part["image_url"]["url"] for part in body["messages"][-1]["content"] if part["type"] == "image_url")
+    with Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))) as picture:
+        seen = _layout(picture)
+    return int(np.argmax([np.vdot(seen, scene) for scene in _scenes()])) == _SIGN
+
+
+@cache
+def _scenes() -> list[Any]:
+    with av.open(str(SAMPLE)) as video:
+        frames = {round(frame.time or 0.0, 2): frame for frame in video.decode(video=0)}
+    return [_layout(frames[seconds].to_image()) for seconds in _SCENES_SECONDS]
+
+
+def _layout(picture: Image.Image) -> Any:
+    """Return where a picture is light and dark, as a vector of length 1."""
+    grey = np.asarray(picture.convert("L").resize((32, 18)), dtype=float)
+    grey -= grey.mean()
+    return grey / np.linalg.norm(grey)
 
 
 def write(language: str, folder: Path) -> None:
@@ -94,7 +150,7 @@ def write(language: str, folder: Path) -> None:
     from tests.llm.scripted import serve
 
     def behave(body: dict[str, Any]) -> Iterator[str]:
-        yield "." if body.get("max_tokens") == 1 else answer(language)
+        yield reply(body, language)
 
     shutil.rmtree(folder, ignore_errors=True)
     with serve(behave, model=MODEL) as server, tempfile.TemporaryDirectory() as data:
@@ -104,8 +160,8 @@ def write(language: str, folder: Path) -> None:
             "FRAMELENS_BASE_URL": server.base_url,
             "FRAMELENS_LANGUAGE": language,
         }
-        video, question = ROOT / "app" / "samples" / "sample.mp4", _ANSWERS[language]["question"]
-        analysed = ["analyse", video, "--frames", _FRAMES, "--question", question, "--template", "describe", "--quiet"]
+        question = _ANSWERS[language]["question"]
+        analysed = ["analyse", SAMPLE, "--frames", _FRAMES, "--question", question, "--template", "describe", "--quiet"]
         _framelens(*analysed, "--output", Path(data) / "report.json", environment=environment)
         _framelens("export", "latest", "--format", "all", "--output", folder, environment=environment)
 

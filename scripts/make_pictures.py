@@ -38,7 +38,6 @@ _SIZE = (1280, 800)
 _SHOWN_WIDTH = 960
 _LONGEST_MS = 400_000
 _SHOT_SECONDS = 0.1
-_MOST_OF_START = 10
 _SHOWN_MS, _LAST_MS = 350, 3500
 """How long a picture of the moving one is shown, and the last. A wait without changes takes one picture only."""
 
@@ -138,20 +137,10 @@ def type_question(recorder: Recorder, field: Locator, question: str) -> None:
         recorder.take()
 
 
-def open_question(page: Page) -> Locator:
-    """Open the page for questions with the place for a video, and return its field."""
-    page.get_by_role("link", name=words("ui.page_ask"), exact=True).first.click()
-    page.get_by_text(words("ask.page.other_video"), exact=True).click()
-    return page.get_by_placeholder(words("ask.page.question"))
-
-
-def watch_answer(page: Page, recorder: Recorder) -> None:
-    """Take pictures until the answer is whole: frames appear, and the strip of the search fills."""
-    stop = page.get_by_role("button", name=words("ask.page.stop"), exact=True)
-    reads = page.get_by_text(words("ask.page.thinking"))
-    recorder.watch(stop.is_visible)
-    recorder.watch(lambda: reads.is_visible() or not stop.is_visible(), _MOST_OF_START)
-    recorder.watch(lambda: not stop.is_visible())
+def watch_report(page: Page, recorder: Recorder) -> None:
+    """Take pictures until the report is there: frames appear, and the strip of the search fills."""
+    report = page.locator(".st-key-report_menu")
+    recorder.watch(report.is_visible)
     settle(page)
     recorder.take()
 
@@ -198,15 +187,15 @@ def demo(language: str, folder: Path) -> None:
     with opened(language, folder, model=str(MODEL)) as page:
         recorder = Recorder(page)
         recorder.take()
-        field = open_question(page)
+        hand_over(page, "ui.upload_choose", write_video(folder / "cards.mp4"))
+        page.locator("video").wait_for()
+        settle(page)
         recorder.take()
-        video = write_video(folder / "cards.mp4")
-        hand_over(page, "ui.upload_choose", video)
-        page.get_by_role("button", name=video.name).wait_for()
+        type_question(recorder, page.get_by_role("textbox", name=words("ui.question")), QUESTIONS[language])
+        start = page.get_by_role("button", name=words("ui.start"), exact=True)
         wait_until_still(page)
-        type_question(recorder, field, QUESTIONS[language])
-        page.keyboard.press("Enter")
-        watch_answer(page, recorder)
+        start.click()
+        watch_report(page, recorder)
         recorder.write(TARGET / f"demo.{language}.webp")
 
 

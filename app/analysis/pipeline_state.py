@@ -79,6 +79,10 @@ class PipelineState:
             return self._state.decode.readable_seconds
         return (self._state.video.duration_seconds_from_header if self._state.video else None) or 0.0
 
+    def shot_starts(self) -> list[float]:
+        """Return the starts of the shots in seconds, none before they are known, without waiting."""
+        return [shot.start_seconds for shot in self._state.decode.shots] if self._state.decode else []
+
     def facts(self, frames: Frames) -> dict[int, core.FrameFacts]:
         """Return the facts of at least these frames, by number."""
         wanted = {frame.number for frame in frames}

@@ -180,7 +180,12 @@ class ParsedAnswer:
 
 
 def parse_answer(
-    text: str, scope: Scope, template: Template, times: Mapping[int, float], end_seconds: float
+    text: str,
+    scope: Scope,
+    template: Template,
+    times: Mapping[int, float],
+    end_seconds: float,
+    shot_starts: Sequence[float] = (),
 ) -> ParsedAnswer:
     """Parse the answer `text`; never raises.
 
@@ -190,16 +195,26 @@ def parse_answer(
         template: Template of the analysis, which defines the fields of findings.
         times: Seconds of the frames that were sent, by number.
         end_seconds: End of the last chapter.
+        shot_starts: Starts of the shots in seconds. A chapter whose first frame is the first that was sent of a shot
+            begins with the shot.
     """
-    return _AnswerParser(scope, template, times, end_seconds).read(text.replace("\ufeff", "").strip())
+    return _AnswerParser(scope, template, times, end_seconds, shot_starts).read(text.replace("\ufeff", "").strip())
 
 
 class _AnswerParser:
-    def __init__(self, scope: Scope, template: Template, times: Mapping[int, float], end_seconds: float) -> None:
+    def __init__(
+        self,
+        scope: Scope,
+        template: Template,
+        times: Mapping[int, float],
+        end_seconds: float,
+        shot_starts: Sequence[float],
+    ) -> None:
         self._rest = "overview" if scope == "join" else "findings"  # the list for entries without a known key
         self._fields = template.fields
         self._times = times
         self._end_seconds = end_seconds
+        self._shot_starts = shot_starts
         self._entries = _FindingParser(times, lambda: self._note("odd_form"))
         self._troubles: dict[str, None] = {}
 
@@ -311,10 +326,16 @@ class _AnswerParser:
             elif title or text:
                 started[number] = title, text
         numbers = sorted(started, key=lambda number: self._times[number])
-        starts = [0.0, *(self._times[number] for number in numbers[1:])]
+        starts = [0.0, *map(self._chapter_start, numbers[1:])]
         edges = [*starts, max(self._end_seconds, *starts)] if numbers else []
         ranges = pairwise(edges)
         return tuple(Chapter(*started[number], number, *edge) for number, edge in zip(numbers, ranges, strict=True))
+
+    def _chapter_start(self, number: int) -> float:
+        """Return the start of the frame's shot if no earlier frame is of that shot, else the frame's time."""
+        time = self._times[number]
+        before = max((one for one in self._times.values() if one < time), default=-1.0)
+        return max((start for start in self._shot_starts if before < start <= time), default=time)
 
     def _chapter(self, item: Any) -> tuple[int, str, str]:
         """Return the number of the first frame (-1 if unclear), title and text."""

@@ -210,7 +210,8 @@ class RequestExecutor:
 
     def _read(self, asked: EngineRequest, text: str) -> ParsedAnswer:
         times = {frame.number: frame.time_seconds for frame in asked.frames}
-        return parse_answer(text, asked.scope, self._run.template, times, self._run.state.end_seconds())
+        state = self._run.state
+        return parse_answer(text, asked.scope, self._run.template, times, state.end_seconds(), state.shot_starts())
 
     # ---- options
 

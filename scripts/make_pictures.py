@@ -186,6 +186,8 @@ def demo(language: str, folder: Path) -> None:
     """Write the moving picture."""
     with opened(language, folder, model=str(MODEL)) as page:
         recorder = Recorder(page)
+        page.locator("button.choose:not(:empty)").wait_for()
+        settle(page)
         recorder.take()
         hand_over(page, "ui.upload_choose", write_video(folder / "cards.mp4"))
         page.locator("video").wait_for()

@@ -10,7 +10,7 @@ function named(entry) {
 
 function coverOf(entry, words, report) {
   const cover = element("button", { type: "button", className: "cover" });
-  cover.setAttribute("aria-label", `${words.open}: ${named(entry)}`);
+  cover.setAttribute("aria-label", [`${words.open}: ${named(entry)}`, entry.length].filter(Boolean).join(" · "));
   if (entry.cover) cover.append(element("img", { alt: "", loading: "lazy", decoding: "async", src: entry.cover }));
   else cover.append(iconOf(entry.icon));
   if (entry.length) cover.append(element("span", { className: "length", textContent: entry.length }));

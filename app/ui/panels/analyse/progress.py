@@ -24,6 +24,8 @@ POLL_SECONDS = 0.8
 """Interval between two polls of a job. Chosen by hand; not tuned."""
 _WAITING_POLL_SECONDS = 2.0
 """The same while it waits for other jobs, as those of many users may at a time. Chosen by hand; not tuned."""
+_FRAMES_HEIGHT = 250
+"""Height in pixels of the frames that were found: two rows. Chosen by hand; not tuned."""
 _MAX_CHARACTERS = 4000
 """Characters shown of an incoming answer; of a longer one the end, which is the part that grows. Chosen by hand; not
 tuned.
@@ -60,17 +62,20 @@ def draw_stage(job_id: str, drawn: str) -> None:
     st.markdown(f"#### {t('ui.pausing' if is_pausing else f'ui.state_{job.state}')}")
     parts = (stage_text(job), _count(job.progress), remaining(job.progress.eta_seconds))
     st.progress(job.share, text=plain(" · ".join(filter(None, parts))))
-    if is_pausing:
-        st.caption(t("ui.pausing_what"))
-    if job.progress.stage == "engine" and job.progress.engine_phase:
-        phase = job.progress.engine_phase
-        st.caption(plain(t(f"engine.phase.{phase.phase}", **phase.values)))
-    if hashing := job.progress.hashing:
-        st.caption(plain(t("stage.hashing", percent=hashing.percent)))
+    st.caption(plain(_detail(job, is_pausing=is_pausing)) or "&nbsp;")  # always a line: the buttons below don't move
     if may_change():
         _draw_buttons(job, is_pausing=is_pausing)
     for notice in _other_notices(job.progress):
         st.caption(plain(notice_text(notice)))
+
+
+def _detail(job: JobSnapshot, *, is_pausing: bool) -> str:
+    """Return what there is to say about the stage, "" for nothing."""
+    if is_pausing:
+        return t("ui.pausing_what")
+    if job.progress.stage == "engine" and (phase := job.progress.engine_phase):
+        return t(f"engine.phase.{phase.phase}", **phase.values)
+    return t("stage.hashing", percent=job.progress.hashing.percent) if job.progress.hashing else ""
 
 
 def draw_measuring(job_id: str) -> None:
@@ -131,21 +136,22 @@ def _count(analysis: AnalysisState) -> str:
 
 
 def draw_answers(job_id: str) -> None:
-    """Draw the answers and the frames so far."""
+    """Draw the frames and the answers so far; the frames keep their place while the answers grow below them."""
     job = services().jobs.snapshot(job_id)
-    if reason := text_mode_reason(job.progress):
-        st.warning(plain(notice_text(reason)))
     found = job.progress.keyframes or job.progress.found
     renderer = Renderer(job_id, found)
+    if found:
+        st.markdown(f"##### {t('ui.keyframes' if job.progress.keyframes else 'ui.found')}")
+        with st.container(height=_FRAMES_HEIGHT, border=False, key="found_frames"):
+            report_blocks.draw_values([report_blocks.gallery(found, renderer)], renderer, key="found")
+    if reason := text_mode_reason(job.progress):
+        st.warning(plain(notice_text(reason)))
     if answer := list(report_blocks.pieces(content.answer_to_question(job.progress.answer, job.progress.keyframes))):
         report_blocks.draw(answer, renderer, key="question_answer")
     _draw_whole(job.progress, renderer)
     if shown := build_views(job, report_blocks.opened_parts()):
         st.markdown(f"##### {t('ui.parts' if len(shown) > 1 else 'ui.answer')}")
         report_blocks.draw_parts(shown, renderer)
-    if found:
-        st.markdown(f"##### {t('ui.keyframes' if job.progress.keyframes else 'ui.found')}")
-        report_blocks.draw_values([report_blocks.gallery(found, renderer)], renderer, key="found")
 
 
 @st.fragment

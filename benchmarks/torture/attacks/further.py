@@ -68,11 +68,11 @@ def tools(site: Site) -> Line:
     sha256 = sha256_of(Path(video))
     calls: list[tuple[str, dict[str, Any]]] = [("list", {}), ("search", {"words": SECRET})]
     calls += [(name, {"video": one}) for name in ("report", "transcript", "look") for one in (job, video)]
-    results = _answers(site, root, calls)
     lost = 0
-    for call, result in zip(calls, results, strict=True):
-        lost += sha256 in result or (SECRET in result and SECRET not in str(call))
-    return Line("reports outside of the root of an assistant's tools", len(calls), lost)
+    for one in (root, site.input_folder):  # that contains the data folder, which is never read
+        for call, result in zip(calls, _answers(site, one, calls), strict=True):
+            lost += sha256 in result or (SECRET in result and SECRET not in str(call))
+    return Line("reports outside of the root of an assistant's tools", 2 * len(calls), lost)
 
 
 def two_apps(site: Site) -> Line:

@@ -141,6 +141,16 @@ def test_interrupted_end_keeps_video_of_the_trash(jobs: Jobs, videos: VideoRepos
     assert jobs.trash.restore([job_id])
 
 
+def test_interrupted_end_keeps_video_of_a_job_never_indexed(jobs: Jobs, videos: VideoRepository) -> None:
+    path = uploaded(videos)
+    job_id = finished(jobs, path)
+    with jobs._store.changing() as connection:
+        connection.execute("DELETE FROM entries WHERE job_id = ?", (job_id,))
+    videos.let_go_with(path, "gone00000001")  # a process was killed after that was deleted
+    sweep(jobs, videos)
+    assert path.exists() and not videos.going()
+
+
 def test_sweep_deletes_what_is_due(jobs: Jobs, videos: VideoRepository, later: None) -> None:
     path = uploaded(videos)
     job_id, kept = finished(jobs, path), finished(jobs, Path("/v/clip.mp4"))

@@ -33,7 +33,7 @@ from tests.cards import write_card_video
 from tests.llm.scripted import serve
 from tests.loopback import Handler, scripted
 
-_ROOT = Path(__file__).parents[2]
+_ROOT = Path(__file__).parents[3]
 _MODEL = _ROOT / "tests" / "fixtures" / "tiny-vl"
 _REAL_SHARE = 0.5
 """From this share of the full size on, vLLM itself is started."""

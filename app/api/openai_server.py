@@ -15,7 +15,6 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import urlsplit
 
 import httpx
 from starlette.applications import Starlette
@@ -35,9 +34,11 @@ _MOST_BYTES = 512 << 20
 _RETRY_SECONDS = 5
 """Sent as Retry-After with status 503. Chosen by hand; not tuned."""
 _TYPES = {400: "invalid_request_error", 401: "authentication_error", 404: "not_found_error", 413: "request_too_large"}
-_MEDIA = {"url", "image_url", "video_url", "audio_url", "image", "video", "audio"}
-"""Names of the fields of a message that may hold an address."""
-_ADDRESS = re.compile(r"\s*(?!data:)[a-z][a-z0-9+.-]*:", re.IGNORECASE)
+_MEDIA = {"url", "image_url", "video_url", "audio_url", "image", "video", "audio", "input_audio"}
+"""Names of the fields of a message that hold data, or an address or path of it."""
+_DATA = re.compile(r"data:", re.IGNORECASE)
+_PLAIN_ADDRESS = re.compile(r"https?://([a-z0-9.-]+)(:[0-9]+)?(/[!-\[\]-~]*)?", re.IGNORECASE)
+"""An address in which every reader finds the same host: without a backslash, a name before "@", or odd characters."""
 _PICTURES = {"image_url", "input_image", "image", "video_url", "input_video", "video"}
 
 
@@ -200,7 +201,7 @@ class _Server:
                 raise _Refused(413, self._say("too_large", megabytes=_MOST_BYTES >> 20))
         try:
             body = json.loads(bytes(whole))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise _Refused(400, self._say("no_json")) from error
         if not isinstance(body, dict):
             raise _Refused(400, self._say("no_json"))
@@ -209,7 +210,8 @@ class _Server:
     def _check_media(self, given: object) -> None:
         """Check that pictures are data: an address would have the engine fetch it, also from within this network."""
         for url in _addresses(given):
-            if urlsplit(url.strip()).hostname not in self._options.media_domains:
+            plain = _PLAIN_ADDRESS.fullmatch(url)
+            if plain is None or plain[1].lower() not in self._options.media_domains:
                 raise _Refused(400, self._say("foreign_media", url=url.strip()[:200]), param="messages")
 
     # ---- the engine
@@ -337,13 +339,23 @@ def _event(content: bytes, engine_name: str, name: str) -> bytes:
     return json.dumps(_error(500, redact(error).replace(engine_name, name)), ensure_ascii=False).encode()
 
 
-def _addresses(given: object) -> Iterator[str]:
-    """Yield the addresses in the parts of messages that are not data."""
-    for one in given if isinstance(given, list) else given.values() if isinstance(given, dict) else ():
-        yield from _addresses(one)
-    for name, value in given.items() if isinstance(given, dict) else ():
-        if name in _MEDIA and isinstance(value, str) and _ADDRESS.match(value):
-            yield value
+def _addresses(given: object, name: str = "") -> Iterator[str]:
+    """Yield what the parts of messages name that isn't data: an address, or a path on the engine's machine.
+
+    Args:
+        given: Messages, or what is in them.
+        name: Name of the field that holds it.
+    """
+    if isinstance(given, dict):
+        for field_name, value in given.items():
+            # Where the format is known, engines put "data:" before the sound.
+            is_bare = (name, field_name) == ("input_audio", "data") and not given.get("format")
+            yield from _addresses(value, name if is_bare else field_name)
+    elif isinstance(given, list):
+        for value in given:
+            yield from _addresses(value, name)
+    elif isinstance(given, str) and name in _MEDIA and not _DATA.match(given):
+        yield given
 
 
 def _has_pictures(body: Mapping[str, Any]) -> bool:

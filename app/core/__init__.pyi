@@ -56,6 +56,7 @@ from .domain import Measures as Measures
 from .domain import ModeChosen as ModeChosen
 from .domain import Notice as Notice
 from .domain import Noticed as Noticed
+from .domain import NoticeValue as NoticeValue
 from .domain import OpeningChosen as OpeningChosen
 from .domain import Outcome as Outcome
 from .domain import Planned as Planned

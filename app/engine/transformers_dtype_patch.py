@@ -1,4 +1,6 @@
-"""Patched `transformers serve` that asks for a key, converts images to the dtype of the weights, and loads no pickles.
+"""Patched `transformers serve`: it asks for a key, takes pictures as data alone, and loads no pickles.
+
+It also converts images to the dtype of the weights.
 
 `python -P transformers_dtype_patch.py ARGUMENT…` otherwise behaves like `transformers ARGUMENT…`. The server passes
 images in float32, whatever dtype the model uses. Most models convert them; SAM does not (transformers 5.19), so a
@@ -34,6 +36,22 @@ def _refuse_pickles() -> None:
     import_module("torch").load = load  # type: ignore[attr-defined]
 
 
+def _take_data_alone() -> None:
+    """Refuse pictures, videos and sound that aren't data: the server would fetch addresses and open files by path."""
+    handler = import_module("transformers.cli.serving.utils").BaseHandler
+    refused = import_module("fastapi").HTTPException
+    original = handler.get_processor_inputs_from_messages
+
+    def inputs(*args: Any, **values: Any) -> Any:
+        messages = original(*args, **values)
+        parts = (part for one in messages if isinstance(one["content"], list) for part in one["content"])
+        if not all(str(part["url"]).startswith("data:") for part in parts if "url" in part):
+            raise refused(400, "pictures, videos and sound must be data (data:image/jpeg;base64,...)")
+        return messages
+
+    handler.get_processor_inputs_from_messages = staticmethod(inputs)
+
+
 def _ask_for_key() -> None:
     """Put the guard before the application that uvicorn is given."""
     guard = import_module("app.engine.engine_guard").Guard
@@ -48,6 +66,7 @@ def _ask_for_key() -> None:
 
 if __name__ == "__main__":
     _ask_for_key()
+    _take_data_alone()
     if os.environ.get("FRAMELENS_ALLOW_PICKLE") != "on":
         _refuse_pickles()
     _patch_convolutions()

@@ -41,7 +41,7 @@ class Inputs:
     is_one_file: bool
 
 
-def resolve(words: Sequence[str], *, reads_lists: bool = False) -> Inputs:
+def resolve(words: Sequence[str], *, reads_lists: bool = False, without: Path | None = None) -> Inputs:
     """Find the files that `words` name.
 
     An existing name is that file or folder, whatever characters it contains. Otherwise it is a pattern: ``*``, ``?``
@@ -53,6 +53,7 @@ def resolve(words: Sequence[str], *, reads_lists: bool = False) -> Inputs:
         words: The arguments as given.
         reads_lists: Take a file with one of LIST_SUFFIXES as a list: one such name a line, relative to the list's
             folder or else to the working directory; empty lines and those that begin with "#" are skipped.
+        without: A folder of which nothing is listed.
 
     Returns:
         The files; errors are among the items, none is raised.
@@ -61,6 +62,9 @@ def resolve(words: Sequence[str], *, reads_lists: bool = False) -> Inputs:
     for word in words:
         for item in _listed(word) if reads_lists else _expand(word):
             items.setdefault(os.path.normcase(os.path.realpath(item.path)), item)
+    if without:
+        hidden = Path(os.path.normcase(without.resolve()))
+        items = {real: item for real, item in items.items() if not Path(real).is_relative_to(hidden)}
     is_plain = (
         len(words) == 1 and len(items) == 1 and not _is_folder(typed_path(words[0])) and not _is_pattern(words[0])
     )

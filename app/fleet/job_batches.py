@@ -14,7 +14,7 @@ from app.fleet.archive import BatchArchive, BatchRecord, RecordedVideo, with_vid
 from app.fleet.results import ResultState, VideoResult
 from app.fleet.summary import NAMES, Summary, SummaryBuilder, render
 from app.jobs import Jobs, State
-from app.reports import FORMATS, ReportFile, files_of
+from app.reports import FORMATS, ReportFile, content, files_of
 from app.store import AccountStore, LibraryEntry
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class PageBatches:
         self._tasks: dict[str, core.BackgroundTask[None, None]] = {}
         self.archive = BatchArchive(services.settings.data_dir)
 
+    @core.requires("analyst")
     def start(
         self,
         name: str,
@@ -85,6 +86,7 @@ class PageBatches:
             for one in statuses
         )
 
+    @core.requires("analyst")
     def proceed(self, record: BatchRecord) -> None:
         """Resume what stopped early or failed, and submit what is pending.
 
@@ -98,6 +100,7 @@ class PageBatches:
         if record.request:
             self._submit(record.id)
 
+    @core.requires("analyst")
     def cancel(self, record: BatchRecord) -> None:
         """Submit no further job and stop those of the batch, the waiting ones first so that none begins."""
         if task := self._tasks.get(record.id):
@@ -167,7 +170,10 @@ def status_of(record: BatchRecord, jobs: Jobs) -> list[VideoStatus]:
 
 
 def bundle(record: BatchRecord, jobs: Jobs, language: core.Language) -> Iterator[ReportFile]:
-    """Yield the report of each video, then the summary in all formats, which links to them."""
+    """Yield the report of each video, then the summary in all formats, which links to them.
+
+    The summary names no folder of this machine and no address of an engine.
+    """
     builder, given = SummaryBuilder(), set[str]()
     request: core.AnalysisRequest | None = None
     for number, status in enumerate(status_of(record, jobs), start=1):
@@ -184,22 +190,31 @@ def bundle(record: BatchRecord, jobs: Jobs, language: core.Language) -> Iterator
             yield from files_of(_FORMAT, analysis, language, file)
         state: ResultState = "failed" if analysis is None else analysis.outcome
         key = video.job_id or str(number)
+        path = Path(video.name)
         result = VideoResult(
             key,
             video.name,
-            video.path,
+            path,
             "",
             state,
             job_id=video.job_id,
-            failure=error,
+            failure=error and _shareable(error),
             files={_FORMAT: file} if file else {},
             duration_seconds=analysis.decode.readable_seconds if analysis else None,
             seconds=sum(analysis.seconds_by_stage.values()) if analysis else 0.0,
         )
         is_pending = not status.is_over or (analysis is None and error is None)
-        builder.add(key, core.readable(video.name), video.path, None if is_pending else result, analysis)
+        builder.add(key, core.readable(video.name), path, None if is_pending else result, analysis)
     summary = builder.build(record.id, request or core.AnalysisRequest(core.UNKNOWN_PATH, language=language))
     yield from summary_files(summary, language)
+
+
+def _shareable(failure: core.Failure) -> core.Failure:
+    """Return a failure without folders of this machine and addresses of engines."""
+    values = {
+        name: content.shareable_value(one) if isinstance(one, str) else one for name, one in failure.values.items()
+    }
+    return replace(failure, values=values)
 
 
 def summary_files(summary: Summary, language: core.Language) -> Iterator[ReportFile]:

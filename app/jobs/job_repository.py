@@ -34,6 +34,7 @@ class JobRepository:
         self._owner = owner
         self._lock = threading.Lock()
         self._finished: OrderedDict[str, JobSnapshot] = OrderedDict()
+        self._reading: dict[str, object] = {}  # the last reading of each job that is read, until the job changes
         self._stamp = 0
         self._unsaved: dict[str, JobSnapshot] = {}
 
@@ -45,6 +46,7 @@ class JobRepository:
         """
         self._store.save(to_row(job, self._owner.name, same))
         self._unsaved.pop(job.id, None)
+        self.forget(job.id)
 
     def save_or_remember(self, job: JobSnapshot, same: str) -> None:
         """Save the job as `save` does, but keep it in memory until the process ends if it cannot be stored.
@@ -67,13 +69,20 @@ class JobRepository:
         if (unsaved := self._unsaved.get(job_id)) and sees(unsaved.user_id):
             return unsaved
         self._forget_if_stale()
+        reading = object()
         with self._lock:
             if (known := self._finished.get(job_id)) and sees(known.user_id):
                 return known
-        job = self.get_stored(job_id)
-        if job.is_over:
-            self._remember(job)
-        return job
+            self._reading[job_id] = reading
+        try:
+            job = self.get_stored(job_id)
+            if job.is_over:
+                self._remember(job, reading)
+            return job
+        finally:
+            with self._lock:
+                if self._reading.get(job_id) is reading:
+                    del self._reading[job_id]
 
     def get_stored(self, job_id: str) -> JobSnapshot:
         """Get a job as the store has it now, bypassing the cache.
@@ -98,9 +107,10 @@ class JobRepository:
         return from_row(row, is_alive=row.owner != self._owner.name and self._owner.is_alive(row.owner))
 
     def forget(self, job_id: str) -> None:
-        """Drop a job from the cache because it will change."""
+        """Drop a job from the cache because it changes; who is reading it now won't cache it."""
         with self._lock:
             self._finished.pop(job_id, None)
+            self._reading.pop(job_id, None)
 
     def drop(self, job_id: str) -> None:
         """Forget a job that was deleted from the store."""
@@ -114,10 +124,13 @@ class JobRepository:
             if stamp != self._stamp:
                 self._stamp = stamp
                 self._finished.clear()
+                self._reading.clear()
 
-    def _remember(self, job: JobSnapshot) -> None:
-        """Cache a report: it is requested once for each of its images, and no longer changes."""
+    def _remember(self, job: JobSnapshot, reading: object) -> None:
+        """Cache a report that didn't change while it was read: it is requested once for each of its images."""
         with self._lock:
+            if self._reading.get(job.id) is not reading:
+                return
             self._finished[job.id] = job
             if len(self._finished) > _REMEMBERED:
                 self._finished.popitem(last=False)

@@ -342,7 +342,6 @@ class Jobs:
                 raise core.InputError("job_still_runs", name=job.name)
             renamed = replace(job, name=name)
             self._repository.save(renamed, row.same)
-            self._repository.forget(job_id)
         self.indexing.index(renamed)
 
     @core.requires("analyst")
@@ -484,9 +483,7 @@ class Jobs:
 
     def _enqueue(self, live: ActiveJob) -> None:
         self._repository.save(live.job, live.same)
-        with self._active.condition:
-            self._repository.forget(live.job.id)
-            self._active.add(live)
+        self._active.add(live)
 
     def _restart(self, job: JobSnapshot, *, changed: bool, listener: Listener | None = None) -> None:
         """Queue a job that is over, unless another process is doing so."""

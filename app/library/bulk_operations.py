@@ -73,7 +73,14 @@ def _delete(
 
 def sweep(jobs: Jobs, videos: VideoRepository) -> None:
     """Finish the deletions that the end of a program interrupted."""
-    for path, job_id in videos.going():
+    going = videos.going()
+    try:
+        if going:
+            jobs.indexing.catch_up()  # an analysis that was never indexed may be about the same video
+    except AppError:
+        _log.warning("deletions that were interrupted are finished at another start", exc_info=True)
+        return
+    for path, job_id in going:
         if jobs.library.is_stored(job_id):
             videos.keep(path)
         else:

@@ -30,6 +30,8 @@ _STOP_SECONDS = 2.0
 _AT_A_TIME = 4
 """Videos that are fetched at the same time; others wait. Chosen by hand; not tuned."""
 _NOT_YET = Path("-")
+_EXPECTED_BYTES = 64 << 20
+"""Reserved at a time for a video whose size its server doesn't say. Chosen by hand; not tuned."""
 
 
 @dataclass(frozen=True)
@@ -237,9 +239,13 @@ def _fetched(
     url = submission.source.value
     name = submission.name or unquote(urlsplit(url).path).rpartition("/")[2] or urlsplit(url).netloc
 
+    expected = 0
+
     def progressed(received: int, size: int | None) -> None:
-        if not received:
-            services.videos.check_room(name, size or 1)
+        nonlocal expected
+        if received >= expected != size:
+            expected = size or received + _EXPECTED_BYTES
+            services.videos.expect(video_id, name, expected, received)
         report((received, size))
 
     with services.videos.incoming(name) as (video_id, file):

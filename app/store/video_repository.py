@@ -16,7 +16,7 @@ import stat
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from io import RawIOBase
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
@@ -110,6 +110,7 @@ class VideoRepository:
         self.input_dirs = input_dirs
         self._limits = limits
         self._creating = threading.Lock()  # what one upload reserves, the next one finds
+        self._incoming: dict[str, _Reserved] = {}
         with disk_errors(folder):
             core.make_private_folder(self._parts)
             self._secret = own_secret(folder / "secret")
@@ -228,6 +229,8 @@ class VideoRepository:
     def incoming(self, name: str) -> Iterator[tuple[str, BinaryIO]]:
         """Open a file for a video whose bytes arrive from elsewhere; it becomes one, like an upload, without an error.
 
+        Nothing is reserved for it before `expect`.
+
         Yields:
             The id that the video will have, and the file.
         """
@@ -239,7 +242,27 @@ class VideoRepository:
                     yield video_id, file
                 self._publish(video_id, shown, part.stat().st_size, core.current_user().id)
         finally:
+            with self._creating:
+                self._incoming.pop(video_id, None)
             part.unlink(missing_ok=True)
+
+    def expect(self, video_id: str, name: str, size_bytes: int, arrived_bytes: int) -> None:
+        """Reserve the bytes of a video that arrives from elsewhere, in place of those reserved for it before.
+
+        Args:
+            video_id: Its id.
+            name: Its name, for errors.
+            size_bytes: Its size; where that is unknown, what it has by the next call.
+            arrived_bytes: How much has been written.
+
+        Raises:
+            InputError: "upload_too_large".
+            StorageError: "disk_full" or "upload_quota".
+        """
+        with self._creating:
+            self._incoming.pop(video_id, None)
+            self.check_room(name, size_bytes, arrived_bytes)
+            self._incoming[video_id] = _Reserved(core.current_user().id, size_bytes, 0)
 
     def _publish(self, video_id: str, name: str, size_bytes: int, user_id: str) -> None:
         """Turn a complete part into a video of this user. Raises OSError."""
@@ -271,21 +294,26 @@ class VideoRepository:
             source.parent.rmdir()
             write_json(self._record(upload_id), record | {"path": str(place)})
 
-    def check_room(self, name: str, size_bytes: int) -> None:
+    def check_room(self, name: str, size_bytes: int, arrived_bytes: int = 0) -> None:
         """Check that the disk, and what the user may upload, have room for a video beside the unfinished uploads.
+
+        Args:
+            name: Its name, for errors.
+            size_bytes: Its size.
+            arrived_bytes: How much of it is on the disk.
 
         Raises:
             InputError: "upload_too_large".
             StorageError: "disk_full" or "upload_quota".
         """
-        unfinished, user_id = self._unfinished(), core.current_user().id
+        unfinished, user_id = [*self._unfinished(), *self._arriving()], core.current_user().id
         used = sum(one.size_bytes for one in (*unfinished, *self._uploaded()) if one.user_id == user_id)
         self._limits.check_bytes(name, size_bytes, used)
         with disk_errors(self._folder):
             free = shutil.disk_usage(self._folder).free - _KEPT_FREE_BYTES
         free -= sum(one.missing_bytes for one in unfinished)
-        if size_bytes > free:
-            sizes = {"needed": core.human_size(size_bytes), "free": core.human_size(max(free, 0))}
+        if size_bytes - arrived_bytes > free:
+            sizes = {"needed": core.human_size(size_bytes - arrived_bytes), "free": core.human_size(max(free, 0))}
             raise core.StorageError("disk_full", name=core.shown_name(name), folder=str(self._folder), **sizes)
 
     # ---- videos ------------------------------------------------------------------------------------------------------
@@ -522,6 +550,13 @@ class VideoRepository:
                     missing = 0 if has_stopped else max(0, size_bytes - state.st_size)
                     found.append(_Reserved(record.get("user_id", ""), size_bytes, missing))
         return found
+
+    def _arriving(self) -> Iterator[_Reserved]:
+        """Yield what the videos reserve that arrive from elsewhere."""
+        for video_id, one in self._incoming.items():
+            with suppress(FileNotFoundError):  # it was finished meanwhile
+                missing = one.size_bytes - self._part(video_id).stat().st_size
+                yield replace(one, missing_bytes=max(0, missing))
 
     def _drop_attached(self, folder: Path) -> None:
         """Delete the folder of a video with the uploads that were attached to it."""

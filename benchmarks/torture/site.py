@@ -48,6 +48,7 @@ class Site:
         log: What FrameLens prints.
         input_folder: The allowed folder; the data folder lies in it.
         pid: The process of FrameLens.
+        is_caddy: Whether the proxy is Caddy, not nginx.
     """
 
     url: str
@@ -62,6 +63,7 @@ class Site:
     log: Path = Path()
     input_folder: Path = Path()
     pid: int = 0
+    is_caddy: bool = False
 
     def client(self, user: str = "", *, address: str = "127.0.0.1", **headers: str) -> httpx.Client:
         """Return a client with the session of a user, from an address of loopback."""
@@ -106,7 +108,7 @@ def attacked_site(
             with reverse_proxy(folder / "proxy", port, upstream, is_caddy=is_caddy) as url:
                 logs = tuple((folder / "proxy").glob("*.log"))
                 site = Site(url, upstream, database, accounts, logs=logs, input_folder=folder, pid=app.pid)
-                site.log = folder / "server.log"
+                site.log, site.is_caddy = folder / "server.log", is_caddy
                 _log_in(site, ApiStore(store))
                 _analyse(site, write_card_video(folder / "film.mp4", ["red", "blue"]))
                 yield site

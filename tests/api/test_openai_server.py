@@ -273,6 +273,16 @@ def test_engine_gets_its_own_key_or_no_header(key: str) -> None:
         {"type": "audio_url", "audio_url": {"url": "ftp://evil.example/a.wav"}},
         {"type": "input_image", "image_url": "http://allowed.example@evil.example/a.png"},
         {"type": "image", "image": "http://169.254.169.254/latest"},
+        {"type": "image_url", "image_url": {"url": "/home/ann/secret.png"}},
+        {"type": "image_url", "image_url": "secret.png"},
+        {"type": "image_url", "image_url": {"url": "\x01http://127.0.0.1:9/a.png"}},
+        {"type": "image_url", "image_url": {"url": "h\tttp://127.0.0.1:9/a.png"}},
+        {"type": "image_url", "image_url": {"url": "http://127.0.0.1:9\\@allowed.example/a.png"}},
+        {"type": "image_url", "image_url": {"url": "ftp://allowed.example/a.png"}},
+        {"type": "image_url", "image_url": {"url": ["http://127.0.0.1:9/a.png"]}},
+        {"type": "input_audio", "input_audio": {"data": "http://127.0.0.1:9/a.wav"}},
+        {"type": "input_audio", "input_audio": {"data": "/home/ann/secret.wav", "format": ""}},
+        {"type": "input_audio", "input_audio": "http://127.0.0.1:9/a.wav"},
     ],
 )
 def test_a_picture_at_an_address_is_not_fetched(make_engine: MakeEngine, part: dict[str, Any]) -> None:
@@ -288,6 +298,7 @@ def test_pictures_as_data_and_from_allowed_hosts_pass(make_engine: MakeEngine, u
         content = [
             {"type": "text", "text": "url: http://evil.example"},
             {"type": "image_url", "image_url": {"url": url}},
+            {"type": "input_audio", "input_audio": {"data": "UklGRg==", "format": "wav"}},
         ]
         body = {"model": "m", "messages": [{"role": "user", "content": content}]}
         answer = httpx.post(f"{address}/chat/completions", json=body, headers={"Authorization": f"Bearer {KEY}"})

@@ -16,6 +16,7 @@ from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
+import httpx
 import openai
 import pytest
 
@@ -34,6 +35,7 @@ from app.services.engine_session import EngineSession, conditions
 from tests.api.test_openai_server import say
 from tests.cards import write_card_video
 from tests.conftest import ready
+from tests.loopback import Handler, listening
 from tests.ui.fake_services import keyframes
 
 pytestmark = [pytest.mark.engine, pytest.mark.skipif(not sys.platform.startswith("linux"), reason="engines of our own")]
@@ -100,6 +102,27 @@ def test_deepseek_analyses_video_and_report_says_how(hybrid: LocalEngine, video:
     assert analysis.usage.prompt_tokens > len(analysis.keyframes) * TOKENS_A_PICTURE
     report = FORMATS["markdown"].to_bytes(analysis, "en", appendix=True).decode()
     assert "the model saw the frames (messages)" in report and "transformers" in report
+
+
+def test_only_data_is_taken_for_pictures(hybrid: LocalEngine, tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    class Page(Handler):
+        def do_GET(self) -> None:
+            asked.append(self.path)
+            self.send_error(404)
+
+    (tmp_path / "secret.jpg").write_bytes(keyframes()[0].jpeg)
+    endpoint = ready(hybrid)
+    known = {"Authorization": f"Bearer {endpoint.api_key}"}
+    with listening(Page) as url:
+        for given in (str(tmp_path / "secret.jpg"), f"{url}/picture", keyframes()[0].jpeg.hex(), PICTURES[0]):
+            for part in ({"type": "image_url", "image_url": {"url": given}}, {"type": "image_url", "image_url": given}):
+                body = {"model": endpoint.model, "messages": [{"role": "user", "content": [part]}], "max_tokens": 1}
+                answer = httpx.post(f"{endpoint.base_url}/chat/completions", json=body, headers=known, timeout=60)
+                assert answer.status_code == (200 if given == PICTURES[0] else 400), (given, answer.text)
+                assert given == PICTURES[0] or "must be data" in answer.text
+    assert asked == []
 
 
 def test_conditions_name_the_answering_engine() -> None:

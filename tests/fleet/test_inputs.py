@@ -35,6 +35,12 @@ def test_a_folder_gives_its_videos_in_the_order_of_names(folder: Path) -> None:
     assert not inputs.is_one_file
 
 
+def test_nothing_below_a_folder_to_leave_out_is_listed(folder: Path) -> None:
+    (folder / "link.mp4").symlink_to(folder / "sub" / "z.mov")
+    assert names(resolve(["."], without=folder / "sub")) == ["A.MKV", "b.mp4"]
+    assert resolve([str(folder / "sub")], without=folder).items == ()
+
+
 def test_patterns_work_without_a_shell(folder: Path) -> None:
     assert names(resolve(["*.mp4"])) == ["b.mp4"]
     assert names(resolve(["**/*.mo?", "b.mp4"])) == ["sub/z.mov", "b.mp4"]

@@ -10,7 +10,7 @@ import pytest
 
 from app.core.domain import AnalysisRequest
 from app.core.errors import Cancelled, InputError
-from app.jobs import Jobs
+from app.jobs import Jobs, JobSnapshot
 from app.library import bulk_operations
 from app.library.bulk_operations import purge, remove, sweep, sweep_trash, sweep_trash_daily
 from app.store.database import Store
@@ -43,6 +43,27 @@ def test_deleted_jobs_come_back_whole(jobs: Jobs, videos: VideoRepository) -> No
     assert [error.key for error in jobs.discard([first, "none"])[1]] == ["job_unknown"] * 2
     jobs.trash.restore([first])
     assert jobs.snapshot(first) == before and [job.id for job in jobs.recent()] == [first]
+
+
+@pytest.mark.parametrize("for_good", [False, True])
+def test_report_deleted_while_it_is_read_is_gone(
+    jobs: Jobs, videos: VideoRepository, monkeypatch: pytest.MonkeyPatch, for_good: bool
+) -> None:
+    job_id, repository = finished(jobs, uploaded(videos)), jobs._repository
+    repository.forget(job_id)
+    read = repository.get_stored
+
+    def read_slowly(read_id: str) -> JobSnapshot:
+        found = read(read_id)
+        monkeypatch.setattr(repository, "get_stored", read)
+        assert jobs.remove(job_id) if for_good else jobs.discard([job_id])[0]
+        return found
+
+    monkeypatch.setattr(repository, "get_stored", read_slowly)
+    assert jobs.snapshot(job_id).progress.keyframes
+    with pytest.raises(InputError, match="job_unknown"):
+        jobs.snapshot(job_id)
+    assert not repository._reading
 
 
 def test_deleted_job_is_no_duplicate(jobs: Jobs, tmp_path: Path) -> None:
@@ -118,6 +139,16 @@ def test_interrupted_end_keeps_video_of_the_trash(jobs: Jobs, videos: VideoRepos
     sweep(jobs, videos)
     assert path.exists() and not videos.going()
     assert jobs.trash.restore([job_id])
+
+
+def test_interrupted_end_keeps_video_of_a_job_never_indexed(jobs: Jobs, videos: VideoRepository) -> None:
+    path = uploaded(videos)
+    job_id = finished(jobs, path)
+    with jobs._store.changing() as connection:
+        connection.execute("DELETE FROM entries WHERE job_id = ?", (job_id,))
+    videos.let_go_with(path, "gone00000001")  # a process was killed after that was deleted
+    sweep(jobs, videos)
+    assert path.exists() and not videos.going()
 
 
 def test_sweep_deletes_what_is_due(jobs: Jobs, videos: VideoRepository, later: None) -> None:

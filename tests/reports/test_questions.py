@@ -163,6 +163,20 @@ def test_report_without_conversations_has_no_such_section(name: str) -> None:
         assert b"Questions and answers" not in plain and b'"conversations"' not in plain
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FORMATS)
+def test_reports_name_no_engine_and_no_folder(name: str) -> None:
+    values = {"base_url": "http://10.1.2.3:8000/v1", "reason": "GET http://10.1.2.3:8000/v1/models failed"}
+    unreachable = core.Notice("engine_unreachable", values, "error", "error")
+    failed = replace(talked().answers[0], state="failed", why=unreachable, notices=(unreachable,))
+    gone = core.Notice("video_not_found", {"path": "/home/ann/film.mp4"}, "error", "error")
+    notices = (gone, core.Notice("facts_incomplete", {"reason": unreachable}))
+    made = asked(notices=notices)
+    data = written(name, replace(made, conversations=(replace(talked(), answers=(failed,)),)))
+    read = {"pdf": pdf_text, "docx": docx_text}.get(name, lambda data: data.decode("utf-8-sig"))
+    assert "10.1.2.3" not in read(data) and "/home/ann" not in read(data)
+
+
 def test_answers_stay_text_in_html() -> None:
     text = written("html").decode()
     assert "<script>" not in text and "<b>my</b>" not in text and "javascript:alert(1)" in text

@@ -405,11 +405,15 @@ class McpTools:
             time.sleep(_POLL_SECONDS)
 
     def _inside(self, path: Path) -> Path | None:
-        """Return the real path of a file in the folders that may be read, or None if it lies elsewhere."""
+        """Return the real path of a file in the folders that may be read, or None if it lies elsewhere.
+
+        The data folder isn't one of them, even if one contains it.
+        """
         if not self._roots:
             return path
         real = path.resolve()
-        return real if any(real.is_relative_to(root) for root in self._roots) else None
+        is_data = real.is_relative_to(self.services.settings.data_dir.resolve())
+        return real if not is_data and any(real.is_relative_to(root) for root in self._roots) else None
 
     def _source(self, video: str) -> tuple[Path | None, core.Analysis | None]:
         """Return the file if it may be opened, and its newest report or the one with this id; at least one of them."""

@@ -40,7 +40,9 @@ from .labels import parts_of as parts_of
 from .labels import printable as printable
 from .labels import remarks as remarks
 from .labels import seconds_of as seconds_of
+from .labels import shareable_notice as shareable_notice
 from .labels import shareable_settings as shareable_settings
+from .labels import shareable_value as shareable_value
 from .labels import shortened as shortened
 from .labels import stated_notices as stated_notices
 from .labels import times_of as times_of

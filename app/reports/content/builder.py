@@ -9,7 +9,7 @@ from functools import partial
 from itertools import chain
 
 from app import core
-from app.i18n import language, notice_text, t
+from app.i18n import language, t
 from app.reports.content import document as blocks
 from app.reports.content import labels, measurements, statements
 from app.reports.content.document import Block, Document, Paragraph, plain
@@ -112,7 +112,7 @@ def notices(analysis: core.Analysis, levels: Iterable[str] = _LEVELS) -> Iterato
     for level in levels:
         for notice in labels.shown_notices(analysis):
             if notice.level == level:
-                yield Paragraph(plain(notice_text(notice)), notice.level)
+                yield Paragraph(plain(labels.shareable_text(notice)), notice.level)
 
 
 def sources(analysis: core.Analysis) -> Iterator[Block]:

@@ -9,7 +9,7 @@ refuse or misread are shown as code points.
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
 from urllib.parse import quote
 
@@ -21,6 +21,7 @@ from app.reports.content.document import DocumentFacts, Line, Span
 _QUOTED = 200
 """Characters quoted from an answer that repeats itself: about two lines, enough to see the repetition."""
 _IS_PATH = re.compile(r"[/~\\]|[A-Za-z]:[/\\]|\.{1,2}[/\\]")
+_PLACE = re.compile(r"https?://\S+")
 _UNFIT = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ufffe\uffff\ud800-\udfff]")
 """Characters that XML 1.0 (section 2.2) forbids, and the control characters that it discourages."""
 _TURNING = re.compile("[\u202a-\u202e\u2066-\u2069\u200e\u200f\u061c]")
@@ -99,6 +100,27 @@ def _without_private_values(value: str) -> str:
         return "remote"
     path, note, rest = value.partition(" (")
     return f"{base_name(path)}{note}{rest}" if _IS_PATH.match(path) else value
+
+
+def shareable_notice(notice: core.Notice) -> core.Notice:
+    """Return a notice without private values, as `shareable_settings` does; an address becomes "…"."""
+    return replace(notice, values={name: _shareable(value) for name, value in notice.values.items()})
+
+
+def shareable_text(notice: core.Notice) -> str:
+    """Return the text of `shareable_notice`."""
+    return notice_text(shareable_notice(notice))
+
+
+def shareable_value(text: str) -> str:
+    """Return a value of a notice or an error without private parts."""
+    return _without_private_values(_PLACE.sub("…", text))
+
+
+def _shareable(value: core.NoticeValue) -> core.NoticeValue:
+    if isinstance(value, core.Notice):
+        return shareable_notice(value)
+    return shareable_value(value) if isinstance(value, str) else value
 
 
 def headline(analysis: Analysis) -> str:
@@ -267,7 +289,7 @@ def finding_text(finding: Finding) -> str:
 def remarks(analysis: Analysis) -> tuple[str, ...]:
     """List the warnings of an analysis and the statement that a model generated the texts, one line each."""
     warnings = [notice for notice in shown_notices(analysis) if notice.level != "info"]
-    texts = [unusable(analysis), *(notice_text(notice) for notice in warnings)]
+    texts = [unusable(analysis), *(shareable_text(notice) for notice in warnings)]
     return tuple(one_line(text) for text in (*texts, ai_label(analysis)) if text)
 
 

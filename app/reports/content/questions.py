@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import BytesIO
 
 from app import core
-from app.i18n import notice_text, t
+from app.i18n import t
 from app.i18n.formatting import exactly
 from app.reports.content import document as blocks
 from app.reports.content.document import Block, Heading, Line, Paragraph, Span, ThumbnailRow, plain
-from app.reports.content.labels import clocks, local_minute, moment, printable, span_of
+from app.reports.content.labels import clocks, local_minute, moment, printable, shareable_text, span_of
 
 _MOST_BRIEF_PICTURES = 4
 """Pictures below an answer in a short document: one row. Chosen by hand; not tuned."""
@@ -100,7 +100,7 @@ def _words(
     for doubt in doubts(answer.unknown_frames, answer.own_times):
         yield Paragraph(plain(doubt), "warning")
     for notice in answer.notices:
-        yield Paragraph(plain(notice_text(notice)), notice.level)
+        yield Paragraph(plain(shareable_text(notice)), notice.level)
 
 
 def _incomplete(answer: core.ReportedAnswer) -> Iterator[Block]:
@@ -164,7 +164,7 @@ def interval_issues(interval: core.Interval) -> list[str]:
 def why_incomplete(answer: core.ReportedAnswer) -> Iterator[str]:
     """Yield why the answer was stopped or failed, if it was."""
     if answer.state != "complete":
-        yield notice_text(answer.why) if answer.why else t(f"report.questions_{answer.state}")
+        yield shareable_text(answer.why) if answer.why else t(f"report.questions_{answer.state}")
 
 
 def doubts(unknown_frames: Sequence[int], own_times: Sequence[str]) -> Iterator[str]:

@@ -11,6 +11,7 @@ from typing import Any
 
 from app.core import DecodeSummary, KeyframesChosen, Measures, Notice, VideoInfo, build, to_builtins
 from app.i18n import notice_text, t
+from app.reports import content
 from app.reports.json.schema import BoundaryForm, ChosenForm, KeyframesForm, NoticeForm, SourceForm
 
 _DIGITS, _SHARPNESS_DIGITS = 4, 1
@@ -45,7 +46,8 @@ def notices_of(notices: Iterable[Notice]) -> tuple[NoticeForm, ...]:
 
 
 def notice_of(notice: Notice) -> NoticeForm:
-    """Build the form of a notice with its text."""
+    """Build the form of a notice, without private values, with its text."""
+    notice = content.shareable_notice(notice)
     values = {name: notice_of(value) if isinstance(value, Notice) else value for name, value in notice.values.items()}
     return build(NoticeForm, notice, text=notice_text(notice), values=values)
 

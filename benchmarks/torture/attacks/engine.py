@@ -33,7 +33,7 @@ from tests.cards import write_card_video
 from tests.llm.scripted import serve
 from tests.loopback import Handler, scripted
 
-_ROOT = Path(__file__).parents[2]
+_ROOT = Path(__file__).parents[3]
 _MODEL = _ROOT / "tests" / "fixtures" / "tiny-vl"
 _REAL_SHARE = 0.5
 """From this share of the full size on, vLLM itself is started."""
@@ -69,6 +69,9 @@ _FORMS = (
     "//{0}",
     "ftp://{0}",
     "http://a@{0}",
+    "\x01http://{0}",
+    "h\tttp://{0}",
+    "http://{0}\\@allowed.example",
 )
 
 
@@ -274,7 +277,8 @@ def _at_its_address(scale: Scale) -> Iterator[Line]:
             until_ready(address)
             yield _keyless("paths of `serve` without its key", address.removesuffix("/v1"))
             yield _addresses("addresses in requests to `serve`", address, KEY, canary)
-            lost = sum("http" in json.dumps(one) or "file:" in json.dumps(one) for one in server.requests)
+            passed = [json.dumps(one).lower() for one in server.requests]
+            lost = sum(any(word in one for word in ("ttp:", "file:", "ftp:", "passwd")) for one in passed)
             yield Line("addresses that `serve` passed on", len(server.requests), lost)
         if scale.share >= _REAL_SHARE and find_spec("vllm"):
             with _real(scale.folder("serve")) as real:
@@ -309,7 +313,7 @@ def _addresses(what: str, base_url: str, key: str, canary: _Canary) -> Line:
     count = crashed = 0
     place = canary.base_url.removeprefix("http://").removesuffix("/v1")
     urls = [form.format(f"{place}/{number}") for number, form in enumerate(_FORMS)]
-    urls += ["file:///etc/passwd", "FILE:/etc/passwd", f"http://localhost:{place.rpartition(':')[2]}/l"]
+    urls += ["file:///etc/passwd", "FILE:/etc/passwd", "/etc/passwd", f"http://localhost:{place.rpartition(':')[2]}/l"]
     canary.asked.clear()
     headers = {"Authorization": f"Bearer {key}", "Connection": "close"}
     with httpx.Client(headers=headers, timeout=60) as program:
@@ -329,6 +333,7 @@ def _parts(url: str) -> list[dict[str, Any]]:
     """Return the parts of a message that may name an address."""
     named = [{"type": kind, kind: {"url": url}} for kind in ("image_url", "video_url", "audio_url")]
     named += [{"type": "image_url", "image_url": url}, {"type": "input_image", "image_url": url}]
+    named += [{"type": "input_audio", "input_audio": one} for one in (url, {"data": url})]
     return [*named, {"image_url": url}, {"type": "text", "text": "x", "image_url": {"url": url}}]
 
 

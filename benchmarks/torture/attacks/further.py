@@ -30,7 +30,7 @@ _INTERNAL = (
 _NAMES = ("\x1b]0;taken\x07.mp4", "\x9b31mred.mp4", "\x1b[2Jgone.mp4", "a\u202egnp.mp4", "\x1bPq\x1b\\.mp4")
 _CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 _COMMANDS = (("library",), ("library", "show", "latest"), ("audit",), ("library", "search", "mp4"))
-_ROOT = Path(__file__).parents[2]
+_ROOT = Path(__file__).parents[3]
 _EXPORTS = 24
 _AT_A_TIME = 2
 """Documents that are written at a time (app/api/exports.py)."""
@@ -68,11 +68,11 @@ def tools(site: Site) -> Line:
     sha256 = sha256_of(Path(video))
     calls: list[tuple[str, dict[str, Any]]] = [("list", {}), ("search", {"words": SECRET})]
     calls += [(name, {"video": one}) for name in ("report", "transcript", "look") for one in (job, video)]
-    results = _answers(site, root, calls)
     lost = 0
-    for call, result in zip(calls, results, strict=True):
-        lost += sha256 in result or (SECRET in result and SECRET not in str(call))
-    return Line("reports outside of the root of an assistant's tools", len(calls), lost)
+    for one in (root, site.input_folder):  # that contains the data folder, which is never read
+        for call, result in zip(calls, _answers(site, one, calls), strict=True):
+            lost += sha256 in result or (SECRET in result and SECRET not in str(call))
+    return Line("reports outside of the root of an assistant's tools", 2 * len(calls), lost)
 
 
 def two_apps(site: Site) -> Line:

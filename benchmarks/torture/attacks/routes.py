@@ -23,7 +23,7 @@ from app.services import COOKIE
 from benchmarks.torture.attacks import engine, further, page, paths, state
 from benchmarks.torture.line import Line, Scale
 from benchmarks.torture.site import PASSWORD, SECRET, Site, attacked_site
-from tests.reverse_proxy import CADDY, NAME, NGINX
+from tests.reverse_proxy import CADDY, NAME, NGINX, free_port, reverse_proxy
 
 _EVIL = "https://evil.example"
 _SLOW_FULL = 500
@@ -349,7 +349,7 @@ def _smuggling(site: Site) -> Line:
 
 
 def _logged_keys(site: Site) -> Line:
-    """Addresses of shared reports, which are keys, in the logs of the proxy."""
+    """Addresses of shared reports, which are keys, in the logs of the proxy, also of one whose app is down."""
     keys = [f"{number:043x}" for number in range(1, 6)]
     with site.client() as stranger:
         for key in keys:
@@ -360,8 +360,15 @@ def _logged_keys(site: Site) -> Line:
                 f"/x/../api/shared/{key}",
             ):
                 stranger.get(path)
-    logs = b"".join(one.read_bytes() for one in site.logs)
-    return Line("keys of shared reports in the proxy's logs", 4 * len(keys), sum(key.encode() in logs for key in keys))
+    folder = site.logs[0].parent.with_name("proxy-alone")
+    with (
+        reverse_proxy(folder, free_port(), free_port(), is_caddy=site.is_caddy) as url,
+        replace(site, url=url).client() as stranger,
+    ):
+        unanswered = [stranger.get(f"/api/shared/{key}").status_code == 502 for key in keys]
+    logs = b"".join(one.read_bytes() for one in (*site.logs, *folder.glob("*.log")))
+    lost = sum(key.encode() in logs for key in keys)
+    return Line("keys of shared reports in the proxy's logs", 5 * len(keys), lost, unanswered.count(False))
 
 
 def _odd_requests(site: Site) -> Line:

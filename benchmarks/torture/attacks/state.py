@@ -31,7 +31,7 @@ from benchmarks.torture.line import Line, Scale
 from benchmarks.torture.site import PASSWORD, Site, attacked_site
 from tests.reports.test_reports import analysis
 
-_ROOT = Path(__file__).parents[2]
+_ROOT = Path(__file__).parents[3]
 _DISK_BYTES = 96 << 20
 _NAMES = (
     *("a\0b.json", "\0", "../../../evil.json", "..\\..\\evil.json", "/tmp/evil.json", "C:evil.json", "C:\\evil.json"),

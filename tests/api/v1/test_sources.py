@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 from starlette.testclient import TestClient
@@ -11,9 +13,9 @@ from starlette.testclient import TestClient
 from app.api import Gate
 from app.core import AnalysisRequest
 from app.core.codec import to_json
-from app.services import Services, api_keys
+from app.services import Services, api_keys, submissions
 from app.services.submissions import Submission, Submissions, VideoSource
-from app.store import ApiStore, SubmissionRow
+from app.store import ApiStore, SubmissionRow, UploadLimits
 from tests.api.v1.conftest import Allow, client_of, ended_job
 from tests.loopback import Handler, listening
 
@@ -156,3 +158,46 @@ def test_the_end_of_the_program_keeps_a_fetch(
     closing.join()
     stored = ApiStore(services.store).submission(job_id)
     assert stored and stored.state == "fetching"
+
+
+@pytest.fixture
+def endless(monkeypatch: pytest.MonkeyPatch, going: threading.Event) -> Iterator[str]:
+    """The address of a server that doesn't say how long its video is, and sends a million bytes of it."""
+    monkeypatch.setattr(submissions, "_EXPECTED_BYTES", 1000)
+
+    class Endless(Handler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"a" * 100)
+            self.wfile.flush()
+            going.wait(60)
+            with suppress(OSError):
+                self.wfile.write(b"a" * 1_000_000)
+
+    with listening(Endless) as url:
+        yield url
+
+
+def test_video_of_unknown_size_stays_within_the_quota(api: TestClient, allow: Allow, endless: str) -> None:
+    services = allow(endless)
+    services.videos._limits = UploadLimits(100_000, 9)
+    job = ended_job(api, submit(api, f"{endless}/a.mp4"))
+    assert (job["state"], job["error"]["key"]) == ("failed", "upload_too_large")
+    assert list(services.videos._parts.iterdir()) == [] and services.videos._incoming == {}
+
+
+def test_videos_fetched_at_once_share_the_quota(
+    api: TestClient, allow: Allow, endless: str, going: threading.Event
+) -> None:
+    services = allow(endless)
+    services.videos._limits = UploadLimits(1500, 9)
+    going.clear()
+    first = submit(api, f"{endless}/a.mp4")
+    while not services.videos._incoming:
+        time.sleep(0.01)
+    second = ended_job(api, submit(api, f"{endless}/b.mp4"))
+    assert (second["state"], second["error"]["key"]) == ("failed", "upload_quota")
+    going.set()
+    ended_job(api, first)
+    assert services.videos._incoming == {}

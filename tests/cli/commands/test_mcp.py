@@ -313,6 +313,12 @@ async def test_files_outside_of_the_roots_are_not_opened(tmp_path: Path, video: 
         assert [one["id"] for one in (await called(client, "list"))["reports"]] == [own["id"]]
         inside.unlink()
         assert (await called(client, "look", video=own["id"], times=[1.7]))["problem"]
+    data = tmp_path / "data"
+    (data / "videos" / "upload.mp4").write_bytes(video.read_bytes())
+    async with connected(tmp_path, "--root", tmp_path) as client:  # which contains the data folder
+        for place in (data, data / "videos"):
+            assert str(tmp_path) in await refused(client, "list", folder=str(place))
+        assert str(tmp_path) in await refused(client, "look", video=str(data / "videos" / "upload.mp4"), times=[0])
     failed = subprocess.run(
         [*COMMAND, "--root", tmp_path / "none"], env=environment(tmp_path), capture_output=True, text=True, check=False
     )

@@ -9,7 +9,7 @@ import streamlit as st
 
 from app.core import AppError
 from app.i18n import t
-from app.ui import error_words, local_time, page_state, plain, remaining, resources, services, short_clock
+from app.ui import error_words, local_time, may_change, page_state, plain, remaining, resources, services, short_clock
 from app.ui.components import exports
 from app.ui.components.exports import SaveButton, SaveGroup
 from app.ui.panels.work import jobs as rows
@@ -109,9 +109,10 @@ def _draw_actions(record: BatchRecord, statuses: Sequence[VideoStatus]) -> None:
         with state.catching_errors():
             batches.cancel(record)
 
-    if any(one.state in ("queued", "running") for one in statuses) or batches.is_submitting(record.id):
+    is_working = batches.is_submitting(record.id) or any(one.state in ("queued", "running") for one in statuses)
+    if may_change() and is_working:
         st.button(t("batch.page.stop"), key="batch_stop", icon=":material/stop:", on_click=cancel)
-    elif batches.can_continue(record, statuses):
+    elif may_change() and batches.can_continue(record, statuses):
         st.button(t("batch.page.continue"), key="batch_continue", icon=":material/refresh:", on_click=proceed)
     if any(one.is_over for one in statuses):
         url = exports.export_url(f"batches/{record.id}.zip")
@@ -127,7 +128,7 @@ def _seconds_left(statuses: Sequence[VideoStatus]) -> float | None:
 
 
 def _draw_table(batch_id: str, statuses: Sequence[VideoStatus]) -> None:
-    """Draw a row for each video, which can be sorted, searched and saved; a click opens the report."""
+    """Draw a row for each video, which can be sorted and searched; a click opens the report."""
     shown = [_row(one) for one in statuses]
     names = {"video": t("batch.video"), "says": t("batch.says"), "length": t("batch.length"), "state": t("batch.state")}
     columns: dict[str, Any] = {name: st.column_config.TextColumn(label) for name, label in names.items()}

@@ -10,7 +10,7 @@ from pathlib import Path
 import streamlit as st
 
 from app.core import AppError, VideoError, readable
-from app.fleet import resolve
+from app.fleet import Input, resolve
 from app.i18n import t
 from app.services import pair_uploads
 from app.ui import page_state, plain, resources, services
@@ -139,7 +139,7 @@ def videos_in(folder: str) -> list[tuple[str, Path | AppError]]:
     if (allowed := videos.folder(folder)) is None:
         return []
     found: list[tuple[str, Path | AppError]] = []
-    for item in resolve([str(allowed)]).items:
+    for item in _listed(allowed):
         name = readable(str(item.path.relative_to(allowed))) if item.path.is_relative_to(allowed) else item.path.name
         try:
             if item.error:
@@ -154,7 +154,12 @@ def videos_in(folder: str) -> list[tuple[str, Path | AppError]]:
 def num_videos_in(folder: str) -> int:
     """Return the number of videos in an allowed folder."""
     allowed = services().videos.folder(folder)
-    return sum(one.error is None for one in resolve([str(allowed)]).items) if allowed else 0
+    return sum(one.error is None for one in _listed(allowed)) if allowed else 0
+
+
+def _listed(folder: Path) -> tuple[Input, ...]:
+    """List the videos of a folder, without those in the data folder: the uploads of all users."""
+    return resolve([str(folder)], without=services().settings.data_dir).items
 
 
 def _draw_subtitles_of(video_id: str) -> None:

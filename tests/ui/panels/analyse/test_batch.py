@@ -5,19 +5,22 @@ from __future__ import annotations
 import shutil
 import threading
 import time
+import tomllib
 from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
 from zipfile import ZipFile
 
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.core import AnalysisRequest
+from app.core import AnalysisRequest, InputError, User, as_user
 from app.fleet.archive import BatchRecord, RecordedVideo
 from app.fleet.job_batches import bundle, status_of
 from app.i18n import in_language, t
 from app.reports.files import zipped
 from app.services.container import Services
+from app.store import VideoRepository
 from app.ui import resources
 from app.ui.panels.analyse import video_picker
 from tests.ui.conftest import Open
@@ -76,6 +79,7 @@ def test_a_folder_of_the_server_becomes_a_batch(page: AppTest, services: Service
     reports = ["reports/a.html", "reports/b.html", "reports/c.html"]
     assert sorted(archive.namelist()) == [*reports, "summary.html", "summary.json", "summary.md"]
     assert all(name.encode() in archive.read("summary.html") for name in reports)
+    assert not [name for name in archive.namelist() if str(folder).encode() in archive.read(name)]
 
 
 def test_the_first_video_that_can_be_read_is_shown(page: AppTest, services: Services, folder: Path) -> None:
@@ -102,6 +106,9 @@ def test_folders_and_links_to_outside_are_refused(
     page.run()
     (row,) = [row for row in page.dataframe[0].value.to_dict("records") if row["video"] == "z.mp4"]
     assert "z.mp4" in row["says"] and row["state"] == t("library.state.failed", "en")
+    written = {one.name: one.data.decode() for one in bundle(record, services.jobs, "en")}
+    assert not [name for name, text in written.items() if str(tmp_path) in text or str(folder) in text]
+    assert "z.mp4" in written["summary.json"] and "path_outside" in written["summary.json"]
     assert len(services.jobs.recent()) == 3
 
 
@@ -141,6 +148,38 @@ def test_what_was_not_submitted_is_continued_later(services: Services, page: App
     assert [ended(services, one.job_id).state for one in record.videos] == ["done", "done"]
     services.jobs.remove(record.videos[0].job_id)
     assert [one.video.name for one in status_of(record, services.jobs)] == ["b.mp4"]
+
+
+def test_uploads_of_others_are_in_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    videos = VideoRepository(tmp_path / "data", (tmp_path,), tmp_path / "sample.mp4")
+    settings = SimpleNamespace(data_dir=tmp_path / "data")
+    monkeypatch.setattr(video_picker, "services", lambda: SimpleNamespace(videos=videos, settings=settings))
+    with as_user(User("u1", "ann", "analyst")):
+        upload = videos.create_upload("ann's secret.mp4", 3)
+        with videos.part(upload.id, 0) as part:
+            part.write(b"abc")
+        videos.finish(upload.id)
+    (tmp_path / "a.mp4").touch()
+    with as_user(User("u2", "bob", "analyst")):
+        assert [name for name, _ in video_picker.videos_in(str(tmp_path))] == ["a.mp4"]
+
+
+def test_viewer_starts_continues_and_stops_no_batch(services: Services, folder: Path, page: AppTest) -> None:
+    batches, request = resources.batches(), AnalysisRequest(Path("x"), frames=2)
+    with as_user(User("u1", "vic", "viewer")):
+        record = batches.archive.add("left", (RecordedVideo("a.mp4", folder / "a.mp4"),), request=request)
+        for act in (lambda: batches.start("x", (), request), lambda: batches.proceed(record)):
+            with pytest.raises(InputError, match="role_analyst"):
+                act()
+        with pytest.raises(InputError, match="role_analyst"):
+            batches.cancel(record)
+        assert batches.archive.get(record.id) == record and len(batches.archive.recent(9)) == 1
+
+
+def test_tables_are_not_saved_by_the_browser() -> None:
+    """Its CSV would hold formulas and the key of the page's pictures."""
+    config = Path(video_picker.__file__).parents[3] / ".streamlit" / "config.toml"
+    assert tomllib.loads(config.read_text(encoding="utf-8"))["client"]["disableDataExport"] is True
 
 
 def test_an_unknown_batch_leads_back(services: Services, page: AppTest) -> None:

@@ -22,7 +22,7 @@ from app.i18n.formatting import span
 from app.reports import content
 from app.store import storage_errors, write_whole
 
-NAMES = {"html": "summary.html", "markdown": "summary.md", "json": "summary.json"}
+NAMES = {"html": "summary.html", "markdown": "summary.md", "csv": "summary.csv", "json": "summary.json"}
 _MOST_SHARED, _MOST_PLACES, _MOST_LEFT_OUT = 40, 6, 20
 """Rows of shared things, videos named in one, and files named that were left out; the JSON has all. Chosen by hand."""
 _LONGEST = 120  # characters of a title or text in a table; chosen by hand
@@ -150,11 +150,14 @@ def write_summary(summary: Summary, folder: Path) -> dict[str, Path]:
 def render(summary: Summary, name: str, language: Language) -> bytes:
     """Return the summary in a format of NAMES."""
     from app.reports import json_text
-    from app.reports.text import html, markdown
+    from app.reports.text import csv_table, html, markdown
 
     with in_language(language):
         if name == "json":
             return json_text(_form(summary))
+        if name == "csv":
+            table = (_heads(), *map(_cells, summary.videos))
+            return csv_table.encode([csv_table.escape_formula(cell) for cell in row] for row in table)
         document = _document(summary, language)
         return html.render(document, lambda seconds: "") if name == "html" else markdown.render(document)
 
@@ -211,18 +214,24 @@ def counts_text(counts: dict[str, int], total: int) -> str:
 
 def _video_table(summary: Summary) -> Iterator[content.Block]:
     yield content.Heading(2, content.plain(t("batch.videos")), "videos")
-    heads = ("video", "state", "length", "findings", "says")
-    rows = (
-        (
-            _link(one),
-            content.plain(state_text(one.result)),
-            content.plain(clock(one.result.duration_seconds) if one.result and one.result.duration_seconds else "—"),
-            content.plain(str(one.num_findings) if one.result and one.result.state != "failed" else "—"),
-            content.plain(content.shortened(one.title, _LONGEST) if one.title else "—"),
-        )
-        for one in summary.videos
+    rows = ((_link(one), *(content.plain(cell or "—") for cell in _cells(one)[1:])) for one in summary.videos)
+    yield content.Table(tuple(content.plain(head) for head in _heads()), tuple(rows))
+
+
+def _heads() -> tuple[str, ...]:
+    return tuple(t(f"batch.{name}") for name in ("video", "state", "length", "findings", "says"))
+
+
+def _cells(video: SummaryVideo) -> tuple[str, ...]:
+    """Return the texts of a video's row, "" for what isn't known."""
+    result = video.result
+    return (
+        video.shown,
+        state_text(result),
+        clock(result.duration_seconds) if result and result.duration_seconds else "",
+        str(video.num_findings) if result and result.state != "failed" else "",
+        content.shortened(video.title, _LONGEST) if video.title else "",
     )
-    yield content.Table(tuple(content.plain(t(f"batch.{head}")) for head in heads), tuple(rows))
 
 
 def state_text(result: VideoResult | None) -> str:

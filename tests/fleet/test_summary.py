@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 from urllib.parse import quote
 
@@ -16,6 +18,7 @@ from app.core.codec import Failure
 from app.core.domain import FrameFacts, ScreenText
 from app.fleet.batch import BatchVideo, Collected, LeftOut, make_batch
 from app.fleet.results import Results, VideoResult
+from app.fleet.summary import NAMES as summary_names
 from app.fleet.summary import Summary, render, summarise, write_summary
 from tests.reports.content.test_labels import rich
 from tests.reports.test_reports import NASTY
@@ -84,12 +87,20 @@ def test_the_summary_says_that_a_model_wrote_texts(made: Summary) -> None:
 
 def test_all_formats_are_written(made: Summary, tmp_path: Path) -> None:
     files = write_summary(made, tmp_path / "new")
-    assert {path.name for path in files.values()} == {"summary.html", "summary.md", "summary.json"}
+    assert {path.name for path in files.values()} == set(summary_names.values())
     assert all(path.stat().st_size for path in files.values())
+
+
+def test_the_table_of_a_batch_is_no_formula_in_a_spreadsheet(made: Summary) -> None:
+    videos = (replace(made.videos[0], shown="=HYPERLINK(1).mp4", title='He says "no", twice'), *made.videos[1:])
+    rows = list(csv.reader(StringIO(render(replace(made, videos=videos), "csv", "en").decode("utf-8-sig"))))
+    assert rows[0] == ["Video", "State", "Length", "Findings", "What it shows"]
+    assert (rows[1][0], rows[1][4]) == ("'=HYPERLINK(1).mp4", 'He says "no", twice')
+    assert len(rows) == 1 + len(made.videos)
 
 
 def test_an_empty_batch_has_a_summary() -> None:
     batch = make_batch(Collected(), AnalysisRequest(Path("x")), {})
     summary = summarise(batch, Results(Path("/nowhere"), batch.fingerprint))
-    for name in ("html", "markdown", "json"):
+    for name in summary_names:
         assert render(summary, name, "zh")

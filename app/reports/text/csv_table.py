@@ -9,7 +9,7 @@ there are only such rows. The format is RFC 4180 in UTF-8, with the byte order m
 
 import csv
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import StringIO
 
 from app.core import Analysis, Finding, Language, ReportedAnswer, ReportedConversation, clock
@@ -33,15 +33,19 @@ def write(analysis: Analysis, language: Language) -> bytes:
     """
     with in_language(language):
         fields = contents.field_names(analysis)
-        text = StringIO()
-        table = csv.writer(text)
         asked = (t("report.question"),) if analysis.all_conversations else ()
-        table.writerow((*_header(fields), *asked))
-        table.writerows(row for _, row in sorted(_rows(analysis, fields), key=lambda timed: timed[0]))
+        rows: list[_Row] = [(*_header(fields), *asked)]
+        rows += (row for _, row in sorted(_rows(analysis, fields), key=lambda timed: timed[0]))
         for conversation in analysis.all_conversations:
             for answer in conversation.answers:
-                table.writerow(_answer_row(answer, conversation, len(fields)))
-                table.writerows(_interval_rows(answer, len(fields)))
+                rows += (_answer_row(answer, conversation, len(fields)), *_interval_rows(answer, len(fields)))
+    return encode(rows)
+
+
+def encode(rows: Iterable[Sequence[object]]) -> bytes:
+    """Return rows as CSV in UTF-8 with a byte order mark. Texts from outside must have been escaped."""
+    text = StringIO()
+    csv.writer(text).writerows(rows)
     return text.getvalue().encode("utf-8-sig")
 
 

@@ -43,7 +43,7 @@ def seconds_left(jobs: tuple[JobSnapshot, ...]) -> float | None:
         except AppError:  # its video is gone: it ends at once
             seconds = 0.0
         if seconds is not None:
-            known.append(seconds * _share_left(job))
+            known.append(seconds * (1.0 - job.share))
     return sum(known) * len(jobs) / len(known) if known and any(known) else None
 
 
@@ -65,20 +65,18 @@ def _expected_seconds(job_id: str, _job: JobSnapshot) -> float | None:
     return sum(estimate.whole_seconds) / 2 if estimate.whole_seconds else None
 
 
-def _share_left(job: JobSnapshot) -> float:
-    """Return the share of an analysis that remains, by its answered parts."""
-    return 1.0 - job.progress.step / job.progress.total if job.progress.stage == "ask" and job.progress.total else 1.0
-
-
 def progress_words(job: JobSnapshot) -> str:
     """Return what a running analysis does at the moment, and how far it is."""
     progress = job.progress
     stage = t(f"stage.{progress.stage}") if progress.stage else t("ui.state_running")
     if not progress.total:
         return stage
+    percent = round(100 * min(1.0, progress.step / progress.total))
     if progress.stage == "survey":
-        return t("ui.work_reading", percent=round(100 * min(1.0, progress.step / progress.total)))
-    return t("ui.work_step", stage=stage, done=progress.step, total=progress.total)
+        return t("ui.work_reading", percent=percent)
+    key = "looking" if progress.answer_step == "thumbnails" else "searching"
+    doing = {"ask": "ui.work_asking", "answer": f"ui.work_{key}"}.get(progress.stage or "", "ui.work_step")
+    return t(doing, stage=stage, done=progress.step, total=progress.total, percent=percent)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from app.analysis.prompts.templates import built_in, load_templates
 from app.core import Language
 from app.core.domain import AnalysisRequest, Selection
 from app.i18n import LANGUAGES, in_language, t
+from app.jobs.snapshot import JobSnapshot
 from app.services.container import Services
 from app.store.model_records import KnownTimings, RequestTiming
 from app.ui import resources
@@ -198,7 +199,7 @@ def test_queue_reports_the_time_until_all_are_over(
     while len(services.jobs.waiting()) > 3:
         time.sleep(0.01)
     monkeypatch.setattr(rows, "expected_seconds", lambda job: None if job.id == jobs[4] else 120.0)
-    monkeypatch.setattr(rows, "_share_left", lambda job: 1.0)
+    monkeypatch.setattr(JobSnapshot, "share", 0.0)
     page.run()
     assert "5 analyses · about 10 min left" in texts(page)
 

@@ -39,7 +39,7 @@ def seconds_left(jobs: tuple[JobSnapshot, ...]) -> float | None:
     known = []
     for job in jobs[:_NUM_ESTIMATED]:
         try:
-            seconds = expected_seconds(job)
+            seconds = expected_seconds(job.id, job)
         except AppError:  # its video is gone: it ends at once
             seconds = 0.0
         if seconds is not None:
@@ -47,18 +47,14 @@ def seconds_left(jobs: tuple[JobSnapshot, ...]) -> float | None:
     return sum(known) * len(jobs) / len(known) if known and any(known) else None
 
 
-def expected_seconds(job: JobSnapshot) -> float | None:
-    """Return how long an analysis takes from start to end, None while the engine's throughput is unknown.
+@st.cache_resource(ttl=_ESTIMATE_SECONDS, max_entries=512, show_spinner=False)
+def expected_seconds(job_id: str, _job: JobSnapshot) -> float | None:
+    """Return how long an analysis takes from start to end, None while the engine's speed is unknown.
 
     Raises:
         InputError: The video can't be used.
         DecodeError: The video can't be decoded.
     """
-    return _expected_seconds(job.id, job)
-
-
-@st.cache_resource(ttl=_ESTIMATE_SECONDS, max_entries=512, show_spinner=False)
-def _expected_seconds(job_id: str, _job: JobSnapshot) -> float | None:
     request = _job.request
     template = services().templates.find(request.template)
     estimate = services().planner(resources.probe_video(request.path), request, template)

@@ -198,7 +198,7 @@ def test_queue_reports_the_time_until_all_are_over(
     jobs = [services.jobs.submit(AnalysisRequest(card_video), name=f"{place}.mp4") for place in range(5)]
     while len(services.jobs.waiting()) > 3:
         time.sleep(0.01)
-    monkeypatch.setattr(rows, "expected_seconds", lambda job: None if job.id == jobs[4] else 120.0)
+    monkeypatch.setattr(rows, "expected_seconds", lambda job_id, _: None if job_id == jobs[4] else 120.0)
     monkeypatch.setattr(JobSnapshot, "share", 0.0)
     page.run()
     assert "5 analyses · about 10 min left" in texts(page)

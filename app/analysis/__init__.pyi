@@ -21,6 +21,7 @@ from .planning.plan import SURELY_ONE_PART as SURELY_ONE_PART
 from .planning.plan import RequestCapacity as RequestCapacity
 from .planning.plan import TokenCostMeter as TokenCostMeter
 from .planning.plan import base_layout as base_layout
+from .planning.question import QuestionPlan as QuestionPlan
 from .planning.throughput import record_stats as record_stats
 from .planning.time_parsing import has_range as has_range
 from .planning.time_parsing import is_budgeted as is_budgeted

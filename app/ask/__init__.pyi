@@ -30,6 +30,7 @@ from .export import document as document
 from .export import doubts as doubts
 from .images import read_image as read_image
 from .moments.timeline import strip as strip
+from .plan import plan_answer as plan_answer
 from .report import keep_conversations as keep_conversations
 from .report import with_conversations as with_conversations
 from .repository import ConversationRepository as ConversationRepository

@@ -10,7 +10,7 @@ from app.ask.conversation import AskEvent, Conversation, FrameRef
 from app.ask.moments.finder import SHOWN_SIDE, answer_by_search
 from app.ask.repository import ConversationRepository
 from app.ask.retrieval import classification
-from app.ask.retrieval.classification import kind_in_words, parts_in_words
+from app.ask.retrieval.classification import kind_in_words, searched_parts
 from app.ask.retrieval.select import RetrievalTools, Scope, is_here, needs_no_model, select
 from app.ask.retrieval.values import SEARCHED, FrameSelection, Looking, Sought
 
@@ -88,10 +88,7 @@ class _FrameAdder:
 
     def _parts(self, question: str) -> tuple[str, ...]:
         """Return the questions in one of which a search answers at least one."""
-        if self.look.kind != "auto" or self.letters:
-            return (question,)
-        parts = parts_in_words(question)
-        return parts if any(kind_in_words(part) in SEARCHED for part in parts) else (question,)
+        return (question,) if self.look.kind != "auto" or self.letters else searched_parts(question)
 
     def _applied(self, events: Iterable[AskEvent]) -> Iterator[AskEvent]:
         """Yield the events, and keep what becomes of the turn."""

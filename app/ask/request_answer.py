@@ -14,11 +14,13 @@ from app.ask.answer import converse
 from app.ask.answer_queue import AnswerQueues
 from app.ask.conversation import (
     AnswerDone,
+    AnswerText,
     AskEvent,
     AskSettings,
     Conversation,
     Evidence,
     MomentsSearched,
+    ReasoningText,
     Turn,
     started,
 )
@@ -102,6 +104,7 @@ class _Progress:
         self._conversation = conversation
         self._analysis = analysis
         self._repository = repository
+        self._step: core.AnswerStep = "question"
         self._looked = 0
         self._total: int | None = None
 
@@ -112,16 +115,21 @@ class _Progress:
         self._conversation = self._conversation.with_turn(self._conversation.last.apply(event))
         if isinstance(event, MomentsSearched):
             frames = self._conversation.last.settings.search_frames
-            self._looked = len(event.moments.samples)
-            self._total = max(self._looked, min(frames, expected_frames(event.moments)))
+            looked = len(event.moments.samples)
+            self._count("search", looked, max(looked, min(frames, expected_frames(event.moments))))
         elif isinstance(event, Looking):
-            self._looked, self._total = event.done, event.total or None
+            self._count(event.step, event.done, event.total)
+        elif isinstance(event, AnswerText | ReasoningText):
+            self._count("words")
         answer = replace(self._reported(self._conversation), pictures=())
-        return core.AnswerChanged(answer, self._looked, self._total)
+        return core.AnswerChanged(answer, self._step, self._looked, self._total)
 
     def ended(self, conversation: Conversation) -> core.AnswerChanged:
         """Return the answer that is over, with its pictures."""
-        return core.AnswerChanged(self._reported(conversation), self._looked, self._total, is_over=True)
+        return core.AnswerChanged(self._reported(conversation), self._step, self._looked, self._total, is_over=True)
+
+    def _count(self, step: core.AnswerStep, looked: int = 0, total: int = 0) -> None:
+        self._step, self._looked, self._total = step, looked, total or None
 
     def _reported(self, conversation: Conversation) -> core.ReportedConversation:
         alone = replace(conversation, turns=(conversation.last,))

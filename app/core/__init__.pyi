@@ -30,6 +30,7 @@ from .domain import AnswerDelta as AnswerDelta
 from .domain import Answered as Answered
 from .domain import AnswerMode as AnswerMode
 from .domain import AnswerState as AnswerState
+from .domain import AnswerStep as AnswerStep
 from .domain import Boundary as Boundary
 from .domain import Chapter as Chapter
 from .domain import ChunkDone as ChunkDone

@@ -38,11 +38,13 @@ class AnalysisState:
         answers: Text of the answers so far by the number of the chunk's first frame; 0 is the summary.
         results: Complete answers in the order of their numbers, joins included.
         answer: The answer to the question of the request so far, with what a search has found.
+        answer_step: Step of the answer, while its stage lasts.
         step: Finished steps of the stage.
         total: Number of its steps, None if it can't be counted.
         eta_seconds: Estimated time left of the stage.
         stage_since: `time.monotonic()` of the process that runs it, when the stage began.
-        survey_since: The same, and the position in seconds of the video, when the survey first reported progress.
+        counted_since: The same, and the steps that were done, when the survey or a step of the answer first reported
+            progress.
         seconds_by_stage: Duration of the stages that have ended.
         hashing: How much of a large file was read for its SHA-256, until that is known.
         header: Set once there is a report.
@@ -64,13 +66,14 @@ class AnalysisState:
     answers: dict[int, str] = field(default_factory=dict)
     results: tuple[domain.ChunkResult, ...] = ()
     answer: domain.ReportedConversation | None = None
+    answer_step: domain.AnswerStep | None = None
     notices: tuple[domain.Notice, ...] = ()
     stage: domain.Stage | None = None
     step: int = 0
     total: int | None = None
     eta_seconds: float | None = None
     stage_since: float = 0.0
-    survey_since: tuple[float, float] | None = None
+    counted_since: tuple[float, float] | None = None
     seconds_by_stage: dict[str, float] = field(default_factory=dict)
     hashing: domain.HashProgress | None = None
     header: ReportHeader | None = None
@@ -168,9 +171,9 @@ class AnalysisState:
             case domain.AnswerDelta(chunk, text, restart):
                 before = "" if restart else self.answers.get(chunk, "")
                 return replace(self, answers={**self.answers, chunk: before + text})
-            case domain.AnswerChanged(answer, looked, total):
+            case domain.AnswerChanged(answer):
                 state = replace(self, answer=answer)
-                return replace(state, total=total)._stepped("answer", looked) if self.stage == "answer" else state
+                return state._answering(event) if self.stage == "answer" else state
             case domain.ChunkDone(result):
                 return self._answered(result)
             case domain.Noticed(notice):
@@ -190,7 +193,7 @@ class AnalysisState:
             step=self.step if is_same else 0,
             eta_seconds=None,
             stage_since=self.stage_since if is_same else time.monotonic(),
-            survey_since=None,
+            counted_since=None,
         )
 
     def _noticed(self, notices: Iterable[domain.Notice]) -> AnalysisState:
@@ -214,10 +217,25 @@ class AnalysisState:
         seconds look like minutes for a short video.
         """
         state = replace(self, step=int(seconds), total=max(1, int(duration)) if duration else None)
-        if self.survey_since is None:
-            return replace(state, survey_since=(time.monotonic(), seconds))
-        since, start = self.survey_since
-        return replace(state, eta_seconds=_eta(since, seconds - start, duration - start if duration else None))
+        return state._counted(seconds, duration)
+
+    def _answering(self, event: domain.AnswerChanged) -> AnalysisState:
+        """Return the state after a progress report of the answer, each step of which has a count and speed of its own.
+
+        The time that is left is that of a search, or of votes, alone.
+        """
+        since = self.counted_since if event.step == self.answer_step else None
+        step = event.looked if event.total else 0
+        state = replace(
+            self, answer_step=event.step, step=step, total=event.total, eta_seconds=None, counted_since=since
+        )
+        return state._counted(event.looked, event.total) if event.total else state
+
+    def _counted(self, done: float, total: float | None) -> AnalysisState:
+        if self.counted_since is None:
+            return replace(self, counted_since=(time.monotonic(), done))
+        since, start = self.counted_since
+        return replace(self, eta_seconds=_eta(since, done - start, total - start if total else None))
 
     def _stepped(self, stage: domain.Stage, step: int) -> AnalysisState:
         if self.stage != stage:

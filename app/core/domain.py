@@ -853,6 +853,10 @@ VideoEvent = (
 Stage = Literal["survey", "facts", "engine", "answer", "ask", "summary", "done"]
 
 
+AnswerStep = Literal["question", "thumbnails", "embeddings", "votes", "frames", "search", "words"]
+"""Steps of the stage "answer": a search, or a choice of frames and the words about them."""
+
+
 @dataclass(frozen=True)
 class StageStarted:
     """A stage has begun; `total` is its number of steps, or None if it can't be counted."""
@@ -918,11 +922,12 @@ class ChunkDone:
 class AnswerChanged:
     """There is more of the answer to the question of the request; `answer` is all of it.
 
-    `looked` pictures of `total`, None if that can't be counted, were looked at for it. Once it `is_over`, complete or
-    not, it has its pictures, too.
+    `looked` pictures of `total`, None if that can't be counted, were looked at in this `step`. Once it `is_over`,
+    complete or not, it has its pictures, too.
     """
 
     answer: ReportedConversation
+    step: AnswerStep = "question"
     looked: int = 0
     total: int | None = None
     is_over: bool = False

@@ -41,6 +41,11 @@ _STAGES_WITH_QUESTION: dict[core.Stage, tuple[float, float]] = {
 }  # fmt: skip
 _STAGES_WITHOUT_MODEL: dict[core.Stage, tuple[float, float]] = {"survey": (0.0, 0.7), "facts": (0.7, 1.0)}
 """Where in the progress of a whole job its stages begin and end, until there is a report. Chosen by hand; not tuned."""
+_ANSWER_STEPS: dict[core.AnswerStep, tuple[float, float]] = {
+    "question": (0.0, 0.05), "thumbnails": (0.05, 0.1), "search": (0.1, 1.0), "embeddings": (0.1, 0.2),
+    "votes": (0.2, 0.6), "frames": (0.6, 0.65), "words": (0.65, 1.0),
+}  # fmt: skip
+"""The same in the stage of the answer."""
 _MODEL_ERRORS = ("model_disk_full", "model_cache_unwritable")
 _NOT_STARTED = core.AnalysisState()
 
@@ -57,6 +62,7 @@ class JobSnapshot:
         interruptions: How often the program ended while the job ran, since its last new answer or its user resumed it.
         again: Numbers of the stored answers that are to be replaced.
         user_id: Id of the user to whom it belongs, "" for none.
+        reached: The highest share of the work that this run has reached; counts of a stage may fall.
     """
 
     id: str
@@ -73,6 +79,7 @@ class JobSnapshot:
     interruptions: int = 0
     again: tuple[int, ...] = ()
     user_id: str = ""
+    reached: float = 0.0
 
     @cached_property
     def analysis(self) -> core.Analysis | None:
@@ -106,12 +113,17 @@ class JobSnapshot:
     @property
     def share(self) -> float:
         """Return how much is done of the work until there is a report, 0 to 1."""
+        return 1.0 if self.is_complete else max(self.reached, self._share_now)
+
+    @property
+    def _share_now(self) -> float:
         asking = _STAGES_WITH_QUESTION if self.request.question.strip() else _STAGES
         stages = asking if self.request.use_model else _STAGES_WITHOUT_MODEL
         one = self.progress
-        start, end = stages.get(one.stage, (0.0, 0.0)) if one.stage else (0.0, 0.0)
         done = min(1.0, one.step / one.total) if one.total else 0.0
-        return start + (end - start) * done
+        if one.stage == "answer" and one.answer_step:
+            done = _within(_ANSWER_STEPS[one.answer_step], done)
+        return _within(stages.get(one.stage, (0.0, 0.0)), done) if one.stage else 0.0
 
     @property
     def can_pause(self) -> bool:
@@ -182,7 +194,7 @@ class JobSnapshot:
             seconds_by_stage=before.seconds_by_stage,
         )
         earlier = self.analysis and replace(self.analysis, notices=_without_pending(self.analysis.notices))
-        return replace(self, state="queued", progress=progress, earlier=earlier, failure=None)
+        return replace(self, state="queued", progress=progress, earlier=earlier, failure=None, reached=0.0)
 
     def without_eta(self) -> JobSnapshot:
         """Return the snapshot without an estimated time, for a job that no longer runs."""
@@ -196,6 +208,7 @@ class JobSnapshot:
     def apply(self, event: core.AnalysisEvent) -> JobSnapshot:
         """Return the snapshot after one more event."""
         job = replace(self, progress=self.progress.apply(event))
+        job = replace(job, reached=job.share)
         match event:
             case core.ChunkDone(result):
                 again = tuple(number for number in job.again if number != result.number)
@@ -209,6 +222,11 @@ class JobSnapshot:
                 return replace(job, earlier=None)
             case _:
                 return job
+
+
+def _within(span: tuple[float, float], share: float) -> float:
+    start, end = span
+    return start + (end - start) * share
 
 
 def without_missing_facts(job: JobSnapshot, error: core.AppError) -> JobSnapshot:

@@ -65,6 +65,7 @@ from .model_benchmarks import check_sight as check_sight
 from .model_benchmarks import latest_trials as latest_trials
 from .model_benchmarks import pace_text as pace_text
 from .model_benchmarks import result_text as result_text
+from .model_benchmarks import run_of as run_of
 from .model_benchmarks import speed_text as speed_text
 from .model_benchmarks import try_model as try_model
 from .model_names import resolve_named_model as resolve_named_model

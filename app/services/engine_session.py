@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ from app import analysis, engine
 from app.analysis.prompts import prompts
 from app.config import Settings
 from app.core import AnalysisEvent, AnalysisRequest, AppError, ModelNotFound, Notice, ProgressListener
-from app.store import ConfirmedDownloads, ExtractionStore, TimingStats
+from app.store import ConfirmedDownloads, ExtractionStore, RequestTiming, TimingStats
 
 if TYPE_CHECKING:
     from app.ask import AnswerQueues, RetrievalTools
@@ -281,7 +281,21 @@ def _planner(settings: Settings, extractions: analysis.ExtractionCache, measure:
         side=usual_side(settings),
         in_flight=settings.in_flight,
         known=partial(_stats(settings).of, _engine_name(settings)),
+        policy=_answer_policy,
+        guess=cache(partial(_guessed_run, settings)),
     )
+
+
+def _answer_policy(question: str, seconds: float, frames: int) -> Sequence[analysis.QuestionPlan]:
+    from app.ask import plan_answer  # only requests with a question need it
+
+    return plan_answer(question, seconds, frames)
+
+
+def _guessed_run(settings: Settings) -> tuple[RequestTiming, ...]:
+    from app.services.model_benchmarks import guessed_run  # which knows all models
+
+    return guessed_run(settings)
 
 
 def _stats(settings: Settings) -> TimingStats:

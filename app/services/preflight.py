@@ -77,7 +77,7 @@ def computes_wide(settings: Settings) -> bool:
     if models.has_bfloat16(flags) or (engine.installed_vllm() or ("", ""))[0] != "cpu":
         return False
     machine = models.MachineState(cpu_flags=flags, cpu_cores=engine.cpu_cores(), memory_bytes=engine.memory_bytes())
-    return _is_wide(_shape_of(settings), settings.vllm_config, machine)
+    return _is_wide(shape_of(settings), settings.vllm_config, machine)
 
 
 def effective_arguments(settings: Settings) -> Mapping[str, Any]:
@@ -95,7 +95,7 @@ def _is_wide(shape: models.Shape | None, given: Mapping[str, Any], machine: mode
     )
 
 
-def _shape_of(settings: Settings) -> models.Shape | None:
+def shape_of(settings: Settings) -> models.Shape | None:
     """Return the shape of a model that is on this machine, or in the catalogue by its full name; else None."""
     try:
         folder = engine.resolve_model(settings.model_path).folder

@@ -39,6 +39,7 @@ from .library_index import Passage as Passage
 from .model_records import BenchmarkStore as BenchmarkStore
 from .model_records import ConfirmedDownloads as ConfirmedDownloads
 from .model_records import KnownTimings as KnownTimings
+from .model_records import LookTiming as LookTiming
 from .model_records import Measured as Measured
 from .model_records import RequestTiming as RequestTiming
 from .model_records import SurveyTiming as SurveyTiming

@@ -3,7 +3,7 @@
 import logging
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -79,12 +79,26 @@ class SurveyTiming:
 
 
 @dataclass(frozen=True)
+class LookTiming:
+    """One search in a video.
+
+    Attributes:
+        looks: Number of pictures that the model was asked about, one in each request.
+        seconds: Time that the search took, with decoding the pictures.
+    """
+
+    looks: Annotated[int, Meta(ge=1)]
+    seconds: Figure
+
+
+@dataclass(frozen=True)
 class KnownTimings:
     """Statistics of one engine, and of all surveys.
 
     Attributes:
         runs: Runs of the engine, the latest last.
         surveys: Surveys of any video, the latest last.
+        looks: Searches by the engine, the latest last.
         in_flight: Number of requests that the engine last took at the same time, None if unknown.
         max_model_len: Context length of the engine in its last run, None if unknown.
     """
@@ -93,6 +107,7 @@ class KnownTimings:
     surveys: tuple[SurveyTiming, ...] = ()
     in_flight: Count | None = None
     max_model_len: Count | None = None
+    looks: tuple[LookTiming, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -121,11 +136,22 @@ class TimingStats:
         self, engine: str, run: Sequence[RequestTiming], *, in_flight: int | None, max_model_len: int | None
     ) -> None:
         """Add a run of this engine."""
+
+        def added(before: KnownTimings) -> KnownTimings:
+            runs = (*before.runs, tuple(run))[-_MOST_RUNS:]
+            return replace(before, runs=runs, in_flight=in_flight, max_model_len=max_model_len)
+
+        self._change(engine, added)
+
+    def note_looked(self, engine: str, search: LookTiming) -> None:
+        """Add a search by this engine."""
+        self._change(engine, lambda before: replace(before, looks=(*before.looks, search)[-_MOST_RUNS:]))
+
+    def _change(self, engine: str, change: Callable[[KnownTimings], KnownTimings]) -> None:
         with self._lock:
             known = self._read()
-            runs = (*known.engines.pop(engine, KnownTimings()).runs, tuple(run))
+            latest = change(known.engines.pop(engine, KnownTimings()))
             kept = list(known.engines.items())[-_MOST_ENGINES + 1 :]
-            latest = KnownTimings(runs[-_MOST_RUNS:], (), in_flight, max_model_len)
             _write(self._path, to_builtins(replace(known, engines={**dict(kept), engine: latest})))
 
     def note_survey(self, survey: SurveyTiming) -> None:

@@ -44,6 +44,7 @@ pages = [
     for name, icon, draw in open_pages
 ]
 page = st.navigation(pages, position="hidden")
+st.set_page_config(page_title=f"{page.title} · FrameLens")
 if state.pop_opened() and page is not pages[0]:
     st.switch_page(pages[0], query_params=state.address)
 if (name := state.pop_requested_page()) in names and page is not (target := pages[names.index(name)]):

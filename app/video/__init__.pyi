@@ -16,6 +16,7 @@ from .files import picture_key as picture_key
 from .files import printable as printable
 from .files import sha256_of as sha256_of
 from .files import version as version
+from .keyframes.options import MOST_THUMBNAILS as MOST_THUMBNAILS
 from .keyframes.options import THUMBNAIL_SIDE as THUMBNAIL_SIDE
 from .keyframes.options import ExtractOptions as ExtractOptions
 from .keyframes.options import Opening as Opening

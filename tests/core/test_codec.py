@@ -91,7 +91,7 @@ def test_a_state_is_stored_whole() -> None:
         engine_phase=EngineProgress("loading", {"share": 0.5, "names": ["a"], "left": None}),
         modes={7: ModeChosen(7, "text", NESTED)},
         answers={0: "a", 7: "b"},
-        survey_since=(1.0, 2.0),
+        counted_since=(1.0, 2.0),
     )
     assert from_json(to_json(state), AnalysisState) == state
 

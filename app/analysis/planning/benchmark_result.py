@@ -120,7 +120,7 @@ def estimate_analysis(result: BenchmarkResult, frames: int, video: VideoInfo | N
     width, height = result.frames[0].width, result.frames[0].height
     counted = plan.TokenCounts(frame_tokens=result.frames[0].tokens)
     capacity = plan.RequestCapacity(parse_plan(result.arguments).max_model_len, answer_tokens=_ANSWER_TOKENS)
-    known = KnownTimings(runs=(_as_asked(result, capacity.answer_tokens),), in_flight=1)
+    known = KnownTimings(runs=(usual_run(result),), in_flight=1)
 
     def measure(
         request: AnalysisRequest, video: VideoInfo, words: tuple[str, str]
@@ -132,13 +132,21 @@ def estimate_analysis(result: BenchmarkResult, frames: int, video: VideoInfo | N
     return planner(video, AnalysisRequest(video.path, frames=frames), built_in()["describe"])
 
 
-def _as_asked(result: BenchmarkResult, most: int) -> tuple[RequestTiming, ...]:
-    """Compute the timing of a chunk and of a join from the measured cost of frames and tokens."""
+def usual_run(result: BenchmarkResult) -> tuple[RequestTiming, ...]:
+    """Return the timing of a chunk and of a join that the measurements suggest; nothing for a model without images."""
+    if not result.frames:
+        return ()
     cost = result.frames[0]
-    answer, join = usual_answer_tokens(cost.together, None, most), usual_answer_tokens(0, None, most)
-    prompt = max(1, round(cost.together * cost.tokens))
-    reading = cost.together * cost.each_seconds
+    return run_at(cost.tokens, cost.each_seconds, result.tokens_per_second, frames=cost.together)
+
+
+def run_at(
+    frame_tokens: float, frame_seconds: float, tokens_per_second: float, *, frames: int = TOGETHER
+) -> tuple[RequestTiming, ...]:
+    """Return the timing of a chunk and of a join of an engine with this cost of a frame and this speed."""
+    answer, join = (usual_answer_tokens(number, None, _ANSWER_TOKENS) for number in (frames, 0))
+    prompt, reading = max(1, round(frames * frame_tokens)), frames * frame_seconds
     return (
-        RequestTiming(1, cost.together, prompt, answer, 1, reading + answer / result.tokens_per_second),
-        RequestTiming(1, 0, join, join, 1, reading / prompt * join + join / result.tokens_per_second),
+        RequestTiming(1, frames, prompt, answer, 1, reading + answer / tokens_per_second),
+        RequestTiming(1, 0, join, join, 1, reading / prompt * join + join / tokens_per_second),
     )

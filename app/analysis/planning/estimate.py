@@ -12,13 +12,14 @@ from pathlib import Path
 from app.analysis.planning import plan
 from app.analysis.planning import throughput as rates
 from app.analysis.planning.plan import RequestCapacity
+from app.analysis.planning.question import Policy, estimate_question, plans_of
 from app.analysis.planning.time_parsing import is_budgeted
 from app.analysis.prompts.prompts import chunk_question, scope_of, system_prompt, usual_words
 from app.analysis.prompts.templates import Template
 from app.core import MOST_FRAMES, AnalysisRequest, Layout, VideoInfo
 from app.i18n import in_language, t
 from app.i18n.formatting import span, two_figures
-from app.store import KnownTimings
+from app.store import KnownTimings, RequestTiming
 from app.video import ExtractOptions, adapted_frames
 
 # Chosen by hand; not tuned.
@@ -42,7 +43,10 @@ class Estimate:
         in_flight: Number of requests at the same time; None if unknown.
         prompt_tokens: Prompt tokens of all requests together.
         answer_tokens: Tokens of all answers together.
-        seconds: Shortest and longest time of the requests; None if this engine hasn't answered anything yet.
+        seconds: Shortest and longest time of the requests; None if this engine's speed is unknown.
+        is_measured: Whether the time follows from what this engine has answered, not from the speed of the processor.
+        looks: Fewest and most pictures that the model is asked about one by one, to answer the question.
+        is_searched: Whether they are those of a search through the video.
         is_exact: The engine itself counted the tokens of a frame.
         survey_seconds: Time to find the frames; None if no video was read yet, 0 if this one is cached.
         facts_seconds: Time to measure the frames while the engine answers; None and 0 as for `survey_seconds`.
@@ -58,6 +62,9 @@ class Estimate:
     prompt_tokens: int
     answer_tokens: int
     seconds: tuple[float, float] | None
+    is_measured: bool
+    looks: tuple[int, int]
+    is_searched: bool
     is_exact: bool
     survey_seconds: float | None
     facts_seconds: float | None
@@ -84,6 +91,8 @@ class Planner:
         in_flight: Number of requests at the same time by the settings; None if not set.
         known: Returns what was observed of this engine before.
         num_cached: num_cached(path, options) returns how many frames are cached, None if they are not.
+        policy: How questions are answered; None where they aren't.
+        guess: Returns the run that the processor's speed suggests, none where that says nothing about the engine.
     """
 
     measure: Measure
@@ -92,12 +101,14 @@ class Planner:
     in_flight: int | None
     known: Callable[[], KnownTimings]
     num_cached: Callable[[Path, ExtractOptions], int | None]
+    policy: Policy | None = None
+    guess: Callable[[], tuple[RequestTiming, ...]] = tuple
 
     def __call__(self, video: VideoInfo, request: AnalysisRequest, template: Template) -> Estimate:
         """Estimate the analysis that `request` and `template` describe."""
         known = self.known()
         layout, capacity, knows_in_flight = self._laid_out(video, request, template, known)
-        throughput = rates.fit_throughput(known.runs)
+        throughput = rates.fit_throughput(known.runs or [self.guess()])
         options = plan.extract_options(video, request, self.capacity, self.side)
         request = replace(request, frames=options.frames)
         cached = self.num_cached(video.path, options)
@@ -105,6 +116,16 @@ class Planner:
         sizes = _sizes(layout, frames, options) if request.use_model else []
         survey, facts = (0.0, 0.0) if cached is not None else _reading(video, request, frames, known)
         coming = _requests(sizes, layout, capacity, throughput, _first_share(request, template, len(sizes)))
+        asked = estimate_question(
+            plans_of(self.policy, request, plan.range_seconds(request, video), frames),
+            frames=frames,
+            video=video,
+            side=self.side,
+            layout=layout,
+            capacity=capacity,
+            throughput=throughput,
+            looked=known.looks,
+        )
         return Estimate(
             frames=frames,
             is_budget=cached is not None or is_budgeted(request.selection.strategy),
@@ -112,9 +133,12 @@ class Planner:
             joins=sum(one.number for one in coming if not one.frames),
             side=layout.side,
             in_flight=layout.in_flight if knows_in_flight else None,
-            prompt_tokens=sum(one.number * one.prompt_tokens for one in coming),
-            answer_tokens=sum(one.number * one.completion_tokens for one in coming),
-            seconds=throughput.seconds(coming) if throughput and request.use_model else None,
+            prompt_tokens=sum(one.number * one.prompt_tokens for one in coming) + asked.prompt_tokens,
+            answer_tokens=sum(one.number * one.completion_tokens for one in coming) + asked.answer_tokens,
+            seconds=_added(throughput.seconds(coming), asked.seconds) if throughput and request.use_model else None,
+            is_measured=bool(known.runs),
+            looks=asked.looks,
+            is_searched=asked.is_search,
             is_exact=layout.is_exact,
             survey_seconds=survey,
             facts_seconds=facts,
@@ -137,6 +161,10 @@ class Planner:
         in_flight = self.in_flight or known.in_flight
         side = plan.choose_side(request, video, capacity, self.side)
         return *plan.basic_layout(request, video, capacity, side, None, lambda _: in_flight or 1), in_flight is not None
+
+
+def _added(one: tuple[float, float], other: tuple[float, float] | None) -> tuple[float, float] | None:
+    return None if other is None else (one[0] + other[0], one[1] + other[1])
 
 
 def _sizes(layout: Layout, frames: int, options: ExtractOptions) -> list[int]:
@@ -242,8 +270,13 @@ def details(estimate: Estimate) -> list[str]:
     if estimate.parts:
         key = "plan.counted" if estimate.is_exact else "plan.estimated"
         lines.append(t(key, side=estimate.side, held=estimate.held_frames))
+        if estimate.looks[1]:
+            least, most = estimate.looks
+            lines.append(t("plan.searched" if estimate.is_searched else "plan.looked", least=least, most=most))
         if estimate.seconds is None:
             lines.append(t("plan.time_unknown_why"))
+        elif not estimate.is_measured:
+            lines.append(t("plan.time_guessed"))
     if survey := estimate.survey_seconds:
         lines.append(t("plan.survey", time=span(survey, survey)))
     elif survey == 0:

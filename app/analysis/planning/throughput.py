@@ -13,7 +13,7 @@ from statistics import median
 
 from app import core
 from app.analysis.task import Task
-from app.store import RequestTiming, SurveyTiming, TimingStats
+from app.store import LookTiming, RequestTiming, SurveyTiming, TimingStats
 
 # Chosen by hand; not tuned.
 _DECODE_CROWD = 0.25  # exponent: slowdown of an answer by simultaneous ones
@@ -97,8 +97,23 @@ def fit_throughput(runs: Sequence[Sequence[RequestTiming]]) -> EngineThroughput 
     error = sqrt(sum(errors) / sum(weight for weight, _, _ in rows))
     usual = sum(_usual(one) for _, one in weighed)
     talk = sum(one.completion_tokens for _, one in weighed) / usual
-    least = _LEAST_SPREAD if len(runs) >= _MANY_RUNS else _SPREAD_OF_FEW
-    return EngineThroughput(prefill, decode, talk, max(least, min(2.0, error)))
+    return EngineThroughput(prefill, decode, talk, max(_least_spread(len(runs)), min(2.0, error)))
+
+
+def look_seconds(searches: Sequence[LookTiming]) -> tuple[float, float] | None:
+    """Return the shortest and longest time of a look in a search; None without measurements.
+
+    Long searches weigh more: a short one takes most of its time to begin.
+    """
+    if not searches:
+        return None
+    each = sum(one.seconds for one in searches) / sum(one.looks for one in searches)
+    spread = 1 + _least_spread(len(searches))
+    return each / spread, each * spread
+
+
+def _least_spread(measured: int) -> float:
+    return _LEAST_SPREAD if measured >= _MANY_RUNS else _SPREAD_OF_FEW
 
 
 def survey_rate(surveys: Sequence[SurveyTiming]) -> float | None:
@@ -131,6 +146,19 @@ def observed(results: Sequence[core.ChunkResult], in_flight: int) -> tuple[Reque
     summary = [one for one in measured if one.number == 0]
     kinds = (parts[:1], parts[1:], joins, summary)
     return tuple(_summed(kind, in_flight) for kind in kinds if kind)
+
+
+def looked(answer: core.ReportedConversation) -> LookTiming | None:
+    """Sum up the searches that have answered a question; None where there was none."""
+    searches = [one.moments for answered in answer.answers for one in answered.searches]
+    looks = sum(_num_looks(one) for one in searches)
+    return LookTiming(looks, round(sum(one.seconds for one in searches), 3)) if looks else None
+
+
+def _num_looks(found: core.Moments) -> int:
+    """Return how many pictures a search has asked about, those changed or asked about again included."""
+    alike = sum(map(len, (found.lookalikes or {}).values()))
+    return len(found.samples) + len(found.controls) + len(found.contrary) + len(found.changed) + alike
 
 
 def _summed(results: Sequence[core.ChunkResult], in_flight: int) -> RequestTiming:
@@ -192,9 +220,12 @@ def record_stats(
 ) -> Iterator[core.AnalysisEvent]:
     """Yield `events` unchanged and record under `engine` what this run answered and decoded."""
     noted = {result.key for result in task.done.results}
+    known = task.done.answer
     reading = _Reading()
     for event in events:
         match event:
+            case core.AnswerChanged(answer, is_over=True) if answer != known and (search := looked(answer)):
+                paces.note_looked(engine, search)
             case core.SurveyProgress():
                 reading.is_read = True
             case core.KeyframesChosen():

@@ -23,7 +23,7 @@ from app.i18n import in_language, t
 from app.i18n.formatting import exactly
 from app.video import Still, Stills
 
-_SIDE = 640
+SIDE = 640
 """Longer side of the pictures that are voted on, in pixels; a picture of 16:9 takes about 300 tokens."""
 _MARGIN, _LIGHT, _QUALITY = 0.05, 0.2, 90
 """Changes of a picture that what is in it survives: the share cut off at each margin, and that by which it gets darker
@@ -105,7 +105,7 @@ def answer_by_search(
             candidates = yield from _candidates(analysis, tools, cancel)
             voter = VoteAsker(connection, conversation.language)
             with closing(Stills()) as stills:  # the player's serve one video at a time
-                frames = VideoFrames(stills, analysis.video.path, connection.side or _SIDE)
+                frames = VideoFrames(stills, analysis.video.path, connection.side or SIDE)
                 for one in search(
                     found[id_], frames, voter, candidates=candidates, lookalikes=alike, limits=limits, cancel=cancel
                 ):

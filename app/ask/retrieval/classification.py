@@ -134,6 +134,17 @@ def kind_in_words(question: str) -> Kind | None:
     return "exists" if _EXISTS.search(question) else None
 
 
+def is_in_known_words(question: str) -> bool:
+    """Return whether a question has words of English or Chinese, in which a question for a search is recognised."""
+    return bool(_KNOWN_WORDS.search(question))
+
+
+def searched_parts(question: str) -> tuple[str, ...]:
+    """Return the questions that a question is divided into where a search answers one of them; else itself."""
+    parts = parts_in_words(question)
+    return parts if any(kind_in_words(part) in SEARCHED for part in parts) else (question,)
+
+
 def parts_in_words(question: str) -> tuple[str, ...]:
     """Return the questions that words and signs divide a question into, at most three; itself if it is a single one."""
     found = [part.strip(" ,，;；") for part in _BETWEEN_PARTS.split(question)]
@@ -228,7 +239,7 @@ def by_model(
     if is_known or kind not in get_args(Kind):
         return Sought(words.kind, look_for)
     # These take a search of minutes in place of an answer, and their words are known in English and Chinese.
-    is_unlikely = kind in SEARCHED and _KNOWN_WORDS.search(question)
+    is_unlikely = kind in SEARCHED and is_in_known_words(question)
     return Sought("local" if is_unlikely else kind, look_for)  # type: ignore[arg-type]
 
 

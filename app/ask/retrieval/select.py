@@ -22,6 +22,7 @@ from app.ask.retrieval.values import (
     ChosenFrame,
     FrameCandidate,
     FrameSelection,
+    Kind,
     Looking,
     Outcome,
     ScoreName,
@@ -107,8 +108,12 @@ def needs_no_model(scope: Scope, sought: Sought, connection: EngineConnection, t
         return "no_video"
     frames = sum(len(one.keyframes) for one in here) if scope.frames is None else scope.frames
     seconds = sum(end - start for start, end in map(scope.range_of, here))
-    is_search = sought.kind in SEARCHED
-    return "dense" if seconds <= _DENSE_SECONDS * frames and not is_search else None
+    return "dense" if is_dense(sought.kind, seconds, frames) else None
+
+
+def is_dense(kind: Kind, seconds: float, frames: int) -> bool:
+    """Return whether so many keyframes of so many seconds are as dense as candidates; a search looks at all."""
+    return seconds <= _DENSE_SECONDS * frames and kind not in SEARCHED
 
 
 def select(

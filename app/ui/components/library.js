@@ -43,7 +43,7 @@ function headingOf(entry, words, report) {
     : titleOf(entry, report);
   heading.append(name);
   if (!words.rename) return heading;
-  const edit = element("button", { type: "button", className: "edit", textContent: words.rename });
+  const edit = element("button", { type: "button", className: "edit", title: words.rename, textContent: "✎" });
   edit.setAttribute("aria-label", `${words.rename}: ${entry.name}`);
   edit.addEventListener("click", () => beginNaming(heading, entry, words, report));
   heading.append(edit);

@@ -31,19 +31,19 @@ def draw() -> None:
         if indexing.num_left and not indexing.task.error:  # beside the heading: a line that goes would move the cards
             st.fragment(_draw_indexing, run_every=_POLL_SECONDS)(indexing.num_left)
     st.caption(t("library.about"))
-    with st.container():  # however much it holds, the uploader below keeps its place, and so an upload continues
-        if state.error:
-            st.error(plain(error_words(state.error)), icon=":material/error:")
-        if indexing.task.error:
-            why = error_words(indexing.task.error)
-            st.warning(plain(t("library.indexing_failed", why=why)), icon=":material/warning:")
-        trash.draw_undo()
+    if may_change():
+        _draw_import()  # above all that comes and goes: the uploader keeps its place, and so an upload continues
+    if state.error:
+        st.error(plain(error_words(state.error)), icon=":material/error:")
+    if indexing.task.error:
+        why = error_words(indexing.task.error)
+        st.warning(plain(t("library.indexing_failed", why=why)), icon=":material/warning:")
+    trash.draw_undo()
+    with st.container():  # always there: what is typed into the search isn't drawn again
         filters.draw()
         shown = cards.found()
         _draw_actions(shown.entries)
         cards.draw(shown)
-    if may_change():
-        _draw_import()
     trash.draw()
 
 

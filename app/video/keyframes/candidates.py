@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from app.video.features.frame_signature import LEVELS, NUM_CELLS, Blocks, DetailedGlance, Glance, blocks_of, look_at
 from app.video.keyframes.novelty import Cells, NewContent, NoveltyTracker
-from app.video.keyframes.options import THUMBNAIL_SIDE
+from app.video.keyframes.options import MOST_THUMBNAILS, THUMBNAIL_SIDE
 from app.video.readers.base import JPEG_QUALITY, Picture, as_jpeg
 
 SAMPLE_SECONDS = 0.115
@@ -128,8 +128,8 @@ class RarityModel:
 
 _THUMBNAIL_QUALITY = 80
 """Of JPEG; a thumbnail has 3 to 12 kB. Chosen by hand; not tuned."""
-_MOST_THUMBNAILS, _THUMBNAIL_PARTS = 720, 360
-"""Thumbnails of a video, at most: one in 2 s of 24 minutes, one in 10 s of 2 hours. Chosen by hand; not tuned."""
+_THUMBNAIL_PARTS = 360
+"""Parts of a video that keep thumbnails of their own. Chosen by hand; not tuned."""
 _LEAST_THUMBNAIL_SECONDS = 0.5
 """Least time from one thumbnail to the next that opens no shot. Chosen by hand; not tuned."""
 _LEAST_SCORE = 0.1
@@ -298,7 +298,7 @@ class CandidateCollector:
         self._segments = StableSegments(longest_seconds=_part_seconds(frames, duration_seconds))
         self._opening_pool: Pool[Candidate] = Pool(frames + _SPARE_OPENINGS)
         self._segment_pool: Pool[Candidate] = Pool(frames + min(_MOST_SPARE, 2 * frames + _FEWEST_SPARE), parts=frames)
-        self._thumbnails: Pool[Thumbnail] = Pool(_MOST_THUMBNAILS, parts=_THUMBNAIL_PARTS)
+        self._thumbnails: Pool[Thumbnail] = Pool(MOST_THUMBNAILS, parts=_THUMBNAIL_PARTS)
         self._opening_windows: list[BestFrameWindow] = []
         self._unsettled: dict[int, Candidate] = {}
         self._gradual_ends: list[float] = []

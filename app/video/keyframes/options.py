@@ -7,6 +7,8 @@ from app.core import Selection, VideoInfo
 
 MAX_SIDE = 1280
 """Default for the longer side of a keyframe, in pixels: as large as a model or a page makes use of."""
+MOST_THUMBNAILS = 720
+"""Thumbnails of a video, at most: one in 2 s of 24 minutes, one in 10 s of 2 hours. Chosen by hand; not tuned."""
 THUMBNAIL_SIDE = 256
 """Longer side of thumbnails in pixels, in which a person or a sign is recognised and small writing is not. Chosen by
 hand; not tuned."""

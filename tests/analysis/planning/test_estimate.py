@@ -10,17 +10,19 @@ from types import SimpleNamespace
 
 import pytest
 
+from app.analysis.planning.benchmark_result import run_at
 from app.analysis.planning.estimate import Estimate, Planner, details, headline
 from app.analysis.planning.plan import RequestCapacity, TokenCostMeter, base_layout, group_parts, lay_out
 from app.analysis.prompts.prompts import usual_words
 from app.analysis.prompts.templates import built_in
 from app.analysis.requests.engine_connection import EngineConnection
+from app.ask.plan import plan_answer
 from app.core import Language
 from app.core.domain import MOST_FRAMES, AnalysisRequest, Keyframe, Selection, VideoInfo
 from app.i18n import LANGUAGES, in_language
 from app.i18n.formatting import span
 from app.llm.token_count import TokenCount
-from app.store.model_records import KnownTimings, RequestTiming, SurveyTiming
+from app.store.model_records import KnownTimings, LookTiming, RequestTiming, SurveyTiming
 
 pytestmark = pytest.mark.usefixtures("english")
 
@@ -173,6 +175,69 @@ def test_one_frame_over_capacity_needs_a_second_request(side: int | None, contex
     assert plan(video(60.0), request(held, side=side), TEMPLATE).parts == 1
     if held < MOST_FRAMES:
         assert plan(video(60.0), request(held + 1, side=side), TEMPLATE).parts == 2
+
+
+# ---- with a question
+
+WHEN = "When does a red card appear?"
+LOOKED = replace(SEEN, looks=(LookTiming(100, 20.0), LookTiming(380, 68.0), LookTiming(20, 12.0)))
+
+
+def asked(question: str, known: KnownTimings = SEEN, *, frames: int = 8, seconds: float = 600.0) -> Estimate:
+    return planner(known, policy=plan_answer)(video(seconds), request(frames, question=question), TEMPLATE)
+
+
+def test_a_search_takes_its_pictures_at_the_measured_time_of_each() -> None:
+    estimate, described = asked(WHEN, LOOKED, seconds=180.0), asked("", LOOKED, seconds=180.0)
+    assert (estimate.looks, estimate.is_searched) == ((401, 702), True) and described.looks == (0, 0)
+    low, high = (one - other for one, other in zip(estimate.seconds or (), described.seconds or (), strict=True))
+    assert 401 * 0.2 / 1.25 < low < 401 * 0.2 / 1.25 + 5  # the model is asked first what to look for
+    assert 702 * 0.2 * 1.25 < high < 702 * 0.2 * 1.25 + 10
+    words = " ".join(details(estimate))
+    assert "401 to 702 small pictures" in words
+
+
+def test_a_search_without_a_measured_time_follows_from_the_speed_of_prompts() -> None:
+    short, long = asked(WHEN, seconds=60.0), asked(WHEN, seconds=180.0)
+    described = asked("", seconds=60.0)
+    assert described.seconds and short.seconds and long.seconds
+    assert described.seconds[0] < short.seconds[0] < long.seconds[0]
+
+
+def test_a_search_ends_at_its_ceiling_of_time() -> None:
+    slow = replace(SEEN, looks=(LookTiming(10, 100.0),))
+    estimate, described = asked(WHEN, slow), asked("", slow)
+    assert estimate.seconds and described.seconds
+    assert 600 < estimate.seconds[1] - described.seconds[1] < 610
+
+
+def test_a_question_that_the_model_may_search_for_is_a_range() -> None:
+    searched, maybe, by_frames = (asked(one, LOOKED).seconds for one in (WHEN, "Is there a red card?", "Who is he?"))
+    assert searched and maybe and by_frames
+    assert maybe[0] == pytest.approx(by_frames[0], rel=0.01) and maybe[1] == pytest.approx(searched[1], rel=0.01)
+
+
+def test_any_question_takes_longer_than_a_description() -> None:
+    described = asked("")
+    for question in ("Summarise the video", "Who is the man?", "What does she say about taxes?", WHEN):
+        estimate = asked(question)
+        assert estimate.seconds and described.seconds and estimate.seconds[0] > described.seconds[0] + 1
+        assert estimate.prompt_tokens > described.prompt_tokens
+
+
+def test_question_is_not_answered_without_a_model_or_a_policy() -> None:
+    alone = planner(policy=plan_answer)(video(), request(question=WHEN, use_model=False), TEMPLATE)
+    assert alone.looks == (0, 0) and alone.seconds is None
+    assert reported(question=WHEN).looks == (0, 0)
+
+
+def test_speed_of_the_processor_counts_until_the_engine_has_answered() -> None:
+    guessed = planner(KnownTimings(), guess=lambda: run_at(150, 20.0, 2.0))(video(), request(256), TEMPLATE)
+    assert guessed.seconds and not guessed.is_measured
+    each = 256 * (20 + 45 / 2)
+    assert guessed.seconds[0] < each < guessed.seconds[1] and "2.1–5.4 h on this engine" in headline(guessed)
+    assert "speed of this machine" in " ".join(details(guessed))
+    assert reported().is_measured and "speed of this machine" not in " ".join(details(reported()))
 
 
 # ---- with an engine that is ready

@@ -13,6 +13,7 @@ from app.analysis.planning.throughput import (
     PlannedRequests,
     facts_rate,
     fit_throughput,
+    looked,
     observed,
     record_stats,
     survey_rate,
@@ -22,19 +23,24 @@ from app.analysis.task import EarlierResults, Task
 from app.core.domain import (
     AnalysisEvent,
     AnalysisRequest,
+    AnswerChanged,
     ChunkDone,
     ChunkResult,
     FactsMeasured,
     Finished,
     KeyframesChosen,
     Layout,
+    ReportedAnswer,
+    ReportedConversation,
+    ReportedSearch,
     Selection,
     StageStarted,
     SurveyProgress,
     Usage,
 )
 from app.core.errors import EngineError
-from app.store.model_records import RequestTiming, SurveyTiming, TimingStats
+from app.core.evidence import Moments, VoteSample
+from app.store.model_records import LookTiming, RequestTiming, SurveyTiming, TimingStats
 from tests.reports.test_reports import analysis
 
 PREFILL, DECODE = 0.002, 0.03
@@ -181,6 +187,30 @@ def test_what_was_answered_before_a_resume_is_not_counted_again(paces: TimingSta
     task = replace(TASK, done=EarlierResults(LAYOUT, (first,)))
     list(record_stats(run(first, second, summary), task, paces, "e"))
     assert sum(one.requests for one in paces.of("e").runs[0]) == 2
+
+
+def searched() -> ReportedConversation:
+    samples = tuple(VoteSample(n, float(n), n + 1.0, 0.9, 1) for n in range(5))
+    found = Moments("job", "a dog", 0.0, 9.0, samples, controls=(0.1, 0.2), contrary={1: 0.1}, changed={1: 0.9},
+                    lookalikes={"a cat": {1: 0.1, 2: 0.1}}, seconds=5.5, ended="complete")  # fmt: skip
+    answer = ReportedAnswer("When?", "", "At 1 s.", "complete", searches=(ReportedSearch(found),))
+    return ReportedConversation("c", "", "", "en", (answer,))
+
+
+def test_every_picture_that_a_search_asked_about_counts(paces: TimingStats) -> None:
+    events = [AnswerChanged(searched()), AnswerChanged(searched(), is_over=True)]
+    assert list(record_stats(iter(events), TASK, paces, "e")) == events
+    assert paces.of("e").looks == (LookTiming(11, 5.5),)
+    paces.note_asked("e", RUN, in_flight=4, max_model_len=8192)
+    assert paces.of("e").looks == (LookTiming(11, 5.5),) and paces.of("e").runs == (RUN,)
+
+
+def test_answer_of_an_earlier_run_and_one_without_a_search_are_not_recorded(paces: TimingStats) -> None:
+    over = AnswerChanged(searched(), is_over=True)
+    list(record_stats(iter([over]), replace(TASK, done=replace(TASK.done, answer=over.answer)), paces, "e"))
+    bare = replace(over.answer, answers=(replace(over.answer.answers[0], searches=()),))
+    list(record_stats(iter([AnswerChanged(bare, is_over=True)]), TASK, paces, "e"))
+    assert paces.of("e").looks == () and looked(bare) is None
 
 
 def test_recalled_answers_and_recalled_surveys_tell_nothing(paces: TimingStats) -> None:

@@ -12,7 +12,7 @@ from app.i18n import t
 from app.ui import error_words, local_time, may_change, page_state, plain, remaining, resources, services, short_clock
 from app.ui.components import exports
 from app.ui.components.exports import SaveButton, SaveGroup
-from app.ui.panels.work import jobs as rows
+from app.ui.panels.work import rows
 
 if TYPE_CHECKING:
     from app.fleet import BatchRecord, VideoStatus

@@ -61,6 +61,7 @@ def draw_stage(job_id: str, drawn: str) -> None:
     is_pausing = state.pausing == job_id
     st.markdown(f"#### {t('ui.pausing' if is_pausing else f'ui.state_{job.state}')}")
     parts = (stage_text(job), _count(job.progress), remaining(job.progress.eta_seconds))
+    st.set_page_config(page_title=f"{round(100 * job.share)} % · {job.name} · FrameLens")
     st.progress(job.share, text=plain(" · ".join(filter(None, parts))))
     st.caption(plain(_detail(job, is_pausing=is_pausing)) or "&nbsp;")  # always a line: the buttons below don't move
     if may_change():

@@ -35,12 +35,14 @@ def draw(video: VideoInfo | None) -> None:
     now = missing_model.ready()
     with st.container(key="start_form", gap="xsmall"):
         with st.container(gap="xsmall"):  # always there, so that what is typed below isn't drawn again
+            asked = _asked(video) if video else None
             if now.kind != "ready":
-                missing_model.draw(now, video=video, videos=_num_videos(), on_start=_start)
-            if video:
+                request = asked if isinstance(asked, AnalysisRequest) else None
+                missing_model.draw(now, video=video, request=request, videos=_num_videos(), on_start=_start)
+            if video and asked:
                 _draw_templates()
                 with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-                    _draw_plan(video, now)
+                    _draw_plan(video, asked, now)
         # Last, at the edge of the page: what appears above it doesn't move it.
         with st.container(horizontal=True, wrap=False, vertical_alignment="bottom", gap="small", key="start_row"):
             st.text_area(
@@ -103,14 +105,20 @@ def _draw_templates() -> None:
         st.caption(f":orange[{plain(error_words(problem))}]")
 
 
-def _draw_plan(video: VideoInfo, now: Readiness) -> None:
+def _asked(video: VideoInfo) -> AnalysisRequest | AppError:
+    try:
+        return _request(video.path)
+    except AppError as error:
+        return error
+
+
+def _draw_plan(video: VideoInfo, asked: AnalysisRequest | AppError, now: Readiness) -> None:
     """Draw the frames and the time in one line, and the options; no figures while a range or time is invalid."""
     planned = None
-    try:
-        request = replace(_request(video.path), use_model=now.kind != "none")
-    except AppError as error:
-        st.caption(f":red[{plain(error_words(error))}]", width="content")
+    if isinstance(asked, AppError):
+        st.caption(f":red[{plain(error_words(asked))}]", width="content")
     else:
+        request = replace(asked, use_model=now.kind != "none")
         planned = request, services().planner(video, request, services().templates.find(request.template))
         st.caption(plain(_plan_words(planned[1], is_automatic=request.adapts)), width="content")
     with (

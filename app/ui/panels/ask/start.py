@@ -14,7 +14,7 @@ from app.services import prepare_frames
 from app.store import LibraryQuery
 from app.ui import local_time, page_state, plain, services
 from app.ui.panels.analyse import frame_options, video_picker
-from app.ui.panels.work import jobs
+from app.ui.panels.work import rows
 
 if TYPE_CHECKING:
     from app.ask import Conversation
@@ -123,7 +123,7 @@ def draw_list(job_id: str | None = None) -> None:
     found = kept.find(words, analysis_ids=about, limit=limit + 1)
     if not found:
         st.caption(t("ask.page.none_found"))
-    jobs.draw([_row(one) for one in found[:limit]], key="ask_list", on_open=page_state().open_chat)
+    rows.draw([_row(one) for one in found[:limit]], key="ask_list", on_open=page_state().open_chat)
     if len(found) > limit:
         st.button(t("ask.page.more"), key="ask_more_button", type="tertiary", on_click=_show_more)
 
@@ -132,13 +132,13 @@ def _show_more() -> None:
     st.session_state["ask_more"] = st.session_state.get("ask_more", 0) + 1
 
 
-def _row(one: Conversation) -> jobs.JobRow:
+def _row(one: Conversation) -> rows.JobRow:
     entries = services().jobs.library.entries(one.about)
     videos = ", ".join(entry.name for entry in entries) or t("ask.page.without_video")
     is_running = services().answers.is_running(one.id)
     state = t("ask.page.answering" if is_running else "ask.page.conversation")
     line = " · ".join((videos, local_time(one.created), *([state] if is_running else [])))
-    return jobs.JobRow(
+    return rows.JobRow(
         id=one.id,
         name=one.name,
         title=one.name,

@@ -49,9 +49,13 @@ def query() -> LibraryQuery:
 
 
 def order() -> Order:
-    """Return the order in the address, the best match first by default."""
+    """Return the order in the address, by default the best match first where something is searched, else the newest."""
     value = page_state().filter_value("sort")
-    return cast(Order, value) if value in get_args(Order) else "best"
+    return cast(Order, value) if value in _orders() else cast(Order, _orders()[0])
+
+
+def _orders() -> list[str]:
+    return [one for one in get_args(Order) if one != "best" or page_state().filter_value("q")]
 
 
 def page() -> int:
@@ -104,7 +108,7 @@ def draw() -> None:
             on_change=_store_filter,
             args=("q",),
         )
-        _choice("sort", {one: t(f"library.order.{one}") for one in get_args(Order)}, width=160)
+        _choice("sort", {one: t(f"library.order.{one}") for one in _orders()}, width=160)
     if library.is_plain:
         st.caption(t("library.plain"))
     if page_state().filter_value("q"):
@@ -140,7 +144,7 @@ def _choice(name: str, labels: Mapping[str, str], *, width: int | None = None) -
     """Draw a select box whose value goes into the address; a filter also offers all values."""
     is_filter = name in _FILTERS
     values = ["", *labels] if is_filter else list(labels)
-    chosen = page_state().filter_value(name) or ("" if is_filter else values[0])
+    chosen = page_state().filter_value(name) if is_filter else order()
     if chosen not in values:  # from a link, or removed since: show it, so that it can be changed
         values.append(chosen)
     _sync_widget(name, chosen)

@@ -198,9 +198,9 @@ def _draw_terms(sum_: models.MemoryEstimate) -> None:
 def draw_formats() -> None:
     """Draw the table, and a note on the quality that a format costs."""
     st.caption(t("models.page.formats_about"))
-    heads = [t(f"models.column_{name}") for name in ("format", "bits", "seven", "capability", "full", "cpu", "about")]
+    heads = [t(f"models.column_{name}") for name in ("format", "bits", "seven", "capability", "cpu", "about")]
     rows = [_cells(one) for one in models.FORMATS]
-    report_blocks.draw_table(heads, rows, key="model_formats", numbers=(1, 2), wide=(6,))
+    report_blocks.draw_table(heads, rows, key="model_formats", numbers=(1, 2), wide=(5,))
     st.caption(t("models.quality"))
 
 
@@ -209,14 +209,21 @@ def _cells(one: models.NumberFormat) -> list[str]:
         t(f"models.format.{one.key}.name"),
         f"{one.bits:.4g}",
         f"{_SEVEN_BILLION * one.bits / 8 / 1e9:.1f} GB",
-        _since(one.least_capability),
-        _since(one.full_capability),
+        _cards(one),
         t(f"models.runs.{one.cpu}"),
         t(f"models.format.{one.key}.about"),
     ]
 
 
-def _since(capability: float | None) -> str:
-    if capability is None:
+def _cards(one: models.NumberFormat) -> str:
+    """Return the cards that a format runs on, and those on which it runs at full speed where these are others."""
+    if one.least_capability is None:
         return "–"
+    least, full = _since(one.least_capability), one.full_capability
+    return (
+        least if full in (None, one.least_capability) else t("models.page.full_since", since=least, full=_since(full))
+    )
+
+
+def _since(capability: float) -> str:
     return t("models.page.since", capability=capability, cards=_CARDS[capability])

@@ -4,19 +4,20 @@ Nothing is drawn where the model is on this machine or served elsewhere.
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import streamlit as st
 
-from app.core import MOST_FRAMES, VideoInfo, current_user, human_size, require
+from app.core import AnalysisRequest, VideoInfo, current_user, human_size, require
 from app.i18n import t
 from app.i18n.formatting import span
 from app.models import need_text
-from app.services import ModelCandidate, Readiness, choose_local_model, confirmed_downloads, download_text
+from app.services import ModelCandidate, Readiness, choose_local_model, confirmed_downloads, download_text, run_of
 from app.services.readiness import readiness
+from app.store import KnownTimings
 from app.ui import page_state, plain, services
 from app.ui.model_selection import config_text
 from app.ui.panels.models.current_model import is_switching
-from app.video import adapted_frames
 
 
 def ready() -> Readiness:
@@ -25,13 +26,19 @@ def ready() -> Readiness:
 
 
 def draw(
-    now: Readiness, *, video: VideoInfo | None, videos: int, on_start: Callable[[Readiness | None, bool], None]
+    now: Readiness,
+    *,
+    video: VideoInfo | None,
+    request: AnalysisRequest | None,
+    videos: int,
+    on_start: Callable[[Readiness | None, bool], None],
 ) -> None:
     """Draw the choices where no model is here: the best one that fits, an engine elsewhere, or none.
 
     Args:
         now: The readiness, which isn't "ready".
         video: The video, None before one is chosen: then a model is only chosen.
+        request: What is asked about it; None where the form has a mistake.
         videos: Number of videos.
         on_start: Called with the readiness that is to be confirmed and whether a model is asked.
     """
@@ -45,7 +52,7 @@ def draw(
             st.caption(plain(_why_not(now, now.model)))
         if offer and is_administrator:
             st.button(
-                plain(_offer_words(offer, video)),
+                plain(_offer_words(offer, video, request)),
                 key="missing_use",
                 type="primary",
                 icon=":material/download:",
@@ -81,16 +88,23 @@ def _why_not(now: Readiness, model: ModelCandidate) -> str:
     return need_text(model.need) if model.need else ""
 
 
-def _offer_words(one: ModelCandidate, video: VideoInfo | None) -> str:
+def _offer_words(one: ModelCandidate, video: VideoInfo | None, request: AnalysisRequest | None) -> str:
     """Return the model with what to know before it is chosen: size, licence, and the time for the video."""
     size = human_size(one.download_bytes or 0)
     place = t("models.missing.here") if one.download_bytes == 0 else t("models.missing.size", size=size)
     licence = t("models.missing.research") if one.entry and one.entry.is_for_research else one.licence
-    time = ""
-    if video and one.pace:
-        seconds = one.pace.each_seconds * adapted_frames(video.duration_seconds_from_header or 0.0, 1, MOST_FRAMES)
-        time = t("models.missing.time", time=span(seconds, seconds))
+    seconds = _seconds_of(one, video, request) if video and request else None
+    time = t("models.missing.time", time=span(*seconds)) if seconds else ""
     return " · ".join(filter(None, (t("models.missing.use", model=one.name), place, licence, time)))
+
+
+def _seconds_of(one: ModelCandidate, video: VideoInfo, request: AnalysisRequest) -> tuple[float, float] | None:
+    """Return the shortest and longest time of the request with this model, by the planner; None if unknown."""
+    if not (one.pace and one.entry):
+        return None
+    run, template = run_of(one.entry.shape, one.pace), services().templates.find(request.template)
+    planner = replace(services().planner, measure=lambda *_: None, known=KnownTimings, guess=lambda: run)
+    return planner(video, replace(request, use_model=True), template).whole_seconds
 
 
 def _use(

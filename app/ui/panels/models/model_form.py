@@ -18,6 +18,7 @@ from app.services.preflight import preflight
 from app.ui import error_words, page_state, plain, services
 from app.ui.components import charts
 from app.ui.model_selection import ModelChoice, ModelSettings, config_text, env_lines, find_model, proposal_for
+from app.ui.panels.menu.engine import short_model_name
 from app.ui.panels.models import benchmark, code_trust
 from app.ui.panels.models.current_model import is_changing
 from app.ui.panels.models.table import CONFIG, ENGINE, NAME, fill_form
@@ -278,7 +279,9 @@ def _use(wanted: ModelSettings) -> None:
         return
     with state.catching_errors("model_error"):
         settings = with_local_model(services().settings, **wanted.named)
+        before, after = map(short_model_name, (services().engine.status().model, wanted.model))
         download_and_switch(services(), settings, pausing=bool(st.session_state.get(_PAUSING)))
+        st.toast(plain(t("models.page.switching", before=before, after=after)), icon=":material/progress_activity:")
 
 
 def _draw_findings(

@@ -13,8 +13,8 @@ from app.store import LibraryEntry, LibraryQuery
 from app.ui import local_time, may_change, page_state, plain, remaining, resources, services
 from app.ui.panels.analyse import frame_options
 from app.ui.panels.report.comparison import template_name
-from app.ui.panels.work import jobs
-from app.ui.panels.work.jobs import JobRow, RowAction
+from app.ui.panels.work import rows
+from app.ui.panels.work.rows import JobRow, RowAction
 
 if TYPE_CHECKING:
     from app.fleet import BatchRecord
@@ -39,8 +39,8 @@ def _draw(was_moving: bool) -> None:
     running, waiting = services().jobs.all_running(), services().jobs.waiting()
     if page_state().opened or was_moving != bool(running or waiting):
         st.rerun()  # the whole page: an opened analysis is shown outside of this fragment
-    rows = list(_rows(running, waiting))
-    if not rows:
+    drawn = list(_rows(running, waiting))
+    if not drawn:
         return
     with st.container(gap="xsmall", key="work"):
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", gap=None):
@@ -55,9 +55,9 @@ def _draw(was_moving: bool) -> None:
                 )
         if len(running) + len(waiting) > 1:
             count = t("ui.queue_count", n=len(running) + len(waiting))
-            left = remaining(jobs.seconds_left((*running, *waiting)))
+            left = remaining(rows.seconds_left((*running, *waiting)))
             st.caption(plain(" · ".join(filter(None, (count, left)))))
-        jobs.draw(rows, key="work_rows", on_open=_open, on_act=jobs.run_action)
+        rows.draw(drawn, key="work_rows", on_open=_open, on_act=rows.run_action)
 
 
 def _open(row_id: str) -> None:
@@ -93,7 +93,7 @@ def _recent_batches() -> list[BatchRecord]:
 
 def _live_row(job: JobSnapshot, place: int) -> JobRow:
     """Build the row of an analysis that runs, or waits at this place of the queue."""
-    state = t("ui.queue_waits", n=place) if place else jobs.progress_words(job)
+    state = t("ui.queue_waits", n=place) if place else rows.progress_words(job)
     part = frame_options.format_selection(job.request.selection, digits=0)
     asked = job.request.question or template_name(job.request.template)
     found = (*job.progress.keyframes, *job.progress.found)
@@ -108,7 +108,7 @@ def _live_row(job: JobSnapshot, place: int) -> JobRow:
         about=" · ".join(filter(None, (job.name, state, part, asked, job.model))),
         is_open=job.id == page_state().job_id,
         actions=[RowAction(name, t(f"ui.queue_{name}")) for name in (*actions, "cancel") if may_change()],
-        picture=resources.picture_url(job.id, found[0], jobs.PICTURE_SIDE) if found else "",
+        picture=resources.picture_url(job.id, found[0], rows.PICTURE_SIDE) if found else "",
     )
 
 

@@ -9,14 +9,19 @@ import pytest
 
 from app.core.analysis_state import AnalysisState
 from app.core.domain import (
+    AnalysisEvent,
     AnalysisRequest,
+    AnswerChanged,
     AnswerDelta,
+    AnswerStep,
     ChunkDone,
     KeyframesChosen,
     ModeChosen,
     Notice,
     Noticed,
     Planned,
+    ReportedAnswer,
+    ReportedConversation,
     StageStarted,
     SurveyProgress,
 )
@@ -25,6 +30,7 @@ from app.jobs.snapshot import JobSnapshot, State
 from app.ui.components.report_blocks import PartView
 from app.ui.panels.analyse.progress import POLL_SECONDS, build_views, failures, poll_seconds
 from app.ui.panels.analyse.stopped_job import why_stopped
+from app.ui.panels.work.rows import progress_words
 from tests.ui import rich
 
 NONE: frozenset[int] = frozenset()
@@ -71,8 +77,50 @@ def test_progress_of_a_job_rises_from_nothing_to_all() -> None:
         job = job.apply(event)
         shares.append(job.share)
     assert shares == [0.0, 0.0, 0.15, 0.3, 0.4, 0.9, 0.9, 1.0]
-    measured = replace(job, request=replace(job.request, use_model=False))
+    measured = JobSnapshot("job", "a.mp4", "2026-01-01", replace(job.request, use_model=False), state="running")
     assert [measured.apply(one).share for one in (StageStarted("survey"), StageStarted("facts", 8))] == [0.0, 0.7]
+
+
+def looking(step: AnswerStep, looked: int = 0, total: int | None = None) -> AnswerChanged:
+    answer = ReportedAnswer("When?", "", "", "stopped")
+    return AnswerChanged(ReportedConversation("a", "When?", "", "en", (answer,)), step, looked, total)
+
+
+WITH_SEARCH: list[tuple[AnalysisEvent, str]] = [
+    (StageStarted("survey"), "Finding keyframes"),
+    (SurveyProgress(4.0, 10.0), "reading 40 %"),
+    (StageStarted("engine"), "Getting the model ready"),
+    (StageStarted("answer"), "Looking for the answer"),
+    (looking("question"), "Looking for the answer"),
+    (looking("thumbnails", 5, 10), "preparing the search, 50 %"),
+    (looking("search", 40, 160), "searching 40 of 160"),
+    (looking("search", 60, 300), "searching 60 of 300"),  # more to look at: the bar stays
+    (looking("search", 300, 300), "searching 300 of 300"),
+    (looking("words"), "Looking for the answer"),
+    (StageStarted("ask", 5), "asking 0 of 5"),
+    (StageStarted("summary", 1), "Summarising 0 of 1"),
+    (StageStarted("facts", 8), "Measuring frames 0 of 8"),
+]
+WITH_FRAMES: list[tuple[AnalysisEvent, str]] = [
+    (StageStarted("answer"), "Looking for the answer"),
+    (looking("votes", 20, 40), "searching 20 of 40"),
+    (looking("frames"), "Looking for the answer"),
+    (looking("words"), "Looking for the answer"),
+]
+
+
+@pytest.mark.parametrize("events", [WITH_SEARCH, WITH_FRAMES])
+def test_progress_with_a_question_never_falls(events: list[tuple[AnalysisEvent, str]]) -> None:
+    request = AnalysisRequest(Path("a.mp4"), question="When?")
+    job = JobSnapshot("job", "a.mp4", "2026-01-01", request, state="running")
+    shares = [job.share]
+    for event, words in events:
+        job = job.apply(event)
+        shares.append(job.share)
+        with in_language("en"):
+            assert progress_words(job) == words
+    assert shares == sorted(shares) and shares[0] == 0.0
+    assert replace(job, state="done").share == 1.0 and job.restarted().share == 0.0
 
 
 @pytest.mark.parametrize("state", ["paused", "cancelled", "interrupted"])

@@ -18,10 +18,11 @@ from app.analysis.prompts.templates import built_in, load_templates
 from app.core import Language
 from app.core.domain import AnalysisRequest, Selection
 from app.i18n import LANGUAGES, in_language, t
+from app.jobs.snapshot import JobSnapshot
 from app.services.container import Services
 from app.store.model_records import KnownTimings, RequestTiming
 from app.ui import resources
-from app.ui.panels.work import jobs as queue_panel
+from app.ui.panels.work import rows as rows
 from tests.ui.conftest import Open
 from tests.ui.fake_services import ended, queue, script, with_bench
 from tests.ui.panels.analyse.test_batch import submitted_batch
@@ -197,8 +198,8 @@ def test_queue_reports_the_time_until_all_are_over(
     jobs = [services.jobs.submit(AnalysisRequest(card_video), name=f"{place}.mp4") for place in range(5)]
     while len(services.jobs.waiting()) > 3:
         time.sleep(0.01)
-    monkeypatch.setattr(queue_panel, "expected_seconds", lambda job: None if job.id == jobs[4] else 120.0)
-    monkeypatch.setattr(queue_panel, "_share_left", lambda job: 1.0)
+    monkeypatch.setattr(rows, "expected_seconds", lambda job_id, _: None if job_id == jobs[4] else 120.0)
+    monkeypatch.setattr(JobSnapshot, "share", 0.0)
     page.run()
     assert "5 analyses · about 10 min left" in texts(page)
 

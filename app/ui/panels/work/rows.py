@@ -39,35 +39,26 @@ def seconds_left(jobs: tuple[JobSnapshot, ...]) -> float | None:
     known = []
     for job in jobs[:_NUM_ESTIMATED]:
         try:
-            seconds = expected_seconds(job)
+            seconds = expected_seconds(job.id, job)
         except AppError:  # its video is gone: it ends at once
             seconds = 0.0
         if seconds is not None:
-            known.append(seconds * _share_left(job))
+            known.append(seconds * (1.0 - job.share))
     return sum(known) * len(jobs) / len(known) if known and any(known) else None
 
 
-def expected_seconds(job: JobSnapshot) -> float | None:
-    """Return how long an analysis takes from start to end, None while the engine's throughput is unknown.
+@st.cache_resource(ttl=_ESTIMATE_SECONDS, max_entries=512, show_spinner=False)
+def expected_seconds(job_id: str, _job: JobSnapshot) -> float | None:
+    """Return how long an analysis takes from start to end, None while the engine's speed is unknown.
 
     Raises:
         InputError: The video can't be used.
         DecodeError: The video can't be decoded.
     """
-    return _expected_seconds(job.id, job)
-
-
-@st.cache_resource(ttl=_ESTIMATE_SECONDS, max_entries=512, show_spinner=False)
-def _expected_seconds(job_id: str, _job: JobSnapshot) -> float | None:
     request = _job.request
     template = services().templates.find(request.template)
     estimate = services().planner(resources.probe_video(request.path), request, template)
     return sum(estimate.whole_seconds) / 2 if estimate.whole_seconds else None
-
-
-def _share_left(job: JobSnapshot) -> float:
-    """Return the share of an analysis that remains, by its answered parts."""
-    return 1.0 - job.progress.step / job.progress.total if job.progress.stage == "ask" and job.progress.total else 1.0
 
 
 def progress_words(job: JobSnapshot) -> str:
@@ -76,9 +67,12 @@ def progress_words(job: JobSnapshot) -> str:
     stage = t(f"stage.{progress.stage}") if progress.stage else t("ui.state_running")
     if not progress.total:
         return stage
+    percent = round(100 * min(1.0, progress.step / progress.total))
     if progress.stage == "survey":
-        return t("ui.work_reading", percent=round(100 * min(1.0, progress.step / progress.total)))
-    return t("ui.work_step", stage=stage, done=progress.step, total=progress.total)
+        return t("ui.work_reading", percent=percent)
+    key = "looking" if progress.answer_step == "thumbnails" else "searching"
+    doing = {"ask": "ui.work_asking", "answer": f"ui.work_{key}"}.get(progress.stage or "", "ui.work_step")
+    return t(doing, stage=stage, done=progress.step, total=progress.total, percent=percent)
 
 
 @dataclass(frozen=True)

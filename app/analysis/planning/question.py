@@ -1,0 +1,142 @@
+"""Estimate of the stage that answers the question of a request, before the description.
+
+`app.ask` says what answering takes, by the policy that it answers by; this module turns it into time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from app.analysis.planning.plan import RequestCapacity
+from app.analysis.planning.throughput import EngineThroughput, PlannedRequests, look_seconds, usual_answer_tokens
+from app.core import AnalysisRequest, Layout, VideoInfo
+from app.llm import estimate_frame_tokens
+from app.store import LookTiming
+
+# Tokens of the short requests beside their pictures, counted with the tokenizer of Qwen2.5-VL.
+_LOOK_TOKENS, _CLASSIFY_TOKENS, _CLASSIFY_ANSWER = 90, 420, 40
+
+
+@dataclass(frozen=True)
+class QuestionPlan:
+    """What answering a question takes.
+
+    Attributes:
+        looks: Fewest and most pictures that the model is asked about, one request for each.
+        look_side: Longer side of these pictures, in pixels.
+        most_look_seconds: Ceiling of the time for them.
+        is_search: Whether they are those of a search through the video.
+        is_classified: Whether the model is asked first what the question asks for.
+        is_written: Whether the model writes the answer, about as many frames as are analysed.
+    """
+
+    looks: tuple[int, int] = (0, 0)
+    look_side: int = 0
+    most_look_seconds: float = 0.0
+    is_search: bool = False
+    is_classified: bool = False
+    is_written: bool = True
+
+
+Policy = Callable[[str, float, int], Sequence[QuestionPlan]]
+"""policy(question, seconds, frames) returns the ways in which a question about so many seconds of video, of which so
+many frames are analysed, may be answered; which one it is, the model decides."""
+
+
+@dataclass(frozen=True)
+class QuestionEstimate:
+    """Estimated work of the stage.
+
+    Attributes:
+        looks: Fewest and most pictures that the model is asked about.
+        is_search: Whether they are those of a search.
+        prompt_tokens: Tokens of the most requests beside those about single pictures.
+        answer_tokens: Tokens of their answers.
+        seconds: Shortest and longest time; None if this engine's speed is unknown.
+    """
+
+    looks: tuple[int, int] = (0, 0)
+    is_search: bool = False
+    prompt_tokens: int = 0
+    answer_tokens: int = 0
+    seconds: tuple[float, float] | None = (0.0, 0.0)
+
+
+def estimate_question(
+    plans: Sequence[QuestionPlan],
+    *,
+    frames: int,
+    video: VideoInfo,
+    side: int | None,
+    layout: Layout,
+    capacity: RequestCapacity,
+    throughput: EngineThroughput | None,
+    looked: Sequence[LookTiming],
+) -> QuestionEstimate:
+    """Estimate the stage over all ways in which the question may be answered; no way is no question.
+
+    Args:
+        plans: The ways.
+        frames: Number of frames that are analysed.
+        video: The video.
+        side: Longer side of sent frames by the settings, which a search has, too.
+        layout: Layout of the requests with frames.
+        capacity: Capacity of a request.
+        throughput: Throughput of the engine, None if unknown.
+        looked: What searches of this engine took, the latest last.
+    """
+    if not plans:
+        return QuestionEstimate()
+    ranges, requests = [], []
+    for one in plans:
+        asked = _requests(one, min(frames, layout.per_part), layout, capacity, throughput)
+        asking = throughput.seconds(asked) if throughput else (0.0, 0.0) if not asked else None
+        pixels = (side or one.look_side) if one.is_search else one.look_side
+        tokens = estimate_frame_tokens(video.width, video.height, pixels) + _LOOK_TOKENS
+        looking = _look_seconds(one, PlannedRequests(1, 1, tokens, 1, layout.in_flight), throughput, looked)
+        ranges.append((asking[0] + looking[0], asking[1] + looking[1]) if asking and looking else None)
+        requests.append(asked)
+    known = [one for one in ranges if one]
+    most = max(requests, key=lambda asked: sum(one.prompt_tokens for one in asked))
+    return QuestionEstimate(
+        looks=(min(one.looks[0] for one in plans), max(one.looks[1] for one in plans)),
+        is_search=any(one.is_search for one in plans),
+        prompt_tokens=sum(one.prompt_tokens for one in most),
+        answer_tokens=sum(one.completion_tokens for one in most),
+        seconds=(min(low for low, _ in known), max(high for _, high in known)) if len(known) == len(plans) else None,
+    )
+
+
+def _requests(
+    plan: QuestionPlan, frames: int, layout: Layout, capacity: RequestCapacity, throughput: EngineThroughput | None
+) -> list[PlannedRequests]:
+    """Return the request that classifies the question, and the one that answers it."""
+    found = [PlannedRequests(1, 0, _CLASSIFY_TOKENS, _CLASSIFY_ANSWER, 1)] if plan.is_classified else []
+    if plan.is_written:
+        prompt = round(frames * layout.tokens_per_frame) + capacity.text_tokens
+        answer = usual_answer_tokens(0, throughput, capacity.answer_tokens)
+        found.append(PlannedRequests(1, frames, prompt, answer, 1))
+    return found
+
+
+def _look_seconds(
+    plan: QuestionPlan, look: PlannedRequests, throughput: EngineThroughput | None, looked: Sequence[LookTiming]
+) -> tuple[float, float] | None:
+    """Return the shortest and longest time of the requests about single pictures, within their ceiling."""
+    if not plan.looks[1]:
+        return 0.0, 0.0
+    fewest, most = plan.looks
+    if each := look_seconds(looked):
+        low, high = fewest * each[0], most * each[1]
+    elif throughput:
+        low, high = (throughput.seconds([replace(look, number=n)])[at] for at, n in enumerate((fewest, most)))
+    else:
+        return None
+    return min(low, plan.most_look_seconds), min(high, plan.most_look_seconds)
+
+
+def plans_of(policy: Policy | None, request: AnalysisRequest, seconds: float, frames: int) -> Sequence[QuestionPlan]:
+    """Return the ways in which the question of a request may be answered; none without a question or a model."""
+    question = request.question.strip()
+    return policy(question, seconds, frames) if policy and question and request.use_model else ()

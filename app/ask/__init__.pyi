@@ -31,6 +31,7 @@ from .export import doubts as doubts
 from .images import read_image as read_image
 from .moments.timeline import strip as strip
 from .report import keep_conversations as keep_conversations
+from .report import reported_answer as reported_answer
 from .report import with_conversations as with_conversations
 from .repository import ConversationRepository as ConversationRepository
 from .request_answer import RequestAnswerer as RequestAnswerer

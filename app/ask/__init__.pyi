@@ -38,3 +38,4 @@ from .request_answer import RequestAnswerer as RequestAnswerer
 from .retrieval.select import RetrievalTools as RetrievalTools
 from .retrieval.values import FrameSelection as FrameSelection
 from .retrieval.values import Looking as Looking
+from .suggestions import suggested_questions as suggested_questions

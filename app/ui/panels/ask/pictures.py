@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from app.core import InputError, Keyframe, clock
 from app.i18n import t
+from app.reports.content import clocks
 from app.ui import resources, services
 from app.ui.components.report_blocks import Renderer, Value
 
@@ -49,7 +50,7 @@ class Pictures:
             "number": one.number,
             "seconds": one.time_seconds,
             "title": title,
-            "time": clock(one.time_seconds, digits=1),
+            "time": clocks([one.time_seconds], digits=1)[0],
             "why": "" if one.analysis_id == shown else self.names.get(one.analysis_id, ""),
             "alt": t("ui.go_to", time=clock(one.time_seconds)),
             "elsewhere": one.analysis_id != shown,

@@ -284,9 +284,8 @@ def _draw_text(view: ChatView, turn: Turn, *, is_live: bool = False) -> None:
         elif action == "look" and number in known:
             _look_closer(view, turn, known[number])
 
-    values = [
-        one for one in _values(view, turn, known.values(), is_live=is_live) if one.get("pictures") != [] != one.get("line")
-    ]
+    made = _values(view, turn, known.values(), is_live=is_live)
+    values = [one for one in made if one.get("pictures") != [] != one.get("line")]
     report_blocks.draw_answer(values, marks, key=view.key(turn, "text"), on_action=act)
 
 

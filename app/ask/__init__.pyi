@@ -32,9 +32,11 @@ from .images import read_image as read_image
 from .moments.timeline import strip as strip
 from .plan import plan_answer as plan_answer
 from .report import keep_conversations as keep_conversations
+from .report import reported_answer as reported_answer
 from .report import with_conversations as with_conversations
 from .repository import ConversationRepository as ConversationRepository
 from .request_answer import RequestAnswerer as RequestAnswerer
 from .retrieval.select import RetrievalTools as RetrievalTools
 from .retrieval.values import FrameSelection as FrameSelection
 from .retrieval.values import Looking as Looking
+from .suggestions import suggested_questions as suggested_questions

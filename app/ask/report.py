@@ -84,7 +84,7 @@ def reported(
         conversation.name,
         conversation.created,
         conversation.language,
-        tuple(_answer(turn, len(conversation.siblings(turn.number)), names) for turn in branch),
+        tuple(reported_answer(turn, names, versions=len(conversation.siblings(turn.number))) for turn in branch),
         tuple(names.values()),
         tuple(pictures),
     )
@@ -95,7 +95,7 @@ def _keyframe(analysis: core.Analysis | None, time_seconds: float) -> bytes:
     return next((frame.jpeg for frame in keyframes if frame.time_seconds == time_seconds), b"")
 
 
-def _answer(turn: Turn, versions: int, names: Mapping[str, str]) -> core.ReportedAnswer:
+def reported_answer(turn: Turn, names: Mapping[str, str], *, versions: int = 1) -> core.ReportedAnswer:
     """Build the value of a turn; `names` are those of other videos by the ids of their analyses."""
     found = turn.evidence.moments if turn.evidence else ()
     searches = (core.ReportedSearch(one, names.get(one.analysis_id, "")) for one in found)

@@ -169,6 +169,7 @@ from .toml_lines import toml_files as toml_files
 from .units import GIB as GIB
 from .units import clock as clock
 from .units import counted as counted
+from .units import floored as floored
 from .units import gib_number as gib_number
 from .units import gib_text as gib_text
 from .units import human_size as human_size

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from app.core.evidence import Moments
-from app.core.units import clock, counted
+from app.core.units import clock, counted, floored
 
 Language = Literal["zh", "en"]
 AnswerMode = Literal["messages", "text", "none"]
@@ -611,7 +611,7 @@ class ReportedAnswer:
             return ""
         first = next((line.strip() for line in self.answer.splitlines() if line.strip()), "")
         times = [
-            f"{clock(one.first.time_seconds)} – {clock(one.last.time_seconds)}"
+            " – ".join(clock(floored(point.time_seconds, 1), digits=1) for point in (one.first, one.last))
             for search in self.searches
             for one in search.moments.intervals
         ]

@@ -1,5 +1,6 @@
 """Sizes in bytes and clock times as text, the same in every language."""
 
+from math import floor
 from typing import Literal
 
 GIB = 1024**3
@@ -33,6 +34,12 @@ def gib_text(size_bytes: float, *, digits: int = 1) -> str:
 def counted(number: int, noun: str) -> str:
     """Return a number with its noun, for a repr: "1 frame", "2 frames"."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def floored(seconds: float, digits: int) -> float:
+    """Return a time cut off after some decimals, so that it never names a second that hasn't begun."""
+    steps = 10.0**digits
+    return floor(round(seconds * steps, 6)) / steps
 
 
 def clock(seconds: float, *, digits: int = 3, form: Literal["m", "mm", "hh"] = "mm", point: str = ".") -> str:

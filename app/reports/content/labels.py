@@ -6,7 +6,6 @@ A key without a text, which a report of another version may hold, is shown uncha
 refuse or misread are shown as code points.
 """
 
-import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -229,16 +228,10 @@ def clocks(seconds: Sequence[float], *, is_exact: bool = False, digits: int = 0)
         digits: The fewest decimals otherwise; there are more where two times would look the same.
     """
     for places in range(digits, 2) if not is_exact else ():
-        shown = [_floored(one, places) for one in seconds]
+        shown = [core.floored(one, places) for one in seconds]
         if len(set(shown)) == len(set(seconds)):
             return [clock(one, digits=places) for one in shown]
     return [clock(one) for one in seconds]
-
-
-def _floored(seconds: float, digits: int) -> float:
-    """Return a time cut off after some decimals, so that it never names a second that hasn't begun."""
-    steps = 10.0**digits
-    return math.floor(round(seconds * steps, 6)) / steps
 
 
 def span_of(start_seconds: float, end_seconds: float, *, is_exact: bool = True) -> Line:

@@ -4,14 +4,15 @@ Nothing in a model's text becomes a link: frames that it cites are listed below 
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from io import BytesIO
 
 from app import core
 from app.i18n import t
 from app.i18n.formatting import exactly
-from app.reports.content import document as blocks
-from app.reports.content.document import Block, Heading, Line, Paragraph, Span, ThumbnailRow, plain
-from app.reports.content.labels import clocks, local_minute, moment, printable, shareable_text, span_of
+from app.reports.content.document import Block, Heading, Line, Paragraph, PictureBlock, Span, ThumbnailRow, plain, words
+from app.reports.content.labels import clocks, local_minute, moment, printable, shareable_text
+from app.reports.content.searches import SearchResult, found_by_search, search_table
 
 _MOST_BRIEF_PICTURES = 4
 """Pictures below an answer in a short document: one row. Chosen by hand; not tuned."""
@@ -93,7 +94,7 @@ def _words(
     if answer.answer.strip():
         yield Paragraph((Span(answer.answer.strip(), "said"),), "answer")
     for search in answer.searches:
-        yield from _search(search)
+        yield from search_table(search)
     if answer.is_usable:
         yield from _incomplete(answer)
     yield from _pictures("report.questions_cited", answer.cited, pictures, keyframes)
@@ -123,42 +124,36 @@ def _brief_words(
     pictures: Mapping[int, core.ReportedPicture],
     keyframes: Mapping[int, core.Keyframe],
 ) -> Iterator[Block]:
-    if answer.answer.strip():
-        yield Paragraph((Span(answer.answer.strip(), "said"),), "answer")
+    results, rest = found_by_search(answer)
+    for one in results:
+        yield Paragraph(one.found)
+        yield from _row_of(_at_starts(one, pictures, keyframes))
+        yield from [Paragraph(one.looked, "quiet")] if words(one.looked) else []
+    if rest:
+        yield Paragraph((Span(rest, "said"),), "answer")
     for why in (*why_incomplete(answer), *doubts(answer.unknown_frames, answer.own_times)):
         yield Paragraph(plain(why), "warning")
-    drawn = (_picture(pictures[one], keyframes.get(pictures[one].keyframe)) for one in answer.cited if one in pictures)
-    if shown := tuple(one for one in drawn if one.jpeg)[:_MOST_BRIEF_PICTURES]:
+    shown = {(one.search.video, at) for one in results for at in one.edges}
+    left = [pictures[one] for one in answer.cited if one in pictures]
+    left = [one for one in left if (one.video, one.time_seconds) not in shown]
+    yield from _row_of([_picture(one, keyframes.get(one.keyframe)) for one in left], _MOST_BRIEF_PICTURES)
+
+
+def _at_starts(
+    result: SearchResult, pictures: Mapping[int, core.ReportedPicture], keyframes: Mapping[int, core.Keyframe]
+) -> Iterator[PictureBlock]:
+    """Yield a picture for each interval, which leads to its start, with the time below it."""
+    video, starts = result.search.video, result.starts
+    known = {one.time_seconds: one for one in pictures.values() if one.video == video and not one.name}
+    for one in (known[at] for at in starts if at in known):
+        (time,) = clocks([one.time_seconds], digits=1)
+        drawn = _picture(one, keyframes.get(one.keyframe))
+        yield replace(drawn, caption=f"{core.one_line(video)} {time}".strip())
+
+
+def _row_of(drawn: Iterable[PictureBlock], most: int | None = None) -> Iterator[Block]:
+    if shown := tuple(one for one in drawn if one.jpeg)[:most]:
         yield ThumbnailRow(shown)
-
-
-def _search(search: core.ReportedSearch) -> Iterator[Block]:
-    """Yield a table of what a search has found; the answer says how closely it has looked."""
-    found = search.moments
-    if not found.intervals:
-        return
-    where = f" ({core.one_line(search.video)})" if search.video else ""
-    yield Paragraph((Span(f"{t('report.search', thing=core.one_line(found.thing))}{where}", "strong"),))
-    heads = tuple(plain(t(f"report.search_{name}")) for name in ("visible", "frames", "votes", "certainty"))
-    yield blocks.Table(heads, tuple(_interval(one, is_own=not search.video) for one in found.intervals))
-
-
-def _interval(one: core.Interval, *, is_own: bool) -> tuple[Line, ...]:
-    times = (one.first.time_seconds, one.last.time_seconds)
-    span = span_of(*times) if is_own else plain(" – ".join(map(core.clock, times)))
-    votes = t("report.search_vote", yes=one.yes, all=one.yes + one.no)
-    return (
-        span,
-        plain(f"{one.first.frame_index} – {one.last.frame_index}"),
-        plain(votes),
-        plain(", ".join(interval_issues(one)) or t("report.search_certain")),
-    )
-
-
-def interval_issues(interval: core.Interval) -> list[str]:
-    """List why an interval is uncertain."""
-    alike = core.one_line(interval.lookalike.thing) if interval.lookalike else ""
-    return [t(f"ask.moments.issue_{issue}", alike=alike) for issue in interval.issues]
 
 
 def why_incomplete(answer: core.ReportedAnswer) -> Iterator[str]:
@@ -193,9 +188,7 @@ def _pictures(
         return
     names = [span for place, one in enumerate(found) for span in (*([Span(", ")] if place else []), *_name(one))]
     yield Paragraph((Span(f"{t(key)} "), *names))
-    drawn = (_picture(one, keyframes.get(one.keyframe)) for one in found)
-    if shown := tuple(one for one in drawn if one.jpeg):
-        yield ThumbnailRow(shown)
+    yield from _row_of(_picture(one, keyframes.get(one.keyframe)) for one in found)
 
 
 def _name(one: core.ReportedPicture) -> Line:
@@ -206,21 +199,21 @@ def _name(one: core.ReportedPicture) -> Line:
     return (Span(f"[{one.number}] ", "quoted"), moment(one.time_seconds))
 
 
-def other_pictures(analysis: core.Analysis) -> Iterator[blocks.PictureBlock]:
+def other_pictures(analysis: core.Analysis) -> Iterator[PictureBlock]:
     """Yield the pictures of conversations that are not keyframes of the report."""
     for conversation in analysis.all_conversations:
         yield from (_picture(one, None) for one in conversation.pictures if one.jpeg)
 
 
-def _picture(one: core.ReportedPicture, keyframe: core.Keyframe | None) -> blocks.PictureBlock:
-    alt = blocks.words(_name(one))
+def _picture(one: core.ReportedPicture, keyframe: core.Keyframe | None) -> PictureBlock:
+    alt = words(_name(one))
     if keyframe:
         size, jpeg = (keyframe.width, keyframe.height), keyframe.jpeg
     else:
         size, jpeg = _size(one.jpeg), one.jpeg
     number, at = (keyframe.number if keyframe else 0), (None if one.video or one.name else one.time_seconds)
     caption = f"[{one.number}] {clocks([at])[0]}" if at is not None else ""
-    return blocks.PictureBlock(number, one.time_seconds, *size, jpeg, alt, at, caption)
+    return PictureBlock(number, one.time_seconds, *size, jpeg, alt, at, caption)
 
 
 def _size(jpeg: bytes) -> tuple[int, int]:

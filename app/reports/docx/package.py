@@ -45,11 +45,13 @@ def element(tag: str, *children: Element, **attributes: str) -> Element:
     return built
 
 
-def run(text: str, *, style: str = "") -> Element:
+def run(text: str, *, style: str = "", is_bold: bool = False) -> Element:
     """Build a run of text in one character style; line breaks and tabs are kept."""
     built = element("w:r")
-    if style:
-        built.append(element("w:rPr", element("w:rStyle", val=style)))
+    properties = [element("w:rStyle", val=style)] if style else []
+    properties += [element("w:b")] if is_bold else []
+    if properties:
+        built.append(element("w:rPr", *properties))
     for place, line in enumerate(printable(text).replace("\x85", "\n").splitlines() or [""]):
         if place:
             built.append(element("w:br"))

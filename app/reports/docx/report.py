@@ -165,7 +165,8 @@ class BodyWriter:
     def _span(self, span: blocks.Span) -> elements.Element:
         if span.at_seconds is not None:
             relation = self._package.link(blocks.moment_address(self._facts, span.at_seconds))
-            return elements.link([elements.run(span.text, style="Hyperlink")], relation=relation)
+            linked = elements.run(span.text, style="Hyperlink", is_bold=span.style == "strong")
+            return elements.link([linked], relation=relation)
         match span.style:
             case "strong":
                 return elements.run(span.text, style="Strong")

@@ -50,6 +50,11 @@ const RENDERERS = {
     return list("cards", made);
   },
 
+  fold({ summary, blocks }, context) {
+    const inside = element("div", { className: "blocks" }, ...blocksOf(blocks, context));
+    return element("details", {}, element("summary", { textContent: summary }), inside);
+  },
+
   folded({ summary, lines }) {
     const made = lines.map((text) => element("li", { textContent: text }));
     return element("details", { className: "measured" }, element("summary", { textContent: summary }), element("ul", {}, ...made));
@@ -93,7 +98,7 @@ const RENDERERS = {
     return list("gallery", made);
   },
 
-  // Pictures of a conversation; those that aren't keyframes move nothing.
+  // Pictures of a conversation; those that aren't of the video in the player move nothing.
   thumbnails({ pictures }) {
     const made = pictures.map((picture) => {
       const figure = element("figure", {}, pictureOf(picture), element("figcaption", { textContent: picture.title }));

@@ -22,7 +22,10 @@ class Player {
     this.strip = new Strip(this.box, this);
     this.isBroken = false;
     this.stills = new Stills(this, this.find(".film"), this.find(".still"));
-    this.onSeek = (event) => this.comeTo(event.detail.seconds);
+    this.onSeek = ({ detail: { seconds, plays } }) => {
+      this.comeTo(seconds);
+      if (plays) this.video.play().catch(() => {}); // a browser may refuse
+    };
     this.onSnapshot = () => this.strip.refresh();
     this.onEdit = (event) => this.handwork.do(event.detail.kind, event.detail.seconds);
     window.addEventListener("framelens:seek", this.onSeek);

@@ -158,8 +158,7 @@ class Renderer:
             case content.Heading():
                 return self._heading(block)
             case content.Paragraph(line, tone):
-                shown = content.signed(block) if tone != "label" else line
-                return {"kind": "paragraph", "tone": tone, "line": spans(shown)}
+                return paragraph(content.signed(block) if tone != "label" else line, tone)
             case content.Measurements(items):
                 lines = [content.words(item) for item in items]
                 return {"kind": "folded", "summary": t("ui.measurements"), "lines": lines}
@@ -235,11 +234,13 @@ class Renderer:
 
     def _thumbnail(self, block: content.PictureBlock) -> Value:
         """Convert a picture of a conversation: a keyframe of the job, or a picture that no route serves."""
+        title = block.caption or block.alt
+        moves = {} if block.at_seconds is None else {"seconds": block.at_seconds, "plays": True}
         if frame := self._frames.get(block.number):
-            return {**self.picture(frame), "title": block.alt}
+            return {**self.picture(frame), **moves, "title": title}
         data = base64.b64encode(smaller(block.jpeg, _SIDES[0])).decode("ascii")
         size = {"width": block.width, "height": block.height}
-        return {"src": f"data:image/jpeg;base64,{data}", "title": block.alt, "alt": block.alt, **size}
+        return {"src": f"data:image/jpeg;base64,{data}", "title": title, "alt": block.alt, **moves, **size}
 
     def _picture(self, block: content.PictureBlock) -> Value:
         return self.picture(self._frames[block.number])
@@ -312,6 +313,11 @@ def draw_answer(
 
     data = {"blocks": list(values), "marks": dict(marks)}
     _mount(key=key, data=data, on_open_change=partial(act, "open"), on_look_change=partial(act, "look"))
+
+
+def paragraph(line: content.Line, tone: str = "plain") -> Value:
+    """Return a paragraph as a value for the browser."""
+    return {"kind": "paragraph", "tone": tone, "line": spans(line)}
 
 
 def prose(text: str, *, live: bool) -> Value:

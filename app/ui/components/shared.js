@@ -6,9 +6,9 @@ function element(tag, properties = {}, ...children) {
   return made;
 }
 
-// Components send the player to a time without a round trip to the server.
-function seekPlayer(seconds) {
-  window.dispatchEvent(new CustomEvent("framelens:seek", { detail: { seconds } }));
+// Components send the player to a time without a round trip to the server; it plays from there if `plays`.
+function seekPlayer(seconds, plays = false) {
+  window.dispatchEvent(new CustomEvent("framelens:seek", { detail: { seconds, plays } }));
 }
 
 function chipOf(label, act) {

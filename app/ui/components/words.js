@@ -35,7 +35,11 @@ function chips(text, marks) {
 // A line of a report: its spans of text, times and doubts. `differs` marks what a compared report says otherwise.
 function spansOf(line, marks) {
   return line.map(({ text, style, at, differs }) => {
-    if (at !== undefined) return timeChip(text, at);
+    if (at !== undefined) {
+      const chip = timeChip(text, at);
+      chip.classList.toggle("strong", style === "strong");
+      return chip;
+    }
     if (style === "doubt") return element("span", { className: "flag", textContent: `⚠️ ${text}` });
     if (differs) return element("mark", { textContent: text });
     if (style === "said") return element("span", {}, ...inline(text, marks));
@@ -53,8 +57,8 @@ function fieldsOf(fields) {
 }
 
 // What a click on a picture does: the page is notified of one that the player doesn't show.
-function goingTo({ number, seconds, elsewhere }, notify) {
-  return elsewhere ? () => notify("open", number) : () => seekPlayer(seconds);
+function goingTo({ number, seconds, elsewhere, plays }, notify) {
+  return elsewhere ? () => notify("open", number) : () => seekPlayer(seconds, plays);
 }
 
 function pictureOf(shown, notify) {

@@ -6,6 +6,7 @@ the progress first and the report afterwards, with the field for the next questi
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -16,7 +17,7 @@ from app.services import keep_video, video_for
 from app.ui import error_words, may_change, page_state, plain, resources, services, video_facts
 from app.ui.components import assets, player
 from app.ui.panels.analyse import batch, progress, request_form, stopped_job, video_picker
-from app.ui.panels.ask import chat
+from app.ui.panels.ask import chat, composer, start
 from app.ui.panels.report import comparison, reanalysis, report
 
 if TYPE_CHECKING:
@@ -73,7 +74,8 @@ def draw() -> None:
             if job.is_readable and job.analysis:
                 with st.container():
                     conversation = chat.draw_below(job.id)
-                chat.draw_field(job.id, conversation)
+                begin, has_frames = partial(start.begin_about, job.id), video is not None and not job.is_imported
+                composer.draw(conversation, begin=begin, analysis=job.analysis, has_frames=has_frames)
     if is_compared:
         comparison.draw(job)
 

@@ -36,7 +36,7 @@ def draw() -> None:
         if may_change():
             with st.container(border=True):
                 start.draw_subjects()
-                composer.draw(None, start.begin, has_player=False)
+                composer.draw(None, begin=start.begin, has_player=False)
         start.draw_list()
     elif conversation.about:
         left, right = st.columns(_COLUMNS, gap="medium")
@@ -44,10 +44,10 @@ def draw() -> None:
             shown = _draw_video(conversation, names)
         with right:
             chat.draw_turns(conversation, names, shown=shown, on_open=chat.show)
-            chat.draw_next(conversation)
+            composer.draw(conversation)
     else:
         chat.draw_turns(conversation, names, shown="", on_open=chat.show)
-        chat.draw_next(conversation)
+        composer.draw(conversation)
 
 
 def _draw_video(conversation: Conversation, names: Mapping[str, str]) -> str:

@@ -1,10 +1,9 @@
-"""Open conversation: its name with the actions for it, its turns, and the field for the next question."""
+"""Open conversation: its name with the actions for it, and its turns."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -15,7 +14,7 @@ from app.services import video_names
 from app.ui import error_words, may_change, page_state, plain, services
 from app.ui.components import decision, exports
 from app.ui.components.exports import SaveButton, SaveGroup
-from app.ui.panels.ask import composer, start, turns
+from app.ui.panels.ask import start, turns
 from app.ui.panels.ask.pictures import Pictures
 
 if TYPE_CHECKING:
@@ -140,14 +139,6 @@ def draw_below(job_id: str) -> Conversation | None:
     return conversation
 
 
-def draw_field(job_id: str, conversation: Conversation | None) -> None:
-    """Draw the field for the next question about a report, which stays in view."""
-    if conversation:
-        draw_next(conversation)
-    else:
-        composer.draw(None, partial(start.begin_about, job_id))
-
-
 def _go_to_page(frame: FrameRef) -> None:
     """Show another video at a frame, on the page that has its player."""
     page_state().go_to_page("ask")
@@ -184,9 +175,3 @@ def draw_turns(
             last = conversation.turns[-1].number
             args = (conversation.id, last)
             st.button(t("ask.page.show_again"), key="ask_show_again", type="tertiary", on_click=turns.switch, args=args)
-
-
-def draw_next(conversation: Conversation) -> None:
-    """Draw the field for the next question of a conversation."""
-    begin = partial(services().conversations.get, conversation.id)
-    composer.draw(conversation, begin, is_busy=services().answers.is_running(conversation.id))

@@ -1,19 +1,22 @@
-"""Field for the next question, with pictures, the kind of question, the range to look at, and the settings."""
+"""Field for the next question, with suggestions, what to look at, pictures and the settings."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from app import ask
+from app.core import Analysis
 from app.i18n import t
 from app.ui import error_words, may_change, page_state, plain, services
 from app.ui.components import uploader
 from app.ui.panels.analyse import frame_options
 from app.ui.panels.ask import settings
 from app.ui.panels.models import missing_model
+from app.ui.panels.report import reanalysis
 
 if TYPE_CHECKING:
     from app.ask import Conversation
@@ -26,36 +29,46 @@ _KINDS: tuple[ask.LookKind, ...] = ("global", "local")
 
 def draw(
     conversation: Conversation | None,
-    begin: Callable[[], Conversation],
     *,
+    begin: Callable[[], Conversation] | None = None,
+    analysis: Analysis | None = None,
     has_player: bool = True,
-    is_busy: bool = False,
+    has_frames: bool = False,
 ) -> None:
     """Draw the field; it is disabled while there is no model, and while an answer is being written.
 
     Args:
         conversation: The conversation, None for one that is begun with its first question.
-        begin: Returns the conversation that the question belongs to.
+        begin: Returns the conversation that is begun.
+        analysis: The report above the field, which suggests the first question.
         has_player: Whether a range can be drawn in a player beside it.
-        is_busy: Whether an answer is being written.
+        has_frames: Whether frames of the report can be chosen by hand.
     """
     if not may_change():
         return
     key = f"ask_{conversation.id if conversation else 'new'}"
     now = missing_model.ready()
+    is_busy = conversation is not None and services().answers.is_running(conversation.id)
     with st.container(key="ask_composer", gap="xsmall"):
         if error := page_state().ask_error:
             st.error(plain(error_words(error)), icon=":material/error:")
         if now.kind != "ready":
             missing_model.draw_short(now, key=f"{key}_model")
+        elif analysis and conversation is None:
+            _draw_suggestions(analysis, key)
         with st.container(horizontal=True, wrap=False, gap="small", vertical_alignment="center", key="ask_row"):
             if conversation is None or conversation.about:
                 _draw_kind(key)
-            settings.draw(conversation)
+            if analysis and has_frames:
+                reanalysis.draw_entry(analysis)
             if has_player and (part := page_state().range):
-                st.caption(plain(t("ask.page.part", part=frame_options.format_stored_range(*part))), width="content")
+                words = plain(t("ask.page.part", part=frame_options.format_stored_range(*part)))
+                tip, icon = t("ui.player_range_clear"), ":material/close:"
+                st.button(words, key="ask_part", icon=icon, help=tip, on_click=_clear_range)
+            settings.draw(conversation)
             if now.kind == "ready":
                 _draw_pictures(key)
+        begin = begin or partial(services().conversations.get, conversation.id if conversation else "")
         st.chat_input(
             t("ask.page.question"),
             key=f"{key}_question",
@@ -74,6 +87,21 @@ def draw(
                 on_click=_submit,
                 args=(key, conversation, begin),
             )
+
+
+def _draw_suggestions(analysis: Analysis, key: str) -> None:
+    """Draw questions that the report suggests; one that is pressed is put into the field."""
+    with st.container(horizontal=True, wrap=False, gap="small", key="ask_suggested"):
+        for place, question in enumerate(ask.suggested_questions(analysis)):
+            st.button(plain(question), key=f"{key}_suggested_{place}", on_click=_fill, args=(key, question))
+
+
+def _fill(key: str, question: str) -> None:
+    st.session_state[f"{key}_question"] = question
+
+
+def _clear_range() -> None:
+    page_state().range_texts = ("", "")
 
 
 def _draw_pictures(key: str) -> None:

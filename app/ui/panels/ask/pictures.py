@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from app.core import InputError, Keyframe, clock
 from app.i18n import t
+from app.reports.content import clocks
 from app.ui import resources, services
 from app.ui.components.report_blocks import Renderer, Value
 
@@ -26,15 +27,19 @@ class Pictures:
         self.names = names
         self._keyframes = cache(_keyframes)
 
-    def gallery(self, pictures: Iterable[FrameRef], *, shown: str, can_look: bool = False) -> Value:
+    def gallery(
+        self, pictures: Iterable[FrameRef], *, shown: str, can_look: bool = False, plays: bool = False
+    ) -> Value:
         """Return pictures as a value for the browser.
 
         Args:
             pictures: The pictures.
             shown: The analysis whose video is in the player; a click on a frame of another one notifies the page.
             can_look: Give each frame a button that looks closer.
+            plays: A click on a frame plays the video from there.
         """
-        return {"kind": "gallery", "pictures": [self._value(one, shown, can_look=can_look) for one in pictures]}
+        values = [self._value(one, shown, can_look=can_look) | {"plays": plays} for one in pictures]
+        return {"kind": "gallery", "pictures": values}
 
     def _value(self, one: FrameRef, shown: str, *, can_look: bool) -> Value:
         title = t("ui.frame" if one.analysis_id else "ask.page.image", n=one.number)
@@ -45,7 +50,7 @@ class Pictures:
             "number": one.number,
             "seconds": one.time_seconds,
             "title": title,
-            "time": clock(one.time_seconds),
+            "time": clocks([one.time_seconds], digits=1)[0],
             "why": "" if one.analysis_id == shown else self.names.get(one.analysis_id, ""),
             "alt": t("ui.go_to", time=clock(one.time_seconds)),
             "elsewhere": one.analysis_id != shown,

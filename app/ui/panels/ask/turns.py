@@ -5,8 +5,9 @@ The text of a model only ever becomes text: nothing in it is HTML, a link or a p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
@@ -15,6 +16,7 @@ from app import ask
 from app.core import EngineProgress, Moments, one_line
 from app.i18n import notice_text, t
 from app.i18n.formatting import exactly
+from app.reports import content
 from app.ui import may_change, page_state, plain, services
 from app.ui.components import report_blocks
 from app.ui.components.player import search_strip
@@ -272,13 +274,9 @@ def _draw_reasoning(turn: Turn, *, is_open: bool = False) -> None:
 
 
 def _draw_text(view: ChatView, turn: Turn, *, is_live: bool = False) -> None:
-    """Draw the text, whose citations move the player, and pictures of what it cites."""
+    """Draw the text, whose citations move the player, and pictures of what it cites; what a search did is folded."""
     known = {one.number: one for one in view.conversation.pictures(turn.number)}
     marks = {str(one.number): one.time_seconds for one in known.values() if one.analysis_id == view.shown}
-    values = [report_blocks.prose(turn.answer, live=is_live) | {"bare": True}] if turn.answer.strip() else []
-    values += [_search(one, view) for one in (turn.evidence.moments if turn.evidence else ())]
-    if turn.cited:
-        values.append(view.pictures.gallery(turn.cited, shown=view.shown, can_look=not view.is_busy))
 
     def act(action: str, number: int) -> None:
         if action == "open" and number in known:
@@ -286,7 +284,31 @@ def _draw_text(view: ChatView, turn: Turn, *, is_live: bool = False) -> None:
         elif action == "look" and number in known:
             _look_closer(view, turn, known[number])
 
+    made = _values(view, turn, known.values(), is_live=is_live)
+    values = [one for one in made if one.get("pictures") != [] != one.get("line")]
     report_blocks.draw_answer(values, marks, key=view.key(turn, "text"), on_action=act)
+
+
+def _values(view: ChatView, turn: Turn, known: Iterable[FrameRef], *, is_live: bool) -> Iterator[report_blocks.Value]:
+    """Yield what each search has found with pictures of its intervals, the rest of the text, and what that cites."""
+    gallery = partial(view.pictures.gallery, shown=view.shown, can_look=not view.is_busy)
+    others = {one: name for one, name in view.pictures.names.items() if one != view.shown}
+    frames = {(one.analysis_id, one.time_seconds): one for one in known}
+    results, rest = content.found_by_search(ask.reported_answer(turn, others))
+    for one in results:
+        video = one.search.moments.analysis_id
+        yield report_blocks.paragraph(one.found)
+        yield gallery([frames[video, at] for at in one.starts if (video, at) in frames], plays=True)
+        yield report_blocks.paragraph(one.looked, "quiet")
+    if rest:
+        yield report_blocks.prose(rest, live=is_live) | {"bare": True}
+    strips = [_search(one, view) for one in (turn.evidence.moments if turn.evidence else ())]
+    shown = {(one.search.moments.analysis_id, at) for one in results for at in one.edges}
+    if results and not is_live:
+        said = report_blocks.prose(turn.answer, live=False) | {"bare": True}
+        yield {"kind": "fold", "summary": t("ask.page.search_details"), "blocks": [said, *strips]}
+    yield from () if results else strips
+    yield gallery(one for one in turn.cited if (one.analysis_id, one.time_seconds) not in shown)
 
 
 def _search(found: Moments, view: ChatView) -> report_blocks.Value:

@@ -43,11 +43,10 @@ def draw_way_back(job: JobSnapshot) -> None:
 def draw_entry(analysis: Analysis) -> None:
     """Draw the button that starts editing."""
     st.button(
-        t("ui.edit_frames"),
+        t("ui.edit_these"),
         key="edit_frames",
-        type="tertiary",
-        icon=":material/photo_library:",
         help=t("ui.edit_frames_help"),
+        disabled=page_state().edits_of(analysis.id) is not None,
         on_click=_begin,
         args=(analysis,),
     )

@@ -40,7 +40,7 @@ def draw(job: JobSnapshot, analysis: Analysis, reported: Analysis, *, has_video:
         _draw_copy(analysis)
         comparison.draw_entry()
         with st.popover(":material/more_horiz:", help=t("ui.more"), key="report_menu"):
-            _draw_more(job, analysis, has_video=has_video)
+            _draw_more(job, has_video=has_video)
         if may_change():
             choose = page_state().choose_video
             st.button(":material/add:", key="new", help=t("ui.new"), on_click=choose, args=(None,))
@@ -56,7 +56,7 @@ def _draw_copy(analysis: Analysis) -> None:
     )
 
 
-def _draw_more(job: JobSnapshot, analysis: Analysis, *, has_video: bool) -> None:
+def _draw_more(job: JobSnapshot, *, has_video: bool) -> None:
     reanalysis.draw_way_back(job)
     if not may_change():
         return
@@ -81,8 +81,6 @@ def _draw_more(job: JobSnapshot, analysis: Analysis, *, has_video: bool) -> None
         args=(job,),
     )
     comparison.draw_other_model(key="another_model")
-    if has_video and page_state().edits_of(job.id) is None:
-        reanalysis.draw_entry(analysis)
 
 
 def _draw_export(job: JobSnapshot, analysis: Analysis, reported: Analysis) -> None:

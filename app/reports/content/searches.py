@@ -1,0 +1,114 @@
+"""Results of searches for moments: in brief, as an answer shows them, and as a table for the record.
+
+A search says its part of an answer in one paragraph for each video (app.ask.moments.finder); what a model adds follows.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from app import core
+from app.i18n import t
+from app.i18n.formatting import exactly
+from app.reports.content.document import Block, Line, Paragraph, Span, Table, plain
+from app.reports.content.labels import clocks, one_line, span_of
+
+MOST_SHOWN = 12
+"""Intervals in a brief result, as many as have pictures. Chosen by hand; not tuned."""
+_FIRST_ITEM = re.compile(r"1\. ")
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """What one search has found, in brief.
+
+    Attributes:
+        search: The search.
+        found: What was seen, with its intervals.
+        looked: How closely it has looked, and what is doubtful; empty where its votes prove nothing.
+    """
+
+    search: core.ReportedSearch
+    found: Line
+    looked: Line
+
+    @property
+    def starts(self) -> list[float]:
+        """Return the times at which the shown intervals begin."""
+        return [one.first.time_seconds for one in self.search.moments.intervals[:MOST_SHOWN]]
+
+    @property
+    def edges(self) -> set[float]:
+        """Return the times of the first and the last frame of each interval, which the text of the search cites."""
+        return {one.time_seconds for found in self.search.moments.intervals for one in (found.first, found.last)}
+
+
+def found_by_search(answer: core.ReportedAnswer) -> tuple[list[SearchResult], str]:
+    """Return what the searches of an answer have found, and the rest of its text.
+
+    An answer that doesn't begin with the paragraphs of its searches is all rest.
+    """
+    searches = [one for one in answer.searches if one.moments.samples]
+    paragraphs = answer.answer.strip().split("\n\n", len(searches))
+    said = list(zip(searches, paragraphs, strict=False))
+    if len(said) < len(searches) or not all(one.moments.thing in text for one, text in said):
+        return [], answer.answer.strip()
+    rest = "".join(paragraphs[len(searches) :]).strip()
+    return [SearchResult(one, tuple(_found(one, text)), plain(_looked(one.moments))) for one, text in said], rest
+
+
+def _found(search: core.ReportedSearch, text: str) -> Iterator[Span]:
+    """Yield the name of the video if there are several, what was seen, and the intervals with tenths of a second."""
+    first, *more = text.splitlines()
+    has_name = first.endswith(":") and bool(more) and not _FIRST_ITEM.match(more[0])
+    yield Span(one_line(f"{first} {more[0]}" if has_name else first), "quoted")
+    intervals = search.moments.intervals
+    for place, one in enumerate(intervals[:MOST_SHOWN]):
+        yield Span(t("facts.list") if place else " ")
+        times = (one.first.time_seconds, one.last.time_seconds)
+        start, end = clocks(times, digits=1)
+        at = (None, None) if search.video else times
+        yield from (Span(start, "strong", at[0]), Span(" – ", "strong"), Span(end, "strong", at[1]))
+    if len(intervals) > MOST_SHOWN:
+        yield Span(f" {t('report.search_more', n=len(intervals) - MOST_SHOWN)}")
+
+
+def _looked(found: core.Moments) -> str:
+    if found.ended in ("says_yes", "says_nothing"):
+        return ""
+    gap = exactly(found.widest_gap_seconds, digits=1 if found.widest_gap_seconds >= 0.1 else 2)
+    uncertain = sum(bool(one.issues) for one in found.intervals)
+    said = [t("report.search_looked", frames=len(found.samples), gap=gap)]
+    said += [t("report.search_uncertain", n=uncertain, all=len(found.intervals))] if uncertain else []
+    said += [t("report.search_doubted", n=len(found.doubted))] if found.doubted else []
+    said += [t("report.search_open")] if found.ended != "complete" else []
+    return t("facts.joint").join(said)
+
+
+def search_table(search: core.ReportedSearch) -> Iterator[Block]:
+    """Yield a table of what a search has found; the answer says how closely it has looked."""
+    found = search.moments
+    if not found.intervals:
+        return
+    where = f" ({core.one_line(search.video)})" if search.video else ""
+    yield Paragraph((Span(f"{t('report.search', thing=core.one_line(found.thing))}{where}", "strong"),))
+    heads = tuple(plain(t(f"report.search_{name}")) for name in ("visible", "frames", "votes", "certainty"))
+    yield Table(heads, tuple(_row(one, is_own=not search.video) for one in found.intervals))
+
+
+def _row(one: core.Interval, *, is_own: bool) -> tuple[Line, ...]:
+    times = (one.first.time_seconds, one.last.time_seconds)
+    span = span_of(*times) if is_own else plain(" – ".join(map(core.clock, times)))
+    votes = t("report.search_vote", yes=one.yes, all=one.yes + one.no)
+    return (
+        span,
+        plain(f"{one.first.frame_index} – {one.last.frame_index}"),
+        plain(votes),
+        plain(", ".join(interval_issues(one)) or t("report.search_certain")),
+    )
+
+
+def interval_issues(interval: core.Interval) -> list[str]:
+    """List why an interval is uncertain."""
+    alike = core.one_line(interval.lookalike.thing) if interval.lookalike else ""
+    return [t(f"ask.moments.issue_{issue}", alike=alike) for issue in interval.issues]

@@ -69,13 +69,14 @@ def test_question_is_answered_by_a_search(video: Path, tmp_path: Path) -> None:
         again = one.analyse(video, WHEN, 4)
     answer = answer_of(analysis)
     assert spans(answer) == [(30, 44), (90, 119)] and answer.state == "complete"
-    assert analysis.brief == "“a red card” was seen 2 times: 00:03.000 – 00:04.400, 00:09.000 – 00:11.900"
+    assert analysis.brief == "“a red card” was seen 2 times: 00:03.0 – 00:04.4, 00:09.0 – 00:11.9"
     assert analysis.title == "Cards" and analysis.outcome == "done" and again.id == analysis.id
     assert analysis.answer and conversation.id == analysis.answer.id
     assert again.answer == analysis.answer
     grown = [event for event in events if isinstance(event, AnswerChanged)]
     assert [event.is_over for event in grown] == [*[False] * (len(grown) - 1), True]
-    assert [event.looked for event in grown] == sorted(event.looked for event in grown)
+    looked = [event.looked for event in grown if event.step == "search"]
+    assert looked == sorted(looked) and looked[-1] > 0
     stages = [event.stage for event in events if isinstance(event, framelens.StageStarted)]
     assert stages.index("answer") < stages.index("ask")
 
@@ -147,7 +148,7 @@ def test_stopped_search_continues(wish: str, video: Path, tmp_path: Path) -> Non
     assert stopped.state == ("paused" if wish == "pause" else "cancelled") and looked(stopped) < looked(done)
     assert done.state == "done" and done.analysis and spans(answer_of(done.analysis)) == [(30, 44), (90, 119)]
     assert votes_of(server) - before < looked(done)  # the first votes were not asked for again
-    assert len(conversations) == 1 and done.analysis.brief.startswith("“a red card” was seen 2 times: 00:03.000")
+    assert len(conversations) == 1 and done.analysis.brief.startswith("“a red card” was seen 2 times: 00:03.0 –")
 
 
 @pytest.mark.slow
@@ -197,7 +198,7 @@ def test_failed_description_leaves_the_answer(video: Path, tmp_path: Path) -> No
     with serve(behave) as server, services_on(server, tmp_path) as services:
         job = ended(services, submitted(services, video))
     assert job.state == "failed" and job.analysis and job.analysis.outcome == "done"
-    assert job.analysis.brief.startswith("“a red card” was seen 2 times") and "00:03.000" in markdown(job)
+    assert job.analysis.brief.startswith("“a red card” was seen 2 times") and "00:03.0" in markdown(job)
 
 
 def test_search_stays_in_the_range(video: Path, tmp_path: Path) -> None:
@@ -244,7 +245,7 @@ def test_report_has_the_moments_and_their_pictures(video: Path, tmp_path: Path) 
     assert len(pictures) == 4 and all(one["picture"] or one["keyframe"] for one in pictures)
     page = FORMATS["html"].write(analysis, "en").decode()
     answer = page[page.index('id="reply"') :]
-    assert answer.index("1. 00:03.000 to 00:04.400") < answer.index("data:image/jpeg") and "00:11.900" in answer
+    assert answer.index("00:03.0") < answer.index("00:11.9") < answer.index("data:image/jpeg")
     with serve(describing()) as server, services_on(server, tmp_path / "other") as services:
         imported = services.jobs.snapshot(import_report(services, read))
     assert imported.analysis and imported.analysis.answer == read.answer

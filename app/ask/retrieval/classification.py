@@ -103,7 +103,7 @@ _REFERS_HAN = re.compile(
     r"(?:它们?|其|[这那]个?)?(?:可以|能够?|会|被|才|又|再)*"
     r"(?:看得?清楚?|看得?见|读(?:到|出来?|清)?|认出来?|开始|结束|停下来?|消失|不见|离开|打开|关上|变化?|动)?[了的]?"
 )
-"""What is left of a question that names nothing itself and so refers to the one before."""
+"""Rest of a question that names nothing, and so refers to the one before."""
 _PEOPLE = {"he": "a man", "him": "a man", "she": "a woman", "her": "a woman"} | dict.fromkeys(
     ("they", "them", "who", "somebody", "someone", "anybody", "anyone", "people"), "a person"
 )

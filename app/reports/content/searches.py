@@ -67,8 +67,7 @@ def _found(search: core.ReportedSearch, text: str) -> Iterator[Span]:
         yield Span(t("facts.list") if place else " ")
         times = (one.first.time_seconds, one.last.time_seconds)
         start, end = clocks(times, digits=1)
-        at = (None, None) if search.video else times
-        yield from (Span(start, "strong", at[0]), Span(" – ", "strong"), Span(end, "strong", at[1]))
+        yield Span(start if start == end else f"{start} – {end}", "strong", None if search.video else times[0])
     if len(intervals) > MOST_SHOWN:
         yield Span(f" {t('report.search_more', n=len(intervals) - MOST_SHOWN)}")
 

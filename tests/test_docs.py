@@ -234,6 +234,14 @@ def test_readme_is_short_and_shows_its_pictures(name: str) -> None:
     assert all(0 < (ROOT / picture).stat().st_size <= 3 * 2**20 for picture in pictures)
 
 
+@pytest.mark.parametrize("name, language", [("README.md", "en"), ("README.zh.md", "zh")])
+def test_lines_of_a_report_in_the_readme_are_those_of_the_gallery(name: str, language: str) -> None:
+    (shown,) = re.findall(r"^```\n(# .*?)^```$", (ROOT / name).read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    report = (ROOT / "docs" / "gallery" / language / "sample.md").read_text(encoding="utf-8")
+    said = {re.sub(r"^> |[\\*]", "", line).strip() for line in report.splitlines()}
+    assert [line for line in shown.splitlines() if line.replace("*", "").strip() not in said] == []
+
+
 def _table_rows(text: str) -> int:
     return len(re.findall(r"^\|", prose(text), re.MULTILINE))
 

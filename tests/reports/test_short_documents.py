@@ -72,7 +72,12 @@ def failed(language: Language) -> Analysis:
     return replace(made, chunks=(replace(made.chunks[0], answer="white " * 99, troubles=("repeats",), **empty),))
 
 
-MADE: dict[str, Callable[[Language], Analysis]] = {"searched": searched, "gallery": gallery, "large": large, "failed": failed}
+MADE: dict[str, Callable[[Language], Analysis]] = {
+    "searched": searched,
+    "gallery": gallery,
+    "large": large,
+    "failed": failed,
+}
 each_report = pytest.mark.parametrize("name", MADE)
 each_language = pytest.mark.parametrize("language", LANGUAGES)
 

@@ -10,6 +10,7 @@ from .files import check_file as check_file
 from .files import confine as confine
 from .files import digest_of as digest_of
 from .files import hashed as hashed
+from .files import held_folder as held_folder
 from .files import is_video_name as is_video_name
 from .files import open_descriptor as open_descriptor
 from .files import picture_key as picture_key

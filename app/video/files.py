@@ -12,7 +12,8 @@ import errno
 import os
 import stat
 import threading
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -90,6 +91,27 @@ def open_descriptor(path: Path, *, only_look: bool = False) -> int:
         os.close(descriptor)
         raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), str(path))
     return descriptor
+
+
+@contextmanager
+def held_folder(path: Path) -> Iterator[Path]:
+    """Hold a folder open without following a link below a confined one; yield a path to what was opened.
+
+    On systems without such paths it is the folder's own, which may be swapped until it is used.
+
+    Raises:
+        OSError: There is no such folder, or a link was put in its place.
+    """
+    if not is_confined(path) or not hasattr(os, "O_PATH"):
+        yield path
+        return
+    descriptor = open_descriptor(path, only_look=True)
+    try:
+        if not stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path))
+        yield Path(f"/proc/self/fd/{descriptor}")
+    finally:
+        os.close(descriptor)
 
 
 def input_status(path: Path) -> os.stat_result:

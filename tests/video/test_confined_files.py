@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from app.video.files import confine, input_status, is_confined, open_descriptor, open_input
+from app.video.files import confine, held_folder, input_status, is_confined, open_descriptor, open_input
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows can't open below a folder")
 
@@ -49,6 +49,22 @@ def test_what_is_no_file_is_refused_at_once(confined: Path) -> None:
     for path in ("pipe.mp4", "deep"):
         with pytest.raises(OSError):
             open_input(confined / path)
+
+
+@pytest.mark.skipif(not hasattr(os, "O_PATH"), reason="the system has no paths to what is open")
+def test_a_held_folder_is_the_one_that_was_opened(confined: Path) -> None:
+    private = confined.parent / "private"
+    with held_folder(confined / "deep") as held:
+        (confined / "deep").rename(confined / "moved")
+        (confined / "deep").symlink_to(private)
+        assert (held / "film.mp4").read_bytes() == b"film"
+        (held / "report.md").write_bytes(b"report")
+    assert (confined / "moved/report.md").exists() and not (private / "report.md").exists()
+    for path in ("deep", "moved/film.mp4", "missing"):
+        with pytest.raises(OSError), held_folder(confined / path):
+            raise AssertionError
+    with held_folder(private) as elsewhere:
+        assert elsewhere == private
 
 
 def test_elsewhere_links_are_followed(confined: Path) -> None:

@@ -33,7 +33,7 @@ from app.services import (
     transcript_of,
 )
 from app.store import LibraryEntry, LibraryQuery, Order, storage_errors
-from app.video import check_file, confine, is_video_name
+from app.video import check_file, confine, held_folder, is_video_name
 
 _MOST_PICTURES, _MOST_VIDEOS = 8, 8
 _SIDES = (96, 1024)
@@ -168,9 +168,11 @@ class McpTools:
             raise core.ConfigError("formats_unknown", given=format[:80], known=", ".join(FORMATS))
         if folder:
             target = self._allowed(folder)
-            files = bundle([analysis], [format], is_free=lambda name: not (target / name).exists())
             with storage_errors("report_not_written", target):
-                paths = [core.shown_path(target / file.name) for file in written(files, target)]
+                target.mkdir(parents=True, exist_ok=True)
+                with held_folder(target) as here:
+                    files = bundle([analysis], [format], is_free=lambda name: not (here / name).exists())
+                    paths = [core.shown_path(target / file.name) for file in written(files, here)]
             return result(schemas.ReportResult(id=analysis.id, format=format, quoted=schemas.ReportQuoted(paths=paths)))
         if format in _FILES_ONLY:
             raise core.ConfigError("mcp_report_folder", format=format)
@@ -523,12 +525,12 @@ async def _wait(
 def _folder(folder: Path) -> schemas.ListResult:
     """List the videos and folders in a folder, without those further below."""
     try:
-        with os.scandir(folder) as found:
+        with held_folder(folder) as here, os.scandir(here) as found:
             entries = sorted((one for one in found if not one.name.startswith(".")), key=lambda one: one.name)
+            folders = [core.readable(one.name) for one in entries if one.is_dir()]
+            videos = [core.readable(one.name) for one in entries if is_video_name(Path(one.path))]
     except OSError as error:
         raise core.VideoError("folder_unreadable", path=core.shown_path(folder), reason=error.strerror) from error
-    folders = [core.readable(one.name) for one in entries if one.is_dir()]
-    videos = [core.readable(one.name) for one in entries if is_video_name(Path(one.path))]
     shown = schemas.FolderQuoted(
         folder=core.shown_path(folder), videos=videos[:_MOST_FILES], folders=folders[:_MOST_FILES]
     )

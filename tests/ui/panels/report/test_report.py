@@ -430,3 +430,13 @@ def test_compared_reports_of_two_videos_are_named_by_these() -> None:
     same, apart = comparison._names((one, one)), comparison._names((one, other))
     assert one.video.name not in same[0]
     assert one.video.name in apart[0] and "other.mp4" in apart[1]
+
+
+def test_suggested_question_is_put_into_the_field(page_of: Callable[..., tuple[AppTest, Services, str]]) -> None:
+    page, services, job = page_of(rich.script())
+    pressed = page.button(key="ask_new_suggested_0")
+    suggested = pressed.label.replace("\\", "")
+    assert suggested.endswith("?")
+    pressed.click().run()
+    assert not page.exception and page.chat_input[0].value == suggested
+    assert not services.conversations.find(analysis_ids=[job])

@@ -31,12 +31,12 @@ def suggested(made: Analysis, language: Language) -> tuple[str, ...]:
 def test_report_suggests_its_subjects_text_and_chapters() -> None:
     assert suggested(report("en", subjects=("The red ball", "sun")), "en") == (
         "When does the red ball appear?",
-        "What does the text at 00:12 say?",
+        "What does the text at 00:15 say?",
         "What happens in “The ball” (00:08 – 00:12)?",
     )
     assert suggested(report("zh", subjects=("红球",)), "zh") == (
         "红球什么时候出现？",
-        "00:12 画面上的文字写了什么？",
+        "00:15 画面上的文字写了什么？",
         "“小球”（00:08 – 00:12）里发生了什么？",
     )
 
@@ -51,8 +51,8 @@ def test_findings_and_further_subjects_fill_the_rest() -> None:
 
 
 def test_words_of_another_language_are_not_quoted() -> None:
-    assert suggested(report("zh", subjects=("红球",)), "en") == ("What does the text at 00:12 say?",)
-    assert suggested(report("en", subjects=("ball",)), "zh") == ("00:12 画面上的文字写了什么？",)
+    assert suggested(report("zh", subjects=("红球",)), "en") == ("What does the text at 00:15 say?",)
+    assert suggested(report("en", subjects=("ball",)), "zh") == ("00:15 画面上的文字写了什么？",)
 
 
 def test_what_was_asked_is_not_suggested() -> None:

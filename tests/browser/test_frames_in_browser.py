@@ -132,7 +132,7 @@ def test_a_range_that_is_typed_before_is_seen_on_the_timeline(scripted_app: App,
 def test_keys_remove_and_add_frames_for_new_report(scripted_app: App, visit: Visit) -> None:
     page = visit.page
     strip = report(page, scripted_app)
-    press_in_menu(page, "Choose frames by hand")
+    page.get_by_role("button", name="These frames").click()
     expect(page.get_by_role("button", name="Ask again with these frames")).to_be_disabled()
     strip.focus()
     strip.press("PageDown")
@@ -175,7 +175,7 @@ def press_at_once(strip: Locator, *keys: str) -> None:
 
 def edit_by_hand(page: Page) -> None:
     """From here on the player heeds what is done to the frames."""
-    press_in_menu(page, "Choose frames by hand")
+    page.get_by_role("button", name="These frames").click()
     expect(page.get_by_text("0 removed, 0 added")).to_be_visible()
     expect(page.get_by_role("button", name="Add this frame")).to_be_visible()
 
@@ -238,7 +238,7 @@ def test_hovered_mark_shows_picture_once_available(scripted_app: App, visit: Vis
 def test_card_removes_and_restores_frame_keeping_focus(scripted_app: App, visit: Visit) -> None:
     page = visit.page
     report(page, scripted_app)
-    press_in_menu(page, "Choose frames by hand")
+    page.get_by_role("button", name="These frames").click()
     page.get_by_role("button", name="Remove: Frame 2").focus()
     page.keyboard.press("Enter")
     back = page.get_by_role("button", name="Put back: Frame 2")
@@ -309,6 +309,6 @@ def test_on_a_telephone_editing_and_ranges_fit_the_screen(scripted_app: App, vis
     expect_range(page, 0.0, 1.0)
     main = page.locator("[data-testid=stMain]")
     assert main.evaluate("main => main.scrollWidth") <= 390
-    press_in_menu(page, "Choose frames by hand")
+    page.get_by_role("button", name="These frames").click()
     expect(page.get_by_role("button", name="Add this frame")).to_be_visible()
     assert main.evaluate("main => main.scrollWidth") <= 390

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from app.services import Services
 
 _services: ContextVar[Services] = ContextVar("services")
+_WAKE_SECONDS = 0.5
 _WIDTH_IN_A_PIPE = 140  # columns; chosen by hand, not tuned
 MOST_LISTED = 1_000_000
 """Entries of a list. Chosen by hand; not tuned."""
@@ -158,7 +159,8 @@ def serve_until(stop: threading.Event, app: Any, listening: socket.socket, *, sh
     server = uvicorn.Server(options)
     serving = in_thread("server", lambda: server.run(sockets=[listening]))
     serving.add_done_callback(lambda _: stop.set())
-    stop.wait()
+    while not stop.wait(_WAKE_SECONDS):
+        pass  # a signal that the system gave to another thread is handled now
     server.should_exit = True
     serving.result()
 
@@ -191,7 +193,8 @@ def cancel_on_signals() -> threading.Event:
         if cancel.is_set():  # second signal
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
-        cancel.set()
+        # The main thread may hold the event's lock at this moment, so another one sets it.
+        threading.Thread(target=cancel.set, daemon=True).start()
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)

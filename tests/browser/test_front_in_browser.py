@@ -61,7 +61,7 @@ def test_three_actions_lead_to_an_exact_answer(
     expect_report(page)
     expect(page.get_by_role("heading", name=question).first).to_be_in_viewport()
     answer = page.locator('[class*="st-key-blocks_document"]')
-    expect(answer.locator(".chip.strong")).to_have_text([start[:-2], end[:-2]])  # tenths
+    expect(answer.locator(".chip.strong")).to_have_text([f"{start[:-2]} – {end[:-2]}"])  # tenths
     expect(answer.locator(".thumbnails .picture")).to_have_count(1)
     top = answer.evaluate("one => one.getBoundingClientRect().top")
     assert top <= FIRST_WORD_AT_MOST[size], "the report begins with the first screen"

@@ -30,12 +30,12 @@ from .export import document as document
 from .export import doubts as doubts
 from .images import read_image as read_image
 from .moments.timeline import strip as strip
-from .plan import plan_answer as plan_answer
 from .report import keep_conversations as keep_conversations
 from .report import reported_answer as reported_answer
 from .report import with_conversations as with_conversations
 from .repository import ConversationRepository as ConversationRepository
 from .request_answer import RequestAnswerer as RequestAnswerer
+from .request_answer import plan_answer as plan_answer
 from .retrieval.select import RetrievalTools as RetrievalTools
 from .retrieval.values import FrameSelection as FrameSelection
 from .retrieval.values import Looking as Looking

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from app.core.evidence import Moments
-from app.core.units import clock, counted, floored
+from app.core.units import counted
 
 Language = Literal["zh", "en"]
 AnswerMode = Literal["messages", "text", "none"]
@@ -610,11 +610,7 @@ class ReportedAnswer:
         if not self.is_usable:
             return ""
         first = next((line.strip() for line in self.answer.splitlines() if line.strip()), "")
-        times = [
-            " – ".join(clock(floored(point.time_seconds, 1), digits=1) for point in (one.first, one.last))
-            for search in self.searches
-            for one in search.moments.intervals
-        ]
+        times = [one.brief_times for search in self.searches for one in search.moments.intervals]
         shown = ", ".join(times[:_BRIEF_TIMES]) + (", …" if len(times) > _BRIEF_TIMES else "")
         return f"{first}{'' if first.endswith('：') else ' '}{shown}".strip()
 

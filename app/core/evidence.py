@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from app.core.units import clock, floored
+
 Issue = Literal["borders", "flicker", "contrary", "lookalike"]
 SearchEnd = Literal["", "complete", "rounds", "frames", "seconds", "says_yes", "says_nothing"]
 
@@ -79,6 +81,12 @@ class Interval:
     def end_seconds(self) -> float:
         """Return when the last frame is no longer shown, as far as that is known."""
         return self.after.time_seconds if self.after else self.last.time_seconds
+
+    @property
+    def brief_times(self) -> str:
+        """Return its times in tenths of a second, cut off; one time where both look the same."""
+        tenths = (clock(floored(one.time_seconds, 1), digits=1) for one in (self.first, self.last))
+        return " – ".join(dict.fromkeys(tenths))
 
 
 @dataclass(frozen=True)

@@ -553,7 +553,7 @@ class VideoRepository:
 
     def _arriving(self) -> Iterator[_Reserved]:
         """Yield what the videos reserve that arrive from elsewhere."""
-        for video_id, one in self._incoming.items():
+        for video_id, one in tuple(self._incoming.items()):
             with suppress(FileNotFoundError):  # it was finished meanwhile
                 missing = one.size_bytes - self._part(video_id).stat().st_size
                 yield replace(one, missing_bytes=max(0, missing))

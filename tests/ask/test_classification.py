@@ -104,6 +104,10 @@ def test_things_may_come_from_earlier_questions() -> None:
     assert asked(answer, "And the blue one?", "Is there a red card?").look_for == ("a blue card",)
 
 
+def test_time_alone_names_nothing_to_look_for() -> None:
+    assert classification.things_in_words("什么时候？") == ()
+
+
 @pytest.mark.parametrize(
     "question, earlier, thing",
     [

@@ -6,7 +6,7 @@ import pytest
 
 from app.ask import AskSettings
 from app.ask.moments.sampling import usual_looks
-from app.ask.plan import plan_answer
+from app.ask.request_answer import plan_answer
 from app.ask.retrieval.select import SCORING_SECONDS
 
 

@@ -160,14 +160,14 @@ def things_in_words(question: str, earlier: Sequence[str] = ()) -> tuple[str, ..
     """
     if _HAN.search(question):
         bare = _AROUND_HAN.sub("", _AROUND_HAN.sub("", question.strip())).strip("的，。 ")
-        refers, is_named = bool(_REFERS_HAN.fullmatch(bare)), bool(bare)
+        refers = bool(_REFERS_HAN.fullmatch(bare))
     else:
         bare = _nouns(question)
-        refers, is_named = not bare and bool(_REFERS.search(question)), bool(bare)
+        refers = not bare and bool(_REFERS.search(question))
     before = [part for one in earlier for part in parts_in_words(one) if part != question] if refers else []
     if before and (things := things_in_words(before[-1], before[:-1])):
         return things
-    if not is_named:
+    if not bare and not _HAN.search(question):
         people = (_PEOPLE.get(word.lower(), "") for word in re.findall(r"[\w'-]+", question))
         bare = next(filter(None, people), "") or " ".join(re.findall(r"[\w'-]+", _NO_NOUNS.sub("", question))[-6:])
     return (bare[:_LONGEST_THING],) if bare else ()

@@ -3,12 +3,13 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from app import core
+
 Kind = Literal["global", "local", "when", "count", "exists", "read", "spoken"]
 SEARCHED: tuple[Kind, ...] = ("when", "count", "exists")
 """Kinds that a search for moments answers."""
 ScoreName = Literal["text", "embeddings", "votes"]
 Outcome = Literal["chosen", "range", "global", "dense", "flat", "unseen", "no_video"]
-Step = Literal["question", "thumbnails", "embeddings", "votes", "frames"]
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ class FrameSelection:
 class Looking:
     """Progress of the choice of frames: `done` of `total` in this step; a total of 0 is unknown."""
 
-    step: Step
+    step: core.AnswerStep
     done: int = 0
     total: int = 0
 

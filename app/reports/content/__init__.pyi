@@ -62,7 +62,7 @@ from .questions import cited as cited
 from .questions import doubts as doubts
 from .questions import other_pictures as other_pictures
 from .questions import why_incomplete as why_incomplete
-from .searches import SearchResult as SearchResult
+from .searches import BriefSearch as BriefSearch
 from .searches import found_by_search as found_by_search
 from .searches import interval_issues as interval_issues
 from .statements import statement as statement

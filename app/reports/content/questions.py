@@ -12,7 +12,7 @@ from app.i18n import t
 from app.i18n.formatting import exactly
 from app.reports.content.document import Block, Heading, Line, Paragraph, PictureBlock, Span, ThumbnailRow, plain, words
 from app.reports.content.labels import clocks, local_minute, moment, printable, shareable_text
-from app.reports.content.searches import SearchResult, found_by_search, search_table
+from app.reports.content.searches import BriefSearch, found_by_search, search_table
 
 _MOST_BRIEF_PICTURES = 4
 """Pictures below an answer in a short document: one row. Chosen by hand; not tuned."""
@@ -140,7 +140,7 @@ def _brief_words(
 
 
 def _at_starts(
-    result: SearchResult, pictures: Mapping[int, core.ReportedPicture], keyframes: Mapping[int, core.Keyframe]
+    result: BriefSearch, pictures: Mapping[int, core.ReportedPicture], keyframes: Mapping[int, core.Keyframe]
 ) -> Iterator[PictureBlock]:
     """Yield a picture for each interval, which leads to its start, with the time below it."""
     video, starts = result.search.video, result.starts

@@ -11,7 +11,7 @@ from app import core
 from app.i18n import t
 from app.i18n.formatting import exactly
 from app.reports.content.document import Block, Line, Paragraph, Span, Table, plain
-from app.reports.content.labels import clocks, one_line, span_of
+from app.reports.content.labels import one_line, span_of
 
 MOST_SHOWN = 12
 """Intervals in a brief result, as many as have pictures. Chosen by hand; not tuned."""
@@ -19,7 +19,7 @@ _FIRST_ITEM = re.compile(r"1\. ")
 
 
 @dataclass(frozen=True)
-class SearchResult:
+class BriefSearch:
     """What one search has found, in brief.
 
     Attributes:
@@ -43,7 +43,7 @@ class SearchResult:
         return {one.time_seconds for found in self.search.moments.intervals for one in (found.first, found.last)}
 
 
-def found_by_search(answer: core.ReportedAnswer) -> tuple[list[SearchResult], str]:
+def found_by_search(answer: core.ReportedAnswer) -> tuple[list[BriefSearch], str]:
     """Return what the searches of an answer have found, and the rest of its text.
 
     An answer that doesn't begin with the paragraphs of its searches is all rest.
@@ -54,7 +54,7 @@ def found_by_search(answer: core.ReportedAnswer) -> tuple[list[SearchResult], st
     if len(said) < len(searches) or not all(one.moments.thing in text for one, text in said):
         return [], answer.answer.strip()
     rest = "".join(paragraphs[len(searches) :]).strip()
-    return [SearchResult(one, tuple(_found(one, text)), plain(_looked(one.moments))) for one, text in said], rest
+    return [BriefSearch(one, tuple(_found(one, text)), plain(_looked(one.moments))) for one, text in said], rest
 
 
 def _found(search: core.ReportedSearch, text: str) -> Iterator[Span]:
@@ -65,9 +65,7 @@ def _found(search: core.ReportedSearch, text: str) -> Iterator[Span]:
     intervals = search.moments.intervals
     for place, one in enumerate(intervals[:MOST_SHOWN]):
         yield Span(t("facts.list") if place else " ")
-        times = (one.first.time_seconds, one.last.time_seconds)
-        start, end = clocks(times, digits=1)
-        yield Span(start if start == end else f"{start} – {end}", "strong", None if search.video else times[0])
+        yield Span(one.brief_times, "strong", None if search.video else one.first.time_seconds)
     if len(intervals) > MOST_SHOWN:
         yield Span(f" {t('report.search_more', n=len(intervals) - MOST_SHOWN)}")
 

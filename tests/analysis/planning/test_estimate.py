@@ -16,7 +16,7 @@ from app.analysis.planning.plan import RequestCapacity, TokenCostMeter, base_lay
 from app.analysis.prompts.prompts import usual_words
 from app.analysis.prompts.templates import built_in
 from app.analysis.requests.engine_connection import EngineConnection
-from app.ask.plan import plan_answer
+from app.ask.request_answer import plan_answer
 from app.core import Language
 from app.core.domain import MOST_FRAMES, AnalysisRequest, Keyframe, Selection, VideoInfo
 from app.i18n import LANGUAGES, in_language

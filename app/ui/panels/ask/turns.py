@@ -285,7 +285,7 @@ def _draw_text(view: ChatView, turn: Turn, *, is_live: bool = False) -> None:
             _look_closer(view, turn, known[number])
 
     made = _values(view, turn, known.values(), is_live=is_live)
-    values = [one for one in made if one.get("pictures") != [] != one.get("line")]
+    values = [one for one in made if one.get("pictures", one.get("line", True))]  # an empty row would take a line
     report_blocks.draw_answer(values, marks, key=view.key(turn, "text"), on_action=act)
 
 

@@ -115,6 +115,7 @@ from .files import absolute as absolute
 from .files import address_in as address_in
 from .files import base_name as base_name
 from .files import cut_to_bytes as cut_to_bytes
+from .files import is_inside as is_inside
 from .files import is_same_file as is_same_file
 from .files import make_private_folder as make_private_folder
 from .files import name_key as name_key

@@ -135,6 +135,11 @@ def is_same_file(one: Path, other: Path) -> bool:
         return False
 
 
+def is_inside(real: Path, folders: Iterable[Path], *, without: Path) -> bool:
+    """Return whether a real path lies below one of the folders, and not in `without`, which these may contain."""
+    return not real.is_relative_to(without.resolve()) and any(real.is_relative_to(one.resolve()) for one in folders)
+
+
 def name_key(name: str) -> str:
     """Return what names share that some file systems take for one: those that differ in case or composed letters.
 

@@ -457,8 +457,7 @@ class VideoRepository:
 
     def _is_inside(self, real: Path) -> bool:
         """Return whether a real path lies below an allowed folder and not in the data folder."""
-        is_data = real.is_relative_to(self._data_dir.resolve())
-        return not is_data and any(real.is_relative_to(folder.resolve()) for folder in self.input_dirs)
+        return core.is_inside(real, self.input_dirs, without=self._data_dir)
 
     def _allowed(self, path: Path) -> Path:
         folders = ", ".join(map(str, self.input_dirs))

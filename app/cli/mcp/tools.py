@@ -414,8 +414,7 @@ class McpTools:
         if not self._roots:
             return path
         real = path.resolve()
-        is_data = real.is_relative_to(self.services.settings.data_dir.resolve())
-        return real if not is_data and any(real.is_relative_to(root) for root in self._roots) else None
+        return real if core.is_inside(real, self._roots, without=self.services.settings.data_dir) else None
 
     def _source(self, video: str) -> tuple[Path | None, core.Analysis | None]:
         """Return the file if it may be opened, and its newest report or the one with this id; at least one of them."""

@@ -12,7 +12,7 @@ from typing import Literal
 
 import streamlit as st
 
-from app.core import Keyframe, clock, smaller
+from app.core import Keyframe, smaller
 from app.i18n import t
 from app.reports import content
 from app.ui import resources
@@ -247,7 +247,7 @@ class Renderer:
 
     def picture(self, frame: Keyframe) -> Value:
         """Convert a frame to a picture that moves the player, sharper on a screen with small pixels."""
-        time, longest = clock(frame.time_seconds, digits=1), max(frame.width, frame.height)
+        (time,), longest = content.clocks([frame.time_seconds], digits=1), max(frame.width, frame.height)
         small, large = (resources.picture_url(self._job_id, frame, side if side < longest else None) for side in _SIDES)
         return {
             "src": small,

@@ -235,7 +235,7 @@ def test_readme_is_short_and_shows_its_pictures(name: str) -> None:
 
 
 @pytest.mark.parametrize("name, language", [("README.md", "en"), ("README.zh.md", "zh")])
-def test_lines_of_a_report_in_the_readme_are_those_of_the_gallery(name: str, language: str) -> None:
+def test_lines_in_the_readme_are_those_of_the_gallery(name: str, language: str) -> None:
     (shown,) = re.findall(r"^```\n(# .*?)^```$", (ROOT / name).read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
     report = (ROOT / "docs" / "gallery" / language / "sample.md").read_text(encoding="utf-8")
     said = {re.sub(r"^> |[\\*]", "", line).strip() for line in report.splitlines()}

@@ -210,8 +210,10 @@ def expect_user(page: Page, user: str) -> None:
 
 
 def log_out(page: Page) -> None:
-    """Log out in the menu."""
-    open_menu(page).get_by_role("button", name="Log out").click()
+    """Log out in the menu, and wait until the session has ended."""
+    out = open_menu(page).get_by_role("button", name="Log out")
+    out.click()
+    expect(out).to_have_count(0)
 
 
 def open_details(page: Page, tab: str) -> None:

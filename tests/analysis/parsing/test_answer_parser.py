@@ -248,7 +248,7 @@ def test_a_title_that_does_not_end_is_cut() -> None:
     assert len(found.chapters[0].title) <= 120
 
 
-def test_chapter_begins_with_the_shot_of_which_its_frame_is_the_first() -> None:
+def test_chapter_begins_with_the_shot_of_its_first_frame() -> None:
     given = {"overview": [], "chapters": [{"first_frame": number, "title": str(number)} for number in (1, 2, 3, 4)]}
     times = {1: 1.0, 2: 4.0, 3: 9.0, 4: 10.0}
     found = parse_answer(json.dumps(given), "join", built_in()["describe"], times, 20.0, [0.0, 2.0, 3.5, 6.0, 12.0])

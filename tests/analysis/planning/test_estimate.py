@@ -187,7 +187,7 @@ def asked(question: str, known: KnownTimings = SEEN, *, frames: int = 8, seconds
     return planner(known, policy=plan_answer)(video(seconds), request(frames, question=question), TEMPLATE)
 
 
-def test_a_search_takes_its_pictures_at_the_measured_time_of_each() -> None:
+def test_a_search_takes_the_measured_time_of_each_picture() -> None:
     estimate, described = asked(WHEN, LOOKED, seconds=180.0), asked("", LOOKED, seconds=180.0)
     assert (estimate.looks, estimate.is_searched) == ((401, 702), True) and described.looks == (0, 0)
     low, high = (one - other for one, other in zip(estimate.seconds or (), described.seconds or (), strict=True))
@@ -197,7 +197,7 @@ def test_a_search_takes_its_pictures_at_the_measured_time_of_each() -> None:
     assert "401 to 702 small pictures" in words
 
 
-def test_a_search_without_a_measured_time_follows_from_the_speed_of_prompts() -> None:
+def test_an_unmeasured_search_follows_the_speed_of_prompts() -> None:
     short, long = asked(WHEN, seconds=60.0), asked(WHEN, seconds=180.0)
     described = asked("", seconds=60.0)
     assert described.seconds and short.seconds and long.seconds
@@ -231,7 +231,7 @@ def test_question_is_not_answered_without_a_model_or_a_policy() -> None:
     assert reported(question=WHEN).looks == (0, 0)
 
 
-def test_speed_of_the_processor_counts_until_the_engine_has_answered() -> None:
+def test_speed_of_the_processor_counts_before_an_answer() -> None:
     guessed = planner(KnownTimings(), guess=lambda: run_at(150, 20.0, 2.0))(video(), request(256), TEMPLATE)
     assert guessed.seconds and not guessed.is_measured
     each = 256 * (20 + 45 / 2)

@@ -205,7 +205,7 @@ def test_every_picture_that_a_search_asked_about_counts(paces: TimingStats) -> N
     assert paces.of("e").looks == (LookTiming(11, 5.5),) and paces.of("e").runs == (RUN,)
 
 
-def test_answer_of_an_earlier_run_and_one_without_a_search_are_not_recorded(paces: TimingStats) -> None:
+def test_only_a_new_answer_with_a_search_is_recorded(paces: TimingStats) -> None:
     over = AnswerChanged(searched(), is_over=True)
     list(record_stats(iter([over]), replace(TASK, done=replace(TASK.done, answer=over.answer)), paces, "e"))
     bare = replace(over.answer, answers=(replace(over.answer.answers[0], searches=()),))

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from itertools import chain, groupby
 
-from app.core import Analysis, Finding, Keyframe
-from app.i18n import t
-from app.reports import Heading, Paragraph, content, plain, words
-from app.ui.components.report_blocks import Renderer, Value, spans
+from app.components.report_blocks import Renderer, Value, spans
+from framelens.core import Analysis, Finding, Keyframe
+from framelens.i18n import t
+from framelens.reports import Heading, Paragraph, content, plain, words
 
 Pieces = list[tuple[str, bool]]
 Both = tuple[Analysis, Analysis]

@@ -1,4 +1,4 @@
-"""Context of the page that is drawn: its language and its user, which app.i18n and app.core ask for here, the services.
+"""Context of the page that is drawn: its language and its user, which texts and roles ask for here, and the services.
 
 The language is read from the session's state, the user from the browser's cookie, so both are current in fragments and
 callbacks, which run in new threads.
@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 import streamlit as st
 
-from app import i18n
-from app.core import Language, User, current_user, set_page_user
-from app.ui import resources
+from app import resources
+from framelens import i18n
+from framelens.core import Language, User, current_user, set_page_user
 
 if TYPE_CHECKING:
-    from app.services import Services
+    from framelens.services import Services
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")

@@ -9,13 +9,15 @@ analysis.
 
 import streamlit as st
 
-from app.core import current_user
-from app.i18n import t
-from app.ui import error_words, page_state, plain, resources
-from app.ui.components import assets
-from app.ui.panels.menu import menu
-from app.ui.panels.work import work
-from app.ui.views import analyse, ask, library, login, models, system
+from app import resources
+from app.components import assets
+from app.formatting import error_words, plain
+from app.panels.menu import menu
+from app.panels.work import work
+from app.state import page_state
+from app.views import analyse, ask, library, login, models, system
+from framelens.core import current_user
+from framelens.i18n import t
 
 PAGES = (
     ("analyse", ":material/movie:", analyse.draw),

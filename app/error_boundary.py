@@ -4,8 +4,9 @@ import logging
 
 import streamlit as st
 
-from app.core import AppError, as_app_error
-from app.ui import error_words, plain, resources
+from app import resources
+from app.formatting import error_words, plain
+from framelens.core import AppError, as_app_error
 
 _log = logging.getLogger(__name__)
 

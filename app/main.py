@@ -1,6 +1,6 @@
 """Streamlit application as `streamlit run app/main.py` finds it: pages, routes, and the lifespan of the services.
 
-`app.services.container` builds the services, `app.ui` draws the pages; this module only starts and stops them.
+`framelens.services.container` builds the services, the views draw the pages; this module only starts and stops them.
 """
 
 import asyncio
@@ -14,14 +14,16 @@ from typing import Any
 import streamlit as st
 from starlette.middleware import Middleware
 
-from app import api, config
-from app.analysis import import_engine_client
-from app.core import AppError, ConfigError
-from app.i18n import error_text
-from app.services import check_start, open_services
-from app.ui import page_messages, resources, start_message, streamlit_patches
-from app.ui.error_boundary import show_error
-from app.video import confine, worker_ready
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # of which Streamlit knows only this folder
+
+from app import page_messages, resources, start_message, streamlit_patches
+from app.error_boundary import show_error
+from framelens import api, config
+from framelens.analysis import import_engine_client
+from framelens.core import AppError, ConfigError
+from framelens.i18n import error_text
+from framelens.services import check_start, open_services
+from framelens.video import confine, worker_ready
 
 _base = str(st.get_option("server.baseUrlPath")).strip("/")
 _base_path = f"/{_base}" if _base else ""
@@ -102,7 +104,7 @@ async def _open() -> AsyncIterator[dict[str, Any]]:
         await asyncio.to_thread(services.close)
 
 
-ENTRY = str(Path(__file__).with_name("ui") / "entry.py")
+ENTRY = str(Path(__file__).with_name("entry.py"))
 ROUTES = api.routes(gate, base_path=_base_path)
 _PAGE = Path(st.__file__).with_name("static") / "index.html"
 _MESSAGES = api.PageMessages(page_messages.kind_of, page_messages.KINDS, page_messages.DRAW)

@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from app.core import ModelNotFound
-from app.engine import resolve_model
-from app.models import Catalogue, CatalogueEntry, Match, Proposal, Shape, read_shape, weights_bytes
-from app.services import HardwareProfile
+from framelens.core import ModelNotFound
+from framelens.engine import resolve_model
+from framelens.models import Catalogue, CatalogueEntry, Match, Proposal, Shape, read_shape, weights_bytes
+from framelens.services import HardwareProfile
 
 _MAX_BYTES = 4 * 1024**2
 """Largest config.json that is read. Chosen by hand; not tuned."""

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from app.core import AppError, BackgroundTask, InputError, Keyframe, Notice, VideoInfo
-from app.services import COOKIE
+from framelens.core import AppError, BackgroundTask, InputError, Keyframe, Notice, VideoInfo
+from framelens.services import COOKIE
 
 if TYPE_CHECKING:
-    from app.fleet import ClusterFacts, PageBatches
-    from app.services import LoginSession, Services
+    from framelens.fleet import ClusterFacts, PageBatches
+    from framelens.services import LoginSession, Services
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ def batches() -> PageBatches:
     if services is None:
         raise RuntimeError("no services are installed: the page runs outside of app.main")
     if _batches is None or _batches[0] is not services:
-        from app.fleet import PageBatches
+        from framelens.fleet import PageBatches
 
         _batches = (services, PageBatches(services))
     return _batches[1]
@@ -197,6 +197,6 @@ def probe_video(path: Path) -> VideoInfo:
 @st.cache_resource(max_entries=64, show_spinner=False)
 def _probe(path: str, _changed_ns: int) -> VideoInfo:
     # Imported here: the page is shown before the video packages are loaded.
-    from app.video import probe
+    from framelens.video import probe
 
     return probe(Path(path))

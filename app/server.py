@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from app.core import AppError
+    from framelens.core import AppError
 
-_MAIN = Path(__file__).resolve().parents[1] / "main.py"
+_MAIN = Path(__file__).resolve().with_name("main.py")
 
 
 def serve(options: list[str]) -> int:
@@ -24,7 +24,7 @@ def serve(options: list[str]) -> int:
         import click
         from streamlit.web.cli import main
 
-        from app.core import AppError
+        from framelens.core import AppError
 
         _check_port(options)
         try:
@@ -35,7 +35,7 @@ def serve(options: list[str]) -> int:
             error.show()
             return error.exit_code
     except KeyboardInterrupt:
-        from app.core import Cancelled
+        from framelens.core import Cancelled
 
         return _fail(Cancelled())
     except AppError as error:
@@ -43,7 +43,7 @@ def serve(options: list[str]) -> int:
 
 
 def _fail(error: AppError) -> int:
-    from app.i18n import error_text, in_language, system_language
+    from framelens.i18n import error_text, in_language, system_language
 
     with in_language(system_language()):
         sys.stderr.write(f"{error_text(error)}\n")
@@ -60,7 +60,7 @@ def _check_port(options: list[str]) -> None:
     """
     from streamlit import config
 
-    from app.core import ConfigError
+    from framelens.core import ConfigError
 
     port = _given("server.port", options) or (
         config.is_manually_set("server.port") and config.get_option("server.port")

@@ -11,8 +11,8 @@ import webbrowser
 import streamlit as st
 from streamlit import config
 
-from app.i18n import in_language, system_language, t
-from app.ui import resources
+from app import resources
+from framelens.i18n import in_language, system_language, t
 
 _WILDCARDS = ("", "0.0.0.0", "::")
 _RETRY_SECONDS = 0.1

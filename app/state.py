@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
-from app.analysis import parse_range
-from app.core import MOST_FRAMES, AppError
+from framelens.analysis import parse_range
+from framelens.core import MOST_FRAMES, AppError
 
 if TYPE_CHECKING:
-    from app.models import PreflightFinding
-    from app.ui.model_selection import ModelSettings
+    from app.model_selection import ModelSettings
+    from framelens.models import PreflightFinding
 
 
 Kind = Literal["remove", "add"]

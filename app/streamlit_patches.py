@@ -21,7 +21,7 @@ from streamlit.runtime.scriptrunner.script_runner import ScriptRunner
 from streamlit.runtime.scriptrunner_utils.script_requests import RerunData, ScriptRequestType, _has_active_trigger_value
 from streamlit.runtime.state.safe_session_state import SafeSessionState
 
-from app.ui import resources
+from app import resources
 
 _FINISH_SECONDS = 0.05
 """From a request for a fragment, while the last messages of a run are on their way, to the next try. Chosen by hand;
@@ -171,7 +171,7 @@ def _keep_messages() -> None:
 
 
 def _look_up_readers_once() -> None:
-    """Tell app.ui.resources when a run of a page begins and ends."""
+    """Tell app.resources when a run of a page begins and ends."""
     run = ScriptRunner._run_script
 
     @wraps(run)

@@ -20,10 +20,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from app.core import AppError, Keyframe, KeyframesChosen, Selection
-from app.video import ExtractOptions, full_pictures, open_reader
-from app.video.keyframes import pipeline
-from app.video.readers import damage
+from framelens.core import AppError, Keyframe, KeyframesChosen, Selection
+from framelens.video import ExtractOptions, full_pictures, open_reader
+from framelens.video.keyframes import pipeline
+from framelens.video.readers import damage
 
 SECONDS, SIDE, FRAMES = 5, 480, 8
 CODECS: dict[str, tuple[str, str, dict[str, str]]] = {

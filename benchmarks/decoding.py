@@ -8,10 +8,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from app.core import KeyframesChosen
-from app.video import ExtractOptions, extract
 from benchmarks.footage import make
 from benchmarks.row import Row, paired
+from framelens.core import KeyframesChosen
+from framelens.video import ExtractOptions, extract
 
 ROUNDS = 3
 _BARE = """

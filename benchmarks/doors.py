@@ -114,7 +114,7 @@ def keyframes_seconds(root: Path) -> float:
             "--json",
             "--quiet",
         ]
-        command = [sys.executable, "-P", "-m", "app", *options]
+        command = [sys.executable, "-P", "-m", "framelens", *options]
         started = time.perf_counter()
         subprocess.run(command, cwd=data, env=environment, check=True, stdout=subprocess.DEVNULL)
         return time.perf_counter() - started

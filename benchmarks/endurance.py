@@ -28,7 +28,7 @@ import av
 import numpy as np
 import psutil
 
-from app.core import clock
+from framelens.core import clock
 from tests.cards import CARDS, draw_card
 from tests.media import Image, faded, write_video
 
@@ -99,7 +99,7 @@ class Setting:
             "VLLM_CONFIG": json.dumps(_CONFIG),
             "VLLM_CPU_KVCACHE_SPACE": "1",
         }
-        command = [sys.executable, "-m", "app.cli.main", "analyse", str(self.video), "--frames", str(self.frames)]
+        command = [sys.executable, "-m", "framelens.cli.main", "analyse", str(self.video), "--frames", str(self.frames)]
         with report.with_suffix(".log").open("ab") as log:
             return subprocess.Popen(
                 [*command, "--model", str(self.model), "--language", "en", "--output", str(report), "--overwrite"],
@@ -148,7 +148,7 @@ def stored(data: Path) -> dict[int, str]:
 def markdown_of(report: Path) -> str:
     """Export a JSON report as Markdown, as a user would, and return the text."""
     folder = report.parent / "exported"
-    command = [sys.executable, "-m", "app.cli.main", "export", "--json-file", str(report), "--format", "markdown"]
+    command = [sys.executable, "-m", "framelens.cli.main", "export", "--json-file", str(report), "--format", "markdown"]
     subprocess.run([*command, "--language", "en", "--output", str(folder)], cwd=REPOSITORY, check=True)
     (exported,) = folder.glob("*.md")
     return exported.read_text(encoding="utf-8")

@@ -11,15 +11,15 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
-from app.core import AnalysisRequest, AnalysisState
-from app.core.codec import to_json
-from app.jobs import JobSnapshot, to_row
-from app.services import SAMPLE
-from app.store import Store
-from app.ui.panels.report.report import PAGE
+from app.panels.report.report import PAGE
 from benchmarks.page import serving
 from benchmarks.row import Row
-from tests.ui import rich
+from framelens.core import AnalysisRequest, AnalysisState
+from framelens.core.codec import to_json
+from framelens.jobs import JobSnapshot, to_row
+from framelens.services import SAMPLE
+from framelens.store import Store
+from tests.app import rich
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page

@@ -13,15 +13,15 @@ from typing import Any
 
 import httpx
 
-from app.analysis import Task
-from app.analysis.prompts.templates import load_templates
-from app.config import load
-from app.core import AnalysisRequest, KeyframesChosen
-from app.services import EngineSession, build_engine
-from app.video import ExtractOptions, extract
 from benchmarks.analysis.answers import answer_to, pieces
 from benchmarks.footage import make
 from benchmarks.row import Row, seconds
+from framelens.analysis import Task
+from framelens.analysis.prompts.templates import load_templates
+from framelens.config import load
+from framelens.core import AnalysisRequest, KeyframesChosen
+from framelens.services import EngineSession, build_engine
+from framelens.video import ExtractOptions, extract
 from tests.llm.scripted import serve
 
 FRAMES = 8

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from app.library.semantic_index import SemanticIndex
-from app.store import EntrySummary, LibraryIndex, LibraryQuery, Passage, Row, Store
 from benchmarks.row import Row as Measured
 from benchmarks.row import seconds
+from framelens.library.semantic_index import SemanticIndex
+from framelens.store import EntrySummary, LibraryIndex, LibraryQuery, Passage, Row, Store
 
 SIZES = (50, 5000)
 SECONDS_BOUND = 1.0

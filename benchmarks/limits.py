@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from app.core import AppError
 from benchmarks.row import Row
+from framelens.core import AppError
 from tests.llm import floods, scripted
 from tests.llm.scripted import Flood
 
@@ -98,8 +98,8 @@ def _peak_mb(pid: int | str = "self") -> float:
 def _ask(name: str, base_url: str, *, limited: bool) -> None:
     from langchain_core.messages import HumanMessage
 
-    from app.engine.http_client import NoAnswer, get_text
-    from app.llm import EmbeddingModel, ask, connect, http, stream
+    from framelens.engine.http_client import NoAnswer, get_text
+    from framelens.llm import EmbeddingModel, ask, connect, http, stream
 
     asyncio.run_coroutine_threadsafe(asyncio.sleep(0), http.request_loop()).result()
     if not limited:
@@ -119,7 +119,7 @@ def _ask(name: str, base_url: str, *, limited: bool) -> None:
         "metrics": lambda: get_text(base_url),
     }
     if not limited:
-        http_client = sys.modules["app.engine.http_client"]
+        http_client = sys.modules["framelens.engine.http_client"]
         http_client._MOST_BYTES = 1 << 30  # type: ignore[attr-defined]
     print(_peak_mb(), flush=True)
     try:

@@ -19,7 +19,7 @@ from benchmarks.row import Row
 _CHOOSE = """
 import sys
 from pathlib import Path
-from app.video import ExtractOptions, extract
+from framelens.video import ExtractOptions, extract
 for event in extract(Path(sys.argv[1]), ExtractOptions(16)):
     pass
 """

@@ -14,11 +14,11 @@ from io import BytesIO
 import numpy as np
 from PIL import Image
 
-from app.core import Analysis, AnalysisRequest
-from app.reports import FORMATS
-from app.services import SAMPLE
 from benchmarks.row import Row, seconds
-from tests.ui.rich import rich
+from framelens.core import Analysis, AnalysisRequest
+from framelens.reports import FORMATS
+from framelens.services import SAMPLE
+from tests.app.rich import rich
 
 PARTS, FINDINGS_EACH, CUES = 125, 16, 2000
 SECONDS_BOUND = 20.0

@@ -9,8 +9,8 @@ camera's engine. A core decodes the segment and chooses the frames; the engine r
 the request occupies its key-value cache. Each station serves in order of arrival; the phases of the cameras are random.
 SimPy runs the events.
 
-Tokens of a frame are the model's own formula (`app.models`), cache and slots the memory estimate; cores and bytes come
-from `--measure`. What a card computes a second is an input. Without it, it is computed from the card's data sheet:
+Tokens of a frame are the model's own formula (`framelens.models`), cache and slots the memory estimate; cores and bytes
+come from `--measure`. What a card computes a second is an input. Without it, it is computed from the card's data sheet:
 prefill takes two operations for each active parameter and token, a step of answers reads all weights once; of peak
 rates, the shares below are assumed. Replace it by what your engine's metrics show (System page) before you buy
 anything.
@@ -32,13 +32,13 @@ from typing import Any
 import psutil
 import simpy
 
-from app import models
-from app.video import probe
+from framelens import models
+from framelens.video import probe
 
 # NVIDIA's data sheet of the H100 SXM: dense BF16 operations and bytes a second.
 _PEAK_OPERATIONS, _PEAK_BYTES = 989e12, 3.35e12
 _PREFILL_SHARE, _STEP_SHARE = 0.4, 0.6  # assumed
-_MARK_TOKENS = 16  # number and time before a frame, as in app.models.placement
+_MARK_TOKENS = 16  # number and time before a frame, as in framelens.models.placement
 _SIZED_FOR = 0.7  # share of a station's capacity that machines are bought for; beyond it waits grow fast
 _CAMERAS = (1, 10, 100, 1_000, 10_000)
 _CORE_SECONDS = 350.0
@@ -220,8 +220,8 @@ class Measured:
 _CHOOSE = """
 import sys
 from pathlib import Path
-from app.core import KeyframesChosen
-from app.video import ExtractOptions, extract
+from framelens.core import KeyframesChosen
+from framelens.video import ExtractOptions, extract
 path = Path(sys.argv[1])
 options = ExtractOptions(int(sys.argv[2]), max_side=int(sys.argv[3]))
 chosen = [event for event in extract(path, options) if isinstance(event, KeyframesChosen)][-1]

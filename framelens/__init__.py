@@ -24,7 +24,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from app.ask import (
+    from framelens.conversations import (
         AnswerDone,
         AnswerText,
         AskEvent,
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
         ReasoningText,
         Turn,
     )
-    from app.core import (
+    from framelens.core import (
         Analysis,
         AnalysisEvent,
         AnswerDelta,
@@ -91,11 +91,19 @@ if TYPE_CHECKING:
         VideoError,
         VideoInfo,
     )
-    from app.i18n import error_text, notice_text
-    from framelens.chat_model import ChatModel
-    from framelens.keyframe_list import KeyframeList
-    from framelens.report_files import FORMATS, load_reports, report, save_report
-    from framelens.session import Session, analyse, analyse_events, ask, ask_events, keyframes, with_conversations
+    from framelens.i18n import error_text, notice_text
+    from framelens.python.chat_model import ChatModel
+    from framelens.python.keyframe_list import KeyframeList
+    from framelens.python.report_files import FORMATS, load_reports, report, save_report
+    from framelens.python.session import (
+        Session,
+        analyse,
+        analyse_events,
+        ask,
+        ask_events,
+        keyframes,
+        with_conversations,
+    )
 
 __all__ = [
     "FORMATS",
@@ -179,16 +187,22 @@ __all__ = [
 ]
 
 _MODULES = {
-    **dict.fromkeys(("error_text", "notice_text"), "app.i18n"),
-    **dict.fromkeys(("FORMATS", "load_reports", "report", "save_report"), "framelens.report_files"),
-    **dict.fromkeys(("AnswerDone", "AnswerText", "AskEvent", "AskSettings", "ContextChosen", "ContextUse"), "app.ask"),
-    **dict.fromkeys(("Conversation", "FrameRef", "FramesAdded", "Look", "Queued", "ReasoningText", "Turn"), "app.ask"),
-    **dict.fromkeys(("Session", "analyse", "analyse_events", "ask", "ask_events", "keyframes"), "framelens.session"),
-    "with_conversations": "framelens.session",
-    "ChatModel": "framelens.chat_model",
-    "KeyframeList": "framelens.keyframe_list",
+    **dict.fromkeys(("error_text", "notice_text"), "framelens.i18n"),
+    **dict.fromkeys(("FORMATS", "load_reports", "report", "save_report"), "framelens.python.report_files"),
+    **dict.fromkeys(
+        ("AnswerDone", "AnswerText", "AskEvent", "AskSettings", "ContextChosen", "ContextUse"), "framelens.conversations"
+    ),
+    **dict.fromkeys(
+        ("Conversation", "FrameRef", "FramesAdded", "Look", "Queued", "ReasoningText", "Turn"), "framelens.conversations"
+    ),
+    **dict.fromkeys(
+        ("Session", "analyse", "analyse_events", "ask", "ask_events", "keyframes"), "framelens.python.session"
+    ),
+    "with_conversations": "framelens.python.session",
+    "ChatModel": "framelens.python.chat_model",
+    "KeyframeList": "framelens.python.keyframe_list",
 }
-"""Module of each name; one that isn't here is of app.core."""
+"""Module of each name; one that isn't here is of framelens.core."""
 
 
 def __getattr__(name: str) -> Any:
@@ -198,7 +212,7 @@ def __getattr__(name: str) -> Any:
         return version("framelens")
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = import_module(_MODULES.get(name, "app.core"))
+    module = import_module(_MODULES.get(name, "framelens.core"))
     value = globals()[name] = getattr(module, name)
     return value
 

@@ -1,4 +1,4 @@
-"""Entry point of the command `framelens` and of `python -m app`.
+"""Entry point of the command `framelens` and of `python -m framelens`.
 
 It imports only what Python has imported already, so that Ctrl-C ends the command with a sentence while its modules are
 still being imported. A command that decodes starts its worker before that. A command that was stopped ends without
@@ -62,18 +62,18 @@ def _run() -> int:
         if sys.argv[1:] and sys.argv[1] in _DECODE and not {"-h", "--help"} & set(sys.argv):
             from contextlib import suppress
 
-            from app.video.worker_process import start_early
+            from framelens.video.worker_process import start_early
 
             with suppress(OSError):  # the start for the file reports it
                 start_early()
-        from app.cli.main import main as run
+        from framelens.cli.main import main as run
 
         return run()
     except KeyboardInterrupt:
         import signal
 
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        from app.cli.main import interrupted
+        from framelens.cli.main import interrupted
 
         return interrupted()
 

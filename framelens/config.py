@@ -13,10 +13,10 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from app.core.domain import Language
-from app.core.errors import ConfigError
-from app.core.model_hub import parse_hub
-from app.core.redaction import is_secret, redact, remember_secret
+from framelens.core.domain import Language
+from framelens.core.errors import ConfigError
+from framelens.core.model_hub import parse_hub
+from framelens.core.redaction import is_secret, redact, remember_secret
 
 DEFAULT_MODEL_PATH = "Qwen/Qwen2.5-VL-7B-Instruct"
 DEFAULT_VLLM_CONFIG: dict[str, Any] = {
@@ -239,7 +239,7 @@ def engine_arguments(text: str) -> dict[str, Any]:
         raise ConfigError("vllm_config_not_json", value=text, place=f"{error.lineno}:{error.colno}") from error
     if not isinstance(given, dict):
         raise ConfigError("vllm_config_not_object", value=text)
-    from app.core import vllm_arguments  # slow: parses vLLM's source
+    from framelens.core import vllm_arguments  # slow: parses vLLM's source
 
     vllm_arguments.check(given)
     return given

@@ -103,7 +103,7 @@ def answer(language: str) -> str:
 
 def reply(body: Mapping[str, Any], language: str) -> str:
     """Return what people would say to a request: of the question's kind, of a small picture, or of the video."""
-    from app.i18n import in_language, t
+    from framelens.i18n import in_language, t
 
     with in_language(language):
         systems = {name: t(f"ask.prompt.{name}_system") for name in ("classify", "lookalikes", "vote")} | {
@@ -167,7 +167,7 @@ def write(language: str, folder: Path) -> None:
 
 
 def _framelens(*arguments: object, environment: Mapping[str, str]) -> None:
-    command = [sys.executable, "-m", "app.cli.main", *map(str, arguments)]
+    command = [sys.executable, "-m", "framelens.cli.main", *map(str, arguments)]
     subprocess.run(command, check=True, cwd=ROOT, env=dict(environment))
 
 

@@ -4,7 +4,7 @@
 
 The page is the real one in Chromium. The moving picture is of a real vLLM with the test model tests/fixtures/tiny-vl,
 which knows the colours of cards: a card is planted twice in the sample video, and the question is when. The still shows
-the report of docs/gallery, imported as any other. What it presses has a role and words of app/i18n.
+the report of docs/gallery, imported as any other. What it presses has a role and words of framelens/i18n.
 """
 
 from __future__ import annotations
@@ -174,7 +174,7 @@ def settle(page: Page) -> None:
 
 def words(key: str) -> str:
     """Return the words of a text in the language of the page."""
-    from app.i18n import t
+    from framelens.i18n import t
 
     return t(key)
 
@@ -217,7 +217,7 @@ PICTURES = {"demo": demo, "report": report}
 @contextmanager
 def opened(language: str, folder: Path, *, model: str = "") -> Iterator[Page]:
     """Start the app, and open it in a browser that speaks the language."""
-    from app.i18n import in_language
+    from framelens.i18n import in_language
     from tests.browser.conftest import CHROMIUM, running
 
     os.environ |= {"VLLM_CONFIG": json.dumps(_ENGINE), "VLLM_CPU_KVCACHE_SPACE": "1"}

@@ -1,7 +1,7 @@
 """Draw the bundled sample video: five short shots with a title, a landscape, a ball, a notice board and a counter.
 
-From nothing but this file and a font with Chinese characters to app/samples/sample.mp4 (20 s, 640x360, H.264), the
-same pictures every time. It is run by hand when the sample is to change; the result is kept in the repository.
+From nothing but this file and a font with Chinese characters to framelens/samples/sample.mp4 (20 s, 640x360, H.264),
+the same pictures every time. It is run by hand when the sample is to change; the result is kept in the repository.
 """
 
 from __future__ import annotations

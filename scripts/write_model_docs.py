@@ -1,7 +1,7 @@
 """Write the tables of docs/reference/models.*.md from the catalogue, the formats and the proposals.
 
 The text between `<!-- NAME -->` and `<!-- / -->` is replaced; the rest is written by hand. A test holds the
-documents to it. Run it after a change of app/models: python scripts/write_model_docs.py
+documents to it. Run it after a change of framelens/models: python scripts/write_model_docs.py
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
-from app.cli.models.tables import format_cells  # noqa: E402
-from app.core import Language, gib_text  # noqa: E402
-from app.i18n import in_language, language, t  # noqa: E402
-from app.models import (  # noqa: E402
+from framelens.cli.models.tables import format_cells  # noqa: E402
+from framelens.core import Language, gib_text  # noqa: E402
+from framelens.i18n import in_language, language, t  # noqa: E402
+from framelens.models import (  # noqa: E402
     FORMATS,
     GpuCard,
     Plan,

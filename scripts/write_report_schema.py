@@ -21,7 +21,7 @@ def schema() -> dict[str, Any]:
     """Return the JSON Schema (draft 2020-12) of a written report, in which only `conversations` may be left out."""
     import msgspec
 
-    from app.reports.json.schema import FORMAT_VERSION, ReportForm
+    from framelens.reports.json.schema import FORMAT_VERSION, ReportForm
 
     _, parts = msgspec.json.schema_components([ReportForm], ref_template="#/$defs/{name}")
     for part in parts.values():

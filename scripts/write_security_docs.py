@@ -15,13 +15,13 @@ from fastapi.routing import APIRoute
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
-from app.api import AllowedHosts, Gate, routes  # noqa: E402
-from app.api.gate import GuardedRoute  # noqa: E402
-from app.api.v1.application import programs  # noqa: E402
-from app.api.v1.dependencies import role_of  # noqa: E402
-from app.core import Language, Role  # noqa: E402
-from app.i18n import in_language, t  # noqa: E402
-from app.ui.page_messages import KINDS, REFUSED  # noqa: E402
+from app.page_messages import KINDS, REFUSED  # noqa: E402
+from framelens.api import AllowedHosts, Gate, routes  # noqa: E402
+from framelens.api.gate import GuardedRoute  # noqa: E402
+from framelens.api.v1.application import programs  # noqa: E402
+from framelens.api.v1.dependencies import role_of  # noqa: E402
+from framelens.core import Language, Role  # noqa: E402
+from framelens.i18n import in_language, t  # noqa: E402
 
 DOCUMENTS: dict[Language, Path] = {
     "en": REPOSITORY / "docs" / "reference" / "security.md",

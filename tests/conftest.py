@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 import pytest_timeout
 
-from app import config, i18n
-from app.core import Language
-from app.engine import Endpoint, Launcher, LocalEngine, transformers_launcher, vllm_launcher
-from app.llm import retries
+from framelens import config, i18n
+from framelens.core import Language
+from framelens.engine import Endpoint, Launcher, LocalEngine, transformers_launcher, vllm_launcher
+from framelens.llm import retries
 
 FIXTURES = Path(__file__).parent / "fixtures"
 # Small and quick: no compilation, a cache of 1 GiB, the length that the test models were made for.

@@ -25,15 +25,15 @@ from typing import Any, Self
 import cv2
 import numpy as np
 
-from app.core import limit_memory
-from app.core.codec import from_json, to_json
-from app.core.domain import Keyframe, KeyframeFound, KeyframesChosen, Probed, Selection
-from app.core.errors import AppError
-from app.i18n import LANGUAGES, error_text, notice_text
-from app.video import ExtractOptions, limits
-from app.video.keyframes.strategies import WorkerRequest
-from app.video.readers import damage
-from app.video.worker import events_of
+from framelens.core import limit_memory
+from framelens.core.codec import from_json, to_json
+from framelens.core.domain import Keyframe, KeyframeFound, KeyframesChosen, Probed, Selection
+from framelens.core.errors import AppError
+from framelens.i18n import LANGUAGES, error_text, notice_text
+from framelens.video import ExtractOptions, limits
+from framelens.video.keyframes.strategies import WorkerRequest
+from framelens.video.readers import damage
+from framelens.video.worker import events_of
 
 _REPOSITORY = Path(__file__).resolve().parents[1]
 _WHOLE = Selection()
@@ -154,7 +154,7 @@ def outcomes(jobs: Iterable[Job], *, workers: int = 2, limit_seconds: float = 30
 
 
 def _faults(video: Probed, chosen: KeyframesChosen) -> Iterator[str]:
-    """What of the promises of app.video.extract does not hold."""
+    """What of the promises of framelens.video.extract does not hold."""
     frames, decode = chosen.keyframes, chosen.decode
     times = [frame.time_seconds for frame in frames]
     if not frames:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from app.config import DEFAULT_MODEL_PATH, DEFAULT_VLLM_CONFIG, Settings, keep_choice, load
-from app.core.errors import ConfigError
-from app.i18n import error_text
+from framelens.config import DEFAULT_MODEL_PATH, DEFAULT_VLLM_CONFIG, Settings, keep_choice, load
+from framelens.core.errors import ConfigError
+from framelens.i18n import error_text
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 
@@ -119,7 +119,7 @@ def test_the_key_never_shows_in_a_repr() -> None:
 
 def test_model_path_and_config_import_as_in_guide() -> None:
     command = (
-        "import sys; sys.path.insert(0, '.'); from app.config import VLLM_MODEL_PATH, VLLM_CONFIG; "
+        "import sys; sys.path.insert(0, '.'); from framelens.config import VLLM_MODEL_PATH, VLLM_CONFIG; "
         "import json; print(f'模型路径: {VLLM_MODEL_PATH}'); print(json.dumps(VLLM_CONFIG))"
     )
     environ = {**os.environ, "VLLM_MODEL_PATH": "/root/models/x", "VLLM_CONFIG": '{"dtype": "bfloat16"}'}

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 import yaml
 
-from app import config
-from app.cli.main import build_parser
-from app.fleet.cluster.commands import ENGINE_IMAGE, RAY_IMAGE
+from framelens import config
+from framelens.cli.main import build_parser
+from framelens.fleet.cluster.commands import ENGINE_IMAGE, RAY_IMAGE
 from tests.reverse_proxy import NAME, ReverseProxy, documented
 from tests.test_docs import ENGINE_VARIABLES, variables_of_ours
 

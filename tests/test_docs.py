@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from app.cli.main import build_parser
-from app.reports import FORMATS
-from app.reports.json.reader import read
+from framelens.cli.main import build_parser
+from framelens.reports import FORMATS
+from framelens.reports.json.reader import read
 
 pytestmark = pytest.mark.usefixtures("english")
 
@@ -292,4 +292,4 @@ def test_layers_in_the_architecture_are_those_of_the_contract() -> None:
     section = (ROOT / "docs/internals/architecture.md").read_text(encoding="utf-8").partition("\n## The layers\n")[2]
     drawn = ["app." + line.replace(" | ", " | app.") for line in fenced(section, "")[0].splitlines()]
     drawn = [line.replace("app.framelens", "framelens") for line in drawn]  # a package beside app
-    assert drawn == [layer for layer in layers if layer != "app.__main__"]
+    assert drawn == [layer for layer in layers if layer != "framelens.__main__"]

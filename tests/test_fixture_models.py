@@ -14,8 +14,8 @@ import httpx
 import numpy as np
 import pytest
 
-from app.core import Language
-from app.i18n import in_language, t
+from framelens.core import Language
+from framelens.i18n import in_language, t
 from tests.cards import CARDS, card_jpegs, draw_card, expected_answer, to_jpeg, write_card_video
 
 pytestmark = pytest.mark.engine

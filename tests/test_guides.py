@@ -27,13 +27,13 @@ from pathlib import Path
 import psutil
 import pytest
 
-from app import config
-from app.cli import main
-from app.core import HubKind
-from app.core.vllm_arguments import installed_arguments
-from app.engine import Endpoint, check_model_folder
-from app.models.cpu_speed import reference
-from app.services import hardware_profile
+from framelens import config
+from framelens.cli import main
+from framelens.core import HubKind
+from framelens.core.vllm_arguments import installed_arguments
+from framelens.engine import Endpoint, check_model_folder
+from framelens.models.cpu_speed import reference
+from framelens.services import hardware_profile
 from tests.cards import draw_card, to_jpeg
 from tests.core.test_vllm_arguments import needs_vllm
 from tests.engine.hub_server import Hub, serve
@@ -192,7 +192,7 @@ def test_the_settings_by_card_are_what_is_proposed_for_it(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     two_cores = hardware_profile.HardwareProfile("here", None, memory_gib=16, speed=reference(2))
-    monkeypatch.setattr("app.services.here", lambda: two_cores)
+    monkeypatch.setattr("framelens.services.here", lambda: two_cores)
     text = (ROOT / "docs/guide/tuning.en.md").read_text(encoding="utf-8")
     blocks = [block for block in fenced(text, "bash") if block.startswith("framelens models fit")]
     assert len(blocks) > 5
@@ -307,7 +307,7 @@ def test_what_needs_no_model_is_done(command: str, place: Place) -> None:
 def reported(shared: Path) -> Path:
     """A data folder with one report in it, and beside it the report as JSON."""
     environment = {**os.environ, "FRAMELENS_DATA_DIR": str(shared / "reported"), "FRAMELENS_LANGUAGE": "en"}
-    words = [sys.executable, "-m", "app.cli.main", "analyse", "in.mov", "--no-model", "--frames", "2", "--output"]
+    words = [sys.executable, "-m", "framelens.cli.main", "analyse", "in.mov", "--no-model", "--frames", "2", "--output"]
     subprocess.run([*words, "report.json"], cwd=shared, env=environment, check=True, capture_output=True)
     return shared / "reported"
 

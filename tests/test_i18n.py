@@ -8,13 +8,13 @@ from string import Formatter
 
 import pytest
 
-from app import i18n
-from app.core.background_task import in_thread
-from app.core.domain import Notice
-from app.core.errors import AppError, ConfigError
-from app.i18n import LANGUAGES, catalogue, error_text, in_language, language, notice_text, t
-from app.i18n.formatting import span
-from app.store import log_to
+from framelens import i18n
+from framelens.core.background_task import in_thread
+from framelens.core.domain import Notice
+from framelens.core.errors import AppError, ConfigError
+from framelens.i18n import LANGUAGES, catalogue, error_text, in_language, language, notice_text, t
+from framelens.i18n.formatting import span
+from framelens.store import log_to
 
 ROOT = Path(__file__).resolve().parents[1]
 APP = ROOT / "app"

@@ -20,7 +20,7 @@ from types import ModuleType
 import pytest
 from packaging.utils import canonicalize_name
 
-from app.engine.diagnostics.checks import PYTHONS
+from framelens.engine.diagnostics.checks import PYTHONS
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -143,7 +143,11 @@ def test_installed_wheel_names_commands_that_exist(tmp_path: Path) -> None:
     environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path), "FRAMELENS_DATA_DIR": str(tmp_path / "data")}
 
     def said(*words: str) -> str:
-        command = [str(tmp_path / "venv" / "bin" / "python"), "-c", "import sys; from app.__main__ import main; main()"]
+        command = [
+            str(tmp_path / "venv" / "bin" / "python"),
+            "-c",
+            "import sys; from framelens.__main__ import main; main()",
+        ]
         done = subprocess.run([*command, *words], cwd=tmp_path, env=environment, capture_output=True, text=True)
         return done.stdout + done.stderr
 
@@ -156,7 +160,7 @@ def test_installed_wheel_names_commands_that_exist(tmp_path: Path) -> None:
     assert "framelens download Qwen/" in doctor
     assert not re.search(r"download_model\.sh|make install|README|bootstrap", doctor)
     advice = (
-        "from app.i18n import error_text; from app.core import AppError; "
+        "from framelens.i18n import error_text; from framelens.core import AppError; "
         "print(error_text(AppError(%r, model='m', name='n'), 'en'))"
     )
     for key in ("vllm_not_installed", "serve_no_cuda"):

@@ -13,7 +13,7 @@ NO_MESSAGES = {"trust_remote_code"}
 
 
 def test_every_message_that_is_named_has_words() -> None:
-    words = tomllib.loads((ROOT / "app/i18n/en.toml").read_text(encoding="utf-8"))
+    words = tomllib.loads((ROOT / "framelens/i18n/en.toml").read_text(encoding="utf-8"))
     known = words["error"].keys() | words["notice"].keys()
     assert set(KEY.findall(TABLE)) - NO_MESSAGES <= known
 
@@ -23,6 +23,6 @@ def test_named_tests_exist_and_cover_their_messages() -> None:
         files = re.findall(r"tests/[\w/]+\.py", row)
         texts = [(ROOT / file).read_text(encoding="utf-8") for file in files]
         assert texts, row
-        causes = (ROOT / "app/core/failure_patterns.py").read_text(encoding="utf-8")
+        causes = (ROOT / "framelens/core/failure_patterns.py").read_text(encoding="utf-8")
         for key in set(KEY.findall(row)) - NO_MESSAGES:
             assert any(key in text for text in (*texts, causes)), (key, files)

@@ -12,14 +12,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from app.analysis.prompts import templates
-from app.analysis.task import Task
-from app.config import load
-from app.core.domain import Analysis, AnalysisEvent, AnalysisRequest, Finished, ModeChosen
-from app.engine import Endpoint, LocalEngine
-from app.i18n import notice_text
-from app.reports import FORMATS
-from app.services.engine_session import EngineSession
+from framelens.analysis.prompts import templates
+from framelens.analysis.task import Task
+from framelens.config import load
+from framelens.core.domain import Analysis, AnalysisEvent, AnalysisRequest, Finished, ModeChosen
+from framelens.engine import Endpoint, LocalEngine
+from framelens.i18n import notice_text
+from framelens.reports import FORMATS
+from framelens.services.engine_session import EngineSession
 from tests.cards import write_card_video
 from tests.conftest import ready
 from tests.engine.test_local_engine import wait_until

@@ -17,8 +17,8 @@ import psutil
 import pytest
 
 import framelens
-from app.i18n import in_language, language, t
-from app.reports import FORMATS
+from framelens.i18n import in_language, language, t
+from framelens.reports import FORMATS
 from tests.cards import write_card_video
 from tests.llm.scripted import HangUp, serve
 
@@ -217,7 +217,7 @@ def test_call_and_the_texts_in_its_errors_have_one_language(tmp_path: Path, monk
         said.append(t("error.cancelled"))
         raise framelens.InputError("path_missing", path=t("error.cancelled"))
 
-    monkeypatch.setattr("app.video.check_file", check_file)
+    monkeypatch.setattr("framelens.video.check_file", check_file)
     events = framelens.Session(data_dir=tmp_path, language="zh").analyse_events("a.mp4")
     with in_language("en"):
         with pytest.raises(framelens.InputError) as raised:
@@ -247,16 +247,16 @@ def test_language_of_a_call_comes_from_dotenv_too(tmp_path: Path, monkeypatch: p
 
 @pytest.mark.slow
 def test_log_is_opened_once_per_session(video: Path, tmp_path: Path) -> None:
-    before = logging.getLogger("app").handlers[:]
+    before = logging.getLogger("framelens").handlers[:]
     session = framelens.Session(data_dir=tmp_path)
     opened = []
     for _ in range(2):
         for _ in range(2):
             session.keyframes(video, 2)
-            opened.append(set(logging.getLogger("app").handlers) - set(before))
+            opened.append(set(logging.getLogger("framelens").handlers) - set(before))
         session.analyse(video, frames=2, use_model=False)
         session.close()
-        assert logging.getLogger("app").handlers == before
+        assert logging.getLogger("framelens").handlers == before
     assert opened[0] == opened[1] and opened[2] == opened[3] and len(opened[0]) == 1
 
 
@@ -273,12 +273,12 @@ def test_closing_a_session_cancels_its_analysis(video: Path, tmp_path: Path) -> 
 
 @pytest.mark.slow
 def test_nothing_is_left_behind(video: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    before, threads = logging.getLogger("app").handlers[:], threading.active_count()
+    before, threads = logging.getLogger("framelens").handlers[:], threading.active_count()
     children = {child.pid for child in psutil.Process().children(recursive=True)}
     monkeypatch.setenv("FRAMELENS_DATA_DIR", str(tmp_path / "unused"))
     framelens.keyframes(video, 2, data_dir=tmp_path / "data")
     framelens.analyse(video, frames=2, use_model=False, data_dir=tmp_path / "data")
-    assert logging.getLogger("app").handlers == before
+    assert logging.getLogger("framelens").handlers == before
     assert {child.pid for child in psutil.Process().children(recursive=True)} <= children
     assert threading.active_count() <= threads
     assert not (tmp_path / "unused").exists() and (tmp_path / "data" / "framelens.sqlite").exists()

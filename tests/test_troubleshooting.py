@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from app.core.domain import Language
-from app.core.failure_patterns import keys, match_failure
-from app.i18n import LANGUAGES, catalogue
+from framelens.core.domain import Language
+from framelens.core.failure_patterns import keys, match_failure
+from framelens.i18n import LANGUAGES, catalogue
 
 DOCS = Path(__file__).parent.parent / "docs" / "guide"
 _ROW = re.compile(r"^\| ((?:(`+).+?\2(?:<br>)?)+) \|", re.MULTILINE)

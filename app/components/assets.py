@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, cast
 
 import streamlit as st
 
-from app.i18n import language, t
-from app.reports.content import printable
+from framelens.i18n import language, t
+from framelens.reports.content import printable
 
 if TYPE_CHECKING:
     from streamlit.components.v2.types import ComponentRenderer

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from app.ui.components.assets import component
+from app.components.assets import component
 
 Unit = Literal["share", "bytes", "number"]
 _mount = component("charts")

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from app.i18n import t
+from framelens.i18n import t
 
 
 def draw(words: str, key: str, icon: str, act: Callable[..., None], *arguments: object) -> None:

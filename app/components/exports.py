@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Literal
 
-from app.i18n import language, t
-from app.ui import resources
-from app.ui.components.assets import component
+from app import resources
+from app.components.assets import component
+from framelens.i18n import language, t
 
 
 @dataclass(frozen=True)

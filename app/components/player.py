@@ -13,16 +13,18 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.analysis import has_range
-from app.core import DecodeSummary, Keyframe, Measures, Moments, VideoInfo, clock
-from app.i18n import t
-from app.ui import Edits, page_state, resources, services
-from app.ui.components.assets import component, sent
+from app import resources
+from app.components.assets import component, sent
+from app.context import services
+from app.state import Edits, page_state
+from framelens.analysis import has_range
+from framelens.core import DecodeSummary, Keyframe, Measures, Moments, VideoInfo, clock
+from framelens.i18n import t
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from app.jobs import JobSnapshot
+    from framelens.jobs import JobSnapshot
 
 _KEY = "player"
 _WORDS = (

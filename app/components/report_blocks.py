@@ -12,11 +12,11 @@ from typing import Literal
 
 import streamlit as st
 
-from app.core import Keyframe, smaller
-from app.i18n import t
-from app.reports import content
-from app.ui import resources
-from app.ui.components.assets import component, sent
+from app import resources
+from app.components.assets import component, sent
+from framelens.core import Keyframe, smaller
+from framelens.i18n import t
+from framelens.reports import content
 
 Value = dict[str, object]
 State = Literal["waiting", "busy", "done", "failed"]
@@ -184,7 +184,7 @@ class Renderer:
                 return None  # pictures are beside the blocks about them
 
     def _timeline(self, block: content.Timeline) -> Value:
-        from app.reports import svg
+        from framelens.reports import svg
 
         heading = self._heading(block.heading)
         return {"kind": "timeline", "heading": heading, "svg": svg(block.chart, block.alt), "alt": block.alt}

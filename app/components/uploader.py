@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import streamlit as st
 
-from app.i18n import language, t
-from app.store import UploadPurpose
-from app.ui import resources
-from app.ui.components.assets import component, sent
+from app import resources
+from app.components.assets import component, sent
+from framelens.i18n import language, t
+from framelens.store import UploadPurpose
 
 PIECE_BYTES = 8 * 2**20
 """Size of one piece of an upload. Chosen by hand; not tuned."""

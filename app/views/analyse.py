@@ -11,19 +11,22 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.core import AppError, VideoInfo
-from app.i18n import t
-from app.services import keep_video, video_for
-from app.ui import error_words, may_change, page_state, plain, resources, services, video_facts
-from app.ui.components import assets, player
-from app.ui.panels.analyse import batch, progress, request_form, stopped_job, video_picker
-from app.ui.panels.ask import chat, composer, start
-from app.ui.panels.report import comparison, reanalysis, report
+from app import resources
+from app.components import assets, player
+from app.context import may_change, services
+from app.formatting import error_words, plain, video_facts
+from app.panels.analyse import batch, progress, request_form, stopped_job, video_picker
+from app.panels.ask import chat, composer, start
+from app.panels.report import comparison, reanalysis, report
+from app.state import page_state
+from framelens.core import AppError, VideoInfo
+from framelens.i18n import t
+from framelens.services import keep_video, video_for
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
 
-    from app.jobs import JobSnapshot
+    from framelens.jobs import JobSnapshot
 
 _COLUMNS = (7, 4)
 """Ratio of the column widths with an analysis. Chosen by hand; not tuned."""

@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.core import AppError
-from app.i18n import t
-from app.reports.content import printable
-from app.services import video_for, video_names
-from app.ui import error_words, may_change, page_state, plain, resources, services
-from app.ui.components import assets, player
-from app.ui.panels.analyse import progress
-from app.ui.panels.ask import chat, composer, start
+from app import resources
+from app.components import assets, player
+from app.context import may_change, services
+from app.formatting import error_words, plain
+from app.panels.analyse import progress
+from app.panels.ask import chat, composer, start
+from app.state import page_state
+from framelens.core import AppError
+from framelens.i18n import t
+from framelens.reports.content import printable
+from framelens.services import video_for, video_names
 
 if TYPE_CHECKING:
-    from app.ask import Conversation
+    from framelens.conversations import Conversation
 
 _COLUMNS = (5, 7)
 """Ratio of the column widths of video and conversation, as in a report. Chosen by hand; not tuned."""

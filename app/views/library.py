@@ -5,15 +5,17 @@ from contextlib import ExitStack
 
 import streamlit as st
 
-from app.core import one_line
-from app.i18n import t
-from app.library.bulk_operations import MOST_EXPORTED
-from app.reports import FORMATS
-from app.store import LibraryEntry
-from app.ui import error_words, may_change, page_state, plain, services
-from app.ui.components import exports, uploader
-from app.ui.components.exports import SaveButton, SaveGroup
-from app.ui.panels.library import cards, filters, trash
+from app.components import exports, uploader
+from app.components.exports import SaveButton, SaveGroup
+from app.context import may_change, services
+from app.formatting import error_words, plain
+from app.panels.library import cards, filters, trash
+from app.state import page_state
+from framelens.core import one_line
+from framelens.i18n import t
+from framelens.library.bulk_operations import MOST_EXPORTED
+from framelens.reports import FORMATS
+from framelens.store import LibraryEntry
 
 _POLL_SECONDS = 2.0
 _PRESET = ("html", "json")
@@ -160,8 +162,8 @@ def _draw_import() -> None:
 
 
 def _import(uploads: Sequence[str], refused: Sequence[str]) -> None:
-    from app.library.bulk_operations import reports_of
-    from app.services import import_report
+    from framelens.library.bulk_operations import reports_of
+    from framelens.services import import_report
 
     state = page_state()
     state.refused = tuple(refused)

@@ -7,10 +7,12 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from app.core import AppError, InputError
-from app.i18n import language, t
-from app.ui import error_words, plain, resources, services
-from app.ui.components.assets import component
+from app import resources
+from app.components.assets import component
+from app.context import services
+from app.formatting import error_words, plain
+from framelens.core import AppError, InputError
+from framelens.i18n import language, t
 
 _COLUMNS = (1, 1, 1)
 _mount = component("login")

@@ -4,13 +4,15 @@ from contextlib import suppress
 
 import streamlit as st
 
-from app.core import AppError, requires
-from app.i18n import t
-from app.models import load_catalogue
-from app.services import hardware_profile
-from app.store import trials
-from app.ui import error_words, page_state, plain, services
-from app.ui.panels import models as panels
+from app.context import services
+from app.formatting import error_words, plain
+from app.panels import models as panels
+from app.state import page_state
+from framelens.core import AppError, requires
+from framelens.i18n import t
+from framelens.models import load_catalogue
+from framelens.services import hardware_profile
+from framelens.store import trials
 
 
 def _draw_way_back() -> None:

@@ -11,17 +11,18 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
-from app import engine
-from app.core import requires
-from app.i18n import t
-from app.ui import error_words, plain, services
-from app.ui.components import charts
-from app.ui.components.charts import Chart, Series
-from app.ui.panels.menu.engine import COLOURS, draw_engines, short_model_name
+from app.components import charts
+from app.components.charts import Chart, Series
+from app.context import services
+from app.formatting import error_words, plain
+from app.panels.menu.engine import COLOURS, draw_engines, short_model_name
+from framelens import engine
+from framelens.core import requires
+from framelens.i18n import t
 
 if TYPE_CHECKING:
-    from app.engine import EngineStatus
-    from app.jobs import JobSnapshot
+    from framelens.engine import EngineStatus
+    from framelens.jobs import JobSnapshot
 
 _SPANS = (120.0, 300.0, engine.KEPT_SECONDS)
 """Time axes in seconds. Chosen by hand; not tuned."""

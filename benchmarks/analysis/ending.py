@@ -11,8 +11,8 @@ from itertools import cycle
 from typing import Any
 from unittest import mock
 
-from app.analysis import Schema
-from app.analysis.requests import request_executor
+from framelens.analysis import Schema
+from framelens.analysis.requests import request_executor
 
 _TEXTS = ("gate", "two people at a red car", "rain", "a grey coat")
 """In turns, since answers of one length would keep requests that are sent together in step, as real ones do not. Short

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import httpx
 
-from app.engine import Endpoint, LocalEngine, vllm_launcher
+from framelens.engine import Endpoint, LocalEngine, vllm_launcher
 
 TINY = Path(__file__).parents[2] / "tests" / "fixtures" / "tiny-vl"
 _COUNT = r"^vllm:prefix_cache_{name}(?:_total)?\{{[^}}]*\}} ([\d.e+]+)$"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from statistics import median
 
-from app.core import AnalysisRequest
 from benchmarks.analysis.throughput import Place
 from benchmarks.row import Row
+from framelens.core import AnalysisRequest
 
 BOUND = 0.10
 IN_FLIGHT = 4

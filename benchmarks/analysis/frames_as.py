@@ -11,10 +11,10 @@ from statistics import median
 from langchain_core.messages import convert_to_openai_messages
 
 import framelens
-from app.llm.messages import data_url, media_options, with_pictures, with_video
 from benchmarks.analysis.engine import Caches
 from benchmarks.analysis.raw import Sent, first_text_seconds
 from benchmarks.row import Row
+from framelens.llm.messages import data_url, media_options, with_pictures, with_video
 
 _FRAMES, _SIDE = 8, 448
 

@@ -2,7 +2,7 @@
 
 vLLM makes the weights up (`load_format` dummy), so that times are real and answers are not. Tokenizer and chat template
 are those of the test model: a text costs it about as many tokens as the real one, where that of a trial
-(app.models.dummy_model) has one for every byte.
+(framelens.models.dummy_model) has one for every byte.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from app.engine import cpu_flags
-from app.models import built_in, has_bfloat16, write_folder
 from benchmarks.analysis import prefix, throughput
 from benchmarks.analysis.ending import answers_that_end
 from benchmarks.analysis.engine import TINY, Caches
 from benchmarks.analysis.raw import Sent, first_text_seconds, raw_seconds
 from benchmarks.analysis.throughput import Place
 from benchmarks.row import Row
+from framelens.engine import cpu_flags
+from framelens.models import built_in, has_bfloat16, write_folder
 
 NAME = "shape of Qwen2.5-VL-3B"
 

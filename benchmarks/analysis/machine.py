@@ -7,8 +7,8 @@ import platform
 
 import psutil
 
-from app.engine import installed_vllm
 from benchmarks.keyframes.machine import processor
+from framelens.engine import installed_vllm
 
 
 def machine_line() -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from app.core import AnalysisRequest
 from benchmarks.analysis.whole import App
+from framelens.core import AnalysisRequest
 
 if __name__ == "__main__":
     url, data, video, frames, in_flight = sys.argv[1:]

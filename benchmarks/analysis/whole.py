@@ -6,12 +6,12 @@ import time
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from app.analysis import NO_EARLIER_RESULTS, EarlierResults, Task
-from app.analysis.prompts.templates import load_templates
-from app.config import load
-from app.core import AnalysisRequest, AnswerDelta, ChunkDone, Finished, KeyframesChosen, Layout, SurveyProgress
-from app.services import EngineSession, build_engine
 from benchmarks.analysis.raw import Sent, recording
+from framelens.analysis import NO_EARLIER_RESULTS, EarlierResults, Task
+from framelens.analysis.prompts.templates import load_templates
+from framelens.config import load
+from framelens.core import AnalysisRequest, AnswerDelta, ChunkDone, Finished, KeyframesChosen, Layout, SurveyProgress
+from framelens.services import EngineSession, build_engine
 
 SIDE = 448
 

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 from statistics import mean, median
 
 import framelens
-from app.core import Moments
 from benchmarks.ask.planted import COLOURS, RATE, Occurrence, PlantedVideo
 from benchmarks.ask.session import ask
 from benchmarks.row import Row
+from framelens.core import Moments
 
 LEAST_RECALL, MOST_FALSE_PER_HOUR, MOST_BORDER_ERROR = 0.95, 0.1, 1.0
 SEARCH_SECONDS = 1800

@@ -20,13 +20,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, get_args
 
-from app import ask, config
-from app.core import AppError, EngineError, Moments
-from app.i18n import error_text, in_language
-from app.services import Services, conversations, open_services
-from app.services.analyses import with_named
 from benchmarks.datasets.formats import LETTERS, READERS, Item, video_of
 from benchmarks.datasets.scores import Outcome, table
+from framelens import ask, config
+from framelens.core import AppError, EngineError, Moments
+from framelens.i18n import error_text, in_language
+from framelens.services import Services, conversations, open_services
+from framelens.services.analyses import with_named
 
 _LETTER = re.compile(rf"\W*([{LETTERS}])\b")
 

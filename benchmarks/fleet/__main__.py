@@ -27,19 +27,19 @@ from typing import Any
 
 import psutil
 
-from app import config, core
-from app.fleet.batch import Batch, collect, make_batch
-from app.fleet.ray_jobs.client import RayCluster
-from app.fleet.ray_jobs.runner import run_on_ray
-from app.fleet.ray_jobs.task import RayTask
-from app.fleet.results import Results
-from app.fleet.runner import BatchHalted, VideoEnded, run_batch
-from app.services import open_services
-from app.video import sha256_of, worker_ready
 from benchmarks.analysis.machine import machine_line
 from benchmarks.endurance import plain
 from benchmarks.fleet.clips import make_clips
 from benchmarks.row import Row
+from framelens import config, core
+from framelens.fleet.batch import Batch, collect, make_batch
+from framelens.fleet.ray_jobs.client import RayCluster
+from framelens.fleet.ray_jobs.runner import run_on_ray
+from framelens.fleet.ray_jobs.task import RayTask
+from framelens.fleet.results import Results
+from framelens.fleet.runner import BatchHalted, VideoEnded, run_batch
+from framelens.services import open_services
+from framelens.video import sha256_of, worker_ready
 from tests.fleet.ray_jobs.local_cluster import TOKEN, LocalCluster, local_cluster
 
 _PARTS = ("overhead", "scaling", "kills")

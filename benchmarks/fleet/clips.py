@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from itertools import cycle, permutations
 from pathlib import Path
 
-from app.core import AppError
-from app.video import is_video_name, probe
+from framelens.core import AppError
+from framelens.video import is_video_name, probe
 from tests.cards import CARDS, write_card_video
 
 CLIP_SECONDS = 3.0

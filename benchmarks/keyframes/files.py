@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
 
-from app.video import probe
 from benchmarks.footage import make
+from framelens.video import probe
 
 RATE = 25
 SIZES = {"720p": (1280, 720, 120), "1080p": (1920, 1080, 60)}

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import median
 
-from app.core import KeyframeFound, Probed
-from app.video import ExtractOptions, extract
 from benchmarks.keyframes.table import markdown
 from benchmarks.keyframes.tools import BUDGET, as_in_the_app
+from framelens.core import KeyframeFound, Probed
+from framelens.video import ExtractOptions, extract
 
 NAMES = ("what the file is (Probed)", "the first keyframe (KeyframeFound)", "the first picture (its JPEG)")
 

@@ -13,11 +13,11 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from app.core import KeyframesChosen
-from app.video import ExtractOptions, extract, probe, worker_ready
 from benchmarks.keyframes.fill import Scene, even, middles, starts
 from benchmarks.keyframes.memo import Memo
 from benchmarks.peers.environment import PYSCENEDETECT, VIDEO_ANALYZER, NotInstalled, Peer, answer, command
+from framelens.core import KeyframesChosen
+from framelens.video import ExtractOptions, extract, probe, worker_ready
 
 BUDGET = 16
 """Frames asked for where the number is not what is varied."""
@@ -62,7 +62,7 @@ def as_in_the_app() -> Iterator[None]:
 def framelens_keyframes(path: Path) -> None:
     """Run the command as a user does, from its start to its table, on a video that it has never seen."""
     with TemporaryDirectory(prefix="framelens-bench-") as folder:
-        line = [sys.executable, "-m", "app.cli.main", "keyframes", str(path), "--frames", str(BUDGET), "--quiet"]
+        line = [sys.executable, "-m", "framelens.cli.main", "keyframes", str(path), "--frames", str(BUDGET), "--quiet"]
         environment = {**os.environ, "FRAMELENS_DATA_DIR": folder}
         subprocess.run(line, check=True, stdout=subprocess.DEVNULL, env=environment)
 

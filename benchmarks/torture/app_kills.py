@@ -24,11 +24,11 @@ import httpx
 import psutil
 import pytest
 
-from app.services import api_keys
-from app.store import ApiStore, Store
 from benchmarks.endurance import differences, plain
 from benchmarks.torture.line import Line, Scale
 from benchmarks.torture.tally import Tally, kill
+from framelens.services import api_keys
+from framelens.store import ApiStore, Store
 from tests.analysis.requests.test_orchestrator import asked, introducing, part_of
 from tests.browser.conftest import running
 from tests.cards import CARDS, write_card_video

@@ -68,7 +68,7 @@ class _Bench:
             **variables,
         }
         return subprocess.Popen(
-            [*before, sys.executable, "-m", "app", *words],
+            [*before, sys.executable, "-m", "framelens", *words],
             env=environment,
             cwd=self.video.parent,
             stdout=subprocess.PIPE,

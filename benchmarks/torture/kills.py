@@ -62,7 +62,7 @@ def _descendant(words: str, besides: str = "\0") -> Find:
 
 _PROCESSES: dict[str, Find] = {
     "the process of an analysis": lambda one: one,
-    "its decoder worker": _descendant("app.video.worker"),
+    "its decoder worker": _descendant("framelens.video.worker"),
     "its reader of text": _descendant("features.text_recognition"),
 }
 _SAID = {"its decoder worker": "facts_incomplete", "its reader of text": "text_reading_ended"}

@@ -14,10 +14,10 @@ from statistics import median
 
 import psutil
 
-from app.core.domain import AnalysisRequest
-from app.services.container import SAMPLE, Services
 from benchmarks.torture.line import Line, Scale
-from tests.ui.fake_services import open_fake, script
+from framelens.core.domain import AnalysisRequest
+from framelens.services.container import SAMPLE, Services
+from tests.app.fake_services import open_fake, script
 
 _FULL = 10_000
 _PARTS = 10

@@ -32,10 +32,10 @@ def noting(path: Path) -> Note:
 
 def main(path: Path, words: list[str]) -> int:
     """Run a command and note what is surveyed and measured."""
-    from app import video
-    from app.analysis.inputs import extraction_cache
-    from app.cli.main import main as run
-    from app.core import AnalysisState, FactsMeasured
+    from framelens import video
+    from framelens.analysis.inputs import extraction_cache
+    from framelens.cli.main import main as run
+    from framelens.core import AnalysisState, FactsMeasured
 
     note = noting(path)
 

@@ -25,11 +25,11 @@ import httpx
 import psutil
 from playwright.sync_api import Page, sync_playwright
 
-from app.config import AccessSettings
-from app.services import COOKIE, Accounts, api_keys
-from app.store import ApiStore, Store
 from benchmarks.torture.line import Line, Scale
 from benchmarks.torture.site import Site
+from framelens.config import AccessSettings
+from framelens.services import COOKIE, Accounts, api_keys
+from framelens.store import ApiStore, Store
 from tests.analysis.test_pipeline import answering_per_frame, marks_of
 from tests.browser.conftest import CHROMIUM, App, running
 from tests.cards import CARDS, write_card_video

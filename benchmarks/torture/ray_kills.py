@@ -28,9 +28,9 @@ def run(scale: Scale) -> Iterator[Line]:
     if (count := scale.count(_FULL)) < _LEAST:
         return
     # Both import Ray.
-    from app.fleet.runner import VideoEnded
     from benchmarks.fleet.__main__ import cluster_of, open_bench, report_of
     from benchmarks.fleet.clips import make_clips
+    from framelens.fleet.runner import VideoEnded
     from tests.fleet.ray_jobs.local_cluster import TOKEN
 
     os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=TOKEN)

@@ -30,10 +30,10 @@ import psutil
 from playwright.async_api import Browser, Locator, Page, Response, WebSocket, async_playwright, expect
 from playwright.async_api import Error as PageError
 
-from app.i18n import t
 from benchmarks.fleet.clips import make_clips
 from benchmarks.torture.line import Line, Scale
 from benchmarks.torture.slow_engine import MODEL
+from framelens.i18n import t
 from tests.browser.conftest import CHROMIUM, IS_STILL, App, running
 
 _ROOT = Path(__file__).resolve().parents[2]

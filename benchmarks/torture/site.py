@@ -16,11 +16,11 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from app.config import AccessSettings
-from app.core import Role
-from app.services import COOKIE, Accounts, api_keys
-from app.store import ApiStore, Store
 from benchmarks.torture.line import Scale
+from framelens.config import AccessSettings
+from framelens.core import Role
+from framelens.services import COOKIE, Accounts, api_keys
+from framelens.store import ApiStore, Store
 from tests.browser.conftest import running
 from tests.cards import write_card_video
 from tests.reverse_proxy import NAME, free_port, reverse_proxy

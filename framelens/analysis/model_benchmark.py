@@ -19,12 +19,12 @@ from typing import Any
 
 from langchain_core.messages import BaseMessage
 
-from app import engine as engines
-from app.analysis.planning.benchmark_result import REQUESTS, TOGETHER, BenchmarkResult, FrameCost
-from app.core import EngineError, EngineProgress, Keyframe, ProgressListener, RequestTooLarge, Usage, gib_number
-from app.i18n import in_language
-from app.llm import EngineChat, as_frames, ask, cards, connect, data_url, text_only, with_pictures
-from app.models import Device, Shape, estimate_memory, parse_plan, read_shape, write_folder
+from framelens import engine as engines
+from framelens.analysis.planning.benchmark_result import REQUESTS, TOGETHER, BenchmarkResult, FrameCost
+from framelens.core import EngineError, EngineProgress, Keyframe, ProgressListener, RequestTooLarge, Usage, gib_number
+from framelens.i18n import in_language
+from framelens.llm import EngineChat, as_frames, ask, cards, connect, data_url, text_only, with_pictures
+from framelens.models import Device, Shape, estimate_memory, parse_plan, read_shape, write_folder
 
 SIZES = ((448, 252), (896, 504))
 """Width and height of test frames in pixels: the size sent on a CPU, and one with four times the pixels."""

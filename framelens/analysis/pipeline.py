@@ -21,21 +21,21 @@ from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from app import core
-from app.analysis.inputs.extraction_cache import ExtractionCache
-from app.analysis.inputs.transcription import Transcription
-from app.analysis.pipeline_state import ConcurrentEvents, Emit, Frames, PipelineState, wait_for
-from app.analysis.planning.plan import SURELY_ONE_PART, RequestCapacity, extract_options
-from app.analysis.planning.time_parsing import range_notice
-from app.analysis.prompts.templates import Templates
-from app.analysis.requests.engine_connector import EngineConnector
-from app.analysis.task import Task, facts_incomplete, merge_answers
-from app.i18n import as_notice, in_language
-from app.video import ExtractOptions, digest_of
+from framelens import core
+from framelens.analysis.inputs.extraction_cache import ExtractionCache
+from framelens.analysis.inputs.transcription import Transcription
+from framelens.analysis.pipeline_state import ConcurrentEvents, Emit, Frames, PipelineState, wait_for
+from framelens.analysis.planning.plan import SURELY_ONE_PART, RequestCapacity, extract_options
+from framelens.analysis.planning.time_parsing import range_notice
+from framelens.analysis.prompts.templates import Templates
+from framelens.analysis.requests.engine_connector import EngineConnector
+from framelens.analysis.task import Task, facts_incomplete, merge_answers
+from framelens.i18n import as_notice, in_language
+from framelens.video import ExtractOptions, digest_of
 
 if TYPE_CHECKING:
-    from app.analysis.requests.engine_connection import EngineConnection
-    from app.analysis.requests.orchestrator import Orchestrator
+    from framelens.analysis.requests.engine_connection import EngineConnection
+    from framelens.analysis.requests.orchestrator import Orchestrator
 
     Opened = tuple[EngineConnection, core.EngineInfo]
 
@@ -46,7 +46,7 @@ _MOST_REPLACED = 2
 
 
 class Answerer(Protocol):
-    """What answers the question of a request; `app.ask.RequestAnswerer` does, as it answers every question."""
+    """What answers the question of a request; `framelens.conversations.RequestAnswerer` does, as it answers every question."""
 
     def reads_screen(self, question: str) -> bool:
         """Return whether the answer rests on text on the screen."""
@@ -58,7 +58,7 @@ class Answerer(Protocol):
 
 
 class Tools(Protocol):
-    """What an analysis works with; `app.services.engine_session.EngineSession` builds it from the settings."""
+    """What an analysis works with; `framelens.services.engine_session.EngineSession` builds it from the settings."""
 
     @property
     def extractions(self) -> ExtractionCache:
@@ -238,7 +238,7 @@ class _Run:
         answered, the description is made before the error is raised.
         """
         connection, engine = opened.result()
-        from app.analysis.requests.request_executor import (
+        from framelens.analysis.requests.request_executor import (
             EngineEnded,  # LangChain, which the opened engine has imported by now
         )
 
@@ -301,7 +301,7 @@ class _Run:
 
     def _without_answer(self, connection: EngineConnection, error: core.AppError) -> core.AppError:
         """Return why the question can't be answered. Raises EngineEnded if the engine has died."""
-        from app.analysis.requests.request_executor import EngineEnded
+        from framelens.analysis.requests.request_executor import EngineEnded
 
         is_engine = isinstance(error, core.EngineError) and core.may_be_dying(error)
         if is_engine and (death := connection.death()):
@@ -311,8 +311,8 @@ class _Run:
     def _orchestrator(
         self, task: Task, connection: EngineConnection, engine: core.EngineInfo, emit: Emit
     ) -> Orchestrator:
-        from app.analysis.requests.orchestrator import Orchestrator
-        from app.analysis.requests.request_executor import RunContext
+        from framelens.analysis.requests.orchestrator import Orchestrator
+        from framelens.analysis.requests.request_executor import RunContext
 
         # A server may serve another model than last time; then its answers must not be mixed with the earlier ones.
         connection = replace(connection, conditions={**self.task.conditions, "served": engine.model})

@@ -9,9 +9,9 @@ from concurrent.futures import Future, wait
 from functools import partial
 from typing import Any, TypeVar
 
-from app import core
-from app.analysis.inputs.transcription import cues_between
-from app.analysis.task import Control
+from framelens import core
+from framelens.analysis.inputs.transcription import cues_between
+from framelens.analysis.task import Control
 
 _POLL_SECONDS = 0.1
 T = TypeVar("T")

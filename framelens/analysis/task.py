@@ -10,7 +10,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from app.core import (
+from framelens.core import (
     Analysis,
     AnalysisRequest,
     AppError,
@@ -22,7 +22,7 @@ from app.core import (
     ReportedConversation,
     in_order,
 )
-from app.i18n import as_notice
+from framelens.i18n import as_notice
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,12 @@ Each resource is a module; the page's use the same gate, those for programs (`v1
 
 from starlette.routing import BaseRoute
 
-from app.api import exports, media, sessions, shared, uploads
-from app.api.gate import AllowedHosts, Gate, PageProtection, content_policy, is_loopback
-from app.api.message_limits import limit_messages
-from app.api.proxies import TrustedProxies, replace_check_of_uvicorn
-from app.api.sessions import PageMessages, SessionProtection
-from app.api.v1.mount import ProgramApi
+from framelens.api import exports, media, sessions, shared, uploads
+from framelens.api.gate import AllowedHosts, Gate, PageProtection, content_policy, is_loopback
+from framelens.api.message_limits import limit_messages
+from framelens.api.proxies import TrustedProxies, replace_check_of_uvicorn
+from framelens.api.sessions import PageMessages, SessionProtection
+from framelens.api.v1.mount import ProgramApi
 
 __all__ = [
     "AllowedHosts",

@@ -26,17 +26,17 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from app import ask, core, video
-from app.api.gate import Gate
-from app.api.responses import OpenFileResponse
-from app.api.turns import TurnQueue
-from app.fleet import BatchArchive
-from app.fleet import bundle as batch_files
-from app.i18n import labelled, language, t
-from app.library.bulk_operations import MOST_EXPORTED
-from app.reports import FORMATS, ReportFile, all_files, bundle, files_of, frame_entries, write_zip, zipped
-from app.reports.graphics import contact_sheet
-from app.services import Services, report_of, video_names
+from framelens import ask, core, video
+from framelens.api.gate import Gate
+from framelens.api.responses import OpenFileResponse
+from framelens.api.turns import TurnQueue
+from framelens.fleet import BatchArchive
+from framelens.fleet import bundle as batch_files
+from framelens.i18n import labelled, language, t
+from framelens.library.bulk_operations import MOST_EXPORTED
+from framelens.reports import FORMATS, ReportFile, all_files, bundle, files_of, frame_entries, write_zip, zipped
+from framelens.reports.graphics import contact_sheet
+from framelens.services import Services, report_of, video_names
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)

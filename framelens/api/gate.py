@@ -29,9 +29,9 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app import core
-from app.i18n import LANGUAGES, accepted_language, error_text, in_language
-from app.services import COOKIE, Services
+from framelens import core
+from framelens.i18n import LANGUAGES, accepted_language, error_text, in_language
+from framelens.services import COOKIE, Services
 
 Endpoint = Callable[[Request, "Services"], Awaitable[Response]]
 

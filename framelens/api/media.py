@@ -11,12 +11,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from app.api.gate import Gate
-from app.api.responses import OpenFileResponse
-from app.api.turns import TurnQueue
-from app.core import InputError, shown_path, smaller
-from app.services import Services
-from app.video import SIDES, open_descriptor
+from framelens.api.gate import Gate
+from framelens.api.responses import OpenFileResponse
+from framelens.api.turns import TurnQueue
+from framelens.core import InputError, shown_path, smaller
+from framelens.services import Services
+from framelens.video import SIDES, open_descriptor
 
 _SIDES = (64, 1280)
 """Range of the longer side in pixels: a smaller picture is useless, a larger one is not stored."""
@@ -139,7 +139,7 @@ async def _stored_picture(request: Request, services: Services) -> Response:
 
 
 def _kept_picture(services: Services, sha256: str) -> bytes:
-    from app.ask import FrameRef
+    from framelens.conversations import FrameRef
 
     for jpeg in services.conversations.pictures([FrameRef(0, 0.0, picture=sha256)]).values():
         return jpeg

@@ -22,10 +22,10 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from app.core import AppError, Language, as_app_error, read_json, redact, remember_secret, said_in
-from app.engine import Endpoint, Engine
-from app.i18n import error_text, t
-from app.llm import ACCEPTED, limited, limits_of, response_limits
+from framelens.core import AppError, Language, as_app_error, read_json, redact, remember_secret, said_in
+from framelens.engine import Endpoint, Engine
+from framelens.i18n import error_text, t
+from framelens.llm import ACCEPTED, limited, limits_of, response_limits
 
 log = logging.getLogger(__name__)
 _ASKED = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/tokenize", "/detokenize")

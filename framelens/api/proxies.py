@@ -19,7 +19,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from app.api.gate import Gate
+from framelens.api.gate import Gate
 
 IS_FORWARDED = "framelens.is_forwarded"
 """Key of a scope: whether a proxy that is not trusted, or a forger, says that it asks for somebody else."""

@@ -23,11 +23,11 @@ from starlette.routing import BaseRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocketDisconnected
 
-from app.api.gate import Gate, is_loopback, refuse
-from app.api.message_limits import let_users_send_more
-from app.api.proxies import IS_FORWARDED
-from app.core import InputError, Role, User
-from app.services import COOKIE, Services
+from framelens.api.gate import Gate, is_loopback, refuse
+from framelens.api.message_limits import let_users_send_more
+from framelens.api.proxies import IS_FORWARDED
+from framelens.core import InputError, Role, User
+from framelens.services import COOKIE, Services
 
 _MOST_BYTES = 1 << 14  # of a login; chosen by hand, not tuned
 _FILES = ("/media/", "/_stcore/upload_file/")

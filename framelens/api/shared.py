@@ -13,10 +13,10 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute
 
-from app.api.gate import SAFE_HEADERS, Gate, GuardedRoute, status_of
-from app.core import AppError, as_app_error
-from app.i18n import accepted_language, error_text, in_language
-from app.services import Services, open_shared
+from framelens.api.gate import SAFE_HEADERS, Gate, GuardedRoute, status_of
+from framelens.core import AppError, as_app_error
+from framelens.i18n import accepted_language, error_text, in_language
+from framelens.services import Services, open_shared
 
 _log = logging.getLogger(__name__)
 _AT_A_TIME = 2

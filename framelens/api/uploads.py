@@ -18,13 +18,13 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from app.api.gate import Gate
-from app.core import InputError
-from app.store import PartialUpload, Upload, UploadPurpose
-from app.video import is_subtitle_name, probe
+from framelens.api.gate import Gate
+from framelens.core import InputError
+from framelens.store import PartialUpload, Upload, UploadPurpose
+from framelens.video import is_subtitle_name, probe
 
 if TYPE_CHECKING:
-    from app.services import Services
+    from framelens.services import Services
 
 _VERSION = "1.0.0"
 _WRITE_BYTES = 2**20  # written at once; chosen by hand, not tuned

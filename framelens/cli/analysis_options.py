@@ -3,12 +3,12 @@
 import argparse
 from pathlib import Path
 
-from app import config
-from app.analysis import Templates, built_in
-from app.cli.common import add_selection_options, parse_selection, use_language
-from app.core import UNKNOWN_PATH, AnalysisRequest, ConfigError
-from app.i18n import LANGUAGES, language, t
-from app.services import FIT, build_request, parse_frames, with_named
+from framelens import config
+from framelens.analysis import Templates, built_in
+from framelens.cli.common import add_selection_options, parse_selection, use_language
+from framelens.core import UNKNOWN_PATH, AnalysisRequest, ConfigError
+from framelens.i18n import LANGUAGES, language, t
+from framelens.services import FIT, build_request, parse_frames, with_named
 
 _MOST_JOBS = 16  # chosen by hand; not tuned
 
@@ -59,7 +59,7 @@ def settle_model(settings: config.Settings, given: argparse.Namespace) -> config
     """
     if given.no_model:
         return settings
-    from app.cli.commands.download import settle  # which knows all models
+    from framelens.cli.commands.download import settle  # which knows all models
 
     return settle(settings, given)
 

@@ -16,18 +16,18 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from app.cli.common import cancel_on_signals, engine_notices_said, in_services, services, worst_exit_code
-from app.cli.progress import BatchProgress, Row
-from app.cli.report_output import Output
-from app.config import Settings
-from app.core import AnalysisEvent, AnalysisRequest, AppError, Cancelled, ConfigError, to_builtins
-from app.fleet import BatchHalted, Input, VideoBegun, VideoEnded, VideoProgress, run_videos
-from app.i18n import error_text, t
-from app.i18n.formatting import span
-from app.jobs import JobSnapshot
-from app.reports.json import writer
-from app.services import is_no_video, open_services, raise_without_report, start_run, usual_workers
-from app.video import check_file, printable, worker_ready
+from framelens.cli.common import cancel_on_signals, engine_notices_said, in_services, services, worst_exit_code
+from framelens.cli.progress import BatchProgress, Row
+from framelens.cli.report_output import Output
+from framelens.config import Settings
+from framelens.core import AnalysisEvent, AnalysisRequest, AppError, Cancelled, ConfigError, to_builtins
+from framelens.fleet import BatchHalted, Input, VideoBegun, VideoEnded, VideoProgress, run_videos
+from framelens.i18n import error_text, t
+from framelens.i18n.formatting import span
+from framelens.jobs import JobSnapshot
+from framelens.reports.json import writer
+from framelens.services import is_no_video, open_services, raise_without_report, start_run, usual_workers
+from framelens.video import check_file, printable, worker_ready
 
 State = Literal["done", "done_before", "skipped", "without_model", "no_usable_answer", "failed", "cancelled"]
 

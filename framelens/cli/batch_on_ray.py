@@ -5,11 +5,11 @@ import sys
 import threading
 from collections.abc import Iterator
 
-from app import config, fleet
-from app.cli.batch_output import results_folder
-from app.cli.progress import BatchProgress
-from app.i18n import t
-from app.services import export_environment
+from framelens import config, fleet
+from framelens.cli.batch_output import results_folder
+from framelens.cli.progress import BatchProgress
+from framelens.i18n import t
+from framelens.services import export_environment
 
 
 class BatchOnRay:

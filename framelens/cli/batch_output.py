@@ -8,14 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from app import fleet
-from app.cli.common import worst_exit_code
-from app.cli.progress import BatchProgress, Row
-from app.cli.report_output import check_output_folder, check_typed_output
-from app.core import Failure, readable, to_builtins
-from app.i18n import error_text, t
-from app.i18n.formatting import span
-from app.video import printable
+from framelens import fleet
+from framelens.cli.common import worst_exit_code
+from framelens.cli.progress import BatchProgress, Row
+from framelens.cli.report_output import check_output_folder, check_typed_output
+from framelens.core import Failure, readable, to_builtins
+from framelens.i18n import error_text, t
+from framelens.i18n.formatting import span
+from framelens.video import printable
 
 _RECORD_SECONDS = 2.0
 """How often the record for the page is stored, which names all videos. Chosen by hand; not tuned."""

@@ -12,18 +12,18 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
-from app.cli import terminal
-from app.core import ConfigError, EngineError, Selection, Strategy, in_thread
-from app.i18n import LANGUAGES, notice_text, set_language, t
-from app.services import build_selection, parse_interval, parse_seconds, parse_times
+from framelens.cli import terminal
+from framelens.core import ConfigError, EngineError, Selection, Strategy, in_thread
+from framelens.i18n import LANGUAGES, notice_text, set_language, t
+from framelens.services import build_selection, parse_interval, parse_seconds, parse_times
 
 if TYPE_CHECKING:
     import socket
 
     from rich.console import Console
 
-    from app.config import Settings
-    from app.services import Services
+    from framelens.config import Settings
+    from framelens.services import Services
 
 _services: ContextVar[Services] = ContextVar("services")
 _WAKE_SECONDS = 0.5

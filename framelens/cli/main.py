@@ -1,4 +1,4 @@
-"""Entry point of the command line; each command is a module of app.cli.commands.
+"""Entry point of the command line; each command is a module of framelens.cli.commands.
 
 The exit codes are in the text cli.exit_codes, which the help and the manual page print.
 """
@@ -14,11 +14,11 @@ from io import TextIOWrapper
 from itertools import pairwise
 from typing import NoReturn
 
-from app import i18n
-from app.cli import terminal
-from app.cli.parser import SHORT, Parser
-from app.core import AppError, Cancelled, Language, StorageError, as_app_error
-from app.i18n import LANGUAGES, error_text, in_language, t
+from framelens import i18n
+from framelens.cli import terminal
+from framelens.cli.parser import SHORT, Parser
+from framelens.core import AppError, Cancelled, Language, StorageError, as_app_error
+from framelens.i18n import LANGUAGES, error_text, in_language, t
 
 log = logging.getLogger(__name__)
 _BROKEN_PIPE_EXIT_CODE = 141
@@ -47,7 +47,7 @@ _COMMANDS = {
     "completion": "cli.completion_command",
     "man": "cli.man_command",
 }
-"""Help keys of the commands. The module app.cli.commands.NAME has `add_arguments` and `run`."""
+"""Help keys of the commands. The module framelens.cli.commands.NAME has `add_arguments` and `run`."""
 _FOLDERS = {"users": "access.", "keys": "access.", "audit": "access.", "backup": "storage.", "restore": "storage."}
 """Packages of commands whose module is in one."""
 _FORWARDS_ARGUMENTS = "app"
@@ -92,7 +92,9 @@ def interrupted() -> int:
 
 
 def _run(argv: Sequence[str] | None) -> int:
-    logging.getLogger("app").addHandler(logging.NullHandler())  # before there is a log file, the terminal is not one
+    logging.getLogger("framelens").addHandler(
+        logging.NullHandler()
+    )  # before there is a log file, the terminal is not one
     typed = sys.argv[1:] if argv is None else argv
     with in_language(_wanted_language(typed)):
         given = _parse(_command_first(typed))
@@ -101,7 +103,7 @@ def _run(argv: Sequence[str] | None) -> int:
         if given.language:
             i18n.set_language(given.language)
         if getattr(given, "verbose", False):
-            from app.store import log_to_terminal  # rarely needed
+            from framelens.store import log_to_terminal  # rarely needed
 
             log_to_terminal()
         try:
@@ -157,7 +159,7 @@ def build_parser(*, only: str | None = None) -> Parser:
         aliases = _ALIASES.get(name, ())
         command = commands.add_parser(name, aliases=aliases, help=t(help_key))
         if only is None or only in (name, *aliases):
-            module = import_module(f"app.cli.commands.{_FOLDERS.get(name, '')}{name}")
+            module = import_module(f"framelens.cli.commands.{_FOLDERS.get(name, '')}{name}")
             command.set_defaults(command=module.run)
             module.add_arguments(command)
             command.passes_unknown = parser.passes_unknown

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any, NoReturn
 from unicodedata import east_asian_width
 
-from app import i18n
-from app.core import AppError
-from app.i18n import catalogue, error_text, t
+from framelens import i18n
+from framelens.core import AppError
+from framelens.i18n import catalogue, error_text, t
 
 SHORT = {
     "--output": "-o",

@@ -16,10 +16,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Task, TextColumn, TimeR
 from rich.progress import Progress as Bar
 from rich.text import Text
 
-from app import core
-from app.cli import terminal
-from app.cli.progress_lines import ProgressLines, StageState, Throttle
-from app.i18n import notice_text, t
+from framelens import core
+from framelens.cli import terminal
+from framelens.cli.progress_lines import ProgressLines, StageState, Throttle
+from framelens.i18n import notice_text, t
 
 
 class Progress:

@@ -1,4 +1,4 @@
-"""Progress as lines on standard error, for a log file or a pipe; a terminal gets the bars of app.cli.progress."""
+"""Progress as lines on standard error, for a log file or a pipe; a terminal gets the bars of framelens.cli.progress."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from app import core
-from app.i18n import notice_text, t
+from framelens import core
+from framelens.i18n import notice_text, t
 
 if TYPE_CHECKING:
-    from app.cli.progress import Progress
+    from framelens.cli.progress import Progress
 
 _SECONDS = 5.0
 """Least time between two lines of one stage. Chosen by hand; not tuned."""
@@ -112,7 +112,7 @@ def open_progress(*, quiet: bool) -> Progress | ProgressLines:
     """Return the listener of one analysis: bars on a terminal, lines elsewhere, with `quiet` notices only."""
     if quiet or not sys.stderr.isatty():
         return ProgressLines(quiet=quiet)
-    from app.cli.progress import Progress  # only a terminal needs the bars
+    from framelens.cli.progress import Progress  # only a terminal needs the bars
 
     return Progress()
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 
-from app.core import (
+from framelens.core import (
     Analysis,
     ConfigError,
     absolute,
@@ -19,11 +19,11 @@ from app.core import (
     numbered,
     shown_path,
 )
-from app.fleet import typed_path
-from app.i18n import language, t
-from app.reports import FORMATS, files_of, format_of, written
-from app.store import storage_errors
-from app.video import files_beside
+from framelens.fleet import typed_path
+from framelens.i18n import language, t
+from framelens.reports import FORMATS, files_of, format_of, written
+from framelens.store import storage_errors
+from framelens.video import files_beside
 
 ROOM_FOR_NUMBER = 8
 """Bytes of a name that stay free for "-2" and the numbers after it. Chosen by hand; not tuned."""

@@ -1,7 +1,7 @@
 """Domain values, events and errors, and helpers that know nothing else of FrameLens.
 
-Python without installed packages can read the settings (`app.config`), so lazy-loader may be missing here; modules are
-then imported by their own names.
+Python without installed packages can read the settings (`framelens.config`), so lazy-loader may be missing here;
+modules are then imported by their own names.
 """
 
 from contextlib import suppress

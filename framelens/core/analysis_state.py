@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 
-from app.core import domain
+from framelens.core import domain
 
 _LEAST_ETA_SECONDS = 0.5
 """Time of a stage before its speed is used for an estimate. Chosen by hand; not tuned."""

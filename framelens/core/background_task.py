@@ -1,8 +1,8 @@
 """Background task: work in a thread of its own, with progress, cancel, and a result or an error for polling.
 
 Whatever a page or the services start and look at later is a `BackgroundTask`; a `Future` of `in_thread` is for work
-that its caller waits for. Other threads belong to one object that ends them; `app.store.log_to` sends their uncaught
-errors to the log.
+that its caller waits for. Other threads belong to one object that ends them; `framelens.store.log_to` sends their
+uncaught errors to the log.
 """
 
 import logging
@@ -13,8 +13,8 @@ from contextvars import ContextVar, copy_context
 from functools import partial
 from typing import Generic, Literal, TypeVar
 
-from app.core.errors import AppError, Cancelled, as_app_error
-from app.core.identity import as_user, current_user
+from framelens.core.errors import AppError, Cancelled, as_app_error
+from framelens.core.identity import as_user, current_user
 
 log = logging.getLogger(__name__)
 P = TypeVar("P")

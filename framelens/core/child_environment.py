@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from app.core.redaction import is_secret
+from framelens.core.redaction import is_secret
 
 # Names and prefixes in upper case: Windows knows no others, and proxies are also written in lower case.
 _PYTHON = (

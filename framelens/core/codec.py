@@ -17,8 +17,8 @@ from typing import Any, BinaryIO, TypeVar
 import msgspec
 from msgspec import json, msgpack
 
-from app.core import errors
-from app.core.files import readable, restored, storable
+from framelens.core import errors
+from framelens.core.files import readable, restored, storable
 
 T = TypeVar("T")
 Other = TypeVar("Other")

@@ -13,8 +13,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
-from app.core.evidence import Moments
-from app.core.units import counted
+from framelens.core.evidence import Moments
+from framelens.core.units import counted
 
 Language = Literal["zh", "en"]
 AnswerMode = Literal["messages", "text", "none"]

@@ -21,7 +21,7 @@
         └── Paused              the user will resume it later
 
 Anything that is not an AppError is a bug: its traceback goes to the log and the user reads a sentence about it.
-Each key has its text in app/i18n: what was given, the problem, and the next step.
+Each key has its text in framelens/i18n: what was given, the problem, and the next step.
 """
 
 import errno

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from app.core.units import clock, floored
+from framelens.core.units import clock, floored
 
 Issue = Literal["borders", "flicker", "contrary", "lookalike"]
 SearchEnd = Literal["", "complete", "rounds", "frames", "seconds", "says_yes", "says_nothing"]

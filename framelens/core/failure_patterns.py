@@ -1,14 +1,14 @@
 """Patterns of engines' failure messages: maps a text to an error with its own remedy.
 
 vLLM, torch, transformers and their older versions word the same failure differently; every wording leads to one key.
-Used for logs by `app.engine.diagnostics` and for HTTP answers by `app.core.refusals`. Each key has a text in
-app/i18n and its place in docs/guide/troubleshooting.
+Used for logs by `framelens.engine.diagnostics` and for HTTP answers by `framelens.core.refusals`. Each key has a text
+in framelens/i18n and its place in docs/guide/troubleshooting.
 """
 
 import re
 from collections.abc import Iterator
 
-from app.core.errors import EngineError, ModelNotFound
+from framelens.core.errors import EngineError, ModelNotFound
 
 # (key, wordings); named groups become values of the error. If several match, the first is the cause.
 _WORDINGS: tuple[tuple[str, tuple[str, ...]], ...] = (

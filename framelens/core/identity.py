@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Literal, ParamSpec, TypeVar, get_args
 
-from app.core.errors import InputError
+from framelens.core.errors import InputError
 
 Role = Literal["viewer", "analyst", "administrator"]
 """A viewer reads; an analyst uploads, analyses and asks; an administrator also changes models, settings and users."""

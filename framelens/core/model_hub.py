@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import quote, urlsplit
 
-from app.core.errors import ConfigError
+from framelens.core.errors import ConfigError
 
 HubKind = Literal["huggingface", "modelscope"]
 MIRROR = "https://hf-mirror.com"

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
-from app.core.errors import AppError, ConfigError
+from framelens.core.errors import AppError, ConfigError
 
 TomlEntry = tuple[str, int]
 """A table of an array of tables `[[name]]`: the name, and its number from 1."""

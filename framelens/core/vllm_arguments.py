@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 
-from app.core.domain import Notice, NoticeValue
-from app.core.errors import ConfigError
+from framelens.core.domain import Notice, NoticeValue
+from framelens.core.errors import ConfigError
 
 Bounds = tuple[tuple[str, float], ...]
 

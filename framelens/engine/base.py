@@ -1,7 +1,7 @@
 """Interface of an engine: its endpoint, its status, and the protocol that local and remote engines implement.
 
 An engine is a server that speaks OpenAI chat completions. Whether it is a child process or a remote server is decided
-in `app.services.container`; no caller of this interface needs to know.
+in `framelens.services.container`; no caller of this interface needs to know.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
-from app.core import AppError, EngineInfo, EngineProgress, Notice, ProgressListener
+from framelens.core import AppError, EngineInfo, EngineProgress, Notice, ProgressListener
 
 EngineKind = Literal["vllm", "transformers", "remote"]
 EngineState = Literal["stopped", "starting", "ready", "failed"]
@@ -137,7 +137,7 @@ def _as_given(folder: Path) -> tuple[Path, Mapping[str, str]]:
 
 @dataclass(frozen=True)
 class Launcher:
-    """Recipe for starting one kind of local engine and reading its log; `app.engine.local_engine` runs it.
+    """Recipe for starting one kind of local engine and reading its log; `framelens.engine.local_engine` runs it.
 
     Attributes:
         model: Display name of the model.

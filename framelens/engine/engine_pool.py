@@ -16,10 +16,10 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
-from app import core
-from app.engine.base import Endpoint, Engine, EngineStatus
-from app.engine.remote_engine import RemoteEngine, model_conflict
-from app.i18n import as_notice
+from framelens import core
+from framelens.engine.base import Endpoint, Engine, EngineStatus
+from framelens.engine.remote_engine import RemoteEngine, model_conflict
+from framelens.i18n import as_notice
 
 log = logging.getLogger(__name__)
 # Chosen by hand; not tuned.

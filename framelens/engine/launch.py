@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from app import core
-from app.engine.base import Endpoint, Launcher
-from app.engine.child_process import ChildProcess, LogReader, tail
-from app.engine.diagnostics.log_diagnosis import diagnose
-from app.engine.http_client import NoAnswer, get_json
+from framelens import core
+from framelens.engine.base import Endpoint, Launcher
+from framelens.engine.child_process import ChildProcess, LogReader, tail
+from framelens.engine.diagnostics.log_diagnosis import diagnose
+from framelens.engine.http_client import NoAnswer, get_json
 
 LOOK_SECONDS = 0.2
 """Interval between looks at the child's log and health. Chosen by hand; not tuned."""

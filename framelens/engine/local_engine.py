@@ -1,8 +1,8 @@
 """Local engine: a child process, started on demand, shared by all threads, ended with the app.
 
 `ensure_ready` joins a start that is already running; each caller gets its progress from the beginning. The start
-itself (fetch the model, launch, watch log and health) is `app.engine.launch`. The log of a dead engine is turned into
-an error by `app.engine.diagnostics.log_diagnosis`.
+itself (fetch the model, launch, watch log and health) is `framelens.engine.launch`. The log of a dead engine is turned
+into an error by `framelens.engine.diagnostics.log_diagnosis`.
 """
 
 import threading
@@ -10,12 +10,12 @@ from concurrent.futures import wait
 from dataclasses import replace
 from pathlib import Path
 
-from app.core import AppError, Cancelled, EngineError, EngineProgress, Notice, ProgressListener, redact
-from app.engine.base import Endpoint, Engine, EngineStatus, Launcher
-from app.engine.child_process import tail
-from app.engine.diagnostics.log_diagnosis import diagnose
-from app.engine.http_client import NoAnswer, get_json, health_url
-from app.engine.launch import EngineLaunch, Running
+from framelens.core import AppError, Cancelled, EngineError, EngineProgress, Notice, ProgressListener, redact
+from framelens.engine.base import Endpoint, Engine, EngineStatus, Launcher
+from framelens.engine.child_process import tail
+from framelens.engine.diagnostics.log_diagnosis import diagnose
+from framelens.engine.http_client import NoAnswer, get_json, health_url
+from framelens.engine.launch import EngineLaunch, Running
 
 POLL_SECONDS = 0.1
 """Interval between progress reports to a waiting caller. Chosen by hand; not tuned."""

@@ -1,7 +1,7 @@
 """Model references (VLLM_MODEL_PATH): a local folder, a folder of a hub's cache, or a hub id.
 
 `resolve_model` finds the folder if there is one; `check_model_folder` checks that an engine could load it, reading
-headers only, in milliseconds. Downloading is `app.engine.downloads.hub`.
+headers only, in milliseconds. Downloading is `framelens.engine.downloads.hub`.
 """
 
 import json
@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.core import ModelNotFound
-from app.engine.hub_cache import find_in_cache, in_cache
+from framelens.core import ModelNotFound
+from framelens.engine.hub_cache import find_in_cache, in_cache
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(?:/[A-Za-z0-9_][\w.-]{0,95})?")
 _DRIVE = re.compile(r"([A-Za-z]):[\\/](.*)")

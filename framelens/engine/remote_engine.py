@@ -1,6 +1,6 @@
 """Remote engine: an OpenAI-compatible server at a base URL. Nothing is started or stopped.
 
-`app.engine.engine_pool` makes one of several.
+`framelens.engine.engine_pool` makes one of several.
 """
 
 import difflib
@@ -12,9 +12,9 @@ from dataclasses import replace
 from functools import partial
 from urllib.parse import urlsplit
 
-from app import core
-from app.engine.base import Endpoint, Engine, EngineStatus
-from app.engine.http_client import NoAnswer, get_json, get_text, health_url, is_vllm, served_models
+from framelens import core
+from framelens.engine.base import Endpoint, Engine, EngineStatus
+from framelens.engine.http_client import NoAnswer, get_json, get_text, health_url, is_vllm, served_models
 
 LOCAL_HOSTS = {"localhost", "127.0.0.1", "::1"}
 _UNREACHABLE = {"remote_certificate": "CERTIFICATE_VERIFY_FAILED", "remote_tls": "SSL"}

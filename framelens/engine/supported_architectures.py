@@ -14,8 +14,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from app.core import EngineError
-from app.engine.hardware import Device
+from framelens.core import EngineError
+from framelens.engine.hardware import Device
 
 _NAME = re.compile(r"[A-Za-z]\w*")
 Kind = Literal["vllm", "transformers"]

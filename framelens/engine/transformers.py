@@ -1,7 +1,8 @@
 """Launcher for `transformers serve`, the engine for models that vLLM doesn't support.
 
 The server is pinned to one model, which requests must name by its folder. It has no API key of its own, but is behind
-the guard (`engine_guard.py`). It silently drops images sent to text-only models, which `app.llm.vision_check` detects.
+the guard (`engine_guard.py`). It silently drops images sent to text-only models, which `framelens.llm.vision_check`
+detects.
 """
 
 import functools
@@ -12,11 +13,11 @@ from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 
-from app.core import EngineError, EngineInfo, EngineProgress
-from app.engine.base import Endpoint, Launcher
-from app.engine.downloads.hub import fetch_model
-from app.engine.engine_guard import KEY_VARIABLE
-from app.engine.model_resolution import model_name
+from framelens.core import EngineError, EngineInfo, EngineProgress
+from framelens.engine.base import Endpoint, Launcher
+from framelens.engine.downloads.hub import fetch_model
+from framelens.engine.engine_guard import KEY_VARIABLE
+from framelens.engine.model_resolution import model_name
 
 _PROGRAM = Path(__file__).with_name("transformers_dtype_patch.py")
 _ENVIRONMENT = {

@@ -17,13 +17,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
-from app.core import GIB, EngineError, EngineInfo, EngineProgress, Notice, arguments_to_argv, hub_environment
-from app.engine.base import Endpoint, Launcher, Prepare
-from app.engine.downloads.hub import fetch_model
-from app.engine.engine_guard import KEY_VARIABLE
-from app.engine.hardware import Device, cpu_name, free_memory_bytes, installed_vllm
-from app.engine.http_client import NoAnswer, get_json, served_models
-from app.engine.model_resolution import model_name
+from framelens.core import GIB, EngineError, EngineInfo, EngineProgress, Notice, arguments_to_argv, hub_environment
+from framelens.engine.base import Endpoint, Launcher, Prepare
+from framelens.engine.downloads.hub import fetch_model
+from framelens.engine.engine_guard import KEY_VARIABLE
+from framelens.engine.hardware import Device, cpu_name, free_memory_bytes, installed_vllm
+from framelens.engine.http_client import NoAnswer, get_json, served_models
+from framelens.engine.model_resolution import model_name
 
 # With any of these the engine may have to download something that is not in the model's folder.
 _NEEDS_HUB = ("tokenizer", "hf_config_path", "speculative_config", "spec_model", "enable_lora")
@@ -35,7 +35,7 @@ _TRACED = {"mode": 2, "backend": "eager"}
 _STREAM_INTERVAL = 4
 _NO_MEDIA: dict[str, object] = {"allowed_media_domains": ["none.invalid"]}
 """No name that ends in "invalid" exists (RFC 2606), so pictures come as data alone; an empty list would allow all."""
-_GUARD = "app.engine.engine_guard.Guard"
+_GUARD = "framelens.engine.engine_guard.Guard"
 """Tokens per streamed piece; see `fit_arguments`."""
 _HALF = {"half", "float16"}
 _LOADING = re.compile(r"Loading \w+ checkpoint shards:.*\| (\d+)/(\d+) \[")
@@ -156,7 +156,7 @@ def fit_arguments(
     Args:
         arguments: vLLM's engine arguments by their Python names.
         device: Device of the installed vLLM.
-        wide: On a CPU, use float32 for `half` and "auto" (see `app.models.cpu_speed`).
+        wide: On a CPU, use float32 for `half` and "auto" (see `framelens.models.cpu_speed`).
 
     Returns:
         The adapted arguments, and notices about changed ones.

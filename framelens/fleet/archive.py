@@ -12,9 +12,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from app import core
-from app.i18n import t
-from app.store import storage_errors, write_whole
+from framelens import core
+from framelens.i18n import t
+from framelens.store import storage_errors, write_whole
 
 _log = logging.getLogger(__name__)
 _ID = re.compile(r"[A-Za-z0-9]{6,64}")

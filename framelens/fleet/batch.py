@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.core import UNKNOWN_PATH, AnalysisRequest, AppError, Cancelled, Failure, VideoError, new_id, readable
-from app.fleet.inputs import Input, resolve
-from app.jobs import request_digest
-from app.video import printable, probe
+from framelens.core import UNKNOWN_PATH, AnalysisRequest, AppError, Cancelled, Failure, VideoError, new_id, readable
+from framelens.fleet.inputs import Input, resolve
+from framelens.jobs import request_digest
+from framelens.video import printable, probe
 
 if TYPE_CHECKING:
-    from app.services import Services
+    from framelens.services import Services
 
 Sha256 = Callable[[Path, threading.Event | None], str]
 
@@ -74,7 +74,7 @@ class Batch:
         fingerprint: Digest of the request and of the settings that answers depend on. A result with another one is the
             result of another request.
         fits_request: Choose as many frames as one request to the model holds, in place of `request.frames`.
-        formats: Keys of app.reports.FORMATS: the report files of each video.
+        formats: Keys of framelens.reports.FORMATS: the report files of each video.
         left_out: What was named, but isn't analysed.
         repeats: Analyse even what was analysed in the same way before.
     """
@@ -144,7 +144,7 @@ def collect(
     """Find the videos that the arguments name; one bad path never fails the others.
 
     Args:
-        arguments: Files, folders (with all folders below), patterns, and lists as in app.fleet.inputs.resolve.
+        arguments: Files, folders (with all folders below), patterns, and lists as in framelens.fleet.inputs.resolve.
         sha256: Returns the digest of a file, such as `ExtractionCache.sha256`, which remembers it.
         cancel: Ends the search.
         on_progress: Called with the number of files that were read and of all.

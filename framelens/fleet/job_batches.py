@@ -9,16 +9,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
-from app import core
-from app.fleet.archive import BatchArchive, BatchRecord, RecordedVideo, with_video
-from app.fleet.results import ResultState, VideoResult
-from app.fleet.summary import NAMES, Summary, SummaryBuilder, render
-from app.jobs import Jobs, State
-from app.reports import FORMATS, ReportFile, content, files_of
-from app.store import AccountStore, LibraryEntry
+from framelens import core
+from framelens.fleet.archive import BatchArchive, BatchRecord, RecordedVideo, with_video
+from framelens.fleet.results import ResultState, VideoResult
+from framelens.fleet.summary import NAMES, Summary, SummaryBuilder, render
+from framelens.jobs import Jobs, State
+from framelens.reports import FORMATS, ReportFile, content, files_of
+from framelens.store import AccountStore, LibraryEntry
 
 if TYPE_CHECKING:
-    from app.services import Services
+    from framelens.services import Services
 
 VideoState = State | Literal["pending"]
 _FORMAT = "html"

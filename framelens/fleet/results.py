@@ -7,11 +7,11 @@ from glob import escape
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from app.core import Analysis, AppError, Failure, VideoError, from_json, numbered, safe_stem, to_builtins, to_json
-from app.fleet.batch import Batch, BatchVideo
-from app.i18n import in_language
-from app.store import storage_errors, write_whole
-from app.video import digest_beside
+from framelens.core import Analysis, AppError, Failure, VideoError, from_json, numbered, safe_stem, to_builtins, to_json
+from framelens.fleet.batch import Batch, BatchVideo
+from framelens.i18n import in_language
+from framelens.store import storage_errors, write_whole
+from framelens.video import digest_beside
 
 ResultState = Literal["done", "without_model", "no_usable_answer", "failed"]
 _log = logging.getLogger(__name__)
@@ -146,7 +146,7 @@ class Results:
         stored = self._read(key, _StoredResult)
         if stored is None or stored.report is None:
             return None
-        from app.reports.json import reader
+        from framelens.reports.json import reader
 
         return reader.read(to_json(stored.report).encode(), name=stored.name)
 
@@ -158,7 +158,7 @@ class Results:
         """
         form = None
         if analysis:
-            from app.reports.json import writer
+            from framelens.reports.json import writer
 
             with in_language(analysis.request.language):
                 form = to_builtins(writer.form_of(analysis, pictures=False))

@@ -16,17 +16,17 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from app import core
-from app.core import Failure
-from app.fleet.batch import Batch, BatchVideo, request_for
-from app.fleet.results import Results, VideoResult
-from app.reports import FORMATS, files_of, written
-from app.services import Services, is_expected, is_no_video, raise_without_report, start_run
-from app.store import storage_errors
-from app.video import check_file, digest_beside, printable
+from framelens import core
+from framelens.core import Failure
+from framelens.fleet.batch import Batch, BatchVideo, request_for
+from framelens.fleet.results import Results, VideoResult
+from framelens.reports import FORMATS, files_of, written
+from framelens.services import Services, is_expected, is_no_video, raise_without_report, start_run
+from framelens.store import storage_errors
+from framelens.video import check_file, digest_beside, printable
 
 if TYPE_CHECKING:
-    from app.jobs import JobSnapshot
+    from framelens.jobs import JobSnapshot
 
 V = TypeVar("V")
 R = TypeVar("R")

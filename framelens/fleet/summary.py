@@ -1,6 +1,6 @@
 """Summary over all videos of a batch: HTML, Markdown and JSON beside the results, made from nothing but these.
 
-Each statement links to the report of its video. What videos have in common comes from app.fleet.shared.
+Each statement links to the report of its video. What videos have in common comes from framelens.fleet.shared.
 """
 
 import os
@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any, get_args
 from urllib.parse import quote
 
-from app.core import Analysis, AnalysisRequest, AppError, Failure, Language, clock
-from app.fleet.batch import Batch, BatchVideo, LeftOut
-from app.fleet.results import Results, ResultState, VideoResult
-from app.fleet.shared import SharedItem, SharedItems
-from app.i18n import error_text, in_language, t
-from app.i18n.formatting import span
-from app.reports import content
-from app.store import storage_errors, write_whole
+from framelens.core import Analysis, AnalysisRequest, AppError, Failure, Language, clock
+from framelens.fleet.batch import Batch, BatchVideo, LeftOut
+from framelens.fleet.results import Results, ResultState, VideoResult
+from framelens.fleet.shared import SharedItem, SharedItems
+from framelens.i18n import error_text, in_language, t
+from framelens.i18n.formatting import span
+from framelens.reports import content
+from framelens.store import storage_errors, write_whole
 
 NAMES = {"html": "summary.html", "markdown": "summary.md", "csv": "summary.csv", "json": "summary.json"}
 _MOST_SHARED, _MOST_PLACES, _MOST_LEFT_OUT = 40, 6, 20
@@ -149,8 +149,8 @@ def write_summary(summary: Summary, folder: Path) -> dict[str, Path]:
 
 def render(summary: Summary, name: str, language: Language) -> bytes:
     """Return the summary in a format of NAMES."""
-    from app.reports import json_text
-    from app.reports.text import csv_table, html, markdown
+    from framelens.reports import json_text
+    from framelens.reports.text import csv_table, html, markdown
 
     with in_language(language):
         if name == "json":

@@ -5,10 +5,10 @@ from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from app.core import AppError
-from app.fleet.batch import BatchVideo
-from app.fleet.results import VideoResult
-from app.fleet.runner import BatchEvent, BatchHalted, VideoBegun, VideoEnded, VideoStopped
+from framelens.core import AppError
+from framelens.fleet.batch import BatchVideo
+from framelens.fleet.results import VideoResult
+from framelens.fleet.runner import BatchEvent, BatchHalted, VideoBegun, VideoEnded, VideoStopped
 
 
 class BatchTally:

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import watchfiles
 
-from app.core import AppError, Cancelled, VideoError
-from app.fleet.batch import BatchVideo, Sha256, identify
-from app.fleet.inputs import Input, resolve
-from app.video import printable, probe
+from framelens.core import AppError, Cancelled, VideoError
+from framelens.fleet.batch import BatchVideo, Sha256, identify
+from framelens.fleet.inputs import Input, resolve
+from framelens.video import printable, probe
 
 _log = logging.getLogger(__name__)
 _POLL_SECONDS = 1.0

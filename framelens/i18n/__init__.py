@@ -4,8 +4,9 @@ A text selects singular or plural with `{n:finding|findings}`: the first word if
 
 The language is context, not a parameter: `with in_language("zh"):` sets it for a command, a request of the API or the
 writing of a report, and `language()` returns it, on a page that of its reader. A thread begins without it (`in_thread`
-of app.core passes it on; pools don't), and a generator runs in the language of its consumer. So code whose language is
-data, such as prompts and reports, sets it around each call that makes text, and yields outside of the block.
+of framelens.core passes it on; pools don't), and a generator runs in the language of its consumer. So code whose
+language is data, such as prompts and reports, sets it around each call that makes text, and yields outside of the
+block.
 """
 
 import errno
@@ -24,7 +25,7 @@ from pathlib import Path
 from string import Formatter
 from typing import Any, get_args
 
-from app.core import AppError, Language, Notice
+from framelens.core import AppError, Language, Notice
 
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 _chosen: ContextVar[Language | None] = ContextVar("language", default=None)

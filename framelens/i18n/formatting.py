@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from math import floor, log10
 
-from app.core import FrameFacts, Keyframe, clock
-from app.i18n import t
+from framelens.core import FrameFacts, Keyframe, clock
+from framelens.i18n import t
 
 _MINUTE, _HOUR = 60.0, 3600.0
 _HALVES_UNTIL = 4 * _MINUTE  # above this, durations are rounded to whole minutes; chosen by hand, not tuned

@@ -15,11 +15,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar
 
-from app import core
-from app.analysis import Control, Task
+from framelens import core
+from framelens.analysis import Control, Task
 
 if TYPE_CHECKING:
-    from app.engine import Endpoint, Engine
+    from framelens.engine import Endpoint, Engine
 
 log = logging.getLogger(__name__)
 _POLL_SECONDS = 0.1
@@ -27,7 +27,7 @@ _POLL_SECONDS = 0.1
 
 
 class AnalysisSession(Protocol):
-    """An engine with everything that was built for it; `app.services.engine_session.EngineSession` is one."""
+    """An engine with everything that was built for it; `framelens.services.engine_session.EngineSession` is one."""
 
     @property
     def engine(self) -> Engine:

@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from app.analysis import ExtractionCache
-from app.core import AnalysisRequest, AppError, ChunkResult, InputError, from_json, sees
-from app.jobs.engine_switcher import EngineSwitcher
-from app.jobs.snapshot import JobSnapshot, from_row, to_row, with_pictures, with_results
-from app.store import ProcessLock, Row, Store
+from framelens.analysis import ExtractionCache
+from framelens.core import AnalysisRequest, AppError, ChunkResult, InputError, from_json, sees
+from framelens.jobs.engine_switcher import EngineSwitcher
+from framelens.jobs.snapshot import JobSnapshot, from_row, to_row, with_pictures, with_results
+from framelens.store import ProcessLock, Row, Store
 
 _REMEMBERED = 3
 """Number of reports cached with their images, which take some 10 MB each. Chosen by hand; not tuned."""

@@ -16,14 +16,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
-from app import core
-from app.analysis import Control, EarlierResults, ExtractionCache
-from app.jobs.engine_switcher import EngineSwitcher
-from app.jobs.job_repository import Deduplicator, JobRepository
-from app.jobs.search_index import SearchIndexer
-from app.jobs.snapshot import JobSnapshot, State, imported_job, pictures_of, to_row
-from app.jobs.worker import ActiveJob, ActiveJobs, Listener, Worker
-from app.store import AuditLog, LibraryEntry, LibraryIndex, ProcessLock, Row, Store, Trash, TrashEntry
+from framelens import core
+from framelens.analysis import Control, EarlierResults, ExtractionCache
+from framelens.jobs.engine_switcher import EngineSwitcher
+from framelens.jobs.job_repository import Deduplicator, JobRepository
+from framelens.jobs.search_index import SearchIndexer
+from framelens.jobs.snapshot import JobSnapshot, State, imported_job, pictures_of, to_row
+from framelens.jobs.worker import ActiveJob, ActiveJobs, Listener, Worker
+from framelens.store import AuditLog, LibraryEntry, LibraryIndex, ProcessLock, Row, Store, Trash, TrashEntry
 
 log = logging.getLogger(__name__)
 WORKERS = 2
@@ -346,7 +346,7 @@ class Jobs:
 
     @core.requires("analyst")
     def import_report(self, analysis: core.Analysis) -> str:
-        """Import a report of another machine (app.reports.json.reader) as a finished job.
+        """Import a report of another machine (framelens.reports.json.reader) as a finished job.
 
         Returns:
             Its id. A job that has this id already is left unchanged, or restored from the trash. With accounts, an id

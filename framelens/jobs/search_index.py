@@ -10,10 +10,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from io import BytesIO
 
-from app import core
-from app.jobs.job_repository import JobRepository
-from app.jobs.snapshot import JobSnapshot
-from app.store import EntrySummary, Kind, LibraryIndex, Passage
+from framelens import core
+from framelens.jobs.job_repository import JobRepository
+from framelens.jobs.snapshot import JobSnapshot
+from framelens.store import EntrySummary, Kind, LibraryIndex, Passage
 
 log = logging.getLogger(__name__)
 _SIDE = 320

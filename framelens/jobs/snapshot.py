@@ -10,10 +10,10 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, Literal, TypeVar
 
-from app import core
-from app.analysis import SURELY_ONE_PART, facts_incomplete
-from app.core import Failure, from_builtins, to_json
-from app.store import Row
+from framelens import core
+from framelens.analysis import SURELY_ONE_PART, facts_incomplete
+from framelens.core import Failure, from_builtins, to_json
+from framelens.store import Row
 
 _ID = re.compile(r"[A-Za-z0-9_-]{6,64}")
 _AGE = re.compile(r" \(\d+\)$")

@@ -11,14 +11,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from app import core
-from app.analysis import NO_EARLIER_RESULTS, Control, EarlierResults, Task
-from app.core import Failure, to_json
-from app.jobs.engine_switcher import EngineSwitcher
-from app.jobs.job_repository import Deduplicator, JobRepository
-from app.jobs.search_index import SearchIndexer
-from app.jobs.snapshot import JobSnapshot, State, outcome, pictures_of, without_missing_facts
-from app.store import AccountStore, Store
+from framelens import core
+from framelens.analysis import NO_EARLIER_RESULTS, Control, EarlierResults, Task
+from framelens.core import Failure, to_json
+from framelens.jobs.engine_switcher import EngineSwitcher
+from framelens.jobs.job_repository import Deduplicator, JobRepository
+from framelens.jobs.search_index import SearchIndexer
+from framelens.jobs.snapshot import JobSnapshot, State, outcome, pictures_of, without_missing_facts
+from framelens.store import AccountStore, Store
 
 log = logging.getLogger(__name__)
 Listener = Callable[[core.AnalysisEvent], None]

@@ -16,10 +16,10 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from app.core import Analysis, AppError, Cancelled, InputError, StorageError, reader_environment, storable
-from app.jobs import Jobs, JobSnapshot
-from app.library import import_worker
-from app.store import TrashEntry, VideoRepository, disk_errors, reason_of
+from framelens.core import Analysis, AppError, Cancelled, InputError, StorageError, reader_environment, storable
+from framelens.jobs import Jobs, JobSnapshot
+from framelens.library import import_worker
+from framelens.store import TrashEntry, VideoRepository, disk_errors, reason_of
 
 _log = logging.getLogger(__name__)
 
@@ -151,8 +151,8 @@ def reports_of(files: Iterable[tuple[str, BinaryIO]]) -> Iterator[Analysis]:
     """Yield the analyses in named files: JSON reports, or ZIPs that contain some.
 
     A child process checks all files before the first analysis is yielded, so that a file that is refused leaves nothing
-    behind. At most 64 MB of text are unpacked for each report (app.reports.json.reader), and the memory of the child is
-    limited.
+    behind. At most 64 MB of text are unpacked for each report (framelens.reports.json.reader), and the memory of the
+    child is limited.
 
     Raises:
         InputError: A file is not a report, damaged, too large, or "no_reports": a ZIP without any.
@@ -173,7 +173,7 @@ def _check(file: BinaryIO, name: str, target: BinaryIO) -> None:
     with _on_disk(file) as source:
         # -P keeps a file in the working directory from being imported in place of a library.
         child = subprocess.run(
-            [sys.executable, "-P", "-m", "app.library.import_worker", name],
+            [sys.executable, "-P", "-m", "framelens.library.import_worker", name],
             stdin=source,
             stdout=target,
             stderr=subprocess.PIPE,

@@ -1,8 +1,8 @@
 """Child process that checks the reports in a file before any of them is stored.
 
-Run as `python -m app.library.import_worker NAME`, with the file as standard input. It writes the analyses to standard
-output, which must be a file, in the form that `messages` reads, and exits with 0; or it writes one error and exits
-with REFUSED. Whatever the file unpacks to, only this process runs out of memory or crashes.
+Run as `python -m framelens.library.import_worker NAME`, with the file as standard input. It writes the analyses to
+standard output, which must be a file, in the form that `messages` reads, and exits with 0; or it writes one error and
+exits with REFUSED. Whatever the file unpacks to, only this process runs out of memory or crashes.
 """
 
 import os
@@ -13,10 +13,10 @@ from dataclasses import replace
 from io import BytesIO
 from typing import IO, BinaryIO
 
-from app.core import Analysis, Failure, InputError, limit_memory, receive, send
-from app.i18n import LANGUAGES
-from app.jobs import about, imported_job, passages
-from app.reports import FORMATS, Budget, read, split
+from framelens.core import Analysis, Failure, InputError, limit_memory, receive, send
+from framelens.i18n import LANGUAGES
+from framelens.jobs import about, imported_job, passages
+from framelens.reports import FORMATS, Budget, read, split
 
 REFUSED = 3
 MEMORY_BYTES = 1 << 30

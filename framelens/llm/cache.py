@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING
 from langchain_core.messages import BaseMessage, convert_to_openai_messages
 from langchain_core.outputs import Generation
 
-from app.core import Usage, make_private_folder
-from app.llm.stream import Reply
+from framelens.core import Usage, make_private_folder
+from framelens.llm.stream import Reply
 
 if TYPE_CHECKING:
     from langchain_community.cache import SQLiteCache

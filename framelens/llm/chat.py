@@ -19,12 +19,12 @@ from langchain_openai.chat_models.base import BaseChatOpenAI
 from openai.lib._parsing import type_to_response_format_param
 from pydantic import Field, SecretStr, model_validator
 
-from app.core import read_json
-from app.llm.client import EngineClient
-from app.llm.http import on_request_loop
-from app.llm.messages import media_options
-from app.llm.reasoning import split_reasoning
-from app.llm.token_count import count_tokens, token_ids
+from framelens.core import read_json
+from framelens.llm.client import EngineClient
+from framelens.llm.http import on_request_loop
+from framelens.llm.messages import media_options
+from framelens.llm.reasoning import split_reasoning
+from framelens.llm.token_count import count_tokens, token_ids
 
 T = TypeVar("T")
 
@@ -38,7 +38,8 @@ class EngineChat(BaseChatOpenAI):
     Attributes:
         openai_api_base: Address, ending in /v1; `base_url` when created.
         request_timeout: Bounds each wait for a piece of the answer, in seconds; `timeout` when created.
-        traced: False keeps requests made through `app.llm.stream` out of LangSmith, whatever the environment says.
+        traced: False keeps requests made through `framelens.llm.stream` out of LangSmith, whatever the environment
+        says.
     """
 
     openai_api_base: str = Field(alias="base_url")

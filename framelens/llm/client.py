@@ -14,10 +14,10 @@ from typing import Any
 
 import openai
 
-from app.core import remember_secret
-from app.llm.events import EventDecoder
-from app.llm.http import engine_timeout, pooled_client
-from app.llm.limits import limits_of, response_limits
+from framelens.core import remember_secret
+from framelens.llm.events import EventDecoder
+from framelens.llm.http import engine_timeout, pooled_client
+from framelens.llm.limits import limits_of, response_limits
 
 _MOST_KNOWN = 50_000
 """Pictures remembered for an engine, in some 8 MB; it keeps fewer. Chosen by hand; not tuned."""

@@ -13,15 +13,15 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from app.core import EngineError, RequestTooLarge, is_refusal, read_json, refused, said_in
-from app.llm.error_mapping import engine_error
-from app.llm.http import on_request_loop, request_loop
-from app.llm.retries import repeated
+from framelens.core import EngineError, RequestTooLarge, is_refusal, read_json, refused, said_in
+from framelens.llm.error_mapping import engine_error
+from framelens.llm.http import on_request_loop, request_loop
+from framelens.llm.retries import repeated
 
 if TYPE_CHECKING:
     import httpx
 
-    from app.llm.client import EngineClient
+    from framelens.llm.client import EngineClient
 
 _BATCH_SIZE = 64
 """Texts per request. Chosen by hand; not tuned."""
@@ -48,7 +48,7 @@ class EmbeddingModel:
             ConfigError: The address, or that of a proxy in the environment, can't be used.
             EngineError: The server doesn't answer, refuses, or answers in another form.
         """
-        from app.llm.client import EngineClient
+        from framelens.llm.client import EngineClient
 
         engine = EngineClient(self.base_url, self.api_key, timeout_seconds=self.timeout_seconds)
         vectors: list[list[float]] = []
@@ -75,7 +75,7 @@ class EmbeddingModel:
             EngineError: The server doesn't answer, refuses, or answers in another form.
             Cancelled: `cancel` was set.
         """
-        from app.llm.client import EngineClient
+        from framelens.llm.client import EngineClient
 
         engine = EngineClient(self.base_url, self.api_key, timeout_seconds=max(seconds, 1.0))
         vectors: list[list[float] | None] = [None] * len(parts)

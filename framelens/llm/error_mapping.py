@@ -1,15 +1,15 @@
-"""Mapping of client libraries' exceptions to AppErrors; `app.core.refusals` reads what an engine itself says."""
+"""Mapping of client libraries' exceptions to AppErrors; `framelens.core.refusals` reads what an engine itself says."""
 
 from __future__ import annotations
 
 import logging
 
-from app import core
+from framelens import core
 
 log = logging.getLogger(__name__)
 _LIBRARIES = {"httpx", "httpcore"}
 # Exceptions of the client library for an answer that is not JSON, not text, of another shape, as a proxy's page, or
-# nested too deeply. A ValueError itself is `app.llm.events`' own and quotes what was sent.
+# nested too deeply. A ValueError itself is `framelens.llm.events`' own and quotes what was sent.
 _UNREADABLE = (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError)
 
 

@@ -3,7 +3,7 @@
 Engines and gateways refuse within a stream: in an event called "error", in an object without choices, in bare text, or
 in a body that is no stream at all. All of these are raised as the client raises its own form of them. An answer is
 complete with [DONE], even if no piece of it has a reason for its end. A whole answer of an engine that doesn't stream
-is one event. The chunks are brought into one shape by `app.llm.chunks`.
+is one event. The chunks are brought into one shape by `framelens.llm.chunks`.
 """
 
 import json
@@ -13,8 +13,8 @@ from typing import Any
 import openai
 from openai._streaming import ServerSentEvent, SSEDecoder
 
-from app.core import is_refusal, match_refusal, read_json, said_in
-from app.llm.chunks import normal_chunk
+from framelens.core import is_refusal, match_refusal, read_json, said_in
+from framelens.llm.chunks import normal_chunk
 
 _MOST_BARE = 2**20
 """Bytes of a body that is no stream. Chosen by hand; not tuned."""

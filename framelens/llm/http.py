@@ -18,8 +18,8 @@ from urllib.request import getproxies
 
 import httpx
 
-from app.core import Cancelled, ConfigError, redact, remember_secret
-from app.llm.limits import ACCEPTED, ResponseLimits, limited, response_limits
+from framelens.core import Cancelled, ConfigError, redact, remember_secret
+from framelens.llm.limits import ACCEPTED, ResponseLimits, limited, response_limits
 
 T = TypeVar("T")
 
@@ -57,7 +57,7 @@ class PooledClient(httpx.AsyncClient):
             )
 
     async def send(self, request: httpx.Request, *, stream: bool = False, **options: Any) -> httpx.Response:
-        """Send a request; see httpx. The response keeps to `app.llm.limits`."""
+        """Send a request; see httpx. The response keeps to `framelens.llm.limits`."""
         send = super().send
         if asyncio.get_running_loop() is not request_loop():
             limits = httpx.Limits(max_keepalive_connections=0)
@@ -107,7 +107,7 @@ def short_request(
 
     Raises:
         ConfigError: What `pooled_client` raises.
-        EngineError: The answer exceeds its limits (see `app.llm.limits`).
+        EngineError: The answer exceeds its limits (see `framelens.llm.limits`).
         httpx.HTTPError: There is no answer.
     """
     sender = pooled_client(base_url)

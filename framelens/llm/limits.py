@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from app.core import EngineError, EngineTimeout, human_size, redact
+from framelens.core import EngineError, EngineTimeout, human_size, redact
 
 _BASE_BYTES = 2**20
 """For everything in an answer that doesn't grow with it, and comments that keep a connection alive."""

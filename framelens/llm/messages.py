@@ -11,9 +11,9 @@ from itertools import islice
 
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 
-from app.core import FrameFacts, Keyframe, smaller
-from app.i18n import t
-from app.i18n.formatting import mark, measured, origin
+from framelens.core import FrameFacts, Keyframe, smaller
+from framelens.i18n import t
+from framelens.i18n.formatting import mark, measured, origin
 
 _URL_START = "data:image/jpeg;base64,"
 _MEDIA = "media_io_kwargs"

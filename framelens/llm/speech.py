@@ -21,15 +21,15 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from app.core import Cancelled, Cue, EngineError, SoundPiece, is_refusal, read_json, refused, said_in
-from app.llm.error_mapping import engine_error
-from app.llm.http import request_loop
-from app.llm.retries import Retries
+from framelens.core import Cancelled, Cue, EngineError, SoundPiece, is_refusal, read_json, refused, said_in
+from framelens.llm.error_mapping import engine_error
+from framelens.llm.http import request_loop
+from framelens.llm.retries import Retries
 
 if TYPE_CHECKING:
     import httpx
 
-    from app.llm.client import EngineClient
+    from framelens.llm.client import EngineClient
 
 _POLL_SECONDS = 0.1
 """Documented delay of cancelling."""
@@ -83,7 +83,7 @@ def transcribe(
         at_once: Number of pieces that are requested, and held in memory, at the same time.
 
     Raises:
-        AppError: The engine refuses (see `app.core.refusals`) or doesn't answer.
+        AppError: The engine refuses (see `framelens.core.refusals`) or doesn't answer.
         EngineError: An answer is not a transcription.
         Cancelled: `cancel` was set.
     """
@@ -136,7 +136,7 @@ class _Requester:
     """Sender of requests for segments with times; after a server has refused them, for the text alone."""
 
     def __init__(self, model: SpeechModel) -> None:
-        from app.llm.client import EngineClient
+        from framelens.llm.client import EngineClient
 
         self._model = model
         self._client: EngineClient = EngineClient(model.base_url, model.api_key, timeout_seconds=model.timeout_seconds)

@@ -1,9 +1,9 @@
 """Streamed chat requests: pieces of text, then the whole Reply; a cancel event takes effect within 0.1 s.
 
-Reasoning is never part of the text, whether the engine sends it apart or within the answer (`app.llm.reasoning`).
+Reasoning is never part of the text, whether the engine sends it apart or within the answer (`framelens.llm.reasoning`).
 
-A request runs as a task on the loop of `app.llm.http`, because only a task can be cancelled while it waits for a token.
-Cancelling closes the connection, and vLLM then aborts the request.
+A request runs as a task on the loop of `framelens.llm.http`, because only a task can be cancelled while it waits for a
+token. Cancelling closes the connection, and vLLM then aborts the request.
 """
 
 import logging
@@ -17,11 +17,11 @@ from typing import Any
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessageChunk, BaseMessage
 
-from app.core import AppError, Cancelled, EngineBrokeOff, EngineError, Usage
-from app.llm.error_mapping import answer_error
-from app.llm.http import on_request_loop
-from app.llm.reasoning import SplitAnswer, split_reasoning, unfinished_mark
-from app.llm.retries import Retries
+from framelens.core import AppError, Cancelled, EngineBrokeOff, EngineError, Usage
+from framelens.llm.error_mapping import answer_error
+from framelens.llm.http import on_request_loop
+from framelens.llm.reasoning import SplitAnswer, split_reasoning, unfinished_mark
+from framelens.llm.retries import Retries
 
 log = logging.getLogger(__name__)
 _LONG_TOKEN_BYTES, _LONGEST_TOKEN_BYTES = 8, 32
@@ -140,7 +140,7 @@ def stream_pieces(
         The Reply, as the generator's return value; an engine that ignores max_tokens is cut off there.
 
     Raises:
-        AppError: The engine refuses (see `app.core.refusals`), fails, or answers nothing.
+        AppError: The engine refuses (see `framelens.core.refusals`), fails, or answers nothing.
         Cancelled: `cancel` was set.
     """
     answer, address = _PartialReply(), str(getattr(chat, "openai_api_base", ""))

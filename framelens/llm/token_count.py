@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from app.core import EngineError
+from framelens.core import EngineError
 
 if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
@@ -48,7 +48,7 @@ def count_tokens(
     """
     from langchain_core.messages import convert_to_openai_messages
 
-    from app.llm.messages import media_options
+    from framelens.llm.messages import media_options
 
     body = {"model": model, "messages": convert_to_openai_messages(list(messages)), "add_generation_prompt": True}
     body |= media_options(messages)
@@ -75,8 +75,8 @@ def _tokenize(base_url: str, api_key: str, body: Mapping[str, Any], timeout_seco
     """
     import httpx
 
-    from app.core import ImageRejected, PicturesRefused, RequestTooLarge, is_refusal, read_json, refused
-    from app.llm.http import short_request
+    from framelens.core import ImageRejected, PicturesRefused, RequestTooLarge, is_refusal, read_json, refused
+    from framelens.llm.http import short_request
 
     url = base_url.removesuffix("/v1") + "/tokenize"
     try:

@@ -21,10 +21,10 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import HumanMessage
 from PIL import Image, ImageDraw, ImageFont
 
-from app.core import AppError, Cancelled, Keyframe, Notice, PicturesRefused, TooManyPictures
-from app.i18n import as_notice, in_language, t
-from app.llm.messages import data_url, with_pictures, with_video
-from app.llm.stream import ask
+from framelens.core import AppError, Cancelled, Keyframe, Notice, PicturesRefused, TooManyPictures
+from framelens.i18n import as_notice, in_language, t
+from framelens.llm.messages import data_url, with_pictures, with_video
+from framelens.llm.stream import ask
 
 Verdict = Literal["well", "coarse", "poor", "blind"]
 """well: colours, shapes, digits and their order. coarse: colours and their order. poor: less. blind: no images."""

@@ -1,7 +1,7 @@
 """Model shape: layers, heads, experts, the vision tower, and how the weights are stored.
 
-Plain values with the few figures that follow from them. `app.models.config.parser` builds them from a config.json,
-`app.models.memory` adds up the memory that they need.
+Plain values with the few figures that follow from them. `framelens.models.config.parser` builds them from a
+config.json, `framelens.models.memory` adds up the memory that they need.
 """
 
 import math

@@ -15,8 +15,15 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-from app.core import AppError, Language, ModelNotFound, toml_files
-from app.models.catalogue_parser import CatalogueEntry, CatalogueFile, MisnamedModel, entry_of_config, parse, raw_models
+from framelens.core import AppError, Language, ModelNotFound, toml_files
+from framelens.models.catalogue_parser import (
+    CatalogueEntry,
+    CatalogueFile,
+    MisnamedModel,
+    entry_of_config,
+    parse,
+    raw_models,
+)
 
 Why = Literal["exact", "short", "folder", "misnamed", "ollama", "ollama_folder"]
 
@@ -162,7 +169,7 @@ def _read_config(file: Path) -> Any:
 @cache
 def built_in() -> Catalogue:
     """Return the models that come with FrameLens, in the order in which families are recommended for video."""
-    folder = files("app.models") / "catalogue"
+    folder = files("framelens.models") / "catalogue"
     texts = {f"{key}.toml": (folder / f"{key}.toml").read_text(encoding="utf-8") for key in _ORDER}
     found: dict[str, CatalogueEntry] = {}
     misnamed: list[MisnamedModel] = []
@@ -201,7 +208,7 @@ def load_catalogue(folder: Path | None) -> Catalogue:
 @cache
 def raw_built_in() -> Mapping[str, Mapping[str, Any]]:
     """Return the built-in models as their files describe them, by id, each with all of its config."""
-    folder = files("app.models") / "catalogue"
+    folder = files("framelens.models") / "catalogue"
     raw: dict[str, Mapping[str, Any]] = {}
     for key in _ORDER:
         raw |= raw_models((folder / f"{key}.toml").read_text(encoding="utf-8"))

@@ -11,9 +11,9 @@ from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, StringConstraints, ValidationError
 
-from app.core import AppError, ConfigError, Language, TomlEntry, TomlLines
-from app.models.architecture import Shape
-from app.models.config.parser import read_shape
+from framelens.core import AppError, ConfigError, Language, TomlEntry, TomlLines
+from framelens.models.architecture import Shape
+from framelens.models.config.parser import read_shape
 
 Engine = Literal["vllm", "transformers"]
 

@@ -21,11 +21,11 @@ from importlib.resources import files
 from statistics import median
 from typing import Any
 
-from app.models.architecture import FRAME, Part, Shape, image_tokens
-from app.models.catalogue import built_in
-from app.models.formats import stored
-from app.models.memory import estimate_memory
-from app.models.serving_plan import Plan, number_bytes, parse_plan
+from framelens.models.architecture import FRAME, Part, Shape, image_tokens
+from framelens.models.catalogue import built_in
+from framelens.models.formats import stored
+from framelens.models.memory import estimate_memory
+from framelens.models.serving_plan import Plan, number_bytes, parse_plan
 
 _FRAMES_PER_REQUEST = 8  # frames per request in the runs of catalogue/measured.toml
 _TOKENS_PER_FRAME = 52
@@ -210,7 +210,7 @@ def reference(cores: int | None = None, *, bfloat16: bool = True) -> ProcessorRa
         cores: Number of cores; None for those of the measured machine.
         bfloat16: Whether the processor has instructions for bfloat16.
     """
-    text = (files("app.models") / "catalogue" / "measured.toml").read_text(encoding="utf-8")
+    text = (files("framelens.models") / "catalogue" / "measured.toml").read_text(encoding="utf-8")
     entries, usual = built_in().by_id, ProcessorRates()
     for machine in tomllib.loads(text)["machines"]:  # rates not measured on the second are the first's
         runs = [parse_run(entries[one["model"]].shape, one) for one in machine["runs"]]

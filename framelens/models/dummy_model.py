@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from app.core import ModelNotFound
-from app.models.architecture import Shape, Vision
-from app.models.catalogue_parser import CatalogueEntry
-from app.models.config.parser import read_shape
+from framelens.core import ModelNotFound
+from framelens.models.architecture import Shape, Vision
+from framelens.models.catalogue_parser import CatalogueEntry
+from framelens.models.config.parser import read_shape
 
 _END, _TURN, _END_OF_TEXT = "<|im_end|>", "<|im_start|>", "<|endoftext|>"
 _VISION = {

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal
 
-from app.models.architecture import Quantisation, Shape
+from framelens.models.architecture import Quantisation, Shape
 
 Runs = Literal["yes", "slow", "no"]
 FormatKey = Literal["fp32", "bf16", "fp16", "int8", "fp8", "awq", "gptq", "gguf_q8", "gguf_q4"]

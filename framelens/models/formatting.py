@@ -1,14 +1,14 @@
 """Text about models shared by the command line and the web page: size, meaning of a name, why it doesn't run."""
 
-from app.core import gib_number
-from app.i18n import language, sentences, t
-from app.models.architecture import Shape
-from app.models.catalogue import Match
-from app.models.catalogue_parser import CatalogueEntry
-from app.models.formats import format_of
-from app.models.memory import estimate_memory
-from app.models.placement import GpuCard, MemoryNeed, least_bytes
-from app.models.serving_plan import Device, Plan
+from framelens.core import gib_number
+from framelens.i18n import language, sentences, t
+from framelens.models.architecture import Shape
+from framelens.models.catalogue import Match
+from framelens.models.catalogue_parser import CatalogueEntry
+from framelens.models.formats import format_of
+from framelens.models.memory import estimate_memory
+from framelens.models.placement import GpuCard, MemoryNeed, least_bytes
+from framelens.models.serving_plan import Device, Plan
 
 
 def match_text(match: Match) -> str:

@@ -19,10 +19,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from app.core import GIB
-from app.models.architecture import Part, Shape, Vision, Weights, largest_picture_tokens
-from app.models.formats import stored
-from app.models.serving_plan import Device, Plan, number_bytes
+from framelens.core import GIB
+from framelens.models.architecture import Part, Shape, Vision, Weights, largest_picture_tokens
+from framelens.models.formats import stored
+from framelens.models.serving_plan import Device, Plan, number_bytes
 
 TermKey = Literal["text_weights", "vision_weights", "working", "cache", "engine"]
 _BLOCK_TOKENS: Mapping[Device, int] = {"gpu": 16, "cpu": 128}

@@ -4,7 +4,7 @@
 that vLLM runs without foreign code; then the larger model, where a mixture of experts counts as the geometric mean of
 all its parameters and those that a token uses, and sizes within about a fifth are equal; then 8 and more bits before 4;
 then the order of the families in the catalogue. On a CPU a model that takes too long for a frame and its share of the
-answer (app.models.cpu_speed) comes after those that do not, and among such the faster comes first.
+answer (framelens.models.cpu_speed) comes after those that do not, and among such the faster comes first.
 
 The figures are from NVIDIA's data sheets. A longer name is matched before a shorter one that is part of it.
 """
@@ -17,15 +17,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from app.core import GIB
-from app.models.architecture import FRAME, Shape, image_tokens
-from app.models.catalogue_parser import CatalogueEntry
-from app.models.cpu_speed import ProcessorRates, SpeedEstimate, estimate_work, reference
-from app.models.formats import BY_KEY, FormatKey, NumberFormat, format_of
-from app.models.memory import MemoryEstimate, estimate_memory
-from app.models.serving_plan import Device, Plan
+from framelens.core import GIB
+from framelens.models.architecture import FRAME, Shape, image_tokens
+from framelens.models.catalogue_parser import CatalogueEntry
+from framelens.models.cpu_speed import ProcessorRates, SpeedEstimate, estimate_work, reference
+from framelens.models.formats import BY_KEY, FormatKey, NumberFormat, format_of
+from framelens.models.memory import MemoryEstimate, estimate_memory
+from framelens.models.serving_plan import Device, Plan
 
-USUAL_LENGTH = 8192  # tokens, as in app.config.DEFAULT_VLLM_CONFIG
+USUAL_LENGTH = 8192  # tokens, as in framelens.config.DEFAULT_VLLM_CONFIG
 _LENGTHS = (32768, 16384, USUAL_LENGTH, 4096)  # proposed context lengths; chosen by hand, not tuned
 USABLE = 0.9
 """Usable share of a memory; the rest is for the driver, the desktop and other programs. Chosen by hand; not tuned."""

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from app.models.architecture import Shape
-from app.models.formats import FormatKey
+from framelens.models.architecture import Shape
+from framelens.models.formats import FormatKey
 
 Device = Literal["gpu", "cpu"]
 
@@ -46,7 +46,8 @@ def parse_plan(arguments: Mapping[str, Any], *, device: Device = "gpu", sequence
     """Build the plan that a VLLM_CONFIG means; missing settings are vLLM's defaults, with a length of 8192.
 
     Args:
-        arguments: Settings that have passed `app.core.vllm_arguments.check`. A data type doesn't affect weights that
+        arguments: Settings that have passed `framelens.core.vllm_arguments.check`. A data type doesn't affect weights
+        that
             are stored quantised.
         device: Where the model runs.
         sequences: Requests in flight.

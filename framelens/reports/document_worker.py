@@ -3,8 +3,8 @@
 Their libraries take minutes and gigabytes for a report with a hundred thousand lines. In a child process they keep
 neither a page waiting for the interpreter nor the program from ending them.
 
-The child is `python -m app.reports.document_worker FORMAT LANGUAGE EXTENT BYTES`, with the analysis as standard input
-and a limit of memory. It writes the document to standard output.
+The child is `python -m framelens.reports.document_worker FORMAT LANGUAGE EXTENT BYTES`, with the analysis as standard
+input and a limit of memory. It writes the document to standard output.
 """
 
 import logging
@@ -16,7 +16,16 @@ from contextlib import suppress
 from importlib import import_module
 from typing import cast
 
-from app.core import Analysis, InputError, Language, check_cancelled, limit_memory, reader_environment, receive, send
+from framelens.core import (
+    Analysis,
+    InputError,
+    Language,
+    check_cancelled,
+    limit_memory,
+    reader_environment,
+    receive,
+    send,
+)
 
 _log = logging.getLogger(__name__)
 _SECONDS = 60.0
@@ -55,7 +64,7 @@ def write(name: str, analysis: Analysis, language: Language, *, appendix: bool =
             sys.executable,
             "-P",
             "-m",
-            "app.reports.document_worker",
+            "framelens.reports.document_worker",
             name,
             language,
             extent,
@@ -95,7 +104,7 @@ def main(name: str, language: str, extent: str, memory_bytes: str) -> int:
         limit_memory(int(memory_bytes))
         analysis = receive(sys.stdin.buffer, Analysis)
         assert analysis
-        writer = import_module(f"app.reports.{name}.report")
+        writer = import_module(f"framelens.reports.{name}.report")
         document: bytes = writer.write(analysis, cast("Language", language), appendix=extent == _FULL)
         sys.stdout.buffer.write(document)
     except MemoryError:

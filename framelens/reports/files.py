@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
-from app.core import Keyframe, check_cancelled, clock
+from framelens.core import Keyframe, check_cancelled, clock
 
 _YEAR_ZERO = (1980, 1, 1, 0, 0, 0)
 """Fixed time of all ZIP entries, so that the same files give the same bytes."""

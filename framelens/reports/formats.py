@@ -10,22 +10,22 @@ from functools import partial
 from importlib import import_module
 from typing import Any, Literal
 
-from app.core import Analysis, InputError, Language, name_key, numbered, one_line, safe_stem
-from app.i18n import error_text
-from app.reports.files import ReportFile
+from framelens.core import Analysis, InputError, Language, name_key, numbered, one_line, safe_stem
+from framelens.i18n import error_text
+from framelens.reports.files import ReportFile
 
 Use = Literal["read", "cut", "program"]
 """Audience of a format: people who read; players and editing programs; spreadsheets and scripts."""
 
 
 def _lazy(module: str, name: str = "write") -> Callable[..., Any]:
-    """Return a proxy for the function `name` of app.reports.`module` that imports the module on its first call.
+    """Return a proxy for the function `name` of framelens.reports.`module` that imports the module on its first call.
 
     Listing the formats doesn't import their writers.
     """
 
     def call(*arguments: Any, **options: Any) -> Any:
-        return getattr(import_module(f"app.reports.{module}"), name)(*arguments, **options)
+        return getattr(import_module(f"framelens.reports.{module}"), name)(*arguments, **options)
 
     return call
 
@@ -176,7 +176,7 @@ def all_files(analysis: Analysis, language: Language, stem: str) -> Iterator[Rep
 
     Documents have their appendix. A text says which formats could not be made, and why.
     """
-    from app.reports.graphics import contact_sheet  # imports Pillow, which listing the formats doesn't need
+    from framelens.reports.graphics import contact_sheet  # imports Pillow, which listing the formats doesn't need
 
     named: set[str] = set()
     missing: list[str] = []

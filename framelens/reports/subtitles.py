@@ -14,9 +14,9 @@ from html import escape
 from itertools import pairwise
 from unicodedata import east_asian_width
 
-from app.core import Analysis, Cue, Language, VideoInfo, clock
-from app.i18n import in_language, t
-from app.reports.content import aigc_text, issues, one_line, remarks, seconds_of, times_of
+from framelens.core import Analysis, Cue, Language, VideoInfo, clock
+from framelens.i18n import in_language, t
+from framelens.reports.content import aigc_text, issues, one_line, remarks, seconds_of, times_of
 
 _LETTERS = str.maketrans({"<": "‹", ">": "›", "{": "(", "}": ")"})
 """Players read these as tags and codes, and SubRip has no escapes."""

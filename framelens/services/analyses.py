@@ -11,10 +11,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app import engine
-from app.analysis import Templates
-from app.config import Settings
-from app.core import (
+from framelens import engine
+from framelens.analysis import Templates
+from framelens.config import Settings
+from framelens.core import (
     AnalysisEvent,
     AnalysisRequest,
     AppError,
@@ -25,11 +25,11 @@ from app.core import (
     Selection,
     VideoError,
 )
-from app.services import open_planner
-from app.services.keyframes import AUTO, frame_limit
+from framelens.services import open_planner
+from framelens.services.keyframes import AUTO, frame_limit
 
 if TYPE_CHECKING:
-    from app.jobs import Jobs, JobSnapshot
+    from framelens.jobs import Jobs, JobSnapshot
 
 _STOP_SECONDS = 10.0
 """How long to wait for a job to stop, which it does within a second. Chosen by hand; not tuned."""
@@ -74,7 +74,7 @@ def build_request(
         InputError: There is no such subtitle file, or it is of another kind.
         AppError: The video can't be read, with FIT.
     """
-    from app.ask import checked_question
+    from framelens.conversations import checked_question
 
     template = template or ("question" if question else "describe")
     if templates.find(template).needs_question and not question.strip():
@@ -90,7 +90,7 @@ def build_request(
     )
 
     def fit() -> int:
-        from app.video import probe
+        from framelens.video import probe
 
         return open_planner(settings).held_frames(probe(path), request, templates.find(template))
 
@@ -101,7 +101,7 @@ def build_request(
 def _checked(subtitles: Path | None) -> Path | None:
     if subtitles is None:
         return None
-    from app.video import check_subtitle_file
+    from framelens.video import check_subtitle_file
 
     return check_subtitle_file(subtitles)
 

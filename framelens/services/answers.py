@@ -14,12 +14,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app import core
-from app.i18n import as_notice, in_language
+from framelens import core
+from framelens.i18n import as_notice, in_language
 
 if TYPE_CHECKING:
-    from app.ask import AskEvent, Conversation
-    from app.services.container import Services
+    from framelens.conversations import AskEvent, Conversation
+    from framelens.services.container import Services
 
 _POLL_SECONDS = 0.2
 """Between two looks at an analysis that the answer waits for. Chosen by hand; not tuned."""
@@ -45,7 +45,7 @@ class AnswerProgress:
 
     def apply(self, event: AskEvent) -> AnswerProgress:
         """Return the progress after one more event."""
-        from app.ask import AnswerDone
+        from framelens.conversations import AnswerDone
 
         if isinstance(event, AnswerDone):
             return AnswerProgress(event.conversation, is_done=True)
@@ -141,7 +141,7 @@ def prepare_frames(
     Raises:
         AppError: The analysis can't be stored.
     """
-    from app.services.conversations import FrameOptions, frames_request
+    from framelens.services.conversations import FrameOptions, frames_request
 
     clip = core.Selection(start_seconds=part[0], end_seconds=part[1]) if part else core.Selection()
     request = frames_request(services, path, FrameOptions(language, clip=clip))
@@ -158,7 +158,7 @@ def _write(
     Raises:
         AppError: The question can't be stored.
     """
-    from app.services.conversations import ask
+    from framelens.services.conversations import ask
 
     progress = replace(progress, conversation=services.conversations.add(progress.conversation))
     is_done = False

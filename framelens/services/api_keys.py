@@ -13,8 +13,8 @@ import time
 from collections import deque
 from datetime import UTC, datetime
 
-from app import core
-from app.store import ApiKeyRow, ApiStore
+from framelens import core
+from framelens.store import ApiKeyRow, ApiStore
 
 PER_MINUTE, JOBS = 600, 8
 """Limits of a key without its own: requests a minute, and jobs at a time. Chosen by hand; not tuned."""

@@ -15,31 +15,46 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from app import config, core, engine
-from app.analysis import Control, load_templates, open_extraction_cache
-from app.ask import AnswerQueues
-from app.config import Settings
-from app.engine import Monitor
-from app.i18n import in_language, language
-from app.services.answers import Answers
-from app.services.engine_session import EngineSession, SharedParts, build_engine, confirmed_downloads, embedding_model
-from app.store import AccountStore, Measured, ProcessLock, Store, UploadLimits, VideoRepository, disk_errors, log_to
-from app.video import Stills
+from framelens import config, core, engine
+from framelens.analysis import Control, load_templates, open_extraction_cache
+from framelens.conversations import AnswerQueues
+from framelens.config import Settings
+from framelens.engine import Monitor
+from framelens.i18n import in_language, language
+from framelens.services.answers import Answers
+from framelens.services.engine_session import (
+    EngineSession,
+    SharedParts,
+    build_engine,
+    confirmed_downloads,
+    embedding_model,
+)
+from framelens.store import (
+    AccountStore,
+    Measured,
+    ProcessLock,
+    Store,
+    UploadLimits,
+    VideoRepository,
+    disk_errors,
+    log_to,
+)
+from framelens.video import Stills
 
 if TYPE_CHECKING:
-    from app.analysis import Planner, Templates
-    from app.ask import ConversationRepository
-    from app.engine import Engine
-    from app.jobs import EngineSwitcher, Jobs
-    from app.library.semantic_index import SemanticIndex
-    from app.models import Proposal
-    from app.services import model_benchmarks
-    from app.services.access.accounts import Accounts
-    from app.services.submissions import Submissions
-    from app.services.webhooks import Webhooks
+    from framelens.analysis import Planner, Templates
+    from framelens.conversations import ConversationRepository
+    from framelens.engine import Engine
+    from framelens.jobs import EngineSwitcher, Jobs
+    from framelens.library.semantic_index import SemanticIndex
+    from framelens.models import Proposal
+    from framelens.services import model_benchmarks
+    from framelens.services.access.accounts import Accounts
+    from framelens.services.submissions import Submissions
+    from framelens.services.webhooks import Webhooks
 
 T = TypeVar("T")
-SAMPLE = Path(str(files("app") / "samples" / "sample.mp4"))
+SAMPLE = Path(str(files("framelens") / "samples" / "sample.mp4"))
 _CHANGE_SECONDS = 2.0  # how long a page waits for a switch that no analysis delays; chosen by hand, not tuned
 _MOST_WORKERS = 16  # analyses at a time, each with a decoder; chosen by hand, not tuned
 
@@ -115,34 +130,34 @@ class Services:
     @property
     def conversations(self) -> ConversationRepository:
         """Return the stored conversations."""
-        from app.ask import ConversationRepository
+        from framelens.conversations import ConversationRepository
 
         return ConversationRepository(self.store)
 
     @cached_property
     def accounts(self) -> Accounts:
         """Return the accounts of this installation."""
-        from app.services.access.accounts import Accounts
+        from framelens.services.access.accounts import Accounts
 
         return Accounts(self.store, self.settings.access)
 
     @cached_property
     def submissions(self) -> Submissions:
         """Return the jobs that programs submit through the HTTP API; commands do without."""
-        from app.services.submissions import Submissions
+        from framelens.services.submissions import Submissions
 
         return Submissions()
 
     @cached_property
     def webhooks(self) -> Webhooks:
         """Return the messages to programs about these jobs; commands do without."""
-        from app.services.webhooks import Webhooks
+        from framelens.services.webhooks import Webhooks
 
         return Webhooks()
 
     def resume(self) -> None:
         """Continue what earlier processes left: deletions, what programs have submitted, and messages that wait."""
-        from app.library.bulk_operations import sweep, sweep_trash_daily
+        from framelens.library.bulk_operations import sweep, sweep_trash_daily
 
         self._note_time()
         sweep(self.jobs, self.videos)
@@ -226,7 +241,7 @@ def download_and_switch(services: Services, settings: Settings, *, pausing: bool
     """
     if error := build_engine(settings)[0].status().error:
         raise error
-    from app.services.model_names import resolve_named_model  # knows all models
+    from framelens.services.model_names import resolve_named_model  # knows all models
 
     found = resolve_named_model(settings.model_path, settings.data_dir)
     if found.folder is not None:
@@ -255,7 +270,7 @@ def switch(services: Services, settings: Settings, *, pausing: bool) -> None:
     """Start switching to the engine that `settings` describe.
 
     Return at once; `services.switcher.switch` reports the progress. A choice that works is saved for the next start
-    (app.config); otherwise the previous engine is used again and the paused jobs resume.
+    (framelens.config); otherwise the previous engine is used again and the paused jobs resume.
 
     Args:
         services: The services.
@@ -322,7 +337,7 @@ def start_benchmark(services: Services, proposal: Proposal, arguments: Mapping[s
     Raises:
         AppError: The model cannot be benchmarked here, or another benchmark is running.
     """
-    from app.services import model_benchmarks  # imports the planner, which only measurements need
+    from framelens.services import model_benchmarks  # imports the planner, which only measurements need
 
     model_benchmarks.check_proposal(proposal)
     settings, needed = services.settings, model_benchmarks.needed_bytes(proposal, arguments)
@@ -345,7 +360,7 @@ def start_vision_check(services: Services, size: tuple[int, int]) -> None:
         services: The services.
         size: Width and height of the test cards in pixels.
     """
-    from app.services import model_benchmarks
+    from framelens.services import model_benchmarks
 
     spoken = language()  # the thread has none
 
@@ -363,7 +378,7 @@ def query_remote_engine(services: Services, *, base_url: str, api_key: str, mode
     Raises:
         ConfigError: The address is not valid.
     """
-    from app.services import model_benchmarks
+    from framelens.services import model_benchmarks
 
     settings = with_remote_engine(services.settings, base_url=base_url, api_key=api_key, model=model)
     _begin(services.remote_query, "check_under_way", settings.base_url, partial(model_benchmarks.call, settings))
@@ -392,7 +407,7 @@ def open_services(settings: Settings | None = None, *, adopts: bool = True, work
         ConfigError: A setting is not valid.
         StorageError: The data folder could not be read or written.
     """
-    from app.jobs import EngineSwitcher, Jobs  # other commands do without
+    from framelens.jobs import EngineSwitcher, Jobs  # other commands do without
 
     settings = settings or config.load()
     log_path = log_to(settings.data_dir)
@@ -430,7 +445,7 @@ def open_services(settings: Settings | None = None, *, adopts: bool = True, work
 
 def usual_workers(settings: Settings) -> int:
     """Return the number of analyses at a time: that of the queue for each engine."""
-    from app.jobs import WORKERS
+    from framelens.jobs import WORKERS
 
     return min(WORKERS * max(1, len(settings.base_urls)), _MOST_WORKERS)
 
@@ -439,7 +454,7 @@ def _semantic_index(settings: Settings, jobs: Jobs) -> SemanticIndex | None:
     """Build the semantic index if an embedding model is set; jobs that end from now on are added to it."""
     if (model := embedding_model(settings)) is None:
         return None
-    from app.library.semantic_index import SemanticIndex
+    from framelens.library.semantic_index import SemanticIndex
 
     semantic_index = SemanticIndex(jobs.library, f"{model.model} {model.base_url}".strip(), model)
     jobs.indexing.on_indexed = semantic_index.begin

@@ -11,15 +11,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app import core
-from app.analysis import Control
-from app.services.analyses import build_request, raise_without_report, start_run
-from app.video import check_file
+from framelens import core
+from framelens.analysis import Control
+from framelens.services.analyses import build_request, raise_without_report, start_run
+from framelens.video import check_file
 
 if TYPE_CHECKING:
-    from app.analysis import EngineConnection
-    from app.ask import AskEvent, Conversation
-    from app.services.container import Services
+    from framelens.analysis import EngineConnection
+    from framelens.conversations import AskEvent, Conversation
+    from framelens.services.container import Services
 
 _POLL_SECONDS = 0.05  # chosen by hand, not tuned
 _WHOLE = core.Selection()
@@ -63,7 +63,7 @@ def begin(
         InputError: There is neither such a file nor such an analysis.
         AppError: What `find_or_analyse` raises.
     """
-    from app.ask import started
+    from framelens.conversations import started
 
     if options.subtitles and len(about) > 1:
         raise core.ConfigError("subtitles_of_several")
@@ -150,13 +150,13 @@ def frames_request(services: Services, path: Path, options: FrameOptions) -> cor
 
 
 def ask(services: Services, conversation: Conversation, cancel: threading.Event) -> Generator[AskEvent, None, None]:
-    """Answer the current question of a conversation; see `app.ask.converse`.
+    """Answer the current question of a conversation; see `framelens.conversations.converse`.
 
     Raises:
         InputError: "job_unknown" or "no_report_yet".
-        AppError: What `app.ask.converse` raises.
+        AppError: What `framelens.conversations.converse` raises.
     """
-    from app.ask import converse
+    from framelens.conversations import converse
 
     analyses = {}
     for one in conversation.about:
@@ -191,7 +191,7 @@ def report_of(services: Services, job_id: str, *, conversations: bool = True) ->
 
 def with_conversations(services: Services, analysis: core.Analysis) -> core.Analysis:
     """Return an analysis with the stored conversations about it, for a report. Raises StorageError."""
-    from app import ask
+    from framelens import ask
 
     return ask.with_conversations(analysis, services.conversations, lambda other: _other_report(services, other))
 
@@ -210,7 +210,7 @@ def import_report(services: Services, analysis: core.Analysis) -> str:
     Raises:
         StorageError: The report or a conversation can't be stored.
     """
-    from app.ask import keep_conversations
+    from framelens.conversations import keep_conversations
 
     with services.store.together():
         job_id = services.jobs.import_report(analysis)

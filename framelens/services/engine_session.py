@@ -15,18 +15,18 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from app import analysis, engine
-from app.analysis.prompts import prompts
-from app.config import Settings
-from app.core import AnalysisEvent, AnalysisRequest, AppError, ModelNotFound, Notice, ProgressListener
-from app.store import ConfirmedDownloads, ExtractionStore, RequestTiming, TimingStats
+from framelens import analysis, engine
+from framelens.analysis.prompts import prompts
+from framelens.config import Settings
+from framelens.core import AnalysisEvent, AnalysisRequest, AppError, ModelNotFound, Notice, ProgressListener
+from framelens.store import ConfirmedDownloads, ExtractionStore, RequestTiming, TimingStats
 
 if TYPE_CHECKING:
-    from app.ask import AnswerQueues, RetrievalTools
-    from app.engine import Engine, EngineMetricsReader
-    from app.llm import AnswerCache, EmbeddingModel
-    from app.store import Store
-    from app.video import Stills
+    from framelens.conversations import AnswerQueues, RetrievalTools
+    from framelens.engine import Engine, EngineMetricsReader
+    from framelens.llm import AnswerCache, EmbeddingModel
+    from framelens.store import Store
+    from framelens.video import Stills
 
 Fetch = Callable[[ProgressListener, threading.Event], Path]
 _SIDE_ON_CPU = 448
@@ -131,14 +131,14 @@ class EngineSession:
         """Return what answers the questions of analyses; None without a store."""
         if self._shared is None:
             return None
-        from app.ask import ConversationRepository, RequestAnswerer
+        from framelens.conversations import ConversationRepository, RequestAnswerer
 
         repository = ConversationRepository(self._shared.store)
         return RequestAnswerer(repository, self._shared.queues, self.retrieval(self._shared.stills))
 
     def retrieval(self, stills: Stills) -> RetrievalTools:
         """Return what the choice of frames for a question needs."""
-        from app.ask import RetrievalTools
+        from framelens.conversations import RetrievalTools
 
         return RetrievalTools(self.extractions, stills, embedding_model(self.settings))
 
@@ -154,7 +154,7 @@ class EngineSession:
         return engine.EngineMetricsReader(self.engine, base_url=settings.base_url, api_key=settings.api_key)
 
     def run(self, task: analysis.Task) -> Iterator[AnalysisEvent]:
-        """Run one analysis and yield its events, see `app.analysis.pipeline.analyse`."""
+        """Run one analysis and yield its events, see `framelens.analysis.pipeline.analyse`."""
         return analysis.record_stats(
             analysis.analyse(task, self), task, _stats(self.settings), _engine_name(self.settings)
         )
@@ -178,7 +178,7 @@ def embedding_model(settings: Settings) -> EmbeddingModel | None:
     """Return the embedding model that is set, if any."""
     if not settings.embedding_base_url:
         return None
-    from app.llm import EmbeddingModel
+    from framelens.llm import EmbeddingModel
 
     url = engine.normal_base_url(settings.embedding_base_url)
     return EmbeddingModel(url, settings.embedding_model, settings.embedding_api_key)
@@ -199,8 +199,8 @@ def build_engine(settings: Settings) -> tuple[Engine, tuple[Notice, ...]]:
     export_environment(settings)
     if settings.base_url:
         return build_remote_engine(settings), ()
-    from app.services.access.code_trust import CodeCopies
-    from app.services.preflight import computes_wide, refuse  # which knows all models
+    from framelens.services.access.code_trust import CodeCopies
+    from framelens.services.preflight import computes_wide, refuse  # which knows all models
 
     try:
         if settings.engine == "transformers":
@@ -255,7 +255,7 @@ def _fetch(settings: Settings, fetch: Fetch, on_progress: ProgressListener, canc
     Raises:
         ModelNotFound: "model_unconfirmed", or what `fetch` raises.
     """
-    from app.services.model_names import resolve_named_model  # knows all models
+    from framelens.services.model_names import resolve_named_model  # knows all models
 
     found = resolve_named_model(settings.model_path, settings.data_dir)
     if found.folder is not None or found.hub_id is None or engine.is_offline():
@@ -287,13 +287,13 @@ def _planner(settings: Settings, extractions: analysis.ExtractionCache, measure:
 
 
 def _answer_policy(question: str, seconds: float, frames: int) -> Sequence[analysis.QuestionPlan]:
-    from app.ask import plan_answer  # only requests with a question need it
+    from framelens.conversations import plan_answer  # only requests with a question need it
 
     return plan_answer(question, seconds, frames)
 
 
 def _guessed_run(settings: Settings) -> tuple[RequestTiming, ...]:
-    from app.services.model_benchmarks import guessed_run  # which knows all models
+    from framelens.services.model_benchmarks import guessed_run  # which knows all models
 
     return guessed_run(settings)
 
@@ -333,7 +333,7 @@ def _speech_engine(settings: Settings) -> Engine | None:
         return None
     if settings.speech_base_url:
         return engine.RemoteEngine(settings.speech_base_url, settings.speech_api_key, settings.speech_model_path)
-    from app.services.access.code_trust import CodeCopies
+    from framelens.services.access.code_trust import CodeCopies
 
     try:
         launcher = engine.speech_launcher(
@@ -349,7 +349,7 @@ def _speech_engine(settings: Settings) -> Engine | None:
 
 def conditions(settings: Settings, templates: analysis.Templates, request: AnalysisRequest) -> dict[str, str]:
     """Return the settings that the answers to a request depend on, by their name below `condition.` in i18n."""
-    from app import video
+    from framelens import video
 
     known = {"app": f"{version('framelens')} ({video.version()})"}
     if beside := video.digest_beside(request.path, request.subtitles):
@@ -393,7 +393,7 @@ class ModelAnswers:
 
     def open(self) -> AnswerCache | None:
         """Open the cache of this model's answers; None for a remote engine, which may serve another model by now."""
-        from app.llm import AnswerCache
+        from framelens.llm import AnswerCache
 
         settings = self.settings
         if settings.base_url or (folder := _weights(settings)) is None:

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from typing import Any
 
-from app import models
-from app.core import GIB, ConfigError
-from app.engine import GpuReader, cpu_cores, cpu_flags, cpu_name, installed_vllm, memory_bytes
-from app.i18n import t
+from framelens import models
+from framelens.core import GIB, ConfigError
+from framelens.engine import GpuReader, cpu_cores, cpu_flags, cpu_name, installed_vllm, memory_bytes
+from framelens.i18n import t
 
 CARD_SIZES_GIB = (8, 11, 12, 16, 24, 32, 40, 48, 80, 96, 141)
 """Sizes in which cards are sold."""

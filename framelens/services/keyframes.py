@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar, get_args
 
-from app import core
-from app.analysis import open_extraction_cache
-from app.analysis.planning import time_parsing
-from app.config import Settings
-from app.video import ExtractOptions
+from framelens import core
+from framelens.analysis import open_extraction_cache
+from framelens.analysis.planning import time_parsing
+from framelens.config import Settings
+from framelens.video import ExtractOptions
 
 T = TypeVar("T")
 FIT, AUTO = 0, -1
@@ -133,9 +133,9 @@ def frames_that_fit(settings: Settings, path: Path) -> int:
     Raises:
         AppError: The video can't be read.
     """
-    from app.analysis import built_in
-    from app.services import open_planner
-    from app.video import probe
+    from framelens.analysis import built_in
+    from framelens.services import open_planner
+    from framelens.video import probe
 
     request = core.AnalysisRequest(path)
     template = built_in()[request.template]

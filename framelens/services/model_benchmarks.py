@@ -12,16 +12,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from app import engine as engines
-from app import models
-from app.analysis.planning import benchmark_result
-from app.config import Settings
-from app.core import EngineError, EngineProgress, Notice, ProgressListener, gib_number
-from app.i18n import LANGUAGES, notice_text, t
-from app.services import hardware_profile
-from app.services.engine_session import build_remote_engine, export_environment, usual_side
-from app.services.preflight import effective_arguments, shape_of
-from app.store import BenchmarkStore, Measured, RequestTiming, checks, trials
+from framelens import engine as engines
+from framelens import models
+from framelens.analysis.planning import benchmark_result
+from framelens.config import Settings
+from framelens.core import EngineError, EngineProgress, Notice, ProgressListener, gib_number
+from framelens.i18n import LANGUAGES, notice_text, t
+from framelens.services import hardware_profile
+from framelens.services.engine_session import build_remote_engine, export_environment, usual_side
+from framelens.services.preflight import effective_arguments, shape_of
+from framelens.store import BenchmarkStore, Measured, RequestTiming, checks, trials
 
 _FRAME_SHAPE = 9 / 16
 _LEAST_FRAME_SECONDS, _MOST_TOKENS_PER_SECOND = 0.025, 120.0
@@ -100,7 +100,9 @@ def try_model(
         AppError: What `check_proposal` and `model_benchmark.run_benchmark` raise.
     """
     check_proposal(proposal)
-    from app.analysis import model_benchmark  # imports LangChain, which the page and other functions start without
+    from framelens.analysis import (
+        model_benchmark,  # imports LangChain, which the page and other functions start without
+    )
 
     export_environment(settings)
     found = model_benchmark.run_benchmark(
@@ -137,7 +139,7 @@ def check_sight(
         AppError: The engine cannot answer.
         Cancelled: `cancel` was set.
     """
-    from app.llm import check_vision, connect
+    from framelens.llm import check_vision, connect
 
     endpoint = engine.ensure_ready(on_progress, cancel)
     chat = connect(
@@ -259,7 +261,7 @@ def call(settings: Settings, on_progress: ProgressListener, cancel: threading.Ev
     Raises:
         AppError: The engine cannot be reached or doesn't answer.
     """
-    from app.llm import connect, prove_sight
+    from framelens.llm import connect, prove_sight
 
     engine, api_key = build_remote_engine(settings), settings.api_key
     try:

@@ -6,9 +6,9 @@ download is offered.
 
 from pathlib import Path
 
-from app.core import ModelNotFound
-from app.engine import ModelReference, resolve_model
-from app.models import Match, load_catalogue
+from framelens.core import ModelNotFound
+from framelens.engine import ModelReference, resolve_model
+from framelens.models import Match, load_catalogue
 
 
 def resolve_named_model(name: str, data_dir: Path) -> ModelReference:

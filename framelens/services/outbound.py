@@ -16,13 +16,13 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
-from app import core
-from app.services import s3
+from framelens import core
+from framelens.services import s3
 
 if TYPE_CHECKING:
     import httpx
 
-    from app.config import SourceSettings
+    from framelens.config import SourceSettings
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from app import core
+from framelens import core
 
 if TYPE_CHECKING:
-    from app.jobs import JobSnapshot
-    from app.services.container import Services
+    from framelens.jobs import JobSnapshot
+    from framelens.services.container import Services
 
 _MOST_OTHERS = 20
 """Newest analyses of the same content whose video is looked for. Chosen by hand; not tuned."""

@@ -1,7 +1,7 @@
 """Preflight of settings on this machine, in about a second and without starting anything.
 
-It gathers the facts that `app.models.preflight` judges: the model's folder or name, the machine, the installed engine.
-Nothing heavy is imported. At most one small file is downloaded, and only if the caller allows it.
+It gathers the facts that `framelens.models.preflight` judges: the model's folder or name, the machine, the installed
+engine. Nothing heavy is imported. At most one small file is downloaded, and only if the caller allows it.
 """
 
 import json
@@ -13,13 +13,13 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from app import engine, models
-from app.config import Settings
-from app.core import GIB, AppError, EngineError, ModelNotFound, Notice, vllm_arguments
-from app.engine import supported_architectures
-from app.models.preflight import check
-from app.services.access import code_trust
-from app.services.model_names import resolve_named_model
+from framelens import engine, models
+from framelens.config import Settings
+from framelens.core import GIB, AppError, EngineError, ModelNotFound, Notice, vllm_arguments
+from framelens.engine import supported_architectures
+from framelens.models.preflight import check
+from framelens.services.access import code_trust
+from framelens.services.model_names import resolve_named_model
 
 log = logging.getLogger(__name__)
 _CPU_CACHE = "VLLM_CPU_KVCACHE_SPACE"
@@ -72,7 +72,7 @@ def refuse(settings: Settings, folder: Path) -> tuple[Notice, ...]:
 
 
 def computes_wide(settings: Settings) -> bool:
-    """Return whether `half` should become float32 on this machine's CPU (`wide` of `app.engine.vllm.fit_arguments`)."""
+    """Return whether `half` should become float32 on this machine's CPU (`wide` of `fit_arguments`)."""
     flags = engine.cpu_flags()
     if models.has_bfloat16(flags) or (engine.installed_vllm() or ("", ""))[0] != "cpu":
         return False

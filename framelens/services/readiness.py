@@ -9,14 +9,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from app.config import Settings
-from app.core import AppError, ModelHub, ModelNotFound, chosen_hub, human_size
-from app.engine import Engine, NullEngine, hub_cache_folder, is_offline, resolve_model
-from app.i18n import t
-from app.models import USABLE, CatalogueEntry, MemoryNeed, Proposal, SpeedEstimate, load_catalogue, weights_bytes
-from app.services import hardware_profile
-from app.services.preflight import effective_arguments
-from app.store import trials
+from framelens.config import Settings
+from framelens.core import AppError, ModelHub, ModelNotFound, chosen_hub, human_size
+from framelens.engine import Engine, NullEngine, hub_cache_folder, is_offline, resolve_model
+from framelens.i18n import t
+from framelens.models import USABLE, CatalogueEntry, MemoryNeed, Proposal, SpeedEstimate, load_catalogue, weights_bytes
+from framelens.services import hardware_profile
+from framelens.services.preflight import effective_arguments
+from framelens.store import trials
 
 Kind = Literal["ready", "download", "none"]
 _OFFERS = 2
@@ -87,7 +87,7 @@ def readiness(settings: Settings, engine: Engine) -> Readiness:
         return Readiness("ready")
     if isinstance(engine, NullEngine):
         return Readiness("none", error=engine.status().error)
-    from app.services.model_names import resolve_named_model  # knows all models
+    from framelens.services.model_names import resolve_named_model  # knows all models
 
     try:
         found = resolve_named_model(settings.model_path, settings.data_dir)

@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import unquote, urlsplit
 
-from app import core
-from app.core import Failure, from_json, to_json
-from app.services.outbound import Outbound
-from app.services.subtitle_uploads import attach_subtitles, check_subtitles
-from app.store import AccountStore, ApiKeyRow, ApiStore, SubmissionRow
+from framelens import core
+from framelens.core import Failure, from_json, to_json
+from framelens.services.outbound import Outbound
+from framelens.services.subtitle_uploads import attach_subtitles, check_subtitles
+from framelens.store import AccountStore, ApiKeyRow, ApiStore, SubmissionRow
 
 if TYPE_CHECKING:
-    from app.services.container import Services
+    from framelens.services.container import Services
 
 _STOP_SECONDS = 2.0
 """How long to wait for a fetch to stop at the end of the program. Chosen by hand; not tuned."""

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from app import core, video
-from app.store import VideoRepository
+from framelens import core, video
+from framelens.store import VideoRepository
 
 MOST_SUBTITLES = 16
 """Subtitle files that a job may name. Chosen by hand; not tuned."""

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from app import core
-from app.services.container import Services
-from app.video import check_file, check_subtitle_file, subtitles_of
+from framelens import core
+from framelens.services.container import Services
+from framelens.video import check_file, check_subtitle_file, subtitles_of
 
 
 def report_ids(services: Services, path: Path) -> list[str]:

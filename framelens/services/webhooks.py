@@ -22,13 +22,13 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from app import core
-from app.core import Failure, from_json, to_json
-from app.services.outbound import Outbound
-from app.store import ApiKeyRow, ApiStore, DeliveryRow, WebhookRow
+from framelens import core
+from framelens.core import Failure, from_json, to_json
+from framelens.services.outbound import Outbound
+from framelens.store import ApiKeyRow, ApiStore, DeliveryRow, WebhookRow
 
 if TYPE_CHECKING:
-    from app.services.container import Services
+    from framelens.services.container import Services
 
 _log = logging.getLogger(__name__)
 MOST_WEBHOOKS = 8

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 
-from app.core import LOCAL_USER, InputError, Role, User
-from app.store.database import Store
+from framelens.core import LOCAL_USER, InputError, Role, User
+from framelens.store.database import Store
 
 _ACCOUNTS = "id, name, role, password, created"
 _SESSIONS = "sha256, account_id, created, used"

@@ -7,8 +7,8 @@ submission is not interpreted here.
 import sqlite3
 from dataclasses import astuple, dataclass, replace
 
-from app.core import InputError
-from app.store.database import NOT_IN_TRASH, Store, visible
+from framelens.core import InputError
+from framelens.store.database import NOT_IN_TRASH, Store, visible
 
 _AT_WORK = "('fetching', 'queued', 'running', 'measuring')"
 _ENDS = "('done', 'without_model', 'no_usable_answer', 'failed', 'cancelled')"

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal, get_args
 
-from app.core import StorageError, current_user, one_line
-from app.store.database import Store
+from framelens.core import StorageError, current_user, one_line
+from framelens.store.database import Store
 
 _log = logging.getLogger(__name__)
 MOST_ENTRIES = 100_000

@@ -23,10 +23,10 @@ from itertools import chain
 from pathlib import Path
 from typing import IO, BinaryIO, NamedTuple
 
-from app import core
-from app.store import database
-from app.store.audit import AuditLog
-from app.store.fs_utils import (
+from framelens import core
+from framelens.store import database
+from framelens.store.audit import AuditLog
+from framelens.store.fs_utils import (
     RESTORING,
     ProcessLock,
     disk_errors,
@@ -47,7 +47,7 @@ _FORMAT = 1
 _MOST_MANIFEST_BYTES = 256 << 20
 """Of some million files. Chosen by hand; not tuned."""
 _KEPT_FREE_BYTES = 64 << 20
-"""Left free, as by uploads (app.store.video_repository)."""
+"""Left free, as by uploads (framelens.store.video_repository)."""
 _UNFINISHED = "backup-part"
 """In the names of a backup's files until it is whole."""
 _LEFT_SECONDS = 3600.0

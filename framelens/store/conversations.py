@@ -9,10 +9,10 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from app.core import InputError, current_user, earliest_time
-from app.store.database import NOT_IN_TRASH, Store, listed, visible
-from app.store.library_index import LATEST
-from app.store.tokenizer import SearchTerm, body_of, terms_of
+from framelens.core import InputError, current_user, earliest_time
+from framelens.store.database import NOT_IN_TRASH, Store, listed, visible
+from framelens.store.library_index import LATEST
+from framelens.store.tokenizer import SearchTerm, body_of, terms_of
 
 _COLUMNS = "id, created, changed, name, language, current"
 _ABOUT = (

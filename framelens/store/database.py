@@ -15,8 +15,8 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
-from app.core import StorageError, current_user, make_private_folder
-from app.store.fs_utils import DISK_FULL, keep_reserve, opening, release_reserve
+from framelens.core import StorageError, current_user, make_private_folder
+from framelens.store.fs_utils import DISK_FULL, keep_reserve, opening, release_reserve
 
 _COLUMNS = "id, created, name, state, owner, document, priority, same, user_id"
 _log = logging.getLogger(__name__)
@@ -59,8 +59,8 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY (job_id, number)
     );
     """,
-    # Library entries, made from the documents by app.jobs.search_index whenever `state` is no longer that of the job or
-    # `form` is not the newest. A number is never reused: it is the key of the words.
+    # Library entries, made from the documents by framelens.jobs.search_index whenever `state` is no longer that of the
+    # job or `form` is not the newest. A number is never reused: it is the key of the words.
     """
     CREATE TABLE entries (
         number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -304,7 +304,8 @@ MIGRATIONS: tuple[str, ...] = (
             AND number = (SELECT count(*) FROM results WHERE results.job_id = jobs.id)
     );
     """,
-    # The trash (app.store.trash). It isn't a column of jobs, since SQLite would read a row's document to reach that.
+    # The trash (framelens.store.trash). It isn't a column of jobs, since SQLite would read a row's document to reach
+    # that.
     """
     CREATE TABLE trash (
         job_id TEXT PRIMARY KEY REFERENCES jobs (id) ON DELETE CASCADE,
@@ -333,7 +334,7 @@ class Row:
     """A stored analysis.
 
     Attributes:
-        owner: Name of the process that works on it or did so last (app.store.fs_utils).
+        owner: Name of the process that works on it or did so last (framelens.store.fs_utils).
         priority: Waiting analyses with a higher priority run first.
         same: Deduplication key, "" while there is none.
         user_id: Id of the user to whom it belongs, "" for none; never changed after it was inserted.
@@ -483,13 +484,13 @@ class Store:
             return dict(found.fetchall())
 
     def select(self, query: str, *values: object) -> list[tuple[Any, ...]]:
-        """Return the rows of a query; for other modules of app.store only."""
+        """Return the rows of a query; for other modules of framelens.store only."""
         with self._guard():
             return self._connection.execute(query, values).fetchall()
 
     @contextmanager
     def changing(self, *, frees: bool = False) -> Iterator[sqlite3.Connection]:
-        """Open a transaction that is rolled back on an error; for other modules of app.store only.
+        """Open a transaction that is rolled back on an error; for other modules of framelens.store only.
 
         Args:
             frees: It deletes something, so it may use the room that is kept for a full disk.

@@ -13,8 +13,8 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from app.core import current_user, make_private_folder
-from app.store.fs_utils import read_json, write_json, write_whole
+from framelens.core import current_user, make_private_folder
+from framelens.store.fs_utils import read_json, write_json, write_whole
 
 _log = logging.getLogger(__name__)
 _KEY = re.compile(r"[0-9a-f]{16,128}")

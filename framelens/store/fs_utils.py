@@ -22,7 +22,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from app.core import (
+from framelens.core import (
     StorageError,
     earliest_time,
     make_private_folder,
@@ -164,7 +164,7 @@ def log_to_terminal() -> None:
     """Also print the log on standard error."""
     handler = logging.StreamHandler()
     handler.setFormatter(_MaskedFormatter("%(levelname)s %(name)s %(message)s"))
-    logger = logging.getLogger("app")
+    logger = logging.getLogger("framelens")
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
 
@@ -188,7 +188,7 @@ def log_to(data_dir: Path) -> Path:
     except OSError as error:
         raise StorageError("data_dir_unwritable", path=str(data_dir), reason=reason_of(error)) from error
     handler.setFormatter(_MaskedFormatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
-    logger = logging.getLogger("app")
+    logger = logging.getLogger("framelens")
     for old in [one for one in logger.handlers if isinstance(one, RotatingFileHandler)]:
         logger.removeHandler(old)
         old.close()
@@ -354,7 +354,7 @@ class ProcessLock:
 
 def end_log(path: Path) -> None:
     """Undo `log_to` in a program that keeps running; do nothing if another log has replaced this one."""
-    logger = logging.getLogger("app")
+    logger = logging.getLogger("framelens")
     for handler in [one for one in logger.handlers if isinstance(one, _PrivateLog)]:
         if Path(handler.baseFilename) == path.absolute():
             logger.removeHandler(handler)

@@ -1,6 +1,6 @@
 """Searchable index of stored analyses (SQLite FTS5): listed, filtered, searched and tagged.
 
-Every stored analysis is listed at once; its details come from its entry, which app.jobs.search_index writes. FTS5
+Every stored analysis is listed at once; its details come from its entry, which framelens.jobs.search_index writes. FTS5
 indexes whole analyses, so that the words may be in different passages of one; the passages are determined only for the
 few results that are shown. Without FTS5 (`is_plain`) the texts are searched for substrings.
 """
@@ -12,9 +12,9 @@ from contextlib import suppress
 from dataclasses import astuple, dataclass
 from typing import Any, Literal, get_args
 
-from app.core import InputError, StorageError, current_user, requires
-from app.store.database import NOT_IN_TRASH, Store, listed
-from app.store.tokenizer import SearchTerm, body_of, found_in, match_of, places, terms_of, words_of
+from framelens.core import InputError, StorageError, current_user, requires
+from framelens.store.database import NOT_IN_TRASH, Store, listed
+from framelens.store.tokenizer import SearchTerm, body_of, found_in, match_of, places, terms_of, words_of
 
 FORM = 2
 """Version of the entries. Increase it with any change to their contents, so that all of them are rebuilt."""

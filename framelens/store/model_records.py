@@ -10,8 +10,8 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from app.core import AppError, from_builtins, make_private_folder, to_builtins
-from app.store.fs_utils import disk_errors, read_json, write_json
+from framelens.core import AppError, from_builtins, make_private_folder, to_builtins
+from framelens.store.fs_utils import disk_errors, read_json, write_json
 
 _log = logging.getLogger(__name__)
 _MOST_RUNS = 20
@@ -119,8 +119,8 @@ class _Timings:
 class TimingStats:
     """Statistics in the file `path`. `engine` is any text that identifies an engine with its model and settings.
 
-    app.analysis.planning.throughput derives estimates from them. A file that is lost, damaged or cannot be written
-    makes the estimates poorer and never fails anything.
+    framelens.analysis.planning.throughput derives estimates from them. A file that is lost, damaged or cannot be
+    written makes the estimates poorer and never fails anything.
     """
 
     def __init__(self, path: Path) -> None:
@@ -240,7 +240,7 @@ class TrustRecord:
 
     Attributes:
         revision: Commit of the repository at that time, "" for a folder without one.
-        digest: SHA-256 of all files and of what refers to them (app.models.remote_code).
+        digest: SHA-256 of all files and of what refers to them (framelens.models.remote_code).
         files: SHA-256 of each file by its name.
         time: ISO time in UTC.
         user_id: Id of the administrator, "" for the one user of an installation without accounts.

@@ -2,7 +2,7 @@
 
 from dataclasses import astuple, dataclass
 
-from app.store.database import NOT_IN_TRASH, Store, listed
+from framelens.store.database import NOT_IN_TRASH, Store, listed
 
 _COLUMNS = "id, job_id, user_id, sha256, language, conversations, created, expires"
 _OF_VISIBLE_JOBS = "job_id IN (SELECT id FROM jobs WHERE {clause})"

@@ -1,7 +1,7 @@
 """Trash of deleted analyses: listed, restored, and found once their time is over.
 
 An analysis in it stays in the store unchanged, with its images, conversations and links, and with its uploaded video;
-no other query finds it (`listed` in app.store.database).
+no other query finds it (`listed` in framelens.store.database).
 """
 
 import math
@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from app.core import InputError, earliest_time, latest_time, requires
-from app.store.audit import AuditLog
-from app.store.database import Store, listed, visible
-from app.store.library_index import LATEST
+from framelens.core import InputError, earliest_time, latest_time, requires
+from framelens.store.audit import AuditLog
+from framelens.store.database import Store, listed, visible
+from framelens.store.library_index import LATEST
 
 KEPT_DAYS = 30
 """Days after which an analysis in the trash is deleted for good, as in mail programs and photo libraries."""

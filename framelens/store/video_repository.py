@@ -23,9 +23,16 @@ from typing import Any, BinaryIO, Literal
 
 from filelock import FileLock, Timeout
 
-from app import core
-from app.store.fs_utils import disk_errors, own_secret, read_json, reason_of, remove_scratch, write_json
-from app.store.upload_limits import HELD_SECONDS, STALE_SECONDS, UNREAD_SECONDS, UploadLimits, UploadPurpose, check_size
+from framelens import core
+from framelens.store.fs_utils import disk_errors, own_secret, read_json, reason_of, remove_scratch, write_json
+from framelens.store.upload_limits import (
+    HELD_SECONDS,
+    STALE_SECONDS,
+    UNREAD_SECONDS,
+    UploadLimits,
+    UploadPurpose,
+    check_size,
+)
 
 Origin = Literal["upload", "path", "sample"]
 _ID = re.compile(r"[A-Za-z0-9_-]{16,64}")

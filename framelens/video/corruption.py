@@ -30,15 +30,15 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from app.core import AppError, DecodeSummary, Notice, VideoInfo
-from app.video.features.frame_signature import Glance
-from app.video.keyframes.strategies import Span
-from app.video.limits import move_on
-from app.video.readers import damage
-from app.video.readers.base import CELL_SIZE, FrameReader, Image, OpenedFile, Picture, WrappedReader
-from app.video.readers.damage import HEALED_SECONDS, Damage
-from app.video.readers.picture import AvPicture
-from app.video.readers.pyav import open_video, presentation_of
+from framelens.core import AppError, DecodeSummary, Notice, VideoInfo
+from framelens.video.features.frame_signature import Glance
+from framelens.video.keyframes.strategies import Span
+from framelens.video.limits import move_on
+from framelens.video.readers import damage
+from framelens.video.readers.base import CELL_SIZE, FrameReader, Image, OpenedFile, Picture, WrappedReader
+from framelens.video.readers.damage import HEALED_SECONDS, Damage
+from framelens.video.readers.picture import AvPicture
+from framelens.video.readers.pyav import open_video, presentation_of
 
 _SILENT = frozenset({"hevc", "mjpeg", "vp8", "vp9"})
 """Codecs whose first decoder does not report all damage."""

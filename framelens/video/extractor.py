@@ -13,12 +13,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
-from app import core
-from app.video.files import check_file, picture_key, printable
-from app.video.keyframes.options import ExtractOptions
-from app.video.keyframes.strategies import Fetched, Known, Thumbnails, WorkerRequest, in_shots, wishes_of, with_damaged
-from app.video.subtitles.discovery import CAPTIONED_CODECS, files_beside
-from app.video.worker_pool import DecoderWorker
+from framelens import core
+from framelens.video.files import check_file, picture_key, printable
+from framelens.video.keyframes.options import ExtractOptions
+from framelens.video.keyframes.strategies import (
+    Fetched,
+    Known,
+    Thumbnails,
+    WorkerRequest,
+    in_shots,
+    wishes_of,
+    with_damaged,
+)
+from framelens.video.subtitles.discovery import CAPTIONED_CODECS, files_beside
+from framelens.video.worker_pool import DecoderWorker
 
 _log = logging.getLogger(__name__)
 _PROBE_SECONDS = 60

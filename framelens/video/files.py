@@ -19,7 +19,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import BinaryIO
 
-from app.core import Cancelled, HashProgress, VideoError, address_in, shown_path
+from framelens.core import Cancelled, HashProgress, VideoError, address_in, shown_path
 
 _PIECE_BYTES = 1 << 20  # read at a time; chosen by hand, not tuned
 _LONG_BYTES = 256 << 20

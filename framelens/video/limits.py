@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
-from app.core import VideoError, VideoInfo
-from app.video.files import printable
+from framelens.core import VideoError, VideoInfo
+from framelens.video.files import printable
 
 MEMORY_BYTES = 1280 << 20
 """With the libraries themselves, which this limit doesn't count, less than 1.5 GB. An hour of 1080p takes a third of it

@@ -23,8 +23,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from app.core import limit_memory
-from app.video.files import open_descriptor
+from framelens.core import limit_memory
+from framelens.video.files import open_descriptor
 
 if TYPE_CHECKING:
     from landlockpy import AccessFS
@@ -37,7 +37,7 @@ _OPEN_FILES = 256
 """Chosen by hand; not tuned: a worker has some ten, and a container with 256 streams is still one file."""
 _FILE_BYTES = 16 << 20
 """For the one file that is written, the messages of the decoder, which are cut off after every packet; see
-app.video.readers.damage."""
+framelens.video.readers.damage."""
 _LIBRARIES = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/nix/store")
 _SYSTEM_FILES = (
     *("/etc/ld.so.cache", "/etc/localtime", "/proc/cpuinfo", "/proc/meminfo", "/sys/devices/system"),

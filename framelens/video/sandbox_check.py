@@ -1,6 +1,6 @@
 """Check of the decoder's sandbox on this machine: a process enters it and tries what it forbids.
 
-Run as `python -m app.video.sandbox_check`, it is that process.
+Run as `python -m framelens.video.sandbox_check`, it is that process.
 """
 
 import os
@@ -13,15 +13,15 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.core.child_environment import reader_environment
-from app.core.codec import from_json, to_json
-from app.video import sandbox
+from framelens.core.child_environment import reader_environment
+from framelens.core.codec import from_json, to_json
+from framelens.video import sandbox
 
 _MEMORY_BYTES = 512 << 20
 _TIMEOUT_SECONDS = 20
 """A check takes 0.2 s. Chosen by hand; not tuned."""
 _SENT = b"out"
-_MODULE = "app.video.sandbox_check"
+_MODULE = "framelens.video.sandbox_check"
 
 
 @dataclass(frozen=True)

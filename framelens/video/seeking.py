@@ -21,16 +21,23 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from app.core import VideoInfo
-from app.video.keyframes.strategies import LONG_SECONDS, SAME_SECONDS
-from app.video.limits import move_on
-from app.video.readers import damage, open_reader, tone_mapping
-from app.video.readers.base import FrameReader, OpenedFile, Picture
-from app.video.readers.damage import Damage
-from app.video.readers.packets import FramePacing
-from app.video.readers.picture import AvPicture
-from app.video.readers.pyav import DISPOSABLE_CODECS, add_time, decoded, frames_a_second, open_video, presentation_of
-from app.video.readers.transparency import decoder_of
+from framelens.core import VideoInfo
+from framelens.video.keyframes.strategies import LONG_SECONDS, SAME_SECONDS
+from framelens.video.limits import move_on
+from framelens.video.readers import damage, open_reader, tone_mapping
+from framelens.video.readers.base import FrameReader, OpenedFile, Picture
+from framelens.video.readers.damage import Damage
+from framelens.video.readers.packets import FramePacing
+from framelens.video.readers.picture import AvPicture
+from framelens.video.readers.pyav import (
+    DISPOSABLE_CODECS,
+    add_time,
+    decoded,
+    frames_a_second,
+    open_video,
+    presentation_of,
+)
+from framelens.video.readers.transparency import decoder_of
 
 _BACK_SECONDS = (0, 1, 5)
 """Seek targets before the frame, tried in order: a transport stream is searched by decoding time, and a seek may end

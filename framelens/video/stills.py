@@ -9,10 +9,10 @@ from collections import OrderedDict
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.core import AppError, KeyframeFound, VideoError
-from app.video import worker_pool
-from app.video.files import check_file, printable
-from app.video.keyframes.strategies import WorkerRequest
+from framelens.core import AppError, KeyframeFound, VideoError
+from framelens.video import worker_pool
+from framelens.video.files import check_file, printable
+from framelens.video.keyframes.strategies import WorkerRequest
 
 SIDES = (96, 1280)
 """Least and greatest longer side that may be requested, in pixels."""

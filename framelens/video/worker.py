@@ -1,9 +1,10 @@
 """Decoder worker: a program that reads a request on standard input and writes messages on standard output.
 
 The request is a WorkerRequest on one line; the task "stills" accepts further lines, `[seconds, side]`. Both, and the
-messages, are encoded by app.core.codec. The worker ends when its standard input closes, since its parent is gone then.
-With `--ready` it loads all libraries before the request; with `--background` it runs at a lower priority. Between the
-request and the file it enters a sandbox, see app.video.sandbox. Started by app.video.worker_pool, not by hand.
+messages, are encoded by framelens.core.codec. The worker ends when its standard input closes, since its parent is gone
+then. With `--ready` it loads all libraries before the request; with `--background` it runs at a lower priority. Between
+the request and the file it enters a sandbox, see framelens.video.sandbox. Started by framelens.video.worker_pool, not
+by hand.
 """
 
 from __future__ import annotations
@@ -19,16 +20,16 @@ from typing import TYPE_CHECKING, NoReturn
 
 import av.error
 
-from app import core
-from app.core import Failure, from_json, send
-from app.video import limits, sandbox
-from app.video.files import confine, picture_key, printable
-from app.video.keyframes.strategies import Fetched, Known, Thumbnails, WorkerRequest, is_whole
-from app.video.readers.base import FrameReader, Picture, as_jpeg
-from app.video.seeking import AccurateSeeker, InaccurateSeekError, pictures_at
+from framelens import core
+from framelens.core import Failure, from_json, send
+from framelens.video import limits, sandbox
+from framelens.video.files import confine, picture_key, printable
+from framelens.video.keyframes.strategies import Fetched, Known, Thumbnails, WorkerRequest, is_whole
+from framelens.video.readers.base import FrameReader, Picture, as_jpeg
+from framelens.video.seeking import AccurateSeeker, InaccurateSeekError, pictures_at
 
 if TYPE_CHECKING:
-    from app.video.features.text_recognition import TextReading
+    from framelens.video.features.text_recognition import TextReading
 
 _LIKELY = ("first", "shot")
 """Reasons of early keyframes that are mostly kept in the end, so their text is read at once."""
@@ -41,8 +42,8 @@ _QUALITY = 80
 def _load() -> None:
     """Import everything that a request may need, except the libraries of text recognition, a process of its own."""
     sandbox.has_landlock()  # looks for the C library, which takes longer than to enter the sandbox
-    from app.video.features import text_recognition  # noqa: F401
-    from app.video.keyframes import pipeline  # noqa: F401
+    from framelens.video.features import text_recognition  # noqa: F401
+    from framelens.video.keyframes import pipeline  # noqa: F401
 
 
 _further_input: queue.SimpleQueue[bytes] = queue.SimpleQueue()
@@ -87,7 +88,7 @@ def files_of(request: WorkerRequest) -> list[Path]:
     """Return what a request needs to read: the video, or also its folder's list and the subtitles beside it."""
     if request.task != "subtitles":
         return [request.path]
-    from app.video.subtitles.discovery import files_beside, folders_beside
+    from framelens.video.subtitles.discovery import files_beside, folders_beside
 
     beside = (one.path for one in files_beside(request.path) if one.path and not one.leads_out)
     given = [request.subtitles] if request.subtitles else []
@@ -99,7 +100,7 @@ def events_of(
 ) -> Iterator[core.VideoEvent | Known | Thumbnails | Fetched | core.Transcript | core.SoundPiece]:
     """Yield the events of a request, without limits on time or memory; `reading` is closed. Raises AppErrors."""
     # Imported here, since a probe needs no OpenCV and no text recognition and should not wait for them.
-    from app.video.readers import open_reader
+    from framelens.video.readers import open_reader
 
     task = request.task
     if task == "facts":
@@ -113,12 +114,12 @@ def events_of(
         if task == "probe":
             return
         if task == "subtitles":
-            from app.video.subtitles import reader as subtitle_reader
+            from framelens.video.subtitles import reader as subtitle_reader
 
             yield from subtitle_reader.read(reader.info, request.language, request.subtitles)
             return
         if task == "sound":
-            from app.video.audio import decoder
+            from framelens.video.audio import decoder
 
             yield from decoder.pieces(reader.info, request.start_seconds, request.end_seconds)
             return
@@ -126,7 +127,7 @@ def events_of(
             limits.lower_priority(_STILLS_NICENESS)
             yield from stills(reader, _further_requests())
             return
-        from app.video.keyframes import pipeline
+        from framelens.video.keyframes import pipeline
 
         if task == "pictures":
             yield from pipeline.full_pictures(reader, request.times_seconds, seeks=request.seeks)
@@ -135,7 +136,7 @@ def events_of(
 
 
 def _chosen(reader: FrameReader, request: WorkerRequest) -> Iterator[core.VideoEvent | Known | Thumbnails | Fetched]:
-    from app.video.keyframes import pipeline
+    from framelens.video.keyframes import pipeline
 
     assert request.options
     if request.task == "named":
@@ -164,7 +165,7 @@ def _with_facts(
             if isinstance(event, core.KeyframesChosen | Fetched):
                 keyframes = event.keyframes
             yield event
-        from app.video.features.frame_metrics import facts_of
+        from framelens.video.features.frame_metrics import facts_of
 
         yield from facts_of(keyframes, reading, have_text)
     finally:
@@ -186,14 +187,14 @@ def _note_pictures(event: object, reading: TextReading, have_text: Collection[st
 def _start_reading(request: WorkerRequest) -> TextReading | None:
     if not (request.options and request.options.read_text):
         return None
-    from app.video.features.text_recognition import TextReading
+    from framelens.video.features.text_recognition import TextReading
 
     return TextReading()
 
 
 def main() -> NoReturn:
     """Handle the one request of this process."""
-    from app.video.readers import damage
+    from framelens.video.readers import damage
 
     damage.watch()
     faulthandler.enable()
@@ -205,7 +206,7 @@ def main() -> NoReturn:
     request, data = _request()
     confine(request.confined)
     files = files_of(request)
-    sandbox.restart_in_bubblewrap("app.video.worker", files, data, (output.fileno(), sys.stderr.fileno()))
+    sandbox.restart_in_bubblewrap("framelens.video.worker", files, data, (output.fileno(), sys.stderr.fileno()))
     reading = _start_reading(request)  # the sandbox allows no new process
     sandbox.enter(files, memory_bytes=request.memory_bytes)  # before the first thread, which it holds for as well
     threading.Thread(target=_end_with_parent, daemon=True).start()

@@ -1,9 +1,9 @@
 """Decoder worker processes: starting them, keeping one ready, and running one request.
 
-A worker is `python -m app.video.worker`, a separate program: forking would copy the server's threads, and a spawned
-multiprocessing child would run the page's script again. Its request is the first line on its standard input, and it
-exits when that closes. Loading its libraries takes a quarter of a second, so a server keeps one idle worker (some
-100 MB), and a command starts one while it reads its settings.
+A worker is `python -m framelens.video.worker`, a separate program: forking would copy the server's threads, and a
+spawned multiprocessing child would run the page's script again. Its request is the first line on its standard input,
+and it exits when that closes. Loading its libraries takes a quarter of a second, so a server keeps one idle worker
+(some 100 MB), and a command starts one while it reads its settings.
 """
 
 import logging
@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO, Self, cast, get_args
 
-from app import core
-from app.video import limits
-from app.video.files import printable
-from app.video.keyframes.strategies import Fetched, Known, Thumbnails, WorkerRequest
-from app.video.worker_process import WorkerProcess, start_worker, take_early
+from framelens import core
+from framelens.video import limits
+from framelens.video.files import printable
+from framelens.video.keyframes.strategies import Fetched, Known, Thumbnails, WorkerRequest
+from framelens.video.worker_process import WorkerProcess, start_worker, take_early
 
 _log = logging.getLogger(__name__)
 MESSAGES: tuple[type[Any], ...] = (

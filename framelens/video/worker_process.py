@@ -7,7 +7,7 @@ the command's own modules are imported.
 import subprocess
 import sys
 
-from app.core import reader_environment
+from framelens.core import reader_environment
 
 WorkerProcess = subprocess.Popen[bytes]
 _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
@@ -16,10 +16,10 @@ _early: list[WorkerProcess] = []
 
 
 def start_worker(*options: str) -> WorkerProcess:
-    """Start a worker, which waits for its request; see app.video.worker for the options."""
+    """Start a worker, which waits for its request; see framelens.video.worker for the options."""
     # -P keeps a file in the working directory from being imported in place of a library.
     return subprocess.Popen(
-        [sys.executable, "-P", "-m", "app.video.worker", *options],
+        [sys.executable, "-P", "-m", "framelens.video.worker", *options],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from app.i18n import in_language, t
+from framelens.i18n import in_language, t
 from test_models import scenes
 from test_models.cards import PLAIN
 from test_models.prompts import MAX_FRAMES, clock, text

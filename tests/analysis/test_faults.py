@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from app.analysis.task import EarlierResults
-from app.core.domain import (
+from framelens.analysis.task import EarlierResults
+from framelens.core.domain import (
     Analysis,
     AnalysisEvent,
     AnswerDelta,
@@ -26,10 +26,10 @@ from app.core.domain import (
     Probed,
     VideoEvent,
 )
-from app.core.errors import AppError, EngineError, EngineTimeout, InputError
-from app.engine import Endpoint, EngineStatus
-from app.i18n import LANGUAGES, error_text, notice_text
-from app.video import ExtractOptions
+from framelens.core.errors import AppError, EngineError, EngineTimeout, InputError
+from framelens.engine import Endpoint, EngineStatus
+from framelens.i18n import LANGUAGES, error_text, notice_text
+from framelens.video import ExtractOptions
 from tests.analysis.requests.test_orchestrator import asked, done_of, introducing, words_of
 from tests.analysis.test_pipeline import (
     ScriptedConnector,

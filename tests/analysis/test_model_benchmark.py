@@ -11,21 +11,21 @@ from typing import Any
 import psutil
 import pytest
 
-from app.analysis import model_benchmark as trying
-from app.analysis.model_benchmark import check_memory, run_benchmark
-from app.analysis.planning.benchmark_result import (
+from framelens.analysis import model_benchmark as trying
+from framelens.analysis.model_benchmark import check_memory, run_benchmark
+from framelens.analysis.planning.benchmark_result import (
     BenchmarkResult,
     FrameCost,
     benchmark_settings,
     estimate_analysis,
     parse_result,
 )
-from app.core.domain import EngineProgress
-from app.core.errors import Cancelled, EngineError
-from app.core.units import GIB
-from app.engine.child_process import GUARD
-from app.models import built_in, parse_plan, propose_for_cpu, read_shape
-from app.store.model_records import trials as kept_trials
+from framelens.core.domain import EngineProgress
+from framelens.core.errors import Cancelled, EngineError
+from framelens.core.units import GIB
+from framelens.engine.child_process import GUARD
+from framelens.models import built_in, parse_plan, propose_for_cpu, read_shape
+from framelens.store.model_records import trials as kept_trials
 
 VL_3B = built_in().by_id["Qwen/Qwen2.5-VL-3B-Instruct"]
 MEASURED = BenchmarkResult(

@@ -15,14 +15,14 @@ from typing import Any
 
 import pytest
 
-from app.analysis.pipeline import analyse
-from app.analysis.planning.plan import RequestCapacity
-from app.analysis.prompts.prompts import exact_prompt
-from app.analysis.prompts.templates import Templates, built_in
-from app.analysis.requests.engine_connector import EngineConnector
-from app.analysis.task import Control, EarlierResults, Task
-from app.core.background_task import in_thread
-from app.core.domain import (
+from framelens.analysis.pipeline import analyse
+from framelens.analysis.planning.plan import RequestCapacity
+from framelens.analysis.prompts.prompts import exact_prompt
+from framelens.analysis.prompts.templates import Templates, built_in
+from framelens.analysis.requests.engine_connector import EngineConnector
+from framelens.analysis.task import Control, EarlierResults, Task
+from framelens.core.background_task import in_thread
+from framelens.core.domain import (
     Analysis,
     AnalysisEvent,
     AnalysisRequest,
@@ -45,12 +45,12 @@ from app.core.domain import (
     VideoEvent,
     VideoInfo,
 )
-from app.core.errors import AppError, Cancelled, ContextExceeded, DecodeError, EngineError
-from app.engine import Endpoint, Engine, EngineStatus
-from app.i18n import LANGUAGES, in_language, notice_text, t
-from app.llm.cache import AnswerCache
-from app.reports import FORMATS
-from app.video import ExtractOptions
+from framelens.core.errors import AppError, Cancelled, ContextExceeded, DecodeError, EngineError
+from framelens.engine import Endpoint, Engine, EngineStatus
+from framelens.i18n import LANGUAGES, in_language, notice_text, t
+from framelens.llm.cache import AnswerCache
+from framelens.reports import FORMATS
+from framelens.video import ExtractOptions
 from tests.cards import draw_card, to_jpeg
 from tests.llm.scripted import HangUp, Refuse, Server, has_pictures, saying, serve
 

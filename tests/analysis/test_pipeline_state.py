@@ -7,9 +7,9 @@ from concurrent.futures import Future
 
 import pytest
 
-from app.analysis.pipeline_state import ConcurrentEvents, wait_for
-from app.core.domain import AnalysisEvent, StageStarted
-from app.core.errors import Cancelled
+from framelens.analysis.pipeline_state import ConcurrentEvents, wait_for
+from framelens.core.domain import AnalysisEvent, StageStarted
+from framelens.core.errors import Cancelled
 
 
 def test_what_came_before_a_cancel_is_reported_before_it_ends() -> None:

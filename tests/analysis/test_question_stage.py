@@ -7,8 +7,8 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from app.analysis.task import EarlierResults
-from app.core import (
+from framelens.analysis.task import EarlierResults
+from framelens.core import (
     Analysis,
     AnswerChanged,
     AnswerState,
@@ -19,7 +19,7 @@ from app.core import (
     ReportedConversation,
     VideoEvent,
 )
-from app.video import ExtractOptions
+from framelens.video import ExtractOptions
 from tests.analysis.requests.test_orchestrator import introducing
 from tests.analysis.test_faults import Mortal, opener
 from tests.analysis.test_pipeline import extracting, finished, info, request, run, tools

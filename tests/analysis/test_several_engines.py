@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-from app.analysis.requests.engine_connector import EngineConnector
-from app.core.domain import Analysis, AnalysisRequest, Probed, VideoEvent
-from app.engine import EnginePool, RemoteEngine
-from app.jobs import JobSnapshot
+from framelens.analysis.requests.engine_connector import EngineConnector
+from framelens.core.domain import Analysis, AnalysisRequest, Probed, VideoEvent
+from framelens.engine import EnginePool, RemoteEngine
+from framelens.jobs import JobSnapshot
 from tests.analysis.requests.test_orchestrator import asked, done_of, introducing
 from tests.analysis.test_pipeline import NoAnswers, extracting, finished, marks_of, request, run, tools
 from tests.jobs.working import CONTEXT, FRAMES, jobs_in, plain, until

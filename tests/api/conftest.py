@@ -9,9 +9,9 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from app.api import AllowedHosts, Gate, routes
-from app.services.container import Services
-from tests.ui.fake_services import open_fake, script
+from framelens.api import AllowedHosts, Gate, routes
+from framelens.services.container import Services
+from tests.app.fake_services import open_fake, script
 
 ALLOWED = AllowedHosts(frozenset({"testserver"}), origins=frozenset({"https://video.example"}))
 

@@ -20,19 +20,19 @@ from starlette.requests import Request
 from starlette.testclient import TestClient
 from starlette.types import Message
 
-from app import core
-from app.api import exports
-from app.api.exports import ExportTurns, frames_as_zip, run_in_turn
-from app.core import AnalysisState
-from app.core.domain import KeyframesChosen, Probed
-from app.fleet import BatchArchive
-from app.fleet.archive import RecordedVideo
-from app.jobs.snapshot import imported_job, to_row
-from app.library.bulk_operations import reports_of
-from app.reports import FORMATS, document_worker
-from app.services.container import Services
-from app.services.conversations import import_report
-from app.video import ExtractOptions, extract
+from framelens import core
+from framelens.api import exports
+from framelens.api.exports import ExportTurns, frames_as_zip, run_in_turn
+from framelens.core import AnalysisState
+from framelens.core.domain import KeyframesChosen, Probed
+from framelens.fleet import BatchArchive
+from framelens.fleet.archive import RecordedVideo
+from framelens.jobs.snapshot import imported_job, to_row
+from framelens.library.bulk_operations import reports_of
+from framelens.reports import FORMATS, document_worker
+from framelens.services.container import Services
+from framelens.services.conversations import import_report
+from framelens.video import ExtractOptions, extract
 from tests.media import moving, write_video
 from tests.reports.test_questions import asked
 from tests.reports.test_reports import analysis

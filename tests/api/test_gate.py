@@ -10,12 +10,12 @@ from starlette.applications import Starlette
 from starlette.datastructures import Headers
 from starlette.testclient import TestClient
 
-from app.api import AllowedHosts, Gate, PageProtection, content_policy, routes
-from app.core.domain import AnalysisRequest
-from app.core.errors import InputError
-from app.services.container import Services
+from framelens.api import AllowedHosts, Gate, PageProtection, content_policy, routes
+from framelens.core.domain import AnalysisRequest
+from framelens.core.errors import InputError
+from framelens.services.container import Services
 from tests.api.conftest import ALLOWED
-from tests.ui.fake_services import ended, keyframes
+from tests.app.fake_services import ended, keyframes
 
 PLACES = [
     ("POST", "/api/uploads"),
@@ -96,7 +96,7 @@ def test_bug_is_a_sentence_and_its_cause_only_logged(
     client: TestClient, services: Services, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(services.videos, "path", lambda _: 1 / 0)
-    with caplog.at_level(logging.ERROR, logger="app.api.gate"):
+    with caplog.at_level(logging.ERROR, logger="framelens.api.gate"):
         answer = client.get("/api/videos/abcdefghijklmnop")
     assert answer.status_code == 500
     assert answer.json()["key"] == "internal"

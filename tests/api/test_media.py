@@ -11,17 +11,17 @@ import pytest
 from PIL import Image
 from starlette.testclient import TestClient
 
-from app.api import Gate
-from app.core import AnalysisState
-from app.core.domain import AnalysisRequest
-from app.jobs import JobSnapshot
-from app.services.container import Services
-from app.store.video_repository import VideoRepository
-from app.video import stills
+from framelens.api import Gate
+from framelens.core import AnalysisState
+from framelens.core.domain import AnalysisRequest
+from framelens.jobs import JobSnapshot
+from framelens.services.container import Services
+from framelens.store.video_repository import VideoRepository
+from framelens.video import stills
+from tests.app.fake_services import keyframes
 from tests.cards import draw_card, to_jpeg
 from tests.media import cards, write_video
 from tests.reports.test_reports import analysis
-from tests.ui.fake_services import keyframes
 
 
 @pytest.fixture

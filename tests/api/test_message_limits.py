@@ -14,8 +14,8 @@ import uvicorn
 import websockets
 from starlette.types import Receive, Scope, Send
 
-from app.api import limit_messages
-from app.api.message_limits import MOST_PIECES, USER_BYTES, VISITOR_BYTES, let_users_send_more
+from framelens.api import limit_messages
+from framelens.api.message_limits import MOST_PIECES, USER_BYTES, VISITOR_BYTES, let_users_send_more
 
 
 async def echo_sizes(scope: Scope, receive: Receive, send: Send) -> None:

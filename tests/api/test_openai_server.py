@@ -15,22 +15,22 @@ import openai
 import pytest
 import uvicorn
 
-from app.analysis.prompts import templates
-from app.analysis.task import Task
-from app.api.openai_server import ServeOptions, serve_app
-from app.core.domain import AnalysisRequest, Finished
-from app.core.errors import EngineError
-from app.engine import Engine, LocalEngine, RemoteEngine
-from app.engine.supported_architectures import choose_engine
-from app.llm.messages import data_url
-from app.services.engine_session import EngineSession
+from framelens.analysis.prompts import templates
+from framelens.analysis.task import Task
+from framelens.api.openai_server import ServeOptions, serve_app
+from framelens.core.domain import AnalysisRequest, Finished
+from framelens.core.errors import EngineError
+from framelens.engine import Engine, LocalEngine, RemoteEngine
+from framelens.engine.supported_architectures import choose_engine
+from framelens.llm.messages import data_url
+from framelens.services.engine_session import EngineSession
+from tests.app.fake_services import keyframes
 from tests.cards import write_card_video
 from tests.conftest import ready
 from tests.engine.conftest import make_engine
 from tests.engine.fakes import MakeEngine
 from tests.llm import floods, scripted
 from tests.test_proof import CARDS, WORDS
-from tests.ui.fake_services import keyframes
 
 __all__ = ["make_engine"]
 KEY = "sk-of-this-test"

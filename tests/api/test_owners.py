@@ -20,13 +20,13 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from app import core
-from app.analysis import Task
-from app.api import Gate, routes
-from app.core import User, as_user
-from app.core.domain import AnalysisRequest
-from app.fleet import BatchArchive
-from app.services import (
+from framelens import core
+from framelens.analysis import Task
+from framelens.api import Gate, routes
+from framelens.core import User, as_user
+from framelens.core.domain import AnalysisRequest
+from framelens.fleet import BatchArchive
+from framelens.services import (
     COOKIE,
     Services,
     Submission,
@@ -38,8 +38,8 @@ from app.services import (
     share,
     shares_of,
 )
-from app.services.access.shares import LIFETIMES
-from app.store import (
+from framelens.services.access.shares import LIFETIMES
+from framelens.store import (
     AccountRow,
     AccountStore,
     ApiStore,
@@ -50,8 +50,8 @@ from app.store import (
     VideoRepository,
     WebhookRow,
 )
+from tests.app.fake_services import ended, queue, script
 from tests.reports.test_questions import asked
-from tests.ui.fake_services import ended, queue, script
 
 ANN, BOB = User("u1", "ann", "analyst"), User("u2", "bob", "analyst")
 ADA = User("u3", "ada", "administrator")

@@ -17,15 +17,15 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from app import config
-from app.api import AllowedHosts, Gate, PageProtection, SessionProtection, TrustedProxies, routes
-from app.core import ConfigError
-from app.services import Accounts, Services
-from app.services.access import login_limits
-from app.store import AuditLog, Store
+from framelens import config
+from framelens.api import AllowedHosts, Gate, PageProtection, SessionProtection, TrustedProxies, routes
+from framelens.core import ConfigError
+from framelens.services import Accounts, Services
+from framelens.services.access import login_limits
+from framelens.store import AuditLog, Store
 from tests.api.test_sessions import ANYTHING
+from tests.app.fake_services import with_bench
 from tests.browser.conftest import running
-from tests.ui.fake_services import with_bench
 
 HOSTS = AllowedHosts.for_server("127.0.0.1", public_name="frames.example.org")
 FROM_PROXY = {

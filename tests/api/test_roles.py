@@ -8,17 +8,17 @@ from typing import Any
 import pytest
 from fastapi.routing import APIRoute
 
-from app.api import AllowedHosts, Gate, routes
-from app.api.gate import GuardedRoute
-from app.api.v1.application import programs
-from app.core import Language, Role, User, as_user
-from app.core.domain import AnalysisRequest
-from app.i18n import LANGUAGES
-from app.services import Services, api_keys, webhooks
-from app.store import AccountRow, AccountStore, ApiStore
+from framelens.api import AllowedHosts, Gate, routes
+from framelens.api.gate import GuardedRoute
+from framelens.api.v1.application import programs
+from framelens.core import Language, Role, User, as_user
+from framelens.core.domain import AnalysisRequest
+from framelens.i18n import LANGUAGES
+from framelens.services import Services, api_keys, webhooks
+from framelens.store import AccountRow, AccountStore, ApiStore
 from scripts.write_security_docs import DOCUMENTS, page_routes, program_routes, written
 from tests.api.v1.conftest import client_of
-from tests.ui.fake_services import ended
+from tests.app.fake_services import ended
 
 OF_THE_PAGE: dict[str, Role | None] = {
     "POST /api/session": None,

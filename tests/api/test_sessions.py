@@ -19,13 +19,13 @@ from starlette.testclient import TestClient
 from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
-from app.api import Gate, PageMessages, SessionProtection, routes
-from app.config import AccessSettings
-from app.core import InputError, StorageError, as_user
-from app.services import COOKIE, Accounts, Services, api_keys
-from app.services.access import accounts as accounts_module
-from app.services.access import login_limits
-from app.store import ApiStore, Store
+from framelens.api import Gate, PageMessages, SessionProtection, routes
+from framelens.config import AccessSettings
+from framelens.core import InputError, StorageError, as_user
+from framelens.services import COOKIE, Accounts, Services, api_keys
+from framelens.services.access import accounts as accounts_module
+from framelens.services.access import login_limits
+from framelens.store import ApiStore, Store
 
 NAME, PASSWORD = "ann@example.org", "correct horse battery"
 LOCAL = "http://127.0.0.1:8501"

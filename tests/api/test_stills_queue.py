@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from app.api import media
-from app.api.media import StillsQueue
+from framelens.api import media
+from framelens.api.media import StillsQueue
 
 
 def served(keys: str, *, leaving: int | None = None) -> str:

@@ -14,9 +14,9 @@ import httpx
 import pytest
 from starlette.testclient import TestClient
 
-from app.core.errors import InputError
-from app.services.container import Services
-from app.store import UploadPurpose
+from framelens.core.errors import InputError
+from framelens.services.container import Services
+from framelens.store import UploadPurpose
 from tests.media import moving, write_video
 
 PIECE = {"Content-Type": "application/offset+octet-stream"}
@@ -26,8 +26,8 @@ _SERVER = """
 import sys, uvicorn
 from pathlib import Path
 from starlette.applications import Starlette
-from app.api import AllowedHosts, Gate, routes
-from tests.ui.fake_services import open_fake, script
+from framelens.api import AllowedHosts, Gate, routes
+from tests.app.fake_services import open_fake, script
 folder = Path(sys.argv[1])
 gate = Gate(AllowedHosts())
 gate.services = open_fake(folder, run=script(), sample=folder / "none.mp4")

@@ -12,12 +12,12 @@ import streamlit as st
 from streamlit.components.v2 import manifest_scanner
 from streamlit.testing.v1 import AppTest
 
-from app import i18n
-from app.services.container import Services
-from app.ui import context, resources
-from app.ui.context import LANGUAGE_KEY
+from app import context, resources
+from app.context import LANGUAGE_KEY
+from framelens import i18n
+from framelens.services.container import Services
+from tests.app.fake_services import Run, open_fake, script
 from tests.cards import write_card_video
-from tests.ui.fake_services import Run, open_fake, script
 
 ENTRY = Path(__file__).resolve().parents[2] / "app" / "ui" / "entry.py"
 Open = Callable[[Run], Services]

@@ -13,13 +13,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-from app import config
-from app.analysis.planning.estimate import Planner
-from app.analysis.planning.plan import RequestCapacity
-from app.analysis.planning.time_parsing import range_notice
-from app.analysis.prompts.templates import Templates, load_templates
-from app.analysis.task import Control, Task
-from app.core.domain import (
+from framelens import config
+from framelens.analysis.planning.estimate import Planner
+from framelens.analysis.planning.plan import RequestCapacity
+from framelens.analysis.planning.time_parsing import range_notice
+from framelens.analysis.prompts.templates import Templates, load_templates
+from framelens.analysis.task import Control, Task
+from framelens.core.domain import (
     Analysis,
     AnalysisEvent,
     AnalysisRequest,
@@ -49,15 +49,15 @@ from app.core.domain import (
     Usage,
     VideoInfo,
 )
-from app.core.errors import Cancelled, Paused
-from app.engine import Endpoint, Engine, EngineMetricsReader, Monitor
-from app.engine.base import EngineStatus
-from app.jobs import EngineSwitcher, Jobs, JobSnapshot
-from app.services.container import Services
-from app.store.database import Store
-from app.store.fs_utils import ProcessLock
-from app.store.model_records import KnownTimings
-from app.store.video_repository import VideoRepository
+from framelens.core.errors import Cancelled, Paused
+from framelens.engine import Endpoint, Engine, EngineMetricsReader, Monitor
+from framelens.engine.base import EngineStatus
+from framelens.jobs import EngineSwitcher, Jobs, JobSnapshot
+from framelens.services.container import Services
+from framelens.store.database import Store
+from framelens.store.fs_utils import ProcessLock
+from framelens.store.model_records import KnownTimings
+from framelens.store.video_repository import VideoRepository
 from tests.cards import draw_card, to_jpeg
 
 TEXT_MODE = Notice("text_mode", {"reason": Notice("pictures_dropped", {"tokens": 10})})

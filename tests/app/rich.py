@@ -9,8 +9,8 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 
-from app.analysis.task import Task
-from app.core.domain import (
+from framelens.analysis.task import Task
+from framelens.core.domain import (
     Analysis,
     AnalysisEvent,
     AnalysisRequest,
@@ -37,8 +37,8 @@ from app.core.domain import (
     Transcript,
     Usage,
 )
+from tests.app.fake_services import Run, analysis, decode, facts, video_info, wait
 from tests.cards import draw_card, to_jpeg
-from tests.ui.fake_services import Run, analysis, decode, facts, video_info, wait
 
 FRAMES_EACH = 4
 SECONDS_EACH = 2.5

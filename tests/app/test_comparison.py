@@ -6,9 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from app.core.domain import Analysis, AnalysisRequest, Finding
-from app.ui import comparison
-from tests.ui import rich
+from app import comparison
+from framelens.core.domain import Analysis, AnalysisRequest, Finding
+from tests.app import rich
 
 REQUEST = AnalysisRequest(Path("a.mp4"))
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.services.container import Services
-from app.ui import context, resources
-from tests.ui.fake_services import with_bench
+from app import context, resources
+from framelens.services.container import Services
+from tests.app.fake_services import with_bench
 
 UI = Path(context.__file__).parent
 
@@ -19,8 +19,8 @@ UI = Path(context.__file__).parent
 def small_page() -> None:
     import streamlit as st
 
-    from app.i18n import language, t
-    from app.ui.panels.menu import language as switch
+    from app.panels.menu import language as switch
+    from framelens.i18n import language, t
 
     def note() -> None:
         st.session_state["noted"] = language()

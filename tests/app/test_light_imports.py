@@ -8,10 +8,10 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "vllm", "transformers", "cv2", "av", "rapidocr", "onnxruntime", "ray", "app.ask.context")
+HEAVY = ("torch", "vllm", "transformers", "cv2", "av", "rapidocr", "onnxruntime", "ray", "framelens.conversations.context")
 PAGES = (
-    "import app.ui.views.analyse, app.ui.views.ask, app.ui.views.models, app.ui.views.system, "
-    "app.ui.panels.menu.engine, app.ui.panels.work.rows, app.ui.panels.menu.language, app.api"
+    "import app.views.analyse, app.views.ask, app.views.models, app.views.system, "
+    "app.panels.menu.engine, app.panels.work.rows, app.panels.menu.language, framelens.api"
 )
 
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from app.core.errors import ModelNotFound
-from app.models import Fix, GpuCard, built_in
-from app.services.hardware_profile import HardwareProfile, build_profile, speed_here
-from app.ui.model_selection import ModelChoice, ModelSettings, config_text, env_lines, find_model, proposal_for
-from app.ui.panels.models.model_form import with_fix
+from app.model_selection import ModelChoice, ModelSettings, config_text, env_lines, find_model, proposal_for
+from app.panels.models.model_form import with_fix
+from framelens.core.errors import ModelNotFound
+from framelens.models import Fix, GpuCard, built_in
+from framelens.services.hardware_profile import HardwareProfile, build_profile, speed_here
 
 
 @pytest.mark.parametrize(

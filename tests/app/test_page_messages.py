@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from streamlit.proto.BackMsg_pb2 import BackendOperationRequest, BackMsg
 
-from app.ui.page_messages import DRAW, KINDS, REFUSED, kind_of
+from app.page_messages import DRAW, KINDS, REFUSED, kind_of
 
 _OPERATIONS = "backend_operation_request"
 

@@ -6,9 +6,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from app.services import COOKIE
-from app.services.container import Services
-from app.ui import resources
+from app import resources
+from framelens.services import COOKIE
+from framelens.services.container import Services
 
 
 def test_cookie_outlives_the_browser_that_sent_it(monkeypatch: pytest.MonkeyPatch) -> None:

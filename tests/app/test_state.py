@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.ui.state import Edits, PageState
+from app.state import Edits, PageState
 
 EDITS = Edits("job", (0.0, 1.0, 2.5), 0.04)
 

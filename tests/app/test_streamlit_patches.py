@@ -13,7 +13,7 @@ from streamlit.runtime.scriptrunner_utils.exceptions import RerunException
 from streamlit.runtime.scriptrunner_utils.script_requests import RerunData, ScriptRequest, ScriptRequestType
 from streamlit.runtime.state import SafeSessionState, SessionState
 
-from app.ui import streamlit_patches
+from app import streamlit_patches
 
 
 def drawn_messages(name: str) -> list[ForwardMsg]:

@@ -9,11 +9,6 @@ from typing import Any
 import jsonschema
 import pytest
 
-from app.analysis.parsing.answer_parser import parse_answer
-from app.analysis.prompts.schema import Scope, schema_of
-from app.analysis.prompts.templates import built_in
-from app.core.domain import AnalysisRequest
-from app.services.container import SAMPLE
 from benchmarks.analysis import large, throughput
 from benchmarks.analysis.answers import answer_to, cited, pieces, prompt_tokens
 from benchmarks.analysis.ending import answers_that_end, given_texts
@@ -22,6 +17,11 @@ from benchmarks.analysis.prefix import turned
 from benchmarks.analysis.raw import first_of_another_part, first_text_seconds, raw_seconds
 from benchmarks.analysis.scripted import Delays, serving
 from benchmarks.analysis.whole import App, in_parts
+from framelens.analysis.parsing.answer_parser import parse_answer
+from framelens.analysis.prompts.schema import Scope, schema_of
+from framelens.analysis.prompts.templates import built_in
+from framelens.core.domain import AnalysisRequest
+from framelens.services.container import SAMPLE
 
 pytestmark = pytest.mark.usefixtures("english")
 

@@ -9,10 +9,10 @@ import av
 import numpy as np
 import pytest
 
-from app.core import Interval, Moments, Point
 from benchmarks.ask import moment
 from benchmarks.ask.planted import RATE, Occurrence, PlantedVideo, planted
 from benchmarks.ask.when import Tally
+from framelens.core import Interval, Moments, Point
 from tests.cards import CARDS
 from tests.media import moving, write_video
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import streamlit as st
 
 from app import main
-from app.services.container import SAMPLE, Services
+from framelens.services.container import SAMPLE, Services
+from tests.app.fake_services import open_fake, script
 from tests.browser.going import going
-from tests.ui.fake_services import open_fake, script
 
 
 def _open() -> Services:

@@ -12,14 +12,15 @@ from pathlib import Path
 
 import streamlit as st
 
-from app import engine, main
-from app.engine import Launcher, LocalEngine
-from app.engine.model_resolution import model_name
-from app.jobs import EngineSwitcher
-from app.services.container import SAMPLE, Services
-from app.store.fs_utils import log_to
+from app import main
+from framelens import engine
+from framelens.engine import Launcher, LocalEngine
+from framelens.engine.model_resolution import model_name
+from framelens.jobs import EngineSwitcher
+from framelens.services.container import SAMPLE, Services
+from framelens.store.fs_utils import log_to
+from tests.app.fake_services import open_fake, script
 from tests.engine.fakes import fake_launcher
-from tests.ui.fake_services import open_fake, script
 
 FOLDER = Path(os.environ["FRAMELENS_DATA_DIR"])
 

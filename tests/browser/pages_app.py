@@ -12,7 +12,7 @@ from streamlit.proto.ClientState_pb2 import ClientState
 from streamlit.runtime import Runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from app.ui import streamlit_patches
+from app import streamlit_patches
 
 if not hasattr(streamlit_patches, "is_applied"):
     streamlit_patches.apply()

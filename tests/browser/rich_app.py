@@ -13,12 +13,12 @@ from pathlib import Path
 import streamlit as st
 
 from app import main
-from app.jobs import JobSnapshot
-from app.services.container import SAMPLE, Services
-from app.ui.views import analyse
+from app.views import analyse
+from framelens.jobs import JobSnapshot
+from framelens.services.container import SAMPLE, Services
+from tests.app import rich
+from tests.app.fake_services import open_fake
 from tests.browser.going import going
-from tests.ui import rich
-from tests.ui.fake_services import open_fake
 
 PARTS = int(os.environ.get("RICH_PARTS", "3"))
 FINDINGS = int(os.environ.get("RICH_FINDINGS", "4"))

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from app.i18n import t
+from framelens.i18n import t
 from tests.browser.conftest import App, Visit, choose_sample, press_sample, running, wait_until_still
 from tests.browser.test_analyse_in_browser import arrives, upload, video_of
 from tests.llm.scripted import Server, serve

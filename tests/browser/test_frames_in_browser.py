@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Locator, Page, Position, expect
 
-from app.services.container import SAMPLE
+from framelens.services.container import SAMPLE
 from tests.browser.conftest import App, Visit, choose_sample, expect_report, open_details, press_in_menu
 from tests.browser.test_analyse_in_browser import arrives, video_of
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from app.i18n import t
+from framelens.i18n import t
 from tests.browser.conftest import App, Visit, choose_language, expect_report, running, wait_until_still
 from tests.cards import write_card_video
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from app.config import AccessSettings
-from app.core import Role
-from app.services import COOKIE, Accounts
-from app.store import Store
+from framelens.config import AccessSettings
+from framelens.core import Role
+from framelens.services import COOKIE, Accounts
+from framelens.store import Store
 from tests.browser.conftest import App, Visit, expect_report, expect_user, log_out, open_menu, press_sample, running
 
 pytestmark = pytest.mark.browser

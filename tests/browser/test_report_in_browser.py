@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from app.i18n import LANGUAGES, t
+from framelens.i18n import LANGUAGES, t
 from tests.browser.conftest import (
     App,
     Visit,

@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from app.cli import terminal as terminal_module
-from app.cli.progress import BatchProgress
-from app.core.domain import StageStarted
+from framelens.cli import terminal as terminal_module
+from framelens.cli.progress import BatchProgress
+from framelens.core.domain import StageStarted
 from tests.cards import write_card_video
 from tests.cli.test_main import command, endlessly, run, until_asked
 from tests.llm.scripted import following, serve

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from app import fleet
-from app.cli.main import main
-from app.fleet.ray_jobs import runner
-from app.fleet.ray_jobs.task import RayTask
-from app.fleet.results import Results, VideoResult
+from framelens import fleet
+from framelens.cli.main import main
+from framelens.fleet.ray_jobs import runner
+from framelens.fleet.ray_jobs.task import RayTask
+from framelens.fleet.results import Results, VideoResult
 from tests.cards import write_card_video
 from tests.fleet.ray_jobs.test_runner import FakeCluster
 

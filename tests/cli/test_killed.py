@@ -38,7 +38,7 @@ def start(server: Server, video: Path, report: Path, data: Path, monkeypatch: py
     command = [
         sys.executable,
         "-m",
-        "app.cli.main",
+        "framelens.cli.main",
         "analyse",
         str(video),
         "--frames",

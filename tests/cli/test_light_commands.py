@@ -23,15 +23,22 @@ MODEL = {
     "aiohttp",
     "httpx",
     "ray",
-    "app.llm.chat",
-    "app.analysis.requests.orchestrator",
+    "framelens.llm.chat",
+    "framelens.analysis.requests.orchestrator",
 }
 DECODERS = {"numpy", "cv2", "av", "rapidocr", "onnxruntime"}
 DRAWING = {"rich", "PIL"}
-SERVICES = {"pydantic", "psutil", "sqlite3", "app.engine.local_engine", "app.jobs.queue", "app.reports.text.html"}
+SERVICES = {
+    "pydantic",
+    "psutil",
+    "sqlite3",
+    "framelens.engine.local_engine",
+    "framelens.jobs.queue",
+    "framelens.reports.text.html",
+}
 LISTED = """
 import json, sys
-from app.cli.main import main
+from framelens.cli.main import main
 try:
     code = main(sys.argv[1:])
 except SystemExit as ended:
@@ -64,18 +71,18 @@ def imported(*arguments: object, cwd: Path) -> set[str]:
 @pytest.mark.parametrize("word", ["--help", "--version"])
 def test_help_and_version_import_no_command(word: str, tmp_path: Path) -> None:
     found = imported(word, cwd=tmp_path)
-    ours = {name for name in found if name.startswith("app.") and not name.startswith("app.i18n")}
+    ours = {name for name in found if name.startswith("app.") and not name.startswith("framelens.i18n")}
     assert ours == {
-        "app.cli",
-        "app.cli.main",
-        "app.cli.parser",
-        "app.cli.terminal",
-        "app.core",
-        "app.core.domain",
-        "app.core.errors",
-        "app.core.evidence",
-        "app.core.files",
-        "app.core.units",
+        "framelens.cli",
+        "framelens.cli.main",
+        "framelens.cli.parser",
+        "framelens.cli.terminal",
+        "framelens.core",
+        "framelens.core.domain",
+        "framelens.core.errors",
+        "framelens.core.evidence",
+        "framelens.core.files",
+        "framelens.core.units",
     }
     assert not found & (MODEL | DECODERS | DRAWING | SERVICES)
 
@@ -104,7 +111,7 @@ def test_the_help_of_a_command_imports_no_other(command: str, tmp_path: Path) ->
     found = imported(command, "--help", cwd=tmp_path)
     folder = APP / "cli" / "commands"
     modules = {".".join(path.relative_to(folder).with_suffix("").parts) for path in folder.rglob("[a-z]*.py")}
-    loaded = {name for name in modules if f"app.cli.commands.{name}" in found}
+    loaded = {name for name in modules if f"framelens.cli.commands.{name}" in found}
     assert {name.rpartition(".")[2] for name in loaded} == {command}
     assert not found & (MODEL | DECODERS)
 
@@ -128,14 +135,19 @@ def test_an_analysis_without_a_model_imports_no_langchain(video: Path, tmp_path:
 
 
 def test_the_child_imports_nothing_of_the_parent() -> None:
-    code = "import app.video.worker as child; child._load(); import sys, json; print(json.dumps(sorted(sys.modules)))"
+    code = (
+        "import framelens.video.worker as child; child._load(); import sys, json; "
+        "print(json.dumps(sorted(sys.modules)))"
+    )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     found = set(json.loads(done.stdout.splitlines()[-1]))
-    assert not found & {"app.video.extractor", "app.video.worker_pool", "importlib.metadata", "rapidocr"}
+    assert not found & {"framelens.video.extractor", "framelens.video.worker_pool", "importlib.metadata", "rapidocr"}
 
 
 def test_entry_point_imports_nothing_of_its_own() -> None:
-    program = "import os, sys; before = set(sys.modules); import app.__main__; print(sorted(set(sys.modules) - before))"
+    program = (
+        "import os, sys; before = set(sys.modules); import framelens.__main__; print(sorted(set(sys.modules) - before))"
+    )
     bare = [sys.executable, "-S", "-c", f"import sys; sys.path.insert(0, {str(APP.parent)!r}); {program}"]
     done = subprocess.run(bare, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "['app', 'app.__main__']"
+    assert done.stdout.strip() == "['app', 'framelens.__main__']"

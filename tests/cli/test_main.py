@@ -19,9 +19,9 @@ from unicodedata import east_asian_width
 import psutil
 import pytest
 
-from app.cli import main
-from app.engine import Endpoint
-from app.i18n import catalogue
+from framelens.cli import main
+from framelens.engine import Endpoint
+from framelens.i18n import catalogue
 from tests.analysis.requests.test_orchestrator import asked
 from tests.cards import write_card_video
 from tests.llm.scripted import Server, serve
@@ -38,7 +38,7 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def command(*arguments: object) -> list[str]:
-    return [sys.executable, "-m", "app.cli.main", *map(str, arguments)]
+    return [sys.executable, "-m", "framelens.cli.main", *map(str, arguments)]
 
 
 def run(*arguments: object, cwd: Path, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -64,7 +64,7 @@ def test_json_is_the_report_and_nothing_else_on_standard_output(video: Path, tmp
 @pytest.mark.skipif(sys.platform == "win32", reason="the shell of POSIX")
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 def test_closed_standard_streams_are_no_fault(closed: str, tmp_path: Path) -> None:
-    shell = ["sh", "-c", f'"$@" {closed}', "sh", sys.executable, "-m", "app", "doctor"]
+    shell = ["sh", "-c", f'"$@" {closed}', "sh", sys.executable, "-m", "framelens", "doctor"]
     done = subprocess.run(shell, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
 

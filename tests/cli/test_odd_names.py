@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from app.core.errors import InputError
-from app.core.files import readable, restored, shown_path, storable
-from app.store.video_repository import VideoRepository
+from framelens.core.errors import InputError
+from framelens.core.files import readable, restored, shown_path, storable
+from framelens.store.video_repository import VideoRepository
 from tests.cards import write_card_video
 from tests.cli.test_main import run
 
@@ -93,7 +93,7 @@ class Interrupting:
             raise KeyboardInterrupt
 
 sys.meta_path.insert(0, Interrupting())
-from app.__main__ import main
+from framelens.__main__ import main
 sys.exit(main())
 """
     done = subprocess.run(
@@ -108,15 +108,15 @@ sys.exit(main())
 def test_an_interrupt_that_python_only_prints_comes_again(tmp_path: Path) -> None:
     program = """
 import sys, time
-import app.__main__, app.cli.main
+import framelens.__main__, framelens.cli.main
 class Extension:
     def __del__(self):
         raise KeyboardInterrupt
 def run():
     Extension()
     time.sleep(60)
-app.cli.main.main = run
-sys.exit(app.__main__.main())
+framelens.cli.main.main = run
+sys.exit(framelens.__main__.main())
 """
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, len(done.stderr.splitlines())) == (130, 1), done.stderr
@@ -124,12 +124,12 @@ sys.exit(app.__main__.main())
 
 def test_what_a_stopped_command_printed_is_kept(tmp_path: Path) -> None:
     program = """
-import app.__main__, app.cli.main
+import framelens.__main__, framelens.cli.main
 def run():
     print("a line", end="")  # a pipe gets it when the program ends
     raise KeyboardInterrupt
-app.cli.main.main = run
-app.__main__.main()
+framelens.cli.main.main = run
+framelens.__main__.main()
 """
     done = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout) == (130, "a line"), done.stderr

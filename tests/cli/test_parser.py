@@ -6,8 +6,8 @@ import argparse
 
 import pytest
 
-from app.cli.main import build_parser, main
-from app.cli.parser import SHORT, Parser
+from framelens.cli.main import build_parser, main
+from framelens.cli.parser import SHORT, Parser
 
 pytestmark = pytest.mark.usefixtures("english")
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from app.cli.progress import Progress
-from app.cli.progress_lines import ProgressLines, Throttle, open_progress
-from app.core.domain import (
+from framelens.cli.progress import Progress
+from framelens.cli.progress_lines import ProgressLines, Throttle, open_progress
+from framelens.core.domain import (
     AnalysisRequest,
     Answered,
     ChunkDone,
@@ -22,7 +22,7 @@ from app.core.domain import (
     StageStarted,
     SurveyProgress,
 )
-from tests.ui import rich
+from tests.app import rich
 
 pytestmark = pytest.mark.usefixtures("english")
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from app.cli.main import main
-from app.cli.report_output import check_ending, check_output_file, check_output_folder, parse_output
-from app.core import AppError, ConfigError, name_limit
-from app.reports.files import atomic_write
+from framelens.cli.main import main
+from framelens.cli.report_output import check_ending, check_output_file, check_output_folder, parse_output
+from framelens.core import AppError, ConfigError, name_limit
+from framelens.reports.files import atomic_write
 from tests.cards import write_card_video
 from tests.cli.test_main import run
 

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from rich.table import Table
 
-from app.cli import terminal
-from app.cli.main import main
-from app.reports import FORMATS
+from framelens.cli import terminal
+from framelens.cli.main import main
+from framelens.reports import FORMATS
 from tests.reports.test_reports import analysis
 
 HOSTILE = "a\x1b]0;owned\x07b\x9b31mc\x7f\u202ed\u200f"

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from app.core import (
+from framelens.core import (
     AnalysisEvent,
     AnalysisState,
     Answered,

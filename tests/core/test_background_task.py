@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from app.core import background_task
-from app.core.background_task import BackgroundTask
-from app.core.errors import Cancelled, EngineError
+from framelens.core import background_task
+from framelens.core.background_task import BackgroundTask
+from framelens.core.errors import Cancelled, EngineError
 
 Report = Callable[[str], None]
 

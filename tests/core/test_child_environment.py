@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from app.core.child_environment import engine_environment, hub_environment, reader_environment
-from app.core.domain import EngineProgress
-from app.engine import LocalEngine, vllm_launcher
-from app.engine.hardware import installed_vllm
-from app.video import worker_pool
+from framelens.core.child_environment import engine_environment, hub_environment, reader_environment
+from framelens.core.domain import EngineProgress
+from framelens.engine import LocalEngine, vllm_launcher
+from framelens.engine.hardware import installed_vllm
+from framelens.video import worker_pool
 from tests.engine.fakes import fake_launcher
 
 SECRETS = {

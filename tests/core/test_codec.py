@@ -12,9 +12,9 @@ import msgspec
 import numpy as np
 import pytest
 
-from app.core import AnalysisState, EngineProgress, ModeChosen
-from app.core.codec import Failure, build, from_builtins, from_json, receive, send, to_builtins, to_json
-from app.core.domain import (
+from framelens.core import AnalysisState, EngineProgress, ModeChosen
+from framelens.core.codec import Failure, build, from_builtins, from_json, receive, send, to_builtins, to_json
+from framelens.core.domain import (
     DecodeSummary,
     EngineInfo,
     Keyframe,
@@ -26,8 +26,8 @@ from app.core.domain import (
     VideoEvent,
     VideoInfo,
 )
-from app.core.errors import AppError, DecodeError, EngineBusy
-from app.reports.json.schema import EngineForm, NoticeForm
+from framelens.core.errors import AppError, DecodeError, EngineBusy
+from framelens.reports.json.schema import EngineForm, NoticeForm
 
 CUT_OFF = Notice("truncated", {"readable": "0:00.1", "declared": "0:09.0"})
 SUMMARY = DecodeSummary(3, 0.12, False, "pyav", (Shot(1, 0.0, 0.12),), notices=(CUT_OFF,))
@@ -177,8 +177,8 @@ def test_a_message_cannot_exhaust_memory_or_stack() -> None:
 def test_first_use_by_several_threads_does_not_crash() -> None:
     code = """
 import sys, threading
-from app.core.codec import from_json
-from app.core.domain import Analysis
+from framelens.core.codec import from_json
+from framelens.core.domain import Analysis
 sys.setswitchinterval(1e-6)
 begin = threading.Barrier(8)
 def read():

@@ -7,7 +7,7 @@ from io import BytesIO
 import pytest
 from PIL import Image
 
-from app.core.images import smaller
+from framelens.core.images import smaller
 from tests.cards import draw_card, to_jpeg
 
 
@@ -46,5 +46,5 @@ def test_a_note_about_turning_changes_nothing() -> None:
 
 @pytest.mark.parametrize("library", ["PIL", "cv2"])
 def test_the_picture_library_is_loaded_when_there_is_a_picture(library: str) -> None:
-    code = f"import app.core.images, app.reports, sys; print('{library}' in sys.modules)"
+    code = f"import framelens.core.images, framelens.reports, sys; print('{library}' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout.strip() == b"False"

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.core.redaction import is_secret, redact, redact_setting
+from framelens.core.redaction import is_secret, redact, redact_setting
 
 
 @pytest.mark.parametrize(

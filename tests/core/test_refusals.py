@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from app.core.errors import EngineBusy, EngineError, RequestTooLarge, TooManyPictures
-from app.core.refusals import is_refusal, may_be_dying, read_json, refused, refused_in_stream, said_in
-from app.i18n import error_text
+from framelens.core.errors import EngineBusy, EngineError, RequestTooLarge, TooManyPictures
+from framelens.core.refusals import is_refusal, may_be_dying, read_json, refused, refused_in_stream, said_in
+from framelens.i18n import error_text
 
 ANSWERS = json.loads((Path(__file__).parents[1] / "llm" / "vllm_answers.json").read_text(encoding="utf-8"))
 KEYS = {

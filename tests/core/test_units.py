@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from app.core.units import clock, gib_number, gib_text, human_size
+from framelens.core.units import clock, gib_number, gib_text, human_size
 
 
 @pytest.mark.parametrize(

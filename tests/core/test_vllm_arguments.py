@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from app.core import vllm_arguments
-from app.core.domain import Notice
-from app.core.errors import ConfigError
-from app.core.vllm_arguments import arguments_to_argv, check, installed_arguments
-from app.i18n import error_text, notice_text
+from framelens.core import vllm_arguments
+from framelens.core.domain import Notice
+from framelens.core.errors import ConfigError
+from framelens.core.vllm_arguments import arguments_to_argv, check, installed_arguments
+from framelens.i18n import error_text, notice_text
 
 needs_vllm = pytest.mark.skipif(find_spec("vllm") is None, reason="vLLM is installed on Linux alone")
 

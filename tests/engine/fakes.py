@@ -9,9 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from app.core.domain import EngineProgress
-from app.engine import Launcher, LocalEngine
-from app.engine.vllm import describe
+from framelens.core.domain import EngineProgress
+from framelens.engine import Launcher, LocalEngine
+from framelens.engine.vllm import describe
 
 MakeEngine = Callable[..., LocalEngine]
 FAKE = Path(__file__).with_name("fake_engine.py")

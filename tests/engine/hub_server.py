@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from urllib.parse import parse_qs, urlsplit
 
-from app.core.model_hub import HubKind, ModelHub
+from framelens.core.model_hub import HubKind, ModelHub
 from tests import loopback
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

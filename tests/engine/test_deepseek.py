@@ -20,23 +20,23 @@ import httpx
 import openai
 import pytest
 
-from app.analysis.prompts import templates
-from app.analysis.task import Task
-from app.config import load
-from app.core.domain import Analysis, AnalysisRequest, Finished
-from app.core.errors import EngineError, ModelNotFound
-from app.engine import Launcher, LocalEngine, transformers_launcher
-from app.llm.chat import connect
-from app.llm.messages import data_url
-from app.llm.stream import ask
-from app.llm.vision_check import VisionProbe, prove_sight
-from app.reports import FORMATS
-from app.services.engine_session import EngineSession, conditions
+from framelens.analysis.prompts import templates
+from framelens.analysis.task import Task
+from framelens.config import load
+from framelens.core.domain import Analysis, AnalysisRequest, Finished
+from framelens.core.errors import EngineError, ModelNotFound
+from framelens.engine import Launcher, LocalEngine, transformers_launcher
+from framelens.llm.chat import connect
+from framelens.llm.messages import data_url
+from framelens.llm.stream import ask
+from framelens.llm.vision_check import VisionProbe, prove_sight
+from framelens.reports import FORMATS
+from framelens.services.engine_session import EngineSession, conditions
 from tests.api.test_openai_server import say
+from tests.app.fake_services import keyframes
 from tests.cards import write_card_video
 from tests.conftest import ready
 from tests.loopback import Handler, listening
-from tests.ui.fake_services import keyframes
 
 pytestmark = [pytest.mark.engine, pytest.mark.skipif(not sys.platform.startswith("linux"), reason="engines of our own")]
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "make_deepseek_models.py"
@@ -170,7 +170,7 @@ def test_start_without_processor_is_refused(models: Path, tmp_path: Path) -> Non
 @contextmanager
 def serve_command(*options: str) -> Iterator[openai.OpenAI]:
     """`framelens serve` as its users start it, on a port of its own choice, asked as its users ask."""
-    words = [sys.executable, "-m", "app.cli.main", "serve", *options, "--port", "0", "--api-key", "sk-here"]
+    words = [sys.executable, "-m", "framelens.cli.main", "serve", *options, "--port", "0", "--api-key", "sk-here"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout
         try:

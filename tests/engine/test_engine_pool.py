@@ -11,9 +11,9 @@ from contextlib import ExitStack
 
 import pytest
 
-from app.core.errors import ConfigError, EngineError
-from app.engine import Endpoint, Engine, EnginePool, RemoteEngine, normal_base_urls
-from app.i18n import error_text, notice_text
+from framelens.core.errors import ConfigError, EngineError
+from framelens.engine import Endpoint, Engine, EnginePool, RemoteEngine, normal_base_urls
+from framelens.i18n import error_text, notice_text
 from tests.llm.scripted import Server, saying, serve
 
 NEVER = threading.Event()

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from app.core.errors import EngineError
-from app.engine import hardware, installed_vllm, transformers_launcher, vllm_launcher
-from app.engine import vllm as vllm_module
-from app.engine.transformers import read_phase as read_transformers_phase
-from app.engine.vllm import fit_arguments, kv_cache_gib, read_phase
-from app.i18n import notice_text
+from framelens.core.errors import EngineError
+from framelens.engine import hardware, installed_vllm, transformers_launcher, vllm_launcher
+from framelens.engine import vllm as vllm_module
+from framelens.engine.transformers import read_phase as read_transformers_phase
+from framelens.engine.vllm import fit_arguments, kv_cache_gib, read_phase
+from framelens.i18n import notice_text
 
 DEFAULTS = {"max_model_len": 8192, "gpu_memory_utilization": 0.8, "dtype": "half", "trust_remote_code": False}
 MODEL = Path("/models/Qwen")
@@ -140,7 +140,7 @@ def test_the_installed_distribution_reports_the_device(monkeypatch: pytest.Monke
 
 def test_making_a_launcher_imports_no_engine_and_no_hub_client() -> None:
     code = (
-        "import sys; from app.engine import LocalEngine, vllm_launcher, installed_vllm;"
+        "import sys; from framelens.engine import LocalEngine, vllm_launcher, installed_vllm;"
         "installed_vllm() and vllm_launcher('org/model', {'dtype': 'half'});"
         "print({'torch', 'vllm', 'transformers', 'huggingface_hub', 'streamlit', 'cv2'} & set(sys.modules))"
     )

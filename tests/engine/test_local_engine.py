@@ -12,9 +12,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from app.core.domain import EngineProgress
-from app.core.errors import Cancelled, EngineError, EngineTimeout
-from app.engine import Endpoint, LocalEngine, local_engine
+from framelens.core.domain import EngineProgress
+from framelens.core.errors import Cancelled, EngineError, EngineTimeout
+from framelens.engine import Endpoint, LocalEngine, local_engine
 from tests.engine.fakes import MakeEngine
 
 TRACEBACK = """Traceback (most recent call last):

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from app.core.errors import ModelNotFound
-from app.engine import check_model_folder, resolve_model
-from app.i18n import error_text
+from framelens.core.errors import ModelNotFound
+from framelens.engine import check_model_folder, resolve_model
+from framelens.i18n import error_text
 from tests.engine.weights import model_files, safetensors
 
 

@@ -16,13 +16,13 @@ import psutil
 import pytest
 
 import framelens
-from app import config
-from app.analysis.prompts import templates
-from app.analysis.task import Task
-from app.core.domain import AnalysisRequest, ChunkDone, EngineInfo, EngineReady, Finished
-from app.engine import Endpoint, LocalEngine, vllm_launcher
-from app.engine.engine_guard import KEY_VARIABLE
-from app.services import EngineSession
+from framelens import config
+from framelens.analysis.prompts import templates
+from framelens.analysis.task import Task
+from framelens.core.domain import AnalysisRequest, ChunkDone, EngineInfo, EngineReady, Finished
+from framelens.engine import Endpoint, LocalEngine, vllm_launcher
+from framelens.engine.engine_guard import KEY_VARIABLE
+from framelens.services import EngineSession
 from tests.cards import write_card_video
 from tests.conftest import ENGINE_ARGUMENTS, ready
 

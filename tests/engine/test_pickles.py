@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from app.core import ModelHub
-from app.core.errors import AppError, EngineError, ModelNotFound
-from app.engine import LocalEngine, check_model_folder, download, transformers_launcher, vllm_launcher
-from app.engine.base import Launcher
+from framelens.core import ModelHub
+from framelens.core.errors import AppError, EngineError, ModelNotFound
+from framelens.engine import LocalEngine, check_model_folder, download, transformers_launcher, vllm_launcher
+from framelens.engine.base import Launcher
 from tests.conftest import ENGINE_ARGUMENTS
 from tests.engine.hub_server import Hub, serve
 from tests.engine.test_local_engine import ready

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from app import config
-from app.core.errors import EngineError
-from app.engine import LocalEngine, vllm_launcher
-from app.engine.diagnostics.facts import cpu_features
-from app.services.preflight import preflight
+from framelens import config
+from framelens.core.errors import EngineError
+from framelens.engine import LocalEngine, vllm_launcher
+from framelens.engine.diagnostics.facts import cpu_features
+from framelens.services.preflight import preflight
 from tests.conftest import ready
 from tests.models.checkpoints import AWQ, GPTQ, QWEN2, QWEN3_MOE, checkpoint
 

@@ -16,10 +16,10 @@ import httpx
 import psutil
 import pytest
 
-from app.core.errors import EngineError
-from app.engine import Endpoint, LocalEngine, vllm_launcher
-from app.engine.transformers import read_phase as read_transformers_phase
-from app.engine.vllm import read_phase
+from framelens.core.errors import EngineError
+from framelens.engine import Endpoint, LocalEngine, vllm_launcher
+from framelens.engine.transformers import read_phase as read_transformers_phase
+from framelens.engine.vllm import read_phase
 from tests.engine.test_local_engine import ready
 from tests.loopback import Handler, listening
 

@@ -8,10 +8,10 @@ from typing import ClassVar
 
 import pytest
 
-from app.core.errors import AppError, Cancelled, ConfigError, EngineError
-from app.engine import NoAnswer, RemoteEngine, remote_engine
-from app.engine.remote_engine import normal_base_url
-from app.i18n import error_text
+from framelens.core.errors import AppError, Cancelled, ConfigError, EngineError
+from framelens.engine import NoAnswer, RemoteEngine, remote_engine
+from framelens.engine.remote_engine import normal_base_url
+from framelens.i18n import error_text
 from tests import loopback
 
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from app.engine import speech_launcher
-from app.engine import vllm as vllm_module
-from app.engine.vllm import SPEECH_ARGUMENTS
+from framelens.engine import speech_launcher
+from framelens.engine import vllm as vllm_module
+from framelens.engine.vllm import SPEECH_ARGUMENTS
 
 MODEL = Path("/models/whisper")
 

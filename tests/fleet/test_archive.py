@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from app.core import DecodeError, InputError
-from app.core.codec import Failure
-from app.fleet.archive import BatchArchive, RecordedVideo, with_video
+from framelens.core import DecodeError, InputError
+from framelens.core.codec import Failure
+from framelens.fleet.archive import BatchArchive, RecordedVideo, with_video
 
 VIDEO = RecordedVideo("a.mp4", Path("/clips/a.mp4"))
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from app.core import AnalysisRequest, Cancelled
-from app.core.codec import from_json, to_json
-from app.fleet.batch import Batch, Collected, collect, make_batch
-from app.video import sha256_of
+from framelens.core import AnalysisRequest, Cancelled
+from framelens.core.codec import from_json, to_json
+from framelens.fleet.batch import Batch, Collected, collect, make_batch
+from framelens.video import sha256_of
 
 REQUEST = AnalysisRequest(Path("any.mp4"))
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.fleet.inputs import Inputs, resolve
+from framelens.fleet.inputs import Inputs, resolve
 from tests.media import moving, write_video
 
 

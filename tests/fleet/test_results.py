@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from app.core import AnalysisRequest, AppError, DecodeError, EngineError, StorageError, VideoError
-from app.core.codec import Failure
-from app.fleet.batch import Batch, BatchVideo
-from app.fleet.results import Results, VideoResult, may_pass
-from app.store import fs_utils
+from framelens.core import AnalysisRequest, AppError, DecodeError, EngineError, StorageError, VideoError
+from framelens.core.codec import Failure
+from framelens.fleet.batch import Batch, BatchVideo
+from framelens.fleet.results import Results, VideoResult, may_pass
+from framelens.store import fs_utils
 from tests.reports.test_reports import analysis
 
 A, B = (BatchVideo(letter * 64, Path(f"/clips/{letter}.mp4"), f"{letter}.mp4", 10) for letter in "ab")

@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
-from app import config, core
-from app.core import AnalysisRequest
-from app.fleet.batch import Batch, BatchVideo, collect, make_batch
-from app.fleet.results import Results, VideoResult
-from app.fleet.runner import (
+from framelens import config, core
+from framelens.core import AnalysisRequest
+from framelens.fleet.batch import Batch, BatchVideo, collect, make_batch
+from framelens.fleet.results import Results, VideoResult
+from framelens.fleet.runner import (
     BatchHalted,
     VideoBegun,
     VideoEnded,
@@ -29,9 +29,9 @@ from app.fleet.runner import (
     run_batch,
     run_videos,
 )
-from app.fleet.tally import BatchTally
-from app.services import Services, open_services
-from app.video import sha256_of
+from framelens.fleet.tally import BatchTally
+from framelens.services import Services, open_services
+from framelens.video import sha256_of
 from tests.cards import write_card_video
 from tests.video.conftest import decoding_children
 
@@ -159,7 +159,7 @@ def test_a_full_disk_halts_the_batch(clips: Path, tmp_path: Path, monkeypatch: p
     def refuse(*_: object) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("app.fleet.results.write_whole", refuse)
+    monkeypatch.setattr("framelens.fleet.results.write_whole", refuse)
     with opened(tmp_path / "data") as services:
         events = ran(made(clips, services), services, tmp_path / "out", workers=1)
     assert isinstance(events[-1], BatchHalted)

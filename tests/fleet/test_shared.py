@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from app.core.domain import Analysis, FrameFacts, ScreenText, Stretch
-from app.fleet.shared import Occurrence, SharedItems
+from framelens.core.domain import Analysis, FrameFacts, ScreenText, Stretch
+from framelens.fleet.shared import Occurrence, SharedItems
 from tests.reports.content.test_labels import rich
 
 pytestmark = pytest.mark.usefixtures("english")

@@ -13,13 +13,13 @@ import pytest
 from justhtml import JustHTML
 from markdown_it import MarkdownIt
 
-from app.core import AnalysisRequest, DecodeError, EngineError, Language, VideoError
-from app.core.codec import Failure
-from app.core.domain import FrameFacts, ScreenText
-from app.fleet.batch import BatchVideo, Collected, LeftOut, make_batch
-from app.fleet.results import Results, VideoResult
-from app.fleet.summary import NAMES as summary_names
-from app.fleet.summary import Summary, render, summarise, write_summary
+from framelens.core import AnalysisRequest, DecodeError, EngineError, Language, VideoError
+from framelens.core.codec import Failure
+from framelens.core.domain import FrameFacts, ScreenText
+from framelens.fleet.batch import BatchVideo, Collected, LeftOut, make_batch
+from framelens.fleet.results import Results, VideoResult
+from framelens.fleet.summary import NAMES as summary_names
+from framelens.fleet.summary import Summary, render, summarise, write_summary
 from tests.reports.content.test_labels import rich
 from tests.reports.test_reports import NASTY
 from tests.reports.text.test_html import Elements

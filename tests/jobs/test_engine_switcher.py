@@ -13,10 +13,10 @@ from typing import Any
 import psutil
 import pytest
 
-from app.analysis.task import Control
-from app.core.errors import AppError, Cancelled, EngineError, Paused
-from app.engine import Engine, NullEngine
-from app.jobs.engine_switcher import EngineSwitch, EngineSwitcher
+from framelens.analysis.task import Control
+from framelens.core.errors import AppError, Cancelled, EngineError, Paused
+from framelens.engine import Engine, NullEngine
+from framelens.jobs.engine_switcher import EngineSwitch, EngineSwitcher
 from tests.engine.conftest import make_engine
 from tests.engine.fakes import MakeEngine
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from app.core.domain import KeyframesChosen, VideoEvent
-from app.core.errors import DecodeError, ModelNotFound
-from app.i18n import LANGUAGES, t
-from app.jobs import JobSnapshot
-from app.reports import FORMATS
-from app.video import ExtractOptions
+from framelens.core.domain import KeyframesChosen, VideoEvent
+from framelens.core.errors import DecodeError, ModelNotFound
+from framelens.i18n import LANGUAGES, t
+from framelens.jobs import JobSnapshot
+from framelens.reports import FORMATS
+from framelens.video import ExtractOptions
 from tests.analysis.requests.test_orchestrator import introducing
 from tests.analysis.test_pipeline import ScriptedConnector, ScriptedTools, extracting, with_video
 from tests.jobs.working import CONTEXT, FRAMES, REQUEST, ended, jobs_in, made, plain, report_of, until

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from app.analysis.task import Task
-from app.core import AnalysisState, Failure, User, as_user
-from app.core.domain import (
+from framelens.analysis.task import Task
+from framelens.core import AnalysisState, Failure, User, as_user
+from framelens.core.domain import (
     AnalysisEvent,
     AnalysisRequest,
     AnswerDelta,
@@ -28,14 +28,14 @@ from app.core.domain import (
     StageStarted,
     SurveyProgress,
 )
-from app.core.errors import Cancelled, EngineError, InputError, Paused, StorageError
-from app.jobs import Jobs, JobSnapshot
-from app.jobs.search_index import SearchIndexer
-from app.jobs.snapshot import from_row, to_row, with_pictures, with_results
-from app.store.database import Row, Store
-from app.store.fs_utils import ProcessLock
+from framelens.core.errors import Cancelled, EngineError, InputError, Paused, StorageError
+from framelens.jobs import Jobs, JobSnapshot
+from framelens.jobs.search_index import SearchIndexer
+from framelens.jobs.snapshot import from_row, to_row, with_pictures, with_results
+from framelens.store.database import Row, Store
+from framelens.store.fs_utils import ProcessLock
+from tests.app.fake_services import queue
 from tests.reports.test_reports import analysis
-from tests.ui.fake_services import queue
 
 REQUEST = AnalysisRequest(Path("/v/clip.mp4"))
 

@@ -16,14 +16,14 @@ from typing import Any
 
 import pytest
 
-from app.analysis.task import Control
-from app.core.domain import Analysis, KeyframesChosen, VideoEvent
-from app.core.errors import AppError, InputError, StorageError
-from app.i18n import LANGUAGES, error_text
-from app.jobs import EngineSwitcher, JobSnapshot
-from app.jobs import queue as queue_module
-from app.store import database as store_module
-from app.video import ExtractOptions
+from framelens.analysis.task import Control
+from framelens.core.domain import Analysis, KeyframesChosen, VideoEvent
+from framelens.core.errors import AppError, InputError, StorageError
+from framelens.i18n import LANGUAGES, error_text
+from framelens.jobs import EngineSwitcher, JobSnapshot
+from framelens.jobs import queue as queue_module
+from framelens.store import database as store_module
+from framelens.video import ExtractOptions
 from tests.analysis.requests.test_orchestrator import asked, introducing
 from tests.analysis.test_pipeline import ScriptedConnector, ScriptedTools, extracting, marks_of, with_video
 from tests.jobs.working import CONTEXT, FRAMES, REQUEST, ended, jobs_in, made, report_of, until, with_conditions

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from app.analysis import Control
-from app.core import AnalysisRequest
-from app.jobs.snapshot import JobSnapshot
-from app.jobs.worker import ActiveJob, ActiveJobs
+from framelens.analysis import Control
+from framelens.core import AnalysisRequest
+from framelens.jobs.snapshot import JobSnapshot
+from framelens.jobs.worker import ActiveJob, ActiveJobs
 
 REQUEST = AnalysisRequest(Path("/v/clip.mp4"))
 OPEN = threading.Event()

@@ -10,13 +10,13 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from app.analysis.pipeline import analyse
-from app.analysis.task import Task
-from app.core.domain import Analysis, AnalysisEvent, AnalysisRequest, ChunkResult, Usage
-from app.i18n import LANGUAGES, t
-from app.jobs import EngineSwitcher, Jobs, JobSnapshot
-from app.store.database import Store
-from app.store.fs_utils import ProcessLock
+from framelens.analysis.pipeline import analyse
+from framelens.analysis.task import Task
+from framelens.core.domain import Analysis, AnalysisEvent, AnalysisRequest, ChunkResult, Usage
+from framelens.i18n import LANGUAGES, t
+from framelens.jobs import EngineSwitcher, Jobs, JobSnapshot
+from framelens.store.database import Store
+from framelens.store.fs_utils import ProcessLock
 from tests.analysis.test_pipeline import ScriptedTools, tools
 from tests.llm.scripted import Server
 

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from app.jobs import Jobs
-from app.store.database import Store
-from app.store.video_repository import VideoRepository
+from framelens.jobs import Jobs
+from framelens.store.database import Store
+from framelens.store.video_repository import VideoRepository
+from tests.app.fake_services import queue
 from tests.jobs.test_queue import whole
-from tests.ui.fake_services import queue
 
 
 @pytest.fixture

@@ -11,22 +11,22 @@ from pathlib import Path
 
 import pytest
 
-from app.analysis.task import Task
-from app.core.domain import UNKNOWN_PATH, AnalysisEvent, AnalysisRequest, Finished
-from app.core.errors import Cancelled, InputError
-from app.jobs import Jobs
-from app.library.bulk_operations import remove, reports_of
-from app.reports import FORMATS, bundle
-from app.reports.files import write_zip
-from app.reports.json.reader import read
-from app.store.database import Store
-from app.store.library_index import LibraryQuery
-from app.store.video_repository import VideoRepository
+from framelens.analysis.task import Task
+from framelens.core.domain import UNKNOWN_PATH, AnalysisEvent, AnalysisRequest, Finished
+from framelens.core.errors import Cancelled, InputError
+from framelens.jobs import Jobs
+from framelens.library.bulk_operations import remove, reports_of
+from framelens.reports import FORMATS, bundle
+from framelens.reports.files import write_zip
+from framelens.reports.json.reader import read
+from framelens.store.database import Store
+from framelens.store.library_index import LibraryQuery
+from framelens.store.video_repository import VideoRepository
+from tests.app import rich
+from tests.app.fake_services import queue
 from tests.jobs.test_queue import until, whole
 from tests.jobs.working import plain
 from tests.reports.test_reports import analysis
-from tests.ui import rich
-from tests.ui.fake_services import queue
 
 REQUEST = AnalysisRequest(Path("/v/clip.mp4"))
 

@@ -18,18 +18,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.core.domain import AnalysisRequest
-from app.core.errors import InputError
-from app.i18n import error_text
-from app.library.bulk_operations import reports_in, reports_of
-from app.reports import bundle
-from app.reports.files import write_zip
-from app.reports.json import writer
-from app.reports.json.reader import MOST_PICTURE_BYTES, MOST_TEXT_BYTES
-from app.reports.json.writer import JPEG_URL
+from framelens.core.domain import AnalysisRequest
+from framelens.core.errors import InputError
+from framelens.i18n import error_text
+from framelens.library.bulk_operations import reports_in, reports_of
+from framelens.reports import bundle
+from framelens.reports.files import write_zip
+from framelens.reports.json import writer
+from framelens.reports.json.reader import MOST_PICTURE_BYTES, MOST_TEXT_BYTES
+from framelens.reports.json.writer import JPEG_URL
+from tests.app import rich as script
 from tests.reports.content.test_labels import rich
 from tests.reports.test_reports import analysis
-from tests.ui import rich as script
 
 NAME = "clip.report.json"
 Document = dict[str, Any]
@@ -225,7 +225,7 @@ def test_what_looks_like_a_picture_in_an_answer_stays_text() -> None:
 
 
 def test_keys_of_the_environment_do_not_reach_the_child(monkeypatch: pytest.MonkeyPatch) -> None:
-    from app.library import bulk_operations
+    from framelens.library import bulk_operations
 
     given: list[dict[str, str]] = []
     run = subprocess.run

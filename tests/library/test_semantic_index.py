@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from app.core.errors import EngineError
-from app.engine import LocalEngine, vllm_launcher
-from app.library.semantic_index import SemanticIndex, texts_to_embed
-from app.llm.embeddings import EmbeddingModel
-from app.store.database import Row, Store
-from app.store.library_index import EntrySummary, LibraryIndex, LibraryQuery, Passage
+from framelens.core.errors import EngineError
+from framelens.engine import LocalEngine, vllm_launcher
+from framelens.library.semantic_index import SemanticIndex, texts_to_embed
+from framelens.llm.embeddings import EmbeddingModel
+from framelens.store.database import Row, Store
+from framelens.store.library_index import EntrySummary, LibraryIndex, LibraryQuery, Passage
 from tests.conftest import ENGINE_ARGUMENTS, ready
 from tests.loopback import Handler, scripted
 

@@ -8,23 +8,23 @@ from pathlib import Path
 
 import pytest
 
-from app.core.domain import AnalysisRequest
-from app.core.errors import Cancelled, InputError
-from app.jobs import Jobs, JobSnapshot
-from app.library import bulk_operations
-from app.library.bulk_operations import purge, remove, sweep, sweep_trash, sweep_trash_daily
-from app.store.database import Store
-from app.store.video_repository import VideoRepository
+from framelens.core.domain import AnalysisRequest
+from framelens.core.errors import Cancelled, InputError
+from framelens.jobs import Jobs, JobSnapshot
+from framelens.library import bulk_operations
+from framelens.library.bulk_operations import purge, remove, sweep, sweep_trash, sweep_trash_daily
+from framelens.store.database import Store
+from framelens.store.video_repository import VideoRepository
+from tests.app.fake_services import queue
 from tests.jobs.test_queue import until, whole
 from tests.library.test_bulk_operations import finished, ids, uploaded
 from tests.reports.test_reports import analysis
-from tests.ui.fake_services import queue
 
 
 @pytest.fixture
 def later(monkeypatch: pytest.MonkeyPatch) -> None:
     """The clock is 31 days ahead of what is deleted in the test."""
-    from app.store import trash
+    from framelens.store import trash
 
     now = trash.earliest_time()
     monkeypatch.setattr(trash, "earliest_time", lambda: now + 31 * 86_400)

@@ -10,10 +10,10 @@ import pytest
 from langchain_core.messages import HumanMessage
 from langchain_core.outputs import Generation
 
-from app.core.domain import Usage
-from app.llm import cache
-from app.llm.cache import AnswerCache
-from app.llm.stream import Reply
+from framelens.core.domain import Usage
+from framelens.llm import cache
+from framelens.llm.cache import AnswerCache
+from framelens.llm.stream import Reply
 
 REPLY = Reply("1: red", "stop", Usage(10, 3))
 

@@ -16,9 +16,9 @@ from langchain_core.messages import HumanMessage
 from langchain_core.tools import tool
 from pydantic import BaseModel
 
-from app.engine import Endpoint
-from app.llm.chat import EngineChat
-from app.llm.stream import ask
+from framelens.engine import Endpoint
+from framelens.llm.chat import EngineChat
+from framelens.llm.stream import ask
 from tests import loopback
 from tests.llm.scripted import Server, following, saying, serve
 
@@ -244,6 +244,6 @@ def test_model_without_address_is_refused() -> None:
 
 
 def test_proxies_of_the_environment_may_be_socks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.llm.http._clients", {})
+    monkeypatch.setattr("framelens.llm.http._clients", {})
     monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:9")
     assert EngineChat(base_url="http://engine.example/v1", model="model").model_name == "model"

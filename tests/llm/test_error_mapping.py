@@ -9,8 +9,8 @@ import openai
 import pytest
 from langchain_openai.chat_models.base import OpenAIConnectionError, OpenAITimeoutError
 
-from app.core.errors import AppError, EngineBrokeOff, EngineTimeout
-from app.llm.error_mapping import engine_error
+from framelens.core.errors import AppError, EngineBrokeOff, EngineTimeout
+from framelens.llm.error_mapping import engine_error
 
 _REQUEST: Any = httpx.Request("POST", "http://engine/v1/chat/completions")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.analysis.requests.engine_connection import cache_tokens
+from framelens.analysis.requests.engine_connection import cache_tokens
 from tests.loopback import Handler, listening
 
 

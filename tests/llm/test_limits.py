@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from langchain_core.messages import HumanMessage
 
-from app.core import EngineError, SoundPiece
-from app.engine.http_client import NoAnswer, get_json, get_text
-from app.i18n import LANGUAGES, error_text
-from app.llm import EmbeddingModel, Reply, SpeechModel, ask, connect, count_tokens, transcribe
-from app.llm.limits import ResponseLimits, limits_of
+from framelens.core import EngineError, SoundPiece
+from framelens.engine.http_client import NoAnswer, get_json, get_text
+from framelens.i18n import LANGUAGES, error_text
+from framelens.llm import EmbeddingModel, Reply, SpeechModel, ask, connect, count_tokens, transcribe
+from framelens.llm.limits import ResponseLimits, limits_of
 from tests.llm import floods, scripted
 
 ASKED = [HumanMessage("What?")]
@@ -111,7 +111,7 @@ def test_dripped_answer_ends_with_its_time(
     key: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("app.llm.client.limits_of", lambda *_: limits)
+    monkeypatch.setattr("framelens.llm.client.limits_of", lambda *_: limits)
     engine.flood = flood
     with pytest.raises(EngineError) as caught:
         chat(engine.base_url)

@@ -15,19 +15,19 @@ from typing import Any
 import pytest
 from langchain_core.messages import HumanMessage
 
-from app.analysis.requests.engine_connection import cache_tokens
-from app.core import ModelHub
-from app.core.errors import AppError, EngineError
-from app.core.redaction import redact, remember_secret
-from app.engine import RemoteEngine
-from app.engine.downloads.hub import hub_config
-from app.engine.http_client import NoAnswer, get_json
-from app.i18n import error_text
-from app.llm.chat import connect
-from app.llm.embeddings import EmbeddingModel
-from app.llm.stream import ask
-from app.llm.token_count import count_tokens
-from app.store.fs_utils import log_to
+from framelens.analysis.requests.engine_connection import cache_tokens
+from framelens.core import ModelHub
+from framelens.core.errors import AppError, EngineError
+from framelens.core.redaction import redact, remember_secret
+from framelens.engine import RemoteEngine
+from framelens.engine.downloads.hub import hub_config
+from framelens.engine.http_client import NoAnswer, get_json
+from framelens.i18n import error_text
+from framelens.llm.chat import connect
+from framelens.llm.embeddings import EmbeddingModel
+from framelens.llm.stream import ask
+from framelens.llm.token_count import count_tokens
+from framelens.store.fs_utils import log_to
 from tests import loopback
 from tests.llm.scripted import Refuse, saying, serve
 
@@ -145,7 +145,7 @@ def test_key_repeated_by_engine_is_redacted() -> None:
 
 def test_a_key_is_not_written_into_the_log(tmp_path: Path) -> None:
     remember_secret(KEY)
-    logger = logging.getLogger("app")
+    logger = logging.getLogger("framelens")
     level, handlers = logger.level, list(logger.handlers)
     path = log_to(tmp_path)
     try:
@@ -172,8 +172,8 @@ _ASKING = """
 import sys
 from langchain_core.messages import HumanMessage
 from langchain_core.tracers.langchain import wait_for_all_tracers
-from app.llm.chat import connect
-from app.llm.stream import ask
+from framelens.llm.chat import connect
+from framelens.llm.stream import ask
 chat = connect(sys.argv[1], api_key="k", model="m", traced=sys.argv[2] == "on")
 print(ask(chat, [HumanMessage("a private question")]).text)
 wait_for_all_tracers()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.llm.reasoning import split_reasoning, unfinished_mark
+from framelens.llm.reasoning import split_reasoning, unfinished_mark
 
 JSON = '{"findings": [{"frames": [1], "text": "A square."}]}'
 DRAFT = '{"findings": [{"frames": [1], "text": "DRAFT a cat"}]}'

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from langchain_core.messages import HumanMessage
 
-from app.core import AppError, ContextExceeded, EngineBrokeOff, EngineBusy, EngineError
-from app.llm import ask, connect, prove_sight, retries
-from app.llm.retries import Retries, repeated
+from framelens.core import AppError, ContextExceeded, EngineBrokeOff, EngineBusy, EngineError
+from framelens.llm import ask, connect, prove_sight, retries
+from framelens.llm.retries import Retries, repeated
 from tests.llm.scripted import Refuse, serve
 
 BUSY, BROKEN = EngineBusy("engine_busy"), EngineBrokeOff("engine_broke_off")

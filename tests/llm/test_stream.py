@@ -15,8 +15,8 @@ import httpx
 import pytest
 from langchain_core.messages import HumanMessage
 
-from app.core.domain import Usage
-from app.core.errors import (
+from framelens.core.domain import Usage
+from framelens.core.errors import (
     AppError,
     Cancelled,
     ContextExceeded,
@@ -29,10 +29,10 @@ from app.core.errors import (
     PicturesRefused,
     TooManyPictures,
 )
-from app.i18n import error_text
-from app.llm.chat import EngineChat, connect
-from app.llm.http import PooledClient
-from app.llm.stream import Reply, ask, stream_pieces
+from framelens.i18n import error_text
+from framelens.llm.chat import EngineChat, connect
+from framelens.llm.http import PooledClient
+from framelens.llm.stream import Reply, ask, stream_pieces
 from tests import loopback
 from tests.llm.scripted import Behave, HangUp, Refuse, Server, Whole, saying, serve
 
@@ -272,7 +272,7 @@ def test_a_loop_of_somebody_else_s_is_left_without_connections() -> None:
 def test_a_program_that_has_asked_ends_without_complaint() -> None:
     with serve(saying("x")) as server:
         code = (
-            "from app.llm.chat import connect; from app.llm.stream import ask\n"
+            "from framelens.llm.chat import connect; from framelens.llm.stream import ask\n"
             f"print(ask(connect('{server.base_url}', api_key='key', model='model'), [('user', 'What?')]).text)"
         )
         ended = subprocess.run([sys.executable, "-X", "dev", "-c", code], capture_output=True, text=True, check=True)

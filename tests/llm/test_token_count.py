@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from langchain_core.messages import HumanMessage
 
-from app.core import AppError
-from app.llm.token_count import TokenCount, count_tokens
+from framelens.core import AppError
+from framelens.llm.token_count import TokenCount, count_tokens
 from tests import loopback
 
 LONG = "This model's maximum context length is 4096 tokens. However, you requested 5000 tokens."

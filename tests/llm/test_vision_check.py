@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from app.engine import Endpoint
-from app.i18n import t
-from app.llm.chat import EngineChat, connect
-from app.llm.vision_check import COLOURS, VisionCard, VisionCheckResult, cards, check_vision, draw, score
+from framelens.engine import Endpoint
+from framelens.i18n import t
+from framelens.llm.chat import EngineChat, connect
+from framelens.llm.vision_check import COLOURS, VisionCard, VisionCheckResult, cards, check_vision, draw, score
 from tests.llm.scripted import Refuse, Server, has_pictures, saying, serve
 
 pytestmark = pytest.mark.usefixtures("english")

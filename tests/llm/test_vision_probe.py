@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from app.core import Notice
-from app.engine import Endpoint
-from app.llm.chat import EngineChat, connect
-from app.llm.vision_check import prove_sight, video_refusal
+from framelens.core import Notice
+from framelens.engine import Endpoint
+from framelens.llm.chat import EngineChat, connect
+from framelens.llm.vision_check import prove_sight, video_refusal
 from tests.llm.scripted import Refuse, Server, has_pictures, saying, serve
 
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from app.models import CatalogueEntry, built_in, read_shape
-from app.models.catalogue import raw_built_in
+from framelens.models import CatalogueEntry, built_in, read_shape
+from framelens.models.catalogue import raw_built_in
 
 HERE = Path(__file__).parent
 # transformers has no class of their own for these; their numbers are held against the published ones alone.

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from app.core.errors import ModelNotFound
-from app.i18n import LANGUAGES, error_text
-from app.models import built_in, load_catalogue
+from framelens.core.errors import ModelNotFound
+from framelens.i18n import LANGUAGES, error_text
+from framelens.models import built_in, load_catalogue
 
 OWN = """
 family = "Mine"

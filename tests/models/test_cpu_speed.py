@@ -6,10 +6,10 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from app.core.units import GIB
-from app.engine.hardware import cpu_cores, cpu_name
-from app.models import Plan, built_in, estimate_memory, parse_plan, propose_for_cpu
-from app.models.cpu_speed import (
+from framelens.core.units import GIB
+from framelens.engine.hardware import cpu_cores, cpu_name
+from framelens.models import Plan, built_in, estimate_memory, parse_plan, propose_for_cpu
+from framelens.models.cpu_speed import (
     MeasuredRun,
     ProcessorRates,
     SpeedEstimate,
@@ -22,7 +22,7 @@ from app.models.cpu_speed import (
     parse_run,
     reference,
 )
-from app.services.hardware_profile import HardwareProfile
+from framelens.services.hardware_profile import HardwareProfile
 from tests.analysis.test_model_benchmark import MEASURED
 
 ENTRIES = built_in().by_id

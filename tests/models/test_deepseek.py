@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from app import config
-from app.engine import installed_vllm, supported_architectures
-from app.engine.supported_architectures import choose_engine
-from app.i18n import error_text, notice_text
-from app.models import built_in
-from app.models.catalogue import raw_built_in
-from app.models.preflight import check
-from app.models.preflight.context import Fix, MachineState, Model, PreflightFinding, PreflightSubject, Program
-from app.services import preflight
+from framelens import config
+from framelens.engine import installed_vllm, supported_architectures
+from framelens.engine.supported_architectures import choose_engine
+from framelens.i18n import error_text, notice_text
+from framelens.models import built_in
+from framelens.models.catalogue import raw_built_in
+from framelens.models.preflight import check
+from framelens.models.preflight.context import Fix, MachineState, Model, PreflightFinding, PreflightSubject, Program
+from framelens.services import preflight
 
 needs_vllm = pytest.mark.skipif(installed_vllm() is None, reason="reads the installed vLLM")
 SMALL, LARGE = "deepseek-community/deepseek-vl-1.3b-chat", "deepseek-community/deepseek-vl-7b-chat"

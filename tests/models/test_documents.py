@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.core.domain import Language
+from framelens.core.domain import Language
 from scripts.write_model_docs import DOCUMENTS, written
 
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from app.core.errors import ModelNotFound
-from app.models import built_in, read_shape
-from app.models.dummy_model import check_entry, files_of, write_folder
+from framelens.core.errors import ModelNotFound
+from framelens.models import built_in, read_shape
+from framelens.models.dummy_model import check_entry, files_of, write_folder
 
 ENTRIES = built_in().by_id
 SEEING = ("Qwen/Qwen2-VL-2B-Instruct", "Qwen/Qwen2.5-VL-7B-Instruct", "Qwen/Qwen3-VL-8B-Instruct")

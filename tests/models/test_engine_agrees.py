@@ -10,11 +10,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from app.core.units import GIB
-from app.engine import LocalEngine
-from app.engine.child_process import GUARD
-from app.models import Plan, estimate_memory, read_shape
-from app.models.memory import tokens_in
+from framelens.core.units import GIB
+from framelens.engine import LocalEngine
+from framelens.engine.child_process import GUARD
+from framelens.models import Plan, estimate_memory, read_shape
+from framelens.models.memory import tokens_in
 from tests.conftest import ENGINE_ARGUMENTS, ready
 
 pytestmark = pytest.mark.engine

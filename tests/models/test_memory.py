@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from app.core.units import GIB
-from app.i18n import LANGUAGES, t
-from app.models import MemoryEstimate, Plan, Shape, built_in, estimate_memory, parse_plan, read_shape
+from framelens.core.units import GIB
+from framelens.i18n import LANGUAGES, t
+from framelens.models import MemoryEstimate, Plan, Shape, built_in, estimate_memory, parse_plan, read_shape
 
 VL_7B = "Qwen/Qwen2.5-VL-7B-Instruct"
 VL_72B = "Qwen/Qwen2.5-VL-72B-Instruct"

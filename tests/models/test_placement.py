@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from app import config
-from app.core import vllm_arguments
-from app.core.units import GIB
-from app.models import (
+from framelens import config
+from framelens.core import vllm_arguments
+from framelens.core.units import GIB
+from framelens.models import (
     GpuCard,
     Proposal,
     built_in,
@@ -21,7 +21,7 @@ from app.models import (
     propose_for_cards,
     propose_for_cpu,
 )
-from app.models.placement import ways_to_divide
+from framelens.models.placement import ways_to_divide
 
 ENTRIES = tuple(built_in().by_id.values())
 

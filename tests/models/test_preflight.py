@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from app.core.errors import ConfigError, EngineError, ModelNotFound
-from app.core.units import GIB
-from app.i18n import error_text, notice_text
-from app.models import built_in, read_shape
-from app.models.preflight import check
-from app.models.preflight.context import (
+from framelens.core.errors import ConfigError, EngineError, ModelNotFound
+from framelens.core.units import GIB
+from framelens.i18n import error_text, notice_text
+from framelens.models import built_in, read_shape
+from framelens.models.preflight import check
+from framelens.models.preflight.context import (
     Fix,
     GpuState,
     MachineState,

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from app.core.errors import EngineError
-from app.models import RemoteCode, read_code, write_copy
-from app.models.remote_code import CodeFile, revision_of
+from framelens.core.errors import EngineError
+from framelens.models import RemoteCode, read_code, write_copy
+from framelens.models.remote_code import CodeFile, revision_of
 from tests.remote_checkpoint import make_checkpoint, write_code
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

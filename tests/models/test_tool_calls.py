@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from app.models import tool_call_parser
-from app.models.tool_calls import _BY_TYPE
+from framelens.models import tool_call_parser
+from framelens.models.tool_calls import _BY_TYPE
 
 
 @pytest.mark.parametrize(

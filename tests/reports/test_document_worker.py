@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from app.core import Analysis, InputError
-from app.i18n import LANGUAGES, error_text
-from app.reports import FORMATS, all_files, document_worker
+from framelens.core import Analysis, InputError
+from framelens.i18n import LANGUAGES, error_text
+from framelens.reports import FORMATS, all_files, document_worker
 from tests.reports.test_reports import analysis
 
 NAMES = ("pdf", "docx")
@@ -19,7 +19,7 @@ NAMES = ("pdf", "docx")
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_document_is_the_one_that_its_writer_makes(name: str) -> None:
-    here = import_module(f"app.reports.{name}.report").write(analysis(), "zh")
+    here = import_module(f"framelens.reports.{name}.report").write(analysis(), "zh")
     assert FORMATS[name].write(analysis(), "zh") == here
 
 

@@ -5,8 +5,8 @@ import io
 from pathlib import Path
 from zipfile import ZipFile
 
-from app.core.domain import Keyframe
-from app.reports.files import frame_entries, written, zipped
+from framelens.core.domain import Keyframe
+from framelens.reports.files import frame_entries, written, zipped
 
 FRAMES = (
     Keyframe(1, 0, 0.0, "first", 1, 64, 36, b"first jpeg"),

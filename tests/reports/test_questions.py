@@ -16,11 +16,11 @@ import pytest
 from markdown_it import MarkdownIt
 from pypdf import PdfReader
 
-from app import core
-from app.core import InputError
-from app.library.bulk_operations import reports_of
-from app.reports import FORMATS, all_files, files_of
-from app.reports.json import reader
+from framelens import core
+from framelens.core import InputError
+from framelens.library.bulk_operations import reports_of
+from framelens.reports import FORMATS, all_files, files_of
+from framelens.reports.json import reader
 from scripts import write_report_schema
 from tests.cards import draw_card, to_jpeg
 from tests.reports.test_reports import analysis
@@ -243,7 +243,7 @@ def test_json_holds_the_conversation_and_is_read_back() -> None:
     assert back.conversations == made.conversations
     for name in ("html", "markdown", "csv"):
         assert written(name, back) == written(name, made)
-    from app.reports.json import writer
+    from framelens.reports.json import writer
 
     assert b"base64" not in writer.without_pictures(made, "en")
 

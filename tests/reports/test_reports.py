@@ -10,7 +10,7 @@ import pytest
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from app.core.domain import (
+from framelens.core.domain import (
     Analysis,
     AnalysisRequest,
     ChunkResult,
@@ -26,12 +26,12 @@ from app.core.domain import (
     Usage,
     VideoInfo,
 )
-from app.reports import FORMATS, all_files, files_of, format_of
-from app.reports.content.builder import document
-from app.reports.content.document import Heading, Table, words
-from app.reports.files import zipped
-from app.reports.text import markdown
-from app.reports.text.markdown import escape
+from framelens.reports import FORMATS, all_files, files_of, format_of
+from framelens.reports.content.builder import document
+from framelens.reports.content.document import Heading, Table, words
+from framelens.reports.files import zipped
+from framelens.reports.text import markdown
+from framelens.reports.text.markdown import escape
 from tests.cards import draw_card, to_jpeg
 
 pytestmark = pytest.mark.usefixtures("english")

@@ -14,13 +14,13 @@ from zipfile import ZipFile
 import pytest
 from pypdf import PdfReader
 
-from app.core import Analysis, Chapter, Finding, Language
-from app.i18n import LANGUAGES, in_language, t
-from app.reports import FORMATS, all_files, files_of
-from app.reports.content.builder import document
-from app.reports.content.labels import clocks, span_of
-from app.reports.json import reader
-from app.reports.text.markdown import without_pictures
+from framelens.core import Analysis, Chapter, Finding, Language
+from framelens.i18n import LANGUAGES, in_language, t
+from framelens.reports import FORMATS, all_files, files_of
+from framelens.reports.content.builder import document
+from framelens.reports.content.labels import clocks, span_of
+from framelens.reports.json import reader
+from framelens.reports.text.markdown import without_pictures
 
 GALLERY = Path(__file__).parents[2] / "docs" / "gallery"
 READ = ("html", "markdown", "pdf", "docx")

@@ -14,10 +14,10 @@ import pysubs2
 import pytest
 import webvtt
 
-from app.core.domain import Analysis, Cue, Finding, Transcript
-from app.core.errors import InputError
-from app.i18n import LANGUAGES, error_text
-from app.reports import FORMATS, all_files, bundle, files_of, subtitles
+from framelens.core.domain import Analysis, Cue, Finding, Transcript
+from framelens.core.errors import InputError
+from framelens.i18n import LANGUAGES, error_text
+from framelens.reports import FORMATS, all_files, bundle, files_of, subtitles
 from tests.reports.content.test_labels import part, rich
 from tests.reports.test_reports import NASTY, analysis
 from tests.reports.text.test_html import HOSTILE

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from app import config
-from app.ask import AskSettings, Conversation, started
-from app.core.errors import InputError
-from app.services import Services, open_services
-from app.services.answers import prepare_frames
+from framelens import config
+from framelens.conversations import AskSettings, Conversation, started
+from framelens.core.errors import InputError
+from framelens.services import Services, open_services
+from framelens.services.answers import prepare_frames
 from tests.cards import write_card_video
 from tests.llm.scripted import Behave, Server, serve
 

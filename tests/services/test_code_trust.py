@@ -12,15 +12,15 @@ from pathlib import Path
 
 import pytest
 
-from app.config import Settings, load
-from app.core.child_environment import engine_environment
-from app.core.errors import AppError, ConfigError, InputError
-from app.core.identity import User, as_user
-from app.engine import installed_vllm, vllm_launcher
-from app.services import build_engine, find_code, trust_code, untrust_code
-from app.services.access.code_trust import CodeCopies
-from app.services.preflight import preflight
-from app.store import AuditLog, Store, trusted_code
+from framelens.config import Settings, load
+from framelens.core.child_environment import engine_environment
+from framelens.core.errors import AppError, ConfigError, InputError
+from framelens.core.identity import User, as_user
+from framelens.engine import installed_vllm, vllm_launcher
+from framelens.services import build_engine, find_code, trust_code, untrust_code
+from framelens.services.access.code_trust import CodeCopies
+from framelens.services.preflight import preflight
+from framelens.store import AuditLog, Store, trusted_code
 from tests.engine.test_local_engine import ready
 from tests.remote_checkpoint import make_checkpoint, write_code
 

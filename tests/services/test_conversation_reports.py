@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 
 import framelens
-from app import config
-from app.ask import AskSettings, ContextUse, Conversation, Evidence, FrameRef, started
-from app.core import UNKNOWN_PATH, Analysis, Moments, Notice, ReportedSearch, VoteSample
-from app.library.bulk_operations import reports_in
-from app.reports import FORMATS
-from app.reports.json import reader
-from app.services import Services, open_library
-from app.services.conversations import import_report, report_of
+from framelens import config
+from framelens.conversations import AskSettings, ContextUse, Conversation, Evidence, FrameRef, started
+from framelens.core import UNKNOWN_PATH, Analysis, Moments, Notice, ReportedSearch, VoteSample
+from framelens.library.bulk_operations import reports_in
+from framelens.reports import FORMATS
+from framelens.reports.json import reader
+from framelens.services import Services, open_library
+from framelens.services.conversations import import_report, report_of
 from tests.cards import draw_card, to_jpeg
 from tests.reports.test_reports import analysis
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from app.core.domain import EngineProgress, ProgressListener
-from app.core.errors import AppError, Cancelled, ModelNotFound
-from app.engine import Launcher
-from app.services.container import Services, download_and_switch
+from framelens.core.domain import EngineProgress, ProgressListener
+from framelens.core.errors import AppError, Cancelled, ModelNotFound
+from framelens.engine import Launcher
+from framelens.services.container import Services, download_and_switch
+from tests.app.fake_services import open_fake, script
 from tests.engine.fakes import fake_launcher
-from tests.ui.fake_services import open_fake, script
 
 
 @dataclass
@@ -46,8 +46,8 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Hub:
         return fake_launcher({}, model=model, fetch=lambda on_progress, cancel: Path(model))
 
     hub = Hub()
-    monkeypatch.setattr("app.engine.download", hub)
-    monkeypatch.setattr("app.engine.vllm_launcher", launch)
+    monkeypatch.setattr("framelens.engine.download", hub)
+    monkeypatch.setattr("framelens.engine.vllm_launcher", launch)
     return hub
 
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from app.analysis.prompts import prompts
-from app.analysis.prompts.templates import Templates, built_in
-from app.config import load
-from app.core.domain import AnalysisRequest, Language
-from app.i18n import LANGUAGES, catalogue
-from app.services import engine_session
-from app.services.engine_session import EngineSession
+from framelens.analysis.prompts import prompts
+from framelens.analysis.prompts.templates import Templates, built_in
+from framelens.config import load
+from framelens.core.domain import AnalysisRequest, Language
+from framelens.i18n import LANGUAGES, catalogue
+from framelens.services import engine_session
+from framelens.services.engine_session import EngineSession
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -47,7 +47,7 @@ def test_parts_of_a_session_are_built_once(tmp_path: Path, monkeypatch: pytest.M
         begun.wait(20)
         return session.transcription
 
-    monkeypatch.setattr("app.services.engine_session.build_transcription", slow)
+    monkeypatch.setattr("framelens.services.engine_session.build_transcription", slow)
     settings = load({"FRAMELENS_DATA_DIR": str(tmp_path)}, dotenv=tmp_path / "no.env")
     session = EngineSession(settings, Templates(built_in()))
     with ThreadPoolExecutor(2) as pool:

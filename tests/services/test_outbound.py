@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from app.config import S3Access, SourceSettings
-from app.core import AppError, Cancelled
-from app.services import outbound
-from app.services.outbound import Outbound
+from framelens.config import S3Access, SourceSettings
+from framelens.core import AppError, Cancelled
+from framelens.services import outbound
+from framelens.services.outbound import Outbound
 from tests.loopback import Handler, listening
 
 LOOPBACK = ("127.0.0.0/8", "::1/128")

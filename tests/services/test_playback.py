@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from app.core import UNKNOWN_PATH, InputError
-from app.services import keep_video, video_for
-from app.store import VideoRepository
+from framelens.core import UNKNOWN_PATH, InputError
+from framelens.services import keep_video, video_for
+from framelens.store import VideoRepository
 
 
 def sha256_of(path: Path) -> str:

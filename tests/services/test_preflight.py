@@ -16,14 +16,14 @@ from typing import Any
 
 import pytest
 
-from app import config
-from app.core import ModelHub
-from app.core.domain import Notice
-from app.core.errors import EngineError
-from app.engine import LocalEngine, installed_vllm, supported_architectures
-from app.engine.downloads.hub import hub_config
-from app.services import model_benchmarks, preflight
-from app.services.preflight import refuse, subject_of
+from framelens import config
+from framelens.core import ModelHub
+from framelens.core.domain import Notice
+from framelens.core.errors import EngineError
+from framelens.engine import LocalEngine, installed_vllm, supported_architectures
+from framelens.engine.downloads.hub import hub_config
+from framelens.services import model_benchmarks, preflight
+from framelens.services.preflight import refuse, subject_of
 from tests.engine.fakes import fake_launcher
 from tests.engine.test_local_engine import ready
 from tests.models.checkpoints import QWEN2, QWEN2_VL, checkpoint
@@ -43,12 +43,12 @@ OLD, NEW = frozenset({"avx2", "avx512f"}), frozenset({"avx2", "avx512_bf16"})
 def test_cpu_without_bfloat16_uses_float32_if_it_fits(
     device: str, monkeypatch: pytest.MonkeyPatch, tiny_vl: Path, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("app.engine.installed_vllm", lambda: (device, "0.32.0"))
-    monkeypatch.setattr("app.engine.memory_bytes", lambda: 24 * 2**30)
-    monkeypatch.setattr("app.engine.cpu_cores", lambda: 2)
+    monkeypatch.setattr("framelens.engine.installed_vllm", lambda: (device, "0.32.0"))
+    monkeypatch.setattr("framelens.engine.memory_bytes", lambda: 24 * 2**30)
+    monkeypatch.setattr("framelens.engine.cpu_cores", lambda: 2)
 
     def is_wide(model: str | Path, flags: frozenset[str] = OLD) -> bool:
-        monkeypatch.setattr("app.engine.cpu_flags", lambda: flags)
+        monkeypatch.setattr("framelens.engine.cpu_flags", lambda: flags)
         return preflight.computes_wide(replace(config.load({}), model_path=str(model), data_dir=tmp_path))
 
     assert is_wide(tiny_vl) is is_wide("Qwen/Qwen2-VL-2B-Instruct") is (device == "cpu")
@@ -60,8 +60,8 @@ def test_cpu_without_bfloat16_uses_float32_if_it_fits(
 def test_format_of_a_check_is_that_of_the_engine(monkeypatch: pytest.MonkeyPatch, tiny_vl: Path) -> None:
     settings = replace(config.load({}), model_path=str(tiny_vl), vllm_config={"dtype": "half"})
     for device, flags, used in (("gpu", NEW, "fp16"), ("cpu", NEW, "bf16")):
-        monkeypatch.setattr("app.engine.installed_vllm", lambda device=device: (device, "0.32.0"))
-        monkeypatch.setattr("app.engine.cpu_flags", lambda flags=flags: flags)
+        monkeypatch.setattr("framelens.engine.installed_vllm", lambda device=device: (device, "0.32.0"))
+        monkeypatch.setattr("framelens.engine.cpu_flags", lambda flags=flags: flags)
         assert model_benchmarks.engine_of(settings)["format"] == used
 
 
@@ -187,7 +187,7 @@ def test_without_an_engine_nothing_is_known_and_nothing_refused(
 
 def test_it_answers_without_torch_and_without_the_network(tiny_vl: Path, tmp_path: Path) -> None:
     code = (
-        "import sys; from app.cli.main import main;"
+        "import sys; from framelens.cli.main import main;"
         "print(main(['models', 'check', sys.argv[1]]), file=sys.stderr);"
         "print({'torch', 'vllm', 'transformers', 'langchain_core', 'streamlit', 'cv2'} & set(sys.modules))"
     )

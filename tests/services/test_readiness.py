@@ -9,17 +9,17 @@ from typing import Any
 
 import pytest
 
-from app import config, models
-from app.config import Settings
-from app.core.domain import EngineProgress
-from app.core.errors import EngineError, ModelNotFound
-from app.engine import NullEngine
-from app.models.cpu_speed import estimate_rates
-from app.models.formatting import need_text
-from app.services import hardware_profile, readiness
-from app.services.engine_session import build_engine, confirmed_downloads
-from app.services.hardware_profile import HardwareProfile, build_profile
-from tests.ui.fake_services import ScriptedEngine
+from framelens import config, models
+from framelens.config import Settings
+from framelens.core.domain import EngineProgress
+from framelens.core.errors import EngineError, ModelNotFound
+from framelens.engine import NullEngine
+from framelens.models.cpu_speed import estimate_rates
+from framelens.models.formatting import need_text
+from framelens.services import hardware_profile, readiness
+from framelens.services.engine_session import build_engine, confirmed_downloads
+from framelens.services.hardware_profile import HardwareProfile, build_profile
+from tests.app.fake_services import ScriptedEngine
 
 pytestmark = pytest.mark.usefixtures("english")
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from urllib.parse import parse_qs, urlsplit
 
-from app.config import S3Access
-from app.services.s3 import presigned_url
+from framelens.config import S3Access
+from framelens.services.s3 import presigned_url
 
 # "Authenticating Requests: Using Query Parameters (AWS Signature Version 4)"
 EXAMPLE = S3Access(access_key="AKIAIOSFODNN7EXAMPLE", secret_key="wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")

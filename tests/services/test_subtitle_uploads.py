@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from app.core import InputError
-from app.services import pair_uploads
-from app.services.subtitle_uploads import attach_subtitles
-from app.store import VideoRepository
-from app.video import files_beside
+from framelens.core import InputError
+from framelens.services import pair_uploads
+from framelens.services.subtitle_uploads import attach_subtitles
+from framelens.store import VideoRepository
+from framelens.video import files_beside
 
 
 @pytest.fixture

@@ -14,15 +14,15 @@ from typing import Any
 
 import pytest
 
-from app.ask import ConversationRepository
-from app.core.domain import AnalysisRequest
-from app.jobs import Jobs
-from app.library.bulk_operations import purge, remove, sweep
-from app.services import import_report, share, shares_of
-from app.store import AuditLog, Store, VideoRepository
+from framelens.conversations import ConversationRepository
+from framelens.core.domain import AnalysisRequest
+from framelens.jobs import Jobs
+from framelens.library.bulk_operations import purge, remove, sweep
+from framelens.services import import_report, share, shares_of
+from framelens.store import AuditLog, Store, VideoRepository
+from tests.app.fake_services import queue
 from tests.jobs.test_queue import until, whole
 from tests.reports.test_questions import asked
-from tests.ui.fake_services import queue
 
 pytestmark = pytest.mark.slow
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.store.database import Store
+from framelens.store.database import Store
 
 
 @pytest.fixture

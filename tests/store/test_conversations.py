@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from app.core import InputError
-from app.store import ConversationRow, ConversationStore, LibraryIndex, Row, Store
-from app.store.database import MIGRATIONS
+from framelens.core import InputError
+from framelens.store import ConversationRow, ConversationStore, LibraryIndex, Row, Store
+from framelens.store.database import MIGRATIONS
 
 
 @pytest.fixture

@@ -11,20 +11,20 @@ from types import SimpleNamespace
 
 import pytest
 
-from app.core import User, as_user
-from app.core.errors import StorageError
-from app.store import database
-from app.store import database as store_module
-from app.store.database import MIGRATIONS, Row, Store
-from app.store.fs_utils import ProcessLock
+from framelens.core import User, as_user
+from framelens.core.errors import StorageError
+from framelens.store import database
+from framelens.store import database as store_module
+from framelens.store.database import MIGRATIONS, Row, Store
+from framelens.store.fs_utils import ProcessLock
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 ROW = Row("job", "2026-01-01", "clip.mp4", "paused", "me", "{}")
 OPENING = """
 import sys
 from pathlib import Path
-from app.store.fs_utils import ProcessLock
-from app.store.database import Row, Store
+from framelens.store.fs_utils import ProcessLock
+from framelens.store.database import Row, Store
 folder, name = Path(sys.argv[1]), sys.argv[2]
 print("ready", flush=True)
 sys.stdin.readline()

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from app.core import User, as_user
-from app.store.extraction_cache import ExtractionStore, file_state
+from framelens.core import User, as_user
+from framelens.store.extraction_cache import ExtractionStore, file_state
 
 KEYS = [f"{number:064x}" for number in range(4)]
 

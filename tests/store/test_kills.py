@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from app.store import AuditLog, Row, Store, VideoRepository, check_backup, write_backup
-from app.store.database import MIGRATIONS
+from framelens.store import AuditLog, Row, Store, VideoRepository, check_backup, write_backup
+from framelens.store.database import MIGRATIONS
 from tests.killing import killed_at_each_step
 from tests.store.test_backup import files_of, fill
 from tests.store.test_migrations import lost, rows_of, write_store
@@ -21,7 +21,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(sys.platform == "win32", reason="sends SIGKILL"),
 ]
-_IMPORTS = "from pathlib import Path\nfrom app.store import Store, VideoRepository, restore_backup, write_backup"
+_IMPORTS = "from pathlib import Path\nfrom framelens.store import Store, VideoRepository, restore_backup, write_backup"
 
 
 def start(data: Path) -> None:

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from app.core import User, as_user
-from app.core.errors import StorageError
-from app.store import library_index as library_module
-from app.store.database import MIGRATIONS, Row, Store
-from app.store.library_index import EntrySummary, LibraryIndex, LibraryQuery, Passage
-from app.store.tokenizer import places, terms_of
+from framelens.core import User, as_user
+from framelens.core.errors import StorageError
+from framelens.store import library_index as library_module
+from framelens.store.database import MIGRATIONS, Row, Store
+from framelens.store.library_index import EntrySummary, LibraryIndex, LibraryQuery, Passage
+from framelens.store.tokenizer import places, terms_of
 
 
 @pytest.fixture

@@ -15,9 +15,9 @@ from typing import Any
 
 import pytest
 
-from app.core import StorageError
-from app.store import database
-from app.store.database import MIGRATIONS, Store
+from framelens.core import StorageError
+from framelens.store import database
+from framelens.store.database import MIGRATIONS, Store
 
 VERSIONS = range(1, len(MIGRATIONS) + 1)
 
@@ -130,7 +130,7 @@ def test_newer_store_is_refused_unchanged(tmp_path: Path) -> None:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from app.store import database
+from framelens.store import database
 statements, left = database._statements, int(sys.argv[2])
 def counted(script):
     global left

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.store.model_records import KnownTimings, RequestTiming, SurveyTiming, TimingStats
+from framelens.store.model_records import KnownTimings, RequestTiming, SurveyTiming, TimingStats
 
 ONE = RequestTiming(requests=4, frames=32, prompt_tokens=9000, completion_tokens=800, at_once=4, seconds=20.0)
 

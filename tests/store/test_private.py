@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from app.core.files import make_private_folder, restrict_to_owner
-from app.store.database import Row, Store
-from app.store.extraction_cache import ExtractionStore
-from app.store.fs_utils import ProcessLock, log_to
-from app.store.model_records import SurveyTiming, TimingStats, trials
-from app.store.video_repository import VideoRepository
+from framelens.core.files import make_private_folder, restrict_to_owner
+from framelens.store.database import Row, Store
+from framelens.store.extraction_cache import ExtractionStore
+from framelens.store.fs_utils import ProcessLock, log_to
+from framelens.store.model_records import SurveyTiming, TimingStats, trials
+from framelens.store.video_repository import VideoRepository
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="folders of a user are the user's own there")
 
@@ -32,7 +32,7 @@ def usual_umask() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def same_log() -> Iterator[None]:
-    logger = logging.getLogger("app")
+    logger = logging.getLogger("framelens")
     level, handlers = logger.level, set(logger.handlers)
     yield
     for handler in set(logger.handlers) - handlers:
@@ -52,7 +52,7 @@ def modes(folder: Path) -> dict[str, int]:
 def fill(data: Path) -> None:
     """Let each part of the store write what it keeps."""
     log_to(data)
-    logging.getLogger("app").warning("something")
+    logging.getLogger("framelens").warning("something")
     store = Store(data / "framelens.sqlite")
     store.save(Row("id", "2026-01-01T00:00:00", "film", "done", "", "{}"))
     owner = ProcessLock(data / "running")

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.core import AppError, InputError, User, as_user
-from app.store import (
+from framelens.core import AppError, InputError, User, as_user
+from framelens.store import (
     KEPT_DAYS,
     AuditLog,
     ConversationRow,
@@ -178,11 +178,11 @@ def test_expired_by_the_clock(store: Store, trash: Trash, monkeypatch: pytest.Mo
     trash.put(["one"])
     now = time.time()
     assert [entry.days_left for entry in trash.entries()] == [KEPT_DAYS]
-    monkeypatch.setattr("app.store.trash.latest_time", lambda: now + 86_400)
+    monkeypatch.setattr("framelens.store.trash.latest_time", lambda: now + 86_400)
     trash.put(["two"])
     day = KEPT_DAYS * 86_400
     for seconds, ids, left in ((day - 60, [], [2, 1]), (day + 60, ["one"], [1, 1]), (2 * day, ["one", "two"], [1, 1])):
-        monkeypatch.setattr("app.store.trash.earliest_time", lambda seconds=seconds: now + seconds)
+        monkeypatch.setattr("framelens.store.trash.earliest_time", lambda seconds=seconds: now + seconds)
         assert [entry.id for entry in trash.expired()] == ids
         assert [entry.days_left for entry in trash.entries()] == left
 

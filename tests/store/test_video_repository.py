@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from app.core import User, as_user
-from app.core.errors import InputError, StorageError
-from app.core.files import safe_file_name
-from app.store import UploadLimits, video_repository
-from app.store.upload_limits import UploadPurpose
-from app.store.video_repository import VideoRepository
+from framelens.core import User, as_user
+from framelens.core.errors import InputError, StorageError
+from framelens.core.files import safe_file_name
+from framelens.store import UploadLimits, video_repository
+from framelens.store.upload_limits import UploadPurpose
+from framelens.store.video_repository import VideoRepository
 
 
 @pytest.fixture
@@ -327,7 +327,7 @@ def test_unfinished_uploads_are_counted_per_user(tmp_path: Path, sample: Path) -
 
 
 def test_unfinished_uploads_of_all_are_counted(tmp_path: Path, sample: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.store.upload_limits._MOST_UNFINISHED_OF_ALL", 3)
+    monkeypatch.setattr("framelens.store.upload_limits._MOST_UNFINISHED_OF_ALL", 3)
     shelf = limited(tmp_path, sample, most_unfinished=2)
     for name in ("a", "b", "c"):
         with as_user(user(name)):

@@ -8,8 +8,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from app.core.domain import KeyframesChosen, VideoEvent
-from app.video import ExtractOptions, extract
+from framelens.core.domain import KeyframesChosen, VideoEvent
+from framelens.video import ExtractOptions, extract
 from tests.media import COLOURS, cards, moving, repeated, write_video
 
 Chosen = Callable[..., KeyframesChosen]
@@ -55,7 +55,7 @@ def decoding_children() -> list[psutil.Process]:
     found = []
     for child in psutil.Process().children(recursive=True):
         try:
-            if "app.video.worker" in child.cmdline() and child.status() != psutil.STATUS_ZOMBIE:
+            if "framelens.video.worker" in child.cmdline() and child.status() != psutil.STATUS_ZOMBIE:
                 found.append(child)
         except psutil.NoSuchProcess:
             continue

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from app.core.errors import DecodeError, InputError
-from app.i18n import LANGUAGES, error_text, notice_text
-from app.video import probe
+from framelens.core.errors import DecodeError, InputError
+from framelens.i18n import LANGUAGES, error_text, notice_text
+from framelens.video import probe
 from tests.media import cut_short, moving, textured, with_damage, write_sound, write_video
 from tests.video.conftest import Chosen
 

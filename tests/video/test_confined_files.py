@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from app.video.files import confine, held_folder, input_status, is_confined, open_descriptor, open_input
+from framelens.video.files import confine, held_folder, input_status, is_confined, open_descriptor, open_input
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows can't open below a folder")
 

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from app.core.domain import KeyframesChosen, Selection
-from app.video import ExtractOptions, Known, extract, extract_named
-from app.video.corruption import CheckedReader
-from app.video.keyframes import pipeline
-from app.video.keyframes.survey import Survey
-from app.video.readers import open_reader
 from benchmarks.damage import flipped, payloads
+from framelens.core.domain import KeyframesChosen, Selection
+from framelens.video import ExtractOptions, Known, extract, extract_named
+from framelens.video.corruption import CheckedReader
+from framelens.video.keyframes import pipeline
+from framelens.video.keyframes.survey import Survey
+from framelens.video.readers import open_reader
 from tests.media import Image, moving, textured, write_video
 
 KINDS = {

@@ -15,12 +15,12 @@ import cv2
 import numpy as np
 import pytest
 
-from app.core.domain import Keyframe, KeyframeFound, KeyframesChosen, Selection
-from app.video import ExtractOptions
-from app.video.keyframes.strategies import WorkerRequest
-from app.video.readers import READERS, damage
-from app.video.readers.geometry import Orientation
-from app.video.worker import events_of
+from framelens.core.domain import Keyframe, KeyframeFound, KeyframesChosen, Selection
+from framelens.video import ExtractOptions
+from framelens.video.keyframes.strategies import WorkerRequest
+from framelens.video.readers import READERS, damage
+from framelens.video.readers.geometry import Orientation
+from framelens.video.worker import events_of
 from tests.kinds import KINDS, NUM_FRAMES, Kind, container_times, number_in
 
 SELECTIONS = {

@@ -11,8 +11,8 @@ import av
 import numpy as np
 import pytest
 
-from app.video.files import VIDEO_SUFFIXES, is_video_name
-from app.video.readers import open_reader
+from framelens.video.files import VIDEO_SUFFIXES, is_video_name
+from framelens.video.readers import open_reader
 
 FRAMES, RATE = 12, 25
 # Container, codec, and the width and height where the codec takes few.

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from app.core.domain import (
+from framelens.core.domain import (
     FactsMeasured,
     KeyframeFound,
     KeyframesChosen,
@@ -20,8 +20,8 @@ from app.core.domain import (
     SurveyProgress,
     VideoEvent,
 )
-from app.video import ExtractOptions, extract
-from app.video.keyframes.options import adapted_frames
+from framelens.video import ExtractOptions, extract
+from framelens.video.keyframes.options import adapted_frames
 from tests.cards import write_card_video
 from tests.media import COLOURS, cards, faded, moving, solid, textured, write_video
 from tests.video.conftest import Chosen

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from app.core.domain import HashProgress
-from app.core.errors import Cancelled, InputError
-from app.i18n import LANGUAGES, error_text
-from app.video import ExtractOptions, digest_of, extract, files, hashed, probe, sha256_of
-from app.video.files import check_file, printable
+from framelens.core.domain import HashProgress
+from framelens.core.errors import Cancelled, InputError
+from framelens.i18n import LANGUAGES, error_text
+from framelens.video import ExtractOptions, digest_of, extract, files, hashed, probe, sha256_of
+from framelens.video.files import check_file, printable
 
 
 def refused(path: Path) -> InputError:

@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 import pytest
 
-from app.core.domain import Keyframe, KeyframesChosen, Selection
-from app.video import ExtractOptions, extract, full_pictures
-from app.video.readers.damage import Messages
 from benchmarks.damage import cells, differs, flipped, payloads, shown
+from framelens.core.domain import Keyframe, KeyframesChosen, Selection
+from framelens.video import ExtractOptions, extract, full_pictures
+from framelens.video.readers.damage import Messages
 from tests.media import Image, moving, solid, textured, write_video
 
 FILES = [

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from app.core.domain import Selection
-from app.i18n import LANGUAGES, t
+from framelens.core.domain import Selection
+from framelens.i18n import LANGUAGES, t
 from tests.harness import Job, Outcome, outcomes
 from tests.hostile import FILES, NUM_FRAMES
 

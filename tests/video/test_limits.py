@@ -10,14 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from app.core.codec import to_json
-from app.core.domain import KeyframesChosen
-from app.core.errors import DecodeError
-from app.i18n import LANGUAGES, error_text
-from app.video import ExtractOptions, extract
-from app.video.keyframes.strategies import WorkerRequest
-from app.video.limits import MEMORY_BYTES, is_out_of_memory
-from app.video.worker_pool import DecoderWorker
+from framelens.core.codec import to_json
+from framelens.core.domain import KeyframesChosen
+from framelens.core.errors import DecodeError
+from framelens.i18n import LANGUAGES, error_text
+from framelens.video import ExtractOptions, extract
+from framelens.video.keyframes.strategies import WorkerRequest
+from framelens.video.limits import MEMORY_BYTES, is_out_of_memory
+from framelens.video.worker_pool import DecoderWorker
 from tests.media import moving, write_video
 from tests.video.conftest import decoding_children
 
@@ -54,7 +54,7 @@ def test_zeros_behind_a_raw_stream_cost_a_notice(tmp_path: Path) -> None:
 
 def test_an_allocation_that_is_refused_is_reported_as_that(moving_video: Path) -> None:
     program = (
-        "import app.video.worker as child, app.video.readers as readers\n"
+        "import framelens.video.worker as child, framelens.video.readers as readers\n"
         "def greedy(path, **_):\n    return bytearray(1 << 40)\n"
         "readers.open_reader = greedy\nchild.main()"
     )
@@ -82,7 +82,7 @@ def test_a_child_that_gets_nowhere_is_ended(tmp_path: Path) -> None:
 
 def test_a_library_that_lets_no_python_run_is_ended_too() -> None:
     """The sleep is C code that holds the interpreter's lock, as a library that waits for memory does."""
-    program = "import ctypes, app.video.limits as limits\nlimits.end_if_stuck(0.2)\nctypes.PyDLL(None).sleep(600)"
+    program = "import ctypes, framelens.video.limits as limits\nlimits.end_if_stuck(0.2)\nctypes.PyDLL(None).sleep(600)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False, timeout=120)
     assert done.returncode == 1
     assert b"Timeout" in done.stderr
@@ -108,7 +108,7 @@ def test_every_library_that_runs_out_of_memory_is_understood() -> None:
     program = (
         "import resource; resource.setrlimit(resource.RLIMIT_DATA, (600 << 20, -1))\n"
         "import av, cv2, numpy as np\n"
-        "from app.video.limits import is_out_of_memory\n"
+        "from framelens.video.limits import is_out_of_memory\n"
         "tries = {'python': lambda: bytearray(2 << 30), 'numpy': lambda: np.ones(2 << 30, np.uint8),\n"
         "  'opencv': lambda: cv2.resize(np.ones((9, 9), np.uint8), (40_000, 40_000)),\n"
         "  'pyav': lambda: av.VideoFrame(16_000, 16_000, 'gbrapf32le')}\n"

@@ -13,10 +13,10 @@ import pytest
 from av.packet import Packet
 from av.stream import Stream
 
-from app.core.errors import DecodeError
-from app.video.readers import READERS, open_reader
-from app.video.readers.base import CELL_SIZE, LUMA_SIZE, FrameReader
-from app.video.readers.pyav import AvReader
+from framelens.core.errors import DecodeError
+from framelens.video.readers import READERS, open_reader
+from framelens.video.readers.base import CELL_SIZE, LUMA_SIZE, FrameReader
+from framelens.video.readers.pyav import AvReader
 from tests.media import COLOURS, moving, solid, write_sound, write_video
 
 Open = Callable[[Path], FrameReader]

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from app.core.codec import to_json
-from app.video import check_sandbox, sandbox, subtitles_of
-from app.video.files import confine
-from app.video.keyframes.strategies import WorkerRequest
-from app.video.sandbox_check import SandboxReport
-from app.video.worker import files_of
+from framelens.core.codec import to_json
+from framelens.video import check_sandbox, sandbox, subtitles_of
+from framelens.video.files import confine
+from framelens.video.keyframes.strategies import WorkerRequest
+from framelens.video.sandbox_check import SandboxReport
+from framelens.video.worker import files_of
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has Landlock and seccomp")
 needs_landlock = pytest.mark.skipif(not sandbox.has_landlock(), reason="this kernel has no Landlock")
@@ -44,7 +44,7 @@ FORBIDDEN = {
 def attempt(program: str, video: Path, other: Path) -> str:
     """Return the error of a worker's decoder that runs `program` in place of opening `video`, or "done"."""
     worker = (
-        "import app.video.worker as worker, app.video.readers as readers, os, sys\n"
+        "import framelens.video.worker as worker, framelens.video.readers as readers, os, sys\n"
         f"OTHER = {str(other)!r}\n"
         f"def hostile(path, **_):\n"
         f"    try:\n        {program}\n"
@@ -90,7 +90,7 @@ def test_a_decoder_may_read_its_file(moving_video: Path, tmp_path: Path) -> None
 def test_every_thread_is_confined(moving_video: Path, tmp_path: Path) -> None:
     """Landlock holds for threads that start later: when the sandbox is entered there must be no other."""
     program = (
-        "import app.video.sandbox as sandbox, app.video.worker as worker, os, sys\n"
+        "import framelens.video.sandbox as sandbox, framelens.video.worker as worker, os, sys\n"
         "def noted(files, **options):\n"
         "    print(len(os.listdir('/proc/self/task')), file=sys.stderr, flush=True)\n    os._exit(0)\n"
         "sandbox.enter = noted\nworker._load()\nworker.main()"
@@ -106,7 +106,7 @@ def test_the_check_finds_everything_prevented() -> None:
 
 
 def test_a_check_that_fails_promises_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.video.sandbox_check._MODULE", "app.video.no_such_module")
+    monkeypatch.setattr("framelens.video.sandbox_check._MODULE", "framelens.video.no_such_module")
     report = check_sandbox()
     assert report == SandboxReport() and len(report.open) == 5 and not report.is_closed
 
@@ -124,7 +124,7 @@ def test_without_landlock_bubblewrap_confines(moving_video: Path, tmp_path: Path
     module = tmp_path / "app" / "video" / "sandbox.py"
     module.write_text(module.read_text(encoding="utf-8").replace("landlockpy.supported()", "False"), encoding="utf-8")
     program = (
-        "import sys; from pathlib import Path; from app.video import ExtractOptions, check_sandbox, extract\n"
+        "import sys; from pathlib import Path; from framelens.video import ExtractOptions, check_sandbox, extract\n"
         "import app; assert app.__file__.startswith(sys.argv[1]), app.__file__\n"
         "report = check_sandbox(); print(report.is_closed, *report.mechanisms)\n"
         "print([type(one).__name__ for one in extract(Path(sys.argv[2]), ExtractOptions(4))][-1])"
@@ -162,8 +162,8 @@ def test_a_checkouts_own_folder_is_not_readable() -> None:
 SWAPPED = """
 import sys
 from pathlib import Path
-from app.video import sandbox
-from app.video.files import confine
+from framelens.video import sandbox
+from framelens.video.files import confine
 folder, path = map(Path, sys.argv[1:])
 confine([folder] if folder.is_dir() else [])
 sandbox.enter([path], memory_bytes=1 << 30)

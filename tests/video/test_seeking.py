@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from app.core.domain import KeyframesChosen, Selection
-from app.video import ExtractOptions, extract
-from app.video.readers import open_reader
-from app.video.readers.base import Image
-from app.video.seeking import AccurateSeeker, InaccurateSeekError, SeekReader, pictures_at
+from framelens.core.domain import KeyframesChosen, Selection
+from framelens.video import ExtractOptions, extract
+from framelens.video.readers import open_reader
+from framelens.video.readers.base import Image
+from framelens.video.seeking import AccurateSeeker, InaccurateSeekError, SeekReader, pictures_at
 from tests.media import cut_short, moving, textured, with_damage, write_video
 
 B_FRAMES = {"preset": "ultrafast", "g": "12", "bf": "3"}

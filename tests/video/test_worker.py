@@ -12,14 +12,14 @@ from pathlib import Path
 import psutil
 import pytest
 
-from app.core.codec import to_json
-from app.core.domain import KeyframesChosen, Probed, Selection, SurveyProgress
-from app.core.errors import Cancelled, DecodeError
-from app.i18n import LANGUAGES, error_text
-from app.video import ExtractOptions, extract, probe, readers
-from app.video.keyframes.strategies import WorkerRequest
-from app.video.readers.base import FrameReader
-from app.video.worker import events_of
+from framelens.core.codec import to_json
+from framelens.core.domain import KeyframesChosen, Probed, Selection, SurveyProgress
+from framelens.core.errors import Cancelled, DecodeError
+from framelens.i18n import LANGUAGES, error_text
+from framelens.video import ExtractOptions, extract, probe, readers
+from framelens.video.keyframes.strategies import WorkerRequest
+from framelens.video.readers.base import FrameReader
+from framelens.video.worker import events_of
 from tests.video.conftest import decoding_children
 
 
@@ -59,7 +59,7 @@ def test_a_cancel_before_the_start_wins(long_video: Path) -> None:
 
 
 def test_a_probe_that_never_ends_is_ended(moving_video: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.video.extractor._PROBE_SECONDS", 0)
+    monkeypatch.setattr("framelens.video.extractor._PROBE_SECONDS", 0)
     with pytest.raises(DecodeError) as caught:
         probe(moving_video)
     for language in LANGUAGES:
@@ -79,7 +79,7 @@ def test_closing_the_iterator_ends_the_child(long_video: Path) -> None:
 def test_the_child_ends_with_its_parent(long_video: Path) -> None:
     """A parent that is killed outright cannot end its child: the child has to notice."""
     program = (
-        "import sys; from pathlib import Path; from app.video import ExtractOptions, extract\n"
+        "import sys; from pathlib import Path; from framelens.video import ExtractOptions, extract\n"
         "events = extract(Path(sys.argv[1]), ExtractOptions(4, read_text=False)); next(events)\n"
         "print('started', flush=True); sys.stdin.read()"
     )
@@ -88,7 +88,7 @@ def test_the_child_ends_with_its_parent(long_video: Path) -> None:
     )
     assert parent.stdout is not None and parent.stdin is not None
     assert parent.stdout.readline() == b"started\n"
-    (child,) = [c for c in psutil.Process(parent.pid).children() if "app.video.worker" in c.cmdline()]
+    (child,) = [c for c in psutil.Process(parent.pid).children() if "framelens.video.worker" in c.cmdline()]
     parent.kill()
     parent.wait()
     parent.stdin.close()
@@ -107,7 +107,7 @@ def test_nothing_in_the_working_directory_is_run(
 
 def test_a_probe_leaves_no_decoder_in_this_process(moving_video: Path) -> None:
     program = (
-        "import sys; from pathlib import Path; from app.video import probe; probe(Path(sys.argv[1]));"
+        "import sys; from pathlib import Path; from framelens.video import probe; probe(Path(sys.argv[1]));"
         "print([name for name in ('av', 'cv2', 'rapidocr', 'numpy') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program, str(moving_video)], capture_output=True, check=True)
@@ -118,7 +118,7 @@ def test_a_probe_leaves_no_decoder_in_this_process(moving_video: Path) -> None:
 def test_what_a_library_prints_does_not_reach_the_messages(moving_video: Path) -> None:
     request = to_json(WorkerRequest("probe", moving_video))
     program = (
-        "import app.video.worker as child, app.video.readers as readers\n"
+        "import framelens.video.worker as child, framelens.video.readers as readers\n"
         "opened = readers.open_reader\n"
         "def noisy(path, **_):\n    print('noise', flush=True)\n    return opened(path)\n"
         "readers.open_reader = noisy\nchild.main()"

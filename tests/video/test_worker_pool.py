@@ -9,9 +9,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from app.core.domain import KeyframesChosen
-from app.video import ExtractOptions, extract, probe, worker_ready, worker_started
-from app.video.worker_process import start_early
+from framelens.core.domain import KeyframesChosen
+from framelens.video import ExtractOptions, extract, probe, worker_ready, worker_started
+from framelens.video.worker_process import start_early
 from tests.video.conftest import Chosen, decoding_children
 
 

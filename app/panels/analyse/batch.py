@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from app.core import AppError
-from app.i18n import t
-from app.ui import error_words, local_time, may_change, page_state, plain, remaining, resources, services, short_clock
-from app.ui.components import exports
-from app.ui.components.exports import SaveButton, SaveGroup
-from app.ui.panels.work import rows
+from app import resources
+from app.components import exports
+from app.components.exports import SaveButton, SaveGroup
+from app.context import may_change, services
+from app.formatting import error_words, local_time, plain, remaining, short_clock
+from app.panels.work import rows
+from app.state import page_state
+from framelens.core import AppError
+from framelens.i18n import t
 
 if TYPE_CHECKING:
-    from app.fleet import BatchRecord, VideoStatus
+    from framelens.fleet import BatchRecord, VideoStatus
 
 _POLL_SECONDS = 2.0
 _ROW_HEIGHT = 56
@@ -64,7 +67,7 @@ def draw_back(job_id: str) -> None:
 
 
 def _is_working(record: BatchRecord) -> bool:
-    from app.fleet import status_of
+    from framelens.fleet import status_of
 
     if resources.batches().is_submitting(record.id):
         return True
@@ -75,7 +78,7 @@ def _is_working(record: BatchRecord) -> bool:
 
 
 def _draw_progress(batch_id: str) -> None:
-    from app.fleet import counts_of, counts_text, status_of
+    from framelens.fleet import counts_of, counts_text, status_of
 
     batches = resources.batches()
     record = batches.archive.get(batch_id)

@@ -8,10 +8,11 @@ from typing import Any, get_args
 
 import streamlit as st
 
-from app.analysis import SIDES, has_range, is_budgeted, parse_range, parse_times
-from app.core import MOST_FRAMES, AppError, InputError, Selection, Strategy, clock
-from app.i18n import t
-from app.ui import FORM, error_words, page_state, plain
+from app.formatting import error_words, plain
+from app.state import FORM, page_state
+from framelens.analysis import SIDES, has_range, is_budgeted, parse_range, parse_times
+from framelens.core import MOST_FRAMES, AppError, InputError, Selection, Strategy, clock
+from framelens.i18n import t
 
 _STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)
 _SIDES = (0, *sorted(SIDES))

@@ -10,15 +10,17 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.core import AnalysisState, ChunkResult, Notice, clock
-from app.i18n import notice_text, sentences, t
-from app.reports import content
-from app.ui import may_change, page_state, plain, remaining, services, short_clock
-from app.ui.components import report_blocks
-from app.ui.components.report_blocks import PartView, Renderer
+from app.components import report_blocks
+from app.components.report_blocks import PartView, Renderer
+from app.context import may_change, services
+from app.formatting import plain, remaining, short_clock
+from app.state import page_state
+from framelens.core import AnalysisState, ChunkResult, Notice, clock
+from framelens.i18n import notice_text, sentences, t
+from framelens.reports import content
 
 if TYPE_CHECKING:
-    from app.jobs import JobSnapshot
+    from framelens.jobs import JobSnapshot
 
 POLL_SECONDS = 0.8
 """Interval between two polls of a job. Chosen by hand; not tuned."""
@@ -245,7 +247,7 @@ def _pending_view(job: JobSnapshot, number: int, title: str) -> PartView:
 def _readable(answer: str) -> str:
     """Return the end of the readable text of a partial answer."""
     # Imported here: the page is shown before the analysis packages are loaded.
-    from app.analysis import partial_text
+    from framelens.analysis import partial_text
 
     text = partial_text(answer)
     return text if len(text) <= _MAX_CHARACTERS else f"… {text[-_MAX_CHARACTERS:]}"

@@ -9,19 +9,22 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.analysis import Estimate, details, exact_prompt, headline
-from app.ask import MOST_QUESTION
-from app.core import UNKNOWN_PATH, AnalysisRequest, AppError, Keyframe, VideoInfo, base_name
-from app.i18n import LANGUAGES, language, sentences, t
-from app.i18n.formatting import span
-from app.services import video_for
-from app.ui import FORM, error_words, local_time, may_change, page_state, plain, resources, services
-from app.ui.panels.analyse import frame_options, video_picker
-from app.ui.panels.models import missing_model
+from app import resources
+from app.context import may_change, services
+from app.formatting import error_words, local_time, plain
+from app.panels.analyse import frame_options, video_picker
+from app.panels.models import missing_model
+from app.state import FORM, page_state
+from framelens.analysis import Estimate, details, exact_prompt, headline
+from framelens.conversations import MOST_QUESTION
+from framelens.core import UNKNOWN_PATH, AnalysisRequest, AppError, Keyframe, VideoInfo, base_name
+from framelens.i18n import LANGUAGES, language, sentences, t
+from framelens.i18n.formatting import span
+from framelens.services import video_for
 
 if TYPE_CHECKING:
-    from app.jobs import JobSnapshot
-    from app.services import Readiness
+    from framelens.jobs import JobSnapshot
+    from framelens.services import Readiness
 
 _OPTIONS_WIDTH, _PROMPT_HEIGHT = 480, 300
 """Pixels. Chosen by hand; not tuned."""

@@ -7,18 +7,20 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.core import EngineError, human_size
-from app.i18n import notice_text, t
-from app.reports import content
-from app.ui import error_words, may_change, page_state, plain, services
-from app.ui.components import report_blocks
-from app.ui.panels.analyse import progress
-from app.ui.panels.menu.engine import short_model_name
-from app.ui.panels.models import missing_model
+from app.components import report_blocks
+from app.context import may_change, services
+from app.formatting import error_words, plain
+from app.panels.analyse import progress
+from app.panels.menu.engine import short_model_name
+from app.panels.models import missing_model
+from app.state import page_state
+from framelens.core import EngineError, human_size
+from framelens.i18n import notice_text, t
+from framelens.reports import content
 
 if TYPE_CHECKING:
-    from app.jobs import JobSnapshot
-    from app.services import Readiness
+    from framelens.jobs import JobSnapshot
+    from framelens.services import Readiness
 
 Changes = dict[str, tuple[str, str]]
 

@@ -9,13 +9,16 @@ from pathlib import Path
 
 import streamlit as st
 
-from app.core import AppError, VideoError, readable
-from app.fleet import Input, resolve
-from app.i18n import t
-from app.services import pair_uploads
-from app.ui import page_state, plain, resources, services
-from app.ui.components import uploader
-from app.video import files_beside
+from app import resources
+from app.components import uploader
+from app.context import services
+from app.formatting import plain
+from app.state import page_state
+from framelens.core import AppError, VideoError, readable
+from framelens.fleet import Input, resolve
+from framelens.i18n import t
+from framelens.services import pair_uploads
+from framelens.video import files_beside
 
 _ACCEPT = ",".join(
     (

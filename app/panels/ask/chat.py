@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.core import AppError, Moments
-from app.i18n import t
-from app.services import video_names
-from app.ui import error_words, may_change, page_state, plain, services
-from app.ui.components import decision, exports
-from app.ui.components.exports import SaveButton, SaveGroup
-from app.ui.panels.ask import start, turns
-from app.ui.panels.ask.pictures import Pictures
+from app.components import decision, exports
+from app.components.exports import SaveButton, SaveGroup
+from app.context import may_change, services
+from app.formatting import error_words, plain
+from app.panels.ask import start, turns
+from app.panels.ask.pictures import Pictures
+from app.state import page_state
+from framelens.core import AppError, Moments
+from framelens.i18n import t
+from framelens.services import video_names
 
 if TYPE_CHECKING:
-    from app.ask import Conversation, FrameRef
+    from framelens.conversations import Conversation, FrameRef
 
 _MOST_NAME = 200
 """Characters. Chosen by hand; not tuned."""

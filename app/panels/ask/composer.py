@@ -8,18 +8,20 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app import ask
-from app.core import Analysis
-from app.i18n import t
-from app.ui import error_words, may_change, page_state, plain, services
-from app.ui.components import uploader
-from app.ui.panels.analyse import frame_options
-from app.ui.panels.ask import settings
-from app.ui.panels.models import missing_model
-from app.ui.panels.report import reanalysis
+from app.components import uploader
+from app.context import may_change, services
+from app.formatting import error_words, plain
+from app.panels.analyse import frame_options
+from app.panels.ask import settings
+from app.panels.models import missing_model
+from app.panels.report import reanalysis
+from app.state import page_state
+from framelens import ask
+from framelens.core import Analysis
+from framelens.i18n import t
 
 if TYPE_CHECKING:
-    from app.ask import Conversation
+    from framelens.conversations import Conversation
 
 _AREA = "st-key-ask_composer"
 """CSS class that Streamlit gives the container with the key "ask_composer"."""

@@ -6,14 +6,15 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import TYPE_CHECKING
 
-from app.core import InputError, Keyframe, clock
-from app.i18n import t
-from app.reports.content import clocks
-from app.ui import resources, services
-from app.ui.components.report_blocks import Renderer, Value
+from app import resources
+from app.components.report_blocks import Renderer, Value
+from app.context import services
+from framelens.core import InputError, Keyframe, clock
+from framelens.i18n import t
+from framelens.reports.content import clocks
 
 if TYPE_CHECKING:
-    from app.ask import FrameRef
+    from framelens.conversations import FrameRef
 
 
 class Pictures:

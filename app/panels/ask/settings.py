@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app import ask
-from app.core import InputError
-from app.i18n import t
-from app.ui import services
+from app.context import services
+from framelens import ask
+from framelens.core import InputError
+from framelens.i18n import t
 
 if TYPE_CHECKING:
-    from app.ask import AskSettings, Conversation
+    from framelens.conversations import AskSettings, Conversation
 
 _STEPS = {
     "temperature": 0.05,

@@ -7,17 +7,19 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app import ask
-from app.i18n import language, t
-from app.reports.content import printable
-from app.services import prepare_frames
-from app.store import LibraryQuery
-from app.ui import local_time, page_state, plain, services
-from app.ui.panels.analyse import frame_options, video_picker
-from app.ui.panels.work import rows
+from app.context import services
+from app.formatting import local_time, plain
+from app.panels.analyse import frame_options, video_picker
+from app.panels.work import rows
+from app.state import page_state
+from framelens import ask
+from framelens.i18n import language, t
+from framelens.reports.content import printable
+from framelens.services import prepare_frames
+from framelens.store import LibraryQuery
 
 if TYPE_CHECKING:
-    from app.ask import Conversation
+    from framelens.conversations import Conversation
 
 _OFFERED = 200
 """Analyses to choose from, the newest first; others are asked about in their report. Chosen by hand; not tuned."""

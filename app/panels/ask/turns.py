@@ -12,22 +12,24 @@ from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
-from app import ask
-from app.core import EngineProgress, Moments, one_line
-from app.i18n import notice_text, t
-from app.i18n.formatting import exactly
-from app.reports import content
-from app.ui import may_change, page_state, plain, services
-from app.ui.components import report_blocks
-from app.ui.components.player import search_strip
-from app.ui.panels.analyse import frame_options, progress
-from app.ui.panels.ask import settings
-from app.ui.panels.menu import engine
+from app.components import report_blocks
+from app.components.player import search_strip
+from app.context import may_change, services
+from app.formatting import plain
+from app.panels.analyse import frame_options, progress
+from app.panels.ask import settings
+from app.panels.menu import engine
+from app.state import page_state
+from framelens import ask
+from framelens.core import EngineProgress, Moments, one_line
+from framelens.i18n import notice_text, t
+from framelens.i18n.formatting import exactly
+from framelens.reports import content
 
 if TYPE_CHECKING:
-    from app.ask import Conversation, FrameRef, Look, Turn
-    from app.services import AnswerProgress
-    from app.ui.panels.ask.pictures import Pictures
+    from app.panels.ask.pictures import Pictures
+    from framelens.conversations import Conversation, FrameRef, Look, Turn
+    from framelens.services import AnswerProgress
 
 _POLL_SECONDS = 0.5
 """Between two looks at an answer that is being written. Chosen by hand; not tuned."""

@@ -8,14 +8,17 @@ from typing import Any
 
 import streamlit as st
 
-from app.core import UNKNOWN_PATH, base_name
-from app.i18n import t
-from app.store import Hit, LibraryEntry
-from app.ui import local_time, may_change, page_state, resources, services, short_clock
-from app.ui.components.assets import component, sent
-from app.ui.panels.analyse import frame_options
-from app.ui.panels.library import filters
-from app.ui.panels.report.comparison import template_name
+from app import resources
+from app.components.assets import component, sent
+from app.context import may_change, services
+from app.formatting import local_time, short_clock
+from app.panels.analyse import frame_options
+from app.panels.library import filters
+from app.panels.report.comparison import template_name
+from app.state import page_state
+from framelens.core import UNKNOWN_PATH, base_name
+from framelens.i18n import t
+from framelens.store import Hit, LibraryEntry
 
 PAGE = 24
 """Cards on a page. Chosen by hand; not tuned."""

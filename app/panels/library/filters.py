@@ -11,15 +11,17 @@ from typing import TYPE_CHECKING, cast, get_args
 
 import streamlit as st
 
-from app.core import AppError, base_name
-from app.i18n import LANGUAGES, t
-from app.reports.content import printable
-from app.store import LibraryQuery, Order
-from app.ui import error_words, page_state, plain, services
-from app.ui.panels.report.comparison import template_name
+from app.context import services
+from app.formatting import error_words, plain
+from app.panels.report.comparison import template_name
+from app.state import page_state
+from framelens.core import AppError, base_name
+from framelens.i18n import LANGUAGES, t
+from framelens.reports.content import printable
+from framelens.store import LibraryQuery, Order
 
 if TYPE_CHECKING:
-    from app.library.semantic_index import NearPassage
+    from framelens.library.semantic_index import NearPassage
 
 _FILTERS = ("state", "model", "template", "in", "tag", "made")
 _DAYS = {"day": 1, "week": 7, "month": 30, "year": 365}

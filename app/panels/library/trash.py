@@ -5,11 +5,13 @@ from pathlib import Path
 
 import streamlit as st
 
-from app.core import InputError
-from app.i18n import t
-from app.store import KEPT_DAYS, TrashEntry
-from app.ui import local_time, may_change, page_state, plain, services
-from app.ui.components import decision
+from app.components import decision
+from app.context import may_change, services
+from app.formatting import local_time, plain
+from app.state import page_state
+from framelens.core import InputError
+from framelens.i18n import t
+from framelens.store import KEPT_DAYS, TrashEntry
 
 _UNDO_KEY = "library_undo"
 """Session key of the ids that were deleted last."""
@@ -134,7 +136,7 @@ def _draw_last_question(entries: Sequence[TrashEntry]) -> None:
 
 
 def _purge(entries: Sequence[TrashEntry]) -> None:
-    from app.library.bulk_operations import purge  # deferred: drawing the page doesn't need it
+    from framelens.library.bulk_operations import purge  # deferred: drawing the page doesn't need it
 
     done = list(purge(services().jobs, services().videos, entries))
     page_state().error = next((one.error for one in done if one.error), None)

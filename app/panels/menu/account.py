@@ -2,9 +2,10 @@
 
 import streamlit as st
 
-from app.i18n import t
-from app.ui import plain, resources
-from app.ui.views import login
+from app import resources
+from app.formatting import plain
+from app.views import login
+from framelens.i18n import t
 
 
 def draw() -> None:

@@ -8,12 +8,13 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
-from app.core import EngineProgress
-from app.i18n import t
-from app.ui import error_words, plain, services
+from app.context import services
+from app.formatting import error_words, plain
+from framelens.core import EngineProgress
+from framelens.i18n import t
 
 if TYPE_CHECKING:
-    from app.engine import EngineStatus
+    from framelens.engine import EngineStatus
 
 COLOURS: dict[str, Literal["gray", "orange", "green", "red"]] = {
     "stopped": "gray",

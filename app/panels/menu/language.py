@@ -2,8 +2,8 @@
 
 import streamlit as st
 
-from app.i18n import LANGUAGES, t
-from app.ui import LANGUAGE_KEY, default_language
+from app.context import LANGUAGE_KEY, default_language
+from framelens.i18n import LANGUAGES, t
 
 _TRANSLATED_CHOICES = ("template", "report_language", "side", "sum_format", "sum_picture")
 """Select boxes with translated options. Those of the library are set from the address instead."""

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.i18n import t
-from app.ui import page_state, plain, resources, services
-from app.ui.components.assets import component
-from app.ui.panels.menu import account, engine, language
+from app import resources
+from app.components.assets import component
+from app.context import services
+from app.formatting import plain
+from app.panels.menu import account, engine, language
+from app.state import page_state
+from framelens.i18n import t
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator

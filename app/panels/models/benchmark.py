@@ -6,20 +6,23 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.core import AppError, VideoInfo, gib_number
-from app.i18n import t
-from app.i18n.formatting import exactly
-from app.models import Proposal, check_entry
-from app.services import HardwareProfile, model_benchmarks, start_benchmark
-from app.store import Measured
-from app.ui import error_words, page_state, plain, resources, services
-from app.ui.components import report_blocks
-from app.ui.model_selection import ModelChoice, ModelSettings
-from app.ui.panels.menu.engine import draw_phase, short_model_name
-from app.ui.panels.models.current_model import is_changing
+from app import resources
+from app.components import report_blocks
+from app.context import services
+from app.formatting import error_words, plain
+from app.model_selection import ModelChoice, ModelSettings
+from app.panels.menu.engine import draw_phase, short_model_name
+from app.panels.models.current_model import is_changing
+from app.state import page_state
+from framelens.core import AppError, VideoInfo, gib_number
+from framelens.i18n import t
+from framelens.i18n.formatting import exactly
+from framelens.models import Proposal, check_entry
+from framelens.services import HardwareProfile, model_benchmarks, start_benchmark
+from framelens.store import Measured
 
 if TYPE_CHECKING:
-    from app.analysis import BenchmarkResult
+    from framelens.analysis import BenchmarkResult
 
 _POLL_SECONDS = 2.0
 _FRAMES = "trial_frames"
@@ -117,7 +120,7 @@ def _begin(proposal: Proposal, wanted: ModelSettings) -> None:
 
 
 def _draw_measured(measured: Measured) -> None:
-    from app.analysis import parse_result
+    from framelens.analysis import parse_result
 
     trial = parse_result(measured)
     if trial is None:
@@ -145,8 +148,8 @@ def _draw_measured(measured: Measured) -> None:
 
 def _draw_estimate(trial: BenchmarkResult) -> None:
     """Draw the expected duration for a number of frames, of the open video where there is one."""
-    from app.analysis import estimate_analysis
-    from app.i18n.formatting import span
+    from framelens.analysis import estimate_analysis
+    from framelens.i18n.formatting import span
 
     number = st.number_input(
         t("models.benchmark.frames"), 1, _MAX_FRAMES, _DEFAULT_FRAMES, key=_FRAMES, width=160,

@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterable, Sequence
 
 import streamlit as st
 
-from app import fleet, models
-from app.core import AppError, Notice
-from app.i18n import notice_text, t
-from app.services import CARD_SIZES_GIB, export_environment
-from app.ui import error_words, plain, resources, services
+from app import resources
+from app.context import services
+from app.formatting import error_words, plain
+from framelens import fleet, models
+from framelens.core import AppError, Notice
+from framelens.i18n import notice_text, t
+from framelens.services import CARD_SIZES_GIB, export_environment
 
 _USUAL_GIB = 80
 _POLL_SECONDS = 1.0

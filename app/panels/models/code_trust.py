@@ -8,13 +8,15 @@ from collections.abc import Callable
 
 import streamlit as st
 
-from app.core import AppError, human_size
-from app.i18n import t
-from app.models import SHORT, CodeFile
-from app.reports.content import one_line, printable
-from app.services import ModelCode, find_code, trust_code, untrust_code
-from app.ui import error_words, page_state, plain, services
-from app.ui.model_selection import ModelChoice
+from app.context import services
+from app.formatting import error_words, plain
+from app.model_selection import ModelChoice
+from app.state import page_state
+from framelens.core import AppError, human_size
+from framelens.i18n import t
+from framelens.models import SHORT, CodeFile
+from framelens.reports.content import one_line, printable
+from framelens.services import ModelCode, find_code, trust_code, untrust_code
 
 _FILE = "model_code_file"
 _HASH = "model_code_hash"

@@ -4,13 +4,15 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
-from app.core import AppError, human_size
-from app.engine import EngineStatus, installed_vllm
-from app.i18n import notice_text, t
-from app.services import Readiness, confirmed_downloads, model_benchmarks
-from app.services.readiness import readiness
-from app.ui import error_words, page_state, plain, services
-from app.ui.panels.menu.engine import COLOURS, draw_engines, draw_phase, short_model_name, state_words
+from app.context import services
+from app.formatting import error_words, plain
+from app.panels.menu.engine import COLOURS, draw_engines, draw_phase, short_model_name, state_words
+from app.state import page_state
+from framelens.core import AppError, human_size
+from framelens.engine import EngineStatus, installed_vllm
+from framelens.i18n import notice_text, t
+from framelens.services import Readiness, confirmed_downloads, model_benchmarks
+from framelens.services.readiness import readiness
 
 _POLL_SECONDS = 2.0
 """Interval between two polls. Chosen by hand; not tuned."""

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
-from app import models
-from app.core import GIB, gib_text
-from app.i18n import t
-from app.services import CARD_SIZES_GIB, HardwareProfile
-from app.ui import plain
-from app.ui.components import charts, report_blocks
+from app.components import charts, report_blocks
+from app.formatting import plain
+from framelens import models
+from framelens.core import GIB, gib_text
+from framelens.i18n import t
+from framelens.services import CARD_SIZES_GIB, HardwareProfile
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator

@@ -8,16 +8,18 @@ from dataclasses import replace
 
 import streamlit as st
 
-from app.core import AnalysisRequest, VideoInfo, current_user, human_size, require
-from app.i18n import t
-from app.i18n.formatting import span
-from app.models import need_text
-from app.services import ModelCandidate, Readiness, choose_local_model, confirmed_downloads, download_text, run_of
-from app.services.readiness import readiness
-from app.store import KnownTimings
-from app.ui import page_state, plain, services
-from app.ui.model_selection import config_text
-from app.ui.panels.models.current_model import is_switching
+from app.context import services
+from app.formatting import plain
+from app.model_selection import config_text
+from app.panels.models.current_model import is_switching
+from app.state import page_state
+from framelens.core import AnalysisRequest, VideoInfo, current_user, human_size, require
+from framelens.i18n import t
+from framelens.i18n.formatting import span
+from framelens.models import need_text
+from framelens.services import ModelCandidate, Readiness, choose_local_model, confirmed_downloads, download_text, run_of
+from framelens.services.readiness import readiness
+from framelens.store import KnownTimings
 
 
 def ready() -> Readiness:

@@ -10,18 +10,27 @@ from typing import get_args
 
 import streamlit as st
 
-from app import models
-from app.core import AppError, chosen_hub, gib_text
-from app.i18n import language, notice_text, sentences, t
-from app.services import HardwareProfile, download_and_switch, download_text, free_bytes, hub_text, with_local_model
-from app.services.preflight import preflight
-from app.ui import error_words, page_state, plain, services
-from app.ui.components import charts
-from app.ui.model_selection import ModelChoice, ModelSettings, config_text, env_lines, find_model, proposal_for
-from app.ui.panels.menu.engine import short_model_name
-from app.ui.panels.models import benchmark, code_trust
-from app.ui.panels.models.current_model import is_changing
-from app.ui.panels.models.table import CONFIG, ENGINE, NAME, fill_form
+from app.components import charts
+from app.context import services
+from app.formatting import error_words, plain
+from app.model_selection import ModelChoice, ModelSettings, config_text, env_lines, find_model, proposal_for
+from app.panels.menu.engine import short_model_name
+from app.panels.models import benchmark, code_trust
+from app.panels.models.current_model import is_changing
+from app.panels.models.table import CONFIG, ENGINE, NAME, fill_form
+from app.state import page_state
+from framelens import models
+from framelens.core import AppError, chosen_hub, gib_text
+from framelens.i18n import language, notice_text, sentences, t
+from framelens.services import (
+    HardwareProfile,
+    download_and_switch,
+    download_text,
+    free_bytes,
+    hub_text,
+    with_local_model,
+)
+from framelens.services.preflight import preflight
 
 _NUM_SUGGESTED = 4
 """Number of suggested models. Chosen by hand; not tuned."""

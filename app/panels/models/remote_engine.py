@@ -2,12 +2,14 @@
 
 import streamlit as st
 
-from app.core import AppError
-from app.i18n import notice_text, t
-from app.services import RemoteEngineReport, query_remote_engine, switch_to_remote_engine
-from app.ui import error_words, page_state, plain, services
-from app.ui.panels.menu.engine import draw_phase
-from app.ui.panels.models.current_model import is_changing
+from app.context import services
+from app.formatting import error_words, plain
+from app.panels.menu.engine import draw_phase
+from app.panels.models.current_model import is_changing
+from app.state import page_state
+from framelens.core import AppError
+from framelens.i18n import notice_text, t
+from framelens.services import RemoteEngineReport, query_remote_engine, switch_to_remote_engine
 
 _POLL_SECONDS = 1.0
 _URL, _KEY, _MODEL, _ERROR = "elsewhere_url", "elsewhere_key", "elsewhere_model", "elsewhere_error"

@@ -4,14 +4,16 @@ from base64 import b64encode
 
 import streamlit as st
 
-from app.i18n import language, t
-from app.llm import VisionCard
-from app.llm.vision_check import draw as draw_card
-from app.services import model_benchmarks, start_vision_check
-from app.store import Measured
-from app.ui import error_words, page_state, plain, services
-from app.ui.panels.menu.engine import draw_phase, short_model_name
-from app.ui.panels.models.current_model import is_switching
+from app.context import services
+from app.formatting import error_words, plain
+from app.panels.menu.engine import draw_phase, short_model_name
+from app.panels.models.current_model import is_switching
+from app.state import page_state
+from framelens.i18n import language, t
+from framelens.llm import VisionCard
+from framelens.llm.vision_check import draw as draw_card
+from framelens.services import model_benchmarks, start_vision_check
+from framelens.store import Measured
 
 _POLL_SECONDS = 2.0
 _SIZES = ((448, 252), (640, 360), (896, 504), (1280, 720))

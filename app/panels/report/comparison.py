@@ -6,18 +6,21 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.core import Analysis, AppError, base_name
-from app.i18n import t
-from app.i18n.formatting import exactly
-from app.reports.content import printable
-from app.ui import CHOOSING, comparison, error_words, local_time, may_change, page_state, plain, services
-from app.ui.components.assets import component
-from app.ui.components.report_blocks import Value
-from app.ui.panels.menu.engine import short_model_name
-from app.ui.panels.models import missing_model
+from app import comparison
+from app.components.assets import component
+from app.components.report_blocks import Value
+from app.context import may_change, services
+from app.formatting import error_words, local_time, plain
+from app.panels.menu.engine import short_model_name
+from app.panels.models import missing_model
+from app.state import CHOOSING, page_state
+from framelens.core import Analysis, AppError, base_name
+from framelens.i18n import t
+from framelens.i18n.formatting import exactly
+from framelens.reports.content import printable
 
 if TYPE_CHECKING:
-    from app.jobs import JobSnapshot
+    from framelens.jobs import JobSnapshot
 
 _mount_sides = component("sides", "words")
 _PAGE = 24

@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.core import MOST_FRAMES, Analysis, AppError, Selection, clock
-from app.i18n import t
-from app.ui import Edits, page_state, plain, services
-from app.ui.components import player, report_blocks
-from app.ui.components.assets import component
-from app.ui.panels.analyse import frame_options
+from app.components import player, report_blocks
+from app.components.assets import component
+from app.context import services
+from app.formatting import plain
+from app.panels.analyse import frame_options
+from app.state import Edits, page_state
+from framelens.core import MOST_FRAMES, Analysis, AppError, Selection, clock
+from framelens.i18n import t
 
 if TYPE_CHECKING:
-    from app.jobs import JobSnapshot
+    from framelens.jobs import JobSnapshot
 
 _mount_cards = component("frames")
 

@@ -16,17 +16,19 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.core import UNKNOWN_PATH, Analysis, Notice
-from app.i18n import labelled, language, notice_text, t
-from app.reports import content
-from app.services import report_of, video_for
-from app.ui import local_time, may_change, page_state, plain, services
-from app.ui.components import report_blocks
-from app.ui.panels.analyse import progress, request_form, stopped_job
-from app.ui.panels.report import toolbar
+from app.components import report_blocks
+from app.context import may_change, services
+from app.formatting import local_time, plain
+from app.panels.analyse import progress, request_form, stopped_job
+from app.panels.report import toolbar
+from app.state import page_state
+from framelens.core import UNKNOWN_PATH, Analysis, Notice
+from framelens.i18n import labelled, language, notice_text, t
+from framelens.reports import content
+from framelens.services import report_of, video_for
 
 if TYPE_CHECKING:
-    from app.jobs import JobSnapshot
+    from framelens.jobs import JobSnapshot
 
 PAGE = 40
 """Findings, frames or passages on a page: a few screens, drawn at once. Chosen by hand; not tuned."""

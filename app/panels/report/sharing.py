@@ -4,10 +4,13 @@ from urllib.parse import urlsplit
 
 import streamlit as st
 
-from app.i18n import language, t
-from app.services import LIFETIMES, SharedReport, revoke_share, share, shares_of
-from app.store import ShareRow
-from app.ui import local_time, page_state, resources, services
+from app import resources
+from app.context import services
+from app.formatting import local_time
+from app.state import page_state
+from framelens.i18n import language, t
+from framelens.services import LIFETIMES, SharedReport, revoke_share, share, shares_of
+from framelens.store import ShareRow
 
 _NEW_KEY = "shared_report"
 _LIFETIME_KEY = "share_lifetime"

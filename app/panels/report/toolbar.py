@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING, get_args
 
 import streamlit as st
 
-from app.core import Analysis
-from app.i18n import language, t
-from app.reports import FORMATS, Use
-from app.ui import may_change, page_state
-from app.ui.components import exports
-from app.ui.components.assets import component
-from app.ui.components.exports import SaveButton, SaveGroup
-from app.ui.panels.analyse import request_form
-from app.ui.panels.report import comparison, reanalysis, sharing
+from app.components import exports
+from app.components.assets import component
+from app.components.exports import SaveButton, SaveGroup
+from app.context import may_change
+from app.panels.analyse import request_form
+from app.panels.report import comparison, reanalysis, sharing
+from app.state import page_state
+from framelens.core import Analysis
+from framelens.i18n import language, t
+from framelens.reports import FORMATS, Use
 
 if TYPE_CHECKING:
-    from app.jobs import JobSnapshot
+    from framelens.jobs import JobSnapshot
 
 _mount_copy = component("copy")
 
@@ -48,7 +49,7 @@ def draw(job: JobSnapshot, analysis: Analysis, reported: Analysis, *, has_video:
 
 def _draw_copy(analysis: Analysis) -> None:
     """Draw the button that copies the short report as Markdown, without its pictures."""
-    from app.reports.text.markdown import without_pictures
+    from framelens.reports.text.markdown import without_pictures
 
     words = {"copy": t("ui.copy"), "copied": t("ui.copied")}
     _mount_copy(

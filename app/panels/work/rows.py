@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
-from app.core import AppError
-from app.i18n import t
-from app.ui import page_state, resources, services
-from app.ui.components.assets import component, sent
+from app import resources
+from app.components.assets import component, sent
+from app.context import services
+from app.state import page_state
+from framelens.core import AppError
+from framelens.i18n import t
 
 if TYPE_CHECKING:
-    from app.jobs import JobSnapshot
+    from framelens.jobs import JobSnapshot
 
 PICTURE_SIDE = 160
 """Longest side of a row's picture in pixels. Chosen by hand; not tuned."""

@@ -7,18 +7,21 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.core import AppError
-from app.i18n import t
-from app.store import LibraryEntry, LibraryQuery
-from app.ui import local_time, may_change, page_state, plain, remaining, resources, services
-from app.ui.panels.analyse import frame_options
-from app.ui.panels.report.comparison import template_name
-from app.ui.panels.work import rows
-from app.ui.panels.work.rows import JobRow, RowAction
+from app import resources
+from app.context import may_change, services
+from app.formatting import local_time, plain, remaining
+from app.panels.analyse import frame_options
+from app.panels.report.comparison import template_name
+from app.panels.work import rows
+from app.panels.work.rows import JobRow, RowAction
+from app.state import page_state
+from framelens.core import AppError
+from framelens.i18n import t
+from framelens.store import LibraryEntry, LibraryQuery
 
 if TYPE_CHECKING:
-    from app.fleet import BatchRecord
-    from app.jobs import JobSnapshot
+    from framelens.fleet import BatchRecord
+    from framelens.jobs import JobSnapshot
 
 _NUM_SHOWN = 10
 _MOST_WAITING = 3
@@ -132,7 +135,7 @@ def _entry_row(entry: LibraryEntry) -> JobRow:
 
 
 def _batch_row(record: BatchRecord) -> JobRow:
-    from app.fleet import counts_of, counts_text, status_of
+    from framelens.fleet import counts_of, counts_text, status_of
 
     statuses = status_of(record, services().jobs)
     counts = counts_text(counts_of(statuses), len(statuses))

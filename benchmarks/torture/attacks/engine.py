@@ -20,13 +20,13 @@ from typing import Any
 import httpx
 import psutil
 
-from app.ask.answer_queue import MOST_ANSWERED_OF_USER
-from app.core import as_user
-from app.engine import RemoteEngine
-from app.services import api_keys
-from app.store import ApiStore, ConversationStore, Store
 from benchmarks.torture.line import Line, Scale
 from benchmarks.torture.site import Site, attacked_site
+from framelens.conversations.answer_queue import MOST_ANSWERED_OF_USER
+from framelens.core import as_user
+from framelens.engine import RemoteEngine
+from framelens.services import api_keys
+from framelens.store import ApiStore, ConversationStore, Store
 from tests.analysis.test_pipeline import answering_per_frame
 from tests.api.test_openai_server import KEY, served, until_ready
 from tests.cards import write_card_video
@@ -40,7 +40,7 @@ _REAL_SHARE = 0.5
 _LONGEST_SECONDS = 120.0
 _QUESTIONS = 60
 _MOST_QUESTIONS = 16
-"""Of a user at a time (app/services/answers.py)."""
+"""Of a user at a time (framelens/services/answers.py)."""
 _LATE = 2
 """Questions of the first user that are answered before the other one's arrives, or between two looks at it."""
 _LEAVING, _END_SECONDS = 8, 5.0
@@ -354,7 +354,7 @@ def _real(folder: Path) -> Iterator[_Real]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", "app", "serve", "--model-path", str(_MODEL), "--port", str(port)]
+    command = [sys.executable, "-m", "framelens", "serve", "--model-path", str(_MODEL), "--port", str(port)]
     with (folder / "serve.log").open("wb") as log:
         process = subprocess.Popen(
             [*command, "--vllm-config", settings], env={**os.environ, **variables}, cwd=_ROOT, stdout=log, stderr=log

@@ -15,12 +15,12 @@ from typing import Any
 
 import psutil
 
-from app.core import as_user
-from app.services.container import SAMPLE
-from app.store import VideoRepository
-from app.video import sha256_of
 from benchmarks.torture.line import Line, Scale
 from benchmarks.torture.site import SECRET, Site
+from framelens.core import as_user
+from framelens.services.container import SAMPLE
+from framelens.store import VideoRepository
+from framelens.video import sha256_of
 
 _INTERNAL = (
     *("127.0.0.1", "localhost", "127.1", "0x7f000001", "2130706433", "0177.0.0.1", "0", "169.254.169.254", "10.0.0.1"),
@@ -33,7 +33,7 @@ _COMMANDS = (("library",), ("library", "show", "latest"), ("audit",), ("library"
 _ROOT = Path(__file__).parents[3]
 _EXPORTS = 24
 _AT_A_TIME = 2
-"""Documents that are written at a time (app/api/exports.py)."""
+"""Documents that are written at a time (framelens/api/exports.py)."""
 
 
 def addresses(site: Site) -> Line:
@@ -116,7 +116,7 @@ def _num_writers(site: Site) -> int:
     found = 0
     for one in psutil.Process(site.pid).children(recursive=True):
         with suppress(psutil.Error):  # it has ended meanwhile
-            found += "app.reports.document_worker" in one.cmdline()
+            found += "framelens.reports.document_worker" in one.cmdline()
     return found
 
 
@@ -129,7 +129,7 @@ def _answers(site: Site, root: Path, calls: list[tuple[str, dict[str, Any]]]) ->
     asked.append({"method": "notifications/initialized"})
     for number, (name, given) in enumerate(calls, 1):
         asked.append({"id": number, "method": "tools/call", "params": {"name": name, "arguments": given}})
-    command = [sys.executable, "-m", "app.cli.main", "mcp", "--root", str(root)]
+    command = [sys.executable, "-m", "framelens.cli.main", "mcp", "--root", str(root)]
     with subprocess.Popen(
         command, env=_environment(site), cwd=_ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as server:
@@ -143,7 +143,7 @@ def _answers(site: Site, root: Path, calls: list[tuple[str, dict[str, Any]]]) ->
 
 def _command(site: Site, *words: str) -> str:
     """Return what a command of the machine's owner prints."""
-    command = [sys.executable, "-m", "app.cli.main", *words]
+    command = [sys.executable, "-m", "framelens.cli.main", *words]
     done = subprocess.run(
         command, env=_environment(site), cwd=_ROOT, capture_output=True, encoding="utf-8", check=False
     )

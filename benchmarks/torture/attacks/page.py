@@ -24,10 +24,10 @@ from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 from websockets.asyncio.client import ClientConnection, connect
 
-from app.core import Role
-from app.services import COOKIE
 from benchmarks.torture.line import Line, Scale
 from benchmarks.torture.site import PASSWORD, SECRET, Site
+from framelens.core import Role
+from framelens.services import COOKIE
 from tests.reverse_proxy import NAME
 
 _EVIL = "https://evil.example"

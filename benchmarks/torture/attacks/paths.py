@@ -10,12 +10,12 @@ from pathlib import Path
 
 import httpx
 
-from app.core import as_user
-from app.services.container import SAMPLE
-from app.store import VideoRepository
-from app.video import sha256_of
 from benchmarks.torture.line import Line, Scale
 from benchmarks.torture.site import Site
+from framelens.core import as_user
+from framelens.services.container import SAMPLE
+from framelens.store import VideoRepository
+from framelens.video import sha256_of
 from tests.cards import write_card_video
 
 _READS = 2000

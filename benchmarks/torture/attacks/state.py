@@ -20,15 +20,15 @@ from random import Random
 
 import httpx
 
-from app.config import load
-from app.core import as_user
-from app.reports import FORMATS
-from app.services import open_services, share
-from app.store import BackupManifest, check_backup, write_backup
 from benchmarks.torture import disk
 from benchmarks.torture.attacks import page
 from benchmarks.torture.line import Line, Scale
 from benchmarks.torture.site import PASSWORD, Site, attacked_site
+from framelens.config import load
+from framelens.core import as_user
+from framelens.reports import FORMATS
+from framelens.services import open_services, share
+from framelens.store import BackupManifest, check_backup, write_backup
 from tests.reports.test_reports import analysis
 
 _ROOT = Path(__file__).parents[3]
@@ -210,7 +210,7 @@ def _outside(site: Site) -> set[str]:
 
 def _command(site: Site, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, "FRAMELENS_DATA_DIR": str(site.database.parent), "FRAMELENS_LANGUAGE": "en"}
-    command = [sys.executable, "-m", "app.cli.main", *words]
+    command = [sys.executable, "-m", "framelens.cli.main", *words]
     return subprocess.run(
         command, env={**environment, **variables}, cwd=_ROOT, capture_output=True, encoding="utf-8", check=False
     )

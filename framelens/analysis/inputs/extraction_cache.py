@@ -18,10 +18,10 @@ from io import BytesIO
 from pathlib import Path
 from typing import TypeVar
 
-from app import core, video
-from app.core import AnalysisState, ScreenText, receive, send, to_builtins
-from app.store import ExtractionStore, file_state
-from app.video import ExtractOptions, Known, Thumbnails, check_file, names_times
+from framelens import core, video
+from framelens.core import AnalysisState, ScreenText, receive, send, to_builtins
+from framelens.store import ExtractionStore, file_state
+from framelens.video import ExtractOptions, Known, Thumbnails, check_file, names_times
 
 T = TypeVar("T")
 Texts = dict[str, tuple[ScreenText, ...]]
@@ -37,20 +37,20 @@ _MOST_TEXTS = 1024
 
 
 class ExtractionCache:
-    """Reader of videos, with cached versions of `extract` and `sha256` of app.video."""
+    """Reader of videos, with cached versions of `extract` and `sha256` of framelens.video."""
 
     def __init__(self, surveys: ExtractionStore) -> None:
         self._surveys = surveys
         self._counted: dict[str, int] = {}  # frames by key, since a page asks at each of its runs
 
     def probe(self, path: Path) -> core.VideoInfo:
-        """Return the metadata of a video, see `app.video.probe`."""
+        """Return the metadata of a video, see `framelens.video.probe`."""
         return video.probe(path)
 
     def extract(
         self, path: Path, options: ExtractOptions, cancel: threading.Event | None = None
     ) -> Iterator[core.VideoEvent]:
-        """Yield the events of app.video.extract: without progress if cached, without facts if no text is read."""
+        """Yield the events of framelens.video.extract: without progress if cached, without facts if no text is read."""
         known = self.find(path, options, cancel)
         yield from self.make(path, options, cancel) if known is None else known
 
@@ -148,7 +148,7 @@ class ExtractionCache:
         return self._counted.get(key)
 
     def sha256(self, path: Path, cancel: threading.Event | None = None) -> str:
-        """Return the SHA-256 like app.video.sha256_of, but don't read an unchanged file again."""
+        """Return the SHA-256 like framelens.video.sha256_of, but don't read an unchanged file again."""
         return video.digest_of(self.hashed(path, cancel))
 
     def hashed(self, path: Path, cancel: threading.Event | None = None) -> Generator[core.HashProgress, None, str]:

@@ -16,13 +16,13 @@ from contextlib import contextmanager, suppress
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from app import core, video
-from app.core import from_json, to_json
-from app.i18n import as_notice
-from app.store import ExtractionStore
+from framelens import core, video
+from framelens.core import from_json, to_json
+from framelens.i18n import as_notice
+from framelens.store import ExtractionStore
 
 if TYPE_CHECKING:
-    from app.engine import Endpoint, Engine
+    from framelens.engine import Endpoint, Engine
 
 log = logging.getLogger(__name__)
 _FORM = 2
@@ -138,7 +138,7 @@ class Transcription:
         self, pieces: Iterator[core.SoundPiece], endpoint: Endpoint, cancel: threading.Event, on_progress: OnProgress
     ) -> tuple[Found, bool]:
         """Transcribe up to the end or a failure; return the result and whether it is complete."""
-        from app.llm import SpeechModel, transcribe
+        from framelens.llm import SpeechModel, transcribe
 
         model = SpeechModel(endpoint.base_url, endpoint.api_key, endpoint.model, self._language, self._timeout_seconds)
         cues: list[core.Cue] = []

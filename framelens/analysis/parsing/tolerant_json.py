@@ -2,7 +2,7 @@
 
 It never fails and takes linear time, so a growing answer can be parsed repeatedly. It doesn't interpret values.
 
-It only checks whether a value looks like an answer; app.analysis.parsing.answer_parser interprets it.
+It only checks whether a value looks like an answer; framelens.analysis.parsing.answer_parser interprets it.
 """
 
 import json

@@ -1,6 +1,7 @@
 """Result of a model benchmark, and the estimate of an analysis that follows from it.
 
-Values only: `app.analysis.model_benchmark` measures them, and the data folder keeps them as documents for the page.
+Values only: `framelens.analysis.model_benchmark` measures them, and the data folder keeps them as documents for the
+page.
 """
 
 from collections.abc import Mapping
@@ -8,13 +9,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from app.analysis.planning import plan
-from app.analysis.planning.estimate import Estimate, Planner
-from app.analysis.planning.throughput import usual_answer_tokens
-from app.analysis.prompts.templates import built_in
-from app.core import GIB, AnalysisRequest, Layout, VideoInfo
-from app.models import Device, Proposal, estimate_memory, parse_plan
-from app.store import KnownTimings, RequestTiming
+from framelens.analysis.planning import plan
+from framelens.analysis.planning.estimate import Estimate, Planner
+from framelens.analysis.planning.throughput import usual_answer_tokens
+from framelens.analysis.prompts.templates import built_in
+from framelens.core import GIB, AnalysisRequest, Layout, VideoInfo
+from framelens.models import Device, Proposal, estimate_memory, parse_plan
+from framelens.store import KnownTimings, RequestTiming
 
 TOGETHER = 8
 """Most frames of one test request. Chosen by hand; not tuned."""

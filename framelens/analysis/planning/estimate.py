@@ -9,18 +9,18 @@ from dataclasses import dataclass, replace
 from math import ceil, floor, sqrt
 from pathlib import Path
 
-from app.analysis.planning import plan
-from app.analysis.planning import throughput as rates
-from app.analysis.planning.plan import RequestCapacity
-from app.analysis.planning.question import Policy, estimate_question, plans_of
-from app.analysis.planning.time_parsing import is_budgeted
-from app.analysis.prompts.prompts import chunk_question, scope_of, system_prompt, usual_words
-from app.analysis.prompts.templates import Template
-from app.core import MOST_FRAMES, AnalysisRequest, Layout, VideoInfo
-from app.i18n import in_language, t
-from app.i18n.formatting import span, two_figures
-from app.store import KnownTimings, RequestTiming
-from app.video import ExtractOptions, adapted_frames
+from framelens.analysis.planning import plan
+from framelens.analysis.planning import throughput as rates
+from framelens.analysis.planning.plan import RequestCapacity
+from framelens.analysis.planning.question import Policy, estimate_question, plans_of
+from framelens.analysis.planning.time_parsing import is_budgeted
+from framelens.analysis.prompts.prompts import chunk_question, scope_of, system_prompt, usual_words
+from framelens.analysis.prompts.templates import Template
+from framelens.core import MOST_FRAMES, AnalysisRequest, Layout, VideoInfo
+from framelens.i18n import in_language, t
+from framelens.i18n.formatting import span, two_figures
+from framelens.store import KnownTimings, RequestTiming
+from framelens.video import ExtractOptions, adapted_frames
 
 # Chosen by hand; not tuned.
 _QUOTED_SHARE = 0.9  # share of an answer's tokens that a join quotes: its words without its form

@@ -20,16 +20,16 @@ from itertools import pairwise
 from math import ceil, inf
 from typing import TYPE_CHECKING
 
-from app.core import AnalysisRequest, AppError, Keyframe, Layout, TooManyPictures, VideoInfo
-from app.i18n import in_language
-from app.llm import estimate_frame_tokens
-from app.video import ExtractOptions, Opening, most_adapted
+from framelens.core import AnalysisRequest, AppError, Keyframe, Layout, TooManyPictures, VideoInfo
+from framelens.i18n import in_language
+from framelens.llm import estimate_frame_tokens
+from framelens.video import ExtractOptions, Opening, most_adapted
 
 if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
 
-    from app.analysis.requests.engine_connection import EngineConnection
-    from app.analysis.requests.engine_connector import EngineConnector
+    from framelens.analysis.requests.engine_connection import EngineConnection
+    from framelens.analysis.requests.engine_connector import EngineConnector
 
 
 # Longer sides in pixels. 896 keeps small writing readable; at 448 a frame of 16:9 costs about 150 tokens.
@@ -336,7 +336,7 @@ def _counted(
 def _messages(
     connection: EngineConnection, frames: Sequence[Keyframe], question: str, system: str, side: int
 ) -> list[BaseMessage]:
-    from app.llm import data_url
+    from framelens.llm import data_url
 
     return connection.messages(frames, question, system=system, url=partial(data_url, side=side))
 

@@ -1,6 +1,6 @@
 """Estimate of the stage that answers the question of a request, before the description.
 
-`app.ask` says what answering takes, by the policy that it answers by; this module turns it into time.
+`framelens.conversations` says what answering takes, by the policy that it answers by; this module turns it into time.
 """
 
 from __future__ import annotations
@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from app.analysis.planning.plan import RequestCapacity
-from app.analysis.planning.throughput import EngineThroughput, PlannedRequests, look_seconds, usual_answer_tokens
-from app.core import AnalysisRequest, Layout, VideoInfo
-from app.llm import estimate_frame_tokens
-from app.store import LookTiming
+from framelens.analysis.planning.plan import RequestCapacity
+from framelens.analysis.planning.throughput import EngineThroughput, PlannedRequests, look_seconds, usual_answer_tokens
+from framelens.core import AnalysisRequest, Layout, VideoInfo
+from framelens.llm import estimate_frame_tokens
+from framelens.store import LookTiming
 
 # Tokens of the short requests beside their pictures, counted with the tokenizer of Qwen2.5-VL.
 _LOOK_TOKENS, _CLASSIFY_TOKENS, _CLASSIFY_ANSWER = 90, 420, 40

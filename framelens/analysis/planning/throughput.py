@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from math import ceil, sqrt
 from statistics import median
 
-from app import core
-from app.analysis.task import Task
-from app.store import LookTiming, RequestTiming, SurveyTiming, TimingStats
+from framelens import core
+from framelens.analysis.task import Task
+from framelens.store import LookTiming, RequestTiming, SurveyTiming, TimingStats
 
 # Chosen by hand; not tuned.
 _DECODE_CROWD = 0.25  # exponent: slowdown of an answer by simultaneous ones

@@ -5,7 +5,7 @@ It doesn't check whether the video has a frame at a time; decoding does.
 
 import math
 
-from app.core import InputError, Notice, Selection, Strategy, clock
+from framelens.core import InputError, Notice, Selection, Strategy, clock
 
 _BUDGETED: tuple[Strategy, ...] = ("auto", "uniform")
 

@@ -2,19 +2,19 @@
 
 The text that all chunks and questions share comes before the frames, so that the engine's prefix cache holds it from
 chunk to chunk. Everything that changes with the question comes after them, so that the cache holds the frames, too. The
-texts are in app.i18n and in the templates; the form of the answer is in app.analysis.prompts.schema.
+texts are in framelens.i18n and in the templates; the form of the answer is in framelens.analysis.prompts.schema.
 """
 
 import hashlib
 import json
 from collections.abc import Sequence
 
-from app.analysis.planning.time_parsing import has_range
-from app.analysis.prompts.schema import Scope, own_words, shared_words
-from app.analysis.prompts.templates import Template
-from app.core import AnalysisRequest, ChunkResult, Cue, Finding, Keyframe, Language, Subject, clock
-from app.i18n import catalogue, in_language, t
-from app.i18n.formatting import mark
+from framelens.analysis.planning.time_parsing import has_range
+from framelens.analysis.prompts.schema import Scope, own_words, shared_words
+from framelens.analysis.prompts.templates import Template
+from framelens.core import AnalysisRequest, ChunkResult, Cue, Finding, Keyframe, Language, Subject, clock
+from framelens.i18n import catalogue, in_language, t
+from framelens.i18n.formatting import mark
 
 # Limits of the context of earlier chunks, so that it leaves room for frames in a small context. Chosen by hand; not
 # tuned.

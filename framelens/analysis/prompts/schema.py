@@ -3,15 +3,15 @@
 The schema uses only what vLLM's xgrammar supports, and bounds every list and number. It depends on the template, the
 language and the scope, not on the frames: all chunks of a video share one schema, which
 the engine compiles once. The description has two parts, since the one that all requests share comes before the frames.
-app.analysis.parsing.answer_parser parses the answers.
+framelens.analysis.parsing.answer_parser parses the answers.
 """
 
 import json
 from typing import Any, Literal
 
-from app.analysis.prompts.templates import Field, Template
-from app.core import MOST_FRAMES
-from app.i18n import t
+from framelens.analysis.prompts.templates import Field, Template
+from framelens.core import MOST_FRAMES
+from framelens.i18n import t
 
 Scope = Literal["part", "whole", "join"]
 
@@ -31,7 +31,7 @@ A part lists its subjects first: its findings then use these names, and other pa
 _FINDINGS, _STATEMENTS, _SUBJECTS, _CHAPTERS, _CITED = 64, 12, 12, 40, 32
 _LARGEST_NUMBER = 1_000_000
 # Texts have no maxLength: with one of 600, xgrammar takes 12 s instead of 0.04 s to compile a single text for 150,000
-# tokens, and 13 times as long for each token. app.analysis.parsing.repetition_detector and the token limit end an
+# tokens, and 13 times as long for each token. framelens.analysis.parsing.repetition_detector and the token limit end an
 # endless text.
 _TEXT: Schema = {"type": "string"}
 

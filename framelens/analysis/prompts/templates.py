@@ -1,10 +1,10 @@
 """Report templates: the built-in ones and those of a user's folder, each a TOML file.
 
-A bad file is reported as a problem; the others still work. app.analysis.prompts.prompts writes the prompts,
-app.analysis.prompts.schema the form of answers.
+A bad file is reported as a problem; the others still work. framelens.analysis.prompts.prompts writes the prompts,
+framelens.analysis.prompts.schema the form of answers.
 
 A text may be given in both languages, in one, or as a plain string for both. Nothing is guessed: a misspelt key is an
-error. app.analysis.prompts.templates finds the files.
+error. framelens.analysis.prompts.templates finds the files.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from typing import Annotated, Any, Literal, get_args
 import pydantic
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from app.core import AppError, ConfigError, Language, TomlLines, toml_files
-from app.i18n import language
+from framelens.core import AppError, ConfigError, Language, TomlLines, toml_files
+from framelens.i18n import language
 
 __all__ = [
     "Field",
@@ -83,7 +83,7 @@ class Templates:
 @cache
 def built_in() -> Mapping[str, Template]:
     """Return the templates of FrameLens by key, in the order of the menu."""
-    folder = files("app.analysis") / "templates"
+    folder = files("framelens.analysis") / "templates"
     texts = {key: (folder / f"{key}.toml").read_text(encoding="utf-8") for key in _ORDER}
     return MappingProxyType({key: parse(text, file=f"{key}.toml", stem=key) for key, text in texts.items()})
 

@@ -8,9 +8,9 @@ import httpx
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 
-from app.core import AppError, EngineError, Keyframe, Notice
-from app.engine import Endpoint, Engine, metrics_url, read_metrics
-from app.llm import AnswerCache, TokenCount, VisionProbe, count_tokens, short_request, with_pictures, with_video
+from framelens.core import AppError, EngineError, Keyframe, Notice
+from framelens.engine import Endpoint, Engine, metrics_url, read_metrics
+from framelens.llm import AnswerCache, TokenCount, VisionProbe, count_tokens, short_request, with_pictures, with_video
 
 # Chosen by hand; not tuned.
 _MOST_IN_FLIGHT = 16  # requests at the same time

@@ -13,21 +13,21 @@ from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol
 
-from app.core import EngineInfo, EngineProgress
+from framelens.core import EngineInfo, EngineProgress
 
 if TYPE_CHECKING:
-    from app.analysis.requests.engine_connection import EngineConnection
-    from app.engine import Endpoint, Engine
-    from app.llm import AnswerCache, VisionProbe
+    from framelens.analysis.requests.engine_connection import EngineConnection
+    from framelens.engine import Endpoint, Engine
+    from framelens.llm import AnswerCache, VisionProbe
 
 # Chosen by hand; not tuned.
 _UNKNOWN_CONTEXT = 8192  # tokens, if the engine doesn't report its context
 _ESTIMATE_SECONDS = 5.0  # for counting tokens before a run, while the page waits
 _CLIENT_MODULES = (
-    "app.analysis.pipeline",
-    "app.analysis.requests.orchestrator",
-    "app.analysis.requests.engine_connection",
-    "app.llm.chat",
+    "framelens.analysis.pipeline",
+    "framelens.analysis.requests.orchestrator",
+    "framelens.analysis.requests.engine_connection",
+    "framelens.llm.chat",
     "openai.resources.chat.completions",  # which the client imports at its first request
     "numpy",
 )
@@ -113,7 +113,7 @@ class EngineConnector:
         cancel: threading.Event,
         content: Callable[[], str],
     ) -> tuple[EngineConnection, EngineInfo]:
-        from app.llm import prove_sight, video_refusal
+        from framelens.llm import prove_sight, video_refusal
 
         endpoint = engine.ensure_ready(on_progress, cancel)
         info = engine.status().info or EngineInfo(endpoint.kind, endpoint.model, endpoint.base_url)
@@ -140,8 +140,8 @@ class EngineConnector:
         return replace(self._latest, count_seconds=_ESTIMATE_SECONDS)
 
     def _connection(self, engine: Engine, endpoint: Endpoint, info: EngineInfo) -> EngineConnection:
-        from app.analysis.requests.engine_connection import EngineConnection
-        from app.llm import VisionProbe, connect, keep_pictures
+        from framelens.analysis.requests.engine_connection import EngineConnection
+        from framelens.llm import VisionProbe, connect, keep_pictures
 
         if endpoint.is_vllm:
             keep_pictures(endpoint.base_url)
@@ -170,7 +170,7 @@ class EngineConnector:
 
 def _for_content(endpoint: Endpoint, content: Callable[[], str]) -> Endpoint:
     """Return the endpoint for requests about a video: the copy of the model that answers them, if vLLM has several."""
-    from app.analysis.requests.engine_connection import model_copies
+    from framelens.analysis.requests.engine_connection import model_copies
 
     copies = model_copies(endpoint.base_url, endpoint.api_key) if endpoint.is_vllm else 1
     if copies < 2 and not (endpoint.is_vllm and endpoint.kind == "remote"):

@@ -2,7 +2,7 @@
 
 A part is sent as pictures if the engine has image input, else as text from measured facts; once pictures are refused,
 the rest of the run uses text. If a part is too large for the engine, all unfinished parts are made smaller.
-app.analysis.requests.scheduler decides the order of the parts and the context that they pass on.
+framelens.analysis.requests.scheduler decides the order of the parts and the context that they pass on.
 
 It joins the parsed and checked findings with their frames, not the text of the answers.
 """
@@ -14,14 +14,14 @@ from contextlib import contextmanager
 from math import ceil
 from typing import NamedTuple
 
-from app import core
-from app.analysis.pipeline_state import Frames, wait_for
-from app.analysis.planning import plan
-from app.analysis.requests.request_builder import ImagePrefetch, RequestChunk
-from app.analysis.requests.request_executor import RunContext
-from app.analysis.requests.scheduler import ENDS_ALL, PartAsker, Scheduler
-from app.analysis.task import EarlierResults
-from app.llm import estimate_text_tokens
+from framelens import core
+from framelens.analysis.pipeline_state import Frames, wait_for
+from framelens.analysis.planning import plan
+from framelens.analysis.requests.request_builder import ImagePrefetch, RequestChunk
+from framelens.analysis.requests.request_executor import RunContext
+from framelens.analysis.requests.scheduler import ENDS_ALL, PartAsker, Scheduler
+from framelens.analysis.task import EarlierResults
+from framelens.llm import estimate_text_tokens
 
 _POLL_SECONDS = 0.1
 _SMALLER = 0.5

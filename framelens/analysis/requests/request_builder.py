@@ -16,17 +16,17 @@ from functools import partial
 
 from langchain_core.messages import BaseMessage
 
-from app import core
-from app.analysis.parsing.answer_parser import parse_answer
-from app.analysis.pipeline_state import Frames
-from app.analysis.planning.plan import DEFAULT_CONTEXT
-from app.analysis.prompts import prompts
-from app.analysis.prompts.schema import Scope
-from app.analysis.prompts.templates import Template
-from app.analysis.requests.request_executor import EngineRequest, RunContext
-from app.analysis.task import join_key, part_key
-from app.i18n import in_language, notice_text
-from app.llm import data_url, estimate_text_tokens, fallback_notice, messages
+from framelens import core
+from framelens.analysis.parsing.answer_parser import parse_answer
+from framelens.analysis.pipeline_state import Frames
+from framelens.analysis.planning.plan import DEFAULT_CONTEXT
+from framelens.analysis.prompts import prompts
+from framelens.analysis.prompts.schema import Scope
+from framelens.analysis.prompts.templates import Template
+from framelens.analysis.requests.request_executor import EngineRequest, RunContext
+from framelens.analysis.task import join_key, part_key
+from framelens.i18n import in_language, notice_text
+from framelens.llm import data_url, estimate_text_tokens, fallback_notice, messages
 
 log = logging.getLogger(__name__)
 _SLACK = 0.01  # share of the context by which text estimates may be off; chosen by hand, not tuned

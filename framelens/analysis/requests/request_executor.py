@@ -13,16 +13,16 @@ from typing import Any
 
 from langchain_core.messages import BaseMessage
 
-from app import core
-from app.analysis.parsing.answer_parser import ParsedAnswer, parse_answer
-from app.analysis.parsing.repetition_detector import RepetitionDetector
-from app.analysis.pipeline_state import Emit, Frames, PipelineState
-from app.analysis.prompts.schema import Scope, schema_of
-from app.analysis.prompts.templates import Template
-from app.analysis.requests.engine_connection import EngineConnection
-from app.analysis.task import Task
-from app.i18n import in_language, t
-from app.llm import Reply, Retries, in_words, stream_pieces
+from framelens import core
+from framelens.analysis.parsing.answer_parser import ParsedAnswer, parse_answer
+from framelens.analysis.parsing.repetition_detector import RepetitionDetector
+from framelens.analysis.pipeline_state import Emit, Frames, PipelineState
+from framelens.analysis.prompts.schema import Scope, schema_of
+from framelens.analysis.prompts.templates import Template
+from framelens.analysis.requests.engine_connection import EngineConnection
+from framelens.analysis.task import Task
+from framelens.i18n import in_language, t
+from framelens.llm import Reply, Retries, in_words, stream_pieces
 
 # Chosen by hand; not tuned.
 _ATTEMPTS = 3
@@ -50,7 +50,7 @@ class EngineRequest:
         mode: How frames are sent.
         sent: Messages.
         scope: Kind of the request.
-        key: Cache key of the answer, see app.analysis.task.
+        key: Cache key of the answer, see framelens.analysis.task.
         fallback: Why text is sent in place of pictures.
     """
 
@@ -101,7 +101,7 @@ class RequestExecutor:
             vary: Skip the cache and ask for another answer than the usual one.
 
         Raises:
-            AppError: The engine refuses (see `app.core.refusals`) or fails.
+            AppError: The engine refuses (see `framelens.core.refusals`) or fails.
             EngineEnded: The engine has died.
             Cancelled: The run was cancelled.
         """

@@ -9,10 +9,10 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import replace
 from typing import Any
 
-from app import core
-from app.analysis.requests import request_builder
-from app.analysis.requests.request_executor import EngineEnded, RequestExecutor, RunContext
-from app.i18n import as_notice
+from framelens import core
+from framelens.analysis.requests import request_builder
+from framelens.analysis.requests.request_executor import EngineEnded, RequestExecutor, RunContext
+from framelens.i18n import as_notice
 
 ENDS_ALL = (core.Cancelled, EngineEnded, core.EngineBrokeOff, core.EngineTimeout, core.EngineBusy, core.ModelNotFound)
 """Errors that end the run: asking about another part would be useless."""

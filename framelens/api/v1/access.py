@@ -12,13 +12,13 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.gate import SAFE_HEADERS
-from app.api.v1 import uploads
-from app.api.v1.schemas import problem_of
-from app.core import LOCAL_USER, AppError, InputError, User, as_app_error, as_user
-from app.i18n import accepted_language, in_language
-from app.services import Services, api_keys
-from app.store import ApiKeyRow, ApiStore
+from framelens.api.gate import SAFE_HEADERS
+from framelens.api.v1 import uploads
+from framelens.api.v1.schemas import problem_of
+from framelens.core import LOCAL_USER, AppError, InputError, User, as_app_error, as_user
+from framelens.i18n import accepted_language, in_language
+from framelens.services import Services, api_keys
+from framelens.store import ApiKeyRow, ApiStore
 
 _log = logging.getLogger(__name__)
 _MOST_BYTES = 1 << 20

@@ -15,14 +15,14 @@ from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app import core
-from app.api.v1 import jobs, questions, uploads, webhooks
-from app.api.v1.access import Access, problem_response
-from app.api.v1.dependencies import VIEWER, ServicesDep
-from app.api.v1.schemas import About, Problem
-from app.i18n import catalogue, language, t
-from app.reports import FORMATS
-from app.services import Services
+from framelens import core
+from framelens.api.v1 import jobs, questions, uploads, webhooks
+from framelens.api.v1.access import Access, problem_response
+from framelens.api.v1.dependencies import VIEWER, ServicesDep
+from framelens.api.v1.schemas import About, Problem
+from framelens.i18n import catalogue, language, t
+from framelens.reports import FORMATS
+from framelens.services import Services
 
 _PROBLEM = "application/problem+json"
 _ASSETS = ("swagger-ui-bundle.js", "swagger-ui.css")

@@ -10,9 +10,9 @@ from fastapi import Depends, Request
 from fastapi.params import Depends as Dependency
 from starlette.concurrency import run_in_threadpool
 
-from app import core
-from app.services import Services
-from app.store import ApiKeyRow, ApiStore
+from framelens import core
+from framelens.services import Services
+from framelens.store import ApiKeyRow, ApiStore
 
 _POLL_SECONDS = 0.25
 """How often a stream looks at what it reports. Chosen by hand; not tuned."""

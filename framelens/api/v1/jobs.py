@@ -10,16 +10,16 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
-from app import core
-from app.api import exports
-from app.api.v1.dependencies import ANALYST, VIEWER, KeyDep, ServicesDep, ticks
-from app.api.v1.schemas import Job, JobEntry, JobList, NewJob, PathSource, UploadSource
-from app.i18n import language
-from app.jobs import State
-from app.library.bulk_operations import remove
-from app.reports import FORMATS
-from app.services import Submission, VideoSource, build_request, build_selection
-from app.store import LibraryQuery
+from framelens import core
+from framelens.api import exports
+from framelens.api.v1.dependencies import ANALYST, VIEWER, KeyDep, ServicesDep, ticks
+from framelens.api.v1.schemas import Job, JobEntry, JobList, NewJob, PathSource, UploadSource
+from framelens.i18n import language
+from framelens.jobs import State
+from framelens.library.bulk_operations import remove
+from framelens.reports import FORMATS
+from framelens.services import Submission, VideoSource, build_request, build_selection
+from framelens.store import LibraryQuery
 
 router = APIRouter(tags=["jobs"])
 _ARCHIVE = "zip"

@@ -9,12 +9,12 @@ from starlette.datastructures import Headers
 from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from app.api.gate import Gate, error_response
-from app.core import AppError
-from app.i18n import accepted_language, in_language
+from framelens.api.gate import Gate, error_response
+from framelens.core import AppError
+from framelens.i18n import accepted_language, in_language
 
 if TYPE_CHECKING:
-    from app.services import Services
+    from framelens.services import Services
 
 
 class ProgramApi:
@@ -76,6 +76,6 @@ class _Below(BaseRoute):
 
 
 def _build(services: Services) -> ASGIApp:
-    from app.api.v1 import application
+    from framelens.api.v1 import application
 
     return application.build(services)

@@ -8,12 +8,12 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
-from app import ask, core
-from app.api.v1.dependencies import ANALYST, VIEWER, KeyDep, ServicesDep, ticks
-from app.api.v1.jobs import find_job
-from app.api.v1.schemas import Answer, ConversationState, NewQuestion
-from app.i18n import language
-from app.services import Services
+from framelens import ask, core
+from framelens.api.v1.dependencies import ANALYST, VIEWER, KeyDep, ServicesDep, ticks
+from framelens.api.v1.jobs import find_job
+from framelens.api.v1.schemas import Answer, ConversationState, NewQuestion
+from framelens.i18n import language
+from framelens.services import Services
 
 router = APIRouter(tags=["questions"])
 

@@ -7,13 +7,13 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app import core
-from app.api.gate import status_of
-from app.ask import MOST_QUESTION, FrameRef, Turn
-from app.i18n import error_text, notice_text, t
-from app.jobs import JobSnapshot, State
-from app.services import MOST_SUBTITLES, FetchState, webhooks
-from app.store import DeliveryRow, LibraryEntry, WebhookRow
+from framelens import core
+from framelens.api.gate import status_of
+from framelens.conversations import MOST_QUESTION, FrameRef, Turn
+from framelens.i18n import error_text, notice_text, t
+from framelens.jobs import JobSnapshot, State
+from framelens.services import MOST_SUBTITLES, FetchState, webhooks
+from framelens.store import DeliveryRow, LibraryEntry, WebhookRow
 
 JobState = Literal["fetching", State]
 _MOST_URL, _MOST_PATH, _MOST_NAME = 4096, 4096, 200

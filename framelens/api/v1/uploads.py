@@ -10,11 +10,11 @@ from starlette.concurrency import run_in_threadpool
 from starlette.routing import Match, Route
 from starlette.types import Receive, Scope, Send
 
-from app.api import uploads
-from app.api.v1.dependencies import ANALYST, ServicesDep
-from app.api.v1.schemas import NewUpload, UploadState
-from app.core import InputError, require
-from app.store import Upload
+from framelens.api import uploads
+from framelens.api.v1.dependencies import ANALYST, ServicesDep
+from framelens.api.v1.schemas import NewUpload, UploadState
+from framelens.core import InputError, require
+from framelens.store import Upload
 
 router = APIRouter(tags=["uploads"])
 BINARY = "application/octet-stream"

@@ -2,9 +2,9 @@
 
 from fastapi import APIRouter
 
-from app.api.v1.dependencies import ANALYST, VIEWER, KeyDep, ServicesDep
-from app.api.v1.schemas import NewWebhook, Webhook, WebhookCreated
-from app.store import ApiStore, WebhookRow
+from framelens.api.v1.dependencies import ANALYST, VIEWER, KeyDep, ServicesDep
+from framelens.api.v1.schemas import NewWebhook, Webhook, WebhookCreated
+from framelens.store import ApiStore, WebhookRow
 
 router = APIRouter(tags=["webhooks"])
 _SHOWN = 20  # messages of a webhook

@@ -1,6 +1,6 @@
 """Command `framelens analyse VIDEO…`: analyses videos and writes their reports, with the same code as the web page.
 
-This module handles one video, app.cli.batch several. With exit code 4 the report has still been written, with
+This module handles one video, framelens.cli.batch several. With exit code 4 the report has still been written, with
 everything that needs no model. A report without a model counts as success only if the user named no model and none is
 available.
 """
@@ -18,28 +18,28 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.analysis import Templates, load_templates
-from app.cli.analysis_options import (
+from framelens.analysis import Templates, load_templates
+from framelens.cli.analysis_options import (
     add_analysis_options,
     build_common_request,
     build_given_request,
     load_settings,
     settle_model,
 )
-from app.cli.common import add_subtitles_option, cancel_on_signals, engine_notices_said, worst_exit_code
-from app.cli.progress_lines import open_progress
-from app.cli.report_output import Output, add_appendix_option, add_overwrite_option, parse_output
-from app.config import Settings
-from app.core import Analysis, AnalysisRequest, AppError, ConfigError, readable
-from app.fleet import Inputs, resolve
-from app.i18n import error_text, language, t
-from app.reports import FORMATS
-from app.reports.content.labels import local_minute
-from app.services import Services, is_expected, open_planner, open_services, raise_without_report, start_run
-from app.video import check_file, printable, probe, worker_started
+from framelens.cli.common import add_subtitles_option, cancel_on_signals, engine_notices_said, worst_exit_code
+from framelens.cli.progress_lines import open_progress
+from framelens.cli.report_output import Output, add_appendix_option, add_overwrite_option, parse_output
+from framelens.config import Settings
+from framelens.core import Analysis, AnalysisRequest, AppError, ConfigError, readable
+from framelens.fleet import Inputs, resolve
+from framelens.i18n import error_text, language, t
+from framelens.reports import FORMATS
+from framelens.reports.content.labels import local_minute
+from framelens.services import Services, is_expected, open_planner, open_services, raise_without_report, start_run
+from framelens.video import check_file, printable, probe, worker_started
 
 if TYPE_CHECKING:
-    from app.jobs import JobSnapshot
+    from framelens.jobs import JobSnapshot
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -86,7 +86,7 @@ def run(given: argparse.Namespace) -> int:
     if given.plan:
         return _show_plans(inputs, make, settings, templates, given)
     if not inputs.is_one_file or given.skip_done:
-        from app.cli import batch  # not needed for one video
+        from framelens.cli import batch  # not needed for one video
 
         code_of = partial(_exit_code, settings)
         return batch.run(batch.SeveralVideos(make, code_of, settings, given, output), inputs.items)
@@ -127,7 +127,7 @@ def _run_job(
 
 
 def _show_prompt(request: AnalysisRequest, templates: Templates) -> int:
-    from app.analysis import exact_prompt
+    from framelens.analysis import exact_prompt
 
     for role, text in exact_prompt(request, templates.find(request.template), (), 1):
         print(f"[{role}]\n{text}\n")
@@ -142,7 +142,7 @@ def _show_plans(
     given: argparse.Namespace,
 ) -> int:
     """Print the plan of each video, with its path if there are several, and errors as sentences."""
-    from app.analysis import details, headline
+    from framelens.analysis import details, headline
 
     codes = [0]
     for item in inputs.items:
@@ -166,7 +166,7 @@ def _show_plans(
         for line in (*map(printable, named.values()), headline(forecast), *details(forecast)):
             print(line)
     if not (given.no_model or given.json):
-        from app.cli.commands.download import print_missing
+        from framelens.cli.commands.download import print_missing
 
         print_missing(settings)
     return worst_exit_code(codes)
@@ -174,7 +174,7 @@ def _show_plans(
 
 def _write_report(analysis: Analysis, video: Path, output: Output, given: argparse.Namespace) -> None:
     if given.json and not given.output:
-        from app.reports.json import writer
+        from framelens.reports.json import writer
 
         sys.stdout.buffer.write(writer.without_pictures(analysis, language()))
         sys.stdout.flush()

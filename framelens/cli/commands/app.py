@@ -5,11 +5,11 @@ import os
 import subprocess
 import sys
 
-from app.i18n import LANGUAGES, t
+from framelens.i18n import LANGUAGES, t
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add the argument of this command; app.cli.main forwards the unknown ones."""
+    """Add the argument of this command; framelens.cli.main forwards the unknown ones."""
     parser.description = t("cli.app_command")
     parser.add_argument("--insecure", action="store_true", help=t("cli.app_insecure"))
     parser.add_argument("--language", choices=LANGUAGES, help=t("cli.language"))
@@ -18,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(given: argparse.Namespace) -> int:
     """Serve the page until the process ends, and return the exit code."""
     # -P keeps a file in the working directory from being imported in place of a library.
-    command = [sys.executable, "-P", "-m", "app.ui.server", *given.unknown]
+    command = [sys.executable, "-P", "-m", "app.server", *given.unknown]
     if given.insecure:
         os.environ["FRAMELENS_INSECURE"] = "on"
     if given.language:

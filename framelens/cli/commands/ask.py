@@ -16,9 +16,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app import config
-from app.cli import terminal
-from app.cli.common import (
+from framelens import config
+from framelens.cli import terminal
+from framelens.cli.common import (
     MOST_LISTED,
     add_subtitles_option,
     cancel_on_signals,
@@ -29,16 +29,16 @@ from app.cli.common import (
     whole_number,
     wide_console,
 )
-from app.cli.progress_lines import open_progress
-from app.core import Cancelled, ConfigError, Moments, Selection
-from app.i18n import LANGUAGES, language, notice_text, t
-from app.i18n.formatting import exactly
-from app.services import build_selection, open_library, open_services, parse_frames, parse_seconds, with_named
-from app.video import worker_started
+from framelens.cli.progress_lines import open_progress
+from framelens.core import Cancelled, ConfigError, Moments, Selection
+from framelens.i18n import LANGUAGES, language, notice_text, t
+from framelens.i18n.formatting import exactly
+from framelens.services import build_selection, open_library, open_services, parse_frames, parse_seconds, with_named
+from framelens.video import worker_started
 
 if TYPE_CHECKING:
-    from app.ask import AskSettings, Conversation, Look
-    from app.cli.parser import Parser
+    from framelens.conversations import AskSettings, Conversation, Look
+    from framelens.cli.parser import Parser
 
 _NUMBERS = (
     "temperature", "top_p", "max_tokens", "context_tokens", "repetition_penalty", "seed", "search_frames",
@@ -87,7 +87,7 @@ def _number(name: str) -> Callable[[str], int | float]:
     """Return the parser of a setting; its limits are checked by AskSettings, whose error it shares."""
 
     def parse(text: str) -> int | float:
-        from app.ask import LIMITS
+        from framelens.conversations import LIMITS
 
         low, high = LIMITS[name]
         try:
@@ -119,8 +119,8 @@ def run(given: argparse.Namespace) -> int:
         raise ConfigError("subtitles_alone")
     if given.edit is not None and not given.conversation:
         raise ConfigError("ask_edit_alone")
-    from app.ask import checked_question, read_image
-    from app.cli.commands.download import settle  # which knows all models
+    from framelens.conversations import checked_question, read_image
+    from framelens.cli.commands.download import settle  # which knows all models
 
     if question or not given.conversation:
         checked_question(question)
@@ -172,7 +172,7 @@ def _clip(given: argparse.Namespace) -> Selection:
 
 def _look(given: argparse.Namespace, clip: Selection) -> Look | None:
     """Return what the options say of where to look, None if they say nothing."""
-    from app.ask import Look
+    from framelens.conversations import Look
 
     if clip == Selection():
         return Look(given.look) if given.look else None
@@ -185,7 +185,7 @@ def ask_settings(given: argparse.Namespace) -> AskSettings:
     Raises:
         ConfigError: A value is out of its limits.
     """
-    from app.ask import AskSettings
+    from framelens.conversations import AskSettings
 
     return AskSettings(
         **{name: value for name in (*_NUMBERS, "system_prompt") if (value := getattr(given, name)) is not None}
@@ -198,7 +198,7 @@ def _conversation(
     """Return the conversation to continue, or a new one about these videos and analyses."""
     if given.conversation:
         return services().conversations.get(given.conversation)
-    from app.services import FrameOptions, begin
+    from framelens.services import FrameOptions, begin
 
     options = FrameOptions(language(), given.frames, clip, given.subtitles)
     events = begin(services(), about, options, cancel)
@@ -216,8 +216,8 @@ def _answer(conversation: Conversation, given: argparse.Namespace, cancel: threa
 
     Return the exit code: that of a stop if the user has stopped the answer.
     """
-    from app import ask
-    from app.services import conversations
+    from framelens import ask
+    from framelens.services import conversations
 
     printer = _Printer(streams=not given.json, quiet=given.quiet)
     try:
@@ -245,8 +245,8 @@ class _Printer:
 
     def show(self, event: object) -> None:
         """Print one event."""
-        from app import ask
-        from app.core import EngineProgress, Noticed
+        from framelens import ask
+        from framelens.core import EngineProgress, Noticed
 
         match event:
             case ask.AnswerText(text, restart) if self._streams:
@@ -271,7 +271,7 @@ class _Printer:
         """Draw what a search has looked at until now, over what was drawn after the round before."""
         from rich.text import Text
 
-        from app.ask import strip
+        from framelens.conversations import strip
 
         gap, number = exactly(moments.widest_gap_seconds, digits=2), len(moments.intervals)
         words = t("ask.moments.progress", frames=len(moments.samples), n=number, gap=gap)
@@ -281,8 +281,8 @@ class _Printer:
         console.print(line, end="\n" if moments.ended else "\r")
 
     def _end(self, conversation: Conversation) -> None:
-        from app import ask
-        from app.services import video_names
+        from framelens import ask
+        from framelens.services import video_names
 
         turn = conversation.last
         if self._streams:
@@ -310,8 +310,8 @@ def _manage(given: argparse.Namespace) -> None:
     """List, export, rename or delete conversations."""
     kept = services().conversations
     if given.export:
-        from app import ask
-        from app.services import video_names
+        from framelens import ask
+        from framelens.services import video_names
 
         one = kept.get(given.export)
         names = video_names(services(), one)
@@ -329,7 +329,7 @@ def _manage(given: argparse.Namespace) -> None:
 
 
 def _delete(one: Conversation, given: argparse.Namespace) -> None:
-    from app.reports import one_line
+    from framelens.reports import one_line
 
     name = one_line(one.name)
     if not (given.yes or confirm_deletion(name)):
@@ -342,8 +342,8 @@ def _list(given: argparse.Namespace) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from app.reports import one_line
-    from app.reports.content.labels import local_minute
+    from framelens.reports import one_line
+    from framelens.reports.content.labels import local_minute
 
     library = services().jobs.library
     about: list[str] | None = None

@@ -14,18 +14,18 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app.analysis import load_templates
-from app.cli.analysis_options import add_analysis_options, build_common_request, load_settings, settle_model
-from app.cli.common import cancel_on_signals, engine_notices_said
-from app.core import AnalysisRequest, AppError, ConfigError, VideoError
-from app.fleet import Batch, Collected, Input, Results, collect, make_batch, resolve, typed_path
-from app.i18n import error_text, t
-from app.reports import FORMATS
-from app.services import FIT
-from app.video import check_file, worker_ready
+from framelens.analysis import load_templates
+from framelens.cli.analysis_options import add_analysis_options, build_common_request, load_settings, settle_model
+from framelens.cli.common import cancel_on_signals, engine_notices_said
+from framelens.core import AnalysisRequest, AppError, ConfigError, VideoError
+from framelens.fleet import Batch, Collected, Input, Results, collect, make_batch, resolve, typed_path
+from framelens.i18n import error_text, t
+from framelens.reports import FORMATS
+from framelens.services import FIT
+from framelens.video import check_file, worker_ready
 
 if TYPE_CHECKING:
-    from app.services import Services
+    from framelens.services import Services
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,11 +59,11 @@ def run(given: argparse.Namespace) -> int:
     settings = settings if given.ray else settle_model(settings, given)  # nodes check their model themselves
     request = replace(request, use_model=not given.no_model)
     cancel = cancel_on_signals()
-    from app.analysis import open_extraction_cache
-    from app.cli.batch_output import BatchOutput, results_folder
-    from app.cli.progress import BatchProgress
-    from app.fleet import BatchArchive, run_batch
-    from app.services import open_services, usual_workers
+    from framelens.analysis import open_extraction_cache
+    from framelens.cli.batch_output import BatchOutput, results_folder
+    from framelens.cli.progress import BatchProgress
+    from framelens.fleet import BatchArchive, run_batch
+    from framelens.services import open_services, usual_workers
 
     workers = given.jobs or usual_workers(settings)
     with (
@@ -71,7 +71,7 @@ def run(given: argparse.Namespace) -> int:
         closing(open_services(settings, adopts=False, workers=workers)) as services,
     ):
         if given.ray:
-            from app.cli.batch_on_ray import BatchOnRay
+            from framelens.cli.batch_on_ray import BatchOnRay
 
             on_ray = BatchOnRay(given, settings)
             if given.stop:

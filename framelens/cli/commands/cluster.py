@@ -11,11 +11,11 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from app import config, fleet, models
-from app.cli.common import PORT, add_output_options, cancel_on_signals, use_language, whole_number, wide_console
-from app.core import Notice, gib_number, to_json
-from app.i18n import error_text, notice_text, t
-from app.services import export_environment, parse_card
+from framelens import config, fleet, models
+from framelens.cli.common import PORT, add_output_options, cancel_on_signals, use_language, whole_number, wide_console
+from framelens.core import Notice, gib_number, to_json
+from framelens.i18n import error_text, notice_text, t
+from framelens.services import export_environment, parse_card
 
 if TYPE_CHECKING:
     from rich.table import Table

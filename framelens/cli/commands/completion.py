@@ -3,8 +3,8 @@
 import argparse
 import sys
 
-from app.cli.parser import Parser
-from app.i18n import LANGUAGES, t
+from framelens.cli.parser import Parser
+from framelens.i18n import LANGUAGES, t
 
 SHELLS = ("bash", "zsh", "fish", "tcsh", "powershell")
 _FILES = frozenset(("FILE", "DIR", "FILE|DIR/", "FOLDER", "VIDEO", "VIDEO|ID … QUESTION", "FOLDER|LIST|GLOB"))
@@ -22,7 +22,7 @@ def run(given: argparse.Namespace) -> int:
     """Print the script and return the exit code."""
     import shtab  # no other command needs it
 
-    from app.cli.main import build_parser
+    from framelens.cli.main import build_parser
 
     parser = build_parser()
     _mark_files(parser, shtab.FILE)

@@ -11,14 +11,14 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from app import config
-from app.cli.common import use_language
-from app.core import AppError, ConfigError, Notice, gib_text, human_size, redact, redact_setting
-from app.engine import CheckedSettings, SystemFacts, gather_facts, run_checks
-from app.i18n import LANGUAGES, labelled, notice_text, t
-from app.services import export_environment, model_offers
-from app.services.preflight import preflight
-from app.video import SandboxReport, check_sandbox
+from framelens import config
+from framelens.cli.common import use_language
+from framelens.core import AppError, ConfigError, Notice, gib_text, human_size, redact, redact_setting
+from framelens.engine import CheckedSettings, SystemFacts, gather_facts, run_checks
+from framelens.i18n import LANGUAGES, labelled, notice_text, t
+from framelens.services import export_environment, model_offers
+from framelens.services.preflight import preflight
+from framelens.video import SandboxReport, check_sandbox
 
 _MARKS = {"error": "❌", "warning": "⚠️ ", "info": "✅"}
 # Findings of the preflight, and the equivalent findings about the machine.

@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import get_args
 
-from app import config, models, services
-from app.cli import terminal
-from app.cli.common import cancel_on_signals, use_language
-from app.config import DEFAULT_MODEL_PATH, Settings
-from app.core import MIRROR, Cancelled, EngineProgress, HubKind, ModelHub, chosen_hub, hub_of, human_size
-from app.engine import check_model_folder, download
-from app.i18n import LANGUAGES, t
+from framelens import config, models, services
+from framelens.cli import terminal
+from framelens.cli.common import cancel_on_signals, use_language
+from framelens.config import DEFAULT_MODEL_PATH, Settings
+from framelens.core import MIRROR, Cancelled, EngineProgress, HubKind, ModelHub, chosen_hub, hub_of, human_size
+from framelens.engine import check_model_folder, download
+from framelens.i18n import LANGUAGES, t
 
 _STEP = 0.05
 """Share of the whole after which progress is written again, if not to a terminal. Chosen by hand; not tuned."""
@@ -126,7 +126,7 @@ def print_missing(settings: Settings) -> None:
 
 
 def _readiness(settings: Settings) -> services.Readiness:
-    from app.services.readiness import readiness  # which knows all models; a download starts without it
+    from framelens.services.readiness import readiness  # which knows all models; a download starts without it
 
     return readiness(settings, services.build_engine(settings)[0])
 

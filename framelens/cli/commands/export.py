@@ -11,13 +11,18 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from app import config
-from app.cli.report_output import add_appendix_option, add_overwrite_option, check_output_folder, check_typed_output
-from app.core import Analysis, ConfigError, InputError, absolute, is_same_file
-from app.i18n import LANGUAGES, error_text, t
-from app.reports import FORMATS, bundle, written
-from app.services import open_library, report_of
-from app.store import storage_errors
+from framelens import config
+from framelens.cli.report_output import (
+    add_appendix_option,
+    add_overwrite_option,
+    check_output_folder,
+    check_typed_output,
+)
+from framelens.core import Analysis, ConfigError, InputError, absolute, is_same_file
+from framelens.i18n import LANGUAGES, error_text, t
+from framelens.reports import FORMATS, bundle, written
+from framelens.services import open_library, report_of
+from framelens.store import storage_errors
 
 ALL = "all"
 
@@ -66,7 +71,7 @@ def run(given: argparse.Namespace) -> int:
     check_typed_output("--output", given.output)
     missing: list[InputError] = []
     if given.json_file:
-        from app.library.bulk_operations import reports_in
+        from framelens.library.bulk_operations import reports_in
 
         paths = _write(reports_in([given.json_file]), given)
     else:

@@ -16,11 +16,17 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from app import config
-from app.cli import terminal
-from app.cli.common import add_selection_options, cancel_on_signals, parse_selection, use_language, worst_exit_code
-from app.cli.progress_lines import open_progress
-from app.cli.report_output import (
+from framelens import config
+from framelens.cli import terminal
+from framelens.cli.common import (
+    add_selection_options,
+    cancel_on_signals,
+    parse_selection,
+    use_language,
+    worst_exit_code,
+)
+from framelens.cli.progress_lines import open_progress
+from framelens.cli.report_output import (
     ROOM_FOR_NUMBER,
     add_overwrite_option,
     check_ending,
@@ -28,7 +34,7 @@ from app.cli.report_output import (
     check_output_folder,
     check_typed_output,
 )
-from app.core import (
+from framelens.core import (
     ConfigError,
     Keyframe,
     KeyframesChosen,
@@ -45,16 +51,16 @@ from app.core import (
     numbered,
     shown_path,
 )
-from app.fleet import typed_path
-from app.i18n import LANGUAGES, error_text, notice_text, t
-from app.services import KEYFRAMES, frame_limit, parse_frames
-from app.store import log_to, storage_errors
-from app.video import check_file, worker_started
+from framelens.fleet import typed_path
+from framelens.i18n import LANGUAGES, error_text, notice_text, t
+from framelens.services import KEYFRAMES, frame_limit, parse_frames
+from framelens.store import log_to, storage_errors
+from framelens.video import check_file, worker_started
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from app.config import Settings
+    from framelens.config import Settings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -92,7 +98,7 @@ def run(given: argparse.Namespace) -> int:
 
 def _run_several(given: argparse.Namespace, settings: Settings, cancel: threading.Event) -> int:
     """Print the keyframes of each video below its path; the pictures of each get a folder of its own in --output."""
-    from app.fleet import resolve
+    from framelens.fleet import resolve
 
     found = resolve(given.videos)
     if found.is_one_file:  # that isn't there, for one that is would not be among several
@@ -127,8 +133,8 @@ def _own_folder(output: Path, video: Path, taken: Collection[Path]) -> Path:
 
 def _run(path: Path, given: argparse.Namespace, settings: Settings, cancel: threading.Event) -> int:
     # Imported here: the slower decoder worker has started by now.
-    from app.analysis import open_extraction_cache
-    from app.services import consume, frames_that_fit, open_events
+    from framelens.analysis import open_extraction_cache
+    from framelens.services import consume, frames_that_fit, open_events
 
     selection = parse_selection(given)
     frames = frame_limit(given.frames, selection.strategy, KEYFRAMES, lambda: frames_that_fit(settings, path))
@@ -157,7 +163,7 @@ def _check_outputs(given: argparse.Namespace, videos: list[Path], folders: Itera
         check_output_file(option, path, inputs=videos, overwrites=given.overwrite)
         check_ending(option, path, endings)
     if given.output:
-        from app.reports import TABLE_NAME  # rarely needed
+        from framelens.reports import TABLE_NAME  # rarely needed
 
         check_typed_output("--output", given.output)
         check_output_folder("--output", given.output)
@@ -186,7 +192,7 @@ def deliver(
         print(notice_text(notice), file=sys.stderr)
     document = b""
     if given.json:
-        from app.reports import keyframes_json
+        from framelens.reports import keyframes_json
 
         document = keyframes_json(video, sha256, chosen, reused=reused)
         if given.is_listed:  # one object a line
@@ -194,8 +200,8 @@ def deliver(
     if given.zip or given.output:
         _save(path, chosen, given, cancel)
     if given.sheet:
-        from app.reports import atomic_write
-        from app.reports.graphics import contact_sheet
+        from framelens.reports import atomic_write
+        from framelens.reports.graphics import contact_sheet
 
         with storage_errors("sheet_not_written", given.sheet), atomic_write(given.sheet) as target:
             target.write(contact_sheet.sheet_of(video, chosen))
@@ -211,8 +217,8 @@ def deliver(
 
 
 def _save(path: Path, chosen: KeyframesChosen, given: argparse.Namespace, cancel: threading.Event) -> None:
-    from app.reports import files
-    from app.video import full_pictures
+    from framelens.reports import files
+    from framelens.video import full_pictures
 
     def say(other: Keyframe) -> None:
         notice = Notice("full_size_differs", {"number": other.number})

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, get_args
 from rich.table import Table
 from rich.text import Text
 
-from app import config
-from app.cli.common import (
+from framelens import config
+from framelens.cli.common import (
     MOST_LISTED,
     add_output_options,
     confirm_deletion,
@@ -28,16 +28,16 @@ from app.cli.common import (
     whole_number,
     wide_console,
 )
-from app.core import AppError, ConfigError, InputError, base_name, clock
-from app.i18n import error_text, t
-from app.jobs import State
-from app.reports import title_and_details
-from app.reports.content import local_minute
-from app.services import open_library
-from app.store import KEPT_DAYS, Hit, LibraryEntry, LibraryQuery, Order, TrashEntry
+from framelens.core import AppError, ConfigError, InputError, base_name, clock
+from framelens.i18n import error_text, t
+from framelens.jobs import State
+from framelens.reports import title_and_details
+from framelens.reports.content import local_minute
+from framelens.services import open_library
+from framelens.store import KEPT_DAYS, Hit, LibraryEntry, LibraryQuery, Order, TrashEntry
 
 if TYPE_CHECKING:
-    from app.library.bulk_operations import Removed
+    from framelens.library.bulk_operations import Removed
 
 Ask = Callable[[argparse.Namespace], int]
 
@@ -124,7 +124,7 @@ def run(given: argparse.Namespace) -> int:
 def _sweep_trash() -> None:
     """Delete for good what has been in the trash for its time, for those who never open the page."""
     if services().jobs.trash.expired():
-        from app.library.bulk_operations import sweep_trash
+        from framelens.library.bulk_operations import sweep_trash
 
         sweep_trash(services().jobs, services().videos)
 
@@ -214,9 +214,9 @@ def _line(text: str) -> str:
 
 
 def _show(given: argparse.Namespace) -> int:
-    from app.reports.json import writer
-    from app.reports.text import markdown  # slow imports that listing doesn't need
-    from app.services import report_of
+    from framelens.reports.json import writer
+    from framelens.reports.text import markdown  # slow imports that listing doesn't need
+    from framelens.services import report_of
 
     job_id = services().jobs.library.resolve_id(given.id)
     analysis, entry = report_of(services(), job_id), services().jobs.library.entry(job_id)
@@ -258,7 +258,7 @@ def _delete(given: argparse.Namespace) -> int:
 
 def _delete_for_good(given: argparse.Namespace) -> int:
     """Delete analyses permanently, whether they are in the library or in the trash."""
-    from app.library.bulk_operations import purge, remove
+    from framelens.library.bulk_operations import purge, remove
 
     listed: dict[str, str] = {}  # name by id
     trashed: dict[str, TrashEntry] = {}
@@ -314,7 +314,7 @@ def _print_errors(errors: Iterable[AppError]) -> int:
 def _trash(given: argparse.Namespace) -> int:
     entries = services().jobs.trash.entries()
     if given.empty and entries:
-        from app.library.bulk_operations import purge
+        from framelens.library.bulk_operations import purge
 
         is_confirmed = _is_confirmed((entry.name for entry in entries), given)
         return _print_removed(purge(services().jobs, services().videos, entries)) if is_confirmed else 0
@@ -341,8 +341,8 @@ def _restore(given: argparse.Namespace) -> int:
 
 
 def _import(given: argparse.Namespace) -> int:
-    from app.library.bulk_operations import reports_in
-    from app.services import import_report
+    from framelens.library.bulk_operations import reports_in
+    from framelens.services import import_report
 
     ids = [import_report(services(), analysis) for analysis in reports_in(given.files)]
     return _print_entries(list(dict.fromkeys(ids)), given)

@@ -4,8 +4,8 @@ import argparse
 from collections.abc import Iterator
 from importlib.metadata import version
 
-from app.cli.parser import Parser
-from app.i18n import LANGUAGES, t
+from framelens.cli.parser import Parser
+from framelens.i18n import LANGUAGES, t
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(given: argparse.Namespace) -> int:
     """Print the page and return the exit code."""
-    from app.cli.main import build_parser
+    from framelens.cli.main import build_parser
 
     print("\n".join(page_of(build_parser())))
     return 0

@@ -13,11 +13,11 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-from app import config
-from app.cli.common import PORT, open_socket, use_language, whole_number
-from app.core import ConfigError, shown_path
-from app.i18n import LANGUAGES, t
-from app.services import open_services, with_named
+from framelens import config
+from framelens.cli.common import PORT, open_socket, use_language, whole_number
+from framelens.core import ConfigError, shown_path
+from framelens.i18n import LANGUAGES, t
+from framelens.services import open_services, with_named
 
 _HOST = "127.0.0.1"
 
@@ -46,8 +46,8 @@ def run(given: argparse.Namespace) -> int:
     if listening:
         listening.listen()  # so that a client may connect as soon as it reads the address
 
-    from app.cli.mcp.server import Server, serve_http
-    from app.cli.mcp.tools import McpTools
+    from framelens.cli.mcp.server import Server, serve_http
+    from framelens.cli.mcp.tools import McpTools
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like an interrupt: the engine is stopped
     with closing(open_services(settings, adopts=False)) as opened, closing(McpTools(opened, roots)) as tools:

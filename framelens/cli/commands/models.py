@@ -11,13 +11,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from app import config, models, services
-from app.cli.common import add_output_options, use_language, whole_number
-from app.cli.models import checks, tables, trust
-from app.core import GIB, ConfigError, EngineError
-from app.engine import memory_bytes
-from app.i18n import error_text, t
-from app.store import Measured, trials
+from framelens import config, models, services
+from framelens.cli.common import add_output_options, use_language, whole_number
+from framelens.cli.models import checks, tables, trust
+from framelens.core import GIB, ConfigError, EngineError
+from framelens.engine import memory_bytes
+from framelens.i18n import error_text, t
+from framelens.store import Measured, trials
 
 _MOST_REQUESTS, _MOST_CARDS = 100_000, 1_000
 """Limits of what is worked out. Chosen by hand; not tuned."""

@@ -11,17 +11,17 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NoReturn, get_args
 
-from app import config
-from app import engine as engines
-from app.cli.common import PORT, cancel_on_signals, open_socket, serve_until, use_language, whole_number
-from app.config import Settings
-from app.core import AppError, Cancelled, ConfigError, EngineError, ModelNotFound, chosen_hub
-from app.engine import supported_architectures
-from app.i18n import LANGUAGES, language, notice_text, t
-from app.models import CatalogueEntry, load_catalogue, read_shape, tool_call_parser
-from app.services import build_engine, confirmed_downloads, refuse
-from app.services.readiness import readiness
-from app.store import log_to
+from framelens import config
+from framelens import engine as engines
+from framelens.cli.common import PORT, cancel_on_signals, open_socket, serve_until, use_language, whole_number
+from framelens.config import Settings
+from framelens.core import AppError, Cancelled, ConfigError, EngineError, ModelNotFound, chosen_hub
+from framelens.engine import supported_architectures
+from framelens.i18n import LANGUAGES, language, notice_text, t
+from framelens.models import CatalogueEntry, load_catalogue, read_shape, tool_call_parser
+from framelens.services import build_engine, confirmed_downloads, refuse
+from framelens.services.readiness import readiness
+from framelens.store import log_to
 
 _PORT = 8003  # default; chosen by hand
 _SHUTDOWN_SECONDS = 5
@@ -79,7 +79,7 @@ def run(given: argparse.Namespace) -> NoReturn:
     address = f"http://{_address_host(given.host)}:{listening.getsockname()[1]}/v1"
     _print_usage(address, names, key, settings, given.force_type, is_made=is_made)
 
-    from app.api.openai_server import ServeOptions, serve_app
+    from framelens.api.openai_server import ServeOptions, serve_app
 
     def fail(error: AppError) -> None:
         failures.append(error)

@@ -9,13 +9,13 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from app import config, i18n
-from app.cli.common import add_output_options, add_subtitles_option, use_language
-from app.core import Analysis, absolute, clock
-from app.fleet import typed_path
-from app.i18n import notice_text, t
-from app.services import Services, open_library, parse_seconds, report_ids
-from app.video import check_file
+from framelens import config, i18n
+from framelens.cli.common import add_output_options, add_subtitles_option, use_language
+from framelens.core import Analysis, absolute, clock
+from framelens.fleet import typed_path
+from framelens.i18n import notice_text, t
+from framelens.services import Services, open_library, parse_seconds, report_ids
+from framelens.video import check_file
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,8 +33,8 @@ def run(given: argparse.Namespace) -> int:
     Raises:
         InputError: The video can't be read, or has neither subtitles nor a report with speech.
     """
-    from app.analysis import cues_between
-    from app.services import transcript_of
+    from framelens.analysis import cues_between
+    from framelens.services import transcript_of
 
     settings = config.load()
     use_language(given, settings)

@@ -11,14 +11,14 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from app.analysis import load_templates
-from app.cli.analysis_options import build_common_request, load_settings, settle_model
-from app.cli.commands.batch import add_batch_options, given_batch
-from app.cli.common import cancel_on_signals, engine_notices_said
-from app.core import VideoError
-from app.fleet import BatchVideo, Collected, Results
-from app.i18n import t
-from app.video import printable, worker_ready
+from framelens.analysis import load_templates
+from framelens.cli.analysis_options import build_common_request, load_settings, settle_model
+from framelens.cli.commands.batch import add_batch_options, given_batch
+from framelens.cli.common import cancel_on_signals, engine_notices_said
+from framelens.core import VideoError
+from framelens.fleet import BatchVideo, Collected, Results
+from framelens.i18n import t
+from framelens.video import printable, worker_ready
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,11 +40,11 @@ def run(given: argparse.Namespace) -> int:
     settings = settle_model(settings, given)
     request = replace(request, use_model=not given.no_model)
     cancel = cancel_on_signals()
-    from app.analysis import open_extraction_cache
-    from app.cli.batch_output import BatchOutput, results_folder
-    from app.cli.progress import BatchProgress
-    from app.fleet import BatchArchive, arriving, run_arriving
-    from app.services import open_services, usual_workers
+    from framelens.analysis import open_extraction_cache
+    from framelens.cli.batch_output import BatchOutput, results_folder
+    from framelens.cli.progress import BatchProgress
+    from framelens.fleet import BatchArchive, arriving, run_arriving
+    from framelens.services import open_services, usual_workers
 
     workers = given.jobs or usual_workers(settings)
     arrived: list[BatchVideo] = []

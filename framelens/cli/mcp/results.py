@@ -6,13 +6,13 @@ from collections.abc import Iterable, Sequence
 
 from mcp.types import CallToolResult, ImageContent, TextContent
 
-from app import core
-from app.ask import Turn
-from app.cli.mcp import schemas
-from app.i18n import error_text, notice_text, t
-from app.jobs import JobSnapshot, State
-from app.reports import content
-from app.store import Hit, LibraryEntry
+from framelens import core
+from framelens.conversations import Turn
+from framelens.cli.mcp import schemas
+from framelens.i18n import error_text, notice_text, t
+from framelens.jobs import JobSnapshot, State
+from framelens.reports import content
+from framelens.store import Hit, LibraryEntry
 
 MOST_FINDINGS = 40
 """Findings in the result of an analysis. Chosen by hand; not tuned."""

@@ -17,11 +17,11 @@ from mcp.server.transport_security import TransportSecuritySettings
 from mcp.types import CallToolResult, ToolAnnotations
 from pydantic import ValidationError
 
-from app.cli.common import cancel_on_signals, serve_until
-from app.cli.mcp.results import failed
-from app.cli.mcp.tools import McpTools
-from app.core import AppError, Cancelled, ConfigError, as_app_error
-from app.i18n import t
+from framelens.cli.common import cancel_on_signals, serve_until
+from framelens.cli.mcp.results import failed
+from framelens.cli.mcp.tools import McpTools
+from framelens.core import AppError, Cancelled, ConfigError, as_app_error
+from framelens.i18n import t
 
 _log = logging.getLogger(__name__)
 _SHUTDOWN_SECONDS = 2
@@ -35,7 +35,7 @@ class Server(MCPServer):  # type: ignore[misc]
 
     def __init__(self, tools: McpTools, *, version: str) -> None:
         log = logging.getLogger("mcp")
-        log.handlers, log.propagate = logging.getLogger("app").handlers, False
+        log.handlers, log.propagate = logging.getLogger("framelens").handlers, False
         logging.getLogger().addHandler(logging.NullHandler())  # otherwise the SDK adds one that writes to the terminal
         self._tools = {
             tool.name: tool

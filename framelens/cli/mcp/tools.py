@@ -1,4 +1,4 @@
-"""Tools of the MCP server, on the same services as the commands; each argument is described in app/i18n."""
+"""Tools of the MCP server, on the same services as the commands; each argument is described in framelens/i18n."""
 
 import asyncio
 import os
@@ -15,13 +15,13 @@ from mcp.server.mcpserver import Context
 from mcp.types import CallToolResult
 from pydantic import Field
 
-from app import ask, core
-from app.analysis import built_in, cues_between
-from app.cli.mcp import results, schemas
-from app.cli.mcp.results import result
-from app.i18n import error_text, language, notice_text, t
-from app.reports import FORMATS, bundle, files_of, written
-from app.services import (
+from framelens import ask, core
+from framelens.analysis import built_in, cues_between
+from framelens.cli.mcp import results, schemas
+from framelens.cli.mcp.results import result
+from framelens.i18n import error_text, language, notice_text, t
+from framelens.reports import FORMATS, bundle, files_of, written
+from framelens.services import (
     FrameOptions,
     Services,
     build_request,
@@ -32,8 +32,8 @@ from app.services import (
     start_run,
     transcript_of,
 )
-from app.store import LibraryEntry, LibraryQuery, Order, storage_errors
-from app.video import check_file, confine, held_folder, is_video_name
+from framelens.store import LibraryEntry, LibraryQuery, Order, storage_errors
+from framelens.video import check_file, confine, held_folder, is_video_name
 
 _MOST_PICTURES, _MOST_VIDEOS = 8, 8
 _SIDES = (96, 1024)
@@ -177,7 +177,7 @@ class McpTools:
         if format in _FILES_ONLY:
             raise core.ConfigError("mcp_report_folder", format=format)
         if format == "json":
-            from app.reports.json import writer
+            from framelens.reports.json import writer
 
             data = writer.without_pictures(analysis, analysis.request.language)
         else:

@@ -18,20 +18,20 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from app import config
-from app.cli import terminal
-from app.cli.common import cancel_on_signals, use_language, whole_number, wide_console
-from app.config import Settings
-from app.core import MOST_FRAMES, ConfigError, EngineProgress, gib_number
-from app.i18n import language, notice_text, t
-from app.i18n.formatting import exactly, span
-from app.models import PreflightFinding, Proposal, Severity
-from app.services import build_engine, check_sight, export_environment, result_text, try_model
-from app.services.preflight import preflight
-from app.store import Measured
+from framelens import config
+from framelens.cli import terminal
+from framelens.cli.common import cancel_on_signals, use_language, whole_number, wide_console
+from framelens.config import Settings
+from framelens.core import MOST_FRAMES, ConfigError, EngineProgress, gib_number
+from framelens.i18n import language, notice_text, t
+from framelens.i18n.formatting import exactly, span
+from framelens.models import PreflightFinding, Proposal, Severity
+from framelens.services import build_engine, check_sight, export_environment, result_text, try_model
+from framelens.services.preflight import preflight
+from framelens.store import Measured
 
 if TYPE_CHECKING:
-    from app.analysis import BenchmarkResult, Estimate
+    from framelens.analysis import BenchmarkResult, Estimate
 
 _MARKS: Mapping[Severity, str] = {"stops": "❌", "hinders": "⚠️ ", "tells": "💡"}
 _UNRELIABLE = ("poor", "blind")
@@ -176,7 +176,7 @@ def measure(given: argparse.Namespace, proposal: Proposal, arguments: Mapping[st
     document = try_model(proposal, arguments, settings, _progress_printer(), cancel_on_signals())
     if sys.stderr.isatty():
         terminal.redraw("")
-    from app.analysis.planning import benchmark_result  # the planner, which the other subcommands don't need
+    from framelens.analysis.planning import benchmark_result  # the planner, which the other subcommands don't need
 
     trial = benchmark_result.parse_result(document)
     coming = benchmark_result.estimate_analysis(trial, given.frames) if trial else None

@@ -6,10 +6,10 @@ from typing import Any
 
 from rich.table import Table
 
-from app import models
-from app.cli.common import wide_console
-from app.core import gib_text
-from app.i18n import labelled, language, t
+from framelens import models
+from framelens.cli.common import wide_console
+from framelens.core import gib_text
+from framelens.i18n import labelled, language, t
 
 _MOST_ROWS = 12  # chosen by hand; not tuned
 _LARGE_FRAME = (1280, 720)

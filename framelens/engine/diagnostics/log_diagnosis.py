@@ -1,14 +1,14 @@
 """Diagnosis of a dead engine from its log: the error with its cause and remedy.
 
 Engines wrap the cause in several processes and exceptions; the innermost one counts, not the wrapper ("Engine core
-initialization failed"). Known failure patterns (`app.core.failure_patterns`) have their own text; any other failure is
-shown in the engine's words, with the last meaningful lines of its log.
+initialization failed"). Known failure patterns (`framelens.core.failure_patterns`) have their own text; any other
+failure is shown in the engine's words, with the last meaningful lines of its log.
 """
 
 import re
 from collections.abc import Iterator
 
-from app.core import EngineError, match_failure, redact
+from framelens.core import EngineError, match_failure, redact
 
 _PREFIX = re.compile(r"^\([^()]*pid=\d+\) ?(?:[A-Z]+ \d\d-\d\d [\d:]+ \[[\w./]+:\d+\] ?)?")
 _EXCEPTION = re.compile(r"(?:\w+\.)*[A-Z]\w*(?:: .*)?")

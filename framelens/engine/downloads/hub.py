@@ -16,16 +16,16 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from app import core
-from app.engine import hub_cache, model_resolution
-from app.engine.child_process import ChildProcess, LogReader
-from app.engine.http_client import NoAnswer, get_json
+from framelens import core
+from framelens.engine import hub_cache, model_resolution
+from framelens.engine.child_process import ChildProcess, LogReader
+from framelens.engine.http_client import NoAnswer, get_json
 
 LOOK_SECONDS = 0.2
 """Interval between looks at the worker's messages. Chosen by hand; not tuned."""
 _RATE_SECONDS = 10.0
 """Window of the download rate. Chosen by hand; not tuned."""
-WORKER = (sys.executable, "-P", "-m", "app.engine.downloads.worker")
+WORKER = (sys.executable, "-P", "-m", "framelens.engine.downloads.worker")
 _MAX_CONFIG_BYTES = 1_000_000
 """Longest config.json that is read. Chosen by hand; not tuned."""
 

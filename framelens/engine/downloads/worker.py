@@ -1,7 +1,7 @@
 """Download worker: a program that downloads one model from a hub and may be killed at any moment.
 
-`python -P -m app.engine.downloads.worker ORDER` (JSON, see `Order`) writes JSON lines to standard output: {"files":
-[done, all], "bytes": [done, all]}, then {"folder": …} or {"error": kind, "detail": …}.
+`python -P -m framelens.engine.downloads.worker ORDER` (JSON, see `Order`) writes JSON lines to standard output:
+{"files": [done, all], "bytes": [done, all]}, then {"folder": …} or {"error": kind, "detail": …}.
 
 Hugging Face's client discards an unfinished file when it is killed. So weights are downloaded here, into a `.part` file
 that the next attempt resumes, and checked against their SHA-256. They are then moved to where the client finds them;
@@ -28,7 +28,7 @@ from huggingface_hub.file_download import http_get
 from huggingface_hub.utils import WeakFileLock  # type: ignore[attr-defined]
 from tqdm import tqdm  # type: ignore[import-untyped]
 
-from app.engine.downloads.repositories import (
+from framelens.engine.downloads.repositories import (
     FILES_AT_ONCE,
     SMALL_BYTES,
     Order,

@@ -12,10 +12,10 @@ from functools import partial
 from typing import Literal
 from urllib.parse import urlsplit
 
-from app.core import in_thread
-from app.engine.base import Engine
-from app.engine.http_client import NoAnswer, get_text, metrics_url, read_metrics
-from app.engine.remote_engine import LOCAL_HOSTS, normal_base_urls
+from framelens.core import in_thread
+from framelens.engine.base import Engine
+from framelens.engine.http_client import NoAnswer, get_text, metrics_url, read_metrics
+from framelens.engine.remote_engine import LOCAL_HOSTS, normal_base_urls
 
 LoadAbsence = Literal["not_running", "no_answer", "no_metrics"]
 """Reason for a missing load: the engine doesn't run, didn't answer in time, or publishes no vLLM metrics."""

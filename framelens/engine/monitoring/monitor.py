@@ -15,11 +15,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from app.core import AppError, BackgroundTask
+from framelens.core import AppError, BackgroundTask
 
 if TYPE_CHECKING:
-    from app.engine.monitoring.engine_metrics import EngineLoad, LoadAbsence
-    from app.engine.monitoring.system_metrics import GpuReader, GpuSamples, SystemSample
+    from framelens.engine.monitoring.engine_metrics import EngineLoad, LoadAbsence
+    from framelens.engine.monitoring.system_metrics import GpuReader, GpuSamples, SystemSample
 
 PERIOD_SECONDS = 2.0
 KEPT_SECONDS = 600.0
@@ -98,7 +98,7 @@ class Monitor:
         self._task.close()
 
     def _measure(self, _: Callable[[None], None], cancel: threading.Event) -> None:
-        from app.engine.monitoring.system_metrics import GpuReader, SystemMetricsReader
+        from framelens.engine.monitoring.system_metrics import GpuReader, SystemMetricsReader
 
         machine, cards = SystemMetricsReader(), self._cards or GpuReader()
         try:

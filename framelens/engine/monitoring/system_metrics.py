@@ -11,12 +11,12 @@ from typing import Literal, TypeVar, get_args
 
 import psutil
 
-from app.engine.child_process import GUARD
-from app.engine.hardware import free_memory_bytes, memory_bytes
+from framelens.engine.child_process import GUARD
+from framelens.engine.hardware import free_memory_bytes, memory_bytes
 
 ProcessRole = Literal["app", "decoders", "engines"]
 PROCESS_ROLES: tuple[ProcessRole, ...] = get_args(ProcessRole)
-_DECODER = "app.video.worker"
+_DECODER = "framelens.video.worker"
 _FIRST_SECONDS = 0.1  # measured for so long at the first reading, which has no previous one
 GpuAbsence = Literal["no_card", "no_driver", "no_access", "driver_mismatch", "unreadable"]
 """No NVIDIA GPU; a GPU without a driver; a driver that this container has no access to; a driver that was replaced

@@ -1,7 +1,7 @@
 """Check of a running Ray cluster: its nodes, the speed of their links, and what would keep a model from running.
 
-The head runs `app.fleet.cluster.node_probe` as a job, whose source goes along with it, so that FrameLens need not be
-installed there. `find_problems` is a pure function of what the job found.
+The head runs `framelens.fleet.cluster.node_probe` as a job, whose source goes along with it, so that FrameLens need not
+be installed there. `find_problems` is a pure function of what the job found.
 """
 
 import base64
@@ -16,14 +16,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from app.core import Cancelled, EngineError, Notice, from_json, gib_text, new_id
-from app.fleet.cluster import node_probe
-from app.fleet.ray_jobs.client import RUNNING, RayCluster
-from app.i18n import t
+from framelens.core import Cancelled, EngineError, Notice, from_json, gib_text, new_id
+from framelens.fleet.cluster import node_probe
+from framelens.fleet.ray_jobs.client import RUNNING, RayCluster
+from framelens.i18n import t
 
 _POLL_SECONDS = 0.5
 _TIMEOUT_SECONDS = 300.0
-_LEAST_SHM_BYTES = 1_000_000_000  # as in app.models.preflight.memory
+_LEAST_SHM_BYTES = 1_000_000_000  # as in framelens.models.preflight.memory
 _LEAST_MEGABYTES_PER_SECOND = 100.0
 """About a gigabit. A pipeline sends some MB of activations for every batch of tokens. Chosen by hand; not tuned."""
 _MOST_MILLISECONDS = 5.0  # within one room it is far below one; chosen by hand, not tuned

@@ -4,8 +4,8 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from app.core import ConfigError, Notice, arguments_to_argv
-from app.fleet.cluster.plan import ClusterPlan
+from framelens.core import ConfigError, Notice, arguments_to_argv
+from framelens.fleet.cluster.plan import ClusterPlan
 
 RAY_PORT = 6379  # Ray's default
 ENGINE_PORT = 8000  # vLLM's default

@@ -3,7 +3,7 @@
 Tensor parallelism divides every layer and exchanges results within each, so it stays inside a machine. Pipeline
 parallelism divides the layers into stages and passes on activations only, so it crosses machines. Whole copies
 exchange nothing; as many run as fit, since FrameLens has many requests to divide among them. Memory is that of
-`app.models`: this module only chooses between its proposals.
+`framelens.models`: this module only chooses between its proposals.
 """
 
 import re
@@ -11,14 +11,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
-from app import models
-from app.core import GIB, ConfigError, EngineError, Notice, gib_text
+from framelens import models
+from framelens.core import GIB, ConfigError, EngineError, Notice, gib_text
 
 _MAX_NODES = 1000
 _MAX_CARDS = 64  # of one machine; both limits were chosen by hand, not tuned
 _MOST_NODES_TRIED = 64
 """Machines up to which a refusal looks for a number that would do. Chosen by hand; not tuned."""
-_USUAL_LENGTH = 8192  # tokens, as in app.config.DEFAULT_VLLM_CONFIG
+_USUAL_LENGTH = 8192  # tokens, as in framelens.config.DEFAULT_VLLM_CONFIG
 _LEAST_AT_ONCE = 2
 _MOST_AT_ONCE = 64
 """Most requests that an engine computes at once; FRAMELENS_IN_FLIGHT has the same limit."""

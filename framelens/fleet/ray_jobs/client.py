@@ -16,8 +16,8 @@ from itertools import count, filterfalse, takewhile
 from typing import TYPE_CHECKING, Literal, get_args
 from urllib.parse import urlsplit
 
-from app.core import ConfigError, EngineError, redact, remember_secret
-from app.engine import NoAnswer, get_json
+from framelens.core import ConfigError, EngineError, redact, remember_secret
+from framelens.engine import NoAnswer, get_json
 
 if TYPE_CHECKING:
     from ray.job_submission import JobSubmissionClient

@@ -1,4 +1,6 @@
-"""Driver of a batch on a Ray cluster: `python -m app.fleet.ray_jobs.driver TASK`, run by the head node as a Ray job.
+"""Driver of a batch on a Ray cluster, run by the head node as a Ray job.
+
+It is `python -m framelens.fleet.ray_jobs.driver TASK`.
 
 It checks every node and refuses to start if one of them would give other results. Ray Data spreads the videos over
 actors, one at a time to each; an actor stores the result itself and returns JSON with no picture in it. Decoding stays
@@ -13,13 +15,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from app.core import AppError, EngineError, Failure, as_app_error, from_json, to_json
-from app.fleet.batch import BatchVideo
-from app.fleet.ray_jobs.node_checks import NodeFacts, find_faults, inspect_node
-from app.fleet.ray_jobs.task import RayTask, read_ray_task
-from app.fleet.ray_jobs.video_actor import MOST_ATTEMPTS, VideoActor
-from app.fleet.results import Results
-from app.store import log_to, storage_errors
+from framelens.core import AppError, EngineError, Failure, as_app_error, from_json, to_json
+from framelens.fleet.batch import BatchVideo
+from framelens.fleet.ray_jobs.node_checks import NodeFacts, find_faults, inspect_node
+from framelens.fleet.ray_jobs.task import RayTask, read_ray_task
+from framelens.fleet.ray_jobs.video_actor import MOST_ATTEMPTS, VideoActor
+from framelens.fleet.results import Results
+from framelens.store import log_to, storage_errors
 
 _FAULT = "FRAMELENS-FAULT "
 """Begins a line of the job's log with an error as JSON."""

@@ -13,13 +13,23 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from app import engine
-from app.analysis import load_templates
-from app.config import Settings
-from app.core import GIB, AppError, ConfigError, EngineError, Failure, Language, ModelNotFound, StorageError, VideoError
-from app.fleet.ray_jobs.task import RayTask, read_ray_task
-from app.i18n import error_text, in_language, t
-from app.services import build_engine, conditions
+from framelens import engine
+from framelens.analysis import load_templates
+from framelens.config import Settings
+from framelens.core import (
+    GIB,
+    AppError,
+    ConfigError,
+    EngineError,
+    Failure,
+    Language,
+    ModelNotFound,
+    StorageError,
+    VideoError,
+)
+from framelens.fleet.ray_jobs.task import RayTask, read_ray_task
+from framelens.i18n import error_text, in_language, t
+from framelens.services import build_engine, conditions
 
 _LEAST_FREE_BYTES = GIB
 """What a node needs for its cache and log while it analyses. Chosen by hand; not tuned."""

@@ -10,13 +10,13 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from app.core import AppError, EngineError
-from app.fleet.batch import BatchVideo
-from app.fleet.ray_jobs.client import RUNNING, RayCluster, RayJobState
-from app.fleet.ray_jobs.driver import read_faults
-from app.fleet.ray_jobs.task import RayProgress, RayTask, job_name
-from app.fleet.results import Results, VideoResult
-from app.fleet.runner import BatchEvent, BatchHalted, VideoBegun, VideoEnded
+from framelens.core import AppError, EngineError
+from framelens.fleet.batch import BatchVideo
+from framelens.fleet.ray_jobs.client import RUNNING, RayCluster, RayJobState
+from framelens.fleet.ray_jobs.driver import read_faults
+from framelens.fleet.ray_jobs.task import RayProgress, RayTask, job_name
+from framelens.fleet.results import Results, VideoResult
+from framelens.fleet.runner import BatchEvent, BatchHalted, VideoBegun, VideoEnded
 
 _POLL_SECONDS = 1.0
 """How often the folder and the job are looked at. Chosen by hand; not tuned."""
@@ -97,7 +97,7 @@ def _progress(job: str, cluster: RayCluster) -> RayProgress:
 def _command(task: RayTask) -> str:
     """Return the head node's command: with this machine's Python if it's there, too, else the one on its PATH."""
     path = shlex.quote(str(Path(sys.executable).parent))
-    return f"PATH={path}:$PATH exec python -m app.fleet.ray_jobs.driver {shlex.quote(str(task.path))}"
+    return f"PATH={path}:$PATH exec python -m framelens.fleet.ray_jobs.driver {shlex.quote(str(task.path))}"
 
 
 def _reason(cluster: RayCluster, job: str) -> AppError:

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from app import config
-from app.core import from_json, is_secret, to_json
-from app.fleet.batch import Batch
-from app.store import storage_errors, write_whole
+from framelens import config
+from framelens.core import from_json, is_secret, to_json
+from framelens.fleet.batch import Batch
+from framelens.store import storage_errors, write_whole
 
 _FOLDER = "ray"
 _BEGUN, _ENDED = ".begun", ".ended"

@@ -6,14 +6,14 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
-from app.core import AppError, EngineError, Failure, as_app_error, to_json
-from app.fleet.batch import BatchVideo
-from app.fleet.ray_jobs.task import read_ray_task
-from app.fleet.results import Results, VideoResult
-from app.fleet.runner import analyse_video
-from app.i18n import set_language
-from app.services import open_services
-from app.video import worker_ready
+from framelens.core import AppError, EngineError, Failure, as_app_error, to_json
+from framelens.fleet.batch import BatchVideo
+from framelens.fleet.ray_jobs.task import read_ray_task
+from framelens.fleet.results import Results, VideoResult
+from framelens.fleet.runner import analyse_video
+from framelens.i18n import set_language
+from framelens.services import open_services
+from framelens.video import worker_ready
 
 MOST_ATTEMPTS = 3
 """How often a video is begun whose actor or node dies each time: it may be the cause."""

@@ -9,10 +9,10 @@ compare the counts with it.
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from app.core import ModelNotFound
-from app.models.architecture import Cache, Quantisation, Shape, Text, Weights
-from app.models.config.fields import Fields
-from app.models.config.vision import read_vision
+from framelens.core import ModelNotFound
+from framelens.models.architecture import Cache, Quantisation, Shape, Text, Weights
+from framelens.models.config.fields import Fields
+from framelens.models.config.vision import read_vision
 
 _SIZES = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "vocab_size")
 _MAX_LAYERS = 1000  # a safety limit; chosen by hand, not tuned

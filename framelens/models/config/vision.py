@@ -11,9 +11,9 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from app.core import ModelNotFound
-from app.models.architecture import Text, Vision, Weights
-from app.models.config.fields import Fields
+from framelens.core import ModelNotFound
+from framelens.models.architecture import Text, Vision, Weights
+from framelens.models.config.fields import Fields
 
 # Defaults of the families' processors, where config.json doesn't set a limit.
 _QWEN2_MAX_PIXELS = 16384 * 28 * 28

@@ -9,9 +9,9 @@ published it runs in neither: its weights were converted for transformers, and u
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from app.core import chosen_hub, gib_text
-from app.models.preflight.context import Fix, PreflightFinding, PreflightSubject, of_error, preflight_notice
-from app.models.remote_code import SHORT
+from framelens.core import chosen_hub, gib_text
+from framelens.models.preflight.context import Fix, PreflightFinding, PreflightSubject, of_error, preflight_notice
+from framelens.models.remote_code import SHORT
 
 # Any of these is equivalent to the others: vLLM finds a pooling model by its generating one.
 _ENDINGS = (

@@ -1,8 +1,8 @@
 """Facts for the preflight checks (the model, the settings, the device and the engine), and the findings they lead to.
 
-Each fact may be missing; what is unknown never counts against a model. `app.services.preflight` gathers them. A finding
-is rendered later: as a `notice` for a page or a terminal, as an `error` for a refused start. Its fix is applied to a
-VLLM_CONFIG without changing anything else.
+Each fact may be missing; what is unknown never counts against a model. `framelens.services.preflight` gathers them. A
+finding is rendered later: as a `notice` for a page or a terminal, as an `error` for a refused start. Its fix is applied
+to a VLLM_CONFIG without changing anything else.
 """
 
 import json
@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from app.core import AppError, EngineError, Notice
-from app.models.architecture import Quantisation, Shape
-from app.models.catalogue import Match
-from app.models.cpu_speed import ProcessorRates, estimate_rates
-from app.models.remote_code import RemoteCode
-from app.models.serving_plan import Device, Plan, parse_plan
+from framelens.core import AppError, EngineError, Notice
+from framelens.models.architecture import Quantisation, Shape
+from framelens.models.catalogue import Match
+from framelens.models.cpu_speed import ProcessorRates, estimate_rates
+from framelens.models.remote_code import RemoteCode
+from framelens.models.serving_plan import Device, Plan, parse_plan
 
 _OTHER_CONFIG = ("hf_overrides", "hf_config_path", "config_format", "model_impl")
 
@@ -226,8 +226,8 @@ class Fix:
 class PreflightFinding:
     """A problem; `key` with `values` has its text in `table` of the language files.
 
-    One that stops a start is always an error. The key is that of `app.core.failure_patterns` if a started engine would
-    fail for the very same cause.
+    One that stops a start is always an error. The key is that of `framelens.core.failure_patterns` if a started engine
+    would fail for the very same cause.
     """
 
     key: str

@@ -6,9 +6,9 @@ CPU only with AMX (or AMD's own kernels), 4-bit matrices on a CPU in multiples o
 
 from collections.abc import Iterator
 
-from app.core import GIB, gib_text
-from app.models.cpu_speed import estimate_speeds, fits_wide, float32_bytes, is_better_wide
-from app.models.preflight.context import Fix, PreflightFinding, PreflightSubject, preflight_notice
+from framelens.core import GIB, gib_text
+from framelens.models.cpu_speed import estimate_speeds, fits_wide, float32_bytes, is_better_wide
+from framelens.models.preflight.context import Fix, PreflightFinding, PreflightSubject, preflight_notice
 
 _BFLOAT16 = (8, 0)
 _MIN_CAPABILITY = (7, 5)

@@ -1,8 +1,8 @@
 """Checks of length, cache and memory: what a request needs against what is available.
 
 Exact, and so able to stop a start: the length against the model's own, the cache of one request against a cache of
-fixed size, weights against cards that are smaller. Everything else rests on the estimate in `app.models.memory` and
-hinders.
+fixed size, weights against cards that are smaller. Everything else rests on the estimate in `framelens.models.memory`
+and hinders.
 """
 
 import math
@@ -10,11 +10,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from app.core import GIB, gib_text
-from app.models.architecture import FRAME, Shape, image_tokens
-from app.models.memory import estimate_memory, tokens_in
-from app.models.placement import estimate_need
-from app.models.preflight.context import Fix, PreflightFinding, PreflightSubject, preflight_notice
+from framelens.core import GIB, gib_text
+from framelens.models.architecture import FRAME, Shape, image_tokens
+from framelens.models.memory import estimate_memory, tokens_in
+from framelens.models.placement import estimate_need
+from framelens.models.preflight.context import Fix, PreflightFinding, PreflightSubject, preflight_notice
 
 _MARGIN = 1.01  # tolerance for blocks; chosen by hand, not tuned
 _UTILISATION = 0.92  # vLLM's default

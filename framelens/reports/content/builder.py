@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import chain
 
-from app import core
-from app.i18n import language, t
-from app.reports.content import document as blocks
-from app.reports.content import labels, measurements, statements
-from app.reports.content.document import Block, Document, Paragraph, plain
-from app.reports.content.provenance import aigc_text, provenance_section
-from app.reports.content.questions import questions_section
+from framelens import core
+from framelens.i18n import language, t
+from framelens.reports.content import document as blocks
+from framelens.reports.content import labels, measurements, statements
+from framelens.reports.content.document import Block, Document, Paragraph, plain
+from framelens.reports.content.provenance import aigc_text, provenance_section
+from framelens.reports.content.questions import questions_section
 
 Section = Callable[[], Iterator[Block]]
 _BRIEF = statements.Extent(sentences=5, chapters=12, findings=12, characters=200)

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from app.core import Language
-from app.reports.graphics.chart import TimelineChart
+from framelens.core import Language
+from framelens.reports.graphics.chart import TimelineChart
 
 Style = Literal["plain", "strong", "doubt", "quoted", "said"]
 """A "doubt" lists what could not be verified of the text before it. What a model "said" may name keyframes by their
@@ -235,7 +235,7 @@ class DocumentFacts:
     """Metadata of the report file.
 
     `created` is an ISO time; `generator` is FrameLens with its version. If no model has answered, `model`, `ai_label`
-    and `aigc` (see app.reports.content.provenance) are empty. A browser shows the first frame of the video at
+    and `aigc` (see framelens.reports.content.provenance) are empty. A browser shows the first frame of the video at
     `video_start_seconds`.
     """
 

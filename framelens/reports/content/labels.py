@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
 from urllib.parse import quote
 
-from app import core
-from app.core import Analysis, ChunkResult, Finding, Keyframe, Layout, base_name, clock
-from app.i18n import catalogue, language, notice_text, t
-from app.reports.content.document import DocumentFacts, Line, Span
+from framelens import core
+from framelens.core import Analysis, ChunkResult, Finding, Keyframe, Layout, base_name, clock
+from framelens.i18n import catalogue, language, notice_text, t
+from framelens.reports.content.document import DocumentFacts, Line, Span
 
 _QUOTED = 200
 """Characters quoted from an answer that repeats itself: about two lines, enough to see the repetition."""

@@ -3,13 +3,23 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import get_args
 
-from app import core
-from app.i18n import t
-from app.i18n.formatting import measured, origin
-from app.reports.content import document as blocks
-from app.reports.content import labels
-from app.reports.content.document import Block, Heading, Line, Listing, Measurements, Paragraph, Span, Table, plain
-from app.reports.graphics.chart import chart_of
+from framelens import core
+from framelens.i18n import t
+from framelens.i18n.formatting import measured, origin
+from framelens.reports.content import document as blocks
+from framelens.reports.content import labels
+from framelens.reports.content.document import (
+    Block,
+    Heading,
+    Line,
+    Listing,
+    Measurements,
+    Paragraph,
+    Span,
+    Table,
+    plain,
+)
+from framelens.reports.graphics.chart import chart_of
 
 MOST_TIMES = 8
 """Segments listed per type: the longest are listed, the others counted. Chosen by hand; not tuned."""

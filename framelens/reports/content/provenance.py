@@ -6,11 +6,19 @@ The label is the machine-readable one for generated text that China requires in 
 import json
 from collections.abc import Iterable, Iterator
 
-from app.core import Analysis, ChunkResult, DecodeSummary, Layout, Selection, VideoInfo, clock
-from app.i18n import t
-from app.i18n.formatting import exactly
-from app.reports.content.document import Block, Heading, Paragraph, Span, Table, Verbatim, plain
-from app.reports.content.labels import dynamic_range, models, named, part_name, parts_of, shareable_settings, troubles
+from framelens.core import Analysis, ChunkResult, DecodeSummary, Layout, Selection, VideoInfo, clock
+from framelens.i18n import t
+from framelens.i18n.formatting import exactly
+from framelens.reports.content.document import Block, Heading, Paragraph, Span, Table, Verbatim, plain
+from framelens.reports.content.labels import (
+    dynamic_range,
+    models,
+    named,
+    part_name,
+    parts_of,
+    shareable_settings,
+    troubles,
+)
 
 KEY = "AIGC"
 

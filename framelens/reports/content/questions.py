@@ -7,12 +7,22 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from io import BytesIO
 
-from app import core
-from app.i18n import t
-from app.i18n.formatting import exactly
-from app.reports.content.document import Block, Heading, Line, Paragraph, PictureBlock, Span, ThumbnailRow, plain, words
-from app.reports.content.labels import clocks, local_minute, moment, printable, shareable_text
-from app.reports.content.searches import BriefSearch, found_by_search, search_table
+from framelens import core
+from framelens.i18n import t
+from framelens.i18n.formatting import exactly
+from framelens.reports.content.document import (
+    Block,
+    Heading,
+    Line,
+    Paragraph,
+    PictureBlock,
+    Span,
+    ThumbnailRow,
+    plain,
+    words,
+)
+from framelens.reports.content.labels import clocks, local_minute, moment, printable, shareable_text
+from framelens.reports.content.searches import BriefSearch, found_by_search, search_table
 
 _MOST_BRIEF_PICTURES = 4
 """Pictures below an answer in a short document: one row. Chosen by hand; not tuned."""

@@ -1,17 +1,18 @@
 """Results of searches for moments: in brief, as an answer shows them, and as a table for the record.
 
-A search says its part of an answer in one paragraph for each video (app.ask.moments.finder); what a model adds follows.
+A search says its part of an answer in one paragraph for each video (framelens.conversations.moments.finder); what a model adds
+follows.
 """
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from app import core
-from app.i18n import t
-from app.i18n.formatting import exactly
-from app.reports.content.document import Block, Line, Paragraph, Span, Table, plain
-from app.reports.content.labels import one_line, span_of
+from framelens import core
+from framelens.i18n import t
+from framelens.i18n.formatting import exactly
+from framelens.reports.content.document import Block, Line, Paragraph, Span, Table, plain
+from framelens.reports.content.labels import one_line, span_of
 
 MOST_SHOWN = 12
 """Intervals in a brief result, as many as have pictures. Chosen by hand; not tuned."""

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import TypeVar
 
-from app import core
-from app.i18n import t
-from app.reports.content import document as blocks
-from app.reports.content import labels
-from app.reports.content.document import Block, Heading, Line, Listing, Paragraph, Span, Table, plain
-from app.reports.content.measurements import picture_of
-from app.reports.content.questions import answer_to_question
+from framelens import core
+from framelens.i18n import t
+from framelens.reports.content import document as blocks
+from framelens.reports.content import labels
+from framelens.reports.content.document import Block, Heading, Line, Listing, Paragraph, Span, Table, plain
+from framelens.reports.content.measurements import picture_of
+from framelens.reports.content.questions import answer_to_question
 
 T = TypeVar("T")
 _MOST_ANSWER_PICTURES = 4

@@ -25,9 +25,9 @@ from docx.oxml.shape import CT_Inline
 from docx.parts.image import ImagePart
 from docx.shared import Cm, Pt, RGBColor
 
-from app.core import Language
-from app.reports.content import KEY, Document, date_of, printable
-from app.reports.files import ReportFile, zipped
+from framelens.core import Language
+from framelens.reports.content import KEY, Document, date_of, printable
+from framelens.reports.files import ReportFile, zipped
 
 Element = Any
 """lxml's elements are untyped."""

@@ -6,12 +6,12 @@ if the video is in the report's folder.
 
 from collections.abc import Iterator
 
-from app.core import Analysis, Language, smaller
-from app.i18n import in_language, t
-from app.reports import content as blocks
-from app.reports.content.builder import document
-from app.reports.docx import package as elements
-from app.reports.graphics.chart_svg import png
+from framelens.core import Analysis, Language, smaller
+from framelens.i18n import in_language, t
+from framelens.reports import content as blocks
+from framelens.reports.content.builder import document
+from framelens.reports.docx import package as elements
+from framelens.reports.graphics.chart_svg import png
 
 _PICTURE_SIDE = 1280
 """The longer side in pixels. The gallery reuses the same pictures, which takes no space. Chosen by hand; not tuned."""

@@ -6,7 +6,7 @@ Shots are alternating bands with chapters above them, the curve is the change of
 from dataclasses import dataclass
 from itertools import pairwise
 
-from app.core import Analysis, Measures, StretchType, clock
+from framelens.core import Analysis, Measures, StretchType, clock
 
 _MOST_POINTS, _TICKS = 400, 6
 """Points of the curve and labels of the scale, at most. Chosen by hand; not tuned."""

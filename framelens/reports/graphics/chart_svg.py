@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from html import escape
 
-from app.core import StretchType
-from app.reports.content import printable
-from app.reports.graphics.chart import Band, TimelineChart
-from app.reports.graphics.fonts import FAMILY, FOLDER, Faces
+from framelens.core import StretchType
+from framelens.reports.content import printable
+from framelens.reports.graphics.chart import Band, TimelineChart
+from framelens.reports.graphics.fonts import FAMILY, FOLDER, Faces
 
 WIDTH, HEIGHT = 960, 148
 _CHAPTERS, _SHOTS, _CURVE = (0, 24), (28, 20), (52, 64)

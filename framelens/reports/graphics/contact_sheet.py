@@ -13,9 +13,9 @@ from io import BytesIO
 
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
-from app.core import Analysis, Keyframe, KeyframesChosen, Language, VideoInfo, clock
-from app.i18n import in_language, t
-from app.reports.graphics.fonts import REGULAR
+from framelens.core import Analysis, Keyframe, KeyframesChosen, Language, VideoInfo, clock
+from framelens.i18n import in_language, t
+from framelens.reports.graphics.fonts import REGULAR
 
 MAX_WIDTH = 3000
 _MARGIN, _GAP = 24, 12

@@ -1,8 +1,8 @@
 """Fonts of PDF reports and charts, chosen so that no character is set as an empty box.
 
-FrameLens ships a font (app/fonts, made by scripts/make_report_font.py) with the characters common in Chinese, Japanese
-and western European texts; one inside Typst has those of the rest of Europe. Characters that both lack are searched in
-the fonts of this machine; one that no font has is shown as its code point, such as "[U+1F600]".
+FrameLens ships a font (framelens/fonts, made by scripts/make_report_font.py) with the characters common in Chinese,
+Japanese and western European texts; one inside Typst has those of the rest of Europe. Characters that both lack are
+searched in the fonts of this machine; one that no font has is shown as its code point, such as "[U+1F600]".
 
 HarfBuzz maps font files into memory and reads the table of their characters, so hundreds of fonts are searched in a
 moment.
@@ -17,7 +17,7 @@ from pathlib import Path
 
 import uharfbuzz  # type: ignore[import-untyped]
 
-from app.reports.content import printable
+from framelens.reports.content import printable
 
 FOLDER = Path(__file__).parents[2] / "fonts"
 REGULAR, BOLD = FOLDER / "FrameLensSans-Regular.otf", FOLDER / "FrameLensSans-Bold.otf"

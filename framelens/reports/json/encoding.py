@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from app.core import DecodeSummary, KeyframesChosen, Measures, Notice, VideoInfo, build, to_builtins
-from app.i18n import notice_text, t
-from app.reports import content
-from app.reports.json.schema import BoundaryForm, ChosenForm, KeyframesForm, NoticeForm, SourceForm
+from framelens.core import DecodeSummary, KeyframesChosen, Measures, Notice, VideoInfo, build, to_builtins
+from framelens.i18n import notice_text, t
+from framelens.reports import content
+from framelens.reports.json.schema import BoundaryForm, ChosenForm, KeyframesForm, NoticeForm, SourceForm
 
 _DIGITS, _SHARPNESS_DIGITS = 4, 1
 _NUMBERS = re.compile(r"\[\n\s*([-+.\deE]+(?:,\n\s*[-+.\deE]+)*)\n\s*\]")

@@ -15,11 +15,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import IO
 
-from app import core
-from app.core import MOST_FRAMES, UNKNOWN_PATH, InputError, build, from_builtins
-from app.i18n import has_notice
-from app.reports.json import schema
-from app.reports.json.writer import JPEG_URL
+from framelens import core
+from framelens.core import MOST_FRAMES, UNKNOWN_PATH, InputError, build, from_builtins
+from framelens.i18n import has_notice
+from framelens.reports.json import schema
+from framelens.reports.json.writer import JPEG_URL
 
 _LATEST_SECONDS = 1e12
 """32,000 years. Damaged timestamps of real files are far below; later times cannot be formatted as hours."""
@@ -47,7 +47,7 @@ def read(data: bytes, *, name: str, pictures: Sequence[bytes] = ()) -> core.Anal
     Args:
         data: The JSON, in UTF-8.
         name: The file's name, for errors.
-        pictures: The JPEGs for "#0", "#1" …, if app.reports.json.reader has split them off.
+        pictures: The JPEGs for "#0", "#1" …, if framelens.reports.json.reader has split them off.
 
     Raises:
         InputError: The file is not a FrameLens report, has another version, or is damaged.

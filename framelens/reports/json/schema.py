@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from app import core
+from framelens import core
 
 FORMAT_VERSION: Final = 3
 """Increased when a field changes its meaning or is removed, not when one is added."""

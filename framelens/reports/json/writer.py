@@ -10,11 +10,11 @@ from typing import TypeVar
 
 from msgspec import UNSET, structs
 
-from app.core import Analysis, ChunkResult, Finding, Language, ReportedAnswer, ReportedConversation, build
-from app.i18n import in_language, language, t
-from app.reports import content
-from app.reports.json import schema
-from app.reports.json.encoding import json_text, measured_parts, notice_of, notices_of
+from framelens.core import Analysis, ChunkResult, Finding, Language, ReportedAnswer, ReportedConversation, build
+from framelens.i18n import in_language, language, t
+from framelens.reports import content
+from framelens.reports.json import schema
+from framelens.reports.json.encoding import json_text, measured_parts, notice_of, notices_of
 
 JPEG_URL = "data:image/jpeg;base64,"
 Answer = TypeVar("Answer", schema.AnswerForm, schema.ChunkForm)

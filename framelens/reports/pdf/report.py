@@ -22,12 +22,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from app.core import Analysis, Language, smaller
-from app.i18n import in_language, t
-from app.reports import content as contents
-from app.reports.content.builder import document
-from app.reports.graphics.chart_svg import svg_in_own_font
-from app.reports.graphics.fonts import BOLD, REGULAR, Faces, faces_for
+from framelens.core import Analysis, Language, smaller
+from framelens.i18n import in_language, t
+from framelens.reports import content as contents
+from framelens.reports.content.builder import document
+from framelens.reports.graphics.chart_svg import svg_in_own_font
+from framelens.reports.graphics.fonts import BOLD, REGULAR, Faces, faces_for
 
 if TYPE_CHECKING:
     from pypdf.generic import DictionaryObject, PdfObject

@@ -12,9 +12,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import StringIO
 
-from app.core import Analysis, Finding, Language, ReportedAnswer, ReportedConversation, clock
-from app.i18n import in_language, t
-from app.reports import content as contents
+from framelens.core import Analysis, Finding, Language, ReportedAnswer, ReportedConversation, clock
+from framelens.i18n import in_language, t
+from framelens.reports import content as contents
 
 _BETWEEN = "; "
 """Separator of frame numbers. Many spreadsheets would read "1,2" as one number."""

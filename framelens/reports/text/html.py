@@ -13,11 +13,11 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from app.core import Analysis, Language, smaller
-from app.i18n import in_language, t
-from app.reports import content as contents
-from app.reports.content.builder import document
-from app.reports.graphics.chart_svg import Palette, svg
+from framelens.core import Analysis, Language, smaller
+from framelens.i18n import in_language, t
+from framelens.reports import content as contents
+from framelens.reports.content.builder import document
+from framelens.reports.graphics.chart_svg import Palette, svg
 
 _PICTURE_SIDE, _CARD_SIDE, _THUMBNAIL_SIDE = 640, 480, 240
 """Longer sides in pixels, for some 35, 20 and 7 KB a picture. Chosen by hand; not tuned."""

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from urllib.parse import quote
 
-from app.core import Analysis, Language, cut_to_bytes, safe_stem
-from app.i18n import in_language, t
-from app.reports import content as blocks
-from app.reports.content.builder import document
-from app.reports.files import ReportFile, frame_file_name
+from framelens.core import Analysis, Language, cut_to_bytes, safe_stem
+from framelens.i18n import in_language, t
+from framelens.reports import content as blocks
+from framelens.reports.content.builder import document
+from framelens.reports.files import ReportFile, frame_file_name
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|!~$&])")
 _BARE_ADDRESS = re.compile(r"(:|\bwww)(//|\.)")

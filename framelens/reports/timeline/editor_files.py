@@ -4,11 +4,11 @@ from collections.abc import Iterator, Sequence
 from urllib.parse import quote
 from xml.etree import ElementTree as Xml
 
-from app.core import Analysis, Language
-from app.i18n import in_language
-from app.reports.content import KEY, aigc, aigc_text, escape_comment, one_line, shortened
-from app.reports.json.encoding import json_text
-from app.reports.timeline import markers as timeline
+from framelens.core import Analysis, Language
+from framelens.i18n import in_language
+from framelens.reports.content import KEY, aigc, aigc_text, escape_comment, one_line, shortened
+from framelens.reports.json.encoding import json_text
+from framelens.reports.timeline import markers as timeline
 
 _LONGEST_TITLE = 70  # characters; chosen by hand, not tuned
 _HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE xmeml>\n'

@@ -20,11 +20,20 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal, get_args
 
-from app.core import Analysis, Chapter, DecodeSummary, Language, Moments, ReportedAnswer, VideoInfo, clock
-from app.i18n import in_language, sentences, t
-from app.i18n.formatting import origin
-from app.reports import content
-from app.reports.content import ai_label, aigc_text, finding_text, one_line, remarks, seconds_of, shortened, times_of
+from framelens.core import Analysis, Chapter, DecodeSummary, Language, Moments, ReportedAnswer, VideoInfo, clock
+from framelens.i18n import in_language, sentences, t
+from framelens.i18n.formatting import origin
+from framelens.reports import content
+from framelens.reports.content import (
+    ai_label,
+    aigc_text,
+    finding_text,
+    one_line,
+    remarks,
+    seconds_of,
+    shortened,
+    times_of,
+)
 
 Kind = Literal["moment", "chapter", "doubt", "finding", "frame", "about"]
 """In the order of importance for a marker's name. A "moment" is an interval in which something that was searched for is

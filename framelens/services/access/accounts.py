@@ -23,12 +23,12 @@ from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 from itsdangerous import BadSignature, Signer
 
-from app import core
-from app.services.access.login_limits import LoginLimiter
-from app.store import AccountRow, AccountStore, AuditLog, SessionRow, Store, drop_unfinished_uploads
+from framelens import core
+from framelens.services.access.login_limits import LoginLimiter
+from framelens.store import AccountRow, AccountStore, AuditLog, SessionRow, Store, drop_unfinished_uploads
 
 if TYPE_CHECKING:
-    from app.config import AccessSettings, Settings
+    from framelens.config import AccessSettings, Settings
 
 COOKIE = "framelens_session"
 LEAST_CHARACTERS, MOST_CHARACTERS = 10, 200

@@ -14,9 +14,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from app import engine, models
-from app.core import AppError, ConfigError, EngineError, ModelNotFound, current_user, make_private_folder, requires
-from app.store import AuditLog, ProcessLock, TrustRecord, disk_errors, reason_of, trusted_code
+from framelens import engine, models
+from framelens.core import (
+    AppError,
+    ConfigError,
+    EngineError,
+    ModelNotFound,
+    current_user,
+    make_private_folder,
+    requires,
+)
+from framelens.store import AuditLog, ProcessLock, TrustRecord, disk_errors, reason_of, trusted_code
 
 TrustState = Literal["none", "trusted", "changed", "untrusted"]
 """Nothing would run; it is what was trusted; it differs from that; it was never trusted."""
@@ -70,7 +78,7 @@ def find_code(data_dir: Path, model: str, folder: Path | None = None) -> ModelCo
 
     Args:
         data_dir: The data folder.
-        model: A reference as for `app.engine.resolve_model`.
+        model: A reference as for `framelens.engine.resolve_model`.
         folder: The model's folder if it is known.
 
     Raises:
@@ -120,7 +128,7 @@ def untrust_code(data_dir: Path, model: str, audit: AuditLog) -> None:
 
     Args:
         data_dir: The data folder.
-        model: The name in the record, or a reference as for `app.engine.resolve_model`.
+        model: The name in the record, or a reference as for `framelens.engine.resolve_model`.
         audit: Gets an entry.
 
     Raises:

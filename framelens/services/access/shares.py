@@ -12,14 +12,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from app import core
-from app.i18n import language_of
-from app.reports import write_alone
-from app.services.conversations import report_of
-from app.store import AccountStore, AuditLog, ShareRow, ShareStore
+from framelens import core
+from framelens.i18n import language_of
+from framelens.reports import write_alone
+from framelens.services.conversations import report_of
+from framelens.store import AccountStore, AuditLog, ShareRow, ShareStore
 
 if TYPE_CHECKING:
-    from app.services.container import Services
+    from framelens.services.container import Services
 
 LIFETIMES = {"day": timedelta(days=1), "week": timedelta(days=7), "month": timedelta(days=30)}
 """How long a link may last. Chosen by hand; not tuned."""

@@ -16,10 +16,10 @@ from av.container import InputContainer
 from av.stream import Discard, Disposition
 from numpy.typing import NDArray
 
-from app.core import DecodeError, SoundPiece, VideoInfo
-from app.video.files import printable
-from app.video.limits import move_on
-from app.video.readers.pyav import open_video
+from framelens.core import DecodeError, SoundPiece, VideoInfo
+from framelens.video.files import printable
+from framelens.video.limits import move_on
+from framelens.video.readers.pyav import open_video
 
 RATE = 16_000
 """Samples a second, one channel of 16 bit: the input of speech models."""
@@ -52,7 +52,7 @@ Block = tuple[float, Samples]
 
 
 def pieces(info: VideoInfo, start_seconds: float, end_seconds: float | None) -> Iterator[SoundPiece]:
-    """Yield the sound of [start_seconds, end_seconds) in pieces; see app.video.sound_pieces.
+    """Yield the sound of [start_seconds, end_seconds) in pieces; see framelens.video.sound_pieces.
 
     Raises:
         DecodeError: None of the sound can be decoded.

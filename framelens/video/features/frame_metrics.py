@@ -3,7 +3,7 @@
 They are measured on the JPEG that the report shows, so the facts describe the picture a reader sees.
 
 Each pixel is named by lightness, chroma and hue in CIE LCh, which is how people distinguish brown from orange and pink
-from red; the names are counted over the picture. app.i18n translates them.
+from red; the names are counted over the picture. framelens.i18n translates them.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from app.core import ColourArea, FactsMeasured, FrameFacts, Keyframe, Notice, Noticed, ScreenText
-from app.video.files import picture_key
-from app.video.readers.base import Image, as_image, fitted, scaled
+from framelens.core import ColourArea, FactsMeasured, FrameFacts, Keyframe, Notice, Noticed, ScreenText
+from framelens.video.files import picture_key
+from framelens.video.readers.base import Image, as_image, fitted, scaled
 
 if TYPE_CHECKING:
-    from app.video.features.text_recognition import TextReading
+    from framelens.video.features.text_recognition import TextReading
 
 _FACTS_SIDE = 640  # longer side, pixels. Chosen by hand; not tuned.
 ReadText = Callable[[bytes], tuple[ScreenText, ...]]

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from app.video.readers.base import CELL_SIZE, Image, as_image, scaled
+from framelens.video.readers.base import CELL_SIZE, Image, as_image, scaled
 
 ALIKE = 0.012
 """Largest `distance` at which two pictures look the same to a reader; the noise of a still camera stays below it."""

@@ -2,9 +2,9 @@
 
 It is a process and not a thread, since recognition holds the interpreter for long and would delay the survey. Its
 priority is low, since users wait for the survey, the page and the engine, but not for these facts. The process is
-`python -m app.video.features.text_recognition`: it reads pictures from standard input, writes texts to standard output
-(app.core.codec), and ends when standard input closes. It has a sandbox of its own (app.video.sandbox), which allows no
-file but libraries, and it loads these when the first picture arrives.
+`python -m framelens.video.features.text_recognition`: it reads pictures from standard input, writes texts to standard
+output (framelens.core.codec), and ends when standard input closes. It has a sandbox of its own
+(framelens.video.sandbox), which allows no file but libraries, and it loads these when the first picture arrives.
 
 Nothing is ever downloaded: without those models no text is read, and a notice says so.
 """
@@ -24,14 +24,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NoReturn, cast
 
-from app.core import Notice, Noticed, ScreenText, receive, send
-from app.video import limits, sandbox
-from app.video.files import picture_key
+from framelens.core import Notice, Noticed, ScreenText, receive, send
+from framelens.video import limits, sandbox
+from framelens.video.files import picture_key
 
 if TYPE_CHECKING:
     from omegaconf import AnyNode
 
-    from app.video.readers.base import Image
+    from framelens.video.readers.base import Image
 
 Texts = tuple[ScreenText, ...]
 _MOST_SENT = 2
@@ -72,7 +72,7 @@ class TextReading:
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "app.video.features.text_recognition"],
+            [sys.executable, "-P", "-m", "framelens.video.features.text_recognition"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
@@ -171,7 +171,7 @@ class TextReading:
         code = None if missing else self._process.wait()
         with self._changed:
             self._missing = missing or Notice(
-                "text_reading_ended", {"reason": f"app.video.features.text_recognition: {code}"}
+                "text_reading_ended", {"reason": f"framelens.video.features.text_recognition: {code}"}
             )
             self._has_ended = True
             self._changed.notify_all()
@@ -190,7 +190,7 @@ def main() -> NoReturn:
     import cv2
     import numpy as np
 
-    from app.video.readers.base import as_image
+    from framelens.video.readers.base import as_image
 
     read, missing = load_text_reader()
     if read is None:

@@ -1,11 +1,11 @@
 """Timeline metrics: Measures of a video in at most MOST_STEPS steps, and its black, frozen and flashing segments.
 
 Memory does not grow with the video: when it is longer than the steps reach, the step doubles and neighbours are
-merged. Nothing is decoded or scaled here; app.video.features.timeline_metrics detects the segments.
+merged. Nothing is decoded or scaled here; framelens.video.features.timeline_metrics detects the segments.
 
 They take samples and brightness in time order. Each keeps at most MOST_STRETCHES segments, so memory does not grow with
 the video: beyond that the shortest is dropped, and the others stay correct. Metrics in steps are in
-app.video.features.timeline_metrics.
+framelens.video.features.timeline_metrics.
 """
 
 import math
@@ -15,8 +15,8 @@ from copy import copy
 import numpy as np
 from numpy.typing import NDArray
 
-from app.core import Measures, Stretch, StretchType
-from app.video.features.frame_signature import DetailedGlance
+from framelens.core import Measures, Stretch, StretchType
+from framelens.video.features.frame_signature import DetailedGlance
 
 MOST_STEPS = 600  # 150 s at the first step. Chosen by hand; not tuned.
 _FIRST_STEP_SECONDS = 0.25  # two samples

@@ -3,7 +3,7 @@
 A candidate keeps its picture as the decoder returned it, which costs no work, until it is chosen or the memory limit
 requires a JPEG. A window opens where a cut is suspected and counts once the cut is confirmed; it closes when its time
 is over or the next one opens. A stable segment lasts a few seconds at most, so one pass serves a video of any length.
-The choice itself is made in app.video.keyframes.selector, after the whole video was read.
+The choice itself is made in framelens.video.keyframes.selector, after the whole video was read.
 """
 
 from __future__ import annotations
@@ -16,10 +16,18 @@ from typing import Generic, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from app.video.features.frame_signature import LEVELS, NUM_CELLS, Blocks, DetailedGlance, Glance, blocks_of, look_at
-from app.video.keyframes.novelty import Cells, NewContent, NoveltyTracker
-from app.video.keyframes.options import MOST_THUMBNAILS, THUMBNAIL_SIDE
-from app.video.readers.base import JPEG_QUALITY, Picture, as_jpeg
+from framelens.video.features.frame_signature import (
+    LEVELS,
+    NUM_CELLS,
+    Blocks,
+    DetailedGlance,
+    Glance,
+    blocks_of,
+    look_at,
+)
+from framelens.video.keyframes.novelty import Cells, NewContent, NoveltyTracker
+from framelens.video.keyframes.options import MOST_THUMBNAILS, THUMBNAIL_SIDE
+from framelens.video.readers.base import JPEG_QUALITY, Picture, as_jpeg
 
 SAMPLE_SECONDS = 0.115
 """Seconds between samples, eight to nine a second: content that lasts 0.3 s is sampled twice or more. Half and twice

@@ -9,11 +9,11 @@ from dataclasses import replace
 from itertools import chain
 from typing import Any, TypeVar, cast
 
-from app import core
-from app.video.files import printable
-from app.video.keyframes.strategies import LONG_SECONDS, Known, Span, Thumbnails
-from app.video.limits import move_on
-from app.video.readers.base import FrameReader, Image, Picture, WrappedReader
+from framelens import core
+from framelens.video.files import printable
+from framelens.video.keyframes.strategies import LONG_SECONDS, Known, Span, Thumbnails
+from framelens.video.limits import move_on
+from framelens.video.readers.base import FrameReader, Image, Picture, WrappedReader
 
 _Part = TypeVar("_Part", core.Shot, core.Boundary, core.Stretch)
 _DIGITS = 9

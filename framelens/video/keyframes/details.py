@@ -10,9 +10,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from app.video.features.frame_signature import Blocks, DetailedGlance
-from app.video.keyframes.sequence import Places
-from app.video.readers.base import CELL_SIZE, LUMA_SIZE, Image
+from framelens.video.features.frame_signature import Blocks, DetailedGlance
+from framelens.video.keyframes.sequence import Places
+from framelens.video.readers.base import CELL_SIZE, LUMA_SIZE, Image
 
 _LUMA_LEVELS = 4.0  # of 256, mean over a cell's pixels; a level of colour counts as much
 _COLOURS = slice(1, 3)

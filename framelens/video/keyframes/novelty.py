@@ -15,8 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from app.video.features.frame_signature import EDGE_STEPS, LEVELS, NUM_CELLS, Blocks
-from app.video.readers.base import CELL_SIZE
+from framelens.video.features.frame_signature import EDGE_STEPS, LEVELS, NUM_CELLS, Blocks
+from framelens.video.readers.base import CELL_SIZE
 
 Cells = NDArray[np.float32]
 

@@ -14,18 +14,18 @@ from math import inf
 
 import cv2
 
-from app import core
-from app.video.corruption import CheckedReader, damaged_spans, with_parts
-from app.video.files import printable
-from app.video.keyframes import strategies
-from app.video.keyframes.candidates import Candidate, sample_seconds
-from app.video.keyframes.clip import Clip
-from app.video.keyframes.options import ExtractOptions, Opening, adapted_frames
-from app.video.keyframes.selector import SelectedFrame, choose
-from app.video.keyframes.survey import OpeningRead, Survey
-from app.video.readers import open_reader
-from app.video.readers.base import JPEG_QUALITY, FrameReader, as_jpeg
-from app.video.seeking import InaccurateSeekError, SeekReader, pictures_at
+from framelens import core
+from framelens.video.corruption import CheckedReader, damaged_spans, with_parts
+from framelens.video.files import printable
+from framelens.video.keyframes import strategies
+from framelens.video.keyframes.candidates import Candidate, sample_seconds
+from framelens.video.keyframes.clip import Clip
+from framelens.video.keyframes.options import ExtractOptions, Opening, adapted_frames
+from framelens.video.keyframes.selector import SelectedFrame, choose
+from framelens.video.keyframes.survey import OpeningRead, Survey
+from framelens.video.readers import open_reader
+from framelens.video.readers.base import JPEG_QUALITY, FrameReader, as_jpeg
+from framelens.video.seeking import InaccurateSeekError, SeekReader, pictures_at
 
 _FULL_QUALITY = 95  # of JPEG. Chosen by hand; not tuned.
 _FRAMES_FOR_TIMES = 1
@@ -36,7 +36,7 @@ Event = core.VideoEvent | strategies.Known | strategies.Thumbnails
 
 
 def run(reader: FrameReader, options: ExtractOptions) -> Iterator[Event]:
-    """Yield the events of app.video.extract from after Probed to before the facts.
+    """Yield the events of framelens.video.extract from after Probed to before the facts.
 
     Yield Known as well, after a survey of a whole video, and Thumbnails after any survey.
 

@@ -9,12 +9,12 @@ from itertools import pairwise
 import cv2
 import numpy as np
 
-from app.core import Shot
-from app.video.features.frame_signature import distances
-from app.video.keyframes.candidates import Candidate
-from app.video.keyframes.novelty import Cells
-from app.video.keyframes.sequence import Places, Values, Which
-from app.video.readers.base import CELL_SIZE
+from framelens.core import Shot
+from framelens.video.features.frame_signature import distances
+from framelens.video.keyframes.candidates import Candidate
+from framelens.video.keyframes.novelty import Cells
+from framelens.video.keyframes.sequence import Places, Values, Which
+from framelens.video.readers.base import CELL_SIZE
 
 _SAME_SCENE = 0.045
 """Largest `distance` of the most similar pictures of two shots of one scene, in the same light and with neighbouring

@@ -30,16 +30,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from app.core import Reason, Shot
-from app.video.features.frame_signature import ALIKE, NUM_CELLS, Blocks, blocks_of, distance, distances
-from app.video.keyframes.candidates import Candidate
-from app.video.keyframes.details import Details
-from app.video.keyframes.novelty import WEIGHTS, Cells
-from app.video.keyframes.scenes import valued_by_scene
-from app.video.keyframes.sequence import Links, TemporalGaps, best_sequence
-from app.video.keyframes.stills import new_stills
-from app.video.keyframes.strategies import SHORT_SECONDS
-from app.video.shots.cut_detector import is_light
+from framelens.core import Reason, Shot
+from framelens.video.features.frame_signature import ALIKE, NUM_CELLS, Blocks, blocks_of, distance, distances
+from framelens.video.keyframes.candidates import Candidate
+from framelens.video.keyframes.details import Details
+from framelens.video.keyframes.novelty import WEIGHTS, Cells
+from framelens.video.keyframes.scenes import valued_by_scene
+from framelens.video.keyframes.sequence import Links, TemporalGaps, best_sequence
+from framelens.video.keyframes.stills import new_stills
+from framelens.video.keyframes.strategies import SHORT_SECONDS
+from framelens.video.shots.cut_detector import is_light
 
 _LONGEST_GAP, _FEWEST_GAP = 1.8, 2.3
 """Longest gap without a frame: the first times the distance of frames spread evenly from the start to the end of the

@@ -7,8 +7,8 @@ Other words in the same lines are seen in the details alone.
 
 import numpy as np
 
-from app.video.keyframes.details import Details, Levels
-from app.video.keyframes.sequence import Places, Values, Which
+from framelens.video.keyframes.details import Details, Levels
+from framelens.video.keyframes.sequence import Places, Values, Which
 
 _SAME_LEVELS = 4.0
 """Levels up to which a cell shows the same in two candidates."""

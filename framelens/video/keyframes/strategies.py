@@ -1,6 +1,6 @@
 """Strategies that select frames by time: one function each, their registry, and the frames that they lead to.
 
-"auto" is not among them: it compares the frames themselves, in app.video.keyframes.selector. Nothing here reads a
+"auto" is not among them: it compares the frames themselves, in framelens.video.keyframes.selector. Nothing here reads a
 picture, so frames of an already surveyed video can be selected without reading it. The request to a decoder worker and
 what it answers about frames are here, too, since parent and worker share them.
 """
@@ -12,10 +12,10 @@ from itertools import count, takewhile
 from pathlib import Path
 from typing import Literal
 
-from app.core import DecodeSummary, Keyframe, Language, Notice, Reason, Selection, Shot, Strategy, VideoError
-from app.video import limits
-from app.video.files import confined_folders, printable
-from app.video.keyframes.options import ExtractOptions, adapted_frames
+from framelens.core import DecodeSummary, Keyframe, Language, Notice, Reason, Selection, Shot, Strategy, VideoError
+from framelens.video import limits
+from framelens.video.files import confined_folders, printable
+from framelens.video.keyframes.options import ExtractOptions, adapted_frames
 
 
 @dataclass(frozen=True)
@@ -127,7 +127,7 @@ class WorkerRequest:
         subtitles: For "subtitles", the file to use first.
         start_seconds: Start of the sound.
         end_seconds: End of the sound, None for the end of the video.
-        confined: Folders below which no link is followed; see app.video.files.
+        confined: Folders below which no link is followed; see framelens.video.files.
         memory_bytes: Limit of memory.
         stuck_seconds: Time without progress after which the worker ends.
     """

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import TypeVar
 
-from app.core import (
+from framelens.core import (
     UNMAPPED_RANGE,
     Boundary,
     DecodeSummary,
@@ -26,16 +26,16 @@ from app.core import (
     SurveyProgress,
     clock,
 )
-from app.video.corruption import Suspects
-from app.video.features.frame_signature import ALIKE, Glance, distance, glance_at, look_at
-from app.video.features.timeline_metrics import TimelineMeter
-from app.video.keyframes.candidates import Candidate, CandidateCollector
-from app.video.keyframes.strategies import LONG_SECONDS
-from app.video.readers import FIRST_READER
-from app.video.readers.base import HELD_SECONDS, FrameReader, Picture
-from app.video.shots.cut_detector import CutDetector, Settled
-from app.video.shots.gradual_transitions import Gradual, GradualDetector
-from app.video.shots.shot_list import Between, first_frames, first_of, joined, middle, shots_between
+from framelens.video.corruption import Suspects
+from framelens.video.features.frame_signature import ALIKE, Glance, distance, glance_at, look_at
+from framelens.video.features.timeline_metrics import TimelineMeter
+from framelens.video.keyframes.candidates import Candidate, CandidateCollector
+from framelens.video.keyframes.strategies import LONG_SECONDS
+from framelens.video.readers import FIRST_READER
+from framelens.video.readers.base import HELD_SECONDS, FrameReader, Picture
+from framelens.video.shots.cut_detector import CutDetector, Settled
+from framelens.video.shots.gradual_transitions import Gradual, GradualDetector
+from framelens.video.shots.shot_list import Between, first_frames, first_of, joined, middle, shots_between
 
 _PROGRESS_SECONDS = 0.3  # between progress events. Chosen by hand; not tuned.
 # A file is reported as truncated if it lacks more than both of these, in seconds and as a share of its declared length.

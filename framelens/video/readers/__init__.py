@@ -1,16 +1,16 @@
 """Registry of video readers, in the order in which they are tried.
 
-A reader is a class that opens a path and implements app.video.readers.base.FrameReader. To add one, write its module
-and add it to READERS.
+A reader is a class that opens a path and implements framelens.video.readers.base.FrameReader. To add one, write its
+module and add it to READERS.
 """
 
 from pathlib import Path
 from typing import Protocol
 
-from app.core import DecodeError
-from app.video.readers.base import FrameReader
-from app.video.readers.opencv import CvReader
-from app.video.readers.pyav import AvReader
+from framelens.core import DecodeError
+from framelens.video.readers.base import FrameReader
+from framelens.video.readers.opencv import CvReader
+from framelens.video.readers.pyav import AvReader
 
 
 class _Opener(Protocol):

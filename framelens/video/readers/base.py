@@ -18,8 +18,8 @@ from av.video.plane import VideoPlane
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
-from app.core import VideoInfo
-from app.video.files import open_input
+from framelens.core import VideoInfo
+from framelens.video.files import open_input
 
 _SHAPER = VideoReformatter()
 """Shared by all pictures, since it caches its tables for a format. Only one thread of a worker converts."""
@@ -95,7 +95,7 @@ class Picture(Protocol):
 
     @property
     def is_damaged(self) -> bool:
-        """Return whether the frame shows damage; see app.video.readers.damage."""
+        """Return whether the frame shows damage; see framelens.video.readers.damage."""
 
     @property
     def is_whole(self) -> bool:
@@ -112,7 +112,7 @@ class Picture(Protocol):
         """Return the luma at LUMA_SIZE."""
 
     def upright(self, max_side: int) -> Image:
-        """Return the picture as shown, its longer side at most `max_side` pixels; see app.video.readers.geometry."""
+        """Return the picture as shown, its longer side at most `max_side` pixels; see `geometry`."""
 
 
 class OpenedFile(Protocol):
@@ -135,7 +135,7 @@ class FrameReader(OpenedFile, Protocol):
     body here is for a reader that skips none.
 
     Attributes:
-        name: The reader's key in app.video.readers.READERS.
+        name: The reader's key in framelens.video.readers.READERS.
         info: The metadata of the file.
         declared_seconds: The end of the video according to the file, on the time axis of the container; None if the
             file doesn't say.

@@ -20,7 +20,7 @@ import numpy as np
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
-from app.video.readers.base import Image, PictureChanges, as_image, reformatted, samples, samples_8_bit
+from framelens.video.readers.base import Image, PictureChanges, as_image, reformatted, samples, samples_8_bit
 
 _TALLEST = 1152
 """Lines of the tallest interlaced format, the 1,250-line system of Europe; taller pictures are not examined."""

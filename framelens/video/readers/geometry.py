@@ -16,7 +16,7 @@ from av.sidedata.sidedata import Type
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
-from app.video.readers.base import Image, as_image, side_data_of
+from framelens.video.readers.base import Image, as_image, side_data_of
 
 _TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
 _MATRIX = struct.Struct("=9i")

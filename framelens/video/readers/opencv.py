@@ -15,12 +15,12 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from app.core import DecodeError, VideoInfo, readable
-from app.video.files import printable
-from app.video.readers import base, track_header
-from app.video.readers.deinterlacer import uncombed_image
-from app.video.readers.geometry import WHOLE, Crop, Orientation, shown_size
-from app.video.readers.packets import FramePacing
+from framelens.core import DecodeError, VideoInfo, readable
+from framelens.video.files import printable
+from framelens.video.readers import base, track_header
+from framelens.video.readers.deinterlacer import uncombed_image
+from framelens.video.readers.geometry import WHOLE, Crop, Orientation, shown_size
+from framelens.video.readers.packets import FramePacing
 
 _PLANAR_8_BIT = frozenset({"I420", "Y42B", "444P", "Y41B"})
 _PLAIN, _ALIKE = 2.0, 0.5

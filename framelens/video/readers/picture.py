@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 from av.video.frame import VideoFrame
 
-from app.video.readers import base, deinterlacer, tone_mapping, transparency
-from app.video.readers.geometry import WHOLE, Crop, Orientation, PixelAspects, shown_size
+from framelens.video.readers import base, deinterlacer, tone_mapping, transparency
+from framelens.video.readers.geometry import WHOLE, Crop, Orientation, PixelAspects, shown_size
 
 _UNKNOWN = 2
 _LUMA_LINES, _CELL_LINES, _COLOUR_LINES = 2, 5, 4

@@ -26,16 +26,23 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from app.core import DecodeError, VideoError, VideoInfo, readable
-from app.video.files import VIDEO_SUFFIXES, printable
-from app.video.limits import check_pixels, move_on
-from app.video.readers import base, damage, tone_mapping, track_header
-from app.video.readers.damage import Damage
-from app.video.readers.geometry import Orientation, PixelAspects
-from app.video.readers.packets import DecodingTimes, DisplayOrder, DisposableFrames, EmptySlots, FramePacing, NalUnits
-from app.video.readers.picture import AvPicture, ColourTags, Presentation
-from app.video.readers.transparency import decoder_of
-from app.video.subtitles.discovery import is_subtitle_name
+from framelens.core import DecodeError, VideoError, VideoInfo, readable
+from framelens.video.files import VIDEO_SUFFIXES, printable
+from framelens.video.limits import check_pixels, move_on
+from framelens.video.readers import base, damage, tone_mapping, track_header
+from framelens.video.readers.damage import Damage
+from framelens.video.readers.geometry import Orientation, PixelAspects
+from framelens.video.readers.packets import (
+    DecodingTimes,
+    DisplayOrder,
+    DisposableFrames,
+    EmptySlots,
+    FramePacing,
+    NalUnits,
+)
+from framelens.video.readers.picture import AvPicture, ColourTags, Presentation
+from framelens.video.readers.transparency import decoder_of
+from framelens.video.subtitles.discovery import is_subtitle_name
 
 DISPOSABLE_CODECS = frozenset({"h264", "hevc"})
 """Codecs whose packets say which frames no other frame depends on; these can be skipped without harm to any other."""

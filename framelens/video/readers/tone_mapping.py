@@ -14,8 +14,8 @@ from av.sidedata.sidedata import Type
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
-from app.core import UNMAPPED_RANGE
-from app.video.readers.base import reformatted, side_data_of
+from framelens.core import UNMAPPED_RANGE
+from framelens.video.readers.base import reformatted, side_data_of
 
 Image = NDArray[np.uint8]
 _Table = NDArray[np.float32]

@@ -17,8 +17,8 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from app.video.files import open_input
-from app.video.readers.geometry import WHOLE, Crop, Orientation
+from framelens.video.files import open_input
+from framelens.video.readers.geometry import WHOLE, Crop, Orientation
 
 _MOST_PARTS = 4096
 """Parts read of one parent; an index has fewer before its tracks. Chosen by hand; not tuned."""

@@ -17,7 +17,7 @@ from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from app.video.readers.base import Image, as_image, reformatted, samples_8_bit
+from framelens.video.readers.base import Image, as_image, reformatted, samples_8_bit
 
 _GROUND = 255
 _OPAQUE = 255

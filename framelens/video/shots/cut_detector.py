@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import islice, pairwise
 from statistics import median
 
-from app.video.features.frame_signature import Glance, change
+from framelens.video.features.frame_signature import Glance, change
 
 AROUND_SECONDS = 0.5
 """A cut is compared with the changes this long before and after it, and decided once these were seen. Chosen by hand;

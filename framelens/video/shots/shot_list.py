@@ -1,17 +1,17 @@
 """Shot list: boundaries from cuts, fades and dissolves, each cut placed at its first frame, and the shots between.
 
 Skipped frames may lie around a cut. Most of them are decoded in the first pass
-(app.video.readers.packets); otherwise only these frames are decoded, and only where seeking is cheap.
+(framelens.video.readers.packets); otherwise only these frames are decoded, and only where seeking is cheap.
 """
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from app.core import AppError, Boundary, Shot, VideoInfo
-from app.video.features.frame_signature import Glance, change, glance_at
-from app.video.readers.base import Image
-from app.video.seeking import AccurateSeeker, InaccurateSeekError
+from framelens.core import AppError, Boundary, Shot, VideoInfo
+from framelens.video.features.frame_signature import Glance, change, glance_at
+from framelens.video.readers.base import Image
+from framelens.video.seeking import AccurateSeeker, InaccurateSeekError
 
 _APART_SECONDS = 0.5
 """Two readings of one transition are at most this far apart; a viewer couldn't follow a shot between them. Chosen by

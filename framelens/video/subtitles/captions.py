@@ -1,6 +1,6 @@
 """Decoder of closed captions (CEA-608): those in coded pictures, in QuickTime's caption tracks, and in SCC files.
 
-Each line of captions that roll up is one cue. For CEA-708 see app.video.subtitles.cea708.
+Each line of captions that roll up is one cue. For CEA-708 see framelens.video.subtitles.cea708.
 Sources: CEA-608-E (codes and characters), ATSC A/53 part 4 (`GA94` in pictures).
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from app.video.subtitles.cues import Timed, plain, timecode_seconds
+from framelens.video.subtitles.cues import Timed, plain, timecode_seconds
 
 if TYPE_CHECKING:
     from av.packet import Packet

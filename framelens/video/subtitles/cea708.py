@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from app.video.subtitles.captions import LONGEST_ROLLED_SECONDS
-from app.video.subtitles.cues import Timed, plain
+from framelens.video.subtitles.captions import LONGEST_ROLLED_SECONDS
+from framelens.video.subtitles.cues import Timed, plain
 
 _START, _CONTINUED = 3, 2
 """Types of the byte pairs that begin and continue a packet."""

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from app.core import InputError, Language, shown_path
-from app.video.files import VIDEO_SUFFIXES, is_confined, open_input, printable
-from app.video.subtitles import names
-from app.video.subtitles.names import Extent
+from framelens.core import InputError, Language, shown_path
+from framelens.video.files import VIDEO_SUFFIXES, is_confined, open_input, printable
+from framelens.video.subtitles import names
+from framelens.video.subtitles.names import Extent
 
 if TYPE_CHECKING:
     from charset_normalizer import CharsetMatch
@@ -25,7 +25,7 @@ _READ = (
     *(".srt", ".vtt", ".ass", ".ssa", ".ttml", ".dfxp", ".smi", ".sami"),
     *(".sub", ".sbv", ".mpl", ".mpl2", ".lrc", ".scc"),
 )
-"""Endings of files that app.video.subtitles.formats reads, the preferred ones first."""
+"""Endings of files that framelens.video.subtitles.formats reads, the preferred ones first."""
 SUBTITLE_SUFFIXES = ", ".join(_READ)
 """Endings of the files that are read, for messages."""
 MOST_SUBTITLE_BYTES = 16 << 20

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, groupby, pairwise
 
-from app.video.subtitles.captions import read_scc
-from app.video.subtitles.cues import TOUCHING_SECONDS, Found, Timed, Unread, clock_seconds, plain
-from app.video.subtitles.ttml import read_ttml
+from framelens.video.subtitles.captions import read_scc
+from framelens.video.subtitles.cues import TOUCHING_SECONDS, Found, Timed, Unread, clock_seconds, plain
+from framelens.video.subtitles.ttml import read_ttml
 
 _TIME = r"-?(?:\d+\s*:\s*-?){0,2}\d+(?:\s*[.,:;]\s*-?\d+)?"
 _TIMING = re.compile(rf"\s*({_TIME})\s*(-+\s*>|[-=]+>|[→–—]+>?)\s*({_TIME})\s*(?:\s[^\d\s].*)?$")

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import av.error
 
-from app.core import Cue, Language, Notice, Noticed, Transcript, VideoInfo
-from app.video.files import open_input
-from app.video.readers.pyav import open_video
-from app.video.subtitles import discovery, tracks
-from app.video.subtitles.cues import MOST_CUES, Cues, Timed, Unread, is_speech
-from app.video.subtitles.formats import reader_of
+from framelens.core import Cue, Language, Notice, Noticed, Transcript, VideoInfo
+from framelens.video.files import open_input
+from framelens.video.readers.pyav import open_video
+from framelens.video.subtitles import discovery, tracks
+from framelens.video.subtitles.cues import MOST_CUES, Cues, Timed, Unread, is_speech
+from framelens.video.subtitles.formats import reader_of
 
 _MOST_TRIES = 4
 """Sources that are tried. Reading a track means reading the whole file; empty tracks are rare. Chosen by hand; not
@@ -23,7 +23,7 @@ _PROGRAM_STREAM = b"\x00\x00\x01\xba"
 
 
 def read(info: VideoInfo, language: Language, given: Path | None = None) -> Iterator[Noticed | Transcript]:
-    """Yield notices, and the transcript of the best readable subtitles if there is one; see app.video.subtitles_of."""
+    """Yield notices, and the transcript of the best readable subtitles if there is one; see `subtitles_of`."""
     container, video = open_video(info.path)
     with container:
         inside = chain(tracks.tracks_in(container), tracks.captions_in(container, video))

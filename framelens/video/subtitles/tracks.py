@@ -15,17 +15,17 @@ from av.subtitles.stream import SubtitleStream
 from av.subtitles.subtitle import AssSubtitle
 from av.video.stream import VideoStream
 
-from app.core import VideoInfo
-from app.video.files import printable
-from app.video.limits import move_on
-from app.video.readers.pyav import open_video
-from app.video.subtitles import captions, names
-from app.video.subtitles.cea708 import DigitalCaptions
-from app.video.subtitles.cues import MOST_CUES, Timed, Unread
-from app.video.subtitles.discovery import CAPTIONED_CODECS, Source, decoded
-from app.video.subtitles.formats import Block, cues_of, from_ass
-from app.video.subtitles.names import Extent
-from app.video.subtitles.ttml import read_ttml
+from framelens.core import VideoInfo
+from framelens.video.files import printable
+from framelens.video.limits import move_on
+from framelens.video.readers.pyav import open_video
+from framelens.video.subtitles import captions, names
+from framelens.video.subtitles.cea708 import DigitalCaptions
+from framelens.video.subtitles.cues import MOST_CUES, Timed, Unread
+from framelens.video.subtitles.discovery import CAPTIONED_CODECS, Source, decoded
+from framelens.video.subtitles.formats import Block, cues_of, from_ass
+from framelens.video.subtitles.names import Extent
+from framelens.video.subtitles.ttml import read_ttml
 
 _ASS_COMMAS = 8
 """Commas before the text of an ASS event as FFmpeg writes it."""

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from xml.etree import ElementTree
 
-from app.video.subtitles.cues import Found, Unread, clock_seconds, plain, timecode_seconds
+from framelens.video.subtitles.cues import Found, Unread, clock_seconds, plain, timecode_seconds
 
 _OFFSET = re.compile(r"([\d.]+)(h|ms|m|s|f|t)")
 _OFFSET_SECONDS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}

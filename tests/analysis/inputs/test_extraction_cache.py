@@ -12,10 +12,10 @@ from typing import Any
 import psutil
 import pytest
 
-from app import video
-from app.analysis.inputs import extraction_cache
-from app.analysis.inputs.extraction_cache import ExtractionCache
-from app.core.domain import (
+from framelens import video
+from framelens.analysis.inputs import extraction_cache
+from framelens.analysis.inputs.extraction_cache import ExtractionCache
+from framelens.core.domain import (
     FactsMeasured,
     Keyframe,
     KeyframesChosen,
@@ -26,10 +26,10 @@ from app.core.domain import (
     SurveyProgress,
     VideoEvent,
 )
-from app.core.errors import InputError
-from app.store.extraction_cache import ExtractionStore
-from app.video import ExtractOptions, extractor
-from app.video.keyframes.strategies import WorkerRequest
+from framelens.core.errors import InputError
+from framelens.store.extraction_cache import ExtractionStore
+from framelens.video import ExtractOptions, extractor
+from framelens.video.keyframes.strategies import WorkerRequest
 from tests.media import COLOURS, cards, moving, write_video
 
 WHOLE = Selection()
@@ -276,7 +276,7 @@ def test_a_decoder_killed_while_it_measures_is_replaced(recall: ExtractionCache,
     for event in recall.extract(SAMPLE, options):
         if isinstance(event, KeyframesChosen):
             for one in psutil.Process().children():
-                if "app.video.worker" in one.cmdline():
+                if "framelens.video.worker" in one.cmdline():
                     one.kill()
         elif isinstance(event, FactsMeasured):
             measured.append(event.facts.number)
@@ -290,7 +290,7 @@ def test_a_survey_that_lacked_a_part_is_not_kept(
     extract = video.extract
 
     def lacking(*given: object, **options: object) -> Iterator[VideoEvent]:
-        from app.core.domain import Notice
+        from framelens.core.domain import Notice
 
         yield from extract(*given, **options)  # type: ignore[arg-type]
         yield Noticed(Notice("text_not_read", {"reason": "x"}))

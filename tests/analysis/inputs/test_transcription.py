@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from app.analysis.inputs.transcription import Transcription, cues_between
-from app.core.domain import AnalysisRequest, Cue, Notice, Selection, Transcript
-from app.core.errors import Cancelled, EngineError
-from app.engine import Endpoint, Engine, LocalEngine, NullEngine, RemoteEngine, speech_launcher
-from app.i18n import LANGUAGES, notice_text
-from app.store.extraction_cache import ExtractionStore
-from app.video import probe, sound_pieces
+from framelens.analysis.inputs.transcription import Transcription, cues_between
+from framelens.core.domain import AnalysisRequest, Cue, Notice, Selection, Transcript
+from framelens.core.errors import Cancelled, EngineError
+from framelens.engine import Endpoint, Engine, LocalEngine, NullEngine, RemoteEngine, speech_launcher
+from framelens.i18n import LANGUAGES, notice_text
+from framelens.store.extraction_cache import ExtractionStore
+from framelens.video import probe, sound_pieces
 from tests.llm.speaking import Asked, SpeechServer, heard, serve
 from tests.spoken import Track, quiet, tone, write_spoken
 

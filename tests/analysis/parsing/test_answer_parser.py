@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from app.analysis.parsing.answer_parser import ParsedAnswer, parse_answer, partial_text
-from app.analysis.parsing.citations import without_own_times
-from app.analysis.prompts.templates import built_in
-from app.core.domain import Chapter, Finding, Subject
-from app.i18n import LANGUAGES, catalogue, in_language
+from framelens.analysis.parsing.answer_parser import ParsedAnswer, parse_answer, partial_text
+from framelens.analysis.parsing.citations import without_own_times
+from framelens.analysis.prompts.templates import built_in
+from framelens.core.domain import Chapter, Finding, Subject
+from framelens.i18n import LANGUAGES, catalogue, in_language
 from tests.analysis.mangled import GOOD, TIMES, mangled
 
 pytestmark = pytest.mark.usefixtures("english")

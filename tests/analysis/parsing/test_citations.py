@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from app.analysis.parsing.citations import cited_in, read
-from app.core.domain import Finding
+from framelens.analysis.parsing.citations import cited_in, read
+from framelens.core.domain import Finding
 
 TIMES = {1: 0.0, 2: 1.5, 3: 3.0, 4: 4.5}
 

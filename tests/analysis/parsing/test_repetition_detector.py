@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from app.analysis.parsing.repetition_detector import RepetitionDetector, is_looping
+from framelens.analysis.parsing.repetition_detector import RepetitionDetector, is_looping
 
 LOOPS = {
     "a sentence": "A fine start. " + "He walks to the door. " * 20,

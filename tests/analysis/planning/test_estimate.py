@@ -10,19 +10,19 @@ from types import SimpleNamespace
 
 import pytest
 
-from app.analysis.planning.benchmark_result import run_at
-from app.analysis.planning.estimate import Estimate, Planner, details, headline
-from app.analysis.planning.plan import RequestCapacity, TokenCostMeter, base_layout, group_parts, lay_out
-from app.analysis.prompts.prompts import usual_words
-from app.analysis.prompts.templates import built_in
-from app.analysis.requests.engine_connection import EngineConnection
-from app.ask.request_answer import plan_answer
-from app.core import Language
-from app.core.domain import MOST_FRAMES, AnalysisRequest, Keyframe, Selection, VideoInfo
-from app.i18n import LANGUAGES, in_language
-from app.i18n.formatting import span
-from app.llm.token_count import TokenCount
-from app.store.model_records import KnownTimings, LookTiming, RequestTiming, SurveyTiming
+from framelens.analysis.planning.benchmark_result import run_at
+from framelens.analysis.planning.estimate import Estimate, Planner, details, headline
+from framelens.analysis.planning.plan import RequestCapacity, TokenCostMeter, base_layout, group_parts, lay_out
+from framelens.analysis.prompts.prompts import usual_words
+from framelens.analysis.prompts.templates import built_in
+from framelens.analysis.requests.engine_connection import EngineConnection
+from framelens.conversations.request_answer import plan_answer
+from framelens.core import Language
+from framelens.core.domain import MOST_FRAMES, AnalysisRequest, Keyframe, Selection, VideoInfo
+from framelens.i18n import LANGUAGES, in_language
+from framelens.i18n.formatting import span
+from framelens.llm.token_count import TokenCount
+from framelens.store.model_records import KnownTimings, LookTiming, RequestTiming, SurveyTiming
 
 pytestmark = pytest.mark.usefixtures("english")
 

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from app.analysis.planning.plan import RequestCapacity, lay_out, refine, sized, split, usual_side
-from app.core.domain import AnalysisRequest, Keyframe, Layout, VideoInfo
-from app.llm.token_count import estimate_frame_tokens
-from app.video import most_adapted
+from framelens.analysis.planning.plan import RequestCapacity, lay_out, refine, sized, split, usual_side
+from framelens.core.domain import AnalysisRequest, Keyframe, Layout, VideoInfo
+from framelens.llm.token_count import estimate_frame_tokens
+from framelens.video import most_adapted
 
 
 def frames(number: int, shots: list[int] | None = None) -> list[Keyframe]:

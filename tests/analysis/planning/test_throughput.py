@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.analysis.planning.throughput import (
+from framelens.analysis.planning.throughput import (
     EngineThroughput,
     PlannedRequests,
     facts_rate,
@@ -19,8 +19,8 @@ from app.analysis.planning.throughput import (
     survey_rate,
     usual_answer_tokens,
 )
-from app.analysis.task import EarlierResults, Task
-from app.core.domain import (
+from framelens.analysis.task import EarlierResults, Task
+from framelens.core.domain import (
     AnalysisEvent,
     AnalysisRequest,
     AnswerChanged,
@@ -38,9 +38,9 @@ from app.core.domain import (
     SurveyProgress,
     Usage,
 )
-from app.core.errors import EngineError
-from app.core.evidence import Moments, VoteSample
-from app.store.model_records import LookTiming, RequestTiming, SurveyTiming, TimingStats
+from framelens.core.errors import EngineError
+from framelens.core.evidence import Moments, VoteSample
+from framelens.store.model_records import LookTiming, RequestTiming, SurveyTiming, TimingStats
 from tests.reports.test_reports import analysis
 
 PREFILL, DECODE = 0.002, 0.03

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from app.analysis.planning.time_parsing import parse_seconds, parse_times, range_notice
-from app.core.domain import Notice, Selection
+from framelens.analysis.planning.time_parsing import parse_seconds, parse_times, range_notice
+from framelens.core.domain import Notice, Selection
 
 
 @pytest.mark.parametrize(

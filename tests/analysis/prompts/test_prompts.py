@@ -7,10 +7,10 @@ from typing import Any, get_args
 
 import pytest
 
-from app.analysis.prompts import prompts
-from app.analysis.prompts.schema import KEYS, Scope
-from app.analysis.prompts.templates import built_in
-from app.core.domain import (
+from framelens.analysis.prompts import prompts
+from framelens.analysis.prompts.schema import KEYS, Scope
+from framelens.analysis.prompts.templates import built_in
+from framelens.core.domain import (
     AnalysisRequest,
     Chapter,
     ChunkResult,
@@ -22,7 +22,7 @@ from app.core.domain import (
     Subject,
     Usage,
 )
-from app.i18n import LANGUAGES, in_language
+from framelens.i18n import LANGUAGES, in_language
 
 pytestmark = pytest.mark.usefixtures("english")
 

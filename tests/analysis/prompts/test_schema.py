@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from app.analysis.prompts.schema import KEYS, Scope, own_words, schema_of, shared_words
-from app.analysis.prompts.templates import built_in
-from app.core.domain import Language
-from app.i18n import LANGUAGES, in_language
+from framelens.analysis.prompts.schema import KEYS, Scope, own_words, schema_of, shared_words
+from framelens.analysis.prompts.templates import built_in
+from framelens.core.domain import Language
+from framelens.i18n import LANGUAGES, in_language
 
 TEMPLATES = built_in()
 SCOPES = ("part", "whole", "join")

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from app.analysis.prompts.templates import Field, FieldChoice, Words, built_in, digest, load_templates
-from app.core.errors import AppError, ConfigError
-from app.i18n import LANGUAGES, error_text
+from framelens.analysis.prompts.templates import Field, FieldChoice, Words, built_in, digest, load_templates
+from framelens.core.errors import AppError, ConfigError
+from framelens.i18n import LANGUAGES, error_text
 
 ROOT = Path(__file__).resolve().parents[3]
 MINE = """
@@ -52,7 +52,7 @@ def test_only_question_template_needs_a_question() -> None:
 def test_the_package_holds_the_files_of_the_templates() -> None:
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
     assert "analysis/templates/*.toml" in settings["tool"]["setuptools"]["package-data"]["app"]
-    files = {path.stem for path in (ROOT / "app/analysis/templates").glob("*.toml")}
+    files = {path.stem for path in (ROOT / "framelens/analysis/templates").glob("*.toml")}
     assert files == set(built_in())
 
 

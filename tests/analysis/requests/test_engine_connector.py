@@ -11,16 +11,16 @@ from typing import Any
 
 import pytest
 
-from app.analysis.planning.estimate import Planner
-from app.analysis.planning.plan import RequestCapacity, TokenCostMeter
-from app.analysis.prompts.prompts import chunk_question, system_prompt
-from app.analysis.prompts.templates import built_in
-from app.analysis.requests.engine_connector import EngineConnector
-from app.core.domain import AnalysisRequest, EngineInfo, Keyframe, VideoInfo
-from app.engine import Endpoint, Engine, EngineStatus, LocalEngine, RemoteEngine
-from app.llm import messages
-from app.llm.stream import ask
-from app.store.model_records import KnownTimings
+from framelens.analysis.planning.estimate import Planner
+from framelens.analysis.planning.plan import RequestCapacity, TokenCostMeter
+from framelens.analysis.prompts.prompts import chunk_question, system_prompt
+from framelens.analysis.prompts.templates import built_in
+from framelens.analysis.requests.engine_connector import EngineConnector
+from framelens.core.domain import AnalysisRequest, EngineInfo, Keyframe, VideoInfo
+from framelens.engine import Endpoint, Engine, EngineStatus, LocalEngine, RemoteEngine
+from framelens.llm import messages
+from framelens.llm.stream import ask
+from framelens.store.model_records import KnownTimings
 from tests.analysis.test_pipeline import NoAnswers
 from tests.cards import draw_card, to_jpeg
 from tests.llm.scripted import Refuse, Server, saying, serve

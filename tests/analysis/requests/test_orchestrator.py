@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from app.analysis.pipeline import analyse
-from app.analysis.prompts.templates import built_in
-from app.analysis.requests.request_builder import Introduction, build_context, required_parts
-from app.analysis.task import Control, EarlierResults, Task
-from app.core.domain import Analysis, AnswerDelta, ChunkDone, ChunkResult, Finished, Noticed, Planned
-from app.core.errors import EngineError, Paused
-from app.i18n import t
+from framelens.analysis.pipeline import analyse
+from framelens.analysis.prompts.templates import built_in
+from framelens.analysis.requests.request_builder import Introduction, build_context, required_parts
+from framelens.analysis.task import Control, EarlierResults, Task
+from framelens.core.domain import Analysis, AnswerDelta, ChunkDone, ChunkResult, Finished, Noticed, Planned
+from framelens.core.errors import EngineError, Paused
+from framelens.i18n import t
 from tests.analysis.test_pipeline import (
     CONDITIONS,
     answering_per_frame,

@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from app.analysis.requests import request_builder
-from app.analysis.requests.request_builder import ImagePrefetch
-from app.core.domain import Keyframe
-from app.llm.messages import data_url
+from framelens.analysis.requests import request_builder
+from framelens.analysis.requests.request_builder import ImagePrefetch
+from framelens.core.domain import Keyframe
+from framelens.llm.messages import data_url
 from tests.analysis.test_pipeline import keyframes
 
 

@@ -13,12 +13,12 @@ import pytest
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from app import config
-from app.api import Gate, routes
-from app.config import SourceSettings
-from app.services import Services, api_keys, open_services
-from app.store import ApiStore
-from tests.ui.fake_services import open_fake, script, with_bench
+from framelens import config
+from framelens.api import Gate, routes
+from framelens.config import SourceSettings
+from framelens.services import Services, api_keys, open_services
+from framelens.store import ApiStore
+from tests.app.fake_services import open_fake, script, with_bench
 
 HOST, BASE = "http://testserver", "/api/v1"
 LOOPBACK = ("127.0.0.0/8",)

@@ -9,10 +9,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from starlette.testclient import TestClient
 
-from app.api import Gate
-from app.api.v1 import access
-from app.services import Services, api_keys
-from app.store import ApiStore
+from framelens.api import Gate
+from framelens.api.v1 import access
+from framelens.services import Services, api_keys
+from framelens.store import ApiStore
 from tests.api.v1.conftest import HOST, client_of
 
 PROBLEM = "application/problem+json"
@@ -176,7 +176,7 @@ def test_the_document_needs_no_key_and_no_other_host(gate: Gate) -> None:
 
 
 def test_fastapi_is_imported_by_the_first_request() -> None:
-    code = "import app.main, sys; print([m for m in ('fastapi', 'app.api.v1.application') if m in sys.modules])"
+    code = "import app.main, sys; print([m for m in ('fastapi', 'framelens.api.v1.application') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
 

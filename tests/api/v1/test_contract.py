@@ -17,9 +17,9 @@ import pytest
 import uvicorn
 from starlette.applications import Starlette
 
-from app.api import AllowedHosts, Gate, routes
-from app.services import Services, api_keys
-from app.store import ApiStore
+from framelens.api import AllowedHosts, Gate, routes
+from framelens.services import Services, api_keys
+from framelens.store import ApiStore
 
 ROOT = Path(__file__).resolve().parents[3]
 BIN = Path(sys.executable).parent
@@ -123,11 +123,11 @@ import sys, threading, uvicorn
 from dataclasses import replace
 from pathlib import Path
 from starlette.applications import Starlette
-from app.api import AllowedHosts, Gate, routes
-from app.services import api_keys
-from app.core import AnalysisRequest
-from app.store import ApiStore
-from tests.ui.fake_services import open_fake, script
+from framelens.api import AllowedHosts, Gate, routes
+from framelens.services import api_keys
+from framelens.core import AnalysisRequest
+from framelens.store import ApiStore
+from tests.app.fake_services import open_fake, script
 folder = Path(sys.argv[1])
 gate = Gate(AllowedHosts())
 opened = open_fake(folder, run=script(hold=threading.Event()), sample=folder / "none.mp4")

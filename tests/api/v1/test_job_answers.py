@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from app.services import Services
+from framelens.services import Services
 from tests.api.v1.conftest import ended_job, services_on, uploaded
 from tests.api.v1.test_jobs import events
-from tests.ask.test_request_answer import describing
-from tests.ask.test_when import COLOURS
+from tests.conversations.test_request_answer import describing
+from tests.conversations.test_when import COLOURS
 from tests.cards import write_card_video
 from tests.llm.scripted import serve
 

@@ -13,13 +13,13 @@ from zipfile import ZipFile
 import pytest
 from starlette.testclient import TestClient
 
-from app.api import Gate
-from app.core import AnalysisRequest
-from app.reports import FORMATS
-from app.services import Services, api_keys
-from app.store import ApiStore, VideoRepository
+from framelens.api import Gate
+from framelens.core import AnalysisRequest
+from framelens.reports import FORMATS
+from framelens.services import Services, api_keys
+from framelens.store import ApiStore, VideoRepository
 from tests.api.v1.conftest import client_of, ended_job, uploaded
-from tests.ui.fake_services import ended, open_fake, queue, script, unusable_chunk
+from tests.app.fake_services import ended, open_fake, queue, script, unusable_chunk
 
 
 def submit(api: TestClient, **given: object) -> str:

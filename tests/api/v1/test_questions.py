@@ -11,14 +11,14 @@ import pytest
 from starlette.requests import Request
 from starlette.testclient import TestClient
 
-from app.api.v1.questions import ask_question
-from app.api.v1.schemas import Answer, NewQuestion
-from app.ask.conversation import Turn
-from app.core import Notice
-from app.i18n import in_language, notice_text
-from app.services import Services, api_keys
-from app.services.answers import prepare_frames
-from app.store import ApiStore
+from framelens.api.v1.questions import ask_question
+from framelens.api.v1.schemas import Answer, NewQuestion
+from framelens.conversations.conversation import Turn
+from framelens.core import Notice
+from framelens.i18n import in_language, notice_text
+from framelens.services import Services, api_keys
+from framelens.services.answers import prepare_frames
+from framelens.store import ApiStore
 from tests.api.v1.conftest import services_on
 from tests.api.v1.test_jobs import events
 from tests.cards import write_card_video

@@ -10,12 +10,12 @@ from contextlib import suppress
 import pytest
 from starlette.testclient import TestClient
 
-from app.api import Gate
-from app.core import AnalysisRequest
-from app.core.codec import to_json
-from app.services import Services, api_keys, submissions
-from app.services.submissions import Submission, Submissions, VideoSource
-from app.store import ApiStore, SubmissionRow, UploadLimits
+from framelens.api import Gate
+from framelens.core import AnalysisRequest
+from framelens.core.codec import to_json
+from framelens.services import Services, api_keys, submissions
+from framelens.services.submissions import Submission, Submissions, VideoSource
+from framelens.store import ApiStore, SubmissionRow, UploadLimits
 from tests.api.v1.conftest import Allow, client_of, ended_job
 from tests.loopback import Handler, listening
 

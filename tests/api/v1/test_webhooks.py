@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from app.api import Gate
-from app.services import Services, api_keys, webhooks
-from app.store import ApiStore
+from framelens.api import Gate
+from framelens.services import Services, api_keys, webhooks
+from framelens.store import ApiStore
 from tests.api.v1.conftest import Allow, client_of, ended_job, uploaded
+from tests.app.fake_services import NoFiles
 from tests.loopback import Handler, listening
-from tests.ui.fake_services import NoFiles
 
 
 @dataclass

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from app.ui import plain
-from app.ui.components.assets import printable_data
+from app.components.assets import printable_data
+from app.formatting import plain
 
 
 def test_markdown_names_marks_that_turn_text() -> None:

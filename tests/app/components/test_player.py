@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from app.core import AnalysisState
-from app.core.domain import AnalysisRequest, Selection
-from app.jobs import JobSnapshot
-from app.ui.components.player import marks, scenery
-from app.ui.state import Edits
-from tests.ui.fake_services import decode, keyframes
+from app.components.player import marks, scenery
+from app.state import Edits
+from framelens.core import AnalysisState
+from framelens.core.domain import AnalysisRequest, Selection
+from framelens.jobs import JobSnapshot
+from tests.app.fake_services import decode, keyframes
 
 
 def job(selection: Selection | None = None, **changes: object) -> JobSnapshot:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from app.reports import content
-from app.ui.components.report_blocks import Renderer, pieces
+from app.components.report_blocks import Renderer, pieces
+from framelens.reports import content
 
 
 def test_rows_of_numbers_are_few_pieces_and_one_table() -> None:

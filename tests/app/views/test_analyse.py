@@ -14,18 +14,18 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.analysis.task import Task
-from app.core import Language
-from app.core.domain import AnalysisEvent, AnalysisRequest, HashProgress, StageStarted
-from app.core.errors import ConfigError, EngineError
-from app.engine.base import EngineStatus
-from app.i18n import LANGUAGES, error_text, t
-from app.reports import FORMATS
-from app.services.container import Services
-from app.ui import resources
-from app.ui.formatting import error_words, local_time, plain
-from tests.ui.conftest import Open
-from tests.ui.fake_services import ScriptedEngine, ended, script, wait, with_bench
+from app import resources
+from app.formatting import error_words, local_time, plain
+from framelens.analysis.task import Task
+from framelens.core import Language
+from framelens.core.domain import AnalysisEvent, AnalysisRequest, HashProgress, StageStarted
+from framelens.core.errors import ConfigError, EngineError
+from framelens.engine.base import EngineStatus
+from framelens.i18n import LANGUAGES, error_text, t
+from framelens.reports import FORMATS
+from framelens.services.container import Services
+from tests.app.conftest import Open
+from tests.app.fake_services import ScriptedEngine, ended, script, wait, with_bench
 
 
 def texts(page: AppTest) -> str:
@@ -332,14 +332,14 @@ def test_foreign_analysis_shows_report_without_video(page: AppTest, services: Se
 
 def test_page_bug_is_a_sentence_and_a_logged_traceback(caplog: pytest.LogCaptureFixture) -> None:
     def broken() -> None:
-        from app.ui.error_boundary import show_error
+        from app.error_boundary import show_error
 
         try:
             print(1 // 0)
         except ZeroDivisionError as error:
             assert show_error(error)
 
-    with caplog.at_level(logging.ERROR, logger="app.ui.error_boundary"):
+    with caplog.at_level(logging.ERROR, logger="app.error_boundary"):
         page = AppTest.from_function(broken, default_timeout=30).run()
     assert "Something inside FrameLens failed" in texts(page)
     assert "Traceback" not in texts(page)

@@ -13,16 +13,16 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 import framelens
-from app import config
-from app.ask import AskSettings, Conversation, Evidence, Look, started
-from app.core import Interval, Moments, Point, VoteSample
-from app.i18n import LANGUAGES, t
-from app.services import Services, open_services
-from app.ui import resources
-from app.ui.context import LANGUAGE_KEY
+from app import resources
+from app.context import LANGUAGE_KEY
+from framelens import config
+from framelens.conversations import AskSettings, Conversation, Evidence, Look, started
+from framelens.core import Interval, Moments, Point, VoteSample
+from framelens.i18n import LANGUAGES, t
+from framelens.services import Services, open_services
+from tests.app.views.test_analyse import parts_shown, texts
 from tests.cards import write_card_video
 from tests.llm.scripted import Server, serve
-from tests.ui.views.test_analyse import parts_shown, texts
 
 pytestmark = pytest.mark.usefixtures("no_text_reading")
 HOSTILE = "<script>alert(1)</script> ![x](http://evil.example/x.png) [here](http://evil.example) $x$ :red[y]"
@@ -92,7 +92,7 @@ def over(services: Services, conversation_id: str) -> Conversation:
 
 
 def ask_page() -> None:
-    from app.ui.views import ask
+    from app.views import ask
 
     ask.draw()
 

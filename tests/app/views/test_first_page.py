@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from app.core.domain import AnalysisRequest, StageStarted
-from app.jobs import JobSnapshot
-from app.ui import resources
-from app.ui.panels.analyse.progress import stage_text
+from app import resources
+from app.panels.analyse.progress import stage_text
+from framelens.core.domain import AnalysisRequest, StageStarted
+from framelens.jobs import JobSnapshot
 
 JOB = JobSnapshot("id", "a.mp4", "2026-01-01", AnalysisRequest(Path("/a.mp4")))
 
@@ -38,7 +38,7 @@ def test_work_begins_once_after_the_first_page(monkeypatch: pytest.MonkeyPatch) 
 def test_langchain_is_imported_after_the_first_page() -> None:
     code = (
         "import sys, app.main; before = 'langchain_core' in sys.modules; app.main.import_engine_client();"
-        "print(before, *(name in sys.modules for name in ('langchain_core', 'app.llm.chat')))"
+        "print(before, *(name in sys.modules for name in ('langchain_core', 'framelens.llm.chat')))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "False True True"
@@ -46,7 +46,7 @@ def test_langchain_is_imported_after_the_first_page() -> None:
 
 def test_an_analysis_opens_its_video_without_langchain() -> None:
     code = (
-        "import app.analysis.pipeline, app.analysis.inputs.extraction_cache, app.video.extractor, sys; "
+        "import framelens.analysis.pipeline, framelens.analysis.inputs.extraction_cache, framelens.video.extractor, sys; "
         "print('langchain_core' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

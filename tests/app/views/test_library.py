@@ -11,28 +11,28 @@ from zoneinfo import ZoneInfo
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.core import AnalysisState
-from app.core.domain import AnalysisRequest, Language, Selection
-from app.core.errors import InputError
-from app.i18n import LANGUAGES
-from app.jobs.search_index import SearchIndexer
-from app.jobs.snapshot import to_row
-from app.services.container import Services
-from app.store import LibraryIndex
-from app.ui import formatting
-from app.ui.context import LANGUAGE_KEY
-from app.ui.state import PageState
+from app import formatting
+from app.context import LANGUAGE_KEY
+from app.state import PageState
+from framelens.core import AnalysisState
+from framelens.core.domain import AnalysisRequest, Language, Selection
+from framelens.core.errors import InputError
+from framelens.i18n import LANGUAGES
+from framelens.jobs.search_index import SearchIndexer
+from framelens.jobs.snapshot import to_row
+from framelens.services.container import Services
+from framelens.store import LibraryIndex
+from tests.app import rich
+from tests.app.fake_services import ended
+from tests.app.panels.report.test_report import parts_shown
+from tests.app.views.test_analyse import save_buttons, texts
 from tests.reports.test_reports import analysis
-from tests.ui import rich
-from tests.ui.fake_services import ended
-from tests.ui.panels.report.test_report import parts_shown
-from tests.ui.views.test_analyse import save_buttons, texts
 
 Show = Callable[..., AppTest]
 
 
 def library_page() -> None:
-    from app.ui.views import library
+    from app.views import library
 
     library.draw()
 

@@ -9,11 +9,11 @@ import pytest
 from streamlit import user_info
 from streamlit.testing.v1 import AppTest
 
-from app import core
-from app.core.domain import AnalysisRequest
-from app.services import Accounts, Services
-from app.ui import context, resources
-from tests.ui.fake_services import ended
+from app import context, resources
+from framelens import core
+from framelens.core.domain import AnalysisRequest
+from framelens.services import Accounts, Services
+from tests.app.fake_services import ended
 
 PASSWORDS = {"ann": "correct horse battery", "ben": "another password", "eve": "yet another one"}
 
@@ -107,9 +107,9 @@ ACTIONS = (
 
 @pytest.mark.parametrize(("role", "action"), ACTIONS, ids=[action.partition("(")[0] for _, action in ACTIONS])
 def test_roles_are_checked_where_the_action_is_done(role: str, action: str, services: Services, tmp_path: Path) -> None:
-    from app.services import container
-    from app.services.access import code_trust
-    from app.ui.views import models, system
+    from app.views import models, system
+    from framelens.services import container
+    from framelens.services.access import code_trust
 
     job = ended(services, services.jobs.submit(AnalysisRequest(tmp_path / "a.mp4"), name="a.mp4")).id
     names = {"services": services, "container": container, "job": job, "system": system, "models": models}
@@ -123,7 +123,7 @@ def test_an_expired_page_has_no_user(accounts: Accounts, page: AppTest, monkeypa
     def script() -> None:
         import streamlit as st
 
-        from app import core
+        from framelens import core
 
         try:
             st.write(core.current_user().name)

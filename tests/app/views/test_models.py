@@ -15,27 +15,27 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.core.domain import AnalysisRequest, EngineInfo, EngineProgress, Language
-from app.core.errors import Cancelled, EngineError, ModelNotFound
-from app.engine import Endpoint, EngineStatus, Launcher
-from app.i18n import LANGUAGES, error_text, t
-from app.models import GpuCard
-from app.services import hardware_profile
-from app.services.container import Services
-from app.services.hardware_profile import HardwareProfile
-from app.ui import resources
-from app.ui.context import LANGUAGE_KEY
+from app import resources
+from app.context import LANGUAGE_KEY
+from framelens.core.domain import AnalysisRequest, EngineInfo, EngineProgress, Language
+from framelens.core.errors import Cancelled, EngineError, ModelNotFound
+from framelens.engine import Endpoint, EngineStatus, Launcher
+from framelens.i18n import LANGUAGES, error_text, t
+from framelens.models import GpuCard
+from framelens.services import hardware_profile
+from framelens.services.container import Services
+from framelens.services.hardware_profile import HardwareProfile
+from tests.app.conftest import Open
+from tests.app.fake_services import ScriptedEngine, ended, script, with_bench
+from tests.app.panels.report.test_report import parts_shown
+from tests.app.views.test_analyse import texts
 from tests.engine.fakes import fake_launcher
-from tests.ui.conftest import Open
-from tests.ui.fake_services import ScriptedEngine, ended, script, with_bench
-from tests.ui.panels.report.test_report import parts_shown
-from tests.ui.views.test_analyse import texts
 
 Show = Callable[..., AppTest]
 
 
 def models_page() -> None:
-    from app.ui.views import models
+    from app.views import models
 
     models.draw()
 
@@ -172,7 +172,7 @@ def served(services: Services, tiny_text: Path, tmp_path: Path, monkeypatch: pyt
     def launch(model: str, arguments: object, **_: object) -> Launcher:
         return fake_launcher({}, model=model, fetch=lambda on_progress, cancel: Path(model))
 
-    monkeypatch.setattr("app.engine.vllm_launcher", launch)
+    monkeypatch.setattr("framelens.engine.vllm_launcher", launch)
     yield folder
     services.switcher.close()
 
@@ -244,7 +244,7 @@ def test_a_choice_that_cannot_be_saved_is_told_beside_it(
     def full(_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("app.config.keep_choice", full)
+    monkeypatch.setattr("framelens.config.keep_choice", full)
     page = name(show(place=HardwareProfile("here", None, memory_gib=16)), str(served))
     page.button(key="model_use").click().run()
     assert over(services) == "done"

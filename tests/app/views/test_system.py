@@ -14,36 +14,36 @@ import pynvml
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.core.domain import AnalysisRequest, EngineInfo, EngineProgress, Language
-from app.core.errors import EngineError
-from app.engine import EnginePool, EngineStatus, Monitor, RemoteEngine
-from app.engine.monitoring.engine_metrics import EngineLoad
-from app.engine.monitoring.monitor import Sample
-from app.engine.monitoring.system_metrics import GpuReader, GpuSample, GpuSamples, SystemSample
-from app.i18n import LANGUAGES, error_text, t
-from app.services.container import Services
-from app.ui import resources
-from app.ui.context import LANGUAGE_KEY
-from app.ui.views import system
+from app import resources
+from app.context import LANGUAGE_KEY
+from app.views import system
+from framelens.core.domain import AnalysisRequest, EngineInfo, EngineProgress, Language
+from framelens.core.errors import EngineError
+from framelens.engine import EnginePool, EngineStatus, Monitor, RemoteEngine
+from framelens.engine.monitoring.engine_metrics import EngineLoad
+from framelens.engine.monitoring.monitor import Sample
+from framelens.engine.monitoring.system_metrics import GpuReader, GpuSample, GpuSamples, SystemSample
+from framelens.i18n import LANGUAGES, error_text, t
+from framelens.services.container import Services
+from tests.app.conftest import Open
+from tests.app.fake_services import ScriptedEngine, script, with_bench
+from tests.app.panels.report.test_report import parts_shown
+from tests.app.views.test_analyse import texts
 from tests.engine.fake_nvml import ANSWERS, FakeNvml
 from tests.llm.scripted import saying, serve
-from tests.ui.conftest import Open
-from tests.ui.fake_services import ScriptedEngine, script, with_bench
-from tests.ui.panels.report.test_report import parts_shown
-from tests.ui.views.test_analyse import texts
 
 LOAD = EngineLoad(3.0, 1.0, 0.25, 0.75, 300.0, 50.0, 0.3)
 Show = Callable[..., AppTest]
 
 
 def models_page() -> None:
-    from app.ui.panels.models import current_model
+    from app.panels.models import current_model
 
     current_model.draw()
 
 
 def system_page() -> None:
-    from app.ui.views import system
+    from app.views import system
 
     system.draw()
 

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
-from app import config
-from app.analysis.prompts.templates import load_templates
-from app.analysis.task import Task
-from app.core.domain import Analysis, AnalysisRequest, Finished
-from app.services.engine_session import EngineSession, build_engine
-from app.video import extractor
+from framelens import config
+from framelens.analysis.prompts.templates import load_templates
+from framelens.analysis.task import Task
+from framelens.core.domain import Analysis, AnalysisRequest, Finished
+from framelens.services.engine_session import EngineSession, build_engine
+from framelens.video import extractor
 from tests.cards import write_card_video
 from tests.cli.test_main import run as run_command
 from tests.media import COLOURS, cards, moving, write_video
@@ -34,7 +34,7 @@ def test_second_analysis_reuses_the_decoding(tmp_path: Path, monkeypatch: pytest
         return done.analysis
 
     first = analysed("describe")
-    monkeypatch.setattr("app.video.may_have_subtitles", lambda info: False)  # looking for captions decodes
+    monkeypatch.setattr("framelens.video.may_have_subtitles", lambda info: False)  # looking for captions decodes
     monkeypatch.setattr(extractor, "DecoderWorker", None)
     second = analysed("log")
     same = {"request": first.request, "created": "", "seconds_by_stage": {}, "field_names": {}}
@@ -48,7 +48,7 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(*arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "app.cli.main", "analyse", *map(str, arguments), "--no-model", "--json"]
+    command = [sys.executable, "-m", "framelens.cli.main", "analyse", *map(str, arguments), "--no-model", "--json"]
     environ = {**os.environ, "LANG": "C.UTF-8"}
     return subprocess.run(
         command, cwd=cwd, env=environ, capture_output=True, encoding="utf-8", timeout=300, check=False

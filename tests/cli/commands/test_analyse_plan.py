@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from app.store.model_records import RequestTiming, TimingStats
+from framelens.store.model_records import RequestTiming, TimingStats
 from tests.media import COLOURS, cards, write_video
 
 ENGINE = '["http://127.0.0.1:9/v1", "Qwen/Qwen2.5-VL-7B-Instruct", {}]'
@@ -24,7 +24,7 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(command: str, *arguments: object, cwd: Path) -> subprocess.CompletedProcess[str]:
     environ = {**os.environ, "LANG": "C.UTF-8", "FRAMELENS_BASE_URL": "http://127.0.0.1:9/v1"}
     return subprocess.run(
-        [sys.executable, "-m", "app.cli.main", command, *map(str, arguments)],
+        [sys.executable, "-m", "framelens.cli.main", command, *map(str, arguments)],
         cwd=cwd, env=environ, capture_output=True, encoding="utf-8", timeout=300, check=False,
     )  # fmt: skip
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from app.i18n import in_language
+from framelens.i18n import in_language
 from tests.cards import write_card_video
 from tests.llm.scripted import Server, serve
 
@@ -48,7 +48,7 @@ def environment(data: Path, server: Server | None) -> dict[str, str]:
 
 def run(*arguments: object, data: Path, server: Server | None = None) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "app.cli.main", "ask", *map(str, arguments)],
+        [sys.executable, "-m", "framelens.cli.main", "ask", *map(str, arguments)],
         env=environment(data, server),
         capture_output=True,
         encoding="utf-8",
@@ -145,7 +145,7 @@ def test_interrupt_keeps_the_answer_so_far(video: Path, tmp_path: Path) -> None:
     waiting = threading.Event()
     with serve(behave) as server:
         asked = subprocess.Popen(
-            [sys.executable, "-m", "app.cli.main", "ask", str(video), "Which?"],
+            [sys.executable, "-m", "framelens.cli.main", "ask", str(video), "Which?"],
             env=environment(tmp_path, server),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -180,8 +180,8 @@ def test_several_videos_images_and_text_alone(video: Path, data: Path, server: S
 
 
 def test_place_in_the_queue_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    from app import ask
-    from app.cli.commands.ask import _Printer
+    from framelens import ask
+    from framelens.cli.commands.ask import _Printer
 
     with in_language("en"):
         for quiet in (False, True):

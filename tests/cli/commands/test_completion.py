@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from app.cli.commands.completion import SHELLS
-from app.cli.main import build_parser, main
+from framelens.cli.commands.completion import SHELLS
+from framelens.cli.main import build_parser, main
 
 pytestmark = pytest.mark.usefixtures("english")
 _ASK = """

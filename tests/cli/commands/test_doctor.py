@@ -12,10 +12,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from app import config
-from app.cli.commands import doctor as doctor_command
-from app.core import Notice
-from app.services import ModelCandidate
+from framelens import config
+from framelens.cli.commands import doctor as doctor_command
+from framelens.core import Notice
+from framelens.services import ModelCandidate
 from tests.loopback import Handler, listening
 from tests.test_docs import ROOT
 
@@ -30,7 +30,7 @@ class Models(Handler):
 def doctor(*arguments: str, cwd: Path, **environ: str) -> subprocess.CompletedProcess[str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("FRAMELENS_", "VLLM_", "HF_"))}
     return subprocess.run(
-        [sys.executable, "-m", "app.cli.main", "doctor", *arguments],
+        [sys.executable, "-m", "framelens.cli.main", "doctor", *arguments],
         cwd=cwd,
         env={**kept, "LANG": "C.UTF-8", "FRAMELENS_DATA_DIR": str(cwd / "data"), **environ},
         capture_output=True,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from app.cli import main
+from framelens.cli import main
 from tests.cards import write_card_video
 from tests.engine.hub_server import Hub, serve
 from tests.engine.weights import model_files
@@ -41,7 +41,17 @@ def environment(tmp_path: Path, hub: Hub) -> dict[str, str]:
 
 
 def command(*arguments: object) -> list[str]:
-    return [sys.executable, "-m", "app.cli.main", "analyse", *map(str, arguments), "--frames", "2", "--language", "en"]
+    return [
+        sys.executable,
+        "-m",
+        "framelens.cli.main",
+        "analyse",
+        *map(str, arguments),
+        "--frames",
+        "2",
+        "--language",
+        "en",
+    ]
 
 
 def weights_were_asked_for(hub: Hub) -> bool:

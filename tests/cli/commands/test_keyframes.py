@@ -25,7 +25,7 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(*arguments: object, cwd: Path, **environ: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "app.cli.main", "keyframes", *map(str, arguments)],
+        [sys.executable, "-m", "framelens.cli.main", "keyframes", *map(str, arguments)],
         cwd=cwd,
         env={**os.environ, "LANG": "C.UTF-8", **environ},
         capture_output=True,

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from app.cli import main
-from app.core import AnalysisState
-from app.core.errors import ConfigError
-from app.jobs.snapshot import imported_job, to_row
-from app.reports import FORMATS
-from app.reports.json.reader import read
-from app.services.container import open_services
+from framelens.cli import main
+from framelens.core import AnalysisState
+from framelens.core.errors import ConfigError
+from framelens.jobs.snapshot import imported_job, to_row
+from framelens.reports import FORMATS
+from framelens.reports.json.reader import read
+from framelens.services.container import open_services
 from tests.reports.test_questions import asked
 from tests.reports.test_reports import analysis
 
@@ -156,7 +156,7 @@ def test_trash_is_emptied_after_asking(imported: list[Path], capsys: pytest.Capt
 
 def test_command_deletes_what_is_due(imported: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
     assert run("library", "delete", "latest") == 0
-    monkeypatch.setattr("app.store.trash.earliest_time", lambda: time.time() + 31 * 86_400)
+    monkeypatch.setattr("framelens.store.trash.earliest_time", lambda: time.time() + 31 * 86_400)
     assert run("library") == 0
     assert run("library", "restore", "latest") == 6
 

@@ -9,9 +9,9 @@ import subprocess
 
 import pytest
 
-from app.cli.commands.man import exit_codes
-from app.cli.main import build_parser, main
-from app.i18n import in_language
+from framelens.cli.commands.man import exit_codes
+from framelens.cli.main import build_parser, main
+from framelens.i18n import in_language
 
 
 def page(capsys: pytest.CaptureFixture[str], language: str) -> str:

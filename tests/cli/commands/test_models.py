@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from app.cli import main
-from app.core import vllm_arguments
+from framelens.cli import main
+from framelens.core import vllm_arguments
 
 VL_7B = "Qwen/Qwen2.5-VL-7B-Instruct"
 

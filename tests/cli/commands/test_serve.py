@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from app.cli.commands import serve
-from app.cli.main import main
+from framelens.cli.commands import serve
+from framelens.cli.main import main
 from tests.cli.test_main import command, run
 from tests.engine.conftest import make_engine
 from tests.engine.fakes import MakeEngine

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from app.cli.main import main
+from framelens.cli.main import main
 from tests.cards import write_card_video
 
 CUES = "1\n00:00:00,500 --> 00:00:01,500\nRed\ncard.\n\n2\n00:00:02,000 --> 00:00:03,000\nBlue.\n"

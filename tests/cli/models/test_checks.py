@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from app.analysis import model_benchmark
-from app.analysis.planning.benchmark_result import BenchmarkResult
-from app.cli import main
-from app.engine import installed_vllm
-from app.llm.vision_check import cards
+from framelens.analysis import model_benchmark
+from framelens.analysis.planning.benchmark_result import BenchmarkResult
+from framelens.cli import main
+from framelens.engine import installed_vllm
+from framelens.llm.vision_check import cards
 from tests.analysis.test_model_benchmark import MEASURED
 from tests.llm.scripted import saying, serve
 

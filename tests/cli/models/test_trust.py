@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from app.cli import main
-from app.store import AuditLog, Store, trusted_code
+from framelens.cli import main
+from framelens.store import AuditLog, Store, trusted_code
 from tests.remote_checkpoint import make_checkpoint, write_code
 
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from app.core.errors import ConfigError, EngineError, ModelNotFound
-from app.core.units import GIB
-from app.engine import CheckedSettings, SystemFacts, gather_facts, run_checks
-from app.engine.diagnostics.facts import DiskFacts, GpuFacts, LogFacts, ModelFacts, RemoteFacts
-from app.i18n import notice_text
+from framelens.core.errors import ConfigError, EngineError, ModelNotFound
+from framelens.core.units import GIB
+from framelens.engine import CheckedSettings, SystemFacts, gather_facts, run_checks
+from framelens.engine.diagnostics.facts import DiskFacts, GpuFacts, LogFacts, ModelFacts, RemoteFacts
+from framelens.i18n import notice_text
 
 TURING = GpuFacts("NVIDIA GeForce RTX 2080 Ti", (7, 5), 11 * GIB, GIB)
 AMPERE = GpuFacts("NVIDIA GeForce RTX 3090", (8, 6), 24 * GIB, GIB)

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from app.core.errors import ModelNotFound
-from app.core.failure_patterns import keys, match_failure
-from app.engine.diagnostics.log_diagnosis import diagnose, meaningful_lines
-from app.i18n import error_text
+from framelens.core.errors import ModelNotFound
+from framelens.core.failure_patterns import keys, match_failure
+from framelens.engine.diagnostics.log_diagnosis import diagnose, meaningful_lines
+from framelens.i18n import error_text
 
 LOGS = Path(__file__).parents[1] / "logs"
 CORE = "(EngineCore pid=21466) ERROR 11-20 08:46:00 [core.py:1510] "

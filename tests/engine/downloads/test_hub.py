@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from app.core import HubKind, ModelHub
-from app.core.domain import EngineProgress
-from app.core.errors import AppError, Cancelled, ModelNotFound, StorageError
-from app.engine import check_model_folder, download, resolve_model
-from app.engine.downloads.hub import WORKER, DownloadRate
-from app.engine.downloads.hub import failure as reason_of
-from app.engine.downloads.worker import innermost
-from app.i18n import error_text
+from framelens.core import HubKind, ModelHub
+from framelens.core.domain import EngineProgress
+from framelens.core.errors import AppError, Cancelled, ModelNotFound, StorageError
+from framelens.engine import check_model_folder, download, resolve_model
+from framelens.engine.downloads.hub import WORKER, DownloadRate
+from framelens.engine.downloads.hub import failure as reason_of
+from framelens.engine.downloads.worker import innermost
+from framelens.i18n import error_text
 from tests.engine.hub_server import Hub, serve
 from tests.engine.weights import model_files
 

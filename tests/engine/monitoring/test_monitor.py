@@ -15,11 +15,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from app.core.errors import StorageError
-from app.engine import Endpoint, EngineMetricsReader, LocalEngine, Monitor
-from app.engine.child_process import ChildProcess
-from app.engine.monitoring.engine_metrics import EngineLoad
-from app.engine.monitoring.system_metrics import GpuReader, SystemMetricsReader, own_memory
+from framelens.core.errors import StorageError
+from framelens.engine import Endpoint, EngineMetricsReader, LocalEngine, Monitor
+from framelens.engine.child_process import ChildProcess
+from framelens.engine.monitoring.engine_metrics import EngineLoad
+from framelens.engine.monitoring.system_metrics import GpuReader, SystemMetricsReader, own_memory
 from tests.engine.fake_nvml import FakeNvml
 
 Make = Callable[..., Monitor]
@@ -80,7 +80,7 @@ def test_monitor_stops_unwatched_and_restarts_on_look(make_monitor: Make) -> Non
 
 
 def test_no_more_is_kept_than_the_last_minutes(make_monitor: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("app.engine.monitoring.monitor.KEPT_SECONDS", 0.2)
+    monkeypatch.setattr("framelens.engine.monitoring.monitor.KEPT_SECONDS", 0.2)
     monitor = make_monitor()
     first = monitor.watch()[0]
     until(lambda: first not in monitor.watch())
@@ -129,7 +129,7 @@ def test_memory_separates_engine_decoder_and_app(tmp_path: Path) -> None:
     # What an engine starts in a session of its own is the engine's, too.
     outer = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {HOLDS!r}], start_new_session=True)"
     engine = ChildProcess.start([sys.executable, "-c", outer], environment={}, log_path=log)
-    decoder = subprocess.Popen([sys.executable, "-c", HOLDS, "app.video.worker"], stdout=subprocess.PIPE)
+    decoder = subprocess.Popen([sys.executable, "-c", HOLDS, "framelens.video.worker"], stdout=subprocess.PIPE)
     try:
         assert decoder.stdout and decoder.stdout.readline() == b"ready\n"
         until(lambda: b"ready" in log.read_bytes())

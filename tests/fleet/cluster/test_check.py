@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from app.cli import main
-from app.core import Notice
-from app.core.codec import from_json, to_json
-from app.fleet.cluster import node_probe
-from app.fleet.cluster.check import ClusterFacts, ClusterLink, ClusterNode, LostNode, NodeModel, find_problems
-from app.i18n import notice_text
+from framelens.cli import main
+from framelens.core import Notice
+from framelens.core.codec import from_json, to_json
+from framelens.fleet.cluster import node_probe
+from framelens.fleet.cluster.check import ClusterFacts, ClusterLink, ClusterNode, LostNode, NodeModel, find_problems
+from framelens.i18n import notice_text
 from tests.fleet.ray_jobs.local_cluster import free_port
 
 TINY = Path(__file__).parents[2] / "fixtures" / "tiny-vl"
@@ -123,7 +123,7 @@ def test_a_link_is_measured_and_a_closed_one_has_a_reason() -> None:
 def test_without_ray_the_command_says_what_to_install(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("app.fleet.ray_jobs.client.find_spec", lambda name: None)
+    monkeypatch.setattr("framelens.fleet.ray_jobs.client.find_spec", lambda name: None)
     assert main.main(["cluster", "check", "--language", "en"]) == 2
     assert 'pip install "framelens[fleet]"' in capsys.readouterr().err
 
@@ -133,8 +133,8 @@ def test_the_command_prints_tables_and_json(
 ) -> None:
     absent = NodeModel("", 0, 0, "No such file or directory")
     facts = ClusterFacts((node(1, model=absent), node(2)), (), (link(1, 2), link(2, 1)))
-    monkeypatch.setattr("app.fleet.RayCluster", lambda address: None)
-    monkeypatch.setattr("app.fleet.check_cluster", lambda *_, **__: facts)
+    monkeypatch.setattr("framelens.fleet.RayCluster", lambda address: None)
+    monkeypatch.setattr("framelens.fleet.check_cluster", lambda *_, **__: facts)
     words = ["cluster", "check", "--address", "http://127.0.0.1:9", "--model", "/nowhere/model"]
     assert main.main([*words, "--language", "zh"]) == 4
     printed = capsys.readouterr().out

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from app.cli import main
-from app.cli.main import build_parser
-from app.core import AppError, vllm_arguments
-from app.fleet.cluster.commands import ClusterNetwork, cluster_commands
-from app.fleet.cluster.plan import ClusterPlan, parse_gpus, plan_cluster
-from app.i18n import error_text, in_language, notice_text
-from app.models import GpuCard, built_in, estimate_memory, find_card, parse_plan
+from framelens.cli import main
+from framelens.cli.main import build_parser
+from framelens.core import AppError, vllm_arguments
+from framelens.fleet.cluster.commands import ClusterNetwork, cluster_commands
+from framelens.fleet.cluster.plan import ClusterPlan, parse_gpus, plan_cluster
+from framelens.i18n import error_text, in_language, notice_text
+from framelens.models import GpuCard, built_in, estimate_memory, find_card, parse_plan
 from tests.core.test_vllm_arguments import needs_vllm
 
 TINY = Path(__file__).parents[2] / "fixtures" / "tiny-vl"

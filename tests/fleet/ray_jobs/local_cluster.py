@@ -56,14 +56,14 @@ class LocalCluster:
         return [one for one in self._all() if "MapWorker" in _words(one)]
 
     def drivers(self) -> list[psutil.Process]:
-        return [one for one in self._all() if "-m app.fleet.ray_jobs.driver" in _words(one)]
+        return [one for one in self._all() if "-m framelens.fleet.ray_jobs.driver" in _words(one)]
 
     def decoders(self) -> list[psutil.Process]:
         """Return the decoder workers of the actors, which have none of our variables."""
         found = list[psutil.Process]()
         for actor in self.actors():
             with suppress(psutil.Error):
-                found += [one for one in actor.children(recursive=True) if "app.video.worker" in _words(one)]
+                found += [one for one in actor.children(recursive=True) if "framelens.video.worker" in _words(one)]
         return found
 
     def _all(self) -> Iterator[psutil.Process]:

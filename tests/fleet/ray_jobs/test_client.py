@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from app.core import AppError, ConfigError
-from app.fleet.ray_jobs import client
-from app.fleet.ray_jobs.client import RayCluster, normal_ray_address
+from framelens.core import AppError, ConfigError
+from framelens.fleet.ray_jobs import client
+from framelens.fleet.ray_jobs.client import RayCluster, normal_ray_address
 from tests import loopback
 
 

@@ -18,16 +18,16 @@ from typing import Any
 import psutil
 import pytest
 
-from app import core
-from app.cli import main
-from app.fleet.batch import Batch
-from app.fleet.ray_jobs.client import RUNNING, RayCluster
-from app.fleet.ray_jobs.runner import run_on_ray, stop_on_ray
-from app.fleet.ray_jobs.task import RayTask
-from app.fleet.results import Results
-from app.fleet.runner import BatchHalted, VideoEnded
-from app.i18n import error_text
 from benchmarks.endurance import plain
+from framelens import core
+from framelens.cli import main
+from framelens.fleet.batch import Batch
+from framelens.fleet.ray_jobs.client import RUNNING, RayCluster
+from framelens.fleet.ray_jobs.runner import run_on_ray, stop_on_ray
+from framelens.fleet.ray_jobs.task import RayTask
+from framelens.fleet.results import Results
+from framelens.fleet.runner import BatchHalted, VideoEnded
+from framelens.i18n import error_text
 from tests.cards import CARDS, write_card_video
 from tests.cli.test_main import run
 from tests.fleet.ray_jobs.local_cluster import ROOT, TOKEN, LocalCluster, local_cluster

@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from app import config
-from app.core import GIB, AnalysisRequest, EngineError
-from app.core.codec import Failure
-from app.fleet.batch import Batch, BatchVideo
-from app.fleet.ray_jobs import node_checks
-from app.fleet.ray_jobs.node_checks import NodeFacts, find_faults, inspect_node
-from app.fleet.ray_jobs.task import RayTask, job_name, passed_variables, read_ray_task
-from app.i18n import LANGUAGES, error_text
-from app.services.analyses import with_named
+from framelens import config
+from framelens.core import GIB, AnalysisRequest, EngineError
+from framelens.core.codec import Failure
+from framelens.fleet.batch import Batch, BatchVideo
+from framelens.fleet.ray_jobs import node_checks
+from framelens.fleet.ray_jobs.node_checks import NodeFacts, find_faults, inspect_node
+from framelens.fleet.ray_jobs.task import RayTask, job_name, passed_variables, read_ray_task
+from framelens.i18n import LANGUAGES, error_text
+from framelens.services.analyses import with_named
 
 CONDITIONS = {"app": "0.1.0 (abc)", "engine": "vllm 0.32.0", "model": "m (1)", "answer_tokens": "1024"}
 NODE = NodeFacts("one", "3.11.9", "2.60.0", CONDITIONS, "token", free_bytes=9 * GIB)

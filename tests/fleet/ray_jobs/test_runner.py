@@ -10,16 +10,16 @@ from typing import Any, cast
 
 import pytest
 
-from app.core import AnalysisRequest, EngineError
-from app.core.codec import Failure
-from app.fleet.batch import Batch, BatchVideo
-from app.fleet.ray_jobs import runner
-from app.fleet.ray_jobs.client import RayCluster, RayJobState
-from app.fleet.ray_jobs.driver import main, read_faults
-from app.fleet.ray_jobs.runner import run_on_ray, stop_on_ray
-from app.fleet.ray_jobs.task import RayTask, read_ray_task
-from app.fleet.results import Results, VideoResult
-from app.fleet.runner import BatchHalted, VideoBegun, VideoEnded
+from framelens.core import AnalysisRequest, EngineError
+from framelens.core.codec import Failure
+from framelens.fleet.batch import Batch, BatchVideo
+from framelens.fleet.ray_jobs import runner
+from framelens.fleet.ray_jobs.client import RayCluster, RayJobState
+from framelens.fleet.ray_jobs.driver import main, read_faults
+from framelens.fleet.ray_jobs.runner import run_on_ray, stop_on_ray
+from framelens.fleet.ray_jobs.task import RayTask, read_ray_task
+from framelens.fleet.results import Results, VideoResult
+from framelens.fleet.runner import BatchHalted, VideoBegun, VideoEnded
 
 KEYS = ("a", "b", "c")
 
@@ -39,7 +39,7 @@ class FakeCluster:
         return next(reversed([one for one in self.jobs if one.startswith(name)]), None)
 
     def submit(self, name: str, command: str, metadata: dict[str, str]) -> str:
-        assert "app.fleet.ray_jobs.driver" in command
+        assert "framelens.fleet.ray_jobs.driver" in command
         job = f"{name}-{len(self.jobs) + 1}"
         self.jobs[job] = Path(metadata["task"])
         return job
@@ -108,7 +108,7 @@ def test_a_running_job_is_followed_and_the_rest_submitted(tmp_path: Path) -> Non
     earlier.save()
     cluster = FakeCluster([ends("a"), ends("b")])
     name = runner.job_name(earlier.results, "print")
-    first = cluster.submit(name, "app.fleet.ray_jobs.driver", {"task": str(earlier.path)})
+    first = cluster.submit(name, "framelens.fleet.ray_jobs.driver", {"task": str(earlier.path)})
     cluster.work += [lambda made: None]
     followed = list[str]()
     found = events(task(tmp_path), cluster, followed)
@@ -128,7 +128,9 @@ def test_a_failed_video_is_tried_again_while_its_job_is_ending(tmp_path: Path) -
     Results(earlier.results, "print").save(lost)
     earlier.progress.end("c")
     cluster, followed = FakeCluster([lambda made: None] * 2), list[str]()
-    cluster.submit(runner.job_name(earlier.results, "print"), "app.fleet.ray_jobs.driver", {"task": str(earlier.path)})
+    cluster.submit(
+        runner.job_name(earlier.results, "print"), "framelens.fleet.ray_jobs.driver", {"task": str(earlier.path)}
+    )
 
     def submit(name: str, command: str, metadata: dict[str, str]) -> str:
         cluster.work = [ends("c")]
@@ -169,7 +171,7 @@ def test_only_a_job_that_runs_is_stopped(tmp_path: Path) -> None:
     made.save()
     assert not stop_on_ray(made.results, "print", cast(RayCluster, cluster))
     name = runner.job_name(made.results, "print")
-    job = cluster.submit(name, "app.fleet.ray_jobs.driver", {"task": str(made.path)})
+    job = cluster.submit(name, "framelens.fleet.ray_jobs.driver", {"task": str(made.path)})
     assert stop_on_ray(made.results, "print", cast(RayCluster, cluster))
     assert cluster.stopped == [job]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from app.core.errors import ModelNotFound
-from app.i18n import error_text
-from app.models import Plan, built_in, estimate_memory, image_tokens, read_shape
-from app.models.architecture import Shape, largest_picture_tokens
-from app.models.catalogue import raw_built_in
+from framelens.core.errors import ModelNotFound
+from framelens.i18n import error_text
+from framelens.models import Plan, built_in, estimate_memory, image_tokens, read_shape
+from framelens.models.architecture import Shape, largest_picture_tokens
+from framelens.models.catalogue import raw_built_in
 
 QWEN = {
     "model_type": "qwen2", "hidden_size": 64, "intermediate_size": 160, "num_hidden_layers": 4,

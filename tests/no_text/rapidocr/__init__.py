@@ -9,7 +9,7 @@ from typing import Any
 
 
 class RapidOCR:
-    """RapidOCR's interface, as far as app.video.features.text_recognition uses it."""
+    """RapidOCR's interface, as far as framelens.video.features.text_recognition uses it."""
 
     def __init__(self, **_: Any) -> None:
         self.txts = self.scores = self.boxes = None

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from app.core.domain import Analysis, AnalysisRequest, Finding
-from app.i18n import LANGUAGES, in_language, t
-from app.reports import FORMATS
-from app.reports.content.builder import document
-from app.reports.content.document import Paragraph, words
-from app.reports.json import reader
-from tests.ui import rich
+from framelens.core.domain import Analysis, AnalysisRequest, Finding
+from framelens.i18n import LANGUAGES, in_language, t
+from framelens.reports import FORMATS
+from framelens.reports.content.builder import document
+from framelens.reports.content.document import Paragraph, words
+from framelens.reports.json import reader
+from tests.app import rich
 
 _LOOP = "white " * 120
 

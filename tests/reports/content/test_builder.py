@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from app.core.domain import (
+from framelens.core.domain import (
     Analysis,
     Boundary,
     DecodeSummary,
@@ -20,11 +20,11 @@ from app.core.domain import (
     Stretch,
     VideoInfo,
 )
-from app.reports import FORMATS
-from app.reports.content.builder import sections
-from app.reports.content.document import Paragraph
-from app.reports.content.measurements import MOST_TIMES, segment_lines
-from app.reports.json.encoding import json_text, keyframes_json
+from framelens.reports import FORMATS
+from framelens.reports.content.builder import sections
+from framelens.reports.content.document import Paragraph
+from framelens.reports.content.measurements import MOST_TIMES, segment_lines
+from framelens.reports.json.encoding import json_text, keyframes_json
 from tests.reports.test_reports import analysis
 
 pytestmark = pytest.mark.usefixtures("english")

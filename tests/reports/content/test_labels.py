@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from pypdf import PdfReader
 
-from app.core.domain import (
+from framelens.core.domain import (
     Analysis,
     AnalysisRequest,
     Chapter,
@@ -30,8 +30,8 @@ from app.core.domain import (
     Transcript,
     Usage,
 )
-from app.reports import FORMATS
-from app.reports.content.labels import local_minute
+from framelens.reports import FORMATS
+from framelens.reports.content.labels import local_minute
 from tests.reports.test_reports import NASTY, analysis
 
 TIMES = (0.5, 1.0, 2.25, 4.0, 6.5, 8.0)

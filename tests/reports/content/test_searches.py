@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from app.core import Interval, Language, Moments, Point, ReportedAnswer, ReportedSearch, VoteSample
-from app.i18n import in_language
-from app.reports.content import found_by_search, words
+from framelens.core import Interval, Language, Moments, Point, ReportedAnswer, ReportedSearch, VoteSample
+from framelens.i18n import in_language
+from framelens.reports.content import found_by_search, words
 
 SAID = "“a red card” was seen 2 times:\n1. 00:02.000 to 00:02.960 …\n2. …\n11 frames were looked at …"
 

@@ -14,12 +14,12 @@ from typing import Any
 import av
 import pytest
 
-from app import video
-from app.core import clock
-from app.core.domain import Analysis, Cue, Language, Transcript, VideoEvent
-from app.reports import FORMATS
-from app.reports.content import clocks
-from app.video import ExtractOptions
+from framelens import video
+from framelens.core import clock
+from framelens.core.domain import Analysis, Cue, Language, Transcript, VideoEvent
+from framelens.reports import FORMATS
+from framelens.reports.content import clocks
+from framelens.video import ExtractOptions
 from tests.analysis.test_pipeline import finished, request, run, statement, tools
 from tests.llm.scripted import serve
 from tests.media import moving, write_video

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from app.core.domain import Analysis, Measures
-from app.reports.graphics.chart import chart_of
+from framelens.core.domain import Analysis, Measures
+from framelens.reports.graphics.chart import chart_of
 from tests.reports.content.test_labels import rich
 from tests.reports.test_reports import analysis
 

@@ -3,10 +3,10 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 from dataclasses import replace
 
-from app.core.domain import Stretch
-from app.reports.content.labels import printable
-from app.reports.graphics.chart import Band, chart_of
-from app.reports.graphics.chart_svg import HEIGHT, WIDTH, svg
+from framelens.core.domain import Stretch
+from framelens.reports.content.labels import printable
+from framelens.reports.graphics.chart import Band, chart_of
+from framelens.reports.graphics.chart_svg import HEIGHT, WIDTH, svg
 from tests.reports.content.test_labels import rich
 from tests.reports.json.test_reader import looked_at_closely
 

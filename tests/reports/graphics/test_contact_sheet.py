@@ -8,9 +8,9 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageFont
 
-from app.core.domain import Keyframe
-from app.reports.graphics import contact_sheet
-from app.reports.graphics.contact_sheet import MAX_WIDTH, grid_of, sheet
+from framelens.core.domain import Keyframe
+from framelens.reports.graphics import contact_sheet
+from framelens.reports.graphics.contact_sheet import MAX_WIDTH, grid_of, sheet
 from tests.media import COLOURS, solid
 from tests.reports.test_reports import analysis
 

@@ -10,9 +10,9 @@ from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.ttGlyphPen import TTGlyphPen
 from fontTools.ttLib import TTCollection, TTFont
 
-from app.i18n import catalogue
-from app.reports.graphics import fonts
-from app.reports.graphics.fonts import BOLD, FOLDER, REGULAR, Face, Faces, FontFile, faces_for
+from framelens.i18n import catalogue
+from framelens.reports.graphics import fonts
+from framelens.reports.graphics.fonts import BOLD, FOLDER, REGULAR, Face, Faces, FontFile, faces_for
 
 HERE = (fonts.FAMILY, fonts.BUNDLED)
 EMOJI, RARE = "\N{GRINNING FACE}", "\U0002a6d6"

@@ -10,12 +10,12 @@ from typing import Any
 import jsonschema
 import pytest
 
-from app.core.domain import UNKNOWN_PATH, Analysis, Boundary, Language, Measures, Selection, Stretch
-from app.core.errors import InputError
-from app.i18n import error_text
-from app.reports import FORMATS
-from app.reports.json import writer
-from app.reports.json.reader import read
+from framelens.core.domain import UNKNOWN_PATH, Analysis, Boundary, Language, Measures, Selection, Stretch
+from framelens.core.errors import InputError
+from framelens.i18n import error_text
+from framelens.reports import FORMATS
+from framelens.reports.json import writer
+from framelens.reports.json.reader import read
 from scripts.write_report_schema import TARGET, text
 from tests.reports.content.test_labels import rich
 from tests.reports.test_reports import analysis

@@ -14,20 +14,20 @@ import typst
 from pypdf import PdfReader
 from pypdf.generic import ContentStream
 
-from app.core.domain import Analysis, AnalysisRequest, Finding, Language, Notice
-from app.i18n import in_language
-from app.reports.content.builder import document
-from app.reports.content.document import Heading, words
-from app.reports.graphics import fonts
-from app.reports.graphics.fonts import REGULAR, Face, Faces
-from app.reports.pdf import report
-from app.reports.pdf.report import map_strings
-from app.services.container import SAMPLE
+from framelens.core.domain import Analysis, AnalysisRequest, Finding, Language, Notice
+from framelens.i18n import in_language
+from framelens.reports.content.builder import document
+from framelens.reports.content.document import Heading, words
+from framelens.reports.graphics import fonts
+from framelens.reports.graphics.fonts import REGULAR, Face, Faces
+from framelens.reports.pdf import report
+from framelens.reports.pdf.report import map_strings
+from framelens.services.container import SAMPLE
+from tests.app import rich as large
 from tests.reports.content.test_labels import rich
 from tests.reports.json.test_reader import ANALYSES, each_analysis
 from tests.reports.test_reports import NASTY, analysis
 from tests.reports.text.test_html import HOSTILE
-from tests.ui import rich as large
 
 CHINESE = "一位穿红色夹克的男子走进院子，镕基路口的灯已经亮了。"
 SCRIPTS = "Łódź Ελλάδα Україна ← 漢字 かな 한국어 العربية עברית ไทย हिन्दी ₿"

@@ -8,9 +8,9 @@ from io import BytesIO, StringIO
 import pandas
 import pytest
 
-from app.core.domain import Analysis, Finding, Language
-from app.reports.text import csv_table
-from app.reports.text.csv_table import escape_formula
+from framelens.core.domain import Analysis, Finding, Language
+from framelens.reports.text import csv_table
+from framelens.reports.text.csv_table import escape_formula
 from tests.reports.content.test_labels import NAMES, part, rich
 from tests.reports.test_reports import NASTY, analysis
 from tests.reports.text.test_html import HOSTILE

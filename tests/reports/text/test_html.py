@@ -11,10 +11,10 @@ from html.parser import HTMLParser
 import pytest
 from justhtml import JustHTML
 
-from app.core.domain import Analysis, Language
-from app.i18n import in_language
-from app.reports.content.builder import document
-from app.reports.content.document import (
+from framelens.core.domain import Analysis, Language
+from framelens.i18n import in_language
+from framelens.reports.content.builder import document
+from framelens.reports.content.document import (
     Chapters,
     Document,
     Findings,
@@ -26,8 +26,8 @@ from app.reports.content.document import (
     Verbatim,
     words,
 )
-from app.reports.content.labels import printable
-from app.reports.text import html
+from framelens.reports.content.labels import printable
+from framelens.reports.text import html
 from tests.reports.content.test_labels import part, rich
 from tests.reports.json.test_reader import ANALYSES, each_analysis, looked_at_closely
 from tests.reports.test_reports import NASTY, analysis

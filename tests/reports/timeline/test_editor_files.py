@@ -14,13 +14,13 @@ import pytest
 from lxml import etree
 from opentimelineio.opentime import RationalTime
 
-from app import video
-from app.core.domain import Analysis, Chapter, Finding, KeyframesChosen, Language, Probed, Shot
-from app.reports import FORMATS
-from app.reports.timeline import editor_files, markers
-from app.reports.timeline import editor_files as otio_report
-from app.reports.timeline.markers import Rate, first_frame, is_exact, rate_of, timecode
-from app.video import ExtractOptions
+from framelens import video
+from framelens.core.domain import Analysis, Chapter, Finding, KeyframesChosen, Language, Probed, Shot
+from framelens.reports import FORMATS
+from framelens.reports.timeline import editor_files, markers
+from framelens.reports.timeline import editor_files as otio_report
+from framelens.reports.timeline.markers import Rate, first_frame, is_exact, rate_of, timecode
+from framelens.video import ExtractOptions
 from tests.media import cards, write_video
 from tests.reports.content.test_labels import part, rich
 from tests.reports.test_reports import NASTY, analysis

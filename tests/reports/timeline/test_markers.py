@@ -13,9 +13,9 @@ from typing import Any
 import av
 import pytest
 
-from app.core.domain import Analysis, Chapter, Shot
-from app.reports.timeline import markers
-from app.reports.timeline.markers import chapters_of
+from framelens.core.domain import Analysis, Chapter, Shot
+from framelens.reports.timeline import markers
+from framelens.reports.timeline.markers import chapters_of
 from tests.media import cards, write_video
 from tests.reports.content.test_labels import rich
 from tests.reports.test_reports import NASTY, analysis

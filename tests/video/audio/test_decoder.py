@@ -12,10 +12,10 @@ import numpy as np
 import psutil
 import pytest
 
-from app.core.domain import SoundPiece
-from app.core.errors import Cancelled
-from app.video import sound_pieces
-from app.video.audio.decoder import MOST_SECONDS, RATE, AudioSegmenter
+from framelens.core.domain import SoundPiece
+from framelens.core.errors import Cancelled
+from framelens.video import sound_pieces
+from framelens.video.audio.decoder import MOST_SECONDS, RATE, AudioSegmenter
 from tests.spoken import Sound, quiet, tone, write_spoken
 from tests.video.conftest import decoding_children
 

@@ -9,11 +9,11 @@ import cv2
 import numpy as np
 import pytest
 
-from app.core.domain import FactsMeasured, FrameFacts, Keyframe
-from app.i18n import LANGUAGES, notice_text, t
-from app.video import ExtractOptions, extract
-from app.video.features.frame_metrics import NAMES, PLACES, FrameMeter, main_colours
-from app.video.features.text_recognition import is_certain, load_text_reader
+from framelens.core.domain import FactsMeasured, FrameFacts, Keyframe
+from framelens.i18n import LANGUAGES, notice_text, t
+from framelens.video import ExtractOptions, extract
+from framelens.video.features.frame_metrics import NAMES, PLACES, FrameMeter, main_colours
+from framelens.video.features.text_recognition import is_certain, load_text_reader
 from tests.media import COLOURS, Image, solid, textured
 
 SAMPLE = Path(__file__).resolve().parents[3] / "app" / "samples" / "sample.mp4"

@@ -10,11 +10,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from app.core.domain import FactsMeasured, KeyframeFound, KeyframesChosen
-from app.video import ExtractOptions, extract, worker_ready
-from app.video.features.text_recognition import TextReading
-from app.video.limits import DECODER_NICENESS, TEXT_NICENESS
-from app.video.sandbox import load_seccomp
+from framelens.core.domain import FactsMeasured, KeyframeFound, KeyframesChosen
+from framelens.video import ExtractOptions, extract, worker_ready
+from framelens.video.features.text_recognition import TextReading
+from framelens.video.limits import DECODER_NICENESS, TEXT_NICENESS
+from framelens.video.sandbox import load_seccomp
 from tests.media import COLOURS, solid
 from tests.video.conftest import decoding_children
 from tests.video.features.test_frame_metrics import keyframe
@@ -28,7 +28,10 @@ def text_readers() -> list[psutil.Process]:
     found = []
     for child in psutil.Process().children(recursive=True):
         try:
-            if "app.video.features.text_recognition" in child.cmdline() and child.status() != psutil.STATUS_ZOMBIE:
+            if (
+                "framelens.video.features.text_recognition" in child.cmdline()
+                and child.status() != psutil.STATUS_ZOMBIE
+            ):
                 found.append(child)
         except psutil.NoSuchProcess:
             continue

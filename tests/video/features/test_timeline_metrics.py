@@ -7,11 +7,11 @@ import cv2
 import numpy as np
 import pytest
 
-from app.core.domain import Measures, Stretch
-from app.video.features.frame_signature import DetailedGlance, glance_at, look_at
-from app.video.features.timeline_metrics import MOST_STEPS, MOST_STRETCHES, TimelineMeter, colourfulness
-from app.video.readers import open_reader
-from app.video.readers.base import CELL_SIZE, LUMA_SIZE, as_image
+from framelens.core.domain import Measures, Stretch
+from framelens.video.features.frame_signature import DetailedGlance, glance_at, look_at
+from framelens.video.features.timeline_metrics import MOST_STEPS, MOST_STRETCHES, TimelineMeter, colourfulness
+from framelens.video.readers import open_reader
+from framelens.video.readers.base import CELL_SIZE, LUMA_SIZE, as_image
 from tests.media import Image, faded, moving, solid, textured, write_video
 
 FOOTAGE = Path(__file__).resolve().parents[4] / "shared" / "videos"

@@ -9,11 +9,11 @@ from typing import TypeVar
 import numpy as np
 import pytest
 
-from app.core.domain import FactsMeasured, KeyframesChosen, OpeningChosen, Selection, Shot, VideoEvent
-from app.video import ExtractOptions, Opening, extract
-from app.video.keyframes.selector import choose
-from app.video.keyframes.strategies import WorkerRequest
-from app.video.worker import events_of
+from framelens.core.domain import FactsMeasured, KeyframesChosen, OpeningChosen, Selection, Shot, VideoEvent
+from framelens.video import ExtractOptions, Opening, extract
+from framelens.video.keyframes.selector import choose
+from framelens.video.keyframes.strategies import WorkerRequest
+from framelens.video.worker import events_of
 from tests.media import moving, textured, write_video
 from tests.video.keyframes.test_selector import candidate, shots
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from app.video.features.frame_signature import LEVELS, NUM_CELLS, Blocks, blocks_of
-from app.video.keyframes.candidates import RarityModel
-from app.video.keyframes.novelty import NoveltyTracker
+from framelens.video.features.frame_signature import LEVELS, NUM_CELLS, Blocks, blocks_of
+from framelens.video.keyframes.candidates import RarityModel
+from framelens.video.keyframes.novelty import NoveltyTracker
 from tests.media import moving, textured
 from tests.video.shots.test_cut_detector import look_of
 

@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from app.core import show_same
-from app.core.domain import FactsMeasured, Keyframe, KeyframesChosen, Probed, Selection, SurveyProgress
-from app.core.errors import InputError
-from app.i18n import LANGUAGES, error_text, notice_text
-from app.video import ExtractOptions, extract, extractor, full_pictures
+from framelens.core import show_same
+from framelens.core.domain import FactsMeasured, Keyframe, KeyframesChosen, Probed, Selection, SurveyProgress
+from framelens.core.errors import InputError
+from framelens.i18n import LANGUAGES, error_text, notice_text
+from framelens.video import ExtractOptions, extract, extractor, full_pictures
 from tests.media import COLOURS, cards, moving, write_video
 
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 import cv2
 import numpy as np
 
-from app.video.keyframes.candidates import Candidate
-from app.video.keyframes.scenes import scenes_of
+from framelens.video.keyframes.candidates import Candidate
+from framelens.video.keyframes.scenes import scenes_of
 from tests.video.keyframes.test_selector import candidate, look
 
 

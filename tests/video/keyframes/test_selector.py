@@ -10,14 +10,14 @@ import cv2
 import numpy as np
 import pytest
 
-from app.core.domain import KeyframesChosen, Selection, Shot
-from app.video.features.frame_signature import DetailedGlance, blocks_of
-from app.video.keyframes import pipeline
-from app.video.keyframes.candidates import Candidate, Pool
-from app.video.keyframes.details import Details
-from app.video.keyframes.options import ExtractOptions
-from app.video.keyframes.selector import choose, uniqueness
-from app.video.readers import open_reader
+from framelens.core.domain import KeyframesChosen, Selection, Shot
+from framelens.video.features.frame_signature import DetailedGlance, blocks_of
+from framelens.video.keyframes import pipeline
+from framelens.video.keyframes.candidates import Candidate, Pool
+from framelens.video.keyframes.details import Details
+from framelens.video.keyframes.options import ExtractOptions
+from framelens.video.keyframes.selector import choose, uniqueness
+from framelens.video.readers import open_reader
 from tests.media import Image, moving, textured, write_video
 from tests.video.shots.test_cut_detector import look_of
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from app.video.keyframes.sequence import TemporalGaps
+from framelens.video.keyframes.sequence import TemporalGaps
 
 
 def gaps_of(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from app.video.keyframes.details import Details
-from app.video.keyframes.stills import new_stills
+from framelens.video.keyframes.details import Details
+from framelens.video.keyframes.stills import new_stills
 
 SLIDE, POPUP = slice(100, 200), slice(500, 520)
 

@@ -8,13 +8,13 @@ from typing import get_args
 
 import pytest
 
-from app.core.codec import from_json, receive, send, to_json
-from app.core.domain import KeyframeFound, OpeningChosen, Selection, Shot, Strategy, SurveyProgress, VideoEvent
-from app.core.errors import AppError
-from app.video import ExtractOptions, Known, Opening, extract, extract_named, extractor
-from app.video.keyframes.strategies import TIMES, SurveyFacts, Wish, WorkerRequest, thinned
-from app.video.worker import events_of
-from app.video.worker_pool import MESSAGES
+from framelens.core.codec import from_json, receive, send, to_json
+from framelens.core.domain import KeyframeFound, OpeningChosen, Selection, Shot, Strategy, SurveyProgress, VideoEvent
+from framelens.core.errors import AppError
+from framelens.video import ExtractOptions, Known, Opening, extract, extract_named, extractor
+from framelens.video.keyframes.strategies import TIMES, SurveyFacts, Wish, WorkerRequest, thinned
+from framelens.video.worker import events_of
+from framelens.video.worker_pool import MESSAGES
 from tests.kinds import KINDS
 from tests.media import moving, with_damage, write_video
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from app.video.keyframes.survey import ahead
+from framelens.video.keyframes.survey import ahead
 
 
 def test_everything_comes_in_order() -> None:

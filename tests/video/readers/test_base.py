@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from app.video.readers.base import Clock, fitted
+from framelens.video.readers.base import Clock, fitted
 
 
 def stamps(raw: list[float | None], nominal: float = 0.04) -> list[float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.video.readers.damage import Damage
+from framelens.video.readers.damage import Damage
 
 
 def shown(*frames: tuple[float, str]) -> list[bool]:

@@ -13,13 +13,13 @@ import cv2
 import numpy as np
 import pytest
 
-from app.core import DecodeError, VideoInfo
-from app.video.features.text_recognition import TextReader, load_text_reader
-from app.video.keyframes.survey import Survey
-from app.video.readers import READERS
-from app.video.readers.base import FrameReader
-from app.video.readers.deinterlacer import combed_blocks
-from app.video.seeking import AccurateSeeker
+from framelens.core import DecodeError, VideoInfo
+from framelens.video.features.text_recognition import TextReader, load_text_reader
+from framelens.video.keyframes.survey import Survey
+from framelens.video.readers import READERS
+from framelens.video.readers.base import FrameReader
+from framelens.video.readers.deinterlacer import combed_blocks
+from framelens.video.seeking import AccurateSeeker
 from tests.media import Image, textured
 
 Open = Callable[[Path], FrameReader]

@@ -15,11 +15,11 @@ import cv2
 import numpy as np
 import pytest
 
-from app.video.readers import READERS, track_header
-from app.video.readers.base import FrameReader, Image
-from app.video.readers.geometry import Crop, Orientation, shown_size
-from app.video.readers.pyav import AvReader
-from app.video.seeking import AccurateSeeker
+from framelens.video.readers import READERS, track_header
+from framelens.video.readers.base import FrameReader, Image
+from framelens.video.readers.geometry import Crop, Orientation, shown_size
+from framelens.video.readers.pyav import AvReader
+from framelens.video.seeking import AccurateSeeker
 from tests.kinds import scenes
 from tests.media import COLOURS, solid, write_video
 

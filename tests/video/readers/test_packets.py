@@ -10,7 +10,7 @@ import pytest
 from av.packet import Packet
 from av.video.frame import PictureType
 
-from app.video.readers.packets import NalUnits
+from framelens.video.readers.packets import NalUnits
 
 _ENCODERS = {
     "h264": ("libx264", {"bf": "3", "b_strategy": "0"}),

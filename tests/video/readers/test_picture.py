@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from av.video.frame import VideoFrame
 
-from app.video.readers.picture import AvPicture
+from framelens.video.readers.picture import AvPicture
 
 RED = {"BT.709": (63, 102, 240), "BT.601": (81, 90, 240)}
 """Y, Cb and Cr of red in the limited range (ITU-R BT.709 and BT.601)."""

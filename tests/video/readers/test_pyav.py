@@ -9,13 +9,13 @@ from typing import Any
 import av
 import pytest
 
-from app.core.domain import KeyframesChosen, Selection
-from app.core.errors import InputError
-from app.video import ExtractOptions
-from app.video.keyframes.strategies import WorkerRequest
-from app.video.readers.pyav import AvReader
-from app.video.seeking import pictures_at
-from app.video.worker import events_of
+from framelens.core.domain import KeyframesChosen, Selection
+from framelens.core.errors import InputError
+from framelens.video import ExtractOptions
+from framelens.video.keyframes.strategies import WorkerRequest
+from framelens.video.readers.pyav import AvReader
+from framelens.video.seeking import pictures_at
+from framelens.video.worker import events_of
 from tests.field_pictures import write_fields
 from tests.media import cards, moving, solid, with_sound, write_video
 
@@ -149,7 +149,7 @@ def test_cores_do_not_change_which_frames_are_read(codec: str, tmp_path: Path, m
     path = write_video(tmp_path / "skipped.mp4", moving(60), codec=codec, options=options)
     found = []
     for number in (1, 2, 5, 16):
-        monkeypatch.setattr("app.video.readers.pyav.os.cpu_count", lambda number=number: number)
+        monkeypatch.setattr("framelens.video.readers.pyav.os.cpu_count", lambda number=number: number)
         with AvReader(path, every_frame=False) as reader:
             found.append([one.index for one in reader.frames()])
     assert found[0][0] == 0 and len(found[0]) < 60

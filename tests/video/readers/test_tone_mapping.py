@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from av.video.frame import VideoFrame
 
-from app.video.keyframes.survey import Survey
-from app.video.readers import tone_mapping
-from app.video.readers.picture import AvPicture, ColourTags
-from app.video.readers.pyav import AvReader
-from app.video.seeking import AccurateSeeker
+from framelens.video.keyframes.survey import Survey
+from framelens.video.readers import tone_mapping
+from framelens.video.readers.picture import AvPicture, ColourTags
+from framelens.video.readers.pyav import AvReader
+from framelens.video.seeking import AccurateSeeker
 
 PQ, HLG, BT709, BT2020 = 16, 18, 1, 9
 SHOWN = {

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from av.video.frame import VideoFrame
 
-from app.video.keyframes.survey import Survey
-from app.video.readers.picture import AvPicture
-from app.video.readers.pyav import AvReader
-from app.video.seeking import AccurateSeeker
+from framelens.video.keyframes.survey import Survey
+from framelens.video.readers.picture import AvPicture
+from framelens.video.readers.pyav import AvReader
+from framelens.video.seeking import AccurateSeeker
 from tests.media import Image
 
 KINDS = [

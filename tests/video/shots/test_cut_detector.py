@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 import pytest
 
-from app.video.features.frame_signature import DetailedGlance, change, glance_at, look_at
-from app.video.readers.base import PictureChanges
-from app.video.readers.geometry import Orientation
-from app.video.readers.opencv import CvPicture
-from app.video.shots.cut_detector import CutDetector
+from framelens.video.features.frame_signature import DetailedGlance, change, glance_at, look_at
+from framelens.video.readers.base import PictureChanges
+from framelens.video.readers.geometry import Orientation
+from framelens.video.readers.opencv import CvPicture
+from framelens.video.shots.cut_detector import CutDetector
 from tests.media import COLOURS, Image, cards, faded, moving, solid, textured
 
 

@@ -9,9 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
-from app.core.domain import Boundary
-from app.video.shots.gradual_transitions import Gradual, GradualDetector
-from app.video.shots.shot_list import joined, shots_between
+from framelens.core.domain import Boundary
+from framelens.video.shots.gradual_transitions import Gradual, GradualDetector
+from framelens.video.shots.shot_list import joined, shots_between
 from tests.media import Image, faded, moving, textured, write_video
 from tests.video.conftest import Chosen
 from tests.video.shots.test_cut_detector import look_of

@@ -7,10 +7,10 @@ from pathlib import Path
 import av
 import pytest
 
-from app.core.domain import Cue
-from app.video import subtitles_of
-from app.video.subtitles.captions import Captions, read_scc
-from app.video.subtitles.cea708 import DigitalCaptions
+from framelens.core.domain import Cue
+from framelens.video import subtitles_of
+from framelens.video.subtitles.captions import Captions, read_scc
+from framelens.video.subtitles.cea708 import DigitalCaptions
 from tests.spoken import Track, captioned, digital_captions, write_captioned, write_spoken
 
 POP, ROLL_2, PAINT, ERASE, RETURN, SHOW = 0x20, 0x25, 0x29, 0x2C, 0x2D, 0x2F

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from app.core import InputError
-from app.video import subtitles_of
-from app.video.subtitles.discovery import UnknownEncodingError, check_subtitle_file, decoded, digest_beside
+from framelens.core import InputError
+from framelens.video import subtitles_of
+from framelens.video.subtitles.discovery import UnknownEncodingError, check_subtitle_file, decoded, digest_beside
 from tests.spoken import write_spoken
 
 JAPANESE = [

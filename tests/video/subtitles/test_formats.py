@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from app.core import Cue
-from app.video import subtitles_of
-from app.video.subtitles import discovery
-from app.video.subtitles.cues import Cues, Timed, Unread, is_speech, plain
-from app.video.subtitles.formats import READERS, reader_of
+from framelens.core import Cue
+from framelens.video import subtitles_of
+from framelens.video.subtitles import discovery
+from framelens.video.subtitles.cues import Cues, Timed, Unread, is_speech, plain
+from framelens.video.subtitles.formats import READERS, reader_of
 from tests.spoken import write_spoken
 
 YOUTUBE = """WEBVTT

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from app.core import Language
-from app.video.subtitles.discovery import digest_beside, files_beside, ranked
-from app.video.subtitles.names import NameTags, language_code, tags_of
+from framelens.core import Language
+from framelens.video.subtitles.discovery import digest_beside, files_beside, ranked
+from framelens.video.subtitles.names import NameTags, language_code, tags_of
 
 FILM = "Movie (2021)"
 

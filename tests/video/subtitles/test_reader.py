@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from app.core.domain import Cue
-from app.video import subtitles_of
-from app.video.files import confine
-from app.video.subtitles.cues import MOST_CUES, Cues, Unread
-from app.video.subtitles.formats import from_ass, read_arrows, read_ass, read_srt
+from framelens.core.domain import Cue
+from framelens.video import subtitles_of
+from framelens.video.files import confine
+from framelens.video.subtitles.cues import MOST_CUES, Cues, Unread
+from framelens.video.subtitles.formats import from_ass, read_arrows, read_ass, read_srt
 from tests.spoken import Track, tone, write_spoken
 
 LINES = [(0.5, 1.5, "Hello\nworld"), (2.0, 3.0, "你好")]

@@ -5,10 +5,10 @@ import json
 import sys
 from dataclasses import asdict
 
-from app import config
-from app.cli.common import MOST_LISTED, add_output_options, use_language, whole_number
-from app.i18n import t
-from app.store import ACTIONS, AuditEntry, AuditLog, Store
+from framelens import config
+from framelens.cli.common import MOST_LISTED, add_output_options, use_language, whole_number
+from framelens.i18n import t
+from framelens.store import ACTIONS, AuditEntry, AuditLog, Store
 
 _USUAL_ENTRIES = 100
 

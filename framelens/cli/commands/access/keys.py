@@ -9,13 +9,13 @@ import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 
-from app import config
-from app.cli.common import add_output_options, use_language, whole_number
-from app.config import Settings
-from app.core import InputError
-from app.i18n import t
-from app.services import Accounts, api_keys
-from app.store import ApiKeyRow, ApiStore, AuditLog, Store
+from framelens import config
+from framelens.cli.common import add_output_options, use_language, whole_number
+from framelens.config import Settings
+from framelens.core import InputError
+from framelens.i18n import t
+from framelens.services import Accounts, api_keys
+from framelens.store import ApiKeyRow, ApiStore, AuditLog, Store
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

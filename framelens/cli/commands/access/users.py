@@ -10,12 +10,12 @@ import sys
 from getpass import getpass
 from typing import get_args
 
-from app import config
-from app.cli.common import add_output_options, use_language
-from app.core import ConfigError, Role
-from app.i18n import t
-from app.services import Accounts
-from app.store import AccountRow, Store
+from framelens import config
+from framelens.cli.common import add_output_options, use_language
+from framelens.core import ConfigError, Role
+from framelens.i18n import t
+from framelens.services import Accounts
+from framelens.store import AccountRow, Store
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

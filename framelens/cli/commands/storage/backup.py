@@ -10,13 +10,13 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
-from app import config
-from app.cli.common import add_output_options, use_language
-from app.cli.report_output import check_typed_output, names_folder
-from app.core import human_size, readable
-from app.fleet import typed_path
-from app.i18n import t
-from app.store import AuditLog, Store, backup_bytes, write_backup
+from framelens import config
+from framelens.cli.common import add_output_options, use_language
+from framelens.cli.report_output import check_typed_output, names_folder
+from framelens.core import human_size, readable
+from framelens.fleet import typed_path
+from framelens.i18n import t
+from framelens.store import AuditLog, Store, backup_bytes, write_backup
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

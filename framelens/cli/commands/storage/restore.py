@@ -8,11 +8,11 @@ import json
 import sys
 from pathlib import Path
 
-from app import config
-from app.cli.common import add_output_options, use_language
-from app.core import human_size, readable
-from app.i18n import t
-from app.store import BackupManifest, check_backup, restore_backup
+from framelens import config
+from framelens.cli.common import add_output_options, use_language
+from framelens.core import human_size, readable
+from framelens.i18n import t
+from framelens.store import BackupManifest, check_backup, restore_backup
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -14,18 +14,18 @@ from zipfile import ZipFile
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.core import AnalysisRequest, InputError, User, as_user
-from app.fleet.archive import BatchRecord, RecordedVideo
-from app.fleet.job_batches import bundle, status_of
-from app.i18n import in_language, t
-from app.reports.files import zipped
-from app.services.container import Services
-from app.store import VideoRepository
-from app.ui import resources
-from app.ui.panels.analyse import video_picker
-from tests.ui.conftest import Open
-from tests.ui.fake_services import ended, script
-from tests.ui.views.test_analyse import parts_shown, texts
+from app import resources
+from app.panels.analyse import video_picker
+from framelens.core import AnalysisRequest, InputError, User, as_user
+from framelens.fleet.archive import BatchRecord, RecordedVideo
+from framelens.fleet.job_batches import bundle, status_of
+from framelens.i18n import in_language, t
+from framelens.reports.files import zipped
+from framelens.services.container import Services
+from framelens.store import VideoRepository
+from tests.app.conftest import Open
+from tests.app.fake_services import ended, script
+from tests.app.views.test_analyse import parts_shown, texts
 
 
 def submitted_batch(page: AppTest) -> BatchRecord:

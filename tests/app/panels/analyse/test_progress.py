@@ -7,8 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from app.core.analysis_state import AnalysisState
-from app.core.domain import (
+from app.components.report_blocks import PartView
+from app.panels.analyse.progress import POLL_SECONDS, build_views, failures, poll_seconds
+from app.panels.analyse.stopped_job import why_stopped
+from app.panels.work.rows import progress_words
+from framelens.core.analysis_state import AnalysisState
+from framelens.core.domain import (
     AnalysisEvent,
     AnalysisRequest,
     AnswerChanged,
@@ -25,13 +29,9 @@ from app.core.domain import (
     StageStarted,
     SurveyProgress,
 )
-from app.i18n import in_language, t
-from app.jobs.snapshot import JobSnapshot, State
-from app.ui.components.report_blocks import PartView
-from app.ui.panels.analyse.progress import POLL_SECONDS, build_views, failures, poll_seconds
-from app.ui.panels.analyse.stopped_job import why_stopped
-from app.ui.panels.work.rows import progress_words
-from tests.ui import rich
+from framelens.i18n import in_language, t
+from framelens.jobs.snapshot import JobSnapshot, State
+from tests.app import rich
 
 NONE: frozenset[int] = frozenset()
 

@@ -12,22 +12,22 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.analysis.planning.estimate import Planner
-from app.analysis.planning.plan import RequestCapacity
-from app.analysis.prompts.templates import built_in, load_templates
-from app.core import Language
-from app.core.domain import AnalysisRequest, Selection
-from app.i18n import LANGUAGES, in_language, t
-from app.jobs.snapshot import JobSnapshot
-from app.services.container import Services
-from app.store.model_records import KnownTimings, RequestTiming
-from app.ui import resources
-from app.ui.panels.work import rows as rows
-from tests.ui.conftest import Open
-from tests.ui.fake_services import ended, queue, script, with_bench
-from tests.ui.panels.analyse.test_batch import submitted_batch
-from tests.ui.panels.report.test_report import parts_shown
-from tests.ui.views.test_analyse import texts
+from app import resources
+from app.panels.work import rows as rows
+from framelens.analysis.planning.estimate import Planner
+from framelens.analysis.planning.plan import RequestCapacity
+from framelens.analysis.prompts.templates import built_in, load_templates
+from framelens.core import Language
+from framelens.core.domain import AnalysisRequest, Selection
+from framelens.i18n import LANGUAGES, in_language, t
+from framelens.jobs.snapshot import JobSnapshot
+from framelens.services.container import Services
+from framelens.store.model_records import KnownTimings, RequestTiming
+from tests.app.conftest import Open
+from tests.app.fake_services import ended, queue, script, with_bench
+from tests.app.panels.analyse.test_batch import submitted_batch
+from tests.app.panels.report.test_report import parts_shown
+from tests.app.views.test_analyse import texts
 
 
 def with_sample(page: AppTest) -> AppTest:

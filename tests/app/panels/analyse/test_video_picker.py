@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from app.ui.components import assets, uploader
-from app.ui.panels.analyse import video_picker
+from app.components import assets, uploader
+from app.panels.analyse import video_picker
 
 
 @pytest.mark.usefixtures("english")

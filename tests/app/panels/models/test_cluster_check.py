@@ -10,20 +10,20 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app import fleet
-from app.core.domain import Language
-from app.core.errors import Cancelled, EngineError
-from app.i18n import LANGUAGES
-from app.services import Services
-from app.ui import resources
-from app.ui.context import LANGUAGE_KEY
+from app import resources
+from app.context import LANGUAGE_KEY
+from framelens import fleet
+from framelens.core.domain import Language
+from framelens.core.errors import Cancelled, EngineError
+from framelens.i18n import LANGUAGES
+from framelens.services import Services
+from tests.app.conftest import Open
+from tests.app.fake_services import script
 from tests.fleet.cluster.test_check import link, node
-from tests.ui.conftest import Open
-from tests.ui.fake_services import script
 
 
 def panel() -> None:
-    from app.ui.panels.models import cluster
+    from app.panels.models import cluster
 
     cluster.draw_check()
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.core.domain import Language
-from app.i18n import LANGUAGES
-from app.ui.context import LANGUAGE_KEY
+from app.context import LANGUAGE_KEY
+from framelens.core.domain import Language
+from framelens.i18n import LANGUAGES
 
 
 def panel() -> None:
-    from app.models import built_in
-    from app.ui.panels.models import cluster
+    from app.panels.models import cluster
+    from framelens.models import built_in
 
     cluster.draw_plan(built_in())
 

@@ -8,14 +8,14 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.core.domain import Language
-from app.i18n import LANGUAGES, t
-from app.services import Services, find_code
-from app.services.hardware_profile import HardwareProfile
-from app.store import trusted_code
+from framelens.core.domain import Language
+from framelens.i18n import LANGUAGES, t
+from framelens.services import Services, find_code
+from framelens.services.hardware_profile import HardwareProfile
+from framelens.store import trusted_code
+from tests.app.views.test_analyse import texts
+from tests.app.views.test_models import Show, name, show
 from tests.remote_checkpoint import make_checkpoint, write_code
-from tests.ui.views.test_analyse import texts
-from tests.ui.views.test_models import Show, name, show
 
 __all__ = ["show"]
 CPU = HardwareProfile("here", None, memory_gib=16)

@@ -9,23 +9,23 @@ from pathlib import Path
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.analysis.task import Task
-from app.core.codec import Failure
-from app.core.domain import AnalysisEvent, AnalysisRequest, Notice
-from app.core.errors import EngineError
-from app.engine.base import EngineStatus
-from app.i18n import t
-from app.jobs.snapshot import to_row
-from app.models.cpu_speed import estimate_rates
-from app.services import hardware_profile
-from app.services.container import Services
-from app.services.engine_session import confirmed_downloads
-from app.services.hardware_profile import build_profile
-from app.store.library_index import LibraryQuery
-from app.ui import resources
-from tests.ui.conftest import Open
-from tests.ui.fake_services import ScriptedEngine, analysis, ended, script, with_bench
-from tests.ui.views.test_analyse import started, texts
+from app import resources
+from framelens.analysis.task import Task
+from framelens.core.codec import Failure
+from framelens.core.domain import AnalysisEvent, AnalysisRequest, Notice
+from framelens.core.errors import EngineError
+from framelens.engine.base import EngineStatus
+from framelens.i18n import t
+from framelens.jobs.snapshot import to_row
+from framelens.models.cpu_speed import estimate_rates
+from framelens.services import hardware_profile
+from framelens.services.container import Services
+from framelens.services.engine_session import confirmed_downloads
+from framelens.services.hardware_profile import build_profile
+from framelens.store.library_index import LibraryQuery
+from tests.app.conftest import Open
+from tests.app.fake_services import ScriptedEngine, analysis, ended, script, with_bench
+from tests.app.views.test_analyse import started, texts
 
 BIG = "Qwen/Qwen2.5-VL-7B-Instruct"
 SMALL = "Qwen/Qwen3-VL-4B-Instruct"

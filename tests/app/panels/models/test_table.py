@@ -14,29 +14,29 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.analysis.task import Control
-from app.core import ModelHub
-from app.core.domain import AnalysisRequest, EngineProgress, Language
-from app.core.errors import Cancelled, EngineError
-from app.core.units import GIB
-from app.engine import EngineStatus, Launcher, RemoteEngine, download
-from app.engine.hardware import cpu_name
-from app.i18n import LANGUAGES, error_text, t
-from app.llm.vision_check import cards
-from app.services import model_benchmarks
-from app.services.container import Services
-from app.services.hardware_profile import HardwareProfile
-from app.store.model_records import trials as kept_trials
+from framelens.analysis.task import Control
+from framelens.core import ModelHub
+from framelens.core.domain import AnalysisRequest, EngineProgress, Language
+from framelens.core.errors import Cancelled, EngineError
+from framelens.core.units import GIB
+from framelens.engine import EngineStatus, Launcher, RemoteEngine, download
+from framelens.engine.hardware import cpu_name
+from framelens.i18n import LANGUAGES, error_text, t
+from framelens.llm.vision_check import cards
+from framelens.services import model_benchmarks
+from framelens.services.container import Services
+from framelens.services.hardware_profile import HardwareProfile
+from framelens.store.model_records import trials as kept_trials
 from tests.analysis.test_model_benchmark import MEASURED
+from tests.app.conftest import Open
+from tests.app.fake_services import script, with_bench
+from tests.app.views.test_analyse import texts
+from tests.app.views.test_models import Show, badges, name, over, rows, show
 from tests.engine.fakes import fake_launcher
 from tests.engine.hub_server import Hub
 from tests.engine.hub_server import serve as serve_hub
 from tests.engine.weights import model_files
 from tests.llm.scripted import saying, serve
-from tests.ui.conftest import Open
-from tests.ui.fake_services import script, with_bench
-from tests.ui.views.test_analyse import texts
-from tests.ui.views.test_models import Show, badges, name, over, rows, show
 
 __all__ = ["show"]
 
@@ -50,7 +50,7 @@ Work = Callable[..., dict[str, Any]]
 def measure_with(monkeypatch: pytest.MonkeyPatch, work: Work, free_gib: float = 20) -> None:
     monkeypatch.setattr(model_benchmarks, "try_model", work)
     monkeypatch.setattr(model_benchmarks, "free_bytes", lambda: int(free_gib * GIB))
-    monkeypatch.setattr("app.engine.installed_vllm", lambda: ("cpu", "0.32.0"))
+    monkeypatch.setattr("framelens.engine.installed_vllm", lambda: ("cpu", "0.32.0"))
 
 
 def keeping(proposal: Any, arguments: Any, settings: Any, on_progress: Any, cancel: Any) -> dict[str, Any]:
@@ -244,7 +244,7 @@ def test_key_that_cannot_be_sent_is_refused_without_showing_it(show: Show) -> No
 def test_page_switches_to_remote_engine_and_back(
     show: Show, services: Services, tiny_text: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.engine.vllm_launcher", launch)
+    monkeypatch.setattr("framelens.engine.vllm_launcher", launch)
     page = show(place=CPU)
     with serve(saying("red")) as server:
         write(page, server.base_url, "secret")
@@ -278,9 +278,9 @@ def hub(tmp_path: Path) -> Iterator[Hub]:
 def test_a_model_that_is_not_here_is_downloaded_and_then_taken(
     show: Show, services: Services, hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.engine.vllm_launcher", launch)
+    monkeypatch.setattr("framelens.engine.vllm_launcher", launch)
     monkeypatch.setattr(
-        "app.engine.download", partial(download, hub=ModelHub("huggingface", hub.url), cache_dir=tmp_path / "hub")
+        "framelens.engine.download", partial(download, hub=ModelHub("huggingface", hub.url), cache_dir=tmp_path / "hub")
     )
     page = name(show(place=CPU), hub.model)
     assert page.button(key="model_use").label == t("models.page.use_download", "en")

@@ -7,12 +7,12 @@ import json
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.core.domain import Selection
-from app.i18n import LANGUAGES, t
-from app.services.container import Services
-from app.ui.state import PageState
-from tests.ui.fake_services import ended
-from tests.ui.views.test_analyse import is_reported, open_details, parts_shown, started, texts
+from app.state import PageState
+from framelens.core.domain import Selection
+from framelens.i18n import LANGUAGES, t
+from framelens.services.container import Services
+from tests.app.fake_services import ended
+from tests.app.views.test_analyse import is_reported, open_details, parts_shown, started, texts
 
 
 def chosen_video(page: AppTest) -> None:

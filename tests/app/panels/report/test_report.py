@@ -13,8 +13,12 @@ from typing import Any
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from app.analysis.task import Task
-from app.core.domain import (
+from app import resources
+from app.components import report_blocks
+from app.panels.report import comparison
+from app.panels.report.report import PAGE, _actions, brief
+from framelens.analysis.task import Task
+from framelens.core.domain import (
     AnalysisEvent,
     AnalysisRequest,
     Answered,
@@ -25,21 +29,17 @@ from app.core.domain import (
     Noticed,
     StageStarted,
 )
-from app.core.errors import EngineError
-from app.i18n import LANGUAGES, in_language, notice_text, t
-from app.reports import content
-from app.reports.json import reader, writer
-from app.services import open_shared, shares_of
-from app.services.container import Services
-from app.ui import resources
-from app.ui.components import report_blocks
-from app.ui.panels.report import comparison
-from app.ui.panels.report.report import PAGE, _actions, brief
+from framelens.core.errors import EngineError
+from framelens.i18n import LANGUAGES, in_language, notice_text, t
+from framelens.reports import content
+from framelens.reports.json import reader, writer
+from framelens.services import open_shared, shares_of
+from framelens.services.container import Services
+from tests.app import rich
+from tests.app.conftest import Open
+from tests.app.fake_services import Run, ended, queue, wait
+from tests.app.views.test_analyse import is_reported, open_details, parts_shown, save_buttons, texts
 from tests.reports.test_reports import analysis
-from tests.ui import rich
-from tests.ui.conftest import Open
-from tests.ui.fake_services import Run, ended, queue, wait
-from tests.ui.views.test_analyse import is_reported, open_details, parts_shown, save_buttons, texts
 
 
 @pytest.fixture

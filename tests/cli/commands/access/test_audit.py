@@ -8,11 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from app import config
-from app.cli.main import main
-from app.core import User, as_user
-from app.services import SAMPLE
-from app.store import ACTIONS, AuditLog, Store, audit
+from framelens import config
+from framelens.cli.main import main
+from framelens.core import User, as_user
+from framelens.services import SAMPLE
+from framelens.store import ACTIONS, AuditLog, Store, audit
 
 
 def test_the_newest_entries_are_listed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from app import config
-from app.cli.main import main
-from app.services import api_keys
-from app.store import ApiStore, Store
+from framelens import config
+from framelens.cli.main import main
+from framelens.services import api_keys
+from framelens.store import ApiStore, Store
 
 
 def test_a_key_is_shown_once_and_opens_the_api(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from app import config
-from app.cli.commands.access import users
-from app.cli.main import main
-from app.core import InputError, User, as_user
-from app.services import Accounts, api_keys
-from app.store import ApiStore, Store, VideoRepository
+from framelens import config
+from framelens.cli.commands.access import users
+from framelens.cli.main import main
+from framelens.core import InputError, User, as_user
+from framelens.services import Accounts, api_keys
+from framelens.store import ApiStore, Store, VideoRepository
 
 PASSWORD = "correct horse battery"
 Type = Callable[[str], None]

@@ -13,9 +13,9 @@ from typing import Any
 import httpx
 import pytest
 
-from app.cli.main import main
-from app.store import AuditLog, Store
 from benchmarks.endurance import differences, said
+from framelens.cli.main import main
+from framelens.store import AuditLog, Store
 from tests.analysis.requests.test_orchestrator import introducing
 from tests.api.v1.conftest import uploaded
 from tests.browser.conftest import running

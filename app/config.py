@@ -1,0 +1,12 @@
+"""Settings of FrameLens, where its users look for them; `framelens.config` reads them.
+
+`VLLM_MODEL_PATH` (a string) and `VLLM_CONFIG` (a dict) can be imported from here; they are read at that moment.
+"""
+
+from typing import Any
+
+from framelens import config
+
+
+def __getattr__(name: str) -> Any:
+    return getattr(config, name)

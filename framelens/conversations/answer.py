@@ -1,0 +1,309 @@
+"""Streamed answer to the last question of a conversation, kept as it arrives.
+
+Nothing is sent twice once a piece of the answer has arrived: a stopped answer, or one whose engine died, keeps what
+there is and says why. Frame numbers in the answer become frames with decoder times; numbers that no frame has, and
+times that no cited frame has, are reported.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Generator, Mapping
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import Any
+
+from framelens import core
+from framelens.analysis import DEFAULT_CONTEXT, EngineConnection, RepetitionDetector
+from framelens.analysis.parsing import citations
+from framelens.conversations import conversation as values
+from framelens.conversations.answer_queue import AnswerQueues
+from framelens.conversations.context import ContextBuilder
+from framelens.conversations.conversation import AnswerText, AskEvent, Conversation, ReasoningText, Turn
+from framelens.conversations.frames import add_frames
+from framelens.conversations.repository import ConversationRepository
+from framelens.conversations.retrieval.select import RetrievalTools
+from framelens.i18n import as_notice, in_language, t
+from framelens.llm import Reply, Retries, stream_pieces
+
+_SAVE_SECONDS = 2.0
+"""Time between two saves of a growing answer. Chosen by hand; not tuned."""
+_ATTEMPTS = 5
+"""Most forms of one request: without pictures, with fewer, shorter ones. Chosen by hand; not tuned."""
+Connect = Callable[[], Generator[core.EngineProgress, None, EngineConnection]]
+
+
+def converse(
+    conversation: Conversation,
+    analyses: Mapping[str, core.Analysis],
+    connect: Connect,
+    repository: ConversationRepository,
+    queues: AnswerQueues,
+    tools: RetrievalTools,
+    cancel: threading.Event,
+) -> Generator[AskEvent, None, None]:
+    """Answer the current question of a conversation, store it, and yield the events; the last is AnswerDone.
+
+    The question is stored before the engine is asked. Closing the generator stops the answer; what there is of it is
+    stored. An answer that is stopped or fails raises its error after AnswerDone.
+
+    Args:
+        conversation: Its current turn is the question.
+        analyses: What it is about, by id.
+        connect: Starts the engine, or another one if that has failed, and returns the connection.
+        repository: Where the conversation is kept.
+        queues: Questions to the engines.
+        tools: What the choice of frames for the question needs.
+        cancel: Stops the answer within 0.1 s once it is set.
+
+    Raises:
+        AppError: The engine doesn't start or doesn't answer, or the conversation can't be stored.
+        Cancelled: `cancel` was set.
+    """
+    conversation = repository.add(conversation)
+    turn = conversation.last
+    started = saved = time.monotonic()
+    failure: core.AppError | None = None
+    try:
+        with closing(connect()) as connecting:
+            connection = yield from connecting
+        with (
+            queues.before(connection.endpoint).joined(conversation.id) as place,
+            closing(place.wait(_most_answers(turn.settings, connection), cancel)) as waiting,
+            closing(_prepared(conversation, analyses, connection, connect, repository, tools, cancel)) as events,
+        ):
+            yield from waiting
+            connected = time.monotonic()
+            for event in events:
+                turn = _ended(turn, event, connected) if isinstance(event, _Ended) else turn.apply(event)
+                if not isinstance(event, _Ended):
+                    yield event
+                if isinstance(event, values.MomentsSearched) or time.monotonic() - saved > _SAVE_SECONDS:
+                    repository.save(conversation, turn)
+                    saved = time.monotonic()
+    except core.AppError as error:
+        failure = error
+        state = "stopped" if isinstance(error, core.Cancelled) else "failed"
+        why = core.Notice("ask_stopped", level="info") if state == "stopped" else as_notice(error)
+        turn = replace(turn, state=state, why=why)  # type: ignore[arg-type]
+    except GeneratorExit:
+        _store(repository, conversation, replace(turn, why=core.Notice("ask_stopped", level="info")), started)
+        raise
+    except Exception as error:
+        turn = replace(turn, state="failed", why=as_notice(core.as_app_error(error)))
+        _store(repository, conversation, turn, started)
+        raise
+    yield values.AnswerDone(_store(repository, conversation, turn, started))
+    if failure:
+        raise failure
+
+
+def _most_answers(settings: values.AskSettings, connection: EngineConnection) -> int:
+    """Return how many answers the engine's cache holds at the same time."""
+    return connection.in_flight(min(settings.context_tokens, connection.max_model_len or DEFAULT_CONTEXT))
+
+
+@dataclass(frozen=True)
+class _Ended:
+    """The engine has ended the answer; `loops` if it was cut because it only repeated itself."""
+
+    reply: Reply
+    max_tokens: int
+    loops: bool = False
+
+
+def _ended(turn: Turn, ended: _Ended, started: float) -> Turn:
+    turn = replace(turn, usage=ended.reply.usage or core.Usage(), seconds=round(time.monotonic() - started, 3))
+    if ended.loops:
+        return replace(turn, answer=ended.reply.text, state="stopped", why=core.Notice("ask_repeats"))
+    if not turn.answer.strip():
+        raise core.EngineError("engine_empty_answer")
+    if ended.reply.finish_reason == "length":
+        turn = turn.apply(core.Noticed(core.Notice("ask_cut", {"tokens": ended.max_tokens})))
+    return replace(turn, state="complete", why=None)
+
+
+def _store(repository: ConversationRepository, conversation: Conversation, turn: Turn, started: float) -> Conversation:
+    """Store the turn with its citations, and return the conversation with it."""
+    frames = {one.number: one for one in conversation.with_turn(turn).pictures()}
+    times = {one.number: one.time_seconds for one in frames.values() if one.analysis_id}
+    cited = citations.cited_in(turn.answer)
+    is_measured = bool(turn.evidence and turn.evidence.moments)
+    turn = replace(
+        turn,
+        cited=tuple(frames[number] for number in cited if number in frames),
+        unknown_frames=tuple(number for number in cited if number not in frames),
+        own_times=() if is_measured else tuple(citations.own_times(turn.answer, times)),
+        seconds=turn.seconds or round(time.monotonic() - started, 3),
+    )
+    conversation = conversation.with_turn(turn)
+    repository.save(conversation, turn)
+    return conversation
+
+
+def _prepared(
+    conversation: Conversation,
+    analyses: Mapping[str, core.Analysis],
+    connection: EngineConnection,
+    connect: Connect,
+    repository: ConversationRepository,
+    tools: RetrievalTools,
+    cancel: threading.Event,
+) -> Generator[AskEvent | _Ended, None, None]:
+    """Add frames to the question, then yield the events of the answer.
+
+    If one of several engines dies before it has said anything, another one is asked.
+    """
+    is_silent = True
+    try:
+        with closing(add_frames(conversation, analyses, connection, repository, tools, cancel)) as events:
+            rest = conversation.last.question
+            while True:
+                try:
+                    event = next(events)
+                except StopIteration as end:
+                    rest = end.value
+                    break
+                conversation = conversation.with_turn(conversation.last.apply(event))
+                yield event
+        if not rest:  # a search has answered
+            yield _Ended(Reply(conversation.last.answer, "stop", None), 0)
+            return
+        if conversation.last.answer:  # a search has answered a part of the question
+            answering = _answer_rest(rest, conversation, analyses, connection, repository, cancel)
+            with closing(answering):
+                yield from answering
+            return
+        with closing(_answer(conversation, analyses, connection, repository, cancel)) as answering:
+            for one in answering:
+                is_silent = is_silent and not isinstance(one, AnswerText | ReasoningText | _Ended)
+                yield one
+    except core.EngineError as error:
+        if not (core.may_be_dying(error) and (death := connection.death())):
+            raise
+        if not (is_silent and connection.engine.is_pooled):
+            raise death from error
+        yield core.Noticed(core.Notice("engine_replaced", {"reason": as_notice(death)}, "info"))
+        with closing(connect()) as connecting:
+            connection = yield from connecting
+        yield from _answer(conversation, analyses, connection, repository, cancel)
+
+
+def _answer_rest(
+    rest: str,
+    conversation: Conversation,
+    analyses: Mapping[str, core.Analysis],
+    connection: EngineConnection,
+    repository: ConversationRepository,
+    cancel: threading.Event,
+) -> Generator[AskEvent | _Ended, None, None]:
+    """Ask for the part of a question that a search hasn't answered, and add the answer to that of the search."""
+    turn = conversation.last
+    with in_language(conversation.language):
+        question = t("ask.prompt.rest", question=turn.question, found=turn.answer, rest=rest)
+    asked = conversation.with_turn(replace(turn, question=question, answer=""))
+    found = f"{turn.answer}\n\n"
+    yield AnswerText("\n\n")
+    with closing(_answer(asked, analyses, connection, repository, cancel)) as events:
+        for event in events:
+            if isinstance(event, AnswerText) and event.restart:
+                yield AnswerText(found + event.text, restart=True)
+            elif isinstance(event, _Ended):
+                if not event.reply.text.strip():
+                    yield core.Noticed(core.Notice("ask_part_unanswered", {"question": rest}))
+                yield replace(event, reply=replace(event.reply, text=found + event.reply.text))
+            else:
+                yield event
+
+
+def _answer(
+    conversation: Conversation,
+    analyses: Mapping[str, core.Analysis],
+    connection: EngineConnection,
+    repository: ConversationRepository,
+    cancel: threading.Event,
+) -> Generator[AskEvent | _Ended, None, None]:
+    """Ask until the engine takes the request, and yield the answer; a request that it refuses is sent differently."""
+    pictures = repository.pictures(conversation.pictures())
+    builder = ContextBuilder(conversation, analyses, pictures, connection)
+    settings = conversation.last.settings
+    retries, attempt = Retries(), 0
+    while True:
+        attempt += 1
+        prepared = builder.build()
+        yield values.ContextChosen(prepared.use, prepared.attached, connection.endpoint.model)
+        options = _options(settings, prepared.answer_tokens)
+        is_empty = True
+        try:
+            with closing(_pieces(connection, prepared.sent, options, cancel)) as pieces:
+                for event in pieces:
+                    if is_empty:  # this request is the one that is answered
+                        yield from map(core.Noticed, prepared.notices)
+                    is_empty = False
+                    yield event
+            return
+        except core.PicturesRefused as refused:
+            _raise_unless(is_empty and bool(prepared.attached) and attempt < _ATTEMPTS, refused)
+            builder.use_text(refused)
+        except core.TooManyPictures as refused:
+            _raise_unless(is_empty and refused.limit < len(prepared.attached) and attempt < _ATTEMPTS, refused)
+            builder.limit_pictures(refused)
+        except core.RequestTooLarge as refused:
+            _raise_unless(is_empty and attempt < _ATTEMPTS, refused)
+            builder.shrink(refused)
+        except core.FormatRefused as refused:
+            _raise_unless(is_empty and bool(settings.letters), refused)
+            settings = replace(settings, letters="")
+        except core.EngineBusy as busy:
+            pause = retries.pause_after(busy)
+            if not is_empty or pause is None:
+                raise
+            attempt -= 1
+            yield core.Noticed(core.Notice("engine_was_busy", {}, "info"))
+            if cancel.wait(pause):
+                raise core.Cancelled from busy
+
+
+def _raise_unless(can_retry: bool, error: core.AppError) -> None:
+    if not can_retry:
+        raise error
+
+
+def _options(settings: values.AskSettings, answer_tokens: int) -> dict[str, Any]:
+    options: dict[str, Any] = {
+        "temperature": settings.temperature,
+        "top_p": settings.top_p,
+        "max_tokens": answer_tokens,
+    }
+    if settings.seed is not None:
+        options["seed"] = settings.seed
+    if settings.letters:
+        schema = {"type": "string", "enum": list(settings.letters)}
+        form = {"name": "letter", "strict": True, "schema": schema}
+        options["response_format"] = {"type": "json_schema", "json_schema": form}
+    if settings.repetition_penalty != 1.0:  # not part of OpenAI's interface: other servers refuse it
+        options["extra_body"] = {"repetition_penalty": settings.repetition_penalty}
+    return options
+
+
+def _pieces(
+    connection: EngineConnection, sent: list[Any], options: dict[str, Any], cancel: threading.Event
+) -> Generator[AnswerText | ReasoningText | _Ended, None, None]:
+    loop, thoughts, text = RepetitionDetector(), RepetitionDetector(), ""
+    pieces = stream_pieces(connection.chat, sent, cancel=cancel, options=options)
+    with closing(pieces):
+        while True:
+            try:
+                piece = next(pieces)
+            except StopIteration as end:
+                yield _Ended(end.value, options["max_tokens"])
+                return
+            if piece.reasoning:
+                yield ReasoningText(piece.reasoning)
+            if piece.restart:
+                loop, text = RepetitionDetector(), ""
+            if piece.text or piece.restart:
+                text += piece.text
+                yield AnswerText(piece.text, restart=piece.restart)
+            if loop.push(piece.text) or thoughts.push(piece.reasoning):
+                yield _Ended(Reply(text[: loop.length], "stop", None), 0, loops=True)
+                return

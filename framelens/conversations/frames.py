@@ -1,0 +1,185 @@
+"""Frames that a question adds to its conversation: classified, chosen, stored, and reported in notices."""
+
+import threading
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from framelens import core
+from framelens.analysis import EngineConnection
+from framelens.conversations.conversation import AskEvent, Conversation, FrameRef
+from framelens.conversations.moments.finder import SHOWN_SIDE, answer_by_search
+from framelens.conversations.repository import ConversationRepository
+from framelens.conversations.retrieval import classification
+from framelens.conversations.retrieval.classification import kind_in_words, searched_parts
+from framelens.conversations.retrieval.select import RetrievalTools, Scope, is_here, needs_no_model, select
+from framelens.conversations.retrieval.values import SEARCHED, FrameSelection, Looking, Sought
+
+_MOST_MIDDLES = 8
+"""Frames of found moments that are added for another part of the question. Chosen by hand; not tuned."""
+
+
+def add_frames(
+    conversation: Conversation,
+    analyses: Mapping[str, core.Analysis],
+    connection: EngineConnection,
+    repository: ConversationRepository,
+    tools: RetrievalTools,
+    cancel: threading.Event,
+) -> Generator[AskEvent, None, str]:
+    """Choose frames for the current question, store their pictures, and yield the events.
+
+    Frames that earlier turns of the branch have added are not added again. A question for a time, a number or whether
+    something is there is answered by a search instead, where the videos are here and the model takes pictures, unless
+    the answer is a letter. Of several questions in one, a search answers those that it can.
+
+    Returns:
+        What the model has still to answer: the question, a part of it, or "" where a search has answered it.
+
+    Raises:
+        AppError: The pictures can't be stored.
+        Cancelled: `cancel` was set.
+    """
+    if not analyses:
+        return conversation.last.question
+    return (yield from _FrameAdder(conversation, analyses, connection, repository, tools, cancel).events())
+
+
+@dataclass
+class _FrameAdder:
+    conversation: Conversation
+    analyses: Mapping[str, core.Analysis]
+    connection: EngineConnection
+    repository: ConversationRepository
+    tools: RetrievalTools
+    cancel: threading.Event
+
+    def __post_init__(self) -> None:
+        *before, turn = self.conversation.branch()
+        self.earlier = [one.question for one in before]
+        self.known = {(frame.analysis_id, frame.time_seconds) for one in before for frame in one.frames}
+        self.look, self.letters = turn.look, turn.settings.letters
+        self.searched = [one.thing for one in (turn.evidence.moments if turn.evidence else ())]
+        self.scope = Scope(
+            self.analyses,
+            start_seconds=self.look.start_seconds,
+            end_seconds=self.look.end_seconds,
+            is_dense=self.look.kind == "local" and (self.look.start_seconds, self.look.end_seconds) != (None, None),
+            known=self.known,
+        )
+
+    def events(self) -> Generator[AskEvent, None, str]:
+        """Yield the events, and return what the model has still to answer."""
+        question = self.conversation.last.question
+        parts = self._parts(question)
+        left = []
+        for part in parts:
+            if len(parts) > 1 and kind_in_words(part) not in SEARCHED:
+                left.append(part)
+                continue
+            sought = yield from self._classified(part)
+            if (yield from self._search(sought)):
+                continue
+            left.append(part)
+            if len(parts) == 1:
+                yield from self._applied(self._selected(question, sought))
+        if len(parts) > 1 and left:
+            yield from self._for_the_rest(" ".join(left))
+        return question if len(left) == len(parts) else " ".join(left)
+
+    def _parts(self, question: str) -> tuple[str, ...]:
+        """Return the questions in one of which a search answers at least one."""
+        return (question,) if self.look.kind != "auto" or self.letters else searched_parts(question)
+
+    def _applied(self, events: Iterable[AskEvent]) -> Iterator[AskEvent]:
+        """Yield the events, and keep what becomes of the turn."""
+        for event in events:
+            self.conversation = self.conversation.with_turn(self.conversation.last.apply(event))
+            yield event
+
+    def _classified(self, part: str) -> Generator[AskEvent, None, Sought]:
+        """Return what a question asks for; the model is asked where the frames depend on it."""
+        whole = self.conversation.last.question
+        earlier = self.earlier if part == whole else [*self.earlier, whole]
+        sought = classification.by_words(part, earlier)
+        kind = sought.kind if self.look.kind == "auto" else self.look.kind
+        sought = replace(sought, kind=kind)
+        if self.searched:  # a search that continues
+            thing = self.searched.pop(0)
+            self.searched = [one for one in self.searched if one != thing]
+            return Sought(kind if kind in SEARCHED else "when", (thing,))
+        if kind == "spoken" or needs_no_model(self.scope, sought, self.connection, self.tools):
+            return sought
+        yield Looking("question")
+        asked = classification.by_model(part, earlier, self.connection, self.conversation.language, self.cancel)
+        return asked if self.look.kind == "auto" else replace(asked, kind=kind)
+
+    def _search(self, sought: Sought) -> Generator[AskEvent, None, bool]:
+        """Search for what a question asks for; return whether that answers it."""
+        is_searched = sought.kind in SEARCHED and sought.look_for and not self.letters
+        if not is_searched or needs_no_model(self.scope, sought, self.connection, self.tools):
+            return False
+        here = {id_: one for id_, one in self.analyses.items() if is_here(one, self.tools)}
+        if len(here) < len(self.analyses):
+            yield core.Noticed(core.Notice("ask_frames_no_video"))
+        videos = replace(self.scope, analyses=here)
+        search = answer_by_search(
+            self.conversation, videos, sought, self.connection, self.repository, self.tools, self.cancel
+        )
+        try:
+            yield from self._applied(search)
+        except core.PicturesRefused:  # an engine that doesn't count tokens says so only now
+            return False
+        return True
+
+    def _selected(self, question: str, sought: Sought) -> Iterator[AskEvent]:
+        language = self.conversation.language
+        selected = yield from select(question, sought, self.scope, self.tools, self.connection, language, self.cancel)
+        new = [one for one in selected.frames if (one.analysis_id, one.time_seconds) not in self.known]
+        pictures = iter(self.repository.keep_pictures(one.jpeg for one in new if one.jpeg))
+        refs = [FrameRef(0, one.time_seconds, one.analysis_id, next(pictures) if one.jpeg else "") for one in new]
+        yield self.conversation.last.with_frames(self.conversation.numbered(refs), selected.choice)
+        for notice in _notices(selected.choice, len(selected.frames)):
+            yield core.Noticed(notice)
+
+    def _for_the_rest(self, rest: str) -> Iterator[AskEvent]:
+        """Add frames for what a search hasn't answered: from the middle of what it has found, or as for any question.
+
+        Those at both ends are there already.
+        """
+        moments = self.conversation.last.evidence.moments if self.conversation.last.evidence else ()
+        middles = [
+            (one.analysis_id, (interval.first.time_seconds + interval.last.time_seconds) / 2)
+            for one in moments
+            for interval in one.intervals
+        ]
+        if not middles or kind_in_words(rest) == "global":
+            sought = yield from self._classified(rest)
+            yield from self._applied(self._selected(rest, sought))
+            return
+        yield Looking("frames")
+        stills = [
+            (id_, self.tools.stills.at(self.analyses[id_].video.path, seconds, SHOWN_SIDE, cancel=self.cancel))
+            for id_, seconds in middles[:_MOST_MIDDLES]
+        ]
+        pictures = self.repository.keep_pictures(one.jpeg for _, one in stills)
+        refs = [FrameRef(0, one.time_seconds, id_, kept) for (id_, one), kept in zip(stills, pictures, strict=True)]
+        yield from self._applied([self.conversation.last.with_frames(self.conversation.numbered(refs))])
+
+
+def _notices(choice: FrameSelection, frames: int) -> Iterator[core.Notice]:
+    """Yield what the reader should know about the choice; nothing where the keyframes are what is wanted."""
+    values: dict[str, str | int] = {"thing": ", ".join(choice.look_for), "frames": frames, "relevant": choice.relevant}
+    if choice.outcome == "no_video":
+        yield core.Notice("ask_frames_no_video")
+    elif choice.outcome == "range":
+        yield core.Notice("ask_frames_range", {"frames": frames}, "info")
+    elif choice.outcome == "flat":
+        yield core.Notice("ask_frames_flat", values, "info")
+    elif choice.outcome == "chosen":
+        yield core.Notice("ask_frames_chosen", values, "info")
+    for name in choice.scores:
+        yield core.Notice(
+            f"ask_scored_{name}",
+            {"voted": choice.voted, "candidates": choice.candidates} if name == "votes" else {},
+            "info",
+        )

@@ -1,0 +1,79 @@
+"""Images of the user: checked before they are decoded, turned upright, and made a JPEG without transparency."""
+
+from __future__ import annotations
+
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from framelens.core import InputError, readable
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+MOST_BYTES = 64 << 20
+"""Size of an image file. Chosen by hand; not tuned."""
+_MOST_PIXELS = 1 << 26
+"""8192 x 8192, as for pictures of videos: a larger one takes hundreds of megabytes, however small its file is."""
+_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")
+
+
+def read_image(path: Path) -> tuple[str, bytes]:
+    """Return the name and content of an image file.
+
+    Raises:
+        InputError: "image_not_found", or "image_too_large": it has more bytes than any image needs.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(MOST_BYTES + 1)
+    except OSError as error:
+        raise InputError("image_not_found", path=str(path), reason=error.strerror or str(error)) from error
+    return readable(path.name), data
+
+
+def picture_of(name: str, data: bytes, *, side: int, quality: int) -> bytes:
+    """Return an image as an upright JPEG whose longer side is at most `side` pixels; of several, the first.
+
+    Args:
+        name: Its name, for errors.
+        data: Content of the file.
+        side: Limit of the longer side, in pixels.
+        quality: JPEG quality, 0 to 100.
+
+    Raises:
+        InputError: "image_unknown": it is no image of a known format. "image_too_large": in bytes or pixels.
+            "image_damaged": it can't be decoded.
+    """
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    if len(data) > MOST_BYTES:
+        raise InputError("image_too_large", name=name, given=f"{MOST_BYTES >> 20}+ MiB", most=f"{MOST_BYTES >> 20} MiB")
+    Image.MAX_IMAGE_PIXELS = None  # the size is checked here
+    try:
+        with Image.open(BytesIO(data), formats=_FORMATS) as image:
+            width, height = image.size
+            if width * height > _MOST_PIXELS:
+                given, most = f"{width} x {height}", f"{_MOST_PIXELS // 10**6} megapixels"
+                raise InputError("image_too_large", name=name, given=given, most=most)
+            image.draft("RGB", (side, side))  # decodes a JPEG at a fraction of its size where that is enough
+            upright = ImageOps.exif_transpose(image)
+            upright.thumbnail((side, side), Image.Resampling.LANCZOS, reducing_gap=3.0)
+            encoded = BytesIO()
+            _opaque(upright).save(encoded, "JPEG", quality=quality)
+    except UnidentifiedImageError as error:
+        raise InputError("image_unknown", name=name, formats=", ".join(_FORMATS)) from error
+    except (OSError, SyntaxError, ValueError, MemoryError) as error:
+        raise InputError("image_damaged", name=name, reason=str(error) or type(error).__name__) from error
+    return encoded.getvalue()
+
+
+def _opaque(image: Image) -> Image:
+    """Return an image in RGB, on white where it is transparent."""
+    from PIL import Image as pillow
+
+    if not image.has_transparency_data:
+        return image.convert("RGB")
+    with_alpha = image.convert("RGBA")
+    white = pillow.new("RGBA", with_alpha.size, "white")
+    return pillow.alpha_composite(white, with_alpha).convert("RGB")

@@ -1,0 +1,215 @@
+"""Answer to "when" and "how often": a search in each video, and what it found in words, with frames as evidence."""
+
+import threading
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from functools import cache, partial
+from io import BytesIO
+from pathlib import Path
+
+from framelens import core
+from framelens.analysis import EngineConnection
+from framelens.conversations import conversation as values
+from framelens.conversations.conversation import AskEvent, Conversation, FrameRef
+from framelens.conversations.moments.lookalikes import lookalikes
+from framelens.conversations.moments.search import SearchLimits, search
+from framelens.conversations.moments.timeline import doubt_of
+from framelens.conversations.repository import ConversationRepository
+from framelens.conversations.retrieval.select import RetrievalTools, Scope
+from framelens.conversations.retrieval.values import Kind, Looking, Sought
+from framelens.conversations.votes import VoteAsker
+from framelens.i18n import in_language, t
+from framelens.i18n.formatting import exactly
+from framelens.video import Still, Stills
+
+SIDE = 640
+"""Longer side of the pictures that are voted on, in pixels; a picture of 16:9 takes about 300 tokens."""
+_MARGIN, _LIGHT, _QUALITY = 0.05, 0.2, 90
+"""Changes of a picture that what is in it survives: the share cut off at each margin, and that by which it gets darker
+or brighter; and its JPEG quality then. Chosen by hand; not tuned."""
+SHOWN_SIDE = 1280
+"""Longer side of the pictures that the answer cites, that of keyframes."""
+_SHOWN = 12
+"""Intervals whose first and last frames are cited; the others have their times only. Chosen by hand; not tuned."""
+
+
+@dataclass(frozen=True)
+class VideoFrames:
+    """Frames of a video by time, for a search."""
+
+    stills: Stills
+    path: Path
+    side: int
+
+    def at(self, seconds: float, cancel: threading.Event) -> Still:
+        """Return the frame shown at this time; see `Stills.at`."""
+        return self.stills.at(self.path, seconds, self.side, cancel=cancel)
+
+    def changed(self, jpeg: bytes, change: int) -> bytes:
+        """Return a picture without its margins, darker, or brighter."""
+        from PIL import Image, ImageEnhance
+
+        with Image.open(BytesIO(jpeg)) as picture:
+            width, height = picture.size
+            left, top = round(_MARGIN * width), round(_MARGIN * height)
+            if change == 0:
+                changed = picture.crop((left, top, width - left, height - top))
+            else:
+                changed = ImageEnhance.Brightness(picture).enhance(1 + (_LIGHT if change == 1 else -_LIGHT))
+            out = BytesIO()
+            changed.save(out, "JPEG", quality=_QUALITY)
+        return out.getvalue()
+
+
+def answer_by_search(
+    conversation: Conversation,
+    scope: Scope,
+    sought: Sought,
+    connection: EngineConnection,
+    repository: ConversationRepository,
+    tools: RetrievalTools,
+    cancel: threading.Event,
+) -> Generator[AskEvent, None, None]:
+    """Search each video for all moments at which something is visible, and yield the events, the answer last.
+
+    A search that was interrupted continues where it ended. An interrupted one answers with what it has found.
+
+    Args:
+        conversation: Its current turn is the question.
+        scope: The videos, all of which can be read, and the range to search.
+        sought: What the question asks for; its first thing is looked for.
+        connection: The engine.
+        repository: Where pictures are stored.
+        tools: Where frames come from.
+        cancel: Ends the search.
+
+    Raises:
+        AppError: A video can't be read, or the engine fails.
+        Cancelled: `cancel` was set.
+    """
+    turn, analyses, thing = conversation.last, scope.analyses, sought.look_for[0]
+    settings = turn.settings
+    yield values.ContextChosen(values.ContextUse(), (), connection.endpoint.model)
+    moments = (turn.evidence or values.Evidence()).moments
+    known = {one.analysis_id: one for one in moments if one.thing == thing}
+    limits = SearchLimits(
+        frames=max(1, settings.search_frames // len(analyses)), seconds=settings.search_seconds / len(analyses)
+    )
+    alike = cache(partial(lookalikes, thing, connection, conversation.language, cancel))  # the same for all videos
+    found: dict[str, core.Moments] = {}
+    failure: core.AppError | None = None
+    try:
+        for id_, analysis in analyses.items():
+            found[id_] = known.get(id_) or core.Moments(id_, thing, *scope.range_of(analysis))
+            candidates = yield from _candidates(analysis, tools, cancel)
+            voter = VoteAsker(connection, conversation.language)
+            with closing(Stills()) as stills:  # the player's serve one video at a time
+                frames = VideoFrames(stills, analysis.video.path, connection.side or SIDE)
+                for one in search(
+                    found[id_], frames, voter, candidates=candidates, lookalikes=alike, limits=limits, cancel=cancel
+                ):
+                    found[id_] = one
+                    yield values.MomentsSearched(one)
+    except core.AppError as error:
+        failure = error
+    if any(one.samples for one in found.values()):
+        refs = _stored(conversation, found, analyses, repository, tools) if not cancel.is_set() else ()
+        yield turn.with_frames(refs)
+        names = {id_: analysis.video.name for id_, analysis in analyses.items()}
+        with in_language(conversation.language):
+            said = [_words(one, refs, names[id_] if len(names) > 1 else "", sought.kind) for id_, one in found.items()]
+        yield values.AnswerText("\n\n".join([*([""] if turn.answer else []), *said]))
+    if failure:
+        raise failure
+
+
+def _candidates(
+    analysis: core.Analysis, tools: RetrievalTools, cancel: threading.Event
+) -> Generator[Looking, None, list[float]]:
+    """Return the times of the survey's candidates, those of its keyframes first."""
+    pictures = tools.extractions.thumbnails(analysis.video.path, analysis.request.selection, cancel)
+    small: Sequence[core.Keyframe] = ()
+    with closing(pictures):
+        while True:
+            try:
+                progress = next(pictures)
+            except StopIteration as end:
+                small = end.value
+                break
+            yield Looking("thumbnails", int(progress.time_seconds), int(progress.duration_seconds or 0))
+    return [one.time_seconds for one in (*analysis.keyframes, *small)]
+
+
+def _shown(intervals: Sequence[core.Interval]) -> list[float]:
+    """Return the times of the frames that are cited."""
+    return sorted({point.time_seconds for one in intervals[:_SHOWN] for point in (one.first, one.last)})
+
+
+def _stored(
+    conversation: Conversation,
+    found: Mapping[str, core.Moments],
+    analyses: Mapping[str, core.Analysis],
+    repository: ConversationRepository,
+    tools: RetrievalTools,
+) -> tuple[FrameRef, ...]:
+    """Store the pictures of the cited frames, and return these with their numbers."""
+    times = [(id_, seconds) for id_, one in found.items() for seconds in _shown(one.intervals)]
+    jpegs = (tools.stills.at(analyses[id_].video.path, seconds, SHOWN_SIDE).jpeg for id_, seconds in times)
+    kept = repository.keep_pictures(jpegs)
+    return conversation.numbered(
+        FrameRef(0, seconds, id_, picture) for (id_, seconds), picture in zip(times, kept, strict=True)
+    )
+
+
+def _words(found: core.Moments, refs: Sequence[FrameRef], name: str, kind: Kind) -> str:
+    """Say what a search has found, in the language of the context."""
+    numbers = {one.time_seconds: one.number for one in refs if one.analysis_id == found.analysis_id}
+    count, frames = len(found.intervals), len(found.samples)
+    lines = [f"{name}:"] if name else []
+    if found.ended in ("says_yes", "says_nothing"):
+        return "\n".join([*lines, t(f"ask.moments.{found.ended}", thing=found.thing)])
+    key = "none" if not count else "one" if count == 1 else "several"
+    seen = t(f"ask.moments.{key}", thing=found.thing, n=count)
+    if kind == "exists" and (count or (found.ended == "complete" and not found.doubted)):
+        seen = t("ask.moments.yes" if count else "ask.moments.no", found=seen)
+    lines.append(seen)
+    for number, one in enumerate(found.intervals, 1):
+        lines.append(f"{number}. {_interval_words(one, numbers)}")
+    lines += _doubted_words(found.doubted)
+    gap = exactly(found.widest_gap_seconds, digits=2)
+    lines.append(t("ask.moments.looked_none" if not count else "ask.moments.looked", frames=frames, gap=gap))
+    if found.ended in ("rounds", "frames", "seconds"):
+        lines.append(t(f"ask.moments.ended_{found.ended}"))
+    elif not found.ended:
+        lines.append(t("ask.moments.interrupted"))
+    return "\n".join(lines)
+
+
+def _doubted_words(doubted: Sequence[core.Interval]) -> Iterator[str]:
+    """Yield a line for each reason why intervals don't count, with their times."""
+    spans: dict[tuple[str, str], list[str]] = {}
+    for one in doubted:
+        doubt = doubt_of(one)
+        alike = one.lookalike.thing if one.lookalike and doubt == "lookalike" else ""
+        span = f"{core.clock(one.first.time_seconds)} – {core.clock(one.last.time_seconds)}"
+        spans.setdefault((doubt, alike), []).append(span)
+    for (reason, alike), times in spans.items():
+        yield t(f"ask.moments.doubt_{reason}", alike=alike, spans=t("facts.list").join(times))
+
+
+def _interval_words(one: core.Interval, numbers: Mapping[float, int]) -> str:
+    values = {
+        "start": core.clock(one.first.time_seconds),
+        "end": core.clock(one.last.time_seconds),
+        "first": numbers.get(one.first.time_seconds, 0),
+        "last": numbers.get(one.last.time_seconds, 0),
+        "seconds": exactly(one.end_seconds - one.first.time_seconds, digits=2),
+        "yes": one.yes,
+        "looked": one.yes + one.no,
+        "percent": round(100 * one.probability),
+    }
+    text = t("ask.moments.interval" if values["first"] and values["last"] else "ask.moments.interval_bare", **values)
+    alike = one.lookalike.thing if one.lookalike else ""
+    issues = t("facts.list").join(t(f"ask.moments.issue_{issue}", alike=alike) for issue in one.issues)
+    return text + (t("ask.moments.uncertain", issues=issues) if issues else "")

@@ -1,0 +1,207 @@
+"""Answer to the question of an analysis: the first turn of a conversation about it, answered like every question.
+
+Before it is asked, its plan says what it will take, for an estimate.
+"""
+
+import hashlib
+import json
+import threading
+from collections.abc import Generator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import partial
+from math import ceil
+
+from framelens import core
+from framelens.analysis import EngineConnection, QuestionPlan
+from framelens.conversations.answer import converse
+from framelens.conversations.answer_queue import AnswerQueues
+from framelens.conversations.conversation import (
+    AnswerDone,
+    AnswerText,
+    AskEvent,
+    AskSettings,
+    Conversation,
+    Evidence,
+    MomentsSearched,
+    ReasoningText,
+    Turn,
+    started,
+)
+from framelens.conversations.moments.finder import SIDE
+from framelens.conversations.moments.sampling import expected_frames, usual_looks
+from framelens.conversations.report import reported
+from framelens.conversations.repository import ConversationRepository
+from framelens.conversations.retrieval.classification import is_in_known_words, kind_in_words, parts_in_words, searched_parts
+from framelens.conversations.retrieval.select import SCORING_SECONDS, RetrievalTools, is_dense
+from framelens.conversations.retrieval.values import SEARCHED, Kind, Looking
+from framelens.video import MOST_THUMBNAILS, THUMBNAIL_SIDE
+
+_THUMBNAIL_SECONDS = 2.0
+"""Usual time from one small picture of the survey to the next. Measured 72 in 139 s."""
+
+
+@dataclass(frozen=True)
+class RequestAnswerer:
+    """Answers the questions of analyses. Safe to use from several threads.
+
+    Attributes:
+        repository: Where the conversations are kept.
+        queues: Questions to the engines.
+        tools: What the choice of frames needs.
+    """
+
+    repository: ConversationRepository
+    queues: AnswerQueues
+    tools: RetrievalTools
+
+    def reads_screen(self, question: str) -> bool:
+        """Return whether the answer rests on text on the screen, which is recognized for all keyframes first."""
+        return any(kind_in_words(part) == "read" for part in parts_in_words(question))
+
+    def answer(
+        self, analysis: core.Analysis, connection: EngineConnection, cancel: threading.Event
+    ) -> Generator[core.AnswerChanged, None, None]:
+        """Answer the question of an analysis, whose job is stored, and yield the answer as it grows.
+
+        The conversation is stored; it has the same id for the same job and settings, so that an answer that was
+        interrupted continues.
+
+        Args:
+            analysis: The analysis, as far as it is known.
+            connection: The engine.
+            cancel: Stops the answer within 0.1 s once it is set.
+
+        Raises:
+            AppError: What `converse` raises, after the answer as far as there is one.
+            Cancelled: `cancel` was set.
+        """
+        conversation = self._asked(analysis)
+        progress = _Progress(conversation, analysis, self.repository)
+        if conversation.last.state == "complete":
+            yield progress.ended(conversation)
+            return
+        connect = partial(_connected, connection)
+        about = {analysis.id: analysis}
+        with closing(
+            converse(conversation, about, connect, self.repository, self.queues, self.tools, cancel)
+        ) as events:
+            for event in events:
+                yield progress.after(event)
+
+    def _asked(self, analysis: core.Analysis) -> Conversation:
+        """Return the conversation whose current turn is the question: a new one, or that of an interrupted run."""
+        request = analysis.request
+        conversation_id = _id_of(analysis)
+        known = self.repository.known(conversation_id)
+        first = next((one for one in reversed(known.turns if known else ()) if not one.parent), None)
+        if known is None or first is None:
+            new = replace(started([analysis.id], request.language), id=conversation_id)
+            return new.asked(request.question, AskSettings())
+        conversation = replace(known, current=first.number)
+        if first.state == "complete":
+            return conversation
+        conversation = conversation.with_turn(_again(first))
+        self.repository.save(conversation, conversation.last)
+        return conversation
+
+
+class _Progress:
+    """The answer as the analysis has it, event by event."""
+
+    def __init__(self, conversation: Conversation, analysis: core.Analysis, repository: ConversationRepository) -> None:
+        self._conversation = conversation
+        self._analysis = analysis
+        self._repository = repository
+        self._step: core.AnswerStep = "question"
+        self._looked = 0
+        self._total: int | None = None
+
+    def after(self, event: AskEvent) -> core.AnswerChanged:
+        """Return the answer after one more event."""
+        if isinstance(event, AnswerDone):
+            return self.ended(event.conversation)
+        self._conversation = self._conversation.with_turn(self._conversation.last.apply(event))
+        if isinstance(event, MomentsSearched):
+            frames = self._conversation.last.settings.search_frames
+            looked = len(event.moments.samples)
+            self._count("search", looked, max(looked, min(frames, expected_frames(event.moments))))
+        elif isinstance(event, Looking):
+            self._count(event.step, event.done, event.total)
+        elif isinstance(event, AnswerText | ReasoningText):
+            self._count("words")
+        answer = replace(self._reported(self._conversation), pictures=())
+        return core.AnswerChanged(answer, self._step, self._looked, self._total)
+
+    def ended(self, conversation: Conversation) -> core.AnswerChanged:
+        """Return the answer that is over, with its pictures."""
+        return core.AnswerChanged(self._reported(conversation), self._step, self._looked, self._total, is_over=True)
+
+    def _count(self, step: core.AnswerStep, looked: int = 0, total: int = 0) -> None:
+        self._step, self._looked, self._total = step, looked, total or None
+
+    def _reported(self, conversation: Conversation) -> core.ReportedConversation:
+        alone = replace(conversation, turns=(conversation.last,))
+        return reported(alone, self._analysis, self._repository, lambda _: None)
+
+
+def _id_of(analysis: core.Analysis) -> str:
+    """Return the id of the conversation: the same one for the same job, question and settings."""
+    request = analysis.request
+    asked = [analysis.id, request.question, request.language, dict(sorted(analysis.conditions.items()))]
+    return hashlib.sha256(json.dumps(asked).encode()).hexdigest()[:16]
+
+
+def _again(turn: Turn) -> Turn:
+    """Return a turn that was interrupted as it was asked, with what its search has found."""
+    moments = turn.evidence.moments if turn.evidence else ()
+    evidence = Evidence(moments=moments) if moments else None
+    return Turn(turn.number, turn.parent, turn.question, turn.created, evidence=evidence, settings=turn.settings)
+
+
+def _connected(connection: EngineConnection) -> Generator[core.EngineProgress, None, EngineConnection]:
+    yield from ()
+    return connection
+
+
+# ---- plan
+
+
+def plan_answer(question: str, seconds: float, frames: int) -> tuple[QuestionPlan, ...]:
+    """Return the ways in which the question of an analysis may be answered: more than one where the model decides.
+
+    Args:
+        question: The question.
+        seconds: Length of the video, or of the part of it that is analysed.
+        frames: Number of frames that are analysed.
+    """
+    parts = searched_parts(question)
+    kinds = [kind_in_words(part) for part in parts]
+    searches = sum(kind in SEARCHED for kind in kinds)
+    if len(parts) > 1:
+        return (_search(seconds, searches, is_written=searches < len(parts)),)
+    (kind,) = kinds
+    by_frames = _by_frames(kind or "local", seconds, frames)
+    if kind == "exists" or (kind is None and not is_in_known_words(question)):
+        return _search(seconds), by_frames
+    return (_search(seconds) if searches else by_frames,)
+
+
+def _search(seconds: float, searches: int = 1, *, is_written: bool = False) -> QuestionPlan:
+    limits = AskSettings()
+    fewest, most = (searches * min(number, limits.search_frames) for number in usual_looks(seconds))
+    return QuestionPlan(
+        (fewest, most),
+        SIDE,
+        searches * float(limits.search_seconds),
+        is_search=True,
+        is_classified=True,
+        is_written=is_written,
+    )
+
+
+def _by_frames(kind: Kind, seconds: float, frames: int) -> QuestionPlan:
+    if kind in ("global", "spoken") or is_dense(kind, seconds, frames):
+        return QuestionPlan()
+    candidates = frames + min(MOST_THUMBNAILS, ceil(seconds / _THUMBNAIL_SECONDS))
+    return QuestionPlan((frames, candidates), THUMBNAIL_SIDE, SCORING_SECONDS, is_classified=True)

@@ -1,0 +1,311 @@
+"""Classification of a question: what kind it is, and what must be visible in a picture that answers it.
+
+Words that leave no doubt ("when does", 几次) decide the kind; otherwise the model does, in one short request that also
+names what to look for. Where its answer is unusable, the words of the question count.
+"""
+
+import json
+import logging
+import re
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import closing
+from typing import Any, get_args
+
+from framelens import core
+from framelens.analysis import EngineConnection
+from framelens.conversations.retrieval.values import SEARCHED, Kind, Sought
+from framelens.i18n import in_language, t
+from framelens.llm import messages, stream_pieces
+
+_log = logging.getLogger(__name__)
+_SECONDS = 30.0
+"""Ceiling of the request; most of an answer that takes longer would be thoughts. Chosen by hand; not tuned."""
+_TOKENS, _MOST_THINGS, _LONGEST_THING, _EARLIER, _LONGEST_QUESTION, _MOST_PARTS = 160, 3, 60, 3, 2000, 3
+"""Longest answer; things to look for, and characters of one; earlier questions and characters of each that are shown;
+parts that a question is divided into. Chosen by hand; not tuned."""
+
+
+# ---- by words --------------------------------------------------------------------------------------------------------
+
+_GLOBAL = re.compile(
+    r"\b(?:summar\w+|overview|gist|overall|in general|(?:whole|entire) (?:video|film|clip)"
+    r"|main (?:topic|idea|point|theme|message)s?|(?:video|film|clip) (?:all )?about"
+    r"|describe (?:the|this) (?:video|film|clip)|what happens(?: in (?:the|this) (?:video|film|clip))?\W*$)"
+    r"|总结|概括|概述|大意|主题|梗概|整个(?:视频|影片)|全片|主要(?:内容|讲|说)|关于什么"
+    r"|(?:视频|影片|片子)(?:里|中)?(?:都|在)?(?:讲|说|发生)了?(?:些|的是)?(?:什么|哪些)"
+    r"|描述(?:一下)?(?:这|整)(?:个|段)?(?:视频|影片)",
+    re.IGNORECASE,
+)
+_COUNT = re.compile(
+    r"\b(?:how (?:often|many times|frequently)|(?:number of|count the) times)\b|(?:几|多少)[次回遍]|次数|多频繁",
+    re.IGNORECASE,
+)
+_WHEN = re.compile(
+    r"\b(?:when(?= (?:do|does|did|is|are|was|were|will|can|has|have|exactly)\b)|at (?:what|which) (?:time|point|moment)"
+    r"|what time|how long (?:until|before|after)|first time|first appear\w*|timestamps?"
+    r"|(?:which|what) (?:second|minute)s?)\b"
+    r"|什么时候|啥时候|何时|几点|几分几秒|第几秒|哪一(?:刻|秒)|什么时间|哪个时间|时间[点戳]|哪[几些]个?时[刻候]|第几分钟|多久(?:之?后|才)",
+    re.IGNORECASE,
+)
+_EXISTS = re.compile(
+    r"^\W*(?:is|are|was|were) there (?:ever )?(?:an?|any|some)\b"
+    r"|^\W*(?:can|could) (?:you|one|we|i) see (?:an?|any|some)\b"
+    r"|^\W*(?:do|does|did) (?:the|this) (?:video|film|clip) (?:show|contain|include|have) (?:an?|any|some)\b"
+    r"|^\W*(?:do|does|did) (?:an?|any|some)\b.*\b(?:appear|show up)\b"
+    r"|^\W*(?:is|are|was|were) (?:an?|any|some)\b.*\b(?:visible|shown|seen)\b"
+    r"|有没有|是否(?:有|出现|存在|能?看到)|(?:^|[里中])面?(?:有|出现过?|看?到过?)[^什哪几多谁]*[吗么嘛]",
+    re.IGNORECASE,
+)
+_READ = re.compile(
+    r"\b(?:read|written|writing|captions?|headline|letters|licen[cs]e plate|number plate)\b"
+    r"|\b(?:sign|label|text|title|poster|screen|slide|page|banner|board|plate|shirt|note)\b.{0,20}\bsays?\b"
+    r"|写(?:着|了|的是?)?(?:什么|啥|哪些)|什么字|哪些字|文字|标语|车牌|读(?:一下|出)|念(?:一下|出)",
+    re.IGNORECASE,
+)
+_SPOKEN = re.compile(
+    r"\b(?:says?|said|saying|mention\w*|announce\w*|narrat\w+|spoken|lyrics|hears?|heard|talk\w* about)\b"
+    r"|说(?:了|过|的是?)?(?:什么|啥|些什么|到)|提到|讲(?:到|过)|谈(?:到|论)|听到|台词|解说|旁白|歌词",
+    re.IGNORECASE,
+)
+_KNOWN_WORDS = re.compile(
+    r"[\u4e00-\u9fff]|\b(?:the|is|are|was|were|what|which|who|where|why|does|did|do|how|there)\b", re.IGNORECASE
+)
+_HAN = re.compile(r"[\u4e00-\u9fff]")
+_NOUNS = re.compile(r"\b(?:the|an?|this|these|those|his|her|their|its|any|some)\s+", re.IGNORECASE)
+_NO_NOUNS = re.compile(
+    r"\b(?:when|what|which|who|where|why|how|did|does|do|is|are|was|were|has|have|had|can|could)\b", re.I
+)
+_ENDS_NOUNS = re.compile(
+    r"[^\w\s'-]|\b(?:appears?|appeared|visible|seen|shown?|shows?|comes?|goes|leaves?|enters?|puts?|takes?|is|are|was"
+    r"|were|be|been|has|have|had|do|does|did|will|can|could|in|on|at|to|into|from|off|out|by|for|with|onto|under|over"
+    r"|behind|before|after|until|that|which|who|when|where|while|then|and|or|but|there|first|again|opens?|opened|closed?|closes|pass(?:es)?|the|an?"
+    r"|his|her|their|its|stops?|starts?|begins?|ends?|says?|said|happens?|turns?|changes?|moves?|wears?|wearing|holds?"
+    r"|holding|up|down|read|written)\b",
+    re.IGNORECASE,
+)
+_QUESTION_WORDS = (
+    r"when|how|what|which|who|whose|where|why|(?:is|are|was|were) there"
+    r"|(?:do|does|did|can|could) (?:it|you|he|she|they|the)"
+)
+_BETWEEN_PARTS = re.compile(
+    rf"(?<=[?？;；])\s*(?:and\s+)?(?=\S)|[,;]?\s+and\s+(?:also\s+)?(?=(?:{_QUESTION_WORDS})\b)"
+    r"|[，；]\s*(?:并且|而且|以及|还有|同时|又|和)?|(?:并且|而且|以及|还有)",
+    re.IGNORECASE,
+)
+_ASKS = re.compile(
+    rf"\b(?:{_QUESTION_WORDS})\b|什么|啥|何时|几|多少|谁|哪|怎|为何|有没有|是否|多久|[吗呢么][？?]?$", re.IGNORECASE
+)
+"""A part of a question without one of these is a condition or an apposition, and the question is left whole."""
+_REFERS = re.compile(r"\b(?:it|he|him|she|her|they|them|this|that|these|those|one)\b", re.IGNORECASE)
+_REFERS_HAN = re.compile(
+    r"(?:它们?|其|[这那]个?)?(?:可以|能够?|会|被|才|又|再)*"
+    r"(?:看得?清楚?|看得?见|读(?:到|出来?|清)?|认出来?|开始|结束|停下来?|消失|不见|离开|打开|关上|变化?|动)?[了的]?"
+)
+"""Rest of a question that names nothing, and so refers to the one before."""
+_PEOPLE = {"he": "a man", "him": "a man", "she": "a woman", "her": "a woman"} | dict.fromkeys(
+    ("they", "them", "who", "somebody", "someone", "anybody", "anyone", "people"), "a person"
+)
+_NOT_SEEN = re.compile(
+    r"(?:video|film|clip|movie|scene|frames?|pictures?|end|beginning|start|moment|time|first|last)s?", re.I
+)
+_AROUND_HAN = re.compile(
+    r"[？?。！!，,、\s]+|请问|请|是?(?:在)?(?:什么|啥)时候|何时|几点|几分几秒|(?:在)?第几秒|(?:出现|发生|看到)?了?(?:几|多少)[次回遍]"
+    r"|有没有|是否|能不能看到|第一次|(?:这个|整个)?(?:视频|影片|画面|图片)(?:里|中)?(?:面)?|出现(?:了|过|的)?|看(?:到|见)(?:了|过)?"
+    r"|写(?:着|了|的是?)?(?:什么|啥|哪些)字?|是?什么(?:颜色|样子|样的?|字)?(?:的)?|[吗呢吧了啊]$|^(?:在|是|有)|上$"
+)
+
+
+def kind_in_words(question: str) -> Kind | None:
+    """Return the kind that words of the question leave no doubt of, in English or Chinese; None for another question.
+
+    A time of something that is said can't be seen, so that such a question is "spoken".
+    """
+    if _GLOBAL.search(question):
+        return "global"
+    if _COUNT.search(question):
+        return "count"
+    is_read, is_spoken = bool(_READ.search(question)), bool(_SPOKEN.search(question))
+    if _WHEN.search(question) and (is_read or not is_spoken):
+        return "when"
+    if is_read or is_spoken:
+        return "read" if is_read else "spoken"
+    return "exists" if _EXISTS.search(question) else None
+
+
+def is_in_known_words(question: str) -> bool:
+    """Return whether a question has words of English or Chinese, in which a question for a search is recognised."""
+    return bool(_KNOWN_WORDS.search(question))
+
+
+def searched_parts(question: str) -> tuple[str, ...]:
+    """Return the questions that a question is divided into where a search answers one of them; else itself."""
+    parts = parts_in_words(question)
+    return parts if any(kind_in_words(part) in SEARCHED for part in parts) else (question,)
+
+
+def parts_in_words(question: str) -> tuple[str, ...]:
+    """Return the questions that words and signs divide a question into, at most three; itself if it is a single one."""
+    found = [part.strip(" ,，;；") for part in _BETWEEN_PARTS.split(question)]
+    parts = [part for part in found if part]
+    return tuple(parts) if 1 < len(parts) <= _MOST_PARTS and all(map(_ASKS.search, parts)) else (question,)
+
+
+def things_in_words(question: str, earlier: Sequence[str] = ()) -> tuple[str, ...]:
+    """Return what a question without a model's help looks for: its nouns as one thing, else what is left of it.
+
+    A question that names nothing ("when can it be read?") is about what the latest question before it names, and else
+    about a person ("when does she leave?").
+    """
+    if _HAN.search(question):
+        bare = _AROUND_HAN.sub("", _AROUND_HAN.sub("", question.strip())).strip("的，。 ")
+        refers = bool(_REFERS_HAN.fullmatch(bare))
+    else:
+        bare = _nouns(question)
+        refers = not bare and bool(_REFERS.search(question))
+    before = [part for one in earlier for part in parts_in_words(one) if part != question] if refers else []
+    if before and (things := things_in_words(before[-1], before[:-1])):
+        return things
+    if not bare and not _HAN.search(question):
+        people = (_PEOPLE.get(word.lower(), "") for word in re.findall(r"[\w'-]+", question))
+        bare = next(filter(None, people), "") or " ".join(re.findall(r"[\w'-]+", _NO_NOUNS.sub("", question))[-6:])
+    return (bare[:_LONGEST_THING],) if bare else ()
+
+
+def _nouns(question: str) -> str:
+    found = []
+    for start in _NOUNS.finditer(question):
+        rest = question[start.end() :]
+        end = _ENDS_NOUNS.search(rest)
+        noun = " ".join((rest[: end.start()] if end else rest).split()[:4])
+        if noun and not _NOT_SEEN.fullmatch(noun.split()[-1]):
+            found.append(_with_article(noun))
+    return " and ".join(dict.fromkeys(found[:2]))
+
+
+def _with_article(noun: str) -> str:
+    return f"{'an' if noun[0].lower() in 'aeiou' else 'a'} {noun}"
+
+
+def by_words(question: str, earlier: Sequence[str] = ()) -> Sought:
+    """Return what the words of a question ask for, which may refer to questions before it."""
+    return Sought(kind_in_words(question) or "local", things_in_words(question, earlier))
+
+
+# ---- by the model ----------------------------------------------------------------------------------------------------
+
+
+def by_model(
+    question: str,
+    earlier: Sequence[str],
+    connection: EngineConnection,
+    language: core.Language,
+    cancel: threading.Event,
+) -> Sought:
+    """Return what a question asks for, by the model's answer and, as far as that is unusable, by the words.
+
+    Args:
+        question: The question.
+        earlier: Questions before it, which it may refer to.
+        connection: The engine.
+        language: Language of the request.
+        cancel: Ends the request within 0.1 s of being set.
+
+    Raises:
+        Cancelled: `cancel` was set.
+    """
+    words = by_words(question, earlier)
+    known_kind = kind_in_words(question)
+    with in_language(language):
+        prompt = t(
+            "ask.prompt.classify",
+            question=quoted(question),
+            earlier=", ".join(map(quoted, earlier[-_EARLIER:])) or "–",
+        )
+        system = t("ask.prompt.classify_system")
+    said = asked_for_json(prompt, system, _SCHEMA, connection, cancel)
+    kind = said.get("kind")
+    things = said.get("look_for")
+    # A thing that shares no word with the questions was made up.
+    known = _parts(" ".join((*earlier[-_EARLIER:], question)))
+    usable = [
+        " ".join(one.split())
+        for one in (things if isinstance(things, list) else [])
+        if isinstance(one, str) and 0 < len(one.strip()) <= _LONGEST_THING and _parts(one) & known
+    ]
+    look_for = tuple(dict.fromkeys(usable[:_MOST_THINGS])) or words.look_for
+    is_known = known_kind and (known_kind != "exists" or kind in SEARCHED)  # what is there may be no thing to be seen
+    if is_known or kind not in get_args(Kind):
+        return Sought(words.kind, look_for)
+    # These take a search of minutes in place of an answer, and their words are known in English and Chinese.
+    is_unlikely = kind in SEARCHED and is_in_known_words(question)
+    return Sought("local" if is_unlikely else kind, look_for)  # type: ignore[arg-type]
+
+
+def asked_for_json(
+    prompt: str, system: str, schema: Mapping[str, Any], connection: EngineConnection, cancel: threading.Event
+) -> dict[str, Any]:
+    """Return the model's answer to a short request as an object, empty if it is none, fails or takes too long.
+
+    Args:
+        prompt: The request, which describes the object.
+        system: The system message.
+        schema: Schema of the object, for engines that take one.
+        connection: The engine.
+        cancel: Ends the request within 0.1 s of being set.
+
+    Raises:
+        Cancelled: `cancel` was set.
+    """
+    options: dict[str, Any] = {"temperature": 0.0, "max_tokens": _TOKENS}
+    if connection.takes_schema:
+        options["response_format"] = {"type": "json_schema", "json_schema": schema}
+    deadline, text = time.monotonic() + _SECONDS, ""
+    try:
+        with closing(
+            stream_pieces(connection.chat, messages.text_only(prompt, system=system), cancel=cancel, options=options)
+        ) as pieces:
+            for piece in pieces:
+                text = piece.text if piece.restart else text + piece.text
+                if time.monotonic() > deadline:
+                    break
+    except core.Cancelled:
+        raise
+    except core.AppError as error:
+        _log.warning("a short request failed: %s", error)
+    try:
+        answer = json.loads(text[text.find("{") : text.rfind("}") + 1])
+    except ValueError:
+        return {}
+    return answer if isinstance(answer, dict) else {}
+
+
+_SCHEMA: dict[str, Any] = {
+    "name": "question",
+    "strict": True,
+    "schema": {
+        "type": "object",
+        "properties": {
+            "kind": {"type": "string", "enum": list(get_args(Kind))},
+            "look_for": {
+                "type": "array",
+                "items": {"type": "string", "maxLength": _LONGEST_THING},
+                "minItems": 1,
+                "maxItems": _MOST_THINGS,
+            },
+        },
+        "required": ["kind", "look_for"],
+        "additionalProperties": False,
+    },
+}
+
+
+def _parts(text: str) -> set[str]:
+    """Return the words of a text by which another one is recognised: stems of words, single Chinese characters."""
+    return {word[:4] for word in re.findall(r"[^\W\d_\u4e00-\u9fff]{3,}", text.lower())} | set(_HAN.findall(text))
+
+
+def quoted(text: str) -> str:
+    """Quote a text of the user for a request, as a JSON string in one line."""
+    return json.dumps(" ".join(text.split())[:_LONGEST_QUESTION], ensure_ascii=False)

@@ -1,0 +1,376 @@
+"""Choice of the frames for a question: candidates, their scores within a ceiling of time, and the pictures chosen.
+
+Nothing is asked of a model where that brings nothing: about a global question, about keyframes that are as dense as the
+candidates, about what can't be seen.
+"""
+
+import base64
+import logging
+import threading
+import time
+from collections.abc import Collection, Generator, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from math import ceil
+
+from framelens import core
+from framelens.analysis import EngineConnection, ExtractionCache
+from framelens.conversations.retrieval import scores
+from framelens.conversations.retrieval.choice import choose
+from framelens.conversations.retrieval.values import (
+    SEARCHED,
+    ChosenFrame,
+    FrameCandidate,
+    FrameSelection,
+    Kind,
+    Looking,
+    Outcome,
+    ScoreName,
+    Sought,
+)
+from framelens.conversations.votes import VoteAsker
+from framelens.llm import EmbeddingModel
+from framelens.video import THUMBNAIL_SIDE, Stills
+
+_log = logging.getLogger(__name__)
+SCORING_SECONDS = 30.0
+"""Ceiling of time for embeddings and votes together: hundreds of candidates on a GPU, some sixty with a model of 3
+billion parameters on a processor. Chosen by hand; not tuned."""
+_DENSE_SECONDS = 2.0
+"""Mean distance of keyframes from which candidates are no denser."""
+_USUAL = 8
+"""Frames from a video with fewer keyframes; as many as an analysis has by default."""
+_MOST_A_SECOND = 4
+"""Frames of a range that the user names."""
+_SIDE = 1280
+"""Longer side of the chosen pictures in pixels, that of keyframes."""
+_SAME_SECONDS = 1e-3
+Events = Iterator[Looking]
+
+
+@dataclass(frozen=True)
+class RetrievalTools:
+    """What the choice of frames needs besides the engine; `embeddings` is None where no embedding model is set."""
+
+    extractions: ExtractionCache
+    stills: Stills
+    embeddings: EmbeddingModel | None = None
+
+
+@dataclass(frozen=True)
+class Selected:
+    """The frames for a question in time order, video by video, and how they were chosen."""
+
+    frames: tuple[ChosenFrame, ...]
+    choice: FrameSelection
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What frames are chosen from, and how many.
+
+    Attributes:
+        analyses: Analyses of the videos by id.
+        frames: Most frames; None for as many as there are keyframes, or as were wanted where little changes.
+        start_seconds: Start of the range to choose from; None for that of the video.
+        end_seconds: End of the range.
+        is_dense: Take frames densely in the range, whatever the question.
+        known: (analysis id, seconds) of frames that the model has already.
+        seconds: Ceiling of time for scores.
+    """
+
+    analyses: Mapping[str, core.Analysis]
+    frames: int | None = None
+    start_seconds: float | None = None
+    end_seconds: float | None = None
+    is_dense: bool = False
+    known: Collection[tuple[str, float]] = ()
+    seconds: float = SCORING_SECONDS
+
+    def range_of(self, analysis: core.Analysis) -> tuple[float, float]:
+        """Return the part of a video to choose from: the range within that of the analysis."""
+        selection = analysis.request.selection
+        ends = (analysis.decode.readable_seconds, selection.end_seconds, self.end_seconds)
+        start = max(selection.start_seconds, self.start_seconds or 0.0)
+        return start, max(start, min(end for end in ends if end is not None))
+
+
+def needs_no_model(scope: Scope, sought: Sought, connection: EngineConnection, tools: RetrievalTools) -> Outcome | None:
+    """Return why the frames of a question don't depend on what it looks for, or None if they do."""
+    if scope.is_dense:
+        return "range"
+    if sought.kind == "global":
+        return "global"
+    if connection.sight.sees is False:
+        return "unseen"
+    here = [one for one in scope.analyses.values() if is_here(one, tools)]
+    if not here:
+        return "no_video"
+    frames = sum(len(one.keyframes) for one in here) if scope.frames is None else scope.frames
+    seconds = sum(end - start for start, end in map(scope.range_of, here))
+    return "dense" if is_dense(sought.kind, seconds, frames) else None
+
+
+def is_dense(kind: Kind, seconds: float, frames: int) -> bool:
+    """Return whether so many keyframes of so many seconds are as dense as candidates; a search looks at all."""
+    return seconds <= _DENSE_SECONDS * frames and kind not in SEARCHED
+
+
+def select(
+    question: str,
+    sought: Sought,
+    scope: Scope,
+    tools: RetrievalTools,
+    connection: EngineConnection,
+    language: core.Language,
+    cancel: threading.Event,
+) -> Generator[Looking, None, Selected]:
+    """Choose the frames for a question, and yield the progress; the result is the generator's value.
+
+    Args:
+        question: The question.
+        sought: What it asks for.
+        scope: What to choose from.
+        tools: Where pictures and embeddings come from.
+        connection: The engine, which votes.
+        language: Language of the votes' question.
+        cancel: Ends the choice.
+
+    Raises:
+        AppError: A frame can't be decoded.
+        Cancelled: `cancel` was set.
+    """
+    started = time.monotonic()
+    choosing = _Choosing(question, sought, scope, tools, connection, language, cancel)
+    outcome = needs_no_model(scope, sought, connection, tools)
+    if outcome == "range":
+        frames = yield from choosing.densely()
+        choice = FrameSelection(sought.kind, sought.look_for, "range", candidates=len(frames))
+    elif outcome:
+        quotes = scores.quotes_of(choosing.matches()) if outcome == "unseen" else ()
+        frames, choice = choosing.keyframes(), FrameSelection(sought.kind, sought.look_for, outcome, quotes=quotes)
+    else:
+        frames, choice = yield from choosing.by_relevance()
+    return Selected(tuple(frames), replace(choice, seconds=round(time.monotonic() - started, 3)))
+
+
+@dataclass
+class _Choosing:
+    question: str
+    sought: Sought
+    scope: Scope
+    tools: RetrievalTools
+    connection: EngineConnection
+    language: core.Language
+    cancel: threading.Event
+    found: dict[ScoreName, Sequence[float | None]] = field(default_factory=dict)
+
+    @property
+    def budget(self) -> int:
+        """Return the number of frames to choose."""
+        if self.scope.frames is not None:
+            return self.scope.frames
+        analyses = self.scope.analyses.values()
+        return min(core.MOST_FRAMES, sum(max(len(one.keyframes), min(_USUAL, one.request.frames)) for one in analyses))
+
+    def keyframes(self) -> list[ChosenFrame]:
+        """Return the keyframes, as they were chosen for the analysis; at most the budget of them, spread evenly."""
+        pool = [one for id_, analysis in self.scope.analyses.items() for one in self._keyframes(id_, analysis)]
+        places, _ = choose(pool, [0.0] * len(pool), self.budget)
+        return [_chosen(pool[place]) for place in places]
+
+    def densely(self) -> Generator[Looking, None, list[ChosenFrame]]:
+        """Return frames spread evenly over the range of the user in each video, at most four a second."""
+        frames: list[ChosenFrame] = []
+        share = max(1, self.budget // max(1, len(self.scope.analyses)))
+        for id_, analysis in self.scope.analyses.items():
+            if not is_here(analysis, self.tools):
+                continue
+            start, end = self.scope.range_of(analysis)
+            count = min(share, ceil(_MOST_A_SECOND * (end - start)))
+            times = [start + (place + 0.5) * (end - start) / count for place in range(max(0, count))]
+            frames += yield from self._pictures(id_, analysis, times)
+        return frames
+
+    def by_relevance(self) -> Generator[Looking, None, tuple[list[ChosenFrame], FrameSelection]]:
+        """Return frames chosen by scores of candidates."""
+        pool = yield from self._pool()
+        matches = self.matches()
+        self.found["text"] = scores.text_scores(pool, matches)
+        if self.sought.kind != "spoken" and self.sought.look_for:
+            deadline = time.monotonic() + self.scope.seconds
+            yield from self._embed(pool, deadline)
+            yield from self._vote(pool, deadline)
+        relevance, used = scores.combined(self.found, len(pool))
+        known = [at for at, one in enumerate(pool) if _is_known(one, self.scope.known)]
+        places, relevant = choose(pool, relevance, self.budget, known=known)
+        frames = yield from self._decoded([pool[place] for place in places])
+        choice = FrameSelection(
+            self.sought.kind,
+            self.sought.look_for,
+            "chosen" if relevant else "flat",
+            used,
+            tuple(name for name in self.found if name not in used),
+            len(pool),
+            sum(vote is not None for vote in self.found.get("votes", ())),
+            relevant,
+            quotes=scores.quotes_of(matches),
+        )
+        return frames, choice
+
+    def matches(self) -> list[tuple[scores.TimedText, float]]:
+        """Return the texts of the videos with words of the question, with their scores."""
+        passages = (one for id_, analysis in self.scope.analyses.items() for one in scores.passages_of(id_, analysis))
+        return scores.matches(passages, (self.question, *self.sought.look_for))
+
+    # ---- candidates
+
+    def _pool(self) -> Generator[Looking, None, list[FrameCandidate]]:
+        """Return keyframes and thumbnails of all videos, each video in time order."""
+        pool = []
+        for id_, analysis in self.scope.analyses.items():
+            own = self._keyframes(id_, analysis)
+            start, end = self.scope.range_of(analysis)
+            if is_here(analysis, self.tools):
+                small = yield from self._thumbnails(analysis)
+                own += [
+                    FrameCandidate(id_, one.time_seconds, one.shot, one.jpeg, is_keyframe=False)
+                    for one in small
+                    if start <= one.time_seconds < end
+                    and not any(abs(one.time_seconds - other.time_seconds) < _SAME_SECONDS for other in own)
+                ]
+            pool += sorted(own, key=lambda one: one.time_seconds)
+        return pool
+
+    def _thumbnails(self, analysis: core.Analysis) -> Generator[Looking, None, tuple[core.Keyframe, ...]]:
+        """Return the small pictures of a video; none if it can't be read any more."""
+        yield Looking("thumbnails")
+        events = self.tools.extractions.thumbnails(analysis.video.path, analysis.request.selection, self.cancel)
+        try:
+            with closing(events):
+                while True:
+                    progress = next(events)
+                    yield Looking("thumbnails", int(progress.time_seconds), int(progress.duration_seconds or 0))
+        except StopIteration as end:
+            found: tuple[core.Keyframe, ...] = end.value
+            return found
+        except core.Cancelled:
+            raise
+        except core.AppError as error:
+            _log.warning("candidates of a video could not be read: %s", error)
+            return ()
+
+    def _keyframes(self, analysis_id: str, analysis: core.Analysis) -> list[FrameCandidate]:
+        """Return the keyframes in the range, or all of them if it has none."""
+        start, end = self.scope.range_of(analysis)
+        inside = [one for one in analysis.keyframes if start <= one.time_seconds < end]
+        return [
+            FrameCandidate(analysis_id, one.time_seconds, one.shot, one.jpeg, is_keyframe=True)
+            for one in inside or analysis.keyframes
+        ]
+
+    # ---- scores
+
+    def _embed(self, pool: Sequence[FrameCandidate], deadline: float) -> Events:
+        if self.tools.embeddings is None:
+            return
+        yield Looking("embeddings", 0, len(pool))
+        text = {"type": "text", "text": ", ".join(self.sought.look_for)}
+        parts: list[Mapping[str, object]] = [
+            text,
+            *({"type": "image_url", "image_url": {"url": _data_url(one)}} for one in pool),
+        ]
+        try:
+            vectors = self.tools.embeddings.of_parts(parts, seconds=deadline - time.monotonic(), cancel=self.cancel)
+        except core.Cancelled:
+            raise
+        except core.AppError as error:  # a model of texts alone refuses pictures
+            _log.warning("pictures could not be embedded: %s", error)
+            return
+        if vectors[0] is not None:
+            known = [vector for vector in vectors[1:] if vector is not None]
+            cosines = iter(scores.cosines(vectors[0], known) if known else ())
+            self.found["embeddings"] = [None if vector is None else next(cosines) for vector in vectors[1:]]
+
+    def _vote(self, pool: Sequence[FrameCandidate], deadline: float) -> Events:
+        order = self._order(pool)
+        votes: list[float | None] = [None] * len(pool)
+        asked = VoteAsker(self.connection, self.language).ask(
+            self.sought.look_for[0],
+            [core.smaller(pool[place].jpeg, THUMBNAIL_SIDE) for place in order],
+            seconds=max(0.0, deadline - time.monotonic()),
+            cancel=self.cancel,
+        )
+        self.found["votes"] = votes
+        try:
+            with closing(asked):
+                for done, vote in enumerate(asked, 1):
+                    votes[order[vote.index]] = vote.probability
+                    yield Looking("votes", done, len(pool))
+        except core.Cancelled:
+            raise
+        except core.AppError as error:  # the answer's own request decides what becomes of it
+            _log.warning("the model could not vote: %s", error)
+
+    def _order(self, pool: Sequence[FrameCandidate]) -> list[int]:
+        """Return the order of votes, of which the last ones may be too late.
+
+        The best by other scores come first, then one of each shot, then the others, all of them spread over the videos.
+        """
+        prior, used = scores.combined(self.found, len(pool))
+        best = sorted(range(len(pool)), key=lambda place: -prior[place])[: self.budget] if used else []
+        shots: dict[tuple[str, int], list[int]] = {}
+        for place, one in enumerate(pool):
+            shots.setdefault((one.analysis_id, one.shot), []).append(place)
+        middles = [places[len(places) // 2] for places in shots.values()]
+        one_each = [middles[place] for place in scores.spread_order(len(middles))]
+        return list(dict.fromkeys([*best, *one_each, *scores.spread_order(len(pool))]))
+
+    # ---- pictures
+
+    def _decoded(self, chosen: Sequence[FrameCandidate]) -> Generator[Looking, None, list[ChosenFrame]]:
+        frames = [_chosen(one) for one in chosen if one.is_keyframe]
+        for id_, analysis in self.scope.analyses.items():
+            times = [one.time_seconds for one in chosen if one.analysis_id == id_ and not one.is_keyframe]
+            frames += yield from self._pictures(id_, analysis, times)
+        order = list(self.scope.analyses)
+        return sorted(frames, key=lambda one: (order.index(one.analysis_id), one.time_seconds))
+
+    def _pictures(
+        self, analysis_id: str, analysis: core.Analysis, times: Sequence[float]
+    ) -> Generator[Looking, None, list[ChosenFrame]]:
+        """Return the frames that are shown at these times, each once and without those that can't be decoded."""
+        frames: dict[float, ChosenFrame] = {}
+        for done, seconds in enumerate(times):
+            if self.cancel.is_set():
+                raise core.Cancelled
+            yield Looking("frames", done, len(times))
+            try:
+                still = self.tools.stills.at(analysis.video.path, seconds, _SIDE)
+            except core.InputError as error:
+                if error.key != "still_missing":
+                    raise
+                continue
+            frames[still.time_seconds] = ChosenFrame(analysis_id, still.time_seconds, still.jpeg)
+        return list(frames.values())
+
+
+def _chosen(one: FrameCandidate) -> ChosenFrame:
+    return ChosenFrame(one.analysis_id, one.time_seconds, b"" if one.is_keyframe else one.jpeg)
+
+
+def _is_known(one: FrameCandidate, known: Collection[tuple[str, float]]) -> bool:
+    return any(id_ == one.analysis_id and abs(seconds - one.time_seconds) < _SAME_SECONDS for id_, seconds in known)
+
+
+def is_here(analysis: core.Analysis, tools: RetrievalTools) -> bool:
+    """Return whether the video of an analysis is where it was, and still the same."""
+    path = analysis.video.path
+    try:
+        return path.exists() and tools.extractions.sha256(path) == analysis.sha256
+    except (core.AppError, OSError):
+        return False
+
+
+def _data_url(one: FrameCandidate) -> str:
+    return "data:image/jpeg;base64," + base64.b64encode(core.smaller(one.jpeg, THUMBNAIL_SIDE)).decode("ascii")

@@ -1,0 +1,75 @@
+"""Chat model for LangChain with the settings and errors of FrameLens."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import AsyncIterator
+from typing import Any
+
+from langchain_core.outputs import ChatGenerationChunk
+
+from framelens import config
+from framelens.core import ConfigError, EngineBrokeOff
+from framelens.engine import RemoteEngine, normal_base_url
+from framelens.llm.chat import EngineChat
+from framelens.llm.error_mapping import engine_error
+from framelens.python.messages import checked_language, localised
+
+_NAMES = {"openai_api_base": "base_url", "model_name": "model", "openai_api_key": "api_key"}
+
+
+class ChatModel(EngineChat):
+    """A chat model served by vLLM, `framelens serve` or any other engine with the OpenAI chat completions API.
+
+    What isn't given comes from the settings: `base_url` from FRAMELENS_BASE_URL (the first of several), `api_key` from
+    FRAMELENS_API_KEY and `model` from VLLM_MODEL_PATH, or else the only model that the engine serves. Errors are
+    subclasses of AppError and name the address; `str(error)` is a sentence.
+
+    Raises:
+        ConfigError: No address is given or set, or it is none.
+        EngineError: The engine can't be reached, refuses the request or breaks off.
+    """
+
+    def __init__(self, **fields: Any) -> None:
+        with localised(checked_language(None)):
+            super().__init__(**_completed({_NAMES.get(name, name): value for name, value in fields.items()}))
+
+    def __repr__(self) -> str:
+        return f"ChatModel(model={self.model_name!r}, base_url={self.openai_api_base!r})"
+
+    __str__ = __repr__
+
+    async def _astream(self, *given: Any, **options: Any) -> AsyncIterator[ChatGenerationChunk]:
+        has_ended = False
+        try:
+            async for chunk in super()._astream(*given, **options):
+                has_ended |= bool((chunk.generation_info or {}).get("finish_reason"))
+                yield chunk
+        except Exception as error:
+            known = engine_error(error, base_url=self.openai_api_base, model=self.model_name)
+            if known is None:
+                raise
+            with localised(checked_language(None)):
+                raise known from error
+        if not has_ended:  # the connection was closed before the answer's end
+            with localised(checked_language(None)):
+                raise EngineBrokeOff("engine_broke_off", base_url=self.openai_api_base)
+
+
+def _completed(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields with those that the settings know."""
+    settings = config.load()
+    known = {"base_url": next(iter(settings.base_urls), ""), "api_key": settings.api_key}
+    fields = {**known, **{name: value for name, value in fields.items() if value is not None}}
+    if not fields["base_url"]:
+        raise ConfigError("chat_model_address")
+    fields["base_url"] = normal_base_url(str(fields["base_url"]))
+    if not fields.get("model"):
+        fields["model"] = settings.asked_model or _served_model(fields["base_url"], fields["api_key"])
+    return fields
+
+
+def _served_model(base_url: str, api_key: Any) -> str:
+    """Return the only model that an engine serves."""
+    key = api_key.get_secret_value() if hasattr(api_key, "get_secret_value") else api_key
+    return RemoteEngine(base_url, key).ensure_ready(lambda _: None, threading.Event()).model

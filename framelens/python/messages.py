@@ -1,0 +1,68 @@
+"""Language of a call: of what it returns and of its errors.
+
+It is the argument `language`, else that of the session or analysis that the call belongs to, else FRAMELENS_LANGUAGE in
+the environment or in `.env`, else that of the system.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing, contextmanager
+from typing import TypeVar
+
+from framelens import config
+from framelens.core import AppError, ConfigError, Language
+from framelens.i18n import LANGUAGES, error_text, in_language, system_language
+
+Event = TypeVar("Event")
+
+
+def checked_language(language: Language | None, otherwise: Language | None = None) -> Language:
+    """Return the given language, else the second one, else the usual one.
+
+    Raises:
+        ConfigError: The language is unknown.
+    """
+    if language is None:
+        return otherwise or usual_language()
+    if language not in LANGUAGES:
+        with localised(usual_language()):
+            raise ConfigError("setting_choice", key="language", value=language, allowed=", ".join(LANGUAGES))
+    return language
+
+
+def usual_language(environ: Mapping[str, str] | None = None) -> Language:
+    """Return the language of FRAMELENS_LANGUAGE, in the environment or `.env`, or else that of the system."""
+    named = config.as_given(environ).get("FRAMELENS_LANGUAGE")
+    return named if named in LANGUAGES else system_language()
+
+
+@contextmanager
+def localised(language: Language) -> Iterator[None]:
+    """Set the language for a block, and give errors that leave it their text. A generator must not yield in it."""
+    try:
+        with in_language(language):
+            yield
+    except AppError as error:
+        error.text = error_text(error, language)
+        raise
+
+
+def localised_events(
+    language: Language | None, otherwise: Language, events: Generator[Event, None, None]
+) -> Generator[Event, None, None]:
+    """Yield the events of a generator that runs in the given language, else in the second one.
+
+    Raises:
+        ConfigError: The language is unknown.
+        AppError: What the generator raises, with its text.
+    """
+    spoken = checked_language(language, otherwise)
+    with closing(events):
+        while True:
+            with localised(spoken):
+                try:
+                    event = next(events)
+                except StopIteration:
+                    return
+            yield event

@@ -1,0 +1,119 @@
+"""Reports of analyses in every format that `framelens export` knows."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from framelens.core import Analysis, ConfigError, InputError, Language, is_same_file
+from framelens.python.messages import checked_language, localised
+from framelens.reports import FORMATS as _FORMATS
+from framelens.reports import files_of, format_of
+
+FORMATS: tuple[str, ...] = tuple(_FORMATS)
+"""Names of all formats."""
+
+
+def report(
+    analysis: Analysis | str | os.PathLike[str],
+    format: str = "markdown",
+    *,
+    language: Language | None = None,
+    conversations: bool = True,
+    appendix: bool = False,
+) -> bytes:
+    """Return the report of an analysis as the bytes of one file.
+
+    A Markdown report refers to pictures in files beside it, which `save_report` writes.
+
+    Args:
+        analysis: The analysis, or the path of a JSON report.
+        format: One of FORMATS.
+        language: Language of the report; by default that of the analysis.
+        conversations: Write the questions and answers that the analysis has from a JSON report or `with_conversations`.
+        appendix: Add the full record to PDF, DOCX, HTML or Markdown, which are short without it.
+
+    Raises:
+        ConfigError: The format or the language is unknown.
+        InputError: The file is no report, or the report would be empty in this format.
+    """
+    with localised(_language_of(analysis, language)):
+        known = _known(format)
+        analysis = _one(analysis, conversations)
+        wanted = language or analysis.request.language
+        files = files_of(known, analysis, wanted, f"report{_FORMATS[known].suffix}", appendix=appendix)
+        return next(files).data
+
+
+def save_report(
+    analysis: Analysis | str | os.PathLike[str],
+    path: str | os.PathLike[str],
+    format: str | None = None,
+    *,
+    language: Language | None = None,
+    conversations: bool = True,
+    appendix: bool = False,
+) -> list[Path]:
+    """Write the report of an analysis with the files that it refers to, and return their paths.
+
+    Args:
+        analysis: The analysis, or the path of a JSON report.
+        path: The file; one that exists is replaced.
+        format: One of FORMATS; by default the one that the name of the file ends in, such as "talk.pdf".
+        language: Language of the report; by default that of the analysis.
+        conversations: Write the questions and answers that the analysis has from a JSON report or `with_conversations`.
+        appendix: Add the full record to PDF, DOCX, HTML or Markdown, which are short without it.
+
+    Raises:
+        ConfigError: The format or the language is unknown, or the file is the video itself.
+        InputError: The file is no report, or the report would be empty in this format.
+        StorageError: A file can't be written.
+    """
+    from framelens.reports.files import written
+    from framelens.store import storage_errors
+
+    with localised(_language_of(analysis, language)):
+        target = Path(path).expanduser()
+        known = _known(format or format_of(target.name) or target.suffix or target.name)
+        analysis = _one(analysis, conversations)
+        if is_same_file(target, analysis.video.path):
+            raise ConfigError("output_is_input", option="path", given=str(target), input=str(analysis.video.path))
+        wanted = language or analysis.request.language
+        files = files_of(known, analysis, wanted, target.name, appendix=appendix)
+        with storage_errors("report_not_written", target):
+            return [target.parent / file.name for file in written(files, target.parent)]
+
+
+def load_reports(path: str | os.PathLike[str], *, language: Language | None = None) -> list[Analysis]:
+    """Read the analyses in a JSON report, or in a ZIP of such reports.
+
+    Args:
+        path: The file. It may be of a stranger: it is read in a process of its own with limited memory.
+        language: Language of error messages; by default FRAMELENS_LANGUAGE, or else that of the system.
+
+    Raises:
+        InputError: The file can't be read or is no report.
+    """
+    from framelens.library.bulk_operations import reports_in
+
+    with localised(checked_language(language)):
+        return list(reports_in([Path(path).expanduser()]))
+
+
+def _language_of(analysis: object, language: Language | None) -> Language:
+    return checked_language(language, analysis.request.language if isinstance(analysis, Analysis) else None)
+
+
+def _known(format: str) -> str:
+    if format not in _FORMATS:
+        raise ConfigError("formats_unknown", given=format, known=", ".join(_FORMATS))
+    return format
+
+
+def _one(analysis: Analysis | str | os.PathLike[str], conversations: bool) -> Analysis:
+    if isinstance(analysis, Analysis):
+        return analysis if conversations else analysis.without_conversations()
+    found = load_reports(analysis)
+    if len(found) != 1:
+        raise InputError("reports_several", name=Path(analysis).name, count=len(found))
+    return _one(found[0], conversations)

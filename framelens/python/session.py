@@ -1,0 +1,712 @@
+"""Sessions of programs: keyframes and analyses with the settings, the data folder and the engine of one session."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
+from functools import partial, wraps
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Self, TypedDict, TypeVar, Unpack, cast
+
+from framelens import config
+from framelens.config import Settings
+from framelens.core import (
+    Analysis,
+    AnalysisEvent,
+    Cancelled,
+    ConfigError,
+    Finished,
+    Language,
+    Noticed,
+    Selection,
+    StorageError,
+    Strategy,
+)
+from framelens.python.keyframe_list import KeyframeList
+from framelens.python.messages import checked_language, localised, localised_events, usual_language
+from framelens.services.keyframes import (
+    KEYFRAMES,
+    build_selection,
+    frame_limit,
+    parse_frames,
+    parse_interval,
+    parse_seconds,
+)
+
+if TYPE_CHECKING:
+    from framelens.conversations import AskEvent, Conversation, ConversationRepository, Look
+    from framelens.services.container import Services
+
+P = ParamSpec("P")
+Event = TypeVar("Event")
+Frames = int | Literal["auto", "fit"] | None
+"""Most frames, 1 to 256; "auto" for as many as suit the video, "fit" for as many as one request to the model holds.
+None is the default."""
+Time = float | str
+"""Seconds from the start of the video, or a clock time such as "1:15.5"."""
+PathLike = str | os.PathLike[str]
+Subject = PathLike | Analysis
+"""A video, the id of an analysis, or an Analysis."""
+
+
+class SessionOptions(TypedDict, total=False):
+    """Arguments of `Session`, which `keyframes`, `analyse` and `analyse_events` take too."""
+
+    model: str
+    base_url: str
+    api_key: str
+    language: Language | None
+    data_dir: PathLike | None
+    template_dir: PathLike | None
+    settings: Mapping[str, str] | None
+    download: bool
+
+
+class SelectionOptions(TypedDict, total=False):
+    """Arguments of `Session.keyframes` beside its language."""
+
+    strategy: Strategy | None
+    every: Time | None
+    at: Sequence[Time]
+    start: Time
+    end: Time | None
+    cancel: threading.Event | None
+
+
+class RunOptions(SelectionOptions, total=False):
+    """Arguments of `Session.analyse_events` beside its language."""
+
+    template: str
+    use_model: bool
+    fresh: bool
+    subtitles: PathLike | None
+
+
+class AnswerOptions(TypedDict, total=False):
+    """Fields of AskSettings as arguments of `Session.ask_events`."""
+
+    temperature: float
+    top_p: float
+    max_tokens: int
+    context_tokens: int
+    repetition_penalty: float
+    seed: int | None
+    search_frames: int
+    search_seconds: int
+    system_prompt: str
+    letters: str
+
+
+class AskOptions(AnswerOptions, total=False):
+    """Arguments of `Session.ask` beside the question and its language."""
+
+    images: Sequence[PathLike]
+    look: Look | None
+    frames: Frames
+    start: Time
+    end: Time | None
+    edit: int | None
+    subtitles: PathLike | None
+    cancel: threading.Event | None
+
+
+class QuestionOptions(SessionOptions, AskOptions, total=False):
+    """Arguments of `ask` and `ask_events`."""
+
+
+class KeyframeOptions(SessionOptions, SelectionOptions, total=False):
+    """Arguments of `keyframes`."""
+
+
+class AnalysisOptions(SessionOptions, RunOptions, total=False):
+    """Arguments of `analyse` and `analyse_events`."""
+
+
+def _in_language(
+    method: Callable[Concatenate[Session, P], Generator[Event, None, None]],
+) -> Callable[Concatenate[Session, P], Generator[Event, None, None]]:
+    """Let the events of a method be made in the language of the call, which its consumer doesn't get."""
+
+    @wraps(method)
+    def localised_method(session: Session, /, *args: P.args, **options: P.kwargs) -> Generator[Event, None, None]:
+        language = cast(Language | None, options.get("language"))
+        return localised_events(language, session.language, method(session, *args, **options))
+
+    return localised_method
+
+
+class Session:
+    """Keyframes and analyses that share settings, a data folder and an engine.
+
+    A session starts an engine when the first analysis needs one. Close it, or use it in a `with` statement: that ends
+    the engine. Only then is the log of FrameLens detached from the program's logging. Several threads may share one.
+
+    Args:
+        model: A folder or a model on the hub; with an engine elsewhere, the model's name there.
+        base_url: Address of an engine elsewhere, such as "http://127.0.0.1:8000/v1", or of several with the same model,
+            separated by commas; no engine is started then.
+        api_key: Key of that engine, or of all of them.
+        language: Language of reports and errors; by default FRAMELENS_LANGUAGE, or else that of the system.
+        data_dir: Folder for the library, caches and the log; by default FRAMELENS_DATA_DIR, or else that of the user.
+        template_dir: Folder with templates of your own.
+        settings: Further settings by the names of their variables, such as {"FRAMELENS_ANSWER_TOKENS": "2048"}. They
+            take precedence over the environment and `.env`; arguments take precedence over them.
+        download: Download the model if it is not on this machine. Without it the analysis raises ModelNotFound.
+
+    Raises:
+        ConfigError: A setting is wrong.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: str = "",
+        base_url: str = "",
+        api_key: str = "",
+        language: Language | None = None,
+        data_dir: PathLike | None = None,
+        template_dir: PathLike | None = None,
+        settings: Mapping[str, str] | None = None,
+        download: bool = False,
+    ) -> None:
+        from framelens.services.analyses import with_named
+
+        _check_texts(model=model, base_url=base_url, api_key=api_key)
+        given = {
+            "FRAMELENS_BASE_URL": base_url,
+            "FRAMELENS_API_KEY": api_key,
+            "FRAMELENS_DATA_DIR": os.fspath(data_dir or ""),
+            "FRAMELENS_TEMPLATE_DIR": os.fspath(template_dir or ""),
+            "VLLM_MODEL_PATH": model,
+        }
+        environ = {**os.environ, **(settings or {}), **{name: value for name, value in given.items() if value}}
+        self._language = checked_language(language, usual_language(environ))
+        with localised(self._language):
+            self._settings = with_named(config.load(environ), model=model, base_url="")
+        self._download = download
+        self._lock = threading.Lock()
+        self._opened = ExitStack()
+        self._services: Services | None = None
+        self._has_log = False
+
+    def __enter__(self) -> Self:
+        from framelens.video import worker_ready
+
+        self._opened.enter_context(worker_ready())
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop running analyses, which raise Cancelled, and end everything that this session started."""
+        with self._lock:
+            self._services, self._has_log = None, False
+            self._opened.close()
+
+    @property
+    def settings(self) -> Settings:
+        """Return the settings in use."""
+        return self._settings
+
+    @property
+    def language(self) -> Language:
+        """Return the language of calls that name none."""
+        return self._language
+
+    def keyframes(
+        self,
+        path: PathLike,
+        frames: Frames = None,
+        *,
+        strategy: Strategy | None = None,
+        every: Time | None = None,
+        at: Sequence[Time] = (),
+        start: Time = 0.0,
+        end: Time | None = None,
+        language: Language | None = None,
+        cancel: threading.Event | None = None,
+    ) -> KeyframeList:
+        """Choose the keyframes of a video. No model is asked.
+
+        A second call on the same content with the same arguments is answered from the data folder.
+
+        Args:
+            path: The video.
+            frames: Most frames; 16 by default, and no limit for a strategy that sets the number itself.
+            strategy: "auto" looks for what happens; "uniform" divides the range evenly; "every" takes a frame each
+                `every` seconds; "scenes" the first of each shot; "codec" the codec's key frames; "times" those at `at`.
+            every: Seconds between frames; implies "every".
+            at: Times; imply "times".
+            start: Start of the range.
+            end: End of the range; by default that of the video.
+            language: Language of errors; by default that of the session.
+            cancel: Stops the call within a second once it is set.
+
+        Raises:
+            InputError: The file can't be read.
+            ConfigError: The arguments contradict each other.
+            Cancelled: `cancel` was set.
+        """
+        from framelens.analysis import open_extraction_cache
+        from framelens.services.keyframes import consume, frames_that_fit, open_events
+
+        language = checked_language(language, self._language)
+        with localised(language):
+            with self._lock:
+                self._open_log()
+            settings, file = self._settings, _file(path)
+            selection = _selection(strategy, every, at, start, end)
+            fit = partial(frames_that_fit, settings, file)
+            most = frame_limit(_number(frames), selection.strategy, KEYFRAMES, fit)
+            events, reused = open_events(settings, file, most, selection, cancel)
+            video, chosen = consume(events, lambda _: None)
+            sha256 = open_extraction_cache(settings.data_dir).sha256(file, cancel)
+        return KeyframeList(chosen.keyframes, video, chosen.decode, reused, sha256, language)
+
+    def analyse(
+        self,
+        path: PathLike,
+        question: str = "",
+        frames: Frames = None,
+        *,
+        language: Language | None = None,
+        **options: Unpack[RunOptions],
+    ) -> Analysis:
+        """Analyse a video and return the finished analysis; the arguments are those of `analyse_events`.
+
+        Raises:
+            EngineError: The model can't answer. The analysis without a model is what `analyse_events` yields before
+                it, and what `use_model=False` returns.
+            AppError: Any other error of `analyse_events`.
+        """
+        _check_names("Session.analyse", options, RunOptions)
+        analysis: Analysis | None = None
+        for event in self.analyse_events(path, question, frames, language=language, **options):
+            if isinstance(event, Finished):
+                analysis = event.analysis
+        assert analysis
+        return analysis
+
+    @_in_language
+    def analyse_events(
+        self,
+        path: PathLike,
+        question: str = "",
+        frames: Frames = None,
+        *,
+        template: str = "",
+        strategy: Strategy | None = None,
+        every: Time | None = None,
+        at: Sequence[Time] = (),
+        start: Time = 0.0,
+        end: Time | None = None,
+        language: Language | None = None,
+        use_model: bool = True,
+        fresh: bool = False,
+        subtitles: PathLike | None = None,
+        cancel: threading.Event | None = None,
+    ) -> Generator[AnalysisEvent, None, None]:
+        """Analyse a video and yield the events of the analysis as they happen; the last is Finished.
+
+        Nothing happens before the first event is requested; leaving the loop early stops the analysis. It is stored in
+        the library of the data folder: the same call resumes one that stopped early, and gets one that is finished
+        from there, with Finished as its only event.
+
+        Args:
+            path: The video.
+            question: Your question.
+            frames: Most keyframes; "auto" by default, and no limit for a strategy that sets the number itself.
+            template: Key of a template; by default "question" with a question and "describe" without.
+            strategy: How keyframes are chosen, see `keyframes`.
+            every: Seconds between frames; implies "every".
+            at: Times; imply "times".
+            start: Start of the range.
+            end: End of the range; by default that of the video.
+            language: Language of the report and of errors; by default that of the session.
+            use_model: Ask a model; without it, a report has shots, frames, text on the screen and measurements.
+            fresh: Analyse even if the same was analysed before.
+            subtitles: Subtitle file to use before those in the video and beside it.
+            cancel: Stops the analysis within a second once it is set.
+
+        Raises:
+            InputError: The file can't be read.
+            ConfigError: The arguments contradict each other, or a template is unknown.
+            EngineError: The model can't answer; raised after Finished, whose analysis has everything else. It is not
+                raised if no model was named and the default one can't run on this machine.
+            StorageError: The data folder can't be written.
+            Cancelled: `cancel` was set, or another thread closed the session.
+        """
+        from framelens.core import readable
+        from framelens.services.analyses import build_request, is_expected, raise_without_report, start_run
+        from framelens.video import check_file
+
+        _check_texts(question=question, template=template)
+        language = checked_language(language, self._language)
+        file = _file(path)
+        check_file(file)
+        services = self._open_services()
+        request = build_request(
+            file,
+            self._settings,
+            services.templates,
+            template=template,
+            question=question,
+            language=language,
+            use_model=use_model,
+            selection=_selection(strategy, every, at, start, end),
+            frames=_number(frames),
+            subtitles=_subtitles(subtitles),
+        )
+        for notice in services.engine_notices if use_model else ():
+            yield Noticed(notice)
+        with self._cancelled_by_closing(services):
+            run = start_run(services.jobs, request, name=readable(file.name), force=fresh)
+            is_finished = False
+            with closing(run.events(cancel or threading.Event())) as events:
+                for event in events:
+                    is_finished |= isinstance(event, Finished)
+                    yield event
+            job = run.result()
+        raise_without_report(job)
+        if not is_finished and job.analysis:
+            yield Finished(job.analysis)
+        if job.error and not is_expected(job.error, self._settings):
+            raise job.error
+
+    def ask(
+        self,
+        about: Subject | Conversation | Sequence[Subject],
+        question: str,
+        *,
+        language: Language | None = None,
+        **options: Unpack[AskOptions],
+    ) -> Conversation:
+        """Ask a question and return the conversation, whose `last` turn has the answer.
+
+        The arguments are those of `ask_events`; pass the conversation to the next call to continue it.
+
+        Raises:
+            AppError: What `ask_events` raises.
+        """
+        from framelens.conversations import AnswerDone
+
+        _check_names("Session.ask", options, AskOptions)
+        conversation: Conversation | None = None
+        for event in self.ask_events(about, question, language=language, **options):
+            if isinstance(event, AnswerDone):
+                conversation = event.conversation
+        assert conversation
+        return conversation
+
+    @_in_language
+    def ask_events(
+        self,
+        about: Subject | Conversation | Sequence[Subject],
+        question: str,
+        *,
+        images: Sequence[PathLike] = (),
+        look: Look | None = None,
+        frames: Frames = None,
+        start: Time = 0.0,
+        end: Time | None = None,
+        edit: int | None = None,
+        subtitles: PathLike | None = None,
+        language: Language | None = None,
+        cancel: threading.Event | None = None,
+        **settings: Unpack[AnswerOptions],
+    ) -> Generator[AnalysisEvent | AskEvent, None, None]:
+        """Ask a question and yield events: those of the analyses that it needs, then those of the answer.
+
+        The last is AnswerDone. The model is sent the keyframes, what was measured and found, and the earlier turns. A
+        video that wasn't analysed before is, without asking the model for a report. The conversation is kept in the
+        data folder; leaving the loop early stops the answer, and what there is of it is kept.
+
+        Args:
+            about: A video, the id of an analysis, an Analysis, several of these, an empty sequence for a question about
+                no video, or a Conversation, which continues after its current turn; the same value asked twice gets two
+                branches.
+            question: The question.
+            images: Image files that belong to the question.
+            look: What to look at; by default the model decides by the question.
+            frames: Most keyframes of a video; by default its newest analysis is taken, or "auto" for a new one.
+            start: Start of the range of the videos, and of the frames that the question is about.
+            end: End of the range; by default that of the video.
+            edit: Number of a turn of the conversation to ask differently; the question becomes its sibling.
+            subtitles: Subtitle file of the only video, to use before those in it and beside it.
+            language: Language of a new conversation and of errors; by default that of the session.
+            cancel: Stops the answer within 0.1 seconds once it is set.
+            settings: Fields of AskSettings: temperature, top_p, max_tokens, context_tokens, repetition_penalty, seed,
+                search_frames, search_seconds, system_prompt and letters.
+
+        Raises:
+            ConfigError: The question is empty or too long, or a setting is out of its limits.
+            InputError: A video or an image can't be read, or there is no such analysis.
+            EngineError: The model can't answer; raised after AnswerDone, whose turn has what there is of the answer.
+            StorageError: The data folder can't be written.
+            Cancelled: `cancel` was set, after AnswerDone, or another thread closed the session.
+        """
+        from framelens import ask
+        from framelens.services import conversations
+
+        _check_names("Session.ask_events", settings, AnswerOptions)
+        _check_texts(question=question)
+        language, cancel = checked_language(language, self._language), cancel or threading.Event()
+        checked = ask.checked_question(question)
+        asked_with, clip = ask.AskSettings(**settings), _selection(None, None, (), start, end)
+        if look is None and clip != Selection():
+            look = ask.Look("auto", clip.start_seconds, clip.end_seconds)
+        files = [ask.read_image(_file(image)) for image in _several(images)]
+        services = self._open_services()
+        with self._cancelled_by_closing(services):
+            kept = services.conversations.keep_images(files) or None
+            if isinstance(about, ask.Conversation):
+                if subtitles is not None:
+                    raise ConfigError("subtitles_alone")
+                # Other branches may have been added to the stored one.
+                conversation = replace(services.conversations.get(about.id), current=about.current)
+            else:
+                named = [
+                    conversations.import_report(services, one) if isinstance(one, Analysis) else os.fspath(one)
+                    for one in _several(about)
+                ]
+                taken = conversations.FrameOptions(language, _number(frames), clip, _subtitles(subtitles))
+                conversation = yield from conversations.begin(services, named, taken, cancel)
+            conversation = conversation.asked(checked, asked_with, edit=edit, images=kept, look=look)
+            with closing(conversations.ask(services, conversation, cancel)) as events:
+                yield from events
+
+    @property
+    def conversations(self) -> ConversationRepository:
+        """Return the conversations of the data folder: `find`, `get`, `rename` and `delete` them."""
+        with localised(self._language):
+            return self._open_services().conversations
+
+    def with_conversations(self, analysis: Analysis) -> Analysis:
+        """Return an analysis with the conversations about it in the data folder, which its reports then have.
+
+        Raises:
+            StorageError: The data folder can't be read.
+        """
+        from framelens.services import conversations
+
+        if not isinstance(analysis, Analysis):
+            raise TypeError(f"analysis must be an Analysis, not {type(analysis).__name__}")
+        with localised(self._language):
+            return conversations.with_conversations(self._open_services(), analysis)
+
+    @contextmanager
+    def _cancelled_by_closing(self, services: Services) -> Iterator[None]:
+        """Raise Cancelled where the store can't be used because the session was closed."""
+        try:
+            yield
+        except StorageError:
+            if self._services is services:
+                raise
+            raise Cancelled from None
+
+    def _open_log(self) -> None:
+        """Send the log to the data folder until the session is closed, once; the caller holds the lock."""
+        from framelens.store import end_log, log_to
+
+        if not self._has_log:
+            self._opened.callback(end_log, log_to(self._settings.data_dir))
+            self._has_log = True
+
+    def _open_services(self) -> Services:
+        from framelens.services.container import open_services
+
+        with self._lock:
+            if self._services is None:
+                if self._download:
+                    _confirm_download(self._settings)
+                self._open_log()
+                self._services = open_services(self._settings, adopts=False)
+                self._opened.callback(self._services.close)
+            return self._services
+
+
+def keyframes(path: PathLike, frames: Frames = None, **options: Unpack[KeyframeOptions]) -> KeyframeList:
+    """Choose the keyframes of a video: `Session.keyframes` in a session of its own.
+
+    Args:
+        path: The video.
+        frames: Most frames; 16 by default.
+        options: Further arguments of `Session` and `Session.keyframes`.
+
+    Raises:
+        AppError: What those raise.
+    """
+    with _own_session("keyframes", options, KeyframeOptions) as session:
+        return session.keyframes(path, frames, **cast(SelectionOptions, _call(options)))
+
+
+def analyse(path: PathLike, question: str = "", frames: Frames = None, **options: Unpack[AnalysisOptions]) -> Analysis:
+    """Analyse a video: `Session.analyse` in a session of its own, which ends an engine that it started.
+
+    Args:
+        path: The video.
+        question: Your question.
+        frames: Most keyframes; "auto" by default.
+        options: Further arguments of `Session` and `Session.analyse_events`.
+
+    Raises:
+        AppError: What those raise.
+    """
+    with _own_session("analyse", options, AnalysisOptions) as session:
+        return session.analyse(path, question, frames, **_call(options))
+
+
+def analyse_events(
+    path: PathLike, question: str = "", frames: Frames = None, **options: Unpack[AnalysisOptions]
+) -> Generator[AnalysisEvent, None, None]:
+    """Yield the events of an analysis: `Session.analyse_events` in a session of its own, closed with the generator.
+
+    Args:
+        path: The video.
+        question: Your question.
+        frames: Most keyframes; "auto" by default.
+        options: Further arguments of `Session` and `Session.analyse_events`.
+
+    Raises:
+        AppError: What those raise.
+    """
+    with (
+        _own_session("analyse_events", options, AnalysisOptions) as session,
+        closing(session.analyse_events(path, question, frames, **_call(options))) as events,
+    ):
+        yield from events
+
+
+def ask(
+    about: Subject | Conversation | Sequence[Subject], question: str, **options: Unpack[QuestionOptions]
+) -> Conversation:
+    """Ask a question about a video: `Session.ask` in a session of its own, which ends an engine that it started.
+
+    Args:
+        about: A video, the id of an analysis, an Analysis, several or none of these, or a Conversation to continue.
+        question: The question.
+        options: Further arguments of `Session` and `Session.ask_events`.
+
+    Raises:
+        AppError: What those raise.
+    """
+    with _own_session("ask", options, QuestionOptions) as session:
+        return session.ask(about, question, **cast(AskOptions, _call(options)))
+
+
+def ask_events(
+    about: Subject | Conversation | Sequence[Subject], question: str, **options: Unpack[QuestionOptions]
+) -> Generator[AnalysisEvent | AskEvent, None, None]:
+    """Yield the events of an answer: `Session.ask_events` in a session of its own, closed with the generator.
+
+    Args:
+        about: A video, the id of an analysis, an Analysis, several or none of these, or a Conversation to continue.
+        question: The question.
+        options: Further arguments of `Session` and `Session.ask_events`.
+
+    Raises:
+        AppError: What those raise.
+    """
+    with (
+        _own_session("ask_events", options, QuestionOptions) as session,
+        closing(session.ask_events(about, question, **cast(AskOptions, _call(options)))) as events,
+    ):
+        yield from events
+
+
+def with_conversations(analysis: Analysis, **options: Unpack[SessionOptions]) -> Analysis:
+    """Return an analysis with the conversations about it: `Session.with_conversations` in a session of its own.
+
+    Args:
+        analysis: The analysis.
+        options: Arguments of `Session`, among them the data folder.
+
+    Raises:
+        StorageError: The data folder can't be read.
+    """
+    with _own_session("with_conversations", cast(QuestionOptions, options), SessionOptions) as session:
+        return session.with_conversations(analysis)
+
+
+@contextmanager
+def _own_session(
+    name: str, options: KeyframeOptions | AnalysisOptions | QuestionOptions, kind: type
+) -> Iterator[Session]:
+    """Open a session for one call of the function `name`, with its arguments among all those of the call.
+
+    Raises:
+        TypeError: The function has no argument of such a name.
+    """
+    _check_names(name, options, kind)
+    from framelens.video import worker_started
+
+    given = {name: value for name, value in options.items() if name in SessionOptions.__optional_keys__}
+    with worker_started(), closing(Session(**cast(SessionOptions, given))) as session:
+        yield session
+
+
+def _check_names(function: str, options: Mapping[str, object], kind: type) -> None:
+    """Raise TypeError, as Python does, if an option isn't a key of the TypedDict `kind`."""
+    known: frozenset[str] = vars(kind)["__optional_keys__"]
+    if unknown := next((one for one in options if one not in known), None):
+        raise TypeError(f"{function}() got an unexpected keyword argument {unknown!r}")
+
+
+def _check_texts(**texts: object) -> None:
+    """Raise TypeError for an argument that must be a text and is none."""
+    if wrong := next((name for name, text in texts.items() if not isinstance(text, str)), None):
+        raise TypeError(f"{wrong} must be a str, not {type(texts[wrong]).__name__}")
+
+
+def _several(given: Any) -> Sequence[Any]:
+    """Return several values as they are, and one as a sequence of one; a text is one, not its letters."""
+    return (given,) if isinstance(given, str | os.PathLike | Analysis | int | float) else cast(Sequence[Any], given)
+
+
+def _call(options: KeyframeOptions | AnalysisOptions | QuestionOptions) -> RunOptions:
+    """Return the arguments of a call that are not those of its session."""
+    return cast(
+        RunOptions, {name: value for name, value in options.items() if name not in SessionOptions.__optional_keys__}
+    )
+
+
+def _file(path: PathLike) -> Path:
+    return Path(path).expanduser().absolute()
+
+
+def _subtitles(path: PathLike | None) -> Path | None:
+    return None if path is None else _file(path)
+
+
+def _number(frames: Frames) -> int | None:
+    return None if frames is None else parse_frames(str(frames))
+
+
+def _selection(
+    strategy: Strategy | None, every: Time | None, at: Sequence[Time], start: Time, end: Time | None
+) -> Selection:
+    return build_selection(
+        strategy=strategy,
+        every=None if every is None else parse_interval(str(every)),
+        at=tuple(parse_seconds(str(time)) for time in _several(at)),
+        start=parse_seconds(str(start)),
+        end=None if end is None else parse_seconds(str(end)),
+        spelling=lambda name, value: name if value is None else f"{name}={value!r}",
+    )
+
+
+def _confirm_download(settings: Settings) -> None:
+    """Confirm the download of the model, if one is needed."""
+    from framelens.services.engine_session import build_engine, confirmed_downloads
+    from framelens.services.readiness import readiness
+
+    now = readiness(settings, build_engine(settings)[0])
+    if now.kind == "download" and now.model:
+        confirmed_downloads(settings).add(now.model.model)

@@ -1,0 +1,160 @@
+"""What a question asks for: by words in both languages, by the model, and without a usable answer."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from langchain_core.language_models import FakeListChatModel
+
+from framelens import core
+from framelens.conversations.retrieval import classification
+from framelens.conversations.retrieval.classification import Kind, Sought
+from framelens.llm.stream import AnswerPiece
+
+QUESTIONS: dict[str, tuple[Kind | None, str]] = {
+    "When does the red card appear?": ("when", "a red card"),
+    "When did she leave?": ("when", "a woman"),
+    "When does somebody enter?": ("when", "a person"),
+    "At what time is a dog visible?": ("when", "a dog"),
+    "How often is the door opened?": ("count", "a door"),
+    "How many times is an egg shown?": ("count", "an egg"),
+    "What does the sign say?": ("read", "a sign"),
+    "What is written on the blackboard?": ("read", "a blackboard"),
+    "When does the sign say OPEN?": ("when", "a sign"),
+    "What does she say about taxes?": ("spoken", "a woman"),
+    "When does he mention the price?": ("spoken", "a price"),
+    "What is this video about?": ("global", ""),
+    "Summarise it.": ("global", ""),
+    "Was the door open when he came?": (None, "a door"),
+    "How many people are in the room?": (None, "a room"),
+    "红色卡片什么时候出现？": ("when", "红色卡片"),
+    "她什么时候离开的？": ("when", "她离开"),
+    "第一次看到红色汽车是什么时候？": ("when", "红色汽车"),
+    "门开了几次？": ("count", "门开"),
+    "牌子上写着什么？": ("read", "牌子"),
+    "老师提到了哪些公式？": ("spoken", ""),
+    "视频里讲了什么？": ("global", ""),
+    "总结一下这个视频": ("global", ""),
+    "有没有狗？": ("exists", "狗"),
+    "视频里有红色卡片吗？": ("exists", "红色卡片"),
+    "有人说了什么？": ("spoken", ""),
+    "有几辆车？": (None, ""),
+    "Is there a blue card?": ("exists", "a blue card"),
+    "Are there any dogs in the yard?": ("exists", ""),
+    "Does a red car appear?": ("exists", "a red car"),
+    "Is there a sign that says OPEN?": ("read", ""),
+    "Is there anything unusual?": (None, ""),
+    "车是什么颜色的？": (None, "车"),
+}
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_words_name_kind_and_things_in_both_languages(question: str) -> None:
+    kind, thing = QUESTIONS[question]
+    assert classification.kind_in_words(question) == kind
+    if thing:
+        assert classification.things_in_words(question) == (thing,)
+
+
+def asked(answer: str, question: str, *earlier: str) -> Sought:
+    connection: Any = SimpleNamespace(chat=FakeListChatModel(responses=[answer]), takes_schema=False)
+    return classification.by_model(question, earlier, connection, "en", threading.Event())
+
+
+@pytest.fixture(autouse=True)
+def _whole_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a fake model answer in place of an engine's stream."""
+
+    def answer(chat: Any, sent: Any, **_: object) -> Iterator[AnswerPiece]:
+        yield AnswerPiece(chat.invoke(sent).content)
+
+    monkeypatch.setattr(classification, "stream_pieces", answer)
+
+
+def test_model_names_the_kind_that_words_leave_open() -> None:
+    answer = '```json\n{"kind": "read", "look_for": ["a jersey with a number"]}\n```'
+    assert asked(answer, "Which number is on the jersey?") == Sought("read", ("a jersey with a number",))
+
+
+def test_clear_words_outweigh_the_model() -> None:
+    answer = '{"kind": "global", "look_for": ["a red card"]}'
+    assert asked(answer, "When does the red card appear?") == Sought("when", ("a red card",))
+
+
+def test_model_alone_starts_no_search_in_a_known_language() -> None:
+    answer = '{"kind": "when", "look_for": ["red card"]}'
+    assert asked(answer, "Which card follows the red card?").kind == "local"
+    assert asked(answer, "Wann kommt die rote Karte?").kind == "when"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    ["", "no JSON", "{", '{"kind": 7, "look_for": 8}', '["kind"]', '{"kind": "dance", "look_for": [null, "", "yyyy"]}'],
+)
+def test_unusable_answers_are_replaced_by_the_words(answer: str) -> None:
+    assert asked(answer, "Was the door open?") == Sought("local", ("a door",))
+
+
+def test_things_may_come_from_earlier_questions() -> None:
+    answer = '{"kind": "local", "look_for": ["a blue card", "an invented whale"]}'
+    assert asked(answer, "And the blue one?", "Is there a red card?").look_for == ("a blue card",)
+
+
+def test_time_alone_names_nothing_to_look_for() -> None:
+    assert classification.things_in_words("什么时候？") == ()
+
+
+@pytest.mark.parametrize(
+    "question, earlier, thing",
+    [
+        ("when can it be read?", ["What is written on the sign, and when can it be read?"], "a sign"),
+        ("And when does she leave?", ["Is there a dog?", "Where is the woman in red?"], "a woman"),
+        ("When does it move?", ["Is there a dog?", "And when does it bark?"], "a dog"),
+        ("When does the cat move?", ["Is there a dog?"], "a cat"),
+        ("When does it move?", [], "it move"),
+        ("什么时候能看清？", ["牌子上写了什么？什么时候能看清？"], "牌子"),
+        ("它什么时候消失？", ["有没有狗？"], "狗"),
+        ("她什么时候离开？", ["有没有狗？"], "她离开"),
+    ],
+)
+def test_question_that_names_nothing_is_about_the_one_before(question: str, earlier: list[str], thing: str) -> None:
+    assert classification.things_in_words(question, earlier) == (thing,)
+
+
+def test_refusing_engine_leaves_the_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> Any:
+        raise core.EngineError("engine_garbage", base_url="", reason="")
+        yield
+
+    monkeypatch.setattr(classification, "stream_pieces", refuse)
+    assert asked("", "门开了几次？") == Sought("count", ("门开",))
+
+
+@pytest.mark.parametrize(
+    "question, parts",
+    [
+        ("When does he leave and what does he carry?", ("When does he leave", "what does he carry?")),
+        ("When does he leave? What does he carry?", ("When does he leave?", "What does he carry?")),
+        ("Is there a red card, and how often is it shown?", ("Is there a red card", "how often is it shown?")),
+        ("他什么时候离开，带着什么？", ("他什么时候离开", "带着什么？")),
+        ("红色卡片什么时候出现？后面是哪张卡片？", ("红色卡片什么时候出现？", "后面是哪张卡片？")),
+        ("When does the man in a hat and coat leave?", None),
+        ("When he leaves, what does he carry and wear?", None),
+        ("When does the black and white cat jump?", None),
+        ("当门打开时，谁走进来？", None),
+        ("What is it? Who? Where? Why?", None),
+        ("¿Cuándo aparece y qué lleva?", None),
+    ],
+)
+def test_questions_in_one_are_divided(question: str, parts: tuple[str, ...] | None) -> None:
+    assert classification.parts_in_words(question) == (parts or (question,))
+
+
+@pytest.mark.parametrize("said, kind", [("local", "local"), ("exists", "exists"), ("nonsense", "exists")])
+def test_model_says_whether_a_thing_can_be_seen(said: str, kind: str) -> None:
+    answer = f'{{"kind": "{said}", "look_for": ["a happy ending"]}}'
+    assert asked(answer, "Is there a happy ending?") == Sought(kind, ("a happy ending",))  # type: ignore[arg-type]

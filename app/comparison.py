@@ -11,9 +11,12 @@ from difflib import SequenceMatcher
 from itertools import chain, groupby
 
 from app.components.report_blocks import Renderer, Value, spans
-from framelens.core import Analysis, Finding, Keyframe
+from framelens.core.domain import Analysis, Finding, Keyframe
 from framelens.i18n import t
-from framelens.reports import Heading, Paragraph, content, plain, words
+from framelens.reports.content.builder import sections
+from framelens.reports.content.document import ChapterCard, Chapters, Heading, Line, Paragraph, Span, plain, words
+from framelens.reports.content.labels import times_of
+from framelens.reports.content.statements import statement
 
 Pieces = list[tuple[str, bool]]
 Both = tuple[Analysis, Analysis]
@@ -58,7 +61,7 @@ def num_shared(both: Both) -> int:
 class Said:
     """A line of a report, and the labelled fields of the finding that it states."""
 
-    line: content.Line
+    line: Line
     fields: tuple[tuple[str, str], ...] = ()
 
 
@@ -76,22 +79,22 @@ def _whole(analysis: Analysis) -> dict[str, list[Said]]:
     """Map the headings of the report's beginning to the lines below them."""
     title = t("report.video_title")
     found = {title: [Said(plain(analysis.title))] if analysis.title else []}
-    shown = content.sections(analysis)
+    shown = sections(analysis)
     for block in chain.from_iterable(shown[name]() for name in ("answer", "summary", "chapters")):
         match block:
             case Heading(line=line):
                 title = words(line)
             case Paragraph(line, "plain") if title != t("report.video_title"):  # the question is a fact of both
                 found.setdefault(title, []).append(Said(line))
-            case content.Chapters(cards):
+            case Chapters(cards):
                 found.setdefault(title, []).extend(Said(_chapter(card)) for card in cards)
     uncited = [finding for finding in analysis.findings if not finding.frames][:_MAX_UNCITED]
     found[t("ui.compare_loose")] = _said(uncited, analysis)
     return {title: lines for title, lines in found.items() if lines}
 
 
-def _chapter(card: content.ChapterCard) -> content.Line:
-    title, text = content.Span(f" {card.title}", "strong"), content.Span(f" {card.text}", "said")
+def _chapter(card: ChapterCard) -> Line:
+    title, text = Span(f" {card.title}", "strong"), Span(f" {card.text}", "said")
     return (*card.times, *([title] if card.title else []), *([text] if card.text else []))
 
 
@@ -145,10 +148,10 @@ def _by_first(analysis: Analysis) -> dict[int, list[Finding]]:
 
 def _said(findings: Sequence[Finding], analysis: Analysis) -> list[Said]:
     """Return the lines of findings, with the times of those on several frames."""
-    times = content.times_of(analysis.keyframes)
+    times = times_of(analysis.keyframes)
     return [
         Said(
-            content.statement(finding, times if len(finding.frames) > 1 else None),
+            statement(finding, times if len(finding.frames) > 1 else None),
             tuple((analysis.field_names.get(key, key), value) for key, value in finding.fields.items()),
         )
         for finding in findings

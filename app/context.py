@@ -15,10 +15,11 @@ import streamlit as st
 
 from app import resources
 from framelens import i18n
-from framelens.core import Language, User, current_user, set_page_user
+from framelens.core.domain import Language
+from framelens.core.identity import User, current_user, set_page_user
 
 if TYPE_CHECKING:
-    from framelens.services import Services
+    from framelens.services.container import Services
 
 _log = logging.getLogger(__name__)
 T = TypeVar("T")

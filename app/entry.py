@@ -16,7 +16,7 @@ from app.panels.menu import menu
 from app.panels.work import work
 from app.state import page_state
 from app.views import analyse, ask, library, login, models, system
-from framelens.core import current_user
+from framelens.core.identity import current_user
 from framelens.i18n import t
 
 PAGES = (

@@ -6,7 +6,7 @@ import streamlit as st
 
 from app import resources
 from app.formatting import error_words, plain
-from framelens.core import AppError, as_app_error
+from framelens.core.errors import AppError, as_app_error
 
 _log = logging.getLogger(__name__)
 

@@ -6,10 +6,12 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import streamlit as st
 
-from framelens.core import AppError, VideoInfo, clock, human_size
+from framelens.core.domain import VideoInfo
+from framelens.core.errors import AppError
+from framelens.core.units import clock, human_size
 from framelens.i18n import error_text, t
 from framelens.i18n.formatting import span
-from framelens.reports.content import dynamic_range, local_minute, printable
+from framelens.reports.content.labels import dynamic_range, local_minute, printable
 
 _ADDRESS = re.compile(r"https?://[\x21-\x5f\x61-\x7e]*[A-Za-z0-9_/]")
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|$~:@&])")

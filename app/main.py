@@ -19,11 +19,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # of which Streaml
 from app import page_messages, resources, start_message, streamlit_patches
 from app.error_boundary import show_error
 from framelens import api, config
-from framelens.analysis import import_engine_client
-from framelens.core import AppError, ConfigError
+from framelens.analysis.requests.engine_connector import import_engine_client
+from framelens.core.errors import AppError, ConfigError
 from framelens.i18n import error_text
-from framelens.services import check_start, open_services
-from framelens.video import confine, worker_ready
+from framelens.services.access.accounts import check_start
+from framelens.services.container import open_services
+from framelens.video.files import confine
+from framelens.video.worker_pool import worker_ready
 
 _base = str(st.get_option("server.baseUrlPath")).strip("/")
 _base_path = f"/{_base}" if _base else ""

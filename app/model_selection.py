@@ -6,10 +6,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from framelens.core import ModelNotFound
-from framelens.engine import resolve_model
-from framelens.models import Catalogue, CatalogueEntry, Match, Proposal, Shape, read_shape, weights_bytes
-from framelens.services import HardwareProfile
+from framelens.core.errors import ModelNotFound
+from framelens.engine.model_resolution import resolve_model
+from framelens.models.architecture import Shape
+from framelens.models.catalogue import Catalogue, Match
+from framelens.models.catalogue_parser import CatalogueEntry
+from framelens.models.config.parser import read_shape
+from framelens.models.formatting import weights_bytes
+from framelens.models.placement import Proposal
+from framelens.services.hardware_profile import HardwareProfile
 
 _MAX_BYTES = 4 * 1024**2
 """Largest config.json that is read. Chosen by hand; not tuned."""

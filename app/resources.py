@@ -15,12 +15,16 @@ from typing import TYPE_CHECKING
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from framelens.core import AppError, BackgroundTask, InputError, Keyframe, Notice, VideoInfo
-from framelens.services import COOKIE
+from framelens.core.background_task import BackgroundTask
+from framelens.core.domain import Keyframe, Notice, VideoInfo
+from framelens.core.errors import AppError, InputError
+from framelens.services.access.accounts import COOKIE
 
 if TYPE_CHECKING:
-    from framelens.fleet import ClusterFacts, PageBatches
-    from framelens.services import LoginSession, Services
+    from framelens.fleet.cluster.check import ClusterFacts
+    from framelens.fleet.job_batches import PageBatches
+    from framelens.services.access.accounts import LoginSession
+    from framelens.services.container import Services
 
 
 @dataclass(frozen=True)
@@ -142,7 +146,7 @@ def batches() -> PageBatches:
     if services is None:
         raise RuntimeError("no services are installed: the page runs outside of app.main")
     if _batches is None or _batches[0] is not services:
-        from framelens.fleet import PageBatches
+        from framelens.fleet.job_batches import PageBatches
 
         _batches = (services, PageBatches(services))
     return _batches[1]
@@ -197,6 +201,6 @@ def probe_video(path: Path) -> VideoInfo:
 @st.cache_resource(max_entries=64, show_spinner=False)
 def _probe(path: str, _changed_ns: int) -> VideoInfo:
     # Imported here: the page is shown before the video packages are loaded.
-    from framelens.video import probe
+    from framelens.video.extractor import probe
 
     return probe(Path(path))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from framelens.core import AppError
+    from framelens.core.errors import AppError
 
 _MAIN = Path(__file__).resolve().with_name("main.py")
 
@@ -24,7 +24,7 @@ def serve(options: list[str]) -> int:
         import click
         from streamlit.web.cli import main
 
-        from framelens.core import AppError
+        from framelens.core.errors import AppError
 
         _check_port(options)
         try:
@@ -35,7 +35,7 @@ def serve(options: list[str]) -> int:
             error.show()
             return error.exit_code
     except KeyboardInterrupt:
-        from framelens.core import Cancelled
+        from framelens.core.errors import Cancelled
 
         return _fail(Cancelled())
     except AppError as error:
@@ -60,7 +60,7 @@ def _check_port(options: list[str]) -> None:
     """
     from streamlit import config
 
-    from framelens.core import ConfigError
+    from framelens.core.errors import ConfigError
 
     port = _given("server.port", options) or (
         config.is_manually_set("server.port") and config.get_option("server.port")

@@ -15,12 +15,13 @@ from typing import TYPE_CHECKING, Literal
 
 import streamlit as st
 
-from framelens.analysis import parse_range
-from framelens.core import MOST_FRAMES, AppError
+from framelens.analysis.planning.time_parsing import parse_range
+from framelens.core.domain import MOST_FRAMES
+from framelens.core.errors import AppError
 
 if TYPE_CHECKING:
     from app.model_selection import ModelSettings
-    from framelens.models import PreflightFinding
+    from framelens.models.preflight.context import PreflightFinding
 
 
 Kind = Literal["remove", "add"]

@@ -20,10 +20,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from framelens.core import AppError, Keyframe, KeyframesChosen, Selection
-from framelens.video import ExtractOptions, full_pictures, open_reader
+from framelens.core.domain import Keyframe, KeyframesChosen, Selection
+from framelens.core.errors import AppError
+from framelens.video.extractor import full_pictures
 from framelens.video.keyframes import pipeline
-from framelens.video.readers import damage
+from framelens.video.keyframes.options import ExtractOptions
+from framelens.video.readers import damage, open_reader
 
 SECONDS, SIDE, FRAMES = 5, 480, 8
 CODECS: dict[str, tuple[str, str, dict[str, str]]] = {

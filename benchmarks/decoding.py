@@ -10,8 +10,9 @@ from pathlib import Path
 
 from benchmarks.footage import make
 from benchmarks.row import Row, paired
-from framelens.core import KeyframesChosen
-from framelens.video import ExtractOptions, extract
+from framelens.core.domain import KeyframesChosen
+from framelens.video.extractor import extract
+from framelens.video.keyframes.options import ExtractOptions
 
 ROUNDS = 3
 _BARE = """

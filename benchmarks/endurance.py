@@ -28,7 +28,7 @@ import av
 import numpy as np
 import psutil
 
-from framelens.core import clock
+from framelens.core.units import clock
 from tests.cards import CARDS, draw_card
 from tests.media import Image, faded, write_video
 

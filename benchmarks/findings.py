@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 from app.panels.report.report import PAGE
 from benchmarks.page import serving
 from benchmarks.row import Row
-from framelens.core import AnalysisRequest, AnalysisState
+from framelens.core.analysis_state import AnalysisState
 from framelens.core.codec import to_json
-from framelens.jobs import JobSnapshot, to_row
-from framelens.services import SAMPLE
-from framelens.store import Store
+from framelens.core.domain import AnalysisRequest
+from framelens.jobs.snapshot import JobSnapshot, to_row
+from framelens.services.container import SAMPLE
+from framelens.store.database import Store
 from tests.app import rich
 
 if TYPE_CHECKING:

@@ -16,12 +16,13 @@ import httpx
 from benchmarks.analysis.answers import answer_to, pieces
 from benchmarks.footage import make
 from benchmarks.row import Row, seconds
-from framelens.analysis import Task
 from framelens.analysis.prompts.templates import load_templates
+from framelens.analysis.task import Task
 from framelens.config import load
-from framelens.core import AnalysisRequest, KeyframesChosen
-from framelens.services import EngineSession, build_engine
-from framelens.video import ExtractOptions, extract
+from framelens.core.domain import AnalysisRequest, KeyframesChosen
+from framelens.services.engine_session import EngineSession, build_engine
+from framelens.video.extractor import extract
+from framelens.video.keyframes.options import ExtractOptions
 from tests.llm.scripted import serve
 
 FRAMES = 8

@@ -12,7 +12,8 @@ import numpy as np
 from benchmarks.row import Row as Measured
 from benchmarks.row import seconds
 from framelens.library.semantic_index import SemanticIndex
-from framelens.store import EntrySummary, LibraryIndex, LibraryQuery, Passage, Row, Store
+from framelens.store.database import Row, Store
+from framelens.store.library_index import EntrySummary, LibraryIndex, LibraryQuery, Passage
 
 SIZES = (50, 5000)
 SECONDS_BOUND = 1.0

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.row import Row
-from framelens.core import AppError
+from framelens.core.errors import AppError
 from tests.llm import floods, scripted
 from tests.llm.scripted import Flood
 
@@ -99,7 +99,10 @@ def _ask(name: str, base_url: str, *, limited: bool) -> None:
     from langchain_core.messages import HumanMessage
 
     from framelens.engine.http_client import NoAnswer, get_text
-    from framelens.llm import EmbeddingModel, ask, connect, http, stream
+    from framelens.llm import http, stream
+    from framelens.llm.chat import connect
+    from framelens.llm.embeddings import EmbeddingModel
+    from framelens.llm.stream import ask
 
     asyncio.run_coroutine_threadsafe(asyncio.sleep(0), http.request_loop()).result()
     if not limited:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from framelens.core import Selection
+from framelens.core.domain import Selection
 from tests.harness import Job, Outcome, outcomes
 from tests.media import moving, textured, write_video
 

@@ -32,8 +32,12 @@ from typing import Any
 import psutil
 import simpy
 
-from framelens import models
-from framelens.video import probe
+from framelens.models.architecture import image_tokens
+from framelens.models.catalogue import built_in
+from framelens.models.catalogue_parser import CatalogueEntry
+from framelens.models.formatting import weights_bytes
+from framelens.models.placement import GpuCard, propose_divided
+from framelens.video.extractor import probe
 
 # NVIDIA's data sheet of the H100 SXM: dense BF16 operations and bytes a second.
 _PEAK_OPERATIONS, _PEAK_BYTES = 989e12, 3.35e12
@@ -186,26 +190,26 @@ def simulate(cameras: int, load: Workload, hardware: Hardware, *, hours: float, 
 # ---- inputs ----------------------------------------------------------------------------------------------------------
 
 
-def engine_rates(entry: models.CatalogueEntry, card_gib: float) -> tuple[float, float, int]:
+def engine_rates(entry: CatalogueEntry, card_gib: float) -> tuple[float, float, int]:
     """Return prefill tokens a second, seconds a step, and tokens of the cache, for one H100-like card.
 
     Raises:
         ValueError: The model doesn't fit the card.
     """
-    proposals = models.propose_divided(entry, models.GpuCard(card_gib, 9.0), tensor_parallel=1, pipeline_parallel=1)
+    proposals = propose_divided(entry, GpuCard(card_gib, 9.0), tensor_parallel=1, pipeline_parallel=1)
     if not proposals:
         raise ValueError(f"{entry.id} does not fit a card with {card_gib:g} GB")
     shape, proposal = entry.shape, proposals[0]
     prefill = _PREFILL_SHARE * _PEAK_OPERATIONS / (2 * shape.active_parameters)
-    step = models.weights_bytes(shape) / (_STEP_SHARE * _PEAK_BYTES)
+    step = weights_bytes(shape) / (_STEP_SHARE * _PEAK_BYTES)
     return prefill, step, proposal.sum.cache_tokens(proposal.budget_bytes)
 
 
-def frame_tokens(entry: models.CatalogueEntry, size: tuple[int, int], frames: int) -> int:
+def frame_tokens(entry: CatalogueEntry, size: tuple[int, int], frames: int) -> int:
     """Return the tokens of a frame of this size with its mark."""
     if entry.shape.vision is None:
         raise ValueError(f"{entry.id} does not see")
-    return models.image_tokens(entry.shape.vision, *size, together=frames) + _MARK_TOKENS
+    return image_tokens(entry.shape.vision, *size, together=frames) + _MARK_TOKENS
 
 
 @dataclass(frozen=True)
@@ -315,7 +319,7 @@ def _hourly(given: argparse.Namespace) -> float:
 
 
 def _inputs(given: argparse.Namespace) -> tuple[Workload, Hardware]:
-    entry = models.built_in().find(given.model).entry
+    entry = built_in().find(given.model).entry
     prefill, step, cache = engine_rates(entry, given.gpu_memory)
     load = Workload(
         segment_seconds=given.minutes * 60,

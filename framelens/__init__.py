@@ -24,7 +24,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from framelens.conversations import (
+    from framelens.conversations.conversation import (
         AnswerDone,
         AnswerText,
         AskEvent,
@@ -39,42 +39,30 @@ if TYPE_CHECKING:
         ReasoningText,
         Turn,
     )
-    from framelens.core import (
+    from framelens.core.domain import (
         Analysis,
         AnalysisEvent,
         AnswerDelta,
         Answered,
-        AppError,
         Boundary,
-        Cancelled,
         Chapter,
         ChunkDone,
         ChunkResult,
-        ConfigError,
-        ContextExceeded,
         Cue,
-        DecodeError,
         DecodeSummary,
-        EngineBrokeOff,
-        EngineBusy,
-        EngineError,
         EngineInfo,
         EngineProgress,
-        EngineTimeout,
         FactsMeasured,
         Finding,
         Finished,
         FrameFacts,
         Heard,
-        ImageRejected,
-        InputError,
         Keyframe,
         KeyframeFound,
         KeyframesChosen,
         Language,
         Measures,
         ModeChosen,
-        ModelNotFound,
         Notice,
         Noticed,
         OpeningChosen,
@@ -82,14 +70,28 @@ if TYPE_CHECKING:
         Probed,
         Shot,
         StageStarted,
-        StorageError,
         Strategy,
         Stretch,
         SurveyProgress,
         Transcript,
         Usage,
-        VideoError,
         VideoInfo,
+    )
+    from framelens.core.errors import (
+        AppError,
+        Cancelled,
+        ConfigError,
+        ContextExceeded,
+        DecodeError,
+        EngineBrokeOff,
+        EngineBusy,
+        EngineError,
+        EngineTimeout,
+        ImageRejected,
+        InputError,
+        ModelNotFound,
+        StorageError,
+        VideoError,
     )
     from framelens.i18n import error_text, notice_text
     from framelens.python.chat_model import ChatModel
@@ -190,10 +192,12 @@ _MODULES = {
     **dict.fromkeys(("error_text", "notice_text"), "framelens.i18n"),
     **dict.fromkeys(("FORMATS", "load_reports", "report", "save_report"), "framelens.python.report_files"),
     **dict.fromkeys(
-        ("AnswerDone", "AnswerText", "AskEvent", "AskSettings", "ContextChosen", "ContextUse"), "framelens.conversations"
+        ("AnswerDone", "AnswerText", "AskEvent", "AskSettings", "ContextChosen", "ContextUse"),
+        "framelens.conversations",
     ),
     **dict.fromkeys(
-        ("Conversation", "FrameRef", "FramesAdded", "Look", "Queued", "ReasoningText", "Turn"), "framelens.conversations"
+        ("Conversation", "FrameRef", "FramesAdded", "Look", "Queued", "ReasoningText", "Turn"),
+        "framelens.conversations",
     ),
     **dict.fromkeys(
         ("Session", "analyse", "analyse_events", "ask", "ask_events", "keyframes"), "framelens.python.session"

@@ -15,8 +15,11 @@ import pytest
 import pytest_timeout
 
 from framelens import config, i18n
-from framelens.core import Language
-from framelens.engine import Endpoint, Launcher, LocalEngine, transformers_launcher, vllm_launcher
+from framelens.core.domain import Language
+from framelens.engine.base import Endpoint, Launcher
+from framelens.engine.local_engine import LocalEngine
+from framelens.engine.transformers import transformers_launcher
+from framelens.engine.vllm import vllm_launcher
 from framelens.llm import retries
 
 FIXTURES = Path(__file__).parent / "fixtures"

@@ -25,12 +25,13 @@ from typing import Any, Self
 import cv2
 import numpy as np
 
-from framelens.core import limit_memory
+from framelens.core.child_environment import limit_memory
 from framelens.core.codec import from_json, to_json
 from framelens.core.domain import Keyframe, KeyframeFound, KeyframesChosen, Probed, Selection
 from framelens.core.errors import AppError
 from framelens.i18n import LANGUAGES, error_text, notice_text
-from framelens.video import ExtractOptions, limits
+from framelens.video import limits
+from framelens.video.keyframes.options import ExtractOptions
 from framelens.video.keyframes.strategies import WorkerRequest
 from framelens.video.readers import damage
 from framelens.video.worker import events_of

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from framelens.cli.main import build_parser
-from framelens.reports import FORMATS
+from framelens.reports.formats import FORMATS
 from framelens.reports.json.reader import read
 
 pytestmark = pytest.mark.usefixtures("english")

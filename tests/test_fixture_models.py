@@ -14,7 +14,7 @@ import httpx
 import numpy as np
 import pytest
 
-from framelens.core import Language
+from framelens.core.domain import Language
 from framelens.i18n import in_language, t
 from tests.cards import CARDS, card_jpegs, draw_card, expected_answer, to_jpeg, write_card_video
 

@@ -29,9 +29,10 @@ import pytest
 
 from framelens import config
 from framelens.cli import main
-from framelens.core import HubKind
+from framelens.core.model_hub import HubKind
 from framelens.core.vllm_arguments import installed_arguments
-from framelens.engine import Endpoint, check_model_folder
+from framelens.engine.base import Endpoint
+from framelens.engine.model_resolution import check_model_folder
 from framelens.models.cpu_speed import reference
 from framelens.services import hardware_profile
 from tests.cards import draw_card, to_jpeg

@@ -14,7 +14,7 @@ from framelens.core.domain import Notice
 from framelens.core.errors import AppError, ConfigError
 from framelens.i18n import LANGUAGES, catalogue, error_text, in_language, language, notice_text, t
 from framelens.i18n.formatting import span
-from framelens.store import log_to
+from framelens.store.fs_utils import log_to
 
 ROOT = Path(__file__).resolve().parents[1]
 APP = ROOT / "app"

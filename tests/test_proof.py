@@ -16,9 +16,10 @@ from framelens.analysis.prompts import templates
 from framelens.analysis.task import Task
 from framelens.config import load
 from framelens.core.domain import Analysis, AnalysisEvent, AnalysisRequest, Finished, ModeChosen
-from framelens.engine import Endpoint, LocalEngine
+from framelens.engine.base import Endpoint
+from framelens.engine.local_engine import LocalEngine
 from framelens.i18n import notice_text
-from framelens.reports import FORMATS
+from framelens.reports.formats import FORMATS
 from framelens.services.engine_session import EngineSession
 from tests.cards import write_card_video
 from tests.conftest import ready

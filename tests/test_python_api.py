@@ -18,7 +18,7 @@ import pytest
 
 import framelens
 from framelens.i18n import in_language, language, t
-from framelens.reports import FORMATS
+from framelens.reports.formats import FORMATS
 from tests.cards import write_card_video
 from tests.llm.scripted import HangUp, serve
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import streamlit as st
 
 from framelens.i18n import language, t
-from framelens.reports.content import printable
+from framelens.reports.content.labels import printable
 
 if TYPE_CHECKING:
     from streamlit.components.v2.types import ComponentRenderer

@@ -17,14 +17,16 @@ from app import resources
 from app.components.assets import component, sent
 from app.context import services
 from app.state import Edits, page_state
-from framelens.analysis import has_range
-from framelens.core import DecodeSummary, Keyframe, Measures, Moments, VideoInfo, clock
+from framelens.analysis.planning.time_parsing import has_range
+from framelens.core.domain import DecodeSummary, Keyframe, Measures, VideoInfo
+from framelens.core.evidence import Moments
+from framelens.core.units import clock
 from framelens.i18n import t
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from framelens.jobs import JobSnapshot
+    from framelens.jobs.snapshot import JobSnapshot
 
 _KEY = "player"
 _WORDS = (

@@ -14,9 +14,32 @@ import streamlit as st
 
 from app import resources
 from app.components.assets import component, sent
-from framelens.core import Keyframe, smaller
+from framelens.core.domain import Keyframe
+from framelens.core.images import smaller
 from framelens.i18n import t
-from framelens.reports import content
+from framelens.reports.content.document import (
+    Block,
+    ChapterCard,
+    Chapters,
+    FindingItem,
+    Findings,
+    Gallery,
+    Heading,
+    Line,
+    Listing,
+    Measurements,
+    Paragraph,
+    PictureBlock,
+    Span,
+    Table,
+    ThumbnailRow,
+    Timeline,
+    Verbatim,
+    plain,
+    signed,
+)
+from framelens.reports.content.document import words as words_of
+from framelens.reports.content.labels import clocks
 
 Value = dict[str, object]
 State = Literal["waiting", "busy", "done", "failed"]
@@ -39,13 +62,13 @@ class ReportPiece:
     with the paragraphs before it.
     """
 
-    headings: tuple[content.Heading, ...]
-    blocks: tuple[content.Block, ...]
+    headings: tuple[Heading, ...]
+    blocks: tuple[Block, ...]
 
     @property
     def text(self) -> str:
         """Return its text for a search, in lower case."""
-        return " ".join(content.words(line) for block in self.blocks for line in lines_of(block)).casefold()
+        return " ".join(words_of(line) for block in self.blocks for line in lines_of(block)).casefold()
 
     @property
     def is_doubtful(self) -> bool:
@@ -53,19 +76,19 @@ class ReportPiece:
         return any(span.style == "doubt" for block in self.blocks for line in lines_of(block) for span in line)
 
 
-def pieces(blocks: Iterable[content.Block]) -> Iterator[ReportPiece]:
+def pieces(blocks: Iterable[Block]) -> Iterator[ReportPiece]:
     """Split blocks of a report, in their order."""
-    above: tuple[content.Heading, ...] = ()
-    held: tuple[content.Block, ...] = ()
+    above: tuple[Heading, ...] = ()
+    held: tuple[Block, ...] = ()
     is_frame = False
     for block in blocks:
-        if isinstance(block, content.Heading):
+        if isinstance(block, Heading):
             if held:
                 yield ReportPiece(above, held)
             above = tuple(heading for heading in above if heading.level < block.level)
             is_frame = block.anchor.startswith("frame-")
             above, held = (above, (block,)) if is_frame else ((*above, block), ())
-        elif is_frame or isinstance(block, content.Paragraph | content.Gallery):
+        elif is_frame or isinstance(block, Paragraph | Gallery):
             held += (block,)
         else:
             for one in _split(block):
@@ -75,39 +98,39 @@ def pieces(blocks: Iterable[content.Block]) -> Iterator[ReportPiece]:
         yield ReportPiece(above, held)
 
 
-def _split(block: content.Block) -> Iterator[content.Block]:
+def _split(block: Block) -> Iterator[Block]:
     match block:
-        case content.Table(rows=rows, numbers=True):
+        case Table(rows=rows, numbers=True):
             yield from (replace(block, rows=rows[at : at + _NUM_ROWS]) for at in range(0, len(rows), _NUM_ROWS))
-        case content.Table(rows=rows):
+        case Table(rows=rows):
             yield from (replace(block, rows=(row,)) for row in rows)
-        case content.Listing(items):
-            yield from (content.Listing((item,)) for item in items)
-        case content.Findings(found):
-            yield from (content.Findings((item,)) for item in found)
-        case content.Chapters(cards):
-            yield from (content.Chapters((card,)) for card in cards)
+        case Listing(items):
+            yield from (Listing((item,)) for item in items)
+        case Findings(found):
+            yield from (Findings((item,)) for item in found)
+        case Chapters(cards):
+            yield from (Chapters((card,)) for card in cards)
         case _:
             yield block
 
 
-def lines_of(block: content.Block) -> Iterator[content.Line]:
+def lines_of(block: Block) -> Iterator[Line]:
     """Yield all lines of a block; those of a picture are in its heading."""
     match block:
-        case content.Heading(line=line) | content.Paragraph(line=line):
+        case Heading(line=line) | Paragraph(line=line):
             yield line
-        case content.Listing(items) | content.Measurements(items):
+        case Listing(items) | Measurements(items):
             yield from items
-        case content.Findings(found):
+        case Findings(found):
             for item in found:
-                yield from (item.times, *(content.plain(value) for _, value in item.fields), item.line)
-        case content.Chapters(cards):
+                yield from (item.times, *(plain(value) for _, value in item.fields), item.line)
+        case Chapters(cards):
             for card in cards:
-                yield from (card.times, content.plain(card.title), content.plain(card.text))
-        case content.Table(rows=rows):
+                yield from (card.times, plain(card.title), plain(card.text))
+        case Table(rows=rows):
             yield from (cell for row in rows for cell in row)
-        case content.Verbatim(summary, text):
-            yield from (content.plain(summary), content.plain(text))
+        case Verbatim(summary, text):
+            yield from (plain(summary), plain(text))
         case _:
             return
 
@@ -141,11 +164,11 @@ class Renderer:
     def values(self, shown: Iterable[ReportPiece]) -> list[Value]:
         """Convert pieces, with a heading above the first piece under it, and rows in one list or table."""
         made: list[Value] = []
-        above: tuple[content.Heading, ...] = ()
+        above: tuple[Heading, ...] = ()
         for piece in shown:
             made += (self._heading(heading) for heading in piece.headings if heading not in above)
             above = piece.headings
-            is_frame = isinstance(piece.blocks[0], content.Heading)
+            is_frame = isinstance(piece.blocks[0], Heading)
             for value in [self._frame(piece.blocks)] if is_frame else map(self._block, piece.blocks):
                 if value and "rows" in value and made and made[-1]["kind"] == value["kind"]:
                     made[-1]["rows"] += value["rows"]  # type: ignore[operator]
@@ -153,67 +176,67 @@ class Renderer:
                     made.append(value)
         return made
 
-    def _block(self, block: content.Block) -> Value | None:
+    def _block(self, block: Block) -> Value | None:
         match block:
-            case content.Heading():
+            case Heading():
                 return self._heading(block)
-            case content.Paragraph(line, tone):
-                return paragraph(content.signed(block) if tone != "label" else line, tone)
-            case content.Measurements(items):
-                lines = [content.words(item) for item in items]
+            case Paragraph(line, tone):
+                return paragraph(signed(block) if tone != "label" else line, tone)
+            case Measurements(items):
+                lines = [words_of(item) for item in items]
                 return {"kind": "folded", "summary": t("ui.measurements"), "lines": lines}
-            case content.Listing(items):
+            case Listing(items):
                 return {"kind": "rows", "rows": [self._item(item) for item in items]}
-            case content.Findings(found):
+            case Findings(found):
                 return {"kind": "rows", "rows": [self._finding(item) for item in found]}
-            case content.Chapters(cards):
+            case Chapters(cards):
                 return {"kind": "cards", "rows": [self._chapter(card) for card in cards]}
-            case content.Table(heads, rows, numbers) if heads and not numbers:
+            case Table(heads, rows, numbers) if heads and not numbers:
                 return {"kind": "rows", "rows": [self._row(heads, row) for row in rows]}
-            case content.Table(heads, rows, numbers):
+            case Table(heads, rows, numbers):
                 return _table([*heads], rows, numbers=range(len(heads)) if numbers else ())
-            case content.Gallery(shown):
+            case Gallery(shown):
                 return gallery([self._frames[picture.number] for picture in shown], self)
-            case content.ThumbnailRow(shown):
+            case ThumbnailRow(shown):
                 return {"kind": "thumbnails", "pictures": [self._thumbnail(picture) for picture in shown]}
-            case content.Verbatim(summary, text):
+            case Verbatim(summary, text):
                 return {"kind": "verbatim", "summary": summary, "text": text, "copy": t("ui.copy")}
-            case content.Timeline():
+            case Timeline():
                 return self._timeline(block)
             case _:
                 return None  # pictures are beside the blocks about them
 
-    def _timeline(self, block: content.Timeline) -> Value:
-        from framelens.reports import svg
+    def _timeline(self, block: Timeline) -> Value:
+        from framelens.reports.graphics.chart_svg import svg
 
         heading = self._heading(block.heading)
         return {"kind": "timeline", "heading": heading, "svg": svg(block.chart, block.alt), "alt": block.alt}
 
-    def _heading(self, heading: content.Heading) -> Value:
+    def _heading(self, heading: Heading) -> Value:
         action = self._actions.get(heading.anchor)
         shown = {"kind": "heading", "level": heading.level, "line": spans(heading.line)}
         words = {"copy": t("ui.copy"), "copied": t("ui.copied")} if heading.anchor in _COPIED else None
         return {**shown, "action": vars(action) if action else None, "copy": words}
 
-    def _frame(self, blocks: Sequence[content.Block]) -> Value:
-        picture = next((self._picture(block) for block in blocks if isinstance(block, content.PictureBlock)), None)
-        about = [self._block(block) for block in blocks if not isinstance(block, content.PictureBlock)]
+    def _frame(self, blocks: Sequence[Block]) -> Value:
+        picture = next((self._picture(block) for block in blocks if isinstance(block, PictureBlock)), None)
+        about = [self._block(block) for block in blocks if not isinstance(block, PictureBlock)]
         return {"kind": "frames", "rows": [{"picture": picture, "blocks": about}]}
 
-    def _item(self, item: content.Line) -> Value:
+    def _item(self, item: Line) -> Value:
         """Convert an item of a list; the times that it begins with are put before it."""
         text = next((place for place, span in enumerate(item) if span.at_seconds is None and span.text != " – "), 0)
         lead, rest = (item[:text], item[text:]) if item[0].at_seconds is not None else ((), item)
         return {"pictures": self._cited(item), "lead": spans(lead), "line": spans(rest), "fields": []}
 
-    def _row(self, heads: Sequence[content.Line], row: Sequence[content.Line]) -> Value:
+    def _row(self, heads: Sequence[Line], row: Sequence[Line]) -> Value:
         """Convert a row of a table: times, labelled values, and the statement."""
         first, *middle, last = row
         named = zip(heads[1:-1], middle, strict=True)
-        fields = [{"label": content.words(head), "text": content.words(cell)} for head, cell in named]
+        fields = [{"label": words_of(head), "text": words_of(cell)} for head, cell in named]
         return {"pictures": self._cited(first), "lead": spans(first), "line": spans(last), "fields": fields}
 
-    def _finding(self, item: content.FindingItem) -> Value:
+    def _finding(self, item: FindingItem) -> Value:
         cited = [self._frames[number] for number in item.frames if number in self._frames]
         return {
             "pictures": [self.picture(frame) for frame in cited[:_MAX_PICTURES]],
@@ -222,17 +245,17 @@ class Renderer:
             "fields": [{"label": label, "text": value} for label, value in item.fields],
         }
 
-    def _chapter(self, card: content.ChapterCard) -> Value:
+    def _chapter(self, card: ChapterCard) -> Value:
         picture = self._picture(card.picture) if card.picture else None
-        text = spans((content.Span(card.text, "said"),)) if card.text else []
+        text = spans((Span(card.text, "said"),)) if card.text else []
         return {"picture": picture, "lead": spans(card.times), "title": card.title, "line": text}
 
-    def _cited(self, line: content.Line) -> list[Value]:
+    def _cited(self, line: Line) -> list[Value]:
         """List small pictures of the first few frames that a line cites."""
         cited = [self._frames[span.frame] for span in line if span.frame in self._frames]
         return [self.picture(frame) for frame in cited[:_MAX_PICTURES]]
 
-    def _thumbnail(self, block: content.PictureBlock) -> Value:
+    def _thumbnail(self, block: PictureBlock) -> Value:
         """Convert a picture of a conversation: a keyframe of the job, or a picture that no route serves."""
         title = block.caption or block.alt
         moves = {} if block.at_seconds is None else {"seconds": block.at_seconds, "plays": True}
@@ -242,12 +265,12 @@ class Renderer:
         size = {"width": block.width, "height": block.height}
         return {"src": f"data:image/jpeg;base64,{data}", "title": title, "alt": block.alt, **moves, **size}
 
-    def _picture(self, block: content.PictureBlock) -> Value:
+    def _picture(self, block: PictureBlock) -> Value:
         return self.picture(self._frames[block.number])
 
     def picture(self, frame: Keyframe) -> Value:
         """Convert a frame to a picture that moves the player, sharper on a screen with small pixels."""
-        (time,), longest = content.clocks([frame.time_seconds], digits=1), max(frame.width, frame.height)
+        (time,), longest = clocks([frame.time_seconds], digits=1), max(frame.width, frame.height)
         small, large = (resources.picture_url(self._job_id, frame, side if side < longest else None) for side in _SIDES)
         return {
             "src": small,
@@ -262,7 +285,7 @@ class Renderer:
         }
 
 
-def spans(line: Iterable[content.Span]) -> list[Value]:
+def spans(line: Iterable[Span]) -> list[Value]:
     """Convert the spans of a line."""
     return [
         {"text": span.text}
@@ -315,7 +338,7 @@ def draw_answer(
     _mount(key=key, data=data, on_open_change=partial(act, "open"), on_look_change=partial(act, "look"))
 
 
-def paragraph(line: content.Line, tone: str = "plain") -> Value:
+def paragraph(line: Line, tone: str = "plain") -> Value:
     """Return a paragraph as a value for the browser."""
     return {"kind": "paragraph", "tone": tone, "line": spans(line)}
 
@@ -347,14 +370,14 @@ def draw_table(
         numbers: Indices of the columns that are aligned right.
         wide: Indices of the columns that hold whole sentences.
     """
-    lines = [[content.plain(cell) for cell in row] for row in rows]
-    table = _table([content.plain(head) for head in heads], lines, numbers=numbers, wide=wide)
+    lines = [[plain(cell) for cell in row] for row in rows]
+    table = _table([plain(head) for head in heads], lines, numbers=numbers, wide=wide)
     _mount(key=key, data={"blocks": [table], "marks": {}}, on_retry_change=lambda: None)
 
 
 def _table(
-    heads: Sequence[content.Line],
-    rows: Iterable[Sequence[content.Line]],
+    heads: Sequence[Line],
+    rows: Iterable[Sequence[Line]],
     *,
     numbers: Sequence[int],
     wide: Sequence[int] = (),

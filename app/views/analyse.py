@@ -19,14 +19,15 @@ from app.panels.analyse import batch, progress, request_form, stopped_job, video
 from app.panels.ask import chat, composer, start
 from app.panels.report import comparison, reanalysis, report
 from app.state import page_state
-from framelens.core import AppError, VideoInfo
+from framelens.core.domain import VideoInfo
+from framelens.core.errors import AppError
 from framelens.i18n import t
-from framelens.services import keep_video, video_for
+from framelens.services.playback import keep_video, video_for
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
 
-    from framelens.jobs import JobSnapshot
+    from framelens.jobs.snapshot import JobSnapshot
 
 _COLUMNS = (7, 4)
 """Ratio of the column widths with an analysis. Chosen by hand; not tuned."""

@@ -14,13 +14,14 @@ from app.formatting import error_words, plain
 from app.panels.analyse import progress
 from app.panels.ask import chat, composer, start
 from app.state import page_state
-from framelens.core import AppError
+from framelens.core.errors import AppError
 from framelens.i18n import t
-from framelens.reports.content import printable
-from framelens.services import video_for, video_names
+from framelens.reports.content.labels import printable
+from framelens.services.conversations import video_names
+from framelens.services.playback import video_for
 
 if TYPE_CHECKING:
-    from framelens.conversations import Conversation
+    from framelens.conversations.conversation import Conversation
 
 _COLUMNS = (5, 7)
 """Ratio of the column widths of video and conversation, as in a report. Chosen by hand; not tuned."""

@@ -11,11 +11,11 @@ from app.context import may_change, services
 from app.formatting import error_words, plain
 from app.panels.library import cards, filters, trash
 from app.state import page_state
-from framelens.core import one_line
+from framelens.core.files import one_line
 from framelens.i18n import t
 from framelens.library.bulk_operations import MOST_EXPORTED
-from framelens.reports import FORMATS
-from framelens.store import LibraryEntry
+from framelens.reports.formats import FORMATS
+from framelens.store.library_index import LibraryEntry
 
 _POLL_SECONDS = 2.0
 _PRESET = ("html", "json")
@@ -163,7 +163,7 @@ def _draw_import() -> None:
 
 def _import(uploads: Sequence[str], refused: Sequence[str]) -> None:
     from framelens.library.bulk_operations import reports_of
-    from framelens.services import import_report
+    from framelens.services.conversations import import_report
 
     state = page_state()
     state.refused = tuple(refused)

@@ -11,7 +11,7 @@ from app import resources
 from app.components.assets import component
 from app.context import services
 from app.formatting import error_words, plain
-from framelens.core import AppError, InputError
+from framelens.core.errors import AppError, InputError
 from framelens.i18n import language, t
 
 _COLUMNS = (1, 1, 1)

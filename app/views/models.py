@@ -6,13 +6,14 @@ import streamlit as st
 
 from app.context import services
 from app.formatting import error_words, plain
-from app.panels import models as panels
+from app.panels.models import cluster, current_model, memory_calculator, model_form, remote_engine, table, vision_check
 from app.state import page_state
-from framelens.core import AppError, requires
+from framelens.core.errors import AppError
+from framelens.core.identity import requires
 from framelens.i18n import t
-from framelens.models import load_catalogue
+from framelens.models.catalogue import load_catalogue
 from framelens.services import hardware_profile
-from framelens.store import trials
+from framelens.store.model_records import trials
 
 
 def _draw_way_back() -> None:
@@ -43,20 +44,20 @@ def draw() -> None:
     if here.card is None:
         here = here.with_measured_speed(trials(services().settings.data_dir).all(), catalogue.by_id)
     st.markdown(f"##### {t('models.page.now')}")
-    panels.current_model.draw()
-    panels.vision_check.draw()
+    current_model.draw()
+    vision_check.draw()
     st.markdown(f"##### {t('models.page.choose')}")
-    panels.model_form.draw(catalogue, here)
-    panels.remote_engine.draw()
+    model_form.draw(catalogue, here)
+    remote_engine.draw()
     for problem in catalogue.problems:
         st.warning(plain(error_words(problem)), icon=":material/warning:")
     st.markdown(f"##### {t('models.page.table')}")
-    panels.table.draw(catalogue, here)
+    table.draw(catalogue, here)
     with st.expander(t("models.page.calculation"), icon=":material/calculate:"):
-        panels.memory_calculator.draw(catalogue, here)
+        memory_calculator.draw(catalogue, here)
     with st.expander(t("cluster.page"), icon=":material/hub:"):
-        panels.cluster.draw_plan(catalogue)
+        cluster.draw_plan(catalogue)
         st.divider()
-        panels.cluster.draw_check()
+        cluster.draw_check()
     with st.expander(t("models.page.formats"), icon=":material/memory:"):
-        panels.memory_calculator.draw_formats()
+        memory_calculator.draw_formats()

@@ -16,15 +16,18 @@ from app.components.charts import Chart, Series
 from app.context import services
 from app.formatting import error_words, plain
 from app.panels.menu.engine import COLOURS, draw_engines, short_model_name
-from framelens import engine
-from framelens.core import requires
+from framelens.core.identity import requires
+from framelens.engine.hardware import cpu_name, installed_vllm
+from framelens.engine.monitoring.engine_metrics import LONGEST_INTERVAL_SECONDS, EngineLoad
+from framelens.engine.monitoring.monitor import KEPT_SECONDS, PERIOD_SECONDS, Sample
+from framelens.engine.monitoring.system_metrics import PROCESS_ROLES, GpuSample
 from framelens.i18n import t
 
 if TYPE_CHECKING:
-    from framelens.engine import EngineStatus
-    from framelens.jobs import JobSnapshot
+    from framelens.engine.base import EngineStatus
+    from framelens.jobs.snapshot import JobSnapshot
 
-_SPANS = (120.0, 300.0, engine.KEPT_SECONDS)
+_SPANS = (120.0, 300.0, KEPT_SECONDS)
 """Time axes in seconds. Chosen by hand; not tuned."""
 _JOBS = ("running", "waiting")
 
@@ -33,8 +36,8 @@ _JOBS = ("running", "waiting")
 def draw() -> None:
     """Draw the page; its charts refresh by themselves."""
     st.markdown(f"## {t('ui.page_system')}")
-    st.caption(t("system.about", n=round(engine.PERIOD_SECONDS)))
-    st.fragment(_draw, run_every=engine.PERIOD_SECONDS)()
+    st.caption(t("system.about", n=round(PERIOD_SECONDS)))
+    st.fragment(_draw, run_every=PERIOD_SECONDS)()
 
 
 @requires("administrator")
@@ -46,13 +49,13 @@ def _draw() -> None:
     if not samples:
         return
     _draw_heading("machine")
-    _draw_charts("machine", samples, machine_charts(samples, engine.cpu_name()))
+    _draw_charts("machine", samples, machine_charts(samples, cpu_name()))
     _draw_cards(samples)
     _draw_engine(samples)
     _draw_queue(samples)
 
 
-def _draw_cards(samples: Sequence[engine.Sample]) -> None:
+def _draw_cards(samples: Sequence[Sample]) -> None:
     now = samples[-1].cards
     if now.absence:
         _draw_heading("cards")
@@ -63,7 +66,7 @@ def _draw_cards(samples: Sequence[engine.Sample]) -> None:
         _draw_charts(f"card-{card.index}", samples, card_charts(samples, card))
 
 
-def _draw_engine(samples: Sequence[engine.Sample]) -> None:
+def _draw_engine(samples: Sequence[Sample]) -> None:
     status = services().engine.status()
     _draw_heading("engine")
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
@@ -73,13 +76,13 @@ def _draw_engine(samples: Sequence[engine.Sample]) -> None:
     draw_engines()
     if words := _no_load_reason(status, samples[-1]):
         st.caption(plain(words))
-    if any(isinstance(sample.load, engine.EngineLoad) for sample in samples):
+    if any(isinstance(sample.load, EngineLoad) for sample in samples):
         _draw_charts("engine", samples, load_charts(samples))
 
 
-def _no_load_reason(status: EngineStatus, now: engine.Sample) -> str:
+def _no_load_reason(status: EngineStatus, now: Sample) -> str:
     """Return why the engine reports no load; "" where it does."""
-    if isinstance(now.load, engine.EngineLoad):
+    if isinstance(now.load, EngineLoad):
         return ""
     if now.load == "not_running" and status.error:
         return error_words(status.error)
@@ -90,7 +93,7 @@ def _no_load_reason(status: EngineStatus, now: engine.Sample) -> str:
 
 def _facts(status: EngineStatus) -> list[str]:
     """List the model, its engine with version, the device or address, and the context length."""
-    installed = engine.installed_vllm()
+    installed = installed_vllm()
     name = {"vllm": "vLLM", "transformers": "transformers serve"}.get(status.kind, "")
     version = status.info.version if status.info else ""
     facts = [short_model_name(status.model), f"{name} {version}".strip()]
@@ -103,7 +106,7 @@ def _facts(status: EngineStatus) -> list[str]:
     return [fact for fact in facts if fact]
 
 
-def _draw_queue(samples: Sequence[engine.Sample]) -> None:
+def _draw_queue(samples: Sequence[Sample]) -> None:
     _draw_heading("queue")
     _draw_charts("queue", samples, [queue_chart(samples)])
     running, waiting = services().jobs.all_running(), services().jobs.waiting()
@@ -126,14 +129,14 @@ def _draw_heading(name: str, number: str = "", about: str = "") -> None:
     st.markdown(f"##### {plain(' · '.join(filter(None, (words, about))))}")
 
 
-def _draw_charts(name: str, samples: Sequence[engine.Sample], drawn: Sequence[charts.Chart]) -> None:
+def _draw_charts(name: str, samples: Sequence[Sample], drawn: Sequence[charts.Chart]) -> None:
     span = span_seconds(samples)
     charts.draw(
         drawn,
         ages(samples),
         key=f"system-{name}",
         span_seconds=span,
-        gap_seconds=engine.LONGEST_INTERVAL_SECONDS,
+        gap_seconds=LONGEST_INTERVAL_SECONDS,
         words={
             "first": t("system.minutes_ago", n=round(span / 60)),
             "last": t("system.now"),
@@ -143,23 +146,22 @@ def _draw_charts(name: str, samples: Sequence[engine.Sample], drawn: Sequence[ch
     )
 
 
-def ages(samples: Sequence[engine.Sample]) -> list[float]:
+def ages(samples: Sequence[Sample]) -> list[float]:
     """List how many seconds before the newest sample each one was taken."""
     return [samples[-1].at - sample.at for sample in samples]
 
 
-def span_seconds(samples: Sequence[engine.Sample]) -> float:
+def span_seconds(samples: Sequence[Sample]) -> float:
     """Return the shortest time axis that shows all samples, so that the first minutes fill the chart."""
     longest = samples[-1].at - samples[0].at if samples else 0.0
-    return next((span for span in _SPANS if longest <= span), engine.KEPT_SECONDS)
+    return next((span for span in _SPANS if longest <= span), KEPT_SECONDS)
 
 
-def machine_charts(samples: Sequence[engine.Sample], processor: str) -> list[Chart]:
+def machine_charts(samples: Sequence[Sample], processor: str) -> list[Chart]:
     """Build the charts of processor and memory; memory is split into FrameLens's own processes and the rest."""
     now = samples[-1].machine
     parts = [
-        Series(_word(f"part_{part}"), [one.machine.parts.get(part, 0) for one in samples])
-        for part in engine.PROCESS_ROLES
+        Series(_word(f"part_{part}"), [one.machine.parts.get(part, 0) for one in samples]) for part in PROCESS_ROLES
     ]
     others = [max(0, one.machine.memory_used_bytes - sum(one.machine.parts.values())) for one in samples]
     return [
@@ -182,11 +184,11 @@ def machine_charts(samples: Sequence[engine.Sample], processor: str) -> list[Cha
     ]
 
 
-def card_charts(samples: Sequence[engine.Sample], card: engine.GpuSample) -> list[Chart]:
+def card_charts(samples: Sequence[Sample], card: GpuSample) -> list[Chart]:
     """Build the charts of a card's load, memory, temperature and power; values that it doesn't report are noted."""
     history = [next((one for one in sample.cards.cards if one.index == card.index), None) for sample in samples]
 
-    def line(value: Callable[[engine.GpuSample], float | None]) -> list[Series]:
+    def line(value: Callable[[GpuSample], float | None]) -> list[Series]:
         return [Series("", [value(one) if one else None for one in history])]
 
     def note(value: float | None, words: str = "") -> str:
@@ -225,14 +227,14 @@ def card_charts(samples: Sequence[engine.Sample], card: engine.GpuSample) -> lis
     ]
 
 
-def load_charts(samples: Sequence[engine.Sample]) -> list[Chart]:
+def load_charts(samples: Sequence[Sample]) -> list[Chart]:
     """Build the charts of the engine's load.
 
     The wait for the first token is the mean over the tokens since the previous sample.
     """
-    history = [sample.load if isinstance(sample.load, engine.EngineLoad) else None for sample in samples]
+    history = [sample.load if isinstance(sample.load, EngineLoad) else None for sample in samples]
 
-    def line(name: str, value: Callable[[engine.EngineLoad], float | None], *, sparse: bool = False) -> Series:
+    def line(name: str, value: Callable[[EngineLoad], float | None], *, sparse: bool = False) -> Series:
         return Series(_word(name), [value(one) if one else None for one in history], sparse)
 
     return [
@@ -261,7 +263,7 @@ def load_charts(samples: Sequence[engine.Sample]) -> list[Chart]:
     ]
 
 
-def queue_chart(samples: Sequence[engine.Sample]) -> Chart:
+def queue_chart(samples: Sequence[Sample]) -> Chart:
     """Build the chart of running and waiting analyses."""
     lines = [Series(_word(name), [one.jobs[place] for one in samples]) for place, name in enumerate(_JOBS)]
     return Chart(_word("jobs"), lines, wide=True)

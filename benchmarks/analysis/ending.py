@@ -11,7 +11,7 @@ from itertools import cycle
 from typing import Any
 from unittest import mock
 
-from framelens.analysis import Schema
+from framelens.analysis.prompts.schema import Schema
 from framelens.analysis.requests import request_executor
 
 _TEXTS = ("gate", "two people at a red car", "rain", "a grey coat")

@@ -7,7 +7,7 @@ from statistics import median
 
 from benchmarks.analysis.throughput import Place
 from benchmarks.row import Row
-from framelens.core import AnalysisRequest
+from framelens.core.domain import AnalysisRequest
 
 BOUND = 0.10
 IN_FLIGHT = 4

@@ -19,8 +19,10 @@ from benchmarks.analysis.engine import TINY, Caches
 from benchmarks.analysis.raw import Sent, first_text_seconds, raw_seconds
 from benchmarks.analysis.throughput import Place
 from benchmarks.row import Row
-from framelens.engine import cpu_flags
-from framelens.models import built_in, has_bfloat16, write_folder
+from framelens.engine.hardware import cpu_flags
+from framelens.models.catalogue import built_in
+from framelens.models.cpu_speed import has_bfloat16
+from framelens.models.dummy_model import write_folder
 
 NAME = "shape of Qwen2.5-VL-3B"
 

@@ -8,7 +8,7 @@ import platform
 import psutil
 
 from benchmarks.keyframes.machine import processor
-from framelens.engine import installed_vllm
+from framelens.engine.hardware import installed_vllm
 
 
 def machine_line() -> str:

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.analysis.whole import App
-from framelens.core import AnalysisRequest
+from framelens.core.domain import AnalysisRequest
 
 if __name__ == "__main__":
     url, data, video, frames, in_flight = sys.argv[1:]

@@ -17,7 +17,7 @@ from benchmarks.analysis.raw import Sent, first_text_seconds
 from benchmarks.analysis.scripted import Delays, serving
 from benchmarks.analysis.whole import App, in_parts
 from benchmarks.row import Row
-from framelens.core import AnalysisRequest
+from framelens.core.domain import AnalysisRequest
 
 _AT_ONCE = Delays(0.0, 0.0, frame_tokens=100, context=8192)
 QUESTIONS = ("Who is there, and what do they do?", "Which colours and signs can be seen?")

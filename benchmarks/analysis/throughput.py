@@ -13,7 +13,7 @@ from statistics import median
 from benchmarks.analysis.raw import Sent, first_of_another_part, raw_seconds
 from benchmarks.analysis.whole import App, Course, in_parts
 from benchmarks.row import Row
-from framelens.core import AnalysisRequest, Layout
+from framelens.core.domain import AnalysisRequest, Layout
 
 BOUND = 1 / 0.95
 """Of our time over theirs: a throughput of at least 0.95."""

@@ -7,11 +7,19 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from benchmarks.analysis.raw import Sent, recording
-from framelens.analysis import NO_EARLIER_RESULTS, EarlierResults, Task
 from framelens.analysis.prompts.templates import load_templates
+from framelens.analysis.task import NO_EARLIER_RESULTS, EarlierResults, Task
 from framelens.config import load
-from framelens.core import AnalysisRequest, AnswerDelta, ChunkDone, Finished, KeyframesChosen, Layout, SurveyProgress
-from framelens.services import EngineSession, build_engine
+from framelens.core.domain import (
+    AnalysisRequest,
+    AnswerDelta,
+    ChunkDone,
+    Finished,
+    KeyframesChosen,
+    Layout,
+    SurveyProgress,
+)
+from framelens.services.engine_session import EngineSession, build_engine
 
 SIDE = 448
 

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import av
 
-from framelens.core import AppError
-from framelens.video import probe
+from framelens.core.errors import AppError
+from framelens.video.extractor import probe
 from tests.cards import CARDS, draw_card, to_jpeg
 
 RATE = 25

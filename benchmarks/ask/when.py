@@ -17,7 +17,7 @@ import framelens
 from benchmarks.ask.planted import COLOURS, RATE, Occurrence, PlantedVideo
 from benchmarks.ask.session import ask
 from benchmarks.row import Row
-from framelens.core import Moments
+from framelens.core.evidence import Moments
 
 LEAST_RECALL, MOST_FALSE_PER_HOUR, MOST_BORDER_ERROR = 0.95, 0.1, 1.0
 SEARCH_SECONDS = 1800

@@ -22,11 +22,14 @@ from typing import Any, get_args
 
 from benchmarks.datasets.formats import LETTERS, READERS, Item, video_of
 from benchmarks.datasets.scores import Outcome, table
-from framelens import ask, config
-from framelens.core import AppError, EngineError, Moments
+from framelens import config
+from framelens.conversations.conversation import AnswerDone, AskSettings, Conversation, Look, LookKind, Turn
+from framelens.core.errors import AppError, EngineError
+from framelens.core.evidence import Moments
 from framelens.i18n import error_text, in_language
-from framelens.services import Services, conversations, open_services
+from framelens.services import conversations
 from framelens.services.analyses import with_named
+from framelens.services.container import Services, open_services
 
 _LETTER = re.compile(rf"\W*([{LETTERS}])\b")
 
@@ -63,13 +66,13 @@ def _parse(words: list[str]) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="file with a line for each answer, to continue later")
     parser.add_argument("--limit", type=int, help="only the first N questions")
     parser.add_argument("--frames", type=int, default=8, help="frames for a question (default: 8)")
-    parser.add_argument("--look", choices=get_args(ask.LookKind), help="choice of frames, such as global to compare")
+    parser.add_argument("--look", choices=get_args(LookKind), help="choice of frames, such as global to compare")
     parser.add_argument("--model", default="")
     parser.add_argument("--base-url", default="")
     return parser.parse_args(words)
 
 
-def _outcome(services: Services, item: Item, path: Path, *, frames: int, look: ask.LookKind) -> Outcome:
+def _outcome(services: Services, item: Item, path: Path, *, frames: int, look: LookKind) -> Outcome:
     """Ask one question; an error of the video is the outcome, one of the engine ends the run.
 
     Raises:
@@ -87,7 +90,7 @@ def _outcome(services: Services, item: Item, path: Path, *, frames: int, look: a
     return Outcome(item, letter[1]) if letter else Outcome(item, problem=f"no letter: {turn.answer[:80]!r}")
 
 
-def _answered(services: Services, item: Item, path: Path, *, frames: int, look: ask.LookKind) -> ask.Turn:
+def _answered(services: Services, item: Item, path: Path, *, frames: int, look: LookKind) -> Turn:
     cancel = threading.Event()
     events = conversations.begin(services, [str(path)], conversations.FrameOptions("en", frames), cancel)
     asked = _value_of(events)
@@ -97,22 +100,22 @@ def _answered(services: Services, item: Item, path: Path, *, frames: int, look: 
         question = f"{item.question}\n{choices}\nWhich choice is right? Answer with its letter alone."
     else:
         question = f"When does this happen: {item.question}?"
-    settings = ask.AskSettings(temperature=0.0, seed=0, letters=letters)
-    asked = asked.asked(question, settings, look=ask.Look(look))
+    settings = AskSettings(temperature=0.0, seed=0, letters=letters)
+    asked = asked.asked(question, settings, look=Look(look))
     with closing(conversations.ask(services, asked, cancel)) as answer:
-        done = [event.conversation for event in answer if isinstance(event, ask.AnswerDone)]
-    turn: ask.Turn = done[0].last
+        done = [event.conversation for event in answer if isinstance(event, AnswerDone)]
+    turn: Turn = done[0].last
     return turn
 
 
-def _value_of(events: Any) -> ask.Conversation:
+def _value_of(events: Any) -> Conversation:
     """Consume a generator and return its value."""
     with closing(events):
         while True:
             try:
                 next(events)
             except StopIteration as end:
-                value: ask.Conversation = end.value
+                value: Conversation = end.value
                 return value
 
 

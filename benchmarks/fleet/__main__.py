@@ -31,15 +31,18 @@ from benchmarks.analysis.machine import machine_line
 from benchmarks.endurance import plain
 from benchmarks.fleet.clips import make_clips
 from benchmarks.row import Row
-from framelens import config, core
+from framelens import config
+from framelens.core.domain import AnalysisRequest
+from framelens.core.files import new_id
 from framelens.fleet.batch import Batch, collect, make_batch
 from framelens.fleet.ray_jobs.client import RayCluster
 from framelens.fleet.ray_jobs.runner import run_on_ray
 from framelens.fleet.ray_jobs.task import RayTask
 from framelens.fleet.results import Results
 from framelens.fleet.runner import BatchHalted, VideoEnded, run_batch
-from framelens.services import open_services
-from framelens.video import sha256_of, worker_ready
+from framelens.services.container import open_services
+from framelens.video.files import sha256_of
+from framelens.video.worker_pool import worker_ready
 from tests.fleet.ray_jobs.local_cluster import TOKEN, LocalCluster, local_cluster
 
 _PARTS = ("overhead", "scaling", "kills")
@@ -85,7 +88,7 @@ class Bench:
 
         `disturb` gets the number of videos that have ended.
         """
-        batch = replace(self.batch, id=core.new_id())
+        batch = replace(self.batch, id=new_id())
         task = RayTask(batch, folder / "out", {"FRAMELENS_DATA_DIR": str(folder / "data")})
         since, events = time.perf_counter(), list[Any]()
         client = RayCluster(cluster.address)
@@ -102,7 +105,7 @@ def _settings(data: Path) -> config.Settings:
 
 def open_bench(clips: Sequence[Path], work: Path) -> Bench:
     """Build the batch of these clips, without a model."""
-    request = core.AnalysisRequest(Path("x"), frames=8, use_model=False)
+    request = AnalysisRequest(Path("x"), frames=8, use_model=False)
     services = open_services(_settings(work / "data"), adopts=False)
     try:
         conditions = services.switcher.session.conditions(request)

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from itertools import cycle, permutations
 from pathlib import Path
 
-from framelens.core import AppError
-from framelens.video import is_video_name, probe
+from framelens.core.errors import AppError
+from framelens.video.extractor import probe
+from framelens.video.files import is_video_name
 from tests.cards import CARDS, write_card_video
 
 CLIP_SECONDS = 3.0

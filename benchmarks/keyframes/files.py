@@ -12,7 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from benchmarks.footage import make
-from framelens.video import probe
+from framelens.video.extractor import probe
 
 RATE = 25
 SIZES = {"720p": (1280, 720, 120), "1080p": (1920, 1080, 60)}

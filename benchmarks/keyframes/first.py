@@ -9,8 +9,9 @@ from statistics import median
 
 from benchmarks.keyframes.table import markdown
 from benchmarks.keyframes.tools import BUDGET, as_in_the_app
-from framelens.core import KeyframeFound, Probed
-from framelens.video import ExtractOptions, extract
+from framelens.core.domain import KeyframeFound, Probed
+from framelens.video.extractor import extract
+from framelens.video.keyframes.options import ExtractOptions
 
 NAMES = ("what the file is (Probed)", "the first keyframe (KeyframeFound)", "the first picture (its JPEG)")
 

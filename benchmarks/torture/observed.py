@@ -32,10 +32,10 @@ def noting(path: Path) -> Note:
 
 def main(path: Path, words: list[str]) -> int:
     """Run a command and note what is surveyed and measured."""
-    from framelens import video
     from framelens.analysis.inputs import extraction_cache
     from framelens.cli.main import main as run
-    from framelens.core import AnalysisState, FactsMeasured
+    from framelens.core.analysis_state import AnalysisState
+    from framelens.core.domain import FactsMeasured
 
     note = noting(path)
 
@@ -51,7 +51,7 @@ def main(path: Path, words: list[str]) -> int:
         return events
 
     for name, line in (("extract", "survey"), ("extract_named", "survey"), ("remaining_facts", "")):
-        setattr(video, name, noted(getattr(video, name), line))
+        setattr(extraction_cache, name, noted(getattr(extraction_cache, name), line))
     keep = extraction_cache.StoredExtraction.keep
 
     def kept(self: Any, subject: object, value: object) -> None:

@@ -28,8 +28,10 @@ from playwright.sync_api import Page, sync_playwright
 from benchmarks.torture.line import Line, Scale
 from benchmarks.torture.site import Site
 from framelens.config import AccessSettings
-from framelens.services import COOKIE, Accounts, api_keys
-from framelens.store import ApiStore, Store
+from framelens.services import api_keys
+from framelens.services.access.accounts import COOKIE, Accounts
+from framelens.store.api_records import ApiStore
+from framelens.store.database import Store
 from tests.analysis.test_pipeline import answering_per_frame, marks_of
 from tests.browser.conftest import CHROMIUM, App, running
 from tests.cards import CARDS, write_card_video

@@ -18,9 +18,11 @@ import httpx
 
 from benchmarks.torture.line import Scale
 from framelens.config import AccessSettings
-from framelens.core import Role
-from framelens.services import COOKIE, Accounts, api_keys
-from framelens.store import ApiStore, Store
+from framelens.core.identity import Role
+from framelens.services import api_keys
+from framelens.services.access.accounts import COOKIE, Accounts
+from framelens.store.api_records import ApiStore
+from framelens.store.database import Store
 from tests.browser.conftest import running
 from tests.cards import write_card_video
 from tests.reverse_proxy import NAME, free_port, reverse_proxy

@@ -19,12 +19,25 @@ from typing import Any
 
 from langchain_core.messages import BaseMessage
 
-from framelens import engine as engines
 from framelens.analysis.planning.benchmark_result import REQUESTS, TOGETHER, BenchmarkResult, FrameCost
-from framelens.core import EngineError, EngineProgress, Keyframe, ProgressListener, RequestTooLarge, Usage, gib_number
+from framelens.core.domain import EngineProgress, Keyframe, ProgressListener, Usage
+from framelens.core.errors import EngineError, RequestTooLarge
+from framelens.core.units import gib_number
+from framelens.engine.base import Endpoint
+from framelens.engine.hardware import cpu_name, free_memory_bytes, installed_vllm
+from framelens.engine.local_engine import LocalEngine
+from framelens.engine.monitoring.system_metrics import GpuReader, own_memory
+from framelens.engine.vllm import vllm_launcher
 from framelens.i18n import in_language
-from framelens.llm import EngineChat, as_frames, ask, cards, connect, data_url, text_only, with_pictures
-from framelens.models import Device, Shape, estimate_memory, parse_plan, read_shape, write_folder
+from framelens.llm.chat import EngineChat, connect
+from framelens.llm.messages import data_url, text_only, with_pictures
+from framelens.llm.stream import ask
+from framelens.llm.vision_check import as_frames, cards
+from framelens.models.architecture import Shape
+from framelens.models.config.parser import read_shape
+from framelens.models.dummy_model import write_folder
+from framelens.models.memory import estimate_memory
+from framelens.models.serving_plan import Device, parse_plan
 
 SIZES = ((448, 252), (896, 504))
 """Width and height of test frames in pixels: the size sent on a CPU, and one with four times the pixels."""
@@ -78,14 +91,14 @@ def run_benchmark(
         EngineError: vLLM or the memory is missing, or the engine doesn't start.
         Cancelled: `cancel` was set.
     """
-    device, version = engines.installed_vllm() or ("cpu", "")
+    device, version = installed_vllm() or ("cpu", "")
     shape = read_shape(config)
     with tempfile.TemporaryDirectory(prefix="framelens-trial-") as scratch, _PeakMemory(device) as peak:
         folder = write_folder(config, Path(scratch) / model.rpartition("/")[2])
         dummy = {"load_format": "dummy", "trust_remote_code": False}  # the folder has no code
-        launcher = engines.vllm_launcher(str(folder), {**arguments, **dummy})
+        launcher = vllm_launcher(str(folder), {**arguments, **dummy})
         check_memory(model, shape, arguments, device, peak.free_bytes)
-        engine = engines.LocalEngine(replace(launcher, fetch=lambda *_: folder), log_dir=log_dir)
+        engine = LocalEngine(replace(launcher, fetch=lambda *_: folder), log_dir=log_dir)
         try:
             started = time.monotonic()
             endpoint = engine.ensure_ready(on_progress, cancel)
@@ -106,9 +119,7 @@ def run_benchmark(
 class _RequestTimer:
     """Timer of requests to one engine, one at a time."""
 
-    def __init__(
-        self, endpoint: engines.Endpoint, length: int, on_progress: ProgressListener, cancel: threading.Event
-    ) -> None:
+    def __init__(self, endpoint: Endpoint, length: int, on_progress: ProgressListener, cancel: threading.Event) -> None:
         self._chat: EngineChat = connect(
             endpoint.base_url,
             api_key=endpoint.api_key,
@@ -174,7 +185,7 @@ class _PeakMemory:
 
     def __init__(self, device: Device) -> None:
         self._device = device
-        self._reader = engines.GpuReader()
+        self._reader = GpuReader()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="trial-memory", daemon=True)
         self.bytes = 0
@@ -188,7 +199,7 @@ class _PeakMemory:
             self.free_bytes = min(free, default=0)
             self.machine = ", ".join(sorted({one.name for one in found})) + f" × {len(found)}"
         else:
-            self.free_bytes, self.machine = engines.free_memory_bytes(), engines.cpu_name()
+            self.free_bytes, self.machine = free_memory_bytes(), cpu_name()
         self._thread.start()
         return self
 
@@ -203,5 +214,5 @@ class _PeakMemory:
 
     def _taken(self) -> int:
         if self._device == "cpu":
-            return engines.own_memory()["engines"]
+            return own_memory()["engines"]
         return sum(one.memory_used_bytes or 0 for one in self._reader().cards) - self._before

@@ -21,7 +21,6 @@ from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from framelens import core
 from framelens.analysis.inputs.extraction_cache import ExtractionCache
 from framelens.analysis.inputs.transcription import Transcription
 from framelens.analysis.pipeline_state import ConcurrentEvents, Emit, Frames, PipelineState, wait_for
@@ -30,14 +29,36 @@ from framelens.analysis.planning.time_parsing import range_notice
 from framelens.analysis.prompts.templates import Templates
 from framelens.analysis.requests.engine_connector import EngineConnector
 from framelens.analysis.task import Task, facts_incomplete, merge_answers
+from framelens.core.analysis_state import AnalysisState, ReportHeader
+from framelens.core.domain import (
+    Analysis,
+    AnalysisEvent,
+    AnswerChanged,
+    Answered,
+    ChunkResult,
+    EngineInfo,
+    EngineReady,
+    FactsMeasured,
+    FileHashed,
+    Finished,
+    Heard,
+    KeyframesChosen,
+    Notice,
+    Noticed,
+    StageStarted,
+)
+from framelens.core.errors import AppError, Cancelled, EngineError, Paused, VideoError
+from framelens.core.files import readable
+from framelens.core.refusals import may_be_dying
 from framelens.i18n import as_notice, in_language
-from framelens.video import ExtractOptions, digest_of
+from framelens.video.files import digest_of
+from framelens.video.keyframes.options import ExtractOptions
 
 if TYPE_CHECKING:
     from framelens.analysis.requests.engine_connection import EngineConnection
     from framelens.analysis.requests.orchestrator import Orchestrator
 
-    Opened = tuple[EngineConnection, core.EngineInfo]
+    Opened = tuple[EngineConnection, EngineInfo]
 
 T = TypeVar("T")
 _POLL_SECONDS = 0.1
@@ -46,14 +67,14 @@ _MOST_REPLACED = 2
 
 
 class Answerer(Protocol):
-    """What answers the question of a request; `framelens.conversations.RequestAnswerer` does, as it answers every question."""
+    """What answers the question of a request; `framelens.conversations.RequestAnswerer` does, like every question."""
 
     def reads_screen(self, question: str) -> bool:
         """Return whether the answer rests on text on the screen."""
 
     def answer(
-        self, analysis: core.Analysis, connection: EngineConnection, cancel: threading.Event
-    ) -> Generator[core.AnswerChanged, None, None]:
+        self, analysis: Analysis, connection: EngineConnection, cancel: threading.Event
+    ) -> Generator[AnswerChanged, None, None]:
         """Answer the question of an analysis, of which the frames are known, and yield the answer as it grows."""
 
 
@@ -89,7 +110,7 @@ class Tools(Protocol):
         """Return the longer side of sent frames in pixels by the settings; None lets the plan choose."""
 
 
-def analyse(task: Task, tools: Tools) -> Iterator[core.AnalysisEvent]:
+def analyse(task: Task, tools: Tools) -> Iterator[AnalysisEvent]:
     """Run an analysis and yield its events; the last is Finished.
 
     Raises:
@@ -112,11 +133,11 @@ class _Run:
         self.state = PipelineState(task.control, background.stop, task.done.seconds_by_stage)
         background.apply = self.state.apply
 
-    def events(self) -> Iterator[core.AnalysisEvent]:
+    def events(self) -> Iterator[AnalysisEvent]:
         """Yield the events of a run."""
-        yield self._applied(core.StageStarted("survey"))
+        yield self._applied(StageStarted("survey"))
         if notice := range_notice(self.request.selection):
-            yield self._applied(core.Noticed(notice))
+            yield self._applied(Noticed(notice))
         start = self.background.start
         options = start("options", lambda _: self._options())
         digest = start("digest", self._digest)
@@ -133,50 +154,50 @@ class _Run:
             heard.result()
             digest.result()
             yield from self._rest(video)
-        except core.Cancelled:
+        except Cancelled:
             raise
-        except core.AppError as error:
+        except AppError as error:
             key = "incomplete" if self._has_answers() else "no_model_because"
-            yield self._applied(core.Noticed(core.Notice(key, {"reason": as_notice(error)}, "error")))
+            yield self._applied(Noticed(Notice(key, {"reason": as_notice(error)}, "error")))
             yield from self._settle(heard, digest)
             if not self._has_answers():  # a report of facts alone: show it at once
                 yield from self._pending(video)
             yield from self.background.until(video)
-            yield core.Finished(self._report(is_failed=True))
+            yield Finished(self._report(is_failed=True))
             raise
-        yield core.Finished(self._report())
+        yield Finished(self._report())
 
-    def missing_facts(self, report: core.Analysis) -> Iterator[core.AnalysisEvent]:
+    def missing_facts(self, report: Analysis) -> Iterator[AnalysisEvent]:
         """Yield the facts that an interrupted run had not measured, then the report with them. No model is asked."""
-        begins = core.StageStarted("facts", len(report.keyframes))
+        begins = StageStarted("facts", len(report.keyframes))
         yield begins
         notices = tuple(notice for notice in report.notices if notice.key != "facts_pending")
-        state = core.AnalysisState.of(replace(report, notices=notices)).apply(begins)
+        state = AnalysisState.of(replace(report, notices=notices)).apply(begins)
         options = self.background.start("options", lambda _: self._options())
         video = self.background.start("video", lambda emit: self._read(options, emit))
         try:
             for event in self._wait(video):
-                if isinstance(event, core.KeyframesChosen):
+                if isinstance(event, KeyframesChosen):
                     self._check_same(report, event.keyframes)
-                elif isinstance(event, core.FactsMeasured):
+                elif isinstance(event, FactsMeasured):
                     state = state.apply(event)
                     yield event
-        except core.Cancelled:
+        except Cancelled:
             raise
-        except core.AppError as error:
-            state = state.apply(core.Noticed(facts_incomplete(error)))
+        except AppError as error:
+            state = state.apply(Noticed(facts_incomplete(error)))
         finished = state.with_stage_timed().report
         assert finished
-        yield core.Finished(finished)
+        yield Finished(finished)
 
-    def _applied(self, event: core.AnalysisEvent) -> core.AnalysisEvent:
+    def _applied(self, event: AnalysisEvent) -> AnalysisEvent:
         self.state.apply(event)
         return event
 
-    def _check_same(self, report: core.Analysis, frames: Frames) -> None:
+    def _check_same(self, report: Analysis, frames: Frames) -> None:
         """Raise VideoError("video_changed") where `frames` are not those of the report."""
         if [frame.time_seconds for frame in frames] != [frame.time_seconds for frame in report.keyframes]:
-            raise core.VideoError("video_changed", name=report.video.name)
+            raise VideoError("video_changed", name=report.video.name)
 
     def _wants_model(self) -> bool:
         return self.request.use_model and self.tools.connector is not None
@@ -194,7 +215,7 @@ class _Run:
 
     def _digest(self, emit: Emit) -> str:
         sha256 = digest_of(self.tools.extractions.hashed(self.request.path, self.background.stop), emit)
-        emit(core.FileHashed(sha256))
+        emit(FileHashed(sha256))
         return sha256
 
     def _read(self, options: Future[ExtractOptions], emit: Emit) -> None:
@@ -215,13 +236,13 @@ class _Run:
             on_progress=self.state.add_cues,
         )
         for notice in notices:
-            emit(core.Noticed(notice))
-        emit(core.Heard(transcript))
+            emit(Noticed(notice))
+        emit(Heard(transcript))
 
     def _open(self, content: Callable[[], str], emit: Emit) -> Opened:
         assert self.tools.connector
         connection, engine = self.tools.connector.connect(emit, self.background.stop, content)
-        emit(core.EngineReady(engine))
+        emit(EngineReady(engine))
         return connection, engine
 
     def _ask(
@@ -257,13 +278,13 @@ class _Run:
                 if not chances:
                     raise ended.error from ended
                 key = "engine_replaced" if is_pooled else "engine_restarted"
-                emit(core.Noticed(core.Notice(key, {"reason": as_notice(ended.error)})))
+                emit(Noticed(Notice(key, {"reason": as_notice(ended.error)})))
                 task = replace(task, done=asking.done)
             finally:
                 connection.engine.leave()
             connection, engine = reopen(emit)
 
-    def _answer(self, connection: EngineConnection, known: Sequence[Future[Any]], emit: Emit) -> core.AppError | None:
+    def _answer(self, connection: EngineConnection, known: Sequence[Future[Any]], emit: Emit) -> AppError | None:
         """Answer the question of the request, if it has one; return why it can't be answered.
 
         Args:
@@ -279,9 +300,9 @@ class _Run:
         if answerer is None or not self.request.question.strip():
             return None
         if before and before.answers[0].state == "complete":
-            emit(core.AnswerChanged(before, is_over=True))
+            emit(AnswerChanged(before, is_over=True))
             return None
-        emit(core.StageStarted("answer"))
+        emit(StageStarted("answer"))
         try:
             frames, _ = self.state.chosen()
             reads = answerer.reads_screen(self.request.question) or connection.sight.sees is False
@@ -292,25 +313,23 @@ class _Run:
                 for event in events:
                     emit(event)
                     if self.state.is_paused and not (event.is_over or event.answer.answers[0].answer):
-                        raise core.Paused
-        except core.Cancelled:
+                        raise Paused
+        except Cancelled:
             raise
-        except core.AppError as error:
+        except AppError as error:
             return self._without_answer(connection, error)
         return None
 
-    def _without_answer(self, connection: EngineConnection, error: core.AppError) -> core.AppError:
+    def _without_answer(self, connection: EngineConnection, error: AppError) -> AppError:
         """Return why the question can't be answered. Raises EngineEnded if the engine has died."""
         from framelens.analysis.requests.request_executor import EngineEnded
 
-        is_engine = isinstance(error, core.EngineError) and core.may_be_dying(error)
+        is_engine = isinstance(error, EngineError) and may_be_dying(error)
         if is_engine and (death := connection.death()):
             raise EngineEnded(death) from error
         return error
 
-    def _orchestrator(
-        self, task: Task, connection: EngineConnection, engine: core.EngineInfo, emit: Emit
-    ) -> Orchestrator:
+    def _orchestrator(self, task: Task, connection: EngineConnection, engine: EngineInfo, emit: Emit) -> Orchestrator:
         from framelens.analysis.requests.orchestrator import Orchestrator
         from framelens.analysis.requests.request_executor import RunContext
 
@@ -320,28 +339,28 @@ class _Run:
 
     # ---- the run itself
 
-    def _until_frames(self, video: Future[None]) -> Iterator[core.AnalysisEvent]:
+    def _until_frames(self, video: Future[None]) -> Iterator[AnalysisEvent]:
         for event in self.background.until(video):
             yield event
-            if isinstance(event, core.KeyframesChosen):
+            if isinstance(event, KeyframesChosen):
                 return
             self.state.check()
         video.result()  # ended without frames: raises why
-        raise core.VideoError("no_frames", name=core.readable(self.request.path.name))
+        raise VideoError("no_frames", name=readable(self.request.path.name))
 
-    def _answers(self, engine: Future[Opened] | None, asking: Future[None] | None) -> Iterator[core.AnalysisEvent]:
+    def _answers(self, engine: Future[Opened] | None, asking: Future[None] | None) -> Iterator[AnalysisEvent]:
         if engine is None or asking is None:
-            yield self._applied(core.Noticed(core.Notice("no_model")))
+            yield self._applied(Noticed(Notice("no_model")))
             return
         if not engine.done():
-            yield self._applied(core.StageStarted("engine"))
+            yield self._applied(StageStarted("engine"))
         while not engine.done():
             yield from self.background.drain()
             self.state.check()
             wait([engine], timeout=_POLL_SECONDS)
         yield from self._wait(asking)
 
-    def _rest(self, video: Future[None]) -> Iterator[core.AnalysisEvent]:
+    def _rest(self, video: Future[None]) -> Iterator[AnalysisEvent]:
         """Yield the report with the facts so far, then the remaining facts.
 
         If they can't be measured, a notice reports it: the answers are complete.
@@ -349,25 +368,25 @@ class _Run:
         yield from self._pending(video)
         try:
             yield from self._wait(video)
-        except core.Cancelled:
+        except Cancelled:
             raise
-        except core.AppError as error:
+        except AppError as error:
             if len(self.state.now.facts) == len(self.state.now.keyframes):
                 raise
-            yield self._applied(core.Noticed(facts_incomplete(error)))
+            yield self._applied(Noticed(facts_incomplete(error)))
 
-    def _pending(self, video: Future[None]) -> Iterator[core.AnalysisEvent]:
+    def _pending(self, video: Future[None]) -> Iterator[AnalysisEvent]:
         """Yield the report without the facts that are still being measured; nothing where all of them are."""
         if not video.done():
-            yield self._applied(core.StageStarted("facts", len(self.state.now.keyframes)))
-            yield core.Answered(self._report(core.Notice("facts_pending", level="info")))
+            yield self._applied(StageStarted("facts", len(self.state.now.keyframes)))
+            yield Answered(self._report(Notice("facts_pending", level="info")))
 
-    def _settle(self, heard: Future[None], digest: Future[str]) -> Iterator[core.AnalysisEvent]:
+    def _settle(self, heard: Future[None], digest: Future[str]) -> Iterator[AnalysisEvent]:
         """Wait for both."""
         for part in (heard, digest):
             yield from self.background.until(part)
 
-    def _wait(self, future: Future[T]) -> Iterator[core.AnalysisEvent]:
+    def _wait(self, future: Future[T]) -> Iterator[AnalysisEvent]:
         yield from self.background.until(future)
         future.result()
 
@@ -376,12 +395,12 @@ class _Run:
         answer = self.state.now.answer or self.task.done.answer
         return bool(self._merged_results()) or (answer is not None and answer.answers[0].is_usable)
 
-    def _merged_results(self) -> tuple[core.ChunkResult, ...]:
+    def _merged_results(self) -> tuple[ChunkResult, ...]:
         """Return the answers of this run and those of an earlier one that it has not replaced."""
         state = self.state.now
         return merge_answers(self.task.done, state.results, state.keyframes)
 
-    def _report(self, *notices: core.Notice, is_failed: bool = False) -> core.Analysis:
+    def _report(self, *notices: Notice, is_failed: bool = False) -> Analysis:
         """Build the report from what is known now; `notices` hold for this one only."""
         state, done = self.state.now.with_stage_timed(), self.task.done
         if is_failed:
@@ -393,7 +412,7 @@ class _Run:
             state,
             notices=(*state.notices, *notices),
             engine=(state.engine or done.engine) if state.results else state.engine,
-            header=core.ReportHeader(
+            header=ReportHeader(
                 id=self.task.job_id,
                 created=self.created,
                 request=self.request,

@@ -9,14 +9,17 @@ from concurrent.futures import Future, wait
 from functools import partial
 from typing import Any, TypeVar
 
-from framelens import core
 from framelens.analysis.inputs.transcription import cues_between
 from framelens.analysis.task import Control
+from framelens.core.analysis_state import AnalysisState
+from framelens.core.background_task import in_thread
+from framelens.core.domain import AnalysisEvent, Cue, DecodeSummary, FrameFacts, Keyframe, Transcript, VideoInfo
+from framelens.core.errors import Cancelled, Paused
 
 _POLL_SECONDS = 0.1
 T = TypeVar("T")
-Emit = Callable[[core.AnalysisEvent], None]
-Frames = tuple[core.Keyframe, ...]
+Emit = Callable[[AnalysisEvent], None]
+Frames = tuple[Keyframe, ...]
 
 
 class PipelineState:
@@ -29,17 +32,17 @@ class PipelineState:
         self._control = control
         self._stop = stop
         self._changed = threading.Condition()
-        self._state = core.AnalysisState(seconds_by_stage=dict(seconds_by_stage))
-        self._cues: list[core.Cue] = []
+        self._state = AnalysisState(seconds_by_stage=dict(seconds_by_stage))
+        self._cues: list[Cue] = []
         self._reached_seconds = 0.0
         self._error: BaseException | None = None
 
     @property
-    def now(self) -> core.AnalysisState:
+    def now(self) -> AnalysisState:
         """Return what is known now."""
         return self._state
 
-    def apply(self, event: core.AnalysisEvent) -> None:
+    def apply(self, event: AnalysisEvent) -> None:
         """Fold one more event."""
         with self._changed:
             self._state = self._state.apply(event)
@@ -51,7 +54,7 @@ class PipelineState:
             self._error = error
             self._changed.notify_all()
 
-    def video(self) -> core.VideoInfo:
+    def video(self) -> VideoInfo:
         """Return the video's metadata."""
         self._until(lambda: self._state.video is not None)
         assert self._state.video
@@ -67,7 +70,7 @@ class PipelineState:
         """Return True if all frames are chosen."""
         return self._state.decode is not None
 
-    def chosen(self) -> tuple[Frames, core.DecodeSummary]:
+    def chosen(self) -> tuple[Frames, DecodeSummary]:
         """Return all frames and the summary of the decoding."""
         self._until(lambda: self._state.decode is not None)
         assert self._state.decode
@@ -83,25 +86,25 @@ class PipelineState:
         """Return the starts of the shots in seconds, none before they are known, without waiting."""
         return [shot.start_seconds for shot in self._state.decode.shots] if self._state.decode else []
 
-    def facts(self, frames: Frames) -> dict[int, core.FrameFacts]:
+    def facts(self, frames: Frames) -> dict[int, FrameFacts]:
         """Return the facts of at least these frames, by number."""
         wanted = {frame.number for frame in frames}
         self._until(lambda: wanted <= {one.number for one in self._state.facts})
         return {one.number: one for one in self._state.facts}
 
-    def add_cues(self, reached_seconds: float, cues: Sequence[core.Cue]) -> None:
+    def add_cues(self, reached_seconds: float, cues: Sequence[Cue]) -> None:
         """Add new cues; everything up to `reached_seconds` of the video is transcribed."""
         with self._changed:
             self._cues.extend(cues)
             self._reached_seconds = reached_seconds
             self._changed.notify_all()
 
-    def cues(self, start_seconds: float, end_seconds: float) -> tuple[core.Cue, ...]:
+    def cues(self, start_seconds: float, end_seconds: float) -> tuple[Cue, ...]:
         """Return the cues in [start_seconds, end_seconds) once all of them are transcribed."""
         self._until(lambda: self._state.is_heard or self._reached_seconds >= end_seconds)
         if self._state.is_heard:
             return cues_between(self._state.transcript, start_seconds, end_seconds)
-        return cues_between(core.Transcript("speech", "", tuple(self._cues)), start_seconds, end_seconds)
+        return cues_between(Transcript("speech", "", tuple(self._cues)), start_seconds, end_seconds)
 
     @property
     def is_paused(self) -> bool:
@@ -111,13 +114,13 @@ class PipelineState:
     def check_cancelled(self) -> None:
         """Raise Cancelled if the run is cancelled or over."""
         if self._control.cancel.is_set() or self._stop.is_set():
-            raise core.Cancelled
+            raise Cancelled
 
     def check(self) -> None:
         """Raise Cancelled or Paused if the run is to stop."""
         self.check_cancelled()
         if self.is_paused:
-            raise core.Paused
+            raise Paused
 
     def _until(self, is_ready: Callable[[], bool]) -> None:
         with self._changed:
@@ -141,7 +144,7 @@ class ConcurrentEvents:
         self.cancel = cancel
         self.apply: Emit = lambda event: None
         self.stop = threading.Event()
-        self._events: queue.SimpleQueue[core.AnalysisEvent] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[AnalysisEvent] = queue.SimpleQueue()
 
     def __enter__(self) -> ConcurrentEvents:
         return self
@@ -151,18 +154,18 @@ class ConcurrentEvents:
 
     def start(self, name: str, work: Callable[[Emit], T]) -> Future[T]:
         """Run `work(emit)` in a daemon thread and return a Future with its result or exception."""
-        return core.in_thread(f"analysis-{name}", partial(work, self._emit))
+        return in_thread(f"analysis-{name}", partial(work, self._emit))
 
-    def _emit(self, event: core.AnalysisEvent) -> None:
+    def _emit(self, event: AnalysisEvent) -> None:
         self.apply(event)
         self._events.put(event)
 
-    def drain(self) -> Iterator[core.AnalysisEvent]:
+    def drain(self) -> Iterator[AnalysisEvent]:
         """Yield the queued events without waiting."""
         while not self._events.empty():
             yield self._events.get()
 
-    def until(self, future: Future[Any]) -> Iterator[core.AnalysisEvent]:
+    def until(self, future: Future[Any]) -> Iterator[AnalysisEvent]:
         """Yield events as they arrive until `future` is done.
 
         Raises:
@@ -171,7 +174,7 @@ class ConcurrentEvents:
         while not future.done():
             if self.cancel.is_set():
                 yield from self.drain()
-                raise core.Cancelled
+                raise Cancelled
             try:
                 yield self._events.get(timeout=_POLL_SECONDS)
             except queue.Empty:

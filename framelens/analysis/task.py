@@ -10,18 +10,18 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from framelens.core import (
+from framelens.core.analysis_state import in_order
+from framelens.core.domain import (
     Analysis,
     AnalysisRequest,
-    AppError,
     ChunkResult,
     EngineInfo,
     Keyframe,
     Layout,
     Notice,
     ReportedConversation,
-    in_order,
 )
+from framelens.core.errors import AppError
 from framelens.i18n import as_notice
 
 

@@ -26,17 +26,25 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from framelens import ask, core, video
 from framelens.api.gate import Gate
 from framelens.api.responses import OpenFileResponse
 from framelens.api.turns import TurnQueue
-from framelens.fleet import BatchArchive
-from framelens.fleet import bundle as batch_files
+from framelens.conversations.export import as_markdown, document
+from framelens.core.background_task import cancelled_by, check_cancelled
+from framelens.core.domain import Analysis, Language
+from framelens.core.errors import AppError, InputError
+from framelens.core.files import safe_file_name, safe_stem
+from framelens.core.identity import current_user
+from framelens.fleet.archive import BatchArchive
+from framelens.fleet.job_batches import bundle as batch_files
 from framelens.i18n import labelled, language, t
 from framelens.library.bulk_operations import MOST_EXPORTED
-from framelens.reports import FORMATS, ReportFile, all_files, bundle, files_of, frame_entries, write_zip, zipped
+from framelens.reports.files import ReportFile, frame_entries, write_zip, zipped
+from framelens.reports.formats import FORMATS, all_files, bundle, files_of
 from framelens.reports.graphics import contact_sheet
-from framelens.services import Services, report_of, video_names
+from framelens.services.container import Services
+from framelens.services.conversations import report_of, video_names
+from framelens.video.extractor import full_pictures
 
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
@@ -77,7 +85,7 @@ class ExportTurns(TurnQueue[str]):
     def check(self, key: str) -> None:
         """Raise InputError("exports_many") if the user has as many already as one may have."""
         if key and [*self.waiting, *self.holders].count(key) >= _MOST_OF_USER:
-            raise core.InputError("exports_many", count=_MOST_OF_USER)
+            raise InputError("exports_many", count=_MOST_OF_USER)
 
     def choose(self, waiting: Sequence[str]) -> int:
         """Choose the longest wait among the users with the fewest turns."""
@@ -98,9 +106,9 @@ async def run_in_turn(request: Request, write: Callable[[], T]) -> T | None:
 
     async def in_turn() -> T:
         nonlocal has_begun
-        async with turns.turn(core.current_user().id):
+        async with turns.turn(current_user().id):
             has_begun = True
-            return await run_in_threadpool(core.cancelled_by(cancel, write))
+            return await run_in_threadpool(cancelled_by(cancel, write))
 
     work, leaving = asyncio.ensure_future(in_turn()), asyncio.ensure_future(_left(request))
     await asyncio.wait((work, leaving), return_when=asyncio.FIRST_COMPLETED)
@@ -128,7 +136,7 @@ def report(
     job_id: str,
     name: str,
     *,
-    spoken: core.Language | None = None,
+    spoken: Language | None = None,
     conversations: bool = True,
     is_alone: bool = False,
     appendix: bool = False,
@@ -150,15 +158,15 @@ def report(
     """
     if name not in (*FORMATS, *_ARCHIVES):
         known = ", ".join((*FORMATS, *_ARCHIVES))
-        raise core.InputError("report_format_unknown", given=name[:80], known=known)
+        raise InputError("report_format_unknown", given=name[:80], known=known)
     job = services.jobs.snapshot(job_id)
     analysis = report_of(services, job_id, conversations=conversations)
     if analysis is None:
-        raise core.InputError("no_report_yet", id=job_id)
+        raise InputError("no_report_yet", id=job_id)
     if name in FORMATS and not FORMATS[name].fits(analysis):
-        raise core.InputError("api_report_empty", name=analysis.video.name, format=name)
+        raise InputError("api_report_empty", name=analysis.video.name, format=name)
     spoken = spoken or analysis.request.language
-    stem = core.safe_stem(analysis.video.name)
+    stem = safe_stem(analysis.video.name)
     made = _archive(analysis, name, spoken, stem)
     if made is None:
         files = files_of(name, analysis, spoken, stem + FORMATS[name].suffix, appendix=appendix)
@@ -167,7 +175,7 @@ def report(
     return made
 
 
-def _archive(analysis: core.Analysis, name: str, spoken: core.Language, stem: str) -> Export | None:
+def _archive(analysis: Analysis, name: str, spoken: Language, stem: str) -> Export | None:
     """Return one of _ARCHIVES, or None for a format."""
     match name:
         case "everything":
@@ -187,23 +195,23 @@ def _of_files(name: str, stem: str, files: Sequence[ReportFile]) -> Export:
     return Export(files[0].name, form.mime, files[0].data)
 
 
-def frames_as_zip(analysis: core.Analysis) -> bytes:
+def frames_as_zip(analysis: Analysis) -> bytes:
     """Return JPEGs and times.csv as a ZIP, the pictures as stored where the video can't be read."""
     try:
-        return zipped(frame_entries(video.full_pictures(analysis.video.path, analysis.keyframes)))
-    except core.AppError as error:
+        return zipped(frame_entries(full_pictures(analysis.video.path, analysis.keyframes)))
+    except AppError as error:
         _log.warning("using stored frames: the video cannot be read: %s", error)
         return zipped(frame_entries(analysis.keyframes))
 
 
 def _conversation(services: Services, conversation_id: str, name: str) -> Export:
     conversation = services.conversations.get(conversation_id)
-    names, stem = video_names(services, conversation), core.safe_stem(conversation.name)
+    names, stem = video_names(services, conversation), safe_stem(conversation.name)
     if name == "json":
-        text = json.dumps(ask.document(conversation, names), ensure_ascii=False, indent=2)
+        text = json.dumps(document(conversation, names), ensure_ascii=False, indent=2)
         made = Export(f"{stem}.json", "application/json", text.encode())
     else:
-        made = Export(f"{stem}.md", "text/markdown", ask.as_markdown(conversation, names).encode())
+        made = Export(f"{stem}.md", "text/markdown", as_markdown(conversation, names).encode())
     services.jobs.audit.record("export", conversation.id)
     return made
 
@@ -211,7 +219,7 @@ def _conversation(services: Services, conversation_id: str, name: str) -> Export
 def _batch(services: Services, batch_id: str) -> Export:
     record = BatchArchive(services.settings.data_dir).get(batch_id)
     files = batch_files(record, services.jobs, language())
-    made = Export(f"{core.safe_file_name(record.shown_name)}.zip", _ZIP, zipped(files))
+    made = Export(f"{safe_file_name(record.shown_name)}.zip", _ZIP, zipped(files))
     services.jobs.audit.record("export", record.id, record.shown_name)
     return made
 
@@ -225,7 +233,7 @@ def _several(
     try:
         with os.fdopen(descriptor, "wb") as file:
             write_zip(file, _files(services, ids, formats, conversations=conversations, appendix=appendix))
-        core.check_cancelled()
+        check_cancelled()
     except BaseException:
         path.unlink(missing_ok=True)
         raise
@@ -238,7 +246,7 @@ def _files(
     """Yield the files of all reports, then the list of jobs that are left out, if any."""
     left_out: list[str] = []
 
-    def analyses() -> Iterator[core.Analysis]:
+    def analyses() -> Iterator[Analysis]:
         for job_id in ids:
             job, analysis = services.jobs.snapshot(job_id), report_of(services, job_id, conversations=conversations)
             if analysis and any(FORMATS[name].fits(analysis) for name in formats):
@@ -306,7 +314,7 @@ async def _send_several(request: Request, services: Services) -> Response:
     ids = [one for one in request.query_params.get("ids", "").split(",") if _ID.fullmatch(one)]
     formats = [one for one in request.query_params.get("formats", "json").split(",") if one in FORMATS]
     if not ids or not formats or len(ids) > MOST_EXPORTED:
-        raise core.InputError("nothing_to_export", most=MOST_EXPORTED)
+        raise InputError("nothing_to_export", most=MOST_EXPORTED)
     has_conversations = request.query_params.get("conversations") != "0"
     options = {"conversations": has_conversations, "appendix": request.query_params.get("appendix") == "1"}
     path = await run_in_turn(request, partial(_several, services, ids, formats, **options))

@@ -29,9 +29,13 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from framelens import core
+from framelens.core.domain import Language
+from framelens.core.errors import AppError, ConfigError, EngineError, InputError, StorageError, as_app_error
+from framelens.core.files import readable
+from framelens.core.identity import LOCAL_USER, Role, User, as_user, require
 from framelens.i18n import LANGUAGES, accepted_language, error_text, in_language
-from framelens.services import COOKIE, Services
+from framelens.services.access.accounts import COOKIE
+from framelens.services.container import Services
 
 Endpoint = Callable[[Request, "Services"], Awaitable[Response]]
 
@@ -176,10 +180,10 @@ class AllowedHosts:
         """
         host = headers.get("host", "").lower()
         if not self._is_name(host):
-            raise core.InputError("route_host", host=host[:_MOST_SHOWN])
+            raise InputError("route_host", host=host[:_MOST_SHOWN])
         origin = headers.get("origin")
         if origin is not None and not self._is_own(origin.lower(), host):
-            raise core.InputError("route_origin", origin=origin[:_MOST_SHOWN])
+            raise InputError("route_origin", origin=origin[:_MOST_SHOWN])
 
     def _is_name(self, host: str) -> bool:
         if not _HOST.fullmatch(host):
@@ -223,8 +227,8 @@ class PageProtection:
         try:
             self._allowed.check(headers)
             if not scope["path"].isprintable():  # a line break at its end would fit the route of the path without it
-                raise core.InputError("api_path_unknown", path=core.readable(scope["path"])[:_MOST_SHOWN])
-        except core.AppError as error:
+                raise InputError("api_path_unknown", path=readable(scope["path"])[:_MOST_SHOWN])
+        except AppError as error:
             await refuse(error, scope, receive, send)
             return
 
@@ -289,7 +293,7 @@ class GuardedRoute(Route):
         role: The least role of its users, None if it is open to who isn't logged in.
     """
 
-    def __init__(self, path: str, endpoint: object, methods: list[str], role: core.Role | None) -> None:
+    def __init__(self, path: str, endpoint: object, methods: list[str], role: Role | None) -> None:
         super().__init__(path, endpoint, methods=methods)  # type: ignore[arg-type]
         self.role = role
 
@@ -307,7 +311,7 @@ class Gate:
         self.services: Services | None = None
         self._allowed = allowed
 
-    def route(self, path: str, endpoint: Endpoint, *methods: str, role: core.Role | None) -> GuardedRoute:
+    def route(self, path: str, endpoint: Endpoint, *methods: str, role: Role | None) -> GuardedRoute:
         """Return a route whose endpoint is called with (request, services) only after all checks have passed.
 
         Args:
@@ -322,18 +326,18 @@ class Gate:
             with in_language(_language(request)):
                 try:
                     self._check(request)
-                    user = await run_in_threadpool(self._user, request) if role else core.LOCAL_USER
+                    user = await run_in_threadpool(self._user, request) if role else LOCAL_USER
                     if self.services is None:
                         return Response(status_code=503)
-                    with core.as_user(user):
-                        core.require(role or "viewer")
+                    with as_user(user):
+                        require(role or "viewer")
                         response = await endpoint(request, self.services)
-                except core.AppError as error:
+                except AppError as error:
                     response = error_response(error)
                 except Exception as error:  # noqa: BLE001 - a bug is logged and reported without its details
                     _log.exception("%s %s failed", request.method, request.url.path)
                     log = self.services.log_path if self.services else ""
-                    response = error_response(core.as_app_error(error, log))
+                    response = error_response(as_app_error(error, log))
             for name, value in SAFE_HEADERS.items():
                 response.headers.setdefault(name, value)
             response.headers.setdefault("Cache-Control", "private, no-store")
@@ -345,36 +349,36 @@ class Gate:
         self._allowed.check(request.headers)
         site = request.headers.get("sec-fetch-site", "same-origin")
         if "origin" not in request.headers and site not in ("same-origin", "none"):
-            raise core.InputError("route_origin", origin=site[:200])
+            raise InputError("route_origin", origin=site[:200])
 
-    def _user(self, request: Request) -> core.User:
+    def _user(self, request: Request) -> User:
         """Return the user of a request with the key of its session, without accounts with that of the process."""
-        wanted, user = self.key, core.LOCAL_USER
+        wanted, user = self.key, LOCAL_USER
         if self.services and self.services.accounts.exist():
             uses = request.method not in ("GET", "HEAD")  # an unused page fetches pictures, too
             session = self.services.accounts.session(request.cookies.get(COOKIE, ""), uses=uses)
             if session is None:
-                raise core.InputError("login_needed")
+                raise InputError("login_needed")
             wanted, user = session.key, session.user
         key = request.headers.get("framelens-key") or request.query_params.get("key", "")
         if not secrets.compare_digest(key.encode(), wanted.encode()):
-            raise core.InputError("route_token")
+            raise InputError("route_token")
         return user
 
 
-def error_response(error: core.AppError) -> JSONResponse:
+def error_response(error: AppError) -> JSONResponse:
     """Return `{"error": text, "key": key}` in the reader's language with the matching status."""
     return JSONResponse({"error": error_text(error), "key": error.key}, status_code=status_of(error))
 
 
-def status_of(error: core.AppError) -> int:
+def status_of(error: AppError) -> int:
     """Return the HTTP status of an error."""
-    kinds = {core.InputError: 400, core.ConfigError: 400, core.EngineError: 502, core.StorageError: 507}
+    kinds = {InputError: 400, ConfigError: 400, EngineError: 502, StorageError: 507}
     default = next((status for kind, status in kinds.items() if isinstance(error, kind)), 500)
     return _STATUS.get(error.key, default)
 
 
-def _language(request: Request) -> core.Language:
+def _language(request: Request) -> Language:
     asked = request.query_params.get("lang")
     for language in LANGUAGES:
         if asked == language:
@@ -382,7 +386,7 @@ def _language(request: Request) -> core.Language:
     return accepted_language(request.headers.get("accept-language"))
 
 
-async def refuse(error: core.AppError, scope: Scope, receive: Receive, send: Send) -> None:
+async def refuse(error: AppError, scope: Scope, receive: Receive, send: Send) -> None:
     """Answer an HTTP or WebSocket request with an error as plain text."""
     if scope["type"] == "websocket":
         await receive()  # the connection request; closing it now is answered with 403

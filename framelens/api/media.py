@@ -14,9 +14,12 @@ from starlette.routing import BaseRoute
 from framelens.api.gate import Gate
 from framelens.api.responses import OpenFileResponse
 from framelens.api.turns import TurnQueue
-from framelens.core import InputError, shown_path, smaller
-from framelens.services import Services
-from framelens.video import SIDES, open_descriptor
+from framelens.core.errors import InputError
+from framelens.core.files import shown_path
+from framelens.core.images import smaller
+from framelens.services.container import Services
+from framelens.video.files import open_descriptor
+from framelens.video.stills import SIDES
 
 _SIDES = (64, 1280)
 """Range of the longer side in pixels: a smaller picture is useless, a larger one is not stored."""
@@ -139,7 +142,7 @@ async def _stored_picture(request: Request, services: Services) -> Response:
 
 
 def _kept_picture(services: Services, sha256: str) -> bytes:
-    from framelens.conversations import FrameRef
+    from framelens.conversations.conversation import FrameRef
 
     for jpeg in services.conversations.pictures([FrameRef(0, 0.0, picture=sha256)]).values():
         return jpeg

@@ -22,10 +22,13 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from framelens.core import AppError, Language, as_app_error, read_json, redact, remember_secret, said_in
-from framelens.engine import Endpoint, Engine
+from framelens.core.domain import Language
+from framelens.core.errors import AppError, as_app_error
+from framelens.core.redaction import redact, remember_secret
+from framelens.core.refusals import read_json, said_in
+from framelens.engine.base import Endpoint, Engine
 from framelens.i18n import error_text, t
-from framelens.llm import ACCEPTED, limited, limits_of, response_limits
+from framelens.llm.limits import ACCEPTED, limited, limits_of, response_limits
 
 log = logging.getLogger(__name__)
 _ASKED = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/tokenize", "/detokenize")

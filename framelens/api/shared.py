@@ -14,9 +14,10 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import BaseRoute
 
 from framelens.api.gate import SAFE_HEADERS, Gate, GuardedRoute, status_of
-from framelens.core import AppError, as_app_error
+from framelens.core.errors import AppError, as_app_error
 from framelens.i18n import accepted_language, error_text, in_language
-from framelens.services import Services, open_shared
+from framelens.services.access.shares import open_shared
+from framelens.services.container import Services
 
 _log = logging.getLogger(__name__)
 _AT_A_TIME = 2

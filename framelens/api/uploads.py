@@ -19,12 +19,14 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from framelens.api.gate import Gate
-from framelens.core import InputError
-from framelens.store import PartialUpload, Upload, UploadPurpose
-from framelens.video import is_subtitle_name, probe
+from framelens.core.errors import InputError
+from framelens.store.upload_limits import UploadPurpose
+from framelens.store.video_repository import PartialUpload, Upload
+from framelens.video.extractor import probe
+from framelens.video.subtitles.discovery import is_subtitle_name
 
 if TYPE_CHECKING:
-    from framelens.services import Services
+    from framelens.services.container import Services
 
 _VERSION = "1.0.0"
 _WRITE_BYTES = 2**20  # written at once; chosen by hand, not tuned

@@ -4,11 +4,13 @@ import argparse
 from pathlib import Path
 
 from framelens import config
-from framelens.analysis import Templates, built_in
+from framelens.analysis.prompts.templates import Templates, built_in
 from framelens.cli.common import add_selection_options, parse_selection, use_language
-from framelens.core import UNKNOWN_PATH, AnalysisRequest, ConfigError
+from framelens.core.domain import UNKNOWN_PATH, AnalysisRequest
+from framelens.core.errors import ConfigError
 from framelens.i18n import LANGUAGES, language, t
-from framelens.services import FIT, build_request, parse_frames, with_named
+from framelens.services.analyses import build_request, with_named
+from framelens.services.keyframes import FIT, parse_frames
 
 _MOST_JOBS = 16  # chosen by hand; not tuned
 

@@ -20,14 +20,19 @@ from framelens.cli.common import cancel_on_signals, engine_notices_said, in_serv
 from framelens.cli.progress import BatchProgress, Row
 from framelens.cli.report_output import Output
 from framelens.config import Settings
-from framelens.core import AnalysisEvent, AnalysisRequest, AppError, Cancelled, ConfigError, to_builtins
-from framelens.fleet import BatchHalted, Input, VideoBegun, VideoEnded, VideoProgress, run_videos
+from framelens.core.codec import to_builtins
+from framelens.core.domain import AnalysisEvent, AnalysisRequest
+from framelens.core.errors import AppError, Cancelled, ConfigError
+from framelens.fleet.inputs import Input
+from framelens.fleet.runner import BatchHalted, VideoBegun, VideoEnded, VideoProgress, run_videos
 from framelens.i18n import error_text, t
 from framelens.i18n.formatting import span
-from framelens.jobs import JobSnapshot
+from framelens.jobs.snapshot import JobSnapshot
 from framelens.reports.json import writer
-from framelens.services import is_no_video, open_services, raise_without_report, start_run, usual_workers
-from framelens.video import check_file, printable, worker_ready
+from framelens.services.analyses import is_no_video, raise_without_report, start_run
+from framelens.services.container import open_services, usual_workers
+from framelens.video.files import check_file, printable
+from framelens.video.worker_pool import worker_ready
 
 State = Literal["done", "done_before", "skipped", "without_model", "no_usable_answer", "failed", "cancelled"]
 

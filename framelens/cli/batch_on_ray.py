@@ -5,11 +5,17 @@ import sys
 import threading
 from collections.abc import Iterator
 
-from framelens import config, fleet
+from framelens import config
 from framelens.cli.batch_output import results_folder
 from framelens.cli.progress import BatchProgress
+from framelens.fleet.batch import Batch, BatchVideo
+from framelens.fleet.ray_jobs.client import RayCluster
+from framelens.fleet.ray_jobs.runner import run_on_ray, stop_on_ray
+from framelens.fleet.ray_jobs.task import RayTask, passed_variables
+from framelens.fleet.results import VideoResult
+from framelens.fleet.runner import BatchEvent
 from framelens.i18n import t
-from framelens.services import export_environment
+from framelens.services.engine_session import export_environment
 
 
 class BatchOnRay:
@@ -22,29 +28,27 @@ class BatchOnRay:
     def __init__(self, given: argparse.Namespace, settings: config.Settings) -> None:
         self._given = given
         export_environment(settings)  # Ray's token may be in .env
-        self._cluster = fleet.RayCluster(given.ray)
+        self._cluster = RayCluster(given.ray)
         self._results = results_folder(given)
-        self._variables = fleet.passed_variables(config.as_given(), settings)
+        self._variables = passed_variables(config.as_given(), settings)
 
     def events(
-        self, batch: fleet.Batch, cancel: threading.Event, progress: BatchProgress
-    ) -> Iterator[fleet.BatchEvent[fleet.BatchVideo, fleet.VideoResult]]:
+        self, batch: Batch, cancel: threading.Event, progress: BatchProgress
+    ) -> Iterator[BatchEvent[BatchVideo, VideoResult]]:
         """Submit the batch or follow its job, and yield the events; say how to stop and how to come back."""
 
         def say(key: str, **values: object) -> None:
             progress.say(t(f"batch.{key}", **values), sys.stderr)
 
-        task = fleet.RayTask(batch, self._results, self._variables, self._given.jobs)
+        task = RayTask(batch, self._results, self._variables, self._given.jobs)
         say("ray_begins", address=self._cluster.address)
-        followed = fleet.run_on_ray(
-            task, self._cluster, cancel=cancel, on_followed=lambda job: say("ray_follows", job=job)
-        )
+        followed = run_on_ray(task, self._cluster, cancel=cancel, on_followed=lambda job: say("ray_follows", job=job))
         yield from followed
         if cancel.is_set():
             say("ray_detached")
 
-    def stop(self, batch: fleet.Batch) -> int:
+    def stop(self, batch: Batch) -> int:
         """Stop the job of this batch and return the exit code."""
-        was_running = fleet.stop_on_ray(self._results, batch.fingerprint, self._cluster)
+        was_running = stop_on_ray(self._results, batch.fingerprint, self._cluster)
         print(t("batch.ray_stopped" if was_running else "batch.ray_not_running", folder=self._results))
         return 0

@@ -8,14 +8,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from framelens import fleet
 from framelens.cli.common import worst_exit_code
 from framelens.cli.progress import BatchProgress, Row
 from framelens.cli.report_output import check_output_folder, check_typed_output
-from framelens.core import Failure, readable, to_builtins
+from framelens.core.codec import Failure, to_builtins
+from framelens.core.files import readable
+from framelens.fleet.archive import BatchArchive, RecordedVideo
+from framelens.fleet.batch import Batch, BatchVideo
+from framelens.fleet.inputs import typed_path
+from framelens.fleet.results import Results, VideoResult
+from framelens.fleet.runner import BatchEvent, BatchHalted, VideoBegun, VideoEnded, VideoProgress, VideoStopped
+from framelens.fleet.summary import counts_text, error_form, state_text, summarise, write_summary
+from framelens.fleet.tally import BatchTally
 from framelens.i18n import error_text, t
 from framelens.i18n.formatting import span
-from framelens.video import printable
+from framelens.video.files import printable
 
 _RECORD_SECONDS = 2.0
 """How often the record for the page is stored, which names all videos. Chosen by hand; not tuned."""
@@ -38,10 +45,10 @@ class BatchOutput:
     def __init__(
         self,
         given: argparse.Namespace,
-        batch: fleet.Batch,
-        results: fleet.Results,
+        batch: Batch,
+        results: Results,
         progress: BatchProgress,
-        archive: fleet.BatchArchive,
+        archive: BatchArchive,
     ) -> None:
         self._given = given
         self._batch = batch
@@ -51,11 +58,11 @@ class BatchOutput:
         self._since = time.monotonic()
         self._exit_codes = [0]
         self._archive = archive
-        self._recorded = {one.path: fleet.RecordedVideo(one.name, one.path) for one in batch.videos}
+        self._recorded = {one.path: RecordedVideo(one.name, one.path) for one in batch.videos}
         name = readable(results.folder.name)
         self._record = archive.add(name, tuple(self._recorded.values()), folder=results.folder)
         self._recorded_at = self._since
-        self.tally = fleet.BatchTally(batch.videos)
+        self.tally = BatchTally(batch.videos)
 
     def begin(self) -> None:
         """Print what was collected and what was left out."""
@@ -63,7 +70,7 @@ class BatchOutput:
         for one in batch.left_out:
             self._progress.say(error_text(one.error), sys.stderr)
         self._exit_codes += [one.error.exit_code for one in batch.left_out if not one.is_copy]
-        left_out = [{"path": one.path, **fleet.error_form(one.failure)} for one in batch.left_out]
+        left_out = [{"path": one.path, **error_form(one.failure)} for one in batch.left_out]
         text = t("batch.begins", n=len(batch.videos), folder=printable(self._results.folder))
         self._say(text, event="begins", videos=len(batch.videos), left_out=left_out, folder=self._results.folder)
 
@@ -72,33 +79,33 @@ class BatchOutput:
         text = t("batch.watches", folder=printable(folder), results=printable(self._results.folder))
         self._say(text, event="watches", watched=folder.absolute(), folder=self._results.folder)
 
-    def show(self, event: fleet.BatchEvent[fleet.BatchVideo, fleet.VideoResult]) -> None:
+    def show(self, event: BatchEvent[BatchVideo, VideoResult]) -> None:
         """Print one event of the run."""
         self.tally.apply(event)
         match event:
-            case fleet.VideoBegun(video):
+            case VideoBegun(video):
                 self._rows[video.key] = self._progress.begin(printable(video.name))
                 if self._given.json:
                     self._say("", event="begun", key=video.key, path=video.path)
-            case fleet.VideoProgress(video, one):
+            case VideoProgress(video, one):
                 self._rows[video.key].show(one)
-            case fleet.VideoEnded(video, result, was_done):
+            case VideoEnded(video, result, was_done):
                 self._progress.ended(self._rows.pop(video.key, None))
                 if result.error:
                     self._exit_codes.append(result.error.exit_code)
                 self._progress.show_remaining(self.tally.seconds_left)
                 self._remember(video, result)
                 self._say_ended(video, result, was_done=was_done)
-            case fleet.VideoStopped(video):
+            case VideoStopped(video):
                 self._rows.pop(video.key).remove()
                 if self._given.json:
                     self._say("", event="stopped", key=video.key, path=video.path)
-            case fleet.BatchHalted(error):
+            case BatchHalted(error):
                 self._exit_codes.append(error.exit_code)
                 if self._given.json:
-                    self._say("", event="halted", error=fleet.error_form(Failure.of(error)))
+                    self._say("", event="halted", error=error_form(Failure.of(error)))
 
-    def finish(self, batch: fleet.Batch, *, was_stopped: bool) -> int:
+    def finish(self, batch: Batch, *, was_stopped: bool) -> int:
         """Write and print the summary, and return the exit code.
 
         Args:
@@ -114,24 +121,24 @@ class BatchOutput:
         if was_stopped:
             self._exit_codes.append(130)
         self._store_record()
-        summary = fleet.summarise(batch, self._results, tally.error)
-        files = fleet.write_summary(summary, self._results.folder)
+        summary = summarise(batch, self._results, tally.error)
+        files = write_summary(summary, self._results.folder)
         if summary.counts.get("pending"):
             print(t("batch.pending_why", n=summary.counts["pending"]), file=sys.stderr)
         code, spent = worst_exit_code(self._exit_codes), time.monotonic() - self._since
         text = t(
             "batch.ended",
-            counts=fleet.counts_text(summary.counts, len(batch.videos)),
+            counts=counts_text(summary.counts, len(batch.videos)),
             time=span(spent, spent),
             path=printable(files["html"]),
         )
         self._say(text, event="ended", counts=summary.counts, seconds=round(spent, 1), files=files, exit_code=code)
         return code
 
-    def _remember(self, video: fleet.BatchVideo, result: fleet.VideoResult) -> None:
+    def _remember(self, video: BatchVideo, result: VideoResult) -> None:
         """Note the analysis of a video for the page, and store that from time to time."""
         failure = None if result.job_id else result.failure
-        self._recorded[video.path] = fleet.RecordedVideo(video.name, video.path, result.job_id, failure)
+        self._recorded[video.path] = RecordedVideo(video.name, video.path, result.job_id, failure)
         if time.monotonic() - self._recorded_at >= _RECORD_SECONDS:
             self._store_record()
             self._recorded_at = time.monotonic()
@@ -139,10 +146,10 @@ class BatchOutput:
     def _store_record(self) -> None:
         self._archive.save(replace(self._record, videos=tuple(self._recorded.values())))
 
-    def _say_ended(self, video: fleet.BatchVideo, result: fleet.VideoResult, *, was_done: bool) -> None:
+    def _say_ended(self, video: BatchVideo, result: VideoResult, *, was_done: bool) -> None:
         tally, error, left = self.tally, result.error, self.tally.seconds_left
         place = f"{tally.num_ended}/{tally.total}"
-        state = t("cli.batch_done_before") if was_done and error is None else fleet.state_text(result)
+        state = t("cli.batch_done_before") if was_done and error is None else state_text(result)
         parts = [state, "" if was_done else span(result.seconds, result.seconds), printable(video.name)]
         parts.append(error_text(error) if error else "")
         file = next(iter(result.files.values()), "")
@@ -158,7 +165,7 @@ class BatchOutput:
             was_done=was_done,
             seconds=round(result.seconds, 1),
             job_id=result.job_id or None,
-            error=fleet.error_form(result.failure) if result.failure else None,
+            error=error_form(result.failure) if result.failure else None,
             files=result.files,
             ended=tally.num_ended,
             total=tally.total,
@@ -178,6 +185,6 @@ def results_folder(given: argparse.Namespace) -> Path:
         ConfigError: It is a file, or "-".
     """
     check_typed_output("--output", given.output or "")
-    folder = (Path(fleet.typed_path(given.output)) if given.output else Path("framelens-batch")).absolute()
+    folder = (Path(typed_path(given.output)) if given.output else Path("framelens-batch")).absolute()
     check_output_folder("--output", folder)
     return folder

@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
 from framelens.cli import terminal
-from framelens.core import ConfigError, EngineError, Selection, Strategy, in_thread
+from framelens.core.background_task import in_thread
+from framelens.core.domain import Selection, Strategy
+from framelens.core.errors import ConfigError, EngineError
 from framelens.i18n import LANGUAGES, notice_text, set_language, t
-from framelens.services import build_selection, parse_interval, parse_seconds, parse_times
+from framelens.services.keyframes import build_selection, parse_interval, parse_seconds, parse_times
 
 if TYPE_CHECKING:
     import socket
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from framelens.config import Settings
-    from framelens.services import Services
+    from framelens.services.container import Services
 
 _services: ContextVar[Services] = ContextVar("services")
 _WAKE_SECONDS = 0.5

@@ -17,7 +17,8 @@ from typing import NoReturn
 from framelens import i18n
 from framelens.cli import terminal
 from framelens.cli.parser import SHORT, Parser
-from framelens.core import AppError, Cancelled, Language, StorageError, as_app_error
+from framelens.core.domain import Language
+from framelens.core.errors import AppError, Cancelled, StorageError, as_app_error
 from framelens.i18n import LANGUAGES, error_text, in_language, t
 
 log = logging.getLogger(__name__)
@@ -103,7 +104,7 @@ def _run(argv: Sequence[str] | None) -> int:
         if given.language:
             i18n.set_language(given.language)
         if getattr(given, "verbose", False):
-            from framelens.store import log_to_terminal  # rarely needed
+            from framelens.store.fs_utils import log_to_terminal  # rarely needed
 
             log_to_terminal()
         try:

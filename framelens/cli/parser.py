@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 from unicodedata import east_asian_width
 
 from framelens import i18n
-from framelens.core import AppError
+from framelens.core.errors import AppError
 from framelens.i18n import catalogue, error_text, t
 
 SHORT = {

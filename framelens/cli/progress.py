@@ -16,9 +16,22 @@ from rich.progress import BarColumn, MofNCompleteColumn, Task, TextColumn, TimeR
 from rich.progress import Progress as Bar
 from rich.text import Text
 
-from framelens import core
 from framelens.cli import terminal
 from framelens.cli.progress_lines import ProgressLines, StageState, Throttle
+from framelens.core.analysis_state import AnalysisState
+from framelens.core.domain import (
+    Analysis,
+    AnalysisEvent,
+    AnswerChanged,
+    Answered,
+    ChunkDone,
+    Finding,
+    Finished,
+    KeyframesChosen,
+    Noticed,
+    StageStarted,
+)
+from framelens.core.units import clock
 from framelens.i18n import notice_text, t
 
 
@@ -29,7 +42,7 @@ class Progress:
         self._console = terminal.console(to_errors=True)
         self._bar = _bar(self._console)
         self._row = ProgressRow(self._bar)
-        self._state = core.AnalysisState()
+        self._state = AnalysisState()
         self._printed: set[int] = set()  # numbers of chunks
         self._is_whole_printed = self._is_answer_printed = False
 
@@ -44,23 +57,23 @@ class Progress:
         """Print a sentence above the bar."""
         self._console.print(Text(text), soft_wrap=True)
 
-    def show(self, event: core.AnalysisEvent) -> None:
+    def show(self, event: AnalysisEvent) -> None:
         """Display one event."""
         self._row.show(event)
         self._state = self._state.apply(event)
         match event:
-            case core.KeyframesChosen(keyframes):
-                times = ", ".join(core.clock(frame.time_seconds) for frame in keyframes)
+            case KeyframesChosen(keyframes):
+                times = ", ".join(clock(frame.time_seconds) for frame in keyframes)
                 self.say(t("cli.keyframes", count=len(keyframes), times=times))
-            case core.AnswerChanged(conversation, is_over=True) if not self._is_answer_printed:
+            case AnswerChanged(conversation, is_over=True) if not self._is_answer_printed:
                 self._is_answer_printed = True
                 self.say(conversation.answers[0].answer)
-            case core.ChunkDone(result) if result.number > 0:
+            case ChunkDone(result) if result.number > 0:
                 self._print_answers()
-            case core.Answered(analysis) | core.Finished(analysis) if not self._is_whole_printed:
+            case Answered(analysis) | Finished(analysis) if not self._is_whole_printed:
                 self._is_whole_printed = True
                 self._print_whole(analysis)
-            case core.Noticed(notice) if notice.level != "error":  # an error is printed once, at the end
+            case Noticed(notice) if notice.level != "error":  # an error is printed once, at the end
                 self.say(notice_text(notice))
             case _:
                 pass
@@ -77,16 +90,16 @@ class Progress:
                 for finding in (*answered[number].findings, *answered[number].overview):
                     self._print_finding(finding)
 
-    def _print_whole(self, analysis: core.Analysis) -> None:
+    def _print_whole(self, analysis: Analysis) -> None:
         """Print the title, the answer to the question and the summary of the chunks."""
         if analysis.title:
             self.say(analysis.title)
         for finding in (*analysis.reply, *(analysis.overview if analysis.summary else ())):
             self._print_finding(finding)
 
-    def _print_finding(self, finding: core.Finding) -> None:
+    def _print_finding(self, finding: Finding) -> None:
         cited = [frame for frame in self._state.keyframes if frame.number in finding.frames]
-        times = ", ".join(core.clock(frame.time_seconds) for frame in cited)
+        times = ", ".join(clock(frame.time_seconds) for frame in cited)
         self.say(f"{times}  {finding.text}" if times else finding.text)
 
 
@@ -147,11 +160,11 @@ class ProgressRow:
         self._state = StageState(name)
         self._task = bar.add_task(escape(self._state.description), total=None)
 
-    def show(self, event: core.AnalysisEvent) -> None:
+    def show(self, event: AnalysisEvent) -> None:
         """Display one event."""
         self._state.apply(event)
         described = escape(self._state.description)
-        if isinstance(event, core.StageStarted):
+        if isinstance(event, StageStarted):
             self.remove()  # a task's known total can't be unset
             self._task = self._bar.add_task(described, total=self._state.total)
         else:

@@ -8,7 +8,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from framelens import core
+from framelens.core.domain import (
+    AnalysisEvent,
+    AnswerChanged,
+    ChunkDone,
+    EngineProgress,
+    FactsMeasured,
+    FileHashed,
+    HashProgress,
+    Noticed,
+    StageStarted,
+    SurveyProgress,
+)
 from framelens.i18n import notice_text, t
 
 if TYPE_CHECKING:
@@ -45,25 +56,25 @@ class StageState:
         """Return what is done at the moment, in one line."""
         return " · ".join(filter(None, (self.name, self.words, self._hashing)))
 
-    def apply(self, event: core.AnalysisEvent) -> bool:
+    def apply(self, event: AnalysisEvent) -> bool:
         """Apply one event, and return whether a new stage or a new phase of one began."""
         before = (self.stage, self.phase)
         match event:
-            case core.StageStarted(stage, total):
+            case StageStarted(stage, total):
                 self.stage, self.words, self.done, self.total = stage, t(f"stage.{stage}"), 0, total
-            case core.SurveyProgress(seconds, duration):
+            case SurveyProgress(seconds, duration):
                 self.done, self.total = int(seconds), max(1, int(duration)) if duration else None
-            case core.EngineProgress(phase, values) if self.stage == "engine":
+            case EngineProgress(phase, values) if self.stage == "engine":
                 self.phase, self.words = phase, t(f"engine.phase.{phase}", **values)
-            case core.HashProgress() if not self._is_hashed:
+            case HashProgress() if not self._is_hashed:
                 self._hashing = t("stage.hashing", percent=event.percent)
-            case core.FileHashed():
+            case FileHashed():
                 self._hashing, self._is_hashed = "", True
-            case core.AnswerChanged(looked=looked, total=total) if self.stage == "answer":
+            case AnswerChanged(looked=looked, total=total) if self.stage == "answer":
                 self.done, self.total = looked, total
-            case core.ChunkDone(result) if result.number > 0:
+            case ChunkDone(result) if result.number > 0:
                 self.done += 1
-            case core.FactsMeasured() if self.stage == "facts":
+            case FactsMeasured() if self.stage == "facts":
                 self.done += 1
             case _:
                 pass
@@ -95,10 +106,10 @@ class ProgressLines:
         """Print a sentence."""
         print(text, file=sys.stderr, flush=True)
 
-    def show(self, event: core.AnalysisEvent) -> None:
+    def show(self, event: AnalysisEvent) -> None:
         """Print what one event says."""
         is_new = self._state.apply(event)
-        if self._is_alone and isinstance(event, core.Noticed) and event.notice.level != "error":
+        if self._is_alone and isinstance(event, Noticed) and event.notice.level != "error":
             self.say(notice_text(event.notice))
         if not self._quiet and self._state.stage and self._throttle.is_due(at_once=is_new and self._is_alone):
             steps = f" {self._state.done}/{self._state.total}" if self._state.done and self._state.total else ""

@@ -8,22 +8,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 
-from framelens.core import (
-    Analysis,
-    ConfigError,
-    absolute,
-    cut_to_bytes,
-    is_same_file,
-    name_key,
-    name_limit,
-    numbered,
-    shown_path,
-)
-from framelens.fleet import typed_path
+from framelens.core.domain import Analysis
+from framelens.core.errors import ConfigError
+from framelens.core.files import absolute, cut_to_bytes, is_same_file, name_key, name_limit, numbered, shown_path
+from framelens.fleet.inputs import typed_path
 from framelens.i18n import language, t
-from framelens.reports import FORMATS, files_of, format_of, written
-from framelens.store import storage_errors
-from framelens.video import files_beside
+from framelens.reports.files import written
+from framelens.reports.formats import FORMATS, files_of, format_of
+from framelens.store.fs_utils import storage_errors
+from framelens.video.subtitles.discovery import files_beside
 
 ROOM_FOR_NUMBER = 8
 """Bytes of a name that stay free for "-2" and the numbers after it. Chosen by hand; not tuned."""

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
-from framelens import core
+from framelens.core.files import readable
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,7 +27,7 @@ _REDRAW = "\r\033[K"
 
 def clean(text: str) -> str:
     """Return text without control characters, but line breaks and tabs, and without marks that turn it around."""
-    return core.readable(text.replace("\r\n", "\n")).translate(_CONTROLS)
+    return readable(text.replace("\r\n", "\n")).translate(_CONTROLS)
 
 
 class _CleanStream:

@@ -12,9 +12,10 @@ from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 
-from framelens import core
-from framelens.analysis import DEFAULT_CONTEXT, EngineConnection, RepetitionDetector
 from framelens.analysis.parsing import citations
+from framelens.analysis.parsing.repetition_detector import RepetitionDetector
+from framelens.analysis.planning.plan import DEFAULT_CONTEXT
+from framelens.analysis.requests.engine_connection import EngineConnection
 from framelens.conversations import conversation as values
 from framelens.conversations.answer_queue import AnswerQueues
 from framelens.conversations.context import ContextBuilder
@@ -22,19 +23,33 @@ from framelens.conversations.conversation import AnswerText, AskEvent, Conversat
 from framelens.conversations.frames import add_frames
 from framelens.conversations.repository import ConversationRepository
 from framelens.conversations.retrieval.select import RetrievalTools
+from framelens.core.domain import Analysis, EngineProgress, Notice, Noticed, Usage
+from framelens.core.errors import (
+    AppError,
+    Cancelled,
+    EngineBusy,
+    EngineError,
+    FormatRefused,
+    PicturesRefused,
+    RequestTooLarge,
+    TooManyPictures,
+    as_app_error,
+)
+from framelens.core.refusals import may_be_dying
 from framelens.i18n import as_notice, in_language, t
-from framelens.llm import Reply, Retries, stream_pieces
+from framelens.llm.retries import Retries
+from framelens.llm.stream import Reply, stream_pieces
 
 _SAVE_SECONDS = 2.0
 """Time between two saves of a growing answer. Chosen by hand; not tuned."""
 _ATTEMPTS = 5
 """Most forms of one request: without pictures, with fewer, shorter ones. Chosen by hand; not tuned."""
-Connect = Callable[[], Generator[core.EngineProgress, None, EngineConnection]]
+Connect = Callable[[], Generator[EngineProgress, None, EngineConnection]]
 
 
 def converse(
     conversation: Conversation,
-    analyses: Mapping[str, core.Analysis],
+    analyses: Mapping[str, Analysis],
     connect: Connect,
     repository: ConversationRepository,
     queues: AnswerQueues,
@@ -62,7 +77,7 @@ def converse(
     conversation = repository.add(conversation)
     turn = conversation.last
     started = saved = time.monotonic()
-    failure: core.AppError | None = None
+    failure: AppError | None = None
     try:
         with closing(connect()) as connecting:
             connection = yield from connecting
@@ -80,16 +95,16 @@ def converse(
                 if isinstance(event, values.MomentsSearched) or time.monotonic() - saved > _SAVE_SECONDS:
                     repository.save(conversation, turn)
                     saved = time.monotonic()
-    except core.AppError as error:
+    except AppError as error:
         failure = error
-        state = "stopped" if isinstance(error, core.Cancelled) else "failed"
-        why = core.Notice("ask_stopped", level="info") if state == "stopped" else as_notice(error)
+        state = "stopped" if isinstance(error, Cancelled) else "failed"
+        why = Notice("ask_stopped", level="info") if state == "stopped" else as_notice(error)
         turn = replace(turn, state=state, why=why)  # type: ignore[arg-type]
     except GeneratorExit:
-        _store(repository, conversation, replace(turn, why=core.Notice("ask_stopped", level="info")), started)
+        _store(repository, conversation, replace(turn, why=Notice("ask_stopped", level="info")), started)
         raise
     except Exception as error:
-        turn = replace(turn, state="failed", why=as_notice(core.as_app_error(error)))
+        turn = replace(turn, state="failed", why=as_notice(as_app_error(error)))
         _store(repository, conversation, turn, started)
         raise
     yield values.AnswerDone(_store(repository, conversation, turn, started))
@@ -112,13 +127,13 @@ class _Ended:
 
 
 def _ended(turn: Turn, ended: _Ended, started: float) -> Turn:
-    turn = replace(turn, usage=ended.reply.usage or core.Usage(), seconds=round(time.monotonic() - started, 3))
+    turn = replace(turn, usage=ended.reply.usage or Usage(), seconds=round(time.monotonic() - started, 3))
     if ended.loops:
-        return replace(turn, answer=ended.reply.text, state="stopped", why=core.Notice("ask_repeats"))
+        return replace(turn, answer=ended.reply.text, state="stopped", why=Notice("ask_repeats"))
     if not turn.answer.strip():
-        raise core.EngineError("engine_empty_answer")
+        raise EngineError("engine_empty_answer")
     if ended.reply.finish_reason == "length":
-        turn = turn.apply(core.Noticed(core.Notice("ask_cut", {"tokens": ended.max_tokens})))
+        turn = turn.apply(Noticed(Notice("ask_cut", {"tokens": ended.max_tokens})))
     return replace(turn, state="complete", why=None)
 
 
@@ -142,7 +157,7 @@ def _store(repository: ConversationRepository, conversation: Conversation, turn:
 
 def _prepared(
     conversation: Conversation,
-    analyses: Mapping[str, core.Analysis],
+    analyses: Mapping[str, Analysis],
     connection: EngineConnection,
     connect: Connect,
     repository: ConversationRepository,
@@ -177,12 +192,12 @@ def _prepared(
             for one in answering:
                 is_silent = is_silent and not isinstance(one, AnswerText | ReasoningText | _Ended)
                 yield one
-    except core.EngineError as error:
-        if not (core.may_be_dying(error) and (death := connection.death())):
+    except EngineError as error:
+        if not (may_be_dying(error) and (death := connection.death())):
             raise
         if not (is_silent and connection.engine.is_pooled):
             raise death from error
-        yield core.Noticed(core.Notice("engine_replaced", {"reason": as_notice(death)}, "info"))
+        yield Noticed(Notice("engine_replaced", {"reason": as_notice(death)}, "info"))
         with closing(connect()) as connecting:
             connection = yield from connecting
         yield from _answer(conversation, analyses, connection, repository, cancel)
@@ -191,7 +206,7 @@ def _prepared(
 def _answer_rest(
     rest: str,
     conversation: Conversation,
-    analyses: Mapping[str, core.Analysis],
+    analyses: Mapping[str, Analysis],
     connection: EngineConnection,
     repository: ConversationRepository,
     cancel: threading.Event,
@@ -209,7 +224,7 @@ def _answer_rest(
                 yield AnswerText(found + event.text, restart=True)
             elif isinstance(event, _Ended):
                 if not event.reply.text.strip():
-                    yield core.Noticed(core.Notice("ask_part_unanswered", {"question": rest}))
+                    yield Noticed(Notice("ask_part_unanswered", {"question": rest}))
                 yield replace(event, reply=replace(event.reply, text=found + event.reply.text))
             else:
                 yield event
@@ -217,7 +232,7 @@ def _answer_rest(
 
 def _answer(
     conversation: Conversation,
-    analyses: Mapping[str, core.Analysis],
+    analyses: Mapping[str, Analysis],
     connection: EngineConnection,
     repository: ConversationRepository,
     cancel: threading.Event,
@@ -237,33 +252,33 @@ def _answer(
             with closing(_pieces(connection, prepared.sent, options, cancel)) as pieces:
                 for event in pieces:
                     if is_empty:  # this request is the one that is answered
-                        yield from map(core.Noticed, prepared.notices)
+                        yield from map(Noticed, prepared.notices)
                     is_empty = False
                     yield event
             return
-        except core.PicturesRefused as refused:
+        except PicturesRefused as refused:
             _raise_unless(is_empty and bool(prepared.attached) and attempt < _ATTEMPTS, refused)
             builder.use_text(refused)
-        except core.TooManyPictures as refused:
+        except TooManyPictures as refused:
             _raise_unless(is_empty and refused.limit < len(prepared.attached) and attempt < _ATTEMPTS, refused)
             builder.limit_pictures(refused)
-        except core.RequestTooLarge as refused:
+        except RequestTooLarge as refused:
             _raise_unless(is_empty and attempt < _ATTEMPTS, refused)
             builder.shrink(refused)
-        except core.FormatRefused as refused:
+        except FormatRefused as refused:
             _raise_unless(is_empty and bool(settings.letters), refused)
             settings = replace(settings, letters="")
-        except core.EngineBusy as busy:
+        except EngineBusy as busy:
             pause = retries.pause_after(busy)
             if not is_empty or pause is None:
                 raise
             attempt -= 1
-            yield core.Noticed(core.Notice("engine_was_busy", {}, "info"))
+            yield Noticed(Notice("engine_was_busy", {}, "info"))
             if cancel.wait(pause):
-                raise core.Cancelled from busy
+                raise Cancelled from busy
 
 
-def _raise_unless(can_retry: bool, error: core.AppError) -> None:
+def _raise_unless(can_retry: bool, error: AppError) -> None:
     if not can_retry:
         raise error
 

@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from framelens.conversations.conversation import Queued
-from framelens.core import Cancelled, current_user
+from framelens.core.errors import Cancelled
+from framelens.core.identity import current_user
 
 if TYPE_CHECKING:
-    from framelens.engine import Endpoint
+    from framelens.engine.base import Endpoint
 
 _POLL_SECONDS = 0.05
 """Longest wait before a cancel is noticed. Chosen by hand; not tuned."""

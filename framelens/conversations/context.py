@@ -14,12 +14,16 @@ from math import ceil, inf
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
-from framelens import core
-from framelens.analysis import DEFAULT_CONTEXT, EngineConnection, base_layout
+from framelens.analysis.planning.plan import DEFAULT_CONTEXT, base_layout
+from framelens.analysis.requests.engine_connection import EngineConnection
 from framelens.conversations.context_material import ContextMaterial, ContextPicture
 from framelens.conversations.conversation import ContextUse, Conversation, FrameRef, Turn
+from framelens.core.domain import MOST_FRAMES, UNKNOWN_PATH, Analysis, AnalysisRequest, Notice, VideoInfo
+from framelens.core.errors import ContextExceeded, PicturesRefused, RequestTooLarge, TooManyPictures
 from framelens.i18n import in_language, t
-from framelens.llm import estimate_frame_tokens, estimate_text_tokens, fallback_notice, messages
+from framelens.llm import messages
+from framelens.llm.error_mapping import fallback_notice
+from framelens.llm.token_count import estimate_frame_tokens, estimate_text_tokens
 
 # Shares of the context, and the step in which the length of a question counts. Chosen by hand; not tuned.
 _MATERIAL, _DESCRIBED, _DESCRIBED_ALONE, _QUESTION_STEP = 1 / 5, 1 / 8, 1 / 2, 1 / 16
@@ -45,7 +49,7 @@ class PreparedRequest:
     use: ContextUse
     attached: tuple[FrameRef, ...]
     answer_tokens: int
-    notices: tuple[core.Notice, ...]
+    notices: tuple[Notice, ...]
 
 
 @dataclass(frozen=True)
@@ -81,7 +85,7 @@ class ContextBuilder:
     def __init__(
         self,
         conversation: Conversation,
-        analyses: Mapping[str, core.Analysis],
+        analyses: Mapping[str, Analysis],
         pictures: Mapping[str, bytes],
         connection: EngineConnection,
     ) -> None:
@@ -95,30 +99,30 @@ class ContextBuilder:
         self._sendable = [one for one in self._by_age if one.jpeg]
         held = {one.ref.number for one in self._pictures}
         self._lost = tuple(one.number for one in conversation.pictures() if one.number not in held)
-        self._refusal = connection.sight.reason or core.Notice("pictures_unproven")
+        self._refusal = connection.sight.reason or Notice("pictures_unproven")
         self._sees = connection.sight.sees is not False
         self._most_pictures = len(self._sendable)
         self._side, self._picture_scale = 0, 1.0
         self._urls: dict[int, str] = {}
         self._most_tokens = self._sent_tokens = inf
-        self._limit: core.Notice | None = None
+        self._limit: Notice | None = None
 
     # ---- what the engine has refused
 
-    def use_text(self, refused: core.PicturesRefused) -> None:
+    def use_text(self, refused: PicturesRefused) -> None:
         """Send text from now on, since the engine has refused pictures."""
-        self._refusal = core.Notice("pictures_rejected", {"reason": str(refused.values["reason"])})
+        self._refusal = Notice("pictures_rejected", {"reason": str(refused.values["reason"])})
         self._sees = False
 
-    def limit_pictures(self, refused: core.TooManyPictures) -> None:
+    def limit_pictures(self, refused: TooManyPictures) -> None:
         """Send at most as many pictures from now on as the engine has said."""
         self._most_pictures = min(refused.limit, self._most_pictures)
-        self._limit = core.Notice("ask_pictures_limited", {"limit": refused.limit})
+        self._limit = Notice("ask_pictures_limited", {"limit": refused.limit})
 
-    def shrink(self, refused: core.RequestTooLarge) -> None:
+    def shrink(self, refused: RequestTooLarge) -> None:
         """Send less than the last request from now on, since the engine found it too large."""
         self._most_tokens = self._sent_tokens * min(_SHRINK, refused.share or _SHRINK)
-        self._limit = core.Notice("ask_refused", {name: str(refused.values[name]) for name in ("status", "reason")})
+        self._limit = Notice("ask_refused", {name: str(refused.values[name]) for name in ("status", "reason")})
 
     # ---- the request
 
@@ -168,7 +172,7 @@ class ContextBuilder:
                 break
             room -= max(excess, step)
         length = tokens(asked.question) + tokens(system)
-        raise core.ContextExceeded("context_exceeded", reason=f"{length} tokens + answer {answer} > {context}")
+        raise ContextExceeded("context_exceeded", reason=f"{length} tokens + answer {answer} > {context}")
 
     @property
     def _shows_pictures(self) -> bool:
@@ -182,9 +186,9 @@ class ContextBuilder:
         first = [one for one in self._sendable if one.turn == self._sendable[0].turn]
         largest = max(first, key=lambda one: one.width * one.height)
         video = _shape(largest.width, largest.height)
-        usual = core.AnalysisRequest(core.UNKNOWN_PATH, language=self._language)
+        usual = AnalysisRequest(UNKNOWN_PATH, language=self._language)
         request = self._material.analyses[0].request if self._material.analyses else usual
-        request = replace(request, frames=min(len(first), core.MOST_FRAMES))
+        request = replace(request, frames=min(len(first), MOST_FRAMES))
         connection = replace(self._connection, sends_video=False)  # the frames of several turns are no video
         layout = base_layout(connection, request, video, (system, question))
         self._side = layout.side
@@ -286,22 +290,22 @@ class ContextBuilder:
         shown = [one for one in self._pictures if one.ref.number in numbers]
         return shown, [one for one in self._pictures if one.ref.number in described]
 
-    def _notices(self, use: ContextUse) -> Iterator[core.Notice]:
+    def _notices(self, use: ContextUse) -> Iterator[Notice]:
         if not self._sees and self._pictures:
             yield fallback_notice(self._refusal)
         elif use.pictures and self._connection.sight.sees is None:
-            yield core.Notice("sight_unknown")
+            yield Notice("sight_unknown")
         if self._lost:
-            yield core.Notice("ask_frames_lost", {"frames": _ranges(self._lost)})
-        why = self._limit or core.Notice("ask_full", {"tokens": use.context_tokens})
+            yield Notice("ask_frames_lost", {"frames": _ranges(self._lost)})
+        why = self._limit or Notice("ask_full", {"tokens": use.context_tokens})
         if use.pictures and use.described:
-            yield core.Notice("ask_described", {"frames": _ranges(use.described), "why": why}, "info")
+            yield Notice("ask_described", {"frames": _ranges(use.described), "why": why}, "info")
         if use.left_out_frames:
-            yield core.Notice("ask_frames_left_out", {"frames": _ranges(use.left_out_frames), "why": why})
+            yield Notice("ask_frames_left_out", {"frames": _ranges(use.left_out_frames), "why": why})
         if use.left_out_turns:
-            yield core.Notice("ask_turns_left_out", {"turns": _ranges(use.left_out_turns), "why": why}, "info")
+            yield Notice("ask_turns_left_out", {"turns": _ranges(use.left_out_turns), "why": why}, "info")
         if use.left_out_lines:
-            yield core.Notice("ask_lines_left_out", {"n": use.left_out_lines, "why": why}, "info")
+            yield Notice("ask_lines_left_out", {"n": use.left_out_lines, "why": why}, "info")
 
     # ---- tokens
 
@@ -348,11 +352,9 @@ def _is_between(start: int, end: int, picture: ContextPicture) -> bool:
     return start <= picture.turn < end
 
 
-def _shape(width: int, height: int) -> core.VideoInfo:
+def _shape(width: int, height: int) -> VideoInfo:
     """Return metadata of a video with pictures of this size."""
-    return core.VideoInfo(
-        core.UNKNOWN_PATH, "", 0, "", "", "", width, height, 0, None, None, None, 0.0, has_audio=False
-    )
+    return VideoInfo(UNKNOWN_PATH, "", 0, "", "", "", width, height, 0, None, None, None, 0.0, has_audio=False)
 
 
 def _ranges(numbers: Sequence[int]) -> str:

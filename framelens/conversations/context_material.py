@@ -8,9 +8,11 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from framelens import core
-from framelens.analysis import speech_near
+from framelens.analysis.prompts.prompts import speech_near
 from framelens.conversations.conversation import FrameRef, Turn
+from framelens.core.domain import Analysis, Keyframe
+from framelens.core.images import image_size
+from framelens.core.units import clock
 from framelens.i18n import t
 from framelens.i18n.formatting import measured, origin
 
@@ -51,9 +53,7 @@ class ContextMaterial:
         sections: Lines of findings, of texts on the screen, and of speech.
     """
 
-    def __init__(
-        self, branch: Sequence[Turn], analyses: Mapping[str, core.Analysis], stored: Mapping[str, bytes]
-    ) -> None:
+    def __init__(self, branch: Sequence[Turn], analyses: Mapping[str, Analysis], stored: Mapping[str, bytes]) -> None:
         self._branch = branch
         self.analyses = list(analyses.values())
         self._first = next((turn.frames for turn in branch if turn.frames), ())
@@ -85,15 +85,13 @@ class ContextMaterial:
         """Return the texts that match a question, as data."""
         choice = turn.evidence.choice if turn.evidence else None
         return [
-            t("ask.prompt.quote", video=self._video_number(one.analysis_id), time=core.clock(one.seconds))
+            t("ask.prompt.quote", video=self._video_number(one.analysis_id), time=clock(one.seconds))
             + f" {_quoted(one.text)}"
             for one in (choice.quotes if choice else ())
             if one.analysis_id in {analysis.id for analysis in self.analyses}
         ]
 
-    def _all_pictures(
-        self, analyses: Mapping[str, core.Analysis], stored: Mapping[str, bytes]
-    ) -> Iterator[ContextPicture]:
+    def _all_pictures(self, analyses: Mapping[str, Analysis], stored: Mapping[str, bytes]) -> Iterator[ContextPicture]:
         """Yield the pictures of the branch in their order; those of a deleted video are missing."""
         known = set[int]()
         for place, turn in enumerate(self._branch):
@@ -111,13 +109,13 @@ class ContextMaterial:
                 yield self._picture(ref, place, (place, rank), analysis, stored.get(ref.picture, b""))
 
     def _picture(
-        self, ref: FrameRef, place: int, age: tuple[int, int], analysis: core.Analysis | None, jpeg: bytes
+        self, ref: FrameRef, place: int, age: tuple[int, int], analysis: Analysis | None, jpeg: bytes
     ) -> ContextPicture:
         keyframe = _keyframe(analysis, ref.time_seconds) if analysis else None
         if keyframe and not ref.picture:
             width, height, jpeg = keyframe.width, keyframe.height, keyframe.jpeg
         else:
-            width, height = core.image_size(jpeg) if jpeg else (0, 0)
+            width, height = image_size(jpeg) if jpeg else (0, 0)
         line = self._mark(ref)
         described = line
         if keyframe and analysis:
@@ -132,21 +130,21 @@ class ContextMaterial:
         if not ref.analysis_id:
             return t("ask.prompt.image", number=ref.number, name=_quoted(ref.name))
         if len(self.analyses) == 1:
-            return t("prompt.mark", number=ref.number, time=core.clock(ref.time_seconds))
+            return t("prompt.mark", number=ref.number, time=clock(ref.time_seconds))
         video = self._video_number(ref.analysis_id)
-        return t("ask.prompt.mark", number=ref.number, video=video, time=core.clock(ref.time_seconds))
+        return t("ask.prompt.mark", number=ref.number, video=video, time=clock(ref.time_seconds))
 
     def _video_number(self, analysis_id: str) -> int:
         return next(number for number, one in enumerate(self.analyses, 1) if one.id == analysis_id)
 
-    def _moment(self, analysis: core.Analysis, frame: core.Keyframe) -> str:
+    def _moment(self, analysis: Analysis, frame: Keyframe) -> str:
         """Return the mark of a keyframe, without a number if the first frames of the conversation lack it."""
         for ref in self._first:
             if (ref.analysis_id, ref.time_seconds) == (analysis.id, frame.time_seconds):
                 return self._mark(ref)
         video = self._video_number(analysis.id) if len(self.analyses) > 1 else 0
         key = "ask.prompt.moment_of" if video else "ask.prompt.moment"
-        return t(key, time=core.clock(frame.time_seconds), video=video)
+        return t(key, time=clock(frame.time_seconds), video=video)
 
     def _findings(self) -> Iterator[str]:
         for analysis in self.analyses:
@@ -177,7 +175,7 @@ class ContextMaterial:
                 yield f"{self._moment(analysis, frame)} {_quoted(said)}"
 
 
-def _keyframe(analysis: core.Analysis, seconds: float) -> core.Keyframe | None:
+def _keyframe(analysis: Analysis, seconds: float) -> Keyframe | None:
     return next((one for one in analysis.keyframes if one.time_seconds == seconds), None)
 
 

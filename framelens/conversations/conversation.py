@@ -13,9 +13,11 @@ from datetime import UTC, datetime
 from math import isfinite
 from typing import Literal
 
-from framelens import core
-from framelens.conversations.moments.timeline import Moments
 from framelens.conversations.retrieval.values import FrameSelection, Looking
+from framelens.core.domain import AnswerMode, EngineProgress, Language, Notice, Noticed, Usage
+from framelens.core.errors import ConfigError, InputError
+from framelens.core.evidence import Moments
+from framelens.core.files import new_id, one_line, readable
 
 TurnState = Literal["complete", "stopped", "failed"]
 LookKind = Literal["auto", "global", "local", "when", "count", "read", "spoken"]
@@ -77,7 +79,7 @@ class AskSettings:
             fits = isinstance(value, int if is_whole else (int, float)) and not isinstance(value, bool)
             if not (fits and isfinite(value) and low <= value <= high):
                 key = "setting_number" if is_whole else "setting_decimal"
-                raise core.ConfigError(key, key=name, value=value, low=low, high=high)
+                raise ConfigError(key, key=name, value=value, low=low, high=high)
         _check_length("system_prompt", self.system_prompt, MOST_SYSTEM_PROMPT)
         _check_length("letters", self.letters, _MOST_LETTERS)
 
@@ -146,7 +148,7 @@ class ContextUse:
         context_tokens: Tokens that request and answer may take together.
     """
 
-    mode: core.AnswerMode = "none"
+    mode: AnswerMode = "none"
     pictures: tuple[int, ...] = ()
     described: tuple[int, ...] = ()
     left_out_frames: tuple[int, ...] = ()
@@ -184,7 +186,7 @@ class Turn:
     answer: str = ""
     reasoning: str = ""
     state: TurnState = "stopped"
-    why: core.Notice | None = None
+    why: Notice | None = None
     look: Look = field(default_factory=Look)
     images: tuple[FrameRef, ...] = ()
     frames: tuple[FrameRef, ...] = ()
@@ -194,9 +196,9 @@ class Turn:
     unknown_frames: tuple[int, ...] = ()
     own_times: tuple[str, ...] = ()
     context: ContextUse = field(default_factory=ContextUse)
-    notices: tuple[core.Notice, ...] = ()
+    notices: tuple[Notice, ...] = ()
     model: str = ""
-    usage: core.Usage = field(default_factory=core.Usage)
+    usage: Usage = field(default_factory=Usage)
     seconds: float = 0.0
     settings: AskSettings = field(default_factory=AskSettings)
 
@@ -220,7 +222,7 @@ class Turn:
     def apply(self, event: AskEvent) -> Turn:
         """Return the turn after one more event of its answer."""
         match event:
-            case core.Noticed(notice):
+            case Noticed(notice):
                 return self if notice in self.notices else replace(self, notices=(*self.notices, notice))
             case MomentsSearched(moments):
                 found = {(one.analysis_id, one.thing): one for one in (self.evidence or Evidence()).moments}
@@ -254,7 +256,7 @@ class Conversation:
     about: tuple[str, ...]
     name: str
     created: str
-    language: core.Language
+    language: Language
     turns: tuple[Turn, ...] = ()
     current: int = 0
 
@@ -272,7 +274,7 @@ class Conversation:
         for turn in self.turns:
             if turn.number == number:
                 return turn
-        raise core.InputError("turn_unknown", number=number, most=len(self.turns))
+        raise InputError("turn_unknown", number=number, most=len(self.turns))
 
     def branch(self, number: int | None = None) -> tuple[Turn, ...]:
         """Return the turns from the first question to this one; by default to the current one."""
@@ -338,7 +340,7 @@ class Conversation:
         if images is None:
             images = edited.images if edited else ()
         if len(images) > MOST_IMAGES:
-            raise core.ConfigError("ask_images_many", given=len(images), most=MOST_IMAGES)
+            raise ConfigError("ask_images_many", given=len(images), most=MOST_IMAGES)
         turn = Turn(
             number=max((turn.number for turn in self.turns), default=0) + 1,
             parent=edited.parent if edited else self.current,
@@ -364,9 +366,9 @@ def _continued(edited: Turn | None, question: str, look: Look | None) -> Evidenc
     return Evidence(moments=edited.evidence.moments)
 
 
-def started(about: Iterable[str], language: core.Language) -> Conversation:
+def started(about: Iterable[str], language: Language) -> Conversation:
     """Return a new conversation about these analyses, without a question; the first one names it."""
-    return Conversation(core.new_id(), tuple(dict.fromkeys(about)), "", _now(), language)
+    return Conversation(new_id(), tuple(dict.fromkeys(about)), "", _now(), language)
 
 
 def checked_question(text: str) -> str:
@@ -375,20 +377,20 @@ def checked_question(text: str) -> str:
     Raises:
         ConfigError: It is empty or too long.
     """
-    question = core.readable(text).strip()
+    question = readable(text).strip()
     if not question:
-        raise core.ConfigError("ask_question_missing")
+        raise ConfigError("ask_question_missing")
     _check_length("question", question, MOST_QUESTION)
     return question
 
 
 def _check_length(key: str, text: str, most: int) -> None:
     if len(text) > most:
-        raise core.ConfigError("text_too_long", key=key, given=f"{len(text):,}", most=f"{most:,}")
+        raise ConfigError("text_too_long", key=key, given=f"{len(text):,}", most=f"{most:,}")
 
 
 def _name(question: str) -> str:
-    name = core.one_line(question)
+    name = one_line(question)
     return name if len(name) <= _MOST_NAME else name[: _MOST_NAME - 1] + "…"
 
 
@@ -453,8 +455,8 @@ class AnswerDone:
 
 
 AskEvent = (
-    core.EngineProgress
-    | core.Noticed
+    EngineProgress
+    | Noticed
     | Queued
     | MomentsSearched
     | Looking

@@ -9,10 +9,12 @@ from dataclasses import asdict
 from typing import Any
 
 from framelens.conversations.conversation import Conversation, FrameRef, Turn
-from framelens.core import Notice, clock
+from framelens.core.domain import Notice
+from framelens.core.units import clock
 from framelens.i18n import notice_text, t
-from framelens.reports import content, inert
+from framelens.reports.content import questions
 from framelens.reports.content.labels import local_minute, printable
+from framelens.reports.text.markdown import inert
 
 _FRAMES = ("images", "frames", "attached", "cited")
 FORM = "framelens-conversation/2"
@@ -75,7 +77,7 @@ def cited_lines(turn: Turn, names: Mapping[str, str] | None = None) -> Iterator[
 
 def doubts(turn: Turn) -> Iterator[str]:
     """Yield a sentence for each kind of citation without evidence."""
-    return content.doubts(turn.unknown_frames, turn.own_times)
+    return questions.doubts(turn.unknown_frames, turn.own_times)
 
 
 def _notes(conversation: Conversation, turn: Turn) -> Iterator[str]:

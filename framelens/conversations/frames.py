@@ -4,8 +4,7 @@ import threading
 from collections.abc import Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from framelens import core
-from framelens.analysis import EngineConnection
+from framelens.analysis.requests.engine_connection import EngineConnection
 from framelens.conversations.conversation import AskEvent, Conversation, FrameRef
 from framelens.conversations.moments.finder import SHOWN_SIDE, answer_by_search
 from framelens.conversations.repository import ConversationRepository
@@ -13,6 +12,8 @@ from framelens.conversations.retrieval import classification
 from framelens.conversations.retrieval.classification import kind_in_words, searched_parts
 from framelens.conversations.retrieval.select import RetrievalTools, Scope, is_here, needs_no_model, select
 from framelens.conversations.retrieval.values import SEARCHED, FrameSelection, Looking, Sought
+from framelens.core.domain import Analysis, Notice, Noticed
+from framelens.core.errors import PicturesRefused
 
 _MOST_MIDDLES = 8
 """Frames of found moments that are added for another part of the question. Chosen by hand; not tuned."""
@@ -20,7 +21,7 @@ _MOST_MIDDLES = 8
 
 def add_frames(
     conversation: Conversation,
-    analyses: Mapping[str, core.Analysis],
+    analyses: Mapping[str, Analysis],
     connection: EngineConnection,
     repository: ConversationRepository,
     tools: RetrievalTools,
@@ -47,7 +48,7 @@ def add_frames(
 @dataclass
 class _FrameAdder:
     conversation: Conversation
-    analyses: Mapping[str, core.Analysis]
+    analyses: Mapping[str, Analysis]
     connection: EngineConnection
     repository: ConversationRepository
     tools: RetrievalTools
@@ -120,14 +121,14 @@ class _FrameAdder:
             return False
         here = {id_: one for id_, one in self.analyses.items() if is_here(one, self.tools)}
         if len(here) < len(self.analyses):
-            yield core.Noticed(core.Notice("ask_frames_no_video"))
+            yield Noticed(Notice("ask_frames_no_video"))
         videos = replace(self.scope, analyses=here)
         search = answer_by_search(
             self.conversation, videos, sought, self.connection, self.repository, self.tools, self.cancel
         )
         try:
             yield from self._applied(search)
-        except core.PicturesRefused:  # an engine that doesn't count tokens says so only now
+        except PicturesRefused:  # an engine that doesn't count tokens says so only now
             return False
         return True
 
@@ -139,7 +140,7 @@ class _FrameAdder:
         refs = [FrameRef(0, one.time_seconds, one.analysis_id, next(pictures) if one.jpeg else "") for one in new]
         yield self.conversation.last.with_frames(self.conversation.numbered(refs), selected.choice)
         for notice in _notices(selected.choice, len(selected.frames)):
-            yield core.Noticed(notice)
+            yield Noticed(notice)
 
     def _for_the_rest(self, rest: str) -> Iterator[AskEvent]:
         """Add frames for what a search hasn't answered: from the middle of what it has found, or as for any question.
@@ -166,19 +167,19 @@ class _FrameAdder:
         yield from self._applied([self.conversation.last.with_frames(self.conversation.numbered(refs))])
 
 
-def _notices(choice: FrameSelection, frames: int) -> Iterator[core.Notice]:
+def _notices(choice: FrameSelection, frames: int) -> Iterator[Notice]:
     """Yield what the reader should know about the choice; nothing where the keyframes are what is wanted."""
     values: dict[str, str | int] = {"thing": ", ".join(choice.look_for), "frames": frames, "relevant": choice.relevant}
     if choice.outcome == "no_video":
-        yield core.Notice("ask_frames_no_video")
+        yield Notice("ask_frames_no_video")
     elif choice.outcome == "range":
-        yield core.Notice("ask_frames_range", {"frames": frames}, "info")
+        yield Notice("ask_frames_range", {"frames": frames}, "info")
     elif choice.outcome == "flat":
-        yield core.Notice("ask_frames_flat", values, "info")
+        yield Notice("ask_frames_flat", values, "info")
     elif choice.outcome == "chosen":
-        yield core.Notice("ask_frames_chosen", values, "info")
+        yield Notice("ask_frames_chosen", values, "info")
     for name in choice.scores:
-        yield core.Notice(
+        yield Notice(
             f"ask_scored_{name}",
             {"voted": choice.voted, "candidates": choice.candidates} if name == "votes" else {},
             "info",

@@ -6,7 +6,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from framelens.core import InputError, readable
+from framelens.core.errors import InputError
+from framelens.core.files import readable
 
 if TYPE_CHECKING:
     from PIL.Image import Image

@@ -10,17 +10,28 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, replace
 
-from framelens import core
 from framelens.conversations.conversation import AskSettings, ContextUse, Conversation, Evidence, FrameRef, Turn
 from framelens.conversations.repository import ConversationRepository
+from framelens.core.domain import (
+    MOST_FRAMES,
+    Analysis,
+    ReportedAnswer,
+    ReportedConversation,
+    ReportedPicture,
+    ReportedSearch,
+)
+from framelens.core.errors import ConfigError, InputError
+from framelens.core.files import one_line
+from framelens.core.identity import current_user
+from framelens.core.units import clock
 
 _MOST_CONVERSATIONS = 1000
 """Conversations in one report, those that changed last. Chosen by hand; not tuned."""
 _ID = re.compile(r"[A-Za-z0-9]{6,64}")
-Find = Callable[[str], core.Analysis | None]
+Find = Callable[[str], Analysis | None]
 
 
-def with_conversations(analysis: core.Analysis, repository: ConversationRepository, find: Find) -> core.Analysis:
+def with_conversations(analysis: Analysis, repository: ConversationRepository, find: Find) -> Analysis:
     """Return the analysis with the conversations about it, for a report.
 
     Args:
@@ -34,14 +45,14 @@ def with_conversations(analysis: core.Analysis, repository: ConversationReposito
     stored = repository.find(analysis_ids=[analysis.id], limit=_MOST_CONVERSATIONS)
     found = []
     for one in sorted(stored, key=lambda conversation: conversation.created):
-        with suppress(core.InputError):  # it was deleted meanwhile
+        with suppress(InputError):  # it was deleted meanwhile
             conversation = repository.get(one.id)
             if conversation.current and not _is_answer_alone(conversation, analysis):
                 found.append(reported(conversation, analysis, repository, find))
     return replace(analysis, conversations=tuple(_limited(found))) if found else analysis
 
 
-def _is_answer_alone(conversation: Conversation, analysis: core.Analysis) -> bool:
+def _is_answer_alone(conversation: Conversation, analysis: Analysis) -> bool:
     """Return whether a conversation has only the question of the analysis, whose report has its answer already."""
     answer = analysis.answer
     if answer is None or answer.id != conversation.id or len(conversation.branch()) > 1:
@@ -50,8 +61,8 @@ def _is_answer_alone(conversation: Conversation, analysis: core.Analysis) -> boo
 
 
 def reported(
-    conversation: Conversation, analysis: core.Analysis, repository: ConversationRepository, find: Find
-) -> core.ReportedConversation:
+    conversation: Conversation, analysis: Analysis, repository: ConversationRepository, find: Find
+) -> ReportedConversation:
     """Build the value of a conversation's shown branch; see `with_conversations`."""
     branch = conversation.branch()
     others = {one: found for one in conversation.about if one != analysis.id and (found := find(one))}
@@ -70,7 +81,7 @@ def reported(
         jpeg = stored.get(frame.picture, b"") if frame.picture else _keyframe(other, frame.time_seconds)
         video = "" if is_own else names.get(frame.analysis_id, frame.analysis_id)
         pictures.append(
-            core.ReportedPicture(
+            ReportedPicture(
                 frame.number,
                 frame.time_seconds,
                 keyframe=keyframe,
@@ -79,7 +90,7 @@ def reported(
                 jpeg=b"" if keyframe else jpeg,
             )
         )
-    return core.ReportedConversation(
+    return ReportedConversation(
         conversation.id,
         conversation.name,
         conversation.created,
@@ -90,16 +101,16 @@ def reported(
     )
 
 
-def _keyframe(analysis: core.Analysis | None, time_seconds: float) -> bytes:
+def _keyframe(analysis: Analysis | None, time_seconds: float) -> bytes:
     keyframes = analysis.keyframes if analysis else ()
     return next((frame.jpeg for frame in keyframes if frame.time_seconds == time_seconds), b"")
 
 
-def reported_answer(turn: Turn, names: Mapping[str, str], *, versions: int = 1) -> core.ReportedAnswer:
+def reported_answer(turn: Turn, names: Mapping[str, str], *, versions: int = 1) -> ReportedAnswer:
     """Build the value of a turn; `names` are those of other videos by the ids of their analyses."""
     found = turn.evidence.moments if turn.evidence else ()
-    searches = (core.ReportedSearch(one, names.get(one.analysis_id, "")) for one in found)
-    return core.ReportedAnswer(
+    searches = (ReportedSearch(one, names.get(one.analysis_id, "")) for one in found)
+    return ReportedAnswer(
         question=turn.question,
         created=turn.created,
         answer=turn.answer,
@@ -127,9 +138,9 @@ def _numbers(frames: Iterable[FrameRef]) -> tuple[int, ...]:
     return tuple(frame.number for frame in frames)
 
 
-def _limited(conversations: Iterable[core.ReportedConversation]) -> Iterator[core.ReportedConversation]:
+def _limited(conversations: Iterable[ReportedConversation]) -> Iterator[ReportedConversation]:
     """Leave out pictures beyond what the reader of reports takes."""
-    left = core.MOST_FRAMES
+    left = MOST_FRAMES
     for conversation in conversations:
         pictures = []
         for one in conversation.pictures:
@@ -141,7 +152,7 @@ def _limited(conversations: Iterable[core.ReportedConversation]) -> Iterator[cor
 # ---- import ----------------------------------------------------------------------------------------------------------
 
 
-def keep_conversations(analysis: core.Analysis, analysis_id: str, repository: ConversationRepository) -> None:
+def keep_conversations(analysis: Analysis, analysis_id: str, repository: ConversationRepository) -> None:
     """Store the conversations of an imported report; one that was imported before is left unchanged.
 
     A conversation whose id is taken by another one, such as by its part about another video, gets one of its own. With
@@ -155,7 +166,7 @@ def keep_conversations(analysis: core.Analysis, analysis_id: str, repository: Co
     Raises:
         StorageError: They can't be stored.
     """
-    user = core.current_user()
+    user = current_user()
     for reported in analysis.conversations:
         named = f"{reported.id} {analysis_id} {user.id}".strip()
         derived = hashlib.sha256(named.encode()).hexdigest()[: 32 if user.id else 16]
@@ -170,16 +181,16 @@ def keep_conversations(analysis: core.Analysis, analysis_id: str, repository: Co
 
 
 def _keep(
-    reported: core.ReportedConversation,
+    reported: ReportedConversation,
     conversation_id: str,
-    analysis: core.Analysis,
+    analysis: Analysis,
     analysis_id: str,
     repository: ConversationRepository,
 ) -> None:
     times = {frame.number: frame.time_seconds for frame in analysis.keyframes}
     frames = {one.number: _frame(one, analysis_id, times, repository) for one in reported.pictures}
     known = {number: frame for number, frame in frames.items() if frame}
-    name = core.one_line(reported.name) or core.one_line(analysis.video.name)
+    name = one_line(reported.name) or one_line(analysis.video.name)
     conversation = Conversation(conversation_id, (analysis_id,), name, reported.created, reported.language)
     seen: set[int] = set()
     for place, answer in enumerate(reported.answers, start=1):
@@ -190,7 +201,7 @@ def _keep(
 
 
 def _frame(
-    one: core.ReportedPicture, analysis_id: str, times: Mapping[int, float], repository: ConversationRepository
+    one: ReportedPicture, analysis_id: str, times: Mapping[int, float], repository: ConversationRepository
 ) -> FrameRef | None:
     """Return the frame as the conversation has it here, None if its picture was left out of the report."""
     if one.keyframe in times:
@@ -199,15 +210,15 @@ def _frame(
         return None
     (picture,) = repository.keep_pictures([one.jpeg])
     if one.video:  # which isn't here
-        name = f"{core.one_line(one.video)} {core.clock(one.time_seconds)}"
+        name = f"{one_line(one.video)} {clock(one.time_seconds)}"
         return FrameRef(one.number, 0.0, "", picture, name)
     is_image = bool(one.name)
-    return FrameRef(one.number, one.time_seconds, "" if is_image else analysis_id, picture, core.one_line(one.name))
+    return FrameRef(one.number, one.time_seconds, "" if is_image else analysis_id, picture, one_line(one.name))
 
 
 def _turn(
     number: int,
-    answer: core.ReportedAnswer,
+    answer: ReportedAnswer,
     analysis_id: str,
     known: Mapping[int, FrameRef],
     seen: Iterable[int],
@@ -249,5 +260,5 @@ def _settings(given: Mapping[str, object]) -> AskSettings:
     known = {name: value for name, value in given.items() if name in AskSettings.__dataclass_fields__}
     try:
         return AskSettings(**known)  # type: ignore[arg-type]
-    except (core.ConfigError, TypeError):
+    except (ConfigError, TypeError):
         return AskSettings()

@@ -6,9 +6,16 @@ from dataclasses import replace
 
 from framelens.conversations.conversation import Conversation, FrameRef, Turn
 from framelens.conversations.images import picture_of
-from framelens.core import InputError, Language, from_json, one_line, requires, smaller, to_json
+from framelens.core.codec import from_json, to_json
+from framelens.core.domain import Language
+from framelens.core.errors import InputError
+from framelens.core.files import one_line
+from framelens.core.identity import requires
+from framelens.core.images import smaller
 from framelens.i18n import language_of
-from framelens.store import AuditLog, ConversationRow, ConversationStore, Store
+from framelens.store.audit import AuditLog
+from framelens.store.conversations import ConversationRow, ConversationStore
+from framelens.store.database import Store
 
 _SIDE, _QUALITY = 1568, 90
 """Longer side of stored pictures in pixels, and their JPEG quality. Models see no more of a picture: 1568 is the longer

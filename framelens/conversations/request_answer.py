@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from math import ceil
 
-from framelens import core
-from framelens.analysis import EngineConnection, QuestionPlan
+from framelens.analysis.planning.question import QuestionPlan
+from framelens.analysis.requests.engine_connection import EngineConnection
 from framelens.conversations.answer import converse
 from framelens.conversations.answer_queue import AnswerQueues
 from framelens.conversations.conversation import (
@@ -32,10 +32,16 @@ from framelens.conversations.moments.finder import SIDE
 from framelens.conversations.moments.sampling import expected_frames, usual_looks
 from framelens.conversations.report import reported
 from framelens.conversations.repository import ConversationRepository
-from framelens.conversations.retrieval.classification import is_in_known_words, kind_in_words, parts_in_words, searched_parts
+from framelens.conversations.retrieval.classification import (
+    is_in_known_words,
+    kind_in_words,
+    parts_in_words,
+    searched_parts,
+)
 from framelens.conversations.retrieval.select import SCORING_SECONDS, RetrievalTools, is_dense
 from framelens.conversations.retrieval.values import SEARCHED, Kind, Looking
-from framelens.video import MOST_THUMBNAILS, THUMBNAIL_SIDE
+from framelens.core.domain import Analysis, AnswerChanged, AnswerStep, EngineProgress, ReportedConversation
+from framelens.video.keyframes.options import MOST_THUMBNAILS, THUMBNAIL_SIDE
 
 _THUMBNAIL_SECONDS = 2.0
 """Usual time from one small picture of the survey to the next. Measured 72 in 139 s."""
@@ -60,8 +66,8 @@ class RequestAnswerer:
         return any(kind_in_words(part) == "read" for part in parts_in_words(question))
 
     def answer(
-        self, analysis: core.Analysis, connection: EngineConnection, cancel: threading.Event
-    ) -> Generator[core.AnswerChanged, None, None]:
+        self, analysis: Analysis, connection: EngineConnection, cancel: threading.Event
+    ) -> Generator[AnswerChanged, None, None]:
         """Answer the question of an analysis, whose job is stored, and yield the answer as it grows.
 
         The conversation is stored; it has the same id for the same job and settings, so that an answer that was
@@ -89,7 +95,7 @@ class RequestAnswerer:
             for event in events:
                 yield progress.after(event)
 
-    def _asked(self, analysis: core.Analysis) -> Conversation:
+    def _asked(self, analysis: Analysis) -> Conversation:
         """Return the conversation whose current turn is the question: a new one, or that of an interrupted run."""
         request = analysis.request
         conversation_id = _id_of(analysis)
@@ -109,15 +115,15 @@ class RequestAnswerer:
 class _Progress:
     """The answer as the analysis has it, event by event."""
 
-    def __init__(self, conversation: Conversation, analysis: core.Analysis, repository: ConversationRepository) -> None:
+    def __init__(self, conversation: Conversation, analysis: Analysis, repository: ConversationRepository) -> None:
         self._conversation = conversation
         self._analysis = analysis
         self._repository = repository
-        self._step: core.AnswerStep = "question"
+        self._step: AnswerStep = "question"
         self._looked = 0
         self._total: int | None = None
 
-    def after(self, event: AskEvent) -> core.AnswerChanged:
+    def after(self, event: AskEvent) -> AnswerChanged:
         """Return the answer after one more event."""
         if isinstance(event, AnswerDone):
             return self.ended(event.conversation)
@@ -131,21 +137,21 @@ class _Progress:
         elif isinstance(event, AnswerText | ReasoningText):
             self._count("words")
         answer = replace(self._reported(self._conversation), pictures=())
-        return core.AnswerChanged(answer, self._step, self._looked, self._total)
+        return AnswerChanged(answer, self._step, self._looked, self._total)
 
-    def ended(self, conversation: Conversation) -> core.AnswerChanged:
+    def ended(self, conversation: Conversation) -> AnswerChanged:
         """Return the answer that is over, with its pictures."""
-        return core.AnswerChanged(self._reported(conversation), self._step, self._looked, self._total, is_over=True)
+        return AnswerChanged(self._reported(conversation), self._step, self._looked, self._total, is_over=True)
 
-    def _count(self, step: core.AnswerStep, looked: int = 0, total: int = 0) -> None:
+    def _count(self, step: AnswerStep, looked: int = 0, total: int = 0) -> None:
         self._step, self._looked, self._total = step, looked, total or None
 
-    def _reported(self, conversation: Conversation) -> core.ReportedConversation:
+    def _reported(self, conversation: Conversation) -> ReportedConversation:
         alone = replace(conversation, turns=(conversation.last,))
         return reported(alone, self._analysis, self._repository, lambda _: None)
 
 
-def _id_of(analysis: core.Analysis) -> str:
+def _id_of(analysis: Analysis) -> str:
     """Return the id of the conversation: the same one for the same job, question and settings."""
     request = analysis.request
     asked = [analysis.id, request.question, request.language, dict(sorted(analysis.conditions.items()))]
@@ -159,7 +165,7 @@ def _again(turn: Turn) -> Turn:
     return Turn(turn.number, turn.parent, turn.question, turn.created, evidence=evidence, settings=turn.settings)
 
 
-def _connected(connection: EngineConnection) -> Generator[core.EngineProgress, None, EngineConnection]:
+def _connected(connection: EngineConnection) -> Generator[EngineProgress, None, EngineConnection]:
     yield from ()
     return connection
 

@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 
-from framelens.core import Analysis
+from framelens.core.domain import Analysis
 from framelens.i18n import language, t
-from framelens.reports.content import clocks, one_line, times_of
+from framelens.reports.content.labels import clocks, one_line, times_of
 
 MOST = 3
 """Suggested questions. Chosen by hand; not tuned."""

@@ -21,18 +21,17 @@ from typing import Any
 import httpx
 import openai
 
-from framelens import core
-from framelens.analysis import EngineConnection
+from framelens.analysis.requests.engine_connection import EngineConnection
+from framelens.core.domain import Language
+from framelens.core.errors import AppError, EngineError, FormatRefused
 from framelens.i18n import in_language, t
-from framelens.llm import (
-    EngineClient,
-    answer_error,
-    on_request_loop,
-    repeated,
-    split_reasoning,
-    token_ids,
-    whole_answer,
-)
+from framelens.llm.client import EngineClient
+from framelens.llm.error_mapping import answer_error
+from framelens.llm.events import whole_answer
+from framelens.llm.http import on_request_loop
+from framelens.llm.reasoning import split_reasoning
+from framelens.llm.retries import repeated
+from framelens.llm.token_count import token_ids
 
 _YES, _NO = ("yes", "Yes", "是", "有"), ("no", "No", "否", "没", "不")
 _SAYS_YES, _SAYS_NO = re.compile(r"\W*(?:yes\b|[是有对])", re.IGNORECASE), re.compile(r"\W*(?:no\b|[否没不无])", re.I)
@@ -76,7 +75,7 @@ class VoteAsker:
         has_probabilities: Whether votes are probabilities; None before the first one.
     """
 
-    def __init__(self, connection: EngineConnection, language: core.Language) -> None:
+    def __init__(self, connection: EngineConnection, language: Language) -> None:
         self._connection = connection
         self._language = language
         self._forms: list[dict[str, Any]] = []
@@ -137,7 +136,7 @@ class VoteAsker:
         for word in words:
             try:
                 tokens = token_ids(at.base_url, at.api_key, at.model, word, timeout_seconds=_COUNT_SECONDS)
-            except core.AppError:  # another program's /tokenize
+            except AppError:  # another program's /tokenize
                 tokens = None
             if tokens is None:
                 return []
@@ -180,8 +179,8 @@ class VoteAsker:
             form, is_last = self._forms[0], len(self._forms) == 1
             try:
                 probability = _read(await self._answer(engine, question, jpeg, form), form)
-            except core.EngineError as error:
-                is_refused = isinstance(error, core.FormatRefused) or error.values.get("status") in (200, 400, 422, 501)
+            except EngineError as error:
+                is_refused = isinstance(error, FormatRefused) or error.values.get("status") in (200, 400, 422, 501)
                 if is_last or not is_refused:
                     raise
                 probability = None

@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
-from framelens.core import AppError, EngineInfo, EngineProgress, Notice, ProgressListener
+from framelens.core.domain import EngineInfo, EngineProgress, Notice, ProgressListener
+from framelens.core.errors import AppError
 
 EngineKind = Literal["vllm", "transformers", "remote"]
 EngineState = Literal["stopped", "starting", "ready", "failed"]

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from framelens.core import EngineError
+from framelens.core.errors import EngineError
 
 GUARD = Path(__file__).with_name("process_supervisor.py")
 GRACE_SECONDS = 8.0

@@ -16,7 +16,9 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 
-from framelens import core
+from framelens.core.background_task import BackgroundTask, in_thread
+from framelens.core.domain import EngineProgress, Notice, ProgressListener
+from framelens.core.errors import AppError, Cancelled, EngineError
 from framelens.engine.base import Endpoint, Engine, EngineStatus
 from framelens.engine.remote_engine import RemoteEngine, model_conflict
 from framelens.i18n import as_notice
@@ -48,15 +50,15 @@ class EnginePool(Engine):
         self._lock = threading.Lock()
         self._asking = threading.Lock()  # all engines are asked once, however many callers wait for them
         self._unnamed = [engine for engine in self._engines if not engine.model]
-        self._conflict: core.EngineError | None = None
+        self._conflict: EngineError | None = None
         self._placed: dict[str, RemoteEngine] = {}
         self._at_work: Counter[RemoteEngine] = Counter()
         self._left_out: set[RemoteEngine] = set()
-        self._probing: core.BackgroundTask[None, None] = core.BackgroundTask("engine-probe")
+        self._probing: BackgroundTask[None, None] = BackgroundTask("engine-probe")
 
     # ---- the interface of an engine
 
-    def ensure_ready(self, on_progress: core.ProgressListener, cancel: threading.Event) -> Endpoint:
+    def ensure_ready(self, on_progress: ProgressListener, cancel: threading.Event) -> Endpoint:
         """Ask the engines for their models and return the endpoint of one that can be used.
 
         Raises:
@@ -116,7 +118,7 @@ class EnginePool(Engine):
                 return engine, engine.ensure_ready(lambda _: None, cancel)
             except BaseException as error:
                 self.release(engine)
-                if not isinstance(error, core.EngineError):
+                if not isinstance(error, EngineError):
                     raise
                 self._watch()  # its status says why; there are others
         raise self._failure()
@@ -126,7 +128,7 @@ class EnginePool(Engine):
         with self._lock:
             self._at_work[engine] -= 1
 
-    def leave_out_if_unwell(self, engine: RemoteEngine) -> core.EngineError | None:
+    def leave_out_if_unwell(self, engine: RemoteEngine) -> EngineError | None:
         """Ask an engine that failed whether it works; if not, leave it out and return why."""
         error = engine.check()
         self._watch()
@@ -155,7 +157,7 @@ class EnginePool(Engine):
         """Return the engines that work, at least one; ask all of them if that isn't known."""
         while not self._asking.acquire(timeout=_POLL_SECONDS):
             if cancel.is_set():
-                raise core.Cancelled
+                raise Cancelled
         try:
             is_unknown = any(one.state == "stopped" for one in self.statuses())
             if is_unknown or self._conflict or not self._working():
@@ -185,15 +187,15 @@ class EnginePool(Engine):
             engine.model = next(iter(served.values()))
         _ask([engine for engine in self._unnamed if engine.base_url not in served], cancel)  # one of several there
 
-    def _failure(self) -> core.EngineError:
+    def _failure(self) -> EngineError:
         """Return why no engine can be used."""
         errors = [status.error for status in self.statuses() if status.error]
         reason = as_notice(errors[0]) if errors else ""
-        return core.EngineError("engines_unusable", count=len(self._engines), addresses=self.addresses, reason=reason)
+        return EngineError("engines_unusable", count=len(self._engines), addresses=self.addresses, reason=reason)
 
-    def _notices(self, statuses: Sequence[EngineStatus]) -> tuple[core.Notice, ...]:
+    def _notices(self, statuses: Sequence[EngineStatus]) -> tuple[Notice, ...]:
         return tuple(
-            core.Notice("engine_left_out", {"base_url": engine.base_url, "reason": as_notice(one.error)})
+            Notice("engine_left_out", {"base_url": engine.base_url, "reason": as_notice(one.error)})
             for engine, one in zip(self._engines, statuses, strict=True)
             if one.error
         )
@@ -215,7 +217,7 @@ class EnginePool(Engine):
         """Ask the engines that were left out until all of them answer."""
         while failed := [engine for engine in self._engines if engine.status().state == "failed"]:
             if cancel.wait(self._probe_seconds):
-                raise core.Cancelled
+                raise Cancelled
             _ask(failed, cancel)
             self._watch()
 
@@ -231,7 +233,7 @@ class _PooledEngine(Engine):
         self._engine: RemoteEngine | None = None
         self._is_at_work = False
 
-    def ensure_ready(self, on_progress: core.ProgressListener, cancel: threading.Event) -> Endpoint:
+    def ensure_ready(self, on_progress: ProgressListener, cancel: threading.Event) -> Endpoint:
         """Connect to the video's engine, or to another one if that fails.
 
         Raises:
@@ -239,10 +241,10 @@ class _PooledEngine(Engine):
             Cancelled: `cancel` was set.
         """
         self.leave()
-        on_progress(core.EngineProgress("connecting", {"base_url": self._pool.addresses}))
+        on_progress(EngineProgress("connecting", {"base_url": self._pool.addresses}))
         self._engine, endpoint = self._pool.place(self._content(), cancel)
         self._is_at_work = True
-        on_progress(core.EngineProgress("ready", {"model": endpoint.model}))
+        on_progress(EngineProgress("ready", {"model": endpoint.model}))
         return endpoint
 
     def status(self) -> EngineStatus:
@@ -253,7 +255,7 @@ class _PooledEngine(Engine):
         """Store in the status of the video's engine whether it processes images."""
         (self._engine or self._pool).note_sight(sees)
 
-    def end_if_unwell(self) -> core.AppError | None:
+    def end_if_unwell(self) -> AppError | None:
         """Take the video's engine out of the pool if it doesn't answer, and return why."""
         return self._pool.leave_out_if_unwell(self._engine) if self._engine else None
 
@@ -272,10 +274,10 @@ def _ask(engines: Sequence[RemoteEngine], cancel: threading.Event) -> None:
     """Connect to the engines at the same time and wait; the status of each has the outcome. Raises Cancelled."""
 
     def ask(engine: RemoteEngine) -> None:
-        with suppress(core.EngineError):
+        with suppress(EngineError):
             engine.ensure_ready(lambda _: None, cancel)
 
-    asked = [core.in_thread("engine-probe", partial(ask, engine)) for engine in engines]
+    asked = [in_thread("engine-probe", partial(ask, engine)) for engine in engines]
     wait(asked)  # each ends soon after `cancel` is set
     for one in asked:
         one.result()

@@ -17,7 +17,8 @@ from http.client import HTTPConnection, HTTPException, HTTPMessage, HTTPResponse
 from typing import IO, Self
 from urllib.parse import urlsplit
 
-from framelens.core import read_json, redact, remember_secret
+from framelens.core.redaction import redact, remember_secret
+from framelens.core.refusals import read_json
 
 _PORTS = {"http": 80, "https": 443}
 _MOST_QUOTED = 20_000

@@ -17,7 +17,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from framelens import core
+from framelens.core.background_task import in_thread
+from framelens.core.child_environment import engine_environment
+from framelens.core.domain import EngineInfo, EngineProgress, Notice
+from framelens.core.errors import AppError, Cancelled, EngineError, EngineTimeout
+from framelens.core.files import make_private_folder
 from framelens.engine.base import Endpoint, Launcher
 from framelens.engine.child_process import ChildProcess, LogReader, tail
 from framelens.engine.diagnostics.log_diagnosis import diagnose
@@ -34,7 +38,7 @@ class Running:
 
     process: ChildProcess
     endpoint: Endpoint
-    info: core.EngineInfo
+    info: EngineInfo
 
 
 def choose_port(wanted: int | None) -> int:
@@ -48,7 +52,7 @@ def choose_port(wanted: int | None) -> int:
         try:
             probe.bind(("127.0.0.1", wanted or 0))
         except OSError as error:
-            raise core.EngineError("port_in_use", port=wanted, reason=error.strerror or str(error)) from error
+            raise EngineError("port_in_use", port=wanted, reason=error.strerror or str(error)) from error
         return int(probe.getsockname()[1])
 
 
@@ -70,7 +74,7 @@ class EngineLaunch:
         log_dir: Path,
         keep_logs: int,
         timeout_seconds: float,
-        on_end: Callable[[EngineLaunch, Running | None, core.AppError | None], None],
+        on_end: Callable[[EngineLaunch, Running | None, AppError | None], None],
         after: EngineLaunch | None = None,
     ) -> None:
         self._launcher = launcher
@@ -83,10 +87,10 @@ class EngineLaunch:
         self._waiting = 1
         self._settled = False
         self._cancel = threading.Event()
-        self.progress: list[core.EngineProgress] = []
+        self.progress: list[EngineProgress] = []
         self.log_path: Path | None = None
-        self.notices: tuple[core.Notice, ...] = ()
-        self.outcome: Future[Running] = core.in_thread("engine-start", self._run)
+        self.notices: tuple[Notice, ...] = ()
+        self.outcome: Future[Running] = in_thread("engine-start", self._run)
 
     # ---- waiting callers ---------------------------------------------------------------------------------------------
 
@@ -123,15 +127,13 @@ class EngineLaunch:
             self._after = None
         try:
             running = self._settle(self._start())
-        except core.AppError as error:
+        except AppError as error:
             self._on_end(self, None, error)
             raise
         except Exception as bug:
             log.exception("starting the engine failed in an unforeseen way")
             cause = f"{type(bug).__name__}: {bug}"
-            self._on_end(
-                self, None, core.EngineError("engine_failed", model=self._launcher.model, cause=cause, lines="  –")
-            )
+            self._on_end(self, None, EngineError("engine_failed", model=self._launcher.model, cause=cause, lines="  –"))
             raise
         self._on_end(self, running, None)
         return running
@@ -142,7 +144,7 @@ class EngineLaunch:
             self._settled = not self.cancelled
         if not self._settled:
             running.process.stop()
-            raise core.Cancelled
+            raise Cancelled
         return running
 
     def _start(self) -> Running:
@@ -150,12 +152,12 @@ class EngineLaunch:
         self.notices = self._launcher.inspect(folder)
         port, api_key = choose_port(self._launcher.port), secrets.token_urlsafe(32)
         self._check_cancel()
-        self._add_progress(core.EngineProgress("launching", {"model": self._launcher.model}))
+        self._add_progress(EngineProgress("launching", {"model": self._launcher.model}))
         self.log_path = self._new_log()
         folder, variables = self._launcher.prepare(folder)
         command = self._launcher.command(folder, port)
         self.log_path.write_text(f"$ {' '.join(command)}\n", encoding="utf-8")
-        environment = {**core.engine_environment(), **self._launcher.environment(api_key), **variables}
+        environment = {**engine_environment(), **self._launcher.environment(api_key), **variables}
         process = ChildProcess.start(command, environment=environment, log_path=self.log_path)
         try:
             return self._watch(process, folder, port, api_key)
@@ -171,7 +173,7 @@ class EngineLaunch:
             if (exit_status := process.exit_status) is not None:
                 raise diagnose(tail(self.log_path, 2000), exit_status, model=self._launcher.model)
             if time.monotonic() > deadline:
-                raise core.EngineTimeout(
+                raise EngineTimeout(
                     "engine_start_timeout", model=self._launcher.model, seconds=round(self._timeout_seconds)
                 )
             self._cancel.wait(LOOK_SECONDS)
@@ -185,7 +187,7 @@ class EngineLaunch:
             is_vllm=self._launcher.kind == "vllm",
         )
         running = Running(process, endpoint, self._launcher.describe(endpoint, folder))
-        self._add_progress(core.EngineProgress("ready", {"model": self._launcher.model}))
+        self._add_progress(EngineProgress("ready", {"model": self._launcher.model}))
         return running
 
     @staticmethod
@@ -201,17 +203,17 @@ class EngineLaunch:
             if (phase := self._launcher.read_phase(line)) is not None:
                 self._add_progress(phase)
 
-    def _add_progress(self, phase: core.EngineProgress) -> None:
+    def _add_progress(self, phase: EngineProgress) -> None:
         if not self.progress or self.progress[-1] != phase:
             self.progress.append(phase)
 
     def _check_cancel(self) -> None:
         if self._cancel.is_set():
-            raise core.Cancelled
+            raise Cancelled
 
     def _new_log(self) -> Path:
         """Create a log file readable by this user alone; delete all but the newest `keep_logs`."""
-        core.make_private_folder(self._log_dir)
+        make_private_folder(self._log_dir)
         path = self._log_dir / f"engine-{datetime.now():%Y%m%d-%H%M%S-%f}.log"
         path.touch(mode=0o600)
         for old in sorted(self._log_dir.glob("engine-*.log"))[: -self._keep_logs]:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from framelens.core import ModelNotFound
+from framelens.core.errors import ModelNotFound
 from framelens.engine.hub_cache import find_in_cache, in_cache
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(?:/[A-Za-z0-9_][\w.-]{0,95})?")

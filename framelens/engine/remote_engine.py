@@ -12,7 +12,11 @@ from dataclasses import replace
 from functools import partial
 from urllib.parse import urlsplit
 
-from framelens import core
+from framelens.core.background_task import in_thread
+from framelens.core.domain import EngineInfo, EngineProgress, ProgressListener
+from framelens.core.errors import AppError, Cancelled, ConfigError, EngineError
+from framelens.core.redaction import redact
+from framelens.core.refusals import is_page, refused, said_in
 from framelens.engine.base import Endpoint, Engine, EngineStatus
 from framelens.engine.http_client import NoAnswer, get_json, get_text, health_url, is_vllm, served_models
 
@@ -41,7 +45,7 @@ def normal_base_url(base_url: str) -> str:
     except ValueError:
         usable = False
     if not usable or parts.query or parts.fragment:
-        raise core.ConfigError("base_url_invalid", value=base_url)
+        raise ConfigError("base_url_invalid", value=base_url)
     return url if re.search(r"/v\d+\w*$", parts.path) else f"{url}/v1"
 
 
@@ -58,12 +62,12 @@ def normal_base_urls(base_urls: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(normal_base_url(one or base_urls) for one in given))
 
 
-def model_conflict(served: Mapping[str, str]) -> core.EngineError | None:
+def model_conflict(served: Mapping[str, str]) -> EngineError | None:
     """Return the error of engines that serve different models, given the model of each by its address."""
     if len(set(served.values())) < 2:
         return None
     listed = ", ".join(f"{model} ({base_url})" for base_url, model in served.items())
-    return core.EngineError("engines_differ", served=core.redact(listed), model=next(iter(served.values())))
+    return EngineError("engines_differ", served=redact(listed), model=next(iter(served.values())))
 
 
 class RemoteEngine(Engine):
@@ -80,39 +84,39 @@ class RemoteEngine(Engine):
         self._api_key = api_key
         self.model = model
         self._timeout_seconds = timeout_seconds
-        self._info: core.EngineInfo | None = None
+        self._info: EngineInfo | None = None
         self._is_vllm = False
-        self._error: core.AppError | None = None
+        self._error: AppError | None = None
 
-    def ensure_ready(self, on_progress: core.ProgressListener, cancel: threading.Event) -> Endpoint:
+    def ensure_ready(self, on_progress: ProgressListener, cancel: threading.Event) -> Endpoint:
         """Ask the server for its models and return the endpoint.
 
         Raises:
             EngineError: It doesn't answer, or doesn't serve the model.
             Cancelled: `cancel` was set.
         """
-        on_progress(core.EngineProgress("connecting", {"base_url": self.base_url}))
+        on_progress(EngineProgress("connecting", {"base_url": self.base_url}))
         try:
             self._info, self._error = self._request_info(cancel), None
-        except core.EngineError as error:
+        except EngineError as error:
             self._info, self._error = None, error
             raise
-        on_progress(core.EngineProgress("ready", {"model": self._info.model}))
+        on_progress(EngineProgress("ready", {"model": self._info.model}))
         return Endpoint("remote", self._info.model, self.base_url, self._api_key, is_vllm=self._is_vllm)
 
-    def _request_info(self, cancel: threading.Event) -> core.EngineInfo:
+    def _request_info(self, cancel: threading.Event) -> EngineInfo:
         try:
             listed = self._get_models(cancel)
             served = served_models(listed)
         except NoAnswer as answer:
             if answer.status == 404 and self.model:  # some servers list no models and still answer for one
-                return core.EngineInfo("remote", self.model, self.base_url)
+                return EngineInfo("remote", self.model, self.base_url)
             raise self._to_engine_error(answer) from answer
         model = self._choose_model(list(served))
         self._is_vllm = is_vllm(listed)
-        return core.EngineInfo("remote", model, self.base_url, max_model_len=served[model])
+        return EngineInfo("remote", model, self.base_url, max_model_len=served[model])
 
-    def check(self) -> core.EngineError | None:
+    def check(self) -> EngineError | None:
         """Ask a server that failed whether it still works.
 
         Returns:
@@ -125,7 +129,7 @@ class RemoteEngine(Engine):
                 get_text(url, api_key=self._api_key, timeout_seconds=self._timeout_seconds, local=self._is_local)
         except NoAnswer as answer:
             if answer.status is None or answer.status >= 500:
-                error = core.EngineError("remote_unreachable", base_url=self.base_url, reason=str(answer))
+                error = EngineError("remote_unreachable", base_url=self.base_url, reason=str(answer))
                 self._info, self._error = None, error
                 return error
         return None
@@ -133,29 +137,29 @@ class RemoteEngine(Engine):
     def _get_models(self, cancel: threading.Event) -> object:
         """Get /models; the request waits in a thread so that `cancel` takes effect at once."""
         request = partial(get_json, f"{self.base_url}/models", api_key=self._api_key, local=self._is_local)
-        answer = core.in_thread("remote-models", partial(request, timeout_seconds=self._timeout_seconds))
+        answer = in_thread("remote-models", partial(request, timeout_seconds=self._timeout_seconds))
         while not answer.done():
             if cancel.is_set():
-                raise core.Cancelled
+                raise Cancelled
             wait([answer], _POLL_SECONDS)
         return answer.result()
 
-    def _to_engine_error(self, answer: NoAnswer) -> core.EngineError:
+    def _to_engine_error(self, answer: NoAnswer) -> EngineError:
         if answer.redirect:
-            return core.EngineError("engine_redirects", status=answer.status, target=answer.redirect)
+            return EngineError("engine_redirects", status=answer.status, target=answer.redirect)
         about: dict[str, object] = {"base_url": self.base_url, "status": answer.status}
         if answer.status is None:
             key = next((key for key, words in _UNREACHABLE.items() if words in str(answer)), "remote_unreachable")
-            return core.EngineError(key, base_url=self.base_url, reason=str(answer))
-        said = core.said_in(answer.body) or str(answer)
-        if answer.status < 500 and core.is_page(answer.body):
-            return core.EngineError("remote_web_page", reason=said, **about)
-        error = core.refused(answer.status, answer.headers, answer.body)
+            return EngineError(key, base_url=self.base_url, reason=str(answer))
+        said = said_in(answer.body) or str(answer)
+        if answer.status < 500 and is_page(answer.body):
+            return EngineError("remote_web_page", reason=said, **about)
+        error = refused(answer.status, answer.headers, answer.body)
         if error.key == "engine_key_rejected":
-            return core.EngineError("remote_key_rejected", reason=said, **about)
-        if isinstance(error, core.EngineError) and (answer.status >= 500 or error.key in _AS_SAID):
+            return EngineError("remote_key_rejected", reason=said, **about)
+        if isinstance(error, EngineError) and (answer.status >= 500 or error.key in _AS_SAID):
             return error
-        return core.EngineError("remote_not_openai", reason=said, **about)
+        return EngineError("remote_not_openai", reason=said, **about)
 
     def _choose_model(self, served: list[str]) -> str:
         if self.model in served:
@@ -163,12 +167,12 @@ class RemoteEngine(Engine):
         if not self.model and len(served) == 1:
             return served[0]
         if not served:
-            raise core.EngineError("remote_serves_nothing", base_url=self.base_url)
-        listed = core.redact(", ".join(served[:20])) + (" …" if len(served) > 20 else "")
+            raise EngineError("remote_serves_nothing", base_url=self.base_url)
+        listed = redact(", ".join(served[:20])) + (" …" if len(served) > 20 else "")
         if not self.model:
-            raise core.EngineError("remote_model_unchosen", base_url=self.base_url, served=listed)
+            raise EngineError("remote_model_unchosen", base_url=self.base_url, served=listed)
         nearest = (difflib.get_close_matches(self.model, served, 1, 0.0) or served)[0]
-        raise core.EngineError(
+        raise EngineError(
             "remote_model_unknown", model=self.model, base_url=self.base_url, served=listed, nearest=nearest
         )
 

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from framelens.core import EngineError
+from framelens.core.errors import EngineError
 from framelens.engine.hardware import Device
 
 _NAME = re.compile(r"[A-Za-z]\w*")

@@ -17,7 +17,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
-from framelens.core import GIB, EngineError, EngineInfo, EngineProgress, Notice, arguments_to_argv, hub_environment
+from framelens.core.child_environment import hub_environment
+from framelens.core.domain import EngineInfo, EngineProgress, Notice
+from framelens.core.errors import EngineError
+from framelens.core.units import GIB
+from framelens.core.vllm_arguments import arguments_to_argv
 from framelens.engine.base import Endpoint, Launcher, Prepare
 from framelens.engine.downloads.hub import fetch_model
 from framelens.engine.engine_guard import KEY_VARIABLE

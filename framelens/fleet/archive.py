@@ -12,9 +12,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from framelens import core
+from framelens.core.codec import Failure, from_json, to_json
+from framelens.core.domain import AnalysisRequest
+from framelens.core.errors import InputError
+from framelens.core.files import make_private_folder, new_id
+from framelens.core.identity import current_user, sees
 from framelens.i18n import t
-from framelens.store import storage_errors, write_whole
+from framelens.store.fs_utils import storage_errors, write_whole
 
 _log = logging.getLogger(__name__)
 _ID = re.compile(r"[A-Za-z0-9]{6,64}")
@@ -33,7 +37,7 @@ class RecordedVideo:
     name: str
     path: Path
     job_id: str = ""
-    failure: core.Failure | None = None
+    failure: Failure | None = None
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,7 @@ class BatchRecord:
     created: str
     videos: tuple[RecordedVideo, ...]
     folder: Path | None = None
-    request: core.AnalysisRequest | None = None
+    request: AnalysisRequest | None = None
     user_id: str = ""
 
     @property
@@ -76,11 +80,11 @@ class BatchArchive:
             videos: Its videos.
             more: Other fields of the record.
         """
-        folder, owner = more.get("folder"), core.current_user().id
+        folder, owner = more.get("folder"), current_user().id
         recent = self.recent(_SEARCHED) if folder else []
         earlier = [one for one in recent if one.folder == folder and one.user_id == owner]
         created = datetime.now(UTC).isoformat(timespec="microseconds")
-        record = BatchRecord(earlier[0].id if earlier else core.new_id(), name, created, videos, user_id=owner, **more)
+        record = BatchRecord(earlier[0].id if earlier else new_id(), name, created, videos, user_id=owner, **more)
         self.save(record)
         return record
 
@@ -88,8 +92,8 @@ class BatchArchive:
         """Replace a record."""
         path = self._path(record.id)
         with storage_errors("report_not_written", path):
-            core.make_private_folder(self._folder)
-            write_whole(path, core.to_json(record).encode())
+            make_private_folder(self._folder)
+            write_whole(path, to_json(record).encode())
 
     def get(self, batch_id: str) -> BatchRecord:
         """Get a record.
@@ -98,8 +102,8 @@ class BatchArchive:
             InputError: "batch_unknown".
         """
         record = self._read(self._path(batch_id)) if _ID.fullmatch(batch_id) else None
-        if record is None or not core.sees(record.user_id):
-            raise core.InputError("batch_unknown", id=batch_id[:64])
+        if record is None or not sees(record.user_id):
+            raise InputError("batch_unknown", id=batch_id[:64])
         return record
 
     def recent(self, limit: int) -> list[BatchRecord]:
@@ -107,7 +111,7 @@ class BatchArchive:
         with storage_errors("result_unreadable", self._folder):
             found = [(path.stat().st_mtime_ns, path) for path in self._folder.glob("*.json")]
         newest = [path for _, path in sorted(found, reverse=True)]
-        records = (record for path in newest if (record := self._read(path)) and core.sees(record.user_id))
+        records = (record for path in newest if (record := self._read(path)) and sees(record.user_id))
         return sorted(islice(records, limit), key=lambda one: one.created, reverse=True)
 
     def _path(self, batch_id: str) -> Path:
@@ -116,7 +120,7 @@ class BatchArchive:
     def _read(self, path: Path) -> BatchRecord | None:
         with storage_errors("result_unreadable", path):
             try:
-                return core.from_json(path.read_bytes(), BatchRecord)
+                return from_json(path.read_bytes(), BatchRecord)
             except FileNotFoundError:
                 return None
             except ValueError:

@@ -9,13 +9,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from framelens.core import UNKNOWN_PATH, AnalysisRequest, AppError, Cancelled, Failure, VideoError, new_id, readable
+from framelens.core.codec import Failure
+from framelens.core.domain import UNKNOWN_PATH, AnalysisRequest
+from framelens.core.errors import AppError, Cancelled, VideoError
+from framelens.core.files import new_id, readable
 from framelens.fleet.inputs import Input, resolve
-from framelens.jobs import request_digest
-from framelens.video import printable, probe
+from framelens.jobs.job_repository import request_digest
+from framelens.video.extractor import probe
+from framelens.video.files import printable
 
 if TYPE_CHECKING:
-    from framelens.services import Services
+    from framelens.services.container import Services
 
 Sha256 = Callable[[Path, threading.Event | None], str]
 

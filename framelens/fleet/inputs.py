@@ -6,8 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from framelens.core import AppError, VideoError, absolute, address_in
-from framelens.video import is_video_name, printable
+from framelens.core.errors import AppError, VideoError
+from framelens.core.files import absolute, address_in
+from framelens.video.files import is_video_name, printable
 
 LIST_SUFFIXES = frozenset((".txt", ".list", ".lst", ".m3u", ".m3u8"))
 """Suffixes of files that list one path a line; a playlist is one, too."""

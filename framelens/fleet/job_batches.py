@@ -9,16 +9,25 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
-from framelens import core
+from framelens.core.background_task import BackgroundTask
+from framelens.core.codec import Failure
+from framelens.core.domain import UNKNOWN_PATH, AnalysisRequest, Language
+from framelens.core.errors import AppError, Cancelled, StorageError
+from framelens.core.files import numbered, readable, safe_stem
+from framelens.core.identity import as_user, current_user, requires
 from framelens.fleet.archive import BatchArchive, BatchRecord, RecordedVideo, with_video
 from framelens.fleet.results import ResultState, VideoResult
 from framelens.fleet.summary import NAMES, Summary, SummaryBuilder, render
-from framelens.jobs import Jobs, State
-from framelens.reports import FORMATS, ReportFile, content, files_of
-from framelens.store import AccountStore, LibraryEntry
+from framelens.jobs.queue import Jobs
+from framelens.jobs.snapshot import State
+from framelens.reports.content.labels import shareable_value
+from framelens.reports.files import ReportFile
+from framelens.reports.formats import FORMATS, files_of
+from framelens.store.accounts import AccountStore
+from framelens.store.library_index import LibraryEntry
 
 if TYPE_CHECKING:
-    from framelens.services import Services
+    from framelens.services.container import Services
 
 VideoState = State | Literal["pending"]
 _FORMAT = "html"
@@ -35,15 +44,15 @@ class PageBatches:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._tasks: dict[str, core.BackgroundTask[None, None]] = {}
+        self._tasks: dict[str, BackgroundTask[None, None]] = {}
         self.archive = BatchArchive(services.settings.data_dir)
 
-    @core.requires("analyst")
+    @requires("analyst")
     def start(
         self,
         name: str,
-        paths: Iterable[tuple[str, Path | core.AppError]],
-        request: core.AnalysisRequest,
+        paths: Iterable[tuple[str, Path | AppError]],
+        request: AnalysisRequest,
     ) -> BatchRecord:
         """Start a batch and return its record.
 
@@ -56,12 +65,12 @@ class PageBatches:
             StorageError: The record can't be stored.
         """
         videos = tuple(
-            RecordedVideo(shown, core.UNKNOWN_PATH, failure=core.Failure.of(path))
-            if isinstance(path, core.AppError)
+            RecordedVideo(shown, UNKNOWN_PATH, failure=Failure.of(path))
+            if isinstance(path, AppError)
             else RecordedVideo(shown, path)
             for shown, path in paths
         )
-        request = replace(request, path=core.UNKNOWN_PATH)
+        request = replace(request, path=UNKNOWN_PATH)
         record = self.archive.add(name, videos, request=request)
         self._submit(record.id)
         return record
@@ -71,7 +80,7 @@ class PageBatches:
         task = self._tasks.get(batch_id)
         return task is not None and task.is_running
 
-    def error_of(self, batch_id: str) -> core.AppError | None:
+    def error_of(self, batch_id: str) -> AppError | None:
         """Return why jobs could not be submitted, or None."""
         task = self._tasks.get(batch_id)
         return task.error if task else None
@@ -86,7 +95,7 @@ class PageBatches:
             for one in statuses
         )
 
-    @core.requires("analyst")
+    @requires("analyst")
     def proceed(self, record: BatchRecord) -> None:
         """Resume what stopped early or failed, and submit what is pending.
 
@@ -100,7 +109,7 @@ class PageBatches:
         if record.request:
             self._submit(record.id)
 
-    @core.requires("analyst")
+    @requires("analyst")
     def cancel(self, record: BatchRecord) -> None:
         """Submit no further job and stop those of the batch, the waiting ones first so that none begins."""
         if task := self._tasks.get(record.id):
@@ -110,15 +119,15 @@ class PageBatches:
                 self._services.jobs.cancel(one.video.job_id)
 
     def _submit(self, batch_id: str) -> None:
-        task = self._tasks.setdefault(batch_id, core.BackgroundTask("batch"))
+        task = self._tasks.setdefault(batch_id, BackgroundTask("batch"))
         task.start(lambda _, cancel: self._submit_pending(batch_id, cancel), subject=batch_id)
 
     def _submit_pending(self, batch_id: str, cancel: threading.Event) -> None:
         record = self.archive.get(batch_id)
-        if record.user_id == core.current_user().id:
+        if record.user_id == current_user().id:
             self._submit_videos(record, cancel)
         else:  # an administrator continues it, for its owner
-            with core.as_user(AccountStore(self._services.store).owner(record.user_id)):
+            with as_user(AccountStore(self._services.store).owner(record.user_id)):
                 self._submit_videos(record, cancel)
 
     def _submit_videos(self, record: BatchRecord, cancel: threading.Event) -> None:
@@ -127,14 +136,14 @@ class PageBatches:
             if video.job_id or video.failure:
                 continue
             if cancel.is_set():
-                raise core.Cancelled
+                raise Cancelled
             try:
                 request = replace(record.request, path=video.path)
                 made = replace(video, job_id=self._services.jobs.submit(request, name=video.name))
-            except core.StorageError:
+            except StorageError:
                 raise
-            except core.AppError as error:
-                made = replace(video, failure=core.Failure.of(error))
+            except AppError as error:
+                made = replace(video, failure=Failure.of(error))
             record = with_video(record, made)
             self.archive.save(record)
 
@@ -169,13 +178,13 @@ def status_of(record: BatchRecord, jobs: Jobs) -> list[VideoStatus]:
     return found
 
 
-def bundle(record: BatchRecord, jobs: Jobs, language: core.Language) -> Iterator[ReportFile]:
+def bundle(record: BatchRecord, jobs: Jobs, language: Language) -> Iterator[ReportFile]:
     """Yield the report of each video, then the summary in all formats, which links to them.
 
     The summary names no folder of this machine and no address of an engine.
     """
     builder, given = SummaryBuilder(), set[str]()
-    request: core.AnalysisRequest | None = None
+    request: AnalysisRequest | None = None
     for number, status in enumerate(status_of(record, jobs), start=1):
         video, analysis, error, file = status.video, None, status.video.failure, ""
         if video.job_id:
@@ -183,7 +192,7 @@ def bundle(record: BatchRecord, jobs: Jobs, language: core.Language) -> Iterator
             error = job.failure if job.error else None
             analysis, request = job.analysis, request or job.request
         if analysis:
-            stems = core.numbered(core.safe_stem(video.name))
+            stems = numbered(safe_stem(video.name))
             stem = next(one for one in stems if one.casefold() not in given)
             given.add(stem.casefold())
             file = f"reports/{stem}{FORMATS[_FORMAT].suffix}"
@@ -204,20 +213,18 @@ def bundle(record: BatchRecord, jobs: Jobs, language: core.Language) -> Iterator
             seconds=sum(analysis.seconds_by_stage.values()) if analysis else 0.0,
         )
         is_pending = not status.is_over or (analysis is None and error is None)
-        builder.add(key, core.readable(video.name), path, None if is_pending else result, analysis)
-    summary = builder.build(record.id, request or core.AnalysisRequest(core.UNKNOWN_PATH, language=language))
+        builder.add(key, readable(video.name), path, None if is_pending else result, analysis)
+    summary = builder.build(record.id, request or AnalysisRequest(UNKNOWN_PATH, language=language))
     yield from summary_files(summary, language)
 
 
-def _shareable(failure: core.Failure) -> core.Failure:
+def _shareable(failure: Failure) -> Failure:
     """Return a failure without folders of this machine and addresses of engines."""
-    values = {
-        name: content.shareable_value(one) if isinstance(one, str) else one for name, one in failure.values.items()
-    }
+    values = {name: shareable_value(one) if isinstance(one, str) else one for name, one in failure.values.items()}
     return replace(failure, values=values)
 
 
-def summary_files(summary: Summary, language: core.Language) -> Iterator[ReportFile]:
+def summary_files(summary: Summary, language: Language) -> Iterator[ReportFile]:
     """Yield the summary in all formats."""
     for name, file_name in NAMES.items():
         yield ReportFile(file_name, render(summary, name, language))

@@ -7,11 +7,14 @@ from glob import escape
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from framelens.core import Analysis, AppError, Failure, VideoError, from_json, numbered, safe_stem, to_builtins, to_json
+from framelens.core.codec import Failure, from_json, to_builtins, to_json
+from framelens.core.domain import Analysis
+from framelens.core.errors import AppError, VideoError
+from framelens.core.files import numbered, safe_stem
 from framelens.fleet.batch import Batch, BatchVideo
 from framelens.i18n import in_language
-from framelens.store import storage_errors, write_whole
-from framelens.video import digest_beside
+from framelens.store.fs_utils import storage_errors, write_whole
+from framelens.video.subtitles.discovery import digest_beside
 
 ResultState = Literal["done", "without_model", "no_usable_answer", "failed"]
 _log = logging.getLogger(__name__)

@@ -16,21 +16,37 @@ from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from framelens import core
-from framelens.core import Failure
+from framelens.core.background_task import in_thread
+from framelens.core.codec import Failure
+from framelens.core.domain import Analysis, AnalysisEvent
+from framelens.core.errors import (
+    AppError,
+    Cancelled,
+    EngineBusy,
+    EngineError,
+    EngineTimeout,
+    ImageRejected,
+    RequestTooLarge,
+    StorageError,
+    VideoError,
+    as_app_error,
+)
 from framelens.fleet.batch import Batch, BatchVideo, request_for
 from framelens.fleet.results import Results, VideoResult
-from framelens.reports import FORMATS, files_of, written
-from framelens.services import Services, is_expected, is_no_video, raise_without_report, start_run
-from framelens.store import storage_errors
-from framelens.video import check_file, digest_beside, printable
+from framelens.reports.files import written
+from framelens.reports.formats import FORMATS, files_of
+from framelens.services.analyses import is_expected, is_no_video, raise_without_report, start_run
+from framelens.services.container import Services
+from framelens.store.fs_utils import storage_errors
+from framelens.video.files import check_file, printable
+from framelens.video.subtitles.discovery import digest_beside
 
 if TYPE_CHECKING:
-    from framelens.jobs import JobSnapshot
+    from framelens.jobs.snapshot import JobSnapshot
 
 V = TypeVar("V")
 R = TypeVar("R")
-Listener = Callable[[core.AnalysisEvent], None]
+Listener = Callable[[AnalysisEvent], None]
 Analyse = Callable[[V, Listener, threading.Event], R]
 log = logging.getLogger(__name__)
 _POLL_SECONDS = 0.1  # chosen by hand; not tuned
@@ -57,7 +73,7 @@ class VideoProgress(Generic[V]):
     """The analysis of a video has an event."""
 
     video: V
-    event: core.AnalysisEvent
+    event: AnalysisEvent
 
 
 @dataclass(frozen=True)
@@ -80,18 +96,18 @@ class VideoStopped(Generic[V]):
 class BatchHalted:
     """No further video begins, because of an error that all of them would meet; those left are pending."""
 
-    error: core.AppError
+    error: AppError
 
 
 BatchEvent = VideoBegun[V] | VideoProgress[V] | VideoEnded[V, R] | VideoStopped[V] | BatchHalted
 
 
-def concerns_all(error: core.AppError) -> bool:
+def concerns_all(error: AppError) -> bool:
     """Return whether all other videos would meet this error, too: no engine, no model, a full disk."""
-    if isinstance(error, core.StorageError):
+    if isinstance(error, StorageError):
         return True
-    of_one = (core.RequestTooLarge, core.ImageRejected, core.EngineTimeout, core.EngineBusy)
-    return isinstance(error, core.EngineError) and not (isinstance(error, of_one) or error.key in _ABOUT_ONE_VIDEO)
+    of_one = (RequestTooLarge, ImageRejected, EngineTimeout, EngineBusy)
+    return isinstance(error, EngineError) and not (isinstance(error, of_one) or error.key in _ABOUT_ONE_VIDEO)
 
 
 def analyse_video(
@@ -136,11 +152,11 @@ def analyse_video(
         analysis, failure, files = stored.analysis, _failure_of(stored, services), {}
         assert analysis
         if analysis.sha256 and analysis.sha256 != video.key:
-            raise core.VideoError("video_changed_in_batch", name=video.name)
+            raise VideoError("video_changed_in_batch", name=video.name)
         files = _write_reports(video, analysis, batch, results)
-    except core.Cancelled:
+    except Cancelled:
         raise
-    except core.AppError as error:
+    except AppError as error:
         if concerns_all(error):
             raise
         analysis, failure, files = None, Failure.of(error), {}
@@ -177,7 +193,7 @@ def _failure_of(job: JobSnapshot, services: Services) -> Failure | None:
     return None if is_fine else job.failure
 
 
-def _write_reports(video: BatchVideo, analysis: core.Analysis, batch: Batch, results: Results) -> dict[str, str]:
+def _write_reports(video: BatchVideo, analysis: Analysis, batch: Batch, results: Results) -> dict[str, str]:
     """Write the report files that have any content and return their names by format. Raises StorageError."""
     stem, made = results.report_name(video), {}
     for name in batch.formats:
@@ -263,13 +279,13 @@ def run_videos(
     waiting, taking, stop = iter(videos), threading.Lock(), threading.Event()
 
     def analyse_one(video: V) -> None:
-        def listener(event: core.AnalysisEvent) -> None:
+        def listener(event: AnalysisEvent) -> None:
             arrived.put(VideoProgress(video, event))
 
         arrived.put(VideoBegun(video))
         try:
             arrived.put(VideoEnded(video, analyse(video, listener, stop)))
-        except core.Cancelled:
+        except Cancelled:
             arrived.put(VideoStopped(video))
 
     def work() -> None:
@@ -286,11 +302,11 @@ def run_videos(
         except Exception as error:
             log.exception("the batch was halted")
             stop.set()
-            arrived.put(BatchHalted(core.as_app_error(error)))
+            arrived.put(BatchHalted(as_app_error(error)))
         finally:
             arrived.put(None)
 
-    threads = [core.in_thread(f"batch-{number}", run) for number in range(workers)]
+    threads = [in_thread(f"batch-{number}", run) for number in range(workers)]
     left = len(threads)
     try:
         while left:

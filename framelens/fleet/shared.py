@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from framelens.core import Analysis
-from framelens.reports import field_names, times_of
+from framelens.core.domain import Analysis
+from framelens.reports.content.labels import field_names, times_of
 
 SharedKind = Literal["screen", "field", "finding", "segment"]
 _SHORTEST = 3

@@ -13,14 +13,30 @@ from pathlib import Path
 from typing import Any, get_args
 from urllib.parse import quote
 
-from framelens.core import Analysis, AnalysisRequest, AppError, Failure, Language, clock
+from framelens.core.codec import Failure
+from framelens.core.domain import Analysis, AnalysisRequest, Language
+from framelens.core.errors import AppError
+from framelens.core.units import clock
 from framelens.fleet.batch import Batch, BatchVideo, LeftOut
 from framelens.fleet.results import Results, ResultState, VideoResult
 from framelens.fleet.shared import SharedItem, SharedItems
 from framelens.i18n import error_text, in_language, t
 from framelens.i18n.formatting import span
-from framelens.reports import content
-from framelens.store import storage_errors, write_whole
+from framelens.reports.content.document import (
+    Block,
+    Document,
+    DocumentFacts,
+    Heading,
+    Line,
+    Listing,
+    Paragraph,
+    Span,
+    Table,
+    plain,
+)
+from framelens.reports.content.labels import printable, shortened
+from framelens.reports.content.provenance import aigc_fields, aigc_line
+from framelens.store.fs_utils import storage_errors, write_whole
 
 NAMES = {"html": "summary.html", "markdown": "summary.md", "csv": "summary.csv", "json": "summary.json"}
 _MOST_SHARED, _MOST_PLACES, _MOST_LEFT_OUT = 40, 6, 20
@@ -149,7 +165,7 @@ def write_summary(summary: Summary, folder: Path) -> dict[str, Path]:
 
 def render(summary: Summary, name: str, language: Language) -> bytes:
     """Return the summary in a format of NAMES."""
-    from framelens.reports import json_text
+    from framelens.reports.json.encoding import json_text
     from framelens.reports.text import csv_table, html, markdown
 
     with in_language(language):
@@ -171,7 +187,7 @@ def _shown_names(videos: Sequence[BatchVideo]) -> dict[str, str]:
         common = ""
     below = {video.key: os.path.relpath(video.path.parent, common) if common else "." for video in videos}
     return {
-        video.key: video.name if below[video.key] == "." else content.printable(f"{below[video.key]}/{video.name}")
+        video.key: video.name if below[video.key] == "." else printable(f"{below[video.key]}/{video.name}")
         for video in videos
     }
 
@@ -179,30 +195,28 @@ def _shown_names(videos: Sequence[BatchVideo]) -> dict[str, str]:
 # ---- the document ----------------------------------------------------------------------------------------------------
 
 
-def _document(summary: Summary, language: Language) -> content.Document:
+def _document(summary: Summary, language: Language) -> Document:
     model = summary.models
-    label = content.aigc_line(content.aigc_fields(model, summary.app_version, summary.id))
+    label = aigc_line(aigc_fields(model, summary.app_version, summary.id))
     ai_label = t("report.ai_label", model=model) if model else ""
     generator = f"FrameLens {summary.app_version}"
-    facts = content.DocumentFacts("", summary.created, generator, model, ai_label, label, summary.id)
-    return content.Document(t("batch.title", n=len(summary.videos)), language, facts, tuple(_blocks(summary, ai_label)))
+    facts = DocumentFacts("", summary.created, generator, model, ai_label, label, summary.id)
+    return Document(t("batch.title", n=len(summary.videos)), language, facts, tuple(_blocks(summary, ai_label)))
 
 
-def _blocks(summary: Summary, ai_label: str) -> Iterator[content.Block]:
-    yield content.Paragraph(content.plain(counts_text(summary.counts, len(summary.videos))))
+def _blocks(summary: Summary, ai_label: str) -> Iterator[Block]:
+    yield Paragraph(plain(counts_text(summary.counts, len(summary.videos))))
     if pending := summary.counts.get("pending"):
         reason = error_text(summary.halted.as_error()) if summary.halted else ""
-        yield content.Paragraph(
-            content.plain(" ".join(filter(None, (reason, t("batch.pending_why", n=pending))))), "warning"
-        )
+        yield Paragraph(plain(" ".join(filter(None, (reason, t("batch.pending_why", n=pending))))), "warning")
     if ai_label:
-        yield content.Paragraph(content.plain(ai_label), "label")
+        yield Paragraph(plain(ai_label), "label")
     yield from _video_table(summary)
     yield from _failures(summary)
     yield from _left_out(summary.left_out)
     yield from _shared_tables(summary)
-    yield content.Heading(2, content.plain(t("report.how")), "how")
-    yield content.Table((), tuple((content.plain(name), content.plain(value)) for name, value in _facts(summary)))
+    yield Heading(2, plain(t("report.how")), "how")
+    yield Table((), tuple((plain(name), plain(value)) for name, value in _facts(summary)))
 
 
 def counts_text(counts: dict[str, int], total: int) -> str:
@@ -212,10 +226,10 @@ def counts_text(counts: dict[str, int], total: int) -> str:
     return t("batch.counts", n=total, counts=t("cli.batch_comma").join(states)) if states else t("batch.counts_none")
 
 
-def _video_table(summary: Summary) -> Iterator[content.Block]:
-    yield content.Heading(2, content.plain(t("batch.videos")), "videos")
-    rows = ((_link(one), *(content.plain(cell or "—") for cell in _cells(one)[1:])) for one in summary.videos)
-    yield content.Table(tuple(content.plain(head) for head in _heads()), tuple(rows))
+def _video_table(summary: Summary) -> Iterator[Block]:
+    yield Heading(2, plain(t("batch.videos")), "videos")
+    rows = ((_link(one), *(plain(cell or "—") for cell in _cells(one)[1:])) for one in summary.videos)
+    yield Table(tuple(plain(head) for head in _heads()), tuple(rows))
 
 
 def _heads() -> tuple[str, ...]:
@@ -230,7 +244,7 @@ def _cells(video: SummaryVideo) -> tuple[str, ...]:
         state_text(result),
         clock(result.duration_seconds) if result and result.duration_seconds else "",
         str(video.num_findings) if result and result.state != "failed" else "",
-        content.shortened(video.title, _LONGEST) if video.title else "",
+        shortened(video.title, _LONGEST) if video.title else "",
     )
 
 
@@ -239,64 +253,62 @@ def state_text(result: VideoResult | None) -> str:
     return t(f"batch.state_{result.state if result else 'pending'}")
 
 
-def _link(video: SummaryVideo, frame: int = 0, text: str = "") -> content.Line:
+def _link(video: SummaryVideo, frame: int = 0, text: str = "") -> Line:
     """Return the name of a video, or a text, as a link to its report, if that was written."""
     files = video.result.files if video.result else {}
     file = files.get("html") or next(iter(files.values()), "")
     anchor = f"#frame-{frame}" if frame and file and file == files.get("html") else ""
-    return (content.Span(text or video.shown, address=f"{quote(file)}{anchor}" if file else ""),)
+    return (Span(text or video.shown, address=f"{quote(file)}{anchor}" if file else ""),)
 
 
-def _failures(summary: Summary) -> Iterator[content.Block]:
+def _failures(summary: Summary) -> Iterator[Block]:
     failed = [(one, one.result.error) for one in summary.videos if one.result and one.result.error]
     if failed:
-        yield content.Heading(2, content.plain(t("batch.failures")), "failures")
-        heads = (content.plain(t("batch.video")), content.plain(t("batch.reason")))
-        yield content.Table(
-            heads, tuple((_link(one), content.plain(error_text(error))) for one, error in failed if error)
-        )
+        yield Heading(2, plain(t("batch.failures")), "failures")
+        heads = (plain(t("batch.video")), plain(t("batch.reason")))
+        yield Table(heads, tuple((_link(one), plain(error_text(error))) for one, error in failed if error))
 
 
-def _left_out(left_out: Sequence[LeftOut]) -> Iterator[content.Block]:
+def _left_out(left_out: Sequence[LeftOut]) -> Iterator[Block]:
     if not left_out:
         return
-    yield content.Heading(2, content.plain(t("batch.left_out", n=len(left_out))), "left-out")
-    lines = [content.plain(content.printable(error_text(one.error))) for one in left_out[:_MOST_LEFT_OUT]]
+    yield Heading(2, plain(t("batch.left_out", n=len(left_out))), "left-out")
+    lines = [plain(printable(error_text(one.error))) for one in left_out[:_MOST_LEFT_OUT]]
     more = len(left_out) - len(lines)
-    yield content.Listing((*lines, *((content.plain(t("batch.and_more", n=more)),) if more else ())))
+    yield Listing((*lines, *((plain(t("batch.and_more", n=more)),) if more else ())))
 
 
-def _shared_tables(summary: Summary) -> Iterator[content.Block]:
+def _shared_tables(summary: Summary) -> Iterator[Block]:
     by_key = {one.key: one for one in summary.videos}
     if sum(one.result is not None and one.result.state != "failed" for one in summary.videos) < 2:
         return
-    yield content.Heading(2, content.plain(t("batch.shared")), "shared")
-    yield content.Paragraph(content.plain(t("batch.shared_how" if summary.shared else "batch.shared_nothing")))
+    yield Heading(2, plain(t("batch.shared")), "shared")
+    yield Paragraph(plain(t("batch.shared_how" if summary.shared else "batch.shared_nothing")))
     for kind, head in _SHARED_HEADS.items():
         items = [one for one in summary.shared if one.kind == kind]
         if not items:
             continue
-        yield content.Heading(3, content.plain(t(f"batch.shared_{kind}")), f"shared-{kind}")
+        yield Heading(3, plain(t(f"batch.shared_{kind}")), f"shared-{kind}")
         names = (("field",) if kind == "field" else ()) + (head, "in_videos", "first_place")
         rows = tuple(tuple(_shared_row(one, by_key)) for one in items[:_MOST_SHARED])
-        yield content.Table(tuple(content.plain(t(f"batch.{name}")) for name in names), rows)
+        yield Table(tuple(plain(t(f"batch.{name}")) for name in names), rows)
         if more := len(items) - len(rows):
-            yield content.Paragraph(content.plain(t("batch.and_more", n=more)))
+            yield Paragraph(plain(t("batch.and_more", n=more)))
 
 
-def _shared_row(item: SharedItem, by_key: dict[str, SummaryVideo]) -> Iterator[content.Line]:
+def _shared_row(item: SharedItem, by_key: dict[str, SummaryVideo]) -> Iterator[Line]:
     if item.kind == "field":
-        yield content.plain(item.name)
+        yield plain(item.name)
     text = t(f"batch.segment_{item.text}") if item.kind == "segment" else item.text
-    yield content.plain(content.shortened(text, _LONGEST))
-    yield content.plain(str(len(item.places)))
-    line: list[content.Span] = []
+    yield plain(shortened(text, _LONGEST))
+    yield plain(str(len(item.places)))
+    line: list[Span] = []
     for place in item.places[:_MOST_PLACES]:
         video = by_key[place.key]
-        line += [content.Span(", ")] * bool(line)
+        line += [Span(", ")] * bool(line)
         line += _link(video, place.frame, f"{video.shown} {clock(place.time_seconds)}")
     if (more := len(item.places) - _MOST_PLACES) > 0:
-        line.append(content.Span(f" {t('batch.and_more', n=more)}"))
+        line.append(Span(f" {t('batch.and_more', n=more)}"))
     yield tuple(line)
 
 
@@ -326,7 +338,7 @@ def _form(summary: Summary) -> dict[str, Any]:
         "id": summary.id,
         "created": summary.created,
         "framelens_version": summary.app_version,
-        "aigc": content.aigc_fields(summary.models, summary.app_version, summary.id),
+        "aigc": aigc_fields(summary.models, summary.app_version, summary.id),
         "request": {
             "template": request.template, "question": request.question, "language": request.language,
             "frames": request.frames, "adapts": request.adapts, "selection": request.selection,

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from framelens.core import AppError
+from framelens.core.errors import AppError
 from framelens.fleet.batch import BatchVideo
 from framelens.fleet.results import VideoResult
 from framelens.fleet.runner import BatchEvent, BatchHalted, VideoBegun, VideoEnded, VideoStopped

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import watchfiles
 
-from framelens.core import AppError, Cancelled, VideoError
+from framelens.core.errors import AppError, Cancelled, VideoError
 from framelens.fleet.batch import BatchVideo, Sha256, identify
 from framelens.fleet.inputs import Input, resolve
-from framelens.video import printable, probe
+from framelens.video.extractor import probe
+from framelens.video.files import printable
 
 _log = logging.getLogger(__name__)
 _POLL_SECONDS = 1.0

@@ -25,7 +25,8 @@ from pathlib import Path
 from string import Formatter
 from typing import Any, get_args
 
-from framelens.core import AppError, Language, Notice
+from framelens.core.domain import Language, Notice
+from framelens.core.errors import AppError
 
 LANGUAGES: tuple[Language, ...] = get_args(Language)
 _chosen: ContextVar[Language | None] = ContextVar("language", default=None)

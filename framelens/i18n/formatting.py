@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from math import floor, log10
 
-from framelens.core import FrameFacts, Keyframe, clock
+from framelens.core.domain import FrameFacts, Keyframe
+from framelens.core.units import clock
 from framelens.i18n import t
 
 _MINUTE, _HOUR = 60.0, 3600.0

@@ -15,11 +15,14 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Generic, Literal, Protocol, TypeVar
 
-from framelens import core
-from framelens.analysis import Control, Task
+from framelens.analysis.task import Control, Task
+from framelens.core.background_task import BackgroundTask
+from framelens.core.domain import AnalysisEvent, AnalysisRequest, EngineProgress
+from framelens.core.errors import AppError, Cancelled, Paused, as_app_error
+from framelens.core.identity import requires
 
 if TYPE_CHECKING:
-    from framelens.engine import Endpoint, Engine
+    from framelens.engine.base import Endpoint, Engine
 
 log = logging.getLogger(__name__)
 _POLL_SECONDS = 0.1
@@ -33,10 +36,10 @@ class AnalysisSession(Protocol):
     def engine(self) -> Engine:
         """Return the engine."""
 
-    def run(self, task: Task) -> Iterator[core.AnalysisEvent]:
+    def run(self, task: Task) -> Iterator[AnalysisEvent]:
         """Run one analysis and yield its events."""
 
-    def conditions(self, request: core.AnalysisRequest) -> Mapping[str, str]:
+    def conditions(self, request: AnalysisRequest) -> Mapping[str, str]:
         """Return the settings that the answers to a request depend on."""
 
     def close(self) -> None:
@@ -69,9 +72,9 @@ class EngineSwitcher(Generic[SessionT]):
         self._changed = threading.Condition()
         self._inside = 0
         self._is_held = False
-        self.switch: core.BackgroundTask[EngineSwitch, core.AppError | None] = core.BackgroundTask("switch")
-        self.engine_start: core.BackgroundTask[core.EngineProgress, Endpoint] = core.BackgroundTask("engine-start")
-        self.engine_stop: core.BackgroundTask[None, None] = core.BackgroundTask("engine-stop")
+        self.switch: BackgroundTask[EngineSwitch, AppError | None] = BackgroundTask("switch")
+        self.engine_start: BackgroundTask[EngineProgress, Endpoint] = BackgroundTask("engine-start")
+        self.engine_stop: BackgroundTask[None, None] = BackgroundTask("engine-stop")
 
     @property
     def session(self) -> SessionT:
@@ -89,9 +92,9 @@ class EngineSwitcher(Generic[SessionT]):
         with self._changed:
             while self._is_switching():
                 if control.cancel.is_set():
-                    raise core.Cancelled
+                    raise Cancelled
                 if control.pause.is_set():
-                    raise core.Paused
+                    raise Paused
                 self._changed.wait(_POLL_SECONDS)
             self._inside += 1
         try:
@@ -114,7 +117,7 @@ class EngineSwitcher(Generic[SessionT]):
         """
         with self._changed:
             if self._is_switching():
-                raise core.AppError("switch_under_way")
+                raise AppError("switch_under_way")
             self._is_held = True
         restarts = False
         try:
@@ -145,19 +148,19 @@ class EngineSwitcher(Generic[SessionT]):
             raise error
         with self._changed:
             if self._is_held:
-                raise core.AppError("benchmark_under_way")
+                raise AppError("benchmark_under_way")
             if self._is_switching():
-                raise core.AppError("switch_under_way")
+                raise AppError("switch_under_way")
             change = EngineSwitch(self._session.engine.status().model, session.engine.status().model, "waiting")
             self.switch.start(partial(self._run_switch, session, change, on_end, starts), progress=change)
 
-    @core.requires("administrator")
+    @requires("administrator")
     def start_engine(self) -> None:
         """Start the engine in use in the background, once however many ask for it."""
         engine = self._session.engine
         self.engine_start.start(engine.ensure_ready, subject=engine.status().model)
 
-    @core.requires("administrator")
+    @requires("administrator")
     def stop_engine(self) -> None:
         """Stop the engine in use in the background."""
         engine = self._session.engine
@@ -180,7 +183,7 @@ class EngineSwitcher(Generic[SessionT]):
         starts: bool,
         on_progress: Callable[[EngineSwitch], None],
         cancel: threading.Event,
-    ) -> core.AppError | None:
+    ) -> AppError | None:
         old = self._session
         was_ready = old.engine.status().state in ("ready", "starting")
         try:
@@ -205,7 +208,7 @@ class EngineSwitcher(Generic[SessionT]):
         with self._changed:
             while self._inside:
                 if cancel.is_set():
-                    raise core.Cancelled
+                    raise Cancelled
                 self._changed.wait(_POLL_SECONDS)
 
     def _restart_engine(self) -> None:
@@ -214,11 +217,11 @@ class EngineSwitcher(Generic[SessionT]):
         self.start_engine()
 
 
-def _call(on_end: Callable[[bool], None], is_done: bool) -> core.AppError | None:
+def _call(on_end: Callable[[bool], None], is_done: bool) -> AppError | None:
     """Call the callback after a switch and return its error."""
     try:
         on_end(is_done)
     except Exception as error:
         log.exception("the callback after an engine switch failed")
-        return core.as_app_error(error)
+        return as_app_error(error)
     return None

@@ -11,11 +11,15 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from framelens.analysis import ExtractionCache
-from framelens.core import AnalysisRequest, AppError, ChunkResult, InputError, from_json, sees
+from framelens.analysis.inputs.extraction_cache import ExtractionCache
+from framelens.core.codec import from_json
+from framelens.core.domain import AnalysisRequest, ChunkResult
+from framelens.core.errors import AppError, InputError
+from framelens.core.identity import sees
 from framelens.jobs.engine_switcher import EngineSwitcher
 from framelens.jobs.snapshot import JobSnapshot, from_row, to_row, with_pictures, with_results
-from framelens.store import ProcessLock, Row, Store
+from framelens.store.database import Row, Store
+from framelens.store.fs_utils import ProcessLock
 
 _REMEMBERED = 3
 """Number of reports cached with their images, which take some 10 MB each. Chosen by hand; not tuned."""

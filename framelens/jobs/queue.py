@@ -16,14 +16,23 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
-from framelens import core
-from framelens.analysis import Control, EarlierResults, ExtractionCache
+from framelens.analysis.inputs.extraction_cache import ExtractionCache
+from framelens.analysis.task import Control, EarlierResults
+from framelens.core.codec import to_json
+from framelens.core.domain import Analysis, AnalysisRequest
+from framelens.core.errors import AppError, Cancelled, InputError, StorageError, VideoError
+from framelens.core.files import new_id, one_line, readable
+from framelens.core.identity import current_user, requires, sees
 from framelens.jobs.engine_switcher import EngineSwitcher
 from framelens.jobs.job_repository import Deduplicator, JobRepository
 from framelens.jobs.search_index import SearchIndexer
 from framelens.jobs.snapshot import JobSnapshot, State, imported_job, pictures_of, to_row
 from framelens.jobs.worker import ActiveJob, ActiveJobs, Listener, Worker
-from framelens.store import AuditLog, LibraryEntry, LibraryIndex, ProcessLock, Row, Store, Trash, TrashEntry
+from framelens.store.audit import AuditLog
+from framelens.store.database import Row, Store
+from framelens.store.fs_utils import ProcessLock
+from framelens.store.library_index import LibraryEntry, LibraryIndex
+from framelens.store.trash import Trash, TrashEntry
 
 log = logging.getLogger(__name__)
 WORKERS = 2
@@ -105,10 +114,10 @@ class Jobs:
 
     # ---- public interface
 
-    @core.requires("analyst")
+    @requires("analyst")
     def submit(
         self,
-        request: core.AnalysisRequest,
+        request: AnalysisRequest,
         *,
         name: str,
         follows: str = "",
@@ -137,16 +146,14 @@ class Jobs:
         if not force and (known := self._stored(same)):
             return known.id
         created = datetime.now(UTC).isoformat(timespec="milliseconds")
-        owner = core.current_user().id
+        owner = current_user().id
         self._check_user_limit(owner)
-        job = JobSnapshot(
-            job_id or core.new_id(), name, created, request, follows, conditions=conditions, user_id=owner
-        )
+        job = JobSnapshot(job_id or new_id(), name, created, request, follows, conditions=conditions, user_id=owner)
         self._enqueue(ActiveJob(job, Control(), same=same, listener=listener))
         self.audit.record("analyse", job.id, name)
         return job.id
 
-    def unfinished(self, request: core.AnalysisRequest) -> str | None:
+    def unfinished(self, request: AnalysisRequest) -> str | None:
         """Get the id of a job on the same content, request and settings that stopped early, or None."""
         same = self._deduplicator.key_of_request(request, self._deduplicator.conditions(request))
         for job in map(self._repository.read_brief, self._store.same_as(same) if same else ()):
@@ -156,7 +163,7 @@ class Jobs:
                 return None
         return None
 
-    def finished(self, request: core.AnalysisRequest) -> JobSnapshot | None:
+    def finished(self, request: AnalysisRequest) -> JobSnapshot | None:
         """Get the finished job on the same content, request and settings, without images and answers, or None."""
         row = self._stored(self._deduplicator.key_of_request(request, self._deduplicator.conditions(request)))
         return self._repository.read_brief(row) if row else None
@@ -193,7 +200,7 @@ class Jobs:
             return live.job
         row = self._store.get(job_id)
         if row is None:
-            raise core.InputError("job_unknown", id=job_id)
+            raise InputError("job_unknown", id=job_id)
         return self._repository.read_brief(row)
 
     def recent(self, limit: int = 20) -> list[JobSnapshot]:
@@ -204,31 +211,31 @@ class Jobs:
 
     def all_running(self) -> list[JobSnapshot]:
         """List the running jobs of all processes in the order of their submission, without images and answers."""
-        rows = [row for row in self._store.in_states("running") if core.sees(row.user_id)]
+        rows = [row for row in self._store.in_states("running") if sees(row.user_id)]
         live = {one.job.id: one.job for one in self._active.all()}
         jobs = [live.get(row.id) or self._repository.read_brief(row) for row in rows]
         return [job for job in jobs if job.state == "running"]  # that of a process that is gone is interrupted
 
     def waiting(self) -> list[JobSnapshot]:
         """List the waiting jobs of this process in the order in which they will run."""
-        return [one.job for one in self._active.waiting() if core.sees(one.job.user_id)]
+        return [one.job for one in self._active.waiting() if sees(one.job.user_id)]
 
     def running(self) -> tuple[str, ...]:
         """List the ids of the jobs that run in this process."""
-        return tuple(one.job.id for one in self._active.all() if one.is_running and core.sees(one.job.user_id))
+        return tuple(one.job.id for one in self._active.all() if one.is_running and sees(one.job.user_id))
 
-    @core.requires("analyst")
+    @requires("analyst")
     def cancel(self, job_id: str) -> None:
         """Ask a queued or running job to stop; it does within a second. Other jobs are left alone."""
         self._stop(job_id, "cancel")
 
-    @core.requires("analyst")
+    @requires("analyst")
     def cancel_all(self) -> None:
         """Ask all jobs of this process to stop, the waiting ones first so that none begins."""
         for job_id in (*(job.id for job in self.waiting()), *self.running()):
             self.cancel(job_id)
 
-    @core.requires("analyst")
+    @requires("analyst")
     def pause(self, job_id: str) -> None:
         """Ask a queued or running job to pause; requests in flight are finished first."""
         self._stop(job_id, "pause")
@@ -247,14 +254,14 @@ class Jobs:
         then = job.conditions
         return {name: (then.get(name, ""), now.get(name, "")) for name in names if then.get(name) != now.get(name)}
 
-    @core.requires("analyst")
+    @requires("analyst")
     def resume(
         self,
         job_id: str,
         *,
         accept_changes: bool = False,
         listener: Listener | None = None,
-        moved: core.AnalysisRequest | None = None,
+        moved: AnalysisRequest | None = None,
     ) -> None:
         """Resume a job that stopped early or is about to pause; do nothing for other jobs.
 
@@ -275,16 +282,16 @@ class Jobs:
             if not job.can_resume:
                 return
             if moved and not job.request.path.exists():
-                job = replace(job, request=moved, name=core.readable(moved.path.name))
+                job = replace(job, request=moved, name=readable(moved.path.name))
             is_answered = job.lacks_only_facts and not accept_changes
             changes = {} if is_answered else self._changes(job)
             if changes and job.has_answers and not accept_changes:
-                raise core.InputError("settings_changed", names=", ".join(changes))
+                raise InputError("settings_changed", names=", ".join(changes))
             if job.state == "no_usable_answer":
                 job = replace(job, again=tuple(result.number for result in job.progress.results))
             self._restart(job, changed=bool(changes), listener=listener)
 
-    @core.requires("analyst")
+    @requires("analyst")
     def retry(self, job_id: str, number: int) -> None:
         """Request the chunk whose first frame has this number once more, and merge the answers again.
 
@@ -296,13 +303,13 @@ class Jobs:
             if not job.is_over:
                 return
             if job.is_imported:
-                raise core.VideoError("video_not_here", name=job.name)
+                raise VideoError("video_not_here", name=job.name)
             if changes := self.changes(job_id):
-                raise core.InputError("settings_changed", names=", ".join(changes))
+                raise InputError("settings_changed", names=", ".join(changes))
             again = tuple(result.number for result in job.progress.results if result.number == number)
             self._restart(replace(job, again=again), changed=False)
 
-    @core.requires("analyst")
+    @requires("analyst")
     def put_first(self, job_id: str) -> None:
         """Move a waiting job to the front of the queue."""
         with self._active.condition:
@@ -322,16 +329,16 @@ class Jobs:
         is_elsewhere = entry.owner != self.process.name and self.process.is_alive(entry.owner)
         return state if is_here or is_elsewhere else "interrupted"
 
-    @core.requires("analyst")
+    @requires("analyst")
     def rename(self, job_id: str, name: str) -> None:
         """Rename a job.
 
         Raises:
             InputError: "job_unknown", "name_empty", or "job_still_runs" if another process works on it.
         """
-        name = core.one_line(name)
+        name = one_line(name)
         if not name:
-            raise core.InputError("name_empty")
+            raise InputError("name_empty")
         with self._restart_lock, self._active.condition:
             if live := self._live(job_id):
                 live.job = replace(live.job, name=name)
@@ -339,13 +346,13 @@ class Jobs:
                 return
             job, row = self._repository.get_stored(job_id), self._store.get(job_id)
             if row is None or not job.is_over:
-                raise core.InputError("job_still_runs", name=job.name)
+                raise InputError("job_still_runs", name=job.name)
             renamed = replace(job, name=name)
             self._repository.save(renamed, row.same)
         self.indexing.index(renamed)
 
-    @core.requires("analyst")
-    def import_report(self, analysis: core.Analysis) -> str:
+    @requires("analyst")
+    def import_report(self, analysis: Analysis) -> str:
         """Import a report of another machine (framelens.reports.json.reader) as a finished job.
 
         Returns:
@@ -365,34 +372,34 @@ class Jobs:
         self._store.save(to_row(job, self.process.name))
         self._store.save_frames(job.id, pictures_of(job).items())
         for result in job.progress.results:
-            self._store.save_result(job.id, result.number, core.to_json(result))
+            self._store.save_result(job.id, result.number, to_json(result))
         self.indexing.index(job)
         self.audit.record("import", job.id, job.name)
         return job.id
 
-    @core.requires("analyst")
-    def discard(self, job_ids: Iterable[str]) -> tuple[list[TrashEntry], list[core.AppError]]:
+    @requires("analyst")
+    def discard(self, job_ids: Iterable[str]) -> tuple[list[TrashEntry], list[AppError]]:
         """Move jobs to the trash, all in one transaction; cancel those that wait or run first.
 
         Returns:
             The jobs that were moved, and for the others why not: "job_unknown", or "job_still_runs" if it doesn't stop.
         """
         self.indexing.catch_up()  # the index knows which videos the trash needs
-        ids, stopped, errors = list(dict.fromkeys(job_ids)), list[JobSnapshot](), list[core.AppError]()
+        ids, stopped, errors = list(dict.fromkeys(job_ids)), list[JobSnapshot](), list[AppError]()
         with self._restart_lock:
             for job_id in ids:  # they stop together
                 self.cancel(job_id)
             for job_id in ids:
                 try:
                     stopped.append(self._cancel_and_wait(job_id))
-                except core.AppError as error:
+                except AppError as error:
                     errors.append(error)
             with self._store.together(frees=True):
                 still = [job for job in stopped if not self._is_over(job.id)]  # another process was quicker
                 moved = self.trash.put(job.id for job in stopped if job not in still)
             for entry in moved:
                 self._repository.drop(entry.id)
-        return moved, [*errors, *(core.InputError("job_still_runs", name=job.name) for job in still)]
+        return moved, [*errors, *(InputError("job_still_runs", name=job.name) for job in still)]
 
     def _is_over(self, job_id: str) -> bool:
         """Return whether no process works on a job, as the store has it now."""
@@ -407,10 +414,10 @@ class Jobs:
         """
         row = self._store.get_trashed(job_id)
         if row is None:
-            raise core.InputError("trash_unknown", id=job_id)
+            raise InputError("trash_unknown", id=job_id)
         return self._repository.read_brief(row)
 
-    @core.requires("analyst")
+    @requires("analyst")
     def purge(self, entry: TrashEntry) -> JobSnapshot:
         """Delete a job in the trash for good.
 
@@ -423,12 +430,12 @@ class Jobs:
         with self._store.together(frees=True):
             job, now = self.in_trash(entry.id), self.trash.entry(entry.id)
             if now is None or now.deleted != entry.deleted:  # it was restored, and deleted again
-                raise core.InputError("trash_unknown", id=entry.id)
+                raise InputError("trash_unknown", id=entry.id)
             self.library.delete(entry.id)
             self.audit.record("delete", entry.id, job.name)
         return job
 
-    @core.requires("analyst")
+    @requires("analyst")
     def remove(self, job_id: str) -> JobSnapshot:
         """Delete a job for good, with its images and answers; cancel it first if it waits or runs.
 
@@ -456,7 +463,7 @@ class Jobs:
         deadline = time.monotonic() + _STOP_SECONDS
         while not (job := self.snapshot(job_id)).is_over:
             if time.monotonic() > deadline:
-                raise core.InputError("job_still_runs", name=job.name)
+                raise InputError("job_still_runs", name=job.name)
             time.sleep(0.05)
         return job
 
@@ -474,12 +481,12 @@ class Jobs:
     def _check_user_limit(self, user_id: str) -> None:
         count = sum(one.job.user_id == user_id for one in self._active.all())
         if user_id and count >= self._most_of_user:
-            raise core.StorageError("user_jobs_full", count=count)
+            raise StorageError("user_jobs_full", count=count)
 
     def _live(self, job_id: str) -> ActiveJob | None:
         """Return a job that waits or runs here, None also where the user may not see it."""
         live = self._active.get(job_id)
-        return live if live and core.sees(live.job.user_id) else None
+        return live if live and sees(live.job.user_id) else None
 
     def _enqueue(self, live: ActiveJob) -> None:
         self._repository.save(live.job, live.same)
@@ -516,7 +523,7 @@ class Jobs:
                 (live.control.cancel if wish == "cancel" else live.control.pause).set()
                 if not live.is_running:
                     if wish == "cancel":
-                        self._worker.stop(live, core.Cancelled())
+                        self._worker.stop(live, Cancelled())
                     elif live.job.state != "measuring":
                         self._worker.end(live, "paused", None)
                 return
@@ -529,7 +536,7 @@ class Jobs:
             try:
                 for job_id, wish in self._store.wishes(self.process.name).items():
                     self._stop(job_id, wish)
-            except core.AppError:
+            except AppError:
                 log.warning("control requests could not be read from the store", exc_info=True)
 
     def _adopt(self) -> None:
@@ -539,7 +546,7 @@ class Jobs:
                 continue
             try:
                 self._requeue(row)
-            except (core.AppError, ValueError):  # its document is damaged, or its request is no longer valid
+            except (AppError, ValueError):  # its document is damaged, or its request is no longer valid
                 log.warning("job %s of another process cannot be resumed", row.id, exc_info=True)
 
     def _requeue(self, row: Row) -> None:

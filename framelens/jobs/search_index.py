@@ -10,10 +10,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from io import BytesIO
 
-from framelens import core
+from framelens.core.background_task import BackgroundTask
+from framelens.core.domain import Analysis, Finding, Keyframe
+from framelens.core.errors import AppError, Cancelled
+from framelens.core.files import one_line, readable, storable
+from framelens.core.identity import LOCAL_USER, as_user
 from framelens.jobs.job_repository import JobRepository
 from framelens.jobs.snapshot import JobSnapshot
-from framelens.store import EntrySummary, Kind, LibraryIndex, Passage
+from framelens.store.library_index import EntrySummary, Kind, LibraryIndex, Passage
 
 log = logging.getLogger(__name__)
 _SIDE = 320
@@ -29,7 +33,7 @@ class Backfill(ABC):
     """
 
     def __init__(self, name: str) -> None:
-        self.task: core.BackgroundTask[None, None] = core.BackgroundTask(name)
+        self.task: BackgroundTask[None, None] = BackgroundTask(name)
         self._one_at_a_time = threading.Lock()
         self.num_left = 0
 
@@ -54,12 +58,12 @@ class Backfill(ABC):
         Raises:
             AppError: The data of a job could not be made; see the subclass.
         """
-        with self._one_at_a_time, core.as_user(core.LOCAL_USER):
+        with self._one_at_a_time, as_user(LOCAL_USER):
             missing = self._missing()
             for place, job_id in enumerate(missing):
                 self.num_left = len(missing) - place
                 if cancel and cancel.is_set():
-                    raise core.Cancelled
+                    raise Cancelled
                 self._make(job_id)
             self.num_left = 0
 
@@ -91,7 +95,7 @@ class SearchIndexer(Backfill):
     def _make(self, job_id: str) -> None:
         try:
             self.index(self._repository.get_stored(job_id))
-        except (core.AppError, ValueError):  # it is gone meanwhile, or its document is damaged
+        except (AppError, ValueError):  # it is gone meanwhile, or its document is damaged
             log.warning("job %s could not be read for the library", job_id, exc_info=True)
 
 
@@ -109,9 +113,9 @@ def about(job: JobSnapshot) -> EntrySummary:
         num_frames=len(job.progress.keyframes),
         num_findings=sum(len(result.findings) for result in job.progress.results if result.number > 0),
         sha256=analysis.sha256 if analysis else "",
-        path=str(core.storable(job.request.path)),
-        title=core.one_line(_title(analysis)) if analysis else "",
-        question=core.one_line(job.request.question),
+        path=str(storable(job.request.path)),
+        title=one_line(_title(analysis)) if analysis else "",
+        question=one_line(job.request.question),
         start_seconds=job.request.selection.start_seconds,
         end_seconds=job.request.selection.end_seconds,
     )
@@ -123,7 +127,7 @@ def passages(job: JobSnapshot) -> Iterator[Passage]:
     The user's own question is left out: after asking 200 videos for a red car, a search for these words would find all
     of them.
     """
-    for text in dict.fromkeys((job.name, core.readable(job.request.path.name))):
+    for text in dict.fromkeys((job.name, readable(job.request.path.name))):
         yield from _passage("name", text, None)
     times = {frame.number: frame.time_seconds for frame in job.progress.keyframes}
     yield from _of_answer(job.analysis)
@@ -158,13 +162,13 @@ def cover(job: JobSnapshot) -> bytes:
     return _small(list(frames.values())[len(frames) // 2]) if frames else b""
 
 
-def _title(analysis: core.Analysis) -> str:
+def _title(analysis: Analysis) -> str:
     """Return the line that the library lists: the answer to the question, or the headline."""
     asked = analysis.question_answer
     return asked.brief if asked and asked.is_usable else analysis.title
 
 
-def _of_answer(analysis: core.Analysis | None) -> Iterator[Passage]:
+def _of_answer(analysis: Analysis | None) -> Iterator[Passage]:
     """Yield the answer to the question of a job, at the first of the times that a search has found."""
     asked = analysis.question_answer if analysis else None
     if asked and asked.is_usable:
@@ -172,7 +176,7 @@ def _of_answer(analysis: core.Analysis | None) -> Iterator[Passage]:
         yield from _passage("summary", asked.answer, min(found, default=None))
 
 
-def _of_findings(kind: Kind, findings: Sequence[core.Finding], times: dict[int, float]) -> Iterator[Passage]:
+def _of_findings(kind: Kind, findings: Sequence[Finding], times: dict[int, float]) -> Iterator[Passage]:
     for finding in findings:
         seconds = min((times[number] for number in finding.frames if number in times), default=None)
         yield from _passage(kind, " · ".join((finding.text, *finding.fields.values())), seconds)
@@ -183,7 +187,7 @@ def _passage(kind: Kind, text: str, seconds: float | None) -> Iterator[Passage]:
         yield Passage(kind, text, seconds)
 
 
-def _small(frame: core.Keyframe) -> bytes:
+def _small(frame: Keyframe) -> bytes:
     """Return a JPEG thumbnail of the frame, empty if its data is not an image (an imported report may contain such).
 
     Uses Pillow, so that a process that has finished its analysis doesn't load OpenCV for one thumbnail.

@@ -10,14 +10,32 @@ from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any, Literal, TypeVar
 
-from framelens import core
-from framelens.analysis import SURELY_ONE_PART, facts_incomplete
-from framelens.core import Failure, from_builtins, to_json
-from framelens.store import Row
+from framelens.analysis.planning.plan import SURELY_ONE_PART
+from framelens.analysis.task import facts_incomplete
+from framelens.core.analysis_state import AnalysisState, in_order
+from framelens.core.codec import Failure, from_builtins, to_json
+from framelens.core.domain import (
+    UNKNOWN_PATH,
+    Analysis,
+    AnalysisEvent,
+    AnalysisRequest,
+    AnswerChanged,
+    Answered,
+    AnswerStep,
+    ChunkDone,
+    ChunkResult,
+    Finished,
+    Notice,
+    Stage,
+)
+from framelens.core.errors import AppError, Cancelled, EngineError
+from framelens.core.files import new_id, shown_name
+from framelens.core.identity import current_user
+from framelens.store.database import Row
 
 _ID = re.compile(r"[A-Za-z0-9_-]{6,64}")
 _AGE = re.compile(r" \(\d+\)$")
-Pictured = TypeVar("Pictured", core.AnalysisState, core.Analysis)
+Pictured = TypeVar("Pictured", AnalysisState, Analysis)
 State = Literal[
     "queued",
     "running",
@@ -32,22 +50,22 @@ State = Literal[
 ]
 """In "measuring" the report is there, and the facts of some of its frames are still being measured."""
 _AT_WORK = ("queued", "running", "measuring")
-_STAGES: dict[core.Stage, tuple[float, float]] = {
+_STAGES: dict[Stage, tuple[float, float]] = {
     "survey": (0.0, 0.3), "engine": (0.3, 0.4), "ask": (0.4, 0.9), "summary": (0.9, 1.0), "facts": (1.0, 1.0),
 }  # fmt: skip
-_STAGES_WITH_QUESTION: dict[core.Stage, tuple[float, float]] = {
+_STAGES_WITH_QUESTION: dict[Stage, tuple[float, float]] = {
     "survey": (0.0, 0.2), "engine": (0.2, 0.3), "answer": (0.3, 0.7), "ask": (0.7, 0.95), "summary": (0.95, 1.0),
     "facts": (1.0, 1.0),
 }  # fmt: skip
-_STAGES_WITHOUT_MODEL: dict[core.Stage, tuple[float, float]] = {"survey": (0.0, 0.7), "facts": (0.7, 1.0)}
+_STAGES_WITHOUT_MODEL: dict[Stage, tuple[float, float]] = {"survey": (0.0, 0.7), "facts": (0.7, 1.0)}
 """Where in the progress of a whole job its stages begin and end, until there is a report. Chosen by hand; not tuned."""
-_ANSWER_STEPS: dict[core.AnswerStep, tuple[float, float]] = {
+_ANSWER_STEPS: dict[AnswerStep, tuple[float, float]] = {
     "question": (0.0, 0.05), "thumbnails": (0.05, 0.1), "search": (0.1, 1.0), "embeddings": (0.1, 0.2),
     "votes": (0.2, 0.6), "frames": (0.6, 0.65), "words": (0.65, 1.0),
 }  # fmt: skip
 """The same in the stage of the answer."""
 _MODEL_ERRORS = ("model_disk_full", "model_cache_unwritable")
-_NOT_STARTED = core.AnalysisState()
+_NOT_STARTED = AnalysisState()
 
 
 @dataclass(frozen=True)
@@ -68,11 +86,11 @@ class JobSnapshot:
     id: str
     name: str
     created: str
-    request: core.AnalysisRequest
+    request: AnalysisRequest
     follows: str = ""
     state: State = "queued"
-    progress: core.AnalysisState = _NOT_STARTED
-    earlier: core.Analysis | None = None
+    progress: AnalysisState = _NOT_STARTED
+    earlier: Analysis | None = None
     failure: Failure | None = None
     conditions: dict[str, str] = field(default_factory=dict)
     priority: int = 0
@@ -82,18 +100,18 @@ class JobSnapshot:
     reached: float = 0.0
 
     @cached_property
-    def analysis(self) -> core.Analysis | None:
+    def analysis(self) -> Analysis | None:
         """Return the report with the answers so far; while there is none, that of an earlier run."""
         return self.progress.report or (self.earlier and self.earlier.with_results(self.progress.results))
 
     @property
-    def error(self) -> core.AppError | None:
+    def error(self) -> AppError | None:
         """Return why the job failed, or why no model gave a usable answer; None for any other job.
 
         Earlier versions stored a stop by the user, too, which is no error.
         """
         error = self.failure.as_error() if self.failure else None
-        return None if isinstance(error, core.Cancelled) else error
+        return None if isinstance(error, Cancelled) else error
 
     @property
     def model(self) -> str:
@@ -146,7 +164,7 @@ class JobSnapshot:
     @property
     def is_imported(self) -> bool:
         """Return whether the job is a report imported from another machine, so that its video is not here."""
-        return self.request.path == core.UNKNOWN_PATH
+        return self.request.path == UNKNOWN_PATH
 
     @property
     def can_resume(self) -> bool:
@@ -182,8 +200,8 @@ class JobSnapshot:
         before = self.progress
         if self.lacks_only_facts:
             assert self.analysis
-            return replace(self, state="measuring", progress=core.AnalysisState.of(self.analysis), failure=None)
-        progress = core.AnalysisState(
+            return replace(self, state="measuring", progress=AnalysisState.of(self.analysis), failure=None)
+        progress = AnalysisState(
             video=before.video,
             decode=before.decode,
             keyframes=before.keyframes,
@@ -205,20 +223,20 @@ class JobSnapshot:
         is_running = self.state == "running" and self.progress.header is None
         return replace(self, progress=self.progress.with_stage_timed()) if is_running else self
 
-    def apply(self, event: core.AnalysisEvent) -> JobSnapshot:
+    def apply(self, event: AnalysisEvent) -> JobSnapshot:
         """Return the snapshot after one more event."""
         job = replace(self, progress=self.progress.apply(event))
         job = replace(job, reached=job.share)
         match event:
-            case core.ChunkDone(result):
+            case ChunkDone(result):
                 again = tuple(number for number in job.again if number != result.number)
                 is_new = result not in self.progress.results
                 return replace(job, again=again, interruptions=0 if is_new else job.interruptions)
-            case core.AnswerChanged(looked=looked):
+            case AnswerChanged(looked=looked):
                 return replace(job, interruptions=0) if looked else job
-            case core.Answered():
+            case Answered():
                 return replace(job, state="measuring", earlier=None)
-            case core.Finished():
+            case Finished():
                 return replace(job, earlier=None)
             case _:
                 return job
@@ -229,19 +247,19 @@ def _within(span: tuple[float, float], share: float) -> float:
     return start + (end - start) * share
 
 
-def without_missing_facts(job: JobSnapshot, error: core.AppError) -> JobSnapshot:
+def without_missing_facts(job: JobSnapshot, error: AppError) -> JobSnapshot:
     """Return a job in "measuring" without the facts that `error` prevents; its report says that they are missing."""
     notices = (*_without_pending(job.progress.notices), facts_incomplete(error))
     return replace(job, progress=replace(job.progress, notices=notices))
 
 
-def _without_pending(notices: Sequence[core.Notice]) -> tuple[core.Notice, ...]:
+def _without_pending(notices: Sequence[Notice]) -> tuple[Notice, ...]:
     return tuple(notice for notice in notices if notice.key != "facts_pending")
 
 
-def outcome(job: JobSnapshot, error: core.AppError | None) -> tuple[State, core.AppError | None]:
+def outcome(job: JobSnapshot, error: AppError | None) -> tuple[State, AppError | None]:
     """Return the state of a run that ended with this error, or without one, and its error."""
-    is_about_model = isinstance(error, core.EngineError) or (error is not None and error.key in _MODEL_ERRORS)
+    is_about_model = isinstance(error, EngineError) or (error is not None and error.key in _MODEL_ERRORS)
     if error is not None and not is_about_model:
         return "failed", error
     state = job.analysis.outcome if job.analysis else "done"
@@ -252,9 +270,9 @@ def outcome(job: JobSnapshot, error: core.AppError | None) -> tuple[State, core.
     return (state, no_usable_answer()) if state == "no_usable_answer" else (state, None)
 
 
-def no_usable_answer() -> core.EngineError:
+def no_usable_answer() -> EngineError:
     """Return the error of a report whose model said nothing that can be used."""
-    return core.EngineError("no_usable_answer")
+    return EngineError("no_usable_answer")
 
 
 def to_row(job: JobSnapshot, owner: str, same: str = "") -> Row:
@@ -283,26 +301,26 @@ def from_row(row: Row, *, is_alive: bool) -> JobSnapshot:
 
 def _from_flat_form(document: dict[str, Any]) -> dict[str, Any]:
     """Return a document in which the fields of `progress` are beside the others in today's form."""
-    moved = {field.name for field in fields(core.AnalysisState)} & document.keys()
+    moved = {field.name for field in fields(AnalysisState)} & document.keys()
     progress = {name: document.pop(name) for name in moved}
     return {**document, "progress": progress, "earlier": document.pop("analysis", None)}
 
 
-def imported_job(analysis: core.Analysis) -> JobSnapshot:
+def imported_job(analysis: Analysis) -> JobSnapshot:
     """Build a finished job of the user from a report of another machine. Its id and time are kept if they are valid."""
-    job_id = analysis.id if _ID.fullmatch(analysis.id) else core.new_id()
-    analysis = replace(analysis, id=job_id, request=replace(analysis.request, path=core.UNKNOWN_PATH))
+    job_id = analysis.id if _ID.fullmatch(analysis.id) else new_id()
+    analysis = replace(analysis, id=job_id, request=replace(analysis.request, path=UNKNOWN_PATH))
     state = analysis.outcome
     return JobSnapshot(
         id=job_id,
-        name=core.shown_name(analysis.video.name),
+        name=shown_name(analysis.video.name),
         created=_time_or_now(analysis.created),
         request=analysis.request,
         state=state,
-        failure=core.Failure.of(no_usable_answer()) if state == "no_usable_answer" else None,
-        progress=core.AnalysisState.of(analysis),
+        failure=Failure.of(no_usable_answer()) if state == "no_usable_answer" else None,
+        progress=AnalysisState.of(analysis),
         conditions=dict(analysis.conditions),
-        user_id=core.current_user().id,
+        user_id=current_user().id,
     )
 
 
@@ -315,10 +333,10 @@ def _time_or_now(text: str) -> str:
     return time_of_day.isoformat(timespec="milliseconds")
 
 
-def with_results(job: JobSnapshot, results: Sequence[core.ChunkResult]) -> JobSnapshot:
+def with_results(job: JobSnapshot, results: Sequence[ChunkResult]) -> JobSnapshot:
     """Return the job with these results."""
     earlier = job.earlier and job.earlier.with_results(())  # they are in `progress`
-    return replace(job, progress=replace(job.progress, results=core.in_order(results)), earlier=earlier)
+    return replace(job, progress=replace(job.progress, results=in_order(results)), earlier=earlier)
 
 
 def pictures_of(job: JobSnapshot) -> dict[int, bytes]:

@@ -11,17 +11,30 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from framelens import core
-from framelens.analysis import NO_EARLIER_RESULTS, Control, EarlierResults, Task
-from framelens.core import Failure, to_json
+from framelens.analysis.task import NO_EARLIER_RESULTS, Control, EarlierResults, Task
+from framelens.core.codec import Failure, to_json
+from framelens.core.domain import (
+    AnalysisEvent,
+    AnswerChanged,
+    Answered,
+    ChunkDone,
+    Finished,
+    Keyframe,
+    KeyframesChosen,
+    OpeningChosen,
+    Planned,
+)
+from framelens.core.errors import AppError, Cancelled, Paused, StorageError, as_app_error
+from framelens.core.identity import as_user, require
 from framelens.jobs.engine_switcher import EngineSwitcher
 from framelens.jobs.job_repository import Deduplicator, JobRepository
 from framelens.jobs.search_index import SearchIndexer
 from framelens.jobs.snapshot import JobSnapshot, State, outcome, pictures_of, without_missing_facts
-from framelens.store import AccountStore, Store
+from framelens.store.accounts import AccountStore
+from framelens.store.database import Store
 
 log = logging.getLogger(__name__)
-Listener = Callable[[core.AnalysisEvent], None]
+Listener = Callable[[AnalysisEvent], None]
 _MOST_FOUND = 8
 """Jobs whose found frames are kept in memory, some megabytes each. Chosen by hand; not tuned."""
 _POLL_SECONDS = 1.0
@@ -56,19 +69,19 @@ class Worker:
         """Run jobs until the program closes; with `beside`, those that `ActiveJobs.start_next` says."""
         while (live := self.active.start_next(self.is_closing, beside)) is not None:
             try:
-                with core.as_user(AccountStore(self.store).owner(live.job.user_id)):
+                with as_user(AccountStore(self.store).owner(live.job.user_id)):
                     self._run_job(live)
             except Exception:
                 log.exception("job %s", live.job.id)
                 self.active.drop(live.job.id)
 
-    def end(self, live: ActiveJob, state: State, error: core.AppError | None) -> None:
+    def end(self, live: ActiveJob, state: State, error: AppError | None) -> None:
         """Persist the final state before publishing it; the job may restart from then on."""
         failure = Failure.of(error) if error else None
         job = replace(live.job.timed().without_eta(), state=state, failure=failure)
         try:
             self.repository.save_or_remember(job, self.deduplicator.key_of_job(job) or live.same)
-        except core.AppError:
+        except AppError:
             log.exception("analysis %s could not be stored", job.id)
         if state != "cancelled":  # a caller that cancels waits for the end, but not for the library
             self.indexing.index(job)
@@ -78,7 +91,7 @@ class Worker:
         if state == "cancelled":
             self.indexing.index(job)
 
-    def stop(self, live: ActiveJob, error: core.AppError) -> None:
+    def stop(self, live: ActiveJob, error: AppError) -> None:
         """End a job that was cancelled. A report that exists is kept, without the missing facts."""
         if live.job.state == "measuring":
             self.active.change(live, lambda job: without_missing_facts(job, error))
@@ -89,7 +102,7 @@ class Worker:
     def _run_job(self, live: ActiveJob) -> None:
         job_id = live.job.id
         try:
-            core.require("analyst")  # its owner may have had another role when it was submitted
+            require("analyst")  # its owner may have had another role when it was submitted
             with self.switcher.admitted(live.control):
                 if live.done.report is None:
                     self.active.change(live, lambda job: replace(job, state="running"))  # its turn has come
@@ -97,19 +110,19 @@ class Worker:
                     self.repository.save(live.job, live.same)
                 self._process_events(live)
             self.end(live, *outcome(live.job, None))
-        except core.Paused:
+        except Paused:
             self.end(live, "paused", None)
-        except core.Cancelled as error:
+        except Cancelled as error:
             if self.is_closing.is_set():
                 self._requeue_for_next_process(live)
             else:
                 self.stop(live, error)
-        except core.AppError as error:
+        except AppError as error:
             log.warning("analysis %s failed: %s", job_id, error)
             self.end(live, *outcome(live.job, error))
         except Exception as error:
             log.exception("analysis %s failed", job_id)
-            self.end(live, "failed", core.as_app_error(error, self.log_path))
+            self.end(live, "failed", as_app_error(error, self.log_path))
 
     def _adopt_changed_settings(self, live: ActiveJob) -> None:
         """Adopt settings that changed while the job waited.
@@ -121,7 +134,7 @@ class Worker:
         if now == live.job.conditions:
             return
         if live.job.has_answers:
-            raise core.Paused
+            raise Paused
         self.active.change(live, lambda job: replace(job, conditions=now))
         live.same = self.deduplicator.key_of_request(live.job.request, now)
 
@@ -130,7 +143,7 @@ class Worker:
 
         If the store refuses, requests in flight are finished and kept in memory before the error is raised.
         """
-        refused: core.StorageError | None = None
+        refused: StorageError | None = None
         job = live.job
         task = Task(job.request, job.id, live.control, live.done, job.conditions)
         events = self.switcher.session.run(task)
@@ -142,10 +155,10 @@ class Worker:
                 try:
                     if refused is None:
                         self._store_event(live, event)
-                except core.StorageError as error:
+                except StorageError as error:
                     refused = error
                     live.control.pause.set()
-        except core.Paused:
+        except Paused:
             if refused is None:
                 raise
         finally:  # end requests in flight now, not when the generator is garbage-collected
@@ -154,27 +167,27 @@ class Worker:
         if refused:
             raise refused
 
-    def _store_event(self, live: ActiveJob, event: core.AnalysisEvent) -> None:
+    def _store_event(self, live: ActiveJob, event: AnalysisEvent) -> None:
         job_id = live.job.id
         match event:
-            case core.OpeningChosen(keyframes) | core.KeyframesChosen(keyframes):
+            case OpeningChosen(keyframes) | KeyframesChosen(keyframes):
                 self.store.save_frames(job_id, ((frame.number, frame.jpeg) for frame in keyframes))
                 live.same = live.same or self.deduplicator.key_of_request(live.job.request, live.job.conditions)
                 self.repository.save(live.job.timed(), live.same)
-            case core.AnswerChanged(is_over=True):
+            case AnswerChanged(is_over=True):
                 self.store.save_frames(job_id, pictures_of(live.job).items())
                 self.repository.save(live.job.timed(), live.same)
-            case core.ChunkDone(result):
+            case ChunkDone(result):
                 self.store.save_result(job_id, result.number, to_json(result))
                 self.store.keep_results(job_id, (one.number for one in live.job.progress.results))
                 self.repository.save(live.job.timed(), live.same)
-            case core.Planned():
+            case Planned():
                 self.repository.save(live.job.timed(), live.same)
-            case core.Answered() | core.Finished():
+            case Answered() | Finished():
                 live.same = self.deduplicator.key_of_job(live.job) or live.same
                 self.store.keep_results(job_id, (one.number for one in live.job.progress.results))
                 self.repository.save(live.job, live.same)
-                if isinstance(event, core.Answered):
+                if isinstance(event, Answered):
                     self.indexing.index(live.job)
             case _:
                 pass
@@ -209,7 +222,7 @@ class ActiveJobs:
     def __init__(self) -> None:
         self.condition = threading.Condition(threading.RLock())
         self._live: dict[str, ActiveJob] = {}
-        self._found: dict[str, tuple[core.Keyframe, ...]] = {}
+        self._found: dict[str, tuple[Keyframe, ...]] = {}
         self._num_started = 0
         self._served: dict[str, int] = {}  # when each user's last job began, counted in jobs
 
@@ -284,7 +297,7 @@ class ActiveJobs:
             if live and live.job.progress.found and not live.job.progress.keyframes:
                 self._found = {**dict(list(self._found.items())[1 - _MOST_FOUND :]), job_id: live.job.progress.found}
 
-    def found(self, job_id: str) -> tuple[core.Keyframe, ...]:
+    def found(self, job_id: str) -> tuple[Keyframe, ...]:
         """Return the frames that a job found which stopped in this process before any was chosen."""
         with self.condition:
             return self._found.get(job_id, ())

@@ -16,10 +16,16 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from framelens.core import Analysis, AppError, Cancelled, InputError, StorageError, reader_environment, storable
-from framelens.jobs import Jobs, JobSnapshot
+from framelens.core.child_environment import reader_environment
+from framelens.core.domain import Analysis
+from framelens.core.errors import AppError, Cancelled, InputError, StorageError
+from framelens.core.files import storable
+from framelens.jobs.queue import Jobs
+from framelens.jobs.snapshot import JobSnapshot
 from framelens.library import import_worker
-from framelens.store import TrashEntry, VideoRepository, disk_errors, reason_of
+from framelens.store.fs_utils import disk_errors, reason_of
+from framelens.store.trash import TrashEntry
+from framelens.store.video_repository import VideoRepository
 
 _log = logging.getLogger(__name__)
 

@@ -13,10 +13,15 @@ from dataclasses import replace
 from io import BytesIO
 from typing import IO, BinaryIO
 
-from framelens.core import Analysis, Failure, InputError, limit_memory, receive, send
+from framelens.core.child_environment import limit_memory
+from framelens.core.codec import Failure, receive, send
+from framelens.core.domain import Analysis
+from framelens.core.errors import InputError
 from framelens.i18n import LANGUAGES
-from framelens.jobs import about, imported_job, passages
-from framelens.reports import FORMATS, Budget, read, split
+from framelens.jobs.search_index import about, passages
+from framelens.jobs.snapshot import imported_job
+from framelens.reports.formats import FORMATS
+from framelens.reports.json.reader import Budget, read, split
 
 REFUSED = 3
 MEMORY_BYTES = 1 << 30

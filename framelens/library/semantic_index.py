@@ -11,9 +11,9 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from framelens.core import AppError
-from framelens.jobs import Backfill
-from framelens.store import LibraryIndex, Passage
+from framelens.core.errors import AppError
+from framelens.jobs.search_index import Backfill
+from framelens.store.library_index import LibraryIndex, Passage
 
 Embed = Callable[[Sequence[str]], list[list[float]]]
 _MOST_PASSAGES = 200

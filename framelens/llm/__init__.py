@@ -1,5 +1,1 @@
 """Clients for language, speech and embedding models: messages, the LangChain chat model, streaming, and checks."""
-
-import lazy_loader
-
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

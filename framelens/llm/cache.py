@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING
 from langchain_core.messages import BaseMessage, convert_to_openai_messages
 from langchain_core.outputs import Generation
 
-from framelens.core import Usage, make_private_folder
+from framelens.core.domain import Usage
+from framelens.core.files import make_private_folder
 from framelens.llm.stream import Reply
 
 if TYPE_CHECKING:

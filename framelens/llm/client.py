@@ -14,7 +14,7 @@ from typing import Any
 
 import openai
 
-from framelens.core import remember_secret
+from framelens.core.redaction import remember_secret
 from framelens.llm.events import EventDecoder
 from framelens.llm.http import engine_timeout, pooled_client
 from framelens.llm.limits import limits_of, response_limits

@@ -13,7 +13,8 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from framelens.core import EngineError, RequestTooLarge, is_refusal, read_json, refused, said_in
+from framelens.core.errors import EngineError, RequestTooLarge
+from framelens.core.refusals import is_refusal, read_json, refused, said_in
 from framelens.llm.error_mapping import engine_error
 from framelens.llm.http import on_request_loop, request_loop
 from framelens.llm.retries import repeated

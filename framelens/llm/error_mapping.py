@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import logging
 
-from framelens import core
+from framelens.core.domain import Notice
+from framelens.core.errors import AppError, EngineBrokeOff, EngineError, EngineTimeout
+from framelens.core.redaction import redact
+from framelens.core.refusals import refused, refused_in_stream
 
 log = logging.getLogger(__name__)
 _LIBRARIES = {"httpx", "httpcore"}
@@ -13,41 +16,41 @@ _LIBRARIES = {"httpx", "httpcore"}
 _UNREADABLE = (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError)
 
 
-def answer_error(error: Exception, *, base_url: str, model: str = "") -> core.AppError | None:
+def answer_error(error: Exception, *, base_url: str, model: str = "") -> AppError | None:
     """Map an exception of an answer like `engine_error`, and one of an answer that can't be read to engine_garbage."""
     mapped = engine_error(error, base_url=base_url, model=model)
     if mapped is None and isinstance(error, _UNREADABLE):
         log.warning("an answer of %s could not be read", base_url, exc_info=True)
         said = str(error) if type(error) is ValueError else f"{type(error).__name__}: {error}"
-        return core.EngineError("engine_garbage", base_url=base_url, reason=core.redact(said)[:200])
+        return EngineError("engine_garbage", base_url=base_url, reason=redact(said)[:200])
     return mapped
 
 
-def engine_error(error: Exception, *, base_url: str, model: str = "") -> core.AppError | None:
+def engine_error(error: Exception, *, base_url: str, model: str = "") -> AppError | None:
     """Map an exception of a client library to an AppError; None means that it is a bug of this program."""
-    if isinstance(error, core.AppError):
+    if isinstance(error, AppError):
         return error
     libraries = {base.__module__.partition(".")[0] for base in type(error).__mro__}
     if "openai" in libraries:
         return _openai_error(error, base_url=base_url, model=model)
     if isinstance(error, TimeoutError) or (libraries & _LIBRARIES and "Timeout" in type(error).__name__):
-        return core.EngineTimeout("engine_timeout", base_url=base_url)
+        return EngineTimeout("engine_timeout", base_url=base_url)
     if libraries & _LIBRARIES:
-        return core.EngineBrokeOff("engine_unreachable", base_url=base_url, reason=_reason(error))
+        return EngineBrokeOff("engine_unreachable", base_url=base_url, reason=_reason(error))
     return None
 
 
-def _openai_error(error: Exception, *, base_url: str, model: str) -> core.AppError | None:
+def _openai_error(error: Exception, *, base_url: str, model: str) -> AppError | None:
     import openai  # its exception exists, so it is imported
 
     if isinstance(error, openai.APITimeoutError):
-        return core.EngineTimeout("engine_timeout", base_url=base_url)
+        return EngineTimeout("engine_timeout", base_url=base_url)
     if isinstance(error, openai.APIConnectionError):
-        return core.EngineBrokeOff("engine_unreachable", base_url=base_url, reason=_reason(error))
+        return EngineBrokeOff("engine_unreachable", base_url=base_url, reason=_reason(error))
     if isinstance(error, openai.APIStatusError):
-        return core.refused(error.status_code, error.response.headers, error.response.text, model=model)
+        return refused(error.status_code, error.response.headers, error.response.text, model=model)
     if isinstance(error, openai.APIError):  # an error event
-        return core.refused_in_stream(error.body, model=model)
+        return refused_in_stream(error.body, model=model)
     return None
 
 
@@ -55,9 +58,9 @@ def _reason(error: BaseException) -> str:
     """Return the message of the first cause; those of the libraries above it say only that there was an error."""
     while error.__cause__ is not None:
         error = error.__cause__
-    return core.redact(str(error)) or type(error).__name__
+    return redact(str(error)) or type(error).__name__
 
 
-def fallback_notice(reason: core.Notice) -> core.Notice:
+def fallback_notice(reason: Notice) -> Notice:
     """Build the notice for page, log and report that images are not used: ⚠️ Messages 格式不支持，使用文本模式."""
-    return core.Notice("text_mode", {"reason": reason})
+    return Notice("text_mode", {"reason": reason})

@@ -18,7 +18,8 @@ from urllib.request import getproxies
 
 import httpx
 
-from framelens.core import Cancelled, ConfigError, redact, remember_secret
+from framelens.core.errors import Cancelled, ConfigError
+from framelens.core.redaction import redact, remember_secret
 from framelens.llm.limits import ACCEPTED, ResponseLimits, limited, response_limits
 
 T = TypeVar("T")

@@ -12,7 +12,9 @@ from dataclasses import dataclass
 
 import httpx
 
-from framelens.core import EngineError, EngineTimeout, human_size, redact
+from framelens.core.errors import EngineError, EngineTimeout
+from framelens.core.redaction import redact
+from framelens.core.units import human_size
 
 _BASE_BYTES = 2**20
 """For everything in an answer that doesn't grow with it, and comments that keep a connection alive."""

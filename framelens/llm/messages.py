@@ -11,7 +11,8 @@ from itertools import islice
 
 from langchain_core.messages import BaseMessage, HumanMessage, SystemMessage
 
-from framelens.core import FrameFacts, Keyframe, smaller
+from framelens.core.domain import FrameFacts, Keyframe
+from framelens.core.images import smaller
 from framelens.i18n import t
 from framelens.i18n.formatting import mark, measured, origin
 

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from framelens.core import AppError, EngineBrokeOff, EngineBusy
+from framelens.core.errors import AppError, EngineBrokeOff, EngineBusy
 
 T = TypeVar("T")
 # Chosen by hand; not tuned.

@@ -21,7 +21,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from framelens.core import Cancelled, Cue, EngineError, SoundPiece, is_refusal, read_json, refused, said_in
+from framelens.core.domain import Cue, SoundPiece
+from framelens.core.errors import Cancelled, EngineError
+from framelens.core.refusals import is_refusal, read_json, refused, said_in
 from framelens.llm.error_mapping import engine_error
 from framelens.llm.http import request_loop
 from framelens.llm.retries import Retries

@@ -17,7 +17,8 @@ from typing import Any
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessageChunk, BaseMessage
 
-from framelens.core import AppError, Cancelled, EngineBrokeOff, EngineError, Usage
+from framelens.core.domain import Usage
+from framelens.core.errors import AppError, Cancelled, EngineBrokeOff, EngineError
 from framelens.llm.error_mapping import answer_error
 from framelens.llm.http import on_request_loop
 from framelens.llm.reasoning import SplitAnswer, split_reasoning, unfinished_mark

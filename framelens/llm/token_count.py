@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from framelens.core import EngineError
+from framelens.core.errors import EngineError
 
 if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
@@ -75,7 +75,8 @@ def _tokenize(base_url: str, api_key: str, body: Mapping[str, Any], timeout_seco
     """
     import httpx
 
-    from framelens.core import ImageRejected, PicturesRefused, RequestTooLarge, is_refusal, read_json, refused
+    from framelens.core.errors import ImageRejected, PicturesRefused, RequestTooLarge
+    from framelens.core.refusals import is_refusal, read_json, refused
     from framelens.llm.http import short_request
 
     url = base_url.removesuffix("/v1") + "/tokenize"

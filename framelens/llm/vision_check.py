@@ -21,7 +21,8 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import HumanMessage
 from PIL import Image, ImageDraw, ImageFont
 
-from framelens.core import AppError, Cancelled, Keyframe, Notice, PicturesRefused, TooManyPictures
+from framelens.core.domain import Keyframe, Notice
+from framelens.core.errors import AppError, Cancelled, PicturesRefused, TooManyPictures
 from framelens.i18n import as_notice, in_language, t
 from framelens.llm.messages import data_url, with_pictures, with_video
 from framelens.llm.stream import ask

@@ -15,7 +15,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-from framelens.core import AppError, Language, ModelNotFound, toml_files
+from framelens.core.domain import Language
+from framelens.core.errors import AppError, ModelNotFound
+from framelens.core.toml_lines import toml_files
 from framelens.models.catalogue_parser import (
     CatalogueEntry,
     CatalogueFile,

@@ -11,7 +11,9 @@ from typing import Annotated, Any, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, StringConstraints, ValidationError
 
-from framelens.core import AppError, ConfigError, Language, TomlEntry, TomlLines
+from framelens.core.domain import Language
+from framelens.core.errors import AppError, ConfigError
+from framelens.core.toml_lines import TomlEntry, TomlLines
 from framelens.models.architecture import Shape
 from framelens.models.config.parser import read_shape
 

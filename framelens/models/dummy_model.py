@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from framelens.core import ModelNotFound
+from framelens.core.errors import ModelNotFound
 from framelens.models.architecture import Shape, Vision
 from framelens.models.catalogue_parser import CatalogueEntry
 from framelens.models.config.parser import read_shape

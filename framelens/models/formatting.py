@@ -1,6 +1,6 @@
 """Text about models shared by the command line and the web page: size, meaning of a name, why it doesn't run."""
 
-from framelens.core import gib_number
+from framelens.core.units import gib_number
 from framelens.i18n import language, sentences, t
 from framelens.models.architecture import Shape
 from framelens.models.catalogue import Match

@@ -19,7 +19,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from framelens.core import GIB
+from framelens.core.units import GIB
 from framelens.models.architecture import Part, Shape, Vision, Weights, largest_picture_tokens
 from framelens.models.formats import stored
 from framelens.models.serving_plan import Device, Plan, number_bytes

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from framelens.core import GIB
+from framelens.core.units import GIB
 from framelens.models.architecture import FRAME, Shape, image_tokens
 from framelens.models.catalogue_parser import CatalogueEntry
 from framelens.models.cpu_speed import ProcessorRates, SpeedEstimate, estimate_work, reference

@@ -19,7 +19,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
-from framelens.core import EngineError, make_private_folder, write_private
+from framelens.core.errors import EngineError
+from framelens.core.files import make_private_folder, write_private
 
 Role = Literal["named", "imported", "present"]
 """Named by a JSON file, imported by such a module, or only in the folder."""

@@ -9,8 +9,8 @@ from typing import Any
 from langchain_core.outputs import ChatGenerationChunk
 
 from framelens import config
-from framelens.core import ConfigError, EngineBrokeOff
-from framelens.engine import RemoteEngine, normal_base_url
+from framelens.core.errors import ConfigError, EngineBrokeOff
+from framelens.engine.remote_engine import RemoteEngine, normal_base_url
 from framelens.llm.chat import EngineChat
 from framelens.llm.error_mapping import engine_error
 from framelens.python.messages import checked_language, localised

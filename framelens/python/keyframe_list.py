@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import overload
 
-from framelens.core import (
+from framelens.core.domain import (
     Boundary,
     DecodeSummary,
     Keyframe,
@@ -19,8 +19,8 @@ from framelens.core import (
     Shot,
     Stretch,
     VideoInfo,
-    counted,
 )
+from framelens.core.units import counted
 from framelens.i18n import in_language
 from framelens.python.messages import checked_language, localised
 
@@ -119,8 +119,8 @@ class KeyframeList(Sequence[Keyframe]):
             InputError: The video can't be read again.
         """
         from framelens.reports import files
-        from framelens.store import storage_errors
-        from framelens.video import full_pictures
+        from framelens.store.fs_utils import storage_errors
+        from framelens.video.extractor import full_pictures
 
         target = Path(folder).expanduser()
         with localised(checked_language(language, self.language)), storage_errors("frames_not_written", target):

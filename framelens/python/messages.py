@@ -11,7 +11,8 @@ from contextlib import closing, contextmanager
 from typing import TypeVar
 
 from framelens import config
-from framelens.core import AppError, ConfigError, Language
+from framelens.core.domain import Language
+from framelens.core.errors import AppError, ConfigError
 from framelens.i18n import LANGUAGES, error_text, in_language, system_language
 
 Event = TypeVar("Event")

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from framelens.core import Analysis, ConfigError, InputError, Language, is_same_file
+from framelens.core.domain import Analysis, Language
+from framelens.core.errors import ConfigError, InputError
+from framelens.core.files import is_same_file
 from framelens.python.messages import checked_language, localised
-from framelens.reports import FORMATS as _FORMATS
-from framelens.reports import files_of, format_of
+from framelens.reports.formats import FORMATS as _FORMATS
+from framelens.reports.formats import files_of, format_of
 
 FORMATS: tuple[str, ...] = tuple(_FORMATS)
 """Names of all formats."""
@@ -70,7 +72,7 @@ def save_report(
         StorageError: A file can't be written.
     """
     from framelens.reports.files import written
-    from framelens.store import storage_errors
+    from framelens.store.fs_utils import storage_errors
 
     with localised(_language_of(analysis, language)):
         target = Path(path).expanduser()

@@ -14,18 +14,8 @@ from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Self, Ty
 
 from framelens import config
 from framelens.config import Settings
-from framelens.core import (
-    Analysis,
-    AnalysisEvent,
-    Cancelled,
-    ConfigError,
-    Finished,
-    Language,
-    Noticed,
-    Selection,
-    StorageError,
-    Strategy,
-)
+from framelens.core.domain import Analysis, AnalysisEvent, Finished, Language, Noticed, Selection, Strategy
+from framelens.core.errors import Cancelled, ConfigError, StorageError
 from framelens.python.keyframe_list import KeyframeList
 from framelens.python.messages import checked_language, localised, localised_events, usual_language
 from framelens.services.keyframes import (
@@ -38,7 +28,8 @@ from framelens.services.keyframes import (
 )
 
 if TYPE_CHECKING:
-    from framelens.conversations import AskEvent, Conversation, ConversationRepository, Look
+    from framelens.conversations.conversation import AskEvent, Conversation, Look
+    from framelens.conversations.repository import ConversationRepository
     from framelens.services.container import Services
 
 P = ParamSpec("P")
@@ -194,7 +185,7 @@ class Session:
         self._has_log = False
 
     def __enter__(self) -> Self:
-        from framelens.video import worker_ready
+        from framelens.video.worker_pool import worker_ready
 
         self._opened.enter_context(worker_ready())
         return self
@@ -254,7 +245,7 @@ class Session:
             ConfigError: The arguments contradict each other.
             Cancelled: `cancel` was set.
         """
-        from framelens.analysis import open_extraction_cache
+        from framelens.analysis.inputs.extraction_cache import open_extraction_cache
         from framelens.services.keyframes import consume, frames_that_fit, open_events
 
         language = checked_language(language, self._language)
@@ -343,9 +334,9 @@ class Session:
             StorageError: The data folder can't be written.
             Cancelled: `cancel` was set, or another thread closed the session.
         """
-        from framelens.core import readable
+        from framelens.core.files import readable
         from framelens.services.analyses import build_request, is_expected, raise_without_report, start_run
-        from framelens.video import check_file
+        from framelens.video.files import check_file
 
         _check_texts(question=question, template=template)
         language = checked_language(language, self._language)
@@ -395,7 +386,7 @@ class Session:
         Raises:
             AppError: What `ask_events` raises.
         """
-        from framelens.conversations import AnswerDone
+        from framelens.conversations.conversation import AnswerDone
 
         _check_names("Session.ask", options, AskOptions)
         conversation: Conversation | None = None
@@ -452,21 +443,22 @@ class Session:
             StorageError: The data folder can't be written.
             Cancelled: `cancel` was set, after AnswerDone, or another thread closed the session.
         """
-        from framelens import ask
+        from framelens.conversations.conversation import AskSettings, Conversation, Look, checked_question
+        from framelens.conversations.images import read_image
         from framelens.services import conversations
 
         _check_names("Session.ask_events", settings, AnswerOptions)
         _check_texts(question=question)
         language, cancel = checked_language(language, self._language), cancel or threading.Event()
-        checked = ask.checked_question(question)
-        asked_with, clip = ask.AskSettings(**settings), _selection(None, None, (), start, end)
+        checked = checked_question(question)
+        asked_with, clip = AskSettings(**settings), _selection(None, None, (), start, end)
         if look is None and clip != Selection():
-            look = ask.Look("auto", clip.start_seconds, clip.end_seconds)
-        files = [ask.read_image(_file(image)) for image in _several(images)]
+            look = Look("auto", clip.start_seconds, clip.end_seconds)
+        files = [read_image(_file(image)) for image in _several(images)]
         services = self._open_services()
         with self._cancelled_by_closing(services):
             kept = services.conversations.keep_images(files) or None
-            if isinstance(about, ask.Conversation):
+            if isinstance(about, Conversation):
                 if subtitles is not None:
                     raise ConfigError("subtitles_alone")
                 # Other branches may have been added to the stored one.
@@ -513,7 +505,7 @@ class Session:
 
     def _open_log(self) -> None:
         """Send the log to the data folder until the session is closed, once; the caller holds the lock."""
-        from framelens.store import end_log, log_to
+        from framelens.store.fs_utils import end_log, log_to
 
         if not self._has_log:
             self._opened.callback(end_log, log_to(self._settings.data_dir))
@@ -645,7 +637,7 @@ def _own_session(
         TypeError: The function has no argument of such a name.
     """
     _check_names(name, options, kind)
-    from framelens.video import worker_started
+    from framelens.video.worker_pool import worker_started
 
     given = {name: value for name, value in options.items() if name in SessionOptions.__optional_keys__}
     with worker_started(), closing(Session(**cast(SessionOptions, given))) as session:

@@ -16,16 +16,11 @@ from contextlib import suppress
 from importlib import import_module
 from typing import cast
 
-from framelens.core import (
-    Analysis,
-    InputError,
-    Language,
-    check_cancelled,
-    limit_memory,
-    reader_environment,
-    receive,
-    send,
-)
+from framelens.core.background_task import check_cancelled
+from framelens.core.child_environment import limit_memory, reader_environment
+from framelens.core.codec import receive, send
+from framelens.core.domain import Analysis, Language
+from framelens.core.errors import InputError
 
 _log = logging.getLogger(__name__)
 _SECONDS = 60.0

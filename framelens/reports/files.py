@@ -15,7 +15,9 @@ from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 from zipfile import ZIP_DEFLATED, ZIP_STORED, ZipFile, ZipInfo
 
-from framelens.core import Keyframe, check_cancelled, clock
+from framelens.core.background_task import check_cancelled
+from framelens.core.domain import Keyframe
+from framelens.core.units import clock
 
 _YEAR_ZERO = (1980, 1, 1, 0, 0, 0)
 """Fixed time of all ZIP entries, so that the same files give the same bytes."""

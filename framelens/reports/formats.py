@@ -10,7 +10,9 @@ from functools import partial
 from importlib import import_module
 from typing import Any, Literal
 
-from framelens.core import Analysis, InputError, Language, name_key, numbered, one_line, safe_stem
+from framelens.core.domain import Analysis, Language
+from framelens.core.errors import InputError
+from framelens.core.files import name_key, numbered, one_line, safe_stem
 from framelens.i18n import error_text
 from framelens.reports.files import ReportFile
 

@@ -1,5 +1,1 @@
 """Composition of the application's parts from its settings."""
-
-import lazy_loader
-
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -11,25 +11,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from framelens import engine
-from framelens.analysis import Templates
+from framelens.analysis.prompts.templates import Templates
 from framelens.config import Settings
-from framelens.core import (
-    AnalysisEvent,
-    AnalysisRequest,
-    AppError,
-    Cancelled,
-    ConfigError,
-    EngineError,
-    Language,
-    Selection,
-    VideoError,
-)
-from framelens.services import open_planner
+from framelens.core.domain import AnalysisEvent, AnalysisRequest, Language, Selection
+from framelens.core.errors import AppError, Cancelled, ConfigError, EngineError, VideoError
+from framelens.engine.downloads.hub import hub_config
+from framelens.services.engine_session import open_planner
 from framelens.services.keyframes import AUTO, frame_limit
 
 if TYPE_CHECKING:
-    from framelens.jobs import Jobs, JobSnapshot
+    from framelens.jobs.queue import Jobs
+    from framelens.jobs.snapshot import JobSnapshot
 
 _STOP_SECONDS = 10.0
 """How long to wait for a job to stop, which it does within a second. Chosen by hand; not tuned."""
@@ -74,7 +66,7 @@ def build_request(
         InputError: There is no such subtitle file, or it is of another kind.
         AppError: The video can't be read, with FIT.
     """
-    from framelens.conversations import checked_question
+    from framelens.conversations.conversation import checked_question
 
     template = template or ("question" if question else "describe")
     if templates.find(template).needs_question and not question.strip():
@@ -90,7 +82,7 @@ def build_request(
     )
 
     def fit() -> int:
-        from framelens.video import probe
+        from framelens.video.extractor import probe
 
         return open_planner(settings).held_frames(probe(path), request, templates.find(template))
 
@@ -101,7 +93,7 @@ def build_request(
 def _checked(subtitles: Path | None) -> Path | None:
     if subtitles is None:
         return None
-    from framelens.video import check_subtitle_file
+    from framelens.video.subtitles.discovery import check_subtitle_file
 
     return check_subtitle_file(subtitles)
 
@@ -211,5 +203,5 @@ def is_expected(failure: AppError, settings: Settings) -> bool:
     is_default_model = not (settings.model_chosen or settings.base_url)
     no_model_here = failure.key in ("model_not_local", "vllm_not_installed", "local_engine_unsupported")
     if failure.key == "model_unconfirmed":  # available if the hub answers
-        no_model_here = is_default_model and engine.hub_config(settings.model_path) is None
+        no_model_here = is_default_model and hub_config(settings.model_path) is None
     return is_default_model and no_model_here

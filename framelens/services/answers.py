@@ -14,11 +14,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from framelens import core
+from framelens.core.background_task import BackgroundTask
+from framelens.core.domain import Language, Notice, Selection
+from framelens.core.errors import AppError, Cancelled, InputError
+from framelens.core.identity import current_user, requires, sees
 from framelens.i18n import as_notice, in_language
 
 if TYPE_CHECKING:
-    from framelens.conversations import AskEvent, Conversation
+    from framelens.conversations.conversation import AskEvent, Conversation
     from framelens.services.container import Services
 
 _POLL_SECONDS = 0.2
@@ -45,7 +48,7 @@ class AnswerProgress:
 
     def apply(self, event: AskEvent) -> AnswerProgress:
         """Return the progress after one more event."""
-        from framelens.conversations import AnswerDone
+        from framelens.conversations.conversation import AnswerDone
 
         if isinstance(event, AnswerDone):
             return AnswerProgress(event.conversation, is_done=True)
@@ -53,7 +56,7 @@ class AnswerProgress:
         return AnswerProgress(self.conversation.with_turn(turn), event)
 
 
-Answer = core.BackgroundTask[AnswerProgress, "Conversation"]
+Answer = BackgroundTask[AnswerProgress, "Conversation"]
 
 
 MOST_OF_USER = 16
@@ -85,25 +88,25 @@ class Answers:
         task = self.get(conversation_id)
         return task is not None and task.is_running
 
-    @core.requires("analyst")
+    @requires("analyst")
     def start(self, services: Services, conversation: Conversation) -> None:
         """Answer the current question of a conversation, which is new.
 
         Raises:
             InputError: "answer_under_way": another one is still being written; or "answers_many".
         """
-        user_id = core.current_user().id
+        user_id = current_user().id
         with self._lock:
             self._answers = {key: one for key, one in self._answers.items() if one.task.is_running}
             if user_id and sum(one.user_id == user_id for one in self._answers.values()) >= MOST_OF_USER:
-                raise core.InputError("answers_many", count=MOST_OF_USER)
-            new = _OwnedAnswer(core.BackgroundTask("answer"), user_id)
+                raise InputError("answers_many", count=MOST_OF_USER)
+            new = _OwnedAnswer(BackgroundTask("answer"), user_id)
             task = self._answers.setdefault(conversation.id, new).task
         progress = AnswerProgress(conversation)
         if not task.start(partial(_write, services, progress), subject=conversation.id, progress=progress):
-            raise core.InputError("answer_under_way")
+            raise InputError("answer_under_way")
 
-    @core.requires("analyst")
+    @requires("analyst")
     def stop(self, conversation_id: str) -> None:
         """Stop the answer of a conversation; what there is of it is kept."""
         if task := self._task(conversation_id):
@@ -123,11 +126,11 @@ class Answers:
         """Return the answer of a conversation, None also where the user may not see it."""
         with self._lock:
             found = self._answers.get(conversation_id)
-        return found.task if found and core.sees(found.user_id) else None
+        return found.task if found and sees(found.user_id) else None
 
 
 def prepare_frames(
-    services: Services, path: Path, name: str, part: tuple[float, float | None] | None, language: core.Language
+    services: Services, path: Path, name: str, part: tuple[float, float | None] | None, language: Language
 ) -> str:
     """Return the id of the analysis with the frames of a video or of a part of it; a new one only chooses frames.
 
@@ -143,7 +146,7 @@ def prepare_frames(
     """
     from framelens.services.conversations import FrameOptions, frames_request
 
-    clip = core.Selection(start_seconds=part[0], end_seconds=part[1]) if part else core.Selection()
+    clip = Selection(start_seconds=part[0], end_seconds=part[1]) if part else Selection()
     request = frames_request(services, path, FrameOptions(language, clip=clip))
     return services.jobs.submit(request, name=name)
 
@@ -170,11 +173,11 @@ def _write(
                     progress = progress.apply(event)
                     report(progress)
                     is_done = progress.is_done
-    except core.AppError as error:
+    except AppError as error:
         if not is_done:
             turn = replace(progress.conversation.last, state="failed", why=as_notice(error))
-            if isinstance(error, core.Cancelled):
-                turn = replace(turn, state="stopped", why=core.Notice("ask_stopped", level="info"))
+            if isinstance(error, Cancelled):
+                turn = replace(turn, state="stopped", why=Notice("ask_stopped", level="info"))
             progress = replace(progress, conversation=progress.conversation.with_turn(turn))
             services.conversations.save(progress.conversation, turn)
     return progress.conversation
@@ -192,5 +195,5 @@ def _await_analyses(
         while not services.jobs.snapshot(job_id).is_readable:
             report(replace(progress, waits_for=job_id))
             if cancel.wait(_POLL_SECONDS):
-                raise core.Cancelled
+                raise Cancelled
     report(progress)

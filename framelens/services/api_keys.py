@@ -13,8 +13,9 @@ import time
 from collections import deque
 from datetime import UTC, datetime
 
-from framelens import core
-from framelens.store import ApiKeyRow, ApiStore
+from framelens.core.errors import ConfigError, InputError
+from framelens.core.files import new_id, one_line
+from framelens.store.api_records import ApiKeyRow, ApiStore
 
 PER_MINUTE, JOBS = 600, 8
 """Limits of a key without its own: requests a minute, and jobs at a time. Chosen by hand; not tuned."""
@@ -40,12 +41,12 @@ def create(store: ApiStore, name: str, *, per_minute: int = PER_MINUTE, jobs: in
         InputError: "key_name_taken".
     """
     if not _NAME.fullmatch(name):
-        raise core.ConfigError("key_name_wrong", name=core.one_line(name)[:80])
+        raise ConfigError("key_name_wrong", name=one_line(name)[:80])
     if not 1 <= jobs <= MOST_JOBS:
-        raise core.ConfigError("setting_number", key="--jobs", value=jobs, low=1, high=MOST_JOBS)
+        raise ConfigError("setting_number", key="--jobs", value=jobs, low=1, high=MOST_JOBS)
     key = _PREFIX + secrets.token_urlsafe(32)
     created = datetime.now(UTC).isoformat(timespec="seconds")
-    store.add_key(ApiKeyRow(core.new_id(), name, _hash(key), created, per_minute, jobs, account_id))
+    store.add_key(ApiKeyRow(new_id(), name, _hash(key), created, per_minute, jobs, account_id))
     return key
 
 
@@ -57,7 +58,7 @@ def parse_limit(text: str) -> int:
     """
     found = _LIMIT.fullmatch(text.strip())
     if found is None or not 1 <= int(found[1]) <= _MOST_PER_MINUTE:
-        raise core.ConfigError("key_limit_wrong", given=text[:40], most=_MOST_PER_MINUTE)
+        raise ConfigError("key_limit_wrong", given=text[:40], most=_MOST_PER_MINUTE)
     return int(found[1])
 
 
@@ -70,7 +71,7 @@ def revoke(store: ApiStore, name: str) -> None:
     keys = store.keys()
     if not store.delete_key(name):
         known = ", ".join(one.name for one in keys) or "–"
-        raise core.InputError("key_unknown", name=core.one_line(name)[:80], known=known)
+        raise InputError("key_unknown", name=one_line(name)[:80], known=known)
 
 
 def check(store: ApiStore, authorization: str) -> ApiKeyRow:
@@ -85,12 +86,12 @@ def check(store: ApiStore, authorization: str) -> ApiKeyRow:
     """
     keys = store.keys()
     if not keys:
-        raise core.InputError("api_no_keys")
+        raise InputError("api_no_keys")
     kind, _, given = authorization.partition(" ")
     hashed = _hash(given.strip()) if kind.lower() == "bearer" else ""
     fitting = [one for one in keys if hmac.compare_digest(one.sha256, hashed)]
     if not fitting:
-        raise core.InputError("api_key_wrong")
+        raise InputError("api_key_wrong")
     return fitting[0]
 
 
@@ -118,5 +119,5 @@ class RateLimiter:
                 times.popleft()
             if len(times) >= key.per_minute:
                 seconds = max(1, round(times[0] + _MINUTE_SECONDS - now + 0.5))
-                raise core.InputError("api_rate", name=key.name, limit=key.per_minute, seconds=seconds)
+                raise InputError("api_rate", name=key.name, limit=key.per_minute, seconds=seconds)
             times.append(now)

@@ -15,11 +15,22 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from framelens import config, core, engine
-from framelens.analysis import Control, load_templates, open_extraction_cache
-from framelens.conversations import AnswerQueues
+from framelens import config
+from framelens.analysis.inputs.extraction_cache import open_extraction_cache
+from framelens.analysis.prompts.templates import load_templates
+from framelens.analysis.task import Control
 from framelens.config import Settings
-from framelens.engine import Monitor
+from framelens.conversations.answer_queue import AnswerQueues
+from framelens.core.background_task import BackgroundTask
+from framelens.core.domain import EngineProgress, Notice, ProgressListener
+from framelens.core.errors import AppError, Cancelled, StorageError
+from framelens.core.identity import LOCAL_USER, as_user, requires
+from framelens.core.redaction import redact
+from framelens.core.wall_clock import latest_time
+from framelens.engine.downloads import hub
+from framelens.engine.model_resolution import check_model_folder
+from framelens.engine.monitoring.monitor import Monitor
+from framelens.engine.remote_engine import normal_base_urls
 from framelens.i18n import in_language, language
 from framelens.services.answers import Answers
 from framelens.services.engine_session import (
@@ -29,25 +40,23 @@ from framelens.services.engine_session import (
     confirmed_downloads,
     embedding_model,
 )
-from framelens.store import (
-    AccountStore,
-    Measured,
-    ProcessLock,
-    Store,
-    UploadLimits,
-    VideoRepository,
-    disk_errors,
-    log_to,
-)
-from framelens.video import Stills
+from framelens.store.accounts import AccountStore
+from framelens.store.database import Store
+from framelens.store.fs_utils import ProcessLock, disk_errors, log_to
+from framelens.store.model_records import Measured
+from framelens.store.upload_limits import UploadLimits
+from framelens.store.video_repository import VideoRepository
+from framelens.video.stills import Stills
 
 if TYPE_CHECKING:
-    from framelens.analysis import Planner, Templates
-    from framelens.conversations import ConversationRepository
-    from framelens.engine import Engine
-    from framelens.jobs import EngineSwitcher, Jobs
+    from framelens.analysis.planning.estimate import Planner
+    from framelens.analysis.prompts.templates import Templates
+    from framelens.conversations.repository import ConversationRepository
+    from framelens.engine.base import Engine
+    from framelens.jobs.engine_switcher import EngineSwitcher
+    from framelens.jobs.queue import Jobs
     from framelens.library.semantic_index import SemanticIndex
-    from framelens.models import Proposal
+    from framelens.models.placement import Proposal
     from framelens.services import model_benchmarks
     from framelens.services.access.accounts import Accounts
     from framelens.services.submissions import Submissions
@@ -84,19 +93,15 @@ class Services:
     store: Store
     templates: Templates
     monitor: Monitor
-    download: core.BackgroundTask[core.EngineProgress, None] = field(
-        default_factory=partial(core.BackgroundTask, "download")
+    download: BackgroundTask[EngineProgress, None] = field(default_factory=partial(BackgroundTask, "download"))
+    benchmark: BackgroundTask[EngineProgress, Measured] = field(default_factory=partial(BackgroundTask, "benchmark"))
+    vision_check: BackgroundTask[EngineProgress, Measured] = field(
+        default_factory=partial(BackgroundTask, "vision-check")
     )
-    benchmark: core.BackgroundTask[core.EngineProgress, Measured] = field(
-        default_factory=partial(core.BackgroundTask, "benchmark")
+    remote_query: BackgroundTask[EngineProgress, model_benchmarks.RemoteEngineReport] = field(
+        default_factory=partial(BackgroundTask, "remote-query")
     )
-    vision_check: core.BackgroundTask[core.EngineProgress, Measured] = field(
-        default_factory=partial(core.BackgroundTask, "vision-check")
-    )
-    remote_query: core.BackgroundTask[core.EngineProgress, model_benchmarks.RemoteEngineReport] = field(
-        default_factory=partial(core.BackgroundTask, "remote-query")
-    )
-    trash_sweep: core.BackgroundTask[None, None] = field(default_factory=partial(core.BackgroundTask, "trash"))
+    trash_sweep: BackgroundTask[None, None] = field(default_factory=partial(BackgroundTask, "trash"))
     answer_queues: AnswerQueues = field(default_factory=AnswerQueues)
     semantic_index: SemanticIndex | None = None
     stills: Stills = field(default_factory=Stills)
@@ -113,7 +118,7 @@ class Services:
         return self.switcher.session.engine
 
     @property
-    def engine_notices(self) -> tuple[core.Notice, ...]:
+    def engine_notices(self) -> tuple[Notice, ...]:
         """Return the notices about the engine in use, those about adapted settings first."""
         return (*self.switcher.session.notices, *self.engine.status().notices)
 
@@ -130,7 +135,7 @@ class Services:
     @property
     def conversations(self) -> ConversationRepository:
         """Return the stored conversations."""
-        from framelens.conversations import ConversationRepository
+        from framelens.conversations.repository import ConversationRepository
 
         return ConversationRepository(self.store)
 
@@ -161,14 +166,14 @@ class Services:
 
         self._note_time()
         sweep(self.jobs, self.videos)
-        with core.as_user(core.LOCAL_USER):  # the trash of all users
+        with as_user(LOCAL_USER):  # the trash of all users
             self.trash_sweep.start(lambda _, cancel: sweep_trash_daily(self.jobs, self.videos, cancel))
         self.submissions.resume(self)
         self.webhooks.begin(self)
 
     def _note_time(self) -> None:
-        with suppress(core.StorageError):
-            AccountStore(self.store).note_time(core.latest_time())
+        with suppress(StorageError):
+            AccountStore(self.store).note_time(latest_time())
 
     def close(self) -> None:
         """Stop what runs in the background, then the jobs, then the engine, and close the store."""
@@ -224,13 +229,13 @@ def with_remote_engine(settings: Settings, *, base_url: str, api_key: str, model
     Raises:
         ConfigError: The address or the key is not valid.
     """
-    url, name = ", ".join(engine.normal_base_urls(base_url)), model.strip()
+    url, name = ", ".join(normal_base_urls(base_url)), model.strip()
     key = config.checked_key("FRAMELENS_API_KEY", api_key)
     named = {"model_path": name or config.DEFAULT_MODEL_PATH, "model_chosen": bool(name)}
     return replace(settings, base_url=url, api_key=key, **named)  # type: ignore[arg-type]
 
 
-@core.requires("administrator")
+@requires("administrator")
 def download_and_switch(services: Services, settings: Settings, *, pausing: bool) -> None:
     """Download the model if it is not on this machine, then `switch` to it.
 
@@ -248,24 +253,22 @@ def download_and_switch(services: Services, settings: Settings, *, pausing: bool
         brings_tokenizer = bool(
             settings.vllm_config.get("tokenizer") or settings.vllm_config.get("skip_tokenizer_init")
         )
-        engine.check_model_folder(
-            found.folder, needs_tokenizer=not brings_tokenizer, allow_pickle=settings.allow_pickle
-        )
+        check_model_folder(found.folder, needs_tokenizer=not brings_tokenizer, allow_pickle=settings.allow_pickle)
         switch(services, settings, pausing=pausing)
     elif found.hub_id is not None:
         hub_id = found.hub_id
         confirmed_downloads(settings).add(hub_id)
 
-        def work(on_progress: core.ProgressListener, cancel: threading.Event) -> None:
-            engine.download(hub_id, on_progress, cancel, allow_pickle=settings.allow_pickle)
+        def work(on_progress: ProgressListener, cancel: threading.Event) -> None:
+            hub.download(hub_id, on_progress, cancel, allow_pickle=settings.allow_pickle)
             if cancel.is_set():
-                raise core.Cancelled
+                raise Cancelled
             switch(services, settings, pausing=pausing)
 
         _begin(services.download, "download_under_way", hub_id, work)
 
 
-@core.requires("administrator")
+@requires("administrator")
 def switch(services: Services, settings: Settings, *, pausing: bool) -> None:
     """Start switching to the engine that `settings` describe.
 
@@ -292,7 +295,7 @@ def switch(services: Services, settings: Settings, *, pausing: bool) -> None:
         services.jobs.pause(job_id)
 
 
-@core.requires("administrator")
+@requires("administrator")
 def choose_local_model(services: Services, model: str, vllm_config: str) -> None:
     """Use this local model from the next analysis on.
 
@@ -311,23 +314,23 @@ def choose_local_model(services: Services, model: str, vllm_config: str) -> None
 def _keep_choice(services: Services, settings: Settings, is_done: bool) -> None:
     """Record the choice and save it for the next start, if the switch to it is done."""
     if is_done:
-        services.jobs.audit.record("switch", object_name=core.redact(settings.base_url or settings.model_path))
+        services.jobs.audit.record("switch", object_name=redact(settings.base_url or settings.model_path))
         with disk_errors(settings.data_dir):
             config.keep_choice(settings)
 
 
 def _begin(
-    task: core.BackgroundTask[core.EngineProgress, T],
+    task: BackgroundTask[EngineProgress, T],
     under_way: str,
     subject: str,
-    work: Callable[[core.ProgressListener, threading.Event], T],
+    work: Callable[[ProgressListener, threading.Event], T],
 ) -> None:
     """Start the task, or raise the AppError `under_way` if it runs."""
     if not task.start(work, subject=subject):
-        raise core.AppError(under_way, model=task.subject)
+        raise AppError(under_way, model=task.subject)
 
 
-@core.requires("administrator")
+@requires("administrator")
 def start_benchmark(services: Services, proposal: Proposal, arguments: Mapping[str, Any]) -> None:
     """Start a benchmark of the proposed model once no analysis runs; none is admitted until it is over.
 
@@ -342,15 +345,15 @@ def start_benchmark(services: Services, proposal: Proposal, arguments: Mapping[s
     model_benchmarks.check_proposal(proposal)
     settings, needed = services.settings, model_benchmarks.needed_bytes(proposal, arguments)
 
-    def work(on_progress: core.ProgressListener, cancel: threading.Event) -> Measured:
-        on_progress(core.EngineProgress("benchmark_waiting"))
+    def work(on_progress: ProgressListener, cancel: threading.Event) -> Measured:
+        on_progress(EngineProgress("benchmark_waiting"))
         with services.switcher.exclusive(cancel, ends_engine=lambda: needed > model_benchmarks.free_bytes()):
             return model_benchmarks.try_model(proposal, arguments, settings, on_progress, cancel)
 
     _begin(services.benchmark, "check_under_way", proposal.entry.id, work)
 
 
-@core.requires("administrator")
+@requires("administrator")
 def start_vision_check(services: Services, size: tuple[int, int]) -> None:
     """Start a vision check of the engine in use, which can't be switched meanwhile, in the language of the caller.
 
@@ -364,14 +367,14 @@ def start_vision_check(services: Services, size: tuple[int, int]) -> None:
 
     spoken = language()  # the thread has none
 
-    def work(on_progress: core.ProgressListener, cancel: threading.Event) -> Measured:
+    def work(on_progress: ProgressListener, cancel: threading.Event) -> Measured:
         with in_language(spoken), services.switcher.admitted(Control(cancel=cancel)):
             return model_benchmarks.check_sight(services.settings, services.engine, size, on_progress, cancel)
 
     _begin(services.vision_check, "check_under_way", services.engine.status().model, work)
 
 
-@core.requires("administrator")
+@requires("administrator")
 def query_remote_engine(services: Services, *, base_url: str, api_key: str, model: str) -> None:
     """Start a query of what the engine at `base_url` serves; `services.remote_query` reports the answer.
 
@@ -384,7 +387,7 @@ def query_remote_engine(services: Services, *, base_url: str, api_key: str, mode
     _begin(services.remote_query, "check_under_way", settings.base_url, partial(model_benchmarks.call, settings))
 
 
-@core.requires("administrator")
+@requires("administrator")
 def switch_to_remote_engine(services: Services, *, base_url: str, api_key: str, model: str, pausing: bool) -> None:
     """Switch to the remote engine at `base_url`, as `switch` does.
 
@@ -407,7 +410,8 @@ def open_services(settings: Settings | None = None, *, adopts: bool = True, work
         ConfigError: A setting is not valid.
         StorageError: The data folder could not be read or written.
     """
-    from framelens.jobs import EngineSwitcher, Jobs  # other commands do without
+    from framelens.jobs.engine_switcher import EngineSwitcher  # other commands do without
+    from framelens.jobs.queue import Jobs  # other commands do without
 
     settings = settings or config.load()
     log_path = log_to(settings.data_dir)
@@ -445,7 +449,7 @@ def open_services(settings: Settings | None = None, *, adopts: bool = True, work
 
 def usual_workers(settings: Settings) -> int:
     """Return the number of analyses at a time: that of the queue for each engine."""
-    from framelens.jobs import WORKERS
+    from framelens.jobs.queue import WORKERS
 
     return min(WORKERS * max(1, len(settings.base_urls)), _MOST_WORKERS)
 
@@ -463,7 +467,7 @@ def _semantic_index(settings: Settings, jobs: Jobs) -> SemanticIndex | None:
 
 def _counts(jobs: Jobs) -> tuple[int, int]:
     """Count the jobs that run in any process on this data folder, and those that wait in this one, of all users."""
-    with core.as_user(core.LOCAL_USER):
+    with as_user(LOCAL_USER):
         return len(jobs.all_running()), len(jobs.waiting())
 
 

@@ -11,18 +11,30 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from framelens import core
-from framelens.analysis import Control
+from framelens.analysis.task import Control
+from framelens.core.background_task import in_thread
+from framelens.core.domain import (
+    Analysis,
+    AnalysisEvent,
+    AnalysisRequest,
+    EngineProgress,
+    Language,
+    Notice,
+    Noticed,
+    Selection,
+)
+from framelens.core.errors import Cancelled, ConfigError, InputError
+from framelens.core.files import readable, storable
 from framelens.services.analyses import build_request, raise_without_report, start_run
-from framelens.video import check_file
+from framelens.video.files import check_file
 
 if TYPE_CHECKING:
-    from framelens.analysis import EngineConnection
-    from framelens.conversations import AskEvent, Conversation
+    from framelens.analysis.requests.engine_connection import EngineConnection
+    from framelens.conversations.conversation import AskEvent, Conversation
     from framelens.services.container import Services
 
 _POLL_SECONDS = 0.05  # chosen by hand, not tuned
-_WHOLE = core.Selection()
+_WHOLE = Selection()
 
 
 @dataclass(frozen=True)
@@ -36,9 +48,9 @@ class FrameOptions:
         subtitles: Subtitle file of the only video, to use before those in it and beside it.
     """
 
-    language: core.Language
+    language: Language
     frames: int | None = None
-    clip: core.Selection = _WHOLE
+    clip: Selection = _WHOLE
     subtitles: Path | None = None
 
     @property
@@ -49,7 +61,7 @@ class FrameOptions:
 
 def begin(
     services: Services, about: Sequence[str], options: FrameOptions, cancel: threading.Event
-) -> Generator[core.AnalysisEvent, None, Conversation]:
+) -> Generator[AnalysisEvent, None, Conversation]:
     """Return a new conversation, as the generator's value, and yield the events of the analyses that it needs.
 
     Args:
@@ -63,12 +75,12 @@ def begin(
         InputError: There is neither such a file nor such an analysis.
         AppError: What `find_or_analyse` raises.
     """
-    from framelens.conversations import started
+    from framelens.conversations.conversation import started
 
     if options.subtitles and len(about) > 1:
-        raise core.ConfigError("subtitles_of_several")
+        raise ConfigError("subtitles_of_several")
     if options.subtitles and not (about and Path(about[0]).expanduser().exists()):
-        raise core.ConfigError("subtitles_alone")
+        raise ConfigError("subtitles_alone")
     found = []
     for one in about:
         path = Path(one).expanduser().absolute()
@@ -81,18 +93,18 @@ def _analysis_named(services: Services, about: str) -> str:
     """Return the id of the analysis, "" if this looks like the path of a video that is gone."""
     try:
         return services.jobs.library.resolve_id(about)
-    except core.InputError as error:
+    except InputError as error:
         if error.key != "job_unknown":
             raise
         path = Path(about).expanduser().absolute()
         if not path.suffix and path.name == about:
-            raise core.InputError("ask_about_unknown", given=about) from error
+            raise InputError("ask_about_unknown", given=about) from error
     return ""
 
 
 def find_or_analyse(
     services: Services, path: Path, options: FrameOptions, cancel: threading.Event
-) -> Generator[core.AnalysisEvent, None, str]:
+) -> Generator[AnalysisEvent, None, str]:
     """Return the id of an analysis of this video, as the generator's value, and yield the events of making one.
 
     That is the newest report on all of the file's content, whatever its name; without one its keyframes are chosen and
@@ -110,7 +122,7 @@ def find_or_analyse(
     """
     services.jobs.indexing.catch_up(cancel)
     library = services.jobs.library
-    if not path.exists() and (known := library.reports_on(path=str(core.storable(path)))):
+    if not path.exists() and (known := library.reports_on(path=str(storable(path)))):
         return known[0]
     check_file(path)
     if options.takes_any_report:
@@ -121,10 +133,10 @@ def find_or_analyse(
     if error := services.engine.status().error:
         raise error
     services.switcher.start_engine()
-    run = start_run(services.jobs, request, name=core.readable(path.name), force=False)
+    run = start_run(services.jobs, request, name=readable(path.name), force=False)
     with closing(run.events(cancel)) as events:
         for event in events:
-            if event != core.Noticed(core.Notice("no_model")):  # the question is about to change that
+            if event != Noticed(Notice("no_model")):  # the question is about to change that
                 yield event
     raise_without_report(run.result())
     start = services.switcher.engine_start
@@ -133,7 +145,7 @@ def find_or_analyse(
     return run.job_id
 
 
-def frames_request(services: Services, path: Path, options: FrameOptions) -> core.AnalysisRequest:
+def frames_request(services: Services, path: Path, options: FrameOptions) -> AnalysisRequest:
     """Return the request for an analysis that only chooses and measures keyframes, to ask about them."""
     return build_request(
         path,
@@ -156,13 +168,13 @@ def ask(services: Services, conversation: Conversation, cancel: threading.Event)
         InputError: "job_unknown" or "no_report_yet".
         AppError: What `framelens.conversations.converse` raises.
     """
-    from framelens.conversations import converse
+    from framelens.conversations.answer import converse
 
     analyses = {}
     for one in conversation.about:
         analysis = services.jobs.snapshot(one).analysis
         if analysis is None:
-            raise core.InputError("no_report_yet", id=one)
+            raise InputError("no_report_yet", id=one)
         analyses[one] = analysis
     tools = services.switcher.session.retrieval(services.stills)
     with services.switcher.admitted(Control(cancel=cancel)):
@@ -173,7 +185,7 @@ def ask(services: Services, conversation: Conversation, cancel: threading.Event)
             yield from events
 
 
-def report_of(services: Services, job_id: str, *, conversations: bool = True) -> core.Analysis | None:
+def report_of(services: Services, job_id: str, *, conversations: bool = True) -> Analysis | None:
     """Return the report of a job, None if it has none.
 
     Args:
@@ -189,20 +201,20 @@ def report_of(services: Services, job_id: str, *, conversations: bool = True) ->
     return with_conversations(services, analysis) if analysis and conversations else analysis
 
 
-def with_conversations(services: Services, analysis: core.Analysis) -> core.Analysis:
+def with_conversations(services: Services, analysis: Analysis) -> Analysis:
     """Return an analysis with the stored conversations about it, for a report. Raises StorageError."""
-    from framelens import ask
+    from framelens.conversations import report
 
-    return ask.with_conversations(analysis, services.conversations, lambda other: _other_report(services, other))
+    return report.with_conversations(analysis, services.conversations, lambda other: _other_report(services, other))
 
 
-def _other_report(services: Services, job_id: str) -> core.Analysis | None:
-    with suppress(core.InputError):  # it was deleted
+def _other_report(services: Services, job_id: str) -> Analysis | None:
+    with suppress(InputError):  # it was deleted
         return services.jobs.snapshot(job_id).analysis
     return None
 
 
-def import_report(services: Services, analysis: core.Analysis) -> str:
+def import_report(services: Services, analysis: Analysis) -> str:
     """Import a report with its conversations and return its id here; what was imported before is left unchanged.
 
     A kill leaves all of it or nothing.
@@ -210,7 +222,7 @@ def import_report(services: Services, analysis: core.Analysis) -> str:
     Raises:
         StorageError: The report or a conversation can't be stored.
     """
-    from framelens.conversations import keep_conversations
+    from framelens.conversations.report import keep_conversations
 
     with services.store.together():
         job_id = services.jobs.import_report(analysis)
@@ -225,7 +237,7 @@ def video_names(services: Services, conversation: Conversation) -> dict[str, str
 
 def _connect(
     services: Services, content: str, cancel: threading.Event
-) -> Generator[core.EngineProgress, None, EngineConnection]:
+) -> Generator[EngineProgress, None, EngineConnection]:
     """Start and connect the engine in use, yield its progress and return the connection; it stops with the generator.
 
     Of several engines it is the one that answers about this content. The answer doesn't count as a video at work there.
@@ -234,14 +246,14 @@ def _connect(
         AppError: The engine doesn't start.
         Cancelled: `cancel` was set.
     """
-    progress: queue.SimpleQueue[core.EngineProgress] = queue.SimpleQueue()
+    progress: queue.SimpleQueue[EngineProgress] = queue.SimpleQueue()
     stop = threading.Event()
     connector = services.switcher.session.connector
-    connected = core.in_thread("ask-connect", lambda: connector.connect(progress.put, stop, lambda: content))
+    connected = in_thread("ask-connect", lambda: connector.connect(progress.put, stop, lambda: content))
     try:
         while not connected.done():
             if cancel.is_set():
-                raise core.Cancelled
+                raise Cancelled
             with suppress(queue.Empty):
                 yield progress.get(timeout=_POLL_SECONDS)
         connection = connected.result()[0]

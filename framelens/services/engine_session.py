@@ -15,18 +15,42 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from framelens import analysis, engine
+from framelens.analysis.inputs.extraction_cache import ExtractionCache, open_extraction_cache
+from framelens.analysis.inputs.transcription import Transcription
+from framelens.analysis.pipeline import Answerer, analyse
+from framelens.analysis.planning.estimate import Measure, Planner
+from framelens.analysis.planning.plan import RequestCapacity, TokenCostMeter
+from framelens.analysis.planning.question import QuestionPlan
+from framelens.analysis.planning.throughput import record_stats
 from framelens.analysis.prompts import prompts
+from framelens.analysis.prompts.templates import Templates, digest
+from framelens.analysis.requests.engine_connector import EngineConnector
+from framelens.analysis.task import Task
 from framelens.config import Settings
-from framelens.core import AnalysisEvent, AnalysisRequest, AppError, ModelNotFound, Notice, ProgressListener
-from framelens.store import ConfirmedDownloads, ExtractionStore, RequestTiming, TimingStats
+from framelens.core.domain import AnalysisEvent, AnalysisRequest, Notice, ProgressListener
+from framelens.core.errors import AppError, ModelNotFound
+from framelens.engine.base import NullEngine
+from framelens.engine.diagnostics.facts import is_offline
+from framelens.engine.engine_pool import EnginePool
+from framelens.engine.hardware import installed_vllm
+from framelens.engine.local_engine import LocalEngine
+from framelens.engine.model_resolution import resolve_model
+from framelens.engine.monitoring.engine_metrics import EngineMetricsReader
+from framelens.engine.remote_engine import RemoteEngine, normal_base_url, normal_base_urls
+from framelens.engine.transformers import transformers_launcher
+from framelens.engine.vllm import speech_launcher, vllm_launcher
+from framelens.store.extraction_cache import ExtractionStore
+from framelens.store.model_records import ConfirmedDownloads, RequestTiming, TimingStats
 
 if TYPE_CHECKING:
-    from framelens.conversations import AnswerQueues, RetrievalTools
-    from framelens.engine import Engine, EngineMetricsReader
-    from framelens.llm import AnswerCache, EmbeddingModel
-    from framelens.store import Store
-    from framelens.video import Stills
+    from framelens.conversations.answer_queue import AnswerQueues
+    from framelens.conversations.retrieval.select import RetrievalTools
+    from framelens.engine.base import Engine
+    from framelens.engine.monitoring.engine_metrics import EngineMetricsReader
+    from framelens.llm.cache import AnswerCache
+    from framelens.llm.embeddings import EmbeddingModel
+    from framelens.store.database import Store
+    from framelens.video.stills import Stills
 
 Fetch = Callable[[ProgressListener, threading.Event], Path]
 _SIDE_ON_CPU = 448
@@ -69,7 +93,7 @@ class EngineSession:
     def __init__(
         self,
         settings: Settings,
-        templates: analysis.Templates,
+        templates: Templates,
         engine: Engine | None = None,
         *,
         shared: SharedParts | None = None,
@@ -96,25 +120,25 @@ class EngineSession:
         return usual_side(self.settings)
 
     @property
-    def capacity(self) -> analysis.RequestCapacity:
+    def capacity(self) -> RequestCapacity:
         """Return the capacity of a request by the settings, before the engine is ready."""
         return expected_room(self.settings)
 
     @_once
-    def extractions(self) -> analysis.ExtractionCache:
+    def extractions(self) -> ExtractionCache:
         """Return the reader of videos."""
-        return analysis.open_extraction_cache(self.settings.data_dir)
+        return open_extraction_cache(self.settings.data_dir)
 
     @_once
-    def transcription(self) -> analysis.Transcription:
+    def transcription(self) -> Transcription:
         """Return the reader of subtitles and speech."""
         return build_transcription(self.settings)
 
     @_once
-    def connector(self) -> analysis.EngineConnector:
+    def connector(self) -> EngineConnector:
         """Return the connector to the engine."""
         settings = self.settings
-        return analysis.EngineConnector(
+        return EngineConnector(
             self.engine,
             ModelAnswers(settings),
             answer_tokens=settings.answer_tokens,
@@ -127,37 +151,36 @@ class EngineSession:
         )
 
     @property
-    def answerer(self) -> analysis.Answerer | None:
+    def answerer(self) -> Answerer | None:
         """Return what answers the questions of analyses; None without a store."""
         if self._shared is None:
             return None
-        from framelens.conversations import ConversationRepository, RequestAnswerer
+        from framelens.conversations.repository import ConversationRepository
+        from framelens.conversations.request_answer import RequestAnswerer
 
         repository = ConversationRepository(self._shared.store)
         return RequestAnswerer(repository, self._shared.queues, self.retrieval(self._shared.stills))
 
     def retrieval(self, stills: Stills) -> RetrievalTools:
         """Return what the choice of frames for a question needs."""
-        from framelens.conversations import RetrievalTools
+        from framelens.conversations.retrieval.select import RetrievalTools
 
         return RetrievalTools(self.extractions, stills, embedding_model(self.settings))
 
     @_once
-    def planner(self) -> analysis.Planner:
+    def planner(self) -> Planner:
         """Return the estimator of analyses."""
-        return _planner(self.settings, self.extractions, analysis.TokenCostMeter(self.connector))
+        return _planner(self.settings, self.extractions, TokenCostMeter(self.connector))
 
     @_once
     def load(self) -> EngineMetricsReader:
         """Return the reader of the engine's current load."""
         settings = self.settings
-        return engine.EngineMetricsReader(self.engine, base_url=settings.base_url, api_key=settings.api_key)
+        return EngineMetricsReader(self.engine, base_url=settings.base_url, api_key=settings.api_key)
 
-    def run(self, task: analysis.Task) -> Iterator[AnalysisEvent]:
+    def run(self, task: Task) -> Iterator[AnalysisEvent]:
         """Run one analysis and yield its events, see `framelens.analysis.pipeline.analyse`."""
-        return analysis.record_stats(
-            analysis.analyse(task, self), task, _stats(self.settings), _engine_name(self.settings)
-        )
+        return record_stats(analyse(task, self), task, _stats(self.settings), _engine_name(self.settings))
 
     def conditions(self, request: AnalysisRequest) -> dict[str, str]:
         """Return the settings that the answers to a request depend on."""
@@ -178,9 +201,9 @@ def embedding_model(settings: Settings) -> EmbeddingModel | None:
     """Return the embedding model that is set, if any."""
     if not settings.embedding_base_url:
         return None
-    from framelens.llm import EmbeddingModel
+    from framelens.llm.embeddings import EmbeddingModel
 
-    url = engine.normal_base_url(settings.embedding_base_url)
+    url = normal_base_url(settings.embedding_base_url)
     return EmbeddingModel(url, settings.embedding_model, settings.embedding_api_key)
 
 
@@ -204,11 +227,11 @@ def build_engine(settings: Settings) -> tuple[Engine, tuple[Notice, ...]]:
 
     try:
         if settings.engine == "transformers":
-            launcher = engine.transformers_launcher(
+            launcher = transformers_launcher(
                 settings.model_path, port=settings.engine_port, allow_pickle=settings.allow_pickle
             )
         else:
-            launcher = engine.vllm_launcher(
+            launcher = vllm_launcher(
                 settings.model_path,
                 _arguments(settings),
                 port=settings.engine_port,
@@ -217,9 +240,9 @@ def build_engine(settings: Settings) -> tuple[Engine, tuple[Notice, ...]]:
                 prepare=CodeCopies(settings.data_dir, settings.model_path).prepare,
             )
     except AppError as error:
-        return engine.NullEngine(settings.model_path, error), ()
+        return NullEngine(settings.model_path, error), ()
     launcher = replace(launcher, inspect=partial(refuse, settings), fetch=partial(_fetch, settings, launcher.fetch))
-    return engine.LocalEngine(launcher, log_dir=settings.data_dir / "engine"), launcher.notices
+    return LocalEngine(launcher, log_dir=settings.data_dir / "engine"), launcher.notices
 
 
 def build_remote_engine(settings: Settings) -> Engine:
@@ -229,10 +252,10 @@ def build_remote_engine(settings: Settings) -> Engine:
         ConfigError: An address can't be used.
     """
     engines = [
-        engine.RemoteEngine(base_url, settings.api_key, settings.asked_model)
-        for base_url in engine.normal_base_urls(settings.base_url)
+        RemoteEngine(base_url, settings.api_key, settings.asked_model)
+        for base_url in normal_base_urls(settings.base_url)
     ]
-    return engines[0] if len(engines) == 1 else engine.EnginePool(engines)
+    return engines[0] if len(engines) == 1 else EnginePool(engines)
 
 
 def _arguments(settings: Settings) -> dict[str, Any]:
@@ -258,7 +281,7 @@ def _fetch(settings: Settings, fetch: Fetch, on_progress: ProgressListener, canc
     from framelens.services.model_names import resolve_named_model  # knows all models
 
     found = resolve_named_model(settings.model_path, settings.data_dir)
-    if found.folder is not None or found.hub_id is None or engine.is_offline():
+    if found.folder is not None or found.hub_id is None or is_offline():
         return fetch(on_progress, cancel)
     confirmed = confirmed_downloads(settings)
     if not confirmed.holds(found.hub_id):
@@ -268,13 +291,13 @@ def _fetch(settings: Settings, fetch: Fetch, on_progress: ProgressListener, canc
     return folder
 
 
-def open_planner(settings: Settings) -> analysis.Planner:
+def open_planner(settings: Settings) -> Planner:
     """Build a planner that estimates an analysis from settings and earlier runs alone, without asking an engine."""
-    return _planner(settings, analysis.open_extraction_cache(settings.data_dir), lambda *_: None)
+    return _planner(settings, open_extraction_cache(settings.data_dir), lambda *_: None)
 
 
-def _planner(settings: Settings, extractions: analysis.ExtractionCache, measure: analysis.Measure) -> analysis.Planner:
-    return analysis.Planner(
+def _planner(settings: Settings, extractions: ExtractionCache, measure: Measure) -> Planner:
+    return Planner(
         measure=measure,
         num_cached=extractions.num_cached,
         capacity=expected_room(settings),
@@ -286,8 +309,8 @@ def _planner(settings: Settings, extractions: analysis.ExtractionCache, measure:
     )
 
 
-def _answer_policy(question: str, seconds: float, frames: int) -> Sequence[analysis.QuestionPlan]:
-    from framelens.conversations import plan_answer  # only requests with a question need it
+def _answer_policy(question: str, seconds: float, frames: int) -> Sequence[QuestionPlan]:
+    from framelens.conversations.request_answer import plan_answer  # only requests with a question need it
 
     return plan_answer(question, seconds, frames)
 
@@ -310,20 +333,20 @@ def _engine_name(settings: Settings) -> str:
 
 def usual_side(settings: Settings) -> int | None:
     """Return the longer side of sent frames in pixels, None if it depends on their number."""
-    on_cpu = not settings.base_url and (engine.installed_vllm() or ("cpu", ""))[0] == "cpu"
+    on_cpu = not settings.base_url and (installed_vllm() or ("cpu", ""))[0] == "cpu"
     return settings.frame_side or (_SIDE_ON_CPU if on_cpu else None)
 
 
-def expected_room(settings: Settings) -> analysis.RequestCapacity:
+def expected_room(settings: Settings) -> RequestCapacity:
     """Return the size of a request as far as the settings determine it before the engine runs."""
     max_model_len = None if settings.base_url else settings.vllm_config.get("max_model_len")
-    return analysis.RequestCapacity(max_model_len if isinstance(max_model_len, int) else None, settings.answer_tokens)
+    return RequestCapacity(max_model_len if isinstance(max_model_len, int) else None, settings.answer_tokens)
 
 
-def build_transcription(settings: Settings) -> analysis.Transcription:
+def build_transcription(settings: Settings) -> Transcription:
     """Build the reader of subtitles, which also transcribes speech if a model for that is set."""
     surveys = ExtractionStore(settings.data_dir / "surveys")
-    return analysis.Transcription(
+    return Transcription(
         _speech_engine(settings), surveys, language=settings.speech_language, timeout_seconds=settings.timeout_seconds
     )
 
@@ -332,27 +355,28 @@ def _speech_engine(settings: Settings) -> Engine | None:
     if not (settings.speech_base_url or settings.speech_model_path):
         return None
     if settings.speech_base_url:
-        return engine.RemoteEngine(settings.speech_base_url, settings.speech_api_key, settings.speech_model_path)
+        return RemoteEngine(settings.speech_base_url, settings.speech_api_key, settings.speech_model_path)
     from framelens.services.access.code_trust import CodeCopies
 
     try:
-        launcher = engine.speech_launcher(
+        launcher = speech_launcher(
             settings.speech_model_path,
             settings.speech_config,
             allow_pickle=settings.allow_pickle,
             prepare=CodeCopies(settings.data_dir, settings.speech_model_path).prepare,
         )
     except AppError as error:
-        return engine.NullEngine(settings.speech_model_path, error)
-    return engine.LocalEngine(launcher, log_dir=settings.data_dir / "speech-engine")
+        return NullEngine(settings.speech_model_path, error)
+    return LocalEngine(launcher, log_dir=settings.data_dir / "speech-engine")
 
 
-def conditions(settings: Settings, templates: analysis.Templates, request: AnalysisRequest) -> dict[str, str]:
+def conditions(settings: Settings, templates: Templates, request: AnalysisRequest) -> dict[str, str]:
     """Return the settings that the answers to a request depend on, by their name below `condition.` in i18n."""
-    from framelens import video
+    from framelens.video import files
+    from framelens.video.subtitles.discovery import digest_beside
 
-    known = {"app": f"{version('framelens')} ({video.version()})"}
-    if beside := video.digest_beside(request.path, request.subtitles):
+    known = {"app": f"{version('framelens')} ({files.version()})"}
+    if beside := digest_beside(request.path, request.subtitles):
         known["subtitles"] = beside
     if not request.use_model:
         return known
@@ -370,7 +394,7 @@ def conditions(settings: Settings, templates: analysis.Templates, request: Analy
         **({} if settings.frames_as == "images" else {"frames_as": settings.frames_as}),
         "answer_form": settings.answer_form,
         "prompt": prompts.digest(request.language)[:8],
-        "template": f"{request.template} {analysis.digest(template)[:8]}" if template else request.template,
+        "template": f"{request.template} {digest(template)[:8]}" if template else request.template,
         "speech": settings.speech_base_url or settings.speech_model_path,
     }
 
@@ -378,7 +402,7 @@ def conditions(settings: Settings, templates: analysis.Templates, request: Analy
 def _engine_version(settings: Settings) -> str:
     """Return the version of the local engine, "" if it is not installed."""
     if settings.engine == "vllm":
-        return (engine.installed_vllm() or ("", ""))[1]
+        return (installed_vllm() or ("", ""))[1]
     try:
         return version(settings.engine)
     except PackageNotFoundError:
@@ -393,7 +417,7 @@ class ModelAnswers:
 
     def open(self) -> AnswerCache | None:
         """Open the cache of this model's answers; None for a remote engine, which may serve another model by now."""
-        from framelens.llm import AnswerCache
+        from framelens.llm.cache import AnswerCache
 
         settings = self.settings
         if settings.base_url or (folder := _weights(settings)) is None:
@@ -412,7 +436,7 @@ class ModelAnswers:
 def _weights(settings: Settings) -> Path | None:
     """Return the folder of the model, None if it is not on this machine."""
     try:
-        return engine.resolve_model(settings.model_path).folder
+        return resolve_model(settings.model_path).folder
     except AppError:  # starting the engine will report what is wrong
         return None
 

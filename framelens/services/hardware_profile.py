@@ -7,10 +7,33 @@ from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from typing import Any
 
-from framelens import models
-from framelens.core import GIB, ConfigError
-from framelens.engine import GpuReader, cpu_cores, cpu_flags, cpu_name, installed_vllm, memory_bytes
+from framelens.core.errors import ConfigError
+from framelens.core.units import GIB
+from framelens.engine.hardware import cpu_cores, cpu_flags, cpu_name, installed_vllm, memory_bytes
+from framelens.engine.monitoring.system_metrics import GpuReader
 from framelens.i18n import t
+from framelens.models.architecture import Shape
+from framelens.models.catalogue_parser import CatalogueEntry
+from framelens.models.cpu_speed import (
+    ProcessorRates,
+    SpeedEstimate,
+    estimate_rates,
+    estimate_work,
+    fit_rates,
+    parse_run,
+    reference,
+)
+from framelens.models.placement import (
+    USABLE,
+    GpuCard,
+    MemoryNeed,
+    Proposal,
+    estimate_need,
+    find_card,
+    propose_for_cards,
+    propose_for_cpu,
+)
+from framelens.models.serving_plan import Device, parse_plan
 
 CARD_SIZES_GIB = (8, 11, 12, 16, 24, 32, 40, 48, 80, 96, 141)
 """Sizes in which cards are sold."""
@@ -32,13 +55,13 @@ class HardwareProfile:
     """
 
     key: str
-    card: models.GpuCard | None
+    card: GpuCard | None
     cards: int = 1
     memory_gib: float = 0
-    speed: models.ProcessorRates | None = None
+    speed: ProcessorRates | None = None
 
     @property
-    def device(self) -> models.Device:
+    def device(self) -> Device:
         """Return the kind of device that computes."""
         return "gpu" if self.card else "cpu"
 
@@ -47,11 +70,11 @@ class HardwareProfile:
         """Return the memory of one card, or of the whole machine on a CPU."""
         return int((self.card.memory_gib if self.card else self.memory_gib) * GIB)
 
-    def proposals(self, entries: Sequence[models.CatalogueEntry]) -> tuple[models.Proposal, ...]:
+    def proposals(self, entries: Sequence[CatalogueEntry]) -> tuple[Proposal, ...]:
         """List the models that run on this hardware, the best first."""
         return _proposals(self, _Entries(tuple(entries)))
 
-    def need(self, shape: models.Shape, arguments: Mapping[str, Any]) -> models.MemoryNeed:
+    def need(self, shape: Shape, arguments: Mapping[str, Any]) -> MemoryNeed:
         """Return the memory that a model served with these vLLM arguments needs on this hardware.
 
         Args:
@@ -59,29 +82,25 @@ class HardwareProfile:
             arguments: vLLM arguments; `gpu_memory_utilization` is the share of a card that may be used.
         """
         share = arguments.get("gpu_memory_utilization") if self.card else None
-        usable = float(share) if isinstance(share, int | float) else models.USABLE
-        return models.estimate_need(
-            shape, models.parse_plan(arguments, device=self.device), self.bytes_each, usable=usable
-        )
+        usable = float(share) if isinstance(share, int | float) else USABLE
+        return estimate_need(shape, parse_plan(arguments, device=self.device), self.bytes_each, usable=usable)
 
-    def pace(self, entry: models.CatalogueEntry) -> models.SpeedEstimate | None:
+    def pace(self, entry: CatalogueEntry) -> SpeedEstimate | None:
         """Return the estimated throughput of a model here, whether or not it fits; None on cards (no estimates)."""
         if self.card is not None:
             return None
         found = self.proposals((entry,))
         if found:
             return found[0].pace
-        return (self.speed or models.reference()).pace(
-            models.estimate_work(entry.shape, models.parse_plan({}, device="cpu"))
-        )
+        return (self.speed or reference()).pace(estimate_work(entry.shape, parse_plan({}, device="cpu")))
 
     def with_measured_speed(
-        self, trials: Iterable[Mapping[str, Any]], entries: Mapping[str, models.CatalogueEntry]
+        self, trials: Iterable[Mapping[str, Any]], entries: Mapping[str, CatalogueEntry]
     ) -> HardwareProfile:
         """Return the profile with the processor speed that benchmarks on this machine have measured."""
         known = [one for one in trials if (one.get("device"), one.get("machine")) == ("cpu", cpu_name())]
-        runs = [models.parse_run(entries[one["model"]].shape, one) for one in known if one.get("model") in entries]
-        return replace(self, speed=models.fit_rates((run for run in runs if run), self.speed or models.reference()))
+        runs = [parse_run(entries[one["model"]].shape, one) for one in known if one.get("model") in entries]
+        return replace(self, speed=fit_rates((run for run in runs if run), self.speed or reference()))
 
     def words(self) -> str:
         """Return a description for the user."""
@@ -93,7 +112,7 @@ class HardwareProfile:
 class _Entries:
     """Entries of the catalogue, equal if they are the same objects: these never change, but have no hash."""
 
-    def __init__(self, entries: tuple[models.CatalogueEntry, ...]) -> None:
+    def __init__(self, entries: tuple[CatalogueEntry, ...]) -> None:
         self.all = entries
         self._ids = tuple(map(id, entries))
 
@@ -105,11 +124,11 @@ class _Entries:
 
 
 @lru_cache(maxsize=_KEPT)
-def _proposals(place: HardwareProfile, entries: _Entries) -> tuple[models.Proposal, ...]:
+def _proposals(place: HardwareProfile, entries: _Entries) -> tuple[Proposal, ...]:
     """List the models that run on this hardware; for the whole catalogue, that is half of drawing the first page."""
     if place.card is None:
-        return models.propose_for_cpu(place.memory_gib, entries.all, speed=place.speed)
-    return models.propose_for_cards(place.card, entries.all, cards=place.cards)
+        return propose_for_cpu(place.memory_gib, entries.all, speed=place.speed)
+    return propose_for_cards(place.card, entries.all, cards=place.cards)
 
 
 @cache
@@ -124,7 +143,7 @@ def here() -> HardwareProfile:
     return build_profile(sizes, (installed_vllm() or ("gpu", ""))[0], memory_bytes() / GIB)
 
 
-def build_profile(cards: Iterable[tuple[float, str]], device: models.Device, memory_gib: float) -> HardwareProfile:
+def build_profile(cards: Iterable[tuple[float, str]], device: Device, memory_gib: float) -> HardwareProfile:
     """Return the profile of this machine for these cards.
 
     Args:
@@ -136,30 +155,30 @@ def build_profile(cards: Iterable[tuple[float, str]], device: models.Device, mem
     if not found or device == "cpu":
         return HardwareProfile("here", None, memory_gib=memory_gib, speed=speed_here())
     least_gib, name = found[0]
-    return HardwareProfile("here", models.find_card(name, least_gib), len(found))
+    return HardwareProfile("here", find_card(name, least_gib), len(found))
 
 
-def speed_here() -> models.ProcessorRates:
+def speed_here() -> ProcessorRates:
     """Return the speed of this processor as estimated without a benchmark."""
-    return models.estimate_rates(cpu_flags(), cpu_cores())
+    return estimate_rates(cpu_flags(), cpu_cores())
 
 
 def all_profiles(ours: HardwareProfile) -> dict[str, HardwareProfile]:
     """Return the profiles to choose from by key: this machine, the usual cards, and its CPU if it has a card."""
-    places = [ours, *(HardwareProfile(f"{gib} GB", models.GpuCard(gib)) for gib in _USUAL_GIB)]
+    places = [ours, *(HardwareProfile(f"{gib} GB", GpuCard(gib)) for gib in _USUAL_GIB)]
     if ours.card:
         places.append(HardwareProfile("CPU", None, memory_gib=memory_bytes() / GIB, speed=speed_here()))
     return {place.key: place for place in places}
 
 
-def parse_card(text: str) -> models.GpuCard:
+def parse_card(text: str) -> GpuCard:
     """Parse a card's memory in GB, such as "24" or "24GB", or its name, such as "RTX 4090".
 
     Raises:
         ConfigError: It is neither.
     """
     number = parse_gigabytes(text)
-    card = models.GpuCard(number) if number else models.find_card(text)
+    card = GpuCard(number) if number else find_card(text)
     if card is None:
         raise ConfigError("card_unknown", given=text)
     return card

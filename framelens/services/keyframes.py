@@ -5,11 +5,21 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TypeVar, get_args
 
-from framelens import core
-from framelens.analysis import open_extraction_cache
+from framelens.analysis.inputs.extraction_cache import open_extraction_cache
 from framelens.analysis.planning import time_parsing
 from framelens.config import Settings
-from framelens.video import ExtractOptions
+from framelens.core.domain import (
+    MOST_FRAMES,
+    AnalysisRequest,
+    KeyframesChosen,
+    Probed,
+    Selection,
+    Strategy,
+    VideoEvent,
+    VideoInfo,
+)
+from framelens.core.errors import ConfigError
+from framelens.video.keyframes.options import ExtractOptions
 
 T = TypeVar("T")
 FIT, AUTO = 0, -1
@@ -30,8 +40,8 @@ def parse_frames(text: str) -> int:
     if text in ("auto", "fit"):
         return AUTO if text == "auto" else FIT
     number = int(text) if text.isdecimal() else 0
-    if not 1 <= number <= core.MOST_FRAMES:
-        raise core.ConfigError("frames_wrong", given=text, most=core.MOST_FRAMES)
+    if not 1 <= number <= MOST_FRAMES:
+        raise ConfigError("frames_wrong", given=text, most=MOST_FRAMES)
     return number
 
 
@@ -43,7 +53,7 @@ def parse_interval(text: str) -> float:
     """
     length = parse_seconds(text)
     if not length:
-        raise core.ConfigError("interval_empty", given=text)
+        raise ConfigError("interval_empty", given=text)
     return length
 
 
@@ -61,18 +71,18 @@ def _parse(read: Callable[[str], T], text: str) -> T:
     try:
         return read(text)
     except ValueError as error:
-        raise core.ConfigError("time_unreadable", given=text) from error
+        raise ConfigError("time_unreadable", given=text) from error
 
 
 def build_selection(
     *,
-    strategy: core.Strategy | None,
+    strategy: Strategy | None,
     every: float | None,
     at: Sequence[float],
     start: float,
     end: float | None,
     spelling: Spelling,
-) -> core.Selection:
+) -> Selection:
     """Build the selection; `every` or `at` imply their strategy.
 
     Args:
@@ -86,11 +96,11 @@ def build_selection(
     Raises:
         ConfigError: Options contradict each other, or one is missing.
     """
-    implied: core.Strategy = "times" if at else "every" if every else "auto"
+    implied: Strategy = "times" if at else "every" if every else "auto"
     strategy = strategy or implied
-    if strategy not in get_args(core.Strategy):
-        allowed = ", ".join(get_args(core.Strategy))
-        raise core.ConfigError("setting_choice", key=spelling("strategy", None), value=strategy, allowed=allowed)
+    if strategy not in get_args(Strategy):
+        allowed = ", ".join(get_args(Strategy))
+        raise ConfigError("setting_choice", key=spelling("strategy", None), value=strategy, allowed=allowed)
     if strategy == "every" and not every:
         raise _missing(spelling, strategy, "every", 5)
     if strategy == "times" and not at:
@@ -98,19 +108,19 @@ def build_selection(
     for name, value, owner in (("every", every, "every"), ("at", at, "times")):
         if value and strategy != owner:
             option, setting = spelling(name, None), spelling("strategy", owner)
-            raise core.ConfigError("option_unused", option=option, strategy=strategy, setting=setting)
+            raise ConfigError("option_unused", option=option, strategy=strategy, setting=setting)
     if end is not None and end <= start:
         names = {"start_option": spelling("start", None), "end_option": spelling("end", None)}
-        raise core.ConfigError("range_reversed", start=f"{start:g}", end=f"{end:g}", **names)
-    return core.Selection(strategy, every, tuple(at), start, end)
+        raise ConfigError("range_reversed", start=f"{start:g}", end=f"{end:g}", **names)
+    return Selection(strategy, every, tuple(at), start, end)
 
 
-def _missing(spelling: Spelling, strategy: str, option: str, example: object) -> core.ConfigError:
+def _missing(spelling: Spelling, strategy: str, option: str, example: object) -> ConfigError:
     chosen, missing = spelling("strategy", strategy), spelling(option, None)
-    return core.ConfigError("option_missing", chosen=chosen, missing=missing, option=spelling(option, example))
+    return ConfigError("option_missing", chosen=chosen, missing=missing, option=spelling(option, example))
 
 
-def frame_limit(frames: int | None, strategy: core.Strategy, usual: int, fit: Callable[[], int]) -> tuple[int, bool]:
+def frame_limit(frames: int | None, strategy: Strategy, usual: int, fit: Callable[[], int]) -> tuple[int, bool]:
     """Return the maximum number of frames, and whether only as many of them are chosen as suit the video.
 
     Args:
@@ -121,9 +131,9 @@ def frame_limit(frames: int | None, strategy: core.Strategy, usual: int, fit: Ca
     """
     is_budgeted = time_parsing.is_budgeted(strategy)
     if frames is None:
-        frames = usual if is_budgeted else core.MOST_FRAMES
+        frames = usual if is_budgeted else MOST_FRAMES
     if frames == AUTO:
-        return core.MOST_FRAMES, is_budgeted
+        return MOST_FRAMES, is_budgeted
     return (fit() if frames == FIT else frames), False
 
 
@@ -133,11 +143,11 @@ def frames_that_fit(settings: Settings, path: Path) -> int:
     Raises:
         AppError: The video can't be read.
     """
-    from framelens.analysis import built_in
-    from framelens.services import open_planner
-    from framelens.video import probe
+    from framelens.analysis.prompts.templates import built_in
+    from framelens.services.engine_session import open_planner
+    from framelens.video.extractor import probe
 
-    request = core.AnalysisRequest(path)
+    request = AnalysisRequest(path)
     template = built_in()[request.template]
     return open_planner(settings).held_frames(probe(path), request, template)
 
@@ -146,9 +156,9 @@ def open_events(
     settings: Settings,
     path: Path,
     frames: tuple[int, bool],
-    selection: core.Selection,
+    selection: Selection,
     cancel: threading.Event | None,
-) -> tuple[Iterator[core.VideoEvent], bool]:
+) -> tuple[Iterator[VideoEvent], bool]:
     """Return the events of choosing keyframes, and whether they are cached; a video is decoded as they are consumed.
 
     `frames` is what `frame_limit` returns.
@@ -163,9 +173,7 @@ def open_events(
     return (cache.make(path, options, cancel), False) if known is None else (iter(known), True)
 
 
-def consume(
-    events: Iterable[core.VideoEvent], show: Callable[[core.VideoEvent], None]
-) -> tuple[core.VideoInfo, core.KeyframesChosen]:
+def consume(events: Iterable[VideoEvent], show: Callable[[VideoEvent], None]) -> tuple[VideoInfo, KeyframesChosen]:
     """Return the video and its keyframes; all other events are passed to `show`.
 
     Raises:
@@ -175,9 +183,9 @@ def consume(
     video, chosen = None, None
     for event in events:
         match event:
-            case core.Probed():
+            case Probed():
                 video = event.video
-            case core.KeyframesChosen():
+            case KeyframesChosen():
                 chosen = event
             case _:
                 show(event)

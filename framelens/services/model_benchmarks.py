@@ -12,16 +12,29 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from framelens import engine as engines
-from framelens import models
 from framelens.analysis.planning import benchmark_result
 from framelens.config import Settings
-from framelens.core import EngineError, EngineProgress, Notice, ProgressListener, gib_number
+from framelens.core.domain import EngineProgress, Notice, ProgressListener
+from framelens.core.errors import EngineError
+from framelens.core.units import gib_number
+from framelens.engine.base import Engine
+from framelens.engine.hardware import cpu_name, free_memory_bytes, installed_vllm
+from framelens.engine.http_client import NoAnswer, get_json, served_models
+from framelens.engine.monitoring.system_metrics import GpuReader
+from framelens.engine.remote_engine import LOCAL_HOSTS, normal_base_url
 from framelens.i18n import LANGUAGES, notice_text, t
+from framelens.models.architecture import FRAME, Shape, image_tokens
+from framelens.models.catalogue import load_catalogue
+from framelens.models.cpu_speed import SpeedEstimate, estimate_work, reference
+from framelens.models.dummy_model import check_entry
+from framelens.models.formats import format_of
+from framelens.models.memory import estimate_memory
+from framelens.models.placement import Proposal
+from framelens.models.serving_plan import Device, parse_plan
 from framelens.services import hardware_profile
 from framelens.services.engine_session import build_remote_engine, export_environment, usual_side
 from framelens.services.preflight import effective_arguments, shape_of
-from framelens.store import BenchmarkStore, Measured, RequestTiming, checks, trials
+from framelens.store.model_records import BenchmarkStore, Measured, RequestTiming, checks, trials
 
 _FRAME_SHAPE = 9 / 16
 _LEAST_FRAME_SECONDS, _MOST_TOKENS_PER_SECOND = 0.025, 120.0
@@ -48,40 +61,40 @@ class RemoteEngineReport:
 # ---- benchmarks ------------------------------------------------------------------------------------------------------
 
 
-def check_proposal(proposal: models.Proposal) -> None:
+def check_proposal(proposal: Proposal) -> None:
     """Raise an AppError if the model cannot be benchmarked on this machine."""
-    models.check_entry(proposal.entry)
-    if engines.installed_vllm() is None:
+    check_entry(proposal.entry)
+    if installed_vllm() is None:
         raise EngineError("vllm_not_installed", model=proposal.entry.id)
 
 
-def needed_bytes(proposal: models.Proposal, arguments: Mapping[str, Any]) -> int:
+def needed_bytes(proposal: Proposal, arguments: Mapping[str, Any]) -> int:
     """Return the bytes that a benchmark takes of the fullest card, or of the memory.
 
     Args:
         proposal: The proposed model and arguments.
         arguments: vLLM arguments that override those of the proposal.
     """
-    plan = models.parse_plan(
+    plan = parse_plan(
         benchmark_result.benchmark_settings(proposal, arguments),
         device=proposal.plan.device,
         sequences=benchmark_result.REQUESTS,
     )
-    return models.estimate_memory(proposal.entry.shape, plan).card_bytes
+    return estimate_memory(proposal.entry.shape, plan).card_bytes
 
 
 def free_bytes() -> int:
     """Return the bytes that are free now: of the memory on a CPU, else of the card with the least left."""
-    if (engines.installed_vllm() or ("cpu", ""))[0] == "cpu":
-        return engines.free_memory_bytes()
-    reader = engines.GpuReader()
+    if (installed_vllm() or ("cpu", ""))[0] == "cpu":
+        return free_memory_bytes()
+    reader = GpuReader()
     cards = [one for one in reader().cards if one.memory_bytes]
     reader.close()
     return min(((one.memory_bytes or 0) - (one.memory_used_bytes or 0) for one in cards), default=0)
 
 
 def try_model(
-    proposal: models.Proposal,
+    proposal: Proposal,
     arguments: Mapping[str, Any],
     settings: Settings,
     on_progress: ProgressListener,
@@ -121,7 +134,7 @@ def try_model(
 
 def check_sight(
     settings: Settings,
-    engine: engines.Engine,
+    engine: Engine,
     size: tuple[int, int] | None,
     on_progress: ProgressListener,
     cancel: threading.Event,
@@ -139,7 +152,8 @@ def check_sight(
         AppError: The engine cannot answer.
         Cancelled: `cancel` was set.
     """
-    from framelens.llm import check_vision, connect
+    from framelens.llm.chat import connect
+    from framelens.llm.vision_check import check_vision
 
     endpoint = engine.ensure_ready(on_progress, cancel)
     chat = connect(
@@ -173,10 +187,10 @@ def result_text(seen: Measured) -> str:
     return t("vision_check.result", order=order, **figures)
 
 
-def latest_trials(data_dir: Path, device: models.Device) -> dict[str, Measured]:
+def latest_trials(data_dir: Path, device: Device) -> dict[str, Measured]:
     """Get the latest benchmark of each model on this machine by the model's id."""
     kept = trials(data_dir).matching(device=device)
-    return {str(one["model"]): one for one in kept if device == "gpu" or one.get("machine") == engines.cpu_name()}
+    return {str(one["model"]): one for one in kept if device == "gpu" or one.get("machine") == cpu_name()}
 
 
 def pace_text(trial: Measured) -> str:
@@ -204,23 +218,23 @@ def guessed_run(settings: Settings) -> tuple[RequestTiming, ...]:
     shape = None if place.card else shape_of(settings)
     if shape is None:
         return ()
-    entries = models.load_catalogue(settings.data_dir / "models").by_id
-    speed = place.with_measured_speed(trials(settings.data_dir).all(), entries).speed or models.reference()
-    work = models.estimate_work(shape, models.parse_plan(effective_arguments(settings), device="cpu"))
+    entries = load_catalogue(settings.data_dir / "models").by_id
+    speed = place.with_measured_speed(trials(settings.data_dir).all(), entries).speed or reference()
+    work = estimate_work(shape, parse_plan(effective_arguments(settings), device="cpu"))
     return run_of(shape, speed.pace(work))
 
 
-def run_of(shape: models.Shape, pace: models.SpeedEstimate) -> tuple[RequestTiming, ...]:
+def run_of(shape: Shape, pace: SpeedEstimate) -> tuple[RequestTiming, ...]:
     """Return the run of a model at an estimated speed; nothing for a model without images."""
     if shape.vision is None:
         return ()
-    tokens = models.image_tokens(shape.vision, *models.FRAME, together=benchmark_result.TOGETHER)
+    tokens = image_tokens(shape.vision, *FRAME, together=benchmark_result.TOGETHER)
     return benchmark_result.run_at(
         tokens, max(pace.frame_seconds, _LEAST_FRAME_SECONDS), min(pace.tokens_per_second, _MOST_TOKENS_PER_SECOND)
     )
 
 
-def speed_text(pace: models.SpeedEstimate | None, sees: bool, measured: Measured | None) -> str:
+def speed_text(pace: SpeedEstimate | None, sees: bool, measured: Measured | None) -> str:
     """Describe the throughput of a model: measured here, else estimated; "" if neither is known."""
     measured_text = pace_text(measured) if measured else ""
     if measured_text or pace is None:
@@ -234,7 +248,7 @@ def engine_of(settings: Settings) -> dict[str, str]:
     """Return the subject of a vision check: the model, its engine, and its number format ("" if unknown)."""
     if settings.base_url:
         return {"model": settings.asked_model, "engine": settings.base_url, "format": ""}
-    version = (engines.installed_vllm() or ("", ""))[1] if settings.engine == "vllm" else ""
+    version = (installed_vllm() or ("", ""))[1] if settings.engine == "vllm" else ""
     engine = f"{settings.engine} {version}".strip()
     return {"model": settings.model_path, "engine": engine, "format": _format(settings)}
 
@@ -248,8 +262,8 @@ def usual_size(settings: Settings) -> tuple[int, int]:
 def _format(settings: Settings) -> str:
     if (shape := shape_of(settings)) is None:
         return ""
-    chosen = models.parse_plan(effective_arguments(settings)).format if settings.engine == "vllm" else None
-    return chosen if chosen and shape.quantisation is None else models.format_of(shape).key
+    chosen = parse_plan(effective_arguments(settings)).format if settings.engine == "vllm" else None
+    return chosen if chosen and shape.quantisation is None else format_of(shape).key
 
 
 # ---- remote engines --------------------------------------------------------------------------------------------------
@@ -261,7 +275,8 @@ def call(settings: Settings, on_progress: ProgressListener, cancel: threading.Ev
     Raises:
         AppError: The engine cannot be reached or doesn't answer.
     """
-    from framelens.llm import connect, prove_sight
+    from framelens.llm.chat import connect
+    from framelens.llm.vision_check import prove_sight
 
     engine, api_key = build_remote_engine(settings), settings.api_key
     try:
@@ -277,13 +292,11 @@ def call(settings: Settings, on_progress: ProgressListener, cancel: threading.Ev
 
 
 def _served(base_url: str, api_key: str) -> tuple[str, ...]:
-    url = engines.normal_base_url(base_url)
-    local = urlsplit(url).hostname in engines.LOCAL_HOSTS
+    url = normal_base_url(base_url)
+    local = urlsplit(url).hostname in LOCAL_HOSTS
     try:
-        return tuple(
-            engines.served_models(engines.get_json(f"{url}/models", api_key=api_key, timeout_seconds=10.0, local=local))
-        )
-    except engines.NoAnswer:  # it answers for a model without listing any
+        return tuple(served_models(get_json(f"{url}/models", api_key=api_key, timeout_seconds=10.0, local=local)))
+    except NoAnswer:  # it answers for a model without listing any
         return ()
 
 

@@ -6,9 +6,9 @@ download is offered.
 
 from pathlib import Path
 
-from framelens.core import ModelNotFound
-from framelens.engine import ModelReference, resolve_model
-from framelens.models import Match, load_catalogue
+from framelens.core.errors import ModelNotFound
+from framelens.engine.model_resolution import ModelReference, resolve_model
+from framelens.models.catalogue import Match, load_catalogue
 
 
 def resolve_named_model(name: str, data_dir: Path) -> ModelReference:

@@ -16,7 +16,9 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import SplitResult, unquote, urljoin, urlsplit
 
-from framelens import core
+from framelens.core.errors import Cancelled, InputError
+from framelens.core.redaction import redact
+from framelens.core.units import human_size
 from framelens.services import s3
 
 if TYPE_CHECKING:
@@ -58,9 +60,9 @@ class Outbound:
         """
         _checked(url, ("http", "https", "s3"))
         if not self._settings.urls:
-            raise core.InputError("url_none_allowed", url=url[:_MOST_SHOWN])
+            raise InputError("url_none_allowed", url=url[:_MOST_SHOWN])
         if not any(_is_below(url, one) for one in self._settings.urls):
-            raise core.InputError("url_not_allowed", url=url[:_MOST_SHOWN])
+            raise InputError("url_not_allowed", url=url[:_MOST_SHOWN])
 
     def resolve(self, url: str) -> str:
         """Return an address of this URL's host that may be reached.
@@ -74,11 +76,11 @@ class Outbound:
             found = socket.getaddrinfo(host, parts.port or _PORTS[parts.scheme], type=socket.SOCK_STREAM)
         except (OSError, UnicodeError) as error:
             reason = getattr(error, "strerror", None) or str(error)
-            raise core.InputError("host_unknown", host=host[:_MOST_SHOWN], reason=reason) from error
+            raise InputError("host_unknown", host=host[:_MOST_SHOWN], reason=reason) from error
         addresses = [str(info[4][0]) for info in found]
         allowed = next((one for one in addresses if self._may_reach(one)), None)
         if allowed is None:
-            raise core.InputError("address_private", host=host[:_MOST_SHOWN], address=addresses[0] if addresses else "")
+            raise InputError("address_private", host=host[:_MOST_SHOWN], address=addresses[0] if addresses else "")
         return allowed
 
     def post(self, url: str, body: bytes, headers: dict[str, str], most_seconds: float) -> int:
@@ -126,17 +128,17 @@ class Outbound:
             on_progress(received, total)
             for piece in response.iter_raw():
                 if cancel.is_set():
-                    raise core.Cancelled
+                    raise Cancelled
                 received += len(piece)
                 self._check_size(url, received)
                 file.write(piece)
                 on_progress(received, total)
             if total is not None and received < total:
-                raise core.InputError("url_cut_off", url=_shown(url), received=received, total=total)
+                raise InputError("url_cut_off", url=_shown(url), received=received, total=total)
 
     def _check_size(self, url: str, size_bytes: int) -> None:
         if size_bytes > self._settings.most_bytes:
-            raise core.InputError("url_too_large", url=_shown(url), most=core.human_size(self._settings.most_bytes))
+            raise InputError("url_too_large", url=_shown(url), most=human_size(self._settings.most_bytes))
 
     @contextmanager
     def _opened(self, client: httpx.Client, url: str, deadline: _Deadline) -> Iterator[httpx.Response]:
@@ -152,11 +154,11 @@ class Outbound:
                     yield response
                     return
                 if not (response.is_redirect and not at.startswith("s3://")):
-                    raise core.InputError("url_refused", url=_shown(url), status=response.status_code)
+                    raise InputError("url_refused", url=_shown(url), status=response.status_code)
                 at = urljoin(at, response.headers["location"])
             finally:
                 response.close()
-        raise core.InputError("url_redirects", url=_shown(url), most=_MOST_REDIRECTS)
+        raise InputError("url_redirects", url=_shown(url), most=_MOST_REDIRECTS)
 
     @staticmethod
     def _client() -> httpx.Client:
@@ -211,7 +213,7 @@ def _checked(url: str, schemes: tuple[str, ...]) -> SplitResult:
     is_plain = url.isascii() and url.isprintable() and not any(one in url for one in ' \\"<>^`{|}')
     leaves = any(piece in ("..", ".") for piece in unquote(parts.path).split("/")) or not unquote(url).isprintable()
     if not (is_plain and has_port and parts.scheme in schemes and parts.hostname) or "@" in parts.netloc or leaves:
-        raise core.InputError("url_invalid", url=core.redact(url[:_MOST_SHOWN]))
+        raise InputError("url_invalid", url=redact(url[:_MOST_SHOWN]))
     return parts
 
 
@@ -263,11 +265,11 @@ class _Deadline:
 
         self._timer.cancel()
         is_network = isinstance(error, (httpx.HTTPError, httpx.InvalidURL))
-        if self._is_over and (is_network or error is None or isinstance(error, core.InputError)):
-            raise core.InputError("url_too_slow", url=self._url, seconds=round(self._seconds)) from error
+        if self._is_over and (is_network or error is None or isinstance(error, InputError)):
+            raise InputError("url_too_slow", url=self._url, seconds=round(self._seconds)) from error
         if is_network:
-            reason = core.redact(str(error)) or type(error).__name__
-            raise core.InputError("url_unreachable", url=self._url, reason=reason[:_MOST_SHOWN]) from error
+            reason = redact(str(error)) or type(error).__name__
+            raise InputError("url_unreachable", url=self._url, reason=reason[:_MOST_SHOWN]) from error
 
     def _end(self) -> None:
         self._is_over = True

@@ -5,10 +5,10 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from framelens import core
+from framelens.core.errors import InputError
 
 if TYPE_CHECKING:
-    from framelens.jobs import JobSnapshot
+    from framelens.jobs.snapshot import JobSnapshot
     from framelens.services.container import Services
 
 _MOST_OTHERS = 20
@@ -31,7 +31,7 @@ def video_for(services: Services, job: JobSnapshot) -> str | None:
             if found := videos.find(other.request.path, other.user_id):
                 return found
     if videos.input_dirs and not job.is_imported:
-        with suppress(core.InputError):
+        with suppress(InputError):
             return videos.from_path(str(job.request.path))
     return None
 
@@ -46,5 +46,5 @@ def keep_video(services: Services, job: JobSnapshot, video_id: str) -> None:
     if not job.analysis or services.switcher.session.extractions.sha256(path) != job.analysis.sha256:
         name = services.videos.name(video_id)
         services.videos.drop_upload(path)
-        raise core.InputError("video_other_content", name=name, wanted=job.name)
+        raise InputError("video_other_content", name=name, wanted=job.name)
     services.videos.keep_copy_of(job.analysis.sha256, video_id)

@@ -13,11 +13,32 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from framelens import engine, models
 from framelens.config import Settings
-from framelens.core import GIB, AppError, EngineError, ModelNotFound, Notice, vllm_arguments
+from framelens.core import vllm_arguments
+from framelens.core.domain import Notice
+from framelens.core.errors import AppError, EngineError, ModelNotFound
+from framelens.core.units import GIB
 from framelens.engine import supported_architectures
+from framelens.engine.diagnostics.facts import CheckedSettings, SystemFacts, gather_facts
+from framelens.engine.downloads.hub import hub_config
+from framelens.engine.hardware import cpu_cores, cpu_flags, installed_vllm, memory_bytes, memory_nodes
+from framelens.engine.model_resolution import resolve_model
+from framelens.engine.vllm import fit_arguments, kv_cache_gib, other_code, vllm_launcher
+from framelens.models.architecture import Shape
+from framelens.models.catalogue import Catalogue, Match, load_catalogue, raw_built_in
+from framelens.models.catalogue_parser import CatalogueEntry
+from framelens.models.config.parser import read_shape
+from framelens.models.cpu_speed import fits_wide, has_bfloat16, is_better_wide
+from framelens.models.placement import GpuCard, Proposal, propose_for_cards, propose_for_cpu
 from framelens.models.preflight import check
+from framelens.models.preflight.context import (
+    GpuState,
+    MachineState,
+    Model,
+    PreflightFinding,
+    PreflightSubject,
+    Program,
+)
 from framelens.services.access import code_trust
 from framelens.services.model_names import resolve_named_model
 
@@ -28,7 +49,7 @@ _TEMPLATES = ("chat_template.jinja", "chat_template.json", "additional_chat_temp
 
 def preflight(
     settings: Settings, given: Mapping[str, Any] | None = None, *, engine_runs: bool = False, asks_hub: bool = False
-) -> tuple[models.PreflightFinding, ...]:
+) -> tuple[PreflightFinding, ...]:
     """Check the engine that `settings` describe.
 
     Args:
@@ -73,65 +94,61 @@ def refuse(settings: Settings, folder: Path) -> tuple[Notice, ...]:
 
 def computes_wide(settings: Settings) -> bool:
     """Return whether `half` should become float32 on this machine's CPU (`wide` of `fit_arguments`)."""
-    flags = engine.cpu_flags()
-    if models.has_bfloat16(flags) or (engine.installed_vllm() or ("", ""))[0] != "cpu":
+    flags = cpu_flags()
+    if has_bfloat16(flags) or (installed_vllm() or ("", ""))[0] != "cpu":
         return False
-    machine = models.MachineState(cpu_flags=flags, cpu_cores=engine.cpu_cores(), memory_bytes=engine.memory_bytes())
+    machine = MachineState(cpu_flags=flags, cpu_cores=cpu_cores(), memory_bytes=memory_bytes())
     return _is_wide(shape_of(settings), settings.vllm_config, machine)
 
 
 def effective_arguments(settings: Settings) -> Mapping[str, Any]:
     """Return VLLM_CONFIG with the changes that the engine on this machine is started with."""
-    device = (engine.installed_vllm() or ("gpu", ""))[0]
-    return engine.fit_arguments(settings.vllm_config, device, wide=computes_wide(settings))[0]
+    device = (installed_vllm() or ("gpu", ""))[0]
+    return fit_arguments(settings.vllm_config, device, wide=computes_wide(settings))[0]
 
 
-def _is_wide(shape: models.Shape | None, given: Mapping[str, Any], machine: models.MachineState) -> bool:
-    if shape is None or machine.kind != "cpu" or not models.is_better_wide(shape, given, machine.speed):
+def _is_wide(shape: Shape | None, given: Mapping[str, Any], machine: MachineState) -> bool:
+    if shape is None or machine.kind != "cpu" or not is_better_wide(shape, given, machine.speed):
         return False
     memory, cache = machine.memory_bytes or 0, given.get("kv_cache_memory_bytes")
-    return models.fits_wide(
-        shape, given, memory, cache if isinstance(cache, int) else engine.kv_cache_gib(memory) * GIB
-    )
+    return fits_wide(shape, given, memory, cache if isinstance(cache, int) else kv_cache_gib(memory) * GIB)
 
 
-def shape_of(settings: Settings) -> models.Shape | None:
+def shape_of(settings: Settings) -> Shape | None:
     """Return the shape of a model that is on this machine, or in the catalogue by its full name; else None."""
     try:
-        folder = engine.resolve_model(settings.model_path).folder
+        folder = resolve_model(settings.model_path).folder
     except AppError:
         return None
     if folder is not None:
         return _shape(_read(folder / "config.json"))
-    entry = models.load_catalogue(settings.data_dir / "models").by_id.get(settings.model_path)
+    entry = load_catalogue(settings.data_dir / "models").by_id.get(settings.model_path)
     return entry.shape if entry else None
 
 
 def subject_of(
     settings: Settings, given: Mapping[str, Any] | None = None, *, engine_runs: bool = False, asks_hub: bool = False
-) -> models.PreflightSubject:
+) -> PreflightSubject:
     """Gather the facts about these settings on this machine. The arguments are those of `preflight`."""
     given = settings.vllm_config if given is None else given
-    wanted = engine.CheckedSettings(
+    wanted = CheckedSettings(
         settings.model_path,
         settings.data_dir,
         engine=settings.engine,
         port=settings.engine_port,
         allow_pickle=settings.allow_pickle,
     )
-    facts, catalogue = engine.gather_facts(wanted), models.load_catalogue(settings.data_dir / "models")
+    facts, catalogue = gather_facts(wanted), load_catalogue(settings.data_dir / "models")
     model = _with_code(_model(settings.model_path, facts, catalogue, asks_hub=asks_hub), settings, given)
     if model.fault is None and not model.folder:
         model = replace(model, fault=_name_fault(settings))
     machine = _machine(facts, engine_runs=engine_runs)
     fault = _fault(given) if settings.engine == "vllm" else None
-    arguments = (
-        given if fault else engine.fit_arguments(given, machine.kind, wide=_is_wide(model.shape, given, machine))[0]
-    )
+    arguments = given if fault else fit_arguments(given, machine.kind, wide=_is_wide(model.shape, given, machine))[0]
     environment = _environment(settings, given) if settings.engine == "vllm" and not fault else {}
     if engine_runs and not os.environ.get(_CPU_CACHE):
         environment.pop(_CPU_CACHE, None)  # it follows from the free memory, which will change
-    return models.PreflightSubject(
+    return PreflightSubject(
         model=model,
         given=given,
         arguments=arguments if settings.engine == "vllm" else {},
@@ -166,7 +183,7 @@ def _fault(given: Mapping[str, Any]) -> AppError | None:
 def _environment(settings: Settings, given: Mapping[str, Any]) -> dict[str, str]:
     """Return the environment variables of vLLM, including those that its launcher adds."""
     try:
-        added = engine.vllm_launcher(settings.model_path, given, allow_pickle=True).environment("")
+        added = vllm_launcher(settings.model_path, given, allow_pickle=True).environment("")
     except AppError:  # no vLLM here
         added = {}
     found = {**settings.passed_on, **os.environ, **added}
@@ -176,7 +193,7 @@ def _environment(settings: Settings, given: Mapping[str, Any]) -> dict[str, str]
 # ---- the model -------------------------------------------------------------------------------------------------------
 
 
-def _model(name: str, facts: engine.SystemFacts, catalogue: models.Catalogue, *, asks_hub: bool) -> models.Model:
+def _model(name: str, facts: SystemFacts, catalogue: Catalogue, *, asks_hub: bool) -> Model:
     found = facts.model
     if found.folder:
         return _in_folder(name, Path(found.folder))
@@ -184,11 +201,11 @@ def _model(name: str, facts: engine.SystemFacts, catalogue: models.Catalogue, *,
     if _named_folder(name):
         return replace(_in_folder(name, Path(name).expanduser()), fault=fault, match=match)
     entry = match.entry if match is not None and match.why == "exact" else None
-    config: Mapping[str, Any] | None = models.raw_built_in().get(entry.id, {}).get("config") if entry else None
+    config: Mapping[str, Any] | None = raw_built_in().get(entry.id, {}).get("config") if entry else None
     if config is None and fault is None and match is None and asks_hub and found.may_be_fetched:
-        config = engine.hub_config(name)
+        config = hub_config(name)
     shape = entry.shape if entry else _shape(config)
-    return models.Model(
+    return Model(
         name=name,
         config=config,
         shape=shape,
@@ -199,9 +216,9 @@ def _model(name: str, facts: engine.SystemFacts, catalogue: models.Catalogue, *,
     )
 
 
-def _with_code(model: models.Model, settings: Settings, given: Mapping[str, Any]) -> models.Model:
+def _with_code(model: Model, settings: Settings, given: Mapping[str, Any]) -> Model:
     """Add the code in the model's folder, and why it must not run."""
-    if others := engine.other_code(given):
+    if others := other_code(given):
         values = {"model": model.name, "names": ", ".join(others)}
         return replace(model, code_fault=EngineError("remote_code_settings", **values))
     if not model.folder:
@@ -215,9 +232,7 @@ def _with_code(model: models.Model, settings: Settings, given: Mapping[str, Any]
     return replace(model, code=found.code if found else None, code_fault=fault)
 
 
-def _match(
-    name: str, catalogue: models.Catalogue, fault: AppError | None
-) -> tuple[models.Match | None, AppError | None]:
+def _match(name: str, catalogue: Catalogue, fault: AppError | None) -> tuple[Match | None, AppError | None]:
     """Return the catalogue's match for a name, and why the model cannot be used; an Ollama folder has its own error."""
     try:
         return catalogue.find(name), fault
@@ -232,7 +247,7 @@ def _named_folder(name: str) -> bool:
         return False
 
 
-def _in_folder(name: str, folder: Path) -> models.Model:
+def _in_folder(name: str, folder: Path) -> Model:
     """Read a model folder. Unreadable files are ignored: `check_model_folder` reports them better."""
     try:
         files = frozenset(file.name for file in folder.iterdir())
@@ -240,7 +255,7 @@ def _in_folder(name: str, folder: Path) -> models.Model:
         files = frozenset()
     config = _read(folder / "config.json")
     tokenizer = _read(folder / "tokenizer_config.json") or {}
-    return models.Model(
+    return Model(
         name=_called(name, folder),
         folder=str(folder),
         files=files,
@@ -252,7 +267,7 @@ def _in_folder(name: str, folder: Path) -> models.Model:
 
 def _called(name: str, folder: Path) -> str:
     try:
-        return engine.resolve_model(name).name
+        return resolve_model(name).name
     except AppError:
         return folder.name
 
@@ -265,15 +280,15 @@ def _read(file: Path) -> Mapping[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _shape(config: Mapping[str, Any] | None) -> models.Shape | None:
+def _shape(config: Mapping[str, Any] | None) -> Shape | None:
     """Return the shape of a model, None for a family that the calculator doesn't know, which skips some checks."""
     try:
-        return models.read_shape(config) if config is not None else None
+        return read_shape(config) if config is not None else None
     except AppError:
         return None
 
 
-def _weights_bytes(shape: models.Shape) -> int:
+def _weights_bytes(shape: Shape) -> int:
     bits = shape.quantisation.bits_per_weight if shape.quantisation else 16.0
     packed = sum(one.count for one in shape.weights if one.linear) if shape.quantisation else 0
     return round(packed * bits / 8 + (shape.parameters - packed) * 2)
@@ -282,12 +297,12 @@ def _weights_bytes(shape: models.Shape) -> int:
 # ---- the machine and the engine --------------------------------------------------------------------------------------
 
 
-def _machine(facts: engine.SystemFacts, *, engine_runs: bool) -> models.MachineState:
+def _machine(facts: SystemFacts, *, engine_runs: bool) -> MachineState:
     """Describe the machine. The device is that of the installed vLLM; `transformers serve` uses a card if it can."""
-    installed = engine.installed_vllm()
+    installed = installed_vllm()
     kind = installed[0] if installed else ("gpu" if facts.cards else "cpu")
     cards = tuple(
-        models.GpuState(
+        GpuState(
             name=card.name,
             capability=card.capability,
             memory_bytes=card.memory_bytes,
@@ -295,12 +310,12 @@ def _machine(facts: engine.SystemFacts, *, engine_runs: bool) -> models.MachineS
         )
         for card in facts.cards
     )
-    return models.MachineState(
+    return MachineState(
         kind=kind,
         cards=cards,
         cpu_flags=frozenset(facts.cpu_features),
-        cpu_cores=engine.cpu_cores(),
-        memory_nodes=engine.memory_nodes(),
+        cpu_cores=cpu_cores(),
+        memory_nodes=memory_nodes(),
         memory_bytes=facts.memory_bytes,
         free_bytes=None if engine_runs else facts.memory_free_bytes,
         shm_bytes=facts.shm_bytes,
@@ -313,13 +328,13 @@ def _free(total: int | None, used: int | None) -> int | None:
     return None if total is None or used is None else total - used
 
 
-def _program(settings: Settings, model: models.Model, facts: engine.SystemFacts) -> models.Program:
+def _program(settings: Settings, model: Model, facts: SystemFacts) -> Program:
     config = model.config or {}
     names = config.get("architectures")
     first = str(names[0]) if isinstance(names, list) and names else ""
     model_type = str(config.get("model_type") or "")
     is_vllm = settings.engine == "vllm"
-    return models.Program(
+    return Program(
         kind=settings.engine,
         architectures=supported_architectures.architectures(),
         model_types=supported_architectures.model_types()
@@ -333,25 +348,25 @@ def _program(settings: Settings, model: models.Model, facts: engine.SystemFacts)
     )
 
 
-def _alternative(machine: models.MachineState, catalogue: models.Catalogue) -> str:
+def _alternative(machine: MachineState, catalogue: Catalogue) -> str:
     """Return the id of the best model in the catalogue for this machine, "" for none."""
     found = _proposals(machine, tuple(catalogue.by_id.values()))
     return found[0].entry.id if found else ""
 
 
-def _fitting(model: models.Model, machine: models.MachineState, catalogue: models.Catalogue) -> Mapping[str, Any]:
+def _fitting(model: Model, machine: MachineState, catalogue: Catalogue) -> Mapping[str, Any]:
     """Return a VLLM_CONFIG with which this model runs here, {} if none is known."""
     entry = catalogue.by_id.get(model.name)
     found = _proposals(machine, (entry,)) if entry else ()
     return found[0].config if found else {}
 
 
-def _proposals(machine: models.MachineState, entries: tuple[models.CatalogueEntry, ...]) -> tuple[models.Proposal, ...]:
+def _proposals(machine: MachineState, entries: tuple[CatalogueEntry, ...]) -> tuple[Proposal, ...]:
     if machine.kind == "gpu":
         size = machine.least_card_bytes
         if size is None:
             return ()
         least = machine.least_capability
-        card = models.GpuCard(size / GIB, float(f"{least[0]}.{least[1]}") if least else None)
-        return models.propose_for_cards(card, entries, cards=max(1, len(machine.cards)))
-    return models.propose_for_cpu((machine.memory_bytes or 0) / GIB, entries, speed=machine.speed)
+        card = GpuCard(size / GIB, float(f"{least[0]}.{least[1]}") if least else None)
+        return propose_for_cards(card, entries, cards=max(1, len(machine.cards)))
+    return propose_for_cpu((machine.memory_bytes or 0) / GIB, entries, speed=machine.speed)

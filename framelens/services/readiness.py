@@ -10,13 +10,22 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from framelens.config import Settings
-from framelens.core import AppError, ModelHub, ModelNotFound, chosen_hub, human_size
-from framelens.engine import Engine, NullEngine, hub_cache_folder, is_offline, resolve_model
+from framelens.core.errors import AppError, ModelNotFound
+from framelens.core.model_hub import ModelHub, chosen_hub
+from framelens.core.units import human_size
+from framelens.engine.base import Engine, NullEngine
+from framelens.engine.diagnostics.facts import is_offline
+from framelens.engine.hub_cache import hub_cache_folder
+from framelens.engine.model_resolution import resolve_model
 from framelens.i18n import t
-from framelens.models import USABLE, CatalogueEntry, MemoryNeed, Proposal, SpeedEstimate, load_catalogue, weights_bytes
+from framelens.models.catalogue import load_catalogue
+from framelens.models.catalogue_parser import CatalogueEntry
+from framelens.models.cpu_speed import SpeedEstimate
+from framelens.models.formatting import weights_bytes
+from framelens.models.placement import USABLE, MemoryNeed, Proposal
 from framelens.services import hardware_profile
 from framelens.services.preflight import effective_arguments
-from framelens.store import trials
+from framelens.store.model_records import trials
 
 Kind = Literal["ready", "download", "none"]
 _OFFERS = 2

@@ -16,11 +16,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 from urllib.parse import unquote, urlsplit
 
-from framelens import core
-from framelens.core import Failure, from_json, to_json
+from framelens.core.background_task import BackgroundTask
+from framelens.core.codec import Failure, from_json, to_json
+from framelens.core.domain import AnalysisRequest
+from framelens.core.errors import AppError, Cancelled, InputError, as_app_error
+from framelens.core.files import new_id
+from framelens.core.identity import as_user, current_user, require
 from framelens.services.outbound import Outbound
 from framelens.services.subtitle_uploads import attach_subtitles, check_subtitles
-from framelens.store import AccountStore, ApiKeyRow, ApiStore, SubmissionRow
+from framelens.store.accounts import AccountStore
+from framelens.store.api_records import ApiKeyRow, ApiStore, SubmissionRow
 
 if TYPE_CHECKING:
     from framelens.services.container import Services
@@ -54,7 +59,7 @@ class Submission:
     """
 
     source: VideoSource
-    request: core.AnalysisRequest
+    request: AnalysisRequest
     name: str = ""
     force: bool = False
     subtitles: tuple[str, ...] = ()
@@ -77,10 +82,10 @@ class FetchState:
     state: str
     received_bytes: int = 0
     size_bytes: int | None = None
-    error: core.AppError | None = None
+    error: AppError | None = None
 
 
-Fetch = core.BackgroundTask[tuple[int, int | None], None]
+Fetch = BackgroundTask[tuple[int, int | None], None]
 
 
 class Submissions:
@@ -107,13 +112,13 @@ class Submissions:
         else:
             path, _ = _path_of(services, source)  # refused before anything is stored
             _attach(services, submission, path)
-        store, job_id = ApiStore(services.store), core.new_id()
+        store, job_id = ApiStore(services.store), new_id()
         created = datetime.now(UTC).isoformat(timespec="milliseconds")
         owner = services.jobs.process.name
-        user_id = core.current_user().id
+        user_id = current_user().id
         row = SubmissionRow(job_id, key.id, created, "fetching", owner, to_json(submission), user_id=user_id)
         if not store.add_submission(row, key.jobs):
-            raise core.InputError("api_jobs", name=key.name, limit=key.jobs)
+            raise InputError("api_jobs", name=key.name, limit=key.jobs)
         if source.type == "url":
             self._begin(services, job_id, submission)
             return job_id
@@ -128,7 +133,7 @@ class Submissions:
         store, process = ApiStore(services.store), services.jobs.process
         for row in reversed(store.fetches("fetching")):
             if not process.is_alive(row.owner) and store.take_over(row, process.name):
-                with core.as_user(AccountStore(services.store).owner(row.user_id)):
+                with as_user(AccountStore(services.store).owner(row.user_id)):
                     self._begin(services, row.job_id, from_json(row.document, Submission))
 
     def get(self, services: Services, job_id: str) -> FetchState | None:
@@ -180,7 +185,7 @@ class Submissions:
         return FetchState(row.job_id, row.created, submission, row.state, received, size, error)
 
     def _begin(self, services: Services, job_id: str, submission: Submission) -> None:
-        task: Fetch = core.BackgroundTask("fetch")
+        task: Fetch = BackgroundTask("fetch")
         with self._lock:
             self._fetches = {one: task for one, task in self._fetches.items() if task.is_running}
             self._fetches[job_id] = task
@@ -199,10 +204,10 @@ class Submissions:
         """Get the video and queue the job. A failure is stored; the end of the program is not one."""
         store = ApiStore(services.store)
         try:
-            core.require("analyst")  # the role of its user may have changed since
+            require("analyst")  # the role of its user may have changed since
             with self._room:
                 if cancel.is_set():
-                    raise core.Cancelled
+                    raise Cancelled
                 path, name = _fetched(services, submission, report, cancel)
             _queue(services, job_id, replace(submission, force=True), path, name)  # under the id that was returned
         except Exception as error:
@@ -213,7 +218,7 @@ class Submissions:
             if cancel.is_set():
                 store.end_fetch(job_id, "cancelled")
             else:
-                store.end_fetch(job_id, "failed", to_json(Failure.of(core.as_app_error(error, services.log_path))))
+                store.end_fetch(job_id, "failed", to_json(Failure.of(as_app_error(error, services.log_path))))
             raise
 
 
@@ -261,7 +266,7 @@ def _attach(services: Services, submission: Submission, path: Path) -> None:
     if not submission.subtitles:
         return
     if (video_id := services.videos.find(path)) is None:
-        raise core.InputError("subtitles_for_path", name=path.name)
+        raise InputError("subtitles_for_path", name=path.name)
     attach_subtitles(services.videos, video_id, submission.subtitles)
 
 

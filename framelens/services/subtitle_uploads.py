@@ -6,8 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from framelens import core, video
-from framelens.store import VideoRepository
+from framelens.core.errors import InputError
+from framelens.core.files import safe_file_name
+from framelens.core.units import human_size
+from framelens.store.video_repository import VideoRepository
+from framelens.video.subtitles.discovery import (
+    MOST_SUBTITLE_BYTES,
+    SUBTITLE_SUFFIXES,
+    is_subtitle_name,
+    subtitle_belongs,
+)
 
 MOST_SUBTITLES = 16
 """Subtitle files that a job may name. Chosen by hand; not tuned."""
@@ -33,7 +41,7 @@ def pair_uploads(videos: VideoRepository, ids: Sequence[str]) -> PairedUploads:
         InputError: An upload is unknown, or a subtitle file is too large.
     """
     names = {one: videos.name(one) for one in ids}
-    shown = tuple(one for one in names if not video.is_subtitle_name(names[one]))
+    shown = tuple(one for one in names if not is_subtitle_name(names[one]))
     alone = []
     for subtitle in (one for one in names if one not in shown):
         if owner := _owner_of(names[subtitle], {one: names[one] for one in shown}):
@@ -52,11 +60,11 @@ def check_subtitles(videos: VideoRepository, ids: Sequence[str]) -> None:
     """
     for one in ids:
         upload = videos.upload(videos.finish(one))
-        if not video.is_subtitle_name(upload.name):
-            raise core.InputError("subtitles_not_known", name=upload.name, known=video.SUBTITLE_SUFFIXES)
-        if upload.size_bytes > video.MOST_SUBTITLE_BYTES:
-            most = core.human_size(video.MOST_SUBTITLE_BYTES)
-            raise core.InputError("subtitles_too_large", name=upload.name, most=most)
+        if not is_subtitle_name(upload.name):
+            raise InputError("subtitles_not_known", name=upload.name, known=SUBTITLE_SUFFIXES)
+        if upload.size_bytes > MOST_SUBTITLE_BYTES:
+            most = human_size(MOST_SUBTITLE_BYTES)
+            raise InputError("subtitles_too_large", name=upload.name, most=most)
 
 
 def attach_subtitles(videos: VideoRepository, video_id: str, ids: Sequence[str]) -> None:
@@ -73,18 +81,18 @@ def attach_subtitles(videos: VideoRepository, video_id: str, ids: Sequence[str])
 
 def _owner_of(name: str, videos: dict[str, str]) -> str | None:
     """Return the id of the video to which a subtitle file belongs; the longest name counts."""
-    found = [one for one, shown in videos.items() if video.subtitle_belongs(name, shown)]
+    found = [one for one, shown in videos.items() if subtitle_belongs(name, shown)]
     only = next(iter(videos)) if len(videos) == 1 else None
     return max(found, key=lambda one: len(videos[one]), default=only)
 
 
 def _name_beside(name: str, path: Path) -> str:
     """Return the name under which a subtitle file is found beside the video at `path`."""
-    clean = core.safe_file_name(name)
-    if video.subtitle_belongs(clean, path.name):
+    clean = safe_file_name(name)
+    if subtitle_belongs(clean, path.name):
         return clean
     tagged = f"{path.stem}.{clean}"  # English.srt
-    return tagged if video.subtitle_belongs(tagged, path.name) else path.stem + Path(clean).suffix
+    return tagged if subtitle_belongs(tagged, path.name) else path.stem + Path(clean).suffix
 
 
 def _free_name(place: Path, source: Path) -> str:

@@ -2,9 +2,13 @@
 
 from pathlib import Path
 
-from framelens import core
+from framelens.core.domain import Analysis, Language, Notice, Transcript
+from framelens.core.errors import ConfigError, InputError
+from framelens.core.files import readable
 from framelens.services.container import Services
-from framelens.video import check_file, check_subtitle_file, subtitles_of
+from framelens.video.extractor import subtitles_of
+from framelens.video.files import check_file
+from framelens.video.subtitles.discovery import check_subtitle_file
 
 
 def report_ids(services: Services, path: Path) -> list[str]:
@@ -15,8 +19,8 @@ def report_ids(services: Services, path: Path) -> list[str]:
 
 
 def transcript_of(
-    path: Path | None, analysis: core.Analysis | None, language: core.Language, subtitles: Path | None = None
-) -> tuple[core.Transcript, tuple[core.Notice, ...]]:
+    path: Path | None, analysis: Analysis | None, language: Language, subtitles: Path | None = None
+) -> tuple[Transcript, tuple[Notice, ...]]:
     """Return the subtitles given, else the transcript in a report, else the subtitles in the file and beside it.
 
     Args:
@@ -34,15 +38,15 @@ def transcript_of(
     """
     if subtitles:
         if path is None:
-            raise core.ConfigError("subtitles_alone")
+            raise ConfigError("subtitles_alone")
         subtitles = check_subtitle_file(subtitles)
     elif analysis and analysis.transcript:
         return analysis.transcript, ()
-    notices: tuple[core.Notice, ...] = ()
+    notices: tuple[Notice, ...] = ()
     if path:
         check_file(path)
         found, notices = subtitles_of(path, language, given=subtitles)
         if found:
             return found, notices
-    name = core.readable(path.name) if path else analysis.video.name if analysis else ""
-    raise core.InputError("no_transcript", name=name)
+    name = readable(path.name) if path else analysis.video.name if analysis else ""
+    raise InputError("no_transcript", name=name)

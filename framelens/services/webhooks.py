@@ -22,10 +22,13 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
-from framelens import core
-from framelens.core import Failure, from_json, to_json
+from framelens.core.background_task import BackgroundTask
+from framelens.core.codec import Failure, from_json, to_json
+from framelens.core.errors import AppError, Cancelled, InputError
+from framelens.core.files import new_id
+from framelens.core.identity import LOCAL_USER, as_user
 from framelens.services.outbound import Outbound
-from framelens.store import ApiKeyRow, ApiStore, DeliveryRow, WebhookRow
+from framelens.store.api_records import ApiKeyRow, ApiStore, DeliveryRow, WebhookRow
 
 if TYPE_CHECKING:
     from framelens.services.container import Services
@@ -50,7 +53,7 @@ class Webhooks:
     """Sender of messages. All methods are thread-safe."""
 
     def __init__(self) -> None:
-        self._task: core.BackgroundTask[int, None] = core.BackgroundTask("webhooks")
+        self._task: BackgroundTask[int, None] = BackgroundTask("webhooks")
         self._wake = threading.Event()
 
     def add(self, services: Services, key: ApiKeyRow, url: str) -> WebhookRow:
@@ -62,7 +65,7 @@ class Webhooks:
         Outbound(services.settings.sources).resolve(url)
         secret = _SECRET_PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
         created = datetime.now(UTC).isoformat(timespec="seconds")
-        row = WebhookRow(core.new_id(), key.id, url, secret, created)
+        row = WebhookRow(new_id(), key.id, url, secret, created)
         ApiStore(services.store).add_webhook(row, MOST_WEBHOOKS)
         return row
 
@@ -70,7 +73,7 @@ class Webhooks:
         """Send what waits or will wait, in the background, if anything waits now."""
         if ApiStore(services.store).has_waiting():
             self._wake.set()
-            with core.as_user(core.LOCAL_USER):  # one task sends the messages of all users
+            with as_user(LOCAL_USER):  # one task sends the messages of all users
                 self._task.start(partial(self._send_waiting, services))
 
     def close(self) -> None:
@@ -98,7 +101,7 @@ class Webhooks:
                         free.release()
                 report(sent)
                 cancel.wait(_POLL_SECONDS)
-        raise core.Cancelled
+        raise Cancelled
 
 
 def signature(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
@@ -115,7 +118,7 @@ def signature(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
     return f"v1,{base64.b64encode(signed).decode()}"
 
 
-def error_of(row: DeliveryRow) -> core.AppError | None:
+def error_of(row: DeliveryRow) -> AppError | None:
     """Return why the last attempt failed, None if it did not."""
     return from_json(row.reason, Failure).as_error() if row.reason else None
 
@@ -128,7 +131,7 @@ def _attempt(services: Services, row: DeliveryRow, webhook: WebhookRow, state: s
         _log.exception("the message %s could not be sent", row.id)
 
 
-def _after(row: DeliveryRow, error: core.AppError | None) -> DeliveryRow:
+def _after(row: DeliveryRow, error: AppError | None) -> DeliveryRow:
     """Return the message after an attempt."""
     attempts = row.attempts + 1
     if error is None:
@@ -139,7 +142,7 @@ def _after(row: DeliveryRow, error: core.AppError | None) -> DeliveryRow:
     return replace(row, attempts=attempts, due=time.time() + RETRY_SECONDS[attempts - 1], reason=reason)
 
 
-def _post(services: Services, row: DeliveryRow, webhook: WebhookRow, state: str) -> core.AppError | None:
+def _post(services: Services, row: DeliveryRow, webhook: WebhookRow, state: str) -> AppError | None:
     """Send the message and return the reason why it did not arrive, None if it did."""
     now = datetime.now(UTC)
     content = {
@@ -158,6 +161,6 @@ def _post(services: Services, row: DeliveryRow, webhook: WebhookRow, state: str)
     }
     try:
         status = Outbound(services.settings.sources).post(webhook.url, body, headers, _MOST_SECONDS)
-    except core.InputError as error:
+    except InputError as error:
         return error
-    return None if 200 <= status < 300 else core.InputError("webhook_refused", url=webhook.url, status=status)
+    return None if 200 <= status < 300 else InputError("webhook_refused", url=webhook.url, status=status)

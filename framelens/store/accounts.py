@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 
-from framelens.core import LOCAL_USER, InputError, Role, User
+from framelens.core.errors import InputError
+from framelens.core.identity import LOCAL_USER, Role, User
 from framelens.store.database import Store
 
 _ACCOUNTS = "id, name, role, password, created"

@@ -7,7 +7,7 @@ submission is not interpreted here.
 import sqlite3
 from dataclasses import astuple, dataclass, replace
 
-from framelens.core import InputError
+from framelens.core.errors import InputError
 from framelens.store.database import NOT_IN_TRASH, Store, visible
 
 _AT_WORK = "('fetching', 'queued', 'running', 'measuring')"

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal, get_args
 
-from framelens.core import StorageError, current_user, one_line
+from framelens.core.errors import StorageError
+from framelens.core.files import one_line
+from framelens.core.identity import current_user
 from framelens.store.database import Store
 
 _log = logging.getLogger(__name__)

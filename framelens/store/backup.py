@@ -23,7 +23,12 @@ from itertools import chain
 from pathlib import Path
 from typing import IO, BinaryIO, NamedTuple
 
-from framelens import core
+from framelens.core.codec import from_builtins
+from framelens.core.errors import ConfigError, InputError, StorageError
+from framelens.core.files import make_private_folder, private_opener, shown_path, write_private
+from framelens.core.redaction import is_secret
+from framelens.core.units import human_size
+from framelens.core.wall_clock import earliest_time
 from framelens.store import database
 from framelens.store.audit import AuditLog
 from framelens.store.fs_utils import (
@@ -146,11 +151,11 @@ def write_backup(data_dir: Path, target: Path, *, videos: bool) -> BackupManifes
         StorageError: "backup_no_room", "store_newer", or the disk refuses.
     """
     if os.path.lexists(target):
-        raise core.ConfigError("backup_exists", path=core.shown_path(target))
+        raise ConfigError("backup_exists", path=shown_path(target))
     if not (data_dir / DATABASE).exists():
-        raise core.ConfigError("backup_nothing", folder=str(data_dir))
+        raise ConfigError("backup_nothing", folder=str(data_dir))
     with disk_errors(target.parent):
-        core.make_private_folder(target.parent)
+        make_private_folder(target.parent)
         _remove_leftovers(target.parent)
         # The copy of the database is there twice for a moment: beside the backup and in it.
         needed = backup_bytes(data_dir, videos=videos) + database.used_bytes(data_dir / DATABASE)
@@ -160,7 +165,7 @@ def write_backup(data_dir: Path, target: Path, *, videos: bool) -> BackupManifes
     try:
         with database.store_errors(data_dir / DATABASE, target.parent), disk_errors(target.parent):
             schema = database.copy_store(data_dir / DATABASE, copy)
-            with open(scratch, "xb", opener=core.private_opener) as file:
+            with open(scratch, "xb", opener=private_opener) as file:
                 manifest = _write(file, data_dir, copy, schema, videos)
                 file.flush()
                 os.fsync(file.fileno())
@@ -177,7 +182,7 @@ def _remove_leftovers(folder: Path) -> None:
     """Remove what killed backups left in a folder."""
     for left in folder.glob(f"*.{_UNFINISHED}*"):
         with suppress(OSError):
-            if core.earliest_time() - left.stat().st_mtime > _LEFT_SECONDS:
+            if earliest_time() - left.stat().st_mtime > _LEFT_SECONDS:
                 left.unlink()
 
 
@@ -226,7 +231,7 @@ def _sources(data_dir: Path, videos: bool) -> Iterator[BackupSource]:
         path = data_dir / name
         if name == "model.json":
             if record := read_json(path):
-                kept = {key: value for key, value in record.items() if not core.is_secret(key)}
+                kept = {key: value for key, value in record.items() if not is_secret(key)}
                 yield BackupSource(name, path, json.dumps(kept, indent=1).encode())
         elif path.is_file():
             yield BackupSource(name, path)
@@ -284,7 +289,7 @@ def restore_backup(source: Path, data_dir: Path) -> tuple[BackupManifest, Path]:
         StorageError: "backup_no_room", or the disk refuses.
     """
     with _opened(source) as (archive, manifest), disk_errors(data_dir):
-        core.make_private_folder(data_dir)
+        make_private_folder(data_dir)
         _check_unused(data_dir)
         _check_room(data_dir, manifest.size_bytes)
         with _scratch(data_dir) as (scratch, live):
@@ -300,7 +305,7 @@ def _scratch(data_dir: Path) -> Iterator[tuple[Path, ProcessLock]]:
     """Make a folder for what is restored, and remove it afterwards; once its lock is released, the next start does."""
     folder = data_dir / f"{RESTORING}-{secrets.token_hex(4)}.new"
     with opening(data_dir, _PATIENCE_SECONDS):
-        core.make_private_folder(folder)
+        make_private_folder(folder)
         live = ProcessLock(folder)
     try:
         yield folder, live
@@ -310,11 +315,11 @@ def _scratch(data_dir: Path) -> Iterator[tuple[Path, ProcessLock]]:
 
 
 def _unpack(source: Path, archive: zipfile.ZipFile, manifest: BackupManifest, folder: Path) -> None:
-    core.make_private_folder(folder)
+    make_private_folder(folder)
     for one in manifest.files:
         path = folder / one.name
-        core.make_private_folder(path.parent)
-        with archive.open(one.name) as file, open(path, "xb", opener=core.private_opener) as out:
+        make_private_folder(path.parent)
+        with archive.open(one.name) as file, open(path, "xb", opener=private_opener) as out:
             _compare(source, one, _copied(file, out, one.size))
             out.flush()
             os.fsync(out.fileno())
@@ -326,12 +331,12 @@ def _adopt(folder: Path, manifest: BackupManifest, data_dir: Path, source: Path)
     try:
         database.adopt_store(folder / DATABASE, {old: new} if old != new else {})
     except sqlite3.DatabaseError as error:
-        raise core.InputError("backup_damaged", path=core.shown_path(source), reason=str(error)) from error
+        raise InputError("backup_damaged", path=shown_path(source), reason=str(error)) from error
     for path in (folder / "batches").glob("*.json"):
         before = path.read_bytes()
         mark, becomes = (json.dumps(one, ensure_ascii=False)[:-1].encode() for one in (old, new))
         if (after := before.replace(mark, becomes)) != before:
-            core.write_private(path, after)
+            write_private(path, after)
     for path in (folder / _VIDEOS).glob("*.json"):
         if (record := read_json(path)) and record.get("origin") == "upload":
             moved = data_dir / _VIDEOS / path.stem / Path(record["path"]).name
@@ -362,7 +367,7 @@ def _put_in_place(scratch: Path, live: ProcessLock, manifest: BackupManifest, da
 
 def _check_unused(data_dir: Path) -> None:
     if has_live_process(data_dir / "running") or database.is_in_use(data_dir / DATABASE):
-        raise core.InputError("restore_in_use", folder=str(data_dir))
+        raise InputError("restore_in_use", folder=str(data_dir))
 
 
 @contextmanager
@@ -374,9 +379,9 @@ def _opened(source: Path) -> Iterator[tuple[zipfile.ZipFile, BackupManifest]]:
             manifest = _manifest(source, archive)
             yield archive, manifest
         except (zipfile.BadZipFile, EOFError) as error:
-            raise core.InputError("backup_damaged", path=core.shown_path(source), reason=str(error)) from error
+            raise InputError("backup_damaged", path=shown_path(source), reason=str(error)) from error
         except (FileNotFoundError, IsADirectoryError, PermissionError) as error:
-            raise core.InputError("backup_unreadable", path=core.shown_path(source), reason=reason_of(error)) from error
+            raise InputError("backup_unreadable", path=shown_path(source), reason=reason_of(error)) from error
 
 
 def _manifest(source: Path, archive: zipfile.ZipFile) -> BackupManifest:
@@ -388,8 +393,8 @@ def _manifest(source: Path, archive: zipfile.ZipFile) -> BackupManifest:
         record = json.loads(archive.read(_MANIFEST))
         newest, form = (int(record[name]) for name in ("schema", "form"))
         if newest > len(database.MIGRATIONS) or form > _FORMAT:
-            raise core.InputError("backup_newer", path=core.shown_path(source), version=str(record["framelens"]))
-        manifest: BackupManifest = core.from_builtins(record, BackupManifest)
+            raise InputError("backup_newer", path=shown_path(source), version=str(record["framelens"]))
+        manifest: BackupManifest = from_builtins(record, BackupManifest)
     except (ValueError, TypeError, KeyError) as error:
         raise zipfile.BadZipFile(_MANIFEST) from error
     names = [one.name for one in manifest.files]
@@ -410,14 +415,14 @@ def _is_allowed(name: str) -> bool:
 
 def _compare(source: Path, file: BackupFile, found: tuple[int, str]) -> None:
     if found != (file.size, file.sha256):
-        raise core.InputError("backup_damaged", path=core.shown_path(source), reason=file.name)
+        raise InputError("backup_damaged", path=shown_path(source), reason=file.name)
 
 
 def _check_room(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
     if needed + _KEPT_FREE_BYTES > free:
-        sizes = {"needed": core.human_size(needed + _KEPT_FREE_BYTES), "free": core.human_size(free)}
-        raise core.StorageError("backup_no_room", folder=str(folder), **sizes)
+        sizes = {"needed": human_size(needed + _KEPT_FREE_BYTES), "free": human_size(free)}
+        raise StorageError("backup_no_room", folder=str(folder), **sizes)
 
 
 def _size(path: Path) -> int:

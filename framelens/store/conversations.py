@@ -9,7 +9,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from framelens.core import InputError, current_user, earliest_time
+from framelens.core.errors import InputError
+from framelens.core.identity import current_user
+from framelens.core.wall_clock import earliest_time
 from framelens.store.database import NOT_IN_TRASH, Store, listed, visible
 from framelens.store.library_index import LATEST
 from framelens.store.tokenizer import SearchTerm, body_of, terms_of

@@ -22,15 +22,10 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from framelens.core import (
-    StorageError,
-    earliest_time,
-    make_private_folder,
-    private_opener,
-    redact,
-    restrict_to_owner,
-    write_private,
-)
+from framelens.core.errors import StorageError
+from framelens.core.files import make_private_folder, private_opener, restrict_to_owner, write_private
+from framelens.core.redaction import redact
+from framelens.core.wall_clock import earliest_time
 
 # Files that FrameLens writes to the data folder. Templates and models there are the user's own files.
 _KEPT = ("framelens.*", "answers.sqlite*", "*.json", "videos", "surveys", "running", "*engine", "*restor*")

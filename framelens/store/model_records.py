@@ -10,7 +10,9 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from framelens.core import AppError, from_builtins, make_private_folder, to_builtins
+from framelens.core.codec import from_builtins, to_builtins
+from framelens.core.errors import AppError
+from framelens.core.files import make_private_folder
 from framelens.store.fs_utils import disk_errors, read_json, write_json
 
 _log = logging.getLogger(__name__)

@@ -9,7 +9,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from framelens.core import InputError, earliest_time, latest_time, requires
+from framelens.core.errors import InputError
+from framelens.core.identity import requires
+from framelens.core.wall_clock import earliest_time, latest_time
 from framelens.store.audit import AuditLog
 from framelens.store.database import Store, listed, visible
 from framelens.store.library_index import LATEST

@@ -4,7 +4,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
-from framelens.core import InputError, StorageError, human_size
+from framelens.core.errors import InputError, StorageError
+from framelens.core.units import human_size
 
 UploadPurpose = Literal["video", "report", "picture"]
 """What an upload is for: a video or its subtitles; reports to import; a picture for a question. The last two become no

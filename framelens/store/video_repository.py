@@ -23,7 +23,19 @@ from typing import Any, BinaryIO, Literal
 
 from filelock import FileLock, Timeout
 
-from framelens import core
+from framelens.core.errors import InputError, StorageError, VideoError
+from framelens.core.files import (
+    address_in,
+    is_inside,
+    make_private_folder,
+    private_opener,
+    safe_file_name,
+    shown_name,
+    shown_path,
+)
+from framelens.core.identity import current_user, requires, sees
+from framelens.core.units import human_size
+from framelens.core.wall_clock import earliest_time
 from framelens.store.fs_utils import disk_errors, own_secret, read_json, reason_of, remove_scratch, write_json
 from framelens.store.upload_limits import (
     HELD_SECONDS,
@@ -74,7 +86,7 @@ class PartialUpload:
             StorageError: The disk is full or refuses.
         """
         if self.offset + len(chunk) > self._upload.size_bytes:
-            raise core.InputError("upload_too_long", name=self._upload.name, size_bytes=self._upload.size_bytes)
+            raise InputError("upload_too_long", name=self._upload.name, size_bytes=self._upload.size_bytes)
         rest = memoryview(chunk)
         while rest:
             with disk_errors(self._folder):
@@ -119,7 +131,7 @@ class VideoRepository:
         self._creating = threading.Lock()  # what one upload reserves, the next one finds
         self._incoming: dict[str, _Reserved] = {}
         with disk_errors(folder):
-            core.make_private_folder(self._parts)
+            make_private_folder(self._parts)
             self._secret = own_secret(folder / "secret")
             for one in (folder, self._parts):
                 remove_scratch(one)
@@ -127,7 +139,7 @@ class VideoRepository:
 
     # ---- uploads -----------------------------------------------------------------------------------------------------
 
-    @core.requires("analyst")
+    @requires("analyst")
     def create_upload(self, name: str, size_bytes: int, purpose: UploadPurpose = "video") -> Upload:
         """Start an upload of `size_bytes`, which are reserved from now on. Forget uploads that were abandoned.
 
@@ -136,24 +148,24 @@ class VideoRepository:
             StorageError: "disk_full" if the file doesn't fit, "uploads_unfinished", "uploads_unfinished_of_all" or
                 "upload_quota", or the disk refuses.
         """
-        shown = core.shown_name(name)
+        shown = shown_name(name)
         if size_bytes <= 0:
-            raise core.InputError("upload_empty", name=shown)
+            raise InputError("upload_empty", name=shown)
         check_size(shown, size_bytes, purpose)
         with self._creating:
             with disk_errors(self._parts):
                 self._drop_stale_parts()
-            self._limits.check_count(shown, [one.user_id for one in self._unfinished()], core.current_user().id)
+            self._limits.check_count(shown, [one.user_id for one in self._unfinished()], current_user().id)
             self.check_room(shown, size_bytes)
             upload = Upload(secrets.token_urlsafe(24), shown, size_bytes, 0, purpose)
             with disk_errors(self._parts):
                 self._part(upload.id).touch(mode=0o600)
-                record = {"name": shown, "size_bytes": size_bytes, "user_id": core.current_user().id}
+                record = {"name": shown, "size_bytes": size_bytes, "user_id": current_user().id}
                 record["purpose"] = purpose
                 write_json(self._parts / f"{upload.id}.json", record)
         return upload
 
-    @core.requires("analyst")
+    @requires("analyst")
     def upload(self, upload_id: str) -> Upload:
         """Get the state of an upload; one that has become a video is complete.
 
@@ -168,7 +180,7 @@ class VideoRepository:
         video = read_json(self._record(upload_id))
         if video and _is_visible(video) and video["origin"] == "upload":
             return Upload(upload_id, video["name"], video["size_bytes"], video["size_bytes"])
-        raise core.InputError("upload_unknown", id=upload_id)
+        raise InputError("upload_unknown", id=upload_id)
 
     @contextmanager
     def part(self, upload_id: str, offset: int) -> Iterator[PartialUpload]:
@@ -181,7 +193,7 @@ class VideoRepository:
         with self._alone(upload_id):
             upload = self.upload(upload_id)
             if offset != upload.offset or upload.is_complete:
-                raise core.InputError("upload_conflict", name=upload.name, given=offset, expected=upload.offset)
+                raise InputError("upload_conflict", name=upload.name, given=offset, expected=upload.offset)
             with disk_errors(self._parts):
                 file = self._part(upload_id).open("ab", buffering=0)
             with file:
@@ -195,7 +207,7 @@ class VideoRepository:
         """
         upload = self.upload(upload_id)
         if not upload.is_complete:
-            raise core.InputError(
+            raise InputError(
                 "upload_incomplete", name=upload.name, received=upload.offset, size_bytes=upload.size_bytes
             )
         with disk_errors(self._folder):
@@ -205,7 +217,7 @@ class VideoRepository:
                 _drop_part(self._parts / f"{upload_id}.json")
         return upload_id
 
-    @core.requires("analyst")
+    @requires("analyst")
     @contextmanager
     def read_once(self, upload_id: str, purpose: UploadPurpose) -> Iterator[tuple[str, BinaryIO]]:
         """Open a complete upload that is for no video, by its name and content, and delete it afterwards.
@@ -215,7 +227,7 @@ class VideoRepository:
         """
         upload = self.upload(upload_id)
         if upload.purpose != purpose:
-            raise core.InputError("upload_unknown", id=upload_id)
+            raise InputError("upload_unknown", id=upload_id)
         self.finish(upload_id)
         try:
             with disk_errors(self._parts):
@@ -225,10 +237,10 @@ class VideoRepository:
         finally:
             self.drop_unread(upload_id)
 
-    @core.requires("analyst")
+    @requires("analyst")
     def drop_unread(self, upload_id: str) -> None:
         """Delete an upload that is for no video; others, and one that has gone, are left alone."""
-        with suppress(core.InputError), disk_errors(self._parts):
+        with suppress(InputError), disk_errors(self._parts):
             if self.upload(upload_id).purpose != "video":
                 _drop_part(self._part(upload_id))
 
@@ -241,13 +253,13 @@ class VideoRepository:
         Yields:
             The id that the video will have, and the file.
         """
-        video_id, shown = secrets.token_urlsafe(24), core.shown_name(name)
+        video_id, shown = secrets.token_urlsafe(24), shown_name(name)
         part = self._part(video_id)
         try:
             with disk_errors(self._parts):
-                with open(part, "xb", opener=core.private_opener) as file:
+                with open(part, "xb", opener=private_opener) as file:
                     yield video_id, file
-                self._publish(video_id, shown, part.stat().st_size, core.current_user().id)
+                self._publish(video_id, shown, part.stat().st_size, current_user().id)
         finally:
             with self._creating:
                 self._incoming.pop(video_id, None)
@@ -269,11 +281,11 @@ class VideoRepository:
         with self._creating:
             self._incoming.pop(video_id, None)
             self.check_room(name, size_bytes, arrived_bytes)
-            self._incoming[video_id] = _Reserved(core.current_user().id, size_bytes, 0)
+            self._incoming[video_id] = _Reserved(current_user().id, size_bytes, 0)
 
     def _publish(self, video_id: str, name: str, size_bytes: int, user_id: str) -> None:
         """Turn a complete part into a video of this user. Raises OSError."""
-        place = self._folder / video_id / core.safe_file_name(name)
+        place = self._folder / video_id / safe_file_name(name)
         place.parent.mkdir(mode=0o700, exist_ok=True)
         self._register(video_id, "upload", name, place, size_bytes, user_id)
         self._part(video_id).replace(place)
@@ -289,7 +301,7 @@ class VideoRepository:
         """
         record, video = self._video(self.finish(upload_id)), self._video(video_id)
         if video["origin"] != "upload":
-            raise core.InputError("subtitles_for_path", name=video["name"])
+            raise InputError("subtitles_for_path", name=video["name"])
         source, place = self.path(upload_id), Path(video["path"]).with_name(name)
         if source == place:
             return
@@ -313,15 +325,15 @@ class VideoRepository:
             InputError: "upload_too_large".
             StorageError: "disk_full" or "upload_quota".
         """
-        unfinished, user_id = [*self._unfinished(), *self._arriving()], core.current_user().id
+        unfinished, user_id = [*self._unfinished(), *self._arriving()], current_user().id
         used = sum(one.size_bytes for one in (*unfinished, *self._uploaded()) if one.user_id == user_id)
         self._limits.check_bytes(name, size_bytes, used)
         with disk_errors(self._folder):
             free = shutil.disk_usage(self._folder).free - _KEPT_FREE_BYTES
         free -= sum(one.missing_bytes for one in unfinished)
         if size_bytes - arrived_bytes > free:
-            sizes = {"needed": core.human_size(size_bytes - arrived_bytes), "free": core.human_size(max(free, 0))}
-            raise core.StorageError("disk_full", name=core.shown_name(name), folder=str(self._folder), **sizes)
+            sizes = {"needed": human_size(size_bytes - arrived_bytes), "free": human_size(max(free, 0))}
+            raise StorageError("disk_full", name=shown_name(name), folder=str(self._folder), **sizes)
 
     # ---- videos ------------------------------------------------------------------------------------------------------
 
@@ -337,7 +349,7 @@ class VideoRepository:
             # Check at every use: the allowed folders or a link in the path may have changed.
             return self._allowed(path)
         if not path.is_file():
-            raise core.InputError("path_missing", path=record["name"])
+            raise InputError("path_missing", path=record["name"])
         return path
 
     def name(self, video_id: str) -> str:
@@ -348,7 +360,7 @@ class VideoRepository:
         """
         return str(self._video(video_id)["name"])
 
-    @core.requires("analyst")
+    @requires("analyst")
     def from_path(self, path_text: str) -> str:
         """Register a file below an allowed folder and return its id; a relative path is tried below each folder.
 
@@ -358,11 +370,11 @@ class VideoRepository:
         """
         text = path_text.strip().strip("\"'")
         if not text or "\0" in text:
-            raise core.InputError("path_empty")
-        if address := core.address_in(text):
-            raise core.VideoError("video_is_address", address=address)
+            raise InputError("path_empty")
+        if address := address_in(text):
+            raise VideoError("video_is_address", address=address)
         if not self.input_dirs:
-            raise core.InputError("path_none_allowed", path=core.shown_path(text))
+            raise InputError("path_none_allowed", path=shown_path(text))
         path = self._allowed(self._absolute(Path(text)))
         return self._register(self._id_of(path), "path", path.name, path, path.stat().st_size)
 
@@ -372,7 +384,7 @@ class VideoRepository:
         The files in it are checked one by one, by `from_path`: a link may lead elsewhere.
         """
         text = path_text.strip().strip("\"'")
-        if not text or "\0" in text or core.address_in(text):
+        if not text or "\0" in text or address_in(text):
             return None
         try:
             real = self._absolute(Path(text)).resolve()
@@ -380,7 +392,7 @@ class VideoRepository:
         except (OSError, RuntimeError):  # `from_path` reports why
             return None
 
-    @core.requires("analyst")
+    @requires("analyst")
     def sample(self) -> str:
         """Register the bundled sample and return its id.
 
@@ -388,7 +400,7 @@ class VideoRepository:
             InputError: "path_missing".
         """
         if not self._sample.is_file():
-            raise core.InputError("path_missing", path=str(self._sample))
+            raise InputError("path_missing", path=str(self._sample))
         size = self._sample.stat().st_size
         return self._register(self._id_of(self._sample), "sample", self._sample.name, self._sample, size)
 
@@ -411,7 +423,7 @@ class VideoRepository:
     def copy_of(self, sha256: str) -> str | None:
         """Get the id of the user's video that was kept for this content, or None if there is none any more."""
         record = read_json(self._copy_record(sha256)) or {}
-        with suppress(core.InputError):
+        with suppress(InputError):
             return record["video_id"] if record and self.path(record["video_id"]).is_file() else None
         return None
 
@@ -420,7 +432,7 @@ class VideoRepository:
         video_id = self.find(path)
         return video_id is not None and self._video(video_id)["origin"] == "upload"
 
-    @core.requires("analyst")
+    @requires("analyst")
     def let_go_with(self, path: Path, job_id: str) -> None:
         """Note that the uploaded video in this file, if it is one, is about to be deleted with an analysis.
 
@@ -464,39 +476,39 @@ class VideoRepository:
 
     def _is_inside(self, real: Path) -> bool:
         """Return whether a real path lies below an allowed folder and not in the data folder."""
-        return core.is_inside(real, self.input_dirs, without=self._data_dir)
+        return is_inside(real, self.input_dirs, without=self._data_dir)
 
     def _allowed(self, path: Path) -> Path:
         folders = ", ".join(map(str, self.input_dirs))
         try:
             real = path.resolve()
             if not self._is_inside(real):
-                raise core.InputError("path_outside", path=core.shown_path(path), folders=folders)
+                raise InputError("path_outside", path=shown_path(path), folders=folders)
             mode = real.stat().st_mode
         except (FileNotFoundError, NotADirectoryError):
-            raise core.InputError("path_missing", path=core.shown_path(path)) from None
+            raise InputError("path_missing", path=shown_path(path)) from None
         except (OSError, RuntimeError) as error:  # a loop of links is a RuntimeError up to Python 3.12
-            raise core.InputError("path_unreadable", path=core.shown_path(path), reason=reason_of(error)) from error
+            raise InputError("path_unreadable", path=shown_path(path), reason=reason_of(error)) from error
         # Opening a pipe or a device could block for ever.
         if not stat.S_ISREG(mode):
-            raise core.InputError("path_not_a_file", path=core.shown_path(path))
+            raise InputError("path_not_a_file", path=shown_path(path))
         if not os.access(real, os.R_OK):
-            raise core.InputError("path_unreadable", path=core.shown_path(path), reason=os.strerror(errno.EACCES))
+            raise InputError("path_unreadable", path=shown_path(path), reason=os.strerror(errno.EACCES))
         return real
 
     def _id_of(self, path: Path, owner_id: str | None = None) -> str:
         """Return the id of a file that isn't an upload, one for each user."""
-        owner = core.current_user().id if owner_id is None else owner_id
+        owner = current_user().id if owner_id is None else owner_id
         named = os.fsencode(path) + (b"\0" + owner.encode() if owner else b"")
         return hmac.new(self._secret, named, hashlib.sha256).hexdigest()[:40]
 
     def _register(
         self, video_id: str, origin: Origin, name: str, path: Path, size_bytes: int, user_id: str | None = None
     ) -> str:
-        owner = core.current_user().id if user_id is None else user_id
+        owner = current_user().id if user_id is None else user_id
         record = {
             "origin": origin,
-            "name": core.shown_name(name),
+            "name": shown_name(name),
             "path": str(path),
             "size_bytes": size_bytes,
             "user_id": owner,
@@ -517,7 +529,7 @@ class VideoRepository:
     def _video(self, video_id: str) -> dict[str, Any]:
         record = read_json(self._record(_checked(video_id, "video_unknown")))
         if record is None or not _is_visible(record):
-            raise core.InputError("video_unknown", id=video_id)
+            raise InputError("video_unknown", id=video_id)
         return record
 
     def _record(self, video_id: str) -> Path:
@@ -537,7 +549,7 @@ class VideoRepository:
             try:
                 lock.acquire(blocking=False)
             except Timeout as error:
-                raise core.InputError("upload_busy", id=upload_id) from error
+                raise InputError("upload_busy", id=upload_id) from error
         try:
             yield
         finally:
@@ -552,7 +564,7 @@ class VideoRepository:
                 if record:
                     size_bytes = record["size_bytes"]
                     state = part.stat()
-                    has_stopped = state.st_mtime < core.earliest_time() - HELD_SECONDS
+                    has_stopped = state.st_mtime < earliest_time() - HELD_SECONDS
                     missing = 0 if has_stopped else max(0, size_bytes - state.st_size)
                     found.append(_Reserved(record.get("user_id", ""), size_bytes, missing))
         return found
@@ -584,7 +596,7 @@ class VideoRepository:
                 yield _Reserved(record.get("user_id", ""), record["size_bytes"], 0)
 
     def _drop_stale_parts(self) -> None:
-        now = core.earliest_time()
+        now = earliest_time()
         for part in self._parts.glob("*.part"):
             with suppress(FileNotFoundError):  # it was finished meanwhile
                 state, record = part.stat(), read_json(part.with_suffix(".json")) or {}
@@ -610,11 +622,11 @@ def _drop_part(path: Path) -> None:
 
 
 def _is_visible(record: dict[str, Any]) -> bool:
-    return core.sees(record.get("user_id", ""))  # records of earlier versions name no owner
+    return sees(record.get("user_id", ""))  # records of earlier versions name no owner
 
 
 def _checked(identifier: str, key: str) -> str:
     """Return the id if it is valid, since it becomes part of a file name; raise InputError(key) otherwise."""
     if not _ID.fullmatch(identifier):
-        raise core.InputError(key, id=identifier[:64])
+        raise InputError(key, id=identifier[:64])
     return identifier

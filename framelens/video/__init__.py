@@ -4,7 +4,3 @@
 process, so that a malformed file fails one job and never the server. Importing this package therefore loads no decoder.
 Its names are imported on first use: the worker is a module of this package and starts for every file.
 """
-
-import lazy_loader
-
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

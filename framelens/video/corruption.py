@@ -30,7 +30,8 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
-from framelens.core import AppError, DecodeSummary, Notice, VideoInfo
+from framelens.core.domain import DecodeSummary, Notice, VideoInfo
+from framelens.core.errors import AppError
 from framelens.video.features.frame_signature import Glance
 from framelens.video.keyframes.strategies import Span
 from framelens.video.limits import move_on

@@ -13,7 +13,26 @@ from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
-from framelens import core
+from framelens.core.domain import (
+    DecodeSummary,
+    FactsMeasured,
+    FrameFacts,
+    Keyframe,
+    KeyframeFound,
+    KeyframesChosen,
+    Language,
+    Notice,
+    Noticed,
+    Probed,
+    ScreenText,
+    SoundPiece,
+    Transcript,
+    VideoEvent,
+    VideoInfo,
+)
+from framelens.core.errors import Cancelled, DecodeError
+from framelens.core.files import readable
+from framelens.core.images import show_same
 from framelens.video.files import check_file, picture_key, printable
 from framelens.video.keyframes.options import ExtractOptions
 from framelens.video.keyframes.strategies import (
@@ -31,11 +50,11 @@ from framelens.video.worker_pool import DecoderWorker
 _log = logging.getLogger(__name__)
 _PROBE_SECONDS = 60
 """A probe can't be cancelled, so it ends by itself; decoding one frame takes well under a second."""
-Texts = Mapping[str, tuple[core.ScreenText, ...]]
+Texts = Mapping[str, tuple[ScreenText, ...]]
 _NO_TEXTS: Texts = {}
 
 
-def probe(path: Path) -> core.VideoInfo:
+def probe(path: Path) -> VideoInfo:
     """Return the metadata of a video, after decoding one frame of it.
 
     Raises:
@@ -48,9 +67,9 @@ def probe(path: Path) -> core.VideoInfo:
     timer.start()
     try:
         with DecoderWorker(WorkerRequest("probe", path)) as child:
-            return cast(core.Probed, next(child.events(too_long))).video
-    except core.Cancelled as error:
-        raise core.DecodeError("video_probe_timeout", name=printable(path.name), seconds=_PROBE_SECONDS) from error
+            return cast(Probed, next(child.events(too_long))).video
+    except Cancelled as error:
+        raise DecodeError("video_probe_timeout", name=printable(path.name), seconds=_PROBE_SECONDS) from error
     finally:
         timer.cancel()
 
@@ -63,7 +82,7 @@ def extract(
     on_known: Callable[[Known], None] | None = None,
     on_thumbnails: Callable[[Thumbnails], None] | None = None,
     cancel: threading.Event | None = None,
-) -> Iterator[core.VideoEvent]:
+) -> Iterator[VideoEvent]:
     """Survey the video once and yield its events; closing the iterator ends the work.
 
     Yields Probed, then SurveyProgress and KeyframeFound, then one KeyframesChosen, then FactsMeasured for each of its
@@ -85,7 +104,7 @@ def extract(
     """
     check_file(path)
     with DecoderWorker(WorkerRequest("extract", path, options, have_text=tuple(texts))) as child:
-        events = cast(Iterator[core.VideoEvent | Known | Thumbnails], child.events(cancel))
+        events = cast(Iterator[VideoEvent | Known | Thumbnails], child.events(cancel))
         yield from _with_texts(_without_results(events, on_known, on_thumbnails), texts)
 
 
@@ -96,7 +115,7 @@ def extract_named(
     *,
     texts: Texts = _NO_TEXTS,
     cancel: threading.Event | None = None,
-) -> Iterator[core.VideoEvent]:
+) -> Iterator[VideoEvent]:
     """Yield the events of `extract` without another survey: only the wanted frames are decoded.
 
     For a selection of a whole video by any strategy but "auto". There is no progress and no OpeningChosen.
@@ -114,22 +133,22 @@ def extract_named(
         Cancelled: `cancel` was set.
     """
     check_file(path)
-    wishes, decode = wishes_of(known, options, core.readable(path.name))
+    wishes, decode = wishes_of(known, options, readable(path.name))
     request = WorkerRequest("named", path, options, have_text=tuple(texts), wishes=tuple(wishes), edges=known.edges)
     with DecoderWorker(request) as child:
-        events = cast(Iterator[core.VideoEvent | Fetched], child.events(cancel))
+        events = cast(Iterator[VideoEvent | Fetched], child.events(cancel))
         yield from _with_texts((_placed(event, decode, known) for event in events), texts)
 
 
 def remaining_facts(
     path: Path,
-    keyframes: Sequence[core.Keyframe],
-    known: Sequence[core.FrameFacts],
+    keyframes: Sequence[Keyframe],
+    known: Sequence[FrameFacts],
     options: ExtractOptions,
     *,
     texts: Texts = _NO_TEXTS,
     cancel: threading.Event | None = None,
-) -> Iterator[core.VideoEvent]:
+) -> Iterator[VideoEvent]:
     """Yield the facts that an interrupted `extract` had not measured, as it would; the file isn't read.
 
     Args:
@@ -150,17 +169,17 @@ def remaining_facts(
     done = wanted[:1] if known else ()
     have_text = (*texts, *(picture_key(one.jpeg) for one in done))
     with DecoderWorker(WorkerRequest("facts", path, options, wanted, have_text)) as child:
-        events = cast(Iterator[core.VideoEvent], child.events(cancel))
+        events = cast(Iterator[VideoEvent], child.events(cancel))
         measured = {one.number for one in done}
-        new = (one for one in events if not (isinstance(one, core.FactsMeasured) and one.facts.number in measured))
+        new = (one for one in events if not (isinstance(one, FactsMeasured) and one.facts.number in measured))
         yield from _with_texts(new, texts, wanted)
 
 
 def _without_results(
-    events: Iterator[core.VideoEvent | Known | Thumbnails],
+    events: Iterator[VideoEvent | Known | Thumbnails],
     on_known: Callable[[Known], None] | None,
     on_thumbnails: Callable[[Thumbnails], None] | None,
-) -> Iterator[core.VideoEvent]:
+) -> Iterator[VideoEvent]:
     for event in events:
         match event:
             case Known():
@@ -173,33 +192,31 @@ def _without_results(
                 yield event
 
 
-def _placed(event: core.VideoEvent | Fetched, decode: core.DecodeSummary, known: Known) -> core.VideoEvent:
+def _placed(event: VideoEvent | Fetched, decode: DecodeSummary, known: Known) -> VideoEvent:
     if not isinstance(event, Fetched):
         return event
     keyframes = in_shots(event.keyframes, decode.shots)
-    return core.KeyframesChosen(keyframes, with_damaged(decode, keyframes, known.damaged, event.damaged))
+    return KeyframesChosen(keyframes, with_damaged(decode, keyframes, known.damaged, event.damaged))
 
 
-def _with_texts(
-    events: Iterator[core.VideoEvent], texts: Texts, keyframes: Sequence[core.Keyframe] = ()
-) -> Iterator[core.VideoEvent]:
+def _with_texts(events: Iterator[VideoEvent], texts: Texts, keyframes: Sequence[Keyframe] = ()) -> Iterator[VideoEvent]:
     """Forward the events, with the texts that were not read again added to the facts."""
     keys = {one.number: picture_key(one.jpeg) for one in keyframes} if texts else {}
     for event in events:
-        if isinstance(event, core.KeyframesChosen) and texts:
+        if isinstance(event, KeyframesChosen) and texts:
             keys = {one.number: picture_key(one.jpeg) for one in event.keyframes}
-        if isinstance(event, core.FactsMeasured) and (known := texts.get(keys.get(event.facts.number, ""))):
-            event = core.FactsMeasured(replace(event.facts, texts=known))
+        if isinstance(event, FactsMeasured) and (known := texts.get(keys.get(event.facts.number, ""))):
+            event = FactsMeasured(replace(event.facts, texts=known))
         yield event
 
 
 def full_pictures(
     path: Path,
-    keyframes: Sequence[core.Keyframe],
+    keyframes: Sequence[Keyframe],
     *,
-    on_other: Callable[[core.Keyframe], None] = lambda _: None,
+    on_other: Callable[[Keyframe], None] = lambda _: None,
     cancel: threading.Event | None = None,
-) -> Iterator[core.Keyframe]:
+) -> Iterator[Keyframe]:
     """Yield the keyframes in time order, with their pictures at full resolution and upright.
 
     Only the necessary frames are decoded. Where a seek leads to another picture than the one that was chosen, the file
@@ -220,14 +237,14 @@ def full_pictures(
     left = deque(sorted(keyframes, key=lambda keyframe: keyframe.time_seconds))
     with closing(_full_pictures(path, left, seeks=True, cancel=cancel)) as pictures:
         for full in pictures:
-            if not core.show_same(left[0].jpeg, full.jpeg):
+            if not show_same(left[0].jpeg, full.jpeg):
                 break
             yield _enlarged(left.popleft(), full)
     if not left:
         return
     for full in _full_pictures(path, left, seeks=False, cancel=cancel):
         keyframe = left.popleft()
-        if core.show_same(keyframe.jpeg, full.jpeg):
+        if show_same(keyframe.jpeg, full.jpeg):
             yield _enlarged(keyframe, full)
         else:
             _log.warning("keyframe %d of %s shows another picture at full size", keyframe.number, printable(path.name))
@@ -236,22 +253,22 @@ def full_pictures(
 
 
 def _full_pictures(
-    path: Path, keyframes: Collection[core.Keyframe], *, seeks: bool, cancel: threading.Event | None
-) -> Generator[core.Keyframe, None, None]:
+    path: Path, keyframes: Collection[Keyframe], *, seeks: bool, cancel: threading.Event | None
+) -> Generator[Keyframe, None, None]:
     """Yield a picture at full resolution for each keyframe."""
     times = tuple(one.time_seconds for one in keyframes)
     with DecoderWorker(WorkerRequest("pictures", path, times_seconds=times, seeks=seeks)) as child:
-        found = (event.keyframe for event in child.events(cancel) if isinstance(event, core.KeyframeFound))
+        found = (event.keyframe for event in child.events(cancel) if isinstance(event, KeyframeFound))
         yield from (full for _, full in zip(times, found, strict=True))
 
 
-def _enlarged(keyframe: core.Keyframe, full: core.Keyframe) -> core.Keyframe:
+def _enlarged(keyframe: Keyframe, full: Keyframe) -> Keyframe:
     return replace(keyframe, width=full.width, height=full.height, jpeg=full.jpeg)
 
 
 def sound_pieces(
     path: Path, *, start_seconds: float = 0.0, end_seconds: float | None = None, cancel: threading.Event | None = None
-) -> Generator[core.SoundPiece, None, None]:
+) -> Generator[SoundPiece, None, None]:
     """Yield the sound of [start_seconds, end_seconds) in time order, in pieces of at most 30 s, cut at quiet places.
 
     Times count from the first displayed picture. Silence is left out, so a silent video yields nothing, and neither
@@ -264,17 +281,17 @@ def sound_pieces(
     """
     check_file(path)
     with DecoderWorker(WorkerRequest("sound", path, start_seconds=start_seconds, end_seconds=end_seconds)) as child:
-        yield from (event for event in child.events(cancel) if isinstance(event, core.SoundPiece))
+        yield from (event for event in child.events(cancel) if isinstance(event, SoundPiece))
 
 
-def may_have_subtitles(video: core.VideoInfo) -> bool:
+def may_have_subtitles(video: VideoInfo) -> bool:
     """Return whether there may be subtitles: a track in the file, captions in its pictures, or a file beside it."""
     return video.has_subtitle_tracks or video.codec in CAPTIONED_CODECS or any(files_beside(video.path))
 
 
 def subtitles_of(
-    path: Path, language: core.Language, *, given: Path | None = None, cancel: threading.Event | None = None
-) -> tuple[core.Transcript | None, tuple[core.Notice, ...]]:
+    path: Path, language: Language, *, given: Path | None = None, cancel: threading.Event | None = None
+) -> tuple[Transcript | None, tuple[Notice, ...]]:
     """Read the subtitles in the file `given`, else those in `language`, else the default ones, else the first ones.
 
     Returns:
@@ -287,12 +304,12 @@ def subtitles_of(
         Cancelled: `cancel` was set.
     """
     check_file(path)
-    transcript: core.Transcript | None = None
-    notices: list[core.Notice] = []
+    transcript: Transcript | None = None
+    notices: list[Notice] = []
     with DecoderWorker(WorkerRequest("subtitles", path, language=language, subtitles=given)) as child:
         for event in child.events(cancel):
-            if isinstance(event, core.Transcript):
+            if isinstance(event, Transcript):
                 transcript = event
-            elif isinstance(event, core.Noticed):
+            elif isinstance(event, Noticed):
                 notices.append(event.notice)
     return transcript, tuple(notices)

@@ -19,7 +19,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import BinaryIO
 
-from framelens.core import Cancelled, HashProgress, VideoError, address_in, shown_path
+from framelens.core.domain import HashProgress
+from framelens.core.errors import Cancelled, VideoError
+from framelens.core.files import address_in, shown_path
 
 _PIECE_BYTES = 1 << 20  # read at a time; chosen by hand, not tuned
 _LONG_BYTES = 256 << 20

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
-from framelens.core import VideoError, VideoInfo
+from framelens.core.domain import VideoInfo
+from framelens.core.errors import VideoError
 from framelens.video.files import printable
 
 MEMORY_BYTES = 1280 << 20

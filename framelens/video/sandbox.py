@@ -23,7 +23,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from framelens.core import limit_memory
+from framelens.core.child_environment import limit_memory
 from framelens.video.files import open_descriptor
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from framelens.core import VideoInfo
+from framelens.core.domain import VideoInfo
 from framelens.video.keyframes.strategies import LONG_SECONDS, SAME_SECONDS
 from framelens.video.limits import move_on
 from framelens.video.readers import damage, open_reader, tone_mapping

@@ -20,8 +20,19 @@ from typing import TYPE_CHECKING, NoReturn
 
 import av.error
 
-from framelens import core
-from framelens.core import Failure, from_json, send
+from framelens.core.codec import Failure, from_json, send
+from framelens.core.domain import (
+    Keyframe,
+    KeyframeFound,
+    KeyframesChosen,
+    OpeningChosen,
+    Probed,
+    SoundPiece,
+    Transcript,
+    VideoEvent,
+    VideoInfo,
+)
+from framelens.core.errors import AppError, DecodeError
 from framelens.video import limits, sandbox
 from framelens.video.files import confine, picture_key, printable
 from framelens.video.keyframes.strategies import Fetched, Known, Thumbnails, WorkerRequest, is_whole
@@ -97,7 +108,7 @@ def files_of(request: WorkerRequest) -> list[Path]:
 
 def events_of(
     request: WorkerRequest, reading: TextReading | None = None
-) -> Iterator[core.VideoEvent | Known | Thumbnails | Fetched | core.Transcript | core.SoundPiece]:
+) -> Iterator[VideoEvent | Known | Thumbnails | Fetched | Transcript | SoundPiece]:
     """Yield the events of a request, without limits on time or memory; `reading` is closed. Raises AppErrors."""
     # Imported here, since a probe needs no OpenCV and no text recognition and should not wait for them.
     from framelens.video.readers import open_reader
@@ -110,7 +121,7 @@ def events_of(
     may_skip = task == "extract" and request.options is not None and is_whole(request.options.selection)
     with open_reader(request.path, every_frame=not may_skip) as reader:
         limits.check_size(reader.info)
-        yield core.Probed(reader.info)
+        yield Probed(reader.info)
         if task == "probe":
             return
         if task == "subtitles":
@@ -135,7 +146,7 @@ def events_of(
         yield from _with_facts(_chosen(reader, request), request, reading)
 
 
-def _chosen(reader: FrameReader, request: WorkerRequest) -> Iterator[core.VideoEvent | Known | Thumbnails | Fetched]:
+def _chosen(reader: FrameReader, request: WorkerRequest) -> Iterator[VideoEvent | Known | Thumbnails | Fetched]:
     from framelens.video.keyframes import pipeline
 
     assert request.options
@@ -146,10 +157,10 @@ def _chosen(reader: FrameReader, request: WorkerRequest) -> Iterator[core.VideoE
 
 
 def _with_facts(
-    events: Iterator[core.VideoEvent | Known | Thumbnails | Fetched],
+    events: Iterator[VideoEvent | Known | Thumbnails | Fetched],
     request: WorkerRequest,
     reading: TextReading | None,
-) -> Iterator[core.VideoEvent | Known | Thumbnails | Fetched]:
+) -> Iterator[VideoEvent | Known | Thumbnails | Fetched]:
     """Forward the events, then yield the measured facts of the chosen keyframes.
 
     Text is read meanwhile, starting with the first picture that will probably be chosen.
@@ -158,11 +169,11 @@ def _with_facts(
     have_text = frozenset(request.have_text)
     try:
         if reading is not None and keyframes:
-            _note_pictures(core.OpeningChosen(keyframes), reading, have_text)
+            _note_pictures(OpeningChosen(keyframes), reading, have_text)
         for event in events:
             if reading is not None:
                 _note_pictures(event, reading, have_text)
-            if isinstance(event, core.KeyframesChosen | Fetched):
+            if isinstance(event, KeyframesChosen | Fetched):
                 keyframes = event.keyframes
             yield event
         from framelens.video.features.frame_metrics import facts_of
@@ -175,9 +186,9 @@ def _with_facts(
 
 def _note_pictures(event: object, reading: TextReading, have_text: Collection[str]) -> None:
     match event:
-        case core.KeyframeFound(keyframe) if keyframe.reason in _LIKELY and not have_text:
+        case KeyframeFound(keyframe) if keyframe.reason in _LIKELY and not have_text:
             reading.offer(keyframe.jpeg)
-        case core.OpeningChosen(keyframes) | core.KeyframesChosen(keyframes) | Fetched(keyframes):
+        case OpeningChosen(keyframes) | KeyframesChosen(keyframes) | Fetched(keyframes):
             jpegs = [one.jpeg for one in keyframes if not have_text or picture_key(one.jpeg) not in have_text]
             reading.want(jpegs)
         case _:
@@ -215,12 +226,12 @@ def main() -> NoReturn:
         for event in events_of(request, reading):
             with limits.waiting():  # the parent may be slow to read
                 send(output, event)
-    except core.AppError as error:
+    except AppError as error:
         send(output, Failure.of(error))
     except Exception as error:
         if not limits.is_out_of_memory(error):
             raise
-        send(output, Failure.of(core.DecodeError("video_out_of_memory", name=printable(request.path.name))))
+        send(output, Failure.of(DecodeError("video_out_of_memory", name=printable(request.path.name))))
     # Everything was sent, so the libraries' own threads needn't be joined.
     output.flush()
     os._exit(0)
@@ -229,7 +240,7 @@ def main() -> NoReturn:
 class StillReader:
     """Random access to the pictures of a video; the list of packets is kept between requests."""
 
-    def __init__(self, video: core.VideoInfo, reader: str) -> None:
+    def __init__(self, video: VideoInfo, reader: str) -> None:
         self._video = video
         self._reader = reader
         self._jumper: AccurateSeeker | None = None
@@ -259,7 +270,7 @@ class StillReader:
             self._jumper = None
 
 
-def stills(reader: FrameReader, requests: Iterable[tuple[float, int]]) -> Iterator[core.KeyframeFound]:
+def stills(reader: FrameReader, requests: Iterable[tuple[float, int]]) -> Iterator[KeyframeFound]:
     """Yield the picture for each request (seconds, longest side in pixels), numbered in the order of the requests.
 
     A Keyframe without a JPEG means that there is no picture.
@@ -269,12 +280,10 @@ def stills(reader: FrameReader, requests: Iterable[tuple[float, int]]) -> Iterat
         for number, (seconds, side) in enumerate(requests, 1):
             picture = source.at(seconds)
             if picture is None:
-                yield core.KeyframeFound(core.Keyframe(number, 0, seconds, "asked", 1, 0, 0, b""))
+                yield KeyframeFound(Keyframe(number, 0, seconds, "asked", 1, 0, 0, b""))
                 continue
             jpeg, width, height = as_jpeg(picture.upright(side), _QUALITY)
-            yield core.KeyframeFound(
-                core.Keyframe(number, picture.index, picture.time_seconds, "asked", 1, width, height, jpeg)
-            )
+            yield KeyframeFound(Keyframe(number, picture.index, picture.time_seconds, "asked", 1, width, height, jpeg))
     finally:
         source.close()
 

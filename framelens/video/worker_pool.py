@@ -13,7 +13,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, BinaryIO, Self, cast, get_args
 
-from framelens import core
+from framelens.core.codec import Failure, receive, to_json
+from framelens.core.domain import SoundPiece, Transcript, VideoEvent
+from framelens.core.errors import AppError, Cancelled, DecodeError, InputError
 from framelens.video import limits
 from framelens.video.files import printable
 from framelens.video.keyframes.strategies import Fetched, Known, Thumbnails, WorkerRequest
@@ -21,13 +23,13 @@ from framelens.video.worker_process import WorkerProcess, start_worker, take_ear
 
 _log = logging.getLogger(__name__)
 MESSAGES: tuple[type[Any], ...] = (
-    *get_args(core.VideoEvent),
+    *get_args(VideoEvent),
     Known,
     Thumbnails,
     Fetched,
-    core.Transcript,
-    core.SoundPiece,
-    core.Failure,
+    Transcript,
+    SoundPiece,
+    Failure,
 )
 _POLL_SECONDS = 0.05  # chosen by hand; not tuned
 _QUEUED_MESSAGES = 16  # chosen by hand; not tuned
@@ -147,7 +149,7 @@ class DecoderWorker:
         self._messages: queue.Queue[object] = queue.Queue(_QUEUED_MESSAGES)
         self._closing = threading.Event()
         self._is_unreadable = False
-        self._process = start_request(core.to_json(request))
+        self._process = start_request(to_json(request))
         self._threads = [threading.Thread(target=work, daemon=True) for work in (self._pump, self._log_stderr)]
         for thread in self._threads:
             thread.start()
@@ -168,7 +170,7 @@ class DecoderWorker:
         """Send the next request of a task that accepts several. A worker that has ended is ignored."""
         pipe = cast(BinaryIO, self._process.stdin)
         with suppress(OSError):
-            pipe.write(core.to_json(request).encode() + b"\n")
+            pipe.write(to_json(request).encode() + b"\n")
             pipe.flush()
 
     def events(self, cancel: threading.Event | None = None) -> Iterator[object]:
@@ -181,12 +183,12 @@ class DecoderWorker:
         """
         while True:
             if cancel is not None and cancel.is_set():
-                raise core.Cancelled
+                raise Cancelled
             try:
                 message = self._messages.get(timeout=_POLL_SECONDS)
             except queue.Empty:
                 continue
-            if isinstance(message, core.AppError):
+            if isinstance(message, AppError):
                 raise message
             if message is None:
                 break
@@ -194,7 +196,7 @@ class DecoderWorker:
         if code := self._process.wait():
             _log.warning("the decoding child ended with code %s on %r", code, str(self._path))
             key = "video_decoder_crashed" if self._is_unreadable else _ENDS.get(code, "video_decoder_crashed")
-            raise core.DecodeError(key, name=printable(self._path.name))
+            raise DecodeError(key, name=printable(self._path.name))
 
     def _pump(self) -> None:
         stream = cast(BinaryIO, self._process.stdout)
@@ -225,9 +227,9 @@ class DecoderWorker:
 
 def _message(stream: BinaryIO) -> object | None:
     """Return the next message, an error as an exception. Raises what `receive` raises."""
-    message = core.receive(stream, *MESSAGES)
-    if not isinstance(message, core.Failure):
+    message = receive(stream, *MESSAGES)
+    if not isinstance(message, Failure):
         return message
-    if not isinstance(error := message.as_error(), core.InputError):
+    if not isinstance(error := message.as_error(), InputError):
         raise ValueError(f"a worker reports {message.kind[:60]!r}")
     return error

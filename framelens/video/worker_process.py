@@ -7,7 +7,7 @@ the command's own modules are imported.
 import subprocess
 import sys
 
-from framelens.core import reader_environment
+from framelens.core.child_environment import reader_environment
 
 WorkerProcess = subprocess.Popen[bytes]
 _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}

@@ -27,9 +27,9 @@ from framelens.core.domain import (
     VideoEvent,
 )
 from framelens.core.errors import AppError, EngineError, EngineTimeout, InputError
-from framelens.engine import Endpoint, EngineStatus
+from framelens.engine.base import Endpoint, EngineStatus
 from framelens.i18n import LANGUAGES, error_text, notice_text
-from framelens.video import ExtractOptions
+from framelens.video.keyframes.options import ExtractOptions
 from tests.analysis.requests.test_orchestrator import asked, done_of, introducing, words_of
 from tests.analysis.test_pipeline import (
     ScriptedConnector,

@@ -24,7 +24,10 @@ from framelens.core.domain import EngineProgress
 from framelens.core.errors import Cancelled, EngineError
 from framelens.core.units import GIB
 from framelens.engine.child_process import GUARD
-from framelens.models import built_in, parse_plan, propose_for_cpu, read_shape
+from framelens.models.catalogue import built_in
+from framelens.models.config.parser import read_shape
+from framelens.models.placement import propose_for_cpu
+from framelens.models.serving_plan import parse_plan
 from framelens.store.model_records import trials as kept_trials
 
 VL_3B = built_in().by_id["Qwen/Qwen2.5-VL-3B-Instruct"]

@@ -46,11 +46,11 @@ from framelens.core.domain import (
     VideoInfo,
 )
 from framelens.core.errors import AppError, Cancelled, ContextExceeded, DecodeError, EngineError
-from framelens.engine import Endpoint, Engine, EngineStatus
+from framelens.engine.base import Endpoint, Engine, EngineStatus
 from framelens.i18n import LANGUAGES, in_language, notice_text, t
 from framelens.llm.cache import AnswerCache
-from framelens.reports import FORMATS
-from framelens.video import ExtractOptions
+from framelens.reports.formats import FORMATS
+from framelens.video.keyframes.options import ExtractOptions
 from tests.cards import draw_card, to_jpeg
 from tests.llm.scripted import HangUp, Refuse, Server, has_pictures, saying, serve
 

@@ -8,18 +8,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from framelens.analysis.task import EarlierResults
-from framelens.core import (
+from framelens.core.domain import (
     Analysis,
     AnswerChanged,
     AnswerState,
-    AppError,
-    EngineBrokeOff,
     Notice,
     ReportedAnswer,
     ReportedConversation,
     VideoEvent,
 )
-from framelens.video import ExtractOptions
+from framelens.core.errors import AppError, EngineBrokeOff
+from framelens.video.keyframes.options import ExtractOptions
 from tests.analysis.requests.test_orchestrator import introducing
 from tests.analysis.test_faults import Mortal, opener
 from tests.analysis.test_pipeline import extracting, finished, info, request, run, tools

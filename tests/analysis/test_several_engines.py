@@ -14,8 +14,9 @@ import pytest
 
 from framelens.analysis.requests.engine_connector import EngineConnector
 from framelens.core.domain import Analysis, AnalysisRequest, Probed, VideoEvent
-from framelens.engine import EnginePool, RemoteEngine
-from framelens.jobs import JobSnapshot
+from framelens.engine.engine_pool import EnginePool
+from framelens.engine.remote_engine import RemoteEngine
+from framelens.jobs.snapshot import JobSnapshot
 from tests.analysis.requests.test_orchestrator import asked, done_of, introducing
 from tests.analysis.test_pipeline import NoAnswers, extracting, finished, marks_of, request, run, tools
 from tests.jobs.working import CONTEXT, FRAMES, jobs_in, plain, until

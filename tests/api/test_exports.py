@@ -20,19 +20,21 @@ from starlette.requests import Request
 from starlette.testclient import TestClient
 from starlette.types import Message
 
-from framelens import core
 from framelens.api import exports
 from framelens.api.exports import ExportTurns, frames_as_zip, run_in_turn
-from framelens.core import AnalysisState
+from framelens.core.analysis_state import AnalysisState
+from framelens.core.background_task import cancelled_by, check_cancelled
 from framelens.core.domain import KeyframesChosen, Probed
-from framelens.fleet import BatchArchive
-from framelens.fleet.archive import RecordedVideo
+from framelens.core.errors import Cancelled, InputError
+from framelens.fleet.archive import BatchArchive, RecordedVideo
 from framelens.jobs.snapshot import imported_job, to_row
 from framelens.library.bulk_operations import reports_of
-from framelens.reports import FORMATS, document_worker
+from framelens.reports import document_worker
+from framelens.reports.formats import FORMATS
 from framelens.services.container import Services
 from framelens.services.conversations import import_report
-from framelens.video import ExtractOptions, extract
+from framelens.video.extractor import extract
+from framelens.video.keyframes.options import ExtractOptions
 from tests.media import moving, write_video
 from tests.reports.test_questions import asked
 from tests.reports.test_reports import analysis
@@ -160,7 +162,7 @@ def test_users_take_turns_and_one_cannot_take_all(monkeypatch: pytest.MonkeyPatc
         turns = ExportTurns()
         tasks = [asyncio.ensure_future(export(turns, "ann")) for _ in range(4)]
         await asyncio.sleep(0)
-        with pytest.raises(core.InputError, match="exports_many"):
+        with pytest.raises(InputError, match="exports_many"):
             await export(turns, "ann")
         tasks.append(asyncio.ensure_future(export(turns, "bob")))
         await asyncio.gather(*tasks)
@@ -197,7 +199,7 @@ def test_work_ends_with_its_client(monkeypatch: pytest.MonkeyPatch) -> None:
         begun.set()
         try:
             while True:
-                core.check_cancelled()
+                check_cancelled()
                 time.sleep(0.01)
         finally:
             ended.set()
@@ -224,6 +226,6 @@ def test_process_of_a_document_ends_with_its_client(monkeypatch: pytest.MonkeyPa
         return children[-1]
 
     monkeypatch.setattr(document_worker.subprocess, "Popen", start)
-    with pytest.raises(core.Cancelled):
-        core.cancelled_by(cancel, lambda: document_worker.write("pdf", analysis(), "en"))()
+    with pytest.raises(Cancelled):
+        cancelled_by(cancel, lambda: document_worker.write("pdf", analysis(), "en"))()
     assert children[0].returncode is not None

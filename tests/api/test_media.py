@@ -12,9 +12,9 @@ from PIL import Image
 from starlette.testclient import TestClient
 
 from framelens.api import Gate
-from framelens.core import AnalysisState
+from framelens.core.analysis_state import AnalysisState
 from framelens.core.domain import AnalysisRequest
-from framelens.jobs import JobSnapshot
+from framelens.jobs.snapshot import JobSnapshot
 from framelens.services.container import Services
 from framelens.store.video_repository import VideoRepository
 from framelens.video import stills

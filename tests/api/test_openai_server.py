@@ -20,7 +20,9 @@ from framelens.analysis.task import Task
 from framelens.api.openai_server import ServeOptions, serve_app
 from framelens.core.domain import AnalysisRequest, Finished
 from framelens.core.errors import EngineError
-from framelens.engine import Engine, LocalEngine, RemoteEngine
+from framelens.engine.base import Engine
+from framelens.engine.local_engine import LocalEngine
+from framelens.engine.remote_engine import RemoteEngine
 from framelens.engine.supported_architectures import choose_engine
 from framelens.llm.messages import data_url
 from framelens.services.engine_session import EngineSession

@@ -20,36 +20,26 @@ from starlette.applications import Starlette
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from framelens import core
-from framelens.analysis import Task
+from framelens.analysis.task import Task
 from framelens.api import Gate, routes
-from framelens.core import User, as_user
-from framelens.core.domain import AnalysisRequest
-from framelens.fleet import BatchArchive
-from framelens.services import (
-    COOKIE,
-    Services,
-    Submission,
-    VideoSource,
-    api_keys,
-    import_report,
-    open_shared,
-    revoke_share,
-    share,
-    shares_of,
-)
-from framelens.services.access.shares import LIFETIMES
-from framelens.store import (
-    AccountRow,
-    AccountStore,
-    ApiStore,
-    AuditLog,
-    LibraryQuery,
-    Store,
-    SubmissionRow,
-    VideoRepository,
-    WebhookRow,
-)
+from framelens.core.codec import to_json
+from framelens.core.domain import AnalysisEvent, AnalysisRequest
+from framelens.core.errors import InputError
+from framelens.core.files import new_id
+from framelens.core.identity import LOCAL_USER, User, as_user, current_user
+from framelens.fleet.archive import BatchArchive
+from framelens.services import api_keys
+from framelens.services.access.accounts import COOKIE
+from framelens.services.access.shares import LIFETIMES, open_shared, revoke_share, share, shares_of
+from framelens.services.container import Services
+from framelens.services.conversations import import_report
+from framelens.services.submissions import Submission, VideoSource
+from framelens.store.accounts import AccountRow, AccountStore
+from framelens.store.api_records import ApiStore, SubmissionRow, WebhookRow
+from framelens.store.audit import AuditLog
+from framelens.store.database import Store
+from framelens.store.library_index import LibraryQuery
+from framelens.store.video_repository import VideoRepository
 from tests.app.fake_services import ended, queue, script
 from tests.reports.test_questions import asked
 
@@ -93,10 +83,10 @@ def owned(services: Services) -> Owned:
         (conversation,) = services.conversations.find(analysis_ids=[imported])
         (picture,) = services.conversations.keep_pictures([services.jobs.snapshot(job).progress.keyframes[0].jpeg])
     api_keys.create(ApiStore(services.store), "ann")
-    webhook = WebhookRow(core.new_id(), ApiStore(services.store).keys()[0].id, "https://ann.example", "", "")
+    webhook = WebhookRow(new_id(), ApiStore(services.store).keys()[0].id, "https://ann.example", "", "")
     ApiStore(services.store).add_webhook(webhook, 1)
     fetch = Submission(VideoSource("url", "https://ann.example/film"), AnalysisRequest(Path("-"), language="en"))
-    row = SubmissionRow(core.new_id(), webhook.key_id, "", "fetching", "", core.to_json(fetch), user_id=ANN.id)
+    row = SubmissionRow(new_id(), webhook.key_id, "", "fetching", "", to_json(fetch), user_id=ANN.id)
     assert ApiStore(services.store).add_submission(row, 1)
     return Owned(job, video, conversation.id, picture, webhook.id, row.job_id)
 
@@ -195,10 +185,10 @@ def test_library_and_queue_show_ones_own(services: Services, owned: Owned) -> No
     jobs, library = services.jobs, services.jobs.library
     with as_user(ANN):
         library.tag([owned.job], "mine")
-        with pytest.raises(core.InputError, match="name_empty"):
+        with pytest.raises(InputError, match="name_empty"):
             jobs.rename(owned.job, " ")
     every = LibraryQuery()
-    for user, count in ((ANN, 2), (BOB, 0), (ADA, 2), (core.LOCAL_USER, 2)):
+    for user, count in ((ANN, 2), (BOB, 0), (ADA, 2), (LOCAL_USER, 2)):
         with as_user(user):
             assert library.count(every) == len(library.find(every, order="newest", offset=0, limit=9)) == count
             assert len(jobs.recent()) == count and bool(library.choices()["tag"]) == bool(count)
@@ -211,10 +201,10 @@ def test_library_and_queue_show_ones_own(services: Services, owned: Owned) -> No
             lambda one: share(services, one, LIFETIMES["day"], "en", conversations=True),
         ):  # fmt: skip
             for given in (owned.job, "A" * 12):
-                with pytest.raises(core.InputError) as refused:
+                with pytest.raises(InputError) as refused:
                     attack(given)
                 assert refused.value.key == "job_unknown"
-        with pytest.raises(core.InputError, match="job_unknown"):
+        with pytest.raises(InputError, match="job_unknown"):
             library.resolve_id("latest")
         for done in (jobs.cancel, jobs.pause, jobs.put_first):
             done(owned.job)
@@ -258,20 +248,20 @@ def test_files_in_allowed_folders_are_each_ones_own(services: Services, tmp_path
     film.write_bytes(b"film")
     videos = VideoRepository(tmp_path / "data", (tmp_path,), film)
     found = {}
-    for user in (ANN, BOB, core.LOCAL_USER):
+    for user in (ANN, BOB, LOCAL_USER):
         with as_user(user):
             found[user.id] = videos.from_path(str(film))
             assert videos.find(film) == found[user.id]
     assert len(set(found.values())) == 3
-    with as_user(BOB), pytest.raises(core.InputError, match="video_unknown"):
+    with as_user(BOB), pytest.raises(InputError, match="video_unknown"):
         videos.path(found["u1"])
 
 
 def test_the_same_file_is_analysed_for_each_user(services: Services, tmp_path: Path) -> None:
     acted = []
 
-    def run(task: Task) -> Iterator[core.AnalysisEvent]:
-        acted.append(core.current_user().id)
+    def run(task: Task) -> Iterator[AnalysisEvent]:
+        acted.append(current_user().id)
         yield from script()(task)
 
     folder = tmp_path / "more"
@@ -282,7 +272,7 @@ def test_the_same_file_is_analysed_for_each_user(services: Services, tmp_path: P
     film.write_bytes(b"film")
     request = AnalysisRequest(film, language="en")
     ids = {}
-    for user in (ANN, BOB, core.LOCAL_USER, ADA):
+    for user in (ANN, BOB, LOCAL_USER, ADA):
         with as_user(user):
             assert jobs.finished(request) is None and jobs.unfinished(request) is None
             ids[user.id] = jobs.submit(request, name=f"{user.name}'s film")
@@ -308,7 +298,7 @@ def test_a_running_job_of_another_is_unknown(services: Services, tmp_path: Path)
         jobs.cancel_all()
         jobs.cancel(job)
         assert (jobs.running(), jobs.all_running(), jobs.waiting(), jobs.recent()) == ((), [], [], [])
-        with pytest.raises(core.InputError, match="job_unknown"):
+        with pytest.raises(InputError, match="job_unknown"):
             jobs.brief(job)
     going.set()
     with as_user(ANN):
@@ -325,7 +315,7 @@ def test_batches_are_seen_by_their_owner(tmp_path: Path) -> None:
         record = archive.add("ann's", ())
     with as_user(BOB):
         for given in (record.id, "A" * 12):
-            with pytest.raises(core.InputError, match="batch_unknown"):
+            with pytest.raises(InputError, match="batch_unknown"):
                 archive.get(given)
         archive.add("bob's", ())
         assert [one.name for one in archive.recent(1)] == ["bob's"]
@@ -357,12 +347,12 @@ def test_a_link_opens_the_report_until_it_is_revoked(services: Services, owned: 
         assert refused.status_code == 404
     with as_user(ANN):
         late = share(services, owned.job, -LIFETIMES["day"], "zh", conversations=False)
-        with pytest.raises(core.InputError, match="share_unknown"):
+        with pytest.raises(InputError, match="share_unknown"):
             open_shared(services, late.token)
         gone = share(services, owned.job, LIFETIMES["week"], "zh", conversations=False)
         assert open_shared(services, gone.token)
         services.jobs.remove(owned.job)
-    with pytest.raises(core.InputError, match="share_unknown"):
+    with pytest.raises(InputError, match="share_unknown"):
         open_shared(services, gone.token)
 
 
@@ -371,7 +361,7 @@ def test_a_link_opens_again_when_the_report_is_back(services: Services, owned: O
         made = share(services, owned.job, LIFETIMES["day"], "en", conversations=True)
         before = open_shared(services, made.token)
         services.jobs.discard([owned.job])
-        with pytest.raises(core.InputError, match="share_unknown"):
+        with pytest.raises(InputError, match="share_unknown"):
             open_shared(services, made.token)
         assert shares_of(services, owned.job) == []
     with as_user(BOB):

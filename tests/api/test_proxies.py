@@ -19,10 +19,12 @@ from starlette.testclient import TestClient
 
 from framelens import config
 from framelens.api import AllowedHosts, Gate, PageProtection, SessionProtection, TrustedProxies, routes
-from framelens.core import ConfigError
-from framelens.services import Accounts, Services
+from framelens.core.errors import ConfigError
 from framelens.services.access import login_limits
-from framelens.store import AuditLog, Store
+from framelens.services.access.accounts import Accounts
+from framelens.services.container import Services
+from framelens.store.audit import AuditLog
+from framelens.store.database import Store
 from tests.api.test_sessions import ANYTHING
 from tests.app.fake_services import with_bench
 from tests.browser.conftest import running

@@ -21,11 +21,15 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from framelens.api import Gate, PageMessages, SessionProtection, routes
 from framelens.config import AccessSettings
-from framelens.core import InputError, StorageError, as_user
-from framelens.services import COOKIE, Accounts, Services, api_keys
+from framelens.core.errors import InputError, StorageError
+from framelens.core.identity import as_user
+from framelens.services import api_keys
 from framelens.services.access import accounts as accounts_module
 from framelens.services.access import login_limits
-from framelens.store import ApiStore, Store
+from framelens.services.access.accounts import COOKIE, Accounts
+from framelens.services.container import Services
+from framelens.store.api_records import ApiStore
+from framelens.store.database import Store
 
 NAME, PASSWORD = "ann@example.org", "correct horse battery"
 LOCAL = "http://127.0.0.1:8501"

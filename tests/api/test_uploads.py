@@ -16,7 +16,7 @@ from starlette.testclient import TestClient
 
 from framelens.core.errors import InputError
 from framelens.services.container import Services
-from framelens.store import UploadPurpose
+from framelens.store.upload_limits import UploadPurpose
 from tests.media import moving, write_video
 
 PIECE = {"Content-Type": "application/offset+octet-stream"}

@@ -50,9 +50,12 @@ from framelens.core.domain import (
     VideoInfo,
 )
 from framelens.core.errors import Cancelled, Paused
-from framelens.engine import Endpoint, Engine, EngineMetricsReader, Monitor
-from framelens.engine.base import EngineStatus
-from framelens.jobs import EngineSwitcher, Jobs, JobSnapshot
+from framelens.engine.base import Endpoint, Engine, EngineStatus
+from framelens.engine.monitoring.engine_metrics import EngineMetricsReader
+from framelens.engine.monitoring.monitor import Monitor
+from framelens.jobs.engine_switcher import EngineSwitcher
+from framelens.jobs.queue import Jobs
+from framelens.jobs.snapshot import JobSnapshot
 from framelens.services.container import Services
 from framelens.store.database import Store
 from framelens.store.fs_utils import ProcessLock

@@ -8,7 +8,17 @@ import sys
 
 import pytest
 
-HEAVY = ("torch", "vllm", "transformers", "cv2", "av", "rapidocr", "onnxruntime", "ray", "framelens.conversations.context")
+HEAVY = (
+    "torch",
+    "vllm",
+    "transformers",
+    "cv2",
+    "av",
+    "rapidocr",
+    "onnxruntime",
+    "ray",
+    "framelens.conversations.context",
+)
 PAGES = (
     "import app.views.analyse, app.views.ask, app.views.models, app.views.system, "
     "app.panels.menu.engine, app.panels.work.rows, app.panels.menu.language, framelens.api"

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from app import resources
-from framelens.services import COOKIE
+from framelens.services.access.accounts import COOKIE
 from framelens.services.container import Services
 
 

@@ -12,7 +12,7 @@ import pytest
 from benchmarks.ask import moment
 from benchmarks.ask.planted import RATE, Occurrence, PlantedVideo, planted
 from benchmarks.ask.when import Tally
-from framelens.core import Interval, Moments, Point
+from framelens.core.evidence import Interval, Moments, Point
 from tests.cards import CARDS
 from tests.media import moving, write_video
 

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks import scale
 from benchmarks.scale import Hardware, Workload, demands, simulate, sized, utilisation
-from framelens.models import built_in
+from framelens.models.catalogue import built_in
 
 pytestmark = pytest.mark.usefixtures("english")
 LOAD = Workload(frame_tokens=600, decode_core_seconds=360.0, frame_bytes=54_000.0)

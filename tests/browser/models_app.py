@@ -13,10 +13,11 @@ from pathlib import Path
 import streamlit as st
 
 from app import main
-from framelens import engine
-from framelens.engine import Launcher, LocalEngine
+from framelens.engine.base import Launcher
+from framelens.engine.local_engine import LocalEngine
 from framelens.engine.model_resolution import model_name
-from framelens.jobs import EngineSwitcher
+from framelens.jobs.engine_switcher import EngineSwitcher
+from framelens.services import engine_session
 from framelens.services.container import SAMPLE, Services
 from framelens.store.fs_utils import log_to
 from tests.app.fake_services import open_fake, script
@@ -39,6 +40,6 @@ def _open() -> Services:
     return replace(services, switcher=EngineSwitcher(replace(services.switcher.session, engine=engine, notices=())))
 
 
-engine.vllm_launcher = _launch
+engine_session.vllm_launcher = _launch
 main.open_services = _open
 app = st.App(main.ENTRY, lifespan=main.lifespan, routes=main.ROUTES, middleware=main.MIDDLEWARE)

@@ -14,7 +14,7 @@ import streamlit as st
 
 from app import main
 from app.views import analyse
-from framelens.jobs import JobSnapshot
+from framelens.jobs.snapshot import JobSnapshot
 from framelens.services.container import SAMPLE, Services
 from tests.app import rich
 from tests.app.fake_services import open_fake

@@ -10,7 +10,7 @@ from zipfile import ZipFile
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from framelens.reports import FORMATS
+from framelens.reports.formats import FORMATS
 from tests.browser.conftest import App, Visit, choose_language, choose_sample, expect_report, open_details
 from tests.media import cards, write_video
 

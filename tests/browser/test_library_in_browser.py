@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from framelens.reports import FORMATS
+from framelens.reports.formats import FORMATS
 from tests.browser.conftest import App, Visit, choose_sample, expect_report, running, wait_until_still
 from tests.browser.test_analyse_in_browser import arrives, video_of
 from tests.reports.test_questions import asked

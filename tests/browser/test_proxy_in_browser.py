@@ -16,8 +16,9 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from framelens.config import AccessSettings
-from framelens.services import COOKIE, Accounts
-from framelens.store import AuditLog, Store
+from framelens.services.access.accounts import COOKIE, Accounts
+from framelens.store.audit import AuditLog
+from framelens.store.database import Store
 from tests.browser.conftest import Visit, expect_user, log_out, running
 from tests.browser.test_analyse_in_browser import is_video, upload, video_of
 from tests.browser.test_login_in_browser import PASSWORD, log_in

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from framelens import fleet
+from framelens.cli import batch_on_ray
 from framelens.cli.main import main
 from framelens.fleet.ray_jobs import runner
 from framelens.fleet.ray_jobs.task import RayTask
@@ -29,7 +29,7 @@ def on(monkeypatch: pytest.MonkeyPatch) -> Setting:
     monkeypatch.setattr(runner, "_POLL_SECONDS", 0.0)
 
     def use(cluster: FakeCluster) -> None:
-        monkeypatch.setattr(fleet, "RayCluster", lambda address: cluster)
+        monkeypatch.setattr(batch_on_ray, "RayCluster", lambda address: cluster)
 
     return use
 

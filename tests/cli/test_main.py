@@ -20,7 +20,7 @@ import psutil
 import pytest
 
 from framelens.cli import main
-from framelens.engine import Endpoint
+from framelens.engine.base import Endpoint
 from framelens.i18n import catalogue
 from tests.analysis.requests.test_orchestrator import asked
 from tests.cards import write_card_video

@@ -10,7 +10,8 @@ import pytest
 
 from framelens.cli.main import main
 from framelens.cli.report_output import check_ending, check_output_file, check_output_folder, parse_output
-from framelens.core import AppError, ConfigError, name_limit
+from framelens.core.errors import AppError, ConfigError
+from framelens.core.files import name_limit
 from framelens.reports.files import atomic_write
 from tests.cards import write_card_video
 from tests.cli.test_main import run

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from framelens.cli import terminal
 from framelens.cli.main import main
-from framelens.reports import FORMATS
+from framelens.reports.formats import FORMATS
 from tests.reports.test_reports import analysis
 
 HOSTILE = "a\x1b]0;owned\x07b\x9b31mc\x7f\u202ed\u200f"

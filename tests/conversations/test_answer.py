@@ -13,8 +13,8 @@ import pytest
 from markdown_it import MarkdownIt
 
 import framelens
-from framelens.conversations import as_markdown
 from framelens.conversations.conversation import AnswerText
+from framelens.conversations.export import as_markdown
 from framelens.i18n import in_language
 from tests.cards import draw_card, to_jpeg, write_card_video
 from tests.llm.scripted import Behave, HangUp, Refuse, Server, has_pictures, serve

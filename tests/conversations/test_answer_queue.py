@@ -8,9 +8,10 @@ from contextlib import ExitStack
 
 import pytest
 
-from framelens.conversations import AnswerQueue, Queued
-from framelens.conversations.answer_queue import MOST_ANSWERED_OF_USER
-from framelens.core import Cancelled, User, as_user
+from framelens.conversations.answer_queue import MOST_ANSWERED_OF_USER, AnswerQueue
+from framelens.conversations.conversation import Queued
+from framelens.core.errors import Cancelled
+from framelens.core.identity import User, as_user
 
 
 def places(queue: AnswerQueue, *conversations: str) -> list[int]:

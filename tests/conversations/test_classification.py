@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from langchain_core.language_models import FakeListChatModel
 
-from framelens import core
 from framelens.conversations.retrieval import classification
 from framelens.conversations.retrieval.classification import Kind, Sought
+from framelens.core.errors import EngineError
 from framelens.llm.stream import AnswerPiece
 
 QUESTIONS: dict[str, tuple[Kind | None, str]] = {
@@ -127,7 +127,7 @@ def test_question_that_names_nothing_is_about_the_one_before(question: str, earl
 
 def test_refusing_engine_leaves_the_words(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> Any:
-        raise core.EngineError("engine_garbage", base_url="", reason="")
+        raise EngineError("engine_garbage", base_url="", reason="")
         yield
 
     monkeypatch.setattr(classification, "stream_pieces", refuse)

@@ -8,20 +8,24 @@ from typing import Any
 
 import pytest
 
-from framelens.conversations import ConversationRepository, FrameRef, FramesAdded, Look
 from framelens.conversations.conversation import (
     LIMITS,
     MOST_QUESTION,
     AnswerText,
     AskSettings,
     Conversation,
+    FrameRef,
+    FramesAdded,
+    Look,
     ReasoningText,
     checked_question,
     started,
 )
-from framelens.core import ConfigError, InputError
+from framelens.conversations.repository import ConversationRepository
+from framelens.core.errors import ConfigError, InputError
 from framelens.i18n import error_text
-from framelens.store import ConversationRow, ConversationStore, Row, Store
+from framelens.store.conversations import ConversationRow, ConversationStore
+from framelens.store.database import Row, Store
 
 SETTINGS = AskSettings()
 

@@ -11,11 +11,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from framelens.conversations import AskSettings, ConversationRepository, read_image, started
-from framelens.conversations.images import MOST_BYTES
-from framelens.core import ConfigError, InputError
+from framelens.conversations.conversation import AskSettings, started
+from framelens.conversations.images import MOST_BYTES, read_image
+from framelens.conversations.repository import ConversationRepository
+from framelens.core.errors import ConfigError, InputError
 from framelens.i18n import error_text
-from framelens.store import Row, Store
+from framelens.store.database import Row, Store
 
 
 @pytest.fixture

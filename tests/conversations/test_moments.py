@@ -12,13 +12,14 @@ from itertools import pairwise
 
 import pytest
 
-from framelens import core
-from framelens.conversations import AskSettings, Evidence, MomentsSearched, Turn, started
+from framelens.conversations.conversation import AskSettings, Evidence, MomentsSearched, Turn, started
 from framelens.conversations.moments.search import SearchLimits, search
 from framelens.conversations.moments.timeline import Moments
 from framelens.conversations.votes import Vote, VoteAsker
 from framelens.core.codec import from_json, to_json
-from framelens.video import Still
+from framelens.core.errors import EngineBrokeOff, InputError
+from framelens.core.evidence import Lookalike
+from framelens.video.stills import Still
 
 WIDE = SearchLimits(rounds=100_000, frames=100_000, seconds=1e6)
 Shown = Sequence[tuple[float, float]]
@@ -38,7 +39,7 @@ class Film:
 
     def at(self, seconds: float, cancel: threading.Event) -> Still:
         if any(start <= seconds < end for start, end in self.unreadable):
-            raise core.InputError("still_missing", name="film", time="0")
+            raise InputError("still_missing", name="film", time="0")
         self.num_decoded += 1
         index = max(0, bisect_right(self.times, seconds + 1e-9) - 1)
         return Still(self.times[index], str(index).encode(), index)
@@ -78,7 +79,7 @@ class Truth(VoteAsker):
                 yield Vote(place, self.controls)
                 continue
             if self.fails_after is not None and len(self.asked) >= self.fails_after:
-                raise core.EngineBrokeOff("engine_unreachable", base_url="", reason="")
+                raise EngineBrokeOff("engine_unreachable", base_url="", reason="")
             index = int(number)
             if absent:
                 yield Vote(place, self.contrary)
@@ -227,7 +228,7 @@ def test_orange_card_is_not_taken_for_a_red_one() -> None:
     assert borders(found) == [(500, 599)] and found.intervals[0].issues == ()
     (doubted,) = found.doubted
     assert borders(replace(found, intervals=found.doubted)) == [(1500, 1599)]
-    assert doubted.lookalike == core.Lookalike("an orange card", 0.98) and doubted.issues == ("lookalike",)
+    assert doubted.lookalike == Lookalike("an orange card", 0.98) and doubted.issues == ("lookalike",)
     assert found.ended == "complete"
 
 
@@ -317,7 +318,7 @@ def test_interrupted_search_continues_where_it_was() -> None:
         try:
             for one in rounds:
                 found = one
-        except core.EngineBrokeOff:
+        except EngineBrokeOff:
             steps += 1
     assert steps > 3 and found.ended == "complete"
     assert borders(found) == borders(whole) and len(found.samples) == pytest.approx(len(whole.samples), rel=0.1)
@@ -339,7 +340,7 @@ def test_unreadable_part_is_left_out_and_counts_as_gap() -> None:
     assert [one.issues for one in found.intervals] == [("borders",), ()]
     assert 3.5 < found.widest_gap_seconds < 8 and 0 < len(found.unreadable) < 12
     film.unreadable = [(0.0, 60.0)]
-    with pytest.raises(core.InputError):
+    with pytest.raises(InputError):
         list(search(start(film), film, Truth(film, []), cancel=threading.Event()))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from framelens.conversations import AskSettings
+from framelens.conversations.conversation import AskSettings
 from framelens.conversations.moments.sampling import usual_looks
 from framelens.conversations.request_answer import plan_answer
 from framelens.conversations.retrieval.select import SCORING_SECONDS

@@ -14,7 +14,7 @@ import pytest
 
 import framelens
 from framelens.conversations import frames
-from framelens.engine import Endpoint
+from framelens.engine.base import Endpoint
 from framelens.llm import client
 from tests.cards import draw_card, to_jpeg, write_card_video
 

@@ -14,15 +14,16 @@ import pytest
 
 import framelens
 from framelens.config import load
-from framelens.core import AnalysisRequest, AnswerChanged, ReportedAnswer
-from framelens.engine import Endpoint
-from framelens.jobs import JobSnapshot
-from framelens.reports import FORMATS
+from framelens.core.domain import AnalysisRequest, AnswerChanged, ReportedAnswer
+from framelens.engine.base import Endpoint
+from framelens.jobs.snapshot import JobSnapshot
+from framelens.reports.formats import FORMATS
 from framelens.reports.json import reader
-from framelens.services import Services, import_report, open_services
+from framelens.services.container import Services, open_services
+from framelens.services.conversations import import_report
+from tests.cards import write_card_video
 from tests.conversations.test_real_engine import session as engine_session
 from tests.conversations.test_when import COLOURS, looking, session
-from tests.cards import write_card_video
 from tests.llm.scripted import Behave, Refuse, Server, has_pictures, serve
 
 pytestmark = pytest.mark.usefixtures("no_text_reading")

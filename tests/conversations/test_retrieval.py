@@ -19,16 +19,17 @@ import pytest
 from PIL import Image
 
 import framelens
-from framelens import core
-from framelens.analysis import EngineConnection, open_extraction_cache
+from framelens.analysis.inputs.extraction_cache import open_extraction_cache
+from framelens.analysis.requests.engine_connection import EngineConnection
 from framelens.conversations.retrieval.choice import choose
 from framelens.conversations.retrieval.scores import TimedText, combined, matches, quotes_of, spread_order, text_scores
 from framelens.conversations.retrieval.select import RetrievalTools, Scope, Selected, select
 from framelens.conversations.retrieval.values import FrameCandidate, Looking, Sought
-from framelens.engine import Endpoint
+from framelens.core.domain import Analysis, Cue, Transcript
+from framelens.engine.base import Endpoint
 from framelens.llm.embeddings import EmbeddingModel
 from framelens.llm.vision_check import VisionProbe
-from framelens.video import Stills
+from framelens.video.stills import Stills
 from tests import loopback
 from tests.cards import CARDS, write_card_video
 from tests.llm.scripted import Refuse, Server, Whole, serve
@@ -140,7 +141,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def analysis(cards: list[str], data: Path) -> core.Analysis:
+def analysis(cards: list[str], data: Path) -> Analysis:
     """Ten minutes of cards of five seconds, some colours of which are shown once."""
     video = write_card_video(
         data / "ten.mp4", cards, width=160, height=90, frame_rate=2, seconds_per_card=float(SECONDS)
@@ -191,7 +192,7 @@ def selected(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("colour", ONCE)
-def test_moment_is_among_eight_frames_of_ten_minutes(analysis: core.Analysis, data: Path, colour: str) -> None:
+def test_moment_is_among_eight_frames_of_ten_minutes(analysis: Analysis, data: Path, colour: str) -> None:
     sought = Sought("local", (f"a {colour} card",))
     with serve(sees) as server:
         found, events = selected(server, Scope({"a": analysis}, 8), data, f"What follows the {colour} card?", sought)
@@ -210,7 +211,7 @@ def test_moment_is_among_eight_frames_of_ten_minutes(analysis: core.Analysis, da
 
 
 @pytest.mark.slow
-def test_model_that_always_says_yes_changes_nothing(analysis: core.Analysis, data: Path) -> None:
+def test_model_that_always_says_yes_changes_nothing(analysis: Analysis, data: Path) -> None:
     def agree(body: dict[str, Any]) -> Iterator[str]:
         yield "yes"
 
@@ -231,7 +232,7 @@ def test_model_that_always_says_yes_changes_nothing(analysis: core.Analysis, dat
     ],
 )
 def test_no_model_is_asked_where_it_brings_nothing(
-    analysis: core.Analysis, data: Path, sought: Sought, changes: dict[str, Any], outcome: str
+    analysis: Analysis, data: Path, sought: Sought, changes: dict[str, Any], outcome: str
 ) -> None:
     path = changes.get("path", analysis.video.path)
     scope = Scope({"a": replace(analysis, video=replace(analysis.video, path=path))}, changes.get("frames"))
@@ -242,7 +243,7 @@ def test_no_model_is_asked_where_it_brings_nothing(
     assert [one.time_seconds for one in found.frames] == [one.time_seconds for one in analysis.keyframes]
 
 
-def test_range_is_looked_at_densely(analysis: core.Analysis, data: Path) -> None:
+def test_range_is_looked_at_densely(analysis: Analysis, data: Path) -> None:
     scope = Scope({"a": analysis}, 8, start_seconds=100.0, end_seconds=110.0, is_dense=True)
     with serve(sees) as server:
         found, _ = selected(server, scope, data, "More?", Sought("local", ("a card",)))
@@ -252,9 +253,9 @@ def test_range_is_looked_at_densely(analysis: core.Analysis, data: Path) -> None
     assert all(one.jpeg for one in found.frames)
 
 
-def test_what_was_said_is_found_without_votes(analysis: core.Analysis, data: Path) -> None:
-    cues = tuple(core.Cue(float(second), second + 4.0, "nothing new") for second in range(0, 600, 10))
-    spoken = core.Transcript("subtitles", "en", (*cues[:40], core.Cue(403.0, 405.0, "the price of tea"), *cues[41:]))
+def test_what_was_said_is_found_without_votes(analysis: Analysis, data: Path) -> None:
+    cues = tuple(Cue(float(second), second + 4.0, "nothing new") for second in range(0, 600, 10))
+    spoken = Transcript("subtitles", "en", (*cues[:40], Cue(403.0, 405.0, "the price of tea"), *cues[41:]))
     with serve(sees) as server:
         scope = Scope({"a": replace(analysis, transcript=spoken)}, 8)
         found, _ = selected(server, scope, data, "Did they mention the price?", Sought("spoken", ("a price",)))
@@ -264,7 +265,7 @@ def test_what_was_said_is_found_without_votes(analysis: core.Analysis, data: Pat
 
 
 @pytest.mark.slow
-def test_known_frames_are_not_chosen_again_instead_of_new_ones(analysis: core.Analysis, data: Path) -> None:
+def test_known_frames_are_not_chosen_again_instead_of_new_ones(analysis: Analysis, data: Path) -> None:
     known = [("a", one.time_seconds) for one in analysis.keyframes]
     new = next(one for one in ONCE if one not in [colour_of(frame.jpeg) for frame in analysis.keyframes])
     with serve(sees) as server:
@@ -275,7 +276,7 @@ def test_known_frames_are_not_chosen_again_instead_of_new_ones(analysis: core.An
 
 
 @pytest.mark.slow
-def test_votes_end_with_their_time(analysis: core.Analysis, data: Path) -> None:
+def test_votes_end_with_their_time(analysis: Analysis, data: Path) -> None:
     stop = threading.Event()
 
     def slow(body: dict[str, Any]) -> Iterator[str]:
@@ -288,7 +289,7 @@ def test_votes_end_with_their_time(analysis: core.Analysis, data: Path) -> None:
     assert 0 < found.choice.voted < found.choice.candidates
 
 
-def test_engine_that_refuses_leaves_the_keyframes(analysis: core.Analysis, data: Path) -> None:
+def test_engine_that_refuses_leaves_the_keyframes(analysis: Analysis, data: Path) -> None:
     def refuse(body: dict[str, Any]) -> Iterator[str]:
         raise Refuse(500, "out of order")
         yield
@@ -322,7 +323,7 @@ class Embeddings:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("takes_pictures", [True, False])
-def test_embeddings_of_pictures_are_compared(analysis: core.Analysis, data: Path, takes_pictures: bool) -> None:
+def test_embeddings_of_pictures_are_compared(analysis: Analysis, data: Path, takes_pictures: bool) -> None:
     def hesitates(body: dict[str, Any]) -> Iterator[str]:
         yield "perhaps"
 
@@ -353,11 +354,11 @@ def answers(body: dict[str, Any]) -> Iterator[str]:
 
 
 @pytest.fixture(scope="module")
-def few(analysis: core.Analysis, data: Path) -> core.Analysis:
+def few(analysis: Analysis, data: Path) -> Analysis:
     return framelens.analyse(analysis.video.path, frames=4, use_model=False, data_dir=data)
 
 
-def hidden(analysis: core.Analysis) -> list[str]:
+def hidden(analysis: Analysis) -> list[str]:
     """The colours that no keyframe shows."""
     return [one for one in ONCE if one not in [colour_of(frame.jpeg) for frame in analysis.keyframes]]
 
@@ -367,7 +368,7 @@ def session(server: Server, data: Path) -> framelens.Session:
 
 
 @pytest.mark.slow
-def test_question_brings_its_own_frames_to_the_model(few: core.Analysis, data: Path) -> None:
+def test_question_brings_its_own_frames_to_the_model(few: Analysis, data: Path) -> None:
     first, second, *_ = hidden(few)
     with serve(answers) as server, session(server, data) as one:
         conversation = one.ask(few.id, f"Which card follows the {first} one?")
@@ -391,7 +392,7 @@ def test_question_brings_its_own_frames_to_the_model(few: core.Analysis, data: P
 
 
 @pytest.mark.slow
-def test_named_kind_and_range_decide_the_frames(few: core.Analysis, data: Path) -> None:
+def test_named_kind_and_range_decide_the_frames(few: Analysis, data: Path) -> None:
     with serve(answers) as server, session(server, data) as one:
         everything = one.ask(few.id, "Is there a red card?", look=framelens.Look("global")).last
         dense = one.ask(few.id, "Is there a red card?", look=framelens.Look("local", 100.0, 103.0)).last
@@ -401,7 +402,7 @@ def test_named_kind_and_range_decide_the_frames(few: core.Analysis, data: Path) 
     assert not any("logprobs" in body or "response_format" in body for body in server.requests)
 
 
-def test_conversation_says_that_the_video_is_gone(few: core.Analysis, data: Path) -> None:
+def test_conversation_says_that_the_video_is_gone(few: Analysis, data: Path) -> None:
     path = few.video.path
     away = path.with_suffix(".away")
     path.rename(away)

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from framelens.conversations import suggested_questions
-from framelens.conversations.suggestions import quotable
-from framelens.core import Analysis, Finding, Language, Subject
+from framelens.conversations.suggestions import quotable, suggested_questions
+from framelens.core.domain import Analysis, Finding, Language, Subject
 from framelens.i18n import in_language
 from framelens.reports.json import reader
 

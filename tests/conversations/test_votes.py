@@ -11,11 +11,11 @@ from typing import Any, cast
 
 import pytest
 
-from framelens import core
-from framelens.analysis import EngineConnection
+from framelens.analysis.requests.engine_connection import EngineConnection
 from framelens.conversations import votes
 from framelens.conversations.votes import UNDECIDED, VoteAsker
-from framelens.engine import Endpoint
+from framelens.core.errors import Cancelled, PicturesRefused
+from framelens.engine.base import Endpoint
 from tests.cards import draw_card, to_jpeg
 from tests.llm.scripted import Behave, Refuse, Server, Whole, serve
 
@@ -143,7 +143,7 @@ def test_cancelling_ends_the_requests() -> None:
         yield "no"
 
     with serve(behave) as server:
-        with pytest.raises(core.Cancelled):
+        with pytest.raises(Cancelled):
             ask(scripted(server), cancel=cancel)
         assert not hold.is_set()
         hold.set()
@@ -164,7 +164,7 @@ def test_busy_engine_is_asked_again() -> None:
 def test_refused_pictures_are_an_error() -> None:
     with (
         serve(raising(lambda body: Refuse(400, "model is not a multimodal model"))) as server,
-        pytest.raises(core.PicturesRefused),
+        pytest.raises(PicturesRefused),
     ):
         ask(scripted(server))
 

@@ -20,12 +20,14 @@ import pytest
 from PIL import Image
 
 import framelens
-from framelens.conversations import AskSettings, Look, MomentsSearched, strip
+from framelens.conversations.conversation import AskSettings, Look, MomentsSearched
 from framelens.conversations.moments.finder import VideoFrames
 from framelens.conversations.moments.search import CHANGES
-from framelens.core import Cancelled, Interval, Moments, Point, VoteSample
-from framelens.engine import Endpoint
-from framelens.video import Stills
+from framelens.conversations.moments.timeline import strip
+from framelens.core.errors import Cancelled
+from framelens.core.evidence import Interval, Moments, Point, VoteSample
+from framelens.engine.base import Endpoint
+from framelens.video.stills import Stills
 from tests.cards import draw_card, to_jpeg, write_card_video
 from tests.llm.scripted import Behave, Refuse, Server, Whole, has_pictures, serve
 

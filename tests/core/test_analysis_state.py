@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from framelens.core import (
+from framelens.core.analysis_state import AnalysisState
+from framelens.core.domain import (
     AnalysisEvent,
-    AnalysisState,
     Answered,
     ChunkDone,
     EngineReady,

@@ -12,8 +12,9 @@ import pytest
 
 from framelens.core.child_environment import engine_environment, hub_environment, reader_environment
 from framelens.core.domain import EngineProgress
-from framelens.engine import LocalEngine, vllm_launcher
 from framelens.engine.hardware import installed_vllm
+from framelens.engine.local_engine import LocalEngine
+from framelens.engine.vllm import vllm_launcher
 from framelens.video import worker_pool
 from tests.engine.fakes import fake_launcher
 

@@ -12,13 +12,15 @@ import msgspec
 import numpy as np
 import pytest
 
-from framelens.core import AnalysisState, EngineProgress, ModeChosen
+from framelens.core.analysis_state import AnalysisState
 from framelens.core.codec import Failure, build, from_builtins, from_json, receive, send, to_builtins, to_json
 from framelens.core.domain import (
     DecodeSummary,
     EngineInfo,
+    EngineProgress,
     Keyframe,
     KeyframesChosen,
+    ModeChosen,
     Notice,
     Noticed,
     Probed,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from framelens.core import absolute, new_id
+from framelens.core.files import absolute, new_id
 
 
 def test_ids_can_be_typed_as_an_argument() -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from framelens.core.domain import EngineProgress
-from framelens.engine import Launcher, LocalEngine
+from framelens.engine.base import Launcher
+from framelens.engine.local_engine import LocalEngine
 from framelens.engine.vllm import describe
 
 MakeEngine = Callable[..., LocalEngine]

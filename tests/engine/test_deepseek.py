@@ -25,12 +25,14 @@ from framelens.analysis.task import Task
 from framelens.config import load
 from framelens.core.domain import Analysis, AnalysisRequest, Finished
 from framelens.core.errors import EngineError, ModelNotFound
-from framelens.engine import Launcher, LocalEngine, transformers_launcher
+from framelens.engine.base import Launcher
+from framelens.engine.local_engine import LocalEngine
+from framelens.engine.transformers import transformers_launcher
 from framelens.llm.chat import connect
 from framelens.llm.messages import data_url
 from framelens.llm.stream import ask
 from framelens.llm.vision_check import VisionProbe, prove_sight
-from framelens.reports import FORMATS
+from framelens.reports.formats import FORMATS
 from framelens.services.engine_session import EngineSession, conditions
 from tests.api.test_openai_server import say
 from tests.app.fake_services import keyframes

@@ -12,7 +12,9 @@ from contextlib import ExitStack
 import pytest
 
 from framelens.core.errors import ConfigError, EngineError
-from framelens.engine import Endpoint, Engine, EnginePool, RemoteEngine, normal_base_urls
+from framelens.engine.base import Endpoint, Engine
+from framelens.engine.engine_pool import EnginePool
+from framelens.engine.remote_engine import RemoteEngine, normal_base_urls
 from framelens.i18n import error_text, notice_text
 from tests.llm.scripted import Server, saying, serve
 

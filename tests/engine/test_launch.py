@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 from framelens.core.errors import EngineError
-from framelens.engine import hardware, installed_vllm, transformers_launcher, vllm_launcher
+from framelens.engine import hardware
 from framelens.engine import vllm as vllm_module
+from framelens.engine.hardware import installed_vllm
 from framelens.engine.transformers import read_phase as read_transformers_phase
-from framelens.engine.vllm import fit_arguments, kv_cache_gib, read_phase
+from framelens.engine.transformers import transformers_launcher
+from framelens.engine.vllm import fit_arguments, kv_cache_gib, read_phase, vllm_launcher
 from framelens.i18n import notice_text
 
 DEFAULTS = {"max_model_len": 8192, "gpu_memory_utilization": 0.8, "dtype": "half", "trust_remote_code": False}

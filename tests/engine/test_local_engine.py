@@ -14,7 +14,9 @@ import pytest
 
 from framelens.core.domain import EngineProgress
 from framelens.core.errors import Cancelled, EngineError, EngineTimeout
-from framelens.engine import Endpoint, LocalEngine, local_engine
+from framelens.engine import local_engine
+from framelens.engine.base import Endpoint
+from framelens.engine.local_engine import LocalEngine
 from tests.engine.fakes import MakeEngine
 
 TRACEBACK = """Traceback (most recent call last):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from framelens.core.errors import ModelNotFound
-from framelens.engine import check_model_folder, resolve_model
+from framelens.engine.model_resolution import check_model_folder, resolve_model
 from framelens.i18n import error_text
 from tests.engine.weights import model_files, safetensors
 

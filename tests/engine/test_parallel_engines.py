@@ -20,9 +20,11 @@ from framelens import config
 from framelens.analysis.prompts import templates
 from framelens.analysis.task import Task
 from framelens.core.domain import AnalysisRequest, ChunkDone, EngineInfo, EngineReady, Finished
-from framelens.engine import Endpoint, LocalEngine, vllm_launcher
+from framelens.engine.base import Endpoint
 from framelens.engine.engine_guard import KEY_VARIABLE
-from framelens.services import EngineSession
+from framelens.engine.local_engine import LocalEngine
+from framelens.engine.vllm import vllm_launcher
+from framelens.services.engine_session import EngineSession
 from tests.cards import write_card_video
 from tests.conftest import ENGINE_ARGUMENTS, ready
 

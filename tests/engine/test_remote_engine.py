@@ -9,8 +9,9 @@ from typing import ClassVar
 import pytest
 
 from framelens.core.errors import AppError, Cancelled, ConfigError, EngineError
-from framelens.engine import NoAnswer, RemoteEngine, remote_engine
-from framelens.engine.remote_engine import normal_base_url
+from framelens.engine import remote_engine
+from framelens.engine.http_client import NoAnswer
+from framelens.engine.remote_engine import RemoteEngine, normal_base_url
 from framelens.i18n import error_text
 from tests import loopback
 

@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from framelens.engine import speech_launcher
 from framelens.engine import vllm as vllm_module
-from framelens.engine.vllm import SPEECH_ARGUMENTS
+from framelens.engine.vllm import SPEECH_ARGUMENTS, speech_launcher
 
 MODEL = Path("/models/whisper")
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from framelens.core import DecodeError, InputError
 from framelens.core.codec import Failure
+from framelens.core.errors import DecodeError, InputError
 from framelens.fleet.archive import BatchArchive, RecordedVideo, with_video
 
 VIDEO = RecordedVideo("a.mp4", Path("/clips/a.mp4"))

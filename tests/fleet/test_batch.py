@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from framelens.core import AnalysisRequest, Cancelled
 from framelens.core.codec import from_json, to_json
+from framelens.core.domain import AnalysisRequest
+from framelens.core.errors import Cancelled
 from framelens.fleet.batch import Batch, Collected, collect, make_batch
-from framelens.video import sha256_of
+from framelens.video.files import sha256_of
 
 REQUEST = AnalysisRequest(Path("any.mp4"))
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from framelens.core import AnalysisRequest, AppError, DecodeError, EngineError, StorageError, VideoError
 from framelens.core.codec import Failure
+from framelens.core.domain import AnalysisRequest
+from framelens.core.errors import AppError, DecodeError, EngineError, StorageError, VideoError
 from framelens.fleet.batch import Batch, BatchVideo
 from framelens.fleet.results import Results, VideoResult, may_pass
 from framelens.store import fs_utils

@@ -15,8 +15,18 @@ from typing import Any
 
 import pytest
 
-from framelens import config, core
-from framelens.core import AnalysisRequest
+from framelens import config
+from framelens.core.domain import AnalysisRequest, Probed, StageStarted
+from framelens.core.errors import (
+    AppError,
+    Cancelled,
+    ContextExceeded,
+    DecodeError,
+    EngineError,
+    EngineTimeout,
+    ModelNotFound,
+    StorageError,
+)
 from framelens.fleet.batch import Batch, BatchVideo, collect, make_batch
 from framelens.fleet.results import Results, VideoResult
 from framelens.fleet.runner import (
@@ -30,8 +40,8 @@ from framelens.fleet.runner import (
     run_videos,
 )
 from framelens.fleet.tally import BatchTally
-from framelens.services import Services, open_services
-from framelens.video import sha256_of
+from framelens.services.container import Services, open_services
+from framelens.video.files import sha256_of
 from tests.cards import write_card_video
 from tests.video.conftest import decoding_children
 
@@ -145,7 +155,7 @@ def test_a_decoder_that_crashes_fails_one_video(clips: Path, tmp_path: Path) -> 
         for event in run_batch(batch, services, results, workers=1, cancel=threading.Event()):
             events.append(event)
             match event:
-                case VideoProgress(BatchVideo(name="b.mp4"), core.Probed()):
+                case VideoProgress(BatchVideo(name="b.mp4"), Probed()):
                     for child in decoding_children():
                         child.send_signal(signal.SIGSEGV)
     found = ends(events)
@@ -170,10 +180,10 @@ def test_a_stop_waits_for_the_running_videos() -> None:
     cancel, stopped = threading.Event(), []
 
     def analyse(video: int, listener: Any, stop: threading.Event) -> int:
-        listener(core.StageStarted("survey"))
+        listener(StageStarted("survey"))
         assert stop.wait(10)
         stopped.append(video)
-        raise core.Cancelled
+        raise Cancelled
 
     events: list[Any] = []
     for event in run_videos(range(5), analyse, workers=2, cancel=cancel):
@@ -188,9 +198,9 @@ def test_one_error_about_all_stops_the_others() -> None:
     def analyse(video: int, listener: Any, stop: threading.Event) -> int:
         if video == 0:
             time.sleep(0.05)
-            raise core.EngineError("remote_unreachable")
+            raise EngineError("remote_unreachable")
         assert stop.wait(10)
-        raise core.Cancelled
+        raise Cancelled
 
     events = list(run_videos(range(9), analyse, workers=2, cancel=threading.Event()))
     assert {type(one) for one in events} == {VideoBegun, VideoStopped, BatchHalted}
@@ -200,7 +210,7 @@ def test_one_error_about_all_stops_the_others() -> None:
 def test_a_video_stopped_elsewhere_leaves_the_others() -> None:
     def analyse(video: int, listener: Any, stop: threading.Event) -> int:
         if video == 0:
-            raise core.Cancelled
+            raise Cancelled
         return video
 
     events = list(run_videos(range(3), analyse, workers=1, cancel=threading.Event()))
@@ -211,17 +221,17 @@ def test_a_video_stopped_elsewhere_leaves_the_others() -> None:
 @pytest.mark.parametrize(
     ("error", "all_of_them"),
     [
-        (core.EngineError("remote_unreachable"), True),
-        (core.ModelNotFound("model_folder_missing"), True),
-        (core.StorageError("disk_full_now"), True),
-        (core.EngineTimeout("engine_timeout"), False),
-        (core.ContextExceeded("context_exceeded"), False),
-        (core.EngineError("engine_crashed"), False),
-        (core.DecodeError("video_decoder_crashed"), False),
-        (core.AppError("internal"), False),
+        (EngineError("remote_unreachable"), True),
+        (ModelNotFound("model_folder_missing"), True),
+        (StorageError("disk_full_now"), True),
+        (EngineTimeout("engine_timeout"), False),
+        (ContextExceeded("context_exceeded"), False),
+        (EngineError("engine_crashed"), False),
+        (DecodeError("video_decoder_crashed"), False),
+        (AppError("internal"), False),
     ],
 )
-def test_errors_about_all_are_told_from_errors_about_one(error: core.AppError, all_of_them: bool) -> None:
+def test_errors_about_all_are_told_from_errors_about_one(error: AppError, all_of_them: bool) -> None:
     assert concerns_all(error) is all_of_them
 
 

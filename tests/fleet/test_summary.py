@@ -13,9 +13,9 @@ import pytest
 from justhtml import JustHTML
 from markdown_it import MarkdownIt
 
-from framelens.core import AnalysisRequest, DecodeError, EngineError, Language, VideoError
 from framelens.core.codec import Failure
-from framelens.core.domain import FrameFacts, ScreenText
+from framelens.core.domain import AnalysisRequest, FrameFacts, Language, ScreenText
+from framelens.core.errors import DecodeError, EngineError, VideoError
 from framelens.fleet.batch import BatchVideo, Collected, LeftOut, make_batch
 from framelens.fleet.results import Results, VideoResult
 from framelens.fleet.summary import NAMES as summary_names

@@ -15,7 +15,7 @@ import pytest
 
 from framelens.analysis.task import Control
 from framelens.core.errors import AppError, Cancelled, EngineError, Paused
-from framelens.engine import Engine, NullEngine
+from framelens.engine.base import Engine, NullEngine
 from framelens.jobs.engine_switcher import EngineSwitch, EngineSwitcher
 from tests.engine.conftest import make_engine
 from tests.engine.fakes import MakeEngine

@@ -14,9 +14,9 @@ import pytest
 from framelens.core.domain import KeyframesChosen, VideoEvent
 from framelens.core.errors import DecodeError, ModelNotFound
 from framelens.i18n import LANGUAGES, t
-from framelens.jobs import JobSnapshot
-from framelens.reports import FORMATS
-from framelens.video import ExtractOptions
+from framelens.jobs.snapshot import JobSnapshot
+from framelens.reports.formats import FORMATS
+from framelens.video.keyframes.options import ExtractOptions
 from tests.analysis.requests.test_orchestrator import introducing
 from tests.analysis.test_pipeline import ScriptedConnector, ScriptedTools, extracting, with_video
 from tests.jobs.working import CONTEXT, FRAMES, REQUEST, ended, jobs_in, made, plain, report_of, until

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from framelens.analysis.task import Task
-from framelens.core import AnalysisState, Failure, User, as_user
+from framelens.core.analysis_state import AnalysisState
+from framelens.core.codec import Failure
 from framelens.core.domain import (
     AnalysisEvent,
     AnalysisRequest,
@@ -29,9 +30,10 @@ from framelens.core.domain import (
     SurveyProgress,
 )
 from framelens.core.errors import Cancelled, EngineError, InputError, Paused, StorageError
-from framelens.jobs import Jobs, JobSnapshot
+from framelens.core.identity import User, as_user
+from framelens.jobs.queue import Jobs
 from framelens.jobs.search_index import SearchIndexer
-from framelens.jobs.snapshot import from_row, to_row, with_pictures, with_results
+from framelens.jobs.snapshot import JobSnapshot, from_row, to_row, with_pictures, with_results
 from framelens.store.database import Row, Store
 from framelens.store.fs_utils import ProcessLock
 from tests.app.fake_services import queue

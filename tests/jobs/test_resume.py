@@ -20,10 +20,11 @@ from framelens.analysis.task import Control
 from framelens.core.domain import Analysis, KeyframesChosen, VideoEvent
 from framelens.core.errors import AppError, InputError, StorageError
 from framelens.i18n import LANGUAGES, error_text
-from framelens.jobs import EngineSwitcher, JobSnapshot
 from framelens.jobs import queue as queue_module
+from framelens.jobs.engine_switcher import EngineSwitcher
+from framelens.jobs.snapshot import JobSnapshot
 from framelens.store import database as store_module
-from framelens.video import ExtractOptions
+from framelens.video.keyframes.options import ExtractOptions
 from tests.analysis.requests.test_orchestrator import asked, introducing
 from tests.analysis.test_pipeline import ScriptedConnector, ScriptedTools, extracting, marks_of, with_video
 from tests.jobs.working import CONTEXT, FRAMES, REQUEST, ended, jobs_in, made, report_of, until, with_conditions

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from framelens.analysis import Control
-from framelens.core import AnalysisRequest
+from framelens.analysis.task import Control
+from framelens.core.domain import AnalysisRequest
 from framelens.jobs.snapshot import JobSnapshot
 from framelens.jobs.worker import ActiveJob, ActiveJobs
 

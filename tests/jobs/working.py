@@ -14,7 +14,9 @@ from framelens.analysis.pipeline import analyse
 from framelens.analysis.task import Task
 from framelens.core.domain import Analysis, AnalysisEvent, AnalysisRequest, ChunkResult, Usage
 from framelens.i18n import LANGUAGES, t
-from framelens.jobs import EngineSwitcher, Jobs, JobSnapshot
+from framelens.jobs.engine_switcher import EngineSwitcher
+from framelens.jobs.queue import Jobs
+from framelens.jobs.snapshot import JobSnapshot
 from framelens.store.database import Store
 from framelens.store.fs_utils import ProcessLock
 from tests.analysis.test_pipeline import ScriptedTools, tools

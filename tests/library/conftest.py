@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from framelens.jobs import Jobs
+from framelens.jobs.queue import Jobs
 from framelens.store.database import Store
 from framelens.store.video_repository import VideoRepository
 from tests.app.fake_services import queue

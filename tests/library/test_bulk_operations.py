@@ -14,10 +14,10 @@ import pytest
 from framelens.analysis.task import Task
 from framelens.core.domain import UNKNOWN_PATH, AnalysisEvent, AnalysisRequest, Finished
 from framelens.core.errors import Cancelled, InputError
-from framelens.jobs import Jobs
+from framelens.jobs.queue import Jobs
 from framelens.library.bulk_operations import remove, reports_of
-from framelens.reports import FORMATS, bundle
 from framelens.reports.files import write_zip
+from framelens.reports.formats import FORMATS, bundle
 from framelens.reports.json.reader import read
 from framelens.store.database import Store
 from framelens.store.library_index import LibraryQuery

@@ -22,8 +22,8 @@ from framelens.core.domain import AnalysisRequest
 from framelens.core.errors import InputError
 from framelens.i18n import error_text
 from framelens.library.bulk_operations import reports_in, reports_of
-from framelens.reports import bundle
 from framelens.reports.files import write_zip
+from framelens.reports.formats import bundle
 from framelens.reports.json import writer
 from framelens.reports.json.reader import MOST_PICTURE_BYTES, MOST_TEXT_BYTES
 from framelens.reports.json.writer import JPEG_URL

@@ -10,7 +10,8 @@ import pytest
 
 from framelens.core.domain import AnalysisRequest
 from framelens.core.errors import Cancelled, InputError
-from framelens.jobs import Jobs, JobSnapshot
+from framelens.jobs.queue import Jobs
+from framelens.jobs.snapshot import JobSnapshot
 from framelens.library import bulk_operations
 from framelens.library.bulk_operations import purge, remove, sweep, sweep_trash, sweep_trash_daily
 from framelens.store.database import Store

@@ -16,7 +16,7 @@ from langchain_core.messages import HumanMessage
 from langchain_core.tools import tool
 from pydantic import BaseModel
 
-from framelens.engine import Endpoint
+from framelens.engine.base import Endpoint
 from framelens.llm.chat import EngineChat
 from framelens.llm.stream import ask
 from tests import loopback

@@ -16,12 +16,12 @@ import pytest
 from langchain_core.messages import HumanMessage
 
 from framelens.analysis.requests.engine_connection import cache_tokens
-from framelens.core import ModelHub
 from framelens.core.errors import AppError, EngineError
+from framelens.core.model_hub import ModelHub
 from framelens.core.redaction import redact, remember_secret
-from framelens.engine import RemoteEngine
 from framelens.engine.downloads.hub import hub_config
 from framelens.engine.http_client import NoAnswer, get_json
+from framelens.engine.remote_engine import RemoteEngine
 from framelens.i18n import error_text
 from framelens.llm.chat import connect
 from framelens.llm.embeddings import EmbeddingModel

@@ -9,9 +9,12 @@ from typing import Any
 import pytest
 from langchain_core.messages import HumanMessage
 
-from framelens.core import AppError, ContextExceeded, EngineBrokeOff, EngineBusy, EngineError
-from framelens.llm import ask, connect, prove_sight, retries
+from framelens.core.errors import AppError, ContextExceeded, EngineBrokeOff, EngineBusy, EngineError
+from framelens.llm import retries
+from framelens.llm.chat import connect
 from framelens.llm.retries import Retries, repeated
+from framelens.llm.stream import ask
+from framelens.llm.vision_check import prove_sight
 from tests.llm.scripted import Refuse, serve
 
 BUSY, BROKEN = EngineBusy("engine_busy"), EngineBrokeOff("engine_broke_off")

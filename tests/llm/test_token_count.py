@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from langchain_core.messages import HumanMessage
 
-from framelens.core import AppError
+from framelens.core.errors import AppError
 from framelens.llm.token_count import TokenCount, count_tokens
 from tests import loopback
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from framelens.engine import Endpoint
+from framelens.engine.base import Endpoint
 from framelens.i18n import t
 from framelens.llm.chat import EngineChat, connect
 from framelens.llm.vision_check import COLOURS, VisionCard, VisionCheckResult, cards, check_vision, draw, score

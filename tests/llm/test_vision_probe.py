@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from framelens.core import Notice
-from framelens.engine import Endpoint
+from framelens.core.domain import Notice
+from framelens.engine.base import Endpoint
 from framelens.llm.chat import EngineChat, connect
 from framelens.llm.vision_check import prove_sight, video_refusal
 from tests.llm.scripted import Refuse, Server, has_pictures, saying, serve

@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 
-from framelens.models import CatalogueEntry, built_in, read_shape
-from framelens.models.catalogue import raw_built_in
+from framelens.models.catalogue import built_in, raw_built_in
+from framelens.models.catalogue_parser import CatalogueEntry
+from framelens.models.config.parser import read_shape
 
 HERE = Path(__file__).parent
 # transformers has no class of their own for these; their numbers are held against the published ones alone.

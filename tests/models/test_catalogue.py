@@ -8,7 +8,7 @@ import pytest
 
 from framelens.core.errors import ModelNotFound
 from framelens.i18n import LANGUAGES, error_text
-from framelens.models import built_in, load_catalogue
+from framelens.models.catalogue import built_in, load_catalogue
 
 OWN = """
 family = "Mine"

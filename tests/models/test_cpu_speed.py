@@ -8,7 +8,7 @@ import pytest
 
 from framelens.core.units import GIB
 from framelens.engine.hardware import cpu_cores, cpu_name
-from framelens.models import Plan, built_in, estimate_memory, parse_plan, propose_for_cpu
+from framelens.models.catalogue import built_in
 from framelens.models.cpu_speed import (
     MeasuredRun,
     ProcessorRates,
@@ -22,6 +22,9 @@ from framelens.models.cpu_speed import (
     parse_run,
     reference,
 )
+from framelens.models.memory import estimate_memory
+from framelens.models.placement import propose_for_cpu
+from framelens.models.serving_plan import Plan, parse_plan
 from framelens.services.hardware_profile import HardwareProfile
 from tests.analysis.test_model_benchmark import MEASURED
 

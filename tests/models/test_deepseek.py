@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from framelens import config
-from framelens.engine import installed_vllm, supported_architectures
+from framelens.engine import supported_architectures
+from framelens.engine.hardware import installed_vllm
 from framelens.engine.supported_architectures import choose_engine
 from framelens.i18n import error_text, notice_text
-from framelens.models import built_in
-from framelens.models.catalogue import raw_built_in
+from framelens.models.catalogue import built_in, raw_built_in
 from framelens.models.preflight import check
 from framelens.models.preflight.context import Fix, MachineState, Model, PreflightFinding, PreflightSubject, Program
 from framelens.services import preflight

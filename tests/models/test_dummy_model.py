@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from framelens.core.errors import ModelNotFound
-from framelens.models import built_in, read_shape
+from framelens.models.catalogue import built_in
+from framelens.models.config.parser import read_shape
 from framelens.models.dummy_model import check_entry, files_of, write_folder
 
 ENTRIES = built_in().by_id

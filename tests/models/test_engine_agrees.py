@@ -11,10 +11,11 @@ import psutil
 import pytest
 
 from framelens.core.units import GIB
-from framelens.engine import LocalEngine
 from framelens.engine.child_process import GUARD
-from framelens.models import Plan, estimate_memory, read_shape
-from framelens.models.memory import tokens_in
+from framelens.engine.local_engine import LocalEngine
+from framelens.models.config.parser import read_shape
+from framelens.models.memory import estimate_memory, tokens_in
+from framelens.models.serving_plan import Plan
 from tests.conftest import ENGINE_ARGUMENTS, ready
 
 pytestmark = pytest.mark.engine

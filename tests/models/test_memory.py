@@ -6,7 +6,11 @@ import pytest
 
 from framelens.core.units import GIB
 from framelens.i18n import LANGUAGES, t
-from framelens.models import MemoryEstimate, Plan, Shape, built_in, estimate_memory, parse_plan, read_shape
+from framelens.models.architecture import Shape
+from framelens.models.catalogue import built_in
+from framelens.models.config.parser import read_shape
+from framelens.models.memory import MemoryEstimate, estimate_memory
+from framelens.models.serving_plan import Plan, parse_plan
 
 VL_7B = "Qwen/Qwen2.5-VL-7B-Instruct"
 VL_72B = "Qwen/Qwen2.5-VL-72B-Instruct"

@@ -11,17 +11,10 @@ import pytest
 from framelens import config
 from framelens.core import vllm_arguments
 from framelens.core.units import GIB
-from framelens.models import (
-    GpuCard,
-    Proposal,
-    built_in,
-    estimate_memory,
-    find_card,
-    parse_plan,
-    propose_for_cards,
-    propose_for_cpu,
-)
-from framelens.models.placement import ways_to_divide
+from framelens.models.catalogue import built_in
+from framelens.models.memory import estimate_memory
+from framelens.models.placement import GpuCard, Proposal, find_card, propose_for_cards, propose_for_cpu, ways_to_divide
+from framelens.models.serving_plan import parse_plan
 
 ENTRIES = tuple(built_in().by_id.values())
 

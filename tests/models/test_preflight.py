@@ -11,7 +11,8 @@ import pytest
 from framelens.core.errors import ConfigError, EngineError, ModelNotFound
 from framelens.core.units import GIB
 from framelens.i18n import error_text, notice_text
-from framelens.models import built_in, read_shape
+from framelens.models.catalogue import built_in
+from framelens.models.config.parser import read_shape
 from framelens.models.preflight import check
 from framelens.models.preflight.context import (
     Fix,

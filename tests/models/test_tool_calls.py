@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from framelens.models import tool_call_parser
-from framelens.models.tool_calls import _BY_TYPE
+from framelens.models.tool_calls import _BY_TYPE, tool_call_parser
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from framelens.core import Analysis, InputError
+from framelens.core.domain import Analysis
+from framelens.core.errors import InputError
 from framelens.i18n import LANGUAGES, error_text
-from framelens.reports import FORMATS, all_files, document_worker
+from framelens.reports import document_worker
+from framelens.reports.formats import FORMATS, all_files
 from tests.reports.test_reports import analysis
 
 NAMES = ("pdf", "docx")

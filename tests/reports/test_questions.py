@@ -16,10 +16,19 @@ import pytest
 from markdown_it import MarkdownIt
 from pypdf import PdfReader
 
-from framelens import core
-from framelens.core import InputError
+from framelens.core.domain import (
+    Analysis,
+    Notice,
+    ReportedAnswer,
+    ReportedConversation,
+    ReportedPicture,
+    ReportedSearch,
+    Usage,
+)
+from framelens.core.errors import InputError
+from framelens.core.evidence import Interval, Moments, Point, VoteSample
 from framelens.library.bulk_operations import reports_of
-from framelens.reports import FORMATS, all_files, files_of
+from framelens.reports.formats import FORMATS, all_files, files_of
 from framelens.reports.json import reader
 from scripts import write_report_schema
 from tests.cards import draw_card, to_jpeg
@@ -33,19 +42,19 @@ NASTY = (
 BLUE, GREEN, YELLOW = (to_jpeg(draw_card(colour)) for colour in ("blue", "green", "yellow"))
 
 
-def searched() -> core.ReportedSearch:
-    def interval(start: int, end: int, **changes: object) -> core.Interval:
-        first, last, after = (core.Point(number, number / 25) for number in (start, end, end + 1))
-        return core.Interval(first, last, None, after, first, 9, 1, 0.9, **changes)  # type: ignore[arg-type]
+def searched() -> ReportedSearch:
+    def interval(start: int, end: int, **changes: object) -> Interval:
+        first, last, after = (Point(number, number / 25) for number in (start, end, end + 1))
+        return Interval(first, last, None, after, first, 9, 1, 0.9, **changes)  # type: ignore[arg-type]
 
-    samples = tuple(core.VoteSample(number, number / 25, (number + 1) / 25, 0.9, 1) for number in range(0, 220, 20))
+    samples = tuple(VoteSample(number, number / 25, (number + 1) / 25, 0.9, 1) for number in range(0, 220, 20))
     found = (interval(50, 74), interval(150, 150, issues=("borders", "flicker")))
-    moments = core.Moments("job", "a <b>red</b> card", 0.0, 9.0, samples, contrary={50: 0.1}, intervals=found)
-    return core.ReportedSearch(replace(moments, widest_gap_seconds=0.84, rounds=3, seconds=2.5, ended="complete"))
+    moments = Moments("job", "a <b>red</b> card", 0.0, 9.0, samples, contrary={50: 0.1}, intervals=found)
+    return ReportedSearch(replace(moments, widest_gap_seconds=0.84, rounds=3, seconds=2.5, ended="complete"))
 
 
-def talked() -> core.ReportedConversation:
-    first = core.ReportedAnswer(
+def talked() -> ReportedConversation:
+    first = ReportedAnswer(
         "Who is at the door?",
         "2026-11-22T15:04:00+00:00",
         "A man [1] is at the door.\nHe leaves [2]; a dog [5] and a cat [6] follow, as in [7].",
@@ -57,23 +66,21 @@ def talked() -> core.ReportedConversation:
         mode="messages",
         pictures=(1, 2, 7),
         model="some/model",
-        usage=core.Usage(123, 45),
+        usage=Usage(123, 45),
         seconds=3.21,
         settings={"temperature": 0.6, "seed": None, "system_prompt": "Be brief."},
         searches=(
             searched(),
-            core.ReportedSearch(replace(searched().moments, intervals=(), ended="frames"), "yard.mp4"),
+            ReportedSearch(replace(searched().moments, intervals=(), ended="frames"), "yard.mp4"),
         ),
     )
-    second = core.ReportedAnswer(
+    second = ReportedAnswer(
         NASTY,
         "2026-11-22T15:05:00+00:00",
         NASTY,
         "stopped",
-        why=core.Notice("ask_stopped", level="info"),
-        notices=(
-            core.Notice("ask_frames_left_out", {"why": core.Notice("ask_full", {"tokens": 4096}), "frames": "3, 4"}),
-        ),
+        why=Notice("ask_stopped", level="info"),
+        notices=(Notice("ask_frames_left_out", {"why": Notice("ask_full", {"tokens": 4096}), "frames": "3, 4"}),),
         cited=(1,),
         unknown_frames=(99,),
         own_times=("9:59",),
@@ -81,26 +88,24 @@ def talked() -> core.ReportedConversation:
         described=(1, 2),
         model="other/model",
     )
-    third = core.ReportedAnswer("Why?", "", "", "failed", why=core.Notice("engine_empty_answer", {}, "error", "error"))
+    third = ReportedAnswer("Why?", "", "", "failed", why=Notice("engine_empty_answer", {}, "error", "error"))
     pictures = (
-        core.ReportedPicture(1, 0.0, keyframe=1),
-        core.ReportedPicture(2, 4.0, keyframe=2),
-        core.ReportedPicture(5, 2.5, jpeg=BLUE),
-        core.ReportedPicture(6, 1.25, video="yard.mp4", jpeg=GREEN),
-        core.ReportedPicture(7, name="<b>my</b> photo.png", jpeg=YELLOW),
+        ReportedPicture(1, 0.0, keyframe=1),
+        ReportedPicture(2, 4.0, keyframe=2),
+        ReportedPicture(5, 2.5, jpeg=BLUE),
+        ReportedPicture(6, 1.25, video="yard.mp4", jpeg=GREEN),
+        ReportedPicture(7, name="<b>my</b> photo.png", jpeg=YELLOW),
     )
     answers = (first, second, third)
-    return core.ReportedConversation(
-        "talk01", NASTY, "2026-11-22T15:04:00+00:00", "en", answers, ("yard.mp4",), pictures
-    )
+    return ReportedConversation("talk01", NASTY, "2026-11-22T15:04:00+00:00", "en", answers, ("yard.mp4",), pictures)
 
 
-def asked(**changes: object) -> core.Analysis:
+def asked(**changes: object) -> Analysis:
     made = analysis(conversations=(talked(),), **changes)
     return replace(made, video=replace(made.video, name="clip.mp4"))
 
 
-def written(name: str, made: core.Analysis | None = None) -> bytes:
+def written(name: str, made: Analysis | None = None) -> bytes:
     return FORMATS[name].to_bytes(made or asked(), "en", appendix=True)
 
 
@@ -167,10 +172,10 @@ def test_report_without_conversations_has_no_such_section(name: str) -> None:
 @pytest.mark.parametrize("name", FORMATS)
 def test_reports_name_no_engine_and_no_folder(name: str) -> None:
     values = {"base_url": "http://10.1.2.3:8000/v1", "reason": "GET http://10.1.2.3:8000/v1/models failed"}
-    unreachable = core.Notice("engine_unreachable", values, "error", "error")
+    unreachable = Notice("engine_unreachable", values, "error", "error")
     failed = replace(talked().answers[0], state="failed", why=unreachable, notices=(unreachable,))
-    gone = core.Notice("video_not_found", {"path": "/home/ann/film.mp4"}, "error", "error")
-    notices = (gone, core.Notice("facts_incomplete", {"reason": unreachable}))
+    gone = Notice("video_not_found", {"path": "/home/ann/film.mp4"}, "error", "error")
+    notices = (gone, Notice("facts_incomplete", {"reason": unreachable}))
     made = asked(notices=notices)
     data = written(name, replace(made, conversations=(replace(talked(), answers=(failed,)),)))
     read = {"pdf": pdf_text, "docx": docx_text}.get(name, lambda data: data.decode("utf-8-sig"))
@@ -227,7 +232,7 @@ def test_label_names_every_model_that_wrote() -> None:
     report = json.loads(written("json"))
     assert "answers" in report["ai_label"] and "some/model, other/model" in report["ai_label"]
     assert "other/model" in report["aigc"]["ContentProducer"]
-    measured = asked(chunks=(), engine=None, notices=(core.Notice("no_model"),))
+    measured = asked(chunks=(), engine=None, notices=(Notice("no_model"),))
     assert b"No model has seen" not in written("html", measured)
     assert b"No model has seen" in written("html", measured.without_conversations())
     assert "some/model" in json.loads(written("json", measured))["ai_label"]

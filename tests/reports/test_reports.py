@@ -26,10 +26,10 @@ from framelens.core.domain import (
     Usage,
     VideoInfo,
 )
-from framelens.reports import FORMATS, all_files, files_of, format_of
 from framelens.reports.content.builder import document
 from framelens.reports.content.document import Heading, Table, words
 from framelens.reports.files import zipped
+from framelens.reports.formats import FORMATS, all_files, files_of, format_of
 from framelens.reports.text import markdown
 from framelens.reports.text.markdown import escape
 from tests.cards import draw_card, to_jpeg

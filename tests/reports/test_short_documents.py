@@ -14,11 +14,11 @@ from zipfile import ZipFile
 import pytest
 from pypdf import PdfReader
 
-from framelens.core import Analysis, Chapter, Finding, Language
+from framelens.core.domain import Analysis, Chapter, Finding, Language
 from framelens.i18n import LANGUAGES, in_language, t
-from framelens.reports import FORMATS, all_files, files_of
 from framelens.reports.content.builder import document
 from framelens.reports.content.labels import clocks, span_of
+from framelens.reports.formats import FORMATS, all_files, files_of
 from framelens.reports.json import reader
 from framelens.reports.text.markdown import without_pictures
 

@@ -17,7 +17,8 @@ import webvtt
 from framelens.core.domain import Analysis, Cue, Finding, Transcript
 from framelens.core.errors import InputError
 from framelens.i18n import LANGUAGES, error_text
-from framelens.reports import FORMATS, all_files, bundle, files_of, subtitles
+from framelens.reports import subtitles
+from framelens.reports.formats import FORMATS, all_files, bundle, files_of
 from tests.reports.content.test_labels import part, rich
 from tests.reports.test_reports import NASTY, analysis
 from tests.reports.text.test_html import HOSTILE

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 from framelens import config
-from framelens.conversations import AskSettings, Conversation, started
+from framelens.conversations.conversation import AskSettings, Conversation, started
 from framelens.core.errors import InputError
-from framelens.services import Services, open_services
 from framelens.services.answers import prepare_frames
+from framelens.services.container import Services, open_services
 from tests.cards import write_card_video
 from tests.llm.scripted import Behave, Server, serve
 

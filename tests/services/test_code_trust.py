@@ -16,11 +16,14 @@ from framelens.config import Settings, load
 from framelens.core.child_environment import engine_environment
 from framelens.core.errors import AppError, ConfigError, InputError
 from framelens.core.identity import User, as_user
-from framelens.engine import installed_vllm, vllm_launcher
-from framelens.services import build_engine, find_code, trust_code, untrust_code
-from framelens.services.access.code_trust import CodeCopies
+from framelens.engine.hardware import installed_vllm
+from framelens.engine.vllm import vllm_launcher
+from framelens.services.access.code_trust import CodeCopies, find_code, trust_code, untrust_code
+from framelens.services.engine_session import build_engine
 from framelens.services.preflight import preflight
-from framelens.store import AuditLog, Store, trusted_code
+from framelens.store.audit import AuditLog
+from framelens.store.database import Store
+from framelens.store.model_records import trusted_code
 from tests.engine.test_local_engine import ready
 from tests.remote_checkpoint import make_checkpoint, write_code
 

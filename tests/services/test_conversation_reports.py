@@ -11,12 +11,13 @@ import pytest
 
 import framelens
 from framelens import config
-from framelens.conversations import AskSettings, ContextUse, Conversation, Evidence, FrameRef, started
-from framelens.core import UNKNOWN_PATH, Analysis, Moments, Notice, ReportedSearch, VoteSample
+from framelens.conversations.conversation import AskSettings, ContextUse, Conversation, Evidence, FrameRef, started
+from framelens.core.domain import UNKNOWN_PATH, Analysis, Notice, ReportedSearch
+from framelens.core.evidence import Moments, VoteSample
 from framelens.library.bulk_operations import reports_in
-from framelens.reports import FORMATS
+from framelens.reports.formats import FORMATS
 from framelens.reports.json import reader
-from framelens.services import Services, open_library
+from framelens.services.container import Services, open_library
 from framelens.services.conversations import import_report, report_of
 from tests.cards import draw_card, to_jpeg
 from tests.reports.test_reports import analysis

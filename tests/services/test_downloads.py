@@ -12,7 +12,7 @@ import pytest
 
 from framelens.core.domain import EngineProgress, ProgressListener
 from framelens.core.errors import AppError, Cancelled, ModelNotFound
-from framelens.engine import Launcher
+from framelens.engine.base import Launcher
 from framelens.services.container import Services, download_and_switch
 from tests.app.fake_services import open_fake, script
 from tests.engine.fakes import fake_launcher

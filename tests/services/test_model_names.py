@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from framelens.core import ModelNotFound
+from framelens.core.errors import ModelNotFound
 from framelens.services.model_names import resolve_named_model
 
 

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from framelens.config import S3Access, SourceSettings
-from framelens.core import AppError, Cancelled
+from framelens.core.errors import AppError, Cancelled
 from framelens.services import outbound
 from framelens.services.outbound import Outbound
 from tests.loopback import Handler, listening

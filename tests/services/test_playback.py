@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from framelens.core import UNKNOWN_PATH, InputError
-from framelens.services import keep_video, video_for
-from framelens.store import VideoRepository
+from framelens.core.domain import UNKNOWN_PATH
+from framelens.core.errors import InputError
+from framelens.services.playback import keep_video, video_for
+from framelens.store.video_repository import VideoRepository
 
 
 def sha256_of(path: Path) -> str:

@@ -17,11 +17,13 @@ from typing import Any
 import pytest
 
 from framelens import config
-from framelens.core import ModelHub
 from framelens.core.domain import Notice
 from framelens.core.errors import EngineError
-from framelens.engine import LocalEngine, installed_vllm, supported_architectures
+from framelens.core.model_hub import ModelHub
+from framelens.engine import supported_architectures
 from framelens.engine.downloads.hub import hub_config
+from framelens.engine.hardware import installed_vllm
+from framelens.engine.local_engine import LocalEngine
 from framelens.services import model_benchmarks, preflight
 from framelens.services.preflight import refuse, subject_of
 from tests.engine.fakes import fake_launcher

@@ -9,13 +9,15 @@ from typing import Any
 
 import pytest
 
-from framelens import config, models
+from framelens import config
 from framelens.config import Settings
 from framelens.core.domain import EngineProgress
 from framelens.core.errors import EngineError, ModelNotFound
-from framelens.engine import NullEngine
+from framelens.engine.base import NullEngine
+from framelens.models.catalogue import load_catalogue
 from framelens.models.cpu_speed import estimate_rates
 from framelens.models.formatting import need_text
+from framelens.models.placement import Proposal, propose_for_cpu
 from framelens.services import hardware_profile, readiness
 from framelens.services.engine_session import build_engine, confirmed_downloads
 from framelens.services.hardware_profile import HardwareProfile, build_profile
@@ -104,14 +106,14 @@ def test_an_engine_downloads_only_what_was_confirmed(settings: Settings, monkeyp
 
 
 def test_proposals_are_made_once_for_the_same_models(monkeypatch: pytest.MonkeyPatch) -> None:
-    made, propose = list[float](), models.propose_for_cpu
+    made, propose = list[float](), propose_for_cpu
 
-    def counted(memory_gib: float, *given: Any, **more: Any) -> tuple[models.Proposal, ...]:
+    def counted(memory_gib: float, *given: Any, **more: Any) -> tuple[Proposal, ...]:
         made.append(memory_gib)
         return propose(memory_gib, *given, **more)
 
-    monkeypatch.setattr(models, "propose_for_cpu", counted)
-    entries = tuple(models.load_catalogue(None).by_id.values())[:3]
+    monkeypatch.setattr(hardware_profile, "propose_for_cpu", counted)
+    entries = tuple(load_catalogue(None).by_id.values())[:3]
     here, other = (HardwareProfile("here", None, memory_gib=gib) for gib in (911.5, 17.5))
     first = here.proposals(entries)
     assert here.proposals(entries) == first == propose(911.5, entries) and made == [911.5]

@@ -6,11 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from framelens.core import InputError
-from framelens.services import pair_uploads
-from framelens.services.subtitle_uploads import attach_subtitles
-from framelens.store import VideoRepository
-from framelens.video import files_beside
+from framelens.core.errors import InputError
+from framelens.services.subtitle_uploads import attach_subtitles, pair_uploads
+from framelens.store.video_repository import VideoRepository
+from framelens.video.subtitles.discovery import files_beside
 
 
 @pytest.fixture

@@ -14,12 +14,15 @@ from typing import Any
 
 import pytest
 
-from framelens.conversations import ConversationRepository
+from framelens.conversations.repository import ConversationRepository
 from framelens.core.domain import AnalysisRequest
-from framelens.jobs import Jobs
+from framelens.jobs.queue import Jobs
 from framelens.library.bulk_operations import purge, remove, sweep
-from framelens.services import import_report, share, shares_of
-from framelens.store import AuditLog, Store, VideoRepository
+from framelens.services.access.shares import share, shares_of
+from framelens.services.conversations import import_report
+from framelens.store.audit import AuditLog
+from framelens.store.database import Store
+from framelens.store.video_repository import VideoRepository
 from tests.app.fake_services import queue
 from tests.jobs.test_queue import until, whole
 from tests.reports.test_questions import asked

@@ -18,22 +18,13 @@ from typing import Any
 
 import pytest
 
-from framelens.core import AppError, ConfigError, InputError, StorageError
-from framelens.store import (
-    AccountRow,
-    AccountStore,
-    ProcessLock,
-    Row,
-    SessionRow,
-    Store,
-    VideoRepository,
-    backup,
-    check_backup,
-    database,
-    restore_backup,
-    write_backup,
-)
-from framelens.store.database import MIGRATIONS
+from framelens.core.errors import AppError, ConfigError, InputError, StorageError
+from framelens.store import backup, database
+from framelens.store.accounts import AccountRow, AccountStore, SessionRow
+from framelens.store.backup import check_backup, restore_backup, write_backup
+from framelens.store.database import MIGRATIONS, Row, Store
+from framelens.store.fs_utils import ProcessLock
+from framelens.store.video_repository import VideoRepository
 from tests.store.test_migrations import lost, rows_of, write_store
 
 SECRETS = ("secret-of-cookies", "hash-of-a-session", "sk-key-of-an-engine", "words of a deleted analysis")

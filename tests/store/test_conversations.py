@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from framelens.core import InputError
-from framelens.store import ConversationRow, ConversationStore, LibraryIndex, Row, Store
-from framelens.store.database import MIGRATIONS
+from framelens.core.errors import InputError
+from framelens.store.conversations import ConversationRow, ConversationStore
+from framelens.store.database import MIGRATIONS, Row, Store
+from framelens.store.library_index import LibraryIndex
 
 
 @pytest.fixture

@@ -11,8 +11,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from framelens.core import User, as_user
 from framelens.core.errors import StorageError
+from framelens.core.identity import User, as_user
 from framelens.store import database
 from framelens.store import database as store_module
 from framelens.store.database import MIGRATIONS, Row, Store

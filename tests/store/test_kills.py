@@ -11,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from framelens.store import AuditLog, Row, Store, VideoRepository, check_backup, write_backup
-from framelens.store.database import MIGRATIONS
+from framelens.store.audit import AuditLog
+from framelens.store.backup import check_backup, write_backup
+from framelens.store.database import MIGRATIONS, Row, Store
+from framelens.store.video_repository import VideoRepository
 from tests.killing import killed_at_each_step
 from tests.store.test_backup import files_of, fill
 from tests.store.test_migrations import lost, rows_of, write_store

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from framelens.core import StorageError
+from framelens.core.errors import StorageError
 from framelens.store import database
 from framelens.store.database import MIGRATIONS, Store
 

@@ -7,23 +7,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from framelens.core import AppError, InputError, User, as_user
-from framelens.store import (
-    KEPT_DAYS,
-    AuditLog,
-    ConversationRow,
-    ConversationStore,
-    EntrySummary,
-    LibraryIndex,
-    LibraryQuery,
-    Passage,
-    Row,
-    ShareRow,
-    ShareStore,
-    Store,
-    Trash,
-    TrashEntry,
-)
+from framelens.core.errors import AppError, InputError
+from framelens.core.identity import User, as_user
+from framelens.store.audit import AuditLog
+from framelens.store.conversations import ConversationRow, ConversationStore
+from framelens.store.database import Row, Store
+from framelens.store.library_index import EntrySummary, LibraryIndex, LibraryQuery, Passage
+from framelens.store.shares import ShareRow, ShareStore
+from framelens.store.trash import KEPT_DAYS, Trash, TrashEntry
 
 ANN, BOB = User("u1", "ann", "analyst"), User("u2", "bob", "analyst")
 ADA, VIC = User("u3", "ada", "administrator"), User("u1", "ann", "viewer")

@@ -9,7 +9,8 @@ import psutil
 import pytest
 
 from framelens.core.domain import KeyframesChosen, VideoEvent
-from framelens.video import ExtractOptions, extract
+from framelens.video.extractor import extract
+from framelens.video.keyframes.options import ExtractOptions
 from tests.media import COLOURS, cards, moving, repeated, write_video
 
 Chosen = Callable[..., KeyframesChosen]

@@ -9,7 +9,7 @@ from PIL import Image
 
 from framelens.core.errors import DecodeError, InputError
 from framelens.i18n import LANGUAGES, error_text, notice_text
-from framelens.video import probe
+from framelens.video.extractor import probe
 from tests.media import cut_short, moving, textured, with_damage, write_sound, write_video
 from tests.video.conftest import Chosen
 

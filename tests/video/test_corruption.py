@@ -8,9 +8,11 @@ import pytest
 
 from benchmarks.damage import flipped, payloads
 from framelens.core.domain import KeyframesChosen, Selection
-from framelens.video import ExtractOptions, Known, extract, extract_named
 from framelens.video.corruption import CheckedReader
+from framelens.video.extractor import extract, extract_named
 from framelens.video.keyframes import pipeline
+from framelens.video.keyframes.options import ExtractOptions
+from framelens.video.keyframes.strategies import Known
 from framelens.video.keyframes.survey import Survey
 from framelens.video.readers import open_reader
 from tests.media import Image, moving, textured, write_video

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from framelens.core.domain import Keyframe, KeyframeFound, KeyframesChosen, Selection
-from framelens.video import ExtractOptions
+from framelens.video.keyframes.options import ExtractOptions
 from framelens.video.keyframes.strategies import WorkerRequest
 from framelens.video.readers import READERS, damage
 from framelens.video.readers.geometry import Orientation

@@ -20,8 +20,8 @@ from framelens.core.domain import (
     SurveyProgress,
     VideoEvent,
 )
-from framelens.video import ExtractOptions, extract
-from framelens.video.keyframes.options import adapted_frames
+from framelens.video.extractor import extract
+from framelens.video.keyframes.options import ExtractOptions, adapted_frames
 from tests.cards import write_card_video
 from tests.media import COLOURS, cards, faded, moving, solid, textured, write_video
 from tests.video.conftest import Chosen

@@ -12,8 +12,10 @@ import pytest
 from framelens.core.domain import HashProgress
 from framelens.core.errors import Cancelled, InputError
 from framelens.i18n import LANGUAGES, error_text
-from framelens.video import ExtractOptions, digest_of, extract, files, hashed, probe, sha256_of
-from framelens.video.files import check_file, printable
+from framelens.video import files
+from framelens.video.extractor import extract, probe
+from framelens.video.files import check_file, digest_of, hashed, printable, sha256_of
+from framelens.video.keyframes.options import ExtractOptions
 
 
 def refused(path: Path) -> InputError:

@@ -11,7 +11,8 @@ import pytest
 
 from benchmarks.damage import cells, differs, flipped, payloads, shown
 from framelens.core.domain import Keyframe, KeyframesChosen, Selection
-from framelens.video import ExtractOptions, extract, full_pictures
+from framelens.video.extractor import extract, full_pictures
+from framelens.video.keyframes.options import ExtractOptions
 from framelens.video.readers.damage import Messages
 from tests.media import Image, moving, solid, textured, write_video
 

@@ -14,7 +14,8 @@ from framelens.core.codec import to_json
 from framelens.core.domain import KeyframesChosen
 from framelens.core.errors import DecodeError
 from framelens.i18n import LANGUAGES, error_text
-from framelens.video import ExtractOptions, extract
+from framelens.video.extractor import extract
+from framelens.video.keyframes.options import ExtractOptions
 from framelens.video.keyframes.strategies import WorkerRequest
 from framelens.video.limits import MEMORY_BYTES, is_out_of_memory
 from framelens.video.worker_pool import DecoderWorker

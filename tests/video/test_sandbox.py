@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from framelens.core.codec import to_json
-from framelens.video import check_sandbox, sandbox, subtitles_of
+from framelens.video import sandbox
+from framelens.video.extractor import subtitles_of
 from framelens.video.files import confine
 from framelens.video.keyframes.strategies import WorkerRequest
-from framelens.video.sandbox_check import SandboxReport
+from framelens.video.sandbox_check import SandboxReport, check_sandbox
 from framelens.video.worker import files_of
 
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has Landlock and seccomp")

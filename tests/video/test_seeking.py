@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from framelens.core.domain import KeyframesChosen, Selection
-from framelens.video import ExtractOptions, extract
+from framelens.video.extractor import extract
+from framelens.video.keyframes.options import ExtractOptions
 from framelens.video.readers import open_reader
 from framelens.video.readers.base import Image
 from framelens.video.seeking import AccurateSeeker, InaccurateSeekError, SeekReader, pictures_at

@@ -16,7 +16,9 @@ from framelens.core.codec import to_json
 from framelens.core.domain import KeyframesChosen, Probed, Selection, SurveyProgress
 from framelens.core.errors import Cancelled, DecodeError
 from framelens.i18n import LANGUAGES, error_text
-from framelens.video import ExtractOptions, extract, probe, readers
+from framelens.video import readers
+from framelens.video.extractor import extract, probe
+from framelens.video.keyframes.options import ExtractOptions
 from framelens.video.keyframes.strategies import WorkerRequest
 from framelens.video.readers.base import FrameReader
 from framelens.video.worker import events_of

@@ -10,7 +10,9 @@ import psutil
 import pytest
 
 from framelens.core.domain import KeyframesChosen
-from framelens.video import ExtractOptions, extract, probe, worker_ready, worker_started
+from framelens.video.extractor import extract, probe
+from framelens.video.keyframes.options import ExtractOptions
+from framelens.video.worker_pool import worker_ready, worker_started
 from framelens.video.worker_process import start_early
 from tests.video.conftest import Chosen, decoding_children
 

@@ -14,11 +14,12 @@ from app.context import may_change, services
 from app.formatting import error_words, local_time, plain, remaining, short_clock
 from app.panels.work import rows
 from app.state import page_state
-from framelens.core import AppError
+from framelens.core.errors import AppError
 from framelens.i18n import t
 
 if TYPE_CHECKING:
-    from framelens.fleet import BatchRecord, VideoStatus
+    from framelens.fleet.archive import BatchRecord
+    from framelens.fleet.job_batches import VideoStatus
 
 _POLL_SECONDS = 2.0
 _ROW_HEIGHT = 56
@@ -67,7 +68,7 @@ def draw_back(job_id: str) -> None:
 
 
 def _is_working(record: BatchRecord) -> bool:
-    from framelens.fleet import status_of
+    from framelens.fleet.job_batches import status_of
 
     if resources.batches().is_submitting(record.id):
         return True
@@ -78,7 +79,8 @@ def _is_working(record: BatchRecord) -> bool:
 
 
 def _draw_progress(batch_id: str) -> None:
-    from framelens.fleet import counts_of, counts_text, status_of
+    from framelens.fleet.job_batches import counts_of, status_of
+    from framelens.fleet.summary import counts_text
 
     batches = resources.batches()
     record = batches.archive.get(batch_id)

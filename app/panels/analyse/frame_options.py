@@ -10,8 +10,11 @@ import streamlit as st
 
 from app.formatting import error_words, plain
 from app.state import FORM, page_state
-from framelens.analysis import SIDES, has_range, is_budgeted, parse_range, parse_times
-from framelens.core import MOST_FRAMES, AppError, InputError, Selection, Strategy, clock
+from framelens.analysis.planning.plan import SIDES
+from framelens.analysis.planning.time_parsing import has_range, is_budgeted, parse_range, parse_times
+from framelens.core.domain import MOST_FRAMES, Selection, Strategy
+from framelens.core.errors import AppError, InputError
+from framelens.core.units import clock
 from framelens.i18n import t
 
 _STRATEGIES: tuple[Strategy, ...] = get_args(Strategy)

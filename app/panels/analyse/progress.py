@@ -15,12 +15,16 @@ from app.components.report_blocks import PartView, Renderer
 from app.context import may_change, services
 from app.formatting import plain, remaining, short_clock
 from app.state import page_state
-from framelens.core import AnalysisState, ChunkResult, Notice, clock
+from framelens.core.analysis_state import AnalysisState
+from framelens.core.domain import ChunkResult, Notice
+from framelens.core.units import clock
 from framelens.i18n import notice_text, sentences, t
-from framelens.reports import content
+from framelens.reports.content.labels import layout_parts, part_name, times_of, troubles
+from framelens.reports.content.questions import answer_to_question
+from framelens.reports.content.statements import unfinished
 
 if TYPE_CHECKING:
-    from framelens.jobs import JobSnapshot
+    from framelens.jobs.snapshot import JobSnapshot
 
 POLL_SECONDS = 0.8
 """Interval between two polls of a job. Chosen by hand; not tuned."""
@@ -149,7 +153,7 @@ def draw_answers(job_id: str) -> None:
             report_blocks.draw_values([report_blocks.gallery(found, renderer)], renderer, key="found")
     if reason := text_mode_reason(job.progress):
         st.warning(plain(notice_text(reason)))
-    if answer := list(report_blocks.pieces(content.answer_to_question(job.progress.answer, job.progress.keyframes))):
+    if answer := list(report_blocks.pieces(answer_to_question(job.progress.answer, job.progress.keyframes))):
         report_blocks.draw(answer, renderer, key="question_answer")
     _draw_whole(job.progress, renderer)
     if shown := build_views(job, report_blocks.opened_parts()):
@@ -188,15 +192,15 @@ def _draw_whole(analysis: AnalysisState, renderer: Renderer) -> None:
 
 def build_views(job: JobSnapshot, opened: frozenset[int]) -> list[PartView]:
     """List the parts in time order as far as they are known; before there is a plan, those that are being answered."""
-    times = content.times_of(job.progress.keyframes)
+    times = times_of(job.progress.keyframes)
     end = job.progress.decode.readable_seconds if job.progress.decode else max(times.values(), default=0.0)
-    known = {part.number: part for part in content.layout_parts(job.progress.layout, job.progress.results, times, end)}
+    known = {part.number: part for part in layout_parts(job.progress.layout, job.progress.results, times, end)}
     numbers = list(known) or sorted(number for number in job.progress.answers if number > 0)
     failed = failures(job.progress)
     views = []
     for place, number in enumerate(numbers, start=1):
         part = known.get(number)
-        named = content.part_name(part) if part and number in times else t("ui.answer_part", n=place)
+        named = part_name(part) if part and number in times else t("ui.answer_part", n=place)
         title = named if len(numbers) > 1 else t("ui.part_only")
         result = part.result if part else None
         if result and _is_done(job.progress, number):
@@ -216,7 +220,7 @@ def _is_done(analysis: AnalysisState, number: int) -> bool:
 
 def _done_view(job: JobSnapshot, part: ChunkResult, title: str, *, is_open: bool) -> PartView:
     keyframes = job.progress.keyframes
-    said = content.unfinished(part, content.times_of(keyframes)) if is_open else ()
+    said = unfinished(part, times_of(keyframes)) if is_open else ()
     findings = [*part.overview, *part.findings]
     return PartView(
         part.number,
@@ -224,7 +228,7 @@ def _done_view(job: JobSnapshot, part: ChunkResult, title: str, *, is_open: bool
         "done",
         t("ui.part_done"),
         note=t("ui.part_findings", n=len(part.findings)),
-        brief=findings[0].text if findings else sentences(content.troubles(part)),
+        brief=findings[0].text if findings else sentences(troubles(part)),
         blocks=Renderer(job.id, keyframes).values(report_blocks.pieces(said)),
         can_open=bool(findings),
     )
@@ -247,7 +251,7 @@ def _pending_view(job: JobSnapshot, number: int, title: str) -> PartView:
 def _readable(answer: str) -> str:
     """Return the end of the readable text of a partial answer."""
     # Imported here: the page is shown before the analysis packages are loaded.
-    from framelens.analysis import partial_text
+    from framelens.analysis.parsing.answer_parser import partial_text
 
     text = partial_text(answer)
     return text if len(text) <= _MAX_CHARACTERS else f"… {text[-_MAX_CHARACTERS:]}"

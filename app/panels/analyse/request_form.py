@@ -15,16 +15,19 @@ from app.formatting import error_words, local_time, plain
 from app.panels.analyse import frame_options, video_picker
 from app.panels.models import missing_model
 from app.state import FORM, page_state
-from framelens.analysis import Estimate, details, exact_prompt, headline
-from framelens.conversations import MOST_QUESTION
-from framelens.core import UNKNOWN_PATH, AnalysisRequest, AppError, Keyframe, VideoInfo, base_name
+from framelens.analysis.planning.estimate import Estimate, details, headline
+from framelens.analysis.prompts.prompts import exact_prompt
+from framelens.conversations.conversation import MOST_QUESTION
+from framelens.core.domain import UNKNOWN_PATH, AnalysisRequest, Keyframe, VideoInfo
+from framelens.core.errors import AppError
+from framelens.core.files import base_name
 from framelens.i18n import LANGUAGES, language, sentences, t
 from framelens.i18n.formatting import span
-from framelens.services import video_for
+from framelens.services.playback import video_for
 
 if TYPE_CHECKING:
-    from framelens.jobs import JobSnapshot
-    from framelens.services import Readiness
+    from framelens.jobs.snapshot import JobSnapshot
+    from framelens.services.readiness import Readiness
 
 _OPTIONS_WIDTH, _PROMPT_HEIGHT = 480, 300
 """Pixels. Chosen by hand; not tuned."""

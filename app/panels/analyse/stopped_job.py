@@ -14,13 +14,15 @@ from app.panels.analyse import progress
 from app.panels.menu.engine import short_model_name
 from app.panels.models import missing_model
 from app.state import page_state
-from framelens.core import EngineError, human_size
+from framelens.core.errors import EngineError
+from framelens.core.units import human_size
 from framelens.i18n import notice_text, t
-from framelens.reports import content
+from framelens.reports.content.labels import layout_parts, named
+from framelens.reports.content.measurements import frames
 
 if TYPE_CHECKING:
-    from framelens.jobs import JobSnapshot
-    from framelens.services import Readiness
+    from framelens.jobs.snapshot import JobSnapshot
+    from framelens.services.readiness import Readiness
 
 Changes = dict[str, tuple[str, str]]
 
@@ -116,7 +118,7 @@ def _resume_with_model(job: JobSnapshot, now: Readiness) -> None:
 
 def _kept(job: JobSnapshot) -> str:
     """Return how many parts are answered; "" before there are any."""
-    parts = content.layout_parts(job.progress.layout, job.progress.results, {}, 0)
+    parts = layout_parts(job.progress.layout, job.progress.results, {}, 0)
     done = sum(part.result is not None for part in parts)
     return t("ui.parts_kept", done=done, total=len(parts)) if job.progress.layout and done else ""
 
@@ -142,7 +144,7 @@ def _draw_changes(job: JobSnapshot, changes: Changes) -> None:
 
 def change_rows(changes: Changes) -> list[list[str]]:
     """List setting, old and new value; an unset value is a dash."""
-    return [[content.named("condition", name), then or "—", now or "—"] for name, (then, now) in changes.items()]
+    return [[named("condition", name), then or "—", now or "—"] for name, (then, now) in changes.items()]
 
 
 def _draw_ways(job: JobSnapshot, *, can_resume: bool) -> None:
@@ -180,7 +182,7 @@ def draw_kept(job: JobSnapshot) -> None:
         progress.draw_kept_parts(job)
     if keyframes := job.progress.keyframes:
         st.markdown(f"##### {t('ui.keyframes')}")
-        shown = report_blocks.pieces(content.frames(keyframes, job.progress.facts))
+        shown = report_blocks.pieces(frames(keyframes, job.progress.facts))
         report_blocks.draw(shown, report_blocks.Renderer(job.id, keyframes), key="kept")
     elif found := job.progress.found:
         st.markdown(f"##### {t('ui.found')}")

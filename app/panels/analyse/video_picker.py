@@ -14,11 +14,12 @@ from app.components import uploader
 from app.context import services
 from app.formatting import plain
 from app.state import page_state
-from framelens.core import AppError, VideoError, readable
-from framelens.fleet import Input, resolve
+from framelens.core.errors import AppError, VideoError
+from framelens.core.files import readable
+from framelens.fleet.inputs import Input, resolve
 from framelens.i18n import t
-from framelens.services import pair_uploads
-from framelens.video import files_beside
+from framelens.services.subtitle_uploads import pair_uploads
+from framelens.video.subtitles.discovery import files_beside
 
 _ACCEPT = ",".join(
     (

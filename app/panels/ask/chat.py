@@ -15,12 +15,13 @@ from app.formatting import error_words, plain
 from app.panels.ask import start, turns
 from app.panels.ask.pictures import Pictures
 from app.state import page_state
-from framelens.core import AppError, Moments
+from framelens.core.errors import AppError
+from framelens.core.evidence import Moments
 from framelens.i18n import t
-from framelens.services import video_names
+from framelens.services.conversations import video_names
 
 if TYPE_CHECKING:
-    from framelens.conversations import Conversation, FrameRef
+    from framelens.conversations.conversation import Conversation, FrameRef
 
 _MOST_NAME = 200
 """Characters. Chosen by hand; not tuned."""

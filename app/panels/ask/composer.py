@@ -16,16 +16,17 @@ from app.panels.ask import settings
 from app.panels.models import missing_model
 from app.panels.report import reanalysis
 from app.state import page_state
-from framelens import ask
-from framelens.core import Analysis
+from framelens.conversations.conversation import MOST_QUESTION, Look, LookKind
+from framelens.conversations.suggestions import suggested_questions
+from framelens.core.domain import Analysis
 from framelens.i18n import t
 
 if TYPE_CHECKING:
-    from framelens.conversations import Conversation
+    from framelens.conversations.conversation import Conversation
 
 _AREA = "st-key-ask_composer"
 """CSS class that Streamlit gives the container with the key "ask_composer"."""
-_KINDS: tuple[ask.LookKind, ...] = ("global", "local")
+_KINDS: tuple[LookKind, ...] = ("global", "local")
 """The frames that are there, or others that lie closer together."""
 
 
@@ -74,7 +75,7 @@ def draw(
         st.chat_input(
             t("ask.page.question"),
             key=f"{key}_question",
-            max_chars=ask.MOST_QUESTION,
+            max_chars=MOST_QUESTION,
             disabled=is_busy or now.kind != "ready",
             on_submit=_submit,
             args=(key, conversation, begin),
@@ -94,7 +95,7 @@ def draw(
 def _draw_suggestions(analysis: Analysis, key: str) -> None:
     """Draw questions that the report suggests; one that is pressed is put into the field."""
     with st.container(horizontal=True, wrap=False, gap="small", key="ask_suggested"):
-        for place, question in enumerate(ask.suggested_questions(analysis)):
+        for place, question in enumerate(suggested_questions(analysis)):
             st.button(plain(question), key=f"{key}_suggested_{place}", on_click=_fill, args=(key, question))
 
 
@@ -158,7 +159,7 @@ def _submit(key: str, conversation: Conversation | None, begin: Callable[[], Con
         question = given.strip() or (t("ask.page.about_images") if images else "")
         chosen, asked = settings.read(conversation), begin()
         start, end = state.range or (None, None)
-        look = ask.Look(st.session_state.get(f"{key}_kind") or "auto", start, end)
+        look = Look(st.session_state.get(f"{key}_kind") or "auto", start, end)
         asked = asked.asked(question, chosen, images=images, look=look)
         services().answers.start(services(), asked)
         state.open_chat(asked.id)

@@ -9,12 +9,14 @@ from typing import TYPE_CHECKING
 from app import resources
 from app.components.report_blocks import Renderer, Value
 from app.context import services
-from framelens.core import InputError, Keyframe, clock
+from framelens.core.domain import Keyframe
+from framelens.core.errors import InputError
+from framelens.core.units import clock
 from framelens.i18n import t
-from framelens.reports.content import clocks
+from framelens.reports.content.labels import clocks
 
 if TYPE_CHECKING:
-    from framelens.conversations import FrameRef
+    from framelens.conversations.conversation import FrameRef
 
 
 class Pictures:

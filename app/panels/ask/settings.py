@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from app.context import services
-from framelens import ask
-from framelens.core import InputError
+from framelens.conversations.conversation import LIMITS, MOST_SYSTEM_PROMPT, AskSettings
+from framelens.core.errors import InputError
 from framelens.i18n import t
 
 if TYPE_CHECKING:
-    from framelens.conversations import AskSettings, Conversation
+    from framelens.conversations.conversation import AskSettings, Conversation
 
 _STEPS = {
     "temperature": 0.05,
@@ -33,7 +33,7 @@ def draw(conversation: Conversation | None) -> None:
     before = _remembered(conversation)
     with st.popover(t("ask.page.settings"), icon=":material/tune:", type="tertiary", key=f"{key}_popover"):
         for name, step in _STEPS.items():
-            low, high = ask.LIMITS[name]
+            low, high = LIMITS[name]
             limits = {"low": f"{low:g}", "high": f"{high:g}"}
             draw_number = st.slider if name in ("temperature", "top_p") else st.number_input
             draw_number(
@@ -45,7 +45,7 @@ def draw(conversation: Conversation | None) -> None:
                 key=f"{key}_{name}",
                 help=t(f"ask.page.{name}_help", **limits),
             )
-        low, high = ask.LIMITS["seed"]
+        low, high = LIMITS["seed"]
         st.number_input(
             t("ask.page.seed"),
             int(low),
@@ -58,10 +58,10 @@ def draw(conversation: Conversation | None) -> None:
         st.text_area(
             t("ask.page.system_prompt"),
             before.system_prompt,
-            max_chars=ask.MOST_SYSTEM_PROMPT,
+            max_chars=MOST_SYSTEM_PROMPT,
             height=_PROMPT_HEIGHT,
             key=f"{key}_system_prompt",
-            help=t("ask.page.system_prompt_help", most=ask.MOST_SYSTEM_PROMPT),
+            help=t("ask.page.system_prompt_help", most=MOST_SYSTEM_PROMPT),
         )
         st.button(
             t("ask.page.defaults"), key=f"{key}_defaults", icon=":material/restart_alt:", on_click=_reset, args=(key,)
@@ -76,7 +76,7 @@ def read(conversation: Conversation | None) -> AskSettings:
     """
     key, before = _key(conversation), _remembered(conversation)
     names = (*_STEPS, "seed", "system_prompt")
-    return ask.AskSettings(**{name: st.session_state.get(f"{key}_{name}", getattr(before, name)) for name in names})
+    return AskSettings(**{name: st.session_state.get(f"{key}_{name}", getattr(before, name)) for name in names})
 
 
 def _key(conversation: Conversation | None) -> str:
@@ -88,11 +88,11 @@ def _remembered(conversation: Conversation | None) -> AskSettings:
     try:
         known = conversation if conversation and conversation.turns else services().conversations.get("latest")
     except InputError:  # there is no conversation yet
-        return ask.AskSettings()
-    return known.turns[-1].settings if known.turns else ask.AskSettings()
+        return AskSettings()
+    return known.turns[-1].settings if known.turns else AskSettings()
 
 
 def _reset(key: str) -> None:
-    usual = ask.AskSettings()
+    usual = AskSettings()
     for name in (*_STEPS, "seed", "system_prompt"):
         st.session_state[f"{key}_{name}"] = getattr(usual, name)

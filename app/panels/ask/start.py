@@ -12,14 +12,14 @@ from app.formatting import local_time, plain
 from app.panels.analyse import frame_options, video_picker
 from app.panels.work import rows
 from app.state import page_state
-from framelens import ask
+from framelens.conversations.conversation import started
 from framelens.i18n import language, t
-from framelens.reports.content import printable
-from framelens.services import prepare_frames
-from framelens.store import LibraryQuery
+from framelens.reports.content.labels import printable
+from framelens.services.answers import prepare_frames
+from framelens.store.library_index import LibraryQuery
 
 if TYPE_CHECKING:
-    from framelens.conversations import Conversation
+    from framelens.conversations.conversation import Conversation
 
 _OFFERED = 200
 """Analyses to choose from, the newest first; others are asked about in their report. Chosen by hand; not tuned."""
@@ -95,12 +95,12 @@ def begin() -> Conversation:
     made = [prepare_frames(services(), path, name, part, language()) for path, name in videos]
     state.asked_videos, state.range_texts = (), ("", "")
     st.session_state["ask_about"] = []  # the next conversation is about something else
-    return ask.started((*chosen, *made), language())
+    return started((*chosen, *made), language())
 
 
 def begin_about(job_id: str) -> Conversation:
     """Return a new conversation about one analysis."""
-    return ask.started((job_id,), language())
+    return started((job_id,), language())
 
 
 def draw_list(job_id: str | None = None) -> None:

@@ -20,16 +20,21 @@ from app.panels.analyse import frame_options, progress
 from app.panels.ask import settings
 from app.panels.menu import engine
 from app.state import page_state
-from framelens import ask
-from framelens.core import EngineProgress, Moments, one_line
+from framelens.conversations.conversation import MOST_QUESTION, Look, MomentsSearched, Queued
+from framelens.conversations.export import doubts
+from framelens.conversations.report import reported_answer
+from framelens.conversations.retrieval.values import Looking
+from framelens.core.domain import EngineProgress
+from framelens.core.evidence import Moments
+from framelens.core.files import one_line
 from framelens.i18n import notice_text, t
 from framelens.i18n.formatting import exactly
-from framelens.reports import content
+from framelens.reports.content.searches import found_by_search
 
 if TYPE_CHECKING:
     from app.panels.ask.pictures import Pictures
-    from framelens.conversations import Conversation, FrameRef, Look, Turn
-    from framelens.services import AnswerProgress
+    from framelens.conversations.conversation import Conversation, FrameRef, Look, Turn
+    from framelens.services.answers import AnswerProgress
 
 _POLL_SECONDS = 0.5
 """Between two looks at an answer that is being written. Chosen by hand; not tuned."""
@@ -148,9 +153,7 @@ def _draw_version(view: ChatView, turn: Turn, name: Literal["previous", "next"],
 def _draw_editor(view: ChatView, turn: Turn) -> None:
     key = view.key(turn, "edited")
     with st.form(f"{key}_form", border=False):
-        st.text_area(
-            t("ask.page.edit"), turn.question, max_chars=ask.MOST_QUESTION, key=key, label_visibility="collapsed"
-        )
+        st.text_area(t("ask.page.edit"), turn.question, max_chars=MOST_QUESTION, key=key, label_visibility="collapsed")
         with st.container(horizontal=True):
             args = (view.conversation.id, turn.number, key)
             st.form_submit_button(t("ask.page.ask_edited"), type="primary", on_click=_ask_edited, args=args)
@@ -229,12 +232,12 @@ def _draw_step(now: AnswerProgress, turn: Turn) -> None:
             st.caption(plain(t("ask.page.waits", stage=progress.stage_text(job))))
         case EngineProgress(phase) if phase != "ready":
             engine.draw_phase(now.latest)
-        case ask.Queued(place) if place:
+        case Queued(place) if place:
             st.caption(t("ask.page.place", n=place))
-        case ask.Looking(step, done, total):
+        case Looking(step, done, total):
             words = t(f"ask.look.{step}")
             st.progress(min(1.0, done / total), words) if total else st.caption(words)
-        case ask.MomentsSearched(found):
+        case MomentsSearched(found):
             values = {"thing": one_line(found.thing), "frames": len(found.samples), "n": len(found.intervals)}
             gap = exactly(found.widest_gap_seconds, digits=2)
             st.caption(plain(t("ask.moments.progress", gap=gap, **values)))
@@ -251,7 +254,7 @@ def _draw_answer(view: ChatView, turn: Turn) -> None:
         mark = ":red[:material/error:]" if turn.state == "failed" else ":material/stop_circle:"
         st.caption(f"{mark} {plain(why)}")
     _draw_notices(turn)
-    for line in ask.doubts(turn):
+    for line in doubts(turn):
         st.caption(f":orange[:material/warning:] {plain(line)}")
     with st.container(horizontal=True, gap="xsmall"):
         again = t("ask.page.continue_search" if turn.can_continue else "ask.page.again")
@@ -266,7 +269,7 @@ def _draw_answer(view: ChatView, turn: Turn) -> None:
 
 
 def _denser(look: Look) -> Look:
-    return ask.Look("local", look.start_seconds, look.end_seconds)
+    return Look("local", look.start_seconds, look.end_seconds)
 
 
 def _draw_reasoning(turn: Turn, *, is_open: bool = False) -> None:
@@ -296,7 +299,7 @@ def _values(view: ChatView, turn: Turn, known: Iterable[FrameRef], *, is_live: b
     gallery = partial(view.pictures.gallery, shown=view.shown, can_look=not view.is_busy)
     others = {one: name for one, name in view.pictures.names.items() if one != view.shown}
     frames = {(one.analysis_id, one.time_seconds): one for one in known}
-    results, rest = content.found_by_search(ask.reported_answer(turn, others))
+    results, rest = found_by_search(reported_answer(turn, others))
     for one in results:
         video = one.search.moments.analysis_id
         yield report_blocks.paragraph(one.found)
@@ -329,7 +332,7 @@ def _search(found: Moments, view: ChatView) -> report_blocks.Value:
 def _look_closer(view: ChatView, turn: Turn, frame: FrameRef) -> None:
     """Ask the same question about the time around a frame."""
     start, end = frame.time_seconds - _CLOSE_SECONDS, frame.time_seconds + _CLOSE_SECONDS
-    ask_again(view.conversation.id, turn.number, look=ask.Look("local", max(0.0, start), end))
+    ask_again(view.conversation.id, turn.number, look=Look("local", max(0.0, start), end))
 
 
 def _draw_notices(turn: Turn) -> None:

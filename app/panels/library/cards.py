@@ -16,9 +16,10 @@ from app.panels.analyse import frame_options
 from app.panels.library import filters
 from app.panels.report.comparison import template_name
 from app.state import page_state
-from framelens.core import UNKNOWN_PATH, base_name
+from framelens.core.domain import UNKNOWN_PATH
+from framelens.core.files import base_name
 from framelens.i18n import t
-from framelens.store import Hit, LibraryEntry
+from framelens.store.library_index import Hit, LibraryEntry
 
 PAGE = 24
 """Cards on a page. Chosen by hand; not tuned."""

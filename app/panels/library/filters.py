@@ -15,10 +15,11 @@ from app.context import services
 from app.formatting import error_words, plain
 from app.panels.report.comparison import template_name
 from app.state import page_state
-from framelens.core import AppError, base_name
+from framelens.core.errors import AppError
+from framelens.core.files import base_name
 from framelens.i18n import LANGUAGES, t
-from framelens.reports.content import printable
-from framelens.store import LibraryQuery, Order
+from framelens.reports.content.labels import printable
+from framelens.store.library_index import LibraryQuery, Order
 
 if TYPE_CHECKING:
     from framelens.library.semantic_index import NearPassage

@@ -9,9 +9,9 @@ from app.components import decision
 from app.context import may_change, services
 from app.formatting import local_time, plain
 from app.state import page_state
-from framelens.core import InputError
+from framelens.core.errors import InputError
 from framelens.i18n import t
-from framelens.store import KEPT_DAYS, TrashEntry
+from framelens.store.trash import KEPT_DAYS, TrashEntry
 
 _UNDO_KEY = "library_undo"
 """Session key of the ids that were deleted last."""

@@ -10,11 +10,11 @@ import streamlit as st
 
 from app.context import services
 from app.formatting import error_words, plain
-from framelens.core import EngineProgress
+from framelens.core.domain import EngineProgress
 from framelens.i18n import t
 
 if TYPE_CHECKING:
-    from framelens.engine import EngineStatus
+    from framelens.engine.base import EngineStatus
 
 COLOURS: dict[str, Literal["gray", "orange", "green", "red"]] = {
     "stopped": "gray",

@@ -14,15 +14,20 @@ from app.model_selection import ModelChoice, ModelSettings
 from app.panels.menu.engine import draw_phase, short_model_name
 from app.panels.models.current_model import is_changing
 from app.state import page_state
-from framelens.core import AppError, VideoInfo, gib_number
+from framelens.core.domain import VideoInfo
+from framelens.core.errors import AppError
+from framelens.core.units import gib_number
 from framelens.i18n import t
 from framelens.i18n.formatting import exactly
-from framelens.models import Proposal, check_entry
-from framelens.services import HardwareProfile, model_benchmarks, start_benchmark
-from framelens.store import Measured
+from framelens.models.dummy_model import check_entry
+from framelens.models.placement import Proposal
+from framelens.services import model_benchmarks
+from framelens.services.container import start_benchmark
+from framelens.services.hardware_profile import HardwareProfile
+from framelens.store.model_records import Measured
 
 if TYPE_CHECKING:
-    from framelens.analysis import BenchmarkResult
+    from framelens.analysis.planning.benchmark_result import BenchmarkResult
 
 _POLL_SECONDS = 2.0
 _FRAMES = "trial_frames"
@@ -120,7 +125,7 @@ def _begin(proposal: Proposal, wanted: ModelSettings) -> None:
 
 
 def _draw_measured(measured: Measured) -> None:
-    from framelens.analysis import parse_result
+    from framelens.analysis.planning.benchmark_result import parse_result
 
     trial = parse_result(measured)
     if trial is None:
@@ -148,7 +153,7 @@ def _draw_measured(measured: Measured) -> None:
 
 def _draw_estimate(trial: BenchmarkResult) -> None:
     """Draw the expected duration for a number of frames, of the open video where there is one."""
-    from framelens.analysis import estimate_analysis
+    from framelens.analysis.planning.benchmark_result import estimate_analysis
     from framelens.i18n.formatting import span
 
     number = st.number_input(

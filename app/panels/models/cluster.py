@@ -11,24 +11,41 @@ import streamlit as st
 from app import resources
 from app.context import services
 from app.formatting import error_words, plain
-from framelens import fleet, models
-from framelens.core import AppError, Notice
+from framelens.core.domain import Notice
+from framelens.core.errors import AppError
+from framelens.fleet.cluster.check import (
+    LINK_COLUMNS,
+    NODE_COLUMNS,
+    ClusterFacts,
+    check_cluster,
+    column_title,
+    find_problems,
+    found_text,
+    link_row,
+    node_row,
+)
+from framelens.fleet.cluster.commands import ENGINE_PORT, ClusterNetwork, cluster_commands
+from framelens.fleet.cluster.plan import ClusterHardware, plan_cluster
+from framelens.fleet.ray_jobs.client import LOCAL_DASHBOARD, RayCluster
 from framelens.i18n import notice_text, t
-from framelens.services import CARD_SIZES_GIB, export_environment
+from framelens.models.catalogue import Catalogue
+from framelens.models.placement import GpuCard
+from framelens.services.engine_session import export_environment
+from framelens.services.hardware_profile import CARD_SIZES_GIB
 
 _USUAL_GIB = 80
 _POLL_SECONDS = 1.0
 _ADDRESS, _MODEL = "cluster_address", "cluster_folder"
 
 
-def draw_plan(catalogue: models.Catalogue) -> None:
+def draw_plan(catalogue: Catalogue) -> None:
     """Draw the form, and below it the plan or why there is none."""
     st.caption(t("cluster.page_about"))
     hardware, model = _draw_machines(catalogue)
     network = _draw_network()
     try:
-        plan = fleet.plan_cluster(hardware, model, catalogue)
-        blocks = fleet.cluster_commands(plan, network)
+        plan = plan_cluster(hardware, model, catalogue)
+        blocks = cluster_commands(plan, network)
     except AppError as error:
         st.error(plain(error_words(error)), icon=":material/error:")
         return
@@ -41,14 +58,14 @@ def draw_plan(catalogue: models.Catalogue) -> None:
         st.code(block.text, language="bash", wrap_lines=True)
 
 
-def _draw_machines(catalogue: models.Catalogue) -> tuple[fleet.ClusterHardware, str]:
+def _draw_machines(catalogue: Catalogue) -> tuple[ClusterHardware, str]:
     entries = [entry.id for entry in catalogue.by_id.values() if entry.engine == "vllm"]
     model = st.selectbox(t("models.page.calculation_model"), entries, key="cluster_model", accept_new_options=True)
     nodes, cards, memory = st.columns(3)
-    hardware = fleet.ClusterHardware(
+    hardware = ClusterHardware(
         int(nodes.number_input(t("cluster.page_nodes"), 1, 1000, 2, key="cluster_nodes")),
         int(cards.number_input(t("cluster.page_cards"), 1, 64, 8, key="cluster_cards")),
-        models.GpuCard(
+        GpuCard(
             float(
                 memory.selectbox(
                     t("cluster.page_memory"),
@@ -62,13 +79,13 @@ def _draw_machines(catalogue: models.Catalogue) -> tuple[fleet.ClusterHardware, 
     return hardware, model or entries[0]
 
 
-def _draw_network() -> fleet.ClusterNetwork:
+def _draw_network() -> ClusterNetwork:
     left, right = st.columns([1, 2])
-    usual = fleet.ClusterNetwork()
+    usual = ClusterNetwork()
     interface = left.text_input(t("cluster.page_network"), usual.interface, key="cluster_network")
     given = right.text_input(t("cluster.page_hosts"), "", key="cluster_hosts", placeholder="192.168.1.20, 192.168.1.21")
     hosts = tuple(host.strip() for host in given.split(",") if host.strip())
-    return fleet.ClusterNetwork(interface.strip() or usual.interface, hosts)
+    return ClusterNetwork(interface.strip() or usual.interface, hosts)
 
 
 # ---- check -----------------------------------------------------------------------------------------------------------
@@ -78,9 +95,7 @@ def draw_check() -> None:
     """Draw the fields, the button, and what the last check found."""
     st.caption(t("cluster.check_about"))
     left, right = st.columns(2)
-    left.text_input(
-        t("cluster.check_address"), key=_ADDRESS, placeholder=fleet.LOCAL_DASHBOARD, persist_state="session"
-    )
+    left.text_input(t("cluster.check_address"), key=_ADDRESS, placeholder=LOCAL_DASHBOARD, persist_state="session")
     right.text_input(
         t("cluster.check_model"), key=_MODEL, placeholder="/models/Qwen2.5-VL-72B", persist_state="session"
     )
@@ -105,11 +120,11 @@ def _draw_task(did_run: bool) -> None:
         _draw_found(*task.result)
 
 
-def _draw_found(facts: fleet.ClusterFacts, problems: Sequence[Notice]) -> None:
-    st.markdown(plain(fleet.found_text(facts.nodes)))
-    _draw_table(fleet.NODE_COLUMNS, map(fleet.node_row, facts.nodes))
+def _draw_found(facts: ClusterFacts, problems: Sequence[Notice]) -> None:
+    st.markdown(plain(found_text(facts.nodes)))
+    _draw_table(NODE_COLUMNS, map(node_row, facts.nodes))
     if facts.links:
-        _draw_table(fleet.LINK_COLUMNS, map(fleet.link_row, facts.links))
+        _draw_table(LINK_COLUMNS, map(link_row, facts.links))
     for problem in problems:
         show = st.error if problem.level == "error" else st.warning
         show(plain(notice_text(problem)))
@@ -118,19 +133,17 @@ def _draw_found(facts: fleet.ClusterFacts, problems: Sequence[Notice]) -> None:
 
 
 def _draw_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
-    titles = [fleet.column_title(name) for name in columns]
+    titles = [column_title(name) for name in columns]
     st.dataframe([dict(zip(titles, row, strict=True)) for row in rows], hide_index=True)
 
 
 def _start() -> None:
-    address = (st.session_state.get(_ADDRESS) or "").strip() or fleet.LOCAL_DASHBOARD
+    address = (st.session_state.get(_ADDRESS) or "").strip() or LOCAL_DASHBOARD
     model = (st.session_state.get(_MODEL) or "").strip()
     export_environment(services().settings)  # the token of the cluster may be in .env
 
-    def check(
-        on_progress: Callable[[None], None], cancel: threading.Event
-    ) -> tuple[fleet.ClusterFacts, tuple[Notice, ...]]:
-        facts = fleet.check_cluster(fleet.RayCluster(address), model=model, port=fleet.ENGINE_PORT, cancel=cancel)
-        return facts, fleet.find_problems(facts, model=model, port=fleet.ENGINE_PORT)
+    def check(on_progress: Callable[[None], None], cancel: threading.Event) -> tuple[ClusterFacts, tuple[Notice, ...]]:
+        facts = check_cluster(RayCluster(address), model=model, port=ENGINE_PORT, cancel=cancel)
+        return facts, find_problems(facts, model=model, port=ENGINE_PORT)
 
     resources.cluster_check.start(check, subject=address)

@@ -12,11 +12,12 @@ from app.context import services
 from app.formatting import error_words, plain
 from app.model_selection import ModelChoice
 from app.state import page_state
-from framelens.core import AppError, human_size
+from framelens.core.errors import AppError
+from framelens.core.units import human_size
 from framelens.i18n import t
-from framelens.models import SHORT, CodeFile
-from framelens.reports.content import one_line, printable
-from framelens.services import ModelCode, find_code, trust_code, untrust_code
+from framelens.models.remote_code import SHORT, CodeFile
+from framelens.reports.content.labels import one_line, printable
+from framelens.services.access.code_trust import ModelCode, find_code, trust_code, untrust_code
 
 _FILE = "model_code_file"
 _HASH = "model_code_hash"

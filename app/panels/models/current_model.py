@@ -8,11 +8,14 @@ from app.context import services
 from app.formatting import error_words, plain
 from app.panels.menu.engine import COLOURS, draw_engines, draw_phase, short_model_name, state_words
 from app.state import page_state
-from framelens.core import AppError, human_size
-from framelens.engine import EngineStatus, installed_vllm
+from framelens.core.errors import AppError
+from framelens.core.units import human_size
+from framelens.engine.base import EngineStatus
+from framelens.engine.hardware import installed_vllm
 from framelens.i18n import notice_text, t
-from framelens.services import Readiness, confirmed_downloads, model_benchmarks
-from framelens.services.readiness import readiness
+from framelens.services import model_benchmarks
+from framelens.services.engine_session import confirmed_downloads
+from framelens.services.readiness import Readiness, readiness
 
 _POLL_SECONDS = 2.0
 """Interval between two polls. Chosen by hand; not tuned."""

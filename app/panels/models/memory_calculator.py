@@ -8,10 +8,15 @@ import streamlit as st
 
 from app.components import charts, report_blocks
 from app.formatting import plain
-from framelens import models
-from framelens.core import GIB, gib_text
+from framelens.core.units import GIB, gib_text
 from framelens.i18n import t
-from framelens.services import CARD_SIZES_GIB, HardwareProfile
+from framelens.models.architecture import Shape
+from framelens.models.catalogue import Catalogue
+from framelens.models.formats import FORMATS, FormatKey, NumberFormat, format_of
+from framelens.models.memory import MemoryEstimate, estimate_memory
+from framelens.models.placement import ways_to_divide
+from framelens.models.serving_plan import Device, Plan
+from framelens.services.hardware_profile import CARD_SIZES_GIB, HardwareProfile
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
@@ -31,13 +36,13 @@ _CARDS = {7.5: "RTX 20", 8.0: "RTX 30, A100", 8.9: "RTX 40, L40", 9.0: "H100"}
 """GPUs that introduced a compute capability, by their common names."""
 
 
-def draw(catalogue: models.Catalogue, here: HardwareProfile) -> None:
+def draw(catalogue: Catalogue, here: HardwareProfile) -> None:
     """Draw the settings, the bar, and the terms with their formulas."""
     entries = catalogue.by_id
     wide, narrow = st.columns([3, 2])
     model = wide.selectbox(t("models.page.calculation_model"), list(entries), key="sum_model")
     shape = entries[model].shape
-    device: models.Device = narrow.segmented_control(
+    device: Device = narrow.segmented_control(
         t("models.page.calculation_where"),
         ("gpu", "cpu"),
         default=here.device,
@@ -46,14 +51,14 @@ def draw(catalogue: models.Catalogue, here: HardwareProfile) -> None:
         key="sum_where",
     )
     plan, size_gib = _draw_controls(shape, device, here)
-    sum_ = models.estimate_memory(shape, plan)
+    sum_ = estimate_memory(shape, plan)
     _draw_bar(sum_, size_gib)
     if device == "gpu":
         _draw_sizes(shape, sum_)
     _draw_terms(sum_)
 
 
-def _draw_controls(shape: models.Shape, device: models.Device, here: HardwareProfile) -> tuple[models.Plan, float]:
+def _draw_controls(shape: Shape, device: Device, here: HardwareProfile) -> tuple[Plan, float]:
     """Draw the controls; return the plan they describe, and the GiB of a GPU or of the memory."""
     first, second = st.columns(3), st.columns(3)
     formats = {key: _format_name(shape, key) for key in (_STORED, *_formats(shape, device))}
@@ -81,11 +86,11 @@ def _draw_controls(shape: models.Shape, device: models.Device, here: HardwarePro
     if device == "gpu":
         tensor = second[1].selectbox(t("models.page.calculation_tp"), (1, 2, 4, 8), key="sum_tp")
         pipeline = second[2].selectbox(t("models.page.calculation_pp"), (1, 2, 4), key="sum_pp")
-        if models.ways_to_divide(shape, tensor)[0] != tensor:
+        if ways_to_divide(shape, tensor)[0] != tensor:
             words = t("models.page.calculation_tp_bad", heads=shape.text.heads, n=tensor)
             st.warning(plain(words), icon=":material/warning:")
     size = _draw_size(st.columns(3)[0], device, here)
-    plan = models.Plan(
+    plan = Plan(
         max_model_len=length,
         sequences=int(sequences),
         format=None if form == _STORED else form,
@@ -99,7 +104,7 @@ def _draw_controls(shape: models.Shape, device: models.Device, here: HardwarePro
     return plan, size
 
 
-def _draw_size(place: DeltaGenerator, device: models.Device, here: HardwareProfile) -> float:
+def _draw_size(place: DeltaGenerator, device: Device, here: HardwareProfile) -> float:
     gib = here.bytes_each / GIB
     if device == "cpu":
         default = gib if here.card is None else 32.0
@@ -118,29 +123,29 @@ def _draw_size(place: DeltaGenerator, device: models.Device, here: HardwareProfi
     )
 
 
-def _formats(shape: models.Shape, device: models.Device) -> list[models.FormatKey]:
+def _formats(shape: Shape, device: Device) -> list[FormatKey]:
     """List the other formats of the weights; a quantised checkpoint keeps its own."""
     if shape.quantisation is not None:
         return []
-    own = models.format_of(shape).key
+    own = format_of(shape).key
     return [
         one.key
-        for one in models.FORMATS
+        for one in FORMATS
         if one.key != own and one.least_capability is not None and (device == "gpu" or one.cpu != "no")
     ]
 
 
-def _format_name(shape: models.Shape, key: models.FormatKey | Literal["stored"]) -> str:
+def _format_name(shape: Shape, key: FormatKey | Literal["stored"]) -> str:
     if key != _STORED:
         return t(f"models.format.{key}.name")
-    name = t(f"models.format.{models.format_of(shape).key}.name")
+    name = t(f"models.format.{format_of(shape).key}.name")
     return t("models.page.calculation_stored", name=name)
 
 
 # ---- result ----------------------------------------------------------------------------------------------------------
 
 
-def _draw_bar(sum_: models.MemoryEstimate, size_gib: float) -> None:
+def _draw_bar(sum_: MemoryEstimate, size_gib: float) -> None:
     available = size_gib * GIB * _SHARE
     key = "calculation_of_card" if sum_.plan.device == "gpu" else "calculation_of_cpu"
     amounts = {
@@ -160,7 +165,7 @@ def _draw_bar(sum_: models.MemoryEstimate, size_gib: float) -> None:
     charts.draw_stacked_bar(parts, available=available, about=about, key="sum_bar")
 
 
-def _draw_sizes(shape: models.Shape, sum_: models.MemoryEstimate) -> None:
+def _draw_sizes(shape: Shape, sum_: MemoryEstimate) -> None:
     sizes = [size for size in CARD_SIZES_GIB if sum_.card_bytes <= size * GIB * _SHARE]
     if not sizes:
         st.caption(plain(t("models.page.calculation_fits_none", n=sum_.plan.cards)))
@@ -169,7 +174,7 @@ def _draw_sizes(shape: models.Shape, sum_: models.MemoryEstimate) -> None:
     st.caption(plain(words + (f" × {sum_.plan.cards}" if sum_.plan.cards > 1 else "")))
 
 
-def _draw_terms(sum_: models.MemoryEstimate) -> None:
+def _draw_terms(sum_: MemoryEstimate) -> None:
     names = ("term", "card", "total", "formula") if sum_.plan.cards > 1 else ("term", "card", "formula")
     rows = []
     for term in sum_.terms:
@@ -199,12 +204,12 @@ def draw_formats() -> None:
     """Draw the table, and a note on the quality that a format costs."""
     st.caption(t("models.page.formats_about"))
     heads = [t(f"models.column_{name}") for name in ("format", "bits", "seven", "capability", "cpu", "about")]
-    rows = [_cells(one) for one in models.FORMATS]
+    rows = [_cells(one) for one in FORMATS]
     report_blocks.draw_table(heads, rows, key="model_formats", numbers=(1, 2), wide=(5,))
     st.caption(t("models.quality"))
 
 
-def _cells(one: models.NumberFormat) -> list[str]:
+def _cells(one: NumberFormat) -> list[str]:
     return [
         t(f"models.format.{one.key}.name"),
         f"{one.bits:.4g}",
@@ -215,7 +220,7 @@ def _cells(one: models.NumberFormat) -> list[str]:
     ]
 
 
-def _cards(one: models.NumberFormat) -> str:
+def _cards(one: NumberFormat) -> str:
     """Return the cards that a format runs on, and those on which it runs at full speed where these are others."""
     if one.least_capability is None:
         return "–"

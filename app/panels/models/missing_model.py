@@ -13,13 +13,17 @@ from app.formatting import plain
 from app.model_selection import config_text
 from app.panels.models.current_model import is_switching
 from app.state import page_state
-from framelens.core import AnalysisRequest, VideoInfo, current_user, human_size, require
+from framelens.core.domain import AnalysisRequest, VideoInfo
+from framelens.core.identity import current_user, require
+from framelens.core.units import human_size
 from framelens.i18n import t
 from framelens.i18n.formatting import span
-from framelens.models import need_text
-from framelens.services import ModelCandidate, Readiness, choose_local_model, confirmed_downloads, download_text, run_of
-from framelens.services.readiness import readiness
-from framelens.store import KnownTimings
+from framelens.models.formatting import need_text
+from framelens.services.container import choose_local_model
+from framelens.services.engine_session import confirmed_downloads
+from framelens.services.model_benchmarks import run_of
+from framelens.services.readiness import ModelCandidate, Readiness, download_text, readiness
+from framelens.store.model_records import KnownTimings
 
 
 def ready() -> Readiness:

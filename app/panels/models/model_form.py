@@ -19,30 +19,35 @@ from app.panels.models import benchmark, code_trust
 from app.panels.models.current_model import is_changing
 from app.panels.models.table import CONFIG, ENGINE, NAME, fill_form
 from app.state import page_state
-from framelens import models
-from framelens.core import AppError, chosen_hub, gib_text
+from framelens.core.errors import AppError
+from framelens.core.model_hub import chosen_hub
+from framelens.core.units import gib_text
 from framelens.i18n import language, notice_text, sentences, t
-from framelens.services import (
-    HardwareProfile,
-    download_and_switch,
-    download_text,
-    free_bytes,
-    hub_text,
-    with_local_model,
-)
+from framelens.models.catalogue import Catalogue
+from framelens.models.catalogue_parser import Engine
+from framelens.models.formats import format_of
+from framelens.models.formatting import match_text, need_text, parameters_text, why_nothing_fits
+from framelens.models.memory import estimate_memory
+from framelens.models.placement import Proposal
+from framelens.models.preflight.context import Fix, PreflightFinding, Severity
+from framelens.models.preflight.context import apply_fix as with_changes
+from framelens.models.serving_plan import parse_plan
+from framelens.services.container import download_and_switch, with_local_model
+from framelens.services.hardware_profile import HardwareProfile
 from framelens.services.preflight import preflight
+from framelens.services.readiness import download_text, free_bytes, hub_text
 
 _NUM_SUGGESTED = 4
 """Number of suggested models. Chosen by hand; not tuned."""
 _PAUSING = "model_pausing"
-_DRAWN: dict[models.Severity, tuple[Callable[..., object], str]] = {
+_DRAWN: dict[Severity, tuple[Callable[..., object], str]] = {
     "stops": (st.error, ":material/error:"),
     "hinders": (st.warning, ":material/warning:"),
     "tells": (st.info, ":material/info:"),
 }
 
 
-def draw(catalogue: models.Catalogue, place: HardwareProfile) -> None:
+def draw(catalogue: Catalogue, place: HardwareProfile) -> None:
     """Draw the name field and, below it, what belongs to the model it means."""
     name = st.text_input(
         t("models.page.name"),
@@ -66,7 +71,7 @@ def draw(catalogue: models.Catalogue, place: HardwareProfile) -> None:
         _draw_settings(catalogue, choice, place)
 
 
-def _draw_suggestions(catalogue: models.Catalogue, place: HardwareProfile) -> None:
+def _draw_suggestions(catalogue: Catalogue, place: HardwareProfile) -> None:
     found = place.proposals(tuple(catalogue.by_id.values()))
     best = sorted(found, key=lambda one: one.entry.is_for_research)[:_NUM_SUGGESTED]
     with st.container(horizontal=True, gap="small", vertical_alignment="center"):
@@ -92,7 +97,7 @@ def _draw_model(choice: ModelChoice) -> None:
         if entry.about[language()]:
             st.caption(plain(entry.about[language()]))
     if choice.match:
-        st.info(plain(models.match_text(choice.match)), icon=":material/info:")
+        st.info(plain(match_text(choice.match)), icon=":material/info:")
     if entry and entry.needs_code:
         st.caption(plain(t("models.with_code")))
     _draw_place(choice)
@@ -106,8 +111,8 @@ def _facts(choice: ModelChoice) -> list[str]:
     sees = t(f"models.page.sees_{'yes' if entry.sees else 'no'}")
     positions = shape.text.max_positions
     length = t("system.context", n=positions) if positions else ""
-    name = t(f"models.format.{models.format_of(shape).key}.name")
-    return [one for one in (models.parameters_text(shape, named=True), sees, name, length, entry.licence) if one]
+    name = t(f"models.format.{format_of(shape).key}.name")
+    return [one for one in (parameters_text(shape, named=True), sees, name, length, entry.licence) if one]
 
 
 def _draw_place(choice: ModelChoice) -> None:
@@ -126,15 +131,15 @@ def _draw_place(choice: ModelChoice) -> None:
 # ---- settings --------------------------------------------------------------------------------------------------------
 
 
-def _draw_settings(catalogue: models.Catalogue, choice: ModelChoice, place: HardwareProfile) -> None:
+def _draw_settings(catalogue: Catalogue, choice: ModelChoice, place: HardwareProfile) -> None:
     proposal = proposal_for(choice, place)
     if choice.entry and proposal is None:
-        why = models.why_nothing_fits(choice.entry, place.card, place.need(choice.entry.shape, {}))
+        why = why_nothing_fits(choice.entry, place.card, place.need(choice.entry.shape, {}))
         words = t("models.page.nothing_fits", machine=place.words(), why=why)
         st.warning(plain(words), icon=":material/memory:")
     engine = st.segmented_control(
         t("models.page.engine"),
-        get_args(models.Engine),
+        get_args(Engine),
         format_func={"vllm": "vLLM", "transformers": "transformers serve"}.__getitem__,
         help=t("models.page.engine_help"),
         key=ENGINE,
@@ -153,9 +158,7 @@ def _draw_settings(catalogue: models.Catalogue, choice: ModelChoice, place: Hard
             st.code(env_lines(wanted, environment), language="bash")
 
 
-def _draw_config(
-    choice: ModelChoice, proposal: models.Proposal | None, place: HardwareProfile, engine: str
-) -> ModelSettings:
+def _draw_config(choice: ModelChoice, proposal: Proposal | None, place: HardwareProfile, engine: str) -> ModelSettings:
     """Draw VLLM_CONFIG with the memory it takes, and return the settings."""
     text = ""
     if engine == "vllm":
@@ -188,10 +191,10 @@ def _draw_memory(choice: ModelChoice, wanted: ModelSettings, place: HardwareProf
     """Draw how much of this machine's memory these settings take."""
     assert choice.entry
     config = wanted.config or {}
-    plan = models.parse_plan(config, device=place.device)
-    sum_ = models.estimate_memory(choice.entry.shape, plan)
+    plan = parse_plan(config, device=place.device)
+    sum_ = estimate_memory(choice.entry.shape, plan)
     need = place.need(choice.entry.shape, config)
-    available, about = need.usable_bytes, models.need_text(need)
+    available, about = need.usable_bytes, need_text(need)
     if need.fits:
         tokens = sum_.cache_tokens(available)
         values = {"tokens": f"{tokens:,}", "requests": f"{tokens / plan.max_model_len:.1f}"}
@@ -208,9 +211,7 @@ def _draw_memory(choice: ModelChoice, wanted: ModelSettings, place: HardwareProf
 # ---- check and switch ------------------------------------------------------------------------------------------------
 
 
-def _draw_apply(
-    catalogue: models.Catalogue, choice: ModelChoice, place: HardwareProfile, wanted: ModelSettings
-) -> None:
+def _draw_apply(catalogue: Catalogue, choice: ModelChoice, place: HardwareProfile, wanted: ModelSettings) -> None:
     """Draw the choice for running analyses, the buttons, and the error of the last attempt."""
     running = len(services().jobs.running())
     if running:
@@ -246,19 +247,19 @@ def _draw_apply(
     if findings is not None:
         _draw_findings(findings, wanted, apply_fix)
     if wanted.engine == "vllm":
-        allowed = models.Fix({"trust_remote_code": True})
+        allowed = Fix({"trust_remote_code": True})
         code_trust.draw(choice, lambda: apply_fix(with_fix(wanted, allowed)))
     if state.model_error:
         st.error(plain(error_words(state.model_error)), icon=":material/error:")
 
 
-def _checked_findings(wanted: ModelSettings) -> tuple[models.PreflightFinding, ...] | None:
+def _checked_findings(wanted: ModelSettings) -> tuple[PreflightFinding, ...] | None:
     """Return the findings for exactly these settings, or None where they weren't checked."""
     checked = page_state().model_found
     return checked[1] if checked and checked[0] == wanted else None
 
 
-def _apply_fix(previous: str, catalogue: models.Catalogue, place: HardwareProfile, wanted: ModelSettings) -> None:
+def _apply_fix(previous: str, catalogue: Catalogue, place: HardwareProfile, wanted: ModelSettings) -> None:
     """Put the settings with a fix applied into the form; another model gets the settings that suit it."""
     if wanted.model != previous:
         fill_form(wanted.model, catalogue, place)
@@ -294,7 +295,7 @@ def _use(wanted: ModelSettings) -> None:
 
 
 def _draw_findings(
-    findings: tuple[models.PreflightFinding, ...], wanted: ModelSettings, on_fix: Callable[[ModelSettings], None]
+    findings: tuple[PreflightFinding, ...], wanted: ModelSettings, on_fix: Callable[[ModelSettings], None]
 ) -> None:
     """Draw the findings, the worst first; a button calls `on_fix` with the fixed settings."""
     if not findings:
@@ -312,10 +313,10 @@ def _draw_findings(
             )
 
 
-def with_fix(wanted: ModelSettings, fix: models.Fix) -> ModelSettings:
+def with_fix(wanted: ModelSettings, fix: Fix) -> ModelSettings:
     """Apply a fix to the settings; settings that it doesn't touch stay as typed."""
     written = wanted.written or {}
-    changed = models.apply_fix(written, fix)
+    changed = with_changes(written, fix)
     # A setting from our defaults can't be removed from the text; null restores vLLM's own default.
     changed |= {name: None for name in fix.remove if name in (wanted.config or {}) and name not in written}
     model, engine = fix.model or wanted.model, fix.engine or wanted.engine

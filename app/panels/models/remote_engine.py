@@ -7,9 +7,10 @@ from app.formatting import error_words, plain
 from app.panels.menu.engine import draw_phase
 from app.panels.models.current_model import is_changing
 from app.state import page_state
-from framelens.core import AppError
+from framelens.core.errors import AppError
 from framelens.i18n import notice_text, t
-from framelens.services import RemoteEngineReport, query_remote_engine, switch_to_remote_engine
+from framelens.services.container import query_remote_engine, switch_to_remote_engine
+from framelens.services.model_benchmarks import RemoteEngineReport
 
 _POLL_SECONDS = 1.0
 _URL, _KEY, _MODEL, _ERROR = "elsewhere_url", "elsewhere_key", "elsewhere_model", "elsewhere_error"

@@ -15,11 +15,18 @@ from app.context import services
 from app.formatting import plain
 from app.model_selection import config_text, find_model, proposal_for
 from app.state import page_state
-from framelens.core import GIB, AppError, gib_number
+from framelens.core.errors import AppError
+from framelens.core.units import GIB, gib_number
 from framelens.i18n import language, t
-from framelens.models import Catalogue, CatalogueEntry, Proposal, format_of, least_bytes, parameters_text, why_not
-from framelens.services import HardwareProfile, hardware_profile, latest_trials, speed_text
-from framelens.store import Measured
+from framelens.models.catalogue import Catalogue
+from framelens.models.catalogue_parser import CatalogueEntry
+from framelens.models.formats import format_of
+from framelens.models.formatting import parameters_text, why_not
+from framelens.models.placement import Proposal, least_bytes
+from framelens.services import hardware_profile
+from framelens.services.hardware_profile import HardwareProfile
+from framelens.services.model_benchmarks import latest_trials, speed_text
+from framelens.store.model_records import Measured
 
 _HEADS = ("models.column_model", "models.page.memory", "models.column_format", "models.page.lengths")
 _MORE_HEADS = ("models.page.frames", "models.column_licence")

@@ -10,10 +10,11 @@ from app.panels.menu.engine import draw_phase, short_model_name
 from app.panels.models.current_model import is_switching
 from app.state import page_state
 from framelens.i18n import language, t
-from framelens.llm import VisionCard
+from framelens.llm.vision_check import VisionCard
 from framelens.llm.vision_check import draw as draw_card
-from framelens.services import model_benchmarks, start_vision_check
-from framelens.store import Measured
+from framelens.services import model_benchmarks
+from framelens.services.container import start_vision_check
+from framelens.store.model_records import Measured
 
 _POLL_SECONDS = 2.0
 _SIZES = ((448, 252), (640, 360), (896, 504), (1280, 720))

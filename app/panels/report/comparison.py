@@ -14,13 +14,15 @@ from app.formatting import error_words, local_time, plain
 from app.panels.menu.engine import short_model_name
 from app.panels.models import missing_model
 from app.state import CHOOSING, page_state
-from framelens.core import Analysis, AppError, base_name
+from framelens.core.domain import Analysis
+from framelens.core.errors import AppError
+from framelens.core.files import base_name
 from framelens.i18n import t
 from framelens.i18n.formatting import exactly
-from framelens.reports.content import printable
+from framelens.reports.content.labels import printable
 
 if TYPE_CHECKING:
-    from framelens.jobs import JobSnapshot
+    from framelens.jobs.snapshot import JobSnapshot
 
 _mount_sides = component("sides", "words")
 _PAGE = 24

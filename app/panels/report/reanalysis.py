@@ -13,11 +13,13 @@ from app.context import services
 from app.formatting import plain
 from app.panels.analyse import frame_options
 from app.state import Edits, page_state
-from framelens.core import MOST_FRAMES, Analysis, AppError, Selection, clock
+from framelens.core.domain import MOST_FRAMES, Analysis, Selection
+from framelens.core.errors import AppError
+from framelens.core.units import clock
 from framelens.i18n import t
 
 if TYPE_CHECKING:
-    from framelens.jobs import JobSnapshot
+    from framelens.jobs.snapshot import JobSnapshot
 
 _mount_cards = component("frames")
 

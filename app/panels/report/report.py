@@ -22,13 +22,17 @@ from app.formatting import local_time, plain
 from app.panels.analyse import progress, request_form, stopped_job
 from app.panels.report import toolbar
 from app.state import page_state
-from framelens.core import UNKNOWN_PATH, Analysis, Notice
+from framelens.core.domain import UNKNOWN_PATH, Analysis, Notice
 from framelens.i18n import labelled, language, notice_text, t
-from framelens.reports import content
-from framelens.services import report_of, video_for
+from framelens.reports.content.builder import sections
+from framelens.reports.content.document import Block, Heading, Paragraph
+from framelens.reports.content.document import words as words_of
+from framelens.reports.content.labels import headline, parts_of, unusable
+from framelens.services.conversations import report_of
+from framelens.services.playback import video_for
 
 if TYPE_CHECKING:
-    from framelens.jobs import JobSnapshot
+    from framelens.jobs.snapshot import JobSnapshot
 
 PAGE = 40
 """Findings, frames or passages on a page: a few screens, drawn at once. Chosen by hand; not tuned."""
@@ -50,10 +54,10 @@ _PIECES_KEY = "report_pieces"
 def draw_head(job: JobSnapshot, analysis: Analysis, *, has_video: bool) -> None:
     """Draw the headline, the toolbar, and the notice of what is wrong."""
     reported = report_of(services(), job.id) or analysis
-    st.markdown(f"### {plain(content.headline(analysis))}")
-    for block in content.sections(replace(analysis, created=local_time(analysis.created)))["head"]():
-        if isinstance(block, content.Paragraph):
-            st.caption(plain(content.words(block.line)))
+    st.markdown(f"### {plain(headline(analysis))}")
+    for block in sections(replace(analysis, created=local_time(analysis.created)))["head"]():
+        if isinstance(block, Paragraph):
+            st.caption(plain(words_of(block.line)))
     toolbar.draw(job, analysis, reported, has_video=has_video)
     if not _answers_first(analysis):
         _draw_notice(job, analysis)
@@ -66,7 +70,7 @@ def _answers_first(analysis: Analysis) -> bool:
 
 def _draw_notice(job: JobSnapshot, analysis: Analysis) -> None:
     """Draw the most serious notice, with the button that helps; the others are among the details."""
-    if broken := content.unusable(analysis):
+    if broken := unusable(analysis):
         with _noticed("error", broken):
             if not job.is_imported and may_change():
                 _draw_help("unusable_again", "ui.repeat_request", ":material/refresh:", request_form.resubmit, job)
@@ -185,7 +189,7 @@ def _pieces(job: JobSnapshot, analysis: Analysis, name: str, reported: Analysis)
     kept = st.session_state.get(f"{_PIECES_KEY}_{name}")
     if kept is None or kept[0] is not analysis or kept[1] != asked:
         local = replace(reported, created=local_time(analysis.created))
-        shown = content.sections(local, is_shared=False)
+        shown = sections(local, is_shared=False)
         names = [one for one in _sections_of(name, analysis, job) if one != "timeline" or not has_player]
         listed = chain.from_iterable(shown[section]() for section in names)
         blocks = filter(_is_not_said_above, listed) if name == "document" else listed
@@ -194,19 +198,17 @@ def _pieces(job: JobSnapshot, analysis: Analysis, name: str, reported: Analysis)
     return pieces
 
 
-def _is_not_said_above(block: content.Block) -> bool:
+def _is_not_said_above(block: Block) -> bool:
     """Return whether a block of the document isn't said above it: the failure of an answer is."""
-    return not (isinstance(block, content.Paragraph) and block.tone == "error")
+    return not (isinstance(block, Paragraph) and block.tone == "error")
 
 
 def _actions(analysis: Analysis, pieces: Iterable[report_blocks.ReportPiece]) -> dict[str, report_blocks.Action]:
     """Return a button for each part without a whole answer that asks it again, at the first heading above it."""
     if analysis.video.path == UNKNOWN_PATH:
         return {}
-    anchors = {
-        one.anchor for piece in pieces for one in (*piece.headings, *piece.blocks) if isinstance(one, content.Heading)
-    }
-    parts = content.parts_of(analysis)
+    anchors = {one.anchor for piece in pieces for one in (*piece.headings, *piece.blocks) if isinstance(one, Heading)}
+    parts = parts_of(analysis)
     actions = {}
     for part in (one for one in parts if one.result is None or one.result.troubles):
         places = (f"part-{part.place}", *(["findings"] if len(parts) == 1 else []), f"frame-{part.number}")

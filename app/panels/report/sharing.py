@@ -9,8 +9,8 @@ from app.context import services
 from app.formatting import local_time
 from app.state import page_state
 from framelens.i18n import language, t
-from framelens.services import LIFETIMES, SharedReport, revoke_share, share, shares_of
-from framelens.store import ShareRow
+from framelens.services.access.shares import LIFETIMES, SharedReport, revoke_share, share, shares_of
+from framelens.store.shares import ShareRow
 
 _NEW_KEY = "shared_report"
 _LIFETIME_KEY = "share_lifetime"

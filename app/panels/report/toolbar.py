@@ -14,12 +14,12 @@ from app.context import may_change
 from app.panels.analyse import request_form
 from app.panels.report import comparison, reanalysis, sharing
 from app.state import page_state
-from framelens.core import Analysis
+from framelens.core.domain import Analysis
 from framelens.i18n import language, t
-from framelens.reports import FORMATS, Use
+from framelens.reports.formats import FORMATS, Use
 
 if TYPE_CHECKING:
-    from framelens.jobs import JobSnapshot
+    from framelens.jobs.snapshot import JobSnapshot
 
 _mount_copy = component("copy")
 

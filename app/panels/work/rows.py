@@ -12,11 +12,11 @@ from app import resources
 from app.components.assets import component, sent
 from app.context import services
 from app.state import page_state
-from framelens.core import AppError
+from framelens.core.errors import AppError
 from framelens.i18n import t
 
 if TYPE_CHECKING:
-    from framelens.jobs import JobSnapshot
+    from framelens.jobs.snapshot import JobSnapshot
 
 PICTURE_SIDE = 160
 """Longest side of a row's picture in pixels. Chosen by hand; not tuned."""

@@ -15,13 +15,13 @@ from app.panels.report.comparison import template_name
 from app.panels.work import rows
 from app.panels.work.rows import JobRow, RowAction
 from app.state import page_state
-from framelens.core import AppError
+from framelens.core.errors import AppError
 from framelens.i18n import t
-from framelens.store import LibraryEntry, LibraryQuery
+from framelens.store.library_index import LibraryEntry, LibraryQuery
 
 if TYPE_CHECKING:
-    from framelens.fleet import BatchRecord
-    from framelens.jobs import JobSnapshot
+    from framelens.fleet.archive import BatchRecord
+    from framelens.jobs.snapshot import JobSnapshot
 
 _NUM_SHOWN = 10
 _MOST_WAITING = 3
@@ -135,7 +135,8 @@ def _entry_row(entry: LibraryEntry) -> JobRow:
 
 
 def _batch_row(record: BatchRecord) -> JobRow:
-    from framelens.fleet import counts_of, counts_text, status_of
+    from framelens.fleet.job_batches import counts_of, status_of
+    from framelens.fleet.summary import counts_text
 
     statuses = status_of(record, services().jobs)
     counts = counts_text(counts_of(statuses), len(statuses))

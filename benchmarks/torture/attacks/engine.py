@@ -23,10 +23,12 @@ import psutil
 from benchmarks.torture.line import Line, Scale
 from benchmarks.torture.site import Site, attacked_site
 from framelens.conversations.answer_queue import MOST_ANSWERED_OF_USER
-from framelens.core import as_user
-from framelens.engine import RemoteEngine
+from framelens.core.identity import as_user
+from framelens.engine.remote_engine import RemoteEngine
 from framelens.services import api_keys
-from framelens.store import ApiStore, ConversationStore, Store
+from framelens.store.api_records import ApiStore
+from framelens.store.conversations import ConversationStore
+from framelens.store.database import Store
 from tests.analysis.test_pipeline import answering_per_frame
 from tests.api.test_openai_server import KEY, served, until_ready
 from tests.cards import write_card_video

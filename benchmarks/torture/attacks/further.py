@@ -17,10 +17,10 @@ import psutil
 
 from benchmarks.torture.line import Line, Scale
 from benchmarks.torture.site import SECRET, Site
-from framelens.core import as_user
+from framelens.core.identity import as_user
 from framelens.services.container import SAMPLE
-from framelens.store import VideoRepository
-from framelens.video import sha256_of
+from framelens.store.video_repository import VideoRepository
+from framelens.video.files import sha256_of
 
 _INTERNAL = (
     *("127.0.0.1", "localhost", "127.1", "0x7f000001", "2130706433", "0177.0.0.1", "0", "169.254.169.254", "10.0.0.1"),

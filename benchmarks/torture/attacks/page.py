@@ -26,8 +26,8 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from benchmarks.torture.line import Line, Scale
 from benchmarks.torture.site import PASSWORD, SECRET, Site
-from framelens.core import Role
-from framelens.services import COOKIE
+from framelens.core.identity import Role
+from framelens.services.access.accounts import COOKIE
 from tests.reverse_proxy import NAME
 
 _EVIL = "https://evil.example"

@@ -12,10 +12,10 @@ import httpx
 
 from benchmarks.torture.line import Line, Scale
 from benchmarks.torture.site import Site
-from framelens.core import as_user
+from framelens.core.identity import as_user
 from framelens.services.container import SAMPLE
-from framelens.store import VideoRepository
-from framelens.video import sha256_of
+from framelens.store.video_repository import VideoRepository
+from framelens.video.files import sha256_of
 from tests.cards import write_card_video
 
 _READS = 2000

@@ -22,7 +22,7 @@ from benchmarks.torture.attacks import engine, further, page, paths, state
 from benchmarks.torture.line import Line, Scale
 from benchmarks.torture.site import PASSWORD, SECRET, Site, attacked_site
 from framelens.api import AllowedHosts, Gate, routes
-from framelens.services import COOKIE
+from framelens.services.access.accounts import COOKIE
 from tests.reverse_proxy import CADDY, NAME, NGINX, free_port, reverse_proxy
 
 _EVIL = "https://evil.example"

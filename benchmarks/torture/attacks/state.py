@@ -25,10 +25,11 @@ from benchmarks.torture.attacks import page
 from benchmarks.torture.line import Line, Scale
 from benchmarks.torture.site import PASSWORD, Site, attacked_site
 from framelens.config import load
-from framelens.core import as_user
-from framelens.reports import FORMATS
-from framelens.services import open_services, share
-from framelens.store import BackupManifest, check_backup, write_backup
+from framelens.core.identity import as_user
+from framelens.reports.formats import FORMATS
+from framelens.services.access.shares import share
+from framelens.services.container import open_services
+from framelens.store.backup import BackupManifest, check_backup, write_backup
 from tests.reports.test_reports import analysis
 
 _ROOT = Path(__file__).parents[3]

@@ -18,10 +18,29 @@ from io import BytesIO
 from pathlib import Path
 from typing import TypeVar
 
-from framelens import core, video
-from framelens.core import AnalysisState, ScreenText, receive, send, to_builtins
-from framelens.store import ExtractionStore, file_state
-from framelens.video import ExtractOptions, Known, Thumbnails, check_file, names_times
+from framelens.core.analysis_state import AnalysisState
+from framelens.core.codec import receive, send, to_builtins
+from framelens.core.domain import (
+    FactsMeasured,
+    FrameFacts,
+    HashProgress,
+    Keyframe,
+    KeyframesChosen,
+    OpeningChosen,
+    Probed,
+    ScreenText,
+    Selection,
+    SurveyProgress,
+    VideoEvent,
+    VideoInfo,
+)
+from framelens.core.errors import DecodeError
+from framelens.core.files import readable
+from framelens.store.extraction_cache import ExtractionStore, file_state
+from framelens.video.extractor import extract, extract_named, probe, remaining_facts
+from framelens.video.files import check_file, digest_of, hashed, picture_key, version
+from framelens.video.keyframes.options import ExtractOptions
+from framelens.video.keyframes.strategies import Known, Thumbnails, names_times
 
 T = TypeVar("T")
 Texts = dict[str, tuple[ScreenText, ...]]
@@ -43,13 +62,13 @@ class ExtractionCache:
         self._surveys = surveys
         self._counted: dict[str, int] = {}  # frames by key, since a page asks at each of its runs
 
-    def probe(self, path: Path) -> core.VideoInfo:
+    def probe(self, path: Path) -> VideoInfo:
         """Return the metadata of a video, see `framelens.video.probe`."""
-        return video.probe(path)
+        return probe(path)
 
     def extract(
         self, path: Path, options: ExtractOptions, cancel: threading.Event | None = None
-    ) -> Iterator[core.VideoEvent]:
+    ) -> Iterator[VideoEvent]:
         """Yield the events of framelens.video.extract: without progress if cached, without facts if no text is read."""
         known = self.find(path, options, cancel)
         yield from self.make(path, options, cancel) if known is None else known
@@ -60,7 +79,7 @@ class ExtractionCache:
         options: ExtractOptions,
         cancel: threading.Event | None = None,
         surveys: list[Known | Thumbnails] | None = None,
-    ) -> Iterator[core.VideoEvent]:
+    ) -> Iterator[VideoEvent]:
         """Yield the same events, but decode as far as needed without looking for cached ones; then cache them.
 
         The results of a survey are added to `surveys`.
@@ -73,7 +92,7 @@ class ExtractionCache:
         for event in _with_second_try(events, path, options, cancel):
             state = state.apply(event)
             yield event
-            if isinstance(event, core.KeyframesChosen) and not options.read_text:
+            if isinstance(event, KeyframesChosen) and not options.read_text:
                 break
             checkpoint.keep(state, surveys)
         yield from self._keep(path, file, options, state, surveys, cancel)
@@ -84,26 +103,24 @@ class ExtractionCache:
         options: ExtractOptions,
         keep: Callable[[Known | Thumbnails], None],
         cancel: threading.Event | None,
-    ) -> Iterator[core.VideoEvent]:
+    ) -> Iterator[VideoEvent]:
         sha256 = self.quick_sha256(path, cancel)
         before = StoredExtraction(self._surveys, sha256) if sha256 else None
         texts = before.texts() if before and options.read_text else {}
         if before and options.read_text and (interrupted := before.interrupted(options)):
             yield from _replayed(interrupted, path)
             keyframes, facts = interrupted.keyframes, interrupted.facts
-            yield from video.remaining_facts(path, keyframes, facts, options, texts=texts, cancel=cancel)
+            yield from remaining_facts(path, keyframes, facts, options, texts=texts, cancel=cancel)
             return
         known = before.get(_SURVEY, Known) if before and names_times(options.selection) else None
-        extract = (
-            partial(video.extract_named, path, known)
-            if known
-            else partial(video.extract, path, on_known=keep, on_thumbnails=keep)
+        extraction = (
+            partial(extract_named, path, known) if known else partial(extract, path, on_known=keep, on_thumbnails=keep)
         )
-        yield from extract(options, texts=texts, cancel=cancel)
+        yield from extraction(options, texts=texts, cancel=cancel)
 
     def find(
         self, path: Path, options: ExtractOptions, cancel: threading.Event | None = None
-    ) -> list[core.VideoEvent] | None:
+    ) -> list[VideoEvent] | None:
         """Return the cached events, or None if the video must be decoded. Raises what `sha256` raises."""
         if (sha256 := self.quick_sha256(path, cancel)) is None:
             return None
@@ -114,8 +131,8 @@ class ExtractionCache:
         return None
 
     def thumbnails(
-        self, path: Path, selection: core.Selection, cancel: threading.Event | None = None
-    ) -> Generator[core.SurveyProgress, None, tuple[core.Keyframe, ...]]:
+        self, path: Path, selection: Selection, cancel: threading.Event | None = None
+    ) -> Generator[SurveyProgress, None, tuple[Keyframe, ...]]:
         """Return small pictures of the video in a selection's range, as the generator's value.
 
         They were made when the range was surveyed. If they are no longer cached it is surveyed again, and the progress
@@ -126,12 +143,12 @@ class ExtractionCache:
             Cancelled: `cancel` was set.
         """
         stored = StoredExtraction(self._surveys, self.sha256(path, cancel))
-        range_seconds = core.Selection(start_seconds=selection.start_seconds, end_seconds=selection.end_seconds)
+        range_seconds = Selection(start_seconds=selection.start_seconds, end_seconds=selection.end_seconds)
         if found := stored.get(_thumbnails_of(range_seconds), Thumbnails):
             return found.keyframes
         made: list[Known | Thumbnails] = []
         for event in self.make(path, ExtractOptions(_FRAMES, range_seconds, read_text=False), cancel, made):
-            if isinstance(event, core.SurveyProgress):
+            if isinstance(event, SurveyProgress):
                 yield event
         return next(one.keyframes for one in made if isinstance(one, Thumbnails))
 
@@ -149,15 +166,15 @@ class ExtractionCache:
 
     def sha256(self, path: Path, cancel: threading.Event | None = None) -> str:
         """Return the SHA-256 like framelens.video.sha256_of, but don't read an unchanged file again."""
-        return video.digest_of(self.hashed(path, cancel))
+        return digest_of(self.hashed(path, cancel))
 
-    def hashed(self, path: Path, cancel: threading.Event | None = None) -> Generator[core.HashProgress, None, str]:
+    def hashed(self, path: Path, cancel: threading.Event | None = None) -> Generator[HashProgress, None, str]:
         """Return the SHA-256 like `sha256`, and yield the progress of reading a large file."""
         check_file(path)
         if known := self._surveys.known_sha256(path):
             return known
         state = file_state(path)
-        sha256 = yield from video.hashed(path, cancel)
+        sha256 = yield from hashed(path, cancel)
         self._surveys.note_sha256(path, sha256, state)
         return sha256
 
@@ -177,7 +194,7 @@ class ExtractionCache:
         state: AnalysisState,
         surveys: list[Known | Thumbnails],
         cancel: threading.Event | None,
-    ) -> Iterator[core.HashProgress]:
+    ) -> Iterator[HashProgress]:
         sha256 = yield from self.hashed(path, cancel)
         if file is None or file != file_state(path):  # it changed while it was decoded
             return
@@ -192,8 +209,8 @@ class ExtractionCache:
 
 
 def _with_second_try(
-    events: Iterator[core.VideoEvent], path: Path, options: ExtractOptions, cancel: threading.Event | None
-) -> Iterator[core.VideoEvent]:
+    events: Iterator[VideoEvent], path: Path, options: ExtractOptions, cancel: threading.Event | None
+) -> Iterator[VideoEvent]:
     """Forward the events; a decoder that dies while it measures facts is replaced once, by one that continues.
 
     Measuring doesn't read the file, so it isn't the file that has killed it; a system without memory may have.
@@ -203,11 +220,11 @@ def _with_second_try(
         for event in events:
             known = known.apply(event)
             yield event
-    except core.DecodeError as error:
+    except DecodeError as error:
         if not known.decode or not options.read_text or len(known.facts) >= len(known.keyframes):
             raise
         _log.warning("the decoder ended while facts were measured: %s", error)
-        yield from video.remaining_facts(path, known.keyframes, known.facts, options, cancel=cancel)
+        yield from remaining_facts(path, known.keyframes, known.facts, options, cancel=cancel)
 
 
 def open_extraction_cache(data_dir: Path) -> ExtractionCache:
@@ -215,19 +232,19 @@ def open_extraction_cache(data_dir: Path) -> ExtractionCache:
     return ExtractionCache(ExtractionStore(data_dir / "surveys"))
 
 
-def _thumbnails_of(selection: core.Selection) -> tuple[object, ...]:
+def _thumbnails_of(selection: Selection) -> tuple[object, ...]:
     """Return the subject of the thumbnails of a selection's range."""
     return "thumbnails", selection.start_seconds, selection.end_seconds
 
 
-def _replayed(state: AnalysisState, path: Path) -> Iterator[core.VideoEvent]:
+def _replayed(state: AnalysisState, path: Path) -> Iterator[VideoEvent]:
     """Yield the events that lead to the state, with the current path and name of the file."""
     assert state.video and state.decode
-    yield core.Probed(replace(state.video, path=path, name=core.readable(path.name)))
+    yield Probed(replace(state.video, path=path, name=readable(path.name)))
     if state.opening:
-        yield core.OpeningChosen(state.opening)
-    yield core.KeyframesChosen(state.keyframes, state.decode)
-    yield from map(core.FactsMeasured, state.facts)
+        yield OpeningChosen(state.opening)
+    yield KeyframesChosen(state.keyframes, state.decode)
+    yield from map(FactsMeasured, state.facts)
 
 
 _SURVEY, _TEXTS, _FACTS = "known", "texts", "facts"
@@ -308,7 +325,7 @@ class StoredExtraction:
         state = self.get(_without_text(options), AnalysisState)
         if not state or not state.decode:
             return None
-        return replace(state, facts=self.get((_FACTS, options), tuple[core.FrameFacts, ...]) or ())
+        return replace(state, facts=self.get((_FACTS, options), tuple[FrameFacts, ...]) or ())
 
     def texts(self) -> Texts:
         """Return the texts on pictures of this video."""
@@ -316,11 +333,11 @@ class StoredExtraction:
 
     def keep_texts(self, state: AnalysisState) -> None:
         """Cache the texts in the facts, in addition to earlier ones."""
-        keys = {one.number: video.picture_key(one.jpeg) for one in state.keyframes}
+        keys = {one.number: picture_key(one.jpeg) for one in state.keyframes}
         texts = {**self.texts(), **{keys[one.number]: one.texts for one in state.facts}}
         self.keep(_TEXTS, dict(list(texts.items())[-_MOST_TEXTS:]))
 
     def key(self, subject: object) -> str:
         """Return the key under which a subject is stored."""
-        described = json.dumps([self._sha256, to_builtins(subject), video.version()], sort_keys=True)
+        described = json.dumps([self._sha256, to_builtins(subject), version()], sort_keys=True)
         return hashlib.sha256(described.encode()).hexdigest()

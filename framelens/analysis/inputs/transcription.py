@@ -16,22 +16,25 @@ from contextlib import contextmanager, suppress
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from framelens import core, video
-from framelens.core import from_json, to_json
+from framelens.core.codec import from_json, to_json
+from framelens.core.domain import AnalysisRequest, Cue, Notice, SoundPiece, Transcript, VideoInfo
+from framelens.core.errors import AppError, Cancelled
+from framelens.core.units import clock
 from framelens.i18n import as_notice
-from framelens.store import ExtractionStore
+from framelens.store.extraction_cache import ExtractionStore
+from framelens.video.extractor import may_have_subtitles, sound_pieces, subtitles_of
 
 if TYPE_CHECKING:
-    from framelens.engine import Endpoint, Engine
+    from framelens.engine.base import Endpoint, Engine
 
 log = logging.getLogger(__name__)
 _FORM = 2
 """Version of the cached form; another number invalidates all entries."""
-Found = tuple[core.Transcript | None, tuple[core.Notice, ...]]
-OnProgress = Callable[[float, tuple[core.Cue, ...]], None]
+Found = tuple[Transcript | None, tuple[Notice, ...]]
+OnProgress = Callable[[float, tuple[Cue, ...]], None]
 
 
-def cues_between(transcript: core.Transcript | None, start_seconds: float, end_seconds: float) -> tuple[core.Cue, ...]:
+def cues_between(transcript: Transcript | None, start_seconds: float, end_seconds: float) -> tuple[Cue, ...]:
     """Return the cues that overlap [start_seconds, end_seconds), in time order."""
     if transcript is None:
         return ()
@@ -62,8 +65,8 @@ class Transcription:
 
     def transcribe(
         self,
-        info: core.VideoInfo,
-        request: core.AnalysisRequest,
+        info: VideoInfo,
+        request: AnalysisRequest,
         *,
         sha256: Callable[[], str],
         cancel: threading.Event,
@@ -85,27 +88,27 @@ class Transcription:
             Cancelled: `cancel` was set; nothing else is raised.
         """
         try:
-            transcript: core.Transcript | None = None
-            notices: tuple[core.Notice, ...] = ()
-            if request.subtitles or video.may_have_subtitles(info):
+            transcript: Transcript | None = None
+            notices: tuple[Notice, ...] = ()
+            if request.subtitles or may_have_subtitles(info):
                 given = request.subtitles
-                transcript, notices = video.subtitles_of(info.path, request.language, given=given, cancel=cancel)
+                transcript, notices = subtitles_of(info.path, request.language, given=given, cancel=cancel)
             if transcript is None and info.has_audio:
                 transcript, more = self._speech(info, request, sha256, cancel, after, on_progress)
                 notices = (*notices, *more)
             return transcript, notices
-        except core.Cancelled:
+        except Cancelled:
             raise
-        except core.AppError as error:
-            return None, (core.Notice("speech_failed", {"reason": as_notice(error)}),)
+        except AppError as error:
+            return None, (Notice("speech_failed", {"reason": as_notice(error)}),)
         except Exception as error:
             log.exception("the sound of a video could not be read")
-            return None, (core.Notice("speech_failed", {"reason": f"{type(error).__name__}: {error}"}),)
+            return None, (Notice("speech_failed", {"reason": f"{type(error).__name__}: {error}"}),)
 
     def _speech(
         self,
-        info: core.VideoInfo,
-        request: core.AnalysisRequest,
+        info: VideoInfo,
+        request: AnalysisRequest,
         sha256: Callable[[], str],
         cancel: threading.Event,
         after: Callable[[], object] | None,
@@ -113,7 +116,7 @@ class Transcription:
     ) -> Found:
         if self._engine is None or not request.use_model:
             key = "sound_not_analysed" if self._engine is None else "sound_not_wanted"
-            return None, (core.Notice(key, {}, "info"),)
+            return None, (Notice(key, {}, "info"),)
         model = self._engine.status().model or self._engine.ensure_ready(lambda progress: None, cancel).model
         content = sha256()
         whole, key = (self._key(content, model, *span) for span in ((0.0, None), _span(request)))
@@ -121,11 +124,11 @@ class Transcription:
             if (kept := _unpacked(self._surveys.get(known))) is not None:
                 return kept
         start, end = _span(request)
-        pieces = video.sound_pieces(info.path, start_seconds=start, end_seconds=end, cancel=cancel)
+        pieces = sound_pieces(info.path, start_seconds=start, end_seconds=end, cancel=cancel)
         try:
             first = next(pieces, None)
             if first is None:  # silence: the model is not needed
-                return core.Transcript("speech", model, ()), ()
+                return Transcript("speech", model, ()), ()
             with self._ready(cancel, after) as endpoint:
                 found, is_whole = self._listen(chain([first], pieces), endpoint, cancel, on_progress)
         finally:
@@ -135,37 +138,37 @@ class Transcription:
         return found
 
     def _listen(
-        self, pieces: Iterator[core.SoundPiece], endpoint: Endpoint, cancel: threading.Event, on_progress: OnProgress
+        self, pieces: Iterator[SoundPiece], endpoint: Endpoint, cancel: threading.Event, on_progress: OnProgress
     ) -> tuple[Found, bool]:
         """Transcribe up to the end or a failure; return the result and whether it is complete."""
-        from framelens.llm import SpeechModel, transcribe
+        from framelens.llm.speech import SpeechModel, transcribe
 
         model = SpeechModel(endpoint.base_url, endpoint.api_key, endpoint.model, self._language, self._timeout_seconds)
-        cues: list[core.Cue] = []
-        notices: list[core.Notice] = []
+        cues: list[Cue] = []
+        notices: list[Notice] = []
         reached, num_dropped = 0.0, 0
         try:
             for spoken in transcribe(pieces, model, cancel=cancel):
                 cues += spoken.cues
                 reached, num_dropped = spoken.end_seconds, num_dropped + spoken.num_dropped
                 on_progress(reached, spoken.cues)
-        except core.Cancelled:
+        except Cancelled:
             raise
-        except core.AppError as error:
+        except AppError as error:
             if not reached:
                 raise
-            notices.append(core.Notice("speech_incomplete", {"until": core.clock(reached), "reason": as_notice(error)}))
+            notices.append(Notice("speech_incomplete", {"until": clock(reached), "reason": as_notice(error)}))
         if num_dropped:
-            notices.append(core.Notice("speech_not_believed", {"count": num_dropped}, "info"))
+            notices.append(Notice("speech_not_believed", {"count": num_dropped}, "info"))
         is_whole = not any(notice.key == "speech_incomplete" for notice in notices)
-        return (core.Transcript("speech", endpoint.model, tuple(cues)), tuple(notices)), is_whole
+        return (Transcript("speech", endpoint.model, tuple(cues)), tuple(notices)), is_whole
 
     @contextmanager
     def _ready(self, cancel: threading.Event, after: Callable[[], object] | None) -> Iterator[Endpoint]:
         """Yield the endpoint of the started engine; the last user stops it."""
         assert self._engine is not None
         if after is not None:
-            with suppress(core.AppError):
+            with suppress(AppError):
                 after()
         with self._lock:
             self._users += 1
@@ -182,7 +185,7 @@ class Transcription:
         return hashlib.sha256(json.dumps(described).encode()).hexdigest()
 
 
-def _span(request: core.AnalysisRequest) -> tuple[float, float | None]:
+def _span(request: AnalysisRequest) -> tuple[float, float | None]:
     return request.selection.start_seconds, request.selection.end_seconds
 
 

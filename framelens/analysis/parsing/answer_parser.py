@@ -23,7 +23,7 @@ from framelens.analysis.parsing import citations
 from framelens.analysis.parsing.tolerant_json import TolerantJson, canonical, find, is_answer, is_entry
 from framelens.analysis.prompts.schema import Scope
 from framelens.analysis.prompts.templates import Field, Template
-from framelens.core import Chapter, Finding, Subject
+from framelens.core.domain import Chapter, Finding, Subject
 
 __all__ = ["ParsedAnswer", "parse_answer", "partial_text"]
 _FRAME_KEYS = ("first_frame", "frames", "frame", "frame_numbers", "frame_number", "start_frame", "帧", "帧编号")

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import zip_longest
 
-from framelens.core import Finding
+from framelens.core.domain import Finding
 
 _OVERVIEW = re.compile(r"^\W{0,4}(?:summary|overall|总结|概述|摘要)\W{0,4}[:：]\**[ \t]*", re.IGNORECASE | re.MULTILINE)
 _NUMBERS = r"\d{1,4}(?:\s*(?:[,，、和至到–—~-]|and|to)\s*(?:frames?\s*)?\d{1,4})*"

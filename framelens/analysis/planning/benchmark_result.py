@@ -13,9 +13,12 @@ from framelens.analysis.planning import plan
 from framelens.analysis.planning.estimate import Estimate, Planner
 from framelens.analysis.planning.throughput import usual_answer_tokens
 from framelens.analysis.prompts.templates import built_in
-from framelens.core import GIB, AnalysisRequest, Layout, VideoInfo
-from framelens.models import Device, Proposal, estimate_memory, parse_plan
-from framelens.store import KnownTimings, RequestTiming
+from framelens.core.domain import AnalysisRequest, Layout, VideoInfo
+from framelens.core.units import GIB
+from framelens.models.memory import estimate_memory
+from framelens.models.placement import Proposal
+from framelens.models.serving_plan import Device, parse_plan
+from framelens.store.model_records import KnownTimings, RequestTiming
 
 TOGETHER = 8
 """Most frames of one test request. Chosen by hand; not tuned."""

@@ -16,11 +16,11 @@ from framelens.analysis.planning.question import Policy, estimate_question, plan
 from framelens.analysis.planning.time_parsing import is_budgeted
 from framelens.analysis.prompts.prompts import chunk_question, scope_of, system_prompt, usual_words
 from framelens.analysis.prompts.templates import Template
-from framelens.core import MOST_FRAMES, AnalysisRequest, Layout, VideoInfo
+from framelens.core.domain import MOST_FRAMES, AnalysisRequest, Layout, VideoInfo
 from framelens.i18n import in_language, t
 from framelens.i18n.formatting import span, two_figures
-from framelens.store import KnownTimings, RequestTiming
-from framelens.video import ExtractOptions, adapted_frames
+from framelens.store.model_records import KnownTimings, RequestTiming
+from framelens.video.keyframes.options import ExtractOptions, adapted_frames
 
 # Chosen by hand; not tuned.
 _QUOTED_SHARE = 0.9  # share of an answer's tokens that a join quotes: its words without its form

@@ -20,10 +20,11 @@ from itertools import pairwise
 from math import ceil, inf
 from typing import TYPE_CHECKING
 
-from framelens.core import AnalysisRequest, AppError, Keyframe, Layout, TooManyPictures, VideoInfo
+from framelens.core.domain import AnalysisRequest, Keyframe, Layout, VideoInfo
+from framelens.core.errors import AppError, TooManyPictures
 from framelens.i18n import in_language
-from framelens.llm import estimate_frame_tokens
-from framelens.video import ExtractOptions, Opening, most_adapted
+from framelens.llm.token_count import estimate_frame_tokens
+from framelens.video.keyframes.options import ExtractOptions, Opening, most_adapted
 
 if TYPE_CHECKING:
     from langchain_core.messages import BaseMessage
@@ -336,7 +337,7 @@ def _counted(
 def _messages(
     connection: EngineConnection, frames: Sequence[Keyframe], question: str, system: str, side: int
 ) -> list[BaseMessage]:
-    from framelens.llm import data_url
+    from framelens.llm.messages import data_url
 
     return connection.messages(frames, question, system=system, url=partial(data_url, side=side))
 

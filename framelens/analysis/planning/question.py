@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 
 from framelens.analysis.planning.plan import RequestCapacity
 from framelens.analysis.planning.throughput import EngineThroughput, PlannedRequests, look_seconds, usual_answer_tokens
-from framelens.core import AnalysisRequest, Layout, VideoInfo
-from framelens.llm import estimate_frame_tokens
-from framelens.store import LookTiming
+from framelens.core.domain import AnalysisRequest, Layout, VideoInfo
+from framelens.llm.token_count import estimate_frame_tokens
+from framelens.store.model_records import LookTiming
 
 # Tokens of the short requests beside their pictures, counted with the tokenizer of Qwen2.5-VL.
 _LOOK_TOKENS, _CLASSIFY_TOKENS, _CLASSIFY_ANSWER = 90, 420, 40

@@ -11,9 +11,22 @@ from dataclasses import dataclass
 from math import ceil, sqrt
 from statistics import median
 
-from framelens import core
 from framelens.analysis.task import Task
-from framelens.store import LookTiming, RequestTiming, SurveyTiming, TimingStats
+from framelens.core.domain import (
+    Analysis,
+    AnalysisEvent,
+    AnswerChanged,
+    Answered,
+    ChunkResult,
+    FactsMeasured,
+    Finished,
+    KeyframesChosen,
+    ReportedConversation,
+    SurveyProgress,
+    VideoInfo,
+)
+from framelens.core.evidence import Moments
+from framelens.store.model_records import LookTiming, RequestTiming, SurveyTiming, TimingStats
 
 # Chosen by hand; not tuned.
 _DECODE_CROWD = 0.25  # exponent: slowdown of an answer by simultaneous ones
@@ -130,12 +143,12 @@ def facts_rate(surveys: Sequence[SurveyTiming]) -> float | None:
     return median(rates) if rates else None
 
 
-def megapixels(video: core.VideoInfo) -> float:
+def megapixels(video: VideoInfo) -> float:
     """Return the megapixels of one picture of the video."""
     return video.width * video.height / 1e6
 
 
-def observed(results: Sequence[core.ChunkResult], in_flight: int) -> tuple[RequestTiming, ...]:
+def observed(results: Sequence[ChunkResult], in_flight: int) -> tuple[RequestTiming, ...]:
     """Sum up the timing of one run's answers by kind: the first part, the other parts, the joins, the summary.
 
     Cached answers, and those without token counts, are left out.
@@ -148,20 +161,20 @@ def observed(results: Sequence[core.ChunkResult], in_flight: int) -> tuple[Reque
     return tuple(_summed(kind, in_flight) for kind in kinds if kind)
 
 
-def looked(answer: core.ReportedConversation) -> LookTiming | None:
+def looked(answer: ReportedConversation) -> LookTiming | None:
     """Sum up the searches that have answered a question; None where there was none."""
     searches = [one.moments for answered in answer.answers for one in answered.searches]
     looks = sum(_num_looks(one) for one in searches)
     return LookTiming(looks, round(sum(one.seconds for one in searches), 3)) if looks else None
 
 
-def _num_looks(found: core.Moments) -> int:
+def _num_looks(found: Moments) -> int:
     """Return how many pictures a search has asked about, those changed or asked about again included."""
     alike = sum(map(len, (found.lookalikes or {}).values()))
     return len(found.samples) + len(found.controls) + len(found.contrary) + len(found.changed) + alike
 
 
-def _summed(results: Sequence[core.ChunkResult], in_flight: int) -> RequestTiming:
+def _summed(results: Sequence[ChunkResult], in_flight: int) -> RequestTiming:
     return RequestTiming(
         requests=sum(one.attempts for one in results),
         frames=sum(len(one.frames) * one.attempts for one in results if one.number > 0),
@@ -216,26 +229,26 @@ class _Reading:
 
 
 def record_stats(
-    events: Iterator[core.AnalysisEvent], task: Task, paces: TimingStats, engine: str
-) -> Iterator[core.AnalysisEvent]:
+    events: Iterator[AnalysisEvent], task: Task, paces: TimingStats, engine: str
+) -> Iterator[AnalysisEvent]:
     """Yield `events` unchanged and record under `engine` what this run answered and decoded."""
     noted = {result.key for result in task.done.results}
     known = task.done.answer
     reading = _Reading()
     for event in events:
         match event:
-            case core.AnswerChanged(answer, is_over=True) if answer != known and (search := looked(answer)):
+            case AnswerChanged(answer, is_over=True) if answer != known and (search := looked(answer)):
                 paces.note_looked(engine, search)
-            case core.SurveyProgress():
+            case SurveyProgress():
                 reading.is_read = True
-            case core.KeyframesChosen():
+            case KeyframesChosen():
                 reading.chosen_at = reading.measured_at = time.monotonic()
-            case core.FactsMeasured():
+            case FactsMeasured():
                 reading.measured_at = time.monotonic()
-            case core.Answered(analysis) | core.Finished(analysis):
+            case Answered(analysis) | Finished(analysis):
                 _note(analysis, [one for one in analysis.requests if one.key not in noted], paces, engine)
                 noted |= {one.key for one in analysis.requests}
-                if reading.is_read and isinstance(event, core.Finished):
+                if reading.is_read and isinstance(event, Finished):
                     took = analysis.seconds_by_stage.get("survey", 0.0) - task.done.seconds_by_stage.get("survey", 0.0)
                     _note_reading(analysis, reading, paces, took)
             case _:
@@ -243,14 +256,14 @@ def record_stats(
         yield event
 
 
-def _note(analysis: core.Analysis, results: list[core.ChunkResult], paces: TimingStats, engine: str) -> None:
+def _note(analysis: Analysis, results: list[ChunkResult], paces: TimingStats, engine: str) -> None:
     in_flight = analysis.layout.in_flight if analysis.layout else None
     if run := observed(results, in_flight or 1):
         max_model_len = analysis.engine.max_model_len if analysis.engine else None
         paces.note_asked(engine, run, in_flight=in_flight, max_model_len=max_model_len)
 
 
-def _note_reading(analysis: core.Analysis, reading: _Reading, paces: TimingStats, took: float) -> None:
+def _note_reading(analysis: Analysis, reading: _Reading, paces: TimingStats, took: float) -> None:
     selection, readable = analysis.request.selection, analysis.decode.readable_seconds
     seconds = min(selection.end_seconds or readable, readable) - selection.start_seconds
     facts = reading.measured_at - reading.chosen_at

@@ -5,7 +5,9 @@ It doesn't check whether the video has a frame at a time; decoding does.
 
 import math
 
-from framelens.core import InputError, Notice, Selection, Strategy, clock
+from framelens.core.domain import Notice, Selection, Strategy
+from framelens.core.errors import InputError
+from framelens.core.units import clock
 
 _BUDGETED: tuple[Strategy, ...] = ("auto", "uniform")
 

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from framelens.analysis.planning.time_parsing import has_range
 from framelens.analysis.prompts.schema import Scope, own_words, shared_words
 from framelens.analysis.prompts.templates import Template
-from framelens.core import AnalysisRequest, ChunkResult, Cue, Finding, Keyframe, Language, Subject, clock
+from framelens.core.domain import AnalysisRequest, ChunkResult, Cue, Finding, Keyframe, Language, Subject
+from framelens.core.units import clock
 from framelens.i18n import catalogue, in_language, t
 from framelens.i18n.formatting import mark
 

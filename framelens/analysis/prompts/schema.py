@@ -10,7 +10,7 @@ import json
 from typing import Any, Literal
 
 from framelens.analysis.prompts.templates import Field, Template
-from framelens.core import MOST_FRAMES
+from framelens.core.domain import MOST_FRAMES
 from framelens.i18n import t
 
 Scope = Literal["part", "whole", "join"]

@@ -23,7 +23,9 @@ from typing import Annotated, Any, Literal, get_args
 import pydantic
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from framelens.core import AppError, ConfigError, Language, TomlLines, toml_files
+from framelens.core.domain import Language
+from framelens.core.errors import AppError, ConfigError
+from framelens.core.toml_lines import TomlLines, toml_files
 from framelens.i18n import language
 
 __all__ = [

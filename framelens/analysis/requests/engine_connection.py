@@ -8,9 +8,15 @@ import httpx
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 
-from framelens.core import AppError, EngineError, Keyframe, Notice
-from framelens.engine import Endpoint, Engine, metrics_url, read_metrics
-from framelens.llm import AnswerCache, TokenCount, VisionProbe, count_tokens, short_request, with_pictures, with_video
+from framelens.core.domain import Keyframe, Notice
+from framelens.core.errors import AppError, EngineError
+from framelens.engine.base import Endpoint, Engine
+from framelens.engine.http_client import metrics_url, read_metrics
+from framelens.llm.cache import AnswerCache
+from framelens.llm.http import short_request
+from framelens.llm.messages import with_pictures, with_video
+from framelens.llm.token_count import TokenCount, count_tokens
+from framelens.llm.vision_check import VisionProbe
 
 # Chosen by hand; not tuned.
 _MOST_IN_FLIGHT = 16  # requests at the same time

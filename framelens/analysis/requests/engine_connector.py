@@ -13,12 +13,13 @@ from dataclasses import dataclass, field, replace
 from importlib import import_module
 from typing import TYPE_CHECKING, Protocol
 
-from framelens.core import EngineInfo, EngineProgress
+from framelens.core.domain import EngineInfo, EngineProgress
 
 if TYPE_CHECKING:
     from framelens.analysis.requests.engine_connection import EngineConnection
-    from framelens.engine import Endpoint, Engine
-    from framelens.llm import AnswerCache, VisionProbe
+    from framelens.engine.base import Endpoint, Engine
+    from framelens.llm.cache import AnswerCache
+    from framelens.llm.vision_check import VisionProbe
 
 # Chosen by hand; not tuned.
 _UNKNOWN_CONTEXT = 8192  # tokens, if the engine doesn't report its context
@@ -113,7 +114,7 @@ class EngineConnector:
         cancel: threading.Event,
         content: Callable[[], str],
     ) -> tuple[EngineConnection, EngineInfo]:
-        from framelens.llm import prove_sight, video_refusal
+        from framelens.llm.vision_check import prove_sight, video_refusal
 
         endpoint = engine.ensure_ready(on_progress, cancel)
         info = engine.status().info or EngineInfo(endpoint.kind, endpoint.model, endpoint.base_url)
@@ -141,7 +142,9 @@ class EngineConnector:
 
     def _connection(self, engine: Engine, endpoint: Endpoint, info: EngineInfo) -> EngineConnection:
         from framelens.analysis.requests.engine_connection import EngineConnection
-        from framelens.llm import VisionProbe, connect, keep_pictures
+        from framelens.llm.chat import connect
+        from framelens.llm.client import keep_pictures
+        from framelens.llm.vision_check import VisionProbe
 
         if endpoint.is_vllm:
             keep_pictures(endpoint.base_url)

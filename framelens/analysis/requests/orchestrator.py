@@ -14,14 +14,15 @@ from contextlib import contextmanager
 from math import ceil
 from typing import NamedTuple
 
-from framelens import core
 from framelens.analysis.pipeline_state import Frames, wait_for
 from framelens.analysis.planning import plan
 from framelens.analysis.requests.request_builder import ImagePrefetch, RequestChunk
 from framelens.analysis.requests.request_executor import RunContext
 from framelens.analysis.requests.scheduler import ENDS_ALL, PartAsker, Scheduler
 from framelens.analysis.task import EarlierResults
-from framelens.llm import estimate_text_tokens
+from framelens.core.domain import AnswerDelta, ChunkDone, ChunkResult, Layout, ModeChosen, Planned, StageStarted
+from framelens.core.errors import AppError, Paused, RequestTooLarge, TooManyPictures
+from framelens.llm.token_count import estimate_text_tokens
 
 _POLL_SECONDS = 0.1
 _SMALLER = 0.5
@@ -44,7 +45,7 @@ class Orchestrator:
         self._preparing = ThreadPoolExecutor(1, thread_name_prefix="pictures")
         self._asker = PartAsker(run, ImagePrefetch(self._preparing))
         self._layout = run.task.done.layout
-        self._failures: dict[int, core.AppError] = {}
+        self._failures: dict[int, AppError] = {}
         self._opening_end: float | None = None
 
     @property
@@ -78,14 +79,14 @@ class Orchestrator:
             if self._failures:
                 raise self._failures[min(self._failures)]
             if len(self._asker.results) > 1:
-                self._run.emit(core.StageStarted("summary", 1))
+                self._run.emit(StageStarted("summary", 1))
                 reducer = Reducer(self._asker, pool)
                 reducer.run([self._asker.results[number] for number in sorted(self._asker.results)], frames)
 
     # ---- parts
 
     def _ask_opening(
-        self, layout: core.Layout, frames: Frames, seconds: float | None, pool: ThreadPoolExecutor
+        self, layout: Layout, frames: Frames, seconds: float | None, pool: ThreadPoolExecutor
     ) -> EarlyPart | None:
         """Ask about the first part until it is answered or all frames are known.
 
@@ -103,17 +104,17 @@ class Orchestrator:
             self._run.state.check_cancelled()
             wait([future], timeout=_POLL_SECONDS)
         error = future.exception()
-        if isinstance(error, ENDS_ALL) or not isinstance(error, core.AppError | None):
+        if isinstance(error, ENDS_ALL) or not isinstance(error, AppError | None):
             raise error
         return None
 
-    def _ask_all(self, layout: core.Layout, frames: Frames, pool: ThreadPoolExecutor, ahead: EarlyPart | None) -> None:
+    def _ask_all(self, layout: Layout, frames: Frames, pool: ThreadPoolExecutor, ahead: EarlyPart | None) -> None:
         wanted = self._run.task.request.selection.end_seconds
         while True:
             self._layout = layout
-            self._run.emit(core.Planned(layout))
+            self._run.emit(Planned(layout))
             parts = _parts(layout, frames)
-            self._run.emit(core.StageStarted("ask", len(parts)))
+            self._run.emit(StageStarted("ask", len(parts)))
             end = wanted or self._run.state.end_seconds()
             too_much = self._round(self._placed(parts, layout, total=len(parts), end_seconds=end), pool, ahead)
             if too_much is None:
@@ -122,7 +123,7 @@ class Orchestrator:
 
     def _round(
         self, parts: Sequence[RequestChunk], pool: ThreadPoolExecutor, ahead: EarlyPart | None
-    ) -> core.RequestTooLarge | None:
+    ) -> RequestTooLarge | None:
         """Ask about all parts without a result; return the error of one that was too large, if any."""
         if ahead and self._asker.builder.key(ahead.part) != self._asker.builder.key(parts[0]):
             wait_for(ahead.future, self._run.state.check_cancelled)
@@ -137,9 +138,7 @@ class Orchestrator:
         self._run.state.check()
         return too_much
 
-    def _placed(
-        self, parts: Sequence[Frames], layout: core.Layout, *, total: int, end_seconds: float
-    ) -> list[RequestChunk]:
+    def _placed(self, parts: Sequence[Frames], layout: Layout, *, total: int, end_seconds: float) -> list[RequestChunk]:
         """Return the parts with the ranges of the video that they represent, each up to the next one's first frame."""
         starts = [part[0].time_seconds if part else 0.0 for part in parts]
         starts[0] = self._run.task.request.selection.start_seconds
@@ -152,17 +151,17 @@ class Orchestrator:
             for part, start, end in zip(parts, starts, ends, strict=True)
         ]
 
-    def _finer(self, layout: core.Layout, frames: Frames, too_much: core.RequestTooLarge) -> core.Layout:
+    def _finer(self, layout: Layout, frames: Frames, too_much: RequestTooLarge) -> Layout:
         finished = [part for part in layout.parts if part[0] in self._asker.results]
         longest = max(len(part) for part in layout.parts if part not in finished)
         share = min(_SMALLER, too_much.share or _SMALLER)
-        limit = too_much.limit if isinstance(too_much, core.TooManyPictures) else ceil(longest * share)
+        limit = too_much.limit if isinstance(too_much, TooManyPictures) else ceil(longest * share)
         return plan.refine(layout, frames, finished, max(1, min(limit, longest - 1)))
 
     # ---- threads
 
     @contextmanager
-    def _pool(self, layout: core.Layout) -> Iterator[ThreadPoolExecutor]:
+    def _pool(self, layout: Layout) -> Iterator[ThreadPoolExecutor]:
         """Yield threads for requests; an exception in the block aborts the requests."""
         with ThreadPoolExecutor(layout.in_flight, thread_name_prefix="part") as pool:
             try:
@@ -174,7 +173,7 @@ class Orchestrator:
                 self._preparing.shutdown(wait=False, cancel_futures=True)
 
 
-def _parts(layout: core.Layout, frames: Frames) -> list[Frames]:
+def _parts(layout: Layout, frames: Frames) -> list[Frames]:
     """Return the frames of each part; one part without frames if the layout has none."""
     by_number = {frame.number: frame for frame in frames}
     return [tuple(by_number[number] for number in part) for part in layout.parts] or [()]
@@ -192,19 +191,19 @@ class Reducer:
         self._room = plan.RequestCapacity(connection.max_model_len, connection.answer_tokens).for_frames
         self._number = 0
 
-    def run(self, parts: Sequence[core.ChunkResult], frames: Frames) -> None:
+    def run(self, parts: Sequence[ChunkResult], frames: Frames) -> None:
         """Join all parts; ChunkDone events carry the results, that of the summary last."""
         room = self._room
         while True:
             try:
                 self._rounds(list(parts), frames, room)
                 return
-            except core.RequestTooLarge:
+            except RequestTooLarge:
                 if room < self._room // 8:
                     raise
                 room //= 2
 
-    def _rounds(self, parts: list[core.ChunkResult], frames: Frames, room: int) -> None:
+    def _rounds(self, parts: list[ChunkResult], frames: Frames, room: int) -> None:
         while len(groups := self._groups(parts, room)) > 1:
             numbers = [self._next_number() for _ in groups]
             futures = [
@@ -213,10 +212,10 @@ class Reducer:
             ]
             parts = [self._awaited(future) for future in futures]
             if self._run.state.is_paused:
-                raise core.Paused
+                raise Paused
         self._awaited(self._pool.submit(self._join, _SUMMARY, parts, frames))
 
-    def _awaited(self, future: Future[core.ChunkResult]) -> core.ChunkResult:
+    def _awaited(self, future: Future[ChunkResult]) -> ChunkResult:
         """Wait for the result.
 
         Raises:
@@ -225,21 +224,21 @@ class Reducer:
         wait_for(future, self._run.state.check_cancelled)
         return future.result()
 
-    def _join(self, number: int, parts: Sequence[core.ChunkResult], frames: Frames) -> core.ChunkResult:
+    def _join(self, number: int, parts: Sequence[ChunkResult], frames: Frames) -> ChunkResult:
         if len(parts) == 1 and number != _SUMMARY:
             return parts[0]
         cited = frames if number == _SUMMARY else _between(parts, frames)
         asked = self._builder.join_request(number, parts, cited)
         result = self._run.task.done.result(asked.key, number)
         if result is None:
-            self._run.emit(core.ModeChosen(number, "text"))
+            self._run.emit(ModeChosen(number, "text"))
             result = self._executor.answer(asked, vary=number in self._run.task.done.again)
         else:
-            self._run.emit(core.AnswerDelta(number, result.answer, restart=True))
-        self._run.emit(core.ChunkDone(result))
+            self._run.emit(AnswerDelta(number, result.answer, restart=True))
+        self._run.emit(ChunkDone(result))
         return result
 
-    def _groups(self, parts: Sequence[core.ChunkResult], room: int) -> list[list[core.ChunkResult]]:
+    def _groups(self, parts: Sequence[ChunkResult], room: int) -> list[list[ChunkResult]]:
         """Group neighbouring parts whose texts fit one request."""
         costs = [estimate_text_tokens(self._builder.part_text(part)) for part in parts]
         return [[parts[place] for place in places] for places in plan.group_parts(costs, room)]
@@ -249,6 +248,6 @@ class Reducer:
         return self._number
 
 
-def _between(parts: Sequence[core.ChunkResult], frames: Frames) -> Frames:
+def _between(parts: Sequence[ChunkResult], frames: Frames) -> Frames:
     held = {number for part in parts for number in part.frames}
     return tuple(frame for frame in frames if frame.number in held)

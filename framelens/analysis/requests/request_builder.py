@@ -16,7 +16,6 @@ from functools import partial
 
 from langchain_core.messages import BaseMessage
 
-from framelens import core
 from framelens.analysis.parsing.answer_parser import parse_answer
 from framelens.analysis.pipeline_state import Frames
 from framelens.analysis.planning.plan import DEFAULT_CONTEXT
@@ -25,8 +24,24 @@ from framelens.analysis.prompts.schema import Scope
 from framelens.analysis.prompts.templates import Template
 from framelens.analysis.requests.request_executor import EngineRequest, RunContext
 from framelens.analysis.task import join_key, part_key
+from framelens.core.domain import (
+    AnalysisEvent,
+    AnswerDelta,
+    ChunkResult,
+    Cue,
+    Keyframe,
+    Layout,
+    ModeChosen,
+    Notice,
+    Noticed,
+    Subject,
+)
+from framelens.core.errors import ContextExceeded, PicturesRefused
 from framelens.i18n import in_language, notice_text
-from framelens.llm import data_url, estimate_text_tokens, fallback_notice, messages
+from framelens.llm import messages
+from framelens.llm.error_mapping import fallback_notice
+from framelens.llm.messages import data_url
+from framelens.llm.token_count import estimate_text_tokens
 
 log = logging.getLogger(__name__)
 _SLACK = 0.01  # share of the context by which text estimates may be off; chosen by hand, not tuned
@@ -47,7 +62,7 @@ _BEGINNINGS = ("{", "```")
 class CarriedContext:
     """Context of earlier parts: `subjects` with unique names, and `story`, the overview of the latest part."""
 
-    subjects: tuple[core.Subject, ...] = ()
+    subjects: tuple[Subject, ...] = ()
     story: tuple[str, ...] = ()
 
 
@@ -61,13 +76,13 @@ class Introduction:
     """
 
     def __init__(self, template: Template) -> None:
-        self.known: Future[tuple[core.Subject, ...]] = Future()
+        self.known: Future[tuple[Subject, ...]] = Future()
         self._template = template
         self._text = ""
 
-    def note(self, event: core.AnalysisEvent) -> None:
+    def note(self, event: AnalysisEvent) -> None:
         """Look for the subjects in an event of the first part; other events are ignored."""
-        if not isinstance(event, core.AnswerDelta) or event.chunk != _FIRST or self.known.done():
+        if not isinstance(event, AnswerDelta) or event.chunk != _FIRST or self.known.done():
             return
         self._text = event.text if event.restart else self._text + event.text
         # What comes before the JSON may turn out to be reasoning with a draft.
@@ -75,7 +90,7 @@ class Introduction:
             answer = parse_answer(f"{{{found[0]}}}", "part", self._template, {}, 0.0)
             self.publish(answer.subjects)
 
-    def publish(self, subjects: tuple[core.Subject, ...]) -> None:
+    def publish(self, subjects: tuple[Subject, ...]) -> None:
         """Set the subjects, unless they are known already."""
         if not self.known.done():
             self.known.set_result(subjects)
@@ -90,14 +105,14 @@ def required_parts(place: int, in_flight: int) -> list[int]:
     return list(range(0 if in_flight == 1 else 1, place - back + 1))
 
 
-def build_context(introduced: tuple[core.Subject, ...], results: Mapping[int, core.ChunkResult]) -> CarriedContext:
+def build_context(introduced: tuple[Subject, ...], results: Mapping[int, ChunkResult]) -> CarriedContext:
     """Build the context from the first part's subjects and the results by index, failed parts left out."""
-    subjects: dict[str, core.Subject] = {}
+    subjects: dict[str, Subject] = {}
     story: tuple[str, ...] = ()
     for named in (introduced, *(result.subjects for _, result in sorted(results.items()))):
         for subject in named:
             known = subjects.pop(subject.name.casefold(), subject)  # the one seen last comes last
-            subjects[subject.name.casefold()] = core.Subject(known.name, known.look[:_LONGEST_LOOK])
+            subjects[subject.name.casefold()] = Subject(known.name, known.look[:_LONGEST_LOOK])
     for _, result in sorted(results.items()):
         story = _shortened([finding.text for finding in result.overview if not finding.issues]) or story
     return CarriedContext(tuple(subjects.values())[-_MOST_SUBJECTS:], story)
@@ -128,11 +143,11 @@ class RequestChunk:
 
     frames: Frames
     total: int
-    layout: core.Layout
+    layout: Layout
     start_seconds: float = 0.0
     end_seconds: float = 0.0
     context: CarriedContext = NO_CONTEXT
-    cues: tuple[core.Cue, ...] = ()
+    cues: tuple[Cue, ...] = ()
 
     @property
     def number(self) -> int:
@@ -159,9 +174,9 @@ class RequestBuilder:
         """Return True if pictures are sent, as far as known."""
         return self._sight.sees is not False
 
-    def use_text(self, refused: core.PicturesRefused) -> None:
+    def use_text(self, refused: PicturesRefused) -> None:
         """Send text from now on, since the engine has refused pictures."""
-        reason = core.Notice("pictures_rejected", {"reason": str(refused.values["reason"])})
+        reason = Notice("pictures_rejected", {"reason": str(refused.values["reason"])})
         self._sight = replace(self._sight, sees=False, reason=reason)
 
     def key(self, part: RequestChunk) -> str:
@@ -184,7 +199,7 @@ class RequestBuilder:
         with in_language(self._request.language):
             return self._in_pictures(part) if part.frames and self.sends_pictures else self._in_text(part)
 
-    def join_request(self, number: int, parts: Sequence[core.ChunkResult], frames: Frames) -> EngineRequest:
+    def join_request(self, number: int, parts: Sequence[ChunkResult], frames: Frames) -> EngineRequest:
         """Build the request that joins the answers of `parts`; they may cite `frames`."""
         prompt = prompts.join_question(self._request, self._run.template, parts)
         with in_language(self._request.language):
@@ -192,7 +207,7 @@ class RequestBuilder:
         key = join_key(self._request, self._run.connection.conditions, prompt)
         return EngineRequest(number, frames, "text", sent, "join", key)
 
-    def part_text(self, part: core.ChunkResult) -> str:
+    def part_text(self, part: ChunkResult) -> str:
         """Return the text of this part in a join."""
         with in_language(self._request.language):
             return prompts.account(part, self._run.template)
@@ -205,18 +220,18 @@ class RequestBuilder:
         if self._is_tight(part, system + prompt):
             self._check_length(sent)
         if self._sight.sees is None:
-            self._run.emit(core.Noticed(core.Notice("sight_unknown")))
+            self._run.emit(Noticed(Notice("sight_unknown")))
         if refusal := self._run.connection.video_refusal:
-            self._run.emit(core.Noticed(core.Notice("video_refused", {"reason": refusal})))
-        self._run.emit(core.ModeChosen(part.number, "messages"))
+            self._run.emit(Noticed(Notice("video_refused", {"reason": refusal})))
+        self._run.emit(ModeChosen(part.number, "messages"))
         return EngineRequest(part.number, part.frames, "messages", sent, self._scope(part), self.key(part))
 
     def _in_text(self, part: RequestChunk) -> EngineRequest:
-        why = fallback_notice(self._sight.reason or core.Notice("pictures_unproven")) if part.frames else None
-        self._run.emit(core.ModeChosen(part.number, "text", why))
+        why = fallback_notice(self._sight.reason or Notice("pictures_unproven")) if part.frames else None
+        self._run.emit(ModeChosen(part.number, "text", why))
         if why:
             log.warning(notice_text(why))
-            self._run.emit(core.Noticed(why))
+            self._run.emit(Noticed(why))
         facts = self._run.state.facts(part.frames)
         prompt = messages.text_prompt(part.frames, facts, self._ask(part))
         sent = messages.text_only(prompt, system=prompts.system_prompt(self._scope(part)))
@@ -254,7 +269,7 @@ class RequestBuilder:
             return
         tokens, most = counted.count, counted.max_model_len
         if tokens + min(self._run.connection.answer_tokens, most // 8) > most:
-            raise core.ContextExceeded("context_exceeded", reason=f"{tokens} tokens + answer > {most}")
+            raise ContextExceeded("context_exceeded", reason=f"{tokens} tokens + answer > {most}")
 
 
 class ImagePrefetch:
@@ -268,14 +283,14 @@ class ImagePrefetch:
         self._executor = executor
         self._made: dict[tuple[int, int], Future[str]] = {}
 
-    def prefetch(self, frames: Iterable[core.Keyframe], side: int) -> None:
+    def prefetch(self, frames: Iterable[Keyframe], side: int) -> None:
         """Start to encode these frames with a longer side of `side` pixels at most."""
         for frame in frames:
             key = (frame.number, side)
             if key not in self._made:
                 self._made[key] = self._executor.submit(data_url, frame, side)
 
-    def take(self, frame: core.Keyframe, side: int) -> str:
+    def take(self, frame: Keyframe, side: int) -> str:
         """Return the frame as a data URL."""
         made = self._made.pop((frame.number, side), None)
         return made.result() if made and not made.cancel() else data_url(frame, side)

@@ -13,7 +13,6 @@ from typing import Any
 
 from langchain_core.messages import BaseMessage
 
-from framelens import core
 from framelens.analysis.parsing.answer_parser import ParsedAnswer, parse_answer
 from framelens.analysis.parsing.repetition_detector import RepetitionDetector
 from framelens.analysis.pipeline_state import Emit, Frames, PipelineState
@@ -21,8 +20,14 @@ from framelens.analysis.prompts.schema import Scope, schema_of
 from framelens.analysis.prompts.templates import Template
 from framelens.analysis.requests.engine_connection import EngineConnection
 from framelens.analysis.task import Task
+from framelens.core.domain import AnswerDelta, AnswerMode, ChunkResult, Notice, Noticed, Usage
+from framelens.core.errors import AppError, Cancelled, EngineBusy, EngineError, FormatRefused
+from framelens.core.identity import current_user
+from framelens.core.refusals import may_be_dying
 from framelens.i18n import in_language, t
-from framelens.llm import Reply, Retries, in_words, stream_pieces
+from framelens.llm.messages import in_words
+from framelens.llm.retries import Retries
+from framelens.llm.stream import Reply, stream_pieces
 
 # Chosen by hand; not tuned.
 _ATTEMPTS = 3
@@ -35,7 +40,7 @@ _FUTILE_FORMS = 2
 class EngineEnded(Exception):
     """Raised if the engine has died during a run; `error` has the reason."""
 
-    def __init__(self, error: core.AppError) -> None:
+    def __init__(self, error: AppError) -> None:
         super().__init__(str(error))
         self.error = error
 
@@ -56,11 +61,11 @@ class EngineRequest:
 
     number: int
     frames: Frames
-    mode: core.AnswerMode
+    mode: AnswerMode
     sent: list[BaseMessage]
     scope: Scope
     key: str
-    fallback: core.Notice | None = None
+    fallback: Notice | None = None
 
 
 @dataclass(frozen=True)
@@ -91,9 +96,9 @@ class RequestExecutor:
         self._run = run
         self._takes_schema = run.connection.takes_schema
         self._formless = 0
-        self._owner = core.current_user().id  # the threads that send requests have no user
+        self._owner = current_user().id  # the threads that send requests have no user
 
-    def answer(self, asked: EngineRequest, *, vary: bool = False) -> core.ChunkResult:
+    def answer(self, asked: EngineRequest, *, vary: bool = False) -> ChunkResult:
         """Return the result of a request, and emit AnswerDelta events on the way.
 
         Args:
@@ -106,8 +111,8 @@ class RequestExecutor:
             Cancelled: The run was cancelled.
         """
         started = time.monotonic()
-        best: core.ChunkResult | None = None
-        usage, trouble = core.Usage(), ""
+        best: ChunkResult | None = None
+        usage, trouble = Usage(), ""
         for attempt in range(1, _ATTEMPTS + 1):
             options = {**self._options(trouble), **(_VARIED if vary else {})}
             with in_language(self._run.task.request.language):
@@ -120,7 +125,7 @@ class RequestExecutor:
                 break
         assert best
         if best.troubles and best.answer != result.answer:  # the last one is shown
-            self._run.emit(core.AnswerDelta(asked.number, best.answer, restart=True))
+            self._run.emit(AnswerDelta(asked.number, best.answer, restart=True))
         seconds = time.monotonic() - started
         return replace(best, usage=best.usage if best.recalled else usage, seconds=seconds, attempts=attempt)
 
@@ -128,12 +133,12 @@ class RequestExecutor:
 
     def _attempt(
         self, asked: EngineRequest, sent: list[BaseMessage], options: dict[str, Any], *, may_recall: bool
-    ) -> core.ChunkResult:
-        self._run.emit(core.AnswerDelta(asked.number, "", restart=True))
+    ) -> ChunkResult:
+        self._run.emit(AnswerDelta(asked.number, "", restart=True))
         answers = self._run.connection.answers if may_recall else None
         form = self._with_schema(asked.scope, options)
         if recalled := answers and answers.recall(sent, form, owner=self._owner):
-            self._run.emit(core.AnswerDelta(asked.number, recalled.text))
+            self._run.emit(AnswerDelta(asked.number, recalled.text))
         reply, loops = (recalled, False) if recalled else self._with_retries(asked, sent, options)
         result = self._result(asked, sent, reply, loops=loops, recalled=recalled is not None)
         if answers and not recalled and not result.troubles:
@@ -148,25 +153,25 @@ class RequestExecutor:
             formed = self._with_schema(asked.scope, options)
             try:
                 return self._streamed(asked, sent, formed)
-            except core.FormatRefused:
+            except FormatRefused:
                 if formed is options:  # no schema was sent
                     raise
                 self._takes_schema = False
-            except core.EngineError as error:  # some engines answer while they die: out of memory, a crashed core
+            except EngineError as error:  # some engines answer while they die: out of memory, a crashed core
                 if self._may_be_dying(error) and (death := self._run.connection.death()):
                     raise EngineEnded(death) from error
                 pause = retries.pause_after(error, runs=True)
                 if pause is None:
                     raise
-                if isinstance(error, core.EngineBusy):
-                    self._run.emit(core.Noticed(core.Notice("engine_was_busy", {}, "info")))
+                if isinstance(error, EngineBusy):
+                    self._run.emit(Noticed(Notice("engine_was_busy", {}, "info")))
                 self._wait(pause)
-            self._run.emit(core.AnswerDelta(asked.number, "", restart=True))
+            self._run.emit(AnswerDelta(asked.number, "", restart=True))
 
-    def _may_be_dying(self, error: core.EngineError) -> bool:
-        if isinstance(error, core.EngineBusy):  # a proxy answers so for an engine that is gone; others can take over
+    def _may_be_dying(self, error: EngineError) -> bool:
+        if isinstance(error, EngineBusy):  # a proxy answers so for an engine that is gone; others can take over
             return self._run.connection.engine.is_pooled and error.values["status"] != 429
-        return core.may_be_dying(error)
+        return may_be_dying(error)
 
     def _streamed(self, asked: EngineRequest, sent: list[BaseMessage], options: dict[str, Any]) -> tuple[Reply, bool]:
         """Return the reply, and whether it was cut because it, or its reasoning, only repeated itself."""
@@ -179,7 +184,7 @@ class RequestExecutor:
                     loop, text = RepetitionDetector(), ""
                 text += piece.text
                 if piece.text or piece.restart:
-                    self._run.emit(core.AnswerDelta(asked.number, piece.text, restart=piece.restart))
+                    self._run.emit(AnswerDelta(asked.number, piece.text, restart=piece.restart))
                 if loop.push(piece.text) or thoughts.push(piece.reasoning):
                     return Reply(text[: loop.length], "stop", None), True
         except StopIteration as end:
@@ -190,17 +195,17 @@ class RequestExecutor:
 
     def _result(
         self, asked: EngineRequest, sent: Sequence[BaseMessage], reply: Reply, *, loops: bool, recalled: bool
-    ) -> core.ChunkResult:
+    ) -> ChunkResult:
         reading = self._read(asked, reply.text)
         troubles = [name for name, is_so in (("repeats", loops), ("cut", reply.finish_reason == "length")) if is_so]
-        return core.ChunkResult(
+        return ChunkResult(
             number=asked.number,
             frames=tuple(frame.number for frame in asked.frames),
             mode=asked.mode,
             answer=reply.text,
             prompt=in_words(sent, asked.frames),
             finish_reason=reply.finish_reason,
-            usage=reply.usage or core.Usage(),
+            usage=reply.usage or Usage(),
             seconds=0.0,
             fallback=asked.fallback,
             recalled=recalled,
@@ -234,7 +239,7 @@ class RequestExecutor:
         tokens = self._run.connection.answer_tokens
         return min(2 * tokens, max(tokens, (self._run.connection.max_model_len or 0) // 2))
 
-    def _worth_asking_again(self, result: core.ChunkResult, attempt: int) -> str:
+    def _worth_asking_again(self, result: ChunkResult, attempt: int) -> str:
         """Return the trouble that another attempt may fix; "" if none is worth it."""
         if "repeats" in result.troubles:
             return "repeats"
@@ -249,10 +254,10 @@ class RequestExecutor:
 
     def _wait(self, seconds: float) -> None:
         if self._run.abort.wait(seconds):
-            raise core.Cancelled
+            raise Cancelled
 
 
-def _rank(result: core.ChunkResult) -> tuple[int, int]:
+def _rank(result: ChunkResult) -> tuple[int, int]:
     """Return the sort key of a result; lower is better."""
     return len(result.troubles), -len(result.findings) - len(result.overview)
 

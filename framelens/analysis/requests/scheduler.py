@@ -9,12 +9,24 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import replace
 from typing import Any
 
-from framelens import core
 from framelens.analysis.requests import request_builder
 from framelens.analysis.requests.request_executor import EngineEnded, RequestExecutor, RunContext
+from framelens.core.domain import AnalysisEvent, AnswerDelta, ChunkDone, ChunkResult, Notice, Noticed
+from framelens.core.errors import (
+    AppError,
+    Cancelled,
+    EngineBrokeOff,
+    EngineBusy,
+    EngineError,
+    EngineTimeout,
+    ModelNotFound,
+    PicturesRefused,
+    RequestTooLarge,
+)
+from framelens.core.units import clock
 from framelens.i18n import as_notice
 
-ENDS_ALL = (core.Cancelled, EngineEnded, core.EngineBrokeOff, core.EngineTimeout, core.EngineBusy, core.ModelNotFound)
+ENDS_ALL = (Cancelled, EngineEnded, EngineBrokeOff, EngineTimeout, EngineBusy, ModelNotFound)
 """Errors that end the run: asking about another part would be useless."""
 _MOST_FAILURES = 3
 """Number of consecutive failures that ends the run. Chosen by hand; not tuned."""
@@ -36,7 +48,7 @@ class PartAsker:
         self.run = run
         self.builder = request_builder.RequestBuilder(run, pictures)
         self.executor = RequestExecutor(replace(run, emit=self._forward))
-        self.results: dict[int, core.ChunkResult] = {}
+        self.results: dict[int, ChunkResult] = {}
         self.begin_round()
 
     def begin_round(self) -> None:
@@ -57,13 +69,13 @@ class PartAsker:
             vary = number in done.again
             try:
                 result = self.executor.answer(self.builder.part_request(part), vary=vary)
-            except core.PicturesRefused as refused:
+            except PicturesRefused as refused:
                 self.builder.use_text(refused)
                 result = self.executor.answer(self.builder.part_request(part), vary=vary)
         else:
-            self._forward(core.AnswerDelta(number, result.answer, restart=True))
+            self._forward(AnswerDelta(number, result.answer, restart=True))
         self.results[number] = result
-        self.run.emit(core.ChunkDone(result))
+        self.run.emit(ChunkDone(result))
 
     def expect(self, part: request_builder.RequestChunk) -> None:
         """Prepare for a part that will be asked about soon."""
@@ -75,7 +87,7 @@ class PartAsker:
         result = self.results.get(part.number)
         return result is not None and result.key == self.builder.key(part)
 
-    def _forward(self, event: core.AnalysisEvent) -> None:
+    def _forward(self, event: AnalysisEvent) -> None:
         self.introduction.note(event)
         self.run.emit(event)
 
@@ -90,7 +102,7 @@ class Scheduler:
     """
 
     def __init__(self, parts: Sequence[request_builder.RequestChunk], asker: PartAsker, pool: Executor) -> None:
-        self.failures: dict[int, core.AppError] = {}
+        self.failures: dict[int, AppError] = {}
         self._parts = parts
         self._in_flight = parts[0].layout.in_flight
         self._asker = asker
@@ -101,10 +113,10 @@ class Scheduler:
         self._finished = {place for place, part in enumerate(parts) if part.number in asker.results}
         self._running: dict[Future[None], int] = {}
         self._consecutive_failures = 0
-        self._too_much: core.RequestTooLarge | None = None
-        self._ended: core.EngineError | EngineEnded | None = None
+        self._too_much: RequestTooLarge | None = None
+        self._ended: EngineError | EngineEnded | None = None
 
-    def run(self, first: Future[None] | None) -> core.RequestTooLarge | None:
+    def run(self, first: Future[None] | None) -> RequestTooLarge | None:
         """Ask about all parts without a result.
 
         Requests that run when an error ends the round are still waited for, since they may have been answered.
@@ -168,7 +180,7 @@ class Scheduler:
         self._finished.add(place)
         try:
             self._too_much = self._outcome(future, self._parts[place]) or self._too_much
-        except (core.EngineError, EngineEnded) as error:
+        except (EngineError, EngineEnded) as error:
             self._ended = self._ended or error
         self._introduce()
 
@@ -188,24 +200,22 @@ class Scheduler:
         answered = {one: result for one, result in earlier.items() if result}
         return request_builder.build_context(self._introduction.known.result(), answered)
 
-    def _outcome(self, future: Future[None], part: request_builder.RequestChunk) -> core.RequestTooLarge | None:
+    def _outcome(self, future: Future[None], part: request_builder.RequestChunk) -> RequestTooLarge | None:
         """Return None, or the error of a part that was too large; raise an error that ends the run."""
         error = future.exception()
         if error is None:
             self._consecutive_failures = 0
             return None
-        if isinstance(error, core.RequestTooLarge) and len(part.frames) > 1:
+        if isinstance(error, RequestTooLarge) and len(part.frames) > 1:
             return error
-        if isinstance(error, ENDS_ALL) or not isinstance(error, core.AppError):
+        if isinstance(error, ENDS_ALL) or not isinstance(error, AppError):
             raise error
         self.failures[part.number] = error
         self._consecutive_failures += 1
         if self._consecutive_failures == _MOST_FAILURES or part.total < 2:
             raise error
-        first, last = (core.clock(frame.time_seconds) for frame in (part.frames[0], part.frames[-1]))
+        first, last = (clock(frame.time_seconds) for frame in (part.frames[0], part.frames[-1]))
         self._run.emit(
-            core.Noticed(
-                core.Notice("part_failed", {"first": first, "last": last, "reason": as_notice(error)}, "error")
-            )
+            Noticed(Notice("part_failed", {"first": first, "last": last, "reason": as_notice(error)}, "error"))
         )
         return None

@@ -15,10 +15,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from framelens.api.gate import SAFE_HEADERS
 from framelens.api.v1 import uploads
 from framelens.api.v1.schemas import problem_of
-from framelens.core import LOCAL_USER, AppError, InputError, User, as_app_error, as_user
+from framelens.core.errors import AppError, InputError, as_app_error
+from framelens.core.identity import LOCAL_USER, User, as_user
 from framelens.i18n import accepted_language, in_language
-from framelens.services import Services, api_keys
-from framelens.store import ApiKeyRow, ApiStore
+from framelens.services import api_keys
+from framelens.services.container import Services
+from framelens.store.api_records import ApiKeyRow, ApiStore
 
 _log = logging.getLogger(__name__)
 _MOST_BYTES = 1 << 20

@@ -15,14 +15,15 @@ from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from framelens import core
 from framelens.api.v1 import jobs, questions, uploads, webhooks
 from framelens.api.v1.access import Access, problem_response
 from framelens.api.v1.dependencies import VIEWER, ServicesDep
 from framelens.api.v1.schemas import About, Problem
+from framelens.core.errors import AppError, InputError
+from framelens.core.files import readable
 from framelens.i18n import catalogue, language, t
-from framelens.reports import FORMATS
-from framelens.services import Services
+from framelens.reports.formats import FORMATS
+from framelens.services.container import Services
 
 _PROBLEM = "application/problem+json"
 _ASSETS = ("swagger-ui-bundle.js", "swagger-ui.css")
@@ -84,7 +85,7 @@ def programs() -> FastAPI:
     app.router.routes.extend(uploads.tus_routes())
     for one in (uploads, jobs, questions, webhooks):
         app.include_router(one.router)
-    app.add_exception_handler(core.AppError, _app_error)
+    app.add_exception_handler(AppError, _app_error)
     app.add_exception_handler(RequestValidationError, _wrong_request)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_route("/docs", _docs)
@@ -136,7 +137,7 @@ async def _asset(request: Request) -> Response:
     if name == "start.js":
         return Response(_START, media_type=_TYPES[".js"])
     if name not in _ASSETS:
-        raise core.InputError("api_path_unknown", path=request.url.path[:200])
+        raise InputError("api_path_unknown", path=request.url.path[:200])
     return Response(_read(name), media_type=_TYPES[name[name.rindex(".") :]])
 
 
@@ -146,7 +147,7 @@ def _read(name: str) -> bytes:
 
 
 async def _app_error(_: Request, error: Exception) -> Response:
-    assert isinstance(error, core.AppError)
+    assert isinstance(error, AppError)
     return problem_response(error)
 
 
@@ -154,10 +155,10 @@ async def _wrong_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     is_json = "json" in request.headers.get("content-type", "").lower()
     if not is_json and any(one["loc"] == ("body",) and one.get("input") for one in error.errors()):
-        return problem_response(core.InputError("api_content_type"))
+        return problem_response(InputError("api_content_type"))
     found = [{"place": _place(one), "message": _message(one)} for one in error.errors()]
     places = t("facts.list").join(one["place"] for one in found[:5])
-    return problem_response(core.InputError("api_body_wrong", places=places[:200]), errors=found[:20])
+    return problem_response(InputError("api_body_wrong", places=places[:200]), errors=found[:20])
 
 
 def _place(error: dict[str, Any]) -> str:
@@ -180,7 +181,7 @@ def _message(error: dict[str, Any]) -> str:
 
 def _value(name: str, text: str) -> str:
     """Return what pydantic says of a value; "'a', 'b' or 'c'", which it may be, without the quotes and English word."""
-    return core.readable(", ".join(_QUOTED.findall(text)) if name.startswith("expected") else text)
+    return readable(", ".join(_QUOTED.findall(text)) if name.startswith("expected") else text)
 
 
 def _fits(key: str, kind: str) -> bool:
@@ -193,10 +194,10 @@ async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == 400:  # a body that no JSON can be read from
         wrong = {"place": "body", "message": t("api.wrong.parsing")}
-        return problem_response(core.InputError("api_body_wrong", places="body"), errors=[wrong])
+        return problem_response(InputError("api_body_wrong", places="body"), errors=[wrong])
     shown = {"path": request.url.path[:200], "method": request.method[:20]}
     key = "api_method" if error.status_code == 405 else "api_path_unknown"
-    response = problem_response(core.InputError(key, **shown))
+    response = problem_response(InputError(key, **shown))
     if error.status_code == 405:
         path = request.scope["path"].removeprefix(request.scope["root_path"])
         fitting = [one for one in request.app.routes if isinstance(one, APIRoute) and one.path_regex.match(path)]

@@ -10,9 +10,9 @@ from fastapi import Depends, Request
 from fastapi.params import Depends as Dependency
 from starlette.concurrency import run_in_threadpool
 
-from framelens import core
-from framelens.services import Services
-from framelens.store import ApiKeyRow, ApiStore
+from framelens.core.identity import Role, require
+from framelens.services.container import Services
+from framelens.store.api_records import ApiKeyRow, ApiStore
 
 _POLL_SECONDS = 0.25
 """How often a stream looks at what it reports. Chosen by hand; not tuned."""
@@ -36,17 +36,17 @@ KeyDep = Annotated[ApiKeyRow, Depends(_key)]
 class _Requirement:
     """The check that the user of a request has a role, before anything is fetched or stored."""
 
-    role: core.Role
+    role: Role
 
     async def __call__(self) -> None:
-        core.require(self.role)
+        require(self.role)
 
 
 VIEWER, ANALYST = Depends(_Requirement("viewer")), Depends(_Requirement("analyst"))
 """Of which each route names one."""
 
 
-def role_of(dependencies: Sequence[Dependency]) -> core.Role | None:
+def role_of(dependencies: Sequence[Dependency]) -> Role | None:
     """Return the role that a route with these dependencies asks for, None if it names none."""
     return next((one.dependency.role for one in dependencies if isinstance(one.dependency, _Requirement)), None)
 

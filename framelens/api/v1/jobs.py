@@ -10,16 +10,20 @@ from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 
-from framelens import core
 from framelens.api import exports
 from framelens.api.v1.dependencies import ANALYST, VIEWER, KeyDep, ServicesDep, ticks
 from framelens.api.v1.schemas import Job, JobEntry, JobList, NewJob, PathSource, UploadSource
+from framelens.core.domain import Language
+from framelens.core.errors import InputError
+from framelens.core.files import one_line
 from framelens.i18n import language
-from framelens.jobs import State
+from framelens.jobs.snapshot import State
 from framelens.library.bulk_operations import remove
-from framelens.reports import FORMATS
-from framelens.services import Submission, VideoSource, build_request, build_selection
-from framelens.store import LibraryQuery
+from framelens.reports.formats import FORMATS
+from framelens.services.analyses import build_request
+from framelens.services.keyframes import build_selection
+from framelens.services.submissions import Submission, VideoSource
+from framelens.store.library_index import LibraryQuery
 
 router = APIRouter(tags=["jobs"])
 _ARCHIVE = "zip"
@@ -63,7 +67,7 @@ def submit_job(given: NewJob, services: ServicesDep, key: KeyDep, response: Resp
             source = VideoSource("path", path)
         case other:
             source = VideoSource("url", other.url)
-    submission = Submission(source, request, core.one_line(given.name), given.force, tuple(given.subtitles))
+    submission = Submission(source, request, one_line(given.name), given.force, tuple(given.subtitles))
     job_id = services.submissions.submit(services, key, submission)
     services.webhooks.begin(services)
     response.headers["Location"] = f"jobs/{job_id}"
@@ -121,7 +125,7 @@ async def watch_job(
     async for _ in ticks(services, key):
         try:
             job = await run_in_threadpool(find_job, job_id, services)
-        except core.InputError:
+        except InputError:
             yield ServerSentEvent(event="deleted", data={"id": job_id})
             return
         state_id = hashlib.sha256(job.model_dump_json(exclude={"eta_seconds"}).encode()).hexdigest()[:16]
@@ -143,15 +147,15 @@ async def get_report(
     name: str,
     request: Request,
     services: ServicesDep,
-    spoken: Annotated[core.Language | None, Query(alias="language", description="By default that of the job.")] = None,
+    spoken: Annotated[Language | None, Query(alias="language", description="By default that of the job.")] = None,
     conversations: Annotated[bool, Query(description="Include the conversations about it.")] = True,
     appendix: Annotated[bool, Query(description="Add the full record to PDF, DOCX, HTML or Markdown.")] = False,
 ) -> Response:
     """Get the report in one format, or "zip" for all formats with their pictures."""
     if name not in (*FORMATS, _ARCHIVE):
-        raise core.InputError("report_format_unknown", given=name[:80], known=", ".join((*FORMATS, _ARCHIVE)))
+        raise InputError("report_format_unknown", given=name[:80], known=", ".join((*FORMATS, _ARCHIVE)))
     if not (await run_in_threadpool(find_job, job_id, services)).has_report:
-        raise core.InputError("no_report_yet", id=job_id)
+        raise InputError("no_report_yet", id=job_id)
     kind = "everything" if name == _ARCHIVE else name
     report = partial(exports.report, spoken=spoken, conversations=conversations, appendix=appendix, is_alone=True)
     return await exports.respond(request, lambda: report(services, job_id, kind))

@@ -10,11 +10,11 @@ from starlette.routing import BaseRoute, Match
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from framelens.api.gate import Gate, error_response
-from framelens.core import AppError
+from framelens.core.errors import AppError
 from framelens.i18n import accepted_language, in_language
 
 if TYPE_CHECKING:
-    from framelens.services import Services
+    from framelens.services.container import Services
 
 
 class ProgramApi:

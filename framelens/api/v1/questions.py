@@ -8,12 +8,13 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 
-from framelens import ask, core
 from framelens.api.v1.dependencies import ANALYST, VIEWER, KeyDep, ServicesDep, ticks
 from framelens.api.v1.jobs import find_job
 from framelens.api.v1.schemas import Answer, ConversationState, NewQuestion
+from framelens.conversations.conversation import AskSettings, started
+from framelens.core.errors import InputError
 from framelens.i18n import language
-from framelens.services import Services
+from framelens.services.container import Services
 
 router = APIRouter(tags=["questions"])
 
@@ -80,7 +81,7 @@ async def watch_conversation(
     async for _ in ticks(services, key):
         try:
             answer = (await run_in_threadpool(find_conversation, conversation_id, services)).answers[-1]
-        except core.InputError:
+        except InputError:
             yield ServerSentEvent(event="deleted", data={"id": conversation_id})
             return
         if answer != seen:
@@ -93,13 +94,13 @@ async def watch_conversation(
 def _started(job_id: str, given: NewQuestion, services: Services) -> ConversationState:
     find_job(job_id, services)
     if services.submissions.get(services, job_id):
-        raise core.InputError("no_report_yet", id=job_id)
+        raise InputError("no_report_yet", id=job_id)
     if given.conversation:
         conversation = services.conversations.get(given.conversation)
         if job_id not in conversation.about:
-            raise core.InputError("conversation_unknown", id=given.conversation)
+            raise InputError("conversation_unknown", id=given.conversation)
     else:
-        conversation = ask.started([job_id], given.language or language())
-    conversation = conversation.asked(given.question, ask.AskSettings())
+        conversation = started([job_id], given.language or language())
+    conversation = conversation.asked(given.question, AskSettings())
     services.answers.start(services, conversation)
     return find_conversation(conversation.id, services)

@@ -7,18 +7,23 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from framelens import core
 from framelens.api.gate import status_of
-from framelens.conversations import MOST_QUESTION, FrameRef, Turn
+from framelens.conversations.conversation import MOST_QUESTION, FrameRef, Turn
+from framelens.core import domain, units
+from framelens.core.domain import MOST_FRAMES, AnswerState, ReportedConversation, Strategy
+from framelens.core.errors import AppError
 from framelens.i18n import error_text, notice_text, t
-from framelens.jobs import JobSnapshot, State
-from framelens.services import MOST_SUBTITLES, FetchState, webhooks
-from framelens.store import DeliveryRow, LibraryEntry, WebhookRow
+from framelens.jobs.snapshot import JobSnapshot, State
+from framelens.services import webhooks
+from framelens.services.submissions import FetchState
+from framelens.services.subtitle_uploads import MOST_SUBTITLES
+from framelens.store.api_records import DeliveryRow, WebhookRow
+from framelens.store.library_index import LibraryEntry
 
 JobState = Literal["fetching", State]
 _MOST_URL, _MOST_PATH, _MOST_NAME = 4096, 4096, 200
 Seconds = Annotated[float, Field(ge=0, le=1e7)]
-Language = Annotated[core.Language | None, Field(description="By default that of Accept-Language.")]
+Language = Annotated[domain.Language | None, Field(description="By default that of Accept-Language.")]
 
 
 class Strict(BaseModel):
@@ -101,10 +106,10 @@ class NewJob(Strict):
     question: Annotated[str, Field(max_length=MOST_QUESTION)] = ""
     language: Language = None
     use_model: Annotated[bool, Field(description="Ask a model; otherwise the report has measurements only.")] = True
-    frames: Annotated[int, Field(ge=1, le=core.MOST_FRAMES, description="By default as many as suit.")] | None = None
-    strategy: core.Strategy | None = None
+    frames: Annotated[int, Field(ge=1, le=MOST_FRAMES, description="By default as many as suit.")] | None = None
+    strategy: Strategy | None = None
     every_seconds: Annotated[float, Field(gt=0, le=1e7)] | None = None
-    times_seconds: Annotated[list[Seconds], Field(max_length=core.MOST_FRAMES)] = []
+    times_seconds: Annotated[list[Seconds], Field(max_length=MOST_FRAMES)] = []
     start_seconds: Seconds = 0.0
     end_seconds: Seconds | None = None
     force: Annotated[bool, Field(description="Analyse even if the same was done before.")] = False
@@ -122,12 +127,12 @@ class JobAnswer(BaseModel):
     """The answer to the question of a job, as far as there is one; its text is that of a model."""
 
     conversation: str = Field(description="Id of the conversation that it began.")
-    state: core.AnswerState = Field(description='"stopped" also while it is written.')
+    state: AnswerState = Field(description='"stopped" also while it is written.')
     text: str
     moments: list[FoundMoment] = Field(description="What a search has found, for a question after times or a number.")
 
     @classmethod
-    def of(cls, answer: core.ReportedConversation) -> JobAnswer:
+    def of(cls, answer: ReportedConversation) -> JobAnswer:
         """Build the value of a job's answer."""
         asked = answer.answers[0]
         found = (one for search in asked.searches for one in search.moments.intervals)
@@ -147,7 +152,7 @@ class Job(BaseModel):
     created: str
     template: str
     question: str
-    language: core.Language
+    language: domain.Language
     is_over: bool = Field(description="Whether it neither waits nor runs.")
     has_report: bool
     doing: str = Field(description="What it does at the moment, in words.")
@@ -271,8 +276,12 @@ class Citation(BaseModel):
     @classmethod
     def of(cls, frame: FrameRef) -> Citation:
         """Build the value of a cited picture."""
-        clock = core.clock(frame.time_seconds)
-        return cls(number=frame.number, seconds=frame.time_seconds, clock=clock, job=frame.analysis_id)
+        return cls(
+            number=frame.number,
+            seconds=frame.time_seconds,
+            clock=units.clock(frame.time_seconds),
+            job=frame.analysis_id,
+        )
 
 
 class Answer(BaseModel):
@@ -291,7 +300,7 @@ class Answer(BaseModel):
     model: str
 
     @classmethod
-    def of(cls, turn: Turn, spoken: core.Language, *, is_running: bool) -> Answer:
+    def of(cls, turn: Turn, spoken: domain.Language, *, is_running: bool) -> Answer:
         """Build the value of a turn of a conversation in this language."""
         return cls(
             number=turn.number,
@@ -367,7 +376,7 @@ class About(BaseModel):
     reports: list[str]
 
 
-def problem_of(error: core.AppError) -> Problem:
+def problem_of(error: AppError) -> Problem:
     """Build the value of an error in the language of the context.
 
     A request that doesn't fit the document is 422. One that does, but not this server or another of its fields, is 409

@@ -13,8 +13,9 @@ from starlette.types import Receive, Scope, Send
 from framelens.api import uploads
 from framelens.api.v1.dependencies import ANALYST, ServicesDep
 from framelens.api.v1.schemas import NewUpload, UploadState
-from framelens.core import InputError, require
-from framelens.store import Upload
+from framelens.core.errors import InputError
+from framelens.core.identity import require
+from framelens.store.video_repository import Upload
 
 router = APIRouter(tags=["uploads"])
 BINARY = "application/octet-stream"

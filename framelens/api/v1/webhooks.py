@@ -4,7 +4,7 @@ from fastapi import APIRouter
 
 from framelens.api.v1.dependencies import ANALYST, VIEWER, KeyDep, ServicesDep
 from framelens.api.v1.schemas import NewWebhook, Webhook, WebhookCreated
-from framelens.store import ApiStore, WebhookRow
+from framelens.store.api_records import ApiStore, WebhookRow
 
 router = APIRouter(tags=["webhooks"])
 _SHOWN = 20  # messages of a webhook

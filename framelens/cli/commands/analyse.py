@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from framelens.analysis import Templates, load_templates
+from framelens.analysis.prompts.templates import Templates, load_templates
 from framelens.cli.analysis_options import (
     add_analysis_options,
     build_common_request,
@@ -30,16 +30,22 @@ from framelens.cli.common import add_subtitles_option, cancel_on_signals, engine
 from framelens.cli.progress_lines import open_progress
 from framelens.cli.report_output import Output, add_appendix_option, add_overwrite_option, parse_output
 from framelens.config import Settings
-from framelens.core import Analysis, AnalysisRequest, AppError, ConfigError, readable
-from framelens.fleet import Inputs, resolve
+from framelens.core.domain import Analysis, AnalysisRequest
+from framelens.core.errors import AppError, ConfigError
+from framelens.core.files import readable
+from framelens.fleet.inputs import Inputs, resolve
 from framelens.i18n import error_text, language, t
-from framelens.reports import FORMATS
 from framelens.reports.content.labels import local_minute
-from framelens.services import Services, is_expected, open_planner, open_services, raise_without_report, start_run
-from framelens.video import check_file, printable, probe, worker_started
+from framelens.reports.formats import FORMATS
+from framelens.services.analyses import is_expected, raise_without_report, start_run
+from framelens.services.container import Services, open_services
+from framelens.services.engine_session import open_planner
+from framelens.video.extractor import probe
+from framelens.video.files import check_file, printable
+from framelens.video.worker_pool import worker_started
 
 if TYPE_CHECKING:
-    from framelens.jobs import JobSnapshot
+    from framelens.jobs.snapshot import JobSnapshot
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -127,7 +133,7 @@ def _run_job(
 
 
 def _show_prompt(request: AnalysisRequest, templates: Templates) -> int:
-    from framelens.analysis import exact_prompt
+    from framelens.analysis.prompts.prompts import exact_prompt
 
     for role, text in exact_prompt(request, templates.find(request.template), (), 1):
         print(f"[{role}]\n{text}\n")
@@ -142,7 +148,7 @@ def _show_plans(
     given: argparse.Namespace,
 ) -> int:
     """Print the plan of each video, with its path if there are several, and errors as sentences."""
-    from framelens.analysis import details, headline
+    from framelens.analysis.planning.estimate import details, headline
 
     codes = [0]
     for item in inputs.items:

@@ -30,15 +30,19 @@ from framelens.cli.common import (
     wide_console,
 )
 from framelens.cli.progress_lines import open_progress
-from framelens.core import Cancelled, ConfigError, Moments, Selection
+from framelens.core.domain import Selection
+from framelens.core.errors import Cancelled, ConfigError
+from framelens.core.evidence import Moments
 from framelens.i18n import LANGUAGES, language, notice_text, t
 from framelens.i18n.formatting import exactly
-from framelens.services import build_selection, open_library, open_services, parse_frames, parse_seconds, with_named
-from framelens.video import worker_started
+from framelens.services.analyses import with_named
+from framelens.services.container import open_library, open_services
+from framelens.services.keyframes import build_selection, parse_frames, parse_seconds
+from framelens.video.worker_pool import worker_started
 
 if TYPE_CHECKING:
-    from framelens.conversations import AskSettings, Conversation, Look
     from framelens.cli.parser import Parser
+    from framelens.conversations.conversation import AskSettings, Conversation, Look
 
 _NUMBERS = (
     "temperature", "top_p", "max_tokens", "context_tokens", "repetition_penalty", "seed", "search_frames",
@@ -87,7 +91,7 @@ def _number(name: str) -> Callable[[str], int | float]:
     """Return the parser of a setting; its limits are checked by AskSettings, whose error it shares."""
 
     def parse(text: str) -> int | float:
-        from framelens.conversations import LIMITS
+        from framelens.conversations.conversation import LIMITS
 
         low, high = LIMITS[name]
         try:
@@ -119,8 +123,9 @@ def run(given: argparse.Namespace) -> int:
         raise ConfigError("subtitles_alone")
     if given.edit is not None and not given.conversation:
         raise ConfigError("ask_edit_alone")
-    from framelens.conversations import checked_question, read_image
     from framelens.cli.commands.download import settle  # which knows all models
+    from framelens.conversations.conversation import checked_question
+    from framelens.conversations.images import read_image
 
     if question or not given.conversation:
         checked_question(question)
@@ -172,7 +177,7 @@ def _clip(given: argparse.Namespace) -> Selection:
 
 def _look(given: argparse.Namespace, clip: Selection) -> Look | None:
     """Return what the options say of where to look, None if they say nothing."""
-    from framelens.conversations import Look
+    from framelens.conversations.conversation import Look
 
     if clip == Selection():
         return Look(given.look) if given.look else None
@@ -185,7 +190,7 @@ def ask_settings(given: argparse.Namespace) -> AskSettings:
     Raises:
         ConfigError: A value is out of its limits.
     """
-    from framelens.conversations import AskSettings
+    from framelens.conversations.conversation import AskSettings
 
     return AskSettings(
         **{name: value for name in (*_NUMBERS, "system_prompt") if (value := getattr(given, name)) is not None}
@@ -198,7 +203,7 @@ def _conversation(
     """Return the conversation to continue, or a new one about these videos and analyses."""
     if given.conversation:
         return services().conversations.get(given.conversation)
-    from framelens.services import FrameOptions, begin
+    from framelens.services.conversations import FrameOptions, begin
 
     options = FrameOptions(language(), given.frames, clip, given.subtitles)
     events = begin(services(), about, options, cancel)
@@ -216,7 +221,7 @@ def _answer(conversation: Conversation, given: argparse.Namespace, cancel: threa
 
     Return the exit code: that of a stop if the user has stopped the answer.
     """
-    from framelens import ask
+    from framelens.conversations.export import answer_document
     from framelens.services import conversations
 
     printer = _Printer(streams=not given.json, quiet=given.quiet)
@@ -230,7 +235,7 @@ def _answer(conversation: Conversation, given: argparse.Namespace, cancel: threa
         return error.exit_code  # the printer has said it
     finally:
         if (done := printer.done) and given.json:
-            _print_json(ask.answer_document(done, conversations.video_names(services(), done)))
+            _print_json(answer_document(done, conversations.video_names(services(), done)))
     return 0
 
 
@@ -245,25 +250,26 @@ class _Printer:
 
     def show(self, event: object) -> None:
         """Print one event."""
-        from framelens import ask
-        from framelens.core import EngineProgress, Noticed
+        from framelens.conversations.conversation import AnswerDone, AnswerText, MomentsSearched, Queued
+        from framelens.conversations.retrieval.values import Looking
+        from framelens.core.domain import EngineProgress, Noticed
 
         match event:
-            case ask.AnswerText(text, restart) if self._streams:
+            case AnswerText(text, restart) if self._streams:
                 print("\n" if restart else "", text, sep="", end="", flush=True)
             case EngineProgress(phase, values) if phase != self._phase and not self._quiet and sys.stderr.isatty():
                 self._phase = phase
                 self._say(t(f"engine.phase.{phase}", **values))
-            case ask.Queued(place) if place and not self._quiet:
+            case Queued(place) if place and not self._quiet:
                 self._say(t("ask.queued", place=place))
-            case ask.Looking(step) if f"look.{step}" != self._phase and not self._quiet and sys.stderr.isatty():
+            case Looking(step) if f"look.{step}" != self._phase and not self._quiet and sys.stderr.isatty():
                 self._phase = f"look.{step}"
                 self._say(t(f"ask.look.{step}"))
-            case ask.MomentsSearched(moments) if not self._quiet and sys.stderr.isatty():
+            case MomentsSearched(moments) if not self._quiet and sys.stderr.isatty():
                 self._draw(moments)
             case Noticed(notice):
                 self._say(notice_text(notice))
-            case ask.AnswerDone(conversation):
+            case AnswerDone(conversation):
                 self.done = conversation
                 self._end(conversation)
 
@@ -271,7 +277,7 @@ class _Printer:
         """Draw what a search has looked at until now, over what was drawn after the round before."""
         from rich.text import Text
 
-        from framelens.conversations import strip
+        from framelens.conversations.moments.timeline import strip
 
         gap, number = exactly(moments.widest_gap_seconds, digits=2), len(moments.intervals)
         words = t("ask.moments.progress", frames=len(moments.samples), n=number, gap=gap)
@@ -281,14 +287,14 @@ class _Printer:
         console.print(line, end="\n" if moments.ended else "\r")
 
     def _end(self, conversation: Conversation) -> None:
-        from framelens import ask
-        from framelens.services import video_names
+        from framelens.conversations.export import cited_lines
+        from framelens.services.conversations import video_names
 
         turn = conversation.last
         if self._streams:
             print()
             names = video_names(services(), conversation) if len(conversation.about) > 1 else {}
-            for line in ask.cited_lines(turn, names):
+            for line in cited_lines(turn, names):
                 print(line)
             sys.stdout.flush()
         if turn.why and turn.why.key == "ask_stopped":
@@ -310,15 +316,15 @@ def _manage(given: argparse.Namespace) -> None:
     """List, export, rename or delete conversations."""
     kept = services().conversations
     if given.export:
-        from framelens import ask
-        from framelens.services import video_names
+        from framelens.conversations.export import as_markdown, document
+        from framelens.services.conversations import video_names
 
         one = kept.get(given.export)
         names = video_names(services(), one)
         if given.json:
-            _print_json(ask.document(one, names))
+            _print_json(document(one, names))
         else:
-            print(ask.as_markdown(one, names), end="")
+            print(as_markdown(one, names), end="")
         services().jobs.audit.record("export", one.id)
     elif given.rename:
         kept.rename(kept.get(given.rename[0]).id, given.rename[1])
@@ -329,7 +335,7 @@ def _manage(given: argparse.Namespace) -> None:
 
 
 def _delete(one: Conversation, given: argparse.Namespace) -> None:
-    from framelens.reports import one_line
+    from framelens.reports.content.labels import one_line
 
     name = one_line(one.name)
     if not (given.yes or confirm_deletion(name)):
@@ -342,8 +348,7 @@ def _list(given: argparse.Namespace) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from framelens.reports import one_line
-    from framelens.reports.content.labels import local_minute
+    from framelens.reports.content.labels import local_minute, one_line
 
     library = services().jobs.library
     about: list[str] | None = None

@@ -14,18 +14,22 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from framelens.analysis import load_templates
+from framelens.analysis.prompts.templates import load_templates
 from framelens.cli.analysis_options import add_analysis_options, build_common_request, load_settings, settle_model
 from framelens.cli.common import cancel_on_signals, engine_notices_said
-from framelens.core import AnalysisRequest, AppError, ConfigError, VideoError
-from framelens.fleet import Batch, Collected, Input, Results, collect, make_batch, resolve, typed_path
+from framelens.core.domain import AnalysisRequest
+from framelens.core.errors import AppError, ConfigError, VideoError
+from framelens.fleet.batch import Batch, Collected, collect, make_batch
+from framelens.fleet.inputs import Input, resolve, typed_path
+from framelens.fleet.results import Results
 from framelens.i18n import error_text, t
-from framelens.reports import FORMATS
-from framelens.services import FIT
-from framelens.video import check_file, worker_ready
+from framelens.reports.formats import FORMATS
+from framelens.services.keyframes import FIT
+from framelens.video.files import check_file
+from framelens.video.worker_pool import worker_ready
 
 if TYPE_CHECKING:
-    from framelens.services import Services
+    from framelens.services.container import Services
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,11 +63,12 @@ def run(given: argparse.Namespace) -> int:
     settings = settings if given.ray else settle_model(settings, given)  # nodes check their model themselves
     request = replace(request, use_model=not given.no_model)
     cancel = cancel_on_signals()
-    from framelens.analysis import open_extraction_cache
+    from framelens.analysis.inputs.extraction_cache import open_extraction_cache
     from framelens.cli.batch_output import BatchOutput, results_folder
     from framelens.cli.progress import BatchProgress
-    from framelens.fleet import BatchArchive, run_batch
-    from framelens.services import open_services, usual_workers
+    from framelens.fleet.archive import BatchArchive
+    from framelens.fleet.runner import run_batch
+    from framelens.services.container import open_services, usual_workers
 
     workers = given.jobs or usual_workers(settings)
     with (

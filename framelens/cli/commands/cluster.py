@@ -11,11 +11,29 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from framelens import config, fleet, models
+from framelens import config
 from framelens.cli.common import PORT, add_output_options, cancel_on_signals, use_language, whole_number, wide_console
-from framelens.core import Notice, gib_number, to_json
+from framelens.core.codec import to_json
+from framelens.core.domain import Notice
+from framelens.core.units import gib_number
+from framelens.fleet.cluster.check import (
+    LINK_COLUMNS,
+    NODE_COLUMNS,
+    ClusterFacts,
+    check_cluster,
+    column_title,
+    find_problems,
+    found_text,
+    link_row,
+    node_row,
+)
+from framelens.fleet.cluster.commands import ENGINE_PORT, ClusterNetwork, CommandBlock, cluster_commands
+from framelens.fleet.cluster.plan import ClusterPlan, parse_gpus, plan_cluster
+from framelens.fleet.ray_jobs.client import LOCAL_DASHBOARD, RayCluster
 from framelens.i18n import error_text, notice_text, t
-from framelens.services import export_environment, parse_card
+from framelens.models.catalogue import load_catalogue
+from framelens.services.engine_session import export_environment
+from framelens.services.hardware_profile import parse_card
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -44,18 +62,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     plan.add_argument(
         "--port",
         type=whole_number(1, PORT),
-        default=fleet.ENGINE_PORT,
-        help=t("cli.cluster_port", default=fleet.ENGINE_PORT),
+        default=ENGINE_PORT,
+        help=t("cli.cluster_port", default=ENGINE_PORT),
     )
     check = asks.add_parser("check", help=t("cli.cluster_check"))
     check.set_defaults(ask=_check)
-    check.add_argument("--address", default=fleet.LOCAL_DASHBOARD, metavar="URL", help=t("cli.cluster_address"))
+    check.add_argument("--address", default=LOCAL_DASHBOARD, metavar="URL", help=t("cli.cluster_address"))
     check.add_argument("--model", default="", metavar="FOLDER", help=t("cli.cluster_check_model"))
     check.add_argument(
         "--port",
         type=whole_number(1, PORT),
-        default=fleet.ENGINE_PORT,
-        help=t("cli.cluster_port", default=fleet.ENGINE_PORT),
+        default=ENGINE_PORT,
+        help=t("cli.cluster_port", default=ENGINE_PORT),
     )
     for one in (plan, check):
         add_output_options(one, argparse.SUPPRESS)
@@ -76,15 +94,13 @@ def run(given: argparse.Namespace) -> int:
 
 
 def _plan(given: argparse.Namespace, settings: config.Settings) -> int:
-    catalogue = models.load_catalogue(settings.data_dir / "models")
+    catalogue = load_catalogue(settings.data_dir / "models")
     for problem in catalogue.problems:
         print(error_text(problem), file=sys.stderr)
-    hardware = fleet.parse_gpus(given.gpus, parse_card(given.gpu_memory))
-    plan = fleet.plan_cluster(
-        hardware, given.model, catalogue, tensor_parallel=given.tensor_parallel, copies=given.copies
-    )
+    hardware = parse_gpus(given.gpus, parse_card(given.gpu_memory))
+    plan = plan_cluster(hardware, given.model, catalogue, tensor_parallel=given.tensor_parallel, copies=given.copies)
     hosts = tuple(host.strip() for host in given.hosts.split(",") if host.strip())
-    blocks = fleet.cluster_commands(plan, fleet.ClusterNetwork(given.network, hosts, given.port))
+    blocks = cluster_commands(plan, ClusterNetwork(given.network, hosts, given.port))
     if given.json:
         print(json.dumps(_plan_document(plan, blocks), ensure_ascii=False, indent=2))
         return 0
@@ -97,12 +113,12 @@ def _plan(given: argparse.Namespace, settings: config.Settings) -> int:
     return 0
 
 
-def _sizes(plan: fleet.ClusterPlan) -> dict[str, Any]:
+def _sizes(plan: ClusterPlan) -> dict[str, Any]:
     layout = plan.layout
     return {"tensor": layout.tensor, "pipeline": layout.pipeline, "copies": layout.copies}
 
 
-def _plan_document(plan: fleet.ClusterPlan, blocks: tuple[fleet.CommandBlock, ...]) -> dict[str, Any]:
+def _plan_document(plan: ClusterPlan, blocks: tuple[CommandBlock, ...]) -> dict[str, Any]:
     """Convert a plan to JSON."""
     return {
         "model": plan.entry.id,
@@ -129,9 +145,9 @@ def _plan_document(plan: fleet.ClusterPlan, blocks: tuple[fleet.CommandBlock, ..
 def _check(given: argparse.Namespace, settings: config.Settings) -> int:
     """Print what was found; the exit code is 4 if something would keep a model from running."""
     export_environment(settings)  # RAY_AUTH_MODE and the token may be in .env
-    cluster = fleet.RayCluster(given.address)
-    facts = fleet.check_cluster(cluster, model=given.model, port=given.port, cancel=cancel_on_signals())
-    problems = fleet.find_problems(facts, model=given.model, port=given.port)
+    cluster = RayCluster(given.address)
+    facts = check_cluster(cluster, model=given.model, port=given.port, cancel=cancel_on_signals())
+    problems = find_problems(facts, model=given.model, port=given.port)
     if given.json:
         print(json.dumps(_check_document(facts, problems), ensure_ascii=False, indent=2))
     else:
@@ -139,12 +155,12 @@ def _check(given: argparse.Namespace, settings: config.Settings) -> int:
     return 4 if any(problem.level == "error" for problem in problems) else 0
 
 
-def _print_check(facts: fleet.ClusterFacts, problems: Sequence[Notice]) -> None:
+def _print_check(facts: ClusterFacts, problems: Sequence[Notice]) -> None:
     console, nodes = wide_console(), facts.nodes
-    console.print(fleet.found_text(nodes))
-    console.print(_table(fleet.NODE_COLUMNS, (fleet.node_row(node) for node in nodes)))
+    console.print(found_text(nodes))
+    console.print(_table(NODE_COLUMNS, (node_row(node) for node in nodes)))
     if facts.links:
-        console.print(_table(fleet.LINK_COLUMNS, (fleet.link_row(link) for link in facts.links)))
+        console.print(_table(LINK_COLUMNS, (link_row(link) for link in facts.links)))
     for problem in problems:
         mark = "❌" if problem.level == "error" else "⚠️ "
         print(f"{mark} {notice_text(problem).removeprefix('❌ ')}")
@@ -157,13 +173,13 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> Table:
 
     table = Table(box=None, pad_edge=False)
     for name in columns:
-        table.add_column(fleet.column_title(name))
+        table.add_column(column_title(name))
     for row in rows:
         table.add_row(*row)
     return table
 
 
-def _check_document(facts: fleet.ClusterFacts, problems: Sequence[Notice]) -> dict[str, Any]:
+def _check_document(facts: ClusterFacts, problems: Sequence[Notice]) -> dict[str, Any]:
     """Convert what was found to JSON."""
     listed = [{"level": one.level, "key": one.key, "text": notice_text(one)} for one in problems]
     return {**json.loads(to_json(facts)), "problems": listed}

@@ -13,12 +13,17 @@ from pathlib import Path
 
 from framelens import config
 from framelens.cli.common import use_language
-from framelens.core import AppError, ConfigError, Notice, gib_text, human_size, redact, redact_setting
-from framelens.engine import CheckedSettings, SystemFacts, gather_facts, run_checks
+from framelens.core.domain import Notice
+from framelens.core.errors import AppError, ConfigError
+from framelens.core.redaction import redact, redact_setting
+from framelens.core.units import gib_text, human_size
+from framelens.engine.diagnostics.checks import run_checks
+from framelens.engine.diagnostics.facts import CheckedSettings, SystemFacts, gather_facts
 from framelens.i18n import LANGUAGES, labelled, notice_text, t
-from framelens.services import export_environment, model_offers
+from framelens.services.engine_session import export_environment
 from framelens.services.preflight import preflight
-from framelens.video import SandboxReport, check_sandbox
+from framelens.services.readiness import model_offers
+from framelens.video.sandbox_check import SandboxReport, check_sandbox
 
 _MARKS = {"error": "❌", "warning": "⚠️ ", "info": "✅"}
 # Findings of the preflight, and the equivalent findings about the machine.

@@ -12,13 +12,24 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import get_args
 
-from framelens import config, models, services
+from framelens import config
 from framelens.cli import terminal
 from framelens.cli.common import cancel_on_signals, use_language
 from framelens.config import DEFAULT_MODEL_PATH, Settings
-from framelens.core import MIRROR, Cancelled, EngineProgress, HubKind, ModelHub, chosen_hub, hub_of, human_size
-from framelens.engine import check_model_folder, download
+from framelens.core.domain import EngineProgress
+from framelens.core.errors import Cancelled
+from framelens.core.model_hub import MIRROR, HubKind, ModelHub, chosen_hub, hub_of
+from framelens.core.units import human_size
+from framelens.engine.downloads.hub import download
+from framelens.engine.model_resolution import check_model_folder
 from framelens.i18n import LANGUAGES, t
+from framelens.models.formatting import need_text
+from framelens.services import hardware_profile
+from framelens.services.container import with_local_model
+from framelens.services.engine_session import build_engine, confirmed_downloads, export_environment
+from framelens.services.model_benchmarks import latest_trials, speed_text
+from framelens.services.model_names import resolve_named_model
+from framelens.services.readiness import ModelCandidate, Readiness, download_text
 
 _STEP = 0.05
 """Share of the whole after which progress is written again, if not to a terminal. Chosen by hand; not tuned."""
@@ -45,10 +56,10 @@ def run(given: argparse.Namespace) -> int:
     """
     settings = config.load()
     use_language(given, settings)
-    services.export_environment(settings)
+    export_environment(settings)
     hub = _hub(given)
     allow_pickle = given.allow_pickle or settings.allow_pickle
-    found = services.resolve_named_model(given.model, settings.data_dir)
+    found = resolve_named_model(given.model, settings.data_dir)
     if found.hub_id is None:  # it names a local folder
         assert found.folder is not None
         folder = found.folder.absolute()
@@ -108,7 +119,7 @@ def settle(settings: Settings, given: argparse.Namespace) -> Settings:
     if now.kind != "download" or now.model is None:
         return settings
     if given.yes:
-        services.confirmed_downloads(settings).add(now.model.model)
+        confirmed_downloads(settings).add(now.model.model)
         return settings
     is_asked = sys.stdin.isatty() and sys.stderr.isatty()
     print("\n".join(_lines(now, now.model, settings, is_asked=is_asked)), file=sys.stderr)
@@ -125,19 +136,17 @@ def print_missing(settings: Settings) -> None:
         print("\n".join(_lines(now, now.model, settings, is_asked=False)))
 
 
-def _readiness(settings: Settings) -> services.Readiness:
+def _readiness(settings: Settings) -> Readiness:
     from framelens.services.readiness import readiness  # which knows all models; a download starts without it
 
-    return readiness(settings, services.build_engine(settings)[0])
+    return readiness(settings, build_engine(settings)[0])
 
 
-def _lines(
-    now: services.Readiness, model: services.ModelCandidate, settings: Settings, *, is_asked: bool
-) -> Iterator[str]:
+def _lines(now: Readiness, model: ModelCandidate, settings: Settings, *, is_asked: bool) -> Iterator[str]:
     yield t("models.missing.absent", model=model.model)
-    yield services.download_text(model.download_bytes, now.free_bytes)
+    yield download_text(model.download_bytes, now.free_bytes)
     if model.need:
-        yield models.need_text(model.need)
+        yield need_text(model.need)
     if speed := _speed(model, settings):
         yield speed
     if now.offers:
@@ -146,20 +155,18 @@ def _lines(
         yield f"  {number if is_asked else '-'}  {_about(one, settings)}"
 
 
-def _about(one: services.ModelCandidate, settings: Settings) -> str:
+def _about(one: ModelCandidate, settings: Settings) -> str:
     size = human_size(one.download_bytes or 0)
     place = t("models.missing.here" if one.download_bytes == 0 else "models.missing.size", size=size)
     return " · ".join(filter(None, (one.model, one.licence, place, _speed(one, settings))))
 
 
-def _speed(one: services.ModelCandidate, settings: Settings) -> str:
-    measured = services.latest_trials(settings.data_dir, services.hardware_profile.here().device).get(one.model)
-    return services.speed_text(one.pace, one.entry is None or one.entry.sees, measured)
+def _speed(one: ModelCandidate, settings: Settings) -> str:
+    measured = latest_trials(settings.data_dir, hardware_profile.here().device).get(one.model)
+    return speed_text(one.pace, one.entry is None or one.entry.sees, measured)
 
 
-def _ask(
-    now: services.Readiness, model: services.ModelCandidate, settings: Settings, given: argparse.Namespace
-) -> Settings:
+def _ask(now: Readiness, model: ModelCandidate, settings: Settings, given: argparse.Namespace) -> Settings:
     """Ask until the answer is one of those offered, and return the settings."""
     size = human_size(model.download_bytes) if model.download_bytes else "?"
     if now.has_room:
@@ -177,10 +184,10 @@ def _ask(
             given.no_model = True
             return settings
         if answer == "y" and now.has_room:
-            services.confirmed_downloads(settings).add(model.model)
+            confirmed_downloads(settings).add(model.model)
             return settings
         if one := choices.get(answer):
-            services.confirmed_downloads(settings).add(one.model)
-            return services.with_local_model(
+            confirmed_downloads(settings).add(one.model)
+            return with_local_model(
                 settings, model=one.model, vllm_config=json.dumps(dict(one.config or {})), engine="vllm"
             )

@@ -18,11 +18,15 @@ from framelens.cli.report_output import (
     check_output_folder,
     check_typed_output,
 )
-from framelens.core import Analysis, ConfigError, InputError, absolute, is_same_file
+from framelens.core.domain import Analysis
+from framelens.core.errors import ConfigError, InputError
+from framelens.core.files import absolute, is_same_file
 from framelens.i18n import LANGUAGES, error_text, t
-from framelens.reports import FORMATS, bundle, written
-from framelens.services import open_library, report_of
-from framelens.store import storage_errors
+from framelens.reports.files import written
+from framelens.reports.formats import FORMATS, bundle
+from framelens.services.container import open_library
+from framelens.services.conversations import report_of
+from framelens.store.fs_utils import storage_errors
 
 ALL = "all"
 

@@ -34,28 +34,16 @@ from framelens.cli.report_output import (
     check_output_folder,
     check_typed_output,
 )
-from framelens.core import (
-    ConfigError,
-    Keyframe,
-    KeyframesChosen,
-    Notice,
-    StageStarted,
-    StorageError,
-    VideoError,
-    VideoInfo,
-    absolute,
-    clock,
-    cut_to_bytes,
-    name_key,
-    name_limit,
-    numbered,
-    shown_path,
-)
-from framelens.fleet import typed_path
+from framelens.core.domain import Keyframe, KeyframesChosen, Notice, StageStarted, VideoInfo
+from framelens.core.errors import ConfigError, StorageError, VideoError
+from framelens.core.files import absolute, cut_to_bytes, name_key, name_limit, numbered, shown_path
+from framelens.core.units import clock
+from framelens.fleet.inputs import typed_path
 from framelens.i18n import LANGUAGES, error_text, notice_text, t
-from framelens.services import KEYFRAMES, frame_limit, parse_frames
-from framelens.store import log_to, storage_errors
-from framelens.video import check_file, worker_started
+from framelens.services.keyframes import KEYFRAMES, frame_limit, parse_frames
+from framelens.store.fs_utils import log_to, storage_errors
+from framelens.video.files import check_file
+from framelens.video.worker_pool import worker_started
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -98,7 +86,7 @@ def run(given: argparse.Namespace) -> int:
 
 def _run_several(given: argparse.Namespace, settings: Settings, cancel: threading.Event) -> int:
     """Print the keyframes of each video below its path; the pictures of each get a folder of its own in --output."""
-    from framelens.fleet import resolve
+    from framelens.fleet.inputs import resolve
 
     found = resolve(given.videos)
     if found.is_one_file:  # that isn't there, for one that is would not be among several
@@ -133,8 +121,8 @@ def _own_folder(output: Path, video: Path, taken: Collection[Path]) -> Path:
 
 def _run(path: Path, given: argparse.Namespace, settings: Settings, cancel: threading.Event) -> int:
     # Imported here: the slower decoder worker has started by now.
-    from framelens.analysis import open_extraction_cache
-    from framelens.services import consume, frames_that_fit, open_events
+    from framelens.analysis.inputs.extraction_cache import open_extraction_cache
+    from framelens.services.keyframes import consume, frames_that_fit, open_events
 
     selection = parse_selection(given)
     frames = frame_limit(given.frames, selection.strategy, KEYFRAMES, lambda: frames_that_fit(settings, path))
@@ -163,7 +151,7 @@ def _check_outputs(given: argparse.Namespace, videos: list[Path], folders: Itera
         check_output_file(option, path, inputs=videos, overwrites=given.overwrite)
         check_ending(option, path, endings)
     if given.output:
-        from framelens.reports import TABLE_NAME  # rarely needed
+        from framelens.reports.files import TABLE_NAME  # rarely needed
 
         check_typed_output("--output", given.output)
         check_output_folder("--output", given.output)
@@ -192,7 +180,7 @@ def deliver(
         print(notice_text(notice), file=sys.stderr)
     document = b""
     if given.json:
-        from framelens.reports import keyframes_json
+        from framelens.reports.json.encoding import keyframes_json
 
         document = keyframes_json(video, sha256, chosen, reused=reused)
         if given.is_listed:  # one object a line
@@ -200,7 +188,7 @@ def deliver(
     if given.zip or given.output:
         _save(path, chosen, given, cancel)
     if given.sheet:
-        from framelens.reports import atomic_write
+        from framelens.reports.files import atomic_write
         from framelens.reports.graphics import contact_sheet
 
         with storage_errors("sheet_not_written", given.sheet), atomic_write(given.sheet) as target:
@@ -218,7 +206,7 @@ def deliver(
 
 def _save(path: Path, chosen: KeyframesChosen, given: argparse.Namespace, cancel: threading.Event) -> None:
     from framelens.reports import files
-    from framelens.video import full_pictures
+    from framelens.video.extractor import full_pictures
 
     def say(other: Keyframe) -> None:
         notice = Notice("full_size_differs", {"number": other.number})

@@ -28,13 +28,15 @@ from framelens.cli.common import (
     whole_number,
     wide_console,
 )
-from framelens.core import AppError, ConfigError, InputError, base_name, clock
+from framelens.core.errors import AppError, ConfigError, InputError
+from framelens.core.files import base_name
+from framelens.core.units import clock
 from framelens.i18n import error_text, t
-from framelens.jobs import State
-from framelens.reports import title_and_details
-from framelens.reports.content import local_minute
-from framelens.services import open_library
-from framelens.store import KEPT_DAYS, Hit, LibraryEntry, LibraryQuery, Order, TrashEntry
+from framelens.jobs.snapshot import State
+from framelens.reports.content.labels import local_minute, title_and_details
+from framelens.services.container import open_library
+from framelens.store.library_index import Hit, LibraryEntry, LibraryQuery, Order
+from framelens.store.trash import KEPT_DAYS, TrashEntry
 
 if TYPE_CHECKING:
     from framelens.library.bulk_operations import Removed
@@ -216,7 +218,7 @@ def _line(text: str) -> str:
 def _show(given: argparse.Namespace) -> int:
     from framelens.reports.json import writer
     from framelens.reports.text import markdown  # slow imports that listing doesn't need
-    from framelens.services import report_of
+    from framelens.services.conversations import report_of
 
     job_id = services().jobs.library.resolve_id(given.id)
     analysis, entry = report_of(services(), job_id), services().jobs.library.entry(job_id)
@@ -342,7 +344,7 @@ def _restore(given: argparse.Namespace) -> int:
 
 def _import(given: argparse.Namespace) -> int:
     from framelens.library.bulk_operations import reports_in
-    from framelens.services import import_report
+    from framelens.services.conversations import import_report
 
     ids = [import_report(services(), analysis) for analysis in reports_in(given.files)]
     return _print_entries(list(dict.fromkeys(ids)), given)

@@ -15,9 +15,11 @@ from pathlib import Path
 
 from framelens import config
 from framelens.cli.common import PORT, open_socket, use_language, whole_number
-from framelens.core import ConfigError, shown_path
+from framelens.core.errors import ConfigError
+from framelens.core.files import shown_path
 from framelens.i18n import LANGUAGES, t
-from framelens.services import open_services, with_named
+from framelens.services.analyses import with_named
+from framelens.services.container import open_services
 
 _HOST = "127.0.0.1"
 

@@ -11,13 +11,25 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from framelens import config, models, services
+from framelens import config
 from framelens.cli.common import add_output_options, use_language, whole_number
 from framelens.cli.models import checks, tables, trust
-from framelens.core import GIB, ConfigError, EngineError
-from framelens.engine import memory_bytes
+from framelens.core.errors import ConfigError, EngineError
+from framelens.core.units import GIB
+from framelens.engine.hardware import memory_bytes
 from framelens.i18n import error_text, t
-from framelens.store import Measured, trials
+from framelens.models.catalogue import Catalogue, find_entry, load_catalogue
+from framelens.models.catalogue_parser import CatalogueEntry
+from framelens.models.dummy_model import check_entry
+from framelens.models.formatting import match_text, need_text, why_nothing_fits
+from framelens.models.memory import estimate_memory
+from framelens.models.placement import MemoryNeed
+from framelens.models.serving_plan import parse_plan
+from framelens.services.engine_session import export_environment
+from framelens.services.hardware_profile import HardwareProfile, here, parse_card, parse_gigabytes, speed_here
+from framelens.services.model_benchmarks import latest_trials, pace_text
+from framelens.services.preflight import effective_arguments
+from framelens.store.model_records import Measured, trials
 
 _MOST_REQUESTS, _MOST_CARDS = 100_000, 1_000
 """Limits of what is worked out. Chosen by hand; not tuned."""
@@ -63,8 +75,8 @@ def run(given: argparse.Namespace) -> int:
     """
     settings = config.load()
     use_language(given, settings)
-    services.export_environment(settings)
-    catalogue = models.load_catalogue(settings.data_dir / "models")
+    export_environment(settings)
+    catalogue = load_catalogue(settings.data_dir / "models")
     for problem in catalogue.problems:
         print(error_text(problem), file=sys.stderr)
     document = given.ask(given, catalogue, settings)
@@ -76,7 +88,7 @@ def run(given: argparse.Namespace) -> int:
 # ---- the catalogue ---------------------------------------------------------------------------------------------------
 
 
-def _catalogue(given: argparse.Namespace, catalogue: models.Catalogue, settings: config.Settings) -> Any:
+def _catalogue(given: argparse.Namespace, catalogue: Catalogue, settings: config.Settings) -> Any:
     entries = tuple(catalogue.by_id.values())
     place = _local_profile(settings, catalogue)
     fitting = {proposal.entry.id: proposal for proposal in place.proposals(entries)}
@@ -92,50 +104,50 @@ def _catalogue(given: argparse.Namespace, catalogue: models.Catalogue, settings:
 # ---- what one model needs --------------------------------------------------------------------------------------------
 
 
-def _show(given: argparse.Namespace, catalogue: models.Catalogue, settings: config.Settings) -> Any:
+def _show(given: argparse.Namespace, catalogue: Catalogue, settings: config.Settings) -> Any:
     arguments = {**settings.vllm_config, **config.engine_arguments(given.config or "")}
-    entry, match = models.find_entry(given.model, catalogue)
+    entry, match = find_entry(given.model, catalogue)
     shape = entry.shape
-    plan = models.parse_plan(arguments, device="cpu" if given.cpu else "gpu", sequences=given.requests)
-    sum_ = models.estimate_memory(shape, plan)
-    measured, place = _latest_benchmarks(settings), services.here()
+    plan = parse_plan(arguments, device="cpu" if given.cpu else "gpu", sequences=given.requests)
+    sum_ = estimate_memory(shape, plan)
+    measured, place = _latest_benchmarks(settings), here()
     named = match.entry.id if match else given.model
-    effective = services.effective_arguments(replace(settings, model_path=named, vllm_config=arguments))
+    effective = effective_arguments(replace(settings, model_path=named, vllm_config=arguments))
     need = place.need(shape, effective)
     if given.json:
         found = measured.get(match.entry.id) if match else None
         return {**tables.sum_document(match, shape, sum_), "here": _need_document(need), "measured": found}
     if match is not None and match.why != "exact":
-        print(models.match_text(match), file=sys.stderr)
+        print(match_text(match), file=sys.stderr)
     tables.print_sum(match.entry if match else None, given.model, shape, sum_)
-    print(t("models.on_this_machine", machine=place.words(), need=models.need_text(need)))
+    print(t("models.on_this_machine", machine=place.words(), need=need_text(need)))
     _print_measured([match.entry.id] if match else [], measured)
     return None
 
 
-def _need_document(need: models.MemoryNeed) -> dict[str, Any]:
+def _need_document(need: MemoryNeed) -> dict[str, Any]:
     """Convert what this machine has for the model to JSON, in bytes."""
     return {**asdict(need), "usable_bytes": need.usable_bytes, "fits": need.fits}
 
 
-def _find_entry(name: str, catalogue: models.Catalogue) -> models.CatalogueEntry:
+def _find_entry(name: str, catalogue: Catalogue) -> CatalogueEntry:
     """Return the catalogue's entry, or one for a folder's own config.json."""
-    entry, match = models.find_entry(name, catalogue)
+    entry, match = find_entry(name, catalogue)
     if match is not None and match.entry is entry and match.why != "exact":
-        print(models.match_text(match), file=sys.stderr)
+        print(match_text(match), file=sys.stderr)
     return entry
 
 
 # ---- what fits -------------------------------------------------------------------------------------------------------
 
 
-def _fit(given: argparse.Namespace, catalogue: models.Catalogue, settings: config.Settings) -> Any:
+def _fit(given: argparse.Namespace, catalogue: Catalogue, settings: config.Settings) -> Any:
     entries = tuple(catalogue.by_id.values())
     if given.model:
         match = catalogue.find(given.model)
         entries = (match.entry,)
         if match.why != "exact":
-            print(models.match_text(match), file=sys.stderr)
+            print(match_text(match), file=sys.stderr)
     place = _parse_hardware(given.where, given.cards, _local_profile(settings, catalogue))
     found = place.proposals(entries)
     if given.model and not found:
@@ -148,15 +160,15 @@ def _fit(given: argparse.Namespace, catalogue: models.Catalogue, settings: confi
     return None
 
 
-def _nothing_fits(entry: models.CatalogueEntry, place: services.HardwareProfile) -> EngineError:
-    why = models.why_nothing_fits(entry, place.card, place.need(entry.shape, {}))
+def _nothing_fits(entry: CatalogueEntry, place: HardwareProfile) -> EngineError:
+    why = why_nothing_fits(entry, place.card, place.need(entry.shape, {}))
     return EngineError("nothing_fits", model=entry.id, machine=place.words(), why=why)
 
 
-def _try(given: argparse.Namespace, catalogue: models.Catalogue, settings: config.Settings) -> Any:
+def _try(given: argparse.Namespace, catalogue: Catalogue, settings: config.Settings) -> Any:
     entry = _find_entry(given.model, catalogue)
-    models.check_entry(entry)
-    place = services.here()
+    check_entry(entry)
+    place = here()
     found = place.proposals((entry,))
     if not found:
         raise _nothing_fits(entry, place)
@@ -175,12 +187,12 @@ def _formats(given: argparse.Namespace, *_: object) -> Any:
 
 def _latest_benchmarks(settings: config.Settings) -> dict[str, Measured]:
     """Return the latest benchmark of each model on this machine."""
-    place = services.here()
-    return services.latest_trials(settings.data_dir, place.device)
+    place = here()
+    return latest_trials(settings.data_dir, place.device)
 
 
 def _print_measured(ids: Iterable[str], measured: Mapping[str, Measured]) -> None:
-    lines = [f"{id_}: {text}" for id_ in ids if id_ in measured and (text := services.pace_text(measured[id_]))]
+    lines = [f"{id_}: {text}" for id_ in ids if id_ in measured and (text := pace_text(measured[id_]))]
     if lines:
         print("\n".join(["", *lines]))
 
@@ -188,19 +200,19 @@ def _print_measured(ids: Iterable[str], measured: Mapping[str, Measured]) -> Non
 # ---- places ----------------------------------------------------------------------------------------------------------
 
 
-def _local_profile(settings: config.Settings, catalogue: models.Catalogue) -> services.HardwareProfile:
+def _local_profile(settings: config.Settings, catalogue: Catalogue) -> HardwareProfile:
     """Return this machine with the speed that benchmarks have measured."""
-    place = services.here()
+    place = here()
     return place if place.card else place.with_measured_speed(trials(settings.data_dir).all(), catalogue.by_id)
 
 
-def _parse_hardware(text: str, cards: int, ours: services.HardwareProfile) -> services.HardwareProfile:
+def _parse_hardware(text: str, cards: int, ours: HardwareProfile) -> HardwareProfile:
     """Parse "24", "24GB", "RTX 4090", "cpu" or "cpu:32"; a CPU is this machine's. Raises ConfigError."""
     plain = text.strip().lower()
     where, _, amount = plain.partition(":")
     if where != "cpu":
-        return services.HardwareProfile(text, services.parse_card(text), cards)
-    number = services.parse_gigabytes(amount) if amount else memory_bytes() / GIB
+        return HardwareProfile(text, parse_card(text), cards)
+    number = parse_gigabytes(amount) if amount else memory_bytes() / GIB
     if number is None:
         raise ConfigError("card_unknown", given=text)
-    return services.HardwareProfile(text, None, memory_gib=number, speed=ours.speed or services.speed_here())
+    return HardwareProfile(text, None, memory_gib=number, speed=ours.speed or speed_here())

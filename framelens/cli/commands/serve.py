@@ -12,16 +12,25 @@ from dataclasses import replace
 from typing import Any, NoReturn, get_args
 
 from framelens import config
-from framelens import engine as engines
 from framelens.cli.common import PORT, cancel_on_signals, open_socket, serve_until, use_language, whole_number
 from framelens.config import Settings
-from framelens.core import AppError, Cancelled, ConfigError, EngineError, ModelNotFound, chosen_hub
+from framelens.core.errors import AppError, Cancelled, ConfigError, EngineError, ModelNotFound
+from framelens.core.model_hub import chosen_hub
 from framelens.engine import supported_architectures
+from framelens.engine.base import Engine
+from framelens.engine.diagnostics.facts import cpu_features
+from framelens.engine.hardware import installed_vllm
+from framelens.engine.model_resolution import check_model_folder, resolve_model
+from framelens.engine.supported_architectures import Kind, RequestedDevice, choose_engine
 from framelens.i18n import LANGUAGES, language, notice_text, t
-from framelens.models import CatalogueEntry, load_catalogue, read_shape, tool_call_parser
-from framelens.services import build_engine, confirmed_downloads, refuse
+from framelens.models.catalogue import load_catalogue
+from framelens.models.catalogue_parser import CatalogueEntry
+from framelens.models.config.parser import read_shape
+from framelens.models.tool_calls import tool_call_parser
+from framelens.services.engine_session import build_engine, confirmed_downloads
+from framelens.services.preflight import refuse
 from framelens.services.readiness import readiness
-from framelens.store import log_to
+from framelens.store.fs_utils import log_to
 
 _PORT = 8003  # default; chosen by hand
 _SHUTDOWN_SECONDS = 5
@@ -31,12 +40,8 @@ _SHUTDOWN_SECONDS = 5
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the arguments of this command."""
     parser.add_argument("--model-path", metavar="MODEL", help=t("cli.serve_model"))
-    parser.add_argument(
-        "--device", choices=get_args(engines.RequestedDevice), default="auto", help=t("cli.serve_device")
-    )
-    parser.add_argument(
-        "--engine", choices=("auto", *get_args(engines.Kind)), default="auto", help=t("cli.serve_engine")
-    )
+    parser.add_argument("--device", choices=get_args(RequestedDevice), default="auto", help=t("cli.serve_device"))
+    parser.add_argument("--engine", choices=("auto", *get_args(Kind)), default="auto", help=t("cli.serve_engine"))
     parser.add_argument("--host", default="127.0.0.1", help=t("cli.serve_host"))
     parser.add_argument("--port", type=whole_number(0, PORT), default=_PORT, help=t("cli.serve_port", default=_PORT))
     parser.add_argument("--api-key", metavar="KEY", help=t("cli.serve_key"))
@@ -114,7 +119,7 @@ def _settings(given: argparse.Namespace) -> Settings:
     )
 
 
-def _check_model(settings: Settings, engine: engines.Engine, *, named: bool) -> None:
+def _check_model(settings: Settings, engine: Engine, *, named: bool) -> None:
     """Check that the model is here and can be loaded, as far as that is known before its engine starts.
 
     Args:
@@ -131,8 +136,8 @@ def _check_model(settings: Settings, engine: engines.Engine, *, named: bool) -> 
             raise now.error
         if now.model and not confirmed_downloads(settings).holds(now.model.model):
             raise ModelNotFound("serve_model_absent", model=now.model.model)
-        if now.kind == "ready" and (folder := engines.resolve_model(settings.model_path).folder):
-            engines.check_model_folder(folder, allow_pickle=settings.allow_pickle)
+        if now.kind == "ready" and (folder := resolve_model(settings.model_path).folder):
+            check_model_folder(folder, allow_pickle=settings.allow_pickle)
             refuse(settings, folder)
     except ModelNotFound:
         if named:
@@ -143,7 +148,7 @@ def _check_model(settings: Settings, engine: engines.Engine, *, named: bool) -> 
 def _find_config(settings: Settings) -> Mapping[str, Any] | CatalogueEntry | None:
     """Return what is known of the model before it is loaded: its config.json, or its catalogue entry."""
     try:
-        folder = engines.resolve_model(settings.model_path).folder
+        folder = resolve_model(settings.model_path).folder
     except AppError:  # starting the engine reports the error
         return None
     if folder is not None:
@@ -158,18 +163,18 @@ def _find_config(settings: Settings) -> Mapping[str, Any] | CatalogueEntry | Non
         return None
 
 
-def _engine(given: argparse.Namespace, known: Mapping[str, Any] | CatalogueEntry | None) -> engines.Kind:
+def _engine(given: argparse.Namespace, known: Mapping[str, Any] | CatalogueEntry | None) -> Kind:
     if given.engine != "auto":
-        chosen: engines.Kind = given.engine
+        chosen: Kind = given.engine
         return chosen
     names = known.get("architectures") if isinstance(known, Mapping) else None
-    return engines.choose_engine(
+    return choose_engine(
         str(names[0]) if isinstance(names, list) and names else None,
         given.device,
-        installed=(engines.installed_vllm() or (None,))[0],
+        installed=(installed_vllm() or (None,))[0],
         known=supported_architectures.architectures(),
         prefers=known.engine if isinstance(known, CatalogueEntry) else None,
-        cpu_features=frozenset(engines.cpu_features()),
+        cpu_features=frozenset(cpu_features()),
     )
 
 

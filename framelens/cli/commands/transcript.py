@@ -11,11 +11,15 @@ from pathlib import Path
 
 from framelens import config, i18n
 from framelens.cli.common import add_output_options, add_subtitles_option, use_language
-from framelens.core import Analysis, absolute, clock
-from framelens.fleet import typed_path
+from framelens.core.domain import Analysis
+from framelens.core.files import absolute
+from framelens.core.units import clock
+from framelens.fleet.inputs import typed_path
 from framelens.i18n import notice_text, t
-from framelens.services import Services, open_library, parse_seconds, report_ids
-from framelens.video import check_file
+from framelens.services.container import Services, open_library
+from framelens.services.keyframes import parse_seconds
+from framelens.services.transcripts import report_ids
+from framelens.video.files import check_file
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,8 +37,8 @@ def run(given: argparse.Namespace) -> int:
     Raises:
         InputError: The video can't be read, or has neither subtitles nor a report with speech.
     """
-    from framelens.analysis import cues_between
-    from framelens.services import transcript_of
+    from framelens.analysis.inputs.transcription import cues_between
+    from framelens.services.transcripts import transcript_of
 
     settings = config.load()
     use_language(given, settings)

@@ -11,14 +11,16 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-from framelens.analysis import load_templates
+from framelens.analysis.prompts.templates import load_templates
 from framelens.cli.analysis_options import build_common_request, load_settings, settle_model
 from framelens.cli.commands.batch import add_batch_options, given_batch
 from framelens.cli.common import cancel_on_signals, engine_notices_said
-from framelens.core import VideoError
-from framelens.fleet import BatchVideo, Collected, Results
+from framelens.core.errors import VideoError
+from framelens.fleet.batch import BatchVideo, Collected
+from framelens.fleet.results import Results
 from framelens.i18n import t
-from framelens.video import printable, worker_ready
+from framelens.video.files import printable
+from framelens.video.worker_pool import worker_ready
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,11 +42,13 @@ def run(given: argparse.Namespace) -> int:
     settings = settle_model(settings, given)
     request = replace(request, use_model=not given.no_model)
     cancel = cancel_on_signals()
-    from framelens.analysis import open_extraction_cache
+    from framelens.analysis.inputs.extraction_cache import open_extraction_cache
     from framelens.cli.batch_output import BatchOutput, results_folder
     from framelens.cli.progress import BatchProgress
-    from framelens.fleet import BatchArchive, arriving, run_arriving
-    from framelens.services import open_services, usual_workers
+    from framelens.fleet.archive import BatchArchive
+    from framelens.fleet.runner import run_arriving
+    from framelens.fleet.watch import arriving
+    from framelens.services.container import open_services, usual_workers
 
     workers = given.jobs or usual_workers(settings)
     arrived: list[BatchVideo] = []

@@ -6,13 +6,15 @@ from collections.abc import Iterable, Sequence
 
 from mcp.types import CallToolResult, ImageContent, TextContent
 
-from framelens import core
-from framelens.conversations import Turn
 from framelens.cli.mcp import schemas
+from framelens.conversations.conversation import Turn
+from framelens.core.domain import Analysis, Finding
+from framelens.core.errors import AppError, Cancelled
+from framelens.core.units import clock
 from framelens.i18n import error_text, notice_text, t
-from framelens.jobs import JobSnapshot, State
-from framelens.reports import content
-from framelens.store import Hit, LibraryEntry
+from framelens.jobs.snapshot import JobSnapshot, State
+from framelens.reports.content.labels import stated_notices
+from framelens.store.library_index import Hit, LibraryEntry
 
 MOST_FINDINGS = 40
 """Findings in the result of an analysis. Chosen by hand; not tuned."""
@@ -33,7 +35,7 @@ def result(value: schemas.Result, pictures: Iterable[bytes] = ()) -> CallToolRes
     return CallToolResult(content=[TextContent(type="text", text=text), *images], structured_content=document)
 
 
-def failed(error: core.AppError) -> CallToolResult:
+def failed(error: AppError) -> CallToolResult:
     """Return the result of a tool that failed: the error as a sentence."""
     return CallToolResult(content=[TextContent(type="text", text=error_text(error))], is_error=True)
 
@@ -67,7 +69,7 @@ def job_result(job: JobSnapshot) -> schemas.AnalysisResult:
     """
     analysis = job.analysis
     if job.is_over and analysis is None:
-        raise job.error or core.Cancelled()
+        raise job.error or Cancelled()
     value = schemas.AnalysisResult(
         id=job.id,
         state=job.state,
@@ -85,19 +87,19 @@ def job_result(job: JobSnapshot) -> schemas.AnalysisResult:
     return value
 
 
-def _answer(analysis: core.Analysis) -> list[schemas.FoundStatement]:
+def _answer(analysis: Analysis) -> list[schemas.FoundStatement]:
     """Return the answer to the question of an analysis, with the starts of the moments that a search has found."""
     asked = analysis.question_answer
     if asked is None or not asked.is_usable:
         return []
     starts = [one.first.time_seconds for search in asked.searches for one in search.moments.intervals]
-    return [schemas.FoundStatement(text=asked.answer, times=[core.clock(one) for one in starts[:MOST_FINDINGS]])]
+    return [schemas.FoundStatement(text=asked.answer, times=[clock(one) for one in starts[:MOST_FINDINGS]])]
 
 
-def _quoted(name: str, analysis: core.Analysis) -> schemas.AnalysisQuoted:
-    times = {frame.number: core.clock(frame.time_seconds) for frame in analysis.keyframes}
+def _quoted(name: str, analysis: Analysis) -> schemas.AnalysisQuoted:
+    times = {frame.number: clock(frame.time_seconds) for frame in analysis.keyframes}
 
-    def statements(found: Sequence[core.Finding]) -> list[schemas.FoundStatement]:
+    def statements(found: Sequence[Finding]) -> list[schemas.FoundStatement]:
         return [
             schemas.FoundStatement(
                 text=one.text,
@@ -109,7 +111,7 @@ def _quoted(name: str, analysis: core.Analysis) -> schemas.AnalysisQuoted:
 
     return schemas.AnalysisQuoted(
         name=name,
-        notices=[notice_text(notice) for notice in content.stated_notices(analysis)],
+        notices=[notice_text(notice) for notice in stated_notices(analysis)],
         title=analysis.title,
         answer=_answer(analysis) or statements(analysis.reply),
         overview=statements(analysis.overview),
@@ -143,7 +145,7 @@ def turn_result(conversation_id: str, turn: Turn) -> schemas.AnswerResult:
             schemas.CitedFrame(
                 number=one.number,
                 seconds=one.time_seconds,
-                clock=core.clock(one.time_seconds),
+                clock=clock(one.time_seconds),
                 report=one.analysis_id,
             )
             for one in turn.cited

@@ -20,7 +20,7 @@ from pydantic import ValidationError
 from framelens.cli.common import cancel_on_signals, serve_until
 from framelens.cli.mcp.results import failed
 from framelens.cli.mcp.tools import McpTools
-from framelens.core import AppError, Cancelled, ConfigError, as_app_error
+from framelens.core.errors import AppError, Cancelled, ConfigError, as_app_error
 from framelens.i18n import t
 
 _log = logging.getLogger(__name__)

@@ -15,25 +15,40 @@ from mcp.server.mcpserver import Context
 from mcp.types import CallToolResult
 from pydantic import Field
 
-from framelens import ask, core
-from framelens.analysis import built_in, cues_between
+from framelens.analysis.inputs.transcription import cues_between
+from framelens.analysis.prompts.templates import built_in
 from framelens.cli.mcp import results, schemas
 from framelens.cli.mcp.results import result
-from framelens.i18n import error_text, language, notice_text, t
-from framelens.reports import FORMATS, bundle, files_of, written
-from framelens.services import (
-    FrameOptions,
-    Services,
-    build_request,
-    build_selection,
-    conversations,
-    parse_seconds,
-    report_ids,
-    start_run,
-    transcript_of,
+from framelens.conversations.conversation import (
+    AnswerDone,
+    AnswerText,
+    AskSettings,
+    Conversation,
+    Look,
+    MomentsSearched,
+    Queued,
+    checked_question,
 )
-from framelens.store import LibraryEntry, LibraryQuery, Order, storage_errors
-from framelens.video import check_file, confine, held_folder, is_video_name
+from framelens.conversations.retrieval.values import Looking
+from framelens.core.analysis_state import AnalysisState
+from framelens.core.background_task import in_thread
+from framelens.core.domain import MOST_FRAMES, Analysis, AnalysisRequest, EngineProgress, Keyframe, Selection
+from framelens.core.errors import AppError, ConfigError, InputError, VideoError
+from framelens.core.files import is_inside, readable, restored, shown_path
+from framelens.core.images import cropped, smaller
+from framelens.core.units import clock
+from framelens.i18n import error_text, language, notice_text, t
+from framelens.reports.files import written
+from framelens.reports.formats import FORMATS, bundle, files_of
+from framelens.services import conversations
+from framelens.services.analyses import build_request, start_run
+from framelens.services.container import Services
+from framelens.services.conversations import FrameOptions
+from framelens.services.keyframes import build_selection, parse_seconds
+from framelens.services.transcripts import report_ids, transcript_of
+from framelens.store.fs_utils import storage_errors
+from framelens.store.library_index import LibraryEntry, LibraryQuery, Order
+from framelens.video.files import check_file, confine, held_folder, is_video_name
 
 _MOST_PICTURES, _MOST_VIDEOS = 8, 8
 _SIDES = (96, 1024)
@@ -52,7 +67,7 @@ _FULL_SIDE = 1 << 16  # more pixels than a side of any picture has
 _SHRINK = 0.8  # of the side, while pictures take too many bytes
 
 Count = Annotated[int, Field(ge=1, le=50)]
-Frames = Annotated[int, Field(ge=1, le=core.MOST_FRAMES)]
+Frames = Annotated[int, Field(ge=1, le=MOST_FRAMES)]
 Offset = Annotated[int, Field(ge=0, le=10**9)]
 Region = Annotated[list[float], Field(min_length=4, max_length=4)]
 Side = Annotated[int, Field(ge=_SIDES[0], le=_SIDES[1])]
@@ -86,7 +101,7 @@ class McpTools:
         self._roots = roots
         confine(roots)
         self._lock = threading.Lock()
-        self._analyses: dict[core.AnalysisRequest, str] = {}
+        self._analyses: dict[AnalysisRequest, str] = {}
         self._cancelled: set[str] = set()
         self._answers: dict[_Question, _Answer] = {}
 
@@ -106,7 +121,7 @@ class McpTools:
         self.services.jobs.indexing.catch_up()
         found, total = self._found(LibraryQuery(), "newest", offset, limit)
         reports = [results.entry_of(entry, self.services.jobs.state_of(entry)) for entry in found]
-        roots = [core.shown_path(root) for root in self._roots] or None
+        roots = [shown_path(root) for root in self._roots] or None
         return result(schemas.ListResult(total=total, reports=reports, folders=roots))
 
     def search(
@@ -121,7 +136,7 @@ class McpTools:
             try:
                 index.catch_up()
                 near = {one.job_id: one.place for one in index.near(words)}
-            except core.AppError as error:
+            except AppError as error:
                 problem = t("library.meaning_failed", why=error_text(error))
         found, total = self._found(wanted, "best", offset, limit, list(near))
         reports = [
@@ -165,17 +180,17 @@ class McpTools:
         """Return a report as text, or write it to a folder and return the paths."""
         analysis = conversations.with_conversations(self.services, self._report(video))
         if format not in FORMATS:
-            raise core.ConfigError("formats_unknown", given=format[:80], known=", ".join(FORMATS))
+            raise ConfigError("formats_unknown", given=format[:80], known=", ".join(FORMATS))
         if folder:
             target = self._allowed(folder)
             with storage_errors("report_not_written", target):
                 target.mkdir(parents=True, exist_ok=True)
                 with held_folder(target) as here:
                     files = bundle([analysis], [format], is_free=lambda name: not (here / name).exists())
-                    paths = [core.shown_path(target / file.name) for file in written(files, here)]
+                    paths = [shown_path(target / file.name) for file in written(files, here)]
             return result(schemas.ReportResult(id=analysis.id, format=format, quoted=schemas.ReportQuoted(paths=paths)))
         if format in _FILES_ONLY:
-            raise core.ConfigError("mcp_report_folder", format=format)
+            raise ConfigError("mcp_report_folder", format=format)
         if format == "json":
             from framelens.reports.json import writer
 
@@ -205,10 +220,10 @@ class McpTools:
         keyframes = analysis.keyframes if analysis else ()
         wanted = [_seconds(one) for one in times] or [one.time_seconds for one in _spread(keyframes)]
         if not wanted:
-            raise core.ConfigError("mcp_look_when")
+            raise ConfigError("mcp_look_when")
         left, top, right, bottom = box = region or (0, 0, 1, 1)
         if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
-            raise core.ConfigError("mcp_region", given=", ".join(f"{one:g}" for one in box))
+            raise ConfigError("mcp_region", given=", ".join(f"{one:g}" for one in box))
 
         def picture(seconds: float) -> tuple[float, bytes]:
             if path:
@@ -218,11 +233,11 @@ class McpTools:
             return nearest.time_seconds, nearest.jpeg
 
         found = [picture(seconds) for seconds in wanted]
-        jpegs, side = [core.cropped(jpeg, (left, top, right, bottom)) if region else jpeg for _, jpeg in found], width
-        while sum(map(len, small := [core.smaller(jpeg, side) for jpeg in jpegs])) > _MOST_PICTURE_BYTES:
+        jpegs, side = [cropped(jpeg, (left, top, right, bottom)) if region else jpeg for _, jpeg in found], width
+        while sum(map(len, small := [smaller(jpeg, side) for jpeg in jpegs])) > _MOST_PICTURE_BYTES:
             side = int(side * _SHRINK)
         pictures = [
-            schemas.ShownPicture(asked=asked, seconds=round(seconds, 3), clock=core.clock(seconds))
+            schemas.ShownPicture(asked=asked, seconds=round(seconds, 3), clock=clock(seconds))
             for asked, (seconds, _) in zip(wanted, found, strict=True)
         ]
         problem = None if path else t("mcp.look_stored")
@@ -268,7 +283,7 @@ class McpTools:
                 job_id = self._analyses.get(request, "")
                 self._end_cancelled(job_id)
                 if not job_id or jobs.snapshot(job_id).is_over:
-                    name = core.readable(path.name)
+                    name = readable(path.name)
                     job_id = start_run(jobs, request, name=name, force=False).job_id
                     if not self._may_see(jobs.snapshot(job_id).request.path):  # of the same content, elsewhere
                         job_id = start_run(jobs, request, name=name, force=True).job_id
@@ -301,9 +316,9 @@ class McpTools:
         wait_seconds: Wait = 45,
     ) -> Annotated[CallToolResult, schemas.AnswerResult]:
         """Ask a question about videos, or a further one of a conversation; cancelling the call stops the answer."""
-        ask.checked_question(question)
+        checked_question(question)
         if bool(videos) == bool(conversation):
-            raise core.ConfigError("mcp_ask_about")
+            raise ConfigError("mcp_ask_about")
         about = tuple(str(self._file(one) or self._report_id(one)) for one in videos)
         continued = self._conversation_id(conversation) if conversation else ""
         asked = _Question(question, about, continued, frames, _range(start, end))
@@ -335,12 +350,12 @@ class McpTools:
 
     def _allowed(self, text: str) -> Path:
         if "\0" in text:
-            raise core.InputError("path_empty")
+            raise InputError("path_empty")
         path = Path(text).expanduser().absolute()
         real = self._inside(path)
         if real is None:
-            folders = ", ".join(map(core.shown_path, self._roots))
-            raise core.InputError("mcp_outside_root", path=core.shown_path(path), folders=folders)
+            folders = ", ".join(map(shown_path, self._roots))
+            raise InputError("mcp_outside_root", path=shown_path(path), folders=folders)
         return real
 
     def _report_id(self, given: str) -> str:
@@ -352,12 +367,12 @@ class McpTools:
         try:
             job_id = self.services.jobs.library.resolve_id(given)
             is_seen = self._may_see(self.services.jobs.snapshot(job_id).request.path)
-        except core.InputError:
+        except InputError:
             if not self._roots:
                 raise
             is_seen = False  # also of an ambiguous id, since the error would name some
         if not is_seen:
-            raise core.InputError("job_unknown", id=given[:80])
+            raise InputError("job_unknown", id=given[:80])
         return job_id
 
     def _conversation_id(self, given: str) -> str:
@@ -371,15 +386,15 @@ class McpTools:
         try:
             found = self.services.conversations.get(given)
             paths = [self.services.jobs.snapshot(one).request.path for one in found.about]
-        except core.InputError:
+        except InputError:
             paths = []
         if not paths or not all(map(self._may_see, paths)):
-            raise core.InputError("conversation_unknown", id=given[:80])
+            raise InputError("conversation_unknown", id=given[:80])
         return found.id
 
     def _may_see(self, path: Path) -> bool:
         """Return whether a report on this file, as the report names it, is one of those that the caller may know of."""
-        return not self._roots or (path.is_absolute() and self._inside(core.restored(path)) is not None)
+        return not self._roots or (path.is_absolute() and self._inside(restored(path)) is not None)
 
     def _found(
         self, wanted: LibraryQuery, order: Order, offset: int, limit: int, near: Sequence[str] = ()
@@ -414,30 +429,30 @@ class McpTools:
         if not self._roots:
             return path
         real = path.resolve()
-        return real if core.is_inside(real, self._roots, without=self.services.settings.data_dir) else None
+        return real if is_inside(real, self._roots, without=self.services.settings.data_dir) else None
 
-    def _source(self, video: str) -> tuple[Path | None, core.Analysis | None]:
+    def _source(self, video: str) -> tuple[Path | None, Analysis | None]:
         """Return the file if it may be opened, and its newest report or the one with this id; at least one of them."""
         if path := self._file(video):
             check_file(path)
             known = self._newest(path)
             return path, self.services.jobs.snapshot(known).analysis if known else None
         analysis = self._report(video)
-        path = self._inside(core.restored(analysis.request.path))
+        path = self._inside(restored(analysis.request.path))
         return (path if path and path.is_file() else None), analysis
 
-    def _report(self, video: str) -> core.Analysis:
+    def _report(self, video: str) -> Analysis:
         """Return the newest report on a file, or the one with this id."""
         if path := self._file(video):
             check_file(path)
             job_id = self._newest(path)
             if job_id is None:
-                raise core.InputError("mcp_not_analysed", path=core.shown_path(path))
+                raise InputError("mcp_not_analysed", path=shown_path(path))
         else:
             job_id = self._report_id(video)
         analysis = self.services.jobs.snapshot(job_id).analysis
         if analysis is None:
-            raise core.InputError("no_report_yet", id=job_id)
+            raise InputError("no_report_yet", id=job_id)
         return analysis
 
 
@@ -449,7 +464,7 @@ class _Question:
     about: tuple[str, ...]
     conversation: str
     frames: int | None
-    clip: core.Selection
+    clip: Selection
 
 
 class _Answer:
@@ -464,14 +479,14 @@ class _Answer:
     def __init__(self, services: Services, question: _Question) -> None:
         self.doing = ""
         self.cancel = threading.Event()
-        self.made: Future[ask.Conversation] = core.in_thread("mcp-ask", lambda: self._make(services, question))
+        self.made: Future[Conversation] = in_thread("mcp-ask", lambda: self._make(services, question))
 
-    def _make(self, services: Services, question: _Question) -> ask.Conversation:
+    def _make(self, services: Services, question: _Question) -> Conversation:
         clip = question.clip
         if question.conversation:
             asked = services.conversations.get(question.conversation)
         else:
-            state = core.AnalysisState()
+            state = AnalysisState()
             with closing(
                 conversations.begin(
                     services, question.about, FrameOptions(language(), question.frames, clip), self.cancel
@@ -484,23 +499,23 @@ class _Answer:
                     except StopIteration as end:
                         asked = end.value
                         break
-        look = None if clip == core.Selection() else ask.Look("auto", clip.start_seconds, clip.end_seconds)
-        asked = asked.asked(question.text, ask.AskSettings(), look=look)
+        look = None if clip == Selection() else Look("auto", clip.start_seconds, clip.end_seconds)
+        asked = asked.asked(question.text, AskSettings(), look=look)
         self.doing = t("mcp.answering")
         with closing(conversations.ask(services, asked, self.cancel)) as answer:
             for event in answer:
                 match event:
-                    case ask.AnswerDone(done):
+                    case AnswerDone(done):
                         asked = done
-                    case ask.AnswerText():
+                    case AnswerText():
                         self.doing = t("mcp.answering")
-                    case ask.Looking(step):
+                    case Looking(step):
                         self.doing = t(f"ask.look.{step}")
-                    case ask.MomentsSearched(moments):
+                    case MomentsSearched(moments):
                         self.doing = t("mcp.searching", frames=len(moments.samples), n=len(moments.intervals))
-                    case ask.Queued(place) if place:
+                    case Queued(place) if place:
                         self.doing = t("ask.page.place", n=place)
-                    case core.EngineProgress(phase, values):
+                    case EngineProgress(phase, values):
                         self.doing = t(f"engine.phase.{phase}", **values)
         return asked
 
@@ -526,17 +541,15 @@ def _folder(folder: Path) -> schemas.ListResult:
     try:
         with held_folder(folder) as here, os.scandir(here) as found:
             entries = sorted((one for one in found if not one.name.startswith(".")), key=lambda one: one.name)
-            folders = [core.readable(one.name) for one in entries if one.is_dir()]
-            videos = [core.readable(one.name) for one in entries if is_video_name(Path(one.path))]
+            folders = [readable(one.name) for one in entries if one.is_dir()]
+            videos = [readable(one.name) for one in entries if is_video_name(Path(one.path))]
     except OSError as error:
-        raise core.VideoError("folder_unreadable", path=core.shown_path(folder), reason=error.strerror) from error
-    shown = schemas.FolderQuoted(
-        folder=core.shown_path(folder), videos=videos[:_MOST_FILES], folders=folders[:_MOST_FILES]
-    )
+        raise VideoError("folder_unreadable", path=shown_path(folder), reason=error.strerror) from error
+    shown = schemas.FolderQuoted(folder=shown_path(folder), videos=videos[:_MOST_FILES], folders=folders[:_MOST_FILES])
     return schemas.ListResult(videos=len(videos), folders=len(folders), quoted=shown)
 
 
-def _range(start: Time, end: Time | None) -> core.Selection:
+def _range(start: Time, end: Time | None) -> Selection:
     return build_selection(
         strategy=None,
         every=None,
@@ -550,11 +563,11 @@ def _range(start: Time, end: Time | None) -> core.Selection:
 def _seconds(time: Time) -> float:
     seconds = parse_seconds(str(time))
     if seconds > _LATEST_SECONDS:
-        raise core.ConfigError("time_unreadable", given=time)
+        raise ConfigError("time_unreadable", given=time)
     return seconds
 
 
-def _spread(keyframes: Sequence[core.Keyframe]) -> Sequence[core.Keyframe]:
+def _spread(keyframes: Sequence[Keyframe]) -> Sequence[Keyframe]:
     """Return at most as many keyframes as a result has pictures, evenly chosen."""
     number = min(len(keyframes), _MOST_PICTURES)
     return [keyframes[len(keyframes) * place // number] for place in range(number)]

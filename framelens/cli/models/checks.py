@@ -22,16 +22,21 @@ from framelens import config
 from framelens.cli import terminal
 from framelens.cli.common import cancel_on_signals, use_language, whole_number, wide_console
 from framelens.config import Settings
-from framelens.core import MOST_FRAMES, ConfigError, EngineProgress, gib_number
+from framelens.core.domain import MOST_FRAMES, EngineProgress
+from framelens.core.errors import ConfigError
+from framelens.core.units import gib_number
 from framelens.i18n import language, notice_text, t
 from framelens.i18n.formatting import exactly, span
-from framelens.models import PreflightFinding, Proposal, Severity
-from framelens.services import build_engine, check_sight, export_environment, result_text, try_model
+from framelens.models.placement import Proposal
+from framelens.models.preflight.context import PreflightFinding, Severity
+from framelens.services.engine_session import build_engine, export_environment
+from framelens.services.model_benchmarks import check_sight, result_text, try_model
 from framelens.services.preflight import preflight
-from framelens.store import Measured
+from framelens.store.model_records import Measured
 
 if TYPE_CHECKING:
-    from framelens.analysis import BenchmarkResult, Estimate
+    from framelens.analysis.planning.benchmark_result import BenchmarkResult
+    from framelens.analysis.planning.estimate import Estimate
 
 _MARKS: Mapping[Severity, str] = {"stops": "❌", "hinders": "⚠️ ", "tells": "💡"}
 _UNRELIABLE = ("poor", "blind")

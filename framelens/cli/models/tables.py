@@ -6,10 +6,16 @@ from typing import Any
 
 from rich.table import Table
 
-from framelens import models
 from framelens.cli.common import wide_console
-from framelens.core import gib_text
+from framelens.core.units import gib_text
 from framelens.i18n import labelled, language, t
+from framelens.models.architecture import FRAME, Shape, image_tokens
+from framelens.models.catalogue import Match
+from framelens.models.catalogue_parser import CatalogueEntry
+from framelens.models.formats import FORMATS, NumberFormat, format_of
+from framelens.models.formatting import parameters_text, weights_bytes, why_not
+from framelens.models.memory import MemoryEstimate
+from framelens.models.placement import GpuCard, Proposal
 
 _MOST_ROWS = 12  # chosen by hand; not tuned
 _LARGE_FRAME = (1280, 720)
@@ -20,10 +26,10 @@ _SEVEN_BILLION = 7_615_616_512  # parameters of Qwen2.5-7B
 
 
 def print_catalogue(
-    entries: Iterable[models.CatalogueEntry],
-    fitting: Mapping[str, models.Proposal],
+    entries: Iterable[CatalogueEntry],
+    fitting: Mapping[str, Proposal],
     machine: str,
-    card: models.GpuCard | None,
+    card: GpuCard | None,
 ) -> None:
     """Print all models, those that fit first."""
     right = ("parameters", "context", "weights")
@@ -31,15 +37,15 @@ def print_catalogue(
     table = _table(names, right)
     for entry in entries:
         shape = entry.shape
-        weights = models.weights_bytes(shape)
+        weights = weights_bytes(shape)
         table.add_row(
             entry.id,
-            models.parameters_text(shape),
+            parameters_text(shape),
             t("models.sees" if entry.sees else "models.blind"),
             f"{shape.text.max_positions:,}",
             gib_text(weights),
-            t(f"models.format.{models.format_of(shape).key}.name"),
-            t("models.fits") if entry.id in fitting else models.why_not(entry, card),
+            t(f"models.format.{format_of(shape).key}.name"),
+            t("models.fits") if entry.id in fitting else why_not(entry, card),
             entry.licence,
         )
     console = wide_console()
@@ -47,7 +53,7 @@ def print_catalogue(
     console.print(table)
 
 
-def entry_document(entry: models.CatalogueEntry, proposal: models.Proposal | None) -> dict[str, Any]:
+def entry_document(entry: CatalogueEntry, proposal: Proposal | None) -> dict[str, Any]:
     """Convert one model to JSON; `here` is null if it doesn't fit."""
     shape = entry.shape
     return {
@@ -57,8 +63,8 @@ def entry_document(entry: models.CatalogueEntry, proposal: models.Proposal | Non
         "active_parameters": shape.active_parameters,
         "sees": entry.sees,
         "context": shape.text.max_positions,
-        "weights_bytes": models.weights_bytes(shape),
-        "format": models.format_of(shape).key,
+        "weights_bytes": weights_bytes(shape),
+        "format": format_of(shape).key,
         "licence": entry.licence,
         "released": entry.released,
         "engine": entry.engine,
@@ -71,18 +77,16 @@ def entry_document(entry: models.CatalogueEntry, proposal: models.Proposal | Non
 # ---- one model -------------------------------------------------------------------------------------------------------
 
 
-def print_sum(
-    entry: models.CatalogueEntry | None, asked: str, shape: models.Shape, sum_: models.MemoryEstimate
-) -> None:
+def print_sum(entry: CatalogueEntry | None, asked: str, shape: Shape, sum_: MemoryEstimate) -> None:
     """Print the memory estimate of one model, term by term."""
     console, plan = wide_console(), sum_.plan
     console.print(entry.id if entry else asked)
     is_seeing = t("models.sees" if shape.vision else "models.blind")
     sees = labelled(t("models.column_sees"), is_seeing)
     facts = [
-        models.parameters_text(shape, named=True),
+        parameters_text(shape, named=True),
         sees,
-        t(f"models.format.{models.format_of(shape).key}.name"),
+        t(f"models.format.{format_of(shape).key}.name"),
     ]
     facts += [labelled(t("models.column_context"), f"{shape.text.max_positions:,}")]
     facts += [entry.licence, entry.released] if entry else []
@@ -100,12 +104,12 @@ def print_sum(
     console.print(_sum_table(sum_))
     console.print(t("models.per_token", kib=f"{sum_.cache_bytes_per_token / 1024:.4g}"))
     if shape.vision:
-        least, most = (models.image_tokens(shape.vision, *size) for size in (models.FRAME, _LARGE_FRAME))
+        least, most = (image_tokens(shape.vision, *size) for size in (FRAME, _LARGE_FRAME))
         console.print(t("models.picture", least=f"{least:,}", most=f"{most:,}"))
     console.print(t("models.estimate"))
 
 
-def _sum_table(sum_: models.MemoryEstimate) -> Table:
+def _sum_table(sum_: MemoryEstimate) -> Table:
     several = sum_.plan.cards > 1
     names = ("term", "card", "total", "formula") if several else ("term", "total", "formula")
     table = _table(names, ("card", "total"))
@@ -120,7 +124,7 @@ def _sum_table(sum_: models.MemoryEstimate) -> Table:
     return table
 
 
-def sum_document(match: models.Match | None, shape: models.Shape, sum_: models.MemoryEstimate) -> dict[str, Any]:
+def sum_document(match: Match | None, shape: Shape, sum_: MemoryEstimate) -> dict[str, Any]:
     """Convert one model's memory estimate to JSON; `model` is null for a folder that isn't in the catalogue."""
     found = match and {
         "asked": match.asked,
@@ -146,7 +150,7 @@ def sum_document(match: models.Match | None, shape: models.Shape, sum_: models.M
 # ---- what fits -------------------------------------------------------------------------------------------------------
 
 
-def print_proposals(found: tuple[models.Proposal, ...], machine: str) -> None:
+def print_proposals(found: tuple[Proposal, ...], machine: str) -> None:
     """Print the models that fit, best first, and the settings of the first one to copy."""
     console = wide_console()
     if not found:
@@ -171,7 +175,7 @@ def print_proposals(found: tuple[models.Proposal, ...], machine: str) -> None:
     print("\n".join(_settings(found[0])))
 
 
-def proposal_document(proposal: models.Proposal) -> dict[str, Any]:
+def proposal_document(proposal: Proposal) -> dict[str, Any]:
     """Convert one model with fitting settings to JSON."""
     return {
         "id": proposal.entry.id,
@@ -186,7 +190,7 @@ def proposal_document(proposal: models.Proposal) -> dict[str, Any]:
     }
 
 
-def _settings(proposal: models.Proposal) -> list[str]:
+def _settings(proposal: Proposal) -> list[str]:
     lines = [f"VLLM_MODEL_PATH={proposal.entry.id}"]
     lines += [f"VLLM_CONFIG='{json.dumps(dict(proposal.config))}'"] if proposal.config else []
     return lines + [f"{name}={value}" for name, value in proposal.environment.items()]
@@ -199,14 +203,14 @@ def print_formats() -> None:
     """Print the number formats."""
     names = ("format", "bits", "seven", "capability", "full", "cpu", "how", "about")
     table = _table(names, ("bits", "seven", "capability", "full"))
-    for one in models.FORMATS:
+    for one in FORMATS:
         table.add_row(*format_cells(one))
     console = wide_console()
     console.print(table)
     console.print(t("models.quality"))
 
 
-def format_cells(one: models.NumberFormat) -> tuple[str, ...]:
+def format_cells(one: NumberFormat) -> tuple[str, ...]:
     """Return a row of the table of formats, as in the terminal and in the documents."""
     return (
         t(f"models.format.{one.key}.name"),
@@ -233,7 +237,7 @@ def format_documents() -> list[dict[str, Any]]:
             "vllm_config": dict(one.arguments) if one.arguments else None,
             "about": t(f"models.format.{one.key}.about"),
         }
-        for one in models.FORMATS
+        for one in FORMATS
     ]
 
 

@@ -17,11 +17,16 @@ from typing import Any
 
 from framelens import config
 from framelens.cli.common import use_language
-from framelens.core import AppError, ConfigError, human_size, one_line, shown_path
+from framelens.core.errors import AppError, ConfigError
+from framelens.core.files import one_line, shown_path
+from framelens.core.units import human_size
 from framelens.i18n import t
-from framelens.models import SHORT, CodeFile
-from framelens.services import ModelCode, export_environment, find_code, trust_code, untrust_code
-from framelens.store import AuditLog, Store, trusted_code
+from framelens.models.remote_code import SHORT, CodeFile
+from framelens.services.access.code_trust import ModelCode, find_code, trust_code, untrust_code
+from framelens.services.engine_session import export_environment
+from framelens.store.audit import AuditLog
+from framelens.store.database import Store
+from framelens.store.model_records import trusted_code
 
 
 def add_parsers(asks: argparse._SubParsersAction[argparse.ArgumentParser]) -> tuple[argparse.ArgumentParser, ...]:

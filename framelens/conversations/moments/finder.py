@@ -8,8 +8,7 @@ from functools import cache, partial
 from io import BytesIO
 from pathlib import Path
 
-from framelens import core
-from framelens.analysis import EngineConnection
+from framelens.analysis.requests.engine_connection import EngineConnection
 from framelens.conversations import conversation as values
 from framelens.conversations.conversation import AskEvent, Conversation, FrameRef
 from framelens.conversations.moments.lookalikes import lookalikes
@@ -19,9 +18,13 @@ from framelens.conversations.repository import ConversationRepository
 from framelens.conversations.retrieval.select import RetrievalTools, Scope
 from framelens.conversations.retrieval.values import Kind, Looking, Sought
 from framelens.conversations.votes import VoteAsker
+from framelens.core.domain import Analysis, Keyframe
+from framelens.core.errors import AppError
+from framelens.core.evidence import Interval, Moments
+from framelens.core.units import clock
 from framelens.i18n import in_language, t
 from framelens.i18n.formatting import exactly
-from framelens.video import Still, Stills
+from framelens.video.stills import Still, Stills
 
 SIDE = 640
 """Longer side of the pictures that are voted on, in pixels; a picture of 16:9 takes about 300 tokens."""
@@ -97,11 +100,11 @@ def answer_by_search(
         frames=max(1, settings.search_frames // len(analyses)), seconds=settings.search_seconds / len(analyses)
     )
     alike = cache(partial(lookalikes, thing, connection, conversation.language, cancel))  # the same for all videos
-    found: dict[str, core.Moments] = {}
-    failure: core.AppError | None = None
+    found: dict[str, Moments] = {}
+    failure: AppError | None = None
     try:
         for id_, analysis in analyses.items():
-            found[id_] = known.get(id_) or core.Moments(id_, thing, *scope.range_of(analysis))
+            found[id_] = known.get(id_) or Moments(id_, thing, *scope.range_of(analysis))
             candidates = yield from _candidates(analysis, tools, cancel)
             voter = VoteAsker(connection, conversation.language)
             with closing(Stills()) as stills:  # the player's serve one video at a time
@@ -111,7 +114,7 @@ def answer_by_search(
                 ):
                     found[id_] = one
                     yield values.MomentsSearched(one)
-    except core.AppError as error:
+    except AppError as error:
         failure = error
     if any(one.samples for one in found.values()):
         refs = _stored(conversation, found, analyses, repository, tools) if not cancel.is_set() else ()
@@ -125,11 +128,11 @@ def answer_by_search(
 
 
 def _candidates(
-    analysis: core.Analysis, tools: RetrievalTools, cancel: threading.Event
+    analysis: Analysis, tools: RetrievalTools, cancel: threading.Event
 ) -> Generator[Looking, None, list[float]]:
     """Return the times of the survey's candidates, those of its keyframes first."""
     pictures = tools.extractions.thumbnails(analysis.video.path, analysis.request.selection, cancel)
-    small: Sequence[core.Keyframe] = ()
+    small: Sequence[Keyframe] = ()
     with closing(pictures):
         while True:
             try:
@@ -141,15 +144,15 @@ def _candidates(
     return [one.time_seconds for one in (*analysis.keyframes, *small)]
 
 
-def _shown(intervals: Sequence[core.Interval]) -> list[float]:
+def _shown(intervals: Sequence[Interval]) -> list[float]:
     """Return the times of the frames that are cited."""
     return sorted({point.time_seconds for one in intervals[:_SHOWN] for point in (one.first, one.last)})
 
 
 def _stored(
     conversation: Conversation,
-    found: Mapping[str, core.Moments],
-    analyses: Mapping[str, core.Analysis],
+    found: Mapping[str, Moments],
+    analyses: Mapping[str, Analysis],
     repository: ConversationRepository,
     tools: RetrievalTools,
 ) -> tuple[FrameRef, ...]:
@@ -162,7 +165,7 @@ def _stored(
     )
 
 
-def _words(found: core.Moments, refs: Sequence[FrameRef], name: str, kind: Kind) -> str:
+def _words(found: Moments, refs: Sequence[FrameRef], name: str, kind: Kind) -> str:
     """Say what a search has found, in the language of the context."""
     numbers = {one.time_seconds: one.number for one in refs if one.analysis_id == found.analysis_id}
     count, frames = len(found.intervals), len(found.samples)
@@ -186,22 +189,22 @@ def _words(found: core.Moments, refs: Sequence[FrameRef], name: str, kind: Kind)
     return "\n".join(lines)
 
 
-def _doubted_words(doubted: Sequence[core.Interval]) -> Iterator[str]:
+def _doubted_words(doubted: Sequence[Interval]) -> Iterator[str]:
     """Yield a line for each reason why intervals don't count, with their times."""
     spans: dict[tuple[str, str], list[str]] = {}
     for one in doubted:
         doubt = doubt_of(one)
         alike = one.lookalike.thing if one.lookalike and doubt == "lookalike" else ""
-        span = f"{core.clock(one.first.time_seconds)} – {core.clock(one.last.time_seconds)}"
+        span = f"{clock(one.first.time_seconds)} – {clock(one.last.time_seconds)}"
         spans.setdefault((doubt, alike), []).append(span)
     for (reason, alike), times in spans.items():
         yield t(f"ask.moments.doubt_{reason}", alike=alike, spans=t("facts.list").join(times))
 
 
-def _interval_words(one: core.Interval, numbers: Mapping[float, int]) -> str:
+def _interval_words(one: Interval, numbers: Mapping[float, int]) -> str:
     values = {
-        "start": core.clock(one.first.time_seconds),
-        "end": core.clock(one.last.time_seconds),
+        "start": clock(one.first.time_seconds),
+        "end": clock(one.last.time_seconds),
         "first": numbers.get(one.first.time_seconds, 0),
         "last": numbers.get(one.last.time_seconds, 0),
         "seconds": exactly(one.end_seconds - one.first.time_seconds, digits=2),

@@ -8,9 +8,10 @@ import re
 import threading
 from typing import Any
 
-from framelens import core
-from framelens.analysis import EngineConnection
+from framelens.analysis.requests.engine_connection import EngineConnection
 from framelens.conversations.retrieval.classification import asked_for_json, quoted
+from framelens.core.domain import Language
+from framelens.core.files import one_line
 from framelens.i18n import in_language, t
 
 _MOST, _LONGEST = 3, 60
@@ -69,7 +70,7 @@ _SCHEMA: dict[str, Any] = {
 
 
 def lookalikes(
-    thing: str, connection: EngineConnection, language: core.Language, cancel: threading.Event
+    thing: str, connection: EngineConnection, language: Language, cancel: threading.Event
 ) -> tuple[str, ...]:
     """Return up to three things that look like this one and are something else.
 
@@ -85,7 +86,7 @@ def lookalikes(
     with in_language(language):
         prompt, system = t("ask.prompt.lookalikes", thing=quoted(thing)), t("ask.prompt.lookalikes_system")
     said = asked_for_json(prompt, system, _SCHEMA, connection, cancel).get("lookalikes")
-    named = [core.one_line(one) for one in (said if isinstance(said, list) else []) if isinstance(one, str)]
+    named = [one_line(one) for one in (said if isinstance(said, list) else []) if isinstance(one, str)]
     usable = (one for one in named if len(one) <= _LONGEST and _is_another(one, thing))
     return tuple(dict.fromkeys((*in_other_colours(thing), *usable)))[:_MOST]
 

@@ -6,6 +6,7 @@ from itertools import islice, pairwise
 from math import ceil, log2
 
 from framelens.conversations.moments import timeline
+from framelens.core.evidence import Moments, VoteSample
 
 _ROUND_FRAMES = 32
 """Most frames of a round, twice as many as are asked about at the same time. Chosen by hand; not tuned."""
@@ -26,7 +27,7 @@ _MORE_SHARE, _MORE_LOOKS = 0.5, 100
 intervals. Measured: 71 looks at 14 s with one interval, where filling takes 33; 694 at 180 s with nine, 401."""
 
 
-def open_times(found: timeline.Moments) -> list[float]:
+def open_times(found: Moments) -> list[float]:
     """Return the times of frames that decide what the votes leave open, rising; none if they leave nothing open."""
     if not found.samples:
         return list(_even_times(found))
@@ -39,7 +40,7 @@ def open_times(found: timeline.Moments) -> list[float]:
     return sorted(wanted)[:_ROUND_FRAMES]
 
 
-def further_times(found: timeline.Moments, candidates: Sequence[float], affordable: int) -> list[float]:
+def further_times(found: Moments, candidates: Sequence[float], affordable: int) -> list[float]:
     """Return the times of frames in what was not looked at yet, rising; none once all gaps are narrow.
 
     Halving the widest gaps leaves the narrowest ones at any ceiling, but the video is decoded again for each halving:
@@ -54,7 +55,7 @@ def further_times(found: timeline.Moments, candidates: Sequence[float], affordab
     return []
 
 
-def expected_frames(found: timeline.Moments) -> int:
+def expected_frames(found: Moments) -> int:
     """Return how many frames a search that runs to its end has looked at, at least."""
     return len(found.samples) + sum(1 for _ in _Looked(found).within_gaps())
 
@@ -65,7 +66,7 @@ def usual_looks(seconds: float) -> tuple[int, int]:
     return fewest, round(fewest * (1 + _MORE_SHARE)) + _MORE_LOOKS
 
 
-def _even_times(found: timeline.Moments) -> Iterator[float]:
+def _even_times(found: Moments) -> Iterator[float]:
     """Yield the times of the first round, so far apart that halving the gaps leaves them just narrow enough."""
     seconds = found.end_seconds - found.start_seconds
     narrow = seconds / _NARROW_SECONDS
@@ -79,7 +80,7 @@ def _even_times(found: timeline.Moments) -> Iterator[float]:
 class _Looked:
     """The samples until now, for choosing where to look next."""
 
-    def __init__(self, found: timeline.Moments) -> None:
+    def __init__(self, found: Moments) -> None:
         self._samples = found.samples
         self._starts = [one.time_seconds for one in found.samples]
         self._start, self._end = found.start_seconds, found.end_seconds - _LAST_SECONDS
@@ -95,7 +96,7 @@ class _Looked:
         place = bisect_right(self._unreadable, start - timeline.SAME_SECONDS)
         return place < len(self._unreadable) and self._unreadable[place] <= end + timeline.SAME_SECONDS
 
-    def densely_around(self, one: timeline.VoteSample) -> list[float]:
+    def densely_around(self, one: VoteSample) -> list[float]:
         """Return the new times of a dense look around a sample."""
         steps = range(-round(timeline.NEAR_SECONDS / _DENSE_SECONDS), round(timeline.NEAR_SECONDS / _DENSE_SECONDS) + 1)
         return [time for step in steps if self.is_new(time := one.time_seconds + step * _DENSE_SECONDS)]
@@ -123,10 +124,10 @@ class _Looked:
 
     def _between(
         self,
-        last: timeline.VoteSample,
-        first: timeline.VoteSample,
-        earlier: Sequence[timeline.VoteSample],
-        later: Sequence[timeline.VoteSample],
+        last: VoteSample,
+        first: VoteSample,
+        earlier: Sequence[VoteSample],
+        later: Sequence[VoteSample],
     ) -> Iterator[float]:
         if not timeline.are_neighbours(last, first):
             yield from self._middle(last, first)
@@ -136,7 +137,7 @@ class _Looked:
         if not (later and later[0].time_seconds - first.until_seconds <= timeline.NEAR_SECONDS):
             yield from filter(self.is_new, [first.until_seconds + _BESIDE_SECONDS])
 
-    def _middle(self, last: timeline.VoteSample, first: timeline.VoteSample) -> Iterator[float]:
+    def _middle(self, last: VoteSample, first: VoteSample) -> Iterator[float]:
         if not timeline.are_neighbours(last, first) and not self._is_unreadable(last.until_seconds, first.time_seconds):
             yield (last.until_seconds + first.time_seconds) / 2
 

@@ -21,13 +21,13 @@ from functools import cache
 from statistics import fmean
 from typing import Protocol
 
-from framelens import core
 from framelens.conversations.moments import timeline
 from framelens.conversations.moments.sampling import further_times, open_times
-from framelens.conversations.moments.timeline import Moments, SearchEnd, VoteSample
 from framelens.conversations.votes import UNDECIDED, VoteAsker
-from framelens.llm import VisionCard, draw
-from framelens.video import Still
+from framelens.core.errors import AppError, InputError
+from framelens.core.evidence import Moments, SearchEnd, VoteSample
+from framelens.llm.vision_check import VisionCard, draw
+from framelens.video.stills import Still
 
 CHANGES = 3
 """Ways to change a picture slightly."""
@@ -181,7 +181,7 @@ class _Search:
                 break
             try:
                 frame = self.source.at(seconds, self.cancel)
-            except core.InputError as error:
+            except InputError as error:
                 if not known and not new and (error.key != "still_missing" or seconds == times[-1]):
                     raise  # the file itself can't be read
                 self.found = replace(self.found, unreadable=(*self.found.unreadable, seconds))
@@ -193,12 +193,12 @@ class _Search:
                 new[frame.frame_index] = frame, until
         asked = list(new.values())
         number = self.found.rounds + 1
-        failure: core.AppError | None = None
+        failure: AppError | None = None
         try:
             for index, probability in self._votes([frame.jpeg for frame, _ in asked]):
                 frame, until = asked[index]
                 again.append(VoteSample(frame.frame_index, frame.time_seconds, until, probability, number))
-        except core.AppError as error:
+        except AppError as error:
             failure = error
         self.found = replace(self.found, samples=timeline.added(self.found.samples, again))
         if failure:

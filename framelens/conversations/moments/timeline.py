@@ -11,13 +11,7 @@ from itertools import groupby, pairwise
 from statistics import fmean
 from typing import Literal
 
-from framelens.core import Interval as Interval
-from framelens.core import Issue as Issue
-from framelens.core import Lookalike
-from framelens.core import Moments as Moments
-from framelens.core import Point as Point
-from framelens.core import SearchEnd as SearchEnd
-from framelens.core import VoteSample as VoteSample
+from framelens.core.evidence import Interval, Issue, Lookalike, Moments, Point, VoteSample
 
 Doubt = Literal["", "contrary", "changed", "lookalike"]
 SHORTEST_SECONDS = 0.2

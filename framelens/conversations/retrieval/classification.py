@@ -13,11 +13,13 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from typing import Any, get_args
 
-from framelens import core
-from framelens.analysis import EngineConnection
+from framelens.analysis.requests.engine_connection import EngineConnection
 from framelens.conversations.retrieval.values import SEARCHED, Kind, Sought
+from framelens.core.domain import Language
+from framelens.core.errors import AppError, Cancelled
 from framelens.i18n import in_language, t
-from framelens.llm import messages, stream_pieces
+from framelens.llm import messages
+from framelens.llm.stream import stream_pieces
 
 _log = logging.getLogger(__name__)
 _SECONDS = 30.0
@@ -200,7 +202,7 @@ def by_model(
     question: str,
     earlier: Sequence[str],
     connection: EngineConnection,
-    language: core.Language,
+    language: Language,
     cancel: threading.Event,
 ) -> Sought:
     """Return what a question asks for, by the model's answer and, as far as that is unusable, by the words.
@@ -270,9 +272,9 @@ def asked_for_json(
                 text = piece.text if piece.restart else text + piece.text
                 if time.monotonic() > deadline:
                     break
-    except core.Cancelled:
+    except Cancelled:
         raise
-    except core.AppError as error:
+    except AppError as error:
         _log.warning("a short request failed: %s", error)
     try:
         answer = json.loads(text[text.find("{") : text.rfind("}") + 1])

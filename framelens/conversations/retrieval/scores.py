@@ -14,9 +14,9 @@ from statistics import median
 
 import numpy as np
 
-from framelens import core
 from framelens.conversations.retrieval.values import FrameCandidate, Quote, ScoreName
-from framelens.store import words_of
+from framelens.core.domain import Analysis
+from framelens.store.tokenizer import words_of
 
 _LEAST_RISE: Mapping[ScoreName, float] = {"text": 0.2, "embeddings": 0.02, "votes": 0.2}
 """Least difference between the best score and the median. Cosines of picture and text differ by hundredths only. Chosen
@@ -46,7 +46,7 @@ class TimedText:
     text: str
 
 
-def passages_of(analysis_id: str, analysis: core.Analysis) -> Iterator[TimedText]:
+def passages_of(analysis_id: str, analysis: Analysis) -> Iterator[TimedText]:
     """Yield the cues of the transcript, the writing on keyframes, and the findings at the frames that they cite."""
     times = {frame.number: frame.time_seconds for frame in analysis.keyframes}
     for cue in analysis.transcript.cues if analysis.transcript else ():

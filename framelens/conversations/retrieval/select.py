@@ -13,8 +13,8 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from math import ceil
 
-from framelens import core
-from framelens.analysis import EngineConnection, ExtractionCache
+from framelens.analysis.inputs.extraction_cache import ExtractionCache
+from framelens.analysis.requests.engine_connection import EngineConnection
 from framelens.conversations.retrieval import scores
 from framelens.conversations.retrieval.choice import choose
 from framelens.conversations.retrieval.values import (
@@ -29,8 +29,12 @@ from framelens.conversations.retrieval.values import (
     Sought,
 )
 from framelens.conversations.votes import VoteAsker
-from framelens.llm import EmbeddingModel
-from framelens.video import THUMBNAIL_SIDE, Stills
+from framelens.core.domain import MOST_FRAMES, Analysis, Keyframe, Language
+from framelens.core.errors import AppError, Cancelled, InputError
+from framelens.core.images import smaller
+from framelens.llm.embeddings import EmbeddingModel
+from framelens.video.keyframes.options import THUMBNAIL_SIDE
+from framelens.video.stills import Stills
 
 _log = logging.getLogger(__name__)
 SCORING_SECONDS = 30.0
@@ -79,7 +83,7 @@ class Scope:
         seconds: Ceiling of time for scores.
     """
 
-    analyses: Mapping[str, core.Analysis]
+    analyses: Mapping[str, Analysis]
     frames: int | None = None
     start_seconds: float | None = None
     end_seconds: float | None = None
@@ -87,7 +91,7 @@ class Scope:
     known: Collection[tuple[str, float]] = ()
     seconds: float = SCORING_SECONDS
 
-    def range_of(self, analysis: core.Analysis) -> tuple[float, float]:
+    def range_of(self, analysis: Analysis) -> tuple[float, float]:
         """Return the part of a video to choose from: the range within that of the analysis."""
         selection = analysis.request.selection
         ends = (analysis.decode.readable_seconds, selection.end_seconds, self.end_seconds)
@@ -122,7 +126,7 @@ def select(
     scope: Scope,
     tools: RetrievalTools,
     connection: EngineConnection,
-    language: core.Language,
+    language: Language,
     cancel: threading.Event,
 ) -> Generator[Looking, None, Selected]:
     """Choose the frames for a question, and yield the progress; the result is the generator's value.
@@ -161,7 +165,7 @@ class _Choosing:
     scope: Scope
     tools: RetrievalTools
     connection: EngineConnection
-    language: core.Language
+    language: Language
     cancel: threading.Event
     found: dict[ScoreName, Sequence[float | None]] = field(default_factory=dict)
 
@@ -171,7 +175,7 @@ class _Choosing:
         if self.scope.frames is not None:
             return self.scope.frames
         analyses = self.scope.analyses.values()
-        return min(core.MOST_FRAMES, sum(max(len(one.keyframes), min(_USUAL, one.request.frames)) for one in analyses))
+        return min(MOST_FRAMES, sum(max(len(one.keyframes), min(_USUAL, one.request.frames)) for one in analyses))
 
     def keyframes(self) -> list[ChosenFrame]:
         """Return the keyframes, as they were chosen for the analysis; at most the budget of them, spread evenly."""
@@ -242,7 +246,7 @@ class _Choosing:
             pool += sorted(own, key=lambda one: one.time_seconds)
         return pool
 
-    def _thumbnails(self, analysis: core.Analysis) -> Generator[Looking, None, tuple[core.Keyframe, ...]]:
+    def _thumbnails(self, analysis: Analysis) -> Generator[Looking, None, tuple[Keyframe, ...]]:
         """Return the small pictures of a video; none if it can't be read any more."""
         yield Looking("thumbnails")
         events = self.tools.extractions.thumbnails(analysis.video.path, analysis.request.selection, self.cancel)
@@ -252,15 +256,15 @@ class _Choosing:
                     progress = next(events)
                     yield Looking("thumbnails", int(progress.time_seconds), int(progress.duration_seconds or 0))
         except StopIteration as end:
-            found: tuple[core.Keyframe, ...] = end.value
+            found: tuple[Keyframe, ...] = end.value
             return found
-        except core.Cancelled:
+        except Cancelled:
             raise
-        except core.AppError as error:
+        except AppError as error:
             _log.warning("candidates of a video could not be read: %s", error)
             return ()
 
-    def _keyframes(self, analysis_id: str, analysis: core.Analysis) -> list[FrameCandidate]:
+    def _keyframes(self, analysis_id: str, analysis: Analysis) -> list[FrameCandidate]:
         """Return the keyframes in the range, or all of them if it has none."""
         start, end = self.scope.range_of(analysis)
         inside = [one for one in analysis.keyframes if start <= one.time_seconds < end]
@@ -282,9 +286,9 @@ class _Choosing:
         ]
         try:
             vectors = self.tools.embeddings.of_parts(parts, seconds=deadline - time.monotonic(), cancel=self.cancel)
-        except core.Cancelled:
+        except Cancelled:
             raise
-        except core.AppError as error:  # a model of texts alone refuses pictures
+        except AppError as error:  # a model of texts alone refuses pictures
             _log.warning("pictures could not be embedded: %s", error)
             return
         if vectors[0] is not None:
@@ -297,7 +301,7 @@ class _Choosing:
         votes: list[float | None] = [None] * len(pool)
         asked = VoteAsker(self.connection, self.language).ask(
             self.sought.look_for[0],
-            [core.smaller(pool[place].jpeg, THUMBNAIL_SIDE) for place in order],
+            [smaller(pool[place].jpeg, THUMBNAIL_SIDE) for place in order],
             seconds=max(0.0, deadline - time.monotonic()),
             cancel=self.cancel,
         )
@@ -307,9 +311,9 @@ class _Choosing:
                 for done, vote in enumerate(asked, 1):
                     votes[order[vote.index]] = vote.probability
                     yield Looking("votes", done, len(pool))
-        except core.Cancelled:
+        except Cancelled:
             raise
-        except core.AppError as error:  # the answer's own request decides what becomes of it
+        except AppError as error:  # the answer's own request decides what becomes of it
             _log.warning("the model could not vote: %s", error)
 
     def _order(self, pool: Sequence[FrameCandidate]) -> list[int]:
@@ -337,17 +341,17 @@ class _Choosing:
         return sorted(frames, key=lambda one: (order.index(one.analysis_id), one.time_seconds))
 
     def _pictures(
-        self, analysis_id: str, analysis: core.Analysis, times: Sequence[float]
+        self, analysis_id: str, analysis: Analysis, times: Sequence[float]
     ) -> Generator[Looking, None, list[ChosenFrame]]:
         """Return the frames that are shown at these times, each once and without those that can't be decoded."""
         frames: dict[float, ChosenFrame] = {}
         for done, seconds in enumerate(times):
             if self.cancel.is_set():
-                raise core.Cancelled
+                raise Cancelled
             yield Looking("frames", done, len(times))
             try:
                 still = self.tools.stills.at(analysis.video.path, seconds, _SIDE)
-            except core.InputError as error:
+            except InputError as error:
                 if error.key != "still_missing":
                     raise
                 continue
@@ -363,14 +367,14 @@ def _is_known(one: FrameCandidate, known: Collection[tuple[str, float]]) -> bool
     return any(id_ == one.analysis_id and abs(seconds - one.time_seconds) < _SAME_SECONDS for id_, seconds in known)
 
 
-def is_here(analysis: core.Analysis, tools: RetrievalTools) -> bool:
+def is_here(analysis: Analysis, tools: RetrievalTools) -> bool:
     """Return whether the video of an analysis is where it was, and still the same."""
     path = analysis.video.path
     try:
         return path.exists() and tools.extractions.sha256(path) == analysis.sha256
-    except (core.AppError, OSError):
+    except (AppError, OSError):
         return False
 
 
 def _data_url(one: FrameCandidate) -> str:
-    return "data:image/jpeg;base64," + base64.b64encode(core.smaller(one.jpeg, THUMBNAIL_SIDE)).decode("ascii")
+    return "data:image/jpeg;base64," + base64.b64encode(smaller(one.jpeg, THUMBNAIL_SIDE)).decode("ascii")

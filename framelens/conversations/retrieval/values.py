@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from framelens import core
+from framelens.core.domain import AnswerStep
 
 Kind = Literal["global", "local", "when", "count", "exists", "read", "spoken"]
 SEARCHED: tuple[Kind, ...] = ("when", "count", "exists")
@@ -70,7 +70,7 @@ class FrameSelection:
 class Looking:
     """Progress of the choice of frames: `done` of `total` in this step; a total of 0 is unknown."""
 
-    step: core.AnswerStep
+    step: AnswerStep
     done: int = 0
     total: int = 0
 

@@ -5,7 +5,9 @@ A pure function of the facts. Each finding states a fact and, if it is a problem
 
 from collections.abc import Iterator
 
-from framelens.core import EngineError, Notice, StorageError, human_size
+from framelens.core.domain import Notice
+from framelens.core.errors import EngineError, StorageError
+from framelens.core.units import human_size
 from framelens.engine.diagnostics.facts import CheckedSettings, GpuFacts, SystemFacts
 from framelens.engine.remote_engine import model_conflict
 from framelens.i18n import as_notice

@@ -13,7 +13,8 @@ from functools import partial
 from importlib import import_module, metadata
 from pathlib import Path
 
-from framelens.core import AppError, in_thread
+from framelens.core.background_task import in_thread
+from framelens.core.errors import AppError
 from framelens.engine.child_process import tail
 from framelens.engine.diagnostics.log_diagnosis import failure_in, meaningful_lines
 from framelens.engine.hardware import cpu_flags, cpu_name, free_memory_bytes, installed_vllm, memory_bytes

@@ -8,7 +8,9 @@ failure is shown in the engine's words, with the last meaningful lines of its lo
 import re
 from collections.abc import Iterator
 
-from framelens.core import EngineError, match_failure, redact
+from framelens.core.errors import EngineError
+from framelens.core.failure_patterns import match_failure
+from framelens.core.redaction import redact
 
 _PREFIX = re.compile(r"^\([^()]*pid=\d+\) ?(?:[A-Z]+ \d\d-\d\d [\d:]+ \[[\w./]+:\d+\] ?)?")
 _EXCEPTION = re.compile(r"(?:\w+\.)*[A-Z]\w*(?:: .*)?")

@@ -16,7 +16,12 @@ from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
-from framelens import core
+from framelens.core.child_environment import hub_environment, with_package
+from framelens.core.domain import EngineProgress, ProgressListener
+from framelens.core.errors import Cancelled, ModelNotFound, StorageError
+from framelens.core.model_hub import HubKind, ModelHub, chosen_hub
+from framelens.core.redaction import redact
+from framelens.core.units import clock, human_size
 from framelens.engine import hub_cache, model_resolution
 from framelens.engine.child_process import ChildProcess, LogReader
 from framelens.engine.http_client import NoAnswer, get_json
@@ -32,7 +37,7 @@ _MAX_CONFIG_BYTES = 1_000_000
 
 def fetch_model(
     model: str,
-    on_progress: core.ProgressListener,
+    on_progress: ProgressListener,
     cancel: threading.Event,
     *,
     needs_tokenizer: bool = True,
@@ -47,7 +52,7 @@ def fetch_model(
         StorageError: The disk is full or the folder not writable.
         Cancelled: `cancel` was set.
     """
-    on_progress(core.EngineProgress("checking", {"model": model}))
+    on_progress(EngineProgress("checking", {"model": model}))
     found = model_resolution.resolve_model(model)
     folder = found.folder
     if folder is None:
@@ -59,10 +64,10 @@ def fetch_model(
 
 def download(
     model_id: str,
-    on_progress: core.ProgressListener,
+    on_progress: ProgressListener,
     cancel: threading.Event,
     *,
-    hub: core.ModelHub | None = None,
+    hub: ModelHub | None = None,
     cache_dir: Path | None = None,
     folder: Path | None = None,
     allow_pickle: bool = False,
@@ -90,7 +95,7 @@ def download(
         StorageError: The disk is full or the folder not writable.
         Cancelled: `cancel` was set.
     """
-    hub = hub or core.chosen_hub()
+    hub = hub or chosen_hub()
     cache = cache_dir or hub_cache.hub_cache_folder(hub)
     order = {
         "model": model_id,
@@ -106,7 +111,7 @@ def download(
     }
     with tempfile.TemporaryDirectory(prefix="framelens-fetch-") as temporary_folder:
         log_path = Path(temporary_folder) / "fetch.log"
-        environment = {**core.with_package(core.hub_environment()), "HF_HUB_DISABLE_TELEMETRY": "1"}
+        environment = {**with_package(hub_environment()), "HF_HUB_DISABLE_TELEMETRY": "1"}
         child = ChildProcess.start([*WORKER, json.dumps(order)], environment=environment, log_path=log_path)
         try:
             outcome = _follow(child, LogReader(log_path), model_id, on_progress, cancel)
@@ -118,7 +123,7 @@ def download(
 
 
 def _follow(
-    child: ChildProcess, reader: LogReader, model_id: str, on_progress: core.ProgressListener, cancel: threading.Event
+    child: ChildProcess, reader: LogReader, model_id: str, on_progress: ProgressListener, cancel: threading.Event
 ) -> Mapping[str, object]:
     """Forward progress until the worker's final message, and return that."""
     last_noise, rate = "", DownloadRate()
@@ -135,7 +140,7 @@ def _follow(
         if ended:
             return {"error": "failed", "detail": last_noise or f"exit status {child.exit_status}"}
         if cancel.wait(LOOK_SECONDS):
-            raise core.Cancelled
+            raise Cancelled
 
 
 def _message(line: str) -> dict[str, object] | None:
@@ -171,18 +176,18 @@ class DownloadRate:
         return (arrived - before) / (now - then) if now - then >= 1.0 and arrived > before else None
 
 
-def _progress(model_id: str, message: dict[str, object], rate: DownloadRate) -> core.EngineProgress:
+def _progress(model_id: str, message: dict[str, object], rate: DownloadRate) -> EngineProgress:
     files, sizes = message["files"], message["bytes"]
     assert isinstance(files, list) and isinstance(sizes, list)
     per_second = rate.update(sizes[0], time.monotonic())
     left = round((sizes[1] - sizes[0]) / per_second) if per_second else None
     numbers = {"files_done": files[0], "files_total": files[1], "bytes_done": sizes[0], "bytes_total": sizes[1]}
     texts = {
-        "done": core.human_size(sizes[0]),
-        "total": core.human_size(sizes[1]),
+        "done": human_size(sizes[0]),
+        "total": human_size(sizes[1]),
         "pace": _format_rate(per_second, left),
     }
-    return core.EngineProgress(
+    return EngineProgress(
         "downloading", {"model": model_id, **numbers, "bytes_per_second": per_second, "seconds_left": left, **texts}
     )
 
@@ -191,14 +196,12 @@ def _format_rate(rate: float | None, seconds_left: int | None) -> str:
     """Format rate and remaining time without words; "" while the rate is unknown."""
     if rate is None or seconds_left is None:
         return ""
-    return f" · {core.human_size(rate)}/s · {core.clock(seconds_left, digits=0, form='m')}"
+    return f" · {human_size(rate)}/s · {clock(seconds_left, digits=0, form='m')}"
 
 
-def hub_config(
-    model_id: str, *, hub: core.ModelHub | None = None, timeout_seconds: float = 1.5
-) -> Mapping[str, Any] | None:
+def hub_config(model_id: str, *, hub: ModelHub | None = None, timeout_seconds: float = 1.5) -> Mapping[str, Any] | None:
     """Get a model's config.json from the hub; None if it is unreachable, missing or gated."""
-    hub = hub or core.chosen_hub()
+    hub = hub or chosen_hub()
     try:
         config = get_json(
             hub.config_url(model_id),
@@ -212,9 +215,7 @@ def hub_config(
     return config if isinstance(config, dict) else None
 
 
-def failure(
-    outcome: Mapping[str, object], model: str, hub: core.ModelHub, folder: Path
-) -> core.ModelNotFound | core.StorageError:
+def failure(outcome: Mapping[str, object], model: str, hub: ModelHub, folder: Path) -> ModelNotFound | StorageError:
     """Build the error for the worker's `outcome`.
 
     Args:
@@ -223,29 +224,29 @@ def failure(
         hub: The hub.
         folder: Folder into which the model was to be downloaded.
     """
-    detail = core.redact(str(outcome.get("detail", "")))
+    detail = redact(str(outcome.get("detail", "")))
     match outcome["error"]:
         case "pickled":
             files = outcome.get("files")
             return model_resolution.pickle_error(model, files if isinstance(files, list) else [])
         case "missing" | "gated" | "token" as kind:
-            return core.ModelNotFound(_REFUSALS[hub.kind][kind], model=model, endpoint=hub.endpoint, reason=detail)
+            return ModelNotFound(_REFUSALS[hub.kind][kind], model=model, endpoint=hub.endpoint, reason=detail)
         case "certificate":
-            return core.ModelNotFound("model_hub_untrusted", model=model, endpoint=hub.endpoint, reason=detail)
+            return ModelNotFound("model_hub_untrusted", model=model, endpoint=hub.endpoint, reason=detail)
         case "corrupt":
             values = {"model": model, "endpoint": hub.endpoint, "file": detail, "setting": hub.endpoint_setting}
-            return core.ModelNotFound("model_download_corrupt", **values)
+            return ModelNotFound("model_download_corrupt", **values)
         case "disk_full" | "unwritable":
             return _disk_error(outcome, model, hub, folder)
         case "offline":
             return _unreachable(model, hub, "HF_HUB_OFFLINE=1")
     if outcome["error"] in ("proxy", "unreachable") and (proxy := proxy_for(hub.endpoint)):
         key = "model_proxy_failed" if hub.kind == "huggingface" else "model_proxy_failed_modelscope"
-        return core.ModelNotFound(key, model=model, endpoint=hub.endpoint, proxy=proxy, reason=detail)
+        return ModelNotFound(key, model=model, endpoint=hub.endpoint, proxy=proxy, reason=detail)
     return _unreachable(model, hub, detail)
 
 
-_REFUSALS: dict[core.HubKind, dict[str, str]] = {
+_REFUSALS: dict[HubKind, dict[str, str]] = {
     "huggingface": {"missing": "model_not_on_hub", "gated": "model_gated", "token": "model_token_refused"},
     "modelscope": {
         "missing": "model_not_on_modelscope",
@@ -255,16 +256,16 @@ _REFUSALS: dict[core.HubKind, dict[str, str]] = {
 }
 
 
-def _disk_error(outcome: Mapping[str, object], model: str, hub: core.ModelHub, folder: Path) -> core.StorageError:
+def _disk_error(outcome: Mapping[str, object], model: str, hub: ModelHub, folder: Path) -> StorageError:
     values = {"model": model, "folder": str(folder), "setting": hub.cache_setting}
     if outcome["error"] == "unwritable":
-        return core.StorageError("model_cache_unwritable", **values, reason=core.redact(str(outcome["detail"])))
+        return StorageError("model_cache_unwritable", **values, reason=redact(str(outcome["detail"])))
     needed, free = outcome.get("needed"), outcome.get("free")
     sizes = {
-        "needed": core.human_size(needed) if isinstance(needed, int) else "?",
-        "free": core.human_size(free) if isinstance(free, int) else "0 B",
+        "needed": human_size(needed) if isinstance(needed, int) else "?",
+        "free": human_size(free) if isinstance(free, int) else "0 B",
     }
-    return core.StorageError("model_disk_full", **values, **sizes)
+    return StorageError("model_disk_full", **values, **sizes)
 
 
 def proxy_for(endpoint: str) -> str:
@@ -273,10 +274,10 @@ def proxy_for(endpoint: str) -> str:
     proxies = getproxies()
     if not address.hostname or proxy_bypass(address.hostname):
         return ""
-    return core.redact(proxies.get(address.scheme) or proxies.get("all") or "")
+    return redact(proxies.get(address.scheme) or proxies.get("all") or "")
 
 
-def _unreachable(model: str, hub: core.ModelHub, reason: str) -> core.ModelNotFound:
+def _unreachable(model: str, hub: ModelHub, reason: str) -> ModelNotFound:
     key = "model_not_local" if hub.kind == "huggingface" else "model_not_local_modelscope"
     short = model.rsplit("/", 1)[-1]
-    return core.ModelNotFound(key, model=model, short=short, endpoint=hub.endpoint, reason=reason)
+    return ModelNotFound(key, model=model, short=short, endpoint=hub.endpoint, reason=reason)

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Literal
 from urllib.parse import urlsplit
 
-from framelens.core import in_thread
+from framelens.core.background_task import in_thread
 from framelens.engine.base import Engine
 from framelens.engine.http_client import NoAnswer, get_text, metrics_url, read_metrics
 from framelens.engine.remote_engine import LOCAL_HOSTS, normal_base_urls

@@ -15,7 +15,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from framelens.core import AppError, BackgroundTask
+from framelens.core.background_task import BackgroundTask
+from framelens.core.errors import AppError
 
 if TYPE_CHECKING:
     from framelens.engine.monitoring.engine_metrics import EngineLoad, LoadAbsence

@@ -16,7 +16,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from framelens.core import Cancelled, EngineError, Notice, from_json, gib_text, new_id
+from framelens.core.codec import from_json
+from framelens.core.domain import Notice
+from framelens.core.errors import Cancelled, EngineError
+from framelens.core.files import new_id
+from framelens.core.units import gib_text
 from framelens.fleet.cluster import node_probe
 from framelens.fleet.ray_jobs.client import RUNNING, RayCluster
 from framelens.i18n import t

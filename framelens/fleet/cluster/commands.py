@@ -4,7 +4,9 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from framelens.core import ConfigError, Notice, arguments_to_argv
+from framelens.core.domain import Notice
+from framelens.core.errors import ConfigError
+from framelens.core.vllm_arguments import arguments_to_argv
 from framelens.fleet.cluster.plan import ClusterPlan
 
 RAY_PORT = 6379  # Ray's default

@@ -11,8 +11,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
-from framelens import models
-from framelens.core import GIB, ConfigError, EngineError, Notice, gib_text
+from framelens.core.domain import Notice
+from framelens.core.errors import ConfigError, EngineError
+from framelens.core.units import GIB, gib_text
+from framelens.models.architecture import Shape
+from framelens.models.catalogue import Catalogue, find_entry
+from framelens.models.catalogue_parser import CatalogueEntry
+from framelens.models.memory import estimate_memory
+from framelens.models.placement import USABLE, GpuCard, Proposal, is_divisible, propose_divided, propose_for_cards
+from framelens.models.serving_plan import Plan
 
 _MAX_NODES = 1000
 _MAX_CARDS = 64  # of one machine; both limits were chosen by hand, not tuned
@@ -32,7 +39,7 @@ class ClusterHardware:
 
     nodes: int
     cards: int
-    card: models.GpuCard
+    card: GpuCard
 
     @property
     def total_cards(self) -> int:
@@ -72,10 +79,10 @@ class ClusterPlan:
     """
 
     hardware: ClusterHardware
-    entry: models.CatalogueEntry
+    entry: CatalogueEntry
     model_path: str
     layout: ClusterLayout
-    proposal: models.Proposal
+    proposal: Proposal
     requests: float
     reasons: tuple[Notice, ...]
 
@@ -94,7 +101,7 @@ class ClusterPlan:
         return self.copies_each > 1 and self.entry.shape.text.experts > 0
 
 
-def parse_gpus(text: str, card: models.GpuCard) -> ClusterHardware:
+def parse_gpus(text: str, card: GpuCard) -> ClusterHardware:
     """Parse machines × cards, such as "2x8"; "8" is one machine.
 
     Raises:
@@ -110,7 +117,7 @@ def parse_gpus(text: str, card: models.GpuCard) -> ClusterHardware:
 def plan_cluster(
     hardware: ClusterHardware,
     model: str,
-    catalogue: models.Catalogue,
+    catalogue: Catalogue,
     *,
     tensor_parallel: int | None = None,
     copies: int | None = None,
@@ -130,7 +137,7 @@ def plan_cluster(
             divided among so many copies.
         EngineError: The model doesn't fit, or vLLM doesn't run it.
     """
-    entry, match = models.find_entry(model, catalogue)
+    entry, match = find_entry(model, catalogue)
     if entry.engine != "vllm":
         raise EngineError("cluster_engine", model=entry.id)
     if tensor_parallel is not None:
@@ -147,7 +154,7 @@ def plan_cluster(
     return replace(draft, reasons=tuple(_reasons(draft)))
 
 
-def _folder(model: str, entry: models.CatalogueEntry) -> str:
+def _folder(model: str, entry: CatalogueEntry) -> str:
     """Return the path of the model on every machine: the given folder, else one named like the model."""
     is_path = model.startswith(("/", ".", "~")) or model.count("/") > 1
     if not is_path:
@@ -158,11 +165,11 @@ def _folder(model: str, entry: models.CatalogueEntry) -> str:
 # ---- the choice ------------------------------------------------------------------------------------------------------
 
 
-def _check_tensor_parallel(entry: models.CatalogueEntry, hardware: ClusterHardware, size: int) -> None:
+def _check_tensor_parallel(entry: CatalogueEntry, hardware: ClusterHardware, size: int) -> None:
     possible = ", ".join(map(str, _tensor_sizes(entry.shape, hardware.cards)))
     if size < 1 or hardware.cards % size:
         raise ConfigError("cluster_tensor_cards", size=size, cards=hardware.cards, possible=possible)
-    if not models.is_divisible(entry.shape, size):
+    if not is_divisible(entry.shape, size):
         text, cache = entry.shape.text, entry.shape.text.cache
         raise ConfigError(
             "cluster_tensor_heads", model=entry.id, size=size, heads=text.heads, kv_heads=cache.heads,
@@ -170,13 +177,13 @@ def _check_tensor_parallel(entry: models.CatalogueEntry, hardware: ClusterHardwa
         )  # fmt: skip
 
 
-def _tensor_sizes(shape: models.Shape, cards: int) -> list[int]:
+def _tensor_sizes(shape: Shape, cards: int) -> list[int]:
     """List the tensor parallel sizes that divide the cards of a machine and the model, ascending."""
-    return [size for size in range(1, cards + 1) if cards % size == 0 and models.is_divisible(shape, size)]
+    return [size for size in range(1, cards + 1) if cards % size == 0 and is_divisible(shape, size)]
 
 
 def _all_layouts(
-    hardware: ClusterHardware, entry: models.CatalogueEntry, tensor: int | None, copies: int | None
+    hardware: ClusterHardware, entry: CatalogueEntry, tensor: int | None, copies: int | None
 ) -> list[ClusterLayout]:
     """List the layouts to choose from, and refuse a number of copies that none has."""
     layouts = list(_layouts(hardware, entry.shape, tensor))
@@ -190,8 +197,8 @@ def _all_layouts(
 
 
 def _choose(
-    layouts: Sequence[ClusterLayout], entry: models.CatalogueEntry, card: models.GpuCard
-) -> tuple[ClusterLayout, models.Proposal] | None:
+    layouts: Sequence[ClusterLayout], entry: CatalogueEntry, card: GpuCard
+) -> tuple[ClusterLayout, Proposal] | None:
     """Choose the first layout in which the model fits well, else the first in which it fits at all.
 
     A conversion to fewer bits comes last: it changes the answers.
@@ -199,9 +206,7 @@ def _choose(
     fitting = [
         (layout, proposal)
         for layout in layouts
-        for proposal in models.propose_divided(
-            entry, card, tensor_parallel=layout.tensor, pipeline_parallel=layout.pipeline
-        )
+        for proposal in propose_divided(entry, card, tensor_parallel=layout.tensor, pipeline_parallel=layout.pipeline)
     ]
     as_stored = [one for one in fitting if "quantization" not in one[1].config]
     for found in (filter(_fits_well, as_stored), as_stored, filter(_fits_well, fitting), fitting):
@@ -210,16 +215,16 @@ def _choose(
     return None
 
 
-def _fits_well(candidate: tuple[ClusterLayout, models.Proposal]) -> bool:
+def _fits_well(candidate: tuple[ClusterLayout, Proposal]) -> bool:
     """Return whether two requests of the usual length fit with CUDA graphs."""
     _, proposal = candidate
     usual = min(_USUAL_LENGTH, proposal.entry.shape.text.max_positions or _USUAL_LENGTH)
     return proposal.plan.max_model_len >= usual and proposal.concurrency >= _LEAST_AT_ONCE and not proposal.plan.eager
 
 
-def _layouts(hardware: ClusterHardware, shape: models.Shape, tensor: int | None) -> Iterator[ClusterLayout]:
+def _layouts(hardware: ClusterHardware, shape: Shape, tensor: int | None) -> Iterator[ClusterLayout]:
     """Yield the possible layouts: most copies first, copies within a machine before those that span several."""
-    sizes = [tensor] if tensor else [s for s in range(1, hardware.cards + 1) if models.is_divisible(shape, s)]
+    sizes = [tensor] if tensor else [s for s in range(1, hardware.cards + 1) if is_divisible(shape, s)]
     within = []
     for size in sizes:
         for stages in range(1, hardware.cards // size + 1):
@@ -242,13 +247,13 @@ def _across(hardware: ClusterHardware, tensor: int, nodes: int) -> ClusterLayout
 
 
 def _does_not_fit(
-    hardware: ClusterHardware, entry: models.CatalogueEntry, catalogue: models.Catalogue, tensor: int | None
+    hardware: ClusterHardware, entry: CatalogueEntry, catalogue: Catalogue, tensor: int | None
 ) -> EngineError:
     """Build the refusal: what is missing on each card, a number of machines that would do, another model."""
     shape, card = entry.shape, hardware.card
     whole = tensor or max(_tensor_sizes(shape, hardware.cards))
     stages = min(shape.text.layers, hardware.nodes * hardware.cards // whole)
-    smallest = models.Plan(
+    smallest = Plan(
         max_model_len=min(_LEAST_LENGTH, shape.text.max_positions or _LEAST_LENGTH), max_num_seqs=8, eager=True,
         tensor_parallel=whole, pipeline_parallel=stages,
     )  # fmt: skip
@@ -257,10 +262,10 @@ def _does_not_fit(
         pipeline = nodes * hardware.cards // whole
         if pipeline > shape.text.layers:
             break
-        if models.propose_divided(entry, card, tensor_parallel=whole, pipeline_parallel=pipeline):
+        if propose_divided(entry, card, tensor_parallel=whole, pipeline_parallel=pipeline):
             enough = nodes
             break
-    others = models.propose_for_cards(card, catalogue.by_id.values(), cards=hardware.total_cards)
+    others = propose_for_cards(card, catalogue.by_id.values(), cards=hardware.total_cards)
     other = next(
         (
             one.entry.id
@@ -272,8 +277,8 @@ def _does_not_fit(
     values = {
         "model": entry.id,
         "machines": f"{hardware.nodes} × {hardware.cards}",
-        "needed": gib_text(models.estimate_memory(shape, smallest).card_bytes),
-        "usable": gib_text(card.memory_gib * GIB * models.USABLE),
+        "needed": gib_text(estimate_memory(shape, smallest).card_bytes),
+        "usable": gib_text(card.memory_gib * GIB * USABLE),
         "other": other,
     }
     if enough:
@@ -281,7 +286,7 @@ def _does_not_fit(
     return EngineError("cluster_never_fits", **values)
 
 
-def _with_requests(proposal: models.Proposal) -> models.Proposal:
+def _with_requests(proposal: Proposal) -> Proposal:
     """Let the engine compute as many requests at once as its cache holds, up to the limit of FrameLens.
 
     A proposal for one user's machine allows eight, since room for more costs memory.
@@ -290,7 +295,7 @@ def _with_requests(proposal: models.Proposal) -> models.Proposal:
     if wanted <= proposal.plan.max_num_seqs:
         return proposal
     plan = replace(proposal.plan, max_num_seqs=wanted)
-    sum_ = models.estimate_memory(proposal.entry.shape, plan)
+    sum_ = estimate_memory(proposal.entry.shape, plan)
     if sum_.cache_tokens(proposal.budget_bytes) < _LEAST_AT_ONCE * plan.max_model_len:
         return proposal
     return replace(proposal, plan=plan, sum=sum_, config={**proposal.config, "max_num_seqs": wanted})
@@ -305,7 +310,7 @@ def _reasons(plan: ClusterPlan) -> Iterator[Notice]:
     weights = sum(term.total_bytes for term in sum_.terms if term.key in ("text_weights", "vision_weights"))
     yield Notice("cluster_memory", {
         "model": plan.entry.id, "weights": gib_text(weights), "needed": gib_text(sum_.card_bytes),
-        "usable": gib_text(card.memory_gib * GIB * models.USABLE),
+        "usable": gib_text(card.memory_gib * GIB * USABLE),
     }, "info")  # fmt: skip
     heads, kv_heads = text.heads, text.cache.heads
     if layout.tensor == 1 and layout.pipeline == 1:

@@ -16,8 +16,9 @@ from itertools import count, filterfalse, takewhile
 from typing import TYPE_CHECKING, Literal, get_args
 from urllib.parse import urlsplit
 
-from framelens.core import ConfigError, EngineError, redact, remember_secret
-from framelens.engine import NoAnswer, get_json
+from framelens.core.errors import ConfigError, EngineError
+from framelens.core.redaction import redact, remember_secret
+from framelens.engine.http_client import NoAnswer, get_json
 
 if TYPE_CHECKING:
     from ray.job_submission import JobSubmissionClient

@@ -15,13 +15,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from framelens.core import AppError, EngineError, Failure, as_app_error, from_json, to_json
+from framelens.core.codec import Failure, from_json, to_json
+from framelens.core.errors import AppError, EngineError, as_app_error
 from framelens.fleet.batch import BatchVideo
 from framelens.fleet.ray_jobs.node_checks import NodeFacts, find_faults, inspect_node
 from framelens.fleet.ray_jobs.task import RayTask, read_ray_task
 from framelens.fleet.ray_jobs.video_actor import MOST_ATTEMPTS, VideoActor
 from framelens.fleet.results import Results
-from framelens.store import log_to, storage_errors
+from framelens.store.fs_utils import log_to, storage_errors
 
 _FAULT = "FRAMELENS-FAULT "
 """Begins a line of the job's log with an error as JSON."""

@@ -13,23 +13,16 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from framelens import engine
-from framelens.analysis import load_templates
+from framelens.analysis.prompts.templates import load_templates
 from framelens.config import Settings
-from framelens.core import (
-    GIB,
-    AppError,
-    ConfigError,
-    EngineError,
-    Failure,
-    Language,
-    ModelNotFound,
-    StorageError,
-    VideoError,
-)
+from framelens.core.codec import Failure
+from framelens.core.domain import Language
+from framelens.core.errors import AppError, ConfigError, EngineError, ModelNotFound, StorageError, VideoError
+from framelens.core.units import GIB
+from framelens.engine.model_resolution import check_model_folder, resolve_model
 from framelens.fleet.ray_jobs.task import RayTask, read_ray_task
 from framelens.i18n import error_text, in_language, t
-from framelens.services import build_engine, conditions
+from framelens.services.engine_session import build_engine, conditions
 
 _LEAST_FREE_BYTES = GIB
 """What a node needs for its cache and log while it analyses. Chosen by hand; not tuned."""
@@ -160,13 +153,11 @@ def _engine_failure(settings: Settings) -> Failure | None:
 def _model_failure(settings: Settings) -> Failure | None:
     """Return why the model can't be loaded; a node downloads nothing."""
     try:
-        found = engine.resolve_model(settings.model_path)
+        found = resolve_model(settings.model_path)
         if found.folder is None:
             raise ModelNotFound("model_unconfirmed", model=settings.model_path)
         brings_tokenizer = settings.vllm_config.get("tokenizer") or settings.vllm_config.get("skip_tokenizer_init")
-        engine.check_model_folder(
-            found.folder, needs_tokenizer=not brings_tokenizer, allow_pickle=settings.allow_pickle
-        )
+        check_model_folder(found.folder, needs_tokenizer=not brings_tokenizer, allow_pickle=settings.allow_pickle)
     except AppError as error:
         return Failure.of(error)
     return None

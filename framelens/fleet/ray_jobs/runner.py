@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from framelens.core import AppError, EngineError
+from framelens.core.errors import AppError, EngineError
 from framelens.fleet.batch import BatchVideo
 from framelens.fleet.ray_jobs.client import RUNNING, RayCluster, RayJobState
 from framelens.fleet.ray_jobs.driver import read_faults

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from framelens import config
-from framelens.core import from_json, is_secret, to_json
+from framelens.core.codec import from_json, to_json
+from framelens.core.redaction import is_secret
 from framelens.fleet.batch import Batch
-from framelens.store import storage_errors, write_whole
+from framelens.store.fs_utils import storage_errors, write_whole
 
 _FOLDER = "ray"
 _BEGUN, _ENDED = ".begun", ".ended"

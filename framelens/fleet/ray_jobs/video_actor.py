@@ -6,14 +6,15 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
-from framelens.core import AppError, EngineError, Failure, as_app_error, to_json
+from framelens.core.codec import Failure, to_json
+from framelens.core.errors import AppError, EngineError, as_app_error
 from framelens.fleet.batch import BatchVideo
 from framelens.fleet.ray_jobs.task import read_ray_task
 from framelens.fleet.results import Results, VideoResult
 from framelens.fleet.runner import analyse_video
 from framelens.i18n import set_language
-from framelens.services import open_services
-from framelens.video import worker_ready
+from framelens.services.container import open_services
+from framelens.video.worker_pool import worker_ready
 
 MOST_ATTEMPTS = 3
 """How often a video is begun whose actor or node dies each time: it may be the cause."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from framelens.core import ModelNotFound
+from framelens.core.errors import ModelNotFound
 
 _MAX_SIZE = 10**7
 """Upper limit of any size. No model comes near it; a larger value is a mistake and would take forever to count."""

@@ -9,7 +9,7 @@ compare the counts with it.
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from framelens.core import ModelNotFound
+from framelens.core.errors import ModelNotFound
 from framelens.models.architecture import Cache, Quantisation, Shape, Text, Weights
 from framelens.models.config.fields import Fields
 from framelens.models.config.vision import read_vision

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from framelens.core import ModelNotFound
+from framelens.core.errors import ModelNotFound
 from framelens.models.architecture import Text, Vision, Weights
 from framelens.models.config.fields import Fields
 

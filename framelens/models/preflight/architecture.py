@@ -9,7 +9,8 @@ published it runs in neither: its weights were converted for transformers, and u
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from framelens.core import chosen_hub, gib_text
+from framelens.core.model_hub import chosen_hub
+from framelens.core.units import gib_text
 from framelens.models.preflight.context import Fix, PreflightFinding, PreflightSubject, of_error, preflight_notice
 from framelens.models.remote_code import SHORT
 

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from framelens.core import AppError, EngineError, Notice
+from framelens.core.domain import Notice
+from framelens.core.errors import AppError, EngineError
 from framelens.models.architecture import Quantisation, Shape
 from framelens.models.catalogue import Match
 from framelens.models.cpu_speed import ProcessorRates, estimate_rates

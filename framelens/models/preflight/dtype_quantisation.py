@@ -6,7 +6,7 @@ CPU only with AMX (or AMD's own kernels), 4-bit matrices on a CPU in multiples o
 
 from collections.abc import Iterator
 
-from framelens.core import GIB, gib_text
+from framelens.core.units import GIB, gib_text
 from framelens.models.cpu_speed import estimate_speeds, fits_wide, float32_bytes, is_better_wide
 from framelens.models.preflight.context import Fix, PreflightFinding, PreflightSubject, preflight_notice
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from framelens.core import GIB, gib_text
+from framelens.core.units import GIB, gib_text
 from framelens.models.architecture import FRAME, Shape, image_tokens
 from framelens.models.memory import estimate_memory, tokens_in
 from framelens.models.placement import estimate_need

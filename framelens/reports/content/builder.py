@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import chain
 
-from framelens import core
+from framelens.core.domain import Analysis
+from framelens.core.files import one_line
 from framelens.i18n import language, t
 from framelens.reports.content import document as blocks
 from framelens.reports.content import labels, measurements, statements
@@ -22,7 +23,7 @@ _BRIEF = statements.Extent(sentences=5, chapters=12, findings=12, characters=200
 _LEVELS = ("error", "warning", "info")
 
 
-def document(analysis: core.Analysis, *, appendix: bool = False) -> Document:
+def document(analysis: Analysis, *, appendix: bool = False) -> Document:
     """Build the report as a short document; the model's texts stay in the language of the request.
 
     Args:
@@ -43,7 +44,7 @@ def document(analysis: core.Analysis, *, appendix: bool = False) -> Document:
     return Document(labels.headline(analysis), language(), facts, tuple(_brief(analysis, appendix)), recorded)
 
 
-def _brief(analysis: core.Analysis, has_appendix: bool) -> Iterator[Block]:
+def _brief(analysis: Analysis, has_appendix: bool) -> Iterator[Block]:
     extent = statements.Extent(**{**vars(_BRIEF), "has_appendix": has_appendix})
     answered = partial(statements.answer, analysis, extent)
     warned = partial(notices, analysis, levels=_LEVELS if has_appendix else _LEVELS[:2])
@@ -58,7 +59,7 @@ def _brief(analysis: core.Analysis, has_appendix: bool) -> Iterator[Block]:
     yield from sources(analysis)
 
 
-def _record(analysis: core.Analysis) -> Iterable[Section]:
+def _record(analysis: Analysis) -> Iterable[Section]:
     return (
         partial(measurements.timeline, analysis),
         partial(statements.record, analysis),
@@ -74,7 +75,7 @@ def _chained(sections: Iterable[Section]) -> Iterator[Block]:
     return chain.from_iterable(section() for section in sections)
 
 
-def sections(analysis: core.Analysis, *, is_shared: bool = True) -> dict[str, Section]:
+def sections(analysis: Analysis, *, is_shared: bool = True) -> dict[str, Section]:
     """Map the names of all sections to functions that yield their blocks without limits, in reading order.
 
     Args:
@@ -99,15 +100,15 @@ def sections(analysis: core.Analysis, *, is_shared: bool = True) -> dict[str, Se
     }
 
 
-def head(analysis: core.Analysis) -> Iterator[Block]:
+def head(analysis: Analysis) -> Iterator[Block]:
     """Yield a line with the video's name and length and the date of the report."""
     seconds = analysis.decode.readable_seconds
     (length,) = labels.clocks([seconds], digits=0 if seconds >= 1 else 1)
-    about = (core.one_line(analysis.video.name), length, labels.local_minute(analysis.created))
+    about = (one_line(analysis.video.name), length, labels.local_minute(analysis.created))
     yield Paragraph(plain(" · ".join(about)), "quiet")
 
 
-def notices(analysis: core.Analysis, levels: Iterable[str] = _LEVELS) -> Iterator[Block]:
+def notices(analysis: Analysis, levels: Iterable[str] = _LEVELS) -> Iterator[Block]:
     """Yield the notices of these levels, the most serious first."""
     for level in levels:
         for notice in labels.shown_notices(analysis):
@@ -115,7 +116,7 @@ def notices(analysis: core.Analysis, levels: Iterable[str] = _LEVELS) -> Iterato
                 yield Paragraph(plain(labels.shareable_text(notice)), notice.level)
 
 
-def sources(analysis: core.Analysis) -> Iterator[Block]:
+def sources(analysis: Analysis) -> Iterator[Block]:
     """Yield a line with the model and the version of the program, and the label of generated texts."""
     model = labels.models(analysis)
     by = t("report.by_model", model=model) if model else ""
@@ -124,5 +125,5 @@ def sources(analysis: core.Analysis) -> Iterator[Block]:
         yield Paragraph(plain(label), "label")
 
 
-def _generator(analysis: core.Analysis) -> str:
+def _generator(analysis: Analysis) -> str:
     return f"FrameLens {analysis.app_version}"

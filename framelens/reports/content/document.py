@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from framelens.core import Language
+from framelens.core.domain import Language
 from framelens.reports.graphics.chart import TimelineChart
 
 Style = Literal["plain", "strong", "doubt", "quoted", "said"]

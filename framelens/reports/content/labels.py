@@ -12,8 +12,19 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, tzinfo
 from urllib.parse import quote
 
-from framelens import core
-from framelens.core import Analysis, ChunkResult, Finding, Keyframe, Layout, base_name, clock
+from framelens.core.domain import (
+    BREAKS,
+    Analysis,
+    ChunkResult,
+    Finding,
+    Keyframe,
+    Layout,
+    Notice,
+    NoticeValue,
+    VideoInfo,
+)
+from framelens.core.files import base_name, shown_name
+from framelens.core.units import clock, floored
 from framelens.i18n import catalogue, language, notice_text, t
 from framelens.reports.content.document import DocumentFacts, Line, Span
 
@@ -101,12 +112,12 @@ def _without_private_values(value: str) -> str:
     return f"{base_name(path)}{note}{rest}" if _IS_PATH.match(path) else value
 
 
-def shareable_notice(notice: core.Notice) -> core.Notice:
+def shareable_notice(notice: Notice) -> Notice:
     """Return a notice without private values, as `shareable_settings` does; an address becomes "…"."""
     return replace(notice, values={name: _shareable(value) for name, value in notice.values.items()})
 
 
-def shareable_text(notice: core.Notice) -> str:
+def shareable_text(notice: Notice) -> str:
     """Return the text of `shareable_notice`."""
     return notice_text(shareable_notice(notice))
 
@@ -116,8 +127,8 @@ def shareable_value(text: str) -> str:
     return _without_private_values(_PLACE.sub("…", text))
 
 
-def _shareable(value: core.NoticeValue) -> core.NoticeValue:
-    if isinstance(value, core.Notice):
+def _shareable(value: NoticeValue) -> NoticeValue:
+    if isinstance(value, Notice):
         return shareable_notice(value)
     return shareable_value(value) if isinstance(value, str) else value
 
@@ -149,7 +160,7 @@ def _answering(analysis: Analysis) -> list[str]:
     return [one.model for conversation in analysis.all_conversations for one in conversation.answers if one.answer]
 
 
-def shown_notices(analysis: Analysis) -> list[core.Notice]:
+def shown_notices(analysis: Analysis) -> list[Notice]:
     """List the notices for readers: that no model was asked isn't one if a model has answered questions.
 
     Why the question of the request has no usable answer isn't one either: the answer says it.
@@ -163,9 +174,9 @@ def shown_notices(analysis: Analysis) -> list[core.Notice]:
     ]
 
 
-def stated_notices(analysis: Analysis) -> list[core.Notice]:
+def stated_notices(analysis: Analysis) -> list[Notice]:
     """List all notices for programs: with one if there is no usable answer, which readers see in the report itself."""
-    said = core.Notice("no_usable_answer", level="error", table="error")
+    said = Notice("no_usable_answer", level="error", table="error")
     return [*([said] if analysis.outcome == "no_usable_answer" else ()), *analysis.notices]
 
 
@@ -187,7 +198,7 @@ def unusable(analysis: Analysis) -> str:
     if broken is None:
         return ""
     key = "report.answer_unusable" if analysis.outcome == "no_usable_answer" else "report.answer_incomplete"
-    return t(key, why=named("trouble", next(key for key in broken.troubles if key in core.BREAKS)))
+    return t(key, why=named("trouble", next(key for key in broken.troubles if key in BREAKS)))
 
 
 def repeated_text(analysis: Analysis) -> str:
@@ -228,7 +239,7 @@ def clocks(seconds: Sequence[float], *, is_exact: bool = False, digits: int = 0)
         digits: The fewest decimals otherwise; there are more where two times would look the same.
     """
     for places in range(digits, 2) if not is_exact else ():
-        shown = [core.floored(one, places) for one in seconds]
+        shown = [floored(one, places) for one in seconds]
         if len(set(shown)) == len(set(seconds)):
             return [clock(one, digits=places) for one in shown]
     return [clock(one) for one in seconds]
@@ -292,7 +303,7 @@ def moment_address(facts: DocumentFacts, seconds: float) -> str:
     The fragment is a media fragment (W3C Media Fragments URI 1.0, section 4.2.1), on the time axis of browsers.
     """
     at = seconds + facts.video_start_seconds
-    return f"./{quote(printable(core.shown_name(facts.video)))}#t={at:.3f}"
+    return f"./{quote(printable(shown_name(facts.video)))}#t={at:.3f}"
 
 
 def date_of(created: str) -> datetime | None:
@@ -327,7 +338,7 @@ def _named(found: re.Match[str]) -> str:
     return f"[U+{ord(found[0]):04X}]"
 
 
-def dynamic_range(video: core.VideoInfo) -> str:
+def dynamic_range(video: VideoInfo) -> str:
     """Name the HDR format of a video, and what became of it."""
     key = "tone_mapped" if video.is_tone_mapped else "colours_lost"
     return t(f"report.picture_{key}", name=video.dynamic_range)

@@ -3,7 +3,9 @@
 from collections.abc import Iterable, Iterator, Sequence
 from typing import get_args
 
-from framelens import core
+from framelens.core.domain import Analysis, FrameFacts, Keyframe, Stretch, StretchType, Transcript
+from framelens.core.files import one_line
+from framelens.core.units import clock
 from framelens.i18n import t
 from framelens.i18n.formatting import measured, origin
 from framelens.reports.content import document as blocks
@@ -29,7 +31,7 @@ _MOST_IN_SHEET = 12
 """Pictures of a contact sheet: two rows of a page. Chosen by hand; not tuned."""
 
 
-def picture_of(frame: core.Keyframe) -> blocks.PictureBlock:
+def picture_of(frame: Keyframe) -> blocks.PictureBlock:
     """Return the stored picture of a keyframe, named by its number and its time."""
     (time,) = labels.clocks([frame.time_seconds])
     alt = t("report.frame", number=frame.number, time=time)
@@ -37,7 +39,7 @@ def picture_of(frame: core.Keyframe) -> blocks.PictureBlock:
     return blocks.PictureBlock(frame.number, at, frame.width, frame.height, frame.jpeg, alt, at, time)
 
 
-def contact_sheet(analysis: core.Analysis) -> Iterator[Block]:
+def contact_sheet(analysis: Analysis) -> Iterator[Block]:
     """Yield small pictures of the frames, spread over the video if there are many."""
     stored = [frame for frame in analysis.keyframes if frame.jpeg]
     if not stored:
@@ -50,24 +52,24 @@ def contact_sheet(analysis: core.Analysis) -> Iterator[Block]:
     yield blocks.Gallery(tuple(map(picture_of, shown)))
 
 
-def timeline(analysis: core.Analysis) -> Iterator[Block]:
+def timeline(analysis: Analysis) -> Iterator[Block]:
     """Yield the chart of the video along its time."""
     if chart := chart_of(analysis):
-        values = {"time": core.clock(chart.seconds), "shots": len(chart.shots), "frames": len(chart.frames)}
+        values = {"time": clock(chart.seconds), "shots": len(chart.shots), "frames": len(chart.frames)}
         heading = Heading(2, plain(t("report.timeline")), "timeline")
         yield blocks.Timeline(heading, chart, t("report.timeline_alt", **values))
 
 
-def frames_section(analysis: core.Analysis) -> Iterator[Block]:
+def frames_section(analysis: Analysis) -> Iterator[Block]:
     """Yield the frames with what was measured of each."""
     yield Heading(2, plain(t("report.frames_measured")), "frames")
     yield from frames(analysis.keyframes, analysis.facts, analysis.transcript)
 
 
 def frames(
-    keyframes: Sequence[core.Keyframe],
-    facts: Iterable[core.FrameFacts],
-    transcript: core.Transcript | None = None,
+    keyframes: Sequence[Keyframe],
+    facts: Iterable[FrameFacts],
+    transcript: Transcript | None = None,
 ) -> Iterator[Block]:
     """Yield each frame with its picture, the words seen and heard there, and its measurements.
 
@@ -78,7 +80,7 @@ def frames(
     """
     known = {one.number: one for one in facts}
     for frame in keyframes:
-        name = t("report.frame", number=frame.number, time=core.clock(frame.time_seconds))
+        name = t("report.frame", number=frame.number, time=clock(frame.time_seconds))
         yield Heading(3, (Span(name, at_seconds=frame.time_seconds),), f"frame-{frame.number}")
         if frame.jpeg:  # an imported report may have no pictures
             yield picture_of(frame)
@@ -87,17 +89,17 @@ def frames(
         yield Measurements(tuple(_numbers(frame, known.get(frame.number))))
 
 
-def _words(frame: core.Keyframe, facts: core.FrameFacts | None, transcript: core.Transcript | None) -> Iterator[Line]:
+def _words(frame: Keyframe, facts: FrameFacts | None, transcript: Transcript | None) -> Iterator[Line]:
     """Yield the text on the screen and what is said at that moment."""
     if facts and facts.texts:
         yield plain(t("facts.texts", texts=" | ".join(line.text for line in facts.texts)))
     cues = transcript.cues if transcript else ()
-    said = [core.one_line(cue.text) for cue in cues if cue.start_seconds <= frame.time_seconds < cue.end_seconds]
+    said = [one_line(cue.text) for cue in cues if cue.start_seconds <= frame.time_seconds < cue.end_seconds]
     if said:
         yield plain(t("report.said", text=" ".join(said)))
 
 
-def _numbers(frame: core.Keyframe, facts: core.FrameFacts | None) -> Iterator[Line]:
+def _numbers(frame: Keyframe, facts: FrameFacts | None) -> Iterator[Line]:
     """Yield why the frame was chosen, and its colours, brightness, sharpness and movement."""
     yield plain(t("report.measured", origin=origin(frame)))
     if facts is None:
@@ -109,7 +111,7 @@ def _numbers(frame: core.Keyframe, facts: core.FrameFacts | None) -> Iterator[Li
     yield plain(f"{numbers}{moved}")
 
 
-def shots(analysis: core.Analysis) -> Iterator[Block]:
+def shots(analysis: Analysis) -> Iterator[Block]:
     """Yield a table of the shots, and the segments that are black, frozen or flashing."""
     yield Heading(2, plain(t("report.shots")), "shots")
     heads = tuple(plain(t(f"report.{column}")) for column in ("shot", "start", "end"))
@@ -122,25 +124,25 @@ def shots(analysis: core.Analysis) -> Iterator[Block]:
         yield Listing(tuple(map(plain, lines)))
 
 
-def segment_lines(stretches: Sequence[core.Stretch]) -> list[str]:
+def segment_lines(stretches: Sequence[Stretch]) -> list[str]:
     """Return one line per type of segment that was found, with its times."""
-    by_type = {kind: [one for one in stretches if one.type == kind] for kind in get_args(core.StretchType)}
+    by_type = {kind: [one for one in stretches if one.type == kind] for kind in get_args(StretchType)}
     return [t(f"report.segment_{kind}", ranges=_ranges(found)) for kind, found in by_type.items() if found]
 
 
-def _ranges(found: Sequence[core.Stretch]) -> str:
+def _ranges(found: Sequence[Stretch]) -> str:
     longest = sorted(found, key=_seconds_of, reverse=True)[:MOST_TIMES]
-    named = [f"{core.clock(one.start_seconds)} – {core.clock(one.end_seconds)}" for one in found if one in longest]
+    named = [f"{clock(one.start_seconds)} – {clock(one.end_seconds)}" for one in found if one in longest]
     times = t("facts.list").join(named)
     left = len(found) - len(named)
     return t("report.segments_more", ranges=times, count=left) if left else times
 
 
-def _seconds_of(stretch: core.Stretch) -> float:
+def _seconds_of(stretch: Stretch) -> float:
     return stretch.end_seconds - stretch.start_seconds
 
 
-def transcript(analysis: core.Analysis) -> Iterator[Block]:
+def transcript(analysis: Analysis) -> Iterator[Block]:
     """Yield what is said, with its source; nothing without a transcript."""
     heard = analysis.transcript
     if heard is None:

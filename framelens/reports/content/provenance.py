@@ -6,7 +6,8 @@ The label is the machine-readable one for generated text that China requires in 
 import json
 from collections.abc import Iterable, Iterator
 
-from framelens.core import Analysis, ChunkResult, DecodeSummary, Layout, Selection, VideoInfo, clock
+from framelens.core.domain import Analysis, ChunkResult, DecodeSummary, Layout, Selection, VideoInfo
+from framelens.core.units import clock
 from framelens.i18n import t
 from framelens.i18n.formatting import exactly
 from framelens.reports.content.document import Block, Heading, Paragraph, Span, Table, Verbatim, plain

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from io import BytesIO
 
-from framelens import core
+from framelens.core.domain import Analysis, Keyframe, ReportedAnswer, ReportedConversation, ReportedPicture, Usage
+from framelens.core.files import one_line
+from framelens.core.units import clock
 from framelens.i18n import t
 from framelens.i18n.formatting import exactly
 from framelens.reports.content.document import (
@@ -30,8 +32,8 @@ _SHOWN_SETTINGS = ("temperature", "top_p", "max_tokens", "context_tokens", "repe
 
 
 def answer_to_question(
-    given: core.ReportedConversation | None,
-    frames: Iterable[core.Keyframe],
+    given: ReportedConversation | None,
+    frames: Iterable[Keyframe],
     key: str = "reply",
     *,
     is_brief: bool = False,
@@ -54,7 +56,7 @@ def answer_to_question(
     yield from (_brief_words if is_brief else _words)(given.answers[0], pictures, keyframes)
 
 
-def questions_section(analysis: core.Analysis, *, is_brief: bool = False) -> Iterator[Block]:
+def questions_section(analysis: Analysis, *, is_brief: bool = False) -> Iterator[Block]:
     """Yield the blocks of the section; none without a conversation.
 
     Args:
@@ -67,7 +69,7 @@ def questions_section(analysis: core.Analysis, *, is_brief: bool = False) -> Ite
     yield Heading(2, plain(t("report.questions")), f"{prefix}questions")
     keyframes = {frame.number: frame for frame in analysis.keyframes}
     for place, conversation in enumerate(analysis.conversations, start=1):
-        name = core.one_line(conversation.name)
+        name = one_line(conversation.name)
         heading = Span(f"{name} · {local_minute(conversation.created)}", "quoted")
         yield Heading(3, (heading,), f"{prefix}conversation-{place}")
         if conversation.videos and not is_brief:
@@ -81,9 +83,9 @@ def questions_section(analysis: core.Analysis, *, is_brief: bool = False) -> Ite
 
 def _answer(
     number: int,
-    answer: core.ReportedAnswer,
-    pictures: Mapping[int, core.ReportedPicture],
-    keyframes: Mapping[int, core.Keyframe],
+    answer: ReportedAnswer,
+    pictures: Mapping[int, ReportedPicture],
+    keyframes: Mapping[int, Keyframe],
 ) -> Iterator[Block]:
     yield Paragraph((Span(t("report.questions_one", n=number), "strong"), Span(f" {answer.question}", "quoted")))
     yield from _pictures("report.questions_images", answer.images, pictures, keyframes)
@@ -95,9 +97,9 @@ def _answer(
 
 
 def _words(
-    answer: core.ReportedAnswer,
-    pictures: Mapping[int, core.ReportedPicture],
-    keyframes: Mapping[int, core.Keyframe],
+    answer: ReportedAnswer,
+    pictures: Mapping[int, ReportedPicture],
+    keyframes: Mapping[int, Keyframe],
 ) -> Iterator[Block]:
     if not answer.is_usable:
         yield from _incomplete(answer)
@@ -114,25 +116,25 @@ def _words(
         yield Paragraph(plain(shareable_text(notice)), notice.level)
 
 
-def _incomplete(answer: core.ReportedAnswer) -> Iterator[Block]:
+def _incomplete(answer: ReportedAnswer) -> Iterator[Block]:
     for why in why_incomplete(answer):
         yield Paragraph(plain(why), "error" if answer.state == "failed" else "warning")
 
 
 def _brief_answer(
     number: int,
-    answer: core.ReportedAnswer,
-    pictures: Mapping[int, core.ReportedPicture],
-    keyframes: Mapping[int, core.Keyframe],
+    answer: ReportedAnswer,
+    pictures: Mapping[int, ReportedPicture],
+    keyframes: Mapping[int, Keyframe],
 ) -> Iterator[Block]:
     yield Paragraph((Span(t("report.questions_one", n=number), "strong"), Span(f" {answer.question}", "quoted")))
     yield from _brief_words(answer, pictures, keyframes)
 
 
 def _brief_words(
-    answer: core.ReportedAnswer,
-    pictures: Mapping[int, core.ReportedPicture],
-    keyframes: Mapping[int, core.Keyframe],
+    answer: ReportedAnswer,
+    pictures: Mapping[int, ReportedPicture],
+    keyframes: Mapping[int, Keyframe],
 ) -> Iterator[Block]:
     results, rest = found_by_search(answer)
     for one in results:
@@ -150,7 +152,7 @@ def _brief_words(
 
 
 def _at_starts(
-    result: BriefSearch, pictures: Mapping[int, core.ReportedPicture], keyframes: Mapping[int, core.Keyframe]
+    result: BriefSearch, pictures: Mapping[int, ReportedPicture], keyframes: Mapping[int, Keyframe]
 ) -> Iterator[PictureBlock]:
     """Yield a picture for each interval, which leads to its start, with the time below it."""
     video, starts = result.search.video, result.starts
@@ -158,7 +160,7 @@ def _at_starts(
     for one in (known[at] for at in starts if at in known):
         (time,) = clocks([one.time_seconds], digits=1)
         drawn = _picture(one, keyframes.get(one.keyframe))
-        yield replace(drawn, caption=f"{core.one_line(video)} {time}".strip())
+        yield replace(drawn, caption=f"{one_line(video)} {time}".strip())
 
 
 def _row_of(drawn: Iterable[PictureBlock], most: int | None = None) -> Iterator[Block]:
@@ -166,7 +168,7 @@ def _row_of(drawn: Iterable[PictureBlock], most: int | None = None) -> Iterator[
         yield ThumbnailRow(shown)
 
 
-def why_incomplete(answer: core.ReportedAnswer) -> Iterator[str]:
+def why_incomplete(answer: ReportedAnswer) -> Iterator[str]:
     """Yield why the answer was stopped or failed, if it was."""
     if answer.state != "complete":
         yield shareable_text(answer.why) if answer.why else t(f"report.questions_{answer.state}")
@@ -180,7 +182,7 @@ def doubts(unknown_frames: Sequence[int], own_times: Sequence[str]) -> Iterator[
         yield t("ask.own_times", times=", ".join(map(printable, own_times)))
 
 
-def cited(conversation: core.ReportedConversation, answer: core.ReportedAnswer) -> list[core.ReportedPicture]:
+def cited(conversation: ReportedConversation, answer: ReportedAnswer) -> list[ReportedPicture]:
     """List the pictures that an answer of the conversation cites."""
     known = {one.number: one for one in conversation.pictures}
     return [known[number] for number in answer.cited if number in known]
@@ -189,8 +191,8 @@ def cited(conversation: core.ReportedConversation, answer: core.ReportedAnswer) 
 def _pictures(
     key: str,
     numbers: Iterable[int],
-    pictures: Mapping[int, core.ReportedPicture],
-    keyframes: Mapping[int, core.Keyframe],
+    pictures: Mapping[int, ReportedPicture],
+    keyframes: Mapping[int, Keyframe],
 ) -> Iterator[Block]:
     """Yield a line that names the pictures of these numbers, and the pictures."""
     found = [pictures[number] for number in numbers if number in pictures]
@@ -201,21 +203,21 @@ def _pictures(
     yield from _row_of(_picture(one, keyframes.get(one.keyframe)) for one in found)
 
 
-def _name(one: core.ReportedPicture) -> Line:
+def _name(one: ReportedPicture) -> Line:
     if one.name:
-        return (Span(f"[{one.number}] {core.one_line(one.name)}", "quoted"),)
+        return (Span(f"[{one.number}] {one_line(one.name)}", "quoted"),)
     if one.video:
-        return (Span(f"[{one.number}] {core.one_line(one.video)} {core.clock(one.time_seconds)}", "quoted"),)
+        return (Span(f"[{one.number}] {one_line(one.video)} {clock(one.time_seconds)}", "quoted"),)
     return (Span(f"[{one.number}] ", "quoted"), moment(one.time_seconds))
 
 
-def other_pictures(analysis: core.Analysis) -> Iterator[PictureBlock]:
+def other_pictures(analysis: Analysis) -> Iterator[PictureBlock]:
     """Yield the pictures of conversations that are not keyframes of the report."""
     for conversation in analysis.all_conversations:
         yield from (_picture(one, None) for one in conversation.pictures if one.jpeg)
 
 
-def _picture(one: core.ReportedPicture, keyframe: core.Keyframe | None) -> PictureBlock:
+def _picture(one: ReportedPicture, keyframe: Keyframe | None) -> PictureBlock:
     alt = words(_name(one))
     if keyframe:
         size, jpeg = (keyframe.width, keyframe.height), keyframe.jpeg
@@ -235,7 +237,7 @@ def _size(jpeg: bytes) -> tuple[int, int]:
         return header.size
 
 
-def _made_with(answer: core.ReportedAnswer) -> Iterator[str]:
+def _made_with(answer: ReportedAnswer) -> Iterator[str]:
     """Yield what the model was sent, its name, the settings and what the answer cost."""
     if answer.model:
         yield t("report.by_model", model=answer.model)
@@ -250,8 +252,8 @@ def _made_with(answer: core.ReportedAnswer) -> Iterator[str]:
         f"{t(f'ask.page.{name}')} {settings[name]}" for name in _SHOWN_SETTINGS if settings.get(name) is not None
     )
     if prompt := settings.get("system_prompt"):
-        yield f"{t('ask.page.system_prompt')}: {core.one_line(str(prompt))}"
-    if answer.usage != core.Usage():
+        yield f"{t('ask.page.system_prompt')}: {one_line(str(prompt))}"
+    if answer.usage != Usage():
         yield f"{answer.usage.prompt_tokens:,} + {answer.usage.completion_tokens:,} tokens"
     if answer.seconds:
         yield exactly(answer.seconds)

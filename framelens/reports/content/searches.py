@@ -1,14 +1,16 @@
 """Results of searches for moments: in brief, as an answer shows them, and as a table for the record.
 
-A search says its part of an answer in one paragraph for each video (framelens.conversations.moments.finder); what a model adds
-follows.
+A search says its part of an answer in one paragraph for each video; what a model adds follows.
 """
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from framelens import core
+from framelens.core.domain import ReportedAnswer, ReportedSearch
+from framelens.core.evidence import Interval, Moments
+from framelens.core.files import one_line as on_one_line
+from framelens.core.units import clock
 from framelens.i18n import t
 from framelens.i18n.formatting import exactly
 from framelens.reports.content.document import Block, Line, Paragraph, Span, Table, plain
@@ -29,7 +31,7 @@ class BriefSearch:
         looked: How closely it has looked, and what is doubtful; empty where its votes prove nothing.
     """
 
-    search: core.ReportedSearch
+    search: ReportedSearch
     found: Line
     looked: Line
 
@@ -44,7 +46,7 @@ class BriefSearch:
         return {one.time_seconds for found in self.search.moments.intervals for one in (found.first, found.last)}
 
 
-def found_by_search(answer: core.ReportedAnswer) -> tuple[list[BriefSearch], str]:
+def found_by_search(answer: ReportedAnswer) -> tuple[list[BriefSearch], str]:
     """Return what the searches of an answer have found, and the rest of its text.
 
     An answer that doesn't begin with the paragraphs of its searches is all rest.
@@ -58,7 +60,7 @@ def found_by_search(answer: core.ReportedAnswer) -> tuple[list[BriefSearch], str
     return [BriefSearch(one, tuple(_found(one, text)), plain(_looked(one.moments))) for one, text in said], rest
 
 
-def _found(search: core.ReportedSearch, text: str) -> Iterator[Span]:
+def _found(search: ReportedSearch, text: str) -> Iterator[Span]:
     """Yield the name of the video if there are several, what was seen, and the intervals with tenths of a second."""
     first, *more = text.splitlines()
     has_name = first.endswith(":") and bool(more) and not _FIRST_ITEM.match(more[0])
@@ -71,7 +73,7 @@ def _found(search: core.ReportedSearch, text: str) -> Iterator[Span]:
         yield Span(f" {t('report.search_more', n=len(intervals) - MOST_SHOWN)}")
 
 
-def _looked(found: core.Moments) -> str:
+def _looked(found: Moments) -> str:
     if found.ended in ("says_yes", "says_nothing"):
         return ""
     gap = exactly(found.widest_gap_seconds, digits=1 if found.widest_gap_seconds >= 0.1 else 2)
@@ -83,20 +85,20 @@ def _looked(found: core.Moments) -> str:
     return t("facts.joint").join(said)
 
 
-def search_table(search: core.ReportedSearch) -> Iterator[Block]:
+def search_table(search: ReportedSearch) -> Iterator[Block]:
     """Yield a table of what a search has found; the answer says how closely it has looked."""
     found = search.moments
     if not found.intervals:
         return
-    where = f" ({core.one_line(search.video)})" if search.video else ""
-    yield Paragraph((Span(f"{t('report.search', thing=core.one_line(found.thing))}{where}", "strong"),))
+    where = f" ({on_one_line(search.video)})" if search.video else ""
+    yield Paragraph((Span(f"{t('report.search', thing=on_one_line(found.thing))}{where}", "strong"),))
     heads = tuple(plain(t(f"report.search_{name}")) for name in ("visible", "frames", "votes", "certainty"))
     yield Table(heads, tuple(_row(one, is_own=not search.video) for one in found.intervals))
 
 
-def _row(one: core.Interval, *, is_own: bool) -> tuple[Line, ...]:
+def _row(one: Interval, *, is_own: bool) -> tuple[Line, ...]:
     times = (one.first.time_seconds, one.last.time_seconds)
-    span = span_of(*times) if is_own else plain(" – ".join(map(core.clock, times)))
+    span = span_of(*times) if is_own else plain(" – ".join(map(clock, times)))
     votes = t("report.search_vote", yes=one.yes, all=one.yes + one.no)
     return (
         span,
@@ -106,7 +108,7 @@ def _row(one: core.Interval, *, is_own: bool) -> tuple[Line, ...]:
     )
 
 
-def interval_issues(interval: core.Interval) -> list[str]:
+def interval_issues(interval: Interval) -> list[str]:
     """List why an interval is uncertain."""
-    alike = core.one_line(interval.lookalike.thing) if interval.lookalike else ""
+    alike = on_one_line(interval.lookalike.thing) if interval.lookalike else ""
     return [t(f"ask.moments.issue_{issue}", alike=alike) for issue in interval.issues]

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from functools import cache, partial
 from typing import TypeVar
 
-from framelens import core
+from framelens.core.domain import BREAKS, Analysis, Chapter, ChunkResult, Finding
+from framelens.core.files import one_line
 from framelens.i18n import t
 from framelens.reports.content import document as blocks
 from framelens.reports.content import labels
@@ -48,7 +49,7 @@ class Extent:
         """Yield a sentence on what is left out, and how much of it could not be verified."""
         if not left_out:
             return
-        doubtful = sum(bool(one.issues) for one in left_out if isinstance(one, core.Finding))
+        doubtful = sum(bool(one.issues) for one in left_out if isinstance(one, Finding))
         unverified = t("report.more_unverified", n=doubtful) if doubtful else ""
         where = "report.more_appendix" if self.has_appendix else "report.more"
         yield Paragraph(plain(t(where, n=len(left_out), unverified=unverified)), "quiet")
@@ -60,13 +61,13 @@ WHOLE = Extent()
 # ---- the sections ----------------------------------------------------------------------------------------------------
 
 
-def answer(analysis: core.Analysis, extent: Extent = WHOLE) -> Iterator[Block]:
+def answer(analysis: Analysis, extent: Extent = WHOLE) -> Iterator[Block]:
     """Yield the question, what came out, and the answer with the pictures that prove it.
 
     The question is left out where it is the headline. An unusable or incomplete answer is stated without a question,
     too.
     """
-    question = core.one_line(analysis.request.question)
+    question = one_line(analysis.request.question)
     if question and labels.headline(analysis) != labels.one_line(question):
         yield Paragraph((Span(t("report.question"), "strong"), Span(f" {question}")))
     if analysis.question_answer:
@@ -86,7 +87,7 @@ def answer(analysis: core.Analysis, extent: Extent = WHOLE) -> Iterator[Block]:
             yield blocks.ThumbnailRow(tuple(shown[:_MOST_ANSWER_PICTURES]))
 
 
-def summary(analysis: core.Analysis, extent: Extent = WHOLE) -> Iterator[Block]:
+def summary(analysis: Analysis, extent: Extent = WHOLE) -> Iterator[Block]:
     """Yield the sentences on the whole video; none if no model has answered, or if it only repeated itself."""
     if labels.repeated_text(analysis):
         return
@@ -99,7 +100,7 @@ def summary(analysis: core.Analysis, extent: Extent = WHOLE) -> Iterator[Block]:
         yield from _troubles(analysis.summary, stated=_stated(analysis))
 
 
-def chapters(analysis: core.Analysis, extent: Extent = WHOLE) -> Iterator[Block]:
+def chapters(analysis: Analysis, extent: Extent = WHOLE) -> Iterator[Block]:
     """Yield the chapters, each with the first keyframe in it."""
     given = _chapters_of(analysis)
     if given:
@@ -108,7 +109,7 @@ def chapters(analysis: core.Analysis, extent: Extent = WHOLE) -> Iterator[Block]
         yield from extent.more(given[len(given[: extent.chapters]) :])
 
 
-def findings(analysis: core.Analysis, extent: Extent = WHOLE) -> Iterator[Block]:
+def findings(analysis: Analysis, extent: Extent = WHOLE) -> Iterator[Block]:
     """Yield the findings with their evidence, by part if there are several."""
     made = list(_by_part(analysis) if extent.findings is None else _spread(analysis, extent, extent.findings))
     if made and analysis.chunks:
@@ -116,7 +117,7 @@ def findings(analysis: core.Analysis, extent: Extent = WHOLE) -> Iterator[Block]
         yield from made
 
 
-def record(analysis: core.Analysis) -> Iterator[Block]:
+def record(analysis: Analysis) -> Iterator[Block]:
     """Yield everything that the model said, with exact times and without pictures."""
     if text := labels.repeated_text(analysis):
         yield Heading(2, plain(t("report.model_wrote")), "record-wrote")
@@ -135,7 +136,7 @@ def record(analysis: core.Analysis) -> Iterator[Block]:
         yield from found
 
 
-def unfinished(result: core.ChunkResult, times: Mapping[int, float]) -> Iterator[Block]:
+def unfinished(result: ChunkResult, times: Mapping[int, float]) -> Iterator[Block]:
     """Yield everything that one answer says, for a report that isn't complete yet.
 
     Args:
@@ -148,7 +149,7 @@ def unfinished(result: core.ChunkResult, times: Mapping[int, float]) -> Iterator
     yield from _listed(result.findings, fields, times, is_exact=False)
 
 
-def statement(finding: core.Finding, times: Mapping[int, float] | None = None, *, is_exact: bool = False) -> Line:
+def statement(finding: Finding, times: Mapping[int, float] | None = None, *, is_exact: bool = False) -> Line:
     """Return a finding with what could not be verified of it, and with the times of its frames if they are given."""
     where = labels.format_times(finding.frames, times, is_exact=is_exact) if times else ()
     within = (Span(" ("), *where, Span(")")) if where else ()
@@ -158,7 +159,7 @@ def statement(finding: core.Finding, times: Mapping[int, float] | None = None, *
 # ---- sentences and chapters ------------------------------------------------------------------------------------------
 
 
-def _sentences(said: Sequence[core.Finding], analysis: core.Analysis, extent: Extent) -> Iterator[Block]:
+def _sentences(said: Sequence[Finding], analysis: Analysis, extent: Extent) -> Iterator[Block]:
     times = labels.times_of(analysis.keyframes)
     for finding in said[: extent.sentences]:
         where = labels.format_times(finding.frames, times)
@@ -167,16 +168,16 @@ def _sentences(said: Sequence[core.Finding], analysis: core.Analysis, extent: Ex
     yield from extent.more(said[len(said[: extent.sentences]) :])
 
 
-def _doubt(finding: core.Finding) -> Line:
+def _doubt(finding: Finding) -> Line:
     doubts = ", ".join(labels.issues(finding))
     return (Span(" "), Span(t("report.unverified", issues=doubts), "doubt")) if doubts else ()
 
 
-def _chapters_of(analysis: core.Analysis) -> tuple[core.Chapter, ...]:
+def _chapters_of(analysis: Analysis) -> tuple[Chapter, ...]:
     return analysis.whole.chapters if analysis.whole else ()
 
 
-def _card(chapter: core.Chapter, analysis: core.Analysis, extent: Extent) -> blocks.ChapterCard:
+def _card(chapter: Chapter, analysis: Analysis, extent: Extent) -> blocks.ChapterCard:
     within = [
         frame
         for frame in analysis.keyframes
@@ -192,7 +193,7 @@ def _card(chapter: core.Chapter, analysis: core.Analysis, extent: Extent) -> blo
     )
 
 
-def _chapter_line(chapter: core.Chapter) -> Line:
+def _chapter_line(chapter: Chapter) -> Line:
     title = (Span(" "), Span(chapter.title, "strong")) if chapter.title.strip() else ()
     text = (Span(f" {chapter.text}", "said"),) if chapter.text.strip() else ()
     return (*labels.span_of(chapter.start_seconds, chapter.end_seconds), *title, *text)
@@ -201,7 +202,7 @@ def _chapter_line(chapter: core.Chapter) -> Line:
 # ---- findings --------------------------------------------------------------------------------------------------------
 
 
-def _by_part(analysis: core.Analysis) -> Iterator[Block]:
+def _by_part(analysis: Analysis) -> Iterator[Block]:
     """Yield all findings, with a heading for each part and what went wrong there."""
     parts, stated, item = labels.parts_of(analysis), _stated(analysis), _item_of(analysis)
     for part in parts:
@@ -214,7 +215,7 @@ def _by_part(analysis: core.Analysis) -> Iterator[Block]:
         yield from made
 
 
-def _spread(analysis: core.Analysis, extent: Extent, most: int) -> Iterator[Block]:
+def _spread(analysis: Analysis, extent: Extent, most: int) -> Iterator[Block]:
     """Yield so many findings, spread over the video, and how many are left out."""
     parts = [part for part in labels.parts_of(analysis) if part.result]
     broken = [part for part in parts if part.result and part.result.is_broken]
@@ -228,13 +229,13 @@ def _spread(analysis: core.Analysis, extent: Extent, most: int) -> Iterator[Bloc
     yield from extent.more([one for place, one in enumerate(found) if chosen and place not in chosen])
 
 
-def _item_of(analysis: core.Analysis, extent: Extent = WHOLE) -> partial[blocks.FindingItem]:
+def _item_of(analysis: Analysis, extent: Extent = WHOLE) -> partial[blocks.FindingItem]:
     """Return a function that makes the item of a finding, with each picture and each list of times made once."""
     times, fields = labels.times_of(analysis.keyframes), labels.field_names(analysis)
     pictures = {frame.number: picture_of(frame) for frame in analysis.keyframes if frame.jpeg}
     cited = cache(partial(labels.format_times, times=times))
 
-    def item(finding: core.Finding) -> blocks.FindingItem:
+    def item(finding: Finding) -> blocks.FindingItem:
         frames = tuple(number for number in finding.frames if number in times)
         values = ((fields[key], extent.cut(finding.fields.get(key, ""))) for key in fields)
         return blocks.FindingItem(
@@ -248,7 +249,7 @@ def _item_of(analysis: core.Analysis, extent: Extent = WHOLE) -> partial[blocks.
     return partial(item)
 
 
-def _recorded_findings(analysis: core.Analysis, times: Mapping[int, float]) -> Iterator[Block]:
+def _recorded_findings(analysis: Analysis, times: Mapping[int, float]) -> Iterator[Block]:
     parts, stated, fields = labels.parts_of(analysis), _stated(analysis), labels.field_names(analysis)
     for part in parts if analysis.chunks else ():
         said = part.result.findings if part.result else ()
@@ -260,7 +261,7 @@ def _recorded_findings(analysis: core.Analysis, times: Mapping[int, float]) -> I
 
 
 def _listed(
-    findings: Sequence[core.Finding], fields: Mapping[str, str], times: Mapping[int, float], *, is_exact: bool
+    findings: Sequence[Finding], fields: Mapping[str, str], times: Mapping[int, float], *, is_exact: bool
 ) -> Iterator[Block]:
     if fields and findings:
         heads = (t("report.time"), *fields.values(), t("report.finding"))
@@ -283,12 +284,12 @@ def _listed(
 # ---- what went wrong -------------------------------------------------------------------------------------------------
 
 
-def _stated(analysis: core.Analysis) -> frozenset[str]:
+def _stated(analysis: Analysis) -> frozenset[str]:
     """Return the troubles that the answer has stated already."""
-    return core.BREAKS if analysis.broken_answer else frozenset()
+    return BREAKS if analysis.broken_answer else frozenset()
 
 
-def _problems(result: core.ChunkResult | None, stated: frozenset[str]) -> Iterator[Block]:
+def _problems(result: ChunkResult | None, stated: frozenset[str]) -> Iterator[Block]:
     """Yield why a part has no findings or fewer than it might."""
     if result is None:
         yield Paragraph(plain(t("report.not_answered")), "warning")
@@ -296,7 +297,7 @@ def _problems(result: core.ChunkResult | None, stated: frozenset[str]) -> Iterat
         yield from _troubles(result, stated=stated)
 
 
-def _troubles(result: core.ChunkResult, *, stated: Iterable[str] = ()) -> Iterator[Block]:
+def _troubles(result: ChunkResult, *, stated: Iterable[str] = ()) -> Iterator[Block]:
     known = frozenset(stated)
     yield from (
         Paragraph(plain(labels.named("trouble", key)), "warning") for key in result.troubles if key not in known

@@ -25,8 +25,10 @@ from docx.oxml.shape import CT_Inline
 from docx.parts.image import ImagePart
 from docx.shared import Cm, Pt, RGBColor
 
-from framelens.core import Language
-from framelens.reports.content import KEY, Document, date_of, printable
+from framelens.core.domain import Language
+from framelens.reports.content.document import Document
+from framelens.reports.content.labels import date_of, printable
+from framelens.reports.content.provenance import KEY
 from framelens.reports.files import ReportFile, zipped
 
 Element = Any

@@ -6,10 +6,33 @@ if the video is in the report's folder.
 
 from collections.abc import Iterator
 
-from framelens.core import Analysis, Language, smaller
+from framelens.core.domain import Analysis, Language
+from framelens.core.images import smaller
 from framelens.i18n import in_language, t
-from framelens.reports import content as blocks
 from framelens.reports.content.builder import document
+from framelens.reports.content.document import (
+    Block,
+    ChapterCard,
+    Chapters,
+    DocumentFacts,
+    FindingItem,
+    Findings,
+    Gallery,
+    Heading,
+    Line,
+    Listing,
+    Measurements,
+    Paragraph,
+    PictureBlock,
+    Span,
+    Table,
+    ThumbnailRow,
+    Timeline,
+    Verbatim,
+    plain,
+    signed,
+)
+from framelens.reports.content.labels import moment_address
 from framelens.reports.docx import package as elements
 from framelens.reports.graphics.chart_svg import png
 
@@ -32,7 +55,7 @@ _TIME_CM, _NAME_CM, _NUMBER_CM = 3.0, 4.5, 3.0
 class BodyWriter:
     """Renderer of blocks as elements of a package. `facts` name the video that times are linked to."""
 
-    def __init__(self, package: elements.DocxPackage, facts: blocks.DocumentFacts) -> None:
+    def __init__(self, package: elements.DocxPackage, facts: DocumentFacts) -> None:
         self._package = package
         self._facts = facts
         self._bookmarks = 0
@@ -46,46 +69,46 @@ class BodyWriter:
         """Yield the title of the appendix on a new page."""
         yield elements.paragraph([elements.run(title)], style="Title", pageBreakBefore="1")
 
-    def block(self, block: blocks.Block) -> Iterator[elements.Element]:
+    def block(self, block: Block) -> Iterator[elements.Element]:
         """Yield the elements of a block."""
         match block:
-            case blocks.Heading():
+            case Heading():
                 yield self._heading(block)
-            case blocks.Paragraph(tone=tone):
+            case Paragraph(tone=tone):
                 yield elements.paragraph(
-                    self._runs(blocks.signed(block)), style="" if tone == "plain" else elements.tone_style(tone)
+                    self._runs(signed(block)), style="" if tone == "plain" else elements.tone_style(tone)
                 )
-            case blocks.Listing(items):
+            case Listing(items):
                 yield from (elements.paragraph(self._runs(item), style="ListBullet") for item in items)
-            case blocks.Table():
+            case Table():
                 yield from self._table(block)
-            case blocks.PictureBlock():
+            case PictureBlock():
                 width, height = block.within(*_PICTURE_CM)
                 yield elements.paragraph([self._picture(block, width, height)])
-            case blocks.Gallery(pictures):
+            case Gallery(pictures):
                 yield from self._cells([self._thumbnail(one, block.columns) for one in pictures], block.columns)
-            case blocks.ThumbnailRow(pictures):
+            case ThumbnailRow(pictures):
                 columns = min(_MOST_COLUMNS, max(2, len(pictures)))
                 yield from self._cells([self._thumbnail(one, columns) for one in pictures], columns)
-            case blocks.Chapters(cards):
+            case Chapters(cards):
                 yield from self._cells([self._card(one, block.columns) for one in cards], block.columns)
-            case blocks.Findings(items):
+            case Findings(items):
                 yield from self._findings(items)
-            case blocks.Measurements(items):
+            case Measurements(items):
                 runs = [run for place, item in enumerate(items) for run in self._joined(item, place)]
                 yield elements.paragraph(runs, style="Caption")
-            case blocks.Timeline():
+            case Timeline():
                 yield from self._timeline(block)
-            case blocks.Verbatim(summary, text):
+            case Verbatim(summary, text):
                 yield elements.paragraph([elements.run(summary)], style="Caption", keepNext="1")
                 yield elements.paragraph([elements.run(text)], style=elements.PROMPT)
 
-    def _heading(self, heading: blocks.Heading) -> elements.Element:
+    def _heading(self, heading: Heading) -> elements.Element:
         self._bookmarks += 1
         runs = elements.bookmarked(self._runs(heading.line), number=self._bookmarks, name=heading.anchor)
         return elements.paragraph(runs, style=f"Heading{heading.level - 1}")
 
-    def _table(self, block: blocks.Table) -> Iterator[elements.Element]:
+    def _table(self, block: Table) -> Iterator[elements.Element]:
         columns = len(block.heads) or max(map(len, block.rows), default=0)
         if not (columns and block.rows):
             return
@@ -104,16 +127,16 @@ class BodyWriter:
         yield elements.table([], rows, style=_PLAIN, widths_cm=[elements.BODY_CM / columns] * columns)
         yield elements.paragraph([], style=elements.GAP)
 
-    def _thumbnail(self, one: blocks.PictureBlock, columns: int) -> list[elements.Element]:
+    def _thumbnail(self, one: PictureBlock, columns: int) -> list[elements.Element]:
         caption = elements.paragraph([elements.run(one.caption or one.alt)], style="Caption")
         return [self._small(one, _room(columns)), caption]
 
-    def _card(self, card: blocks.ChapterCard, columns: int) -> list[elements.Element]:
+    def _card(self, card: ChapterCard, columns: int) -> list[elements.Element]:
         drawn = [self._small(card.picture, _room(columns))] if card.picture else []
         times = elements.paragraph(self._runs(card.times), style="Caption", keepNext="1")
         return [*drawn, times, elements.paragraph([elements.run(card.title, style="Strong")], style=elements.CELL)]
 
-    def _findings(self, items: tuple[blocks.FindingItem, ...]) -> Iterator[elements.Element]:
+    def _findings(self, items: tuple[FindingItem, ...]) -> Iterator[elements.Element]:
         """Yield a table with two findings in each row, each of them a picture and a sentence."""
         widths = [_EVIDENCE_CM[0] + _CELL_MARGINS_CM, elements.BODY_CM / 2 - _EVIDENCE_CM[0] - _CELL_MARGINS_CM]
         cells = [[self._evidence(item), self._said(item)] for item in items]
@@ -122,27 +145,27 @@ class BodyWriter:
         yield elements.table([], rows, style=_PLAIN, widths_cm=widths * 2)
         yield elements.paragraph([], style=elements.GAP)
 
-    def _evidence(self, item: blocks.FindingItem) -> list[elements.Element]:
+    def _evidence(self, item: FindingItem) -> list[elements.Element]:
         return [self._small(item.picture, _EVIDENCE_CM) if item.picture else elements.paragraph([])]
 
-    def _said(self, item: blocks.FindingItem) -> list[elements.Element]:
+    def _said(self, item: FindingItem) -> list[elements.Element]:
         lines = [item.times] if item.times else []
-        lines += [blocks.plain(f"{label}: {value}") for label, value in item.fields]
+        lines += [plain(f"{label}: {value}") for label, value in item.fields]
         small = [run for place, line in enumerate(lines) for run in self._joined(line, place)]
         said = elements.paragraph(self._runs(item.line), style=elements.CELL)
         return [said, *([elements.paragraph(small, style="Caption")] if small else [])]
 
-    def _joined(self, line: blocks.Line, place: int) -> list[elements.Element]:
+    def _joined(self, line: Line, place: int) -> list[elements.Element]:
         return [*([elements.run(" · ")] if place else []), *self._runs(line)]
 
-    def _small(self, one: blocks.PictureBlock, room: tuple[float, float]) -> elements.Element:
+    def _small(self, one: PictureBlock, room: tuple[float, float]) -> elements.Element:
         drawn = self._picture(one, *one.within(*room))
         if one.at_seconds is not None:
-            address = blocks.moment_address(self._facts, one.at_seconds)
+            address = moment_address(self._facts, one.at_seconds)
             drawn = elements.link([drawn], relation=self._package.link(address))
         return elements.paragraph([drawn], style=elements.CELL, keepNext="1")
 
-    def _timeline(self, block: blocks.Timeline) -> Iterator[elements.Element]:
+    def _timeline(self, block: Timeline) -> Iterator[elements.Element]:
         yield self._heading(block.heading)
         drawn, (across, down) = self._package.image(png(block.chart, block.alt), ".png")
         height = elements.BODY_CM * down / across
@@ -153,18 +176,18 @@ class BodyWriter:
         )
         yield elements.paragraph([elements.run(block.alt)], style="Caption")
 
-    def _picture(self, one: blocks.PictureBlock, width: float, height: float) -> elements.Element:
+    def _picture(self, one: PictureBlock, width: float, height: float) -> elements.Element:
         if one.key not in self._relations:
             self._relations[one.key], _ = self._package.image(smaller(one.jpeg, _PICTURE_SIDE), ".jpg")
         relation, number = self._relations[one.key], self._package.next_number()
         return elements.picture(relation, number=number, alt=one.alt, width_cm=width, height_cm=height)
 
-    def _runs(self, line: blocks.Line) -> list[elements.Element]:
+    def _runs(self, line: Line) -> list[elements.Element]:
         return [self._span(span) for span in line]
 
-    def _span(self, span: blocks.Span) -> elements.Element:
+    def _span(self, span: Span) -> elements.Element:
         if span.at_seconds is not None:
-            relation = self._package.link(blocks.moment_address(self._facts, span.at_seconds))
+            relation = self._package.link(moment_address(self._facts, span.at_seconds))
             linked = elements.run(span.text, style="Hyperlink", is_bold=span.style == "strong")
             return elements.link([linked], relation=relation)
         match span.style:
@@ -182,7 +205,7 @@ def _room(columns: int) -> tuple[float, float]:
     return width, width * _MOST_DOWN
 
 
-def _widths(block: blocks.Table, columns: int) -> list[float]:
+def _widths(block: Table, columns: int) -> list[float]:
     """Return the widths of the columns in centimetres; the last column is twice as wide as the middle ones."""
     if block.numbers:
         return [_NUMBER_CM] * columns

@@ -6,7 +6,8 @@ Shots are alternating bands with chapters above them, the curve is the change of
 from dataclasses import dataclass
 from itertools import pairwise
 
-from framelens.core import Analysis, Measures, StretchType, clock
+from framelens.core.domain import Analysis, Measures, StretchType
+from framelens.core.units import clock
 
 _MOST_POINTS, _TICKS = 400, 6
 """Points of the curve and labels of the scale, at most. Chosen by hand; not tuned."""

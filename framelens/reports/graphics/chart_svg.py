@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from html import escape
 
-from framelens.core import StretchType
-from framelens.reports.content import printable
+from framelens.core.domain import StretchType
+from framelens.reports.content.labels import printable
 from framelens.reports.graphics.chart import Band, TimelineChart
 from framelens.reports.graphics.fonts import FAMILY, FOLDER, Faces
 

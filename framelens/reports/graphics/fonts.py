@@ -17,7 +17,7 @@ from pathlib import Path
 
 import uharfbuzz  # type: ignore[import-untyped]
 
-from framelens.reports.content import printable
+from framelens.reports.content.labels import printable
 
 FOLDER = Path(__file__).parents[2] / "fonts"
 REGULAR, BOLD = FOLDER / "FrameLensSans-Regular.otf", FOLDER / "FrameLensSans-Bold.otf"

@@ -9,9 +9,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from framelens.core import DecodeSummary, KeyframesChosen, Measures, Notice, VideoInfo, build, to_builtins
+from framelens.core.codec import build, to_builtins
+from framelens.core.domain import DecodeSummary, KeyframesChosen, Measures, Notice, VideoInfo
 from framelens.i18n import notice_text, t
-from framelens.reports import content
+from framelens.reports.content.labels import shareable_notice
 from framelens.reports.json.schema import BoundaryForm, ChosenForm, KeyframesForm, NoticeForm, SourceForm
 
 _DIGITS, _SHARPNESS_DIGITS = 4, 1
@@ -47,7 +48,7 @@ def notices_of(notices: Iterable[Notice]) -> tuple[NoticeForm, ...]:
 
 def notice_of(notice: Notice) -> NoticeForm:
     """Build the form of a notice, without private values, with its text."""
-    notice = content.shareable_notice(notice)
+    notice = shareable_notice(notice)
     values = {name: notice_of(value) if isinstance(value, Notice) else value for name, value in notice.values.items()}
     return build(NoticeForm, notice, text=notice_text(notice), values=values)
 

@@ -15,8 +15,25 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import IO
 
-from framelens import core
-from framelens.core import MOST_FRAMES, UNKNOWN_PATH, InputError, build, from_builtins
+from framelens.core.codec import build, from_builtins
+from framelens.core.domain import (
+    MOST_FRAMES,
+    UNKNOWN_PATH,
+    Analysis,
+    AnalysisRequest,
+    ChunkResult,
+    DecodeSummary,
+    EngineInfo,
+    Finding,
+    FrameFacts,
+    Keyframe,
+    Layout,
+    Notice,
+    ReportedConversation,
+    ReportedPicture,
+    VideoInfo,
+)
+from framelens.core.errors import InputError
 from framelens.i18n import has_notice
 from framelens.reports.json import schema
 from framelens.reports.json.writer import JPEG_URL
@@ -41,7 +58,7 @@ _PICTURE = re.compile(rb'"picture"\s{0,16}:\s{0,16}"data:image/jpeg;base64,')
 _LONGEST_MATCH = 80  # more than the 66 bytes that _PICTURE can match
 
 
-def read(data: bytes, *, name: str, pictures: Sequence[bytes] = ()) -> core.Analysis:
+def read(data: bytes, *, name: str, pictures: Sequence[bytes] = ()) -> Analysis:
     """Return the analysis that a JSON report holds.
 
     Args:
@@ -158,23 +175,23 @@ def _check_notice(notice: schema.NoticeForm, name: str) -> None:
             _check_notice(value, name)
 
 
-def _analysis(form: schema.ReportForm, pictures: Sequence[bytes]) -> core.Analysis:
+def _analysis(form: schema.ReportForm, pictures: Sequence[bytes]) -> Analysis:
     layout = form.layout
     return build(
-        core.Analysis,
+        Analysis,
         form,
-        request=build(core.AnalysisRequest, form.request, path=UNKNOWN_PATH),
-        video=build(core.VideoInfo, form.source, path=UNKNOWN_PATH),
+        request=build(AnalysisRequest, form.request, path=UNKNOWN_PATH),
+        video=build(VideoInfo, form.source, path=UNKNOWN_PATH),
         sha256=form.source.sha256,
-        decode=build(core.DecodeSummary, form, form.source, notices=()),
-        keyframes=tuple(build(core.Keyframe, one, jpeg=_jpeg(one.picture, pictures)) for one in form.keyframes),
-        facts=tuple(build(core.FrameFacts, one.facts, number=one.number) for one in form.keyframes if one.facts),
+        decode=build(DecodeSummary, form, form.source, notices=()),
+        keyframes=tuple(build(Keyframe, one, jpeg=_jpeg(one.picture, pictures)) for one in form.keyframes),
+        facts=tuple(build(FrameFacts, one.facts, number=one.number) for one in form.keyframes if one.facts),
         chunks=tuple(map(_result, form.chunks)),
-        notices=tuple(build(core.Notice, one) for one in form.notices if one.key != "no_usable_answer"),  # it follows
+        notices=tuple(build(Notice, one) for one in form.notices if one.key != "no_usable_answer"),  # it follows
         summary=form.summary and _result(form.summary),
-        engine=form.engine and build(core.EngineInfo, form.engine, base_url=""),
+        engine=form.engine and build(EngineInfo, form.engine, base_url=""),
         app_version=form.framelens_version,
-        layout=layout and build(core.Layout, layout, parts=tuple(part.frames for part in layout.parts)),
+        layout=layout and build(Layout, layout, parts=tuple(part.frames for part in layout.parts)),
         joins=tuple(map(_result, form.joins)),
         field_names={field.key: field.name for field in form.fields},
         answer=_conversation(form.answer, pictures) if form.answer and form.answer.answers else None,
@@ -182,12 +199,12 @@ def _analysis(form: schema.ReportForm, pictures: Sequence[bytes]) -> core.Analys
     )
 
 
-def _conversation(form: schema.ConversationForm, pictures: Sequence[bytes]) -> core.ReportedConversation:
+def _conversation(form: schema.ConversationForm, pictures: Sequence[bytes]) -> ReportedConversation:
     shown = (
-        build(core.ReportedPicture, one, keyframe=one.keyframe or 0, jpeg=_jpeg(one.picture, pictures))
+        build(ReportedPicture, one, keyframe=one.keyframe or 0, jpeg=_jpeg(one.picture, pictures))
         for one in form.pictures
     )
-    return build(core.ReportedConversation, form, pictures=tuple(shown))
+    return build(ReportedConversation, form, pictures=tuple(shown))
 
 
 def _jpeg(url: str | None, pictures: Sequence[bytes]) -> bytes:
@@ -207,9 +224,9 @@ def _jpeg(url: str | None, pictures: Sequence[bytes]) -> bytes:
     return data
 
 
-def _result(form: schema.AnswerForm) -> core.ChunkResult:
+def _result(form: schema.AnswerForm) -> ChunkResult:
     return build(
-        core.ChunkResult,
+        ChunkResult,
         form,
         findings=tuple(map(_finding, form.findings)),
         overview=tuple(map(_finding, form.overview)),
@@ -220,9 +237,9 @@ def _result(form: schema.AnswerForm) -> core.ChunkResult:
     )
 
 
-def _finding(form: schema.FindingForm) -> core.Finding:
+def _finding(form: schema.FindingForm) -> Finding:
     fields = {field.key: field.value for field in form.fields}
-    return core.Finding(form.text, form.frames, tuple(one.key for one in form.issues), fields)
+    return Finding(form.text, form.frames, tuple(one.key for one in form.issues), fields)
 
 
 @dataclass

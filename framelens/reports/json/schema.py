@@ -10,7 +10,24 @@ from typing import Annotated, Final, Literal
 
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from framelens import core
+from framelens.core.domain import (
+    AnswerMode,
+    AnswerState,
+    Chapter,
+    ColourArea,
+    Language,
+    Measures,
+    Outcome,
+    Reason,
+    ReportedSearch,
+    ScreenText,
+    Selection,
+    Shot,
+    Stretch,
+    Subject,
+    Transcript,
+    Usage,
+)
 
 FORMAT_VERSION: Final = 3
 """Increased when a field changes its meaning or is removed, not when one is added."""
@@ -84,9 +101,9 @@ class RequestForm(Struct, frozen=True):
     side: int | None
     template: str
     question: str
-    language: core.Language
+    language: Language
     use_model: bool
-    selection: core.Selection
+    selection: Selection
     adapts: bool = False
 
 
@@ -129,20 +146,20 @@ class AnswerForm(Struct, frozen=True):
 
     number: int
     frames: tuple[int, ...]
-    mode: core.AnswerMode
+    mode: AnswerMode
     fallback: NoticeForm | None
     answer: str
     findings: tuple[FindingForm, ...]
     title: str | None
     overview: tuple[FindingForm, ...]
-    chapters: tuple[core.Chapter, ...]
+    chapters: tuple[Chapter, ...]
     reply: tuple[FindingForm, ...]
-    subjects: tuple[core.Subject, ...]
+    subjects: tuple[Subject, ...]
     prompt: str
     finish_reason: str
     troubles: tuple[WordedForm, ...]
     attempts: int
-    usage: core.Usage
+    usage: Usage
     recalled: bool
     seconds: float
     digest: str
@@ -159,8 +176,8 @@ class ChunkForm(AnswerForm, frozen=True):
 class FactsForm(Struct, frozen=True):
     """Measurements of one frame."""
 
-    texts: tuple[core.ScreenText, ...]
-    colours: tuple[core.ColourArea, ...]
+    texts: tuple[ScreenText, ...]
+    colours: tuple[ColourArea, ...]
     brightness: float
     sharpness: float
     motion: float | None
@@ -173,7 +190,7 @@ class KeyframeForm(Struct, frozen=True):
     time_seconds: float
     frame_index: int
     shot: int
-    reason: core.Reason
+    reason: Reason
     reason_text: str
     width: int
     height: int
@@ -239,7 +256,7 @@ class ConversationAnswerForm(Struct, frozen=True):
     question: str
     created: str
     answer: str
-    state: core.AnswerState
+    state: AnswerState
     versions: int
     reasoning: str
     why: NoticeForm | None
@@ -248,12 +265,12 @@ class ConversationAnswerForm(Struct, frozen=True):
     cited: tuple[int, ...]
     unknown_frames: tuple[int, ...]
     own_times: tuple[str, ...]
-    mode: core.AnswerMode
+    mode: AnswerMode
     pictures: tuple[int, ...]
     described: tuple[int, ...]
-    searches: tuple[core.ReportedSearch, ...]
+    searches: tuple[ReportedSearch, ...]
     model: str
-    usage: core.Usage
+    usage: Usage
     seconds: float
     settings: dict[str, str | int | float | None]
 
@@ -264,7 +281,7 @@ class ConversationForm(Struct, frozen=True):
     id: str
     name: str
     created: str
-    language: core.Language
+    language: Language
     answers: tuple[ConversationAnswerForm, ...]
     videos: tuple[str, ...]
     pictures: tuple[ConversationPictureForm, ...]
@@ -280,7 +297,7 @@ class ReportForm(Struct, frozen=True, kw_only=True):
     format_version: Literal[3] = FORMAT_VERSION
     id: str
     created: str
-    language: core.Language
+    language: Language
     ai_label: Annotated[
         str, Meta(description="Statement that a model generated the texts, with its name; empty if none did.")
     ]
@@ -288,26 +305,26 @@ class ReportForm(Struct, frozen=True, kw_only=True):
         dict[str, str] | None, Meta(description="The same statement for machines, in the fields of GB 45438-2025.")
     ]
     state: Annotated[
-        core.Outcome | UnsetType,
+        Outcome | UnsetType,
         Meta(
             description='"without_model" if the report has only measurements; "no_usable_answer" if a model was asked'
             " and nothing that it wrote can be used, which a notice says, too."
         ),
     ] = UNSET
-    mode: core.AnswerMode
+    mode: AnswerMode
     notices: tuple[NoticeForm, ...]
     title: str | None
     reply: tuple[FindingForm, ...]
     overview: tuple[FindingForm, ...]
-    chapters: tuple[core.Chapter, ...]
+    chapters: tuple[Chapter, ...]
     source: SourceForm
     request: RequestForm
-    shots: tuple[core.Shot, ...]
+    shots: tuple[Shot, ...]
     boundaries: tuple[BoundaryForm, ...]
-    measures: core.Measures | None
-    stretches: tuple[core.Stretch, ...]
+    measures: Measures | None
+    stretches: tuple[Stretch, ...]
     keyframes: tuple[KeyframeForm, ...]
-    transcript: core.Transcript | None
+    transcript: Transcript | None
     fields: tuple[FieldForm, ...]
     chunks: tuple[ChunkForm, ...]
     joins: tuple[AnswerForm, ...]
@@ -315,7 +332,7 @@ class ReportForm(Struct, frozen=True, kw_only=True):
     layout: LayoutForm | None
     conditions: dict[str, str]
     engine: EngineForm | None
-    usage: core.Usage
+    usage: Usage
     seconds_by_stage: dict[str, float]
     framelens_version: str
     answer: Annotated[
@@ -334,7 +351,7 @@ class ChosenForm(Struct, frozen=True):
     number: int
     time_seconds: float
     frame_index: int
-    reason: core.Reason
+    reason: Reason
     reason_text: str
     shot: int
     width: int
@@ -347,9 +364,9 @@ class KeyframesForm(Struct, frozen=True, kw_only=True):
     format_version: int = 1
     source: SourceForm
     keyframes: tuple[ChosenForm, ...]
-    shots: tuple[core.Shot, ...]
+    shots: tuple[Shot, ...]
     boundaries: tuple[BoundaryForm, ...]
-    measures: core.Measures | None
-    stretches: tuple[core.Stretch, ...]
+    measures: Measures | None
+    stretches: tuple[Stretch, ...]
     notices: tuple[NoticeForm, ...]
     reused: bool

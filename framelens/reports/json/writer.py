@@ -10,9 +10,21 @@ from typing import TypeVar
 
 from msgspec import UNSET, structs
 
-from framelens.core import Analysis, ChunkResult, Finding, Language, ReportedAnswer, ReportedConversation, build
+from framelens.core.codec import build
+from framelens.core.domain import Analysis, ChunkResult, Finding, Language, ReportedAnswer, ReportedConversation
 from framelens.i18n import in_language, language, t
-from framelens.reports import content
+from framelens.reports.content.labels import (
+    RequestPart,
+    ai_label,
+    field_names,
+    issues,
+    parts_of,
+    shareable_settings,
+    stated_notices,
+    times_of,
+    troubles,
+)
+from framelens.reports.content.provenance import aigc
 from framelens.reports.json import schema
 from framelens.reports.json.encoding import json_text, measured_parts, notice_of, notices_of
 
@@ -34,17 +46,17 @@ def without_pictures(analysis: Analysis, language: Language) -> bytes:
 
 def form_of(analysis: Analysis, *, pictures: bool = True) -> schema.ReportForm:
     """Build the report's form."""
-    answers, parts, whole = AnswerWriter(analysis), content.parts_of(analysis), analysis.whole
-    layout, names = analysis.layout, content.field_names(analysis)
+    answers, parts, whole = AnswerWriter(analysis), parts_of(analysis), analysis.whole
+    layout, names = analysis.layout, field_names(analysis)
     form = build(
         schema.ReportForm,
         analysis,
         **measured_parts(analysis.video, analysis.decode, analysis.sha256),
         language=language(),
-        ai_label=content.ai_label(analysis),
-        aigc=content.aigc(analysis),
+        ai_label=ai_label(analysis),
+        aigc=aigc(analysis),
         state=analysis.outcome,
-        notices=notices_of(content.stated_notices(analysis)),
+        notices=notices_of(stated_notices(analysis)),
         title=analysis.title or None,
         reply=answers.findings(whole.reply if whole else ()),
         overview=answers.findings(analysis.overview),
@@ -55,7 +67,7 @@ def form_of(analysis: Analysis, *, pictures: bool = True) -> schema.ReportForm:
         joins=tuple(answers.answer(schema.AnswerForm, join) for join in analysis.joins),
         summary=analysis.summary and answers.answer(schema.AnswerForm, analysis.summary),
         layout=layout and build(schema.LayoutForm, layout, parts=tuple(map(_planned, parts))),
-        conditions=content.shareable_settings(analysis),
+        conditions=shareable_settings(analysis),
         framelens_version=analysis.app_version,
         answer=analysis.answer and _conversation(analysis.answer, pictures=pictures),
         conversations=(),
@@ -83,7 +95,7 @@ def _conversation_answer(answer: ReportedAnswer) -> schema.ConversationAnswerFor
     return build(schema.ConversationAnswerForm, answer, why=why, notices=notices_of(answer.notices))
 
 
-def _planned(part: content.RequestPart) -> schema.PlannedForm:
+def _planned(part: RequestPart) -> schema.PlannedForm:
     return build(schema.PlannedForm, part, part=part.place, is_answered=part.result is not None)
 
 
@@ -112,14 +124,14 @@ class AnswerWriter:
     """Builder of the forms of answers and findings of one analysis."""
 
     def __init__(self, analysis: Analysis) -> None:
-        self._times = content.times_of(analysis.keyframes)
-        self._names = content.field_names(analysis)
+        self._times = times_of(analysis.keyframes)
+        self._names = field_names(analysis)
 
     def findings(self, findings: tuple[Finding, ...]) -> tuple[schema.FindingForm, ...]:
         """Build the forms of findings."""
         return tuple(map(self._finding, findings))
 
-    def answer(self, kind: type[Answer], result: ChunkResult, part: content.RequestPart | None = None) -> Answer:
+    def answer(self, kind: type[Answer], result: ChunkResult, part: RequestPart | None = None) -> Answer:
         """Build the form of an answer, with its place among the parts and its time range if it is about one."""
         return build(
             kind,
@@ -131,7 +143,7 @@ class AnswerWriter:
             title=result.title or None,
             overview=self.findings(result.overview),
             reply=self.findings(result.reply),
-            troubles=_worded(result.troubles, content.troubles(result)),
+            troubles=_worded(result.troubles, troubles(result)),
             seconds=round(result.seconds, 3),
             digest=result.key,
         )
@@ -144,7 +156,7 @@ class AnswerWriter:
             times_seconds=tuple(self._times[number] for number in finding.frames),
             fields=tuple(schema.FieldValueForm(key, self._names.get(key, key), value) for key, value in fields),
             verified=not finding.issues,
-            issues=_worded(finding.issues, content.issues(finding)),
+            issues=_worded(finding.issues, issues(finding)),
         )
 
 

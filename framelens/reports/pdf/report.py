@@ -22,10 +22,35 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from framelens.core import Analysis, Language, smaller
+from framelens.core.domain import Analysis, Language
+from framelens.core.images import smaller
 from framelens.i18n import in_language, t
-from framelens.reports import content as contents
 from framelens.reports.content.builder import document
+from framelens.reports.content.document import (
+    Block,
+    ChapterCard,
+    Chapters,
+    Document,
+    DocumentFacts,
+    FindingItem,
+    Findings,
+    Gallery,
+    Heading,
+    Line,
+    Listing,
+    Measurements,
+    Paragraph,
+    PictureBlock,
+    Span,
+    Table,
+    ThumbnailRow,
+    Timeline,
+    Verbatim,
+    signed,
+    words,
+)
+from framelens.reports.content.labels import date_of, moment_address, printable
+from framelens.reports.content.provenance import KEY
 from framelens.reports.graphics.chart_svg import svg_in_own_font
 from framelens.reports.graphics.fonts import BOLD, REGULAR, Faces, faces_for
 
@@ -56,7 +81,7 @@ _EXTENSION = (
     '<rdf:li rdf:parseType="Resource"><pdfaSchema:schema>GB 45438-2025</pdfaSchema:schema>'
     f"<pdfaSchema:namespaceURI>{_NAMESPACE}</pdfaSchema:namespaceURI><pdfaSchema:prefix>{_PREFIX}</pdfaSchema:prefix>"
     '<pdfaSchema:property><rdf:Seq><rdf:li rdf:parseType="Resource">'
-    f"<pdfaProperty:name>{contents.KEY}</pdfaProperty:name><pdfaProperty:valueType>Text</pdfaProperty:valueType>"
+    f"<pdfaProperty:name>{KEY}</pdfaProperty:name><pdfaProperty:valueType>Text</pdfaProperty:valueType>"
     "<pdfaProperty:category>external</pdfaProperty:category>"
     "<pdfaProperty:description>Label of generated content</pdfaProperty:description>"
     "</rdf:li></rdf:Seq></pdfaSchema:property></rdf:li>"
@@ -77,13 +102,13 @@ def write(analysis: Analysis, language: Language, *, appendix: bool = False) -> 
         if not faces.others:
             raise
         pdf = _typeset(content, values, Faces())  # a font of the machine lacks glyphs that its table lists
-    return add_ai_label(pdf, contents.printable(content.facts.aigc))
+    return add_ai_label(pdf, printable(content.facts.aigc))
 
 
-def _typeset(content: contents.Document, values: Form, faces: Faces) -> bytes:
+def _typeset(content: Document, values: Form, faces: Faces) -> bytes:
     import typst
 
-    created = contents.date_of(content.facts.created)
+    created = date_of(content.facts.created)
     with TemporaryDirectory(prefix="framelens-pdf-") as name:
         folder = Path(name)
         _write_inputs(folder, content, values, faces, dated=created is not None)
@@ -98,7 +123,7 @@ def _typeset(content: contents.Document, values: Form, faces: Faces) -> bytes:
         )
 
 
-def _write_inputs(folder: Path, content: contents.Document, values: Form, faces: Faces, *, dated: bool) -> None:
+def _write_inputs(folder: Path, content: Document, values: Form, faces: Faces, *, dated: bool) -> None:
     """Write all files that Typst reads."""
     for place, font in enumerate((REGULAR, BOLD, *(face.path for face in faces.others))):
         shutil.copyfile(font, folder / f"font-{place}{font.suffix}")
@@ -109,14 +134,14 @@ def _write_inputs(folder: Path, content: contents.Document, values: Form, faces:
         (folder / name).write_bytes(data)
 
 
-def _images(content: contents.Document) -> Iterator[tuple[str, bytes]]:
+def _images(content: Document) -> Iterator[tuple[str, bytes]]:
     yield from ((picture_name(one), smaller(one.jpeg, _PICTURE_SIDE)) for one in content.pictures)
     for block in (*content.blocks, *content.appendix):
-        if isinstance(block, contents.Timeline):
+        if isinstance(block, Timeline):
             yield chart_name(block), svg_in_own_font(block.chart, block.alt).encode()
 
 
-def form(content: contents.Document) -> Form:
+def form(content: Document) -> Form:
     """Build the values of the template. Headings are at levels 1 and 2, below the title."""
     facts = content.facts
     title = " ".join(content.title.split())
@@ -134,7 +159,7 @@ def form(content: contents.Document) -> Form:
     }
 
 
-def _forms(blocks: Iterable[contents.Block], facts: contents.DocumentFacts) -> list[Form]:
+def _forms(blocks: Iterable[Block], facts: DocumentFacts) -> list[Form]:
     return _with_frames([value for block in blocks for value in _block(block, facts)])
 
 
@@ -164,43 +189,43 @@ def map_strings(value: Any, change: Callable[[str], str]) -> Any:
             return value
 
 
-def picture_name(picture: contents.PictureBlock) -> str:
+def picture_name(picture: PictureBlock) -> str:
     """Return the file name of a picture beside the template."""
     return f"{picture.key}.jpg"
 
 
-def chart_name(timeline: contents.Timeline) -> str:
+def chart_name(timeline: Timeline) -> str:
     """Return the file name of a chart beside the template."""
     return f"{timeline.heading.anchor}.svg"
 
 
-def _block(block: contents.Block, facts: contents.DocumentFacts) -> Iterator[Form]:
+def _block(block: Block, facts: DocumentFacts) -> Iterator[Form]:
     match block:
-        case contents.Heading():
+        case Heading():
             yield _heading(block, facts)
-        case contents.Paragraph(tone=tone):
-            yield {"kind": "paragraph", "tone": tone, "line": _line(contents.signed(block), facts)}
-        case contents.Listing(items):
+        case Paragraph(tone=tone):
+            yield {"kind": "paragraph", "tone": tone, "line": _line(signed(block), facts)}
+        case Listing(items):
             yield {"kind": "listing", "items": [_line(item, facts) for item in items]}
-        case contents.Table():
+        case Table():
             yield _table(block, facts)
-        case contents.PictureBlock():
+        case PictureBlock():
             yield {"kind": "picture", **_picture(block, PICTURE_CM, facts)}
-        case contents.ThumbnailRow(pictures):
+        case ThumbnailRow(pictures):
             yield _row(pictures, min(_MOST_COLUMNS, max(2, len(pictures))), facts)
-        case contents.Gallery(pictures):
+        case Gallery(pictures):
             yield _row(pictures, block.columns, facts)
-        case contents.Chapters(cards):
+        case Chapters(cards):
             room = _column(block.columns)
             yield {"kind": "chapters", "columns": block.columns, "cards": [_card(one, room, facts) for one in cards]}
-        case contents.Findings(items):
+        case Findings(items):
             yield {"kind": "findings", "items": [_finding(one, facts) for one in items]}
-        case contents.Measurements(items):
+        case Measurements(items):
             yield {"kind": "measurements", "lines": [_line(item, facts) for item in items]}
-        case contents.Timeline(heading, _, alt):
+        case Timeline(heading, _, alt):
             yield _heading(heading, facts)
             yield {"kind": "chart", "file": chart_name(block), "alt": alt}
-        case contents.Verbatim(summary, text):
+        case Verbatim(summary, text):
             yield {"kind": "verbatim", "summary": summary, "text": text}
 
 
@@ -210,36 +235,36 @@ def _column(columns: int) -> tuple[float, float]:
     return width, min(width * _MOST_DOWN, _MOST_DOWN_CM)
 
 
-def _picture(one: contents.PictureBlock, room: tuple[float, float], facts: contents.DocumentFacts) -> Form:
-    to = "" if one.at_seconds is None else contents.moment_address(facts, one.at_seconds)
+def _picture(one: PictureBlock, room: tuple[float, float], facts: DocumentFacts) -> Form:
+    to = "" if one.at_seconds is None else moment_address(facts, one.at_seconds)
     width = round(one.within(*room)[0], 2)
     return {"file": picture_name(one), "alt": one.alt, "caption": one.caption or one.alt, "to": to, "width": width}
 
 
-def _row(pictures: Sequence[contents.PictureBlock], columns: int, facts: contents.DocumentFacts) -> Form:
+def _row(pictures: Sequence[PictureBlock], columns: int, facts: DocumentFacts) -> Form:
     room = _column(columns)
     return {"kind": "thumbnails", "columns": columns, "pictures": [_picture(one, room, facts) for one in pictures]}
 
 
-def _card(card: contents.ChapterCard, room: tuple[float, float], facts: contents.DocumentFacts) -> Form:
+def _card(card: ChapterCard, room: tuple[float, float], facts: DocumentFacts) -> Form:
     picture = _picture(card.picture, room, facts) if card.picture else None
     return {"times": _line(card.times, facts), "title": card.title, "picture": picture}
 
 
-def _finding(item: contents.FindingItem, facts: contents.DocumentFacts) -> Form:
+def _finding(item: FindingItem, facts: DocumentFacts) -> Form:
     picture = _picture(item.picture, _EVIDENCE_CM, facts) if item.picture else None
     fields = [{"label": label, "value": value} for label, value in item.fields]
     return {"line": _line(item.line, facts), "times": _line(item.times, facts), "fields": fields, "picture": picture}
 
 
-def _heading(heading: contents.Heading, facts: contents.DocumentFacts) -> Form:
+def _heading(heading: Heading, facts: DocumentFacts) -> Form:
     """Return a heading's values. All but frames are in the table of contents, where a title can't be a link itself."""
     listed = not heading.anchor.startswith("frame-")
-    line = [_span(contents.Span(contents.words(heading.line)), facts)] if listed else _line(heading.line, facts)
+    line = [_span(Span(words(heading.line)), facts)] if listed else _line(heading.line, facts)
     return {"kind": "heading", "level": heading.level - 1, "line": line, "anchor": heading.anchor, "listed": listed}
 
 
-def _table(table: contents.Table, facts: contents.DocumentFacts) -> Form:
+def _table(table: Table, facts: DocumentFacts) -> Form:
     columns = len(table.heads) or len(table.rows[0]) if table.rows or table.heads else 0
     return {
         "kind": "table" if columns and table.rows else "nothing",
@@ -250,12 +275,12 @@ def _table(table: contents.Table, facts: contents.DocumentFacts) -> Form:
     }
 
 
-def _line(line: contents.Line, facts: contents.DocumentFacts) -> list[Form]:
+def _line(line: Line, facts: DocumentFacts) -> list[Form]:
     return [_span(span, facts) for span in line]
 
 
-def _span(span: contents.Span, facts: contents.DocumentFacts) -> Form:
-    to = "" if span.at_seconds is None else contents.moment_address(facts, span.at_seconds)
+def _span(span: Span, facts: DocumentFacts) -> Form:
+    to = "" if span.at_seconds is None else moment_address(facts, span.at_seconds)
     return {"text": span.text, "style": span.style, "to": to}
 
 
@@ -274,7 +299,7 @@ def add_ai_label(pdf: bytes, label: str) -> bytes:
     trailer, root = reader.trailer, reader.root_object
     information, metadata = trailer["/Info"].get_object(), root["/Metadata"].get_object()
     assert isinstance(information, DictionaryObject) and isinstance(metadata, DecodedStreamObject)
-    information[NameObject(f"/{contents.KEY}")] = TextStringObject(label)
+    information[NameObject(f"/{KEY}")] = TextStringObject(label)
     metadata.set_data(_with_property(metadata.get_data().decode(), label).encode())
     trailer[NameObject("/Prev")] = NumberObject(int(whole.rsplit(b"startxref", 1)[1].split()[0]))
     changed = {trailer.raw_get("/Info").idnum: information, root.raw_get("/Metadata").idnum: metadata}
@@ -306,7 +331,7 @@ def _update(start: int, changed: Mapping[int, PdfObject], trailer: DictionaryObj
 def _with_property(packet: str, label: str) -> str:
     """Add the label and the description of its form, which PDF/A requires, to an XMP packet."""
     described = packet.replace("</rdf:Bag></pdfaExtension:schemas>", f"{_EXTENSION}</rdf:Bag></pdfaExtension:schemas>")
-    tag = f"{_PREFIX}:{contents.KEY}"
+    tag = f"{_PREFIX}:{KEY}"
     value = f'<{tag} xmlns:{_PREFIX}="{_NAMESPACE}">{escape(label, quote=False)}</{tag}>'
     head, tail, rest = described.rpartition("</rdf:Description></rdf:RDF>")
     return f"{head}{value}{tail}{rest}"

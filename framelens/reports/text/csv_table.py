@@ -12,9 +12,12 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from io import StringIO
 
-from framelens.core import Analysis, Finding, Language, ReportedAnswer, ReportedConversation, clock
+from framelens.core.domain import Analysis, Finding, Language, ReportedAnswer, ReportedConversation
+from framelens.core.units import clock
 from framelens.i18n import in_language, t
-from framelens.reports import content as contents
+from framelens.reports.content.labels import field_names, issues, one_line, parts_of, times_of
+from framelens.reports.content.questions import cited, doubts, why_incomplete
+from framelens.reports.content.searches import interval_issues
 
 _BETWEEN = "; "
 """Separator of frame numbers. Many spreadsheets would read "1,2" as one number."""
@@ -32,7 +35,7 @@ def write(analysis: Analysis, language: Language) -> bytes:
     The seconds are those of the first and the last frame that a finding cites, and empty if it cites none.
     """
     with in_language(language):
-        fields = contents.field_names(analysis)
+        fields = field_names(analysis)
         asked = (t("report.question"),) if analysis.all_conversations else ()
         rows: list[_Row] = [(*_header(fields), *asked)]
         rows += (row for _, row in sorted(_rows(analysis, fields), key=lambda timed: timed[0]))
@@ -51,7 +54,7 @@ def encode(rows: Iterable[Sequence[object]]) -> bytes:
 
 def escape_formula(text: str) -> str:
     """Escape text so that no spreadsheet evaluates it as a formula; plain numbers are unchanged."""
-    line = contents.one_line(text)
+    line = one_line(text)
     return line if _NUMBER.fullmatch(line) else _FORMULA.sub(r"\1\2'", line)
 
 
@@ -64,9 +67,9 @@ def _header(fields: Mapping[str, str]) -> _Row:
 
 def _rows(analysis: Analysis, fields: Mapping[str, str]) -> Iterator[tuple[float, _Row]]:
     """Yield each row with the time it is sorted by."""
-    times = contents.times_of(analysis.keyframes)
+    times = times_of(analysis.keyframes)
     by = t("report.by_model", model=analysis.engine.model) if analysis.engine else ""
-    parts = contents.parts_of(analysis)
+    parts = parts_of(analysis)
     places = {frame: part.place for part in parts for frame in part.frames}
     used: set[int] = set()
     for part in parts:
@@ -86,10 +89,10 @@ def _rows(analysis: Analysis, fields: Mapping[str, str]) -> Iterator[tuple[float
 
 
 def _answer_row(answer: ReportedAnswer, conversation: ReportedConversation, num_fields: int) -> _Row:
-    shown = [one for one in contents.cited(conversation, answer) if not (one.video or one.name)]
+    shown = [one for one in cited(conversation, answer) if not (one.video or one.name)]
     keyframes = [one.keyframe for one in shown if one.keyframe]
     cells = _time_cells(keyframes, [one.time_seconds for one in shown])
-    found = [*contents.why_incomplete(answer), *contents.doubts(answer.unknown_frames, answer.own_times)]
+    found = [*why_incomplete(answer), *doubts(answer.unknown_frames, answer.own_times)]
     verified = t("report.no" if found or not answer.cited else "report.yes")
     by = t("report.by_model", model=answer.model) if answer.model else ""
     said = (answer.answer, verified, "; ".join(f"⚠️ {one}" for one in found), by, answer.question)
@@ -104,7 +107,7 @@ def _interval_rows(answer: ReportedAnswer, num_fields: int) -> Iterator[_Row]:
     by = t("report.by_model", model=answer.model) if answer.model else ""
     for search in answer.searches:
         for one in search.moments.intervals if not search.video else ():
-            found = contents.interval_issues(one)
+            found = interval_issues(one)
             cells = _time_cells([], [one.first.time_seconds, one.last.time_seconds])
             against = "; ".join(f"⚠️ {issue}" for issue in found)
             votes = t("report.search_vote", yes=one.yes, all=one.yes + one.no)
@@ -118,7 +121,7 @@ def _time_cells(frames: list[int], seconds: list[float]) -> _Row:
 
 
 def _finding_cells(finding: Finding, fields: Mapping[str, str]) -> _Row:
-    against = ", ".join(contents.issues(finding))
+    against = ", ".join(issues(finding))
     verified = t("report.no" if against else "report.yes")
     values = (escape_formula(finding.fields.get(key, "")) for key in fields)
     return *values, escape_formula(finding.text), verified, f"⚠️ {against}" if against else ""

@@ -13,10 +13,12 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
-from framelens.core import Analysis, Language, smaller
+from framelens.core.domain import Analysis, Language
+from framelens.core.images import smaller
 from framelens.i18n import in_language, t
-from framelens.reports import content as contents
 from framelens.reports.content.builder import document
+from framelens.reports.content.document import Block, Document, Heading, PictureBlock, Timeline, signed, words
+from framelens.reports.content.labels import moment_address, printable
 from framelens.reports.graphics.chart_svg import Palette, svg
 
 _PICTURE_SIDE, _CARD_SIDE, _THUMBNAIL_SIDE = 640, 480, 240
@@ -39,7 +41,7 @@ def write(analysis: Analysis, language: Language, *, appendix: bool = False) -> 
     """Return the report as HTML in UTF-8; with its appendix about 45 KB per keyframe."""
     with in_language(language):
         content = document(analysis, appendix=appendix)
-        return render(content, partial(contents.moment_address, content.facts))
+        return render(content, partial(moment_address, content.facts))
 
 
 def write_alone(analysis: Analysis, language: Language) -> bytes:
@@ -48,7 +50,7 @@ def write_alone(analysis: Analysis, language: Language) -> bytes:
         return render(document(analysis), lambda _: "")
 
 
-def render(content: contents.Document, moment: Callable[[float], str]) -> bytes:
+def render(content: Document, moment: Callable[[float], str]) -> bytes:
     """Return a document as HTML in UTF-8, with the fixed texts in the language of the context.
 
     Args:
@@ -82,7 +84,7 @@ def _template() -> Template:
         keep_trailing_newline=True,
         finalize=_printable,
     )
-    environment.filters |= {"kind": _kind, "signed": contents.signed, "words": contents.words}
+    environment.filters |= {"kind": _kind, "signed": signed, "words": words}
     environment.globals |= {
         "policy": _POLICY,
         "style": Markup(Path(__file__).with_name("report.css").read_text(encoding="utf-8")),
@@ -99,31 +101,25 @@ def _template() -> Template:
 
 def _printable(value: object) -> object:
     """Name the control characters of a text; markup was made from such texts."""
-    return contents.printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+    return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-def _kind(block: contents.Block) -> str:
+def _kind(block: Block) -> str:
     return type(block).__name__
 
 
-def _heading(block: contents.Block) -> contents.Heading | None:
-    return (
-        block
-        if isinstance(block, contents.Heading)
-        else block.heading
-        if isinstance(block, contents.Timeline)
-        else None
-    )
+def _heading(block: Block) -> Heading | None:
+    return block if isinstance(block, Heading) else block.heading if isinstance(block, Timeline) else None
 
 
-def _size(picture: contents.PictureBlock, side: int) -> tuple[int, int]:
+def _size(picture: PictureBlock, side: int) -> tuple[int, int]:
     share = min(1.0, side / max(picture.width, picture.height, 1))
     return round(picture.width * share), round(picture.height * share)
 
 
-def _data(picture: contents.PictureBlock, side: int) -> str:
+def _data(picture: PictureBlock, side: int) -> str:
     return base64.b64encode(smaller(picture.jpeg, side)).decode("ascii")
 
 
-def _chart(block: contents.Timeline) -> Markup:
+def _chart(block: Timeline) -> Markup:
     return Markup(svg(block.chart, block.alt, palette=_PALETTE, links=True, font=_FONTS))

@@ -9,10 +9,34 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from urllib.parse import quote
 
-from framelens.core import Analysis, Language, cut_to_bytes, safe_stem
+from framelens.core.domain import Analysis, Language
+from framelens.core.files import cut_to_bytes, safe_stem
 from framelens.i18n import in_language, t
-from framelens.reports import content as blocks
+from framelens.reports.content import measurements
 from framelens.reports.content.builder import document
+from framelens.reports.content.document import (
+    Block,
+    ChapterCard,
+    Chapters,
+    Document,
+    FindingItem,
+    Findings,
+    Gallery,
+    Heading,
+    Line,
+    Listing,
+    Measurements,
+    Paragraph,
+    PictureBlock,
+    Span,
+    Table,
+    ThumbnailRow,
+    Timeline,
+    signed,
+    words,
+)
+from framelens.reports.content.labels import printable
+from framelens.reports.content.provenance import escape_comment
 from framelens.reports.files import ReportFile, frame_file_name
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|!~$&])")
@@ -36,24 +60,24 @@ def without_pictures(analysis: Analysis, language: Language) -> str:
         return render(replace(content, blocks=tuple(_in_words(content.blocks)))).decode()
 
 
-def _in_words(shown: Iterable[blocks.Block]) -> Iterator[blocks.Block]:
+def _in_words(shown: Iterable[Block]) -> Iterator[Block]:
     for block in shown:
         match block:
-            case blocks.Chapters(cards):
-                yield blocks.Listing(tuple((*one.times, blocks.Span(f" {one.title}", "strong")) for one in cards))
-            case blocks.PictureBlock() | blocks.ThumbnailRow() | blocks.Gallery() | blocks.Heading(anchor=blocks.SHEET):
+            case Chapters(cards):
+                yield Listing(tuple((*one.times, Span(f" {one.title}", "strong")) for one in cards))
+            case PictureBlock() | ThumbnailRow() | Gallery() | Heading(anchor=measurements.SHEET):
                 pass
             case _:
                 yield block
 
 
-def render(content: blocks.Document, folder: str = "") -> bytes:
+def render(content: Document, folder: str = "") -> bytes:
     """Return a document as Markdown in UTF-8, with its pictures in `folder`."""
     lines = [f"# {escape(content.title)}", "", *(line for block in content.blocks for line in _lines(block, folder))]
     if content.appendix:
         lines += ["---", "", f"# {escape(t('report.appendix', content.language))}", ""]
         lines += [line for block in content.appendix for line in _lines(block, folder)]
-    label = blocks.escape_comment(content.facts.aigc)
+    label = escape_comment(content.facts.aigc)
     hidden = ["", f"<!-- {label} -->"] if label else []
     return ("\n".join([*lines, *hidden]).rstrip() + "\n").encode()
 
@@ -63,7 +87,7 @@ def pictures(analysis: Analysis, *, appendix: bool = False) -> list[ReportFile]:
     folder = _folder(analysis)
     with in_language(analysis.request.language):  # any: the files are the same in every language
         content = document(analysis, appendix=appendix)
-    shown = tuple(block for block in content.blocks if not isinstance(block, blocks.Findings))  # they have times alone
+    shown = tuple(block for block in content.blocks if not isinstance(block, Findings))  # they have times alone
     return [ReportFile(f"{folder}/{_file_name(one)}", one.jpeg) for one in replace(content, blocks=shown).pictures]
 
 
@@ -73,36 +97,36 @@ def _folder(analysis: Analysis) -> str:
     return f"{stem}-frames-{hashlib.sha256(analysis.id.encode()).hexdigest()[:8]}"
 
 
-def _lines(block: blocks.Block, folder: str) -> Iterator[str]:
+def _lines(block: Block, folder: str) -> Iterator[str]:
     match block:
-        case blocks.Heading(level, line):
+        case Heading(level, line):
             yield from (f"{'#' * level} {_inline(line)}", "")
-        case blocks.Paragraph(tone="plain" | "quiet"):
+        case Paragraph(tone="plain" | "quiet"):
             yield from (_inline(block.line), "")
-        case blocks.Paragraph(tone="answer"):
-            yield from ("  \n".join(f"> {inert(one)}" for one in blocks.words(block.line).splitlines()), "")
-        case blocks.Paragraph():  # notices are quoted, line by line
-            yield from ("  \n".join(f"> {escape(one)}" for one in blocks.words(blocks.signed(block)).splitlines()), "")
-        case blocks.Listing(items):
+        case Paragraph(tone="answer"):
+            yield from ("  \n".join(f"> {inert(one)}" for one in words(block.line).splitlines()), "")
+        case Paragraph():  # notices are quoted, line by line
+            yield from ("  \n".join(f"> {escape(one)}" for one in words(signed(block)).splitlines()), "")
+        case Listing(items):
             yield from (*(f"- {_inline(item)}" for item in items), "")
-        case blocks.Table(heads, rows, numbers):
+        case Table(heads, rows, numbers):
             columns = len(rows[0]) if rows else len(heads)
             named = [_inline(head) for head in heads] or [""] * columns
             yield from table(named, [[_inline(cell) for cell in row] for row in rows], numbers=numbers)
-        case blocks.PictureBlock():
+        case PictureBlock():
             yield from (_image(block, folder), "")
-        case blocks.ThumbnailRow(pictures):
+        case ThumbnailRow(pictures):
             yield from (" ".join(_image(one, folder) for one in pictures), "")
-        case blocks.Gallery(pictures):
+        case Gallery(pictures):
             cells = [(_image(one, folder), escape(one.caption or one.alt)) for one in pictures]
             yield from _cells(cells, block.columns)
-        case blocks.Chapters(cards):
+        case Chapters(cards):
             yield from _cells([_card(one, folder) for one in cards], block.columns)
-        case blocks.Findings(items):
+        case Findings(items):
             yield from (*(f"- {_finding(item)}" for item in items), "")
-        case blocks.Measurements(items):
+        case Measurements(items):
             yield from (*(f"- {_inline(item)}" for item in items), "")
-        case blocks.Timeline():  # its content is in other blocks
+        case Timeline():  # its content is in other blocks
             pass
         case _:
             yield from fenced(block.text)
@@ -117,32 +141,32 @@ def _cells(cells: Sequence[tuple[str, str]], columns: int) -> Iterator[str]:
     yield from table(first, [captions, *(row for pair in others for row in pair)])
 
 
-def _card(card: blocks.ChapterCard, folder: str) -> tuple[str, str]:
+def _card(card: ChapterCard, folder: str) -> tuple[str, str]:
     title = f" **{escape(card.title)}**" if card.title else ""
     return _image(card.picture, folder) if card.picture else "", f"{_inline(card.times)}{title}"
 
 
-def _finding(item: blocks.FindingItem) -> str:
+def _finding(item: FindingItem) -> str:
     times = f" ({_inline(item.times)})" if item.times else ""
     fields = "".join(f" · {escape(label)}: {escape(value)}" for label, value in item.fields)
     return f"{_inline(item.line)}{times}{fields}"
 
 
-def _image(picture: blocks.PictureBlock, folder: str) -> str:
+def _image(picture: PictureBlock, folder: str) -> str:
     return f"![{escape(picture.alt)}]({quote(folder)}/{_file_name(picture)})"
 
 
-def _file_name(picture: blocks.PictureBlock) -> str:
+def _file_name(picture: PictureBlock) -> str:
     if picture.number:
         return frame_file_name(picture.number, picture.time_seconds)
     return f"{picture.key}.jpg"
 
 
-def _inline(line: blocks.Line) -> str:
+def _inline(line: Line) -> str:
     return on_line("".join(map(_span, line)))
 
 
-def _span(span: blocks.Span) -> str:
+def _span(span: Span) -> str:
     text = escape_words(span.text)
     if span.address:
         return f"[{text}](<{span.address}>)"
@@ -152,7 +176,7 @@ def _span(span: blocks.Span) -> str:
         case "doubt":
             return f"⚠️ *{text}*"
         case "quoted":
-            return _without_addresses(escape_words(blocks.printable(span.text)))
+            return _without_addresses(escape_words(printable(span.text)))
         case _:
             return text
 
@@ -164,7 +188,7 @@ def escape(text: str) -> str:
 
 def inert(text: str) -> str:
     """Escape text as one line, without the links that some readers make of bare addresses."""
-    return _without_addresses(escape(blocks.printable(text)))
+    return _without_addresses(escape(printable(text)))
 
 
 def _without_addresses(escaped: str) -> str:

@@ -4,9 +4,10 @@ from collections.abc import Iterator, Sequence
 from urllib.parse import quote
 from xml.etree import ElementTree as Xml
 
-from framelens.core import Analysis, Language
+from framelens.core.domain import Analysis, Language
 from framelens.i18n import in_language
-from framelens.reports.content import KEY, aigc, aigc_text, escape_comment, one_line, shortened
+from framelens.reports.content.labels import one_line, shortened
+from framelens.reports.content.provenance import KEY, aigc, aigc_text, escape_comment
 from framelens.reports.json.encoding import json_text
 from framelens.reports.timeline import markers as timeline
 

@@ -20,20 +20,14 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal, get_args
 
-from framelens.core import Analysis, Chapter, DecodeSummary, Language, Moments, ReportedAnswer, VideoInfo, clock
+from framelens.core.domain import Analysis, Chapter, DecodeSummary, Language, ReportedAnswer, VideoInfo
+from framelens.core.evidence import Moments
+from framelens.core.units import clock
 from framelens.i18n import in_language, sentences, t
 from framelens.i18n.formatting import origin
-from framelens.reports import content
-from framelens.reports.content import (
-    ai_label,
-    aigc_text,
-    finding_text,
-    one_line,
-    remarks,
-    seconds_of,
-    shortened,
-    times_of,
-)
+from framelens.reports.content.labels import ai_label, finding_text, one_line, remarks, seconds_of, shortened, times_of
+from framelens.reports.content.provenance import aigc_text
+from framelens.reports.content.searches import interval_issues
 
 Kind = Literal["moment", "chapter", "doubt", "finding", "frame", "about"]
 """In the order of importance for a marker's name. A "moment" is an interval in which something that was searched for is
@@ -137,7 +131,7 @@ def _moments(found: Moments, answer: ReportedAnswer, rate: Rate) -> Iterator[_Ev
     name = shortened(found.thing, _LONGEST_NAME)
     for one in found.intervals:
         start, end = rate.frame(one.first.time_seconds), rate.frame(one.last.time_seconds) + 1
-        doubts = ", ".join(content.interval_issues(one))
+        doubts = ", ".join(interval_issues(one))
         votes = t("report.search_vote", yes=one.yes, all=one.yes + one.no)
         text = " · ".join(filter(None, (one_line(answer.question), votes, doubts and f"⚠️ {doubts}")))
         yield _Event(start, "doubt" if doubts else "moment", name, text, max(1, end - start))

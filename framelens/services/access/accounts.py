@@ -23,9 +23,15 @@ from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 from itsdangerous import BadSignature, Signer
 
-from framelens import core
+from framelens.core.errors import ConfigError, InputError, StorageError
+from framelens.core.files import new_id, one_line, readable
+from framelens.core.identity import LOCAL_USER, Role, User, as_user
+from framelens.core.wall_clock import latest_time
 from framelens.services.access.login_limits import LoginLimiter
-from framelens.store import AccountRow, AccountStore, AuditLog, SessionRow, Store, drop_unfinished_uploads
+from framelens.store.accounts import AccountRow, AccountStore, SessionRow
+from framelens.store.audit import AuditLog
+from framelens.store.database import Store
+from framelens.store.video_repository import drop_unfinished_uploads
 
 if TYPE_CHECKING:
     from framelens.config import AccessSettings, Settings
@@ -57,7 +63,7 @@ class LoginSession:
         key: The session's key for the routes of the page.
     """
 
-    user: core.User
+    user: User
     key: str
 
 
@@ -101,9 +107,9 @@ class Accounts:
         if found := self._store.named(_plain(name)):
             return found
         known = ", ".join(one.name for one in self.all()) or "–"
-        raise core.InputError("account_unknown", name=core.one_line(name)[:80], known=known)
+        raise InputError("account_unknown", name=one_line(name)[:80], known=known)
 
-    def add(self, name: str, password: str | None, role: core.Role) -> AccountRow:
+    def add(self, name: str, password: str | None, role: Role) -> AccountRow:
         """Add an account and return it. The first one of an installation is an administrator whatever the role.
 
         Args:
@@ -117,10 +123,10 @@ class Accounts:
         """
         plain = _plain(name)
         if not _NAME.fullmatch(plain):
-            raise core.ConfigError("account_name_wrong", name=core.one_line(name)[:80])
+            raise ConfigError("account_name_wrong", name=one_line(name)[:80])
         hashed = "" if password is None else self._hashed(password)
         created = datetime.now(UTC).isoformat(timespec="seconds")
-        account = self._store.add(AccountRow(core.new_id(), plain, role, hashed, created))
+        account = self._store.add(AccountRow(new_id(), plain, role, hashed, created))
         self._audit.record("account_added", account.id, f"{account.name}: {account.role}")
         return account
 
@@ -135,7 +141,7 @@ class Accounts:
         drop_unfinished_uploads(self._data_dir, account.id)
         self._audit.record("account_removed", account.id, account.name)
 
-    def set_role(self, name: str, role: core.Role) -> None:
+    def set_role(self, name: str, role: Role) -> None:
         """Change what an account may do, from its next request on.
 
         Raises:
@@ -156,7 +162,7 @@ class Accounts:
         self._store.set_password(account.id, self._hashed(password), ends_sessions=True)
         self._audit.record("account_changed", account.id, f"{account.name}: password")
 
-    def user_of_key(self, account_id: str) -> core.User:
+    def user_of_key(self, account_id: str) -> User:
         """Return for whom requests with an API key run, which may belong to an account: they see what is that user's.
 
         Raises:
@@ -165,8 +171,8 @@ class Accounts:
         if account := self._store.get(account_id):
             return account.owner
         if self.exist():
-            raise core.InputError("api_key_without_user")
-        return core.LOCAL_USER
+            raise InputError("api_key_without_user")
+        return LOCAL_USER
 
     # ---- logins
 
@@ -194,7 +200,7 @@ class Accounts:
             if account:
                 self._audit.record("login_failed", account.id, _with_address(account.name, address))
             time.sleep((began - time.monotonic()) % FAILURE_SECONDS)
-            raise core.InputError("login_wrong")
+            raise InputError("login_wrong")
         self._limiter.succeed(plain)
         if self._hasher.check_needs_rehash(account.password):
             self._store.set_password(account.id, self._hasher.hash(password), ends_sessions=False)
@@ -227,12 +233,12 @@ class Accounts:
         """
         name = _plain(email)
         if not is_verified or not _NAME.fullmatch(name):
-            raise core.InputError("login_unverified", name=core.readable(name)[:80])
+            raise InputError("login_unverified", name=readable(name)[:80])
         account = self._store.named(name)
         if account is None and self._settings.new_user_role and self.exist():
             account = self.add(name, None, self._settings.new_user_role)
         if account is None:
-            raise core.InputError("login_no_account", name=name)
+            raise InputError("login_no_account", name=name)
         now, ticket = time.monotonic(), secrets.token_urlsafe(32)
         with self._lock:
             waiting = {one: value for one, value in self._tickets.items() if value[1] > now}
@@ -250,7 +256,7 @@ class Accounts:
             is_used = proof in self._used_proofs
         account = self._store.get(account_id)
         if until < time.monotonic() or account is None or is_used:
-            raise core.InputError("login_wrong")
+            raise InputError("login_wrong")
         if proof:
             with self._lock:
                 now = time.monotonic()
@@ -272,11 +278,11 @@ class Accounts:
         row, account = found
         now = self._latest_time()
         if now - row.created > self._settings.session_seconds or now - row.used > self._settings.idle_seconds:
-            with suppress(core.StorageError):
+            with suppress(StorageError):
                 self._store.end_session(sha256)  # also where the clock is set back later
             return None
         if uses and now - row.used > _TOUCH_SECONDS:
-            with suppress(core.StorageError):  # a full disk must not keep users from deleting something
+            with suppress(StorageError):  # a full disk must not keep users from deleting something
                 self._store.use_session(sha256, now)
         key = hmac.digest(self._secret.encode(), f"routes {sha256}".encode(), "sha256").hex()
         return LoginSession(account.user, key)
@@ -285,17 +291,17 @@ class Accounts:
         """End the session of a cookie."""
         if sha256 := self._hash_in(cookie):
             if session := self.session(cookie):
-                with core.as_user(session.user):
+                with as_user(session.user):
                     self._audit.record("logout")
             self._store.end_session(sha256)
 
     def _latest_time(self) -> float:
         """Return the time, which a restart with a clock that was set back doesn't set back either."""
         known, at = self._known_time
-        now = max(core.latest_time(), known + time.monotonic() - at)
+        now = max(latest_time(), known + time.monotonic() - at)
         if now - self._noted_seconds > _NOTE_SECONDS:
             self._noted_seconds = now
-            with suppress(core.StorageError):  # on a full disk
+            with suppress(StorageError):  # on a full disk
                 self._store.note_time(now)
         return now
 
@@ -324,7 +330,7 @@ class Accounts:
             created_after=now - self._settings.session_seconds,
             used_after=now - self._settings.idle_seconds,
         )
-        with core.as_user(account.user):
+        with as_user(account.user):
             self._audit.record("login", account.id, _with_address(account.name, address))
         return self._signer.sign(token).decode()
 
@@ -342,9 +348,9 @@ class Accounts:
 
     def _hashed(self, password: str) -> str:
         if len(password) < LEAST_CHARACTERS:
-            raise core.ConfigError("password_short", least=LEAST_CHARACTERS)
+            raise ConfigError("password_short", least=LEAST_CHARACTERS)
         if len(password) > MOST_CHARACTERS:
-            raise core.ConfigError("password_long", most=MOST_CHARACTERS)
+            raise ConfigError("password_long", most=MOST_CHARACTERS)
         return self._hasher.hash(password)
 
 
@@ -360,7 +366,7 @@ def check_start(settings: Settings, address: str) -> None:
     store = Store(settings.data_dir / "framelens.sqlite")
     try:
         if not AccountStore(store).exist():
-            raise core.ConfigError("accounts_needed", address=address)
+            raise ConfigError("accounts_needed", address=address)
     finally:
         store.close()
 

@@ -14,17 +14,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from framelens import engine, models
-from framelens.core import (
-    AppError,
-    ConfigError,
-    EngineError,
-    ModelNotFound,
-    current_user,
-    make_private_folder,
-    requires,
-)
-from framelens.store import AuditLog, ProcessLock, TrustRecord, disk_errors, reason_of, trusted_code
+from framelens.core.errors import AppError, ConfigError, EngineError, ModelNotFound
+from framelens.core.files import make_private_folder
+from framelens.core.identity import current_user, requires
+from framelens.engine.hub_cache import cached_snapshot
+from framelens.engine.model_resolution import resolve_model
+from framelens.models.remote_code import SHORT, RemoteCode, read_code, write_copy
+from framelens.store.audit import AuditLog
+from framelens.store.fs_utils import ProcessLock, disk_errors, reason_of
+from framelens.store.model_records import TrustRecord, trusted_code
 
 TrustState = Literal["none", "trusted", "changed", "untrusted"]
 """Nothing would run; it is what was trusted; it differs from that; it was never trusted."""
@@ -41,7 +39,7 @@ class ModelCode:
     """
 
     model: str
-    code: models.RemoteCode
+    code: RemoteCode
     record: TrustRecord | None
 
     @property
@@ -85,12 +83,12 @@ def find_code(data_dir: Path, model: str, folder: Path | None = None) -> ModelCo
         ModelNotFound: It isn't on this machine, or can't be read.
         StorageError: The records can't be read.
     """
-    found = engine.resolve_model(str(folder) if folder else model)
+    found = resolve_model(str(folder) if folder else model)
     if found.folder is None:
         raise ModelNotFound("remote_code_absent", model=model, name=shlex.quote(model))
     name = found.hub_id or str(found.folder.resolve())
     try:
-        code = models.read_code(found.folder, engine.cached_snapshot)
+        code = read_code(found.folder, cached_snapshot)
     except OSError as error:
         raise ModelNotFound("model_unreadable", model=str(found.folder), reason=reason_of(error)) from error
     return ModelCode(name, code, trusted_code(data_dir).of(name))
@@ -113,8 +111,8 @@ def trust_code(data_dir: Path, found: ModelCode, typed: str, audit: AuditLog) ->
     """
     found.code.check(found.model)
     digest, given = found.code.digest, typed.strip().lower()
-    if len(given) < models.SHORT or not digest.startswith(given):
-        raise ConfigError("remote_code_hash", model=found.model, given=typed.strip(), wanted=digest[: models.SHORT])
+    if len(given) < SHORT or not digest.startswith(given):
+        raise ConfigError("remote_code_hash", model=found.model, given=typed.strip(), wanted=digest[:SHORT])
     user, now = current_user(), datetime.now(UTC).isoformat(timespec="seconds")
     record = TrustRecord(found.code.revision, digest, found.code.hashes, now, user.id, user.name)
     trusted_code(data_dir).save(found.model, record)
@@ -145,7 +143,7 @@ def untrust_code(data_dir: Path, model: str, audit: AuditLog) -> None:
 
 def _record_name(model: str) -> str:
     try:
-        found = engine.resolve_model(model)
+        found = resolve_model(model)
     except AppError:
         return model
     return found.hub_id or str(found.folder.resolve() if found.folder else model)
@@ -181,6 +179,6 @@ class CodeCopies:
                 if old.is_dir() and not self._lock.is_alive(old.name):
                     shutil.rmtree(old, ignore_errors=True)
             copy = root / self._lock.name
-            models.write_copy(found.code, copy / "model")
+            write_copy(found.code, copy / "model")
             make_private_folder(copy / "modules")
         return copy / "model", {"HF_MODULES_CACHE": str(copy / "modules"), "HF_HUB_OFFLINE": "1"}

@@ -6,7 +6,7 @@ import time
 from collections import deque
 from contextlib import suppress
 
-from framelens.core import InputError
+from framelens.core.errors import InputError
 
 PER_ADDRESS, ADDRESS_SECONDS = 30, 60.0
 """Attempts from one address. An office behind one address logs in at nine; a guesser gets nowhere. Chosen by hand."""

@@ -12,11 +12,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from framelens import core
+from framelens.core.domain import Language
+from framelens.core.errors import InputError
+from framelens.core.files import new_id
+from framelens.core.identity import as_user, current_user, requires
+from framelens.core.wall_clock import latest_time
 from framelens.i18n import language_of
-from framelens.reports import write_alone
+from framelens.reports.formats import write_alone
 from framelens.services.conversations import report_of
-from framelens.store import AccountStore, AuditLog, ShareRow, ShareStore
+from framelens.store.accounts import AccountStore
+from framelens.store.audit import AuditLog
+from framelens.store.shares import ShareRow, ShareStore
 
 if TYPE_CHECKING:
     from framelens.services.container import Services
@@ -35,9 +41,9 @@ class SharedReport:
     token: str
 
 
-@core.requires("analyst")
+@requires("analyst")
 def share(
-    services: Services, job_id: str, lifetime: timedelta, language: core.Language, *, conversations: bool
+    services: Services, job_id: str, lifetime: timedelta, language: Language, *, conversations: bool
 ) -> SharedReport:
     """Make a link to a report.
 
@@ -54,12 +60,12 @@ def share(
     """
     job = services.jobs.snapshot(job_id)
     if job.analysis is None:
-        raise core.InputError("no_report_yet", id=job_id)
-    now, token = datetime.fromtimestamp(core.latest_time(), UTC), secrets.token_urlsafe(_TOKEN_BYTES)
+        raise InputError("no_report_yet", id=job_id)
+    now, token = datetime.fromtimestamp(latest_time(), UTC), secrets.token_urlsafe(_TOKEN_BYTES)
     row = ShareRow(
-        core.new_id(),
+        new_id(),
         job_id,
-        core.current_user().id,
+        current_user().id,
         _hash(token),
         language,
         int(conversations),
@@ -79,7 +85,7 @@ def shares_of(services: Services, job_id: str) -> list[ShareRow]:
     return ShareStore(services.store).of_job(job_id, _now())
 
 
-@core.requires("analyst")
+@requires("analyst")
 def revoke_share(services: Services, row: ShareRow) -> None:
     """Revoke a link: it opens nothing from now on."""
     with services.store.together():
@@ -97,12 +103,12 @@ def open_shared(services: Services, token: str) -> bytes:
     found = ShareStore(services.store).get(_hash(token), _now()) if len(token) <= _MOST_CHARACTERS else None
     if found is None:
         ShareStore(services.store).delete_expired(_now())  # they end for good, also where the clock is set back later
-        raise core.InputError("share_unknown")
+        raise InputError("share_unknown")
     row, owner = found
-    with core.as_user(AccountStore(services.store).owner(owner)):
+    with as_user(AccountStore(services.store).owner(owner)):
         analysis = report_of(services, row.job_id, conversations=bool(row.conversations))
     if analysis is None:  # it is asked again
-        raise core.InputError("share_unknown")
+        raise InputError("share_unknown")
     return write_alone(analysis, language_of(row.language))
 
 
@@ -111,4 +117,4 @@ def _hash(token: str) -> str:
 
 
 def _now() -> str:
-    return datetime.fromtimestamp(core.latest_time(), UTC).isoformat(timespec="seconds")
+    return datetime.fromtimestamp(latest_time(), UTC).isoformat(timespec="seconds")

@@ -16,7 +16,8 @@ from av.container import InputContainer
 from av.stream import Discard, Disposition
 from numpy.typing import NDArray
 
-from framelens.core import DecodeError, SoundPiece, VideoInfo
+from framelens.core.domain import SoundPiece, VideoInfo
+from framelens.core.errors import DecodeError
 from framelens.video.files import printable
 from framelens.video.limits import move_on
 from framelens.video.readers.pyav import open_video

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from framelens.core import ColourArea, FactsMeasured, FrameFacts, Keyframe, Notice, Noticed, ScreenText
+from framelens.core.domain import ColourArea, FactsMeasured, FrameFacts, Keyframe, Notice, Noticed, ScreenText
 from framelens.video.files import picture_key
 from framelens.video.readers.base import Image, as_image, fitted, scaled
 

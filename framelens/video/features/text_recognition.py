@@ -24,7 +24,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, NoReturn, cast
 
-from framelens.core import Notice, Noticed, ScreenText, receive, send
+from framelens.core.codec import receive, send
+from framelens.core.domain import Notice, Noticed, ScreenText
 from framelens.video import limits, sandbox
 from framelens.video.files import picture_key
 

@@ -15,7 +15,7 @@ from copy import copy
 import numpy as np
 from numpy.typing import NDArray
 
-from framelens.core import Measures, Stretch, StretchType
+from framelens.core.domain import Measures, Stretch, StretchType
 from framelens.video.features.frame_signature import DetailedGlance
 
 MOST_STEPS = 600  # 150 s at the first step. Chosen by hand; not tuned.

@@ -9,13 +9,27 @@ from dataclasses import replace
 from itertools import chain
 from typing import Any, TypeVar, cast
 
-from framelens import core
+from framelens.core.domain import (
+    Boundary,
+    DecodeSummary,
+    Keyframe,
+    KeyframeFound,
+    KeyframesChosen,
+    Notice,
+    OpeningChosen,
+    Shot,
+    Stretch,
+    SurveyProgress,
+    VideoEvent,
+)
+from framelens.core.errors import VideoError
+from framelens.core.units import clock
 from framelens.video.files import printable
 from framelens.video.keyframes.strategies import LONG_SECONDS, Known, Span, Thumbnails
 from framelens.video.limits import move_on
 from framelens.video.readers.base import FrameReader, Image, Picture, WrappedReader
 
-_Part = TypeVar("_Part", core.Shot, core.Boundary, core.Stretch)
+_Part = TypeVar("_Part", Shot, Boundary, Stretch)
 _DIGITS = 9
 """Mapped times are rounded to the nanosecond, so that they show no error of floating-point addition."""
 
@@ -72,7 +86,7 @@ class Clip(WrappedReader):
         """
         return ((-1, 0.0),) if self.num_damaged else (self.first, self.last)
 
-    def known(self, decode: core.DecodeSummary, damaged: Sequence[Span]) -> Known:
+    def known(self, decode: DecodeSummary, damaged: Sequence[Span]) -> Known:
         """Return the results of the finished survey of this clip.
 
         Args:
@@ -112,20 +126,20 @@ class Clip(WrappedReader):
         """Return the reader's skipped frames between two times; none unless the range begins with the video."""
         return self._reader.passed_over(after_seconds, before_seconds) if self.first == (0, 0.0) else ()
 
-    def placed(self, event: core.VideoEvent | Thumbnails) -> core.VideoEvent | Thumbnails:
+    def placed(self, event: VideoEvent | Thumbnails) -> VideoEvent | Thumbnails:
         """Return the event with the frame numbers and seconds of the whole video."""
         match event:
-            case core.SurveyProgress(seconds, _):
+            case SurveyProgress(seconds, _):
                 duration = self._reader.info.duration_seconds_from_header
-                return core.SurveyProgress(self._seconds(seconds), duration if self._end == float("inf") else self._end)
-            case core.KeyframeFound(keyframe):
-                return core.KeyframeFound(self._keyframe(keyframe))
+                return SurveyProgress(self._seconds(seconds), duration if self._end == float("inf") else self._end)
+            case KeyframeFound(keyframe):
+                return KeyframeFound(self._keyframe(keyframe))
             case Thumbnails(keyframes):
                 return Thumbnails(self.keyframes(keyframes))
-            case core.OpeningChosen(keyframes):
-                return core.OpeningChosen(self.keyframes(keyframes))
-            case core.KeyframesChosen(keyframes, decode):
-                return core.KeyframesChosen(self.keyframes(keyframes), self.summary(decode))
+            case OpeningChosen(keyframes):
+                return OpeningChosen(self.keyframes(keyframes))
+            case KeyframesChosen(keyframes, decode):
+                return KeyframesChosen(self.keyframes(keyframes), self.summary(decode))
             case _:
                 return event
 
@@ -148,7 +162,7 @@ class Clip(WrappedReader):
             if start_seconds < reached:
                 return [shown]
         name = printable(self._reader.info.name)
-        raise core.VideoError("range_without_frames", name=name, start=f"{start_seconds:g}", readable=f"{reached:.3f}")
+        raise VideoError("range_without_frames", name=name, start=f"{start_seconds:g}", readable=f"{reached:.3f}")
 
     def _length(self, end_seconds: float | None) -> float | None:
         end = self._reader.info.duration_seconds_from_header if end_seconds is None else end_seconds
@@ -157,11 +171,11 @@ class Clip(WrappedReader):
     def _seconds(self, seconds: float) -> float:
         return round(seconds + self.first[1], _DIGITS)
 
-    def keyframes(self, keyframes: Sequence[core.Keyframe]) -> tuple[core.Keyframe, ...]:
+    def keyframes(self, keyframes: Sequence[Keyframe]) -> tuple[Keyframe, ...]:
         """Return the keyframes with frame numbers and seconds of the whole video."""
         return tuple(self._keyframe(one) for one in keyframes)
 
-    def _keyframe(self, one: core.Keyframe) -> core.Keyframe:
+    def _keyframe(self, one: Keyframe) -> Keyframe:
         return replace(one, frame_index=one.frame_index + self.first[0], time_seconds=self._seconds(one.time_seconds))
 
     def moved(self, parts: Sequence[_Part]) -> tuple[_Part, ...]:
@@ -171,7 +185,7 @@ class Clip(WrappedReader):
             for one in parts
         )
 
-    def summary(self, decode: core.DecodeSummary) -> core.DecodeSummary:
+    def summary(self, decode: DecodeSummary) -> DecodeSummary:
         """Return the summary with seconds counted from the start of the whole video."""
         return replace(
             decode,
@@ -183,11 +197,11 @@ class Clip(WrappedReader):
             notices=tuple(self._notice(one, decode) for one in decode.notices),
         )
 
-    def _notice(self, one: core.Notice, decode: core.DecodeSummary) -> core.Notice:
+    def _notice(self, one: Notice, decode: DecodeSummary) -> Notice:
         """Return the notice; the readable length counts from the start of the file, wherever the range begins."""
         if one.key != "truncated":
             return one
         return replace(
             one,
-            values={**one.values, "readable": core.clock(self._seconds(decode.readable_seconds), digits=1, form="m")},
+            values={**one.values, "readable": clock(self._seconds(decode.readable_seconds), digits=1, form="m")},
         )

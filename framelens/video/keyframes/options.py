@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from math import ceil, sqrt
 
-from framelens.core import Selection, VideoInfo
+from framelens.core.domain import Selection, VideoInfo
 
 MAX_SIDE = 1280
 """Default for the longer side of a keyframe, in pixels: as large as a model or a page makes use of."""

@@ -14,7 +14,17 @@ from math import inf
 
 import cv2
 
-from framelens import core
+from framelens.core.domain import (
+    DecodeSummary,
+    Keyframe,
+    KeyframeFound,
+    KeyframesChosen,
+    OpeningChosen,
+    Selection,
+    SurveyProgress,
+    VideoEvent,
+)
+from framelens.core.errors import VideoError
 from framelens.video.corruption import CheckedReader, damaged_spans, with_parts
 from framelens.video.files import printable
 from framelens.video.keyframes import strategies
@@ -32,7 +42,7 @@ _FRAMES_FOR_TIMES = 1
 """Frames for which a survey is set up when times are selected: it chooses none itself."""
 FULL_SIDE = 65_500
 """The longest side that a JPEG can have."""
-Event = core.VideoEvent | strategies.Known | strategies.Thumbnails
+Event = VideoEvent | strategies.Known | strategies.Thumbnails
 
 
 def run(reader: FrameReader, options: ExtractOptions) -> Iterator[Event]:
@@ -52,19 +62,19 @@ def run(reader: FrameReader, options: ExtractOptions) -> Iterator[Event]:
     for event in run_survey(clip, options, checked=check.again):
         if (
             strategies.is_whole(selection)
-            and isinstance(event, core.KeyframesChosen)
+            and isinstance(event, KeyframesChosen)
             and _looked_as_for_times(clip, options.most_of(clip.info))
         ):
             yield clip.known(event.decode, check.unconfirmed)
         placed = event if strategies.is_whole(selection) else clip.placed(event)
-        if isinstance(placed, core.KeyframesChosen):
+        if isinstance(placed, KeyframesChosen):
             placed = replace(placed, decode=strategies.with_damaged(placed.decode, placed.keyframes, check.shown))
         yield placed
 
 
 def full_pictures(
     reader: FrameReader, times_seconds: Sequence[float], *, seeks: bool = True
-) -> Iterator[core.KeyframeFound]:
+) -> Iterator[KeyframeFound]:
     """Yield the frames at exactly these rising times at full resolution, numbered from 1.
 
     Without `seeks` the file is decoded from its start, as in the survey.
@@ -75,15 +85,15 @@ def full_pictures(
     pictures = pictures_at(reader.info, reader.name, times_seconds, exactly=True, seeks=seeks)
     for number, (picture, time) in enumerate(zip(pictures, times_seconds, strict=True), 1):
         if abs(picture.time_seconds - time) > strategies.SAME_SECONDS:
-            raise core.VideoError("frame_not_there", name=printable(reader.info.name), time=f"{time:.3f}")
+            raise VideoError("frame_not_there", name=printable(reader.info.name), time=f"{time:.3f}")
         jpeg, width, height = as_jpeg(picture.upright(FULL_SIDE), _FULL_QUALITY)
-        yield core.KeyframeFound(core.Keyframe(number, picture.index, time, "asked", 1, width, height, jpeg))
+        yield KeyframeFound(Keyframe(number, picture.index, time, "asked", 1, width, height, jpeg))
 
 
 class _Check:
     """Check of a surveyed clip with a second decoder."""
 
-    def __init__(self, clip: Clip, selection: core.Selection) -> None:
+    def __init__(self, clip: Clip, selection: Selection) -> None:
         self._clip, self._selection = clip, selection
         self._again: Clip | None = None
         self._seconds: list[float] = []
@@ -98,7 +108,7 @@ class _Check:
         self._again = Clip(reader, wanted.start_seconds, wanted.end_seconds)
         return self._again
 
-    def noted(self, survey: Survey) -> core.DecodeSummary:
+    def noted(self, survey: Survey) -> DecodeSummary:
         """Return the survey's summary with a notice of damage that only a second decoder finds."""
         summary = survey.summary()
         self._find(survey)
@@ -142,11 +152,11 @@ def _named(clip: Clip, options: ExtractOptions) -> Iterator[Event]:
     survey = create_survey(clip, frames=_FRAMES_FOR_TIMES, max_side=max_side, opening=opening)
     begins = strategies.Fetched((), ())
     for event in survey.events():
-        if isinstance(event, core.SurveyProgress):
+        if isinstance(event, SurveyProgress):
             yield clip.placed(event)
         elif isinstance(event, OpeningRead) and opening is not None:
             begins = _opening(clip, survey, opening, max_side)
-            yield core.OpeningChosen(begins.keyframes)
+            yield OpeningChosen(begins.keyframes)
     check = _Check(clip, selection)
     known = clip.known(check.noted(survey), check.unconfirmed)
     if strategies.is_whole(selection):
@@ -158,7 +168,7 @@ def _named(clip: Clip, options: ExtractOptions) -> Iterator[Event]:
     rest = fetch(clip, wishes, known.edges, max_side, after=begins.keyframes)
     keyframes = strategies.in_shots([*begins.keyframes, *rest.keyframes], decode.shots)
     numbers = (*begins.damaged, *rest.damaged)
-    yield core.KeyframesChosen(keyframes, strategies.with_damaged(decode, keyframes, known.damaged, numbers))
+    yield KeyframesChosen(keyframes, strategies.with_damaged(decode, keyframes, known.damaged, numbers))
 
 
 def _opening(clip: Clip, survey: Survey, opening: Opening, max_side: int) -> strategies.Fetched:
@@ -177,13 +187,13 @@ def fetch(
     edges: Sequence[tuple[int, float]],
     max_side: int,
     *,
-    after: Sequence[core.Keyframe] = (),
+    after: Sequence[Keyframe] = (),
 ) -> strategies.Fetched:
     """Return the wished frames without a survey, each once, numbered from after the keyframes in `after`.
 
     Wishes and edges come from the Known of the video.
     """
-    found: list[core.Keyframe] = []
+    found: list[Keyframe] = []
     damaged: list[int] = []
     number, last_index = len(after), after[-1].frame_index if after else -1
     pictures = pictures_at(reader.info, reader.name, [wish.time_seconds for wish in wishes], edges=edges)
@@ -192,7 +202,7 @@ def fetch(
             continue
         number, last_index = number + 1, picture.index
         jpeg, width, height = as_jpeg(picture.upright(max_side), JPEG_QUALITY)
-        found.append(core.Keyframe(number, picture.index, picture.time_seconds, wish.reason, 1, width, height, jpeg))
+        found.append(Keyframe(number, picture.index, picture.time_seconds, wish.reason, 1, width, height, jpeg))
         damaged += [number] if picture.is_damaged else []
     return strategies.Fetched(tuple(found), tuple(damaged))
 
@@ -202,7 +212,7 @@ def run_survey(
     options: ExtractOptions,
     *,
     checked: Callable[[Survey], FrameReader | None] = lambda _: None,
-) -> Iterator[core.VideoEvent | strategies.Thumbnails]:
+) -> Iterator[VideoEvent | strategies.Thumbnails]:
     """Yield the events of an automatic choice, from after Probed to before the facts.
 
     Args:
@@ -219,11 +229,11 @@ def run_survey(
             yield event
         elif opening is not None and (choices := _opening_choices(survey, opening)):
             begins = [choice.candidate for choice in choices]
-            yield core.OpeningChosen(_keyframes(choices, max_side))
+            yield OpeningChosen(_keyframes(choices, max_side))
     if (again := checked(survey)) is not None:
         with again:
             survey = create_survey(again, frames=frames, max_side=max_side)
-            yield from (event for event in survey.events() if isinstance(event, core.SurveyProgress))
+            yield from (event for event in survey.events() if isinstance(event, SurveyProgress))
             summary = survey.summary()
     else:
         summary = survey.summary()
@@ -235,7 +245,7 @@ def run_survey(
     if options.adapts:
         frames = max(len(begins), adapted_frames(summary.readable_seconds, len(summary.shots), frames))
     choices = choose(candidates, summary.shots, frames, cell_values=values, num_fixed=len(begins))
-    yield core.KeyframesChosen(_keyframes(choices, max_side), summary)
+    yield KeyframesChosen(_keyframes(choices, max_side), summary)
 
 
 def create_survey(reader: FrameReader, *, frames: int, max_side: int, opening: Opening | None = None) -> Survey:
@@ -252,11 +262,11 @@ def _opening_choices(survey: Survey, opening: Opening) -> list[SelectedFrame]:
     return choose(candidates, shots, opening.frames, cell_values=values, continues=True)
 
 
-def _keyframes(choices: Sequence[SelectedFrame], max_side: int) -> tuple[core.Keyframe, ...]:
+def _keyframes(choices: Sequence[SelectedFrame], max_side: int) -> tuple[Keyframe, ...]:
     return tuple(_keyframe(number, choice, max_side) for number, choice in enumerate(choices, 1))
 
 
-def _keyframe(number: int, choice: SelectedFrame, max_side: int) -> core.Keyframe:
+def _keyframe(number: int, choice: SelectedFrame, max_side: int) -> Keyframe:
     item = choice.candidate
     jpeg, width, height = item.jpeg(max_side)
-    return core.Keyframe(number, item.index, item.time_seconds, choice.reason, choice.shot, width, height, jpeg)
+    return Keyframe(number, item.index, item.time_seconds, choice.reason, choice.shot, width, height, jpeg)

@@ -9,7 +9,7 @@ from itertools import pairwise
 import cv2
 import numpy as np
 
-from framelens.core import Shot
+from framelens.core.domain import Shot
 from framelens.video.features.frame_signature import distances
 from framelens.video.keyframes.candidates import Candidate
 from framelens.video.keyframes.novelty import Cells

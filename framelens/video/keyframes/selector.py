@@ -30,7 +30,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from framelens.core import Reason, Shot
+from framelens.core.domain import Reason, Shot
 from framelens.video.features.frame_signature import ALIKE, NUM_CELLS, Blocks, blocks_of, distance, distances
 from framelens.video.keyframes.candidates import Candidate
 from framelens.video.keyframes.details import Details

@@ -12,7 +12,8 @@ from itertools import count, takewhile
 from pathlib import Path
 from typing import Literal
 
-from framelens.core import DecodeSummary, Keyframe, Language, Notice, Reason, Selection, Shot, Strategy, VideoError
+from framelens.core.domain import DecodeSummary, Keyframe, Language, Notice, Reason, Selection, Shot, Strategy
+from framelens.core.errors import VideoError
 from framelens.video import limits
 from framelens.video.files import confined_folders, printable
 from framelens.video.keyframes.options import ExtractOptions, adapted_frames

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from math import inf
 from typing import TypeVar
 
-from framelens.core import (
+from framelens.core.domain import (
     UNMAPPED_RANGE,
     Boundary,
     DecodeSummary,
@@ -24,8 +24,8 @@ from framelens.core import (
     Reason,
     Shot,
     SurveyProgress,
-    clock,
 )
+from framelens.core.units import clock
 from framelens.video.corruption import Suspects
 from framelens.video.features.frame_signature import ALIKE, Glance, distance, glance_at, look_at
 from framelens.video.features.timeline_metrics import TimelineMeter

@@ -7,7 +7,7 @@ module and add it to READERS.
 from pathlib import Path
 from typing import Protocol
 
-from framelens.core import DecodeError
+from framelens.core.errors import DecodeError
 from framelens.video.readers.base import FrameReader
 from framelens.video.readers.opencv import CvReader
 from framelens.video.readers.pyav import AvReader

@@ -18,7 +18,7 @@ from av.video.plane import VideoPlane
 from av.video.reformatter import VideoReformatter
 from numpy.typing import NDArray
 
-from framelens.core import VideoInfo
+from framelens.core.domain import VideoInfo
 from framelens.video.files import open_input
 
 _SHAPER = VideoReformatter()

@@ -15,7 +15,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from framelens.core import DecodeError, VideoInfo, readable
+from framelens.core.domain import VideoInfo
+from framelens.core.errors import DecodeError
+from framelens.core.files import readable
 from framelens.video.files import printable
 from framelens.video.readers import base, track_header
 from framelens.video.readers.deinterlacer import uncombed_image

@@ -26,7 +26,9 @@ from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from framelens.core import DecodeError, VideoError, VideoInfo, readable
+from framelens.core.domain import VideoInfo
+from framelens.core.errors import DecodeError, VideoError
+from framelens.core.files import readable
 from framelens.video.files import VIDEO_SUFFIXES, printable
 from framelens.video.limits import check_pixels, move_on
 from framelens.video.readers import base, damage, tone_mapping, track_header

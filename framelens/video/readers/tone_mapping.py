@@ -14,7 +14,7 @@ from av.sidedata.sidedata import Type
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
-from framelens.core import UNMAPPED_RANGE
+from framelens.core.domain import UNMAPPED_RANGE
 from framelens.video.readers.base import reformatted, side_data_of
 
 Image = NDArray[np.uint8]

@@ -8,7 +8,8 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from framelens.core import AppError, Boundary, Shot, VideoInfo
+from framelens.core.domain import Boundary, Shot, VideoInfo
+from framelens.core.errors import AppError
 from framelens.video.features.frame_signature import Glance, change, glance_at
 from framelens.video.readers.base import Image
 from framelens.video.seeking import AccurateSeeker, InaccurateSeekError

@@ -9,7 +9,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from framelens.core import Cue
+from framelens.core.domain import Cue
 
 # The limits below were chosen by hand; not tuned.
 MOST_CUES = 50_000

@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from framelens.core import InputError, Language, shown_path
+from framelens.core.domain import Language
+from framelens.core.errors import InputError
+from framelens.core.files import shown_path
 from framelens.video.files import VIDEO_SUFFIXES, is_confined, open_input, printable
 from framelens.video.subtitles import names
 from framelens.video.subtitles.names import Extent

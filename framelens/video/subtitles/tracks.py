@@ -15,7 +15,7 @@ from av.subtitles.stream import SubtitleStream
 from av.subtitles.subtitle import AssSubtitle
 from av.video.stream import VideoStream
 
-from framelens.core import VideoInfo
+from framelens.core.domain import VideoInfo
 from framelens.video.files import printable
 from framelens.video.limits import move_on
 from framelens.video.readers.pyav import open_video

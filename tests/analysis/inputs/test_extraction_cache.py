@@ -28,7 +28,9 @@ from framelens.core.domain import (
 )
 from framelens.core.errors import InputError
 from framelens.store.extraction_cache import ExtractionStore
-from framelens.video import ExtractOptions, extractor
+from framelens.video import extractor
+from framelens.video.extractor import remaining_facts
+from framelens.video.keyframes.options import ExtractOptions, Opening
 from framelens.video.keyframes.strategies import WorkerRequest
 from tests.media import COLOURS, cards, moving, write_video
 
@@ -176,7 +178,7 @@ def without_text_reader(tmp_path: Path) -> Path:
 def test_an_opening_is_kept_and_comes_again_in_its_place(
     recall: ExtractionCache, minute: Path, starts: list[str]
 ) -> None:
-    wanted = ExtractOptions(6, read_text=False, opening=video.Opening(20.0, 2))
+    wanted = ExtractOptions(6, read_text=False, opening=Opening(20.0, 2))
     kinds = Probed | OpeningChosen | KeyframesChosen
     first, again = ([one for one in recall.extract(minute, wanted) if isinstance(one, kinds)] for _ in range(2))
     assert first == again and [type(one) for one in first] == [Probed, OpeningChosen, KeyframesChosen]
@@ -239,7 +241,7 @@ def test_interrupted_facts_are_not_measured_again(
     undisturbed = list(ExtractionCache(ExtractionStore(tmp_path / "other")).extract(SAMPLE, options))
     until_measured(recall, SAMPLE, options, measured)
     measured_again: list[int] = []
-    remaining = video.remaining_facts
+    remaining = remaining_facts
 
     def noted(path: Path, keyframes: Any, known: Any, *rest: Any, **named: Any) -> Iterator[VideoEvent]:
         for event in remaining(path, keyframes, known, *rest, **named):

@@ -15,10 +15,13 @@ import pytest
 from framelens.analysis.inputs.transcription import Transcription, cues_between
 from framelens.core.domain import AnalysisRequest, Cue, Notice, Selection, Transcript
 from framelens.core.errors import Cancelled, EngineError
-from framelens.engine import Endpoint, Engine, LocalEngine, NullEngine, RemoteEngine, speech_launcher
+from framelens.engine.base import Endpoint, Engine, NullEngine
+from framelens.engine.local_engine import LocalEngine
+from framelens.engine.remote_engine import RemoteEngine
+from framelens.engine.vllm import speech_launcher
 from framelens.i18n import LANGUAGES, notice_text
 from framelens.store.extraction_cache import ExtractionStore
-from framelens.video import probe, sound_pieces
+from framelens.video.extractor import probe, sound_pieces
 from tests.llm.speaking import Asked, SpeechServer, heard, serve
 from tests.spoken import Track, quiet, tone, write_spoken
 

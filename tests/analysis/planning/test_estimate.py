@@ -17,8 +17,7 @@ from framelens.analysis.prompts.prompts import usual_words
 from framelens.analysis.prompts.templates import built_in
 from framelens.analysis.requests.engine_connection import EngineConnection
 from framelens.conversations.request_answer import plan_answer
-from framelens.core import Language
-from framelens.core.domain import MOST_FRAMES, AnalysisRequest, Keyframe, Selection, VideoInfo
+from framelens.core.domain import MOST_FRAMES, AnalysisRequest, Keyframe, Language, Selection, VideoInfo
 from framelens.i18n import LANGUAGES, in_language
 from framelens.i18n.formatting import span
 from framelens.llm.token_count import TokenCount

@@ -8,7 +8,7 @@ import pytest
 from framelens.analysis.planning.plan import RequestCapacity, lay_out, refine, sized, split, usual_side
 from framelens.core.domain import AnalysisRequest, Keyframe, Layout, VideoInfo
 from framelens.llm.token_count import estimate_frame_tokens
-from framelens.video import most_adapted
+from framelens.video.keyframes.options import most_adapted
 
 
 def frames(number: int, shots: list[int] | None = None) -> list[Keyframe]:

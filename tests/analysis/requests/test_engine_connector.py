@@ -17,7 +17,9 @@ from framelens.analysis.prompts.prompts import chunk_question, system_prompt
 from framelens.analysis.prompts.templates import built_in
 from framelens.analysis.requests.engine_connector import EngineConnector
 from framelens.core.domain import AnalysisRequest, EngineInfo, Keyframe, VideoInfo
-from framelens.engine import Endpoint, Engine, EngineStatus, LocalEngine, RemoteEngine
+from framelens.engine.base import Endpoint, Engine, EngineStatus
+from framelens.engine.local_engine import LocalEngine
+from framelens.engine.remote_engine import RemoteEngine
 from framelens.llm import messages
 from framelens.llm.stream import ask
 from framelens.store.model_records import KnownTimings

@@ -16,8 +16,9 @@ from starlette.testclient import TestClient
 from framelens import config
 from framelens.api import Gate, routes
 from framelens.config import SourceSettings
-from framelens.services import Services, api_keys, open_services
-from framelens.store import ApiStore
+from framelens.services import api_keys
+from framelens.services.container import Services, open_services
+from framelens.store.api_records import ApiStore
 from tests.app.fake_services import open_fake, script, with_bench
 
 HOST, BASE = "http://testserver", "/api/v1"

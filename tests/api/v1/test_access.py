@@ -11,8 +11,9 @@ from starlette.testclient import TestClient
 
 from framelens.api import Gate
 from framelens.api.v1 import access
-from framelens.services import Services, api_keys
-from framelens.store import ApiStore
+from framelens.services import api_keys
+from framelens.services.container import Services
+from framelens.store.api_records import ApiStore
 from tests.api.v1.conftest import HOST, client_of
 
 PROBLEM = "application/problem+json"

@@ -18,8 +18,9 @@ import uvicorn
 from starlette.applications import Starlette
 
 from framelens.api import AllowedHosts, Gate, routes
-from framelens.services import Services, api_keys
-from framelens.store import ApiStore
+from framelens.services import api_keys
+from framelens.services.container import Services
+from framelens.store.api_records import ApiStore
 
 ROOT = Path(__file__).resolve().parents[3]
 BIN = Path(sys.executable).parent

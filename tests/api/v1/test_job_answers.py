@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from framelens.services import Services
+from framelens.services.container import Services
 from tests.api.v1.conftest import ended_job, services_on, uploaded
 from tests.api.v1.test_jobs import events
+from tests.cards import write_card_video
 from tests.conversations.test_request_answer import describing
 from tests.conversations.test_when import COLOURS
-from tests.cards import write_card_video
 from tests.llm.scripted import serve
 
 pytestmark = pytest.mark.usefixtures("no_text_reading")

@@ -14,10 +14,12 @@ import pytest
 from starlette.testclient import TestClient
 
 from framelens.api import Gate
-from framelens.core import AnalysisRequest
-from framelens.reports import FORMATS
-from framelens.services import Services, api_keys
-from framelens.store import ApiStore, VideoRepository
+from framelens.core.domain import AnalysisRequest
+from framelens.reports.formats import FORMATS
+from framelens.services import api_keys
+from framelens.services.container import Services
+from framelens.store.api_records import ApiStore
+from framelens.store.video_repository import VideoRepository
 from tests.api.v1.conftest import client_of, ended_job, uploaded
 from tests.app.fake_services import ended, open_fake, queue, script, unusable_chunk
 

@@ -14,11 +14,12 @@ from starlette.testclient import TestClient
 from framelens.api.v1.questions import ask_question
 from framelens.api.v1.schemas import Answer, NewQuestion
 from framelens.conversations.conversation import Turn
-from framelens.core import Notice
+from framelens.core.domain import Notice
 from framelens.i18n import in_language, notice_text
-from framelens.services import Services, api_keys
+from framelens.services import api_keys
 from framelens.services.answers import prepare_frames
-from framelens.store import ApiStore
+from framelens.services.container import Services
+from framelens.store.api_records import ApiStore
 from tests.api.v1.conftest import services_on
 from tests.api.v1.test_jobs import events
 from tests.cards import write_card_video

@@ -11,11 +11,13 @@ import pytest
 from starlette.testclient import TestClient
 
 from framelens.api import Gate
-from framelens.core import AnalysisRequest
 from framelens.core.codec import to_json
-from framelens.services import Services, api_keys, submissions
+from framelens.core.domain import AnalysisRequest
+from framelens.services import api_keys, submissions
+from framelens.services.container import Services
 from framelens.services.submissions import Submission, Submissions, VideoSource
-from framelens.store import ApiStore, SubmissionRow, UploadLimits
+from framelens.store.api_records import ApiStore, SubmissionRow
+from framelens.store.upload_limits import UploadLimits
 from tests.api.v1.conftest import Allow, client_of, ended_job
 from tests.loopback import Handler, listening
 

@@ -15,8 +15,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from framelens.api import Gate
-from framelens.services import Services, api_keys, webhooks
-from framelens.store import ApiStore
+from framelens.services import api_keys, webhooks
+from framelens.services.container import Services
+from framelens.store.api_records import ApiStore
 from tests.api.v1.conftest import Allow, client_of, ended_job, uploaded
 from tests.app.fake_services import NoFiles
 from tests.loopback import Handler, listening

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from app.components.player import marks, scenery
 from app.state import Edits
-from framelens.core import AnalysisState
+from framelens.core.analysis_state import AnalysisState
 from framelens.core.domain import AnalysisRequest, Selection
-from framelens.jobs import JobSnapshot
+from framelens.jobs.snapshot import JobSnapshot
 from tests.app.fake_services import decode, keyframes
 
 

@@ -16,10 +16,10 @@ import framelens
 from app import resources
 from app.context import LANGUAGE_KEY
 from framelens import config
-from framelens.conversations import AskSettings, Conversation, Evidence, Look, started
-from framelens.core import Interval, Moments, Point, VoteSample
+from framelens.conversations.conversation import AskSettings, Conversation, Evidence, Look, started
+from framelens.core.evidence import Interval, Moments, Point, VoteSample
 from framelens.i18n import LANGUAGES, t
-from framelens.services import Services, open_services
+from framelens.services.container import Services, open_services
 from tests.app.views.test_analyse import parts_shown, texts
 from tests.cards import write_card_video
 from tests.llm.scripted import Server, serve

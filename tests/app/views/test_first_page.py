@@ -12,7 +12,7 @@ import pytest
 from app import resources
 from app.panels.analyse.progress import stage_text
 from framelens.core.domain import AnalysisRequest, StageStarted
-from framelens.jobs import JobSnapshot
+from framelens.jobs.snapshot import JobSnapshot
 
 JOB = JobSnapshot("id", "a.mp4", "2026-01-01", AnalysisRequest(Path("/a.mp4")))
 
@@ -46,7 +46,7 @@ def test_langchain_is_imported_after_the_first_page() -> None:
 
 def test_an_analysis_opens_its_video_without_langchain() -> None:
     code = (
-        "import framelens.analysis.pipeline, framelens.analysis.inputs.extraction_cache, framelens.video.extractor, sys; "
+        "import sys, framelens.analysis.pipeline, framelens.analysis.inputs.extraction_cache as cache; "
         "print('langchain_core' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

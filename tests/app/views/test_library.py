@@ -14,14 +14,14 @@ from streamlit.testing.v1 import AppTest
 from app import formatting
 from app.context import LANGUAGE_KEY
 from app.state import PageState
-from framelens.core import AnalysisState
+from framelens.core.analysis_state import AnalysisState
 from framelens.core.domain import AnalysisRequest, Language, Selection
 from framelens.core.errors import InputError
 from framelens.i18n import LANGUAGES
 from framelens.jobs.search_index import SearchIndexer
 from framelens.jobs.snapshot import to_row
 from framelens.services.container import Services
-from framelens.store import LibraryIndex
+from framelens.store.library_index import LibraryIndex
 from tests.app import rich
 from tests.app.fake_services import ended
 from tests.app.panels.report.test_report import parts_shown

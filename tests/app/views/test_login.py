@@ -10,9 +10,11 @@ from streamlit import user_info
 from streamlit.testing.v1 import AppTest
 
 from app import context, resources
-from framelens import core
 from framelens.core.domain import AnalysisRequest
-from framelens.services import Accounts, Services
+from framelens.core.errors import InputError
+from framelens.core.identity import Role, User, as_user, current_user, set_page_user
+from framelens.services.access.accounts import Accounts
+from framelens.services.container import Services
 from tests.app.fake_services import ended
 
 PASSWORDS = {"ann": "correct horse battery", "ben": "another password", "eve": "yet another one"}
@@ -27,7 +29,7 @@ def accounts(services: Services) -> Accounts:
 
 @pytest.fixture(autouse=True)
 def page_user() -> None:
-    core.set_page_user(context._page_user)
+    set_page_user(context._page_user)
 
 
 def as_name(name: str, accounts: Accounts, monkeypatch: pytest.MonkeyPatch) -> str:
@@ -114,8 +116,8 @@ def test_roles_are_checked_where_the_action_is_done(role: str, action: str, serv
     job = ended(services, services.jobs.submit(AnalysisRequest(tmp_path / "a.mp4"), name="a.mp4")).id
     names = {"services": services, "container": container, "job": job, "system": system, "models": models}
     names |= {"code_trust": code_trust, "tmp_path": tmp_path}
-    low: core.Role = "viewer" if role == "analyst" else "analyst"
-    with core.as_user(core.User("1", "eve", low)), pytest.raises(core.InputError, match=f"role_{role}"):
+    low: Role = "viewer" if role == "analyst" else "analyst"
+    with as_user(User("1", "eve", low)), pytest.raises(InputError, match=f"role_{role}"):
         eval(action, names)
 
 
@@ -123,11 +125,11 @@ def test_an_expired_page_has_no_user(accounts: Accounts, page: AppTest, monkeypa
     def script() -> None:
         import streamlit as st
 
-        from framelens import core
+        from framelens.core.errors import InputError
 
         try:
-            st.write(core.current_user().name)
-        except core.InputError as error:
+            st.write(current_user().name)
+        except InputError as error:
             st.write(error.key)
 
     cookie = as_name("ben", accounts, monkeypatch)

@@ -19,9 +19,9 @@ from app import resources
 from app.context import LANGUAGE_KEY
 from framelens.core.domain import AnalysisRequest, EngineInfo, EngineProgress, Language
 from framelens.core.errors import Cancelled, EngineError, ModelNotFound
-from framelens.engine import Endpoint, EngineStatus, Launcher
+from framelens.engine.base import Endpoint, EngineStatus, Launcher
 from framelens.i18n import LANGUAGES, error_text, t
-from framelens.models import GpuCard
+from framelens.models.placement import GpuCard
 from framelens.services import hardware_profile
 from framelens.services.container import Services
 from framelens.services.hardware_profile import HardwareProfile

@@ -19,10 +19,12 @@ from app.context import LANGUAGE_KEY
 from app.views import system
 from framelens.core.domain import AnalysisRequest, EngineInfo, EngineProgress, Language
 from framelens.core.errors import EngineError
-from framelens.engine import EnginePool, EngineStatus, Monitor, RemoteEngine
+from framelens.engine.base import EngineStatus
+from framelens.engine.engine_pool import EnginePool
 from framelens.engine.monitoring.engine_metrics import EngineLoad
-from framelens.engine.monitoring.monitor import Sample
+from framelens.engine.monitoring.monitor import Monitor, Sample
 from framelens.engine.monitoring.system_metrics import GpuReader, GpuSample, GpuSamples, SystemSample
+from framelens.engine.remote_engine import RemoteEngine
 from framelens.i18n import LANGUAGES, error_text, t
 from framelens.services.container import Services
 from tests.app.conftest import Open

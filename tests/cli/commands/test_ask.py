@@ -180,13 +180,13 @@ def test_several_videos_images_and_text_alone(video: Path, data: Path, server: S
 
 
 def test_place_in_the_queue_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    from framelens import ask
     from framelens.cli.commands.ask import _Printer
+    from framelens.conversations.conversation import Queued
 
     with in_language("en"):
         for quiet in (False, True):
             for place in (2, 1, 0):
-                _Printer(streams=True, quiet=quiet).show(ask.Queued(place))
+                _Printer(streams=True, quiet=quiet).show(Queued(place))
     said = capsys.readouterr().err.splitlines()
     assert [f"number {place} in the queue" in line for place, line in zip((2, 1), said, strict=True)] == [True, True]
 

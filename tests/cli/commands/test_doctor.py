@@ -14,8 +14,8 @@ import pytest
 
 from framelens import config
 from framelens.cli.commands import doctor as doctor_command
-from framelens.core import Notice
-from framelens.services import ModelCandidate
+from framelens.core.domain import Notice
+from framelens.services.readiness import ModelCandidate
 from tests.loopback import Handler, listening
 from tests.test_docs import ROOT
 

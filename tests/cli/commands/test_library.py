@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from framelens.cli import main
-from framelens.core import AnalysisState
+from framelens.core.analysis_state import AnalysisState
 from framelens.core.errors import ConfigError
 from framelens.jobs.snapshot import imported_job, to_row
-from framelens.reports import FORMATS
+from framelens.reports.formats import FORMATS
 from framelens.reports.json.reader import read
 from framelens.services.container import open_services
 from tests.reports.test_questions import asked

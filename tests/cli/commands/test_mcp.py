@@ -22,7 +22,7 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from framelens.engine import Endpoint
+from framelens.engine.base import Endpoint
 from tests.cards import write_card_video
 from tests.llm.scripted import Server, serve
 

@@ -16,7 +16,7 @@ import pytest
 from framelens.analysis import model_benchmark
 from framelens.analysis.planning.benchmark_result import BenchmarkResult
 from framelens.cli import main
-from framelens.engine import installed_vllm
+from framelens.engine.hardware import installed_vllm
 from framelens.llm.vision_check import cards
 from tests.analysis.test_model_benchmark import MEASURED
 from tests.llm.scripted import saying, serve

@@ -10,8 +10,17 @@ import pytest
 
 from framelens.core.errors import ConfigError, EngineError, ModelNotFound
 from framelens.core.units import GIB
-from framelens.engine import CheckedSettings, SystemFacts, gather_facts, run_checks
-from framelens.engine.diagnostics.facts import DiskFacts, GpuFacts, LogFacts, ModelFacts, RemoteFacts
+from framelens.engine.diagnostics.checks import run_checks
+from framelens.engine.diagnostics.facts import (
+    CheckedSettings,
+    DiskFacts,
+    GpuFacts,
+    LogFacts,
+    ModelFacts,
+    RemoteFacts,
+    SystemFacts,
+    gather_facts,
+)
 from framelens.i18n import notice_text
 
 TURING = GpuFacts("NVIDIA GeForce RTX 2080 Ti", (7, 5), 11 * GIB, GIB)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from framelens.engine import check_model_folder
+from framelens.engine.model_resolution import check_model_folder
 from tests.engine.hub_server import Hub, serve
 from tests.engine.weights import model_files
 

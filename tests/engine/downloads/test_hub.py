@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from framelens.core import HubKind, ModelHub
 from framelens.core.domain import EngineProgress
 from framelens.core.errors import AppError, Cancelled, ModelNotFound, StorageError
-from framelens.engine import check_model_folder, download, resolve_model
-from framelens.engine.downloads.hub import WORKER, DownloadRate
+from framelens.core.model_hub import HubKind, ModelHub
+from framelens.engine.downloads.hub import WORKER, DownloadRate, download
 from framelens.engine.downloads.hub import failure as reason_of
 from framelens.engine.downloads.worker import innermost
+from framelens.engine.model_resolution import check_model_folder, resolve_model
 from framelens.i18n import error_text
 from tests.engine.hub_server import Hub, serve
 from tests.engine.weights import model_files

@@ -8,9 +8,15 @@ from typing import Any
 
 import pytest
 
-from framelens.engine import EngineMetricsReader, EngineStatus
+from framelens.engine.base import EngineStatus
 from framelens.engine.monitoring import engine_metrics as loads
-from framelens.engine.monitoring.engine_metrics import EngineLoad, MetricsReading, load_between, parse_metrics
+from framelens.engine.monitoring.engine_metrics import (
+    EngineLoad,
+    EngineMetricsReader,
+    MetricsReading,
+    load_between,
+    parse_metrics,
+)
 from tests.loopback import Handler, listening
 
 TEXT = """

@@ -16,9 +16,11 @@ import psutil
 import pytest
 
 from framelens.core.errors import StorageError
-from framelens.engine import Endpoint, EngineMetricsReader, LocalEngine, Monitor
+from framelens.engine.base import Endpoint
 from framelens.engine.child_process import ChildProcess
-from framelens.engine.monitoring.engine_metrics import EngineLoad
+from framelens.engine.local_engine import LocalEngine
+from framelens.engine.monitoring.engine_metrics import EngineLoad, EngineMetricsReader
+from framelens.engine.monitoring.monitor import Monitor
 from framelens.engine.monitoring.system_metrics import GpuReader, SystemMetricsReader, own_memory
 from tests.engine.fake_nvml import FakeNvml
 

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from framelens.cli import main
-from framelens.core import Notice
 from framelens.core.codec import from_json, to_json
+from framelens.core.domain import Notice
 from framelens.fleet.cluster import node_probe
 from framelens.fleet.cluster.check import ClusterFacts, ClusterLink, ClusterNode, LostNode, NodeModel, find_problems
 from framelens.i18n import notice_text

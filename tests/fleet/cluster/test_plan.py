@@ -11,11 +11,15 @@ import pytest
 
 from framelens.cli import main
 from framelens.cli.main import build_parser
-from framelens.core import AppError, vllm_arguments
+from framelens.core import vllm_arguments
+from framelens.core.errors import AppError
 from framelens.fleet.cluster.commands import ClusterNetwork, cluster_commands
 from framelens.fleet.cluster.plan import ClusterPlan, parse_gpus, plan_cluster
 from framelens.i18n import error_text, in_language, notice_text
-from framelens.models import GpuCard, built_in, estimate_memory, find_card, parse_plan
+from framelens.models.catalogue import built_in
+from framelens.models.memory import estimate_memory
+from framelens.models.placement import GpuCard, find_card
+from framelens.models.serving_plan import parse_plan
 from tests.core.test_vllm_arguments import needs_vllm
 
 TINY = Path(__file__).parents[2] / "fixtures" / "tiny-vl"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from framelens.core import AppError, ConfigError
+from framelens.core.errors import AppError, ConfigError
 from framelens.fleet.ray_jobs import client
 from framelens.fleet.ray_jobs.client import RayCluster, normal_ray_address
 from tests import loopback

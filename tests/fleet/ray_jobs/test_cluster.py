@@ -19,8 +19,9 @@ import psutil
 import pytest
 
 from benchmarks.endurance import plain
-from framelens import core
 from framelens.cli import main
+from framelens.core.background_task import in_thread
+from framelens.core.files import new_id
 from framelens.fleet.batch import Batch
 from framelens.fleet.ray_jobs.client import RUNNING, RayCluster
 from framelens.fleet.ray_jobs.runner import run_on_ray, stop_on_ray
@@ -87,7 +88,7 @@ def whole(folder: Path, clips: Path) -> tuple[Batch, Results]:
 
 
 def task(batch: Batch, folder: Path) -> RayTask:
-    own = replace(batch, id=core.new_id())
+    own = replace(batch, id=new_id())
     return RayTask(own, folder / "out", {"FRAMELENS_DATA_DIR": str(folder / "nodes")})
 
 
@@ -211,7 +212,7 @@ def test_a_killer_of_the_decoder_is_one_failed_result(
                     if any(file.path == str(killer) for file in one.open_files()):
                         one.send_signal(signal.SIGSEGV)
 
-    watching = core.in_thread("killer", kill_decoders_of_it)
+    watching = in_thread("killer", kill_decoders_of_it)
     with serve(following) as server:
         out = tmp_path / "out"
         words = ["batch", str(clips / "0.mp4"), str(killer), "--base-url", server.base_url, "--output", str(out)]

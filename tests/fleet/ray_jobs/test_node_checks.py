@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 
 from framelens import config
-from framelens.core import GIB, AnalysisRequest, EngineError
 from framelens.core.codec import Failure
+from framelens.core.domain import AnalysisRequest
+from framelens.core.errors import EngineError
+from framelens.core.units import GIB
 from framelens.fleet.batch import Batch, BatchVideo
 from framelens.fleet.ray_jobs import node_checks
 from framelens.fleet.ray_jobs.node_checks import NodeFacts, find_faults, inspect_node

@@ -10,8 +10,9 @@ from typing import Any, cast
 
 import pytest
 
-from framelens.core import AnalysisRequest, EngineError
 from framelens.core.codec import Failure
+from framelens.core.domain import AnalysisRequest
+from framelens.core.errors import EngineError
 from framelens.fleet.batch import Batch, BatchVideo
 from framelens.fleet.ray_jobs import runner
 from framelens.fleet.ray_jobs.client import RayCluster, RayJobState

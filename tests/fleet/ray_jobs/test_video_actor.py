@@ -10,13 +10,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from framelens.core import AnalysisRequest
 from framelens.core.codec import Failure, from_json
+from framelens.core.domain import AnalysisRequest
 from framelens.fleet.batch import Batch, collect
 from framelens.fleet.ray_jobs.task import RayTask
 from framelens.fleet.ray_jobs.video_actor import MOST_ATTEMPTS, VideoActor
 from framelens.fleet.results import Results
-from framelens.video import sha256_of
+from framelens.video.files import sha256_of
 from tests.cards import write_card_video
 
 pytestmark = pytest.mark.usefixtures("no_text_reading", "english")

@@ -6,9 +6,11 @@ import pytest
 
 from framelens.core.errors import ModelNotFound
 from framelens.i18n import error_text
-from framelens.models import Plan, built_in, estimate_memory, image_tokens, read_shape
-from framelens.models.architecture import Shape, largest_picture_tokens
-from framelens.models.catalogue import raw_built_in
+from framelens.models.architecture import Shape, image_tokens, largest_picture_tokens
+from framelens.models.catalogue import built_in, raw_built_in
+from framelens.models.config.parser import read_shape
+from framelens.models.memory import estimate_memory
+from framelens.models.serving_plan import Plan
 
 QWEN = {
     "model_type": "qwen2", "hidden_size": 64, "intermediate_size": 160, "num_hidden_layers": 4,

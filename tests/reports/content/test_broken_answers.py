@@ -11,9 +11,9 @@ import pytest
 
 from framelens.core.domain import Analysis, AnalysisRequest, Finding
 from framelens.i18n import LANGUAGES, in_language, t
-from framelens.reports import FORMATS
 from framelens.reports.content.builder import document
 from framelens.reports.content.document import Paragraph, words
+from framelens.reports.formats import FORMATS
 from framelens.reports.json import reader
 from tests.app import rich
 

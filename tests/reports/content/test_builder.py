@@ -20,10 +20,10 @@ from framelens.core.domain import (
     Stretch,
     VideoInfo,
 )
-from framelens.reports import FORMATS
 from framelens.reports.content.builder import sections
 from framelens.reports.content.document import Paragraph
 from framelens.reports.content.measurements import MOST_TIMES, segment_lines
+from framelens.reports.formats import FORMATS
 from framelens.reports.json.encoding import json_text, keyframes_json
 from tests.reports.test_reports import analysis
 

@@ -30,8 +30,8 @@ from framelens.core.domain import (
     Transcript,
     Usage,
 )
-from framelens.reports import FORMATS
 from framelens.reports.content.labels import local_minute
+from framelens.reports.formats import FORMATS
 from tests.reports.test_reports import NASTY, analysis
 
 TIMES = (0.5, 1.0, 2.25, 4.0, 6.5, 8.0)

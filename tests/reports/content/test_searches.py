@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import pytest
 
-from framelens.core import Interval, Language, Moments, Point, ReportedAnswer, ReportedSearch, VoteSample
+from framelens.core.domain import Language, ReportedAnswer, ReportedSearch
+from framelens.core.evidence import Interval, Moments, Point, VoteSample
 from framelens.i18n import in_language
-from framelens.reports.content import found_by_search, words
+from framelens.reports.content.document import words
+from framelens.reports.content.searches import found_by_search
 
 SAID = "“a red card” was seen 2 times:\n1. 00:02.000 to 00:02.960 …\n2. …\n11 frames were looked at …"
 

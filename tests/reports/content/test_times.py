@@ -14,12 +14,13 @@ from typing import Any
 import av
 import pytest
 
-from framelens import video
-from framelens.core import clock
 from framelens.core.domain import Analysis, Cue, Language, Transcript, VideoEvent
-from framelens.reports import FORMATS
-from framelens.reports.content import clocks
-from framelens.video import ExtractOptions
+from framelens.core.units import clock
+from framelens.reports.content.labels import clocks
+from framelens.reports.formats import FORMATS
+from framelens.video import extractor
+from framelens.video.extractor import probe
+from framelens.video.keyframes.options import ExtractOptions
 from tests.analysis.test_pipeline import finished, request, run, statement, tools
 from tests.llm.scripted import serve
 from tests.media import moving, write_video
@@ -53,7 +54,7 @@ def chattering(body: dict[str, Any]) -> Iterator[str]:
 
 
 def extract(path: Path, wanted: ExtractOptions, cancel: threading.Event) -> Iterator[VideoEvent]:
-    yield from video.extract(
+    yield from extractor.extract(
         path,
         ExtractOptions(wanted.frames, selection=wanted.selection, opening=wanted.opening, read_text=False),
         cancel=cancel,
@@ -82,7 +83,7 @@ def analysed(path: Path, language: Language) -> Analysis:
     asked = request(frames=12, template="log", language=language, question="When does it leave?")
     with serve(chattering, context=400) as server:
         heard = SimpleNamespace(transcribe=lambda *_, **__: (transcript, ()))
-        made = replace(tools(server, extract=extract, probe=video.probe), transcription=heard)
+        made = replace(tools(server, extract=extract, probe=probe), transcription=heard)
         return finished(run(with_path(asked, path), made)[0])
 
 

@@ -13,7 +13,7 @@ import pytest
 from framelens.core.domain import UNKNOWN_PATH, Analysis, Boundary, Language, Measures, Selection, Stretch
 from framelens.core.errors import InputError
 from framelens.i18n import error_text
-from framelens.reports import FORMATS
+from framelens.reports.formats import FORMATS
 from framelens.reports.json import writer
 from framelens.reports.json.reader import read
 from scripts.write_report_schema import TARGET, text

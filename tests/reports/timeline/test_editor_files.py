@@ -14,13 +14,13 @@ import pytest
 from lxml import etree
 from opentimelineio.opentime import RationalTime
 
-from framelens import video
 from framelens.core.domain import Analysis, Chapter, Finding, KeyframesChosen, Language, Probed, Shot
-from framelens.reports import FORMATS
+from framelens.reports.formats import FORMATS
 from framelens.reports.timeline import editor_files, markers
 from framelens.reports.timeline import editor_files as otio_report
 from framelens.reports.timeline.markers import Rate, first_frame, is_exact, rate_of, timecode
-from framelens.video import ExtractOptions
+from framelens.video.extractor import extract
+from framelens.video.keyframes.options import ExtractOptions
 from tests.media import cards, write_video
 from tests.reports.content.test_labels import part, rich
 from tests.reports.test_reports import NASTY, analysis
@@ -150,7 +150,7 @@ def test_long_finding_is_cut_in_name_and_whole_in_note() -> None:
 @pytest.mark.parametrize("rate", [25, Fraction(30000, 1001), Fraction(24000, 1001)])
 def test_a_keyframe_of_a_real_video_is_at_its_own_index(rate: int | Fraction, tmp_path: Path) -> None:
     path = write_video(tmp_path / "clip.mp4", cards(["red", "green", "blue", "yellow"], 17), rate=rate)
-    found = list(video.extract(path, ExtractOptions(6, read_text=False)))
+    found = list(extract(path, ExtractOptions(6, read_text=False)))
     (probed,) = [event.video for event in found if isinstance(event, Probed)]
     (chosen,) = [event for event in found if isinstance(event, KeyframesChosen)]
     made = analysis(video=probed, decode=chosen.decode, keyframes=chosen.keyframes, chunks=(), engine=None, facts=())

@@ -14,8 +14,8 @@ import pytest
 
 from framelens.core.domain import SoundPiece
 from framelens.core.errors import Cancelled
-from framelens.video import sound_pieces
 from framelens.video.audio.decoder import MOST_SECONDS, RATE, AudioSegmenter
+from framelens.video.extractor import sound_pieces
 from tests.spoken import Sound, quiet, tone, write_spoken
 from tests.video.conftest import decoding_children
 

@@ -11,9 +11,10 @@ import pytest
 
 from framelens.core.domain import FactsMeasured, FrameFacts, Keyframe
 from framelens.i18n import LANGUAGES, notice_text, t
-from framelens.video import ExtractOptions, extract
+from framelens.video.extractor import extract
 from framelens.video.features.frame_metrics import NAMES, PLACES, FrameMeter, main_colours
 from framelens.video.features.text_recognition import is_certain, load_text_reader
+from framelens.video.keyframes.options import ExtractOptions
 from tests.media import COLOURS, Image, solid, textured
 
 SAMPLE = Path(__file__).resolve().parents[3] / "app" / "samples" / "sample.mp4"

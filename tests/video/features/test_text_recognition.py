@@ -11,10 +11,12 @@ import psutil
 import pytest
 
 from framelens.core.domain import FactsMeasured, KeyframeFound, KeyframesChosen
-from framelens.video import ExtractOptions, extract, worker_ready
+from framelens.video.extractor import extract
 from framelens.video.features.text_recognition import TextReading
+from framelens.video.keyframes.options import ExtractOptions
 from framelens.video.limits import DECODER_NICENESS, TEXT_NICENESS
 from framelens.video.sandbox import load_seccomp
+from framelens.video.worker_pool import worker_ready
 from tests.media import COLOURS, solid
 from tests.video.conftest import decoding_children
 from tests.video.features.test_frame_metrics import keyframe

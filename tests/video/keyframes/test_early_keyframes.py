@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from framelens.core.domain import FactsMeasured, KeyframesChosen, OpeningChosen, Selection, Shot, VideoEvent
-from framelens.video import ExtractOptions, Opening, extract
+from framelens.video.extractor import extract
+from framelens.video.keyframes.options import ExtractOptions, Opening
 from framelens.video.keyframes.selector import choose
 from framelens.video.keyframes.strategies import WorkerRequest
 from framelens.video.worker import events_of

@@ -11,11 +11,13 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from framelens.core import show_same
 from framelens.core.domain import FactsMeasured, Keyframe, KeyframesChosen, Probed, Selection, SurveyProgress
 from framelens.core.errors import InputError
+from framelens.core.images import show_same
 from framelens.i18n import LANGUAGES, error_text, notice_text
-from framelens.video import ExtractOptions, extract, extractor, full_pictures
+from framelens.video import extractor
+from framelens.video.extractor import extract, full_pictures
+from framelens.video.keyframes.options import ExtractOptions
 from tests.media import COLOURS, cards, moving, write_video
 
 

@@ -11,8 +11,10 @@ import pytest
 from framelens.core.codec import from_json, receive, send, to_json
 from framelens.core.domain import KeyframeFound, OpeningChosen, Selection, Shot, Strategy, SurveyProgress, VideoEvent
 from framelens.core.errors import AppError
-from framelens.video import ExtractOptions, Known, Opening, extract, extract_named, extractor
-from framelens.video.keyframes.strategies import TIMES, SurveyFacts, Wish, WorkerRequest, thinned
+from framelens.video import extractor
+from framelens.video.extractor import extract, extract_named
+from framelens.video.keyframes.options import ExtractOptions, Opening
+from framelens.video.keyframes.strategies import TIMES, Known, SurveyFacts, Wish, WorkerRequest, thinned
 from framelens.video.worker import events_of
 from framelens.video.worker_pool import MESSAGES
 from tests.kinds import KINDS

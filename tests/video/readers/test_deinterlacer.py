@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 import pytest
 
-from framelens.core import DecodeError, VideoInfo
+from framelens.core.domain import VideoInfo
+from framelens.core.errors import DecodeError
 from framelens.video.features.text_recognition import TextReader, load_text_reader
 from framelens.video.keyframes.survey import Survey
 from framelens.video.readers import READERS

@@ -11,7 +11,7 @@ import pytest
 
 from framelens.core.domain import KeyframesChosen, Selection
 from framelens.core.errors import InputError
-from framelens.video import ExtractOptions
+from framelens.video.keyframes.options import ExtractOptions
 from framelens.video.keyframes.strategies import WorkerRequest
 from framelens.video.readers.pyav import AvReader
 from framelens.video.seeking import pictures_at

@@ -8,7 +8,7 @@ import av
 import pytest
 
 from framelens.core.domain import Cue
-from framelens.video import subtitles_of
+from framelens.video.extractor import subtitles_of
 from framelens.video.subtitles.captions import Captions, read_scc
 from framelens.video.subtitles.cea708 import DigitalCaptions
 from tests.spoken import Track, captioned, digital_captions, write_captioned, write_spoken

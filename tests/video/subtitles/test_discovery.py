@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from framelens.core import InputError
-from framelens.video import subtitles_of
+from framelens.core.errors import InputError
+from framelens.video.extractor import subtitles_of
 from framelens.video.subtitles.discovery import UnknownEncodingError, check_subtitle_file, decoded, digest_beside
 from tests.spoken import write_spoken
 

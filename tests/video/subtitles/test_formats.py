@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from framelens.core import Cue
-from framelens.video import subtitles_of
+from framelens.core.domain import Cue
+from framelens.video.extractor import subtitles_of
 from framelens.video.subtitles import discovery
 from framelens.video.subtitles.cues import Cues, Timed, Unread, is_speech, plain
 from framelens.video.subtitles.formats import READERS, reader_of

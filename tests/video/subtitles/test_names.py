@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from framelens.core import Language
+from framelens.core.domain import Language
 from framelens.video.subtitles.discovery import digest_beside, files_beside, ranked
 from framelens.video.subtitles.names import NameTags, language_code, tags_of
 

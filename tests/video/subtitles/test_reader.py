@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from framelens.core.domain import Cue
-from framelens.video import subtitles_of
+from framelens.video.extractor import subtitles_of
 from framelens.video.files import confine
 from framelens.video.subtitles.cues import MOST_CUES, Cues, Unread
 from framelens.video.subtitles.formats import from_ass, read_arrows, read_ass, read_srt

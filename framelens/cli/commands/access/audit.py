@@ -8,7 +8,8 @@ from dataclasses import asdict
 from framelens import config
 from framelens.cli.common import MOST_LISTED, add_output_options, use_language, whole_number
 from framelens.i18n import t
-from framelens.store import ACTIONS, AuditEntry, AuditLog, Store
+from framelens.store.audit import ACTIONS, AuditEntry, AuditLog
+from framelens.store.database import Store
 
 _USUAL_ENTRIES = 100
 

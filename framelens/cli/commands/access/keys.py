@@ -12,10 +12,13 @@ from dataclasses import asdict
 from framelens import config
 from framelens.cli.common import add_output_options, use_language, whole_number
 from framelens.config import Settings
-from framelens.core import InputError
+from framelens.core.errors import InputError
 from framelens.i18n import t
-from framelens.services import Accounts, api_keys
-from framelens.store import ApiKeyRow, ApiStore, AuditLog, Store
+from framelens.services import api_keys
+from framelens.services.access.accounts import Accounts
+from framelens.store.api_records import ApiKeyRow, ApiStore
+from framelens.store.audit import AuditLog
+from framelens.store.database import Store
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -12,10 +12,12 @@ from typing import get_args
 
 from framelens import config
 from framelens.cli.common import add_output_options, use_language
-from framelens.core import ConfigError, Role
+from framelens.core.errors import ConfigError
+from framelens.core.identity import Role
 from framelens.i18n import t
-from framelens.services import Accounts
-from framelens.store import AccountRow, Store
+from framelens.services.access.accounts import Accounts
+from framelens.store.accounts import AccountRow
+from framelens.store.database import Store
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

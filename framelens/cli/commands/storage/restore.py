@@ -10,9 +10,10 @@ from pathlib import Path
 
 from framelens import config
 from framelens.cli.common import add_output_options, use_language
-from framelens.core import human_size, readable
+from framelens.core.files import readable
+from framelens.core.units import human_size
 from framelens.i18n import t
-from framelens.store import BackupManifest, check_backup, restore_backup
+from framelens.store.backup import BackupManifest, check_backup, restore_backup
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

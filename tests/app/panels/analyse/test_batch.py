@@ -16,13 +16,15 @@ from streamlit.testing.v1 import AppTest
 
 from app import resources
 from app.panels.analyse import video_picker
-from framelens.core import AnalysisRequest, InputError, User, as_user
+from framelens.core.domain import AnalysisRequest
+from framelens.core.errors import InputError
+from framelens.core.identity import User, as_user
 from framelens.fleet.archive import BatchRecord, RecordedVideo
 from framelens.fleet.job_batches import bundle, status_of
 from framelens.i18n import in_language, t
 from framelens.reports.files import zipped
 from framelens.services.container import Services
-from framelens.store import VideoRepository
+from framelens.store.video_repository import VideoRepository
 from tests.app.conftest import Open
 from tests.app.fake_services import ended, script
 from tests.app.views.test_analyse import parts_shown, texts

@@ -17,8 +17,7 @@ from app.panels.work import rows as rows
 from framelens.analysis.planning.estimate import Planner
 from framelens.analysis.planning.plan import RequestCapacity
 from framelens.analysis.prompts.templates import built_in, load_templates
-from framelens.core import Language
-from framelens.core.domain import AnalysisRequest, Selection
+from framelens.core.domain import AnalysisRequest, Language, Selection
 from framelens.i18n import LANGUAGES, in_language, t
 from framelens.jobs.snapshot import JobSnapshot
 from framelens.services.container import Services

@@ -12,11 +12,13 @@ from streamlit.testing.v1 import AppTest
 
 from app import resources
 from app.context import LANGUAGE_KEY
-from framelens import fleet
+from app.panels.models import cluster
 from framelens.core.domain import Language
 from framelens.core.errors import Cancelled, EngineError
+from framelens.fleet.cluster.check import ClusterFacts
+from framelens.fleet.ray_jobs.client import LOCAL_DASHBOARD
 from framelens.i18n import LANGUAGES
-from framelens.services import Services
+from framelens.services.container import Services
 from tests.app.conftest import Open
 from tests.app.fake_services import script
 from tests.fleet.cluster.test_check import link, node
@@ -44,9 +46,9 @@ def task(services: Services) -> Iterator[None]:
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
     """The addresses and models that were checked, on a cluster of two nodes."""
     found = list[tuple[str, str]]()
-    slow = fleet.ClusterFacts((node(1), node(2)), (), (link(1, 2, megabytes_per_second=11.0),))
+    slow = ClusterFacts((node(1), node(2)), (), (link(1, 2, megabytes_per_second=11.0),))
 
-    def check(cluster: Any, *, model: str, port: int, cancel: threading.Event) -> fleet.ClusterFacts:
+    def check(cluster: Any, *, model: str, port: int, cancel: threading.Event) -> ClusterFacts:
         found.append((cluster.address, model))
         if cluster.address == "http://waits":
             assert cancel.wait(30)
@@ -55,8 +57,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
             raise EngineError("cluster_check_late", address=cluster.address, seconds=300)
         return slow
 
-    monkeypatch.setattr(fleet, "RayCluster", lambda address: SimpleNamespace(address=address))
-    monkeypatch.setattr(fleet, "check_cluster", check)
+    monkeypatch.setattr(cluster, "RayCluster", lambda address: SimpleNamespace(address=address))
+    monkeypatch.setattr(cluster, "check_cluster", check)
     return found
 
 
@@ -75,7 +77,7 @@ def test_nodes_links_and_problems_are_shown(language: Language, asked: list[tupl
     resources.cluster_check.wait(30)
     page.run()
     assert not page.exception and not page.error
-    assert asked == [(fleet.LOCAL_DASHBOARD, "/models/m")]
+    assert asked == [(LOCAL_DASHBOARD, "/models/m")]
     nodes, links = (one.value for one in page.dataframe)
     assert list(nodes.iloc[:, 0]) == ["node1", "node2"] and "11" in list(links.iloc[0])
     assert [one.value for one in page.warning] and "11 MB/s" in page.warning[0].value

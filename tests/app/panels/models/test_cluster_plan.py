@@ -12,7 +12,7 @@ from framelens.i18n import LANGUAGES
 
 def panel() -> None:
     from app.panels.models import cluster
-    from framelens.models import built_in
+    from framelens.models.catalogue import built_in
 
     cluster.draw_plan(built_in())
 

@@ -15,12 +15,14 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from framelens.analysis.task import Control
-from framelens.core import ModelHub
 from framelens.core.domain import AnalysisRequest, EngineProgress, Language
 from framelens.core.errors import Cancelled, EngineError
+from framelens.core.model_hub import ModelHub
 from framelens.core.units import GIB
-from framelens.engine import EngineStatus, Launcher, RemoteEngine, download
+from framelens.engine.base import EngineStatus, Launcher
+from framelens.engine.downloads.hub import download
 from framelens.engine.hardware import cpu_name
+from framelens.engine.remote_engine import RemoteEngine
 from framelens.i18n import LANGUAGES, error_text, t
 from framelens.llm.vision_check import cards
 from framelens.services import model_benchmarks

@@ -31,9 +31,9 @@ from framelens.core.domain import (
 )
 from framelens.core.errors import EngineError
 from framelens.i18n import LANGUAGES, in_language, notice_text, t
-from framelens.reports import content
+from framelens.reports.content import builder
 from framelens.reports.json import reader, writer
-from framelens.services import open_shared, shares_of
+from framelens.services.access.shares import open_shared, shares_of
 from framelens.services.container import Services
 from tests.app import rich
 from tests.app.conftest import Open
@@ -127,7 +127,7 @@ def test_page_says_what_the_files_say_in_their_order(page_of: Callable[..., Any]
         on_page += drawn(open_details(page, tab, language))
     names = ("answer", "summary", "chapters", "findings", "frames", "shots", "transcript", "how")
     with in_language(language):
-        sections = content.sections(analysis)
+        sections = builder.sections(analysis)
         pieces = list(report_blocks.pieces(block for name in names for block in sections[name]()))
     place = 0
     for piece in pieces:
@@ -146,12 +146,12 @@ def test_each_part_can_be_asked_again_where_it_begins() -> None:
         for part in made.chunks
     ]
     made = replace(made, chunks=tuple(bare), field_names={})
-    sections = content.sections(made)
+    sections = builder.sections(made)
     pieces = list(report_blocks.pieces([*sections["findings"](), *sections["frames"]()]))
     anchors = {anchor: action.number for anchor, action in _actions(made, pieces).items()}
     assert anchors == {"part-2": 5, "part-3": 9}, "those with a whole answer need no button"
     alone = replace(made, chunks=made.chunks[:1], layout=rich.layout(1))
-    sections = content.sections(replace(alone, chunks=(replace(alone.chunks[0], troubles=("cut",)),)))
+    sections = builder.sections(replace(alone, chunks=(replace(alone.chunks[0], troubles=("cut",)),)))
     pieces = list(report_blocks.pieces([*sections["findings"](), *sections["frames"]()]))
     cut = replace(alone, chunks=(replace(alone.chunks[0], troubles=("cut",)),))
     assert list(_actions(cut, pieces)) == ["findings"]

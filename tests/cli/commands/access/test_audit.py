@@ -10,9 +10,11 @@ import pytest
 
 from framelens import config
 from framelens.cli.main import main
-from framelens.core import User, as_user
-from framelens.services import SAMPLE
-from framelens.store import ACTIONS, AuditLog, Store, audit
+from framelens.core.identity import User, as_user
+from framelens.services.container import SAMPLE
+from framelens.store import audit
+from framelens.store.audit import ACTIONS, AuditLog
+from framelens.store.database import Store
 
 
 def test_the_newest_entries_are_listed(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

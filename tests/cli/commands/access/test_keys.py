@@ -11,7 +11,8 @@ import pytest
 from framelens import config
 from framelens.cli.main import main
 from framelens.services import api_keys
-from framelens.store import ApiStore, Store
+from framelens.store.api_records import ApiStore
+from framelens.store.database import Store
 
 
 def test_a_key_is_shown_once_and_opens_the_api(capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,9 +11,13 @@ import pytest
 from framelens import config
 from framelens.cli.commands.access import users
 from framelens.cli.main import main
-from framelens.core import InputError, User, as_user
-from framelens.services import Accounts, api_keys
-from framelens.store import ApiStore, Store, VideoRepository
+from framelens.core.errors import InputError
+from framelens.core.identity import User, as_user
+from framelens.services import api_keys
+from framelens.services.access.accounts import Accounts
+from framelens.store.api_records import ApiStore
+from framelens.store.database import Store
+from framelens.store.video_repository import VideoRepository
 
 PASSWORD = "correct horse battery"
 Type = Callable[[str], None]

@@ -15,7 +15,8 @@ import pytest
 
 from benchmarks.endurance import differences, said
 from framelens.cli.main import main
-from framelens.store import AuditLog, Store
+from framelens.store.audit import AuditLog
+from framelens.store.database import Store
 from tests.analysis.requests.test_orchestrator import introducing
 from tests.api.v1.conftest import uploaded
 from tests.browser.conftest import running

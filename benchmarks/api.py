@@ -40,7 +40,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="framelens-bench-") as folder:
         data, videos = Path(folder) / "data", Path(folder) / "videos"
         videos.mkdir()
-        shutil.copy(ROOT / "app" / "samples" / "sample.mp4", videos)
+        shutil.copy(ROOT / "framelens" / "samples" / "sample.mp4", videos)
         os.environ["FRAMELENS_INPUT_DIRS"] = str(videos)
         key = _new_key(data, given.clients * given.rounds * 20)
         with serving(data) as url:

@@ -19,7 +19,8 @@ from benchmarks.row import Row
 _CHOOSE = """
 import sys
 from pathlib import Path
-from framelens.video import ExtractOptions, extract
+from framelens.video.keyframes.options import ExtractOptions
+from framelens.video.extractor import extract
 for event in extract(Path(sys.argv[1]), ExtractOptions(16)):
     pass
 """

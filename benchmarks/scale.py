@@ -224,8 +224,9 @@ class Measured:
 _CHOOSE = """
 import sys
 from pathlib import Path
-from framelens.core import KeyframesChosen
-from framelens.video import ExtractOptions, extract
+from framelens.core.domain import KeyframesChosen
+from framelens.video.keyframes.options import ExtractOptions
+from framelens.video.extractor import extract
 path = Path(sys.argv[1])
 options = ExtractOptions(int(sys.argv[2]), max_side=int(sys.argv[3]))
 chosen = [event for event in extract(path, options) if isinstance(event, KeyframesChosen)][-1]

@@ -18,12 +18,10 @@ call. Times are seconds from the first frame of the video. Importing this packag
 every name is imported on first use.
 """
 
-from __future__ import annotations
-
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from framelens.conversations.conversation import (
         AnswerDone,
         AnswerText,
@@ -188,35 +186,111 @@ __all__ = [
     "with_conversations",
 ]
 
-_MODULES = {
-    **dict.fromkeys(("error_text", "notice_text"), "framelens.i18n"),
-    **dict.fromkeys(("FORMATS", "load_reports", "report", "save_report"), "framelens.python.report_files"),
-    **dict.fromkeys(
-        ("AnswerDone", "AnswerText", "AskEvent", "AskSettings", "ContextChosen", "ContextUse"),
-        "framelens.conversations",
+_NAMES = {
+    "framelens.conversations.conversation": (
+        "AnswerDone",
+        "AnswerText",
+        "AskEvent",
+        "AskSettings",
+        "ContextChosen",
+        "ContextUse",
+        "Conversation",
+        "FrameRef",
+        "FramesAdded",
+        "Look",
+        "Queued",
+        "ReasoningText",
+        "Turn",
     ),
-    **dict.fromkeys(
-        ("Conversation", "FrameRef", "FramesAdded", "Look", "Queued", "ReasoningText", "Turn"),
-        "framelens.conversations",
+    "framelens.core.domain": (
+        "Analysis",
+        "AnalysisEvent",
+        "AnswerDelta",
+        "Answered",
+        "Boundary",
+        "Chapter",
+        "ChunkDone",
+        "ChunkResult",
+        "Cue",
+        "DecodeSummary",
+        "EngineInfo",
+        "EngineProgress",
+        "FactsMeasured",
+        "Finding",
+        "Finished",
+        "FrameFacts",
+        "Heard",
+        "Keyframe",
+        "KeyframeFound",
+        "KeyframesChosen",
+        "Language",
+        "Measures",
+        "ModeChosen",
+        "Notice",
+        "Noticed",
+        "OpeningChosen",
+        "Planned",
+        "Probed",
+        "Shot",
+        "StageStarted",
+        "Strategy",
+        "Stretch",
+        "SurveyProgress",
+        "Transcript",
+        "Usage",
+        "VideoInfo",
     ),
-    **dict.fromkeys(
-        ("Session", "analyse", "analyse_events", "ask", "ask_events", "keyframes"), "framelens.python.session"
+    "framelens.core.errors": (
+        "AppError",
+        "Cancelled",
+        "ConfigError",
+        "ContextExceeded",
+        "DecodeError",
+        "EngineBrokeOff",
+        "EngineBusy",
+        "EngineError",
+        "EngineTimeout",
+        "ImageRejected",
+        "InputError",
+        "ModelNotFound",
+        "StorageError",
+        "VideoError",
     ),
-    "with_conversations": "framelens.python.session",
-    "ChatModel": "framelens.python.chat_model",
-    "KeyframeList": "framelens.python.keyframe_list",
+    "framelens.i18n": (
+        "error_text",
+        "notice_text",
+    ),
+    "framelens.python.chat_model": ("ChatModel",),
+    "framelens.python.keyframe_list": ("KeyframeList",),
+    "framelens.python.report_files": (
+        "FORMATS",
+        "load_reports",
+        "report",
+        "save_report",
+    ),
+    "framelens.python.session": (
+        "Session",
+        "analyse",
+        "analyse_events",
+        "ask",
+        "ask_events",
+        "keyframes",
+        "with_conversations",
+    ),
 }
-"""Module of each name; one that isn't here is of framelens.core."""
+_MODULES = {name: module for module, names in _NAMES.items() for name in names}
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> "Any":
     if name == "__version__":
         from importlib.metadata import version
 
         return version("framelens")
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = import_module(_MODULES.get(name, "framelens.core"))
+    from importlib import import_module
+
+    module = import_module(_MODULES[name])
     value = globals()[name] = getattr(module, name)
     return value
 

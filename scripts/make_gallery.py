@@ -27,7 +27,7 @@ import numpy as np
 from PIL import Image
 
 ROOT = Path(__file__).parents[1]
-SAMPLE = ROOT / "app" / "samples" / "sample.mp4"
+SAMPLE = ROOT / "framelens" / "samples" / "sample.mp4"
 TARGET = ROOT / "docs" / "gallery"
 MODEL = "answers-written-by-people"
 _FRAMES = 8

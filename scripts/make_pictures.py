@@ -27,7 +27,7 @@ from playwright.sync_api import Locator, Page, expect, sync_playwright
 
 ROOT = Path(__file__).parents[1]
 TARGET = ROOT / "docs" / "images"
-SAMPLE = ROOT / "app" / "samples" / "sample.mp4"
+SAMPLE = ROOT / "framelens" / "samples" / "sample.mp4"
 MODEL = ROOT / "tests" / "fixtures" / "tiny-vl"
 _ENGINE = {"enforce_eager": True, "max_model_len": 8192, "dtype": "float32", "limit_mm_per_prompt": {"image": 8}}
 LOCALES = {"en": "en-US", "zh": "zh-CN"}

@@ -19,7 +19,7 @@ from fontTools.ttLib import TTFont
 
 SOURCES = Path("/usr/share/fonts/opentype/noto")
 LICENCE = Path("/usr/share/doc/fonts-noto-cjk/copyright")
-TARGET = Path(__file__).resolve().parent.parent / "app" / "fonts"
+TARGET = Path(__file__).resolve().parent.parent / "framelens" / "fonts"
 FAMILY = "FrameLens Sans"
 _SIMPLIFIED_CHINESE = 2
 """Place of that font in the collection."""

@@ -24,7 +24,7 @@ FONTS = (
     Path("/System/Library/Fonts/PingFang.ttc"),
     Path("C:/Windows/Fonts/msyh.ttc"),
 )
-TARGET = Path(__file__).resolve().parents[1] / "app" / "samples" / "sample.mp4"
+TARGET = Path(__file__).resolve().parents[1] / "framelens" / "samples" / "sample.mp4"
 
 Write = Callable[[ImageDraw.ImageDraw, tuple[float, float], str, int, str], None]
 Scene = Callable[[float, Write], Image.Image]

@@ -62,7 +62,7 @@ def test_env_example_is_valid_and_holds_the_defaults(tmp_path: Path) -> None:
 
 
 def test_every_setting_is_named_in_the_example_file() -> None:
-    source = (REPOSITORY / "app" / "config.py").read_text()
+    source = (REPOSITORY / "framelens" / "config.py").read_text()
     example = (REPOSITORY / ".env.example").read_text()
     names = {word for word in source.replace('"', " ").split() if word.startswith("FRAMELENS_")}
     assert names

@@ -165,7 +165,9 @@ def test_every_script_exists(document: Path) -> None:
         for word in words:
             if word.endswith((".py", ".sh")) and "/" in word.replace("\\", "/"):
                 path = word.replace("\\", "/")
-                assert path in OLD_SCRIPTS or any((folder / path).is_file() for folder in (ROOT, ROOT / "app")), word
+                assert path in OLD_SCRIPTS or any(
+                    (folder / path).is_file() for folder in (ROOT, ROOT / "framelens", ROOT / "app")
+                ), word
 
 
 @each_document
@@ -181,13 +183,13 @@ def test_the_guide_reports_every_setting(guide: str) -> None:
 
 
 def test_the_example_file_holds_every_setting() -> None:
-    settings = set(_VARIABLE.findall((ROOT / "app/config.py").read_text(encoding="utf-8")))
+    settings = set(_VARIABLE.findall((ROOT / "framelens/config.py").read_text(encoding="utf-8")))
     example = set(_VARIABLE.findall((ROOT / ".env.example").read_text(encoding="utf-8")))
     assert settings == example
 
 
 def variables_of_ours() -> set[str]:
-    sources = [ROOT / "app/config.py", ROOT / "scripts/bootstrap.py"]
+    sources = [ROOT / "framelens/config.py", ROOT / "scripts/bootstrap.py"]
     return {name for path in sources for name in _VARIABLE.findall(path.read_text(encoding="utf-8"))}
 
 
@@ -249,7 +251,7 @@ def _table_rows(text: str) -> int:
 @pytest.mark.parametrize("guide", sorted((ROOT / "docs" / "guide").glob("*.md")), ids=lambda path: path.name)
 def test_what_a_guide_quotes_is_written_somewhere(guide: Path) -> None:
     code = guide.suffixes[0].removeprefix(".")
-    texts = list(_texts(tomllib.loads((ROOT / "app" / "i18n" / f"{code}.toml").read_text(encoding="utf-8"))))
+    texts = list(_texts(tomllib.loads((ROOT / "framelens" / "i18n" / f"{code}.toml").read_text(encoding="utf-8"))))
     patterns = [re.compile(".+".join(map(re.escape, re.split(r"\{[^}]*\}", text)))) for text in texts if "{" in text]
     quoted = _QUOTED[code].findall(_INLINE.sub("", prose(guide.read_text(encoding="utf-8"))))
     missing = [
@@ -290,6 +292,5 @@ def test_layers_in_the_architecture_are_those_of_the_contract() -> None:
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]
     layers = next(contract["layers"] for contract in settings["contracts"] if contract["type"] == "layers")
     section = (ROOT / "docs/internals/architecture.md").read_text(encoding="utf-8").partition("\n## The layers\n")[2]
-    drawn = ["app." + line.replace(" | ", " | app.") for line in fenced(section, "")[0].splitlines()]
-    drawn = [line.replace("app.framelens", "framelens") for line in drawn]  # a package beside app
-    assert drawn == [layer for layer in layers if layer != "framelens.__main__"]
+    drawn = fenced(section, "")[0].splitlines()
+    assert drawn == [layer.replace("framelens.", "").replace(" | __main__", "") for layer in layers]

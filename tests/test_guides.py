@@ -193,7 +193,7 @@ def test_the_settings_by_card_are_what_is_proposed_for_it(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     two_cores = hardware_profile.HardwareProfile("here", None, memory_gib=16, speed=reference(2))
-    monkeypatch.setattr("framelens.services.here", lambda: two_cores)
+    monkeypatch.setattr("framelens.cli.commands.models.here", lambda: two_cores)
     text = (ROOT / "docs/guide/tuning.en.md").read_text(encoding="utf-8")
     blocks = [block for block in fenced(text, "bash") if block.startswith("framelens models fit")]
     assert len(blocks) > 5
@@ -253,7 +253,7 @@ def place(shared: Path, tmp_path: Path) -> Place:
     (folder / ".venv").mkdir(parents=True)
     (folder / ".venv/bin").symlink_to(Path(sys.executable).parent)
     (folder / ".env").touch()  # a developer's own is not read then
-    for name in (".env.example", "Makefile", "pyproject.toml", *PINS, "app"):
+    for name in (".env.example", "Makefile", "pyproject.toml", *PINS, "app", "framelens"):
         (folder / name).symlink_to(ROOT / name)
     for name in ("download_model.sh", "scripts/bootstrap.py"):  # these look around where they are
         (folder / name).parent.mkdir(exist_ok=True)

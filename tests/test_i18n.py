@@ -17,7 +17,7 @@ from framelens.i18n.formatting import span
 from framelens.store.fs_utils import log_to
 
 ROOT = Path(__file__).resolve().parents[1]
-APP = ROOT / "app"
+LIBRARY = ROOT / "framelens"
 CHINESE = [ROOT / "README.zh.md", *(ROOT / "docs").glob("*/*.zh.md")]
 
 
@@ -40,7 +40,7 @@ def test_no_text_is_empty_and_chinese_is_chinese() -> None:
 def raised_keys() -> set[tuple[str, str]]:
     """Every literal key given to an error or a Notice anywhere in the app."""
     found = set()
-    for path in APP.rglob("*.py"):
+    for path in [*LIBRARY.rglob("*.py"), *(ROOT / "app").rglob("*.py")]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.args):
                 continue
@@ -56,7 +56,7 @@ def raised_keys() -> set[tuple[str, str]]:
 
 
 def _error_classes() -> set[str]:
-    tree = ast.parse((APP / "core" / "errors.py").read_text())
+    tree = ast.parse((LIBRARY / "core" / "errors.py").read_text())
     return {node.name for node in tree.body if isinstance(node, ast.ClassDef)}
 
 
@@ -196,7 +196,7 @@ def test_outside_of_blocks_the_page_answers() -> None:
 def test_no_generator_yields_in_a_language_block() -> None:
     """Its consumer would get the language, too. A context manager is a generator that is meant to."""
     found = []
-    for path in APP.rglob("*.py"):
+    for path in [*LIBRARY.rglob("*.py"), *(ROOT / "app").rglob("*.py")]:
         for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if not isinstance(function, ast.FunctionDef) or function.decorator_list:
                 continue

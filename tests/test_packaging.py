@@ -131,7 +131,7 @@ def test_installed_wheel_names_commands_that_exist(tmp_path: Path) -> None:
     source.mkdir()
     for name in ("app", "framelens"):
         shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "README.md", "LICENSE", "NOTICE"):
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE", "NOTICE"):
         shutil.copy(ROOT / name, source)
     build = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--no-build-isolation", "--no-index", "-q", "-w"]
     subprocess.run([*build, str(tmp_path), str(source)], check=True, capture_output=True)
@@ -151,16 +151,21 @@ def test_installed_wheel_names_commands_that_exist(tmp_path: Path) -> None:
         done = subprocess.run([*command, *words], cwd=tmp_path, env=environment, capture_output=True, text=True)
         return done.stdout + done.stderr
 
+    owned = {path.parts[0] for path in map(Path, zipfile.ZipFile(built).namelist())}
+    assert {name for name in owned if not name.endswith(".dist-info")} == {"framelens"}
+    own = tmp_path / "app" / "__init__.py"  # of a project
+    own.parent.mkdir()
+    own.touch()
     version = "import framelens, app; print(framelens.__version__, app.__file__)"
     python = str(tmp_path / "venv" / "bin" / "python")
     found = subprocess.run([python, "-c", version], cwd=tmp_path, env=environment, capture_output=True, text=True)
-    assert found.stdout.split() == [PROJECT["project"]["version"], str(packages / "app" / "__init__.py")]
+    assert found.stdout.split() == [PROJECT["project"]["version"], str(own)]
     environment["VLLM_MODEL_PATH"] = "Qwen/Qwen2-VL-2B-Instruct"  # fits the machine of a test
     doctor = said("doctor", "--language", "en")
     assert "framelens download Qwen/" in doctor
     assert not re.search(r"download_model\.sh|make install|README|bootstrap", doctor)
     advice = (
-        "from framelens.i18n import error_text; from framelens.core import AppError; "
+        "from framelens.i18n import error_text; from framelens.core.errors import AppError; "
         "print(error_text(AppError(%r, model='m', name='n'), 'en'))"
     )
     for key in ("vllm_not_installed", "serve_no_cuda"):

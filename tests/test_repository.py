@@ -89,8 +89,8 @@ def test_commit_hooks_run_what_make_lint_runs() -> None:
 
 
 def test_type_marker_is_part_of_the_package() -> None:
-    assert (ROOT / "app/py.typed").exists()
-    assert "py.typed" in PROJECT["tool"]["setuptools"]["package-data"]["app"]
+    assert (ROOT / "framelens/py.typed").exists()
+    assert "py.typed" in PROJECT["tool"]["setuptools"]["package-data"]["framelens"]
 
 
 @pytest.mark.slow
@@ -102,7 +102,8 @@ def test_names_of_tests_are_under_60_characters() -> None:
 
 @pytest.mark.slow
 def test_names_of_public_classes_occur_once() -> None:
-    trees = (ast.parse(path.read_text(encoding="utf-8")) for path in (ROOT / "app").rglob("*.py"))
+    paths = [*ROOT.glob("app/**/*.py"), *ROOT.glob("framelens/**/*.py")]
+    trees = (ast.parse(path.read_text(encoding="utf-8")) for path in paths)
     names = [one.name for tree in trees for one in tree.body if isinstance(one, ast.ClassDef)]
     assert {name for name in names if names.count(name) > 1 and not name.startswith("_")} == set()
 

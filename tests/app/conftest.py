@@ -19,7 +19,7 @@ from framelens.services.container import Services
 from tests.app.fake_services import Run, open_fake, script
 from tests.cards import write_card_video
 
-ENTRY = Path(__file__).resolve().parents[2] / "app" / "ui" / "entry.py"
+ENTRY = Path(__file__).resolve().parents[2] / "app" / "entry.py"
 Open = Callable[[Run], Services]
 
 

@@ -101,13 +101,14 @@ def test_from_any_folder_no_statistics_are_gathered(page: App) -> None:
 
 def test_the_settings_of_the_page_are_part_of_the_package(tmp_path: Path) -> None:
     pytest.importorskip("setuptools", minversion="77")
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, tmp_path)
-    shutil.copytree(ROOT / "app", tmp_path / "app", ignore=shutil.ignore_patterns("__pycache__", "*.otf", "*.mp4"))
+    for name in ("app", "framelens"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__", "*.otf", "*.mp4"))
     options = ["--quiet", "--no-deps", "--no-build-isolation", "--disable-pip-version-check"]
     subprocess.run([sys.executable, "-m", "pip", "wheel", *options, "-w", "made", "."], cwd=tmp_path, check=True)
     (wheel,) = (tmp_path / "made").glob("*.whl")
-    assert "app/.streamlit/config.toml" in zipfile.ZipFile(wheel).namelist()
+    assert "framelens/application/app/.streamlit/config.toml" in zipfile.ZipFile(wheel).namelist()
 
 
 @pytest.mark.parametrize("name", ["localhost", "127.0.0.1", "[::1]", "LOCALHOST"])

@@ -12,7 +12,7 @@ import pytest
 
 from tests.media import COLOURS, cards, write_video
 
-APP = Path(__file__).resolve().parents[2] / "app"
+LIBRARY = Path(__file__).resolve().parents[2] / "framelens"
 MODEL = {
     "langchain_core",
     "langchain_openai",
@@ -71,7 +71,7 @@ def imported(*arguments: object, cwd: Path) -> set[str]:
 @pytest.mark.parametrize("word", ["--help", "--version"])
 def test_help_and_version_import_no_command(word: str, tmp_path: Path) -> None:
     found = imported(word, cwd=tmp_path)
-    ours = {name for name in found if name.startswith("app.") and not name.startswith("framelens.i18n")}
+    ours = {name for name in found if name.startswith("framelens.") and not name.startswith("framelens.i18n")}
     assert ours == {
         "framelens.cli",
         "framelens.cli.main",
@@ -109,7 +109,7 @@ def test_help_and_version_import_no_command(word: str, tmp_path: Path) -> None:
 )
 def test_the_help_of_a_command_imports_no_other(command: str, tmp_path: Path) -> None:
     found = imported(command, "--help", cwd=tmp_path)
-    folder = APP / "cli" / "commands"
+    folder = LIBRARY / "cli" / "commands"
     modules = {".".join(path.relative_to(folder).with_suffix("").parts) for path in folder.rglob("[a-z]*.py")}
     loaded = {name for name in modules if f"framelens.cli.commands.{name}" in found}
     assert {name.rpartition(".")[2] for name in loaded} == {command}
@@ -130,7 +130,7 @@ def test_keyframes_as_a_table_imports_no_forms_and_no_pictures(video: Path, tmp_
 def test_an_analysis_without_a_model_imports_no_langchain(video: Path, tmp_path: Path) -> None:
     found = imported("analyse", video, "--no-model", "--quiet", "--frames", 2, cwd=tmp_path)
     assert not found & (MODEL | DECODERS)
-    ours = {name for name in found if (APP / f"{name.removeprefix('app.').replace('.', '/')}.py").is_file()}
+    ours = {name for name in found if (LIBRARY / f"{name.removeprefix('framelens.').replace('.', '/')}.py").is_file()}
     assert len(ours) <= 88, sorted(ours)  # what one has to know to follow a video to its report
 
 
@@ -148,6 +148,6 @@ def test_entry_point_imports_nothing_of_its_own() -> None:
     program = (
         "import os, sys; before = set(sys.modules); import framelens.__main__; print(sorted(set(sys.modules) - before))"
     )
-    bare = [sys.executable, "-S", "-c", f"import sys; sys.path.insert(0, {str(APP.parent)!r}); {program}"]
+    bare = [sys.executable, "-S", "-c", f"import sys; sys.path.insert(0, {str(LIBRARY.parent)!r}); {program}"]
     done = subprocess.run(bare, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "['app', 'framelens.__main__']"
+    assert done.stdout.strip() == "['framelens', 'framelens.__main__']"

@@ -109,14 +109,14 @@ def test_engine_environment_holds_only_its_own_key(surroundings: None, tmp_path:
 
 def test_a_reader_finds_this_package_from_any_folder(tmp_path: Path) -> None:
     done = subprocess.run(
-        [sys.executable, "-P", "-c", "import app; print(app.__file__)"],
+        [sys.executable, "-P", "-c", "import framelens; print(framelens.__file__)"],
         cwd=tmp_path,
         env=reader_environment(),
         capture_output=True,
         text=True,
         check=True,
     )
-    assert Path(done.stdout.strip()).parent.name == "app"
+    assert Path(done.stdout.strip()).parent.name == "framelens"
 
 
 def test_a_reader_knows_nothing_of_the_user_but_home() -> None:

@@ -142,7 +142,8 @@ def test_the_installed_distribution_reports_the_device(monkeypatch: pytest.Monke
 
 def test_making_a_launcher_imports_no_engine_and_no_hub_client() -> None:
     code = (
-        "import sys; from framelens.engine import LocalEngine, vllm_launcher, installed_vllm;"
+        "import sys; from framelens.engine.local_engine import LocalEngine; "
+        "from framelens.engine.vllm import vllm_launcher; from framelens.engine.hardware import installed_vllm;"
         "installed_vllm() and vllm_launcher('org/model', {'dtype': 'half'});"
         "print({'torch', 'vllm', 'transformers', 'huggingface_hub', 'streamlit', 'cv2'} & set(sys.modules))"
     )

@@ -46,8 +46,8 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Hub:
         return fake_launcher({}, model=model, fetch=lambda on_progress, cancel: Path(model))
 
     hub = Hub()
-    monkeypatch.setattr("framelens.engine.download", hub)
-    monkeypatch.setattr("framelens.engine.vllm_launcher", launch)
+    monkeypatch.setattr("framelens.engine.downloads.hub.download", hub)
+    monkeypatch.setattr("framelens.services.engine_session.vllm_launcher", launch)
     return hub
 
 

@@ -264,7 +264,9 @@ def test_restore_is_refused_while_the_folder_is_open(data: Path, tmp_path: Path)
 
 def test_restore_is_refused_while_another_process_has_it(data: Path, tmp_path: Path) -> None:
     write_backup(data, tmp_path / "b.zip", videos=True)
-    program = "import sys; from pathlib import Path; from framelens.store import Store; s = Store(Path(sys.argv[1]));"
+    program = (
+        "import sys; from framelens.store.database import Store; s = Store(__import__('pathlib').Path(sys.argv[1]));"
+    )
     command = [sys.executable, "-c", f"{program} print('open', flush=True); input()", str(data / "framelens.sqlite")]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout and other.stdout.readline() == "open\n"
@@ -284,7 +286,7 @@ def test_damaged_store_can_be_replaced(data: Path, tmp_path: Path) -> None:
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from framelens.store import restore_backup
+from framelens.store.backup import restore_backup
 rename, left = Path.rename, int(sys.argv[3])
 def counted(self, target):
     global left

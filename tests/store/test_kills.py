@@ -23,7 +23,12 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(sys.platform == "win32", reason="sends SIGKILL"),
 ]
-_IMPORTS = "from pathlib import Path\nfrom framelens.store import Store, VideoRepository, restore_backup, write_backup"
+_IMPORTS = """
+from pathlib import Path
+from framelens.store.backup import restore_backup, write_backup
+from framelens.store.database import Store
+from framelens.store.video_repository import VideoRepository
+"""
 
 
 def start(data: Path) -> None:

@@ -121,11 +121,12 @@ def works_in_bubblewrap() -> bool:
 def test_without_landlock_bubblewrap_confines(moving_video: Path, tmp_path: Path) -> None:
     """A copy of the package stands for a kernel without Landlock."""
     package = Path(sandbox.__file__).parents[1]
-    shutil.copytree(package, tmp_path / "app", ignore=shutil.ignore_patterns("__pycache__"))
-    module = tmp_path / "app" / "video" / "sandbox.py"
+    shutil.copytree(package, tmp_path / "framelens", ignore=shutil.ignore_patterns("__pycache__"))
+    module = tmp_path / "framelens" / "video" / "sandbox.py"
     module.write_text(module.read_text(encoding="utf-8").replace("landlockpy.supported()", "False"), encoding="utf-8")
     program = (
-        "import sys; from pathlib import Path; from framelens.video import ExtractOptions, check_sandbox, extract\n"
+        "import sys; from pathlib import Path; from framelens.video.keyframes.options import ExtractOptions\n"
+        "from framelens.video.sandbox_check import check_sandbox; from framelens.video.extractor import extract\n"
         "import app; assert app.__file__.startswith(sys.argv[1]), app.__file__\n"
         "report = check_sandbox(); print(report.is_closed, *report.mechanisms)\n"
         "print([type(one).__name__ for one in extract(Path(sys.argv[2]), ExtractOptions(4))][-1])"

@@ -81,7 +81,8 @@ def test_closing_the_iterator_ends_the_child(long_video: Path) -> None:
 def test_the_child_ends_with_its_parent(long_video: Path) -> None:
     """A parent that is killed outright cannot end its child: the child has to notice."""
     program = (
-        "import sys; from pathlib import Path; from framelens.video import ExtractOptions, extract\n"
+        "import sys; from pathlib import Path; from framelens.video.keyframes.options import ExtractOptions\n"
+        "from framelens.video.extractor import extract\n"
         "events = extract(Path(sys.argv[1]), ExtractOptions(4, read_text=False)); next(events)\n"
         "print('started', flush=True); sys.stdin.read()"
     )
@@ -109,7 +110,7 @@ def test_nothing_in_the_working_directory_is_run(
 
 def test_a_probe_leaves_no_decoder_in_this_process(moving_video: Path) -> None:
     program = (
-        "import sys; from pathlib import Path; from framelens.video import probe; probe(Path(sys.argv[1]));"
+        "import sys; from pathlib import Path; from framelens.video.extractor import probe; probe(Path(sys.argv[1]));"
         "print([name for name in ('av', 'cv2', 'rapidocr', 'numpy') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program, str(moving_video)], capture_output=True, check=True)

@@ -4,7 +4,9 @@ import argparse
 import os
 import subprocess
 import sys
+from pathlib import Path
 
+import framelens
 from framelens.i18n import LANGUAGES, t
 
 
@@ -15,10 +17,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--language", choices=LANGUAGES, help=t("cli.language"))
 
 
+def application() -> Path:
+    """Return the folder of the Streamlit application: inside the package if it is installed, else beside it."""
+    library = Path(framelens.__file__).parent
+    installed = library / "application" / "app"
+    return installed if installed.is_dir() else library.parent / "app"
+
+
 def run(given: argparse.Namespace) -> int:
     """Serve the page until the process ends, and return the exit code."""
     # -P keeps a file in the working directory from being imported in place of a library.
-    command = [sys.executable, "-P", "-m", "app.server", *given.unknown]
+    command = [sys.executable, "-P", str(application() / "server.py"), *given.unknown]
     if given.insecure:
         os.environ["FRAMELENS_INSECURE"] = "on"
     if given.language:

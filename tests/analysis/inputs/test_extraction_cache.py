@@ -12,7 +12,6 @@ from typing import Any
 import psutil
 import pytest
 
-from framelens import video
 from framelens.analysis.inputs import extraction_cache
 from framelens.analysis.inputs.extraction_cache import ExtractionCache
 from framelens.core.domain import (
@@ -197,7 +196,7 @@ def test_extraction_of_older_version_is_not_reused(
     recall: ExtractionCache, clip: Path, starts: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     surveyed(recall, clip)
-    monkeypatch.setattr(video, "version", lambda: "another")
+    monkeypatch.setattr(extraction_cache, "version", lambda: "another")
     surveyed(recall, clip)
     assert starts == ["extract", "extract"]
 
@@ -249,7 +248,7 @@ def test_interrupted_facts_are_not_measured_again(
                 measured_again.append(event.facts.number)
             yield event
 
-    monkeypatch.setattr(video, "remaining_facts", noted)
+    monkeypatch.setattr(extraction_cache, "remaining_facts", noted)
     resumed = list(recall.extract(SAMPLE, options))
     assert starts == ["extract", "extract", "facts"]
     frames = next(one.keyframes for one in resumed if isinstance(one, KeyframesChosen))
@@ -289,7 +288,7 @@ def test_a_decoder_killed_while_it_measures_is_replaced(recall: ExtractionCache,
 def test_a_survey_that_lacked_a_part_is_not_kept(
     recall: ExtractionCache, clip: Path, starts: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    extract = video.extract
+    extract = extraction_cache.extract
 
     def lacking(*given: object, **options: object) -> Iterator[VideoEvent]:
         from framelens.core.domain import Notice
@@ -297,7 +296,7 @@ def test_a_survey_that_lacked_a_part_is_not_kept(
         yield from extract(*given, **options)  # type: ignore[arg-type]
         yield Noticed(Notice("text_not_read", {"reason": "x"}))
 
-    monkeypatch.setattr(video, "extract", lacking)
+    monkeypatch.setattr(extraction_cache, "extract", lacking)
     for _ in range(2):
         list(recall.extract(clip, ExtractOptions(2)))
     assert starts == ["extract", "extract"]

@@ -51,7 +51,7 @@ def test_only_question_template_needs_a_question() -> None:
 
 def test_the_package_holds_the_files_of_the_templates() -> None:
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    assert "analysis/templates/*.toml" in settings["tool"]["setuptools"]["package-data"]["app"]
+    assert "analysis/templates/*.toml" in settings["tool"]["setuptools"]["package-data"]["framelens"]
     files = {path.stem for path in (ROOT / "framelens/analysis/templates").glob("*.toml")}
     assert files == set(built_in())
 

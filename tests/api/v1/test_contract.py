@@ -126,8 +126,8 @@ from pathlib import Path
 from starlette.applications import Starlette
 from framelens.api import AllowedHosts, Gate, routes
 from framelens.services import api_keys
-from framelens.core import AnalysisRequest
-from framelens.store import ApiStore
+from framelens.core.domain import AnalysisRequest
+from framelens.store.api_records import ApiStore
 from tests.app.fake_services import open_fake, script
 folder = Path(sys.argv[1])
 gate = Gate(AllowedHosts())

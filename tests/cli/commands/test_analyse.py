@@ -34,7 +34,8 @@ def test_second_analysis_reuses_the_decoding(tmp_path: Path, monkeypatch: pytest
         return done.analysis
 
     first = analysed("describe")
-    monkeypatch.setattr("framelens.video.may_have_subtitles", lambda info: False)  # looking for captions decodes
+    # Looking for captions decodes.
+    monkeypatch.setattr("framelens.analysis.inputs.transcription.may_have_subtitles", lambda _: False)
     monkeypatch.setattr(extractor, "DecoderWorker", None)
     second = analysed("log")
     same = {"request": first.request, "created": "", "seconds_by_stage": {}, "field_names": {}}

@@ -80,7 +80,7 @@ def test_ctrl_c_before_the_page_is_served(tmp_path: Path) -> None:
     """The program is interrupted once it has imported Streamlit's command, which takes the longest."""
     program = (
         "import os, signal, sys, streamlit.web.cli\n"
-        "from app.ui import server\n"
+        "from app import server\n"
         "streamlit.web.cli.main = lambda *_, **__: os.kill(os.getpid(), signal.SIGINT)\n"
         "sys.exit(server.serve([]))"
     )

@@ -133,8 +133,8 @@ def test_the_command_prints_tables_and_json(
 ) -> None:
     absent = NodeModel("", 0, 0, "No such file or directory")
     facts = ClusterFacts((node(1, model=absent), node(2)), (), (link(1, 2), link(2, 1)))
-    monkeypatch.setattr("framelens.fleet.RayCluster", lambda address: None)
-    monkeypatch.setattr("framelens.fleet.check_cluster", lambda *_, **__: facts)
+    monkeypatch.setattr("framelens.cli.commands.cluster.RayCluster", lambda address: None)
+    monkeypatch.setattr("framelens.cli.commands.cluster.check_cluster", lambda *_, **__: facts)
     words = ["cluster", "check", "--address", "http://127.0.0.1:9", "--model", "/nowhere/model"]
     assert main.main([*words, "--language", "zh"]) == 4
     printed = capsys.readouterr().out

@@ -180,7 +180,7 @@ def test_viewer_starts_continues_and_stops_no_batch(services: Services, folder: 
 
 def test_tables_are_not_saved_by_the_browser() -> None:
     """Its CSV would hold formulas and the key of the page's pictures."""
-    config = Path(video_picker.__file__).parents[3] / ".streamlit" / "config.toml"
+    config = Path(video_picker.__file__).parents[2] / ".streamlit" / "config.toml"
     assert tomllib.loads(config.read_text(encoding="utf-8"))["client"]["disableDataExport"] is True
 
 

@@ -52,7 +52,7 @@ Work = Callable[..., dict[str, Any]]
 def measure_with(monkeypatch: pytest.MonkeyPatch, work: Work, free_gib: float = 20) -> None:
     monkeypatch.setattr(model_benchmarks, "try_model", work)
     monkeypatch.setattr(model_benchmarks, "free_bytes", lambda: int(free_gib * GIB))
-    monkeypatch.setattr("framelens.engine.installed_vllm", lambda: ("cpu", "0.32.0"))
+    monkeypatch.setattr("framelens.services.hardware_profile.installed_vllm", lambda: ("cpu", "0.32.0"))
 
 
 def keeping(proposal: Any, arguments: Any, settings: Any, on_progress: Any, cancel: Any) -> dict[str, Any]:
@@ -246,7 +246,7 @@ def test_key_that_cannot_be_sent_is_refused_without_showing_it(show: Show) -> No
 def test_page_switches_to_remote_engine_and_back(
     show: Show, services: Services, tiny_text: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("framelens.engine.vllm_launcher", launch)
+    monkeypatch.setattr("framelens.services.engine_session.vllm_launcher", launch)
     page = show(place=CPU)
     with serve(saying("red")) as server:
         write(page, server.base_url, "secret")
@@ -280,9 +280,10 @@ def hub(tmp_path: Path) -> Iterator[Hub]:
 def test_a_model_that_is_not_here_is_downloaded_and_then_taken(
     show: Show, services: Services, hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("framelens.engine.vllm_launcher", launch)
+    monkeypatch.setattr("framelens.services.engine_session.vllm_launcher", launch)
     monkeypatch.setattr(
-        "framelens.engine.download", partial(download, hub=ModelHub("huggingface", hub.url), cache_dir=tmp_path / "hub")
+        "framelens.engine.downloads.hub.download",
+        partial(download, hub=ModelHub("huggingface", hub.url), cache_dir=tmp_path / "hub"),
     )
     page = name(show(place=CPU), hub.model)
     assert page.button(key="model_use").label == t("models.page.use_download", "en")

@@ -168,6 +168,12 @@ def as_given(environ: Mapping[str, str] | None = None, dotenv: Path | None = Non
     return _values(os.environ if environ is None else environ, dotenv)
 
 
+def plugin_names(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -> frozenset[str] | None:
+    """Return the plugins that FRAMELENS_PLUGINS names, separated by commas; None, which is all, if it isn't set."""
+    given = as_given(environ, dotenv).get("FRAMELENS_PLUGINS")
+    return None if given is None else frozenset(given.replace(",", " ").split())
+
+
 def load(environ: Mapping[str, str] | None = None, dotenv: Path | None = None) -> Settings:
     """Read all settings.
 

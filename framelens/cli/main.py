@@ -11,10 +11,10 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 from io import TextIOWrapper
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import NoReturn
 
-from framelens import i18n
+from framelens import i18n, registry
 from framelens.cli import terminal
 from framelens.cli.parser import SHORT, Parser
 from framelens.core.domain import Language
@@ -54,6 +54,7 @@ _FOLDERS = {"users": "access.", "keys": "access.", "audit": "access.", "backup":
 _FORWARDS_ARGUMENTS = "app"
 """The command that forwards unknown arguments to another program."""
 _ALIASES = {"analyse": ("analyze",)}
+_WITHOUT_PLUGINS = ("--version",)
 _LANGUAGE = ("--language", SHORT["--language"])
 
 
@@ -135,7 +136,7 @@ def _parse(words: list[str]) -> argparse.Namespace | None:
     if words[:1] == ["help"]:
         words = [*_command_first(words[1:]), "--help"]
     words = ["--version", *words[1:]] if words[:1] == ["version"] else words
-    named = next((word for word in words if not word.startswith("-")), "")
+    named = next((word for word in words if not word.startswith("-") or word in _WITHOUT_PLUGINS), "")
     parser = build_parser(only=named)
     if not words:
         parser.print_help()
@@ -156,11 +157,14 @@ def build_parser(*, only: str | None = None) -> Parser:
     parser.passes_unknown = only == _FORWARDS_ARGUMENTS
     parser.add_argument("--version", action=_Version, help=t("cli.argparse.version"))
     commands = parser.add_subparsers(dest="name", required=True, metavar=t("cli.command"))
-    for name, help_key in _COMMANDS.items():
+    known = {name: f"framelens.cli.commands.{_FOLDERS.get(name, '')}{name}" for name in _COMMANDS}
+    if only not in (*known, *chain(*_ALIASES.values()), *_WITHOUT_PLUGINS):
+        known |= registry.command_modules()
+    for name, place in known.items():
         aliases = _ALIASES.get(name, ())
-        command = commands.add_parser(name, aliases=aliases, help=t(help_key))
+        command = commands.add_parser(name, aliases=aliases, help=t(_COMMANDS.get(name, f"cli.{name}_command")))
         if only is None or only in (name, *aliases):
-            module = import_module(f"framelens.cli.commands.{_FOLDERS.get(name, '')}{name}")
+            module = import_module(place)
             command.set_defaults(command=module.run)
             module.add_arguments(command)
             command.passes_unknown = parser.passes_unknown

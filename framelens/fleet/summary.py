@@ -166,14 +166,14 @@ def write_summary(summary: Summary, folder: Path) -> dict[str, Path]:
 def render(summary: Summary, name: str, language: Language) -> bytes:
     """Return the summary in a format of NAMES."""
     from framelens.reports.json.encoding import json_text
-    from framelens.reports.text import csv_table, html, markdown
+    from framelens.reports.text import csv_cells, html, markdown
 
     with in_language(language):
         if name == "json":
             return json_text(_form(summary))
         if name == "csv":
             table = (_heads(), *map(_cells, summary.videos))
-            return csv_table.encode([csv_table.escape_formula(cell) for cell in row] for row in table)
+            return csv_cells.encode([csv_cells.escape_formula(cell) for cell in row] for row in table)
         document = _document(summary, language)
         return html.render(document, lambda seconds: "") if name == "html" else markdown.render(document)
 

@@ -11,6 +11,7 @@ block.
 
 import errno
 import locale
+import logging
 import os
 import shutil
 import sys
@@ -29,6 +30,7 @@ from framelens.core.domain import Language, Notice
 from framelens.core.errors import AppError
 
 LANGUAGES: tuple[Language, ...] = get_args(Language)
+log = logging.getLogger(__name__)
 _chosen: ContextVar[Language | None] = ContextVar("language", default=None)
 
 
@@ -106,6 +108,29 @@ def catalogue(language: Language) -> dict[str, str]:
     return dict(_flat(tomllib.loads((files(__name__) / f"{language}.toml").read_text(encoding="utf-8"))))
 
 
+@cache
+def plugin_catalogue(language: Language) -> dict[str, str]:
+    """Return the texts of all plugins by dotted key; English stands for what a plugin lacks in another language."""
+    from framelens import registry  # reads settings, which most texts don't need
+
+    texts: dict[str, str] = {}
+    for plugin in registry.used():
+        for code in dict.fromkeys(("en", language)) if plugin.messages else ():
+            file = files(plugin.messages) / f"{code}.toml"
+            try:
+                texts |= _flat(tomllib.loads(file.read_text(encoding="utf-8")))
+            except (OSError, ValueError) as error:
+                log.warning("plugin %s: %s can't be read: %s", plugin.name, file, error)
+    return texts
+
+
+def text_of(key: str, given: Language | None = None) -> str:
+    """Return the text of a key as it is written, of the core or of a plugin. Raises KeyError."""
+    chosen = given or language()
+    text = catalogue(chosen).get(key)
+    return plugin_catalogue(chosen)[key] if text is None else text
+
+
 def language() -> Language:
     """Return the language of texts here: that of `in_language`, else that of the page, else that of the system."""
     return _chosen.get() or _page_language()
@@ -132,10 +157,6 @@ def in_language(chosen: Language) -> Iterator[None]:
         _chosen.reset(before)
 
 
-def _texts(given: Language | None) -> dict[str, str]:
-    return catalogue(given or language())
-
-
 def t(key: str, language: Language | None = None, /, **values: object) -> str:
     """Return the text of a key with its placeholders filled.
 
@@ -147,7 +168,7 @@ def t(key: str, language: Language | None = None, /, **values: object) -> str:
     Raises:
         KeyError: There is no such key, or a placeholder has no value.
     """
-    return _FORMATTER.vformat(_texts(language)[key], (), values)
+    return _FORMATTER.vformat(text_of(key, language), (), values)
 
 
 def sentences(texts: Iterable[str]) -> str:
@@ -175,7 +196,7 @@ def notice_text(notice: Notice, language: Language | None = None) -> str:
     """
     values = _said(notice.values, language)
     # An earlier version may have stored the notice, with other placeholders.
-    text = _texts(language)[f"{notice.table}.{notice.key}"]
+    text = text_of(f"{notice.table}.{notice.key}", language)
     return _FORMATTER.vformat(text, (), defaultdict(lambda: "…", values))
 
 
@@ -200,7 +221,7 @@ def _system_reasons() -> dict[str, str]:
 
 def has_notice(key: str, table: str) -> bool:
     """Return whether there is a text for a notice of this key."""
-    return f"{table}.{key}" in catalogue("en")
+    return f"{table}.{key}" in catalogue("en") or f"{table}.{key}" in plugin_catalogue("en")
 
 
 def as_notice(error: AppError) -> Notice:

@@ -3,7 +3,7 @@
 Their libraries take minutes and gigabytes for a report with a hundred thousand lines. In a child process they keep
 neither a page waiting for the interpreter nor the program from ending them.
 
-The child is `python -m framelens.reports.document_worker FORMAT LANGUAGE EXTENT BYTES`, with the analysis as standard
+The child is `python -m framelens.reports.document_worker WRITER LANGUAGE EXTENT BYTES`, with the analysis as standard
 input and a limit of memory. It writes the document to standard output.
 """
 
@@ -13,9 +13,9 @@ import sys
 import tempfile
 import time
 from contextlib import suppress
-from importlib import import_module
 from typing import cast
 
+from framelens import registry
 from framelens.core.background_task import check_cancelled
 from framelens.core.child_environment import limit_memory, reader_environment
 from framelens.core.codec import receive, send
@@ -33,11 +33,12 @@ _FULL = "full"
 _LOGGED_LINES = 20
 
 
-def write(name: str, analysis: Analysis, language: Language, *, appendix: bool = False) -> bytes:
+def write(name: str, writer: str, analysis: Analysis, language: Language, *, appendix: bool = False) -> bytes:
     """Return a document.
 
     Args:
         name: "pdf" or "docx".
+        writer: Function that makes it, as "module:function".
         analysis: The analysis.
         language: The language of the document.
         appendix: Add the full record.
@@ -60,7 +61,7 @@ def write(name: str, analysis: Analysis, language: Language, *, appendix: bool =
             "-P",
             "-m",
             "framelens.reports.document_worker",
-            name,
+            writer,
             language,
             extent,
             str(_MEMORY_BYTES),
@@ -93,14 +94,13 @@ def _ends(child: subprocess.Popen[bytes]) -> bool:
     return False
 
 
-def main(name: str, language: str, extent: str, memory_bytes: str) -> int:
+def main(writer: str, language: str, extent: str, memory_bytes: str) -> int:
     """Write a document to standard output and return the exit code."""
     try:
         limit_memory(int(memory_bytes))
         analysis = receive(sys.stdin.buffer, Analysis)
         assert analysis
-        writer = import_module(f"framelens.reports.{name}.report")
-        document: bytes = writer.write(analysis, cast("Language", language), appendix=extent == _FULL)
+        document: bytes = registry.load(writer)(analysis, cast("Language", language), appendix=extent == _FULL)
         sys.stdout.buffer.write(document)
     except MemoryError:
         return _TOO_HEAVY

@@ -1,147 +1,73 @@
 """Registry of report formats, each a pure function of an Analysis.
 
-To add a format, write a module with a `write` function and add one entry to FORMATS. The JSON report can be imported
-on another machine; every other format can be generated from it there.
+To add a format, write a module with a `write` function and add one entry to FORMATS, here or in a plugin. The JSON
+report can be imported on another machine; every other format can be generated from it there.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
-from importlib import import_module
-from typing import Any, Literal
 
+from framelens import registry
 from framelens.core.domain import Analysis, Language
 from framelens.core.errors import InputError
 from framelens.core.files import name_key, numbered, one_line, safe_stem
 from framelens.i18n import error_text
 from framelens.reports.files import ReportFile
-
-Use = Literal["read", "cut", "program"]
-"""Audience of a format: people who read; players and editing programs; spreadsheets and scripts."""
-
-
-def _lazy(module: str, name: str = "write") -> Callable[..., Any]:
-    """Return a proxy for the function `name` of framelens.reports.`module` that imports the module on its first call.
-
-    Listing the formats doesn't import their writers.
-    """
-
-    def call(*arguments: Any, **options: Any) -> Any:
-        return getattr(import_module(f"framelens.reports.{module}"), name)(*arguments, **options)
-
-    return call
-
-
-def _no_files(_: Analysis, *, appendix: bool) -> Sequence[ReportFile]:
-    return ()
-
-
-def _always(_: Analysis) -> bool:
-    return True
-
-
-@dataclass(frozen=True)
-class ReportFormat:
-    """A format in which a report can be written.
-
-    Attributes:
-        suffix: The end of a file's name, with its leading dot.
-        mime: The media type.
-        use: The audience.
-        write: Returns the whole file for an analysis and a language; a document is short unless it is called with
-            `appendix=True`.
-        beside: Returns the files that the report refers to by name, for a document with or without its appendix.
-        fits: Returns whether the report would have any content.
-        has_appendix: Whether it is a document, which can have an appendix with the full record.
-    """
-
-    suffix: str
-    mime: str
-    use: Use
-    write: Callable[..., bytes]
-    beside: Callable[..., Sequence[ReportFile]] = _no_files
-    fits: Callable[[Analysis], bool] = _always
-    has_appendix: bool = False
-
-    def to_bytes(self, analysis: Analysis, language: Language, *, appendix: bool = False) -> bytes:
-        """Return the whole file; `appendix` adds the full record to a document, and changes no other format."""
-        return self.write(analysis, language, **({"appendix": appendix} if self.has_appendix else {}))
-
+from framelens.reports.format import ReportFormat, lazy
 
 FORMATS: dict[str, ReportFormat] = {
-    "html": ReportFormat(".html", "text/html", "read", _lazy("text.html"), has_appendix=True),
+    "html": ReportFormat(".html", "text/html", "read", lazy("framelens.reports.text.html:write"), has_appendix=True),
     "markdown": ReportFormat(
         ".md",
         "text/markdown",
         "read",
-        _lazy("text.markdown"),
-        _lazy("text.markdown", "pictures"),
+        lazy("framelens.reports.text.markdown:write"),
+        lazy("framelens.reports.text.markdown:pictures"),
         has_appendix=True,
     ),
-    "pdf": ReportFormat(".pdf", "application/pdf", "read", partial(_lazy("document_worker"), "pdf"), has_appendix=True),
-    "docx": ReportFormat(
-        ".docx",
-        "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+    "pdf": ReportFormat(
+        ".pdf",
+        "application/pdf",
         "read",
-        partial(_lazy("document_worker"), "docx"),
+        partial(lazy("framelens.reports.document_worker:write"), "pdf", "framelens.reports.pdf.report:write"),
         has_appendix=True,
     ),
     "srt": ReportFormat(
-        ".srt", "application/x-subrip", "cut", _lazy("subtitles", "write_srt"), fits=_lazy("subtitles", "has_findings")
+        ".srt",
+        "application/x-subrip",
+        "cut",
+        lazy("framelens.reports.subtitles:write_srt"),
+        fits=lazy("framelens.reports.subtitles:has_findings"),
     ),
     "vtt": ReportFormat(
-        ".vtt", "text/vtt", "cut", _lazy("subtitles", "write_vtt"), fits=_lazy("subtitles", "has_findings")
+        ".vtt",
+        "text/vtt",
+        "cut",
+        lazy("framelens.reports.subtitles:write_vtt"),
+        fits=lazy("framelens.reports.subtitles:has_findings"),
     ),
     "transcript_srt": ReportFormat(
         ".transcript.srt",
         "application/x-subrip",
         "cut",
-        _lazy("subtitles", "write_transcript_srt"),
-        fits=_lazy("subtitles", "has_transcript"),
+        lazy("framelens.reports.subtitles:write_transcript_srt"),
+        fits=lazy("framelens.reports.subtitles:has_transcript"),
     ),
     "transcript_vtt": ReportFormat(
         ".transcript.vtt",
         "text/vtt",
         "cut",
-        _lazy("subtitles", "write_transcript_vtt"),
-        fits=_lazy("subtitles", "has_transcript"),
+        lazy("framelens.reports.subtitles:write_transcript_vtt"),
+        fits=lazy("framelens.reports.subtitles:has_transcript"),
     ),
-    "youtube": ReportFormat(
-        ".youtube.txt",
-        "text/plain",
-        "cut",
-        _lazy("timeline.markers", "write_youtube"),
-        fits=_lazy("timeline.markers", "fits_youtube"),
-    ),
-    "ffmetadata": ReportFormat(
-        ".ffmetadata",
-        "text/plain",
-        "cut",
-        _lazy("timeline.markers", "write_ffmetadata"),
-        fits=_lazy("timeline.markers", "fits_ffmetadata"),
-    ),
-    "edl": ReportFormat(
-        ".edl", "text/plain", "cut", _lazy("timeline.editor_files", "write_edl"), fits=_lazy("timeline.markers", "fits")
-    ),
-    "xml": ReportFormat(
-        ".xml",
-        "application/xml",
-        "cut",
-        _lazy("timeline.editor_files", "write_fcp7_xml"),
-        fits=_lazy("timeline.markers", "fits"),
-    ),
-    "otio": ReportFormat(
-        ".otio",
-        "application/json",
-        "cut",
-        _lazy("timeline.editor_files", "write_otio"),
-        fits=_lazy("timeline.markers", "fits"),
-    ),
-    "csv": ReportFormat(".csv", "text/csv", "program", _lazy("text.csv_table")),
-    "json": ReportFormat(".json", "application/json", "program", _lazy("json.writer")),
+    "json": ReportFormat(".json", "application/json", "program", lazy("framelens.reports.json.writer:write")),
 }
 
-write_alone: Callable[[Analysis, Language], bytes] = _lazy("text.html", "write_alone")
+for _plugin in registry.used():
+    if _plugin.formats:
+        FORMATS.update(registry.loaded(_plugin, _plugin.formats) or {})
+
+write_alone: Callable[[Analysis, Language], bytes] = lazy("framelens.reports.text.html:write_alone")
 """Returns the HTML report for readers who don't have the video: no time is a link to it."""
 
 

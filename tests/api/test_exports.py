@@ -227,5 +227,7 @@ def test_process_of_a_document_ends_with_its_client(monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(document_worker.subprocess, "Popen", start)
     with pytest.raises(Cancelled):
-        cancelled_by(cancel, lambda: document_worker.write("pdf", analysis(), "en"))()
+        cancelled_by(
+            cancel, lambda: document_worker.write("pdf", "framelens.reports.pdf.report:write", analysis(), "en")
+        )()
     assert children[0].returncode is not None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from importlib import import_module
-from typing import Any
 
 import pytest
 
@@ -49,9 +48,8 @@ def test_document_without_enough_memory_is_refused(name: str, monkeypatch: pytes
 
 
 def test_bug_of_a_writer_is_no_refusal() -> None:
-    unknown: Any = "odt"
     with pytest.raises(RuntimeError):
-        document_worker.write(unknown, analysis(), "en")
+        document_worker.write("odt", "framelens.reports.odt:write", analysis(), "en")
 
 
 def test_all_formats_come_without_those_that_are_too_heavy(monkeypatch: pytest.MonkeyPatch) -> None:

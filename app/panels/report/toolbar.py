@@ -16,7 +16,8 @@ from app.panels.report import comparison, reanalysis, sharing
 from app.state import page_state
 from framelens.core.domain import Analysis
 from framelens.i18n import language, t
-from framelens.reports.formats import FORMATS, Use
+from framelens.reports.format import Use
+from framelens.reports.formats import FORMATS
 
 if TYPE_CHECKING:
     from framelens.jobs.snapshot import JobSnapshot

@@ -6,7 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import framelens
 from framelens.i18n import LANGUAGES, t
 
 
@@ -19,7 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def application() -> Path:
     """Return the folder of the Streamlit application: inside the package if it is installed, else beside it."""
-    library = Path(framelens.__file__).parent
+    library = Path(__file__).resolve().parents[2]
     installed = library / "application" / "app"
     return installed if installed.is_dir() else library.parent / "app"
 

@@ -126,7 +126,6 @@ def test_an_expired_page_has_no_user(accounts: Accounts, page: AppTest, monkeypa
         import streamlit as st
 
         from framelens.core.errors import InputError
-        from framelens.core.identity import current_user
 
         try:
             st.write(current_user().name)

@@ -15,10 +15,10 @@ from docx.oxml.ns import qn
 
 from framelens.core.domain import Analysis, Finding, Language, Notice
 from framelens.i18n import in_language
+from framelens.plugins.editing.docx import report
 from framelens.reports.content.builder import document
 from framelens.reports.content.document import Heading, Line, Table, words
 from framelens.reports.content.labels import printable
-from framelens.reports.docx import report
 from tests.reports.content.test_labels import rich
 from tests.reports.json.test_reader import ANALYSES, each_analysis
 from tests.reports.test_reports import NASTY, analysis

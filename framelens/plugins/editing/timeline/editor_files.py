@@ -6,10 +6,10 @@ from xml.etree import ElementTree as Xml
 
 from framelens.core.domain import Analysis, Language
 from framelens.i18n import in_language
+from framelens.plugins.editing.timeline import markers as timeline
 from framelens.reports.content.labels import one_line, shortened
 from framelens.reports.content.provenance import KEY, aigc, aigc_text, escape_comment
 from framelens.reports.json.encoding import json_text
-from framelens.reports.timeline import markers as timeline
 
 _LONGEST_TITLE = 70  # characters; chosen by hand, not tuned
 _HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE xmeml>\n'

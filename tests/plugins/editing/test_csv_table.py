@@ -9,8 +9,8 @@ import pandas
 import pytest
 
 from framelens.core.domain import Analysis, Finding, Language
-from framelens.reports.text import csv_table
-from framelens.reports.text.csv_table import escape_formula
+from framelens.plugins.editing import csv_table
+from framelens.reports.text.csv_cells import escape_formula
 from tests.reports.content.test_labels import NAMES, part, rich
 from tests.reports.test_reports import NASTY, analysis
 from tests.reports.text.test_html import HOSTILE

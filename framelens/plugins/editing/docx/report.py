@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from framelens.core.domain import Analysis, Language
 from framelens.core.images import smaller
 from framelens.i18n import in_language, t
+from framelens.plugins.editing.docx import package as elements
 from framelens.reports.content.builder import document
 from framelens.reports.content.document import (
     Block,
@@ -33,7 +34,6 @@ from framelens.reports.content.document import (
     signed,
 )
 from framelens.reports.content.labels import moment_address
-from framelens.reports.docx import package as elements
 from framelens.reports.graphics.chart_svg import png
 
 _PICTURE_SIDE = 1280

@@ -7,24 +7,18 @@ A keyframe that no finding cites has a row without text, so that the table lists
 there are only such rows. The format is RFC 4180 in UTF-8, with the byte order mark by which Excel detects UTF-8.
 """
 
-import csv
-import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from io import StringIO
+from collections.abc import Iterator, Mapping
 
 from framelens.core.domain import Analysis, Finding, Language, ReportedAnswer, ReportedConversation
 from framelens.core.units import clock
 from framelens.i18n import in_language, t
-from framelens.reports.content.labels import field_names, issues, one_line, parts_of, times_of
+from framelens.reports.content.labels import field_names, issues, parts_of, times_of
 from framelens.reports.content.questions import cited, doubts, why_incomplete
 from framelens.reports.content.searches import interval_issues
+from framelens.reports.text.csv_cells import encode, escape_formula
 
 _BETWEEN = "; "
 """Separator of frame numbers. Many spreadsheets would read "1,2" as one number."""
-_FORMULA = re.compile(r"(^|;)(\s*)(?=[=+\-@＝＋－＠])")
-"""The beginning of a formula (OWASP, CSV injection), at the start of a cell or after a semicolon, which some locales
-use to separate cells."""
-_NUMBER = re.compile(r"[+-]?\d+(?:[.,]\d+)?")
 
 _Row = tuple[object, ...]
 
@@ -43,19 +37,6 @@ def write(analysis: Analysis, language: Language) -> bytes:
             for answer in conversation.answers:
                 rows += (_answer_row(answer, conversation, len(fields)), *_interval_rows(answer, len(fields)))
     return encode(rows)
-
-
-def encode(rows: Iterable[Sequence[object]]) -> bytes:
-    """Return rows as CSV in UTF-8 with a byte order mark. Texts from outside must have been escaped."""
-    text = StringIO()
-    csv.writer(text).writerows(rows)
-    return text.getvalue().encode("utf-8-sig")
-
-
-def escape_formula(text: str) -> str:
-    """Escape text so that no spreadsheet evaluates it as a formula; plain numbers are unchanged."""
-    line = one_line(text)
-    return line if _NUMBER.fullmatch(line) else _FORMULA.sub(r"\1\2'", line)
 
 
 def _header(fields: Mapping[str, str]) -> _Row:

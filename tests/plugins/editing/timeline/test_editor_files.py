@@ -15,10 +15,10 @@ from lxml import etree
 from opentimelineio.opentime import RationalTime
 
 from framelens.core.domain import Analysis, Chapter, Finding, KeyframesChosen, Language, Probed, Shot
+from framelens.plugins.editing.timeline import editor_files, markers
+from framelens.plugins.editing.timeline import editor_files as otio_report
+from framelens.plugins.editing.timeline.markers import Rate, first_frame, is_exact, rate_of, timecode
 from framelens.reports.formats import FORMATS
-from framelens.reports.timeline import editor_files, markers
-from framelens.reports.timeline import editor_files as otio_report
-from framelens.reports.timeline.markers import Rate, first_frame, is_exact, rate_of, timecode
 from framelens.video.extractor import extract
 from framelens.video.keyframes.options import ExtractOptions
 from tests.media import cards, write_video

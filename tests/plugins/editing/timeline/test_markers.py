@@ -14,8 +14,8 @@ import av
 import pytest
 
 from framelens.core.domain import Analysis, Chapter, Shot
-from framelens.reports.timeline import markers
-from framelens.reports.timeline.markers import chapters_of
+from framelens.plugins.editing.timeline import markers
+from framelens.plugins.editing.timeline.markers import chapters_of
 from tests.media import cards, write_video
 from tests.reports.content.test_labels import rich
 from tests.reports.test_reports import NASTY, analysis

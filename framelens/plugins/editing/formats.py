@@ -1,0 +1,51 @@
+"""Report formats of editing programs, offices and spreadsheets."""
+
+from functools import partial
+
+from framelens.reports.format import ReportFormat, lazy
+
+FORMATS = {
+    "docx": ReportFormat(
+        ".docx",
+        "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+        "read",
+        partial(lazy("framelens.reports.document_worker:write"), "docx", "framelens.plugins.editing.docx.report:write"),
+        has_appendix=True,
+    ),
+    "youtube": ReportFormat(
+        ".youtube.txt",
+        "text/plain",
+        "cut",
+        lazy("framelens.plugins.editing.timeline.markers:write_youtube"),
+        fits=lazy("framelens.plugins.editing.timeline.markers:fits_youtube"),
+    ),
+    "ffmetadata": ReportFormat(
+        ".ffmetadata",
+        "text/plain",
+        "cut",
+        lazy("framelens.plugins.editing.timeline.markers:write_ffmetadata"),
+        fits=lazy("framelens.plugins.editing.timeline.markers:fits_ffmetadata"),
+    ),
+    "edl": ReportFormat(
+        ".edl",
+        "text/plain",
+        "cut",
+        lazy("framelens.plugins.editing.timeline.editor_files:write_edl"),
+        fits=lazy("framelens.plugins.editing.timeline.markers:fits"),
+    ),
+    "xml": ReportFormat(
+        ".xml",
+        "application/xml",
+        "cut",
+        lazy("framelens.plugins.editing.timeline.editor_files:write_fcp7_xml"),
+        fits=lazy("framelens.plugins.editing.timeline.markers:fits"),
+    ),
+    "otio": ReportFormat(
+        ".otio",
+        "application/json",
+        "cut",
+        lazy("framelens.plugins.editing.timeline.editor_files:write_otio"),
+        fits=lazy("framelens.plugins.editing.timeline.markers:fits"),
+    ),
+    "csv": ReportFormat(".csv", "text/csv", "program", lazy("framelens.plugins.editing.csv_table:write")),
+}

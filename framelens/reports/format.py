@@ -1,0 +1,60 @@
+"""Report format: what the registry of formats and plugins describe one with."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from framelens import registry
+from framelens.core.domain import Analysis, Language
+from framelens.reports.files import ReportFile
+
+Use = Literal["read", "cut", "program"]
+"""Audience of a format: people who read; players and editing programs; spreadsheets and scripts."""
+
+
+def lazy(reference: str) -> Callable[..., Any]:
+    """Return a proxy for the function "module:function" that imports the module on its first call.
+
+    Listing the formats doesn't import their writers.
+    """
+
+    def call(*arguments: Any, **options: Any) -> Any:
+        return registry.load(reference)(*arguments, **options)
+
+    return call
+
+
+def _no_files(_: Analysis, *, appendix: bool) -> Sequence[ReportFile]:
+    return ()
+
+
+def _always(_: Analysis) -> bool:
+    return True
+
+
+@dataclass(frozen=True)
+class ReportFormat:
+    """A format in which a report can be written.
+
+    Attributes:
+        suffix: The end of a file's name, with its leading dot.
+        mime: The media type.
+        use: The audience.
+        write: Returns the whole file for an analysis and a language; a document is short unless it is called with
+            `appendix=True`.
+        beside: Returns the files that the report refers to by name, for a document with or without its appendix.
+        fits: Returns whether the report would have any content.
+        has_appendix: Whether it is a document, which can have an appendix with the full record.
+    """
+
+    suffix: str
+    mime: str
+    use: Use
+    write: Callable[..., bytes]
+    beside: Callable[..., Sequence[ReportFile]] = _no_files
+    fits: Callable[[Analysis], bool] = _always
+    has_appendix: bool = False
+
+    def to_bytes(self, analysis: Analysis, language: Language, *, appendix: bool = False) -> bytes:
+        """Return the whole file; `appendix` adds the full record to a document, and changes no other format."""
+        return self.write(analysis, language, **({"appendix": appendix} if self.has_appendix else {}))

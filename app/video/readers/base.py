@@ -141,6 +141,7 @@ class FrameReader(OpenedFile, Protocol):
             file doesn't say.
         changes: What was done to the pictures that were shown until now.
         mapped_colours: The transfer and gamut of a video whose pictures are shown tone-mapped, such as "HLG, BT.2020".
+        loses_alpha: Whether the file announces an alpha channel that the decoder leaves out.
     """
 
     name: str
@@ -148,6 +149,7 @@ class FrameReader(OpenedFile, Protocol):
     declared_seconds: float | None
     changes: PictureChanges
     mapped_colours: str = ""
+    loses_alpha: bool = False
 
     @property
     def num_damaged(self) -> int:
@@ -194,6 +196,7 @@ class WrappedReader(FrameReader):
     def __init__(self, reader: FrameReader) -> None:
         self.name, self.info, self.declared_seconds = reader.name, reader.info, reader.declared_seconds
         self.changes, self.mapped_colours = reader.changes, reader.mapped_colours
+        self.loses_alpha = reader.loses_alpha
         self._reader = reader
 
     def close(self) -> None:

@@ -5,6 +5,7 @@ from .catalogue import Catalogue as Catalogue
 from .catalogue import Match as Match
 from .catalogue import built_in as built_in
 from .catalogue import find_entry as find_entry
+from .catalogue import is_ollama_name as is_ollama_name
 from .catalogue import load_catalogue as load_catalogue
 from .catalogue import raw_built_in as raw_built_in
 from .catalogue_parser import CatalogueEntry as CatalogueEntry

@@ -162,6 +162,7 @@ from .refusals import is_refusal as is_refusal
 from .refusals import may_be_dying as may_be_dying
 from .refusals import read_json as read_json
 from .refusals import refused as refused
+from .refusals import refused_in_answer as refused_in_answer
 from .refusals import refused_in_stream as refused_in_stream
 from .refusals import said_in as said_in
 from .toml_lines import TomlEntry as TomlEntry

@@ -49,8 +49,8 @@ def resolve_model(reference: str, *, cache_dir: Path | None = None) -> ModelRefe
     """Resolve `reference` to a model on this machine. Nothing is downloaded and no network is used.
 
     Args:
-        reference: A hub id, the address of its page, or a path. A path may be relative, start with ~, be in Windows form (on Windows, or under
-            WSL if the drive is mounted), or name a folder of a hub's cache.
+        reference: A hub id, the address of its page, or a path. A path may be relative, start with ~, be in Windows
+            form (on Windows, or under WSL if the drive is mounted), or name a folder of a hub's cache.
         cache_dir: A hub's cache; None uses those of the environment.
 
     Raises:

@@ -17,7 +17,7 @@ from typing import Any
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessageChunk, BaseMessage
 
-from app.core import AppError, Cancelled, EngineBrokeOff, EngineError, Usage
+from app.core import AppError, Cancelled, EngineBrokeOff, EngineError, Usage, refused_in_answer
 from app.llm.error_mapping import answer_error
 from app.llm.http import on_request_loop
 from app.llm.reasoning import SplitAnswer, split_reasoning, unfinished_mark
@@ -118,6 +118,8 @@ class _PartialReply:
         finish = _REASONS.get(reason, "stop")
         if finish == "content_filter" and not self._split.answer:
             raise EngineError("engine_filtered", status=200, reason=self._reason)
+        if (refusal := refused_in_answer(self._split.answer)) is not None:
+            raise refusal
         return Reply(self._split.answer, finish, self._usage)
 
 

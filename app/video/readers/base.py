@@ -37,6 +37,8 @@ PLANAR_8_BIT = frozenset(
 """Names of the pixel formats with planes of eight bits, luma first."""
 _LEAST_STEP_SECONDS = 0.001
 """Between two frames, so that times rise strictly. Chosen by hand; not tuned."""
+ANY_MATRIX = 1
+"""For luma or alpha alone, which is the same with each matrix; swscale doesn't know all."""
 HELD_SECONDS = 0.1
 """A frame is held if the sound ends later by more: by less it does in most files, since encoders fill their last block.
 Chosen by hand; not tuned."""

@@ -20,7 +20,7 @@ from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from app.video.readers.base import Image, as_image, reformatted, samples_8_bit
+from app.video.readers.base import ANY_MATRIX, Image, as_image, reformatted, samples_8_bit
 
 _GROUND = 255
 _OPAQUE = 255
@@ -39,10 +39,10 @@ def alpha_of(frame: VideoFrame) -> Image | None:
         return None
     form = frame.format
     parts = [part for part in form.components if part.is_alpha]
-    if form.is_planar and parts and not form.is_big_endian:
+    if form.is_planar and parts and not form.is_big_endian and parts[0].bits <= 16:
         alpha = samples_8_bit(frame.planes[parts[0].plane], frame)
     else:
-        alpha = as_image(reformatted(frame, format="bgra").to_ndarray()[..., 3])
+        alpha = as_image(reformatted(frame, format="bgra", src_colorspace=ANY_MATRIX).to_ndarray()[..., 3])
     return None if alpha.min() == _OPAQUE else alpha
 
 

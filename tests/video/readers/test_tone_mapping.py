@@ -192,6 +192,14 @@ def test_matrix_that_no_decoder_knows_is_the_usual_one(matrix: int, pixel_format
     assert AvPicture(frame, 0, 0.0, 0.04).levels().shape[0] == 3
 
 
+@pytest.mark.parametrize("matrix", [8, 14])
+@pytest.mark.parametrize("pixel_format", ["nv12", "p010le", "yuyv422", "vuya", "yuv420p10be"])
+def test_rare_matrices_are_read_in_every_form(matrix: int, pixel_format: str) -> None:
+    frame = VideoFrame.from_ndarray(np.full((48, 64, 3), 255, np.uint8), "rgb24").reformat(format=pixel_format)
+    frame.colorspace, frame.color_trc = matrix, PQ if matrix == 14 else BT709
+    assert shown(frame) == pytest.approx([255, 255, 255], abs=5)
+
+
 def test_constant_luminance_is_read_like_the_usual_matrix() -> None:
     assert shown(ten_bit(CODES[PQ]["white"], PQ, matrix=10)) == pytest.approx(SHOWN["white"], abs=6)
 

@@ -95,6 +95,14 @@ def test_palette_of_gif_may_be_transparent(tmp_path: Path) -> None:
     assert AvPicture(frame, 0, 0.0, 0.04).upright(32)[5, 5].tolist() == [255, 255, 255]
 
 
+def test_alpha_of_floating_point_is_read() -> None:
+    image = np.zeros((96, 160, 4), np.uint8)
+    image[:, :80] = (200, 30, 30, 255)
+    frame = VideoFrame.from_ndarray(image, "rgba").reformat(format="gbrapf32le")
+    shown = AvPicture(frame, 0, 0.0, 0.04).upright(160)
+    assert shown[40, 40].tolist() == pytest.approx([30, 30, 200], abs=2) and shown[40, 120].tolist() == [255, 255, 255]
+
+
 def test_opaque_alpha_changes_nothing(tmp_path: Path) -> None:
     with AvReader(write(tmp_path / "a.mkv", "ffv1", "bgra", alpha=255)) as reader:
         shown = next(iter(reader.frames())).upright(160)

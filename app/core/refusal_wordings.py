@@ -95,7 +95,7 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
               r"|(?:could|can|unable|failed)(?: ?not|n't| to)? "
               r"(?:process|decode|open|read|parse|download|fetch|make \w+ embedding from) (?:the |an? )?"
               r"(?:(?:input )?image|(?:multi-?modal|media) (?:content|data))|image (?:decod|pars)\w+ (?:error|failed)"
-              r"|image length and width do not meet|图[片像]?(?:输入|文件)?(?:格式|解析|解码|下载)"
+              r"|image length and width do not meet|图[片像]?(?:输入|文件| ?base64 ?)?(?:格式|解析|解码|下载|尺寸不符)"
               r"|无法(?:解析|解码|读取|打开|下载).{0,4}?图"),
     ("bytes", r"total size\b.{0,40}?(?:exceed|too large|over)"),
     ("picture_size", r"(?:image|video) items? with .{0,40}?\bexceed|max bytes per data-uri"),

@@ -17,7 +17,7 @@ Meaning = Literal[
 bytes, an account without credit, a request at this moment, these contents, the key, the model's name, a schema or an
 unknown field, the value of an option, so many tokens, tools, the path of the address, a place on Earth; or a proxy
 can't reach the engine, or doesn't wait longer for it."""
-_PICTURE = r"(?:image|picture|photo)s?"
+_PICTURE = r"(?:image|picture|photo|media item)s?"
 _COUNT = r"(?P<limit>\d{1,4})\b(?! ?(?:[KMG]i?B\b|bytes|px\b|(?:mega)?pixels?|tokens?|[x×] ?\d|[.,]\d|%|像素|字节|兆))"
 """A number of pictures, not of what a picture has."""
 _EXCESS = (
@@ -30,6 +30,9 @@ _LENGTH = (
     r"(?:context|prompts?|inputs?|(?:input|prompt|total)[_ ](?:tokens?|length)|tokens?|sequence|(?:max|model)\w*_len\w*"
     r"|model length|session|max(?:imum)? (?:\w+ )?length|n_ctx|num_ctx|上下文|输入长度|输入内容|提示词?)"
 )
+_LENGTH_ELSEWHERE = r"(?:kontext|context[eo]|контекст|токен|コンテキスト|トークン|컨텍스트|토큰|jetons?|tokens?)"
+_EXCESS_ELSEWHERE = r"(?:überschr|excede|supera|dépass|превы|超え|超過|上限|초과)"
+"""Stems in German, French, Italian, Portuguese, Spanish, Russian, Japanese and Korean: gateways are translated."""
 _ROWS: tuple[tuple[Meaning, str], ...] = (
     # More pictures than accepted. "At most 0" means that none is.
     ("picture_count", rf"at most (?P<limit>\d+) (?:{_PICTURE}|video)"),
@@ -47,11 +50,14 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
     ("picture_count", rf"max\w*[_ ](?:num\w*(?: of)?[_ ])?{_PICTURE}\w*(?: per \w+)?(?: is| are)?\W{{1,4}}"
                       rf"{_COUNT}"),
     ("picture_count", rf"{_PICTURE}\b.{{0,40}}?at most {_COUNT} items?\b"),
+    ("picture_count", rf"{_PICTURE}\b.{{0,40}}?\b(?:limit|maximum|allowed) is {_COUNT}"),
     ("picture_count", rf"max(?:imum)? data-uris? per request\D{{1,5}}{_COUNT}"),
     ("picture_count", r"(?:最多|上限|不超过|不能超过|至多|[仅只]支持|限制)\D{0,12}?(?P<limit>\d+) ?[张幅个]?图"),
     ("picture_count", r"图[片像]?的?(?:数量|张数|个数|数)\D{0,10}\d*\D{0,6}?(?:超|最多|不能|不得|上限|限制)"
                       r"\D{0,12}?(?P<limit>\d+)"),
-    ("single_picture", rf"(?:only|supports?|a maximum of) (?:supports? |accepts? )?(?:an? )?"
+    ("picture_count", r"图[片像]?\D{0,8}?(?:不能|不得|不可|最多)?(?:超过|多于|为) ?(?P<limit>\d+) ?[张幅个]"),
+    ("picture_count", r"(?:image_url|image|media)\w* ?(?:数量|个数|张数)\D{0,16}?(?P<limit>\d+)"),
+    ("single_picture", rf"(?:only|supports?|maximum of) (?:supports? |accepts? )?(?:an? )?"
                        rf"(?:single|one|1)[ -]{_PICTURE}\b"
                        rf"|(?:one|single) {_PICTURE} (?:per|at a time|only)|more than one {_PICTURE}"
                        r"|multiple images (?:are |is )?(?:not|n't|un)|(?:not|n't) support(?:ed)? "
@@ -61,7 +67,7 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
     ("pictures", r"is not (?:an? )?(?:multi-?modal|vision|visual|VLM)\b"),
     ("pictures", rf"\b(?:{_PICTURE}|vision|multi-?modal)[ _]?(?:inputs?|content|data|urls?|understanding)?[\"'`]* "
                  r"(?:is|are)? ?(?:not|n't) (?:supported|enabled|available|allowed|accepted)"),
-    ("pictures", r"(?:does|do|can)(?: ?not|n't) (?:support|accept|take|handle|understand) (?:\w+ )?"
+    ("pictures", r"(?:does|do|can)(?: ?not|n't) (?:support|accept|take|handle|understand|see) (?:\w+ )?"
                  rf"(?:{_PICTURE}|vision|multi-?modal|visual)(?![\w ]* (?:format|type|size|larger|bigger|over|above))"),
     ("pictures", r"(?:can|could)(?: ?not|n't) process (?:image|vision|multi-?modal) inputs?"),
     ("pictures", r"not supported (?:for|with) (?:vision|image)"),
@@ -72,7 +78,10 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
     ("pictures", r"only \W?\[.{0,80}?support image|unexpected item type in content"),
     ("pictures", r"(?:unsupported|unknown|unexpected|invalid|unrecognized)[\w ]* (?:type|variant|part|field)\W.{0,30}?"
                  r"image"),
-    ("pictures", r"content(?:\W.*)?(?:should|must) be a (?:valid )?string"),
+    ("pictures", r"content(?:\W.*)?(?:should|must) be (?:a )?(?:valid )?str|valid string\b.{0,40}?\bcontent"
+                 r"|content\b.{0,12}?expected (?:a )?string, (?:but )?got|can only concatenate str"
+                 r"|content\b.{0,6}?必须[为是]字符串|content\.type\W{0,4}参数非法|image_url\W+is not of type"),
+    ("pictures", r"vision models? (?:is|are) not supported|(?:does not|doesn't) have (?:\w+ )?vision"),
     ("pictures", r"no endpoints found that support image"),
     ("pictures", r"(?:不支持|不接受|无法处理|不能处理)[^。，,；]{0,8}?(?:图[片像文]|视觉|多模态)"
                  r"(?!格式|大小|尺寸|过|超)"),
@@ -84,8 +93,11 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
               r"|(?:invalid|illegal|corrupt\w*|unsupported) (?:base64 )?image\b(?! url\b)"
               r"|image (?:format|type) is (?:illegal|invalid|not supported|unsupported)"
               r"|(?:could|can|unable|failed)(?: ?not|n't| to)? "
-              r"(?:process|decode|open|read|parse|make \w+ embedding from) (?:the |an? )?(?:input )?image"
-              r"|image length and width do not meet|图[片像]?(?:输入|文件)?(?:格式|解析|解码)"),
+              r"(?:process|decode|open|read|parse|download|fetch|make \w+ embedding from) (?:the |an? )?"
+              r"(?:(?:input )?image|(?:multi-?modal|media) (?:content|data))|image (?:decod|pars)\w+ (?:error|failed)"
+              r"|image length and width do not meet|图[片像]?(?:输入|文件| ?base64 ?)?(?:格式|解析|解码|下载|尺寸不符)"
+              r"|无法(?:解析|解码|读取|打开|下载).{0,4}?图"),
+    ("bytes", r"total size\b.{0,40}?(?:exceed|too large|over)"),
     ("picture_size", r"(?:image|video) items? with .{0,40}?\bexceed|max bytes per data-uri"),
     ("picture_size", rf"(?<!total )(?<!base64 )\b{_PICTURE}\b.{{0,40}}?(?:exceed\w*|(?:larg|bigg)er than"
                      r"|too (?:large|big)|over)\b.{0,40}?"
@@ -94,15 +106,18 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
                      r"|image (?:size|resolution|dimension|pixel|width)\w*\b.{0,40}?"
                      r"(?:exceed|too|larger|limit|must be|not within)"
                      r"|size of (?:the |an? )?(?:\w+ )?image\b.{0,40}?(?:exceed|too|larger|limit)"),
-    ("picture_size", r"图[片像]?.{0,8}?(?:过大|太大|(?:大小|尺寸|像素|分辨率).{0,6}?(?:超|不能|不得|限制))"),
+    ("picture_size", r"图[片像]?.{0,8}?(?:过大|太大|分辨率.{0,4}?高|(?:不能|不得)超过.{0,8}?(?:[KM]i?B|兆|字节|像素)"
+                     r"|(?:大小|尺寸|像素|分辨率).{0,6}?(?:超|不能|不得|限制))"),
     # A request that an account or a moment doesn't allow. "Too large" on tokens a minute is a length, not a moment.
-    ("context", r"request too large for (?:model|gpt|\S+ in organization)|reduce (?:the length|your message size)"),
+    ("context", r"tokens_limit_reached|max size: \d+ tokens|request too large for (?:model|gpt|\S+ in organization)"
+                r"|reduce (?:the length|your message size)"),
     ("quota", r"insufficient[_ ]\w*[_ ]?(?:quota|balance|credits?|funds)|credit balance|(?:more|out of|no) credits"
               r"|exceeded your current quota|billing[_ ]hard[_ ]limit|quota[\w ]{0,20}(?:exhausted|not enough|used up)"
               r"|balance (?:is )?(?:insufficient|too low|not enough)|overdue balance|account\b.{0,40}?\bsuspended"
               r"|spending limit|budget (?:has been |is )?exceeded|\bover budget\b|reached the set \w+ limit"
-              r"|[额余](?:度|额)(?:不足|已用|用尽|已耗尽|超)|额度失败|欠费|arrearage|good standing"),
-    ("model", r"无可用渠道|no available channel"),
+              r"|free tier\b.{0,40}?\bexhausted|free_?tier_?only|(?:monthly|weekly|usage|spend) (?:usage )?limit"
+              r"|[额余](?:度|额|量)(?:不足|已用|用尽|已耗尽|超)|额度失败|欠费|arrearage|good standing"),
+    ("model", r"无可用渠道|no available channel|model[ .]?access[ .]?denied"),
     ("place", r"\b(?:country|region|territory|location)\b.{0,40}?\bnot (?:supported|available|allowed)"
               r"|不支持.{0,10}?(?:地区|区域)|(?:地区|区域).{0,6}?不(?:受|可)?(?:支持|用)"),
     ("busy", r"rate[-_ ]?limit|too many (?:concurrent )?requests|(?:requests?|tokens?|images?|queries) per[ -]?"
@@ -111,13 +126,15 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
              r"|temporarily (?:unavailable|overloaded)|(?:server|engine|model|system)(?: is)? (?:too )?busy"
              r"|(?:try|retry)(?: your request)? again (?:later|in|after)|retry (?:later|shortly)"
              r"|访问量过大|queue (?:is )?full|resource[_ ]exhausted"
-             r"|负载.{0,4}(?:饱和|过高|较高)|繁忙|稍[后候](?:再|重)试|限流|频繁|请求[数量]*过多|并发"),
+             r"|concurrency limit|负载.{0,4}(?:饱和|过高|较高)|繁忙|服务器?忙|压力(?:较|过)大|稍[后候](?:再|重)试"
+             r"|稍[后候]$|排队|限流|频繁|请求频率|速率限制|请求[数量]*过多|并发"),
     ("filter", r"content[_ ]?(?:filter|management policy|policy|safety)|data_?inspection_?failed|inappropriate content"
                r"|sensitive (?:content|words|information)|responsible_?ai|safety system"
-               r"|considered high risk|内容安全|敏感[词内信]|违规|不安全或敏感"),
+               r"|considered high risk|content exists risk|prohibited_?content|内容安全|敏感[词内信]|违规|不合规"
+               r"|审核|不安全或敏感"),
     # The number of bytes.
     ("bytes", r"(?:entity|payload|content|body|message|request)(?: \w+){0,2}[_ ]too[_ ](?:large|big|long)"),
-    ("bytes", r"TooLargeError|RequestSize|maximum allowed content length|max bytes to request"),
+    ("bytes", r"too large body|TooLargeError|RequestSize|maximum allowed content length|max bytes to request"),
     ("bytes", r"length limit exceeded|larger than max\b"),
     ("bytes", r"(?:body|payload|request|message|total)(?: (?:body|payload|image))?(?: size| length)?\b.{0,40}?"
               r"(?:exceed\w*|larger than|over|beyond)\b.{0,40}?(?:[KM]i?B\b|bytes|max\w* (?:body |request )?size)"),
@@ -125,7 +142,7 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
     ("bytes", r"request exceeds the maximum size|smaller than \d+ ?[km]i?b?\b"),
     ("bytes", r"total (?:\w+ )?(?:images?|pictures?|size)\b.{0,40}?(?:exceed|too large|over)"),
     ("bytes", r"(?:body|payload|request|message) size\b.{0,40}?(?:exceed|larger than|over\b|limit)"),
-    ("bytes", r"请求.{0,4}?(?:过大|太大)|(?:请求体|请求大小).{0,8}?超"),
+    ("bytes", r"(?:请求|数据).{0,4}?(?:过大|太大)|(?:请求体|请求大小|总大小|文件大小|数据包).{0,8}?超"),
     # The rest of the request.
     ("tools", r"tool[- _]choice requires|enable-auto-tool-choice|tool-call-parser|tools param requires"
               r"|(?:does not|doesn't|not) support (?:tools?|function)|tools? (?:calling )?(?:is|are) not supported"
@@ -134,11 +151,13 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
             r"(?:api[-_ ]?key|access token|credentials)"),
     ("key", r"api[-_ ]?key\b.{0,30}?(?:invalid|not valid|expired|required|missing|incorrect)|invalid_?api_?key"),
     ("key", r"unauthori[sz]ed|authentication (?:failed|fails|required|error)"),
-    ("key", r"令牌.{0,6}?(?:无效|过期|不可用|不存在|禁用)|无效的令牌|未提供令牌|密钥.{0,4}?(?:无效|错误|过期)"),
+    ("key", r"令牌.{0,6}?(?:无效|过期|不可用|不存在|禁用)|无效的令牌|未提供令牌|密钥.{0,4}?(?:无效|错误|过期)"
+            r"|(?:鉴权|认证|身份验证)失败"),
     ("model", r"\bmodels?\b.{0,80}?(?:(?:does not|doesn't|not) exist|not (?:be )?(?:found|loaded|served|available))"),
     ("model", r"(?:no such|unknown) model\b|(?:invalid|not a valid) model (?:id|name)|model disabled"
               r"|no models? (?:is |are )?loaded|model_not_found|try pulling it"),
-    ("model", r"模型.{0,20}?不存在"),
+    ("model", r"模型.{0,20}?(?:不存在|未找到)|(?:未找到|找不到|不支持的)(?:该|此)?模型"
+              r"|(?:\bun|\bnot )supported model\b|no model named|model is required"),
     ("format", r"response_format|json_schema"),
     ("context", r"max(?:imum)?[_ ](?:model[_ ]len|context|input[_ ](?:tokens|length|characters))|range of input length"
                 r"|context[_ ](?:length|size|window)[_ ]exceed|exceed[_ ]context|decoder prompt"
@@ -149,9 +168,12 @@ _ROWS: tuple[tuple[Meaning, str], ...] = (
     ("value", r"(?:temperature|top_[pk]|min_p|\w+_penalty|seed|logprobs|\bstop(?: sequences?)?)\b.{0,40}?"
               r"(?:must|should|too|range|less|greater|exceed|at most|between|cannot|不能|必须|范围)"),
     ("value", r"max_(?:completion_|new_|output_)?tokens\b.{0,40}?(?:too large|must|should|range|less|at most|exceed)"),
-    ("value", r"range of max_(?:completion_)?tokens"),
+    ("value", r"range of max_(?:completion_)?tokens|max_\w*tokens\W{0,4}(?:超出范围|取值|参数|最大|不能|必须|应)"),
     ("context", rf"{_LENGTH}\b.{{0,120}}?{_EXCESS}|{_EXCESS}.{{0,120}}?\b{_LENGTH}"),
-    ("context", r"(?:上下文|输入|提示词?|内容|tokens?).{0,20}?(?:超|过长|太长|不能超过)"),
+    ("context", r"(?:上下文|输入|提示词?|内容|文本|消息|会话|对话|tokens?|prompt\w*).{0,20}?"
+                r"(?:超(?!时)|过长|太长|大于|达到.{0,4}?(?:最大|上限)|应?[小少]于)|超.{0,16}?(?:上下文|tokens?|长度)|最大输入长度"),
+    ("context", r"kv cache (?:is )?full|> ?max_position_embeddings"),
+    ("context", rf"{_LENGTH_ELSEWHERE}.{{0,60}}?{_EXCESS_ELSEWHERE}|{_EXCESS_ELSEWHERE}.{{0,60}}?{_LENGTH_ELSEWHERE}"),
 )  # fmt: skip
 _LOOSE_ROWS: tuple[tuple[Meaning, str], ...] = (
     ("context", r"context (?:size|length|window)|too long"),

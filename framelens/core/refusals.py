@@ -48,6 +48,11 @@ _TITLE = re.compile(r"<title[^>]*>(.*?)</title", re.DOTALL | re.IGNORECASE)
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>")
 _IS_HTML = re.compile(r"<(?:!doctype|html|head|body|title|h1|center)\b", re.IGNORECASE)
 _UNPRINTABLE = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]+")
+_ERROR_ANSWER = re.compile(
+    r"\W*(?:\w+ )?(?:error|exception|错误|出错|请求失败)\b[^\n:：\]]{0,12}[:：\]]", re.IGNORECASE
+)
+_SIZES = frozenset({"context", "bytes", "picture_count", "single_picture"})
+"""Meanings about the size of a request, which words in a picture hardly have."""
 _BARE_NUMBER = re.compile(r"^\d+$", re.MULTILINE)
 """A code beside the words."""
 _WAIT = re.compile(r"(?:again|retry) (?:in|after)((?: ?\d+(?:\.\d+)? ?(?:ms|millis\w*|h|m|s)[a-z]*,?)+)", re.IGNORECASE)
@@ -84,6 +89,13 @@ def refused(status: int, headers: Mapping[str, str], text: str, *, model: str = 
 def refused_in_stream(data: object, *, model: str = "") -> errors.AppError:
     """Map an event of a stream that is a refusal to an error; the status of such an answer is 200."""
     return _error_of(_Refusal(200, data), model)
+
+
+def refused_in_answer(text: str, *, model: str = "") -> errors.AppError | None:
+    """Map an answer that is nothing but the words of an error, as some gateways send it; None for other answers."""
+    if len(text) > _LONGEST or not _ERROR_ANSWER.match(text):
+        return None
+    return refused_in_stream(text, model=model) if match_refusal(text, is_faulty=True)[0] in _SIZES else None
 
 
 def is_refusal(value: object) -> bool:

@@ -16,6 +16,11 @@ from framelens.core.errors import ModelNotFound
 from framelens.engine.hub_cache import find_in_cache, in_cache
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(?:/[A-Za-z0-9_][\w.-]{0,95})?")
+_HUB_ADDRESS = re.compile(
+    r"(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co|hf-mirror\.com|modelscope\.(?:cn|ai)/models)"
+    r"/([\w.-]+/[\w.-]+)(?:/(?:tree|blob|resolve|summary|files)\b.*)?/?"
+)
+"""A model's page on a hub."""
 _DRIVE = re.compile(r"([A-Za-z]):[\\/](.*)")
 _TOKENIZER = re.compile(r"tokenizer\.(?:json|model.*)|vocab\.(?:json|txt)|.*\.(?:tiktoken|gguf|model)|tekken\.json")
 # Repositories often hold the same weights in formats for other programs.
@@ -44,14 +49,14 @@ def resolve_model(reference: str, *, cache_dir: Path | None = None) -> ModelRefe
     """Resolve `reference` to a model on this machine. Nothing is downloaded and no network is used.
 
     Args:
-        reference: A hub id or a path. A path may be relative, start with ~, be in Windows form (on Windows, or under
-            WSL if the drive is mounted), or name a folder of a hub's cache.
+        reference: A hub id, the address of its page, or a path. A path may be relative, start with ~, be in Windows
+            form (on Windows, or under WSL if the drive is mounted), or name a folder of a hub's cache.
         cache_dir: A hub's cache; None uses those of the environment.
 
     Raises:
         ModelNotFound: The path doesn't exist, or `reference` is neither a path nor an id.
     """
-    text = reference.strip().strip("\"'")
+    text = _without_hub(reference)
     path = _as_path(text)
     if text and path.is_dir():
         return _named(path)
@@ -64,9 +69,16 @@ def resolve_model(reference: str, *, cache_dir: Path | None = None) -> ModelRefe
 
 def model_name(reference: str) -> str:
     """Return the display name of the model. Never fails: an unresolvable reference is its own name."""
-    text = reference.strip().strip("\"'")
+    text = _without_hub(reference)
     path = _as_path(text)
     return _named(path).name if text and path.is_dir() else text
+
+
+def _without_hub(reference: str) -> str:
+    """Return a reference without quotes, and the id alone of an address."""
+    text = reference.strip().strip("\"'")
+    address = _HUB_ADDRESS.fullmatch(text)
+    return address[1] if address else text
 
 
 def _is_whole(folder: Path) -> bool:

@@ -13,7 +13,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-_NAMES = r"(?:\w+[:_])?(?:think|thinking|thoughts?|thought_process|reasoning|scratchpad|cot|思考)(?::\w+)?"
+_NAMES = (
+    r"(?:\w+[:_])?(?:think|thinking|thoughts?|thought_process|reasoning|scratchpad|cot|reflection|analysis|思考"
+    r"|think_never_used_\w+)(?::\w+)?"
+)
 _BARE = r"(?:think|thinking|thought|reasoning)"
 _WRAPPERS = r"(?:answer|final_answer|final|response|solution|output|result)"
 _ROWS: tuple[tuple[Literal["open", "close", "channel", "end", "drop"], str], ...] = (

@@ -19,6 +19,7 @@ from langchain_core.messages import AIMessageChunk, BaseMessage
 
 from framelens.core.domain import Usage
 from framelens.core.errors import AppError, Cancelled, EngineBrokeOff, EngineError
+from framelens.core.refusals import refused_in_answer
 from framelens.llm.error_mapping import answer_error
 from framelens.llm.http import on_request_loop
 from framelens.llm.reasoning import SplitAnswer, split_reasoning, unfinished_mark
@@ -119,6 +120,8 @@ class _PartialReply:
         finish = _REASONS.get(reason, "stop")
         if finish == "content_filter" and not self._split.answer:
             raise EngineError("engine_filtered", status=200, reason=self._reason)
+        if (refusal := refused_in_answer(self._split.answer)) is not None:
+            raise refusal
         return Reply(self._split.answer, finish, self._usage)
 
 

@@ -32,6 +32,9 @@ Why = Literal["exact", "short", "folder", "misnamed", "ollama", "ollama_folder"]
 _ORDER = ("qwen2.5-vl", "qwen3-vl", "qwen2-vl", "minicpm-v", "deepseek-vl", "llava", "qwen3", "qwen2.5", "deepseek-r1")
 _MOST_CONFIG_BYTES = 4 * 1024**2  # of a config.json; chosen by hand, not tuned
 _LEAST_LIKENESS = 0.6  # of a name that is proposed; chosen by hand, not tuned
+_OLLAMA_PREFIX = re.compile(r"(?:ollama (?:run|pull) )?(?:https?://)?(?:(?:registry\.)?ollama(?:\.(?:ai|com))?/)?")
+_OLLAMA_GGUF = re.compile(r"(?:hf\.co/|huggingface\.co/)?[\w.-]+/([\w.-]+?)(?:-gguf)?:[\w.-]+", re.IGNORECASE)
+"""Ollama's name of files in a repository of a hub."""
 _OLLAMA = re.compile(r"(?:library/)?([a-z0-9][\w.-]*)(?::([\w.-]+))?")
 _OLLAMA_SIZE = re.compile(r"(\d+(?:\.\d+)?b)\b.*")
 
@@ -107,9 +110,11 @@ class Catalogue:
         return None
 
     def _ollama(self, text: str) -> Match | None:
-        named = _OLLAMA.fullmatch(text.lower().removeprefix("ollama/").removeprefix("ollama run "))
+        named = _OLLAMA.fullmatch(_OLLAMA_PREFIX.sub("", text.lower(), count=1))
         if named is None:
-            return None
+            files = _OLLAMA_GGUF.fullmatch(text)
+            known = self._short(files[1]) if files else None
+            return Match(text, known.entry, "ollama") if known else None
         size = _OLLAMA_SIZE.fullmatch(named[2] or "")
         asked = {f"{named[1]}:{named[2]}" if named[2] else named[1], *((f"{named[1]}:{size[1]}",) if size else ())}
         entry = next((one for one in self.by_id.values() if asked & set(one.ollama)), None)
@@ -131,6 +136,11 @@ class Catalogue:
         by_plain = {_normalise(entry.name): entry.id for entry in self.by_id.values()}
         close = difflib.get_close_matches(_normalise(_last_part(text)), by_plain, 3, _LEAST_LIKENESS)
         return [by_plain[one] for one in close]
+
+
+def is_ollama_name(name: str) -> bool:
+    """Return whether `name` has a tag, as names of Ollama have and those of a hub haven't."""
+    return bool(_OLLAMA_GGUF.fullmatch(name) or (":" in name and _OLLAMA.fullmatch(name)))
 
 
 def find_entry(name: str, catalogue: Catalogue) -> tuple[CatalogueEntry, Match | None]:

@@ -395,8 +395,14 @@ def conditions(settings: Settings, templates: Templates, request: AnalysisReques
         "answer_form": settings.answer_form,
         "prompt": prompts.digest(request.language)[:8],
         "template": f"{request.template} {digest(template)[:8]}" if template else request.template,
-        "speech": settings.speech_base_url or settings.speech_model_path,
+        "speech": _speech_name(settings),
     }
+
+
+def _speech_name(settings: Settings) -> str:
+    """Return a text that identifies the model for speech with the language it listens for; "" without one."""
+    parts = [part for part in (settings.speech_base_url, settings.speech_model_path) if part]
+    return " ".join([*parts, settings.speech_language]).strip() if parts else ""
 
 
 def _engine_version(settings: Settings) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from framelens.core.errors import ModelNotFound
 from framelens.engine.model_resolution import ModelReference, resolve_model
-from framelens.models.catalogue import Match, load_catalogue
+from framelens.models.catalogue import Match, is_ollama_name, load_catalogue
 
 
 def resolve_named_model(name: str, data_dir: Path) -> ModelReference:
@@ -39,6 +39,8 @@ def _explain(name: str, data_dir: Path) -> ModelNotFound | None:
         nearest = str(error.values.get("nearest", ""))
         if error.key == "model_is_ollama":
             return error
+        if is_ollama_name(name):
+            return ModelNotFound("model_unknown_of_ollama", model=name)
         if slash or not name or "\\" in name or name.startswith((".", "~")):
             return None
         return ModelNotFound("model_owner_missing" if nearest else "model_owner_unknown", model=name, nearest=nearest)

@@ -9,7 +9,15 @@ from typing import Any
 import pytest
 
 from framelens.core.errors import EngineBusy, EngineError, RequestTooLarge, TooManyPictures
-from framelens.core.refusals import is_refusal, may_be_dying, read_json, refused, refused_in_stream, said_in
+from framelens.core.refusals import (
+    is_refusal,
+    may_be_dying,
+    read_json,
+    refused,
+    refused_in_answer,
+    refused_in_stream,
+    said_in,
+)
 from framelens.i18n import error_text
 
 ANSWERS = json.loads((Path(__file__).parents[1] / "llm" / "vllm_answers.json").read_text(encoding="utf-8"))
@@ -195,3 +203,32 @@ def test_answers_are_no_refusals() -> None:
     assert is_refusal({"error_code": 336003, "error_msg": "the max input characters is 20000"})
     assert is_refusal({"object": "error", "message": "no"})
     assert is_refusal({"detail": "no"})
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "Error: the request exceeds the available context size (2500 tokens), prompt has 5000 tokens",
+        "**API Error**: Request Entity Too Large",
+        "Error code: 400 - {'error': {'message': \"This model's maximum context length is 4096 tokens.\"}}",
+        "[ERROR] input length exceeds the context length",
+        "错误：输入长度超过最大上下文限制",
+    ],
+)
+def test_error_sent_as_an_answer_is_a_refusal(answer: str) -> None:
+    refusal = refused_in_answer(answer)
+    assert refusal is not None and refusal.key in ("context_exceeded", "request_too_large")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "Error: too many requests",  # may be read in a picture
+        "Frame 1: an error says that the context length is exceeded.",
+        '{"title": "Error: context length exceeded"}',
+        "Error: the context is too long.\n" + "Frame 2: more. " * 50,
+        "",
+    ],
+)
+def test_answers_about_errors_are_answers(answer: str) -> None:
+    assert refused_in_answer(answer) is None

@@ -21,6 +21,8 @@ DRAFT = '{"findings": [{"frames": [1], "text": "DRAFT a cat"}]}'
         "<thought>{draft}</thought>\n{answer}",
         "<reasoning>{draft}</reasoning>\n<answer>{answer}</answer>",
         "<seed:think>{draft}</seed:think>{answer}<seed:eos>",
+        "<analysis>{draft}</analysis><think>{draft}</think><answer>{answer}</answer>",
+        "<think_never_used_51bce0c785ca2f68>{draft}</think_never_used_51bce0c785ca2f68>{answer}",
         "◁think▷{draft}◁/think▷{answer}",
         "[THINK]{draft}[/THINK]{answer}</s>",
         "<|START_THINKING|>{draft}<|END_THINKING|><|START_RESPONSE|>{answer}<|END_RESPONSE|>",

@@ -36,6 +36,25 @@ def test_conditions_change_with_prompt_texts(
     assert changed["prompt"] == prompts.digest(language)[:8]
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("SPEECH_MODEL_PATH", "whisper-2"), ("SPEECH_LANGUAGE", "de"), ("SPEECH_BASE_URL", "http://127.0.0.1:2/v1")],
+)
+def test_conditions_change_with_the_settings_of_speech(name: str, value: str, tmp_path: Path) -> None:
+    given = {
+        "FRAMELENS_BASE_URL": "http://127.0.0.1:1/v1",
+        "FRAMELENS_SPEECH_BASE_URL": "http://127.0.0.1:1/v1",
+        "FRAMELENS_SPEECH_MODEL_PATH": "whisper-1",
+    }
+
+    def conditions(values: dict[str, str]) -> dict[str, str]:
+        settings = load(values, tmp_path / ".env")
+        return engine_session.conditions(settings, Templates(built_in()), AnalysisRequest(Path("a.mp4")))
+
+    before, after = conditions(given), conditions({**given, f"FRAMELENS_{name}": value})
+    assert {key for key in before if before[key] != after[key]} == {"speech"}
+
+
 def test_parts_of_a_session_are_built_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     begun = threading.Barrier(2)
 

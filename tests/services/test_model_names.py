@@ -17,6 +17,11 @@ from framelens.services.model_names import resolve_named_model
         ("Qwen/Qwen2.5-8B-Instruct", "model_misnamed", "Qwen/Qwen2.5-7B-Instruct"),
         ("Qwen2.5-VL-7B-Instruct", "model_owner_missing", "Qwen/Qwen2.5-VL-7B-Instruct"),
         ("nosuch", "model_owner_unknown", ""),
+        ("registry.ollama.ai/library/qwen3:8b", "model_named_by_ollama", "Qwen/Qwen3-8B"),
+        ("hf.co/unsloth/Qwen2.5-VL-7B-Instruct-GGUF:Q4_K_M", "model_named_by_ollama", "Qwen/Qwen2.5-VL-7B-Instruct"),
+        ("Qwen/Qwen2.5-VL-7B-Instruct:latest", "model_named_by_ollama", "Qwen/Qwen2.5-VL-7B-Instruct"),
+        ("hf.co/someone/own-GGUF:Q4_K_M", "model_unknown_of_ollama", "own"),
+        ("nosuch:8b", "model_unknown_of_ollama", "nosuch"),
         ("/nonexist/model", "model_folder_missing", ""),
     ],
 )
@@ -30,6 +35,19 @@ def test_impossible_name_is_explained(name: str, key: str, meant: str, tmp_path:
 @pytest.mark.parametrize("name", ["Qwen/Qwen2.5-VL-7B-Instruct", "someone/Qwen2.5-8B-Instruct", "someone/own"])
 def test_name_that_may_exist_is_left_to_the_hub(name: str, tmp_path: Path) -> None:
     assert resolve_named_model(name, tmp_path).hub_id == name
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://huggingface.co/Qwen/Qwen2.5-VL-7B-Instruct",
+        "huggingface.co/Qwen/Qwen2.5-VL-7B-Instruct/tree/main",
+        "https://hf-mirror.com/Qwen/Qwen2.5-VL-7B-Instruct/",
+        "https://www.modelscope.cn/models/Qwen/Qwen2.5-VL-7B-Instruct/summary",
+    ],
+)
+def test_address_of_a_page_is_the_model_on_it(address: str, tmp_path: Path) -> None:
+    assert resolve_named_model(address, tmp_path).hub_id == "Qwen/Qwen2.5-VL-7B-Instruct"
 
 
 def test_folder_wins_over_the_names_of_the_catalogue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -273,6 +273,8 @@ class Survey:
             yield Notice("deinterlaced", level="info")
         if reader.changes.is_composited:
             yield Notice("composited", level="info")
+        if reader.loses_alpha:
+            yield Notice("alpha_lost")
         if reader.name != FIRST_READER:
             yield Notice("second_reader", {"reader": reader.name}, "info")
 

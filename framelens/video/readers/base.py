@@ -37,6 +37,8 @@ PLANAR_8_BIT = frozenset(
 """Names of the pixel formats with planes of eight bits, luma first."""
 _LEAST_STEP_SECONDS = 0.001
 """Between two frames, so that times rise strictly. Chosen by hand; not tuned."""
+ANY_MATRIX = 1
+"""For luma or alpha alone, which is the same with each matrix; swscale doesn't know all."""
 HELD_SECONDS = 0.1
 """A frame is held if the sound ends later by more: by less it does in most files, since encoders fill their last block.
 Chosen by hand; not tuned."""
@@ -141,6 +143,7 @@ class FrameReader(OpenedFile, Protocol):
             file doesn't say.
         changes: What was done to the pictures that were shown until now.
         mapped_colours: The transfer and gamut of a video whose pictures are shown tone-mapped, such as "HLG, BT.2020".
+        loses_alpha: Whether the file announces an alpha channel that the decoder leaves out.
     """
 
     name: str
@@ -148,6 +151,7 @@ class FrameReader(OpenedFile, Protocol):
     declared_seconds: float | None
     changes: PictureChanges
     mapped_colours: str = ""
+    loses_alpha: bool = False
 
     @property
     def num_damaged(self) -> int:
@@ -194,6 +198,7 @@ class WrappedReader(FrameReader):
     def __init__(self, reader: FrameReader) -> None:
         self.name, self.info, self.declared_seconds = reader.name, reader.info, reader.declared_seconds
         self.changes, self.mapped_colours = reader.changes, reader.mapped_colours
+        self.loses_alpha = reader.loses_alpha
         self._reader = reader
 
     def close(self) -> None:

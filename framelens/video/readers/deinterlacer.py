@@ -20,7 +20,15 @@ import numpy as np
 from av.video.frame import VideoFrame
 from numpy.typing import NDArray
 
-from framelens.video.readers.base import Image, PictureChanges, as_image, reformatted, samples, samples_8_bit
+from framelens.video.readers.base import (
+    ANY_MATRIX,
+    Image,
+    PictureChanges,
+    as_image,
+    reformatted,
+    samples,
+    samples_8_bit,
+)
 
 _TALLEST = 1152
 """Lines of the tallest interlaced format, the 1,250-line system of Europe; taller pictures are not examined."""
@@ -103,7 +111,7 @@ def _luma(frame: VideoFrame) -> Image:
     has_luma = form.is_planar and not form.is_rgb and form.components[-1].plane == len(form.components) - 1
     if has_luma and not form.is_big_endian:
         return samples_8_bit(frame.planes[0], frame)
-    gray = reformatted(frame, format="gray")
+    gray = reformatted(frame, format="gray", src_colorspace=ANY_MATRIX, dst_colorspace=ANY_MATRIX)
     return samples_8_bit(gray.planes[0], gray)
 
 

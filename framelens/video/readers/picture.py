@@ -79,6 +79,9 @@ class AvPicture:
     presentation: Presentation = field(default_factory=Presentation)
     is_damaged: bool = False
 
+    def __post_init__(self) -> None:
+        tone_mapping.with_known_matrix(self.frame)
+
     @property
     def is_whole(self) -> bool:
         """Return whether the codec stored the frame whole."""

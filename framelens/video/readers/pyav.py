@@ -43,7 +43,7 @@ from framelens.video.readers.packets import (
     NalUnits,
 )
 from framelens.video.readers.picture import AvPicture, ColourTags, Presentation
-from framelens.video.readers.transparency import decoder_of
+from framelens.video.readers.transparency import announces_alpha, decoder_of, has_alpha
 from framelens.video.subtitles.discovery import is_subtitle_name
 
 DISPOSABLE_CODECS = frozenset({"h264", "hevc"})
@@ -119,7 +119,7 @@ class AvReader(base.FrameReader):
             self._nominal_seconds = 1 / float(self._rate or 25)
             self._pace = FramePacing()
             self._times: DecodingTimes | None = DecodingTimes()  # until the first frame shows whether they are needed
-            self._has_guessed_times = self._counts_fields = False
+            self._has_guessed_times = self._counts_fields = self._announces_alpha = False
             self._empty_slots = EmptySlots() if self._has_slots() else None
             self._order = None if every_frame else self._skippable_order()
             self._wants_all = self._decodes_disposable = self._has_begun = False
@@ -148,6 +148,7 @@ class AvReader(base.FrameReader):
             self.declared_seconds = self._declared()
             self.info = self._describe()
             self.mapped_colours = tone_mapping.colours_of(self._first) if self._first else ""
+            self.loses_alpha = self._announces_alpha and self._first is not None and not has_alpha(self._first)
         except BaseException:
             self.close()
             raise
@@ -331,6 +332,8 @@ class AvReader(base.FrameReader):
             if packet.stream.index != self._stream.index:  # only this shows the stream of the last, empty packet
                 continue
             add_time(packet, self._stream)
+            if self._num_packets == 0:
+                self._announces_alpha = announces_alpha(self._stream, packet)
             if not self._note(packet):
                 self._num_packets += 1
                 continue

@@ -27,6 +27,8 @@ _WIDEST_SD, _TALLEST_SD = 1024, 576
 """Pictures without a tag are BT.709 if they are larger, else BT.601, FFmpeg's default. PAL with square pixels is 1024 x
 576. Chosen by hand; not tuned."""
 _GAMUTS = {9: "BT.2020", 11: "DCI-P3", 12: "Display P3"}
+_NARROW = frozenset({1, 5, 6, 7})
+"""Primaries of BT.709 and BT.601, which some programs write beside the transfer of HDR."""
 _FROM_BT2020 = ((1.660491, -0.587641, -0.072850), (-0.124550, 1.132900, -0.008349), (-0.018151, -0.100579, 1.118730))
 _FROM_P3 = ((1.224940, -0.224940, 0.0), (-0.042057, 1.042057, 0.0), (-0.019638, -0.078636, 1.098274))
 _WHITE_NITS, _DISPLAY_NITS, _HLG_GAMMA = 203.0, 1000.0, 1.2
@@ -51,7 +53,10 @@ _LMS_TO_BT2020 = (
     (-0.025949900, -0.098913715, 1.124863614),
 )
 _OWN_MATRICES = frozenset({_YCGCO, _ICTCP})
-"""Matrices that swscale doesn't know."""
+"""Matrices that swscale doesn't know, and `_decoded` does."""
+_RGB, _BT2020_CONSTANT = 0, 10
+_MATRICES = frozenset({_BT709, _UNKNOWN, 4, 5, 6, 7, _BT2020_MATRIX})
+"""Those that swscale knows. It fails on others: reserved codes, which some recorders write, and rare ones."""
 _FULL_RANGE = 2
 _FULL, _LIMITED = ((0, 32768), (65535, 65535)), ((4096, 32768), (56064, 57344))
 """Codes of black and of a chroma of 0, and what full luma and chroma are above, with 16 bits."""
@@ -72,7 +77,16 @@ def dynamic_range_of(frame: VideoFrame, dolby_vision_profile: int | None = None)
     if frame.color_trc == _PQ:
         is_dynamic = Type.DYNAMIC_HDR_PLUS in side_data_of(frame)
         return f"{'HDR10+' if is_dynamic else 'HDR10'} ({colours})"
-    return f"HLG ({colours.removeprefix('HLG, ')})" if frame.color_trc == _HLG else ""
+    gamut = _GAMUTS.get(frame.color_primaries)
+    return (f"HLG ({gamut})" if gamut else "HLG") if frame.color_trc == _HLG else ""
+
+
+def with_known_matrix(frame: VideoFrame) -> VideoFrame:
+    """Return the frame, with the usual matrix in place of a tag that can't be read or can't be true."""
+    given = frame.colorspace
+    if given not in _MATRICES | ({_RGB} if frame.format.is_rgb else _OWN_MATRICES):
+        frame.colorspace = _BT2020_MATRIX if given == _BT2020_CONSTANT else _UNKNOWN
+    return frame
 
 
 def matrix_of(frame: VideoFrame) -> int:
@@ -138,9 +152,10 @@ def _mapped(wide: NDArray[np.uint16], frame: VideoFrame) -> Image:
     if frame.color_trc == _HLG:
         luma = cv2.transform(light, np.array([_BT2020_LUMA], np.float32))
         light *= (_DISPLAY_NITS / _WHITE_NITS) * np.maximum(luma, 0)[..., None] ** (_HLG_GAMMA - 1)
-    # HDR without primaries is BT.2020, the only gamut of BT.2100.
-    matrix = _FROM_P3 if frame.color_primaries in (11, 12) else _FROM_BT2020
-    light = np.maximum(cv2.transform(light, np.array(matrix, np.float32)), 0)
+    if frame.color_primaries not in _NARROW:
+        # HDR without primaries is BT.2020, the only gamut of BT.2100.
+        matrix = _FROM_P3 if frame.color_primaries in (11, 12) else _FROM_BT2020
+        light = np.maximum(cv2.transform(light, np.array(matrix, np.float32)), 0)
     if frame.color_trc in _TRANSFERS:
         light *= _compression(light.max(axis=2, keepdims=True))
     codes = np.minimum(light * 65535 + 0.5, 65535).astype(np.uint16)

@@ -15,10 +15,17 @@ from framelens.video.subtitles.captions import read_scc
 from framelens.video.subtitles.cues import TOUCHING_SECONDS, Found, Timed, Unread, clock_seconds, plain
 from framelens.video.subtitles.ttml import read_ttml
 
-_TIME = r"-?(?:\d+\s*:\s*-?){0,2}\d+(?:\s*[.,:;]\s*-?\d+)?"
-_TIMING = re.compile(rf"\s*({_TIME})\s*(-+\s*>|[-=]+>|[→–—]+>?)\s*({_TIME})\s*(?:\s[^\d\s].*)?$")
+_TIME = r"-?(?:\d+\.\d+\.\d+[.,]\d+|(?:\d+\s*:\s*-?){0,2}\d+(?:\s*[.,:;]\s*-?\d+)?)"
+_TIMING = re.compile(
+    rf"[\s(\[]*({_TIME})\s*(?:-+\s*>|[-=]+>|[→–—]+-*>?)\s*({_TIME})\s*(?:[])]\s*(.*)|[<:;].*|\s[^\d\s].*)?$"
+)
+_CLOCK = r"\d+:\d+(?::\d+(?:[.,:;]\d+)?|[.,]\d+)"
+_TIMING_OF_CLOCKS = re.compile(
+    rf"[\s(\[]*({_CLOCK})\s*(?:[^\w\s.:;](?:\s?[^\w\s.:;])*|to|至|到)\s*({_CLOCK})\W*()$", re.I
+)
+"""Times with anything between them: too doubtful for times without hours or fractions, which speech may contain."""
+_TWO_CLOCKS = re.compile(rf"\W*{_CLOCK}\W.*?\b{_CLOCK}")
 _STANDARD_ARROW = "-->"
-_ARROWS = ("->", "- >", "=>", "→", "–", "—")
 _NUMBERS = re.compile(r"[\d\s:,.-]*")  # the number of a cue and a time that was cut off
 _ANY_TAG = re.compile(r"</?[A-Za-z][^<>\n]{0,200}>|<[\d:.]{5,20}>")
 _TAG = re.compile(
@@ -38,7 +45,9 @@ _COPIED_BREAK = re.compile(r"(?<!:)\\[Nh]")
 _ASS_BREAK = re.compile(r"\\[Nnh]")
 _ASS_FIELDS = ("Layer", "Start", "End", "Style", "Name", "MarginL", "MarginR", "MarginV", "Effect", "Text")
 _FRAMES = re.compile(r"\s*\{(\d+)\}\{(\d*)\}(.*)")
-_COMMA_TIMES = re.compile(r"\s*(\d+:\d+:\d+[.:]\d+)\s*,\s*(\d+:\d+:\d+[.:]\d+)\s*$")
+_COMMA_TIMES = re.compile(r"\s*(\d+:\d+:\d+(?:[.,:]\d+)?)\s*,\s*(\d+:\d+:\d+(?:[.,:]\d+)?)\s*$")
+_COLON_FRACTION = re.compile(r"^(\d+:\d+:\d+):(?=\d+$)")
+"""A colon before hundredths."""
 _TENTHS = re.compile(r"\s*\[(\d+)\]\[(\d*)\](.*)")
 _RATE = re.compile(r"\s*(\d+(?:[.,]\d+)?)\s*(?:fps)?\s*", re.IGNORECASE)
 _LYRIC = re.compile(r"\[(?:(\d+):(?=\d+:\d+\.))?(\d+):(\d{1,2}(?:[.:]\d{1,3})?)\]")
@@ -113,14 +122,14 @@ def _blocks(text: str, *, ends_with_empty_line: bool) -> Iterator[Block | Unread
     for number, line in enumerate(text.splitlines(), 1):
         is_start = not before.strip() or before.strip().isdecimal()
         times = _timing(line, is_start=is_start)
-        is_unread = times is None and is_start and _STANDARD_ARROW in line
+        is_unread = times is None and is_start and (_STANDARD_ARROW in line or bool(_TWO_CLOCKS.match(line)))
         if timing and (times or is_unread or (ends_with_empty_line and not line)):
             yield Block(*timing, words(lines, is_followed=bool(line)))
             timing = None
         if is_unread:
             yield Unread(number, line)
         elif times:
-            timing, lines = times, []
+            timing, lines = times[:2], [words_beside] if (words_beside := times[2]) else []
         elif timing:
             lines.append(line)
         before = line
@@ -151,16 +160,24 @@ def _has_words(lines: Sequence[str]) -> bool:
     return not _NUMBERS.fullmatch("\n".join(lines))
 
 
-def _timing(line: str, *, is_start: bool) -> tuple[float, float] | None:
-    """Return the times of a line; an arrow that speech may contain counts only where a cue can start."""
-    if not any(arrow in line for arrow in (_STANDARD_ARROW, *_ARROWS)):
+def _timing(line: str, *, is_start: bool) -> tuple[float, float, str] | None:
+    """Return the times of a line, and words after times in brackets, as Whisper prints them.
+
+    Without the standard arrow they count only where a cue can start.
+    """
+    if not (is_start or _STANDARD_ARROW in line) or _is_number_or_words(line):
         return None
     visible = "".join(char for char in line if unicodedata.category(char) != "Cf").strip("\x00")
-    found = _TIMING.match(unicodedata.normalize("NFKC", visible))
-    if not found or not (is_start or _STANDARD_ARROW in line):
+    shown = unicodedata.normalize("NFKC", html.unescape(visible))
+    found = _TIMING.match(shown) or (_TIMING_OF_CLOCKS.match(shown) if is_start else None)
+    if not found:
         return None
-    times = _clock(found[1]), _clock(found[3])
-    return times if times[0] is not None and times[1] is not None else None  # type: ignore[return-value]
+    start, end = _clock(found[1]), _clock(found[2])
+    return None if start is None or end is None else (start, end, found[3] or "")
+
+
+def _is_number_or_words(line: str) -> bool:
+    return line.strip().isdecimal() or not any(map(str.isdecimal, line))
 
 
 def _clock(text: str) -> float | None:
@@ -176,6 +193,8 @@ def _clock(text: str) -> float | None:
     if text.count(":") == 3:  # milliseconds after a colon; two digits may be frames
         if len(parts[-1]) != 3:
             return None
+        text = f"{':'.join(parts[:-1])}.{parts[-1]}"
+    elif ":" not in text and len(parts) == 4:
         text = f"{':'.join(parts[:-1])}.{parts[-1]}"
     elif ":" not in text and len(parts[-1]) != 3:  # a plain number
         return None
@@ -220,16 +239,15 @@ def read_ass(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
     names: tuple[str, ...] = _ASS_FIELDS
     for number, line in enumerate(text.splitlines(), 1):
         kind, _, rest = line.partition(":")
-        if kind.strip() == "Format" and "Text" in rest and "Start" in rest:
+        if kind.strip().lower() == "format" and "Text" in rest and "Start" in rest:
             names = tuple(name.strip() for name in rest.split(","))
-        elif kind.strip() == "Dialogue":
+        elif kind.strip().lower() == "dialogue":
             event = dict(zip(names, rest.split(",", len(names) - 1), strict=False))
             try:
-                yield (
-                    clock_seconds(event["Start"].strip()),
-                    clock_seconds(event["End"].strip()),
-                    from_ass(event.get("Text", "")),
+                start, end = (
+                    clock_seconds(_COLON_FRACTION.sub(r"\1.", event[one].strip())) for one in ("Start", "End")
                 )
+                yield start, end, from_ass(event.get("Text", ""))
             except (KeyError, ValueError):
                 yield Unread(number, line)
 
@@ -302,15 +320,18 @@ def read_subviewer(text: str, frame_rate: float = 0.0) -> Iterator[Found]:
     """Yield the cues of SubViewer: a line `start,end`, then lines up to an empty one, or with [br] between them."""
     times: tuple[float, float] | None = None
     words: list[str] = []
-    for line in [*text.splitlines(), ""]:
+    for number, line in enumerate([*text.splitlines(), ""], 1):
         found = _COMMA_TIMES.match(line)
         if times and (found or not line.strip()):
             yield *times, from_markup(" ".join(words).replace("[br]", " "))
             times, words = None, []
         if found:
-            times = clock_seconds(found[1]), clock_seconds(found[2])
+            start, end = (clock_seconds(_COLON_FRACTION.sub(r"\1.", one)) for one in found.groups())
+            times = start, end
         elif times:
             words.append(line)
+        elif _TWO_CLOCKS.match(line):
+            yield Unread(number, line)
 
 
 def read_tenths(text: str, frame_rate: float = 0.0) -> Iterator[Found]:

@@ -61,6 +61,22 @@ _NAMES = {
     "ur": "urd urdu",
     "vi": "vie vietnamese",
     "yue": "cantonese 粤语 粵語",
+    "af": "afr afrikaans",
+    "bs": "bos bosnian bosanski",
+    "cy": "cym wel welsh cymraeg",
+    "ga": "gle irish gaeilge",
+    "hy": "hye arm armenian",
+    "ka": "kat geo georgian",
+    "kk": "kaz kazakh",
+    "km": "khm khmer",
+    "kn": "kan kannada",
+    "lo": "lao",
+    "mk": "mkd mac macedonian",
+    "ml": "mal malayalam",
+    "mr": "mar marathi",
+    "my": "mya bur burmese",
+    "sq": "sqi alb albanian shqip",
+    "sw": "swa swahili",
     "zh": "zho chi cmn zhs zht zhe chs cht chn sc tc gb big5 chinese mandarin 中文 汉语 漢語 国语 國語 "
     "简中 繁中 简体 繁體 繁体 简体中文 繁體中文 繁体中文 简 繁 chinesesimplified chinesetraditional",
     "und": "mul mis",
@@ -81,10 +97,13 @@ _QUALIFIERS = frozenset(
         *("brazilian", "brazil", "british", "canadian", "castilian", "orig", "original", "default", "full", "complete"),
         *("us", "uk", "gb", "hk", "tw", "cn", "br", "mx", "mo", "sg", "dialog", "dialogue", "normal", "text"),
         *("sub", "subs", "subtitle", "subtitles", "caption", "captions", "字幕", "默认", "完整", "dubtitle", "synced"),
+        *("hong", "kong", "taiwan", "china", "canada", "mexico", "spain", "france", "embedded", "utf"),
         *("srt", "ass", "vtt", "utf8", "tiny", "base", "small", "medium", "large", "turbo"),
     )
 )
 """Words that say nothing about language or extent: scripts, regions, names of subtitles, and sizes of Whisper."""
+_NUMBERED = ("", "track", "v")
+"""Words before a number that say nothing either: film.2.srt, film_track3_[eng].srt, film.v2.en.srt."""
 _FLAGS: dict[str, Extent] = {
     **dict.fromkeys(("sdh", "cc", "hoh", "hearing", "impaired"), "hearing"),
     **dict.fromkeys(
@@ -102,9 +121,11 @@ _FLAGS: dict[str, Extent] = {
 _HINDI_OR_HEARING = "hi"
 _EXTENTS: tuple[Extent, ...] = ("full", "hearing", "machine", "partial")
 _LONGEST_UNKNOWN = 10
-"""Characters of one word after a dot that may be unknown, as in film.v2.srt. Chosen by hand; not tuned."""
+"""Characters of the last word after a dot that may be unknown, as in film.en.fixed.srt. Chosen by hand; not tuned."""
 _BRACKETS = re.compile(r"[\[\](){}（）【】.,&+\s]+")
-_ENDS_OF_PAIRS = re.compile(r"(?:双语|雙語|字幕|特效)+$")
+_ENDINGS = re.compile(r"(?:双语|雙語|字幕|特效)+$")
+_NAMED_TRACK = re.compile(r"([a-z]{2,3})(?:-[a-z]{2,4})?-[\w-]{11}")
+"""A language and YouTube's ID of a track with a name, as in film.en-eEY6OEpapPo.vtt."""
 _JOINTS = re.compile(r"[-_]+")
 
 
@@ -137,12 +158,12 @@ class _Words:
             self.has_hi = True
         elif word in _FLAGS:
             self.extents.append(_FLAGS[word])
-        elif pair := _PAIRS.get(_ENDS_OF_PAIRS.sub("", word) or word):
+        elif pair := _PAIRS.get(_ENDINGS.sub("", word) or word):
             self.languages += pair
-        elif code := _LANGUAGES.get(word):
+        elif code := _LANGUAGES.get(_ENDINGS.sub("", word)):
             self.languages.append(code)
         else:
-            return word in _QUALIFIERS or word.isdecimal() or not word
+            return word in _QUALIFIERS or word.rstrip("0123456789") in _NUMBERED
         return True
 
 
@@ -170,8 +191,10 @@ def tags_of(stem: str, video_stem: str) -> NameTags | None:
     if not name.startswith(video) or name[len(video)].isalnum():
         return None
     rest = name[len(video) :]
-    if not (tags := parse_tags(rest)) and rest[0] == "." and "." not in rest[1:]:
-        return NameTags() if 0 < len(rest) - 1 <= _LONGEST_UNKNOWN else None
+    if not (tags := parse_tags(rest)) and rest[0] == ".":
+        known, _, last = rest[1:].rpartition(".")  # an unknown word before the language is about another video
+        if 0 < len(last) <= _LONGEST_UNKNOWN:
+            return parse_tags(known) if known else NameTags()
     return tags
 
 
@@ -200,6 +223,9 @@ def parse_tags(text: str) -> NameTags | None:
 def _add(words: _Words, chunk: str) -> bool:
     """Add a chunk: a tag such as zh-Hans-en, whose first part is the language, or words joined by hyphens."""
     if words.add(chunk):
+        return True
+    if (track := _NAMED_TRACK.fullmatch(chunk)) and track[1] in _LANGUAGES:
+        words.languages.append(_LANGUAGES[track[1]])
         return True
     first, *others = _JOINTS.split(chunk)
     if others and first in _LANGUAGES and all(_is_subtag(one) for one in others):

@@ -176,6 +176,41 @@ def test_hdr_without_a_matrix_is_bt2020() -> None:
     assert shown(ten_bit(CODES[PQ]["red"], PQ, matrix=2)) == pytest.approx(SHOWN["red"], abs=6)
 
 
+def test_hdr_transfer_with_usual_primaries_keeps_them() -> None:
+    frame = ten_bit((452, 491, 602), HLG, BT709, matrix=BT709)
+    assert shown(frame) == pytest.approx([164, 110, 110], abs=4)
+    assert tone_mapping.dynamic_range_of(frame) == "HLG"
+
+
+@pytest.mark.parametrize("matrix", [0, 3, 11, 12, 13, 15, 16, 17, 255])
+@pytest.mark.parametrize("pixel_format", ["yuv420p", "yuv420p10le", "yuv444p"])
+def test_matrix_that_no_decoder_knows_is_the_usual_one(matrix: int, pixel_format: str) -> None:
+    image = np.full((720, 1280, 3), (200, 60, 30), np.uint8)
+    frame = VideoFrame.from_ndarray(image, "rgb24").reformat(format=pixel_format, dst_colorspace=BT709)
+    frame.colorspace = matrix
+    assert shown(frame) == pytest.approx([200, 60, 30], abs=3)
+    assert AvPicture(frame, 0, 0.0, 0.04).levels().shape[0] == 3
+
+
+@pytest.mark.parametrize("matrix", [8, 14])
+@pytest.mark.parametrize("pixel_format", ["nv12", "p010le", "yuyv422", "vuya", "yuv420p10be"])
+def test_rare_matrices_are_read_in_every_form(matrix: int, pixel_format: str) -> None:
+    frame = VideoFrame.from_ndarray(np.full((48, 64, 3), 255, np.uint8), "rgb24").reformat(format=pixel_format)
+    frame.colorspace, frame.color_trc = matrix, PQ if matrix == 14 else BT709
+    assert shown(frame) == pytest.approx([255, 255, 255], abs=5)
+
+
+def test_constant_luminance_is_read_like_the_usual_matrix() -> None:
+    assert shown(ten_bit(CODES[PQ]["white"], PQ, matrix=10)) == pytest.approx(SHOWN["white"], abs=6)
+
+
+@pytest.mark.parametrize("matrix", [2, 3, 8, 14])
+def test_matrix_of_rgb_is_not_applied(matrix: int) -> None:
+    frame = VideoFrame.from_ndarray(np.full((48, 64, 3), (200, 60, 30), np.uint8), "rgb24").reformat(format="gbrp")
+    frame.colorspace = matrix
+    assert shown(frame) == [200, 60, 30]
+
+
 @pytest.mark.parametrize(
     ("transfer", "profile", "name"),
     [

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
 import pytest
+from av.codec.context import CodecContext
 from av.video.frame import VideoFrame
 
 from framelens.video.keyframes.survey import Survey
@@ -93,6 +95,14 @@ def test_palette_of_gif_may_be_transparent(tmp_path: Path) -> None:
     assert AvPicture(frame, 0, 0.0, 0.04).upright(32)[5, 5].tolist() == [255, 255, 255]
 
 
+def test_alpha_of_floating_point_is_read() -> None:
+    image = np.zeros((96, 160, 4), np.uint8)
+    image[:, :80] = (200, 30, 30, 255)
+    frame = VideoFrame.from_ndarray(image, "rgba").reformat(format="gbrapf32le")
+    shown = AvPicture(frame, 0, 0.0, 0.04).upright(160)
+    assert shown[40, 40].tolist() == pytest.approx([30, 30, 200], abs=2) and shown[40, 120].tolist() == [255, 255, 255]
+
+
 def test_opaque_alpha_changes_nothing(tmp_path: Path) -> None:
     with AvReader(write(tmp_path / "a.mkv", "ffv1", "bgra", alpha=255)) as reader:
         shown = next(iter(reader.frames())).upright(160)
@@ -107,3 +117,25 @@ def test_ground_is_named(tmp_path: Path) -> None:
         summary = survey.summary()
     assert summary.is_composited
     assert "composited" in [notice.key for notice in summary.notices]
+
+
+def write_hevc(path: Path, message: bytes) -> Path:
+    """Write a stream with a message before its first picture, as encoders of a layer of alpha pictures do."""
+    encoder = CodecContext.create("libx265", "w")
+    encoder.width, encoder.height, encoder.pix_fmt, encoder.time_base = 160, 96, "yuv420p", Fraction(1, 25)
+    encoder.options = {"x265-params": "log-level=none"}
+    frames = [VideoFrame.from_ndarray(picture(number), "rgba").reformat(format="yuv420p") for number in range(10)]
+    for number, frame in enumerate(frames):
+        frame.pts = number
+    packets = [packet for frame in [*frames, None] for packet in encoder.encode(frame)]
+    path.write_bytes(message + b"".join(bytes(packet) for packet in packets))
+    return path
+
+
+@pytest.mark.parametrize("kind", [165, 144])
+def test_layer_that_is_not_decoded_is_named(tmp_path: Path, kind: int) -> None:
+    message = bytes.fromhex("00000001 4e01") + bytes([kind]) + bytes.fromhex("04 00007f90 80")
+    with AvReader(write_hevc(tmp_path / "a.hevc", message)) as reader:
+        survey = Survey(reader, frames=2, max_side=160)
+        list(survey.events())
+        assert ("alpha_lost" in [notice.key for notice in survey.summary().notices]) == (kind == 165)

@@ -60,6 +60,18 @@ def read(suffix: str, text: str, frame_rate: float = 0.0) -> list[Timed | Unread
         "00:00:01,000 --> 00:00:02,000  X1:40 X2:600 Y1:20 Y2:50",
         "\t00:00:01,000 --> 00:00:02,000 ",
         "\u200e00:00:01,000 --> 00:00:02,000\u200e",
+        "00:00:01,000 –-> 00:00:02,000",
+        "00:00:01,000 --&gt; 00:00:02,000",
+        "00:00:01,000 - 00:00:02,000",
+        "00:00:01,000 ~ 00:00:02,000",
+        "00:00:01,000 , 00:00:02,000",
+        "00:00:01,000 to 00:00:02,000",
+        "00:00:01.000 至 00:00:02.000",
+        "00:00:01,000 ⟶ 00:00:02,000",
+        "[00:00:01,000 --> 00:00:02,000]",
+        "00:00:01,000 --> 00:00:02,000:",
+        "00:00:01,000 --> 00:00:02,000<br>",
+        "00.00.01,000 --> 00.00.02,000",
     ],
 )
 def test_times_are_read_as_people_write_them(times: str) -> None:
@@ -68,6 +80,24 @@ def test_times_are_read_as_people_write_them(times: str) -> None:
 
 def test_hours_have_no_limit() -> None:
     assert read(".srt", "1\n100:00:01,000 --> 100:00:02,000\nLate\n") == [(360_001.0, 360_002.0, "Late")]
+
+
+def test_words_after_times_in_brackets_are_kept() -> None:
+    text = "[00:01.000 --> 00:02.000]  One\n[00:02.000 --> 00:03.000]  Two\n"
+    assert read(".srt", text) == [(1.0, 2.0, "One"), (2.0, 3.0, "Two")]
+
+
+def test_times_without_an_arrow_are_named_if_not_read() -> None:
+    text = "1\n00:00:01,000 --> 00:00:02,000\none\n\n2\n00:00:03,000 ... 00:00:04,000\ntwo\n"
+    assert read(".srt", text)[0] == Unread(6, "00:00:03,000 ... 00:00:04,000")
+
+
+def test_fractions_after_a_colon_are_read() -> None:
+    text = "[events]\nformat: Layer, Start, End, Text\ndialogue: 0,0:00:07:50,0:00:08:00,Words, more\n"
+    assert read(".ass", text) == [(7.5, 8.0, "Words, more")]
+    assert read(".sub", "00:00:07:50,00:00:08:00\nWords\n") == [(7.5, 8.0, "Words")]
+    assert read(".sbv", "0:00:07,500,0:00:08,000\nWords\n") == [(7.5, 8.0, "Words")]
+    assert read(".sbv", "0:00:07.000;0:00:08.000\nlost\n") == [Unread(1, "0:00:07.000;0:00:08.000")]
 
 
 def test_arrows_in_speech_are_no_times() -> None:

@@ -58,6 +58,17 @@ FILM = "Movie (2021)"
         (".German.Forced", ("de",), "partial"),
         (".en.2", ("en",), "full"),
         (".v2", (), "full"),
+        (".en.v2", ("en",), "full"),
+        (".v2.en", ("en",), "full"),
+        (".rus.NewStudio", ("ru",), "full"),
+        (".en.forced.fixed", ("en",), "partial"),
+        (".en-eEY6OEpapPo", ("en",), "full"),
+        (".en-US-uYU-mmqFLq8", ("en",), "full"),
+        ("_track3_[eng]", ("en",), "full"),
+        (".Chinese (Hong Kong)", ("zh",), "full"),
+        (".日本語字幕", ("ja",), "full"),
+        (".English.embedded.1", ("en",), "full"),
+        (".en.utf-8", ("en",), "full"),
         ("_eng", ("en",), "full"),
         (".en.auto", ("en",), "machine"),
     ],
@@ -67,7 +78,7 @@ def test_languages_and_flags_are_read_in_any_order(rest: str, languages: tuple[s
     assert found and (found.languages, found.extent) == (languages, extent)
 
 
-@pytest.mark.parametrize("rest", [" 2", "2", " Part 2.en", ".Trailer.en", "s.en"])
+@pytest.mark.parametrize("rest", [" 2", "2", " Part 2.en", ".Trailer.en", ".S01E01.en", "s.en"])
 def test_name_of_another_video_is_not_taken(rest: str) -> None:
     assert tags_of(FILM + rest, FILM) is None
 

@@ -6,7 +6,7 @@ import argparse
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from app.config import Settings
     from app.services import Services
+    from app.store import TrashEntry
 
 _services: ContextVar[Services] = ContextVar("services")
 _WAKE_SECONDS = 0.5
@@ -175,6 +176,17 @@ def confirm_deletion(names: str) -> bool:
         raise ConfigError("delete_unconfirmed")
     answer = input(t("cli.library_sure", names=names) + " ")
     return answer.strip().lower() in t("cli.library_sure_yes").split(",")
+
+
+def print_trashed(moved: Sequence[TrashEntry]) -> None:
+    """Print what was moved to the trash, and the command that brings it back."""
+    for entry in moved:
+        print(t("cli.library_trashed", name=" ".join(entry.name.splitlines())), file=sys.stderr)
+    if moved:
+        from app.store import KEPT_DAYS  # deferred: most commands delete nothing
+
+        command = " ".join(("framelens library restore", *(entry.id for entry in moved)))
+        print(t("cli.library_undo", days=KEPT_DAYS, command=command), file=sys.stderr)
 
 
 def worst_exit_code(exit_codes: Iterable[int]) -> int:

@@ -55,6 +55,7 @@ from .tokenizer import words_of as words_of
 from .trash import KEPT_DAYS as KEPT_DAYS
 from .trash import Trash as Trash
 from .trash import TrashEntry as TrashEntry
+from .trash import TrashKind as TrashKind
 from .upload_limits import UploadLimits as UploadLimits
 from .upload_limits import UploadPurpose as UploadPurpose
 from .video_repository import PartialUpload as PartialUpload

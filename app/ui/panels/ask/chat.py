@@ -11,11 +11,13 @@ import streamlit as st
 from app.core import AppError, Moments
 from app.i18n import t
 from app.services import video_names
+from app.store import KEPT_DAYS
 from app.ui import error_words, may_change, page_state, plain, services
 from app.ui.components import decision, exports
 from app.ui.components.exports import SaveButton, SaveGroup
 from app.ui.panels.ask import start, turns
 from app.ui.panels.ask.pictures import Pictures
+from app.ui.panels.library import trash
 
 if TYPE_CHECKING:
     from app.ask import Conversation, FrameRef
@@ -116,7 +118,7 @@ def _clear(conversation_id: str) -> None:
 
 
 def _ask_to_delete(conversation_id: str, name: str) -> None:
-    st.markdown(plain(t("ask.page.delete_what", name=name)))
+    st.markdown(plain(t("ask.page.delete_what", name=name, days=KEPT_DAYS)))
     decision.draw(t("library.delete"), "ask_delete", ":material/delete:", _delete, conversation_id)
 
 
@@ -124,7 +126,7 @@ def _delete(conversation_id: str) -> None:
     state = page_state()
     with state.catching_errors("ask_error"):
         services().answers.stop(conversation_id)
-        services().conversations.delete(conversation_id)
+        trash.offer_undo("conversation", services().conversations.discard(conversation_id))
         state.open_chat(None)
 
 

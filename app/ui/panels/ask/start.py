@@ -14,6 +14,7 @@ from app.services import prepare_frames
 from app.store import LibraryQuery
 from app.ui import local_time, page_state, plain, services
 from app.ui.panels.analyse import frame_options, video_picker
+from app.ui.panels.library import trash
 from app.ui.panels.work import rows
 
 if TYPE_CHECKING:
@@ -102,7 +103,8 @@ def begin_about(job_id: str) -> Conversation:
 
 
 def draw_list(job_id: str | None = None) -> None:
-    """Draw the conversations, all or those about one analysis, with a search."""
+    """Draw the conversations, all or those about one analysis, with a search and the one deleted last."""
+    trash.draw_undo("conversation")
     kept = services().conversations
     about = None if job_id is None else (job_id,)
     first = kept.find(analysis_ids=about, limit=_LISTED)

@@ -20,7 +20,7 @@ from app.core import MOST_FRAMES, AppError
 
 if TYPE_CHECKING:
     from app.models import PreflightFinding
-    from app.ui.model_selection import ModelSettings
+    from app.services.model_selection import ModelSettings
 
 
 Kind = Literal["remove", "add"]

@@ -11,10 +11,10 @@ from app.i18n import t
 from app.i18n.formatting import exactly
 from app.models import Proposal, check_entry
 from app.services import HardwareProfile, model_benchmarks, start_benchmark
+from app.services.model_selection import ModelChoice, ModelSettings
 from app.store import Measured
 from app.ui import error_words, page_state, plain, resources, services
 from app.ui.components import report_blocks
-from app.ui.model_selection import ModelChoice, ModelSettings
 from app.ui.panels.menu.engine import draw_phase, short_model_name
 from app.ui.panels.models.current_model import is_changing
 

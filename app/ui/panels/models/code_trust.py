@@ -13,8 +13,8 @@ from app.i18n import t
 from app.models import SHORT, CodeFile
 from app.reports.content import one_line, printable
 from app.services import ModelCode, find_code, trust_code, untrust_code
+from app.services.model_selection import ModelChoice
 from app.ui import error_words, page_state, plain, services
-from app.ui.model_selection import ModelChoice
 
 _FILE = "model_code_file"
 _HASH = "model_code_hash"

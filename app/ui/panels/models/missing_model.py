@@ -13,10 +13,10 @@ from app.i18n import t
 from app.i18n.formatting import span
 from app.models import need_text
 from app.services import ModelCandidate, Readiness, choose_local_model, confirmed_downloads, download_text, run_of
+from app.services.model_selection import config_text
 from app.services.readiness import readiness
 from app.store import KnownTimings
 from app.ui import page_state, plain, services
-from app.ui.model_selection import config_text
 from app.ui.panels.models.current_model import is_switching
 
 

@@ -14,10 +14,10 @@ from app import models
 from app.core import AppError, chosen_hub, gib_text
 from app.i18n import language, notice_text, sentences, t
 from app.services import HardwareProfile, download_and_switch, download_text, free_bytes, hub_text, with_local_model
+from app.services.model_selection import ModelChoice, ModelSettings, env_lines, find_model, proposal_for, with_fix
 from app.services.preflight import preflight
 from app.ui import error_words, page_state, plain, services
 from app.ui.components import charts
-from app.ui.model_selection import ModelChoice, ModelSettings, config_text, env_lines, find_model, proposal_for
 from app.ui.panels.menu.engine import short_model_name
 from app.ui.panels.models import benchmark, code_trust
 from app.ui.panels.models.current_model import is_changing
@@ -301,13 +301,3 @@ def _draw_findings(
                 on_click=on_fix,
                 args=(with_fix(wanted, finding.fix),),
             )
-
-
-def with_fix(wanted: ModelSettings, fix: models.Fix) -> ModelSettings:
-    """Apply a fix to the settings; settings that it doesn't touch stay as typed."""
-    written = wanted.written or {}
-    changed = models.apply_fix(written, fix)
-    # A setting from our defaults can't be removed from the text; null restores vLLM's own default.
-    changed |= {name: None for name in fix.remove if name in (wanted.config or {}) and name not in written}
-    model, engine = fix.model or wanted.model, fix.engine or wanted.engine
-    return replace(wanted, model=model, engine=engine, vllm_config=config_text(changed))

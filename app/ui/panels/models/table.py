@@ -14,10 +14,10 @@ from app.core import GIB, AppError, gib_number
 from app.i18n import language, t
 from app.models import Catalogue, CatalogueEntry, Proposal, format_of, least_bytes, parameters_text, why_not
 from app.services import HardwareProfile, hardware_profile, latest_trials, speed_text
+from app.services.model_selection import config_text, find_model, proposal_for
 from app.store import Measured
 from app.ui import page_state, plain, services
 from app.ui.components.assets import component, sent
-from app.ui.model_selection import config_text, find_model, proposal_for
 
 _HEADS = ("models.column_model", "models.page.memory", "models.column_format", "models.page.lengths")
 _MORE_HEADS = ("models.page.frames", "models.column_licence")

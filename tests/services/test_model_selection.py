@@ -11,8 +11,15 @@ import pytest
 from app.core.errors import ModelNotFound
 from app.models import Fix, GpuCard, built_in
 from app.services.hardware_profile import HardwareProfile, build_profile, speed_here
-from app.ui.model_selection import ModelChoice, ModelSettings, config_text, env_lines, find_model, proposal_for
-from app.ui.panels.models.model_form import with_fix
+from app.services.model_selection import (
+    ModelChoice,
+    ModelSettings,
+    config_text,
+    env_lines,
+    find_model,
+    proposal_for,
+    with_fix,
+)
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ from typing import Any
 
 from app.core import ModelNotFound
 from app.engine import resolve_model
-from app.models import Catalogue, CatalogueEntry, Match, Proposal, Shape, read_shape, weights_bytes
-from app.services import HardwareProfile
+from app.models import Catalogue, CatalogueEntry, Fix, Match, Proposal, Shape, apply_fix, read_shape, weights_bytes
+from app.services.hardware_profile import HardwareProfile
 
 _MAX_BYTES = 4 * 1024**2
 """Largest config.json that is read. Chosen by hand; not tuned."""
@@ -157,3 +157,13 @@ def env_lines(wanted: ModelSettings, environment: Mapping[str, str]) -> str:
         lines.append(f"FRAMELENS_ENGINE={wanted.engine}")
     lines += [f"{name}={value}" for name, value in environment.items() if name != "FRAMELENS_ENGINE"]
     return "\n".join(lines)
+
+
+def with_fix(wanted: ModelSettings, fix: Fix) -> ModelSettings:
+    """Apply a fix to the settings; settings that it doesn't touch stay as typed."""
+    written = wanted.written or {}
+    changed = apply_fix(written, fix)
+    # A setting from our defaults can't be removed from the text; null restores vLLM's own default.
+    changed |= {name: None for name in fix.remove if name in (wanted.config or {}) and name not in written}
+    model, engine = fix.model or wanted.model, fix.engine or wanted.engine
+    return replace(wanted, model=model, engine=engine, vllm_config=config_text(changed))

@@ -20,12 +20,12 @@ def small_page() -> None:
     import streamlit as st
 
     from app.i18n import language, t
-    from app.ui.panels.menu import language as switch
+    from app.ui.panels.menu import menu
 
     def note() -> None:
         st.session_state["noted"] = language()
 
-    switch.draw()
+    menu.draw_language()
     st.button("note", key="note", on_click=note)
     st.caption(t("ui.page_library"))
 

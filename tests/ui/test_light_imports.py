@@ -11,7 +11,7 @@ import pytest
 HEAVY = ("torch", "vllm", "transformers", "cv2", "av", "rapidocr", "onnxruntime", "ray", "app.ask.context")
 PAGES = (
     "import app.ui.views.analyse, app.ui.views.ask, app.ui.views.models, app.ui.views.system, "
-    "app.ui.panels.menu.engine, app.ui.panels.work.rows, app.ui.panels.menu.language, app.api"
+    "app.ui.panels.menu.engine, app.ui.panels.work.rows, app.ui.panels.menu.menu, app.api"
 )
 
 

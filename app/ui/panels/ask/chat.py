@@ -11,9 +11,8 @@ import streamlit as st
 from app.core import AppError, Moments
 from app.i18n import t
 from app.services import video_names
-from app.store import KEPT_DAYS
 from app.ui import error_words, may_change, page_state, plain, services
-from app.ui.components import decision, exports
+from app.ui.components import exports
 from app.ui.components.exports import SaveButton, SaveGroup
 from app.ui.panels.ask import start, turns
 from app.ui.panels.ask.pictures import Pictures
@@ -97,8 +96,8 @@ def _draw_menu(conversation: Conversation) -> None:
             on_click=_clear,
             args=(conversation.id,),
         )
-        if st.button(f":red[{t('library.delete')}]", key=f"{key}_delete", icon=":material/delete:"):
-            st.dialog(t("ask.page.delete_title"))(_ask_to_delete)(conversation.id, conversation.name)
+        words, icon, args = f":red[{t('library.delete')}]", ":material/delete:", (conversation.id,)
+        st.button(words, key=f"{key}_delete", icon=icon, on_click=_delete, args=args)
 
 
 def _save_button(conversation_id: str, name: str) -> SaveButton:
@@ -117,12 +116,8 @@ def _clear(conversation_id: str) -> None:
         services().conversations.save(replace(kept, current=0), kept.turns[-1])
 
 
-def _ask_to_delete(conversation_id: str, name: str) -> None:
-    st.markdown(plain(t("ask.page.delete_what", name=name, days=KEPT_DAYS)))
-    decision.draw(t("library.delete"), "ask_delete", ":material/delete:", _delete, conversation_id)
-
-
 def _delete(conversation_id: str) -> None:
+    """Move a conversation to the trash; the list has a button that brings it back."""
     state = page_state()
     with state.catching_errors("ask_error"):
         services().answers.stop(conversation_id)

@@ -20,8 +20,8 @@ from framelens.core.domain import MOST_FRAMES
 from framelens.core.errors import AppError
 
 if TYPE_CHECKING:
-    from app.model_selection import ModelSettings
     from framelens.models.preflight.context import PreflightFinding
+    from framelens.services.model_selection import ModelSettings
 
 
 Kind = Literal["remove", "add"]

@@ -312,7 +312,6 @@ class Player {
     box.setAttribute("aria-valuenow", now.toFixed(1));
     box.setAttribute("aria-valuetext", clock(now) + here);
     box.classList.toggle("drawing", this.range.isDrawing);
-    box.classList.toggle("chaptered", this.scenery.chapters.length > 0);
     this.find(".time").textContent = `${clock(now)} / ${clock(duration)}`;
     this.drawTools(current);
     if (duration && box.clientWidth) this.paint(now, duration, current);

@@ -19,7 +19,7 @@ from app.panels.analyse import batch, progress, request_form, stopped_job, video
 from app.panels.ask import chat, composer, start
 from app.panels.report import comparison, reanalysis, report
 from app.state import page_state
-from framelens.core.domain import VideoInfo
+from framelens.core.domain import Analysis, VideoInfo
 from framelens.core.errors import AppError
 from framelens.i18n import t
 from framelens.services.playback import keep_video, video_for
@@ -51,7 +51,7 @@ def draw() -> None:
     video_id = video_for(services(), job) if job else state.video_id
     if job or video_id:
         st.set_page_config(page_title=f"{job.name if job else _name(video_id or '')} · FrameLens")
-    facts = _draw_heading(job, video_id)
+    facts = st.empty() if job else _draw_heading(video_id and _name(video_id))
     with st.container():  # always there: what is below keeps its place, and so an upload continues
         if state.error:
             st.error(plain(error_words(state.error)), icon=":material/error:")
@@ -65,21 +65,15 @@ def draw() -> None:
         video = _draw_video(video_id, job) if video_id else None
         if not video_id:
             _draw_absent_video(job)
-    known = video or job.progress.video
-    if known and not (job.is_readable and job.analysis):  # the report has its own line
-        facts.caption(plain(video_facts(known)))
-    is_compared = job.is_readable and job.analysis is not None and bool(state.other_job_id)
-    with left:
-        with st.container():  # what is below keeps its place when a measurement ends, else it is there twice
-            _draw_job(job, has_video=video is not None)
-        if not is_compared:
+    analysis = job.analysis if job.is_readable else None
+    is_compared = analysis is not None and bool(state.other_job_id)
+    with left, st.container(key=None if is_compared else "report_view"):
+        if analysis is None:
             with st.container():
-                _draw_contents(job)
-            if job.is_readable and job.analysis:
-                with st.container():
-                    conversation = chat.draw_below(job.id)
-                begin, has_frames = partial(start.begin_about, job.id), video is not None and not job.is_imported
-                composer.draw(conversation, begin=begin, analysis=job.analysis, has_frames=has_frames)
+                _draw_unfinished(job, video or job.progress.video)
+        else:
+            st.empty()  # takes away at once what was drawn while the job ran, so that nothing moves up later
+            _draw_report(job, analysis, has_video=video is not None, is_compared=is_compared)
     if is_compared:
         comparison.draw(job)
 
@@ -107,17 +101,15 @@ def _open_job() -> JobSnapshot | None:
         return None
 
 
-def _draw_heading(job: JobSnapshot | None, video_id: str | None) -> DeltaGenerator:
-    """Draw the name of the open video or of the app, and return the place for the facts about the video."""
-    if job and job.is_readable and job.analysis:
-        return st.empty()  # the report has its own
+def _draw_heading(name: str | None) -> DeltaGenerator:
+    """Draw the name of the open video, of the app where it is None, and return the place for facts about the video."""
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
         with st.container(gap=None):
-            if job is None and video_id is None:
+            if name is None:
                 st.markdown("## FrameLens")
                 st.caption(t("ui.tagline"))
                 return st.empty()
-            st.markdown(f"#### {plain(job.name if job else _name(video_id or ''))}")
+            st.markdown(f"#### {plain(name)}")
             facts = st.empty()
         if may_change():
             words, state = t("ui.new"), page_state()
@@ -153,12 +145,17 @@ def _draw_video(video_id: str, job: JobSnapshot | None) -> VideoInfo | None:
 
 def _draw_absent_video(job: JobSnapshot) -> None:
     """Say why the video can't be played, and take the same file."""
-    if job.is_imported:
-        st.info(t("library.other_machine_why"), icon=":material/devices:")
-    else:
-        st.info(plain(t("ui.video_not_on_page", name=job.name)))
-    if not (job.is_readable and job.analysis and may_change()):
-        return
+    why = t("library.other_machine_why") if job.is_imported else plain(t("ui.video_not_on_page", name=job.name))
+    can_add = job.is_readable and job.analysis is not None and may_change()
+    words, icon = t("ui.add_the_video" if can_add else "ui.no_video"), ":material/videocam_off:"
+    with st.popover(words, icon=icon, type="tertiary", key="absent_video"):
+        st.markdown(why)
+        if can_add:
+            _draw_uploader_of(job)
+
+
+def _draw_uploader_of(job: JobSnapshot) -> None:
+    """Draw the drop zone for the video of a report."""
 
     def keep(video_ids: list[str], refused: list[str]) -> None:
         page_state().refused = tuple(refused)
@@ -169,26 +166,38 @@ def _draw_absent_video(job: JobSnapshot) -> None:
     video_picker.draw_uploader(key=f"copy-{job.id}", on_uploaded=keep)
 
 
-def _draw_job(job: JobSnapshot, *, has_video: bool) -> None:
-    """Draw the state of the job and the actions for it."""
+def _draw_unfinished(job: JobSnapshot, video: VideoInfo | None) -> None:
+    """Draw the progress with the incoming answers, or why a job stopped and what was kept."""
+    facts = _draw_heading(job.name)
+    if video:
+        facts.caption(plain(video_facts(video)))
     if not job.is_readable:
         progress.poll_stage(job)
+        st.fragment(progress.draw_answers, run_every=progress.poll_seconds(job))(job.id)
         return
     request_form.draw_found(job)
-    if job.analysis:
-        report.draw_head(job, job.analysis, has_video=has_video)
     if stopped_job.is_shown(job):
         stopped_job.draw(job)
+    stopped_job.draw_kept(job)
 
 
-def _draw_contents(job: JobSnapshot) -> None:
-    """Draw the incoming answers, the report, or the kept part of a stopped job."""
-    if not job.is_readable:
-        st.fragment(progress.draw_answers, run_every=progress.poll_seconds(job))(job.id)
-    elif edits := page_state().edits_of(job.id):
-        reanalysis.draw_cards(job, edits)
-    elif job.analysis:
-        report.draw_document(job.id)
-        report.draw_details(job.id)
-    else:
-        stopped_job.draw_kept(job)
+def _draw_report(job: JobSnapshot, analysis: Analysis, *, has_video: bool, is_compared: bool) -> None:
+    """Draw the report, or its head alone where two are compared, with the field for the next question."""
+    with st.container():  # what is below keeps its place when a measurement ends, else it is there twice
+        request_form.draw_found(job)
+        report.draw_head(job, analysis, has_video=has_video)
+        if stopped_job.is_shown(job):
+            stopped_job.draw(job)
+    if is_compared:
+        return
+    with st.container():
+        if edits := page_state().edits_of(job.id):
+            reanalysis.draw_cards(job, edits)
+        else:
+            with st.container(key=None if page_state().chat_id else "report_text"):
+                report.draw_document(job.id)
+            report.draw_details(job.id)
+    with st.container():
+        conversation = chat.draw_below(job.id)
+    begin, has_frames = partial(start.begin_about, job.id), has_video and not job.is_imported
+    composer.draw(conversation, begin=begin, analysis=analysis, has_frames=has_frames)

@@ -40,7 +40,7 @@ def draw() -> None:
     if indexing.task.error:
         why = error_words(indexing.task.error)
         st.warning(plain(t("library.indexing_failed", why=why)), icon=":material/warning:")
-    trash.draw_undo()
+    trash.draw_undo("report")
     with st.container():  # always there: what is typed into the search isn't drawn again
         filters.draw()
         shown = cards.found()

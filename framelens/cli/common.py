@@ -6,7 +6,7 @@ import argparse
 import signal
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
@@ -18,6 +18,7 @@ from framelens.core.domain import Selection, Strategy
 from framelens.core.errors import ConfigError, EngineError
 from framelens.i18n import LANGUAGES, notice_text, set_language, t
 from framelens.services.keyframes import build_selection, parse_interval, parse_seconds, parse_times
+from framelens.store.trash import TrashEntry
 
 if TYPE_CHECKING:
     import socket
@@ -177,6 +178,17 @@ def confirm_deletion(names: str) -> bool:
         raise ConfigError("delete_unconfirmed")
     answer = input(t("cli.library_sure", names=names) + " ")
     return answer.strip().lower() in t("cli.library_sure_yes").split(",")
+
+
+def print_trashed(moved: Sequence[TrashEntry]) -> None:
+    """Print what was moved to the trash, and the command that brings it back."""
+    for entry in moved:
+        print(t("cli.library_trashed", name=" ".join(entry.name.splitlines())), file=sys.stderr)
+    if moved:
+        from framelens.store.trash import KEPT_DAYS  # deferred: most commands delete nothing
+
+        command = " ".join(("framelens library restore", *(entry.id for entry in moved)))
+        print(t("cli.library_undo", days=KEPT_DAYS, command=command), file=sys.stderr)
 
 
 def worst_exit_code(exit_codes: Iterable[int]) -> int:

@@ -13,9 +13,9 @@ from framelens.core.files import one_line
 from framelens.core.identity import requires
 from framelens.core.images import smaller
 from framelens.i18n import language_of
-from framelens.store.audit import AuditLog
 from framelens.store.conversations import ConversationRow, ConversationStore
 from framelens.store.database import Store
+from framelens.store.trash import Trash, TrashEntry
 
 _SIDE, _QUALITY = 1568, 90
 """Longer side of stored pictures in pixels, and their JPEG quality. Models see no more of a picture: 1568 is the longer
@@ -23,14 +23,11 @@ side that Claude scales to, Qwen2.5-VL gets at most 896. Chosen by hand; not tun
 
 
 class ConversationRepository:
-    """Conversations of one store. Safe to use from several threads; every method raises StorageError.
-
-    `audit` records who deletes one.
-    """
+    """Conversations of one store. Safe to use from several threads; every method raises StorageError."""
 
     def __init__(self, store: Store) -> None:
         self._store = ConversationStore(store)
-        self.audit = AuditLog(store)
+        self._trash = Trash(store)
 
     @requires("analyst")
     def add(self, conversation: Conversation) -> Conversation:
@@ -123,10 +120,9 @@ class ConversationRepository:
         self._store.rename(conversation_id, name)
 
     @requires("analyst")
-    def delete(self, conversation_id: str) -> None:
-        """Delete a conversation with all its branches."""
-        if self._store.delete(conversation_id):
-            self.audit.record("delete", conversation_id)
+    def discard(self, conversation_id: str) -> list[TrashEntry]:
+        """Move a conversation with all its branches to the trash, and return it if it was there."""
+        return self._trash.put([conversation_id], "conversation")
 
 
 def _current(turn: Turn, about: Sequence[str]) -> Turn:

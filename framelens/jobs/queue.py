@@ -64,7 +64,7 @@ class Jobs:
 
     Attributes:
         library: The index of the stored analyses.
-        trash: The deleted analyses that can be restored.
+        trash: The deleted analyses and conversations that can be restored.
         indexing: Keeps the index up to date.
         process: This process among those that share the store.
         audit: Records who submits, imports and deletes jobs.
@@ -428,9 +428,8 @@ class Jobs:
             InputError: "trash_unknown": it was restored or deleted meanwhile.
         """
         with self._store.together(frees=True):
-            job, now = self.in_trash(entry.id), self.trash.entry(entry.id)
-            if now is None or now.deleted != entry.deleted:  # it was restored, and deleted again
-                raise InputError("trash_unknown", id=entry.id)
+            self.trash.check(entry)
+            job = self.in_trash(entry.id)
             self.library.delete(entry.id)
             self.audit.record("delete", entry.id, job.name)
         return job

@@ -1,4 +1,4 @@
-"""Bulk operations on analyses of the library: delete them for good with their videos, or import them from files."""
+"""Bulk operations on the library: delete analyses for good with their videos, empty the trash, import from files."""
 
 import errno
 import logging
@@ -38,7 +38,7 @@ _SWEEP_SECONDS = 86_400.0
 
 @dataclass(frozen=True)
 class Removed:
-    """Result of deleting one analysis for good; `error` says why it is still there."""
+    """Result of deleting one analysis or conversation for good; `error` says why it is still there."""
 
     id: str
     name: str
@@ -54,10 +54,21 @@ def remove(jobs: Jobs, videos: VideoRepository, job_ids: Iterable[str]) -> Itera
 
 
 def purge(jobs: Jobs, videos: VideoRepository, entries: Iterable[TrashEntry]) -> Iterator[Removed]:
-    """Delete these analyses in the trash as `remove` does."""
+    """Delete these analyses in the trash as `remove` does, and these conversations."""
     jobs.indexing.catch_up()
     for entry in entries:
-        yield _delete(jobs, videos, entry.id, jobs.in_trash, partial(jobs.purge, entry))
+        if entry.kind == "conversation":
+            yield _purge_conversation(jobs, entry)
+        else:
+            yield _delete(jobs, videos, entry.id, jobs.in_trash, partial(jobs.purge, entry))
+
+
+def _purge_conversation(jobs: Jobs, entry: TrashEntry) -> Removed:
+    try:
+        jobs.trash.purge_conversation(entry)
+        return Removed(entry.id, entry.name)
+    except AppError as error:
+        return Removed(entry.id, entry.id, error=error)
 
 
 def _delete(
@@ -103,10 +114,10 @@ def sweep_trash(jobs: Jobs, videos: VideoRepository) -> None:
         try:
             error = next(purge(jobs, videos, [entry])).error
         except ValueError as damaged:  # its document can't be read
-            _log.warning("analysis %s in the trash can't be deleted: %s", entry.id, damaged)
+            _log.warning("%s %s in the trash can't be deleted: %s", entry.kind, entry.id, damaged)
         else:
             if error:
-                _log.warning("analysis %s in the trash was not deleted: %s", entry.id, error)
+                _log.warning("%s %s in the trash was not deleted: %s", entry.kind, entry.id, error)
 
 
 def sweep_trash_daily(jobs: Jobs, videos: VideoRepository, cancel: threading.Event) -> None:

@@ -1,7 +1,8 @@
-"""Stored conversations: kept turn by turn with their pictures, listed, searched, renamed and deleted.
+"""Stored conversations: kept turn by turn with their pictures, listed, searched and renamed.
 
 The documents of the turns are not interpreted here. An analysis that is deleted takes the conversations with it that
-are about no other one, and a conversation its pictures; one in the trash hides those that are about nothing else.
+are about no other one, and a conversation its pictures; one in the trash hides those that are about nothing else. A
+conversation itself can be in the trash, too (framelens.store.trash).
 """
 
 import json
@@ -23,7 +24,7 @@ _ABOUT = (
     " ORDER BY place))"
 )
 _OF_JOBS = "SELECT conversation_id FROM conversation_jobs"
-_NOT_HIDDEN = f"(id NOT IN ({_OF_JOBS}) OR id IN ({_OF_JOBS} WHERE job_id {NOT_IN_TRASH}))"
+_NOT_HIDDEN = f"id {NOT_IN_TRASH} AND (id NOT IN ({_OF_JOBS}) OR id IN ({_OF_JOBS} WHERE job_id {NOT_IN_TRASH}))"
 _UNUSED = timedelta(days=1)
 """A picture that no conversation has by then never gets one. Chosen by hand; not tuned."""
 
@@ -186,13 +187,6 @@ class ConversationStore:
                 f"UPDATE conversations SET name = ?, words = ? WHERE id = ? AND {clause}",
                 (name, _words(name), conversation_id, *values),
             )
-
-    def delete(self, conversation_id: str) -> bool:
-        """Delete a conversation with its turns and the pictures that no other one has; return whether it was there."""
-        clause, values = _listed()
-        with self._store.changing() as connection:
-            found = f"DELETE FROM conversations WHERE id = ? AND {clause}"
-            return connection.execute(found, (conversation_id, *values)).rowcount > 0
 
     def _rows(self, tail: str, *values: object) -> list[ConversationRow]:
         """List the conversations that the user may see, and for which the condition at the start of `tail` is true."""

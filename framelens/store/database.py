@@ -314,9 +314,24 @@ MIGRATIONS: tuple[str, ...] = (
         deleted TEXT NOT NULL
     );
     """,
+    # Conversations in the trash. A row goes with what it is about, which no foreign key can say for two tables.
+    """
+    CREATE TABLE newer_trash (
+        id TEXT PRIMARY KEY,
+        kind TEXT NOT NULL,
+        deleted TEXT NOT NULL
+    );
+    INSERT INTO newer_trash SELECT job_id, 'report', deleted FROM trash ORDER BY rowid;
+    DROP TABLE trash;
+    ALTER TABLE newer_trash RENAME TO trash;
+    CREATE TRIGGER trashed_job AFTER DELETE ON jobs
+    BEGIN DELETE FROM trash WHERE id = OLD.id; END;
+    CREATE TRIGGER trashed_conversation AFTER DELETE ON conversations
+    BEGIN DELETE FROM trash WHERE id = OLD.id; END;
+    """,
 )
-NOT_IN_TRASH = "NOT IN (SELECT job_id FROM trash)"
-"""End of an SQL condition for the id of an analysis."""
+NOT_IN_TRASH = "NOT IN (SELECT id FROM trash)"
+"""End of an SQL condition for the id of an analysis or a conversation."""
 
 
 def visible(column: str) -> tuple[str, tuple[str, ...]]:
@@ -406,7 +421,7 @@ class Store:
     def get_trashed(self, job_id: str) -> Row | None:
         """Get an analysis in the trash by id, or None."""
         clause, values = visible("user_id")
-        tail = f"WHERE id = ? AND id IN (SELECT job_id FROM trash) AND {clause}"
+        tail = f"WHERE id = ? AND id IN (SELECT id FROM trash) AND {clause}"
         return next(iter(self._rows(tail, job_id, *values)), None)
 
     def recent(self, limit: int) -> list[Row]:

@@ -1,42 +1,49 @@
-"""Trash of deleted analyses: listed, restored, and found once their time is over.
+"""Trash of deleted analyses and conversations: listed, restored, and found once their time is over.
 
-An analysis in it stays in the store unchanged, with its images, conversations and links, and with its uploaded video;
-no other query finds it (`listed` in framelens.store.database).
+What is in it stays in the store unchanged, an analysis with its images, conversations and links, and with its uploaded
+video; no other query finds it (`listed` in framelens.store.database).
 """
 
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 from framelens.core.errors import InputError
 from framelens.core.identity import requires
 from framelens.core.wall_clock import earliest_time, latest_time
 from framelens.store.audit import AuditLog
-from framelens.store.database import Store, listed, visible
+from framelens.store.database import NOT_IN_TRASH, Store, visible
 from framelens.store.library_index import LATEST
 
+TrashKind = Literal["report", "conversation"]
+
 KEPT_DAYS = 30
-"""Days after which an analysis in the trash is deleted for good, as in mail programs and photo libraries."""
+"""Days after which something in the trash is deleted for good, as in mail programs and photo libraries."""
+_TABLES: dict[TrashKind, str] = {"report": "jobs", "conversation": "conversations"}
 _ENTRIES = (
-    "SELECT id, name, deleted, ifnull(entries.path, '') FROM trash JOIN jobs ON jobs.id = trash.job_id"
-    " LEFT JOIN entries ON entries.job_id = trash.job_id"
+    "SELECT trash.rowid AS place, trash.id AS id, kind, name, deleted, ifnull(entries.path, '') AS path, user_id"
+    " FROM trash JOIN jobs ON jobs.id = trash.id LEFT JOIN entries ON entries.job_id = jobs.id WHERE kind = 'report'"
+    " UNION ALL SELECT trash.rowid, trash.id, kind, name, deleted, '', user_id"
+    " FROM trash JOIN conversations ON conversations.id = trash.id WHERE kind = 'conversation'"
 )
 
 
 @dataclass(frozen=True)
 class TrashEntry:
-    """An analysis in the trash.
+    """An analysis or a conversation in the trash.
 
     Attributes:
         deleted: ISO time in UTC at which it came there.
-        path: File of the video, "" if it isn't known.
+        path: File of the video of an analysis, "" if it isn't known.
     """
 
     id: str
+    kind: TrashKind
     name: str
     deleted: str
-    path: str
+    path: str = ""
 
     @property
     def days_left(self) -> int:
@@ -56,42 +63,64 @@ class Trash:
         self._audit = AuditLog(store)
 
     @requires("analyst")
-    def put(self, job_ids: Iterable[str]) -> list[TrashEntry]:
-        """Move analyses that are over to the trash, all in one transaction; others are ignored.
+    def put(self, ids: Iterable[str], kind: TrashKind = "report") -> list[TrashEntry]:
+        """Move analyses that are over, or conversations, to the trash, all in one transaction; others are ignored.
 
         Returns:
             Those that were moved.
         """
-        clause, values = listed()
+        clause, values = visible("user_id")
         deleted = _at(latest_time()).isoformat(timespec="milliseconds")
+        found = f"SELECT id, ?, ? FROM {_TABLES[kind]} WHERE id = ? AND id {NOT_IN_TRASH} AND {clause}"
         moved = []
         with self._store.changing(frees=True) as connection:
-            for job_id in job_ids:
-                found = f"SELECT id, ? FROM jobs WHERE id = ? AND {clause}"
-                connection.execute(f"INSERT INTO trash {found}", (deleted, job_id, *values))
-                if connection.execute("SELECT changes()").fetchone()[0] and (entry := self.entry(job_id)):
+            for one in ids:
+                connection.execute(f"INSERT INTO trash {found}", (kind, deleted, one, *values))
+                if connection.execute("SELECT changes()").fetchone()[0] and (entry := self.entry(one)):
                     moved.append(entry)
                     self._audit.record("trash", entry.id, entry.name)
         return moved
 
     @requires("analyst")
-    def restore(self, job_ids: Iterable[str]) -> list[TrashEntry]:
-        """Put analyses back as they were, all in one transaction; those that aren't in the trash are ignored.
+    def restore(self, ids: Iterable[str]) -> list[TrashEntry]:
+        """Put these back as they were, all in one transaction; those that aren't in the trash are ignored.
 
         Returns:
             Those that were put back.
         """
         restored = []
         with self._store.changing(frees=True) as connection:
-            for entry in filter(None, map(self.entry, job_ids)):
+            for entry in filter(None, map(self.entry, ids)):
                 restored.append(entry)
-                connection.execute("DELETE FROM trash WHERE job_id = ?", (entry.id,))
+                connection.execute("DELETE FROM trash WHERE id = ?", (entry.id,))
                 self._audit.record("untrash", entry.id, entry.name)
         return restored
 
-    def entry(self, job_id: str) -> TrashEntry | None:
-        """Get an analysis in the trash, or None."""
-        return next(iter(self._entries("id = ?", job_id)), None)
+    @requires("analyst")
+    def purge_conversation(self, entry: TrashEntry) -> None:
+        """Delete a conversation in the trash for good, with the pictures that no other one has.
+
+        Raises:
+            InputError: "trash_unknown": it was restored or deleted meanwhile.
+        """
+        with self._store.changing(frees=True) as connection:
+            self.check(entry)
+            connection.execute("DELETE FROM conversations WHERE id = ?", (entry.id,))
+            self._audit.record("delete", entry.id, entry.name)
+
+    def check(self, entry: TrashEntry) -> None:
+        """Check that something is in the trash since the same time.
+
+        Raises:
+            InputError: "trash_unknown": it was restored, and perhaps deleted again.
+        """
+        now = self.entry(entry.id)
+        if now is None or now.deleted != entry.deleted:
+            raise InputError("trash_unknown", id=entry.id)
+
+    def entry(self, given: str) -> TrashEntry | None:
+        """Get what has this id in the trash, or None."""
+        return next(iter(self._entries("id = ?", given)), None)
 
     def entries(self) -> list[TrashEntry]:
         """List what is in the trash, the last deleted first."""
@@ -103,7 +132,7 @@ class Trash:
         return self._entries("deleted <= ?", before.isoformat(timespec="milliseconds"))[::-1]
 
     def resolve(self, given: str) -> TrashEntry:
-        """Return the analysis with this id, a unique beginning of it, or "latest" for the last deleted.
+        """Return what has this id, a unique beginning of it, or "latest" for the last deleted.
 
         Raises:
             InputError: "trash_unknown" or "job_ambiguous".
@@ -119,8 +148,9 @@ class Trash:
 
     def _entries(self, condition: str, *values: str) -> list[TrashEntry]:
         clause, own = visible("user_id")
-        tail = f"WHERE {condition} AND {clause} ORDER BY deleted DESC, jobs.rowid DESC"
-        return [TrashEntry(*row) for row in self._store.select(f"{_ENTRIES} {tail}", *values, *own)]
+        tail = f"WHERE {condition} AND {clause} ORDER BY deleted DESC, place DESC"
+        found = self._store.select(f"SELECT id, kind, name, deleted, path FROM ({_ENTRIES}) {tail}", *values, *own)
+        return [TrashEntry(*row) for row in found]
 
 
 def _at(seconds: float) -> datetime:

@@ -211,7 +211,7 @@ def test_library_and_queue_show_ones_own(services: Services, owned: Owned) -> No
         library.tag([owned.job], "bob's")
         library.untag([owned.job], "mine")
         services.conversations.rename(owned.conversation, "bob's")
-        services.conversations.delete(owned.conversation)
+        services.conversations.discard(owned.conversation)
         assert (library.entry(owned.job), library.cover(owned.job), library.passages(owned.job)) == (None, b"", [])
         assert library.hits(owned.job, "secret") == []
         assert services.videos.find(jobs_path(services, owned)) is None
@@ -375,7 +375,7 @@ def test_the_audit_log_says_who_did_what(services: Services, owned: Owned, page:
     page(ANN, "GET", f"/api/library.zip?ids={owned.job}")
     with as_user(ANN):
         revoke_share(services, share(services, owned.job, LIFETIMES["day"], "en", conversations=True).row)
-        services.conversations.delete(owned.conversation)
+        services.conversations.discard(owned.conversation)
     with as_user(ADA):
         services.jobs.remove(owned.job)
     log = AuditLog(services.store)
@@ -386,7 +386,7 @@ def test_the_audit_log_says_who_did_what(services: Services, owned: Owned, page:
         ("ann", "export", owned.job),
         ("ann", "share", owned.job),
         ("ann", "unshare", owned.job),
-        ("ann", "delete", owned.conversation),
+        ("ann", "trash", owned.conversation),
         ("ada", "delete", owned.job),
     ]
     assert [one.object_name for one in log.entries(limit=9, actions=["delete"], user="ada")] == ["ann's secret.mp4"]

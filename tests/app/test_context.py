@@ -10,6 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import context, resources
+from app.panels.menu import menu
 from framelens.services.container import Services
 from tests.app.fake_services import with_bench
 
@@ -19,13 +20,12 @@ UI = Path(context.__file__).parent
 def small_page() -> None:
     import streamlit as st
 
-    from app.panels.menu import language as switch
     from framelens.i18n import language, t
 
     def note() -> None:
         st.session_state["noted"] = language()
 
-    switch.draw()
+    menu.draw_language()
     st.button("note", key="note", on_click=note)
     st.caption(t("ui.page_library"))
 

@@ -21,7 +21,7 @@ HEAVY = (
 )
 PAGES = (
     "import app.views.analyse, app.views.ask, app.views.models, app.views.system, "
-    "app.panels.menu.engine, app.panels.work.rows, app.panels.menu.language, framelens.api"
+    "app.panels.menu.engine, app.panels.work.rows, app.panels.menu.menu, framelens.api"
 )
 
 

@@ -105,8 +105,16 @@ def test_foreign_report_is_imported_renamed_and_deleted(library_app: App, visit:
     field.press("Enter")
     expect(main.get_by_role("button", name="front door", exact=True)).to_be_visible()
     main.get_by_role("button", name="front door", exact=True).click()
+    page.get_by_role("button", name="Add the video").click()
     expect(page.get_by_text("made on another machine")).to_be_visible()
+    expect(page.get_by_role("button", name="Choose videos")).to_be_visible()
+    page.keyboard.press("Escape")
     assert page.locator("video").count() == 0
+    document = page.locator('[class*="st-key-blocks_document"]')
+    for width, height, most in ((390, 844, 500), (1280, 720, 400)):
+        page.set_viewport_size({"width": width, "height": height})
+        wait_until_still(page, document)
+        assert document.evaluate("one => one.getBoundingClientRect().top") <= most
     page.get_by_role("link", name="Library").click()
     page.get_by_role("checkbox", name="Select: front door").check()
     with page.expect_download() as download:

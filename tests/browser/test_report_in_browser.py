@@ -21,6 +21,7 @@ from tests.browser.conftest import (
     open_details,
     press_in_menu,
     running,
+    wait_until_still,
 )
 from tests.browser.test_analyse_in_browser import arrives, video_of
 
@@ -38,6 +39,16 @@ _WATCH_OPACITY = """() => {
     requestAnimationFrame(look);
   };
   look();
+}"""
+
+
+_WATCH_SHIFTS = """() => {
+  window.shifts = [];
+  const named = ({ node, previousRect: old, currentRect: now }) =>
+    [node?.className ?? "", old.x, old.y, now.x, now.y].join(" ");
+  new PerformanceObserver((list) => {
+    for (const one of list.getEntries()) window.shifts.push({ value: one.value, moved: one.sources.map(named) });
+  }).observe({ type: "layout-shift" });
 }"""
 
 
@@ -61,6 +72,24 @@ def reported(page: Page, app: App) -> Locator:
     expect_report(page)
     expect(page.get_by_text("number 0.0.")).to_be_visible()
     return video
+
+
+@pytest.mark.parametrize("size", [(1280, 720), (390, 844)])
+def test_nothing_moves_when_the_report_arrives(rich_app: App, visit: Visit, size: tuple[int, int]) -> None:
+    page = visit.page
+    page.set_viewport_size({"width": size[0], "height": size[1]})
+    started(page, rich_app)
+    expect(page.get_by_text("in progress")).to_be_visible()
+    page.wait_for_timeout(1500)  # frames and answers have arrived, and the last click is long ago
+    page.evaluate(_WATCH_SHIFTS)
+    rich_app.go.touch()
+    expect_report(page)
+    expect(page.locator('[class*="st-key-blocks_document"] .head').first).to_be_visible()
+    wait_until_still(page, page.locator(".st-key-ask_composer"))
+    page.wait_for_timeout(500)
+    shifts = page.evaluate("window.shifts")
+    moved = [one for one in shifts if one["value"] > 0.001]  # a pixel within a field that loads is less
+    assert not moved, moved
 
 
 def test_pause_keeps_answers_and_resume_adds_the_rest(rich_app: App, visit: Visit) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from framelens.conversations.conversation import AskSettings, started
+from framelens.conversations.repository import ConversationRepository
 from framelens.core.domain import AnalysisRequest
 from framelens.core.errors import Cancelled, InputError
 from framelens.jobs.queue import Jobs
@@ -29,6 +31,14 @@ def later(monkeypatch: pytest.MonkeyPatch) -> None:
 
     now = trash.earliest_time()
     monkeypatch.setattr(trash, "earliest_time", lambda: now + 31 * 86_400)
+
+
+def talked(jobs: Jobs, job_id: str) -> str:
+    """A conversation about this job, in the trash."""
+    conversations = ConversationRepository(jobs._store)
+    talk = conversations.add(started([job_id], "en").asked("Which?", AskSettings()))
+    assert [entry.kind for entry in conversations.discard(talk.id)] == ["conversation"]
+    return talk.id
 
 
 def test_deleted_jobs_come_back_whole(jobs: Jobs, videos: VideoRepository) -> None:
@@ -162,9 +172,29 @@ def test_sweep_deletes_what_is_due(jobs: Jobs, videos: VideoRepository, later: N
 
 
 def test_sweep_leaves_what_is_young(jobs: Jobs, videos: VideoRepository) -> None:
-    jobs.discard([finished(jobs, Path("/v/clip.mp4"))])
+    job_id = finished(jobs, Path("/v/clip.mp4"))
+    talked(jobs, job_id)
+    jobs.discard([job_id])
     sweep_trash(jobs, videos)
-    assert len(jobs.trash.entries()) == 1
+    assert len(jobs.trash.entries()) == 2
+
+
+def test_sweep_deletes_conversations_that_are_due(jobs: Jobs, videos: VideoRepository, later: None) -> None:
+    path = uploaded(videos)
+    job_id = finished(jobs, path)
+    talked(jobs, job_id)
+    sweep_trash(jobs, videos)
+    assert jobs.trash.entries() == [] and jobs._store.select("SELECT * FROM conversations") == []
+    assert path.exists() and jobs.snapshot(job_id)
+
+
+def test_conversation_restored_meanwhile_is_not_deleted(jobs: Jobs, videos: VideoRepository) -> None:
+    talk = talked(jobs, finished(jobs, Path("/v/clip.mp4")))
+    (entry,) = jobs.trash.entries()
+    jobs.trash.restore([talk])
+    (done,) = purge(jobs, videos, [entry])
+    assert done.error and done.error.key == "trash_unknown"
+    assert ConversationRepository(jobs._store).get(talk)
 
 
 def test_damaged_job_does_not_stop_the_sweep(
@@ -180,7 +210,7 @@ def test_damaged_job_does_not_stop_the_sweep(
         connection.execute("UPDATE jobs SET document = '{' WHERE id = ?", (broken,))
     sweep_trash(jobs, videos)
     assert [entry.id for entry in jobs.trash.entries()] == [broken]
-    assert f"analysis {broken} in the trash can't be deleted" in caplog.text
+    assert f"report {broken} in the trash can't be deleted" in caplog.text
 
 
 def test_sweep_runs_at_once_and_again(

@@ -133,7 +133,7 @@ def test_conversation_is_in_the_report_of_each_of_its_videos(services: Services)
 def test_report_without_them_is_that_of_the_job(services: Services) -> None:
     stored = converse(services)
     assert report_of(services, GATE, conversations=False) == services.jobs.snapshot(GATE).analysis
-    services.conversations.delete(stored.id)
+    services.conversations.discard(stored.id)
     assert reported(services) == services.jobs.snapshot(GATE).analysis
 
 

@@ -11,6 +11,7 @@ from framelens.core.errors import InputError
 from framelens.store.conversations import ConversationRow, ConversationStore
 from framelens.store.database import MIGRATIONS, Row, Store
 from framelens.store.library_index import LibraryIndex
+from framelens.store.trash import Trash
 
 
 @pytest.fixture
@@ -84,6 +85,12 @@ def test_id_may_be_cut_short_but_not_ambiguous(conversations: ConversationStore)
             conversations.get(given)
 
 
+def delete(store: Store, conversation_id: str) -> None:
+    trash = Trash(store)
+    for entry in trash.put([conversation_id], "conversation"):
+        trash.purge_conversation(entry)
+
+
 def test_deleting_an_analysis_deletes_its_conversations(store: Store, conversations: ConversationStore) -> None:
     add(conversations, "a", {1: ("Q", "", "{}")})
     LibraryIndex(store).delete("job")
@@ -95,7 +102,7 @@ def test_deleting_an_analysis_deletes_its_conversations(store: Store, conversati
 def test_deleting_a_conversation_leaves_the_others(store: Store, conversations: ConversationStore) -> None:
     for name in ("a", "b"):
         add(conversations, name, {1: ("Q", "", "{}")})
-    conversations.delete("a")
+    delete(store, "a")
     assert ids(conversations.find()) == ["b"] and len(store.select("SELECT * FROM turns")) == 1
     assert store.get("job") is not None
 
@@ -143,7 +150,7 @@ def test_conversation_goes_with_its_last_analysis(store: Store, conversations: C
     assert ids(conversations.find(job_ids=["other"])) == ["both"]
     LibraryIndex(store).delete("job")
     assert conversations.get("both").about == ("other",) and ids(conversations.find()) == ["none", "both"]
-    conversations.delete("none")
+    delete(store, "none")
     with pytest.raises(InputError, match="conversation_unknown"):
         conversations.save(ConversationRow("none", "2026-01-01", "", "", "en", 1), {1: ("Q", "late", "{}")})
     LibraryIndex(store).delete("other")
@@ -156,7 +163,7 @@ def test_pictures_are_kept_once_and_go_with_the_last_user(store: Store, conversa
     for name, pictures in (("a", ["x", "y"]), ("b", ["x"])):
         assert conversations.save(row(name), {1: ("Q", "", "{}")}, pictures=pictures, are_new=True)
     assert conversations.pictures(["y", "x", "z"]) == {"x": b"X", "y": b"Y"}
-    conversations.delete("a")
+    delete(store, "a")
     assert conversations.pictures(["x", "y"]) == {"x": b"X"}
     LibraryIndex(store).delete("job")
     assert conversations.pictures(["x", "y"]) == {}

@@ -87,7 +87,7 @@ def test_nothing_finds_what_is_in_the_trash(store: Store, trash: Trash) -> None:
         with pytest.raises(InputError, match="job_unknown"):
             row = ConversationRow("new", "2026", "2026", "talk", "en", 1, ("one",))
             ConversationStore(store).save(row, {}, are_new=True)
-        assert not ConversationStore(store).delete("about-one") and not ShareStore(store).delete("share-one")
+        assert not ShareStore(store).delete("share-one")
         LibraryIndex(store).tag(["one"], "other")
         assert [entry.id for entry in trash.restore(["one"])] == ["one"]
         assert found(store, "one") == before
@@ -140,6 +140,56 @@ def test_conversation_about_two_loses_one_until_it_is_back(store: Store, trash: 
         assert conversations.find() == []
         trash.restore(["one"])
         assert conversations.get("both").about == ("one",)
+
+
+def test_conversation_comes_back_whole(store: Store, trash: Trash) -> None:
+    add(store, "one")
+    conversations = ConversationStore(store)
+    with as_user(ANN):
+        conversations.keep_pictures({"x": b"X"})
+        conversations.save(conversations.get("about-one"), {2: ("q", "a", "{}")}, pictures=["x"])
+        before = conversations.get("about-one")
+        (entry,) = trash.put(["about-one", "about-one", "one"], "conversation")
+        assert (entry.id, entry.kind, entry.name, entry.path) == ("about-one", "conversation", "talk", "")
+        assert conversations.find() == [] == conversations.find(job_ids=["one"])
+        assert found(store, "one") >= {"get", "entry", "link"}
+        for look in (conversations.get, lambda one: conversations.save(before, {3: ("q", "late", "{}")})):
+            with pytest.raises(InputError, match="conversation_unknown"):
+                look("about-one")
+        conversations.rename("about-one", "other")
+        assert trash.restore(["about-one"]) == [entry]
+        assert conversations.get("about-one") == before and len(conversations.turns("about-one")) == 2
+        assert conversations.pictures(["x"]) == {"x": b"X"} and trash.entries() == []
+    with as_user(BOB):
+        assert trash.put(["about-one"], "conversation") == []
+    noted = [(one.action, one.object_name) for one in AuditLog(store).entries(limit=9)]
+    assert noted == [("untrash", "talk"), ("trash", "talk")]
+
+
+def test_conversation_is_deleted_for_good(store: Store, trash: Trash) -> None:
+    add(store, "one")
+    conversations = ConversationStore(store)
+    conversations.keep_pictures({"x": b"X"})
+    conversations.save(conversations.get("about-one"), {2: ("q", "a", "{}")}, pictures=["x"])
+    (entry,) = trash.put(["about-one"], "conversation")
+    trash.restore(["about-one"])
+    with pytest.raises(InputError, match="trash_unknown"):
+        trash.purge_conversation(entry)
+    (entry,) = trash.put(["about-one"], "conversation")
+    trash.purge_conversation(entry)
+    assert trash.entries() == [] and trash.restore(["about-one"]) == []
+    assert [store.select(f"SELECT * FROM {one}") for one in ("turns", "pictures", "trash")] == [[], [], []]
+    assert store.get("one") is not None
+
+
+def test_no_orphan_stays_in_the_trash(store: Store, trash: Trash) -> None:
+    for job_id in ("one", "two"):
+        add(store, job_id)
+        assert trash.put([f"about-{job_id}"], "conversation")
+    trash.put(["one"])
+    assert [entry.id for entry in trash.entries()] == ["one", "about-two", "about-one"]
+    LibraryIndex(store).delete("one")
+    assert store.select("SELECT id, kind FROM trash") == [("about-two", "conversation")]
 
 
 def test_trash_of_others_is_not_there(store: Store, trash: Trash) -> None:
@@ -197,4 +247,4 @@ def test_ids_are_completed(store: Store, trash: Trash) -> None:
 
 def test_days_left_begin_with_the_first() -> None:
     deleted = datetime.now(UTC) - timedelta(days=3, hours=1)
-    assert TrashEntry("one", "one", deleted.isoformat(), "").days_left == KEPT_DAYS - 3
+    assert TrashEntry("one", "report", "one", deleted.isoformat()).days_left == KEPT_DAYS - 3

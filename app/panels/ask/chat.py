@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app.components import decision, exports
+from app.components import exports
 from app.components.exports import SaveButton, SaveGroup
 from app.context import may_change, services
 from app.formatting import error_words, plain
 from app.panels.ask import start, turns
 from app.panels.ask.pictures import Pictures
+from app.panels.library import trash
 from app.state import page_state
 from framelens.core.errors import AppError
 from framelens.core.evidence import Moments
@@ -98,8 +99,8 @@ def _draw_menu(conversation: Conversation) -> None:
             on_click=_clear,
             args=(conversation.id,),
         )
-        if st.button(f":red[{t('library.delete')}]", key=f"{key}_delete", icon=":material/delete:"):
-            st.dialog(t("ask.page.delete_title"))(_ask_to_delete)(conversation.id, conversation.name)
+        words, icon, args = f":red[{t('library.delete')}]", ":material/delete:", (conversation.id,)
+        st.button(words, key=f"{key}_delete", icon=icon, on_click=_delete, args=args)
 
 
 def _save_button(conversation_id: str, name: str) -> SaveButton:
@@ -118,16 +119,12 @@ def _clear(conversation_id: str) -> None:
         services().conversations.save(replace(kept, current=0), kept.turns[-1])
 
 
-def _ask_to_delete(conversation_id: str, name: str) -> None:
-    st.markdown(plain(t("ask.page.delete_what", name=name)))
-    decision.draw(t("library.delete"), "ask_delete", ":material/delete:", _delete, conversation_id)
-
-
 def _delete(conversation_id: str) -> None:
+    """Move a conversation to the trash; the list has a button that brings it back."""
     state = page_state()
     with state.catching_errors("ask_error"):
         services().answers.stop(conversation_id)
-        services().conversations.delete(conversation_id)
+        trash.offer_undo("conversation", services().conversations.discard(conversation_id))
         state.open_chat(None)
 
 

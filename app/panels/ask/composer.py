@@ -59,7 +59,7 @@ def draw(
             missing_model.draw_short(now, key=f"{key}_model")
         elif analysis and conversation is None:
             _draw_suggestions(analysis, key)
-        with st.container(horizontal=True, wrap=False, gap="small", vertical_alignment="center", key="ask_row"):
+        with st.container(horizontal=True, wrap=False, gap="xsmall", vertical_alignment="center", key="ask_row"):
             if conversation is None or conversation.about:
                 _draw_kind(key)
             if analysis and has_frames:

@@ -10,6 +10,7 @@ import streamlit as st
 from app.context import services
 from app.formatting import local_time, plain
 from app.panels.analyse import frame_options, video_picker
+from app.panels.library import trash
 from app.panels.work import rows
 from app.state import page_state
 from framelens.conversations.conversation import started
@@ -104,7 +105,8 @@ def begin_about(job_id: str) -> Conversation:
 
 
 def draw_list(job_id: str | None = None) -> None:
-    """Draw the conversations, all or those about one analysis, with a search."""
+    """Draw the conversations, all or those about one analysis, with a search and the one deleted last."""
+    trash.draw_undo("conversation")
     kept = services().conversations
     about = None if job_id is None else (job_id,)
     first = kept.find(analysis_ids=about, limit=_LISTED)

@@ -1,4 +1,4 @@
-"""Deleting from the library: to the trash with an undo, and from the trash for good."""
+"""Deleting reports and conversations: to the trash with an undo, and from the trash for good."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,14 +11,12 @@ from app.formatting import local_time, plain
 from app.state import page_state
 from framelens.core.errors import InputError
 from framelens.i18n import t
-from framelens.store.trash import KEPT_DAYS, TrashEntry
+from framelens.store.trash import KEPT_DAYS, TrashEntry, TrashKind
 
-_UNDO_KEY = "library_undo"
-"""Session key of the ids that were deleted last."""
 _MOST_NAMED = 5
 """Names in a question about deleting. Chosen by hand; not tuned."""
 _PAGE = 20
-"""Analyses on a page of the trash. Chosen by hand; not tuned."""
+"""Lines on a page of the trash. Chosen by hand; not tuned."""
 
 
 # ---- to the trash ----------------------------------------------------------------------------------------------------
@@ -58,38 +56,38 @@ def _delete(chosen: Sequence[str]) -> None:
     state, library = page_state(), services().jobs.library
     with state.catching_errors():
         moved, errors = services().jobs.discard(chosen)
-        ids = tuple(entry.id for entry in moved)
-        if state.job_id in ids:
+        if state.job_id in {entry.id for entry in moved}:
             state.open_job(None)
         state.chosen = frozenset(one for one in state.chosen if library.entry(one))
-        st.session_state[_UNDO_KEY] = ids
+        offer_undo("report", moved)
         if errors:
             raise errors[0]
 
 
-def draw_undo() -> None:
-    """Say what was deleted last, with a button that brings it back."""
+def offer_undo(kind: TrashKind, moved: Sequence[TrashEntry]) -> None:
+    """Keep what was deleted last of this kind, for `draw_undo`."""
+    st.session_state[f"{kind}_undo"] = tuple(entry.id for entry in moved)
+
+
+def draw_undo(kind: TrashKind) -> None:
+    """Say what was deleted last of this kind, with a button that brings it back."""
     trashed = {entry.id for entry in services().jobs.trash.entries()}  # another page may have restored some
-    ids = tuple(one for one in st.session_state.get(_UNDO_KEY, ()) if one in trashed)
+    ids = tuple(one for one in st.session_state.get(f"{kind}_undo", ()) if one in trashed)
     if not ids or not may_change():
         return
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.markdown(t("library.deleted", n=len(ids)), width="content")
-        undo = t("library.undo")
-        st.button(undo, key="library_undo_deletion", icon=":material/undo:", on_click=_restore, args=(ids,))
-        close = t("library.undo_close")
-        st.button("", key="library_undo_close", icon=":material/close:", type="tertiary", help=close, on_click=_close)
+        st.markdown(t(f"library.deleted_{kind}", n=len(ids)), width="content")
+        undo, close = t("library.undo"), t("library.undo_close")
+        st.button(undo, key=f"{kind}_undo_deletion", icon=":material/undo:", on_click=_restore, args=(ids, kind))
+        key, icon = f"{kind}_undo_close", ":material/close:"
+        st.button("", key=key, icon=icon, type="tertiary", help=close, on_click=offer_undo, args=(kind, ()))
 
 
-def _close() -> None:
-    st.session_state.pop(_UNDO_KEY, None)
-
-
-def _restore(job_ids: Sequence[str]) -> None:
-    with page_state().catching_errors():
-        restored = services().jobs.trash.restore(job_ids)
+def _restore(ids: Sequence[str], kind: TrashKind = "report") -> None:
+    with page_state().catching_errors("ask_error" if kind == "conversation" else "error"):
+        restored = services().jobs.trash.restore(ids)
         if not restored:
-            raise InputError("trash_unknown", id=job_ids[0])
+            raise InputError("trash_unknown", id=ids[0])
         st.toast(t("library.restored", n=len(restored)), icon=":material/undo:")
 
 
@@ -115,7 +113,8 @@ def draw() -> None:
 def _draw_entry(entry: TrashEntry) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.markdown(plain(entry.name), width="content")
-        st.caption(t("library.trash_line", time=local_time(entry.deleted), days=entry.days_left))
+        line = t("library.trash_line", time=local_time(entry.deleted), days=entry.days_left)
+        st.caption(f"{t('ask.page.conversation')} · {line}" if entry.kind == "conversation" else line)
         restore, key = t("library.restore"), f"library_restore_{entry.id}"
         st.button(restore, key=key, icon=":material/undo:", on_click=_restore, args=((entry.id,),))
         icon = ":material/delete_forever:"

@@ -9,11 +9,12 @@ import streamlit as st
 
 from app import resources
 from app.components.assets import component
-from app.context import services
+from app.context import LANGUAGE_KEY, default_language, services
 from app.formatting import plain
-from app.panels.menu import account, engine, language
+from app.panels.menu import engine
 from app.state import page_state
-from framelens.i18n import t
+from app.views import login
+from framelens.i18n import LANGUAGES, t
 
 if TYPE_CHECKING:
     from streamlit.delta_generator import DeltaGenerator
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 _THEMES = ("System", "Light", "Dark")
 """As Streamlit names them."""
+_TRANSLATED_CHOICES = ("template", "report_language", "side", "sum_format", "sum_picture")
+"""Select boxes with translated options. Those of the library are set from the address instead."""
 _mount_theme = component("theme")
 
 
@@ -39,10 +42,43 @@ def draw(paths: Sequence[str], *, shows_model: bool, shows_account: bool) -> Del
         place = st.container(gap="small")
         words = {name: t(f"ui.theme_{name.lower()}") for name in _THEMES}
         _mount_theme(key="theme", data={"words": words, "label": t("ui.theme"), "paths": list(paths)})
-        language.draw()
+        draw_language()
         if shows_account:
-            account.draw()
+            _draw_account()
     return place
+
+
+def draw_language() -> None:
+    """Draw the switch of the language. It is drawn first, so that everything after it is in the new language."""
+    default = default_language()
+    st.segmented_control(
+        "Language · 语言",
+        LANGUAGES,
+        default=default,
+        format_func={code: t(f"language.{code}", default) for code in LANGUAGES}.__getitem__,
+        key=LANGUAGE_KEY,
+        required=True,
+        label_visibility="collapsed",
+        bind="query-params",
+        on_change=_send_choices,
+    )
+
+
+def _send_choices() -> None:
+    """Send the choices to the browser again: it keeps the labels that it was sent before."""
+    for key in st.session_state:
+        if key in _TRANSLATED_CHOICES or str(key).startswith(("library_made", "library_sort", "another_template_")):
+            st.session_state[key] = st.session_state[key]
+
+
+def _draw_account() -> None:
+    """Draw the account of the reader with the button that logs out; nothing without accounts."""
+    if (session := resources.login_session()) is None:
+        return
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="account"):
+        st.caption(plain(f"{session.user.name} · {t(f'login.role_{session.user.role}')}"), width="content")
+        if st.button(t("login.out"), key="log_out", type="tertiary", icon=":material/logout:"):
+            login.log_out()
 
 
 def draw_model(place: DeltaGenerator, pages: Sequence[StreamlitPage]) -> None:

@@ -10,7 +10,6 @@ from app import resources
 from app.components import report_blocks
 from app.context import services
 from app.formatting import error_words, plain
-from app.model_selection import ModelChoice, ModelSettings
 from app.panels.menu.engine import draw_phase, short_model_name
 from app.panels.models.current_model import is_changing
 from app.state import page_state
@@ -24,6 +23,7 @@ from framelens.models.placement import Proposal
 from framelens.services import model_benchmarks
 from framelens.services.container import start_benchmark
 from framelens.services.hardware_profile import HardwareProfile
+from framelens.services.model_selection import ModelChoice, ModelSettings
 from framelens.store.model_records import Measured
 
 if TYPE_CHECKING:

@@ -10,7 +10,6 @@ import streamlit as st
 
 from app.context import services
 from app.formatting import error_words, plain
-from app.model_selection import ModelChoice
 from app.state import page_state
 from framelens.core.errors import AppError
 from framelens.core.units import human_size
@@ -18,6 +17,7 @@ from framelens.i18n import t
 from framelens.models.remote_code import SHORT, CodeFile
 from framelens.reports.content.labels import one_line, printable
 from framelens.services.access.code_trust import ModelCode, find_code, trust_code, untrust_code
+from framelens.services.model_selection import ModelChoice
 
 _FILE = "model_code_file"
 _HASH = "model_code_hash"

@@ -10,7 +10,6 @@ import streamlit as st
 
 from app.context import services
 from app.formatting import plain
-from app.model_selection import config_text
 from app.panels.models.current_model import is_switching
 from app.state import page_state
 from framelens.core.domain import AnalysisRequest, VideoInfo
@@ -22,6 +21,7 @@ from framelens.models.formatting import need_text
 from framelens.services.container import choose_local_model
 from framelens.services.engine_session import confirmed_downloads
 from framelens.services.model_benchmarks import run_of
+from framelens.services.model_selection import config_text
 from framelens.services.readiness import ModelCandidate, Readiness, download_text, readiness
 from framelens.store.model_records import KnownTimings
 

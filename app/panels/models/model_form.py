@@ -13,7 +13,6 @@ import streamlit as st
 from app.components import charts
 from app.context import services
 from app.formatting import error_words, plain
-from app.model_selection import ModelChoice, ModelSettings, config_text, env_lines, find_model, proposal_for
 from app.panels.menu.engine import short_model_name
 from app.panels.models import benchmark, code_trust
 from app.panels.models.current_model import is_changing
@@ -34,6 +33,14 @@ from framelens.models.preflight.context import apply_fix as with_changes
 from framelens.models.serving_plan import parse_plan
 from framelens.services.container import download_and_switch, with_local_model
 from framelens.services.hardware_profile import HardwareProfile
+from framelens.services.model_selection import (
+    ModelChoice,
+    ModelSettings,
+    config_text,
+    env_lines,
+    find_model,
+    proposal_for,
+)
 from framelens.services.preflight import preflight
 from framelens.services.readiness import download_text, free_bytes, hub_text
 

@@ -13,7 +13,6 @@ import streamlit as st
 from app.components.assets import component, sent
 from app.context import services
 from app.formatting import plain
-from app.model_selection import config_text, find_model, proposal_for
 from app.state import page_state
 from framelens.core.errors import AppError
 from framelens.core.units import GIB, gib_number
@@ -26,6 +25,7 @@ from framelens.models.placement import Proposal, least_bytes
 from framelens.services import hardware_profile
 from framelens.services.hardware_profile import HardwareProfile
 from framelens.services.model_benchmarks import latest_trials, speed_text
+from framelens.services.model_selection import config_text, find_model, proposal_for
 from framelens.store.model_records import Measured
 
 _HEADS = ("models.column_model", "models.page.memory", "models.column_format", "models.page.lengths")

@@ -37,8 +37,6 @@ def draw_entry() -> None:
         st.button(
             t("ui.compare"),
             key="compare",
-            type="tertiary",
-            icon=":material/compare:",
             help=t("ui.compare_help"),
             on_click=page_state().compare_with,
             args=(CHOOSING,),

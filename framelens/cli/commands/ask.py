@@ -24,6 +24,7 @@ from framelens.cli.common import (
     cancel_on_signals,
     confirm_deletion,
     in_services,
+    print_trashed,
     services,
     use_language,
     whole_number,
@@ -79,6 +80,7 @@ def add_arguments(parser: Parser) -> None:
     add("--export", metavar="ID")
     add("--rename", nargs=2, metavar=("ID", "NAME"))
     add("--delete", metavar="ID")
+    add("--for-good", action="store_true")
     parser.add_argument("--language", choices=LANGUAGES, help=t("cli.language"))
     parser.add_argument("--model", help=t("cli.model"))
     parser.add_argument("--base-url", help=t("cli.base_url"))
@@ -338,10 +340,15 @@ def _delete(one: Conversation, given: argparse.Namespace) -> None:
     from framelens.reports.content.labels import one_line
 
     name = one_line(one.name)
-    if not (given.yes or confirm_deletion(name)):
+    if given.for_good and not (given.yes or confirm_deletion(name)):
         return
-    services().conversations.delete(one.id)
-    print(t("cli.library_deleted", name=name), file=sys.stderr)
+    moved = services().conversations.discard(one.id)
+    if not given.for_good:
+        print_trashed(moved)
+        return
+    for entry in moved:
+        services().jobs.trash.purge_conversation(entry)
+        print(t("cli.library_deleted", name=name), file=sys.stderr)
 
 
 def _list(given: argparse.Namespace) -> None:

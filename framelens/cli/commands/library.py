@@ -23,6 +23,7 @@ from framelens.cli.common import (
     add_output_options,
     confirm_deletion,
     in_services,
+    print_trashed,
     services,
     use_language,
     whole_number,
@@ -36,7 +37,7 @@ from framelens.jobs.snapshot import State
 from framelens.reports.content.labels import local_minute, title_and_details
 from framelens.services.container import open_library
 from framelens.store.library_index import Hit, LibraryEntry, LibraryQuery, Order
-from framelens.store.trash import KEPT_DAYS, TrashEntry
+from framelens.store.trash import TrashEntry
 
 if TYPE_CHECKING:
     from framelens.library.bulk_operations import Removed
@@ -250,16 +251,12 @@ def _delete(given: argparse.Namespace) -> int:
     if given.for_good:
         return _delete_for_good(given)
     moved, errors = services().jobs.discard([services().jobs.library.resolve_id(one) for one in given.ids])
-    for entry in moved:
-        print(t("cli.library_trashed", name=_line(entry.name)), file=sys.stderr)
-    if moved:
-        command = " ".join(("framelens library restore", *(entry.id for entry in moved)))
-        print(t("cli.library_undo", days=KEPT_DAYS, command=command), file=sys.stderr)
+    print_trashed(moved)
     return _print_errors(errors)
 
 
 def _delete_for_good(given: argparse.Namespace) -> int:
-    """Delete analyses permanently, whether they are in the library or in the trash."""
+    """Delete analyses, and conversations in the trash, permanently."""
     from framelens.library.bulk_operations import purge, remove
 
     listed: dict[str, str] = {}  # name by id
@@ -277,7 +274,7 @@ def _delete_for_good(given: argparse.Namespace) -> int:
 
 
 def _resolved(given: str) -> LibraryEntry | TrashEntry:
-    """Return the analysis with this id or beginning, in the library or else in the trash."""
+    """Return what has this id or beginning, in the library or else in the trash."""
     library = services().jobs.library
     try:
         entry = library.entry(library.resolve_id(given))
@@ -320,7 +317,7 @@ def _trash(given: argparse.Namespace) -> int:
 
         is_confirmed = _is_confirmed((entry.name for entry in entries), given)
         return _print_removed(purge(services().jobs, services().videos, entries)) if is_confirmed else 0
-    names = ("id", "name", "deleted", "days_left")
+    names = ("id", "kind", "name", "deleted", "days_left")
     if given.json:
         documents = [{name: getattr(entry, name) for name in names} for entry in entries]
         _print_json({"total": len(entries), "analyses": documents})
@@ -332,14 +329,19 @@ def _trash(given: argparse.Namespace) -> int:
     for name in names:
         table.add_column(t(f"library.column_{name}"), no_wrap=name != "name")
     for entry in entries:
-        table.add_row(entry.id, Text(_line(entry.name)), local_minute(entry.deleted), str(entry.days_left))
+        kind = t(f"cli.library_kind_{entry.kind}")
+        table.add_row(entry.id, kind, Text(_line(entry.name)), local_minute(entry.deleted), str(entry.days_left))
     wide_console().print(table)
     return 0
 
 
 def _restore(given: argparse.Namespace) -> int:
     ids = list(dict.fromkeys(services().jobs.trash.resolve(one).id for one in given.ids))
-    return _print_entries([entry.id for entry in services().jobs.trash.restore(ids)], given)
+    restored = services().jobs.trash.restore(ids)
+    for entry in restored:
+        if entry.kind == "conversation":
+            print(t("cli.library_restored", name=_line(entry.name)), file=sys.stderr)
+    return _print_entries([entry.id for entry in restored if entry.kind == "report"], given)
 
 
 def _import(given: argparse.Namespace) -> int:

@@ -234,9 +234,12 @@ def test_list_finds_renames_and_deletes(asked: Ask, services: Services) -> None:
     next(one for one in page.button if one.label == t("ask.page.rename", "en")).click().run()
     assert services.conversations.get(conversation.id).name == "Zebras"
     page.button(key=key(conversation, "delete")).click().run()
-    page.button(key="ask_delete_sure").click().run()
     assert conversation.id not in [one.id for one in services.conversations.find()]
     assert "chat" not in page.query_params
+    assert t("library.deleted_conversation", "en") in texts(page)
+    page.button(key="conversation_undo_deletion").click().run()
+    assert services.conversations.get(conversation.id).name == "Zebras"
+    assert t("library.deleted_conversation", "en") not in texts(page)
 
 
 def test_unknown_conversation_leads_to_the_list(services: Services) -> None:

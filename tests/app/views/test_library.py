@@ -14,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 from app import formatting
 from app.context import LANGUAGE_KEY
 from app.state import PageState
+from framelens.conversations.conversation import AskSettings, started
 from framelens.core.analysis_state import AnalysisState
 from framelens.core.domain import AnalysisRequest, Language, Selection
 from framelens.core.errors import InputError
@@ -204,11 +205,11 @@ def test_deleted_come_back_with_one_click(show: Show, services: Services) -> Non
     ids = [import_report(services, number, f"{number}.mp4") for number in (1, 2, 3)]
     page = delete(show(chosen=frozenset(ids[:2])))
     assert names(page) == ["3.mp4"] and "2 analyses deleted" in texts(page)
-    page.button(key="library_undo_deletion").click().run()
+    page.button(key="report_undo_deletion").click().run()
     assert names(page) == ["3.mp4", "2.mp4", "1.mp4"] and "deleted" not in texts(page)
     assert "library_trash" not in {one.key for one in page.expander}
     page = delete(show(chosen=frozenset(ids[:1])))
-    page.button(key="library_undo_close").click().run()
+    page.button(key="report_undo_close").click().run()
     assert "1 analysis deleted" not in texts(page) and names(page) == ["3.mp4", "2.mp4"]
 
 
@@ -242,15 +243,23 @@ def test_dialog_says_whether_videos_go_along(show: Show, services: Services) -> 
 
 def test_trash_is_listed_restored_and_emptied(show: Show, services: Services) -> None:
     first, second, third = (import_report(services, number, f"{number}.mp4") for number in (1, 2, 3))
-    services.jobs.discard([first, second, third])
+    talk = services.conversations.add(started([third], "en").asked("Which?", AskSettings()))
+    services.conversations.discard(talk.id)
+    services.jobs.discard([first, second])
     page = show()
-    assert "30 days left" in texts(page) and [one.label for one in page.expander if one.key] == ["Trash · 3"]
+    assert texts(page).count("Conversation · deleted") == 1
+    page.button(key=f"library_restore_{talk.id}").click().run()
+    assert [one.id for one in services.conversations.find()] == [talk.id]
+    services.conversations.discard(talk.id)
+    services.jobs.discard([third])
+    page = show()
+    assert "30 days left" in texts(page) and [one.label for one in page.expander if one.key] == ["Trash · 4"]
     page.button(key=f"library_restore_{first}").click().run()
     assert names(page) == ["1.mp4"]
     page.button(key=f"library_purge_{second}").click().run()
     assert "can't be undone" in texts(page)
     page.button(key="library_purge_sure").click().run()
-    assert [entry.id for entry in services.jobs.trash.entries()] == [third]
+    assert [entry.id for entry in services.jobs.trash.entries()] == [third, talk.id]
     page.button(key="library_purge_all").click().run()
     page.button(key="library_purge_sure").click().run()
     assert not page.exception and services.jobs.trash.entries() == []
@@ -265,7 +274,7 @@ def test_two_pages_delete_and_restore(show: Show, services: Services) -> None:
     other.button(key="library_delete_sure").click().run()
     assert not other.exception and [one.value for one in other.error]
     assert "library_delete" not in {one.key for one in other.button}  # nothing is selected any more
-    page.button(key="library_undo_deletion").click().run()
+    page.button(key="report_undo_deletion").click().run()
     other.button(key=f"library_restore_{job_id}").click().run()
     assert not other.exception and [one.value for one in other.error if "in the trash" in one.value]
     assert names(other) == ["gate.mp4"]

@@ -46,9 +46,11 @@ def environment(data: Path, server: Server | None) -> dict[str, str]:
     return {**os.environ, "LANG": "C.UTF-8", "FRAMELENS_DATA_DIR": str(data), **named}
 
 
-def run(*arguments: object, data: Path, server: Server | None = None) -> subprocess.CompletedProcess[str]:
+def run(
+    *arguments: object, data: Path, server: Server | None = None, command: str = "ask"
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "framelens.cli.main", "ask", *map(str, arguments)],
+        [sys.executable, "-m", "framelens.cli.main", command, *map(str, arguments)],
         env=environment(data, server),
         capture_output=True,
         encoding="utf-8",
@@ -101,9 +103,18 @@ def test_question_about_a_video_lists_frames_with_times(video: Path, data: Path,
     assert run("--rename", "latest", "红色", data=data).returncode == 0
     assert "红色" in run("--list", "latest", data=data).stdout
     assert "红色" in run("--list", video, data=data).stdout
-    assert run("--delete", "latest", data=data).returncode == 2
-    assert run("--delete", "latest", "--yes", data=data).returncode == 0
+    deleted = run("--delete", "latest", data=data)
+    assert deleted.returncode == 0
+    assert f"framelens library restore {document['id']}" in deleted.stderr
     assert "no conversations" in run("--list", data=data).stdout
+    (trashed,) = json.loads(run("trash", "--json", data=data, command="library").stdout)["analyses"]
+    assert (trashed["kind"], trashed["name"], trashed["days_left"]) == ("conversation", "红色", 30)
+    assert run("restore", document["id"], data=data, command="library").returncode == 0
+    assert document["id"] in run("--list", data=data).stdout
+    assert run("--delete", "latest", "--for-good", data=data).returncode == 2
+    assert run("--delete", "latest", "--for-good", "--yes", data=data).returncode == 0
+    assert "no conversations" in run("--list", data=data).stdout
+    assert "empty" in run("trash", data=data, command="library").stdout
 
 
 @pytest.mark.slow

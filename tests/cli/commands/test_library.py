@@ -136,7 +136,7 @@ def test_deleted_goes_to_the_trash_and_back(imported: list[Path], capsys: pytest
     run("library", "--json")
     assert reported(capsys)["total"] == 2
     assert run("library", "restore", "latest", "--language", "en") == 6
-    assert "There is no analysis latest in the trash" in capsys.readouterr().err
+    assert "Nothing in the trash has the id latest" in capsys.readouterr().err
 
 
 def test_trash_is_emptied_after_asking(imported: list[Path], capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,6 +14,7 @@ from framelens.models.catalogue_parser import CatalogueEntry
 from framelens.models.config.parser import read_shape
 from framelens.models.formatting import weights_bytes
 from framelens.models.placement import Proposal
+from framelens.models.preflight.context import Fix, apply_fix
 from framelens.services.hardware_profile import HardwareProfile
 
 _MAX_BYTES = 4 * 1024**2
@@ -162,3 +163,13 @@ def env_lines(wanted: ModelSettings, environment: Mapping[str, str]) -> str:
         lines.append(f"FRAMELENS_ENGINE={wanted.engine}")
     lines += [f"{name}={value}" for name, value in environment.items() if name != "FRAMELENS_ENGINE"]
     return "\n".join(lines)
+
+
+def with_fix(wanted: ModelSettings, fix: Fix) -> ModelSettings:
+    """Apply a fix to the settings; settings that it doesn't touch stay as typed."""
+    written = wanted.written or {}
+    changed = apply_fix(written, fix)
+    # A setting from our defaults can't be removed from the text; null restores vLLM's own default.
+    changed |= {name: None for name in fix.remove if name in (wanted.config or {}) and name not in written}
+    model, engine = fix.model or wanted.model, fix.engine or wanted.engine
+    return replace(wanted, model=model, engine=engine, vllm_config=config_text(changed))

@@ -8,13 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from app.model_selection import ModelChoice, ModelSettings, config_text, env_lines, find_model, proposal_for
-from app.panels.models.model_form import with_fix
 from framelens.core.errors import ModelNotFound
 from framelens.models.catalogue import built_in
 from framelens.models.placement import GpuCard
 from framelens.models.preflight.context import Fix
 from framelens.services.hardware_profile import HardwareProfile, build_profile, speed_here
+from framelens.services.model_selection import (
+    ModelChoice,
+    ModelSettings,
+    config_text,
+    env_lines,
+    find_model,
+    proposal_for,
+    with_fix,
+)
 
 
 @pytest.mark.parametrize(

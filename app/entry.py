@@ -1,11 +1,13 @@
 """Entry script of the interface, run at every rerun of every page: page settings, menu, sidebar, navigation.
 
 The pages are in `views/`, not `pages/`: a folder of that name beside this file would switch Streamlit to its legacy
-page mode for the first visitor. A page is a function; a new one is a module there and a line here.
+page mode for the first visitor. A page is a function; a new one is a module there and a line here, or of a plugin.
 
 The page links are our own, not those of `st.navigation`, which drop the query parameters and with them the open
 analysis.
 """
+
+from collections.abc import Callable
 
 import streamlit as st
 
@@ -15,18 +17,18 @@ from app.formatting import error_words, plain
 from app.panels.menu import menu
 from app.panels.work import work
 from app.state import page_state
-from app.views import analyse, ask, library, login, models, system
+from app.views import analyse, ask, library, login, models
+from framelens import registry
 from framelens.core.identity import current_user
 from framelens.i18n import t
 
-PAGES = (
-    ("analyse", ":material/movie:", analyse.draw),
-    ("ask", ":material/forum:", ask.draw),
-    ("library", ":material/video_library:", library.draw),
-    ("models", ":material/neurology:", models.draw),
-    ("system", ":material/monitoring:", system.draw),
+PAGES: tuple[tuple[str, str, Callable[[], None], registry.Role], ...] = (
+    ("analyse", ":material/movie:", analyse.draw, "viewer"),
+    ("ask", ":material/forum:", ask.draw, "viewer"),
+    ("library", ":material/video_library:", library.draw, "viewer"),
+    ("models", ":material/neurology:", models.draw, "administrator"),
+    *((one.name, one.icon, draw, one.role) for one, draw in registry.pages()),
 )
-OF_ADMINISTRATORS = ("models", "system")  # the menu has their links
 
 st.set_page_config(page_title="FrameLens", page_icon="🎞️", layout="wide")
 assets.draw_styles()
@@ -39,11 +41,11 @@ if needs_login:
     login.draw()
     st.stop()
 state = page_state()
-open_pages = [one for one in PAGES if is_administrator or one[0] not in OF_ADMINISTRATORS]
+open_pages = [one for one in PAGES if current_user().may(one[3])]
 names = [name for name, *_ in open_pages]
 pages = [
     st.Page(draw, title=t(f"ui.page_{name}"), icon=icon, url_path=name, default=draw is analyse.draw)
-    for name, icon, draw in open_pages
+    for name, icon, draw, _ in open_pages
 ]
 page = st.navigation(pages, position="hidden")
 st.set_page_config(page_title=f"{page.title} · FrameLens")
@@ -51,14 +53,15 @@ if state.pop_opened() and page is not pages[0]:
     st.switch_page(pages[0], query_params=state.address)
 if (name := state.pop_requested_page()) in names and page is not (target := pages[names.index(name)]):
     st.switch_page(target, query_params=state.address)
-first = [one for one, name in zip(pages, names, strict=True) if name not in OF_ADMINISTRATORS]
+of_all = [one for one, (*_, role) in zip(pages, open_pages, strict=True) if role != "administrator"]
+of_administrators = [one for one in pages if one not in of_all]  # the menu has their links
 with st.sidebar:
     with st.container(gap="xsmall"):
-        for one in first:
+        for one in of_all:
             st.page_link(one, query_params=state.address)
     listed = st.container()
 with st.container(horizontal=True, gap=None, key=assets.PHONE_PAGES):
-    for one in first:
+    for one in of_all:
         st.page_link(one, query_params=state.address)
 body = st.container()
 assets.turn_page(page.url_path, state.job_id or "")  # mounted before the page body, so before a link can be pressed
@@ -70,5 +73,5 @@ else:
     with listed:
         work.draw()
     if is_administrator:
-        menu.draw_model(model, pages[len(first) :])
+        menu.draw_model(model, of_administrators)
     resources.note_page_drawn()

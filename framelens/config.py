@@ -39,6 +39,8 @@ VLLM_CONFIG: dict[str, Any]
 _OURS = ("VLLM_MODEL_PATH", "VLLM_CONFIG")
 # If any of these is set, the choice on the page is ignored.
 _CHOOSING = ("VLLM_MODEL_PATH", "VLLM_CONFIG", "FRAMELENS_BASE_URL", "FRAMELENS_ENGINE")
+_MAY_BE_EMPTY = ("FRAMELENS_PLUGINS",)
+"""Variables that say something when they are empty: no plugins."""
 _KEPT = (*_CHOOSING, "FRAMELENS_API_KEY")
 # Prefixes of other programs' variables that .env may set: the hubs' clients, vLLM, CUDA, links between machines;
 # and ours that the parts which download models read.
@@ -305,7 +307,7 @@ def _values(environ: Mapping[str, str], dotenv: Path | None) -> dict[str, str]:
     path = dotenv or next((p for p in (Path.cwd() / ".env", REPOSITORY / ".env") if p.is_file()), None)
     from_file = _read_dotenv(path, path.stat().st_mtime_ns) if path and path.is_file() else {}
     # An empty variable counts as not set, so that `VLLM_CONFIG=` in a compose file does no harm.
-    given = {**from_file, **{key: value for key, value in environ.items() if value != ""}}
+    given = {**from_file, **{key: value for key, value in environ.items() if value or key in _MAY_BE_EMPTY}}
     return given if any(given.get(key, "").strip() for key in _CHOOSING) else {**_read_choice(given), **given}
 
 
@@ -327,7 +329,11 @@ def _choice_path(data_dir: Path) -> Path:
 def _read_dotenv(path: Path, _changed: int) -> dict[str, str]:
     from dotenv import dotenv_values  # imported late, like platformdirs
 
-    return {key: value for key, value in dotenv_values(path, interpolate=False).items() if value}
+    return {
+        key: value
+        for key, value in dotenv_values(path, interpolate=False).items()
+        if value or (value == "" and key in _MAY_BE_EMPTY)
+    }
 
 
 def _vllm_config(text: str) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from framelens.core.units import gib_number
 from framelens.engine.base import Endpoint
 from framelens.engine.hardware import cpu_name, free_memory_bytes, installed_vllm
 from framelens.engine.local_engine import LocalEngine
-from framelens.engine.monitoring.system_metrics import GpuReader, own_memory
+from framelens.engine.system_metrics import GpuReader, own_memory
 from framelens.engine.vllm import vllm_launcher
 from framelens.i18n import in_language
 from framelens.llm.chat import EngineChat, connect

@@ -5,6 +5,7 @@ Each resource is a module; the page's use the same gate, those for programs (`v1
 
 from starlette.routing import BaseRoute
 
+from framelens import registry
 from framelens.api import exports, media, sessions, shared, uploads
 from framelens.api.gate import AllowedHosts, Gate, PageProtection, content_policy, is_loopback
 from framelens.api.message_limits import limit_messages
@@ -38,4 +39,10 @@ def routes(gate: Gate, base_path: str = "") -> list[BaseRoute]:
         *exports.routes(gate, prefix),
         *shared.routes(gate, prefix),
         *programs.routes(),
+        *(route for plugin in registry.used() for route in _routes_of(plugin, gate, prefix)),
     ]
+
+
+def _routes_of(plugin: registry.Plugin, gate: Gate, prefix: str) -> list[BaseRoute]:
+    made = registry.loaded(plugin, plugin.routes) if plugin.routes else None
+    return list(made(gate, prefix)) if made else []

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from framelens import config
 from framelens.analysis.inputs.extraction_cache import open_extraction_cache
@@ -29,7 +29,6 @@ from framelens.core.redaction import redact
 from framelens.core.wall_clock import latest_time
 from framelens.engine.downloads import hub
 from framelens.engine.model_resolution import check_model_folder
-from framelens.engine.monitoring.monitor import Monitor
 from framelens.engine.remote_engine import normal_base_urls
 from framelens.i18n import in_language, language
 from framelens.services.answers import Answers
@@ -63,6 +62,16 @@ if TYPE_CHECKING:
     from framelens.services.webhooks import Webhooks
 
 T = TypeVar("T")
+
+
+class Closing(Protocol):
+    """What plugins keep."""
+
+    def close(self) -> None:
+        """Release what it holds."""
+
+
+ClosingT = TypeVar("ClosingT", bound=Closing)
 SAMPLE = Path(str(files("framelens") / "samples" / "sample.mp4"))
 _CHANGE_SECONDS = 2.0  # how long a page waits for a switch that no analysis delays; chosen by hand, not tuned
 _MOST_WORKERS = 16  # analyses at a time, each with a decoder; chosen by hand, not tuned
@@ -92,7 +101,6 @@ class Services:
     log_path: Path
     store: Store
     templates: Templates
-    monitor: Monitor
     download: BackgroundTask[EngineProgress, None] = field(default_factory=partial(BackgroundTask, "download"))
     benchmark: BackgroundTask[EngineProgress, Measured] = field(default_factory=partial(BackgroundTask, "benchmark"))
     vision_check: BackgroundTask[EngineProgress, Measured] = field(
@@ -106,6 +114,15 @@ class Services:
     semantic_index: SemanticIndex | None = None
     stills: Stills = field(default_factory=Stills)
     answers: Answers = field(default_factory=Answers)
+    _parts: dict[str, Closing] = field(default_factory=dict)
+    _parts_lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def part(self, name: str, build: Callable[[Services], ClosingT]) -> ClosingT:
+        """Return what a plugin keeps for as long as the services are open; it is built once, and closed with them."""
+        with self._parts_lock:
+            if name not in self._parts:
+                self._parts[name] = build(self)
+            return cast("ClosingT", self._parts[name])
 
     @property
     def settings(self) -> Settings:
@@ -182,7 +199,8 @@ class Services:
             if used in vars(self):
                 getattr(self, used).close()
         self.stills.close()
-        self.monitor.close()
+        for part in self._parts.values():
+            part.close()
         for task in (self.download, self.benchmark, self.vision_check, self.remote_query, self.trash_sweep):
             task.close()
         if self.semantic_index:
@@ -436,7 +454,6 @@ def open_services(settings: Settings | None = None, *, adopts: bool = True, work
     return Services(
         switcher=switcher,
         jobs=jobs,
-        monitor=Monitor(lambda: switcher.session.load(), partial(_counts, jobs)),
         templates=templates,
         videos=VideoRepository(settings.data_dir, settings.input_dirs, SAMPLE, uploads),
         log_path=log_path,
@@ -463,12 +480,6 @@ def _semantic_index(settings: Settings, jobs: Jobs) -> SemanticIndex | None:
     semantic_index = SemanticIndex(jobs.library, f"{model.model} {model.base_url}".strip(), model)
     jobs.indexing.on_indexed = semantic_index.begin
     return semantic_index
-
-
-def _counts(jobs: Jobs) -> tuple[int, int]:
-    """Count the jobs that run in any process on this data folder, and those that wait in this one, of all users."""
-    with as_user(LOCAL_USER):
-        return len(jobs.all_running()), len(jobs.waiting())
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""An engine with everything built for it from its settings: analysis, planner, load monitor and cached answers.
+"""An engine with everything built for it from its settings: analysis, planner and cached answers.
 
 Another model needs another session. Nothing heavy is loaded before it is needed.
 """
@@ -35,7 +35,6 @@ from framelens.engine.engine_pool import EnginePool
 from framelens.engine.hardware import installed_vllm
 from framelens.engine.local_engine import LocalEngine
 from framelens.engine.model_resolution import resolve_model
-from framelens.engine.monitoring.engine_metrics import EngineMetricsReader
 from framelens.engine.remote_engine import RemoteEngine, normal_base_url, normal_base_urls
 from framelens.engine.transformers import transformers_launcher
 from framelens.engine.vllm import speech_launcher, vllm_launcher
@@ -46,7 +45,6 @@ if TYPE_CHECKING:
     from framelens.conversations.answer_queue import AnswerQueues
     from framelens.conversations.retrieval.select import RetrievalTools
     from framelens.engine.base import Engine
-    from framelens.engine.monitoring.engine_metrics import EngineMetricsReader
     from framelens.llm.cache import AnswerCache
     from framelens.llm.embeddings import EmbeddingModel
     from framelens.store.database import Store
@@ -171,12 +169,6 @@ class EngineSession:
     def planner(self) -> Planner:
         """Return the estimator of analyses."""
         return _planner(self.settings, self.extractions, TokenCostMeter(self.connector))
-
-    @_once
-    def load(self) -> EngineMetricsReader:
-        """Return the reader of the engine's current load."""
-        settings = self.settings
-        return EngineMetricsReader(self.engine, base_url=settings.base_url, api_key=settings.api_key)
 
     def run(self, task: Task) -> Iterator[AnalysisEvent]:
         """Run one analysis and yield its events, see `framelens.analysis.pipeline.analyse`."""

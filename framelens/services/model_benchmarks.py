@@ -20,8 +20,8 @@ from framelens.core.units import gib_number
 from framelens.engine.base import Engine
 from framelens.engine.hardware import cpu_name, free_memory_bytes, installed_vllm
 from framelens.engine.http_client import NoAnswer, get_json, served_models
-from framelens.engine.monitoring.system_metrics import GpuReader
 from framelens.engine.remote_engine import LOCAL_HOSTS, normal_base_url
+from framelens.engine.system_metrics import GpuReader
 from framelens.i18n import LANGUAGES, notice_text, t
 from framelens.models.architecture import FRAME, Shape, image_tokens
 from framelens.models.catalogue import load_catalogue

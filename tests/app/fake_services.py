@@ -51,8 +51,6 @@ from framelens.core.domain import (
 )
 from framelens.core.errors import Cancelled, Paused
 from framelens.engine.base import Endpoint, Engine, EngineStatus
-from framelens.engine.monitoring.engine_metrics import EngineMetricsReader
-from framelens.engine.monitoring.monitor import Monitor
 from framelens.jobs.engine_switcher import EngineSwitcher
 from framelens.jobs.queue import Jobs
 from framelens.jobs.snapshot import JobSnapshot
@@ -105,7 +103,6 @@ class ScriptedSession:
     engine: Any
     notices: tuple[Notice, ...]
     planner: Planner
-    load: EngineMetricsReader
     run: Run
 
     def conditions(self, request: AnalysisRequest) -> dict[str, str]:
@@ -129,7 +126,6 @@ def open_fake(folder: Path, *, run: Run, sample: Path, input_dirs: tuple[Path, .
         engine=engine,
         notices=(Notice("sight_unknown"),),
         planner=Planner(lambda *_: None, RequestCapacity(8192, 1024), None, None, KnownTimings, lambda *_: None),
-        load=EngineMetricsReader(engine),
         run=run,
     )
     return Services(
@@ -139,7 +135,6 @@ def open_fake(folder: Path, *, run: Run, sample: Path, input_dirs: tuple[Path, .
         log_path=folder / "framelens.log",
         store=store,
         templates=load_templates(settings.template_dir),
-        monitor=Monitor(lambda: "not_running", lambda: (0, 0)),
     )
 
 

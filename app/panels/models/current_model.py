@@ -90,7 +90,7 @@ def _facts(status: EngineStatus) -> list[str]:
     length = info.max_model_len if info else None
     length = length or (None if status.kind != "vllm" else services().settings.vllm_config.get("max_model_len"))
     if length:
-        facts.append(t("system.context", n=length))
+        facts.append(t("models.context", n=length))
     return [fact for fact in facts if fact]
 
 

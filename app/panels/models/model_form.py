@@ -117,7 +117,7 @@ def _facts(choice: ModelChoice) -> list[str]:
     shape = entry.shape
     sees = t(f"models.page.sees_{'yes' if entry.sees else 'no'}")
     positions = shape.text.max_positions
-    length = t("system.context", n=positions) if positions else ""
+    length = t("models.context", n=positions) if positions else ""
     name = t(f"models.format.{format_of(shape).key}.name")
     return [one for one in (parameters_text(shape, named=True), sees, name, length, entry.licence) if one]
 

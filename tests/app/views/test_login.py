@@ -109,7 +109,8 @@ ACTIONS = (
 
 @pytest.mark.parametrize(("role", "action"), ACTIONS, ids=[action.partition("(")[0] for _, action in ACTIONS])
 def test_roles_are_checked_where_the_action_is_done(role: str, action: str, services: Services, tmp_path: Path) -> None:
-    from app.views import models, system
+    from app.views import models
+    from framelens.plugins.monitor import page as system
     from framelens.services import container
     from framelens.services.access import code_trust
 

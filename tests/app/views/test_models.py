@@ -85,7 +85,7 @@ def test_current_model_shows_state_vision_and_device(show: Show, language: Langu
     shown = badges(show(EngineStatus("ready", "vllm", "/models/Tiny-VL", info=info), language=language))
     assert t("ui.engine_ready", language) in shown
     assert t("models.page.sees_yes", language) in shown
-    assert "vLLM 0.32.0" in shown and t("system.context", language, n=8192) in shown
+    assert "vLLM 0.32.0" in shown and t("models.context", language, n=8192) in shown
 
 
 def test_failed_engine_says_why_and_offers_restart(show: Show) -> None:

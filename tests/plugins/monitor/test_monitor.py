@@ -19,9 +19,9 @@ from framelens.core.errors import StorageError
 from framelens.engine.base import Endpoint
 from framelens.engine.child_process import ChildProcess
 from framelens.engine.local_engine import LocalEngine
-from framelens.engine.monitoring.engine_metrics import EngineLoad, EngineMetricsReader
-from framelens.engine.monitoring.monitor import Monitor
-from framelens.engine.monitoring.system_metrics import GpuReader, SystemMetricsReader, own_memory
+from framelens.engine.system_metrics import GpuReader, SystemMetricsReader, own_memory
+from framelens.plugins.monitor.engine_metrics import EngineLoad, EngineMetricsReader
+from framelens.plugins.monitor.monitor import Monitor
 from tests.engine.fake_nvml import FakeNvml
 
 Make = Callable[..., Monitor]
@@ -82,7 +82,7 @@ def test_monitor_stops_unwatched_and_restarts_on_look(make_monitor: Make) -> Non
 
 
 def test_no_more_is_kept_than_the_last_minutes(make_monitor: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("framelens.engine.monitoring.monitor.KEPT_SECONDS", 0.2)
+    monkeypatch.setattr("framelens.plugins.monitor.monitor.KEPT_SECONDS", 0.2)
     monitor = make_monitor()
     first = monitor.watch()[0]
     until(lambda: first not in monitor.watch())

@@ -8,7 +8,7 @@ from typing import Any
 import pynvml
 import pytest
 
-from framelens.engine.monitoring.system_metrics import GpuAbsence, GpuReader, GpuSample
+from framelens.engine.system_metrics import GpuAbsence, GpuReader, GpuSample
 from tests.engine.fake_nvml import ANSWERS, FakeNvml
 
 NOT_SUPPORTED = pynvml.NVMLError(pynvml.NVML_ERROR_NOT_SUPPORTED)

@@ -18,10 +18,10 @@ from app.formatting import error_words, plain
 from app.panels.menu.engine import COLOURS, draw_engines, short_model_name
 from framelens.core.identity import requires
 from framelens.engine.hardware import cpu_name, installed_vllm
-from framelens.engine.monitoring.engine_metrics import LONGEST_INTERVAL_SECONDS, EngineLoad
-from framelens.engine.monitoring.monitor import KEPT_SECONDS, PERIOD_SECONDS, Sample
-from framelens.engine.monitoring.system_metrics import PROCESS_ROLES, GpuSample
+from framelens.engine.system_metrics import PROCESS_ROLES, GpuSample
 from framelens.i18n import t
+from framelens.plugins.monitor.engine_metrics import LONGEST_INTERVAL_SECONDS, EngineLoad
+from framelens.plugins.monitor.monitor import KEPT_SECONDS, PERIOD_SECONDS, Sample, monitor_of
 
 if TYPE_CHECKING:
     from framelens.engine.base import EngineStatus
@@ -42,8 +42,8 @@ def draw() -> None:
 
 @requires("administrator")
 def _draw() -> None:
-    samples = services().monitor.watch()
-    if not samples or services().monitor.has_failed:
+    samples = monitor_of(services()).watch()
+    if not samples or monitor_of(services()).has_failed:
         words = t("system.stopped" if samples else "system.nothing", log=services().log_path)
         st.info(plain(words), icon=":material/monitoring:")
     if not samples:
@@ -102,7 +102,7 @@ def _facts(status: EngineStatus) -> list[str]:
     if status.kind == "remote" and status.info and len(services().engine.statuses()) == 1:
         facts.append(urlsplit(status.info.base_url).netloc)
     if status.info and status.info.max_model_len:
-        facts.append(t("system.context", n=status.info.max_model_len))
+        facts.append(t("models.context", n=status.info.max_model_len))
     return [fact for fact in facts if fact]
 
 

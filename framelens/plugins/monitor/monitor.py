@@ -13,14 +13,20 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from framelens.core.background_task import BackgroundTask
 from framelens.core.errors import AppError
+from framelens.core.identity import LOCAL_USER, as_user
+from framelens.engine.system_metrics import GpuReader, GpuSamples, SystemMetricsReader, SystemSample
+from framelens.plugins.monitor.engine_metrics import EngineLoad, EngineMetricsReader, LoadAbsence
 
 if TYPE_CHECKING:
-    from framelens.engine.monitoring.engine_metrics import EngineLoad, LoadAbsence
-    from framelens.engine.monitoring.system_metrics import GpuReader, GpuSamples, SystemSample
+    from framelens.jobs.engine_switcher import EngineSwitcher
+    from framelens.jobs.queue import Jobs
+    from framelens.services.container import Services
+    from framelens.services.engine_session import EngineSession
 
 PERIOD_SECONDS = 2.0
 KEPT_SECONDS = 600.0
@@ -99,8 +105,6 @@ class Monitor:
         self._task.close()
 
     def _measure(self, _: Callable[[None], None], cancel: threading.Event) -> None:
-        from framelens.engine.monitoring.system_metrics import GpuReader, SystemMetricsReader
-
         machine, cards = SystemMetricsReader(), self._cards or GpuReader()
         try:
             while not cancel.is_set() and time.monotonic() - self._watched_at < self._watched_seconds:
@@ -116,3 +120,31 @@ class Monitor:
                 cancel.wait(max(0.0, due - time.monotonic()))
         finally:
             cards.close()
+
+
+def monitor_of(services: Services) -> Monitor:
+    """Return the monitor of these services, which is closed with them."""
+    return services.part("monitor", lambda opened: Monitor(_LoadInUse(opened.switcher), partial(_counts, opened.jobs)))
+
+
+class _LoadInUse:
+    """Load of the engine in use, whichever it is."""
+
+    def __init__(self, switcher: EngineSwitcher[EngineSession]) -> None:
+        self._switcher = switcher
+        self._session: EngineSession | None = None
+        self._read: EngineMetricsReader | None = None
+
+    def __call__(self) -> EngineLoad | LoadAbsence:
+        session = self._switcher.session
+        if self._read is None or session is not self._session:
+            settings = session.settings
+            self._read = EngineMetricsReader(session.engine, base_url=settings.base_url, api_key=settings.api_key)
+            self._session = session
+        return self._read()
+
+
+def _counts(jobs: Jobs) -> tuple[int, int]:
+    """Count the jobs that run in any process on this data folder, and those that wait in this one, of all users."""
+    with as_user(LOCAL_USER):
+        return len(jobs.all_running()), len(jobs.waiting())

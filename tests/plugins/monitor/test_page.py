@@ -16,16 +16,16 @@ from streamlit.testing.v1 import AppTest
 
 from app import resources
 from app.context import LANGUAGE_KEY
-from app.views import system
 from framelens.core.domain import AnalysisRequest, EngineInfo, EngineProgress, Language
 from framelens.core.errors import EngineError
 from framelens.engine.base import EngineStatus
 from framelens.engine.engine_pool import EnginePool
-from framelens.engine.monitoring.engine_metrics import EngineLoad
-from framelens.engine.monitoring.monitor import Monitor, Sample
-from framelens.engine.monitoring.system_metrics import GpuReader, GpuSample, GpuSamples, SystemSample
 from framelens.engine.remote_engine import RemoteEngine
+from framelens.engine.system_metrics import GpuReader, GpuSample, GpuSamples, SystemSample
 from framelens.i18n import LANGUAGES, error_text, t
+from framelens.plugins.monitor import page as system
+from framelens.plugins.monitor.engine_metrics import EngineLoad
+from framelens.plugins.monitor.monitor import Monitor, Sample
 from framelens.services.container import Services
 from tests.app.conftest import Open
 from tests.app.fake_services import ScriptedEngine, script, with_bench
@@ -45,7 +45,7 @@ def models_page() -> None:
 
 
 def system_page() -> None:
-    from app.views import system
+    from framelens.plugins.monitor import page as system
 
     system.draw()
 
@@ -110,7 +110,7 @@ def test_machine_cards_engine_and_queue_have_their_charts(show: Show) -> None:
     tokens = charts(page)[t("system.tokens", "en")]["lines"]
     assert [(line["label"], line["values"][-1]) for line in tokens] == [("read", 300.0), ("written", 50.0)]
     assert "RTX 4090" in texts(page)
-    assert t("system.context", "en", n=8192) in texts(page)
+    assert t("models.context", "en", n=8192) in texts(page)
 
 
 def test_missing_gpu_value_is_shown_as_missing(show: Show) -> None:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from framelens.engine.base import EngineStatus
-from framelens.engine.monitoring import engine_metrics as loads
-from framelens.engine.monitoring.engine_metrics import (
+from framelens.plugins.monitor import engine_metrics as loads
+from framelens.plugins.monitor.engine_metrics import (
     EngineLoad,
     EngineMetricsReader,
     MetricsReading,

@@ -1,0 +1,66 @@
+"""Command `framelens plugins`: lists the plugins with their versions, what they add, and why one is left out."""
+
+import argparse
+import json
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from framelens import registry
+from framelens.i18n import LANGUAGES, t
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of this command."""
+    parser.description = t("cli.plugins_how")
+    parser.add_argument("--json", action="store_true", help=t("cli.plugins_json"))
+    parser.add_argument("--language", choices=LANGUAGES, help=t("cli.language"))
+
+
+def run(given: argparse.Namespace) -> int:
+    """Print the plugins and return the exit code."""
+    found = [_described(state) for state in registry.states()]
+    if given.json:
+        json.dump({"plugins": found}, sys.stdout, ensure_ascii=False, indent=2)
+        print()
+        return 0
+    widths = [max((len(one[column]) for one in found), default=0) for column in ("name", "version")]
+    for one in found:
+        print(f"{one['name']:{widths[0]}}  {one['version']:{widths[1]}}  {_said(one)}")
+    if not found:
+        print(t("cli.plugins_none"))
+    return 0
+
+
+def _described(state: registry.PluginState) -> dict[str, Any]:
+    from importlib.metadata import version
+
+    return {
+        "name": state.name,
+        "version": state.version or version("framelens"),
+        "state": "faulty" if state.fault else "on" if state.plugin else "off",
+        "fault": state.fault,
+        "adds": _additions(state.plugin) if state.plugin else {},
+    }
+
+
+def _additions(plugin: registry.Plugin) -> dict[str, list[str]]:
+    """Return the names of what a plugin adds, by kind."""
+    formats = registry.loaded(plugin, plugin.formats) if plugin.formats else None
+    named = {
+        "commands": list(plugin.commands),
+        "formats": list(formats or ()),
+        "pages": [page.name for page in plugin.pages],
+        "slots": list(plugin.slots),
+        "routes": [plugin.routes] if plugin.routes else [],
+    }
+    return {kind: names for kind, names in named.items() if names}
+
+
+def _said(one: Mapping[str, Any]) -> str:
+    """Return the state in words: what a plugin adds, or why it is left out."""
+    if one["state"] == "faulty":
+        return t("cli.plugins_faulty", reason=one["fault"])
+    if one["state"] == "off":
+        return t("cli.plugins_off")
+    return "; ".join(t(f"cli.plugins_{kind}", names=", ".join(names)) for kind, names in one["adds"].items())

@@ -1,1 +1,0 @@
-"""Live measurements of the machine, its GPUs and the engine."""

@@ -23,7 +23,7 @@ from framelens.services.access.accounts import COOKIE
 if TYPE_CHECKING:
     from framelens.fleet.cluster.check import ClusterFacts
     from framelens.fleet.job_batches import PageBatches
-    from framelens.services.access.accounts import LoginSession
+    from framelens.services.access.accounts import Accounts, LoginSession
     from framelens.services.container import Services
 
 
@@ -114,16 +114,16 @@ def login_session(*, uses: bool = False) -> LoginSession | None:
     known = _script_run.session
     if known and not uses:
         return known[0]
-    session = _find_session(services, uses=uses)
+    session = _find_session(services.accounts, uses=uses)
     if known is not None:
         known[:] = [session]
     return session
 
 
-def _find_session(services: Services, *, uses: bool) -> LoginSession | None:
-    if not services.accounts.exist():
+def _find_session(accounts: Accounts, *, uses: bool) -> LoginSession | None:
+    if not accounts.exist():
         return None
-    found = services.accounts.session(cookie(), uses=uses)
+    found = accounts.session(cookie(), uses=uses)
     if found is None:
         raise InputError("login_needed")
     return found

@@ -48,7 +48,7 @@ def draw() -> None:
         return
     if job:
         batch.draw_back(job.id)
-    video_id = video_for(services(), job) if job else state.video_id
+    video_id = video_for(services().videos, services().jobs, job) if job else state.video_id
     if job or video_id:
         st.set_page_config(page_title=f"{job.name if job else _name(video_id or '')} · FrameLens")
     facts = st.empty() if job else _draw_heading(video_id and _name(video_id))
@@ -161,7 +161,7 @@ def _draw_uploader_of(job: JobSnapshot) -> None:
         page_state().refused = tuple(refused)
         for video_id in video_ids:
             with page_state().catching_errors():
-                keep_video(services(), job, video_id)
+                keep_video(services().videos, services().switcher.session.extractions, job, video_id)
 
     video_picker.draw_uploader(key=f"copy-{job.id}", on_uploaded=keep)
 

@@ -17,7 +17,6 @@ from app.state import page_state
 from framelens.core.errors import AppError
 from framelens.i18n import t
 from framelens.reports.content.labels import printable
-from framelens.services.conversations import video_names
 from framelens.services.playback import video_for
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ def draw() -> None:
     if conversation is None:
         st.markdown(f"## {t('ui.page_ask')}")
         st.caption(t("ask.page.what"))
-    names = video_names(services(), conversation) if conversation else {}
+    names = services().reports.video_names(conversation) if conversation else {}
     if conversation:
         chat.draw_head(conversation)
     if conversation is None:
@@ -69,7 +68,7 @@ def _draw_video(conversation: Conversation, names: Mapping[str, str]) -> str:
             label_visibility="collapsed",
         )
     job = services().jobs.snapshot(shown)
-    video_id = video_for(services(), job)
+    video_id = video_for(services().videos, services().jobs, job)
     if video_id is None:
         st.info(plain(t("ui.video_not_on_page", name=job.name)))
         return shown

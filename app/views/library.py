@@ -163,12 +163,11 @@ def _draw_import() -> None:
 
 def _import(uploads: Sequence[str], refused: Sequence[str]) -> None:
     from framelens.library.bulk_operations import reports_of
-    from framelens.services.conversations import import_report
 
     state = page_state()
     state.refused = tuple(refused)
     ids: list[str] = []
     with state.catching_errors(), ExitStack() as opened:
         files = [opened.enter_context(services().videos.read_once(one, "report")) for one in uploads]
-        ids += [import_report(services(), analysis) for analysis in reports_of(files)]
+        ids += [services().reports.add(analysis) for analysis in reports_of(files)]
         st.toast(t("library.imported", n=len(set(ids))), icon=":material/check_circle:")

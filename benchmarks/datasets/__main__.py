@@ -27,8 +27,8 @@ from framelens.conversations.conversation import AnswerDone, AskSettings, Conver
 from framelens.core.errors import AppError, EngineError
 from framelens.core.evidence import Moments
 from framelens.i18n import error_text, in_language
-from framelens.services import conversations
 from framelens.services.analyses import with_named
+from framelens.services.asking import FrameOptions
 from framelens.services.container import Services, open_services
 
 _LETTER = re.compile(rf"\W*([{LETTERS}])\b")
@@ -92,7 +92,7 @@ def _outcome(services: Services, item: Item, path: Path, *, frames: int, look: L
 
 def _answered(services: Services, item: Item, path: Path, *, frames: int, look: LookKind) -> Turn:
     cancel = threading.Event()
-    events = conversations.begin(services, [str(path)], conversations.FrameOptions("en", frames), cancel)
+    events = services.asking.begin([str(path)], FrameOptions("en", frames), cancel)
     asked = _value_of(events)
     letters = LETTERS[: len(item.choices)]
     if item.span is None:
@@ -102,7 +102,7 @@ def _answered(services: Services, item: Item, path: Path, *, frames: int, look: 
         question = f"When does this happen: {item.question}?"
     settings = AskSettings(temperature=0.0, seed=0, letters=letters)
     asked = asked.asked(question, settings, look=Look(look))
-    with closing(conversations.ask(services, asked, cancel)) as answer:
+    with closing(services.asking.ask(asked, cancel)) as answer:
         done = [event.conversation for event in answer if isinstance(event, AnswerDone)]
     turn: Turn = done[0].last
     return turn

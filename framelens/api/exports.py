@@ -30,6 +30,7 @@ from framelens.api.gate import Gate
 from framelens.api.responses import OpenFileResponse
 from framelens.api.turns import TurnQueue
 from framelens.conversations.export import as_markdown, document
+from framelens.conversations.repository import ConversationRepository
 from framelens.core.background_task import cancelled_by, check_cancelled
 from framelens.core.domain import Analysis, Language
 from framelens.core.errors import AppError, InputError
@@ -38,12 +39,14 @@ from framelens.core.identity import current_user
 from framelens.fleet.archive import BatchArchive
 from framelens.fleet.job_batches import bundle as batch_files
 from framelens.i18n import labelled, language, t
+from framelens.jobs.queue import Jobs
 from framelens.library.bulk_operations import MOST_EXPORTED
 from framelens.reports.files import ReportFile, frame_entries, write_zip, zipped
 from framelens.reports.formats import FORMATS, all_files, bundle, files_of
 from framelens.reports.graphics import contact_sheet
 from framelens.services.container import Services
-from framelens.services.conversations import report_of, video_names
+from framelens.services.stored_reports import StoredReports
+from framelens.store.audit import AuditLog
 from framelens.video.extractor import full_pictures
 
 T = TypeVar("T")
@@ -132,7 +135,8 @@ async def _left(request: Request) -> None:
 
 
 def report(
-    services: Services,
+    jobs: Jobs,
+    reports: StoredReports,
     job_id: str,
     name: str,
     *,
@@ -144,7 +148,8 @@ def report(
     """Return the report of a job.
 
     Args:
-        services: The services.
+        jobs: The queue.
+        reports: The stored reports.
         job_id: The job.
         name: A format; or "everything", all formats with their pictures; "frames", its frames in full size; "sheet", a
             contact sheet.
@@ -159,8 +164,8 @@ def report(
     if name not in (*FORMATS, *_ARCHIVES):
         known = ", ".join((*FORMATS, *_ARCHIVES))
         raise InputError("report_format_unknown", given=name[:80], known=known)
-    job = services.jobs.snapshot(job_id)
-    analysis = report_of(services, job_id, conversations=conversations)
+    job = jobs.snapshot(job_id)
+    analysis = reports.get(job_id, conversations=conversations)
     if analysis is None:
         raise InputError("no_report_yet", id=job_id)
     if name in FORMATS and not FORMATS[name].fits(analysis):
@@ -171,7 +176,7 @@ def report(
     if made is None:
         files = files_of(name, analysis, spoken, stem + FORMATS[name].suffix, appendix=appendix)
         made = _of_files(name, stem, list(islice(files, 1 if is_alone else None)))
-    services.jobs.audit.record("export", job.id, job.name)
+    jobs.audit.record("export", job.id, job.name)
     return made
 
 
@@ -204,35 +209,43 @@ def frames_as_zip(analysis: Analysis) -> bytes:
         return zipped(frame_entries(analysis.keyframes))
 
 
-def _conversation(services: Services, conversation_id: str, name: str) -> Export:
-    conversation = services.conversations.get(conversation_id)
-    names, stem = video_names(services, conversation), safe_stem(conversation.name)
+def _conversation(
+    conversations: ConversationRepository, reports: StoredReports, audit: AuditLog, conversation_id: str, name: str
+) -> Export:
+    conversation = conversations.get(conversation_id)
+    names, stem = reports.video_names(conversation), safe_stem(conversation.name)
     if name == "json":
         text = json.dumps(document(conversation, names), ensure_ascii=False, indent=2)
         made = Export(f"{stem}.json", "application/json", text.encode())
     else:
         made = Export(f"{stem}.md", "text/markdown", as_markdown(conversation, names).encode())
-    services.jobs.audit.record("export", conversation.id)
+    audit.record("export", conversation.id)
     return made
 
 
-def _batch(services: Services, batch_id: str) -> Export:
-    record = BatchArchive(services.settings.data_dir).get(batch_id)
-    files = batch_files(record, services.jobs, language())
+def _batch(data_dir: Path, jobs: Jobs, batch_id: str) -> Export:
+    record = BatchArchive(data_dir).get(batch_id)
+    files = batch_files(record, jobs, language())
     made = Export(f"{safe_file_name(record.shown_name)}.zip", _ZIP, zipped(files))
-    services.jobs.audit.record("export", record.id, record.shown_name)
+    jobs.audit.record("export", record.id, record.shown_name)
     return made
 
 
 def _several(
-    services: Services, ids: Sequence[str], formats: Sequence[str], *, conversations: bool, appendix: bool
+    jobs: Jobs,
+    reports: StoredReports,
+    ids: Sequence[str],
+    formats: Sequence[str],
+    *,
+    conversations: bool,
+    appendix: bool,
 ) -> Path:
     """Write the reports of several jobs into a temporary ZIP and return its path."""
     descriptor, name = tempfile.mkstemp(suffix=".zip", prefix="framelens-")
     path = Path(name)
     try:
         with os.fdopen(descriptor, "wb") as file:
-            write_zip(file, _files(services, ids, formats, conversations=conversations, appendix=appendix))
+            write_zip(file, _files(jobs, reports, ids, formats, conversations=conversations, appendix=appendix))
         check_cancelled()
     except BaseException:
         path.unlink(missing_ok=True)
@@ -241,17 +254,23 @@ def _several(
 
 
 def _files(
-    services: Services, ids: Sequence[str], formats: Sequence[str], *, conversations: bool, appendix: bool
+    jobs: Jobs,
+    reports: StoredReports,
+    ids: Sequence[str],
+    formats: Sequence[str],
+    *,
+    conversations: bool,
+    appendix: bool,
 ) -> Iterator[ReportFile]:
     """Yield the files of all reports, then the list of jobs that are left out, if any."""
     left_out: list[str] = []
 
     def analyses() -> Iterator[Analysis]:
         for job_id in ids:
-            job, analysis = services.jobs.snapshot(job_id), report_of(services, job_id, conversations=conversations)
+            job, analysis = jobs.snapshot(job_id), reports.get(job_id, conversations=conversations)
             if analysis and any(FORMATS[name].fits(analysis) for name in formats):
                 yield analysis
-                services.jobs.audit.record("export", job.id, job.name)
+                jobs.audit.record("export", job.id, job.name)
                 continue
             why = "export_nothing_to_say" if analysis else "export_no_report"
             state = t(f"library.state.{job.state}")
@@ -289,16 +308,24 @@ async def _send_report(request: Request, services: Services) -> Response:
     """
     has_conversations = request.query_params.get("conversations") != "0"
     has_appendix = request.query_params.get("appendix") == "1"
-    made = partial(report, services, *_named(request), conversations=has_conversations, appendix=has_appendix)
+    made = partial(
+        report,
+        services.jobs,
+        services.reports,
+        *_named(request),
+        conversations=has_conversations,
+        appendix=has_appendix,
+    )
     return await respond(request, made)
 
 
 async def _send_conversation(request: Request, services: Services) -> Response:
-    return await respond(request, partial(_conversation, services, *_named(request)))
+    collaborators = services.conversations, services.reports, services.jobs.audit
+    return await respond(request, partial(_conversation, *collaborators, *_named(request)))
 
 
 async def _send_batch(request: Request, services: Services) -> Response:
-    return await respond(request, partial(_batch, services, request.path_params["id"]))
+    return await respond(request, partial(_batch, services.settings.data_dir, services.jobs, request.path_params["id"]))
 
 
 def _named(request: Request) -> tuple[str, str]:
@@ -317,7 +344,7 @@ async def _send_several(request: Request, services: Services) -> Response:
         raise InputError("nothing_to_export", most=MOST_EXPORTED)
     has_conversations = request.query_params.get("conversations") != "0"
     options = {"conversations": has_conversations, "appendix": request.query_params.get("appendix") == "1"}
-    path = await run_in_turn(request, partial(_several, services, ids, formats, **options))
+    path = await run_in_turn(request, partial(_several, services.jobs, services.reports, ids, formats, **options))
     if path is None:
         return Response(status_code=_GONE)
     return OpenFileResponse(

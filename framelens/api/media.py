@@ -14,9 +14,11 @@ from starlette.routing import BaseRoute
 from framelens.api.gate import Gate
 from framelens.api.responses import OpenFileResponse
 from framelens.api.turns import TurnQueue
+from framelens.conversations.repository import ConversationRepository
 from framelens.core.errors import InputError
 from framelens.core.files import shown_path
 from framelens.core.images import smaller
+from framelens.jobs.queue import Jobs
 from framelens.services.container import Services
 from framelens.video.files import open_descriptor
 from framelens.video.stills import SIDES
@@ -81,12 +83,14 @@ async def _frame(request: Request, services: Services) -> Response:
     A keyframe is preferred to a candidate with the same index.
     """
     side = parse_side(request.query_params.get("side"), _SIDES)
-    jpeg = await run_in_threadpool(_picture, services, request.path_params["id"], request.path_params["index"], side)
+    jpeg = await run_in_threadpool(
+        _picture, services.jobs, request.path_params["id"], request.path_params["index"], side
+    )
     return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
 
 
-def _picture(services: Services, job_id: str, index: int, side: int | None) -> bytes:
-    job = services.jobs.snapshot(job_id)
+def _picture(jobs: Jobs, job_id: str, index: int, side: int | None) -> bytes:
+    job = jobs.snapshot(job_id)
     for frame in (*job.progress.keyframes, *job.progress.found):
         if frame.frame_index == index:
             return frame.jpeg if side is None else smaller(frame.jpeg, side)
@@ -137,14 +141,14 @@ async def _still(request: Request, services: Services, queue: StillsQueue) -> Re
 
 async def _stored_picture(request: Request, services: Services) -> Response:
     """Return a stored picture of a conversation by its SHA-256, under which it never changes."""
-    jpeg = await run_in_threadpool(_kept_picture, services, request.path_params["sha256"])
+    jpeg = await run_in_threadpool(_kept_picture, services.conversations, request.path_params["sha256"])
     return Response(jpeg, media_type="image/jpeg", headers={"Cache-Control": "private, max-age=3600"})
 
 
-def _kept_picture(services: Services, sha256: str) -> bytes:
+def _kept_picture(conversations: ConversationRepository, sha256: str) -> bytes:
     from framelens.conversations.conversation import FrameRef
 
-    for jpeg in services.conversations.pictures([FrameRef(0, 0.0, picture=sha256)]).values():
+    for jpeg in conversations.pictures([FrameRef(0, 0.0, picture=sha256)]).values():
         return jpeg
     raise InputError("picture_unknown", id=sha256[:64])
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
+from pathlib import Path
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -17,7 +19,8 @@ from framelens.api.gate import SAFE_HEADERS, Gate, GuardedRoute, status_of
 from framelens.core.errors import AppError, as_app_error
 from framelens.i18n import accepted_language, error_text, in_language
 from framelens.services.access.shares import open_shared
-from framelens.services.container import Services
+from framelens.services.stored_reports import StoredReports
+from framelens.store.database import Store
 
 _log = logging.getLogger(__name__)
 _AT_A_TIME = 2
@@ -37,20 +40,22 @@ def routes(gate: Gate, prefix: str) -> list[BaseRoute]:
 
     async def opened(request: Request) -> Response:
         with in_language(accepted_language(request.headers.get("accept-language"))):
-            if gate.services is None:
+            services = gate.services
+            if services is None:
                 return Response(status_code=503, headers=_HEADERS)
+            answer = partial(_answer, services.store, services.reports, services.log_path)
             async with slots:
-                return await run_in_threadpool(_answer, gate.services, request.path_params["token"])
+                return await run_in_threadpool(answer, request.path_params["token"])
 
     return [GuardedRoute(f"{prefix}/shared/{{token}}", opened, ["GET"], None)]
 
 
-def _answer(services: Services, token: str) -> Response:
+def _answer(store: Store, reports: StoredReports, log_path: Path, token: str) -> Response:
     try:
-        page = open_shared(services, token)
+        page = open_shared(store, reports, token)
     except AppError as error:
         return PlainTextResponse(error_text(error), status_of(error), headers=_HEADERS)
     except Exception as error:  # noqa: BLE001 - a bug is logged and reported without its details
         _log.exception("a shared report could not be written")
-        return PlainTextResponse(error_text(as_app_error(error, services.log_path)), 500, headers=_HEADERS)
+        return PlainTextResponse(error_text(as_app_error(error, log_path)), 500, headers=_HEADERS)
     return Response(page, media_type="text/html; charset=utf-8", headers=_HEADERS)

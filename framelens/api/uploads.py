@@ -21,12 +21,13 @@ from starlette.routing import BaseRoute
 from framelens.api.gate import Gate
 from framelens.core.errors import InputError
 from framelens.store.upload_limits import UploadPurpose
-from framelens.store.video_repository import PartialUpload, Upload
+from framelens.store.video_repository import PartialUpload, Upload, VideoRepository
 from framelens.video.extractor import probe
 from framelens.video.subtitles.discovery import is_subtitle_name
 
 if TYPE_CHECKING:
     from framelens.services.container import Services
+    from framelens.store.audit import AuditLog
 
 _VERSION = "1.0.0"
 _WRITE_BYTES = 2**20  # written at once; chosen by hand, not tuned
@@ -68,11 +69,13 @@ async def offset_or_append(request: Request, services: Services) -> Response:
     content_type = request.headers.get("content-type", "")
     if content_type != "application/offset+octet-stream":
         raise InputError("upload_type", given=content_type)
-    upload = await append(request, services, upload, _number(request, "upload-offset", "upload_offset"))
+    upload = await append(
+        request, services.videos, services.jobs.audit, upload, _number(request, "upload-offset", "upload_offset")
+    )
     return _answer(204, upload)
 
 
-async def append(request: Request, services: Services, upload: Upload, offset: int) -> Upload:
+async def append(request: Request, videos: VideoRepository, audit: AuditLog, upload: Upload, offset: int) -> Upload:
     """Append the request's body to an upload at `offset`, which must be its end, and return it.
 
     Raises:
@@ -80,17 +83,17 @@ async def append(request: Request, services: Services, upload: Upload, offset: i
         StorageError: The disk refuses.
     """
     _check_size(request, upload, offset)
-    with services.videos.part(upload.id, offset) as part:
+    with videos.part(upload.id, offset) as part:
         await _receive(request, part)
-    upload = await run_in_threadpool(services.videos.upload, upload.id)
+    upload = await run_in_threadpool(videos.upload, upload.id)
     if upload.is_complete:
-        await run_in_threadpool(_finish, services, upload)
+        await run_in_threadpool(_finish, videos, audit, upload)
     return upload
 
 
-def _finish(services: Services, upload: Upload) -> None:
-    services.videos.finish(upload.id)
-    services.jobs.audit.record("upload", upload.id, upload.name)
+def _finish(videos: VideoRepository, audit: AuditLog, upload: Upload) -> None:
+    videos.finish(upload.id)
+    audit.record("upload", upload.id, upload.name)
 
 
 async def _check(request: Request, services: Services, probes: CapacityLimiter) -> Response:

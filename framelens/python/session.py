@@ -445,7 +445,7 @@ class Session:
         """
         from framelens.conversations.conversation import AskSettings, Conversation, Look, checked_question
         from framelens.conversations.images import read_image
-        from framelens.services import conversations
+        from framelens.services.asking import FrameOptions
 
         _check_names("Session.ask_events", settings, AnswerOptions)
         _check_texts(question=question)
@@ -465,13 +465,13 @@ class Session:
                 conversation = replace(services.conversations.get(about.id), current=about.current)
             else:
                 named = [
-                    conversations.import_report(services, one) if isinstance(one, Analysis) else os.fspath(one)
+                    services.reports.add(one) if isinstance(one, Analysis) else os.fspath(one)
                     for one in _several(about)
                 ]
-                taken = conversations.FrameOptions(language, _number(frames), clip, _subtitles(subtitles))
-                conversation = yield from conversations.begin(services, named, taken, cancel)
+                taken = FrameOptions(language, _number(frames), clip, _subtitles(subtitles))
+                conversation = yield from services.asking.begin(named, taken, cancel)
             conversation = conversation.asked(checked, asked_with, edit=edit, images=kept, look=look)
-            with closing(conversations.ask(services, conversation, cancel)) as events:
+            with closing(services.asking.ask(conversation, cancel)) as events:
                 yield from events
 
     @property
@@ -486,12 +486,10 @@ class Session:
         Raises:
             StorageError: The data folder can't be read.
         """
-        from framelens.services import conversations
-
         if not isinstance(analysis, Analysis):
             raise TypeError(f"analysis must be an Analysis, not {type(analysis).__name__}")
         with localised(self._language):
-            return conversations.with_conversations(self._open_services(), analysis)
+            return self._open_services().reports.with_conversations(analysis)
 
     @contextmanager
     def _cancelled_by_closing(self, services: Services) -> Iterator[None]:

@@ -11,18 +11,19 @@ from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from framelens.core.background_task import BackgroundTask
-from framelens.core.domain import Language, Notice, Selection
+from framelens.core.domain import Notice
 from framelens.core.errors import AppError, Cancelled, InputError
 from framelens.core.identity import current_user, requires, sees
 from framelens.i18n import as_notice, in_language
 
 if TYPE_CHECKING:
     from framelens.conversations.conversation import AskEvent, Conversation
-    from framelens.services.container import Services
+    from framelens.conversations.repository import ConversationRepository
+    from framelens.jobs.queue import Jobs
+    from framelens.services.asking import Asking
 
 _POLL_SECONDS = 0.2
 """Between two looks at an analysis that the answer waits for. Chosen by hand; not tuned."""
@@ -72,9 +73,18 @@ class _OwnedAnswer:
 
 
 class Answers:
-    """The answers that are being written, by conversation. All methods are thread-safe."""
+    """The answers that are being written, by conversation. All methods are thread-safe.
 
-    def __init__(self) -> None:
+    Args:
+        asking: What answers a question.
+        jobs: The queue, with the analyses that a question waits for.
+        conversations: The stored conversations.
+    """
+
+    def __init__(self, asking: Asking, jobs: Jobs, conversations: ConversationRepository) -> None:
+        self._asking = asking
+        self._jobs = jobs
+        self._conversations = conversations
         self._lock = threading.Lock()
         self._answers: dict[str, _OwnedAnswer] = {}
 
@@ -89,7 +99,7 @@ class Answers:
         return task is not None and task.is_running
 
     @requires("analyst")
-    def start(self, services: Services, conversation: Conversation) -> None:
+    def start(self, conversation: Conversation) -> None:
         """Answer the current question of a conversation, which is new.
 
         Raises:
@@ -103,7 +113,7 @@ class Answers:
             new = _OwnedAnswer(BackgroundTask("answer"), user_id)
             task = self._answers.setdefault(conversation.id, new).task
         progress = AnswerProgress(conversation)
-        if not task.start(partial(_write, services, progress), subject=conversation.id, progress=progress):
+        if not task.start(partial(self._write, progress), subject=conversation.id, progress=progress):
             raise InputError("answer_under_way")
 
     @requires("analyst")
@@ -128,72 +138,46 @@ class Answers:
             found = self._answers.get(conversation_id)
         return found.task if found and sees(found.user_id) else None
 
+    def _write(
+        self, progress: AnswerProgress, report: Callable[[AnswerProgress], None], cancel: threading.Event
+    ) -> Conversation:
+        """Answer the current question; return the conversation with the answer, or with the reason why there is none.
 
-def prepare_frames(
-    services: Services, path: Path, name: str, part: tuple[float, float | None] | None, language: Language
-) -> str:
-    """Return the id of the analysis with the frames of a video or of a part of it; a new one only chooses frames.
+        The question is stored first: a program that is killed while it waits leaves it as an unanswered turn.
 
-    Args:
-        services: The services.
-        path: The video.
-        name: Its name as shown to the user.
-        part: Start and end in seconds, an open end as None; None for the whole video.
-        language: Language of a new analysis.
+        Raises:
+            AppError: The question can't be stored.
+        """
+        progress = replace(progress, conversation=self._conversations.add(progress.conversation))
+        is_done = False
+        try:
+            with in_language(progress.conversation.language):
+                self._await_analyses(progress, report, cancel)
+                with closing(self._asking.ask(progress.conversation, cancel)) as events:
+                    for event in events:
+                        progress = progress.apply(event)
+                        report(progress)
+                        is_done = progress.is_done
+        except AppError as error:
+            if not is_done:
+                turn = replace(progress.conversation.last, state="failed", why=as_notice(error))
+                if isinstance(error, Cancelled):
+                    turn = replace(turn, state="stopped", why=Notice("ask_stopped", level="info"))
+                progress = replace(progress, conversation=progress.conversation.with_turn(turn))
+                self._conversations.save(progress.conversation, turn)
+        return progress.conversation
 
-    Raises:
-        AppError: The analysis can't be stored.
-    """
-    from framelens.services.conversations import FrameOptions, frames_request
+    def _await_analyses(
+        self, progress: AnswerProgress, report: Callable[[AnswerProgress], None], cancel: threading.Event
+    ) -> None:
+        """Wait until the frames that the question is about are chosen.
 
-    clip = Selection(start_seconds=part[0], end_seconds=part[1]) if part else Selection()
-    request = frames_request(services, path, FrameOptions(language, clip=clip))
-    return services.jobs.submit(request, name=name)
-
-
-def _write(
-    services: Services, progress: AnswerProgress, report: Callable[[AnswerProgress], None], cancel: threading.Event
-) -> Conversation:
-    """Answer the current question, and return the conversation with the answer, or with the reason why there is none.
-
-    The question is stored first: a program that is killed while it waits for frames leaves it as an unanswered turn.
-
-    Raises:
-        AppError: The question can't be stored.
-    """
-    from framelens.services.conversations import ask
-
-    progress = replace(progress, conversation=services.conversations.add(progress.conversation))
-    is_done = False
-    try:
-        with in_language(progress.conversation.language):
-            _await_analyses(services, progress, report, cancel)
-            with closing(ask(services, progress.conversation, cancel)) as events:
-                for event in events:
-                    progress = progress.apply(event)
-                    report(progress)
-                    is_done = progress.is_done
-    except AppError as error:
-        if not is_done:
-            turn = replace(progress.conversation.last, state="failed", why=as_notice(error))
-            if isinstance(error, Cancelled):
-                turn = replace(turn, state="stopped", why=Notice("ask_stopped", level="info"))
-            progress = replace(progress, conversation=progress.conversation.with_turn(turn))
-            services.conversations.save(progress.conversation, turn)
-    return progress.conversation
-
-
-def _await_analyses(
-    services: Services, progress: AnswerProgress, report: Callable[[AnswerProgress], None], cancel: threading.Event
-) -> None:
-    """Wait until the frames that the question is about are chosen.
-
-    Raises:
-        Cancelled: `cancel` was set.
-    """
-    for job_id in progress.conversation.about:
-        while not services.jobs.snapshot(job_id).is_readable:
-            report(replace(progress, waits_for=job_id))
-            if cancel.wait(_POLL_SECONDS):
-                raise Cancelled
-    report(progress)
+        Raises:
+            Cancelled: `cancel` was set.
+        """
+        for job_id in progress.conversation.about:
+            while not self._jobs.snapshot(job_id).is_readable:
+                report(replace(progress, waits_for=job_id))
+                if cancel.wait(_POLL_SECONDS):
+                    raise Cancelled
+        report(progress)

@@ -31,7 +31,6 @@ from framelens.engine.downloads import hub
 from framelens.engine.model_resolution import check_model_folder
 from framelens.engine.remote_engine import normal_base_urls
 from framelens.i18n import in_language, language
-from framelens.services.answers import Answers
 from framelens.services.engine_session import (
     EngineSession,
     SharedParts,
@@ -58,6 +57,9 @@ if TYPE_CHECKING:
     from framelens.models.placement import Proposal
     from framelens.services import model_benchmarks
     from framelens.services.access.accounts import Accounts
+    from framelens.services.answers import Answers
+    from framelens.services.asking import Asking
+    from framelens.services.stored_reports import StoredReports
     from framelens.services.submissions import Submissions
     from framelens.services.webhooks import Webhooks
 
@@ -65,7 +67,7 @@ T = TypeVar("T")
 
 
 class Closing(Protocol):
-    """What plugins keep."""
+    """A part that is closed with the services."""
 
     def close(self) -> None:
         """Release what it holds."""
@@ -92,7 +94,6 @@ class Services:
         trash_sweep: The daily deletion of what has been in the trash for its time.
         answer_queues: The questions that wait for the engine in use, or for each of several.
         semantic_index: The semantic index, None if no embedding model is set.
-        answers: The answers that are being written.
     """
 
     switcher: EngineSwitcher[EngineSession]
@@ -113,12 +114,11 @@ class Services:
     answer_queues: AnswerQueues = field(default_factory=AnswerQueues)
     semantic_index: SemanticIndex | None = None
     stills: Stills = field(default_factory=Stills)
-    answers: Answers = field(default_factory=Answers)
-    _parts: dict[str, Closing] = field(default_factory=dict)
-    _parts_lock: threading.Lock = field(default_factory=threading.Lock)
+    _parts: dict[str, Closing] = field(default_factory=dict, init=False)
+    _parts_lock: threading.RLock = field(default_factory=threading.RLock, init=False)
 
     def part(self, name: str, build: Callable[[Services], ClosingT]) -> ClosingT:
-        """Return what a plugin keeps for as long as the services are open; it is built once, and closed with them."""
+        """Return what is kept for as long as the services are open; it is built once, and closed with them."""
         with self._parts_lock:
             if name not in self._parts:
                 self._parts[name] = build(self)
@@ -163,19 +163,46 @@ class Services:
 
         return Accounts(self.store, self.settings.access)
 
-    @cached_property
+    @property
+    def asking(self) -> Asking:
+        """Return what questions about videos need."""
+        from framelens.services.asking import Asking
+
+        return Asking(self.jobs, self.switcher, self.templates, self.shared)
+
+    @property
+    def reports(self) -> StoredReports:
+        """Return the stored reports with the conversations about them."""
+        from framelens.services.stored_reports import StoredReports
+
+        return StoredReports(self.store, self.jobs, self.conversations)
+
+    @property
+    def answers(self) -> Answers:
+        """Return the answers that are being written."""
+        from framelens.services.answers import Answers
+
+        return self.part("answers", lambda services: Answers(services.asking, services.jobs, services.conversations))
+
+    @property
     def submissions(self) -> Submissions:
         """Return the jobs that programs submit through the HTTP API; commands do without."""
+        from framelens.services.outbound import Outbound
         from framelens.services.submissions import Submissions
 
-        return Submissions()
+        def build(services: Services) -> Submissions:
+            outbound = Outbound(services.settings.sources)
+            return Submissions(services.store, services.videos, services.jobs, outbound, services.log_path)
 
-    @cached_property
+        return self.part("submissions", build)
+
+    @property
     def webhooks(self) -> Webhooks:
         """Return the messages to programs about these jobs; commands do without."""
+        from framelens.services.outbound import Outbound
         from framelens.services.webhooks import Webhooks
 
-        return Webhooks()
+        return self.part("webhooks", lambda services: Webhooks(services.store, Outbound(services.settings.sources)))
 
     def resume(self) -> None:
         """Continue what earlier processes left: deletions, what programs have submitted, and messages that wait."""
@@ -185,8 +212,8 @@ class Services:
         sweep(self.jobs, self.videos)
         with as_user(LOCAL_USER):  # the trash of all users
             self.trash_sweep.start(lambda _, cancel: sweep_trash_daily(self.jobs, self.videos, cancel))
-        self.submissions.resume(self)
-        self.webhooks.begin(self)
+        self.submissions.resume()
+        self.webhooks.begin()
 
     def _note_time(self) -> None:
         with suppress(StorageError):
@@ -194,13 +221,9 @@ class Services:
 
     def close(self) -> None:
         """Stop what runs in the background, then the jobs, then the engine, and close the store."""
-        self.answers.close()
-        for used in ("submissions", "webhooks"):
-            if used in vars(self):
-                getattr(self, used).close()
-        self.stills.close()
-        for part in self._parts.values():
+        for part in reversed(self._parts.values()):
             part.close()
+        self.stills.close()
         for task in (self.download, self.benchmark, self.vision_check, self.remote_query, self.trash_sweep):
             task.close()
         if self.semantic_index:

@@ -8,26 +8,27 @@ from typing import TYPE_CHECKING
 from framelens.core.errors import InputError
 
 if TYPE_CHECKING:
+    from framelens.analysis.inputs.extraction_cache import ExtractionCache
+    from framelens.jobs.queue import Jobs
     from framelens.jobs.snapshot import JobSnapshot
-    from framelens.services.container import Services
+    from framelens.store.video_repository import VideoRepository
 
 _MOST_OTHERS = 20
 """Newest analyses of the same content whose video is looked for. Chosen by hand; not tuned."""
 
 
-def video_for(services: Services, job: JobSnapshot) -> str | None:
+def video_for(videos: VideoRepository, jobs: Jobs, job: JobSnapshot) -> str | None:
     """Return the id of the video that pages may play with the report of `job`, or None if they may read none.
 
     A report that was made on the command line, or on another machine, is about a file that pages may read if it is
     below an allowed folder, or if its content was dropped on the page or analysed there.
     """
-    videos = services.videos
     if found := videos.find(job.request.path, job.user_id):
         return found
     if job.analysis and job.analysis.sha256:
         if copy := videos.copy_of(job.analysis.sha256):
             return copy
-        for other in map(services.jobs.brief, services.jobs.library.about_content(job.analysis.sha256, _MOST_OTHERS)):
+        for other in map(jobs.brief, jobs.library.about_content(job.analysis.sha256, _MOST_OTHERS)):
             if found := videos.find(other.request.path, other.user_id):
                 return found
     if videos.input_dirs and not job.is_imported:
@@ -36,15 +37,15 @@ def video_for(services: Services, job: JobSnapshot) -> str | None:
     return None
 
 
-def keep_video(services: Services, job: JobSnapshot, video_id: str) -> None:
+def keep_video(videos: VideoRepository, extractions: ExtractionCache, job: JobSnapshot, video_id: str) -> None:
     """Play an uploaded video with the report of `job`.
 
     Raises:
         InputError: "video_other_content": it isn't the video of the report. The upload is deleted.
     """
-    path = services.videos.path(video_id)
-    if not job.analysis or services.switcher.session.extractions.sha256(path) != job.analysis.sha256:
-        name = services.videos.name(video_id)
-        services.videos.drop_upload(path)
+    path = videos.path(video_id)
+    if not job.analysis or extractions.sha256(path) != job.analysis.sha256:
+        name = videos.name(video_id)
+        videos.drop_upload(path)
         raise InputError("video_other_content", name=name, wanted=job.name)
-    services.videos.keep_copy_of(job.analysis.sha256, video_id)
+    videos.keep_copy_of(job.analysis.sha256, video_id)

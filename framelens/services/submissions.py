@@ -28,7 +28,9 @@ from framelens.store.accounts import AccountStore
 from framelens.store.api_records import ApiKeyRow, ApiStore, SubmissionRow
 
 if TYPE_CHECKING:
-    from framelens.services.container import Services
+    from framelens.jobs.queue import Jobs
+    from framelens.store.database import Store
+    from framelens.store.video_repository import VideoRepository
 
 _STOP_SECONDS = 2.0
 """How long to wait for a fetch to stop at the end of the program. Chosen by hand; not tuned."""
@@ -89,14 +91,28 @@ Fetch = BackgroundTask[tuple[int, int | None], None]
 
 
 class Submissions:
-    """The submissions of this process. All methods are thread-safe."""
+    """The submissions of this process. All methods are thread-safe.
 
-    def __init__(self) -> None:
+    Args:
+        store: The store.
+        videos: Where the videos are kept.
+        jobs: The queue.
+        outbound: What fetches videos.
+        log_path: The log file, which errors name.
+    """
+
+    def __init__(self, store: Store, videos: VideoRepository, jobs: Jobs, outbound: Outbound, log_path: Path) -> None:
+        self._records = ApiStore(store)
+        self._accounts = AccountStore(store)
+        self._videos = videos
+        self._jobs = jobs
+        self._outbound = outbound
+        self._log_path = log_path
         self._lock = threading.Lock()
         self._room = threading.Semaphore(_AT_A_TIME)
         self._fetches: dict[str, Fetch] = {}
 
-    def submit(self, services: Services, key: ApiKeyRow, submission: Submission) -> str:
+    def submit(self, key: ApiKeyRow, submission: Submission) -> str:
         """Queue an analysis, or begin to fetch its video, and return the id of the job.
 
         The same analysis that the user did before is returned instead, unless the submission says otherwise.
@@ -106,65 +122,65 @@ class Submissions:
             StorageError: The job could not be stored.
         """
         source = submission.source
-        check_subtitles(services.videos, submission.subtitles)
+        check_subtitles(self._videos, submission.subtitles)
         if source.type == "url":
-            Outbound(services.settings.sources).check_source(source.value)
+            self._outbound.check_source(source.value)
         else:
-            path, _ = _path_of(services, source)  # refused before anything is stored
-            _attach(services, submission, path)
-        store, job_id = ApiStore(services.store), new_id()
+            path, _ = self._path_of(source)  # refused before anything is stored
+            self._attach(submission, path)
+        job_id = new_id()
         created = datetime.now(UTC).isoformat(timespec="milliseconds")
-        owner = services.jobs.process.name
+        owner = self._jobs.process.name
         user_id = current_user().id
         row = SubmissionRow(job_id, key.id, created, "fetching", owner, to_json(submission), user_id=user_id)
-        if not store.add_submission(row, key.jobs):
+        if not self._records.add_submission(row, key.jobs):
             raise InputError("api_jobs", name=key.name, limit=key.jobs)
         if source.type == "url":
-            self._begin(services, job_id, submission)
+            self._begin(job_id, submission)
             return job_id
         try:
-            return _queue(services, job_id, submission, *_path_of(services, source))
+            return self._queue(job_id, submission, *self._path_of(source))
         except BaseException:
-            store.delete_submission(job_id)
+            self._records.delete_submission(job_id)
             raise
 
-    def resume(self, services: Services) -> None:
+    def resume(self) -> None:
         """Continue the submissions that processes which are gone left behind."""
-        store, process = ApiStore(services.store), services.jobs.process
-        for row in reversed(store.fetches("fetching")):
-            if not process.is_alive(row.owner) and store.take_over(row, process.name):
-                with as_user(AccountStore(services.store).owner(row.user_id)):
-                    self._begin(services, row.job_id, from_json(row.document, Submission))
+        process = self._jobs.process
+        for row in reversed(self._records.fetches("fetching")):
+            if not process.is_alive(row.owner) and self._records.take_over(row, process.name):
+                with as_user(self._accounts.owner(row.user_id)):
+                    self._begin(row.job_id, from_json(row.document, Submission))
 
-    def get(self, services: Services, job_id: str) -> FetchState | None:
+    def get(self, job_id: str) -> FetchState | None:
         """Return the state of a submission that has not become a job, or None."""
-        row = ApiStore(services.store).submission(job_id)
+        row = self._records.submission(job_id)
         return self._state_of(row) if row and row.state != "queued" else None
 
-    def all(self, services: Services) -> list[FetchState]:
+    def all(self) -> list[FetchState]:
         """List the submissions that have not become jobs, the newest first."""
-        return [self._state_of(row) for row in ApiStore(services.store).fetches("fetching", "failed", "cancelled")]
+        return [self._state_of(row) for row in self._records.fetches("fetching", "failed", "cancelled")]
 
-    def cancel(self, services: Services, job_id: str) -> None:
+    def cancel(self, job_id: str) -> None:
         """Stop the fetch of a video; do nothing for an unknown job."""
-        if self.get(services, job_id) is None:
+        if self.get(job_id) is None:
             return
         with self._lock:
             task = self._fetches.get(job_id)
         if task:
             task.cancel()
         else:  # of a process that is gone
-            ApiStore(services.store).end_fetch(job_id, "cancelled")
+            self._records.end_fetch(job_id, "cancelled")
 
-    def drop(self, services: Services, job_id: str) -> bool:
+    def drop(self, job_id: str) -> bool:
         """Delete a submission that has not become a job, and return whether it was one."""
-        if self.get(services, job_id) is None:
+        if self.get(job_id) is None:
             return False
         with self._lock:
             task = self._fetches.pop(job_id, None)
         if task:
             task.cancel()
-        ApiStore(services.store).delete_submission(job_id)
+        self._records.delete_submission(job_id)
         return True
 
     def close(self) -> None:
@@ -184,99 +200,90 @@ class Submissions:
         submission = from_json(row.document, Submission)
         return FetchState(row.job_id, row.created, submission, row.state, received, size, error)
 
-    def _begin(self, services: Services, job_id: str, submission: Submission) -> None:
+    def _begin(self, job_id: str, submission: Submission) -> None:
         task: Fetch = BackgroundTask("fetch")
         with self._lock:
             self._fetches = {one: task for one, task in self._fetches.items() if task.is_running}
             self._fetches[job_id] = task
-        task.start(
-            partial(self._run, services, job_id, submission), subject=submission.source.value, progress=(0, None)
-        )
+        task.start(partial(self._run, job_id, submission), subject=submission.source.value, progress=(0, None))
 
     def _run(
         self,
-        services: Services,
         job_id: str,
         submission: Submission,
         report: Callable[[tuple[int, int | None]], None],
         cancel: threading.Event,
     ) -> None:
         """Get the video and queue the job. A failure is stored; the end of the program is not one."""
-        store = ApiStore(services.store)
         try:
             require("analyst")  # the role of its user may have changed since
             with self._room:
                 if cancel.is_set():
                     raise Cancelled
-                path, name = _fetched(services, submission, report, cancel)
-            _queue(services, job_id, replace(submission, force=True), path, name)  # under the id that was returned
+                path, name = self._fetched(submission, report, cancel)
+            self._queue(job_id, replace(submission, force=True), path, name)  # under the id that was returned
         except Exception as error:
             with self._lock:
                 is_forgotten = job_id not in self._fetches
             if is_forgotten:  # it was deleted, or the program ends
                 raise
             if cancel.is_set():
-                store.end_fetch(job_id, "cancelled")
+                self._records.end_fetch(job_id, "cancelled")
             else:
-                store.end_fetch(job_id, "failed", to_json(Failure.of(as_app_error(error, services.log_path))))
+                self._records.end_fetch(job_id, "failed", to_json(Failure.of(as_app_error(error, self._log_path))))
             raise
 
+    def _path_of(self, source: VideoSource) -> tuple[Path, str]:
+        """Return the file of an upload or in an allowed folder, and its name.
 
-def _path_of(services: Services, source: VideoSource) -> tuple[Path, str]:
-    """Return the file of an upload or in an allowed folder, and its name.
+        Raises:
+            InputError: It is not there, not complete, or not allowed.
+        """
+        videos = self._videos
+        video = videos.finish(source.value) if source.type == "upload" else videos.from_path(source.value)
+        return videos.path(video), videos.name(video)
 
-    Raises:
-        InputError: It is not there, not complete, or not allowed.
-    """
-    videos = services.videos
-    video = videos.finish(source.value) if source.type == "upload" else videos.from_path(source.value)
-    return videos.path(video), videos.name(video)
+    def _fetched(
+        self,
+        submission: Submission,
+        report: Callable[[tuple[int, int | None]], None],
+        cancel: threading.Event,
+    ) -> tuple[Path, str]:
+        if submission.source.type != "url":  # a submission that the end of the program interrupted
+            return self._path_of(submission.source)
+        url = submission.source.value
+        name = submission.name or unquote(urlsplit(url).path).rpartition("/")[2] or urlsplit(url).netloc
 
+        expected = 0
 
-def _fetched(
-    services: Services,
-    submission: Submission,
-    report: Callable[[tuple[int, int | None]], None],
-    cancel: threading.Event,
-) -> tuple[Path, str]:
-    if submission.source.type != "url":  # a submission that the end of the program interrupted
-        return _path_of(services, submission.source)
-    url = submission.source.value
-    name = submission.name or unquote(urlsplit(url).path).rpartition("/")[2] or urlsplit(url).netloc
+        def progressed(received: int, size: int | None) -> None:
+            nonlocal expected
+            if received >= expected != size:
+                expected = size or received + _EXPECTED_BYTES
+                self._videos.expect(video_id, name, expected, received)
+            report((received, size))
 
-    expected = 0
+        with self._videos.incoming(name) as (video_id, file):
+            self._outbound.fetch(url, file, progressed, cancel)
+        self._jobs.audit.record("upload", video_id, self._videos.name(video_id))
+        path = self._videos.path(video_id)
+        self._attach(submission, path)
+        return path, self._videos.name(video_id)
 
-    def progressed(received: int, size: int | None) -> None:
-        nonlocal expected
-        if received >= expected != size:
-            expected = size or received + _EXPECTED_BYTES
-            services.videos.expect(video_id, name, expected, received)
-        report((received, size))
+    def _attach(self, submission: Submission, path: Path) -> None:
+        """Put the subtitles of a submission beside its video."""
+        if not submission.subtitles:
+            return
+        if (video_id := self._videos.find(path)) is None:
+            raise InputError("subtitles_for_path", name=path.name)
+        attach_subtitles(self._videos, video_id, submission.subtitles)
 
-    with services.videos.incoming(name) as (video_id, file):
-        Outbound(services.settings.sources).fetch(url, file, progressed, cancel)
-    services.jobs.audit.record("upload", video_id, services.videos.name(video_id))
-    path = services.videos.path(video_id)
-    _attach(services, submission, path)
-    return path, services.videos.name(video_id)
-
-
-def _attach(services: Services, submission: Submission, path: Path) -> None:
-    """Put the subtitles of a submission beside its video."""
-    if not submission.subtitles:
-        return
-    if (video_id := services.videos.find(path)) is None:
-        raise InputError("subtitles_for_path", name=path.name)
-    attach_subtitles(services.videos, video_id, submission.subtitles)
-
-
-def _queue(services: Services, job_id: str, submission: Submission, path: Path, name: str) -> str:
-    """Queue the job and return its id, or that of the same one that was done before."""
-    request = replace(submission.request, path=path)
-    store = ApiStore(services.store)
-    queued = services.jobs.submit(request, name=submission.name or name, force=submission.force, job_id=job_id)
-    if queued == job_id:
-        store.end_fetch(job_id, "queued")
-    else:
-        store.move_submission(job_id, queued)
-    return queued
+    def _queue(self, job_id: str, submission: Submission, path: Path, name: str) -> str:
+        """Queue the job and return its id, or that of the same one that was done before."""
+        request = replace(submission.request, path=path)
+        queued = self._jobs.submit(request, name=submission.name or name, force=submission.force, job_id=job_id)
+        if queued == job_id:
+            self._records.end_fetch(job_id, "queued")
+        else:
+            self._records.move_submission(job_id, queued)
+        return queued

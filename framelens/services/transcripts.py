@@ -2,20 +2,21 @@
 
 from pathlib import Path
 
+from framelens.analysis.inputs.extraction_cache import ExtractionCache
 from framelens.core.domain import Analysis, Language, Notice, Transcript
 from framelens.core.errors import ConfigError, InputError
 from framelens.core.files import readable
-from framelens.services.container import Services
+from framelens.jobs.queue import Jobs
 from framelens.video.extractor import subtitles_of
 from framelens.video.files import check_file
 from framelens.video.subtitles.discovery import check_subtitle_file
 
 
-def report_ids(services: Services, path: Path) -> list[str]:
+def report_ids(jobs: Jobs, extractions: ExtractionCache, path: Path) -> list[str]:
     """List the ids of the reports on the content of a file, the newest first."""
-    services.jobs.indexing.catch_up()
-    sha256 = services.switcher.session.extractions.sha256(path)
-    return services.jobs.library.reports_on(sha256=sha256)
+    jobs.indexing.catch_up()
+    sha256 = extractions.sha256(path)
+    return jobs.library.reports_on(sha256=sha256)
 
 
 def transcript_of(

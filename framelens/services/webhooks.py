@@ -19,7 +19,6 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import partial
 from typing import TYPE_CHECKING
 
 from framelens.core.background_task import BackgroundTask
@@ -31,7 +30,7 @@ from framelens.services.outbound import Outbound
 from framelens.store.api_records import ApiKeyRow, ApiStore, DeliveryRow, WebhookRow
 
 if TYPE_CHECKING:
-    from framelens.services.container import Services
+    from framelens.store.database import Store
 
 _log = logging.getLogger(__name__)
 MOST_WEBHOOKS = 8
@@ -50,31 +49,38 @@ _GONE = 410
 
 
 class Webhooks:
-    """Sender of messages. All methods are thread-safe."""
+    """Sender of messages. All methods are thread-safe.
 
-    def __init__(self) -> None:
+    Args:
+        store: The store, with the messages.
+        outbound: What sends them.
+    """
+
+    def __init__(self, store: Store, outbound: Outbound) -> None:
+        self._records = ApiStore(store)
+        self._outbound = outbound
         self._task: BackgroundTask[int, None] = BackgroundTask("webhooks")
         self._wake = threading.Event()
 
-    def add(self, services: Services, key: ApiKeyRow, url: str) -> WebhookRow:
+    def add(self, key: ApiKeyRow, url: str) -> WebhookRow:
         """Store a webhook, which is informed of the jobs that its key submits from now on.
 
         Raises:
             InputError: The address can't be used, or "webhooks_many".
         """
-        Outbound(services.settings.sources).resolve(url)
+        self._outbound.resolve(url)
         secret = _SECRET_PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
         created = datetime.now(UTC).isoformat(timespec="seconds")
         row = WebhookRow(new_id(), key.id, url, secret, created)
-        ApiStore(services.store).add_webhook(row, MOST_WEBHOOKS)
+        self._records.add_webhook(row, MOST_WEBHOOKS)
         return row
 
-    def begin(self, services: Services) -> None:
+    def begin(self) -> None:
         """Send what waits or will wait, in the background, if anything waits now."""
-        if ApiStore(services.store).has_waiting():
+        if self._records.has_waiting():
             self._wake.set()
             with as_user(LOCAL_USER):  # one task sends the messages of all users
-                self._task.start(partial(self._send_waiting, services))
+                self._task.start(self._send_waiting)
 
     def close(self) -> None:
         """Stop; what waits is sent after the next start."""
@@ -82,26 +88,56 @@ class Webhooks:
         self._wake.set()
         self._task.close(_MOST_SECONDS)
 
-    def _send_waiting(self, services: Services, report: Callable[[int], None], cancel: threading.Event) -> None:
-        store, sent, free = ApiStore(services.store), 0, threading.Semaphore(_AT_A_TIME)
+    def _send_waiting(self, report: Callable[[int], None], cancel: threading.Event) -> None:
+        sent, free = 0, threading.Semaphore(_AT_A_TIME)
         with ThreadPoolExecutor(_AT_A_TIME, "webhook") as pool:
             while not cancel.is_set():
                 self._wake.clear()
-                if not store.has_waiting():
+                if not self._records.has_waiting():
                     self._wake.wait()
                     continue
                 now = time.time()
-                for row, webhook, state in store.due(now):
+                for row, webhook, state in self._records.due(now):
                     if not free.acquire(blocking=False):
                         break
-                    if store.take_delivery(row, now + _LEASE_SECONDS):
+                    if self._records.take_delivery(row, now + _LEASE_SECONDS):
                         sent += 1
-                        pool.submit(_attempt, services, row, webhook, state).add_done_callback(lambda _: free.release())
+                        pool.submit(self._attempt, row, webhook, state).add_done_callback(lambda _: free.release())
                     else:
                         free.release()
                 report(sent)
                 cancel.wait(_POLL_SECONDS)
         raise Cancelled
+
+    def _attempt(self, row: DeliveryRow, webhook: WebhookRow, state: str) -> None:
+        try:
+            error = self._post(row, webhook, state)
+            self._records.save_delivery(_after(row, error))
+        except Exception:  # noqa: BLE001 - logged; the message is sent again when its lease has ended
+            _log.exception("the message %s could not be sent", row.id)
+
+    def _post(self, row: DeliveryRow, webhook: WebhookRow, state: str) -> AppError | None:
+        """Send the message and return the reason why it did not arrive, None if it did."""
+        now = datetime.now(UTC)
+        content = {
+            "type": "job.ended",
+            "timestamp": now.isoformat(timespec="milliseconds"),
+            "data": {"job": row.job_id, "state": state},
+        }
+        body = json.dumps(content).encode()
+        seconds = int(now.timestamp())
+        headers = {
+            "Content-Type": "application/json",
+            "User-Agent": "FrameLens",
+            "webhook-id": row.id,
+            "webhook-timestamp": str(seconds),
+            "webhook-signature": signature(webhook.secret, row.id, seconds, body),
+        }
+        try:
+            status = self._outbound.post(webhook.url, body, headers, _MOST_SECONDS)
+        except InputError as error:
+            return error
+        return None if 200 <= status < 300 else InputError("webhook_refused", url=webhook.url, status=status)
 
 
 def signature(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
@@ -123,14 +159,6 @@ def error_of(row: DeliveryRow) -> AppError | None:
     return from_json(row.reason, Failure).as_error() if row.reason else None
 
 
-def _attempt(services: Services, row: DeliveryRow, webhook: WebhookRow, state: str) -> None:
-    try:
-        error = _post(services, row, webhook, state)
-        ApiStore(services.store).save_delivery(_after(row, error))
-    except Exception:  # noqa: BLE001 - logged; the message is sent again when its lease has ended
-        _log.exception("the message %s could not be sent", row.id)
-
-
 def _after(row: DeliveryRow, error: AppError | None) -> DeliveryRow:
     """Return the message after an attempt."""
     attempts = row.attempts + 1
@@ -140,27 +168,3 @@ def _after(row: DeliveryRow, error: AppError | None) -> DeliveryRow:
     if attempts > len(RETRY_SECONDS) or error.values.get("status") == _GONE:
         return replace(row, state="failed", attempts=attempts, reason=reason)
     return replace(row, attempts=attempts, due=time.time() + RETRY_SECONDS[attempts - 1], reason=reason)
-
-
-def _post(services: Services, row: DeliveryRow, webhook: WebhookRow, state: str) -> AppError | None:
-    """Send the message and return the reason why it did not arrive, None if it did."""
-    now = datetime.now(UTC)
-    content = {
-        "type": "job.ended",
-        "timestamp": now.isoformat(timespec="milliseconds"),
-        "data": {"job": row.job_id, "state": state},
-    }
-    body = json.dumps(content).encode()
-    seconds = int(now.timestamp())
-    headers = {
-        "Content-Type": "application/json",
-        "User-Agent": "FrameLens",
-        "webhook-id": row.id,
-        "webhook-timestamp": str(seconds),
-        "webhook-signature": signature(webhook.secret, row.id, seconds, body),
-    }
-    try:
-        status = Outbound(services.settings.sources).post(webhook.url, body, headers, _MOST_SECONDS)
-    except InputError as error:
-        return error
-    return None if 200 <= status < 300 else InputError("webhook_refused", url=webhook.url, status=status)

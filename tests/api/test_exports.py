@@ -32,7 +32,6 @@ from framelens.library.bulk_operations import reports_of
 from framelens.reports import document_worker
 from framelens.reports.formats import FORMATS
 from framelens.services.container import Services
-from framelens.services.conversations import import_report
 from framelens.video.extractor import extract
 from framelens.video.keyframes.options import ExtractOptions
 from tests.media import moving, write_video
@@ -90,7 +89,7 @@ def test_what_is_not_there_is_said_in_the_language_of_the_page(client: TestClien
 
 
 def test_a_conversation_and_a_batch_are_saved(client: TestClient, services: Services) -> None:
-    job_id = import_report(services, replace(asked(), id="job123456"))
+    job_id = services.reports.add(replace(asked(), id="job123456"))
     (conversation,) = services.conversations.find()
     kept = client.get(f"/api/conversations/{conversation.id}/exports/json")
     assert json.loads(kept.content) and kept.headers["content-type"] == "application/json"
@@ -110,7 +109,7 @@ def test_reports_go_out_as_one_zip(client: TestClient, services: Services) -> No
 
 
 def test_zip_has_questions_and_answers_unless_refused(client: TestClient, services: Services) -> None:
-    job_id = import_report(services, replace(asked(), id="job123456"))
+    job_id = services.reports.add(replace(asked(), id="job123456"))
     for query, count in (("", 1), ("&conversations=0", 0)):
         answer = client.get(f"/api/library.zip?ids={job_id}&formats=json{query}")
         (report,) = reports_of([("x.zip", BytesIO(answer.content))])

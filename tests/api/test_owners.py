@@ -32,7 +32,6 @@ from framelens.services import api_keys
 from framelens.services.access.accounts import COOKIE
 from framelens.services.access.shares import LIFETIMES, open_shared, revoke_share, share, shares_of
 from framelens.services.container import Services
-from framelens.services.conversations import import_report
 from framelens.services.submissions import Submission, VideoSource
 from framelens.store.accounts import AccountRow, AccountStore
 from framelens.store.api_records import ApiStore, SubmissionRow, WebhookRow
@@ -79,7 +78,7 @@ def owned(services: Services) -> Owned:
         video = services.videos.finish(upload.id)
         job = services.jobs.submit(AnalysisRequest(services.videos.path(video), language="en"), name="ann's secret.mp4")
         ended(services, job)
-        imported = import_report(services, asked())
+        imported = services.reports.add(asked())
         (conversation,) = services.conversations.find(analysis_ids=[imported])
         (picture,) = services.conversations.keep_pictures([services.jobs.snapshot(job).progress.keyframes[0].jpeg])
     api_keys.create(ApiStore(services.store), "ann")
@@ -198,7 +197,7 @@ def test_library_and_queue_show_ones_own(services: Services, owned: Owned) -> No
         for attack in (
             jobs.snapshot, jobs.brief, jobs.changes, jobs.resume, jobs.remove, library.resolve_id,
             lambda one: jobs.retry(one, 1), lambda one: jobs.rename(one, "x"), lambda one: library.resolve_id(one[:6]),
-            lambda one: share(services, one, LIFETIMES["day"], "en", conversations=True),
+            lambda one: share(services.store, services.jobs, one, LIFETIMES["day"], "en", conversations=True),
         ):  # fmt: skip
             for given in (owned.job, "A" * 12):
                 with pytest.raises(InputError) as refused:
@@ -232,9 +231,9 @@ def test_an_import_never_touches_what_another_has(services: Services, owned: Own
         assert mine
     forged = replace(asked(), id=owned.job, video=replace(mine.video, name="forged.mp4"))
     with as_user(BOB):
-        imported = import_report(services, forged)
-        assert imported != owned.job and import_report(services, forged) == imported
-        unknown = import_report(services, replace(forged, id="AAAAAAAAAAAA"))
+        imported = services.reports.add(forged)
+        assert imported != owned.job and services.reports.add(forged) == imported
+        unknown = services.reports.add(replace(forged, id="AAAAAAAAAAAA"))
         assert len(unknown) == len(imported) and unknown != "AAAAAAAAAAAA"
         (conversation,) = services.conversations.find(analysis_ids=[imported])
         assert conversation.id != owned.conversation
@@ -327,8 +326,8 @@ def test_batches_are_seen_by_their_owner(tmp_path: Path) -> None:
 
 def test_a_link_opens_the_report_until_it_is_revoked(services: Services, owned: Owned, gate: Gate) -> None:
     with as_user(ANN):
-        made = share(services, owned.job, LIFETIMES["day"], "en", conversations=True)
-        assert shares_of(services, owned.job) == [made.row]
+        made = share(services.store, services.jobs, owned.job, LIFETIMES["day"], "en", conversations=True)
+        assert shares_of(services.store, owned.job) == [made.row]
     assert made.token not in str(services.store.select("SELECT * FROM shares"))
     with TestClient(Starlette(routes=routes(gate))) as stranger:
         opened = stranger.get(f"/api/shared/{made.token}", headers={"Sec-Fetch-Site": "cross-site"})
@@ -336,45 +335,49 @@ def test_a_link_opens_the_report_until_it_is_revoked(services: Services, owned: 
         assert "sandbox" in opened.headers["content-security-policy"] and "<script" not in opened.text
         assert not re.search(r"(?:src|href)=\"(?!#|data:)", opened.text)
         with as_user(BOB):
-            assert shares_of(services, owned.job) == []
-            revoke_share(services, made.row)
+            assert shares_of(services.store, owned.job) == []
+            revoke_share(services.store, services.jobs, made.row)
         assert stranger.get(f"/api/shared/{made.token}").status_code == 200
         with as_user(ANN):
-            revoke_share(services, made.row)
+            revoke_share(services.store, services.jobs, made.row)
         refused = stranger.get(f"/api/shared/{made.token}")
         for token in ("0", "0" * 43, "0" * 5000, made.row.sha256, made.row.id, owned.job):
             assert said(stranger.get(f"/api/shared/{token}"), token) == said(refused, made.token)
         assert refused.status_code == 404
     with as_user(ANN):
-        late = share(services, owned.job, -LIFETIMES["day"], "zh", conversations=False)
+        late = share(services.store, services.jobs, owned.job, -LIFETIMES["day"], "zh", conversations=False)
         with pytest.raises(InputError, match="share_unknown"):
-            open_shared(services, late.token)
-        gone = share(services, owned.job, LIFETIMES["week"], "zh", conversations=False)
-        assert open_shared(services, gone.token)
+            open_shared(services.store, services.reports, late.token)
+        gone = share(services.store, services.jobs, owned.job, LIFETIMES["week"], "zh", conversations=False)
+        assert open_shared(services.store, services.reports, gone.token)
         services.jobs.remove(owned.job)
     with pytest.raises(InputError, match="share_unknown"):
-        open_shared(services, gone.token)
+        open_shared(services.store, services.reports, gone.token)
 
 
 def test_a_link_opens_again_when_the_report_is_back(services: Services, owned: Owned) -> None:
     with as_user(ANN):
-        made = share(services, owned.job, LIFETIMES["day"], "en", conversations=True)
-        before = open_shared(services, made.token)
+        made = share(services.store, services.jobs, owned.job, LIFETIMES["day"], "en", conversations=True)
+        before = open_shared(services.store, services.reports, made.token)
         services.jobs.discard([owned.job])
         with pytest.raises(InputError, match="share_unknown"):
-            open_shared(services, made.token)
-        assert shares_of(services, owned.job) == []
+            open_shared(services.store, services.reports, made.token)
+        assert shares_of(services.store, owned.job) == []
     with as_user(BOB):
         assert services.jobs.discard([owned.job])[0] == [] and services.jobs.trash.entries() == []
     with as_user(ANN):
         services.jobs.trash.restore([owned.job])
-    assert open_shared(services, made.token) == before
+    assert open_shared(services.store, services.reports, made.token) == before
 
 
 def test_the_audit_log_says_who_did_what(services: Services, owned: Owned, page: Callable[..., httpx.Response]) -> None:
     page(ANN, "GET", f"/api/library.zip?ids={owned.job}")
     with as_user(ANN):
-        revoke_share(services, share(services, owned.job, LIFETIMES["day"], "en", conversations=True).row)
+        revoke_share(
+            services.store,
+            services.jobs,
+            share(services.store, services.jobs, owned.job, LIFETIMES["day"], "en", conversations=True).row,
+        )
         services.conversations.discard(owned.conversation)
     with as_user(ADA):
         services.jobs.remove(owned.job)

@@ -20,7 +20,6 @@ from framelens.jobs.snapshot import JobSnapshot
 from framelens.reports.formats import FORMATS
 from framelens.reports.json import reader
 from framelens.services.container import Services, open_services
-from framelens.services.conversations import import_report
 from tests.cards import write_card_video
 from tests.conversations.test_real_engine import session as engine_session
 from tests.conversations.test_when import COLOURS, looking, session
@@ -248,7 +247,7 @@ def test_report_has_the_moments_and_their_pictures(video: Path, tmp_path: Path) 
     answer = page[page.index('id="reply"') :]
     assert answer.index("00:03.0") < answer.index("00:11.9") < answer.index("data:image/jpeg")
     with serve(describing()) as server, services_on(server, tmp_path / "other") as services:
-        imported = services.jobs.snapshot(import_report(services, read))
+        imported = services.jobs.snapshot(services.reports.add(read))
     assert imported.analysis and imported.analysis.answer == read.answer
 
 

@@ -13,7 +13,6 @@ import pytest
 from framelens import config
 from framelens.conversations.conversation import AskSettings, Conversation, started
 from framelens.core.errors import InputError
-from framelens.services.answers import prepare_frames
 from framelens.services.container import Services, open_services
 from tests.cards import write_card_video
 from tests.llm.scripted import Behave, Server, serve
@@ -65,7 +64,7 @@ def video(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def asked(services: Services, video: Path, question: str = "Which?") -> Conversation:
     """A question about frames that are still being chosen."""
-    job_id = prepare_frames(services, video, "cards.mp4", None, "en")
+    job_id = services.asking.prepare_frames(video, "cards.mp4", None, "en")
     return started([job_id], "en").asked(question, AskSettings())
 
 
@@ -89,14 +88,14 @@ def test_answer_waits_for_frames_and_is_written_once(
 ) -> None:
     services = open_data()
     conversation = asked(services, video)
-    services.answers.start(services, conversation)
+    services.answers.start(conversation)
     waited = set()
     while not (progress := services.answers.get(conversation.id).progress).conversation.last.answer:
         waited.add(progress.waits_for)
         time.sleep(0.01)
     assert conversation.about[0] in waited
     with pytest.raises(InputError, match="answer_under_way"):
-        services.answers.start(services, conversation)
+        services.answers.start(conversation)
     going.set()
     turn = ended(services, conversation).last
     assert (turn.state, turn.answer) == ("complete", "Red [1], then blue [2].")
@@ -109,18 +108,18 @@ def test_answer_waits_for_frames_and_is_written_once(
 def test_stopped_answer_keeps_its_text(open_data: Open, video: Path) -> None:
     services = open_data()
     conversation = asked(services, video)
-    services.answers.start(services, conversation)
+    services.answers.start(conversation)
     wait_for_text(services, conversation)
     services.answers.stop(conversation.id)
     turn = services.conversations.get(conversation.id).last
     assert (turn.state, turn.answer, turn.why.key) == ("stopped", "Red [1], ", "ask_stopped")
-    services.answers.start(services, services.conversations.get(conversation.id).asked("Again?", AskSettings()))
+    services.answers.start(services.conversations.get(conversation.id).asked("Again?", AskSettings()))
 
 
 def test_question_stopped_before_its_frames_is_kept(open_data: Open, video: Path) -> None:
     services = open_data()
     conversation = asked(services, video, "Kept?")
-    services.answers.start(services, conversation)
+    services.answers.start(conversation)
     services.answers.stop(conversation.id)
     turn = ended(services, conversation).last
     assert (turn.question, turn.state, turn.answer) == ("Kept?", "stopped", "")
@@ -130,7 +129,7 @@ def test_question_stopped_before_its_frames_is_kept(open_data: Open, video: Path
 def test_question_is_stored_while_it_waits_for_frames(open_data: Open, video: Path, going: threading.Event) -> None:
     services = open_data()
     conversation = asked(services, video, "Kept?")
-    services.answers.start(services, conversation)
+    services.answers.start(conversation)
     task = services.answers.get(conversation.id)
     while not (task and task.progress and task.progress.waits_for):
         time.sleep(0.001)
@@ -144,7 +143,7 @@ def test_question_is_stored_while_it_waits_for_frames(open_data: Open, video: Pa
 def test_closing_the_program_keeps_what_there_is(open_data: Open, video: Path) -> None:
     services = open_data()
     conversation = asked(services, video)
-    services.answers.start(services, conversation)
+    services.answers.start(conversation)
     wait_for_text(services, conversation)
     services.close()
     turn = open_data().conversations.get(conversation.id).last
@@ -154,7 +153,7 @@ def test_closing_the_program_keeps_what_there_is(open_data: Open, video: Path) -
 def test_question_that_cannot_be_stored_stays_visible(open_data: Open) -> None:
     services = open_data()
     conversation = started(["no-such-analysis"], "en").asked("Lost?", AskSettings())
-    services.answers.start(services, conversation)
+    services.answers.start(conversation)
     task = services.answers.get(conversation.id)
     assert task
     task.wait(30)

@@ -18,7 +18,6 @@ from framelens.library.bulk_operations import reports_in
 from framelens.reports.formats import FORMATS
 from framelens.reports.json import reader
 from framelens.services.container import Services, open_library
-from framelens.services.conversations import import_report, report_of
 from tests.cards import draw_card, to_jpeg
 from tests.reports.test_reports import analysis
 
@@ -97,7 +96,7 @@ def kept_turn(services: Services, conversation: Conversation, **changes: object)
 
 
 def reported(services: Services, job_id: str = GATE) -> Analysis:
-    found = report_of(services, job_id)
+    found = services.reports.get(job_id)
     assert found
     return found
 
@@ -132,7 +131,7 @@ def test_conversation_is_in_the_report_of_each_of_its_videos(services: Services)
 
 def test_report_without_them_is_that_of_the_job(services: Services) -> None:
     stored = converse(services)
-    assert report_of(services, GATE, conversations=False) == services.jobs.snapshot(GATE).analysis
+    assert services.reports.get(GATE, conversations=False) == services.jobs.snapshot(GATE).analysis
     services.conversations.discard(stored.id)
     assert reported(services) == services.jobs.snapshot(GATE).analysis
 
@@ -152,7 +151,7 @@ def test_imported_report_brings_its_conversation(services: Services, tmp_path: P
     stored = converse(services)
     foreign = exported(services)
     with opened(tmp_path / "other") as there:
-        assert import_report(there, foreign) == GATE
+        assert there.reports.add(foreign) == GATE
         kept = there.conversations.get(stored.id)
         assert kept.id == stored.id and kept.about == (GATE,) and kept.name == stored.name
         assert [turn.question for turn in kept.branch()] == ["Who comes in?", "And then?"]
@@ -171,7 +170,7 @@ def test_imported_report_brings_its_conversation(services: Services, tmp_path: P
                 page = FORMATS[name].to_bytes(one, "en", appendix=True).decode().replace("\\", "")
                 assert all(said in page for said in ("[4] yard.mp4 00:00.000", "[6]", "photo.png", "0.3")), page
         kept.asked("Still?", SETTINGS)  # it can be continued
-        import_report(there, foreign)
+        there.reports.add(foreign)
         assert [one.id for one in there.conversations.find()] == [stored.id]
 
 
@@ -180,11 +179,11 @@ def test_ids_of_imported_conversations_never_clash(services: Services, tmp_path:
     reports = [exported(services, GATE), exported(services, YARD)]
     with opened(tmp_path / "other") as there:
         for report in (*reports, *reports):
-            import_report(there, report)
+            there.reports.add(report)
         found = there.conversations.find()
         assert len(found) == 2 and {one.about for one in found} == {(GATE,), (YARD,)}
         assert stored.id in {one.id for one in found}
-    import_report(services, reports[0])
+    services.reports.add(reports[0])
     assert services.conversations.get(stored.id).turns == stored.turns
 
 
@@ -196,8 +195,8 @@ def test_odd_ids_and_settings_of_a_report_do_no_harm(services: Services, tmp_pat
     odd = replace(talk.answers[0], settings={"temperature": 99, "unknown": "x", "seed": "y"})
     foreign = replace(foreign, conversations=(replace(talk, id=id, name="", answers=(odd,)),))
     with opened(tmp_path / "other") as there:
-        import_report(there, foreign)
-        import_report(there, foreign)
+        there.reports.add(foreign)
+        there.reports.add(foreign)
         (kept,) = there.conversations.find()
         assert kept.id.isalnum() and kept.name == "gate.mp4"
         assert there.conversations.get(kept.id).last.settings == AskSettings()

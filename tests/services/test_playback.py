@@ -47,22 +47,23 @@ def uploaded(services: Any, content: bytes) -> str:
 
 
 def test_a_video_that_was_never_on_a_page_is_not_played(job: Any, tmp_path: Path) -> None:
-    assert video_for(services_of(tmp_path), job) is None
+    services = services_of(tmp_path)
+    assert video_for(services.videos, services.jobs, job) is None
 
 
 def test_a_video_below_an_allowed_folder_is_played(job: Any, tmp_path: Path) -> None:
     services = services_of(tmp_path, tmp_path / "clips")
-    found = video_for(services, job)
+    found = video_for(services.videos, services.jobs, job)
     assert found and services.videos.path(found) == job.request.path
 
 
 def test_the_same_content_dropped_on_the_page_is_played(job: Any, tmp_path: Path) -> None:
     services = services_of(tmp_path)
     video_id = uploaded(services, b"video")
-    keep_video(services, job, video_id)
-    assert video_for(services, job) == video_id
+    keep_video(services.videos, services.switcher.session.extractions, job, video_id)
+    assert video_for(services.videos, services.jobs, job) == video_id
     services.videos.drop_upload(services.videos.path(video_id))
-    assert video_for(services, job) is None
+    assert video_for(services.videos, services.jobs, job) is None
 
 
 def test_the_video_of_another_report_on_it_is_played(job: Any, tmp_path: Path) -> None:
@@ -72,14 +73,14 @@ def test_the_video_of_another_report_on_it_is_played(job: Any, tmp_path: Path) -
     services.jobs.library.about_content = lambda sha256, limit: ["imported", "mine"][:limit]
     services.jobs.brief = {"imported": job, "mine": mine}.__getitem__
     job.request.path, job.is_imported = UNKNOWN_PATH, True
-    assert video_for(services, job) == video_id
+    assert video_for(services.videos, services.jobs, job) == video_id
 
 
 def test_another_video_is_refused_and_not_kept(job: Any, tmp_path: Path) -> None:
     services = services_of(tmp_path)
     video_id = uploaded(services, b"other")
     with pytest.raises(InputError) as caught:
-        keep_video(services, job, video_id)
+        keep_video(services.videos, services.switcher.session.extractions, job, video_id)
     assert caught.value.key == "video_other_content"
     with pytest.raises(InputError):
         services.videos.path(video_id)

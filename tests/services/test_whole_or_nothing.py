@@ -19,7 +19,6 @@ from framelens.core.domain import AnalysisRequest
 from framelens.jobs.queue import Jobs
 from framelens.library.bulk_operations import purge, remove, sweep
 from framelens.services.access.shares import share, shares_of
-from framelens.services.conversations import import_report
 from framelens.store.audit import AuditLog
 from framelens.store.database import Store
 from framelens.store.video_repository import VideoRepository
@@ -136,7 +135,7 @@ def test_an_import_is_whole_or_not_there(template: Path, tmp_path: Path) -> None
         assert not found or (len(pictures[0]) == len(given.keyframes) and all(one.jpeg for one in pictures[0]))
         assert len([one for one in AuditLog(place.store).entries(limit=99) if one.action == "import"]) == len(found)
 
-    kills = each_kill(template, tmp_path / "data", lambda place: import_report(place.services, given), check)
+    kills = each_kill(template, tmp_path / "data", lambda place: place.services.reports.add(given), check)
     assert kills > 10
 
 
@@ -155,10 +154,10 @@ def test_a_deletion_is_whole_or_did_not_begin(template: Path, tmp_path: Path) ->
 
 def test_a_link_is_there_with_its_entry_in_the_log(template: Path, tmp_path: Path) -> None:
     def act(place: Place) -> None:
-        share(place.services, job_of(place), timedelta(days=1), "en", conversations=False)
+        share(place.services.store, place.services.jobs, job_of(place), timedelta(days=1), "en", conversations=False)
 
     def check(place: Place) -> None:
-        links = shares_of(place.services, job_of(place))
+        links = shares_of(place.services.store, job_of(place))
         noted = [one for one in AuditLog(place.store).entries(limit=99) if one.action == "share"]
         assert (len(links), len(noted)) in ((0, 0), (1, 1))
 
@@ -177,7 +176,7 @@ def noted(place: Place, action: str) -> int:
 
 def test_trash_gets_all_or_none(template: Path, tmp_path: Path) -> None:
     with opened(template) as place:
-        import_report(place.services, asked(id="imported0001"))
+        place.services.reports.add(asked(id="imported0001"))
 
     def act(place: Place) -> None:
         assert len(place.jobs.discard([job.id for job in place.jobs.recent()])[0]) == 2

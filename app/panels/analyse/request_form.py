@@ -237,7 +237,7 @@ def reopen_form(job: JobSnapshot) -> None:
     """Show the form for the video of `job` again, with the job's question and the range that is drawn."""
     state = page_state()
     part = state.range_texts
-    state.choose_video(video_for(services(), job))
+    state.choose_video(video_for(services().videos, services().jobs, job))
     state.range_texts = part
     st.session_state.update(FORM)
     st.session_state["question"] = job.request.question

@@ -19,7 +19,6 @@ from app.state import page_state
 from framelens.core.errors import AppError
 from framelens.core.evidence import Moments
 from framelens.i18n import t
-from framelens.services.conversations import video_names
 
 if TYPE_CHECKING:
     from framelens.conversations.conversation import Conversation, FrameRef
@@ -135,7 +134,7 @@ def draw_below(job_id: str) -> Conversation | None:
         start.draw_list(job_id)
         return None
     draw_head(conversation)
-    draw_turns(conversation, video_names(services(), conversation), shown=job_id, on_open=_go_to_page)
+    draw_turns(conversation, services().reports.video_names(conversation), shown=job_id, on_open=_go_to_page)
     return conversation
 
 

@@ -161,7 +161,7 @@ def _submit(key: str, conversation: Conversation | None, begin: Callable[[], Con
         start, end = state.range or (None, None)
         look = Look(st.session_state.get(f"{key}_kind") or "auto", start, end)
         asked = asked.asked(question, chosen, images=images, look=look)
-        services().answers.start(services(), asked)
+        services().answers.start(asked)
         state.open_chat(asked.id)
     if state.ask_error:
         st.session_state[f"{key}_question"] = given

@@ -16,7 +16,6 @@ from app.state import page_state
 from framelens.conversations.conversation import started
 from framelens.i18n import language, t
 from framelens.reports.content.labels import printable
-from framelens.services.answers import prepare_frames
 from framelens.store.library_index import LibraryQuery
 
 if TYPE_CHECKING:
@@ -93,7 +92,7 @@ def begin() -> Conversation:
     if part and chosen:
         job = services().jobs.snapshot(chosen[0])
         chosen, videos = [], [(job.request.path, job.name)]
-    made = [prepare_frames(services(), path, name, part, language()) for path, name in videos]
+    made = [services().asking.prepare_frames(path, name, part, language()) for path, name in videos]
     state.asked_videos, state.range_texts = (), ("", "")
     st.session_state["ask_about"] = []  # the next conversation is about something else
     return started((*chosen, *made), language())

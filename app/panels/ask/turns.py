@@ -182,7 +182,7 @@ def ask_again(conversation_id: str, number: int, question: str = "", look: Look 
     with page_state().catching_errors("ask_error"):
         kept = services().conversations.get(conversation_id)
         asked = kept.asked(question or kept.turn(number).question, settings.read(kept), edit=number, look=look)
-        services().answers.start(services(), asked)
+        services().answers.start(asked)
 
 
 def look_words(look: Look) -> str:

@@ -28,7 +28,6 @@ from framelens.reports.content.builder import sections
 from framelens.reports.content.document import Block, Heading, Paragraph
 from framelens.reports.content.document import words as words_of
 from framelens.reports.content.labels import headline, parts_of, unusable
-from framelens.services.conversations import report_of
 from framelens.services.playback import video_for
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ _PIECES_KEY = "report_pieces"
 
 def draw_head(job: JobSnapshot, analysis: Analysis, *, has_video: bool) -> None:
     """Draw the headline, the toolbar, and the notice of what is wrong."""
-    reported = report_of(services(), job.id) or analysis
+    reported = services().reports.get(job.id) or analysis
     st.markdown(f"### {plain(headline(analysis))}")
     for block in sections(replace(analysis, created=local_time(analysis.created)))["head"]():
         if isinstance(block, Paragraph):
@@ -166,7 +165,7 @@ def _sections_of(name: str, analysis: Analysis, job: JobSnapshot) -> tuple[str, 
 
 def _draw_pieces(job: JobSnapshot, analysis: Analysis, name: str) -> None:
     """Draw the blocks of the document or of a tab, a page at a time, with a search where there are many."""
-    reported = report_of(services(), job.id, conversations=job.is_imported) or analysis
+    reported = services().reports.get(job.id, conversations=job.is_imported) or analysis
     pieces = _pieces(job, analysis, name, reported)
     renderer = report_blocks.Renderer(job.id, analysis.keyframes, _actions(analysis, pieces))
     found = _draw_search(name, pieces) if len(pieces) > _SEARCH_ABOVE else pieces
@@ -184,7 +183,7 @@ def _pieces(job: JobSnapshot, analysis: Analysis, name: str, reported: Analysis)
         name: The tab.
         reported: The analysis with its conversations.
     """
-    has_player = video_for(services(), job) is not None  # which has the timeline
+    has_player = video_for(services().videos, services().jobs, job) is not None  # which has the timeline
     asked = (name, language(), has_player, reported.conversations)
     kept = st.session_state.get(f"{_PIECES_KEY}_{name}")
     if kept is None or kept[0] is not analysis or kept[1] != asked:

@@ -41,7 +41,7 @@ def draw(job_id: str, *, conversations: bool) -> None:
         st.button(
             t("share.make"), key="share_make", icon=":material/link:", on_click=_make, args=(job_id, conversations)
         )
-    rows = shares_of(services(), job_id)
+    rows = shares_of(services().store, job_id)
     new: SharedReport | None = st.session_state.get(_NEW_KEY)
     if new and any(row.id == new.row.id for row in rows):
         _draw_new(new)
@@ -74,9 +74,11 @@ def _draw_row(row: ShareRow) -> None:
 def _make(job_id: str, conversations: bool) -> None:
     lifetime = LIFETIMES[st.session_state[_LIFETIME_KEY]]
     with page_state().catching_errors():
-        st.session_state[_NEW_KEY] = share(services(), job_id, lifetime, language(), conversations=conversations)
+        st.session_state[_NEW_KEY] = share(
+            services().store, services().jobs, job_id, lifetime, language(), conversations=conversations
+        )
 
 
 def _revoke(row: ShareRow) -> None:
     with page_state().catching_errors():
-        revoke_share(services(), row)
+        revoke_share(services().store, services().jobs, row)

@@ -121,7 +121,9 @@ def _link(site: Site) -> str:
         session = site.accounts.session(site.cookies["ann"])
         assert session
         with as_user(session.user):
-            return share(services, site.ids["job"], timedelta(days=1), "en", conversations=False).token
+            return share(
+                services.store, services.jobs, site.ids["job"], timedelta(days=1), "en", conversations=False
+            ).token
     finally:
         services.close()
 

@@ -6,6 +6,7 @@ Problems are answered as `application/problem+json` (RFC 9457).
 import asyncio
 import json
 import logging
+from pathlib import Path
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers, MutableHeaders
@@ -19,8 +20,9 @@ from framelens.core.errors import AppError, InputError, as_app_error
 from framelens.core.identity import LOCAL_USER, User, as_user
 from framelens.i18n import accepted_language, in_language
 from framelens.services import api_keys
-from framelens.services.container import Services
+from framelens.services.access.accounts import Accounts
 from framelens.store.api_records import ApiKeyRow, ApiStore
+from framelens.store.database import Store
 
 _log = logging.getLogger(__name__)
 _MOST_BYTES = 1 << 20
@@ -34,9 +36,11 @@ PUBLIC = ("/docs", "/openapi.json")
 class Access:
     """ASGI middleware of the whole API. The key of a request is in `scope["state"]["key"]`."""
 
-    def __init__(self, app: ASGIApp, *, services: Services) -> None:
+    def __init__(self, app: ASGIApp, *, store: Store, accounts: Accounts, log_path: Path) -> None:
         self._app = app
-        self._services = services
+        self._records = ApiStore(store)
+        self._accounts = accounts
+        self._log_path = log_path
         self._limiter = api_keys.RateLimiter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -74,12 +78,12 @@ class Access:
                     return
                 if has_started:  # in mid-answer: the connection breaks
                     raise
-                failure = as_app_error(error, self._services.log_path)
+                failure = as_app_error(error, self._log_path)
                 await problem_response(failure)(scope, receive, send_protected)
 
     def _admit(self, headers: Headers) -> tuple[ApiKeyRow, User]:
-        key = api_keys.check(ApiStore(self._services.store), headers.get("authorization", ""))
-        user = self._services.accounts.user_of_key(key.account_id)
+        key = api_keys.check(self._records, headers.get("authorization", ""))
+        user = self._accounts.user_of_key(key.account_id)
         self._limiter.check(key)
         return key, user
 

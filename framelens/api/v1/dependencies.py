@@ -13,6 +13,7 @@ from starlette.concurrency import run_in_threadpool
 from framelens.core.identity import Role, require
 from framelens.services.container import Services
 from framelens.store.api_records import ApiKeyRow, ApiStore
+from framelens.store.database import Store
 
 _POLL_SECONDS = 0.25
 """How often a stream looks at what it reports. Chosen by hand; not tuned."""
@@ -51,15 +52,15 @@ def role_of(dependencies: Sequence[Dependency]) -> Role | None:
     return next((one.dependency.role for one in dependencies if isinstance(one.dependency, _Requirement)), None)
 
 
-async def ticks(services: Services, key: ApiKeyRow, seconds: float | None = None) -> AsyncIterator[None]:
+async def ticks(store: Store, key: ApiKeyRow, seconds: float | None = None) -> AsyncIterator[None]:
     """Yield at once and then again after each pause, for this time at most, while the key opens the API.
 
     uvicorn waits for open streams before it ends the application, so they end by themselves when the server is about
     to stop.
     """
-    store = ApiStore(services.store)
+    keys = ApiStore(store)
     end = None if seconds is None else asyncio.get_running_loop().time() + seconds
-    while await run_in_threadpool(store.has_key, key.id):
+    while await run_in_threadpool(keys.has_key, key.id):
         yield
         if _is_stopping() or (end is not None and asyncio.get_running_loop().time() >= end):
             return

@@ -68,8 +68,8 @@ def submit_job(given: NewJob, services: ServicesDep, key: KeyDep, response: Resp
         case other:
             source = VideoSource("url", other.url)
     submission = Submission(source, request, one_line(given.name), given.force, tuple(given.subtitles))
-    job_id = services.submissions.submit(services, key, submission)
-    services.webhooks.begin(services)
+    job_id = services.submissions.submit(key, submission)
+    services.webhooks.begin()
     response.headers["Location"] = f"jobs/{job_id}"
     return find_job(job_id, services)
 
@@ -90,7 +90,7 @@ def list_jobs(
     return JobList(
         total=library.count(wanted),
         jobs=[JobEntry.of(entry, services.jobs.state_of(entry)) for entry in found],
-        fetching=[Job.fetched(one) for one in services.submissions.all(services)],
+        fetching=[Job.fetched(one) for one in services.submissions.all()],
     )
 
 
@@ -102,7 +102,7 @@ def get_job(job_id: str, services: ServicesDep) -> Job:
 
 def find_job(job_id: str, services: ServicesDep) -> Job:
     """Return a job of the queue, or one whose video is fetched. Raises InputError("job_unknown")."""
-    fetch = services.submissions.get(services, job_id)
+    fetch = services.submissions.get(job_id)
     if fetch is not None:
         return Job.fetched(fetch)
     return Job.of(services.jobs.brief(job_id))
@@ -122,7 +122,7 @@ async def watch_job(
     "deleted" ends the stream of a job that was deleted.
     """
     seen = last_event_id
-    async for _ in ticks(services, key):
+    async for _ in ticks(services.store, key):
         try:
             job = await run_in_threadpool(find_job, job_id, services)
         except InputError:
@@ -158,16 +158,16 @@ async def get_report(
         raise InputError("no_report_yet", id=job_id)
     kind = "everything" if name == _ARCHIVE else name
     report = partial(exports.report, spoken=spoken, conversations=conversations, appendix=appendix, is_alone=True)
-    return await exports.respond(request, lambda: report(services, job_id, kind))
+    return await exports.respond(request, lambda: report(services.jobs, services.reports, job_id, kind))
 
 
 @router.post("/jobs/{job_id}/cancel", dependencies=[ANALYST], status_code=202)
 def cancel_job(job_id: str, services: ServicesDep) -> Job:
     """Stop a job; what is finished is kept. A job that is over doesn't change."""
     find_job(job_id, services)
-    services.submissions.cancel(services, job_id)
+    services.submissions.cancel(job_id)
     services.jobs.cancel(job_id)
-    services.webhooks.begin(services)
+    services.webhooks.begin()
     return find_job(job_id, services)
 
 
@@ -179,9 +179,9 @@ def resume_job(
 ) -> Job:
     """Continue a job that was paused, cancelled or interrupted, or that failed; other jobs don't change."""
     find_job(job_id, services)
-    if services.submissions.get(services, job_id) is None:
+    if services.submissions.get(job_id) is None:
         services.jobs.resume(job_id, accept_changes=accept_changes)
-    services.webhooks.begin(services)
+    services.webhooks.begin()
     return find_job(job_id, services)
 
 
@@ -192,7 +192,7 @@ def delete_job(job_id: str, services: ServicesDep) -> None:
     Its uploaded or fetched video goes with it, unless something else uses that.
     """
     find_job(job_id, services)
-    if services.submissions.drop(services, job_id):
+    if services.submissions.drop(job_id):
         return
     for one in remove(services.jobs, services.videos, [job_id]):
         if one.error:

@@ -30,7 +30,7 @@ async def ask_question(
     the answer.
     """
     found = await run_in_threadpool(_started, job_id, given, services)
-    async for _ in ticks(services, key, given.wait_seconds):
+    async for _ in ticks(services.store, key, given.wait_seconds):
         found = await run_in_threadpool(find_conversation, found.id, services)
         if found.answers[-1].state != "running":
             break
@@ -78,7 +78,7 @@ async def watch_conversation(
     Each event "answer" has all of the answer so far.
     """
     seen: Answer | None = None
-    async for _ in ticks(services, key):
+    async for _ in ticks(services.store, key):
         try:
             answer = (await run_in_threadpool(find_conversation, conversation_id, services)).answers[-1]
         except InputError:
@@ -93,7 +93,7 @@ async def watch_conversation(
 
 def _started(job_id: str, given: NewQuestion, services: Services) -> ConversationState:
     find_job(job_id, services)
-    if services.submissions.get(services, job_id):
+    if services.submissions.get(job_id):
         raise InputError("no_report_yet", id=job_id)
     if given.conversation:
         conversation = services.conversations.get(given.conversation)
@@ -102,5 +102,5 @@ def _started(job_id: str, given: NewQuestion, services: Services) -> Conversatio
     else:
         conversation = started([job_id], given.language or language())
     conversation = conversation.asked(given.question, AskSettings())
-    services.answers.start(services, conversation)
+    services.answers.start(conversation)
     return find_conversation(conversation.id, services)

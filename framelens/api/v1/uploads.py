@@ -52,7 +52,7 @@ async def append_to_upload(
     if content_type not in STREAMED:
         raise InputError("api_upload_type", given=content_type[:80])
     upload = await run_in_threadpool(services.videos.upload, upload_id)
-    return _state(await uploads.append(request, services, upload, offset))
+    return _state(await uploads.append(request, services.videos, services.jobs.audit, upload, offset))
 
 
 def tus_routes() -> list[Route]:

@@ -16,7 +16,7 @@ def create_webhook(given: NewWebhook, services: ServicesDep, key: KeyDep) -> Web
 
     Messages are signed as Standard Webhooks describes it, and sent again for hours until the receiver answers with 2xx.
     """
-    row = services.webhooks.add(services, key, given.url)
+    row = services.webhooks.add(key, given.url)
     return WebhookCreated(id=row.id, url=row.url, created=row.created, secret=row.secret)
 
 

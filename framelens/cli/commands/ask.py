@@ -205,10 +205,10 @@ def _conversation(
     """Return the conversation to continue, or a new one about these videos and analyses."""
     if given.conversation:
         return services().conversations.get(given.conversation)
-    from framelens.services.conversations import FrameOptions, begin
+    from framelens.services.asking import FrameOptions
 
     options = FrameOptions(language(), given.frames, clip, given.subtitles)
-    events = begin(services(), about, options, cancel)
+    events = services().asking.begin(about, options, cancel)
     with open_progress(quiet=given.quiet) as progress, closing(events):
         while True:
             try:
@@ -224,11 +224,10 @@ def _answer(conversation: Conversation, given: argparse.Namespace, cancel: threa
     Return the exit code: that of a stop if the user has stopped the answer.
     """
     from framelens.conversations.export import answer_document
-    from framelens.services import conversations
 
     printer = _Printer(streams=not given.json, quiet=given.quiet)
     try:
-        with closing(conversations.ask(services(), conversation, cancel)) as events:
+        with closing(services().asking.ask(conversation, cancel)) as events:
             for event in events:
                 printer.show(event)
     except Cancelled as error:
@@ -237,7 +236,7 @@ def _answer(conversation: Conversation, given: argparse.Namespace, cancel: threa
         return error.exit_code  # the printer has said it
     finally:
         if (done := printer.done) and given.json:
-            _print_json(answer_document(done, conversations.video_names(services(), done)))
+            _print_json(answer_document(done, services().reports.video_names(done)))
     return 0
 
 
@@ -290,12 +289,11 @@ class _Printer:
 
     def _end(self, conversation: Conversation) -> None:
         from framelens.conversations.export import cited_lines
-        from framelens.services.conversations import video_names
 
         turn = conversation.last
         if self._streams:
             print()
-            names = video_names(services(), conversation) if len(conversation.about) > 1 else {}
+            names = services().reports.video_names(conversation) if len(conversation.about) > 1 else {}
             for line in cited_lines(turn, names):
                 print(line)
             sys.stdout.flush()
@@ -319,10 +317,9 @@ def _manage(given: argparse.Namespace) -> None:
     kept = services().conversations
     if given.export:
         from framelens.conversations.export import as_markdown, document
-        from framelens.services.conversations import video_names
 
         one = kept.get(given.export)
-        names = video_names(services(), one)
+        names = services().reports.video_names(one)
         if given.json:
             _print_json(document(one, names))
         else:

@@ -25,7 +25,6 @@ from framelens.i18n import LANGUAGES, error_text, t
 from framelens.reports.files import written
 from framelens.reports.formats import FORMATS, bundle
 from framelens.services.container import open_library
-from framelens.services.conversations import report_of
 from framelens.store.fs_utils import storage_errors
 
 ALL = "all"
@@ -81,7 +80,7 @@ def run(given: argparse.Namespace) -> int:
     else:
         with open_library(config.load()) as services:
             ids = [services.jobs.library.resolve_id(one) for one in given.ids]
-            paths = _write(_reports(ids, partial(report_of, services), missing), given)
+            paths = _write(_reports(ids, services.reports.get, missing), given)
             for job_id in ids:
                 services.jobs.audit.record("export", job_id, services.jobs.brief(job_id).name)
     if given.json:

@@ -219,10 +219,9 @@ def _line(text: str) -> str:
 def _show(given: argparse.Namespace) -> int:
     from framelens.reports.json import writer
     from framelens.reports.text import markdown  # slow imports that listing doesn't need
-    from framelens.services.conversations import report_of
 
     job_id = services().jobs.library.resolve_id(given.id)
-    analysis, entry = report_of(services(), job_id), services().jobs.library.entry(job_id)
+    analysis, entry = services().reports.get(job_id), services().jobs.library.entry(job_id)
     if analysis is None or entry is None:
         raise InputError("no_report_yet", id=job_id)
     write = writer.without_pictures if given.json else markdown.write
@@ -346,9 +345,8 @@ def _restore(given: argparse.Namespace) -> int:
 
 def _import(given: argparse.Namespace) -> int:
     from framelens.library.bulk_operations import reports_in
-    from framelens.services.conversations import import_report
 
-    ids = [import_report(services(), analysis) for analysis in reports_in(given.files)]
+    ids = [services().reports.add(analysis) for analysis in reports_in(given.files)]
     return _print_entries(list(dict.fromkeys(ids)), given)
 
 

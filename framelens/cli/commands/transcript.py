@@ -64,5 +64,5 @@ def _named(word: str, services: Services) -> tuple[Path | None, Analysis | None]
     if not path.exists() and Path(word).name == word and not path.suffix:
         return None, services.jobs.snapshot(services.jobs.library.resolve_id(word)).analysis
     check_file(path)
-    known = next(iter(report_ids(services, path)), None)
+    known = next(iter(report_ids(services.jobs, services.switcher.session.extractions, path)), None)
     return path, services.jobs.snapshot(known).analysis if known else None

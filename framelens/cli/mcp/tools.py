@@ -29,6 +29,7 @@ from framelens.conversations.conversation import (
     Queued,
     checked_question,
 )
+from framelens.conversations.repository import ConversationRepository
 from framelens.conversations.retrieval.values import Looking
 from framelens.core.analysis_state import AnalysisState
 from framelens.core.background_task import in_thread
@@ -40,10 +41,9 @@ from framelens.core.units import clock
 from framelens.i18n import error_text, language, notice_text, t
 from framelens.reports.files import written
 from framelens.reports.formats import FORMATS, bundle, files_of
-from framelens.services import conversations
 from framelens.services.analyses import build_request, start_run
+from framelens.services.asking import Asking, FrameOptions
 from framelens.services.container import Services
-from framelens.services.conversations import FrameOptions
 from framelens.services.keyframes import build_selection, parse_seconds
 from framelens.services.transcripts import report_ids, transcript_of
 from framelens.store.fs_utils import storage_errors
@@ -178,7 +178,7 @@ class McpTools:
         self, video: Text, format: str = "markdown", folder: Text = "", offset: Offset = 0
     ) -> Annotated[CallToolResult, schemas.ReportResult]:
         """Return a report as text, or write it to a folder and return the paths."""
-        analysis = conversations.with_conversations(self.services, self._report(video))
+        analysis = self.services.reports.with_conversations(self._report(video))
         if format not in FORMATS:
             raise ConfigError("formats_unknown", given=format[:80], known=", ".join(FORMATS))
         if folder:
@@ -323,7 +323,7 @@ class McpTools:
         continued = self._conversation_id(conversation) if conversation else ""
         asked = _Question(question, about, continued, frames, _range(start, end))
         if (answer := self._answers.get(asked)) is None:
-            answer = self._answers[asked] = _Answer(self.services, asked)
+            answer = self._answers[asked] = _Answer(self.services.asking, self.services.conversations, asked)
 
         def stop() -> None:
             self._answers.pop(asked, None)
@@ -410,7 +410,7 @@ class McpTools:
 
     def _newest(self, path: Path) -> str | None:
         """Return the id of the newest report on the content of a file that the caller may know of, or None."""
-        ids = report_ids(self.services, path)
+        ids = report_ids(self.services.jobs, self.services.switcher.session.extractions, path)
         return next((one for one in ids if self._may_see(self.services.jobs.snapshot(one).request.path)), None)
 
     def _end_cancelled(self, job_id: str) -> None:
@@ -476,21 +476,19 @@ class _Answer:
         made: The conversation, whose current turn has the answer.
     """
 
-    def __init__(self, services: Services, question: _Question) -> None:
+    def __init__(self, asking: Asking, conversations: ConversationRepository, question: _Question) -> None:
         self.doing = ""
         self.cancel = threading.Event()
-        self.made: Future[Conversation] = in_thread("mcp-ask", lambda: self._make(services, question))
+        self.made: Future[Conversation] = in_thread("mcp-ask", lambda: self._make(asking, conversations, question))
 
-    def _make(self, services: Services, question: _Question) -> Conversation:
+    def _make(self, asking: Asking, conversations: ConversationRepository, question: _Question) -> Conversation:
         clip = question.clip
         if question.conversation:
-            asked = services.conversations.get(question.conversation)
+            asked = conversations.get(question.conversation)
         else:
             state = AnalysisState()
             with closing(
-                conversations.begin(
-                    services, question.about, FrameOptions(language(), question.frames, clip), self.cancel
-                )
+                asking.begin(question.about, FrameOptions(language(), question.frames, clip), self.cancel)
             ) as events:
                 while True:
                     try:
@@ -502,7 +500,7 @@ class _Answer:
         look = None if clip == Selection() else Look("auto", clip.start_seconds, clip.end_seconds)
         asked = asked.asked(question.text, AskSettings(), look=look)
         self.doing = t("mcp.answering")
-        with closing(conversations.ask(services, asked, self.cancel)) as answer:
+        with closing(asking.ask(asked, self.cancel)) as answer:
             for event in answer:
                 match event:
                     case AnswerDone(done):

@@ -19,13 +19,14 @@ from framelens.core.identity import as_user, current_user, requires
 from framelens.core.wall_clock import latest_time
 from framelens.i18n import language_of
 from framelens.reports.formats import write_alone
-from framelens.services.conversations import report_of
 from framelens.store.accounts import AccountStore
 from framelens.store.audit import AuditLog
 from framelens.store.shares import ShareRow, ShareStore
 
 if TYPE_CHECKING:
-    from framelens.services.container import Services
+    from framelens.jobs.queue import Jobs
+    from framelens.services.stored_reports import StoredReports
+    from framelens.store.database import Store
 
 LIFETIMES = {"day": timedelta(days=1), "week": timedelta(days=7), "month": timedelta(days=30)}
 """How long a link may last. Chosen by hand; not tuned."""
@@ -43,12 +44,13 @@ class SharedReport:
 
 @requires("analyst")
 def share(
-    services: Services, job_id: str, lifetime: timedelta, language: Language, *, conversations: bool
+    store: Store, jobs: Jobs, job_id: str, lifetime: timedelta, language: Language, *, conversations: bool
 ) -> SharedReport:
     """Make a link to a report.
 
     Args:
-        services: The services.
+        store: The store.
+        jobs: The queue, with the reports.
         job_id: The job.
         lifetime: How long the link lasts, one of LIFETIMES.
         language: Language in which the report is shown.
@@ -58,7 +60,7 @@ def share(
         InputError: "job_unknown" or "no_report_yet".
         StorageError: It can't be stored.
     """
-    job = services.jobs.snapshot(job_id)
+    job = jobs.snapshot(job_id)
     if job.analysis is None:
         raise InputError("no_report_yet", id=job_id)
     now, token = datetime.fromtimestamp(latest_time(), UTC), secrets.token_urlsafe(_TOKEN_BYTES)
@@ -72,41 +74,41 @@ def share(
         now.isoformat(timespec="seconds"),
         (now + lifetime).isoformat(timespec="seconds"),
     )
-    store = ShareStore(services.store)
-    store.delete_expired(_now())
-    with services.store.together():
-        store.add(row)
-        AuditLog(services.store).record("share", job_id, job.name)
+    shares = ShareStore(store)
+    shares.delete_expired(_now())
+    with store.together():
+        shares.add(row)
+        AuditLog(store).record("share", job_id, job.name)
     return SharedReport(row, token)
 
 
-def shares_of(services: Services, job_id: str) -> list[ShareRow]:
+def shares_of(store: Store, job_id: str) -> list[ShareRow]:
     """List the links to a report, the newest first; none for a report that the user may not see."""
-    return ShareStore(services.store).of_job(job_id, _now())
+    return ShareStore(store).of_job(job_id, _now())
 
 
 @requires("analyst")
-def revoke_share(services: Services, row: ShareRow) -> None:
+def revoke_share(store: Store, jobs: Jobs, row: ShareRow) -> None:
     """Revoke a link: it opens nothing from now on."""
-    with services.store.together():
-        if ShareStore(services.store).delete(row.id):
-            AuditLog(services.store).record("unshare", row.job_id, services.jobs.brief(row.job_id).name)
+    with store.together():
+        if ShareStore(store).delete(row.id):
+            AuditLog(store).record("unshare", row.job_id, jobs.brief(row.job_id).name)
 
 
-def open_shared(services: Services, token: str) -> bytes:
+def open_shared(store: Store, reports: StoredReports, token: str) -> bytes:
     """Return the report that a link opens, as one HTML page.
 
     Raises:
         InputError: "share_unknown": no such link was made, it was revoked, or it has expired.
         StorageError: The report can't be read.
     """
-    found = ShareStore(services.store).get(_hash(token), _now()) if len(token) <= _MOST_CHARACTERS else None
+    found = ShareStore(store).get(_hash(token), _now()) if len(token) <= _MOST_CHARACTERS else None
     if found is None:
-        ShareStore(services.store).delete_expired(_now())  # they end for good, also where the clock is set back later
+        ShareStore(store).delete_expired(_now())  # they end for good, also where the clock is set back later
         raise InputError("share_unknown")
     row, owner = found
-    with as_user(AccountStore(services.store).owner(owner)):
-        analysis = report_of(services, row.job_id, conversations=bool(row.conversations))
+    with as_user(AccountStore(store).owner(owner)):
+        analysis = reports.get(row.job_id, conversations=bool(row.conversations))
     if analysis is None:  # it is asked again
         raise InputError("share_unknown")
     return write_alone(analysis, language_of(row.language))

@@ -17,7 +17,6 @@ from framelens.conversations.conversation import Turn
 from framelens.core.domain import Notice
 from framelens.i18n import in_language, notice_text
 from framelens.services import api_keys
-from framelens.services.answers import prepare_frames
 from framelens.services.container import Services
 from framelens.store.api_records import ApiStore
 from tests.api.v1.conftest import services_on
@@ -38,7 +37,7 @@ def services(going: threading.Event, tmp_path: Path) -> Iterator[Services]:
 @pytest.fixture
 def job(services: Services, tmp_path: Path) -> str:
     video = write_card_video(tmp_path / "cards.mp4", ["red", "blue"])
-    return prepare_frames(services, video, "cards.mp4", None, "en")
+    return services.asking.prepare_frames(video, "cards.mp4", None, "en")
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 import time
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from framelens.core.codec import to_json
 from framelens.core.domain import AnalysisRequest
 from framelens.services import api_keys, submissions
 from framelens.services.container import Services
-from framelens.services.submissions import Submission, Submissions, VideoSource
+from framelens.services.submissions import Submission, VideoSource
 from framelens.store.api_records import ApiStore, SubmissionRow
 from framelens.store.upload_limits import UploadLimits
 from tests.api.v1.conftest import Allow, client_of, ended_job
@@ -142,18 +143,19 @@ def test_a_fetch_of_a_program_that_is_gone_begins_again(api: TestClient, allow: 
     submission = Submission(VideoSource("url", f"{films}/a.mp4"), AnalysisRequest(services.videos._folder / "-"))
     row = SubmissionRow("interrupted1", "key", "2026-01-01T00:00:00.000+00:00", "fetching", "gone", to_json(submission))
     ApiStore(services.store).add_submission(row, 9)
-    services.submissions.resume(services)
+    services.submissions.resume()
     assert ended_job(api, "interrupted1")["state"] == "done"
 
 
 def test_the_end_of_the_program_keeps_a_fetch(
     services: Services, allow: Allow, api: TestClient, films: str, going: threading.Event
 ) -> None:
-    opened, submissions = allow(films), Submissions()
+    opened = allow(films)
+    submissions = dataclasses.replace(opened).submissions
     key = ApiStore(services.store).keys()[0]
     going.clear()
     source = VideoSource("url", f"{films}/a.mp4")
-    job_id = submissions.submit(opened, key, Submission(source, AnalysisRequest(opened.videos._folder / "-")))
+    job_id = submissions.submit(key, Submission(source, AnalysisRequest(opened.videos._folder / "-")))
     closing = threading.Timer(0.2, going.set)
     closing.start()
     submissions.close()

@@ -78,7 +78,7 @@ def asked(services: Services, job_id: str) -> Ask:
     def ask(*questions: str, **settings: Any) -> Conversation:
         conversation = started([job_id], "en")
         for question in questions:
-            services.answers.start(services, conversation.asked(question, AskSettings(**settings)))
+            services.answers.start(conversation.asked(question, AskSettings(**settings)))
             conversation = over(services, conversation.id)
         return conversation
 
@@ -186,7 +186,7 @@ def test_running_answer_can_be_stopped(services: Services, job_id: str, going: t
     going.clear()
     # No other test asks this, whose answer would be a stored one.
     conversation = started([job_id], "en").asked("Which are there, slowly?", AskSettings())
-    services.answers.start(services, conversation)
+    services.answers.start(conversation)
     while not services.answers.get(conversation.id).progress.conversation.last.answer:
         time.sleep(0.01)
     page = shown(conversation)

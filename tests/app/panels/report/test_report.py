@@ -416,12 +416,12 @@ def test_a_report_is_shared_where_others_can_reach_it(page_of: Callable[..., Any
         return
     made[0].click().run()
     assert not page.exception
-    (row,) = shares_of(services, job)
+    (row,) = shares_of(services.store, job)
     (address,) = [one.value for one in page.code if "/api/shared/" in one.value]
-    assert b"data:image/jpeg" in open_shared(services, address.rsplit("/", 1)[1])
+    assert b"data:image/jpeg" in open_shared(services.store, services.reports, address.rsplit("/", 1)[1])
     (revoke,) = [one for one in page.button if one.key == f"share_revoke_{row.id}"]
     revoke.click().run()
-    assert shares_of(services, job) == [] and not [one for one in page.code if "/api/shared/" in one.value]
+    assert shares_of(services.store, job) == [] and not [one for one in page.code if "/api/shared/" in one.value]
 
 
 def test_compared_reports_of_two_videos_are_named_by_these() -> None:

@@ -1,0 +1,234 @@
+"""Questions of pages, commands and programs: the analyses that one is about, and the events of its answer."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Generator, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from framelens.analysis.task import Control
+from framelens.core.background_task import in_thread
+from framelens.core.domain import AnalysisEvent, AnalysisRequest, EngineProgress, Language, Notice, Noticed, Selection
+from framelens.core.errors import Cancelled, ConfigError, InputError
+from framelens.core.files import readable, storable
+from framelens.services.analyses import build_request, raise_without_report, start_run
+from framelens.video.files import check_file
+
+if TYPE_CHECKING:
+    from framelens.analysis.prompts.templates import Templates
+    from framelens.analysis.requests.engine_connection import EngineConnection
+    from framelens.conversations.conversation import AskEvent, Conversation
+    from framelens.jobs.engine_switcher import EngineSwitcher
+    from framelens.jobs.queue import Jobs
+    from framelens.services.engine_session import EngineSession, SharedParts
+
+_POLL_SECONDS = 0.05  # chosen by hand, not tuned
+_WHOLE = Selection()
+
+
+@dataclass(frozen=True)
+class FrameOptions:
+    """How frames are chosen for questions about videos.
+
+    Attributes:
+        language: Language of a new analysis.
+        frames: Most keyframes; None takes any report, and the usual number for a new one.
+        clip: Range of the videos.
+        subtitles: Subtitle file of the only video, to use before those in it and beside it.
+    """
+
+    language: Language
+    frames: int | None = None
+    clip: Selection = _WHOLE
+    subtitles: Path | None = None
+
+    @property
+    def takes_any_report(self) -> bool:
+        """Return whether the newest report on a video will do."""
+        return replace(self, language="en") == FrameOptions("en")
+
+
+class Asking:
+    """What questions about videos need: frames to look at, and the engine that answers.
+
+    Args:
+        jobs: The queue, which analyses videos without a report.
+        switcher: Of the engine in use.
+        templates: All templates.
+        shared: What the sessions of all engines share.
+    """
+
+    def __init__(
+        self, jobs: Jobs, switcher: EngineSwitcher[EngineSession], templates: Templates, shared: SharedParts
+    ) -> None:
+        self._jobs = jobs
+        self._switcher = switcher
+        self._templates = templates
+        self._shared = shared
+
+    def begin(
+        self, about: Sequence[str], options: FrameOptions, cancel: threading.Event
+    ) -> Generator[AnalysisEvent, None, Conversation]:
+        """Return a new conversation, as the generator's value, and yield the events of the analyses that it needs.
+
+        Args:
+            about: Paths of videos, or ids of analyses as the library resolves them; none for no video.
+            options: How frames are chosen; its language is that of the conversation.
+            cancel: Stops an analysis within a second once it is set.
+
+        Raises:
+            ConfigError: Subtitles are given without a video, or for several.
+            InputError: There is neither such a file nor such an analysis.
+            AppError: What `find_or_analyse` raises.
+        """
+        from framelens.conversations.conversation import started
+
+        if options.subtitles and len(about) > 1:
+            raise ConfigError("subtitles_of_several")
+        if options.subtitles and not (about and Path(about[0]).expanduser().exists()):
+            raise ConfigError("subtitles_alone")
+        found = []
+        for one in about:
+            path = Path(one).expanduser().absolute()
+            analysis_id = "" if path.exists() else self._analysis_named(one)
+            found.append(analysis_id or (yield from self.find_or_analyse(path, options, cancel)))
+        return started(found, options.language)
+
+    def _analysis_named(self, about: str) -> str:
+        """Return the id of the analysis, "" if this looks like the path of a video that is gone."""
+        try:
+            return self._jobs.library.resolve_id(about)
+        except InputError as error:
+            if error.key != "job_unknown":
+                raise
+            path = Path(about).expanduser().absolute()
+            if not path.suffix and path.name == about:
+                raise InputError("ask_about_unknown", given=about) from error
+        return ""
+
+    def find_or_analyse(
+        self, path: Path, options: FrameOptions, cancel: threading.Event
+    ) -> Generator[AnalysisEvent, None, str]:
+        """Return the id of an analysis of this video, as the generator's value, and yield the events of making one.
+
+        That is the newest report on all of the file's content, whatever its name; without one its keyframes are chosen
+        and measured, while the engine starts, and no model is asked for a report. A file that is gone is found by its
+        path.
+
+        Args:
+            path: The video.
+            options: How its frames are chosen.
+            cancel: Stops the analysis within a second once it is set.
+
+        Raises:
+            AppError: The video can't be read, or no engine can be used.
+            Cancelled: `cancel` was set.
+        """
+        self._jobs.indexing.catch_up(cancel)
+        library = self._jobs.library
+        if not path.exists() and (known := library.reports_on(path=str(storable(path)))):
+            return known[0]
+        check_file(path)
+        if options.takes_any_report:
+            sha256 = self._switcher.session.extractions.sha256(path, cancel)
+            if known := library.reports_on(sha256=sha256):
+                return known[0]
+        request = self._frames_request(path, options)
+        if error := self._switcher.session.engine.status().error:
+            raise error
+        self._switcher.start_engine()
+        run = start_run(self._jobs, request, name=readable(path.name), force=False)
+        with closing(run.events(cancel)) as events:
+            for event in events:
+                if event != Noticed(Notice("no_model")):  # the question is about to change that
+                    yield event
+        raise_without_report(run.result())
+        start = self._switcher.engine_start
+        if start.state == "failed" and start.error:
+            raise start.error
+        return run.job_id
+
+    def _frames_request(self, path: Path, options: FrameOptions) -> AnalysisRequest:
+        """Return the request for an analysis that only chooses and measures keyframes, to ask about them."""
+        return build_request(
+            path,
+            self._switcher.session.settings,
+            self._templates,
+            template="describe",
+            question="",
+            language=options.language,
+            use_model=False,
+            selection=options.clip,
+            frames=options.frames,
+            subtitles=options.subtitles,
+        )
+
+    def prepare_frames(self, path: Path, name: str, part: tuple[float, float | None] | None, language: Language) -> str:
+        """Return the id of the analysis with the frames of a video or of a part of it; a new one only chooses frames.
+
+        Args:
+            path: The video.
+            name: Its name as shown to the user.
+            part: Start and end in seconds, an open end as None; None for the whole video.
+            language: Language of a new analysis.
+
+        Raises:
+            AppError: The analysis can't be stored.
+        """
+        clip = Selection(start_seconds=part[0], end_seconds=part[1]) if part else Selection()
+        return self._jobs.submit(self._frames_request(path, FrameOptions(language, clip=clip)), name=name)
+
+    def ask(self, conversation: Conversation, cancel: threading.Event) -> Generator[AskEvent, None, None]:
+        """Answer the current question of a conversation; see `framelens.conversations.converse`.
+
+        Raises:
+            InputError: "job_unknown" or "no_report_yet".
+            AppError: What `framelens.conversations.converse` raises.
+        """
+        from framelens.conversations.answer import converse
+        from framelens.conversations.repository import ConversationRepository
+
+        analyses = {}
+        for one in conversation.about:
+            analysis = self._jobs.snapshot(one).analysis
+            if analysis is None:
+                raise InputError("no_report_yet", id=one)
+            analyses[one] = analysis
+        tools = self._switcher.session.retrieval(self._shared.stills)
+        with self._switcher.admitted(Control(cancel=cancel)):
+            content = next((one.video.content_key for one in analyses.values()), conversation.id)
+            connect = partial(self._connect, content, cancel)
+            queues, conversations = self._shared.queues, ConversationRepository(self._shared.store)
+            with closing(converse(conversation, analyses, connect, conversations, queues, tools, cancel)) as events:
+                yield from events
+
+    def _connect(self, content: str, cancel: threading.Event) -> Generator[EngineProgress, None, EngineConnection]:
+        """Connect the engine in use, yield its progress and return the connection; it stops with the generator.
+
+        Of several engines it is the one that answers about this content. The answer doesn't count as a video at work
+        there.
+
+        Raises:
+            AppError: The engine doesn't start.
+            Cancelled: `cancel` was set.
+        """
+        progress: queue.SimpleQueue[EngineProgress] = queue.SimpleQueue()
+        stop = threading.Event()
+        connector = self._switcher.session.connector
+        connected = in_thread("ask-connect", lambda: connector.connect(progress.put, stop, lambda: content))
+        try:
+            while not connected.done():
+                if cancel.is_set():
+                    raise Cancelled
+                with suppress(queue.Empty):
+                    yield progress.get(timeout=_POLL_SECONDS)
+            connection = connected.result()[0]
+            connection.engine.leave()
+            return connection
+        finally:
+            stop.set()

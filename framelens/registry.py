@@ -20,11 +20,11 @@ from typing import Any, Literal
 
 from framelens import config
 
-BUILT_IN = ("batch", "editing", "monitor")
+BUILT_IN = ("batch", "editing", "monitor", "server")
 """Folders of `framelens.plugins`. One that was deleted is not used."""
 GROUP = "framelens.plugins"
 SLOTS = ("analyse.source", "library.actions", "models.extra", "report.actions", "sidebar")
-"""Places in the pages in which plugins draw."""
+"""Places in the pages in which plugins draw. A function of "report.actions" is called with the job and its analysis."""
 Role = Literal["viewer", "analyst", "administrator"]
 log = logging.getLogger(__name__)
 
@@ -58,6 +58,7 @@ class Plugin:
         pages: Pages of the application.
         slots: Functions that draw in a place of SLOTS.
         routes: Function from the gate and the prefix of addresses to Starlette routes, "" for none.
+        resume: Function from the services that continues what earlier processes of the application left, "" for none.
         messages: Package with `en.toml` and `zh.toml`, whose texts are added to those of the core; "" for none.
         version: Version of the package; "" is that of FrameLens.
     """
@@ -68,6 +69,7 @@ class Plugin:
     pages: Sequence[Page] = ()
     slots: Mapping[str, Sequence[str]] = field(default_factory=dict)
     routes: str = ""
+    resume: str = ""
     messages: str = ""
     version: str = ""
 
@@ -176,6 +178,13 @@ def pages() -> Iterator[tuple[Page, Callable[[], None]]]:
         for page in plugin.pages:
             if (draw := loaded(plugin, page.draw)) is not None:
                 yield page, draw
+
+
+def resume(services: Any) -> None:
+    """Have the plugins continue what earlier processes of the application left."""
+    for plugin in used():
+        if plugin.resume and (continues := loaded(plugin, plugin.resume)):
+            continues(services)
 
 
 def command_modules() -> dict[str, str]:

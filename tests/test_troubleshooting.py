@@ -9,7 +9,7 @@ import pytest
 
 from framelens.core.domain import Language
 from framelens.core.failure_patterns import keys, match_failure
-from framelens.i18n import LANGUAGES, catalogue
+from framelens.i18n import LANGUAGES, catalogue, plugin_catalogue
 
 DOCS = Path(__file__).parent.parent / "docs" / "guide"
 _ROW = re.compile(r"^\| ((?:(`+).+?\2(?:<br>)?)+) \|", re.MULTILINE)
@@ -43,5 +43,5 @@ def test_quoted_messages_are_those_of_framelens(language: Language) -> None:
         for quote in _QUOTE.findall(text)
     ]
     assert len(quotes) > 10
-    known = list(catalogue(language).values())
+    known = [*catalogue(language).values(), *plugin_catalogue(language).values()]
     assert [quote for quote in quotes if not any(all(piece in one for piece in quote) for one in known)] == []

@@ -28,7 +28,7 @@ from playwright.sync_api import Page, sync_playwright
 from benchmarks.torture.line import Line, Scale
 from benchmarks.torture.site import Site
 from framelens.config import AccessSettings
-from framelens.services import api_keys
+from framelens.plugins.server import api_keys
 from framelens.services.access.accounts import COOKIE, Accounts
 from framelens.store.api_records import ApiStore
 from framelens.store.database import Store

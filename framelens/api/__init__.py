@@ -1,17 +1,16 @@
-"""HTTP routes beside the pages: logins, uploads, videos, frames, the library, shared reports, and the API.
+"""HTTP routes beside the pages: logins, uploads, videos, frames, exports, and those of plugins.
 
-Each resource is a module; the page's use the same gate, those for programs (`v1`) have keys of their own.
+Each resource is a module; all use the same gate.
 """
 
 from starlette.routing import BaseRoute
 
 from framelens import registry
-from framelens.api import exports, media, sessions, shared, uploads
+from framelens.api import exports, media, sessions, uploads
 from framelens.api.gate import AllowedHosts, Gate, PageProtection, content_policy, is_loopback
 from framelens.api.message_limits import limit_messages
 from framelens.api.proxies import TrustedProxies, replace_check_of_uvicorn
 from framelens.api.sessions import PageMessages, SessionProtection
-from framelens.api.v1.mount import ProgramApi
 
 __all__ = [
     "AllowedHosts",
@@ -31,14 +30,11 @@ __all__ = [
 def routes(gate: Gate, base_path: str = "") -> list[BaseRoute]:
     """List all routes below `base_path` + "/api". `base_path` is the server's, "" or "/name"."""
     prefix = f"{base_path}/api"
-    programs = ProgramApi(gate, f"{prefix}/v1")
     return [
         *sessions.routes(gate, prefix),
         *uploads.routes(gate, prefix),
         *media.routes(gate, prefix),
         *exports.routes(gate, prefix),
-        *shared.routes(gate, prefix),
-        *programs.routes(),
         *(route for plugin in registry.used() for route in _routes_of(plugin, gate, prefix)),
     ]
 

@@ -54,11 +54,9 @@ _STATUS = {
     "upload_unknown": 404,
     "report_format_unknown": 404,
     "path_none_allowed": 403,
-    "api_content_type": 415,
     "video_unknown": 404,
     "job_unknown": 404,
     "frame_unknown": 404,
-    "share_unknown": 404,
     "still_missing": 404,
     "path_missing": 404,
     "path_outside": 403,
@@ -79,7 +77,6 @@ _STATUS = {
     "disk_full_now": 507,
     "conversation_unknown": 404,
     "turn_unknown": 404,
-    "webhook_unknown": 404,
     "api_path_unknown": 404,
     "no_report_yet": 409,
     "job_still_runs": 409,
@@ -91,19 +88,6 @@ _STATUS = {
     "report_empty": 409,
     "api_report_empty": 409,
     "document_too_heavy": 422,
-    "url_none_allowed": 403,
-    "url_not_allowed": 403,
-    "address_private": 403,
-    "api_no_keys": 401,
-    "api_key_wrong": 401,
-    "api_upload_type": 415,
-    "api_method": 405,
-    "api_body_slow": 408,
-    "api_body_too_large": 413,
-    "api_body_wrong": 422,
-    "api_rate": 429,
-    "api_jobs": 429,
-    "api_starting": 503,
 }
 # A file or a picture may be displayed by the browser and nothing else.
 SAFE_HEADERS = {
@@ -366,9 +350,9 @@ class Gate:
         return user
 
 
-def error_response(error: AppError) -> JSONResponse:
-    """Return `{"error": text, "key": key}` in the reader's language with the matching status."""
-    return JSONResponse({"error": error_text(error), "key": error.key}, status_code=status_of(error))
+def error_response(error: AppError, status: int | None = None) -> JSONResponse:
+    """Return `{"error": text, "key": key}` in the reader's language with the matching status, or with this one."""
+    return JSONResponse({"error": error_text(error), "key": error.key}, status_code=status or status_of(error))
 
 
 def status_of(error: AppError) -> int:

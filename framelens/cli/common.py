@@ -10,26 +10,22 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, get_args
 
 from framelens.cli import terminal
-from framelens.core.background_task import in_thread
 from framelens.core.domain import Selection, Strategy
-from framelens.core.errors import ConfigError, EngineError
+from framelens.core.errors import ConfigError
 from framelens.i18n import LANGUAGES, notice_text, set_language, t
 from framelens.services.keyframes import build_selection, parse_interval, parse_seconds, parse_times
 from framelens.store.trash import TrashEntry
 
 if TYPE_CHECKING:
-    import socket
-
     from rich.console import Console
 
     from framelens.config import Settings
     from framelens.services.container import Services
 
 _services: ContextVar[Services] = ContextVar("services")
-_WAKE_SECONDS = 0.5
 _WIDTH_IN_A_PIPE = 140  # columns; chosen by hand, not tuned
 MOST_LISTED = 1_000_000
 """Entries of a list. Chosen by hand; not tuned."""
@@ -133,39 +129,6 @@ def use_language(given: argparse.Namespace, settings: Settings) -> None:
     """Use the language of `--language`, else of the settings, for the rest of the command."""
     if wanted := given.language or settings.language:
         set_language(wanted)
-
-
-def open_socket(host: str, port: int) -> socket.socket:
-    """Open a socket on that address; raise EngineError if that fails."""
-    import socket
-
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        made = socket.socket(family, socket.SOCK_STREAM)
-        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        made.bind((host, port))
-    except (OSError, OverflowError) as error:  # OverflowError: no such port
-        reason = getattr(error, "strerror", None) or str(error)
-        raise EngineError("serve_address", host=host, port=port, reason=reason) from error
-    return made
-
-
-def serve_until(stop: threading.Event, app: Any, listening: socket.socket, *, shutdown_seconds: int) -> None:
-    """Serve an ASGI application until `stop` is set; requests in progress get `shutdown_seconds` to end.
-
-    The server has a thread of its own: in the main thread uvicorn would handle the signals, and print a traceback for
-    the second one.
-    """
-    import uvicorn
-
-    options = uvicorn.Config(app, log_level="warning", timeout_graceful_shutdown=shutdown_seconds)
-    server = uvicorn.Server(options)
-    serving = in_thread("server", lambda: server.run(sockets=[listening]))
-    serving.add_done_callback(lambda _: stop.set())
-    while not stop.wait(_WAKE_SECONDS):
-        pass  # a signal that the system gave to another thread is handled now
-    server.should_exit = True
-    serving.result()
 
 
 def confirm_deletion(names: str) -> bool:

@@ -35,13 +35,6 @@ _COMMANDS = {
     "library": "cli.library",
     "export": "cli.export",
     "download": "cli.download_command",
-    "serve": "cli.serve_command",
-    "users": "cli.users_command",
-    "keys": "cli.keys_command",
-    "audit": "cli.audit_command",
-    "backup": "cli.backup_command",
-    "restore": "cli.restore_command",
-    "mcp": "cli.mcp_command",
     "cluster": "cli.cluster_command",
     "doctor": "cli.doctor_command",
     "models": "cli.models_command",
@@ -50,8 +43,6 @@ _COMMANDS = {
     "man": "cli.man_command",
 }
 """Help keys of the commands. The module framelens.cli.commands.NAME has `add_arguments` and `run`."""
-_FOLDERS = {"users": "access.", "keys": "access.", "audit": "access.", "backup": "storage.", "restore": "storage."}
-"""Packages of commands whose module is in one."""
 _FORWARDS_ARGUMENTS = "app"
 """The command that forwards unknown arguments to another program."""
 _ALIASES = {"analyse": ("analyze",)}
@@ -158,7 +149,7 @@ def build_parser(*, only: str | None = None) -> Parser:
     parser.passes_unknown = only == _FORWARDS_ARGUMENTS
     parser.add_argument("--version", action=_Version, help=t("cli.argparse.version"))
     commands = parser.add_subparsers(dest="name", required=True, metavar=t("cli.command"))
-    known = {name: f"framelens.cli.commands.{_FOLDERS.get(name, '')}{name}" for name in _COMMANDS}
+    known = {name: f"framelens.cli.commands.{name}" for name in _COMMANDS}
     if only not in (*known, *chain(*_ALIASES.values()), *_WITHOUT_PLUGINS):
         known |= registry.command_modules()
     for name, place in known.items():

@@ -15,7 +15,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
-from framelens import config
+from framelens import config, registry
 from framelens.analysis.inputs.extraction_cache import open_extraction_cache
 from framelens.analysis.prompts.templates import load_templates
 from framelens.analysis.task import Control
@@ -60,8 +60,6 @@ if TYPE_CHECKING:
     from framelens.services.answers import Answers
     from framelens.services.asking import Asking
     from framelens.services.stored_reports import StoredReports
-    from framelens.services.submissions import Submissions
-    from framelens.services.webhooks import Webhooks
 
 T = TypeVar("T")
 
@@ -184,36 +182,15 @@ class Services:
 
         return self.part("answers", lambda services: Answers(services.asking, services.jobs, services.conversations))
 
-    @property
-    def submissions(self) -> Submissions:
-        """Return the jobs that programs submit through the HTTP API; commands do without."""
-        from framelens.services.outbound import Outbound
-        from framelens.services.submissions import Submissions
-
-        def build(services: Services) -> Submissions:
-            outbound = Outbound(services.settings.sources)
-            return Submissions(services.store, services.videos, services.jobs, outbound, services.log_path)
-
-        return self.part("submissions", build)
-
-    @property
-    def webhooks(self) -> Webhooks:
-        """Return the messages to programs about these jobs; commands do without."""
-        from framelens.services.outbound import Outbound
-        from framelens.services.webhooks import Webhooks
-
-        return self.part("webhooks", lambda services: Webhooks(services.store, Outbound(services.settings.sources)))
-
     def resume(self) -> None:
-        """Continue what earlier processes left: deletions, what programs have submitted, and messages that wait."""
+        """Continue what earlier processes left: deletions, and what plugins keep."""
         from framelens.library.bulk_operations import sweep, sweep_trash_daily
 
         self._note_time()
         sweep(self.jobs, self.videos)
         with as_user(LOCAL_USER):  # the trash of all users
             self.trash_sweep.start(lambda _, cancel: sweep_trash_daily(self.jobs, self.videos, cancel))
-        self.submissions.resume()
-        self.webhooks.begin()
+        registry.resume(self)
 
     def _note_time(self) -> None:
         with suppress(StorageError):

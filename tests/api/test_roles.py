@@ -10,17 +10,17 @@ from fastapi.routing import APIRoute
 
 from framelens.api import AllowedHosts, Gate, routes
 from framelens.api.gate import GuardedRoute
-from framelens.api.v1.application import programs
 from framelens.core.domain import AnalysisRequest, Language
 from framelens.core.identity import Role, User, as_user
 from framelens.i18n import LANGUAGES
-from framelens.services import api_keys, webhooks
+from framelens.plugins.server import api_keys, webhooks
+from framelens.plugins.server.v1.application import programs
 from framelens.services.container import Services
 from framelens.store.accounts import AccountRow, AccountStore
 from framelens.store.api_records import ApiStore
 from scripts.write_security_docs import DOCUMENTS, page_routes, program_routes, written
-from tests.api.v1.conftest import client_of
 from tests.app.fake_services import ended
+from tests.plugins.server.v1.conftest import client_of
 
 OF_THE_PAGE: dict[str, Role | None] = {
     "POST /api/session": None,

@@ -23,12 +23,10 @@ from framelens.api import Gate, PageMessages, SessionProtection, routes
 from framelens.config import AccessSettings
 from framelens.core.errors import InputError, StorageError
 from framelens.core.identity import as_user
-from framelens.services import api_keys
 from framelens.services.access import accounts as accounts_module
 from framelens.services.access import login_limits
 from framelens.services.access.accounts import COOKIE, Accounts
 from framelens.services.container import Services
-from framelens.store.api_records import ApiStore
 from framelens.store.database import Store
 
 NAME, PASSWORD = "ann@example.org", "correct horse battery"
@@ -329,20 +327,6 @@ def test_roles_bound_what_routes_do(open_app: Open, people: Accounts) -> None:
         assert made.status_code == status
     people.set_role("ben", "viewer")  # counts at once
     assert client.post("/api/uploads", headers={**sent, "FrameLens-Key": key_of(client, people)}).status_code == 403
-
-
-def test_requests_of_an_api_key_have_its_users_role(gate: Gate, services: Services, people: Accounts) -> None:
-    store = ApiStore(services.store)
-    sent = {"Tus-Resumable": "1.0.0", "Upload-Length": "4"}
-    keys = {name: api_keys.create(store, name, account_id=people.named(name).id) for name in ("ben", "eve")}
-    keys["old"] = api_keys.create(store, "old")
-    with TestClient(Starlette(routes=routes(gate))) as client:
-        for name, status in (("ben", 201), ("eve", 403), ("old", 401)):
-            headers = {**sent, "Authorization": f"Bearer {keys[name]}"}
-            assert client.post("/api/v1/uploads", headers=headers).status_code == status, name
-        people.remove("ben")
-        headers = {**sent, "Authorization": f"Bearer {keys['ben']}"}
-        assert client.post("/api/v1/uploads", headers=headers).json()["key"] == "api_key_wrong"
 
 
 # ---- Streamlit's own routes

@@ -34,11 +34,11 @@ from framelens.llm.stream import ask
 from framelens.llm.vision_check import VisionProbe, prove_sight
 from framelens.reports.formats import FORMATS
 from framelens.services.engine_session import EngineSession, conditions
-from tests.api.test_openai_server import say
 from tests.app.fake_services import keyframes
 from tests.cards import write_card_video
 from tests.conftest import ready
 from tests.loopback import Handler, listening
+from tests.plugins.server.test_openai_server import say
 
 pytestmark = [pytest.mark.engine, pytest.mark.skipif(not sys.platform.startswith("linux"), reason="engines of our own")]
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "make_deepseek_models.py"

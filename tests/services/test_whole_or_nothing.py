@@ -1,4 +1,4 @@
-"""Importing, deleting and sharing, killed at each of their SQL statements: afterwards all of it is there or nothing."""
+"""Importing and deleting, killed at each of their SQL statements: afterwards all of it is there or nothing."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,7 +16,7 @@ from framelens.conversations.repository import ConversationRepository
 from framelens.core.domain import AnalysisRequest
 from framelens.jobs.queue import Jobs
 from framelens.library.bulk_operations import purge, remove, sweep
-from framelens.services.access.shares import share, shares_of
+from framelens.services.stored_reports import StoredReports
 from framelens.store.audit import AuditLog
 from framelens.store.database import Store
 from framelens.store.video_repository import VideoRepository
@@ -70,8 +68,12 @@ class Place:
     videos: VideoRepository
 
     @property
-    def services(self) -> Any:
-        return SimpleNamespace(store=self.store, jobs=self.jobs, conversations=ConversationRepository(self.store))
+    def conversations(self) -> ConversationRepository:
+        return ConversationRepository(self.store)
+
+    @property
+    def reports(self) -> StoredReports:
+        return StoredReports(self.store, self.jobs, self.conversations)
 
 
 @contextmanager
@@ -129,13 +131,13 @@ def test_an_import_is_whole_or_not_there(template: Path, tmp_path: Path) -> None
 
     def check(place: Place) -> None:
         found = [job for job in place.jobs.recent() if job.is_imported]
-        conversations = place.services.conversations.find(analysis_ids=[one.id for one in found]) if found else []
+        conversations = place.conversations.find(analysis_ids=[one.id for one in found]) if found else []
         pictures = [place.jobs.snapshot(one.id).progress.keyframes for one in found]
         assert (len(found), len(conversations)) in ((0, 0), (1, 1))
         assert not found or (len(pictures[0]) == len(given.keyframes) and all(one.jpeg for one in pictures[0]))
         assert len([one for one in AuditLog(place.store).entries(limit=99) if one.action == "import"]) == len(found)
 
-    kills = each_kill(template, tmp_path / "data", lambda place: place.services.reports.add(given), check)
+    kills = each_kill(template, tmp_path / "data", lambda place: place.reports.add(given), check)
     assert kills > 10
 
 
@@ -152,18 +154,6 @@ def test_a_deletion_is_whole_or_did_not_begin(template: Path, tmp_path: Path) ->
     assert each_kill(template, tmp_path / "data", act, check) > 5
 
 
-def test_a_link_is_there_with_its_entry_in_the_log(template: Path, tmp_path: Path) -> None:
-    def act(place: Place) -> None:
-        share(place.services.store, place.services.jobs, job_of(place), timedelta(days=1), "en", conversations=False)
-
-    def check(place: Place) -> None:
-        links = shares_of(place.services.store, job_of(place))
-        noted = [one for one in AuditLog(place.store).entries(limit=99) if one.action == "share"]
-        assert (len(links), len(noted)) in ((0, 0), (1, 1))
-
-    assert each_kill(template, tmp_path / "data", act, check) > 3
-
-
 def trashed(template: Path) -> None:
     """Move the report of the template to the trash."""
     with opened(template) as place:
@@ -176,7 +166,7 @@ def noted(place: Place, action: str) -> int:
 
 def test_trash_gets_all_or_none(template: Path, tmp_path: Path) -> None:
     with opened(template) as place:
-        place.services.reports.add(asked(id="imported0001"))
+        place.reports.add(asked(id="imported0001"))
 
     def act(place: Place) -> None:
         assert len(place.jobs.discard([job.id for job in place.jobs.recent()])[0]) == 2

@@ -12,8 +12,9 @@ from app.components.assets import component
 from app.components.exports import SaveButton, SaveGroup
 from app.context import may_change
 from app.panels.analyse import request_form
-from app.panels.report import comparison, reanalysis, sharing
+from app.panels.report import comparison, reanalysis
 from app.state import page_state
+from framelens import registry
 from framelens.core.domain import Analysis
 from framelens.i18n import language, t
 from framelens.reports.format import Use
@@ -86,7 +87,7 @@ def _draw_more(job: JobSnapshot, *, has_video: bool) -> None:
 
 
 def _draw_export(job: JobSnapshot, analysis: Analysis, reported: Analysis) -> None:
-    """Draw the formats and the links to share."""
+    """Draw the formats, and what plugins offer."""
     has_conversations = bool(reported.conversations) and st.toggle(
         t("ui.save_conversations"), value=True, key="save_conversations"
     )
@@ -95,7 +96,8 @@ def _draw_export(job: JobSnapshot, analysis: Analysis, reported: Analysis) -> No
     options = {"conversations": str(int(has_conversations)), "appendix": str(int(appendix))}
     exports.draw(_save_groups(job, analysis, options), key="exports")
     if may_change():
-        sharing.draw(job.id, conversations=bool(analysis.conversations))
+        for draw in registry.in_slot("report.actions"):
+            draw(job, analysis)
 
 
 def _save_groups(job: JobSnapshot, analysis: Analysis, options: Mapping[str, str]) -> list[SaveGroup]:

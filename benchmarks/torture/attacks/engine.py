@@ -25,15 +25,15 @@ from benchmarks.torture.site import Site, attacked_site
 from framelens.conversations.answer_queue import MOST_ANSWERED_OF_USER
 from framelens.core.identity import as_user
 from framelens.engine.remote_engine import RemoteEngine
-from framelens.services import api_keys
+from framelens.plugins.server import api_keys
 from framelens.store.api_records import ApiStore
 from framelens.store.conversations import ConversationStore
 from framelens.store.database import Store
 from tests.analysis.test_pipeline import answering_per_frame
-from tests.api.test_openai_server import KEY, served, until_ready
 from tests.cards import write_card_video
 from tests.llm.scripted import serve
 from tests.loopback import Handler, scripted
+from tests.plugins.server.test_openai_server import KEY, served, until_ready
 
 _ROOT = Path(__file__).parents[3]
 _MODEL = _ROOT / "tests" / "fixtures" / "tiny-vl"

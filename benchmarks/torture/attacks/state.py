@@ -26,8 +26,8 @@ from benchmarks.torture.line import Line, Scale
 from benchmarks.torture.site import PASSWORD, Site, attacked_site
 from framelens.config import load
 from framelens.core.identity import as_user
+from framelens.plugins.server.sharing.shares import share
 from framelens.reports.formats import FORMATS
-from framelens.services.access.shares import share
 from framelens.services.container import open_services
 from framelens.store.backup import BackupManifest, check_backup, write_backup
 from tests.reports.test_reports import analysis

@@ -33,7 +33,6 @@ from framelens.core.errors import EngineError
 from framelens.i18n import LANGUAGES, in_language, notice_text, t
 from framelens.reports.content import builder
 from framelens.reports.json import reader, writer
-from framelens.services.access.shares import open_shared, shares_of
 from framelens.services.container import Services
 from tests.app import rich
 from tests.app.conftest import Open
@@ -403,25 +402,6 @@ def test_a_notice_is_one_line_and_what_helps_opens(page_of: Callable[..., Any]) 
 )
 def test_the_line_of_a_notice_is_its_first_clause(text: str, line: str) -> None:
     assert brief(text) == line
-
-
-@pytest.mark.parametrize("is_public", [False, True])
-def test_a_report_is_shared_where_others_can_reach_it(page_of: Callable[..., Any], is_public: bool) -> None:
-    page, services, job = page_of(rich.script())
-    resources.install(resources.Installed(services=services, key="key", is_public=is_public))
-    page.run()
-    made = [one for one in page.button if one.key == "share_make"]
-    assert (t("share.not_public", "en") in texts(page)) != is_public and len(made) == is_public
-    if not is_public:
-        return
-    made[0].click().run()
-    assert not page.exception
-    (row,) = shares_of(services.store, job)
-    (address,) = [one.value for one in page.code if "/api/shared/" in one.value]
-    assert b"data:image/jpeg" in open_shared(services.store, services.reports, address.rsplit("/", 1)[1])
-    (revoke,) = [one for one in page.button if one.key == f"share_revoke_{row.id}"]
-    revoke.click().run()
-    assert shares_of(services.store, job) == [] and not [one for one in page.code if "/api/shared/" in one.value]
 
 
 def test_compared_reports_of_two_videos_are_named_by_these() -> None:

@@ -1,1 +1,0 @@
-"""Commands about the data folder as a whole."""

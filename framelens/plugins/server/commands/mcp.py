@@ -1,0 +1,73 @@
+"""Command `framelens mcp`: a server of the Model Context Protocol, for programs with a language model of their own.
+
+It speaks over standard input and output, where nothing but the protocol is written, or over HTTP on loopback.
+"""
+
+import argparse
+import json
+import secrets
+import signal
+import sys
+from contextlib import closing
+from importlib.metadata import version
+from importlib.util import find_spec
+from pathlib import Path
+
+from framelens import config
+from framelens.cli.common import PORT, use_language, whole_number
+from framelens.core.errors import ConfigError
+from framelens.core.files import shown_path
+from framelens.i18n import LANGUAGES, t
+from framelens.plugins.server.listening import open_socket
+from framelens.services.analyses import with_named
+from framelens.services.container import open_services
+
+_HOST = "127.0.0.1"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of this command."""
+    parser.add_argument("--root", action="append", type=Path, default=[], metavar="DIR", help=t("cli.mcp_root"))
+    parser.add_argument("--http", type=whole_number(0, PORT), metavar="PORT", help=t("cli.mcp_http"))
+    parser.add_argument("--language", choices=LANGUAGES, help=t("cli.language"))
+    parser.add_argument("--model", help=t("cli.model"))
+    parser.add_argument("--base-url", help=t("cli.base_url"))
+
+
+def run(given: argparse.Namespace) -> int:
+    """Serve until standard input ends or the process is stopped, and return the exit code.
+
+    Raises:
+        AppError: A setting is wrong, a package is missing, or the port is in use.
+    """
+    if find_spec("mcp") is None:
+        raise ConfigError("mcp_missing", python=sys.executable)
+    settings = with_named(config.load(), model=given.model or "", base_url=given.base_url or "")
+    use_language(given, settings)
+    roots = [_root(folder) for folder in given.root]
+    listening = None if given.http is None else open_socket(_HOST, given.http)
+    if listening:
+        listening.listen()  # so that a client may connect as soon as it reads the address
+
+    from framelens.plugins.server.mcp.server import Server, serve_http
+    from framelens.plugins.server.mcp.tools import McpTools
+
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends like an interrupt: the engine is stopped
+    with closing(open_services(settings, adopts=False)) as opened, closing(McpTools(opened, roots)) as tools:
+        server = Server(tools, version=version("framelens"))
+        if listening is None:
+            server.run()
+            return 0
+        key = settings.serve_api_key or secrets.token_urlsafe(24)
+        shown = "…" if settings.serve_api_key else key
+        entry = {"type": "http", "url": f"http://{_HOST}:{listening.getsockname()[1]}/mcp"}
+        headers = {"headers": {"Authorization": f"Bearer {shown}"}}
+        print(t("cli.mcp_serving"), json.dumps({"mcpServers": {"framelens": {**entry, **headers}}}), file=sys.stderr)
+        serve_http(server, listening, key)
+
+
+def _root(folder: Path) -> Path:
+    real = folder.expanduser().resolve()
+    if not real.is_dir():
+        raise ConfigError("mcp_root_missing", path=shown_path(folder))
+    return real

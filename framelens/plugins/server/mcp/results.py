@@ -1,0 +1,157 @@
+"""Results of the MCP server's tools: one JSON object, as text and as structured content, then pictures."""
+
+import base64
+import json
+from collections.abc import Iterable, Sequence
+
+from mcp.types import CallToolResult, ImageContent, TextContent
+
+from framelens.conversations.conversation import Turn
+from framelens.core.domain import Analysis, Finding
+from framelens.core.errors import AppError, Cancelled
+from framelens.core.units import clock
+from framelens.i18n import error_text, notice_text, t
+from framelens.jobs.snapshot import JobSnapshot, State
+from framelens.plugins.server.mcp import schemas
+from framelens.reports.content.labels import stated_notices
+from framelens.store.library_index import Hit, LibraryEntry
+
+MOST_FINDINGS = 40
+"""Findings in the result of an analysis. Chosen by hand; not tuned."""
+
+
+def result(value: schemas.Result, pictures: Iterable[bytes] = ()) -> CallToolResult:
+    """Return a tool's result.
+
+    Args:
+        value: Its value; fields that have their defaults are left out.
+        pictures: JPEGs.
+    """
+    document = value.model_copy(update={"note": t("mcp.quoted")}).model_dump(mode="json", exclude_defaults=True)
+    text = json.dumps(document, ensure_ascii=False)
+    images = [
+        ImageContent(type="image", data=base64.b64encode(jpeg).decode(), mime_type="image/jpeg") for jpeg in pictures
+    ]
+    return CallToolResult(content=[TextContent(type="text", text=text), *images], structured_content=document)
+
+
+def failed(error: AppError) -> CallToolResult:
+    """Return the result of a tool that failed: the error as a sentence."""
+    return CallToolResult(content=[TextContent(type="text", text=error_text(error))], is_error=True)
+
+
+def entry_of(entry: LibraryEntry, state: State, hits: Sequence[Hit] | None = None) -> schemas.Entry:
+    """Return a report of the library, with the passages that a search found in it."""
+    passages = [schemas.FoundPassage(kind=hit.kind, seconds=hit.seconds, text=hit.text) for hit in hits or ()]
+    return schemas.Entry(
+        id=entry.id,
+        created=entry.created,
+        state=state,
+        seconds=entry.seconds,
+        frames=entry.num_frames,
+        findings=entry.num_findings,
+        model=entry.model,
+        quoted=schemas.EntryQuoted(
+            name=entry.name,
+            title=entry.title,
+            question=entry.question,
+            path=entry.path,
+            passages=None if hits is None else passages,
+        ),
+    )
+
+
+def job_result(job: JobSnapshot) -> schemas.AnalysisResult:
+    """Return the state of an analysis, and what its report says as far as there is one.
+
+    Raises:
+        AppError: It is over and has no report.
+    """
+    analysis = job.analysis
+    if job.is_over and analysis is None:
+        raise job.error or Cancelled()
+    value = schemas.AnalysisResult(
+        id=job.id,
+        state=job.state,
+        doing=None if job.is_over else stage_text(job),
+        next=None if job.is_over else t("mcp.next.wait"),
+        problem=error_text(job.error) if job.error else None,
+    )
+    if analysis:
+        value.seconds = analysis.decode.readable_seconds
+        value.shots = len(analysis.decode.shots)
+        value.keyframes = [round(frame.time_seconds, 3) for frame in analysis.keyframes]
+        value.model = analysis.answered_by
+        value.findings = len(analysis.findings)
+        value.quoted = _quoted(job.name, analysis)
+    return value
+
+
+def _answer(analysis: Analysis) -> list[schemas.FoundStatement]:
+    """Return the answer to the question of an analysis, with the starts of the moments that a search has found."""
+    asked = analysis.question_answer
+    if asked is None or not asked.is_usable:
+        return []
+    starts = [one.first.time_seconds for search in asked.searches for one in search.moments.intervals]
+    return [schemas.FoundStatement(text=asked.answer, times=[clock(one) for one in starts[:MOST_FINDINGS]])]
+
+
+def _quoted(name: str, analysis: Analysis) -> schemas.AnalysisQuoted:
+    times = {frame.number: clock(frame.time_seconds) for frame in analysis.keyframes}
+
+    def statements(found: Sequence[Finding]) -> list[schemas.FoundStatement]:
+        return [
+            schemas.FoundStatement(
+                text=one.text,
+                times=[times[number] for number in one.frames if number in times],
+                fields=dict(one.fields) or None,
+            )
+            for one in found[:MOST_FINDINGS]
+        ]
+
+    return schemas.AnalysisQuoted(
+        name=name,
+        notices=[notice_text(notice) for notice in stated_notices(analysis)],
+        title=analysis.title,
+        answer=_answer(analysis) or statements(analysis.reply),
+        overview=statements(analysis.overview),
+        findings=statements(analysis.findings),
+    )
+
+
+def stage_text(job: JobSnapshot) -> str:
+    """Return what an analysis does at the moment, in a few words."""
+    progress = job.progress
+    if progress.stage is None:
+        return t(f"library.state.{job.state}")
+    if progress.stage == "engine" and progress.engine_phase:
+        return t(f"engine.phase.{progress.engine_phase.phase}", **progress.engine_phase.values)
+    steps = f" {progress.step}/{progress.total}" if progress.total else ""
+    return t(f"stage.{progress.stage}") + steps
+
+
+def turn_result(conversation_id: str, turn: Turn) -> schemas.AnswerResult:
+    """Return an answer with the frames that it cites."""
+    notices = [notice_text(notice) for notice in filter(None, (turn.why, *turn.notices))]
+    doubts = schemas.Doubts(
+        frames_that_do_not_exist=list(turn.unknown_frames) or None, times_without_a_frame=list(turn.own_times) or None
+    )
+    return schemas.AnswerResult(
+        conversation=conversation_id,
+        question=turn.number,
+        state=turn.state,
+        model=turn.model,
+        cited=[
+            schemas.CitedFrame(
+                number=one.number,
+                seconds=one.time_seconds,
+                clock=clock(one.time_seconds),
+                report=one.analysis_id,
+            )
+            for one in turn.cited
+        ],
+        pictures_sent=len(turn.attached),
+        doubts=doubts if turn.unknown_frames or turn.own_times else None,
+        next=t("mcp.next.ask"),
+        quoted=schemas.AnswerQuoted(answer=turn.answer, notices=notices),
+    )

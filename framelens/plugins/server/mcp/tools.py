@@ -1,0 +1,571 @@
+"""Tools of the MCP server, on the same services as the commands; each argument is described in framelens/i18n."""
+
+import asyncio
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, ClassVar
+
+from mcp.server.mcpserver import Context
+from mcp.types import CallToolResult
+from pydantic import Field
+
+from framelens.analysis.inputs.transcription import cues_between
+from framelens.analysis.prompts.templates import built_in
+from framelens.conversations.conversation import (
+    AnswerDone,
+    AnswerText,
+    AskSettings,
+    Conversation,
+    Look,
+    MomentsSearched,
+    Queued,
+    checked_question,
+)
+from framelens.conversations.repository import ConversationRepository
+from framelens.conversations.retrieval.values import Looking
+from framelens.core.analysis_state import AnalysisState
+from framelens.core.background_task import in_thread
+from framelens.core.domain import MOST_FRAMES, Analysis, AnalysisRequest, EngineProgress, Keyframe, Selection
+from framelens.core.errors import AppError, ConfigError, InputError, VideoError
+from framelens.core.files import is_inside, readable, restored, shown_path
+from framelens.core.images import cropped, smaller
+from framelens.core.units import clock
+from framelens.i18n import error_text, language, notice_text, t
+from framelens.plugins.server.mcp import results, schemas
+from framelens.plugins.server.mcp.results import result
+from framelens.reports.files import written
+from framelens.reports.formats import FORMATS, bundle, files_of
+from framelens.services.analyses import build_request, start_run
+from framelens.services.asking import Asking, FrameOptions
+from framelens.services.container import Services
+from framelens.services.keyframes import build_selection, parse_seconds
+from framelens.services.transcripts import report_ids, transcript_of
+from framelens.store.fs_utils import storage_errors
+from framelens.store.library_index import LibraryEntry, LibraryQuery, Order
+from framelens.video.files import check_file, confine, held_folder, is_video_name
+
+_MOST_PICTURES, _MOST_VIDEOS = 8, 8
+_SIDES = (96, 1024)
+"""Range of the longer side of a picture in pixels. Chosen by hand; not tuned."""
+_MOST_PICTURE_BYTES = 720 << 10
+"""Of all pictures of a result: some clients refuse results of more than 1 MB, and base64 takes a third more."""
+_MOST_CHARACTERS = 20_000
+"""Of a report or transcript in a result. Some clients cut results at 25,000 tokens; a Chinese character may be one."""
+_MOST_FILES = 500  # of a folder, as in all these: chosen by hand; not tuned
+_POLL_SECONDS, _REPORT_SECONDS = 0.1, 5.0  # progress is reported when it changes, else this often
+_FILES_ONLY = ("html", "pdf", "docx")
+"""Formats that are no text, or hold pictures in it."""
+_STOP_SECONDS = 10.0
+_LATEST_SECONDS = 1e8  # three years, longer than any video
+_FULL_SIDE = 1 << 16  # more pixels than a side of any picture has
+_SHRINK = 0.8  # of the side, while pictures take too many bytes
+
+Count = Annotated[int, Field(ge=1, le=50)]
+Frames = Annotated[int, Field(ge=1, le=MOST_FRAMES)]
+Offset = Annotated[int, Field(ge=0, le=10**9)]
+Region = Annotated[list[float], Field(min_length=4, max_length=4)]
+Side = Annotated[int, Field(ge=_SIDES[0], le=_SIDES[1])]
+Text = Annotated[str, Field(max_length=4096)]  # the longest path on Linux
+Time = float | str
+Wait = Annotated[float, Field(ge=0, le=3600)]
+
+
+class McpTools:
+    """The tools: every public method but `close` is one.
+
+    Args:
+        services: The services.
+        roots: Real paths of the folders whose files may be opened; none for every file that this user can read.
+    """
+
+    described_by: ClassVar[Mapping[str, object]] = {
+        "pictures": _MOST_PICTURES,
+        "least": _SIDES[0],
+        "most": _SIDES[1],
+        "kilobytes": _MOST_PICTURE_BYTES >> 10,
+        "characters": _MOST_CHARACTERS,
+        "texts": ", ".join(name for name in FORMATS if name not in _FILES_ONLY),
+        "files": ", ".join(_FILES_ONLY),
+        "templates": ", ".join(built_in()),
+    }
+    """Values in the descriptions of tools and arguments."""
+
+    def __init__(self, services: Services, roots: Sequence[Path] = ()) -> None:
+        self.services = services
+        self._roots = roots
+        confine(roots)
+        self._lock = threading.Lock()
+        self._analyses: dict[AnalysisRequest, str] = {}
+        self._cancelled: set[str] = set()
+        self._answers: dict[_Question, _Answer] = {}
+
+    def close(self) -> None:
+        """Stop the answers that are being written; what there is of them is kept."""
+        for answer in self._answers.values():
+            answer.cancel.set()
+
+    # ---- what there is -----------------------------------------------------------------------------------------------
+
+    def list_(
+        self, folder: Text = "", limit: Count = 20, offset: Offset = 0
+    ) -> Annotated[CallToolResult, schemas.ListResult]:
+        """List stored reports, the newest first, or the videos and folders in a folder."""
+        if folder:
+            return result(_folder(self._allowed(folder)))
+        self.services.jobs.indexing.catch_up()
+        found, total = self._found(LibraryQuery(), "newest", offset, limit)
+        reports = [results.entry_of(entry, self.services.jobs.state_of(entry)) for entry in found]
+        roots = [shown_path(root) for root in self._roots] or None
+        return result(schemas.ListResult(total=total, reports=reports, folders=roots))
+
+    def search(
+        self, words: Text, limit: Count = 10, offset: Offset = 0
+    ) -> Annotated[CallToolResult, schemas.SearchResult]:
+        """Search the reports by words, and by meaning where an embedding model is set."""
+        self.services.jobs.indexing.catch_up()
+        library, wanted = self.services.jobs.library, LibraryQuery(words)
+        near: dict[str, int] = {}
+        problem: str | None = None
+        if (index := self.services.semantic_index) and words.strip():
+            try:
+                index.catch_up()
+                near = {one.job_id: one.place for one in index.near(words)}
+            except AppError as error:
+                problem = t("library.meaning_failed", why=error_text(error))
+        found, total = self._found(wanted, "best", offset, limit, list(near))
+        reports = [
+            results.entry_of(
+                entry, self.services.jobs.state_of(entry), library.hits(entry.id, words, near=near.get(entry.id))
+            )
+            for entry in found
+        ]
+        return result(schemas.SearchResult(total=total, problem=problem, reports=reports))
+
+    def transcript(
+        self, video: Text, start: Time = 0, end: Time | None = None
+    ) -> Annotated[CallToolResult, schemas.TranscriptResult]:
+        """Return the speech or subtitles of a video that overlap [start, end)."""
+        path, analysis = self._source(video)
+        heard, notices = transcript_of(path, analysis, language())
+        cues = cues_between(heard, _seconds(start), float("inf") if end is None else _seconds(end))
+        lines: list[schemas.TranscriptCue] = []
+        following: str | None = None
+        room = _MOST_CHARACTERS
+        for cue in cues:
+            room -= len(cue.text)
+            if room < 0 and lines:
+                following = t("mcp.next.transcript", start=cue.start_seconds)
+                break
+            lines.append(schemas.TranscriptCue(start=cue.start_seconds, end=cue.end_seconds, text=cue.text))
+        said = [notice_text(notice) for notice in notices] or None
+        return result(
+            schemas.TranscriptResult(
+                id=analysis.id if analysis else None,
+                source=heard.source,
+                cues=len(cues),
+                next=following,
+                quoted=schemas.TranscriptQuoted(label=heard.label, notices=said, cues=lines),
+            )
+        )
+
+    def report(
+        self, video: Text, format: str = "markdown", folder: Text = "", offset: Offset = 0
+    ) -> Annotated[CallToolResult, schemas.ReportResult]:
+        """Return a report as text, or write it to a folder and return the paths."""
+        analysis = self.services.reports.with_conversations(self._report(video))
+        if format not in FORMATS:
+            raise ConfigError("formats_unknown", given=format[:80], known=", ".join(FORMATS))
+        if folder:
+            target = self._allowed(folder)
+            with storage_errors("report_not_written", target):
+                target.mkdir(parents=True, exist_ok=True)
+                with held_folder(target) as here:
+                    files = bundle([analysis], [format], is_free=lambda name: not (here / name).exists())
+                    paths = [shown_path(target / file.name) for file in written(files, here)]
+            return result(schemas.ReportResult(id=analysis.id, format=format, quoted=schemas.ReportQuoted(paths=paths)))
+        if format in _FILES_ONLY:
+            raise ConfigError("mcp_report_folder", format=format)
+        if format == "json":
+            from framelens.reports.json import writer
+
+            data = writer.without_pictures(analysis, analysis.request.language)
+        else:
+            data = next(files_of(format, analysis, analysis.request.language, "report")).data
+        text, end = data.decode(), offset + _MOST_CHARACTERS
+        return result(
+            schemas.ReportResult(
+                id=analysis.id,
+                format=format,
+                characters=len(text),
+                next=t("mcp.next.report", offset=end) if end < len(text) else None,
+                quoted=schemas.ReportQuoted(text=text[offset:end]),
+            )
+        )
+
+    def look(
+        self,
+        video: Text,
+        times: Annotated[tuple[Time, ...], Field(max_length=_MOST_PICTURES)] = (),
+        region: Region | None = None,
+        width: Side = 640,
+    ) -> Annotated[CallToolResult, schemas.LookResult]:
+        """Return the pictures at these times, else keyframes, as small JPEGs; `region` enlarges a part of them."""
+        path, analysis = self._source(video)
+        keyframes = analysis.keyframes if analysis else ()
+        wanted = [_seconds(one) for one in times] or [one.time_seconds for one in _spread(keyframes)]
+        if not wanted:
+            raise ConfigError("mcp_look_when")
+        left, top, right, bottom = box = region or (0, 0, 1, 1)
+        if not (0 <= left < right <= 1 and 0 <= top < bottom <= 1):
+            raise ConfigError("mcp_region", given=", ".join(f"{one:g}" for one in box))
+
+        def picture(seconds: float) -> tuple[float, bytes]:
+            if path:
+                still = self.services.stills.at(path, seconds, _FULL_SIDE if region else width)
+                return still.time_seconds, still.jpeg
+            nearest = min(keyframes, key=lambda one: abs(one.time_seconds - seconds))
+            return nearest.time_seconds, nearest.jpeg
+
+        found = [picture(seconds) for seconds in wanted]
+        jpegs, side = [cropped(jpeg, (left, top, right, bottom)) if region else jpeg for _, jpeg in found], width
+        while sum(map(len, small := [smaller(jpeg, side) for jpeg in jpegs])) > _MOST_PICTURE_BYTES:
+            side = int(side * _SHRINK)
+        pictures = [
+            schemas.ShownPicture(asked=asked, seconds=round(seconds, 3), clock=clock(seconds))
+            for asked, (seconds, _) in zip(wanted, found, strict=True)
+        ]
+        problem = None if path else t("mcp.look_stored")
+        return result(schemas.LookResult(pictures=pictures, longer_side=side, problem=problem), small)
+
+    # ---- what takes long ---------------------------------------------------------------------------------------------
+
+    async def analyse(
+        self,
+        ctx: Context,
+        video: Text,
+        question: str = "",
+        template: str = "",
+        frames: Frames | None = None,
+        start: Time = 0,
+        end: Time | None = None,
+        use_model: bool = True,
+        wait_seconds: Wait = 45,
+    ) -> Annotated[CallToolResult, schemas.AnalysisResult]:
+        """Analyse a video and wait for its report; cancelling the call stops the analysis."""
+        jobs, settings, templates = self.services.jobs, self.services.settings, self.services.templates
+
+        def begin() -> str:
+            path = self._file(video)
+            if path is None:
+                job_id = self._report_id(video)
+                self._end_cancelled(job_id)
+                jobs.resume(job_id)
+                return job_id
+            check_file(path)
+            request = build_request(
+                path,
+                settings,
+                templates,
+                template=template,
+                question=question,
+                language=language(),
+                use_model=use_model,
+                selection=_range(start, end),
+                frames=frames,
+            )
+            with self._lock:
+                job_id = self._analyses.get(request, "")
+                self._end_cancelled(job_id)
+                if not job_id or jobs.snapshot(job_id).is_over:
+                    name = readable(path.name)
+                    job_id = start_run(jobs, request, name=name, force=False).job_id
+                    if not self._may_see(jobs.snapshot(job_id).request.path):  # of the same content, elsewhere
+                        job_id = start_run(jobs, request, name=name, force=True).job_id
+                    self._analyses[request] = job_id
+                return job_id
+
+        def stop() -> None:
+            self._cancelled.add(job_id)
+            jobs.cancel(job_id)
+
+        job_id = await asyncio.to_thread(begin)
+        await _wait(
+            ctx,
+            lambda: jobs.snapshot(job_id).is_over,
+            lambda: results.stage_text(jobs.snapshot(job_id)),
+            stop,
+            wait_seconds,
+        )
+        return await asyncio.to_thread(lambda: result(results.job_result(jobs.snapshot(job_id))))
+
+    async def ask(
+        self,
+        ctx: Context,
+        question: str,
+        videos: Annotated[list[Text], Field(max_length=_MOST_VIDEOS)] = [],  # noqa: B006 - never changed
+        conversation: str = "",
+        frames: Frames | None = None,
+        start: Time = 0,
+        end: Time | None = None,
+        wait_seconds: Wait = 45,
+    ) -> Annotated[CallToolResult, schemas.AnswerResult]:
+        """Ask a question about videos, or a further one of a conversation; cancelling the call stops the answer."""
+        checked_question(question)
+        if bool(videos) == bool(conversation):
+            raise ConfigError("mcp_ask_about")
+        about = tuple(str(self._file(one) or self._report_id(one)) for one in videos)
+        continued = self._conversation_id(conversation) if conversation else ""
+        asked = _Question(question, about, continued, frames, _range(start, end))
+        if (answer := self._answers.get(asked)) is None:
+            answer = self._answers[asked] = _Answer(self.services.asking, self.services.conversations, asked)
+
+        def stop() -> None:
+            self._answers.pop(asked, None)
+            answer.cancel.set()
+
+        await _wait(ctx, answer.made.done, lambda: answer.doing, stop, wait_seconds)
+        if not answer.made.done():
+            return result(schemas.AnswerResult(state="running", doing=answer.doing, next=t("mcp.next.wait")))
+        self._answers.pop(asked, None)
+        made = answer.made.result()
+        return result(results.turn_result(made.id, made.last))
+
+    # ---- internals ---------------------------------------------------------------------------------------------------
+
+    def _file(self, video: str) -> Path | None:
+        """Return the file that the caller names, None if the text can only be the id of a report.
+
+        Raises:
+            InputError: The file is outside of the folders that may be read.
+        """
+        is_path = Path(video).name != video or bool(Path(video).suffix)
+        is_here = os.path.exists(video) and self._inside(Path(video).absolute()) is not None  # noqa: PTH110 - raises nothing
+        return self._allowed(video) if is_path or is_here else None
+
+    def _allowed(self, text: str) -> Path:
+        if "\0" in text:
+            raise InputError("path_empty")
+        path = Path(text).expanduser().absolute()
+        real = self._inside(path)
+        if real is None:
+            folders = ", ".join(map(shown_path, self._roots))
+            raise InputError("mcp_outside_root", path=shown_path(path), folders=folders)
+        return real
+
+    def _report_id(self, given: str) -> str:
+        """Return the whole id of a report on a video in the folders that may be read, also if the file is gone.
+
+        Raises:
+            InputError: "job_unknown": there is no such report, or it is on another video, which makes no difference.
+        """
+        try:
+            job_id = self.services.jobs.library.resolve_id(given)
+            is_seen = self._may_see(self.services.jobs.snapshot(job_id).request.path)
+        except InputError:
+            if not self._roots:
+                raise
+            is_seen = False  # also of an ambiguous id, since the error would name some
+        if not is_seen:
+            raise InputError("job_unknown", id=given[:80])
+        return job_id
+
+    def _conversation_id(self, given: str) -> str:
+        """Return the whole id of a conversation; with roots, it is about videos there and nothing else.
+
+        Raises:
+            InputError: "conversation_unknown": there is no such conversation, or it is about something else.
+        """
+        if not self._roots:
+            return self.services.conversations.get(given).id
+        try:
+            found = self.services.conversations.get(given)
+            paths = [self.services.jobs.snapshot(one).request.path for one in found.about]
+        except InputError:
+            paths = []
+        if not paths or not all(map(self._may_see, paths)):
+            raise InputError("conversation_unknown", id=given[:80])
+        return found.id
+
+    def _may_see(self, path: Path) -> bool:
+        """Return whether a report on this file, as the report names it, is one of those that the caller may know of."""
+        return not self._roots or (path.is_absolute() and self._inside(restored(path)) is not None)
+
+    def _found(
+        self, wanted: LibraryQuery, order: Order, offset: int, limit: int, near: Sequence[str] = ()
+    ) -> tuple[list[LibraryEntry], int]:
+        """Return some of the reports that match a query and may be seen, and the number of all of them."""
+        library = self.services.jobs.library
+        total = library.count(wanted, near=near)
+        if not self._roots:
+            return library.find(wanted, order=order, offset=offset, limit=limit, near=near), total
+        every = library.find(wanted, order=order, offset=0, limit=total, near=near)
+        seen = [one for one in every if self._may_see(Path(one.path))]
+        return seen[offset : offset + limit], len(seen)
+
+    def _newest(self, path: Path) -> str | None:
+        """Return the id of the newest report on the content of a file that the caller may know of, or None."""
+        ids = report_ids(self.services.jobs, self.services.switcher.session.extractions, path)
+        return next((one for one in ids if self._may_see(self.services.jobs.snapshot(one).request.path)), None)
+
+    def _end_cancelled(self, job_id: str) -> None:
+        """Wait until a job whose call was cancelled has stopped, which takes a second; only then can it resume."""
+        deadline = time.monotonic() + _STOP_SECONDS
+        while job_id in self._cancelled and time.monotonic() < deadline:
+            if self.services.jobs.snapshot(job_id).is_over:
+                self._cancelled.remove(job_id)
+            time.sleep(_POLL_SECONDS)
+
+    def _inside(self, path: Path) -> Path | None:
+        """Return the real path of a file in the folders that may be read, or None if it lies elsewhere.
+
+        The data folder isn't one of them, even if one contains it.
+        """
+        if not self._roots:
+            return path
+        real = path.resolve()
+        return real if is_inside(real, self._roots, without=self.services.settings.data_dir) else None
+
+    def _source(self, video: str) -> tuple[Path | None, Analysis | None]:
+        """Return the file if it may be opened, and its newest report or the one with this id; at least one of them."""
+        if path := self._file(video):
+            check_file(path)
+            known = self._newest(path)
+            return path, self.services.jobs.snapshot(known).analysis if known else None
+        analysis = self._report(video)
+        path = self._inside(restored(analysis.request.path))
+        return (path if path and path.is_file() else None), analysis
+
+    def _report(self, video: str) -> Analysis:
+        """Return the newest report on a file, or the one with this id."""
+        if path := self._file(video):
+            check_file(path)
+            job_id = self._newest(path)
+            if job_id is None:
+                raise InputError("mcp_not_analysed", path=shown_path(path))
+        else:
+            job_id = self._report_id(video)
+        analysis = self.services.jobs.snapshot(job_id).analysis
+        if analysis is None:
+            raise InputError("no_report_yet", id=job_id)
+        return analysis
+
+
+@dataclass(frozen=True)
+class _Question:
+    """A question about videos, or a further one of a conversation, about this range of the videos."""
+
+    text: str
+    about: tuple[str, ...]
+    conversation: str
+    frames: int | None
+    clip: Selection
+
+
+class _Answer:
+    """An answer that is written in a thread.
+
+    Attributes:
+        doing: What it does at the moment.
+        cancel: Stops it once it is set.
+        made: The conversation, whose current turn has the answer.
+    """
+
+    def __init__(self, asking: Asking, conversations: ConversationRepository, question: _Question) -> None:
+        self.doing = ""
+        self.cancel = threading.Event()
+        self.made: Future[Conversation] = in_thread("mcp-ask", lambda: self._make(asking, conversations, question))
+
+    def _make(self, asking: Asking, conversations: ConversationRepository, question: _Question) -> Conversation:
+        clip = question.clip
+        if question.conversation:
+            asked = conversations.get(question.conversation)
+        else:
+            state = AnalysisState()
+            with closing(
+                asking.begin(question.about, FrameOptions(language(), question.frames, clip), self.cancel)
+            ) as events:
+                while True:
+                    try:
+                        state = state.apply(next(events))
+                        self.doing = t(f"stage.{state.stage}") if state.stage else ""
+                    except StopIteration as end:
+                        asked = end.value
+                        break
+        look = None if clip == Selection() else Look("auto", clip.start_seconds, clip.end_seconds)
+        asked = asked.asked(question.text, AskSettings(), look=look)
+        self.doing = t("mcp.answering")
+        with closing(asking.ask(asked, self.cancel)) as answer:
+            for event in answer:
+                match event:
+                    case AnswerDone(done):
+                        asked = done
+                    case AnswerText():
+                        self.doing = t("mcp.answering")
+                    case Looking(step):
+                        self.doing = t(f"ask.look.{step}")
+                    case MomentsSearched(moments):
+                        self.doing = t("mcp.searching", frames=len(moments.samples), n=len(moments.intervals))
+                    case Queued(place) if place:
+                        self.doing = t("ask.page.place", n=place)
+                    case EngineProgress(phase, values):
+                        self.doing = t(f"engine.phase.{phase}", **values)
+        return asked
+
+
+async def _wait(
+    ctx: Context, is_over: Callable[[], bool], doing: Callable[[], str], stop: Callable[[], None], seconds: float
+) -> None:
+    """Report progress until the work is over, at most for some seconds; `stop` it if the call is cancelled."""
+    began, shown, reported = time.monotonic(), "", 0.0
+    try:
+        while not is_over() and (passed := time.monotonic() - began) < seconds:
+            if (now := doing()) != shown or passed > reported + _REPORT_SECONDS:
+                shown, reported = now, passed
+                await ctx.report_progress(round(passed, 3), message=now)
+            await asyncio.sleep(_POLL_SECONDS)
+    except asyncio.CancelledError:
+        stop()
+        raise
+
+
+def _folder(folder: Path) -> schemas.ListResult:
+    """List the videos and folders in a folder, without those further below."""
+    try:
+        with held_folder(folder) as here, os.scandir(here) as found:
+            entries = sorted((one for one in found if not one.name.startswith(".")), key=lambda one: one.name)
+            folders = [readable(one.name) for one in entries if one.is_dir()]
+            videos = [readable(one.name) for one in entries if is_video_name(Path(one.path))]
+    except OSError as error:
+        raise VideoError("folder_unreadable", path=shown_path(folder), reason=error.strerror) from error
+    shown = schemas.FolderQuoted(folder=shown_path(folder), videos=videos[:_MOST_FILES], folders=folders[:_MOST_FILES])
+    return schemas.ListResult(videos=len(videos), folders=len(folders), quoted=shown)
+
+
+def _range(start: Time, end: Time | None) -> Selection:
+    return build_selection(
+        strategy=None,
+        every=None,
+        at=(),
+        start=_seconds(start),
+        end=None if end is None else _seconds(end),
+        spelling=lambda name, _: name,
+    )
+
+
+def _seconds(time: Time) -> float:
+    seconds = parse_seconds(str(time))
+    if seconds > _LATEST_SECONDS:
+        raise ConfigError("time_unreadable", given=time)
+    return seconds
+
+
+def _spread(keyframes: Sequence[Keyframe]) -> Sequence[Keyframe]:
+    """Return at most as many keyframes as a result has pictures, evenly chosen."""
+    number = min(len(keyframes), _MOST_PICTURES)
+    return [keyframes[len(keyframes) * place // number] for place in range(number)]

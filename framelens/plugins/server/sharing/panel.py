@@ -1,0 +1,85 @@
+"""Sharing of a report by a link that expires: made, listed and revoked in the menu of the report's files."""
+
+from urllib.parse import urlsplit
+
+import streamlit as st
+
+from app import resources
+from app.context import services
+from app.formatting import local_time
+from app.state import page_state
+from framelens.core.domain import Analysis
+from framelens.i18n import language, t
+from framelens.jobs.snapshot import JobSnapshot
+from framelens.plugins.server.sharing.shares import LIFETIMES, SharedReport, revoke_share, share, shares_of
+from framelens.store.shares import ShareRow
+
+_NEW_KEY = "shared_report"
+_LIFETIME_KEY = "share_lifetime"
+_USUAL = "week"
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+def draw(job: JobSnapshot, analysis: Analysis) -> None:
+    """Draw the links to a report, and the button that makes one, which shows the conversations of the analysis."""
+    st.caption(t("share.head"))
+    if not resources.installed().is_public:
+        st.caption(t("share.not_public"))
+        return
+    with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
+        st.selectbox(
+            t("share.lifetime"),
+            list(LIFETIMES),
+            index=list(LIFETIMES).index(_USUAL),
+            format_func={name: t(f"share.lifetime_{name}") for name in LIFETIMES}.__getitem__,
+            key=_LIFETIME_KEY,
+            width=160,
+        )
+        st.button(
+            t("share.make"),
+            key="share_make",
+            icon=":material/link:",
+            on_click=_make,
+            args=(job.id, bool(analysis.conversations)),
+        )
+    rows = shares_of(services().store, job.id)
+    new: SharedReport | None = st.session_state.get(_NEW_KEY)
+    if new and any(row.id == new.row.id for row in rows):
+        _draw_new(new)
+    for row in rows:
+        _draw_row(row)
+
+
+def _draw_new(new: SharedReport) -> None:
+    """Draw the address of a link that was just made; it isn't shown again."""
+    page = urlsplit(str(st.context.url or ""))
+    st.code(f"{page.scheme}://{page.netloc}{resources.installed().base_path}/api/shared/{new.token}", language=None)
+    st.caption(t("share.once"))
+    if page.hostname in _LOOPBACK:
+        st.caption(t("share.loopback", host=page.hostname))
+
+
+def _draw_row(row: ShareRow) -> None:
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        st.caption(t("share.until", created=local_time(row.created), expires=local_time(row.expires)), width="content")
+        st.button(
+            t("share.revoke"),
+            key=f"share_revoke_{row.id}",
+            type="tertiary",
+            icon=":material/link_off:",
+            on_click=_revoke,
+            args=(row,),
+        )
+
+
+def _make(job_id: str, conversations: bool) -> None:
+    lifetime = LIFETIMES[st.session_state[_LIFETIME_KEY]]
+    with page_state().catching_errors():
+        st.session_state[_NEW_KEY] = share(
+            services().store, services().jobs, job_id, lifetime, language(), conversations=conversations
+        )
+
+
+def _revoke(row: ShareRow) -> None:
+    with page_state().catching_errors():
+        revoke_share(services().store, services().jobs, row)

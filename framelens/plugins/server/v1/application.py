@@ -1,0 +1,208 @@
+"""The FastAPI application: its routes, errors as problems, the OpenAPI document and the page that shows it."""
+
+import re
+from functools import cache
+from importlib.metadata import version
+from importlib.resources import files
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from framelens.core.errors import AppError, InputError
+from framelens.core.files import readable
+from framelens.i18n import language, plugin_catalogue, t
+from framelens.plugins.server.v1 import jobs, questions, uploads, webhooks
+from framelens.plugins.server.v1.access import Access, problem_response
+from framelens.plugins.server.v1.dependencies import VIEWER, ServicesDep
+from framelens.plugins.server.v1.schemas import About, Problem
+from framelens.reports.formats import FORMATS
+from framelens.services.container import Services
+
+_PROBLEM = "application/problem+json"
+_ASSETS = ("swagger-ui-bundle.js", "swagger-ui.css")
+_TYPES = {".js": "text/javascript", ".css": "text/css"}
+# A policy of the page forbids scripts in it, so the one that starts it is a file of its own.
+_PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>FrameLens API</title>
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<link rel="stylesheet" href="docs/swagger-ui.css"></head>
+<body><div id="page"></div>
+<script src="docs/swagger-ui-bundle.js"></script><script src="docs/start.js"></script></body></html>
+"""
+_START = """SwaggerUIBundle({url: "openapi.json", dom_id: "#page", deepLinking: true, validatorUrl: null});
+"""
+_KINDS_OF_WRONG = ("api.wrong.parsing", "api.wrong.type", "api.wrong.other")
+_QUOTED = re.compile(r"'([^']*)'")
+_WRONG = {"description": "Problem"}
+
+
+def build(services: Services) -> ASGIApp:
+    """Return the API on these services, with its access checks."""
+    app = programs()
+    app.state.services = services
+    return Access(_Heads(app), store=services.store, accounts=services.accounts, log_path=services.log_path)
+
+
+class _Heads:
+    """ASGI application that answers HEAD like GET, without the body; not for events, which may never end."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on."""
+        headers = Headers(scope=scope)
+        if scope["method"] != "HEAD" or "tus-resumable" in headers or scope["path"].endswith("/events"):
+            await self._app(scope, receive, send)
+            return
+
+        async def send_head(message: Message) -> None:
+            await send({**message, "body": b""} if message["type"] == "http.response.body" else message)
+
+        await self._app({**scope, "method": "GET"}, receive, send_head)
+
+
+def programs() -> FastAPI:
+    """Return the routes of the API."""
+    app = FastAPI(
+        title="FrameLens",
+        version=version("framelens"),
+        description="Keyframes, analyses of videos with a vision-language model, reports and questions.",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        generate_unique_id_function=_name_of,
+        responses={"4XX": {"model": Problem, **_WRONG}, "5XX": {"model": Problem, **_WRONG}},
+    )
+    app.add_api_route("/", get_about, methods=["GET"], tags=["server"], dependencies=[VIEWER])
+    app.router.routes.extend(uploads.tus_routes())
+    for one in (uploads, jobs, questions, webhooks):
+        app.include_router(one.router)
+    app.add_exception_handler(AppError, _app_error)
+    app.add_exception_handler(RequestValidationError, _wrong_request)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_route("/docs", _docs)
+    app.add_route("/docs/{name}", _asset)
+    app.add_route("/openapi.json", _document)
+    return app
+
+
+def get_about(services: ServicesDep) -> About:
+    """Get the version of this server, the keys of its templates and the names of its report formats."""
+    return About(version=version("framelens"), templates=list(services.templates.by_key), reports=list(FORMATS))
+
+
+def document(app: FastAPI) -> dict[str, Any]:
+    """Return the OpenAPI 3.1 document of the API."""
+    found = get_openapi(
+        title=app.title, version=app.version, description=app.description, routes=app.routes, openapi_version="3.1.0"
+    )
+    found["components"]["securitySchemes"] = {
+        "key": {"type": "http", "scheme": "bearer", "description": "A key of `framelens keys create NAME`."}
+    }
+    found["security"] = [{"key": []}]
+    for operations in found["paths"].values():
+        for operation in operations.values():
+            operation["summary"], _, operation["description"] = operation.get("description", "").partition("\n\n")
+            for status, answer in operation["responses"].items():
+                if status in ("4XX", "5XX"):
+                    answer["content"] = {_PROBLEM: next(iter(answer["content"].values()))}
+    return found
+
+
+def _name_of(route: APIRoute) -> str:
+    return route.name
+
+
+async def _document(request: Request) -> Response:
+    app: FastAPI = request.app
+    if app.openapi_schema is None:
+        app.openapi_schema = document(app)
+    return JSONResponse({**app.openapi_schema, "servers": [{"url": request.scope.get("root_path", "") or "/"}]})
+
+
+async def _docs(_: Request) -> Response:
+    return HTMLResponse(_PAGE)
+
+
+async def _asset(request: Request) -> Response:
+    name = request.path_params["name"]
+    if name == "start.js":
+        return Response(_START, media_type=_TYPES[".js"])
+    if name not in _ASSETS:
+        raise InputError("api_path_unknown", path=request.url.path[:200])
+    return Response(_read(name), media_type=_TYPES[name[name.rindex(".") :]])
+
+
+@cache
+def _read(name: str) -> bytes:
+    return (files("fastapi_standalone_docs") / "static" / "swagger" / name).read_bytes()
+
+
+async def _app_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, AppError)
+    return problem_response(error)
+
+
+async def _wrong_request(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    is_json = "json" in request.headers.get("content-type", "").lower()
+    if not is_json and any(one["loc"] == ("body",) and one.get("input") for one in error.errors()):
+        return problem_response(InputError("api_content_type"))
+    found = [{"place": _place(one), "message": _message(one)} for one in error.errors()]
+    places = t("facts.list").join(one["place"] for one in found[:5])
+    return problem_response(InputError("api_body_wrong", places=places[:200]), errors=found[:20])
+
+
+def _place(error: dict[str, Any]) -> str:
+    """Return where a request is wrong: names with dots between them, or the character at which JSON ends."""
+    where = error["loc"]
+    if error["type"] == "json_invalid":
+        return f"{where[0]}:{where[-1]}"
+    return ".".join(map(str, where))
+
+
+def _message(error: dict[str, Any]) -> str:
+    """Return what is wrong, in the language of the context; pydantic's own words are English alone."""
+    known = plugin_catalogue(language())
+    key = next(
+        one for one in (f"api.wrong.{error['type']}", *_KINDS_OF_WRONG) if _fits(one, error["type"]) and one in known
+    )
+    values = {name: _value(name, str(value)) for name, value in (error.get("ctx") or {}).items()}
+    return t(key, **values)
+
+
+def _value(name: str, text: str) -> str:
+    """Return what pydantic says of a value; "'a', 'b' or 'c'", which it may be, without the quotes and English word."""
+    return readable(", ".join(_QUOTED.findall(text)) if name.startswith("expected") else text)
+
+
+def _fits(key: str, kind: str) -> bool:
+    """Return whether a text is about this kind of pydantic's errors: their names begin or end with what is wrong."""
+    rest = key.removeprefix("api.wrong.")
+    return rest in (kind, "other") or kind.startswith(f"{rest}_") or kind.endswith(f"_{rest}")
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if error.status_code == 400:  # a body that no JSON can be read from
+        wrong = {"place": "body", "message": t("api.wrong.parsing")}
+        return problem_response(InputError("api_body_wrong", places="body"), errors=[wrong])
+    shown = {"path": request.url.path[:200], "method": request.method[:20]}
+    key = "api_method" if error.status_code == 405 else "api_path_unknown"
+    response = problem_response(InputError(key, **shown))
+    if error.status_code == 405:
+        path = request.scope["path"].removeprefix(request.scope["root_path"])
+        fitting = [one for one in request.app.routes if isinstance(one, APIRoute) and one.path_regex.match(path)]
+        methods = {method for one in fitting for method in one.methods}
+        if "GET" in methods and not path.endswith("/events"):
+            methods.add("HEAD")
+        response.headers["Allow"] = ", ".join(sorted(methods))
+    return response

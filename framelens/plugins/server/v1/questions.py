@@ -1,0 +1,107 @@
+"""Routes for questions about analysed videos; the answers are those of the page's conversations."""
+
+from collections.abc import AsyncIterator
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+
+from framelens.conversations.conversation import AskSettings, started
+from framelens.core.errors import InputError
+from framelens.i18n import language
+from framelens.plugins.server.parts import submissions_of
+from framelens.plugins.server.v1.dependencies import ANALYST, VIEWER, KeyDep, ServicesDep, ticks
+from framelens.plugins.server.v1.jobs import find_job
+from framelens.plugins.server.v1.schemas import Answer, ConversationState, NewQuestion
+from framelens.services.container import Services
+
+router = APIRouter(tags=["questions"])
+
+
+@router.post("/jobs/{job_id}/questions", dependencies=[ANALYST], status_code=201)
+async def ask_question(
+    job_id: str, given: NewQuestion, services: ServicesDep, key: KeyDep, request: Request
+) -> ConversationState:
+    """Ask about a job's video, and wait for the answer; one that takes longer is "running" meanwhile.
+
+    The frames of the video have to be chosen, so the answer waits for a job that is at work. Set `wait_seconds` to 0
+    and read the events of the conversation for an answer as it is written. A client that leaves while it waits ends
+    the answer.
+    """
+    found = await run_in_threadpool(_started, job_id, given, services)
+    async for _ in ticks(services.store, key, given.wait_seconds):
+        found = await run_in_threadpool(find_conversation, found.id, services)
+        if found.answers[-1].state != "running":
+            break
+        if await request.is_disconnected():
+            await run_in_threadpool(services.answers.stop, found.id)
+            break
+    return found
+
+
+@router.get("/conversations/{conversation_id}", dependencies=[VIEWER])
+def get_conversation(conversation_id: str, services: ServicesDep) -> ConversationState:
+    """Get a conversation with its answers; the last one may still be written."""
+    return find_conversation(conversation_id, services)
+
+
+def find_conversation(conversation_id: str, services: ServicesDep) -> ConversationState:
+    """Return a conversation with what there is of its last answer. Raises InputError("conversation_unknown")."""
+    task = services.answers.get(conversation_id)
+    if task and task.error and not task.is_running:  # the question could not be stored
+        raise task.error
+    progress = task.progress if task and task.is_running else None
+    conversation = progress.conversation if progress else services.conversations.get(conversation_id)
+    last = conversation.current
+    return ConversationState(
+        id=conversation.id,
+        name=conversation.name,
+        jobs=list(conversation.about),
+        created=conversation.created,
+        answers=[
+            Answer.of(turn, conversation.language, is_running=bool(progress) and turn.number == last)
+            for turn in conversation.branch()
+        ],
+    )
+
+
+@router.get("/conversations/{conversation_id}/events", dependencies=[VIEWER], response_class=EventSourceResponse)
+async def watch_conversation(
+    conversation_id: str,
+    services: ServicesDep,
+    key: KeyDep,
+    known: Annotated[ConversationState, Depends(find_conversation)],  # before it begins: a 404 if unknown
+) -> AsyncIterator[ServerSentEvent]:
+    """Stream the last answer of a conversation as server-sent events until it is complete.
+
+    Each event "answer" has all of the answer so far.
+    """
+    seen: Answer | None = None
+    async for _ in ticks(services.store, key):
+        try:
+            answer = (await run_in_threadpool(find_conversation, conversation_id, services)).answers[-1]
+        except InputError:
+            yield ServerSentEvent(event="deleted", data={"id": conversation_id})
+            return
+        if answer != seen:
+            yield ServerSentEvent(event="answer", data=answer)
+            seen = answer
+        if answer.state != "running":
+            return
+
+
+def _started(job_id: str, given: NewQuestion, services: Services) -> ConversationState:
+    find_job(job_id, services)
+    if submissions_of(services).get(job_id):
+        raise InputError("no_report_yet", id=job_id)
+    if given.conversation:
+        conversation = services.conversations.get(given.conversation)
+        if job_id not in conversation.about:
+            raise InputError("conversation_unknown", id=given.conversation)
+    else:
+        conversation = started([job_id], given.language or language())
+    conversation = conversation.asked(given.question, AskSettings())
+    services.answers.start(conversation)
+    return find_conversation(conversation.id, services)

@@ -1,0 +1,422 @@
+"""Values that the API receives and sends; FastAPI checks requests by them and writes the OpenAPI document from them."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from framelens.api.gate import status_of
+from framelens.conversations.conversation import MOST_QUESTION, FrameRef, Turn
+from framelens.core import domain, units
+from framelens.core.domain import MOST_FRAMES, AnswerState, ReportedConversation, Strategy
+from framelens.core.errors import AppError
+from framelens.i18n import error_text, notice_text, t
+from framelens.jobs.snapshot import JobSnapshot, State
+from framelens.plugins.server import webhooks
+from framelens.plugins.server.submissions import FetchState
+from framelens.services.subtitle_uploads import MOST_SUBTITLES
+from framelens.store.api_records import DeliveryRow, WebhookRow
+from framelens.store.library_index import LibraryEntry
+
+JobState = Literal["fetching", State]
+_MOST_URL, _MOST_PATH, _MOST_NAME = 4096, 4096, 200
+Seconds = Annotated[float, Field(ge=0, le=1e7)]
+Language = Annotated[domain.Language | None, Field(description="By default that of Accept-Language.")]
+
+_STATUS = {
+    "api_no_keys": 401,
+    "api_key_wrong": 401,
+    "api_rate": 429,
+    "api_jobs": 429,
+    "api_body_too_large": 413,
+    "api_body_slow": 408,
+    "api_content_type": 415,
+    "api_body_wrong": 422,
+    "api_upload_type": 415,
+    "api_method": 405,
+    "url_none_allowed": 403,
+    "url_not_allowed": 403,
+    "address_private": 403,
+    "webhook_unknown": 404,
+}
+"""Status of errors that other routes don't have."""
+
+
+class Strict(BaseModel):
+    """A request; a field that doesn't exist is refused rather than ignored."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Problem(BaseModel):
+    """An error (RFC 9457)."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str = Field(description='"urn:framelens:error:" and the key.')
+    title: str = Field(description="The status in words.")
+    status: int
+    detail: str = Field(description="What is wrong and what to do, in the language of Accept-Language (en or zh).")
+    key: str = Field(description="Key of the error, the same in all languages.")
+
+
+class NewUpload(Strict):
+    """A file that will be uploaded."""
+
+    name: Annotated[str, Field(min_length=1, max_length=_MOST_NAME, examples=["door.mp4"])]
+    size_bytes: Annotated[int, Field(ge=1, lt=10**18)]
+
+
+class UploadState(BaseModel):
+    """An upload, complete when all bytes have arrived."""
+
+    id: str
+    name: str
+    size_bytes: int
+    received_bytes: int
+
+
+class UploadSource(Strict):
+    """A complete upload."""
+
+    type: Literal["upload"]
+    id: Annotated[str, Field(max_length=64, description="Id of the upload; with tus, the last part of its address.")]
+
+
+class PathSource(Strict):
+    """A file on the server, in a folder of FRAMELENS_INPUT_DIRS."""
+
+    type: Literal["path"]
+    path: Annotated[str, Field(min_length=1, max_length=_MOST_PATH)]
+
+
+class UrlSource(Strict):
+    """A file that the server fetches, below an address of FRAMELENS_SOURCE_URLS."""
+
+    type: Literal["url"]
+    url: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=_MOST_URL,
+            pattern=r"^(https?|s3)://",
+            examples=["https://media.example.com/videos/door.mp4", "s3://footage/2026/door.mp4"],
+        ),
+    ]
+
+
+class NewJob(Strict):
+    """A video to analyse, and how."""
+
+    source: Annotated[UploadSource | PathSource | UrlSource, Field(discriminator="type")]
+    name: Annotated[
+        str, Field(max_length=_MOST_NAME, description="Name of the video; by default that of the file.")
+    ] = ""
+    subtitles: Annotated[
+        list[Annotated[str, Field(max_length=64)]],
+        Field(
+            max_length=MOST_SUBTITLES, description="Ids of complete uploads of subtitle files, put beside the video."
+        ),
+    ] = []
+    template: Annotated[str, Field(max_length=64, description="Key of a template; see GET /.")] = ""
+    question: Annotated[str, Field(max_length=MOST_QUESTION)] = ""
+    language: Language = None
+    use_model: Annotated[bool, Field(description="Ask a model; otherwise the report has measurements only.")] = True
+    frames: Annotated[int, Field(ge=1, le=MOST_FRAMES, description="By default as many as suit.")] | None = None
+    strategy: Strategy | None = None
+    every_seconds: Annotated[float, Field(gt=0, le=1e7)] | None = None
+    times_seconds: Annotated[list[Seconds], Field(max_length=MOST_FRAMES)] = []
+    start_seconds: Seconds = 0.0
+    end_seconds: Seconds | None = None
+    force: Annotated[bool, Field(description="Analyse even if the same was done before.")] = False
+
+
+class FoundMoment(BaseModel):
+    """A part of the video in which something is visible."""
+
+    start_seconds: float
+    end_seconds: float
+    is_certain: bool
+
+
+class JobAnswer(BaseModel):
+    """The answer to the question of a job, as far as there is one; its text is that of a model."""
+
+    conversation: str = Field(description="Id of the conversation that it began.")
+    state: AnswerState = Field(description='"stopped" also while it is written.')
+    text: str
+    moments: list[FoundMoment] = Field(description="What a search has found, for a question after times or a number.")
+
+    @classmethod
+    def of(cls, answer: ReportedConversation) -> JobAnswer:
+        """Build the value of a job's answer."""
+        asked = answer.answers[0]
+        found = (one for search in asked.searches for one in search.moments.intervals)
+        moments = [
+            FoundMoment(start_seconds=one.first.time_seconds, end_seconds=one.end_seconds, is_certain=not one.issues)
+            for one in found
+        ]
+        return cls(conversation=answer.id, state=asked.state, text=asked.answer, moments=moments)
+
+
+class Job(BaseModel):
+    """An analysis and how far it is."""
+
+    id: str
+    name: str
+    state: JobState
+    created: str
+    template: str
+    question: str
+    language: domain.Language
+    is_over: bool = Field(description="Whether it neither waits nor runs.")
+    has_report: bool
+    doing: str = Field(description="What it does at the moment, in words.")
+    stage: str | None = None
+    step: int = 0
+    total: int | None = None
+    eta_seconds: float | None = Field(default=None, description="Estimated time left of the stage.")
+    received_bytes: int | None = Field(default=None, description="Of a video that is fetched.")
+    size_bytes: int | None = Field(default=None, description="Of a video that is fetched, if it is known.")
+    answer: JobAnswer | None = Field(default=None, description="To its question.")
+    error: Problem | None = None
+
+    @classmethod
+    def of(cls, job: JobSnapshot) -> Job:
+        """Build the value of a job of the queue."""
+        progress = job.progress
+        at_work = not job.is_over
+        return cls(
+            id=job.id,
+            name=job.name,
+            state=job.state,
+            created=job.created,
+            template=job.request.template,
+            question=job.request.question,
+            language=job.request.language,
+            is_over=job.is_over,
+            has_report=job.analysis is not None,
+            doing=_doing(job),
+            stage=progress.stage if at_work else None,
+            step=progress.step if at_work else 0,
+            total=progress.total if at_work else None,
+            eta_seconds=progress.eta_seconds if at_work else None,
+            answer=JobAnswer.of(progress.answer) if progress.answer and progress.answer.answers else None,
+            error=problem_of(job.error) if job.error else None,
+        )
+
+    @classmethod
+    def fetched(cls, fetch: FetchState) -> Job:
+        """Build the value of a job whose video is not there yet."""
+        asked = fetch.submission.request
+        is_fetching = fetch.state == "fetching"
+        return cls(
+            id=fetch.id,
+            name=fetch.submission.name or fetch.submission.source.value.partition("?")[0],
+            state=fetch.state,  # type: ignore[arg-type]
+            created=fetch.created,
+            template=asked.template,
+            question=asked.question,
+            language=asked.language,
+            is_over=not is_fetching,
+            has_report=False,
+            doing=t("api.fetching") if is_fetching else t(f"library.state.{fetch.state}"),
+            received_bytes=fetch.received_bytes if is_fetching else None,
+            size_bytes=fetch.size_bytes if is_fetching else None,
+            error=problem_of(fetch.error) if fetch.error else None,
+        )
+
+
+class JobEntry(BaseModel):
+    """An analysis in a list."""
+
+    id: str
+    name: str
+    state: State
+    created: str
+    seconds: float | None = Field(description="Length of the video.")
+    template: str
+    title: str
+    question: str
+    language: str
+    model: str
+    frames: int
+    findings: int
+    tags: list[str]
+
+    @classmethod
+    def of(cls, entry: LibraryEntry, state: State) -> JobEntry:
+        """Build the value of an entry of the library."""
+        one = entry
+        return cls(
+            id=one.id, name=one.name, state=state, created=one.created, seconds=one.seconds, template=one.template,
+            title=one.title, question=one.question, language=one.language, model=one.model, frames=one.num_frames,
+            findings=one.num_findings, tags=list(one.tags),
+        )  # fmt: skip
+
+
+class JobList(BaseModel):
+    """Analyses, the newest first."""
+
+    total: int = Field(description="Number of jobs that match, whatever offset and limit.")
+    jobs: list[JobEntry]
+    fetching: list[Job] = Field(description="Submitted jobs whose video is being fetched or could not be.")
+
+
+class NewQuestion(Strict):
+    """A question about an analysed video."""
+
+    question: Annotated[str, Field(min_length=1, max_length=MOST_QUESTION)]
+    conversation: Annotated[
+        str, Field(max_length=64, description="Conversation to continue; by default a new one.")
+    ] = ""
+    language: Language = None
+    wait_seconds: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=600,
+            description="How long the answer is waited for. Leaving meanwhile ends it.",
+        ),
+    ] = 300.0
+
+
+class Citation(BaseModel):
+    """A picture that an answer cites."""
+
+    number: int
+    seconds: float
+    clock: str
+    job: str
+
+    @classmethod
+    def of(cls, frame: FrameRef) -> Citation:
+        """Build the value of a cited picture."""
+        return cls(
+            number=frame.number,
+            seconds=frame.time_seconds,
+            clock=units.clock(frame.time_seconds),
+            job=frame.analysis_id,
+        )
+
+
+class Answer(BaseModel):
+    """A question and its answer, which is text of a model: show it as nothing else."""
+
+    number: int
+    question: str
+    state: Literal["running", "complete", "stopped", "failed"]
+    text: str
+    cited: list[Citation]
+    unknown_frames: list[int] = Field(description="Cited numbers that no picture has.")
+    own_times: list[str] = Field(description="Times without a cited frame that has them.")
+    notices: list[str] = Field(
+        description="What the reader should know, and why it was stopped or failed, in the conversation's language."
+    )
+    model: str
+
+    @classmethod
+    def of(cls, turn: Turn, spoken: domain.Language, *, is_running: bool) -> Answer:
+        """Build the value of a turn of a conversation in this language."""
+        return cls(
+            number=turn.number,
+            question=turn.question,
+            state="running" if is_running else turn.state,
+            text=turn.answer,
+            cited=[Citation.of(one) for one in turn.cited],
+            unknown_frames=list(turn.unknown_frames),
+            own_times=list(turn.own_times),
+            notices=[] if is_running else [notice_text(one, spoken) for one in (turn.why, *turn.notices) if one],
+            model=turn.model,
+        )
+
+
+class ConversationState(BaseModel):
+    """A conversation on its current branch; the last answer may still be written."""
+
+    id: str
+    name: str
+    jobs: list[str]
+    created: str
+    answers: list[Answer]
+
+
+class NewWebhook(Strict):
+    """An address that is informed when a job of the key has ended."""
+
+    url: Annotated[str, Field(min_length=1, max_length=_MOST_URL, pattern=r"^https?://")]
+
+
+class Delivery(BaseModel):
+    """A message to a webhook."""
+
+    id: str = Field(description="Value of the header webhook-id.")
+    job: str
+    state: Literal["waiting", "delivered", "failed"]
+    attempts: int
+    error: str | None = Field(description="Why the last attempt failed.")
+
+    @classmethod
+    def of(cls, row: DeliveryRow) -> Delivery:
+        """Build the value of a stored message."""
+        error = webhooks.error_of(row)
+        text = error_text(error) if error else None
+        return cls(id=row.id, job=row.job_id, state=row.state, attempts=row.attempts, error=text)  # type: ignore[arg-type]
+
+
+class Webhook(BaseModel):
+    """A webhook and the newest messages to it."""
+
+    id: str
+    url: str
+    created: str
+    deliveries: list[Delivery] = []
+
+    @classmethod
+    def of(cls, row: WebhookRow, deliveries: list[DeliveryRow]) -> Webhook:
+        """Build the value of a stored webhook."""
+        return cls(id=row.id, url=row.url, created=row.created, deliveries=[Delivery.of(one) for one in deliveries])
+
+
+class WebhookCreated(Webhook):
+    """A new webhook with the secret that signs its messages, which is shown only here."""
+
+    secret: str
+
+
+class About(BaseModel):
+    """What this server offers."""
+
+    version: str
+    templates: list[str]
+    reports: list[str]
+
+
+def problem_of(error: AppError) -> Problem:
+    """Build the value of an error in the language of the context.
+
+    A request that doesn't fit the document is 422. One that does, but not this server or another of its fields, is 409
+    unless there is a better status; so are an upload for which the disk has no room, and bytes beyond its end.
+    """
+    status = _STATUS.get(error.key) or status_of(error)
+    if status == HTTPStatus.BAD_REQUEST or error.key in ("disk_full", "upload_too_long"):
+        status = HTTPStatus.CONFLICT
+    return Problem(
+        type=f"urn:framelens:error:{error.key}",
+        title=HTTPStatus(status).phrase,
+        status=status,
+        detail=error_text(error),
+        key=error.key,
+    )
+
+
+def _doing(job: JobSnapshot) -> str:
+    """Return what an analysis does at the moment, in a few words."""
+    progress = job.progress
+    if job.is_over or progress.stage is None:
+        return t(f"library.state.{job.state}")
+    if progress.stage == "engine" and progress.engine_phase:
+        return t(f"engine.phase.{progress.engine_phase.phase}", **progress.engine_phase.values)
+    return t(f"stage.{progress.stage}")

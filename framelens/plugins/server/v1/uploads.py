@@ -1,0 +1,85 @@
+"""Routes for uploads: in plain requests, or by tus 1.0 (core and creation) like those of the page.
+
+A request with the header Tus-Resumable is one of tus; the OpenAPI document describes the plain ones.
+"""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Request, Response
+from starlette.concurrency import run_in_threadpool
+from starlette.routing import Match, Route
+from starlette.types import Receive, Scope, Send
+
+from framelens.api import uploads
+from framelens.core.errors import InputError
+from framelens.core.identity import require
+from framelens.plugins.server.v1.dependencies import ANALYST, ServicesDep
+from framelens.plugins.server.v1.schemas import NewUpload, UploadState
+from framelens.store.video_repository import Upload
+
+router = APIRouter(tags=["uploads"])
+BINARY = "application/octet-stream"
+STREAMED = (BINARY, "application/offset+octet-stream")
+"""Types of bodies that are read piece by piece: plain, and by tus."""
+_BODY: dict[str, Any] = {
+    "requestBody": {"required": True, "content": {BINARY: {"schema": {"type": "string", "format": "binary"}}}}
+}
+
+
+@router.post("/uploads", dependencies=[ANALYST], status_code=201)
+def create_upload(given: NewUpload, services: ServicesDep, response: Response) -> UploadState:
+    """Create an upload, to which PATCH appends; tus 1.0 works at the same address."""
+    upload = services.videos.create_upload(given.name, given.size_bytes)
+    response.headers["Location"] = f"uploads/{upload.id}"
+    return _state(upload)
+
+
+@router.get("/uploads/{upload_id}", dependencies=[ANALYST])
+def get_upload(upload_id: str, services: ServicesDep) -> UploadState:
+    """Get the number of bytes that have arrived, where the next ones belong."""
+    return _state(services.videos.upload(upload_id))
+
+
+@router.patch("/uploads/{upload_id}", dependencies=[ANALYST], openapi_extra=_BODY)
+async def append_to_upload(
+    request: Request,
+    upload_id: str,
+    services: ServicesDep,
+    offset: Annotated[int, Query(ge=0, lt=10**18, description="Number of bytes that have arrived before.")] = 0,
+) -> UploadState:
+    """Append the body, all of the file or a piece of it. After a broken connection, GET says where to continue."""
+    content_type = request.headers.get("content-type", "")
+    if content_type not in STREAMED:
+        raise InputError("api_upload_type", given=content_type[:80])
+    upload = await run_in_threadpool(services.videos.upload, upload_id)
+    return _state(await uploads.append(request, services.videos, services.jobs.audit, upload, offset))
+
+
+def tus_routes() -> list[Route]:
+    """List the routes of tus, which come before the others."""
+    return [
+        _TusRoute("/uploads", _create, methods=["POST"]),
+        _TusRoute("/uploads/{id}", _offset_or_append, methods=["HEAD", "PATCH"]),
+    ]
+
+
+class _TusRoute(Route):
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        require("analyst")
+        await super().handle(scope, receive, send)
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        is_tus = any(name == b"tus-resumable" for name, _ in scope["headers"])
+        return super().matches(scope) if is_tus else (Match.NONE, {})
+
+
+async def _create(request: Request) -> Response:
+    return await uploads.create(request, request.app.state.services)
+
+
+async def _offset_or_append(request: Request) -> Response:
+    return await uploads.offset_or_append(request, request.app.state.services)
+
+
+def _state(upload: Upload) -> UploadState:
+    return UploadState(id=upload.id, name=upload.name, size_bytes=upload.size_bytes, received_bytes=upload.offset)

@@ -1,0 +1,110 @@
+"""Questions through the API, answered by a scripted engine behind the real services."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from starlette.requests import Request
+from starlette.testclient import TestClient
+
+from framelens.conversations.conversation import Turn
+from framelens.core.domain import Notice
+from framelens.i18n import in_language, notice_text
+from framelens.plugins.server import api_keys
+from framelens.plugins.server.v1.questions import ask_question
+from framelens.plugins.server.v1.schemas import Answer, NewQuestion
+from framelens.services.container import Services
+from framelens.store.api_records import ApiStore
+from tests.cards import write_card_video
+from tests.llm.scripted import serve
+from tests.plugins.server.v1.conftest import services_on
+from tests.plugins.server.v1.test_jobs import events
+from tests.services.test_answers import two_colours
+
+pytestmark = pytest.mark.usefixtures("no_text_reading")
+
+
+@pytest.fixture
+def services(going: threading.Event, tmp_path: Path) -> Iterator[Services]:
+    with serve(two_colours(going)) as server:
+        yield from services_on(server.base_url, tmp_path)
+
+
+@pytest.fixture
+def job(services: Services, tmp_path: Path) -> str:
+    video = write_card_video(tmp_path / "cards.mp4", ["red", "blue"])
+    return services.asking.prepare_frames(video, "cards.mp4", None, "en")
+
+
+@pytest.mark.slow
+def test_a_question_is_answered_with_citations(api: TestClient, job: str) -> None:
+    asked = api.post(f"jobs/{job}/questions", json={"question": "Which colours?", "wait_seconds": 60})
+    assert asked.status_code == 201, asked.text
+    talk = asked.json()
+    (answer,) = talk["answers"]
+    assert (answer["state"], answer["text"]) == ("complete", "Red [1], then blue [2].")
+    assert [(one["number"], one["job"]) for one in answer["cited"]] == [(1, job), (2, job)]
+    assert talk["jobs"] == [job] and api.get(f"conversations/{talk['id']}").json() == talk
+    more = {"question": "And then?", "conversation": talk["id"], "wait_seconds": 60}
+    assert len(api.post(f"jobs/{job}/questions", json=more).json()["answers"]) == 2
+
+
+def test_notices_have_the_language_of_their_conversation() -> None:
+    turn = Turn(1, 0, "什么颜色？", "2026-01-01", notices=(Notice("sound_not_analysed"),))
+    with in_language("en"):
+        answer = Answer.of(turn, "zh", is_running=False)
+    assert answer.notices == [notice_text(Notice("sound_not_analysed"), "zh")]
+
+
+@pytest.mark.slow
+def test_client_that_leaves_ends_the_answer_it_waits_for(services: Services, job: str, going: threading.Event) -> None:
+    going.clear()
+    store = ApiStore(services.store)
+    api_keys.create(store, "leaver")
+
+    async def leave() -> dict[str, str]:
+        return {"type": "http.disconnect"}
+
+    given = NewQuestion(question="Which colours?", wait_seconds=60)
+    with in_language("en"):
+        found = asyncio.run(ask_question(job, given, services, store.keys()[0], Request({"type": "http"}, leave)))
+    assert not services.answers.is_running(found.id)
+    assert services.conversations.get(found.id).last.state == "stopped"
+
+
+@pytest.mark.slow
+def test_an_answer_is_streamed_as_it_grows(api: TestClient, job: str, going: threading.Event) -> None:
+    going.clear()
+    talk = api.post(f"jobs/{job}/questions", json={"question": "Which?", "wait_seconds": 0}).json()
+    assert talk["answers"][0]["state"] == "running"
+    again = {"question": "Which?", "conversation": talk["id"]}
+    refused = api.post(f"jobs/{job}/questions", json=again)
+    assert (refused.status_code, refused.json()["key"]) == (409, "answer_under_way")
+    texts = []
+    for name, _, answer in events(api, f"conversations/{talk['id']}/events"):
+        assert name == "answer"
+        texts.append(answer["text"])
+        if answer["text"]:
+            going.set()
+    assert "Red [1], " in texts and texts[-1] == "Red [1], then blue [2]."
+
+
+@pytest.mark.parametrize(
+    ("job_id", "given", "status", "key"),
+    [
+        ("nothere", {"question": "x"}, 404, "job_unknown"),
+        ("", {"question": "x", "conversation": "nothere"}, 404, "conversation_unknown"),
+        ("", {"question": " "}, 409, "ask_question_missing"),
+        ("", {"question": ""}, 422, "api_body_wrong"),
+        ("", {"question": "x" * 20_001}, 422, "api_body_wrong"),
+    ],
+)
+def test_wrong_questions_are_refused(
+    api: TestClient, job: str, job_id: str, given: dict[str, str], status: int, key: str
+) -> None:
+    answer = api.post(f"jobs/{job_id or job}/questions", json=given)
+    assert (answer.status_code, answer.json()["key"]) == (status, key)

@@ -32,13 +32,8 @@ from framelens.engine.model_resolution import check_model_folder
 from framelens.engine.remote_engine import normal_base_urls
 from framelens.i18n import in_language, language
 from framelens.services.answers import Answers
-from framelens.services.engine_session import (
-    EngineSession,
-    SharedParts,
-    build_engine,
-    confirmed_downloads,
-    embedding_model,
-)
+from framelens.services.engine_selection import build_engine, confirmed_downloads
+from framelens.services.engine_session import EngineSession, SharedParts, embedding_model
 from framelens.store.accounts import AccountStore
 from framelens.store.database import Store
 from framelens.store.fs_utils import ProcessLock, disk_errors, log_to

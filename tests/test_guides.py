@@ -53,12 +53,12 @@ KINDS = {
     # A setting for this terminal: the program reads it and finds nothing wrong with it.
     "setting": r"export \w+=.+",
     # Needs neither a model nor a network.
-    "alone": r"framelens (keyframes .+|doctor|plugins|audit .+|keys (?!.* --user ).+|cluster plan .+)"
+    "alone": r"framelens (keyframes .+|doctor|plugins|keys (?!.* --user ).+|cluster plan .+)"
     r"|framelens models( (show|fit|formats|check)\b.*)?"
     r"|framelens (analyse|batch) .*--no-model.*|python3 -c .+"
     r"|cp \.env\.example \.env|ls .+|ffmpeg -i in\.mov .+|source \.venv/bin/activate",
     # About reports that are there: one is, made without a model.
-    "stored": r"framelens (library|export|backup|ask --)\b.*",
+    "stored": r"framelens (library|export|backup|audit|ask --)\b.*",
     # Asks a model: the tiny one, in an engine that the tests share.
     "asking": r"(VLLM_CPU_KVCACHE_SPACE=4 |FRAMELENS_PLUGINS= )?framelens "
     r"((analyse|batch) (?!.*(--no-model|--ray))|ask (?!--)|models sight).*",
@@ -66,7 +66,7 @@ KINDS = {
     "fetching": r"(\./download_model\.sh|framelens download|hf download)\b.*",
     # Runs until it is ended: is seen to answer, on a free port and with a tiny model.
     "lasting": r"framelens (serve (?!.*--device cuda)|serve$|app\b).*"
-    r"|(FRAMELENS_PLUGINS=\S+ )?streamlit run app/main\.py.*|make app|python3 scripts/bootstrap\.py app.*",
+    r"|streamlit run app/main\.py.*|make app|python3 scripts/bootstrap\.py app.*",
     # Speaks to a client until its input ends, or is interrupted.
     "speaking": r"framelens mcp( .+)?",
     # Analyses what arrives in a folder until it is interrupted.

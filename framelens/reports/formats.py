@@ -78,7 +78,9 @@ def _of_plugins() -> Iterator[tuple[str, ReportFormat]]:
                 log.warning("plugin %s: the format %s (%s) is another one's", plugin.name, name, form.suffix)
                 continue
             suffixes.add(form.suffix)
-            yield name, replace(form, write=_guarded(plugin, form.write), fits=_fits(plugin, form.fits))
+            is_ours = plugin.name in registry.BUILT_IN
+            changes = {} if is_ours else {"write": _guarded(plugin, form.write), "fits": _fits(plugin, form.fits)}
+            yield name, replace(form, **changes)
 
 
 def _guarded(plugin: registry.Plugin, write: Callable[..., bytes]) -> Callable[..., bytes]:
@@ -188,16 +190,24 @@ def bundle(
         appendix: Add the full record to documents.
 
     Raises:
-        InputError: None of the formats has any content for an analysis.
+        InputError: None of the formats has any content for an analysis; or a plugin failed, once all others are made.
     """
     given: set[str] = set()
+    failed: InputError | None = None
     for analysis in analyses:
         stem = _stem(analysis, formats, lambda name: name_key(name) not in given and is_free(name))
         for name in [name for name in formats if FORMATS[name].fits(analysis)] or formats:
             file_name = stem + FORMATS[name].suffix
             given.add(name_key(file_name))
             wanted = language or analysis.request.language
-            yield from files_of(name, analysis, wanted, file_name, appendix=appendix)
+            try:
+                yield from files_of(name, analysis, wanted, file_name, appendix=appendix)
+            except InputError as error:
+                if error.key != "plugin_failed":
+                    raise
+                failed = error
+    if failed:
+        raise failed
 
 
 def _stem(analysis: Analysis, formats: Sequence[str], is_free: Callable[[str], bool]) -> str:

@@ -27,8 +27,8 @@ VENV = ROOT / ".venv"
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
 STAMP = VENV / "framelens-installed"
-UV = ROOT / "constraints-uv.txt"
-BUILD = ROOT / "constraints-build.txt"
+UV = ROOT / "constraints/uv.txt"
+BUILD = ROOT / "constraints/build.txt"
 SUPPORTED = ((3, 12), (3, 11), (3, 13), (3, 14))
 """In the order in which they are looked for. pyproject.toml's requires-python says the same."""
 ONLY_UV = ("--quiet", "--disable-pip-version-check", "--require-hashes", "--no-deps", "-r", str(UV))
@@ -154,7 +154,7 @@ def fingerprint(extra: str) -> str:
 
 def pins(extra: str) -> Path:
     """Return the file of pinned versions and hashes. The two engines need different versions of a few packages."""
-    return ROOT / f"constraints-{extra or 'cpu'}.txt"
+    return ROOT / f"constraints/{extra or 'cpu'}.txt"
 
 
 def check(command: list[str]) -> None:

@@ -45,7 +45,6 @@ from tests.test_docs import ENGINE_VARIABLES, ROOT, fenced, prose, variables_of_
 GUIDES = sorted((ROOT / "docs").glob("*/*.en.md"))
 README = tuple((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.zh.md"))
 NOWHERE = "http://127.0.0.1:9"
-PINS = sorted(path.name for path in ROOT.glob("constraints-*.txt"))
 LONGEST_WAIT_SECONDS = 240
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the guides' commands are those of Linux")
 
@@ -253,7 +252,7 @@ def place(shared: Path, tmp_path: Path) -> Place:
     (folder / ".venv").mkdir(parents=True)
     (folder / ".venv/bin").symlink_to(Path(sys.executable).parent)
     (folder / ".env").touch()  # a developer's own is not read then
-    for name in (".env.example", "Makefile", "pyproject.toml", *PINS, "app", "framelens"):
+    for name in (".env.example", "Makefile", "pyproject.toml", "constraints", "app", "framelens"):
         (folder / name).symlink_to(ROOT / name)
     for name in ("download_model.sh", "scripts/bootstrap.py"):  # these look around where they are
         (folder / name).parent.mkdir(exist_ok=True)

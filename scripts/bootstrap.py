@@ -148,7 +148,7 @@ def has_nvidia_gpu() -> bool:
 
 
 def fingerprint(extra: str) -> str:
-    inputs = [path.read_bytes() for path in (ROOT / "pyproject.toml", pins(extra), UV, BUILD)]
+    inputs = [path.read_bytes() for path in (ROOT / "pyproject.toml", ROOT / "setup.py", pins(extra), UV, BUILD)]
     return hashlib.sha256(b"\0".join([*inputs, extra.encode(), sys.version.encode()])).hexdigest()
 
 

@@ -14,7 +14,7 @@ from framelens.core.domain import UNKNOWN_PATH, AnalysisRequest
 from framelens.core.errors import AppError, Cancelled, VideoError
 from framelens.core.files import new_id, readable
 from framelens.fleet.inputs import Input, resolve
-from framelens.jobs.job_repository import request_digest
+from framelens.jobs.deduplication import request_digest
 from framelens.video.extractor import probe
 from framelens.video.files import printable
 

@@ -15,7 +15,7 @@ import yaml
 
 from framelens import config
 from framelens.cli.main import build_parser
-from framelens.fleet.cluster.commands import ENGINE_IMAGE, RAY_IMAGE
+from framelens.plugins.batch.cluster.commands import ENGINE_IMAGE, RAY_IMAGE
 from tests.reverse_proxy import NAME, ReverseProxy, documented
 from tests.test_docs import ENGINE_VARIABLES, variables_of_ours
 

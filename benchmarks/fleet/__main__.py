@@ -34,16 +34,16 @@ from benchmarks.row import Row
 from framelens import config
 from framelens.core.domain import AnalysisRequest
 from framelens.core.files import new_id
-from framelens.fleet.batch import Batch, collect, make_batch
-from framelens.fleet.ray_jobs.client import RayCluster
-from framelens.fleet.ray_jobs.runner import run_on_ray
-from framelens.fleet.ray_jobs.task import RayTask
-from framelens.fleet.results import Results
-from framelens.fleet.runner import BatchHalted, VideoEnded, run_batch
+from framelens.plugins.batch.batch import Batch, collect, make_batch
+from framelens.plugins.batch.ray_jobs.client import RayCluster
+from framelens.plugins.batch.ray_jobs.runner import run_on_ray
+from framelens.plugins.batch.ray_jobs.task import RayTask
+from framelens.plugins.batch.results import Results
+from framelens.plugins.batch.runner import BatchHalted, VideoEnded, run_batch
 from framelens.services.container import open_services
 from framelens.video.files import sha256_of
 from framelens.video.worker_pool import worker_ready
-from tests.fleet.ray_jobs.local_cluster import TOKEN, LocalCluster, local_cluster
+from tests.plugins.batch.ray_jobs.local_cluster import TOKEN, LocalCluster, local_cluster
 
 _PARTS = ("overhead", "scaling", "kills")
 _CORES = 2

@@ -26,9 +26,9 @@ from framelens.core.analysis_state import AnalysisState
 from framelens.core.background_task import cancelled_by, check_cancelled
 from framelens.core.domain import KeyframesChosen, Probed
 from framelens.core.errors import Cancelled, InputError
-from framelens.fleet.archive import BatchArchive, RecordedVideo
 from framelens.jobs.snapshot import imported_job, to_row
 from framelens.library.bulk_operations import reports_of
+from framelens.plugins.batch.archive import BatchArchive, RecordedVideo
 from framelens.reports import document_worker
 from framelens.reports.formats import FORMATS
 from framelens.services.container import Services

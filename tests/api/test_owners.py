@@ -27,7 +27,7 @@ from framelens.core.domain import AnalysisEvent, AnalysisRequest
 from framelens.core.errors import InputError
 from framelens.core.files import new_id
 from framelens.core.identity import LOCAL_USER, User, as_user, current_user
-from framelens.fleet.archive import BatchArchive
+from framelens.plugins.batch.archive import BatchArchive
 from framelens.services import api_keys
 from framelens.services.access.accounts import COOKIE
 from framelens.services.access.shares import LIFETIMES, open_shared, revoke_share, share, shares_of

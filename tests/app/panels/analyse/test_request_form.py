@@ -24,9 +24,9 @@ from framelens.services.container import Services
 from framelens.store.model_records import KnownTimings, RequestTiming
 from tests.app.conftest import Open
 from tests.app.fake_services import ended, queue, script, with_bench
-from tests.app.panels.analyse.test_batch import submitted_batch
 from tests.app.panels.report.test_report import parts_shown
 from tests.app.views.test_analyse import texts
+from tests.plugins.batch.panels.test_batch import submitted_batch
 
 
 def with_sample(page: AppTest) -> AppTest:

@@ -35,7 +35,7 @@ SLOTS = (
 - cli.several(inputs, make_request, code_of, settings, given, output): runs `framelens analyse` with several videos and
   returns the exit code.
 - models.extra(catalogue): draws on the Models page.
-- work.groups(): yields rows of the sidebar that stand for several analyses, each an `app.panels.work.rows.RowGroup`.
+- work.groups(): yields rows of the sidebar, each of several analyses (`app.panels.work.rows.RowGroup`).
 """
 Role = Literal["viewer", "analyst", "administrator"]
 log = logging.getLogger(__name__)

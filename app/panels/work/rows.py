@@ -121,13 +121,13 @@ class JobRow:
 
 @dataclass(frozen=True)
 class RowGroup:
-    """A row that stands for several analyses.
+    """A row of several analyses.
 
     Attributes:
         row: The row.
         created: ISO time in UTC.
         job_ids: The analyses, which have no rows of their own.
-        open: Shows what the row stands for.
+        open: Shows them.
     """
 
     row: JobRow

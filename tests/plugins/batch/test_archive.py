@@ -8,8 +8,11 @@ import pytest
 
 from framelens.core.codec import Failure
 from framelens.core.errors import DecodeError, InputError
+from framelens.core.identity import User, as_user
 from framelens.plugins.batch.archive import BatchArchive, RecordedVideo, with_video
 
+ANN, BOB = User("u1", "ann", "analyst"), User("u2", "bob", "analyst")
+ADA = User("u3", "ada", "administrator")
 VIDEO = RecordedVideo("a.mp4", Path("/clips/a.mp4"))
 
 
@@ -45,3 +48,19 @@ def test_a_damaged_record_is_ignored(tmp_path: Path) -> None:
     assert archive.recent(5) == []
     with pytest.raises(InputError, match="batch_unknown"):
         archive.get(record.id)
+
+
+def test_batches_are_seen_by_their_owner(tmp_path: Path) -> None:
+    archive = BatchArchive(tmp_path)
+    with as_user(ANN):
+        record = archive.add("ann's", ())
+    with as_user(BOB):
+        for given in (record.id, "A" * 12):
+            with pytest.raises(InputError, match="batch_unknown"):
+                archive.get(given)
+        archive.add("bob's", ())
+        assert [one.name for one in archive.recent(1)] == ["bob's"]
+    with as_user(ANN):
+        assert [one.name for one in archive.recent(1)] == ["ann's"]
+    with as_user(ADA):
+        assert len(archive.recent(9)) == 2

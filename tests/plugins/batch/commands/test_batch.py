@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from framelens.cli.main import main
 from tests.analysis.requests.test_orchestrator import introducing
 from tests.cards import write_card_video
 from tests.cli.test_main import command, endlessly, run, until_asked
@@ -193,3 +194,35 @@ def test_watching_what_is_no_folder_is_an_error(tmp_path: Path) -> None:
     done = run("watch", tmp_path / "gone", *OPTIONS, cwd=tmp_path)
     assert done.returncode == 3
     assert "is not a folder" in done.stderr
+
+
+@pytest.mark.slow
+def test_subtitles_added_later_give_another_report(tmp_path: Path) -> None:
+    video = write_card_video(tmp_path / "talk.mp4", ["red", "blue"])
+    words = ("batch", video, "--no-model", "--json", "--output", tmp_path / "results")
+    assert run(*words, cwd=tmp_path).returncode == 0
+    (tmp_path / "talk.en.srt").write_text("1\n00:00:00,100 --> 00:00:00,900\nHello\n")
+    assert [event["was_done"] for event in lines(run(*words, cwd=tmp_path).stdout) if "was_done" in event] == [False]
+
+
+@pytest.mark.parametrize("command", ["batch", "watch"])
+@pytest.mark.parametrize(
+    ("output", "said"), [("-", "standard output"), ("x" * 300, "too long a name")], ids=["dash", "long"]
+)
+def test_output_that_is_no_folder_is_refused(
+    command: str, output: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "clip.mp4").write_bytes(b"video")
+    words = ["." if command == "watch" else "clip.mp4", "--output", output, "--language", "en"]
+    assert main([command, *words]) == 2
+    assert said in capsys.readouterr().err and not (tmp_path / "-").exists()
+
+
+@pytest.mark.slow
+def test_output_that_is_a_video_is_refused(tmp_path: Path) -> None:
+    video = write_card_video(tmp_path / "clip.mp4", ["red", "blue"])
+    before = video.read_bytes()
+    done = run("batch", video, "--no-model", "--output", video, "--language", "en", cwd=tmp_path)
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert video.read_bytes() == before

@@ -27,6 +27,7 @@ from framelens.services.container import Services
 from framelens.store.video_repository import VideoRepository
 from tests.app.conftest import Open
 from tests.app.fake_services import ended, script
+from tests.app.panels.analyse.test_request_form import copies
 from tests.app.views.test_analyse import parts_shown, texts
 
 
@@ -59,6 +60,22 @@ def choose(page: AppTest, folder: Path | str) -> None:
 def rows(page: AppTest) -> dict[str, str]:
     """The states of the videos in the table."""
     return {row["video"]: row["state"] for row in page.dataframe[0].value.to_dict("records")}
+
+
+@pytest.mark.slow
+def test_several_videos_become_jobs_with_one_question(page: AppTest, services: Services, card_video: Path) -> None:
+    first, second, third = copies(services, card_video, 3)
+    page.query_params["video"], page.query_params["also"] = first, f"{second},{third}"
+    page.run()
+    assert "Per video; 3 videos in all." in texts(page)
+    page.text_area(key="question").input("Which colours?").run()
+    page.button(key="start").click().run()
+    record = submitted_batch(page)
+    jobs = services.jobs.recent()
+    assert sorted(job.name for job in jobs) == ["part 0.mp4", "part 1.mp4", "part 2.mp4"]
+    assert {job.request.question for job in jobs} == {"Which colours?"}
+    assert [services.jobs.snapshot(one.job_id).name for one in record.videos] == [f"part {n}.mp4" for n in range(3)]
+    assert record.shown_name == "part 0.mp4 and 2 more"
 
 
 @pytest.mark.slow

@@ -18,9 +18,11 @@ from framelens.models.catalogue import built_in
 from framelens.models.memory import estimate_memory
 from framelens.models.placement import GpuCard, find_card
 from framelens.models.serving_plan import parse_plan
-from framelens.plugins.batch.cluster.commands import ClusterNetwork, cluster_commands
+from framelens.plugins.batch.cluster.commands import ENGINE_IMAGE, RAY_IMAGE, ClusterNetwork, cluster_commands
 from framelens.plugins.batch.cluster.plan import ClusterPlan, parse_gpus, plan_cluster
+from tests.cli.test_parser import refused
 from tests.core.test_vllm_arguments import needs_vllm
+from tests.test_deploy import ROOT, images, text
 
 TINY = Path(__file__).parents[3] / "fixtures" / "tiny-vl"
 
@@ -276,3 +278,13 @@ def test_wrong_plans_end_with_a_sentence(words: list[str], code: int, capsys: py
     assert main.main(["cluster", "plan", *words, "--language", "en"]) == code
     printed = capsys.readouterr()
     assert not printed.out and "Traceback" not in printed.err and printed.err.strip().endswith(".")
+
+
+@pytest.mark.parametrize("number", ["-1", "1.5", "many", "9" * 30, "nan"])
+def test_ports_out_of_range_are_refused(number: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert f"“{number}” is not a whole number from " in refused(capsys, "cluster", "check", "--port", number)[0]
+
+
+def test_images_are_those_of_deploy() -> None:
+    assert ENGINE_IMAGE in images()
+    assert all(RAY_IMAGE in text(ROOT / f"docs/guide/deployment.{language}.md") for language in ("en", "zh"))

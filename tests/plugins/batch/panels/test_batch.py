@@ -9,6 +9,7 @@ import tomllib
 from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 from zipfile import ZipFile
 
 import pytest
@@ -17,7 +18,7 @@ from streamlit.testing.v1 import AppTest
 from app.panels.analyse import video_picker
 from framelens.core.domain import AnalysisRequest
 from framelens.core.errors import InputError
-from framelens.core.identity import User, as_user
+from framelens.core.identity import LOCAL_USER, User, as_user
 from framelens.i18n import in_language, t
 from framelens.plugins.batch.archive import BatchRecord, RecordedVideo
 from framelens.plugins.batch.job_batches import bundle, status_of
@@ -193,6 +194,27 @@ def test_viewer_starts_continues_and_stops_no_batch(services: Services, folder: 
         with pytest.raises(InputError, match="role_analyst"):
             batches.cancel(record)
         assert batches.archive.get(record.id) == record and len(batches.archive.recent(9)) == 1
+
+
+def test_closing_leaves_what_was_not_submitted(
+    services: Services, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go, submit = threading.Event(), threading.Event(), services.jobs.submit
+
+    def slow(request: AnalysisRequest, **more: Any) -> str:
+        begun.set()
+        assert go.wait(30)
+        return submit(request, **more)
+
+    monkeypatch.setattr(services.jobs, "submit", slow)
+    batches, names = batch.batches(), ("a.mp4", "b.mp4")
+    with as_user(LOCAL_USER):
+        record = batches.start("x", [(name, folder / name) for name in names], AnalysisRequest(Path("x"), frames=2))
+        assert begun.wait(30)
+        threading.Timer(0.1, go.set).start()
+        batches.close()
+        assert not batches.is_submitting(record.id)
+        assert [bool(one.job_id) for one in batches.archive.get(record.id).videos] == [True, False]
 
 
 def test_tables_are_not_saved_by_the_browser() -> None:

@@ -10,13 +10,12 @@ import sys
 from collections.abc import Iterable
 from contextlib import closing, nullcontext
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from framelens.analysis.prompts.templates import load_templates
 from framelens.cli.analysis_options import add_analysis_options, build_common_request, load_settings, settle_model
-from framelens.cli.common import cancel_on_signals, engine_notices_said
+from framelens.cli.common import cancel_on_signals
 from framelens.core.domain import AnalysisRequest
 from framelens.core.errors import AppError, ConfigError, VideoError
 from framelens.i18n import error_text, t
@@ -87,18 +86,18 @@ def run(given: argparse.Namespace) -> int:
         _check_any([*(None for _ in collected.videos), *(one.error for one in collected.left_out)])
         batch = given_batch(collected, request, services, given)
         results = Results(folder, batch.fingerprint)
-        with BatchProgress(len(batch.videos), quiet=given.quiet) as progress:
-            say = partial(progress.say, stream=sys.stderr)
-            is_asked = request.use_model and not given.ray
-            with engine_notices_said(services, say) if is_asked else nullcontext():
-                output = BatchOutput(given, batch, results, progress, BatchArchive(settings.data_dir))
-                output.begin()
-                if given.ray:
-                    events = on_ray.events(batch, cancel, progress)
-                else:
-                    events = run_batch(batch, services, results, workers=workers, cancel=cancel)
-                for event in events:
-                    output.show(event)
+        with (
+            BatchProgress(len(batch.videos), quiet=given.quiet) as progress,
+            progress.notices(services, is_asked=request.use_model and not given.ray),
+        ):
+            output = BatchOutput(given, batch, results, progress, BatchArchive(settings.data_dir))
+            output.begin()
+            if given.ray:
+                events = on_ray.events(batch, cancel, progress)
+            else:
+                events = run_batch(batch, services, results, workers=workers, cancel=cancel)
+            for event in events:
+                output.show(event)
         left = output.tally.num_left and not output.tally.error
         return output.finish(batch, was_stopped=cancel.is_set() or bool(left))
 

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from datetime import timedelta
-from typing import TextIO
+from functools import partial
+from typing import TYPE_CHECKING, TextIO
 
 from rich.progress import Task, TimeRemainingColumn
 from rich.text import Text
 
 from framelens.cli import terminal
+from framelens.cli.common import engine_notices_said
 from framelens.cli.progress import ProgressRow, open_bar
 from framelens.cli.progress_lines import ProgressLines, Throttle
 from framelens.i18n import t
+
+if TYPE_CHECKING:
+    from framelens.services.container import Services
 
 Row = ProgressRow | ProgressLines
 
@@ -57,6 +63,10 @@ class BatchProgress:
     def show_remaining(self, seconds: float | None) -> None:
         """Show the remaining time of all, in place of what the number of those that have ended suggests."""
         self._bar.update(self._whole, seconds_left=seconds)
+
+    def notices(self, services: Services, *, is_asked: bool) -> AbstractContextManager[None]:
+        """Say the notices about the engine in a block, if a model is asked; see `engine_notices_said`."""
+        return engine_notices_said(services, partial(self.say, stream=sys.stderr)) if is_asked else nullcontext()
 
     def say(self, text: str, stream: TextIO) -> None:
         """Print a line to `stream`, above the rows if it is a terminal, since the rows are then on the same one."""

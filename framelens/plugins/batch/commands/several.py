@@ -10,13 +10,13 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import nullcontext
+from contextlib import closing
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from framelens.cli.common import cancel_on_signals, engine_notices_said, in_services, services, worst_exit_code
+from framelens.cli.common import cancel_on_signals, worst_exit_code
 from framelens.cli.report_output import Output
 from framelens.config import Settings
 from framelens.core.codec import to_builtins
@@ -24,6 +24,7 @@ from framelens.core.domain import AnalysisEvent, AnalysisRequest
 from framelens.core.errors import AppError, Cancelled, ConfigError
 from framelens.i18n import error_text, t
 from framelens.i18n.formatting import span
+from framelens.jobs.queue import Jobs
 from framelens.jobs.snapshot import JobSnapshot
 from framelens.plugins.batch.commands.progress import BatchProgress, Row
 from framelens.plugins.batch.runner import BatchHalted, VideoBegun, VideoEnded, VideoProgress, run_videos
@@ -102,29 +103,27 @@ def run(
     batch, total = SeveralVideos(make_request, code_of, settings, given, output), len(items)
     cancel, since = cancel_on_signals(), time.monotonic()
     outcomes: list[Outcome] = []
-    with worker_ready():
-        opened = open_services(batch.settings, adopts=False, workers=given.jobs)
-        try:
-            with in_services(opened), BatchProgress(total, quiet=given.quiet) as progress:
-                say = partial(progress.say, stream=sys.stderr)
-                with engine_notices_said(opened, say) if not given.no_model else nullcontext():
-                    for outcome in _outcomes(batch, items, progress, cancel):
-                        place = f"{len(outcomes) + 1}/{total}"
-                        progress.say(_json_line(outcome) if given.json else _line(outcome, place), sys.stdout)
-                        outcomes.append(replace(outcome, job=None))  # releases its pictures, many megabytes
-        finally:
-            opened.close()
+    with (
+        worker_ready(),
+        closing(open_services(settings, adopts=False, workers=given.jobs)) as services,
+        BatchProgress(total, quiet=given.quiet) as progress,
+        progress.notices(services, is_asked=not given.no_model),
+    ):
+        for outcome in _outcomes(batch, services.jobs, items, progress, cancel):
+            place = f"{len(outcomes) + 1}/{total}"
+            progress.say(_json_line(outcome) if given.json else _line(outcome, place), sys.stdout)
+            outcomes.append(replace(outcome, job=None))  # releases its pictures, many megabytes
     _print_summary(outcomes, total, time.monotonic() - since, batch)
     codes = [outcome.exit_code for outcome in outcomes] + [130] * (len(outcomes) < total)
     return worst_exit_code(codes)
 
 
 def _outcomes(
-    batch: SeveralVideos, inputs: Iterable[Input], progress: BatchProgress, cancel: threading.Event
+    batch: SeveralVideos, jobs: Jobs, inputs: Iterable[Input], progress: BatchProgress, cancel: threading.Event
 ) -> Iterator[Outcome]:
     rows: dict[Path, Row] = {}
     workers = batch.given.jobs or usual_workers(batch.settings)
-    for event in run_videos(inputs, partial(_analyse, batch), workers=workers, cancel=cancel):
+    for event in run_videos(inputs, partial(_analyse, batch, jobs), workers=workers, cancel=cancel):
         match event:
             case VideoBegun(item):
                 rows[item.path] = progress.begin(printable(item.path.name))
@@ -138,10 +137,10 @@ def _outcomes(
 
 
 def _analyse(
-    batch: SeveralVideos, item: Input, listener: Callable[[AnalysisEvent], None], stop: threading.Event
+    batch: SeveralVideos, jobs: Jobs, item: Input, listener: Callable[[AnalysisEvent], None], stop: threading.Event
 ) -> Outcome:
     """Submit or resume one video's job and wait for it, unless that isn't needed or not possible."""
-    jobs, given, since = services().jobs, batch.given, time.monotonic()
+    given, since = batch.given, time.monotonic()
     try:
         if item.error:
             raise item.error

@@ -4,16 +4,14 @@ Results, reports and summary are those of `framelens batch`, which can continue 
 """
 
 import argparse
-import sys
 from collections.abc import Iterator
-from contextlib import closing, nullcontext
+from contextlib import closing
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from framelens.analysis.prompts.templates import load_templates
 from framelens.cli.analysis_options import build_common_request, load_settings, settle_model
-from framelens.cli.common import cancel_on_signals, engine_notices_said
+from framelens.cli.common import cancel_on_signals
 from framelens.core.errors import VideoError
 from framelens.i18n import t
 from framelens.plugins.batch.batch import BatchVideo, Collected
@@ -65,8 +63,7 @@ def run(given: argparse.Namespace) -> int:
         with BatchProgress(None, quiet=given.quiet) as progress:
             output = BatchOutput(given, batch, results, progress, BatchArchive(settings.data_dir))
             output.begin_watching(given.folder)
-            say = partial(progress.say, stream=sys.stderr)
-            with engine_notices_said(services, say) if request.use_model else nullcontext():
+            with progress.notices(services, is_asked=request.use_model):
                 for event in run_arriving(batch, videos(), services, results, workers=workers, cancel=cancel):
                     output.show(event)
         return output.finish(replace(batch, videos=tuple(arrived)), was_stopped=False)

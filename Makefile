@@ -75,7 +75,7 @@ bench-endurance:
 # 200 short videos on a Ray cluster of two nodes on this machine. FOOTAGE, a folder of real videos that clips are cut from
 # (else cards are drawn); VIDEOS, their number; ONLY of overhead, scaling, kills.
 bench-fleet:
-	$(PYTHON) scripts/bootstrap.py develop && .venv/bin/python -m benchmarks.fleet \
+	$(PYTHON) scripts/bootstrap.py develop && .venv/bin/python -m benchmarks.batch \
 	  $(if $(FOOTAGE),--footage $(FOOTAGE)) $(if $(VIDEOS),--videos $(VIDEOS)) $(if $(ONLY),--only $(ONLY)) \
 	  $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(WORK),--work $(WORK))
 

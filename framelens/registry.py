@@ -5,7 +5,7 @@ of the plugins that are switched on: the built-in ones of `framelens.plugins`, a
 point in the group `framelens.plugins`, whose object is a Plugin. FRAMELENS_PLUGINS names the plugins to use, separated
 by commas; without it all are used, and with an empty value none.
 
-A plugin that can't be loaded is left out and says why in its `PluginState`; everything else goes on.
+A plugin that can't be loaded is left out, and its `PluginState` says why; everything else works.
 """
 
 from __future__ import annotations

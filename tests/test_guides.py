@@ -45,7 +45,6 @@ from tests.test_docs import ENGINE_VARIABLES, ROOT, fenced, prose, variables_of_
 GUIDES = sorted((ROOT / "docs").glob("*/*.en.md"))
 README = tuple((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.zh.md"))
 NOWHERE = "http://127.0.0.1:9"
-PINS = sorted(path.name for path in ROOT.glob("constraints-*.txt"))
 LONGEST_WAIT_SECONDS = 240
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the guides' commands are those of Linux")
 
@@ -53,14 +52,14 @@ KINDS = {
     # A setting for this terminal: the program reads it and finds nothing wrong with it.
     "setting": r"export \w+=.+",
     # Needs neither a model nor a network.
-    "alone": r"framelens (keyframes .+|doctor|audit .+|keys (?!.* --user ).+|cluster plan .+)"
+    "alone": r"framelens (keyframes .+|doctor|plugins|keys (?!.* --user ).+|cluster plan .+)"
     r"|framelens models( (show|fit|formats|check)\b.*)?"
     r"|framelens (analyse|batch) .*--no-model.*|python3 -c .+"
     r"|cp \.env\.example \.env|ls .+|ffmpeg -i in\.mov .+|source \.venv/bin/activate",
     # About reports that are there: one is, made without a model.
-    "stored": r"framelens (library|export|backup|ask --)\b.*",
+    "stored": r"framelens (library|export|backup|audit|ask --)\b.*",
     # Asks a model: the tiny one, in an engine that the tests share.
-    "asking": r"(VLLM_CPU_KVCACHE_SPACE=4 )?framelens "
+    "asking": r"(VLLM_CPU_KVCACHE_SPACE=4 |FRAMELENS_PLUGINS= )?framelens "
     r"((analyse|batch) (?!.*(--no-model|--ray))|ask (?!--)|models sight).*",
     # Downloads a model: some kilobytes of that name, from a hub on loopback.
     "fetching": r"(\./download_model\.sh|framelens download|hf download)\b.*",
@@ -85,11 +84,11 @@ ELSEWHERE = {
     r"curl -I https://huggingface\.co": "wants the hub itself",
     r"hf auth login": "asks for a token at the keyboard",
     r"ray (start|status)\b.*": "wants Ray, which FrameLens does without, and a second machine",
-    r"framelens batch .+ --ray .+": "wants a cluster; tests/fleet/ray_jobs/test_cluster.py runs it on one of two nodes",
+    r"framelens batch .+ --ray .+": "wants a cluster; tests/plugins/batch has one of two nodes",
     r"\.venv/bin/python -m pip install .+": "installs packages that the tests have",
     r"pip (install|wheel) .+": "is for another project; tests/test_packaging.py builds the wheel",
     r"(\w+=\S+ )*docker .+": "wants Docker",
-    r"framelens cluster check .+": "wants a Ray cluster; tests/fleet/ray_jobs/test_cluster.py runs it with one",
+    r"framelens cluster check .+": "wants a Ray cluster; tests/plugins/batch/ray_jobs/test_cluster.py runs it with one",
     r"framelens (completion|man)\b.+": "writes to the home folder; tests/cli/commands has a test of each",
     r"kubectl .+": "wants a cluster of Kubernetes",
     r"sudo .+": "changes the system",
@@ -253,7 +252,7 @@ def place(shared: Path, tmp_path: Path) -> Place:
     (folder / ".venv").mkdir(parents=True)
     (folder / ".venv/bin").symlink_to(Path(sys.executable).parent)
     (folder / ".env").touch()  # a developer's own is not read then
-    for name in (".env.example", "Makefile", "pyproject.toml", *PINS, "app", "framelens"):
+    for name in (".env.example", "Makefile", "pyproject.toml", "constraints", "app", "framelens"):
         (folder / name).symlink_to(ROOT / name)
     for name in ("download_model.sh", "scripts/bootstrap.py"):  # these look around where they are
         (folder / name).parent.mkdir(exist_ok=True)

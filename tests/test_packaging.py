@@ -7,12 +7,17 @@ import importlib.util
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import sysconfig
+import time
 import tomllib
+import urllib.request
 import venv
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import distributions
 from pathlib import Path
 from types import ModuleType
@@ -68,15 +73,15 @@ def pins(name: str) -> list[tuple[str, str, int]]:
 
 
 def test_every_pin_has_hashes() -> None:
-    for path in sorted(ROOT.glob("constraints-*.txt")):
-        assert [name for name, _, hashes in pins(path.name) if not hashes] == [], path.name
+    for path in sorted(ROOT.glob("constraints/*.txt")):
+        assert [name for name, _, hashes in pins(f"constraints/{path.name}") if not hashes] == [], path.name
 
 
 def test_everything_installed_is_pinned() -> None:
     """What isn't in the list would be installed without a hash."""
     engine = (bootstrap().wanted_extra() or "cpu").replace("none", "cpu")
-    pinned = {(canonicalize_name(name), version) for name, version, _ in pins(f"constraints-{engine}.txt")}
-    pinned |= {(canonicalize_name(name), version) for name, version, _ in pins("constraints-uv.txt")}
+    pinned = {(canonicalize_name(name), version) for name, version, _ in pins(f"constraints/{engine}.txt")}
+    pinned |= {(canonicalize_name(name), version) for name, version, _ in pins("constraints/uv.txt")}
     folders = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]  # not those in setuptools
     found = {(canonicalize_name(one.metadata["Name"]), one.version) for one in distributions(path=folders)}
     of_python = {"framelens", "pip", "setuptools", "wheel", "tiny-reader"}  # venv brings some; the tests another
@@ -116,10 +121,10 @@ def test_install_verifies_hashes_of_everything(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setenv("FRAMELENS_EXTRA", "none")
     module.install(with_tests=False)
     *_, uv, packages = calls
-    assert "--require-hashes" in uv and str(ROOT / "constraints-uv.txt") in uv
+    assert "--require-hashes" in uv and str(ROOT / "constraints/uv.txt") in uv
     assert packages[-5:] == [
-        *("-c", str(ROOT / "constraints-cpu.txt")),
-        *("--build-constraints", str(ROOT / "constraints-build.txt"), "--require-build-hashes"),
+        *("-c", str(ROOT / "constraints/cpu.txt")),
+        *("--build-constraints", str(ROOT / "constraints/build.txt"), "--require-build-hashes"),
     ]
 
 
@@ -160,6 +165,8 @@ def test_installed_wheel_names_commands_that_exist(tmp_path: Path) -> None:
     python = str(tmp_path / "venv" / "bin" / "python")
     found = subprocess.run([python, "-c", version], cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert found.stdout.split() == [PROJECT["project"]["version"], str(own)]
+    with served(python, tmp_path, environment) as url:  # beside the project's own app
+        urllib.request.urlopen(f"{url}/api/v1/openapi.json", timeout=10).close()
     environment["VLLM_MODEL_PATH"] = "Qwen/Qwen2-VL-2B-Instruct"  # fits the machine of a test
     doctor = said("doctor", "--language", "en")
     assert "framelens download Qwen/" in doctor
@@ -175,9 +182,36 @@ def test_installed_wheel_names_commands_that_exist(tmp_path: Path) -> None:
         assert "pip install" in text.stdout, text
 
 
+@contextmanager
+def served(python: str, folder: Path, environment: dict[str, str]) -> Iterator[str]:
+    """The page as `framelens app` serves it from this folder."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = ["--server.headless", "true", "--server.port", str(port)]
+    command = [python, "-m", "framelens", "app", *options]
+    with subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL) as process:
+        try:
+            _await_health(f"http://127.0.0.1:{port}/_stcore/health", process)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+
+
+def _await_health(url: str, process: subprocess.Popen[bytes]) -> None:
+    while process.poll() is None:
+        try:
+            urllib.request.urlopen(url, timeout=5).close()
+        except OSError:
+            time.sleep(0.2)
+        else:
+            return
+    raise AssertionError(f"the page ended with {process.returncode}")
+
+
 @pytest.mark.parametrize("engine", ["cpu", "gpu"])
 def test_every_requirement_is_pinned_in_constraints(engine: str) -> None:
-    pinned = {name for name, _, _ in pins(f"constraints-{engine}.txt")}
+    pinned = {name for name, _, _ in pins(f"constraints/{engine}.txt")}
     extras = PROJECT["project"]["optional-dependencies"][engine]
     wanted = [*PROJECT["project"]["dependencies"], *extras, *PROJECT["dependency-groups"]["dev"]]
     assert {re.split(r"[\[=<>;\s]", one)[0].lower() for one in wanted} <= pinned

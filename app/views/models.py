@@ -1,4 +1,4 @@
-"""Models page: the model in use, the choice of another one, the models that fit, memory estimates, cluster plans."""
+"""Models page: the model in use, the choice of another one, the models that fit, memory estimates."""
 
 from contextlib import suppress
 
@@ -6,8 +6,9 @@ import streamlit as st
 
 from app.context import services
 from app.formatting import error_words, plain
-from app.panels.models import cluster, current_model, memory_calculator, model_form, remote_engine, table, vision_check
+from app.panels.models import current_model, memory_calculator, model_form, remote_engine, table, vision_check
 from app.state import page_state
+from framelens import registry
 from framelens.core.errors import AppError
 from framelens.core.identity import requires
 from framelens.i18n import t
@@ -55,9 +56,7 @@ def draw() -> None:
     table.draw(catalogue, here)
     with st.expander(t("models.page.calculation"), icon=":material/calculate:"):
         memory_calculator.draw(catalogue, here)
-    with st.expander(t("cluster.page"), icon=":material/hub:"):
-        cluster.draw_plan(catalogue)
-        st.divider()
-        cluster.draw_check()
+    for draw_extra in registry.in_slot("models.extra"):
+        draw_extra(catalogue)
     with st.expander(t("models.page.formats"), icon=":material/memory:"):
         memory_calculator.draw_formats()

@@ -17,13 +17,13 @@ from framelens.core.domain import Selection, Strategy
 from framelens.core.errors import ConfigError
 from framelens.i18n import LANGUAGES, notice_text, set_language, t
 from framelens.services.keyframes import build_selection, parse_interval, parse_seconds, parse_times
-from framelens.store.trash import TrashEntry
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from framelens.config import Settings
     from framelens.services.container import Services
+    from framelens.store.trash import TrashEntry
 
 _services: ContextVar[Services] = ContextVar("services")
 _WIDTH_IN_A_PIPE = 140  # columns; chosen by hand, not tuned

@@ -31,13 +31,8 @@ from framelens.engine.downloads import hub
 from framelens.engine.model_resolution import check_model_folder
 from framelens.engine.remote_engine import normal_base_urls
 from framelens.i18n import in_language, language
-from framelens.services.engine_session import (
-    EngineSession,
-    SharedParts,
-    build_engine,
-    confirmed_downloads,
-    embedding_model,
-)
+from framelens.services.engine_selection import build_engine, confirmed_downloads
+from framelens.services.engine_session import EngineSession, SharedParts, embedding_model
 from framelens.store.accounts import AccountStore
 from framelens.store.database import Store
 from framelens.store.fs_utils import ProcessLock, disk_errors, log_to
@@ -112,8 +107,8 @@ class Services:
     answer_queues: AnswerQueues = field(default_factory=AnswerQueues)
     semantic_index: SemanticIndex | None = None
     stills: Stills = field(default_factory=Stills)
-    _parts: dict[str, Closing] = field(default_factory=dict, init=False)
-    _parts_lock: threading.RLock = field(default_factory=threading.RLock, init=False)
+    _parts: dict[str, Closing] = field(default_factory=dict)
+    _parts_lock: threading.RLock = field(default_factory=threading.RLock)
 
     def part(self, name: str, build: Callable[[Services], ClosingT]) -> ClosingT:
         """Return what is kept for as long as the services are open; it is built once, and closed with them."""

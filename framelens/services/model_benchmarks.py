@@ -32,7 +32,8 @@ from framelens.models.memory import estimate_memory
 from framelens.models.placement import Proposal
 from framelens.models.serving_plan import Device, parse_plan
 from framelens.services import hardware_profile
-from framelens.services.engine_session import build_remote_engine, export_environment, usual_side
+from framelens.services.engine_selection import build_remote_engine, export_environment
+from framelens.services.engine_session import usual_side
 from framelens.services.preflight import effective_arguments, shape_of
 from framelens.store.model_records import BenchmarkStore, Measured, RequestTiming, checks, trials
 

@@ -20,8 +20,9 @@ HEAVY = (
     "framelens.conversations.context",
 )
 PAGES = (
-    "import app.views.analyse, app.views.ask, app.views.models, framelens.plugins.monitor.page, "
-    "app.panels.menu.engine, app.panels.work.rows, app.panels.menu.menu, framelens.api"
+    "import app.views.analyse, app.views.ask, app.views.models, "
+    "app.panels.menu.engine, app.panels.work.rows, app.panels.menu.menu, framelens.api; "
+    "from framelens import registry; list(registry.pages()); [list(registry.in_slot(one)) for one in registry.SLOTS]"
 )
 
 

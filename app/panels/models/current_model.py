@@ -14,7 +14,7 @@ from framelens.engine.base import EngineStatus
 from framelens.engine.hardware import installed_vllm
 from framelens.i18n import notice_text, t
 from framelens.services import model_benchmarks
-from framelens.services.engine_session import confirmed_downloads
+from framelens.services.engine_selection import confirmed_downloads
 from framelens.services.readiness import Readiness, readiness
 
 _POLL_SECONDS = 2.0

@@ -19,7 +19,7 @@ from framelens.i18n import t
 from framelens.i18n.formatting import span
 from framelens.models.formatting import need_text
 from framelens.services.container import choose_local_model
-from framelens.services.engine_session import confirmed_downloads
+from framelens.services.engine_selection import confirmed_downloads
 from framelens.services.model_benchmarks import run_of
 from framelens.services.model_selection import config_text
 from framelens.services.readiness import ModelCandidate, Readiness, download_text, readiness

@@ -25,7 +25,7 @@ from framelens.models.formatting import match_text, need_text, why_nothing_fits
 from framelens.models.memory import estimate_memory
 from framelens.models.placement import MemoryNeed
 from framelens.models.serving_plan import parse_plan
-from framelens.services.engine_session import export_environment
+from framelens.services.engine_selection import export_environment
 from framelens.services.hardware_profile import HardwareProfile, here, parse_card, parse_gigabytes, speed_here
 from framelens.services.model_benchmarks import latest_trials, pace_text
 from framelens.services.preflight import effective_arguments

@@ -29,7 +29,7 @@ from framelens.i18n import language, notice_text, t
 from framelens.i18n.formatting import exactly, span
 from framelens.models.placement import Proposal
 from framelens.models.preflight.context import PreflightFinding, Severity
-from framelens.services.engine_session import build_engine, export_environment
+from framelens.services.engine_selection import build_engine, export_environment
 from framelens.services.model_benchmarks import check_sight, result_text, try_model
 from framelens.services.preflight import preflight
 from framelens.store.model_records import Measured

@@ -83,7 +83,8 @@ def allow(gate: Gate, services: Services) -> Allow:
 
     def set_sources(*urls: str, private_networks: tuple[str, ...] = LOOPBACK, **more: Any) -> Services:
         sources = SourceSettings(urls, private_networks, **more)
-        gate.services = with_bench(services, settings=replace(services.settings, sources=sources))
+        changed = replace(services.settings, sources=sources)
+        gate.services = replace(with_bench(services, settings=changed), _parts={})
         return gate.services
 
     return set_sources

@@ -152,7 +152,7 @@ def test_the_end_of_the_program_keeps_a_fetch(
     services: Services, allow: Allow, api: TestClient, films: str, going: threading.Event
 ) -> None:
     opened = allow(films)
-    fetching = submissions_of(dataclasses.replace(opened))
+    fetching = submissions_of(dataclasses.replace(opened, _parts={}))
     key = ApiStore(services.store).keys()[0]
     going.clear()
     source = VideoSource("url", f"{films}/a.mp4")

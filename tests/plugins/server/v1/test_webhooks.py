@@ -179,7 +179,7 @@ def test_waiting_messages_are_sent_by_the_next_program(
     webhooks_of(opened).close()  # nothing is sent any more
     ended_job(api, submit(api))
     assert api.get(f"webhooks/{webhook_id}").json()["deliveries"][0]["state"] == "waiting"
-    later = replace(opened)  # with no sender yet
+    later = replace(opened, _parts={})  # with no sender yet
     later.resume()
     delivered(api, webhook_id, "delivered")
     webhooks_of(later).close()

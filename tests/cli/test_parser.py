@@ -25,7 +25,6 @@ def refused(capsys: pytest.CaptureFixture[str], *words: str) -> list[str]:
         (["anaylse", "x"], '"analyse"', "framelens"),
         (["LIBRARY"], '"library"', "framelens"),
         (["library", "serch", "x"], '"search"', "framelens library"),
-        (["users", "remvoe", "x"], '"remove"', "framelens users"),
         (["analyse", "x", "--fraems", "3"], "--frames", "framelens analyse"),
         (["keyframes", "x", "--sheets=y"], "--sheet", "framelens keyframes"),
         (["ask", "--temprature", "1", "q"], "--temperature", "framelens ask"),
@@ -51,13 +50,9 @@ def test_abbreviated_options_are_refused(words: list[str], capsys: pytest.Captur
     "words",
     [
         ["library", "--limit"],
-        ["audit", "--limit"],
         ["models", "show", "x", "--requests"],
         ["models", "fit", "24", "--cards"],
         ["models", "try", "x", "--frames"],
-        ["serve", "--port"],
-        ["mcp", "--http"],
-        ["keys", "create", "x", "--jobs"],
         ["ask", "--edit"],
     ],
 )
@@ -74,10 +69,7 @@ def test_numbers_out_of_range_are_refused(words: list[str], number: str, capsys:
         ["keyframes", "x", "--zip", ""],
         ["export", "latest", "--output", ""],
         ["library", "show", ""],
-        ["backup", ""],
-        ["restore", ""],
         ["download", ""],
-        ["keys", "create", ""],
     ],
 )
 def test_blank_paths_and_names_are_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:

@@ -136,27 +136,24 @@ def test_devices_and_pipes_are_not_replaced(video: Path, tmp_path: Path) -> None
     assert pipe.is_fifo()
 
 
-@pytest.mark.parametrize("command", ["analyse", "keyframes", "export", "backup"])
+@pytest.mark.parametrize("command", ["analyse", "keyframes", "export"])
 def test_dash_is_refused_by_every_command(
     command: str, video: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(video.parent)
-    words = {"export": ["latest"], "backup": []}.get(command, [str(video)])
-    place = ["-"] if command == "backup" else ["--output", "-"]
-    assert main([command, *words, *place, "--language", "en"]) == 2
+    words = ["latest"] if command == "export" else [str(video)]
+    assert main([command, *words, "--output", "-", "--language", "en"]) == 2
     assert "standard output" in capsys.readouterr().err
     assert not Path("-").exists() and video.read_bytes() == b"video"
 
 
-@pytest.mark.parametrize("command", ["analyse", "keyframes", "export", "backup"])
+@pytest.mark.parametrize("command", ["analyse", "keyframes", "export"])
 def test_names_too_long_for_the_disk_are_named(
     command: str, video: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(video.parent)
-    words = {"export": ["latest"], "backup": []}.get(command, [str(video)])
-    name = "画" * 90
-    place = [name] if command == "backup" else ["--output", name]
-    assert main([command, *words, *place, "--language", "en"]) == 2
+    words = ["latest"] if command == "export" else [str(video)]
+    assert main([command, *words, "--output", "画" * 90, "--language", "en"]) == 2
     assert "too long a name" in capsys.readouterr().err
 
 

@@ -1,0 +1,38 @@
+"""Words that the plugin's commands refuse before they do anything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from framelens.cli.main import main
+from tests.cli.test_parser import refused
+
+
+def test_a_misspelt_action_gets_the_right_word(capsys: pytest.CaptureFixture[str]) -> None:
+    line, hint = refused(capsys, "users", "remvoe", "x")
+    assert line.startswith("framelens users: error: ") and 'maybe you meant "remove"?' in line
+    assert hint == "See framelens users --help."
+
+
+@pytest.mark.parametrize(
+    "words", [["audit", "--limit"], ["serve", "--port"], ["mcp", "--http"], ["keys", "create", "x", "--jobs"]]
+)
+@pytest.mark.parametrize("number", ["-1", "1.5", "many", "9" * 30, "nan"])
+def test_numbers_out_of_range_are_refused(words: list[str], number: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert f"“{number}” is not a whole number from " in refused(capsys, *words, number)[0]
+
+
+@pytest.mark.parametrize("words", [["backup", ""], ["restore", ""], ["keys", "create", ""]])
+def test_blank_paths_and_names_are_refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert "it is blank" in refused(capsys, *words)[0]
+
+
+@pytest.mark.parametrize(("place", "reason"), [("-", "standard output"), ("画" * 90, "too long a name")])
+def test_a_backup_needs_a_file_that_can_be_written(
+    place: str, reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["backup", place, "--language", "en"]) == 2
+    assert reason in capsys.readouterr().err and not Path(place[:1]).exists()

@@ -252,7 +252,7 @@ def place(shared: Path, tmp_path: Path) -> Place:
     (folder / ".venv").mkdir(parents=True)
     (folder / ".venv/bin").symlink_to(Path(sys.executable).parent)
     (folder / ".env").touch()  # a developer's own is not read then
-    for name in (".env.example", "Makefile", "pyproject.toml", "constraints", "app", "framelens"):
+    for name in (".env.example", "Makefile", "pyproject.toml", "setup.py", "constraints", "app", "framelens"):
         (folder / name).symlink_to(ROOT / name)
     for name in ("download_model.sh", "scripts/bootstrap.py"):  # these look around where they are
         (folder / name).parent.mkdir(exist_ok=True)

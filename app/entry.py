@@ -17,7 +17,8 @@ from app.formatting import error_words, plain
 from app.panels.menu import menu
 from app.panels.work import work
 from app.state import page_state
-from app.views import analyse, ask, library, login, models
+from app.views import analyse, ask, library, login
+from framelens.plugins.models import page as models
 from framelens import registry
 from framelens.core.identity import current_user
 from framelens.i18n import t

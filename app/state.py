@@ -20,8 +20,8 @@ from framelens.core.domain import MOST_FRAMES
 from framelens.core.errors import AppError
 
 if TYPE_CHECKING:
-    from framelens.models.preflight.context import PreflightFinding
-    from framelens.services.model_selection import ModelSettings
+    from framelens.plugins.models.preflight.context import PreflightFinding
+    from framelens.plugins.models.selection import ModelSettings
 
 
 Kind = Literal["remove", "add"]

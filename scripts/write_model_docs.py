@@ -14,7 +14,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
-from framelens.cli.models.tables import format_cells  # noqa: E402
+from framelens.plugins.models.cli.tables import format_cells  # noqa: E402
 from framelens.core.domain import Language  # noqa: E402
 from framelens.core.units import gib_text  # noqa: E402
 from framelens.i18n import in_language, language, t  # noqa: E402

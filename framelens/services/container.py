@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from framelens.jobs.queue import Jobs
     from framelens.library.semantic_index import SemanticIndex
     from framelens.models.placement import Proposal
-    from framelens.services import model_benchmarks
+    from framelens.plugins.models.benchmark import measurements as model_benchmarks
     from framelens.services.access.accounts import Accounts
     from framelens.services.submissions import Submissions
     from framelens.services.webhooks import Webhooks
@@ -381,7 +381,7 @@ def start_vision_check(services: Services, size: tuple[int, int]) -> None:
         services: The services.
         size: Width and height of the test cards in pixels.
     """
-    from framelens.services import model_benchmarks
+    from framelens.plugins.models.benchmark import measurements as model_benchmarks
 
     spoken = language()  # the thread has none
 
@@ -399,7 +399,7 @@ def query_remote_engine(services: Services, *, base_url: str, api_key: str, mode
     Raises:
         ConfigError: The address is not valid.
     """
-    from framelens.services import model_benchmarks
+    from framelens.plugins.models.benchmark import measurements as model_benchmarks
 
     settings = with_remote_engine(services.settings, base_url=base_url, api_key=api_key, model=model)
     _begin(services.remote_query, "check_under_way", settings.base_url, partial(model_benchmarks.call, settings))

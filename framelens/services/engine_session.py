@@ -214,8 +214,8 @@ def build_engine(settings: Settings) -> tuple[Engine, tuple[Notice, ...]]:
     export_environment(settings)
     if settings.base_url:
         return build_remote_engine(settings), ()
-    from framelens.services.access.code_trust import CodeCopies
-    from framelens.services.preflight import computes_wide, refuse  # which knows all models
+    from framelens.plugins.models.trust.code_trust import CodeCopies
+    from framelens.plugins.models.preflight.run import computes_wide, refuse  # which knows all models
 
     try:
         if settings.engine == "transformers":
@@ -308,7 +308,7 @@ def _answer_policy(question: str, seconds: float, frames: int) -> Sequence[Quest
 
 
 def _guessed_run(settings: Settings) -> tuple[RequestTiming, ...]:
-    from framelens.services.model_benchmarks import guessed_run  # which knows all models
+    from framelens.plugins.models.benchmark.measurements import guessed_run  # which knows all models
 
     return guessed_run(settings)
 
@@ -348,7 +348,7 @@ def _speech_engine(settings: Settings) -> Engine | None:
         return None
     if settings.speech_base_url:
         return RemoteEngine(settings.speech_base_url, settings.speech_api_key, settings.speech_model_path)
-    from framelens.services.access.code_trust import CodeCopies
+    from framelens.plugins.models.trust.code_trust import CodeCopies
 
     try:
         launcher = speech_launcher(

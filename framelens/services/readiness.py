@@ -24,7 +24,7 @@ from framelens.models.cpu_speed import SpeedEstimate
 from framelens.models.formatting import weights_bytes
 from framelens.models.placement import USABLE, MemoryNeed, Proposal
 from framelens.services import hardware_profile
-from framelens.services.preflight import effective_arguments
+from framelens.plugins.models.preflight.run import effective_arguments
 from framelens.store.model_records import trials
 
 Kind = Literal["ready", "download", "none"]

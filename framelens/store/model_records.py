@@ -242,7 +242,7 @@ class TrustRecord:
 
     Attributes:
         revision: Commit of the repository at that time, "" for a folder without one.
-        digest: SHA-256 of all files and of what refers to them (framelens.models.remote_code).
+        digest: SHA-256 of all files and of what refers to them (framelens.plugins.models.trust.remote_code).
         files: SHA-256 of each file by its name.
         time: ISO time in UTC.
         user_id: Id of the administrator, "" for the one user of an installation without accounts.

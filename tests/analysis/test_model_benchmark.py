@@ -11,8 +11,8 @@ from typing import Any
 import psutil
 import pytest
 
-from framelens.analysis import model_benchmark as trying
-from framelens.analysis.model_benchmark import check_memory, run_benchmark
+from framelens.plugins.models.benchmark import model_benchmark as trying
+from framelens.plugins.models.benchmark.model_benchmark import check_memory, run_benchmark
 from framelens.analysis.planning.benchmark_result import (
     BenchmarkResult,
     FrameCost,

@@ -20,7 +20,7 @@ HEAVY = (
     "framelens.conversations.context",
 )
 PAGES = (
-    "import app.views.analyse, app.views.ask, app.views.models, framelens.plugins.monitor.page, "
+    "import app.views.analyse, app.views.ask, framelens.plugins.models.page, framelens.plugins.monitor.page, "
     "app.panels.menu.engine, app.panels.work.rows, app.panels.menu.menu, framelens.api"
 )
 

@@ -16,7 +16,7 @@ from framelens.core.errors import EngineError
 from framelens.engine.diagnostics.facts import cpu_features
 from framelens.engine.local_engine import LocalEngine
 from framelens.engine.vllm import vllm_launcher
-from framelens.services.preflight import preflight
+from framelens.plugins.models.preflight.run import preflight
 from tests.conftest import ready
 from tests.models.checkpoints import AWQ, GPTQ, QWEN2, QWEN3_MOE, checkpoint
 

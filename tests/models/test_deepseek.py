@@ -13,9 +13,9 @@ from framelens.engine.hardware import installed_vllm
 from framelens.engine.supported_architectures import choose_engine
 from framelens.i18n import error_text, notice_text
 from framelens.models.catalogue import built_in, raw_built_in
-from framelens.models.preflight import check
-from framelens.models.preflight.context import Fix, MachineState, Model, PreflightFinding, PreflightSubject, Program
-from framelens.services import preflight
+from framelens.plugins.models.preflight import check
+from framelens.plugins.models.preflight.context import Fix, MachineState, Model, PreflightFinding, PreflightSubject, Program
+from framelens.plugins.models.preflight import run as preflight
 
 needs_vllm = pytest.mark.skipif(installed_vllm() is None, reason="reads the installed vLLM")
 SMALL, LARGE = "deepseek-community/deepseek-vl-1.3b-chat", "deepseek-community/deepseek-vl-7b-chat"

@@ -14,7 +14,7 @@ import pytest
 from framelens.core.errors import ModelNotFound
 from framelens.models.catalogue import built_in
 from framelens.models.config.parser import read_shape
-from framelens.models.dummy_model import check_entry, files_of, write_folder
+from framelens.plugins.models.benchmark.dummy_model import check_entry, files_of, write_folder
 
 ENTRIES = built_in().by_id
 SEEING = ("Qwen/Qwen2-VL-2B-Instruct", "Qwen/Qwen2.5-VL-7B-Instruct", "Qwen/Qwen3-VL-8B-Instruct")

@@ -13,8 +13,8 @@ from framelens.core.units import GIB
 from framelens.i18n import error_text, notice_text
 from framelens.models.catalogue import built_in
 from framelens.models.config.parser import read_shape
-from framelens.models.preflight import check
-from framelens.models.preflight.context import (
+from framelens.plugins.models.preflight import check
+from framelens.plugins.models.preflight.context import (
     Fix,
     GpuState,
     MachineState,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from framelens.core.errors import EngineError
-from framelens.models.remote_code import CodeFile, RemoteCode, read_code, revision_of, write_copy
+from framelens.plugins.models.trust.remote_code import CodeFile, RemoteCode, read_code, revision_of, write_copy
 from tests.remote_checkpoint import make_checkpoint, write_code
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

@@ -11,9 +11,9 @@ import pytest
 from framelens.core.errors import ModelNotFound
 from framelens.models.catalogue import built_in
 from framelens.models.placement import GpuCard
-from framelens.models.preflight.context import Fix
+from framelens.plugins.models.preflight.context import Fix
 from framelens.services.hardware_profile import HardwareProfile, build_profile, speed_here
-from framelens.services.model_selection import (
+from framelens.plugins.models.selection import (
     ModelChoice,
     ModelSettings,
     config_text,

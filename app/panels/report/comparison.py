@@ -12,7 +12,7 @@ from app.components.report_blocks import Value
 from app.context import may_change, services
 from app.formatting import error_words, local_time, plain
 from app.panels.menu.engine import short_model_name
-from app.panels.models import missing_model
+from app.panels.analyse import missing_model
 from app.state import CHOOSING, page_state
 from framelens.core.domain import Analysis
 from framelens.core.errors import AppError

@@ -1,6 +1,6 @@
 """Result of a model benchmark, and the estimate of an analysis that follows from it.
 
-Values only: `framelens.analysis.model_benchmark` measures them, and the data folder keeps them as documents for the
+Values only: `framelens.plugins.models.benchmark.model_benchmark` measures them, and the data folder keeps them as documents for the
 page.
 """
 

@@ -21,7 +21,7 @@ from framelens.engine.diagnostics.checks import run_checks
 from framelens.engine.diagnostics.facts import CheckedSettings, SystemFacts, gather_facts
 from framelens.i18n import LANGUAGES, labelled, notice_text, t
 from framelens.services.engine_session import export_environment
-from framelens.services.preflight import preflight
+from framelens.plugins.models.preflight.run import preflight
 from framelens.services.readiness import model_offers
 from framelens.video.sandbox_check import SandboxReport, check_sandbox
 

@@ -27,7 +27,7 @@ from framelens.models.formatting import need_text
 from framelens.services import hardware_profile
 from framelens.services.container import with_local_model
 from framelens.services.engine_session import build_engine, confirmed_downloads, export_environment
-from framelens.services.model_benchmarks import latest_trials, speed_text
+from framelens.plugins.models.benchmark.measurements import latest_trials, speed_text
 from framelens.services.model_names import resolve_named_model
 from framelens.services.readiness import ModelCandidate, Readiness, download_text
 

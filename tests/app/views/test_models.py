@@ -35,7 +35,7 @@ Show = Callable[..., AppTest]
 
 
 def models_page() -> None:
-    from app.views import models
+    from framelens.plugins.models import page as models
 
     models.draw()
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from framelens.analysis import model_benchmark
+from framelens.plugins.models.benchmark import model_benchmark
 from framelens.analysis.planning.benchmark_result import BenchmarkResult
 from framelens.cli import main
 from framelens.engine.hardware import installed_vllm

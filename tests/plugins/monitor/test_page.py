@@ -39,7 +39,7 @@ Show = Callable[..., AppTest]
 
 
 def models_page() -> None:
-    from app.panels.models import current_model
+    from framelens.plugins.models.panels import current_model
 
     current_model.draw()
 

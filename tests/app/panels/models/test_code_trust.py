@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from framelens.core.domain import Language
 from framelens.i18n import LANGUAGES, t
-from framelens.services.access.code_trust import find_code
+from framelens.plugins.models.trust.code_trust import find_code
 from framelens.services.container import Services
 from framelens.services.hardware_profile import HardwareProfile
 from framelens.store.model_records import trusted_code

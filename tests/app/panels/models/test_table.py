@@ -25,7 +25,7 @@ from framelens.engine.hardware import cpu_name
 from framelens.engine.remote_engine import RemoteEngine
 from framelens.i18n import LANGUAGES, error_text, t
 from framelens.llm.vision_check import cards
-from framelens.services import model_benchmarks
+from framelens.plugins.models.benchmark import measurements as model_benchmarks
 from framelens.services.container import Services
 from framelens.services.hardware_profile import HardwareProfile
 from framelens.store.model_records import trials as kept_trials

@@ -28,10 +28,10 @@ from framelens.core.units import gib_number
 from framelens.i18n import language, notice_text, t
 from framelens.i18n.formatting import exactly, span
 from framelens.models.placement import Proposal
-from framelens.models.preflight.context import PreflightFinding, Severity
+from framelens.plugins.models.preflight.context import PreflightFinding, Severity
 from framelens.services.engine_session import build_engine, export_environment
-from framelens.services.model_benchmarks import check_sight, result_text, try_model
-from framelens.services.preflight import preflight
+from framelens.plugins.models.benchmark.measurements import check_sight, result_text, try_model
+from framelens.plugins.models.preflight.run import preflight
 from framelens.store.model_records import Measured
 
 if TYPE_CHECKING:

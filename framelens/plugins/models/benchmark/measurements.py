@@ -26,14 +26,14 @@ from framelens.i18n import LANGUAGES, notice_text, t
 from framelens.models.architecture import FRAME, Shape, image_tokens
 from framelens.models.catalogue import load_catalogue
 from framelens.models.cpu_speed import SpeedEstimate, estimate_work, reference
-from framelens.models.dummy_model import check_entry
+from framelens.plugins.models.benchmark.dummy_model import check_entry
 from framelens.models.formats import format_of
 from framelens.models.memory import estimate_memory
 from framelens.models.placement import Proposal
 from framelens.models.serving_plan import Device, parse_plan
 from framelens.services import hardware_profile
 from framelens.services.engine_session import build_remote_engine, export_environment, usual_side
-from framelens.services.preflight import effective_arguments, shape_of
+from framelens.plugins.models.preflight.run import effective_arguments, shape_of
 from framelens.store.model_records import BenchmarkStore, Measured, RequestTiming, checks, trials
 
 _FRAME_SHAPE = 9 / 16

@@ -14,9 +14,10 @@ from app.components import charts
 from app.context import services
 from app.formatting import error_words, plain
 from app.panels.menu.engine import short_model_name
-from app.panels.models import benchmark, code_trust
-from app.panels.models.current_model import is_changing
-from app.panels.models.table import CONFIG, ENGINE, NAME, fill_form
+from framelens.plugins.models.panels import benchmark
+from framelens.plugins.models.panels import code_trust
+from framelens.plugins.models.panels.current_model import is_changing
+from framelens.plugins.models.panels.table import CONFIG, ENGINE, NAME, fill_form
 from app.state import page_state
 from framelens.core.errors import AppError
 from framelens.core.model_hub import chosen_hub
@@ -28,12 +29,12 @@ from framelens.models.formats import format_of
 from framelens.models.formatting import match_text, need_text, parameters_text, why_nothing_fits
 from framelens.models.memory import estimate_memory
 from framelens.models.placement import Proposal
-from framelens.models.preflight.context import Fix, PreflightFinding, Severity
-from framelens.models.preflight.context import apply_fix as with_changes
+from framelens.plugins.models.preflight.context import Fix, PreflightFinding, Severity
+from framelens.plugins.models.preflight.context import apply_fix as with_changes
 from framelens.models.serving_plan import parse_plan
 from framelens.services.container import download_and_switch, with_local_model
 from framelens.services.hardware_profile import HardwareProfile
-from framelens.services.model_selection import (
+from framelens.plugins.models.selection import (
     ModelChoice,
     ModelSettings,
     config_text,
@@ -41,7 +42,7 @@ from framelens.services.model_selection import (
     find_model,
     proposal_for,
 )
-from framelens.services.preflight import preflight
+from framelens.plugins.models.preflight.run import preflight
 from framelens.services.readiness import download_text, free_bytes, hub_text
 
 _NUM_SUGGESTED = 4

@@ -10,7 +10,7 @@ import streamlit as st
 
 from app.context import services
 from app.formatting import plain
-from app.panels.models.current_model import is_switching
+from framelens.plugins.models.panels.current_model import is_switching
 from app.state import page_state
 from framelens.core.domain import AnalysisRequest, VideoInfo
 from framelens.core.identity import current_user, require
@@ -20,8 +20,8 @@ from framelens.i18n.formatting import span
 from framelens.models.formatting import need_text
 from framelens.services.container import choose_local_model
 from framelens.services.engine_session import confirmed_downloads
-from framelens.services.model_benchmarks import run_of
-from framelens.services.model_selection import config_text
+from framelens.plugins.models.benchmark.measurements import run_of
+from framelens.plugins.models.selection import config_text
 from framelens.services.readiness import ModelCandidate, Readiness, download_text, readiness
 from framelens.store.model_records import KnownTimings
 

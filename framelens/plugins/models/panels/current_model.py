@@ -13,7 +13,7 @@ from framelens.core.units import human_size
 from framelens.engine.base import EngineStatus
 from framelens.engine.hardware import installed_vllm
 from framelens.i18n import notice_text, t
-from framelens.services import model_benchmarks
+from framelens.plugins.models.benchmark import measurements as model_benchmarks
 from framelens.services.engine_session import confirmed_downloads
 from framelens.services.readiness import Readiness, readiness
 

@@ -1,6 +1,6 @@
 """Preflight of settings on this machine, in about a second and without starting anything.
 
-It gathers the facts that `framelens.models.preflight` judges: the model's folder or name, the machine, the installed
+It gathers the facts that `framelens.plugins.models.preflight` judges: the model's folder or name, the machine, the installed
 engine. Nothing heavy is imported. At most one small file is downloaded, and only if the caller allows it.
 """
 
@@ -30,8 +30,8 @@ from framelens.models.catalogue_parser import CatalogueEntry
 from framelens.models.config.parser import read_shape
 from framelens.models.cpu_speed import fits_wide, has_bfloat16, is_better_wide
 from framelens.models.placement import GpuCard, Proposal, propose_for_cards, propose_for_cpu
-from framelens.models.preflight import check
-from framelens.models.preflight.context import (
+from framelens.plugins.models.preflight import check
+from framelens.plugins.models.preflight.context import (
     GpuState,
     MachineState,
     Model,
@@ -39,7 +39,7 @@ from framelens.models.preflight.context import (
     PreflightSubject,
     Program,
 )
-from framelens.services.access import code_trust
+from framelens.plugins.models.trust import code_trust
 from framelens.services.model_names import resolve_named_model
 
 log = logging.getLogger(__name__)

@@ -13,22 +13,24 @@ from typing import Any
 
 from framelens import config
 from framelens.cli.common import add_output_options, use_language, whole_number
-from framelens.cli.models import checks, tables, trust
+from framelens.plugins.models.cli import trust
+from framelens.plugins.models.cli import tables
+from framelens.plugins.models.cli import checks
 from framelens.core.errors import ConfigError, EngineError
 from framelens.core.units import GIB
 from framelens.engine.hardware import memory_bytes
 from framelens.i18n import error_text, t
 from framelens.models.catalogue import Catalogue, find_entry, load_catalogue
 from framelens.models.catalogue_parser import CatalogueEntry
-from framelens.models.dummy_model import check_entry
+from framelens.plugins.models.benchmark.dummy_model import check_entry
 from framelens.models.formatting import match_text, need_text, why_nothing_fits
 from framelens.models.memory import estimate_memory
 from framelens.models.placement import MemoryNeed
 from framelens.models.serving_plan import parse_plan
 from framelens.services.engine_session import export_environment
 from framelens.services.hardware_profile import HardwareProfile, here, parse_card, parse_gigabytes, speed_here
-from framelens.services.model_benchmarks import latest_trials, pace_text
-from framelens.services.preflight import effective_arguments
+from framelens.plugins.models.benchmark.measurements import latest_trials, pace_text
+from framelens.plugins.models.preflight.run import effective_arguments
 from framelens.store.model_records import Measured, trials
 
 _MOST_REQUESTS, _MOST_CARDS = 100_000, 1_000

@@ -14,10 +14,10 @@ from app.state import page_state
 from framelens.core.errors import AppError
 from framelens.core.units import human_size
 from framelens.i18n import t
-from framelens.models.remote_code import SHORT, CodeFile
+from framelens.plugins.models.trust.remote_code import SHORT, CodeFile
 from framelens.reports.content.labels import one_line, printable
-from framelens.services.access.code_trust import ModelCode, find_code, trust_code, untrust_code
-from framelens.services.model_selection import ModelChoice
+from framelens.plugins.models.trust.code_trust import ModelCode, find_code, trust_code, untrust_code
+from framelens.plugins.models.selection import ModelChoice
 
 _FILE = "model_code_file"
 _HASH = "model_code_hash"

@@ -11,19 +11,19 @@ from app.components import report_blocks
 from app.context import services
 from app.formatting import error_words, plain
 from app.panels.menu.engine import draw_phase, short_model_name
-from app.panels.models.current_model import is_changing
+from framelens.plugins.models.panels.current_model import is_changing
 from app.state import page_state
 from framelens.core.domain import VideoInfo
 from framelens.core.errors import AppError
 from framelens.core.units import gib_number
 from framelens.i18n import t
 from framelens.i18n.formatting import exactly
-from framelens.models.dummy_model import check_entry
+from framelens.plugins.models.benchmark.dummy_model import check_entry
 from framelens.models.placement import Proposal
-from framelens.services import model_benchmarks
+from framelens.plugins.models.benchmark import measurements as model_benchmarks
 from framelens.services.container import start_benchmark
 from framelens.services.hardware_profile import HardwareProfile
-from framelens.services.model_selection import ModelChoice, ModelSettings
+from framelens.plugins.models.selection import ModelChoice, ModelSettings
 from framelens.store.model_records import Measured
 
 if TYPE_CHECKING:

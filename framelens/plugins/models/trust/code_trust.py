@@ -19,7 +19,7 @@ from framelens.core.files import make_private_folder
 from framelens.core.identity import current_user, requires
 from framelens.engine.hub_cache import cached_snapshot
 from framelens.engine.model_resolution import resolve_model
-from framelens.models.remote_code import SHORT, RemoteCode, read_code, write_copy
+from framelens.plugins.models.trust.remote_code import SHORT, RemoteCode, read_code, write_copy
 from framelens.store.audit import AuditLog
 from framelens.store.fs_utils import ProcessLock, disk_errors, reason_of
 from framelens.store.model_records import TrustRecord, trusted_code

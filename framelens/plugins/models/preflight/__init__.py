@@ -7,7 +7,7 @@ line in `_CHECKS`.
 
 from collections.abc import Callable, Iterator
 
-from framelens.models.preflight import architecture, context, dtype_quantisation, memory
+from framelens.plugins.models.preflight import architecture, context, dtype_quantisation, memory
 
 _FIRST: tuple[Callable[[context.PreflightSubject], Iterator[context.PreflightFinding]], ...] = (
     architecture.settings, architecture.port, architecture.folder, architecture.original,

@@ -7,12 +7,12 @@ import streamlit as st
 from app.context import services
 from app.formatting import error_words, plain
 from app.panels.menu.engine import draw_phase, short_model_name
-from app.panels.models.current_model import is_switching
+from framelens.plugins.models.panels.current_model import is_switching
 from app.state import page_state
 from framelens.i18n import language, t
 from framelens.llm.vision_check import VisionCard
 from framelens.llm.vision_check import draw as draw_card
-from framelens.services import model_benchmarks
+from framelens.plugins.models.benchmark import measurements as model_benchmarks
 from framelens.services.container import start_vision_check
 from framelens.store.model_records import Measured
 

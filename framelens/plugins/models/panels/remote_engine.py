@@ -5,12 +5,12 @@ import streamlit as st
 from app.context import services
 from app.formatting import error_words, plain
 from app.panels.menu.engine import draw_phase
-from app.panels.models.current_model import is_changing
+from framelens.plugins.models.panels.current_model import is_changing
 from app.state import page_state
 from framelens.core.errors import AppError
 from framelens.i18n import notice_text, t
 from framelens.services.container import query_remote_engine, switch_to_remote_engine
-from framelens.services.model_benchmarks import RemoteEngineReport
+from framelens.plugins.models.benchmark.measurements import RemoteEngineReport
 
 _POLL_SECONDS = 1.0
 _URL, _KEY, _MODEL, _ERROR = "elsewhere_url", "elsewhere_key", "elsewhere_model", "elsewhere_error"

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from framelens.core.units import GIB, gib_text
 from framelens.models.cpu_speed import estimate_speeds, fits_wide, float32_bytes, is_better_wide
-from framelens.models.preflight.context import Fix, PreflightFinding, PreflightSubject, preflight_notice
+from framelens.plugins.models.preflight.context import Fix, PreflightFinding, PreflightSubject, preflight_notice
 
 _BFLOAT16 = (8, 0)
 _MIN_CAPABILITY = (7, 5)

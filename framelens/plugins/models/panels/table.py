@@ -24,8 +24,8 @@ from framelens.models.formatting import parameters_text, why_not
 from framelens.models.placement import Proposal, least_bytes
 from framelens.services import hardware_profile
 from framelens.services.hardware_profile import HardwareProfile
-from framelens.services.model_benchmarks import latest_trials, speed_text
-from framelens.services.model_selection import config_text, find_model, proposal_for
+from framelens.plugins.models.benchmark.measurements import latest_trials, speed_text
+from framelens.plugins.models.selection import config_text, find_model, proposal_for
 from framelens.store.model_records import Measured
 
 _HEADS = ("models.column_model", "models.page.memory", "models.column_format", "models.page.lengths")

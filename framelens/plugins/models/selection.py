@@ -14,7 +14,7 @@ from framelens.models.catalogue_parser import CatalogueEntry
 from framelens.models.config.parser import read_shape
 from framelens.models.formatting import weights_bytes
 from framelens.models.placement import Proposal
-from framelens.models.preflight.context import Fix, apply_fix
+from framelens.plugins.models.preflight.context import Fix, apply_fix
 from framelens.services.hardware_profile import HardwareProfile
 
 _MAX_BYTES = 4 * 1024**2

@@ -14,7 +14,7 @@ from framelens.core.units import GIB, gib_text
 from framelens.models.architecture import FRAME, Shape, image_tokens
 from framelens.models.memory import estimate_memory, tokens_in
 from framelens.models.placement import estimate_need
-from framelens.models.preflight.context import Fix, PreflightFinding, PreflightSubject, preflight_notice
+from framelens.plugins.models.preflight.context import Fix, PreflightFinding, PreflightSubject, preflight_notice
 
 _MARGIN = 1.01  # tolerance for blocks; chosen by hand, not tuned
 _UTILISATION = 0.92  # vLLM's default

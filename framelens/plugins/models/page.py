@@ -6,7 +6,13 @@ import streamlit as st
 
 from app.context import services
 from app.formatting import error_words, plain
-from app.panels.models import cluster, current_model, memory_calculator, model_form, remote_engine, table, vision_check
+from app.panels.models import cluster
+from framelens.plugins.models.panels import table
+from framelens.plugins.models.panels import model_form
+from framelens.plugins.models.panels import vision_check
+from framelens.plugins.models.panels import remote_engine
+from framelens.plugins.models.panels import current_model
+from framelens.plugins.models.panels import memory_calculator
 from app.state import page_state
 from framelens.core.errors import AppError
 from framelens.core.identity import requires

@@ -35,7 +35,7 @@ from framelens.llm.stream import ask
 from framelens.llm.vision_check import as_frames, cards
 from framelens.models.architecture import Shape
 from framelens.models.config.parser import read_shape
-from framelens.models.dummy_model import write_folder
+from framelens.plugins.models.benchmark.dummy_model import write_folder
 from framelens.models.memory import estimate_memory
 from framelens.models.serving_plan import Device, parse_plan
 

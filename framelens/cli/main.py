@@ -44,7 +44,6 @@ _COMMANDS = {
     "mcp": "cli.mcp_command",
     "cluster": "cli.cluster_command",
     "doctor": "cli.doctor_command",
-    "models": "cli.models_command",
     "plugins": "cli.plugins_command",
     "completion": "cli.completion_command",
     "man": "cli.man_command",

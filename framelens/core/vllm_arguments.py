@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from framelens.core.domain import Notice, NoticeValue
 from framelens.core.errors import ConfigError
@@ -288,3 +289,9 @@ def _readable_numbers(module: ast.Module) -> set[str]:
             case ast.Assign(targets=[ast.Name(id="human_readable_int_args")], value=ast.Set(elts=names)):
                 return {"max_model_len", *(str(name.value) for name in names if isinstance(name, ast.Constant))}
     return {"max_model_len"}
+
+
+def config_text(config: Mapping[str, Any]) -> str:
+    """Format VLLM_CONFIG for reading, with a line for each setting."""
+    lines = [f"  {json.dumps(name)}: {json.dumps(value)}" for name, value in config.items()]
+    return "{\n" + ",\n".join(lines) + "\n}" if lines else "{}"

@@ -38,6 +38,7 @@ from framelens.engine.model_resolution import resolve_model
 from framelens.engine.remote_engine import RemoteEngine, normal_base_url, normal_base_urls
 from framelens.engine.transformers import transformers_launcher
 from framelens.engine.vllm import speech_launcher, vllm_launcher
+from framelens.services.launch_checks import launch_checks
 from framelens.store.extraction_cache import ExtractionStore
 from framelens.store.model_records import ConfirmedDownloads, RequestTiming, TimingStats
 
@@ -214,9 +215,9 @@ def build_engine(settings: Settings) -> tuple[Engine, tuple[Notice, ...]]:
     export_environment(settings)
     if settings.base_url:
         return build_remote_engine(settings), ()
-    from framelens.plugins.models.trust.code_trust import CodeCopies
-    from framelens.plugins.models.preflight.run import computes_wide, refuse  # which knows all models
+    from framelens.services.model_arguments import computes_wide  # which knows all models
 
+    checks = launch_checks(settings)
     try:
         if settings.engine == "transformers":
             launcher = transformers_launcher(
@@ -229,11 +230,11 @@ def build_engine(settings: Settings) -> tuple[Engine, tuple[Notice, ...]]:
                 port=settings.engine_port,
                 wide=computes_wide(settings),
                 allow_pickle=settings.allow_pickle,
-                prepare=CodeCopies(settings.data_dir, settings.model_path).prepare,
+                prepare=checks.prepare(settings.model_path),
             )
     except AppError as error:
         return NullEngine(settings.model_path, error), ()
-    launcher = replace(launcher, inspect=partial(refuse, settings), fetch=partial(_fetch, settings, launcher.fetch))
+    launcher = replace(launcher, inspect=checks.inspect, fetch=partial(_fetch, settings, launcher.fetch))
     return LocalEngine(launcher, log_dir=settings.data_dir / "engine"), launcher.notices
 
 
@@ -308,7 +309,7 @@ def _answer_policy(question: str, seconds: float, frames: int) -> Sequence[Quest
 
 
 def _guessed_run(settings: Settings) -> tuple[RequestTiming, ...]:
-    from framelens.plugins.models.benchmark.measurements import guessed_run  # which knows all models
+    from framelens.services.model_speed import guessed_run  # which knows all models
 
     return guessed_run(settings)
 
@@ -348,14 +349,12 @@ def _speech_engine(settings: Settings) -> Engine | None:
         return None
     if settings.speech_base_url:
         return RemoteEngine(settings.speech_base_url, settings.speech_api_key, settings.speech_model_path)
-    from framelens.plugins.models.trust.code_trust import CodeCopies
-
     try:
         launcher = speech_launcher(
             settings.speech_model_path,
             settings.speech_config,
             allow_pickle=settings.allow_pickle,
-            prepare=CodeCopies(settings.data_dir, settings.speech_model_path).prepare,
+            prepare=launch_checks(settings).prepare(settings.speech_model_path),
         )
     except AppError as error:
         return NullEngine(settings.speech_model_path, error)

@@ -1,10 +1,12 @@
 """Records about models on this machine: timings, benchmarks, vision checks, confirmed downloads and trusted code."""
 
+import json
 import logging
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -192,6 +194,12 @@ class BenchmarkStore:
         with self._lock:
             others = [one for one in self.all() if any(one.get(name) != measured[name] for name in self._kind)]
             _write(self._path, {self._path.stem: [*others, measured][-_MOST:]})
+
+    def keep(self, document: Mapping[str, Any]) -> Measured:
+        """Save this document with the present time, and return it as it is read again."""
+        whole: Measured = json.loads(json.dumps({**document, "at": f"{datetime.now():%Y-%m-%d %H:%M}"}))
+        self.save(whole)
+        return whole
 
 
 def trials(data_dir: Path) -> BenchmarkStore:

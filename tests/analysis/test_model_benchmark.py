@@ -11,8 +11,6 @@ from typing import Any
 import psutil
 import pytest
 
-from framelens.plugins.models.benchmark import model_benchmark as trying
-from framelens.plugins.models.benchmark.model_benchmark import check_memory, run_benchmark
 from framelens.analysis.planning.benchmark_result import (
     BenchmarkResult,
     FrameCost,
@@ -28,6 +26,8 @@ from framelens.models.catalogue import built_in
 from framelens.models.config.parser import read_shape
 from framelens.models.placement import propose_for_cpu
 from framelens.models.serving_plan import parse_plan
+from framelens.plugins.models.benchmark import model_benchmark as trying
+from framelens.plugins.models.benchmark.model_benchmark import check_memory, run_benchmark
 from framelens.store.model_records import trials as kept_trials
 
 VL_3B = built_in().by_id["Qwen/Qwen2.5-VL-3B-Instruct"]

@@ -14,8 +14,15 @@ from framelens.engine.supported_architectures import choose_engine
 from framelens.i18n import error_text, notice_text
 from framelens.models.catalogue import built_in, raw_built_in
 from framelens.plugins.models.preflight import check
-from framelens.plugins.models.preflight.context import Fix, MachineState, Model, PreflightFinding, PreflightSubject, Program
 from framelens.plugins.models.preflight import run as preflight
+from framelens.plugins.models.preflight.context import (
+    Fix,
+    MachineState,
+    Model,
+    PreflightFinding,
+    PreflightSubject,
+    Program,
+)
 
 needs_vllm = pytest.mark.skipif(installed_vllm() is None, reason="reads the installed vLLM")
 SMALL, LARGE = "deepseek-community/deepseek-vl-1.3b-chat", "deepseek-community/deepseek-vl-7b-chat"

@@ -12,7 +12,6 @@ from framelens.core.errors import ModelNotFound
 from framelens.models.catalogue import built_in
 from framelens.models.placement import GpuCard
 from framelens.plugins.models.preflight.context import Fix
-from framelens.services.hardware_profile import HardwareProfile, build_profile, speed_here
 from framelens.plugins.models.selection import (
     ModelChoice,
     ModelSettings,
@@ -22,6 +21,7 @@ from framelens.plugins.models.selection import (
     proposal_for,
     with_fix,
 )
+from framelens.services.hardware_profile import HardwareProfile, build_profile, speed_here
 
 
 @pytest.mark.parametrize(

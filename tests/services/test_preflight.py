@@ -24,8 +24,8 @@ from framelens.engine import supported_architectures
 from framelens.engine.downloads.hub import hub_config
 from framelens.engine.hardware import installed_vllm
 from framelens.engine.local_engine import LocalEngine
-from framelens.plugins.models.preflight import run as preflight
 from framelens.plugins.models.benchmark import measurements as model_benchmarks
+from framelens.plugins.models.preflight import run as preflight
 from framelens.plugins.models.preflight.run import refuse, subject_of
 from tests.engine.fakes import fake_launcher
 from tests.engine.test_local_engine import ready
@@ -64,7 +64,9 @@ def test_format_of_a_check_is_that_of_the_engine(monkeypatch: pytest.MonkeyPatch
     settings = replace(config.load({}), model_path=str(tiny_vl), vllm_config={"dtype": "half"})
     for device, flags, used in (("gpu", NEW, "fp16"), ("cpu", NEW, "bf16")):
         monkeypatch.setattr("framelens.plugins.models.preflight.run.installed_vllm", lambda device=device: (device, ""))
-        monkeypatch.setattr("framelens.plugins.models.benchmark.measurements.installed_vllm", lambda device=device: (device, ""))
+        monkeypatch.setattr(
+            "framelens.plugins.models.benchmark.measurements.installed_vllm", lambda device=device: (device, "")
+        )
         monkeypatch.setattr("framelens.plugins.models.preflight.run.cpu_flags", lambda flags=flags: flags)
         assert model_benchmarks.engine_of(settings)["format"] == used
 

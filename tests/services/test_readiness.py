@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from framelens.models.formatting import need_text
 
 from framelens import config
 from framelens.config import Settings
@@ -16,7 +17,6 @@ from framelens.core.errors import EngineError, ModelNotFound
 from framelens.engine.base import NullEngine
 from framelens.models.catalogue import load_catalogue
 from framelens.models.cpu_speed import estimate_rates
-from framelens.models.formatting import need_text
 from framelens.models.placement import Proposal, propose_for_cpu
 from framelens.services import hardware_profile, readiness
 from framelens.services.engine_session import build_engine, confirmed_downloads

@@ -10,19 +10,18 @@ import streamlit as st
 
 from app.context import services
 from app.formatting import plain
-from framelens.plugins.models.panels.current_model import is_switching
 from app.state import page_state
+from framelens import registry
 from framelens.core.domain import AnalysisRequest, VideoInfo
 from framelens.core.identity import current_user, require
 from framelens.core.units import human_size
+from framelens.core.vllm_arguments import config_text
 from framelens.i18n import t
 from framelens.i18n.formatting import span
-from framelens.models.formatting import need_text
 from framelens.services.container import choose_local_model
 from framelens.services.engine_session import confirmed_downloads
-from framelens.plugins.models.benchmark.measurements import run_of
-from framelens.plugins.models.selection import config_text
-from framelens.services.readiness import ModelCandidate, Readiness, download_text, readiness
+from framelens.services.model_speed import run_of
+from framelens.services.readiness import ModelCandidate, Readiness, download_text, need_text, readiness
 from framelens.store.model_records import KnownTimings
 
 
@@ -63,12 +62,12 @@ def draw(
                 type="primary",
                 icon=":material/download:",
                 width="stretch",
-                disabled=is_switching(),
+                disabled=services().switcher.switch.is_running,
                 on_click=_use,
                 args=(now if wanted else None, offer, video, on_start),
             )
         with st.container(horizontal=True, gap="small"):
-            if is_administrator:
+            if is_administrator and registry.has_page("models"):
                 st.button(
                     t("models.missing.remote"),
                     key="missing_remote",
@@ -156,7 +155,7 @@ def confirm(now: Readiness) -> None:
 
 def draw_choose(*, key: str = "choose_model", primary: bool = False) -> None:
     """Draw the button that leads an administrator to the Models page, from which one click leads back."""
-    if not current_user().may("administrator"):
+    if not current_user().may("administrator") or not registry.has_page("models"):
         return
     st.button(
         t("ui.choose_model"),

@@ -12,8 +12,7 @@ import streamlit as st
 from app import resources
 from app.context import may_change, services
 from app.formatting import error_words, local_time, plain
-from app.panels.analyse import frame_options, video_picker
-from app.panels.analyse import missing_model
+from app.panels.analyse import frame_options, missing_model, video_picker
 from app.state import FORM, page_state
 from framelens.analysis.planning.estimate import Estimate, details, headline
 from framelens.analysis.prompts.prompts import exact_prompt

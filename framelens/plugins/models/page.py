@@ -1,4 +1,4 @@
-"""Models page: the model in use, the choice of another one, the models that fit, memory estimates, cluster plans."""
+"""Models page: the model in use, the choice of another one, the models that fit, memory estimates."""
 
 from contextlib import suppress
 
@@ -6,18 +6,20 @@ import streamlit as st
 
 from app.context import services
 from app.formatting import error_words, plain
-from app.panels.models import cluster
-from framelens.plugins.models.panels import table
-from framelens.plugins.models.panels import model_form
-from framelens.plugins.models.panels import vision_check
-from framelens.plugins.models.panels import remote_engine
-from framelens.plugins.models.panels import current_model
-from framelens.plugins.models.panels import memory_calculator
 from app.state import page_state
+from framelens import registry
 from framelens.core.errors import AppError
 from framelens.core.identity import requires
 from framelens.i18n import t
 from framelens.models.catalogue import load_catalogue
+from framelens.plugins.models.panels import (
+    current_model,
+    memory_calculator,
+    model_form,
+    remote_engine,
+    table,
+    vision_check,
+)
 from framelens.services import hardware_profile
 from framelens.store.model_records import trials
 
@@ -61,9 +63,7 @@ def draw() -> None:
     table.draw(catalogue, here)
     with st.expander(t("models.page.calculation"), icon=":material/calculate:"):
         memory_calculator.draw(catalogue, here)
-    with st.expander(t("cluster.page"), icon=":material/hub:"):
-        cluster.draw_plan(catalogue)
-        st.divider()
-        cluster.draw_check()
+    for draw_more in registry.in_slot("models.extra"):
+        draw_more()
     with st.expander(t("models.page.formats"), icon=":material/memory:"):
         memory_calculator.draw_formats()

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from framelens.core.errors import ModelNotFound
+from framelens.core.vllm_arguments import config_text
 from framelens.engine.model_resolution import resolve_model
 from framelens.models.architecture import Shape
 from framelens.models.catalogue import Catalogue, Match
 from framelens.models.catalogue_parser import CatalogueEntry
 from framelens.models.config.parser import read_shape
-from framelens.models.formatting import weights_bytes
+from framelens.models.memory import weights_bytes
 from framelens.models.placement import Proposal
 from framelens.plugins.models.preflight.context import Fix, apply_fix
 from framelens.services.hardware_profile import HardwareProfile
@@ -146,12 +147,6 @@ def _shape_of(folder: Path) -> Shape:
 def proposal_for(choice: ModelChoice, place: HardwareProfile) -> Proposal | None:
     """Return settings with which the model fits; None where it doesn't or nothing is known of it."""
     return next(iter(place.proposals((choice.entry,))), None) if choice.entry else None
-
-
-def config_text(config: Mapping[str, Any]) -> str:
-    """Format VLLM_CONFIG for reading, with a line for each setting."""
-    lines = [f"  {json.dumps(name)}: {json.dumps(value)}" for name, value in config.items()]
-    return "{\n" + ",\n".join(lines) + "\n}" if lines else "{}"
 
 
 def env_lines(wanted: ModelSettings, environment: Mapping[str, str]) -> str:

@@ -110,9 +110,9 @@ ACTIONS = (
 @pytest.mark.parametrize(("role", "action"), ACTIONS, ids=[action.partition("(")[0] for _, action in ACTIONS])
 def test_roles_are_checked_where_the_action_is_done(role: str, action: str, services: Services, tmp_path: Path) -> None:
     from framelens.plugins.models import page as models
+    from framelens.plugins.models.trust import code_trust
     from framelens.plugins.monitor import page as system
     from framelens.services import container
-    from framelens.plugins.models.trust import code_trust
 
     job = ended(services, services.jobs.submit(AnalysisRequest(tmp_path / "a.mp4"), name="a.mp4")).id
     names = {"services": services, "container": container, "job": job, "system": system, "models": models}

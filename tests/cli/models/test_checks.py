@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from framelens.plugins.models.benchmark import model_benchmark
 from framelens.analysis.planning.benchmark_result import BenchmarkResult
 from framelens.cli import main
 from framelens.engine.hardware import installed_vllm
 from framelens.llm.vision_check import cards
+from framelens.plugins.models.benchmark import model_benchmark
 from tests.analysis.test_model_benchmark import MEASURED
 from tests.llm.scripted import saying, serve
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from langchain_core.messages import BaseMessage
 
-from framelens.analysis.planning.benchmark_result import REQUESTS, TOGETHER, BenchmarkResult, FrameCost
+from framelens.analysis.planning.benchmark_result import TOGETHER, BenchmarkResult, FrameCost
 from framelens.core.domain import EngineProgress, Keyframe, ProgressListener, Usage
 from framelens.core.errors import EngineError, RequestTooLarge
 from framelens.core.units import gib_number
@@ -35,9 +35,10 @@ from framelens.llm.stream import ask
 from framelens.llm.vision_check import as_frames, cards
 from framelens.models.architecture import Shape
 from framelens.models.config.parser import read_shape
-from framelens.plugins.models.benchmark.dummy_model import write_folder
 from framelens.models.memory import estimate_memory
 from framelens.models.serving_plan import Device, parse_plan
+from framelens.plugins.models.benchmark.dummy_model import write_folder
+from framelens.plugins.models.benchmark.planning import REQUESTS
 
 SIZES = ((448, 252), (896, 504))
 """Width and height of test frames in pixels: the size sent on a CPU, and one with four times the pixels."""

@@ -28,10 +28,11 @@ from framelens.core.units import gib_number
 from framelens.i18n import language, notice_text, t
 from framelens.i18n.formatting import exactly, span
 from framelens.models.placement import Proposal
+from framelens.plugins.models.benchmark.measurements import try_model
 from framelens.plugins.models.preflight.context import PreflightFinding, Severity
-from framelens.services.engine_session import build_engine, export_environment
-from framelens.plugins.models.benchmark.measurements import check_sight, result_text, try_model
 from framelens.plugins.models.preflight.run import preflight
+from framelens.plugins.models.vision_checks import check_sight, result_text
+from framelens.services.engine_session import build_engine, export_environment
 from framelens.store.model_records import Measured
 
 if TYPE_CHECKING:
@@ -181,10 +182,11 @@ def measure(given: argparse.Namespace, proposal: Proposal, arguments: Mapping[st
     document = try_model(proposal, arguments, settings, _progress_printer(), cancel_on_signals())
     if sys.stderr.isatty():
         terminal.redraw("")
-    from framelens.analysis.planning import benchmark_result  # the planner, which the other subcommands don't need
+    from framelens.analysis.planning import benchmark_result
+    from framelens.plugins.models.benchmark import planning  # the planner, which the other subcommands don't need
 
     trial = benchmark_result.parse_result(document)
-    coming = benchmark_result.estimate_analysis(trial, given.frames) if trial else None
+    coming = planning.estimate_analysis(trial, given.frames) if trial else None
     if given.json:
         return {**document, "analysis": coming and {"frames": given.frames, "seconds": coming.seconds}}
     if trial:

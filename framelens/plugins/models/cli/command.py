@@ -13,24 +13,23 @@ from typing import Any
 
 from framelens import config
 from framelens.cli.common import add_output_options, use_language, whole_number
-from framelens.plugins.models.cli import trust
-from framelens.plugins.models.cli import tables
-from framelens.plugins.models.cli import checks
 from framelens.core.errors import ConfigError, EngineError
 from framelens.core.units import GIB
 from framelens.engine.hardware import memory_bytes
 from framelens.i18n import error_text, t
 from framelens.models.catalogue import Catalogue, find_entry, load_catalogue
 from framelens.models.catalogue_parser import CatalogueEntry
-from framelens.plugins.models.benchmark.dummy_model import check_entry
-from framelens.models.formatting import match_text, need_text, why_nothing_fits
 from framelens.models.memory import estimate_memory
 from framelens.models.placement import MemoryNeed
 from framelens.models.serving_plan import parse_plan
+from framelens.plugins.models.benchmark.dummy_model import check_entry
+from framelens.plugins.models.cli import checks, tables, trust
+from framelens.plugins.models.formatting import match_text, why_nothing_fits
 from framelens.services.engine_session import export_environment
 from framelens.services.hardware_profile import HardwareProfile, here, parse_card, parse_gigabytes, speed_here
-from framelens.plugins.models.benchmark.measurements import latest_trials, pace_text
-from framelens.plugins.models.preflight.run import effective_arguments
+from framelens.services.model_arguments import effective_arguments
+from framelens.services.model_speed import latest_trials, pace_text
+from framelens.services.readiness import need_text
 from framelens.store.model_records import Measured, trials
 
 _MOST_REQUESTS, _MOST_CARDS = 100_000, 1_000

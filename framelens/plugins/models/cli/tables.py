@@ -13,9 +13,9 @@ from framelens.models.architecture import FRAME, Shape, image_tokens
 from framelens.models.catalogue import Match
 from framelens.models.catalogue_parser import CatalogueEntry
 from framelens.models.formats import FORMATS, NumberFormat, format_of
-from framelens.models.formatting import parameters_text, weights_bytes, why_not
-from framelens.models.memory import MemoryEstimate
+from framelens.models.memory import MemoryEstimate, weights_bytes
 from framelens.models.placement import GpuCard, Proposal
+from framelens.plugins.models.formatting import parameters_text, why_not
 
 _MOST_ROWS = 12  # chosen by hand; not tuned
 _LARGE_FRAME = (1280, 720)

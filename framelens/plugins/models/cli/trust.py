@@ -21,8 +21,8 @@ from framelens.core.errors import AppError, ConfigError
 from framelens.core.files import one_line, shown_path
 from framelens.core.units import human_size
 from framelens.i18n import t
-from framelens.plugins.models.trust.remote_code import SHORT, CodeFile
 from framelens.plugins.models.trust.code_trust import ModelCode, find_code, trust_code, untrust_code
+from framelens.plugins.models.trust.remote_code import SHORT, CodeFile
 from framelens.services.engine_session import export_environment
 from framelens.store.audit import AuditLog
 from framelens.store.database import Store

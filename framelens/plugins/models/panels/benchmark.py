@@ -11,19 +11,21 @@ from app.components import report_blocks
 from app.context import services
 from app.formatting import error_words, plain
 from app.panels.menu.engine import draw_phase, short_model_name
-from framelens.plugins.models.panels.current_model import is_changing
 from app.state import page_state
 from framelens.core.domain import VideoInfo
 from framelens.core.errors import AppError
 from framelens.core.units import gib_number
 from framelens.i18n import t
 from framelens.i18n.formatting import exactly
-from framelens.plugins.models.benchmark.dummy_model import check_entry
 from framelens.models.placement import Proposal
-from framelens.plugins.models.benchmark import measurements as model_benchmarks
-from framelens.services.container import start_benchmark
-from framelens.services.hardware_profile import HardwareProfile
+from framelens.plugins.models.benchmark import measurements
+from framelens.plugins.models.benchmark.dummy_model import check_entry
+from framelens.plugins.models.panels.current_model import is_changing
+from framelens.plugins.models.panels.form_state import form_state
 from framelens.plugins.models.selection import ModelChoice, ModelSettings
+from framelens.plugins.models.tasks import start_benchmark, tasks_of
+from framelens.services.hardware_profile import HardwareProfile
+from framelens.services.model_speed import latest_trials
 from framelens.store.model_records import Measured
 
 if TYPE_CHECKING:
@@ -47,22 +49,22 @@ def draw(choice: ModelChoice, proposal: Proposal | None, here: HardwareProfile, 
         return
     is_open = _is_open(choice.model)
     with st.expander(t("models.benchmark.title"), icon=":material/speed:", expanded=is_open):
-        is_running = services().benchmark.is_running
+        is_running = tasks_of(services()).benchmark.is_running
         st.fragment(_draw, run_every=_POLL_SECONDS if is_running else None)(proposal, here, wanted, is_running)
 
 
 def _is_open(model: str) -> bool:
-    benchmark = services().benchmark
+    benchmark = tasks_of(services()).benchmark
     return benchmark.is_running or benchmark.subject == model
 
 
 def latest(model: str, here: HardwareProfile) -> Measured | None:
     """Return the latest benchmark of this model on this machine, or None."""
-    return model_benchmarks.latest_trials(services().settings.data_dir, here.device).get(model)
+    return latest_trials(services().settings.data_dir, here.device).get(model)
 
 
 def _draw(proposal: Proposal, here: HardwareProfile, wanted: ModelSettings, did_run: bool) -> None:
-    benchmark, id_ = services().benchmark, proposal.entry.id
+    benchmark, id_ = tasks_of(services()).benchmark, proposal.entry.id
     if benchmark.is_running != did_run:
         st.rerun()
     if did_run:
@@ -87,7 +89,7 @@ def _draw(proposal: Proposal, here: HardwareProfile, wanted: ModelSettings, did_
 
 def _draw_offer(proposal: Proposal, here: HardwareProfile, wanted: ModelSettings) -> None:
     written = wanted.written or {}
-    needed, free = model_benchmarks.needed_bytes(proposal, written), model_benchmarks.free_bytes()
+    needed, free = measurements.needed_bytes(proposal, written), measurements.free_bytes()
     minutes = max(1, round(_expected_seconds(proposal, here) / 60))
     amounts = {"minutes": minutes, "needed": gib_number(needed), "free": gib_number(free)}
     st.caption(plain(t("models.benchmark.about", **amounts)))
@@ -117,7 +119,7 @@ def _expected_seconds(proposal: Proposal, here: HardwareProfile) -> float:
 
 
 def _begin(proposal: Proposal, wanted: ModelSettings) -> None:
-    with page_state().catching_errors("model_error"):
+    with form_state().catching_errors():
         start_benchmark(services(), proposal, wanted.written or {})
 
 
@@ -153,8 +155,8 @@ def _draw_measured(measured: Measured) -> None:
 
 def _draw_estimate(trial: BenchmarkResult) -> None:
     """Draw the expected duration for a number of frames, of the open video where there is one."""
-    from framelens.analysis.planning.benchmark_result import estimate_analysis
     from framelens.i18n.formatting import span
+    from framelens.plugins.models.benchmark.planning import estimate_analysis
 
     number = st.number_input(
         t("models.benchmark.frames"), 1, _MAX_FRAMES, _DEFAULT_FRAMES, key=_FRAMES, width=160,

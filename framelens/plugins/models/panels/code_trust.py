@@ -10,14 +10,14 @@ import streamlit as st
 
 from app.context import services
 from app.formatting import error_words, plain
-from app.state import page_state
 from framelens.core.errors import AppError
 from framelens.core.units import human_size
 from framelens.i18n import t
+from framelens.plugins.models.panels.form_state import form_state
+from framelens.plugins.models.selection import ModelChoice
+from framelens.plugins.models.trust.code_trust import ModelCode, find_code, trust_code, untrust_code
 from framelens.plugins.models.trust.remote_code import SHORT, CodeFile
 from framelens.reports.content.labels import one_line, printable
-from framelens.plugins.models.trust.code_trust import ModelCode, find_code, trust_code, untrust_code
-from framelens.plugins.models.selection import ModelChoice
 
 _FILE = "model_code_file"
 _HASH = "model_code_hash"
@@ -99,7 +99,7 @@ def _draw_confirmation(found: ModelCode, on_trusted: Callable[[], None]) -> None
 
 def _allow(found: ModelCode, on_trusted: Callable[[], None]) -> None:
     opened = services()
-    with page_state().catching_errors("model_error"):
+    with form_state().catching_errors():
         trust_code(opened.settings.data_dir, found, str(st.session_state.get(_HASH, "")), opened.jobs.audit)
         st.session_state[_HASH] = ""
         on_trusted()
@@ -108,5 +108,5 @@ def _allow(found: ModelCode, on_trusted: Callable[[], None]) -> None:
 
 def _withdraw(found: ModelCode) -> None:
     opened = services()
-    with page_state().catching_errors("model_error"):
+    with form_state().catching_errors():
         untrust_code(opened.settings.data_dir, found.model, opened.jobs.audit)

@@ -13,7 +13,8 @@ from framelens.core.units import human_size
 from framelens.engine.base import EngineStatus
 from framelens.engine.hardware import installed_vllm
 from framelens.i18n import notice_text, t
-from framelens.plugins.models.benchmark import measurements as model_benchmarks
+from framelens.plugins.models.tasks import tasks_of
+from framelens.plugins.models.vision_checks import last_check
 from framelens.services.engine_session import confirmed_downloads
 from framelens.services.readiness import Readiness, readiness
 
@@ -33,7 +34,9 @@ def draw() -> None:
 
 def is_changing() -> bool:
     """Check whether a switch, a download or a benchmark is running."""
-    return is_switching() or services().benchmark.is_running or services().download.state == "running"
+    return (
+        is_switching() or tasks_of(services()).benchmark.is_running or tasks_of(services()).download.state == "running"
+    )
 
 
 def _draw(was_changing: bool) -> None:
@@ -80,7 +83,7 @@ def _facts(status: EngineStatus) -> list[str]:
     """List vision support, engine, device or address, and context length; none about vision where the start failed."""
     info, installed = status.info, installed_vllm()
     facts = [] if status.state == "failed" else [t(f"models.page.sees_{_sight(status)}")]
-    if kept := model_benchmarks.last_check(services().settings):
+    if kept := last_check(services().settings):
         facts.append(t(f"models.vision_check.short_{kept['verdict']}"))
     facts.append(f"{_KIND[status.kind]} {info.version if info else ''}".strip())
     if status.kind == "vllm" and installed:
@@ -103,7 +106,7 @@ def _sight(status: EngineStatus) -> str:
 
 
 def _draw_buttons(status: EngineStatus) -> None:
-    is_remote, is_blocked = status.kind == "remote", is_switching() or services().benchmark.is_running
+    is_remote, is_blocked = status.kind == "remote", is_switching() or tasks_of(services()).benchmark.is_running
     with st.container(horizontal=True, gap="small"):
         if status.state in ("stopped", "failed"):
             now = readiness(services().settings, services().engine)
@@ -151,7 +154,7 @@ def _on_stop() -> None:
 
 
 def _draw_download() -> None:
-    download = services().download
+    download = tasks_of(services()).download
     state, model = download.state, download.subject
     if state in ("idle", "done"):
         return

@@ -14,11 +14,6 @@ from app.components import charts
 from app.context import services
 from app.formatting import error_words, plain
 from app.panels.menu.engine import short_model_name
-from framelens.plugins.models.panels import benchmark
-from framelens.plugins.models.panels import code_trust
-from framelens.plugins.models.panels.current_model import is_changing
-from framelens.plugins.models.panels.table import CONFIG, ENGINE, NAME, fill_form
-from app.state import page_state
 from framelens.core.errors import AppError
 from framelens.core.model_hub import chosen_hub
 from framelens.core.units import gib_text
@@ -26,24 +21,21 @@ from framelens.i18n import language, notice_text, sentences, t
 from framelens.models.catalogue import Catalogue
 from framelens.models.catalogue_parser import Engine
 from framelens.models.formats import format_of
-from framelens.models.formatting import match_text, need_text, parameters_text, why_nothing_fits
 from framelens.models.memory import estimate_memory
 from framelens.models.placement import Proposal
-from framelens.plugins.models.preflight.context import Fix, PreflightFinding, Severity
-from framelens.plugins.models.preflight.context import apply_fix as with_changes
 from framelens.models.serving_plan import parse_plan
-from framelens.services.container import download_and_switch, with_local_model
-from framelens.services.hardware_profile import HardwareProfile
-from framelens.plugins.models.selection import (
-    ModelChoice,
-    ModelSettings,
-    config_text,
-    env_lines,
-    find_model,
-    proposal_for,
-)
+from framelens.plugins.models.formatting import match_text, parameters_text, why_nothing_fits
+from framelens.plugins.models.panels import benchmark, code_trust
+from framelens.plugins.models.panels.current_model import is_changing
+from framelens.plugins.models.panels.form_state import form_state
+from framelens.plugins.models.panels.table import CONFIG, ENGINE, NAME, fill_form
+from framelens.plugins.models.preflight.context import Fix, PreflightFinding, Severity
 from framelens.plugins.models.preflight.run import preflight
-from framelens.services.readiness import download_text, free_bytes, hub_text
+from framelens.plugins.models.selection import ModelChoice, ModelSettings, env_lines, find_model, proposal_for
+from framelens.plugins.models.tasks import download_and_switch
+from framelens.services.container import with_local_model
+from framelens.services.hardware_profile import HardwareProfile
+from framelens.services.readiness import download_text, free_bytes, hub_text, need_text
 
 _NUM_SUGGESTED = 4
 """Number of suggested models. Chosen by hand; not tuned."""
@@ -250,20 +242,20 @@ def _draw_apply(catalogue: Catalogue, choice: ModelChoice, place: HardwareProfil
             on_click=_check,
             args=(wanted,),
         )
-    findings, state = _checked_findings(wanted), page_state()
+    findings, state = _checked_findings(wanted), form_state()
     apply_fix = partial(_apply_fix, wanted.model, catalogue, place)
     if findings is not None:
         _draw_findings(findings, wanted, apply_fix)
     if wanted.engine == "vllm":
         allowed = Fix({"trust_remote_code": True})
         code_trust.draw(choice, lambda: apply_fix(with_fix(wanted, allowed)))
-    if state.model_error:
-        st.error(plain(error_words(state.model_error)), icon=":material/error:")
+    if state.error:
+        st.error(plain(error_words(state.error)), icon=":material/error:")
 
 
 def _checked_findings(wanted: ModelSettings) -> tuple[PreflightFinding, ...] | None:
     """Return the findings for exactly these settings, or None where they weren't checked."""
-    checked = page_state().model_found
+    checked = form_state().found
     return checked[1] if checked and checked[0] == wanted else None
 
 
@@ -277,25 +269,25 @@ def _apply_fix(previous: str, catalogue: Catalogue, place: HardwareProfile, want
 
 def _check(wanted: ModelSettings) -> None:
     """Run the preflight checks; a model without local data is looked up on the hub."""
-    state = page_state()
-    state.model_found = None
+    state = form_state()
+    state.found = None
     status = services().engine.status()
     runs = status.kind != "remote" and status.state in ("starting", "ready")
-    with state.catching_errors("model_error"):
+    with state.catching_errors():
         checked = wanted if wanted.config is not None else replace(wanted, vllm_config="")
         settings = with_local_model(services().settings, **checked.named)
         results = preflight(settings, None if checked is wanted else wanted.written, engine_runs=runs, asks_hub=True)
         # The button already says that the model has to be downloaded.
-        state.model_found = (wanted, tuple(finding for finding in results if finding.key != "doctor_model_absent"))
+        state.found = (wanted, tuple(finding for finding in results if finding.key != "doctor_model_absent"))
 
 
 def _use(wanted: ModelSettings) -> None:
     """Switch to the model unless the check fails: the running engine would be stopped for it."""
     _check(wanted)
-    state = page_state()
-    if state.model_error or any(finding.severity == "stops" for finding in _checked_findings(wanted) or ()):
+    state = form_state()
+    if state.error or any(finding.severity == "stops" for finding in _checked_findings(wanted) or ()):
         return
-    with state.catching_errors("model_error"):
+    with state.catching_errors():
         settings = with_local_model(services().settings, **wanted.named)
         before, after = map(short_model_name, (services().engine.status().model, wanted.model))
         download_and_switch(services(), settings, pausing=bool(st.session_state.get(_PAUSING)))
@@ -319,13 +311,3 @@ def _draw_findings(
                 on_click=on_fix,
                 args=(with_fix(wanted, finding.fix),),
             )
-
-
-def with_fix(wanted: ModelSettings, fix: Fix) -> ModelSettings:
-    """Apply a fix to the settings; settings that it doesn't touch stay as typed."""
-    written = wanted.written or {}
-    changed = with_changes(written, fix)
-    # A setting from our defaults can't be removed from the text; null restores vLLM's own default.
-    changed |= {name: None for name in fix.remove if name in (wanted.config or {}) and name not in written}
-    model, engine = fix.model or wanted.model, fix.engine or wanted.engine
-    return replace(wanted, model=model, engine=engine, vllm_config=config_text(changed))

@@ -5,12 +5,12 @@ import streamlit as st
 from app.context import services
 from app.formatting import error_words, plain
 from app.panels.menu.engine import draw_phase
-from framelens.plugins.models.panels.current_model import is_changing
 from app.state import page_state
 from framelens.core.errors import AppError
 from framelens.i18n import notice_text, t
-from framelens.services.container import query_remote_engine, switch_to_remote_engine
-from framelens.plugins.models.benchmark.measurements import RemoteEngineReport
+from framelens.plugins.models.panels.current_model import is_changing
+from framelens.plugins.models.remote_query import RemoteEngineReport
+from framelens.plugins.models.tasks import query_remote_engine, switch_to_remote_engine, tasks_of
 
 _POLL_SECONDS = 1.0
 _URL, _KEY, _MODEL, _ERROR = "elsewhere_url", "elsewhere_key", "elsewhere_model", "elsewhere_error"
@@ -31,12 +31,12 @@ def draw() -> None:
         left.text_input(t("models.remote.model"), key=_MODEL, persist_state="session",
                         placeholder=t("models.remote.model_example"))  # fmt: skip
         right.text_input(t("models.remote.key"), key=_KEY, type="password", persist_state="session")
-        is_running = services().remote_query.is_running
+        is_running = tasks_of(services()).remote_query.is_running
         st.fragment(_draw, run_every=_POLL_SECONDS if is_running else None)(is_running)
 
 
 def _draw(did_run: bool) -> None:
-    query = services().remote_query
+    query = tasks_of(services()).remote_query
     if query.is_running != did_run:
         st.rerun()
     is_incomplete = not (st.session_state.get(_URL) or "").strip()

@@ -13,25 +13,28 @@ import streamlit as st
 from app.components.assets import component, sent
 from app.context import services
 from app.formatting import plain
-from app.state import page_state
 from framelens.core.errors import AppError
 from framelens.core.units import GIB, gib_number
+from framelens.core.vllm_arguments import config_text
+from framelens.engine.hardware import memory_bytes
 from framelens.i18n import language, t
 from framelens.models.catalogue import Catalogue
 from framelens.models.catalogue_parser import CatalogueEntry
 from framelens.models.formats import format_of
-from framelens.models.formatting import parameters_text, why_not
-from framelens.models.placement import Proposal, least_bytes
-from framelens.services import hardware_profile
-from framelens.services.hardware_profile import HardwareProfile
-from framelens.plugins.models.benchmark.measurements import latest_trials, speed_text
-from framelens.plugins.models.selection import config_text, find_model, proposal_for
+from framelens.models.placement import GpuCard, Proposal, least_bytes
+from framelens.plugins.models.formatting import parameters_text, why_not
+from framelens.plugins.models.panels.form_state import form_state
+from framelens.plugins.models.selection import find_model, proposal_for
+from framelens.services.hardware_profile import HardwareProfile, speed_here
+from framelens.services.model_speed import latest_trials, speed_text
 from framelens.store.model_records import Measured
 
 _HEADS = ("models.column_model", "models.page.memory", "models.column_format", "models.page.lengths")
 _MORE_HEADS = ("models.page.frames", "models.column_licence")
 _NUM_UNFOLDED = 10
 """Rows shown before the fold. Chosen by hand; not tuned."""
+_USUAL_GIB = (24, 16, 12, 8)
+"""Sizes offered besides this machine. Chosen by hand; not tuned."""
 NAME, CONFIG, ENGINE = "model_name", "model_config", "model_engine"
 """Keys of the fields in which a model is chosen."""
 _mount = component("models")
@@ -40,7 +43,7 @@ _mount = component("models")
 def draw(catalogue: Catalogue, here: HardwareProfile) -> None:
     """Draw the choice of the memory size, and the table."""
     st.caption(t("models.page.table_about"))
-    known = hardware_profile.all_profiles(here)
+    known = _profiles(here)
     key = st.segmented_control(
         t("models.page.size"),
         list(known),
@@ -78,6 +81,14 @@ def draw(catalogue: Catalogue, here: HardwareProfile) -> None:
         key="model_rows",
         on_use=lambda id_: fill_form(id_, catalogue, here),
     )
+
+
+def _profiles(ours: HardwareProfile) -> dict[str, HardwareProfile]:
+    """Return the profiles to choose from by key: this machine, the usual cards, and its CPU if it has a card."""
+    places = [ours, *(HardwareProfile(f"{gib} GB", GpuCard(gib)) for gib in _USUAL_GIB)]
+    if ours.card:
+        places.append(HardwareProfile("CPU", None, memory_gib=memory_bytes() / GIB, speed=speed_here()))
+    return {place.key: place for place in places}
 
 
 def _row(one: Proposal, place: HardwareProfile, used: str, measured: Measured | None) -> ModelRow:
@@ -119,7 +130,8 @@ def _about(entry: CatalogueEntry) -> str:
 def fill_form(name: str, catalogue: Catalogue, here: HardwareProfile) -> None:
     """Put this model into the fields, with the settings that suit it on this machine."""
     st.session_state[NAME] = name
-    page_state().model_error = page_state().model_found = None
+    state = form_state()
+    state.error = state.found = None
     try:
         choice = find_model(name, catalogue)
     except AppError:

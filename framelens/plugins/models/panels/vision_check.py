@@ -7,13 +7,13 @@ import streamlit as st
 from app.context import services
 from app.formatting import error_words, plain
 from app.panels.menu.engine import draw_phase, short_model_name
-from framelens.plugins.models.panels.current_model import is_switching
-from app.state import page_state
 from framelens.i18n import language, t
 from framelens.llm.vision_check import VisionCard
 from framelens.llm.vision_check import draw as draw_card
-from framelens.plugins.models.benchmark import measurements as model_benchmarks
-from framelens.services.container import start_vision_check
+from framelens.plugins.models import vision_checks
+from framelens.plugins.models.panels.current_model import is_switching
+from framelens.plugins.models.panels.form_state import form_state
+from framelens.plugins.models.tasks import start_vision_check, tasks_of
 from framelens.store.model_records import Measured
 
 _POLL_SECONDS = 2.0
@@ -25,15 +25,15 @@ _SIZE = "sight_size"
 
 def draw() -> None:
     """Draw the check of the engine in use, and its latest stored outcome."""
-    outcome = model_benchmarks.last_check(services().settings)
-    check = services().vision_check
+    outcome = vision_checks.last_check(services().settings)
+    check = tasks_of(services()).vision_check
     is_open, is_running = check.state != "idle", check.is_running
     with st.expander(t("models.vision_check.title"), icon=":material/visibility:", expanded=is_open):
         st.fragment(_draw, run_every=_POLL_SECONDS if is_running else None)(outcome, is_running)
 
 
 def _draw(outcome: Measured | None, did_run: bool) -> None:
-    check = services().vision_check
+    check = tasks_of(services()).vision_check
     if check.is_running != did_run:
         st.rerun()
     if did_run:
@@ -51,7 +51,7 @@ def _draw(outcome: Measured | None, did_run: bool) -> None:
 
 def _draw_offer() -> None:
     st.caption(t("models.vision_check.about"))
-    default_size = model_benchmarks.usual_size(services().settings)
+    default_size = vision_checks.usual_size(services().settings)
     sizes = {f"{width} × {height}": (width, height) for width, height in sorted({default_size, *_SIZES})}
     running = len(services().jobs.running())
     size = st.segmented_control(
@@ -68,14 +68,14 @@ def _draw_offer() -> None:
         t("models.vision_check.begin"),
         key="sight_begin",
         icon=":material/visibility:",
-        disabled=bool(running) or is_switching() or services().benchmark.is_running,
+        disabled=bool(running) or is_switching() or tasks_of(services()).benchmark.is_running,
         on_click=_begin,
         args=(sizes.get(size or "", default_size),),
     )
 
 
 def _begin(size: tuple[int, int]) -> None:
-    with page_state().catching_errors("model_error"):
+    with form_state().catching_errors():
         start_vision_check(services(), size)
 
 
@@ -88,7 +88,7 @@ def _draw_outcome(outcome: Measured) -> None:
     st.markdown(plain(t(f"vision_check.{outcome['verdict']}", reason=reason)))
     about = [short_model_name(str(outcome["model"])), str(outcome["engine"])]
     about += [t(f"models.format.{outcome['format']}.name")] if outcome.get("format") else []
-    score = "" if reason else model_benchmarks.result_text(outcome)
+    score = "" if reason else vision_checks.result_text(outcome)
     st.caption(plain(" ".join(filter(None, (score, f"{' · '.join(filter(None, about))} · {outcome.get('at', '')}")))))
     with st.container(horizontal=True, gap="small"):
         for one in outcome.get("cards") or ():

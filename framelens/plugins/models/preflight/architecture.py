@@ -11,7 +11,13 @@ from typing import Any
 
 from framelens.core.model_hub import chosen_hub
 from framelens.core.units import gib_text
-from framelens.plugins.models.preflight.context import Fix, PreflightFinding, PreflightSubject, of_error, preflight_notice
+from framelens.plugins.models.preflight.context import (
+    Fix,
+    PreflightFinding,
+    PreflightSubject,
+    of_error,
+    preflight_notice,
+)
 from framelens.plugins.models.trust.remote_code import SHORT
 
 # Any of these is equivalent to the others: vLLM finds a pooling model by its generating one.

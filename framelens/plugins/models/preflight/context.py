@@ -1,8 +1,8 @@
 """Facts for the preflight checks (the model, the settings, the device and the engine), and the findings they lead to.
 
-Each fact may be missing; what is unknown never counts against a model. `framelens.plugins.models.preflight.run` gathers them. A
-finding is rendered later: as a `notice` for a page or a terminal, as an `error` for a refused start. Its fix is applied
-to a VLLM_CONFIG without changing anything else.
+Each fact may be missing; what is unknown never counts against a model. `run` beside this module gathers them. A finding
+is rendered later: as a `notice` for a page or a terminal, as an `error` for a refused start. Its fix is applied to a
+VLLM_CONFIG without changing anything else.
 """
 
 import json
@@ -15,8 +15,8 @@ from framelens.core.errors import AppError, EngineError
 from framelens.models.architecture import Quantisation, Shape
 from framelens.models.catalogue import Match
 from framelens.models.cpu_speed import ProcessorRates, estimate_rates
-from framelens.plugins.models.trust.remote_code import RemoteCode
 from framelens.models.serving_plan import Device, Plan, parse_plan
+from framelens.plugins.models.trust.remote_code import RemoteCode
 
 _OTHER_CONFIG = ("hf_overrides", "hf_config_path", "config_format", "model_impl")
 

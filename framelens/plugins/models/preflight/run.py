@@ -1,10 +1,9 @@
 """Preflight of settings on this machine, in about a second and without starting anything.
 
-It gathers the facts that `framelens.plugins.models.preflight` judges: the model's folder or name, the machine, the installed
-engine. Nothing heavy is imported. At most one small file is downloaded, and only if the caller allows it.
+It gathers the facts that the checks judge: the model's folder or name, the machine, the installed engine. Nothing
+heavy is imported. At most one small file is downloaded, and only if the caller allows it.
 """
 
-import json
 import logging
 import os
 from collections.abc import Mapping
@@ -15,20 +14,17 @@ from typing import Any
 
 from framelens.config import Settings
 from framelens.core import vllm_arguments
-from framelens.core.domain import Notice
 from framelens.core.errors import AppError, EngineError, ModelNotFound
 from framelens.core.units import GIB
 from framelens.engine import supported_architectures
 from framelens.engine.diagnostics.facts import CheckedSettings, SystemFacts, gather_facts
 from framelens.engine.downloads.hub import hub_config
-from framelens.engine.hardware import cpu_cores, cpu_flags, installed_vllm, memory_bytes, memory_nodes
+from framelens.engine.hardware import cpu_cores, installed_vllm, memory_nodes
 from framelens.engine.model_resolution import resolve_model
-from framelens.engine.vllm import fit_arguments, kv_cache_gib, other_code, vllm_launcher
+from framelens.engine.vllm import fit_arguments, other_code, vllm_launcher
 from framelens.models.architecture import Shape
 from framelens.models.catalogue import Catalogue, Match, load_catalogue, raw_built_in
 from framelens.models.catalogue_parser import CatalogueEntry
-from framelens.models.config.parser import read_shape
-from framelens.models.cpu_speed import fits_wide, has_bfloat16, is_better_wide
 from framelens.models.placement import GpuCard, Proposal, propose_for_cards, propose_for_cpu
 from framelens.plugins.models.preflight import check
 from framelens.plugins.models.preflight.context import (
@@ -40,6 +36,7 @@ from framelens.plugins.models.preflight.context import (
     Program,
 )
 from framelens.plugins.models.trust import code_trust
+from framelens.services.model_arguments import is_wide, known_shape, read_object
 from framelens.services.model_names import resolve_named_model
 
 log = logging.getLogger(__name__)
@@ -66,66 +63,6 @@ def preflight(
     return check(subject_of(settings, given, engine_runs=engine_runs, asks_hub=asks_hub))
 
 
-def refuse(settings: Settings, folder: Path) -> tuple[Notice, ...]:
-    """Check the settings right before an engine starts.
-
-    An unexpected error of the check itself is logged and doesn't prevent the start.
-
-    Args:
-        settings: The settings.
-        folder: The folder of the model.
-
-    Returns:
-        Notices about problems that don't prevent the start.
-
-    Raises:
-        AppError: The first problem that prevents the start.
-    """
-    try:
-        found = preflight(replace(settings, model_path=str(folder)))
-    except Exception:
-        log.exception("preflight failed")
-        return ()
-    stopping = [finding for finding in found if finding.severity == "stops"]
-    if stopping:
-        raise stopping[0].error
-    return tuple(finding.notice for finding in found if finding.severity == "hinders")
-
-
-def computes_wide(settings: Settings) -> bool:
-    """Return whether `half` should become float32 on this machine's CPU (`wide` of `fit_arguments`)."""
-    flags = cpu_flags()
-    if has_bfloat16(flags) or (installed_vllm() or ("", ""))[0] != "cpu":
-        return False
-    machine = MachineState(cpu_flags=flags, cpu_cores=cpu_cores(), memory_bytes=memory_bytes())
-    return _is_wide(shape_of(settings), settings.vllm_config, machine)
-
-
-def effective_arguments(settings: Settings) -> Mapping[str, Any]:
-    """Return VLLM_CONFIG with the changes that the engine on this machine is started with."""
-    device = (installed_vllm() or ("gpu", ""))[0]
-    return fit_arguments(settings.vllm_config, device, wide=computes_wide(settings))[0]
-
-
-def _is_wide(shape: Shape | None, given: Mapping[str, Any], machine: MachineState) -> bool:
-    if shape is None or machine.kind != "cpu" or not is_better_wide(shape, given, machine.speed):
-        return False
-    memory, cache = machine.memory_bytes or 0, given.get("kv_cache_memory_bytes")
-    return fits_wide(shape, given, memory, cache if isinstance(cache, int) else kv_cache_gib(memory) * GIB)
-
-
-def shape_of(settings: Settings) -> Shape | None:
-    """Return the shape of a model that is on this machine, or in the catalogue by its full name; else None."""
-    try:
-        folder = resolve_model(settings.model_path).folder
-    except AppError:
-        return None
-    if folder is not None:
-        return _shape(_read(folder / "config.json"))
-    entry = load_catalogue(settings.data_dir / "models").by_id.get(settings.model_path)
-    return entry.shape if entry else None
-
-
 def subject_of(
     settings: Settings, given: Mapping[str, Any] | None = None, *, engine_runs: bool = False, asks_hub: bool = False
 ) -> PreflightSubject:
@@ -144,7 +81,8 @@ def subject_of(
         model = replace(model, fault=_name_fault(settings))
     machine = _machine(facts, engine_runs=engine_runs)
     fault = _fault(given) if settings.engine == "vllm" else None
-    arguments = given if fault else fit_arguments(given, machine.kind, wide=_is_wide(model.shape, given, machine))[0]
+    wide = machine.kind == "cpu" and is_wide(model.shape, given, machine.speed, machine.memory_bytes or 0)
+    arguments = given if fault else fit_arguments(given, machine.kind, wide=wide)[0]
     environment = _environment(settings, given) if settings.engine == "vllm" and not fault else {}
     if engine_runs and not os.environ.get(_CPU_CACHE):
         environment.pop(_CPU_CACHE, None)  # it follows from the free memory, which will change
@@ -204,7 +142,7 @@ def _model(name: str, facts: SystemFacts, catalogue: Catalogue, *, asks_hub: boo
     config: Mapping[str, Any] | None = raw_built_in().get(entry.id, {}).get("config") if entry else None
     if config is None and fault is None and match is None and asks_hub and found.may_be_fetched:
         config = hub_config(name)
-    shape = entry.shape if entry else _shape(config)
+    shape = entry.shape if entry else known_shape(config)
     return Model(
         name=name,
         config=config,
@@ -253,14 +191,14 @@ def _in_folder(name: str, folder: Path) -> Model:
         files = frozenset(file.name for file in folder.iterdir())
     except OSError:
         files = frozenset()
-    config = _read(folder / "config.json")
-    tokenizer = _read(folder / "tokenizer_config.json") or {}
+    config = read_object(folder / "config.json")
+    tokenizer = read_object(folder / "tokenizer_config.json") or {}
     return Model(
         name=_called(name, folder),
         folder=str(folder),
         files=files,
         config=config,
-        shape=_shape(config),
+        shape=known_shape(config),
         has_template=bool(tokenizer.get("chat_template")) or any(file in files for file in _TEMPLATES),
     )
 
@@ -270,22 +208,6 @@ def _called(name: str, folder: Path) -> str:
         return resolve_model(name).name
     except AppError:
         return folder.name
-
-
-def _read(file: Path) -> Mapping[str, Any] | None:
-    try:
-        value = json.loads(file.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError):
-        return None
-    return value if isinstance(value, dict) else None
-
-
-def _shape(config: Mapping[str, Any] | None) -> Shape | None:
-    """Return the shape of a model, None for a family that the calculator doesn't know, which skips some checks."""
-    try:
-        return read_shape(config) if config is not None else None
-    except AppError:
-        return None
 
 
 def _weights_bytes(shape: Shape) -> int:

@@ -6,9 +6,9 @@ from framelens.models.architecture import Shape
 from framelens.models.catalogue import Match
 from framelens.models.catalogue_parser import CatalogueEntry
 from framelens.models.formats import format_of
-from framelens.models.memory import estimate_memory
 from framelens.models.placement import GpuCard, MemoryNeed, least_bytes
-from framelens.models.serving_plan import Device, Plan
+from framelens.models.serving_plan import Device
+from framelens.services.readiness import need_text
 
 
 def match_text(match: Match) -> str:
@@ -19,20 +19,6 @@ def match_text(match: Match) -> str:
     if match.others:
         lines.append(t("models.why.others", ids=", ".join(entry.id for entry in match.others)))
     return sentences(lines)
-
-
-def need_text(need: MemoryNeed) -> str:
-    """Return one or two sentences about what a model needs of this memory, and whether it fits."""
-    values = {
-        "needed": gib_number(need.needed_bytes),
-        "least": gib_number(need.least_bytes),
-        "there": gib_number(need.there_bytes),
-        "usable": gib_number(need.usable_bytes),
-        "share": round(100 * need.usable),
-    }
-    if need.fits:
-        return t("models.need_fits", **values)
-    return t("models.need_settings" if need.can_fit else "models.need_not", **values)
 
 
 def why_nothing_fits(entry: CatalogueEntry, card: GpuCard | None, need: MemoryNeed) -> str:
@@ -49,11 +35,6 @@ def why_not(entry: CatalogueEntry, card: GpuCard | None) -> str:
         return t("models.needs_card", capability=least)
     device: Device = "gpu" if card else "cpu"
     return t("models.needs", gib=gib_number(least_bytes(entry.shape, device)))
-
-
-def weights_bytes(shape: Shape) -> int:
-    """Return the bytes of the weights in the checkpoint's own format."""
-    return estimate_memory(shape, Plan()).bytes_of("text_weights", "vision_weights")
 
 
 def parameters_text(shape: Shape, *, named: bool = False) -> str:

@@ -99,9 +99,9 @@ ELSEWHERE = {
     r"framelens restore .+": "wants a backup; tests/cli/commands/storage/test_backup.py runs it with one",
     r"framelens users .+": "asks for a password; tests/cli/commands/access/test_users.py runs it",
     r"framelens keys .+ --user .+": "wants an account; tests/cli/commands/access/test_users.py runs it",
-    r"framelens models (un)?trust\b.*": "wants a model with code; tests/cli/models/test_trust.py runs it with one",
+    r"framelens models (un)?trust\b.*": "wants a model with code; tests/plugins/models/cli/test_trust.py has one",
     r"framelens transcript .+": "wants subtitles; tests/cli/commands/test_transcript.py runs it with some",
-    r"framelens models try\b.*": "takes 14 GB and minutes; tests/cli/models/test_checks.py runs it with less",
+    r"framelens models try\b.*": "takes 14 GB and minutes; tests/plugins/models/cli/test_checks.py runs it with less",
 }
 _PROGRAMS = re.compile(
     r"framelens|\./download_model\.sh|make|streamlit|python3?|py|hf|ffmpeg|ray|docker|curl|ollama|source|nvidia-smi"

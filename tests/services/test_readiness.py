@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from framelens.models.formatting import need_text
 
 from framelens import config
 from framelens.config import Settings
@@ -21,6 +20,7 @@ from framelens.models.placement import Proposal, propose_for_cpu
 from framelens.services import hardware_profile, readiness
 from framelens.services.engine_session import build_engine, confirmed_downloads
 from framelens.services.hardware_profile import HardwareProfile, build_profile
+from framelens.services.readiness import need_text
 from tests.app.fake_services import ScriptedEngine
 
 pytestmark = pytest.mark.usefixtures("english")

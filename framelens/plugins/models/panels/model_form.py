@@ -31,7 +31,7 @@ from framelens.plugins.models.panels.form_state import form_state
 from framelens.plugins.models.panels.table import CONFIG, ENGINE, NAME, fill_form
 from framelens.plugins.models.preflight.context import Fix, PreflightFinding, Severity
 from framelens.plugins.models.preflight.run import preflight
-from framelens.plugins.models.selection import ModelChoice, ModelSettings, env_lines, find_model, proposal_for
+from framelens.plugins.models.selection import ModelChoice, ModelSettings, env_lines, find_model, proposal_for, with_fix
 from framelens.plugins.models.tasks import download_and_switch
 from framelens.services.container import with_local_model
 from framelens.services.hardware_profile import HardwareProfile

@@ -13,7 +13,8 @@ import pytest
 from framelens.core.domain import EngineProgress, ProgressListener
 from framelens.core.errors import AppError, Cancelled, ModelNotFound
 from framelens.engine.base import Launcher
-from framelens.services.container import Services, download_and_switch
+from framelens.plugins.models.tasks import download_and_switch, tasks_of
+from framelens.services.container import Services
 from tests.app.fake_services import open_fake, script
 from tests.engine.fakes import fake_launcher
 
@@ -64,28 +65,28 @@ def begin(services: Services, model: str = "org/model") -> None:
 
 def test_the_switch_follows_when_the_model_is_here(services: Services, hub: Hub) -> None:
     begin(services)
-    while not services.download.progress:
+    while not tasks_of(services).download.progress:
         time.sleep(0.01)
-    assert (services.download.state, services.download.subject) == ("running", "org/model")
+    assert (tasks_of(services).download.state, tasks_of(services).download.subject) == ("running", "org/model")
     assert services.switcher.switch.state == "idle"
     hub.go.set()
-    services.download.wait()
+    tasks_of(services).download.wait()
     services.switcher.switch.wait()
-    assert (services.download.state, services.switcher.switch.state) == ("done", "done")
+    assert (tasks_of(services).download.state, services.switcher.switch.state) == ("done", "done")
     assert services.settings.model_path == "org/model"
 
 
 def test_paused_download_resumes_and_switches(services: Services, hub: Hub) -> None:
     hub.is_deaf = True
     begin(services)
-    services.download.cancel()
-    assert services.download.state == "cancelling"
-    services.download.restart()
+    tasks_of(services).download.cancel()
+    assert tasks_of(services).download.state == "cancelling"
+    tasks_of(services).download.restart()
     assert hub.starts <= 1  # the first one has not ended
     hub.go.set()
-    services.download.wait()
+    tasks_of(services).download.wait()
     services.switcher.switch.wait()
-    assert (services.download.state, services.switcher.switch.state) == ("done", "done")
+    assert (tasks_of(services).download.state, services.switcher.switch.state) == ("done", "done")
 
 
 def test_one_that_arrives_while_it_is_paused_waits(services: Services, hub: Hub) -> None:
@@ -93,32 +94,32 @@ def test_one_that_arrives_while_it_is_paused_waits(services: Services, hub: Hub)
     begin(services)
     while not hub.starts:
         time.sleep(0.01)
-    services.download.cancel()
+    tasks_of(services).download.cancel()
     hub.go.set()
-    services.download.wait()
-    assert (services.download.state, services.switcher.switch.state) == ("cancelled", "idle")
+    tasks_of(services).download.wait()
+    assert (tasks_of(services).download.state, services.switcher.switch.state) == ("cancelled", "idle")
 
 
 def test_a_failed_one_says_why_and_can_be_tried_again(services: Services, hub: Hub) -> None:
     hub.error = ModelNotFound("model_not_on_hub", model="org/model", endpoint="http://hub")
     hub.go.set()
     begin(services)
-    services.download.wait()
-    assert services.download.state == "failed" and services.download.error is hub.error
+    tasks_of(services).download.wait()
+    assert tasks_of(services).download.state == "failed" and tasks_of(services).download.error is hub.error
     assert services.switcher.switch.state == "idle"
     hub.error = None
-    services.download.restart()
-    services.download.wait()
-    assert services.download.state == "done"
+    tasks_of(services).download.restart()
+    tasks_of(services).download.wait()
+    assert tasks_of(services).download.state == "done"
 
 
 def test_what_cannot_follow_is_reported_like_a_failed_download(services: Services, hub: Hub) -> None:
     hub.go.set()
     with services.switcher.exclusive(threading.Event(), ends_engine=lambda: False):
         begin(services)
-        services.download.wait()
-    assert services.download.state == "failed"
-    assert services.download.error and services.download.error.key == "benchmark_under_way"
+        tasks_of(services).download.wait()
+    assert tasks_of(services).download.state == "failed"
+    assert tasks_of(services).download.error and tasks_of(services).download.error.key == "benchmark_under_way"
 
 
 def test_only_one_runs_and_a_cancelled_one_is_forgotten(services: Services, hub: Hub) -> None:
@@ -126,7 +127,7 @@ def test_only_one_runs_and_a_cancelled_one_is_forgotten(services: Services, hub:
     with pytest.raises(AppError) as caught:
         begin(services, "org/other")
     assert (caught.value.key, caught.value.values["model"]) == ("download_under_way", "org/model")
-    services.download.forget()
-    services.download.restart()
-    services.download.close()
-    assert (services.download.state, services.switcher.switch.state) == ("idle", "idle")
+    tasks_of(services).download.forget()
+    tasks_of(services).download.restart()
+    tasks_of(services).download.close()
+    assert (tasks_of(services).download.state, services.switcher.switch.state) == ("idle", "idle")

@@ -24,9 +24,11 @@ from framelens.engine import supported_architectures
 from framelens.engine.downloads.hub import hub_config
 from framelens.engine.hardware import installed_vllm
 from framelens.engine.local_engine import LocalEngine
-from framelens.plugins.models.benchmark import measurements as model_benchmarks
+from framelens.plugins.models.launch import inspect
 from framelens.plugins.models.preflight import run as preflight
-from framelens.plugins.models.preflight.run import refuse, subject_of
+from framelens.plugins.models.preflight.run import subject_of
+from framelens.plugins.models.vision_checks import engine_of
+from framelens.services.model_arguments import computes_wide
 from tests.engine.fakes import fake_launcher
 from tests.engine.test_local_engine import ready
 from tests.models.checkpoints import QWEN2, QWEN2_VL, checkpoint
@@ -46,13 +48,13 @@ OLD, NEW = frozenset({"avx2", "avx512f"}), frozenset({"avx2", "avx512_bf16"})
 def test_cpu_without_bfloat16_uses_float32_if_it_fits(
     device: str, monkeypatch: pytest.MonkeyPatch, tiny_vl: Path, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("framelens.plugins.models.preflight.run.installed_vllm", lambda: (device, "0.32.0"))
-    monkeypatch.setattr("framelens.plugins.models.preflight.run.memory_bytes", lambda: 24 * 2**30)
-    monkeypatch.setattr("framelens.plugins.models.preflight.run.cpu_cores", lambda: 2)
+    monkeypatch.setattr("framelens.services.model_arguments.installed_vllm", lambda: (device, "0.32.0"))
+    monkeypatch.setattr("framelens.services.model_arguments.memory_bytes", lambda: 24 * 2**30)
+    monkeypatch.setattr("framelens.services.model_arguments.cpu_cores", lambda: 2)
 
     def is_wide(model: str | Path, flags: frozenset[str] = OLD) -> bool:
-        monkeypatch.setattr("framelens.plugins.models.preflight.run.cpu_flags", lambda: flags)
-        return preflight.computes_wide(replace(config.load({}), model_path=str(model), data_dir=tmp_path))
+        monkeypatch.setattr("framelens.services.model_arguments.cpu_flags", lambda: flags)
+        return computes_wide(replace(config.load({}), model_path=str(model), data_dir=tmp_path))
 
     assert is_wide(tiny_vl) is is_wide("Qwen/Qwen2-VL-2B-Instruct") is (device == "cpu")
     assert not is_wide(tiny_vl, NEW) and not is_wide(tiny_vl, frozenset())
@@ -63,12 +65,10 @@ def test_cpu_without_bfloat16_uses_float32_if_it_fits(
 def test_format_of_a_check_is_that_of_the_engine(monkeypatch: pytest.MonkeyPatch, tiny_vl: Path) -> None:
     settings = replace(config.load({}), model_path=str(tiny_vl), vllm_config={"dtype": "half"})
     for device, flags, used in (("gpu", NEW, "fp16"), ("cpu", NEW, "bf16")):
-        monkeypatch.setattr("framelens.plugins.models.preflight.run.installed_vllm", lambda device=device: (device, ""))
-        monkeypatch.setattr(
-            "framelens.plugins.models.benchmark.measurements.installed_vllm", lambda device=device: (device, "")
-        )
-        monkeypatch.setattr("framelens.plugins.models.preflight.run.cpu_flags", lambda flags=flags: flags)
-        assert model_benchmarks.engine_of(settings)["format"] == used
+        monkeypatch.setattr("framelens.services.model_arguments.installed_vllm", lambda device=device: (device, ""))
+        monkeypatch.setattr("framelens.plugins.models.vision_checks.installed_vllm", lambda device=device: (device, ""))
+        monkeypatch.setattr("framelens.services.model_arguments.cpu_flags", lambda flags=flags: flags)
+        assert engine_of(settings)["format"] == used
 
 
 # ---- names and folders -----------------------------------------------------------------------------------------------
@@ -248,11 +248,11 @@ def test_unknown_config_is_fetched_from_hub_if_allowed(hub: str, monkeypatch: py
 def test_failing_start_is_refused_and_hindrances_kept(tiny_text: Path, tmp_path: Path) -> None:
     wanted = replace(config.load({}), model_path=str(tiny_text), vllm_config={"max_model_len": 9000})
     with pytest.raises(EngineError) as caught:
-        refuse(wanted, tiny_text)
+        inspect(wanted, tiny_text)
     assert caught.value.key == "context_exceeds_model"
     folder = checkpoint(tmp_path / "model")
     (folder / "chat_template.jinja").unlink()
-    kept = refuse(replace(wanted, vllm_config={"max_model_len": 512}), folder)
+    kept = inspect(replace(wanted, vllm_config={"max_model_len": 512}), folder)
     assert [notice.key for notice in kept] == ["preflight_no_chat_template"]
 
 
@@ -263,7 +263,7 @@ def test_a_fault_of_the_look_itself_keeps_no_one_from_starting(
         raise ZeroDivisionError
 
     monkeypatch.setattr(preflight, "subject_of", broken)
-    assert refuse(config.load({}), tiny_text) == ()
+    assert inspect(config.load({}), tiny_text) == ()
     assert "preflight failed" in caplog.text
     caplog.clear()
 

@@ -25,20 +25,21 @@ from framelens.engine.hardware import cpu_name
 from framelens.engine.remote_engine import RemoteEngine
 from framelens.i18n import LANGUAGES, error_text, t
 from framelens.llm.vision_check import cards
-from framelens.plugins.models.benchmark import measurements as model_benchmarks
+from framelens.plugins.models.benchmark import measurements
+from framelens.plugins.models.tasks import tasks_of
 from framelens.services.container import Services
 from framelens.services.hardware_profile import HardwareProfile
 from framelens.store.model_records import trials as kept_trials
-from tests.analysis.test_model_benchmark import MEASURED
 from tests.app.conftest import Open
 from tests.app.fake_services import script, with_bench
 from tests.app.views.test_analyse import texts
-from tests.app.views.test_models import Show, badges, name, over, rows, show
 from tests.engine.fakes import fake_launcher
 from tests.engine.hub_server import Hub
 from tests.engine.hub_server import serve as serve_hub
 from tests.engine.weights import model_files
 from tests.llm.scripted import saying, serve
+from tests.plugins.models.benchmark.test_model_benchmark import MEASURED
+from tests.plugins.models.test_page import Show, badges, name, over, rows, show
 
 __all__ = ["show"]
 
@@ -50,8 +51,8 @@ Work = Callable[..., dict[str, Any]]
 
 
 def measure_with(monkeypatch: pytest.MonkeyPatch, work: Work, free_gib: float = 20) -> None:
-    monkeypatch.setattr(model_benchmarks, "try_model", work)
-    monkeypatch.setattr(model_benchmarks, "free_bytes", lambda: int(free_gib * GIB))
+    monkeypatch.setattr(measurements, "try_model", work)
+    monkeypatch.setattr(measurements, "free_bytes", lambda: int(free_gib * GIB))
     monkeypatch.setattr("framelens.services.hardware_profile.installed_vllm", lambda: ("cpu", "0.32.0"))
 
 
@@ -78,7 +79,7 @@ def test_a_trial_says_what_it_costs_and_what_it_measured_stays(
     page = name(show(place=CPU, language=language), VL_3B)
     assert "11.2 GiB" in texts(page).replace("\\", "") and "20.0 GiB" in texts(page).replace("\\", "")
     page.button(key="trial_begin").click().run()
-    until(lambda: not services.benchmark.is_running)
+    until(lambda: not tasks_of(services).benchmark.is_running)
     again = name(show(place=CPU, language=language), VL_3B)
     written = texts(again)
     assert t("models.benchmark.measured", language, at=DOCUMENT["at"]) in written
@@ -100,13 +101,13 @@ def test_a_trial_goes_on_without_the_page_and_can_be_given_up(
 
     measure_with(monkeypatch, wait)
     name(show(place=CPU), VL_3B).button(key="trial_begin").click().run()
-    until(lambda: services.benchmark.progress)
+    until(lambda: tasks_of(services).benchmark.progress)
     page = name(show(place=CPU), VL_3B)
     shown = t("engine.phase.benchmarking_frames", "en", width=448, height=252, n=8)
     until(lambda: shown in texts(page.run()))
     assert page.button(key="model_use").disabled and page.button(key="model_start").disabled
     page.button(key="trial_cancel").click().run()
-    until(lambda: not services.benchmark.is_running)
+    until(lambda: not tasks_of(services).benchmark.is_running)
     page.run()
     assert t("models.benchmark.cancelled", "en") in texts(page)
     assert not page.button(key="model_use").disabled
@@ -153,7 +154,7 @@ def test_a_failed_trial_says_why(show: Show, services: Services, monkeypatch: py
     measure_with(monkeypatch, fail)
     page = name(show(place=CPU), VL_3B)
     page.button(key="trial_begin").click().run()
-    until(lambda: not services.benchmark.is_running)
+    until(lambda: not tasks_of(services).benchmark.is_running)
     page.run()
     assert error_text(EngineError("cuda_out_of_memory", model="m"), "en") in texts(page)
 
@@ -171,7 +172,7 @@ def test_vision_check_shows_cards_and_keeps_verdict(
         changed = at(services, server.base_url)
         page = show(changed=changed, language=language)
         page.button(key="sight_begin").click().run()
-        until(lambda: not changed.vision_check.is_running)
+        until(lambda: not tasks_of(changed).vision_check.is_running)
         page.run()
     assert not page.exception
     written = texts(page)
@@ -215,7 +216,7 @@ def test_remote_engine_is_asked_for_models_and_vision(show: Show, services: Serv
         assert page.button(key="elsewhere_test").disabled
         write(page, server.base_url)
         page.button(key="elsewhere_test").click().run()
-        until(lambda: not services.remote_query.is_running)
+        until(lambda: not tasks_of(services).remote_query.is_running)
         page.run()
     reported = (page.success if sees else page.warning)[0].value.replace("\\", "").replace("`", "")
     assert t("models.remote.answers", "en", url=server.base_url, model="model") in reported
@@ -230,7 +231,7 @@ def test_what_does_not_answer_and_what_is_no_address_is_said(show: Show, service
     assert "ftp://box" in texts(page)
     write(page, "http://127.0.0.1:9/v1")
     page.button(key="elsewhere_test").click().run()
-    until(lambda: not services.remote_query.is_running)
+    until(lambda: not tasks_of(services).remote_query.is_running)
     page.run()
     assert "http://127.0.0.1:9/v1" in texts(page) and page.error
 
@@ -289,8 +290,8 @@ def test_a_model_that_is_not_here_is_downloaded_and_then_taken(
     assert page.button(key="model_use").label == t("models.page.use_download", "en")
     page.button(key="model_use").click().run()
     assert not page.exception and not page.error
-    services.download.wait()
-    assert services.download.state == "done"
+    tasks_of(services).download.wait()
+    assert tasks_of(services).download.state == "done"
     assert over(services) == "done"
     page.run()
     assert t("models.page.switch_done", "en", before="Tiny-VL", after=hub.model) in texts(page)

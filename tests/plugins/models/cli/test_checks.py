@@ -18,8 +18,8 @@ from framelens.cli import main
 from framelens.engine.hardware import installed_vllm
 from framelens.llm.vision_check import cards
 from framelens.plugins.models.benchmark import model_benchmark
-from tests.analysis.test_model_benchmark import MEASURED
 from tests.llm.scripted import saying, serve
+from tests.plugins.models.benchmark.test_model_benchmark import MEASURED
 
 needs_vllm = pytest.mark.skipif(installed_vllm() is None, reason="asks the installed vLLM for its arguments")
 
@@ -55,7 +55,7 @@ def test_unknown_folder_is_benchmarked_by_its_config(monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(model_benchmark, "run_benchmark", tried)
     monkeypatch.setenv("FRAMELENS_DATA_DIR", str(tmp_path))
-    folder = Path(__file__).parents[2] / "fixtures" / "tiny-vl"
+    folder = Path(__file__).parents[3] / "fixtures" / "tiny-vl"
     assert main.main(["models", "try", str(folder)]) == 0
     assert asked == [("tiny-vl", json.loads((folder / "config.json").read_text()))]
 

@@ -11,13 +11,7 @@ from typing import Any
 import psutil
 import pytest
 
-from framelens.analysis.planning.benchmark_result import (
-    BenchmarkResult,
-    FrameCost,
-    benchmark_settings,
-    estimate_analysis,
-    parse_result,
-)
+from framelens.analysis.planning.benchmark_result import BenchmarkResult, FrameCost, parse_result
 from framelens.core.domain import EngineProgress
 from framelens.core.errors import Cancelled, EngineError
 from framelens.core.units import GIB
@@ -28,6 +22,7 @@ from framelens.models.placement import propose_for_cpu
 from framelens.models.serving_plan import parse_plan
 from framelens.plugins.models.benchmark import model_benchmark as trying
 from framelens.plugins.models.benchmark.model_benchmark import check_memory, run_benchmark
+from framelens.plugins.models.benchmark.planning import benchmark_settings, estimate_analysis
 from framelens.store.model_records import trials as kept_trials
 
 VL_3B = built_in().by_id["Qwen/Qwen2.5-VL-3B-Instruct"]

@@ -15,7 +15,7 @@ from framelens.services.container import Services
 from framelens.services.hardware_profile import HardwareProfile
 from framelens.store.model_records import trusted_code
 from tests.app.views.test_analyse import texts
-from tests.app.views.test_models import Show, name, show
+from tests.plugins.models.test_page import Show, name, show
 from tests.remote_checkpoint import make_checkpoint, write_code
 
 __all__ = ["show"]

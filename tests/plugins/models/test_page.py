@@ -22,6 +22,7 @@ from framelens.core.errors import Cancelled, EngineError, ModelNotFound
 from framelens.engine.base import Endpoint, EngineStatus, Launcher
 from framelens.i18n import LANGUAGES, error_text, t
 from framelens.models.placement import GpuCard
+from framelens.plugins.models.tasks import tasks_of
 from framelens.services import hardware_profile
 from framelens.services.container import Services
 from framelens.services.hardware_profile import HardwareProfile
@@ -304,7 +305,7 @@ def test_a_download_can_be_paused_continued_with_and_abandoned(show: Show, servi
         cancel.wait()
         raise ModelNotFound("model_not_on_hub", model=model, endpoint="http://hub")
 
-    download = services.download
+    download = tasks_of(services).download
     download.start(partial(fetch, "org/model"), subject="org/model")
     while not download.progress:
         time.sleep(0.01)

@@ -1,0 +1,12 @@
+"""Pages and services as the tests of the application have them."""
+
+from tests.app.conftest import (  # noqa: F401
+    card_video,
+    chinese,
+    hold,
+    installed_components,
+    open_services,
+    page,
+    page_language,
+    services,
+)

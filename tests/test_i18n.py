@@ -10,9 +10,9 @@ import pytest
 
 from framelens import i18n
 from framelens.core.background_task import in_thread
-from framelens.core.domain import Notice
+from framelens.core.domain import Language, Notice
 from framelens.core.errors import AppError, ConfigError
-from framelens.i18n import LANGUAGES, catalogue, error_text, in_language, language, notice_text, t
+from framelens.i18n import LANGUAGES, catalogue, error_text, in_language, language, notice_text, plugin_catalogue, t
 from framelens.i18n.formatting import span
 from framelens.store.fs_utils import log_to
 
@@ -21,19 +21,23 @@ LIBRARY = ROOT / "framelens"
 CHINESE = [ROOT / "README.zh.md", *(ROOT / "docs").glob("*/*.zh.md")]
 
 
+def all_texts(code: Language) -> dict[str, str]:
+    return catalogue(code) | plugin_catalogue(code)
+
+
 def places(text: str) -> set[str]:
     return {name for _, name, _, _ in Formatter().parse(text) if name}
 
 
 def test_both_languages_have_the_same_keys_and_the_same_places() -> None:
-    zh, en = catalogue("zh"), catalogue("en")
+    zh, en = all_texts("zh"), all_texts("en")
     assert zh.keys() == en.keys()
     assert [key for key in zh if places(zh[key]) != places(en[key])] == []
 
 
 def test_no_text_is_empty_and_chinese_is_chinese() -> None:
-    assert [key for key, text in catalogue("zh").items() if not text.strip()] == []
-    sentences = {key: text for key, text in catalogue("zh").items() if key.startswith("error.")}
+    assert [key for key, text in all_texts("zh").items() if not text.strip()] == []
+    sentences = {key: text for key, text in all_texts("zh").items() if key.startswith("error.")}
     assert [key for key, text in sentences.items() if not re.search(r"[\u4e00-\u9fff]", text)] == []
 
 
@@ -63,7 +67,7 @@ def _error_classes() -> set[str]:
 @pytest.mark.slow
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_every_error_and_notice_that_is_raised_has_its_words(language: str) -> None:
-    texts = catalogue(language)  # type: ignore[arg-type]
+    texts = all_texts(language)  # type: ignore[arg-type]
     assert [(path, key) for path, key in raised_keys() if key not in texts] == []
 
 
@@ -109,7 +113,7 @@ def test_english_counts_have_singular_and_plural(n: int | str, words: str) -> No
 
 
 def test_no_english_text_has_a_plural_in_brackets() -> None:
-    texts = {key: text for key, text in catalogue("en").items() if "http" not in text}
+    texts = {key: text for key, text in all_texts("en").items() if "http" not in text}
     assert [key for key, text in texts.items() if re.search(r"\w\(s\)(?!\w)", text)] == []
 
 
@@ -123,14 +127,14 @@ def test_punctuation_follows_the_language() -> None:
 
 
 def test_chinese_has_its_own_quotation_marks() -> None:
-    assert [key for key, text in catalogue("zh").items() if re.search(r"!r\}|\)r", text)] == []
+    assert [key for key, text in all_texts("zh").items() if re.search(r"!r\}|\)r", text)] == []
     error = ConfigError("setting_choice", key="FRAMELENS_ENGINE", value="no\u202ene", allowed="vllm")
     assert error_text(error, "zh") == "FRAMELENS_ENGINE 是“no\\u202ene”，只能是其中之一：vllm。"
     assert error_text(error, "en").startswith("FRAMELENS_ENGINE is 'no\\u202ene'; ")
 
 
 def test_chinese_punctuation_has_no_space_or_ascii_colon() -> None:
-    texts = {key: text.replace("行:列", "") for key, text in catalogue("zh").items()}
+    texts = {key: text.replace("行:列", "") for key, text in all_texts("zh").items()}
     assert [key for key, text in texts.items() if re.search(r"[。，；！？] (?=\S)", text)] == []
     assert [key for key, text in texts.items() if re.search(r"[\u4e00-\u9fff]: ?(?=[\u4e00-\u9fff{])", text)] == []
 
@@ -139,13 +143,13 @@ def test_chinese_punctuation_has_no_space_or_ascii_colon() -> None:
     "word", ["账户", "帐号", "散列", "校验值", "视频库", "报告库", "资料库", "控制面板", "模型站点", "检索"]
 )
 def test_chinese_has_one_term_for_each_thing(word: str) -> None:
-    texts = {**catalogue("zh"), **{path.name: path.read_text(encoding="utf-8") for path in CHINESE}}
+    texts = {**all_texts("zh"), **{path.name: path.read_text(encoding="utf-8") for path in CHINESE}}
     assert [name for name, text in texts.items() if word in text] == []
 
 
 def test_only_models_are_addressed_informally() -> None:
     """Prompts speak to a model with 你; everything else speaks to a reader, with 您."""
-    texts = {**catalogue("zh"), **{path.name: path.read_text(encoding="utf-8") for path in CHINESE}}
+    texts = {**all_texts("zh"), **{path.name: path.read_text(encoding="utf-8") for path in CHINESE}}
     prompts = ("prompt.", "ask.prompt.", "vision_check.", "guide.zh.md")  # the guide quotes one
     assert [name for name, text in texts.items() if "你" in text and not name.startswith(prompts)] == []
 

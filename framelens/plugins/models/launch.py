@@ -26,7 +26,7 @@ def launch_checks(settings: Settings) -> LaunchChecks:
 def _find(settings: Settings) -> tuple[Notice, ...]:
     from framelens.plugins.models.preflight.run import preflight
 
-    return tuple(finding.notice for finding in preflight(settings) if finding.severity != "tells")
+    return tuple(finding.notice for finding in preflight(settings) if finding.severity in ("stops", "hinders"))
 
 
 def _prepare(settings: Settings, model: str) -> Prepare:

@@ -37,7 +37,7 @@ _USUAL_GIB = (24, 16, 12, 8)
 """Sizes offered besides this machine. Chosen by hand; not tuned."""
 NAME, CONFIG, ENGINE = "model_name", "model_config", "model_engine"
 """Keys of the fields in which a model is chosen."""
-_mount = component("models")
+_mount = component("models", package=__package__)
 
 
 def draw(catalogue: Catalogue, here: HardwareProfile) -> None:

@@ -55,7 +55,7 @@ def looked_at(config: dict[str, Any], engine: Any) -> list[PreflightFinding]:
         supported_architectures.model_types()
         if engine == "vllm"
         else supported_architectures.transformers_model_types(),
-        in_transformers=supported_architectures.has_transformers_class(str(config["architectures"][0]), model_type),
+        in_transformers=supported_architectures.has_transformers_class(str(config["architectures"][0])),
         through_transformers=supported_architectures.may_run_in_vllm(model_type),
     )
     found = check(

@@ -1,4 +1,4 @@
-"""Preflight of settings on this machine, in about a second and without starting anything.
+"""Preflight of settings on this machine, in about a second: only the first for a version of an engine asks that engine.
 
 It gathers the facts that the checks judge: the model's folder or name, the machine, the installed engine. Nothing
 heavy is imported. At most one small file is downloaded, and only if the caller allows it.
@@ -19,6 +19,7 @@ from framelens.core.units import GIB
 from framelens.engine import supported_architectures
 from framelens.engine.diagnostics.facts import CheckedSettings, SystemFacts, gather_facts
 from framelens.engine.downloads.hub import hub_config
+from framelens.engine.engine_probe import ensure_record
 from framelens.engine.hardware import cpu_cores, installed_vllm, memory_nodes
 from framelens.engine.model_resolution import resolve_model
 from framelens.engine.vllm import fit_arguments, other_code, vllm_launcher
@@ -68,6 +69,7 @@ def subject_of(
 ) -> PreflightSubject:
     """Gather the facts about these settings on this machine. The arguments are those of `preflight`."""
     given = settings.vllm_config if given is None else given
+    ensure_record()
     wanted = CheckedSettings(
         settings.model_path,
         settings.data_dir,
@@ -263,7 +265,7 @@ def _program(settings: Settings, model: Model, facts: SystemFacts) -> Program:
         if is_vllm
         else supported_architectures.transformers_model_types(),
         quantisations=supported_architectures.quantisations(),
-        in_transformers=supported_architectures.has_transformers_class(first, model_type),
+        in_transformers=supported_architectures.has_transformers_class(first),
         through_transformers=supported_architectures.may_run_in_vllm(model_type),
         has_ray=facts.packages.get("ray") is not None,
         has_zentorch=find_spec("zentorch") is not None,

@@ -10,6 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import resources
+from framelens import registry
 from framelens.analysis.task import Task
 from framelens.core.codec import Failure
 from framelens.core.domain import AnalysisEvent, AnalysisRequest, Notice
@@ -81,6 +82,17 @@ def test_beside_it_is_the_way_without_a_model(page: AppTest, absent: Services) -
     assert t("ui.state_without_model", "en") in texts(page)
     assert page.button(key="choose_model")
     assert "without_model" not in {one.key for one in page.button} and not page.error
+
+
+def test_without_the_models_page_no_button_leads_to_it(
+    page: AppTest, absent: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "used", tuple)
+    with_video(page, absent)
+    assert "missing_remote" not in {one.key for one in page.button}
+    page.button(key="missing_use").click().run()
+    assert not page.exception and absent.settings.model_path == SMALL
+    assert not {"choose_model", "another_model"} & {one.key for one in page.button}
 
 
 def test_one_click_chooses_what_fits(page: AppTest, absent: Services) -> None:

@@ -20,7 +20,8 @@ from framelens.analysis.prompts.templates import load_templates
 from framelens.analysis.task import Task
 from framelens.config import load
 from framelens.core.domain import AnalysisRequest, KeyframesChosen
-from framelens.services.engine_session import EngineSession, build_engine
+from framelens.services.engine_selection import build_engine
+from framelens.services.engine_session import EngineSession
 from framelens.video.extractor import extract
 from framelens.video.keyframes.options import ExtractOptions
 from tests.llm.scripted import serve

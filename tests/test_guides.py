@@ -53,14 +53,14 @@ KINDS = {
     # A setting for this terminal: the program reads it and finds nothing wrong with it.
     "setting": r"export \w+=.+",
     # Needs neither a model nor a network.
-    "alone": r"framelens (keyframes .+|doctor|audit .+|keys (?!.* --user ).+|cluster plan .+)"
+    "alone": r"framelens (keyframes .+|doctor|plugins|keys (?!.* --user ).+|cluster plan .+)"
     r"|framelens models( (show|fit|formats|check)\b.*)?"
     r"|framelens (analyse|batch) .*--no-model.*|python3 -c .+"
     r"|cp \.env\.example \.env|ls .+|ffmpeg -i in\.mov .+|source \.venv/bin/activate",
     # About reports that are there: one is, made without a model.
-    "stored": r"framelens (library|export|backup|ask --)\b.*",
+    "stored": r"framelens (library|export|backup|audit|ask --)\b.*",
     # Asks a model: the tiny one, in an engine that the tests share.
-    "asking": r"(VLLM_CPU_KVCACHE_SPACE=4 )?framelens "
+    "asking": r"(VLLM_CPU_KVCACHE_SPACE=4 |FRAMELENS_PLUGINS= )?framelens "
     r"((analyse|batch) (?!.*(--no-model|--ray))|ask (?!--)|models sight).*",
     # Downloads a model: some kilobytes of that name, from a hub on loopback.
     "fetching": r"(\./download_model\.sh|framelens download|hf download)\b.*",

@@ -7,12 +7,17 @@ import importlib.util
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import sysconfig
+import time
 import tomllib
+import urllib.request
 import venv
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.metadata import distributions
 from pathlib import Path
 from types import ModuleType
@@ -160,6 +165,8 @@ def test_installed_wheel_names_commands_that_exist(tmp_path: Path) -> None:
     python = str(tmp_path / "venv" / "bin" / "python")
     found = subprocess.run([python, "-c", version], cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert found.stdout.split() == [PROJECT["project"]["version"], str(own)]
+    with served(python, tmp_path, environment) as url:  # beside the project's own app
+        urllib.request.urlopen(f"{url}/api/v1/openapi.json", timeout=10).close()
     environment["VLLM_MODEL_PATH"] = "Qwen/Qwen2-VL-2B-Instruct"  # fits the machine of a test
     doctor = said("doctor", "--language", "en")
     assert "framelens download Qwen/" in doctor
@@ -173,6 +180,33 @@ def test_installed_wheel_names_commands_that_exist(tmp_path: Path) -> None:
             [python, "-c", advice % key], cwd=tmp_path, env=environment, capture_output=True, text=True
         )
         assert "pip install" in text.stdout, text
+
+
+@contextmanager
+def served(python: str, folder: Path, environment: dict[str, str]) -> Iterator[str]:
+    """The page as `framelens app` serves it from this folder."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = ["--server.headless", "true", "--server.port", str(port)]
+    command = [python, "-m", "framelens", "app", *options]
+    with subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL) as process:
+        try:
+            _await_health(f"http://127.0.0.1:{port}/_stcore/health", process)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+
+
+def _await_health(url: str, process: subprocess.Popen[bytes]) -> None:
+    while process.poll() is None:
+        try:
+            urllib.request.urlopen(url, timeout=5).close()
+        except OSError:
+            time.sleep(0.2)
+        else:
+            return
+    raise AssertionError(f"the page ended with {process.returncode}")
 
 
 @pytest.mark.parametrize("engine", ["cpu", "gpu"])

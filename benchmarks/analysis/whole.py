@@ -19,7 +19,8 @@ from framelens.core.domain import (
     Layout,
     SurveyProgress,
 )
-from framelens.services.engine_session import EngineSession, build_engine
+from framelens.services.engine_selection import build_engine
+from framelens.services.engine_session import EngineSession
 
 SIDE = 448
 

@@ -15,7 +15,7 @@ from framelens.fleet.ray_jobs.task import RayTask, passed_variables
 from framelens.fleet.results import VideoResult
 from framelens.fleet.runner import BatchEvent
 from framelens.i18n import t
-from framelens.services.engine_session import export_environment
+from framelens.services.engine_selection import export_environment
 
 
 class BatchOnRay:

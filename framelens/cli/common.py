@@ -18,7 +18,6 @@ from framelens.core.domain import Selection, Strategy
 from framelens.core.errors import ConfigError, EngineError
 from framelens.i18n import LANGUAGES, notice_text, set_language, t
 from framelens.services.keyframes import build_selection, parse_interval, parse_seconds, parse_times
-from framelens.store.trash import TrashEntry
 
 if TYPE_CHECKING:
     import socket
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
 
     from framelens.config import Settings
     from framelens.services.container import Services
+    from framelens.store.trash import TrashEntry
 
 _services: ContextVar[Services] = ContextVar("services")
 _WAKE_SECONDS = 0.5

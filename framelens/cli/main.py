@@ -12,13 +12,14 @@ from collections.abc import Sequence
 from importlib import import_module
 from io import TextIOWrapper
 from itertools import chain, pairwise
+from types import ModuleType
 from typing import NoReturn
 
-from framelens import i18n, registry
+from framelens import i18n
 from framelens.cli import terminal
 from framelens.cli.parser import SHORT, Parser
 from framelens.core.domain import Language
-from framelens.core.errors import AppError, Cancelled, StorageError, as_app_error
+from framelens.core.errors import AppError, Cancelled, ConfigError, StorageError, as_app_error
 from framelens.i18n import LANGUAGES, error_text, in_language, t
 
 log = logging.getLogger(__name__)
@@ -99,7 +100,10 @@ def _run(argv: Sequence[str] | None) -> int:
     )  # before there is a log file, the terminal is not one
     typed = sys.argv[1:] if argv is None else argv
     with in_language(_wanted_language(typed)):
-        given = _parse(_command_first(typed))
+        try:
+            given = _parse(_command_first(typed))
+        except AppError as error:
+            return _fail(error)
         if given is None:
             return 0
         if given.language:
@@ -159,16 +163,44 @@ def build_parser(*, only: str | None = None) -> Parser:
     commands = parser.add_subparsers(dest="name", required=True, metavar=t("cli.command"))
     known = {name: f"framelens.cli.commands.{_FOLDERS.get(name, '')}{name}" for name in _COMMANDS}
     if only not in (*known, *chain(*_ALIASES.values()), *_WITHOUT_PLUGINS):
-        known |= registry.command_modules()
+        from framelens import registry  # reads settings and finds the plugins
+
+        known |= {name: place for name, place in registry.command_modules().items() if name not in known}
     for name, place in known.items():
         aliases = _ALIASES.get(name, ())
-        command = commands.add_parser(name, aliases=aliases, help=t(_COMMANDS.get(name, f"cli.{name}_command")))
-        if only is None or only in (name, *aliases):
-            module = import_module(place)
+        command = commands.add_parser(name, aliases=aliases, help=_help_of(name))
+        will_run = only in (name, *aliases)
+        if (only is None or will_run) and (module := _module_of(name, place, will_run=will_run)):
             command.set_defaults(command=module.run)
             module.add_arguments(command)
             command.passes_unknown = parser.passes_unknown
     return parser
+
+
+def _help_of(name: str) -> str:
+    """Return the line of a command in the list of all; a plugin may lack it."""
+    key = _COMMANDS.get(name, f"cli.{name}_command")
+    try:
+        return t(key)
+    except KeyError:
+        return name
+
+
+def _module_of(name: str, place: str, *, will_run: bool) -> ModuleType | None:
+    """Return the module of a command, or None for one of a plugin that is faulty and will not run.
+
+    Raises:
+        ConfigError: "plugin_failed", if it will run.
+    """
+    try:
+        return import_module(place)
+    except Exception as error:
+        if name in _COMMANDS:
+            raise
+        log.exception("the command %s can't be loaded", name)
+        if will_run:
+            raise ConfigError("plugin_failed", name=name, reason=f"{type(error).__name__}: {error}") from error
+        return None
 
 
 class _Version(argparse.Action):

@@ -15,11 +15,12 @@ from typing import IO, BinaryIO
 
 from framelens.core.child_environment import limit_memory
 from framelens.core.codec import Failure, receive, send
-from framelens.core.domain import Analysis
+from framelens.core.domain import Analysis, Language
 from framelens.core.errors import InputError
 from framelens.i18n import LANGUAGES
 from framelens.jobs.search_index import about, passages
 from framelens.jobs.snapshot import imported_job
+from framelens.reports.format import ReportFormat
 from framelens.reports.formats import FORMATS
 from framelens.reports.json.reader import Budget, read, split
 
@@ -141,12 +142,20 @@ def _try_out(analysis: Analysis, name: str) -> None:
         list(passages(job))
         for place, form in FORMATS.items():
             for language in LANGUAGES if place not in _UNTRIED and form.fits(analysis) else ():
-                form.to_bytes(analysis, language, appendix=True)
+                _write(form, analysis, language)
     except MemoryError:
         raise
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"[:200]
         raise InputError("report_damaged", name=name, place=place, reason=reason) from error
+
+
+def _write(form: ReportFormat, analysis: Analysis, language: Language) -> None:
+    try:
+        form.to_bytes(analysis, language, appendix=True)
+    except InputError as error:
+        if error.key != "plugin_failed":  # the report is not to blame for it
+            raise
 
 
 def _without_pictures(analysis: Analysis) -> Analysis:

@@ -4,17 +4,21 @@ To add a format, write a module with a `write` function and add one entry to FOR
 report can be imported on another machine; every other format can be generated from it there.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
+from typing import Any
 
 from framelens import registry
 from framelens.core.domain import Analysis, Language
-from framelens.core.errors import InputError
+from framelens.core.errors import AppError, InputError
 from framelens.core.files import name_key, numbered, one_line, safe_stem
 from framelens.i18n import error_text
 from framelens.reports.files import ReportFile
 from framelens.reports.format import ReportFormat, lazy
 
+log = logging.getLogger(__name__)
 FORMATS: dict[str, ReportFormat] = {
     "html": ReportFormat(".html", "text/html", "read", lazy("framelens.reports.text.html:write"), has_appendix=True),
     "markdown": ReportFormat(
@@ -63,9 +67,49 @@ FORMATS: dict[str, ReportFormat] = {
     "json": ReportFormat(".json", "application/json", "program", lazy("framelens.reports.json.writer:write")),
 }
 
-for _plugin in registry.used():
-    if _plugin.formats:
-        FORMATS.update(registry.loaded(_plugin, _plugin.formats) or {})
+
+def _of_plugins() -> Iterator[tuple[str, ReportFormat]]:
+    """Yield the formats of plugins by name; one that takes another's name or suffix is left out."""
+    suffixes = {form.suffix for form in FORMATS.values()}
+    for plugin in registry.used():
+        found = registry.loaded(plugin, plugin.formats) if plugin.formats else {}
+        for name, form in (found or {}).items():
+            if name in FORMATS or form.suffix in suffixes:
+                log.warning("plugin %s: the format %s (%s) is another one's", plugin.name, name, form.suffix)
+                continue
+            suffixes.add(form.suffix)
+            is_ours = plugin.name in registry.BUILT_IN
+            changes = {} if is_ours else {"write": _guarded(plugin, form.write), "fits": _fits(plugin, form.fits)}
+            yield name, replace(form, **changes)
+
+
+def _guarded(plugin: registry.Plugin, write: Callable[..., bytes]) -> Callable[..., bytes]:
+    """Return a writer whose unexpected errors name the plugin and not the program."""
+
+    def guarded(*given: Any, **options: Any) -> bytes:
+        try:
+            return write(*given, **options)
+        except AppError:
+            raise
+        except Exception as error:
+            log.exception("plugin %s failed", plugin.name)
+            raise InputError("plugin_failed", name=plugin.name, reason=f"{type(error).__name__}: {error}") from error
+
+    return guarded
+
+
+def _fits(plugin: registry.Plugin, fits: Callable[[Analysis], bool]) -> Callable[[Analysis], bool]:
+    def guarded(analysis: Analysis) -> bool:
+        try:
+            return fits(analysis)
+        except Exception:
+            log.exception("plugin %s failed", plugin.name)
+            return False
+
+    return guarded
+
+
+FORMATS |= dict(_of_plugins())
 
 write_alone: Callable[[Analysis, Language], bytes] = lazy("framelens.reports.text.html:write_alone")
 """Returns the HTML report for readers who don't have the video: no time is a link to it."""
@@ -146,16 +190,24 @@ def bundle(
         appendix: Add the full record to documents.
 
     Raises:
-        InputError: None of the formats has any content for an analysis.
+        InputError: None of the formats has any content for an analysis; or a plugin failed, once all others are made.
     """
     given: set[str] = set()
+    failed: InputError | None = None
     for analysis in analyses:
         stem = _stem(analysis, formats, lambda name: name_key(name) not in given and is_free(name))
         for name in [name for name in formats if FORMATS[name].fits(analysis)] or formats:
             file_name = stem + FORMATS[name].suffix
             given.add(name_key(file_name))
             wanted = language or analysis.request.language
-            yield from files_of(name, analysis, wanted, file_name, appendix=appendix)
+            try:
+                yield from files_of(name, analysis, wanted, file_name, appendix=appendix)
+            except InputError as error:
+                if error.key != "plugin_failed":
+                    raise
+                failed = error
+    if failed:
+        raise failed
 
 
 def _stem(analysis: Analysis, formats: Sequence[str], is_free: Callable[[str], bool]) -> str:

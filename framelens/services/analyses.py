@@ -15,7 +15,6 @@ from framelens.analysis.prompts.templates import Templates
 from framelens.config import Settings
 from framelens.core.domain import AnalysisEvent, AnalysisRequest, Language, Selection
 from framelens.core.errors import AppError, Cancelled, ConfigError, EngineError, VideoError
-from framelens.engine.downloads.hub import hub_config
 from framelens.services.engine_session import open_planner
 from framelens.services.keyframes import AUTO, frame_limit
 
@@ -203,5 +202,7 @@ def is_expected(failure: AppError, settings: Settings) -> bool:
     is_default_model = not (settings.model_chosen or settings.base_url)
     no_model_here = failure.key in ("model_not_local", "vllm_not_installed", "local_engine_unsupported")
     if failure.key == "model_unconfirmed":  # available if the hub answers
+        from framelens.engine.downloads.hub import hub_config  # asks the hub
+
         no_model_here = is_default_model and hub_config(settings.model_path) is None
     return is_default_model and no_model_here

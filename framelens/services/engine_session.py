@@ -6,14 +6,13 @@ Another model needs another session. Nothing heavy is loaded before it is needed
 from __future__ import annotations
 
 import json
-import os
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import cache, cached_property, partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from framelens.analysis.inputs.extraction_cache import ExtractionCache, open_extraction_cache
 from framelens.analysis.inputs.transcription import Transcription
@@ -27,20 +26,12 @@ from framelens.analysis.prompts.templates import Templates, digest
 from framelens.analysis.requests.engine_connector import EngineConnector
 from framelens.analysis.task import Task
 from framelens.config import Settings
-from framelens.core.domain import AnalysisEvent, AnalysisRequest, Notice, ProgressListener
-from framelens.core.errors import AppError, ModelNotFound
-from framelens.engine.base import NullEngine
-from framelens.engine.diagnostics.facts import is_offline
-from framelens.engine.engine_pool import EnginePool
-from framelens.engine.hardware import installed_vllm
-from framelens.engine.local_engine import LocalEngine
+from framelens.core.domain import AnalysisEvent, AnalysisRequest, Notice
+from framelens.core.errors import AppError
 from framelens.engine.model_resolution import resolve_model
-from framelens.engine.remote_engine import RemoteEngine, normal_base_url, normal_base_urls
-from framelens.engine.transformers import transformers_launcher
-from framelens.engine.vllm import speech_launcher, vllm_launcher
-from framelens.services.launch_checks import launch_checks
+from framelens.services import engine_selection
 from framelens.store.extraction_cache import ExtractionStore
-from framelens.store.model_records import ConfirmedDownloads, RequestTiming, TimingStats
+from framelens.store.model_records import RequestTiming, TimingStats
 
 if TYPE_CHECKING:
     from framelens.conversations.answer_queue import AnswerQueues
@@ -51,7 +42,6 @@ if TYPE_CHECKING:
     from framelens.store.database import Store
     from framelens.video.stills import Stills
 
-Fetch = Callable[[ProgressListener, threading.Event], Path]
 _SIDE_ON_CPU = 448
 """Longer side of sent frames on a CPU, which needs seconds for a frame: the smallest that keeps captions readable."""
 
@@ -186,7 +176,7 @@ class EngineSession:
 
     def _built(self) -> tuple[Engine, tuple[Notice, ...]]:
         with self.lock:
-            self._engine = self._engine or build_engine(self.settings)
+            self._engine = self._engine or engine_selection.build_engine(self.settings)
             return self._engine
 
 
@@ -194,94 +184,11 @@ def embedding_model(settings: Settings) -> EmbeddingModel | None:
     """Return the embedding model that is set, if any."""
     if not settings.embedding_base_url:
         return None
+    from framelens.engine.remote_engine import normal_base_url
     from framelens.llm.embeddings import EmbeddingModel
 
     url = normal_base_url(settings.embedding_base_url)
     return EmbeddingModel(url, settings.embedding_model, settings.embedding_api_key)
-
-
-def export_environment(settings: Settings) -> None:
-    """Copy variables of `.env` for the hub's client and the engine to the environment, which takes precedence."""
-    for name, value in settings.passed_on.items():
-        os.environ.setdefault(name, value)
-
-
-def build_engine(settings: Settings) -> tuple[Engine, tuple[Notice, ...]]:
-    """Build the engine that the settings describe.
-
-    Returns:
-        The engine, a NullEngine if it cannot be built, and notices about changes made to fit this machine.
-    """
-    export_environment(settings)
-    if settings.base_url:
-        return build_remote_engine(settings), ()
-    from framelens.services.model_arguments import computes_wide  # which knows all models
-
-    checks = launch_checks(settings)
-    try:
-        if settings.engine == "transformers":
-            launcher = transformers_launcher(
-                settings.model_path, port=settings.engine_port, allow_pickle=settings.allow_pickle
-            )
-        else:
-            launcher = vllm_launcher(
-                settings.model_path,
-                _arguments(settings),
-                port=settings.engine_port,
-                wide=computes_wide(settings),
-                allow_pickle=settings.allow_pickle,
-                prepare=checks.prepare(settings.model_path),
-            )
-    except AppError as error:
-        return NullEngine(settings.model_path, error), ()
-    launcher = replace(launcher, inspect=checks.inspect, fetch=partial(_fetch, settings, launcher.fetch))
-    return LocalEngine(launcher, log_dir=settings.data_dir / "engine"), launcher.notices
-
-
-def build_remote_engine(settings: Settings) -> Engine:
-    """Build the remote engine that the settings name, a pool if there are several.
-
-    Raises:
-        ConfigError: An address can't be used.
-    """
-    engines = [
-        RemoteEngine(base_url, settings.api_key, settings.asked_model)
-        for base_url in normal_base_urls(settings.base_url)
-    ]
-    return engines[0] if len(engines) == 1 else EnginePool(engines)
-
-
-def _arguments(settings: Settings) -> dict[str, Any]:
-    """Return vLLM's arguments; frames as one video need the server to trust our own requests, and room for a video."""
-    if settings.frames_as == "images":
-        return settings.vllm_config
-    limits = settings.vllm_config.get("limit_mm_per_prompt")
-    room = {"limit_mm_per_prompt": {**limits, "video": limits.get("video") or 1}} if isinstance(limits, dict) else {}
-    return {**settings.vllm_config, **room, "trust_request_mm_kwargs": True}
-
-
-def confirmed_downloads(settings: Settings) -> ConfirmedDownloads:
-    """Return the downloads that the user has confirmed."""
-    return ConfirmedDownloads(settings.data_dir / "downloads.json")
-
-
-def _fetch(settings: Settings, fetch: Fetch, on_progress: ProgressListener, cancel: threading.Event) -> Path:
-    """Fetch the model, but download it only if that was confirmed.
-
-    Raises:
-        ModelNotFound: "model_unconfirmed", or what `fetch` raises.
-    """
-    from framelens.services.model_names import resolve_named_model  # knows all models
-
-    found = resolve_named_model(settings.model_path, settings.data_dir)
-    if found.folder is not None or found.hub_id is None or is_offline():
-        return fetch(on_progress, cancel)
-    confirmed = confirmed_downloads(settings)
-    if not confirmed.holds(found.hub_id):
-        raise ModelNotFound("model_unconfirmed", model=found.hub_id)
-    folder = fetch(on_progress, cancel)
-    confirmed.remove(found.hub_id)
-    return folder
 
 
 def open_planner(settings: Settings) -> Planner:
@@ -326,8 +233,11 @@ def _engine_name(settings: Settings) -> str:
 
 def usual_side(settings: Settings) -> int | None:
     """Return the longer side of sent frames in pixels, None if it depends on their number."""
-    on_cpu = not settings.base_url and (installed_vllm() or ("cpu", ""))[0] == "cpu"
-    return settings.frame_side or (_SIDE_ON_CPU if on_cpu else None)
+    if settings.frame_side or settings.base_url:
+        return settings.frame_side
+    from framelens.engine.hardware import installed_vllm
+
+    return _SIDE_ON_CPU if (installed_vllm() or ("cpu", ""))[0] == "cpu" else None
 
 
 def expected_room(settings: Settings) -> RequestCapacity:
@@ -340,25 +250,11 @@ def build_transcription(settings: Settings) -> Transcription:
     """Build the reader of subtitles, which also transcribes speech if a model for that is set."""
     surveys = ExtractionStore(settings.data_dir / "surveys")
     return Transcription(
-        _speech_engine(settings), surveys, language=settings.speech_language, timeout_seconds=settings.timeout_seconds
+        engine_selection.build_speech_engine(settings),
+        surveys,
+        language=settings.speech_language,
+        timeout_seconds=settings.timeout_seconds,
     )
-
-
-def _speech_engine(settings: Settings) -> Engine | None:
-    if not (settings.speech_base_url or settings.speech_model_path):
-        return None
-    if settings.speech_base_url:
-        return RemoteEngine(settings.speech_base_url, settings.speech_api_key, settings.speech_model_path)
-    try:
-        launcher = speech_launcher(
-            settings.speech_model_path,
-            settings.speech_config,
-            allow_pickle=settings.allow_pickle,
-            prepare=launch_checks(settings).prepare(settings.speech_model_path),
-        )
-    except AppError as error:
-        return NullEngine(settings.speech_model_path, error)
-    return LocalEngine(launcher, log_dir=settings.data_dir / "speech-engine")
 
 
 def conditions(settings: Settings, templates: Templates, request: AnalysisRequest) -> dict[str, str]:
@@ -399,6 +295,8 @@ def _speech_name(settings: Settings) -> str:
 def _engine_version(settings: Settings) -> str:
     """Return the version of the local engine, "" if it is not installed."""
     if settings.engine == "vllm":
+        from framelens.engine.hardware import installed_vllm
+
         return (installed_vllm() or ("", ""))[1]
     try:
         return version(settings.engine)

@@ -10,7 +10,6 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app import context, resources
-from app.panels.menu import menu
 from framelens.services.container import Services
 from tests.app.fake_services import with_bench
 
@@ -20,6 +19,7 @@ UI = Path(context.__file__).parent
 def small_page() -> None:
     import streamlit as st
 
+    from app.panels.menu import menu
     from framelens.i18n import language, t
 
     def note() -> None:

@@ -13,11 +13,11 @@ from pathlib import Path
 import streamlit as st
 
 from app import main
+from framelens.engine import vllm
 from framelens.engine.base import Launcher
 from framelens.engine.local_engine import LocalEngine
 from framelens.engine.model_resolution import model_name
 from framelens.jobs.engine_switcher import EngineSwitcher
-from framelens.services import engine_session
 from framelens.services.container import SAMPLE, Services
 from framelens.store.fs_utils import log_to
 from tests.app.fake_services import open_fake, script
@@ -40,6 +40,6 @@ def _open() -> Services:
     return replace(services, switcher=EngineSwitcher(replace(services.switcher.session, engine=engine, notices=())))
 
 
-engine_session.vllm_launcher = _launch
+vllm.vllm_launcher = _launch
 main.open_services = _open
 app = st.App(main.ENTRY, lifespan=main.lifespan, routes=main.ROUTES, middleware=main.MIDDLEWARE)

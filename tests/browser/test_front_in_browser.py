@@ -33,6 +33,16 @@ def seeing_app(tiny_vl: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
 
 
 @pytest.fixture(scope="module")
+def bare_app(tiny_vl: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    """The same without any plugin."""
+    folder = tmp_path_factory.mktemp("bare")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FRAMELENS_PLUGINS", "")
+        with running("app/main.py", folder, model=str(tiny_vl)) as app:
+            yield app
+
+
+@pytest.fixture(scope="module")
 def cards(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_card_video(tmp_path_factory.mktemp("cards") / "cards.mp4", COLOURS)
 
@@ -41,10 +51,22 @@ def cards(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_three_actions_lead_to_an_exact_answer(
     seeing_app: App, visit: Visit, cards: Path, language: str, size: str
 ) -> None:
+    _ask(seeing_app, visit, cards, language, size)
+
+
+def test_without_plugins_a_video_is_answered_too(bare_app: App, visit: Visit, cards: Path) -> None:
+    _ask(bare_app, visit, cards, "en", "computer")
+    visit.page.locator(".st-key-save").get_by_role("button").click()
+    formats = visit.page.locator('[class*="st-key-exports"]')
+    expect(formats).to_contain_text(t("ui.download_markdown", "en"))
+    expect(formats).not_to_contain_text("EDL")
+
+
+def _ask(app: App, visit: Visit, cards: Path, language: str, size: str) -> None:
     page, (question, start, end) = visit.page, ASKED[language, size]
     width, height = SIZES[size]
     page.set_viewport_size({"width": width, "height": height})
-    page.goto(seeing_app.url)
+    page.goto(app.url)
     if language == "zh":
         choose_language(page, "中文")
     analyse = page.get_by_role("button", name=t("ui.start", language), exact=True)  # type: ignore[arg-type]

@@ -17,14 +17,20 @@ from framelens.conversations.repository import ConversationRepository
 from framelens.core.errors import ConfigError, InputError
 from framelens.i18n import error_text
 from framelens.store.database import Row, Store
+from framelens.store.trash import Trash
 
 
 @pytest.fixture
-def repository(tmp_path: Path) -> Iterator[ConversationRepository]:
+def store(tmp_path: Path) -> Iterator[Store]:
     store = Store(tmp_path / "framelens.sqlite")
     store.save(Row("job", "2026-01-01", "clip.mp4", "done", "me", "{}"))
-    yield ConversationRepository(store)
+    yield store
     store.close()
+
+
+@pytest.fixture
+def repository(store: Store) -> ConversationRepository:
+    return ConversationRepository(store)
 
 
 def encoded(image: Image.Image, form: str = "PNG", **options: object) -> bytes:
@@ -96,7 +102,7 @@ def test_image_that_is_not_there_is_named(tmp_path: Path) -> None:
         assert str(path) in error_text(raised.value, "en")
 
 
-def test_images_belong_to_their_turn_with_numbers(repository: ConversationRepository) -> None:
+def test_images_belong_to_their_turn_with_numbers(repository: ConversationRepository, store: Store) -> None:
     images = repository.keep_images(
         (f"{colour}.png", encoded(Image.new("RGB", (8, 8), colour))) for colour in ("red", "blue")
     )
@@ -107,7 +113,8 @@ def test_images_belong_to_their_turn_with_numbers(repository: ConversationReposi
     edited = conversation.asked("Which, then?", AskSettings(), edit=1)
     assert edited.last.images == conversation.turn(1).images
     assert repository.get(conversation.id).turn(1) == conversation.turn(1)
-    repository.delete(conversation.id)
+    (trashed,) = repository.discard(conversation.id)
+    Trash(store).purge_conversation(trashed)
     assert not repository.pictures(images)
 
 

@@ -10,7 +10,7 @@ import pytest
 from framelens import config, registry
 from framelens.core.domain import Notice
 from framelens.core.errors import EngineError
-from framelens.services.engine_session import build_engine
+from framelens.services.engine_selection import build_engine
 from framelens.services.launch_checks import LaunchChecks, launch_checks
 
 HINDRANCE = Notice("preflight_memory_busy", {})

@@ -19,7 +19,7 @@ from framelens.core.vllm_arguments import config_text
 from framelens.i18n import t
 from framelens.i18n.formatting import span
 from framelens.services.container import choose_local_model
-from framelens.services.engine_session import confirmed_downloads
+from framelens.services.engine_selection import confirmed_downloads
 from framelens.services.model_speed import run_of
 from framelens.services.readiness import ModelCandidate, Readiness, download_text, need_text, readiness
 from framelens.store.model_records import KnownTimings

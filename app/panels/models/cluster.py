@@ -30,7 +30,7 @@ from framelens.fleet.ray_jobs.client import LOCAL_DASHBOARD, RayCluster
 from framelens.i18n import notice_text, t
 from framelens.models.catalogue import Catalogue
 from framelens.models.placement import GpuCard
-from framelens.services.engine_session import export_environment
+from framelens.services.engine_selection import export_environment
 from framelens.services.hardware_profile import CARD_SIZES_GIB
 
 _USUAL_GIB = 80

@@ -32,7 +32,7 @@ from framelens.fleet.cluster.plan import ClusterPlan, parse_gpus, plan_cluster
 from framelens.fleet.ray_jobs.client import LOCAL_DASHBOARD, RayCluster
 from framelens.i18n import error_text, notice_text, t
 from framelens.models.catalogue import load_catalogue
-from framelens.services.engine_session import export_environment
+from framelens.services.engine_selection import export_environment
 from framelens.services.hardware_profile import parse_card
 
 if TYPE_CHECKING:

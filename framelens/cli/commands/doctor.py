@@ -20,7 +20,7 @@ from framelens.core.units import gib_text, human_size
 from framelens.engine.diagnostics.checks import run_checks
 from framelens.engine.diagnostics.facts import CheckedSettings, SystemFacts, gather_facts
 from framelens.i18n import LANGUAGES, labelled, notice_text, t
-from framelens.services.engine_session import export_environment
+from framelens.services.engine_selection import export_environment
 from framelens.services.launch_checks import launch_checks
 from framelens.services.readiness import model_offers
 from framelens.video.sandbox_check import SandboxReport, check_sandbox

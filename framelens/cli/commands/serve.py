@@ -27,7 +27,7 @@ from framelens.models.catalogue import load_catalogue
 from framelens.models.catalogue_parser import CatalogueEntry
 from framelens.models.config.parser import read_shape
 from framelens.models.tool_calls import tool_call_parser
-from framelens.services.engine_session import build_engine, confirmed_downloads
+from framelens.services.engine_selection import build_engine, confirmed_downloads
 from framelens.services.launch_checks import launch_checks
 from framelens.services.readiness import readiness
 from framelens.store.fs_utils import log_to

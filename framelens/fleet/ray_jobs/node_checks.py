@@ -22,7 +22,8 @@ from framelens.core.units import GIB
 from framelens.engine.model_resolution import check_model_folder, resolve_model
 from framelens.fleet.ray_jobs.task import RayTask, read_ray_task
 from framelens.i18n import error_text, in_language, t
-from framelens.services.engine_session import build_engine, conditions
+from framelens.services.engine_selection import build_engine
+from framelens.services.engine_session import conditions
 
 _LEAST_FREE_BYTES = GIB
 """What a node needs for its cache and log while it analyses. Chosen by hand; not tuned."""

@@ -8,7 +8,7 @@ from framelens.config import Settings
 from framelens.core.domain import EngineProgress, Notice, ProgressListener
 from framelens.engine.http_client import NoAnswer, get_json, served_models
 from framelens.engine.remote_engine import LOCAL_HOSTS, normal_base_url
-from framelens.services.engine_session import build_remote_engine
+from framelens.services.engine_selection import build_remote_engine
 
 _CALL_SECONDS = 120.0
 """Timeout of a request to a remote engine. Chosen by hand; not tuned."""

@@ -22,7 +22,8 @@ from framelens.i18n import in_language, language
 from framelens.plugins.models import remote_query, vision_checks
 from framelens.plugins.models.benchmark import measurements
 from framelens.services.container import Services, keep_choice
-from framelens.services.engine_session import EngineSession, build_engine, confirmed_downloads
+from framelens.services.engine_selection import build_engine, confirmed_downloads
+from framelens.services.engine_session import EngineSession
 from framelens.services.model_names import resolve_named_model
 from framelens.store.model_records import Measured
 

@@ -67,7 +67,8 @@ def announces_alpha(stream: VideoStream, first: Packet[Stream]) -> bool:
     """Return whether a file says that its pictures have an alpha channel, by the stream and its first packet."""
     if stream.codec_context.name != "hevc":
         return stream.metadata.get("alpha_mode") == "1"
-    parts = (stream.codec_context.extradata or b"", memoryview(first)[:_SEARCHED])
+    start = memoryview(first)[:_SEARCHED] if first.size else b""  # a file may hold nothing else
+    parts = (stream.codec_context.extradata or b"", start)
     return any(_ALPHA_LAYER.search(part) for part in parts)
 
 

@@ -48,7 +48,7 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Hub:
 
     hub = Hub()
     monkeypatch.setattr("framelens.engine.downloads.hub.download", hub)
-    monkeypatch.setattr("framelens.services.engine_session.vllm_launcher", launch)
+    monkeypatch.setattr("framelens.engine.vllm.vllm_launcher", launch)
     return hub
 
 

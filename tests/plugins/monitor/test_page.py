@@ -64,7 +64,7 @@ def show(services: Services) -> Iterator[Show]:
         cards = GpuReader((nvml or FakeNvml()).as_module(), root=Path("/nowhere"))
         opened.append(Monitor(lambda: load, lambda: (0, 0), cards=cards))
         engine = ScriptedEngine(status) if status else services.engine
-        shown = replace(with_bench(services, engine=engine), monitor=opened[-1])
+        shown = replace(with_bench(services, engine=engine), _parts={"monitor": opened[-1]})
         resources.install(resources.Installed(services=shown, key="key"))
         page = AppTest.from_function(system_page, default_timeout=30)
         page.session_state[LANGUAGE_KEY] = language
@@ -87,7 +87,9 @@ def test_several_engines_are_listed_with_their_states(show: Show, services: Serv
         pool.ensure_ready(lambda _: None, threading.Event())
         monitor = Monitor(lambda: "no_metrics", lambda: (0, 0), cards=GpuReader(FakeNvml().as_module()))
         resources.install(
-            resources.Installed(services=replace(with_bench(services, engine=pool), monitor=monitor), key="key")
+            resources.Installed(
+                services=replace(with_bench(services, engine=pool), _parts={"monitor": monitor}), key="key"
+            )
         )
         for draw in (system_page, models_page):
             page = AppTest.from_function(draw, default_timeout=30)
@@ -162,7 +164,7 @@ def test_jobs_that_run_and_wait_are_named(open_services: Open, hold: threading.E
 def test_a_monitor_that_cannot_measure_says_where_the_cause_is(show: Show, services: Services) -> None:
     monitor = Monitor(lambda: "not_running", lambda: (0, 0))
     monitor.close()
-    resources.install(resources.Installed(services=replace(services, monitor=monitor), key="key"))
+    resources.install(resources.Installed(services=replace(services, _parts={"monitor": monitor}), key="key"))
     page = AppTest.from_function(system_page, default_timeout=30).run()
     assert not page.exception
     assert t("system.nothing", "en", log=services.log_path) in texts(page)
@@ -171,7 +173,7 @@ def test_a_monitor_that_cannot_measure_says_where_the_cause_is(show: Show, servi
 def test_a_monitor_that_fails_later_says_where_the_charts_end(show: Show, services: Services) -> None:
     loads = iter(["not_running"])
     monitor = Monitor(lambda: next(loads), lambda: (0, 0), period_seconds=0.01)  # type: ignore[arg-type, return-value]
-    resources.install(resources.Installed(services=replace(services, monitor=monitor), key="key"))
+    resources.install(resources.Installed(services=replace(services, _parts={"monitor": monitor}), key="key"))
     assert monitor.watch()
     while not monitor.has_failed:
         time.sleep(0.01)

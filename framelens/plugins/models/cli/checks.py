@@ -32,7 +32,7 @@ from framelens.plugins.models.benchmark.measurements import try_model
 from framelens.plugins.models.preflight.context import PreflightFinding, Severity
 from framelens.plugins.models.preflight.run import preflight
 from framelens.plugins.models.vision_checks import check_sight, result_text
-from framelens.services.engine_session import build_engine, export_environment
+from framelens.services.engine_selection import build_engine, export_environment
 from framelens.store.model_records import Measured
 
 if TYPE_CHECKING:

@@ -25,7 +25,7 @@ from framelens.models.serving_plan import parse_plan
 from framelens.plugins.models.benchmark.dummy_model import check_entry
 from framelens.plugins.models.cli import checks, tables, trust
 from framelens.plugins.models.formatting import match_text, why_nothing_fits
-from framelens.services.engine_session import export_environment
+from framelens.services.engine_selection import export_environment
 from framelens.services.hardware_profile import HardwareProfile, here, parse_card, parse_gigabytes, speed_here
 from framelens.services.model_arguments import effective_arguments
 from framelens.services.model_speed import latest_trials, pace_text

@@ -21,7 +21,7 @@ from framelens.jobs.snapshot import to_row
 from framelens.models.cpu_speed import estimate_rates
 from framelens.services import hardware_profile
 from framelens.services.container import Services
-from framelens.services.engine_session import confirmed_downloads
+from framelens.services.engine_selection import confirmed_downloads
 from framelens.services.hardware_profile import build_profile
 from framelens.store.library_index import LibraryQuery
 from tests.app.conftest import Open

@@ -20,7 +20,7 @@ from framelens.engine.hardware import installed_vllm
 from framelens.engine.vllm import vllm_launcher
 from framelens.plugins.models.preflight.run import preflight
 from framelens.plugins.models.trust.code_trust import CodeCopies, find_code, trust_code, untrust_code
-from framelens.services.engine_session import build_engine
+from framelens.services.engine_selection import build_engine
 from framelens.store.audit import AuditLog
 from framelens.store.database import Store
 from framelens.store.model_records import trusted_code

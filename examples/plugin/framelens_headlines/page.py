@@ -1,0 +1,18 @@
+"""Page with the headlines of the latest report."""
+
+import streamlit as st
+
+from app.context import services
+from framelens.i18n import t
+from framelens_headlines.format import headlines
+
+
+def draw() -> None:
+    """Draw the page."""
+    st.markdown(f"## {t('ui.page_headlines')}")
+    latest = next((job for job in services().jobs.recent() if job.analysis), None)
+    if latest is None or latest.analysis is None:
+        st.caption(t("ui.headlines_none"))
+        return
+    for line in headlines(latest.analysis):
+        st.text(line)

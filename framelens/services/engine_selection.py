@@ -1,0 +1,142 @@
+"""Choice of the engine: the remote ones or the local one that the settings describe, and that of speech."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from framelens.config import Settings
+from framelens.core.domain import Notice, ProgressListener
+from framelens.core.errors import AppError, ModelNotFound
+from framelens.engine.base import NullEngine
+from framelens.store.model_records import ConfirmedDownloads
+
+if TYPE_CHECKING:
+    from framelens.engine.base import Engine
+
+Fetch = Callable[[ProgressListener, threading.Event], Path]
+
+
+def export_environment(settings: Settings) -> None:
+    """Copy variables of `.env` for the hub's client and the engine to the environment, which takes precedence."""
+    for name, value in settings.passed_on.items():
+        os.environ.setdefault(name, value)
+
+
+def build_engine(settings: Settings) -> tuple[Engine, tuple[Notice, ...]]:
+    """Build the engine that the settings describe.
+
+    Returns:
+        The engine, a NullEngine if it cannot be built, and notices about changes made to fit this machine.
+    """
+    export_environment(settings)
+    if settings.base_url:
+        return build_remote_engine(settings), ()
+    # What a remote engine doesn't need; arguments follow from what is known of all models.
+    from framelens.engine.local_engine import LocalEngine
+    from framelens.engine.transformers import transformers_launcher
+    from framelens.engine.vllm import vllm_launcher
+    from framelens.services.launch_checks import launch_checks
+    from framelens.services.model_arguments import computes_wide
+
+    checks = launch_checks(settings)
+    try:
+        if settings.engine == "transformers":
+            launcher = transformers_launcher(
+                settings.model_path, port=settings.engine_port, allow_pickle=settings.allow_pickle
+            )
+        else:
+            launcher = vllm_launcher(
+                settings.model_path,
+                _arguments(settings),
+                port=settings.engine_port,
+                wide=computes_wide(settings),
+                allow_pickle=settings.allow_pickle,
+                prepare=checks.prepare(settings.model_path),
+            )
+    except AppError as error:
+        return NullEngine(settings.model_path, error), ()
+    launcher = replace(launcher, inspect=checks.inspect, fetch=partial(_fetch, settings, launcher.fetch))
+    return LocalEngine(launcher, log_dir=settings.data_dir / "engine"), launcher.notices
+
+
+def build_remote_engine(settings: Settings) -> Engine:
+    """Build the remote engine that the settings name, a pool if there are several.
+
+    Raises:
+        ConfigError: An address can't be used.
+    """
+    from framelens.engine.remote_engine import RemoteEngine, normal_base_urls
+
+    engines = [
+        RemoteEngine(base_url, settings.api_key, settings.asked_model)
+        for base_url in normal_base_urls(settings.base_url)
+    ]
+    if len(engines) == 1:
+        return engines[0]
+    from framelens.engine.engine_pool import EnginePool
+
+    return EnginePool(engines)
+
+
+def _arguments(settings: Settings) -> dict[str, Any]:
+    """Return vLLM's arguments; frames as one video need the server to trust our own requests, and room for a video."""
+    if settings.frames_as == "images":
+        return settings.vllm_config
+    limits = settings.vllm_config.get("limit_mm_per_prompt")
+    room = {"limit_mm_per_prompt": {**limits, "video": limits.get("video") or 1}} if isinstance(limits, dict) else {}
+    return {**settings.vllm_config, **room, "trust_request_mm_kwargs": True}
+
+
+def confirmed_downloads(settings: Settings) -> ConfirmedDownloads:
+    """Return the downloads that the user has confirmed."""
+    return ConfirmedDownloads(settings.data_dir / "downloads.json")
+
+
+def _fetch(settings: Settings, fetch: Fetch, on_progress: ProgressListener, cancel: threading.Event) -> Path:
+    """Fetch the model, but download it only if that was confirmed.
+
+    Raises:
+        ModelNotFound: "model_unconfirmed", or what `fetch` raises.
+    """
+    from framelens.engine.diagnostics.facts import is_offline
+    from framelens.services.model_names import resolve_named_model  # knows all models
+
+    found = resolve_named_model(settings.model_path, settings.data_dir)
+    if found.folder is not None or found.hub_id is None or is_offline():
+        return fetch(on_progress, cancel)
+    confirmed = confirmed_downloads(settings)
+    if not confirmed.holds(found.hub_id):
+        raise ModelNotFound("model_unconfirmed", model=found.hub_id)
+    folder = fetch(on_progress, cancel)
+    confirmed.remove(found.hub_id)
+    return folder
+
+
+def build_speech_engine(settings: Settings) -> Engine | None:
+    """Build the engine that transcribes speech, None if no model for that is set."""
+    if not (settings.speech_base_url or settings.speech_model_path):
+        return None
+    if settings.speech_base_url:
+        from framelens.engine.remote_engine import RemoteEngine
+
+        return RemoteEngine(settings.speech_base_url, settings.speech_api_key, settings.speech_model_path)
+    from framelens.engine.local_engine import LocalEngine
+    from framelens.engine.vllm import speech_launcher
+    from framelens.services.launch_checks import launch_checks
+
+    try:
+        launcher = speech_launcher(
+            settings.speech_model_path,
+            settings.speech_config,
+            allow_pickle=settings.allow_pickle,
+            prepare=launch_checks(settings).prepare(settings.speech_model_path),
+        )
+    except AppError as error:
+        return NullEngine(settings.speech_model_path, error)
+    return LocalEngine(launcher, log_dir=settings.data_dir / "speech-engine")

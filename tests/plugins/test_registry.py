@@ -1,0 +1,136 @@
+"""Plugins of others: an installed package adds what it names, and a faulty one leaves everything else at work."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from framelens.reports.json.writer import write
+from tests.reports.test_reports import analysis
+
+ROOT = Path(__file__).resolve().parents[2]
+EXAMPLE = ROOT / "examples" / "plugin"
+
+
+def installed(folder: Path, name: str, package: Path, entry: str) -> Path:
+    """Lay out a package as an installer would, without asking any index."""
+    shutil.copytree(package, folder / package.name, dirs_exist_ok=True)
+    about = folder / f"{name}-1.0.dist-info"
+    about.mkdir(parents=True)
+    (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    (about / "entry_points.txt").write_text(f"[framelens.plugins]\n{entry}\n")
+    return folder
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Path:
+    """A folder of packages with the example."""
+    line = (EXAMPLE / "pyproject.toml").read_text().partition('entry-points."framelens.plugins"]\n')[2].splitlines()[0]
+    entry = line.replace('"', "")
+    return installed(tmp_path / "site", "framelens_headlines", EXAMPLE / "framelens_headlines", entry)
+
+
+def run(*words: object, site: Path, **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "framelens", *map(str, words)],
+        cwd=site.parent,
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join((str(ROOT), str(site))),
+            "FRAMELENS_DATA_DIR": str(site.parent / "data"),
+            "LANG": "C.UTF-8",
+            **environ,
+        },
+        capture_output=True,
+        encoding="utf-8",
+        timeout=120,
+        check=False,
+    )
+
+
+def listed(site: Path, **environ: str) -> dict[str, dict[str, object]]:
+    done = run("plugins", "--json", site=site, **environ)
+    return {one["name"]: one for one in json.loads(done.stdout)["plugins"]}
+
+
+def report(site: Path) -> Path:
+    path = site.parent / "report.json"
+    path.write_bytes(write(analysis(), "en"))
+    return path
+
+
+def test_example_adds_a_format_a_command_and_a_page(site: Path) -> None:
+    headlines = listed(site)["headlines"]
+    assert (headlines["version"], headlines["state"]) == ("1.0", "on")
+    assert headlines["adds"] == {"commands": ["headlines"], "formats": ["headlines"], "pages": ["headlines"]}
+    printed = run("headlines", report(site), site=site)
+    assert printed.returncode == 0 and printed.stdout.splitlines()
+    words = ("export", "--json-file", report(site), "--format", "headlines", "--output", site.parent / "out/")
+    assert run(*words, site=site).returncode == 0
+    (written,) = (site.parent / "out").rglob("*.headlines.txt")
+    assert written.read_text(encoding="utf-8") == printed.stdout
+    assert "headlines" in run("--help", site=site).stdout
+
+
+def test_plugins_are_switched_off_by_name(site: Path) -> None:
+    states = {name: one["state"] for name, one in listed(site, FRAMELENS_PLUGINS="headlines").items()}
+    assert states.pop("headlines") == "on" and set(states.values()) == {"off"}
+    assert {one["state"] for one in listed(site, FRAMELENS_PLUGINS="").values()} <= {"off"}
+    refused = run("headlines", report(site), site=site, FRAMELENS_PLUGINS="editing")
+    assert refused.returncode == 2 and "headlines" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        ("raise RuntimeError('no licence')", "RuntimeError: no licence"),
+        ("PLUGIN = 'a name'", "str"),
+        ("import nothing_of_that_name", "ModuleNotFoundError"),
+    ],
+)
+def test_faulty_plugin_is_named_and_left_out(site: Path, tmp_path: Path, source: str, reason: str) -> None:
+    package = tmp_path / "faulty_one"
+    package.mkdir()
+    (package / "__init__.py").write_text(source)
+    installed(site, "faulty", package, "faulty = faulty_one:PLUGIN")
+    states = listed(site)
+    assert states["faulty"]["state"] == "faulty" and reason in str(states["faulty"]["fault"])
+    assert states["headlines"]["state"] == "on"
+    assert run("export", "--json-file", report(site), "--format", "markdown", "--overwrite", site=site).returncode == 0
+
+
+FAULTS = """
+from framelens.registry import Plugin
+PLUGIN = Plugin("broken", commands={"broken": "broken_one.no_such_module"}, formats="broken_one:FORMATS")
+def fail(*_, **__):
+    raise ZeroDivisionError("by zero")
+from framelens.reports.format import ReportFormat
+FORMATS = {
+    "broken": ReportFormat(".broken", "text/plain", "read", fail),
+    "json": ReportFormat(".taken", "text/plain", "read", fail),
+    "unfit": ReportFormat(".unfit", "text/plain", "read", fail, fits=fail),
+}
+"""
+
+
+def test_what_a_plugin_breaks_is_its_own(site: Path, tmp_path: Path) -> None:
+    package = tmp_path / "broken_one"
+    package.mkdir()
+    (package / "__init__.py").write_text(FAULTS)
+    installed(site, "broken", package, "broken = broken_one:PLUGIN")
+    options = ("export", "--json-file", report(site), "--overwrite", "--output", site.parent / "out/", "--format")
+    failed = run(*options, "broken", site=site)
+    assert failed.returncode not in (0, 1) and "broken" in failed.stderr and "ZeroDivisionError" in failed.stderr
+    assert "Traceback" not in failed.stderr
+    assert run(*options, "json", site=site).returncode == 0
+    all_formats = run(*options, "all", site=site)
+    assert all_formats.returncode == failed.returncode and "ZeroDivisionError" in all_formats.stderr
+    assert {".md", ".pdf", ".html"} <= {path.suffix for path in (site.parent / "out").iterdir()}
+    command = run("broken", site=site)
+    assert command.returncode == 2 and "ModuleNotFoundError" in command.stderr and "Traceback" not in command.stderr

@@ -20,8 +20,8 @@ HEAVY = (
     "framelens.conversations.context",
 )
 PAGES = (
-    "import app.views.analyse, app.views.ask, framelens.plugins.models.page, framelens.plugins.monitor.page, "
-    "app.panels.menu.engine, app.panels.work.rows, app.panels.menu.menu, framelens.api"
+    "import app.views.analyse, app.views.ask, app.panels.menu.engine, app.panels.work.rows, app.panels.menu.menu, "
+    "framelens.api, framelens.registry; assert list(framelens.registry.pages())"
 )
 
 

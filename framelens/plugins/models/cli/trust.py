@@ -23,10 +23,10 @@ from framelens.core.units import human_size
 from framelens.i18n import t
 from framelens.plugins.models.trust.code_trust import ModelCode, find_code, trust_code, untrust_code
 from framelens.plugins.models.trust.remote_code import SHORT, CodeFile
+from framelens.plugins.models.trust.trusted_code import trusted_code
 from framelens.services.engine_selection import export_environment
 from framelens.store.audit import AuditLog
 from framelens.store.database import Store
-from framelens.store.model_records import trusted_code
 
 
 def add_parsers(asks: argparse._SubParsersAction[argparse.ArgumentParser]) -> tuple[argparse.ArgumentParser, ...]:

@@ -20,9 +20,9 @@ from framelens.core.identity import current_user, requires
 from framelens.engine.hub_cache import cached_snapshot
 from framelens.engine.model_resolution import resolve_model
 from framelens.plugins.models.trust.remote_code import SHORT, RemoteCode, read_code, write_copy
+from framelens.plugins.models.trust.trusted_code import TrustRecord, trusted_code
 from framelens.store.audit import AuditLog
 from framelens.store.fs_utils import ProcessLock, disk_errors, reason_of
-from framelens.store.model_records import TrustRecord, trusted_code
 
 TrustState = Literal["none", "trusted", "changed", "untrusted"]
 """Nothing would run; it is what was trusted; it differs from that; it was never trusted."""

@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 import pytest
 
-from framelens.analysis.planning.benchmark_result import BenchmarkResult, FrameCost, parse_result
+from framelens.analysis.planning.benchmark_result import FrameCost, parse_result
 from framelens.core.domain import EngineProgress
 from framelens.core.errors import Cancelled, EngineError
 from framelens.core.units import GIB
@@ -24,13 +24,9 @@ from framelens.plugins.models.benchmark import model_benchmark as trying
 from framelens.plugins.models.benchmark.model_benchmark import check_memory, run_benchmark
 from framelens.plugins.models.benchmark.planning import benchmark_settings, estimate_analysis
 from framelens.store.model_records import trials as kept_trials
+from tests.models.measured import MEASURED
 
 VL_3B = built_in().by_id["Qwen/Qwen2.5-VL-3B-Instruct"]
-MEASURED = BenchmarkResult(
-    model=VL_3B.id, machine="two cores", device="cpu", engine="vllm 0.32.0", arguments={"max_model_len": 8192},
-    load_seconds=45.0, peak_bytes=13 * GIB, tokens_per_second=10.0,
-    frames=(FrameCost(448, 252, 160.0, 2.3, 8, 2.3), FrameCost(896, 504, 592.0, 9.0, 8, 9.0)),
-)  # fmt: skip
 
 
 def small() -> dict[str, Any]:

@@ -19,7 +19,7 @@ from framelens.engine.hardware import installed_vllm
 from framelens.llm.vision_check import cards
 from framelens.plugins.models.benchmark import model_benchmark
 from tests.llm.scripted import saying, serve
-from tests.plugins.models.benchmark.test_model_benchmark import MEASURED
+from tests.models.measured import MEASURED
 
 needs_vllm = pytest.mark.skipif(installed_vllm() is None, reason="asks the installed vLLM for its arguments")
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from framelens.cli import main
+from framelens.plugins.models.trust.trusted_code import trusted_code
 from framelens.store.audit import AuditLog
 from framelens.store.database import Store
-from framelens.store.model_records import trusted_code
 from tests.remote_checkpoint import make_checkpoint, write_code
 
 

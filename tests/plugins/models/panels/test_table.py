@@ -38,7 +38,7 @@ from tests.engine.hub_server import Hub
 from tests.engine.hub_server import serve as serve_hub
 from tests.engine.weights import model_files
 from tests.llm.scripted import saying, serve
-from tests.plugins.models.benchmark.test_model_benchmark import MEASURED
+from tests.models.measured import MEASURED
 from tests.plugins.models.test_page import Show, badges, name, over, rows, show
 
 __all__ = ["show"]

@@ -20,10 +20,10 @@ from framelens.engine.hardware import installed_vllm
 from framelens.engine.vllm import vllm_launcher
 from framelens.plugins.models.preflight.run import preflight
 from framelens.plugins.models.trust.code_trust import CodeCopies, find_code, trust_code, untrust_code
+from framelens.plugins.models.trust.trusted_code import trusted_code
 from framelens.services.engine_selection import build_engine
 from framelens.store.audit import AuditLog
 from framelens.store.database import Store
-from framelens.store.model_records import trusted_code
 from tests.engine.test_local_engine import ready
 from tests.remote_checkpoint import make_checkpoint, write_code
 

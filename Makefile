@@ -75,7 +75,7 @@ bench-endurance:
 # 200 short videos on a Ray cluster of two nodes on this machine. FOOTAGE, a folder of real videos that clips are cut from
 # (else cards are drawn); VIDEOS, their number; ONLY of overhead, scaling, kills.
 bench-fleet:
-	$(PYTHON) scripts/bootstrap.py develop && .venv/bin/python -m benchmarks.fleet \
+	$(PYTHON) scripts/bootstrap.py develop && .venv/bin/python -m benchmarks.batch \
 	  $(if $(FOOTAGE),--footage $(FOOTAGE)) $(if $(VIDEOS),--videos $(VIDEOS)) $(if $(ONLY),--only $(ONLY)) \
 	  $(if $(ROUNDS),--rounds $(ROUNDS)) $(if $(WORK),--work $(WORK))
 
@@ -95,11 +95,11 @@ pins:
 	$(PYTHON) scripts/bootstrap.py develop
 	for engine in cpu gpu; do .venv/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
 	  --extra $$engine --extra mcp --extra fleet --extra oidc --group dev --no-header --no-annotate --quiet \
-	  --output-file constraints-$$engine.txt; done
-	grep -o "^uv==[0-9.]*" constraints-uv.txt | .venv/bin/uv pip compile - --universal --python-version 3.11 \
-	  --generate-hashes --no-header --no-annotate --quiet --output-file constraints-uv.txt
+	  --output-file constraints/$$engine.txt; done
+	grep -o "^uv==[0-9.]*" constraints/uv.txt | .venv/bin/uv pip compile - --universal --python-version 3.11 \
+	  --generate-hashes --no-header --no-annotate --quiet --output-file constraints/uv.txt
 	printf "setuptools>=77\nwheel\ncmake\n" | .venv/bin/uv pip compile - --universal --python-version 3.11 \
-	  --generate-hashes --no-header --no-annotate --quiet --output-file constraints-build.txt
+	  --generate-hashes --no-header --no-annotate --quiet --output-file constraints/build.txt
 
 # What comes with FrameLens: licences against NOTICE, then a bill of materials (CycloneDX) in OUT.
 sbom:

@@ -15,14 +15,11 @@ from typing import TYPE_CHECKING
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from framelens.core.background_task import BackgroundTask
-from framelens.core.domain import Keyframe, Notice, VideoInfo
+from framelens.core.domain import Keyframe, VideoInfo
 from framelens.core.errors import AppError, InputError
 from framelens.services.access.accounts import COOKIE
 
 if TYPE_CHECKING:
-    from framelens.fleet.cluster.check import ClusterFacts
-    from framelens.fleet.job_batches import PageBatches
     from framelens.services.access.accounts import LoginSession
     from framelens.services.container import Services
 
@@ -56,9 +53,6 @@ class _ScriptRun(threading.local):
 
 _installed = Installed()
 _script_run = _ScriptRun()
-cluster_check: BackgroundTask[None, tuple[ClusterFacts, tuple[Notice, ...]]] = BackgroundTask("cluster check")
-"""The check of a Ray cluster, whose outcome all sessions see."""
-_batches: tuple[Services, PageBatches] | None = None
 _first_page = threading.Lock()
 _COOKIE = "login_cookie"
 _PAINT_SECONDS = 1.0
@@ -133,23 +127,6 @@ def route_key() -> str:
     """Return the key that the routes ask of this page: that of its session, without accounts that of the process."""
     session = login_session()
     return session.key if session else _installed.key
-
-
-def batches() -> PageBatches:
-    """Return the batches that the page starts, which all sessions share.
-
-    Raises:
-        RuntimeError: No services are installed.
-    """
-    global _batches
-    services = _installed.services
-    if services is None:
-        raise RuntimeError("no services are installed: the page runs outside of app.main")
-    if _batches is None or _batches[0] is not services:
-        from framelens.fleet.job_batches import PageBatches
-
-        _batches = (services, PageBatches(services))
-    return _batches[1]
 
 
 def note_page_drawn() -> None:

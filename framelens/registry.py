@@ -5,7 +5,7 @@ of the plugins that are switched on: the built-in ones of `framelens.plugins`, a
 point in the group `framelens.plugins`, whose object is a Plugin. FRAMELENS_PLUGINS names the plugins to use, separated
 by commas; without it all are used, and with an empty value none.
 
-A plugin that can't be loaded is left out and says why in its `PluginState`; everything else goes on.
+A plugin that can't be loaded is left out, and its `PluginState` says why; everything else works.
 """
 
 from __future__ import annotations
@@ -23,8 +23,20 @@ from framelens import config
 BUILT_IN = ("batch", "editing", "models", "monitor")
 """Folders of `framelens.plugins`. One that was deleted is not used."""
 GROUP = "framelens.plugins"
-SLOTS = ("analyse.source", "library.actions", "models.extra", "report.actions", "sidebar")
-"""Places in the pages in which plugins draw."""
+SLOTS = (
+    *("analyse.page", "analyse.several", "analyse.source", "cli.several", "library.actions", "models.extra"),
+    *("report.actions", "sidebar", "work.groups"),
+)
+"""Places in which the pages, and one command, call functions of plugins.
+
+- analyse.page(job): draws at the top of the Analyse page; true if that is the whole page. The job is None without one.
+- analyse.several(name, videos, request): begins the analyses of several videos and opens them on the page. A video is
+  its name and its path, or the error of one that can't be used.
+- cli.several(inputs, make_request, code_of, settings, given, output): runs `framelens analyse` with several videos and
+  returns the exit code.
+- models.extra(catalogue): draws on the Models page.
+- work.groups(): yields rows of the sidebar, each of several analyses (`app.panels.work.rows.RowGroup`).
+"""
 Role = Literal["viewer", "analyst", "administrator"]
 log = logging.getLogger(__name__)
 
@@ -56,7 +68,7 @@ class Plugin:
             `cli.NAME_command`.
         formats: Mapping from names to `ReportFormat`, "" for none.
         pages: Pages of the application.
-        slots: Functions that draw in a place of SLOTS.
+        slots: Functions for places of SLOTS.
         launch_checks: Function from settings to the `LaunchChecks` of a local engine, "" for none.
         routes: Function from the gate and the prefix of addresses to Starlette routes, "" for none.
         messages: Package with `en.toml` and `zh.toml`, whose texts are added to those of the core; "" for none.
@@ -165,7 +177,7 @@ def loaded(plugin: Plugin, reference: str) -> Any | None:
 
 
 def in_slot(place: str) -> Iterator[Callable[..., Any]]:
-    """Yield the functions that plugins draw with in a place of SLOTS."""
+    """Yield the functions of plugins for a place of SLOTS."""
     for plugin in used():
         for reference in plugin.slots.get(place, ()):
             if (draw := loaded(plugin, reference)) is not None:

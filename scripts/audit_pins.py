@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
-FILES = tuple(ROOT / f"constraints-{name}.txt" for name in ("cpu", "gpu", "uv", "build"))
+FILES = tuple(ROOT / f"constraints/{name}.txt" for name in ("cpu", "gpu", "uv", "build"))
 SERVICES = ("pypi", "osv")
 UNKNOWN = 3
 MOST_SECONDS = 600

@@ -27,8 +27,8 @@ VENV = ROOT / ".venv"
 BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
 STAMP = VENV / "framelens-installed"
-UV = ROOT / "constraints-uv.txt"
-BUILD = ROOT / "constraints-build.txt"
+UV = ROOT / "constraints/uv.txt"
+BUILD = ROOT / "constraints/build.txt"
 SUPPORTED = ((3, 12), (3, 11), (3, 13), (3, 14))
 """In the order in which they are looked for. pyproject.toml's requires-python says the same."""
 ONLY_UV = ("--quiet", "--disable-pip-version-check", "--require-hashes", "--no-deps", "-r", str(UV))
@@ -148,13 +148,13 @@ def has_nvidia_gpu() -> bool:
 
 
 def fingerprint(extra: str) -> str:
-    inputs = [path.read_bytes() for path in (ROOT / "pyproject.toml", pins(extra), UV, BUILD)]
+    inputs = [path.read_bytes() for path in (ROOT / "pyproject.toml", ROOT / "setup.py", pins(extra), UV, BUILD)]
     return hashlib.sha256(b"\0".join([*inputs, extra.encode(), sys.version.encode()])).hexdigest()
 
 
 def pins(extra: str) -> Path:
     """Return the file of pinned versions and hashes. The two engines need different versions of a few packages."""
-    return ROOT / f"constraints-{extra or 'cpu'}.txt"
+    return ROOT / f"constraints/{extra or 'cpu'}.txt"
 
 
 def check(command: list[str]) -> None:

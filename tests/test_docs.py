@@ -251,7 +251,7 @@ def _table_rows(text: str) -> int:
 @pytest.mark.parametrize("guide", sorted((ROOT / "docs" / "guide").glob("*.md")), ids=lambda path: path.name)
 def test_what_a_guide_quotes_is_written_somewhere(guide: Path) -> None:
     code = guide.suffixes[0].removeprefix(".")
-    files = [ROOT / f"framelens/i18n/{code}.toml", *ROOT.glob(f"framelens/plugins/*/messages/{code}.toml")]
+    files = [path for path in (ROOT / "framelens").rglob(f"{code}.toml") if path.parent.name in ("i18n", "messages")]
     texts = [text for file in files for text in _texts(tomllib.loads(file.read_text(encoding="utf-8")))]
     patterns = [re.compile(".+".join(map(re.escape, re.split(r"\{[^}]*\}", text)))) for text in texts if "{" in text]
     quoted = _QUOTED[code].findall(_INLINE.sub("", prose(guide.read_text(encoding="utf-8"))))

@@ -45,7 +45,6 @@ from tests.test_docs import ENGINE_VARIABLES, ROOT, fenced, prose, variables_of_
 GUIDES = sorted((ROOT / "docs").glob("*/*.en.md"))
 README = tuple((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.zh.md"))
 NOWHERE = "http://127.0.0.1:9"
-PINS = sorted(path.name for path in ROOT.glob("constraints-*.txt"))
 LONGEST_WAIT_SECONDS = 240
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the guides' commands are those of Linux")
 
@@ -85,11 +84,11 @@ ELSEWHERE = {
     r"curl -I https://huggingface\.co": "wants the hub itself",
     r"hf auth login": "asks for a token at the keyboard",
     r"ray (start|status)\b.*": "wants Ray, which FrameLens does without, and a second machine",
-    r"framelens batch .+ --ray .+": "wants a cluster; tests/fleet/ray_jobs/test_cluster.py runs it on one of two nodes",
+    r"framelens batch .+ --ray .+": "wants a cluster; tests/plugins/batch has one of two nodes",
     r"\.venv/bin/python -m pip install .+": "installs packages that the tests have",
     r"pip (install|wheel) .+": "is for another project; tests/test_packaging.py builds the wheel",
     r"(\w+=\S+ )*docker .+": "wants Docker",
-    r"framelens cluster check .+": "wants a Ray cluster; tests/fleet/ray_jobs/test_cluster.py runs it with one",
+    r"framelens cluster check .+": "wants a Ray cluster; tests/plugins/batch/ray_jobs/test_cluster.py runs it with one",
     r"framelens (completion|man)\b.+": "writes to the home folder; tests/cli/commands has a test of each",
     r"kubectl .+": "wants a cluster of Kubernetes",
     r"sudo .+": "changes the system",
@@ -99,9 +98,9 @@ ELSEWHERE = {
     r"framelens restore .+": "wants a backup; tests/cli/commands/storage/test_backup.py runs it with one",
     r"framelens users .+": "asks for a password; tests/cli/commands/access/test_users.py runs it",
     r"framelens keys .+ --user .+": "wants an account; tests/cli/commands/access/test_users.py runs it",
-    r"framelens models (un)?trust\b.*": "wants a model with code; tests/plugins/models/cli/test_trust.py has one",
+    r"framelens models (un)?trust\b.*": "wants a model with code; tests/plugins/models/commands/test_trust.py has one",
     r"framelens transcript .+": "wants subtitles; tests/cli/commands/test_transcript.py runs it with some",
-    r"framelens models try\b.*": "takes 14 GB and minutes; tests/plugins/models/cli/test_checks.py runs it with less",
+    r"framelens models try\b.*": "takes 14 GB and minutes; tests/plugins/models/commands/test_checks.py takes less",
 }
 _PROGRAMS = re.compile(
     r"framelens|\./download_model\.sh|make|streamlit|python3?|py|hf|ffmpeg|ray|docker|curl|ollama|source|nvidia-smi"
@@ -193,7 +192,7 @@ def test_the_settings_by_card_are_what_is_proposed_for_it(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     two_cores = hardware_profile.HardwareProfile("here", None, memory_gib=16, speed=reference(2))
-    monkeypatch.setattr("framelens.plugins.models.cli.command.here", lambda: two_cores)
+    monkeypatch.setattr("framelens.plugins.models.commands.models.here", lambda: two_cores)
     text = (ROOT / "docs/guide/tuning.en.md").read_text(encoding="utf-8")
     blocks = [block for block in fenced(text, "bash") if block.startswith("framelens models fit")]
     assert len(blocks) > 5
@@ -253,7 +252,7 @@ def place(shared: Path, tmp_path: Path) -> Place:
     (folder / ".venv").mkdir(parents=True)
     (folder / ".venv/bin").symlink_to(Path(sys.executable).parent)
     (folder / ".env").touch()  # a developer's own is not read then
-    for name in (".env.example", "Makefile", "pyproject.toml", *PINS, "app", "framelens"):
+    for name in (".env.example", "Makefile", "pyproject.toml", "constraints", "app", "framelens"):
         (folder / name).symlink_to(ROOT / name)
     for name in ("download_model.sh", "scripts/bootstrap.py"):  # these look around where they are
         (folder / name).parent.mkdir(exist_ok=True)

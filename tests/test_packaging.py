@@ -73,15 +73,15 @@ def pins(name: str) -> list[tuple[str, str, int]]:
 
 
 def test_every_pin_has_hashes() -> None:
-    for path in sorted(ROOT.glob("constraints-*.txt")):
-        assert [name for name, _, hashes in pins(path.name) if not hashes] == [], path.name
+    for path in sorted(ROOT.glob("constraints/*.txt")):
+        assert [name for name, _, hashes in pins(f"constraints/{path.name}") if not hashes] == [], path.name
 
 
 def test_everything_installed_is_pinned() -> None:
     """What isn't in the list would be installed without a hash."""
     engine = (bootstrap().wanted_extra() or "cpu").replace("none", "cpu")
-    pinned = {(canonicalize_name(name), version) for name, version, _ in pins(f"constraints-{engine}.txt")}
-    pinned |= {(canonicalize_name(name), version) for name, version, _ in pins("constraints-uv.txt")}
+    pinned = {(canonicalize_name(name), version) for name, version, _ in pins(f"constraints/{engine}.txt")}
+    pinned |= {(canonicalize_name(name), version) for name, version, _ in pins("constraints/uv.txt")}
     folders = [sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]  # not those in setuptools
     found = {(canonicalize_name(one.metadata["Name"]), one.version) for one in distributions(path=folders)}
     of_python = {"framelens", "pip", "setuptools", "wheel", "tiny-reader"}  # venv brings some; the tests another
@@ -121,10 +121,10 @@ def test_install_verifies_hashes_of_everything(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setenv("FRAMELENS_EXTRA", "none")
     module.install(with_tests=False)
     *_, uv, packages = calls
-    assert "--require-hashes" in uv and str(ROOT / "constraints-uv.txt") in uv
+    assert "--require-hashes" in uv and str(ROOT / "constraints/uv.txt") in uv
     assert packages[-5:] == [
-        *("-c", str(ROOT / "constraints-cpu.txt")),
-        *("--build-constraints", str(ROOT / "constraints-build.txt"), "--require-build-hashes"),
+        *("-c", str(ROOT / "constraints/cpu.txt")),
+        *("--build-constraints", str(ROOT / "constraints/build.txt"), "--require-build-hashes"),
     ]
 
 
@@ -211,7 +211,7 @@ def _await_health(url: str, process: subprocess.Popen[bytes]) -> None:
 
 @pytest.mark.parametrize("engine", ["cpu", "gpu"])
 def test_every_requirement_is_pinned_in_constraints(engine: str) -> None:
-    pinned = {name for name, _, _ in pins(f"constraints-{engine}.txt")}
+    pinned = {name for name, _, _ in pins(f"constraints/{engine}.txt")}
     extras = PROJECT["project"]["optional-dependencies"][engine]
     wanted = [*PROJECT["project"]["dependencies"], *extras, *PROJECT["dependency-groups"]["dev"]]
     assert {re.split(r"[\[=<>;\s]", one)[0].lower() for one in wanted} <= pinned

@@ -15,10 +15,11 @@ from app import resources
 from app.components import assets, player
 from app.context import may_change, services
 from app.formatting import error_words, plain, video_facts
-from app.panels.analyse import batch, progress, request_form, stopped_job, video_picker
+from app.panels.analyse import progress, request_form, stopped_job, video_picker
 from app.panels.ask import chat, composer, start
 from app.panels.report import comparison, reanalysis, report
 from app.state import page_state
+from framelens import registry
 from framelens.core.domain import Analysis, VideoInfo
 from framelens.core.errors import AppError
 from framelens.i18n import t
@@ -39,15 +40,12 @@ def draw() -> None:
     """Draw the page before, during or after an analysis, as the ids in the address bar say."""
     state = page_state()
     job = _open_job()
-    if job is None and state.batch_id and not state.video_id:
-        batch.draw()
+    if any(draw_page(job) for draw_page in registry.in_slot("analyse.page")):
         return
     if job is None and not may_change():
         st.markdown("## FrameLens")
         st.info(t("login.reads_only"), icon=":material/visibility:")
         return
-    if job:
-        batch.draw_back(job.id)
     video_id = video_for(services(), job) if job else state.video_id
     if job or video_id:
         st.set_page_config(page_title=f"{job.name if job else _name(video_id or '')} · FrameLens")

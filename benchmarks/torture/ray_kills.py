@@ -28,10 +28,10 @@ def run(scale: Scale) -> Iterator[Line]:
     if (count := scale.count(_FULL)) < _LEAST:
         return
     # Both import Ray.
-    from benchmarks.fleet.__main__ import cluster_of, open_bench, report_of
-    from benchmarks.fleet.clips import make_clips
-    from framelens.fleet.runner import VideoEnded
-    from tests.fleet.ray_jobs.local_cluster import TOKEN
+    from benchmarks.batch.__main__ import cluster_of, open_bench, report_of
+    from benchmarks.batch.clips import make_clips
+    from framelens.plugins.batch.runner import VideoEnded
+    from tests.plugins.batch.ray_jobs.local_cluster import TOKEN
 
     os.environ.update(RAY_AUTH_MODE="token", RAY_AUTH_TOKEN=TOKEN)
     tally, draw, folder = Tally(), random.Random(scale.seed), scale.folder("kills-ray")

@@ -1,4 +1,4 @@
-"""Exports as files: a report in one format or in all, its frames, a conversation, a batch, several reports.
+"""Exports as files: a report in one format or in all, its frames, a conversation, several reports.
 
 A file is written when it is asked for. A document is a process of seconds and up to 3 GB, so a few are written at a
 time, users in turn. A file is not written to its end if its client has left.
@@ -33,11 +33,9 @@ from framelens.conversations.export import as_markdown, document
 from framelens.core.background_task import cancelled_by, check_cancelled
 from framelens.core.domain import Analysis, Language
 from framelens.core.errors import AppError, InputError
-from framelens.core.files import safe_file_name, safe_stem
+from framelens.core.files import safe_stem
 from framelens.core.identity import current_user
-from framelens.fleet.archive import BatchArchive
-from framelens.fleet.job_batches import bundle as batch_files
-from framelens.i18n import labelled, language, t
+from framelens.i18n import labelled, t
 from framelens.library.bulk_operations import MOST_EXPORTED
 from framelens.reports.files import ReportFile, frame_entries, write_zip, zipped
 from framelens.reports.formats import FORMATS, all_files, bundle, files_of
@@ -216,14 +214,6 @@ def _conversation(services: Services, conversation_id: str, name: str) -> Export
     return made
 
 
-def _batch(services: Services, batch_id: str) -> Export:
-    record = BatchArchive(services.settings.data_dir).get(batch_id)
-    files = batch_files(record, services.jobs, language())
-    made = Export(f"{safe_file_name(record.shown_name)}.zip", _ZIP, zipped(files))
-    services.jobs.audit.record("export", record.id, record.shown_name)
-    return made
-
-
 def _several(
     services: Services, ids: Sequence[str], formats: Sequence[str], *, conversations: bool, appendix: bool
 ) -> Path:
@@ -271,7 +261,6 @@ def routes(gate: Gate, prefix: str) -> list[BaseRoute]:
     return [
         gate.route(f"{prefix}/jobs/{{id}}/exports/{{name}}", _send_report, "GET", role="viewer"),
         gate.route(f"{prefix}/conversations/{{id}}/exports/{{name}}", _send_conversation, "GET", role="viewer"),
-        gate.route(f"{prefix}/batches/{{id}}.zip", _send_batch, "GET", role="viewer"),
         gate.route(f"{prefix}/library.zip", _send_several, "GET", role="viewer"),
     ]
 
@@ -295,10 +284,6 @@ async def _send_report(request: Request, services: Services) -> Response:
 
 async def _send_conversation(request: Request, services: Services) -> Response:
     return await respond(request, partial(_conversation, services, *_named(request)))
-
-
-async def _send_batch(request: Request, services: Services) -> Response:
-    return await respond(request, partial(_batch, services, request.path_params["id"]))
 
 
 def _named(request: Request) -> tuple[str, str]:

@@ -28,8 +28,6 @@ _OUTPUT_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 _COMMANDS = {
     "app": "cli.app_command",
     "analyse": "cli.analyse",
-    "batch": "cli.batch_command",
-    "watch": "cli.watch_command",
     "ask": "cli.ask",
     "keyframes": "cli.keyframes_command",
     "transcript": "cli.transcript_command",
@@ -43,7 +41,6 @@ _COMMANDS = {
     "backup": "cli.backup_command",
     "restore": "cli.restore_command",
     "mcp": "cli.mcp_command",
-    "cluster": "cli.cluster_command",
     "doctor": "cli.doctor_command",
     "plugins": "cli.plugins_command",
     "completion": "cli.completion_command",

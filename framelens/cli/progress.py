@@ -1,4 +1,4 @@
-"""Progress of one or several analyses on a terminal: stage, count and time left, and the answers of a single one.
+"""Progress of an analysis on a terminal: stage, count and time left, and its answers.
 
 Everything goes to standard error, so that standard output holds only the report. Without a terminal, lines are printed
 in place of bars.
@@ -6,18 +6,14 @@ in place of bars.
 
 from __future__ import annotations
 
-import sys
-from datetime import timedelta
-from typing import TextIO
-
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Task, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 from rich.text import Text
 
 from framelens.cli import terminal
-from framelens.cli.progress_lines import ProgressLines, StageState, Throttle
+from framelens.cli.progress_lines import StageState
 from framelens.core.analysis_state import AnalysisState
 from framelens.core.domain import (
     Analysis,
@@ -40,7 +36,7 @@ class Progress:
 
     def __init__(self) -> None:
         self._console = terminal.console(to_errors=True)
-        self._bar = _bar(self._console)
+        self._bar = open_bar(self._console)
         self._row = ProgressRow(self._bar)
         self._state = AnalysisState()
         self._printed: set[int] = set()  # numbers of chunks
@@ -103,55 +99,6 @@ class Progress:
         self.say(f"{times}  {finding.text}" if times else finding.text)
 
 
-class BatchProgress:
-    """Progress of several analyses: a row for each running one, one for all of them, and results above.
-
-    `total` is None if more videos may come.
-    """
-
-    def __init__(self, total: int | None, *, quiet: bool) -> None:
-        self._is_quiet, self._throttle = quiet, Throttle()
-        is_drawn = sys.stderr.isatty() and not quiet
-        self._bar = _bar(terminal.console(to_errors=True), is_drawn=is_drawn, redirects=False)
-        self._whole = self._bar.add_task(t("cli.batch_progress"), total=total)
-
-    def __enter__(self) -> BatchProgress:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if not self._bar.disable:
-            self._bar.stop()
-
-    @property
-    def is_drawn(self) -> bool:
-        """Return whether rows are drawn."""
-        return not self._bar.disable
-
-    def begin(self, name: str) -> Row:
-        """Add and return a row, which displays the events passed to it."""
-        if self.is_drawn:
-            return ProgressRow(self._bar, name)
-        return ProgressLines(quiet=self._is_quiet, name=name, throttle=self._throttle)
-
-    def ended(self, row: Row | None) -> None:
-        """Count one analysis as finished and remove its row."""
-        if row:
-            row.remove()
-        self._bar.advance(self._whole)
-
-    def show_remaining(self, seconds: float | None) -> None:
-        """Show the remaining time of all, in place of what the number of those that have ended suggests."""
-        self._bar.update(self._whole, seconds_left=seconds)
-
-    def say(self, text: str, stream: TextIO) -> None:
-        """Print a line to `stream`, above the rows if it is a terminal, since the rows are then on the same one."""
-        if self._bar.disable or not stream.isatty():
-            print(text, file=stream, flush=True)
-        else:
-            self._bar.console.print(Text(text), soft_wrap=True)
-
-
 class ProgressRow:
     """One analysis as a row with its stage, count and time left."""
 
@@ -176,25 +123,13 @@ class ProgressRow:
         self._bar.remove_task(self._task)
 
 
-Row = ProgressRow | ProgressLines
+def open_bar(console: Console, *more: ProgressColumn, is_drawn: bool = True, redirects: bool = True) -> Bar:
+    """Create the progress bar; with `redirects` all other output appears above it, for either stream.
 
-
-class _TimeLeftColumn(TimeRemainingColumn):
-    """Remaining time: an estimate that was given, else one by the speed of the steps."""
-
-    def render(self, task: Task) -> Text:
-        """Draw the time of one row."""
-        if "seconds_left" not in task.fields:
-            return super().render(task)
-        seconds = task.fields["seconds_left"]
-        return Text("-:--:--" if seconds is None else str(timedelta(seconds=round(seconds))), "progress.remaining")
-
-
-def _bar(console: Console, *, is_drawn: bool = True, redirects: bool = True) -> Bar:
-    """Create the progress bar; with `redirects` all other output appears above it, for either stream."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _TimeLeftColumn())
+    `more` are its last columns, without them the remaining time.
+    """
     return Bar(
-        *columns,
+        *(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), *(more or (TimeRemainingColumn(),))),
         console=console,
         transient=True,
         disable=not is_drawn,

@@ -110,7 +110,7 @@ def catalogue(language: Language) -> dict[str, str]:
 
 @cache
 def plugin_catalogue(language: Language) -> dict[str, str]:
-    """Return the texts of all plugins by dotted key; English is used for what a plugin lacks in another language."""
+    """Return the texts of all plugins by dotted key; what a plugin lacks in another language is in English."""
     from framelens import registry  # reads settings, which most texts don't need
 
     texts: dict[str, str] = {}

@@ -1,22 +1,15 @@
-"""Repository of jobs, which saves, reads and caches them, and the deduplication keys of analyses.
+"""Repository of jobs, which saves, reads and caches them.
 
 A job that the store refuses to save stays in memory until it can be saved. Nothing is run here.
 """
 
-import hashlib
-import json
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
 
-from framelens.analysis.inputs.extraction_cache import ExtractionCache
 from framelens.core.codec import from_json
-from framelens.core.domain import AnalysisRequest, ChunkResult
+from framelens.core.domain import ChunkResult
 from framelens.core.errors import AppError, InputError
 from framelens.core.identity import sees
-from framelens.jobs.engine_switcher import EngineSwitcher
 from framelens.jobs.snapshot import JobSnapshot, from_row, to_row, with_pictures, with_results
 from framelens.store.database import Row, Store
 from framelens.store.fs_utils import ProcessLock
@@ -138,39 +131,3 @@ class JobRepository:
             self._finished[job.id] = job
             if len(self._finished) > _REMEMBERED:
                 self._finished.popitem(last=False)
-
-
-@dataclass(frozen=True)
-class Deduplicator:
-    """Builder of deduplication keys, from the settings in use and the digest of the file."""
-
-    switcher: EngineSwitcher[Any]
-    extractions: ExtractionCache
-
-    def conditions(self, request: AnalysisRequest) -> Mapping[str, str]:
-        """Return the settings in use that answers depend on."""
-        conditions: Mapping[str, str] = self.switcher.session.conditions(request)
-        return conditions
-
-    def key_of_request(self, request: AnalysisRequest, conditions: Mapping[str, str]) -> str:
-        """Return the key of a request that has not run yet, "" if the digest of its file is not known."""
-        try:
-            sha256 = self.extractions.quick_sha256(request.path)
-        except AppError:
-            return ""
-        return request_digest(sha256, request, conditions) if sha256 else ""
-
-    def key_of_job(self, job: JobSnapshot) -> str:
-        """Return the key of a job that has a report, else ""."""
-        if job.analysis is None or not job.analysis.sha256:
-            return ""
-        return request_digest(job.analysis.sha256, job.request, job.conditions)
-
-
-def request_digest(sha256: str, request: AnalysisRequest, conditions: Mapping[str, str]) -> str:
-    """Return the SHA-256 of a request to the video with this digest, whatever its path, under these conditions."""
-    asked = {**asdict(request), "path": ""}
-    del asked["subtitles"]  # their content is among the conditions
-    if not request.adapts:  # reports that were made before numbers could be automatic are found
-        del asked["adapts"]
-    return hashlib.sha256(json.dumps([sha256, asked, dict(conditions)], sort_keys=True).encode()).hexdigest()

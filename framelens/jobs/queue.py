@@ -23,8 +23,9 @@ from framelens.core.domain import Analysis, AnalysisRequest
 from framelens.core.errors import AppError, Cancelled, InputError, StorageError, VideoError
 from framelens.core.files import new_id, one_line, readable
 from framelens.core.identity import current_user, requires, sees
+from framelens.jobs.deduplication import Deduplicator
 from framelens.jobs.engine_switcher import EngineSwitcher
-from framelens.jobs.job_repository import Deduplicator, JobRepository
+from framelens.jobs.job_repository import JobRepository
 from framelens.jobs.search_index import SearchIndexer
 from framelens.jobs.snapshot import JobSnapshot, State, imported_job, pictures_of, to_row
 from framelens.jobs.worker import ActiveJob, ActiveJobs, Listener, Worker

@@ -26,8 +26,9 @@ from framelens.core.domain import (
 )
 from framelens.core.errors import AppError, Cancelled, Paused, StorageError, as_app_error
 from framelens.core.identity import as_user, require
+from framelens.jobs.deduplication import Deduplicator
 from framelens.jobs.engine_switcher import EngineSwitcher
-from framelens.jobs.job_repository import Deduplicator, JobRepository
+from framelens.jobs.job_repository import JobRepository
 from framelens.jobs.search_index import SearchIndexer
 from framelens.jobs.snapshot import JobSnapshot, State, outcome, pictures_of, without_missing_facts
 from framelens.store.accounts import AccountStore

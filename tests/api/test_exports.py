@@ -26,7 +26,6 @@ from framelens.core.analysis_state import AnalysisState
 from framelens.core.background_task import cancelled_by, check_cancelled
 from framelens.core.domain import KeyframesChosen, Probed
 from framelens.core.errors import Cancelled, InputError
-from framelens.fleet.archive import BatchArchive, RecordedVideo
 from framelens.jobs.snapshot import imported_job, to_row
 from framelens.library.bulk_operations import reports_of
 from framelens.reports import document_worker
@@ -82,23 +81,18 @@ def test_what_is_not_there_is_said_in_the_language_of_the_page(client: TestClien
         (f"jobs/{job_id}/exports/xyz", 404),
         ("jobs/nothing12345/exports/html", 404),
         ("conversations/nothing12345/exports/json", 404),
-        ("batches/nothing12345.zip", 404),
     ):
         english, chinese = (client.get(f"/api/{path}?lang={spoken}") for spoken in ("en", "zh"))
         assert english.status_code == chinese.status_code == status, path
         assert re.search("[一-鿿]", chinese.json()["error"]) and not re.search("[一-鿿]", english.json()["error"])
 
 
-def test_a_conversation_and_a_batch_are_saved(client: TestClient, services: Services) -> None:
-    job_id = import_report(services, replace(asked(), id="job123456"))
+def test_a_conversation_is_saved(client: TestClient, services: Services) -> None:
+    import_report(services, replace(asked(), id="job123456"))
     (conversation,) = services.conversations.find()
     kept = client.get(f"/api/conversations/{conversation.id}/exports/json")
     assert json.loads(kept.content) and kept.headers["content-type"] == "application/json"
     assert "Who is at the door?" in client.get(f"/api/conversations/{conversation.id}/exports/markdown").text
-    video = RecordedVideo("clip.mp4", Path("clip.mp4"), job_id)
-    record = BatchArchive(services.settings.data_dir).add("Monday", (video,))
-    with ZipFile(BytesIO(client.get(f"/api/batches/{record.id}.zip").content)) as archive:
-        assert {"summary.html", "summary.json"} < set(archive.namelist())
 
 
 def test_reports_go_out_as_one_zip(client: TestClient, services: Services) -> None:

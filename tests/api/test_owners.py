@@ -27,7 +27,6 @@ from framelens.core.domain import AnalysisEvent, AnalysisRequest
 from framelens.core.errors import InputError
 from framelens.core.files import new_id
 from framelens.core.identity import LOCAL_USER, User, as_user, current_user
-from framelens.fleet.archive import BatchArchive
 from framelens.services import api_keys
 from framelens.services.access.accounts import COOKIE
 from framelens.services.access.shares import LIFETIMES, open_shared, revoke_share, share, shares_of
@@ -307,22 +306,6 @@ def test_a_running_job_of_another_is_unknown(services: Services, tmp_path: Path)
         assert jobs.brief(job).state == "done"
     jobs.close()
     store.close()
-
-
-def test_batches_are_seen_by_their_owner(tmp_path: Path) -> None:
-    archive = BatchArchive(tmp_path)
-    with as_user(ANN):
-        record = archive.add("ann's", ())
-    with as_user(BOB):
-        for given in (record.id, "A" * 12):
-            with pytest.raises(InputError, match="batch_unknown"):
-                archive.get(given)
-        archive.add("bob's", ())
-        assert [one.name for one in archive.recent(1)] == ["bob's"]
-    with as_user(ANN):
-        assert [one.name for one in archive.recent(1)] == ["ann's"]
-    with as_user(ADA):
-        assert len(archive.recent(9)) == 2
 
 
 def test_a_link_opens_the_report_until_it_is_revoked(services: Services, owned: Owned, gate: Gate) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shutil
 from pathlib import Path
-from zipfile import ZipFile
 
 import pytest
 from playwright.sync_api import expect
@@ -26,35 +25,6 @@ def videos(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
         with path.open("ab") as file:  # a box of nothing, so that they differ
             file.write((8).to_bytes(4, "big") + b"free")
     return [first, *others]
-
-
-def test_several_uploads_are_analysed_together(scripted_app: App, visit: Visit, videos: list[Path]) -> None:
-    page = visit.page
-    page.goto(scripted_app.url)
-    page.locator("button.choose:not(:empty)").wait_for()
-    page.locator("input[type=file]").set_input_files(videos)
-    expect(page.get_by_text("3 videos", exact=True)).to_be_visible()
-    for name in ("a.mp4", "b.mp4", "c.mp4"):
-        expect(page.get_by_role("button", name=re.compile(name)).first).to_be_visible()
-    page.get_by_role("button", name="Analyse 3 videos").press("Enter")
-    expect(page).to_have_url(re.compile(r"[?&]batch="))
-    expect(page.get_by_test_id("stDataFrame")).to_be_visible()
-    expect(page.get_by_text(re.compile("3 videos: .*pending")).first).to_be_visible()
-    scripted_app.go.touch()
-    expect(page.get_by_text("3 videos: 3 done").first).to_be_visible(timeout=60_000)
-    table = page.get_by_test_id("stDataFrame")
-    box = table.bounding_box()
-    assert box
-    page.mouse.click(box["x"] + 120, box["y"] + 120)  # a cell of the second row
-    expect(page).to_have_url(re.compile(r"[?&]job="))
-    page.get_by_role("button", name="a.mp4 and 2 more").first.click()
-    with page.expect_download() as saved:
-        page.get_by_role("button", name="Summary and reports").click()
-    with ZipFile(saved.value.path()) as archive:
-        names = archive.namelist()
-        assert {"summary.html", "summary.md", "summary.json"} < set(names)
-        assert len([name for name in names if name.startswith("reports/")]) == 3
-    assert visit.complaints == []
 
 
 def test_non_video_is_refused_by_name_among_others(

@@ -57,7 +57,6 @@ def test_abbreviated_options_are_refused(words: list[str], capsys: pytest.Captur
         ["models", "try", "x", "--frames"],
         ["serve", "--port"],
         ["mcp", "--http"],
-        ["cluster", "check", "--port"],
         ["keys", "create", "x", "--jobs"],
         ["ask", "--edit"],
     ],

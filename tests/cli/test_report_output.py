@@ -136,19 +136,19 @@ def test_devices_and_pipes_are_not_replaced(video: Path, tmp_path: Path) -> None
     assert pipe.is_fifo()
 
 
-@pytest.mark.parametrize("command", ["analyse", "batch", "watch", "keyframes", "export", "backup"])
+@pytest.mark.parametrize("command", ["analyse", "keyframes", "export", "backup"])
 def test_dash_is_refused_by_every_command(
     command: str, video: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(video.parent)
-    words = {"export": ["latest"], "watch": ["."], "backup": []}.get(command, [str(video)])
+    words = {"export": ["latest"], "backup": []}.get(command, [str(video)])
     place = ["-"] if command == "backup" else ["--output", "-"]
     assert main([command, *words, *place, "--language", "en"]) == 2
     assert "standard output" in capsys.readouterr().err
     assert not Path("-").exists() and video.read_bytes() == b"video"
 
 
-@pytest.mark.parametrize("command", ["analyse", "batch", "keyframes", "export", "backup"])
+@pytest.mark.parametrize("command", ["analyse", "keyframes", "export", "backup"])
 def test_names_too_long_for_the_disk_are_named(
     command: str, video: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -200,7 +200,6 @@ def test_commands_leave_the_video_and_files_as_they_are(tmp_path: Path) -> None:
         ("keyframes", video, "--zip", video),
         ("keyframes", video, "--sheet", video, "--overwrite"),
         ("keyframes", video, "--zip", tmp_path / "mine.zip"),
-        ("batch", video, "--no-model", "--output", video),
     ):
         refused = run(*words, "--language", "en", cwd=tmp_path)
         assert refused.returncode == 2, refused.stderr

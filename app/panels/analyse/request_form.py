@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from app import resources
 from app.context import may_change, services
 from app.formatting import error_words, local_time, plain
 from app.panels.analyse import frame_options, missing_model, video_picker
 from app.state import FORM, page_state
+from framelens import registry
 from framelens.analysis.planning.estimate import Estimate, details, headline
 from framelens.analysis.prompts.prompts import exact_prompt
 from framelens.conversations.conversation import MOST_QUESTION
 from framelens.core.domain import UNKNOWN_PATH, AnalysisRequest, Keyframe, VideoInfo
-from framelens.core.errors import AppError
+from framelens.core.errors import AppError, ConfigError
 from framelens.core.files import base_name
 from framelens.i18n import LANGUAGES, language, sentences, t
 from framelens.i18n.formatting import span
@@ -203,22 +203,25 @@ def _start(now: Readiness | None, use_model: bool) -> None:
             missing_model.confirm(now)
         state.last_form = _form()
         if state.folder or len(state.video_ids) > 1:
-            _start_batch(use_model=use_model)
+            _start_several(use_model=use_model)
         elif state.video_id:
             videos = services().videos
             request = replace(_request(videos.path(state.video_id)), use_model=use_model)
             _open(services().jobs.submit(request, name=videos.name(state.video_id)))
 
 
-def _start_batch(*, use_model: bool) -> None:
-    """Start a batch of the chosen videos or of the chosen folder, and show it."""
+def _start_several(*, use_model: bool) -> None:
+    """Start analyses of the chosen videos or of the chosen folder, and show them."""
+    start = next(registry.in_slot("analyse.several"), None)
+    if start is None:
+        raise ConfigError("several_without_plugin")
     state, videos = page_state(), services().videos
     if state.folder:
         name, chosen = base_name(state.folder) or state.folder, video_picker.videos_in(state.folder)
     else:
         name, chosen = "", [(videos.name(one), videos.path(one)) for one in state.video_ids]
     request = replace(_request(UNKNOWN_PATH), use_model=use_model)
-    state.open_batch(resources.batches().start(name, chosen, request).id)
+    start(name, chosen, request)
 
 
 def _num_videos() -> int:

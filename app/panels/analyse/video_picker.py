@@ -16,9 +16,9 @@ from app.formatting import plain
 from app.state import page_state
 from framelens.core.errors import AppError, VideoError
 from framelens.core.files import readable
-from framelens.fleet.inputs import Input, resolve
 from framelens.i18n import t
 from framelens.services.subtitle_uploads import pair_uploads
+from framelens.video.inputs import Input, resolve
 from framelens.video.subtitles.discovery import files_beside
 
 _ACCEPT = ",".join(

@@ -119,6 +119,23 @@ class JobRow:
     picture: str = ""
 
 
+@dataclass(frozen=True)
+class RowGroup:
+    """A row of several analyses.
+
+    Attributes:
+        row: The row.
+        created: ISO time in UTC.
+        job_ids: The analyses, which have no rows of their own.
+        open: Shows them.
+    """
+
+    row: JobRow
+    created: str
+    job_ids: frozenset[str]
+    open: Callable[[], None]
+
+
 def draw(
     jobs: Sequence[JobRow],
     *,

@@ -1,8 +1,9 @@
-"""Work in the sidebar: one list of what runs, what waits and what was done, a batch being one row of it."""
+"""Work in the sidebar: one list of what runs, what waits and what was done; plugins add rows for several analyses."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import streamlit as st
@@ -13,23 +14,19 @@ from app.formatting import local_time, plain, remaining
 from app.panels.analyse import frame_options
 from app.panels.report.comparison import template_name
 from app.panels.work import rows
-from app.panels.work.rows import JobRow, RowAction
+from app.panels.work.rows import JobRow, RowAction, RowGroup
 from app.state import page_state
-from framelens.core.errors import AppError
+from framelens import registry
 from framelens.i18n import t
 from framelens.store.library_index import LibraryEntry, LibraryQuery
 
 if TYPE_CHECKING:
-    from framelens.fleet.archive import BatchRecord
     from framelens.jobs.snapshot import JobSnapshot
 
 _NUM_SHOWN = 10
 _MOST_WAITING = 3
 """Rows, and rows of waiting analyses among them. Chosen by hand; not tuned."""
-_MOST_BATCHES = 3
 _POLL_SECONDS = 2.0
-_BATCH = "batch-"
-"""Beginning of a row's id that is a batch's."""
 
 
 def draw() -> None:
@@ -42,9 +39,15 @@ def _draw(was_moving: bool) -> None:
     running, waiting = services().jobs.all_running(), services().jobs.waiting()
     if page_state().opened or was_moving != bool(running or waiting):
         st.rerun()  # the whole page: an opened analysis is shown outside of this fragment
-    drawn = list(_rows(running, waiting))
+    groups = [group for listed in registry.in_slot("work.groups") for group in listed()]
+    drawn = list(_rows(running, waiting, groups))
     if not drawn:
         return
+    opened = {one.row.id: one.open for one in groups}
+
+    def open_row(row_id: str) -> None:
+        opened.get(row_id, partial(page_state().open_job, row_id))()
+
     with st.container(gap="xsmall", key="work"):
         with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", gap=None):
             st.markdown(f"**{t('ui.work')}**", width="content")
@@ -60,38 +63,24 @@ def _draw(was_moving: bool) -> None:
             count = t("ui.queue_count", n=len(running) + len(waiting))
             left = remaining(rows.seconds_left((*running, *waiting)))
             st.caption(plain(" · ".join(filter(None, (count, left)))))
-        rows.draw(drawn, key="work_rows", on_open=_open, on_act=rows.run_action)
+        rows.draw(drawn, key="work_rows", on_open=open_row, on_act=rows.run_action)
 
 
-def _open(row_id: str) -> None:
-    state = page_state()
-    if row_id.startswith(_BATCH):
-        state.open_batch(row_id.removeprefix(_BATCH))
-    else:
-        state.open_job(row_id)
-
-
-def _rows(running: Iterable[JobSnapshot], waiting: Iterable[JobSnapshot]) -> Iterable[JobRow]:
-    """Yield what runs, then the next that wait, then batches and analyses by their age."""
-    records = _recent_batches()
-    in_batches = {one.job_id for record in records for one in record.videos}
+def _rows(
+    running: Iterable[JobSnapshot], waiting: Iterable[JobSnapshot], groups: Sequence[RowGroup]
+) -> Iterable[JobRow]:
+    """Yield what runs, then the next that wait, then groups and analyses by their age."""
+    grouped = frozenset[str]().union(*(one.job_ids for one in groups))
     live = [*((job, 0) for job in running), *((job, place) for place, job in enumerate(waiting, start=1))]
-    alone = [(job, place) for job, place in live if job.id not in in_batches]
+    alone = [(job, place) for job, place in live if job.id not in grouped]
     shown = [(job, place) for job, place in alone if place <= _MOST_WAITING or job.id == page_state().job_id]
     yield from (_live_row(job, place) for job, place in shown)
     known = {job.id for job, _ in live}
     entries = services().jobs.library.find(LibraryQuery(), order="newest", offset=0, limit=_NUM_SHOWN + len(known))
-    done = [one for one in entries if one.id not in known and one.id not in in_batches]
-    dated = [*((one.created, _entry_row(one)) for one in done), *((one.created, _batch_row(one)) for one in records)]
+    done = [one for one in entries if one.id not in known and one.id not in grouped]
+    dated = [*((one.created, _entry_row(one)) for one in done), *((one.created, one.row) for one in groups)]
     dated.sort(key=lambda one: one[0], reverse=True)
     yield from (row for _, row in dated[: max(1, _NUM_SHOWN - len(shown))])
-
-
-def _recent_batches() -> list[BatchRecord]:
-    try:
-        return list(resources.batches().archive.recent(_MOST_BATCHES))
-    except AppError:  # the analyses are listed all the same
-        return []
 
 
 def _live_row(job: JobSnapshot, place: int) -> JobRow:
@@ -131,23 +120,4 @@ def _entry_row(entry: LibraryEntry) -> JobRow:
         about=" · ".join(filter(None, (entry.name, words, part, asked, entry.model, local_time(entry.created)))),
         is_open=entry.id == page_state().job_id,
         picture=resources.api_url(f"library/{entry.id}.jpg") if entry.has_cover else "",
-    )
-
-
-def _batch_row(record: BatchRecord) -> JobRow:
-    from framelens.fleet.job_batches import counts_of, status_of
-    from framelens.fleet.summary import counts_text
-
-    statuses = status_of(record, services().jobs)
-    counts = counts_text(counts_of(statuses), len(statuses))
-    is_over = all(one.is_over for one in statuses)
-    return JobRow(
-        id=f"{_BATCH}{record.id}",
-        name=record.shown_name,
-        title=record.shown_name,
-        line=counts,
-        icon="batch" if is_over else "running",
-        state=counts,
-        about=" · ".join((record.shown_name, counts, local_time(record.created))),
-        is_open=record.id == page_state().batch_id and page_state().job_id is None,
     )

@@ -1,6 +1,6 @@
 """Command `framelens analyse VIDEO…`: analyses videos and writes their reports, with the same code as the web page.
 
-This module handles one video, framelens.cli.batch several. With exit code 4 the report has still been written, with
+This module handles one video, the plugin `batch` several. With exit code 4 the report has still been written, with
 everything that needs no model. A report without a model counts as success only if the user named no model and none is
 available.
 """
@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from framelens import registry
 from framelens.analysis.prompts.templates import Templates, load_templates
 from framelens.cli.analysis_options import (
     add_analysis_options,
@@ -33,7 +34,6 @@ from framelens.config import Settings
 from framelens.core.domain import Analysis, AnalysisRequest
 from framelens.core.errors import AppError, ConfigError
 from framelens.core.files import readable
-from framelens.fleet.inputs import Inputs, resolve
 from framelens.i18n import error_text, language, t
 from framelens.reports.content.labels import local_minute
 from framelens.reports.formats import FORMATS
@@ -42,6 +42,7 @@ from framelens.services.container import Services, open_services
 from framelens.services.engine_session import open_planner
 from framelens.video.extractor import probe
 from framelens.video.files import check_file, printable
+from framelens.video.inputs import Inputs, resolve
 from framelens.video.worker_pool import worker_started
 
 if TYPE_CHECKING:
@@ -81,7 +82,11 @@ def run(given: argparse.Namespace) -> int:
         raise error
     paths = [item.path for item in inputs.items]
     output = parse_output(given, paths, is_one=inputs.is_one_file)
+    is_several = not inputs.is_one_file or given.skip_done
+    analyse_several = next(registry.in_slot("cli.several"), None) if is_several else None
     if not (given.show_prompt or given.plan):
+        if is_several and analyse_several is None:
+            raise ConfigError("several_without_plugin")
         if inputs.is_one_file:
             check_file(inputs.items[0].path)
         build_common_request(given, settings, templates)  # wrong options are reported before a download
@@ -91,11 +96,8 @@ def run(given: argparse.Namespace) -> int:
         return _show_prompt(make(inputs.items[0].path), templates)
     if given.plan:
         return _show_plans(inputs, make, settings, templates, given)
-    if not inputs.is_one_file or given.skip_done:
-        from framelens.cli import batch  # not needed for one video
-
-        code_of = partial(_exit_code, settings)
-        return batch.run(batch.SeveralVideos(make, code_of, settings, given, output), inputs.items)
+    if analyse_several:
+        return int(analyse_several(inputs.items, make, partial(_exit_code, settings), settings, given, output))
     request = make(inputs.items[0].path)
     cancel = cancel_on_signals()
     with worker_started():

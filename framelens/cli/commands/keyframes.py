@@ -38,11 +38,11 @@ from framelens.core.domain import Keyframe, KeyframesChosen, Notice, StageStarte
 from framelens.core.errors import ConfigError, StorageError, VideoError
 from framelens.core.files import absolute, cut_to_bytes, name_key, name_limit, numbered, shown_path
 from framelens.core.units import clock
-from framelens.fleet.inputs import typed_path
 from framelens.i18n import LANGUAGES, error_text, notice_text, t
 from framelens.services.keyframes import KEYFRAMES, frame_limit, parse_frames
 from framelens.store.fs_utils import log_to, storage_errors
 from framelens.video.files import check_file
+from framelens.video.inputs import typed_path
 from framelens.video.worker_pool import worker_started
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def run(given: argparse.Namespace) -> int:
 
 def _run_several(given: argparse.Namespace, settings: Settings, cancel: threading.Event) -> int:
     """Print the keyframes of each video below its path; the pictures of each get a folder of its own in --output."""
-    from framelens.fleet.inputs import resolve
+    from framelens.video.inputs import resolve
 
     found = resolve(given.videos)
     if found.is_one_file:  # that isn't there, for one that is would not be among several

@@ -63,7 +63,7 @@ def draw() -> None:
     table.draw(catalogue, here)
     with st.expander(t("models.page.calculation"), icon=":material/calculate:"):
         memory_calculator.draw(catalogue, here)
-    for draw_more in registry.in_slot("models.extra"):
-        draw_more()
+    for draw_extra in registry.in_slot("models.extra"):
+        draw_extra(catalogue)
     with st.expander(t("models.page.formats"), icon=":material/memory:"):
         memory_calculator.draw_formats()

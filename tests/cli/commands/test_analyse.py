@@ -92,15 +92,11 @@ def test_wishes_that_do_not_go_together_are_exit_code_2(options: list[str], vide
 def test_subtitles_added_later_give_another_report(tmp_path: Path) -> None:
     video = write_card_video(tmp_path / "talk.mp4", ["red", "blue"])
     words = ("analyse", video, "--no-model", "--json")
-    batch = ("batch", video, "--no-model", "--json", "--output", tmp_path / "results")
     assert json.loads(run_command(*words, cwd=tmp_path).stdout)["transcript"] is None
-    assert run_command(*batch, cwd=tmp_path).returncode == 0
     (tmp_path / "talk.en.srt").write_text("1\n00:00:00,100 --> 00:00:00,900\nHello\n")
     for _ in range(2):
         (cue,) = json.loads(run_command(*words, cwd=tmp_path).stdout)["transcript"]["cues"]
         assert cue["text"] == "Hello"
-    events = map(json.loads, run_command(*batch, cwd=tmp_path).stdout.splitlines())
-    assert [event["was_done"] for event in events if "was_done" in event] == [False]
     (tmp_path / "talk.en.srt").unlink()
     assert json.loads(run_command(*words, cwd=tmp_path).stdout)["transcript"] is None
 
@@ -123,3 +119,13 @@ def test_wrong_options_are_reported_before_a_download(video: Path, tmp_path: Pat
     done = run_command("analyse", video, *option, "--yes", cwd=tmp_path, HF_HUB_CACHE=str(tmp_path), HF_HUB_OFFLINE="1")
     assert "Qwen" not in done.stderr, done.stderr
     assert done.returncode in (2, 6)
+
+
+@pytest.mark.parametrize("words", [("b.mp4",), ("--skip-done",)])
+def test_several_videos_without_a_plugin_are_refused(words: tuple[str, ...], video: Path, tmp_path: Path) -> None:
+    (tmp_path / "b.mp4").touch()
+    done = run_command("analyse", video, *words, "--no-model", cwd=tmp_path, FRAMELENS_PLUGINS="")
+    assert done.returncode == 2 and "need the plugin batch" in done.stderr
+    for command in ("batch", "watch", "cluster"):
+        done = run_command(command, cwd=tmp_path, FRAMELENS_PLUGINS="")
+        assert done.returncode == 2 and f'no command "{command}"' in done.stderr

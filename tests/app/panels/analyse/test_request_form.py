@@ -14,6 +14,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import resources
 from app.panels.work import rows as rows
+from framelens import registry
 from framelens.analysis.planning.estimate import Planner
 from framelens.analysis.planning.plan import RequestCapacity
 from framelens.analysis.prompts.templates import built_in, load_templates
@@ -24,7 +25,6 @@ from framelens.services.container import Services
 from framelens.store.model_records import KnownTimings, RequestTiming
 from tests.app.conftest import Open
 from tests.app.fake_services import ended, queue, script, with_bench
-from tests.app.panels.analyse.test_batch import submitted_batch
 from tests.app.panels.report.test_report import parts_shown
 from tests.app.views.test_analyse import texts
 
@@ -135,22 +135,6 @@ def test_unreadable_times_hide_plan_and_are_reported(page: AppTest, services: Se
 # ---- several videos, and the queue
 
 
-@pytest.mark.slow
-def test_several_videos_become_jobs_with_one_question(page: AppTest, services: Services, card_video: Path) -> None:
-    first, second, third = copies(services, card_video, 3)
-    page.query_params["video"], page.query_params["also"] = first, f"{second},{third}"
-    page.run()
-    assert "Per video; 3 videos in all." in texts(page)
-    page.text_area(key="question").input("Which colours?").run()
-    page.button(key="start").click().run()
-    record = submitted_batch(page)
-    jobs = services.jobs.recent()
-    assert sorted(job.name for job in jobs) == ["part 0.mp4", "part 1.mp4", "part 2.mp4"]
-    assert {job.request.question for job in jobs} == {"Which colours?"}
-    assert [services.jobs.snapshot(one.job_id).name for one in record.videos] == [f"part {n}.mp4" for n in range(3)]
-    assert record.shown_name == "part 0.mp4 and 2 more"
-
-
 def test_of_several_videos_each_can_be_shown_and_left_out(page: AppTest, services: Services, card_video: Path) -> None:
     first, second, third = copies(services, card_video, 3)
     page.query_params["video"], page.query_params["also"] = first, f"{second},{third}"
@@ -162,6 +146,21 @@ def test_of_several_videos_each_can_be_shown_and_left_out(page: AppTest, service
     assert page.query_params["video"] == second
     assert "also" not in page.query_params
     assert page.button(key="start").label == t("ui.start", "en")
+
+
+def test_several_videos_without_a_plugin_are_refused(
+    page: AppTest, services: Services, card_video: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "used", tuple)
+    first, second = copies(services, card_video, 2)
+    page.query_params["video"], page.query_params["also"] = first, second
+    page.run()
+    page.button(key="start").click().run()
+    assert "need the plugin batch" in texts(page) and not page.exception
+    assert services.jobs.recent() == []
+    page.button(key=f"leave-{second}").click().run()
+    page.button(key="start").click().run()
+    assert [job.name for job in services.jobs.recent()] == ["part 0.mp4"]
 
 
 def test_the_queue_shows_whose_turn_is_next_and_can_be_changed(

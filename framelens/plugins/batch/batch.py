@@ -1,0 +1,186 @@
+"""Batch of videos: the files to analyse, each content once, what was left out and why, and the common request."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from framelens.core.codec import Failure
+from framelens.core.domain import UNKNOWN_PATH, AnalysisRequest
+from framelens.core.errors import AppError, Cancelled, VideoError
+from framelens.core.files import new_id, readable
+from framelens.jobs.deduplication import request_digest
+from framelens.video.extractor import probe
+from framelens.video.files import printable
+from framelens.video.inputs import Input, resolve
+
+if TYPE_CHECKING:
+    from framelens.services.container import Services
+
+Sha256 = Callable[[Path, threading.Event | None], str]
+
+
+@dataclass(frozen=True)
+class BatchVideo:
+    """A video of a batch.
+
+    Attributes:
+        key: Lower-case hex SHA-256 of its content.
+        path: The file, absolute.
+        name: Its name for display.
+        size_bytes: Size of the file, by which the remaining time is estimated.
+    """
+
+    key: str
+    path: Path
+    name: str
+    size_bytes: int = 0
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A path that was named, but gives no video of the batch, and the reason."""
+
+    path: Path
+    failure: Failure
+
+    @property
+    def error(self) -> AppError:
+        """Return the reason."""
+        return self.failure.as_error()
+
+    @property
+    def is_copy(self) -> bool:
+        """Return whether nothing is missing, since another video of the batch has the same content."""
+        return self.failure.key == "same_video"
+
+
+@dataclass(frozen=True)
+class Collected:
+    """What arguments name: the videos in their order, and what was left out."""
+
+    videos: tuple[BatchVideo, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Videos with one request about each of them. It can be sent to another process as JSON.
+
+    Attributes:
+        id: Id of this run.
+        videos: The videos, each content once.
+        request: The request; its path is UNKNOWN_PATH.
+        fingerprint: Digest of the request and of the settings that answers depend on. A result with another one is the
+            result of another request.
+        fits_request: Choose as many frames as one request to the model holds, in place of `request.frames`.
+        formats: Keys of framelens.reports.FORMATS: the report files of each video.
+        left_out: What was named, but isn't analysed.
+        repeats: Analyse even what was analysed in the same way before.
+    """
+
+    id: str
+    videos: tuple[BatchVideo, ...]
+    request: AnalysisRequest
+    fingerprint: str
+    fits_request: bool = False
+    formats: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+    repeats: bool = False
+
+
+def make_batch(
+    collected: Collected,
+    request: AnalysisRequest,
+    conditions: Mapping[str, str],
+    *,
+    fits_request: bool = False,
+    formats: Sequence[str] = (),
+    repeats: bool = False,
+) -> Batch:
+    """Build a batch.
+
+    Args:
+        collected: The videos.
+        request: The request; its path doesn't matter.
+        conditions: The settings that answers depend on, by `Services.switcher.session.conditions`.
+        fits_request: As in Batch.
+        formats: As in Batch.
+        repeats: As in Batch.
+    """
+    request = replace(request, path=UNKNOWN_PATH)
+    fingerprint = request_digest("fit" if fits_request else "", request, conditions)
+    return Batch(
+        new_id(), collected.videos, request, fingerprint, fits_request, tuple(formats), collected.left_out, repeats
+    )
+
+
+def request_for(request: AnalysisRequest, path: Path, services: Services, *, fits: bool) -> AnalysisRequest:
+    """Build the request about one of the videos.
+
+    Args:
+        request: The common request.
+        path: The video.
+        services: The services, which know how many frames one request to the model holds.
+        fits: Choose as many frames, in place of `request.frames`.
+
+    Raises:
+        AppError: The video can't be read, where the number of frames depends on it.
+    """
+    request = replace(request, path=path)
+    if not fits:
+        return request
+    template = services.templates.find(request.template)
+    return replace(request, frames=services.planner.held_frames(probe(path), request, template), adapts=False)
+
+
+def collect(
+    arguments: Sequence[str],
+    sha256: Sha256,
+    *,
+    cancel: threading.Event | None = None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Collected:
+    """Find the videos that the arguments name; one bad path never fails the others.
+
+    Args:
+        arguments: Files, folders (with all folders below), patterns, and lists as in framelens.video.inputs.resolve.
+        sha256: Returns the digest of a file, such as `ExtractionCache.sha256`, which remembers it.
+        cancel: Ends the search.
+        on_progress: Called with the number of files that were read and of all.
+
+    Raises:
+        Cancelled: `cancel` was set.
+    """
+    found = resolve(arguments, reads_lists=True).items
+    videos: dict[str, BatchVideo] = {}
+    left_out: list[LeftOut] = []
+    for done, item in enumerate(found):
+        on_progress(done, len(found))
+        try:
+            video = identify(item, sha256, cancel)
+            if known := videos.get(video.key):
+                raise VideoError("same_video", path=printable(item.path), same=printable(known.path))
+            videos[video.key] = video
+        except Cancelled:
+            raise
+        except AppError as error:
+            left_out.append(LeftOut(item.path, Failure.of(error)))
+    return Collected(tuple(videos.values()), tuple(left_out))
+
+
+def identify(item: Input, sha256: Sha256, cancel: threading.Event | None = None) -> BatchVideo:
+    """Return the video in a file.
+
+    Raises:
+        InputError: The name gives no video, or the file can't be read.
+        Cancelled: `cancel` was set.
+    """
+    if item.error:
+        raise item.error
+    key = sha256(item.path, cancel)
+    return BatchVideo(key, item.path, readable(item.path.name), os.path.getsize(item.path))  # noqa: PTH202

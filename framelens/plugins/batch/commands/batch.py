@@ -1,0 +1,137 @@
+"""Command `framelens batch PATH…`: analyses all videos of folders, patterns and lists, and summarises them.
+
+The same command again does only what is missing in the folder of results.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterable
+from contextlib import closing, nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from framelens.analysis.prompts.templates import load_templates
+from framelens.cli.analysis_options import add_analysis_options, build_common_request, load_settings, settle_model
+from framelens.cli.common import cancel_on_signals
+from framelens.core.domain import AnalysisRequest
+from framelens.core.errors import AppError, ConfigError, VideoError
+from framelens.i18n import error_text, t
+from framelens.plugins.batch.batch import Batch, Collected, collect, make_batch
+from framelens.plugins.batch.results import Results
+from framelens.reports.formats import FORMATS
+from framelens.services.keyframes import FIT
+from framelens.video.files import check_file
+from framelens.video.inputs import Input, resolve, typed_path
+from framelens.video.worker_pool import worker_ready
+
+if TYPE_CHECKING:
+    from framelens.services.container import Services
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of this command."""
+    parser.add_argument("paths", nargs="+", metavar="FOLDER|LIST|GLOB", help=t("cli.batch_paths"))
+    add_batch_options(parser)
+    parser.add_argument("--ray", metavar="ADDRESS", help=t("cli.batch_ray"))
+    parser.add_argument("--stop", action="store_true", help=t("cli.batch_ray_stop"))
+
+
+def add_batch_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that `framelens watch` has, too."""
+    add_analysis_options(parser)
+    parser.add_argument("--output", metavar="DIR", help=t("cli.batch_output"))
+    parser.add_argument("--format", action="append", choices=sorted(FORMATS), help=t("cli.batch_format"))
+    parser.add_argument("--json", action="store_true", help=t("cli.batch_json"))
+    parser.add_argument("--quiet", action="store_true", help=t("cli.quiet"))
+
+
+def run(given: argparse.Namespace) -> int:
+    """Analyse the videos, write reports and summary, and return the exit code.
+
+    Raises:
+        AppError: A setting or the disk failed, or there is no video at all.
+    """
+    if given.stop and not given.ray:
+        raise ConfigError("stop_without_ray")
+    settings = load_settings(given)
+    request = build_common_request(given, settings, load_templates(settings.template_dir))
+    _check_any(map(_error_of, resolve(given.paths, reads_lists=True).items))  # before a question about the model
+    settings = settings if given.ray else settle_model(settings, given)  # nodes check their model themselves
+    request = replace(request, use_model=not given.no_model)
+    cancel = cancel_on_signals()
+    from framelens.analysis.inputs.extraction_cache import open_extraction_cache
+    from framelens.plugins.batch.archive import BatchArchive
+    from framelens.plugins.batch.commands.output import BatchOutput, results_folder
+    from framelens.plugins.batch.commands.progress import BatchProgress
+    from framelens.plugins.batch.runner import run_batch
+    from framelens.services.container import open_services, usual_workers
+
+    workers = given.jobs or usual_workers(settings)
+    with (
+        worker_ready() if not given.ray else nullcontext(),
+        closing(open_services(settings, adopts=False, workers=workers)) as services,
+    ):
+        if given.ray:
+            from framelens.plugins.batch.commands.on_ray import BatchOnRay
+
+            on_ray = BatchOnRay(given, settings)
+            if given.stop:
+                return on_ray.stop(given_batch(Collected(), request, services, given))
+        folder = results_folder(given)
+        paths = [path for path in given.paths if Path(typed_path(path)).absolute() != folder]  # "*" names it, too
+        collected = collect(paths, open_extraction_cache(settings.data_dir).sha256, cancel=cancel)
+        _check_any([*(None for _ in collected.videos), *(one.error for one in collected.left_out)])
+        batch = given_batch(collected, request, services, given)
+        results = Results(folder, batch.fingerprint)
+        with (
+            BatchProgress(len(batch.videos), quiet=given.quiet) as progress,
+            progress.notices(services, is_asked=request.use_model and not given.ray),
+        ):
+            output = BatchOutput(given, batch, results, progress, BatchArchive(settings.data_dir))
+            output.begin()
+            if given.ray:
+                events = on_ray.events(batch, cancel, progress)
+            else:
+                events = run_batch(batch, services, results, workers=workers, cancel=cancel)
+            for event in events:
+                output.show(event)
+        left = output.tally.num_left and not output.tally.error
+        return output.finish(batch, was_stopped=cancel.is_set() or bool(left))
+
+
+def _check_any(errors: Iterable[AppError | None]) -> None:
+    """Print the errors of paths and raise VideoError if none of them gives a video."""
+    known: list[AppError] = []
+    for error in errors:
+        if error is None:
+            return
+        known.append(error)
+    for error in known:
+        print(error_text(error), file=sys.stderr)
+    raise VideoError("batch_empty")
+
+
+def _error_of(item: Input) -> AppError | None:
+    """Return why a path gives no video, as far as that is known before it is read."""
+    try:
+        if item.error:
+            raise item.error
+        check_file(item.path)
+    except AppError as error:
+        return error
+    return None
+
+
+def given_batch(collected: Collected, request: AnalysisRequest, services: Services, given: argparse.Namespace) -> Batch:
+    """Build the batch of these videos with the command's options."""
+    return make_batch(
+        collected,
+        request,
+        services.switcher.session.conditions(request),
+        fits_request=given.frames == FIT,
+        formats=tuple(dict.fromkeys(given.format or ("html",))),
+        repeats=given.anew,
+    )

@@ -1,0 +1,190 @@
+"""Output of `framelens batch` and `framelens watch`: lines or JSON events, progress, and the summary at the end."""
+
+import argparse
+import json
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from framelens.cli.common import worst_exit_code
+from framelens.cli.report_output import check_output_folder, check_typed_output
+from framelens.core.codec import Failure, to_builtins
+from framelens.core.files import readable
+from framelens.i18n import error_text, t
+from framelens.i18n.formatting import span
+from framelens.plugins.batch.archive import BatchArchive, RecordedVideo
+from framelens.plugins.batch.batch import Batch, BatchVideo
+from framelens.plugins.batch.commands.progress import BatchProgress, Row
+from framelens.plugins.batch.results import Results, VideoResult
+from framelens.plugins.batch.runner import BatchEvent, BatchHalted, VideoBegun, VideoEnded, VideoProgress, VideoStopped
+from framelens.plugins.batch.summary import counts_text, error_form, state_text, summarise, write_summary
+from framelens.plugins.batch.tally import BatchTally
+from framelens.video.files import printable
+from framelens.video.inputs import typed_path
+
+_RECORD_SECONDS = 2.0
+"""How often the record for the page is stored, which names all videos. Chosen by hand; not tuned."""
+
+
+class BatchOutput:
+    """Listener of a run that prints what happens.
+
+    Args:
+        given: The command's options `json` and `quiet`.
+        batch: The batch.
+        results: Where its results are stored.
+        progress: The rows on the terminal.
+        archive: Where the page finds the batch.
+
+    Attributes:
+        tally: What has happened so far.
+    """
+
+    def __init__(
+        self,
+        given: argparse.Namespace,
+        batch: Batch,
+        results: Results,
+        progress: BatchProgress,
+        archive: BatchArchive,
+    ) -> None:
+        self._given = given
+        self._batch = batch
+        self._results = results
+        self._progress = progress
+        self._rows: dict[str, Row] = {}
+        self._since = time.monotonic()
+        self._exit_codes = [0]
+        self._archive = archive
+        self._recorded = {one.path: RecordedVideo(one.name, one.path) for one in batch.videos}
+        name = readable(results.folder.name)
+        self._record = archive.add(name, tuple(self._recorded.values()), folder=results.folder)
+        self._recorded_at = self._since
+        self.tally = BatchTally(batch.videos)
+
+    def begin(self) -> None:
+        """Print what was collected and what was left out."""
+        batch = self._batch
+        for one in batch.left_out:
+            self._progress.say(error_text(one.error), sys.stderr)
+        self._exit_codes += [one.error.exit_code for one in batch.left_out if not one.is_copy]
+        left_out = [{"path": one.path, **error_form(one.failure)} for one in batch.left_out]
+        text = t("batch.begins", n=len(batch.videos), folder=printable(self._results.folder))
+        self._say(text, event="begins", videos=len(batch.videos), left_out=left_out, folder=self._results.folder)
+
+    def begin_watching(self, folder: Path) -> None:
+        """Print which folder is watched."""
+        text = t("batch.watches", folder=printable(folder), results=printable(self._results.folder))
+        self._say(text, event="watches", watched=folder.absolute(), folder=self._results.folder)
+
+    def show(self, event: BatchEvent[BatchVideo, VideoResult]) -> None:
+        """Print one event of the run."""
+        self.tally.apply(event)
+        match event:
+            case VideoBegun(video):
+                self._rows[video.key] = self._progress.begin(printable(video.name))
+                if self._given.json:
+                    self._say("", event="begun", key=video.key, path=video.path)
+            case VideoProgress(video, one):
+                self._rows[video.key].show(one)
+            case VideoEnded(video, result, was_done):
+                self._progress.ended(self._rows.pop(video.key, None))
+                if result.error:
+                    self._exit_codes.append(result.error.exit_code)
+                self._progress.show_remaining(self.tally.seconds_left)
+                self._remember(video, result)
+                self._say_ended(video, result, was_done=was_done)
+            case VideoStopped(video):
+                self._rows.pop(video.key).remove()
+                if self._given.json:
+                    self._say("", event="stopped", key=video.key, path=video.path)
+            case BatchHalted(error):
+                self._exit_codes.append(error.exit_code)
+                if self._given.json:
+                    self._say("", event="halted", error=error_form(Failure.of(error)))
+
+    def finish(self, batch: Batch, *, was_stopped: bool) -> int:
+        """Write and print the summary, and return the exit code.
+
+        Args:
+            batch: The batch with all videos that have arrived.
+            was_stopped: Whether the user has stopped the run, or a video of it.
+
+        Raises:
+            StorageError: The summary can't be written.
+        """
+        tally = self.tally
+        if tally.error:
+            print(error_text(tally.error), file=sys.stderr)
+        if was_stopped:
+            self._exit_codes.append(130)
+        self._store_record()
+        summary = summarise(batch, self._results, tally.error)
+        files = write_summary(summary, self._results.folder)
+        if summary.counts.get("pending"):
+            print(t("batch.pending_why", n=summary.counts["pending"]), file=sys.stderr)
+        code, spent = worst_exit_code(self._exit_codes), time.monotonic() - self._since
+        text = t(
+            "batch.ended",
+            counts=counts_text(summary.counts, len(batch.videos)),
+            time=span(spent, spent),
+            path=printable(files["html"]),
+        )
+        self._say(text, event="ended", counts=summary.counts, seconds=round(spent, 1), files=files, exit_code=code)
+        return code
+
+    def _remember(self, video: BatchVideo, result: VideoResult) -> None:
+        """Note the analysis of a video for the page, and store that from time to time."""
+        failure = None if result.job_id else result.failure
+        self._recorded[video.path] = RecordedVideo(video.name, video.path, result.job_id, failure)
+        if time.monotonic() - self._recorded_at >= _RECORD_SECONDS:
+            self._store_record()
+            self._recorded_at = time.monotonic()
+
+    def _store_record(self) -> None:
+        self._archive.save(replace(self._record, videos=tuple(self._recorded.values())))
+
+    def _say_ended(self, video: BatchVideo, result: VideoResult, *, was_done: bool) -> None:
+        tally, error, left = self.tally, result.error, self.tally.seconds_left
+        place = f"{tally.num_ended}/{tally.total}"
+        state = t("cli.batch_done_before") if was_done and error is None else state_text(result)
+        parts = [state, "" if was_done else span(result.seconds, result.seconds), printable(video.name)]
+        parts.append(error_text(error) if error else "")
+        file = next(iter(result.files.values()), "")
+        text = f"[{place}] {' · '.join(filter(None, parts))}" + (f" → {file}" if file else "")
+        if left and tally.num_left and not self._progress.is_drawn:
+            text += f" · {t('batch.left', time=span(left, left))}"
+        self._say(
+            text,
+            event="video",
+            key=video.key,
+            path=video.path,
+            state=result.state,
+            was_done=was_done,
+            seconds=round(result.seconds, 1),
+            job_id=result.job_id or None,
+            error=error_form(result.failure) if result.failure else None,
+            files=result.files,
+            ended=tally.num_ended,
+            total=tally.total,
+            seconds_left=None if left is None else round(left, 1),
+        )
+
+    def _say(self, text: str, **event: Any) -> None:
+        """Print a line, with --json the event as one line of JSON."""
+        line = json.dumps(to_builtins(event), ensure_ascii=False) if self._given.json else text
+        self._progress.say(line, sys.stdout)
+
+
+def results_folder(given: argparse.Namespace) -> Path:
+    """Return the folder of results that --output names, or the default one in the working directory.
+
+    Raises:
+        ConfigError: It is a file, or "-".
+    """
+    check_typed_output("--output", given.output or "")
+    folder = (Path(typed_path(given.output)) if given.output else Path("framelens-batch")).absolute()
+    check_output_folder("--output", folder)
+    return folder

@@ -1,0 +1,236 @@
+"""Analysis of several videos by `framelens analyse`: a line for each result, a summary, and the worst exit code.
+
+The queue holds only as many jobs as run at a time, so that a stop leaves no jobs that never started.
+"""
+
+import argparse
+import json
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from framelens.cli.common import cancel_on_signals, worst_exit_code
+from framelens.cli.report_output import Output
+from framelens.config import Settings
+from framelens.core.codec import to_builtins
+from framelens.core.domain import AnalysisEvent, AnalysisRequest
+from framelens.core.errors import AppError, Cancelled, ConfigError
+from framelens.i18n import error_text, t
+from framelens.i18n.formatting import span
+from framelens.jobs.queue import Jobs
+from framelens.jobs.snapshot import JobSnapshot
+from framelens.plugins.batch.commands.progress import BatchProgress, Row
+from framelens.plugins.batch.runner import BatchHalted, VideoBegun, VideoEnded, VideoProgress, run_videos
+from framelens.reports.json import writer
+from framelens.services.analyses import is_no_video, raise_without_report, start_run
+from framelens.services.container import open_services, usual_workers
+from framelens.video.files import check_file, printable
+from framelens.video.inputs import Input
+from framelens.video.worker_pool import worker_ready
+
+State = Literal["done", "done_before", "skipped", "without_model", "no_usable_answer", "failed", "cancelled"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The result for one video.
+
+    Attributes:
+        path: The video.
+        state: "done_before" for an existing report that was written again, "skipped" for a video that was left out.
+        seconds: Time spent on it here.
+        exit_code: Its exit code.
+        job: The stored analysis, if there is one.
+        error: Reason why there is no report, or none with a model's answer.
+        report: The written file.
+    """
+
+    path: Path
+    state: State
+    seconds: float = 0.0
+    exit_code: int = 0
+    job: JobSnapshot | None = None
+    error: AppError | None = None
+    report: Path | None = None
+
+    @property
+    def title(self) -> str:
+        """Return the model's description of the video in a few words, or "" if there is none."""
+        return self.job.analysis.brief if self.job and self.job.analysis else ""
+
+
+@dataclass(frozen=True)
+class SeveralVideos:
+    """What all videos of one command share; see `run`."""
+
+    request: Callable[[Path], AnalysisRequest]
+    code_of: Callable[[AppError], int]
+    settings: Settings
+    given: argparse.Namespace
+    output: Output
+
+
+def run(
+    inputs: Iterable[Input],
+    make_request: Callable[[Path], AnalysisRequest],
+    code_of: Callable[[AppError], int],
+    settings: Settings,
+    given: argparse.Namespace,
+    output: Output,
+) -> int:
+    """Analyse all videos, print a line for each and a summary, and return the exit code.
+
+    Args:
+        inputs: The videos.
+        make_request: Builds the request for one. Raises ConfigError for wrong options, another AppError for the video.
+        code_of: Returns the exit code for an analysis that ended with this error.
+        settings: The settings.
+        given: The options of the command.
+        output: Where reports go.
+
+    Raises:
+        ConfigError: An option is wrong for all of them.
+        StorageError: The data folder can't be used.
+    """
+    items = tuple(inputs)
+    batch, total = SeveralVideos(make_request, code_of, settings, given, output), len(items)
+    cancel, since = cancel_on_signals(), time.monotonic()
+    outcomes: list[Outcome] = []
+    with (
+        worker_ready(),
+        closing(open_services(settings, adopts=False, workers=given.jobs)) as services,
+        BatchProgress(total, quiet=given.quiet) as progress,
+        progress.notices(services, is_asked=not given.no_model),
+    ):
+        for outcome in _outcomes(batch, services.jobs, items, progress, cancel):
+            place = f"{len(outcomes) + 1}/{total}"
+            progress.say(_json_line(outcome) if given.json else _line(outcome, place), sys.stdout)
+            outcomes.append(replace(outcome, job=None))  # releases its pictures, many megabytes
+    _print_summary(outcomes, total, time.monotonic() - since, batch)
+    codes = [outcome.exit_code for outcome in outcomes] + [130] * (len(outcomes) < total)
+    return worst_exit_code(codes)
+
+
+def _outcomes(
+    batch: SeveralVideos, jobs: Jobs, inputs: Iterable[Input], progress: BatchProgress, cancel: threading.Event
+) -> Iterator[Outcome]:
+    rows: dict[Path, Row] = {}
+    workers = batch.given.jobs or usual_workers(batch.settings)
+    for event in run_videos(inputs, partial(_analyse, batch, jobs), workers=workers, cancel=cancel):
+        match event:
+            case VideoBegun(item):
+                rows[item.path] = progress.begin(printable(item.path.name))
+            case VideoProgress(item, one):
+                rows[item.path].show(one)
+            case VideoEnded(item, outcome):
+                progress.ended(rows.pop(item.path))
+                yield outcome
+            case BatchHalted(error):
+                raise error
+
+
+def _analyse(
+    batch: SeveralVideos, jobs: Jobs, item: Input, listener: Callable[[AnalysisEvent], None], stop: threading.Event
+) -> Outcome:
+    """Submit or resume one video's job and wait for it, unless that isn't needed or not possible."""
+    given, since = batch.given, time.monotonic()
+    try:
+        if item.error:
+            raise item.error
+        check_file(item.path)
+        request = batch.request(item.path)
+        if given.skip_done and (known := jobs.finished(request)):
+            return Outcome(item.path, "skipped", job=known)
+        run = start_run(jobs, request, name=printable(item.path.name), force=given.anew)
+        for event in run.events(stop):
+            listener(event)
+    except ConfigError:
+        raise
+    except AppError as error:
+        return Outcome(item.path, "failed", exit_code=error.exit_code, error=error)
+    job = run.result()
+    outcome = _finish(batch, Outcome(item.path, "done", job=job, error=job.error), was_done=run.was_finished)
+    if is_no_video(job):
+        outcome = replace(outcome, job=None)
+    return replace(outcome, seconds=time.monotonic() - since)
+
+
+def _finish(batch: SeveralVideos, outcome: Outcome, *, was_done: bool) -> Outcome:
+    """Return the outcome of a job that is over, after its report was written."""
+    job = outcome.job
+    assert job
+    try:
+        raise_without_report(job)
+    except AppError as error:
+        state: State = "cancelled" if isinstance(error, Cancelled) else "failed"
+        return replace(outcome, state=state, exit_code=error.exit_code, error=error)
+    assert job.analysis
+    if job.error:
+        outcome = replace(outcome, state=job.analysis.outcome, exit_code=batch.code_of(job.error))
+    elif was_done:
+        outcome = replace(outcome, state="done_before")
+    if batch.given.json and not batch.given.output:
+        return outcome
+    try:
+        path = batch.output.path_for(outcome.path)
+        batch.output.write(job.analysis, path)
+    except AppError as error:
+        return replace(outcome, state="failed", exit_code=error.exit_code, error=error)
+    return replace(outcome, report=path)
+
+
+# ---- what is printed -------------------------------------------------------------------------------------------------
+
+
+def _line(outcome: Outcome, place: str) -> str:
+    state = t(f"cli.batch_{outcome.state}")
+    took = span(outcome.seconds, outcome.seconds) if outcome.seconds else ""
+    is_shown = outcome.error and outcome.state == "failed"
+    what = error_text(outcome.error) if outcome.error and is_shown else outcome.title
+    parts = " · ".join(filter(None, (state, took, _display_path(outcome.path), " ".join(what.split()))))
+    return f"[{place}] {parts}" + (f" → {_display_path(outcome.report)}" if outcome.report else "")
+
+
+def _display_path(path: Path) -> str:
+    """Return a path for display: relative if it is below the working directory."""
+    return printable(path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path)
+
+
+def _json_line(outcome: Outcome) -> str:
+    """Format an outcome as one line of JSON, with the whole report in it unless that was written to a file."""
+    error, job = outcome.error, outcome.job
+    document: dict[str, Any] = {
+        "path": str(outcome.path),
+        "state": outcome.state,
+        "seconds": round(outcome.seconds, 1),
+        "exit_code": outcome.exit_code,
+        "id": job.id if job else None,
+        "title": outcome.title or None,
+        "error": {"key": error.key, "text": error_text(error)} if error else None,
+        "report_path": str(outcome.report) if outcome.report else None,
+        "report": writer.form_of(job.analysis, pictures=False) if job and job.analysis and not outcome.report else None,
+    }
+    return json.dumps(to_builtins(document), ensure_ascii=False)
+
+
+def _print_summary(outcomes: list[Outcome], total: int, seconds: float, batch: SeveralVideos) -> None:
+    for reason in dict.fromkeys(
+        error_text(one.error) for one in outcomes if one.error and one.state in ("without_model", "no_usable_answer")
+    ):
+        print(reason, file=sys.stderr)
+    counts = Counter(outcome.state for outcome in outcomes)
+    parts = [t(f"cli.batch_{state}_count", n=n) for state in get_args(State) if (n := counts[state])]
+    if left := total - len(outcomes):
+        parts.append(t("cli.batch_left_count", n=left))
+    words = {"total": total, "counts": t("cli.batch_comma").join(parts)}
+    summary = t("cli.batch_summary", time=span(seconds, seconds), **words)
+    print(summary, file=sys.stderr if batch.given.json else sys.stdout)
+    if left or counts["cancelled"]:
+        print(t("cli.batch_stopped"), file=sys.stderr)

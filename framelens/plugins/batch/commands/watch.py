@@ -1,0 +1,69 @@
+"""Command `framelens watch FOLDER`: analyses the videos of a folder and those that arrive, until it is stopped.
+
+Results, reports and summary are those of `framelens batch`, which can continue in the same folder of results.
+"""
+
+import argparse
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+from framelens.analysis.prompts.templates import load_templates
+from framelens.cli.analysis_options import build_common_request, load_settings, settle_model
+from framelens.cli.common import cancel_on_signals
+from framelens.core.errors import VideoError
+from framelens.i18n import t
+from framelens.plugins.batch.batch import BatchVideo, Collected
+from framelens.plugins.batch.commands.batch import add_batch_options, given_batch
+from framelens.plugins.batch.results import Results
+from framelens.video.files import printable
+from framelens.video.worker_pool import worker_ready
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of this command."""
+    parser.add_argument("folder", type=Path, metavar="FOLDER", help=t("cli.watch_folder"))
+    add_batch_options(parser)
+
+
+def run(given: argparse.Namespace) -> int:
+    """Analyse what arrives until SIGINT or SIGTERM, and return the exit code: 0 if everything else went well.
+
+    Raises:
+        AppError: A setting or the disk failed, or the folder is gone.
+    """
+    settings = load_settings(given)
+    request = build_common_request(given, settings, load_templates(settings.template_dir))
+    if not given.folder.is_dir():
+        raise VideoError("watch_no_folder", path=printable(given.folder))
+    settings = settle_model(settings, given)
+    request = replace(request, use_model=not given.no_model)
+    cancel = cancel_on_signals()
+    from framelens.analysis.inputs.extraction_cache import open_extraction_cache
+    from framelens.plugins.batch.archive import BatchArchive
+    from framelens.plugins.batch.commands.output import BatchOutput, results_folder
+    from framelens.plugins.batch.commands.progress import BatchProgress
+    from framelens.plugins.batch.runner import run_arriving
+    from framelens.plugins.batch.watch import arriving
+    from framelens.services.container import open_services, usual_workers
+
+    workers = given.jobs or usual_workers(settings)
+    arrived: list[BatchVideo] = []
+    with worker_ready(), closing(open_services(settings, adopts=False, workers=workers)) as services:
+        batch = given_batch(Collected(), request, services, given)
+        results = Results(results_folder(given), batch.fingerprint)
+
+        def videos() -> Iterator[BatchVideo]:
+            sha256 = open_extraction_cache(settings.data_dir).sha256
+            for video in arriving(given.folder.absolute(), sha256, cancel):
+                arrived.append(video)
+                yield video
+
+        with BatchProgress(None, quiet=given.quiet) as progress:
+            output = BatchOutput(given, batch, results, progress, BatchArchive(settings.data_dir))
+            output.begin_watching(given.folder)
+            with progress.notices(services, is_asked=request.use_model):
+                for event in run_arriving(batch, videos(), services, results, workers=workers, cancel=cancel):
+                    output.show(event)
+        return output.finish(replace(batch, videos=tuple(arrived)), was_stopped=False)

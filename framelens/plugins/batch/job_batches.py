@@ -1,0 +1,247 @@
+"""Batches of the page: one analysis for each video in the queue, their states, and their summary with all reports."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, get_args
+
+from framelens.core.background_task import BackgroundTask
+from framelens.core.codec import Failure
+from framelens.core.domain import UNKNOWN_PATH, AnalysisRequest, Language
+from framelens.core.errors import AppError, Cancelled, StorageError
+from framelens.core.files import numbered, readable, safe_stem
+from framelens.core.identity import as_user, current_user, requires
+from framelens.jobs.queue import Jobs
+from framelens.jobs.snapshot import State
+from framelens.plugins.batch.archive import BatchArchive, BatchRecord, RecordedVideo, with_video
+from framelens.plugins.batch.results import ResultState, VideoResult
+from framelens.plugins.batch.summary import NAMES, Summary, SummaryBuilder, render
+from framelens.reports.content.labels import shareable_value
+from framelens.reports.files import ReportFile
+from framelens.reports.formats import FORMATS, files_of
+from framelens.store.accounts import AccountStore
+from framelens.store.library_index import LibraryEntry
+
+if TYPE_CHECKING:
+    from framelens.services.container import Services
+
+VideoState = State | Literal["pending"]
+_FORMAT = "html"
+_CLOSE_SECONDS = 5.0  # a long video takes longer to hash; chosen by hand, not tuned
+
+
+class PageBatches:
+    """Batches that the page starts: each video becomes a job of the queue, which outlives page and program.
+
+    Jobs are submitted in the background, since a file is hashed for that.
+
+    Attributes:
+        archive: The records of all batches, also of those that commands have started.
+    """
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._tasks: dict[str, BackgroundTask[None, None]] = {}
+        self.archive = BatchArchive(services.settings.data_dir)
+
+    @requires("analyst")
+    def start(
+        self,
+        name: str,
+        paths: Iterable[tuple[str, Path | AppError]],
+        request: AnalysisRequest,
+    ) -> BatchRecord:
+        """Start a batch and return its record.
+
+        Args:
+            name: Name of the batch, "" for that of its videos.
+            paths: Name and file of each video, or the error of one that can't be used.
+            request: The common request; its path doesn't matter.
+
+        Raises:
+            StorageError: The record can't be stored.
+        """
+        videos = tuple(
+            RecordedVideo(shown, UNKNOWN_PATH, failure=Failure.of(path))
+            if isinstance(path, AppError)
+            else RecordedVideo(shown, path)
+            for shown, path in paths
+        )
+        request = replace(request, path=UNKNOWN_PATH)
+        record = self.archive.add(name, videos, request=request)
+        self._submit(record.id)
+        return record
+
+    def is_submitting(self, batch_id: str) -> bool:
+        """Return whether jobs of the batch are still being submitted."""
+        task = self._tasks.get(batch_id)
+        return task is not None and task.is_running
+
+    def error_of(self, batch_id: str) -> AppError | None:
+        """Return why jobs could not be submitted, or None."""
+        task = self._tasks.get(batch_id)
+        return task.error if task else None
+
+    def can_continue(self, record: BatchRecord, statuses: Iterable[VideoStatus]) -> bool:
+        """Return whether `proceed` would do anything."""
+        if self.is_submitting(record.id):
+            return False
+        stopped = ("failed", "cancelled", "interrupted", "paused", "no_usable_answer")
+        return any(
+            (one.state in stopped and bool(one.video.job_id)) or (one.state == "pending" and record.request is not None)
+            for one in statuses
+        )
+
+    @requires("analyst")
+    def proceed(self, record: BatchRecord) -> None:
+        """Resume what stopped early or failed, and submit what is pending.
+
+        Raises:
+            InputError: "settings_changed", for the first analysis that was begun with other settings.
+        """
+        jobs = self._services.jobs
+        for one in status_of(record, jobs):
+            if one.video.job_id and one.is_over:
+                jobs.resume(one.video.job_id)
+        if record.request:
+            self._submit(record.id)
+
+    @requires("analyst")
+    def cancel(self, record: BatchRecord) -> None:
+        """Submit no further job and stop those of the batch, the waiting ones first so that none begins."""
+        if task := self._tasks.get(record.id):
+            task.cancel()
+        for one in sorted(status_of(record, self._services.jobs), key=lambda one: one.state == "running"):
+            if one.video.job_id and not one.is_over:
+                self._services.jobs.cancel(one.video.job_id)
+
+    def close(self) -> None:
+        """Submit no further job; what wasn't submitted stays pending."""
+        for task in self._tasks.values():
+            task.close(_CLOSE_SECONDS)
+
+    def _submit(self, batch_id: str) -> None:
+        task = self._tasks.setdefault(batch_id, BackgroundTask("batch"))
+        task.start(lambda _, cancel: self._submit_pending(batch_id, cancel), subject=batch_id)
+
+    def _submit_pending(self, batch_id: str, cancel: threading.Event) -> None:
+        record = self.archive.get(batch_id)
+        if record.user_id == current_user().id:
+            self._submit_videos(record, cancel)
+        else:  # an administrator continues it, for its owner
+            with as_user(AccountStore(self._services.store).owner(record.user_id)):
+                self._submit_videos(record, cancel)
+
+    def _submit_videos(self, record: BatchRecord, cancel: threading.Event) -> None:
+        assert record.request
+        for video in record.videos:
+            if video.job_id or video.failure:
+                continue
+            if cancel.is_set():
+                raise Cancelled
+            try:
+                request = replace(record.request, path=video.path)
+                made = replace(video, job_id=self._services.jobs.submit(request, name=video.name))
+            except StorageError:
+                raise
+            except AppError as error:
+                made = replace(video, failure=Failure.of(error))
+            record = with_video(record, made)
+            self.archive.save(record)
+
+
+@dataclass(frozen=True)
+class VideoStatus:
+    """State of one video of a batch; "pending" if its analysis wasn't begun.
+
+    Attributes:
+        entry: Its analysis as the library lists it, None if it wasn't begun.
+    """
+
+    video: RecordedVideo
+    state: VideoState
+    entry: LibraryEntry | None = None
+
+    @property
+    def is_over(self) -> bool:
+        """Return whether it neither waits nor runs, and all facts are measured."""
+        return self.state not in ("queued", "running", "measuring", "pending")
+
+
+def status_of(record: BatchRecord, jobs: Jobs) -> list[VideoStatus]:
+    """Return the state of each video, in their order; an analysis that was deleted is left out."""
+    entries = {one.id: one for one in jobs.library.entries(one.job_id for one in record.videos)}
+    found = []
+    for video in record.videos:
+        if not video.job_id:
+            found.append(VideoStatus(video, "failed" if video.failure else "pending"))
+        elif entry := entries.get(video.job_id):
+            found.append(VideoStatus(video, jobs.state_of(entry), entry))
+    return found
+
+
+def bundle(record: BatchRecord, jobs: Jobs, language: Language) -> Iterator[ReportFile]:
+    """Yield the report of each video, then the summary in all formats, which links to them.
+
+    The summary names no folder of this machine and no address of an engine.
+    """
+    builder, given = SummaryBuilder(), set[str]()
+    request: AnalysisRequest | None = None
+    for number, status in enumerate(status_of(record, jobs), start=1):
+        video, analysis, error, file = status.video, None, status.video.failure, ""
+        if video.job_id:
+            job = jobs.snapshot(video.job_id)
+            error = job.failure if job.error else None
+            analysis, request = job.analysis, request or job.request
+        if analysis:
+            stems = numbered(safe_stem(video.name))
+            stem = next(one for one in stems if one.casefold() not in given)
+            given.add(stem.casefold())
+            file = f"reports/{stem}{FORMATS[_FORMAT].suffix}"
+            yield from files_of(_FORMAT, analysis, language, file)
+        state: ResultState = "failed" if analysis is None else analysis.outcome
+        key = video.job_id or str(number)
+        path = Path(video.name)
+        result = VideoResult(
+            key,
+            video.name,
+            path,
+            "",
+            state,
+            job_id=video.job_id,
+            failure=error and _shareable(error),
+            files={_FORMAT: file} if file else {},
+            duration_seconds=analysis.decode.readable_seconds if analysis else None,
+            seconds=sum(analysis.seconds_by_stage.values()) if analysis else 0.0,
+        )
+        is_pending = not status.is_over or (analysis is None and error is None)
+        builder.add(key, readable(video.name), path, None if is_pending else result, analysis)
+    summary = builder.build(record.id, request or AnalysisRequest(UNKNOWN_PATH, language=language))
+    yield from summary_files(summary, language)
+
+
+def _shareable(failure: Failure) -> Failure:
+    """Return a failure without folders of this machine and addresses of engines."""
+    values = {name: shareable_value(one) if isinstance(one, str) else one for name, one in failure.values.items()}
+    return replace(failure, values=values)
+
+
+def summary_files(summary: Summary, language: Language) -> Iterator[ReportFile]:
+    """Yield the summary in all formats."""
+    for name, file_name in NAMES.items():
+        yield ReportFile(file_name, render(summary, name, language))
+
+
+def counts_of(statuses: Iterable[VideoStatus]) -> dict[str, int]:
+    """Count the videos by the states of results; those that aren't over are running or pending."""
+    return dict(Counter(map(_counted, statuses)))
+
+
+def _counted(status: VideoStatus) -> str:
+    if status.is_over:
+        return status.state if status.state in get_args(ResultState) else "failed"
+    return "running" if status.state in ("running", "measuring") else "pending"

@@ -1,0 +1,219 @@
+"""Batch on the page: its progress, the state of each video, what failed and why, and the summary to save."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import streamlit as st
+
+from app import resources
+from app.components import exports
+from app.components.exports import SaveButton, SaveGroup
+from app.context import may_change, services
+from app.formatting import error_words, local_time, plain, remaining, short_clock
+from app.panels.work import rows
+from app.state import page_state
+from framelens.core.domain import AnalysisRequest
+from framelens.core.errors import AppError
+from framelens.i18n import t
+
+if TYPE_CHECKING:
+    from framelens.jobs.snapshot import JobSnapshot
+    from framelens.plugins.batch.archive import BatchRecord
+    from framelens.plugins.batch.job_batches import PageBatches, VideoStatus
+
+_POLL_SECONDS = 2.0
+_ROW_HEIGHT = 56
+"""Pixels, for a small picture. Chosen by hand; not tuned."""
+
+
+def batches() -> PageBatches:
+    """Return the batches that the page starts, which all sessions share."""
+    from framelens.plugins.batch.job_batches import PageBatches
+
+    return services().part("batches", PageBatches)
+
+
+def start(name: str, videos: Iterable[tuple[str, Path | AppError]], request: AnalysisRequest) -> None:
+    """Start a batch of these videos and show it; see `PageBatches.start`."""
+    page_state().open_batch(batches().start(name, videos, request).id)
+
+
+def draw_page(job: JobSnapshot | None) -> bool:
+    """Draw the batch that the address names, or the way back to it from an analysis.
+
+    Returns:
+        Whether a batch was drawn, and so the whole page.
+    """
+    is_drawn = job is None and bool(page_state().batch_id) and not page_state().video_id
+    if job:
+        _draw_back(job.id)
+    elif is_drawn:
+        _draw()
+    return is_drawn
+
+
+def _draw() -> None:
+    """Draw the batch; return to the choice of videos if it is unknown."""
+    state = page_state()
+    try:
+        record = batches().archive.get(state.batch_id or "")
+    except AppError as error:
+        state.choose_video(None)
+        state.error = error
+        st.rerun()
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        with st.container(gap=None):
+            st.markdown(f"#### {plain(record.shown_name)}")
+            st.caption(plain(" · ".join(filter(None, (local_time(record.created), str(record.folder or ""))))))
+        st.button(t("ui.new"), key="new", icon=":material/add:", on_click=lambda: state.choose_video(None))
+    if state.error:
+        st.error(plain(error_words(state.error)), icon=":material/error:")
+    poll = st.fragment(_draw_progress, run_every=_POLL_SECONDS if _is_working(record) else None)
+    poll(record.id)
+
+
+def _draw_back(job_id: str) -> None:
+    batch_id = page_state().batch_id
+    if not batch_id:
+        return
+    try:
+        record = batches().archive.get(batch_id)
+    except AppError:
+        return
+    if any(one.job_id == job_id for one in record.videos):
+        st.button(
+            plain(record.shown_name),
+            key="back_to_batch",
+            type="tertiary",
+            icon=":material/arrow_back:",
+            help=t("batch.page.back"),
+            on_click=page_state().open_batch,
+            args=(record.id,),
+        )
+
+
+def _is_working(record: BatchRecord) -> bool:
+    from framelens.plugins.batch.job_batches import status_of
+
+    if batches().is_submitting(record.id):
+        return True
+    waits_elsewhere = record.folder is not None
+    return any(
+        not one.is_over and (one.state != "pending" or waits_elsewhere) for one in status_of(record, services().jobs)
+    )
+
+
+def _draw_progress(batch_id: str) -> None:
+    from framelens.plugins.batch.job_batches import counts_of, status_of
+    from framelens.plugins.batch.summary import counts_text
+
+    record = batches().archive.get(batch_id)
+    statuses = status_of(record, services().jobs)
+    counts, total = counts_of(statuses), len(statuses)
+    ended = sum(one.is_over for one in statuses)
+    st.progress(ended / total if total else 1.0)
+    with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute"):
+        left = remaining(_seconds_left(statuses))
+        st.markdown(plain(" · ".join(filter(None, (counts_text(counts, total), left)))))
+        with st.container(horizontal=True, gap="small", width="content"):
+            _draw_actions(record, statuses)
+    if error := batches().error_of(batch_id):
+        st.error(plain(error_words(error)), icon=":material/error:")
+    _draw_table(record.id, statuses)
+    if page_state().opened or (ended == total and st.session_state.get("batch_worked") == batch_id):
+        st.session_state["batch_worked"] = ""
+        st.rerun()  # the whole page: it no longer polls, or an analysis was opened
+    if ended < total:
+        st.session_state["batch_worked"] = batch_id
+
+
+def _draw_actions(record: BatchRecord, statuses: Sequence[VideoStatus]) -> None:
+    state = page_state()
+
+    def proceed() -> None:
+        with state.catching_errors():
+            batches().proceed(record)
+
+    def cancel() -> None:
+        with state.catching_errors():
+            batches().cancel(record)
+
+    is_working = batches().is_submitting(record.id) or any(one.state in ("queued", "running") for one in statuses)
+    if may_change() and is_working:
+        st.button(t("batch.page.stop"), key="batch_stop", icon=":material/stop:", on_click=cancel)
+    elif may_change() and batches().can_continue(record, statuses):
+        st.button(t("batch.page.continue"), key="batch_continue", icon=":material/refresh:", on_click=proceed)
+    if any(one.is_over for one in statuses):
+        url = exports.export_url(f"batches/{record.id}.zip")
+        exports.draw([SaveGroup((SaveButton(t("batch.page.save"), url, t("batch.page.save_how")),))], key="batch_save")
+
+
+def _seconds_left(statuses: Sequence[VideoStatus]) -> float | None:
+    """Estimate the remaining time of the jobs that wait or run in this process."""
+    ids = {one.video.job_id for one in statuses if not one.is_over}
+    jobs = services().jobs
+    live = [job for job in (*jobs.waiting(), *(jobs.snapshot(one) for one in jobs.running())) if job.id in ids]
+    return rows.seconds_left(tuple(live)) if live else None
+
+
+def _draw_table(batch_id: str, statuses: Sequence[VideoStatus]) -> None:
+    """Draw a row for each video, which can be sorted and searched; a click opens the report."""
+    shown = [_row(one) for one in statuses]
+    names = {"video": t("batch.video"), "says": t("batch.says"), "length": t("batch.length"), "state": t("batch.state")}
+    columns: dict[str, Any] = {name: st.column_config.TextColumn(label) for name, label in names.items()}
+    columns["state"] = st.column_config.TextColumn(names["state"], width=150)
+    columns["says"] = st.column_config.TextColumn(names["says"], width="large")
+    key = f"batch_table_{batch_id}"
+
+    def open_row() -> None:
+        for row, _ in st.session_state[key]["selection"]["cells"]:
+            if job_id := statuses[row].video.job_id:
+                page_state().open_job(job_id)
+
+    st.dataframe(
+        {name: [one[name] for one in shown] for name in ("picture", *names)},
+        key=key,
+        hide_index=True,
+        row_height=_ROW_HEIGHT,
+        height="content",
+        column_config={"picture": st.column_config.ImageColumn("", width="small"), **columns},
+        on_select=open_row,
+        selection_mode="single-cell",
+    )
+
+
+def _row(status: VideoStatus) -> dict[str, str]:
+    entry = status.entry
+    return {
+        "picture": resources.api_url(f"library/{entry.id}.jpg") if entry and entry.has_cover else "",
+        "video": status.video.name,
+        "says": _reason(status) or (entry.title or _brief(entry.id, status.state) if entry else ""),
+        "length": short_clock(entry.seconds) if entry and entry.seconds else "",
+        "state": t(f"library.state.{status.state}"),
+    }
+
+
+@st.cache_resource(max_entries=2048, show_spinner=False)
+def _brief(job_id: str, state: str) -> str:
+    """Return the first statement of a report without a headline; it is kept, since reading a report takes a while."""
+    try:
+        analysis = services().jobs.snapshot(job_id).analysis
+    except AppError:
+        return ""
+    return analysis.brief if analysis else ""
+
+
+def _reason(status: VideoStatus) -> str:
+    """Return why a video was refused or its analysis has no answer, "" if it has one, or if its state says so."""
+    if failure := status.video.failure:
+        return error_words(failure.as_error())
+    if status.state not in ("failed", "without_model"):
+        return ""
+    try:
+        error = services().jobs.brief(status.video.job_id).error
+    except AppError:
+        return ""
+    return error_words(error) if error else ""

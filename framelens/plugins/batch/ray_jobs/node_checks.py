@@ -1,0 +1,164 @@
+"""Checks of a cluster's nodes before a batch starts: versions, the shared folder, the engine or model, the disk.
+
+`inspect_node` runs on each node and only gathers; `find_faults` is a pure function of what was gathered.
+"""
+
+import os
+import platform
+import shutil
+import socket
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from framelens.analysis.prompts.templates import load_templates
+from framelens.config import Settings
+from framelens.core.codec import Failure
+from framelens.core.domain import Language
+from framelens.core.errors import AppError, ConfigError, EngineError, ModelNotFound, StorageError, VideoError
+from framelens.core.units import GIB
+from framelens.engine.model_resolution import check_model_folder, resolve_model
+from framelens.i18n import error_text, in_language, t
+from framelens.plugins.batch.ray_jobs.task import RayTask, read_ray_task
+from framelens.services.engine_selection import build_engine
+from framelens.services.engine_session import conditions
+
+_LEAST_FREE_BYTES = GIB
+"""What a node needs for its cache and log while it analyses. Chosen by hand; not tuned."""
+_SAMPLED_VIDEOS = 100
+"""Videos that each node looks for, spread over the batch; looking takes milliseconds over a network."""
+_OF_LOCAL_ENGINE = ("engine", "model")
+"""Conditions that differ between nodes for good reason: the model has the time at which it was copied."""
+
+
+@dataclass(frozen=True)
+class NodeFacts:
+    """State of a node.
+
+    Attributes:
+        host: Its name.
+        python: Version of Python.
+        ray: Version of Ray.
+        conditions: Settings that answers depend on, as this node has them.
+        token: Content of the file that the driver has just written to the folder of results; "" if it isn't there.
+        missing: Videos, of those looked for, that the node doesn't have under their paths.
+        engine: Why the remote engine can't be used from here, None if it can or there is none.
+        model: Why the local model can't be used, likewise.
+        folder: Folder for data.
+        free_bytes: Free space of its disk.
+    """
+
+    host: str
+    python: str
+    ray: str
+    conditions: dict[str, str]
+    token: str
+    missing: tuple[str, ...] = ()
+    engine: Failure | None = None
+    model: Failure | None = None
+    folder: str = ""
+    free_bytes: int = 0
+
+
+def inspect_node(task_path: str, token_path: str) -> NodeFacts:
+    """Return the state of this node. A task that can't be read is a folder that isn't shared."""
+    token = _content(token_path)
+    if not token:
+        return NodeFacts(socket.gethostname(), platform.python_version(), version("ray"), {}, "")
+    task = read_ray_task(Path(task_path))
+    settings = task.settings()
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    request = task.batch.request
+    is_remote = bool(settings.base_url)
+    return NodeFacts(
+        host=socket.gethostname(),
+        python=platform.python_version(),
+        ray=version("ray"),
+        conditions=conditions(settings, load_templates(settings.template_dir), request),
+        token=token,
+        missing=tuple(path for path in _sample(task) if not os.path.isfile(path)),  # noqa: PTH113 - too long a name
+        engine=_engine_failure(settings) if request.use_model and is_remote else None,
+        model=_model_failure(settings) if request.use_model and not is_remote else None,
+        folder=str(settings.data_dir),
+        free_bytes=shutil.disk_usage(settings.data_dir).free,
+    )
+
+
+def find_faults(own: NodeFacts, nodes: Sequence[NodeFacts], token: str, language: Language) -> list[AppError]:
+    """List everything that would make results differ between nodes, or videos fail on one of them.
+
+    Args:
+        own: State of the driver's node.
+        nodes: State of all nodes that analyse.
+        token: What each node should have found in the folder of results.
+        language: Language of the names of settings.
+    """
+    with in_language(language):
+        return list(_faults(own, nodes, token))
+
+
+def _faults(own: NodeFacts, nodes: Sequence[NodeFacts], token: str) -> Iterator[AppError]:
+    for node in nodes:
+        if node.token != token:
+            yield StorageError("ray_not_shared", host=node.host)
+            continue
+        for what, given, wanted in _differences(node, own, nodes[0]):
+            yield ConfigError("ray_node_differs", host=node.host, what=what, given=given or "–", wanted=wanted or "–")
+        if node.missing:
+            yield VideoError("ray_videos_missing", host=node.host, n=len(node.missing), path=node.missing[0])
+        if node.engine:
+            yield EngineError("ray_engine", host=node.host, reason=error_text(node.engine.as_error()))
+        if node.model:
+            yield ModelNotFound("ray_model", host=node.host, reason=error_text(node.model.as_error()))
+        if node.free_bytes < _LEAST_FREE_BYTES:
+            yield StorageError("ray_disk", host=node.host, folder=node.folder, free=f"{node.free_bytes / GIB:.1f}")
+
+
+def _differences(node: NodeFacts, own: NodeFacts, first: NodeFacts) -> Iterator[tuple[str, str, str]]:
+    """Yield what differs: its name, the value of a node, and that of the driver or of the first node."""
+    compared = [("Python", _minor(node.python), _minor(own.python)), ("Ray", node.ray, own.ray)]
+    for key, given in node.conditions.items():
+        if key not in _OF_LOCAL_ENGINE:
+            compared.append((t(f"condition.{key}"), given, own.conditions.get(key, "")))
+        elif key == "engine":  # the driver's node may have none
+            compared.append((t("condition.engine"), given, first.conditions.get("engine", "")))
+    yield from (one for one in compared if one[1] != one[2])
+
+
+def _minor(text: str) -> str:
+    return ".".join(text.split(".")[:2])
+
+
+def _content(path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except OSError:
+        return ""
+
+
+def _sample(task: RayTask) -> list[str]:
+    paths = [str(video.path) for video in task.batch.videos]
+    return paths[:: max(1, len(paths) // _SAMPLED_VIDEOS)]
+
+
+def _engine_failure(settings: Settings) -> Failure | None:
+    try:
+        build_engine(settings)[0].ensure_ready(lambda progress: None, threading.Event())
+    except AppError as error:
+        return Failure.of(error)
+    return None
+
+
+def _model_failure(settings: Settings) -> Failure | None:
+    """Return why the model can't be loaded; a node downloads nothing."""
+    try:
+        found = resolve_model(settings.model_path)
+        if found.folder is None:
+            raise ModelNotFound("model_unconfirmed", model=settings.model_path)
+        brings_tokenizer = settings.vllm_config.get("tokenizer") or settings.vllm_config.get("skip_tokenizer_init")
+        check_model_folder(found.folder, needs_tokenizer=not brings_tokenizer, allow_pickle=settings.allow_pickle)
+    except AppError as error:
+        return Failure.of(error)
+    return None

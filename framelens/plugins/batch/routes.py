@@ -1,0 +1,34 @@
+"""Route of the page to a batch as a ZIP: the summary in all formats and the report of each video."""
+
+from collections.abc import Sequence
+from functools import partial
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute
+
+from framelens.api.exports import Export, respond
+from framelens.api.gate import Gate
+from framelens.core.files import safe_file_name
+from framelens.i18n import language
+from framelens.plugins.batch.archive import BatchArchive
+from framelens.plugins.batch.job_batches import bundle
+from framelens.reports.files import zipped
+from framelens.services.container import Services
+
+
+def routes(gate: Gate, prefix: str) -> Sequence[BaseRoute]:
+    """List the route below `prefix`; `&lang=` is the language of the page."""
+    return [gate.route(f"{prefix}/batches/{{id}}.zip", _send, "GET", role="viewer")]
+
+
+async def _send(request: Request, services: Services) -> Response:
+    return await respond(request, partial(_export, services, request.path_params["id"]))
+
+
+def _export(services: Services, batch_id: str) -> Export:
+    record = BatchArchive(services.settings.data_dir).get(batch_id)
+    files = bundle(record, services.jobs, language())
+    made = Export(f"{safe_file_name(record.shown_name)}.zip", "application/zip", zipped(files))
+    services.jobs.audit.record("export", record.id, record.shown_name)
+    return made

@@ -1,0 +1,373 @@
+"""Summary over all videos of a batch: HTML, Markdown and JSON beside the results, made from nothing but these.
+
+Each statement links to the report of its video. What videos have in common comes from framelens.plugins.batch.shared.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, get_args
+from urllib.parse import quote
+
+from framelens.core.codec import Failure
+from framelens.core.domain import Analysis, AnalysisRequest, Language
+from framelens.core.errors import AppError
+from framelens.core.units import clock
+from framelens.i18n import error_text, in_language, t
+from framelens.i18n.formatting import span
+from framelens.plugins.batch.batch import Batch, BatchVideo, LeftOut
+from framelens.plugins.batch.results import Results, ResultState, VideoResult
+from framelens.plugins.batch.shared import SharedItem, SharedItems
+from framelens.reports.content.document import (
+    Block,
+    Document,
+    DocumentFacts,
+    Heading,
+    Line,
+    Listing,
+    Paragraph,
+    Span,
+    Table,
+    plain,
+)
+from framelens.reports.content.labels import printable, shortened
+from framelens.reports.content.provenance import aigc_fields, aigc_line
+from framelens.store.fs_utils import storage_errors, write_whole
+
+NAMES = {"html": "summary.html", "markdown": "summary.md", "csv": "summary.csv", "json": "summary.json"}
+_MOST_SHARED, _MOST_PLACES, _MOST_LEFT_OUT = 40, 6, 20
+"""Rows of shared things, videos named in one, and files named that were left out; the JSON has all. Chosen by hand."""
+_LONGEST = 120  # characters of a title or text in a table; chosen by hand
+_SHARED_HEADS = {"screen": "text", "field": "value", "finding": "text", "segment": "kind"}
+
+
+@dataclass(frozen=True)
+class SummaryVideo:
+    """A video with its result.
+
+    Attributes:
+        shown: Its path below the folder that all videos are in.
+        result: None while it is pending.
+        title: The model's description in a few words, "" without one.
+        num_findings: Number of findings.
+        model: The model that has answered, "" for none.
+    """
+
+    key: str
+    shown: str
+    path: Path
+    result: VideoResult | None
+    title: str = ""
+    num_findings: int = 0
+    model: str = ""
+
+
+@dataclass(frozen=True)
+class Summary:
+    """State of a batch at one moment, with what its videos have in common.
+
+    Attributes:
+        halted: Why videos are pending, None if they just weren't begun.
+    """
+
+    id: str
+    created: str
+    app_version: str
+    request: AnalysisRequest
+    videos: tuple[SummaryVideo, ...]
+    left_out: tuple[LeftOut, ...] = ()
+    shared: tuple[SharedItem, ...] = ()
+    halted: Failure | None = None
+    counts: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def models(self) -> str:
+        """Return the models that have answered, "" for none."""
+        return ", ".join(dict.fromkeys(one.model for one in self.videos if one.model))
+
+
+class SummaryBuilder:
+    """Builder of a summary, to which videos are added one by one; it holds texts, not reports."""
+
+    def __init__(self) -> None:
+        self._shared = SharedItems()
+        self._videos: list[SummaryVideo] = []
+
+    def add(self, key: str, shown: str, path: Path, result: VideoResult | None, analysis: Analysis | None) -> None:
+        """Add a video.
+
+        Args:
+            key: What identifies it in the summary.
+            shown: Its name.
+            path: Its file.
+            result: Its result, None while it is pending.
+            analysis: Its analysis, None if there is none.
+        """
+        row = SummaryVideo(key, shown, path, result)
+        if result and analysis:
+            self._shared.add(key, analysis)
+            row = replace(row, title=analysis.brief, num_findings=len(analysis.findings), model=analysis.answered_by)
+        self._videos.append(row)
+
+    def build(
+        self,
+        batch_id: str,
+        request: AnalysisRequest,
+        left_out: tuple[LeftOut, ...] = (),
+        halted: AppError | None = None,
+    ) -> Summary:
+        """Return the summary of all videos that were added."""
+        states = Counter(one.result.state if one.result else "pending" for one in self._videos)
+        return Summary(
+            batch_id,
+            datetime.now(UTC).isoformat(timespec="seconds"),
+            version("framelens"),
+            request,
+            tuple(self._videos),
+            left_out,
+            self._shared.all(),
+            Failure.of(halted) if halted else None,
+            dict(states),
+        )
+
+
+def summarise(batch: Batch, results: Results, halted: AppError | None = None) -> Summary:
+    """Build the summary of what is stored of a batch.
+
+    Raises:
+        StorageError: A result can't be read.
+    """
+    builder, shown = SummaryBuilder(), _shown_names(batch.videos)
+    for video in batch.videos:
+        result = results.get(video.key)
+        analysis = results.analysis(video.key) if result and result.state != "failed" else None
+        builder.add(video.key, shown[video.key], video.path, result, analysis)
+    return builder.build(batch.id, batch.request, batch.left_out, halted)
+
+
+def write_summary(summary: Summary, folder: Path) -> dict[str, Path]:
+    """Write the summary in all formats, in the language of the request, and return the files by format.
+
+    Raises:
+        StorageError: A file can't be written.
+    """
+    files = {name: folder / file_name for name, file_name in NAMES.items()}
+    for name, path in files.items():
+        with storage_errors("report_not_written", path):
+            folder.mkdir(parents=True, exist_ok=True)
+            write_whole(path, render(summary, name, summary.request.language))
+    return files
+
+
+def render(summary: Summary, name: str, language: Language) -> bytes:
+    """Return the summary in a format of NAMES."""
+    from framelens.reports.json.encoding import json_text
+    from framelens.reports.text import csv_cells, html, markdown
+
+    with in_language(language):
+        if name == "json":
+            return json_text(_form(summary))
+        if name == "csv":
+            table = (_heads(), *map(_cells, summary.videos))
+            return csv_cells.encode([csv_cells.escape_formula(cell) for cell in row] for row in table)
+        document = _document(summary, language)
+        return html.render(document, lambda seconds: "") if name == "html" else markdown.render(document)
+
+
+def _shown_names(videos: Sequence[BatchVideo]) -> dict[str, str]:
+    """Return a short name for each video that distinguishes it: its path below the folder that all are in."""
+    folders = [str(video.path.parent) for video in videos]
+    try:
+        common = os.path.commonpath(folders) if folders else ""
+    except ValueError:  # several drives
+        common = ""
+    below = {video.key: os.path.relpath(video.path.parent, common) if common else "." for video in videos}
+    return {
+        video.key: video.name if below[video.key] == "." else printable(f"{below[video.key]}/{video.name}")
+        for video in videos
+    }
+
+
+# ---- the document ----------------------------------------------------------------------------------------------------
+
+
+def _document(summary: Summary, language: Language) -> Document:
+    model = summary.models
+    label = aigc_line(aigc_fields(model, summary.app_version, summary.id))
+    ai_label = t("report.ai_label", model=model) if model else ""
+    generator = f"FrameLens {summary.app_version}"
+    facts = DocumentFacts("", summary.created, generator, model, ai_label, label, summary.id)
+    return Document(t("batch.title", n=len(summary.videos)), language, facts, tuple(_blocks(summary, ai_label)))
+
+
+def _blocks(summary: Summary, ai_label: str) -> Iterator[Block]:
+    yield Paragraph(plain(counts_text(summary.counts, len(summary.videos))))
+    if pending := summary.counts.get("pending"):
+        reason = error_text(summary.halted.as_error()) if summary.halted else ""
+        yield Paragraph(plain(" ".join(filter(None, (reason, t("batch.pending_why", n=pending))))), "warning")
+    if ai_label:
+        yield Paragraph(plain(ai_label), "label")
+    yield from _video_table(summary)
+    yield from _failures(summary)
+    yield from _left_out(summary.left_out)
+    yield from _shared_tables(summary)
+    yield Heading(2, plain(t("report.how")), "how")
+    yield Table((), tuple((plain(name), plain(value)) for name, value in _facts(summary)))
+
+
+def counts_text(counts: dict[str, int], total: int) -> str:
+    """Return how many videos there are and how many of them ended in which way."""
+    names = (*get_args(ResultState), "running", "pending")
+    states = [t(f"batch.count_{state}", n=counts[state]) for state in names if counts.get(state)]
+    return t("batch.counts", n=total, counts=t("cli.batch_comma").join(states)) if states else t("batch.counts_none")
+
+
+def _video_table(summary: Summary) -> Iterator[Block]:
+    yield Heading(2, plain(t("batch.videos")), "videos")
+    rows = ((_link(one), *(plain(cell or "—") for cell in _cells(one)[1:])) for one in summary.videos)
+    yield Table(tuple(plain(head) for head in _heads()), tuple(rows))
+
+
+def _heads() -> tuple[str, ...]:
+    return tuple(t(f"batch.{name}") for name in ("video", "state", "length", "findings", "says"))
+
+
+def _cells(video: SummaryVideo) -> tuple[str, ...]:
+    """Return the texts of a video's row, "" for what isn't known."""
+    result = video.result
+    return (
+        video.shown,
+        state_text(result),
+        clock(result.duration_seconds) if result and result.duration_seconds else "",
+        str(video.num_findings) if result and result.state != "failed" else "",
+        shortened(video.title, _LONGEST) if video.title else "",
+    )
+
+
+def state_text(result: VideoResult | None) -> str:
+    """Return the state of a video in a word."""
+    return t(f"batch.state_{result.state if result else 'pending'}")
+
+
+def _link(video: SummaryVideo, frame: int = 0, text: str = "") -> Line:
+    """Return the name of a video, or a text, as a link to its report, if that was written."""
+    files = video.result.files if video.result else {}
+    file = files.get("html") or next(iter(files.values()), "")
+    anchor = f"#frame-{frame}" if frame and file and file == files.get("html") else ""
+    return (Span(text or video.shown, address=f"{quote(file)}{anchor}" if file else ""),)
+
+
+def _failures(summary: Summary) -> Iterator[Block]:
+    failed = [(one, one.result.error) for one in summary.videos if one.result and one.result.error]
+    if failed:
+        yield Heading(2, plain(t("batch.failures")), "failures")
+        heads = (plain(t("batch.video")), plain(t("batch.reason")))
+        yield Table(heads, tuple((_link(one), plain(error_text(error))) for one, error in failed if error))
+
+
+def _left_out(left_out: Sequence[LeftOut]) -> Iterator[Block]:
+    if not left_out:
+        return
+    yield Heading(2, plain(t("batch.left_out", n=len(left_out))), "left-out")
+    lines = [plain(printable(error_text(one.error))) for one in left_out[:_MOST_LEFT_OUT]]
+    more = len(left_out) - len(lines)
+    yield Listing((*lines, *((plain(t("batch.and_more", n=more)),) if more else ())))
+
+
+def _shared_tables(summary: Summary) -> Iterator[Block]:
+    by_key = {one.key: one for one in summary.videos}
+    if sum(one.result is not None and one.result.state != "failed" for one in summary.videos) < 2:
+        return
+    yield Heading(2, plain(t("batch.shared")), "shared")
+    yield Paragraph(plain(t("batch.shared_how" if summary.shared else "batch.shared_nothing")))
+    for kind, head in _SHARED_HEADS.items():
+        items = [one for one in summary.shared if one.kind == kind]
+        if not items:
+            continue
+        yield Heading(3, plain(t(f"batch.shared_{kind}")), f"shared-{kind}")
+        names = (("field",) if kind == "field" else ()) + (head, "in_videos", "first_place")
+        rows = tuple(tuple(_shared_row(one, by_key)) for one in items[:_MOST_SHARED])
+        yield Table(tuple(plain(t(f"batch.{name}")) for name in names), rows)
+        if more := len(items) - len(rows):
+            yield Paragraph(plain(t("batch.and_more", n=more)))
+
+
+def _shared_row(item: SharedItem, by_key: dict[str, SummaryVideo]) -> Iterator[Line]:
+    if item.kind == "field":
+        yield plain(item.name)
+    text = t(f"batch.segment_{item.text}") if item.kind == "segment" else item.text
+    yield plain(shortened(text, _LONGEST))
+    yield plain(str(len(item.places)))
+    line: list[Span] = []
+    for place in item.places[:_MOST_PLACES]:
+        video = by_key[place.key]
+        line += [Span(", ")] * bool(line)
+        line += _link(video, place.frame, f"{video.shown} {clock(place.time_seconds)}")
+    if (more := len(item.places) - _MOST_PLACES) > 0:
+        line.append(Span(f" {t('batch.and_more', n=more)}"))
+    yield tuple(line)
+
+
+def _facts(summary: Summary) -> Iterator[tuple[str, str]]:
+    request, results = summary.request, [one.result for one in summary.videos if one.result]
+    yield t("condition.template"), request.template
+    if request.question.strip():
+        yield t("report.question"), request.question
+    if summary.models:
+        yield t("report.engine"), summary.models
+    length = sum(one.duration_seconds or 0.0 for one in results)
+    yield t("batch.length_of_all"), clock(length)
+    spent = sum(one.seconds for one in results)
+    yield t("batch.spent"), span(spent, spent) if spent else "—"
+    yield t("report.created"), f"{summary.created} · FrameLens {summary.app_version}"
+
+
+# ---- JSON ------------------------------------------------------------------------------------------------------------
+
+
+def _form(summary: Summary) -> dict[str, Any]:
+    """Build the JSON form; it has all values, and texts in the language of the context."""
+    request = summary.request
+    return {
+        "format": "framelens-batch",
+        "format_version": 1,
+        "id": summary.id,
+        "created": summary.created,
+        "framelens_version": summary.app_version,
+        "aigc": aigc_fields(summary.models, summary.app_version, summary.id),
+        "request": {
+            "template": request.template, "question": request.question, "language": request.language,
+            "frames": request.frames, "adapts": request.adapts, "selection": request.selection,
+        },
+        "counts": {state: summary.counts.get(state, 0) for state in (*get_args(ResultState), "pending")},
+        "halted": error_form(summary.halted) if summary.halted else None,
+        "videos": [_video_form(one) for one in summary.videos],
+        "left_out": [{"path": one.path, "error": error_form(one.failure)} for one in summary.left_out],
+        "shared": summary.shared,
+    }  # fmt: skip
+
+
+def _video_form(video: SummaryVideo) -> dict[str, Any]:
+    result = video.result
+    return {
+        "key": video.key,
+        "path": video.path,
+        "state": result.state if result else "pending",
+        "title": video.title or None,
+        "findings": video.num_findings,
+        "model": video.model or None,
+        "duration_seconds": result.duration_seconds if result else None,
+        "seconds": round(result.seconds, 3) if result else None,
+        "job_id": (result.job_id or None) if result else None,
+        "error": error_form(result.failure) if result and result.failure else None,
+        "files": result.files if result else {},
+    }
+
+
+def error_form(failure: Failure) -> dict[str, str]:
+    """Return the JSON form of an error, with its text in the language of the context."""
+    return {"key": failure.key, "text": error_text(failure.as_error())}

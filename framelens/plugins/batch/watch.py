@@ -1,0 +1,144 @@
+"""Watched folder: yields each video that arrives, once it is complete.
+
+A file is complete when its size and time have stopped changing and the decoder can open it. watchfiles reports changes
+at once where the system does; the folder is listed from time to time as well, since network drives often report none.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import watchfiles
+
+from framelens.core.errors import AppError, Cancelled, VideoError
+from framelens.plugins.batch.batch import BatchVideo, Sha256, identify
+from framelens.video.extractor import probe
+from framelens.video.files import printable
+from framelens.video.inputs import Input, resolve
+
+_log = logging.getLogger(__name__)
+_POLL_SECONDS = 1.0
+_LIST_SECONDS = 5.0
+"""How often the folder is listed although no change was reported. Chosen by hand; not tuned."""
+SETTLED_SECONDS = 3.0
+"""A file that didn't change for so long is complete, if it can be opened. Programs write more often; chosen by hand."""
+_PATIENCE_SECONDS = 60.0
+"""A file that can't be opened for so long without a change is passed on, so that its error is reported."""
+
+
+@dataclass
+class _Candidate:
+    """A file that may still be written; `opens_at` is when to try to open it next."""
+
+    state: tuple[int, int]
+    since: float
+    opens_at: float
+
+
+def arriving(
+    folder: Path, sha256: Sha256, cancel: threading.Event, *, settled_seconds: float = SETTLED_SECONDS
+) -> Iterator[BatchVideo]:
+    """Yield the videos below a folder, those that are there and those that arrive, each content once.
+
+    Args:
+        folder: The folder; hidden files and folders are skipped.
+        sha256: Returns the digest of a file.
+        cancel: Ends the iterator.
+        settled_seconds: How long a file must not have changed.
+
+    Raises:
+        InputError: "watch_no_folder": it isn't a folder, or is gone.
+    """
+    watched = _Watched(folder, settled_seconds)
+    keys: set[str] = set()
+    for _ in _ticks(folder, watched, cancel):
+        for path in watched.complete():
+            try:
+                video = identify(Input(path), sha256, cancel)
+            except Cancelled:
+                return
+            except AppError as error:  # it is gone or can't be read; a change of it is another try
+                _log.warning("%s can't be analysed: %s", path, error)
+                continue
+            if video.key not in keys:
+                keys.add(video.key)
+                yield video
+
+
+class _Watched:
+    """State of the files below a folder."""
+
+    def __init__(self, folder: Path, settled_seconds: float) -> None:
+        self._folder = folder
+        self._settled_seconds = settled_seconds
+        self._known: dict[Path, tuple[int, int]] = {}
+        self._growing: dict[Path, _Candidate] = {}
+
+    @property
+    def is_waiting(self) -> bool:
+        """Return whether a file may become complete without a further change."""
+        return bool(self._growing)
+
+    def complete(self) -> Iterator[Path]:
+        """List the folder and yield the files that are complete now; each once until it changes."""
+        if not self._folder.is_dir():
+            raise VideoError("watch_no_folder", path=printable(self._folder))
+        now, found = time.monotonic(), [one.path for one in resolve([str(self._folder)]).items if not one.error]
+        self._growing = {path: self._growing[path] for path in found if path in self._growing}
+        for path in found:
+            try:
+                status = path.stat()
+            except OSError:  # it is gone
+                continue
+            state = (status.st_size, status.st_mtime_ns)
+            if self._known.get(path) == state:
+                continue
+            candidate = self._growing.get(path)
+            if candidate is None or candidate.state != state:
+                self._growing[path] = _Candidate(state, now, now + self._settled_seconds)
+            elif now >= candidate.opens_at and self._opens(path, candidate, now):
+                del self._growing[path]
+                self._known[path] = state
+                yield path
+
+    def _opens(self, path: Path, candidate: _Candidate, now: float) -> bool:
+        try:
+            probe(path)
+        except AppError:
+            candidate.opens_at = now + max(_LIST_SECONDS, self._settled_seconds)
+            return now - candidate.since >= _PATIENCE_SECONDS
+        return True
+
+
+def _ticks(folder: Path, watched: _Watched, cancel: threading.Event) -> Iterator[None]:
+    """Yield whenever the folder is to be listed, until `cancel` is set."""
+    listed = float("-inf")
+    for has_changes in _changes(folder, cancel):
+        if cancel.is_set():
+            return
+        if has_changes or watched.is_waiting or time.monotonic() - listed >= _LIST_SECONDS:
+            listed = time.monotonic()
+            yield
+
+
+def _changes(folder: Path, cancel: threading.Event) -> Iterator[bool]:
+    """Yield at least once a second whether a change was reported."""
+    yield True
+    try:
+        reported = watchfiles.watch(
+            folder,
+            watch_filter=None,
+            stop_event=cancel,
+            rust_timeout=round(1000 * _POLL_SECONDS),
+            yield_on_timeout=True,
+            raise_interrupt=False,
+            ignore_permission_denied=True,
+        )
+        yield from (bool(changes) for changes in reported)
+    except (OSError, RuntimeError):  # no more watches, or a system without them
+        _log.warning("changes of %s are not reported; it is listed instead", folder, exc_info=True)
+    while not cancel.wait(_POLL_SECONDS):
+        yield False

@@ -1,0 +1,228 @@
+"""`framelens batch` and `framelens watch`, as a script meets them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from framelens.cli.main import main
+from tests.analysis.requests.test_orchestrator import introducing
+from tests.cards import write_card_video
+from tests.cli.test_main import command, endlessly, run, until_asked
+from tests.llm.scripted import serve
+from tests.plugins.batch.commands.test_several import lines, write_clips
+
+pytestmark = pytest.mark.usefixtures("no_text_reading", "english")
+OPTIONS = ("--no-model", "--frames", 2, "--language", "en", "--output", "out")
+
+
+@pytest.fixture
+def clips(tmp_path: Path) -> Path:
+    folder = write_clips(tmp_path / "clips", {"a.mp4": "red", "b.mp4": "blue", "more/copy.mp4": "red"})
+    (folder / "notes.txt").write_text("# none of these\n")
+    return folder
+
+
+def summary_of(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "out" / "summary.json").read_bytes())
+    return found
+
+
+def until(condition: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
+    while not condition():
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.05)
+
+
+def started(*words: object, cwd: Path, **environ: str) -> subprocess.Popen[bytes]:
+    environment = {**os.environ, "LANG": "C.UTF-8", "FRAMELENS_DATA_DIR": str(cwd / "data"), **environ}
+    return subprocess.Popen(command(*words), cwd=cwd, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+@pytest.mark.slow
+def test_a_folder_gives_reports_and_a_summary(clips: Path, tmp_path: Path) -> None:
+    done = run("batch", clips, *OPTIONS, "--format", "html", "--format", "json", cwd=tmp_path)
+    assert done.returncode == 3, done.stderr
+    assert done.stdout.splitlines()[-1].startswith("3 videos: 2 done, 1 failed in ")
+    assert "copy.mp4 was left out because it has the same content" in done.stderr
+    assert "notes.txt" not in done.stderr  # nor what a second run finds
+    assert sorted(path.suffix for path in (tmp_path / "out" / "reports").iterdir()) == [".html"] * 2 + [".json"] * 2
+    made = summary_of(tmp_path)
+    assert {Path(one["path"]).name: one["state"] for one in made["videos"]} == {
+        "a.mp4": "done", "b.mp4": "done", "broken.mp4": "failed",
+    }  # fmt: skip
+    assert all((tmp_path / "out" / name).is_file() for one in made["videos"] for name in one["files"].values())
+    listed = json.loads(run("library", "--json", cwd=tmp_path).stdout)
+    assert {one["id"] for one in listed["analyses"]} == {one["job_id"] for one in made["videos"] if one["job_id"]}
+
+
+@pytest.mark.slow
+def test_json_prints_one_event_a_line(clips: Path, tmp_path: Path) -> None:
+    done = run("batch", clips, *OPTIONS, "--json", "--jobs", 1, cwd=tmp_path)
+    found = lines(done.stdout)
+    assert [one["event"] for one in found] == ["begins", *["begun", "video"] * 3, "ended"]
+    assert [one["error"]["key"] for one in found if one.get("error")] == ["video_not_a_video"]
+    assert {one["key"] for one in found[0]["left_out"]} == {"same_video"}
+    assert found[-2]["ended"] == found[-2]["total"] == 3
+    assert found[-1]["exit_code"] == done.returncode == 3
+    again = lines(run("batch", clips, *OPTIONS, "--json", cwd=tmp_path).stdout)
+    assert [one["was_done"] for one in again if one["event"] == "video"] == [True] * 3
+    assert not [one for one in again if one["event"] == "begun"]
+    other = lines(run("batch", clips, *OPTIONS, "--json", "--question", "why?", cwd=tmp_path).stdout)
+    assert len([one for one in other if one["event"] == "begun"]) == 3
+
+
+@pytest.mark.slow
+def test_a_missing_path_of_a_list_is_exit_code_3(tmp_path: Path) -> None:
+    write_card_video(tmp_path / "a.mp4", ["red"])
+    (tmp_path / "videos.list").write_text("a.mp4\ngone.mp4\n")
+    done = run("batch", "videos.list", *OPTIONS, "--json", cwd=tmp_path)
+    assert "gone.mp4" in done.stderr
+    assert lines(done.stdout)[-1]["exit_code"] == done.returncode == 3
+
+
+@pytest.mark.slow
+def test_the_results_are_no_input(tmp_path: Path) -> None:
+    (tmp_path / "clips").mkdir()
+    write_card_video(tmp_path / "clips" / "a.mp4", ["red"])
+    for _ in range(2):
+        done = run("batch", "clips", "out", ".", *OPTIONS, cwd=tmp_path)
+        assert (done.returncode, done.stdout.splitlines()[-1][:8]) == (0, "1 video:")
+        assert done.stderr.count("was left out") <= 1
+
+
+@pytest.mark.slow
+def test_after_a_kill_only_what_is_missing_is_done(clips: Path, tmp_path: Path) -> None:
+    for number in range(4):
+        write_card_video(clips / f"{number}.mp4", ["green"] * (number + 1))
+    process = started("batch", clips, *OPTIONS, "--jobs", 1, cwd=tmp_path)
+    results = tmp_path / "out" / "videos"
+    until(lambda: len(list(results.glob("*.json"))) >= 3, process)
+    process.kill()
+    process.communicate()
+    kept = {path.name: path.stat().st_mtime_ns for path in results.glob("*.json")}
+    again = run("batch", clips, *OPTIONS, "--json", cwd=tmp_path)
+    assert again.returncode == 3, again.stderr
+    found = {one["key"]: one["was_done"] for one in lines(again.stdout) if one["event"] == "video"}
+    assert len(found) == 7
+    assert {key for key, was_done in found.items() if was_done} == {name.partition(".")[0] for name in kept}
+    assert all((results / name).stat().st_mtime_ns == stamp for name, stamp in kept.items())
+    assert len([path for path in results.iterdir() if path.is_file()]) == 7
+    assert summary_of(tmp_path)["counts"]["pending"] == 0
+
+
+@pytest.mark.slow
+def test_an_engine_that_is_away_is_one_sentence(clips: Path, tmp_path: Path) -> None:
+    words = ("--base-url", "http://127.0.0.1:9/v1", "--frames", 2, "--output", "out", "--language", "en")
+    done = run("batch", clips / "*.mp4", *words, "--jobs", 1, cwd=tmp_path)
+    assert done.returncode == 4, done.stderr
+    assert done.stderr.count("does not answer") == 1
+    assert "3 videos are still pending" in done.stderr
+    assert summary_of(tmp_path)["halted"]["key"] == "remote_unreachable"
+    with serve(introducing) as server:
+        words = ("--base-url", server.base_url, *words[2:])
+        again = run("batch", clips / "*.mp4", *words, cwd=tmp_path)
+    assert again.returncode == 3, again.stderr
+    counts = {"done": 2, "without_model": 0, "no_usable_answer": 0, "failed": 1, "pending": 0}
+    assert summary_of(tmp_path)["counts"] == counts
+
+
+@pytest.mark.slow
+def test_a_stop_keeps_what_is_done(clips: Path, tmp_path: Path) -> None:
+    with serve(endlessly) as server:
+        words = ("--base-url", server.base_url, "--frames", 2, "--output", "out", "--language", "en", "--jobs", 1)
+        process = started("batch", clips / "broken.mp4", clips / "a.mp4", clips / "b.mp4", *words, cwd=tmp_path)
+        until_asked(server, process)
+        process.send_signal(signal.SIGINT)
+        said, errors = (text.decode() for text in process.communicate(timeout=60))
+    assert process.returncode == 130, errors
+    assert "2 videos are still pending. Run the same command again" in errors
+    assert "Traceback" not in errors
+    assert said.splitlines()[-1].startswith("3 videos: 1 failed, 2 pending")
+
+
+def test_no_video_at_all_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    done = run("batch", "empty", "none/*.mp4", *OPTIONS, cwd=tmp_path)
+    assert done.returncode == 3
+    assert "There is no video in the folder" in done.stderr
+    assert "None of these paths gives a video" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_missing_paths_are_named_before_the_model(tmp_path: Path) -> None:
+    done = run("batch", "gone.mp4", cwd=tmp_path)
+    assert done.returncode == 3 and "gone.mp4" in done.stderr.splitlines()[0]
+    assert "download" not in done.stderr
+
+
+@pytest.mark.slow
+def test_a_watched_folder_takes_what_arrives(clips: Path, tmp_path: Path) -> None:
+    whole = write_card_video(tmp_path / "new.mp4", ["green", "blue"]).read_bytes()
+    process = started("watch", clips, *OPTIONS, "--json", cwd=tmp_path)
+    assert process.stdout
+
+    def arrived() -> Iterator[dict[str, Any]]:
+        for line in process.stdout or ():
+            if (event := json.loads(line))["event"] == "video":
+                yield event
+
+    ended = arrived()
+    assert {Path(next(ended)["path"]).name for _ in range(2)} == {"a.mp4", "b.mp4"}
+    with (clips / "new.mp4").open("wb") as file:
+        for start in range(0, len(whole), len(whole) // 4 + 1):
+            file.write(whole[start : start + len(whole) // 4 + 1])
+            file.flush()
+            time.sleep(0.5)
+    event = next(ended)
+    assert (Path(event["path"]).name, event["state"]) == ("new.mp4", "done")
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors.decode()
+    assert summary_of(tmp_path)["counts"]["done"] == 3
+
+
+def test_watching_what_is_no_folder_is_an_error(tmp_path: Path) -> None:
+    done = run("watch", tmp_path / "gone", *OPTIONS, cwd=tmp_path)
+    assert done.returncode == 3
+    assert "is not a folder" in done.stderr
+
+
+@pytest.mark.slow
+def test_subtitles_added_later_give_another_report(tmp_path: Path) -> None:
+    video = write_card_video(tmp_path / "talk.mp4", ["red", "blue"])
+    words = ("batch", video, "--no-model", "--json", "--output", tmp_path / "results")
+    assert run(*words, cwd=tmp_path).returncode == 0
+    (tmp_path / "talk.en.srt").write_text("1\n00:00:00,100 --> 00:00:00,900\nHello\n")
+    assert [event["was_done"] for event in lines(run(*words, cwd=tmp_path).stdout) if "was_done" in event] == [False]
+
+
+@pytest.mark.parametrize("command", ["batch", "watch"])
+@pytest.mark.parametrize(
+    ("output", "said"), [("-", "standard output"), ("x" * 300, "too long a name")], ids=["dash", "long"]
+)
+def test_output_that_is_no_folder_is_refused(
+    command: str, output: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "clip.mp4").write_bytes(b"video")
+    words = ["." if command == "watch" else "clip.mp4", "--output", output, "--language", "en"]
+    assert main([command, *words]) == 2
+    assert said in capsys.readouterr().err and not (tmp_path / "-").exists()
+
+
+@pytest.mark.slow
+def test_output_that_is_a_video_is_refused(tmp_path: Path) -> None:
+    video = write_card_video(tmp_path / "clip.mp4", ["red", "blue"])
+    before = video.read_bytes()
+    done = run("batch", video, "--no-model", "--output", video, "--language", "en", cwd=tmp_path)
+    assert done.returncode == 2 and "Traceback" not in done.stderr
+    assert video.read_bytes() == before

@@ -1,0 +1,111 @@
+"""What a batch takes from folders, patterns and lists, and what it leaves out with a reason."""
+
+from __future__ import annotations
+
+import os
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from framelens.core.codec import from_json, to_json
+from framelens.core.domain import AnalysisRequest
+from framelens.core.errors import Cancelled
+from framelens.plugins.batch.batch import Batch, Collected, collect, make_batch
+from framelens.video.files import sha256_of
+
+REQUEST = AnalysisRequest(Path("any.mp4"))
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for name, content in (
+        ("clips/a.mp4", "first"), ("clips/b.mp4", "second"), ("clips/deep/copy.mov", "first"), ("clips/notes.txt", "x"),
+        ("clips/empty.mp4", ""),
+    ):  # fmt: skip
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+    return tmp_path
+
+
+def names(collected: Collected) -> list[str]:
+    return [video.name for video in collected.videos]
+
+
+def reasons(collected: Collected) -> dict[str, str]:
+    return {one.path.name: one.error.key for one in collected.left_out}
+
+
+def test_a_folder_gives_each_content_once(folder: Path) -> None:
+    found = collect(["clips"], sha256_of)
+    assert names(found) == ["a.mp4", "b.mp4"]
+    assert reasons(found) == {"copy.mov": "same_video", "empty.mp4": "video_empty"}
+    assert found.videos[0].key == sha256_of(folder / "clips" / "a.mp4")
+    assert found.videos[0].size_bytes == 5
+
+
+def test_a_list_names_paths_from_its_own_folder(folder: Path) -> None:
+    (folder / "clips" / "some.list").write_text("# the second\n\nb.mp4\r\nmissing.mp4\ndeep\n", encoding="utf-8-sig")
+    found = collect([str(folder / "clips" / "some.list")], sha256_of)
+    assert names(found) == ["b.mp4", "copy.mov"]
+    assert reasons(found) == {"missing.mp4": "video_not_found"}
+
+
+def test_a_list_may_name_paths_from_the_working_directory(folder: Path) -> None:
+    (folder / "clips" / "all.txt").write_text("clips/a.mp4\nclips/b.mp4\n")
+    assert names(collect(["clips/all.txt"], sha256_of)) == ["a.mp4", "b.mp4"]
+
+
+def test_bad_arguments_never_fail_the_others(folder: Path) -> None:
+    (folder / "none.txt").write_text("# nothing\n")
+    (folder / "empty").mkdir()
+    found = collect(["nowhere/*.mp4", "none.txt", "empty", "https://example.org/a.mp4", "clips/*.mp4"], sha256_of)
+    assert names(found) == ["a.mp4", "b.mp4"]
+    assert [one.error.key for one in found.left_out] == [
+        "pattern_without_files", "list_empty", "folder_without_videos", "video_is_address", "video_empty",
+    ]  # fmt: skip
+
+
+@pytest.mark.skipif(os.name == "nt" or os.geteuid() == 0, reason="needs a user whom permissions stop")
+def test_what_cannot_be_read_is_left_out(folder: Path) -> None:
+    (folder / "clips" / "a.mp4").chmod(0)
+    (folder / "clips" / "deep").chmod(0)
+    found = collect(["clips"], sha256_of)
+    assert names(found) == ["b.mp4"]
+    assert {"video_no_permission", "folder_unreadable"} <= set(reasons(found).values())
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names are Unicode there")
+def test_a_name_that_is_not_utf8_is_kept(folder: Path) -> None:
+    odd = Path(os.fsdecode(b"clips/caf\xe9.mp4"))
+    odd.write_text("third")
+    (folder / "odd.txt").write_bytes(b"clips/caf\xe9.mp4\n")
+    found = collect(["odd.txt"], sha256_of)
+    assert found.videos[0].path == folder / odd
+    assert found.videos[0].name == r"caf\xe9.mp4"
+    batch = make_batch(found, REQUEST, {})
+    assert from_json(to_json(batch), Batch) == batch
+
+
+def test_a_stop_ends_the_search(folder: Path) -> None:
+    cancel = threading.Event()
+    cancel.set()
+    with pytest.raises(Cancelled):
+        collect(["clips"], sha256_of, cancel=cancel)
+
+
+def test_the_fingerprint_is_that_of_the_request() -> None:
+    batch = make_batch(Collected(), REQUEST, {"model": "m"})
+    assert (
+        make_batch(Collected(), replace(REQUEST, path=Path("b.mp4")), {"model": "m"}).fingerprint == batch.fingerprint
+    )
+    others = {
+        make_batch(Collected(), replace(REQUEST, question="why?"), {"model": "m"}).fingerprint,
+        make_batch(Collected(), REQUEST, {"model": "n"}).fingerprint,
+        make_batch(Collected(), REQUEST, {"model": "m"}, fits_request=True).fingerprint,
+        batch.fingerprint,
+    }
+    assert len(others) == 4

@@ -1,0 +1,30 @@
+"""The batch that the page saves."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+from zipfile import ZipFile
+
+from starlette.testclient import TestClient
+
+from framelens.plugins.batch.archive import BatchArchive, RecordedVideo
+from framelens.services.container import Services
+from framelens.services.conversations import import_report
+from tests.reports.test_questions import asked
+
+
+def test_a_batch_is_saved(client: TestClient, services: Services) -> None:
+    job_id = import_report(services, replace(asked(), id="job123456"))
+    video = RecordedVideo("clip.mp4", Path("clip.mp4"), job_id)
+    record = BatchArchive(services.settings.data_dir).add("Monday", (video,))
+    with ZipFile(BytesIO(client.get(f"/api/batches/{record.id}.zip").content)) as archive:
+        assert {"summary.html", "summary.json"} < set(archive.namelist())
+
+
+def test_an_unknown_batch_is_said_in_both_languages(client: TestClient) -> None:
+    english, chinese = (client.get(f"/api/batches/nothing12345.zip?lang={spoken}") for spoken in ("en", "zh"))
+    assert english.status_code == chinese.status_code == 404
+    assert re.search("[一-鿿]", chinese.json()["error"]) and not re.search("[一-鿿]", english.json()["error"])

@@ -72,6 +72,7 @@ def test_the_start_says_what_is_downloaded(page: AppTest, absent: Services) -> N
     assert absent.jobs.snapshot(page.query_params["job"]).request.use_model
 
 
+@pytest.mark.usefixtures("models_page")
 def test_beside_it_is_the_way_without_a_model(page: AppTest, absent: Services) -> None:
     with_video(page, absent)
     page.button(key="start_without").click().run()
@@ -104,6 +105,7 @@ def test_one_click_chooses_what_fits(page: AppTest, absent: Services) -> None:
     assert (absent.settings.data_dir / "model.json").is_file()
 
 
+@pytest.mark.usefixtures("models_page")
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_a_report_without_a_model_is_no_failure(page: AppTest, open_services: Open, language: str) -> None:
     services = open_services(failing)
@@ -120,6 +122,7 @@ def test_a_report_without_a_model_is_no_failure(page: AppTest, open_services: Op
     assert services.jobs.state_of(entry) == "without_model"
 
 
+@pytest.mark.usefixtures("models_page")
 def test_a_job_of_an_earlier_version_opens_as_such(page: AppTest, services: Services) -> None:
     request = AnalysisRequest(services.videos.path(services.videos.sample()))
     job = started(page, services)
@@ -135,29 +138,6 @@ def test_a_job_of_an_earlier_version_opens_as_such(page: AppTest, services: Serv
     assert not page.exception
     assert t("ui.state_without_model", "en") in texts(page)
     assert page.button(key="choose_model") and page.button(key="continue")
-
-
-def test_another_model_continues_with_the_same_report(page: AppTest, open_services: Open) -> None:
-    services = open_services(failing)
-    job = started(page, services)
-    ended(services, job)
-    page.run()
-    page.button(key="choose_model").click().run()
-    assert page.query_params["job"] == job
-    page.button(key="models_back").click().run()
-    assert t("ui.state_without_model", "en") in texts(page)
-
-
-def test_compare_leads_to_the_models_and_back(page: AppTest, services: Services) -> None:
-    job = started(page, services)
-    ended(services, job)
-    page.run()
-    page.button(key="compare").click().run()
-    assert "FRAMELENS_BASE_URL" not in texts(page)
-    page.button(key="compare_model").click().run()
-    page.button(key="models_back").click().run()
-    assert page.query_params["job"] == job and page.query_params["with"] == "choose"
-    assert page.button(key="compare_model")
 
 
 def test_a_new_analysis_keeps_the_video(page: AppTest, services: Services) -> None:

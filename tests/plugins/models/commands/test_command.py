@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -140,3 +142,39 @@ def test_a_file_of_the_users_own_is_used_and_a_wrong_one_named(
     reported = framelens("show", "me/llava-1.5-7b-hf", "--json")
     assert reported.document["model"]["id"] == "me/llava-1.5-7b-hf"
     assert "bad.toml" in reported.err and "2" in reported.err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["show", "x", "--requests"], ["fit", "24", "--cards"], ["try", "x", "--frames"]],
+    ids=lambda words: words[0],
+)
+@pytest.mark.parametrize("number", ["-1", "1.5", "many", "9" * 30, "nan"])
+def test_numbers_out_of_range_are_refused(words: list[str], number: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main.main(["--language", "en", "models", *words, number])
+    assert ended.value.code == 2
+    assert f"“{number}” is not a whole number from " in capsys.readouterr().err
+
+
+def test_help_and_a_wrong_size_are_in_chinese(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FRAMELENS_LANGUAGE", "zh")
+    with pytest.raises(SystemExit):
+        main.main(["models", "fit", "--help"])
+    assert capsys.readouterr().out.startswith("用法：framelens models fit [-h]")
+    with pytest.raises(SystemExit):
+        main.main(["models", "sight", "--size", "3"])
+    assert "不是像素尺寸" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no full device")
+@pytest.mark.parametrize("words", [["formats", "--json"], ["fit", "24"]])
+def test_a_full_disk_behind_the_output_is_named(words: list[str], tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "framelens.cli.main", "models", *words, "--language", "en"]
+    with open("/dev/full", "w") as full:  # noqa: PTH123 - a device
+        done = subprocess.run(
+            command, cwd=tmp_path, stdout=full, stderr=subprocess.PIPE, text=True, timeout=120, check=False
+        )
+    assert done.returncode == 5 and done.stderr.count("\n") == 1, done.stderr

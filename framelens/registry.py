@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 from framelens import config
 
-BUILT_IN = ("batch", "editing", "monitor")
+BUILT_IN = ("batch", "editing", "models", "monitor")
 """Folders of `framelens.plugins`. One that was deleted is not used."""
 GROUP = "framelens.plugins"
 SLOTS = (
@@ -69,6 +69,7 @@ class Plugin:
         formats: Mapping from names to `ReportFormat`, "" for none.
         pages: Pages of the application.
         slots: Functions for places of SLOTS.
+        launch_checks: Function from settings to the `LaunchChecks` of a local engine, "" for none.
         routes: Function from the gate and the prefix of addresses to Starlette routes, "" for none.
         messages: Package with `en.toml` and `zh.toml`, whose texts are added to those of the core; "" for none.
         version: Version of the package; "" is that of FrameLens.
@@ -79,6 +80,7 @@ class Plugin:
     formats: str = ""
     pages: Sequence[Page] = ()
     slots: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    launch_checks: str = ""
     routes: str = ""
     messages: str = ""
     version: str = ""
@@ -188,6 +190,11 @@ def pages() -> Iterator[tuple[Page, Callable[[], None]]]:
         for page in plugin.pages:
             if (draw := loaded(plugin, page.draw)) is not None:
                 yield page, draw
+
+
+def has_page(name: str) -> bool:
+    """Return whether a plugin has this page, so that a button may lead to it."""
+    return any(page.name == name for plugin in used() for page in plugin.pages)
 
 
 def command_modules() -> dict[str, str]:

@@ -42,7 +42,6 @@ _COMMANDS = {
     "restore": "cli.restore_command",
     "mcp": "cli.mcp_command",
     "doctor": "cli.doctor_command",
-    "models": "cli.models_command",
     "plugins": "cli.plugins_command",
     "completion": "cli.completion_command",
     "man": "cli.man_command",

@@ -108,7 +108,6 @@ def test_help_and_version_import_no_command(word: str, tmp_path: Path) -> None:
         "audit",
         "mcp",
         "doctor",
-        "models",
     ],
 )
 def test_the_help_of_a_command_imports_no_other(command: str, tmp_path: Path) -> None:

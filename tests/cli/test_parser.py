@@ -52,9 +52,6 @@ def test_abbreviated_options_are_refused(words: list[str], capsys: pytest.Captur
     [
         ["library", "--limit"],
         ["audit", "--limit"],
-        ["models", "show", "x", "--requests"],
-        ["models", "fit", "24", "--cards"],
-        ["models", "try", "x", "--frames"],
         ["serve", "--port"],
         ["mcp", "--http"],
         ["keys", "create", "x", "--jobs"],

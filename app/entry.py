@@ -71,6 +71,8 @@ else:
         page.run()
     with listed:
         work.draw()
+        for draw_part in registry.in_slot("sidebar"):
+            draw_part()
     if is_administrator:
         menu.draw_model(model, of_administrators)
     resources.note_page_drawn()

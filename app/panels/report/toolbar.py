@@ -14,6 +14,7 @@ from app.context import may_change
 from app.panels.analyse import request_form
 from app.panels.report import comparison, reanalysis, sharing
 from app.state import page_state
+from framelens import registry
 from framelens.core.domain import Analysis
 from framelens.i18n import language, t
 from framelens.reports.format import Use
@@ -43,6 +44,8 @@ def draw(job: JobSnapshot, analysis: Analysis, reported: Analysis, *, has_video:
         comparison.draw_entry()
         with st.popover(":material/more_horiz:", help=t("ui.more"), key="report_menu"):
             _draw_more(job, has_video=has_video)
+            for draw_part in registry.in_slot("report.actions"):
+                draw_part(job, reported)
         if may_change():
             choose = page_state().choose_video
             st.button(":material/add:", key="new", help=t("ui.new"), on_click=choose, args=(None,))

@@ -17,7 +17,7 @@ from app.formatting import error_words, plain
 from app.panels.menu import menu
 from app.panels.work import work
 from app.state import page_state
-from app.views import analyse, ask, library, login, models
+from app.views import analyse, ask, library, login
 from framelens import registry
 from framelens.core.identity import current_user
 from framelens.i18n import t
@@ -26,7 +26,6 @@ PAGES: tuple[tuple[str, str, Callable[[], None], registry.Role], ...] = (
     ("analyse", ":material/movie:", analyse.draw, "viewer"),
     ("ask", ":material/forum:", ask.draw, "viewer"),
     ("library", ":material/video_library:", library.draw, "viewer"),
-    ("models", ":material/neurology:", models.draw, "administrator"),
     *((one.name, one.icon, draw, one.role) for one, draw in registry.pages()),
 )
 
@@ -72,6 +71,8 @@ else:
         page.run()
     with listed:
         work.draw()
+        for draw_part in registry.in_slot("sidebar"):
+            draw_part()
     if is_administrator:
         menu.draw_model(model, of_administrators)
     resources.note_page_drawn()

@@ -11,18 +11,13 @@ import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import streamlit as st
 
 from framelens.analysis.planning.time_parsing import parse_range
 from framelens.core.domain import MOST_FRAMES
 from framelens.core.errors import AppError
-
-if TYPE_CHECKING:
-    from framelens.models.preflight.context import PreflightFinding
-    from framelens.services.model_selection import ModelSettings
-
 
 Kind = Literal["remove", "add"]
 _EARLY_SECONDS = 0.001
@@ -131,8 +126,6 @@ class PageState:
         opened: Whether a job was opened, from any page.
         requested_page: The page to switch to.
         open_section: The section of a page that is shown unfolded.
-        model_error: Why the model that was chosen last couldn't be used.
-        model_found: The preflight findings for the model and settings that were checked last.
         chosen: Ids of the analyses that are selected in the library.
         refused: Why files among the last upload were refused.
         ask_error: The error of the last action in a conversation.
@@ -154,8 +147,6 @@ class PageState:
     opened: bool = False
     requested_page: str = ""
     open_section: str = ""
-    model_error: AppError | None = None
-    model_found: tuple[ModelSettings, tuple[PreflightFinding, ...]] | None = None
     chosen: frozenset[str] = frozenset()
     refused: tuple[str, ...] = ()
     ask_error: AppError | None = None
@@ -214,7 +205,7 @@ class PageState:
             return None
 
     @contextmanager
-    def catching_errors(self, where: Literal["error", "model_error", "ask_error"] = "error") -> Iterator[None]:
+    def catching_errors(self, where: Literal["error", "ask_error"] = "error") -> Iterator[None]:
         """Run an action of the reader, and keep its AppError in place of the previous action's."""
         setattr(self, where, None)
         try:

@@ -35,7 +35,7 @@ import simpy
 from framelens.models.architecture import image_tokens
 from framelens.models.catalogue import built_in
 from framelens.models.catalogue_parser import CatalogueEntry
-from framelens.models.formatting import weights_bytes
+from framelens.models.memory import weights_bytes
 from framelens.models.placement import GpuCard, propose_divided
 from framelens.video.extractor import probe
 

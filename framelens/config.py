@@ -247,7 +247,7 @@ def engine_arguments(text: str) -> dict[str, Any]:
         raise ConfigError("vllm_config_not_json", value=text, place=f"{error.lineno}:{error.colno}") from error
     if not isinstance(given, dict):
         raise ConfigError("vllm_config_not_object", value=text)
-    from framelens.core import vllm_arguments  # slow: parses vLLM's source
+    from framelens.core import vllm_arguments
 
     vllm_arguments.check(given)
     return given

@@ -13,29 +13,33 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
 from framelens import config
+from framelens.core.errors import AppError, InputError
 
-BUILT_IN = ("batch", "editing", "monitor", "server")
+BUILT_IN = ("batch", "editing", "models", "monitor", "server")
 """Folders of `framelens.plugins`. One that was deleted is not used."""
 GROUP = "framelens.plugins"
 SLOTS = (
-    *("analyse.page", "analyse.several", "analyse.source", "cli.several", "library.actions", "models.extra"),
-    *("report.actions", "sidebar", "work.groups"),
+    *("analyse.page", "analyse.several", "analyse.source", "cli.several", "models.extra"),
+    *("report.actions", "report.files", "sidebar", "work.groups"),
 )
 """Places in which the pages, and one command, call functions of plugins.
 
 - analyse.page(job): draws at the top of the Analyse page; true if that is the whole page. The job is None without one.
 - analyse.several(name, videos, request): begins the analyses of several videos and opens them on the page. A video is
   its name and its path, or the error of one that can't be used.
+- analyse.source(): draws one more way to choose a video, below the drop area.
 - cli.several(inputs, make_request, code_of, settings, given, output): runs `framelens analyse` with several videos and
   returns the exit code.
 - models.extra(catalogue): draws on the Models page.
-- report.actions(job, analysis): draws below the files of a report.
+- report.actions(job, analysis): draws in the menu of a report.
+- report.files(job, analysis): draws below the files of a report, where the user may change something.
+- sidebar(): draws below the list of work.
 - work.groups(): yields rows of the sidebar, each of several analyses (`app.panels.work.rows.RowGroup`).
 """
 Role = Literal["viewer", "analyst", "administrator"]
@@ -70,6 +74,9 @@ class Plugin:
         formats: Mapping from names to `ReportFormat`, "" for none.
         pages: Pages of the application.
         slots: Functions for places of SLOTS.
+        sources: Functions by the beginning of what they read, such as "camera:". Each takes what was typed in place of
+            a file and returns the path of a video on this machine; an AppError says why there is none.
+        launch_checks: Function from settings to the `LaunchChecks` of a local engine, "" for none.
         routes: Function from the gate and the prefix of addresses to Starlette routes, "" for none.
         resume: Function from the services that continues what earlier processes of the application left, "" for none.
         messages: Package with `en.toml` and `zh.toml`, whose texts are added to those of the core; "" for none.
@@ -81,6 +88,8 @@ class Plugin:
     formats: str = ""
     pages: Sequence[Page] = ()
     slots: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    sources: Mapping[str, str] = field(default_factory=dict)
+    launch_checks: str = ""
     routes: str = ""
     resume: str = ""
     messages: str = ""
@@ -185,6 +194,30 @@ def in_slot(place: str) -> Iterator[Callable[..., Any]]:
                 yield draw
 
 
+def source_of(typed: str) -> Callable[[str], Path] | None:
+    """Return the function of a plugin that reads what was typed in place of a file, if there is one."""
+    for plugin in used() if ":" in typed else ():
+        for beginning, reference in plugin.sources.items():
+            if typed.startswith(beginning) and (read := loaded(plugin, reference)) is not None:
+                return partial(_read, plugin, read)
+    return None
+
+
+def _read(plugin: Plugin, read: Callable[[str], Any], typed: str) -> Path:
+    try:
+        return Path(read(typed))
+    except AppError:
+        raise
+    except Exception as error:
+        raise failure(plugin, error) from error
+
+
+def failure(plugin: Plugin, error: Exception) -> InputError:
+    """Return the error that names a plugin for what it did not expect; its traceback goes to the log."""
+    log.error("plugin %s failed", plugin.name, exc_info=error)
+    return InputError("plugin_failed", name=plugin.name, reason=f"{type(error).__name__}: {error}")
+
+
 def pages() -> Iterator[tuple[Page, Callable[[], None]]]:
     """Yield the pages of plugins with the functions that draw them."""
     for plugin in used():
@@ -201,6 +234,11 @@ def resume(services: Any) -> None:
                 continues(services)
             except Exception:
                 log.exception("plugin %s: %s failed", plugin.name, plugin.resume)
+
+
+def has_page(name: str) -> bool:
+    """Return whether a plugin has this page, so that a button may lead to it."""
+    return any(page.name == name for plugin in used() for page in plugin.pages)
 
 
 def command_modules() -> dict[str, str]:

@@ -14,16 +14,16 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 
-from framelens.cli.models.tables import format_cells  # noqa: E402
 from framelens.core.domain import Language  # noqa: E402
 from framelens.core.units import gib_text  # noqa: E402
 from framelens.i18n import in_language, language, t  # noqa: E402
 from framelens.models.catalogue import built_in  # noqa: E402
 from framelens.models.formats import FORMATS, format_of  # noqa: E402
-from framelens.models.formatting import parameters_text  # noqa: E402
 from framelens.models.memory import estimate_memory  # noqa: E402
 from framelens.models.placement import GpuCard, Proposal, propose_for_cards, propose_for_cpu  # noqa: E402
 from framelens.models.serving_plan import Plan  # noqa: E402
+from framelens.plugins.models.commands.tables import format_cells  # noqa: E402
+from framelens.plugins.models.formatting import parameters_text  # noqa: E402
 
 DOCUMENTS: dict[Language, Path] = {
     "en": REPOSITORY / "docs" / "reference" / "models.en.md",

@@ -17,6 +17,7 @@ import pytest_timeout
 from framelens import config, i18n
 from framelens.core.domain import Language
 from framelens.engine.base import Endpoint, Launcher
+from framelens.engine.engine_probe import ensure_record
 from framelens.engine.local_engine import LocalEngine
 from framelens.engine.transformers import transformers_launcher
 from framelens.engine.vllm import vllm_launcher
@@ -131,6 +132,12 @@ def going() -> Iterator[threading.Event]:
     event.set()
     yield event
     event.set()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def known_engines() -> None:
+    """Let the installed engines tell what they know, which the first command would wait for."""
+    ensure_record()
 
 
 @pytest.fixture(autouse=True)

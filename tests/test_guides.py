@@ -98,9 +98,9 @@ ELSEWHERE = {
     r"framelens restore .+": "wants a backup; tests/plugins/server/commands/test_backup.py runs it with one",
     r"framelens users .+": "asks for a password; tests/plugins/server/commands/test_users.py runs it",
     r"framelens keys .+ --user .+": "wants an account; tests/plugins/server/commands/test_users.py runs it",
-    r"framelens models (un)?trust\b.*": "wants a model with code; tests/cli/models/test_trust.py runs it with one",
+    r"framelens models (un)?trust\b.*": "wants a model with code; tests/plugins/models/commands/test_trust.py has one",
     r"framelens transcript .+": "wants subtitles; tests/cli/commands/test_transcript.py runs it with some",
-    r"framelens models try\b.*": "takes 14 GB and minutes; tests/cli/models/test_checks.py runs it with less",
+    r"framelens models try\b.*": "takes 14 GB and minutes; tests/plugins/models/commands/test_checks.py takes less",
 }
 _PROGRAMS = re.compile(
     r"framelens|\./download_model\.sh|make|streamlit|python3?|py|hf|ffmpeg|ray|docker|curl|ollama|source|nvidia-smi"
@@ -192,7 +192,7 @@ def test_the_settings_by_card_are_what_is_proposed_for_it(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     two_cores = hardware_profile.HardwareProfile("here", None, memory_gib=16, speed=reference(2))
-    monkeypatch.setattr("framelens.cli.commands.models.here", lambda: two_cores)
+    monkeypatch.setattr("framelens.plugins.models.commands.models.here", lambda: two_cores)
     text = (ROOT / "docs/guide/tuning.en.md").read_text(encoding="utf-8")
     blocks = [block for block in fenced(text, "bash") if block.startswith("framelens models fit")]
     assert len(blocks) > 5
@@ -252,7 +252,7 @@ def place(shared: Path, tmp_path: Path) -> Place:
     (folder / ".venv").mkdir(parents=True)
     (folder / ".venv/bin").symlink_to(Path(sys.executable).parent)
     (folder / ".env").touch()  # a developer's own is not read then
-    for name in (".env.example", "Makefile", "pyproject.toml", "constraints", "app", "framelens"):
+    for name in (".env.example", "Makefile", "pyproject.toml", "setup.py", "constraints", "app", "framelens"):
         (folder / name).symlink_to(ROOT / name)
     for name in ("download_model.sh", "scripts/bootstrap.py"):  # these look around where they are
         (folder / name).parent.mkdir(exist_ok=True)

@@ -23,18 +23,20 @@ PHONE_PAGES = "pages_on_phone"
 """Key of the page links that only small screens show."""
 
 
-def component(name: str, *parts: str) -> ComponentRenderer:
+def component(name: str, *parts: str, package: str = __package__) -> ComponentRenderer:
     """Define a component and return the command that mounts it.
 
     Args:
-        name: The component, defined by name.html, name.css and name.js in this folder.
-        *parts: Modules whose JavaScript, and CSS where they have some, is put before the component's own.
+        name: The component, defined by name.html, name.css and name.js.
+        *parts: Modules here whose JavaScript, and CSS where they have some, is put before the component's own.
+        package: Package with the component's files, of a plugin for example.
     """
+    modules = [*((__package__, part) for part in ("shared", *parts)), (package, name)]
     mount = st.components.v2.component(
         f"framelens_{name}",
-        html=_read(f"{name}.html"),
-        css="".join(_read(f"{part}.css") for part in ("shared", *parts, name) if _exists(f"{part}.css")),
-        js="".join(_read(f"{part}.js") for part in ("shared", *parts, name)),
+        html=_read(f"{name}.html", package),
+        css="".join(_read(f"{one}.css", place) for place, one in modules if _exists(f"{one}.css", place)),
+        js="".join(_read(f"{one}.js", place) for place, one in modules),
     )
 
     def mount_printable(*, data: object, **options: Any) -> object:
@@ -60,12 +62,12 @@ def printable_data(data: object) -> object:
     return data
 
 
-def _exists(file: str) -> bool:
-    return (files(__package__) / file).is_file()
+def _exists(file: str, package: str) -> bool:
+    return (files(package) / file).is_file()
 
 
-def _read(file: str) -> str:
-    return (files(__package__) / file).read_text(encoding="utf-8")
+def _read(file: str, package: str = __package__) -> str:
+    return (files(package) / file).read_text(encoding="utf-8")
 
 
 _mount_turned = component("turned")

@@ -2,7 +2,7 @@
 
 vLLM makes the weights up (`load_format` dummy), so that times are real and answers are not. Tokenizer and chat template
 are those of the test model: a text costs it about as many tokens as the real one, where that of a trial
-(framelens.models.dummy_model) has one for every byte.
+(framelens.plugins.models.benchmark.dummy_model) has one for every byte.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from benchmarks.row import Row
 from framelens.engine.hardware import cpu_flags
 from framelens.models.catalogue import built_in
 from framelens.models.cpu_speed import has_bfloat16
-from framelens.models.dummy_model import write_folder
+from framelens.plugins.models.benchmark.dummy_model import write_folder
 
 NAME = "shape of Qwen2.5-VL-3B"
 

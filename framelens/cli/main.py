@@ -35,7 +35,6 @@ _COMMANDS = {
     "export": "cli.export",
     "download": "cli.download_command",
     "doctor": "cli.doctor_command",
-    "models": "cli.models_command",
     "plugins": "cli.plugins_command",
     "completion": "cli.completion_command",
     "man": "cli.man_command",

@@ -116,11 +116,10 @@ def plugin_catalogue(language: Language) -> dict[str, str]:
     texts: dict[str, str] = {}
     for plugin in registry.used():
         for code in dict.fromkeys(("en", language)) if plugin.messages else ():
-            file = files(plugin.messages) / f"{code}.toml"
             try:
-                texts |= _flat(tomllib.loads(file.read_text(encoding="utf-8")))
-            except (OSError, ValueError) as error:
-                log.warning("plugin %s: %s can't be read: %s", plugin.name, file, error)
+                texts |= _flat(tomllib.loads((files(plugin.messages) / f"{code}.toml").read_text(encoding="utf-8")))
+            except (ImportError, OSError, ValueError) as error:
+                log.warning("plugin %s: its texts can't be read: %s", plugin.name, error)
     return texts
 
 
@@ -184,16 +183,22 @@ def labelled(label: str, value: str) -> str:
 def error_text(error: AppError, language: Language | None = None) -> str:
     """Return the text of an error, by default in the language of the context.
 
-    Values that are notices are replaced by their texts, and reasons of the operating system are translated.
+    Values that are notices are replaced by their texts, and reasons of the operating system are translated. The error
+    of a plugin that isn't used any more is just its key.
     """
+    if not has_notice(error.key, "error"):
+        return error.key
     return t(f"error.{error.key}", language, **_said(error.values, language))
 
 
 def notice_text(notice: Notice, language: Language | None = None) -> str:
     """Return the text of a notice, by default in the language of the context.
 
-    Values that are notices themselves are replaced by their texts.
+    Values that are notices themselves are replaced by their texts. That of a plugin that isn't used any more is just
+    its key.
     """
+    if not has_notice(notice.key, notice.table):
+        return notice.key
     values = _said(notice.values, language)
     # An earlier version may have stored the notice, with other placeholders.
     text = text_of(f"{notice.table}.{notice.key}", language)

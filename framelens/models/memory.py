@@ -224,3 +224,8 @@ def _picture_bytes(vision: Vision, plan: Plan, plain: int, tokens: int) -> int:
     layers = (3 if vision.gated else 2) * vision.intermediate * plain // plan.tensor_parallel
     read = pixels if vision.pictures == "patches" else 0
     return patches * (read + 2 * vision.hidden * plain + max(attention, layers))
+
+
+def weights_bytes(shape: Shape) -> int:
+    """Return the bytes of the weights in the checkpoint's own format."""
+    return estimate_memory(shape, Plan()).bytes_of("text_weights", "vision_weights")

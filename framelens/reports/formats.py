@@ -92,8 +92,7 @@ def _guarded(plugin: registry.Plugin, write: Callable[..., bytes]) -> Callable[.
         except AppError:
             raise
         except Exception as error:
-            log.exception("plugin %s failed", plugin.name)
-            raise InputError("plugin_failed", name=plugin.name, reason=f"{type(error).__name__}: {error}") from error
+            raise registry.failure(plugin, error) from error
 
     return guarded
 

@@ -7,36 +7,29 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Protocol, TypeVar, cast
 
 from framelens import config, registry
 from framelens.analysis.inputs.extraction_cache import open_extraction_cache
 from framelens.analysis.prompts.templates import load_templates
-from framelens.analysis.task import Control
 from framelens.config import Settings
 from framelens.conversations.answer_queue import AnswerQueues
 from framelens.core.background_task import BackgroundTask
-from framelens.core.domain import EngineProgress, Notice, ProgressListener
-from framelens.core.errors import AppError, Cancelled, StorageError
+from framelens.core.domain import Notice
+from framelens.core.errors import StorageError
 from framelens.core.identity import LOCAL_USER, as_user, requires
 from framelens.core.redaction import redact
 from framelens.core.wall_clock import latest_time
-from framelens.engine.downloads import hub
-from framelens.engine.model_resolution import check_model_folder
-from framelens.engine.remote_engine import normal_base_urls
-from framelens.i18n import in_language, language
-from framelens.services.engine_selection import build_engine, confirmed_downloads
 from framelens.services.engine_session import EngineSession, SharedParts, embedding_model
 from framelens.store.accounts import AccountStore
 from framelens.store.database import Store
 from framelens.store.fs_utils import ProcessLock, disk_errors, log_to
-from framelens.store.model_records import Measured
 from framelens.store.upload_limits import UploadLimits
 from framelens.store.video_repository import VideoRepository
 from framelens.video.stills import Stills
@@ -49,8 +42,6 @@ if TYPE_CHECKING:
     from framelens.jobs.engine_switcher import EngineSwitcher
     from framelens.jobs.queue import Jobs
     from framelens.library.semantic_index import SemanticIndex
-    from framelens.models.placement import Proposal
-    from framelens.services import model_benchmarks
     from framelens.services.access.accounts import Accounts
     from framelens.services.answers import Answers
     from framelens.services.asking import Asking
@@ -79,11 +70,6 @@ class Services:
     Settings, engine and planner are those of the engine session in use.
 
     Attributes:
-        download: The download of a model and the start of the switch to it. A cancelled one is paused: what has arrived
-            is kept, and `restart` continues it.
-        benchmark: The benchmark of a model.
-        vision_check: The vision check of the engine in use.
-        remote_query: The query to a remote engine.
         trash_sweep: The daily deletion of what has been in the trash for its time.
         answer_queues: The questions that wait for the engine in use, or for each of several.
         semantic_index: The semantic index, None if no embedding model is set.
@@ -95,14 +81,6 @@ class Services:
     log_path: Path
     store: Store
     templates: Templates
-    download: BackgroundTask[EngineProgress, None] = field(default_factory=partial(BackgroundTask, "download"))
-    benchmark: BackgroundTask[EngineProgress, Measured] = field(default_factory=partial(BackgroundTask, "benchmark"))
-    vision_check: BackgroundTask[EngineProgress, Measured] = field(
-        default_factory=partial(BackgroundTask, "vision-check")
-    )
-    remote_query: BackgroundTask[EngineProgress, model_benchmarks.RemoteEngineReport] = field(
-        default_factory=partial(BackgroundTask, "remote-query")
-    )
     trash_sweep: BackgroundTask[None, None] = field(default_factory=partial(BackgroundTask, "trash"))
     answer_queues: AnswerQueues = field(default_factory=AnswerQueues)
     semantic_index: SemanticIndex | None = None
@@ -196,8 +174,7 @@ class Services:
         for part in reversed(self._parts.values()):
             part.close()
         self.stills.close()
-        for task in (self.download, self.benchmark, self.vision_check, self.remote_query, self.trash_sweep):
-            task.close()
+        self.trash_sweep.close()
         if self.semantic_index:
             self.semantic_index.close()
         self.jobs.close()
@@ -230,84 +207,6 @@ def with_local_model(settings: Settings, *, model: str, vllm_config: str, engine
     )
 
 
-def with_remote_engine(settings: Settings, *, base_url: str, api_key: str, model: str) -> Settings:
-    """Return `settings` with a remote engine.
-
-    Args:
-        settings: The settings to change.
-        base_url: Address of its API, or of several with the same model.
-        api_key: Its key, "" for none.
-        model: Name of the model, "" for the one that it serves.
-
-    Raises:
-        ConfigError: The address or the key is not valid.
-    """
-    url, name = ", ".join(normal_base_urls(base_url)), model.strip()
-    key = config.checked_key("FRAMELENS_API_KEY", api_key)
-    named = {"model_path": name or config.DEFAULT_MODEL_PATH, "model_chosen": bool(name)}
-    return replace(settings, base_url=url, api_key=key, **named)  # type: ignore[arg-type]
-
-
-@requires("administrator")
-def download_and_switch(services: Services, settings: Settings, *, pausing: bool) -> None:
-    """Download the model if it is not on this machine, then `switch` to it.
-
-    The current engine keeps answering during the download; `services.download` reports its progress.
-
-    Raises:
-        AppError: The model or its engine cannot be tried at all, or "download_under_way".
-    """
-    if error := build_engine(settings)[0].status().error:
-        raise error
-    from framelens.services.model_names import resolve_named_model  # knows all models
-
-    found = resolve_named_model(settings.model_path, settings.data_dir)
-    if found.folder is not None:
-        brings_tokenizer = bool(
-            settings.vllm_config.get("tokenizer") or settings.vllm_config.get("skip_tokenizer_init")
-        )
-        check_model_folder(found.folder, needs_tokenizer=not brings_tokenizer, allow_pickle=settings.allow_pickle)
-        switch(services, settings, pausing=pausing)
-    elif found.hub_id is not None:
-        hub_id = found.hub_id
-        confirmed_downloads(settings).add(hub_id)
-
-        def work(on_progress: ProgressListener, cancel: threading.Event) -> None:
-            hub.download(hub_id, on_progress, cancel, allow_pickle=settings.allow_pickle)
-            if cancel.is_set():
-                raise Cancelled
-            switch(services, settings, pausing=pausing)
-
-        _begin(services.download, "download_under_way", hub_id, work)
-
-
-@requires("administrator")
-def switch(services: Services, settings: Settings, *, pausing: bool) -> None:
-    """Start switching to the engine that `settings` describe.
-
-    Return at once; `services.switcher.switch` reports the progress. A choice that works is saved for the next start
-    (framelens.config); otherwise the previous engine is used again and the paused jobs resume.
-
-    Args:
-        services: The services.
-        settings: Settings with the new engine.
-        pausing: Pause running jobs rather than let them finish first.
-
-    Raises:
-        AppError: The engine cannot be tried at all, or a switch or benchmark is running.
-    """
-    running = services.jobs.running() if pausing else ()
-
-    def end(is_done: bool) -> None:
-        _keep_choice(services, settings, is_done)
-        for job_id in () if is_done else running:
-            services.jobs.resume(job_id)
-
-    services.switcher.begin(EngineSession(settings, services.templates, shared=services.shared), on_end=end)
-    for job_id in running:
-        services.jobs.pause(job_id)
-
-
 @requires("administrator")
 def choose_local_model(services: Services, model: str, vllm_config: str) -> None:
     """Use this local model from the next analysis on.
@@ -320,95 +219,16 @@ def choose_local_model(services: Services, model: str, vllm_config: str) -> None
     """
     settings = with_local_model(services.settings, model=model, vllm_config=vllm_config, engine="vllm")
     session = EngineSession(settings, services.templates, shared=services.shared)
-    services.switcher.begin(session, on_end=partial(_keep_choice, services, settings), starts=False)
+    services.switcher.begin(session, on_end=partial(keep_choice, services, settings), starts=False)
     services.switcher.switch.wait(_CHANGE_SECONDS)
 
 
-def _keep_choice(services: Services, settings: Settings, is_done: bool) -> None:
+def keep_choice(services: Services, settings: Settings, is_done: bool) -> None:
     """Record the choice and save it for the next start, if the switch to it is done."""
     if is_done:
         services.jobs.audit.record("switch", object_name=redact(settings.base_url or settings.model_path))
         with disk_errors(settings.data_dir):
             config.keep_choice(settings)
-
-
-def _begin(
-    task: BackgroundTask[EngineProgress, T],
-    under_way: str,
-    subject: str,
-    work: Callable[[ProgressListener, threading.Event], T],
-) -> None:
-    """Start the task, or raise the AppError `under_way` if it runs."""
-    if not task.start(work, subject=subject):
-        raise AppError(under_way, model=task.subject)
-
-
-@requires("administrator")
-def start_benchmark(services: Services, proposal: Proposal, arguments: Mapping[str, Any]) -> None:
-    """Start a benchmark of the proposed model once no analysis runs; none is admitted until it is over.
-
-    The current engine is stopped if the two don't fit together, and restarted afterwards. `services.benchmark` reports
-    the progress.
-
-    Raises:
-        AppError: The model cannot be benchmarked here, or another benchmark is running.
-    """
-    from framelens.services import model_benchmarks  # imports the planner, which only measurements need
-
-    model_benchmarks.check_proposal(proposal)
-    settings, needed = services.settings, model_benchmarks.needed_bytes(proposal, arguments)
-
-    def work(on_progress: ProgressListener, cancel: threading.Event) -> Measured:
-        on_progress(EngineProgress("benchmark_waiting"))
-        with services.switcher.exclusive(cancel, ends_engine=lambda: needed > model_benchmarks.free_bytes()):
-            return model_benchmarks.try_model(proposal, arguments, settings, on_progress, cancel)
-
-    _begin(services.benchmark, "check_under_way", proposal.entry.id, work)
-
-
-@requires("administrator")
-def start_vision_check(services: Services, size: tuple[int, int]) -> None:
-    """Start a vision check of the engine in use, which can't be switched meanwhile, in the language of the caller.
-
-    `services.vision_check` reports the progress and the result.
-
-    Args:
-        services: The services.
-        size: Width and height of the test cards in pixels.
-    """
-    from framelens.services import model_benchmarks
-
-    spoken = language()  # the thread has none
-
-    def work(on_progress: ProgressListener, cancel: threading.Event) -> Measured:
-        with in_language(spoken), services.switcher.admitted(Control(cancel=cancel)):
-            return model_benchmarks.check_sight(services.settings, services.engine, size, on_progress, cancel)
-
-    _begin(services.vision_check, "check_under_way", services.engine.status().model, work)
-
-
-@requires("administrator")
-def query_remote_engine(services: Services, *, base_url: str, api_key: str, model: str) -> None:
-    """Start a query of what the engine at `base_url` serves; `services.remote_query` reports the answer.
-
-    Raises:
-        ConfigError: The address is not valid.
-    """
-    from framelens.services import model_benchmarks
-
-    settings = with_remote_engine(services.settings, base_url=base_url, api_key=api_key, model=model)
-    _begin(services.remote_query, "check_under_way", settings.base_url, partial(model_benchmarks.call, settings))
-
-
-@requires("administrator")
-def switch_to_remote_engine(services: Services, *, base_url: str, api_key: str, model: str, pausing: bool) -> None:
-    """Switch to the remote engine at `base_url`, as `switch` does.
-
-    Raises:
-        AppError: The engine cannot be tried at all, or a switch or benchmark is running.
-    """
-    settings = with_remote_engine(services.settings, base_url=base_url, api_key=api_key, model=model)
-    switch(services, settings, pausing=pausing)
 
 
 def open_services(settings: Settings | None = None, *, adopts: bool = True, workers: int | None = None) -> Services:

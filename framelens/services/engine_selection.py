@@ -37,13 +37,14 @@ def build_engine(settings: Settings) -> tuple[Engine, tuple[Notice, ...]]:
     export_environment(settings)
     if settings.base_url:
         return build_remote_engine(settings), ()
-    # What a remote engine doesn't need; preflight knows all models.
+    # What a remote engine doesn't need; arguments follow from what is known of all models.
     from framelens.engine.local_engine import LocalEngine
     from framelens.engine.transformers import transformers_launcher
     from framelens.engine.vllm import vllm_launcher
-    from framelens.services.access.code_trust import CodeCopies
-    from framelens.services.preflight import computes_wide, refuse
+    from framelens.services.launch_checks import launch_checks
+    from framelens.services.model_arguments import computes_wide
 
+    checks = launch_checks(settings)
     try:
         if settings.engine == "transformers":
             launcher = transformers_launcher(
@@ -56,11 +57,11 @@ def build_engine(settings: Settings) -> tuple[Engine, tuple[Notice, ...]]:
                 port=settings.engine_port,
                 wide=computes_wide(settings),
                 allow_pickle=settings.allow_pickle,
-                prepare=CodeCopies(settings.data_dir, settings.model_path).prepare,
+                prepare=checks.prepare(settings.model_path),
             )
     except AppError as error:
         return NullEngine(settings.model_path, error), ()
-    launcher = replace(launcher, inspect=partial(refuse, settings), fetch=partial(_fetch, settings, launcher.fetch))
+    launcher = replace(launcher, inspect=checks.inspect, fetch=partial(_fetch, settings, launcher.fetch))
     return LocalEngine(launcher, log_dir=settings.data_dir / "engine"), launcher.notices
 
 
@@ -127,14 +128,14 @@ def build_speech_engine(settings: Settings) -> Engine | None:
         return RemoteEngine(settings.speech_base_url, settings.speech_api_key, settings.speech_model_path)
     from framelens.engine.local_engine import LocalEngine
     from framelens.engine.vllm import speech_launcher
-    from framelens.services.access.code_trust import CodeCopies
+    from framelens.services.launch_checks import launch_checks
 
     try:
         launcher = speech_launcher(
             settings.speech_model_path,
             settings.speech_config,
             allow_pickle=settings.allow_pickle,
-            prepare=CodeCopies(settings.data_dir, settings.speech_model_path).prepare,
+            prepare=launch_checks(settings).prepare(settings.speech_model_path),
         )
     except AppError as error:
         return NullEngine(settings.speech_model_path, error)

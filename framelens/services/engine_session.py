@@ -216,7 +216,7 @@ def _answer_policy(question: str, seconds: float, frames: int) -> Sequence[Quest
 
 
 def _guessed_run(settings: Settings) -> tuple[RequestTiming, ...]:
-    from framelens.services.model_benchmarks import guessed_run  # which knows all models
+    from framelens.services.model_speed import guessed_run  # which knows all models
 
     return guessed_run(settings)
 

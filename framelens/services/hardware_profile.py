@@ -37,8 +37,6 @@ from framelens.models.serving_plan import Device, parse_plan
 
 CARD_SIZES_GIB = (8, 11, 12, 16, 24, 32, 40, 48, 80, 96, 141)
 """Sizes in which cards are sold."""
-_USUAL_GIB = (24, 16, 12, 8)
-"""Sizes offered besides this machine. Chosen by hand; not tuned."""
 _KEPT = 128
 """Lists of proposals that are kept, of the catalogue and of single models. Chosen by hand; not tuned."""
 
@@ -161,14 +159,6 @@ def build_profile(cards: Iterable[tuple[float, str]], device: Device, memory_gib
 def speed_here() -> ProcessorRates:
     """Return the speed of this processor as estimated without a benchmark."""
     return estimate_rates(cpu_flags(), cpu_cores())
-
-
-def all_profiles(ours: HardwareProfile) -> dict[str, HardwareProfile]:
-    """Return the profiles to choose from by key: this machine, the usual cards, and its CPU if it has a card."""
-    places = [ours, *(HardwareProfile(f"{gib} GB", GpuCard(gib)) for gib in _USUAL_GIB)]
-    if ours.card:
-        places.append(HardwareProfile("CPU", None, memory_gib=memory_bytes() / GIB, speed=speed_here()))
-    return {place.key: place for place in places}
 
 
 def parse_card(text: str) -> GpuCard:

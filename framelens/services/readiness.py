@@ -12,7 +12,7 @@ from typing import Any, Literal
 from framelens.config import Settings
 from framelens.core.errors import AppError, ModelNotFound
 from framelens.core.model_hub import ModelHub, chosen_hub
-from framelens.core.units import human_size
+from framelens.core.units import gib_number, human_size
 from framelens.engine.base import Engine, NullEngine
 from framelens.engine.diagnostics.facts import is_offline
 from framelens.engine.hub_cache import hub_cache_folder
@@ -21,10 +21,10 @@ from framelens.i18n import t
 from framelens.models.catalogue import load_catalogue
 from framelens.models.catalogue_parser import CatalogueEntry
 from framelens.models.cpu_speed import SpeedEstimate
-from framelens.models.formatting import weights_bytes
+from framelens.models.memory import weights_bytes
 from framelens.models.placement import USABLE, MemoryNeed, Proposal
 from framelens.services import hardware_profile
-from framelens.services.preflight import effective_arguments
+from framelens.services.model_arguments import effective_arguments
 from framelens.store.model_records import trials
 
 Kind = Literal["ready", "download", "none"]
@@ -117,6 +117,20 @@ def download_text(size: int | None, free: int) -> str:
     values = {"size": human_size(size or 0), "free": human_size(free), "setting": hub.cache_setting}
     key = "no_room" if size and size > free else "to_download" if size else "to_download_unknown"
     return t(f"models.page.{key}", **values, hub=hub_text(hub))
+
+
+def need_text(need: MemoryNeed) -> str:
+    """Return one or two sentences about what a model needs of this memory, and whether it fits."""
+    values = {
+        "needed": gib_number(need.needed_bytes),
+        "least": gib_number(need.least_bytes),
+        "there": gib_number(need.there_bytes),
+        "usable": gib_number(need.usable_bytes),
+        "share": round(100 * need.usable),
+    }
+    if need.fits:
+        return t("models.need_fits", **values)
+    return t("models.need_settings" if need.can_fit else "models.need_not", **values)
 
 
 def hub_text(hub: ModelHub) -> str:

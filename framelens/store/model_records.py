@@ -1,10 +1,12 @@
-"""Records about models on this machine: timings, benchmarks, vision checks, confirmed downloads and trusted code."""
+"""Records about models on this machine: timings, benchmarks, vision checks and confirmed downloads."""
 
+import json
 import logging
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -193,6 +195,12 @@ class BenchmarkStore:
             others = [one for one in self.all() if any(one.get(name) != measured[name] for name in self._kind)]
             _write(self._path, {self._path.stem: [*others, measured][-_MOST:]})
 
+    def keep(self, document: Mapping[str, Any]) -> Measured:
+        """Save this document with the present time, and return it as it is read again."""
+        whole: Measured = json.loads(json.dumps({**document, "at": f"{datetime.now():%Y-%m-%d %H:%M}"}))
+        self.save(whole)
+        return whole
+
 
 def trials(data_dir: Path) -> BenchmarkStore:
     """Open the benchmarks of models: each has a model, a machine, vLLM's arguments, and its figures."""
@@ -234,57 +242,3 @@ class ConfirmedDownloads:
         with disk_errors(self._path.parent):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             write_json(self._path, {"models": sorted(ids)})
-
-
-@dataclass(frozen=True)
-class TrustRecord:
-    """Code of a model that an administrator has allowed to run.
-
-    Attributes:
-        revision: Commit of the repository at that time, "" for a folder without one.
-        digest: SHA-256 of all files and of what refers to them (framelens.models.remote_code).
-        files: SHA-256 of each file by its name.
-        time: ISO time in UTC.
-        user_id: Id of the administrator, "" for the one user of an installation without accounts.
-    """
-
-    revision: str
-    digest: str
-    files: dict[str, str]
-    time: str
-    user_id: str
-    user_name: str
-
-
-class TrustedCode:
-    """Trusted code by the model's id on the hub or its folder, in the file `path`, which every call reads.
-
-    Every method raises StorageError if the file can't be read or written. What isn't valid trusts nothing.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    def of(self, model: str) -> TrustRecord | None:
-        """Return the record of a model, or None."""
-        return self.all().get(model)
-
-    def all(self) -> dict[str, TrustRecord]:
-        """Return all records."""
-        try:
-            return from_builtins((read_json(self._path) or {}).get("models", {}), dict[str, TrustRecord])
-        except ValueError:
-            _log.warning("records of trusted code in %s are damaged", self._path, exc_info=True)
-            return {}
-
-    def save(self, model: str, record: TrustRecord | None) -> None:
-        """Save the record of a model in place of an earlier one; None removes it."""
-        kept = {name: one for name, one in self.all().items() if name != model}
-        with disk_errors(self._path.parent):
-            make_private_folder(self._path.parent)
-            write_json(self._path, {"models": to_builtins(kept | ({model: record} if record else {}))})
-
-
-def trusted_code(data_dir: Path) -> TrustedCode:
-    """Open the records of trusted code."""
-    return TrustedCode(data_dir / "trusted_code.json")

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from framelens import registry
 from framelens.core.errors import AppError, VideoError
 from framelens.core.files import absolute, address_in
 from framelens.video.files import is_video_name, printable
@@ -119,6 +120,11 @@ def _expand(word: str) -> Iterator[Input]:
         yield from _videos_below(absolute(Path(given)))
     elif _is_pattern(word):
         yield from _expand_pattern(given)
+    elif not os.path.lexists(given) and (read := registry.source_of(word)):
+        try:
+            yield Input(absolute(read(word)))
+        except AppError as error:
+            yield Input(Path(word), error)
     else:
         yield Input(absolute(Path(given)))
 

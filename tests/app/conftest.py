@@ -14,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 
 from app import context, resources
 from app.context import LANGUAGE_KEY
-from framelens import i18n
+from framelens import i18n, registry
 from framelens.services.container import Services
 from tests.app.fake_services import Run, open_fake, script
 from tests.cards import write_card_video
@@ -56,6 +56,12 @@ def open_services(tmp_path: Path, card_video: Path) -> Iterator[Open]:
 @pytest.fixture
 def services(open_services: Open) -> Services:
     return open_services(script())
+
+
+@pytest.fixture
+def models_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw the buttons that lead to the Models page, whether or not its plugin is here."""
+    monkeypatch.setattr(registry, "has_page", lambda name: True)
 
 
 @pytest.fixture

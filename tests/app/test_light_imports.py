@@ -20,7 +20,7 @@ HEAVY = (
     "framelens.conversations.context",
 )
 PAGES = (
-    "import app.views.analyse, app.views.ask, app.views.models, "
+    "import app.views.analyse, app.views.ask, "
     "app.panels.menu.engine, app.panels.work.rows, app.panels.menu.menu, framelens.api; "
     "from framelens import registry; list(registry.pages()); [list(registry.in_slot(one)) for one in registry.SLOTS]"
 )

@@ -73,7 +73,8 @@ def test_help_and_version_import_no_command(word: str, tmp_path: Path) -> None:
     found = imported(word, cwd=tmp_path)
     ours = {name for name in found if name.startswith("framelens.") and not name.startswith("framelens.i18n")}
     plugins = {name for name in ours if name.startswith("framelens.plugins")}
-    assert {name for name in plugins if name.count(".") > 2} == set()  # the list names their commands
+    deep = {name for name in plugins if name.count(".") > 2 and not name.endswith(".messages")}
+    assert deep == set(), "the list of commands imports none"
     of_registry = {"framelens.registry", "framelens.config", "framelens.core.model_hub", "framelens.core.redaction"}
     assert ours - plugins - (of_registry if word == "--help" else set()) == {
         "framelens.cli",
@@ -107,7 +108,6 @@ def test_help_and_version_import_no_command(word: str, tmp_path: Path) -> None:
         "audit",
         "mcp",
         "doctor",
-        "models",
     ],
 )
 def test_the_help_of_a_command_imports_no_other(command: str, tmp_path: Path) -> None:

@@ -50,9 +50,6 @@ def test_abbreviated_options_are_refused(words: list[str], capsys: pytest.Captur
     "words",
     [
         ["library", "--limit"],
-        ["models", "show", "x", "--requests"],
-        ["models", "fit", "24", "--cards"],
-        ["models", "try", "x", "--frames"],
         ["ask", "--edit"],
     ],
 )

@@ -26,7 +26,7 @@ from framelens.models.memory import estimate_memory
 from framelens.models.placement import propose_for_cpu
 from framelens.models.serving_plan import Plan, parse_plan
 from framelens.services.hardware_profile import HardwareProfile
-from tests.analysis.test_model_benchmark import MEASURED
+from tests.models.measured import MEASURED
 
 ENTRIES = built_in().by_id
 VL_3B, VL_3B_AWQ = ENTRIES["Qwen/Qwen2.5-VL-3B-Instruct"], ENTRIES["Qwen/Qwen2.5-VL-3B-Instruct-AWQ"]

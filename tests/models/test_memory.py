@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from framelens.core.units import GIB
-from framelens.i18n import LANGUAGES, t
 from framelens.models.architecture import Shape
 from framelens.models.catalogue import built_in
 from framelens.models.config.parser import read_shape
@@ -170,15 +169,6 @@ def test_vllm_config_says_how_a_model_is_served() -> None:
     assert parse_plan({}) == Plan()
     assert parse_plan({"quantization": "fp8"}).format == "fp8"
     assert parse_plan({"max_model_len": "auto"}, device="cpu") == Plan(device="cpu", max_num_seqs=128, eager=True)
-
-
-@pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("id_", [VL_7B, f"{VL_7B}-AWQ", "Qwen/Qwen3-8B", "deepseek-ai/deepseek-vl2-small"])
-def test_every_term_says_in_words_what_it_was_made_from(id_: str, language: str) -> None:
-    for plan in (Plan(), Plan(eager=True), Plan(device="cpu")):
-        for term in estimate_memory(shape_of(id_), plan).terms:
-            assert t(f"models.formula.{term.formula}", language, **term.values)  # type: ignore[arg-type]
-            assert t(f"models.term.{term.key}", language)  # type: ignore[arg-type]
 
 
 def test_what_is_left_of_a_card_is_counted_in_whole_blocks() -> None:

@@ -69,7 +69,9 @@ def report(site: Path) -> Path:
 def test_example_adds_a_format_a_command_and_a_page(site: Path) -> None:
     headlines = listed(site)["headlines"]
     assert (headlines["version"], headlines["state"]) == ("1.0", "on")
-    assert headlines["adds"] == {"commands": ["headlines"], "formats": ["headlines"], "pages": ["headlines"]}
+    names = ["headlines"]
+    added = {"commands": names, "formats": names, "pages": names, "sources": ["newest:"]}
+    assert headlines["adds"] == added
     printed = run("headlines", report(site), site=site)
     assert printed.returncode == 0 and printed.stdout.splitlines()
     words = ("export", "--json-file", report(site), "--format", "headlines", "--output", site.parent / "out/")
@@ -77,6 +79,16 @@ def test_example_adds_a_format_a_command_and_a_page(site: Path) -> None:
     (written,) = (site.parent / "out").rglob("*.headlines.txt")
     assert written.read_text(encoding="utf-8") == printed.stdout
     assert "headlines" in run("--help", site=site).stdout
+
+
+def test_source_gives_a_video_in_place_of_a_file(site: Path, tmp_path: Path) -> None:
+    shutil.copy(ROOT / "framelens" / "samples" / "sample.mp4", tmp_path / "sample.mp4")
+    words = ("keyframes", f"newest:{tmp_path}", "--frames", 2, "--json", "--quiet")
+    done = run(*words, site=site)
+    assert json.loads(done.stdout)["source"]["name"] == "sample.mp4"
+    nothing = run("keyframes", f"newest:{site}", site=site)
+    assert nothing.returncode == 3 and str(site) in nothing.stderr
+    assert run(*words, site=site, FRAMELENS_PLUGINS="").returncode == 3
 
 
 def test_plugins_are_switched_off_by_name(site: Path) -> None:

@@ -16,11 +16,11 @@ from framelens.core.errors import EngineError, ModelNotFound
 from framelens.engine.base import NullEngine
 from framelens.models.catalogue import load_catalogue
 from framelens.models.cpu_speed import estimate_rates
-from framelens.models.formatting import need_text
 from framelens.models.placement import Proposal, propose_for_cpu
 from framelens.services import hardware_profile, readiness
 from framelens.services.engine_selection import build_engine, confirmed_downloads
 from framelens.services.hardware_profile import HardwareProfile, build_profile
+from framelens.services.readiness import need_text
 from tests.app.fake_services import ScriptedEngine
 
 pytestmark = pytest.mark.usefixtures("english")

@@ -11,8 +11,7 @@ import streamlit as st
 
 from app.context import may_change, services
 from app.formatting import error_words, local_time, plain
-from app.panels.analyse import frame_options, video_picker
-from app.panels.models import missing_model
+from app.panels.analyse import frame_options, missing_model, video_picker
 from app.state import FORM, page_state
 from framelens import registry
 from framelens.analysis.planning.estimate import Estimate, details, headline

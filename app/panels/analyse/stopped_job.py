@@ -10,9 +10,8 @@ import streamlit as st
 from app.components import report_blocks
 from app.context import may_change, services
 from app.formatting import error_words, plain
-from app.panels.analyse import progress
+from app.panels.analyse import missing_model, progress
 from app.panels.menu.engine import short_model_name
-from app.panels.models import missing_model
 from app.state import page_state
 from framelens.core.errors import EngineError
 from framelens.core.units import human_size

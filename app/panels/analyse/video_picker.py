@@ -14,6 +14,7 @@ from app.components import uploader
 from app.context import services
 from app.formatting import plain
 from app.state import page_state
+from framelens import registry
 from framelens.core.errors import AppError, VideoError
 from framelens.core.files import readable
 from framelens.i18n import t
@@ -43,6 +44,8 @@ def draw() -> None:
             help=t("ui.path_folder"),
             on_change=_choose_path,
         )
+    for draw_source in registry.in_slot("analyse.source"):
+        draw_source()
     st.button(
         t("ui.use_sample"),
         key="use_sample",

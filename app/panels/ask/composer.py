@@ -11,9 +11,8 @@ import streamlit as st
 from app.components import uploader
 from app.context import may_change, services
 from app.formatting import error_words, plain
-from app.panels.analyse import frame_options
+from app.panels.analyse import frame_options, missing_model
 from app.panels.ask import settings
-from app.panels.models import missing_model
 from app.panels.report import reanalysis
 from app.state import page_state
 from framelens.conversations.conversation import MOST_QUESTION, Look, LookKind

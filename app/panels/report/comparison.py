@@ -11,9 +11,10 @@ from app.components.assets import component
 from app.components.report_blocks import Value
 from app.context import may_change, services
 from app.formatting import error_words, local_time, plain
+from app.panels.analyse import missing_model
 from app.panels.menu.engine import short_model_name
-from app.panels.models import missing_model
 from app.state import CHOOSING, page_state
+from framelens import registry
 from framelens.core.domain import Analysis
 from framelens.core.errors import AppError
 from framelens.core.files import base_name
@@ -131,6 +132,8 @@ def draw_other_model(*, key: str) -> None:
 
     From there one click leads back to this report, where the same question can be asked of the chosen model.
     """
+    if not registry.has_page("models"):
+        return
     with st.container(horizontal=True, vertical_alignment="center"):
         st.caption(t("ui.compare_models"), width="content")
         st.button(

@@ -22,6 +22,7 @@ from app.formatting import local_time, plain
 from app.panels.analyse import progress, request_form, stopped_job
 from app.panels.report import toolbar
 from app.state import page_state
+from framelens import registry
 from framelens.core.domain import UNKNOWN_PATH, Analysis, Notice
 from framelens.i18n import labelled, language, notice_text, t
 from framelens.reports.content.builder import sections
@@ -73,13 +74,13 @@ def _draw_notice(job: JobSnapshot, analysis: Analysis) -> None:
         with _noticed("error", broken):
             if not job.is_imported and may_change():
                 _draw_help("unusable_again", "ui.repeat_request", ":material/refresh:", request_form.resubmit, job)
-                _draw_help("unusable_model", "ui.use_another_model", ":material/neurology:", _go_to_models)
+                _draw_models("unusable_model", "ui.use_another_model")
         return
     if any(one.key == "text_mode" for one in analysis.notices):
         full = next(notice_text(one) for one in analysis.notices if one.key == "text_mode")
         with _noticed("warning", t("ui.text_mode"), full):
             if not job.is_imported and may_change():
-                _draw_help("text_mode_model", "ui.use_seeing_model", ":material/neurology:", _go_to_models)
+                _draw_models("text_mode_model", "ui.use_seeing_model")
         return
     for level in ("error", "warning"):
         if found := next((one for one in _other_notices(job, analysis) if one.level == level), None):
@@ -103,8 +104,10 @@ def _draw_help(key: str, words: str, icon: str, act: Callable[..., None], *argum
     st.button(t(words), key=key, icon=icon, type="tertiary", on_click=act, args=arguments)
 
 
-def _go_to_models() -> None:
-    page_state().go_to_page("models")
+def _draw_models(key: str, words: str) -> None:
+    """Draw the button that leads to the Models page, if a plugin has it."""
+    if registry.has_page("models"):
+        _draw_help(key, words, ":material/neurology:", page_state().go_to_page, "models")
 
 
 def _other_notices(job: JobSnapshot, analysis: Analysis) -> tuple[Notice, ...]:

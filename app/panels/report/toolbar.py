@@ -44,6 +44,8 @@ def draw(job: JobSnapshot, analysis: Analysis, reported: Analysis, *, has_video:
         comparison.draw_entry()
         with st.popover(":material/more_horiz:", help=t("ui.more"), key="report_menu"):
             _draw_more(job, has_video=has_video)
+            for draw_part in registry.in_slot("report.actions"):
+                draw_part(job, reported)
         if may_change():
             choose = page_state().choose_video
             st.button(":material/add:", key="new", help=t("ui.new"), on_click=choose, args=(None,))
@@ -96,7 +98,7 @@ def _draw_export(job: JobSnapshot, analysis: Analysis, reported: Analysis) -> No
     options = {"conversations": str(int(has_conversations)), "appendix": str(int(appendix))}
     exports.draw(_save_groups(job, analysis, options), key="exports")
     if may_change():
-        for draw in registry.in_slot("report.actions"):
+        for draw in registry.in_slot("report.files"):
             draw(job, analysis)
 
 

@@ -1,4 +1,4 @@
-"""Plugin with headlines: each finding of a report in one line, as a format, a command and a page."""
+"""Plugin with headlines: each finding of a report in one line, as a format, a command and a page; and a source."""
 
 from framelens.registry import Page, Plugin
 
@@ -7,5 +7,6 @@ PLUGIN = Plugin(
     commands={"headlines": "framelens_headlines.command"},
     formats="framelens_headlines.format:FORMATS",
     pages=(Page("headlines", ":material/newspaper:", "framelens_headlines.page:draw"),),
+    sources={"newest:": "framelens_headlines.source:newest"},
     messages="framelens_headlines.messages",
 )

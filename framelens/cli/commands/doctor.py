@@ -21,7 +21,7 @@ from framelens.engine.diagnostics.checks import run_checks
 from framelens.engine.diagnostics.facts import CheckedSettings, SystemFacts, gather_facts
 from framelens.i18n import LANGUAGES, labelled, notice_text, t
 from framelens.services.engine_selection import export_environment
-from framelens.services.preflight import preflight
+from framelens.services.launch_checks import launch_checks
 from framelens.services.readiness import model_offers
 from framelens.video.sandbox_check import SandboxReport, check_sandbox
 
@@ -87,8 +87,7 @@ def run(given: argparse.Namespace) -> int:
 def _add_preflight(findings: tuple[Notice, ...], settings: config.Settings) -> tuple[Notice, ...]:
     """Add the preflight findings that stop or hinder a start, unless an equivalent one exists."""
     said = {finding.key for finding in findings}
-    more = (one.notice for one in preflight(settings) if one.severity != "tells")
-    new = [one for one in more if not {one.key, _SAME.get(one.key)} & said]
+    new = [one for one in launch_checks(settings).find() if not {one.key, _SAME.get(one.key)} & said]
     if _WEIGHTS in said and any(one.key in _SUMS for one in new):
         findings = tuple(one for one in findings if one.key != _WEIGHTS)
         new = [dataclasses.replace(one, level="error") if one.key in _SUMS else one for one in new]

@@ -23,13 +23,12 @@ from framelens.core.units import human_size
 from framelens.engine.downloads.hub import download
 from framelens.engine.model_resolution import check_model_folder
 from framelens.i18n import LANGUAGES, t
-from framelens.models.formatting import need_text
 from framelens.services import hardware_profile
 from framelens.services.container import with_local_model
 from framelens.services.engine_selection import build_engine, confirmed_downloads, export_environment
-from framelens.services.model_benchmarks import latest_trials, speed_text
 from framelens.services.model_names import resolve_named_model
-from framelens.services.readiness import ModelCandidate, Readiness, download_text
+from framelens.services.model_speed import latest_trials, speed_text
+from framelens.services.readiness import ModelCandidate, Readiness, download_text, need_text
 
 _STEP = 0.05
 """Share of the whole after which progress is written again, if not to a terminal. Chosen by hand; not tuned."""

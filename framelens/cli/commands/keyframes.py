@@ -89,8 +89,13 @@ def _run_several(given: argparse.Namespace, settings: Settings, cancel: threadin
     from framelens.video.inputs import resolve
 
     found = resolve(given.videos)
-    if found.is_one_file:  # that isn't there, for one that is would not be among several
-        check_file(found.items[0].path)
+    if found.is_one_file:
+        (item,) = found.items
+        if item.error:
+            raise item.error
+        check_file(item.path)
+        _check_outputs(given, [item.path])
+        return _run(item.path, given, settings, cancel)
     if option := next((name for name in ("zip", "sheet") if getattr(given, name)), None):
         raise ConfigError("file_of_several", option=f"--{option}")
     paths, folders, codes = [item.path for item in found.items], dict[Path, Path](), [0]

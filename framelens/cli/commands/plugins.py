@@ -51,6 +51,7 @@ def _additions(plugin: registry.Plugin) -> dict[str, list[str]]:
         "commands": list(plugin.commands),
         "formats": list(formats or ()),
         "pages": [page.name for page in plugin.pages],
+        "sources": list(plugin.sources),
         "slots": list(plugin.slots),
         "routes": [plugin.routes] if plugin.routes else [],
     }

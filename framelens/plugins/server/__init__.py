@@ -7,7 +7,7 @@ _COMMANDS = ("serve", "users", "keys", "audit", "backup", "restore", "mcp")
 PLUGIN = Plugin(
     "server",
     commands={name: f"{_HERE}.commands.{name}" for name in _COMMANDS},
-    slots={"report.actions": (f"{_HERE}.sharing.panel:draw",)},
+    slots={"report.files": (f"{_HERE}.sharing.panel:draw",)},
     routes=f"{_HERE}.routes:routes",
     resume=f"{_HERE}.parts:resume",
     messages=f"{_HERE}.messages",

@@ -250,6 +250,7 @@ def test_reading_a_large_file_shows_and_can_be_cancelled(
     assert ended(services, job).state == "cancelled"
 
 
+@pytest.mark.usefixtures("models_page")
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_text_mode_is_said_openly_in_the_report(page: AppTest, services: Services, language: str) -> None:
     job = started(page, services)

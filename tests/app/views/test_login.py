@@ -96,27 +96,19 @@ ACTIONS = (
     ("analyst", "services.jobs.cancel_all()"),
     ("analyst", "services.jobs.library.tag([job], 'x')"),
     ("analyst", "services.conversations.keep_images([])"),
-    ("administrator", "container.switch(services, services.settings, pausing=False)"),
     ("administrator", "container.choose_local_model(services, 'a/b', '{\"trust_remote_code\": true}')"),
-    ("administrator", "code_trust.trust_code(tmp_path, None, '', None)"),
-    ("administrator", "code_trust.untrust_code(tmp_path, 'a/b', None)"),
-    ("administrator", "container.query_remote_engine(services, base_url='http://x', api_key='', model='')"),
     ("administrator", "services.switcher.stop_engine()"),
     ("administrator", "system.draw()"),
-    ("administrator", "models.draw()"),
 )
 
 
 @pytest.mark.parametrize(("role", "action"), ACTIONS, ids=[action.partition("(")[0] for _, action in ACTIONS])
 def test_roles_are_checked_where_the_action_is_done(role: str, action: str, services: Services, tmp_path: Path) -> None:
-    from app.views import models
     from framelens.plugins.monitor import page as system
     from framelens.services import container
-    from framelens.services.access import code_trust
 
     job = ended(services, services.jobs.submit(AnalysisRequest(tmp_path / "a.mp4"), name="a.mp4")).id
-    names = {"services": services, "container": container, "job": job, "system": system, "models": models}
-    names |= {"code_trust": code_trust, "tmp_path": tmp_path}
+    names = {"services": services, "container": container, "job": job, "system": system}
     low: Role = "viewer" if role == "analyst" else "analyst"
     with as_user(User("1", "eve", low)), pytest.raises(InputError, match=f"role_{role}"):
         eval(action, names)

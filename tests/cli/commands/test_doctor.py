@@ -8,13 +8,13 @@ import re
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
 from framelens import config
 from framelens.cli.commands import doctor as doctor_command
 from framelens.core.domain import Notice
+from framelens.services.launch_checks import LaunchChecks
 from framelens.services.readiness import ModelCandidate
 from tests.loopback import Handler, listening
 from tests.test_docs import ROOT
@@ -52,8 +52,8 @@ def test_findings_come_first_and_then_what_a_report_needs(tmp_path: Path, tiny_v
 
 
 def test_model_too_large_for_the_memory_names_one_that_fits(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    short = SimpleNamespace(severity="hinders", notice=Notice("preflight_memory_short", {"model": "big"}, "warning"))
-    monkeypatch.setattr(doctor_command, "preflight", lambda settings: [short])
+    short = Notice("preflight_memory_short", {"model": "big"}, "warning")
+    monkeypatch.setattr(doctor_command, "launch_checks", lambda settings: LaunchChecks(find=lambda: (short,)))
     monkeypatch.setattr(doctor_command, "model_offers", lambda settings: (ModelCandidate("small", 1),))
     said = (Notice("doctor_model_absent", {"model": "big"}, "warning"), Notice("doctor_settings", {}, "info"))
     found = doctor_command._add_preflight(said, config.load({}, dotenv=tmp_path / "no.env"))

@@ -29,7 +29,7 @@ from framelens.models.config.parser import read_shape
 from framelens.plugins.server.listening import open_socket, serve_until
 from framelens.plugins.server.tool_calls import tool_call_parser
 from framelens.services.engine_selection import build_engine, confirmed_downloads
-from framelens.services.preflight import refuse
+from framelens.services.launch_checks import launch_checks
 from framelens.services.readiness import readiness
 from framelens.store.fs_utils import log_to
 
@@ -139,7 +139,7 @@ def _check_model(settings: Settings, engine: Engine, *, named: bool) -> None:
             raise ModelNotFound("serve_model_absent", model=now.model.model)
         if now.kind == "ready" and (folder := resolve_model(settings.model_path).folder):
             check_model_folder(folder, allow_pickle=settings.allow_pickle)
-            refuse(settings, folder)
+            launch_checks(settings).inspect(folder)
     except ModelNotFound:
         if named:
             print(t("cli.serve_model_option"), file=sys.stderr)

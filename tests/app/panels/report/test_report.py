@@ -351,6 +351,7 @@ def broken(task: Task) -> Iterator[AnalysisEvent]:
     yield Finished(replace(made, chunks=(part,), summary=None, joins=()))
 
 
+@pytest.mark.usefixtures("models_page")
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_repeating_answer_is_no_headline(page_of: Callable[..., Any], language: Any) -> None:
     page, services, job = page_of(broken)

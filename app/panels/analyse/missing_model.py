@@ -1,0 +1,167 @@
+"""Missing model, shown before a start: what has to be downloaded, whether it fits, and which alternatives there are.
+
+Nothing is drawn where the model is on this machine or served elsewhere.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import streamlit as st
+
+from app.context import services
+from app.formatting import plain
+from app.state import page_state
+from framelens import registry
+from framelens.core.domain import AnalysisRequest, VideoInfo
+from framelens.core.identity import current_user, require
+from framelens.core.units import human_size
+from framelens.core.vllm_arguments import config_text
+from framelens.i18n import t
+from framelens.i18n.formatting import span
+from framelens.services.container import choose_local_model
+from framelens.services.engine_selection import confirmed_downloads
+from framelens.services.model_speed import run_of
+from framelens.services.readiness import ModelCandidate, Readiness, download_text, need_text, readiness
+from framelens.store.model_records import KnownTimings
+
+
+def ready() -> Readiness:
+    """Return whether an analysis would get a model now, and what it would cost."""
+    return readiness(services().settings, services().engine)
+
+
+def draw(
+    now: Readiness,
+    *,
+    video: VideoInfo | None,
+    request: AnalysisRequest | None,
+    videos: int,
+    on_start: Callable[[Readiness | None, bool], None],
+) -> None:
+    """Draw the choices where no model is here: the best one that fits, an engine elsewhere, or none.
+
+    Args:
+        now: The readiness, which isn't "ready".
+        video: The video, None before one is chosen: then a model is only chosen.
+        request: What is asked about it; None where the form has a mistake.
+        videos: Number of videos.
+        on_start: Called with the readiness that is to be confirmed and whether a model is asked.
+    """
+    wanted = now.model if now.model and fits(now) else None
+    offer = wanted or next(iter(now.offers), None)
+    is_administrator = current_user().may("administrator")
+    with st.container(border=True, gap="small", key="model_missing"):
+        name = now.model.name if now.model else ""
+        st.markdown(f"**{plain(t('models.missing.absent', model=name) if name else t('models.missing.none'))}**")
+        if now.model and not wanted:
+            st.caption(plain(_why_not(now, now.model)))
+        if offer and is_administrator:
+            st.button(
+                plain(_offer_words(offer, video, request)),
+                key="missing_use",
+                type="primary",
+                icon=":material/download:",
+                width="stretch",
+                disabled=services().switcher.switch.is_running,
+                on_click=_use,
+                args=(now if wanted else None, offer, video, on_start),
+            )
+        with st.container(horizontal=True, gap="small"):
+            if is_administrator and registry.has_page("models"):
+                st.button(
+                    t("models.missing.remote"),
+                    key="missing_remote",
+                    icon=":material/lan:",
+                    on_click=page_state().go_to_page,
+                    args=("models", "remote"),
+                )
+            st.button(
+                t("ui.start_without" if videos < 2 else "ui.start_without_all", n=videos),
+                key="start_without",
+                icon=":material/visibility_off:",
+                type="secondary" if offer and is_administrator else "primary",
+                disabled=video is None,
+                on_click=on_start,
+                args=(None, False),
+            )
+
+
+def _why_not(now: Readiness, model: ModelCandidate) -> str:
+    """Return why the model of the settings can't be downloaded."""
+    if not now.has_room:
+        return download_text(model.download_bytes, now.free_bytes)
+    return need_text(model.need) if model.need else ""
+
+
+def _offer_words(one: ModelCandidate, video: VideoInfo | None, request: AnalysisRequest | None) -> str:
+    """Return the model with what to know before it is chosen: size, licence, and the time for the video."""
+    size = human_size(one.download_bytes or 0)
+    place = t("models.missing.here") if one.download_bytes == 0 else t("models.missing.size", size=size)
+    licence = t("models.missing.research") if one.entry and one.entry.is_for_research else one.licence
+    seconds = _seconds_of(one, video, request) if video and request else None
+    time = t("models.missing.time", time=span(*seconds)) if seconds else ""
+    return " · ".join(filter(None, (t("models.missing.use", model=one.name), place, licence, time)))
+
+
+def _seconds_of(one: ModelCandidate, video: VideoInfo, request: AnalysisRequest) -> tuple[float, float] | None:
+    """Return the shortest and longest time of the request with this model, by the planner; None if unknown."""
+    if not (one.pace and one.entry):
+        return None
+    run, template = run_of(one.entry.shape, one.pace), services().templates.find(request.template)
+    planner = replace(services().planner, measure=lambda *_: None, known=KnownTimings, guess=lambda: run)
+    return planner(video, replace(request, use_model=True), template).whole_seconds
+
+
+def _use(
+    now: Readiness | None,
+    one: ModelCandidate,
+    video: VideoInfo | None,
+    on_start: Callable[[Readiness | None, bool], None],
+) -> None:
+    """Choose the model, if it isn't the one of the settings, and start the analysis of the chosen video with it."""
+    with page_state().catching_errors():
+        if now is None:
+            choose_local_model(services(), one.model, config_text(one.config or {}))
+        if video:
+            on_start(now or ready(), True)
+
+
+def draw_short(now: Readiness, *, key: str) -> None:
+    """Draw a note that there is no model and the button that leads to one, in place of a button that asks it."""
+    words = t("models.missing.none")
+    if now.model:
+        words = t("models.missing.absent", model=now.model.name)
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(plain(words), width="content")
+        draw_choose(key=key, primary=True)
+
+
+def fits(now: Readiness) -> bool:
+    """Return whether the model that would be downloaded has room here, as far as that is known."""
+    return now.has_room and (now.model is None or now.model.need is None or now.model.need.fits)
+
+
+def confirm(now: Readiness) -> None:
+    """Allow the analysis that is about to start to download the model.
+
+    Raises:
+        InputError: "role_administrator": the reader may not download models.
+        StorageError: The consent can't be stored.
+    """
+    if now.kind == "download" and now.model:
+        require("administrator")
+        confirmed_downloads(services().settings).add(now.model.model)
+
+
+def draw_choose(*, key: str = "choose_model", primary: bool = False) -> None:
+    """Draw the button that leads an administrator to the Models page, from which one click leads back."""
+    if not current_user().may("administrator") or not registry.has_page("models"):
+        return
+    st.button(
+        t("ui.choose_model"),
+        key=key,
+        type="primary" if primary else "secondary",
+        icon=":material/neurology:",
+        on_click=page_state().go_to_page,
+        args=("models",),
+    )

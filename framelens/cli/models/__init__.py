@@ -1,1 +1,0 @@
-"""Subcommands and helpers of `framelens models`, and the question about downloads."""

@@ -1,0 +1,49 @@
+"""Record of what the installed engines know: their arguments, architectures, model types and quantisation methods.
+
+A child process imports the engines once for each version and writes it to the user's cache
+(`framelens/engine/engine_probe.py`). Without it everything is unknown, and nothing is refused.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+_FORMAT = 1
+"""Version of the record; another one is made again."""
+_PACKAGES = ("vllm", "transformers")
+
+
+def record_path() -> Path | None:
+    """Return the file of the record for the engines that are installed now; None without any."""
+    marks = []
+    for package in _PACKAGES:
+        spec = find_spec(package)
+        if spec is not None and spec.origin:
+            marks.append(f"{spec.origin} {Path(spec.origin).stat().st_mtime_ns}")
+    if not marks:
+        return None
+    digest = hashlib.sha256("\n".join([str(_FORMAT), *marks]).encode()).hexdigest()[:16]
+    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(cache).expanduser() / "framelens" / f"engines-{digest}.json"
+
+
+def engine_record() -> Mapping[str, Any]:
+    """Return the record by the names of the functions in `engine_probe_child.py`; empty if there is none yet."""
+    path = record_path()
+    try:
+        return _read(path, path.stat().st_mtime_ns) if path else {}
+    except (OSError, ValueError):
+        return {}
+
+
+@functools.lru_cache(maxsize=2)
+def _read(path: Path, _changed: int) -> Mapping[str, Any]:
+    read = json.loads(path.read_text(encoding="utf-8"))
+    return read if isinstance(read, dict) else {}

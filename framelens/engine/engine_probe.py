@@ -1,0 +1,53 @@
+"""Probe of the installed engines: a child process imports them and reports what they know, once for each version.
+
+That takes ten to twenty seconds, so it is done where an engine is about to start or is asked for, never when settings
+are read.
+"""
+
+import logging
+import subprocess
+import sys
+import tempfile
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+from framelens.core.child_environment import engine_environment
+from framelens.core.engine_record import engine_record, record_path
+
+_SECONDS = 180.0
+"""Longest time for importing the engines, on a busy machine with a cold disk."""
+_CHILD = Path(__file__).with_name("engine_probe_child.py")
+_failed: set[Path] = set()
+_lock = threading.Lock()
+log = logging.getLogger(__name__)
+
+
+def ensure_record() -> None:
+    """Make the record of the installed engines unless there is one; one that can't be made is tried once a process."""
+    with _lock:
+        path = record_path()
+        if path is None or path in _failed or engine_record():
+            return
+        try:
+            _make(path)
+        except (OSError, subprocess.SubprocessError) as error:
+            _failed.add(path)
+            log.warning("the installed engines can't be asked what they know: %s", error)
+
+
+def _make(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        made = Path(folder) / path.name
+        command = [sys.executable, "-P", str(_CHILD), str(made)]
+        environment = {**engine_environment(), "HF_HUB_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1"}
+        done = subprocess.run(
+            command, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=_SECONDS, check=True
+        )
+        log.info("asked the installed engines: %s", done.stderr.decode(errors="replace")[-2000:])
+        made.replace(path)
+    with suppress(OSError):  # of engines that were installed before
+        for old in path.parent.glob("engines-*.json"):
+            if old.stat().st_mtime < path.stat().st_mtime - 90 * 86_400:
+                old.unlink()

@@ -1,0 +1,12 @@
+"""Plugin about models: which ones fit, what they need, checks before a start, benchmarks, and trust in their code."""
+
+from framelens.registry import Page, Plugin
+
+_HERE = "framelens.plugins.models"
+PLUGIN = Plugin(
+    "models",
+    commands={"models": f"{_HERE}.commands.models"},
+    pages=(Page("models", ":material/neurology:", f"{_HERE}.page:draw", "administrator"),),
+    launch_checks=f"{_HERE}.launch:launch_checks",
+    messages=f"{_HERE}.messages",
+)

@@ -1,0 +1,1 @@
+"""Command `framelens models`: each group of subcommands is a module."""

@@ -1,0 +1,252 @@
+"""Output of `framelens models`: tables for people, documents for programs."""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from rich.table import Table
+
+from framelens.cli.common import wide_console
+from framelens.core.units import gib_text
+from framelens.i18n import labelled, language, t
+from framelens.models.architecture import FRAME, Shape, image_tokens
+from framelens.models.catalogue import Match
+from framelens.models.catalogue_parser import CatalogueEntry
+from framelens.models.formats import FORMATS, NumberFormat, format_of
+from framelens.models.memory import MemoryEstimate, weights_bytes
+from framelens.models.placement import GpuCard, Proposal
+from framelens.plugins.models.formatting import parameters_text, why_not
+
+_MOST_ROWS = 12  # chosen by hand; not tuned
+_LARGE_FRAME = (1280, 720)
+_SEVEN_BILLION = 7_615_616_512  # parameters of Qwen2.5-7B
+
+
+# ---- the catalogue ---------------------------------------------------------------------------------------------------
+
+
+def print_catalogue(
+    entries: Iterable[CatalogueEntry],
+    fitting: Mapping[str, Proposal],
+    machine: str,
+    card: GpuCard | None,
+) -> None:
+    """Print all models, those that fit first."""
+    right = ("parameters", "context", "weights")
+    names = ("model", "parameters", "sees", "context", "weights", "format", "here", "licence")
+    table = _table(names, right)
+    for entry in entries:
+        shape = entry.shape
+        weights = weights_bytes(shape)
+        table.add_row(
+            entry.id,
+            parameters_text(shape),
+            t("models.sees" if entry.sees else "models.blind"),
+            f"{shape.text.max_positions:,}",
+            gib_text(weights),
+            t(f"models.format.{format_of(shape).key}.name"),
+            t("models.fits") if entry.id in fitting else why_not(entry, card),
+            entry.licence,
+        )
+    console = wide_console()
+    console.print(t("models.best_first", machine=machine))
+    console.print(table)
+
+
+def entry_document(entry: CatalogueEntry, proposal: Proposal | None) -> dict[str, Any]:
+    """Convert one model to JSON; `here` is null if it doesn't fit."""
+    shape = entry.shape
+    return {
+        "id": entry.id,
+        "family": entry.family,
+        "parameters": shape.parameters,
+        "active_parameters": shape.active_parameters,
+        "sees": entry.sees,
+        "context": shape.text.max_positions,
+        "weights_bytes": weights_bytes(shape),
+        "format": format_of(shape).key,
+        "licence": entry.licence,
+        "released": entry.released,
+        "engine": entry.engine,
+        "about": dict(entry.about),
+        "ollama": list(entry.ollama),
+        "here": proposal_document(proposal) if proposal else None,
+    }
+
+
+# ---- one model -------------------------------------------------------------------------------------------------------
+
+
+def print_sum(entry: CatalogueEntry | None, asked: str, shape: Shape, sum_: MemoryEstimate) -> None:
+    """Print the memory estimate of one model, term by term."""
+    console, plan = wide_console(), sum_.plan
+    console.print(entry.id if entry else asked)
+    is_seeing = t("models.sees" if shape.vision else "models.blind")
+    sees = labelled(t("models.column_sees"), is_seeing)
+    facts = [
+        parameters_text(shape, named=True),
+        sees,
+        t(f"models.format.{format_of(shape).key}.name"),
+    ]
+    facts += [labelled(t("models.column_context"), f"{shape.text.max_positions:,}")]
+    facts += [entry.licence, entry.released] if entry else []
+    console.print(" · ".join(facts))
+    if entry:
+        console.print(entry.about[language()])
+    if entry and entry.engine == "transformers":
+        console.print(t("models.with_transformers"))
+    if entry and entry.needs_code:
+        console.print(t("models.with_code"))
+    console.print()
+    key = "models.served_cpu" if plan.device == "cpu" else "models.served"
+    sizes = {"cards": plan.cards, "tensor": plan.tensor_parallel, "pipeline": plan.pipeline_parallel}
+    console.print(t(key, length=f"{plan.max_model_len:,}", seqs=plan.max_num_seqs, **sizes))
+    console.print(_sum_table(sum_))
+    console.print(t("models.per_token", kib=f"{sum_.cache_bytes_per_token / 1024:.4g}"))
+    if shape.vision:
+        least, most = (image_tokens(shape.vision, *size) for size in (FRAME, _LARGE_FRAME))
+        console.print(t("models.picture", least=f"{least:,}", most=f"{most:,}"))
+    console.print(t("models.estimate"))
+
+
+def _sum_table(sum_: MemoryEstimate) -> Table:
+    several = sum_.plan.cards > 1
+    names = ("term", "card", "total", "formula") if several else ("term", "total", "formula")
+    table = _table(names, ("card", "total"))
+    for term in sum_.terms:
+        sizes = (term.card_bytes, term.total_bytes) if several else (term.total_bytes,)
+        amounts = [gib_text(size, digits=2) for size in sizes]
+        formula = t(f"models.formula.{term.formula}", **term.values)
+        table.add_row(t(f"models.term.{term.key}"), *amounts, formula)
+    sizes = (sum_.card_bytes, sum_.total_bytes) if several else (sum_.total_bytes,)
+    amounts = [gib_text(size, digits=2) for size in sizes]
+    table.add_row(t("models.together"), *amounts, "", style="bold")
+    return table
+
+
+def sum_document(match: Match | None, shape: Shape, sum_: MemoryEstimate) -> dict[str, Any]:
+    """Convert one model's memory estimate to JSON; `model` is null for a folder that isn't in the catalogue."""
+    found = match and {
+        "asked": match.asked,
+        "id": match.entry.id,
+        "why": match.why,
+        "reason": dict(match.reason) if match.reason else None,
+        "others": [entry.id for entry in match.others],
+    }
+    return {
+        "model": found,
+        "parameters": shape.parameters,
+        "terms": [
+            {"key": one.key, "card_bytes": one.card_bytes, "total_bytes": one.total_bytes, "from": dict(one.values)}
+            for one in sum_.terms
+        ],
+        "card_bytes": sum_.card_bytes,
+        "total_bytes": sum_.total_bytes,
+        "cache_bytes_per_token": sum_.cache_bytes_per_token,
+        "max_model_len": sum_.plan.max_model_len,
+    }
+
+
+# ---- what fits -------------------------------------------------------------------------------------------------------
+
+
+def print_proposals(found: tuple[Proposal, ...], machine: str) -> None:
+    """Print the models that fit, best first, and the settings of the first one to copy."""
+    console = wide_console()
+    if not found:
+        console.print(t("models.nothing"))
+        return
+    names = ("model", "format", "needs", "length", "requests", "frames", "about")
+    table = _table(names, ("needs", "length", "requests", "frames"))
+    for one in found[:_MOST_ROWS]:
+        table.add_row(
+            one.entry.id,
+            t(f"models.format.{one.format.key}.name"),
+            gib_text(one.sum.card_bytes, digits=2),
+            f"{one.plan.max_model_len:,}",
+            f"{one.concurrency:.1f}",
+            str(one.frames or "–"),
+            one.entry.about[language()],
+        )
+    console.print(t("models.best_for", machine=machine))
+    console.print(table)
+    console.print()
+    console.print(t("models.copy", model=found[0].entry.id))
+    print("\n".join(_settings(found[0])))
+
+
+def proposal_document(proposal: Proposal) -> dict[str, Any]:
+    """Convert one model with fitting settings to JSON."""
+    return {
+        "id": proposal.entry.id,
+        "format": proposal.format.key,
+        "card_bytes": proposal.sum.card_bytes,
+        "budget_bytes": proposal.budget_bytes,
+        "max_model_len": proposal.plan.max_model_len,
+        "concurrency": round(proposal.concurrency, 2),
+        "frames": proposal.frames,
+        "vllm_config": dict(proposal.config),
+        "environment": dict(proposal.environment),
+    }
+
+
+def _settings(proposal: Proposal) -> list[str]:
+    lines = [f"VLLM_MODEL_PATH={proposal.entry.id}"]
+    lines += [f"VLLM_CONFIG='{json.dumps(dict(proposal.config))}'"] if proposal.config else []
+    return lines + [f"{name}={value}" for name, value in proposal.environment.items()]
+
+
+# ---- formats ---------------------------------------------------------------------------------------------------------
+
+
+def print_formats() -> None:
+    """Print the number formats."""
+    names = ("format", "bits", "seven", "capability", "full", "cpu", "how", "about")
+    table = _table(names, ("bits", "seven", "capability", "full"))
+    for one in FORMATS:
+        table.add_row(*format_cells(one))
+    console = wide_console()
+    console.print(table)
+    console.print(t("models.quality"))
+
+
+def format_cells(one: NumberFormat) -> tuple[str, ...]:
+    """Return a row of the table of formats, as in the terminal and in the documents."""
+    return (
+        t(f"models.format.{one.key}.name"),
+        f"{one.bits:.4g}",
+        f"{_SEVEN_BILLION * one.bits / 8 / 1e9:.1f} GB",
+        "–" if one.least_capability is None else f"{one.least_capability}",
+        "–" if one.full_capability is None else f"{one.full_capability}",
+        t(f"models.runs.{one.cpu}"),
+        " ".join(f'"{name}": "{value}"' for name, value in (one.arguments or {}).items()) or "–",
+        t(f"models.format.{one.key}.about"),
+    )
+
+
+def format_documents() -> list[dict[str, Any]]:
+    """Convert the number formats to JSON."""
+    return [
+        {
+            "key": one.key,
+            "name": t(f"models.format.{one.key}.name"),
+            "bits": one.bits,
+            "least_capability": one.least_capability,
+            "full_capability": one.full_capability,
+            "cpu": one.cpu,
+            "vllm_config": dict(one.arguments) if one.arguments else None,
+            "about": t(f"models.format.{one.key}.about"),
+        }
+        for one in FORMATS
+    ]
+
+
+# ---- common ----------------------------------------------------------------------------------------------------------
+
+
+def _table(names: tuple[str, ...], right: tuple[str, ...]) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for name in names:
+        justify, fixed = ("right", True) if name in right else ("left", name == "model")
+        table.add_column(t(f"models.column_{name}"), justify=justify, no_wrap=fixed)  # type: ignore[arg-type]
+    return table

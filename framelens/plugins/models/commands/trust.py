@@ -1,0 +1,170 @@
+"""Commands `framelens models trust` and `untrust`: show the program code of a model and let it run, or no longer.
+
+All files that could run are shown, with facts about them; the reader judges whether they are harmless. Names and text
+come from a stranger, so marks that would change the display of a terminal are escaped.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import Any
+
+from framelens import config
+from framelens.cli.common import use_language
+from framelens.core.errors import AppError, ConfigError
+from framelens.core.files import one_line, shown_path
+from framelens.core.units import human_size
+from framelens.i18n import t
+from framelens.plugins.models.trust.code_trust import ModelCode, find_code, trust_code, untrust_code
+from framelens.plugins.models.trust.remote_code import SHORT, CodeFile
+from framelens.plugins.models.trust.trusted_code import trusted_code
+from framelens.services.engine_selection import export_environment
+from framelens.store.audit import AuditLog
+from framelens.store.database import Store
+
+
+def add_parsers(asks: argparse._SubParsersAction[argparse.ArgumentParser]) -> tuple[argparse.ArgumentParser, ...]:
+    """Add the two subcommands and their arguments."""
+    trust = asks.add_parser("trust", help=t("cli.models_trust"))
+    trust.set_defaults(command=run_trust)
+    trust.add_argument("model", nargs="?", help=t("cli.models_trust_name"))
+    trust.add_argument("--accept", metavar="HASH", help=t("cli.models_trust_accept"))
+    trust.add_argument("--show", action="store_true", help=t("cli.models_trust_show"))
+    untrust = asks.add_parser("untrust", help=t("cli.models_untrust"))
+    untrust.set_defaults(command=run_untrust)
+    untrust.add_argument("model", help=t("cli.models_untrust_name"))
+    return trust, untrust
+
+
+def run_trust(given: argparse.Namespace) -> int:
+    """Show the code, ask for its hash, and return the exit code: 1 if the user doesn't confirm it.
+
+    Raises:
+        AppError: The model isn't here, its code can't be run, or the hash is wrong.
+    """
+    settings = config.load()
+    use_language(given, settings)
+    export_environment(settings)
+    found = find_code(settings.data_dir, given.model or settings.model_path)
+    if given.json:
+        print(json.dumps(document(found), ensure_ascii=False, indent=2))
+    else:
+        print("\n".join(_lines(found, shows_text=given.show)))
+    found.code.check(found.model)
+    if found.state in ("none", "trusted"):
+        return 0
+    if given.accept is None and given.json:
+        return 4
+    if given.accept and given.accept.strip().lower() != found.code.digest:
+        raise ConfigError("remote_code_accept", model=found.model, given=given.accept, wanted=found.code.digest)
+    typed = _ask(found) if given.accept is None else given.accept
+    if not typed.strip():
+        print(t("models.code_left"), file=sys.stderr)
+        return 1
+    with _audit(settings) as audit:
+        trust_code(settings.data_dir, found, typed, audit)
+    print(t("models.code_now_trusted", model=found.model), file=sys.stderr)
+    return 0
+
+
+def run_untrust(given: argparse.Namespace) -> int:
+    """Forget what was trusted, and return the exit code.
+
+    Raises:
+        AppError: No code of this model was trusted.
+    """
+    settings = config.load()
+    use_language(given, settings)
+    export_environment(settings)
+    with _audit(settings) as audit:
+        untrust_code(settings.data_dir, given.model, audit)
+    print(json.dumps({"untrusted": given.model}) if given.json else t("models.code_untrusted", model=given.model))
+    return 0
+
+
+def document(found: ModelCode) -> dict[str, Any]:
+    """Convert the code of a model to JSON."""
+    code = found.code
+    return {
+        "model": found.model,
+        "folder": str(code.folder),
+        "revision": code.revision or None,
+        "state": found.state,
+        "changes": list(found.changes) if found.state == "changed" else [],
+        "hash": code.digest,
+        "references": [asdict(one) for one in code.references],
+        "files": [
+            {
+                "name": file.name,
+                "role": file.role,
+                "bytes": len(file.data),
+                "lines": file.num_lines,
+                "sha256": file.sha256,
+                "uses": list(file.conspicuous),
+            }
+            for file in code.files
+        ],
+    }
+
+
+def trusted_lines(settings: config.Settings) -> Iterator[str]:
+    """Yield a line for each model whose code was confirmed, with its state now."""
+    for name, record in trusted_code(settings.data_dir).all().items():
+        try:
+            state: str = find_code(settings.data_dir, name).state
+        except AppError:
+            state = "absent"
+        values = {"model": one_line(name), "hash": record.digest[:SHORT], "time": record.time}
+        yield t("models.code_line", **values, state=t(f"models.code_state_{state}"))
+
+
+def _lines(found: ModelCode, *, shows_text: bool) -> Iterator[str]:
+    code = found.code
+    yield t("models.code_of", model=one_line(found.model), folder=shown_path(code.folder))
+    yield t("models.code_revision", revision=code.revision) if code.revision else t("models.code_no_revision")
+    for one in code.references:
+        values = {"file": one_line(one.file), "name": one_line(one.name) or "auto_map", "target": one_line(one.target)}
+        yield t("models.code_reference", **values)
+    yield ""
+    for file in code.files:
+        yield from _file_lines(file)
+        if shows_text and file.text is not None:
+            yield from (f"    {number:4} {line}" for number, line in enumerate(file.text.splitlines(), 1))
+    yield ""
+    if found.state == "changed":
+        yield t("models.code_changes", files=", ".join(map(one_line, found.changes)))
+    yield t(f"models.code_is_{found.state}", time=found.record.time if found.record else "")
+    if code.runs:
+        yield t("models.code_hash", hash=code.digest)
+
+
+def _file_lines(file: CodeFile) -> Iterator[str]:
+    lines = "" if file.num_lines is None else t("models.code_lines", n=f"{file.num_lines:,}")
+    size = human_size(len(file.data))
+    facts = [one for one in (t(f"models.code_role_{file.role}"), size, lines) if one]
+    yield f"{one_line(file.name)}  ({' · '.join(facts)})"
+    yield f"    SHA-256 {file.sha256}"
+    if file.conspicuous:
+        yield f"    {t('models.code_uses', names=', '.join(map(one_line, file.conspicuous)))}"
+
+
+def _ask(found: ModelCode) -> str:
+    if not sys.stdin.isatty():
+        name = shlex.quote(found.model)
+        raise ConfigError("remote_code_unconfirmed", model=found.model, name=name, hash=found.code.digest)
+    return input(t("models.code_type", n=SHORT) + " ")
+
+
+@contextmanager
+def _audit(settings: config.Settings) -> Iterator[AuditLog]:
+    store = Store(settings.data_dir / "framelens.sqlite")
+    try:
+        yield AuditLog(store)
+    finally:
+        store.close()

@@ -1,0 +1,69 @@
+"""Models page: the model in use, the choice of another one, the models that fit, memory estimates."""
+
+from contextlib import suppress
+
+import streamlit as st
+
+from app.context import services
+from app.formatting import error_words, plain
+from app.state import page_state
+from framelens import registry
+from framelens.core.errors import AppError
+from framelens.core.identity import requires
+from framelens.i18n import t
+from framelens.models.catalogue import load_catalogue
+from framelens.plugins.models.panels import (
+    current_model,
+    memory_calculator,
+    model_form,
+    remote_engine,
+    table,
+    vision_check,
+)
+from framelens.services import hardware_profile
+from framelens.store.model_records import trials
+
+
+def _draw_way_back() -> None:
+    """Draw the button that leads back to the open report or video, with everything that was typed there."""
+    state = page_state()
+    with suppress(AppError):
+        if state.job_id:
+            name = services().jobs.snapshot(state.job_id).name
+        elif state.video_id:
+            name = services().videos.name(state.video_id)
+        else:
+            return
+        st.button(
+            plain(t("models.page.back", name=name)),
+            key="models_back",
+            icon=":material/arrow_back:",
+            on_click=state.go_to_page,
+            args=("analyse",),
+        )
+
+
+@requires("administrator")
+def draw() -> None:
+    """Draw the page. The engine's state refreshes by itself, the rest on interaction."""
+    st.markdown(f"## {t('ui.page_models')}")
+    _draw_way_back()
+    catalogue, here = load_catalogue(services().settings.data_dir / "models"), hardware_profile.here()
+    if here.card is None:
+        here = here.with_measured_speed(trials(services().settings.data_dir).all(), catalogue.by_id)
+    st.markdown(f"##### {t('models.page.now')}")
+    current_model.draw()
+    vision_check.draw()
+    st.markdown(f"##### {t('models.page.choose')}")
+    model_form.draw(catalogue, here)
+    remote_engine.draw()
+    for problem in catalogue.problems:
+        st.warning(plain(error_words(problem)), icon=":material/warning:")
+    st.markdown(f"##### {t('models.page.table')}")
+    table.draw(catalogue, here)
+    with st.expander(t("models.page.calculation"), icon=":material/calculate:"):
+        memory_calculator.draw(catalogue, here)
+    for draw_extra in registry.in_slot("models.extra"):
+        draw_extra(catalogue)
+    with st.expander(t("models.page.formats"), icon=":material/memory:"):
+        memory_calculator.draw_formats()

@@ -1,0 +1,112 @@
+"""Program code of the chosen model: files with hashes and text, revision, and the confirmation that lets it run.
+
+The confirmation is of the code that was shown, even if the folder changes meanwhile. Names and text come from a
+stranger and are never drawn as Markdown.
+"""
+
+from collections.abc import Callable
+
+import streamlit as st
+
+from app.context import services
+from app.formatting import error_words, plain
+from framelens.core.errors import AppError
+from framelens.core.units import human_size
+from framelens.i18n import t
+from framelens.plugins.models.panels.form_state import form_state
+from framelens.plugins.models.selection import ModelChoice
+from framelens.plugins.models.trust.code_trust import ModelCode, find_code, trust_code, untrust_code
+from framelens.plugins.models.trust.remote_code import SHORT, CodeFile
+from framelens.reports.content.labels import one_line, printable
+
+_FILE = "model_code_file"
+_HASH = "model_code_hash"
+_HEIGHT = 320
+
+
+def draw(choice: ModelChoice, on_trusted: Callable[[], None]) -> None:
+    """Draw the code of a model on this machine, if it has code that would run.
+
+    Args:
+        choice: The model.
+        on_trusted: Called in the run after the code was confirmed, before the page is drawn.
+    """
+    if choice.folder is None:
+        return
+    try:
+        found = find_code(services().settings.data_dir, choice.model, choice.folder)
+    except AppError as error:
+        st.error(plain(error_words(error)), icon=":material/error:")
+        return
+    if found.state == "none":
+        return
+    title = t(f"models.page.code_{found.state}", n=len(found.code.files))
+    with st.expander(title, icon=":material/code:", expanded=found.state != "trusted"):
+        _draw_facts(found)
+        _draw_text(found.code.files)
+        if found.state == "trusted":
+            st.button(t("models.page.code_withdraw"), key="model_code_withdraw", on_click=_withdraw, args=(found,))
+        else:
+            _draw_confirmation(found, on_trusted)
+
+
+def _draw_facts(found: ModelCode) -> None:
+    code = found.code
+    st.caption(plain(t("models.code_of", model=one_line(found.model), folder=printable(str(code.folder)))))
+    revision = t("models.code_revision", revision=code.revision) if code.revision else t("models.code_no_revision")
+    st.caption(plain(revision))
+    if found.state == "changed":
+        st.warning(plain(t("models.code_changes", files=", ".join(found.changes))), icon=":material/difference:")
+    for one in code.references:
+        values = {"file": one_line(one.file), "name": one_line(one.name) or "auto_map", "target": one_line(one.target)}
+        st.caption(plain(t("models.code_reference", **values)))
+    titles = [t(f"models.page.code_column_{name}") for name in ("file", "role", "size", "lines", "uses", "hash")]
+    st.dataframe([dict(zip(titles, _row(file), strict=True)) for file in code.files], hide_index=True)
+
+
+def _row(file: CodeFile) -> tuple[str, ...]:
+    lines = "–" if file.num_lines is None else f"{file.num_lines:,}"
+    uses = ", ".join(map(one_line, file.conspicuous)) or "–"
+    role = t(f"models.code_role_{file.role}")
+    return one_line(file.name), role, human_size(len(file.data)), lines, uses, file.sha256
+
+
+def _draw_text(files: tuple[CodeFile, ...]) -> None:
+    names = {one_line(file.name): file for file in files}
+    name = st.selectbox(t("models.page.code_file"), list(names), key=_FILE)
+    file = names.get(name or "")
+    if file is None:
+        return
+    if file.text is None:
+        st.caption(t("models.page.code_binary"))
+    else:
+        st.code(printable(file.text), language="python" if file.path.endswith(".py") else None, height=_HEIGHT)
+
+
+def _draw_confirmation(found: ModelCode, on_trusted: Callable[[], None]) -> None:
+    """Draw what has to be typed, or why this code can't run at all."""
+    try:
+        found.code.check(found.model)
+    except AppError as error:
+        st.error(plain(error_words(error)), icon=":material/error:")
+        return
+    st.warning(t("models.page.code_risk"), icon=":material/warning:")
+    st.caption(plain(t("models.code_hash", hash=found.code.digest)))
+    st.text_input(t("models.page.code_type", n=SHORT), key=_HASH, autocomplete="off")
+    label = t("models.page.code_allow")
+    st.button(label, key="model_code_allow", icon=":material/key:", on_click=_allow, args=(found, on_trusted))
+
+
+def _allow(found: ModelCode, on_trusted: Callable[[], None]) -> None:
+    opened = services()
+    with form_state().catching_errors():
+        trust_code(opened.settings.data_dir, found, str(st.session_state.get(_HASH, "")), opened.jobs.audit)
+        st.session_state[_HASH] = ""
+        on_trusted()
+        st.toast(t("models.page.code_done"), icon=":material/check_circle:")
+
+
+def _withdraw(found: ModelCode) -> None:
+    opened = services()
+    with form_state().catching_errors():
+        untrust_code(opened.settings.data_dir, found.model, opened.jobs.audit)

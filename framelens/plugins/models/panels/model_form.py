@@ -1,0 +1,313 @@
+"""Form for another model: its name in any usual form, settings that fit this machine, and the switch to it.
+
+The settings are checked as they are typed. Before the switch the form shows what happens to running analyses.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from typing import get_args
+
+import streamlit as st
+
+from app.components import charts
+from app.context import services
+from app.formatting import error_words, plain
+from app.panels.menu.engine import short_model_name
+from framelens.core.errors import AppError
+from framelens.core.model_hub import chosen_hub
+from framelens.core.units import gib_text
+from framelens.i18n import language, notice_text, sentences, t
+from framelens.models.catalogue import Catalogue
+from framelens.models.catalogue_parser import Engine
+from framelens.models.formats import format_of
+from framelens.models.memory import estimate_memory
+from framelens.models.placement import Proposal
+from framelens.models.serving_plan import parse_plan
+from framelens.plugins.models.formatting import match_text, parameters_text, why_nothing_fits
+from framelens.plugins.models.panels import benchmark, code_trust
+from framelens.plugins.models.panels.current_model import is_changing
+from framelens.plugins.models.panels.form_state import form_state
+from framelens.plugins.models.panels.table import CONFIG, ENGINE, NAME, fill_form
+from framelens.plugins.models.preflight.context import Fix, PreflightFinding, Severity
+from framelens.plugins.models.preflight.run import preflight
+from framelens.plugins.models.selection import ModelChoice, ModelSettings, env_lines, find_model, proposal_for, with_fix
+from framelens.plugins.models.tasks import download_and_switch
+from framelens.services.container import with_local_model
+from framelens.services.hardware_profile import HardwareProfile
+from framelens.services.readiness import download_text, free_bytes, hub_text, need_text
+
+_NUM_SUGGESTED = 4
+"""Number of suggested models. Chosen by hand; not tuned."""
+_PAUSING = "model_pausing"
+_DRAWN: dict[Severity, tuple[Callable[..., object], str]] = {
+    "stops": (st.error, ":material/error:"),
+    "hinders": (st.warning, ":material/warning:"),
+    "tells": (st.info, ":material/info:"),
+}
+
+
+def draw(catalogue: Catalogue, place: HardwareProfile) -> None:
+    """Draw the name field and, below it, what belongs to the model it means."""
+    name = st.text_input(
+        t("models.page.name"),
+        key=NAME,
+        placeholder=t("models.page.name_example"),
+        help=plain(t("models.page.name_help", hub=hub_text(chosen_hub()))),
+        persist_state="session",
+        on_change=lambda: fill_form(st.session_state[NAME], catalogue, place),
+    )
+    if not (name or "").strip():
+        _draw_suggestions(catalogue, place)
+        return
+    try:
+        choice = find_model(name or "", catalogue)
+    except AppError as error:
+        st.error(plain(error_words(error)), icon=":material/error:")
+        _draw_suggestions(catalogue, place)
+        return
+    with st.container(border=True):
+        _draw_model(choice)
+        _draw_settings(catalogue, choice, place)
+
+
+def _draw_suggestions(catalogue: Catalogue, place: HardwareProfile) -> None:
+    found = place.proposals(tuple(catalogue.by_id.values()))
+    best = sorted(found, key=lambda one: one.entry.is_for_research)[:_NUM_SUGGESTED]
+    with st.container(horizontal=True, gap="small", vertical_alignment="center"):
+        if best:
+            st.caption(t("models.page.suggested"), width="content")
+        for one in best:
+            key = f"model_suggested_{one.entry.id}"
+            st.button(plain(one.entry.name), key=key, on_click=fill_form, args=(one.entry.id, catalogue, place))
+
+
+# ---- model -----------------------------------------------------------------------------------------------------------
+
+
+def _draw_model(choice: ModelChoice) -> None:
+    entry = choice.entry
+    st.markdown(f"**{plain(choice.model)}**")
+    if entry is None:
+        st.caption(t(f"models.page.unknown_{'type' if choice.folder else 'entry'}", hub=hub_text(chosen_hub())))
+    else:
+        with st.container(horizontal=True, gap="small"):
+            for fact in _facts(choice):
+                st.badge(plain(fact), color="gray")
+        if entry.about[language()]:
+            st.caption(plain(entry.about[language()]))
+    if choice.match:
+        st.info(plain(match_text(choice.match)), icon=":material/info:")
+    if entry and entry.needs_code:
+        st.caption(plain(t("models.with_code")))
+    _draw_place(choice)
+
+
+def _facts(choice: ModelChoice) -> list[str]:
+    entry = choice.entry
+    if entry is None:
+        return []
+    shape = entry.shape
+    sees = t(f"models.page.sees_{'yes' if entry.sees else 'no'}")
+    positions = shape.text.max_positions
+    length = t("models.context", n=positions) if positions else ""
+    name = t(f"models.format.{format_of(shape).key}.name")
+    return [one for one in (parameters_text(shape, named=True), sees, name, length, entry.licence) if one]
+
+
+def _draw_place(choice: ModelChoice) -> None:
+    """Show the model's folder, or the size of the download and whether the disk has room for it."""
+    if choice.folder is not None:
+        st.caption(f":material/hard_drive: {plain(t('models.page.is_here', folder=choice.folder))}")
+        return
+    size, free = choice.download_bytes, free_bytes()
+    words = plain(download_text(size, free))
+    if size and size > free:
+        st.error(words, icon=":material/hard_drive:")
+        return
+    st.caption(f":material/download: {words}")
+
+
+# ---- settings --------------------------------------------------------------------------------------------------------
+
+
+def _draw_settings(catalogue: Catalogue, choice: ModelChoice, place: HardwareProfile) -> None:
+    proposal = proposal_for(choice, place)
+    if choice.entry and proposal is None:
+        why = why_nothing_fits(choice.entry, place.card, place.need(choice.entry.shape, {}))
+        words = t("models.page.nothing_fits", machine=place.words(), why=why)
+        st.warning(plain(words), icon=":material/memory:")
+    engine = st.segmented_control(
+        t("models.page.engine"),
+        get_args(Engine),
+        format_func={"vllm": "vLLM", "transformers": "transformers serve"}.__getitem__,
+        help=t("models.page.engine_help"),
+        key=ENGINE,
+        required=True,
+        default=None if ENGINE in st.session_state else "vllm",
+        persist_state="session",
+    )
+    wanted = _draw_config(choice, proposal, place, engine or "vllm")
+    _draw_apply(catalogue, choice, place, wanted)
+    if wanted.engine == "vllm":
+        benchmark.draw(choice, proposal, place, wanted)
+    if wanted.config is not None:
+        with st.expander(t("models.page.env"), icon=":material/content_copy:"):
+            st.caption(plain(t("models.page.env_why")))
+            environment = proposal.environment if proposal else {}
+            st.code(env_lines(wanted, environment), language="bash")
+
+
+def _draw_config(choice: ModelChoice, proposal: Proposal | None, place: HardwareProfile, engine: str) -> ModelSettings:
+    """Draw VLLM_CONFIG with the memory it takes, and return the settings."""
+    text = ""
+    if engine == "vllm":
+        about = t("models.page.config_proposed", machine=place.words()) if proposal else ""
+        text = (
+            st.text_area(
+                t("models.page.config"),
+                "" if CONFIG in st.session_state else "{}",
+                key=CONFIG,
+                height=230,
+                help=plain(sentences((t("models.page.config_help"), about))),
+                persist_state="session",
+            )
+            or ""
+        )
+    try:
+        settings = with_local_model(services().settings, model=choice.model, vllm_config=text, engine=engine)
+    except AppError as error:
+        wanted = ModelSettings(choice.model, text, engine, None)
+        if not _checked_findings(wanted):  # one of the findings is this error, with its fix
+            st.error(plain(error_words(error)), icon=":material/error:")
+        return wanted
+    wanted = ModelSettings(choice.model, text, engine, settings.vllm_config)
+    if engine == "vllm" and choice.entry:
+        _draw_memory(choice, wanted, place)
+    return wanted
+
+
+def _draw_memory(choice: ModelChoice, wanted: ModelSettings, place: HardwareProfile) -> None:
+    """Draw how much of this machine's memory these settings take."""
+    assert choice.entry
+    config = wanted.config or {}
+    plan = parse_plan(config, device=place.device)
+    sum_ = estimate_memory(choice.entry.shape, plan)
+    need = place.need(choice.entry.shape, config)
+    available, about = need.usable_bytes, need_text(need)
+    if need.fits:
+        tokens = sum_.cache_tokens(available)
+        values = {"tokens": f"{tokens:,}", "requests": f"{tokens / plan.max_model_len:.1f}"}
+        about += f" · {t('models.page.free_part', **values)}"
+        st.caption(plain(about))
+    else:
+        st.warning(plain(about), icon=":material/memory:")
+    parts = [
+        charts.BarPart(t(f"models.term.{one.key}"), one.card_bytes, gib_text(one.card_bytes)) for one in sum_.terms
+    ]
+    charts.draw_stacked_bar(parts, available=available, about=about, key="model_choice_memory")
+
+
+# ---- check and switch ------------------------------------------------------------------------------------------------
+
+
+def _draw_apply(catalogue: Catalogue, choice: ModelChoice, place: HardwareProfile, wanted: ModelSettings) -> None:
+    """Draw the choice for running analyses, the buttons, and the error of the last attempt."""
+    running = len(services().jobs.running())
+    if running:
+        st.segmented_control(
+            t("models.page.running", n=running),
+            (False, True),
+            format_func={False: t("models.page.finish_first"), True: t("models.page.pause_now")}.__getitem__,
+            default=False,
+            required=True,
+            key=_PAUSING,
+            help=t("models.page.running_help"),
+        )
+    with st.container(horizontal=True, gap="small"):
+        st.button(
+            t(f"models.page.{'use' if choice.folder else 'use_download'}"),
+            key="model_use",
+            type="primary",
+            disabled=wanted.config is None or is_changing(),
+            on_click=_use,
+            args=(wanted,),
+        )
+        st.button(
+            t("models.page.check"),
+            key="model_check",
+            icon=":material/rule:",
+            help=t("models.page.check_help"),
+            disabled=wanted.written is None,
+            on_click=_check,
+            args=(wanted,),
+        )
+    findings, state = _checked_findings(wanted), form_state()
+    apply_fix = partial(_apply_fix, wanted.model, catalogue, place)
+    if findings is not None:
+        _draw_findings(findings, wanted, apply_fix)
+    if wanted.engine == "vllm":
+        allowed = Fix({"trust_remote_code": True})
+        code_trust.draw(choice, lambda: apply_fix(with_fix(wanted, allowed)))
+    if state.error:
+        st.error(plain(error_words(state.error)), icon=":material/error:")
+
+
+def _checked_findings(wanted: ModelSettings) -> tuple[PreflightFinding, ...] | None:
+    """Return the findings for exactly these settings, or None where they weren't checked."""
+    checked = form_state().found
+    return checked[1] if checked and checked[0] == wanted else None
+
+
+def _apply_fix(previous: str, catalogue: Catalogue, place: HardwareProfile, wanted: ModelSettings) -> None:
+    """Put the settings with a fix applied into the form; another model gets the settings that suit it."""
+    if wanted.model != previous:
+        fill_form(wanted.model, catalogue, place)
+        return
+    st.session_state[CONFIG], st.session_state[ENGINE] = wanted.vllm_config, wanted.engine
+
+
+def _check(wanted: ModelSettings) -> None:
+    """Run the preflight checks; a model without local data is looked up on the hub."""
+    state = form_state()
+    state.found = None
+    status = services().engine.status()
+    runs = status.kind != "remote" and status.state in ("starting", "ready")
+    with state.catching_errors():
+        checked = wanted if wanted.config is not None else replace(wanted, vllm_config="")
+        settings = with_local_model(services().settings, **checked.named)
+        results = preflight(settings, None if checked is wanted else wanted.written, engine_runs=runs, asks_hub=True)
+        # The button already says that the model has to be downloaded.
+        state.found = (wanted, tuple(finding for finding in results if finding.key != "doctor_model_absent"))
+
+
+def _use(wanted: ModelSettings) -> None:
+    """Switch to the model unless the check fails: the running engine would be stopped for it."""
+    _check(wanted)
+    state = form_state()
+    if state.error or any(finding.severity == "stops" for finding in _checked_findings(wanted) or ()):
+        return
+    with state.catching_errors():
+        settings = with_local_model(services().settings, **wanted.named)
+        before, after = map(short_model_name, (services().engine.status().model, wanted.model))
+        download_and_switch(services(), settings, pausing=bool(st.session_state.get(_PAUSING)))
+        st.toast(plain(t("models.page.switching", before=before, after=after)), icon=":material/progress_activity:")
+
+
+def _draw_findings(
+    findings: tuple[PreflightFinding, ...], wanted: ModelSettings, on_fix: Callable[[ModelSettings], None]
+) -> None:
+    """Draw the findings, the worst first; a button calls `on_fix` with the fixed settings."""
+    if not findings:
+        st.success(t("models.page.nothing_found"), icon=":material/check_circle:")
+    for place, finding in enumerate(findings):
+        show, icon = _DRAWN[finding.severity]
+        show(plain(notice_text(finding.notice)), icon=icon)
+        if finding.fix:
+            st.button(
+                plain(notice_text(finding.fix.notice)),
+                key=f"model_fix_{place}",
+                icon=":material/build:",
+                on_click=on_fix,
+                args=(with_fix(wanted, finding.fix),),
+            )

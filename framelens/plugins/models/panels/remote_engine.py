@@ -1,0 +1,96 @@
+"""Remote engine: its address, key and model, a test of what it serves, and the switch to it."""
+
+import streamlit as st
+
+from app.context import services
+from app.formatting import error_words, plain
+from app.panels.menu.engine import draw_phase
+from app.state import page_state
+from framelens.core.errors import AppError
+from framelens.i18n import notice_text, t
+from framelens.plugins.models.panels.current_model import is_changing
+from framelens.plugins.models.remote_query import RemoteEngineReport
+from framelens.plugins.models.tasks import query_remote_engine, switch_to_remote_engine, tasks_of
+
+_POLL_SECONDS = 1.0
+_URL, _KEY, _MODEL, _ERROR = "elsewhere_url", "elsewhere_key", "elsewhere_model", "elsewhere_error"
+
+
+def draw() -> None:
+    """Draw the fields, the two buttons, and the outcome of the test."""
+    is_open = page_state().open_section == "remote"
+    with st.expander(t("models.remote.title"), icon=":material/lan:", expanded=is_open):
+        st.caption(t("models.remote.about"))
+        st.text_input(
+            t("models.remote.url"),
+            key=_URL,
+            placeholder="http://192.168.1.20:8000/v1",
+            persist_state="session",
+        )
+        left, right = st.columns(2)
+        left.text_input(t("models.remote.model"), key=_MODEL, persist_state="session",
+                        placeholder=t("models.remote.model_example"))  # fmt: skip
+        right.text_input(t("models.remote.key"), key=_KEY, type="password", persist_state="session")
+        is_running = tasks_of(services()).remote_query.is_running
+        st.fragment(_draw, run_every=_POLL_SECONDS if is_running else None)(is_running)
+
+
+def _draw(did_run: bool) -> None:
+    query = tasks_of(services()).remote_query
+    if query.is_running != did_run:
+        st.rerun()
+    is_incomplete = not (st.session_state.get(_URL) or "").strip()
+    with st.container(horizontal=True, gap="small"):
+        st.button(
+            t("models.remote.test"),
+            key="elsewhere_test",
+            icon=":material/network_check:",
+            disabled=is_incomplete or did_run,
+            on_click=_test,
+        )
+        st.button(
+            t("models.remote.use"),
+            key="elsewhere_use",
+            type="primary",
+            disabled=is_incomplete or is_changing(),
+            on_click=_use,
+        )
+    if error := st.session_state.get(_ERROR) or (query.error if query.state == "failed" else None):
+        st.error(plain(error_words(error)), icon=":material/error:")
+    elif did_run and query.progress:
+        draw_phase(query.progress)
+    elif query.result:
+        _draw_answer(query.result)
+
+
+def _draw_answer(answer: RemoteEngineReport) -> None:
+    sees = {True: "yes", False: "no", None: "unknown"}[answer.sees]
+    words = [t("models.remote.answers", url=answer.base_url, model=answer.model)]
+    words.append(t(f"models.remote.sees_{sees}"))
+    if len(answer.served) > 1:
+        words.append(t("models.remote.serves", models=", ".join(answer.served[:20])))
+    words += map(notice_text, answer.notices)
+    show = st.success if answer.sees and not answer.notices else st.warning
+    show(plain("\n".join(words)), icon=":material/check_circle:" if answer.sees else ":material/visibility_off:")
+
+
+def _fields() -> dict[str, str]:
+    names = {"base_url": _URL, "api_key": _KEY, "model": _MODEL}
+    return {name: (st.session_state.get(key) or "").strip() for name, key in names.items()}
+
+
+def _test() -> None:
+    st.session_state[_ERROR] = None
+    try:
+        query_remote_engine(services(), **_fields())
+    except AppError as error:
+        st.session_state[_ERROR] = error
+
+
+def _use() -> None:
+    """Switch to the engine; running analyses are finished first, whatever is chosen for local models."""
+    st.session_state[_ERROR] = None
+    try:
+        switch_to_remote_engine(services(), **_fields(), pausing=False)
+    except AppError as error:
+        st.session_state[_ERROR] = error

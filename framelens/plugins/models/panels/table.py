@@ -1,0 +1,197 @@
+"""Table of the models that fit this machine, or memory of another size, best first; a row's button chooses one.
+
+The form fields that a choice fills are named here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import streamlit as st
+
+from app.components.assets import component, sent
+from app.context import services
+from app.formatting import plain
+from framelens.core.errors import AppError
+from framelens.core.units import GIB, gib_number
+from framelens.core.vllm_arguments import config_text
+from framelens.engine.hardware import memory_bytes
+from framelens.i18n import language, t
+from framelens.models.catalogue import Catalogue
+from framelens.models.catalogue_parser import CatalogueEntry
+from framelens.models.formats import format_of
+from framelens.models.placement import GpuCard, Proposal, least_bytes
+from framelens.plugins.models.formatting import parameters_text, why_not
+from framelens.plugins.models.panels.form_state import form_state
+from framelens.plugins.models.selection import find_model, proposal_for
+from framelens.services.hardware_profile import HardwareProfile, speed_here
+from framelens.services.model_speed import latest_trials, speed_text
+from framelens.store.model_records import Measured
+
+_HEADS = ("models.column_model", "models.page.memory", "models.column_format", "models.page.lengths")
+_MORE_HEADS = ("models.page.frames", "models.column_licence")
+_NUM_UNFOLDED = 10
+"""Rows shown before the fold. Chosen by hand; not tuned."""
+_USUAL_GIB = (24, 16, 12, 8)
+"""Sizes offered besides this machine. Chosen by hand; not tuned."""
+NAME, CONFIG, ENGINE = "model_name", "model_config", "model_engine"
+"""Keys of the fields in which a model is chosen."""
+_mount = component("models", package=__package__)
+
+
+def draw(catalogue: Catalogue, here: HardwareProfile) -> None:
+    """Draw the choice of the memory size, and the table."""
+    st.caption(t("models.page.table_about"))
+    known = _profiles(here)
+    key = st.segmented_control(
+        t("models.page.size"),
+        list(known),
+        default="here",
+        format_func={**{key: key for key in known}, "here": t("models.page.size_here")}.__getitem__,
+        required=True,
+        key="model_place",
+    )
+    place = known[key or "here"]
+    st.caption(plain(place.words()))
+    if place.card is None:
+        st.caption(t("models.page.table_cpu"))
+    entries = tuple(catalogue.by_id.values())
+    found = place.proposals(entries)
+    if not found:
+        st.info(t("models.page.none"), icon=":material/memory:")
+    fitting = {one.entry.id for one in found}
+    used = "" if services().settings.base_url else services().settings.model_path
+    measured = latest_trials(services().settings.data_dir, here.device) if place.key == "here" else {}
+    rest = sorted(
+        (one for one in entries if one.id not in fitting), key=lambda one: least_bytes(one.shape, place.device)
+    )
+    rows = [_row(one, place, used, measured.get(one.entry.id)) for one in found]
+    draw_rows(
+        rows[:_NUM_UNFOLDED],
+        {
+            t("models.page.more", n=len(rows[_NUM_UNFOLDED:])): rows[_NUM_UNFOLDED:],
+            t("models.page.rest", n=len(rest)): [_rest_row(one, place, used) for one in rest],
+        },
+        heads=[t(head) for head in (*_HEADS, *_MORE_HEADS)],
+        words={
+            "use": t("models.page.use_row"),
+            "used": t("models.page.used_row"),
+        },
+        key="model_rows",
+        on_use=lambda id_: fill_form(id_, catalogue, here),
+    )
+
+
+def _profiles(ours: HardwareProfile) -> dict[str, HardwareProfile]:
+    """Return the profiles to choose from by key: this machine, the usual cards, and its CPU if it has a card."""
+    places = [ours, *(HardwareProfile(f"{gib} GB", GpuCard(gib)) for gib in _USUAL_GIB)]
+    if ours.card:
+        places.append(HardwareProfile("CPU", None, memory_gib=memory_bytes() / GIB, speed=speed_here()))
+    return {place.key: place for place in places}
+
+
+def _row(one: Proposal, place: HardwareProfile, used: str, measured: Measured | None) -> ModelRow:
+    needed, available = one.sum.card_bytes, place.bytes_each
+    amounts = {"needs": gib_number(needed), "there": f"{available / GIB:.4g}"}
+    return ModelRow(
+        id=one.entry.id,
+        name=one.entry.name,
+        about=_about(one.entry),
+        facts=(
+            t(f"models.format.{one.format.key}.name"),
+            f"{one.plan.max_model_len:,}",
+            str(one.frames or "–"),
+            one.entry.licence,
+        ),
+        note=speed_text(one.pace, one.entry.sees, measured),
+        share=needed / available,
+        memory=t("models.page.memory_of", **amounts),
+        is_used=one.entry.id == used,
+    )
+
+
+def _rest_row(entry: CatalogueEntry, place: HardwareProfile, used: str) -> ModelRow:
+    return ModelRow(
+        id=entry.id,
+        name=entry.name,
+        about=_about(entry),
+        facts=(t(f"models.format.{format_of(entry.shape).key}.name"), "", "", entry.licence),
+        share=least_bytes(entry.shape, place.device) / place.bytes_each,
+        memory=why_not(entry, place.card),
+        is_used=entry.id == used,
+    )
+
+
+def _about(entry: CatalogueEntry) -> str:
+    return " · ".join(filter(None, (parameters_text(entry.shape, named=True), entry.about[language()])))
+
+
+def fill_form(name: str, catalogue: Catalogue, here: HardwareProfile) -> None:
+    """Put this model into the fields, with the settings that suit it on this machine."""
+    st.session_state[NAME] = name
+    state = form_state()
+    state.error = state.found = None
+    try:
+        choice = find_model(name, catalogue)
+    except AppError:
+        return
+    proposal = proposal_for(choice, here)
+    st.session_state[CONFIG] = config_text(proposal.config if proposal else {})
+    st.session_state[ENGINE] = choice.entry.engine if choice.entry else "vllm"
+
+
+@dataclass(frozen=True)
+class ModelRow:
+    """A model.
+
+    Attributes:
+        id: Id of the model.
+        name: Its name.
+        about: What it is, in a line.
+        facts: Short texts, one per column; "" leaves a cell empty.
+        share: Share of the available memory that it takes.
+        memory: The memory in words.
+        is_used: Whether it is the model in use.
+        note: Its speed in words; "" where that is unknown.
+    """
+
+    id: str
+    name: str
+    about: str
+    facts: Sequence[str]
+    share: float
+    memory: str
+    is_used: bool = False
+    note: str = ""
+
+
+def draw_rows(
+    rows: Sequence[ModelRow],
+    folded: Mapping[str, Sequence[ModelRow]],
+    *,
+    heads: Sequence[str],
+    words: Mapping[str, str],
+    key: str,
+    on_use: Callable[[str], None],
+) -> None:
+    """Draw the rows.
+
+    Args:
+        rows: The rows that are always shown.
+        folded: More rows, by the title under which they are folded away.
+        heads: Headings of name, memory and facts, in this order.
+        words: Labels: use, used.
+        key: The widget key.
+        on_use: Called with the id of the row whose button was pressed.
+    """
+    all_rows = [row for some in (rows, *folded.values()) for row in some]
+
+    def notify() -> None:
+        chosen = sent(key, "use")
+        if any(chosen == row.id for row in all_rows):
+            on_use(chosen)
+
+    folds = [{"title": title, "rows": [vars(row) for row in some]} for title, some in folded.items() if some]
+    shown = {"rows": [vars(row) for row in rows], "folds": folds}
+    _mount(key=key, data={**shown, "heads": list(heads), "words": dict(words)}, on_use_change=notify)

@@ -1,0 +1,105 @@
+"""Vision check of the engine in use: test cards with what the model read on each, score and verdict."""
+
+from base64 import b64encode
+
+import streamlit as st
+
+from app.context import services
+from app.formatting import error_words, plain
+from app.panels.menu.engine import draw_phase, short_model_name
+from framelens.i18n import language, t
+from framelens.llm.vision_check import VisionCard
+from framelens.llm.vision_check import draw as draw_card
+from framelens.plugins.models import vision_checks
+from framelens.plugins.models.panels.current_model import is_switching
+from framelens.plugins.models.panels.form_state import form_state
+from framelens.plugins.models.tasks import start_vision_check, tasks_of
+from framelens.store.model_records import Measured
+
+_POLL_SECONDS = 2.0
+_SIZES = ((448, 252), (640, 360), (896, 504), (1280, 720))
+"""Picture sizes offered, in pixels. Chosen by hand; not tuned."""
+_CARD_WIDTH = 150
+_SIZE = "sight_size"
+
+
+def draw() -> None:
+    """Draw the check of the engine in use, and its latest stored outcome."""
+    outcome = vision_checks.last_check(services().settings)
+    check = tasks_of(services()).vision_check
+    is_open, is_running = check.state != "idle", check.is_running
+    with st.expander(t("models.vision_check.title"), icon=":material/visibility:", expanded=is_open):
+        st.fragment(_draw, run_every=_POLL_SECONDS if is_running else None)(outcome, is_running)
+
+
+def _draw(outcome: Measured | None, did_run: bool) -> None:
+    check = tasks_of(services()).vision_check
+    if check.is_running != did_run:
+        st.rerun()
+    if did_run:
+        if check.progress:
+            draw_phase(check.progress)
+        st.button(t("models.benchmark.cancel"), key="sight_cancel", icon=":material/close:",
+                  on_click=check.cancel)  # fmt: skip
+        return
+    _draw_offer()
+    if check.state == "failed" and check.error and check.subject == services().engine.status().model:
+        st.error(plain(error_words(check.error)), icon=":material/error:")
+    if outcome:
+        _draw_outcome(outcome)
+
+
+def _draw_offer() -> None:
+    st.caption(t("models.vision_check.about"))
+    default_size = vision_checks.usual_size(services().settings)
+    sizes = {f"{width} × {height}": (width, height) for width, height in sorted({default_size, *_SIZES})}
+    running = len(services().jobs.running())
+    size = st.segmented_control(
+        t("models.vision_check.size"),
+        list(sizes),
+        default=f"{default_size[0]} × {default_size[1]}",
+        required=True,
+        key=_SIZE,
+        help=t("models.vision_check.size_help"),
+    )
+    if running:
+        st.caption(t("models.vision_check.waits", n=running))
+    st.button(
+        t("models.vision_check.begin"),
+        key="sight_begin",
+        icon=":material/visibility:",
+        disabled=bool(running) or is_switching() or tasks_of(services()).benchmark.is_running,
+        on_click=_begin,
+        args=(sizes.get(size or "", default_size),),
+    )
+
+
+def _begin(size: tuple[int, int]) -> None:
+    with form_state().catching_errors():
+        start_vision_check(services(), size)
+
+
+# ---- afterwards ------------------------------------------------------------------------------------------------------
+
+
+def _draw_outcome(outcome: Measured) -> None:
+    """Draw the verdict, its basis, and card by card what was read."""
+    reason = (outcome.get("reason") or {}).get(language(), "")
+    st.markdown(plain(t(f"vision_check.{outcome['verdict']}", reason=reason)))
+    about = [short_model_name(str(outcome["model"])), str(outcome["engine"])]
+    about += [t(f"models.format.{outcome['format']}.name")] if outcome.get("format") else []
+    score = "" if reason else vision_checks.result_text(outcome)
+    st.caption(plain(" ".join(filter(None, (score, f"{' · '.join(filter(None, about))} · {outcome.get('at', '')}")))))
+    with st.container(horizontal=True, gap="small"):
+        for one in outcome.get("cards") or ():
+            _draw_card(one)
+
+
+def _draw_card(one: Measured) -> None:
+    card = VisionCard(**one["card"])
+    marks = {name: "✓" if one[name] else "✗" for name in ("colour", "form", "digit")}
+    with st.container(width=_CARD_WIDTH, gap=None):
+        picture = b64encode(draw_card(card, 224, 126)).decode()
+        st.html(f'<img src="data:image/jpeg;base64,{picture}" alt="" width="{_CARD_WIDTH}">')
+        st.caption(plain(t("models.vision_check.card", **marks)))
+        st.caption(plain(f"“{one['said']}”" if one["said"] else t("models.vision_check.said_nothing")))

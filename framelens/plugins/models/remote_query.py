@@ -1,0 +1,59 @@
+"""Query of a remote engine: what it serves, and whether it sees images."""
+
+import threading
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from framelens.config import Settings
+from framelens.core.domain import EngineProgress, Notice, ProgressListener
+from framelens.engine.http_client import NoAnswer, get_json, served_models
+from framelens.engine.remote_engine import LOCAL_HOSTS, normal_base_url
+from framelens.services.engine_selection import build_remote_engine
+
+_CALL_SECONDS = 120.0
+"""Timeout of a request to a remote engine. Chosen by hand; not tuned."""
+
+
+@dataclass(frozen=True)
+class RemoteEngineReport:
+    """Reply of a remote engine: the models that it serves, the one that is used, and whether that one sees images.
+
+    Of several engines it is the reply of one; `base_url` has those that answer, and notices name the others.
+    """
+
+    base_url: str
+    served: tuple[str, ...]
+    model: str
+    sees: bool | None
+    notices: tuple[Notice, ...] = ()
+
+
+def call(settings: Settings, on_progress: ProgressListener, cancel: threading.Event) -> RemoteEngineReport:
+    """Ask the remote engine that these settings describe what it serves, and whether it accepts images.
+
+    Raises:
+        AppError: The engine cannot be reached or doesn't answer.
+    """
+    from framelens.llm.chat import connect
+    from framelens.llm.vision_check import prove_sight
+
+    engine, api_key = build_remote_engine(settings), settings.api_key
+    try:
+        endpoint = engine.ensure_ready(on_progress, cancel)
+    finally:
+        engine.stop()
+    on_progress(EngineProgress("probing_vision"))
+    chat = connect(endpoint.base_url, api_key=api_key, model=endpoint.model, timeout_seconds=_CALL_SECONDS)
+    sight = prove_sight(chat, cancel=cancel)
+    answering = ", ".join(one.info.base_url for one in engine.statuses() if one.info)
+    served = _served(endpoint.base_url, api_key)
+    return RemoteEngineReport(answering, served, endpoint.model, sight.sees, engine.status().notices)
+
+
+def _served(base_url: str, api_key: str) -> tuple[str, ...]:
+    url = normal_base_url(base_url)
+    local = urlsplit(url).hostname in LOCAL_HOSTS
+    try:
+        return tuple(served_models(get_json(f"{url}/models", api_key=api_key, timeout_seconds=10.0, local=local)))
+    except NoAnswer:  # it answers for a model without listing any
+        return ()

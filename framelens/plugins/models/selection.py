@@ -1,0 +1,170 @@
+"""Model selection: find the model that a reader typed, what it needs here, and the settings lines that choose it."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from framelens.core.errors import ModelNotFound
+from framelens.core.vllm_arguments import config_text
+from framelens.engine.model_resolution import resolve_model
+from framelens.models.architecture import Shape
+from framelens.models.catalogue import Catalogue, Match
+from framelens.models.catalogue_parser import CatalogueEntry
+from framelens.models.config.parser import read_shape
+from framelens.models.memory import weights_bytes
+from framelens.models.placement import Proposal
+from framelens.plugins.models.preflight.context import Fix, apply_fix
+from framelens.services.hardware_profile import HardwareProfile
+
+_MAX_BYTES = 4 * 1024**2
+"""Largest config.json that is read. Chosen by hand; not tuned."""
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """The model that a name refers to.
+
+    Attributes:
+        model: The value for VLLM_MODEL_PATH.
+        entry: Its catalogue entry, None for an unknown model on the hub and for a folder of an unknown type.
+        match: How the name was understood, where the reader should see that.
+        folder: The model's folder, None where it has to be downloaded.
+    """
+
+    model: str
+    entry: CatalogueEntry | None
+    match: Match | None = None
+    folder: Path | None = None
+
+    @property
+    def download_bytes(self) -> int | None:
+        """Return the approximate download size: 0 where nothing is missing, None where it is unknown."""
+        if self.folder is not None:
+            return 0
+        return weights_bytes(self.entry.shape) if self.entry else None
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """A model with its settings as typed.
+
+    Attributes:
+        model: The model's path, id or name.
+        vllm_config: VLLM_CONFIG as typed.
+        engine: "vllm" or "transformers".
+        config: VLLM_CONFIG merged with our defaults, None where it is invalid.
+    """
+
+    model: str
+    vllm_config: str
+    engine: str
+    config: Mapping[str, Any] | None
+
+    @property
+    def named(self) -> dict[str, str]:
+        """Return the keyword arguments for `wiring.chosen`."""
+        return {"model": self.model, "vllm_config": self.vllm_config, "engine": self.engine}
+
+    @property
+    def written(self) -> dict[str, Any] | None:
+        """Return VLLM_CONFIG as typed, parsed; None where it is not a JSON object."""
+        try:
+            read = json.loads(self.vllm_config or "{}")
+        except ValueError:
+            return None
+        return read if isinstance(read, dict) else None
+
+
+def find_model(name: str, catalogue: Catalogue) -> ModelChoice:
+    """Find the model that `name` means: a folder, a hub id, a short name, or a name used by Ollama.
+
+    Raises:
+        ModelNotFound: No model is meant by it; the error lists alternatives.
+    """
+    match, unknown = _look_up(name, catalogue)
+    try:
+        found = resolve_model(name)
+    except ModelNotFound as error:
+        if match is None:
+            raise unknown if unknown and unknown.key == "model_is_ollama" else error from error
+        found = None
+    if found and found.folder and (match is None or match.why not in ("ollama", "ollama_folder")):
+        known = match.entry if match and found.hub_id else None
+        return ModelChoice(name.strip().strip("\"'"), known or _entry_of(found.folder, match), folder=found.folder)
+    if match is not None:
+        shown = None if match.why == "exact" else match
+        return ModelChoice(match.entry.id, match.entry, shown, resolve_model(match.entry.id).folder)
+    assert found is not None
+    if found.hub_id is None or "/" not in found.hub_id:
+        assert unknown is not None
+        raise unknown
+    return ModelChoice(found.hub_id, None)
+
+
+def _look_up(name: str, catalogue: Catalogue) -> tuple[Match | None, ModelNotFound | None]:
+    try:
+        return catalogue.find(name), None
+    except ModelNotFound as error:
+        return None, error
+
+
+def _entry_of(folder: Path, match: Match | None) -> CatalogueEntry | None:
+    """Return an entry for the folder's own model, with what only its makers publish from the catalogue.
+
+    None is for a type that the calculator doesn't know; an engine, or code that comes with the model, may.
+
+    Raises:
+        ModelNotFound: The folder has no valid config.json.
+    """
+    try:
+        shape = _shape_of(folder)
+    except ModelNotFound as error:
+        if error.key == "model_type_unknown":
+            return None
+        raise
+    if match is not None:
+        return replace(match.entry, shape=shape)
+    nothing = {"zh": "", "en": ""}
+    name = folder.absolute().name
+    return CatalogueEntry(name, "", shape.parameters, "", "", nothing, shape)  # type: ignore[arg-type]
+
+
+def _shape_of(folder: Path) -> Shape:
+    try:
+        with (folder / "config.json").open("rb") as stream:
+            return read_shape(json.loads(stream.read(_MAX_BYTES).decode("utf-8-sig")))
+    except FileNotFoundError as error:
+        listed = ", ".join(sorted(one.name for one in folder.iterdir())[:8])
+        raise ModelNotFound("model_config_missing", model=str(folder), files=listed or "-") from error
+    except OSError as error:
+        raise ModelNotFound("model_unreadable", model=str(folder), reason=error.strerror or str(error)) from error
+    except ValueError as error:
+        raise ModelNotFound("model_config_broken", model=str(folder), reason=str(error)) from error
+
+
+def proposal_for(choice: ModelChoice, place: HardwareProfile) -> Proposal | None:
+    """Return settings with which the model fits; None where it doesn't or nothing is known of it."""
+    return next(iter(place.proposals((choice.entry,))), None) if choice.entry else None
+
+
+def env_lines(wanted: ModelSettings, environment: Mapping[str, str]) -> str:
+    """Return the lines for `.env` that choose the same model and settings."""
+    lines = [f"VLLM_MODEL_PATH={wanted.model}"]
+    if wanted.engine == "vllm":
+        lines.append(f"VLLM_CONFIG='{json.dumps(dict(wanted.config or {}))}'")
+    else:
+        lines.append(f"FRAMELENS_ENGINE={wanted.engine}")
+    lines += [f"{name}={value}" for name, value in environment.items() if name != "FRAMELENS_ENGINE"]
+    return "\n".join(lines)
+
+
+def with_fix(wanted: ModelSettings, fix: Fix) -> ModelSettings:
+    """Apply a fix to the settings; settings that it doesn't touch stay as typed."""
+    written = wanted.written or {}
+    changed = apply_fix(written, fix)
+    # A setting from our defaults can't be removed from the text; null restores vLLM's own default.
+    changed |= {name: None for name in fix.remove if name in (wanted.config or {}) and name not in written}
+    model, engine = fix.model or wanted.model, fix.engine or wanted.engine
+    return replace(wanted, model=model, engine=engine, vllm_config=config_text(changed))

@@ -1,0 +1,184 @@
+"""Trust in the program code of models: what an administrator has seen and confirmed, and the check before each start.
+
+`trust_remote_code` alone runs nothing. The engine gets a private copy of the model's folder with exactly the code that
+was compared, a fresh folder for the modules that transformers copies, and no way to the hub, so that neither the
+model's folder nor a repository elsewhere can change what runs. Copies are deleted before a later start.
+"""
+
+import shlex
+import shutil
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from framelens.core.errors import AppError, ConfigError, EngineError, ModelNotFound
+from framelens.core.files import make_private_folder
+from framelens.core.identity import current_user, requires
+from framelens.engine.hub_cache import cached_snapshot
+from framelens.engine.model_resolution import resolve_model
+from framelens.plugins.models.trust.remote_code import SHORT, RemoteCode, read_code, write_copy
+from framelens.plugins.models.trust.trusted_code import TrustRecord, trusted_code
+from framelens.store.audit import AuditLog
+from framelens.store.fs_utils import ProcessLock, disk_errors, reason_of
+
+TrustState = Literal["none", "trusted", "changed", "untrusted"]
+"""Nothing would run; it is what was trusted; it differs from that; it was never trusted."""
+_MOST_SHOWN = 6
+"""Changed files that an error names. Chosen by hand; not tuned."""
+
+
+@dataclass(frozen=True)
+class ModelCode:
+    """Code of a model, and the record of what was trusted.
+
+    Attributes:
+        model: The model's id on the hub, or its folder.
+    """
+
+    model: str
+    code: RemoteCode
+    record: TrustRecord | None
+
+    @property
+    def state(self) -> TrustState:
+        """Return whether the code is trusted."""
+        if not self.code.runs:
+            return "none"
+        if self.record is None:
+            return "untrusted"
+        return "trusted" if self.record.digest == self.code.digest else "changed"
+
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """List the names of files that were changed, added (+) or removed (-) since the code was trusted."""
+        before, now = self.record.files if self.record else {}, self.code.hashes
+        changed = [name for name in now if name in before and now[name] != before[name]]
+        changed += [f"+{name}" for name in now if name not in before]
+        changed += [f"-{name}" for name in before if name not in now]
+        return tuple(changed) or ("auto_map",)
+
+    def check(self) -> None:
+        """Raise EngineError unless nothing would run, or exactly what was trusted."""
+        self.code.check(self.model)
+        name = shlex.quote(self.model)
+        if self.state == "untrusted":
+            raise EngineError("remote_code_untrusted", model=self.model, name=name)
+        if self.state == "changed":
+            shown = ", ".join(self.changes[:_MOST_SHOWN]) + (" …" if len(self.changes) > _MOST_SHOWN else "")
+            raise EngineError("remote_code_changed", model=self.model, name=name, files=shown)
+
+
+def find_code(data_dir: Path, model: str, folder: Path | None = None) -> ModelCode:
+    """Read the code of a model on this machine and the record of what was trusted.
+
+    Args:
+        data_dir: The data folder.
+        model: A reference as for `framelens.engine.resolve_model`.
+        folder: The model's folder if it is known.
+
+    Raises:
+        ModelNotFound: It isn't on this machine, or can't be read.
+        StorageError: The records can't be read.
+    """
+    found = resolve_model(str(folder) if folder else model)
+    if found.folder is None:
+        raise ModelNotFound("remote_code_absent", model=model, name=shlex.quote(model))
+    name = found.hub_id or str(found.folder.resolve())
+    try:
+        code = read_code(found.folder, cached_snapshot)
+    except OSError as error:
+        raise ModelNotFound("model_unreadable", model=str(found.folder), reason=reason_of(error)) from error
+    return ModelCode(name, code, trusted_code(data_dir).of(name))
+
+
+@requires("administrator")
+def trust_code(data_dir: Path, found: ModelCode, typed: str, audit: AuditLog) -> TrustRecord:
+    """Allow the code that was shown to run, if the first characters of its hash were typed.
+
+    Args:
+        data_dir: The data folder.
+        found: The code as it was shown.
+        typed: The beginning of its hash, at least eight characters.
+        audit: Gets an entry.
+
+    Raises:
+        ConfigError: "remote_code_hash": something else was typed.
+        EngineError: The code can't be run at all.
+        StorageError: The record can't be written.
+    """
+    found.code.check(found.model)
+    digest, given = found.code.digest, typed.strip().lower()
+    if len(given) < SHORT or not digest.startswith(given):
+        raise ConfigError("remote_code_hash", model=found.model, given=typed.strip(), wanted=digest[:SHORT])
+    user, now = current_user(), datetime.now(UTC).isoformat(timespec="seconds")
+    record = TrustRecord(found.code.revision, digest, found.code.hashes, now, user.id, user.name)
+    trusted_code(data_dir).save(found.model, record)
+    audit.record("code_trusted", digest, found.model)
+    return record
+
+
+@requires("administrator")
+def untrust_code(data_dir: Path, model: str, audit: AuditLog) -> None:
+    """Forget that code of a model was trusted; a running engine isn't stopped.
+
+    Args:
+        data_dir: The data folder.
+        model: The name in the record, or a reference as for `framelens.engine.resolve_model`.
+        audit: Gets an entry.
+
+    Raises:
+        ConfigError: "remote_code_unknown": no code of this model was trusted.
+        StorageError: The record can't be written.
+    """
+    kept = trusted_code(data_dir)
+    name = model if kept.of(model) else _record_name(model)
+    if (record := kept.of(name)) is None:
+        raise ConfigError("remote_code_unknown", model=model, trusted=", ".join(kept.all()) or "–")
+    kept.save(name, None)
+    audit.record("code_untrusted", record.digest, name)
+
+
+def _record_name(model: str) -> str:
+    try:
+        found = resolve_model(model)
+    except AppError:
+        return model
+    return found.hub_id or str(found.folder.resolve() if found.folder else model)
+
+
+class CodeCopies:
+    """Private copies of a model's folder with trusted code, one for each start of an engine.
+
+    `prepare` is that of a Launcher.
+    """
+
+    def __init__(self, data_dir: Path, model: str) -> None:
+        self._data_dir = data_dir
+        self._model = model
+        self._mutex = threading.Lock()
+        self._lock: ProcessLock | None = None
+
+    def prepare(self, folder: Path) -> tuple[Path, Mapping[str, str]]:
+        """Return a copy of the folder whose code was trusted, and the variables that keep the engine to it.
+
+        Raises:
+            AppError: The code isn't what was trusted, or the disk refuses the copy.
+        """
+        found = find_code(self._data_dir, self._model, folder)
+        found.check()
+        root = self._data_dir / "code"
+        with self._mutex, disk_errors(root):
+            make_private_folder(root)
+            if self._lock:  # of an engine that has ended
+                self._lock.close()
+            self._lock = ProcessLock(root)
+            for old in root.iterdir():
+                if old.is_dir() and not self._lock.is_alive(old.name):
+                    shutil.rmtree(old, ignore_errors=True)
+            copy = root / self._lock.name
+            write_copy(found.code, copy / "model")
+            make_private_folder(copy / "modules")
+        return copy / "model", {"HF_MODULES_CACHE": str(copy / "modules"), "HF_HUB_OFFLINE": "1"}

@@ -1,0 +1,94 @@
+"""Vision checks of an engine with test cards, and the stored outcomes."""
+
+import threading
+from dataclasses import asdict, replace
+
+from framelens.config import Settings
+from framelens.core.domain import EngineProgress, ProgressListener
+from framelens.engine.base import Engine
+from framelens.engine.hardware import installed_vllm
+from framelens.i18n import LANGUAGES, notice_text, t
+from framelens.models.formats import format_of
+from framelens.models.serving_plan import parse_plan
+from framelens.services.engine_session import usual_side
+from framelens.services.model_arguments import effective_arguments, shape_of
+from framelens.store.model_records import Measured, checks
+
+_FRAME_SHAPE = 9 / 16
+
+
+def check_sight(
+    settings: Settings,
+    engine: Engine,
+    size: tuple[int, int] | None,
+    on_progress: ProgressListener,
+    cancel: threading.Event,
+) -> Measured:
+    """Show test cards to an engine, score what it reads and save the result. Start the engine if needed.
+
+    Args:
+        settings: The settings that describe the engine.
+        engine: The engine.
+        size: Width and height of the cards in pixels, None for those of frames as they are sent.
+        on_progress: Called with the progress.
+        cancel: Ends the check when it is set.
+
+    Raises:
+        AppError: The engine cannot answer.
+        Cancelled: `cancel` was set.
+    """
+    from framelens.llm.chat import connect
+    from framelens.llm.vision_check import check_vision
+
+    endpoint = engine.ensure_ready(on_progress, cancel)
+    chat = connect(
+        endpoint.base_url,
+        api_key=endpoint.api_key,
+        model=endpoint.model,
+        timeout_seconds=settings.timeout_seconds,
+    )
+    seen = check_vision(
+        chat,
+        size=size or usual_size(settings),
+        on_progress=lambda key: on_progress(EngineProgress(f"vision_check_{key}")),
+        cancel=cancel,
+    )
+    engine.note_sight(seen.verdict != "blind")
+    reason = seen.reason and {one: notice_text(seen.reason, one) for one in LANGUAGES}
+    figures = asdict(replace(seen, reason=None)) | {"verdict": seen.verdict, "reason": reason}
+    return checks(settings.data_dir).keep({**engine_of(settings), **figures})
+
+
+def last_check(settings: Settings) -> Measured | None:
+    """Get the latest vision check of the engine that these settings describe, or None."""
+    found = checks(settings.data_dir).matching(**engine_of(settings))
+    return found[-1] if found else None
+
+
+def result_text(seen: Measured) -> str:
+    """Describe how many of the cards were read, and whether in the right order."""
+    order = t("vision_check.order_right" if seen["ordered"] else "vision_check.order_wrong")
+    figures = {name: seen[name] for name in ("shown", "colours", "forms", "digits", "width", "height")}
+    return t("vision_check.result", order=order, **figures)
+
+
+def engine_of(settings: Settings) -> dict[str, str]:
+    """Return the subject of a vision check: the model, its engine, and its number format ("" if unknown)."""
+    if settings.base_url:
+        return {"model": settings.asked_model, "engine": settings.base_url, "format": ""}
+    version = (installed_vllm() or ("", ""))[1] if settings.engine == "vllm" else ""
+    engine = f"{settings.engine} {version}".strip()
+    return {"model": settings.model_path, "engine": engine, "format": _format(settings)}
+
+
+def usual_size(settings: Settings) -> tuple[int, int]:
+    """Return width and height in pixels of a 16:9 frame as it is sent to this engine."""
+    side = usual_side(settings) or 896
+    return side, round(side * _FRAME_SHAPE)
+
+
+def _format(settings: Settings) -> str:
+    if (shape := shape_of(settings)) is None:
+        return ""
+    chosen = parse_plan(effective_arguments(settings)).format if settings.engine == "vllm" else None
+    return chosen if chosen and shape.quantisation is None else format_of(shape).key

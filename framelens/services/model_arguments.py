@@ -1,0 +1,71 @@
+"""Model of the settings as far as it is known before an engine starts: its shape, and vLLM's arguments on this machine.
+
+Nothing heavy is imported, and no network is used.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from framelens.config import Settings
+from framelens.core.errors import AppError
+from framelens.core.units import GIB
+from framelens.engine.hardware import cpu_cores, cpu_flags, installed_vllm, memory_bytes
+from framelens.engine.model_resolution import resolve_model
+from framelens.engine.vllm import fit_arguments, kv_cache_gib
+from framelens.models.architecture import Shape
+from framelens.models.catalogue import load_catalogue
+from framelens.models.config.parser import read_shape
+from framelens.models.cpu_speed import ProcessorRates, estimate_rates, fits_wide, has_bfloat16, is_better_wide
+
+
+def computes_wide(settings: Settings) -> bool:
+    """Return whether `half` should become float32 on this machine's CPU (`wide` of `fit_arguments`)."""
+    flags = cpu_flags()
+    if has_bfloat16(flags) or (installed_vllm() or ("", ""))[0] != "cpu":
+        return False
+    return is_wide(shape_of(settings), settings.vllm_config, estimate_rates(flags, cpu_cores()), memory_bytes())
+
+
+def is_wide(shape: Shape | None, given: Mapping[str, Any], speed: ProcessorRates, memory: int) -> bool:
+    """Return whether a model is faster in float32 on a processor with this speed, and fits into this many bytes."""
+    if shape is None or not is_better_wide(shape, given, speed):
+        return False
+    cache = given.get("kv_cache_memory_bytes")
+    return fits_wide(shape, given, memory, cache if isinstance(cache, int) else kv_cache_gib(memory) * GIB)
+
+
+def effective_arguments(settings: Settings) -> Mapping[str, Any]:
+    """Return VLLM_CONFIG with the changes that the engine on this machine is started with."""
+    device = (installed_vllm() or ("gpu", ""))[0]
+    return fit_arguments(settings.vllm_config, device, wide=computes_wide(settings))[0]
+
+
+def shape_of(settings: Settings) -> Shape | None:
+    """Return the shape of a model that is on this machine, or in the catalogue by its full name; else None."""
+    try:
+        folder = resolve_model(settings.model_path).folder
+    except AppError:
+        return None
+    if folder is not None:
+        return known_shape(read_object(folder / "config.json"))
+    entry = load_catalogue(settings.data_dir / "models").by_id.get(settings.model_path)
+    return entry.shape if entry else None
+
+
+def read_object(file: Path) -> Mapping[str, Any] | None:
+    """Read a JSON object of a model's folder; None if it can't be read."""
+    try:
+        value = json.loads(file.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def known_shape(config: Mapping[str, Any] | None) -> Shape | None:
+    """Return the shape of a model, None for a family that the calculator doesn't know, which skips some checks."""
+    try:
+        return read_shape(config) if config is not None else None
+    except AppError:
+        return None

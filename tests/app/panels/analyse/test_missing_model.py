@@ -1,0 +1,175 @@
+"""The page where no model is on this machine: what the start says, the report without one, and the ways to a model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app import resources
+from framelens import registry
+from framelens.analysis.task import Task
+from framelens.core.codec import Failure
+from framelens.core.domain import AnalysisEvent, AnalysisRequest, Notice
+from framelens.core.errors import EngineError
+from framelens.engine.base import EngineStatus
+from framelens.i18n import t
+from framelens.jobs.snapshot import to_row
+from framelens.models.cpu_speed import estimate_rates
+from framelens.services import hardware_profile
+from framelens.services.container import Services
+from framelens.services.engine_selection import confirmed_downloads
+from framelens.services.hardware_profile import build_profile
+from framelens.store.library_index import LibraryQuery
+from tests.app.conftest import Open
+from tests.app.fake_services import ScriptedEngine, analysis, ended, script, with_bench
+from tests.app.views.test_analyse import started, texts
+
+BIG = "Qwen/Qwen2.5-VL-7B-Instruct"
+SMALL = "Qwen/Qwen3-VL-4B-Instruct"
+NO_VLLM = EngineError("vllm_not_installed", model=BIG)
+
+
+def failing(task: Task) -> Iterator[AnalysisEvent]:
+    """As an analysis goes whose engine cannot be had."""
+    yield from list(script(with_model=False)(task))
+    if task.request.use_model:
+        raise NO_VLLM
+
+
+@pytest.fixture
+def absent(services: Services, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Services:
+    """Services whose model, the default one, is not on this machine, which has 20 GiB of memory."""
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    monkeypatch.delenv("HF_HUB_CACHE", raising=False)
+    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
+    monkeypatch.setattr(hardware_profile, "speed_here", lambda: estimate_rates(frozenset(), 2))
+    monkeypatch.setattr(hardware_profile, "here", lambda: build_profile([], "cpu", 20))
+    changed = with_bench(services, settings=replace(services.settings, model_path=BIG))
+    resources.install(resources.Installed(services=changed, key="key"))
+    return changed
+
+
+def with_video(page: AppTest, services: Services) -> AppTest:
+    page.query_params["video"] = services.videos.sample()
+    return page.run()
+
+
+@pytest.mark.slow
+def test_the_start_says_what_is_downloaded(page: AppTest, absent: Services) -> None:
+    with_video(page, absent)
+    offer = page.button(key="missing_use").label.replace("\\", "")
+    assert offer.startswith("Use Qwen3-VL-4B-Instruct · 8.9 GB to download · Apache-2.0 · about ")
+    reported = texts(page)
+    assert "is not on this machine yet" in reported
+    assert "does not fit" in reported
+    assert not confirmed_downloads(absent.settings).holds(SMALL)
+    page.button(key="missing_use").click().run()
+    assert confirmed_downloads(absent.settings).holds(SMALL)
+    assert absent.jobs.snapshot(page.query_params["job"]).request.use_model
+
+
+@pytest.mark.usefixtures("models_page")
+def test_beside_it_is_the_way_without_a_model(page: AppTest, absent: Services) -> None:
+    with_video(page, absent)
+    page.button(key="start_without").click().run()
+    job = ended(absent, page.query_params["job"])
+    assert (job.state, job.request.use_model) == ("without_model", False)
+    assert not confirmed_downloads(absent.settings).holds(BIG)
+    page.run()
+    assert t("ui.state_without_model", "en") in texts(page)
+    assert page.button(key="choose_model")
+    assert "without_model" not in {one.key for one in page.button} and not page.error
+
+
+def test_without_the_models_page_no_button_leads_to_it(
+    page: AppTest, absent: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry, "used", tuple)
+    with_video(page, absent)
+    assert "missing_remote" not in {one.key for one in page.button}
+    page.button(key="missing_use").click().run()
+    assert not page.exception and absent.settings.model_path == SMALL
+    assert not {"choose_model", "another_model"} & {one.key for one in page.button}
+
+
+def test_one_click_chooses_what_fits(page: AppTest, absent: Services) -> None:
+    with_video(page, absent)
+    page.button(key="missing_use").click().run()
+    assert not page.exception and not page.error
+    assert absent.settings.model_path == SMALL
+    assert "job" in page.query_params
+    assert (absent.settings.data_dir / "model.json").is_file()
+
+
+@pytest.mark.usefixtures("models_page")
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_report_without_a_model_is_no_failure(page: AppTest, open_services: Open, language: str) -> None:
+    services = open_services(failing)
+    job = started(page, services)
+    assert ended(services, job).state == "without_model"
+    page.button_group(key="language").set_value(language).run()
+    reported = texts(page)
+    assert t("ui.state_without_model", language) in reported and t("ui.without_model_is", language) in reported
+    assert not page.error
+    assert next(one.key for one in page.button if one.proto.type == "primary") == "choose_model"
+    why = next(one for one in page.expander if one.label == t("ui.engine_why", language))
+    assert not why.proto.expanded and why.caption
+    entry = next(one for one in services.jobs.library.find(LibraryQuery(), order="newest", offset=0, limit=1))
+    assert services.jobs.state_of(entry) == "without_model"
+
+
+@pytest.mark.usefixtures("models_page")
+def test_a_job_of_an_earlier_version_opens_as_such(page: AppTest, services: Services) -> None:
+    request = AnalysisRequest(services.videos.path(services.videos.sample()))
+    job = started(page, services)
+    done = ended(services, job)
+    made = replace(
+        analysis(request, "before", chunks=()), notices=(Notice("no_model_because", {"reason": "x"}, "error"),)
+    )
+    done = replace(done, progress=replace(done.progress, results=(), header=None))
+    before = replace(done, id="before", state="failed", failure=Failure.of(NO_VLLM), earlier=made)
+    services.store.save(to_row(before, "gone"))
+    page.query_params["job"] = "before"
+    page.run()
+    assert not page.exception
+    assert t("ui.state_without_model", "en") in texts(page)
+    assert page.button(key="choose_model") and page.button(key="continue")
+
+
+def test_a_new_analysis_keeps_the_video(page: AppTest, services: Services) -> None:
+    job = started(page, services)
+    ended(services, job)
+    video = page.query_params["video"]
+    page.run()
+    page.button(key="new").click().run()
+    page.query_params["job"] = job  # as the library opens it, by its id alone
+    page.run()
+    page.button(key="ask_again").click().run()
+    assert page.query_params["video"] == video and "job" not in page.query_params
+    assert not page.button(key="start").disabled
+
+
+def test_an_address_is_said_to_be_one(page: AppTest, services: Services) -> None:
+    page.run()
+    page.text_input(key="path").set_value("rtsp://admin:secret@10.0.0.2/live").run()
+    reported = "\n".join(one.value for one in page.error)
+    assert "rtsp" in reported and "secret" not in reported and "video" not in page.query_params
+
+
+def test_a_remote_engine_is_not_said_to_be_stopped(page: AppTest, services: Services) -> None:
+    assert isinstance(services.engine, ScriptedEngine)
+    services.engine.now = EngineStatus("stopped", "remote", "http://127.0.0.1:9/v1")
+    page.run()
+    reported = texts(page)
+    assert t("ui.engine_unchecked", "en") in reported
+    assert t("ui.engine_stopped", "en") not in reported and "http" not in reported
+
+
+def test_changed_settings_show_on_models_page_only(page: AppTest, services: Services) -> None:
+    words = t("notice.sight_unknown", "en")  # what the scripted services have to say
+    page.run()
+    assert words not in texts(page)

@@ -1,0 +1,75 @@
+"""The installed engines tell what they know, once; what they don't tell is unknown, and nothing waits for it twice."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from framelens.core import engine_record
+from framelens.core.vllm_arguments import check, installed_arguments
+from framelens.engine import engine_probe, supported_architectures
+from framelens.engine.engine_probe import ensure_record
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[list[str]]:
+    """An empty cache, and an engine that tells one architecture, or ends at once if the file "broken" is there."""
+    made: list[list[str]] = []
+
+    def run(command: list[str], **_: Any) -> subprocess.CompletedProcess[bytes]:
+        made.append(command)
+        if (tmp_path / "broken").exists():
+            raise subprocess.CalledProcessError(1, command)
+        Path(command[-1]).write_text(json.dumps({"architectures": ["OneForCausalLM"]}))
+        return subprocess.CompletedProcess(command, 0, b"", b"")
+
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(engine_record, "_PACKAGES", ("msgspec",))
+    monkeypatch.setattr(engine_probe, "_failed", set())
+    monkeypatch.setattr(subprocess, "run", run)
+    return made
+
+
+def test_engines_are_asked_once_for_each_version(calls: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    assert engine_record.engine_record() == {}
+    assert supported_architectures.architectures() == {"OneForCausalLM"}
+    ensure_record()
+    assert len(calls) == 1
+    monkeypatch.setattr(engine_record, "_PACKAGES", ("msgspec", "psutil"))
+    assert supported_architectures.architectures() == {"OneForCausalLM"}
+    assert len(calls) == 2
+
+
+def test_engines_that_fail_are_asked_once_and_refuse_nothing(calls: list[list[str]], tmp_path: Path) -> None:
+    (tmp_path / "broken").touch()
+    assert supported_architectures.architectures() == supported_architectures.quantisations() == frozenset()
+    check({"any": "argument"})
+    assert len(calls) == 1
+
+
+def test_a_record_that_is_no_json_is_made_again(calls: list[list[str]]) -> None:
+    path = engine_record.record_path()
+    assert path is not None
+    path.parent.mkdir(parents=True)
+    path.write_text("{")
+    assert installed_arguments() == {}
+    assert supported_architectures.architectures() == {"OneForCausalLM"}
+
+
+def test_without_engines_nobody_is_asked(calls: list[list[str]], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine_record, "_PACKAGES", ())
+    ensure_record()
+    assert engine_record.record_path() is None and calls == []
+
+
+def test_script_without_engines_writes_an_empty_record(tmp_path: Path) -> None:
+    made = tmp_path / "record.json"
+    command = [sys.executable, "-I", "-S", str(engine_probe._CHILD), str(made)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert json.loads(made.read_text()) == {}
+    assert "architectures: ModuleNotFoundError" in done.stderr

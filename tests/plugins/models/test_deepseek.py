@@ -1,0 +1,160 @@
+"""DeepSeek-VL in its three kinds: as it was published, converted for transformers, and the second generation."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from framelens import config
+from framelens.engine import supported_architectures
+from framelens.engine.hardware import installed_vllm
+from framelens.engine.supported_architectures import choose_engine
+from framelens.i18n import error_text, notice_text
+from framelens.models.catalogue import built_in, raw_built_in
+from framelens.plugins.models.preflight import check
+from framelens.plugins.models.preflight import run as preflight
+from framelens.plugins.models.preflight.context import (
+    Fix,
+    MachineState,
+    Model,
+    PreflightFinding,
+    PreflightSubject,
+    Program,
+)
+
+needs_vllm = pytest.mark.skipif(installed_vllm() is None, reason="reads the installed vLLM")
+SMALL, LARGE = "deepseek-community/deepseek-vl-1.3b-chat", "deepseek-community/deepseek-vl-7b-chat"
+VL2 = "deepseek-ai/deepseek-vl2-tiny"
+# What tells them in the config.json files that were published in 2024.
+ORIGINAL_SMALL: dict[str, Any] = {
+    "architectures": ["MultiModalityCausalLM"], "model_type": "multi_modality", "torch_dtype": "float16",
+    "aligner_config": {"cls": "MlpProjector", "model_type": "aligner", "params": {"projector_type": "mlp_gelu"}},
+    "vision_config": {"cls": "CLIPVisionTower", "model_type": "vision", "params": {"image_size": 384}},
+    "language_config": {"model_type": "llama", "vocab_size": 102400, "hidden_size": 2048, "num_hidden_layers": 24},
+}  # fmt: skip
+ORIGINAL_LARGE: dict[str, Any] = {
+    **ORIGINAL_SMALL,
+    "vision_config": {"cls": "HybridVisionTower", "model_type": "vision", "params": {"concat_type": "tuple"}},
+    "language_config": {"model_type": "llama", "vocab_size": 102400, "num_hidden_layers": 30},
+}
+JANUS = {**ORIGINAL_SMALL, "gen_vision_config": {"cls": "VQ-16", "model_type": "gen_vision"}}
+
+
+def config_of(id_: str) -> dict[str, Any]:
+    return dict(raw_built_in()[id_]["config"])
+
+
+def looked_at(config: dict[str, Any], engine: Any) -> list[PreflightFinding]:
+    """What stops a folder with this config.json, by the engines that are installed here."""
+    model_type = str(config["model_type"])
+    program = Program(
+        engine,
+        supported_architectures.architectures(),
+        supported_architectures.model_types()
+        if engine == "vllm"
+        else supported_architectures.transformers_model_types(),
+        in_transformers=supported_architectures.has_transformers_class(str(config["architectures"][0])),
+        through_transformers=supported_architectures.may_run_in_vllm(model_type),
+    )
+    found = check(
+        PreflightSubject(
+            Model("m", "/models/m", config=config, has_template=True), machine=MachineState(), program=program
+        )
+    )
+    return [finding for finding in found if finding.severity == "stops"]
+
+
+@needs_vllm
+@pytest.mark.parametrize("engine", ["vllm", "transformers"])
+@pytest.mark.parametrize(("original", "converted"), [(ORIGINAL_SMALL, SMALL), (ORIGINAL_LARGE, LARGE)])
+def test_published_deepseek_offers_the_converted_one(original: dict[str, Any], converted: str, engine: str) -> None:
+    (found,) = looked_at(original, engine)
+    assert found.key == "checkpoint_original"
+    assert found.fix == Fix(model=converted, engine="transformers")
+    assert converted in built_in().by_id
+    for language in ("zh", "en"):
+        assert converted in error_text(found.error, language) and converted in notice_text(found.fix.notice, language)
+
+
+@needs_vllm
+def test_janus_has_the_same_type_and_is_not_taken_for_it() -> None:
+    assert [finding.key for finding in looked_at(JANUS, "vllm")] == ["architecture_unsupported"]
+    assert [finding.key for finding in looked_at(JANUS, "transformers")] == ["transformers_lacks_type"]
+
+
+@needs_vllm
+@pytest.mark.parametrize("id_", [SMALL, LARGE])
+def test_converted_deepseek_needs_transformers_engine(id_: str) -> None:
+    """vLLM 0.32 asks transformers' class for a count of tokens that this one has not: see tests/engine/logs."""
+    assert looked_at(config_of(id_), "transformers") == []
+    (found,) = looked_at(config_of(id_), "vllm")
+    assert found.key == "architecture_unsupported" and found.fix == Fix(engine="transformers")
+
+
+@needs_vllm
+def test_deepseek_vl2_runs_in_vllm_only() -> None:
+    assert looked_at(config_of(VL2), "vllm") == []
+    (found,) = looked_at(config_of(VL2), "transformers")
+    assert found.key == "transformers_lacks_type" and found.fix == Fix(engine="vllm")
+    for language in ("zh", "en"):
+        assert "deepseek_vl_v2" in error_text(found.error, language)
+
+
+@needs_vllm
+@pytest.mark.parametrize(
+    ("id_", "engine"), [(SMALL, "transformers"), (LARGE, "transformers"), (VL2, "vllm"), ("Qwen/Qwen3-0.6B", "vllm")]
+)
+def test_each_is_served_by_the_engine_that_has_it(id_: str, engine: str) -> None:
+    for device in ("auto", "cpu"):
+        for architecture, prefers in ((config_of(id_)["architectures"][0], None), (None, built_in().by_id[id_].engine)):
+            known = supported_architectures.architectures()
+            chosen = choose_engine(architecture, device, installed="cpu", known=known, prefers=prefers)  # type: ignore[arg-type]
+            assert chosen == engine
+    on_card = choose_engine(
+        config_of(id_)["architectures"][0],
+        "cuda",
+        installed="gpu",
+        known=supported_architectures.architectures(),
+        prefers=None,
+    )
+    assert on_card == engine
+
+
+@pytest.mark.parametrize(
+    ("features", "engine"),
+    [({"sse2"}, "transformers"), ({"sse2", "avx2"}, "vllm"), ({"asimd"}, "vllm"), (set(), "vllm")],
+)
+def test_old_cpu_uses_transformers_engine(features: set[str], engine: str) -> None:
+    known = frozenset({"Qwen2ForCausalLM"})
+    found = {
+        installed: choose_engine(
+            "Qwen2ForCausalLM", "auto", installed=installed, known=known, prefers=None, cpu_features=features
+        )
+        for installed in ("cpu", "gpu")
+    }
+    assert found == {"cpu": engine, "gpu": "vllm"}  # on a card it is the card that counts
+
+
+def stops(model: str) -> list[PreflightFinding]:
+    found = preflight.preflight(replace(config.load({}), model_path=model))
+    return [finding for finding in found if finding.severity == "stops"]
+
+
+@pytest.mark.parametrize(
+    ("named", "converted"),
+    [
+        ("deepseek-ai/deepseek-vl-7b-chat", Fix(model=LARGE, engine="transformers")),
+        ("deepseek-ai/deepseek-vl-1.3b-chat", Fix(model=SMALL, engine="transformers")),
+        ("liuhaotian/llava-v1.5-7b", Fix(model="llava-hf/llava-1.5-7b-hf")),
+    ],
+)
+def test_deepseek_is_reported_before_download(named: str, converted: Fix) -> None:
+    (found,) = stops(named)
+    assert (found.key, found.fix) == ("checkpoint_original", converted)
+
+
+def test_of_the_other_names_nothing_is_said() -> None:
+    for named in (VL2, SMALL, "deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B"):
+        assert "checkpoint_original" not in [finding.key for finding in stops(named)]

@@ -1,0 +1,338 @@
+"""The Models page: what is used, another one chosen and taken, a table, and what does not come to be is said."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from app import resources
+from app.context import LANGUAGE_KEY
+from framelens.core.domain import AnalysisRequest, EngineInfo, EngineProgress, Language
+from framelens.core.errors import Cancelled, EngineError, ModelNotFound
+from framelens.engine.base import Endpoint, EngineStatus, Launcher
+from framelens.i18n import LANGUAGES, error_text, t
+from framelens.models.placement import GpuCard
+from framelens.plugins.models.tasks import tasks_of
+from framelens.services import hardware_profile
+from framelens.services.container import Services
+from framelens.services.hardware_profile import HardwareProfile
+from tests.app.conftest import Open
+from tests.app.fake_services import ScriptedEngine, ended, script, with_bench
+from tests.app.panels.report.test_report import parts_shown
+from tests.app.views.test_analyse import texts
+from tests.engine.fakes import fake_launcher
+
+Show = Callable[..., AppTest]
+
+
+def models_page() -> None:
+    from framelens.plugins.models import page as models
+
+    models.draw()
+
+
+@pytest.fixture
+def show(services: Services, monkeypatch: pytest.MonkeyPatch) -> Show:
+    """The page on a card of 24 GB, or another machine, with an engine of this status."""
+
+    def show_with(
+        status: EngineStatus | None = None,
+        *,
+        place: HardwareProfile | None = None,
+        language: Language = "en",
+        changed: Services | None = None,
+    ) -> AppTest:
+        monkeypatch.setattr(
+            hardware_profile, "here", lambda: place or HardwareProfile("here", GpuCard(24, 8.9, "RTX 4090"))
+        )
+        shown = changed or (with_bench(services, engine=ScriptedEngine(status)) if status else services)
+        resources.install(resources.Installed(services=shown, key="key"))
+        page = AppTest.from_function(models_page, default_timeout=60)
+        page.session_state[LANGUAGE_KEY] = language
+        page.run()
+        assert not page.exception
+        return page
+
+    return show_with
+
+
+def rows(page: AppTest) -> list[dict[str, Any]]:
+    return next(shown["rows"] for shown in parts_shown(page) if "folds" in shown)
+
+
+def name(page: AppTest, model: str) -> AppTest:
+    page.text_input(key="model_name").set_value(model).run()
+    assert not page.exception
+    return page
+
+
+def badges(page: AppTest) -> str:
+    return " ".join(one.value for one in page.markdown if "-badge[" in one.value).replace("\\", "")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_current_model_shows_state_vision_and_device(show: Show, language: Language) -> None:
+    info = EngineInfo("vllm", "m", "http://127.0.0.1:1/v1", "0.32.0", 8192, sees=True)
+    shown = badges(show(EngineStatus("ready", "vllm", "/models/Tiny-VL", info=info), language=language))
+    assert t("ui.engine_ready", language) in shown
+    assert t("models.page.sees_yes", language) in shown
+    assert "vLLM 0.32.0" in shown and t("models.context", language, n=8192) in shown
+
+
+def test_failed_engine_says_why_and_offers_restart(show: Show) -> None:
+    error = EngineError("cuda_out_of_memory", model="m")
+    page = show(EngineStatus("failed", "vllm", "m", error=error))
+    assert error_text(error, "en") in texts(page)
+    assert not page.button(key="model_start").disabled
+
+
+def test_weights_on_their_way_are_a_bar(show: Show) -> None:
+    phase = EngineProgress("loading", {"done": 1, "total": 4})
+    page = show(EngineStatus("starting", "vllm", "m", phase=phase))
+    assert [bar.proto.value for bar in page.get("progress")] == [25]
+    assert page.button(key="model_stop")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_model_list_is_ranked_for_the_memory(show: Show, language: Language) -> None:
+    page = show(language=language)
+    first = [row["id"] for row in rows(page)]
+    assert all(0 < row["share"] <= 1 for row in rows(page))
+    page.button_group(key="model_place").set_value("8 GB").run()
+    assert [row["id"] for row in rows(page)] != first
+    assert all(row["memory"].endswith("/ 8 GiB") for row in rows(page))
+
+
+def test_a_cpu_is_a_place_too(show: Show) -> None:
+    page = show(place=HardwareProfile("here", None, memory_gib=16))
+    assert t("models.machine_cpu", "en", gib="16") in texts(page)
+    assert "gpu_memory_utilization" not in name(page, "Qwen/Qwen2.5-VL-3B-Instruct").text_area(key="model_config").value
+
+
+def test_suggestion_fills_fields_for_this_machine(show: Show) -> None:
+    page = show()
+    best = rows(page)[0]["id"]
+    page.button(key=f"model_suggested_{best}").click().run()
+    assert not page.exception
+    assert page.text_input(key="model_name").value == best
+    assert json.loads(page.text_area(key="model_config").value)["gpu_memory_utilization"] == 0.9
+    assert any(f"VLLM_MODEL_PATH={best}\n" in one.value for one in page.code)
+
+
+def test_models_for_research_alone_are_suggested_last(show: Show) -> None:
+    page = show(place=HardwareProfile("here", None, memory_gib=24))
+    suggested = [one.key.removeprefix("model_suggested_") for one in page.button if "model_suggested_" in str(one.key)]
+    assert rows(page)[0]["id"] == "Qwen/Qwen2.5-VL-3B-Instruct"  # "Qwen Research"
+    assert suggested and "Qwen/Qwen2.5-VL-3B-Instruct" not in suggested
+
+
+def test_a_name_of_ollama_is_explained_and_mapped(show: Show) -> None:
+    page = name(show(), "qwen2.5vl:7b")
+    meant = "Qwen/Qwen2.5-VL-7B-Instruct"
+    assert t("models.why.ollama", "en", asked="qwen2.5vl:7b", id=meant) in texts(page)
+    assert t("models.page.use_download", "en") == page.button(key="model_use").label
+
+
+def test_what_is_no_model_says_what_there_is_instead(show: Show) -> None:
+    page = name(show(), "/nowhere/at-all")
+    assert "/nowhere/at-all" in texts(page)
+    assert not [button for button in page.button if button.key == "model_use"]
+
+
+def test_settings_are_checked_as_they_are_written(show: Show) -> None:
+    page = name(show(), "Qwen/Qwen2.5-VL-7B-Instruct")
+    page.text_area(key="model_config").set_value('{"max_model_len": ').run()
+    assert "not JSON" in page.error[0].value and page.button(key="model_use").disabled
+    page.text_area(key="model_config").set_value('{"max_model_len": 4096}').run()
+    assert not page.error and not page.button(key="model_use").disabled
+
+
+def test_settings_that_take_too_much_say_how_much(show: Show) -> None:
+    page = name(show(), "Qwen/Qwen2.5-VL-7B-Instruct")
+    page.text_area(key="model_config").set_value('{"max_model_len": 128000, "dtype": "float32"}').run()
+    found = [warning.value for warning in page.warning]
+    assert any("at most" in text and "GiB of memory with these settings" in text for text in found)
+
+
+@pytest.fixture
+def served(services: Services, tiny_text: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A model's folder, and real engine processes around a small server in place of vLLM's."""
+    folder = tmp_path / "other"
+    shutil.copytree(tiny_text, folder)
+
+    def launch(model: str, arguments: object, **_: object) -> Launcher:
+        return fake_launcher({}, model=model, fetch=lambda on_progress, cancel: Path(model))
+
+    monkeypatch.setattr("framelens.engine.vllm.vllm_launcher", launch)
+    yield folder
+    services.switcher.close()
+
+
+def over(services: Services) -> str:
+    services.switcher.switch.wait()
+    return services.switcher.switch.state
+
+
+@pytest.mark.slow
+def test_page_switches_model_and_keeps_it(show: Show, served: Path, services: Services) -> None:
+    page = name(show(place=HardwareProfile("here", None, memory_gib=16)), str(served))
+    page.button(key="model_use").click().run()
+    assert not page.exception
+    assert over(services) == "done"
+    page.run()
+    assert t("models.page.switch_done", "en", before="Tiny-VL", after="other") in texts(page)
+    kept = json.loads((services.settings.data_dir / "model.json").read_text())
+    assert kept["VLLM_MODEL_PATH"] == str(served)
+
+
+def test_failing_choice_has_a_fix_button(show: Show, served: Path, services: Services) -> None:
+    page = name(show(place=HardwareProfile("here", None, memory_gib=16)), str(served))
+    page.text_area(key="model_config").set_value('{"dtype": "int8", "max_model_len": 64}').run()
+    page.button(key="model_check").click().run()
+    page.button(key="model_fix_0").click().run()
+    assert not page.exception
+    fixed = json.loads(page.text_area(key="model_config").value)
+    assert fixed["dtype"] != "int8" and fixed["max_model_len"] == 64
+    assert services.switcher.switch.state == "idle"
+
+
+def test_switch_pauses_running_analyses_if_wanted(
+    show: Show, served: Path, open_services: Open, hold: threading.Event
+) -> None:
+    services = open_services(script(hold=hold))
+    path = services.videos.path(services.videos.sample())
+    job = services.jobs.submit(AnalysisRequest(path), name="video.mp4")
+    while not services.jobs.running():
+        time.sleep(0.01)
+    page = name(show(place=HardwareProfile("here", None, memory_gib=16), changed=services), str(served))
+    page.button_group(key="model_pausing").set_value(True).run()
+    page.button(key="model_use").click().run()
+    assert not page.exception
+    assert over(services) == "done"
+    assert ended(services, job).state == "paused"
+
+
+class Refusing(ScriptedEngine):
+    """An engine that does not come up."""
+
+    def ensure_ready(self, on_progress: object, cancel: threading.Event) -> Endpoint:
+        raise EngineError("cuda_out_of_memory", model="big")
+
+
+def test_a_change_that_failed_says_why_and_which_model_is_back(show: Show, services: Services) -> None:
+    engine = Refusing(EngineStatus("stopped", "vllm", "/models/Big"))
+    services.switcher.begin(replace(services.switcher.session, engine=engine))
+    assert over(services) == "failed"
+    written = texts(show())
+    assert error_text(EngineError("cuda_out_of_memory", model="big"), "en") in written
+    assert t("models.page.switch_back", "en", before="Tiny-VL") in written
+
+
+@pytest.mark.slow
+def test_a_choice_that_cannot_be_saved_is_told_beside_it(
+    show: Show, served: Path, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("framelens.config.keep_choice", full)
+    page = name(show(place=HardwareProfile("here", None, memory_gib=16)), str(served))
+    page.button(key="model_use").click().run()
+    assert over(services) == "done"
+    page.run()
+    assert t("models.page.switch_done", "en", before="Tiny-VL", after="other") in texts(page)
+    assert "No space left on device" in texts(page)
+
+
+class Broken(ScriptedEngine):
+    """An engine with a bug."""
+
+    def ensure_ready(self, on_progress: object, cancel: threading.Event) -> Endpoint:
+        raise ZeroDivisionError
+
+
+def test_a_bug_in_the_start_of_an_engine_is_shown(
+    show: Show, services: Services, caplog: pytest.LogCaptureFixture
+) -> None:
+    changed = with_bench(services, engine=Broken())
+    page = show(changed=changed)
+    page.button(key="model_start").click().run()
+    changed.switcher.engine_start.wait()
+    page.run()
+    assert "ZeroDivisionError" in texts(page) and not page.exception
+    assert "the task 'engine-start' failed" in caplog.text
+
+
+def test_two_sessions_start_and_stop_one_engine(show: Show, services: Services) -> None:
+    started, stopped, hold = [], [], threading.Event()
+
+    class Slow(ScriptedEngine):
+        def ensure_ready(self, on_progress: object, cancel: threading.Event) -> Endpoint:
+            started.append(self)
+            cancel.wait()
+            raise Cancelled
+
+        def stop(self) -> None:
+            stopped.append(self)
+            hold.wait()
+
+    changed = with_bench(services, engine=Slow())
+    for page in (show(changed=changed), show(changed=changed)):
+        page.button(key="model_start").click().run()
+    changed.switcher.stop_engine()
+    changed.switcher.stop_engine()
+    hold.set()
+    changed.switcher.close()
+    assert len(started) == 1 and changed.switcher.engine_start.state == "cancelled"
+    assert len(stopped) == 2  # once for the two requests, and once at the end
+
+
+def test_a_download_can_be_paused_continued_with_and_abandoned(show: Show, services: Services) -> None:
+    def fetch(model: str, on_progress: Callable[[EngineProgress], None], cancel: threading.Event) -> Path:
+        figures = {"bytes_done": 1, "bytes_total": 2, "files_done": 0, "files_total": 3}
+        words = {"done": "1 B", "total": "2 B", "pace": ""}
+        on_progress(EngineProgress("downloading", {"model": model, **figures, **words}))
+        cancel.wait()
+        raise ModelNotFound("model_not_on_hub", model=model, endpoint="http://hub")
+
+    download = tasks_of(services).download
+    download.start(partial(fetch, "org/model"), subject="org/model")
+    while not download.progress:
+        time.sleep(0.01)
+    page = show()
+    assert [bar.proto.value for bar in page.get("progress")] == [50]
+    page.button(key="model_download_pause").click().run()
+    assert t("models.page.download_paused", "en", model="org/model") in texts(page)
+    page.button(key="model_download_continue").click().run()
+    page.button(key="model_download_cancel").click().run()
+    assert not page.exception and download.state == "idle"
+    assert not [one for one in page.button if one.key == "model_download_cancel"]
+    download.close()
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_sum_is_reported_term_by_term_against_a_card(show: Show, language: Language) -> None:
+    page = show(language=language)
+    page.selectbox(key="sum_model").set_value("Qwen/Qwen2.5-VL-7B-Instruct").run()
+    page.selectbox(key="sum_card").set_value(16).run()
+    assert not page.exception
+    bars = [shown for shown in parts_shown(page) if "there" in shown]
+    assert next(part["label"] for part in bars[-1]["parts"]) == t("models.term.text_weights", language)
+    assert sum(part["amount"] for part in bars[-1]["parts"]) > bars[-1]["there"]
+
+
+def test_heads_that_cannot_be_divided_among_the_cards_are_told(show: Show) -> None:
+    page = show()
+    page.selectbox(key="sum_model").set_value("Qwen/Qwen2.5-VL-7B-Instruct").run()
+    page.selectbox(key="sum_tp").set_value(8).run()
+    assert t("models.page.calculation_tp_bad", "en", heads=28, n=8) in texts(page)

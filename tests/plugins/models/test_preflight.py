@@ -1,0 +1,433 @@
+"""Preflight checks: the model, settings and machine that cause each finding, and those that don't."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from framelens.core.errors import ConfigError, EngineError, ModelNotFound
+from framelens.core.units import GIB
+from framelens.i18n import error_text, notice_text
+from framelens.models.catalogue import built_in
+from framelens.models.config.parser import read_shape
+from framelens.plugins.models.preflight import check
+from framelens.plugins.models.preflight.context import (
+    Fix,
+    GpuState,
+    MachineState,
+    Model,
+    PreflightFinding,
+    PreflightSubject,
+    Program,
+    apply_fix,
+)
+from tests.models.checkpoints import AWQ, GEMMA3, GPTQ, QWEN2, QWEN2_VL, QWEN3_MOE
+
+FILES = frozenset({"config.json", "model.safetensors", "tokenizer.json", "preprocessor_config.json"})
+PROGRAM = Program(
+    architectures=frozenset({"Qwen2ForCausalLM", "Qwen2_5_VLForConditionalGeneration", "Qwen3MoeForCausalLM"}),
+    model_types=frozenset({"qwen2", "qwen2_5_vl", "qwen3_moe", "gemma3_text"}),
+    quantisations=frozenset({"awq", "gptq", "fp8", "compressed-tensors"}),
+)
+CPU = MachineState("cpu", cpu_flags=frozenset({"avx2", "avx512_bf16"}), memory_nodes=1, memory_bytes=32 * GIB,
+              free_bytes=24 * GIB, shm_bytes=8 * GIB, disk_free_bytes=100 * GIB, disk_folder="/cache")  # fmt: skip
+OLD_CPU = replace(CPU, cpu_flags=frozenset({"avx2", "avx512f"}), cpu_cores=2)
+AMPERE = GpuState("RTX 3090", (8, 6), 24 * GIB, 24 * GIB)
+TURING = GpuState("RTX 2080 Ti", (7, 5), 11 * GIB, 11 * GIB)
+VOLTA = GpuState("V100", (7, 0), 16 * GIB, 16 * GIB)
+USUAL = {"max_model_len": 512, "dtype": "auto"}
+# A Qwen2.5-VL-72B as its early AWQ upload was: 29568 is no multiple of 8 × 128.
+LARGE: dict[str, Any] = {
+    "architectures": ["Qwen2ForCausalLM"], "model_type": "qwen2", "hidden_size": 8192, "num_hidden_layers": 80,
+    "num_attention_heads": 64, "num_key_value_heads": 8, "intermediate_size": 29568, "vocab_size": 152064,
+    "max_position_embeddings": 32768, "dtype": "float16", "tie_word_embeddings": False,
+    "quantization_config": {**AWQ, "group_size": 128},
+}  # fmt: skip
+
+
+def cards(card: GpuState, number: int = 1) -> MachineState:
+    return replace(CPU, kind="gpu", cards=(card,) * number)
+
+
+def subject(config: dict[str, Any] = QWEN2, machine: MachineState = CPU, **arguments: Any) -> PreflightSubject:
+    """A whole model in a folder; arguments set to None are left out."""
+    try:
+        shape = read_shape(config)
+    except ModelNotFound:
+        shape = None
+    given = {key: value for key, value in {**USUAL, **arguments}.items() if value is not None}
+    model = Model("tiny", "/models/tiny", FILES, config, shape, has_template=True)
+    return PreflightSubject(model, given, given, machine, PROGRAM)
+
+
+def reported(subject: PreflightSubject) -> list[str]:
+    """What stops or hinders."""
+    found = check(subject)
+    for finding in found:
+        for language in ("zh", "en"):
+            assert "…" not in notice_text(finding.notice, language).replace("(./download_model.sh …", "")
+            assert finding.fix is None or notice_text(finding.fix.notice, language)
+            if finding.severity == "stops":
+                assert error_text(finding.error, language)
+    return [finding.key for finding in found if finding.severity != "tells"]
+
+
+def only(subject: PreflightSubject) -> PreflightFinding:
+    found = [finding for finding in check(subject) if finding.severity != "tells"]
+    assert len(found) == 1, found
+    return found[0]
+
+
+PAIRS: dict[str, tuple[str, Callable[[], PreflightSubject], Callable[[], PreflightSubject]]] = {
+    "heads": (
+        "heads_not_divisible",
+        lambda: subject(machine=cards(AMPERE, 3), tensor_parallel_size=3),
+        lambda: subject(machine=cards(AMPERE, 4), tensor_parallel_size=4),
+    ),
+    "cards": (
+        "cards_too_few",
+        lambda: subject(machine=cards(AMPERE), tensor_parallel_size=2),
+        lambda: subject(machine=cards(AMPERE, 2), tensor_parallel_size=2),
+    ),
+    "nodes": (
+        "numa_nodes_too_few",
+        lambda: subject(tensor_parallel_size=2),
+        lambda: replace(subject(tensor_parallel_size=2), environment={"VLLM_CPU_OMP_THREADS_BIND": "0-1|2-3"}),
+    ),
+    "ray": (
+        "ray_missing",
+        lambda: subject(distributed_executor_backend="ray"),
+        lambda: subject(distributed_executor_backend="mp"),
+    ),
+    "ray on a CPU": (
+        "ray_unsupported",
+        lambda: replace(
+            subject(distributed_executor_backend="ray"), program=replace(PROGRAM, has_ray=True)
+        ),
+        lambda: replace(
+            subject(machine=cards(AMPERE), distributed_executor_backend="ray"), program=replace(PROGRAM, has_ray=True)
+        ),
+    ),
+    "shared memory": (
+        "doctor_shm_small",
+        lambda: subject(machine=replace(cards(AMPERE, 2), shm_bytes=64 * 1024**2), tensor_parallel_size=2),
+        lambda: subject(machine=replace(cards(AMPERE), shm_bytes=64 * 1024**2)),
+    ),
+    "groups": (
+        "quantization_misaligned",
+        lambda: subject(LARGE, cards(AMPERE, 8), tensor_parallel_size=8),
+        lambda: subject({**LARGE, "intermediate_size": 29696}, cards(AMPERE, 8), tensor_parallel_size=8),
+    ),
+    "bfloat16": (
+        "bfloat16_unsupported",
+        lambda: subject(machine=cards(TURING), dtype="bfloat16"),
+        lambda: subject(machine=cards(AMPERE), dtype="bfloat16"),
+    ),
+    "bfloat16 unless it is only the checkpoint's": (
+        "bfloat16_unsupported",
+        lambda: subject(machine=cards(TURING), dtype="bfloat16"),
+        lambda: subject(machine=cards(TURING), dtype="auto"),
+    ),
+    "bfloat16 on an older CPU": (
+        "preflight_emulated",
+        lambda: subject(QWEN2_VL, OLD_CPU, dtype="bfloat16"),
+        lambda: subject(dtype="bfloat16"),
+    ),
+    "bfloat16 on an older CPU, unless it is float32": (
+        "preflight_emulated",
+        lambda: subject(QWEN2_VL, OLD_CPU, dtype="auto"),
+        lambda: subject(QWEN2_VL, OLD_CPU, dtype="float"),
+    ),
+    "half": (
+        "float16_unsupported",
+        lambda: subject(GEMMA3, cards(AMPERE), dtype="half"),
+        lambda: subject(machine=cards(AMPERE), dtype="half"),
+    ),
+    "awq in float": (
+        "quantization_dtype",
+        lambda: subject({**QWEN2, "quantization_config": AWQ}, dtype="float32"),
+        lambda: subject({**QWEN2, "quantization_config": AWQ}, dtype="half"),
+    ),
+    "float without awq": (
+        "quantization_dtype",
+        lambda: subject({**QWEN2, "quantization_config": GPTQ}, dtype="float"),
+        lambda: subject(dtype="float"),
+    ),
+    "another method": (
+        "quantization_differs",
+        lambda: subject({**QWEN2, "quantization_config": GPTQ}, quantization="awq"),
+        lambda: subject({**QWEN2, "quantization_config": GPTQ}, quantization="gptq"),
+    ),
+    "a method for ordinary weights": (
+        "quantization_none",
+        lambda: subject(quantization="awq"),
+        lambda: subject(quantization="fp8"),
+    ),
+    "a method that vLLM has not": (
+        "quantization_absent",
+        lambda: subject({**QWEN2, "quantization_config": {"quant_method": "bitsandbytes", "load_in_4bit": True}}),
+        lambda: subject({**QWEN2, "quantization_config": {"quant_method": "fp8"}}),
+    ),
+    "experts in four bits": (
+        "quantization_needs_gpu",
+        lambda: subject({**QWEN3_MOE, "quantization_config": AWQ}),
+        lambda: subject({**QWEN3_MOE, "quantization_config": AWQ}, replace(CPU, cpu_flags=frozenset({"amx_tile"}))),
+    ),
+    "experts on a card": (
+        "quantization_needs_gpu",
+        lambda: subject({**QWEN3_MOE, "quantization_config": GPTQ}),
+        lambda: subject({**QWEN3_MOE, "quantization_config": GPTQ}, cards(AMPERE)),
+    ),
+    "narrow matrices": (
+        "quantization_sizes",
+        lambda: subject({**QWEN2, "intermediate_size": 272, "quantization_config": AWQ}),
+        lambda: subject({**QWEN2, "quantization_config": AWQ}),
+    ),
+    "an old card": (
+        "doctor_card_old",
+        lambda: subject(machine=cards(VOLTA)),
+        lambda: subject(machine=cards(TURING)),
+    ),
+    "an unknown type": (
+        "architecture_unsupported",
+        lambda: subject({**QWEN2, "model_type": "foo"}),
+        lambda: replace(subject({**QWEN2, "model_type": "foo"}), program=Program()),
+    ),
+    "an unknown class": (
+        "architecture_unsupported",
+        lambda: subject({**QWEN2, "architectures": ["FooForCausalLM"]}),
+        lambda: subject({**QWEN2, "architectures": ["Qwen2ForSequenceClassification"]}),
+    ),
+    "a class of transformers": (
+        "preflight_through_transformers",
+        lambda: replace(
+            subject({**QWEN2, "architectures": ["FooForCausalLM"]}), program=replace(PROGRAM, in_transformers=True)
+        ),
+        subject,
+    ),
+    "foreign code": (
+        "remote_code_needed",
+        lambda: subject({**QWEN2, "model_type": "foo", "auto_map": {"AutoConfig": "a.B"}}),
+        lambda: subject({**QWEN2, "model_type": "foo", "auto_map": {"AutoConfig": "a.B"}}, trust_remote_code=True),
+    ),
+    "foreign code that is not needed": (
+        "remote_code_needed",
+        lambda: subject({**QWEN2, "model_type": "foo", "auto_map": {"AutoConfig": "a.B"}}),
+        lambda: subject({**QWEN2, "auto_map": {"AutoConfig": "a.B"}}),
+    ),
+    "length": (
+        "context_exceeds_model",
+        lambda: subject(max_model_len=8193),
+        lambda: subject(max_model_len=8192),
+    ),
+    "length of a stretched rope": (
+        "context_exceeds_model",
+        lambda: subject(max_model_len=20000),
+        lambda: subject({**QWEN2, "rope_scaling": {"rope_type": "yarn", "factor": 4.0}}, max_model_len=20000),
+    ),
+    "length that the user answers for": (
+        "context_exceeds_model",
+        lambda: subject(max_model_len=20000),
+        lambda: replace(subject(max_model_len=20000), environment={"VLLM_ALLOW_LONG_MAX_MODEL_LEN": "1"}),
+    ),
+    "a cache that is too small": (
+        "context_exceeds_cache",
+        lambda: subject(max_model_len=8192, kv_cache_memory_bytes=4 * 1024**2),
+        lambda: subject(max_model_len=8192, kv_cache_memory_bytes=64 * 1024**2),
+    ),
+    "a cache that is too large": (
+        "cache_exceeds_memory",
+        lambda: replace(subject(), environment={"VLLM_CPU_KVCACHE_SPACE": "900"}),
+        lambda: replace(subject(), environment={"VLLM_CPU_KVCACHE_SPACE": "2"}),
+    ),
+    "weights": (
+        "weights_exceed_card",
+        lambda: subject(LARGE, cards(AMPERE)),
+        lambda: subject(LARGE, cards(AMPERE, 4), tensor_parallel_size=4, gpu_memory_utilization=0.9),
+    ),
+    "a full card": (
+        "preflight_card_busy",
+        lambda: subject(machine=cards(replace(AMPERE, free_bytes=10 * GIB))),
+        lambda: subject(machine=cards(replace(AMPERE, free_bytes=10 * GIB)), gpu_memory_utilization=0.3),
+    ),
+    "a cache that a card will hardly have": (
+        "preflight_cache_short",
+        lambda: subject({**LARGE}, cards(AMPERE, 2), tensor_parallel_size=2, max_model_len=32768),
+        lambda: subject(QWEN2, cards(AMPERE), max_model_len=8192),
+    ),
+    "ordinary memory": (
+        "preflight_memory_short",
+        lambda: subject({**LARGE, "quantization_config": None}),
+        subject,
+    ),
+    "pictures": (
+        "preflight_pictures_exceed",
+        lambda: subject(QWEN2_VL, max_model_len=1100, limit_mm_per_prompt={"image": 8}),
+        lambda: subject(QWEN2_VL, max_model_len=8192, limit_mm_per_prompt={"image": 1}),
+    ),
+    "no pictures": (
+        "preflight_pictures_off",
+        lambda: subject(QWEN2_VL, limit_mm_per_prompt={"image": 0}),
+        lambda: subject(QWEN2_VL),
+    ),
+    "template": (
+        "preflight_no_chat_template",
+        lambda: replace(subject(), model=replace(subject().model, has_template=False)),
+        lambda: replace(subject(chat_template="/t.jinja"), model=replace(subject().model, has_template=False)),
+    ),
+    "preprocessor": (
+        "preflight_no_processor",
+        lambda: replace(subject(QWEN2_VL), model=replace(subject(QWEN2_VL).model, files=frozenset({"config.json"}))),
+        lambda: replace(subject(), model=replace(subject().model, files=frozenset({"config.json"}))),
+    ),
+    "port": (
+        "port_in_use",
+        lambda: replace(subject(), port_fault=ModelNotFound("port_in_use", port=8000, reason="taken")),
+        subject,
+    ),
+    "files": (
+        "model_shards_missing",
+        lambda: replace(
+            subject(),
+            model=Model("m", fault=ModelNotFound("model_shards_missing", model="m", count=2, files="a, b")),
+        ),
+        subject,
+    ),
+    "room on the disk": (
+        "model_disk_full",
+        lambda: replace(subject(), model=Model("a/b", absent_bytes=200 * GIB)),
+        lambda: replace(subject(), model=Model("a/b", absent_bytes=20 * GIB)),
+    ),
+    "offline": (
+        "model_offline",
+        lambda: replace(subject(), model=Model("a/b", may_be_fetched=False)),
+        lambda: replace(subject(), model=Model("a/b")),
+    ),
+    "a name of Ollama's": (
+        "model_named_by_ollama",
+        lambda: replace(subject(), model=Model("qwen3:8b", match=built_in().find("qwen3:8b"))),
+        lambda: replace(subject(), model=Model("Qwen/Qwen3-8B", match=built_in().find("Qwen/Qwen3-8B"))),
+    ),
+    "a name of nobody's": (
+        "preflight_means",
+        lambda: replace(subject(), model=Model("m", match=built_in().find("Qwen/Qwen2.5-8B-Instruct"))),
+        lambda: replace(subject(), model=Model("m", match=built_in().find("Qwen/Qwen2.5-7B-Instruct"))),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_it_is_reported_when_it_is_there_and_not_when_it_is_not(name: str) -> None:
+    key, wrong, right = PAIRS[name]
+    assert key in reported(wrong())
+    assert key not in reported(right())
+
+
+@pytest.mark.parametrize("config", [QWEN2, QWEN2_VL, QWEN3_MOE], ids=["text", "vision", "experts"])
+@pytest.mark.parametrize("machine", [CPU, cards(AMPERE), cards(TURING)], ids=["CPU", "Ampere", "Turing"])
+def test_nothing_is_said_against_a_model_that_runs(config: dict[str, Any], machine: MachineState) -> None:
+    assert reported(subject(config, machine)) == []
+
+
+def test_where_nothing_is_known_nothing_is_said() -> None:
+    nothing = PreflightSubject(
+        Model("m", "/m", has_template=True), {}, {"tensor_parallel_size": 1}, MachineState(), Program()
+    )
+    assert reported(nothing) == []
+    assert reported(replace(nothing, machine=MachineState("gpu", (GpuState(),)))) == []
+
+
+def test_a_config_that_is_overridden_is_not_judged_by() -> None:
+    assert (
+        reported(subject({**QWEN2, "model_type": "foo"}, hf_overrides={"model_type": "qwen2"}, max_model_len=9000))
+        == []
+    )
+
+
+def test_int8_as_data_type_is_refused_with_what_was_meant() -> None:
+    fault = ConfigError("vllm_dtype_quantized", value='"int8"', allowed='"auto", "half"')
+    found = only(replace(subject(dtype="int8"), settings_fault=fault))
+    assert found.severity == "stops" and found.fix == Fix({"dtype": "auto"})
+    assert "AWQ" in notice_text(found.notice, "en") and "AWQ" in notice_text(found.notice, "zh")
+
+
+MENDED = ("heads", "cards", "nodes", "ray", "ray on a CPU", "groups", "bfloat16",
+          "bfloat16 on an older CPU", "half", "awq in float", "length",
+          "another method", "a method for ordinary weights", "a cache that is too small",
+          "a full card", "no pictures")  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MENDED)
+def test_what_a_fix_sets_takes_the_finding_away(name: str) -> None:
+    key, wrong, _ = PAIRS[name]
+    was = wrong()
+    (found,) = (finding for finding in check(was) if finding.key == key)
+    assert found.fix
+    fixed = apply_fix(was.arguments, found.fix)
+    assert key not in reported(replace(was, given=fixed, arguments=fixed))
+    assert set(was.arguments) - set(fixed) == set(found.fix.remove) & set(was.arguments)
+
+
+def test_code_of_a_model_that_is_not_here_is_confirmed_later() -> None:
+    needing = subject({**QWEN2, "model_type": "foo", "auto_map": {"AutoConfig": "a.B"}})
+    found = only(replace(needing, model=replace(needing.model, folder="", files=frozenset())))
+    assert (found.key, found.severity, found.fix) == ("preflight_code_later", "hinders", None)
+
+
+def test_fault_of_code_counts_only_where_it_may_run() -> None:
+    fault = EngineError("remote_code_changed", model="m", name="m", files="a.py")
+    for allowed, expected in ((True, ["remote_code_changed"]), (False, [])):
+        usual = subject(trust_remote_code=allowed)
+        assert reported(replace(usual, model=replace(usual.model, code_fault=fault))) == expected
+
+
+def test_fix_may_be_another_model_or_engine() -> None:
+    missing = {**subject({**QWEN3_MOE, "quantization_config": AWQ}).arguments}
+    found = only(replace(subject({**QWEN3_MOE, "quantization_config": AWQ}), alternative="org/other"))
+    assert found.fix and found.fix.model == "org/other" and apply_fix(missing, found.fix) == missing
+    assert "org/other" in notice_text(found.fix.notice, "en")
+
+
+def test_what_an_older_cpu_cannot_hold_in_float32_is_only_told() -> None:
+    found = check(subject(QWEN2_VL, replace(OLD_CPU, memory_bytes=2 * GIB), dtype="bfloat16"))
+    reported = [(one.severity, one.fix) for one in found if one.key == "preflight_emulated"]
+    assert reported == [("tells", None)]
+
+
+def test_what_stops_comes_first() -> None:
+    found = check(replace(subject(max_model_len=9000), model=replace(subject().model, has_template=False)))
+    assert [finding.severity for finding in found] == ["stops", "hinders", "tells"]
+
+
+def test_a_text_model_is_reported_to_be_one() -> None:
+    assert [finding.key for finding in check(subject())] == ["preflight_blind"]
+    assert check(subject(QWEN2_VL)) == ()
+
+
+WRONG: tuple[Any, ...] = (5, 0, -1, 2.5, "x", "", [], [1, "a"], {}, {"a": 1}, True, None, 10**12)
+AWKWARD = [
+    (base, key, value)
+    for base in (QWEN2_VL, {**QWEN3_MOE, "quantization_config": AWQ})
+    for key in (*base, "rope_scaling", "auto_map", "model_max_length", "quantization_config")
+    for value in WRONG
+]
+
+
+def test_a_config_that_is_nonsense_is_no_reason_to_fail() -> None:
+    for base, key, value in AWKWARD:
+        for changed in ({**base, key: value}, {**base, "text_config": {**base.get("text_config", {}), key: value}}):
+            for machine in (CPU, cards(AMPERE, 2)):
+                check(subject(changed, machine, tensor_parallel_size=2))
+
+
+def test_settings_that_no_one_has_checked_are_no_reason_to_fail() -> None:
+    """Where no vLLM is installed, nothing has looked at them before."""
+    keys = ("max_model_len", "dtype", "quantization", "tensor_parallel_size", "limit_mm_per_prompt", "chat_template",
+            "gpu_memory_utilization", "kv_cache_memory_bytes", "distributed_executor_backend")  # fmt: skip
+    for key in keys:
+        for value in WRONG:
+            for machine in (CPU, cards(AMPERE, 2)):
+                check(subject(QWEN2_VL, machine, **{key: value}))

@@ -1,0 +1,30 @@
+"""What changes the engine is checked where it is done, whoever draws the button."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from framelens.core.errors import InputError
+from framelens.core.identity import User, as_user
+from framelens.plugins.models import page, tasks
+from framelens.plugins.models.trust import code_trust
+from framelens.services.container import Services
+
+ACTIONS: dict[str, Callable[[Services, Path], object]] = {
+    "switch": lambda services, folder: tasks.switch(services, services.settings, pausing=False),
+    "query": lambda services, folder: tasks.query_remote_engine(services, base_url="http://x", api_key="", model=""),
+    "trust": lambda services, folder: code_trust.trust_code(folder, None, "", None),  # type: ignore[arg-type]
+    "untrust": lambda services, folder: code_trust.untrust_code(folder, "a/b", None),  # type: ignore[arg-type]
+    "page": lambda services, folder: page.draw(),
+}
+
+
+@pytest.mark.parametrize("action", ACTIONS.values(), ids=ACTIONS)
+def test_an_analyst_may_not_change_the_engine(
+    action: Callable[[Services, Path], object], services: Services, tmp_path: Path
+) -> None:
+    with as_user(User("1", "eve", "analyst")), pytest.raises(InputError, match="role_administrator"):
+        action(services, tmp_path)

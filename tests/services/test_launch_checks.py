@@ -1,0 +1,52 @@
+"""Checks before a start come from a plugin; without one the engine is built without them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from framelens import config, registry
+from framelens.core.domain import Notice
+from framelens.core.errors import EngineError
+from framelens.services.engine_selection import build_engine
+from framelens.services.launch_checks import LaunchChecks, launch_checks
+
+HINDRANCE = Notice("preflight_memory_busy", {})
+
+
+def own_checks(settings: config.Settings) -> LaunchChecks:
+    return LaunchChecks(find=lambda: (HINDRANCE,))
+
+
+@pytest.fixture
+def no_plugins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Use no plugin."""
+    monkeypatch.setattr(registry, "used", tuple)
+
+
+@pytest.mark.usefixtures("no_plugins")
+def test_without_a_plugin_nothing_is_checked(tiny_vl: Path) -> None:
+    checks = launch_checks(config.load({}))
+    assert checks.find() == checks.inspect(tiny_vl) == ()
+    assert checks.prepare("any/model") is None
+
+
+@pytest.mark.usefixtures("no_plugins")
+def test_without_a_plugin_no_code_of_a_model_runs(tiny_vl: Path) -> None:
+    trusting = replace(config.load({}), model_path=str(tiny_vl), vllm_config={"trust_remote_code": True})
+    engine, _ = build_engine(trusting)
+    with pytest.raises(EngineError, match="remote_code_untrusted"):
+        engine._launcher.prepare(tiny_vl)  # type: ignore[attr-defined]
+
+
+def test_the_first_plugin_with_checks_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    plugins = (
+        registry.Plugin("none"),
+        registry.Plugin("broken", launch_checks="framelens.nothing:checks"),
+        registry.Plugin("own", launch_checks=f"{__name__}:own_checks"),
+        registry.Plugin("models", launch_checks="framelens.plugins.models.launch:launch_checks"),
+    )
+    monkeypatch.setattr(registry, "used", lambda: plugins)
+    assert launch_checks(config.load({})).find() == (HINDRANCE,)

@@ -23,13 +23,11 @@ Both = tuple[Analysis, Analysis]
 _WORD = re.compile(r"[\u3400-\u9fff]|\w+|\s+|[^\w\s]")
 """Words, spaces and signs; each CJK character counts as a word."""
 _MAX_WORDS = 600
-"""Longer texts are shown unmarked, because comparing them takes quadratic time. Chosen by hand; not tuned."""
+"""Longer texts are shown unmarked, because comparing them takes quadratic time."""
 _MAX_UNCITED = 20
-"""Findings without a frame that are shown. Chosen by hand; not tuned."""
+"""Findings without a frame that are shown."""
 _MIN_SIMILARITY = 0.35
-"""Texts that share fewer words than this ratio are shown unmarked: nearly everything would be marked. Chosen by hand;
-not tuned.
-"""
+"""Texts that share fewer words than this ratio are shown unmarked: nearly everything would be marked."""
 
 
 @dataclass(frozen=True)

@@ -56,9 +56,7 @@ _script_run = _ScriptRun()
 _first_page = threading.Lock()
 _COOKIE = "login_cookie"
 _PAINT_SECONDS = 1.0
-"""From the end of a script run to the page on the screen: the browser fetches its parts meanwhile. Chosen by hand; not
-tuned.
-"""
+"""From the end of a script run to the page on the screen: the browser fetches its parts meanwhile."""
 
 
 def install(installed: Installed) -> None:

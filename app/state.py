@@ -21,7 +21,7 @@ from framelens.core.errors import AppError
 
 Kind = Literal["remove", "add"]
 _EARLY_SECONDS = 0.001
-"""A player may show a frame slightly before the time that the decoder gives it. Chosen by hand; not tuned."""
+"""A player may show a frame slightly before the time that the decoder gives it."""
 
 
 @dataclass(frozen=True)

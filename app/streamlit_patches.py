@@ -24,11 +24,9 @@ from streamlit.runtime.state.safe_session_state import SafeSessionState
 from app import resources
 
 _FINISH_SECONDS = 0.05
-"""From a request for a fragment, while the last messages of a run are on their way, to the next try. Chosen by hand;
-not tuned.
-"""
+"""From a request for a fragment, while the last messages of a run are on their way, to the next try."""
 _MOST_ADDRESSES = 32
-"""Replaced addresses of a session that are remembered. Chosen by hand; not tuned."""
+"""Replaced addresses of a session that are remembered."""
 Address = tuple[tuple[str, str], ...]
 """Names and values of a query string, sorted."""
 

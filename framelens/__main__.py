@@ -10,7 +10,6 @@ import sys
 
 _STOPPED = 130
 _AGAIN_SECONDS = 0.05
-"""Chosen by hand; not tuned."""
 _DECODE = frozenset({"keyframes", "analyse", "analyze"})
 
 

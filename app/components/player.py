@@ -36,10 +36,10 @@ _WORDS = (
 )
 _PLACEHOLDERS = {name: f"{{{name}}}" for name in ("start", "end", "seconds", "time")}
 _DEFAULT_FRAME_RATE = 25.0
-"""Assumed where the file doesn't name its frame rate. Chosen by hand; not tuned."""
+"""Assumed where the file doesn't name its frame rate."""
 _mount = component("player", "timeline", "strip", "view", "courier", "range", "handwork", "stills")
 _PREVIEW_SIDE = 320
-"""Longest side in pixels of the frames' pictures. Chosen by hand; not tuned."""
+"""Longest side in pixels of the frames' pictures."""
 
 
 def draw(

@@ -47,11 +47,11 @@ _mount = component("report", "words", "blocks")
 _mount_parts = component("parts", "words", "blocks")
 _PARTS_KEY = "parts"
 _MAX_PICTURES = 3
-"""Pictures shown per statement. Chosen by hand; not tuned."""
+"""Pictures shown per statement."""
 _NUM_ROWS = 100
-"""Rows of a table of numbers in a piece, so that few reports have pages for them. Chosen by hand; not tuned."""
+"""Rows of a table of numbers in a piece, so that few reports have pages for them."""
 _SIDES = (320, 640)
-"""Longest sides of pictures in pixels, for large and for small pixels. Chosen by hand; not tuned."""
+"""Longest sides of pictures in pixels, for large and for small pixels."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from framelens.i18n import language, t
 from framelens.store.upload_limits import UploadPurpose
 
 PIECE_BYTES = 8 * 2**20
-"""Size of one piece of an upload. Chosen by hand; not tuned."""
+"""Size of one piece of an upload."""
 _MAX_SENTENCE_CHARACTERS = 1000
 _WORDS = (
     *("other", "pause", "resume", "sending", "paused", "unfinished", "lost", "checking"),

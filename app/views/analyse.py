@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from framelens.jobs.snapshot import JobSnapshot
 
 _COLUMNS = (7, 4)
-"""Ratio of the column widths with an analysis. Chosen by hand; not tuned."""
+"""Ratio of the column widths with an analysis."""
 _PLAYER_HEIGHT = 360
-"""Height in pixels of the placeholder while a new video is opened. Chosen by hand; not tuned."""
+"""Height in pixels of the placeholder while a new video is opened."""
 
 
 def draw() -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from framelens.conversations.conversation import Conversation
 
 _COLUMNS = (5, 7)
-"""Ratio of the column widths of video and conversation, as in a report. Chosen by hand; not tuned."""
+"""Ratio of the column widths of video and conversation, as in a report."""
 
 
 def draw() -> None:

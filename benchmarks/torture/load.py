@@ -23,9 +23,9 @@ _FULL = 10_000
 _PARTS = 10
 _MOST_KILOBYTES = 2.0
 """Growth of memory for each job that counts as a leak: a job in memory with its two pictures has 10 KB and more, and
-the index of what is stored, which SQLite caches, takes less. Chosen by hand."""
+the index of what is stored, which SQLite caches, takes less."""
 _MOST_SLOWER = 1.5
-"""Time per job of the last tenth, in that of the second; a busy machine makes some difference. Chosen by hand."""
+"""Time per job of the last tenth, in that of the second; a busy machine makes some difference."""
 _POLL_SECONDS = 0.005
 
 

@@ -62,7 +62,7 @@ hand."""
 _SLACK_MEGABYTES = 24.0
 """Growth that is no leak: after rounds of 6 sessions, 296, 298, 308 and 305 MB were held."""
 _MOST_MORE = 8
-"""More threads, descriptors, processes or files that are no leak: pools keep what they started. Chosen by hand."""
+"""More threads, descriptors, processes or files that are no leak: pools keep what they started."""
 _TEXTS = """() => {
     const lines = [];
     const look = (node) => {

@@ -63,7 +63,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _POLL_SECONDS = 0.1
 _MOST_REPLACED = 2
-"""Engines of a pool that may die under one video, which may be the cause. Chosen by hand; not tuned."""
+"""Engines of a pool that may die under one video, which may be the cause."""
 
 
 class Answerer(Protocol):

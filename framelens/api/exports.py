@@ -50,9 +50,9 @@ from framelens.video.extractor import full_pictures
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
 _AT_A_TIME = 2
-"""A document takes one core for seconds. Chosen by hand; not tuned."""
+"""A document takes one core for seconds."""
 _MOST_OF_USER = 8
-"""Exports of a user that wait or are written at a time, where there are accounts. Chosen by hand; not tuned."""
+"""Exports of a user that wait or are written at a time, where there are accounts."""
 _ZIP = "application/zip"
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _ARCHIVES = ("frames", "sheet", "everything")

@@ -36,7 +36,7 @@ _MEDIA_TYPES = {
     ".gif": "image/gif",
 }
 _MOST_IN_A_ROW = 16
-"""Stills of one file while others wait: the filmstrip of a wide page. Chosen by hand; not tuned."""
+"""Stills of one file while others wait: the filmstrip of a wide page."""
 
 
 def routes(gate: Gate, prefix: str) -> list[BaseRoute]:

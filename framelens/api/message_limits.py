@@ -12,9 +12,9 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 VISITOR_BYTES = 1 << 16
 """Of a message without a login: a browser that draws the login page sends some hundred bytes."""
 USER_BYTES = 4 << 20
-"""Of a message with a login: what all fields of a page hold. Chosen by hand; not tuned."""
+"""Of a message with a login: what all fields of a page hold."""
 MOST_PIECES = 1000
-"""Of a message. Browsers send one; each takes memory, even if it is empty. Chosen by hand; not tuned."""
+"""Of a message. Browsers send one; each takes memory, even if it is empty."""
 _LIMIT = "framelens.limit_messages"
 """Key of a scope: a function that sets how many bytes a message of this connection may have."""
 

@@ -31,7 +31,7 @@ from framelens.core.identity import Role, User
 from framelens.services.access.accounts import COOKIE
 from framelens.services.container import Services
 
-_MOST_BYTES = 1 << 14  # of a login; chosen by hand, not tuned
+_MOST_BYTES = 1 << 14  # of a login
 _FILES = ("/media/", "/_stcore/upload_file/")
 """Beginnings of the paths of files that Streamlit keeps in memory, for any session that knows their names, and takes
 into it, for any session that is known. The page uses neither.
@@ -41,9 +41,9 @@ _INTERNALS = ("/_stcore/metrics", "/_stcore/agent", "/_stcore/script-health-chec
 _OF_NEW_PAGE = 2
 """Protocols that the WebSocket of a page asks for that has no session yet."""
 _MOST_CHECKS = 4
-"""At a time; each reads one row of the store. Chosen by hand; not tuned."""
+"""At a time; each reads one row of the store."""
 _MOST_BYTES_WAITING = 1 << 20
-"""Of a page's messages; then its WebSocket isn't read until they are handled. Chosen by hand; not tuned."""
+"""Of a page's messages; then its WebSocket isn't read until they are handled."""
 _MESSAGE_BYTES = 512
 """Of memory for a message beside its content, roughly."""
 _OPEN, _LOCKED, _VISITOR = "open", "locked", "visitor"

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from framelens.store.audit import AuditLog
 
 _VERSION = "1.0.0"
-_WRITE_BYTES = 2**20  # written at once; chosen by hand, not tuned
+_WRITE_BYTES = 2**20  # written at once
 _MAX_DIGITS = 18  # of a size or an offset, which then fit into 64 bits
 
 

@@ -12,7 +12,7 @@ from framelens.i18n import LANGUAGES, language, t
 from framelens.services.analyses import build_request, with_named
 from framelens.services.keyframes import FIT, parse_frames
 
-_MOST_JOBS = 16  # chosen by hand; not tuned
+_MOST_JOBS = 16
 
 
 def add_analysis_options(parser: argparse.ArgumentParser) -> None:

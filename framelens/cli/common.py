@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from framelens.store.trash import TrashEntry
 
 _services: ContextVar[Services] = ContextVar("services")
-_WIDTH_IN_A_PIPE = 140  # columns; chosen by hand, not tuned
+_WIDTH_IN_A_PIPE = 140  # columns
 MOST_LISTED = 1_000_000
-"""Entries of a list. Chosen by hand; not tuned."""
+"""Entries of a list."""
 PORT = 65535
 """The highest port of TCP."""
 _FROM_WORST = (130, 1, 5, 4, 3, 6, 2, 0)  # exit codes, most severe first

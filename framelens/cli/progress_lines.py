@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from framelens.cli.progress import Progress
 
 _SECONDS = 5.0
-"""Least time between two lines of one stage. Chosen by hand; not tuned."""
+"""Least time between two lines of one stage."""
 
 
 @dataclass

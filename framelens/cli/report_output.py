@@ -19,7 +19,7 @@ from framelens.video.inputs import typed_path
 from framelens.video.subtitles.discovery import files_beside
 
 ROOM_FOR_NUMBER = 8
-"""Bytes of a name that stay free for "-2" and the numbers after it. Chosen by hand; not tuned."""
+"""Bytes of a name that stay free for "-2" and the numbers after it."""
 
 
 @dataclass(frozen=True)

@@ -41,9 +41,9 @@ from framelens.llm.retries import Retries
 from framelens.llm.stream import Reply, stream_pieces
 
 _SAVE_SECONDS = 2.0
-"""Time between two saves of a growing answer. Chosen by hand; not tuned."""
+"""Time between two saves of a growing answer."""
 _ATTEMPTS = 5
-"""Most forms of one request: without pictures, with fewer, shorter ones. Chosen by hand; not tuned."""
+"""Most forms of one request: without pictures, with fewer, shorter ones."""
 Connect = Callable[[], Generator[EngineProgress, None, EngineConnection]]
 
 

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from framelens.engine.base import Endpoint
 
 _POLL_SECONDS = 0.05
-"""Longest wait before a cancel is noticed. Chosen by hand; not tuned."""
+"""Longest wait before a cancel is noticed."""
 MOST_ANSWERED_OF_USER = 4
 """Questions of a user at an engine at a time, where there are accounts: an engine that answers one after the other, or
-whose cache is smaller than it says, has a queue of its own, in which users take no turns. Chosen by hand; not tuned."""
+whose cache is smaller than it says, has a queue of its own, in which users take no turns."""
 
 
 class Place:

@@ -25,14 +25,14 @@ from framelens.llm import messages
 from framelens.llm.error_mapping import fallback_notice
 from framelens.llm.token_count import estimate_frame_tokens, estimate_text_tokens
 
-# Shares of the context, and the step in which the length of a question counts. Chosen by hand; not tuned.
+# Shares of the context, and the step in which the length of a question counts.
 _MATERIAL, _DESCRIBED, _DESCRIBED_ALONE, _QUESTION_STEP = 1 / 5, 1 / 8, 1 / 2, 1 / 16
 _TOKENS_PER_MESSAGE = 8  # role and separators; Qwen2.5 takes 5
 _PICTURE_STEPS = 4
 _ROUNDS = 6
-"""Most corrections by the engine's own count; each needs a short request. Chosen by hand; not tuned."""
+"""Most corrections by the engine's own count; each needs a short request."""
 _SHRINK = 0.75
-"""Most of a request that is sent again after it was too large. Chosen by hand; not tuned."""
+"""Most of a request that is sent again after it was too large."""
 
 
 @dataclass(frozen=True)

@@ -33,11 +33,11 @@ LIMITS: Mapping[str, tuple[float, float]] = {
 }
 """Least and greatest value of each setting; those that are whole numbers here take whole numbers only."""
 MOST_QUESTION, MOST_SYSTEM_PROMPT = 20_000, 8_000
-"""Characters. 20,000 of a question are some 8,000 tokens. Chosen by hand; not tuned."""
+"""Characters. 20,000 of a question are some 8,000 tokens."""
 MOST_IMAGES = 8
-"""Images of a user with one question. Chosen by hand; not tuned."""
+"""Images of a user with one question."""
 _MOST_LETTERS = 26
-_MOST_NAME = 80  # characters; chosen by hand, not tuned
+_MOST_NAME = 80  # characters
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from framelens.core.domain import Analysis, Notice, Noticed
 from framelens.core.errors import PicturesRefused
 
 _MOST_MIDDLES = 8
-"""Frames of found moments that are added for another part of the question. Chosen by hand; not tuned."""
+"""Frames of found moments that are added for another part of the question."""
 
 
 def add_frames(

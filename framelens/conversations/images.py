@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 MOST_BYTES = 64 << 20
-"""Size of an image file. Chosen by hand; not tuned."""
+"""Size of an image file."""
 _MOST_PIXELS = 1 << 26
 """8192 x 8192, as for pictures of videos: a larger one takes hundreds of megabytes, however small its file is."""
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF")

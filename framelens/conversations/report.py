@@ -26,7 +26,7 @@ from framelens.core.identity import current_user
 from framelens.core.units import clock
 
 _MOST_CONVERSATIONS = 1000
-"""Conversations in one report, those that changed last. Chosen by hand; not tuned."""
+"""Conversations in one report, those that changed last."""
 _ID = re.compile(r"[A-Za-z0-9]{6,64}")
 Find = Callable[[str], Analysis | None]
 

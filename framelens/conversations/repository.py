@@ -19,7 +19,7 @@ from framelens.store.trash import Trash, TrashEntry
 
 _SIDE, _QUALITY = 1568, 90
 """Longer side of stored pictures in pixels, and their JPEG quality. Models see no more of a picture: 1568 is the longer
-side that Claude scales to, Qwen2.5-VL gets at most 896. Chosen by hand; not tuned."""
+side that Claude scales to, Qwen2.5-VL gets at most 896."""
 
 
 class ConversationRepository:

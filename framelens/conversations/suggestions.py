@@ -12,13 +12,13 @@ from framelens.i18n import language, t
 from framelens.reports.content.labels import clocks, one_line, times_of
 
 MOST = 3
-"""Suggested questions. Chosen by hand; not tuned."""
+"""Suggested questions."""
 _LONGEST = 48
-"""Characters of a quoted name, title or finding: what fits into one line beside the question. Chosen by hand."""
+"""Characters of a quoted name, title or finding: what fits into one line beside the question."""
 _LEAST_TEXT = 3
-"""Characters of text on screen that are worth a question; a lone digit isn't. Chosen by hand; not tuned."""
+"""Characters of text on screen that are worth a question; a lone digit isn't."""
 _TRIED = 100
-"""Findings that are tried: a report may have ten thousand. Chosen by hand; not tuned."""
+"""Findings that are tried: a report may have ten thousand."""
 _BRACKETED = re.compile(r"\s*(?:\([^()]*\)|（[^（）]*）|\[[^\[\]]*\]|【[^【】]*】|<[^<>]*>)")
 _MARKS = re.compile(r"[*_`~#|\\]+")
 _UNFIT = re.compile(r"[\"“”„«»「」『』()（）\[\]【】<>{}]|//")

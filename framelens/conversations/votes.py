@@ -37,16 +37,16 @@ _YES, _NO = ("yes", "Yes", "是", "有"), ("no", "No", "否", "没", "不")
 _SAYS_YES, _SAYS_NO = re.compile(r"\W*(?:yes\b|[是有对])", re.IGNORECASE), re.compile(r"\W*(?:no\b|[否没不无])", re.I)
 _LEAST_MASS = 0.05
 """Least probability of yes and no together. With less, the model begins its answer with something else, and the ratio
-of the two means nothing. Chosen by hand; not tuned."""
+of the two means nothing."""
 _TOP = 20
 """Likeliest tokens that are requested; the most that OpenAI's interface allows."""
 _WORD_TOKENS = 8
-"""Longest answer in words: a quoted "yes" in any tokenizer. Chosen by hand; not tuned."""
+"""Longest answer in words: a quoted "yes" in any tokenizer."""
 _SCHEMA = {"name": "vote", "strict": True, "schema": {"type": "string", "enum": ["yes", "no"]}}
 _REQUEST_TOKENS = 512
 """Tokens of a request with a picture of 640 x 360, rather too many, for the number of requests at the same time."""
 _COUNT_SECONDS = 5.0
-"""Longest wait for the tokens of a word. Chosen by hand; not tuned."""
+"""Longest wait for the tokens of a word."""
 UNDECIDED = 0.5
 """Probability of a frame on which the engine says neither yes nor no."""
 

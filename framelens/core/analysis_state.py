@@ -10,7 +10,7 @@ from functools import cached_property
 from framelens.core import domain
 
 _LEAST_ETA_SECONDS = 0.5
-"""Time of a stage before its speed is used for an estimate. Chosen by hand; not tuned."""
+"""Time of a stage before its speed is used for an estimate."""
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ T = TypeVar("T")
 Other = TypeVar("Other")
 _SIZE = struct.Struct(">Q")
 _MOST_BYTES = 2 << 30
-"""Larger than any message of an intact process. Chosen by hand; not tuned."""
+"""Larger than any message of an intact process."""
 _reading = threading.Lock()
 _were_read: set[object] = set()
 

@@ -555,7 +555,7 @@ class ReportedSearch:
 
 
 _BRIEF_TIMES = 3
-"""Most times in the short form of an answer. Chosen by hand; not tuned."""
+"""Most times in the short form of an answer."""
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ _RESERVED = re.compile(r"(?i)(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?=\.|$)")
 # ext4 allows 255 bytes, encrypted home folders 143; a Chinese character has three.
 _MAX_NAME_BYTES = 140
 _MAX_DISPLAYED = 512
-"""Characters of a displayed path: Windows allows 260, and longer ones are rarely typed. Chosen by hand; not tuned."""
+"""Characters of a displayed path: Windows allows 260, and longer ones are rarely typed."""
 _ESCAPED_PATH = "\0"
 """Prefix of a stored path that is not UTF-8. No system allows this character in a path."""
 _SURROGATES, _STAND_INS = range(0xDC80, 0xDD00), range(0x10DC80, 0x10DD00)

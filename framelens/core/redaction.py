@@ -26,7 +26,7 @@ _RULES = (
 )
 _SHORTEST, _SHORTEST_WORD, _LONGEST_WORD = 6, 8, 15
 """Lengths in characters. A shorter secret would hide parts of ordinary text; one without digits may be a word of that
-length. Chosen by hand; not tuned."""
+length."""
 _known: dict[str, re.Pattern[str]] = {}
 
 

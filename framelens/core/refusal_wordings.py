@@ -184,7 +184,7 @@ _LOOSE_ROWS: tuple[tuple[Meaning, str], ...] = (
 _NUMBER = re.compile(r"(?<![\w.])(?<!\d:)(?<!<(?=\d{3}>))(?<!id=)(?<!id: )\d{2,10}(?![\w.]*\d)", re.IGNORECASE)
 """A number that counts something: no part of a name, a port, an id or a status like <400>."""
 _LEAST_SHARE = 0.125
-"""Least share of a request that its refusal asks for: numbers can mean something else. Chosen by hand; not tuned."""
+"""Least share of a request that its refusal asks for: numbers can mean something else."""
 
 
 @cache

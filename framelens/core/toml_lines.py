@@ -15,8 +15,8 @@ from framelens.core.errors import AppError, ConfigError
 TomlEntry = tuple[str, int]
 """A table of an array of tables `[[name]]`: the name, and its number from 1."""
 T = TypeVar("T")
-_MOST_BYTES = 256 * 1024  # of a file; chosen by hand, not tuned
-_MOST_FILES = 200  # of a folder; chosen by hand, not tuned
+_MOST_BYTES = 256 * 1024  # of a file
+_MOST_FILES = 200  # of a folder
 _HEAD = re.compile(r"\s*\[\[\s*([\w-]+)\s*\]\]")
 
 

@@ -17,7 +17,7 @@ from framelens.core.errors import EngineError
 
 GUARD = Path(__file__).with_name("process_supervisor.py")
 GRACE_SECONDS = 8.0
-"""Time between SIGTERM and SIGKILL. Chosen by hand; not tuned."""
+"""Time between SIGTERM and SIGKILL."""
 
 
 class ChildProcess:

@@ -24,7 +24,6 @@ from framelens.engine.remote_engine import RemoteEngine, model_conflict
 from framelens.i18n import as_notice
 
 log = logging.getLogger(__name__)
-# Chosen by hand; not tuned.
 PROBE_SECONDS = 5.0
 """Time between two attempts to reach an engine that was left out."""
 _POLL_SECONDS = 0.1

@@ -22,7 +22,7 @@ from framelens.core.refusals import read_json
 
 _PORTS = {"http": 80, "https": 443}
 _MOST_QUOTED = 20_000
-"""Bytes that are kept of an answer that can't be used. Chosen by hand; not tuned."""
+"""Bytes that are kept of an answer that can't be used."""
 _MOST_BYTES = 16 * 2**20
 """Of an answer: a service with 400 models lists them in 1 MB, a vLLM of eight copies has 1 MB of metrics."""
 

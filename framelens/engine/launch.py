@@ -28,7 +28,7 @@ from framelens.engine.diagnostics.log_diagnosis import diagnose
 from framelens.engine.http_client import NoAnswer, get_json
 
 LOOK_SECONDS = 0.2
-"""Interval between looks at the child's log and health. Chosen by hand; not tuned."""
+"""Interval between looks at the child's log and health."""
 log = logging.getLogger(__name__)
 
 

@@ -20,10 +20,9 @@ from framelens.engine.http_client import NoAnswer, get_json, health_url
 from framelens.engine.launch import EngineLaunch, Running
 
 POLL_SECONDS = 0.1
-"""Interval between progress reports to a waiting caller. Chosen by hand; not tuned."""
+"""Interval between progress reports to a waiting caller."""
 HEALTH_SECONDS = 10.0
-"""Timeout of a health check. A busy engine still answers at once, since its server does, not its model. Chosen by hand;
-not tuned."""
+"""Timeout of a health check. A busy engine still answers at once, since its server does, not its model."""
 
 
 class LocalEngine(Engine):

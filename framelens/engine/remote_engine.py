@@ -26,7 +26,7 @@ _UNREACHABLE = {"remote_certificate": "CERTIFICATE_VERIFY_FAILED", "remote_tls":
 _AS_SAID = ("engine_busy", "engine_no_credit", "engine_gateway_timeout")
 """Refusals below 500 that an engine gives whatever is asked of it."""
 _POLL_SECONDS = 0.1
-"""How often a waiting request checks for cancellation. Chosen by hand; not tuned."""
+"""How often a waiting request checks for cancellation."""
 
 
 def normal_base_url(base_url: str) -> str:

@@ -8,10 +8,10 @@ from framelens.core.units import clock
 from framelens.i18n import t
 
 _MINUTE, _HOUR = 60.0, 3600.0
-_HALVES_UNTIL = 4 * _MINUTE  # above this, durations are rounded to whole minutes; chosen by hand, not tuned
+_HALVES_UNTIL = 4 * _MINUTE  # above this, durations are rounded to whole minutes
 _LIGHT = ((0.08, "black"), (0.3, "dark"), (0.7, "medium"), (float("inf"), "bright"))
 _MOTION = ((0.01, "none"), (0.06, "little"), (0.2, "much"), (float("inf"), "other"))
-"""Upper limits of brightness and motion for each word. Chosen by hand; not tuned."""
+"""Upper limits of brightness and motion for each word."""
 
 
 def span(low: float, high: float) -> str:

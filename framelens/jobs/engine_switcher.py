@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 _POLL_SECONDS = 0.1
-"""How often a waiting job or switch checks for cancellation. Chosen by hand; not tuned."""
+"""How often a waiting job or switch checks for cancellation."""
 
 
 class AnalysisSession(Protocol):

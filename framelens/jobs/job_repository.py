@@ -15,7 +15,7 @@ from framelens.store.database import Row, Store
 from framelens.store.fs_utils import ProcessLock
 
 _REMEMBERED = 3
-"""Number of reports cached with their images, which take some 10 MB each. Chosen by hand; not tuned."""
+"""Number of reports cached with their images, which take some 10 MB each."""
 
 
 class JobRepository:

@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 WORKERS = 2
 """Two, so that one video is read while the engine answers about another."""
 _CONTROL_POLL_SECONDS = 1.0
-"""How often the control requests of other processes are polled. Chosen by hand; not tuned."""
+"""How often the control requests of other processes are polled."""
 _STOP_SECONDS = 10.0
 """How long to wait for a job to stop. It does within a second, or within two if another process runs it."""
 _ANSWER_STAGES = ("answer", "ask", "summary")

@@ -21,9 +21,9 @@ from framelens.store.library_index import EntrySummary, Kind, LibraryIndex, Pass
 
 log = logging.getLogger(__name__)
 _SIDE = 320
-"""Longer side of a thumbnail in pixels. Chosen by hand; not tuned."""
+"""Longer side of a thumbnail in pixels."""
 _NEITHER_BLACK_NOR_WHITE = (0.12, 0.9)
-"""Mean brightness of a frame that shows something. Chosen by hand; not tuned."""
+"""Mean brightness of a frame that shows something."""
 
 
 class Backfill(ABC):

@@ -58,7 +58,7 @@ _STAGES_WITH_QUESTION: dict[Stage, tuple[float, float]] = {
     "facts": (1.0, 1.0),
 }  # fmt: skip
 _STAGES_WITHOUT_MODEL: dict[Stage, tuple[float, float]] = {"survey": (0.0, 0.7), "facts": (0.7, 1.0)}
-"""Where in the progress of a whole job its stages begin and end, until there is a report. Chosen by hand; not tuned."""
+"""Where in the progress of a whole job its stages begin and end, until there is a report."""
 _ANSWER_STEPS: dict[AnswerStep, tuple[float, float]] = {
     "question": (0.0, 0.05), "thumbnails": (0.05, 0.1), "search": (0.1, 1.0), "embeddings": (0.1, 0.2),
     "votes": (0.2, 0.6), "frames": (0.6, 0.65), "words": (0.65, 1.0),

@@ -37,9 +37,9 @@ from framelens.store.database import Store
 log = logging.getLogger(__name__)
 Listener = Callable[[AnalysisEvent], None]
 _MOST_FOUND = 8
-"""Jobs whose found frames are kept in memory, some megabytes each. Chosen by hand; not tuned."""
+"""Jobs whose found frames are kept in memory, some megabytes each."""
 _POLL_SECONDS = 1.0
-"""How often a waiting worker checks for shutdown. Chosen by hand; not tuned."""
+"""How often a waiting worker checks for shutdown."""
 
 
 @dataclass(frozen=True)

@@ -17,13 +17,13 @@ from framelens.store.library_index import LibraryIndex, Passage
 
 Embed = Callable[[Sequence[str]], list[list[float]]]
 _MOST_PASSAGES = 200
-"""Vectors of one analysis; of more passages an even sample is used. Chosen by hand; not tuned."""
+"""Vectors of one analysis; of more passages an even sample is used."""
 _SAID_CHARACTERS = 300
-"""Consecutive cues are combined up to this length, since a cue alone says little. Chosen by hand; not tuned."""
+"""Consecutive cues are combined up to this length, since a cue alone says little."""
 _MOST_NEAR = 50
-"""Analyses that a search returns. Chosen by hand; not tuned."""
+"""Analyses that a search returns."""
 _BLOCK = 16_384
-"""Vectors converted to float at a time, which bounds the memory of a search. Chosen by hand; not tuned."""
+"""Vectors converted to float at a time, which bounds the memory of a search."""
 
 
 @dataclass(frozen=True)

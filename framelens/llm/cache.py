@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 MOST_BYTES = 64 << 20
-"""Size of the cache, for some 15,000 answers of 2 KB. Chosen by hand; not tuned."""
+"""Size of the cache, for some 15,000 answers of 2 KB."""
 _VERSION = 2
 """Raised when answers of earlier versions must not be used: before 2 they may hold reasoning and markers."""
 _OLDEST = """

@@ -20,9 +20,9 @@ from framelens.llm.http import engine_timeout, pooled_client
 from framelens.llm.limits import limits_of, response_limits
 
 _MOST_KNOWN = 50_000
-"""Pictures remembered for an engine, in some 8 MB; it keeps fewer. Chosen by hand; not tuned."""
+"""Pictures remembered for an engine, in some 8 MB; it keeps fewer."""
 _MOST_MISSES = 3
-"""Misses in a row after which the engine's cache is taken for useless: too small, or switched off. Chosen by hand."""
+"""Misses in a row after which the engine's cache is taken for useless: too small, or switched off."""
 _MISS = "cache miss"
 
 

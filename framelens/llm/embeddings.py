@@ -25,9 +25,9 @@ if TYPE_CHECKING:
     from framelens.llm.client import EngineClient
 
 _BATCH_SIZE = 64
-"""Texts per request. Chosen by hand; not tuned."""
+"""Texts per request."""
 _IN_FLIGHT = 16
-"""Pictures sent at the same time. Chosen by hand; not tuned."""
+"""Pictures sent at the same time."""
 _LONGEST_TEXT, _SHORTEST_TEXT = 1000, 50
 """Characters; a Chinese character is about one token, and small models accept 512 tokens. Longer texts are halved until
 they fit."""

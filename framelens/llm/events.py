@@ -18,7 +18,7 @@ from framelens.core.refusals import is_refusal, read_json, said_in
 from framelens.llm.chunks import normal_chunk
 
 _MOST_BARE = 2**20
-"""Bytes of a body that is no stream. Chosen by hand; not tuned."""
+"""Bytes of a body that is no stream."""
 _BROKEN_ERROR = '{"error": "', '"}'
 """Transformers sends a sentence in JSON that is invalid if the sentence has quotation marks."""
 _KEEP_ALIVE = ("", "null", "ping", "pong", "heartbeat", "keepalive", "keep-alive")

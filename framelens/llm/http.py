@@ -25,14 +25,13 @@ from framelens.llm.limits import ACCEPTED, ResponseLimits, limited, response_lim
 T = TypeVar("T")
 
 _CONNECT_SECONDS = 10.0
-"""Chosen by hand; not tuned."""
 _POLL_SECONDS = 0.1
 """Documented delay of cancelling."""
 _KEPT_SECONDS = 1.0
 """Life of an idle connection. Less than the servers' own limit (uvicorn and llama.cpp: 5), since a request on a
 connection that the server closes has to be sent again."""
 _CLOSE_SECONDS = 1.0
-"""Limit for closing all connections at exit. Chosen by hand; not tuned."""
+"""Limit for closing all connections at exit."""
 _loop_lock = threading.Lock()
 _clients: dict[bool, PooledClient] = {}
 """Clients for long requests, by whether the engine is on this machine."""

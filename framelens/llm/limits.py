@@ -19,19 +19,19 @@ from framelens.core.units import human_size
 _BASE_BYTES = 2**20
 """For everything in an answer that doesn't grow with it, and comments that keep a connection alive."""
 _TOKEN_BYTES = 1024
-"""Of a token on the wire: an event of vLLM with one token has 250. Chosen by hand; not tuned."""
+"""Of a token on the wire: an event of vLLM with one token has 250."""
 _CHOICE_BYTES = 256
-"""Of each further likely token, with its probability, beside a token. Chosen by hand; not tuned."""
+"""Of each further likely token, with its probability, beside a token."""
 _VECTOR_BYTES = 512 * 2**10
-"""Of a vector: 20,000 numbers of 25 characters. Chosen by hand; not tuned."""
+"""Of a vector: 20,000 numbers of 25 characters."""
 _MOST_TOKENS = 32_768
 """Of an answer without a stated limit: the most that FRAMELENS_ANSWER_TOKENS allows."""
 _TOKEN_SECONDS = 3.0
-"""Slowest time for a token: a tenth of the speed of a 7B model on eight cores. Chosen by hand; not tuned."""
+"""Slowest time for a token: a tenth of the speed of a 7B model on eight cores."""
 _MOST_LINE_BYTES = 2**20
-"""Of one event. Each piece that arrives is added to a line by copying it. Chosen by hand; not tuned."""
+"""Of one event. Each piece that arrives is added to a line by copying it."""
 _REFUSAL_BYTES = 2**20
-"""Of an answer that is an error; only the beginning is shown. Chosen by hand; not tuned."""
+"""Of an answer that is an error; only the beginning is shown."""
 ACCEPTED = {"Accept-Encoding": "identity"}
 """The header that asks for no compression."""
 

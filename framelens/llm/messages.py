@@ -22,8 +22,7 @@ _MEDIA = "media_io_kwargs"
 _TICKS = 1000
 """Frames a second of a sent video, so that the place of a frame is its time in milliseconds."""
 _QUALITY = 90
-"""JPEG quality of sent frames: compression impairs a model's reading of small letters before it becomes visible. Chosen
-by hand; not tuned."""
+"""JPEG quality of sent frames: compression impairs a model's reading of small letters before it becomes visible."""
 
 
 def data_url(frame: Keyframe, side: int) -> str:

@@ -12,7 +12,6 @@ from typing import TypeVar
 from framelens.core.errors import AppError, EngineBrokeOff, EngineBusy
 
 T = TypeVar("T")
-# Chosen by hand; not tuned.
 _BUSY_ATTEMPTS = 6
 _LONGEST_WAIT_SECONDS = 120.0
 _BROKEN_ATTEMPTS = 3

@@ -41,11 +41,11 @@ _NO_SPEECH, _UNSURE, _REPETITIVE = 0.6, -1.0, 2.4
 _WAV_HEADER_BYTES = 44
 _SAMPLES_A_SECOND = 16_000
 _NOTHING = 16.0
-"""Root mean square, of 32768, below which no voice can be heard: -66 dB. Chosen by hand; not tuned."""
+"""Root mean square, of 32768, below which no voice can be heard: -66 dB."""
 _QUIET_SHARE = 0.1
-"""Share of the piece's loudest level below which a repeated segment is dropped. Chosen by hand; not tuned."""
+"""Share of the piece's loudest level below which a repeated segment is dropped."""
 _LONGEST = 1000
-"""Characters of a segment that are kept. Chosen by hand; not tuned."""
+"""Characters of a segment that are kept."""
 _MARKS = re.compile(r"<\|[^|<>]{0,20}\|>")
 
 

@@ -28,9 +28,9 @@ from framelens.llm.retries import Retries
 log = logging.getLogger(__name__)
 _LONG_TOKEN_BYTES, _LONGEST_TOKEN_BYTES = 8, 32
 """Mean bytes of a token that no prose exceeds (English and Chinese have 4 to 5), and that nothing does but rows of one
-sign. Chosen by hand; not tuned."""
+sign."""
 _GATHER_SECONDS = 0.05
-"""Pieces of text that arrive faster than this are combined. Chosen by hand; not tuned."""
+"""Pieces of text that arrive faster than this are combined."""
 _REASONS = {
     **dict.fromkeys(("length", "max_tokens", "max_length", "model_length", "max_output_tokens"), "length"),
     "model_context_window_exceeded": "length",

@@ -34,7 +34,7 @@ COUNT = 8
 SIZE = (448, 252)
 """Pixels, 16:9. The longer side is that of frames sent on a CPU."""
 _ENOUGH = 0.75
-"""Share of the cards that must be recognized. Chosen by hand; not tuned."""
+"""Share of the cards that must be recognized."""
 _ANSWER_TOKENS = 400
 _LONGEST_SAID = 120
 """Characters of an answer about one card that are kept. Both were chosen by hand; not tuned."""
@@ -58,9 +58,9 @@ _INKS: dict[Colour, tuple[int, int, int]] = {
 _STAR = ((0, -1), (0.26, -0.36), (0.95, -0.31), (0.43, 0.14), (0.59, 0.81), (0, 0.44), (-0.59, 0.81), (-0.43, 0.14),
          (-0.95, -0.31), (-0.26, -0.36))  # fmt: skip
 _SIZE = 0.3
-"""Half the height of a shape as a share of the image's shorter side. Chosen by hand; not tuned."""
+"""Half the height of a shape as a share of the image's shorter side."""
 _QUALITY = 92
-"""JPEG quality. Chosen by hand; not tuned."""
+"""JPEG quality."""
 CARD_SIDE = 112  # pixels; 16 tokens in Qwen2.5-VL
 # Two images cost at least 12 tokens in the smallest known vision model, two textual placeholders at most 6.
 _FEWEST_TOKENS = 8

@@ -30,8 +30,8 @@ from framelens.models.catalogue_parser import (
 Why = Literal["exact", "short", "folder", "misnamed", "ollama", "ollama_folder"]
 
 _ORDER = ("qwen2.5-vl", "qwen3-vl", "qwen2-vl", "minicpm-v", "deepseek-vl", "llava", "qwen3", "qwen2.5", "deepseek-r1")
-_MOST_CONFIG_BYTES = 4 * 1024**2  # of a config.json; chosen by hand, not tuned
-_LEAST_LIKENESS = 0.6  # of a name that is proposed; chosen by hand, not tuned
+_MOST_CONFIG_BYTES = 4 * 1024**2  # of a config.json
+_LEAST_LIKENESS = 0.6  # of a name that is proposed
 _OLLAMA_PREFIX = re.compile(r"(?:ollama (?:run|pull) )?(?:https?://)?(?:(?:registry\.)?ollama(?:\.(?:ai|com))?/)?")
 _OLLAMA_GGUF = re.compile(r"(?:hf\.co/|huggingface\.co/)?[\w.-]+/([\w.-]+?)(?:-gguf)?:[\w.-]+", re.IGNORECASE)
 """Ollama's name of files in a repository of a hub."""

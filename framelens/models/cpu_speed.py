@@ -33,7 +33,7 @@ _TOKENS_PER_FRAME = 52
 _TOWER: tuple[Part, ...] = ("vision", "merger")
 _INSTRUCTIONS = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
 _USABLE_SHARE = 0.9
-"""Usable share of all memory; the rest is for the system, the application and the video. Chosen by hand; not tuned."""
+"""Usable share of all memory; the rest is for the system, the application and the video."""
 
 
 @dataclass(frozen=True)

@@ -26,16 +26,16 @@ from framelens.models.memory import MemoryEstimate, estimate_memory
 from framelens.models.serving_plan import Device, Plan
 
 USUAL_LENGTH = 8192  # tokens, as in framelens.config.DEFAULT_VLLM_CONFIG
-_LENGTHS = (32768, 16384, USUAL_LENGTH, 4096)  # proposed context lengths; chosen by hand, not tuned
+_LENGTHS = (32768, 16384, USUAL_LENGTH, 4096)  # proposed context lengths
 USABLE = 0.9
-"""Usable share of a memory; the rest is for the driver, the desktop and other programs. Chosen by hand; not tuned."""
+"""Usable share of a memory; the rest is for the driver, the desktop and other programs."""
 _MAX_REQUESTS = 8
 """Limit of concurrent requests in the engine: FrameLens sends a handful, and space for 256 costs a GiB."""
 _PICTURE_TOKENS = 1280
 """Limit of tokens for one frame: enough for 1280 × 720, and the tower's working memory stays small."""
-_MAX_FRAMES = 64  # chosen by hand; not tuned
+_MAX_FRAMES = 64
 _REST_TOKENS = 1536
-"""Tokens for question, marks and answer beside the frames. Chosen by hand; not tuned."""
+"""Tokens for question, marks and answer beside the frames."""
 _ACCEPTABLE_SECONDS = 12.0
 """Acceptable time for a frame on a CPU with its share of the answer: sixteen frames in about three minutes."""
 _AMPERE = 8.0  # compute capability

@@ -24,10 +24,10 @@ from framelens.core.errors import InputError
 
 _log = logging.getLogger(__name__)
 _SECONDS = 60.0
-"""A report with 256 frames of 0.3 MB and an answer about each takes four. Chosen by hand; not tuned."""
+"""A report with 256 frames of 0.3 MB and an answer about each takes four."""
 _MEMORY_BYTES = 3 << 30
-"""The same report takes 0.9 GB as PDF and 0.4 GB as DOCX. Chosen by hand; not tuned."""
-_POLL_SECONDS = 0.2  # chosen by hand; not tuned
+"""The same report takes 0.9 GB as PDF and 0.4 GB as DOCX."""
+_POLL_SECONDS = 0.2
 _TOO_HEAVY = 4
 _FULL = "full"
 _LOGGED_LINES = 20

@@ -26,7 +26,7 @@ _TIME = re.compile(r"(:\d{1,2})[.,](?=\d)")
 """Some parsers read every line with two such times as the beginning of a cue."""
 _vtt_escaped = partial(escape, quote=False)
 SHORTEST_SECONDS = 1.0
-"""The shortest time that a finding is shown. Chosen by hand; not tuned."""
+"""The shortest time that a finding is shown."""
 _CHARACTERS_A_SECOND = 15
 """Reading speed; a wide character counts as two. Below Netflix's limits (20 for English, 9 for Chinese)."""
 _LEAST_SECONDS = 0.001  # the resolution of both formats

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from framelens.jobs.snapshot import JobSnapshot
 
 _STOP_SECONDS = 10.0
-"""How long to wait for a job to stop, which it does within a second. Chosen by hand; not tuned."""
+"""How long to wait for a job to stop, which it does within a second."""
 
 
 def with_named(settings: Settings, *, model: str, base_url: str) -> Settings:

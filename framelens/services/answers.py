@@ -26,9 +26,9 @@ if TYPE_CHECKING:
     from framelens.services.asking import Asking
 
 _POLL_SECONDS = 0.2
-"""Between two looks at an analysis that the answer waits for. Chosen by hand; not tuned."""
+"""Between two looks at an analysis that the answer waits for."""
 _STOP_SECONDS = 2.0
-"""How long to wait until a stopped answer is stored, which takes a tenth of it. Chosen by hand; not tuned."""
+"""How long to wait until a stopped answer is stored, which takes a tenth of it."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ Answer = BackgroundTask[AnswerProgress, "Conversation"]
 
 
 MOST_OF_USER = 16
-"""Questions of a user that wait or are answered at a time, where there are accounts. Chosen by hand; not tuned."""
+"""Questions of a user that wait or are answered at a time, where there are accounts."""
 
 
 @dataclass(frozen=True)

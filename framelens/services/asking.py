@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from framelens.jobs.queue import Jobs
     from framelens.services.engine_session import EngineSession, SharedParts
 
-_POLL_SECONDS = 0.05  # chosen by hand, not tuned
+_POLL_SECONDS = 0.05
 _WHOLE = Selection()
 
 

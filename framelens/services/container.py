@@ -59,8 +59,8 @@ class Closing(Protocol):
 
 ClosingT = TypeVar("ClosingT", bound=Closing)
 SAMPLE = Path(str(files("framelens") / "samples" / "sample.mp4"))
-_CHANGE_SECONDS = 2.0  # how long a page waits for a switch that no analysis delays; chosen by hand, not tuned
-_MOST_WORKERS = 16  # analyses at a time, each with a decoder; chosen by hand, not tuned
+_CHANGE_SECONDS = 2.0  # how long a page waits for a switch that no analysis delays
+_MOST_WORKERS = 16  # analyses at a time, each with a decoder
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ from framelens.models.serving_plan import Device, parse_plan
 CARD_SIZES_GIB = (8, 11, 12, 16, 24, 32, 40, 48, 80, 96, 141)
 """Sizes in which cards are sold."""
 _KEPT = 128
-"""Lists of proposals that are kept, of the catalogue and of single models. Chosen by hand; not tuned."""
+"""Lists of proposals that are kept, of the catalogue and of single models."""
 
 
 @dataclass(frozen=True)

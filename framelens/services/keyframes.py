@@ -25,7 +25,7 @@ T = TypeVar("T")
 FIT, AUTO = 0, -1
 """Markers for as many frames as one request to the model holds, and for as many as suit the video."""
 KEYFRAMES = 16
-"""Default number of frames without a model; chosen by hand, not tuned."""
+"""Default number of frames without a model."""
 
 Spelling = Callable[[str, object], str]
 """Writes an option with a value, or without one for None: "--every 5", "every=5"."""

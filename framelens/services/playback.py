@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from framelens.store.video_repository import VideoRepository
 
 _MOST_OTHERS = 20
-"""Newest analyses of the same content whose video is looked for. Chosen by hand; not tuned."""
+"""Newest analyses of the same content whose video is looked for."""
 
 
 def video_for(videos: VideoRepository, jobs: Jobs, job: JobSnapshot) -> str | None:

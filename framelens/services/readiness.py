@@ -29,7 +29,7 @@ from framelens.store.model_records import trials
 
 Kind = Literal["ready", "download", "none"]
 _OFFERS = 2
-"""Number of models offered. Chosen by hand; not tuned."""
+"""Number of models offered."""
 
 
 @dataclass(frozen=True)

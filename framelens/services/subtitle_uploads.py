@@ -18,7 +18,7 @@ from framelens.video.subtitles.discovery import (
 )
 
 MOST_SUBTITLES = 16
-"""Subtitle files that a job may name. Chosen by hand; not tuned."""
+"""Subtitle files that a job may name."""
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from framelens.store.database import Store
 
 _log = logging.getLogger(__name__)
 MOST_ENTRIES = 100_000
-"""Entries that are kept, some 15 MB. Chosen by hand; not tuned."""
-_MOST_CHARACTERS = 300  # of a name; chosen by hand
+"""Entries that are kept, some 15 MB."""
+_MOST_CHARACTERS = 300  # of a name
 Action = Literal[
     "upload",
     "analyse",

@@ -50,17 +50,17 @@ _MANIFEST = "manifest.json"
 _FORMAT = 1
 """Version of the backup's own form; one with a higher number is refused."""
 _MOST_MANIFEST_BYTES = 256 << 20
-"""Of some million files. Chosen by hand; not tuned."""
+"""Of some million files."""
 _KEPT_FREE_BYTES = 64 << 20
 """Left free, as by uploads (framelens.store.video_repository)."""
 _UNFINISHED = "backup-part"
 """In the names of a backup's files until it is whole."""
 _LEFT_SECONDS = 3600.0
-"""Without a write to it, after which an unfinished file is one of a killed backup. Chosen by hand; not tuned."""
+"""Without a write to it, after which an unfinished file is one of a killed backup."""
 _PATIENCE_SECONDS = 30.0
-"""How long to wait while another process opens the data folder. Chosen by hand; not tuned."""
+"""How long to wait while another process opens the data folder."""
 _BLOCK_BYTES = 1 << 20
-"""Read at once. Chosen by hand; not tuned."""
+"""Read at once."""
 _RECORDS = ("model.json", "trials.json", "sights.json", "paces.json", "trusted_code.json")
 _BATCHES = "batches"
 _FOLDERS = {_BATCHES: "*.json", "templates": "*.toml", "models": "*.toml"}

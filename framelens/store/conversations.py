@@ -26,7 +26,7 @@ _ABOUT = (
 _OF_JOBS = "SELECT conversation_id FROM conversation_jobs"
 _NOT_HIDDEN = f"id {NOT_IN_TRASH} AND (id NOT IN ({_OF_JOBS}) OR id IN ({_OF_JOBS} WHERE job_id {NOT_IN_TRASH}))"
 _UNUSED = timedelta(days=1)
-"""A picture that no conversation has by then never gets one. Chosen by hand; not tuned."""
+"""A picture that no conversation has by then never gets one."""
 
 
 @dataclass(frozen=True)

@@ -25,9 +25,9 @@ _log = logging.getLogger(__name__)
 _SHARED_MEMORY_BYTES = 64 << 10
 """SQLite's index of the write-ahead log is a file of 32 KiB; twice that counts as none free."""
 _PATIENCE_SECONDS = 30.0
-"""How long to wait while another process writes. Chosen by hand; not tuned."""
+"""How long to wait while another process writes."""
 _PAUSE_SECONDS = 0.02
-"""Time between two tries where SQLite itself doesn't wait. Chosen by hand; not tuned."""
+"""Time between two tries where SQLite itself doesn't wait."""
 MIGRATIONS: tuple[str, ...] = (
     """
     CREATE TABLE jobs (

@@ -20,7 +20,7 @@ from framelens.store.fs_utils import read_json, write_json, write_whole
 _log = logging.getLogger(__name__)
 _KEY = re.compile(r"[0-9a-f]{16,128}")
 _END_BYTES = 64 << 10
-"""Bytes at either end of a file that identify its note. Chosen by hand; not tuned."""
+"""Bytes at either end of a file that identify its note."""
 _FRESH_SECONDS = 2.0
 """A file changed less than this ago could change again within the same tick of its file system's clock."""
 

@@ -34,12 +34,11 @@ DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 """Error numbers of a full disk and of a full quota."""
 _RESERVE = "framelens.reserve"
 _RESERVE_BYTES = 2 << 20
-"""For SQLite's own files and a deletion; the page of a few analyses needs a third of it. Chosen by hand; not tuned."""
+"""For SQLite's own files and a deletion; the page of a few analyses needs a third of it."""
 _SCRATCH_SECONDS = 3600.0
-"""Without a write, after which a file that is to replace another one is of a killed process. Chosen by hand; not tuned.
-"""
+"""Without a write, after which a file that is to replace another one is of a killed process."""
 _PATIENCE_SECONDS = 2.0
-"""How long to wait for a process that is checking our lock. Chosen by hand; not tuned."""
+"""How long to wait for a process that is checking our lock."""
 
 
 @contextmanager

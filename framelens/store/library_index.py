@@ -26,7 +26,7 @@ LATEST = "latest"
 _ALL = "FROM jobs LEFT JOIN entries ON entries.job_id = jobs.id"
 # In this order: joined the other way round, FTS5 would search again for each row.
 _FOUND = "FROM words CROSS JOIN entries ON entries.number = words.rowid CROSS JOIN jobs ON jobs.id = entries.job_id"
-_WEIGHTS = "8, 4, 3, 3, 1, 1"  # of the kinds above, for bm25; chosen by hand, not tuned
+_WEIGHTS = "8, 4, 3, 3, 1, 1"  # of the kinds above, for bm25
 _COLUMNS = (
     "jobs.id, jobs.created, jobs.name, jobs.state, jobs.owner, entries.seconds, ifnull(entries.model, ''),"
     " ifnull(entries.template, ''), ifnull(entries.language, ''), ifnull(entries.mode, ''), ifnull(entries.frames, 0),"
@@ -43,7 +43,7 @@ _ORDERS: Mapping[Order, str] = {
     "longest": "entries.seconds DESC, jobs.rowid DESC",
 }
 _OF_MODEL: tuple[Kind, ...] = ("summary", "chapter", "finding")
-_AROUND = 70  # characters before the first match that a hit shows, and a third of its length; chosen by hand
+_AROUND = 70  # characters before the first match that a hit shows, and a third of its length
 
 
 @dataclass(frozen=True)

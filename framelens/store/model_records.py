@@ -19,11 +19,11 @@ from framelens.store.fs_utils import disk_errors, read_json, write_json
 
 _log = logging.getLogger(__name__)
 _MOST_RUNS = 20
-"""Runs kept of each engine, and surveys in all. Chosen by hand; not tuned."""
+"""Runs kept of each engine, and surveys in all."""
 _MOST_ENGINES = 20
-"""Engines kept. Chosen by hand; not tuned."""
+"""Engines kept."""
 _MOST = 200
-"""Documents kept in a file. Chosen by hand; not tuned."""
+"""Documents kept in a file."""
 Measured = Mapping[str, Any]
 Count = Annotated[int, Meta(ge=0)]
 Figure = Annotated[float, Meta(ge=0, le=sys.float_info.max)]  # finite

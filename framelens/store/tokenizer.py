@@ -20,7 +20,7 @@ _IS_HAN = re.compile(rf"[{_HAN}]")
 BORDER = "ǁ"
 """Letter between passages, so that no phrase reaches from one into the next."""
 _MOST_TERMS = 16
-"""Terms of a query that are used. Chosen by hand; not tuned."""
+"""Terms of a query that are used."""
 
 
 @dataclass(frozen=True)

@@ -13,18 +13,17 @@ videos: they are read once and deleted, or deleted when they weren't for long.
 """
 _MOST_REPORT_BYTES = 200 * 2**20
 _MOST_PICTURE_BYTES = 32 * 2**20
-"""Sizes of a file with reports and of a picture. Chosen by hand; not tuned."""
+"""Sizes of a file with reports and of a picture."""
 _MOST_UNFINISHED_OF_ALL = 1000
-"""Unfinished uploads of all users. Chosen by hand; not tuned."""
+"""Unfinished uploads of all users."""
 HELD_SECONDS = 600.0
 """For how long room on the disk is kept for an upload to which nothing is added; later it continues if there is some.
-Chosen by hand; not tuned.
 """
 STALE_SECONDS = 3 * 24 * 3600.0
-"""An unfinished upload to which nothing was added for three days, such as a weekend, is deleted. Chosen by hand."""
+"""An unfinished upload to which nothing was added for three days, such as a weekend, is deleted."""
 UNREAD_SECONDS = 3600.0
 """An upload that is whole and waits to be read once, such as the picture of a question that was never asked, is deleted
-after this time. Chosen by hand; not tuned."""
+after this time."""
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ from framelens.store.upload_limits import (
 Origin = Literal["upload", "path", "sample"]
 _ID = re.compile(r"[A-Za-z0-9_-]{16,64}")
 _KEPT_FREE_BYTES = 64 * 2**20
-"""Space left free, since a full disk breaks more than an upload. Chosen by hand; not tuned."""
+"""Space left free, since a full disk breaks more than an upload."""
 _USUAL_LIMITS = UploadLimits()
 
 

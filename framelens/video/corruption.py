@@ -54,7 +54,6 @@ _MOST_SHARE = 0.002
 _MOST_PIXELS = 2_000_000
 """Share of all frames, or number of pixels if that is more, that are decoded again in every video of a silent codec.
 It costs about two percent of a short survey, less of a long one (docs/benchmarks/keyframes.md, "Damage")."""
-# Chosen by hand; not tuned.
 _JUMP_LEVELS = 12
 """Change of a cell, of 256 levels, that counts as abrupt."""
 _LEAST_CELLS = 3

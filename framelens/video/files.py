@@ -23,9 +23,9 @@ from framelens.core.domain import HashProgress
 from framelens.core.errors import Cancelled, VideoError
 from framelens.core.files import address_in, shown_path
 
-_PIECE_BYTES = 1 << 20  # read at a time; chosen by hand, not tuned
+_PIECE_BYTES = 1 << 20  # read at a time
 _LONG_BYTES = 256 << 20
-"""A smaller file is read within a second. Chosen by hand; not tuned."""
+"""A smaller file is read within a second."""
 _KEY_BYTES = 8
 
 

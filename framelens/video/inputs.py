@@ -14,7 +14,7 @@ from framelens.video.files import is_video_name, printable
 LIST_SUFFIXES = frozenset((".txt", ".list", ".lst", ".m3u", ".m3u8"))
 """Suffixes of files that list one path a line; a playlist is one, too."""
 _MOST_LIST_BYTES = 64 << 20
-"""Limit for one list: a million paths of 64 bytes. Chosen by hand; not tuned."""
+"""Limit for one list: a million paths of 64 bytes."""
 
 
 @dataclass(frozen=True)

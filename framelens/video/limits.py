@@ -21,8 +21,7 @@ MEMORY_BYTES = 1280 << 20
 """With the libraries themselves, which this limit doesn't count, less than 1.5 GB. An hour of 1080p takes a third of it
 and ten-bit 8K 1 GB; see `_MOST_PIXELS_OF_FRAME_THREADS` of the PyAV reader."""
 STUCK_SECONDS = 180.0
-"""A picture takes milliseconds and a slow disk seconds; a longer wait without progress is a failure. Chosen by hand;
-not tuned."""
+"""A picture takes milliseconds and a slow disk seconds; a longer wait without progress is a failure."""
 STUCK_EXIT = 75
 """Exit code of a stuck worker: EX_TEMPFAIL of sysexits.h."""
 DECODER_NICENESS, TEXT_NICENESS = 5, 10
@@ -31,7 +30,7 @@ a busy page or engine a decoder gets a quarter of a core, and text, which isn't 
 MAX_PIXELS = 1 << 26
 """8192 x 8192: twice 8K. With larger pictures a few bytes in a file can cause minutes of work for each."""
 _NUM_POLLS = 20
-"""Checks for progress within the limit. Chosen by hand; not tuned."""
+"""Checks for progress within the limit."""
 _num_steps = 0
 _is_waiting = False
 

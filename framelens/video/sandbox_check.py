@@ -19,7 +19,7 @@ from framelens.video import sandbox
 
 _MEMORY_BYTES = 512 << 20
 _TIMEOUT_SECONDS = 20
-"""A check takes 0.2 s. Chosen by hand; not tuned."""
+"""A check takes 0.2 s."""
 _SENT = b"out"
 _MODULE = "framelens.video.sandbox_check"
 

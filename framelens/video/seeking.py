@@ -41,7 +41,7 @@ from framelens.video.readers.transparency import decoder_of
 
 _BACK_SECONDS = (0, 1, 5)
 """Seek targets before the frame, tried in order: a transport stream is searched by decoding time, and a seek may end
-behind the frame. Chosen by hand; not tuned."""
+behind the frame."""
 
 
 class InaccurateSeekError(Exception):

@@ -18,12 +18,11 @@ from framelens.video.keyframes.strategies import WorkerRequest
 SIDES = (96, 1280)
 """Least and greatest longer side that may be requested, in pixels."""
 _IDLE_SECONDS = 20.0
-"""Without a request for this long, the worker ends. Chosen by hand; not tuned."""
+"""Without a request for this long, the worker ends."""
 _TIMEOUT_SECONDS = 20.0
-"""For one picture. A file that can only be read in order from its start may need longer and gets none. Chosen by hand;
-not tuned."""
+"""For one picture. A file that can only be read in order from its start may need longer and gets none."""
 _KEPT_BYTES = 24 << 20
-"""About 600 pictures of 960 pixels, or 4,000 of a filmstrip. Chosen by hand; not tuned."""
+"""About 600 pictures of 960 pixels, or 4,000 of a filmstrip."""
 
 
 @dataclass(frozen=True)

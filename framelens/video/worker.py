@@ -47,7 +47,7 @@ _LIKELY = ("first", "shot")
 _STILLS_NICENESS = 10
 """Chosen by hand, so that an analysis goes first; not tuned."""
 _QUALITY = 80
-"""JPEG quality of pictures that are seen for a moment; half the size of a keyframe. Chosen by hand; not tuned."""
+"""JPEG quality of pictures that are seen for a moment; half the size of a keyframe."""
 
 
 def _load() -> None:

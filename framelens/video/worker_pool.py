@@ -31,8 +31,8 @@ MESSAGES: tuple[type[Any], ...] = (
     SoundPiece,
     Failure,
 )
-_POLL_SECONDS = 0.05  # chosen by hand; not tuned
-_QUEUED_MESSAGES = 16  # chosen by hand; not tuned
+_POLL_SECONDS = 0.05
+_QUEUED_MESSAGES = 16
 _ENDS = {limits.STUCK_EXIT: "video_decoder_stuck", -9: "video_out_of_memory"}
 """Error keys by exit code. Only an operating system that runs out of memory kills a worker with signal 9."""
 

@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 _FLATTEST = 0.22
-"""Most of a scene that may be of one saturated colour: a card takes a fifth or more. Chosen by hand; not tuned."""
+"""Most of a scene that may be of one saturated colour: a card takes a fifth or more."""
 _SATURATED = 90  # steps between a pixel's greatest and least channel: a card's shades have 150 or more
 _NEAR = 40  # steps of one colour in each channel; a card's own shading takes 36 at most
 

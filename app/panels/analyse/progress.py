@@ -27,15 +27,13 @@ if TYPE_CHECKING:
     from framelens.jobs.snapshot import JobSnapshot
 
 POLL_SECONDS = 0.8
-"""Interval between two polls of a job. Chosen by hand; not tuned."""
+"""Interval between two polls of a job."""
 _WAITING_POLL_SECONDS = 2.0
-"""The same while it waits for other jobs, as those of many users may at a time. Chosen by hand; not tuned."""
+"""The same while it waits for other jobs, as those of many users may at a time."""
 _FRAMES_HEIGHT = 250
-"""Height in pixels of the frames that were found: two rows. Chosen by hand; not tuned."""
+"""Height in pixels of the frames that were found: two rows."""
 _MAX_CHARACTERS = 4000
-"""Characters shown of an incoming answer; of a longer one the end, which is the part that grows. Chosen by hand; not
-tuned.
-"""
+"""Characters shown of an incoming answer; of a longer one the end, which is the part that grows."""
 
 
 def poll_seconds(job: JobSnapshot | None) -> float | None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from framelens.services.readiness import Readiness
 
 _OPTIONS_WIDTH, _PROMPT_HEIGHT = 480, 300
-"""Pixels. Chosen by hand; not tuned."""
+"""Pixels."""
 
 
 def draw(video: VideoInfo | None) -> None:

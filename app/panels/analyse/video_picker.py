@@ -29,7 +29,7 @@ _ACCEPT = ",".join(
         *(".srt", ".vtt", ".ass", ".ssa", ".ttml", ".dfxp", ".smi", ".sub", ".sbv", ".lrc", ".scc"),
     )
 )
-_COUNTED_SECONDS = 10.0  # how long a folder is taken to be unchanged, which is counted at every rerun; chosen by hand
+_COUNTED_SECONDS = 10.0  # how long a folder is taken to be unchanged, which is counted at every rerun
 _MOST_TRIED = 8  # videos of a folder, to find one that can be shown; a probe takes a third of a second
 
 

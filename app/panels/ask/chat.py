@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from framelens.conversations.conversation import Conversation, FrameRef
 
 _MOST_NAME = 200
-"""Characters. Chosen by hand; not tuned."""
+"""Characters."""
 SHOWN_KEY = "ask_shown"
 """Key of the choice among the videos of a conversation."""
 

@@ -24,7 +24,7 @@ _STEPS = {
     "search_seconds": 60,
 }
 _PROMPT_HEIGHT = 120
-"""Pixels. Chosen by hand; not tuned."""
+"""Pixels."""
 
 
 def draw(conversation: Conversation | None) -> None:

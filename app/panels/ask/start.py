@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from framelens.conversations.conversation import Conversation
 
 _OFFERED = 200
-"""Analyses to choose from, the newest first; others are asked about in their report. Chosen by hand; not tuned."""
+"""Analyses to choose from, the newest first; others are asked about in their report."""
 _LISTED = 20
-"""Conversations in the list at first. Chosen by hand; not tuned."""
+"""Conversations in the list at first."""
 
 
 def draw_subjects() -> None:

@@ -37,11 +37,11 @@ if TYPE_CHECKING:
     from framelens.services.answers import AnswerProgress
 
 _POLL_SECONDS = 0.5
-"""Between two looks at an answer that is being written. Chosen by hand; not tuned."""
+"""Between two looks at an answer that is being written."""
 _SHOWN = 20
-"""Turns drawn at first; the earlier ones on demand. Chosen by hand; not tuned."""
+"""Turns drawn at first; the earlier ones on demand."""
 _CLOSE_SECONDS = 5.0
-"""How far a closer look reaches to both sides of a frame. Chosen by hand; not tuned."""
+"""How far a closer look reaches to both sides of a frame."""
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from framelens.i18n import t
 from framelens.store.library_index import Hit, LibraryEntry
 
 PAGE = 24
-"""Cards on a page. Chosen by hand; not tuned."""
+"""Cards on a page."""
 _FAILED = ("failed", "interrupted", "no_usable_answer")
 _WORDS = ("open", "select", "rename", "rename_done")
 _KINDS = {**dict.fromkeys(("queued", "running"), "running"), **dict.fromkeys(_FAILED, "failed")}

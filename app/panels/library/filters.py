@@ -29,7 +29,7 @@ _DAYS = {"day": 1, "week": 7, "month": 30, "year": 365}
 _COLUMNS = {"in": "language"}
 _SEARCH_WIDTH = 640  # pixels; on a narrower phone it fills the width and pushes its neighbour below
 _PAUSE = "300ms"
-"""Pause in typing after which the list updates; Enter updates it at once. Chosen by hand; not tuned."""
+"""Pause in typing after which the list updates; Enter updates it at once."""
 
 
 def query() -> LibraryQuery:

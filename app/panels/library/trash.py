@@ -14,9 +14,9 @@ from framelens.i18n import t
 from framelens.store.trash import KEPT_DAYS, TrashEntry, TrashKind
 
 _MOST_NAMED = 5
-"""Names in a question about deleting. Chosen by hand; not tuned."""
+"""Names in a question about deleting."""
 _PAGE = 20
-"""Lines on a page of the trash. Chosen by hand; not tuned."""
+"""Lines on a page of the trash."""
 
 
 # ---- to the trash ----------------------------------------------------------------------------------------------------

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
 
 _mount_sides = component("sides", "words")
 _PAGE = 24
-"""Moments on a page. Chosen by hand; not tuned."""
+"""Moments on a page."""
 _MOST_OFFERED = 60
-"""Analyses of the same video to choose from. Chosen by hand; not tuned."""
+"""Analyses of the same video to choose from."""
 
 
 def draw_entry() -> None:

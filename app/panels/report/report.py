@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from framelens.jobs.snapshot import JobSnapshot
 
 PAGE = 40
-"""Findings, frames or passages on a page: a few screens, drawn at once. Chosen by hand; not tuned."""
+"""Findings, frames or passages on a page: a few screens, drawn at once."""
 _SEARCH_ABOVE = 24
-"""The search appears above this number of them. Chosen by hand; not tuned."""
+"""The search appears above this number of them."""
 _TABS = {
     "frames": ("frames",),
     "shots": ("timeline", "shots"),

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from framelens.jobs.snapshot import JobSnapshot
 
 PICTURE_SIDE = 160
-"""Longest side of a row's picture in pixels. Chosen by hand; not tuned."""
+"""Longest side of a row's picture in pixels."""
 _ESTIMATE_SECONDS = 60
 """How long an estimate is cached: the queue asks every two seconds, and throughput changes slowly."""
 _NUM_ESTIMATED = 8  # an estimate probes the video, which takes a third of a second; the others count as their mean

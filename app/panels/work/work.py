@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _NUM_SHOWN = 10
 _MOST_WAITING = 3
-"""Rows, and rows of waiting analyses among them. Chosen by hand; not tuned."""
+"""Rows, and rows of waiting analyses among them."""
 _POLL_SECONDS = 2.0
 
 

@@ -49,7 +49,7 @@ _FRAMES = 16
 _QUICKLY_READ_BYTES = 64 << 20
 """A file up to this size is hashed (a tenth of a second) before it is decoded, a larger one only if known."""
 _PIECE_SECONDS = 1.0
-"""Time between two writes of facts, all that a kill can lose. Chosen by hand; not tuned."""
+"""Time between two writes of facts, all that a kill can lose."""
 _log = logging.getLogger(__name__)
 _MOST_TEXTS = 1024
 """Pictures of one video, at most: each request to a decoder worker names all their keys."""

@@ -32,8 +32,8 @@ _TIME = re.compile(r"\d\s*[.:：]\s*\d|\d\s*(?:s\b|sec|秒|分)", re.IGNORECASE)
 _NUMBER = re.compile(r"[-+]?\d{1,15}(?:\.\d{1,9})?")
 _UNSAID = ("…", "...", "null", "none", "n/a")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff\s]+")
-_MOST_NUMBERS = 512  # frame numbers of an entry; chosen by hand, not tuned
-_DEEPEST = 6  # nested lists and objects; chosen by hand, not tuned
+_MOST_NUMBERS = 512  # frame numbers of an entry
+_DEEPEST = 6  # nested lists and objects
 
 
 class _FindingParser:
@@ -161,7 +161,7 @@ def _as_line(value: Any, depth: int = 0) -> str:
 
 
 _NUMBERS = re.compile(r"[\d\s,，、–—~-]+")
-_LONGEST_TITLE = 120  # characters; chosen by hand, not tuned
+_LONGEST_TITLE = 120  # characters
 _BEGINNING = re.compile(r"(?:```(?:json)?\s*)?(?:\{\s*(?:[\"'“]|\Z)|\[\s*\{|\{?\Z)|```\w*\s*\Z")
 _SHOWN_FRAME_KEYS = ("frames", "frame", "first_frame")
 

@@ -49,7 +49,7 @@ _QUOTED = re.compile(r"“[^”\n]*”|「[^」\n]*」|『[^』\n]*』|«[^»\n]
 _QUOTED_STRAIGHT = re.compile(r'"[^"\n]*"')
 _JSON = re.compile(r'"\s*:|^\s*[{\[]')
 _CLOSE_SECONDS = 1.0  # "00:04" for a frame at 4.5 s is the frame's time, cut to the second
-_WIDEST_RANGE = 256  # frames; a wider range is taken for two numbers. Chosen by hand; not tuned.
+_WIDEST_RANGE = 256  # frames; a wider range is taken for two numbers.
 
 
 def read(answer: str, times: Mapping[int, float]) -> tuple[tuple[Finding, ...], tuple[Finding, ...]]:

@@ -6,7 +6,7 @@ numbers are not a repetition, however alike; nor are table lines and the bracket
 
 from math import ceil
 
-# Lengths are in characters. Chosen by hand; not tuned.
+# Lengths are in characters.
 _WINDOW = 6000  # end of the text that is searched
 _ANCHOR = 16  # end of the text that is searched for in the window
 _STEP = 32  # distance between two checks

@@ -26,14 +26,14 @@ _AFTER_KEY = re.compile(r"\s*(?:$|[:：])")
 _CUT_ESCAPE = re.compile(r"(?<!\\)((?:\\\\)*)\\(?:u[0-9a-fA-F]{0,3})?$")
 _BAD_ESCAPE = re.compile(r"\\(?![\"\\/bfnrt]|u[0-9a-fA-F]{4})")
 _WORDS = {"true": True, "false": False, "null": None, "none": None}
-_DEEPEST = 32  # nested lists and objects; chosen by hand, not tuned
+_DEEPEST = 32  # nested lists and objects
 ANSWER_KEYS = ("findings", "title", "overview", "subjects", "chapters", "reply")
 _SYNONYMS = {"summary": "overview", "answer": "reply"}
 _ENTRY_KEYS = ("frames", "frame", "first_frame", "text")
 _OPENING = re.compile(r"\{\s*[\"'“\w}]|\[\s*\{|\{\s*\Z")
 _ESCAPED_OPENING = re.compile(r"[{\[]\s*\\[\"n]")
 _FENCE = re.compile(r"```\w*")
-_MOST_ATTEMPTS = 24  # openings of JSON to try; chosen by hand, not tuned
+_MOST_ATTEMPTS = 24  # openings of JSON to try
 
 
 class TolerantJson:

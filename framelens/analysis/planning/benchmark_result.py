@@ -12,9 +12,9 @@ from framelens.models.serving_plan import Device
 from framelens.store.model_records import RequestTiming
 
 TOGETHER = 8
-"""Most frames of one test request. Chosen by hand; not tuned."""
+"""Most frames of one test request."""
 ANSWER_TOKENS = 1024
-"""Tokens kept free for an answer in the estimate. Chosen by hand; not tuned."""
+"""Tokens kept free for an answer in the estimate."""
 
 
 @dataclass(frozen=True)

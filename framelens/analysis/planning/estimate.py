@@ -22,7 +22,6 @@ from framelens.i18n.formatting import span, two_figures
 from framelens.store.model_records import KnownTimings, RequestTiming
 from framelens.video.keyframes.options import ExtractOptions, adapted_frames
 
-# Chosen by hand; not tuned.
 _QUOTED_SHARE = 0.9  # share of an answer's tokens that a join quotes: its words without its form
 _INTRODUCTION_SHARE = 0.2  # share of an answer that lists the subjects
 _GROUPING_MARGIN = 1.5  # factor by which the run overestimates texts when it groups them

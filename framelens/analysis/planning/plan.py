@@ -36,20 +36,17 @@ if TYPE_CHECKING:
 # Longer sides in pixels. 896 keeps small writing readable; at 448 a frame of 16:9 costs about 150 tokens.
 SIDES = (896, 640, 448)
 _TEXT_TOKENS = 900  # system message, question, form and context of earlier parts: measured 500 to 900
-DEFAULT_CONTEXT = 8192  # for an engine that doesn't report its limit; chosen by hand, not tuned
+DEFAULT_CONTEXT = 8192  # for an engine that doesn't report its limit
 _WITHIN_A_SHOT = 0.25
-"""Cost of a border inside a shot, in squares of a part's relative deviation from the mean length. Chosen by hand; not
-tuned."""
-# The opening: its share of the video, its longest duration, and the shortest video that has one. Chosen by hand; not
-# tuned.
+"""Cost of a border inside a shot, in squares of a part's relative deviation from the mean length."""
+# The opening: its share of the video, its longest duration, and the shortest video that has one.
 _OPENING_SHARE = 0.05
 _LONGEST_OPENING_SECONDS = 60.0
 _SHORTEST_VIDEO_SECONDS = 180.0
 _SECONDS_A_REQUEST = 300.0
-"""Length of video for which an automatic number of frames fills a request. Chosen by hand; not tuned."""
+"""Length of video for which an automatic number of frames fills a request."""
 SURELY_ONE_PART = 8
-"""Number of frames that always fit one request, so that the video needn't be probed for an opening. Chosen by hand; not
-tuned."""
+"""Number of frames that always fit one request, so that the video needn't be probed for an opening."""
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,6 @@ from framelens.core.domain import (
 from framelens.core.evidence import Moments
 from framelens.store.model_records import LookTiming, RequestTiming, SurveyTiming, TimingStats
 
-# Chosen by hand; not tuned.
 _DECODE_CROWD = 0.25  # exponent: slowdown of an answer by simultaneous ones
 _USUAL_PROPORTION = 8.0  # time of an answer's token by that of a prompt's token
 _PROPORTION_WEIGHT = 0.05  # weight of the usual proportion in the fit

@@ -17,13 +17,12 @@ from framelens.core.units import clock
 from framelens.i18n import catalogue, in_language, t
 from framelens.i18n.formatting import mark
 
-# Limits of the context of earlier chunks, so that it leaves room for frames in a small context. Chosen by hand; not
-# tuned.
+# Limits of the context of earlier chunks, so that it leaves room for frames in a small context.
 MOST_KNOWN = 12
 MOST_KNOWN_CHARACTERS = 160
 MOST_EARLIER_CHARACTERS = 800
 MOST_CUE_CHARACTERS = 3000
-# Usual amount of that context: subjects, and characters of a name, a look and the story. Chosen by hand; not tuned.
+# Usual amount of that context: subjects, and characters of a name, a look and the story.
 _USUAL_KNOWN, _USUAL_NAME, _USUAL_LOOK, _USUAL_STORY = 4, 24, 60, 250
 _SENT_TEXTS = ("prompt.", "facts.", "reason.", "colour.", "place.")
 """Tables of i18n whose texts are sent to models; the facts are sent in text mode."""

@@ -18,7 +18,6 @@ from framelens.llm.messages import with_pictures, with_video
 from framelens.llm.token_count import TokenCount, count_tokens
 from framelens.llm.vision_check import VisionProbe
 
-# Chosen by hand; not tuned.
 _MOST_IN_FLIGHT = 16  # requests at the same time
 _DEFAULT_IN_FLIGHT = 4  # if the engine doesn't report the size of its cache
 _EXIT_WAIT_SECONDS = 2.0  # from a broken connection until the process is seen to have ended

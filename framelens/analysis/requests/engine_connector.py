@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from framelens.llm.cache import AnswerCache
     from framelens.llm.vision_check import VisionProbe
 
-# Chosen by hand; not tuned.
 _UNKNOWN_CONTEXT = 8192  # tokens, if the engine doesn't report its context
 _ESTIMATE_SECONDS = 5.0  # for counting tokens before a run, while the page waits
 _CLIENT_MODULES = (

@@ -26,7 +26,7 @@ from framelens.llm.token_count import estimate_text_tokens
 
 _POLL_SECONDS = 0.1
 _SMALLER = 0.5
-"""Most of its frames that a part keeps after a request that was too large. Chosen by hand; not tuned."""
+"""Most of its frames that a part keeps after a request that was too large."""
 _SUMMARY = 0
 
 

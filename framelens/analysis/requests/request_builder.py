@@ -44,8 +44,8 @@ from framelens.llm.messages import data_url
 from framelens.llm.token_count import estimate_text_tokens
 
 log = logging.getLogger(__name__)
-_SLACK = 0.01  # share of the context by which text estimates may be off; chosen by hand, not tuned
-# Lengths are in characters. Chosen by hand; not tuned.
+_SLACK = 0.01  # share of the context by which text estimates may be off
+# Lengths are in characters.
 _MOST_SUBJECTS = 12
 _LONGEST_LOOK = 120
 _LONGEST_STORY = 400

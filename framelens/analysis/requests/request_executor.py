@@ -29,7 +29,6 @@ from framelens.llm.messages import in_words
 from framelens.llm.retries import Retries
 from framelens.llm.stream import Reply, stream_pieces
 
-# Chosen by hand; not tuned.
 _ATTEMPTS = 3
 _VARIED = {"temperature": 0.4, "frequency_penalty": 0.4}
 """Options that make a model which repeats itself say something else."""

@@ -29,7 +29,7 @@ from framelens.i18n import as_notice
 ENDS_ALL = (Cancelled, EngineEnded, EngineBrokeOff, EngineTimeout, EngineBusy, ModelNotFound)
 """Errors that end the run: asking about another part would be useless."""
 _MOST_FAILURES = 3
-"""Number of consecutive failures that ends the run. Chosen by hand; not tuned."""
+"""Number of consecutive failures that ends the run."""
 _POLL_SECONDS = 0.1
 
 

@@ -52,7 +52,7 @@ _NUMBERS = (
 _LOOKS = ("auto", "global", "local", "when", "count", "read", "spoken")
 _VIDEO = re.compile(r"^\S+\.\w{2,4}$")
 _MOST_LISTED = 50
-"""Conversations in a list. Chosen by hand; not tuned."""
+"""Conversations in a list."""
 
 
 def add_arguments(parser: Parser) -> None:

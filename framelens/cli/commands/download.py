@@ -31,7 +31,7 @@ from framelens.services.model_speed import latest_trials, speed_text
 from framelens.services.readiness import ModelCandidate, Readiness, download_text, need_text
 
 _STEP = 0.05
-"""Share of the whole after which progress is written again, if not to a terminal. Chosen by hand; not tuned."""
+"""Share of the whole after which progress is written again, if not to a terminal."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

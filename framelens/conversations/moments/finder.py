@@ -30,11 +30,11 @@ SIDE = 640
 """Longer side of the pictures that are voted on, in pixels; a picture of 16:9 takes about 300 tokens."""
 _MARGIN, _LIGHT, _QUALITY = 0.05, 0.2, 90
 """Changes of a picture that what is in it survives: the share cut off at each margin, and that by which it gets darker
-or brighter; and its JPEG quality then. Chosen by hand; not tuned."""
+or brighter; and its JPEG quality then."""
 SHOWN_SIDE = 1280
 """Longer side of the pictures that the answer cites, that of keyframes."""
 _SHOWN = 12
-"""Intervals whose first and last frames are cited; the others have their times only. Chosen by hand; not tuned."""
+"""Intervals whose first and last frames are cited; the others have their times only."""
 
 
 @dataclass(frozen=True)

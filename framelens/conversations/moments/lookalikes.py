@@ -15,7 +15,7 @@ from framelens.core.files import one_line
 from framelens.i18n import in_language, t
 
 _MOST, _LONGEST = 3, 60
-"""Names, and characters of one. Chosen by hand; not tuned."""
+"""Names, and characters of one."""
 _NEXT = {
     "red": ("orange", "purple"),
     "orange": ("red", "yellow"),

@@ -9,7 +9,7 @@ from framelens.conversations.moments import timeline
 from framelens.core.evidence import Moments, VoteSample
 
 _ROUND_FRAMES = 32
-"""Most frames of a round, twice as many as are asked about at the same time. Chosen by hand; not tuned."""
+"""Most frames of a round, twice as many as are asked about at the same time."""
 _DENSE_SECONDS = 0.25
 """Between two frames of a dense look, which are 4 a second."""
 _NARROW_SECONDS = 0.45
@@ -17,11 +17,11 @@ _NARROW_SECONDS = 0.45
 _LAST_SECONDS = 0.001
 """Before the end of what is searched; the frame shown then is the last one."""
 _BESIDE_SECONDS = 0.1
-"""From a border to the frames that confirm it. Chosen by hand; not tuned."""
+"""From a border to the frames that confirm it."""
 _FEW = 5
-"""Fewer frames that say yes are too few for an interval with more frames. Chosen by hand; not tuned."""
+"""Fewer frames that say yes are too few for an interval with more frames."""
 _REJECTED, _LEAST_REJECTED = 8, 0.05
-"""Number of rejected frames that are looked around densely, and their lowest vote. Chosen by hand; not tuned."""
+"""Number of rejected frames that are looked around densely, and their lowest vote."""
 _MORE_SHARE, _MORE_LOOKS = 0.5, 100
 """What a search may look at beyond filling all gaps: candidates of the survey as a share, and what decides about a few
 intervals. Measured: 71 looks at 14 s with one interval, where filling takes 33; 694 at 180 s with nine, 401."""

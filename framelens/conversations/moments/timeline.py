@@ -16,18 +16,18 @@ from framelens.core.evidence import Interval, Issue, Lookalike, Moments, Point, 
 Doubt = Literal["", "contrary", "changed", "lookalike"]
 SHORTEST_SECONDS = 0.2
 """Shorter pauses are flicker: somebody passes in front, or the model errs. A single frame that is shown for longer, as
-in a recorded slide show, counts like two. Chosen by hand; not tuned."""
+in a recorded slide show, counts like two."""
 _FLASH_SECONDS = 0.1
-"""Less proves nothing, however many frames it is. Chosen by hand; not tuned."""
+"""Less proves nothing, however many frames it is."""
 NEAR_SECONDS = 1.0
-"""Two frames at most this far apart can confirm each other. Chosen by hand; not tuned."""
+"""Two frames at most this far apart can confirm each other."""
 SAME_SECONDS = 0.001
 """Frames that are closer are neighbours, whatever their indexes."""
 _SURER = 0.05
 """By how much the vote on something that looks alike must be higher for an interval not to count: two things that are
-really in a picture both get votes near 1. Chosen by hand; not tuned."""
+really in a picture both get votes near 1."""
 _CHECKED = 10
-"""Most intervals that are checked in one round. Chosen by hand; not tuned."""
+"""Most intervals that are checked in one round."""
 
 
 @dataclass

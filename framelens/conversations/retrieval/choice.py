@@ -5,10 +5,10 @@ from collections.abc import Collection, Sequence
 from framelens.conversations.retrieval.values import FrameCandidate
 
 _PEAK = 0.5
-"""Least relevance of a peak, as a share of the highest. Chosen by hand; not tuned."""
+"""Least relevance of a peak, as a share of the highest."""
 _APART_SECONDS, _APART_SHARE = 2.0, 4
 """Least distance of two peaks in one shot, in seconds and as a part of the even distance of frames: without cuts a
-video is a single shot. Chosen by hand; not tuned."""
+video is a single shot."""
 
 
 def choose(

@@ -23,10 +23,10 @@ from framelens.llm.stream import stream_pieces
 
 _log = logging.getLogger(__name__)
 _SECONDS = 30.0
-"""Ceiling of the request; most of an answer that takes longer would be thoughts. Chosen by hand; not tuned."""
+"""Ceiling of the request; most of an answer that takes longer would be thoughts."""
 _TOKENS, _MOST_THINGS, _LONGEST_THING, _EARLIER, _LONGEST_QUESTION, _MOST_PARTS = 160, 3, 60, 3, 2000, 3
 """Longest answer; things to look for, and characters of one; earlier questions and characters of each that are shown;
-parts that a question is divided into. Chosen by hand; not tuned."""
+parts that a question is divided into."""
 
 
 # ---- by words --------------------------------------------------------------------------------------------------------

@@ -19,12 +19,11 @@ from framelens.core.domain import Analysis
 from framelens.store.tokenizer import words_of
 
 _LEAST_RISE: Mapping[ScoreName, float] = {"text": 0.2, "embeddings": 0.02, "votes": 0.2}
-"""Least difference between the best score and the median. Cosines of picture and text differ by hundredths only. Chosen
-by hand; not tuned."""
+"""Least difference between the best score and the median. Cosines of picture and text differ by hundredths only."""
 _NEAR_CUE_SECONDS = 1.0
-"""A frame so close to a cue shows what is spoken of. Chosen by hand; not tuned."""
+"""A frame so close to a cue shows what is spoken of."""
 _MOST_QUOTES, _LONGEST_QUOTE = 6, 300
-"""Passages that are quoted with a question, and characters of each. Chosen by hand; not tuned."""
+"""Passages that are quoted with a question, and characters of each."""
 _COMMON = frozenset(
     words_of(
         "a an and any are as at be been but by can could did do does for from had has have he her his how i if in into"

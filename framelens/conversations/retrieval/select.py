@@ -39,7 +39,7 @@ from framelens.video.stills import Stills
 _log = logging.getLogger(__name__)
 SCORING_SECONDS = 30.0
 """Ceiling of time for embeddings and votes together: hundreds of candidates on a GPU, some sixty with a model of 3
-billion parameters on a processor. Chosen by hand; not tuned."""
+billion parameters on a processor."""
 _DENSE_SECONDS = 2.0
 """Mean distance of keyframes from which candidates are no denser."""
 _USUAL = 8

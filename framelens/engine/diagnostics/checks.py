@@ -17,9 +17,9 @@ _LEAST_CAPABILITY = (7, 5)
 """The lowest compute capability that the vLLM installed by FrameLens is built for."""
 _BFLOAT16_CAPABILITY = (8, 0)
 _LITTLE_DISK = 5_000_000_000
-"""Bytes. Chosen by hand; not tuned."""
+"""Bytes."""
 _LITTLE_SHM = 1_000_000_000
-"""Bytes. Chosen by hand; not tuned."""
+"""Bytes."""
 _ORDER = {"error": 0, "warning": 1, "info": 2}
 
 

@@ -45,7 +45,7 @@ _CPU_FEATURES = (
 )
 _OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
 _REMOTE_SECONDS = 1.0
-"""Timeout for a remote engine. Chosen by hand; not tuned."""
+"""Timeout for a remote engine."""
 
 
 @dataclass(frozen=True)

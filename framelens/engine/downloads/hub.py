@@ -27,12 +27,12 @@ from framelens.engine.child_process import ChildProcess, LogReader
 from framelens.engine.http_client import NoAnswer, get_json
 
 LOOK_SECONDS = 0.2
-"""Interval between looks at the worker's messages. Chosen by hand; not tuned."""
+"""Interval between looks at the worker's messages."""
 _RATE_SECONDS = 10.0
-"""Window of the download rate. Chosen by hand; not tuned."""
+"""Window of the download rate."""
 WORKER = (sys.executable, "-P", "-m", "framelens.engine.downloads.worker")
 _MAX_CONFIG_BYTES = 1_000_000
-"""Longest config.json that is read. Chosen by hand; not tuned."""
+"""Longest config.json that is read."""
 
 
 def fetch_model(

@@ -15,7 +15,7 @@ from framelens.models.config.fields import Fields
 from framelens.models.config.vision import read_vision
 
 _SIZES = ("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "vocab_size")
-_MAX_LAYERS = 1000  # a safety limit; chosen by hand, not tuned
+_MAX_LAYERS = 1000  # a safety limit
 _BIASED = ("qwen2", "qwen2_moe", "qwen2_vl", "qwen2_5_vl")
 """Types whose queries, keys and values have a bias that config.json doesn't mention."""
 _NORMED = ("qwen3", "qwen3_moe", "qwen3_vl", "qwen3_vl_moe")

@@ -26,7 +26,7 @@ _VIT_SIZES = (
     "image_size",
     "patch_size",
 )
-_MAX_PIECES = 64  # a safety limit for values in config.json; chosen by hand, not tuned
+_MAX_PIECES = 64  # a safety limit for values in config.json
 _SO400M = {"width": 1152, "layers": 27, "patch_size": 14}
 _SIGLIP_LARGE = {
     "hidden_size": 1024, "intermediate_size": 4096, "num_hidden_layers": 24, "num_attention_heads": 16,

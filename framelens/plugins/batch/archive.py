@@ -22,7 +22,7 @@ from framelens.store.fs_utils import storage_errors, write_whole
 
 _log = logging.getLogger(__name__)
 _ID = re.compile(r"[A-Za-z0-9]{6,64}")
-_SEARCHED = 100  # newest records among which one on the same folder is looked for; chosen by hand
+_SEARCHED = 100  # newest records among which one on the same folder is looked for
 
 
 @dataclass(frozen=True)

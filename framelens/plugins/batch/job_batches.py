@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 VideoState = State | Literal["pending"]
 _FORMAT = "html"
-_CLOSE_SECONDS = 5.0  # a long video takes longer to hash; chosen by hand, not tuned
+_CLOSE_SECONDS = 5.0  # a long video takes longer to hash
 
 
 class PageBatches:

@@ -49,9 +49,9 @@ R = TypeVar("R")
 Listener = Callable[[AnalysisEvent], None]
 Analyse = Callable[[V, Listener, threading.Event], R]
 log = logging.getLogger(__name__)
-_POLL_SECONDS = 0.1  # chosen by hand; not tuned
+_POLL_SECONDS = 0.1
 _STOP_SECONDS = 15.0
-"""How long to wait for the running videos to stop; a job does within a second. Chosen by hand; not tuned."""
+"""How long to wait for the running videos to stop; a job does within a second."""
 _ABOUT_ONE_VIDEO = frozenset(
     (
         *("engine_garbage", "engine_empty_answer", "engine_broke_off", "engine_refused", "engine_failed"),

@@ -14,7 +14,7 @@ from framelens.reports.content.labels import field_names, times_of
 
 SharedKind = Literal["screen", "field", "finding", "segment"]
 _SHORTEST = 3
-"""Characters of a text on the screen that count as a text: shorter ones are mostly misread edges. Chosen by hand."""
+"""Characters of a text on the screen that count as a text: shorter ones are mostly misread edges."""
 
 
 @dataclass(frozen=True)

@@ -40,8 +40,8 @@ from framelens.store.fs_utils import storage_errors, write_whole
 
 NAMES = {"html": "summary.html", "markdown": "summary.md", "csv": "summary.csv", "json": "summary.json"}
 _MOST_SHARED, _MOST_PLACES, _MOST_LEFT_OUT = 40, 6, 20
-"""Rows of shared things, videos named in one, and files named that were left out; the JSON has all. Chosen by hand."""
-_LONGEST = 120  # characters of a title or text in a table; chosen by hand
+"""Rows of shared things, videos named in one, and files named that were left out; the JSON has all."""
+_LONGEST = 120  # characters of a title or text in a table
 _SHARED_HEADS = {"screen": "text", "field": "value", "finding": "text", "segment": "kind"}
 
 

@@ -22,9 +22,9 @@ from framelens.video.inputs import Input, resolve
 _log = logging.getLogger(__name__)
 _POLL_SECONDS = 1.0
 _LIST_SECONDS = 5.0
-"""How often the folder is listed although no change was reported. Chosen by hand; not tuned."""
+"""How often the folder is listed although no change was reported."""
 SETTLED_SECONDS = 3.0
-"""A file that didn't change for so long is complete, if it can be opened. Programs write more often; chosen by hand."""
+"""A file that didn't change for so long is complete, if it can be opened. Programs write more often."""
 _PATIENCE_SECONDS = 60.0
 """A file that can't be opened for so long without a change is passed on, so that its error is reported."""
 

@@ -11,7 +11,7 @@ from framelens.engine.remote_engine import LOCAL_HOSTS, normal_base_url
 from framelens.services.engine_selection import build_remote_engine
 
 _CALL_SECONDS = 120.0
-"""Timeout of a request to a remote engine. Chosen by hand; not tuned."""
+"""Timeout of a request to a remote engine."""
 
 
 @dataclass(frozen=True)

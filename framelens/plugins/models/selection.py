@@ -19,7 +19,7 @@ from framelens.plugins.models.preflight.context import Fix, apply_fix
 from framelens.services.hardware_profile import HardwareProfile
 
 _MAX_BYTES = 4 * 1024**2
-"""Largest config.json that is read. Chosen by hand; not tuned."""
+"""Largest config.json that is read."""
 
 
 @dataclass(frozen=True)

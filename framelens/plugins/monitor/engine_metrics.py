@@ -23,9 +23,9 @@ LoadAbsence = Literal["not_running", "no_answer", "no_metrics"]
 LONGEST_INTERVAL_SECONDS = 10.0
 """Readings further apart give no rates: five periods of the monitor."""
 TIMEOUT_SECONDS = 1.5
-"""Shorter than the monitor's period. Chosen by hand; not tuned."""
+"""Shorter than the monitor's period."""
 RETRY_SECONDS = 60.0
-"""Time for which an engine without metrics is not asked again. Chosen by hand; not tuned."""
+"""Time for which an engine without metrics is not asked again."""
 
 _GAUGES = {
     "vllm:num_requests_running": "running",

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from framelens.jobs.snapshot import JobSnapshot
 
 _SPANS = (120.0, 300.0, KEPT_SECONDS)
-"""Time axes in seconds. Chosen by hand; not tuned."""
+"""Time axes in seconds."""
 _JOBS = ("running", "waiting")
 
 

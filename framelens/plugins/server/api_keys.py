@@ -18,7 +18,7 @@ from framelens.core.files import new_id, one_line
 from framelens.store.api_records import ApiKeyRow, ApiStore
 
 PER_MINUTE, JOBS = 600, 8
-"""Limits of a key without its own: requests a minute, and jobs at a time. Chosen by hand; not tuned."""
+"""Limits of a key without its own: requests a minute, and jobs at a time."""
 _MOST_PER_MINUTE, MOST_JOBS = 100_000, 1_000
 _PREFIX = "fl_"
 _LIMIT = re.compile(r"([0-9]{1,6})(?:/min)?")

@@ -33,9 +33,9 @@ from framelens.llm.limits import ACCEPTED, limited, limits_of, response_limits
 log = logging.getLogger(__name__)
 _ASKED = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/tokenize", "/detokenize")
 _MOST_BYTES = 512 << 20
-"""Limit for a request's body. Chosen by hand; not tuned."""
+"""Limit for a request's body."""
 _RETRY_SECONDS = 5
-"""Sent as Retry-After with status 503. Chosen by hand; not tuned."""
+"""Sent as Retry-After with status 503."""
 _TYPES = {400: "invalid_request_error", 401: "authentication_error", 404: "not_found_error", 413: "request_too_large"}
 _MEDIA = {"url", "image_url", "video_url", "audio_url", "image", "video", "audio", "input_audio"}
 """Names of the fields of a message that hold data, or an address or path of it."""

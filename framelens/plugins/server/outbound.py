@@ -31,7 +31,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _PORTS = {"http": 80, "https": 443}
 _CONNECT_SECONDS = 10.0
 _IDLE_SECONDS = 30.0
-"""How long a server may send nothing. Chosen by hand; not tuned."""
+"""How long a server may send nothing."""
 _MOST_REDIRECTS = 5
 _MOST_SHOWN = 200  # characters of an address in an error
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from framelens.config import S3Access
 
 _VALID_SECONDS = 900
-"""A request begins within this time; the transfer may take longer. Chosen by hand; not tuned."""
+"""A request begins within this time; the transfer may take longer."""
 _ALGORITHM = "AWS4-HMAC-SHA256"
 
 

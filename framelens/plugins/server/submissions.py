@@ -33,12 +33,12 @@ if TYPE_CHECKING:
     from framelens.store.video_repository import VideoRepository
 
 _STOP_SECONDS = 2.0
-"""How long to wait for a fetch to stop at the end of the program. Chosen by hand; not tuned."""
+"""How long to wait for a fetch to stop at the end of the program."""
 _AT_A_TIME = 4
-"""Videos that are fetched at the same time; others wait. Chosen by hand; not tuned."""
+"""Videos that are fetched at the same time; others wait."""
 _NOT_YET = Path("-")
 _EXPECTED_BYTES = 64 << 20
-"""Reserved at a time for a video whose size its server doesn't say. Chosen by hand; not tuned."""
+"""Reserved at a time for a video whose size its server doesn't say."""
 
 
 @dataclass(frozen=True)

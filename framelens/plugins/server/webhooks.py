@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 MOST_WEBHOOKS = 8
-"""Of one key. Chosen by hand; not tuned."""
+"""Of one key."""
 RETRY_SECONDS = (5.0, 30.0, 300.0, 1800.0, 7200.0, 18_000.0)
 """Pause after each failed attempt; after the last one the message has failed. As Standard Webhooks suggests: within
 minutes at first, some eight hours in all."""

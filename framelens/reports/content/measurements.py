@@ -24,11 +24,11 @@ from framelens.reports.content.document import (
 from framelens.reports.graphics.chart import chart_of
 
 MOST_TIMES = 8
-"""Segments listed per type: the longest are listed, the others counted. Chosen by hand; not tuned."""
+"""Segments listed per type: the longest are listed, the others counted."""
 SHEET = "sheet"
 """Anchor of the contact sheet."""
 _MOST_IN_SHEET = 12
-"""Pictures of a contact sheet: two rows of a page. Chosen by hand; not tuned."""
+"""Pictures of a contact sheet: two rows of a page."""
 
 
 def picture_of(frame: Keyframe) -> blocks.PictureBlock:

@@ -27,7 +27,7 @@ from framelens.reports.content.labels import clocks, local_minute, moment, print
 from framelens.reports.content.searches import BriefSearch, found_by_search, search_table
 
 _MOST_BRIEF_PICTURES = 4
-"""Pictures below an answer in a short document: one row. Chosen by hand; not tuned."""
+"""Pictures below an answer in a short document: one row."""
 _SHOWN_SETTINGS = ("temperature", "top_p", "max_tokens", "context_tokens", "repetition_penalty", "seed")
 
 

@@ -17,7 +17,7 @@ from framelens.reports.content.document import Block, Line, Paragraph, Span, Tab
 from framelens.reports.content.labels import one_line, span_of
 
 MOST_SHOWN = 12
-"""Intervals in a brief result, as many as have pictures. Chosen by hand; not tuned."""
+"""Intervals in a brief result, as many as have pictures."""
 _FIRST_ITEM = re.compile(r"1\. ")
 
 

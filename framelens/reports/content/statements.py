@@ -20,7 +20,7 @@ from framelens.reports.content.questions import answer_to_question
 
 T = TypeVar("T")
 _MOST_ANSWER_PICTURES = 4
-"""Pictures beside an answer: one row of them. Chosen by hand; not tuned."""
+"""Pictures beside an answer: one row of them."""
 
 
 @dataclass(frozen=True)

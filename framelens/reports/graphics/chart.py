@@ -10,7 +10,7 @@ from framelens.core.domain import Analysis, Measures, StretchType
 from framelens.core.units import clock
 
 _MOST_POINTS, _TICKS = 400, 6
-"""Points of the curve and labels of the scale, at most. Chosen by hand; not tuned."""
+"""Points of the curve and labels of the scale, at most."""
 _STEPS_SECONDS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)
 
 

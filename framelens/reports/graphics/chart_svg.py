@@ -19,7 +19,7 @@ _TEMPLATE = b"""
 #set page(width: 17cm, height: auto, margin: 0pt, fill: white)
 #image(bytes(sys.inputs.svg), width: 100%)
 """
-_DOTS_PER_INCH = 200.0  # chosen by hand, not tuned
+_DOTS_PER_INCH = 200.0
 
 
 @dataclass(frozen=True)

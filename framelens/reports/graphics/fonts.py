@@ -31,7 +31,7 @@ _BUNDLED_KNOWS = (
 )
 """The longest ranges of its characters; its file is inside Typst and can't be read."""
 _MOST_FONTS = 4
-"""Fonts of this machine in one report, each of which is copied whole. Chosen by hand; not tuned."""
+"""Fonts of this machine in one report, each of which is copied whole."""
 _PLAIN = {"❌": "×"}
 """Substitutes for characters that no font has."""
 _INVISIBLE = re.compile(

@@ -49,7 +49,7 @@ MOST_PICTURE_BYTES = 8 << 20
 """Limit for one picture. Pure noise of 1280 x 1280 pixels has 1.5 MB at the quality at which frames are stored."""
 _MOST_TEXT_OF_ALL = 1 << 30
 _MOST_PICTURES_OF_ALL = 2 << 30
-"""Limits for all reports of one file. Chosen by hand; not tuned."""
+"""Limits for all reports of one file."""
 _MOST_GAIN = 4
 """Bytes of pictures allowed per byte of the file, with a wide margin: JPEGs hardly get smaller in a ZIP, which undoes
 the third that Base64 adds."""

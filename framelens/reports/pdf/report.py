@@ -61,17 +61,16 @@ TEMPLATE = Path(__file__).with_name("pdf.typ")
 _PICTURE_SIDE = 800
 """The longer side in pixels: 320 dots per inch at the width of a picture."""
 PICTURE_CM = (6.4, 4.8)
-"""The largest width and height of a picture; its text is beside it. Chosen by hand; not tuned."""
+"""The largest width and height of a picture; its text is beside it."""
 _TEXT_CM = 17.0
 """The width of the text: A4 with margins of 2 cm."""
 _GUTTER_CM = 0.3
 _MOST_DOWN, _MOST_DOWN_CM = 0.75, 3.8
-"""The largest height of a picture in a row, as a share of the width of its column and in centimetres. Chosen by hand;
-not tuned."""
+"""The largest height of a picture in a row, as a share of the width of its column and in centimetres."""
 _MOST_COLUMNS = 4
-"""Columns of pictures that belong to a paragraph. Chosen by hand; not tuned."""
+"""Columns of pictures that belong to a paragraph."""
 _EVIDENCE_CM = (2.2, 1.65)
-"""The largest width and height of the picture beside a finding. Chosen by hand; not tuned."""
+"""The largest width and height of the picture beside a finding."""
 _RUNNING = 60
 """Characters of the title that fit into the header of every page."""
 Form = dict[str, Any]

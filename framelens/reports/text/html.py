@@ -22,7 +22,7 @@ from framelens.reports.content.labels import moment_address, printable
 from framelens.reports.graphics.chart_svg import Palette, svg
 
 _PICTURE_SIDE, _CARD_SIDE, _THUMBNAIL_SIDE = 640, 480, 240
-"""Longer sides in pixels, for some 35, 20 and 7 KB a picture. Chosen by hand; not tuned."""
+"""Longer sides in pixels, for some 35, 20 and 7 KB a picture."""
 _POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 _FONTS = "system-ui, 'Segoe UI', Roboto, 'PingFang SC', 'Microsoft YaHei', 'Noto Sans CJK SC', sans-serif"
 _LANGUAGES: dict[Language, str] = {"zh": "zh-Hans", "en": "en"}

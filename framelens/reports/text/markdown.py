@@ -42,7 +42,7 @@ from framelens.reports.files import ReportFile, frame_file_name
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|!~$&])")
 _BARE_ADDRESS = re.compile(r"(:|\bwww)(//|\.)")
 _MOST_STEM_BYTES = 120
-"""Of a video's name in that of the folder; file systems allow 255. Chosen by hand; not tuned."""
+"""Of a video's name in that of the folder; file systems allow 255."""
 _LINE_START = re.compile(r"^(\s*\d*)([-+=.)])")  # a list or the underline of a heading; in "1." the point is escaped
 
 

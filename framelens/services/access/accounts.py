@@ -41,15 +41,15 @@ LEAST_CHARACTERS, MOST_CHARACTERS = 10, 200
 """Length of a password. Without rules about its characters, length is what counts (NIST SP 800-63B)."""
 _NAME = re.compile(r"[\w.@+-]{1,254}")
 _TOUCH_SECONDS = 60.0
-"""How often the use of a session is stored. Chosen by hand; not tuned."""
+"""How often the use of a session is stored."""
 _NOTE_SECONDS = 3600.0
-"""How often the time is stored, so that a restart knows it. Chosen by hand; not tuned."""
+"""How often the time is stored, so that a restart knows it."""
 _TICKET_SECONDS = 60.0
-"""How long a browser may take to fetch its cookie after another service has checked who it is. Chosen by hand."""
+"""How long a browser may take to fetch its cookie after another service has checked who it is."""
 _PROOF_SECONDS = 600.0
-"""How old the login at another service may be: time for the way back and for clocks that differ. Chosen by hand."""
+"""How old the login at another service may be: time for the way back and for clocks that differ."""
 FAILURE_SECONDS = 0.25
-"""A login that fails is answered after a multiple of this time, whatever was wrong. Chosen by hand; not tuned."""
+"""A login that fails is answered after a multiple of this time, whatever was wrong."""
 _LOGINS_AT_A_TIME = 2
 """Each takes 64 MiB and 50 ms (argon2-cffi's defaults, the second choice of RFC 9106)."""
 

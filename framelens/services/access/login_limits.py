@@ -9,9 +9,9 @@ from contextlib import suppress
 from framelens.core.errors import InputError
 
 PER_ADDRESS, ADDRESS_SECONDS = 30, 60.0
-"""Attempts from one address. An office behind one address logs in at nine; a guesser gets nowhere. Chosen by hand."""
+"""Attempts from one address. An office behind one address logs in at nine; a guesser gets nowhere."""
 PER_ACCOUNT, ACCOUNT_SECONDS = 10, 900.0
-"""Failures with one name, however many addresses they come from: under 1,000 guesses a day. Chosen by hand."""
+"""Failures with one name, however many addresses they come from: under 1,000 guesses a day."""
 PLACES = 1 << 16
 """Counts that are kept, so that memory stays bounded. Which of them a name or an address has can't be foreseen."""
 

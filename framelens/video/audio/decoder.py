@@ -43,11 +43,9 @@ _NO_SOUND = 4
 _SAME_SECONDS = 0.002
 """A block whose time differs by more doesn't continue the one before."""
 _GAP_SECONDS = 0.1
-"""Timestamps of sound are often a little off; a larger difference is a gap, or a clock that restarted. Chosen by hand;
-not tuned."""
+"""Timestamps of sound are often a little off; a larger difference is a gap, or a clock that restarted."""
 _EARLY_SECONDS = 2.0
-"""Decoding starts this long before a range: more than a codec needs to produce correct samples. Chosen by hand; not
-tuned."""
+"""Decoding starts this long before a range: more than a codec needs to produce correct samples."""
 _BLOCK = RATE
 Block = tuple[float, Samples]
 

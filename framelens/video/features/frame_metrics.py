@@ -22,7 +22,7 @@ from framelens.video.readers.base import Image, as_image, fitted, scaled
 if TYPE_CHECKING:
     from framelens.video.features.text_recognition import TextReading
 
-_FACTS_SIDE = 640  # longer side, pixels. Chosen by hand; not tuned.
+_FACTS_SIDE = 640  # longer side, pixels.
 ReadText = Callable[[bytes], tuple[ScreenText, ...]]
 NAMES = ("black", "gray", "white", "red", "orange", "yellow", "green", "cyan", "blue", "purple", "pink", "brown")
 PLACES = (

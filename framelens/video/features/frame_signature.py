@@ -18,14 +18,14 @@ from framelens.video.readers.base import CELL_SIZE, Image, as_image, scaled
 
 ALIKE = 0.012
 """Largest `distance` at which two pictures look the same to a reader; the noise of a still camera stays below it."""
-# Black pictures are darker and flatter than these two (luma 0..1). Chosen by hand; not tuned.
+# Black pictures are darker and flatter than these two (luma 0..1).
 _NEARLY_BLACK = 0.12
 _FLAT = 0.04
 _BRIGHTEST = 8  # cells: a word or two
 _LIT = 0.08
 """Least luma (0..1) by which cells with thin bright letters exceed a black ground; noise makes no cell so light."""
-_DIM = 0.3  # mean luma below which a picture counts less. Chosen by hand; not tuned.
-_BUSIEST_SHARE = 10  # one cell in ten. Chosen by hand; not tuned.
+_DIM = 0.3  # mean luma below which a picture counts less.
+_BUSIEST_SHARE = 10  # one cell in ten.
 Blocks = NDArray[np.float32]
 """4 x cells: luma, Cb, Cr and edges of each cell of the CELL_SIZE grid, by rows, each 0 … LEVELS - 1."""
 LEVELS = 32  # 256 levels of luma in steps of _LUMA_STEP

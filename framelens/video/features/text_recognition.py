@@ -45,7 +45,7 @@ drawn onto such frames (13 to 30 pixels, Chinese and English, prices and times a
 _LEAST_CONFIDENCE_OF_ONE = 0.98
 """For a single character, which a fold or a wheel easily resembles: on real footage such had 0.89 to 0.99. Of 29
 correct ones 25 had 0.99 and more."""
-_THREADS = 2  # at most. Chosen by hand; not tuned.
+_THREADS = 2  # at most.
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from framelens.core.domain import Measures, Stretch, StretchType
 from framelens.video.features.frame_signature import DetailedGlance
 
-MOST_STEPS = 600  # 150 s at the first step. Chosen by hand; not tuned.
+MOST_STEPS = 600  # 150 s at the first step.
 _FIRST_STEP_SECONDS = 0.25  # two samples
 _LEAST_SECONDS = 0.001  # keeps the motion of two samples at one time finite
 _NEUTRAL = 128 / 255
@@ -29,16 +29,16 @@ colourful"; it is 1 here."""
 _AXES = np.array([[0.344136, 2.116136], [-1.944068, 0.343932]], np.float32)
 _Values = NDArray[np.float64]
 MOST_STRETCHES = 100
-"""Most segments of one type. Chosen by hand; not tuned."""
+"""Most segments of one type."""
 _GAP_SECONDS = 0.5
 """Where the next sample comes later than this, nothing is claimed for the time between: a segment ends with the last
-sample that proves it. Chosen by hand; not tuned."""
+sample that proves it."""
 _BLACK_SECONDS = 0.2
 """As long as a blink of the viewer (0.1 to 0.4 s): shorter segments belong to a cut. A search for commercial breaks
 needs longer ones, such as the 2 s of ffmpeg's blackdetect, and finds them among these."""
 _DIM = 0.12
 """Most brightness of a black picture, as in frame_signature; it locates the edges to the frame."""
-_FROZEN_SECONDS = 1.0  # shortest frozen segment. Chosen by hand; not tuned.
+_FROZEN_SECONDS = 1.0  # shortest frozen segment.
 _APART = 3.5 / 255
 """A cell that is further from its value at the segment's start has changed; coding alone moved none by more than 3 of
 255."""

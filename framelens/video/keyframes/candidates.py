@@ -38,10 +38,9 @@ _BURST = 0.45  # nearly as much new content as in the busiest hundredth of the s
 _BETTER_STABLE = 1.02  # factor by which a later sample must be better
 _RARE_ENOUGH = 2.0  # e² times rarer than the common values is wholly unusual
 _PLAIN_VALUE = 0.02  # value of an unusual cell without new content
-_WEIGHTS = np.array([1.0, 0.7, 0.7, 0.7], np.float32)  # of the channels; luma carries most. Chosen by hand; not tuned.
+_WEIGHTS = np.array([1.0, 0.7, 0.7, 0.7], np.float32)  # of the channels; luma carries most.
 _COMMON_SHARE = 0.75
-"""Share of the time that a cell's most frequent values fill, which are common there however they scatter. Chosen by
-hand; not tuned."""
+"""Share of the time that a cell's most frequent values fill, which are common there however they scatter."""
 _MOST_SURPRISING = 6.0  # natural logarithm: once in 400 samples is rare enough, noise is rarer still
 _RELEARN_EVERY = 64  # samples, about eight seconds
 
@@ -135,13 +134,13 @@ class RarityModel:
 
 
 _THUMBNAIL_QUALITY = 80
-"""Of JPEG; a thumbnail has 3 to 12 kB. Chosen by hand; not tuned."""
+"""Of JPEG; a thumbnail has 3 to 12 kB."""
 _THUMBNAIL_PARTS = 360
-"""Parts of a video that keep thumbnails of their own. Chosen by hand; not tuned."""
+"""Parts of a video that keep thumbnails of their own."""
 _LEAST_THUMBNAIL_SECONDS = 0.5
-"""Least time from one thumbnail to the next that opens no shot. Chosen by hand; not tuned."""
+"""Least time from one thumbnail to the next that opens no shot."""
 _LEAST_SCORE = 0.1
-"""Score of a candidate without new content, which still counts for its position in time. Chosen by hand; not tuned."""
+"""Score of a candidate without new content, which still counts for its position in time."""
 
 
 @dataclass(eq=False)
@@ -262,23 +261,21 @@ _RAW_BYTES = 144 << 20
 """Most memory for raw pictures. On two minutes of 720p, 48 MiB take 0.2 s more of the processor for JPEGs and 85 MB
 less memory, 192 MiB 0.2 s less and 37 MB more (docs/benchmarks/keyframes.md, Speed)."""
 _FEWEST_SPARE, _MOST_SPARE = 96, 256
-"""Stable segments kept beyond the frames that may be chosen: more of them miss less but make more JPEGs. Chosen by
-hand; not tuned."""
+"""Stable segments kept beyond the frames that may be chosen: more of them miss less but make more JPEGs."""
 _SPARE_OPENINGS = 64
-"""Openings kept beyond the frames that may be chosen, so that shots of 0.3 s or less don't displace longer ones. Chosen
-by hand; not tuned."""
-_OPENING_SECONDS = 0.4  # length of a window after a cut. Chosen by hand; not tuned.
+"""Openings kept beyond the frames that may be chosen, so that shots of 0.3 s or less don't displace longer ones."""
+_OPENING_SECONDS = 0.4  # length of a window after a cut.
 _LEARNING_SAMPLES = 16
 """Number of first samples in which too little is known of a video to separate new content from what always moves, so
 that only a cut counts; content that stays is found by a later candidate. Compared on the benchmark sets together
 (docs/benchmarks/keyframes.md, Events)."""
 # A later frame replaces the best one of a window if it is better by the first factor; one brighter by the second
-# extends the window, up to _LONGEST_SECONDS. Chosen by hand; not tuned.
+# extends the window, up to _LONGEST_SECONDS.
 _BETTER = 1.15
 _BRIGHTER = 1.08
 _LONGEST_SECONDS = 2.5
 _FRESHNESS = (0.8, 0.9)
-"""Factors of the first frames after a cut, which may be a blend of both shots, or coarse. Chosen by hand; not tuned."""
+"""Factors of the first frames after a cut, which may be a blend of both shots, or coarse."""
 
 
 def sample_seconds(frames: int, duration_seconds: float | None) -> float:

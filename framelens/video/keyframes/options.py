@@ -8,21 +8,20 @@ from framelens.core.domain import Selection, VideoInfo
 MAX_SIDE = 1280
 """Default for the longer side of a keyframe, in pixels: as large as a model or a page makes use of."""
 MOST_THUMBNAILS = 720
-"""Thumbnails of a video, at most: one in 2 s of 24 minutes, one in 10 s of 2 hours. Chosen by hand; not tuned."""
+"""Thumbnails of a video, at most: one in 2 s of 24 minutes, one in 10 s of 2 hours."""
 THUMBNAIL_SIDE = 256
-"""Longer side of thumbnails in pixels, in which a person or a sign is recognised and small writing is not. Chosen by
-hand; not tuned."""
+"""Longer side of thumbnails in pixels, in which a person or a sign is recognised and small writing is not."""
 _WHOLE = Selection()
 _MAY_OPEN = ("auto", "uniform")
 _SETTLES_SECONDS = 3.0
 """Time after which the survey has decided on everything that began: a cut, the best frame after it, a stable segment, a
-dissolve. Chosen by hand; not tuned."""
+dissolve."""
 
 
 _FEWEST_ADAPTED = 8
 _ADAPTED_PER_ROOT, _MOST_PER_ROOT = 1.5, 4.5
 """Frames beside one for each shot, and most frames, for the square root of the seconds: 12 and 35 for a minute, 90 and
-270 for an hour. Chosen by hand; not tuned."""
+270 for an hour."""
 
 
 def most_adapted(seconds: float) -> int:

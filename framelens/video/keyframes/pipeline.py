@@ -37,7 +37,7 @@ from framelens.video.readers import open_reader
 from framelens.video.readers.base import JPEG_QUALITY, FrameReader, as_jpeg
 from framelens.video.seeking import InaccurateSeekError, SeekReader, pictures_at
 
-_FULL_QUALITY = 95  # of JPEG. Chosen by hand; not tuned.
+_FULL_QUALITY = 95  # of JPEG.
 _FRAMES_FOR_TIMES = 1
 """Frames for which a survey is set up when times are selected: it chooses none itself."""
 FULL_SIDE = 65_500

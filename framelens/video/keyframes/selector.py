@@ -304,7 +304,7 @@ def visits(differences: NDArray[np.float32]) -> NDArray[np.intp]:
     return np.asarray(is_there[:, 0] + (is_there[:, 1:] & ~is_there[:, :-1]).sum(axis=1))
 
 
-_CHANGED = 0.08  # least `distance` to the previous keyframe for the reason "change". Chosen by hand; not tuned.
+_CHANGED = 0.08  # least `distance` to the previous keyframe for the reason "change".
 
 
 @dataclass(frozen=True)

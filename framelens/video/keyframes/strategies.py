@@ -43,10 +43,10 @@ SAME_SECONDS = 1e-5
 """Two times nearer than this are the same: timestamps are whole ticks, and ticks in use are a microsecond or longer."""
 LONG_SECONDS = 1.0
 """A frame that is shown for longer, since no other follows, is a still picture: a range that begins within this time
-begins with the frame, although the frame is earlier. Chosen by hand; not tuned."""
+begins with the frame, although the frame is earlier."""
 _MOST_WISHES = 100_000
 """Most wishes: a file whose header claims years must not fill memory. Far fewer frames than this are kept, so the exact
-value has no effect. Chosen by hand."""
+value has no effect."""
 
 Times = Callable[[Selection, SurveyFacts, int], list[Wish]]
 

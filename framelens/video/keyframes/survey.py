@@ -37,18 +37,16 @@ from framelens.video.shots.cut_detector import CutDetector, Settled
 from framelens.video.shots.gradual_transitions import Gradual, GradualDetector
 from framelens.video.shots.shot_list import Between, first_frames, first_of, joined, middle, shots_between
 
-_PROGRESS_SECONDS = 0.3  # between progress events. Chosen by hand; not tuned.
+_PROGRESS_SECONDS = 0.3  # between progress events.
 # A file is reported as truncated if it lacks more than both of these, in seconds and as a share of its declared length.
-# Chosen by hand; not tuned.
 _MISSING_SECONDS = 0.5
 _MISSING_SHARE = 0.02
 _LONG_SHARE = 8.0
-"""A frame that is shown this many times as long as usual is a still picture. Chosen by hand; not tuned."""
-_MOST_LOOSE = 256  # bounds memory. Chosen by hand; not tuned.
+"""A frame that is shown this many times as long as usual is a still picture."""
+_MOST_LOOSE = 256  # bounds memory.
 _T = TypeVar("_T")
 _DEPTH = 6
-"""Most frames that wait: enough while one frame takes long to examine, few compared with those the decoder holds.
-Chosen by hand; not tuned."""
+"""Most frames that wait: enough while one frame takes long to examine, few compared with those the decoder holds."""
 
 
 @dataclass(frozen=True)

@@ -28,22 +28,23 @@ Image = NDArray[np.uint8]
 LUMA_SIZE = (160, 90)
 CELL_SIZE = (32, 18)
 """(width, height) of the pictures that the survey compares: as stored (not rotated), whatever the shape of the video.
-Chosen by hand; not tuned."""
+"""
 JPEG_QUALITY = 90
-"""Of keyframes that are kept and shown. Chosen by hand; not tuned."""
+"""Of keyframes that are kept and shown."""
 PLANAR_8_BIT = frozenset(
     f"yuv{kind}{layout}" for kind in ("", "j") for layout in ("420p", "422p", "444p", "440p", "411p")
 )
 """Names of the pixel formats with planes of eight bits, luma first."""
 _LEAST_STEP_SECONDS = 0.001
-"""Between two frames, so that times rise strictly. Chosen by hand; not tuned."""
+"""Between two frames, so that times rise strictly."""
 ANY_MATRIX = 1
 """For luma or alpha alone, which is the same with each matrix; swscale doesn't know all."""
 HELD_SECONDS = 0.1
-"""A frame is held if the sound ends later by more: by less it does in most files, since encoders fill their last block.
-Chosen by hand; not tuned."""
+"""A frame is held if the sound ends later by more: by less it does in most files, since encoders fill their last
+block.
+"""
 _RESTART_SECONDS = 1.0
-"""A timestamp that falls back by more is a clock that started again. Chosen by hand; not tuned."""
+"""A timestamp that falls back by more is a clock that started again."""
 _VIDEO_FORMATS = (
     "mov", "mp4", "m4a", "3gp", "3g2", "mj2", "matroska", "webm", "avi", "mpegts", "mpegtsraw", "mpeg", "mpegvideo",
     "m4v", "flv", "live_flv", "kux", "asf", "asf_o", "ogg", "mxf", "wtv", "rm", "nut", "nsv", "dv", "dirac", "ivf",

@@ -16,8 +16,7 @@ from typing import BinaryIO
 import av.logging
 
 HEALED_SECONDS = 12.0
-"""Encoders store a frame whole every few seconds. If none comes for this long, blocks were refreshed one by one. Chosen
-by hand; not tuned."""
+"""Encoders store a frame whole every few seconds. If none comes for this long, blocks were refreshed one by one."""
 _DAMAGE = re.compile(
     rb"^Corrupt JPEG data: |"  # libjpeg's
     rb"^\[(?:ffv1|mjpeg|h264|hevc|mpeg\w+|msmpeg4\w*|h263\w*|wmv\d|vc1|prores|dnxhd|libdav1d) @ [^]]*\] (?:"

@@ -35,19 +35,18 @@ _TALLEST = 1152
 _BLOCK = 16
 _LEAST_LEVELS, _LEAST_PIXELS = 12, 48
 """Combing of a pixel, and combed pixels of a field, from which on a picture is examined. Noise and stripes of usual
-video stay below. Chosen by hand; not tuned."""
+video stay below."""
 _COMBED = 2.5
 """Mean combing of a block, in levels. One edge of 40 levels that moves by a pixel gives 2.5."""
 _LEFT = 0.35
-"""Share of the combing that is left in a block after the right move of a field. Chosen by hand; not tuned."""
+"""Share of the combing that is left in a block after the right move of a field."""
 _MOVES = tuple(chain(range(1, 9), range(10, 50, 2)))
-"""Pixels that something may move to either side from one field to the next. Chosen by hand; not tuned."""
+"""Pixels that something may move to either side from one field to the next."""
 _TWO_SHOTS, _LEAST_OPPOSITE = 0.3, 0.2
 """Share of combed blocks in a picture of two shots, and of those where the other field is brighter than in the rest:
-lines that were drawn over a picture are all darker or all brighter. Chosen by hand; not tuned."""
+lines that were drawn over a picture are all darker or all brighter."""
 _NEAR = 2
-"""Blocks from a combed one within which weaker combing counts, and others are interpolated, too. Chosen by hand; not
-tuned."""
+"""Blocks from a combed one within which weaker combing counts, and others are interpolated, too."""
 _Blocks = NDArray[np.bool_]
 _Means = NDArray[np.float32]
 

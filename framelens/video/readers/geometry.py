@@ -21,7 +21,7 @@ from framelens.video.readers.base import Image, as_image, side_data_of
 _TURNS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
 _MATRIX = struct.Struct("=9i")
 _MEASURED_WIDTH = 1024
-"""Of the picture from whose stretched width a frame's pixel aspect is read. Chosen by hand; not tuned."""
+"""Of the picture from whose stretched width a frame's pixel aspect is read."""
 
 
 @dataclass(frozen=True)

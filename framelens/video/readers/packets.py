@@ -36,7 +36,7 @@ class FramePacing:
     def is_variable(self) -> bool:
         """Return whether more than 2 % of the distances, and at least two, differ from the median.
 
-        A distance differs if it is off by more than 2 ms and by more than a tenth. Chosen by hand; not tuned.
+        A distance differs if it is off by more than 2 ms and by more than a tenth.
         """
         if not self._steps_ms:
             return False
@@ -175,7 +175,7 @@ _LARGE, _NEARLY_WHOLE = 2.0, 0.3
 17 cuts in ten real files that don't begin with a frame stored whole: all are covered, and one frame in 28 is taken (one
 in six with 1.3)."""
 _AROUND = 8
-"""Predicted frames whose median size is compared. Chosen by hand; not tuned."""
+"""Predicted frames whose median size is compared."""
 _SLICES = range(1, 6)
 """Types of H.264 NAL units that hold a slice."""
 _H264_BEFORE, _HEVC_BEFORE = frozenset({6, 9, 12}), frozenset({35, 38, 39})
@@ -185,7 +185,7 @@ _HEVC_DISPOSABLE = range(0, 16, 2)
 """Types of HEVC NAL units with slices of pictures that no other of their temporal layer refers to."""
 _START_CODES = (b"\x00\x00\x01", b"\x00\x00\x00\x01")
 _MOST_EMPTY = 10_000
-"""Empty slots in a row that are believed, some minutes. Chosen by hand; not tuned."""
+"""Empty slots in a row that are believed, some minutes."""
 _VOP = b"\x00\x00\x01\xb6"
 """Start code of a picture in MPEG-4 part 2 (ISO/IEC 14496-2, 6.3.5: vop_start_code)."""
 _START = re.compile(rb"\x00\x00\x01(.)", re.DOTALL)

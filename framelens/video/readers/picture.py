@@ -15,7 +15,7 @@ from framelens.video.readers.geometry import WHOLE, Crop, Orientation, PixelAspe
 _UNKNOWN = 2
 _LUMA_LINES, _CELL_LINES, _COLOUR_LINES = 2, 5, 4
 """Lines of a plane that are read for each line of the shrunk picture: the level of a cell must not depend on where thin
-lines happen to lie in it. Chosen by hand; not tuned."""
+lines happen to lie in it."""
 _LINES_WITHOUT_FIELDS = 4
 """Lines that become one of a small picture in which fields can't be seen apart: two of each."""
 _LINES_OF_PLANES = (_CELL_LINES, _COLOUR_LINES, _COLOUR_LINES)

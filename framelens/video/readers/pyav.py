@@ -55,17 +55,17 @@ _IN_DECODING_ORDER = frozenset({"mxf"})
 """Containers that may give times in the order of decoding, if their index lacks the order of display."""
 _HABIT_MESSAGES = 8
 """A decoder that writes this many messages, and one for every second packet on top, writes them all the time: they are
-no longer counted. Chosen by hand; not tuned."""
+no longer counted."""
 _WITHOUT_HABITS = frozenset({"ffv1"})
 """Codecs whose messages always count: their encoders end every slice exactly, mostly with a checksum."""
 _RAW_MPEG = "mpegvideo"
 """MPEG-1 or 2 without a container: FFmpeg's times leave out the second picture."""
 _HIGHEST_RATE = 1000.0
-"""Frames a second of the fastest cameras whose files are expected. Chosen by hand; not tuned."""
+"""Frames a second of the fastest cameras whose files are expected."""
 _FIELDS = 1.5
 """From this multiple of the coded rate on, a rate counts fields: it is twice as high then."""
 _LEAST_RATE = 20.0
-"""Frames a second from which on frames are skipped, so that several a second are left. Chosen by hand; not tuned."""
+"""Frames a second from which on frames are skipped, so that several a second are left."""
 _SAME_SECONDS = 1e-6  # above the rounding of floating-point times
 _MOST_THREADS = 16
 """FFmpeg's own limit: more threads hold frames without decoding sooner."""
@@ -74,7 +74,7 @@ _MOST_PIXELS_OF_FRAME_THREADS = 4096 * 2304
 of ten-bit 8K takes 100 MB."""
 _PACKET_SECONDS = 15.0
 """For one packet; then the file counts as damaged from there. FFmpeg otherwise searches gigabytes of zeros behind the
-last packet for another one, for minutes; a sleeping disk needs up to ten seconds. Chosen by hand; not tuned."""
+last packet for another one, for minutes; a sleeping disk needs up to ten seconds."""
 _TIMECODE = re.compile(r"(\d\d)[:;.](\d\d)[:;.](\d\d)([:;.,])(\d{2,3})")
 _LONGEST_SECONDS = 1e9
 """Thirty years; a longer declared duration is not believed."""
@@ -82,10 +82,11 @@ _LONGEST_PRIMING_SECONDS = 0.15
 """Longest delay of a sound encoder, which some containers give as a start before 0: 2,048 + 4,096 samples of HE-AAC at
 44.1 kHz, rounded up. Players don't show it."""
 _MOST_DISPOSABLE = 64
-"""Disposable frames that are kept: some seconds of them. Chosen by hand; not tuned."""
+"""Disposable frames that are kept: some seconds of them."""
 _WIDEST_GAP_SECONDS = 0.17
-"""A wider gap ends the skipping of frames, so that several a second are left; a usual stream keeps every second frame.
-Chosen by hand; not tuned."""
+"""A wider gap ends the skipping of frames, so that several a second are left; a usual stream keeps every second
+frame.
+"""
 
 
 class AvReader(base.FrameReader):

@@ -25,7 +25,7 @@ _TRANSFERS = {_PQ: "PQ", _HLG: "HLG"}
 _UNKNOWN, _BT709 = 2, 1
 _WIDEST_SD, _TALLEST_SD = 1024, 576
 """Pictures without a tag are BT.709 if they are larger, else BT.601, FFmpeg's default. PAL with square pixels is 1024 x
-576. Chosen by hand; not tuned."""
+576."""
 _GAMUTS = {9: "BT.2020", 11: "DCI-P3", 12: "Display P3"}
 _NARROW = frozenset({1, 5, 6, 7})
 """Primaries of BT.709 and BT.601, which some programs write beside the transfer of HDR."""
@@ -35,8 +35,8 @@ _WHITE_NITS, _DISPLAY_NITS, _HLG_GAMMA = 203.0, 1000.0, 1.2
 _BT2020_LUMA = (0.2627, 0.6780, 0.0593)
 _KNEE, _ROLL_OFF = 0.9, 0.07
 """Share of white, in linear light, where the compression of highlights begins, and how soon they reach full light. With
-these, white is 250 of 255. Chosen by hand; not tuned."""
-_BAND_LINES = 128  # computed at a time. Chosen by hand; not tuned.
+these, white is 250 of 255."""
+_BAND_LINES = 128  # computed at a time.
 
 
 _BT2020_MATRIX, _YCGCO, _ICTCP = 9, 8, 14

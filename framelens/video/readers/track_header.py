@@ -21,9 +21,9 @@ from framelens.video.files import open_input
 from framelens.video.readers.geometry import WHOLE, Crop, Orientation
 
 _MOST_PARTS = 4096
-"""Parts read of one parent; an index has fewer before its tracks. Chosen by hand; not tuned."""
+"""Parts read of one parent; an index has fewer before its tracks."""
 _MOST_BYTES = 1 << 16
-"""Read of one part: more than any of those that are read. Chosen by hand; not tuned."""
+"""Read of one part: more than any of those that are read."""
 _ENTRY_BYTES = 78
 """Fields of a visual sample entry before the boxes in it."""
 _SEGMENT, _SEEK_HEAD, _SEEK, _TRACKS, _CLUSTER = 0x18538067, 0x114D9B74, 0x4DBB, 0x1654AE6B, 0x1F43B675

@@ -30,7 +30,7 @@ _ALPHA_LAYER = re.compile(rb"\x00[\x01-\x20]\x4e\x01\xa5[\x01-\x08]")
 """In HEVC, the message that describes a layer of alpha pictures, after its start code or length: a prefix SEI of type
 165 (ITU-T H.265, F.14.2.8). FFmpeg decodes that layer only for programs that choose its format, which PyAV can't."""
 _SEARCHED = 4096
-"""Bytes of a packet in which that message is searched; it comes before the picture. Chosen by hand; not tuned."""
+"""Bytes of a packet in which that message is searched; it comes before the picture."""
 
 
 def alpha_of(frame: VideoFrame) -> Image | None:

@@ -13,32 +13,28 @@ from statistics import median
 from framelens.video.features.frame_signature import Glance, change
 
 AROUND_SECONDS = 0.5
-"""A cut is compared with the changes this long before and after it, and decided once these were seen. Chosen by hand;
-not tuned."""
+"""A cut is compared with the changes this long before and after it, and decided once these were seen."""
 FLASH_SECONDS = 0.25
-"""A picture that is gone again after this long is a flash, and two cuts are at least this far apart. Chosen by hand;
-not tuned."""
+"""A picture that is gone again after this long is a flash, and two cuts are at least this far apart."""
 
 # Least change of a cut. On real footage hard cuts score 0.06 to 0.35, whip pans up to 0.06 among similar changes, slow
 # motion 0.02.
 _FLOOR = 0.05
-# Least change where frames are so far apart in time that there are none around to compare with. Chosen by hand; not
-# tuned.
+# Least change where frames are so far apart in time that there are none around to compare with.
 _LONELY_FLOOR = 0.12
-# Least change of a cut, as a multiple of the median change around it. Chosen by hand; not tuned.
+# Least change of a cut, as a multiple of the median change around it.
 _OUTSTANDING = 3.5
 # The same for the livelier side of the cut alone. On real footage a hand in front of the lens reaches 2.6, a cut in a
 # chase 3.4.
 _OUTSTANDING_LIVELIER = 3.0
 # A cut exceeds this quantile of the changes around it by this factor: where frames are doubled, most changes are 0 and
-# something large may move in the others. Chosen by hand; not tuned.
+# something large may move in the others.
 _BUSY_SHARE, _BUSIER = 0.85, 2.0
-# A picture that differs from the one before the suspect by less than this share of the change has returned. Chosen by
-# hand; not tuned.
+# A picture that differs from the one before the suspect by less than this share of the change has returned.
 _CAME_BACK = 0.4
-# Increase of the peak level, 0..1, by which light becomes a picture. Chosen by hand; not tuned.
+# Increase of the peak level, 0..1, by which light becomes a picture.
 _RISE = 0.08
-# Correlation of the luma of one picture in two lights. Chosen by hand; not tuned.
+# Correlation of the luma of one picture in two lights.
 _SAME_PICTURE = 0.97
 # The same for two successive frames of a dark picture that may move. Measured in clips with strobe light: 0.98 to 1.00;
 # in 224 fades 0.00, at cuts to a nearly black hall up to 0.19. Fades between similar pictures whose flat frames are not
@@ -55,7 +51,7 @@ _OTHER, _CONTINUES = 0.3, 0.6
 # other sudden changes in that range (captions, slides, objects that appear, flashes) none exceeds the four limits; one
 # has 1.6 times the largest change.
 _RETAKE_FLOOR, _OUTSTANDING_RETAKE, _MOST_ALIKE_RETAKE, _LEAST_CHANGED_RETAKE, _CELL_CHANGE = 0.03, 1.8, 0.9, 0.2, 0.04
-# Variance of the luma, 0..1, below which a picture is flat. Chosen by hand; not tuned.
+# Variance of the luma, 0..1, below which a picture is flat.
 _EMPTY = 1e-4
 
 

@@ -15,12 +15,11 @@ from framelens.video.readers.base import Image
 from framelens.video.seeking import AccurateSeeker, InaccurateSeekError
 
 _APART_SECONDS = 0.5
-"""Two readings of one transition are at most this far apart; a viewer couldn't follow a shot between them. Chosen by
-hand; not tuned."""
+"""Two readings of one transition are at most this far apart; a viewer couldn't follow a shot between them."""
 _MOST_FRAMES = 300
 _MOST_SHARE = 0.05
 """Frames that may be decoded to place the cuts: this number or share, whichever is more. It takes seconds at most, or a
-twentieth of the work of a long survey. Chosen by hand; not tuned."""
+twentieth of the work of a long survey."""
 
 
 def joined(cuts: Sequence[Boundary], dissolves: Sequence[Boundary]) -> tuple[Boundary, ...]:

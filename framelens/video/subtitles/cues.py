@@ -34,9 +34,9 @@ _MARKS = r"[\d:;.,/\\\-+\sTZ°NSEWUCGM]*"
 _CLOCK = re.compile(rf"{_MARKS}\d[:;/.]\d{_MARKS}|(?:TC|TCR|REC)?[\s:]*\d\d(?:[:;.]\d\d){{2,3}}")
 """A text of digits, marks of times and dates, and letters of directions and time zones alone."""
 _SHARE = 0.8
-"""Share of the cues that have to be telemetry or clocks; numbers occur in speech, too. Chosen by hand; not tuned."""
+"""Share of the cues that have to be telemetry or clocks; numbers occur in speech, too."""
 _FEWEST_CLOCKS = 3
-"""Cues from which a file of numbers alone counts as a clock. Chosen by hand; not tuned."""
+"""Cues from which a file of numbers alone counts as a clock."""
 Timed = tuple[float, float, str]
 """(start seconds, end seconds, text); an end that is not after the start is unknown."""
 

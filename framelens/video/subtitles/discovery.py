@@ -31,7 +31,7 @@ _READ = (
 SUBTITLE_SUFFIXES = ", ".join(_READ)
 """Endings of the files that are read, for messages."""
 MOST_SUBTITLE_BYTES = 16 << 20
-"""Bytes that are read of a subtitle file. Chosen by hand; not tuned."""
+"""Bytes that are read of a subtitle file."""
 CAPTIONED_CODECS = frozenset({"h264", "hevc", "mpeg2video", "av1"})
 """Codecs of pictures that may carry captions."""
 _UNREAD = {
@@ -85,7 +85,7 @@ _SIGNS = frozenset("\u0307©®™°º€£♪")
 """Signs that texts of every language have, and the dot that "İ" keeps in lower case."""
 _BROKEN_SHARE = 0.05
 """Share of the non-ASCII characters that may be broken in a damaged or truncated UTF-8 file; in a file of another
-encoding most are. Chosen by hand; not tuned."""
+encoding most are."""
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32-le"),  # its first half is the mark of UTF-16

@@ -57,8 +57,7 @@ _SAMI_HEAD = re.compile(r"<(style|title|head)\b.*?</\1>|<!--.*?-->", re.IGNORECA
 _PARAGRAPH = re.compile(r"<p\b[^>]*?class\s*=\s*[\"']?(\w+)[^>]*>", re.IGNORECASE)
 _BREAK = re.compile(r"<br\s*/?>", re.IGNORECASE)
 _ROLLING_SHARE = 0.5
-"""Share of the touching pairs of cues, of which the second begins with lines of the first, from which captions roll.
-Chosen by hand; not tuned."""
+"""Share of the touching pairs of cues, of which the second begins with lines of the first, from which captions roll."""
 _DEFAULT_FRAME_RATE = 25.0
 """Frames a second of forms that count frames, where neither the file nor the video says otherwise (TTML has 30)."""
 

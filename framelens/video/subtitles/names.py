@@ -121,7 +121,7 @@ _FLAGS: dict[str, Extent] = {
 _HINDI_OR_HEARING = "hi"
 _EXTENTS: tuple[Extent, ...] = ("full", "hearing", "machine", "partial")
 _LONGEST_UNKNOWN = 10
-"""Characters of the last word after a dot that may be unknown, as in film.en.fixed.srt. Chosen by hand; not tuned."""
+"""Characters of the last word after a dot that may be unknown, as in film.en.fixed.srt."""
 _BRACKETS = re.compile(r"[\[\](){}（）【】.,&+\s]+")
 _ENDINGS = re.compile(r"(?:双语|雙語|字幕|特效)+$")
 _NAMED_TRACK = re.compile(r"([a-z]{2,3})(?:-[a-z]{2,4})?-[\w-]{11}")

@@ -16,8 +16,7 @@ from framelens.video.subtitles.cues import MOST_CUES, Cues, Timed, Unread, is_sp
 from framelens.video.subtitles.formats import reader_of
 
 _MOST_TRIES = 4
-"""Sources that are tried. Reading a track means reading the whole file; empty tracks are rare. Chosen by hand; not
-tuned."""
+"""Sources that are tried. Reading a track means reading the whole file; empty tracks are rare."""
 _PROGRAM_STREAM = b"\x00\x00\x01\xba"
 """First bytes of pictures in a .sub file (MPEG-2 program stream)."""
 

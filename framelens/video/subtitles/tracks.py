@@ -38,9 +38,9 @@ _CAPTION_TRACK = "eia_608"
 _ANALOGUE, _DIGITAL = "CEA-608", "CEA-708"
 """Kinds of captions in pictures, in the order in which they are read: broadcasters send both."""
 _SMALL_BYTES = 256 << 20
-"""Size up to which a file is read whole in search of captions. Chosen by hand; not tuned."""
+"""Size up to which a file is read whole in search of captions."""
 _PROBED = (0.0, 0.25, 0.5, 0.75)
-"""Places in a larger file where captions are looked for first, as shares of its duration. Chosen by hand; not tuned."""
+"""Places in a larger file where captions are looked for first, as shares of its duration."""
 _PROBED_PICTURES = 300
 
 

@@ -29,8 +29,8 @@ _POLL_SECONDS = 0.5
 _TIMEOUT_SECONDS = 300.0
 _LEAST_SHM_BYTES = 1_000_000_000  # as in framelens.plugins.models.preflight.memory
 _LEAST_MEGABYTES_PER_SECOND = 100.0
-"""About a gigabit. A pipeline sends some MB of activations for every batch of tokens. Chosen by hand; not tuned."""
-_MOST_MILLISECONDS = 5.0  # within one room it is far below one; chosen by hand, not tuned
+"""About a gigabit. A pipeline sends some MB of activations for every batch of tokens."""
+_MOST_MILLISECONDS = 5.0  # within one room it is far below one
 _LOG_LINES = 3
 NODE_COLUMNS = ("node", "address", "Python", "Ray", "vLLM", "FrameLens", "cards", "network", "model")
 LINK_COLUMNS = ("from", "to", "speed", "delay")

@@ -24,7 +24,7 @@ from framelens.models.serving_plan import Plan
 _MAX_NODES = 1000
 _MAX_CARDS = 64  # of one machine; both limits were chosen by hand, not tuned
 _MOST_NODES_TRIED = 64
-"""Machines up to which a refusal looks for a number that would do. Chosen by hand; not tuned."""
+"""Machines up to which a refusal looks for a number that would do."""
 _USUAL_LENGTH = 8192  # tokens, as in framelens.config.DEFAULT_VLLM_CONFIG
 _LEAST_AT_ONCE = 2
 _MOST_AT_ONCE = 64

@@ -25,7 +25,7 @@ from framelens.video.files import printable
 from framelens.video.inputs import typed_path
 
 _RECORD_SECONDS = 2.0
-"""How often the record for the page is stored, which names all videos. Chosen by hand; not tuned."""
+"""How often the record for the page is stored, which names all videos."""
 
 
 class BatchOutput:

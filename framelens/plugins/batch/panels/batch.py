@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 _POLL_SECONDS = 2.0
 _ROW_HEIGHT = 56
-"""Pixels, for a small picture. Chosen by hand; not tuned."""
+"""Pixels, for a small picture."""
 
 
 def batches() -> PageBatches:

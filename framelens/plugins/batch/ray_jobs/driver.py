@@ -32,7 +32,7 @@ _WAITING_FROM = 10
 """With so many videos for each actor, one waits at each: the next begins at once, not a tenth of a second later. With
 fewer, the one that waits could have begun on an actor that is idle. Chosen by hand; the tenth was measured."""
 _MOST_ROUNDS = 20
-"""Rounds over the videos that are missing: one usually, and one more for each node that is ill. Chosen by hand."""
+"""Rounds over the videos that are missing: one usually, and one more for each node that is ill."""
 log = logging.getLogger(__name__)
 
 

@@ -26,7 +26,7 @@ from framelens.services.engine_selection import build_engine
 from framelens.services.engine_session import conditions
 
 _LEAST_FREE_BYTES = GIB
-"""What a node needs for its cache and log while it analyses. Chosen by hand; not tuned."""
+"""What a node needs for its cache and log while it analyses."""
 _SAMPLED_VIDEOS = 100
 """Videos that each node looks for, spread over the batch; looking takes milliseconds over a network."""
 _OF_LOCAL_ENGINE = ("engine", "model")

@@ -19,7 +19,7 @@ from framelens.plugins.batch.results import Results, VideoResult
 from framelens.plugins.batch.runner import BatchEvent, BatchHalted, VideoBegun, VideoEnded
 
 _POLL_SECONDS = 1.0
-"""How often the folder and the job are looked at. Chosen by hand; not tuned."""
+"""How often the folder and the job are looked at."""
 _LOG_LINES = 5
 """Lines of the log of a job that failed without a reason of its own."""
 Events = Iterator[BatchEvent[BatchVideo, VideoResult]]

@@ -37,16 +37,16 @@ from framelens.reports.content.labels import moment_address
 from framelens.reports.graphics.chart_svg import png
 
 _PICTURE_SIDE = 1280
-"""The longer side in pixels. The gallery reuses the same pictures, which takes no space. Chosen by hand; not tuned."""
+"""The longer side in pixels. The gallery reuses the same pictures, which takes no space."""
 _PICTURE_CM = (15.0, 7.0)
-"""The largest width and height of a picture. Chosen by hand; not tuned."""
+"""The largest width and height of a picture."""
 _MOST_COLUMNS = 4
-"""Columns of pictures that belong to a paragraph. Chosen by hand; not tuned."""
+"""Columns of pictures that belong to a paragraph."""
 _CELL_MARGINS_CM = 0.4
 _MOST_DOWN = 0.75
-"""The largest height of a picture in a row, as a share of its width. Chosen by hand; not tuned."""
+"""The largest height of a picture in a row, as a share of its width."""
 _EVIDENCE_CM = (2.2, 1.65)
-"""The largest width and height of the picture beside a finding. Chosen by hand; not tuned."""
+"""The largest width and height of the picture beside a finding."""
 _TABLE, _PLAIN = "LightList-Accent1", "TableNormal"
 _TIME_CM, _NAME_CM, _NUMBER_CM = 3.0, 4.5, 3.0
 """Widths of columns of times, names and numbers."""

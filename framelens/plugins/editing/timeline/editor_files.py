@@ -11,7 +11,7 @@ from framelens.reports.content.labels import one_line, shortened
 from framelens.reports.content.provenance import KEY, aigc, aigc_text, escape_comment
 from framelens.reports.json.encoding import json_text
 
-_LONGEST_TITLE = 70  # characters; chosen by hand, not tuned
+_LONGEST_TITLE = 70  # characters
 _HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n<!DOCTYPE xmeml>\n'
 _FILE = "file-1"
 _Object = dict[str, object]

@@ -37,9 +37,9 @@ COLOURS: dict[Kind, str] = {
     "moment": "Red", "chapter": "Green", "doubt": "Yellow", "finding": "Blue", "frame": "Cyan", "about": "Purple",
 }  # fmt: skip
 """Names of colours that DaVinci Resolve and OpenTimelineIO share."""
-_LONGEST_NAME = 60  # characters; chosen by hand, not tuned
+_LONGEST_NAME = 60  # characters
 _NTSC = (15, 24, 30, 48, 60, 90, 96, 120, 240)
-_MOST, _UNKNOWN = 240, 25  # the highest rate, and the one for a video without a known rate; chosen by hand
+_MOST, _UNKNOWN = 240, 25  # the highest rate, and the one for a video without a known rate
 _CLOSE = 0.001
 """Largest relative error of a constant rate against its nominal one: headers give 23.976, 23.98 or 24000/1001."""
 
@@ -243,7 +243,7 @@ def first_frame(rate: Rate) -> int:
 
 # ---- chapters --------------------------------------------------------------------------------------------------------
 
-_LONGEST_TITLE = 100  # characters; chosen by hand, not tuned
+_LONGEST_TITLE = 100  # characters
 _FEWEST, _SHORTEST_SECONDS, _LONGEST_YOUTUBE_TITLE = 3, 10, 100
 _REFUSED = str.maketrans({"<": "‹", ">": "›"})
 """YouTube doesn't save a description with angle brackets."""

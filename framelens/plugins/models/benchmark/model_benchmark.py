@@ -43,15 +43,14 @@ from framelens.plugins.models.benchmark.planning import REQUESTS
 SIZES = ((448, 252), (896, 504))
 """Width and height of test frames in pixels: the size sent on a CPU, and one with four times the pixels."""
 _ANSWER_TOKENS = 33
-"""Length of the long answer. Chosen by hand; not tuned."""
+"""Length of the long answer."""
 _SPARE_TOKENS = 32
-"""Unused tokens of the context: a frame's mark may be longer than the first one. Chosen by hand; not tuned."""
+"""Unused tokens of the context: a frame's mark may be longer than the first one."""
 _MEMORY_POLL_SECONDS = 0.25
-"""Chosen by hand; not tuned."""
 _LONGEST_SECONDS = 120.0
-"""A larger size is skipped if its eight frames would take longer. Chosen by hand; not tuned."""
+"""A larger size is skipped if its eight frames would take longer."""
 _TIMEOUT_SECONDS = 3600.0
-"""Longest wait for a token. Chosen by hand; not tuned."""
+"""Longest wait for a token."""
 _QUESTION = "Say what you see."
 
 

@@ -16,9 +16,9 @@ from framelens.models.serving_plan import parse_plan
 from framelens.store.model_records import KnownTimings
 
 REQUESTS = 2
-"""Requests of full length that the KV cache holds. Chosen by hand; not tuned."""
+"""Requests of full length that the KV cache holds."""
 _MAX_MODEL_LEN = 8192
-"""Longest context of a benchmark, in tokens. Chosen by hand; not tuned."""
+"""Longest context of a benchmark, in tokens."""
 
 
 def benchmark_settings(proposal: Proposal, given: Mapping[str, Any] | None = None) -> dict[str, Any]:

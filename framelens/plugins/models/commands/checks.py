@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 _MARKS: Mapping[Severity, str] = {"stops": "❌", "hinders": "⚠️ ", "tells": "💡"}
 _UNRELIABLE = ("poor", "blind")
-_FRAMES = 16  # default of --frames; chosen by hand, not tuned
+_FRAMES = 16  # default of --frames
 
 
 def add_preflight_parser(asks: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:

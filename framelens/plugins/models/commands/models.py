@@ -33,7 +33,7 @@ from framelens.services.readiness import need_text
 from framelens.store.model_records import Measured, trials
 
 _MOST_REQUESTS, _MOST_CARDS = 100_000, 1_000
-"""Limits of what is worked out. Chosen by hand; not tuned."""
+"""Limits of what is worked out."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -17,7 +17,7 @@ from framelens.models.memory import MemoryEstimate, weights_bytes
 from framelens.models.placement import GpuCard, Proposal
 from framelens.plugins.models.formatting import parameters_text, why_not
 
-_MOST_ROWS = 12  # chosen by hand; not tuned
+_MOST_ROWS = 12
 _LARGE_FRAME = (1280, 720)
 _SEVEN_BILLION = 7_615_616_512  # parameters of Qwen2.5-7B
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 _POLL_SECONDS = 2.0
 _FRAMES = "trial_frames"
 _DEFAULT_FRAMES, _MAX_FRAMES = 16, 256
-"""Frames to estimate for, at first and at most. Chosen by hand; not tuned."""
+"""Frames to estimate for, at first and at most."""
 _CPU_SECONDS, _GPU_SECONDS = 420, 180
 """Duration of a benchmark: of a model of 3 billion parameters on two CPU cores, and on a GPU."""
 

@@ -19,7 +19,7 @@ from framelens.services.engine_selection import confirmed_downloads
 from framelens.services.readiness import Readiness, readiness
 
 _POLL_SECONDS = 2.0
-"""Interval between two polls. Chosen by hand; not tuned."""
+"""Interval between two polls."""
 _LOG_LINES = 200
 _KIND = {"vllm": "vLLM", "transformers": "transformers serve", "remote": ""}
 

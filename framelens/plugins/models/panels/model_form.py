@@ -38,7 +38,7 @@ from framelens.services.hardware_profile import HardwareProfile
 from framelens.services.readiness import download_text, free_bytes, hub_text, need_text
 
 _NUM_SUGGESTED = 4
-"""Number of suggested models. Chosen by hand; not tuned."""
+"""Number of suggested models."""
 _PAUSING = "model_pausing"
 _DRAWN: dict[Severity, tuple[Callable[..., object], str]] = {
     "stops": (st.error, ":material/error:"),

@@ -32,9 +32,9 @@ from framelens.store.model_records import Measured
 _HEADS = ("models.column_model", "models.page.memory", "models.column_format", "models.page.lengths")
 _MORE_HEADS = ("models.page.frames", "models.column_licence")
 _NUM_UNFOLDED = 10
-"""Rows shown before the fold. Chosen by hand; not tuned."""
+"""Rows shown before the fold."""
 _USUAL_GIB = (24, 16, 12, 8)
-"""Sizes offered besides this machine. Chosen by hand; not tuned."""
+"""Sizes offered besides this machine."""
 NAME, CONFIG, ENGINE = "model_name", "model_config", "model_engine"
 """Keys of the fields in which a model is chosen."""
 _mount = component("models", package=__package__)

@@ -18,7 +18,7 @@ from framelens.store.model_records import Measured
 
 _POLL_SECONDS = 2.0
 _SIZES = ((448, 252), (640, 360), (896, 504), (1280, 720))
-"""Picture sizes offered, in pixels. Chosen by hand; not tuned."""
+"""Picture sizes offered, in pixels."""
 _CARD_WIDTH = 150
 _SIZE = "sight_size"
 

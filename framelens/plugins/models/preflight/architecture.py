@@ -29,7 +29,7 @@ _ORIGINAL = "multi_modality"
 # From transformers' own documentation of the two classes.
 _CONVERTED = {"plain": "deepseek-community/deepseek-vl-1.3b-chat", "hybrid": "deepseek-community/deepseek-vl-7b-chat"}
 _NUM_SHOWN = 5
-"""Files that a finding names. Chosen by hand; not tuned."""
+"""Files that a finding names."""
 _BY_ITSELF = ("vllm_argument_unknown", "vllm_argument_type", "vllm_argument_choice", "vllm_argument_range")
 
 

@@ -16,14 +16,14 @@ from framelens.models.memory import estimate_memory, tokens_in
 from framelens.models.placement import estimate_need
 from framelens.plugins.models.preflight.context import Fix, PreflightFinding, PreflightSubject, preflight_notice
 
-_MARGIN = 1.01  # tolerance for blocks; chosen by hand, not tuned
+_MARGIN = 1.01  # tolerance for blocks
 _UTILISATION = 0.92  # vLLM's default
 _OFFLOADS = ("cpu_offload_gb", "kv_offloading_size", "offload_config")
 _OWN_HEAD_DIM = ("qwen3",)
 _REST_TOKENS = 1024
-"""Least tokens for question and answer beside the pictures. Chosen by hand; not tuned."""
+"""Least tokens for question and answer beside the pictures."""
 _SIZES = ("tensor_parallel_size", "pipeline_parallel_size")
-_MIN_SHM_BYTES = 1_000_000_000  # chosen by hand; not tuned
+_MIN_SHM_BYTES = 1_000_000_000
 _TP = "tensor_parallel_size"
 
 

@@ -27,7 +27,7 @@ from framelens.store.fs_utils import ProcessLock, disk_errors, reason_of
 TrustState = Literal["none", "trusted", "changed", "untrusted"]
 """Nothing would run; it is what was trusted; it differs from that; it was never trusted."""
 _MOST_SHOWN = 6
-"""Changed files that an error names. Chosen by hand; not tuned."""
+"""Changed files that an error names."""
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ FindRepository = Callable[[str], Path | None]
 """Returns the folder of a repository of the hub on this machine, None if it isn't there."""
 
 SHORT = 8
-"""Characters of the hash that are typed to confirm it. Chosen by hand; not tuned."""
+"""Characters of the hash that are typed to confirm it."""
 _EXECUTABLE = re.compile(
     r".*\.(?:py|pyc|pyd|pyx|so(?:\.\d+)*|dll|dylib|c|cc|cpp|cxx|cu|cuh|h|hpp|sh|bat|ps1|ptx|cubin|fatbin)",
     re.IGNORECASE,

@@ -33,9 +33,9 @@ from framelens.services.launch_checks import launch_checks
 from framelens.services.readiness import readiness
 from framelens.store.fs_utils import log_to
 
-_PORT = 8003  # default; chosen by hand
+_PORT = 8003  # default
 _SHUTDOWN_SECONDS = 5
-"""For requests in progress once the server is stopped. Chosen by hand; not tuned."""
+"""For requests in progress once the server is stopped."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

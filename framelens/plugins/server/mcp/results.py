@@ -17,7 +17,7 @@ from framelens.reports.content.labels import stated_notices
 from framelens.store.library_index import Hit, LibraryEntry
 
 MOST_FINDINGS = 40
-"""Findings in the result of an analysis. Chosen by hand; not tuned."""
+"""Findings in the result of an analysis."""
 
 
 def result(value: schemas.Result, pictures: Iterable[bytes] = ()) -> CallToolResult:

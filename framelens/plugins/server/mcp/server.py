@@ -26,7 +26,7 @@ from framelens.plugins.server.mcp.tools import McpTools
 
 _log = logging.getLogger(__name__)
 _SHUTDOWN_SECONDS = 2
-"""For requests in progress once the server is stopped. Chosen by hand; not tuned."""
+"""For requests in progress once the server is stopped."""
 _Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 _Send = Callable[[Mapping[str, Any]], Awaitable[None]]
 

@@ -52,7 +52,7 @@ from framelens.video.files import check_file, confine, held_folder, is_video_nam
 
 _MOST_PICTURES, _MOST_VIDEOS = 8, 8
 _SIDES = (96, 1024)
-"""Range of the longer side of a picture in pixels. Chosen by hand; not tuned."""
+"""Range of the longer side of a picture in pixels."""
 _MOST_PICTURE_BYTES = 720 << 10
 """Of all pictures of a result: some clients refuse results of more than 1 MB, and base64 takes a third more."""
 _MOST_CHARACTERS = 20_000

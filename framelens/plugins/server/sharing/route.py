@@ -24,7 +24,7 @@ from framelens.store.database import Store
 
 _log = logging.getLogger(__name__)
 _AT_A_TIME = 2
-"""Reports that are written at the same time; others wait. Chosen by hand; not tuned."""
+"""Reports that are written at the same time; others wait."""
 _HEADERS = {
     **SAFE_HEADERS,
     "Content-Security-Policy": "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none';"

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from framelens.store.database import Store
 
 LIFETIMES = {"day": timedelta(days=1), "week": timedelta(days=7), "month": timedelta(days=30)}
-"""How long a link may last. Chosen by hand; not tuned."""
+"""How long a link may last."""
 _TOKEN_BYTES = 32
 _MOST_CHARACTERS = 64  # of a token, whose 32 bytes are 43
 

@@ -26,9 +26,9 @@ from framelens.store.database import Store
 
 _log = logging.getLogger(__name__)
 _MOST_BYTES = 1 << 20
-"""Of a JSON body: a question has at most 20,000 characters, of up to 12 bytes as JSON. Chosen by hand; not tuned."""
+"""Of a JSON body: a question has at most 20,000 characters, of up to 12 bytes as JSON."""
 _BODY_SECONDS = 30.0
-"""How long a JSON body may take. Chosen by hand; not tuned."""
+"""How long a JSON body may take."""
 PUBLIC = ("/docs", "/openapi.json")
 """Paths without a key: the document and the page that shows it."""
 

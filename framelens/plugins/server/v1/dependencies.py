@@ -16,7 +16,7 @@ from framelens.store.api_records import ApiKeyRow, ApiStore
 from framelens.store.database import Store
 
 _POLL_SECONDS = 0.25
-"""How often a stream looks at what it reports. Chosen by hand; not tuned."""
+"""How often a stream looks at what it reports."""
 
 
 def _services(request: Request) -> Services:

@@ -16,7 +16,7 @@ import streamlit as st
 from app import resources
 from framelens import i18n
 from framelens.core.domain import Language
-from framelens.core.identity import User, current_user, set_page_user
+from framelens.core.roles import User, current_user, set_page_user
 
 if TYPE_CHECKING:
     from framelens.services.container import Services

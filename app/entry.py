@@ -19,7 +19,7 @@ from app.panels.work import work
 from app.state import page_state
 from app.views import analyse, ask, library, login
 from framelens import registry
-from framelens.core.identity import current_user
+from framelens.core.roles import current_user
 from framelens.i18n import t
 
 PAGES: tuple[tuple[str, str, Callable[[], None], registry.Role], ...] = (

@@ -9,7 +9,7 @@ from __future__ import annotations
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ClientState_pb2 import ClientState
 
-from framelens.core.identity import Role
+from framelens.core.roles import Role
 
 DRAW = BackMsg(rerun_script=ClientState()).SerializeToString()
 """Asks for the page to be drawn."""

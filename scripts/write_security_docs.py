@@ -19,7 +19,7 @@ from app.page_messages import KINDS, REFUSED  # noqa: E402
 from framelens.api import AllowedHosts, Gate, routes  # noqa: E402
 from framelens.api.gate import GuardedRoute  # noqa: E402
 from framelens.core.domain import Language  # noqa: E402
-from framelens.core.identity import Role  # noqa: E402
+from framelens.core.roles import Role  # noqa: E402
 from framelens.i18n import in_language, t  # noqa: E402
 from framelens.plugins.server.v1.application import programs  # noqa: E402
 from framelens.plugins.server.v1.dependencies import role_of  # noqa: E402

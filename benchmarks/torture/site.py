@@ -18,7 +18,7 @@ import httpx
 
 from benchmarks.torture.line import Scale
 from framelens.config import AccessSettings
-from framelens.core.identity import Role
+from framelens.core.roles import Role
 from framelens.plugins.server import api_keys
 from framelens.services.access.accounts import COOKIE, Accounts
 from framelens.store.api_records import ApiStore

@@ -49,7 +49,6 @@ from framelens.core.domain import (
 )
 from framelens.core.errors import AppError, Cancelled, EngineError, Paused, VideoError
 from framelens.core.files import readable
-from framelens.core.refusals import may_be_dying
 from framelens.i18n import as_notice, in_language
 from framelens.video.files import digest_of
 from framelens.video.keyframes.options import ExtractOptions
@@ -323,6 +322,7 @@ class _Run:
     def _without_answer(self, connection: EngineConnection, error: AppError) -> AppError:
         """Return why the question can't be answered. Raises EngineEnded if the engine has died."""
         from framelens.analysis.requests.request_executor import EngineEnded
+        from framelens.core.refusals import may_be_dying
 
         is_engine = isinstance(error, EngineError) and may_be_dying(error)
         if is_engine and (death := connection.death()):

@@ -35,7 +35,7 @@ from framelens.core.background_task import cancelled_by, check_cancelled
 from framelens.core.domain import Analysis, Language
 from framelens.core.errors import AppError, InputError
 from framelens.core.files import safe_stem
-from framelens.core.identity import current_user
+from framelens.core.roles import current_user
 from framelens.i18n import labelled, t
 from framelens.jobs.queue import Jobs
 from framelens.library.bulk_operations import MOST_EXPORTED

@@ -32,7 +32,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from framelens.core.domain import Language
 from framelens.core.errors import AppError, ConfigError, EngineError, InputError, StorageError, as_app_error
 from framelens.core.files import readable
-from framelens.core.identity import LOCAL_USER, Role, User, as_user, require
+from framelens.core.roles import LOCAL_USER, Role, User, as_user, require
 from framelens.i18n import LANGUAGES, accepted_language, error_text, in_language
 from framelens.services.access.accounts import COOKIE
 from framelens.services.container import Services

@@ -27,7 +27,7 @@ from framelens.api.gate import Gate, is_loopback, refuse
 from framelens.api.message_limits import let_users_send_more
 from framelens.api.proxies import IS_FORWARDED
 from framelens.core.errors import InputError
-from framelens.core.identity import Role, User
+from framelens.core.roles import Role, User
 from framelens.services.access.accounts import COOKIE
 from framelens.services.container import Services
 

@@ -22,7 +22,7 @@ from framelens.core.domain import (
 )
 from framelens.core.errors import ConfigError, InputError
 from framelens.core.files import one_line
-from framelens.core.identity import current_user
+from framelens.core.roles import current_user
 from framelens.core.units import clock
 
 _MOST_CONVERSATIONS = 1000

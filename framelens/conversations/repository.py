@@ -10,8 +10,8 @@ from framelens.core.codec import from_json, to_json
 from framelens.core.domain import Language
 from framelens.core.errors import InputError
 from framelens.core.files import one_line
-from framelens.core.identity import requires
 from framelens.core.images import smaller
+from framelens.core.roles import requires
 from framelens.i18n import language_of
 from framelens.store.conversations import ConversationRow, ConversationStore
 from framelens.store.database import Store

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Generic, Literal, TypeVar
 
 from framelens.core.errors import AppError, Cancelled, as_app_error
-from framelens.core.identity import as_user, current_user
+from framelens.core.roles import as_user, current_user
 
 log = logging.getLogger(__name__)
 P = TypeVar("P")

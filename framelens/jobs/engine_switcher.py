@@ -19,7 +19,7 @@ from framelens.analysis.task import Control, Task
 from framelens.core.background_task import BackgroundTask
 from framelens.core.domain import AnalysisEvent, AnalysisRequest, EngineProgress
 from framelens.core.errors import AppError, Cancelled, Paused, as_app_error
-from framelens.core.identity import requires
+from framelens.core.roles import requires
 
 if TYPE_CHECKING:
     from framelens.engine.base import Endpoint, Engine

@@ -9,7 +9,7 @@ from collections import OrderedDict
 from framelens.core.codec import from_json
 from framelens.core.domain import ChunkResult
 from framelens.core.errors import AppError, InputError
-from framelens.core.identity import sees
+from framelens.core.roles import sees
 from framelens.jobs.snapshot import JobSnapshot, from_row, to_row, with_pictures, with_results
 from framelens.store.database import Row, Store
 from framelens.store.fs_utils import ProcessLock

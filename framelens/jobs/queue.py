@@ -22,7 +22,7 @@ from framelens.core.codec import to_json
 from framelens.core.domain import Analysis, AnalysisRequest
 from framelens.core.errors import AppError, Cancelled, InputError, StorageError, VideoError
 from framelens.core.files import new_id, one_line, readable
-from framelens.core.identity import current_user, requires, sees
+from framelens.core.roles import current_user, requires, sees
 from framelens.jobs.deduplication import Deduplicator
 from framelens.jobs.engine_switcher import EngineSwitcher
 from framelens.jobs.job_repository import JobRepository

@@ -14,7 +14,7 @@ from framelens.core.background_task import BackgroundTask
 from framelens.core.domain import Analysis, Finding, Keyframe
 from framelens.core.errors import AppError, Cancelled
 from framelens.core.files import one_line, readable, storable
-from framelens.core.identity import LOCAL_USER, as_user
+from framelens.core.roles import LOCAL_USER, as_user
 from framelens.jobs.job_repository import JobRepository
 from framelens.jobs.snapshot import JobSnapshot
 from framelens.store.library_index import EntrySummary, Kind, LibraryIndex, Passage

@@ -30,7 +30,7 @@ from framelens.core.domain import (
 )
 from framelens.core.errors import AppError, Cancelled, EngineError
 from framelens.core.files import new_id, shown_name
-from framelens.core.identity import current_user
+from framelens.core.roles import current_user
 from framelens.store.database import Row
 
 _ID = re.compile(r"[A-Za-z0-9_-]{6,64}")

@@ -25,7 +25,7 @@ from framelens.core.domain import (
     Planned,
 )
 from framelens.core.errors import AppError, Cancelled, Paused, StorageError, as_app_error
-from framelens.core.identity import as_user, require
+from framelens.core.roles import as_user, require
 from framelens.jobs.deduplication import Deduplicator
 from framelens.jobs.engine_switcher import EngineSwitcher
 from framelens.jobs.job_repository import JobRepository

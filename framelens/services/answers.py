@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from framelens.core.background_task import BackgroundTask
 from framelens.core.domain import Notice
 from framelens.core.errors import AppError, Cancelled, InputError
-from framelens.core.identity import current_user, requires, sees
+from framelens.core.roles import current_user, requires, sees
 from framelens.i18n import as_notice, in_language
 
 if TYPE_CHECKING:

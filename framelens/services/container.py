@@ -23,8 +23,8 @@ from framelens.conversations.answer_queue import AnswerQueues
 from framelens.core.background_task import BackgroundTask
 from framelens.core.domain import Notice
 from framelens.core.errors import StorageError
-from framelens.core.identity import LOCAL_USER, as_user, requires
 from framelens.core.redaction import redact
+from framelens.core.roles import LOCAL_USER, as_user, requires
 from framelens.core.wall_clock import latest_time
 from framelens.services.engine_session import EngineSession, SharedParts, embedding_model
 from framelens.store.accounts import AccountStore

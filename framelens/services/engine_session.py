@@ -28,7 +28,6 @@ from framelens.analysis.task import Task
 from framelens.config import Settings
 from framelens.core.domain import AnalysisEvent, AnalysisRequest, Notice
 from framelens.core.errors import AppError
-from framelens.engine.model_resolution import resolve_model
 from framelens.services import engine_selection
 from framelens.store.extraction_cache import ExtractionStore
 from framelens.store.model_records import RequestTiming, TimingStats
@@ -330,6 +329,8 @@ class ModelAnswers:
 
 def _weights(settings: Settings) -> Path | None:
     """Return the folder of the model, None if it is not on this machine."""
+    from framelens.engine.model_resolution import resolve_model
+
     try:
         return resolve_model(settings.model_path).folder
     except AppError:  # starting the engine will report what is wrong

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 
 from framelens.core.errors import InputError
-from framelens.core.identity import LOCAL_USER, Role, User
+from framelens.core.roles import LOCAL_USER, Role, User
 from framelens.store.database import Store
 
 _ACCOUNTS = "id, name, role, password, created"

@@ -11,7 +11,7 @@ from typing import Literal, get_args
 
 from framelens.core.errors import StorageError
 from framelens.core.files import one_line
-from framelens.core.identity import current_user
+from framelens.core.roles import current_user
 from framelens.store.database import Store
 
 _log = logging.getLogger(__name__)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from framelens.core.errors import InputError
-from framelens.core.identity import current_user
+from framelens.core.roles import current_user
 from framelens.core.wall_clock import earliest_time
 from framelens.store.database import NOT_IN_TRASH, Store, listed, visible
 from framelens.store.library_index import LATEST

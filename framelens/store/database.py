@@ -17,7 +17,7 @@ from typing import Any
 
 from framelens.core.errors import StorageError
 from framelens.core.files import make_private_folder
-from framelens.core.identity import current_user
+from framelens.core.roles import current_user
 from framelens.store.fs_utils import DISK_FULL, keep_reserve, opening, release_reserve
 
 _COLUMNS = "id, created, name, state, owner, document, priority, same, user_id"

@@ -14,7 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from framelens.core.files import make_private_folder
-from framelens.core.identity import current_user
+from framelens.core.roles import current_user
 from framelens.store.fs_utils import read_json, write_json, write_whole
 
 _log = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from dataclasses import astuple, dataclass
 from typing import Any, Literal, get_args
 
 from framelens.core.errors import InputError, StorageError
-from framelens.core.identity import current_user, requires
+from framelens.core.roles import current_user, requires
 from framelens.store.database import NOT_IN_TRASH, Store, listed
 from framelens.store.tokenizer import SearchTerm, body_of, found_in, match_of, places, terms_of, words_of
 

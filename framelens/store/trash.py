@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from framelens.core.errors import InputError
-from framelens.core.identity import requires
+from framelens.core.roles import requires
 from framelens.core.wall_clock import earliest_time, latest_time
 from framelens.store.audit import AuditLog
 from framelens.store.database import NOT_IN_TRASH, Store, visible

@@ -33,7 +33,7 @@ from framelens.core.files import (
     shown_name,
     shown_path,
 )
-from framelens.core.identity import current_user, requires, sees
+from framelens.core.roles import current_user, requires, sees
 from framelens.core.units import human_size
 from framelens.core.wall_clock import earliest_time
 from framelens.store.fs_utils import disk_errors, own_secret, read_json, reason_of, remove_scratch, write_json

@@ -11,7 +11,7 @@ from fastapi.routing import APIRoute
 from framelens.api import AllowedHosts, Gate, routes
 from framelens.api.gate import GuardedRoute
 from framelens.core.domain import AnalysisRequest, Language
-from framelens.core.identity import Role, User, as_user
+from framelens.core.roles import Role, User, as_user
 from framelens.i18n import LANGUAGES
 from framelens.plugins.server import api_keys, webhooks
 from framelens.plugins.server.v1.application import programs

@@ -22,7 +22,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from framelens.api import Gate, PageMessages, SessionProtection, routes
 from framelens.config import AccessSettings
 from framelens.core.errors import InputError, StorageError
-from framelens.core.identity import as_user
+from framelens.core.roles import as_user
 from framelens.services.access import accounts as accounts_module
 from framelens.services.access import login_limits
 from framelens.services.access.accounts import COOKIE, Accounts

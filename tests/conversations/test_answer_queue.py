@@ -11,7 +11,7 @@ import pytest
 from framelens.conversations.answer_queue import MOST_ANSWERED_OF_USER, AnswerQueue
 from framelens.conversations.conversation import Queued
 from framelens.core.errors import Cancelled
-from framelens.core.identity import User, as_user
+from framelens.core.roles import User, as_user
 
 
 def places(queue: AnswerQueue, *conversations: str) -> list[int]:

@@ -30,7 +30,7 @@ from framelens.core.domain import (
     SurveyProgress,
 )
 from framelens.core.errors import Cancelled, EngineError, InputError, Paused, StorageError
-from framelens.core.identity import User, as_user
+from framelens.core.roles import User, as_user
 from framelens.jobs.queue import Jobs
 from framelens.jobs.search_index import SearchIndexer
 from framelens.jobs.snapshot import JobSnapshot, from_row, to_row, with_pictures, with_results

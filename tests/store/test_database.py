@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 from framelens.core.errors import StorageError
-from framelens.core.identity import User, as_user
+from framelens.core.roles import User, as_user
 from framelens.store import database
 from framelens.store import database as store_module
 from framelens.store.database import MIGRATIONS, Row, Store

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from framelens.core.identity import User, as_user
+from framelens.core.roles import User, as_user
 from framelens.store.extraction_cache import ExtractionStore, file_state
 
 KEYS = [f"{number:064x}" for number in range(4)]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from framelens.core.errors import StorageError
-from framelens.core.identity import User, as_user
+from framelens.core.roles import User, as_user
 from framelens.store import library_index as library_module
 from framelens.store.database import MIGRATIONS, Row, Store
 from framelens.store.library_index import EntrySummary, LibraryIndex, LibraryQuery, Passage

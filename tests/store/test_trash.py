@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from framelens.core.errors import AppError, InputError
-from framelens.core.identity import User, as_user
+from framelens.core.roles import User, as_user
 from framelens.store.audit import AuditLog
 from framelens.store.conversations import ConversationRow, ConversationStore
 from framelens.store.database import Row, Store

@@ -14,7 +14,7 @@ import pytest
 
 from framelens.core.errors import InputError, StorageError
 from framelens.core.files import safe_file_name
-from framelens.core.identity import User, as_user
+from framelens.core.roles import User, as_user
 from framelens.store import video_repository
 from framelens.store.upload_limits import UploadLimits, UploadPurpose
 from framelens.store.video_repository import VideoRepository

@@ -13,7 +13,7 @@ from app.formatting import plain
 from app.state import page_state
 from framelens import registry
 from framelens.core.domain import AnalysisRequest, VideoInfo
-from framelens.core.identity import current_user, require
+from framelens.core.roles import current_user, require
 from framelens.core.units import human_size
 from framelens.core.vllm_arguments import config_text
 from framelens.i18n import t

@@ -23,7 +23,7 @@ import psutil
 from benchmarks.torture.line import Line, Scale
 from benchmarks.torture.site import Site, attacked_site
 from framelens.conversations.answer_queue import MOST_ANSWERED_OF_USER
-from framelens.core.identity import as_user
+from framelens.core.roles import as_user
 from framelens.engine.remote_engine import RemoteEngine
 from framelens.plugins.server import api_keys
 from framelens.store.api_records import ApiStore

@@ -17,7 +17,7 @@ import psutil
 
 from benchmarks.torture.line import Line, Scale
 from benchmarks.torture.site import SECRET, Site
-from framelens.core.identity import as_user
+from framelens.core.roles import as_user
 from framelens.services.container import SAMPLE
 from framelens.store.video_repository import VideoRepository
 from framelens.video.files import sha256_of

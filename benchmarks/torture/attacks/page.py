@@ -26,7 +26,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from benchmarks.torture.line import Line, Scale
 from benchmarks.torture.site import PASSWORD, SECRET, Site
-from framelens.core.identity import Role
+from framelens.core.roles import Role
 from framelens.services.access.accounts import COOKIE
 from tests.reverse_proxy import NAME
 

@@ -12,7 +12,7 @@ import httpx
 
 from benchmarks.torture.line import Line, Scale
 from benchmarks.torture.site import Site
-from framelens.core.identity import as_user
+from framelens.core.roles import as_user
 from framelens.services.container import SAMPLE
 from framelens.store.video_repository import VideoRepository
 from framelens.video.files import sha256_of

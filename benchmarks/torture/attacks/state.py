@@ -25,7 +25,7 @@ from benchmarks.torture.attacks import page
 from benchmarks.torture.line import Line, Scale
 from benchmarks.torture.site import PASSWORD, Site, attacked_site
 from framelens.config import load
-from framelens.core.identity import as_user
+from framelens.core.roles import as_user
 from framelens.plugins.server.sharing.shares import share
 from framelens.reports.formats import FORMATS
 from framelens.services.container import open_services

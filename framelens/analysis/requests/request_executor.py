@@ -22,8 +22,8 @@ from framelens.analysis.requests.engine_connection import EngineConnection
 from framelens.analysis.task import Task
 from framelens.core.domain import AnswerDelta, AnswerMode, ChunkResult, Notice, Noticed, Usage
 from framelens.core.errors import AppError, Cancelled, EngineBusy, EngineError, FormatRefused
-from framelens.core.identity import current_user
 from framelens.core.refusals import may_be_dying
+from framelens.core.roles import current_user
 from framelens.i18n import in_language, t
 from framelens.llm.messages import in_words
 from framelens.llm.retries import Retries

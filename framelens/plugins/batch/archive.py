@@ -16,7 +16,7 @@ from framelens.core.codec import Failure, from_json, to_json
 from framelens.core.domain import AnalysisRequest
 from framelens.core.errors import InputError
 from framelens.core.files import make_private_folder, new_id
-from framelens.core.identity import current_user, sees
+from framelens.core.roles import current_user, sees
 from framelens.i18n import t
 from framelens.store.fs_utils import storage_errors, write_whole
 

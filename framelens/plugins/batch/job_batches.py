@@ -14,7 +14,7 @@ from framelens.core.codec import Failure
 from framelens.core.domain import UNKNOWN_PATH, AnalysisRequest, Language
 from framelens.core.errors import AppError, Cancelled, StorageError
 from framelens.core.files import numbered, readable, safe_stem
-from framelens.core.identity import as_user, current_user, requires
+from framelens.core.roles import as_user, current_user, requires
 from framelens.jobs.queue import Jobs
 from framelens.jobs.snapshot import State
 from framelens.plugins.batch.archive import BatchArchive, BatchRecord, RecordedVideo, with_video

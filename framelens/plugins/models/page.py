@@ -9,7 +9,7 @@ from app.formatting import error_words, plain
 from app.state import page_state
 from framelens import registry
 from framelens.core.errors import AppError
-from framelens.core.identity import requires
+from framelens.core.roles import requires
 from framelens.i18n import t
 from framelens.models.catalogue import load_catalogue
 from framelens.plugins.models.panels import (

@@ -14,7 +14,7 @@ from framelens.config import Settings
 from framelens.core.background_task import BackgroundTask
 from framelens.core.domain import EngineProgress, ProgressListener
 from framelens.core.errors import AppError, Cancelled
-from framelens.core.identity import requires
+from framelens.core.roles import requires
 from framelens.engine.downloads import hub
 from framelens.engine.model_resolution import check_model_folder
 from framelens.engine.remote_engine import normal_base_urls

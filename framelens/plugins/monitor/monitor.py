@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from framelens.core.background_task import BackgroundTask
 from framelens.core.errors import AppError
-from framelens.core.identity import LOCAL_USER, as_user
+from framelens.core.roles import LOCAL_USER, as_user
 from framelens.engine.system_metrics import GpuReader, GpuSamples, SystemMetricsReader, SystemSample
 from framelens.plugins.monitor.engine_metrics import EngineLoad, EngineMetricsReader, LoadAbsence
 

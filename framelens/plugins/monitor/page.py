@@ -16,7 +16,7 @@ from app.components.charts import Chart, Series
 from app.context import services
 from app.formatting import error_words, plain
 from app.panels.menu.engine import COLOURS, draw_engines, short_model_name
-from framelens.core.identity import requires
+from framelens.core.roles import requires
 from framelens.engine.hardware import cpu_name, installed_vllm
 from framelens.engine.system_metrics import PROCESS_ROLES, GpuSample
 from framelens.i18n import t

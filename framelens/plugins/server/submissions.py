@@ -21,7 +21,7 @@ from framelens.core.codec import Failure, from_json, to_json
 from framelens.core.domain import AnalysisRequest
 from framelens.core.errors import AppError, Cancelled, InputError, as_app_error
 from framelens.core.files import new_id
-from framelens.core.identity import as_user, current_user, require
+from framelens.core.roles import as_user, current_user, require
 from framelens.plugins.server.outbound import Outbound
 from framelens.services.subtitle_uploads import attach_subtitles, check_subtitles
 from framelens.store.accounts import AccountStore

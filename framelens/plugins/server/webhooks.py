@@ -25,7 +25,7 @@ from framelens.core.background_task import BackgroundTask
 from framelens.core.codec import Failure, from_json, to_json
 from framelens.core.errors import AppError, Cancelled, InputError
 from framelens.core.files import new_id
-from framelens.core.identity import LOCAL_USER, as_user
+from framelens.core.roles import LOCAL_USER, as_user
 from framelens.plugins.server.outbound import Outbound
 from framelens.store.api_records import ApiKeyRow, ApiStore, DeliveryRow, WebhookRow
 

@@ -25,7 +25,7 @@ from itsdangerous import BadSignature, Signer
 
 from framelens.core.errors import ConfigError, InputError, StorageError
 from framelens.core.files import new_id, one_line, readable
-from framelens.core.identity import LOCAL_USER, Role, User, as_user
+from framelens.core.roles import LOCAL_USER, Role, User, as_user
 from framelens.core.wall_clock import latest_time
 from framelens.services.access.login_limits import LoginLimiter
 from framelens.store.accounts import AccountRow, AccountStore, SessionRow

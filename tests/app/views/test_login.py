@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from app import context, resources
 from framelens.core.domain import AnalysisRequest
 from framelens.core.errors import InputError
-from framelens.core.identity import Role, User, as_user, set_page_user
+from framelens.core.roles import Role, User, as_user, set_page_user
 from framelens.services.access.accounts import Accounts
 from framelens.services.container import Services
 from tests.app.fake_services import ended
@@ -118,11 +118,11 @@ def test_an_expired_page_has_no_user(accounts: Accounts, page: AppTest, monkeypa
     def script() -> None:
         import streamlit as st
 
-        from framelens.core import identity
+        from framelens.core import roles
         from framelens.core.errors import InputError
 
         try:
-            st.write(identity.current_user().name)
+            st.write(roles.current_user().name)
         except InputError as error:
             st.write(error.key)
 

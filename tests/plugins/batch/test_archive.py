@@ -8,7 +8,7 @@ import pytest
 
 from framelens.core.codec import Failure
 from framelens.core.errors import DecodeError, InputError
-from framelens.core.identity import User, as_user
+from framelens.core.roles import User, as_user
 from framelens.plugins.batch.archive import BatchArchive, RecordedVideo, with_video
 
 ANN, BOB = User("u1", "ann", "analyst"), User("u2", "bob", "analyst")

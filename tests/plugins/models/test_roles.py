@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from framelens.core.errors import InputError
-from framelens.core.identity import User, as_user
+from framelens.core.roles import User, as_user
 from framelens.plugins.models import page, tasks
 from framelens.plugins.models.trust import code_trust
 from framelens.services.container import Services

@@ -26,7 +26,7 @@ from framelens.core.codec import to_json
 from framelens.core.domain import AnalysisEvent, AnalysisRequest
 from framelens.core.errors import InputError
 from framelens.core.files import new_id
-from framelens.core.identity import LOCAL_USER, User, as_user, current_user
+from framelens.core.roles import LOCAL_USER, User, as_user, current_user
 from framelens.plugins.server import api_keys
 from framelens.plugins.server.sharing.shares import LIFETIMES, open_shared, revoke_share, share, shares_of
 from framelens.plugins.server.submissions import Submission, VideoSource

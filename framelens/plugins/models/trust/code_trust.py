@@ -16,7 +16,7 @@ from typing import Literal
 
 from framelens.core.errors import AppError, ConfigError, EngineError, ModelNotFound
 from framelens.core.files import make_private_folder
-from framelens.core.identity import current_user, requires
+from framelens.core.roles import current_user, requires
 from framelens.engine.hub_cache import cached_snapshot
 from framelens.engine.model_resolution import resolve_model
 from framelens.plugins.models.trust.remote_code import SHORT, RemoteCode, read_code, write_copy

@@ -13,7 +13,7 @@ from typing import get_args
 from framelens import config
 from framelens.cli.common import add_output_options, use_language
 from framelens.core.errors import ConfigError
-from framelens.core.identity import Role
+from framelens.core.roles import Role
 from framelens.i18n import t
 from framelens.services.access.accounts import Accounts
 from framelens.store.accounts import AccountRow

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from framelens.core.domain import Language
 from framelens.core.errors import InputError
 from framelens.core.files import new_id
-from framelens.core.identity import as_user, current_user, requires
+from framelens.core.roles import as_user, current_user, requires
 from framelens.core.wall_clock import latest_time
 from framelens.i18n import language_of
 from framelens.reports.formats import write_alone

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from framelens.api.gate import SAFE_HEADERS
 from framelens.core.errors import AppError, InputError, as_app_error
-from framelens.core.identity import LOCAL_USER, User, as_user
+from framelens.core.roles import LOCAL_USER, User, as_user
 from framelens.i18n import accepted_language, in_language
 from framelens.plugins.server import api_keys
 from framelens.plugins.server.v1 import uploads

@@ -10,7 +10,7 @@ from fastapi import Depends, Request
 from fastapi.params import Depends as Dependency
 from starlette.concurrency import run_in_threadpool
 
-from framelens.core.identity import Role, require
+from framelens.core.roles import Role, require
 from framelens.services.container import Services
 from framelens.store.api_records import ApiKeyRow, ApiStore
 from framelens.store.database import Store

@@ -18,7 +18,7 @@ from streamlit.testing.v1 import AppTest
 from app.panels.analyse import video_picker
 from framelens.core.domain import AnalysisRequest
 from framelens.core.errors import InputError
-from framelens.core.identity import LOCAL_USER, User, as_user
+from framelens.core.roles import LOCAL_USER, User, as_user
 from framelens.i18n import in_language, t
 from framelens.plugins.batch.archive import BatchRecord, RecordedVideo
 from framelens.plugins.batch.job_batches import bundle, status_of

@@ -15,7 +15,7 @@ import pytest
 from framelens.config import Settings, load
 from framelens.core.child_environment import engine_environment
 from framelens.core.errors import AppError, ConfigError, InputError
-from framelens.core.identity import User, as_user
+from framelens.core.roles import User, as_user
 from framelens.engine.hardware import installed_vllm
 from framelens.engine.vllm import vllm_launcher
 from framelens.plugins.models.preflight.run import preflight

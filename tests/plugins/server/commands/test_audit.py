@@ -10,7 +10,7 @@ import pytest
 
 from framelens import config
 from framelens.cli.main import main
-from framelens.core.identity import User, as_user
+from framelens.core.roles import User, as_user
 from framelens.services.container import SAMPLE
 from framelens.store import audit
 from framelens.store.audit import ACTIONS, AuditLog

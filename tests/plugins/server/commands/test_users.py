@@ -11,7 +11,7 @@ import pytest
 from framelens import config
 from framelens.cli.main import main
 from framelens.core.errors import InputError
-from framelens.core.identity import User, as_user
+from framelens.core.roles import User, as_user
 from framelens.plugins.server import api_keys
 from framelens.plugins.server.commands import users
 from framelens.services.access.accounts import Accounts

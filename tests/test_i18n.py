@@ -53,10 +53,16 @@ def raised_keys() -> set[tuple[str, str]]:
                 continue
             name = node.func.id
             if name == "Notice":
-                found.add((str(path), f"notice.{first.value}"))
+                found.add((str(path), f"{_table_of(node)}.{first.value}"))
             elif name == "AppError" or name in _error_classes():
                 found.add((str(path), f"error.{first.value}"))
     return found
+
+
+def _table_of(call: ast.Call) -> str:
+    """The table that a Notice names as its fourth argument or by keyword, else that of notices."""
+    named = [one.value for one in call.keywords if one.arg == "table"] + call.args[3:4]
+    return next((str(one.value) for one in named if isinstance(one, ast.Constant)), "notice")
 
 
 def _error_classes() -> set[str]:

@@ -105,7 +105,7 @@ def extract(
     check_file(path)
     with DecoderWorker(WorkerRequest("extract", path, options, have_text=tuple(texts))) as child:
         events = cast(Iterator[VideoEvent | Known | Thumbnails], child.events(cancel))
-        yield from _with_texts(_without_results(events, on_known, on_thumbnails), texts)
+        yield from _with_texts(events, texts, on_known=on_known, on_thumbnails=on_thumbnails)
 
 
 def extract_named(
@@ -175,23 +175,6 @@ def remaining_facts(
         yield from _with_texts(new, texts, wanted)
 
 
-def _without_results(
-    events: Iterator[VideoEvent | Known | Thumbnails],
-    on_known: Callable[[Known], None] | None,
-    on_thumbnails: Callable[[Thumbnails], None] | None,
-) -> Iterator[VideoEvent]:
-    for event in events:
-        match event:
-            case Known():
-                if on_known is not None:
-                    on_known(event)
-            case Thumbnails():
-                if on_thumbnails is not None:
-                    on_thumbnails(event)
-            case _:
-                yield event
-
-
 def _placed(event: VideoEvent | Fetched, decode: DecodeSummary, known: Known) -> VideoEvent:
     if not isinstance(event, Fetched):
         return event
@@ -199,14 +182,30 @@ def _placed(event: VideoEvent | Fetched, decode: DecodeSummary, known: Known) ->
     return KeyframesChosen(keyframes, with_damaged(decode, keyframes, known.damaged, event.damaged))
 
 
-def _with_texts(events: Iterator[VideoEvent], texts: Texts, keyframes: Sequence[Keyframe] = ()) -> Iterator[VideoEvent]:
-    """Forward the events, with the texts that were not read again added to the facts."""
+def _with_texts(
+    events: Iterator[VideoEvent | Known | Thumbnails],
+    texts: Texts,
+    keyframes: Sequence[Keyframe] = (),
+    *,
+    on_known: Callable[[Known], None] | None = None,
+    on_thumbnails: Callable[[Thumbnails], None] | None = None,
+) -> Iterator[VideoEvent]:
+    """Forward the events, with the texts that were not read again added to the facts; results are handed over."""
     keys = {one.number: picture_key(one.jpeg) for one in keyframes} if texts else {}
     for event in events:
-        if isinstance(event, KeyframesChosen) and texts:
-            keys = {one.number: picture_key(one.jpeg) for one in event.keyframes}
-        if isinstance(event, FactsMeasured) and (known := texts.get(keys.get(event.facts.number, ""))):
-            event = FactsMeasured(replace(event.facts, texts=known))
+        match event:
+            case Known():
+                if on_known is not None:
+                    on_known(event)
+                continue
+            case Thumbnails():
+                if on_thumbnails is not None:
+                    on_thumbnails(event)
+                continue
+            case KeyframesChosen() if texts:
+                keys = {one.number: picture_key(one.jpeg) for one in event.keyframes}
+            case FactsMeasured(facts) if known := texts.get(keys.get(facts.number, "")):
+                event = FactsMeasured(replace(facts, texts=known))
         yield event
 
 

@@ -69,9 +69,9 @@ class ExtractionCache:
     def extract(
         self, path: Path, options: ExtractOptions, cancel: threading.Event | None = None
     ) -> Iterator[VideoEvent]:
-        """Yield the events of framelens.video.extract: without progress if cached, without facts if no text is read."""
+        """Return the events of `video.extractor.extract`: no progress if cached, no facts if no text is read."""
         known = self.find(path, options, cancel)
-        yield from self.make(path, options, cancel) if known is None else known
+        return self.make(path, options, cancel) if known is None else iter(known)
 
     def make(
         self,
@@ -82,19 +82,34 @@ class ExtractionCache:
     ) -> Iterator[VideoEvent]:
         """Yield the same events, but decode as far as needed without looking for cached ones; then cache them.
 
-        The results of a survey are added to `surveys`.
+        The results of a survey are added to `surveys`. A decoder that dies while it measures facts is replaced once, by
+        one that continues: measuring doesn't read the file, so it isn't the file that has killed it; a system without
+        memory may have.
         """
         state = AnalysisState()
         surveys = [] if surveys is None else surveys
         file = file_state(path)
         checkpoint = _Checkpoint(self._surveys, path, file, options)
-        events = self._decoded(path, options, surveys.append, cancel)
-        for event in _with_second_try(events, path, options, cancel):
+        events, is_second_try = self._decoded(path, options, surveys.append, cancel), False
+        while True:
+            try:
+                event = next(events, None)
+            except DecodeError as error:
+                is_over = not state.decode or len(state.facts) >= len(state.keyframes)
+                if is_second_try or is_over or not options.read_text:
+                    raise
+                _log.warning("the decoder ended while facts were measured: %s", error)
+                events = remaining_facts(path, state.keyframes, state.facts, options, cancel=cancel)
+                is_second_try = True
+                continue
+            if event is None:
+                break
             state = state.apply(event)
             yield event
             if isinstance(event, KeyframesChosen) and not options.read_text:
                 break
             checkpoint.keep(state, surveys)
+        del events  # ends the decoder
         yield from self._keep(path, file, options, state, surveys, cancel)
 
     def _decoded(
@@ -206,25 +221,6 @@ class ExtractionCache:
                 after.keep_texts(state)
                 after.drop(_without_text(options))
                 after.drop((_FACTS, options))
-
-
-def _with_second_try(
-    events: Iterator[VideoEvent], path: Path, options: ExtractOptions, cancel: threading.Event | None
-) -> Iterator[VideoEvent]:
-    """Forward the events; a decoder that dies while it measures facts is replaced once, by one that continues.
-
-    Measuring doesn't read the file, so it isn't the file that has killed it; a system without memory may have.
-    """
-    known = AnalysisState()
-    try:
-        for event in events:
-            known = known.apply(event)
-            yield event
-    except DecodeError as error:
-        if not known.decode or not options.read_text or len(known.facts) >= len(known.keyframes):
-            raise
-        _log.warning("the decoder ended while facts were measured: %s", error)
-        yield from remaining_facts(path, known.keyframes, known.facts, options, cancel=cancel)
 
 
 def open_extraction_cache(data_dir: Path) -> ExtractionCache:

@@ -363,7 +363,7 @@ def _interrupted(command: Sequence[str], data: Path, after_seconds: float) -> tu
         _, errors = process.communicate()
     seconds = time.monotonic() - began
     has_traceback = "Traceback" in errors
-    if has_traceback and str(REPOSITORY / "app") in errors:
+    if has_traceback and str(REPOSITORY / "framelens") in errors:
         return "crashed", errors, seconds
     if process.returncode == -signal.SIGINT or has_traceback:  # Python itself, or the script that an installer wrote
         return "early", errors, seconds

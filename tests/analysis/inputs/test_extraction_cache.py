@@ -34,7 +34,7 @@ from framelens.video.keyframes.strategies import WorkerRequest
 from tests.media import COLOURS, cards, moving, write_video
 
 WHOLE = Selection()
-SAMPLE = Path(__file__).resolve().parents[3] / "app" / "samples" / "sample.mp4"
+SAMPLE = Path(__file__).resolve().parents[3] / "framelens" / "samples" / "sample.mp4"
 NAMING = (
     Selection("times", times_seconds=(0.2, 0.5)),
     Selection("uniform"),

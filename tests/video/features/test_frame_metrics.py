@@ -17,7 +17,7 @@ from framelens.video.features.text_recognition import is_certain, load_text_read
 from framelens.video.keyframes.options import ExtractOptions
 from tests.media import COLOURS, Image, solid, textured
 
-SAMPLE = Path(__file__).resolve().parents[3] / "app" / "samples" / "sample.mp4"
+SAMPLE = Path(__file__).resolve().parents[3] / "framelens" / "samples" / "sample.mp4"
 
 
 def keyframe(number: int, image: Image) -> Keyframe:

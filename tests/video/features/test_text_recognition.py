@@ -21,7 +21,7 @@ from tests.media import COLOURS, solid
 from tests.video.conftest import decoding_children
 from tests.video.features.test_frame_metrics import keyframe
 
-SAMPLE = Path(__file__).resolve().parents[3] / "app" / "samples" / "sample.mp4"
+SAMPLE = Path(__file__).resolve().parents[3] / "framelens" / "samples" / "sample.mp4"
 JPEG = keyframe(1, solid(COLOURS["blue"])).jpeg
 on_posix = pytest.mark.skipif(sys.platform == "win32", reason="Windows has classes of priority instead")
 

@@ -127,7 +127,7 @@ def test_without_landlock_bubblewrap_confines(moving_video: Path, tmp_path: Path
     program = (
         "import sys; from pathlib import Path; from framelens.video.keyframes.options import ExtractOptions\n"
         "from framelens.video.sandbox_check import check_sandbox; from framelens.video.extractor import extract\n"
-        "import app; assert app.__file__.startswith(sys.argv[1]), app.__file__\n"
+        "import framelens; assert framelens.__file__.startswith(sys.argv[1]), framelens.__file__\n"
         "report = check_sandbox(); print(report.is_closed, *report.mechanisms)\n"
         "print([type(one).__name__ for one in extract(Path(sys.argv[2]), ExtractOptions(4))][-1])"
     )

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from app import resources
-from app.components import assets
+from app.components import assets, slots
 from app.formatting import error_words, plain
 from app.panels.menu import menu
 from app.panels.work import work
@@ -20,7 +20,7 @@ from app.state import page_state
 from app.views import analyse, ask, library, login
 from framelens import registry
 from framelens.core.roles import current_user
-from framelens.i18n import t
+from framelens.i18n import label
 
 PAGES: tuple[tuple[str, str, Callable[[], None], registry.Role], ...] = (
     ("analyse", ":material/movie:", analyse.draw, "viewer"),
@@ -43,7 +43,7 @@ state = page_state()
 open_pages = [one for one in PAGES if current_user().may(one[3])]
 names = [name for name, *_ in open_pages]
 pages = [
-    st.Page(draw, title=t(f"ui.page_{name}"), icon=icon, url_path=name, default=draw is analyse.draw)
+    st.Page(draw, title=label(f"ui.page_{name}", name), icon=icon, url_path=name, default=draw is analyse.draw)
     for name, icon, draw, _ in open_pages
 ]
 page = st.navigation(pages, position="hidden")
@@ -71,8 +71,7 @@ else:
         page.run()
     with listed:
         work.draw()
-        for draw_part in registry.in_slot("sidebar"):
-            draw_part()
+        slots.draw("sidebar")
     if is_administrator:
         menu.draw_model(model, of_administrators)
     resources.note_page_drawn()

@@ -13,7 +13,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, partial
+from functools import cache, wraps
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
@@ -190,8 +190,29 @@ def in_slot(place: str) -> Iterator[Callable[..., Any]]:
     """Yield the functions of plugins for a place of SLOTS."""
     for plugin in used():
         for reference in plugin.slots.get(place, ()):
-            if (draw := loaded(plugin, reference)) is not None:
-                yield draw
+            if (found := loaded(plugin, reference)) is not None:
+                yield guarded(plugin, found)
+
+
+def guarded(plugin: Plugin, function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function of a plugin whose unexpected errors name the plugin; the built-in ones are unchanged.
+
+    Such an error is the InputError "plugin_failed", with its traceback in the log.
+    """
+    if plugin.name in BUILT_IN:
+        return function
+
+    @wraps(function)
+    def call(*given: Any, **options: Any) -> Any:
+        try:
+            return function(*given, **options)
+        except AppError:
+            raise
+        except Exception as error:
+            log.exception("plugin %s failed", plugin.name)
+            raise InputError("plugin_failed", name=plugin.name, reason=f"{type(error).__name__}: {error}") from error
+
+    return call
 
 
 def source_of(typed: str) -> Callable[[str], Path] | None:
@@ -199,23 +220,8 @@ def source_of(typed: str) -> Callable[[str], Path] | None:
     for plugin in used() if ":" in typed else ():
         for beginning, reference in plugin.sources.items():
             if typed.startswith(beginning) and (read := loaded(plugin, reference)) is not None:
-                return partial(_read, plugin, read)
+                return guarded(plugin, lambda word, read=read: Path(read(word)))
     return None
-
-
-def _read(plugin: Plugin, read: Callable[[str], Any], typed: str) -> Path:
-    try:
-        return Path(read(typed))
-    except AppError:
-        raise
-    except Exception as error:
-        raise failure(plugin, error) from error
-
-
-def failure(plugin: Plugin, error: Exception) -> InputError:
-    """Return the error that names a plugin for what it did not expect; its traceback goes to the log."""
-    log.error("plugin %s failed", plugin.name, exc_info=error)
-    return InputError("plugin_failed", name=plugin.name, reason=f"{type(error).__name__}: {error}")
 
 
 def pages() -> Iterator[tuple[Page, Callable[[], None]]]:

@@ -12,7 +12,7 @@ from app.formatting import error_words, plain
 from app.panels.library import cards, filters, trash
 from app.state import page_state
 from framelens.core.files import one_line
-from framelens.i18n import t
+from framelens.i18n import label, t
 from framelens.library.bulk_operations import MOST_EXPORTED
 from framelens.reports.formats import FORMATS
 from framelens.store.library_index import LibraryEntry
@@ -101,15 +101,15 @@ def _draw_export(chosen: Sequence[str]) -> None:
             t("library.export_formats"),
             list(FORMATS),
             default=_PRESET,
-            format_func={name: t(f"ui.download_{name}") for name in FORMATS}.__getitem__,
+            format_func={name: label(f"ui.download_{name}", name) for name in FORMATS}.__getitem__,
             key="library_formats",
         )
         has_conversations = st.toggle(t("ui.save_conversations"), value=True, key="library_conversations")
         if formats and len(unexportable) < len(chosen):
             options = {"ids": ",".join(chosen), "formats": ",".join(formats)}
             options["conversations"] = str(int(has_conversations))
-            label = t("library.export", n=len(chosen) - len(unexportable))
-            button = SaveButton(label, exports.export_url("library.zip", **options))
+            words = t("library.export", n=len(chosen) - len(unexportable))
+            button = SaveButton(words, exports.export_url("library.zip", **options))
             exports.draw([SaveGroup((button,))], key="library_export")
 
 

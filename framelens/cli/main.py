@@ -20,7 +20,7 @@ from framelens.cli import terminal
 from framelens.cli.parser import SHORT, Parser
 from framelens.core.domain import Language
 from framelens.core.errors import AppError, Cancelled, ConfigError, StorageError, as_app_error
-from framelens.i18n import LANGUAGES, error_text, in_language, t
+from framelens.i18n import LANGUAGES, error_text, in_language, label, t
 
 log = logging.getLogger(__name__)
 _BROKEN_PIPE_EXIT_CODE = 141
@@ -156,22 +156,15 @@ def build_parser(*, only: str | None = None) -> Parser:
         known |= {name: place for name, place in registry.command_modules().items() if name not in known}
     for name, place in known.items():
         aliases = _ALIASES.get(name, ())
-        command = commands.add_parser(name, aliases=aliases, help=_help_of(name))
+        command = commands.add_parser(
+            name, aliases=aliases, help=label(_COMMANDS.get(name, f"cli.{name}_command"), name)
+        )
         will_run = only in (name, *aliases)
         if (only is None or will_run) and (module := _module_of(name, place, will_run=will_run)):
             command.set_defaults(command=module.run)
             module.add_arguments(command)
             command.passes_unknown = parser.passes_unknown
     return parser
-
-
-def _help_of(name: str) -> str:
-    """Return the line of a command in the list of all; a plugin may lack it."""
-    key = _COMMANDS.get(name, f"cli.{name}_command")
-    try:
-        return t(key)
-    except KeyError:
-        return name
 
 
 def _module_of(name: str, place: str, *, will_run: bool) -> ModuleType | None:

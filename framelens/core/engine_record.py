@@ -9,7 +9,6 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from importlib.util import find_spec
 from pathlib import Path
@@ -30,8 +29,9 @@ def record_path() -> Path | None:
     if not marks:
         return None
     digest = hashlib.sha256("\n".join([str(_FORMAT), *marks]).encode()).hexdigest()[:16]
-    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(cache).expanduser() / "framelens" / f"engines-{digest}.json"
+    from platformdirs import user_cache_path  # imported late: a Python without it has no engines either
+
+    return user_cache_path("framelens") / f"engines-{digest}.json"
 
 
 def engine_record() -> Mapping[str, Any]:

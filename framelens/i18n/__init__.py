@@ -170,6 +170,14 @@ def t(key: str, language: Language | None = None, /, **values: object) -> str:
     return _FORMATTER.vformat(text_of(key, language), (), values)
 
 
+def label(key: str, otherwise: str) -> str:
+    """Return the text of a key, or `otherwise` where there is none: a plugin or a stored report may name one."""
+    try:
+        return t(key)
+    except KeyError:
+        return otherwise
+
+
 def sentences(texts: Iterable[str]) -> str:
     """Join sentences, in Chinese without spaces; empty ones are left out."""
     return ("" if language() == "zh" else " ").join(filter(None, texts))

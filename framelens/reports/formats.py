@@ -8,11 +8,10 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 from framelens import registry
 from framelens.core.domain import Analysis, Language
-from framelens.core.errors import AppError, InputError
+from framelens.core.errors import InputError
 from framelens.core.files import name_key, numbered, one_line, safe_stem
 from framelens.i18n import error_text
 from framelens.reports.files import ReportFile
@@ -78,34 +77,20 @@ def _of_plugins() -> Iterator[tuple[str, ReportFormat]]:
                 log.warning("plugin %s: the format %s (%s) is another one's", plugin.name, name, form.suffix)
                 continue
             suffixes.add(form.suffix)
-            is_ours = plugin.name in registry.BUILT_IN
-            changes = {} if is_ours else {"write": _guarded(plugin, form.write), "fits": _fits(plugin, form.fits)}
-            yield name, replace(form, **changes)
+            fits = _without_failures(registry.guarded(plugin, form.fits))
+            yield name, replace(form, write=registry.guarded(plugin, form.write), fits=fits)
 
 
-def _guarded(plugin: registry.Plugin, write: Callable[..., bytes]) -> Callable[..., bytes]:
-    """Return a writer whose unexpected errors name the plugin and not the program."""
+def _without_failures(fits: Callable[[Analysis], bool]) -> Callable[[Analysis], bool]:
+    """Return a check that is false where a plugin's own fails."""
 
-    def guarded(*given: Any, **options: Any) -> bytes:
-        try:
-            return write(*given, **options)
-        except AppError:
-            raise
-        except Exception as error:
-            raise registry.failure(plugin, error) from error
-
-    return guarded
-
-
-def _fits(plugin: registry.Plugin, fits: Callable[[Analysis], bool]) -> Callable[[Analysis], bool]:
-    def guarded(analysis: Analysis) -> bool:
+    def checked(analysis: Analysis) -> bool:
         try:
             return fits(analysis)
-        except Exception:
-            log.exception("plugin %s failed", plugin.name)
+        except InputError:
             return False
 
-    return guarded
+    return checked
 
 
 FORMATS |= dict(_of_plugins())

@@ -10,11 +10,10 @@ from pathlib import Path
 import streamlit as st
 
 from app import resources
-from app.components import uploader
+from app.components import slots, uploader
 from app.context import services
 from app.formatting import plain
 from app.state import page_state
-from framelens import registry
 from framelens.core.errors import AppError, VideoError
 from framelens.core.files import readable
 from framelens.i18n import t
@@ -44,8 +43,7 @@ def draw() -> None:
             help=t("ui.path_folder"),
             on_change=_choose_path,
         )
-    for draw_source in registry.in_slot("analyse.source"):
-        draw_source()
+    slots.draw("analyse.source")
     st.button(
         t("ui.use_sample"),
         key="use_sample",

@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING, get_args
 
 import streamlit as st
 
-from app.components import exports
+from app.components import exports, slots
 from app.components.assets import component
 from app.components.exports import SaveButton, SaveGroup
 from app.context import may_change
 from app.panels.analyse import request_form
 from app.panels.report import comparison, reanalysis
 from app.state import page_state
-from framelens import registry
 from framelens.core.domain import Analysis
-from framelens.i18n import language, t
+from framelens.i18n import label, language, t
 from framelens.reports.format import Use
 from framelens.reports.formats import FORMATS
 
@@ -44,8 +43,7 @@ def draw(job: JobSnapshot, analysis: Analysis, reported: Analysis, *, has_video:
         comparison.draw_entry()
         with st.popover(":material/more_horiz:", help=t("ui.more"), key="report_menu"):
             _draw_more(job, has_video=has_video)
-            for draw_part in registry.in_slot("report.actions"):
-                draw_part(job, reported)
+            slots.draw("report.actions", job, reported)
         if may_change():
             choose = page_state().choose_video
             st.button(":material/add:", key="new", help=t("ui.new"), on_click=choose, args=(None,))
@@ -98,8 +96,7 @@ def _draw_export(job: JobSnapshot, analysis: Analysis, reported: Analysis) -> No
     options = {"conversations": str(int(has_conversations)), "appendix": str(int(appendix))}
     exports.draw(_save_groups(job, analysis, options), key="exports")
     if may_change():
-        for draw in registry.in_slot("report.files"):
-            draw(job, analysis)
+        slots.draw("report.files", job, analysis)
 
 
 def _save_groups(job: JobSnapshot, analysis: Analysis, options: Mapping[str, str]) -> list[SaveGroup]:
@@ -107,12 +104,12 @@ def _save_groups(job: JobSnapshot, analysis: Analysis, options: Mapping[str, str
 
     def button(name: str, about: str) -> SaveButton:
         url = exports.export_url(f"jobs/{job.id}/exports/{name}", **options)
-        return SaveButton(t(f"ui.download_{name}"), url, about)
+        return SaveButton(label(f"ui.download_{name}", name), url, about)
 
     groups = []
     for use in get_args(Use):
         fitting = [name for name, form in FORMATS.items() if form.use == use and form.fits(analysis)]
-        items = tuple(button(name, t(f"ui.download_{name}_help")) for name in fitting)
+        items = tuple(button(name, label(f"ui.download_{name}_help", "")) for name in fitting)
         groups += [SaveGroup(items, t(f"ui.save_{use}"))] if items else []
     pictures = []
     if analysis.keyframes:

@@ -4,10 +4,10 @@ from contextlib import suppress
 
 import streamlit as st
 
+from app.components import slots
 from app.context import services
 from app.formatting import error_words, plain
 from app.state import page_state
-from framelens import registry
 from framelens.core.errors import AppError
 from framelens.core.roles import requires
 from framelens.i18n import t
@@ -63,7 +63,6 @@ def draw() -> None:
     table.draw(catalogue, here)
     with st.expander(t("models.page.calculation"), icon=":material/calculate:"):
         memory_calculator.draw(catalogue, here)
-    for draw_extra in registry.in_slot("models.extra"):
-        draw_extra(catalogue)
+    slots.draw("models.extra", catalogue)
     with st.expander(t("models.page.formats"), icon=":material/memory:"):
         memory_calculator.draw_formats()

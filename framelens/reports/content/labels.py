@@ -25,7 +25,7 @@ from framelens.core.domain import (
 )
 from framelens.core.files import base_name, shown_name
 from framelens.core.units import clock, floored
-from framelens.i18n import has_notice, notice_text, t, text_of
+from framelens.i18n import label, notice_text, t
 from framelens.reports.content.document import DocumentFacts, Line, Span
 
 _QUOTED = 200
@@ -94,7 +94,7 @@ def layout_parts(
 
 def named(table: str, key: str) -> str:
     """Return the text of `key` in a table of i18n such as "trouble" or "condition", or the key itself."""
-    return text_of(f"{table}.{key}") if has_notice(key, table) else key
+    return label(f"{table}.{key}", key)
 
 
 def shareable_settings(analysis: Analysis) -> dict[str, str]:

@@ -1,0 +1,44 @@
+"""Places for plugins in the pages: what one plugin can't draw is said there, and the rest of the page is drawn."""
+
+from __future__ import annotations
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from framelens import registry
+from framelens.i18n import label, t
+from framelens.registry import Plugin
+
+
+def fails(*_: object) -> None:
+    raise ZeroDivisionError("by zero")
+
+
+def draws(*_: object) -> None:
+    import streamlit as st
+
+    st.caption("drawn")
+
+
+def page() -> None:
+    import streamlit as st
+
+    from app.components import slots
+
+    slots.draw("sidebar")
+    st.caption("below")
+
+
+def test_a_place_names_the_plugin_that_fails_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    both = {"sidebar": (f"{__name__}:fails", f"{__name__}:draws")}
+    monkeypatch.setattr(registry, "used", lambda: (Plugin("other", slots=both),))
+    shown = AppTest.from_function(page).run()
+    assert not shown.exception
+    (error,) = shown.error
+    assert "other" in error.value and "ZeroDivisionError" in error.value
+    assert [one.value for one in shown.caption] == ["drawn", "below"]
+
+
+def test_a_label_that_a_plugin_lacks_is_its_name() -> None:
+    assert label("ui.page_no_such", "no_such") == "no_such"
+    assert label("ui.page_library", "library") == t("ui.page_library")

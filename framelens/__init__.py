@@ -22,169 +22,84 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from framelens.conversations.conversation import (
-        AnswerDone,
-        AnswerText,
-        AskEvent,
-        AskSettings,
-        ContextChosen,
-        ContextUse,
-        Conversation,
-        FrameRef,
-        FramesAdded,
-        Look,
-        Queued,
-        ReasoningText,
-        Turn,
-    )
-    from framelens.core.domain import (
-        Analysis,
-        AnalysisEvent,
-        AnswerDelta,
-        Answered,
-        Boundary,
-        Chapter,
-        ChunkDone,
-        ChunkResult,
-        Cue,
-        DecodeSummary,
-        EngineInfo,
-        EngineProgress,
-        FactsMeasured,
-        Finding,
-        Finished,
-        FrameFacts,
-        Heard,
-        Keyframe,
-        KeyframeFound,
-        KeyframesChosen,
-        Language,
-        Measures,
-        ModeChosen,
-        Notice,
-        Noticed,
-        OpeningChosen,
-        Planned,
-        Probed,
-        Shot,
-        StageStarted,
-        Strategy,
-        Stretch,
-        SurveyProgress,
-        Transcript,
-        Usage,
-        VideoInfo,
-    )
-    from framelens.core.errors import (
-        AppError,
-        Cancelled,
-        ConfigError,
-        ContextExceeded,
-        DecodeError,
-        EngineBrokeOff,
-        EngineBusy,
-        EngineError,
-        EngineTimeout,
-        ImageRejected,
-        InputError,
-        ModelNotFound,
-        StorageError,
-        VideoError,
-    )
-    from framelens.i18n import error_text, notice_text
-    from framelens.python.chat_model import ChatModel
-    from framelens.python.keyframe_list import KeyframeList
-    from framelens.python.report_files import FORMATS, load_reports, report, save_report
-    from framelens.python.session import (
-        Session,
-        analyse,
-        analyse_events,
-        ask,
-        ask_events,
-        keyframes,
-        with_conversations,
-    )
-
-__all__ = [
-    "FORMATS",
-    "Analysis",
-    "AnalysisEvent",
-    "AnswerDelta",
-    "AnswerDone",
-    "AnswerText",
-    "Answered",
-    "AppError",
-    "AskEvent",
-    "AskSettings",
-    "Boundary",
-    "Cancelled",
-    "Chapter",
-    "ChatModel",
-    "ChunkDone",
-    "ChunkResult",
-    "ConfigError",
-    "ContextChosen",
-    "ContextExceeded",
-    "ContextUse",
-    "Conversation",
-    "Cue",
-    "DecodeError",
-    "DecodeSummary",
-    "EngineBrokeOff",
-    "EngineBusy",
-    "EngineError",
-    "EngineInfo",
-    "EngineProgress",
-    "EngineTimeout",
-    "FactsMeasured",
-    "Finding",
-    "Finished",
-    "FrameFacts",
-    "FrameRef",
-    "FramesAdded",
-    "Heard",
-    "ImageRejected",
-    "InputError",
-    "Keyframe",
-    "KeyframeFound",
-    "KeyframeList",
-    "KeyframesChosen",
-    "Language",
-    "Look",
-    "Measures",
-    "ModeChosen",
-    "ModelNotFound",
-    "Notice",
-    "Noticed",
-    "OpeningChosen",
-    "Planned",
-    "Probed",
-    "Queued",
-    "ReasoningText",
-    "Session",
-    "Shot",
-    "StageStarted",
-    "StorageError",
-    "Strategy",
-    "Stretch",
-    "SurveyProgress",
-    "Transcript",
-    "Turn",
-    "Usage",
-    "VideoError",
-    "VideoInfo",
-    "analyse",
-    "analyse_events",
-    "ask",
-    "ask_events",
-    "error_text",
-    "keyframes",
-    "load_reports",
-    "notice_text",
-    "report",
-    "save_report",
-    "with_conversations",
-]
+    from framelens.conversations.conversation import AnswerDone as AnswerDone
+    from framelens.conversations.conversation import AnswerText as AnswerText
+    from framelens.conversations.conversation import AskEvent as AskEvent
+    from framelens.conversations.conversation import AskSettings as AskSettings
+    from framelens.conversations.conversation import ContextChosen as ContextChosen
+    from framelens.conversations.conversation import ContextUse as ContextUse
+    from framelens.conversations.conversation import Conversation as Conversation
+    from framelens.conversations.conversation import FrameRef as FrameRef
+    from framelens.conversations.conversation import FramesAdded as FramesAdded
+    from framelens.conversations.conversation import Look as Look
+    from framelens.conversations.conversation import Queued as Queued
+    from framelens.conversations.conversation import ReasoningText as ReasoningText
+    from framelens.conversations.conversation import Turn as Turn
+    from framelens.core.domain import Analysis as Analysis
+    from framelens.core.domain import AnalysisEvent as AnalysisEvent
+    from framelens.core.domain import AnswerDelta as AnswerDelta
+    from framelens.core.domain import Answered as Answered
+    from framelens.core.domain import Boundary as Boundary
+    from framelens.core.domain import Chapter as Chapter
+    from framelens.core.domain import ChunkDone as ChunkDone
+    from framelens.core.domain import ChunkResult as ChunkResult
+    from framelens.core.domain import Cue as Cue
+    from framelens.core.domain import DecodeSummary as DecodeSummary
+    from framelens.core.domain import EngineInfo as EngineInfo
+    from framelens.core.domain import EngineProgress as EngineProgress
+    from framelens.core.domain import FactsMeasured as FactsMeasured
+    from framelens.core.domain import Finding as Finding
+    from framelens.core.domain import Finished as Finished
+    from framelens.core.domain import FrameFacts as FrameFacts
+    from framelens.core.domain import Heard as Heard
+    from framelens.core.domain import Keyframe as Keyframe
+    from framelens.core.domain import KeyframeFound as KeyframeFound
+    from framelens.core.domain import KeyframesChosen as KeyframesChosen
+    from framelens.core.domain import Language as Language
+    from framelens.core.domain import Measures as Measures
+    from framelens.core.domain import ModeChosen as ModeChosen
+    from framelens.core.domain import Notice as Notice
+    from framelens.core.domain import Noticed as Noticed
+    from framelens.core.domain import OpeningChosen as OpeningChosen
+    from framelens.core.domain import Planned as Planned
+    from framelens.core.domain import Probed as Probed
+    from framelens.core.domain import Shot as Shot
+    from framelens.core.domain import StageStarted as StageStarted
+    from framelens.core.domain import Strategy as Strategy
+    from framelens.core.domain import Stretch as Stretch
+    from framelens.core.domain import SurveyProgress as SurveyProgress
+    from framelens.core.domain import Transcript as Transcript
+    from framelens.core.domain import Usage as Usage
+    from framelens.core.domain import VideoInfo as VideoInfo
+    from framelens.core.errors import AppError as AppError
+    from framelens.core.errors import Cancelled as Cancelled
+    from framelens.core.errors import ConfigError as ConfigError
+    from framelens.core.errors import ContextExceeded as ContextExceeded
+    from framelens.core.errors import DecodeError as DecodeError
+    from framelens.core.errors import EngineBrokeOff as EngineBrokeOff
+    from framelens.core.errors import EngineBusy as EngineBusy
+    from framelens.core.errors import EngineError as EngineError
+    from framelens.core.errors import EngineTimeout as EngineTimeout
+    from framelens.core.errors import ImageRejected as ImageRejected
+    from framelens.core.errors import InputError as InputError
+    from framelens.core.errors import ModelNotFound as ModelNotFound
+    from framelens.core.errors import StorageError as StorageError
+    from framelens.core.errors import VideoError as VideoError
+    from framelens.i18n import error_text as error_text
+    from framelens.i18n import notice_text as notice_text
+    from framelens.python.chat_model import ChatModel as ChatModel
+    from framelens.python.keyframe_list import KeyframeList as KeyframeList
+    from framelens.python.report_files import FORMATS as FORMATS
+    from framelens.python.report_files import load_reports as load_reports
+    from framelens.python.report_files import report as report
+    from framelens.python.report_files import save_report as save_report
+    from framelens.python.session import Session as Session
+    from framelens.python.session import analyse as analyse
+    from framelens.python.session import analyse_events as analyse_events
+    from framelens.python.session import ask as ask
+    from framelens.python.session import ask_events as ask_events
+    from framelens.python.session import keyframes as keyframes
+    from framelens.python.session import with_conversations as with_conversations
 
 _NAMES = {
     "framelens.conversations.conversation": (
@@ -279,6 +194,7 @@ _NAMES = {
     ),
 }
 _MODULES = {name: module for module, names in _NAMES.items() for name in names}
+__all__ = sorted(_MODULES)
 
 
 def __getattr__(name: str) -> "Any":

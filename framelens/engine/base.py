@@ -124,16 +124,16 @@ class Engine(Protocol):
         return
 
 
-Prepare = Callable[[Path], tuple[Path, Mapping[str, str]]]
-"""Returns the folder that the engine is given in place of a model's, and variables that belong to it."""
+Prepare = Callable[[Path], Mapping[str, str]]
+"""Checks the model's folder right before a start, and returns variables that the engine is started with."""
 
 
 def _no_notices(_: Path) -> tuple[Notice, ...]:
     return ()
 
 
-def _as_given(folder: Path) -> tuple[Path, Mapping[str, str]]:
-    return folder, {}
+def _no_variables(_: Path) -> Mapping[str, str]:
+    return {}
 
 
 @dataclass(frozen=True)
@@ -165,7 +165,7 @@ class Launcher:
     port: int | None = None
     notices: tuple[Notice, ...] = ()
     inspect: Callable[[Path], tuple[Notice, ...]] = _no_notices
-    prepare: Prepare = _as_given
+    prepare: Prepare = _no_variables
 
 
 class NullEngine(Engine):

@@ -154,7 +154,7 @@ class EngineLaunch:
         self._check_cancel()
         self._add_progress(EngineProgress("launching", {"model": self._launcher.model}))
         self.log_path = self._new_log()
-        folder, variables = self._launcher.prepare(folder)
+        variables = self._launcher.prepare(folder)
         command = self._launcher.command(folder, port)
         self.log_path.write_text(f"$ {' '.join(command)}\n", encoding="utf-8")
         environment = {**engine_environment(), **self._launcher.environment(api_key), **variables}

@@ -81,8 +81,7 @@ def vllm_launcher(
         port: None picks a free one.
         wide: As for `fit_arguments`.
         allow_pickle: Whether weights may be loaded from pickles, which can run any code.
-        prepare: With `trust_remote_code`, checks the model's code and returns the folder to run; without it, nothing of
-            a model's code runs.
+        prepare: With `trust_remote_code`, checks the model's code; without it, nothing of a model's code runs.
 
     Raises:
         EngineError: vLLM is not installed, the system is not Linux, `load_format` is one of pickles, or settings would

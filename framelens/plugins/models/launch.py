@@ -30,9 +30,9 @@ def _find(settings: Settings) -> tuple[Notice, ...]:
 
 
 def _prepare(settings: Settings, model: str) -> Prepare:
-    from framelens.plugins.models.trust.code_trust import CodeCopies
+    from framelens.plugins.models.trust.code_trust import CodeCheck
 
-    return CodeCopies(settings.data_dir, model).prepare
+    return CodeCheck(settings.data_dir, model).prepare
 
 
 def inspect(settings: Settings, folder: Path) -> tuple[Notice, ...]:

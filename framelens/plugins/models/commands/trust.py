@@ -1,7 +1,7 @@
-"""Commands `framelens models trust` and `untrust`: show the program code of a model and let it run, or no longer.
+"""Commands `framelens models trust` and `untrust`: list the program code of a model and let it run, or no longer.
 
-All files that could run are shown, with facts about them; the reader judges whether they are harmless. Names and text
-come from a stranger, so marks that would change the display of a terminal are escaped.
+The reader opens the listed files and judges whether they are harmless. Names come from a stranger, so marks that would
+change the display of a terminal are escaped.
 """
 
 from __future__ import annotations
@@ -21,9 +21,8 @@ from framelens.core.errors import AppError, ConfigError
 from framelens.core.files import one_line, shown_path
 from framelens.core.units import human_size
 from framelens.i18n import t
-from framelens.plugins.models.trust.code_trust import ModelCode, find_code, trust_code, untrust_code
-from framelens.plugins.models.trust.remote_code import SHORT, CodeFile
-from framelens.plugins.models.trust.trusted_code import trusted_code
+from framelens.plugins.models.trust.code_trust import ModelCode, find_code, trust_code, trusted_code, untrust_code
+from framelens.plugins.models.trust.remote_code import SHORT
 from framelens.services.engine_selection import export_environment
 from framelens.store.audit import AuditLog
 from framelens.store.database import Store
@@ -35,7 +34,6 @@ def add_parsers(asks: argparse._SubParsersAction[argparse.ArgumentParser]) -> tu
     trust.set_defaults(command=run_trust)
     trust.add_argument("model", nargs="?", help=t("cli.models_trust_name"))
     trust.add_argument("--accept", metavar="HASH", help=t("cli.models_trust_accept"))
-    trust.add_argument("--show", action="store_true", help=t("cli.models_trust_show"))
     untrust = asks.add_parser("untrust", help=t("cli.models_untrust"))
     untrust.set_defaults(command=run_untrust)
     untrust.add_argument("model", help=t("cli.models_untrust_name"))
@@ -55,7 +53,7 @@ def run_trust(given: argparse.Namespace) -> int:
     if given.json:
         print(json.dumps(document(found), ensure_ascii=False, indent=2))
     else:
-        print("\n".join(_lines(found, shows_text=given.show)))
+        print("\n".join(_lines(found)))
     found.code.check(found.model)
     if found.state in ("none", "trusted"):
         return 0
@@ -99,17 +97,7 @@ def document(found: ModelCode) -> dict[str, Any]:
         "changes": list(found.changes) if found.state == "changed" else [],
         "hash": code.digest,
         "references": [asdict(one) for one in code.references],
-        "files": [
-            {
-                "name": file.name,
-                "role": file.role,
-                "bytes": len(file.data),
-                "lines": file.num_lines,
-                "sha256": file.sha256,
-                "uses": list(file.conspicuous),
-            }
-            for file in code.files
-        ],
+        "files": [{"name": file.name, "bytes": file.num_bytes, "sha256": file.sha256} for file in code.files],
     }
 
 
@@ -124,7 +112,7 @@ def trusted_lines(settings: config.Settings) -> Iterator[str]:
         yield t("models.code_line", **values, state=t(f"models.code_state_{state}"))
 
 
-def _lines(found: ModelCode, *, shows_text: bool) -> Iterator[str]:
+def _lines(found: ModelCode) -> Iterator[str]:
     code = found.code
     yield t("models.code_of", model=one_line(found.model), folder=shown_path(code.folder))
     yield t("models.code_revision", revision=code.revision) if code.revision else t("models.code_no_revision")
@@ -133,25 +121,14 @@ def _lines(found: ModelCode, *, shows_text: bool) -> Iterator[str]:
         yield t("models.code_reference", **values)
     yield ""
     for file in code.files:
-        yield from _file_lines(file)
-        if shows_text and file.text is not None:
-            yield from (f"    {number:4} {line}" for number, line in enumerate(file.text.splitlines(), 1))
+        yield f"{one_line(file.name)}  ({human_size(file.num_bytes)})"
+        yield f"    SHA-256 {file.sha256}"
     yield ""
     if found.state == "changed":
         yield t("models.code_changes", files=", ".join(map(one_line, found.changes)))
     yield t(f"models.code_is_{found.state}", time=found.record.time if found.record else "")
     if code.runs:
         yield t("models.code_hash", hash=code.digest)
-
-
-def _file_lines(file: CodeFile) -> Iterator[str]:
-    lines = "" if file.num_lines is None else t("models.code_lines", n=f"{file.num_lines:,}")
-    size = human_size(len(file.data))
-    facts = [one for one in (t(f"models.code_role_{file.role}"), size, lines) if one]
-    yield f"{one_line(file.name)}  ({' · '.join(facts)})"
-    yield f"    SHA-256 {file.sha256}"
-    if file.conspicuous:
-        yield f"    {t('models.code_uses', names=', '.join(map(one_line, file.conspicuous)))}"
 
 
 def _ask(found: ModelCode) -> str:

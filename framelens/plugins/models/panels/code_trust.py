@@ -1,7 +1,7 @@
-"""Program code of the chosen model: files with hashes and text, revision, and the confirmation that lets it run.
+"""Program code of the chosen model: files with sizes and hashes, revision, and the confirmation that lets it run.
 
-The confirmation is of the code that was shown, even if the folder changes meanwhile. Names and text come from a
-stranger and are never drawn as Markdown.
+The confirmation is of the files that were listed, even if the folder changes meanwhile. Names come from a stranger and
+are never drawn as Markdown.
 """
 
 from collections.abc import Callable
@@ -16,12 +16,10 @@ from framelens.i18n import t
 from framelens.plugins.models.panels.form_state import form_state
 from framelens.plugins.models.selection import ModelChoice
 from framelens.plugins.models.trust.code_trust import ModelCode, find_code, trust_code, untrust_code
-from framelens.plugins.models.trust.remote_code import SHORT, CodeFile
+from framelens.plugins.models.trust.remote_code import SHORT
 from framelens.reports.content.labels import one_line, printable
 
-_FILE = "model_code_file"
 _HASH = "model_code_hash"
-_HEIGHT = 320
 
 
 def draw(choice: ModelChoice, on_trusted: Callable[[], None]) -> None:
@@ -43,7 +41,6 @@ def draw(choice: ModelChoice, on_trusted: Callable[[], None]) -> None:
     title = t(f"models.page.code_{found.state}", n=len(found.code.files))
     with st.expander(title, icon=":material/code:", expanded=found.state != "trusted"):
         _draw_facts(found)
-        _draw_text(found.code.files)
         if found.state == "trusted":
             st.button(t("models.page.code_withdraw"), key="model_code_withdraw", on_click=_withdraw, args=(found,))
         else:
@@ -60,27 +57,9 @@ def _draw_facts(found: ModelCode) -> None:
     for one in code.references:
         values = {"file": one_line(one.file), "name": one_line(one.name) or "auto_map", "target": one_line(one.target)}
         st.caption(plain(t("models.code_reference", **values)))
-    titles = [t(f"models.page.code_column_{name}") for name in ("file", "role", "size", "lines", "uses", "hash")]
-    st.dataframe([dict(zip(titles, _row(file), strict=True)) for file in code.files], hide_index=True)
-
-
-def _row(file: CodeFile) -> tuple[str, ...]:
-    lines = "–" if file.num_lines is None else f"{file.num_lines:,}"
-    uses = ", ".join(map(one_line, file.conspicuous)) or "–"
-    role = t(f"models.code_role_{file.role}")
-    return one_line(file.name), role, human_size(len(file.data)), lines, uses, file.sha256
-
-
-def _draw_text(files: tuple[CodeFile, ...]) -> None:
-    names = {one_line(file.name): file for file in files}
-    name = st.selectbox(t("models.page.code_file"), list(names), key=_FILE)
-    file = names.get(name or "")
-    if file is None:
-        return
-    if file.text is None:
-        st.caption(t("models.page.code_binary"))
-    else:
-        st.code(printable(file.text), language="python" if file.path.endswith(".py") else None, height=_HEIGHT)
+    titles = [t(f"models.page.code_column_{name}") for name in ("file", "size", "hash")]
+    rows = [(one_line(file.name), human_size(file.num_bytes), file.sha256) for file in code.files]
+    st.dataframe([dict(zip(titles, row, strict=True)) for row in rows], hide_index=True)
 
 
 def _draw_confirmation(found: ModelCode, on_trusted: Callable[[], None]) -> None:

@@ -1,33 +1,90 @@
 """Trust in the program code of models: what an administrator has seen and confirmed, and the check before each start.
 
-`trust_remote_code` alone runs nothing. The engine gets a private copy of the model's folder with exactly the code that
-was compared, a fresh folder for the modules that transformers copies, and no way to the hub, so that neither the
-model's folder nor a repository elsewhere can change what runs. Copies are deleted before a later start.
+`trust_remote_code` alone runs nothing. Right before a start the files are hashed again and compared with the record.
+The engine then gets no way to the hub, and a fresh folder for the modules that transformers copies: transformers keeps
+a copied module that has the same size and time.
 """
 
+import logging
 import shlex
 import shutil
-import threading
+import tempfile
+import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
+from framelens.core.codec import from_builtins, to_builtins
 from framelens.core.errors import AppError, ConfigError, EngineError, ModelNotFound
 from framelens.core.files import make_private_folder
 from framelens.core.roles import current_user, requires
 from framelens.engine.hub_cache import cached_snapshot
 from framelens.engine.model_resolution import resolve_model
-from framelens.plugins.models.trust.remote_code import SHORT, RemoteCode, read_code, write_copy
-from framelens.plugins.models.trust.trusted_code import TrustRecord, trusted_code
+from framelens.plugins.models.trust.remote_code import SHORT, RemoteCode, read_code
 from framelens.store.audit import AuditLog
-from framelens.store.fs_utils import ProcessLock, disk_errors, reason_of
+from framelens.store.fs_utils import disk_errors, read_json, reason_of, write_json
 
+log = logging.getLogger(__name__)
 TrustState = Literal["none", "trusted", "changed", "untrusted"]
 """Nothing would run; it is what was trusted; it differs from that; it was never trusted."""
 _MOST_SHOWN = 6
 """Changed files that an error names."""
+
+
+@dataclass(frozen=True)
+class TrustRecord:
+    """Code of a model that an administrator has allowed to run.
+
+    Attributes:
+        revision: Commit of the repository at that time, "" for a folder without one.
+        digest: SHA-256 of all files and of what refers to them (`remote_code.py` beside this module).
+        files: SHA-256 of each file by its name.
+        time: ISO time in UTC.
+        user_id: Id of the administrator, "" for the one user of an installation without accounts.
+    """
+
+    revision: str
+    digest: str
+    files: dict[str, str]
+    time: str
+    user_id: str
+    user_name: str
+
+
+class TrustedCode:
+    """Trusted code by the model's id on the hub or its folder, in the file `path`, which every call reads.
+
+    Every method raises StorageError if the file can't be read or written. What isn't valid trusts nothing.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def of(self, model: str) -> TrustRecord | None:
+        """Return the record of a model, or None."""
+        return self.all().get(model)
+
+    def all(self) -> dict[str, TrustRecord]:
+        """Return all records."""
+        try:
+            return from_builtins((read_json(self._path) or {}).get("models", {}), dict[str, TrustRecord])
+        except ValueError:
+            log.warning("records of trusted code in %s are damaged", self._path, exc_info=True)
+            return {}
+
+    def save(self, model: str, record: TrustRecord | None) -> None:
+        """Save the record of a model in place of an earlier one; None removes it."""
+        kept = {name: one for name, one in self.all().items() if name != model}
+        with disk_errors(self._path.parent):
+            make_private_folder(self._path.parent)
+            write_json(self._path, {"models": to_builtins(kept | ({model: record} if record else {}))})
+
+
+def trusted_code(data_dir: Path) -> TrustedCode:
+    """Open the records of trusted code."""
+    return TrustedCode(data_dir / "trusted_code.json")
 
 
 @dataclass(frozen=True)
@@ -149,36 +206,21 @@ def _record_name(model: str) -> str:
     return found.hub_id or str(found.folder.resolve() if found.folder else model)
 
 
-class CodeCopies:
-    """Private copies of a model's folder with trusted code, one for each start of an engine.
-
-    `prepare` is that of a Launcher.
-    """
+class CodeCheck:
+    """Check of a model's code at each start of an engine; `prepare` is that of a Launcher."""
 
     def __init__(self, data_dir: Path, model: str) -> None:
         self._data_dir = data_dir
         self._model = model
-        self._mutex = threading.Lock()
-        self._lock: ProcessLock | None = None
 
-    def prepare(self, folder: Path) -> tuple[Path, Mapping[str, str]]:
-        """Return a copy of the folder whose code was trusted, and the variables that keep the engine to it.
+    def prepare(self, folder: Path) -> Mapping[str, str]:
+        """Return the variables that keep the engine to the code that was trusted, for the model in `folder`.
 
         Raises:
-            AppError: The code isn't what was trusted, or the disk refuses the copy.
+            AppError: The code isn't what was trusted, or the disk refuses a folder.
         """
-        found = find_code(self._data_dir, self._model, folder)
-        found.check()
-        root = self._data_dir / "code"
-        with self._mutex, disk_errors(root):
-            make_private_folder(root)
-            if self._lock:  # of an engine that has ended
-                self._lock.close()
-            self._lock = ProcessLock(root)
-            for old in root.iterdir():
-                if old.is_dir() and not self._lock.is_alive(old.name):
-                    shutil.rmtree(old, ignore_errors=True)
-            copy = root / self._lock.name
-            write_copy(found.code, copy / "model")
-            make_private_folder(copy / "modules")
-        return copy / "model", {"HF_MODULES_CACHE": str(copy / "modules"), "HF_HUB_OFFLINE": "1"}
+        find_code(self._data_dir, self._model, folder).check()
+        with disk_errors(Path(tempfile.gettempdir())):
+            modules = tempfile.mkdtemp(prefix="framelens-modules-")
+        weakref.finalize(self, shutil.rmtree, modules, ignore_errors=True)
+        return {"HF_MODULES_CACHE": modules, "HF_HUB_OFFLINE": "1"}

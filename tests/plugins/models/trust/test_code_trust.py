@@ -19,8 +19,7 @@ from framelens.core.roles import User, as_user
 from framelens.engine.hardware import installed_vllm
 from framelens.engine.vllm import vllm_launcher
 from framelens.plugins.models.preflight.run import preflight
-from framelens.plugins.models.trust.code_trust import CodeCopies, find_code, trust_code, untrust_code
-from framelens.plugins.models.trust.trusted_code import trusted_code
+from framelens.plugins.models.trust.code_trust import CodeCheck, find_code, trust_code, trusted_code, untrust_code
 from framelens.services.engine_selection import build_engine
 from framelens.store.audit import AuditLog
 from framelens.store.database import Store
@@ -56,7 +55,7 @@ def confirm(data: Path, folder: Path, audit: AuditLog) -> None:
 
 def key_of(data: Path, folder: Path) -> str:
     try:
-        CodeCopies(data, str(folder)).prepare(folder)
+        CodeCheck(data, str(folder)).prepare(folder)
     except AppError as error:
         return error.key
     return ""
@@ -71,7 +70,7 @@ def test_only_what_was_trusted_is_prepared(tmp_path: Path, audit: AuditLog) -> N
     write_code(folder, marker, "other")
     (folder / "added.py").write_text("")
     with pytest.raises(AppError) as caught:
-        CodeCopies(data, str(folder)).prepare(folder)
+        CodeCheck(data, str(folder)).prepare(folder)
     assert caught.value.key == "remote_code_changed"
     assert caught.value.values["files"] == "configuration_tiny.py, +added.py"
     (folder / "added.py").unlink()
@@ -83,9 +82,7 @@ def test_only_what_was_trusted_is_prepared(tmp_path: Path, audit: AuditLog) -> N
 
 
 def test_model_without_code_needs_no_trust(tmp_path: Path, tiny_text: Path) -> None:
-    copy, variables = CodeCopies(tmp_path / "data", str(tiny_text)).prepare(tiny_text)
-    assert (copy / "config.json").read_bytes() == (tiny_text / "config.json").read_bytes()
-    assert variables["HF_HUB_OFFLINE"] == "1"
+    assert CodeCheck(tmp_path / "data", str(tiny_text)).prepare(tiny_text)["HF_HUB_OFFLINE"] == "1"
 
 
 def test_hash_must_be_typed_and_by_an_administrator(tmp_path: Path, audit: AuditLog) -> None:
@@ -126,15 +123,14 @@ def test_new_revision_in_the_cache_is_compared(
     assert found.state == "changed" and "configuration_tiny.py" in found.changes
 
 
-def test_copies_of_ended_engines_are_deleted(tmp_path: Path, audit: AuditLog) -> None:
+def test_modules_have_a_folder_of_their_own(tmp_path: Path, audit: AuditLog) -> None:
     make_checkpoint(folder := tmp_path / "m")
     confirm(data := tmp_path / "data", folder, audit)
-    first, other = CodeCopies(data, str(folder)), CodeCopies(data, str(folder))
-    one, _ = first.prepare(folder)
-    two, _ = other.prepare(folder)
-    three, _ = first.prepare(folder)
-    assert not one.exists() and two.exists() and three.exists()
-    assert (data / "code").stat().st_mode & 0o077 == 0 and (three / "marker.py").stat().st_mode & 0o077 == 0
+    check = CodeCheck(data, str(folder))
+    first, second = (Path(check.prepare(folder)["HF_MODULES_CACHE"]) for _ in range(2))
+    assert first != second and first.stat().st_mode & 0o077 == 0
+    del check
+    assert not first.exists() and not second.exists()
 
 
 def test_settings_that_lead_to_other_code_are_refused(tmp_path: Path, audit: AuditLog) -> None:
@@ -192,38 +188,26 @@ def loaded(folder: Path, variables: dict[str, str]) -> subprocess.CompletedProce
 
 @needs_vllm
 @pytest.mark.slow
-def test_transformers_runs_the_copy_and_nothing_else(tmp_path: Path, audit: AuditLog) -> None:
-    """The folder changes after the check, and the code of another repository is in the copy."""
-    folder, data = tmp_path / "m", tmp_path / "data"
-    marker = make_checkpoint(folder)
-    confirm(data, folder, audit)
-    copy, variables = CodeCopies(data, str(folder)).prepare(folder)
-    assert not marker.exists()
-    write_code(folder, marker, "changed after the check")
-    done = loaded(copy, dict(variables))
-    assert done.stdout.strip() == "TinyConfig", done.stderr
-    assert set(marker.read_text().split("\n")) == {"ran", ""}
-    assert key_of(data, folder) == "remote_code_changed"
-
-
-@needs_vllm
-@pytest.mark.slow
-def test_transformers_runs_copied_code_of_other_repositories(
+def test_transformers_runs_trusted_code_of_two_repositories(
     tmp_path: Path, audit: AuditLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "hub"))
-    snapshot = tmp_path / "hub" / "models--other--repo.v1" / "snapshots" / COMMIT
+    repository = tmp_path / "hub" / "models--other--repo.v1"
+    snapshot = repository / "snapshots" / COMMIT
     folder, data = tmp_path / "m", tmp_path / "data"
     marker = make_checkpoint(folder, repository="other/repo.v1--")
-    for name in ("configuration_tiny.py", "marker.py"):
-        (folder / name).unlink()
     snapshot.mkdir(parents=True)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text(COMMIT)
     write_code(snapshot, marker, "theirs")
     confirm(data, folder, audit)
-    copy, variables = CodeCopies(data, str(folder)).prepare(folder)
-    shutil.rmtree(tmp_path / "hub")
-    assert loaded(copy, dict(variables)).stdout.strip() == "TinyConfig"
+    check = CodeCheck(data, str(folder))
+    variables = {**check.prepare(folder), "HF_HUB_CACHE": str(tmp_path / "hub")}
+    done = loaded(folder, variables)
+    assert done.stdout.strip() == "TinyConfig", done.stderr
     assert set(marker.read_text().split("\n")) == {"theirs", ""}
+    write_code(snapshot, marker, "changed")
+    assert key_of(data, folder) == "remote_code_changed"
 
 
 @pytest.mark.engine

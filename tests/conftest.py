@@ -40,7 +40,7 @@ MARKED_FIXTURES = {
     "browser": "browser",
 }
 """Each fixture that starts an engine or a browser, with the marker of the tests that use it."""
-ENGINE_PROGRAMS = ("vllm.entrypoints", "matching_types")
+ENGINE_PROGRAMS = ("vllm.entrypoints", "transformers_dtype_patch")
 _running: list[pytest.Item] = []
 # Otherwise each of the many commands that the tests start would compile all that it imports.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)

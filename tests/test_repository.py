@@ -5,12 +5,17 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+
+from framelens.engine.base import Launcher
+from framelens.engine.transformers import transformers_launcher
+from framelens.engine.vllm import vllm_launcher
 
 ROOT = Path(__file__).resolve().parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -114,3 +119,11 @@ def test_no_file_names_the_address_of_a_registry() -> None:
         path = ROOT / name
         if path.suffix in {".py", ".md", ".toml", ".txt", ".yml", ".yaml", ".sh", ""} and path.is_file():
             assert not address.search(path.read_text(encoding="utf-8")), name
+
+
+@pytest.mark.parametrize("launcher", [transformers_launcher("org/model"), vllm_launcher("org/model", {})])
+def test_unmarked_engine_is_refused(launcher: Launcher, tmp_path: Path) -> None:
+    command = launcher.command(tmp_path, 1)
+    with pytest.raises(pytest.fail.Exception, match="without pytest.mark.engine"):
+        subprocess.Popen([sys.executable, "-c", "", *command[1:]])
+    assert subprocess.Popen([sys.executable, "-c", ""]).wait() == 0
